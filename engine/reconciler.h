@@ -1,0 +1,25 @@
+// The reconciler: finds tasks that nobody drives, because an event got lost or a crossing was cut off, and says what
+// is to be done about each (SPEC §7).
+#pragma once
+
+#include <vector>
+
+#include "engine/machine.h"
+
+namespace pawl {
+
+enum class ReconcileMove {
+  none,      // somebody drives it: it has a queued or running job, or is blocked, or cancel is requested
+  defer,     // a live owner holds its lease
+  reenter,   // its crossing is committed: advance, gate not asked
+  advance,   // no agent: advance; its red gate waits
+  ask_gate,  // it has an agent: green → advance; red → queue a job, or block when the jobs of this version are spent
+};
+
+/// What a pass does about one live task. `lease_owner_alive` is what the world says of the owner of its lease.
+[[nodiscard]] ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive);
+
+/// The live, unblocked tasks without a queued or running job of their version, by id.
+[[nodiscard]] std::vector<TaskId> reconcile_candidates(const State& state);
+
+}  // namespace pawl

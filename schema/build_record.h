@@ -1,0 +1,71 @@
+// A proposal: an event as one finished FlatBuffer, before it has been decided.
+#pragma once
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "record_generated.h"
+
+namespace pawl {
+
+/// The rules by which this program decides.
+constexpr std::uint32_t rules_version = 1;
+
+/// Who asks.
+struct Asker {
+  std::string boot;
+  std::string actor;
+  std::string key;                       // idempotency key, empty for none
+  std::optional<std::uint64_t> request;  // hash of the request that bore the key
+};
+
+/// A record whose stamp is still zero, or, once decided, the record as it goes to the log. Owns its bytes.
+class Proposal {
+ public:
+  explicit Proposal(flatbuffers::DetachedBuffer bytes) : bytes_(std::move(bytes)) {}
+
+  const fb::Record& record() const { return *fb::GetRecord(bytes_.data()); }
+  const std::uint8_t* data() const { return bytes_.data(); }
+  std::size_t size() const { return bytes_.size(); }
+
+  /// The stamp, to be set in place by the sequencer.
+  fb::Stamp& stamp() { return *fb::GetMutableRecord(bytes_.data())->mutable_stamp(); }
+  /// The record, for the fields that only the sequencer can resolve (which job a claim gets).
+  fb::Record& mutable_record() { return *fb::GetMutableRecord(bytes_.data()); }
+
+ private:
+  flatbuffers::DetachedBuffer bytes_;
+};
+
+using Group = std::vector<Proposal>;
+
+/// Finishes a record around an event that was already written to `builder`.
+/// Requires: builder.ForceDefaults(true) was called before the event was written: see schema/event.fbs.
+Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& asker, fb::Event type,
+                         flatbuffers::Offset<void> event);
+
+/// From the generated object form: `propose(asker, fb::LeaseReleasedT{...})`.
+template <class EventT>
+Proposal propose(const Asker& asker, const EventT& event) {
+  using Table = typename EventT::TableType;
+  flatbuffers::FlatBufferBuilder builder(512);
+  builder.ForceDefaults(true);
+  const auto offset = Table::Pack(builder, &event);
+  return finish_proposal(builder, asker, fb::EventTraits<Table>::enum_value, offset.Union());
+}
+
+/// Several at once, as a group.
+template <class... Events>
+Group propose_group(const Asker& asker, const Events&... events) {
+  Group group;
+  group.reserve(sizeof...(events));
+  (group.push_back(propose(asker, events)), ...);
+  return group;
+}
+
+}  // namespace pawl

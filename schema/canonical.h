@@ -1,0 +1,50 @@
+// The canonical encoding: the bytes that chain and digest are taken over. FlatBuffers are not canonical (the same
+// table can be laid out in many ways), and an exported JSON line has to prove the same as the record; so both are
+// turned into this first. docs/FORMAT.md is its definition.
+//
+// A table is its present fields in the order of their ids, each as a 2-byte id (from 1) and its value, then a 2-byte
+// zero. Absent fields leave no trace, so that a field added by a later version does not change what older records
+// hash to. Every integer, enum and bool is 8 bytes, two's complement; text is a 4-byte length and its bytes; a vector
+// is a 4-byte count and its elements. All little-endian.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "record_generated.h"
+#include "schema/layout.h"
+
+namespace pawl {
+
+/// Writes the primitives of the encoding. Appends to a string that the caller owns and may reuse.
+class CanonicalWriter {
+ public:
+  explicit CanonicalWriter(std::string& out) : out_(out) {}
+
+  void field(std::uint16_t id) { put(id, 2); }  // from 1
+  void end() { put(0, 2); }
+  void integer(std::uint64_t value) { put(value, 8); }
+  void count(std::size_t value) { put(value, 4); }
+  void text(std::string_view value) {
+    count(value.size());
+    out_.append(value);
+  }
+
+ private:
+  void put(std::uint64_t value, std::size_t bytes) {
+    char buffer[8];
+    for (std::size_t i = 0; i < bytes; ++i) buffer[i] = static_cast<char>(value >> (8 * i));
+    out_.append(buffer, bytes);
+  }
+
+  std::string& out_;
+};
+
+/// Appends the encoding of a table. Requires: the buffer was verified.
+void canonical_table(const flatbuffers::Table& table, const TableLayout& layout, std::string& out);
+
+/// Appends what the chain hash covers: everything in the record but the chain itself.
+void canonical_record(const fb::Record& record, std::string& out);
+
+}  // namespace pawl

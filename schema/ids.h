@@ -1,0 +1,35 @@
+// The identities that pawl gives out, each a type of its own, so that a job's id is never taken for a task's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pawl {
+
+/// Position of a record in the log. The first is 1; 0 means "before the log".
+enum class Seq : std::uint64_t {};
+/// A fencing token: the seq of the record that granted a lease.
+enum class Token : std::uint64_t {};
+enum class TaskId : std::uint64_t {};
+enum class JobId : std::uint64_t {};
+enum class RunId : std::uint64_t {};
+/// A task's version: 1 when created, and one more with each accepted transition or cancellation.
+enum class Version : std::uint64_t {};
+
+template <class Id>
+  requires std::is_enum_v<Id>
+constexpr std::uint64_t raw(Id id) {
+  return static_cast<std::uint64_t>(id);
+}
+
+template <class Id>
+  requires std::is_enum_v<Id>
+constexpr Id next(Id id) {
+  return static_cast<Id>(raw(id) + 1);
+}
+
+/// The lease keys that the machine itself knows.
+inline std::string task_key(TaskId task) { return "task:" + std::to_string(raw(task)); }
+inline std::string repo_key(const std::string& repo) { return "repo:" + repo; }
+
+}  // namespace pawl

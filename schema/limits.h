@@ -1,0 +1,50 @@
+// Every bound of pawl, in one place, so that none is forgotten and those that depend on each other can be compared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pawl::limits {
+
+// Texts, in bytes. Checked at the edges (HTTP, YAML, scripts); apply takes what it is given.
+constexpr std::size_t name_bytes_max = 64;          // work items aside: stages, agents, steps, boots, pipelines
+constexpr std::size_t work_item_bytes_max = 200;
+constexpr std::size_t repo_bytes_max = 200;
+constexpr std::size_t branch_bytes_max = 250;
+constexpr std::size_t lease_key_bytes_max = 256;
+constexpr std::size_t actor_bytes_max = 32;
+constexpr std::size_t boot_id_bytes_max = 64;
+constexpr std::size_t host_bytes_max = 256;
+constexpr std::size_t reason_bytes_max = 1024;
+constexpr std::size_t note_bytes_max = 4096;
+constexpr std::size_t idempotency_key_bytes_max = 64;
+static_assert(lease_key_bytes_max >= repo_bytes_max + sizeof("repo:"));
+
+// Pipelines.
+constexpr std::size_t stages_max = 32;
+constexpr std::size_t agents_max = 64;
+constexpr std::size_t steps_per_edge_max = 16;
+constexpr std::size_t command_words_max = 256;
+constexpr std::size_t command_bytes_max = 64 * 1024;
+constexpr std::size_t depends_on_max = 64;
+constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
+
+// The log.
+constexpr std::size_t group_records_max = 65'536;
+constexpr std::size_t record_bytes_max = 2 * 1024 * 1024;
+constexpr std::size_t batch_records_max = 4096;
+constexpr std::size_t batch_bytes_max = 16 * 1024 * 1024;
+constexpr std::size_t keyed_records_max = 65'536;
+
+// HTTP.
+constexpr std::size_t body_bytes_max = 1024 * 1024;
+constexpr std::size_t header_bytes_max = 16 * 1024;
+constexpr std::size_t connections_max = 1024;
+constexpr std::int64_t request_timeout_s = 30;  // from the first byte of a request to its last
+constexpr std::int64_t idle_timeout_s = 120;
+constexpr std::int64_t wait_s_max = 60;  // of a long poll
+constexpr std::size_t rows_per_read_max = 256;
+static_assert(record_bytes_max > body_bytes_max);
+static_assert(batch_bytes_max > record_bytes_max);
+
+}  // namespace pawl::limits
