@@ -1,0 +1,90 @@
+// The sequencer: the one owner of the state, and the only thread that touches it.
+//
+// It takes all that waits, up to a bound; decides each group; and hands the batch to the log. While one batch syncs,
+// the next is already being decided: two in flight. Only when a batch is durable are its askers answered, its records
+// published and its effects started, so nobody ever sees what a crash could take back. A failed append ends the
+// process. At low load it appends by itself: a hand-over to another thread costs more than it hides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/group.h"
+#include "engine/machine.h"
+#include "store/log.h"
+
+namespace pawl {
+
+/// A durable record, with what apply made of it. Valid for the call.
+struct Published {
+  const fb::Record& record;
+  const Applied& applied;
+};
+
+class Sequencer final : public Machine {
+ public:
+  struct Options {
+    std::size_t batch_records_max;
+    std::size_t batch_bytes_max;
+    /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
+    /// CLOCK_MONOTONIC since (DESIGN "A write").
+    std::function<TimeUs()> now;
+  };
+
+  /// One request to write.
+  struct Write {
+    Group group;
+    /// Called before the decision, to fill in what depends on the state (which job a claim gets). False: there is
+    /// nothing to propose; `done` is then called with no decision. May be empty.
+    std::function<bool(const State&, Group&)> resolve = {};
+    /// Called right after the decision: copies the rows that the answer shows. May be empty.
+    std::function<void(const State&, const Decided&)> look = {};
+    /// Called once that is durable, from the thread that made it so: it must not block.
+    std::function<void(std::optional<Decision>)> done;
+  };
+
+  /// Owns neither: `log` outlives it, `state` moves in. Chain: that of the last record.
+  Sequencer(Log& log, State state, Chain chain, Options options);
+  ~Sequencer() override;
+
+  /// Threads: any.
+  void submit(Write write);
+  /// Runs `look` on the state and, once what it saw is durable, `done`. At most limits::rows_per_read_max rows a call.
+  void read(std::function<void(const State&)> look, std::function<void()> done);
+
+  /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
+  Decision propose(Group group) override;
+  std::optional<TaskView> view(TaskId task) override;
+  template <class Look>
+  auto ask(Look look) -> decltype(look(std::declval<const State&>())) {
+    using Answer = decltype(look(std::declval<const State&>()));
+    std::promise<Answer> promise;
+    std::optional<Answer> answer;
+    read([&](const State& state) { answer.emplace(look(state)); }, [&] { promise.set_value(std::move(*answer)); });
+    return promise.get_future().get();
+  }
+
+  /// Called with the records of each durable batch, in order, live ones only. Must not block. Added before start(),
+  /// or at any time: then from the next batch on. Returns an id for unsubscribe().
+  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener);
+  void unsubscribe(std::uint64_t id);
+
+  void start();
+  /// Answers what was submitted, seals the log, and ends the threads. Nothing may be submitted afterwards.
+  void stop();
+
+  /// The last durable seq. Any thread.
+  Seq durable_seq() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pawl
