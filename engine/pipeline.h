@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "event_generated.h"
 #include "engine/settings.h"
+#include "event_generated.h"
 
 namespace pawl {
 
@@ -16,7 +16,9 @@ namespace pawl {
 constexpr std::string_view stage_done = "done";
 constexpr std::string_view stage_cancelled = "cancelled";
 
-constexpr bool is_terminal(std::string_view stage) { return stage == stage_done || stage == stage_cancelled; }
+constexpr bool is_terminal(std::string_view stage) {
+  return stage == stage_done || stage == stage_cancelled;
+}
 
 /// A command line, executed without a shell; empty means that there is none.
 using CommandLine = std::vector<std::string>;
@@ -27,33 +29,33 @@ constexpr std::int64_t step_timeout_default_s = 900;
 
 struct Agent {
   std::string name;
-  CommandLine run;  // empty: claimed by external workers only
+  CommandLine run = {};  // empty: claimed by external workers only
   std::int64_t timeout_s = agent_timeout_default_s;
 };
 
 struct Gate {
-  CommandLine run;  // empty: always green
+  CommandLine run = {};  // empty: always green
   std::int64_t timeout_s = gate_timeout_default_s;
 };
 
 struct PipelineStep {
   std::string name;
-  CommandLine run;    // empty: the daemon cannot start it
-  CommandLine probe;  // empty: none. Exit 0: it has happened, 1: it has not, else unknown
+  CommandLine run = {};    // empty: the daemon cannot start it
+  CommandLine probe = {};  // empty: none. Exit 0: it has happened, 1: it has not, else unknown
   std::int64_t timeout_s = step_timeout_default_s;
   bool irreversible = false;
-  bool exclusive = false;                 // on the repository
-  std::vector<int> not_done_exit_codes;   // with these an irreversible step vouches that nothing happened
-  std::int64_t settle_s = 0;              // what a probe waits before it asks
+  bool exclusive = false;                     // on the repository
+  std::vector<int> not_done_exit_codes = {};  // with these an irreversible step vouches that nothing happened
+  std::int64_t settle_s = 0;                  // what a probe waits before it asks
 };
 
 struct Stage {
   std::string name;
-  std::string agent;          // empty: none; the reconciler drives the task on
-  std::optional<Gate> gate;   // none: always green
-  std::string to;             // the forward edge
-  std::vector<PipelineStep> steps;  // the forward edge is guarded when there are any
-  std::string rollback;       // empty: none
+  std::string agent = {};                // empty: none; the reconciler drives the task on
+  std::optional<Gate> gate = {};         // none: always green
+  std::string to;                        // the forward edge
+  std::vector<PipelineStep> steps = {};  // the forward edge is guarded when there are any
+  std::string rollback = {};             // empty: none
 
   bool guarded() const { return !steps.empty(); }
 };
