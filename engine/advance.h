@@ -56,9 +56,9 @@ struct AdvanceOrder {
 
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
-  Seq seq{};                // of the last record that the path made; 0 if it made none
+  Seq seq{};                            // of the last record that the path made; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
-  std::string reason;       // "lease", "no_command", "moved_on", the gate's words
+  std::string reason;                   // "lease", "no_command", "moved_on", the gate's words
 };
 
 /// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
+#include <variant>
+#include <vector>
 
 #include "engine/rows.h"
 #include "schema/canonical.h"
@@ -16,7 +19,8 @@ enum class RowKind : std::uint8_t { ids = 1, task = 2, job = 3, lease = 4, boot 
 
 namespace detail {
 
-/// Writes fields as visit() names them. An empty text, an empty optional: absent, as in the schema.
+/// Writes fields as visit() names them. A text is always written, also an empty one; an absent optional leaves no
+/// trace. A setting is the index of its kind (flag, number, text, list) and its value.
 class RowWriter {
  public:
   explicit RowWriter(std::string& out) : out_(out), writer_(out) {}
@@ -44,6 +48,11 @@ class RowWriter {
   template <class T>
   void write(const std::optional<T>& value) {
     write(*value);
+  }
+  void write(bool value) { writer_.integer(value ? 1 : 0); }
+  void write(const SettingValue& value) {
+    writer_.integer(value.index());
+    std::visit([this](const auto& held) { write(held); }, value);
   }
   template <class T>
   void write(const std::vector<T>& values) {
@@ -79,7 +88,5 @@ std::uint64_t row_hash(RowKind kind, const Row& row) {
   writer.end();
   return detail::hash_bytes(bytes);
 }
-
-std::uint64_t setting_hash(const std::string& key, const SettingValue& value);
 
 }  // namespace pawl

@@ -44,8 +44,8 @@ constexpr std::string_view name(EffectKind kind) {
 
 struct Effect {
   EffectKind kind;
-  std::uint64_t id = 0;     // task or job
-  std::string text = {};    // key or reason
+  std::uint64_t id = 0;   // task or job
+  std::string text = {};  // key or reason
   std::uint64_t token = 0;
   std::int64_t pid = 0;
   friend bool operator==(const Effect&, const Effect&) = default;

@@ -18,9 +18,9 @@ namespace pawl {
 /// What a group came to. Durable when anybody sees it.
 struct Decision {
   Outcome outcome = Outcome::accepted;
-  Seq seq{};              // of the deciding record: the refused one, or the proposer's last
-  bool unchecked = false; // of that record
-  Effects effects;        // of all records of the group, in order
+  Seq seq{};               // of the deciding record: the refused one, or the proposer's last
+  bool unchecked = false;  // of that record
+  Effects effects;         // of all records of the group, in order
   std::string detail;
 
   /// The token that the group granted on `key`; none if it granted none.
@@ -37,14 +37,14 @@ struct TaskView {
   Task task;
   std::shared_ptr<const Pipeline> pipeline;
   Settings settings;
-  std::optional<Lease> lease;             // on task:<id>, live or not
-  std::optional<Boot> lease_boot;         // of its owner
-  std::optional<Lease> repo_lease;        // on repo:<name>
+  std::optional<Lease> lease;       // on task:<id>, live or not
+  std::optional<Boot> lease_boot;   // of its owner
+  std::optional<Lease> repo_lease;  // on repo:<name>
   std::optional<Boot> repo_lease_boot;
-  std::optional<Job> open_job;            // queued or running, of the task's version
-  std::optional<Job> running_job;         // of whatever version
-  std::uint64_t jobs_of_version = 0;      // how many jobs the task has had at its version
-  TimeUs now;                             // of the last record
+  std::optional<Job> open_job;        // queued or running, of the task's version
+  std::optional<Job> running_job;     // of whatever version
+  std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
+  TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }
 };

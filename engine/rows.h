@@ -141,6 +141,14 @@ struct PipelineRow {
   std::uint64_t hash = 0;
 };
 
+/// A setting that was ever set.
+struct SettingRow {
+  std::string key;
+  SettingValue value;
+
+  std::uint64_t hash = 0;
+};
+
 /// The counters that give out ids.
 struct Ids {
   TaskId next_task{1};
@@ -273,6 +281,12 @@ void visit(const Ids& row, V&& field) {
   field(1, "next_task", row.next_task);
   field(2, "next_job", row.next_job);
   field(3, "next_run", row.next_run);
+}
+
+template <class V>
+void visit(const SettingRow& row, V&& field) {
+  field(1, "key", row.key);
+  field(2, "value", row.value);
 }
 
 template <class V>

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/digest.h"
 #include "engine/rows.h"
 #include "engine/settings.h"
 #include "engine/table.h"
@@ -48,8 +49,9 @@ struct Indexes {
   std::set<JobId> running;
   std::map<std::string, std::uint64_t> running_by_repo;
   std::set<TaskId> blocked;
-  std::set<TaskId> cancel_standing;  // requested, and not yet carried out
-  std::set<std::pair<std::string, std::string>> leases_of_boot;  // (boot id, key)
+  std::set<TaskId> cancel_standing;                               // requested, and not yet carried out
+  std::set<std::pair<std::string, std::string>> leases_of_boot;   // (boot id, key)
+  std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
   std::uint64_t archived_done = 0;
   std::uint64_t archived_cancelled = 0;
 };
@@ -62,8 +64,8 @@ class State {
   Table<std::string, Lease> leases;
   Table<std::string, Boot> boots;
   Table<Seq, PipelineRow> pipelines;
-  Table<std::string, SettingValue> settings_changed;  // those that were ever set, by key
-  Table<int, Ids> ids;                                // one row, key 0
+  Table<std::string, SettingRow> settings_changed;  // those that were ever set, by key
+  Table<int, Ids> ids;                              // one row, of key 0
   KeyMemory keys;
   Indexes indexes;
 
@@ -83,8 +85,8 @@ class State {
   bool given_out(TaskId task) const { return task > TaskId{0} && task < ids.find(0)->next_task; }
   bool given_out(JobId job) const { return job > JobId{0} && job < ids.find(0)->next_job; }
 
-  /// The daemon's boot in force; null before the first.
-  const Boot* daemon_boot() const;
+  /// The boot in force of that name; null if there is none.
+  const Boot* boot_named(std::string_view name) const;
   /// The definition in force under that name; null if there is none.
   const PipelineRow* pipeline_in_force(std::string_view name) const;
   const Pipeline& pipeline_of(const Task& task) const { return *pipelines.find(task.pipeline)->definition; }
@@ -117,17 +119,33 @@ class State {
   std::uint64_t archived_digest() const { return archived_digest_; }
 
  private:
-  enum class Direction { forth, back };
   void index(const Task* before, const Task* after);
   void index(const Job* before, const Job* after);
   void index(const Lease* before, const Lease* after);
-  void apply_settings();
+  void index(const Boot* before, const Boot* after);
+  void index(const PipelineRow*, const PipelineRow*) {}
+  void index(const SettingRow*, const SettingRow*) {}
+  void index(const Ids*, const Ids*) {}
+  template <class Row>
+  void settle_row(RowKind kind, const Row* before, Row* after);
+  template <class Key, class Row>
+  void undo_table(Table<Key, Row>& table);
+  template <class Key, class Row>
+  void load_table(RowKind kind, Table<Key, Row>& table);
+  void follow_settings();
 
   Settings settings_;
   std::uint64_t digest_ = 0;
   std::uint64_t archived_digest_ = 0;
   std::set<TaskId> maybe_finished_;  // touched by the group in hand
 };
+
+/// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
+/// "task:" and no number follows.
+std::optional<TaskId> task_of_key(std::string_view key);
+
+/// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
+bool is_key_checked(const State& state, const std::string& key);
 
 /// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done.
 bool is_committed(const Task& task);

@@ -99,8 +99,11 @@ class Table {
     return row;
   }
 
-  /// Puts a row in place that a checkpoint held. Requires: keys come in ascending order.
-  void load(const Key& key, Row row) { rows_.emplace_hint(rows_.end(), key, std::move(row)); }
+  /// Puts a row in place that a checkpoint held; State::loaded() follows.
+  void load(const Key& key, Row row) { rows_.insert_or_assign(key, std::move(row)); }
+
+  /// The rows for what is kept beside them (their hashes). Requires: no change is pending.
+  Rows& loaded_rows() { return rows_; }
 
  private:
   struct Saved {

@@ -20,9 +20,9 @@ struct CommandContext {
   std::string branch;
   std::string stage;
   Version version{};
-  std::string edge;                 // "from->to"; for agents, the forward edge of their stage
-  std::optional<Token> token;       // the fencing token, where a lease is held
-  std::string step;                 // empty for agents and gates
+  std::string edge;            // "from->to"; for agents, the forward edge of their stage
+  std::optional<Token> token;  // the fencing token, where a lease is held
+  std::string step;            // empty for agents and gates
 };
 
 /// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).

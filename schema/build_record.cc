@@ -6,8 +6,7 @@ Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& a
                          flatbuffers::Offset<void> event) {
   const auto boot = builder.CreateString(asker.boot);
   const auto actor = builder.CreateString(asker.actor);
-  const flatbuffers::Offset<flatbuffers::String> key =
-      asker.key.empty() ? 0 : builder.CreateString(asker.key);
+  const flatbuffers::Offset<flatbuffers::String> key = asker.key.empty() ? 0 : builder.CreateString(asker.key);
   const fb::Stamp stamp{};
   fb::RecordBuilder record(builder);
   record.add_stamp(&stamp);

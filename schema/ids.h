@@ -17,19 +17,23 @@ enum class RunId : std::uint64_t {};
 enum class Version : std::uint64_t {};
 
 template <class Id>
-  requires std::is_enum_v<Id>
+requires std::is_enum_v<Id>
 constexpr std::uint64_t raw(Id id) {
   return static_cast<std::uint64_t>(id);
 }
 
 template <class Id>
-  requires std::is_enum_v<Id>
+requires std::is_enum_v<Id>
 constexpr Id next(Id id) {
   return static_cast<Id>(raw(id) + 1);
 }
 
 /// The lease keys that the machine itself knows.
-inline std::string task_key(TaskId task) { return "task:" + std::to_string(raw(task)); }
-inline std::string repo_key(const std::string& repo) { return "repo:" + repo; }
+inline std::string task_key(TaskId task) {
+  return "task:" + std::to_string(raw(task));
+}
+inline std::string repo_key(const std::string& repo) {
+  return "repo:" + repo;
+}
 
 }  // namespace pawl

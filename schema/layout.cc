@@ -116,8 +116,7 @@ class Layouts {
       } else {  // a table, a vector of tables; the stamp and the union of Record are read by hand
         field.type = base == reflection::Vector ? FieldLayout::Type::tables : FieldLayout::Type::table;
         if (index >= 0 && base != reflection::Union) {
-          field.table =
-              named(without_namespace(*schema.objects()->Get(static_cast<std::uint32_t>(index))->name()));
+          field.table = named(without_namespace(*schema.objects()->Get(static_cast<std::uint32_t>(index))->name()));
         }
       }
     }
@@ -167,9 +166,15 @@ using Texts = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
 
 }  // namespace
 
-const TableLayout* layout_of(fb::Event type) { return layouts().of(type); }
-const TableLayout* layout_named(std::string_view name) { return layouts().named(name); }
-std::optional<fb::Event> event_named(std::string_view name) { return layouts().event(name); }
+const TableLayout* layout_of(fb::Event type) {
+  return layouts().of(type);
+}
+const TableLayout* layout_named(std::string_view name) {
+  return layouts().named(name);
+}
+std::optional<fb::Event> event_named(std::string_view name) {
+  return layouts().event(name);
+}
 
 bool has(const flatbuffers::Table& table, const FieldLayout& field) {
   return table.GetOptionalFieldOffset(field.voffset) != 0;

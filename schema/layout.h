@@ -26,17 +26,17 @@ struct FieldLayout {
   std::uint16_t id;       // as in the schema, from 0
   std::uint16_t voffset;  // in the table's vtable
   Type type;
-  std::uint8_t bytes;    // of an integer or an element of `integers`
-  bool is_signed;        // of an integer
-  bool required;         // a scalar without `= null`, or marked (required)
-  bool is_time;          // an integer shown as RFC 3339 text
+  std::uint8_t bytes;                       // of an integer or an element of `integers`
+  bool is_signed;                           // of an integer
+  bool required;                            // a scalar without `= null`, or marked (required)
+  bool is_time;                             // an integer shown as RFC 3339 text
   const EnumLayout* enumeration = nullptr;  // of an integer
   const TableLayout* table = nullptr;       // of a table, or an element of `tables`
 };
 
 struct TableLayout {
-  std::string name;                  // without namespace
-  std::vector<FieldLayout> fields;   // by id
+  std::string name;                 // without namespace
+  std::vector<FieldLayout> fields;  // by id
 };
 
 /// The layout of an event's table; null for Event::NONE and for numbers that the schema does not have.

@@ -7,7 +7,7 @@
 namespace pawl::limits {
 
 // Texts, in bytes. Checked at the edges (HTTP, YAML, scripts); apply takes what it is given.
-constexpr std::size_t name_bytes_max = 64;          // work items aside: stages, agents, steps, boots, pipelines
+constexpr std::size_t name_bytes_max = 64;  // work items aside: stages, agents, steps, boots, pipelines
 constexpr std::size_t work_item_bytes_max = 200;
 constexpr std::size_t repo_bytes_max = 200;
 constexpr std::size_t branch_bytes_max = 250;

@@ -9,46 +9,46 @@
 namespace pawl {
 
 // X(name, number). The numbers are on disk: never changed, never used again.
-#define PAWL_OUTCOMES(X)      \
-  X(accepted, 0)              \
-  X(skipped, 1)               \
-  X(stale_boot, 2)            \
-  X(unknown_task, 3)          \
-  X(unknown_job, 4)           \
-  X(unknown_boot, 5)          \
-  X(reserved_name, 6)         \
-  X(duplicate_boot_id, 7)     \
-  X(bad_pipeline, 8)          \
-  X(unknown_setting, 9)       \
-  X(bad_value, 10)            \
-  X(duplicate_work_item, 11)  \
-  X(relaunch, 12)             \
-  X(unknown_pipeline, 13)     \
-  X(unknown_stage, 14)        \
-  X(terminal, 15)             \
-  X(version_conflict, 16)     \
-  X(no_such_edge, 17)         \
-  X(committed, 18)            \
-  X(outcome_unknown, 19)      \
-  X(steps_unfinished, 20)     \
-  X(blocked, 21)              \
-  X(lease_required, 22)       \
-  X(lease_held, 23)           \
-  X(stale_token, 24)          \
-  X(cancel_requested, 25)     \
-  X(not_held, 26)             \
-  X(no_agent, 27)             \
-  X(already_queued, 28)       \
-  X(not_queued, 29)           \
-  X(superseded, 30)           \
-  X(dependency, 31)           \
-  X(serial_gate, 32)          \
-  X(limit, 33)                \
-  X(not_running, 34)          \
-  X(stale_attempt, 35)        \
-  X(no_such_step, 36)         \
-  X(already_done, 37)         \
-  X(not_started, 38)          \
+#define PAWL_OUTCOMES(X)     \
+  X(accepted, 0)             \
+  X(skipped, 1)              \
+  X(stale_boot, 2)           \
+  X(unknown_task, 3)         \
+  X(unknown_job, 4)          \
+  X(unknown_boot, 5)         \
+  X(reserved_name, 6)        \
+  X(duplicate_boot_id, 7)    \
+  X(bad_pipeline, 8)         \
+  X(unknown_setting, 9)      \
+  X(bad_value, 10)           \
+  X(duplicate_work_item, 11) \
+  X(relaunch, 12)            \
+  X(unknown_pipeline, 13)    \
+  X(unknown_stage, 14)       \
+  X(terminal, 15)            \
+  X(version_conflict, 16)    \
+  X(no_such_edge, 17)        \
+  X(committed, 18)           \
+  X(outcome_unknown, 19)     \
+  X(steps_unfinished, 20)    \
+  X(blocked, 21)             \
+  X(lease_required, 22)      \
+  X(lease_held, 23)          \
+  X(stale_token, 24)         \
+  X(cancel_requested, 25)    \
+  X(not_held, 26)            \
+  X(no_agent, 27)            \
+  X(already_queued, 28)      \
+  X(not_queued, 29)          \
+  X(superseded, 30)          \
+  X(dependency, 31)          \
+  X(serial_gate, 32)         \
+  X(limit, 33)               \
+  X(not_running, 34)         \
+  X(stale_attempt, 35)       \
+  X(no_such_step, 36)        \
+  X(already_done, 37)        \
+  X(not_started, 38)         \
   X(not_blocked, 39)
 
 /// `accepted`; `skipped`, for an event of a group in which another was refused; or why it was refused.

@@ -21,7 +21,8 @@ bool scalars_are_stored(const flatbuffers::Table& table, const TableLayout& layo
       for (const auto& value : field.enumeration->values) known = known || value.first == number;
       if (!known) return false;
     }
-    if (field.type == FieldLayout::Type::table && !scalars_are_stored(table_of(table, field), *field.table)) return false;
+    if (field.type == FieldLayout::Type::table && !scalars_are_stored(table_of(table, field), *field.table))
+      return false;
     if (field.type == FieldLayout::Type::tables) {
       for (std::uint32_t i = 0; i < size_of(table, field); ++i) {
         if (!scalars_are_stored(table_at(table, field, i), *field.table)) return false;
@@ -42,8 +43,9 @@ Result<const fb::Record*> view_record(RecordBytes bytes) {
   const std::string where = "record " + std::to_string(record.stamp()->seq());
   const TableLayout* layout = layout_of(record.event_type());
   if (!layout) {
-    return Error{ErrorCode::unsupported,
-                 where + ": event type " + std::to_string(static_cast<int>(record.event_type())) + " is not known here"};
+    return Error{
+        ErrorCode::unsupported,
+        where + ": event type " + std::to_string(static_cast<int>(record.event_type())) + " is not known here"};
   }
   if (!outcome_numbered(record.stamp()->outcome())) {
     return Error{ErrorCode::unsupported,

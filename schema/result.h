@@ -66,11 +66,11 @@ class [[nodiscard]] Result<void> {
 };
 
 /// The value of `expression`; if it is an error, returns that from the function around. One a line, never nested.
-#define PAWL_TRY(expression)                                      \
-  ({                                                              \
-    auto pawl_result = (expression);                              \
+#define PAWL_TRY(expression)                                                \
+  ({                                                                        \
+    auto pawl_result = (expression);                                        \
     if (!pawl_result) return ::pawl::Error(std::move(pawl_result).error()); \
-    std::move(pawl_result).value();                               \
+    std::move(pawl_result).value();                                         \
   })
 
 /// What must be true whatever anybody sends. Always on; prints the expression and aborts.

@@ -18,7 +18,9 @@ struct TimeUs {
 
 constexpr std::int64_t us_per_s = 1'000'000;
 
-constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) { return {time.us + seconds * us_per_s}; }
+constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) {
+  return {time.us + seconds * us_per_s};
+}
 
 /// Whole seconds from `since` to `now`, rounded down; 0 if `now` is earlier.
 constexpr std::int64_t age_s(TimeUs since, TimeUs now) {
