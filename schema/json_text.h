@@ -1,0 +1,40 @@
+// Writing JSON, by appending to a string: the primitives that records, rows and answers share. No document tree is
+// made, and no library is needed.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "schema/time.h"
+
+namespace pawl {
+
+/// Quoted, with the shortest escapes and \u00xx (lower case) for other control characters. What is not UTF-8 becomes
+/// U+FFFD: texts are checked where they come in, and what is written is JSON whatever happens.
+void append_json_text(std::string& out, std::string_view text);
+
+/// `text`, or null where it is empty.
+void append_json_text_or_null(std::string& out, std::string_view text);
+
+void append_json_integer(std::string& out, std::int64_t value);
+void append_json_integer(std::string& out, std::uint64_t value);
+
+inline void append_json_bool(std::string& out, bool value) {
+  out += value ? "true" : "false";
+}
+
+/// RFC 3339, quoted.
+void append_json_time(std::string& out, TimeUs time);
+
+/// 16 lower-case digits, quoted: digests and hashes of requests.
+void append_json_hex(std::string& out, std::uint64_t value);
+/// Two lower-case digits for each byte, quoted: chains.
+void append_json_hex(std::string& out, std::span<const std::uint8_t> bytes);
+
+/// Whether `text` is well-formed UTF-8 without U+0000: what can be written and read back as it was.
+bool is_json_text(std::string_view text);
+
+}  // namespace pawl
