@@ -147,11 +147,9 @@ const SettingKey* setting_named(std::string_view name) {
 SettingValue setting_value_from(const fb::SettingValue& value) {
   if (value.flag().has_value()) return *value.flag();
   if (value.number().has_value()) return *value.number();
-  if (value.text()) return value.text()->str();
+  if (!value.list()) return value.text() ? value.text()->str() : std::string();
   std::vector<std::string> list;
-  if (value.list()) {
-    for (const flatbuffers::String* text : *value.list()) list.push_back(text->str());
-  }
+  for (const flatbuffers::String* text : *value.list()) list.push_back(text->str());
   return list;
 }
 
@@ -162,8 +160,8 @@ struct EventFields {
 
   void operator()(bool value) { event.flag = value; }
   void operator()(std::int64_t value) { event.number = value; }
-  // The generated form leaves out what is empty, and nothing at all is the empty list. So an empty text becomes a list
-  // of it: neither is the value of any setting.
+  // A value without anything is the empty list (schema/build_record.h). So an empty text becomes a list of it: neither
+  // is the value of any setting.
   void operator()(const std::string& value) {
     if (value.empty()) {
       event.list = {value};

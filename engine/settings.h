@@ -73,7 +73,8 @@ const std::vector<SettingKey>& setting_keys();
 /// Null if there is none of that name.
 const SettingKey* setting_named(std::string_view name);
 
-/// A value without any field is the empty list: builders leave out a vector that is empty.
+/// A value without any field, which only a log that something else wrote can hold, is an empty text: no setting's
+/// value.
 SettingValue setting_value_from(const fb::SettingValue& value);
 fb::SettingValueT setting_value_event(const SettingValue& value);
 

@@ -59,6 +59,10 @@ Proposal propose(const Asker& asker, const EventT& event) {
   return finish_proposal(builder, asker, fb::EventTraits<Table>::enum_value, offset.Union());
 }
 
+/// The generated packing leaves out a vector that is empty, and a setting's empty list would be no value at all. Here a
+/// value without flag, number and text is its list, empty or not.
+Proposal propose(const Asker& asker, const fb::SettingChangedT& event);
+
 /// Several at once, as a group.
 template <class... Events>
 Group propose_group(const Asker& asker, const Events&... events) {
