@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "engine/advance.h"
 #include "engine/machine.h"
 
 namespace pawl {
@@ -18,6 +19,14 @@ enum class ReconcileMove {
 
 /// What a pass does about one live task. `lease_owner_alive` is what the world says of the owner of its lease.
 [[nodiscard]] ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive);
+
+struct Reconciled {
+  ReconcileMove move = ReconcileMove::none;
+  std::optional<AdvanceAnswer> answer;  // when it advanced, or tried to
+};
+
+/// One task's part of a pass: looks, and does what reconcile_move() says. Blocks for as long as gates and steps take.
+Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid);
 
 /// The live, unblocked tasks without a queued or running job of their version, by id.
 [[nodiscard]] std::vector<TaskId> reconcile_candidates(const State& state);

@@ -78,8 +78,11 @@ class World {
   /// about which nothing can be learned, counts as alive.
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
 
-  /// Runs a gate to its end. A gate without a command is green, and is never asked here.
+  /// Runs a gate to its end. In the daemon a gate without a command is green.
   virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;
+
+  /// Whether a step can be started from here: in the daemon, whether it has a command.
+  virtual bool can_run(const PipelineStep& step) = 0;
 
   /// Ends what is left of the process `run` of a place, and gets the place's lock. Null if that cannot be had within
   /// stop.kill_after_s: the process is then not known to be gone.

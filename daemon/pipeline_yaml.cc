@@ -1,0 +1,315 @@
+#include "daemon/pipeline_yaml.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::size_t file_bytes_max = 1024 * 1024;
+
+struct Source {
+  const std::string& name;
+  const std::string& base_dir;
+};
+
+Error at_line(const Source& source, int line, const std::string& what) {
+  return {ErrorCode::malformed, source.name + ":" + std::to_string(line) + ": " + what};
+}
+
+int line_of(const YAML::Mark& mark) {
+  return mark.is_null() ? 1 : mark.line + 1;
+}
+
+Error at(const Source& source, const YAML::Node& node, const std::string& what) {
+  return at_line(source, line_of(node.Mark()), what);
+}
+
+std::string in_quotes(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
+/// The values of a map by their keys. Each key is one of `known`, and comes once: yaml-cpp itself takes the first of
+/// two and says nothing.
+using Fields = std::map<std::string, YAML::Node, std::less<>>;
+
+Result<Fields> fields_of(const Source& source, const YAML::Node& node, const std::string& what,
+                         std::initializer_list<std::string_view> known) {
+  if (!node.IsMap()) return at(source, node, what + " is not a map of keys and values");
+  Fields fields;
+  for (const auto& entry : node) {
+    const YAML::Node key = entry.first;
+    if (!key.IsScalar()) return at(source, key, what + " has a key that is not text");
+    if (std::find(known.begin(), known.end(), key.Scalar()) == known.end()) {
+      std::string names;
+      for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
+      return at(source, key, "unknown key " + in_quotes(key.Scalar()) + " in " + what + "; it has " + names);
+    }
+    if (!fields.emplace(key.Scalar(), entry.second).second) {
+      return at(source, key, "duplicate key " + in_quotes(key.Scalar()) + " in " + what);
+    }
+  }
+  return fields;
+}
+
+const YAML::Node* field(const Fields& fields, std::string_view name) {
+  const auto found = fields.find(name);
+  return found == fields.end() ? nullptr : &found->second;
+}
+
+Result<std::string> text_of(const Source& source, const YAML::Node& node, const std::string& what) {
+  if (!node.IsScalar()) return at(source, node, what + " is not text");
+  if (node.Scalar().empty()) return at(source, node, what + " is empty");
+  if (node.Scalar().find('\0') != std::string::npos) return at(source, node, what + " has a NUL byte in it");
+  return node.Scalar();
+}
+
+/// Bounds a list before it is read: by aliases a short file can name a long thing very often.
+Result<void> bounded(const Source& source, const YAML::Node& list, std::size_t most, const std::string& what) {
+  if (list.size() <= most) return {};
+  return at(source, list,
+            what + " has " + std::to_string(list.size()) + " entries; " + std::to_string(most) + " are the most");
+}
+
+/// Absent: empty.
+Result<std::string> optional_text(const Source& source, const Fields& fields, std::string_view name,
+                                  const std::string& of) {
+  const YAML::Node* node = field(fields, name);
+  if (!node) return std::string();
+  return text_of(source, *node, in_quotes(name) + " of " + of);
+}
+
+bool is_plain(const YAML::Node& node) {
+  return node.IsScalar() && node.Tag() != "!";
+}
+
+Result<std::int64_t> number_of(const Source& source, const YAML::Node& node, const std::string& what) {
+  std::int64_t number = 0;
+  if (is_plain(node)) {
+    const std::string& text = node.Scalar();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size()) return number;
+  }
+  return at(source, node, what + " is not a whole number");
+}
+
+Result<std::int64_t> optional_number(const Source& source, const Fields& fields, std::string_view name,
+                                     std::int64_t otherwise, const std::string& of) {
+  const YAML::Node* node = field(fields, name);
+  if (!node) return otherwise;
+  return number_of(source, *node, in_quotes(name) + " of " + of);
+}
+
+Result<std::optional<bool>> optional_flag(const Source& source, const Fields& fields, std::string_view name,
+                                          const std::string& of) {
+  const YAML::Node* node = field(fields, name);
+  if (!node) return std::optional<bool>();
+  // Not "yes", "on" and the like: whether those are flags or words depends on whom one asks.
+  if (is_plain(*node) && node->Scalar() == "true") return std::optional<bool>(true);
+  if (is_plain(*node) && node->Scalar() == "false") return std::optional<bool>(false);
+  return at(source, *node, in_quotes(name) + " of " + of + " is neither true nor false");
+}
+
+Result<CommandLine> optional_command(const Source& source, const Fields& fields, std::string_view name,
+                                     const std::string& of) {
+  const YAML::Node* node = field(fields, name);
+  if (!node) return CommandLine();
+  const std::string what = in_quotes(name) + " of " + of;
+  if (node->IsScalar()) {
+    const std::string line = PAWL_TRY(text_of(source, *node, what));
+    return CommandLine{"/bin/sh", "-c", line};
+  }
+  if (!node->IsSequence()) return at(source, *node, what + " is neither a list of words nor a line for the shell");
+  PAWL_TRY(bounded(source, *node, limits::command_words_max, what));
+  CommandLine command;
+  for (const YAML::Node& word : *node) {
+    if (!word.IsScalar()) return at(source, word, what + " has a word that is not text");
+    if (word.Scalar().find('\0') != std::string::npos) return at(source, word, what + " has a NUL byte in it");
+    command.push_back(word.Scalar());
+  }
+  if (command.empty()) return at(source, *node, what + " is an empty list: leave it out if there is no command");
+  std::string& program = command.front();
+  if (program.empty()) return at(source, *node, what + " begins with an empty word");
+  if (program.starts_with("./") || program.starts_with("../")) {
+    program = (std::filesystem::path(source.base_dir) / program).lexically_normal().string();
+  }
+  return command;
+}
+
+Result<Agent> agent_of(const Source& source, const std::string& name, const YAML::Node& node) {
+  const std::string what = "agent " + in_quotes(name);
+  Agent agent;
+  agent.name = name;
+  if (node.IsNull()) return agent;  // `analyst:` alone: for external workers, with the time-out that all have
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s"}));
+  agent.run = PAWL_TRY(optional_command(source, fields, "run", what));
+  agent.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", agent.timeout_s, what));
+  return agent;
+}
+
+Result<Gate> gate_of(const Source& source, const YAML::Node& node, const std::string& what) {
+  Gate gate;
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s"}));
+  gate.run = PAWL_TRY(optional_command(source, fields, "run", what));
+  gate.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", gate.timeout_s, what));
+  return gate;
+}
+
+Result<std::vector<int>> exit_codes_of(const Source& source, const YAML::Node& node, const std::string& what) {
+  if (!node.IsSequence()) return at(source, node, what + " is not a list of exit codes");
+  PAWL_TRY(bounded(source, node, 255, what));
+  std::vector<int> codes;
+  for (const YAML::Node& item : node) {
+    const std::int64_t code = PAWL_TRY(number_of(source, item, "an exit code in " + what));
+    if (code < 1 || code > 255) {
+      return at(source, item, what + " names " + std::to_string(code) + "; an exit code there is from 1 to 255");
+    }
+    codes.push_back(static_cast<int>(code));
+  }
+  return codes;
+}
+
+Result<PipelineStep> step_of(const Source& source, const YAML::Node& node, const std::string& stage) {
+  const std::string unnamed = "a step of " + stage;
+  const Fields fields = PAWL_TRY(
+      fields_of(source, node, unnamed,
+                {"name", "run", "probe", "timeout_s", "irreversible", "exclusive", "not_done_exit_codes", "settle_s"}));
+  PipelineStep step;
+  step.name = PAWL_TRY(optional_text(source, fields, "name", unnamed));
+  if (step.name.empty()) return at(source, node, unnamed + " has no name");
+  const std::string what = "step " + in_quotes(step.name) + " of " + stage;
+  step.run = PAWL_TRY(optional_command(source, fields, "run", what));
+  step.probe = PAWL_TRY(optional_command(source, fields, "probe", what));
+  step.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", step.timeout_s, what));
+  step.settle_s = PAWL_TRY(optional_number(source, fields, "settle_s", step.settle_s, what));
+  const std::optional<bool> irreversible = PAWL_TRY(optional_flag(source, fields, "irreversible", what));
+  step.irreversible = irreversible.value_or(false);
+  const YAML::Node* exclusive = field(fields, "exclusive");
+  if (exclusive) {
+    // The one thing that steps can exclude each other on. Written out, so that others can be added.
+    if (!exclusive->IsScalar() || exclusive->Scalar() != "repo") {
+      return at(source, *exclusive, "'exclusive' of " + what + " is not 'repo'");
+    }
+    step.exclusive = true;
+  }
+  const YAML::Node* codes = field(fields, "not_done_exit_codes");
+  if (codes) step.not_done_exit_codes = PAWL_TRY(exit_codes_of(source, *codes, "'not_done_exit_codes' of " + what));
+  return step;
+}
+
+Result<std::vector<PipelineStep>> steps_of(const Source& source, const Fields& fields, const std::string& stage) {
+  std::vector<PipelineStep> steps;
+  const YAML::Node* list = field(fields, "steps");
+  if (list) {
+    if (!list->IsSequence()) return at(source, *list, "'steps' of " + stage + " is not a list");
+    PAWL_TRY(bounded(source, *list, limits::steps_per_edge_max, "'steps' of " + stage));
+    for (const YAML::Node& node : *list) steps.push_back(PAWL_TRY(step_of(source, node, stage)));
+  }
+  const std::optional<bool> guarded = PAWL_TRY(optional_flag(source, fields, "guarded", stage));
+  if (!guarded || *guarded == !steps.empty()) return steps;
+  return at(source, *field(fields, "guarded"),
+            *guarded ? "the edge of " + stage + " is guarded, but it has no steps"
+                     : "the edge of " + stage + " has steps, so it is guarded");
+}
+
+Result<Stage> stage_of(const Source& source, const YAML::Node& node) {
+  const Fields fields =
+      PAWL_TRY(fields_of(source, node, "a stage", {"name", "agent", "gate", "to", "guarded", "steps", "rollback"}));
+  Stage stage;
+  stage.name = PAWL_TRY(optional_text(source, fields, "name", "a stage"));
+  if (stage.name.empty()) return at(source, node, "a stage has no name");
+  const std::string what = "stage " + in_quotes(stage.name);
+  stage.agent = PAWL_TRY(optional_text(source, fields, "agent", what));
+  const YAML::Node* gate = field(fields, "gate");
+  if (gate) stage.gate = PAWL_TRY(gate_of(source, *gate, "the gate of " + what));
+  stage.to = PAWL_TRY(optional_text(source, fields, "to", what));
+  stage.steps = PAWL_TRY(steps_of(source, fields, what));
+  stage.rollback = PAWL_TRY(optional_text(source, fields, "rollback", what));
+  return stage;
+}
+
+Result<Pipeline> pipeline_of(const Source& source, const YAML::Node& root) {
+  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "agents", "stages"}));
+  std::vector<int> agent_lines;
+  std::vector<int> stage_lines;
+  Pipeline pipeline;
+  pipeline.name = PAWL_TRY(optional_text(source, fields, "name", "a pipeline"));
+  const YAML::Node* agents = field(fields, "agents");
+  if (agents) {
+    if (!agents->IsMap()) return at(source, *agents, "'agents' is not a map of names and agents");
+    PAWL_TRY(bounded(source, *agents, limits::agents_max, "'agents'"));
+    for (const auto& entry : *agents) {
+      const YAML::Node key = entry.first;
+      const std::string name = PAWL_TRY(text_of(source, key, "the name of an agent"));
+      if (pipeline.agent(name)) return at(source, key, "duplicate agent " + in_quotes(name));
+      pipeline.agents.push_back(PAWL_TRY(agent_of(source, name, entry.second)));
+      agent_lines.push_back(line_of(key.Mark()));
+    }
+  }
+  const YAML::Node* stages = field(fields, "stages");
+  if (stages) {
+    if (!stages->IsSequence()) return at(source, *stages, "'stages' is not a list");
+    PAWL_TRY(bounded(source, *stages, limits::stages_max, "'stages'"));
+    for (const YAML::Node& node : *stages) {
+      pipeline.stages.push_back(PAWL_TRY(stage_of(source, node)));
+      stage_lines.push_back(line_of(node.Mark()));
+    }
+  }
+  const std::optional<PipelineProblem> problem = problem_of(pipeline, Settings{});
+  if (!problem) return pipeline;
+  int line = line_of(root.Mark());
+  if (problem->where == PipelineProblem::Where::agent) line = agent_lines.at(problem->index);
+  if (problem->where == PipelineProblem::Where::stage) line = stage_lines.at(problem->index);
+  return at_line(source, line, problem->what);
+}
+
+}  // namespace
+
+Result<Pipeline> parse_pipeline(const std::string& text, const std::string& name_for_errors,
+                                const std::string& base_dir) {
+  const Source source{name_for_errors, base_dir};
+  if (text.size() > file_bytes_max) return at_line(source, 1, "a pipeline of more than 1 MiB");
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.empty() || documents.front().IsNull()) return at_line(source, 1, "there is no pipeline in it");
+    if (documents.size() > 1) return at(source, documents[1], "a second document: a file holds one pipeline");
+    return pipeline_of(source, documents.front());
+  } catch (const YAML::Exception& error) {
+    return at_line(source, line_of(error.mark), error.msg);
+  }
+}
+
+Result<Pipeline> read_pipeline(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return Error{ErrorCode::io, path + ": " + error.message()};
+  if (std::filesystem::is_directory(absolute, error)) return Error{ErrorCode::io, path + ": is a folder"};
+  errno = 0;
+  std::ifstream file(absolute, std::ios::binary);
+  if (!file) {
+    const int reason = errno;
+    return Error{reason == ENOENT ? ErrorCode::missing : ErrorCode::io, path + ": " + std::strerror(reason)};
+  }
+  std::string text(file_bytes_max + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return Error{ErrorCode::io, path + ": cannot be read"};
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return parse_pipeline(text, path, absolute.parent_path().string());
+}
+
+}  // namespace pawl

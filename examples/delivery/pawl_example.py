@@ -1,0 +1,271 @@
+"""What run-example and the tests of the example share: the branches, a pawld, and a view of its log."""
+
+import calendar
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPO = "shop"
+STAGES = ["analysis", "development", "review", "testing", "deploy-staging", "deploy", "done"]
+
+# (work item, branch, whether it is to be delivered)
+BRANCHES = [
+    ("SHOP-1", "feature/discount", True),
+    ("SHOP-2", "feature/rounding", False),  # does not pass its tests
+    ("SHOP-3", "feature/vat", True),
+    ("SHOP-4", "feature/banner", False),  # conflicts with main
+    ("SHOP-5", "feature/change", True),
+    ("SHOP-6", "feature/receipt", True),
+]
+
+# A branch that stays red goes round once more and is then blocked, in place of three times more; and a task that waits
+# for the reconciler waits for a second. Leases and the order on one repository stay as they are.
+SETTINGS = ["pipeline.max_rollbacks=1", "queue.max_concurrency=2", "reconciler.interval_s=1", "reaper.interval_s=1"]
+
+# Long enough for any machine; nothing ever waits for so long unless it is broken.
+PATIENCE_S = 240
+
+
+class ExampleError(Exception):
+    """Something did not go as it has to. Its text is for people."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Example:
+    """The folders of one run of the example, and the pawld that works on them."""
+
+    def __init__(self, binaries, into):
+        self.binaries = pathlib.Path(binaries).resolve()
+        self.into = pathlib.Path(into).resolve()
+        self.data = self.into / "data"
+        self.origin = self.into / "origin.git"
+        self.site = self.into / "site"
+        self.daemon = None
+        self._starts = 0
+        self._socket_folder = None
+        self.socket = str(self.data / "pawl.sock")
+        if len(self.socket) > 100:  # sockaddr_un has room for 107 bytes
+            self._socket_folder = tempfile.TemporaryDirectory(prefix="pawl-")
+            self.socket = self._socket_folder.name + "/pawl.sock"
+
+    def make_repo(self):
+        run(HERE / "make-repo", self.into)
+
+    def start(self):
+        """Starts pawld and returns once it is ready. Its words go to pawld-N.log, N the number of the start."""
+        self._starts += 1
+        self.log_file = self.into / f"pawld-{self._starts}.log"
+        with open(self.log_file, "wb") as log:
+            # A session of its own: Ctrl-C is for the script, which then ends pawld as a service manager would.
+            self.daemon = subprocess.Popen(
+                [self.binaries / "pawld", "--data", self.data, "--socket", self.socket,
+                 "--pipeline", HERE / "pipeline.yaml", "--repo", f"{REPO}={self.origin}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if self.daemon.poll() is not None:
+                raise ExampleError(f"pawld ended with {self.daemon.returncode}:\n{self.log_file.read_text()}")
+            try:
+                if self.request("GET", "/readyz")[0] == 200:
+                    return
+            except OSError:
+                pass  # no socket yet
+            time.sleep(0.02)
+        raise ExampleError(f"pawld does not get ready:\n{self.log_file.read_text()}")
+
+    def stop(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            self.daemon.wait(PATIENCE_S)
+        return self.daemon.returncode if self.daemon else None
+
+    def kill(self):
+        """kill -9, as it comes: nothing is told."""
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def request(self, method, path, body=None, timeout=60):
+        """(status, the JSON of the answer, or its text where it is none)"""
+        connection = _UnixConnection(self.socket, timeout)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body),
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text
+
+    def events(self, after, wait_s=1):
+        """The records after a seq; waits for one if there is none yet. Empty when there was none."""
+        status, text = self.request("GET", f"/v1/events?after={after}&wait_s={wait_s}")
+        if isinstance(text, dict):  # a single line is JSON of its own
+            if status != 200:
+                raise ExampleError(f"GET /v1/events: {status} {text}")
+            return [text]
+        if status != 200:
+            raise ExampleError(f"GET /v1/events: {status} {text}")
+        return [json.loads(line) for line in text.splitlines() if line]
+
+    def pawl(self, *words, check=True):
+        """Runs the hand tool, the way a person would."""
+        return run(self.binaries / "pawl", "--socket", self.socket, *words, check=check)
+
+    def pawl_offline(self, *words):
+        return run(self.binaries / "pawl", *words)
+
+    def submit(self, work_item, branch):
+        return self.pawl("submit", work_item, "--repo", REPO, "--branch", branch)
+
+    # ---- what has become of the branches, as the outside sees it: nothing of pawl is asked --------------------------
+    def git(self, *words):
+        return run("git", "-C", self.origin, *words).strip()
+
+    def merges_of(self, branch):
+        """The commits on origin's main, first parents only, that merged the head of that branch."""
+        head = self.git("rev-parse", f"refs/heads/{branch}")
+        lines = self.git("log", "--first-parent", "--format=%H %P", "main").splitlines()
+        return [line.split()[0] for line in lines if head in line.split()[2:]]
+
+    def has_on_main(self, branch):
+        return subprocess.run(["git", "-C", self.origin, "merge-base", "--is-ancestor", branch, "main"]).returncode == 0
+
+    def deployed_commit(self):
+        current = self.site / "current" / "commit"
+        return current.read_text().strip() if current.exists() else None
+
+    def problems(self):
+        """Where the deliveries differ from what they have to be; each a sentence."""
+        found = []
+        for work_item, branch, delivered in BRANCHES:
+            merges = self.merges_of(branch)
+            if delivered and len(merges) != 1:
+                found.append(f"{work_item}: {branch} is merged {len(merges)} times, not once")
+            if not delivered and (merges or self.has_on_main(branch)):
+                found.append(f"{work_item}: {branch} is on main, and must not be")
+        total = len(self.git("log", "--first-parent", "--merges", "--format=%H", "main").splitlines())
+        expected = sum(delivered for _, _, delivered in BRANCHES)
+        if total != expected:
+            found.append(f"main has {total} merges, not {expected}")
+        if self.deployed_commit() != self.git("rev-parse", "main"):
+            found.append(f"deployed is {self.deployed_commit()}, not main")
+        return found
+
+
+class View:
+    """What the log says about the tasks, record by record."""
+
+    def __init__(self):
+        self.seq = 0
+        self.began = None
+        self.time = None
+        self.tasks = {}
+        self.digest = None
+
+    def take(self, record):
+        """Applies one record; returns (work item, sentence) if there is something to tell."""
+        self.seq = record["seq"]
+        self.digest = record["digest"]
+        self.time = _seconds(record["time"])
+        self.began = self.time if self.began is None else self.began
+        if record["outcome"] != "accepted":
+            return None
+        kind, data = record["type"], record["data"]
+        told = None
+        if kind == "TaskCreated":
+            number = next(effect["id"] for effect in record["effects"] if effect["effect"] == "task")
+            stage = data["stage"] or STAGES[0]
+            self.tasks[number] = Row(number, data["work_item"], data["branch"], stage, self.time)
+            told = number, f"submitted, {stage}"
+        task = self.tasks.get(data.get("task"))
+        if task:
+            told = self._of_task(task, kind, data) or told
+            task.time = self.time if told else task.time
+        for effect in record["effects"]:
+            if effect["effect"] == "blocked":
+                row = self.tasks[effect["task"]]
+                row.blocked = effect["reason"] or "blocked"
+                before = told[1] + "; " if told and told[0] == effect["task"] else ""
+                told = effect["task"], f"{before}blocked: {row.blocked}"
+        return (self.tasks[told[0]].work_item, told[1]) if told else None
+
+    def _of_task(self, task, kind, data):
+        if kind == "StageTransition":
+            back = _index(data["to"]) <= _index(task.stage)
+            sentence = f"{task.stage} → {data['to']}"
+            if back:
+                task.rollbacks.append((task.stage, task.version, data["reason"] or task.words))
+                sentence = f"{task.stage} ↩ {data['to']}: {data['reason'] or task.words}"
+            task.stage, task.version, task.words = data["to"], task.version + 1, None
+            return task.id, sentence
+        if kind == "GateEvaluated" and data["passed"] is not True:
+            task.words = data["reason"]
+        if kind == "StepFinished" and data["outcome"] != 0 and data["outcome"] != "done":
+            task.failed_step = (data["step"], data["version"])
+        if kind == "TaskUnblocked":
+            task.blocked = None
+            return task.id, "unblocked"
+        if kind == "TaskCancelled":
+            task.stage = "cancelled"
+            return task.id, "cancelled"
+        return None
+
+    def settled(self):
+        return bool(self.tasks) and all(row.settled for row in self.tasks.values())
+
+
+class Row:
+    def __init__(self, number, work_item, branch, stage, now):
+        self.id = number
+        self.work_item = work_item
+        self.branch = branch
+        self.stage = stage
+        self.version = 1
+        self.began = self.time = now
+        self.blocked = None
+        self.rollbacks = []  # (from which stage, at which version, why)
+        self.words = None  # of the last gate that was not green
+        self.failed_step = None  # (step, version)
+
+    @property
+    def settled(self):
+        return self.stage in ("done", "cancelled") or self.blocked is not None
+
+
+def _index(stage):
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def _seconds(text):
+    whole, micros = text.rstrip("Z").split(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + int(micros) / 1e6
+
+
+def run(*words, check=True):
+    """Runs a command to its end, and returns what it printed."""
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=os.environ)
+    if check and done.returncode != 0:
+        command = " ".join(str(word) for word in words)
+        raise ExampleError(f"{command}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -1,0 +1,68 @@
+#include "tools/scripted_world.h"
+
+namespace pawl {
+
+class ScriptedWorld::Step final : public HeldStep {
+ public:
+  Step(ScriptedWorld& world, std::string name, std::string run)
+      : world_(world), name_(std::move(name)), run_(std::move(run)) {}
+
+  const std::string& run() const override { return run_; }
+  CommandExit go() override {
+    world_.note("step " + name_);
+    const auto exit = world_.step_exit.find(name_);
+    return exit == world_.step_exit.end() ? CommandExit{} : exit->second;
+  }
+
+ private:
+  ScriptedWorld& world_;
+  std::string name_;
+  std::string run_;
+};
+
+void ScriptedWorld::note(const std::string& what) {
+  ran.push_back(what);
+  if (meanwhile) meanwhile(what);
+}
+
+bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
+  const auto fact = pid_alive.find(owner.pid);
+  return !boot.stale && (fact == pid_alive.end() || fact->second);
+}
+
+GateAnswer ScriptedWorld::run_gate(const Gate&, const CommandContext& context) {
+  note("gate " + context.stage);
+  const auto fact = gate_green.find(context.task);
+  if (fact == gate_green.end()) return {.passed = true, .reason = {}};
+  return {.passed = fact->second, .reason = {}};
+}
+
+bool ScriptedWorld::can_run(const PipelineStep&) {
+  return true;
+}
+
+std::unique_ptr<StepLock> ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run) {
+  const auto stuck = previous_alive.find(place.step);
+  if (stuck != previous_alive.end() && stuck->second) return nullptr;
+  note("end " + place.step + " " + run);
+  return std::make_unique<StepLock>();
+}
+
+Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {
+  const auto stuck = previous_alive.find(step.name);
+  if (stuck != previous_alive.end() && stuck->second) {
+    return {.status = Held::Status::previous_alive, .step = nullptr, .why = "its previous process is alive"};
+  }
+  return {.status = Held::Status::held,
+          .step = std::make_unique<Step>(*this, step.name, "run-" + std::to_string(++runs_)),
+          .why = {}};
+}
+
+Verdict ScriptedWorld::probe(const PipelineStep& step, const CommandContext&) {
+  note("probe " + step.name);
+  const auto exit = probe_exit.find(step.name);
+  if (exit == probe_exit.end() || exit->second == 0) return Verdict::yes;
+  return exit->second == 1 ? Verdict::no : Verdict::unknown;
+}
+
+}  // namespace pawl
