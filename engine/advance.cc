@@ -32,7 +32,7 @@ class Path {
   }
 
   AdvanceAnswer run() {
-    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    if (!begin()) return end(AdvanceResult::waiting, moved_on);
     if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
     if (const auto refusal = enter()) return *refusal;
     if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
@@ -45,17 +45,29 @@ class Path {
   }
 
  private:
-  /// Looks at the task anew; false if it is no longer at the version that the path began with.
-  bool look() {
+  /// Finds the edge that is to be crossed; false if the task is no longer at the version that the order names.
+  bool begin() {
     view_ = machine_.view(order_.task);
-    stage_ = view_ ? view_->stage() : nullptr;
-    return stage_ && view_->task.version == order_.version;
+    if (!view_ || view_->task.version != order_.version) return false;
+    pipeline_ = view_->pipeline;
+    stage_ = pipeline_->stage(view_->task.stage);
+    return stage_ != nullptr;
+  }
+
+  /// Looks at the task anew; false if somebody has moved it on. With ownership off that is nobody's concern (SPEC §7):
+  /// the path then goes on as if it were alone, and only what apply always checks stands in its way.
+  bool look() {
+    std::optional<TaskView> seen = machine_.view(order_.task);
+    if (!seen) return false;
+    view_ = std::move(seen);
+    return view_->task.version == order_.version || !view_->settings.ownership_checked(view_->task.repo);
   }
 
   // Entry: the leases, before any heavy work.
 
   std::optional<AdvanceAnswer> enter() {
-    if (view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
+    const bool checked = view_->settings.ownership_checked(view_->task.repo);
+    if (checked && view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
     if (!stage_->guarded()) return std::nullopt;
     for (const PipelineStep& step : stage_->steps) {
       if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command");
@@ -367,7 +379,8 @@ class Path {
   World& world_;
   const AdvanceOrder& order_;
   std::optional<TaskView> view_;
-  const Stage* stage_ = nullptr;                     // in *view_
+  std::shared_ptr<const Pipeline> pipeline_;
+  const Stage* stage_ = nullptr;                     // of *pipeline_: the one that is to be left
   std::optional<Token> token_;                       // of the task's lease
   std::optional<Token> repo_token_;                  // of the repository's
   std::vector<std::pair<std::string, Token>> held_;  // to be released: key and token, in the order taken

@@ -25,7 +25,9 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
   view.running_job = copy_of(state.running_job(id));
   const auto& jobs = state.indexes.jobs_of_task;
   for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
-    if (state.jobs.find(at->second)->version == task->version) ++view.jobs_of_version;
+    const Job& job = *state.jobs.find(at->second);
+    if (job.version == task->version) ++view.jobs_of_version;
+    if (job.status == JobStatus::running) view.running.push_back({job, *state.boots.find(job.run->owner.boot_id)});
   }
   view.now = state.last_time;
   return view;

@@ -32,6 +32,11 @@ struct Decision {
   }
 };
 
+struct RunningJob {
+  Job job;
+  Boot owner_boot;
+};
+
 /// A task and all that a decision about it needs, copied at one moment.
 struct TaskView {
   Task task;
@@ -43,6 +48,7 @@ struct TaskView {
   std::optional<Boot> repo_lease_boot;
   std::optional<Job> open_job;        // queued or running, of the task's version
   std::optional<Job> running_job;     // of whatever version
+  std::vector<RunningJob> running;    // every running job of the task, by id
   std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
   TimeUs now;                         // of the last record
 
@@ -57,6 +63,8 @@ class Machine {
   virtual Decision propose(Group group) = 0;
   /// The task as it durably stands; none if it is terminal and archived, or was never created.
   virtual std::optional<TaskView> view(TaskId task) = 0;
+  /// The time that a record made now would bear.
+  virtual TimeUs now() const = 0;
 };
 
 /// The view, for implementations of Machine.

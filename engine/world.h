@@ -34,6 +34,14 @@ struct StepPlace {
 
 enum class Verdict { yes, no, unknown };
 
+/// What is known of the process of a run.
+enum class Life {
+  alive,    // or of another host, or not to be seen: it counts as alive until a ceiling ends it
+  dead,     // it looks dead
+  gone,     // it is known to have ended (a pidfd said so): no second look is needed
+  unknown,  // its pid was never reported
+};
+
 struct GateAnswer {
   std::optional<bool> passed;  // none: the gate is in error: it could not start, or timed out
   std::string reason;
@@ -74,9 +82,12 @@ class World {
  public:
   virtual ~World() = default;
 
-  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot: a process of another host, or one
-  /// about which nothing can be learned, counts as alive.
+  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot: a process
+  /// of another host counts as alive. An error while asking counts as dead: reaping is never blocked by doubt, effects
+  /// always are (SPEC §7).
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
+  /// What is known of a run's process. `boot` is that of the job's owner, and names the host.
+  virtual Life life_of(const Run& run, const Boot& boot) = 0;
 
   /// Runs a gate to its end. In the daemon a gate without a command is green.
   virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;

@@ -27,7 +27,7 @@ class DirectMachine final : public Machine {
 
   /// The time of the next records. Requires: not earlier than the last record's.
   void set_now(TimeUs now) { now_ = now; }
-  TimeUs now() const { return now_; }
+  TimeUs now() const override { return now_; }
 
   /// Forgets the state, and makes it anew from the records: a crash and a restart, but for the new boot.
   /// False if the records do not lead to the same digests.

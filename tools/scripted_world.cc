@@ -20,6 +20,12 @@ class ScriptedWorld::Step final : public HeldStep {
   std::string run_;
 };
 
+Life ScriptedWorld::life_of(const Run& run, const Boot&) {
+  if (!run.pid) return Life::unknown;
+  const auto fact = pid_alive.find(*run.pid);
+  return fact == pid_alive.end() || fact->second ? Life::alive : Life::dead;
+}
+
 void ScriptedWorld::note(const std::string& what) {
   ran.push_back(what);
   if (meanwhile) meanwhile(what);

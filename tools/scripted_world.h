@@ -28,6 +28,7 @@ class ScriptedWorld final : public World {
   std::function<void(const std::string& what)> meanwhile;
 
   bool is_alive(const Owner& owner, const Boot& boot) override;
+  Life life_of(const Run& run, const Boot& boot) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override;
   std::unique_ptr<StepLock> end_and_lock(const StepPlace& place, const std::string& run) override;
