@@ -27,9 +27,7 @@ AdvanceResult result_of(Outcome refusal) {
 class Path {
  public:
   Path(Machine& machine, World& world, const AdvanceOrder& order)
-      : machine_(machine), world_(world), order_(order), token_(order.token) {
-    if (order.token) held_.emplace_back(task_key(order.task), *order.token);
-  }
+      : machine_(machine), world_(world), order_(order), token_(order.token) {}
 
   AdvanceAnswer run() {
     if (!begin()) return end(AdvanceResult::waiting, moved_on);
@@ -51,6 +49,8 @@ class Path {
     if (!view_ || view_->task.version != order_.version) return false;
     pipeline_ = view_->pipeline;
     stage_ = pipeline_->stage(view_->task.stage);
+    // With ownership off the asker's token stands for no lease, and there is nothing to release.
+    if (token_ && view_->lease && view_->lease->token == *token_) held_.emplace_back(view_->lease->key, *token_);
     return stage_ != nullptr;
   }
 

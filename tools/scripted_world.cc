@@ -33,6 +33,7 @@ void ScriptedWorld::note(const std::string& what) {
 
 bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
   const auto fact = pid_alive.find(owner.pid);
+  if (liveness_fails.contains(owner.pid)) return false;
   return !boot.stale && (fact == pid_alive.end() || fact->second);
 }
 

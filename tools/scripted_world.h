@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ class ScriptedWorld final : public World {
  public:
   // Facts. A probe or step that is not named here exits 0; a gate that is not named is green.
   std::map<std::int64_t, bool> pid_alive;
+  std::set<std::int64_t> liveness_fails;             // pids about which the question itself fails
   std::map<TaskId, std::optional<bool>> gate_green;  // none: the gate is in error
   std::map<std::string, CommandExit> step_exit;      // by step name
   std::map<std::string, std::int64_t> probe_exit;    // by step name
