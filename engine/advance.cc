@@ -128,8 +128,9 @@ class Path {
     event.gate = stage_->name;
     if (gate.passed) event.passed = *gate.passed;
     event.reason = gate.reason;
-    const Decision recorded = tell(propose_group(order_.asker, event));
-    if (recorded.outcome != Outcome::accepted) return refused(recorded);
+    tell(propose_group(order_.asker,
+                       event));  // A note, no permission: what it found when it came too late is in look().
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
     if (gate.passed == true) return std::nullopt;
 
     const std::string why = gate.reason.empty() ? "" : ": " + gate.reason;
