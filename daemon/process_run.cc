@@ -20,16 +20,16 @@ using std::chrono::steady_clock;
 
 }  // namespace
 
-Call::Call() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+CallOff::CallOff() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   PAWL_ASSERT(event_);
 }
 
-void Call::call() {
+void CallOff::call() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);  // full means called already
 }
 
-bool Call::called() const {
+bool CallOff::called() const {
   pollfd polled{event_.get(), POLLIN, 0};
   return ::poll(&polled, 1, 0) == 1;
 }
@@ -68,7 +68,7 @@ HeldRun::~HeldRun() {
   end_run(data_folder_, run_, {EndOrder::First::kill, milliseconds(0)});
 }
 
-CommandExit HeldRun::go(const RunBounds& bounds, const Call* call) {
+CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
   const seconds kill_after(bounds.kill_after_s);
   went_ = true;
   child_->release();

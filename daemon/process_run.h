@@ -15,9 +15,9 @@
 namespace pawl {
 
 /// By which another thread calls off a run that somebody waits for. Once called it stays so.
-class Call {
+class CallOff {
  public:
-  Call();
+  CallOff();
   /// Threads: any.
   void call();
   bool called() const;
@@ -58,7 +58,7 @@ class HeldRun {
 
   /// Lets it execute, waits for its end, and ends what it left behind. How it ended: `timed_out` if it had to be
   /// ended for its time, `lost` if it was called off, whatever code it then gave.
-  CommandExit go(const RunBounds& bounds, const Call* call);
+  CommandExit go(const RunBounds& bounds, const CallOff* call);
 
   /// Why the program could not be executed after all; none if it was. After go().
   const std::optional<std::string>& exec_failure() const { return exec_failure_; }

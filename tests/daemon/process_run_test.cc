@@ -56,7 +56,7 @@ class Waiting {
   }
 
  private:
-  Call call_;
+  CallOff call_;
   std::thread thread_;
 };
 
@@ -202,7 +202,7 @@ TEST_F(ProcessRun, one_that_ignores_sigterm_is_killed) {
 }
 
 TEST_F(ProcessRun, call_ends_it_before_its_time) {
-  Call call;
+  CallOff call;
   HeldRun run = held("echo $$ > pid; exec sleep 1000");
   std::thread caller([&] {
     pid_in("pid");
