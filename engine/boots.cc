@@ -2,12 +2,34 @@
 #include <set>
 
 #include "engine/rules.h"
+#include "schema/limits.h"
 
 namespace pawl {
 namespace {
 
 void make_stale(Turn& turn, const std::string& boot_id) {
   turn.state.boots.edit(boot_id).stale = true;
+}
+
+bool holds_something(const State& state, const std::string& boot_id) {
+  const auto lease = state.indexes.leases_of_boot.lower_bound({boot_id, std::string()});
+  if (lease != state.indexes.leases_of_boot.end() && lease->first == boot_id) return true;
+  for (const JobId id : state.indexes.running) {
+    if (state.jobs.find(id)->run->owner.boot_id == boot_id) return true;
+  }
+  return false;
+}
+
+/// Forgets the stale boot that started first, once there are more boots than the bound. Every `pawl lock` is a boot, so
+/// without a bound memory would grow with the past. What a forgotten one proposes is refused as `unknown_boot`.
+void forget_oldest_stale(Turn& turn) {
+  State& state = turn.state;
+  if (state.boots.size() <= limits::boots_max) return;
+  const Boot* oldest = nullptr;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (boot.stale && (!oldest || boot.started < oldest->started) && !holds_something(state, id)) oldest = &boot;
+  }
+  if (oldest) state.boots.erase(oldest->boot_id);
 }
 
 /// The definitions that decide something from now on: those in force, and those that live tasks began with.
@@ -38,6 +60,7 @@ Outcome apply_boot_started(Turn& turn, const fb::BootStarted& event) {
                                .host = event.host()->str(),
                                .version = event.version()->str(),
                                .started = turn.seq});
+  forget_oldest_stale(turn);
   if (name == daemon_name) {
     // A finalizer's mark speaks of a process of the daemon that is gone.
     for (const JobId id : state.indexes.running) {

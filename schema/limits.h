@@ -36,6 +36,8 @@ constexpr std::size_t batch_records_max = 4096;
 constexpr std::size_t batch_bytes_max = 16 * 1024 * 1024;
 constexpr std::size_t keyed_records_max = 65'536;
 
+constexpr std::size_t boots_max = 4096;  // in memory; beyond it the oldest stale ones are forgotten
+
 // HTTP.
 constexpr std::size_t body_bytes_max = 1024 * 1024;
 constexpr std::size_t header_bytes_max = 16 * 1024;
