@@ -84,6 +84,26 @@ Outcome ids_outcome(const State& state, const fb::Record& record) {
   return Outcome::accepted;
 }
 
+/// What the machine adds when the last boot ends: then nobody is left to say it but a boot that is stale. It is no
+/// claim of that boot's: each is true by the state alone, and never true between two groups.
+bool follows_from_state(const State& state, const fb::Record& record) {
+  const auto is_stale = [&](const Owner& owner) { return state.boots.find(owner.boot_id)->stale; };
+  if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
+    const Lease* lease = state.lease(reclaimed->key()->str());
+    return reclaimed->reason() == fb::ReclaimReason::stale_boot && lease && is_stale(lease->owner);
+  }
+  if (const auto* reaped = record.event_as_JobReaped()) {
+    const Job* job = state.jobs.find(JobId{reaped->job()});
+    return reaped->tier() == fb::Tier::restart && job && job->status == JobStatus::running && is_stale(job->run->owner);
+  }
+  if (const auto* cancelled = record.event_as_TaskCancelled()) {
+    const TaskId id{cancelled->task()};
+    return state.indexes.cancel_standing.contains(id) && !state.lease(task_key(id)) && !state.running_job(id) &&
+           !is_committed(*state.tasks.find(id));
+  }
+  return false;
+}
+
 /// Whether the boots that stand behind the event may still act. No holder's boot is ever stale, so an owner's is
 /// looked at like the proposer's.
 Outcome boots_outcome(const State& state, const fb::Record& record) {
@@ -97,7 +117,7 @@ Outcome boots_outcome(const State& state, const fb::Record& record) {
   const Boot* proposer = state.boots.find(record.boot()->str());
   if (!proposer) return Outcome::unknown_boot;
   const bool is_fact = record.event_type() == fb::Event::RunExited || record.event_type() == fb::Event::StepFinished;
-  if (proposer->stale && !is_fact) return Outcome::stale_boot;
+  if (proposer->stale && !is_fact && !follows_from_state(state, record)) return Outcome::stale_boot;
   const fb::Owner* owner = nullptr;
   if (const auto* lease = record.event_as_LeaseAcquired()) owner = lease->owner();
   if (const auto* claim = record.event_as_JobClaimed()) owner = claim->owner();

@@ -25,11 +25,15 @@ std::optional<Proposal> reclaim_before(const State& state, const fb::Record& rec
   if (!held || !is_key_checked(state, held->key)) return std::nullopt;
   const bool renewal = wanted->token() == raw(held->token);
   if (renewal || state.is_live(*held, now)) return std::nullopt;
+  // Without a daemon in force the proposer itself would have to say so; if it may not, its own event is refused anyway.
+  const Asker speaker = machine_asker(state, record.boot()->str(), sequencer_actor);
+  const Boot* boot = state.boots.find(speaker.boot);
+  if (!boot || boot->stale) return std::nullopt;
   fb::LeaseReclaimedT reclaim;
   reclaim.key = held->key;
   reclaim.token = raw(held->token);
   reclaim.reason = fb::ReclaimReason::ttl_expired;
-  return propose(machine_asker(state, record.boot()->str(), sequencer_actor), reclaim);
+  return propose(speaker, reclaim);
 }
 
 SettingsToCome settings_after(const auto& events, std::size_t index) {
