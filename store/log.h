@@ -59,6 +59,8 @@ class Log {
 
   // What recovery and queries ask.
 
+  /// The first seq of a torn tail that was found when the log was opened, and dropped (store/tail.h).
+  virtual std::optional<Seq> torn_at() const = 0;
   /// The seqs of the stored checkpoints, newest first.
   virtual std::vector<Seq> checkpoints() = 0;
   virtual Result<StoredCheckpoint> load_checkpoint(Seq seq) = 0;

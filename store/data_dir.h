@@ -1,0 +1,50 @@
+// The data folder around the log: who has it, up to where it was sealed, how much room is left.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "schema/ids.h"
+#include "schema/result.h"
+
+namespace pawl {
+
+/// The right to write in a data folder: flock(2) on DIR/LOCK, which holds the pid of who has it. It ends with the
+/// process, however that ends; the file stays.
+class DirLock {
+ public:
+  /// `busy` names the pid. The folder exists.
+  static Result<DirLock> take(const std::string& dir);
+
+  DirLock(DirLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  DirLock& operator=(DirLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~DirLock();
+
+ private:
+  explicit DirLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+/// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is
+/// ever mixed with somebody else's files.
+Result<void> make_data_dir(const std::string& dir);
+
+/// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
+Result<void> write_seal(const std::string& dir, Seq seq);
+/// 0 if the log was never sealed.
+Result<Seq> read_seal(const std::string& dir);
+
+/// What a process without privileges may still write where `dir` is.
+Result<std::uint64_t> free_bytes(const std::string& dir);
+
+/// Makes the entries of a folder durable.
+Result<void> sync_dir(const std::string& dir);
+
+/// The whole content of a file. `missing` if there is none.
+Result<std::string> read_file(const std::string& path);
+
+}  // namespace pawl

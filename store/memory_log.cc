@@ -1,0 +1,190 @@
+#include "store/memory_log.h"
+
+#include <algorithm>
+
+#include "store/key_format.h"
+#include "store/tail.h"
+
+namespace pawl {
+namespace {
+
+constexpr const char* place = "memory log";
+
+LogEnd end_of(std::string_view rest) {
+  if (rest.empty()) return LogEnd::clean;
+  return is_cut_block(rest) ? LogEnd::cut_short : LogEnd::wrong_bytes;
+}
+
+}  // namespace
+
+void MemoryDisk::lose_unsynced() {
+  blocks.resize(std::min(blocks.size(), synced_bytes));
+  for (const TaskId task : unsynced_archive) archive.erase(task);
+  unsynced_archive.clear();
+}
+
+MemoryLog::MemoryLog() : disk_(std::make_shared<MemoryDisk>()) {}
+
+Result<std::unique_ptr<MemoryLog>> MemoryLog::open(std::shared_ptr<MemoryDisk> disk) {
+  std::unique_ptr<MemoryLog> log(new MemoryLog(std::move(disk)));
+  PAWL_TRY(log->load());
+  return log;
+}
+
+Result<void> MemoryLog::load() {
+  TailEvidence evidence;
+  if (!disk_->seal.empty()) evidence.sealed = PAWL_TRY(decode_seal(disk_->seal));
+
+  std::string_view rest = disk_->blocks;
+  while (!rest.empty()) {
+    const auto stated = stated_block_bytes(rest);
+    if (!stated || *stated > rest.size()) break;
+    const Result<Block> block = decode_block(rest.substr(0, *stated));
+    if (!block && block.error().code == ErrorCode::unsupported) return block.error();
+    if (!block || block->first != next(evidence.last)) break;
+    block_at_.emplace(block->first, std::pair(disk_->blocks.size() - rest.size(), *stated));
+    evidence.last = block->last;
+    rest.remove_prefix(*stated);
+  }
+  FoundBlocks beyond;
+  find_blocks(rest, beyond);
+  evidence.highest = beyond.highest;
+  evidence.end = end_of(rest);
+  torn_at_ = PAWL_TRY(judge_tail(evidence, place));
+
+  disk_->blocks.resize(disk_->blocks.size() - rest.size());
+  disk_->synced_bytes = disk_->blocks.size();
+  disk_->unsynced_archive.clear();
+  last_ = evidence.last;
+  return {};
+}
+
+Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
+  const std::lock_guard lock(mutex_);
+  if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
+  if (expected_next != next(last_)) {
+    return Error{ErrorCode::busy, "memory log: the next record is " + std::to_string(raw(last_) + 1) + ", not " +
+                                      std::to_string(raw(expected_next))};
+  }
+  std::string block;
+  encode_block(batch.records, expected_next, last_, block);
+  if (appends_to_failure_ && --*appends_to_failure_ == 0) {
+    failed_ = true;
+    switch (failure_) {
+      case Failure::nothing_written:
+        break;
+      case Failure::half_written:
+        disk_->blocks.append(block, 0, block.size() / 2);
+        break;
+      case Failure::not_synced:
+        disk_->blocks.append(block);
+        for (const ArchivedBytes& archived : batch.archived) {
+          disk_->archive[archived.task] = encode_archived(archived);
+          disk_->unsynced_archive.push_back(archived.task);
+        }
+        break;
+    }
+    return Error{ErrorCode::io, "memory log: told to fail"};
+  }
+
+  block_at_.emplace(expected_next, std::pair(disk_->blocks.size(), block.size()));
+  disk_->blocks.append(block);
+  disk_->synced_bytes = disk_->blocks.size();
+  for (const ArchivedBytes& archived : batch.archived) disk_->archive[archived.task] = encode_archived(archived);
+  last_ = static_cast<Seq>(raw(last_) + batch.records.size());
+  return {};
+}
+
+Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& each) {
+  from = std::max(from, Seq{1});
+  BlockReader reader;
+  Seq last{};  // of the last block read, once there is one
+  while (true) {
+    std::string bytes;
+    {
+      // A block at a time, so that an append never waits for whoever reads.
+      const std::lock_guard lock(mutex_);
+      const Seq wanted = last == Seq{} ? from : next(last);
+      if (wanted > last_) return {};
+      const auto after = block_at_.upper_bound(wanted);
+      PAWL_ASSERT(after != block_at_.begin());
+      const auto& [offset, length] = std::prev(after)->second;
+      bytes = disk_->blocks.substr(offset, length);
+      if (last == Seq{}) last = static_cast<Seq>(raw(std::prev(after)->first) - 1);
+    }
+    const Result<Block> block = decode_block(bytes);
+    if (!block) return damaged_at(std::max(from, next(last)), place, block.error().message);
+    if (block->first != next(last)) return damaged_at(next(last), place, "another block stands in its place");
+    if (!reader.read(*block, from, each)) return {};
+    last = block->last;
+  }
+}
+
+Result<void> MemoryLog::checkpoint(const StoredCheckpoint& checkpoint) {
+  const std::lock_guard lock(mutex_);
+  disk_->checkpoints[checkpoint.seq] = encode_checkpoint(checkpoint);
+  while (disk_->checkpoints.size() > checkpoints_kept) disk_->checkpoints.erase(disk_->checkpoints.begin());
+  return {};
+}
+
+std::vector<Seq> MemoryLog::checkpoints() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Seq> seqs;
+  for (auto at = disk_->checkpoints.rbegin(); at != disk_->checkpoints.rend(); ++at) seqs.push_back(at->first);
+  return seqs;
+}
+
+Result<StoredCheckpoint> MemoryLog::load_checkpoint(Seq seq) {
+  const std::lock_guard lock(mutex_);
+  const auto found = disk_->checkpoints.find(seq);
+  if (found == disk_->checkpoints.end()) {
+    return Error{ErrorCode::missing, "there is no checkpoint " + std::to_string(raw(seq))};
+  }
+  return decode_checkpoint(found->second, seq);
+}
+
+Result<std::vector<std::uint8_t>> MemoryLog::archived(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  const auto found = disk_->archive.find(task);
+  if (found == disk_->archive.end()) {
+    return Error{ErrorCode::missing, "task " + std::to_string(raw(task)) + " is not in the archive"};
+  }
+  return decode_archived(found->second, task);
+}
+
+Result<void> MemoryLog::read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) {
+  for (TaskId wanted = from;;) {
+    TaskId task{};
+    std::string bytes;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = disk_->archive.lower_bound(wanted);
+      if (found == disk_->archive.end()) return {};
+      task = found->first;
+      bytes = found->second;
+    }
+    const std::vector<std::uint8_t> archived = PAWL_TRY(decode_archived(bytes, task));
+    if (!each(task, archived)) return {};
+    wanted = next(task);
+  }
+}
+
+Result<void> MemoryLog::seal() {
+  const std::lock_guard lock(mutex_);
+  disk_->seal = encode_seal(last_);
+  return {};
+}
+
+Seq MemoryLog::last_seq() const {
+  const std::lock_guard lock(mutex_);
+  return last_;
+}
+
+void MemoryLog::fail_append(std::size_t nth, Failure failure) {
+  const std::lock_guard lock(mutex_);
+  PAWL_ASSERT(nth > 0);
+  appends_to_failure_ = nth;
+  failure_ = failure;
+}
+
+}  // namespace pawl

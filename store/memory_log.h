@@ -1,0 +1,67 @@
+// A log in memory: the same contract as the one on disk, for simulations and tests. What stands on its "disk" is the
+// same blocks, one after the other, so that every byte of it can be cut off or turned; and it fails when it is told.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+
+#include "store/log.h"
+
+namespace pawl {
+
+/// What outlives a crash. Changed by tests while no log is open on it.
+struct MemoryDisk {
+  std::string blocks;            // as store/key_format.h frames them, without a gap
+  std::size_t synced_bytes = 0;  // of `blocks`
+  std::string seal;
+  std::map<Seq, std::string> checkpoints;
+  std::map<TaskId, std::string> archive;
+  std::vector<TaskId> unsynced_archive;
+
+  /// What a power cut does: all that no sync made durable is gone.
+  void lose_unsynced();
+};
+
+class MemoryLog final : public Log {
+ public:
+  /// An empty log on a disk of its own.
+  MemoryLog();
+  /// As RocksLog::open: `damaged` names the seq, a torn tail is dropped and told by torn_at().
+  static Result<std::unique_ptr<MemoryLog>> open(std::shared_ptr<MemoryDisk> disk);
+
+  Result<void> append(const Batch& batch, Seq expected_next) override;
+  Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override;
+  Result<void> checkpoint(const StoredCheckpoint& checkpoint) override;
+  std::optional<Seq> torn_at() const override { return torn_at_; }
+  std::vector<Seq> checkpoints() override;
+  Result<StoredCheckpoint> load_checkpoint(Seq seq) override;
+  Result<std::vector<std::uint8_t>> archived(TaskId task) override;
+  Result<void> read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
+
+  /// Says that all up to here is durable: damage to it will never be taken for a torn tail.
+  Result<void> seal();
+  Seq last_seq() const;
+
+  /// How far an append gets that fails.
+  enum class Failure { nothing_written, half_written, not_synced };
+  /// Lets the nth append from here on fail (1: the next), and all after it.
+  void fail_append(std::size_t nth, Failure failure);
+
+  const std::shared_ptr<MemoryDisk>& disk() const { return disk_; }
+
+ private:
+  explicit MemoryLog(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {}
+  Result<void> load();
+
+  mutable std::mutex mutex_;  // guards all below
+  std::shared_ptr<MemoryDisk> disk_;
+  std::map<Seq, std::pair<std::size_t, std::size_t>> block_at_;  // by first seq: offset and length
+  Seq last_{};
+  std::optional<Seq> torn_at_;
+  std::optional<std::size_t> appends_to_failure_;
+  Failure failure_ = Failure::nothing_written;
+  bool failed_ = false;
+};
+
+}  // namespace pawl
