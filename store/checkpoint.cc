@@ -1,0 +1,188 @@
+#include "store/checkpoint.h"
+
+#include <algorithm>
+
+#include "store/rows_in_checkpoint.h"
+
+namespace pawl {
+namespace {
+
+Error damaged(const std::string& what) {
+  return {ErrorCode::damaged, "the checkpoint is damaged: " + what};
+}
+
+template <class TableT, class Row>
+void pack_rows(const auto& rows, std::vector<std::unique_ptr<TableT>>& out, TableT (*pack)(const Row&)) {
+  out.reserve(rows.size());
+  for (const auto& [key, row] : rows) out.push_back(std::make_unique<TableT>(pack(row)));
+}
+
+/// Finishes a table as a buffer of its own.
+template <class TableT>
+std::vector<std::uint8_t> finish(const TableT& table, const char* identifier) {
+  flatbuffers::FlatBufferBuilder builder(64 * 1024);
+  builder.ForceDefaults(true);
+  builder.Finish(TableT::TableType::Pack(builder, &table), identifier);
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+/// Puts rows in place, each under a key of its own, in ascending order.
+template <class Key, class Row>
+bool load_rows(const auto& tables, Table<Key, Row>& rows, auto unpack, auto key_of) {
+  for (const auto* table : tables) {
+    Row row = unpack(*table);
+    const Key key = key_of(row);
+    if (rows.size() > 0 && !(rows.rows().rbegin()->first < key)) return false;
+    rows.load(key, std::move(row));
+  }
+  return true;
+}
+
+/// Whether rows refer only to rows that exist: the rules rely on it, and never look twice.
+Result<void> check_references(const State& state) {
+  const Ids& ids = *state.ids.find(0);
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.definition->stages.empty()) return damaged("pipeline " + std::to_string(raw(seq)) + " has no stages");
+  }
+  for (const auto& [id, task] : state.tasks.rows()) {
+    const std::string where = "task " + std::to_string(raw(id));
+    if (id == TaskId{0} || id >= ids.next_task) return damaged(where + " was never created");
+    const PipelineRow* pipeline = state.pipelines.find(task.pipeline);
+    if (!pipeline) return damaged(where + " has a pipeline that is not there");
+    if (!is_terminal(task.stage) && !pipeline->definition->stage(task.stage)) {
+      return damaged(where + " stands on no stage of its pipeline");
+    }
+  }
+  for (const auto& [id, job] : state.jobs.rows()) {
+    const std::string where = "job " + std::to_string(raw(id));
+    if (id == JobId{0} || id >= ids.next_job) return damaged(where + " was never queued");
+    if (!state.tasks.find(job.task)) return damaged(where + " has a task that is not there");
+    if (job.status == JobStatus::running && !job.run) return damaged(where + " is running, and has no run");
+    if (job.run && !state.boots.find(job.run->owner.boot_id)) return damaged(where + " has an unknown owner");
+  }
+  for (const auto& [key, lease] : state.leases.rows()) {
+    if (!state.boots.find(lease.owner.boot_id)) return damaged("lease '" + key + "' has an unknown owner");
+  }
+  Settings settings;
+  for (const auto& [key, row] : state.settings_changed.rows()) {
+    const SettingKey* setting = setting_named(key);
+    if (!setting) return Error{ErrorCode::unsupported, "the checkpoint has a setting '" + key + "', not known here"};
+    if (!setting->set(settings, row.value)) return damaged("setting '" + key + "' has a value that it cannot have");
+  }
+  return {};
+}
+
+Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
+  state.ids.load(0, unpack_row(*checkpoint.ids()));
+  const auto unpack = [](const auto& table) { return unpack_row(table); };
+  const bool in_order =
+      load_rows(*checkpoint.tasks(), state.tasks, unpack, [](const Task& row) { return row.id; }) &&
+      load_rows(*checkpoint.jobs(), state.jobs, unpack, [](const Job& row) { return row.id; }) &&
+      load_rows(*checkpoint.leases(), state.leases, unpack, [](const Lease& row) { return row.key; }) &&
+      load_rows(*checkpoint.boots(), state.boots, unpack, [](const Boot& row) { return row.boot_id; }) &&
+      load_rows(*checkpoint.pipelines(), state.pipelines, unpack, [](const PipelineRow& row) { return row.seq; }) &&
+      load_rows(*checkpoint.settings(), state.settings_changed, unpack, [](const SettingRow& row) { return row.key; });
+  if (!in_order) return damaged("rows are not in the order of their keys");
+  for (const fb::KeyRow* row : *checkpoint.keys()) {
+    const auto outcome = outcome_numbered(row->outcome());
+    if (!outcome) return Error{ErrorCode::unsupported, "the checkpoint has an outcome that is not known here"};
+    state.keys.remember({.key = row->key()->str(),
+                         .request = row->request(),
+                         .seq = Seq{row->seq()},
+                         .outcome = *outcome,
+                         .task = TaskId{row->task()},
+                         .job = JobId{row->job()},
+                         .token = Token{row->token()}});
+  }
+  return {};
+}
+
+/// The verifier's own bound is made for small messages; the checksum around the bytes was checked before.
+flatbuffers::Verifier verifier_of(std::span<const std::uint8_t> bytes) {
+  constexpr flatbuffers::uoffset_t depth_max = 64;
+  return {bytes.data(), bytes.size(), depth_max, static_cast<flatbuffers::uoffset_t>(bytes.size() / 4 + 1)};
+}
+
+}  // namespace
+
+StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
+  fb::CheckpointT checkpoint;
+  checkpoint.seq = raw(state.last_seq);
+  checkpoint.time_us = state.last_time.us;
+  checkpoint.digest = state.digest();
+  checkpoint.archived_digest = state.archived_digest();
+  checkpoint.chain.assign(chain.begin(), chain.end());
+  checkpoint.ids = std::make_unique<fb::IdsRowT>(pack_row(*state.ids.find(0)));
+  pack_rows<fb::TaskRowT, Task>(state.tasks.rows(), checkpoint.tasks, pack_row);
+  pack_rows<fb::JobRowT, Job>(state.jobs.rows(), checkpoint.jobs, pack_row);
+  pack_rows<fb::LeaseRowT, Lease>(state.leases.rows(), checkpoint.leases, pack_row);
+  pack_rows<fb::BootRowT, Boot>(state.boots.rows(), checkpoint.boots, pack_row);
+  pack_rows<fb::SettingRowT, SettingRow>(state.settings_changed.rows(), checkpoint.settings, pack_row);
+  pack_rows<fb::PipelineRowT, PipelineRow>(state.pipelines.rows(), checkpoint.pipelines, pack_row);
+  for (const auto& [order, row] : state.keys.rows()) {
+    auto key = std::make_unique<fb::KeyRowT>();
+    key->key = row.key;
+    key->request = row.request;
+    key->seq = raw(row.seq);
+    key->outcome = static_cast<std::uint16_t>(row.outcome);
+    key->task = raw(row.task);
+    key->job = raw(row.job);
+    key->token = raw(row.token);
+    key->order = order;
+    checkpoint.keys.push_back(std::move(key));
+  }
+  checkpoint.totals = std::make_unique<fb::TotalsT>();
+  checkpoint.totals->done = state.indexes.archived_done;
+  checkpoint.totals->cancelled = state.indexes.archived_cancelled;
+  return {state.last_seq, finish(checkpoint, fb::CheckpointIdentifier())};
+}
+
+Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
+  flatbuffers::Verifier verifier = verifier_of(bytes);
+  if (bytes.size() < 8 || !fb::CheckpointBufferHasIdentifier(bytes.data()) || !fb::VerifyCheckpointBuffer(verifier)) {
+    return damaged("its structure is not one");
+  }
+  const fb::Checkpoint& checkpoint = *fb::GetCheckpoint(bytes.data());
+  Restored restored;
+  if (checkpoint.chain()->size() != restored.chain.size()) return damaged("its chain has another length");
+  std::copy(checkpoint.chain()->begin(), checkpoint.chain()->end(), restored.chain.begin());
+
+  State& state = restored.state;
+  PAWL_TRY(check_enums(checkpoint));
+  PAWL_TRY(load_tables(checkpoint, state));
+  PAWL_TRY(check_references(state));
+  state.last_seq = Seq{checkpoint.seq()};
+  state.last_time = TimeUs{checkpoint.time_us()};
+  state.loaded(checkpoint.archived_digest(), checkpoint.totals()->done(), checkpoint.totals()->cancelled());
+  if (state.digest() != checkpoint.digest()) return damaged("its rows have another digest than it says");
+  return restored;
+}
+
+ArchivedBytes pack_archived(const ArchivedTask& archived, Seq seq) {
+  fb::ArchivedT table;
+  table.task = std::make_unique<fb::TaskRowT>(pack_row(archived.task));
+  for (const Job& job : archived.jobs) table.jobs.push_back(std::make_unique<fb::JobRowT>(pack_row(job)));
+  table.seq = raw(seq);
+  return {archived.task.id, finish(table, nullptr)};
+}
+
+Result<Unarchived> unpack_archived(RecordBytes bytes) {
+  const Error error{ErrorCode::damaged, "an archived task is damaged"};
+  flatbuffers::Verifier verifier = verifier_of(bytes);
+  if (!verifier.VerifyBuffer<fb::Archived>(nullptr)) return error;
+  const fb::Archived& archived = *flatbuffers::GetRoot<fb::Archived>(bytes.data());
+  Unarchived unarchived;
+  if (!enums_are_known(*archived.task())) return error;
+  unarchived.rows.task = unpack_row(*archived.task());
+  unarchived.rows.task.hash = row_hash(RowKind::task, unarchived.rows.task);
+  for (const fb::JobRow* table : *archived.jobs()) {
+    if (!enums_are_known(*table)) return error;
+    Job job = unpack_row(*table);
+    job.hash = row_hash(RowKind::job, job);
+    unarchived.rows.jobs.push_back(std::move(job));
+  }
+  unarchived.seq = Seq{archived.seq()};
+  return unarchived;
+}
+
+}  // namespace pawl
