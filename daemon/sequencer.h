@@ -35,16 +35,35 @@ class Sequencer final : public Machine {
     /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
     /// CLOCK_MONOTONIC since (DESIGN "A write").
     std::function<TimeUs()> now;
+    /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
+    std::function<void(const Error&)> failed = {};
+    /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call:
+    /// seals the log. From the sequencer's thread. May be empty.
+    std::function<void()> idle = {};
+    std::int64_t idle_after_ms = 200;
+    /// A checkpoint every so many records; 0: none.
+    std::uint64_t checkpoint_every = 0;
+    /// Called with each checkpoint that could not be stored; the log stands without it. From a thread of its own.
+    std::function<void(const Error&)> checkpoint_failed = {};
   };
 
-  /// One request to write.
+  /// What a look sees: the state right after the decision, and the tasks that the decision took out of it.
+  struct Seen {
+    const State& state;
+    const Decision& decision;
+    std::span<const ArchivedTask> archived;
+  };
+
+  /// One request to write. If its first record bears an idempotency key that is known, nothing is decided and the
+  /// first answer stands.
   struct Write {
     Group group;
     /// Called before the decision, to fill in what depends on the state (which job a claim gets). False: there is
     /// nothing to propose; `done` is then called with no decision. May be empty.
     std::function<bool(const State&, Group&)> resolve = {};
-    /// Called right after the decision: copies the rows that the answer shows. May be empty.
-    std::function<void(const State&, const Decided&)> look = {};
+    /// Called right after the decision, whatever way it was found: copies the rows that the answer shows. May be
+    /// empty.
+    std::function<void(const Seen&)> look = {};
     /// Called once that is durable, from the thread that made it so: it must not block.
     std::function<void(std::optional<Decision>)> done;
   };

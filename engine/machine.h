@@ -17,11 +17,21 @@ namespace pawl {
 
 /// What a group came to. Durable when anybody sees it.
 struct Decision {
+  /// How the answer was found.
+  enum class Way {
+    decided,     // by apply, and recorded
+    folded,      // a refusal like many others of the last second: not recorded, seq is that of the first (SPEC §12)
+    replayed,    // the idempotency key was known: `first` is what it was answered with
+    mismatched,  // the key was known, but with another request: nothing was decided
+  };
+
   Outcome outcome = Outcome::accepted;
   Seq seq{};               // of the deciding record: the refused one, or the proposer's last
   bool unchecked = false;  // of that record
   Effects effects;         // of all records of the group, in order
   std::string detail;
+  Way way = Way::decided;
+  std::optional<KeyRow> first = std::nullopt;  // when replayed or mismatched
 
   /// The token that the group granted on `key`; none if it granted none.
   std::optional<Token> granted(const std::string& key) const {

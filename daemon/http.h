@@ -1,0 +1,57 @@
+// A request and its answer, as routes see them: no socket, no library.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pawl {
+
+/// Views live until the call that got the request returns.
+struct HttpRequest {
+  std::string_view method;  // "GET"; a HEAD comes as a GET
+  std::string_view path;    // percent-encoded, without query
+  std::string_view query;   // what follows '?', as it came
+  std::string_view actor;   // headers; empty when not sent
+  std::string_view boot;
+  std::string_view idempotency_key;
+  std::string_view accept;
+  std::string_view body;
+  /// Set once the connection is known to be gone; null when nobody can tell. May be kept.
+  std::shared_ptr<const std::atomic<bool>> gone = nullptr;
+};
+
+/// A body without a known end. Destroyed when the connection is: it then calls nobody any more.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  /// Asks for the next piece; `done` is called once, from any thread; none: that was the last. Not called again before
+  /// `done` was.
+  virtual void next(std::function<void(std::optional<std::string>)> done) = 0;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::shared_ptr<HttpStream> stream = nullptr;  // instead of `body`
+};
+
+/// Called once, from any thread.
+using HttpReply = std::function<void(HttpResponse)>;
+/// Must not block: it runs on a thread that serves many connections.
+using HttpHandle = std::function<void(const HttpRequest&, HttpReply)>;
+
+std::string_view http_reason(int status);
+/// "a%20b" → "a b"; none if a '%' is not followed by two hex digits.
+std::optional<std::string> percent_decoded(std::string_view text);
+/// `{"error":{"code":…,"message":…,"current":null}}`
+HttpResponse http_error(int status, std::string_view code, std::string_view message);
+
+}  // namespace pawl
