@@ -268,6 +268,7 @@ void Connection::handle() {
                             .boot = header(message, "Pawl-Boot"),
                             .idempotency_key = header(message, "Idempotency-Key"),
                             .accept = header(message, "Accept"),
+                            .last_event_id = header(message, "Last-Event-ID"),
                             .body = message.body(),
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);
@@ -282,6 +283,7 @@ void Connection::handle() {
 
 void Connection::reply(HttpResponse response) {
   parser_.reset();
+  if (response.format) response.format(response);
   const bool chunked = response.stream && is_1_1_;
   if (response.stream && !is_1_1_) keep_alive_ = false;
   if (shared_.stopping.load() || gone_->load()) keep_alive_ = false;

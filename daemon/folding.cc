@@ -20,6 +20,8 @@ std::string job_target(std::uint64_t job) {
   return "job:" + std::to_string(job);
 }
 
+}  // namespace
+
 std::string target_of(const fb::Record& record) {
   switch (record.event_type()) {
     case fb::Event::NONE:
@@ -78,8 +80,6 @@ std::string target_of(const fb::Record& record) {
   }
   return {};
 }
-
-}  // namespace
 
 RefusalKey refusal_key(const fb::Record& record, Outcome outcome) {
   return {.boot = record.boot()->str(),

@@ -26,6 +26,8 @@ struct RefusalKey {
   friend auto operator<=>(const RefusalKey&, const RefusalKey&) = default;
 };
 
+/// What a record is about: "task:12", "job:7", a lease's key, a boot, a setting, a pipeline.
+std::string target_of(const fb::Record& record);
 RefusalKey refusal_key(const fb::Record& record, Outcome outcome);
 
 /// Counts equal refusals over a sliding second. Threads: one.

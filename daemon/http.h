@@ -21,6 +21,7 @@ struct HttpRequest {
   std::string_view boot;
   std::string_view idempotency_key;
   std::string_view accept;
+  std::string_view last_event_id;
   std::string_view body;
   /// Set once the connection is known to be gone; null when nobody can tell. May be kept.
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
@@ -41,6 +42,8 @@ struct HttpResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::shared_ptr<HttpStream> stream = nullptr;  // instead of `body`
+  /// Writes status and body from rows that it owns, on the connection's thread. May be empty.
+  std::function<void(HttpResponse&)> format = {};
 };
 
 /// Called once, from any thread.

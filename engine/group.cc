@@ -72,9 +72,10 @@ void remember_key(State& state, std::span<const fb::Record* const> records, cons
     if (row.key.empty()) {
       row.key = record.key()->str();
       row.request = record.request().value_or(0);
-      row.seq = Seq{record.stamp()->seq()};
       row.outcome = outcome;
     }
+    // As the first answer said it: the refused record, or the proposer's last.
+    if (applied[i].outcome != Outcome::skipped) row.seq = Seq{record.stamp()->seq()};
     const Subject subject = subject_of(record);
     if (subject.task != 0) row.task = TaskId{subject.task};
     if (subject.job != 0) row.job = JobId{subject.job};

@@ -1,4 +1,5 @@
 // Jobs and their runs. A job leaves `running` by exactly one record for each time it was claimed.
+#include "engine/machine.h"
 #include "engine/rules.h"
 
 namespace pawl {
@@ -100,9 +101,7 @@ Outcome apply_job_queued(Turn& turn, const fb::JobQueued& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event) {
-  State& state = turn.state;
-  const JobId id{event.job()};
+Outcome claim_outcome(const State& state, JobId id) {
   const Job* job = state.jobs.find(id);
   if (!job || job->status != JobStatus::queued) return Outcome::not_queued;
   const Task& task = *state.tasks.find(job->task);
@@ -116,6 +115,14 @@ Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event) {
   const Settings& settings = state.settings();
   if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(task.repo)) return Outcome::serial_gate;
   if (state.indexes.running.size() >= static_cast<std::size_t>(settings.queue.max_concurrency)) return Outcome::limit;
+  return Outcome::accepted;
+}
+
+Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event) {
+  State& state = turn.state;
+  const JobId id{event.job()};
+  const Outcome outcome = claim_outcome(state, id);
+  if (outcome != Outcome::accepted) return outcome;
 
   Ids& ids = state.ids.edit(0);
   Job& claimed = state.jobs.edit(id);

@@ -80,4 +80,7 @@ class Machine {
 /// The view, for implementations of Machine.
 std::optional<TaskView> view_of(const State& state, TaskId task);
 
+/// What claiming a job would come to now, for whoever looks for one: the very checks of JobClaimed.
+Outcome claim_outcome(const State& state, JobId job);
+
 }  // namespace pawl

@@ -162,7 +162,7 @@ struct Ids {
 struct KeyRow {
   std::string key;
   std::uint64_t request = 0;
-  Seq seq{};  // of the first record of that request
+  Seq seq{};  // that it was answered with: of the refused record, or of its last
   Outcome outcome = Outcome::accepted;
   TaskId task{};  // given out or concerned; 0 for none
   JobId job{};

@@ -1,0 +1,288 @@
+#include "daemon/routes.h"
+
+#include <algorithm>
+#include <span>
+
+#include "daemon/call.h"
+#include "schema/json_text.h"
+
+namespace pawl {
+namespace {
+
+/// Whether a call may change the state: such are refused while there is no space for the log.
+enum class Kind { reads, writes };
+
+struct Route {
+  std::string_view method;
+  std::string_view path;  // `{}` stands for any one segment
+  Kind kind;
+  void (*function)(Call);
+};
+
+constexpr Route routes[] = {
+    {"POST", "/v1/tasks", Kind::writes, tasks_create},
+    {"GET", "/v1/tasks", Kind::reads, tasks_list},
+    {"GET", "/v1/tasks/{}", Kind::reads, tasks_get},
+    {"GET", "/v1/tasks/{}/history", Kind::reads, tasks_history},
+    {"POST", "/v1/tasks/{}/transition", Kind::writes, tasks_transition},
+    {"POST", "/v1/tasks/{}/advance", Kind::writes, tasks_advance},
+    {"POST", "/v1/tasks/{}/cancel", Kind::writes, tasks_cancel},
+    {"POST", "/v1/tasks/{}/resolve", Kind::writes, tasks_resolve},
+    {"POST", "/v1/tasks/{}/retry", Kind::writes, tasks_retry},
+    {"POST", "/v1/tasks/{}/unblock", Kind::writes, tasks_unblock},
+    {"POST", "/v1/tasks/{}/note", Kind::writes, tasks_note},
+    {"POST", "/v1/tasks/{}/gate", Kind::writes, tasks_gate},
+    {"POST", "/v1/tasks/{}/steps", Kind::writes, tasks_steps},
+    {"POST", "/v1/leases", Kind::writes, leases_acquire},
+    {"GET", "/v1/leases", Kind::reads, leases_list},
+    {"DELETE", "/v1/leases/{}", Kind::writes, leases_release},
+    {"POST", "/v1/boots", Kind::writes, boots_start},
+    {"GET", "/v1/boots", Kind::reads, boots_list},
+    {"DELETE", "/v1/boots/{}", Kind::writes, boots_end},
+    {"POST", "/v1/jobs/claim", Kind::writes, jobs_claim},
+    {"GET", "/v1/jobs", Kind::reads, jobs_list},
+    {"GET", "/v1/jobs/{}", Kind::reads, jobs_get},
+    {"GET", "/v1/jobs/{}/log", Kind::reads, jobs_log},
+    {"POST", "/v1/jobs/{}/started", Kind::writes, jobs_started},
+    {"POST", "/v1/jobs/{}/exited", Kind::writes, jobs_exited},
+    {"POST", "/v1/jobs/{}/finished", Kind::writes, jobs_finished},
+    {"GET", "/v1/events", Kind::reads, events_get},
+    {"GET", "/v1/settings", Kind::reads, settings_get},
+    {"POST", "/v1/settings", Kind::writes, settings_set},
+    {"GET", "/v1/pipelines", Kind::reads, pipelines_list},
+    {"POST", "/v1/pipelines", Kind::writes, pipelines_define},
+    {"POST", "/transition-lease/release", Kind::writes, leases_force},
+    {"GET", "/queue", Kind::reads, queue_get},
+    {"GET", "/healthz", Kind::reads, healthz_get},
+    {"GET", "/readyz", Kind::reads, readyz_get},
+};
+
+std::string_view next_segment(std::string_view& path) {
+  const std::size_t slash = std::min(path.find('/', 1), path.size());
+  const std::string_view segment = path.substr(1, slash - 1);
+  path.remove_prefix(slash);
+  return segment;
+}
+
+/// Whether the path is of that form; `params` gets the raw segments that stand for `{}`.
+bool matches(std::string_view form, std::string_view path, std::vector<std::string_view>& params) {
+  params.clear();
+  while (!form.empty() && !path.empty()) {
+    const std::string_view wanted = next_segment(form);
+    const std::string_view segment = next_segment(path);
+    if (wanted == "{}") {
+      if (segment.empty()) return false;
+      params.push_back(segment);
+    } else if (wanted != segment) {
+      return false;
+    }
+  }
+  return form.empty() && path.empty();
+}
+
+/// The most literal route wins: `/v1/jobs/claim` is no job's id.
+const Route* find_route(const HttpRequest& request, std::vector<std::string_view>& params, std::string& allowed) {
+  const Route* found = nullptr;
+  std::vector<std::string_view> candidate;
+  bool literal_seen = false;
+  for (const Route& route : routes) {
+    if (!matches(route.path, request.path, candidate)) continue;
+    const bool literal = candidate.empty();
+    if (literal_seen && !literal) continue;
+    if (literal && !literal_seen) {
+      literal_seen = true;
+      found = nullptr;
+      allowed.clear();
+    }
+    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") allowed += ", HEAD";
+    if (route.method == request.method) {
+      found = &route;
+      params = candidate;
+    }
+  }
+  return found;
+}
+
+/// What may free a job for a claim, or queue one. Many more wake-ups than needed would cost each waiting claim a look.
+bool may_help_a_claim(const Published& published) {
+  if (published.applied.outcome != Outcome::accepted) return false;
+  switch (published.record.event_type()) {
+    case fb::Event::NONE:
+    case fb::Event::PipelineDefined:
+    case fb::Event::LeaseAcquired:
+    case fb::Event::LeaseReleased:
+    case fb::Event::LeaseReclaimed:
+    case fb::Event::JobClaimed:
+    case fb::Event::RunStarted:
+    case fb::Event::RunExited:
+    case fb::Event::FinalizerMarked:
+    case fb::Event::FinalizerCleared:
+    case fb::Event::GateEvaluated:
+    case fb::Event::StepStarted:
+    case fb::Event::StepFinished:
+    case fb::Event::TaskBlocked:
+    case fb::Event::CancelRequested:
+    case fb::Event::TaskNote:
+    case fb::Event::RefusalsFolded:
+      return false;
+    case fb::Event::BootStarted:
+    case fb::Event::BootEnded:
+    case fb::Event::SettingChanged:
+    case fb::Event::TaskCreated:
+    case fb::Event::StageTransition:
+    case fb::Event::JobQueued:
+    case fb::Event::JobFinished:
+    case fb::Event::JobReaped:
+    case fb::Event::TaskUnblocked:
+    case fb::Event::TaskCancelled:
+      return true;
+  }
+  return true;
+}
+
+void count(Totals& totals, const Published& published) {
+  if (published.applied.outcome != Outcome::accepted) return;
+  if (const auto* reaped = published.record.event_as_JobReaped()) {
+    totals.reaped.fetch_add(1);
+    totals.last_reaped_job.store(reaped->job());
+  }
+  if (published.record.event_as_LeaseReclaimed()) totals.leases_reclaimed.fetch_add(1);
+}
+
+}  // namespace
+
+struct Api::Impl {
+  explicit Impl(Services services) : shop(std::move(services)) {}
+
+  Shop shop;
+  std::uint64_t subscription = 0;
+};
+
+Api::Api(Services services) : impl_(std::make_unique<Impl>(std::move(services))) {
+  impl_->subscription =
+      impl_->shop.services.sequencer.subscribe([shop = &impl_->shop](std::span<const Published> batch) {
+        bool helps = false;
+        for (const Published& published : batch) {
+          count(shop->totals, published);
+          helps = helps || may_help_a_claim(published);
+        }
+        shop->record_waits.notify();
+        if (helps) shop->claim_waits.notify();
+      });
+}
+
+Api::~Api() {
+  stop();
+}
+
+void Api::stop() {
+  if (impl_->subscription == 0) return;
+  impl_->shop.services.sequencer.unsubscribe(std::exchange(impl_->subscription, 0));
+  impl_->shop.record_waits.stop();
+  impl_->shop.claim_waits.stop();
+  impl_->shop.workers.stop();
+}
+
+void Api::handle(const HttpRequest& request, HttpReply reply) {
+  std::vector<std::string_view> raw_params;
+  std::string allowed;
+  const Route* route = find_route(request, raw_params, allowed);
+  if (!route && allowed.empty()) {
+    return reply(http_error(404, "no_such_path", "there is nothing at " + std::string(request.path)));
+  }
+  if (!route) {
+    HttpResponse response =
+        http_error(405, "method_not_allowed", std::string(request.path) + " takes " + allowed + " only");
+    response.headers.emplace_back("Allow", allowed);
+    return reply(std::move(response));
+  }
+  if (route->kind == Kind::writes && !impl_->shop.services.readiness().has_space) {
+    HttpResponse response = http_error(503, "disk_full",
+                                       "there is too little free space for the log: nothing is "
+                                       "written until there is more, but all can be read");
+    response.headers.emplace_back("Retry-After", "10");
+    return reply(std::move(response));
+  }
+  Result<Asker> asker = asker_of(request, impl_->shop.services.boot_id);
+  if (!asker) return reply(http_error(400, "malformed", asker.error().message));
+  Call call{.shop = impl_->shop, .request = request, .reply = std::move(reply), .asker = std::move(*asker)};
+  for (const std::string_view param : raw_params) {
+    const auto decoded = percent_decoded(param);
+    if (!decoded || !is_json_text(*decoded)) {
+      return call.refuse({ErrorCode::malformed, "'" + std::string(param) + "' is not percent-encoded UTF-8"});
+    }
+    call.params.push_back(*decoded);
+  }
+  route->function(std::move(call));
+}
+
+// --- What the functions share ---
+
+void Call::refuse(const Error& error) const {
+  reply(http_error(400, "malformed", error.message));
+}
+
+std::optional<std::uint64_t> Call::id(std::size_t param, Outcome unknown) const {
+  const auto id = id_of(params[param]);
+  if (!id) reply(http_error(404, name(unknown), "'" + params[param] + "' is no id that was ever given out"));
+  return id;
+}
+
+void write(Shop& shop, Writing writing, HttpReply reply) {
+  struct Answering {
+    HttpReply reply;
+    Look look;
+    Shown shown;
+    int status_accepted;
+    std::function<int(const Shown&)> status;
+    std::function<void()> nothing;
+    std::shared_ptr<void> keep;
+  };
+  const auto answering = std::make_shared<Answering>(Answering{.reply = std::move(reply),
+                                                               .look = std::move(writing.look),
+                                                               .shown = {},
+                                                               .status_accepted = writing.status_accepted,
+                                                               .status = std::move(writing.status),
+                                                               .nothing = std::move(writing.nothing),
+                                                               .keep = std::move(writing.keep)});
+  shop.services.sequencer.submit(
+      {.group = std::move(writing.group),
+       .resolve = std::move(writing.resolve),
+       .look = [answering](const Sequencer::Seen& seen) { answering->look(seen, answering->shown); },
+       .done =
+           [answering, &shop](std::optional<Decision> decision) {
+             answering->keep.reset();
+             if (!decision) return answering->nothing();
+             const auto answer = [answering, decision = std::move(*decision)] {
+               const int status = answering->status ? answering->status(answering->shown) : answering->status_accepted;
+               HttpResponse response;
+               response.status = status;
+               // Rows become JSON on the connection's thread, not on the one that makes records durable.
+               response.format = [answering, decision, status](HttpResponse& out) {
+                 write_answer(out, decision, answering->shown, status);
+               };
+               answering->reply(std::move(response));
+             };
+             const Shown& shown = answering->shown;
+             if (shown.archived_task || shown.archived_job) {
+               return shop.workers.post([answering, answer, &shop] {
+                 fetch_archived(shop.services.log, answering->shown);
+                 answer();
+               });
+             }
+             answer();
+           }});
+}
+
+void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
+  const auto body = std::make_shared<std::string>();
+  call.sequencer().read([body, look = std::move(look)](const State& state) { look(state, *body); },
+                        [body, reply = call.reply] {
+                          HttpResponse response;
+                          response.body = std::move(*body);
+                          reply(std::move(response));
+                        });
+}
+
+}  // namespace pawl

@@ -1,0 +1,49 @@
+// Requests that wait for something to happen: a job to claim, a record to come. None of them holds a thread.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <thread>
+
+namespace pawl {
+
+class Waits {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  /// Why a wait ended: something happened, and it may be worth to look again; or there is no more time.
+  enum class Wake { again, last };
+
+  Waits();
+  ~Waits();
+
+  /// How often notify() was called. To be taken before looking, so that what happens between the look and park() wakes.
+  std::uint64_t generation() const;
+  /// Calls `wake` once, from the thread of this: after the next notify() since `seen`, or at the deadline.
+  /// Threads: any.
+  void park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wake);
+  void notify();
+  /// Wakes all with `last`, and each that still comes at once.
+  void stop();
+
+ private:
+  struct Parked {
+    std::uint64_t seen;
+    Time deadline;
+    std::function<void(Wake)> wake;
+  };
+
+  void run();
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::list<Parked> parked_;
+  std::uint64_t generation_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pawl
