@@ -310,14 +310,14 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
 void fetch_archived(Log& log, Shown& shown) {
   if (shown.archived_task && !shown.task) {
     if (const auto bytes = log.archived(*shown.archived_task)) {
-      if (auto archived = unpack_archived(*bytes)) shown.task = std::move(archived->task);
+      if (auto archived = unpack_archived(*bytes)) shown.task = std::move(archived->rows.task);
     }
   }
   if (shown.archived_job && !shown.job) {
     // Ids of jobs say nothing of their task, and who asks for a job that long ago can wait for a walk.
     const auto read = log.read_archive(TaskId{1}, [&](TaskId, RecordBytes bytes) {
       if (auto archived = unpack_archived(bytes)) {
-        for (Job& job : archived->jobs) {
+        for (Job& job : archived->rows.jobs) {
           if (job.id == *shown.archived_job) shown.job = std::move(job);
         }
       }

@@ -71,9 +71,9 @@ std::optional<Traces> live_traces(const State& state, TaskId id) {
 Result<Traces> traces_of(Sequencer& sequencer, Log& log, TaskId id) {
   if (auto live = sequencer.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
   const std::vector<std::uint8_t> bytes = PAWL_TRY(log.archived(id));
-  ArchivedTask archived = PAWL_TRY(unpack_archived(bytes));
-  Traces traces{.task = std::move(archived.task), .jobs = {}};
-  for (const Job& job : archived.jobs) traces.jobs.insert(raw(job.id));
+  Unarchived archived = PAWL_TRY(unpack_archived(bytes));
+  Traces traces{.task = std::move(archived.rows.task), .jobs = {}};
+  for (const Job& job : archived.rows.jobs) traces.jobs.insert(raw(job.id));
   return traces;
 }
 
@@ -108,9 +108,9 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& fi
         damage = archived.error();
         return false;
       }
-      if (passes(archived->task, filter)) {
+      if (passes(archived->rows.task, filter)) {
         ++passing;
-        found.insert_or_assign(id, std::move(archived->task));
+        found.insert_or_assign(id, std::move(archived->rows.task));
       }
       return true;
     }));

@@ -154,7 +154,7 @@ OpenStep open_step_named(const State& state, TaskId id, const std::string& step)
     open.started = row.started;
     open.run = row.run;
     const Boot* boot = state.boots.find(row.boot);
-    const Boot* daemon = state.daemon_boot();
+    const Boot* daemon = state.boot_named(daemon_name);
     open.is_elsewhere = boot && daemon && boot->host != daemon->host;
   }
   return open;

@@ -14,6 +14,7 @@
 #include "daemon/folding.h"
 #include "store/chain.h"
 #include "store/checkpoint.h"
+#include "store/open.h"
 
 namespace pawl {
 namespace {
@@ -80,8 +81,7 @@ struct Sequencer::Impl {
         options(std::move(options_)),
         state(std::move(state_)),
         chain(chain_),
-        durable(raw(state.last_seq)),
-        checkpointed(raw(state.last_seq)) {}
+        durable(raw(state.last_seq)) {}
 
   // Any thread.
   void submit(Item item);
@@ -99,12 +99,8 @@ struct Sequencer::Impl {
   bool folded(const Decided& decided, Decision& decision);
   void tell_folded(std::vector<Folding::Folded> folded);
   void idle();
-  void take_checkpoint_if_due();
   bool building_is_full() const {
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
-  }
-  bool checkpoint_is_due() const {
-    return options.checkpoint_every > 0 && raw(state.last_seq) - checkpointed >= options.checkpoint_every;
   }
   TimeUs now() { return std::max(options.now(), state.last_time); }
 
@@ -143,12 +139,9 @@ struct Sequencer::Impl {
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
   std::uint64_t next_subscriber = 1;
 
-  std::uint64_t checkpointed;
   std::mutex checkpoint_mutex;
   std::condition_variable wake_checkpoints;
-  std::optional<StoredCheckpoint> to_checkpoint;
   bool checkpoints_end = false;
-  bool checkpoint_running = false;
 
   std::thread sequencing_thread;
   std::thread syncing_thread;
@@ -245,12 +238,10 @@ void Sequencer::Impl::run() {
     if (syncing) continue;  // The batch grows meanwhile.
     if (!building.empty()) {
       Pending batch = std::exchange(building, Pending{});
-      // Nothing else to decide meanwhile: a hand-over would cost more than it hides. A checkpoint needs the chain of
-      // the last record, so the batch before it is waited for too.
-      if ((taken.empty() && inbox.empty()) || checkpoint_is_due()) {
+      if (taken.empty() && inbox.empty()) {
+        // Nothing else to decide meanwhile: a hand-over would cost more than it hides.
         lock.unlock();
         make_durable(std::move(batch));
-        take_checkpoint_if_due();
         lock.lock();
       } else {
         to_sync = std::move(batch);
@@ -327,7 +318,8 @@ void Sequencer::Impl::decide_and_keep(Write write) {
 }
 
 bool Sequencer::Impl::folded(const Decided& decided, Decision& decision) {
-  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state.daemon_boot()) return false;
+  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state.boot_named(daemon_name))
+    return false;
   const fb::Record& record = decided.records.front().record();
   if (record.key()) return false;
   const TimeUs time{record.stamp()->time_us()};
@@ -342,7 +334,7 @@ bool Sequencer::Impl::folded(const Decided& decided, Decision& decision) {
 }
 
 void Sequencer::Impl::tell_folded(std::vector<Folding::Folded> told) {
-  const Boot* boot = state.daemon_boot();
+  const Boot* boot = state.boot_named(daemon_name);
   for (const Folding::Folded& each : told) {
     fb::RefusalsFoldedT event;
     event.seq = raw(each.seq);
@@ -356,19 +348,6 @@ void Sequencer::Impl::idle() {
   if (!written_since_idle) return;
   written_since_idle = false;
   if (options.idle) options.idle();
-}
-
-void Sequencer::Impl::take_checkpoint_if_due() {
-  if (!checkpoint_is_due()) return;
-  {
-    const std::lock_guard lock(checkpoint_mutex);
-    if (checkpoint_running || to_checkpoint) return;  // The next batch asks again.
-  }
-  StoredCheckpoint checkpoint = take_checkpoint(state, chain);
-  checkpointed = raw(state.last_seq);
-  const std::lock_guard lock(checkpoint_mutex);
-  to_checkpoint = std::move(checkpoint);
-  wake_checkpoints.notify_one();
 }
 
 // --- Whoever appends ---
@@ -393,6 +372,7 @@ void Sequencer::Impl::make_durable(Pending pending) {
     }
     durable.store(raw(first) + pending.records - 1, std::memory_order_release);
     publish(pending.groups);
+    if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
   }
   for (Answer& answer : pending.answers) answer.done(std::move(answer.decision));
   for (const auto& done : pending.others) done();
@@ -432,18 +412,22 @@ void Sequencer::Impl::run_syncing() {
 }
 
 void Sequencer::Impl::run_checkpoints() {
+  if (options.checkpoint_every == 0) return;
+  const std::vector<Seq> stored = log.checkpoints();
+  std::uint64_t checkpointed = stored.empty() ? 0 : raw(stored.front());
   std::unique_lock lock(checkpoint_mutex);
   while (true) {
-    wake_checkpoints.wait(lock, [this] { return to_checkpoint || checkpoints_end; });
-    if (!to_checkpoint) return;
-    const StoredCheckpoint checkpoint = std::move(*to_checkpoint);
-    to_checkpoint.reset();
-    checkpoint_running = true;
+    wake_checkpoints.wait(lock, [&] {
+      return checkpoints_end || durable.load(std::memory_order_acquire) - checkpointed >= options.checkpoint_every;
+    });
+    if (checkpoints_end) return;
     lock.unlock();
-    const Result<void> stored = log.checkpoint(checkpoint);
-    if (!stored && options.checkpoint_failed) options.checkpoint_failed(stored.error());
+    // Made from the log, so that the one thread that owns the state is not held up by it.
+    const Result<Seq> taken_at = take_checkpoint(log);
+    if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
+    // After a failure too it is not tried again before as many records have come.
+    checkpointed = taken_at ? raw(*taken_at) : durable.load(std::memory_order_acquire);
     lock.lock();
-    checkpoint_running = false;
   }
 }
 
