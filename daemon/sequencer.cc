@@ -81,7 +81,8 @@ struct Sequencer::Impl {
         options(std::move(options_)),
         state(std::move(state_)),
         chain(chain_),
-        durable(raw(state.last_seq)) {}
+        durable(raw(state.last_seq)),
+        decided_until_us(state.last_time.us) {}
 
   // Any thread.
   void submit(Item item);
@@ -102,7 +103,7 @@ struct Sequencer::Impl {
   bool building_is_full() const {
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
   }
-  TimeUs now() { return std::max(options.now(), state.last_time); }
+  TimeUs now() const { return std::max(options.now(), TimeUs{decided_until_us.load()}); }
 
   // One thread at a time: the sequencer's, or the syncing one while `syncing`.
   void make_durable(Pending pending);
@@ -124,6 +125,7 @@ struct Sequencer::Impl {
   // Whoever appends.
   Chain chain;
   std::atomic<std::uint64_t> durable;
+  std::atomic<std::int64_t> decided_until_us;  // state.last_time, for other threads
 
   std::mutex mutex;
   std::condition_variable wake_sequencer;
@@ -310,6 +312,7 @@ void Sequencer::Impl::decide_and_keep(Write write) {
     return;
   }
   if (write.look) write.look({.state = state, .decision = decision, .archived = decided.archived});
+  decided_until_us.store(state.last_time.us);
   written_since_idle = true;
   building.records += decided.records.size();
   for (const Proposal& record : decided.records) building.bytes += record.size();
@@ -457,6 +460,10 @@ Decision Sequencer::propose(Group group) {
 
 std::optional<TaskView> Sequencer::view(TaskId task) {
   return ask([task](const State& state) { return view_of(state, task); });
+}
+
+TimeUs Sequencer::now() const {
+  return impl_->now();
 }
 
 std::uint64_t Sequencer::subscribe(std::function<void(std::span<const Published>)> listener) {

@@ -34,7 +34,7 @@ class Sequencer final : public Machine {
     std::size_t batch_bytes_max;
     /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
     /// CLOCK_MONOTONIC since (DESIGN "A write").
-    std::function<TimeUs()> now;
+    std::function<TimeUs()> now;  // from any thread
     /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
     std::function<void(const Error&)> failed = {};
     /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call:
@@ -80,6 +80,8 @@ class Sequencer final : public Machine {
   /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override;
+  /// Any thread.
+  TimeUs now() const override;
   template <class Look>
   auto ask(Look look) -> decltype(look(std::declval<const State&>())) {
     using Answer = decltype(look(std::declval<const State&>()));

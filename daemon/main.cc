@@ -1,0 +1,172 @@
+// pawld: wiring only. Each step says what it needs from those before; what fails before anything is served ends with
+// a sentence that names it, and leaves the log as it was.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "daemon/clock.h"
+#include "daemon/logging.h"
+#include "daemon/options.h"
+#include "daemon/pipeline_yaml.h"
+#include "daemon/routes.h"
+#include "daemon/sequencer.h"
+#include "daemon/server.h"
+#include "daemon/startup.h"
+#include "daemon/version.h"
+#include "schema/limits.h"
+#include "store/open.h"
+#include "store/rocks_log.h"
+
+namespace pawl {
+namespace {
+
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+
+constexpr std::uint64_t checkpoint_every_records = 100'000;
+/// Writes are refused below it: what is under way can then still be written to its end.
+constexpr std::uint64_t free_bytes_floor = 64 * 1024 * 1024;
+
+int usage(const Error& error) {
+  std::fprintf(stderr, "pawld: %s\n", error.message.c_str());
+  return exit_usage;
+}
+
+int failed(const Error& error) {
+  spdlog::critical("{}", error.message);
+  return exit_failed;
+}
+
+/// The signals that end the daemon, kept from every thread that will be started, for await_end().
+sigset_t block_end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void await_end(const sigset_t& signals) {
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  spdlog::info("ending, by signal {}", signal_number);
+}
+
+void report(const OpenReport& opened, const State& state) {
+  for (const std::string& skipped : opened.skipped_checkpoints) spdlog::warn("checkpoint skipped: {}", skipped);
+  if (opened.torn_at) {
+    spdlog::warn("the log's tail was torn: records from seq {} on were never acknowledged, and are dropped",
+                 raw(*opened.torn_at));
+  }
+  spdlog::info("log open at seq {}: checkpoint {}, {} records replayed", raw(state.last_seq), raw(opened.checkpoint),
+               opened.replayed);
+}
+
+std::vector<Pipeline> pipelines_in_force(const State& state) {
+  std::vector<Pipeline> pipelines;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.in_force) pipelines.push_back(*row.definition);
+  }
+  return pipelines;
+}
+
+int serve(const Options& options, const std::vector<Pipeline>& given) {
+  const sigset_t signals = block_end_signals();
+
+  auto log = RocksLog::open(options.data.string(), RocksLog::Mode::write);
+  if (!log) return failed(log.error());
+  auto opened = open_state(**log);
+  if (!opened) return failed(opened.error());
+  report(opened->report, opened->state);
+
+  // What cannot be listened on is known before the log is written to.
+  std::unique_ptr<Api> api;
+  auto server =
+      Server::open({.listen = options.listen, .socket = options.socket},
+                   [&api](const HttpRequest& request, HttpReply reply) { api->handle(request, std::move(reply)); });
+  if (!server) return failed(server.error());
+
+  const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
+  const std::string boot_id = fresh_boot_id();
+  Clock clock(opened->state.last_time, Clock::system_sources());
+  Sequencer sequencer(
+      **log, std::move(opened->state), opened->chain,
+      {.batch_records_max = limits::batch_records_max,
+       .batch_bytes_max = limits::batch_bytes_max,
+       .now = [&clock] { return clock.now(); },
+       .failed =
+           [](const Error& error) {
+             spdlog::critical("the log cannot be written, ending at once: {}", error.message);
+             std::_Exit(exit_failed);
+           },
+       .idle =
+           [&log] {
+             if (const auto sealed = (*log)->seal(); !sealed) spdlog::error("seal: {}", sealed.error().message);
+           },
+       .checkpoint_every = checkpoint_every_records,
+       .checkpoint_failed = [](const Error& error) { spdlog::error("checkpoint: {}", error.message); }});
+  sequencer.start();
+
+  if (const auto started = start_boot(sequencer, boot_id, boot_version(opened->report.torn_at)); !started) {
+    return failed(started.error());
+  }
+  const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
+  if (const auto defined = define_pipelines(sequencer, in_force, given, asker); !defined) {
+    return failed(defined.error());
+  }
+
+  SpaceWatch space(options.data, free_bytes_floor);
+  api = std::make_unique<Api>(Services{
+      .sequencer = sequencer,
+      .log = **log,
+      .boot_id = boot_id,
+      .version = std::string(program_version),
+      .logs_folder = options.data / "logs",
+      .torn_from = opened->report.torn_at.value_or(Seq{0}),
+      .advance = {},
+      .lock_step = {},
+      .readiness = [&space] { return space.look(); },
+  });
+
+  (*server)->start();
+  if (options.socket) spdlog::info("serving on {}", options.socket->string());
+  if (options.listen) spdlog::info("serving on {} port {}", options.listen->host, (*server)->port());
+  await_end(signals);
+
+  // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
+  (*server)->stop();
+  api->stop();
+  sequencer.stop();
+  spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
+  return EXIT_SUCCESS;
+}
+
+int run(std::span<const char* const> arguments) {
+  const auto options = read_options(arguments, [](const char* name) { return std::getenv(name); });
+  if (!options) return usage(options.error());
+  if (options->answer) {
+    std::fputs(options->answer->c_str(), stdout);
+    return EXIT_SUCCESS;
+  }
+  start_logging(options->log);
+  std::vector<Pipeline> given;
+  for (const std::string& file : options->pipelines) {
+    auto pipeline = read_pipeline(file);
+    if (!pipeline) return usage(pipeline.error());
+    given.push_back(std::move(*pipeline));
+  }
+  return serve(*options, given);
+}
+
+}  // namespace
+}  // namespace pawl
+
+int main(int count, char** values) {
+  return pawl::run({values + 1, static_cast<std::size_t>(count > 0 ? count - 1 : 0)});
+}

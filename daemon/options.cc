@@ -1,0 +1,180 @@
+#include "daemon/options.h"
+
+#include <boost/program_options.hpp>
+#include <unistd.h>
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include "daemon/version.h"
+
+namespace pawl {
+namespace {
+
+namespace po = boost::program_options;
+using std::filesystem::path;
+
+Error malformed(std::string message) {
+  return {ErrorCode::malformed, std::move(message)};
+}
+
+po::options_description described(const char* caption) {
+  po::options_description options(caption);
+  options.add_options()                                                                     //
+      ("data", po::value<std::string>()->value_name("DIR"),                                 //
+       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")     //
+      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                         //
+       "serve HTTP there; loopback only (PAWL_LISTEN)")                                     //
+      ("socket", po::value<std::string>()->value_name("PATH"),                              //
+       "serve HTTP on this unix socket; DIR/pawl.sock if neither is named (PAWL_SOCKET)")   //
+      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),  //
+       "a pipeline in YAML, to be in force from now on; more than once for more than one")  //
+      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),  //
+       "where a repository is cloned from; more than once for more than one")               //
+      ("log", po::value<std::string>()->value_name("text|json"),                            //
+       "the form of messages on stderr: text on a terminal, JSON lines otherwise");
+  return options;
+}
+
+Result<TcpAddress> address_from(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const Error wrong = malformed("--listen: '" + text + "' is not HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777");
+  if (colon == std::string::npos || colon == 0) return wrong;
+  TcpAddress address{.host = text.substr(0, colon)};
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  } else if (address.host.find(':') != std::string::npos) {
+    return wrong;  // An IPv6 address without brackets: which colon is meant cannot be known.
+  }
+  const char* begin = text.data() + colon + 1;
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(begin, end, address.port);
+  if (begin == end || stop != end || failure != std::errc()) return wrong;
+  return address;
+}
+
+/// The options of one source. They are kept apart until all are known to be well formed.
+struct Source {
+  std::string where;  // for errors
+  po::variables_map values;
+};
+
+/// The only place that Program_options throws through.
+Result<po::variables_map> parsed(const std::string& where, const std::function<po::parsed_options()>& parse) {
+  try {
+    po::variables_map values;
+    po::store(parse(), values);
+    return values;
+  } catch (const po::too_many_positional_options_error&) {
+    return malformed(where + ": only options are taken, each beginning with --");
+  } catch (const po::error& error) {
+    return malformed(where + ": " + error.what());
+  }
+}
+
+std::optional<std::string> text_of(const std::vector<Source>& sources, const char* name) {
+  for (const Source& source : sources) {
+    if (source.values.count(name) > 0) return source.values[name].as<std::string>();
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> texts_of(const std::vector<Source>& sources, const char* name) {
+  std::vector<std::string> all;
+  for (const Source& source : sources) {
+    if (source.values.count(name) == 0) continue;
+    const auto& texts = source.values[name].as<std::vector<std::string>>();
+    all.insert(all.end(), texts.begin(), texts.end());
+  }
+  return all;
+}
+
+Result<Source> environment_source(const Environment& environment) {
+  std::vector<std::string> words;
+  for (const auto& [variable, option] : {std::pair<const char*, const char*>{"PAWL_DATA", "--data="},
+                                         std::pair<const char*, const char*>{"PAWL_LISTEN", "--listen="},
+                                         std::pair<const char*, const char*>{"PAWL_SOCKET", "--socket="}}) {
+    const char* value = environment(variable);
+    if (value && *value) words.push_back(std::string(option) + value);
+  }
+  const po::options_description options = described("");
+  po::variables_map values =
+      PAWL_TRY(parsed("environment", [&] { return po::command_line_parser(words).options(options).run(); }));
+  return Source{.where = "environment", .values = std::move(values)};
+}
+
+Result<Source> file_source(const std::string& name) {
+  std::ifstream file(name);
+  if (!file) return malformed("--config: cannot read " + name);
+  const po::options_description options = described("");
+  po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
+  return Source{.where = name, .values = std::move(values)};
+}
+
+Result<Options> options_from(const std::vector<Source>& sources) {
+  Options options;
+  const auto data = text_of(sources, "data");
+  if (!data || data->empty()) return malformed("--data: say where the data folder is, or set PAWL_DATA");
+  options.data = std::filesystem::absolute(path(*data)).lexically_normal();
+  if (const auto listen = text_of(sources, "listen")) options.listen = PAWL_TRY(address_from(*listen));
+  if (const auto socket = text_of(sources, "socket")) {
+    if (socket->empty()) return malformed("--socket: the path is empty");
+    options.socket = std::filesystem::absolute(path(*socket)).lexically_normal();
+  }
+  if (!options.listen && !options.socket) options.socket = options.data / "pawl.sock";
+  options.pipelines = texts_of(sources, "pipeline");
+  for (const std::string& repo : texts_of(sources, "repo")) {
+    const std::size_t equals = repo.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == repo.size()) {
+      return malformed("--repo: '" + repo + "' is not REPO=URL, such as shop=git@example.org:shop.git");
+    }
+    // The first source that names a repository wins, as for every other option.
+    options.repos.emplace(repo.substr(0, equals), repo.substr(equals + 1));
+  }
+  options.log = ::isatty(STDERR_FILENO) ? LogForm::text : LogForm::json;
+  if (const auto log = text_of(sources, "log")) {
+    if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");
+    options.log = *log == "json" ? LogForm::json : LogForm::text;
+  }
+  return options;
+}
+
+}  // namespace
+
+Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment) {
+  po::options_description all = described("pawld: owns the stage transitions of delivery pipelines\n\noptions");
+  all.add_options()                                                    //
+      ("config", po::value<std::string>()->value_name("FILE"),         //
+       "lines of `name = value`, with the names above (PAWL_CONFIG)")  //
+      ("help", "print this, and end")                                  //
+      ("version", "print the version, and end");
+  const std::vector<std::string> words(arguments.begin(), arguments.end());
+  const po::positional_options_description none;
+  std::vector<Source> sources;
+  // No guessing: an abbreviation that is clear today may not be tomorrow.
+  const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+  po::variables_map line = PAWL_TRY(parsed(
+      "command line", [&] { return po::command_line_parser(words).options(all).positional(none).style(style).run(); }));
+  if (line.count("help") > 0) {
+    std::ostringstream text;
+    text << all;
+    Options options;
+    options.answer = text.str();
+    return options;
+  }
+  if (line.count("version") > 0) {
+    Options options;
+    options.answer = "pawld " + std::string(program_version) + "\n";
+    return options;
+  }
+  const char* config_variable = environment("PAWL_CONFIG");
+  std::string config = config_variable ? config_variable : "";
+  if (line.count("config") > 0) config = line["config"].as<std::string>();
+  sources.push_back({.where = "command line", .values = std::move(line)});
+  sources.push_back(PAWL_TRY(environment_source(environment)));
+  if (!config.empty()) sources.push_back(PAWL_TRY(file_source(config)));
+  return options_from(sources);
+}
+
+}  // namespace pawl

@@ -1,0 +1,35 @@
+// What pawld is told at its start: by command line, environment or configuration file, in this order of weight.
+// Settings that decide something live in the log instead (engine/settings.h).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/logging.h"
+#include "daemon/server.h"
+
+namespace pawl {
+
+struct Options {
+  std::filesystem::path data;
+  std::optional<TcpAddress> listen;
+  std::optional<std::filesystem::path> socket;  // DIR/pawl.sock if neither was named
+  std::vector<std::string> pipelines;           // files
+  std::map<std::string, std::string> repos;     // name → where it is cloned from
+  LogForm log = LogForm::text;
+  /// To be printed instead of serving: --help, --version.
+  std::optional<std::string> answer;
+};
+
+/// The value of an environment variable, or null.
+using Environment = std::function<const char*(const char*)>;
+
+/// `malformed` names the option, and where it was given.
+Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment);
+
+}  // namespace pawl

@@ -1,0 +1,89 @@
+#include "daemon/startup.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "daemon/process_table.h"
+#include "daemon/version.h"
+#include "store/data_dir.h"
+
+namespace pawl {
+
+std::string fresh_boot_id() {
+  std::array<unsigned char, 16> bytes{};
+  PAWL_ASSERT(::getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);  // version 4
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);  // variant 1
+  constexpr char digits[] = "0123456789abcdef";
+  std::string id;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) id += '-';
+    id += digits[bytes[i] >> 4];
+    id += digits[bytes[i] & 0xF];
+  }
+  return id;
+}
+
+std::string boot_version(std::optional<Seq> torn_at) {
+  std::string version(program_version);
+  if (torn_at) version += "+torn." + std::to_string(raw(*torn_at));
+  return version;
+}
+
+Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version) {
+  fb::BootStartedT event;
+  event.name = daemon_name;
+  event.boot_id = boot_id;
+  event.pid = ::getpid();
+  event.pid_start = pid_start_of(::getpid()).value_or(0);
+  event.host = this_host();
+  event.version = version;
+  const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
+  const Decision decision = machine.propose(propose_group(asker, event));
+  if (decision.outcome == Outcome::accepted) return {};
+  return Error{ErrorCode::busy, "the log refuses this daemon's boot: " + std::string(name(decision.outcome))};
+}
+
+Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_force,
+                              const std::vector<Pipeline>& given, const Asker& asker) {
+  const auto named = [](const std::vector<Pipeline>& pipelines, const std::string& name) {
+    return std::find_if(pipelines.begin(), pipelines.end(), [&](const Pipeline& each) { return each.name == name; });
+  };
+  std::vector<Pipeline> wanted = given;
+  // What every log begins with, whatever of that name follows.
+  const Pipeline standard = default_pipeline();
+  if (named(in_force, standard.name) == in_force.end()) wanted.insert(wanted.begin(), standard);
+  for (const Pipeline& pipeline : wanted) {
+    const auto known = named(in_force, pipeline.name);
+    if (known != in_force.end() && *known == pipeline) continue;
+    const Decision decision = machine.propose(propose_group(asker, pipeline_event(pipeline)));
+    if (decision.outcome == Outcome::accepted) continue;
+    return Error{ErrorCode::malformed, "pipeline '" + pipeline.name +
+                                           "' is refused: " + std::string(name(decision.outcome)) +
+                                           (decision.detail.empty() ? "" : ": " + decision.detail)};
+  }
+  return {};
+}
+
+SpaceWatch::SpaceWatch(std::filesystem::path folder, std::uint64_t floor_bytes)
+    : folder_(std::move(folder)), floor_bytes_(floor_bytes) {}
+
+Readiness SpaceWatch::look() {
+  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
+  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_start).count();
+  std::int64_t next_ms = next_look_ms_.load();
+  if (now_ms >= next_ms && next_look_ms_.compare_exchange_strong(next_ms, now_ms + 1000)) {
+    // What cannot be asked is not taken for full: an append that fails says so by itself.
+    const auto free = pawl::free_bytes(folder_.string());
+    free_bytes_.store(free ? *free : floor_bytes_);
+  }
+  const std::uint64_t free = free_bytes_.load();
+  return {.has_space = free >= floor_bytes_, .free_bytes = free, .free_bytes_floor = floor_bytes_};
+}
+
+}  // namespace pawl
