@@ -129,8 +129,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
       .version = std::string(program_version),
       .logs_folder = options.data / "logs",
       .torn_from = opened->report.torn_at.value_or(Seq{0}),
-      .advance = {},
-      .lock_step = {},
+      .advance = [](const AdvanceOrder&, const auto& done) { done({.reason = "nothing drives tasks yet"}); },
+      .lock_step = [](const StepPlace&, const std::string&, const auto& done) { done(nullptr); },
       .readiness = [&space] { return space.look(); },
   });
 
