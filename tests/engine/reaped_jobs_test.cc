@@ -128,6 +128,7 @@ TEST_F(JobReaped, accepted_by_tier_3_frees_whoever_holds_it_but_not_once_the_tas
   const Token token = lease(id, worker);
   must(job_reaped(old, 1, fb::Tier::ceiling, token));
   EXPECT_EQ(job(old).status, JobStatus::done);
+  ASSERT_NE(state.lease(task_key(id)), nullptr);
   EXPECT_EQ(state.lease(task_key(id))->token, token);
   must(job_reaped(running, 1, fb::Tier::ceiling, std::nullopt));
   EXPECT_EQ(state.lease(task_key(id)), nullptr);
