@@ -9,6 +9,7 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+#include <set>
 
 #include "store/data_dir.h"
 #include "store/key_format.h"
@@ -41,6 +42,7 @@ rocksdb::DBOptions db_options(rocksdb::WALRecoveryMode recovery) {
   options.info_log = std::make_shared<Silent>();
   options.max_total_wal_size = 64 * mib;
   options.max_open_files = 512;
+  options.max_file_opening_threads = 1;  // by default 16 threads a family are started for it, at every opening
   options.max_background_jobs = 2;
   options.skip_stats_update_on_db_open = true;
   options.stats_dump_period_sec = 0;
@@ -84,8 +86,12 @@ struct Database {
 
   Database() = default;
   Database(Database&&) = default;
-  Database& operator=(Database&&) = default;
-  ~Database() {
+  Database& operator=(Database&& other) noexcept {
+    std::swap(db, other.db);
+    std::swap(families, other.families);
+    return *this;
+  }
+  ~Database() {  // RocksDB wants its handles back before it is closed
     for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
   }
 
@@ -196,7 +202,7 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
   for (const auto& [mode, end] : {std::pair(Mode::kAbsoluteConsistency, LogEnd::clean),
                                   std::pair(Mode::kTolerateCorruptedTailRecords, LogEnd::cut_short),
                                   std::pair(Mode::kSkipAnyCorruptedRecords, LogEnd::wrong_bytes)}) {
-    survey.database = {};
+    survey.database = Database();
     survey.recovery = mode;
     status = open_database(path, mode, Purpose::survey, survey.database);
     if (status.ok()) return end;
@@ -256,6 +262,15 @@ Result<Survey> survey(const std::string& dir) {
   survey.last = evidence.last;
   survey.torn_at = PAWL_TRY(judge_tail(evidence, path));
   return survey;
+}
+
+std::set<std::string> names_in(const std::string& folder) {
+  std::set<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    names.insert(at->path().filename().string());
+  }
+  return names;
 }
 
 }  // namespace
@@ -319,7 +334,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
     PAWL_TRY(create());
   } else {
     Survey found = PAWL_TRY(survey(dir));
-    found.database = {};
+    found.database = Database();
     begun = found.begun;
     last = found.last;
     torn_at = found.torn_at;
@@ -340,11 +355,13 @@ Result<void> RocksLog::Impl::open_for_writing() {
 }
 
 Result<void> RocksLog::Impl::open_for_reading() {
-  // A writer beside us may delete, while we look, a file whose content it has just moved to another.
-  constexpr int attempts_max = 5;
+  // A writer beside us may delete, while we look, a file whose content it has just moved to another: what looks like
+  // trouble counts only if the folder stood still meanwhile.
+  constexpr int attempts_max = 10;
   for (int attempt = 1;; ++attempt) {
+    const std::set<std::string> files = names_in(path());
     Result<Survey> found = survey(dir);
-    if (!found && found.error().code != ErrorCode::unsupported && attempt < attempts_max) continue;
+    if (!found && attempt < attempts_max && names_in(path()) != files) continue;
     if (!found) return std::move(found).error();
     if (!found->begun) return Error{ErrorCode::missing, path() + ": the log was not begun yet"};
     database = std::move(found->database);

@@ -1,0 +1,44 @@
+#include "store/wal_scan.h"
+
+#include <gtest/gtest.h>
+
+#include "store/rocks_log.h"
+#include "tests/store/log_kit.h"
+
+namespace pawl {
+namespace {
+
+TEST(WalScan, heads_of_pieces_are_left_out) {
+  const std::string head = "HEADHEA";
+  const std::string piece = head + std::string(32 * 1024 - head.size(), 'a');
+  EXPECT_EQ(without_heads(piece + head + "bb"), std::string(32 * 1024 - head.size(), 'a') + "bb");
+  EXPECT_EQ(without_heads(""), "");
+  EXPECT_EQ(without_heads("abc"), "") << "a head that was cut";
+}
+
+TEST(WalScan, blocks_are_found_also_where_they_span_pieces) {
+  const TempDir dir;
+  {
+    auto log = RocksLog::open(dir.path("data"), RocksLog::Mode::write);
+    ASSERT_TRUE(log.has_value());
+    Writer writer(**log);
+    writer.boot();
+    writer.create_task("W-1");
+    // 3 records of 50 KB each: every one of them spans two pieces or three.
+    for (int i = 0; i < 3; ++i) {
+      writer.write(propose_group(writer.asker(), task_note(TaskId{1}, std::string(50'000, 'n'))));
+    }
+  }
+  const Result<FoundBlocks> found = blocks_in_wal(dir.path("data/log"));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->lowest, Seq{1});
+  EXPECT_EQ(found->highest, Seq{6});
+}
+
+TEST(WalScan, folder_that_is_not_there_is_missing) {
+  const TempDir dir;
+  EXPECT_EQ(blocks_in_wal(dir.path("nothing")).error().code, ErrorCode::missing);
+}
+
+}  // namespace
+}  // namespace pawl
