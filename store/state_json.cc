@@ -186,15 +186,7 @@ class List {
 
 Result<void> write_tasks(const State& state, const EachArchived& archived, Pieces& pieces) {
   List list(pieces, "tasks");
-  auto next = state.tasks.rows().begin();
-  if (archived) {
-    const auto merge = [&](const ArchivedTask& finished) {
-      for (; next != state.tasks.rows().end() && next->first < finished.task.id; ++next) list.add(next->second);
-      list.add(finished.task);
-    };
-    if (auto read = archived(merge); !read) return read;
-  }
-  for (; next != state.tasks.rows().end(); ++next) list.add(next->second);
+  if (auto read = for_each_task(state, archived, [&](const Task& task) { list.add(task); }); !read) return read;
   list.close();
   return {};
 }
@@ -282,6 +274,20 @@ void append_record_line(std::string& out, const fb::Record& record, const Effect
   effects_json.clear();
   append_json(effects_json, effects);
   append_record_json(out, record, effects_json);
+}
+
+Result<void> for_each_task(const State& state, const EachArchived& archived,
+                           const std::function<void(const Task&)>& each) {
+  auto next = state.tasks.rows().begin();
+  if (archived) {
+    const auto merge = [&](const ArchivedTask& finished) {
+      for (; next != state.tasks.rows().end() && next->first < finished.task.id; ++next) each(next->second);
+      each(finished.task);
+    };
+    if (auto read = archived(merge); !read) return read;
+  }
+  for (; next != state.tasks.rows().end(); ++next) each(next->second);
+  return {};
 }
 
 Result<void> write_state_json(const State& state, const EachArchived& archived,

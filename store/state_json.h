@@ -34,6 +34,10 @@ void append_record_line(std::string& out, const fb::Record& record, const Effect
 /// Calls its argument for each archived task, by id.
 using EachArchived = std::function<Result<void>(const std::function<void(const ArchivedTask&)>&)>;
 
+/// Calls `each` for every task by id; with `archived` finished ones are among them.
+Result<void> for_each_task(const State& state, const EachArchived& archived,
+                           const std::function<void(const Task&)>& each);
+
 /// Writes the whole state, piece by piece, so that memory does not grow with it:
 ///   {"seq":…,"digest":"…","tasks":[…],"jobs":[…],"leases":[…],"boots":[…],"settings":{…}}
 /// Rows are in the order of their ids and keys. With `archived` finished tasks are among them; their jobs follow
