@@ -1,0 +1,100 @@
+// The commands of `pawl`: each a file of its own, that exports one of these.
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/result.h"
+
+namespace pawl {
+
+/// How a command ends.
+enum class Exit : int {
+  done = 0,
+  refused = 1,  // by the machine, by the world, or because two sides diverge
+  usage = 2,    // what was typed or read does not have the form asked for
+};
+
+/// `--name`, or `--name ARGUMENT`.
+struct OptionSpec {
+  std::string_view name;      // without dashes
+  std::string_view argument;  // in capitals; empty: it takes none
+  std::string_view help;
+};
+
+/// What was typed, once it fits the command.
+class Arguments {
+ public:
+  Arguments(std::map<std::string, std::string, std::less<>> options, std::vector<std::string> positional,
+            std::vector<std::string> rest)
+      : options_(std::move(options)), positional_(std::move(positional)), rest_(std::move(rest)) {}
+
+  bool has(std::string_view option) const { return options_.contains(option); }
+  std::optional<std::string> value(std::string_view option) const;
+  std::string value_or(std::string_view option, std::string_view otherwise) const;
+  /// A whole number from 0. `malformed` names the option.
+  Result<std::optional<std::uint64_t>> number(std::string_view option) const;
+
+  const std::vector<std::string>& positional() const { return positional_; }
+  /// What stood behind `--`.
+  const std::vector<std::string>& rest() const { return rest_; }
+
+ private:
+  std::map<std::string, std::string, std::less<>> options_;
+  std::vector<std::string> positional_;
+  std::vector<std::string> rest_;
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view arguments;  // "TASK STEP", as shown
+  std::string_view summary;    // one line
+  std::string_view details;    // further lines, each ended; may be empty
+  std::vector<OptionSpec> options;
+  std::size_t positional_min = 0;
+  std::size_t positional_max = 0;
+  bool takes_rest = false;  // `-- COMMAND…`
+  Exit (*run)(const Arguments& arguments);
+};
+
+/// Reads what stood behind the command's name. `malformed` names what does not fit. Boolean options are there or not;
+/// each may be given once.
+Result<Arguments> read_arguments(const Command& command, std::span<const std::string_view> words);
+
+/// How a command is used, for people.
+std::string usage_of(const Command& command);
+
+/// A whole number from 0, all of `text`. `malformed` begins with `what`.
+Result<std::uint64_t> read_number(std::string_view text, std::string_view what);
+
+/// Says on standard error what went wrong, as "pawl: …", and gives the exit code that fits the error.
+Exit fail(const Error& error);
+Exit fail(Exit exit, std::string_view message);
+
+// Against the daemon.
+extern const Command submit_command;
+extern const Command task_command;
+extern const Command queue_command;
+extern const Command jobs_command;
+extern const Command advance_command;
+extern const Command cancel_command;
+extern const Command resolve_command;
+extern const Command retry_command;
+extern const Command unblock_command;
+extern const Command note_command;
+extern const Command leases_command;
+extern const Command release_command;
+extern const Command settings_command;
+extern const Command tail_command;
+extern const Command lock_command;
+// On a data folder or an exported log.
+extern const Command export_command;
+extern const Command replay_command;
+extern const Command backup_command;
+
+}  // namespace pawl

@@ -1,0 +1,49 @@
+// How commands speak to people: tables, aligned fields, times.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pawl {
+
+/// Columns as wide as their widest cell. Made for screens full, not for whole logs.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> heads) : rows_{std::move(heads)} {}
+
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  bool is_empty() const { return rows_.size() == 1; }
+  /// Lines with their ends. Never longer than their content: no blanks at the end of a line.
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// `text` without what could move a terminal's cursor or change its colours.
+std::string printable(std::string_view text);
+
+/// A value as a cell: null is "-", texts are bare, times without their fractions, lists and objects compact JSON.
+std::string cell(const boost::json::value& value);
+/// The cell of a member; "-" if there is none.
+std::string cell(const boost::json::value& object, std::string_view member);
+
+/// A table of objects with the named members as columns; a column "head=member" is shown under another head, and a
+/// member may be "owner.actor".
+std::string table_of(const boost::json::array& objects, std::initializer_list<std::string_view> columns);
+
+/// An object as lines of name and value, objects and lists of objects in it below their names.
+std::string fields_of(const boost::json::value& object);
+
+/// "0.42 s", "12.3 s", "3 min 05 s", "2 h 03 min"
+std::string duration(std::int64_t us);
+
+/// Prints to standard output.
+void print(std::string_view text);
+
+}  // namespace pawl

@@ -1,0 +1,100 @@
+// The hand tool: finds the command, and lets it run.
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+
+#include "tools/command.h"
+
+namespace pawl {
+namespace {
+
+struct Section {
+  std::string_view title;
+  std::vector<const Command*> commands;
+};
+
+const std::array<Section, 2>& sections() {
+  static const std::array<Section, 2> all = {{
+      {"against a daemon (--data DIR, --socket PATH or --url HOST:PORT; or PAWL_DATA, PAWL_SOCKET, PAWL_URL)",
+       {&submit_command, &task_command, &queue_command, &jobs_command, &advance_command, &cancel_command,
+        &resolve_command, &retry_command, &unblock_command, &note_command, &leases_command, &release_command,
+        &settings_command, &tail_command, &lock_command}},
+      {"on a data folder, also one that a daemon has open, or on an exported log",
+       {&export_command, &replay_command, &backup_command}},
+  }};
+  return all;
+}
+
+std::string overview() {
+  std::string out =
+      "usage: pawl COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+      "The hand tool of pawl, which owns the stage transitions of delivery pipelines.\n";
+  for (const Section& section : sections()) {
+    out += "\n" + std::string(section.title) + ":\n";
+    for (const Command* command : section.commands) {
+      std::string line = "  " + std::string(command->name);
+      line.resize(12, ' ');
+      out += line + std::string(command->summary) + '\n';
+    }
+  }
+  out += "\n'pawl COMMAND --help' says more. Exit: 0 done, 1 refused or diverged, 2 usage or unreadable input.\n";
+  return out;
+}
+
+const Command* command_named(std::string_view name) {
+  for (const Section& section : sections()) {
+    for (const Command* command : section.commands) {
+      if (command->name == name) return command;
+    }
+  }
+  return nullptr;
+}
+
+Exit run(std::span<const std::string_view> words) {
+  if (words.empty()) {
+    std::fputs(overview().c_str(), stderr);
+    return Exit::usage;
+  }
+  if (words[0] == "--help" || words[0] == "-h" || (words[0] == "help" && words.size() == 1)) {
+    std::fputs(overview().c_str(), stdout);
+    return Exit::done;
+  }
+  if (words[0] == "--version") {
+    std::puts("pawl " PAWL_VERSION);
+    return Exit::done;
+  }
+  const bool is_help = words[0] == "help";
+  const std::string_view name = is_help ? words[1] : words[0];
+  const Command* command = command_named(name);
+  if (!command) {
+    const std::string what = name.starts_with('-') ? "option" : "command";
+    return fail(Exit::usage, "unknown " + what + " '" + std::string(name) + "'; 'pawl --help' lists them");
+  }
+  const auto arguments = words.subspan(1);
+  const auto own_end = std::find(arguments.begin(), arguments.end(), "--");
+  const auto is_asking = [](std::string_view word) { return word == "--help" || word == "-h"; };
+  if (is_help || std::any_of(arguments.begin(), own_end, is_asking)) {
+    std::fputs(usage_of(*command).c_str(), stdout);
+    return Exit::done;
+  }
+  const auto read = read_arguments(*command, arguments);
+  if (!read) {
+    return fail(Exit::usage, std::string(name) + ": " + read.error().message + "; 'pawl " + std::string(name) +
+                                 " --help' says more");
+  }
+  return command->run(*read);
+}
+
+}  // namespace
+}  // namespace pawl
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // A reader that went away is a failed write, which commands see.
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  pawl::Exit exit = pawl::run(words);
+  const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!is_written && exit == pawl::Exit::done)
+    exit = pawl::fail(pawl::Exit::refused, "standard output cannot be written");
+  return static_cast<int>(exit);
+}

@@ -1,0 +1,70 @@
+// How one task moves, as its records tell it. Pure: records in, text out.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "schema/time.h"
+
+namespace pawl {
+
+/// One stay on a stage.
+struct Stay {
+  std::string stage;
+  TimeUs entered;
+  TimeUs left;           // of the last one: zero
+  std::string activity;  // what goes on there, or how it ended
+};
+
+class Progress {
+ public:
+  enum class State { moving, done, cancelled, blocked };
+
+  /// To which task a job belongs; 0 if that is not known. Asked at most once for each job.
+  using TaskOfJob = std::function<std::uint64_t(std::uint64_t)>;
+
+  /// Of a task that begins on `stage`. Wants every record from the one that created it.
+  Progress(std::uint64_t task, std::string stage, TaskOfJob task_of_job)
+      : task_(task), first_stage_(std::move(stage)), task_of_job_(std::move(task_of_job)) {}
+
+  /// Takes the next record of the log, whomever it concerns. The line for those who read along, with its end; empty
+  /// if the record says nothing about this task.
+  std::string add(const boost::json::object& record);
+
+  /// Takes what the task's row says. A record does not always tell that it blocked the task: one job too many that
+  /// failed does. The line as of add().
+  std::string see(const boost::json::object& task);
+
+  State state() const { return state_; }
+  /// Why it is blocked, or was cancelled.
+  const std::string& reason() const { return reason_; }
+  TimeUs begun() const { return stays_.empty() ? TimeUs{} : stays_.front().entered; }
+  /// The time of the last record seen, of whatever task.
+  TimeUs last_time() const { return last_time_; }
+
+  /// A line for each stay, the last one with its age at `now`.
+  std::vector<std::string> lines(TimeUs now) const;
+
+ private:
+  bool concerns(const boost::json::object& data);
+  std::string line(const std::string& text) const;
+  std::string told(const boost::json::object& record, const boost::json::object& data);
+  void enter(const std::string& stage, TimeUs time);
+
+  std::uint64_t task_;
+  std::string first_stage_;
+  TaskOfJob task_of_job_;
+  std::map<std::uint64_t, std::uint64_t> task_by_job_;  // those that were asked for
+  std::vector<Stay> stays_;
+  State state_ = State::moving;
+  std::string reason_;
+  TimeUs last_time_;
+};
+
+}  // namespace pawl

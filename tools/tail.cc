@@ -1,0 +1,107 @@
+// Follows the log of a daemon.
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+#include "tools/answers.h"
+#include "tools/follow.h"
+#include "tools/output.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.resize(width, ' ');
+  return text + ' ';
+}
+
+/// The fields of an event that have something to say.
+std::string shown_data(const json::value& data) {
+  std::string out;
+  if (!data.is_object()) return out;
+  for (const auto& member : data.get_object()) {
+    if (member.value().is_null()) continue;
+    if (member.value().is_array() && member.value().get_array().empty()) continue;
+    if (!out.empty()) out += ' ';
+    out += std::string(member.key()) + '=';
+    const bool is_owner = member.value().is_object() && member.value().get_object().contains("actor");
+    out += is_owner ? cell(member.value(), "actor") + "/" + cell(member.value(), "pid") : cell(member.value());
+  }
+  constexpr std::size_t shown_bytes_max = 160;
+  if (out.size() > shown_bytes_max) out = out.substr(0, shown_bytes_max) + " ...";
+  return out;
+}
+
+std::string shown(const json::object& record) {
+  const json::value value(record);
+  std::string time = cell(value, "time");
+  if (time.size() > 11) time = time.substr(11);
+  const std::string outcome = cell(value, "outcome");
+  return padded(cell(value, "seq"), 7) + padded(time, 8) + padded(cell(value, "actor"), 11) +
+         padded(cell(value, "type"), 16) + (outcome == "accepted" ? "" : "REFUSED " + outcome + " ") +
+         shown_data(part_of(value, "data")) + '\n';
+}
+
+/// The last durable seq, if the daemon tells it.
+std::uint64_t last_seq(Client& client) {
+  const auto settings = call(client, {.method = "GET", .path = "/v1/settings"});
+  if (!settings || !settings->is_object()) return 0;
+  const json::value* seq = settings->get_object().if_contains("seq");
+  return seq && seq->is_int64() && seq->get_int64() > 0 ? static_cast<std::uint64_t>(seq->get_int64()) : 0;
+}
+
+Exit run_tail(const Arguments& arguments) {
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto given = arguments.number("after");
+  if (!given) return fail(given.error());
+  constexpr std::uint64_t shown_first = 10;
+  std::uint64_t after = 0;
+  if (*given) {
+    after = **given;
+  } else if (const std::uint64_t last = last_seq(caller->client); last > shown_first) {
+    after = last - shown_first;
+  }
+  const bool is_json = arguments.has("json");
+  bool writes = true;
+  auto quiet_since = std::chrono::steady_clock::now();
+  Follower follower;
+  follower.record = [&](std::string_view line, const json::object& record) {
+    if (is_json) {
+      print(line);
+      print("\n");
+    } else {
+      print(shown(record));
+    }
+    writes = std::fflush(stdout) == 0;
+    quiet_since = std::chrono::steady_clock::now();
+    return writes;
+  };
+  follower.lost = [](const Error& error) { fail(Exit::refused, error.message + "; trying again"); };
+  follower.patience_s = 60;
+  if (arguments.has("no-follow")) {
+    follower.idle = [&] { return std::chrono::steady_clock::now() - quiet_since < std::chrono::seconds(1); };
+    follower.patience_s = 0;
+  }
+  const auto followed = follow(caller->client, after, follower);
+  if (!followed) return fail(followed.error());
+  return writes ? Exit::done : Exit::refused;
+}
+
+}  // namespace
+
+const Command tail_command = {
+    .name = "tail",
+    .arguments = "",
+    .summary = "Follows the records as they become durable",
+    .details = "With --json each is a line as 'pawl export log' writes it, but that its effects are null.\n",
+    .options = with_daemon_options({{"after", "SEQ", "begin after this record (the last ten)"},
+                                    {"no-follow", "", "end when there is nothing more"}}),
+    .run = run_tail};
+
+}  // namespace pawl
