@@ -1,0 +1,247 @@
+#include "daemon/worktree.h"
+
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t git_timeout_s = 900;  // a first clone over a slow line
+constexpr std::int64_t git_kill_after_s = 10;
+constexpr std::size_t git_message_bytes_max = 1000;
+constexpr std::size_t component_bytes_max = 200;  // of the 255 that file systems take, less our suffixes
+constexpr std::string_view task_prefix = "task-";
+
+std::string whole(const Descriptor& file) {
+  std::string text;
+  std::array<char, 4096> buffer;
+  for (off_t at = 0;;) {
+    const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    at += got;
+  }
+}
+
+std::string without_end_of_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+/// What git said, on one line.
+std::string one_line(const std::string& text) {
+  std::string line = without_end_of_line(text).substr(0, git_message_bytes_max);
+  for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) line.replace(at, 1, "; ");
+  return line;
+}
+
+std::string name_of(TaskId task) {
+  return std::string(task_prefix) + std::to_string(raw(task));
+}
+
+std::string origin_ref(const std::string& branch) {
+  return "refs/remotes/origin/" + branch;
+}
+
+}  // namespace
+
+std::string path_component_of(const std::string& name) {
+  std::string component;
+  for (const char c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                       (c == '-' && !component.empty()) || (c == '.' && !component.empty());
+    if (plain) {
+      component += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    component += '%';
+    component += "0123456789ABCDEF"[byte >> 4];
+    component += "0123456789ABCDEF"[byte & 15];
+  }
+  if (component.size() <= component_bytes_max && !component.empty()) return component;
+  // Too long with its escapes: told from its likes by a hash, and no name without one can look like it.
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
+  ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), hash.data());
+  component = component.substr(0, 100) + "%";
+  for (const unsigned char byte : hash) {
+    component += "0123456789abcdef"[byte >> 4];
+    component += "0123456789abcdef"[byte & 15];
+  }
+  return component;
+}
+
+Worktrees::Worktrees(const std::string& data_folder, std::map<std::string, std::string> origins)
+    : data_folder_(fs::absolute(data_folder).lexically_normal().string()), origins_(std::move(origins)) {}
+
+std::string Worktrees::folder_of(TaskId task) const {
+  return data_folder_ + "/work/" + name_of(task);
+}
+
+Worktrees::Repo* Worktrees::repo_of(const std::string& name) {
+  if (!origins_.contains(name)) return nullptr;
+  const std::lock_guard lock(mutex_);
+  Repo& repo = repos_[name];
+  if (repo.folder.empty()) repo.folder = data_folder_ + "/repos/" + path_component_of(name) + ".git";
+  return &repo;
+}
+
+/// What git wrote, if it exits with 0; else an error with its words.
+Result<std::string> Worktrees::git(const std::vector<std::string>& words) {
+  Descriptor output(::memfd_create("git", MFD_CLOEXEC));
+  Descriptor written(::fcntl(output.get(), F_DUPFD_CLOEXEC, 3));
+  if (!output || !written) return Error{ErrorCode::io, std::string("memfd_create: ") + std::strerror(errno)};
+  RunOrder order;
+  // A collection of garbage in the background would be taken for something left behind.
+  order.command = {"git", "-c", "gc.autoDetach=false", "-c", "advice.detachedHead=false"};
+  order.command.insert(order.command.end(), words.begin(), words.end());
+  order.folder = data_folder_;
+  order.environment = clean_environment();
+  order.environment.push_back("GIT_TERMINAL_PROMPT=0");
+  // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
+  order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
+  order.purpose = "git";
+  HeldRun run = PAWL_TRY(HeldRun::hold(data_folder_, order, std::move(written)));
+  const CommandExit exit = run.go({git_timeout_s, git_kill_after_s}, &stop_);
+  const std::string said = whole(output);
+  if (exit.how == CommandExit::How::exited && exit.code == 0) return said;
+  std::string what = "git";
+  for (const std::string& word : words) what += " " + word;
+  return Error{ErrorCode::io, what + ": " + one_line(said)};
+}
+
+Result<void> Worktrees::set_up(Repo& repo, const std::string& origin) {
+  if (repo.set_up) return {};
+  std::error_code error;
+  fs::create_directories(data_folder_ + "/repos", error);
+  fs::create_directories(data_folder_ + "/work", error);
+  const std::string git_dir = "--git-dir=" + repo.folder;
+  // Each of these may be repeated, so that a start that was cut short is made good by the next.
+  PAWL_TRY(git({"init", "--quiet", "--bare", "--", repo.folder}));
+  PAWL_TRY(git({git_dir, "config", "--replace-all", "remote.origin.url", origin}));
+  PAWL_TRY(git({git_dir, "config", "--replace-all", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"}));
+  PAWL_TRY(git({git_dir, "worktree", "prune"}));
+  repo.set_up = true;
+  return {};
+}
+
+bool Worktrees::has_ref(const Repo& repo, const std::string& ref) {
+  return git({"--git-dir=" + repo.folder, "rev-parse", "--quiet", "--verify", "--end-of-options", ref + "^{commit}"})
+      .has_value();
+}
+
+/// Git keeps a worktree marked as locked while it makes it: one that bears the mark was cut short.
+bool Worktrees::is_whole(const Repo& repo, TaskId task) {
+  const fs::path admin = fs::path(repo.folder) / "worktrees" / name_of(task);
+  std::error_code error;
+  return fs::exists(folder_of(task) + "/.git", error) && fs::exists(admin / "HEAD", error) &&
+         !fs::exists(admin / "locked", error);
+}
+
+Result<Worktree> Worktrees::make(Repo& repo, const WorkOrder& order) {
+  PAWL_TRY(remove(order.task));
+  const std::string git_dir = "--git-dir=" + repo.folder;
+  const std::string folder = folder_of(order.task);
+  if (!has_ref(repo, origin_ref("HEAD"))) PAWL_TRY(git({git_dir, "remote", "set-head", "origin", "--auto"}));
+  if (order.branch.empty()) {
+    PAWL_TRY(git({git_dir, "worktree", "add", "--quiet", "--detach", "--", folder, origin_ref("HEAD")}));
+    return Worktree{folder, {}};
+  }
+  if (has_ref(repo, origin_ref(order.branch))) {
+    PAWL_TRY(git({git_dir, "worktree", "add", "--quiet", "-B", order.branch, "--", folder, origin_ref(order.branch)}));
+    return Worktree{folder, {}};
+  }
+  PAWL_TRY(
+      git({git_dir, "worktree", "add", "--quiet", "--no-track", "-B", order.branch, "--", folder, origin_ref("HEAD")}));
+  return Worktree{folder, "origin has no branch '" + order.branch + "' yet: it begins at the default branch"};
+}
+
+Result<Worktree> Worktrees::follow_origin(Repo& repo, const WorkOrder& order) {
+  Worktree found{folder_of(order.task), {}};
+  const Result<std::string> head = git({"-C", found.folder, "symbolic-ref", "--quiet", "HEAD"});
+  const bool on_branch = head && without_end_of_line(*head) == "refs/heads/" + order.branch;
+  if (order.branch.empty() || !on_branch || !has_ref(repo, origin_ref(order.branch))) return found;
+  const Result<std::string> merged =
+      git({"-C", found.folder, "merge", "--quiet", "--ff-only", "--no-edit", origin_ref(order.branch)});
+  if (!merged) found.remark = "the worktree stays as it is, apart from origin: " + merged.error().message;
+  return found;
+}
+
+Result<Worktree> Worktrees::prepare(const WorkOrder& order) {
+  Repo* repo = repo_of(order.repo);
+  if (!repo) return existing(order);
+  const std::lock_guard lock(repo->busy);
+  PAWL_TRY(set_up(*repo, origins_.at(order.repo)));
+  if (!order.branch.empty()) {
+    // `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
+    const bool odd = order.branch.starts_with('-') || order.branch == "HEAD" ||
+                     order.branch.find('\0') != std::string::npos ||
+                     !git({"check-ref-format", "refs/heads/" + order.branch});
+    if (odd) return Error{ErrorCode::malformed, "'" + order.branch + "' is not the name of a branch"};
+  }
+  PAWL_TRY(git({"--git-dir=" + repo->folder, "fetch", "--quiet", "--prune", "origin"}));
+  return is_whole(*repo, order.task) ? follow_origin(*repo, order) : make(*repo, order);
+}
+
+Result<Worktree> Worktrees::existing(const WorkOrder& order) {
+  const std::string folder = folder_of(order.task);
+  Repo* repo = repo_of(order.repo);
+  if (!repo) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+    return Worktree{folder, {}};
+  }
+  {
+    const std::lock_guard lock(repo->busy);
+    if (is_whole(*repo, order.task)) return Worktree{folder, {}};
+  }
+  return prepare(order);
+}
+
+Result<void> Worktrees::remove(TaskId task) {
+  std::error_code error;
+  fs::remove_all(folder_of(task), error);
+  if (error) return Error{ErrorCode::io, folder_of(task) + ": " + error.message()};
+  // What git knows of it is removed as `git worktree prune` would, which passes over those that were cut short. In
+  // every repo: which one it was is written in the worktree alone, and that was in reach of the agents.
+  for (fs::directory_iterator entry(data_folder_ + "/repos", error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code failed;
+    fs::remove_all(entry->path() / "worktrees" / name_of(task), failed);
+    if (failed) return Error{ErrorCode::io, entry->path().string() + ": " + failed.message()};
+  }
+  return {};
+}
+
+std::vector<TaskId> Worktrees::present() const {
+  std::vector<TaskId> tasks;
+  std::error_code error;
+  for (fs::directory_iterator entry(data_folder_ + "/work", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(task_prefix)) continue;
+    const std::string_view digits = std::string_view(name).substr(task_prefix.size());
+    std::uint64_t id = 0;
+    const auto [last, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (wrong == std::errc() && last == digits.data() + digits.size()) tasks.push_back(TaskId{id});
+  }
+  std::sort(tasks.begin(), tasks.end());
+  return tasks;
+}
+
+}  // namespace pawl

@@ -1,0 +1,81 @@
+// Where commands work: a git worktree for each task, on its branch, out of one bare repository for each repo.
+//
+//   DIR/repos/<repo>.git   bare, with remote `origin`; its branches are kept in refs/remotes/origin/
+//   DIR/work/task-<id>     the task's worktree; an empty folder for a repo that nobody named an origin for
+//
+// Names of repos and branches come from outside and may look like options, paths or revisions: git is run without a
+// shell, is given whole ref names, and only branch names that it would itself accept.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/process_run.h"
+#include "schema/ids.h"
+#include "schema/result.h"
+
+namespace pawl {
+
+/// What a worktree is made from.
+struct WorkOrder {
+  TaskId task{};
+  std::string repo;
+  std::string branch;  // empty: none; the work is then on origin's default branch, detached
+};
+
+struct Worktree {
+  std::string folder;
+  std::string remark;  // for the log: what was found that is not as usual; mostly empty
+};
+
+/// Threads: any. One repository is worked on by one of them at a time.
+class Worktrees {
+ public:
+  /// `origins`: repo → what `git fetch` takes.
+  Worktrees(const std::string& data_folder, std::map<std::string, std::string> origins);
+
+  std::string folder_of(TaskId task) const;
+
+  /// For an agent: fetches, and makes the worktree at origin's branch if there is none. An existing one keeps what
+  /// earlier runs left in it, and follows origin where that is a mere fast-forward. A branch that origin does not have
+  /// yet begins at its default branch: the agent is to push it.
+  Result<Worktree> prepare(const WorkOrder& order);
+  /// For gates and steps: the worktree as it is. Only made, as by prepare(), if there is none.
+  Result<Worktree> existing(const WorkOrder& order);
+  /// Removes the task's folder, whatever it holds; fine if there is none.
+  Result<void> remove(TaskId task);
+  /// The tasks that have a folder, by id.
+  std::vector<TaskId> present() const;
+
+  /// Calls off what git is doing, for good.
+  void stop() { stop_.call(); }
+
+ private:
+  struct Repo {
+    std::mutex busy;
+    std::string folder;
+    bool set_up = false;  // by this process
+  };
+
+  Repo* repo_of(const std::string& name);
+  Result<std::string> git(const std::vector<std::string>& words);
+  Result<void> set_up(Repo& repo, const std::string& origin);
+  Result<Worktree> make(Repo& repo, const WorkOrder& order);
+  Result<Worktree> follow_origin(Repo& repo, const WorkOrder& order);
+  bool has_ref(const Repo& repo, const std::string& ref);
+  bool is_whole(const Repo& repo, TaskId task);
+
+  const std::string data_folder_;
+  const std::map<std::string, std::string> origins_;
+  std::mutex mutex_;
+  std::map<std::string, Repo> repos_;  // by name; nodes stay where they are
+  CallOff stop_;
+};
+
+/// A name as one component of a path: letters, digits, '-', '_' and inner '.' stand for themselves.
+std::string path_component_of(const std::string& name);
+
+}  // namespace pawl

@@ -1,0 +1,204 @@
+// Real git on real repositories, small ones.
+#include "daemon/worktree.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WorktreesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "/pawl-work-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
+       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && git push -q origin trunk");
+    branch("feature", "feature");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// In the test's folder, with an identity for commits.
+  void sh(const std::string& script) {
+    const std::string line = "cd '" + folder_.string() +
+                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
+                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
+                             script;
+    ASSERT_EQ(std::system(line.c_str()), 0) << script;
+  }
+  /// A branch of origin with a commit of its own.
+  void branch(const std::string& name, const std::string& text) {
+    sh("cd seed && git checkout -q trunk && git checkout -q -B side && echo '" + text +
+       "' > file && git commit -qam side && git push -q -f origin 'HEAD:refs/heads/" + name + "'");
+  }
+  static std::string text_of(const fs::path& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  Worktrees worktrees(const std::string& repo = "shop") {
+    return Worktrees((folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
+  }
+  fs::path work(std::uint64_t task, const std::string& name) const {
+    return folder_ / "data/work" / ("task-" + std::to_string(task)) / name;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->folder, all.folder_of(TaskId{1}));
+  EXPECT_EQ(made->remark, "");
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+  sh("cd data/work/task-1 && test $(git symbolic-ref HEAD) = refs/heads/feature && "
+     "test $(git rev-parse --abbrev-ref '@{upstream}') = origin/feature");
+  EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{1}});
+}
+
+TEST_F(WorktreesTest, existing_one_keeps_its_work_and_follows_origin_only_forward) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  std::ofstream(work(1, "untracked")) << "mine";
+  sh("cd seed && git checkout -q side && echo newer > file && git commit -qam newer && git push -q origin "
+     "side:feature");
+  ASSERT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n") << "a gate must see what the agent left";
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  EXPECT_EQ(text_of(work(1, "file")), "newer\n");
+  EXPECT_EQ(text_of(work(1, "untracked")), "mine");
+
+  sh("cd data/work/task-1 && echo local > file && git commit -qam local");
+  branch("feature", "rewritten");
+  const Result<Worktree> apart = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(apart);
+  EXPECT_NE(apart->remark.find("stays as it is"), std::string::npos);
+  EXPECT_EQ(text_of(work(1, "file")), "local\n");
+}
+
+TEST_F(WorktreesTest, branch_that_origin_lacks_begins_at_its_default_branch) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "new"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_NE(made->remark.find("'new'"), std::string::npos);
+  EXPECT_EQ(text_of(work(1, "file")), "1\n");
+  ASSERT_TRUE(all.prepare({TaskId{2}, "shop", ""}));
+  EXPECT_EQ(text_of(work(2, "file")), "1\n");
+}
+
+TEST_F(WorktreesTest, names_that_are_no_branches_are_refused) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const std::string nul("a\0b", 3);
+  for (const std::string& name : {std::string("--upload-pack=touch owned"), std::string("-f"), std::string("HEAD"),
+                                  std::string("a..b"), std::string("a b"), std::string("a:b"), std::string("@{-1}"),
+                                  std::string("../../x"), std::string("a~1"), std::string("x.lock"), nul}) {
+    const Result<Worktree> made = all.prepare({TaskId{1}, "shop", name});
+    ASSERT_FALSE(made) << name;
+    EXPECT_EQ(made.error().code, ErrorCode::malformed);
+  }
+  EXPECT_TRUE(all.present().empty());
+  EXPECT_FALSE(fs::exists(folder_ / "owned"));
+}
+
+TEST_F(WorktreesTest, odd_branch_names_are_only_names) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  std::uint64_t task = 1;
+  // Each is fit for a branch, and would be something else to a shell, to revision parsing, or as an option's value.
+  for (const std::string& name :
+       {std::string("refs/heads/feature"), std::string("a/--force"), std::string("a;touch$IFS/owned"),
+        std::string("$(touch${IFS}owned)"), std::string("origin/feature"), std::string("\xC3\xA9")}) {
+    branch("plain", name);
+    std::ofstream(folder_ / "name") << name;
+    sh("cd seed && git push -q origin \"HEAD:refs/heads/$(cat ../name)\"");
+    const Result<Worktree> made = all.prepare({TaskId{task}, "shop", name});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->remark, "");
+    EXPECT_EQ(text_of(work(task, "file")), name + "\n");
+    ++task;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "owned") || fs::exists(folder_ / "data/owned"));
+}
+
+TEST_F(WorktreesTest, repos_of_any_name_have_a_folder_of_their_own) {
+  fs::create_directory(folder_ / "data");
+  for (const std::string& repo : {std::string("../../escape"), std::string("-c"), std::string("a/b"), std::string("."),
+                                  std::string(".."), std::string(200, '/')}) {
+    Worktrees all = worktrees(repo);
+    const Result<Worktree> made = all.prepare({TaskId{1}, repo, "feature"});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_TRUE(fs::exists(folder_ / "data/repos" / (path_component_of(repo) + ".git/HEAD")));
+    ASSERT_TRUE(all.remove(TaskId{1}));
+  }
+  EXPECT_FALSE(fs::exists(folder_.parent_path() / "escape.git"));
+}
+
+TEST(WorktreePath, component_is_injective_and_short) {
+  EXPECT_EQ(path_component_of("shop-2.x_y"), "shop-2.x_y");
+  EXPECT_EQ(path_component_of("a/b"), "a%2Fb");
+  EXPECT_EQ(path_component_of(".."), "%2E.");
+  EXPECT_EQ(path_component_of("-rf"), "%2Drf");
+  EXPECT_NE(path_component_of("a%2Fb"), path_component_of("a/b"));
+  EXPECT_NE(path_component_of(std::string(199, '/') + "a"), path_component_of(std::string(199, '/') + "b"));
+  EXPECT_LE(path_component_of(std::string(200, '/')).size(), 200u);
+  EXPECT_FALSE(path_component_of("").empty());
+}
+
+TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  // As `git worktree add` leaves it when it is killed in the middle.
+  std::ofstream(folder_ / "data/repos/shop.git/worktrees/task-1/locked") << "initializing";
+  fs::remove(work(1, "file"));
+  const Result<Worktree> made = worktrees().prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+}
+
+TEST_F(WorktreesTest, removed_one_is_gone_and_its_branch_free_again) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  const Result<Worktree> twice = all.prepare({TaskId{2}, "shop", "feature"});
+  ASSERT_FALSE(twice) << "a branch is in one worktree at a time";
+  EXPECT_NE(twice.error().message.find("task-1"), std::string::npos) << twice.error().message;
+  ASSERT_TRUE(all.remove(TaskId{1}));
+  ASSERT_TRUE(all.remove(TaskId{1}));
+  EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
+  EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
+}
+
+TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "other", "whatever; it is"});
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(fs::is_empty(made->folder));
+}
+
+TEST_F(WorktreesTest, origin_that_is_not_there_is_an_error_with_gits_words) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all((folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("nothing"), std::string::npos) << made.error().message;
+}
+
+}  // namespace
+}  // namespace pawl
