@@ -84,7 +84,8 @@ CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
   // Before it is reaped: until then its number, and so that of its group and session, is nobody else's.
   gone_ = end_run(data_folder_, run_, {EndOrder::First::terminate, kill_after}) == RunEnd::gone;
   if (!gone_) say("something that this run started is still alive");
-  CommandExit exit = child_->reap();
+  process_exit_ = child_->reap();
+  CommandExit exit = process_exit_;
   exec_failure_ = child_->exec_failure();
   if (exec_failure_) say(*exec_failure_);
   if (wake == Child::Wake::deadline) exit.how = CommandExit::How::timed_out;

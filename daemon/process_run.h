@@ -60,6 +60,9 @@ class HeldRun {
   /// ended for its time, `lost` if it was called off, whatever code it then gave.
   CommandExit go(const RunBounds& bounds, const CallOff* call);
 
+  /// The process's own end, whatever brought it. After go().
+  const CommandExit& process_exit() const { return process_exit_; }
+
   /// Why the program could not be executed after all; none if it was. After go().
   const std::optional<std::string>& exec_failure() const { return exec_failure_; }
   /// Whether all that it started is known to have ended. After go(). If not, its note stays in DIR/runs.
@@ -75,6 +78,7 @@ class HeldRun {
   Descriptor output_;
   bool went_ = false;
   bool gone_ = false;
+  CommandExit process_exit_;
   std::optional<std::string> exec_failure_;
 };
 

@@ -139,7 +139,7 @@ Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<st
   if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
   errno = 0;
   const std::optional<Stat> stat = stat_of(static_cast<pid_t>(pid));
-  if (!stat) return errno == ENOENT || errno == ESRCH ? Liveness::dead : Liveness::invisible;
+  if (!stat) return errno == ENOENT || errno == ESRCH ? Liveness::dead : Liveness::unknown;
   if (stat->ended() || (pid_start && *pid_start != stat->start)) return Liveness::dead;
   return Liveness::alive;
 }

@@ -24,6 +24,7 @@ enum class Liveness {
   alive,
   dead,
   invisible,  // on another host or in another pid namespace: nothing can be learned from here
+  unknown,    // it could be seen from here, but asking failed
 };
 
 /// Whether a process lives. Without `pid_start` any process of that number will do.
