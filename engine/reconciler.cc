@@ -51,10 +51,14 @@ Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& a
   return done;
 }
 
+bool is_reconcile_candidate(const State& state, const Task& task) {
+  return !is_terminal(task.stage) && task.blocked.empty() && !state.open_job(task);
+}
+
 std::vector<TaskId> reconcile_candidates(const State& state) {
   std::vector<TaskId> candidates;
   for (const auto& [id, task] : state.tasks.rows()) {
-    if (!is_terminal(task.stage) && task.blocked.empty() && !state.open_job(task)) candidates.push_back(id);
+    if (is_reconcile_candidate(state, task)) candidates.push_back(id);
   }
   return candidates;
 }

@@ -28,6 +28,8 @@ struct Reconciled {
 /// One task's part of a pass: looks, and does what reconcile_move() says. Blocks for as long as gates and steps take.
 Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid);
 
+/// Whether a pass has to look at a task: it is live and not blocked, and has no queued or running job of its version.
+[[nodiscard]] bool is_reconcile_candidate(const State& state, const Task& task);
 /// The live, unblocked tasks without a queued or running job of their version, by id.
 [[nodiscard]] std::vector<TaskId> reconcile_candidates(const State& state);
 
