@@ -21,8 +21,7 @@ struct Totals {
   std::atomic<std::uint64_t> reaped{0};
   std::atomic<std::uint64_t> last_reaped_job{0};
   std::atomic<std::uint64_t> leases_reclaimed{0};
-  std::atomic<std::uint64_t> deferred_cancels{0};
-  std::atomic<std::uint64_t> defers{0};
+  std::atomic<std::uint64_t> advances_deferred{0};  // asked for over HTTP
 };
 
 /// What the routes own together.

@@ -132,6 +132,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
       .advance = [](const AdvanceOrder&, const auto& done) { done({.reason = "nothing drives tasks yet"}); },
       .lock_step = [](const StepPlace&, const std::string&, const auto& done) { done(nullptr); },
       .readiness = [&space] { return space.look(); },
+      .reconciler_totals = [] { return ReconcilerTotals{}; },
   });
 
   (*server)->start();

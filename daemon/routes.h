@@ -21,6 +21,14 @@ struct Readiness {
   std::uint64_t free_bytes_floor = 0;
 };
 
+/// What the reconciler did since the daemon's start.
+struct ReconcilerTotals {
+  std::uint64_t passes = 0;
+  std::uint64_t defers = 0;  // tasks left to the live owner of their lease
+  std::uint64_t moves = 0;   // tasks driven
+  TimeUs last_pass;          // 0: none yet
+};
+
 /// What the routes stand on. `sequencer` and `log` outlive the Api.
 struct Services {
   Sequencer& sequencer;
@@ -39,6 +47,7 @@ struct Services {
   std::function<bool(JobId)> is_passed_over = {};
   /// Threads: any; must not block.
   std::function<Readiness()> readiness;
+  std::function<ReconcilerTotals()> reconciler_totals;
 };
 
 class Api {

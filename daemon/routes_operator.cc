@@ -141,7 +141,7 @@ void append_reaper(std::string& out, const State& state, const Totals& totals) {
   out += "]}";
 }
 
-void append_leases(std::string& out, const State& state, const Totals& totals) {
+void append_leases(std::string& out, const State& state, const Totals& totals, std::uint64_t defers) {
   const auto& leases = state.leases.rows();
   append_member(out, "transition_lease");
   out += '{';
@@ -157,7 +157,7 @@ void append_leases(std::string& out, const State& state, const Totals& totals) {
   append_member(out, "leases");
   out += '[' + rows + ']';
   append_number(out, "reclaimed_total", totals.leases_reclaimed.load());
-  append_number(out, "defers_total", totals.defers.load());
+  append_number(out, "defers_total", defers);
   out += '}';
 }
 
@@ -168,7 +168,8 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
   append_tasks(out, state);
   append_jobs(out, state, shop.services.is_passed_over);
   append_reaper(out, state, shop.totals);
-  append_leases(out, state, shop.totals);
+  const ReconcilerTotals reconciler = shop.services.reconciler_totals();
+  append_leases(out, state, shop.totals, reconciler.defers + shop.totals.advances_deferred.load());
   append_member(out, "stop");
   out += '{';
   append_flag(out, "enabled", settings.stop.enabled);
@@ -179,6 +180,15 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
   out += '{';
   append_flag(out, "enabled", settings.reconciler.enabled);
   append_number(out, "interval_s", settings.reconciler.interval_s);
+  append_member(out, "last_run_ts");
+  if (reconciler.last_pass.us == 0) {
+    out += "null";
+  } else {
+    append_json_time(out, reconciler.last_pass);
+  }
+  append_number(out, "passes_total", reconciler.passes);
+  append_number(out, "moves_total", reconciler.moves);
+  append_number(out, "defers_total", reconciler.defers);
   out += "}}";
 }
 

@@ -104,6 +104,7 @@ struct Beginning {
 };
 
 void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpReply reply) {
+  if (answer.result == AdvanceResult::deferred) shop.totals.advances_deferred.fetch_add(1);
   const auto shown = std::make_shared<Shown>();
   shop.services.sequencer.read(
       [task, shown, answer](const State& state) {

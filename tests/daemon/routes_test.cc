@@ -237,7 +237,10 @@ TEST_F(Routes, queue_shows_what_runs_what_waits_and_why) {
     EXPECT_NE(queue.at("/transition_lease/" + field), "missing") << field;
   }
   EXPECT_NE(queue.at("/stop/enabled"), "missing");
-  EXPECT_NE(queue.at("/reconciler/enabled"), "missing");
+  EXPECT_EQ(queue.at("/reconciler/enabled"), "true");
+  EXPECT_EQ(queue.at("/reconciler/passes_total"), "3");
+  EXPECT_EQ(queue.at("/reconciler/last_run_ts"), "null");
+  EXPECT_EQ(queue.at("/transition_lease/defers_total"), "2");
 }
 
 TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {

@@ -89,6 +89,7 @@ class Served : public testing::Test {
         .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
         .readiness = [this] { return Readiness{.has_space = has_space, .free_bytes = 1, .free_bytes_floor = 1}; },
+        .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
     });
   }
 
