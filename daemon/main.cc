@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/clock.h"
+#include "daemon/executor.h"
 #include "daemon/logging.h"
 #include "daemon/options.h"
 #include "daemon/pipeline_yaml.h"
@@ -121,6 +122,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
     return failed(defined.error());
   }
 
+  // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
+  Executor executor(sequencer, {.data_folder = options.data.string(),
+                                .boot_id = boot_id,
+                                .origins = options.repos,
+                                .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  executor.start();
+
   SpaceWatch space(options.data, free_bytes_floor);
   api = std::make_unique<Api>(Services{
       .sequencer = sequencer,
@@ -129,10 +137,23 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
       .version = std::string(program_version),
       .logs_folder = options.data / "logs",
       .torn_from = opened->report.torn_at.value_or(Seq{0}),
-      .advance = [](const AdvanceOrder&, const auto& done) { done({.reason = "nothing drives tasks yet"}); },
-      .lock_step = [](const StepPlace&, const std::string&, const auto& done) { done(nullptr); },
+      .advance = [&executor](
+                     AdvanceOrder order,
+                     std::function<void(AdvanceAnswer)> done) { executor.advance(std::move(order), std::move(done)); },
+      .lock_step =
+          [&executor](StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
+            executor.lock_step(std::move(place), std::move(run), std::move(done));
+          },
+      .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
       .readiness = [&space] { return space.look(); },
-      .reconciler_totals = [] { return ReconcilerTotals{}; },
+      .reconciler_totals =
+          [&executor] {
+            const Executor::Totals totals = executor.reconciler_totals();
+            return ReconcilerTotals{.passes = totals.passes,
+                                    .defers = totals.defers,
+                                    .moves = totals.moves,
+                                    .last_pass = TimeUs{totals.last_pass_us}};
+          },
   });
 
   (*server)->start();
@@ -143,6 +164,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
   // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
   (*server)->stop();
   api->stop();
+  executor.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
   return EXIT_SUCCESS;
