@@ -29,6 +29,10 @@ BRANCHES = [
 # for the reconciler waits for a second. Leases and the order on one repository stay as they are.
 SETTINGS = ["pipeline.max_rollbacks=1", "queue.max_concurrency=2", "reconciler.interval_s=1", "reaper.interval_s=1"]
 
+TERMINAL_STAGES = ("done", "cancelled")
+# The events in whose records a task may become blocked, or free again.
+MAY_BLOCK = {"StageTransition", "TaskBlocked", "TaskUnblocked", "JobFinished", "JobReaped"}
+
 # Long enough for any machine; nothing ever waits for so long unless it is broken.
 PATIENCE_S = 240
 
@@ -116,6 +120,12 @@ class Example:
         except ValueError:
             return answer.status, text
 
+    def get(self, path):
+        status, answer = self.request("GET", path)
+        if status != 200:
+            raise ExampleError(f"GET {path}: {status} {answer}")
+        return answer
+
     def events(self, after, wait_s=1):
         """The records after a seq; waits for one if there is none yet. Empty when there was none."""
         status, text = self.request("GET", f"/v1/events?after={after}&wait_s={wait_s}")
@@ -127,9 +137,9 @@ class Example:
             raise ExampleError(f"GET /v1/events: {status} {text}")
         return [json.loads(line) for line in text.splitlines() if line]
 
-    def pawl(self, *words, check=True):
-        """Runs the hand tool, the way a person would."""
-        return run(self.binaries / "pawl", "--socket", self.socket, *words, check=check)
+    def pawl(self, command, *words):
+        """Runs the hand tool against the daemon, the way a person would."""
+        return run(self.binaries / "pawl", command, "--socket", self.socket, *words)
 
     def pawl_offline(self, *words):
         return run(self.binaries / "pawl", *words)
@@ -173,68 +183,64 @@ class Example:
 
 
 class View:
-    """What the log says about the tasks, record by record."""
+    """What the log says about the tasks, record by record. That a task is blocked is a consequence that some records
+    have, and is looked up in the task."""
 
-    def __init__(self):
+    def __init__(self, example):
+        self.example = example
         self.seq = 0
         self.began = None
         self.time = None
         self.tasks = {}
-        self.digest = None
 
-    def take(self, record):
-        """Applies one record; returns (work item, sentence) if there is something to tell."""
+    def take_next(self, wait_s=1):
+        """Waits for records and takes them; returns them, and what they have to tell: [(work item, sentence)]."""
+        records = self.example.events(self.seq, wait_s)
+        told = [sentence for sentence in map(self._take, records) if sentence]
+        if any(record["type"] in MAY_BLOCK for record in records):
+            told += self._look_for_blocked()
+        return records, told
+
+    def settled(self):
+        return len(self.tasks) >= len(BRANCHES) and all(row.settled for row in self.tasks.values())
+
+    def _take(self, record):
+        if record["seq"] != self.seq + 1:
+            raise ExampleError(f"record {record['seq']} follows {self.seq}")
         self.seq = record["seq"]
-        self.digest = record["digest"]
         self.time = _seconds(record["time"])
         self.began = self.time if self.began is None else self.began
         if record["outcome"] != "accepted":
             return None
         kind, data = record["type"], record["data"]
-        told = None
         if kind == "TaskCreated":
-            number = next(effect["id"] for effect in record["effects"] if effect["effect"] == "task")
-            stage = data["stage"] or STAGES[0]
-            self.tasks[number] = Row(number, data["work_item"], data["branch"], stage, self.time)
-            told = number, f"submitted, {stage}"
-        task = self.tasks.get(data.get("task"))
-        if task:
-            told = self._of_task(task, kind, data) or told
-            task.time = self.time if told else task.time
-        for effect in record["effects"]:
-            if effect["effect"] == "blocked":
-                row = self.tasks[effect["task"]]
-                row.blocked = effect["reason"] or "blocked"
-                before = told[1] + "; " if told and told[0] == effect["task"] else ""
-                told = effect["task"], f"{before}blocked: {row.blocked}"
-        return (self.tasks[told[0]].work_item, told[1]) if told else None
+            number = len(self.tasks) + 1  # ids count up from 1
+            row = Row(number, data["work_item"], data["branch"], data["stage"] or STAGES[0], self.time)
+            self.tasks[number] = row
+            return row.work_item, f"submitted, {row.stage}"
+        row = self.tasks.get(data.get("task"))
+        sentence = row.take(kind, data) if row else None
+        if not sentence:
+            return None
+        row.time = self.time
+        return row.work_item, sentence
 
-    def _of_task(self, task, kind, data):
-        if kind == "StageTransition":
-            back = _index(data["to"]) <= _index(task.stage)
-            sentence = f"{task.stage} → {data['to']}"
-            if back:
-                task.rollbacks.append((task.stage, task.version, data["reason"] or task.words))
-                sentence = f"{task.stage} ↩ {data['to']}: {data['reason'] or task.words}"
-            task.stage, task.version, task.words = data["to"], task.version + 1, None
-            return task.id, sentence
-        if kind == "GateEvaluated" and data["passed"] is not True:
-            task.words = data["reason"]
-        if kind == "StepFinished" and data["outcome"] != 0 and data["outcome"] != "done":
-            task.failed_step = (data["step"], data["version"])
-        if kind == "TaskUnblocked":
-            task.blocked = None
-            return task.id, "unblocked"
-        if kind == "TaskCancelled":
-            task.stage = "cancelled"
-            return task.id, "cancelled"
-        return None
-
-    def settled(self):
-        return bool(self.tasks) and all(row.settled for row in self.tasks.values())
+    def _look_for_blocked(self):
+        told = []
+        for row in self.tasks.values():
+            if row.stage in TERMINAL_STAGES:
+                continue
+            task = self.example.get(f"/v1/tasks/{row.id}")
+            task = task.get("task", task)
+            if task["blocked"] and not row.blocked:
+                told.append((row.work_item, f"blocked: {task['blocked']}"))
+            row.blocked = task["blocked"]
+        return told
 
 
 class Row:
+    """One task."""
+
     def __init__(self, number, work_item, branch, stage, now):
         self.id = number
         self.work_item = work_item
@@ -249,7 +255,27 @@ class Row:
 
     @property
     def settled(self):
-        return self.stage in ("done", "cancelled") or self.blocked is not None
+        return self.stage in TERMINAL_STAGES or self.blocked is not None
+
+    def take(self, kind, data):
+        """Takes one record; returns a sentence if there is something to tell."""
+        if kind == "StageTransition":
+            came_from, self.stage = self.stage, data["to"]
+            version, self.version = self.version, self.version + 1
+            if _index(self.stage) > _index(came_from):
+                return f"{came_from} → {self.stage}"
+            why = self.words or data["reason"]
+            self.rollbacks.append((came_from, version, why))
+            self.words = None
+            return f"{came_from} ↩ {self.stage}: {why}"
+        if kind == "GateEvaluated" and data["passed"] is not True:
+            self.words = data["reason"]
+        if kind == "StepFinished" and data["outcome"] != "done":
+            self.failed_step = (data["step"], data["version"])
+        if kind == "TaskCancelled":
+            self.stage = "cancelled"
+            return "cancelled"
+        return None
 
 
 def _index(stage):
@@ -261,11 +287,11 @@ def _seconds(text):
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + int(micros) / 1e6
 
 
-def run(*words, check=True):
+def run(*words):
     """Runs a command to its end, and returns what it printed."""
     done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=os.environ)
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         command = " ".join(str(word) for word in words)
         raise ExampleError(f"{command}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
