@@ -103,8 +103,8 @@ struct Client {
     return result;
   }
 
-  /// The winner's work between lease and transition. True if both records were accepted.
-  bool act(const Round& round) {
+  /// The winner's work between lease and transition.
+  void act(const Round& round) {
     const std::string path = "/v1/tasks/" + std::to_string(round.task) + "/steps";
     const json::object start{
         {"type", "StepStarted"}, {"version", 1}, {"to", "middle"}, {"step", "act"}, {"token", round.token}};
@@ -115,7 +115,6 @@ struct Client {
     const HttpAnswer finished = http.request("POST", path, json::serialize(finish));
     EXPECT_EQ(started.status / 100, 2) << started.body;
     EXPECT_EQ(finished.status / 100, 2) << finished.body;
-    return started.status / 100 == 2 && finished.status / 100 == 2;
   }
 
   Told cross(const Round& round) {
