@@ -1,0 +1,12 @@
+# Half of the time of a typical file goes into the standard library and flatc's headers; both are read once per target.
+# ccache follows precompiled headers only when told that their macros may be trusted.
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+endif()
+
+function(pawl_precompile target)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_precompile_headers(${target} PRIVATE
+    <algorithm> <functional> <map> <memory> <optional> <span> <string> <string_view> <variant> <vector>
+    <checkpoint_generated.h> <record_generated.h> ${ARGN})
+endfunction()
