@@ -105,6 +105,8 @@ void encode_block(std::span<const RecordBytes> records, Seq first, Seq synced, s
   std::size_t payload = 0;
   for (const RecordBytes record : records) payload += entry_head_bytes + padded(record.size());
 
+  PAWL_ASSERT(payload <= UINT32_MAX);  // 65,536 records of 2 MiB, the bounds at the edges, are never proposed at once
+
   out.clear();
   out.reserve(block_head_bytes + payload + checksum_bytes);
   out.append(block_magic);

@@ -81,6 +81,26 @@ TEST(KeyFormat, head_of_a_block_has_the_bytes_of_the_format) {
   EXPECT_EQ(bytes.substr(24, 8), std::string("\4\0\0\0\0\0\0\0", 8));
 }
 
+TEST(KeyFormat, seal_is_the_one_in_the_format) {
+  // docs/FORMAT.md §5.
+  EXPECT_EQ(encode_seal(Seq{1}),
+            std::string("pawlseal\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\xf5\x55\x8f\x7e\x6f\x4e\xc6\x74", 32));
+}
+
+TEST(KeyFormat, block_is_the_worked_example_of_the_format) {
+  // docs/FORMAT.md §10: the head, the sizes and, where another flatc might lay it out differently, not the record.
+  Proposal note = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, task_note(TaskId{1}, "hi"));
+  note.stamp().mutate_seq(1);
+  const RecordBytes bytes(note.data(), note.size());
+  std::string block;
+  encode_block(std::span(&bytes, 1), Seq{1}, Seq{0}, block);
+  ASSERT_EQ(block.size(), 224U);
+  const std::string head(
+      "pawlblk\n\x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xb0\0\0\0\0\0\0\0\xa8\0\0\0\0\0\0\0", 48);
+  EXPECT_EQ(block.substr(0, 48), head);
+  EXPECT_EQ(block.substr(52, 4), "PWLR");
+}
+
 TEST(KeyFormat, every_flipped_byte_of_a_block_is_seen) {
   const std::string bytes = block_of(three_records());
   for (std::size_t at = 0; at < bytes.size(); ++at) {
