@@ -168,11 +168,16 @@ void prepare(http::response_parser<http::string_body>& parser) {
 
 }  // namespace
 
-std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own) {
+std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own) {
   own.push_back({"data", "DIR", "the daemon's data folder, whose socket is used (PAWL_DATA)"});
   own.push_back({"socket", "PATH", "the daemon's unix socket (PAWL_SOCKET)"});
   own.push_back({"url", "HOST:PORT", "the daemon's address (PAWL_URL)"});
   own.push_back({"actor", "NAME", "who asks, as it will be recorded (operator)"});
+  return own;
+}
+
+std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own) {
+  own = with_target_options(std::move(own));
   own.push_back({"json", "", "print what the daemon answered, for programs"});
   return own;
 }

@@ -27,7 +27,9 @@ struct Target {
   }
 };
 
-/// The options that every command against a daemon has, before its own.
+/// `own`, and what says where the daemon is and who asks.
+std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own);
+/// Likewise, with --json besides.
 std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own);
 
 /// From --url, --socket, --data, else PAWL_URL, PAWL_SOCKET, PAWL_DATA, the first that is there.

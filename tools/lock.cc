@@ -212,6 +212,7 @@ Exit run_lock(const Arguments& arguments) {
   if (!caller) return fail(caller.error());
   const std::string& key = arguments.positional()[0];
 
+  std::signal(SIGPIPE, SIG_IGN);  // nothing that is said is worth a lease left behind
   catch_signals();
   const auto boot = OwnBoot::start(*caller);
   if (!boot) return fail(boot.error());
@@ -238,7 +239,7 @@ const Command lock_command = {
         "Who held what, and when, is in the log. Signals are handed on to the command, whose environment has the\n"
         "fencing token as PAWL_TOKEN and the key as PAWL_LEASE. The exit code is the command's; 1 if somebody\n"
         "else holds the lease, who is then named.\n",
-    .options = with_daemon_options({{"wait", "SECONDS", "wait that long for the lease (0)"},
+    .options = with_target_options({{"wait", "SECONDS", "wait that long for the lease (0)"},
                                     {"ttl", "SECONDS", "let the lease run out after that time"}}),
     .positional_min = 1,
     .positional_max = 1,

@@ -34,7 +34,7 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 /// The next line without its end; none at the end of the file. `malformed` if it is longer than any line may be.
 Result<std::optional<std::string>> next_line(std::FILE* file) {
   std::string line;
-  for (int letter = std::getc(file); letter != EOF; letter = std::getc(file)) {
+  for (int letter = ::getc_unlocked(file); letter != EOF; letter = ::getc_unlocked(file)) {
     if (letter == '\n') return std::optional(std::move(line));
     line.push_back(static_cast<char>(letter));
     const bool is_checkpoint = line.size() > record_line_bytes_max && line.starts_with(checkpoint_head);

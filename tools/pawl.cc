@@ -1,7 +1,6 @@
 // The hand tool: finds the command, and lets it run.
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdio>
 
 #include "tools/command.h"
@@ -90,7 +89,6 @@ Exit run(std::span<const std::string_view> words) {
 }  // namespace pawl
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // A reader that went away is a failed write, which commands see.
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   pawl::Exit exit = pawl::run(words);
   const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;

@@ -93,9 +93,15 @@ std::uint64_t task_of(const json::value& job) {
   return task ? *task : 0;
 }
 
+/// How progress is shown.
+enum class View {
+  screen,   // drawn again in place
+  lines,    // one for each thing that happened
+  nothing,  // --json: only what has become of it, at the end
+};
+
 /// Follows the task from the record that created it.
-Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const std::string& stage) {
-  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const std::string& stage, View view) {
   Progress progress(task, stage, [&](std::uint64_t job) -> std::uint64_t {
     const auto answer = call(client, {.method = "GET", .path = "/v1/jobs/" + std::to_string(job)});
     if (!answer) return 0;
@@ -106,13 +112,14 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   auto last_record_at = Clock::now();
   // The daemon's time goes on since its last record as ours does: their clocks need not agree.
   const auto draw = [&] {
+    if (view != View::screen) return;
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - last_record_at);
     auto lines = progress.lines({progress.last_time().us + since.count()});
     if (!trouble.empty()) lines.push_back("  " + trouble);
     screen.draw(std::move(lines));
   };
   const auto say = [&](const std::string& line) {
-    if (is_terminal || line.empty()) return;
+    if (view != View::lines || line.empty()) return;
     print(line);
     std::fflush(stdout);
   };
@@ -120,7 +127,9 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   const auto look = [&] {
     looked_at = Clock::now();
     const auto answer = call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
-    if (answer && part_of(*answer, "task").is_object()) say(progress.see(part_of(*answer, "task").get_object()));
+    if (!answer || !part_of(*answer, "task").is_object()) return;
+    trouble.clear();
+    say(progress.see(part_of(*answer, "task").get_object()));
   };
   Follower follower;
   follower.record = [&](std::string_view, const json::object& record) {
@@ -128,21 +137,26 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
     last_record_at = Clock::now();
     const std::string line = progress.add(record);
     say(line);
-    if (is_terminal) draw();
+    draw();
     return progress.state() == Progress::State::moving;
   };
   follower.idle = [&] {
     if (Clock::now() - looked_at >= std::chrono::seconds(1)) look();
-    if (is_terminal) draw();
+    draw();
     return progress.state() == Progress::State::moving;
   };
   follower.lost = [&](const Error& error) {
     trouble = error.message + "; trying again";
-    if (!is_terminal) fail(Exit::refused, trouble);
+    if (view != View::screen) fail(Exit::refused, trouble);
   };
   follower.patience_s = 60;
   const auto followed = follow(client, created_seq - 1, follower);
   if (!followed) return fail(followed.error());
+  if (view == View::nothing) {
+    const auto answer = client.send({.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
+    if (!answer) return fail(answer.error());
+    print(answer->body + '\n');
+  }
   return exit_of(progress, task);
 }
 
@@ -164,9 +178,10 @@ Exit run_submit(const Arguments& arguments) {
   const auto id = read_number(cell(task, "id"), "the task's id");
   const auto seq = read_number(cell(*answer, "seq"), "the record's seq");
   if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer names no task or no seq");
-  print(task_line(task) + '\n');
+  const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
+  if (view != View::nothing) print(task_line(task) + '\n');
   std::fflush(stdout);
-  return watch(caller->client, *id, *seq, cell(task, "stage"));
+  return watch(caller->client, *id, *seq, cell(task, "stage"), view);
 }
 
 }  // namespace
@@ -175,7 +190,9 @@ const Command submit_command = {
     .name = "submit",
     .arguments = "WORK_ITEM",
     .summary = "Creates a task, and with --wait shows how it moves until it ends",
-    .details = "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked.\n",
+    .details =
+        "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
+        "--json too, only the task as it then stands is printed.\n",
     .options = with_daemon_options({{"repo", "REPO", "the repository (required)"},
                                     {"branch", "BRANCH", "the feature branch"},
                                     {"pipeline", "NAME", "the pipeline (delivery)"},

@@ -280,6 +280,27 @@ TEST(RecordJson, texts_of_a_request_are_bounded) {
             "work_item: has 201 bytes, more than 200");
 }
 
+TEST(RecordJson, no_changed_byte_and_no_cut_of_a_line_is_more_than_an_error) {
+  const std::string line =
+      line_of("JobReaped", Filler(Filler::Optionals::present).object(*layout_of(fb::Event::JobReaped)));
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    EXPECT_FALSE(read_record_line(std::string_view(line).substr(0, i)));
+    for (const char other : {'\0', '"', '{', ']', '9', '\\', '\xff', static_cast<char>(line[i] ^ 1)}) {
+      if (other == line[i]) continue;
+      std::string changed = line;
+      changed[i] = other;
+      const auto read = read_record_line(changed);
+      // What is still a record says something else, but for its effects, which are not read.
+      if (!read) continue;
+      EXPECT_TRUE(view_record({read->data(), read->size()}));
+      const bool has_its_effects = changed.find(effects) != std::string::npos;
+      if (has_its_effects) {
+        EXPECT_NE(written(*read), line) << changed;
+      }
+    }
+  }
+}
+
 TEST(RecordJson, an_exported_text_is_taken_as_it_is) {
   const std::string line = line_of("TaskNote", R"({"task":1,"text":")" + std::string(100'000, 'x') + "\"}");
   const auto read = read_record_line(line);

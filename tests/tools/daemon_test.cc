@@ -232,6 +232,20 @@ TEST_F(AgainstDaemon, the_folder_of_a_running_daemon_is_exported_replayed_and_ba
   EXPECT_EQ(run_pawl({"export", "log", "--data", daemon.path("copy")}).out, log.out);
 }
 
+TEST_F(AgainstDaemon, a_program_that_waits_gets_the_task_as_it_ended) {
+  Ran ran;
+  std::thread waiting([&] { ran = pawl({"submit", "W-1", "--repo", "shop", "--wait", "--json"}); });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (pawl({"cancel", "1"}).exit != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  waiting.join();
+  const auto read = parse_json(ran.out);
+  ASSERT_TRUE(read) << ran.out;
+  const json::value& task = read->get_object().contains("task") ? read->at("task") : *read;
+  EXPECT_EQ(task.at("stage").as_string(), "cancelled");
+}
+
 TEST_F(AgainstDaemon, the_queue_is_shown) {
   pawl({"submit", "W-1", "--repo", "shop"});
   const Ran ran = pawl({"queue"});

@@ -2,6 +2,8 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "sample_log.h"
 #include "schema/read_json.h"
 
@@ -161,6 +163,26 @@ TEST_F(Replay, a_checkpoint_that_does_not_fit_is_found) {
   lines = good;
   lines.insert(lines.begin() + 1, lines[0]);
   EXPECT_NE(complaint().find("line 2: "), std::string::npos);
+}
+
+TEST_F(Replay, a_damaged_folder_names_the_record_and_stays_as_it_is) {
+  std::filesystem::path wal;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path("data") + "/log")) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 0) wal = entry.path();
+  }
+  ASSERT_FALSE(wal.empty());
+  std::fstream file(wal, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(wal) / 2));
+  file.put('!').put('?').put('!');
+  file.close();
+  const auto changed = std::filesystem::last_write_time(wal);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"replay", folder.path("data")}, {"export", "log", "--data", folder.path("data")}}) {
+    const Ran ran = run_pawl(words);
+    EXPECT_EQ(ran.exit, 2) << ran.out;
+    EXPECT_NE(ran.err.find("record "), std::string::npos) << ran.err;
+  }
+  EXPECT_EQ(std::filesystem::last_write_time(wal), changed);
 }
 
 TEST_F(Replay, an_empty_log_is_no_records) {
