@@ -215,7 +215,8 @@ class View:
         kind, data = record["type"], record["data"]
         if kind == "TaskCreated":
             number = len(self.tasks) + 1  # ids count up from 1
-            row = Row(number, data["work_item"], data["branch"], data["stage"] or STAGES[0], self.time)
+            stage = data["stage"] or STAGES[0]
+            row = Row(number, data["work_item"], data["branch"], stage, self.time, self.example.data / "logs")
             self.tasks[number] = row
             return row.work_item, f"submitted, {row.stage}"
         row = self.tasks.get(data.get("task"))
@@ -241,17 +242,16 @@ class View:
 class Row:
     """One task."""
 
-    def __init__(self, number, work_item, branch, stage, now):
+    def __init__(self, number, work_item, branch, stage, now, logs):
         self.id = number
         self.work_item = work_item
         self.branch = branch
         self.stage = stage
-        self.version = 1
         self.began = self.time = now
+        self.logs = logs
         self.blocked = None
-        self.rollbacks = []  # (from which stage, at which version, why)
-        self.words = None  # of the last gate that was not green
-        self.failed_step = None  # (step, version)
+        self.rollbacks = []  # (from which stage, why)
+        self.words = None  # of the last gate that was not green, or step that failed
 
     @property
     def settled(self):
@@ -261,21 +261,30 @@ class Row:
         """Takes one record; returns a sentence if there is something to tell."""
         if kind == "StageTransition":
             came_from, self.stage = self.stage, data["to"]
-            version, self.version = self.version, self.version + 1
             if _index(self.stage) > _index(came_from):
                 return f"{came_from} → {self.stage}"
             why = self.words or data["reason"]
-            self.rollbacks.append((came_from, version, why))
+            self.rollbacks.append((came_from, why))
             self.words = None
             return f"{came_from} ↩ {self.stage}: {why}"
         if kind == "GateEvaluated" and data["passed"] is not True:
             self.words = data["reason"]
         if kind == "StepFinished" and data["outcome"] != "done":
-            self.failed_step = (data["step"], data["version"])
+            words = last_line(self.logs / f"task-{self.id}-v{data['version']}-{data['step']}.log")
+            self.words = f"{data['step']}: {words or data['outcome']}"
         if kind == "TaskCancelled":
             self.stage = "cancelled"
             return "cancelled"
         return None
+
+
+def last_line(path):
+    """The last line of a file that says something; none if there is no such line, or no such file."""
+    try:
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return None
+    return lines[-1] if lines else None
 
 
 def _index(stage):
