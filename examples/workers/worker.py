@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""An external worker: claims jobs from pawld, runs a command for each, and reports what became of it.
+
+README.md says how to start it, and what each call is for. Needs nothing but Python's standard library.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+
+class Leave(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+class Refused(Exception):
+    """pawld has answered, and said no."""
+
+    def __init__(self, status, code, message):
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+
+
+def say(text):
+    print(time.strftime("%H:%M:%S", time.gmtime()), text, file=sys.stderr, flush=True)
+
+
+def process_start(pid):
+    """When a process began: field 22 of its stat. The second, a name in parentheses, may hold anything."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return int(stat.read().rpartition(") ")[2].split()[19])
+    except OSError:
+        return 0  # it has ended already
+
+
+def this_host():
+    """As pawld names this machine, so that it can see whether our processes are alive."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
+        return f"{os.uname().nodename} {boot.read().strip()} {os.stat('/proc/self/ns/pid').st_ino}"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Pawld:
+    def __init__(self, where):
+        self.where = where
+        self.boot = None
+        self.is_leaving = lambda: False
+
+    def call(self, method, path, body=None, tries_max=None):
+        """The answer's JSON, None for 204. Goes on until pawld answers, whatever restarts meanwhile.
+
+        All tries bear one key: if pawld did what was asked and only its answer got lost, it gives that answer again
+        and does nothing twice.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4()), "Pawl-Actor": "worker"}
+        if self.boot:
+            headers["Pawl-Boot"] = self.boot
+        text = None if body is None else json.dumps(body)
+        tries = 0
+        while True:
+            try:
+                status, answer = self._once(method, path, text, headers)
+                if status != 429 and status < 500:
+                    break
+                problem = f"{status} {answer}"
+            except (OSError, http.client.HTTPException) as error:
+                problem = repr(error)
+            tries += 1
+            if tries == tries_max:
+                raise OSError(problem)
+            if tries_max is None and self.is_leaving():
+                raise Leave
+            if tries == 1:
+                say(f"pawld does not answer ({problem}); trying on")
+            time.sleep(1)
+        if status == 204:
+            return None
+        if status >= 400:
+            error = answer.get("error", {})
+            raise Refused(status, error.get("code"), error.get("message"))
+        return answer
+
+    def _once(self, method, path, text, headers):
+        timeout = 90  # longer than any long poll
+        if self.where.startswith("/"):
+            connection = UnixConnection(self.where, timeout)
+        else:
+            connection = http.client.HTTPConnection(self.where, timeout=timeout)
+        try:
+            connection.request(method, path, text, headers)
+            response = connection.getresponse()
+            answer = response.read()
+            try:
+                return response.status, json.loads(answer) if answer else {}
+            except ValueError as error:
+                raise http.client.HTTPException("the answer is no JSON") from error
+        finally:
+            connection.close()
+
+
+class Worker:
+    def __init__(self, pawld, agents, command):
+        self.pawld = pawld
+        self.agents = agents
+        self.command = command
+        self.boot = str(uuid.uuid4())
+        self.child = None
+        self.leaving = False
+        self.waiting = False  # in a claim, or for the agent: where a signal may break in
+        pawld.is_leaving = lambda: self.leaving
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, *_):
+        self.leaving = True
+        if self.waiting:
+            raise Leave
+
+    def _wait_for(self, what):
+        try:
+            self.waiting = True
+            if self.leaving:  # it came just before
+                raise Leave
+            return what()
+        finally:
+            self.waiting = False
+
+    def register(self, name):
+        self._wait_for(lambda: self.pawld.call("POST", "/v1/boots", {
+            "name": name, "boot_id": self.boot, "pid": os.getpid(), "pid_start": process_start(os.getpid()),
+            "host": this_host(), "version": "worker.py"}))
+        self.pawld.boot = self.boot
+
+    def claim(self):
+        """A job, or None if there was none for a while."""
+        owner = {"boot_id": self.boot, "pid": os.getpid(), "actor": "worker"}
+        answer = self._wait_for(lambda: self.pawld.call(
+            "POST", "/v1/jobs/claim", {"agents": self.agents, "owner": owner, "wait_s": 30}))
+        return answer and answer["job"]
+
+    def work(self, job):
+        task = self.pawld.call("GET", f"/v1/tasks/{job['task']}")
+        task = task.get("task", task)
+        say(f"job {job['id']}, attempt {job['attempts']}: {task['work_item']} of {task['repo']}, {job['stage']}")
+        facts = {"JOB": job["id"], "ATTEMPT": job["attempts"], "TASK": job["task"], "VERSION": job["version"],
+                 "STAGE": job["stage"], "WORK_ITEM": task["work_item"], "REPO": task["repo"],
+                 "BRANCH": task["branch"] or ""}
+        environment = os.environ | {f"PAWL_{name}": str(value) for name, value in facts.items()}
+        try:
+            # A group of its own, so that it can be ended with everything that it started.
+            self.child = subprocess.Popen(self.command, env=environment, start_new_session=True)
+        except OSError as error:
+            say(f"job {job['id']}: {error}")
+            self.report(job, "finished", {"result": "failed"})  # another try would not help
+            return
+        self.report(job, "started", {"pid": self.child.pid, "pid_start": process_start(self.child.pid)})
+        code = self._wait_for(self.child.wait)
+        self.child = None
+        say(f"job {job['id']}: exit code {code}")
+        self.report(job, "exited", {"exit_code": code if code >= 0 else 128 - code})
+
+    def report(self, job, what, facts):
+        try:
+            self.pawld.call("POST", f"/v1/jobs/{job['id']}/{what}", {"attempt": job["attempts"]} | facts)
+        except Refused as refused:
+            # No fault of ours: the job was taken from us, and is another's by now.
+            say(f"job {job['id']}: {what} was refused: {refused}")
+
+    def leave(self):
+        """Ends the agent, and leaves: pawld queues its job again, and counts no failed try."""
+        if self.child and self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGTERM)
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.child.pid, signal.SIGKILL)
+                self.child.wait()
+        try:
+            self.pawld.call("DELETE", f"/v1/boots/{self.boot}", tries_max=3)
+        except (Refused, OSError) as error:
+            say(f"pawld was not told: {error}")
+        say("left")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs COMMAND for each job that pawld has for these agents.")
+    parser.add_argument("--agent", action="append", required=True, help="which jobs to claim; may be repeated")
+    parser.add_argument("--name", help="what this worker is called; a second one of its name takes its place")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its words; no shell")
+    arguments = parser.parse_args()
+    if not arguments.command:
+        parser.error("COMMAND is missing")
+    where = os.environ.get("PAWL_SOCKET") or os.environ.get("PAWL_URL")
+    if not where:
+        parser.error("PAWL_SOCKET (an absolute path) or PAWL_URL (host:port) has to say where pawld is")
+    name = arguments.name or f"worker-{os.uname().nodename}-{arguments.agent[0]}"
+
+    worker = Worker(Pawld(where), arguments.agent, arguments.command)
+    try:
+        worker.register(name)
+        say(f"{name} works for {', '.join(arguments.agent)}")
+        while True:
+            job = worker.claim()
+            if job:
+                worker.work(job)
+    except Leave:
+        worker.leave()
+    except Refused as refused:
+        say(f"no more jobs: {refused}")  # stale_boot: another worker of our name has started, or we were ended
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""The example workers, against a real pawld and, for what a real one does too seldom, against a false one.
+
+Nothing waits for a fixed time: each wait ends with what it waits for, and its bound is there so that a fault fails.
+"""
+
+import argparse
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_S = 60
+
+PAWLD = None
+WORKER = None
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def worker_command(agent, script):
+    """The worker's words: a shell script is its agent."""
+    if WORKER == "sh":
+        return [ROOT / "examples/workers/worker.sh", agent, "/bin/sh", "-c", script]
+    return [sys.executable, ROOT / "examples/workers/worker.py", "--agent", agent, "/bin/sh", "-c", script]
+
+
+def is_alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(") ")[2][0] != "Z"
+
+
+class WorkerTest(unittest.TestCase):
+    """What both kinds of test share: a folder, a worker in it, and patience."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="pawl-")  # short: it holds a socket
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.workers = []
+        self.addCleanup(self.end_workers)
+
+    def end_workers(self):
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.terminate()
+                try:
+                    worker.wait(PATIENCE_S)
+                except subprocess.TimeoutExpired:
+                    worker.kill()
+                    worker.wait()
+
+    def start_worker(self, script, **where):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PAWL_")}
+        with open(self.folder / "worker.log", "ab") as log:
+            worker = subprocess.Popen(
+                worker_command("analyst", script), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env=environment | where)
+        self.workers.append(worker)
+        return worker
+
+    def said(self):
+        return self.path("worker.log").read_text(encoding="utf-8")
+
+    def path(self, name):
+        return self.folder / name
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        return self.fail(f"never came true: {what}\n{self.said()}")
+
+    def wait_for_file(self, name):
+        return self.wait_until(lambda: self.path(name).exists() and self.path(name).read_text(), f"there is {name}")
+
+
+class WithDaemon(WorkerTest):
+    def setUp(self):
+        super().setUp()
+        self.socket = str(self.path("pawl.sock"))
+        self.daemon = None
+        self.start_daemon()
+        self.addCleanup(self.kill_daemon)
+
+    def start_daemon(self):
+        with open(self.path("pawld.log"), "ab") as log:
+            self.daemon = subprocess.Popen(
+                [PAWLD, "--data", self.path("data"), "--socket", self.socket], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log)
+        self.wait_until(self.is_ready, "pawld is ready")
+
+    def is_ready(self):
+        self.assertIsNone(self.daemon.poll(), self.path("pawld.log").read_text(encoding="utf-8"))
+        try:
+            return self.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def kill_daemon(self):
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def request(self, method, path, body=None):
+        connection = UnixConnection(self.socket)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def submit(self, work_item, branch="w"):
+        body = {"work_item": work_item, "repo": "shop", "branch": branch}
+        self.assertEqual(self.request("POST", "/v1/tasks", body)[0], 201)
+
+    def records(self, kind):
+        """The data of all accepted records of that type, oldest first."""
+        found = []
+        after = 0
+        while True:
+            status, text = self.request("GET", f"/v1/events?after={after}&wait_s=0")
+            self.assertEqual(status, 200)
+            records = [json.loads(line) for line in text.splitlines() if line]
+            if not records:
+                return found
+            after = records[-1]["seq"]
+            found += [each["data"] for each in records if each["type"] == kind and each["outcome"] == "accepted"]
+
+    def job(self, job=1):
+        status, text = self.request("GET", f"/v1/jobs/{job}")
+        self.assertEqual(status, 200)
+        return json.loads(text)
+
+    def worker(self, script):
+        return self.start_worker(script, PAWL_SOCKET=self.socket)
+
+    # ---- the tests
+
+    def test_agent_gets_its_facts_and_its_exit_code_is_reported(self):
+        self.submit("W 1, {a}", "feature/x")
+        self.worker('echo "$PAWL_JOB $PAWL_ATTEMPT $PAWL_TASK $PAWL_VERSION|$PAWL_WORK_ITEM|$PAWL_REPO|$PAWL_BRANCH|'
+                    '$PAWL_STAGE" >facts; echo $$ >pid; exit 3')
+        exited = self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")[0]
+        self.assertEqual(exited, {"job": 1, "attempt": 1, "exit_code": 3})
+        self.assertEqual(self.wait_for_file("facts"), "1 1 1 1|W 1, {a}|shop|feature/x|analysis\n")
+        started = self.records("RunStarted")[0]
+        self.assertEqual(started["pid"], int(self.path("pid").read_text()))
+        self.assertGreater(started["pid_start"], 0)
+
+    def test_worker_outlives_the_daemon_and_keeps_its_job(self):
+        self.submit("W-1")
+        self.worker("echo $$ >pid; until [ -e go ]; do sleep 0.05; done; exit 0")
+        self.wait_until(lambda: self.records("RunStarted"), "the agent's start is recorded")
+        self.kill_daemon()
+        self.start_daemon()
+        job = self.job()
+        self.assertEqual((job["status"], job["attempts"]), ("running", 1))
+        self.kill_daemon()
+        self.path("go").touch()  # so that the report meets nobody
+        self.wait_until(lambda: "trying on" in self.said(), "the worker notices that pawld is away")
+        self.start_daemon()
+        exited = self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")
+        self.assertEqual(exited, [{"job": 1, "attempt": 1, "exit_code": 0}])
+        self.assertEqual(self.records("JobReaped"), [])
+        self.assertEqual(len(self.records("JobClaimed")), 1)
+
+    def test_claim_that_waits_survives_a_restart(self):
+        self.worker("touch ran")
+        self.wait_until(lambda: "works for" in self.said(), "the worker is registered")
+        self.kill_daemon()
+        self.wait_until(lambda: "trying on" in self.said(), "the worker notices that pawld is away")
+        self.start_daemon()
+        self.submit("W-1")
+        self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")
+        self.assertTrue(self.path("ran").exists())
+
+    def test_sigterm_ends_the_agent_and_gives_the_job_back(self):
+        self.submit("W-1")
+        worker = self.worker("echo $$ >pid; sleep 1000 & echo $! >grandchild; wait")
+        self.wait_until(lambda: self.records("RunStarted"), "the agent's start is recorded")
+        pids = [int(self.wait_for_file(name)) for name in ("pid", "grandchild")]
+        worker.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(PATIENCE_S), 0, self.said())
+        for pid in pids:
+            self.wait_until(lambda: not is_alive(pid), f"{pid} is gone")
+        job = self.job()
+        self.assertEqual((job["status"], job["attempts"], job["interruptions"]), ("queued", 1, 1))
+        self.assertEqual([each["reason"] for each in self.records("BootEnded")], ["clean"])
+
+    def test_sigterm_ends_a_claim_that_waits(self):
+        worker = self.worker("true")
+        self.wait_until(lambda: "works for" in self.said(), "the worker is registered")
+        began = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(PATIENCE_S), 0, self.said())
+        self.assertLess(time.monotonic() - began, 29, "it sat out its long poll")
+        self.assertEqual(len(self.records("BootEnded")), 1)
+
+    def test_worker_that_was_ended_is_refused_and_goes(self):
+        self.submit("W-1")
+        worker = self.worker("until [ -e go ]; do sleep 0.05; done")
+        self.wait_until(lambda: self.records("RunStarted"), "the agent's start is recorded")
+        boot = self.records("BootStarted")[-1]["boot_id"]
+        self.assertEqual(self.request("DELETE", f"/v1/boots/{boot}")[0], 200)
+        self.path("go").touch()
+        self.assertEqual(worker.wait(PATIENCE_S), 1, self.said())
+        self.assertIn("exited was refused: 409", self.said())
+        self.assertIn("no more jobs: 409", self.said())
+        self.assertIn("stale_boot", self.said())
+        self.assertEqual(self.records("RunExited"), [])
+
+
+class FalsePawld(http.server.BaseHTTPRequestHandler):
+    """Answers by a script of (status, body); status 0 closes the connection instead, after the request has come."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.server.requests.append((self.path, self.headers["Idempotency-Key"], body))
+        status, answer = self.server.script.pop(0) if self.server.script else (409, '{"error":{"code":"stale_boot"}}')
+        if status == 0:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    do_GET = do_DELETE = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+class WithFalseDaemon(WorkerTest):
+    def test_lost_answers_are_asked_for_again_with_the_same_key(self):
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FalsePawld) as server:
+            server.requests = []
+            server.script = [(0, ""), (201, "{}"), (503, "{}"), (0, ""), (204, "")]
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                worker = self.start_worker("true", PAWL_URL=f"127.0.0.1:{server.server_port}", no_proxy="*")
+                self.assertEqual(worker.wait(PATIENCE_S), 1, self.said())
+            finally:
+                server.shutdown()
+                thread.join()
+        paths = [path for path, _, _ in server.requests]
+        self.assertEqual(paths, ["/v1/boots"] * 2 + ["/v1/jobs/claim"] * 4)
+        keys = [key for _, key, _ in server.requests]
+        bodies = [body for _, _, body in server.requests]
+        for same in (0, 1), (2, 3), (3, 4):
+            self.assertEqual(keys[same[0]], keys[same[1]])
+            self.assertEqual(bodies[same[0]], bodies[same[1]])
+        self.assertEqual(len({keys[0], keys[2], keys[5]}), 3, "another request has another key")
+        self.assertLessEqual(max(len(key) for key in keys), 64)
+
+
+def main():
+    global PAWLD, WORKER
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pawld", required=True)
+    parser.add_argument("--worker", required=True, choices=["sh", "py"])
+    arguments, rest = parser.parse_known_args()
+    PAWLD = pathlib.Path(arguments.pawld).resolve()
+    WORKER = arguments.worker
+    unittest.main(argv=[sys.argv[0], *rest])
+
+
+if __name__ == "__main__":
+    main()
