@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "store/key_format.h"
 
@@ -73,8 +74,16 @@ DirLock::~DirLock() {
 
 Result<void> make_data_dir(const std::string& dir) {
   std::error_code error;
+  std::vector<std::filesystem::path> made;  // the deepest first
+  for (std::filesystem::path at = std::filesystem::absolute(dir).lexically_normal();
+       !std::filesystem::exists(at, error); at = at.parent_path()) {
+    made.push_back(at);
+  }
   std::filesystem::create_directories(dir, error);
   if (error) return Error{ErrorCode::io, dir + ": cannot be made: " + error.message()};
+  // A record is durable only if the way to it is.
+  for (const std::filesystem::path& path : made) PAWL_TRY(sync_dir(path.parent_path().string()));
+
   for (std::filesystem::directory_iterator at(dir, error), end; !error && at != end; at.increment(error)) {
     const std::string entry = at->path().filename().string();
     if (entry == "sealed" || std::find(own_entries.begin(), own_entries.end(), entry) != own_entries.end()) continue;

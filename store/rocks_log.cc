@@ -21,6 +21,9 @@ namespace {
 
 constexpr std::size_t mib = 1024 * 1024;
 
+// Of whoever only reads, beside a writer that moves files.
+constexpr int attempts_max = 10;
+
 // A family of keys each. RocksDB insists on one named default; it stays empty.
 enum Family : std::size_t { unused, meta, log_blocks, checkpoint_values, archive, family_count };
 constexpr std::array<const char*, family_count> family_names = {"default", "meta", "log", "checkpoint", "archive"};
@@ -228,6 +231,18 @@ Result<void> check_families(const std::string& path) {
   return {};
 }
 
+/// Where a survey begins to look for gaps. What is in tables was looked at when it got there, so that is where the
+/// write-ahead files begin, and the block before; where anything is wrong, the log's beginning, to find the first seq
+/// concerned.
+Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd end) {
+  if (end == LogEnd::wrong_bytes) return Seq{1};
+  if (in_wal.lowest > Seq{1}) return static_cast<Seq>(raw(in_wal.lowest) - 1);
+  const auto blocks = database.iterate(log_blocks);
+  blocks->SeekToLast();
+  if (in_wal.lowest == Seq{1} || !blocks->Valid()) return Seq{1};
+  return static_cast<Seq>(decode_key(blocks->key().ToStringView()).value_or(1));
+}
+
 Result<Survey> survey(const std::string& dir) {
   const std::string path = dir + "/log";
   TailEvidence evidence;
@@ -241,17 +256,7 @@ Result<Survey> survey(const std::string& dir) {
   evidence.highest = in_wal.highest;
   survey.begun = PAWL_TRY(check_format(survey.database, path));
 
-  // What is in tables has been read before it got there; what comes from the write-ahead files is walked through.
-  // Where anything is wrong the whole log is, to find the first seq concerned.
-  Seq from = in_wal.lowest;
-  if (evidence.end == LogEnd::wrong_bytes) from = Seq{1};
-  if (from == Seq{}) {
-    const auto blocks = survey.database.iterate(log_blocks);
-    blocks->SeekToLast();
-    if (blocks->Valid()) from = static_cast<Seq>(decode_key(blocks->key().ToStringView()).value_or(1));
-    if (!blocks->status().ok()) from = Seq{1};
-  }
-  BlockWalk walk(survey.database, from, path);
+  BlockWalk walk(survey.database, first_to_walk(survey.database, in_wal, evidence.end), path);
   while (true) {
     const Result<std::optional<Block>> block = walk.next_block();
     if (!block && block.error().code == ErrorCode::unsupported) return block.error();
@@ -357,7 +362,6 @@ Result<void> RocksLog::Impl::open_for_writing() {
 Result<void> RocksLog::Impl::open_for_reading() {
   // A writer beside us may delete, while we look, a file whose content it has just moved to another: what looks like
   // trouble counts only if the folder stood still meanwhile.
-  constexpr int attempts_max = 10;
   for (int attempt = 1;; ++attempt) {
     const std::set<std::string> files = names_in(path());
     Result<Survey> found = survey(dir);
@@ -501,7 +505,14 @@ Result<void> RocksLog::backup(const std::string& target) {
     return Error{error ? ErrorCode::io : ErrorCode::malformed,
                  target + (error ? ": cannot be made: " + error.message() : " exists already")};
   }
-  const Result<void> copied = impl_->copy_to(target);
+  Result<void> copied = impl_->copy_to(target);
+  // A writer beside us may have deleted what we saw when we opened: look again.
+  for (int attempt = 1; !copied && impl_->mode == Mode::read_only && attempt < attempts_max; ++attempt) {
+    std::filesystem::remove_all(target + "/log", error);
+    const Result<std::unique_ptr<RocksLog>> again = open(impl_->dir, Mode::read_only);
+    if (!again) break;
+    copied = (*again)->impl_->copy_to(target);
+  }
   if (!copied) {
     std::filesystem::remove_all(target, error);  // made by us just now
     return copied.error();

@@ -202,6 +202,44 @@ TEST(RocksLog, damaged_table_names_the_first_seq_concerned) {
   }
 }
 
+TEST(RocksLog, table_that_is_gone_is_damage_and_nothing_is_begun_anew) {
+  const TempDir dir;
+  write_log(dir.path());
+  opened(dir.path(), Mode::write).reset();
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path("log"))) {
+    if (entry.path().extension() == ".sst") std::filesystem::remove(entry.path());
+  }
+  const auto before = files_in(dir.path("log"));
+  for (const Mode mode : {Mode::read_only, Mode::write}) {
+    const auto log = RocksLog::open(dir.path(), mode);
+    ASSERT_FALSE(log.has_value());
+    EXPECT_EQ(log.error().code, ErrorCode::damaged) << log.error().message;
+  }
+  EXPECT_EQ(files_in(dir.path("log")), before);
+}
+
+TEST(RocksLog, every_flip_of_the_table_of_files_is_an_error_or_reads_the_same) {
+  const TempDir dir;
+  write_log(dir.path());
+  const auto records = records_in(*opened(dir.path(), Mode::read_only));
+  std::string manifest;
+  for (const auto& [path, content] : files_in(dir.path("log"))) {
+    if (path.find("MANIFEST") != std::string::npos) manifest = path;
+  }
+  const std::string content = content_of(manifest);
+  for (std::size_t at = 0; at < content.size(); at += 3) {
+    std::string flipped = content;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x40);
+    write_file(manifest, flipped);
+    const auto log = RocksLog::open(dir.path(), Mode::read_only);
+    if (log) {
+      EXPECT_EQ(records_in(**log), records) << at;
+    } else {
+      EXPECT_NE(log.error().code, ErrorCode::missing) << at << ": " << log.error().message;
+    }
+  }
+}
+
 TEST(RocksLog, backup_is_a_data_folder_of_its_own_with_the_same_digest) {
   for (const Mode mode : {Mode::write, Mode::read_only}) {
     const TempDir dir;
