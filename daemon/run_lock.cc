@@ -32,6 +32,12 @@ constexpr milliseconds end_within_min{1000};
 constexpr milliseconds look_again_min{5};
 constexpr milliseconds look_again_max{100};
 
+/// Whether it is a name that new_run() gives: only that becomes part of a path. Others, which somebody outside made up
+/// for a process of his own, are only ever compared.
+bool is_given_name(const std::string& run) {
+  return run.size() == 32 && run.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 std::string path_of_run(const std::string& data_folder, const std::string& run) {
   return data_folder + "/runs/" + run + std::string(lock_suffix);
 }
@@ -133,26 +139,30 @@ std::vector<RunNote> noted_runs(const std::string& data_folder) {
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (!name.ends_with(lock_suffix)) continue;
-    std::ifstream file(entry->path());
-    notes.push_back(note_in(name.substr(0, name.size() - lock_suffix.size()), file));
+    if (auto note = noted_run(data_folder, name.substr(0, name.size() - lock_suffix.size()))) {
+      notes.push_back(std::move(*note));
+    }
   }
   std::sort(notes.begin(), notes.end(), [](const RunNote& a, const RunNote& b) { return a.run < b.run; });
   return notes;
 }
 
 std::optional<RunNote> noted_run(const std::string& data_folder, const std::string& run) {
+  if (!is_given_name(run)) return std::nullopt;
   std::ifstream file(path_of_run(data_folder, run));
   if (!file) return std::nullopt;
   return note_in(run, file);
 }
 
 RunEnd end_run(const std::string& data_folder, const std::string& run, const EndOrder& order) {
+  PAWL_ASSERT(!run.empty());
   const std::optional<RunNote> note = noted_run(data_folder, run);
-  if (!note) return RunEnd::gone;
-  const std::string path = path_of_run(data_folder, run);
+  const std::string path = note ? path_of_run(data_folder, run) : std::string();
   const milliseconds within = std::max(order.within, end_within_min);
   const steady_clock::time_point begin = steady_clock::now();
-  RunSigns signs = signs_of(*note);
+  RunSigns signs;
+  signs.run = run;
+  if (note) signs = signs_of(*note);
   std::set<pid_t> told;
   milliseconds pause = look_again_min;
   for (;;) {
@@ -160,8 +170,8 @@ RunEnd end_run(const std::string& data_folder, const std::string& run, const End
     const std::vector<FoundProcess> found = processes_of(signs);
     if (found.empty()) {
       // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
-      if (lock_is_free(path) && processes_of(signs).empty()) {
-        ::unlink(path.c_str());
+      if ((!note || lock_is_free(path)) && processes_of(signs).empty()) {
+        if (note) ::unlink(path.c_str());
         return RunEnd::gone;
       }
       signs.lock_path = path;  // Somebody holds it who bears no other sign.

@@ -60,7 +60,8 @@ struct EndOrder {
 
 /// Ends what is left of a run: the group and session of its leader, every process of this user that bears its name,
 /// and every one that holds its lock; again and again, since they may fork, until none is seen and the lock is free.
-/// Then its file is removed, and it is `gone`. A run that was never noted is gone already.
+/// Then its file is removed, and it is `gone`. Of a run that is not noted, because it is known to be gone or because
+/// somebody else began it, only the environment tells. Requires: `run` is not empty.
 RunEnd end_run(const std::string& data_folder, const std::string& run, const EndOrder& order);
 
 /// The lock of a place in the journal; `busy` if somebody has it. Held until the descriptor closes, also by a child

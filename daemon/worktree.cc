@@ -53,6 +53,18 @@ std::string name_of(TaskId task) {
   return std::string(task_prefix) + std::to_string(raw(task));
 }
 
+/// Removes the lock files that a git which was killed left behind, and over which every later one would stumble. They
+/// are told by their names: no ref may end so. Requires: no git works there.
+void remove_locks(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> locks;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename() == "objects") entry.disable_recursion_pending();
+    if (entry->path().extension() == ".lock") locks.push_back(entry->path());
+  }
+  for (const fs::path& lock : locks) fs::remove(lock, error);
+}
+
 std::string origin_ref(const std::string& branch) {
   return "refs/remotes/origin/" + branch;
 }
@@ -130,6 +142,8 @@ Result<void> Worktrees::set_up(Repo& repo, const std::string& origin) {
   fs::create_directories(data_folder_ + "/repos", error);
   fs::create_directories(data_folder_ + "/work", error);
   const std::string git_dir = "--git-dir=" + repo.folder;
+  // Nothing of this boot has worked here yet, and what earlier ones left running was ended at the start.
+  remove_locks(repo.folder);
   // Each of these may be repeated, so that a start that was cut short is made good by the next.
   PAWL_TRY(git({"init", "--quiet", "--bare", "--", repo.folder}));
   PAWL_TRY(git({git_dir, "config", "--replace-all", "remote.origin.url", origin}));
@@ -144,9 +158,13 @@ bool Worktrees::has_ref(const Repo& repo, const std::string& ref) {
       .has_value();
 }
 
+fs::path Worktrees::admin_of(const Repo& repo, TaskId task) {
+  return fs::path(repo.folder) / "worktrees" / name_of(task);
+}
+
 /// Git keeps a worktree marked as locked while it makes it: one that bears the mark was cut short.
 bool Worktrees::is_whole(const Repo& repo, TaskId task) {
-  const fs::path admin = fs::path(repo.folder) / "worktrees" / name_of(task);
+  const fs::path admin = admin_of(repo, task);
   std::error_code error;
   return fs::exists(folder_of(task) + "/.git", error) && fs::exists(admin / "HEAD", error) &&
          !fs::exists(admin / "locked", error);
@@ -172,6 +190,8 @@ Result<Worktree> Worktrees::make(Repo& repo, const WorkOrder& order) {
 
 Result<Worktree> Worktrees::follow_origin(Repo& repo, const WorkOrder& order) {
   Worktree found{folder_of(order.task), {}};
+  // The last agent may have been killed in the middle of a commit; that it is gone is known before the next begins.
+  remove_locks(admin_of(repo, order.task));
   const Result<std::string> head = git({"-C", found.folder, "symbolic-ref", "--quiet", "HEAD"});
   const bool on_branch = head && without_end_of_line(*head) == "refs/heads/" + order.branch;
   if (order.branch.empty() || !on_branch || !has_ref(repo, origin_ref(order.branch))) return found;
@@ -208,6 +228,7 @@ Result<Worktree> Worktrees::existing(const WorkOrder& order) {
   }
   {
     const std::lock_guard lock(repo->busy);
+    PAWL_TRY(set_up(*repo, origins_.at(order.repo)));
     if (is_whole(*repo, order.task)) return Worktree{folder, {}};
   }
   return prepare(order);

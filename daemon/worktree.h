@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -66,6 +67,7 @@ class Worktrees {
   Result<Worktree> make(Repo& repo, const WorkOrder& order);
   Result<Worktree> follow_origin(Repo& repo, const WorkOrder& order);
   bool has_ref(const Repo& repo, const std::string& ref);
+  static std::filesystem::path admin_of(const Repo& repo, TaskId task);
   bool is_whole(const Repo& repo, TaskId task);
 
   const std::string data_folder_;

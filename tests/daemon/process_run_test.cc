@@ -302,6 +302,23 @@ TEST_F(ProcessRun, note_says_what_a_run_is_for_and_who_leads_it) {
   EXPECT_EQ(note->host, this_host());
 }
 
+TEST_F(ProcessRun, names_that_others_made_up_are_no_paths) {
+  fs::create_directories(folder_ / "runs");
+  std::ofstream(folder_ / "victim.lock") << "for somebody\n";
+  EXPECT_FALSE(noted_run(data(), "../victim"));
+  EXPECT_EQ(end_run(data(), "../victim", {EndOrder::First::kill, seconds(60)}), RunEnd::gone);
+  EXPECT_TRUE(fs::exists(folder_ / "victim.lock"));
+}
+
+TEST_F(ProcessRun, process_of_a_run_that_is_not_noted_is_found_by_its_environment) {
+  HeldRun run = held("echo $$ > pid; exec sleep 1000");
+  const Waiting waiting(run);
+  const pid_t pid = pid_in("pid");
+  fs::rename(folder_ / "runs" / (run.run() + ".lock"), folder_ / "elsewhere");
+  EXPECT_EQ(end_run(data(), run.run(), {EndOrder::First::terminate, seconds(60)}), RunEnd::gone);
+  EXPECT_FALSE(lives(pid));
+}
+
 TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
   const StepPlace place{TaskId{3}, Version{4}, "merge"};
   Result<Descriptor> first = lock_place(data(), place);

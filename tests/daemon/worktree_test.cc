@@ -171,6 +171,27 @@ TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
 }
 
+TEST_F(WorktreesTest, locks_of_a_git_that_was_killed_are_in_nobodys_way) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  const fs::path repo = folder_ / "data/repos/shop.git";
+  for (const char* lock : {"config.lock", "packed-refs.lock", "refs/remotes/origin/feature.lock"}) {
+    std::ofstream(repo / lock) << "";
+  }
+  branch("feature", "newer");
+  Worktrees next = worktrees();
+  ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_FALSE(fs::exists(repo / "config.lock"));
+  EXPECT_FALSE(fs::exists(repo / "refs/remotes/origin/feature.lock"));
+  // That of an agent in its worktree goes when the next one is to work there.
+  std::ofstream(repo / "worktrees/task-1/index.lock") << "";
+  ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_TRUE(fs::exists(repo / "worktrees/task-1/index.lock"));
+  const Result<Worktree> made = next.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_FALSE(fs::exists(repo / "worktrees/task-1/index.lock"));
+}
+
 TEST_F(WorktreesTest, removed_one_is_gone_and_its_branch_free_again) {
   fs::create_directory(folder_ / "data");
   Worktrees all = worktrees();
