@@ -49,4 +49,15 @@ constexpr std::size_t rows_per_read_max = 256;
 static_assert(record_bytes_max > body_bytes_max);
 static_assert(batch_bytes_max > record_bytes_max);
 
+// Alerts.
+constexpr std::size_t alert_body_bytes_max = 64 * 1024;
+constexpr std::size_t alerts_queued_max = 1000;  // for each destination
+constexpr unsigned alert_tries_max = 12;         // some 20 minutes
+constexpr std::int64_t alert_backoff_s_max = 300;
+constexpr std::int64_t alert_connect_timeout_s = 5;
+constexpr std::int64_t alert_post_timeout_s = 15;
+constexpr std::int64_t alert_command_timeout_s = 30;
+constexpr std::int64_t alert_kill_after_s = 2;
+constexpr std::int64_t alert_stop_within_s = 3;  // what is queued when the daemon stops has so long to go out
+
 }  // namespace pawl::limits
