@@ -6,8 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "daemon/alerts.h"
 #include "daemon/clock.h"
 #include "daemon/executor.h"
 #include "daemon/logging.h"
@@ -77,7 +80,7 @@ std::vector<Pipeline> pipelines_in_force(const State& state) {
   return pipelines;
 }
 
-int serve(const Options& options, const std::vector<Pipeline>& given) {
+int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations) {
   const sigset_t signals = block_end_signals();
 
   auto log = RocksLog::open(options.data.string(), RocksLog::Mode::write);
@@ -94,6 +97,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
   if (!server) return failed(server.error());
 
   const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
+  Alerts alerts(std::move(destinations));
   const std::string boot_id = fresh_boot_id();
   Clock clock(opened->state.last_time, Clock::system_sources());
   Sequencer sequencer(
@@ -112,6 +116,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
            },
        .checkpoint_every = checkpoint_every_records,
        .checkpoint_failed = [](const Error& error) { spdlog::error("checkpoint: {}", error.message); }});
+  sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
   sequencer.start();
 
   if (const auto started = start_boot(sequencer, boot_id, boot_version(opened->report.torn_at)); !started) {
@@ -128,6 +133,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
                                 .origins = options.repos,
                                 .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   executor.start();
+  alerts.start([&sequencer, &log](Alert& alert) {
+    sequencer.ask([&alert](const State& state) {
+      look_up(state, alert);
+      return alert.seq;
+    });
+    look_up_archived(**log, alert);
+  });
 
   SpaceWatch space(options.data, free_bytes_floor);
   api = std::make_unique<Api>(Services{
@@ -154,6 +166,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
                                     .moves = totals.moves,
                                     .last_pass = TimeUs{totals.last_pass_us}};
           },
+      .alert_counts = [&alerts] { return alerts.counts(); },
   });
 
   (*server)->start();
@@ -165,6 +178,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given) {
   (*server)->stop();
   api->stop();
   executor.stop();
+  alerts.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
   return EXIT_SUCCESS;
@@ -184,7 +198,9 @@ int run(std::span<const char* const> arguments) {
     if (!pipeline) return usage(pipeline.error());
     given.push_back(std::move(*pipeline));
   }
-  return serve(*options, given);
+  auto destinations = alert_destinations(options->alerts, options->data.string());
+  if (!destinations) return usage(destinations.error());
+  return serve(*options, given, std::move(*destinations));
 }
 
 }  // namespace

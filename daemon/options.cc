@@ -34,6 +34,7 @@ po::options_description described(const char* caption) {
        "where a repository is cloned from; more than once for more than one")               //
       ("log", po::value<std::string>()->value_name("text|json"),                            //
        "the form of messages on stderr: text on a terminal, JSON lines otherwise");
+  add_alert_options(options);
   return options;
 }
 
@@ -137,6 +138,7 @@ Result<Options> options_from(const std::vector<Source>& sources) {
     if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");
     options.log = *log == "json" ? LogForm::json : LogForm::text;
   }
+  for (const Source& source : sources) take_alert_options(source.values, options.alerts);
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/alert_options.h"
 #include "daemon/logging.h"
 #include "daemon/server.h"
 
@@ -22,6 +23,7 @@ struct Options {
   std::vector<std::string> pipelines;           // files
   std::map<std::string, std::string> repos;     // name → where it is cloned from
   LogForm log = LogForm::text;
+  AlertOptions alerts;
   /// To be printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };

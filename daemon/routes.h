@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/alert.h"
 #include "daemon/http.h"
 #include "daemon/sequencer.h"
 #include "engine/advance.h"
@@ -48,6 +49,8 @@ struct Services {
   /// Threads: any; must not block.
   std::function<Readiness()> readiness;
   std::function<ReconcilerTotals()> reconciler_totals;
+  /// May be empty: nobody is alerted.
+  std::function<AlertCounts()> alert_counts = {};
 };
 
 class Api {

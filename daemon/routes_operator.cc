@@ -161,6 +161,16 @@ void append_leases(std::string& out, const State& state, const Totals& totals, s
   out += '}';
 }
 
+void append_alerts(std::string& out, const AlertCounts& counts) {
+  append_member(out, "alerts");
+  out += '{';
+  append_number(out, "queued", counts.queued);
+  append_number(out, "sent_total", counts.sent);
+  append_number(out, "failed_total", counts.failed);
+  append_number(out, "dropped_total", counts.dropped);
+  out += '}';
+}
+
 void append_queue(std::string& out, const State& state, const Shop& shop) {
   const Settings& settings = state.settings();
   out += '{';
@@ -189,7 +199,9 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
   append_number(out, "passes_total", reconciler.passes);
   append_number(out, "moves_total", reconciler.moves);
   append_number(out, "defers_total", reconciler.defers);
-  out += "}}";
+  out += '}';
+  append_alerts(out, shop.services.alert_counts ? shop.services.alert_counts() : AlertCounts());
+  out += '}';
 }
 
 }  // namespace
