@@ -102,6 +102,8 @@ void settings_set(Call call);
 void pipelines_list(Call call);
 void pipelines_define(Call call);
 void queue_get(Call call);
+void webhooks_gitea(Call call);
+void webhooks_plane(Call call);
 void healthz_get(Call call);
 void readyz_get(Call call);
 

@@ -270,6 +270,7 @@ void Connection::handle() {
                             .accept = header(message, "Accept"),
                             .last_event_id = header(message, "Last-Event-ID"),
                             .body = message.body(),
+                            .header = [&message](std::string_view name) { return header(message, name); },
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);

@@ -23,6 +23,8 @@ struct HttpRequest {
   std::string_view accept;
   std::string_view last_event_id;
   std::string_view body;
+  /// Any other header, by name; empty when not sent. May be empty.
+  std::function<std::string_view(std::string_view name)> header = {};
   /// Set once the connection is known to be gone; null when nobody can tell. May be kept.
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
 };

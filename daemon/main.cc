@@ -127,6 +127,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     return failed(defined.error());
   }
 
+  Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
+
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
   Executor executor(sequencer, {.data_folder = options.data.string(),
                                 .boot_id = boot_id,
@@ -167,6 +169,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                                     .last_pass = TimeUs{totals.last_pass_us}};
           },
       .alert_counts = [&alerts] { return alerts.counts(); },
+      .webhooks = &webhooks,
   });
 
   (*server)->start();

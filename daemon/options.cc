@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "daemon/version.h"
+#include "daemon/webhook_options.h"
 
 namespace pawl {
 namespace {
@@ -35,6 +36,7 @@ po::options_description described(const char* caption) {
       ("log", po::value<std::string>()->value_name("text|json"),                            //
        "the form of messages on stderr: text on a terminal, JSON lines otherwise");
   add_alert_options(options);
+  add_webhook_options(options);
   return options;
 }
 
@@ -133,6 +135,8 @@ Result<Options> options_from(const std::vector<Source>& sources) {
     // The first source that names a repository wins, as for every other option.
     options.repos.emplace(repo.substr(0, equals), repo.substr(equals + 1));
   }
+  options.webhooks = PAWL_TRY(webhook_config({.text = [&](const char* name) { return text_of(sources, name); },
+                                              .texts = [&](const char* name) { return texts_of(sources, name); }}));
   options.log = ::isatty(STDERR_FILENO) ? LogForm::text : LogForm::json;
   if (const auto log = text_of(sources, "log")) {
     if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");

@@ -13,6 +13,7 @@
 #include "daemon/alert_options.h"
 #include "daemon/logging.h"
 #include "daemon/server.h"
+#include "daemon/webhooks.h"
 
 namespace pawl {
 
@@ -24,6 +25,7 @@ struct Options {
   std::map<std::string, std::string> repos;     // name → where it is cloned from
   LogForm log = LogForm::text;
   AlertOptions alerts;
+  WebhookConfig webhooks;
   /// To be printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };

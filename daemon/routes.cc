@@ -53,6 +53,8 @@ constexpr Route routes[] = {
     {"POST", "/v1/pipelines", Kind::writes, pipelines_define},
     {"POST", "/transition-lease/release", Kind::writes, leases_force},
     {"GET", "/queue", Kind::reads, queue_get},
+    {"POST", "/webhooks/gitea", Kind::writes, webhooks_gitea},
+    {"POST", "/webhooks/plane", Kind::writes, webhooks_plane},
     {"GET", "/healthz", Kind::reads, healthz_get},
     {"GET", "/readyz", Kind::reads, readyz_get},
 };

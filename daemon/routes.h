@@ -15,6 +15,8 @@
 
 namespace pawl {
 
+struct Webhooks;
+
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
   bool has_space = true;  // above the floor: writes are taken
@@ -51,6 +53,8 @@ struct Services {
   std::function<ReconcilerTotals()> reconciler_totals;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
+  /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.
+  Webhooks* webhooks = nullptr;
 };
 
 class Api {

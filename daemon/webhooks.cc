@@ -315,34 +315,41 @@ Result<Reading> read_plane(std::string_view event_header, const json::value& bod
   return ignored("its state starts and stops nothing");
 }
 
+using Words = std::vector<std::string>;
+
+Words with(Words words, const std::string& more) {
+  words.push_back(more);
+  return words;
+}
+
+Words words_of(const WebhookAdvance& call) {
+  return with(with(call.repos, call.branch), call.commit);
+}
+
+Words words_of(const WebhookStart& call) {
+  return {call.repo, call.work_item, call.branch, call.pipeline};
+}
+
+Words words_of(const WebhookStop& call) {
+  return {call.repo, call.work_item, call.reason};
+}
+
+Words words_of(const WebhookNote& call) {
+  return with(call.repos, call.branch);
+}
+
+Words words_of(const WebhookIgnored& call) {
+  return {call.why};
+}
+
 /// What makes two requests with one key the same. Not the body: a second try of Plane differs in its `delivery_id`.
-std::string canonical(const Action& action) {
-  std::string out = std::to_string(action.index());
-  const auto add = [&](std::string_view text) {
-    out += '\n';
-    append_json_text(out, text);
-  };
-  struct {
-    decltype(add)& add;
-    void operator()(const WebhookAdvance& call) const {
-      for (const std::string& repo : call.repos) add(repo);
-      add(call.branch);
-      add(call.commit);
-    }
-    void operator()(const WebhookStart& call) const {
-      for (const std::string& text : {call.repo, call.work_item, call.branch, call.pipeline}) add(text);
-    }
-    void operator()(const WebhookStop& call) const {
-      for (const std::string& text : {call.repo, call.work_item, call.reason}) add(text);
-    }
-    void operator()(const WebhookNote& call) const {
-      for (const std::string& repo : call.repos) add(repo);
-      add(call.branch);
-    }
-    void operator()(const WebhookIgnored& call) const { add(call.why); }
-  } visitor{add};
-  std::visit(visitor, action);
-  return out;
+std::uint64_t request_of(const Action& action) {
+  std::string text = std::to_string(action.index());
+  for (const std::string& word : std::visit([](const auto& call) { return words_of(call); }, action)) {
+    text += '\n';
+    append_json_text(text, word);
+  }
+  return hash_of(text);
 }
 
 }  // namespace
@@ -382,7 +389,7 @@ Result<WebhookCall> parse_webhook(WebhookSource source, const WebhookHeaders& he
   // A second try of Plane has a delivery id of its own, but the event's.
   const std::string_view id = reading.event_id.empty() ? headers.delivery : std::string_view(reading.event_id);
   return WebhookCall{.key = delivery_key(source, id),
-                     .request = hash_of(canonical(reading.action)),
+                     .request = request_of(reading.action),
                      .what = std::move(reading.what),
                      .action = std::move(reading.action)};
 }
