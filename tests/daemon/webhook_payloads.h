@@ -7,7 +7,7 @@
 
 namespace pawl::payloads {
 
-constexpr std::string_view gitea_push = R"({
+constexpr std::string_view gitea_push = R"json({
   "ref": "refs/heads/shop-42",
   "before": "28e1879d029cb852e4844d9c718537df08844e03",
   "after": "bffeb74224043ba2feb48d137756c8a9331c449a",
@@ -42,9 +42,9 @@ constexpr std::string_view gitea_push = R"({
   },
   "pusher": {"id": 3, "login": "ada", "username": "ada"},
   "sender": {"id": 3, "login": "ada", "username": "ada"}
-})";
+})json";
 
-constexpr std::string_view gitea_status = R"({
+constexpr std::string_view gitea_status = R"json({
   "commit": {
     "id": "bffeb74224043ba2feb48d137756c8a9331c449a",
     "message": "Prices are rounded once — at the end\n",
@@ -67,9 +67,9 @@ constexpr std::string_view gitea_status = R"({
   "state": "success",
   "target_url": "/acme/shop/actions/runs/12/jobs/0",
   "updated_at": null
-})";
+})json";
 
-constexpr std::string_view gitea_pull_request_synchronized = R"({
+constexpr std::string_view gitea_pull_request_synchronized = R"json({
   "action": "synchronized",
   "number": 17,
   "pull_request": {
@@ -95,9 +95,9 @@ constexpr std::string_view gitea_pull_request_synchronized = R"({
   "sender": {"id": 3, "login": "ada", "username": "ada"},
   "commit_id": "",
   "review": null
-})";
+})json";
 
-constexpr std::string_view gitea_pull_request_merged = R"({
+constexpr std::string_view gitea_pull_request_merged = R"json({
   "action": "closed",
   "number": 17,
   "pull_request": {
@@ -114,10 +114,10 @@ constexpr std::string_view gitea_pull_request_merged = R"({
   },
   "repository": {"id": 140, "name": "shop", "full_name": "acme/shop", "default_branch": "main"},
   "sender": {"id": 4, "login": "grace", "username": "grace"}
-})";
+})json";
 
 /// The first form, of Plane's open-source server: one delivery for each changed field, named by `activity`.
-constexpr std::string_view plane_issue_started = R"({
+constexpr std::string_view plane_issue_started = R"json({
   "event": "issue",
   "action": "updated",
   "webhook_id": "f1a2fe64-c8d4-4eed-b3ef-498690052c1d",
@@ -155,10 +155,10 @@ constexpr std::string_view plane_issue_started = R"({
     "old_identifier": null,
     "new_identifier": null
   }
-})";
+})json";
 
 /// The second form: one delivery for each change, with what was before, and an id of the event.
-constexpr std::string_view plane_workitem_updated = R"({
+constexpr std::string_view plane_workitem_updated = R"json({
   "version": "v2",
   "delivery_id": "7f8c2f9e-3f4d-4a0b-8d1c-000000000001",
   "event_id": "5b1b7c1a-2b3c-4d5e-8f90-0123456789ab",
@@ -178,7 +178,7 @@ constexpr std::string_view plane_workitem_updated = R"({
     "state_group": "started"
   },
   "previous_attributes": {"state_id": "5d0c7a5e-1111-4222-8333-944455556666"}
-})";
+})json";
 
 /// `text` with one piece of it replaced. Requires: it has that piece.
 inline std::string with(std::string_view text, std::string_view piece, std::string_view other) {

@@ -314,8 +314,8 @@ TEST(Webhook, every_cut_and_every_turned_byte_is_answered) {
     const bool is_gitea = whole == payloads::gitea_push;
     const auto read = [&](std::string_view body) {
       const auto call = is_gitea ? gitea("push", body) : plane("workitem.updated", body);
-      if (!call) EXPECT_EQ(call.error().code, ErrorCode::malformed);
-      if (call) EXPECT_LE(call->key.size(), limits::idempotency_key_bytes_max);
+      EXPECT_TRUE(call ? call->key.size() <= limits::idempotency_key_bytes_max
+                       : call.error().code == ErrorCode::malformed);
       return call.has_value();
     };
     for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(read(whole.substr(0, size))) << size;
