@@ -68,6 +68,9 @@ void write(Shop& shop, Writing writing, HttpReply reply);
 /// Answers with what `look` appends to the body, read from the state. `look` copies and formats: for small answers.
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look);
 
+/// What became of the deliveries, by source: an object. Null: none can be taken.
+void append_webhooks(std::string& out, const Webhooks* webhooks);
+
 // The routes, by noun.
 void tasks_create(Call call);
 void tasks_list(Call call);

@@ -201,6 +201,8 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
   append_number(out, "defers_total", reconciler.defers);
   out += '}';
   append_alerts(out, shop.services.alert_counts ? shop.services.alert_counts() : AlertCounts());
+  append_member(out, "webhooks");
+  append_webhooks(out, shop.services.webhooks);
   out += '}';
 }
 

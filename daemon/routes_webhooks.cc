@@ -379,6 +379,34 @@ void receive(Call call, WebhookSource source) {
 
 }  // namespace
 
+void append_webhooks(std::string& out, const Webhooks* webhooks) {
+  const auto append = [&](WebhookSource source, bool is_configured, const WebhookTotals& totals) {
+    out += out.back() == '{' ? "" : ",";
+    append_json_text(out, name(source));
+    out += R"(:{"configured":)";
+    append_json_bool(out, is_configured);
+    for (const auto& [member, total] :
+         {std::pair{"received", &totals.received}, std::pair{"calls", &totals.calls},
+          std::pair{"deferred", &totals.deferred}, std::pair{"ignored", &totals.ignored},
+          std::pair{"malformed", &totals.malformed}, std::pair{"bad_signatures", &totals.bad_signatures},
+          std::pair{"not_configured", &totals.not_configured}}) {
+      out += ',';
+      append_json_text(out, member);
+      out += ':';
+      append_json_integer(out, total->load());
+    }
+    out += '}';
+  };
+  if (!webhooks) {
+    out += "null";
+    return;
+  }
+  out += '{';
+  append(WebhookSource::gitea, webhooks->config.gitea_secret.has_value(), webhooks->of_gitea);
+  append(WebhookSource::plane, webhooks->config.plane_secret.has_value(), webhooks->of_plane);
+  out += '}';
+}
+
 void webhooks_gitea(Call call) {
   receive(std::move(call), WebhookSource::gitea);
 }

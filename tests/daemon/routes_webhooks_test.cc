@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/call.h"
 #include "daemon/routes.h"
 #include "daemon/webhooks.h"
 #include "schema/record_json.h"
@@ -438,6 +439,20 @@ TEST_F(WebhookRoutes, other_events_are_answered_and_ignored) {
   EXPECT_EQ(of_gitea().ignored.load(), 1U);
   EXPECT_EQ(of_plane().ignored.load(), 1U);
   EXPECT_EQ(last_seq(), before);
+}
+
+TEST_F(WebhookRoutes, the_queue_tells_what_became_of_them) {
+  task("SHOP-42", "shop-42");
+  gitea("push", "d1", payloads::gitea_push);
+  post(WebhookSource::gitea, "push", "d2", "{}", "");
+  plane("d3", cancelled());
+  api_->stop();
+  std::string text;
+  append_webhooks(text, webhooks_.get());
+  EXPECT_EQ(text, R"({"gitea":{"configured":true,"received":2,"calls":1,"deferred":0,"ignored":0,"malformed":0,)"
+                  R"("bad_signatures":1,"not_configured":0},)"
+                  R"("plane":{"configured":true,"received":1,"calls":1,"deferred":0,"ignored":0,"malformed":0,)"
+                  R"("bad_signatures":0,"not_configured":0}})");
 }
 
 // --- Plane ---
