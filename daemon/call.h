@@ -21,7 +21,7 @@ struct Totals {
   std::atomic<std::uint64_t> reaped{0};
   std::atomic<std::uint64_t> last_reaped_job{0};
   std::atomic<std::uint64_t> leases_reclaimed{0};
-  std::atomic<std::uint64_t> advances_deferred{0};  // asked for over HTTP
+  std::atomic<std::uint64_t> advances_deferred{0};  // asked for over HTTP, by webhooks too
 };
 
 /// What the routes own together.

@@ -209,7 +209,7 @@ void answer_left(const Noting& note) {
     return note.delivery->reply(answer(202, std::nullopt, "ignored", note.verdict.why, note.shown));
   }
   note.delivery->totals.deferred.fetch_add(1);
-  note.delivery->shop.totals.defers.fetch_add(1);
+  note.delivery->shop.totals.advances_deferred.fetch_add(1);
   note.delivery->reply(answer(202, std::nullopt, "deferred", note.verdict.why, note.shown));
 }
 
@@ -266,13 +266,19 @@ std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::s
 }
 
 void advance_on(const Delivery& delivery, const Task& task) {
+  Webhooks& webhooks = delivery.webhooks;
+  if (!webhooks.under_way.begin(task.id)) return;  // What it comes too early for, the reconciler takes up.
   Asker asker = delivery.asker;
   asker.key.clear();  // It was the note's: each record of the path is decided anew.
   asker.request.reset();
-  delivery.shop.services.advance({.task = task.id, .version = task.version, .asker = std::move(asker)},
-                                 [&totals = delivery.totals](const AdvanceAnswer& came_to) {
-                                   if (came_to.result == AdvanceResult::deferred) totals.deferred.fetch_add(1);
-                                 });
+  delivery.shop.services.advance(
+      {.task = task.id, .version = task.version, .asker = std::move(asker)},
+      [&webhooks, &shop = delivery.shop, &totals = delivery.totals, id = task.id](const AdvanceAnswer& came_to) {
+        webhooks.under_way.end(id);
+        if (came_to.result != AdvanceResult::deferred) return;
+        totals.deferred.fetch_add(1);
+        shop.totals.advances_deferred.fetch_add(1);
+      });
 }
 
 void advance(const std::shared_ptr<const Delivery>& delivery, const WebhookAdvance& wanted) {

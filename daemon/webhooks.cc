@@ -412,4 +412,14 @@ std::string CommitBranches::find(const std::string& repo, const std::string& com
   return found == branches_.end() ? std::string() : found->second;
 }
 
+bool UnderWay::begin(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  return tasks_.insert(task).second;
+}
+
+void UnderWay::end(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  tasks_.erase(task);
+}
+
 }  // namespace pawl

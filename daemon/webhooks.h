@@ -12,12 +12,14 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "schema/ids.h"
 #include "schema/result.h"
 
 namespace pawl {
@@ -135,6 +137,19 @@ class CommitBranches {
   std::deque<Commit> order_;  // oldest first
 };
 
+/// The tasks that a webhook's advance is under way for: one at a time each, or a flood of pushes would be a flood of
+/// gates. Threads: any.
+class UnderWay {
+ public:
+  /// False if one is under way already.
+  bool begin(TaskId task);
+  void end(TaskId task);
+
+ private:
+  std::mutex mutex_;
+  std::set<TaskId> tasks_;
+};
+
 /// What became of the deliveries since the daemon's start.
 struct WebhookTotals {
   std::atomic<std::uint64_t> received{0};
@@ -154,6 +169,7 @@ struct Webhooks {
   WebhookTotals of_gitea;
   WebhookTotals of_plane;
   CommitBranches branches;
+  UnderWay under_way;
 
   WebhookTotals& totals(WebhookSource source) { return source == WebhookSource::gitea ? of_gitea : of_plane; }
 };

@@ -67,7 +67,7 @@ class WebhookRoutes : public testing::Test {
                                                   const std::lock_guard lock(mutex_);
                                                   orders_.push_back(std::move(order));
                                                 }
-                                                done(advance_answer_);
+                                                if (!is_slow_) done(advance_answer_);
                                               },
                                           .readiness = [] { return Readiness{}; },
                                           .webhooks = webhooks_.get()});
@@ -188,7 +188,8 @@ class WebhookRoutes : public testing::Test {
   std::string boot_;
   int boots_ = 0;
   std::atomic<std::int64_t> now_us_{0};
-  std::mutex mutex_;  // guards orders_
+  bool is_slow_ = false;  // what is to be advanced stays under way
+  std::mutex mutex_;      // guards orders_
   std::vector<AdvanceOrder> orders_;
 };
 
@@ -327,6 +328,25 @@ TEST_F(WebhookRoutes, a_lease_taken_in_between_is_counted_as_deferred_too) {
   gitea("push", "d1", payloads::gitea_push);
   api_->stop();
   EXPECT_EQ(of_gitea().deferred.load(), 1U);
+}
+
+TEST_F(WebhookRoutes, a_flood_of_pushes_drives_a_task_once_at_a_time) {
+  task("SHOP-42", "shop-42");
+  is_slow_ = true;
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(gitea("push", "d" + std::to_string(i), payloads::gitea_push).says("advancing")) << i;
+  }
+  api_->stop();
+  EXPECT_EQ(orders().size(), 1U);
+}
+
+TEST_F(WebhookRoutes, an_advance_that_ended_makes_room_for_the_next) {
+  task("SHOP-42", "shop-42");
+  advance_answer_ = {.result = AdvanceResult::gate_red};
+  for (int i = 0; i < 3; ++i) gitea("push", "d" + std::to_string(i), payloads::gitea_push);
+  api_->stop();
+  EXPECT_GE(orders().size(), 1U);
+  EXPECT_TRUE(webhooks_->under_way.begin(TaskId{1})) << "none is under way any more";
 }
 
 TEST_F(WebhookRoutes, a_task_that_has_a_job_is_left_to_its_monitor) {
