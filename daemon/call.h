@@ -24,9 +24,12 @@ struct Totals {
   std::atomic<std::uint64_t> advances_deferred{0};  // asked for over HTTP, by webhooks too
 };
 
+/// A reader of a long history or two shall not hold up those who follow the log.
+constexpr unsigned worker_threads = 4;
+
 /// What the routes own together.
 struct Shop {
-  explicit Shop(Services services_) : services(std::move(services_)), workers(2) {}
+  explicit Shop(Services services_) : services(std::move(services_)), workers(worker_threads) {}
 
   const Services services;
   Totals totals;

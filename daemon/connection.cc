@@ -2,6 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -41,8 +42,11 @@ std::string_view host_of(std::string_view authority) {
   return authority.substr(0, authority.find(':'));
 }
 
+/// Whole addresses only: "127.0.0.1.example" is a name, and whoever owns it says what it means.
 bool is_loopback_name(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  error_code failure;
+  const asio::ip::address address = asio::ip::make_address(host, failure);
+  return host == "localhost" || (!failure && address.is_loopback());
 }
 
 /// Why a request over TCP is not to be served, or nothing. A page in somebody's browser can reach a loopback port and

@@ -60,7 +60,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     const std::uint64_t generation = shop.record_waits.generation();
     const auto lines = read_lines(shop.services.log, asked->after, asked->count_max, Form::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
-    const bool is_over = wake == Waits::Wake::last || std::chrono::steady_clock::now() >= asked->deadline;
+    const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
       return shop.record_waits.park(generation, asked->deadline,
                                     [asked](Waits::Wake why) { answer_lines(asked, why); });
@@ -70,7 +70,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     asked->reply(std::move(response));
   };
   // At the end the workers take nothing new, and this thread may block as well as theirs.
-  if (wake == Waits::Wake::last) return look();
+  if (wake == Waits::Wake::stopped) return look();
   shop.workers.post(look);
 }
 
@@ -96,7 +96,8 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     shop_.record_waits.park(generation, deadline, [weak = weak_from_this(), done](Waits::Wake why) {
       const auto self = weak.lock();
       if (!self) return;
-      if (why == Waits::Wake::last) return done(":\n\n");
+      if (why == Waits::Wake::deadline) return done(":\n\n");
+      if (why == Waits::Wake::stopped) return done(std::nullopt);
       self->next(done);
     });
   }

@@ -35,18 +35,32 @@ struct Claim {
   HttpReply reply;
 };
 
+/// How soon a claim looks again that passed over a job because of a process of an earlier attempt: no record says when
+/// that is gone.
+constexpr std::chrono::seconds passed_over_interval{1};
+
+struct Choice {
+  std::optional<JobId> job;
+  bool passed_over = false;  // there is another that only waits for an earlier process to be gone
+};
+
 /// The queued job, lowest id first, that those agents may have now.
-std::optional<JobId> claimable_job(const State& state, const std::vector<std::string>& agents,
-                                   const std::function<bool(JobId)>& is_passed_over) {
-  if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return {};
+Choice choose_job(const State& state, const std::vector<std::string>& agents,
+                  const std::function<bool(JobId)>& is_passed_over) {
+  Choice choice;
+  if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
   for (const JobId id : state.indexes.queued) {
     const Job& job = *state.jobs.find(id);
     if (std::find(agents.begin(), agents.end(), job.agent) == agents.end()) continue;
     if (claim_outcome(state, id) != Outcome::accepted) continue;
-    if (is_passed_over && is_passed_over(id)) continue;
-    return id;
+    if (is_passed_over && is_passed_over(id)) {
+      choice.passed_over = true;
+      continue;
+    }
+    choice.job = id;
+    break;
   }
-  return {};
+  return choice;
 }
 
 JobId claimed_in(const Sequencer::Seen& seen, JobId resolved) {
@@ -57,30 +71,32 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
   if (claim->gone && claim->gone->load()) return;  // A job given to nobody would stay with nobody.
   Shop& shop = claim->shop;
   const std::uint64_t generation = shop.claim_waits.generation();
-  const auto resolved = std::make_shared<JobId>();
+  const auto choice = std::make_shared<Choice>();
   write(shop,
         {.group = propose_group(claim->asker, claim->event),
-         .look = [resolved](const Sequencer::Seen& seen,
-                            Shown& shown) { show_job(seen, claimed_in(seen, *resolved), shown); },
+         .look = [choice](const Sequencer::Seen& seen,
+                          Shown& shown) { show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown); },
          .resolve =
-             [claim, resolved](const State& state, Group& group) {
-               const auto job = claimable_job(state, claim->agents, claim->shop.services.is_passed_over);
-               if (!job) return false;
-               *resolved = *job;
+             [claim, choice](const State& state, Group& group) {
+               *choice = choose_job(state, claim->agents, claim->shop.services.is_passed_over);
+               if (!choice->job) return false;
                // The event was built before it could be known; a forced default makes the field settable in place.
-               static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(*job));
+               static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())
+                   ->mutate_job(raw(*choice->job));
                return true;
              },
          .nothing =
-             [claim, generation, wake] {
-               const bool is_over = wake == Waits::Wake::last || std::chrono::steady_clock::now() >= claim->deadline;
+             [claim, choice, generation, wake] {
+               const auto now = std::chrono::steady_clock::now();
+               const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
                if (is_over) {
                  HttpResponse response;
                  response.status = 204;
                  return claim->reply(std::move(response));
                }
-               claim->shop.claim_waits.park(generation, claim->deadline,
-                                            [claim](Waits::Wake why) { try_claim(claim, why); });
+               const auto until =
+                   choice->passed_over ? std::min(claim->deadline, now + passed_over_interval) : claim->deadline;
+               claim->shop.claim_waits.park(generation, until, [claim](Waits::Wake why) { try_claim(claim, why); });
              }},
         claim->reply);
 }

@@ -366,12 +366,16 @@ void tasks_get(Call call) {
         show_task({.state = state, .decision = none, .archived = {}}, task, *shown);
       },
       [&shop = call.shop, shown, reply = call.reply] {
-        shop.workers.post([&shop, shown, reply] {
-          fetch_archived(shop.services.log, *shown);
+        const auto answer = [shown, reply] {
           if (!shown->task) return reply(http_error(404, "unknown_task", "no task of that id was ever created"));
           HttpResponse response;
-          append_json(response.body, *shown->task);
+          response.format = [shown](HttpResponse& out) { append_json(out.body, *shown->task); };
           reply(std::move(response));
+        };
+        if (!shown->archived_task) return answer();
+        shop.workers.post([&shop, shown, answer] {
+          fetch_archived(shop.services.log, *shown);
+          answer();
         });
       });
 }

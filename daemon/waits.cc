@@ -21,7 +21,7 @@ void Waits::park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wa
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
-    return wake(Wake::last);
+    return wake(Wake::stopped);
   }
   parked_.push_back({.seen = seen, .deadline = deadline, .wake = std::move(wake)});
   changed_.notify_one();
@@ -49,9 +49,10 @@ void Waits::run() {
     std::vector<std::pair<std::function<void(Wake)>, Wake>> due;
     Time next = Time::max();
     for (auto at = parked_.begin(); at != parked_.end();) {
-      const bool is_over = stopping_ || at->deadline <= now;
-      if (is_over || at->seen != generation_) {
-        due.emplace_back(std::move(at->wake), is_over ? Wake::last : Wake::again);
+      const bool is_over = at->deadline <= now;
+      if (stopping_ || is_over || at->seen != generation_) {
+        const Wake why = stopping_ ? Wake::stopped : is_over ? Wake::deadline : Wake::again;
+        due.emplace_back(std::move(at->wake), why);
         at = parked_.erase(at);
       } else {
         next = std::min(next, at->deadline);

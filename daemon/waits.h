@@ -14,8 +14,12 @@ namespace pawl {
 class Waits {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  /// Why a wait ended: something happened, and it may be worth to look again; or there is no more time.
-  enum class Wake { again, last };
+  /// Why a wait ended.
+  enum class Wake {
+    again,     // something happened: it may be worth to look again
+    deadline,  // nothing did
+    stopped,   // the daemon ends: whatever can be answered is to be answered now
+  };
 
   Waits();
   ~Waits();
@@ -26,7 +30,7 @@ class Waits {
   /// Threads: any.
   void park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wake);
   void notify();
-  /// Wakes all with `last`, and each that still comes at once.
+  /// Wakes all with `stopped`, and each that still comes at once.
   void stop();
 
  private:

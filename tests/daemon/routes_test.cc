@@ -142,6 +142,10 @@ TEST_F(Routes, a_job_with_a_process_left_is_passed_over) {
   passed_over = 1;
   EXPECT_EQ(claim("w", "analyst").status, 204);
   EXPECT_EQ(get("/queue").at("/queued/0/reason"), "\"previous_alive\"");
+  auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");
+  passed_over = 0;
+  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready) << "no record says that it is gone";
+  EXPECT_EQ(waiting.get().at("/job/id"), "1");
 }
 
 TEST_F(Routes, jobs_are_listed_by_status_and_task_and_found_when_archived) {

@@ -169,7 +169,7 @@ class Served : public testing::Test {
   std::string boot;
   int starts = 0;
   std::atomic<bool> has_space{true};
-  std::uint64_t passed_over = 0;
+  std::atomic<std::uint64_t> passed_over{0};
   std::shared_ptr<StepLock> step_lock;
   std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
     return AdvanceAnswer{};

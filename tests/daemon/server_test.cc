@@ -271,9 +271,16 @@ TEST_F(ServerTest, connections_beyond_the_bound_are_503) {
 
 TEST_F(ServerTest, pages_of_other_sites_are_refused_over_tcp) {
   serve();
-  Client rebound(server->port());
-  rebound.send("POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n");
-  EXPECT_TRUE(rebound.rest().starts_with("HTTP/1.1 403"));
+  for (const std::string host : {"evil.example", "127.0.0.1.evil.example", "127.evil.example", "", "[::2]:80"}) {
+    Client rebound(server->port());
+    rebound.send("POST / HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_TRUE(rebound.rest().starts_with("HTTP/1.1 403")) << host;
+  }
+  for (const std::string host : {"127.0.0.1", "127.0.0.1:7777", "[::1]", "[::1]:7777", "localhost:1"}) {
+    Client near_by(server->port());
+    near_by.send("POST / HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_TRUE(near_by.response().starts_with("HTTP/1.1 200")) << host;
+  }
   Client cross_site(server->port());
   cross_site.send(get("/", "Origin: http://evil.example\r\n"));
   EXPECT_TRUE(cross_site.rest().starts_with("HTTP/1.1 403"));
