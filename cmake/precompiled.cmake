@@ -10,3 +10,9 @@ function(pawl_precompile target)
     <algorithm> <functional> <map> <memory> <optional> <span> <string> <string_view> <variant> <vector>
     <checkpoint_generated.h> <record_generated.h> ${ARGN})
 endfunction()
+
+# The same headers again, for a target with the same definitions: read once for both.
+function(pawl_precompiled_like target other)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_precompile_headers(${target} REUSE_FROM ${other})
+endfunction()
