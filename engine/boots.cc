@@ -97,7 +97,10 @@ Outcome apply_setting_changed(Turn& turn, const fb::SettingChanged& event) {
   State& state = turn.state;
   const std::string key = event.key()->str();
   const SettingKey* setting = setting_named(key);
-  if (!setting) return Outcome::unknown_setting;
+  if (!setting) {
+    turn.applied.detail = "'" + key + "' is no setting";
+    return Outcome::unknown_setting;
+  }
   const SettingValue value = setting_value_from(*event.value());
   Settings changed = state.settings();
   if (!setting->set(changed, value)) {
