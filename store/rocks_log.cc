@@ -211,7 +211,9 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
     if (status.ok()) return end;
     if (!status.IsCorruption()) break;
   }
-  if (status.IsCorruption()) return damaged_at(Seq{1}, path, status.ToString());
+  // CURRENT is there, so what it leads to has to be.
+  const bool gone = status.IsNotFound() || status.IsPathNotFound();
+  if (status.IsCorruption() || gone) return damaged_at(Seq{1}, path, status.ToString());
   return error_of(status, path);
 }
 
