@@ -22,7 +22,7 @@ void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> do
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers.post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
-    done(impl.world.end_and_lock(place, run));
+    done(impl.world.end_and_lock(place, run, nullptr).lock);
   });
 }
 

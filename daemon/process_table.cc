@@ -128,13 +128,18 @@ std::optional<std::int64_t> pid_start_of(pid_t pid) {
   return stat->start;
 }
 
+bool kernel_has_ended(const std::string& host) {
+  const std::string here = this_host();
+  const HostParts ours = parts_of(here);
+  const HostParts theirs = parts_of(host);
+  return theirs.name == ours.name && !theirs.kernel_boot.empty() && theirs.kernel_boot != ours.kernel_boot;
+}
+
 Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
   const std::string here = this_host();
   const HostParts ours = parts_of(here);
   const HostParts theirs = parts_of(host);
-  if (theirs.kernel_boot != ours.kernel_boot) {
-    return theirs.name == ours.name && !theirs.kernel_boot.empty() ? Liveness::dead : Liveness::invisible;
-  }
+  if (theirs.kernel_boot != ours.kernel_boot) return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
   if (theirs.pid_namespace != ours.pid_namespace) return Liveness::invisible;
   if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
   errno = 0;

@@ -20,6 +20,9 @@ std::string this_host();
 /// or if it is a zombie: that has ended.
 std::optional<std::int64_t> pid_start_of(pid_t pid);
 
+/// Whether that host is this machine under an earlier kernel boot: nothing of it lives any more.
+bool kernel_has_ended(const std::string& host);
+
 enum class Liveness {
   alive,
   dead,

@@ -34,6 +34,13 @@ WorkOrder work_order_of(const CommandContext& context) {
   return {context.task, context.repo, context.branch};
 }
 
+/// Whether the lock of its place shows that the process of a start is gone: only if it was forked from this data
+/// folder, on this host, and so held that lock. Nothing outlives a kernel.
+bool is_shown_gone(const PlaceNote& note, const std::string& run, const Boot* starter) {
+  if (!run.empty() && note.run == run) return note.host == this_host() || kernel_has_ended(note.host);
+  return starter && kernel_has_ended(starter->host);
+}
+
 /// The last line that a command wrote, from `from` on in its log: what it has to say for itself.
 std::string last_words(const std::string& path, std::streamoff from) {
   std::ifstream log(path, std::ios::binary);
@@ -212,14 +219,17 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
   return {.passed = green, .reason = ran.words.empty() ? how : ran.words};
 }
 
-std::unique_ptr<StepLock> RealWorld::end_and_lock(const StepPlace& place, const std::string& run) {
+EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
   const steady_clock::time_point deadline = steady_clock::now() + within;
-  if (!run.empty() && end_run(data_folder_, run, {EndOrder::First::terminate, within}) == RunEnd::alive) return nullptr;
+  if (!run.empty() && end_run(data_folder_, run, {EndOrder::First::terminate, within}) == RunEnd::alive) return {};
   for (;;) {
     Result<Descriptor> lock = lock_place(data_folder_, place);
-    if (lock) return std::make_unique<PlaceLock>(std::move(*lock));
-    if (lock.error().code != ErrorCode::busy || steady_clock::now() >= deadline) return nullptr;
+    if (lock) {
+      const bool gone = is_shown_gone(place_note(*lock), run, starter);
+      return {.lock = std::make_unique<PlaceLock>(std::move(*lock)), .gone = gone};
+    }
+    if (lock.error().code != ErrorCode::busy || steady_clock::now() >= deadline) return {};
     std::this_thread::sleep_for(lock_again);
   }
 }
@@ -248,6 +258,7 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
                        .inherited = {place->get()}};
   Result<HeldRun> run = HeldRun::hold(data_folder_, order, std::move(*log));
   if (!run) return cannot(run.error());
+  if (const auto noted = note_place(*place, run->run()); !noted) return cannot(noted.error());
   return {
       .status = Held::Status::held,
       .step = std::make_unique<RealHeldStep>(*this, context.task, step.timeout_s, std::move(*run), std::move(*place)),

@@ -26,7 +26,7 @@ class RealWorld final : public World {
   Life life_of(const Run& run, const Boot& boot) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
-  std::unique_ptr<StepLock> end_and_lock(const StepPlace& place, const std::string& run) override;
+  EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <thread>
 
@@ -205,6 +206,24 @@ Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& p
     if (::fstat(file.get(), &ours) != 0) return failed(path);
     if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) return file;
   }
+}
+
+Result<void> note_place(const Descriptor& place, const std::string& run) {
+  const std::string lines = run + "\n" + this_host() + "\n";
+  const bool written = ::ftruncate(place.get(), 0) == 0 &&
+                       ::pwrite(place.get(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
+  if (!written) return failed("the lock of a step");
+  return {};
+}
+
+PlaceNote place_note(const Descriptor& place) {
+  std::array<char, 1024> bytes{};
+  const ssize_t size = ::pread(place.get(), bytes.data(), bytes.size(), 0);
+  std::istringstream lines(std::string(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
+  PlaceNote note;
+  std::getline(lines, note.run);
+  std::getline(lines, note.host);
+  return note;
 }
 
 void forget_places(const std::string& data_folder, TaskId task) {

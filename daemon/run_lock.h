@@ -64,9 +64,19 @@ struct EndOrder {
 /// somebody else began it, only the environment tells. Requires: `run` is not empty.
 RunEnd end_run(const std::string& data_folder, const std::string& run, const EndOrder& order);
 
+/// Which process a place was last locked for, and where: what its file says. Empty if it says nothing.
+struct PlaceNote {
+  std::string run;
+  std::string host;
+};
+
 /// The lock of a place in the journal; `busy` if somebody has it. Held until the descriptor closes, also by a child
 /// that inherits it.
 Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& place);
+/// Writes down, in a place that is locked, the run that is to work on it: before its start is proposed, so that a
+/// start whose run is not found there is known to be somebody else's.
+Result<void> note_place(const Descriptor& place, const std::string& run);
+PlaceNote place_note(const Descriptor& place);
 /// Removes the lock files of a task that is finished.
 void forget_places(const std::string& data_folder, TaskId task);
 

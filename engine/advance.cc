@@ -36,6 +36,7 @@ class Path {
     if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
       if (const auto refusal = ask_gate()) return *refusal;
     }
+    if (const auto refusal = settle_open()) return *refusal;
     for (const PipelineStep& step : stage_->steps) {
       if (const auto refusal = cross(step)) return *refusal;
     }
@@ -147,17 +148,21 @@ class Path {
 
   // Steps.
 
+  /// Whichever step of the crossing is open, before any other: nothing can be started beside it.
+  std::optional<AdvanceAnswer> settle_open() {
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    for (const PipelineStep& step : stage_->steps) {
+      const StepRow* row = journal_of(step);
+      if (row && row->state == StepState::started) return settle(step, *row).refusal;
+    }
+    return std::nullopt;
+  }
+
   std::optional<AdvanceAnswer> cross(const PipelineStep& step) {
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     const StepRow* row = journal_of(step);
     if (row && row->state == StepState::done) return std::nullopt;
     const std::string previous_run = row ? row->run : std::string();
-    if (row && row->state == StepState::started) {
-      const Settled settled = settle(step, *row);
-      if (settled.refusal) return *settled.refusal;
-      if (settled.outcome == fb::StepOutcome::done) return std::nullopt;
-    }
-
     Held held = world_.hold_step(step, context(step.name), previous_run);
     if (held.status == Held::Status::previous_alive) return block("outcome_unknown");
     if (held.status == Held::Status::cannot_start) {
@@ -201,15 +206,19 @@ class Path {
 
   /// Finds out what became of a start whose end is not recorded (SPEC §8, re-entry), with its lock held until that is
   /// recorded.
-  Settled settle(const PipelineStep& step, const StepRow& row) {
-    const auto lock = world_.end_and_lock({order_.task, row.version, step.name}, row.run);
-    if (!lock) return {.refusal = block("outcome_unknown")};
+  Settled settle(const PipelineStep& step, const StepRow row) {  // a copy: it looks anew
+    look();                                                      // for who started it
+    const EndedStart ended = world_.end_and_lock({order_.task, row.version, step.name}, row.run,
+                                                 view_->step_boot ? &*view_->step_boot : nullptr);
+    if (!ended.lock) return {.refusal = block("outcome_unknown")};
     Verdict verdict = step.probe.empty() ? Verdict::unknown : world_.probe(step, context(step.name));
     fb::StepBy by = fb::StepBy::probe;
     if (verdict == Verdict::unknown && !step.irreversible) {
       verdict = Verdict::no;  // It may run again, so it does not matter.
       by = fb::StepBy::rerun;
     }
+    // What may still be under way can happen yet: that it has not is worth nothing, and nothing may run beside it.
+    if (verdict == Verdict::no && !ended.gone) verdict = Verdict::unknown;
     if (verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
     const fb::StepOutcome outcome = verdict == Verdict::yes ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
     return {.outcome = outcome, .refusal = record_end(step, row.started, outcome, by)};

@@ -21,6 +21,7 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
   if (view.lease) view.lease_boot = copy_of(state.boots.find(view.lease->owner.boot_id));
   view.repo_lease = copy_of(state.lease(repo_key(task->repo)));
   if (view.repo_lease) view.repo_lease_boot = copy_of(state.boots.find(view.repo_lease->owner.boot_id));
+  if (const StepRow* step = open_step(*task)) view.step_boot = copy_of(state.boots.find(step->boot));
   view.open_job = copy_of(state.open_job(*task));
   view.running_job = copy_of(state.running_job(id));
   const auto& jobs = state.indexes.jobs_of_task;

@@ -60,6 +60,14 @@ class StepLock {
   virtual ~StepLock() = default;
 };
 
+/// What came of ending the process of a start.
+struct EndedStart {
+  std::unique_ptr<StepLock> lock;  // of its place; null: it cannot be had
+  /// Its process is shown to be gone. Not so if it is none that this daemon's data folder knows a lock of, or ran on
+  /// another host: then only somebody's word can say that it did not happen.
+  bool gone = false;
+};
+
 /// A step's command, forked and stopped, holding the lock of its place. Destroyed before go(), it is ended without
 /// having run. Destroyed afterwards it gives back the lock: so keep it until its end is recorded.
 class HeldStep {
@@ -95,9 +103,9 @@ class World {
   /// Whether a step can be started from here: in the daemon, whether it has a command.
   virtual bool can_run(const PipelineStep& step) = 0;
 
-  /// Ends what is left of the process `run` of a place, and gets the place's lock. Null if that cannot be had within
-  /// stop.kill_after_s: the process is then not known to be gone.
-  virtual std::unique_ptr<StepLock> end_and_lock(const StepPlace& place, const std::string& run) = 0;
+  /// Ends what is left of the process `run` of a place, and gets the place's lock, within stop.kill_after_s. `starter`
+  /// is the boot that recorded the start; null: it is forgotten.
+  virtual EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) = 0;
 
   /// Forks a step's command, stopped and holding its lock, after ending what `previous_run` left, if anything.
   virtual Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) = 0;

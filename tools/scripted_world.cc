@@ -48,11 +48,11 @@ bool ScriptedWorld::can_run(const PipelineStep&) {
   return true;
 }
 
-std::unique_ptr<StepLock> ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run) {
+EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto stuck = previous_alive.find(place.step);
-  if (stuck != previous_alive.end() && stuck->second) return nullptr;
+  if (stuck != previous_alive.end() && stuck->second) return {};
   note("end " + place.step + " " + run);
-  return std::make_unique<StepLock>();
+  return {.lock = std::make_unique<StepLock>(), .gone = !starter || !unseen_boots.contains(starter->boot_id)};
 }
 
 Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {

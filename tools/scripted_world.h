@@ -23,6 +23,8 @@ class ScriptedWorld final : public World {
   std::map<std::string, std::int64_t> probe_exit;    // by step name
   /// Processes that cannot be ended, by step name: their lock is never had.
   std::map<std::string, bool> previous_alive;
+  /// Boots whose processes cannot be seen from here: that a step of theirs has ended is never shown.
+  std::set<std::string> unseen_boots;
 
   /// What ran, in order: "gate testing", "step merge", "probe merge", "end merge RUN".
   std::vector<std::string> ran;
@@ -33,7 +35,7 @@ class ScriptedWorld final : public World {
   Life life_of(const Run& run, const Boot& boot) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override;
-  std::unique_ptr<StepLock> end_and_lock(const StepPlace& place, const std::string& run) override;
+  EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 

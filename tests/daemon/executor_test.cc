@@ -480,6 +480,40 @@ stages:
   EXPECT_EQ(count(fb::Event::StepStarted), 1u);
 }
 
+TEST_F(ExecutorTest, no_of_a_probe_about_somebody_elses_step_blocks) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'touch $1/merged', probe: 'test -e $1/merged', timeout_s: 60, irreversible: true}
+)");
+  const TaskId id = submit();
+  // Under the daemon's own boot, as a request without Pawl-Boot is recorded: but it was not the daemon that forked it.
+  fb::LeaseAcquiredT acquire;
+  acquire.key = task_key(id);
+  acquire.owner = std::make_unique<fb::OwnerT>();
+  acquire.owner->boot_id = boot_id_;
+  acquire.owner->pid = ::getpid();
+  acquire.owner->actor = "outsider";
+  const Decision lease = tell(acquire, "outsider");
+  fb::StepStartedT start;
+  start.task = raw(id);
+  start.version = 1;
+  start.to = "done";
+  start.step = "merge";
+  start.token = raw(*lease.granted(acquire.key));
+  start.run = "somebody-elses";
+  ASSERT_EQ(tell(start, "outsider").outcome, Outcome::accepted);
+  shut_down();
+  boot();
+  execute();
+  ASSERT_TRUE(comes_true([&] { return task(id)->blocked == "outcome_unknown"; }));
+  EXPECT_FALSE(fs::exists(at("merged")));
+  EXPECT_EQ(count(fb::Event::StepStarted), 1u);
+}
+
 TEST_F(ExecutorTest, advance_on_request_is_answered_and_leased_to_the_daemon) {
   define(R"(name: test
 agents:

@@ -447,6 +447,58 @@ TEST_F(Ownership, OrphanStepIsEndedBeforeProbe) {
   EXPECT_EQ(world.ran[1], "probe merge");
 }
 
+/// An owner outside of the daemon starts the merge, and its boot ends before anybody learns what came of it.
+class OutsidersStep : public Ownership {
+ protected:
+  OutsidersStep() {
+    const Token token = monitor_holds_lease();
+    fb::LeaseAcquiredT repo;
+    repo.key = repo_key("shop");
+    repo.owner = std::make_unique<fb::OwnerT>();
+    repo.owner->boot_id = "monitor-boot";
+    repo.owner->pid = 77;
+    repo.owner->actor = "monitor";
+    fb::StepStartedT start;
+    start.task = raw(task);
+    start.version = raw(version());
+    start.to = "deploy";
+    start.step = "merge";
+    start.token = raw(token);
+    start.repo_token = raw(*propose_as("monitor", repo).granted(repo.key));
+    Asker outsider = asker("monitor");
+    outsider.boot = "monitor-boot";
+    EXPECT_EQ(machine.propose(propose_group(outsider, start)).outcome, Outcome::accepted);
+    finish(1, fb::JobResult::done);
+    fb::BootEndedT ended;
+    ended.boot_id = "monitor-boot";
+    ended.reason = fb::BootEndReason::owner_dead;
+    EXPECT_EQ(propose_as("reaper", ended).outcome, Outcome::accepted);
+  }
+};
+
+TEST_F(OutsidersStep, no_of_a_probe_is_worth_nothing_while_its_process_may_live) {
+  world.unseen_boots.insert("monitor-boot");
+  world.probe_exit["merge"] = 1;
+  EXPECT_EQ(reconcile_pass().answer->result, AdvanceResult::blocked);
+  EXPECT_EQ(row()->blocked, "outcome_unknown");
+  EXPECT_EQ(count("step merge"), 0u);
+}
+
+TEST_F(OutsidersStep, yes_of_a_probe_always_counts) {
+  world.unseen_boots.insert("monitor-boot");
+  world.probe_exit["merge"] = 0;
+  reconcile_pass();
+  ASSERT_FALSE(row()->steps.empty());
+  EXPECT_EQ(row()->steps.front().state, StepState::done);
+  EXPECT_EQ(count("step merge"), 0u);
+}
+
+TEST_F(OutsidersStep, no_of_a_probe_counts_once_its_process_is_shown_to_be_gone) {
+  world.probe_exit["merge"] = 1;
+  reconcile_pass();
+  EXPECT_EQ(count("step merge"), 1u);
+}
+
 TEST_F(Ownership, ReapedOwnerIsFencedAtItsNextStep) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step retest") return;
