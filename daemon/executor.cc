@@ -55,6 +55,10 @@ World& Executor::world() {
   return impl_->world;
 }
 
+Machine& Executor::machine() {
+  return impl_->machine;
+}
+
 Executor::Totals Executor::reconciler_totals() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->totals;

@@ -90,8 +90,11 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::optional<JobId> claimable();
   std::optional<Claim> claim(JobId job);
   void run_job(Running& running, const Claim& claim);
-  /// The process, from its start to its end. None if the daemon ends meanwhile, or the attempt is no longer ours.
-  std::optional<std::int64_t> run_agent(Running& running, const Claim& claim);
+  /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
+  /// longer ours.
+  bool run_agent(Running& running, const Claim& claim);
+  /// Records the exit; false if that was refused.
+  bool record_exit(const Claim& claim, std::int64_t code);
   bool is_ours(JobId job, std::uint64_t attempt);
 
   enum class Monitored { finished, waiting };  // for a lease
@@ -100,6 +103,12 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// For somebody else's run, on a worker's thread.
   void monitor_once(JobId job, std::uint64_t attempt);
   void finish_job(JobId job, std::uint64_t attempt, fb::JobResult result);
+  template <class Event>
+  void mark(JobId job) {
+    Event event;
+    event.job = raw(job);
+    machine.propose(propose_group(asker("monitor"), event));
+  }
   void join_ended();
   void retry_leftovers();
 

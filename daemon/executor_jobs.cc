@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "daemon/executor_impl.h"
+#include "engine/reaper.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -151,14 +152,7 @@ bool Executor::Impl::is_ours(JobId job, std::uint64_t attempt) {
 }
 
 void Executor::Impl::run_job(Running& entry, const Claim& claim) {
-  const std::optional<std::int64_t> code = run_agent(entry, claim);
-  if (!code) return;
-  fb::RunExitedT event;
-  event.job = raw(claim.job);
-  event.attempt = claim.attempt;
-  event.exit_code = *code;
-  if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return;
-
+  if (!run_agent(entry, claim)) return;
   std::unique_lock lock(mutex);
   while (!stopping) {
     const std::uint64_t freed = leases_freed;
@@ -170,21 +164,36 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
   }
 }
 
-std::optional<std::int64_t> Executor::Impl::run_agent(Running& entry, const Claim& claim) {
+/// With the finalizer's mark in the same group, where marks count: a pass that falls in between would see nobody.
+bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
+  fb::RunExitedT exit;
+  exit.job = raw(claim.job);
+  exit.attempt = claim.attempt;
+  exit.exit_code = code;
+  Group group = propose_group(asker("monitor"), exit);
+  if (marks_count_on(claim.context.stage)) {
+    fb::FinalizerMarkedT marked;
+    marked.job = raw(claim.job);
+    group.push_back(propose(asker("monitor"), marked));
+  }
+  return machine.propose(std::move(group)).outcome == Outcome::accepted;
+}
+
+bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   Result<Descriptor> log = open_log(world.log_path_of(claim.job, claim.attempt));
   if (!log) {
     warn(log.error().message);
-    return exit_code_not_started;
+    return record_exit(claim, exit_code_not_started);
   }
-  const auto not_started = [&](const Error& error) -> std::optional<std::int64_t> {
-    if (entry.off.called() && !is_ours(claim.job, claim.attempt)) return std::nullopt;
+  const auto not_started = [&](const Error& error) {
+    if (entry.off.called() && !is_ours(claim.job, claim.attempt)) return false;
     say_to_log(*log, error.message);
-    return exit_code_not_started;
+    return record_exit(claim, exit_code_not_started);
   };
   const Result<Worktree> worktree = worktrees.prepare({claim.task, claim.context.repo, claim.context.branch});
   if (!worktree) {
     const std::lock_guard lock(mutex);
-    if (stopping) return std::nullopt;
+    if (stopping) return false;
   }
   if (!worktree) return not_started(worktree.error());
   if (!worktree->remark.empty()) say_to_log(*log, worktree->remark);
@@ -205,13 +214,16 @@ std::optional<std::int64_t> Executor::Impl::run_agent(Running& entry, const Clai
   event.pid = run->pid();
   event.pid_start = run->pid_start();
   // Refused, it is not ours any more: the child, dropped, goes without having run.
-  if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return std::nullopt;
+  if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
 
+  const RealWorld::Child child(world, run->pid());
   const CommandExit exit = run->go({claim.agent.timeout_s, world.kill_after_s()}, &entry.off);
-  const std::lock_guard lock(mutex);
-  if (!run->gone()) leftovers[claim.job].push_back(run->run());
-  if (stopping && exit.how == CommandExit::How::lost) return std::nullopt;  // cut off by us: no failure of the job
-  return exit_code_of(exit, run->process_exit());
+  {
+    const std::lock_guard lock(mutex);
+    if (!run->gone()) leftovers[claim.job].push_back(run->run());
+    if (stopping && exit.how == CommandExit::How::lost) return false;  // cut off by us: no failure of the job
+  }
+  return record_exit(claim, exit_code_of(exit, run->process_exit()));
 }
 
 Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attempt) {
@@ -219,7 +231,9 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
     std::int64_t exit_code = 0;
     TaskId task{};
     Version version{};
+    std::string stage;
     bool cancelled = false;
+    bool to_be_marked = false;
   };
   const auto seen = sequencer.ask([&](const State& state) -> std::optional<Seen> {
     const Job* row = state.jobs.find(job);
@@ -230,9 +244,13 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
     return Seen{.exit_code = *row->run->exit_code,
                 .task = row->task,
                 .version = row->version,
-                .cancelled = task && !task->cancel_requested.empty() && !is_committed(*task)};
+                .stage = task ? task->stage : std::string(),
+                .cancelled = task && !task->cancel_requested.empty() && !is_committed(*task),
+                .to_be_marked = task && marks_count_on(task->stage) && !row->run->marked};
   });
   if (!seen) return Monitored::finished;
+  // Somebody else's run has just exited, of which we were only told.
+  if (seen->to_be_marked) mark<fb::FinalizerMarkedT>(job);
   if (seen->cancelled) {
     finish_job(job, attempt, fb::JobResult::cancelled);
     return Monitored::finished;
@@ -252,7 +270,10 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
   // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
-  if (answer.reason == "no_command") return Monitored::finished;
+  if (answer.reason == "no_command") {
+    if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);
+    return Monitored::finished;
+  }
   // Somebody moved or blocked the task meanwhile, without this job: the retry rule knows what that means for it.
   finish_job(job, attempt, fb::JobResult::retry);
   return Monitored::finished;

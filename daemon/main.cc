@@ -16,6 +16,7 @@
 #include "daemon/logging.h"
 #include "daemon/options.h"
 #include "daemon/pipeline_yaml.h"
+#include "daemon/reaper_loop.h"
 #include "daemon/routes.h"
 #include "daemon/sequencer.h"
 #include "daemon/server.h"
@@ -135,6 +136,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                                 .origins = options.repos,
                                 .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   executor.start();
+  ReaperLoop reaper(sequencer, executor.machine(), executor.world(),
+                    {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  reaper.start();
   alerts.start([&sequencer, &log](Alert& alert) {
     sequencer.ask([&alert](const State& state) {
       look_up(state, alert);
@@ -168,6 +172,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                                     .moves = totals.moves,
                                     .last_pass = TimeUs{totals.last_pass_us}};
           },
+      .reaper_totals = [&reaper] { return reaper.totals(); },
+      .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts] { return alerts.counts(); },
       .webhooks = &webhooks,
   });
@@ -181,6 +187,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   (*server)->stop();
   api->stop();
   executor.stop();
+  reaper.stop();
   alerts.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));

@@ -141,6 +141,10 @@ bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
 
 Life RealWorld::life_of(const Run& run, const Boot& boot) {
   if (!run.pid) return Life::unknown;
+  if (run.owner.boot_id == boot_id_) {
+    const std::lock_guard lock(mutex_);
+    if (children_.contains(*run.pid)) return Life::alive;
+  }
   switch (liveness_of(boot.host, *run.pid, run.pid_start)) {
     case Liveness::alive:
     case Liveness::invisible:
@@ -150,6 +154,16 @@ Life RealWorld::life_of(const Run& run, const Boot& boot) {
       return Life::dead;
   }
   return Life::unknown;
+}
+
+RealWorld::Child::Child(RealWorld& world, std::int64_t pid) : world_(world), pid_(pid) {
+  const std::lock_guard lock(world_.mutex_);
+  world_.children_.insert(pid_);
+}
+
+RealWorld::Child::~Child() {
+  const std::lock_guard lock(world_.mutex_);
+  world_.children_.erase(pid_);
 }
 
 std::vector<std::string> RealWorld::environment_of(const CommandContext& context) const {

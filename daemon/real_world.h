@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "daemon/process_run.h"
@@ -39,6 +40,20 @@ class RealWorld final : public World {
   /// stop.kill_after_s, as it stands.
   void set_kill_after_s(std::int64_t seconds) { kill_after_s_ = seconds; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
+
+  /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
+  /// also while its process is gone and what it left behind is being ended.
+  class Child {
+   public:
+    Child(RealWorld& world, std::int64_t pid);
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child();
+
+   private:
+    RealWorld& world_;
+    std::int64_t pid_;
+  };
 
   enum class Which { gates, all };
   /// Calls off what runs for a task: its gate, or its probes and steps too. Does not wait, or block.
@@ -77,6 +92,7 @@ class RealWorld final : public World {
   std::mutex mutex_;
   std::condition_variable ended_;
   std::map<std::uint64_t, Running> running_;
+  std::set<std::int64_t> children_;  // pids
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ = Phase::running;

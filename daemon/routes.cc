@@ -52,6 +52,7 @@ constexpr Route routes[] = {
     {"GET", "/v1/pipelines", Kind::reads, pipelines_list},
     {"POST", "/v1/pipelines", Kind::writes, pipelines_define},
     {"POST", "/transition-lease/release", Kind::writes, leases_force},
+    {"POST", "/v1/reaper/run", Kind::writes, reaper_run},
     {"GET", "/queue", Kind::reads, queue_get},
     {"POST", "/webhooks/gitea", Kind::writes, webhooks_gitea},
     {"POST", "/webhooks/plane", Kind::writes, webhooks_plane},

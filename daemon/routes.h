@@ -9,6 +9,7 @@
 
 #include "daemon/alert.h"
 #include "daemon/http.h"
+#include "daemon/reaper_loop.h"
 #include "daemon/sequencer.h"
 #include "engine/advance.h"
 #include "store/log.h"
@@ -51,6 +52,9 @@ struct Services {
   /// Threads: any; must not block.
   std::function<Readiness()> readiness;
   std::function<ReconcilerTotals()> reconciler_totals;
+  std::function<ReaperTotals()> reaper_totals;
+  /// Makes a pass of the reaper, on a thread of its own, and calls back once.
+  std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
   /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.

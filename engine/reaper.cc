@@ -37,7 +37,7 @@ class JobPass {
         asker_(asker),
         pid_(pid) {}
 
-  Reaped run(Streaks& streaks) {
+  Reaped run(Streaks& streaks, ReapActs acts) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
     ReapSight sight{.job = job_, .settings = view_.settings, .now = machine_.now()};
     sight.life = world_.life_of(*job_.run, owner_boot_);
@@ -52,6 +52,8 @@ class JobPass {
     }
     result_.move = decision_.move;
     result_.deferred = decision_.deferred;
+    result_.past_ceiling_s =
+        std::max<std::int64_t>(0, age_s(job_.run->claimed, sight.now) - view_.settings.reaper.max_running_s);
     switch (decision_.move) {
       case ReapMove::leave:
         break;
@@ -59,7 +61,7 @@ class JobPass {
         reap(fb::JobResult::retry);
         break;
       case ReapMove::exit_zero:
-        exit_zero();
+        if (acts == ReapActs::all) exit_zero();
         break;
     }
     return result_;
@@ -150,6 +152,7 @@ class JobPass {
     if (gate.passed) event.passed = *gate.passed;
     event.reason = gate.reason;
     machine_.propose(propose_group(asker_, event));
+    if (!gate.passed) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
   }
 
@@ -238,35 +241,49 @@ ReapDecision reap_decision(const ReapSight& sight) {
       decision.deferred = true;
     }
   } else {
-    const bool looks_dead = sight.life == Life::dead || sight.life == Life::gone;
-    if (looks_dead) {
+    if (sight.life == Life::dead) {
       const bool goes_on = sight.streak.passes > 0 && sight.streak.attempt == sight.job.attempts;
       decision.streak = goes_on ? sight.streak : Streak{sight.job.attempts, 0, sight.now};
       ++decision.streak.passes;
     }
-    const bool dead_for_good = sight.life == Life::gone || decision.streak.passes >= reaper.dead_ticks;
-    if (!sight.owner_alive || (looks_dead && dead_for_good)) return reap(ReapMove::retry, fb::Tier::pid_dead);
+    const bool dead_for_good = decision.streak.passes > 0 && decision.streak.passes >= reaper.dead_ticks;
+    if (!sight.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
   }
   if (age_s(run.claimed, sight.now) >= reaper.max_running_s) return reap(ReapMove::retry, fb::Tier::ceiling);
   return decision;
 }
 
+bool marks_count_on(std::string_view stage) {
+  return stage == marked_stage;
+}
+
 bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive) {
   if (view.settings.ownership_checked(view.task.repo)) return view.lease && lease_owner_alive;
-  return view.settings.reaper.finalizer_liveness && job.run->marked && view.task.stage == marked_stage;
+  return view.settings.reaper.finalizer_liveness && job.run->marked && marks_count_on(view.task.stage);
 }
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
-                std::int64_t pid) {
+                std::int64_t pid, ReapActs acts) {
   std::optional<TaskView> view = machine.view(task);
   if (!view) return {};
   for (RunningJob& running : view->running) {
     if (running.job.id != job) continue;
     RunningJob mine = std::move(running);
-    return JobPass(machine, world, std::move(*view), std::move(mine), asker, pid).run(streaks);
+    return JobPass(machine, world, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
   }
   streaks.erase(job);  // It ended since the pass began.
   return {};
+}
+
+std::optional<fb::ReclaimReason> reclaim_reason(const Lease& lease, const Settings& settings, TimeUs now,
+                                                bool owner_alive, bool task_job_runs) {
+  if (settings.lease.reclaim_enabled) {
+    if (lease.ttl_s && now >= plus_s(lease.renewed, *lease.ttl_s)) return fb::ReclaimReason::ttl_expired;
+    if (!owner_alive) return fb::ReclaimReason::owner_dead;
+  }
+  const bool too_old = age_s(lease.acquired, now) >= settings.reaper.max_running_s;
+  if (task_of_key(lease.key) && too_old && !task_job_runs) return fb::ReclaimReason::reaped;
+  return std::nullopt;
 }
 
 std::vector<LeaseToReclaim> leases_to_reclaim(const State& state, TimeUs now,
@@ -274,20 +291,10 @@ std::vector<LeaseToReclaim> leases_to_reclaim(const State& state, TimeUs now,
   std::vector<LeaseToReclaim> found;
   const Settings& settings = state.settings();
   for (const auto& [key, lease] : state.leases.rows()) {
-    const auto note = [&](fb::ReclaimReason reason) { found.push_back({key, lease.token, reason}); };
-    if (settings.lease.reclaim_enabled) {
-      if (lease.ttl_s && now >= plus_s(lease.renewed, *lease.ttl_s)) {
-        note(fb::ReclaimReason::ttl_expired);
-        continue;
-      }
-      if (!owner_alive(lease.owner, *state.boots.find(lease.owner.boot_id))) {
-        note(fb::ReclaimReason::owner_dead);
-        continue;
-      }
-    }
     const std::optional<TaskId> task = task_of_key(key);
-    const bool too_old = age_s(lease.acquired, now) >= settings.reaper.max_running_s;
-    if (task && too_old && !state.running_job(*task)) note(fb::ReclaimReason::reaped);
+    const bool alive = owner_alive(lease.owner, *state.boots.find(lease.owner.boot_id));
+    const auto reason = reclaim_reason(lease, settings, now, alive, task && state.running_job(*task));
+    if (reason) found.push_back({key, lease.token, *reason});
   }
   return found;
 }

@@ -47,6 +47,9 @@ struct ReapDecision {
 /// The table of SPEC §6.
 [[nodiscard]] ReapDecision reap_decision(const ReapSight& sight);
 
+/// Whether finalizer marks are consulted for a job of that stage (SPEC §7, fallback).
+[[nodiscard]] bool marks_count_on(std::string_view stage);
+
 /// Whether a live owner finishes the job: the lease of its task is held by one; or, with ownership off for the
 /// repository, it is marked, marks count (`reaper.finalizer_liveness`), and the task stands on deploy-staging.
 [[nodiscard]] bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive);
@@ -57,14 +60,25 @@ using Streaks = std::map<JobId, Streak>;
 struct Reaped {
   ReapMove move = ReapMove::leave;
   bool deferred = false;
-  bool reaped = false;  // a JobReaped was accepted
-  std::string trouble;  // what went wrong with this job; the pass goes on
+  bool reaped = false;              // a JobReaped was accepted
+  std::int64_t past_ceiling_s = 0;  // by how much the job was older than max_running_s
+  std::string trouble;              // what went wrong with this job; the pass goes on
 };
 
-/// One job's part of a pass: looks, decides, proposes. `own_boot` is the reaper's; may block for as long as the stage's
-/// gate takes (exit-zero rule), and for the steps of the advance that follows.
+/// What a part of a pass carries out by itself.
+enum class ReapActs {
+  all,            // may block for as long as the stage's gate takes, and the steps of the advance that follows
+  but_exit_zero,  // that decision is only told; nothing blocks
+};
+
+/// One job's part of a pass: looks, decides, proposes. `pid` is the reaper's own.
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
-                std::int64_t pid);
+                std::int64_t pid, ReapActs acts = ReapActs::all);
+
+/// Why a pass frees a lease; none if it leaves it: its ttl ran out or its owner is dead (with `lease.reclaim_enabled`),
+/// or, always, it is a `task:` lease older than max_running_s whose task has no running job.
+[[nodiscard]] std::optional<fb::ReclaimReason> reclaim_reason(const Lease& lease, const Settings& settings, TimeUs now,
+                                                              bool owner_alive, bool task_job_runs);
 
 /// A lease that the pass frees after the jobs, and why.
 struct LeaseToReclaim {
@@ -73,8 +87,7 @@ struct LeaseToReclaim {
   fb::ReclaimReason reason{};
 };
 
-/// Leases whose ttl ran out or whose owner is dead (with `lease.reclaim_enabled`), and, always, a `task:` lease older
-/// than max_running_s whose task has no running job. By key.
+/// All leases that reclaim_reason() names, by key.
 [[nodiscard]] std::vector<LeaseToReclaim> leases_to_reclaim(
     const State& state, TimeUs now, const std::function<bool(const Owner&, const Boot&)>& owner_alive);
 

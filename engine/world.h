@@ -38,7 +38,6 @@ enum class Verdict { yes, no, unknown };
 enum class Life {
   alive,    // or of another host, or not to be seen: it counts as alive until a ceiling ends it
   dead,     // it looks dead
-  gone,     // it is known to have ended (a pidfd said so): no second look is needed
   unknown,  // its pid was never reported
 };
 

@@ -90,6 +90,8 @@ class Served : public testing::Test {
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
         .readiness = [this] { return Readiness{.has_space = has_space, .free_bytes = 1, .free_bytes_floor = 1}; },
         .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
+        .reaper_totals = [this] { return reaper; },
+        .run_reaper = [this](const auto& done) { done(reaper_pass); },
     });
   }
 
@@ -170,6 +172,8 @@ class Served : public testing::Test {
   int starts = 0;
   std::atomic<bool> has_space{true};
   std::atomic<std::uint64_t> passed_over{0};
+  ReaperTotals reaper;
+  ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
   std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
     return AdvanceAnswer{};
