@@ -11,6 +11,8 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -21,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t git_timeout_s = 900;  // a first clone over a slow line
 constexpr std::int64_t git_kill_after_s = 10;
+constexpr std::int64_t deletion_timeout_s = 50;  // to ask, and to delete: with the seconds until SIGKILL, a minute each
 constexpr std::size_t git_message_bytes_max = 1000;
 constexpr std::size_t component_bytes_max = 200;  // of the 255 that file systems take, less our suffixes
 constexpr std::string_view task_prefix = "task-";
@@ -69,6 +72,47 @@ std::string origin_ref(const std::string& branch) {
   return "refs/remotes/origin/" + branch;
 }
 
+constexpr std::string_view heads = "refs/heads/";
+
+/// Whether a branch's name may mean the default branch to anybody: by its name, by a longer form of it, or to a server
+/// whose file system does not tell capitals apart.
+bool may_be(std::string branch, std::string default_branch) {
+  const auto lower = [](std::string& text) {
+    for (char& c : text) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  };
+  lower(branch);
+  lower(default_branch);
+  for (const std::string_view form :
+       {"", "heads/", "refs/heads/", "origin/", "remotes/origin/", "refs/remotes/origin/"}) {
+    if (branch == std::string(form) + default_branch) return true;
+  }
+  return false;
+}
+
+/// What `git ls-remote --symref` says: the branch that HEAD stands for, and whether a ref is there.
+struct AtOrigin {
+  std::optional<std::string> default_branch;
+  bool has_ref = false;
+};
+
+AtOrigin read_ls_remote(const std::string& said, const std::string& ref) {
+  AtOrigin found;
+  std::istringstream lines(said);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string::npos) continue;
+    const std::string_view value = std::string_view(line).substr(0, tab);
+    const std::string_view name = std::string_view(line).substr(tab + 1);
+    constexpr std::string_view points_to = "ref: refs/heads/";
+    if (name == "HEAD" && value.starts_with(points_to)) found.default_branch = value.substr(points_to.size());
+    // Patterns match the ends of names too, so each name is compared whole.
+    if (name == ref) found.has_ref = true;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string path_component_of(const std::string& name) {
@@ -112,8 +156,12 @@ Worktrees::Repo* Worktrees::repo_of(const std::string& name) {
   return &repo;
 }
 
-/// What git wrote, if it exits with 0; else an error with its words.
 Result<std::string> Worktrees::git(const std::vector<std::string>& words) {
+  return git(words, git_timeout_s);
+}
+
+/// What git wrote, if it exits with 0; else an error with its words.
+Result<std::string> Worktrees::git(const std::vector<std::string>& words, std::int64_t timeout_s) {
   Descriptor output(::memfd_create("git", MFD_CLOEXEC));
   Descriptor written(::fcntl(output.get(), F_DUPFD_CLOEXEC, 3));
   if (!output || !written) return Error{ErrorCode::io, std::string("memfd_create: ") + std::strerror(errno)};
@@ -128,12 +176,19 @@ Result<std::string> Worktrees::git(const std::vector<std::string>& words) {
   order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
   order.purpose = "git";
   HeldRun run = PAWL_TRY(HeldRun::hold(data_folder_, order, std::move(written)));
-  const CommandExit exit = run.go({git_timeout_s, git_kill_after_s}, &stop_);
+  const CommandExit exit = run.go({timeout_s, git_kill_after_s}, &stop_);
   const std::string said = whole(output);
   if (exit.how == CommandExit::How::exited && exit.code == 0) return said;
   std::string what = "git";
   for (const std::string& word : words) what += " " + word;
+  if (exit.how == CommandExit::How::timed_out) return Error{ErrorCode::io, what + ": no end within its time"};
   return Error{ErrorCode::io, what + ": " + one_line(said)};
+}
+
+/// `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
+bool Worktrees::is_branch_name(const std::string& branch) {
+  return !branch.starts_with('-') && branch != "HEAD" && branch.find('\0') == std::string::npos &&
+         git({"check-ref-format", std::string(heads) + branch});
 }
 
 Result<void> Worktrees::set_up(Repo& repo, const std::string& origin) {
@@ -206,12 +261,8 @@ Result<Worktree> Worktrees::prepare(const WorkOrder& order) {
   if (!repo) return existing(order);
   const std::lock_guard lock(repo->busy);
   PAWL_TRY(set_up(*repo, origins_.at(order.repo)));
-  if (!order.branch.empty()) {
-    // `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
-    const bool odd = order.branch.starts_with('-') || order.branch == "HEAD" ||
-                     order.branch.find('\0') != std::string::npos ||
-                     !git({"check-ref-format", "refs/heads/" + order.branch});
-    if (odd) return Error{ErrorCode::malformed, "'" + order.branch + "' is not the name of a branch"};
+  if (!order.branch.empty() && !is_branch_name(order.branch)) {
+    return Error{ErrorCode::malformed, "'" + order.branch + "' is not the name of a branch"};
   }
   PAWL_TRY(git({"--git-dir=" + repo->folder, "fetch", "--quiet", "--prune", "origin"}));
   return is_whole(*repo, order.task) ? follow_origin(*repo, order) : make(*repo, order);
@@ -234,12 +285,53 @@ Result<Worktree> Worktrees::existing(const WorkOrder& order) {
   return prepare(order);
 }
 
+Result<BranchEnd> Worktrees::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+  Repo* repo = repo_of(order.repo);
+  if (!repo || order.branch.empty()) return BranchEnd::absent;
+  const std::string& origin = origins_.at(order.repo);
+  {
+    const std::lock_guard lock(repo->busy);
+    PAWL_TRY(set_up(*repo, origin));
+  }
+  if (!is_branch_name(order.branch)) return BranchEnd::absent;
+  // From here on without the repository's lock: an origin that hangs must not keep other tasks from it. It is called
+  // by its URL, not as the remote `origin`: so git leaves alone what it keeps of that, which a fetch may be busy with.
+  const std::string git_dir = "--git-dir=" + repo->folder;
+  const std::string ref = std::string(heads) + order.branch;
+  const AtOrigin at_origin = read_ls_remote(
+      PAWL_TRY(git({git_dir, "ls-remote", "--symref", "--", origin, "HEAD", ref}, deletion_timeout_s)), ref);
+  if (!at_origin.default_branch) {
+    return Error{ErrorCode::io, origin + " does not say which is its default branch, so none is deleted there"};
+  }
+  if (may_be(order.branch, *at_origin.default_branch)) return BranchEnd::is_default;
+  if (!at_origin.has_ref) return BranchEnd::absent;
+  if (in_use()) return BranchEnd::in_use;
+  PAWL_TRY(git({git_dir, "push", "--quiet", "--delete", "--", origin, ref}, deletion_timeout_s));
+  return BranchEnd::deleted;
+}
+
+Result<void> Worktrees::empty(TaskId task) {
+  const std::string folder = folder_of(task);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    fs::remove_all(entry->path(), error);
+  }
+  if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+  return forget_worktree(task);
+}
+
 Result<void> Worktrees::remove(TaskId task) {
   std::error_code error;
   fs::remove_all(folder_of(task), error);
   if (error) return Error{ErrorCode::io, folder_of(task) + ": " + error.message()};
-  // What git knows of it is removed as `git worktree prune` would, which passes over those that were cut short. In
-  // every repo: which one it was is written in the worktree alone, and that was in reach of the agents.
+  return forget_worktree(task);
+}
+
+/// What git knows of a worktree is removed as `git worktree prune` would, which passes over those that were cut short.
+/// In every repo: which one it was is written in the worktree alone, and that was in reach of the agents.
+Result<void> Worktrees::forget_worktree(TaskId task) {
+  std::error_code error;
   for (fs::directory_iterator entry(data_folder_ + "/repos", error), end; !error && entry != end;
        entry.increment(error)) {
     std::error_code failed;

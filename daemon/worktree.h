@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -32,6 +33,14 @@ struct Worktree {
   std::string remark;  // for the log: what was found that is not as usual; mostly empty
 };
 
+/// What became of a branch that was to be deleted at origin.
+enum class BranchEnd {
+  deleted,
+  absent,      // there is no such branch, or no origin
+  is_default,  // it is origin's default branch, which is kept
+  in_use,      // somebody works on it
+};
+
 /// Threads: any. One repository is worked on by one of them at a time.
 class Worktrees {
  public:
@@ -46,6 +55,12 @@ class Worktrees {
   Result<Worktree> prepare(const WorkOrder& order);
   /// For gates and steps: the worktree as it is. Only made, as by prepare(), if there is none.
   Result<Worktree> existing(const WorkOrder& order);
+  /// Deletes a branch at origin, as `git push --delete` does: never by force, and never the default branch, however it
+  /// is spelled. Which one that is, origin is asked; if it does not say, the branch is kept, with an error. `in_use` is
+  /// asked right before. Takes two minutes at most, and keeps nobody else from the repository meanwhile.
+  Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use);
+  /// Removes all that the task's folder holds, and leaves it there, empty; makes it if there is none.
+  Result<void> empty(TaskId task);
   /// Removes the task's folder, whatever it holds; fine if there is none.
   Result<void> remove(TaskId task);
   /// The tasks that have a folder, by id.
@@ -62,11 +77,14 @@ class Worktrees {
   };
 
   Repo* repo_of(const std::string& name);
+  Result<std::string> git(const std::vector<std::string>& words, std::int64_t timeout_s);
   Result<std::string> git(const std::vector<std::string>& words);
+  bool is_branch_name(const std::string& branch);
   Result<void> set_up(Repo& repo, const std::string& origin);
   Result<Worktree> make(Repo& repo, const WorkOrder& order);
   Result<Worktree> follow_origin(Repo& repo, const WorkOrder& order);
   bool has_ref(const Repo& repo, const std::string& ref);
+  Result<void> forget_worktree(TaskId task);
   static std::filesystem::path admin_of(const Repo& repo, TaskId task);
   bool is_whole(const Repo& repo, TaskId task);
 

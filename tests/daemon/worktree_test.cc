@@ -1,12 +1,16 @@
 // Real git on real repositories, small ones.
 #include "daemon/worktree.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <sstream>
 
 namespace pawl {
@@ -203,6 +207,98 @@ TEST_F(WorktreesTest, removed_one_is_gone_and_its_branch_free_again) {
   ASSERT_TRUE(all.remove(TaskId{1}));
   EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
   EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
+}
+
+BranchEnd end_of(Result<BranchEnd> end) {
+  EXPECT_TRUE(end) << end.error().message;
+  return end ? *end : BranchEnd::absent;
+}
+
+bool nobody() {
+  return false;
+}
+
+TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
+  fs::create_directory(folder_ / "data");
+  branch("x/feature", "longer");
+  sh("cd seed && git push -q origin trunk:refs/tags/feature");
+  Worktrees all = worktrees();
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::deleted);
+  sh("git -C origin.git for-each-ref --format='%(refname)' > refs");
+  EXPECT_EQ(text_of(folder_ / "refs"), "refs/heads/trunk\nrefs/heads/x/feature\nrefs/tags/feature\n");
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::absent);
+}
+
+TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  for (const std::string& spelled : {std::string("trunk"), std::string("TRUNK"), std::string("heads/trunk"),
+                                     std::string("refs/heads/trunk"), std::string("origin/trunk")}) {
+    EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", spelled}, nobody)), BranchEnd::is_default) << spelled;
+  }
+  // Which one it is, origin says: what used to be it may go.
+  sh("git -C origin.git symbolic-ref HEAD refs/heads/feature");
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::is_default);
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "trunk"}, nobody)), BranchEnd::deleted);
+}
+
+TEST_F(WorktreesTest, no_branch_is_deleted_where_origin_does_not_say_its_default_one) {
+  fs::create_directory(folder_ / "data");
+  sh("git -C origin.git update-ref --no-deref HEAD trunk");
+  const Result<BranchEnd> end = worktrees().delete_branch({TaskId{1}, "shop", "feature"}, nobody);
+  ASSERT_FALSE(end);
+  EXPECT_NE(end.error().message.find("default branch"), std::string::npos) << end.error().message;
+  sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
+}
+
+TEST_F(WorktreesTest, branch_in_use_is_not_deleted_and_names_that_are_none_are_absent) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, [] { return true; })), BranchEnd::in_use);
+  for (const std::string& name : {std::string(), std::string("--all"), std::string("HEAD"), std::string("a:trunk"),
+                                  std::string("*"), std::string("+feature"), std::string(" feature")}) {
+    EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", name}, nobody)), BranchEnd::absent) << name;
+  }
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "other", "feature"}, nobody)), BranchEnd::absent);
+  sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
+}
+
+TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  // Somebody who accepts connections by the kernel alone, and never says a word.
+  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(silent, 8), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const std::string origin = "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop";
+
+  Worktrees all((folder_ / "data").string(), {{"shop", origin}});
+  auto deletion = std::async(std::launch::async, [&] {
+    return all.delete_branch({TaskId{2}, "shop", "feature"}, nobody);
+  });
+  const int called = ::accept(silent, nullptr, nullptr);
+  ASSERT_GE(called, 0);
+  EXPECT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
+  all.stop();
+  EXPECT_FALSE(deletion.get()) << "and the daemon's end does not wait for it";
+  ::close(called);
+  ::close(silent);
+}
+
+TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  ASSERT_TRUE(all.empty(TaskId{1}));
+  ASSERT_TRUE(all.empty(TaskId{7}));
+  EXPECT_TRUE(fs::is_empty(folder_ / "data/work/task-1"));
+  EXPECT_EQ(all.present(), (std::vector<TaskId>{TaskId{1}, TaskId{7}}));
+  EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
 }
 
 TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
