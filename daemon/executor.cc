@@ -70,7 +70,8 @@ Executor::Impl::Impl(Sequencer& sequencer_, Options options_)
       machine(sequencer_),
       worktrees(options.data_folder, options.origins),
       world(options.data_folder, worktrees, options.boot_id),
-      workers(worker_threads) {}
+      workers(worker_threads),
+      branch_deletions(1) {}
 
 void Executor::Impl::start() {
   read_settings();
@@ -129,6 +130,7 @@ void Executor::Impl::read_settings() {
   const std::lock_guard lock(mutex);
   has_commands = commands;
   reconciler_enabled = settings.reconciler.enabled;
+  stop_enabled = settings.stop.enabled;
   reconciler_interval = seconds(settings.reconciler.interval_s);
 }
 
@@ -167,7 +169,11 @@ bool Executor::Impl::note(const Published& published) {
   } else if (const auto* reaped = record.event_as_JobReaped()) {
     frees = true;
     if (!queued) flagged_jobs.insert(JobId{reaped->job()});
-  } else if (record.event_as_SettingChanged() || record.event_as_PipelineDefined()) {
+  } else if (const auto* set = record.event_as_SettingChanged()) {
+    frees = settings_changed = true;
+    // At once: a cancel in the very next record goes by it.
+    if (set->key()->string_view() == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
+  } else if (record.event_as_PipelineDefined()) {
     frees = settings_changed = true;
   } else if (const auto* exit = record.event_as_RunExited()) {
     const JobId job{exit->job()};
@@ -175,7 +181,10 @@ bool Executor::Impl::note(const Published& published) {
   }
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
-    if (effect.kind == EffectKind::end_group) call_off(JobId{effect.id}, record.event_as_JobReaped());
+    const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
+    if (effect.kind == EffectKind::end_group && !is_left_alone) {
+      call_off(JobId{effect.id}, record.event_as_JobReaped());
+    }
     if (effect.kind != EffectKind::lease_freed) continue;
     ++leases_freed;
     lease_freed.notify_all();
@@ -279,6 +288,7 @@ void Executor::Impl::stop() {
   // Nobody else adds or joins threads any more.
   for (auto& [job, of_job] : running) of_job.thread.join();
   workers.stop();
+  branch_deletions.stop();
 }
 
 }  // namespace pawl

@@ -16,6 +16,7 @@
 #include "daemon/sequencer.h"
 #include "engine/advance.h"
 #include "engine/world.h"
+#include "store/log.h"
 
 namespace pawl {
 
@@ -25,6 +26,7 @@ class Executor {
     std::string data_folder;
     std::string boot_id;                         // of this daemon: its BootStarted is in the log already
     std::map<std::string, std::string> origins;  // repo → where it is cloned from
+    Log& log;                                    // where finished tasks are looked up; outlives the executor
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
   };
@@ -34,7 +36,7 @@ class Executor {
   /// Stops it.
   ~Executor();
 
-  /// Ends what earlier boots left running, and removes the folders of finished tasks; then begins to work. Blocks for
+  /// Ends what earlier boots left running, and cleans up after finished tasks; then begins to work. Blocks for
   /// some stop.kill_after_s at most. Before the listeners open.
   void start();
   /// Ends what runs and joins its threads; what was running is for the next start to recover. Gates and agents are

@@ -124,7 +124,16 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void post_drive(TaskId task, IfDriven if_driven);
   /// A whole pass over the tasks.
   void reconcile_all();
+
+  // executor_cleanup.cc
+
+  /// After a finished task: its folder goes, and of a cancelled one the branch at origin.
   void clean_up(TaskId task);
+  Result<Task> finished_task(TaskId task);
+  /// On the thread for it, which an origin that hangs may keep busy.
+  void delete_branch(const Task& cancelled);
+  bool is_worked_on(const std::string& repo, const std::string& branch);
+  void remove_folder(TaskId task);
 
   // Set once.
 
@@ -134,6 +143,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   Worktrees worktrees;
   RealWorld world;
   Workers workers;
+  Workers branch_deletions;
   std::uint64_t subscription = 0;
   std::thread thread;  // runs run()
 
@@ -161,6 +171,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   bool has_commands = false;  // whether any pipeline has an agent that is run from here
   bool reconciler_enabled = true;
+  bool stop_enabled = true;
   std::chrono::seconds reconciler_interval{0};
   Totals totals;
 };

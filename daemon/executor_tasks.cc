@@ -1,4 +1,4 @@
-// Tasks: driven on where nobody else does it, on request, and cleaned up after (SPEC §7, the reconciler).
+// Tasks: driven on where nobody else does it, and on request (SPEC §7, the reconciler).
 #include <unistd.h>
 
 #include "daemon/executor_impl.h"
@@ -87,12 +87,6 @@ void Executor::Impl::reconcile_all() {
   totals.last_pass_us =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
-}
-
-void Executor::Impl::clean_up(TaskId task) {
-  const Result<void> removed = worktrees.remove(task);
-  if (!removed) warn(removed.error().message);
-  forget_places(options.data_folder, task);
 }
 
 }  // namespace pawl

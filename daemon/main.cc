@@ -134,6 +134,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Executor executor(sequencer, {.data_folder = options.data.string(),
                                 .boot_id = boot_id,
                                 .origins = options.repos,
+                                .log = **log,
                                 .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   executor.start();
   ReaperLoop reaper(sequencer, executor.machine(), executor.world(),

@@ -1,168 +1,8 @@
-// The executor over the real sequencer and a log in memory, with real, short processes. Each wait is for something
-// that the log says, and its bound is only there so that a fault fails instead of hanging.
-#include "daemon/executor.h"
-
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <sstream>
-#include <thread>
-
-#include "daemon/clock.h"
-#include "daemon/pipeline_yaml.h"
-#include "daemon/process_run.h"
-#include "daemon/process_table.h"
-#include "daemon/run_lock.h"
-#include "daemon/startup.h"
-#include "schema/limits.h"
-#include "store/memory_log.h"
-#include "store/open.h"
+// What the executor does with jobs and tasks, from their first stage to their last.
+#include "tests/daemon/executor_stage.h"
 
 namespace pawl {
 namespace {
-
-namespace fs = std::filesystem;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-using std::chrono::steady_clock;
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-bool comes_true(const std::function<bool()>& condition) {
-  const auto bound = steady_clock::now() + seconds(120);
-  while (!condition()) {
-    if (steady_clock::now() > bound) return false;
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return true;
-}
-
-class ExecutorTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "/pawl-exec-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    fs::create_directory(folder_ / "data");
-    disk_ = MemoryLog().disk();
-    boot();
-    set("stop.kill_after_s", 1);
-  }
-  void TearDown() override {
-    shut_down();
-    for (const RunNote& note : noted_runs(data())) end_run(data(), note.run, {EndOrder::First::kill, seconds(60)});
-    fs::remove_all(folder_);
-  }
-
-  std::string data() const { return (folder_ / "data").string(); }
-  fs::path at(const std::string& name) const { return folder_ / name; }
-  Asker asker(const std::string& actor) const { return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}}; }
-
-  /// Begins from what the log holds, as the daemon does, but for the executor.
-  void boot() {
-    log_ = std::move(MemoryLog::open(disk_)).value();
-    Opened opened = open_state(*log_).value();
-    clock_ = std::make_unique<Clock>(opened.state.last_time, Clock::system_sources());
-    Sequencer::Options options{.batch_records_max = limits::batch_records_max,
-                               .batch_bytes_max = limits::batch_bytes_max,
-                               .now = [this] { return clock_->now(); }};
-    sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
-    sequencer_->start();
-    boot_id_ = fresh_boot_id();
-    ASSERT_TRUE(start_boot(*sequencer_, boot_id_, "test"));
-  }
-  void execute() {
-    executor_ = std::make_unique<Executor>(
-        *sequencer_, Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .warn = {}});
-    executor_->start();
-  }
-  void shut_down() {
-    executor_.reset();
-    if (sequencer_) sequencer_->stop();
-    sequencer_.reset();
-  }
-
-  template <class Event>
-  Decision tell(const Event& event, const std::string& actor = "operator") {
-    return sequencer_->propose(propose_group(asker(actor), event));
-  }
-  void set(const std::string& key, std::int64_t number) {
-    fb::SettingChangedT event;
-    event.key = key;
-    event.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue(number)));
-    ASSERT_EQ(tell(event).outcome, Outcome::accepted);
-  }
-  /// `$1` in a command is the test's folder.
-  void define(std::string yaml) {
-    for (std::size_t at = yaml.find("$1"); at != std::string::npos; at = yaml.find("$1", at)) {
-      yaml.replace(at, 2, folder_.string());
-    }
-    const Result<Pipeline> pipeline = parse_pipeline(yaml, "test", "/");
-    ASSERT_TRUE(pipeline) << pipeline.error().message;
-    ASSERT_EQ(tell(pipeline_event(*pipeline)).outcome, Outcome::accepted);
-  }
-  TaskId submit(const std::string& work_item = "W-1") {
-    fb::TaskCreatedT event;
-    event.work_item = work_item;
-    event.repo = "shop";
-    event.branch = "feature";
-    event.pipeline = "test";
-    const Decision decision = tell(event);
-    EXPECT_EQ(decision.outcome, Outcome::accepted) << decision.detail;
-    for (const Effect& effect : decision.effects) {
-      if (effect.kind == EffectKind::task) return TaskId{effect.id};
-    }
-    return TaskId{0};
-  }
-
-  std::optional<Task> task(TaskId id) {
-    return sequencer_->ask([id](const State& state) {
-      const Task* row = state.tasks.find(id);
-      return row ? std::optional(*row) : std::nullopt;
-    });
-  }
-  std::optional<Job> job(std::uint64_t id) {
-    return sequencer_->ask([id](const State& state) {
-      const Job* row = state.jobs.find(JobId{id});
-      return row ? std::optional(*row) : std::nullopt;
-    });
-  }
-  bool reaches(TaskId id, const std::string& stage) {
-    return comes_true([&] {
-      const auto row = task(id);
-      return row ? row->stage == stage : is_terminal(stage);
-    });
-  }
-  /// The records of a type and outcome, as many as the log has.
-  std::size_t count(fb::Event type, Outcome outcome = Outcome::accepted) {
-    std::size_t found = 0;
-    EXPECT_TRUE(log_->read(Seq{1}, [&](RecordBytes bytes) {
-      const fb::Record& record = *fb::GetRecord(bytes.data());
-      if (record.event_type() == type && record.stamp()->outcome() == static_cast<std::uint16_t>(outcome)) ++found;
-      return true;
-    }));
-    return found;
-  }
-
-  fs::path folder_;
-  std::shared_ptr<MemoryDisk> disk_;
-  std::unique_ptr<MemoryLog> log_;
-  std::unique_ptr<Clock> clock_;
-  std::unique_ptr<Sequencer> sequencer_;
-  std::unique_ptr<Executor> executor_;
-  std::string boot_id_;
-};
 
 constexpr const char* whole_way = R"(name: test
 agents:
@@ -313,10 +153,7 @@ TEST_F(ExecutorTest, cancel_ends_the_agent_and_then_the_task) {
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
-  fb::CancelRequestedT cancel;
-  cancel.task = raw(id);
-  cancel.reason = "not wanted";
-  ASSERT_EQ(tell(cancel).outcome, Outcome::accepted);
+  cancel(id);
   ASSERT_TRUE(reaches(id, "cancelled"));
   EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
   EXPECT_EQ(count(fb::Event::TaskCancelled), 1u);
@@ -538,9 +375,7 @@ stages:
 TEST_F(ExecutorTest, folders_of_finished_tasks_are_removed_at_the_start) {
   define(sleeper);
   const TaskId id = submit();
-  fb::CancelRequestedT cancel;
-  cancel.task = raw(id);
-  ASSERT_EQ(tell(cancel).outcome, Outcome::accepted);
+  cancel(id);
   fs::create_directories(at("data/work/task-1/deep"));
   fs::create_directories(at("data/work/task-77"));  // never given out: not ours to remove
   execute();
