@@ -1,6 +1,7 @@
 #include "engine/invariants.h"
 
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "engine/reconciler.h"
@@ -8,8 +9,19 @@
 namespace pawl {
 namespace {
 
-void find(Findings& findings, int invariant, std::string what) {
-  findings.push_back({.kind = Finding::Kind::violation, .seq = {}, .invariant = invariant, .what = std::move(what)});
+/// What a finding is about, and what is known of how it came about.
+struct About {
+  TaskId task{0};
+  std::vector<Seq> led_by = {};
+};
+
+void find(Findings& findings, int invariant, std::string what, About about = {}) {
+  findings.push_back({.kind = Finding::Kind::violation,
+                      .seq = {},
+                      .invariant = invariant,
+                      .what = std::move(what),
+                      .task = about.task,
+                      .led_by = std::move(about.led_by)});
 }
 
 std::string label(TaskId id) {
@@ -44,54 +56,142 @@ JobId ended_job(const fb::Record& record) {
 
 }  // namespace
 
-Snapshot snapshot_of(const State& state) {
-  Snapshot snapshot{.tasks = state.tasks.rows(),
-                    .pipelines = {},
-                    .jobs = state.jobs.rows(),
-                    .leases = state.leases.rows(),
-                    .digest = state.digest()};
-  for (const auto& [id, task] : snapshot.tasks) {
-    snapshot.pipelines[id] = state.pipelines.find(task.pipeline)->definition;
+std::string_view name(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::violation:
+      return "violation";
+    case Finding::Kind::divergence:
+      return "divergence";
+    case Finding::Kind::unchecked:
+      return "unchecked";
+    case Finding::Kind::double_effect:
+      return "double_effect";
+    case Finding::Kind::contradiction:
+      return "contradiction";
+    case Finding::Kind::reaped_alive:
+      return "reaped_alive";
+    case Finding::Kind::double_entry:
+      return "double_entry";
+    case Finding::Kind::time_backwards:
+      return "time_backwards";
+    case Finding::Kind::gap:
+      return "gap";
   }
+  return "?";
+}
+
+Snapshot snapshot_of(const State& state) {
+  return {
+      .tasks = state.tasks.rows(), .jobs = state.jobs.rows(), .leases = state.leases.rows(), .digest = state.digest()};
+}
+
+Snapshot touched_rows(const State& state, std::uint64_t digest_before) {
+  Snapshot snapshot;
+  snapshot.digest = digest_before;
+  snapshot.whole = false;
+  const auto copy_to = [](auto& rows, auto& fresh) {
+    return [&rows, &fresh](const auto& key, const auto* before) {
+      if (before) {
+        rows.emplace(key, *before);
+      } else {
+        fresh.insert(key);
+      }
+    };
+  };
+  state.tasks.touched(copy_to(snapshot.tasks, snapshot.new_tasks));
+  state.jobs.touched(copy_to(snapshot.jobs, snapshot.new_jobs));
+  state.leases.touched(copy_to(snapshot.leases, snapshot.new_leases));
   return snapshot;
 }
 
+namespace {
+
+/// The row as it was before the record; null if there was none.
+template <class Key, class Row>
+const Row* row_before(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+                      const Table<Key, Row>& after, const Key& key) {
+  const auto found = rows.find(key);
+  if (found != rows.end()) return &found->second;
+  return before.whole || fresh.contains(key) ? nullptr : after.find(key);
+}
+const Task* task_before(const Passage& passage, TaskId id) {
+  return row_before(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, id);
+}
+const Job* job_before(const Passage& passage, JobId id) {
+  return row_before(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, id);
+}
+const Lease* lease_before(const Passage& passage, const std::string& key) {
+  return row_before(passage.before, passage.before.leases, passage.before.new_leases, passage.after.leases, key);
+}
+
+/// Calls `each` for every row as it is after the record, or, where only those are known, for the touched ones.
+template <class Key, class Row, class Each>
+void for_rows(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+              const Table<Key, Row>& after, Each each) {
+  if (before.whole) {
+    for (const auto& [key, row] : after.rows()) each(row);
+    return;
+  }
+  const auto if_there = [&](const Key& key) {
+    if (const Row* row = after.find(key)) each(*row);
+  };
+  for (const auto& [key, row] : rows) if_there(key);
+  for (const Key& key : fresh) if_there(key);
+}
+template <class Each>
+void for_tasks(const Passage& passage, Each each) {
+  for_rows(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, each);
+}
+template <class Each>
+void for_jobs(const Passage& passage, Each each) {
+  for_rows(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, each);
+}
+
+}  // namespace
+
 void check_versions(const Passage& passage, Findings& findings) {
   const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
-  for (const auto& [id, task] : passage.after.tasks.rows()) {
-    const auto was = passage.before.tasks.find(id);
-    if (was == passage.before.tasks.end()) {
+  for_tasks(passage, [&](const Task& task) {
+    const Task* was = task_before(passage, task.id);
+    if (!was) {
       if (task.version != Version{1}) {
-        find(findings, 1, label(id) + ": begins with version " + std::to_string(raw(task.version)));
+        find(findings, 1, label(task.id) + ": begins with version " + std::to_string(raw(task.version)),
+             {.task = task.id});
       }
-      continue;
+      return;
     }
-    const std::uint64_t grown = raw(task.version) - raw(was->second.version);
-    if (grown != (id == moved ? 1u : 0u)) {
+    const About about{.task = task.id, .led_by = {was->last.seq}};
+    const std::uint64_t grown = raw(task.version) - raw(was->version);
+    if (grown != (task.id == moved ? 1u : 0u)) {
       find(findings, 1,
-           label(id) + ": version " + std::to_string(raw(was->second.version)) + " became " +
-               std::to_string(raw(task.version)));
+           label(task.id) + ": version " + std::to_string(raw(was->version)) + " became " +
+               std::to_string(raw(task.version)),
+           about);
     }
-    if (id != moved && task.stage != was->second.stage) {
-      find(findings, 1, label(id) + ": came from '" + was->second.stage + "' to '" + task.stage + "' by no transition");
+    if (task.id != moved && task.stage != was->stage) {
+      find(findings, 1, label(task.id) + ": came from '" + was->stage + "' to '" + task.stage + "' by no transition",
+           about);
     }
-  }
+  });
 }
 
 void check_terminal(const Passage& passage, Findings& findings) {
   for (const auto& [id, was] : passage.before.tasks) {
     if (!is_terminal(was.stage)) continue;
     const Task* task = passage.after.tasks.find(id);
-    if (!task || task->stage != was.stage) find(findings, 2, label(id) + ": left '" + was.stage + "'");
-  }
-  for (const auto& [id, job] : passage.after.jobs.rows()) {
-    const auto task = passage.before.tasks.find(job.task);
-    if (!is_open(job) || task == passage.before.tasks.end() || !is_terminal(task->second.stage)) continue;
-    const auto was = passage.before.jobs.find(id);
-    if (was == passage.before.jobs.end() || was->second.status != job.status) {
-      find(findings, 2, label(id) + ": revived, though " + label(job.task) + " is '" + task->second.stage + "'");
+    if (!task || task->stage != was.stage) {
+      find(findings, 2, label(id) + ": left '" + was.stage + "'", {.task = id, .led_by = {was.last.seq}});
     }
   }
+  for_jobs(passage, [&](const Job& job) {
+    const Task* task = task_before(passage, job.task);
+    if (!is_open(job) || !task || !is_terminal(task->stage)) return;
+    const Job* was = job_before(passage, job.id);
+    if (!was || was->status != job.status) {
+      find(findings, 2, label(job.id) + ": revived, though " + label(job.task) + " is '" + task->stage + "'",
+           {.task = job.task, .led_by = {task->last.seq}});
+    }
+  });
 }
 
 void check_holders(const State& state, Findings& findings) {
@@ -102,15 +202,19 @@ void check_holders(const State& state, Findings& findings) {
   std::set<Token> tokens;
   for (const auto& [key, lease] : state.leases.rows()) {
     if (is_stale(lease.owner.boot_id)) {
-      find(findings, 3, "lease '" + key + "': its holder's boot " + lease.owner.boot_id + " is stale");
+      find(findings, 3, "lease '" + key + "': its holder's boot " + lease.owner.boot_id + " is stale",
+           {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
     }
     if (!tokens.insert(lease.token).second) {
-      find(findings, 3, "lease '" + key + "': its token " + std::to_string(raw(lease.token)) + " is another's as well");
+      find(findings, 3, "lease '" + key + "': its token " + std::to_string(raw(lease.token)) + " is another's as well",
+           {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
     }
   }
   for (const JobId id : state.indexes.running) {
     const Job& job = *state.jobs.find(id);
-    if (!job.run || is_stale(job.run->owner.boot_id)) find(findings, 3, label(id) + ": runs under a stale boot");
+    if (!job.run || is_stale(job.run->owner.boot_id)) {
+      find(findings, 3, label(id) + ": runs under a stale boot", {.task = job.task});
+    }
   }
 }
 
@@ -118,20 +222,23 @@ void check_guarded_crossing(const Passage& passage, Findings& findings) {
   const auto* transition = passage.record.event_as_StageTransition();
   if (!passage.accepted || !transition) return;
   const TaskId id{transition->task()};
-  const Task& was = passage.before.tasks.at(id);
-  const Stage* stage = passage.before.pipelines.at(id)->stage(was.stage);
+  const Task& was = *task_before(passage, id);
+  const Stage* stage = passage.after.stage_of(was);
   if (!stage || !stage->guarded() || stage->to != transition->to()->string_view()) return;
   if (passage.unchecked) {
     findings.push_back({.kind = Finding::Kind::unchecked,
                         .seq = {},
                         .invariant = 4,
-                        .what = label(id) + ": crossed the guarded edge to '" + stage->to + "' unchecked"});
+                        .what = label(id) + ": crossed the guarded edge to '" + stage->to + "' unchecked",
+                        .task = id});
     return;
   }
-  const auto lease = passage.before.leases.find(task_key(id));
-  if (lease == passage.before.leases.end() || !transition->token() ||
-      Token{*transition->token()} != lease->second.token) {
-    find(findings, 4, label(id) + ": crossed the guarded edge to '" + stage->to + "' without the token then held");
+  const Lease* lease = lease_before(passage, task_key(id));
+  if (!lease || !transition->token() || Token{*transition->token()} != lease->token) {
+    About about{.task = id, .led_by = {was.last.seq}};
+    if (lease) about.led_by.push_back(Seq{raw(lease->token)});
+    find(findings, 4, label(id) + ": crossed the guarded edge to '" + stage->to + "' without the token then held",
+         about);
   }
 }
 
@@ -144,24 +251,24 @@ void check_job(const Passage& passage, const Job& was, const Job& job, Findings&
   const std::string status =
       label(job.id) + ": from " + fb::EnumNameJobStatus(was.status) + " to " + fb::EnumNameJobStatus(job.status);
   if (job.attempts != was.attempts + (claimed ? 1 : 0)) {
-    find(
-        findings, 5,
-        label(job.id) + ": attempts went from " + std::to_string(was.attempts) + " to " + std::to_string(job.attempts));
+    find(findings, 5,
+         label(job.id) + ": attempts went from " + std::to_string(was.attempts) + " to " + std::to_string(job.attempts),
+         {.task = job.task});
   }
   switch (was.status) {
     case JobStatus::queued:
       if (claimed ? job.status != JobStatus::running
                   : job.status != JobStatus::queued && job.status != JobStatus::cancelled) {
-        find(findings, 5, status);
+        find(findings, 5, status, {.task = job.task});
       }
       break;
     case JobStatus::running:
-      if (ended == (job.status == JobStatus::running)) find(findings, 5, status);
+      if (ended == (job.status == JobStatus::running)) find(findings, 5, status, {.task = job.task});
       break;
     case JobStatus::done:
     case JobStatus::failed:
     case JobStatus::cancelled:
-      if (job.status != was.status) find(findings, 5, status);
+      if (job.status != was.status) find(findings, 5, status, {.task = job.task});
       break;
   }
 }
@@ -169,45 +276,54 @@ void check_job(const Passage& passage, const Job& was, const Job& job, Findings&
 }  // namespace
 
 void check_jobs(const Passage& passage, Findings& findings) {
-  for (const auto& [id, job] : passage.after.jobs.rows()) {
-    const auto was = passage.before.jobs.find(id);
-    if (was != passage.before.jobs.end()) {
-      check_job(passage, was->second, job, findings);
+  for_jobs(passage, [&](const Job& job) {
+    const Job* was = job_before(passage, job.id);
+    if (was) {
+      check_job(passage, *was, job, findings);
     } else if (job.status != JobStatus::queued || job.attempts != 0) {
-      find(findings, 5, label(id) + ": begins otherwise than queued");
+      find(findings, 5, label(job.id) + ": begins otherwise than queued", {.task = job.task});
     }
     if (job.interruptions > job.attempts || job.attempts - job.interruptions > job.max_attempts) {
       find(findings, 5,
-           label(id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(job.interruptions) +
-               " interruptions, of " + std::to_string(job.max_attempts));
+           label(job.id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(job.interruptions) +
+               " interruptions, of " + std::to_string(job.max_attempts),
+           {.task = job.task});
     }
-  }
+  });
 }
 
 void check_steps(const Passage& passage, Findings& findings) {
-  for (const auto& [id, task] : passage.after.tasks.rows()) {
-    std::size_t open = 0;
-    std::set<std::tuple<Version, std::string, std::string>> places;
+  for_tasks(passage, [&](const Task& task) {
+    std::vector<Seq> open;
+    std::map<std::tuple<Version, std::string, std::string>, Seq> places;
     for (const StepRow& step : task.steps) {
-      if (step.state == StepState::started) ++open;
-      if (!places.insert({step.version, step.to, step.step}).second) {
-        find(findings, 6, label(id) + ": " + label(step) + " stands twice in the journal");
+      if (step.state == StepState::started) open.push_back(step.started);
+      const auto [place, is_first] = places.insert({{step.version, step.to, step.step}, step.started});
+      if (!is_first) {
+        find(findings, 6, label(task.id) + ": " + label(step) + " stands twice in the journal",
+             {.task = task.id, .led_by = {place->second}});
       }
     }
-    if (open > 1) find(findings, 6, label(id) + ": " + std::to_string(open) + " steps are started and unsettled");
+    if (open.size() > 1) {
+      find(findings, 6, label(task.id) + ": " + std::to_string(open.size()) + " steps are started and unsettled",
+           {.task = task.id, .led_by = open});
+    }
 
-    const auto was = passage.before.tasks.find(id);
-    if (was == passage.before.tasks.end()) continue;
-    for (const StepRow& step : was->second.steps) {
+    const Task* was = task_before(passage, task.id);
+    if (!was) return;
+    for (const StepRow& step : was->steps) {
       if (!step.irreversible || step.state != StepState::done) continue;
       bool stands = false;
       for (const StepRow& now : task.steps) {
         stands = stands || (now.version == step.version && now.to == step.to && now.step == step.step &&
                             now.started == step.started && now.state == StepState::done);
       }
-      if (!stands) find(findings, 6, label(id) + ": " + label(step) + " was done, and is no longer");
+      if (!stands) {
+        find(findings, 6, label(task.id) + ": " + label(step) + " was done, and is no longer",
+             {.task = task.id, .led_by = {step.started}});
+      }
     }
-  }
+  });
 }
 
 void check_uniqueness(const State& state, Findings& findings) {
@@ -215,7 +331,8 @@ void check_uniqueness(const State& state, Findings& findings) {
   for (const auto& [id, task] : state.tasks.rows()) {
     if (is_terminal(task.stage)) continue;
     if (!live.insert({task.repo, task.work_item}).second) {
-      find(findings, 7, label(id) + ": another live task has '" + task.repo + "' and '" + task.work_item + "'");
+      find(findings, 7, label(id) + ": another live task has '" + task.repo + "' and '" + task.work_item + "'",
+           {.task = id});
     }
   }
   std::set<std::pair<TaskId, Version>> open;
@@ -223,7 +340,8 @@ void check_uniqueness(const State& state, Findings& findings) {
     if (is_open(job) && !open.insert({job.task, job.version}).second) {
       find(findings, 7,
            label(id) + ": another job of version " + std::to_string(raw(job.version)) + " of " + label(job.task) +
-               " is queued or running");
+               " is queued or running",
+           {.task = job.task});
     }
   }
 }
@@ -236,40 +354,61 @@ void check_refusal(const Passage& passage, Findings& findings) {
 
 void check_committed_crossing(const Passage& passage, Findings& findings) {
   const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
-  const auto was = passage.before.tasks.find(moved);
-  if (was == passage.before.tasks.end() || !is_committed(was->second)) return;
+  const Task* was = task_before(passage, moved);
+  if (!was || !is_committed(*was)) return;
   const auto* transition = passage.record.event_as_StageTransition();
-  if (transition && transition->to()->string_view() == committed_to(was->second)) return;
-  const std::string what = label(moved) + ": left '" + was->second.stage + "' while its crossing to '" +
-                           std::string(committed_to(was->second)) + "' was committed";
+  if (transition && transition->to()->string_view() == committed_to(*was)) return;
+  const std::string what = label(moved) + ": left '" + was->stage + "' while its crossing to '" +
+                           std::string(committed_to(*was)) + "' was committed";
+  std::vector<Seq> led_by = {was->last.seq};
+  for (const StepRow& step : was->steps) {
+    if (step.irreversible && step.version == was->version) led_by.push_back(step.started);
+  }
   findings.push_back({.kind = passage.unchecked ? Finding::Kind::unchecked : Finding::Kind::violation,
                       .seq = {},
                       .invariant = 9,
-                      .what = what});
+                      .what = what,
+                      .task = moved,
+                      .led_by = std::move(led_by)});
 }
 
-void check_nothing_lost(const State& state, Findings& findings) {
-  for (const auto& [id, task] : state.tasks.rows()) {
-    if (is_terminal(task.stage)) {
-      for (auto at = state.indexes.jobs_of_task.lower_bound({id, JobId{0}});
-           at != state.indexes.jobs_of_task.end() && at->first == id; ++at) {
-        if (state.jobs.find(at->second)->status != JobStatus::queued) continue;
-        find(findings, 10, label(at->second) + ": still queued, though " + label(id) + " is '" + task.stage + "'");
-      }
-      continue;
+namespace {
+
+void check_kept(const State& state, const Task& task, Findings& findings) {
+  const TaskId id = task.id;
+  const About about{.task = id, .led_by = {task.last.seq}};
+  if (is_terminal(task.stage)) {
+    for (auto at = state.indexes.jobs_of_task.lower_bound({id, JobId{0}});
+         at != state.indexes.jobs_of_task.end() && at->first == id; ++at) {
+      if (state.jobs.find(at->second)->status != JobStatus::queued) continue;
+      find(findings, 10, label(at->second) + ": still queued, though " + label(id) + " is '" + task.stage + "'", about);
     }
-    const bool running = state.running_job(id) != nullptr;
-    const bool cancel_waits = state.lease(task_key(id)) || running || is_committed(task);
-    if (!task.cancel_requested.empty() && !cancel_waits) {
-      find(findings, 10, label(id) + ": nothing stands in the way of its cancellation, and it is not cancelled");
-    }
-    if (!task.blocked.empty() || state.open_job(task)) continue;
-    if (!task.cancel_requested.empty() && !is_committed(task)) continue;  // It waits, as was just checked.
-    // Driven by the reconciler, once no live owner holds it.
-    if (reconcile_move(*view_of(state, id), false) == ReconcileMove::none) {
-      find(findings, 10, label(id) + ": has no queued or running job of its version, and nobody drives it");
-    }
+    return;
   }
+  const bool running = state.running_job(id) != nullptr;
+  const bool held = state.lease(task_key(id)) != nullptr;
+  const bool cancel_waits = held || running || is_committed(task);
+  if (!task.cancel_requested.empty() && !cancel_waits) {
+    find(findings, 10, label(id) + ": nothing stands in the way of its cancellation, and it is not cancelled", about);
+  }
+  if (!task.blocked.empty() || state.open_job(task)) return;
+  if (!task.cancel_requested.empty() && !is_committed(task)) return;  // It waits, as was just checked.
+  // Driven by the reconciler, once no live owner holds it.
+  if (reconcile_move(*view_of(state, id), false) == ReconcileMove::none) {
+    find(findings, 10, label(id) + ": has no queued or running job of its version, and nobody drives it", about);
+  } else if (!state.settings().reconciler.enabled && !held) {
+    find(findings, 10,
+         label(id) +
+             ": has no queued or running job of its version, and the reconciler, which would drive it, is "
+             "switched off",
+         about);
+  }
+}
+
+}  // namespace
+
+void check_nothing_lost(const State& state, Findings& findings) {
+  for (const auto& [id, task] : state.tasks.rows()) check_kept(state, task, findings);
 }
 
 namespace {
@@ -281,22 +420,51 @@ SettingsToCome settings_to_come(std::span<const fb::Record* const> group, std::s
   return SettingsToCome::none;
 }
 
+/// Whether a work item or an open job is there that was not before: only then can one be there twice.
+bool may_double(const Passage& passage) {
+  bool found = false;
+  for_tasks(passage, [&](const Task& task) {
+    const Task* was = task_before(passage, task.id);
+    found = found || !was || is_terminal(was->stage) != is_terminal(task.stage) || was->repo != task.repo ||
+            was->work_item != task.work_item;
+  });
+  for_jobs(passage, [&](const Job& job) {
+    const Job* was = job_before(passage, job.id);
+    found = found || !was || is_open(*was) != is_open(job) || was->task != job.task || was->version != job.version;
+  });
+  return found;
+}
+
 void check_passage(const Passage& passage, Findings& findings) {
   check_versions(passage, findings);
   check_terminal(passage, findings);
   check_guarded_crossing(passage, findings);
   check_jobs(passage, findings);
   check_steps(passage, findings);
-  check_uniqueness(passage.after, findings);
+  if (may_double(passage)) check_uniqueness(passage.after, findings);
   check_refusal(passage, findings);
   check_committed_crossing(passage, findings);
 }
 
+/// The tasks that the end of a group has to look at: those of which it changed something.
+void note_touched(const Snapshot& before, const State& after, std::set<TaskId>& tasks) {
+  for (const auto& [id, task] : before.tasks) tasks.insert(id);
+  tasks.insert(before.new_tasks.begin(), before.new_tasks.end());
+  for (const auto& [id, job] : before.jobs) tasks.insert(job.task);
+  for (const JobId id : before.new_jobs) {
+    if (const Job* job = after.jobs.find(id)) tasks.insert(job->task);
+  }
+  for (const auto& [key, lease] : before.leases) tasks.insert(task_of_key(key).value_or(TaskId{0}));
+}
+
 /// Applies one record and checks what came of it.
-Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, Findings& findings) {
-  const Snapshot before = snapshot_of(state);
+Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, std::set<TaskId>& touched,
+                     Findings& findings) {
+  const std::uint64_t digest = state.digest();
   Applied applied = apply(state, record, to_come);
+  const Snapshot before = touched_rows(state, digest);
   state.settle();
+  note_touched(before, state, touched);
   check_passage({.before = before,
                  .after = state,
                  .record = record,
@@ -309,13 +477,28 @@ Applied check_record(State& state, const fb::Record& record, SettingsToCome to_c
 void compare(const fb::Record& record, const Applied& applied, std::uint64_t digest, Findings& findings) {
   const fb::Stamp& stamp = *record.stamp();
   const auto differs = [&](const std::string& what) {
-    find(findings, 0, "the rules give another " + what + " than the record has");
+    findings.push_back({.kind = Finding::Kind::divergence,
+                        .seq = {},
+                        .invariant = 0,
+                        .what = "the rules give another " + what + " than the record has"});
   };
   if (stamp.outcome() != static_cast<std::uint16_t>(applied.outcome)) {
     differs("outcome (" + std::string(name(applied.outcome)) + ")");
   }
   if (stamp.unchecked() != applied.unchecked) differs("mark `unchecked`");
   if (stamp.digest() != digest) differs("digest");
+}
+
+/// What holds at the end of every group.
+void check_end(const State& state, const std::set<TaskId>& touched, bool settings_changed, Findings& findings) {
+  check_holders(state, findings);
+  if (settings_changed) {
+    check_nothing_lost(state, findings);
+    return;
+  }
+  for (const TaskId id : touched) {
+    if (const Task* task = state.tasks.find(id)) check_kept(state, *task, findings);
+  }
 }
 
 }  // namespace
@@ -329,11 +512,14 @@ Findings check_group(State& state, std::span<const fb::Record* const> group) {
   const std::uint64_t digest_before = state.digest();
   std::vector<Applied> applied;
   std::vector<std::uint64_t> digests;
+  std::set<TaskId> touched;
   bool refused = false;
+  bool settings_changed = false;
   for (std::size_t i = 0; i < group.size() && !refused; ++i) {
     const std::size_t first = findings.size();
-    applied.push_back(check_record(state, *group[i], settings_to_come(group, i), findings));
+    applied.push_back(check_record(state, *group[i], settings_to_come(group, i), touched, findings));
     refused = applied.back().outcome != Outcome::accepted;
+    settings_changed = settings_changed || group[i]->event_type() == fb::Event::SettingChanged;
     digests.push_back(state.digest());
     date_from(first, *group[i]);
   }
@@ -358,8 +544,7 @@ Findings check_group(State& state, std::span<const fb::Record* const> group) {
   }
   const std::size_t first = findings.size();
   if (state.digest() != digests.back()) find(findings, 8, "a refused group left another digest than it found");
-  check_holders(state, findings);
-  check_nothing_lost(state, findings);
+  check_end(state, touched, settings_changed, findings);
   if (!refused) state.archive_finished();
   if (state.digest() != digests.back()) find(findings, 8, "archiving changed the digest");
   date_from(first, *group.back());

@@ -63,6 +63,15 @@ class Table {
     }
   }
 
+  /// Calls `each(key, before)` for each row touched since the last settle(); null where there was none. Beforehand:
+  /// settle() forgets what the record touched.
+  template <class Each>
+  void touched(Each each) const {
+    for (std::size_t i = settled_; i < saved_.size(); ++i) {
+      each(saved_[i].key, saved_[i].before ? &*saved_[i].before : nullptr);
+    }
+  }
+
   /// Takes back every change since the last keep(), the latest first, with `changed(after, before)` for each.
   /// Requires: settle() was called after the last change.
   template <class Changed>

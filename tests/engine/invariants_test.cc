@@ -245,6 +245,19 @@ TEST_F(Invariants, 10_no_job_waits_for_a_task_that_has_ended) {
   EXPECT_EQ(found(check_nothing_lost, state), "10: job 1: still queued, though task 1 is 'done'\n");
 }
 
+TEST_F(Invariants, 10_a_task_without_a_job_needs_a_reconciler) {
+  const TaskId id = create("deploy");
+  EXPECT_EQ(found(check_nothing_lost, state), "") << "its stage has no agent, and the reconciler drives it";
+  tamper([](State& each) {
+    each.settings_changed.load("reconciler.enabled", {.key = "reconciler.enabled", .value = SettingValue(false)});
+  });
+  EXPECT_EQ(found(check_nothing_lost, state),
+            "10: task 1: has no queued or running job of its version, and the reconciler, which would drive it, is "
+            "switched off\n");
+  lease(id);
+  EXPECT_EQ(found(check_nothing_lost, state), "") << "somebody is at it";
+}
+
 TEST_F(Invariants, are_all_asked_of_a_group_as_it_is_applied) {
   const TaskId id = create();
   State anew;
