@@ -95,6 +95,7 @@ extern const Command lock_command;
 // On a data folder or an exported log.
 extern const Command export_command;
 extern const Command replay_command;
+extern const Command check_command;
 extern const Command backup_command;
 
 }  // namespace pawl
