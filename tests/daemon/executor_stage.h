@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -79,7 +80,7 @@ class ExecutorTest : public testing::Test {
     clock_ = std::make_unique<Clock>(opened.state.last_time, Clock::system_sources());
     Sequencer::Options options{.batch_records_max = limits::batch_records_max,
                                .batch_bytes_max = limits::batch_bytes_max,
-                               .now = [this] { return clock_->now(); }};
+                               .now = [this] { return plus_s(clock_->now(), ahead_s_); }};
     sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
     sequencer_->start();
     boot_id_ = fresh_boot_id();
@@ -183,6 +184,7 @@ class ExecutorTest : public testing::Test {
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<MemoryLog> log_;
   std::unique_ptr<Clock> clock_;
+  std::atomic<std::int64_t> ahead_s_{0};  // of the clock: so nobody waits for a time-out
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Executor> executor_;
   std::string boot_id_;

@@ -262,6 +262,47 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   EXPECT_EQ(create("W-2").status, 201);
 }
 
+TEST_F(Routes, reaper_that_does_not_come_round_is_not_ready) {
+  reaper.since_pass_s = 2 * 60;
+  EXPECT_EQ(get("/readyz").status, 200) << "twice its bound is still within it";
+  reaper.since_pass_s = 2 * 60 + 1;
+  const Answer stalled = get("/readyz");
+  EXPECT_EQ(stalled.status, 503);
+  EXPECT_EQ(stalled.at("/reason"), "\"reaper_stalled\"");
+  EXPECT_EQ(stalled.at("/reaper_age_s"), "121");
+  reaper.since_pass_s = 0;
+  reaper.oldest_past_ceiling_s = 5401;
+  EXPECT_EQ(get("/readyz").at("/reason"), "\"job_past_ceiling\"");
+  post("/v1/settings", R"({"reaper.enabled":false})");
+  EXPECT_EQ(get("/readyz").status, 200) << "nobody waits for a reaper that was switched off";
+}
+
+TEST_F(Routes, reaper_runs_when_asked_and_tells_what_it_did) {
+  reaper_pass = {.jobs = 7, .reaped = 1, .finishing = 2, .deferred = 3, .leases_reclaimed = 4, .troubles = 5};
+  const Answer ran = post("/v1/reaper/run", "{}");
+  EXPECT_EQ(ran.status, 200);
+  EXPECT_EQ(ran.at("/pass"), R"({"jobs":7,"reaped":1,"finishing":2,"deferred":3,"leases_reclaimed":4,"troubles":5})");
+  EXPECT_EQ(post("/v1/reaper/run", R"({"when":"now"})").status, 400);
+  reaper = {.passes = 9, .defers = 8, .troubles = 6, .last_pass = TimeUs{1'767'225'600 * us_per_s}};
+  const Answer queue = get("/queue");
+  EXPECT_EQ(queue.at("/reaper/last_run_ts"), "\"2026-01-01T00:00:00.000000Z\"");
+  EXPECT_EQ(queue.at("/reaper/finalizer_defers_total"), "8");
+  EXPECT_EQ(queue.at("/reaper/passes_total"), "9");
+  EXPECT_EQ(queue.at("/reaper/troubles_total"), "6");
+  EXPECT_EQ(queue.at("/transition_lease/defers_total"), "10") << "the reconciler's two among them";
+}
+
+TEST_F(Routes, finalizer_owns_what_has_exited_while_its_lease_is_held) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]");
+  lease("task:1", "w");
+  EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]") << "it still runs";
+  post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})");
+  EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[1]");
+}
+
 TEST_F(Routes, sixteen_race_for_one_transition_and_one_wins) {
   for (int round = 1; round <= 20; ++round) {
     create("W-" + std::to_string(round));

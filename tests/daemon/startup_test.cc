@@ -9,6 +9,9 @@
 
 #include "daemon/clock.h"
 #include "daemon/options.h"
+#include "engine/reaper.h"
+#include "tools/direct_machine.h"
+#include "tools/scripted_world.h"
 
 namespace pawl {
 namespace {
@@ -126,6 +129,55 @@ TEST(Clock, catches_up_with_a_wall_clock_that_is_a_little_ahead_and_stays_there)
     clock.now();
   }
   EXPECT_EQ(clock.now().us, hand.wall);
+}
+
+/// Somebody sets the wall clock a week ahead, then far back. Each pass sees a job that runs and a lease that has a ttl.
+TEST(Reaper, ClockStepReapsNobody) {
+  HandClock hand{.wall = 1'767'225'600 * us_per_s, .monotonic = 0};
+  Clock clock(TimeUs{0}, hand.sources());
+  DirectMachine machine;
+  ScriptedWorld world;
+  Streaks streaks;
+  const Asker daemon{.boot = "b", .actor = "pawld", .key = {}, .request = std::nullopt};
+  machine.set_now(clock.now());
+  ASSERT_TRUE(start_boot(machine, "b", "test"));
+  ASSERT_TRUE(define_pipelines(machine, {}, {}, daemon));
+  fb::TaskCreatedT created;
+  created.work_item = "W-1";
+  created.repo = "shop";
+  ASSERT_EQ(machine.propose(propose_group(daemon, created)).outcome, Outcome::accepted);
+  const auto owner = [] {
+    auto row = std::make_unique<fb::OwnerT>();
+    row->boot_id = "b";
+    row->pid = 1;
+    row->actor = "executor";
+    return row;
+  };
+  fb::JobClaimedT claimed;
+  claimed.job = 1;
+  claimed.owner = owner();
+  fb::LeaseAcquiredT leased;
+  leased.key = "repo:shop";
+  leased.owner = owner();
+  leased.ttl = 600;
+  ASSERT_EQ(machine.propose(propose_group(daemon, claimed, leased)).outcome, Outcome::accepted);
+  const auto pass = [&] {
+    hand.monotonic += 60 * us_per_s;
+    hand.wall += 60 * us_per_s;
+    machine.set_now(clock.now());
+    EXPECT_FALSE(reap_job(machine, world, TaskId{1}, JobId{1}, streaks, daemon, 1).reaped);
+    EXPECT_TRUE(
+        leases_to_reclaim(machine.state(), machine.now(), [](const Owner&, const Boot&) { return true; }).empty());
+  };
+  pass();
+  hand.wall += 7 * 24 * 3600 * us_per_s;
+  for (int i = 0; i < 4; ++i) pass();
+  hand.wall = 0;
+  for (int i = 0; i < 4; ++i) pass();
+  // And what is truly too old is reaped all the same.
+  hand.monotonic += 5400 * us_per_s;
+  machine.set_now(clock.now());
+  EXPECT_TRUE(reap_job(machine, world, TaskId{1}, JobId{1}, streaks, daemon, 1).reaped);
 }
 
 TEST(Startup, boot_ids_are_fresh_random_uuids) {
