@@ -233,19 +233,24 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
   return {.passed = green, .reason = ran.words.empty() ? how : ran.words};
 }
 
+/// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given
+/// it back shared it with each child that another thread was forking, until that child has closed what is not its own.
+Result<Descriptor> RealWorld::lock_place_until(const StepPlace& place, steady_clock::time_point deadline) const {
+  for (;;) {
+    Result<Descriptor> lock = lock_place(data_folder_, place);
+    if (lock || lock.error().code != ErrorCode::busy || steady_clock::now() >= deadline) return lock;
+    std::this_thread::sleep_for(lock_again);
+  }
+}
+
 EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
   const steady_clock::time_point deadline = steady_clock::now() + within;
   if (!run.empty() && end_run(data_folder_, run, {EndOrder::First::terminate, within}) == RunEnd::alive) return {};
-  for (;;) {
-    Result<Descriptor> lock = lock_place(data_folder_, place);
-    if (lock) {
-      const bool gone = is_shown_gone(place_note(*lock), run, starter);
-      return {.lock = std::make_unique<PlaceLock>(std::move(*lock)), .gone = gone};
-    }
-    if (lock.error().code != ErrorCode::busy || steady_clock::now() >= deadline) return {};
-    std::this_thread::sleep_for(lock_again);
-  }
+  Result<Descriptor> lock = lock_place_until(place, deadline);
+  if (!lock) return {};
+  const bool gone = is_shown_gone(place_note(*lock), run, starter);
+  return {.lock = std::make_unique<PlaceLock>(std::move(*lock)), .gone = gone};
 }
 
 Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) {
@@ -259,7 +264,8 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
       end_run(data_folder_, previous_run, {EndOrder::First::terminate, seconds(kill_after_s())}) == RunEnd::alive) {
     return alive("run " + previous_run + " is alive");
   }
-  Result<Descriptor> place = lock_place(data_folder_, {context.task, context.version, context.step});
+  Result<Descriptor> place =
+      lock_place_until({context.task, context.version, context.step}, steady_clock::now() + seconds(kill_after_s()));
   if (!place) return place.error().code == ErrorCode::busy ? alive(place.error().message) : cannot(place.error());
   const Result<Worktree> worktree = worktrees_.existing(work_order_of(context));
   if (!worktree) return cannot(worktree.error());

@@ -83,6 +83,7 @@ class RealWorld final : public World {
   Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context,
                 const std::string& log_name);
   std::string log_path_of(const CommandContext& context, const std::string& name) const;
+  Result<Descriptor> lock_place_until(const StepPlace& place, Deadline deadline) const;
 
   const std::string data_folder_;
   Worktrees& worktrees_;

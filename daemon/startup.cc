@@ -71,7 +71,9 @@ Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_
 }
 
 SpaceWatch::SpaceWatch(std::filesystem::path folder, std::uint64_t floor_bytes)
-    : folder_(std::move(folder)), floor_bytes_(floor_bytes) {}
+    : folder_(std::move(folder)), floor_bytes_(floor_bytes) {
+  look();  // Of the first two who ask at once, one would be told of what the other has not yet found out.
+}
 
 Readiness SpaceWatch::look() {
   const auto since_start = std::chrono::steady_clock::now().time_since_epoch();

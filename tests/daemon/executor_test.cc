@@ -287,6 +287,26 @@ stages:
   EXPECT_EQ(count(fb::Event::StepStarted), 1u);
 }
 
+TEST_F(ExecutorTest, step_waits_for_the_lock_of_its_place) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
+)");
+  set("stop.kill_after_s", 600);
+  // As it is for a moment while another thread forks: held, although whoever took it has given it back.
+  auto place = lock_place(data(), {TaskId{1}, Version{1}, "merge"});
+  ASSERT_TRUE(place) << place.error().message;
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return count(fb::Event::LeaseAcquired) == 1; }));
+  place->close();
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
 TEST_F(ExecutorTest, without_a_probe_it_blocks_until_somebody_says) {
   define(R"(name: test
 stages:
