@@ -1,4 +1,4 @@
-"""What run-example and the tests of the example share: the branches, a pawld, and a view of its log."""
+"""What the examples and their tests share: the branches, a pawld, and a view of its log."""
 
 import calendar
 import http.client
@@ -55,7 +55,9 @@ class _UnixConnection(http.client.HTTPConnection):
 class Example:
     """The folders of one run of the example, and the pawld that works on them."""
 
-    def __init__(self, binaries, into):
+    def __init__(self, binaries, into, pipeline=HERE / "pipeline.yaml", options=()):
+        self.pipeline = pipeline
+        self.options = options  # further ones of pawld
         self.binaries = pathlib.Path(binaries).resolve()
         self.into = pathlib.Path(into).resolve()
         self.data = self.into / "data"
@@ -80,7 +82,7 @@ class Example:
             # A session of its own: Ctrl-C is for the script, which then ends pawld as a service manager would.
             self.daemon = subprocess.Popen(
                 [self.binaries / "pawld", "--data", self.data, "--socket", self.socket,
-                 "--pipeline", HERE / "pipeline.yaml", "--repo", f"{REPO}={self.origin}"],
+                 "--pipeline", self.pipeline, "--repo", f"{REPO}={self.origin}", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
@@ -105,12 +107,12 @@ class Example:
         self.daemon.kill()
         self.daemon.wait()
 
-    def request(self, method, path, body=None, timeout=60):
+    def request(self, method, path, body=None, timeout=60, headers=None):
         """(status, the JSON of the answer, or its text where it is none)"""
         connection = _UnixConnection(self.socket, timeout)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
+            data = body if body is None or isinstance(body, bytes) else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"} | (headers or {}))
             answer = connection.getresponse()
             text = answer.read().decode()
         finally:
@@ -163,6 +165,17 @@ class Example:
     def deployed_commit(self):
         current = self.site / "current" / "commit"
         return current.read_text().strip() if current.exists() else None
+
+    def left_over(self):
+        """Processes whose working folder lies in the data folder: (pid, command line)."""
+        found = []
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(folder / "cwd").startswith(str(self.data)):
+                    found.append((folder.name, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
+            except OSError:
+                pass  # it is gone, or not ours
+        return found
 
     def problems(self, branches=BRANCHES):
         """Where the deliveries differ from what they have to be; each a sentence."""
