@@ -93,6 +93,7 @@ void Conflicts::see_record(const State& before, const fb::Record& record) {
   if (record.stamp()->unchecked()) see_unchecked(record);
   if (const auto* setting = record.event_as_SettingChanged()) {
     if (setting->key()->string_view().starts_with("ownership.")) switched_ = seq_of(record);
+    if (setting->key()->string_view() == "reaper.finalizer_liveness") marks_switched_ = seq_of(record);
   } else if (const auto* claim = record.event_as_JobClaimed()) {
     claims_[JobId{claim->job()}] = {{claim->owner()->boot_id()->str(), claim->owner()->actor()->str()}, seq_of(record)};
     exits_.erase(JobId{claim->job()});
@@ -334,7 +335,11 @@ Version Conflicts::version_of(const Task& task) const {
 /// What is known to have brought about trouble at that version: the switch, who entered, who reaped, who left.
 std::vector<Seq> Conflicts::led_to(const State& before, const Task& task, Version version) const {
   std::vector<Seq> seqs;
-  if (switched_ != Seq{0} && !before.settings().ownership_checked(task.repo)) seqs.push_back(switched_);
+  // With ownership off the marks would have told the reaper, had they counted.
+  const Settings& settings = before.settings();
+  const bool is_off = !settings.ownership_checked(task.repo);
+  if (is_off && switched_ != Seq{0}) seqs.push_back(switched_);
+  if (is_off && marks_switched_ != Seq{0} && !settings.reaper.finalizer_liveness) seqs.push_back(marks_switched_);
   if (const auto at = crossings_.find(task.id); at != crossings_.end() && at->second.version == version) {
     for (const Entry& entry : at->second.entries) seqs.push_back(entry.seq);
   }

@@ -84,8 +84,9 @@ class Conflicts {
   std::vector<Seq> led_to(const State& before, const Task& task, Version version) const;
 
   Findings found_;
-  Findings unchecked_;  // one for each time that ownership was off
-  Seq switched_{};      // the last change of a setting of ownership; 0: none was seen
+  Findings unchecked_;    // one for each time that ownership was off
+  Seq switched_{};        // the last change of a setting of ownership; 0: none was seen
+  Seq marks_switched_{};  // likewise of whether finalizer marks count
   Seq group_{};
   std::map<TaskId, Version> moved_in_group_;
   std::map<TaskId, std::map<Version, Departure>> departures_;

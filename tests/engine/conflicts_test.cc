@@ -87,8 +87,8 @@ TEST_F(ConflictsInAStory, the_founding_incident_begins_with_the_reap_of_a_live_m
             "contradiction StepStarted by monitor: task 1 is rolled back and delivered at once: monitor starts the "
             "irreversible 'merge' of the crossing to 'deploy' at version 1, which reaper had left for 'development' by "
             "record 16");
-  EXPECT_EQ(last_led_by, (Names{"SettingChanged by operator", "LeaseAcquired by monitor", "LeaseAcquired by reaper",
-                                "JobReaped by reaper", "StageTransition by reaper"}));
+  EXPECT_EQ(last_led_by, (Names{"SettingChanged by operator", "SettingChanged by operator", "LeaseAcquired by monitor",
+                                "LeaseAcquired by reaper", "JobReaped by reaper", "StageTransition by reaper"}));
 }
 
 TEST_F(ConflictsInAStory, a_decision_about_a_version_that_was_left_goes_two_ways) {
