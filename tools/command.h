@@ -96,6 +96,7 @@ extern const Command lock_command;
 extern const Command export_command;
 extern const Command replay_command;
 extern const Command check_command;
+extern const Command simulate_command;
 extern const Command backup_command;
 
 }  // namespace pawl

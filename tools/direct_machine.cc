@@ -4,6 +4,7 @@ namespace pawl {
 
 Decision DirectMachine::propose(Group group) {
   Decided decided = decide(state_, std::move(group), now_);
+  if (on_group) on_group(decided);
   Decision decision;
   decision.outcome = decided.outcome;
   decision.seq = Seq{decided.records[decided.deciding].record().stamp()->seq()};

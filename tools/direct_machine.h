@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 
 #include "engine/group.h"
 #include "engine/machine.h"
@@ -15,6 +16,10 @@ class DirectMachine final : public Machine {
     Proposal record;
     Applied applied;
   };
+
+  /// Called with every group once it is decided, before anybody is answered: a simulation prints it, and lets its
+  /// effects happen.
+  std::function<void(Decided&)> on_group;
 
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override { return view_of(state_, task); }

@@ -114,7 +114,8 @@ Result<Seq> seq_at(Log& log, const Moment& moment) {
   return last;
 }
 
-Result<void> read_lines(const std::string& path, const LineReader& reader) {
+Result<void> read_text_lines(const std::string& path,
+                             const std::function<Result<bool>(std::string line, std::uint64_t number)>& each) {
   const std::string shown = path == "-" ? "standard input" : path;
   const File file(path == "-" ? stdin : std::fopen(path.c_str(), "re"));
   if (!file) return Error{errno == ENOENT ? ErrorCode::missing : ErrorCode::io, shown + ": " + std::strerror(errno)};
@@ -126,12 +127,17 @@ Result<void> read_lines(const std::string& path, const LineReader& reader) {
     } else if (!*line) {
       return {};
     } else {
-      taken = take_line(reader, std::move(**line), number == 1);
+      taken = each(std::move(**line), number);
     }
     if (!taken)
       return Error{taken.error().code, shown + ", line " + std::to_string(number) + ": " + taken.error().message};
     if (!*taken) return {};
   }
+}
+
+Result<void> read_lines(const std::string& path, const LineReader& reader) {
+  return read_text_lines(
+      path, [&](std::string line, std::uint64_t number) { return take_line(reader, std::move(line), number == 1); });
 }
 
 std::string checkpoint_line(const State& state, const Chain& chain) {

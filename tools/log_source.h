@@ -41,6 +41,11 @@ struct LineReader {
   std::function<Result<bool>(std::vector<std::uint8_t> bytes, std::string line)> record;
 };
 
+/// Calls `each` with every line of a file, or of standard input if `path` is "-", and its number from 1, until it
+/// answers false. Errors, also those of `each`, name the file and the line.
+Result<void> read_text_lines(const std::string& path,
+                             const std::function<Result<bool>(std::string line, std::uint64_t number)>& each);
+
 /// Reads JSON lines from a file, or from standard input if `path` is "-". Errors name the file and the line.
 /// Memory does not grow with the file.
 Result<void> read_lines(const std::string& path, const LineReader& reader);

@@ -22,8 +22,14 @@ class ScriptedWorld::Step final : public HeldStep {
 
 Life ScriptedWorld::life_of(const Run& run, const Boot&) {
   if (!run.pid) return Life::unknown;
-  const auto fact = pid_alive.find(*run.pid);
-  return fact == pid_alive.end() || fact->second ? Life::alive : Life::dead;
+  return exists(*run.pid, run.pid_start.value_or(0)) ? Life::alive : Life::dead;
+}
+
+bool ScriptedWorld::exists(std::int64_t pid, std::int64_t start) const {
+  const auto fact = pid_alive.find(pid);
+  if (fact != pid_alive.end() && !fact->second) return false;
+  const auto known = pid_start.find(pid);
+  return known == pid_start.end() || start == 0 || known->second == start;
 }
 
 void ScriptedWorld::note(const std::string& what) {
@@ -32,9 +38,8 @@ void ScriptedWorld::note(const std::string& what) {
 }
 
 bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
-  const auto fact = pid_alive.find(owner.pid);
   if (liveness_fails.contains(owner.pid)) return false;
-  return !boot.stale && (fact == pid_alive.end() || fact->second);
+  return !boot.stale && exists(owner.pid, owner.pid == boot.pid ? boot.pid_start : 0);
 }
 
 GateAnswer ScriptedWorld::run_gate(const Gate&, const CommandContext& context) {

@@ -17,6 +17,8 @@ class ScriptedWorld final : public World {
  public:
   // Facts. A probe or step that is not named here exits 0; a gate that is not named is green.
   std::map<std::int64_t, bool> pid_alive;
+  /// When a pid's process started, where a script says so: a record of another start speaks of one that is gone.
+  std::map<std::int64_t, std::int64_t> pid_start;
   std::set<std::int64_t> liveness_fails;             // pids about which the question itself fails
   std::map<TaskId, std::optional<bool>> gate_green;  // none: the gate is in error
   std::map<std::string, CommandExit> step_exit;      // by step name
@@ -42,6 +44,8 @@ class ScriptedWorld final : public World {
  private:
   class Step;
   void note(const std::string& what);
+  /// Whether the process of that pid and start exists; a start of 0 was never recorded.
+  bool exists(std::int64_t pid, std::int64_t start) const;
 
   std::uint64_t runs_ = 0;
 };

@@ -1,0 +1,79 @@
+// Plays a script (tools/script.h): the real engine, policies and recovery, in a world and a time that it makes up.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/reaper.h"
+#include "store/log.h"
+#include "tools/direct_machine.h"
+#include "tools/script.h"
+#include "tools/scripted_world.h"
+
+namespace pawl {
+
+/// What the passes came to since the last start.
+struct PassTotals {
+  std::optional<TimeUs> last_reaper_run;
+  std::optional<TimeUs> last_reconciler_run;
+  std::uint64_t reaped = 0;
+  std::optional<JobId> last_reaped;
+  std::uint64_t leases_reclaimed = 0;
+  std::uint64_t finalizer_defers = 0;
+  std::uint64_t reconciler_passes = 0;
+  std::uint64_t reconciler_moves = 0;
+  std::uint64_t reconciler_defers = 0;
+};
+
+/// /queue of SPEC §11, as far as a simulation has it.
+std::string queue_json(const State& state, const PassTotals& totals);
+
+class Simulation {
+ public:
+  /// Gets each record as a line, and what is shown, without line ends.
+  using Print = std::function<void(std::string_view line)>;
+
+  /// Begins with the daemon's first boot and `delivery`. With a `log`, which is empty, every group goes there as well.
+  Simulation(Print print, Log* log);
+
+  /// Plays the next line. Answers what was expected and is not so, as a sentence; none if all is well. `malformed`:
+  /// the line names what there is not; `io`: the log could not be written.
+  Result<std::optional<std::string>> play(const ScriptLine& line);
+
+ private:
+  void start();
+  void take(Decided& decided);
+  void set_facts(const boost::json::object& facts);
+  void tick_reaper();
+  void tick_reconciler();
+  Result<void> show(std::string_view what);
+  Result<std::optional<std::string>> missed(const boost::json::object& expected);
+  Result<std::optional<std::string>> missed_in(const boost::json::object& expected, const std::string& subject,
+                                               const std::string& row);
+  std::optional<std::string> missed_records(const boost::json::array& expected) const;
+  /// The JSON of a row, archived or not; empty if there is none.
+  std::string row_of(TaskId id) const;
+  std::string row_of(JobId id) const;
+
+  Asker asker(std::string actor) const;
+  Speakers speakers() const;
+  References references() const;
+
+  Print print_;
+  Log* log_;
+  DirectMachine machine_;
+  ScriptedWorld world_;
+  Streaks streaks_;
+  PassTotals totals_;
+  Chain chain_{};
+  std::uint64_t starts_ = 0;
+  std::string boot_id_;
+  std::vector<std::string> made_;  // the records of the last line that made any
+  bool makes_anew_ = true;         // the next record begins another line's
+  Result<void> written_;
+};
+
+}  // namespace pawl
