@@ -51,6 +51,7 @@ const StepRow* delivered_by(const Task& task, Version version, const std::string
 void Conflicts::see(const State& before, std::span<const fb::Record* const> group) {
   group_ = seq_of(*group.front());
   moved_in_group_.clear();
+  see_overdue(before, *group.front());
   for (const fb::Record* record : group) see_record(before, *record);
   if (++groups_ % groups_between_sweeps == 0) forget(before);
 }
@@ -82,6 +83,39 @@ Findings Conflicts::findings() const {
   return all;
 }
 
+/// With the reaper on, a pass that is late is no more than late; with it off, nobody will come.
+void Conflicts::see_overdue(const State& before, const fb::Record& record) {
+  const Settings& settings = before.settings();
+  const TimeUs now{record.stamp()->time_us()};
+  const auto tell = [&](Seq seq, TaskId task, std::string what, std::string_view setting) {
+    if (!overdue_.insert(seq).second) return;
+    found_.push_back({.kind = Finding::Kind::overdue,
+                      .seq = seq,
+                      .what = std::move(what),
+                      .task = task,
+                      .led_by = {change_of(setting)},
+                      .followed_by = {seq_of(record)}});
+  };
+  if (!settings.reaper.enabled) {
+    for (const JobId id : before.indexes.running) {
+      const Job& job = *before.jobs.find(id);
+      if (age_s(job.run->claimed, now) < settings.reaper.max_running_s) continue;
+      const auto claim = claims_.find(id);
+      tell(claim == claims_.end() ? group_ : claim->second.seq, job.task,
+           "job " + text(raw(id)) + " of task " + text(raw(job.task)) +
+               " runs past max_running_s, and the reaper, which would end it, is switched off",
+           "reaper.enabled");
+    }
+  }
+  if (settings.reaper.enabled && settings.lease.reclaim_enabled) return;
+  for (const auto& [key, lease] : before.leases.rows()) {
+    if (!lease.ttl_s || now < plus_s(lease.renewed, *lease.ttl_s)) continue;
+    tell(Seq{raw(lease.token)}, task_of_key(key).value_or(TaskId{0}),
+         "lease '" + key + "' is held past its ttl, and what would reclaim it is switched off",
+         settings.reaper.enabled ? "lease.reclaim_enabled" : "reaper.enabled");
+  }
+}
+
 void Conflicts::see_record(const State& before, const fb::Record& record) {
   see_life(record);
   if (const auto* acquired = record.event_as_LeaseAcquired()) {
@@ -92,8 +126,7 @@ void Conflicts::see_record(const State& before, const fb::Record& record) {
   if (!is_accepted(record)) return;
   if (record.stamp()->unchecked()) see_unchecked(record);
   if (const auto* setting = record.event_as_SettingChanged()) {
-    if (setting->key()->string_view().starts_with("ownership.")) switched_ = seq_of(record);
-    if (setting->key()->string_view() == "reaper.finalizer_liveness") marks_switched_ = seq_of(record);
+    changes_.insert_or_assign(setting->key()->str(), seq_of(record));
   } else if (const auto* claim = record.event_as_JobClaimed()) {
     claims_[JobId{claim->job()}] = {{claim->owner()->boot_id()->str(), claim->owner()->actor()->str()}, seq_of(record)};
     exits_.erase(JobId{claim->job()});
@@ -136,11 +169,11 @@ void Conflicts::see_life(const fb::Record& record) {
 }
 
 void Conflicts::see_unchecked(const fb::Record& record) {
-  if (unchecked_.empty() || unchecked_.back().led_by != std::vector<Seq>{switched_}) {
+  if (unchecked_.empty() || unchecked_.back().led_by != std::vector<Seq>{switch_of_ownership()}) {
     unchecked_.push_back({.kind = Finding::Kind::unchecked,
                           .seq = seq_of(record),
                           .what = "decided with ownership switched off: versions, tokens and leases were not looked at",
-                          .led_by = {switched_}});
+                          .led_by = {switch_of_ownership()}});
     return;
   }
   unchecked_.back().followed_by.push_back(seq_of(record));
@@ -250,7 +283,7 @@ void Conflicts::see_entry(const State& before, const fb::Record& record, const f
                             text(raw(crossing.version)) + ", in which " + first.who.actor + " is since record " +
                             text(raw(first.seq)),
                     .task = task->id,
-                    .led_by = {switched_, first.seq}};
+                    .led_by = {switch_of_ownership(), first.seq}};
     double_entries_[task->id].push_back({std::move(finding), first.who, who, crossing.version});
   }
   crossing.entries.push_back({who, seq_of(record)});
@@ -326,6 +359,15 @@ Conflicts::Who Conflicts::who_of(const fb::Record& record) {
   return {record.boot()->str(), record.actor()->str()};
 }
 
+Seq Conflicts::change_of(std::string_view setting) const {
+  const auto found = changes_.find(setting);
+  return found == changes_.end() ? Seq{0} : found->second;
+}
+
+Seq Conflicts::switch_of_ownership() const {
+  return std::max(change_of("ownership.enabled"), change_of("ownership.repos"));
+}
+
 /// With what earlier records of the group did to it.
 Version Conflicts::version_of(const Task& task) const {
   const auto moved = moved_in_group_.find(task.id);
@@ -338,8 +380,8 @@ std::vector<Seq> Conflicts::led_to(const State& before, const Task& task, Versio
   // With ownership off the marks would have told the reaper, had they counted.
   const Settings& settings = before.settings();
   const bool is_off = !settings.ownership_checked(task.repo);
-  if (is_off && switched_ != Seq{0}) seqs.push_back(switched_);
-  if (is_off && marks_switched_ != Seq{0} && !settings.reaper.finalizer_liveness) seqs.push_back(marks_switched_);
+  if (is_off) seqs.push_back(switch_of_ownership());
+  if (is_off && !settings.reaper.finalizer_liveness) seqs.push_back(change_of("reaper.finalizer_liveness"));
   if (const auto at = crossings_.find(task.id); at != crossings_.end() && at->second.version == version) {
     for (const Entry& entry : at->second.entries) seqs.push_back(entry.seq);
   }

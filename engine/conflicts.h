@@ -5,10 +5,12 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,6 +69,7 @@ class Conflicts {
   };
   using ReapAt = std::pair<TaskId, std::size_t>;
 
+  void see_overdue(const State& before, const fb::Record& record);
   void see_record(const State& before, const fb::Record& record);
   void see_life(const fb::Record& record);
   void see_unchecked(const fb::Record& record);
@@ -80,13 +83,16 @@ class Conflicts {
   void forget(const State& state);
 
   static Who who_of(const fb::Record& record);
+  /// The last change of a setting; 0 if none was seen.
+  Seq change_of(std::string_view setting) const;
+  Seq switch_of_ownership() const;
   Version version_of(const Task& task) const;
   std::vector<Seq> led_to(const State& before, const Task& task, Version version) const;
 
   Findings found_;
-  Findings unchecked_;    // one for each time that ownership was off
-  Seq switched_{};        // the last change of a setting of ownership; 0: none was seen
-  Seq marks_switched_{};  // likewise of whether finalizer marks count
+  Findings unchecked_;                               // one for each time that ownership was off
+  std::map<std::string, Seq, std::less<>> changes_;  // the last change of each setting that was seen
+  std::set<Seq> overdue_;                            // claims and tokens that were told of
   Seq group_{};
   std::map<TaskId, Version> moved_in_group_;
   std::map<TaskId, std::map<Version, Departure>> departures_;

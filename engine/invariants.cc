@@ -72,6 +72,8 @@ std::string_view name(Finding::Kind kind) {
       return "reaped_alive";
     case Finding::Kind::double_entry:
       return "double_entry";
+    case Finding::Kind::overdue:
+      return "overdue";
     case Finding::Kind::time_backwards:
       return "time_backwards";
     case Finding::Kind::gap:

@@ -27,6 +27,7 @@ struct Finding {
     contradiction,   // the task went two ways at once: rolled back by one path, and delivered by another
     reaped_alive,    // a job was reaped from an owner that acted on it later
     double_entry,    // a second actor entered a crossing that the first had not left
+    overdue,         // a job or a lease outlives its bound, and what would end it is switched off
     time_backwards,  // the record is older than the one before it
     gap,             // records are missing before this one
   };

@@ -211,6 +211,7 @@ const Command check_command = {
         "  contradiction   a task went two ways at once: rolled back by one path, delivered by another\n"
         "  reaped_alive    a job was reaped from an owner that acted on it later\n"
         "  double_entry    a second actor entered a crossing that the first had not left\n"
+        "  overdue         a job or a lease outlives its bound, and what would end it is switched off\n"
         "  time_backwards  a record is older than the one before it\n"
         "  gap             records are missing\n"
         "  unchecked       ownership was switched off\n",

@@ -181,6 +181,31 @@ TEST_F(ConflictsInAStory, a_reaped_owner_that_asks_anew_is_none) {
   EXPECT_TRUE(found().empty());
 }
 
+TEST_F(ConflictsInAStory, a_job_that_nobody_will_end_is_overdue) {
+  wait(5400);
+  ask("operator", fb::TaskNoteT());
+  EXPECT_TRUE(found().empty()) << "the next pass of the reaper will come";
+  set("reaper.enabled", false);
+  EXPECT_TRUE(found().empty());
+  ask("operator", fb::TaskNoteT());
+  EXPECT_EQ(found(), (Names{"overdue JobClaimed by executor: job 1 of task 1 runs past max_running_s, and the reaper, "
+                            "which would end it, is switched off"}));
+  EXPECT_EQ(last_led_by, (Names{"SettingChanged by operator"}));
+}
+
+TEST_F(ConflictsInAStory, a_lease_that_nobody_will_reclaim_is_overdue) {
+  fb::LeaseAcquiredT event;
+  event.key = "repo:shop";
+  event.owner = owner("worker");
+  event.ttl = 60;
+  ask("worker", event);
+  set("lease.reclaim_enabled", false);
+  wait(60);
+  ask("operator", fb::TaskNoteT());
+  EXPECT_EQ(found(), (Names{"overdue LeaseAcquired by worker: lease 'repo:shop' is held past its ttl, and what would "
+                            "reclaim it is switched off"}));
+}
+
 TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double_effect) {
   struct Crash {};
   world.meanwhile = [](const std::string& what) {
