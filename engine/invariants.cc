@@ -328,7 +328,9 @@ void check_steps(const Passage& passage, Findings& findings) {
   });
 }
 
-void check_uniqueness(const State& state, Findings& findings) {
+namespace {
+
+void check_work_items(const State& state, Findings& findings) {
   std::set<std::pair<std::string, std::string>> live;
   for (const auto& [id, task] : state.tasks.rows()) {
     if (is_terminal(task.stage)) continue;
@@ -337,15 +339,44 @@ void check_uniqueness(const State& state, Findings& findings) {
            {.task = id});
     }
   }
-  std::set<std::pair<TaskId, Version>> open;
-  for (const auto& [id, job] : state.jobs.rows()) {
-    if (is_open(job) && !open.insert({job.task, job.version}).second) {
+}
+
+void check_open_jobs(const State& state, TaskId task, Findings& findings) {
+  std::set<Version> open;
+  for (auto at = state.indexes.jobs_of_task.lower_bound({task, JobId{0}});
+       at != state.indexes.jobs_of_task.end() && at->first == task; ++at) {
+    const Job& job = *state.jobs.find(at->second);
+    if (is_open(job) && !open.insert(job.version).second) {
       find(findings, 7,
-           label(id) + ": another job of version " + std::to_string(raw(job.version)) + " of " + label(job.task) +
+           label(job.id) + ": another job of version " + std::to_string(raw(job.version)) + " of " + label(task) +
                " is queued or running",
-           {.task = job.task});
+           {.task = task});
     }
   }
+}
+
+}  // namespace
+
+void check_uniqueness_of_new(const Passage& passage, Findings& findings) {
+  bool is_new = false;
+  for_tasks(passage, [&](const Task& task) {
+    const Task* was = task_before(passage, task.id);
+    is_new = is_new || !was || is_terminal(was->stage) != is_terminal(task.stage) || was->repo != task.repo ||
+             was->work_item != task.work_item;
+  });
+  if (is_new) check_work_items(passage.after, findings);
+  std::set<TaskId> tasks;
+  for_jobs(passage, [&](const Job& job) {
+    const Job* was = job_before(passage, job.id);
+    const bool is_as_before = was && is_open(*was) && was->task == job.task && was->version == job.version;
+    if (is_open(job) && !is_as_before) tasks.insert(job.task);
+  });
+  for (const TaskId id : tasks) check_open_jobs(passage.after, id, findings);
+}
+
+void check_uniqueness(const State& state, Findings& findings) {
+  check_work_items(state, findings);
+  for (const auto& [id, task] : state.tasks.rows()) check_open_jobs(state, id, findings);
 }
 
 void check_refusal(const Passage& passage, Findings& findings) {
@@ -374,9 +405,7 @@ void check_committed_crossing(const Passage& passage, Findings& findings) {
                       .led_by = std::move(led_by)});
 }
 
-namespace {
-
-void check_kept(const State& state, const Task& task, Findings& findings) {
+void check_not_lost(const State& state, const Task& task, Findings& findings) {
   const TaskId id = task.id;
   const About about{.task = id, .led_by = {task.last.seq}};
   if (is_terminal(task.stage)) {
@@ -407,150 +436,8 @@ void check_kept(const State& state, const Task& task, Findings& findings) {
   }
 }
 
-}  // namespace
-
 void check_nothing_lost(const State& state, Findings& findings) {
-  for (const auto& [id, task] : state.tasks.rows()) check_kept(state, task, findings);
-}
-
-namespace {
-
-SettingsToCome settings_to_come(std::span<const fb::Record* const> group, std::size_t index) {
-  for (std::size_t i = index + 1; i < group.size(); ++i) {
-    if (group[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
-  }
-  return SettingsToCome::none;
-}
-
-/// Whether a work item or an open job is there that was not before: only then can one be there twice.
-bool may_double(const Passage& passage) {
-  bool found = false;
-  for_tasks(passage, [&](const Task& task) {
-    const Task* was = task_before(passage, task.id);
-    found = found || !was || is_terminal(was->stage) != is_terminal(task.stage) || was->repo != task.repo ||
-            was->work_item != task.work_item;
-  });
-  for_jobs(passage, [&](const Job& job) {
-    const Job* was = job_before(passage, job.id);
-    found = found || !was || is_open(*was) != is_open(job) || was->task != job.task || was->version != job.version;
-  });
-  return found;
-}
-
-void check_passage(const Passage& passage, Findings& findings) {
-  check_versions(passage, findings);
-  check_terminal(passage, findings);
-  check_guarded_crossing(passage, findings);
-  check_jobs(passage, findings);
-  check_steps(passage, findings);
-  if (may_double(passage)) check_uniqueness(passage.after, findings);
-  check_refusal(passage, findings);
-  check_committed_crossing(passage, findings);
-}
-
-/// The tasks that the end of a group has to look at: those of which it changed something.
-void note_touched(const Snapshot& before, const State& after, std::set<TaskId>& tasks) {
-  for (const auto& [id, task] : before.tasks) tasks.insert(id);
-  tasks.insert(before.new_tasks.begin(), before.new_tasks.end());
-  for (const auto& [id, job] : before.jobs) tasks.insert(job.task);
-  for (const JobId id : before.new_jobs) {
-    if (const Job* job = after.jobs.find(id)) tasks.insert(job->task);
-  }
-  for (const auto& [key, lease] : before.leases) tasks.insert(task_of_key(key).value_or(TaskId{0}));
-}
-
-/// Applies one record and checks what came of it.
-Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, std::set<TaskId>& touched,
-                     Findings& findings) {
-  const std::uint64_t digest = state.digest();
-  Applied applied = apply(state, record, to_come);
-  const Snapshot before = touched_rows(state, digest);
-  state.settle();
-  note_touched(before, state, touched);
-  check_passage({.before = before,
-                 .after = state,
-                 .record = record,
-                 .accepted = applied.outcome == Outcome::accepted,
-                 .unchecked = applied.unchecked},
-                findings);
-  return applied;
-}
-
-void compare(const fb::Record& record, const Applied& applied, std::uint64_t digest, Findings& findings) {
-  const fb::Stamp& stamp = *record.stamp();
-  const auto differs = [&](const std::string& what) {
-    findings.push_back({.kind = Finding::Kind::divergence,
-                        .seq = {},
-                        .invariant = 0,
-                        .what = "the rules give another " + what + " than the record has"});
-  };
-  if (stamp.outcome() != static_cast<std::uint16_t>(applied.outcome)) {
-    differs("outcome (" + std::string(name(applied.outcome)) + ")");
-  }
-  if (stamp.unchecked() != applied.unchecked) differs("mark `unchecked`");
-  if (stamp.digest() != digest) differs("digest");
-}
-
-/// What holds at the end of every group.
-void check_end(const State& state, const std::set<TaskId>& touched, bool settings_changed, Findings& findings) {
-  check_holders(state, findings);
-  if (settings_changed) {
-    check_nothing_lost(state, findings);
-    return;
-  }
-  for (const TaskId id : touched) {
-    if (const Task* task = state.tasks.find(id)) check_kept(state, *task, findings);
-  }
-}
-
-}  // namespace
-
-Findings check_group(State& state, std::span<const fb::Record* const> group) {
-  Findings findings;
-  const auto date_from = [&](std::size_t first, const fb::Record& record) {
-    for (std::size_t i = first; i < findings.size(); ++i) findings[i].seq = Seq{record.stamp()->seq()};
-  };
-
-  const std::uint64_t digest_before = state.digest();
-  std::vector<Applied> applied;
-  std::vector<std::uint64_t> digests;
-  std::set<TaskId> touched;
-  bool refused = false;
-  bool settings_changed = false;
-  for (std::size_t i = 0; i < group.size() && !refused; ++i) {
-    const std::size_t first = findings.size();
-    applied.push_back(check_record(state, *group[i], settings_to_come(group, i), touched, findings));
-    refused = applied.back().outcome != Outcome::accepted;
-    settings_changed = settings_changed || group[i]->event_type() == fb::Event::SettingChanged;
-    digests.push_back(state.digest());
-    date_from(first, *group[i]);
-  }
-  if (refused) {
-    state.undo_group();
-    const std::size_t at = applied.size() - 1;
-    applied.resize(group.size());
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      if (i != at) applied[i] = Applied{.outcome = Outcome::skipped, .unchecked = false, .effects = {}, .detail = {}};
-    }
-    digests.assign(group.size(), digest_before);
-  } else {
-    state.keep_group();
-  }
-  state.last_seq = Seq{group.back()->stamp()->seq()};
-  state.last_time = TimeUs{group.back()->stamp()->time_us()};
-
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const std::size_t first = findings.size();
-    compare(*group[i], applied[i], digests[i], findings);
-    date_from(first, *group[i]);
-  }
-  const std::size_t first = findings.size();
-  if (state.digest() != digests.back()) find(findings, 8, "a refused group left another digest than it found");
-  check_end(state, touched, settings_changed, findings);
-  if (!refused) state.archive_finished();
-  if (state.digest() != digests.back()) find(findings, 8, "archiving changed the digest");
-  date_from(first, *group.back());
-  return findings;
+  for (const auto& [id, task] : state.tasks.rows()) check_not_lost(state, task, findings);
 }
 
 }  // namespace pawl

@@ -85,9 +85,13 @@ void check_refusal(const Passage& passage, Findings& findings);             // 8
 void check_committed_crossing(const Passage& passage, Findings& findings);  // 9
 void check_nothing_lost(const State& state, Findings& findings);            // 10, end of group
 
+// The same of 7 and 10, of what one record or one group changed.
+void check_uniqueness_of_new(const Passage& passage, Findings& findings);
+void check_not_lost(const State& state, const Task& task, Findings& findings);
+
 /// Applies a group as it stands in a log, record by record, and checks all of them. After a finding the state is what
 /// the rules made of it. Idempotency keys are not remembered: they decide nothing here. The work is in proportion to
-/// what the group changes, but for the checks that need every task (7, where a work item or a job is new).
+/// what the group changes, but for work items (7), where a task is new.
 /// Requires: as reapply() (engine/group.h).
 [[nodiscard]] Findings check_group(State& state, std::span<const fb::Record* const> group);
 
