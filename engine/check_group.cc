@@ -82,7 +82,7 @@ void check_end(const State& state, const std::set<TaskId>& touched, bool setting
 
 }  // namespace
 
-Findings check_group(State& state, std::span<const fb::Record* const> group) {
+CheckedGroup check_group(State& state, std::span<const fb::Record* const> group) {
   Findings findings;
   const auto date_from = [&](std::size_t first, const fb::Record& record) {
     for (std::size_t i = first; i < findings.size(); ++i) findings[i].seq = Seq{record.stamp()->seq()};
@@ -131,7 +131,7 @@ Findings check_group(State& state, std::span<const fb::Record* const> group) {
   if (!refused) state.archive_finished();
   if (state.digest() != digests.back()) find_digest("archiving changed the digest");
   date_from(first, *group.back());
-  return findings;
+  return {.findings = std::move(findings), .applied = std::move(applied)};
 }
 
 }  // namespace pawl

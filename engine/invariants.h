@@ -89,10 +89,15 @@ void check_nothing_lost(const State& state, Findings& findings);            // 1
 void check_uniqueness_of_new(const Passage& passage, Findings& findings);
 void check_not_lost(const State& state, const Task& task, Findings& findings);
 
+struct CheckedGroup {
+  Findings findings;
+  std::vector<Applied> applied;  // one for each record
+};
+
 /// Applies a group as it stands in a log, record by record, and checks all of them. After a finding the state is what
 /// the rules made of it. Idempotency keys are not remembered: they decide nothing here. The work is in proportion to
 /// what the group changes, but for work items (7), where a task is new.
 /// Requires: as reapply() (engine/group.h).
-[[nodiscard]] Findings check_group(State& state, std::span<const fb::Record* const> group);
+[[nodiscard]] CheckedGroup check_group(State& state, std::span<const fb::Record* const> group);
 
 }  // namespace pawl

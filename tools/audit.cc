@@ -5,13 +5,14 @@
 #include "schema/build_record.h"
 #include "schema/limits.h"
 #include "store/chain.h"
+#include "store/state_json.h"
 
 namespace pawl {
 
 Audit::Audit(State state, const Chain& chain)
     : state_(std::move(state)), chain_(chain), first_(next(state_.last_seq)) {}
 
-Result<bool> Audit::add(std::vector<std::uint8_t> bytes) {
+Result<bool> Audit::add(std::vector<std::uint8_t> bytes, std::string line) {
   if (stopped_at_) return false;
   const fb::Record& record = *PAWL_TRY(view_record(bytes));
   const fb::Stamp& stamp = *record.stamp();
@@ -38,7 +39,7 @@ Result<bool> Audit::add(std::vector<std::uint8_t> bytes) {
                                              "; this program knows up to " + std::to_string(rules_version)};
   }
   const bool begins = stamp.group() == stamp.seq();
-  const bool continues = !group_.empty() && stamp.group() == fb::GetRecord(group_.front().data())->stamp()->seq();
+  const bool continues = !group_.empty() && stamp.group() == fb::GetRecord(group_.front().bytes.data())->stamp()->seq();
   if (!begins && !continues) {
     return Error{ErrorCode::damaged, where + " says that its group begins at " + std::to_string(stamp.group()) +
                                          ", which is not the group before it"};
@@ -59,7 +60,7 @@ Result<bool> Audit::add(std::vector<std::uint8_t> bytes) {
   chain_ = chain_of(record);
   headings_.push_back({stamp.time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
                        stamp.outcome(), static_cast<std::uint8_t>(record.event_type())});
-  group_.push_back(std::move(bytes));
+  group_.push_back({std::move(bytes), std::move(line)});
   return true;
 }
 
@@ -92,14 +93,23 @@ void Audit::look() {
   if (group_.empty()) return;
   std::vector<const fb::Record*> group;
   group.reserve(group_.size());
-  for (const std::vector<std::uint8_t>& bytes : group_) group.push_back(fb::GetRecord(bytes.data()));
+  for (const Waiting& waiting : group_) group.push_back(fb::GetRecord(waiting.bytes.data()));
   conflicts_.see(state_, group);
-  Findings findings = check_group(state_, group);
+  auto [findings, applied] = check_group(state_, group);
   const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
   const auto parting = std::find_if(findings.begin(), findings.end(), parts);
   if (parting != findings.end()) {
     stopped_at_ = parting->seq;
     findings.erase(std::next(parting), findings.end());
+  }
+  std::string line;
+  for (std::size_t i = 0; i < group.size() && !stopped_at_; ++i) {
+    if (group_[i].line.empty()) continue;
+    line.clear();
+    append_record_line(line, *group[i], applied[i].effects);
+    if (line == group_[i].line) continue;
+    find(Finding::Kind::divergence, Seq{group[i]->stamp()->seq()},
+         "its line, effects and form included, is not that of the record; 'pawl replay' shows both", {});
   }
   note(std::move(findings));
   group_.clear();

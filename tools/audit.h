@@ -29,10 +29,11 @@ class Audit {
   /// Begins after the record state.last_seq, whose chain is `chain`.
   Audit(State state, const Chain& chain);
 
-  /// Takes the next record. Its group is looked at when it is whole, which the record after it shows. False: from here
-  /// on nothing can be said (records are missing, or were decided otherwise than the rules say), so no more is wanted.
-  /// `damaged`: it belongs to no group; `unsupported`: of newer rules.
-  Result<bool> add(std::vector<std::uint8_t> bytes);
+  /// Takes the next record, and the line that it was read from, if it was one. Its group is looked at when it is whole,
+  /// which the record after it shows. False: from here on nothing can be said (records are missing, or were decided
+  /// otherwise than the rules say), so no more is wanted. `damaged`: it belongs to no group; `unsupported`: of newer
+  /// rules.
+  Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {});
   /// Looks at the last group.
   void finish();
 
@@ -57,6 +58,11 @@ class Audit {
     std::uint8_t type;
   };
 
+  struct Waiting {
+    std::vector<std::uint8_t> bytes;
+    std::string line;  // empty: none
+  };
+
   void look();
   void find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by);
   void note(Findings findings);
@@ -65,7 +71,7 @@ class Audit {
   State state_;
   Chain chain_;
   Seq first_;
-  std::vector<std::vector<std::uint8_t>> group_;
+  std::vector<Waiting> group_;
   Conflicts conflicts_;
   Findings found_;
   std::set<std::pair<int, std::string>> known_;  // what was found once is not told after every record

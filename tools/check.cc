@@ -44,8 +44,8 @@ Result<Checked> check_lines(const std::string& path) {
     checked.audit = Audit(std::move(checkpoint.restored.state), checkpoint.restored.chain);
     return {};
   };
-  reader.record = [&](std::vector<std::uint8_t> bytes, const std::string&) {
-    return checked.audit.add(std::move(bytes));
+  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) {
+    return checked.audit.add(std::move(bytes), std::move(line));
   };
   PAWL_TRY(read_lines(path, reader));
   checked.audit.finish();

@@ -265,12 +265,12 @@ TEST_F(Invariants, are_all_asked_of_a_group_as_it_is_applied) {
   Decided first = decide(anew, std::move(group), now);
   State checked;
   const fb::Record* record = &first.records[0].record();
-  EXPECT_TRUE(check_group(checked, {&record, 1}).empty());
+  EXPECT_TRUE(check_group(checked, {&record, 1}).findings.empty());
   EXPECT_EQ(checked.digest(), anew.digest());
 
   State doubted;
   first.records[0].stamp().mutate_digest(1);
-  const Findings findings = check_group(doubted, {&record, 1});
+  const Findings findings = check_group(doubted, {&record, 1}).findings;
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].invariant, 0);
   EXPECT_EQ(findings[0].seq, Seq{1});

@@ -59,7 +59,7 @@ const Decided& Rules::ask(Group group) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     EXPECT_EQ(reapplied.applied[i].effects, decided.applied[i].effects);
   }
-  for (const Finding& finding : check_group(checked_, records)) {
+  for (const Finding& finding : check_group(checked_, records).findings) {
     if (finding.kind == Finding::Kind::unchecked || tampered_) continue;
     ADD_FAILURE() << "seq " << raw(finding.seq) << ", invariant " << finding.invariant << ": " << finding.what;
   }

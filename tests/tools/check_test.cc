@@ -90,6 +90,11 @@ TEST_F(Check, an_outcome_that_was_changed_is_found) {
   EXPECT_EQ(names[1], "divergence 6") << "and what the rules say";
 }
 
+TEST_F(Check, an_effect_that_was_changed_is_found) {
+  edit(5, R"({"effect":"task","id":1})", R"({"effect":"task","id":7})");
+  EXPECT_EQ(found(), (Names{"divergence 5"}));
+}
+
 TEST_F(Check, time_that_runs_backwards_is_found) {
   const std::size_t at = lines[9].find(R"("time":"2026)") + 8;
   lines[9].replace(at, 4, "2025");
