@@ -114,6 +114,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
     }
     return jobs;
   });
+  find_outside_runs();
   const std::lock_guard lock(mutex);
   exited.insert(told.begin(), told.end());
 }
@@ -166,6 +167,7 @@ bool Executor::Impl::note(const Published& published) {
     frees = true;
     // `done` comes with what moved or blocked the task.
     if (!queued && ended->result() != fb::JobResult::done) flagged_jobs.insert(JobId{ended->job()});
+    outside_runs.erase(JobId{ended->job()});
   } else if (const auto* reaped = record.event_as_JobReaped()) {
     frees = true;
     if (!queued) flagged_jobs.insert(JobId{reaped->job()});
@@ -175,6 +177,10 @@ bool Executor::Impl::note(const Published& published) {
     if (set->key()->string_view() == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
   } else if (record.event_as_PipelineDefined()) {
     frees = settings_changed = true;
+  } else if (const auto* started = record.event_as_RunStarted()) {
+    const JobId job{started->job()};
+    const OutsideRun run{started->pid(), started->pid_start(), record.boot()->str()};
+    if (!running.contains(job)) outside_runs.insert_or_assign(job, run);
   } else if (const auto* exit = record.event_as_RunExited()) {
     const JobId job{exit->job()};
     if (!running.contains(job)) flags = exited.insert_or_assign(job, exit->attempt()).second;
@@ -182,9 +188,7 @@ bool Executor::Impl::note(const Published& published) {
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
     const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
-    if (effect.kind == EffectKind::end_group && !is_left_alone) {
-      call_off(JobId{effect.id}, record.event_as_JobReaped());
-    }
+    if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(JobId{effect.id}, record);
     if (effect.kind != EffectKind::lease_freed) continue;
     ++leases_freed;
     lease_freed.notify_all();
@@ -199,7 +203,12 @@ bool Executor::Impl::note(const Published& published) {
 
 /// Not later, from another thread: by then the same task may have a new step under way. A cancelled task's steps go
 /// on, since a committed crossing is finished honestly; what the reaper's ceiling has met must not.
-void Executor::Impl::call_off(JobId job, const fb::JobReaped* reaped) {
+void Executor::Impl::call_off(JobId job, const fb::Record& record) {
+  const fb::JobReaped* reaped = record.event_as_JobReaped();
+  if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
+    workers.post([this, run = outside->second] { end_outside(run); });
+    if (reaped) outside_runs.erase(outside);
+  }
   const auto found = running.find(job);
   if (found == running.end()) return;
   found->second.off.call();

@@ -54,7 +54,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
   void listen(std::span<const Published> batch);
   bool note(const Published& published);
-  void call_off(JobId job, const fb::JobReaped* reaped);
+  void call_off(JobId job, const fb::Record& record);
   /// The one thread that hands out work.
   void run();
   void look_after(std::set<TaskId> flagged, std::set<TaskId> finished, std::map<JobId, std::uint64_t> exited);
@@ -135,6 +135,18 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   bool is_worked_on(const std::string& repo, const std::string& branch);
   void remove_folder(TaskId task);
 
+  // executor_outside.cc
+
+  /// The process of a run that somebody else began, as it was reported.
+  struct OutsideRun {
+    std::int64_t pid = 0;
+    std::int64_t pid_start = 0;
+    std::string boot;  // of the job's owner
+  };
+  /// At the start: what other boots run by now; ends what a standing cancel wants ended.
+  void find_outside_runs();
+  void end_outside(const OutsideRun& run);
+
   // Set once.
 
   Sequencer& sequencer;
@@ -163,8 +175,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   std::map<JobId, Running> running;                     // nodes stay where they are
   std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone
-  std::set<TaskId> driven;                              // by a worker, now
-  std::set<TaskId> drive_again;                         // flagged meanwhile
+  std::map<JobId, OutsideRun> outside_runs;
+  std::set<TaskId> driven;       // by a worker, now
+  std::set<TaskId> drive_again;  // flagged meanwhile
   std::set<TaskId> waiting_for_lease;
   std::map<JobId, std::uint64_t> exits_waiting_for_lease;
   bool retrying_leftovers = false;

@@ -1,7 +1,7 @@
 // STOP: what a cancel ends and removes, with real processes and a real git repository.
-#include <csignal>
 #include <cstdlib>
 
+#include "daemon/process.h"
 #include "tests/daemon/executor_stage.h"
 
 namespace pawl {
@@ -154,6 +154,133 @@ TEST_F(ExecutorStopTest, task_cancelled_before_it_had_a_folder_loses_its_branch_
   ASSERT_TRUE(comes_true([&] { return !has_branch("feature"); }));
   EXPECT_TRUE(folder_goes(raw(queued)));
   EXPECT_EQ(task(first)->stage, "work");
+}
+
+/// The agent of a worker outside: a process that this test began, and that only SIGKILL ends.
+class OutsideAgentTest : public ExecutorStopTest {
+ protected:
+  void SetUp() override {
+    ExecutorStopTest::SetUp();
+    define(R"(name: test
+agents:
+  outsider:
+stages:
+  - {name: work, agent: outsider, to: done}
+)");
+  }
+  Child begin() {
+    const Launch launch{
+        .command = {"/bin/sh", "-c", "trap 'echo asked >> trace' TERM; echo up >> up; while :; do sleep 0.02; done"},
+        .folder = folder_.string(),
+        .environment = clean_environment(),
+        .output = output_.get()};
+    Result<Child> child = Child::fork_stopped(launch);
+    EXPECT_TRUE(child) << child.error().message;
+    child->release();
+    EXPECT_TRUE(comes_true([&] { return contents(at("up")).ends_with("\n"); }));
+    fs::remove(at("up"));
+    return std::move(*child);
+  }
+  /// A worker of that host claims a job and reports the agent as its process.
+  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host) {
+    fb::BootStartedT boot;
+    boot.name = worker;
+    boot.boot_id = worker;
+    boot.pid = ::getpid();
+    boot.host = host;
+    boot.version = "1";
+    ASSERT_EQ(tell(boot).outcome, Outcome::accepted);
+    fb::JobClaimedT claim;
+    claim.job = job_id;
+    claim.owner = std::make_unique<fb::OwnerT>();
+    claim.owner->boot_id = worker;
+    claim.owner->actor = "worker";
+    ASSERT_EQ(tell_as(worker, claim).outcome, Outcome::accepted);
+    fb::RunStartedT started;
+    started.job = job_id;
+    started.attempt = 1;
+    started.pid = agent.pid();
+    started.pid_start = agent.pid_start();
+    ASSERT_EQ(tell_as(worker, started).outcome, Outcome::accepted);
+  }
+  template <class Event>
+  Decision tell_as(const std::string& boot, const Event& event) {
+    return sequencer_->propose(propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}}, event));
+  }
+  static bool ends(Child& child) { return child.wait(steady_clock::now() + seconds(120)) == Child::Wake::ended; }
+  static bool lives(Child& child) { return child.wait(steady_clock::now()) != Child::Wake::ended; }
+
+  Descriptor output_{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+};
+
+TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_report) {
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const TaskId other = submit("W-2");
+  Child agent = begin();
+  Child elsewhere = begin();
+  claim_for(agent, 1, "w1", this_host());
+  claim_for(elsewhere, 2, "w2", "another");
+  cancel(other);
+  cancel(id);
+  EXPECT_TRUE(ends(agent));
+  EXPECT_EQ(contents(at("trace")), "asked\n") << "SIGTERM comes first";
+  EXPECT_TRUE(lives(elsewhere)) << "whose number means nothing here";
+  EXPECT_EQ(task(id)->stage, "work") << "its slot is taken until its end is known";
+  fb::RunExitedT exited;
+  exited.job = 1;
+  exited.attempt = 1;
+  exited.exit_code = 137;
+  ASSERT_EQ(tell_as("w1", exited).outcome, Outcome::accepted);
+  EXPECT_TRUE(reaches(id, "cancelled"));
+}
+
+TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {
+  const TaskId id = submit();
+  Child agent = begin();
+  claim_for(agent, 1, "w1", this_host());
+  cancel(id);
+  EXPECT_TRUE(lives(agent));
+  execute();
+  EXPECT_TRUE(ends(agent));
+}
+
+TEST_F(OutsideAgentTest, reaped_job_leaves_no_agent_behind) {
+  execute();
+  submit();
+  Child agent = begin();
+  claim_for(agent, 1, "w1", this_host());
+  fb::JobReapedT reaped;
+  reaped.job = 1;
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::ceiling;
+  reaped.outcome = fb::JobResult::retry;
+  ASSERT_EQ(tell(reaped, "reaper").outcome, Outcome::accepted);
+  EXPECT_TRUE(ends(agent));
+}
+
+TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId first = submit();
+  const TaskId second = submit("W-2");
+  Child stranger = begin();
+  Child agent = begin();
+  claim_for(stranger, 1, "w1", this_host());
+  fb::RunStartedT earlier;
+  earlier.job = 1;
+  earlier.attempt = 1;
+  earlier.pid = stranger.pid();
+  earlier.pid_start = stranger.pid_start() - 1;
+  ASSERT_EQ(tell_as("w1", earlier).outcome, Outcome::accepted);
+  claim_for(agent, 2, "w2", this_host());
+  cancel(first);
+  cancel(second);
+  EXPECT_TRUE(ends(agent));
+  EXPECT_TRUE(lives(stranger));
 }
 
 TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
