@@ -99,6 +99,7 @@ Result<std::optional<std::string>> Simulation::play(const ScriptLine& line) {
 
 void Simulation::start() {
   boot_id_ = boot_id_of(++starts_);
+  started_ = machine_.now();
   fb::BootStartedT event;
   event.name = daemon_name;
   event.boot_id = boot_id_;
@@ -166,7 +167,9 @@ void Simulation::set_facts(const json::object& facts) {
 /// A pass of the reaper: the running jobs by id, then the leases.
 void Simulation::tick_reaper() {
   if (!machine_.state().settings().reaper.enabled) return;
-  totals_.last_reaper_run = machine_.now();
+  totals_.reaper_last_run = machine_.now();
+  ++totals_.reaper_passes;
+  totals_.oldest_past_ceiling_s = 0;
   std::vector<std::pair<TaskId, JobId>> running;
   for (const JobId id : machine_.state().indexes.running) {
     running.emplace_back(machine_.state().jobs.find(id)->task, id);
@@ -175,6 +178,7 @@ void Simulation::tick_reaper() {
   for (const auto& [task, job] : running) {
     const Reaped reaped = reap_job(machine_, world_, task, job, streaks_, reaper, daemon_pid);
     if (reaped.deferred) ++totals_.finalizer_defers;
+    totals_.oldest_past_ceiling_s = std::max(totals_.oldest_past_ceiling_s, reaped.past_ceiling_s);
   }
   const auto is_alive = [&](const Owner& owner, const Boot& boot) { return world_.is_alive(owner, boot); };
   for (const LeaseToReclaim& lease : leases_to_reclaim(machine_.state(), machine_.now(), is_alive)) {
@@ -188,7 +192,7 @@ void Simulation::tick_reaper() {
 
 void Simulation::tick_reconciler() {
   if (!machine_.state().settings().reconciler.enabled) return;
-  totals_.last_reconciler_run = machine_.now();
+  totals_.reconciler_last_run = machine_.now();
   ++totals_.reconciler_passes;
   for (const TaskId task : reconcile_candidates(machine_.state())) {
     const Reconciled done = reconcile(machine_, world_, task, asker("reconciler"), daemon_pid);
@@ -200,7 +204,11 @@ void Simulation::tick_reconciler() {
 Result<void> Simulation::show(std::string_view what) {
   std::string out = "{\"show\":\"" + std::string(what) + "\",\"" + std::string(what) + "\":";
   if (what == "queue") {
-    out += queue_json(machine_.state(), totals_);
+    totals_.now = machine_.now();
+    totals_.reaper_since_run_s = age_s(totals_.reaper_passes == 0 ? started_ : totals_.reaper_last_run, totals_.now);
+    totals_.lease_defers = totals_.finalizer_defers + totals_.reconciler_defers;
+    append_queue_open(out, machine_.state(), totals_);
+    out += '}';
   } else {
     std::vector<const ArchivedTask*> finished;
     for (const ArchivedTask& archived : machine_.archive()) finished.push_back(&archived);

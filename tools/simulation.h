@@ -9,27 +9,12 @@
 
 #include "engine/reaper.h"
 #include "store/log.h"
+#include "store/queue_json.h"
 #include "tools/direct_machine.h"
 #include "tools/script.h"
 #include "tools/scripted_world.h"
 
 namespace pawl {
-
-/// What the passes came to since the last start.
-struct PassTotals {
-  std::optional<TimeUs> last_reaper_run;
-  std::optional<TimeUs> last_reconciler_run;
-  std::uint64_t reaped = 0;
-  std::optional<JobId> last_reaped;
-  std::uint64_t leases_reclaimed = 0;
-  std::uint64_t finalizer_defers = 0;
-  std::uint64_t reconciler_passes = 0;
-  std::uint64_t reconciler_moves = 0;
-  std::uint64_t reconciler_defers = 0;
-};
-
-/// /queue of SPEC §11, as far as a simulation has it.
-std::string queue_json(const State& state, const PassTotals& totals);
 
 class Simulation {
  public:
@@ -67,9 +52,10 @@ class Simulation {
   DirectMachine machine_;
   ScriptedWorld world_;
   Streaks streaks_;
-  PassTotals totals_;
+  QueueTotals totals_;  // since the last start
   Chain chain_{};
   std::uint64_t starts_ = 0;
+  TimeUs started_;  // the last of them
   std::string boot_id_;
   std::vector<std::string> made_;  // the records of the last line that made any
   bool makes_anew_ = true;         // the next record begins another line's
