@@ -1,12 +1,20 @@
 // Applies a log again and compares everything that it says.
+#include <boost/json/value.hpp>
+
 #include <filesystem>
+#include <limits>
 
 #include "schema/json_text.h"
+#include "schema/read_json.h"
 #include "store/chain.h"
+#include "store/state_json.h"
 #include "tools/command.h"
 #include "tools/log_source.h"
 #include "tools/output.h"
+#include "tools/record_line.h"
 #include "tools/replayer.h"
+#include "tools/state_diff.h"
+#include "tools/traces.h"
 
 namespace pawl {
 namespace {
@@ -16,6 +24,15 @@ std::string hex(std::uint64_t digest) {
   append_json_hex(out, digest);
   return out.substr(1, out.size() - 2);
 }
+
+/// What is asked of a replay beside the proof.
+struct Order {
+  std::string path;
+  std::optional<Moment> until;
+  std::optional<TaskId> task;  // whose records are shown
+  std::optional<std::pair<Moment, Moment>> diff;
+  bool is_json = false;
+};
 
 /// What a replay came to.
 struct Summary {
@@ -27,18 +44,30 @@ struct Summary {
   std::uint64_t digest = 0;
   Chain chain{};
   std::optional<Seq> torn_at;
+  std::optional<std::pair<StateRows, StateRows>> changes;
 };
 
 class Run {
  public:
-  Run() { begin({}, {}); }
+  explicit Run(const Order& order) : order_(order) { begin({}, {}); }
 
   void begin(State state, const Chain& chain) {
     summary_.first = next(state.last_seq);
-    replayer_.emplace(std::move(state), chain, [this](std::span<const Replayer::Item> items, auto) { count(items); });
+    summary_.chain = chain;
+    if (order_.task) traces_.add(state);
+    replayer_.emplace(std::move(state), chain,
+                      [this](std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
+                        take(items, archived);
+                      });
   }
 
+  /// False: no more is wanted.
   Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {}) {
+    const fb::Stamp stamp = *PAWL_TRY(view_record(bytes))->stamp();
+    // A group is whole when the next one begins: until then the state is the one before it.
+    if (stamp.group() == stamp.seq()) PAWL_TRY(reach());
+    if (is_there_) return false;
+    waiting_ = Waiting{Seq{stamp.seq()}, {stamp.time_us()}};
     PAWL_TRY(replayer_->add(std::move(bytes), std::move(line)));
     return !replayer_->difference();
   }
@@ -47,29 +76,77 @@ class Run {
   bool differs() const { return summary_.difference || replayer_->difference(); }
 
   Result<Summary> finish() {
-    if (!differs()) PAWL_TRY(replayer_->finish());
+    if (!differs() && !is_there_) PAWL_TRY(reach());
+    if (!differs() && !is_there_) PAWL_TRY(replayer_->finish());
     if (!summary_.difference) summary_.difference = replayer_->difference();
     summary_.records = replayer_->records();
     summary_.digest = replayer_->state().digest();
-    summary_.chain = replayer_->chain();
+    if (order_.diff) {
+      if (!before_) before_ = rows_of(replayer_->state());
+      StateRows after = rows_of(replayer_->state());
+      for (const ArchivedTask& archived : archived_) add_rows(after, archived);
+      summary_.changes.emplace(std::move(*before_), std::move(after));
+    }
     return summary_;
   }
 
  private:
-  void count(std::span<const Replayer::Item> items) {
+  struct Waiting {
+    Seq seq{};  // of its last record
+    TimeUs time;
+  };
+
+  /// Looks whether the group that waits lies behind what is asked for; it is then not applied.
+  Result<void> reach() {
+    if (!waiting_) return {};
+    const auto is_past = [&](const Moment& moment) {
+      return moment.seq ? waiting_->seq > *moment.seq : waiting_->time > *moment.time;
+    };
+    is_there_ = order_.until && is_past(*order_.until);
+    if (!order_.diff) return {};
+    const auto& [from, to] = *order_.diff;
+    const bool is_too_early = from.seq && next(*from.seq) < summary_.first;
+    if (is_too_early) {
+      return Error{ErrorCode::malformed, "--diff: the log begins with record " + std::to_string(raw(summary_.first))};
+    }
+    if (!before_ && is_past(from)) before_ = rows_of(replayer_->state());
+    const bool is_behind = is_past(to);
+    if (is_behind && !before_) return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
+    is_there_ = is_there_ || is_behind;
+    return {};
+  }
+
+  void take(std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
     for (const Replayer::Item& item : items) {
       if (item.applied.outcome != Outcome::accepted) ++summary_.refused;
       if (item.applied.unchecked) ++summary_.unchecked;
+      if (order_.task) show(item);
     }
+    summary_.chain = chain_of(items.back().record);
+    if (before_) archived_.insert(archived_.end(), archived.begin(), archived.end());
   }
 
+  void show(const Replayer::Item& item) {
+    traces_.add(item.record, item.applied.effects);
+    if (!traces_.concerns(*order_.task, item.record, item.applied.effects)) return;
+    std::string line;
+    append_record_line(line, item.record, item.applied.effects);
+    print(order_.is_json ? line + '\n' : record_in_words(*parse_json(line), rfc3339({item.record.stamp()->time_us()})));
+  }
+
+  const Order& order_;
   std::optional<Replayer> replayer_;
+  std::optional<Waiting> waiting_;
+  TaskTraces traces_;
+  std::optional<StateRows> before_;
+  std::vector<ArchivedTask> archived_;  // since then
+  bool is_there_ = false;
   Summary summary_;
 };
 
-Result<Summary> replay_folder(const std::string& dir) {
-  const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir));
-  Run run;
+Result<Summary> replay_folder(const Order& order) {
+  const std::unique_ptr<Log> log = PAWL_TRY(open_log(order.path));
+  Run run(order);
   Result<bool> taken = true;
   const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
     taken = run.add({bytes.begin(), bytes.end()});
@@ -82,8 +159,8 @@ Result<Summary> replay_folder(const std::string& dir) {
   return summary;
 }
 
-Result<Summary> replay_lines(const std::string& path) {
-  Run run;
+Result<Summary> replay_lines(const Order& order) {
+  Run run(order);
   LineReader reader;
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
     const Seq seq = checkpoint.restored.state.last_seq;
@@ -102,8 +179,15 @@ Result<Summary> replay_lines(const std::string& path) {
     if (run.differs()) return false;
     return run.add(std::move(bytes), std::move(line));
   };
-  PAWL_TRY(read_lines(path, reader));
+  PAWL_TRY(read_lines(order.path, reader));
   return run.finish();
+}
+
+std::string changes_in_words(const Summary& summary) {
+  if (!summary.changes) return {};
+  const std::string changes = difference_in_words(summary.changes->first, summary.changes->second);
+  if (changes.empty()) return "\nnothing changed\n";
+  return (summary.difference ? "\nby the rules its group changes:\n" : "\nwhat changed:\n") + changes;
 }
 
 std::string in_words(const Summary& summary) {
@@ -111,7 +195,7 @@ std::string in_words(const Summary& summary) {
     const Difference& difference = *summary.difference;
     return "record " + std::to_string(raw(difference.seq)) + " differs in its " + difference.what +
            "\n  the log has  " + printable(difference.recorded) + "\n  replay gives " +
-           printable(difference.recomputed) + '\n';
+           printable(difference.recomputed) + '\n' + changes_in_words(summary);
   }
   std::string out = std::to_string(summary.records) + " records";
   if (summary.first > Seq{1}) out += ", from the checkpoint before " + std::to_string(raw(summary.first));
@@ -123,7 +207,7 @@ std::string in_words(const Summary& summary) {
     out += "records from " + std::to_string(raw(*summary.torn_at)) +
            " on are torn: never acknowledged, or on their way just now\n";
   }
-  return out;
+  return out + changes_in_words(summary);
 }
 
 std::string in_json(const Summary& summary) {
@@ -144,16 +228,68 @@ std::string in_json(const Summary& summary) {
   } else {
     out += "null";
   }
+  if (summary.changes) {
+    out += ",\"changes\":" + difference_in_json(summary.changes->first, summary.changes->second);
+  }
   return out + "}\n";
 }
 
-Exit run_replay(const Arguments& arguments) {
-  const std::string& path = arguments.positional()[0];
+/// Which of the two is the log: `--diff A B` takes two words, and the parser gives it one.
+Result<Order> order_of(const Arguments& arguments) {
+  Order order{.path = arguments.positional()[0], .is_json = arguments.has("json")};
+  if (const auto until = arguments.value("until")) order.until = PAWL_TRY(moment_of(*until, "--until"));
+  const auto task = PAWL_TRY(arguments.number("task"));
+  if (task) order.task = TaskId{*task};
+  const auto from = arguments.value("diff");
+  const bool has_two = arguments.positional().size() == 2;
+  if (!from) {
+    if (has_two)
+      return Error{ErrorCode::malformed, "what is '" + arguments.positional()[1] + "'? There are too many arguments"};
+    return order;
+  }
+  if (!has_two) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
+  std::string to = arguments.positional()[1];
   std::error_code failed;
-  const bool is_folder = path != "-" && std::filesystem::is_directory(path, failed);
-  const auto summary = is_folder ? replay_folder(path) : replay_lines(path);
+  if (order.path != "-" && !std::filesystem::exists(order.path, failed)) std::swap(order.path, to);
+  const Moment first = PAWL_TRY(moment_of(*from, "--diff"));
+  const Moment second = PAWL_TRY(moment_of(to, "--diff"));
+  if (first.seq && second.seq && *second.seq < *first.seq) {
+    return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
+  }
+  order.diff = {first, second};
+  return order;
+}
+
+Result<Summary> replay(const Order& order) {
+  std::error_code failed;
+  const bool is_folder = order.path != "-" && std::filesystem::is_directory(order.path, failed);
+  return is_folder ? replay_folder(order) : replay_lines(order);
+}
+
+/// What the group of the record that differs changes by the rules: the log has but a digest of what it made of it.
+/// Read once more, since nobody keeps all rows for a difference that hardly ever comes.
+Result<void> add_changes(const Order& order, Summary& summary) {
+  const Seq seq = summary.difference->seq;
+  const bool is_decided_otherwise = summary.difference->what == "outcome" || summary.difference->what == "digest";
+  if (order.path == "-" || seq <= summary.first || !is_decided_otherwise) return {};
+  const Moment before{.seq = Seq{raw(seq) - 1}, .time = std::nullopt};
+  const Moment end{.seq = Seq{std::numeric_limits<std::uint64_t>::max()}, .time = std::nullopt};
+  const Order again{.path = order.path, .until = {}, .task = {}, .diff = {{before, end}}};
+  summary.changes = PAWL_TRY(replay(again)).changes;
+  return {};
+}
+
+Exit run_replay(const Arguments& arguments) {
+  const auto order = order_of(arguments);
+  if (!order) return fail(order.error());
+  auto summary = replay(*order);
   if (!summary) return fail(summary.error());
-  print(arguments.has("json") ? in_json(*summary) : in_words(*summary));
+  if (summary->difference) {
+    summary->changes.reset();
+    const Result<void> added = add_changes(*order, *summary);
+    if (!added) return fail(added.error());
+  }
+  print(order->is_json ? in_json(*summary) : in_words(*summary));
   return summary->difference ? Exit::refused : Exit::done;
 }
 
@@ -166,10 +302,14 @@ const Command replay_command = {
     .details =
         "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input; of lines the\n"
         "form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what cannot\n"
-        "be read is named by its file and line or seq, exit 2.\n",
-    .options = {{"json", "", "print the summary as JSON"}},
+        "be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
+        "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n",
+    .options = {{"until", "SEQ|TIME", "go no further"},
+                {"task", "ID", "show the records that concern this task"},
+                {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
+                {"json", "", "print the summary as JSON, and records as exported lines"}},
     .positional_min = 1,
-    .positional_max = 1,
+    .positional_max = 2,
     .run = run_replay};
 
 }  // namespace pawl

@@ -9,42 +9,18 @@
 #include "tools/answers.h"
 #include "tools/follow.h"
 #include "tools/output.h"
+#include "tools/record_line.h"
 
 namespace pawl {
 namespace {
 
 namespace json = boost::json;
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.resize(width, ' ');
-  return text + ' ';
-}
-
-/// The fields of an event that have something to say.
-std::string shown_data(const json::value& data) {
-  std::string out;
-  if (!data.is_object()) return out;
-  for (const auto& member : data.get_object()) {
-    if (member.value().is_null()) continue;
-    if (member.value().is_array() && member.value().get_array().empty()) continue;
-    if (!out.empty()) out += ' ';
-    out += std::string(member.key()) + '=';
-    const bool is_owner = member.value().is_object() && member.value().get_object().contains("actor");
-    out += is_owner ? cell(member.value(), "actor") + "/" + cell(member.value(), "pid") : cell(member.value());
-  }
-  constexpr std::size_t shown_bytes_max = 160;
-  if (out.size() > shown_bytes_max) out = out.substr(0, shown_bytes_max) + " ...";
-  return out;
-}
-
 std::string shown(const json::object& record) {
   const json::value value(record);
   std::string time = cell(value, "time");
   if (time.size() > 11) time = time.substr(11);
-  const std::string outcome = cell(value, "outcome");
-  return padded(cell(value, "seq"), 7) + padded(time, 8) + padded(cell(value, "actor"), 11) +
-         padded(cell(value, "type"), 16) + (outcome == "accepted" ? "" : "REFUSED " + outcome + " ") +
-         shown_data(part_of(value, "data")) + '\n';
+  return record_in_words(value, time);
 }
 
 /// The last durable seq, if the daemon tells it.

@@ -36,6 +36,10 @@ std::optional<TaskId> task_of(const fb::Record& record, const Effects& effects) 
 
 }  // namespace
 
+void TaskTraces::add(const State& state) {
+  for (const auto& [id, job] : state.jobs.rows()) task_of_job_.emplace(id, job.task);
+}
+
 void TaskTraces::add(const fb::Record& record, const Effects& effects) {
   auto task = task_of(record, effects);
   if (!task) {

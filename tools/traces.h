@@ -4,14 +4,16 @@
 #include <map>
 
 #include "engine/effects.h"
+#include "engine/state.h"
 #include "record_generated.h"
 #include "schema/ids.h"
 
 namespace pawl {
 
-/// Wants every record of the log, from the first on, in order.
+/// Wants every record of the log in order, from the first on, or from where a checkpoint's state was added.
 class TaskTraces {
  public:
+  void add(const State& state);
   void add(const fb::Record& record, const Effects& effects);
   /// Requires: the record was added.
   bool concerns(TaskId task, const fb::Record& record, const Effects& effects) const;
