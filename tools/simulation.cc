@@ -28,7 +28,8 @@ std::string boot_id_of(std::uint64_t start) {
   return id;
 }
 
-/// Whether `found` has all that `expected` has: every member of an object, in their order every element of a list.
+/// Whether `found` has all that `expected` has: every member of an object; of a list of objects each of those expected,
+/// in their order; anything else as it is.
 bool is_in(const json::value& expected, const json::value& found) {
   if (expected.is_object()) {
     if (!found.is_object()) return false;
@@ -37,11 +38,18 @@ bool is_in(const json::value& expected, const json::value& found) {
       return other && is_in(member.value(), *other);
     });
   }
-  if (expected.is_array()) {
-    if (!found.is_array() || found.get_array().size() != expected.get_array().size()) return false;
-    return std::equal(expected.get_array().begin(), expected.get_array().end(), found.get_array().begin(), is_in);
+  const auto is_object = [](const json::value& value) { return value.is_object(); };
+  const bool lists = expected.is_array() && found.is_array() && !expected.get_array().empty();
+  if (!lists || !std::all_of(expected.get_array().begin(), expected.get_array().end(), is_object)) {
+    return expected == found;
   }
-  return expected == found;
+  auto at = found.get_array().begin();
+  for (const json::value& wanted : expected.get_array()) {
+    at = std::find_if(at, found.get_array().end(), [&](const json::value& value) { return is_in(wanted, value); });
+    if (at == found.get_array().end()) return false;
+    ++at;
+  }
+  return true;
 }
 
 std::string in_json(const json::value& value) {

@@ -180,6 +180,16 @@ TEST_F(Simulate, an_expectation_that_is_not_met_names_line_and_both_values) {
             "TaskCreated accepted");
 }
 
+TEST_F(Simulate, expectations_about_records_are_a_subset_in_order) {
+  const std::string queued = R"({"at":2,"expect":{"records":[{"effects":[{"effect":"job_queued"}]}]}})";
+  EXPECT_EQ(simulated(create + queued).exit, 0);
+  const std::string swapped =
+      R"({"at":2,"expect":{"records":[{"effects":[{"effect":"job_queued"},{"effect":"task"}]}]}})";
+  EXPECT_EQ(simulated(create + swapped).exit, 1);
+  EXPECT_EQ(simulated(create + R"({"at":2,"expect":{"records":[{"data":{"depends_on":[]}}]}})").exit, 0);
+  EXPECT_EQ(simulated(create + R"({"at":2,"expect":{"records":[{"data":{"depends_on":[1]}}]}})").exit, 1);
+}
+
 TEST_F(Simulate, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint(create + R"({"at":0,"tick":"reaper"})"),
             "line 2: time runs backwards: 2026-01-01T00:00:00.000000Z after 2026-01-01T00:00:01.000000Z");
