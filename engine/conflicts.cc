@@ -130,12 +130,15 @@ void Conflicts::see_record(const State& before, const fb::Record& record) {
   } else if (const auto* claim = record.event_as_JobClaimed()) {
     claims_[JobId{claim->job()}] = {{claim->owner()->boot_id()->str(), claim->owner()->actor()->str()}, seq_of(record)};
     exits_.erase(JobId{claim->job()});
+    see_claim(before, JobId{claim->job()});
   } else if (const auto* exited = record.event_as_RunExited()) {
     exits_.try_emplace(JobId{exited->job()}, Entry{who_of(record), seq_of(record)});
   } else if (const auto* acquired = record.event_as_LeaseAcquired()) {
     see_entry(before, record, *acquired);
   } else if (const auto* reaped = record.event_as_JobReaped()) {
     see_reap(before, record, *reaped);
+  } else if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
+    see_reclaim(before, record, *reclaimed);
   } else if (const auto* started = record.event_as_StepStarted()) {
     see_act(record, {TaskId{started->task()}, Version{started->version()}});
     see_step_start(before, record, *started);
@@ -326,11 +329,41 @@ void Conflicts::see_reap(const State& before, const fb::Record& record, const fb
   std::string dead_boot;
   if (event.tier() == fb::Tier::pid_dead && streak.value_or(0) == 0) dead_boot = job->run->owner.boot_id;
   if (event.tier() == fb::Tier::finalizer_dead && lease && lease_owner_alive == false) dead_boot = lease->owner.boot_id;
-  std::vector<Reap>& reaps = reaps_[job->task];
   if (!dead_boot.empty() && dead_boot != reap.reaper.boot) {
-    taken_for_dead_[dead_boot].emplace_back(job->task, reaps.size());
+    take_for_dead(dead_boot, job->task, std::move(reap));
+  } else {
+    reaps_[job->task].push_back(std::move(reap));
   }
+}
+
+void Conflicts::see_reclaim(const State& before, const fb::Record& record, const fb::LeaseReclaimed& event) {
+  const std::string key = event.key()->str();
+  const Lease* lease = before.lease(key);
+  const bool claims_death = event.reason() == fb::ReclaimReason::owner_dead;
+  if (!lease || !claims_death || lease->owner.boot_id == record.boot()->string_view()) return;
+  const TaskId task = task_of_key(key).value_or(TaskId{0});
+  Reap reap;
+  reap.reaper = who_of(record);
+  reap.finding = {.kind = Finding::Kind::reaped_alive,
+                  .seq = seq_of(record),
+                  .what = "lease '" + key + "' was reclaimed as owner_dead",
+                  .task = task,
+                  .led_by = {Seq{raw(lease->token)}}};
+  take_for_dead(lease->owner.boot_id, task, std::move(reap));
+}
+
+void Conflicts::take_for_dead(const std::string& boot, TaskId task, Reap reap) {
+  std::vector<Reap>& reaps = reaps_[task];
+  taken_for_dead_[boot].emplace_back(task, reaps.size());
   reaps.push_back(std::move(reap));
+}
+
+/// A new attempt: what its monitor does from then on, under the same name, it does for that.
+void Conflicts::see_claim(const State& before, JobId id) {
+  const Job* job = before.jobs.find(id);
+  const auto found = job ? reaps_.find(job->task) : reaps_.end();
+  if (found == reaps_.end()) return;
+  for (Reap& reap : found->second) reap.owners.clear();
 }
 
 /// Whoever asks for the lease anew knows that it is not his: what he does from then on is a try of its own.

@@ -78,6 +78,9 @@ class Conflicts {
   void see_transition(const State& before, const fb::Record& record, const fb::StageTransition& event);
   void see_entry(const State& before, const fb::Record& record, const fb::LeaseAcquired& event);
   void see_reap(const State& before, const fb::Record& record, const fb::JobReaped& event);
+  void see_reclaim(const State& before, const fb::Record& record, const fb::LeaseReclaimed& event);
+  void see_claim(const State& before, JobId id);
+  void take_for_dead(const std::string& boot, TaskId task, Reap reap);
   void begins_afresh(TaskId task, const Who& who);
   void leaves(const State& before, TaskId task, Departure departure);
   void forget(const State& state);

@@ -206,6 +206,52 @@ TEST_F(ConflictsInAStory, a_lease_that_nobody_will_reclaim_is_overdue) {
                             "reclaim it is switched off"}));
 }
 
+TEST_F(ConflictsInAStory, the_monitor_of_a_new_attempt_is_none) {
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  stand_on("testing");
+  fb::JobClaimedT claim;
+  claim.job = raw(job);
+  claim.owner = owner("executor");
+  exit_with(0);
+  wait(300);
+  world.gate_green[task] = false;
+  ASSERT_TRUE(reaper_pass().reaped) << "red: the job goes back to the queue";
+  world.gate_green[task] = true;
+  ASSERT_EQ(ask("executor", claim).outcome, Outcome::accepted);
+  EXPECT_EQ(go().result, AdvanceResult::advanced) << "over an edge without a lease";
+  EXPECT_TRUE(found().empty());
+}
+
+TEST_F(ConflictsInAStory, the_holder_of_a_reclaimed_lease_shows_that_it_lives) {
+  fb::BootStartedT boot;
+  boot.name = "worker";
+  boot.boot_id = "worker-1";
+  boot.pid = 500;
+  boot.host = "host";
+  boot.version = "test";
+  ask("operator", boot);
+  fb::LeaseAcquiredT event;
+  event.key = "repo:shop";
+  event.owner = owner("worker");
+  event.owner->boot_id = "worker-1";
+  const Token token = *ask("worker", event).granted("repo:shop");
+  fb::LeaseReclaimedT reclaim;
+  reclaim.key = "repo:shop";
+  reclaim.token = raw(token);
+  reclaim.reason = fb::ReclaimReason::owner_dead;
+  ASSERT_EQ(ask("reaper", reclaim).outcome, Outcome::accepted);
+  EXPECT_TRUE(found().empty());
+
+  boot_id = "worker-1";
+  fb::LeaseReleasedT release;
+  release.key = "repo:shop";
+  release.token = raw(token);
+  EXPECT_EQ(ask("worker", release).outcome, Outcome::not_held);
+  EXPECT_EQ(found(), (Names{"reaped_alive LeaseReclaimed by reaper: lease 'repo:shop' was reclaimed as owner_dead; its "
+                            "owner's process was taken for dead, but worker of that boot (worker-1) was alive"}));
+}
+
 TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double_effect) {
   struct Crash {};
   world.meanwhile = [](const std::string& what) {
