@@ -319,6 +319,10 @@ void Conflicts::see_reap(const State& before, const fb::Record& record, const fb
     for (const Entry& entry : at->second.entries) reap.owners.insert(entry.who);
   }
   reap.owners.erase(reap.reaper);
+  // What a boot leaves behind is taken from that boot alone.
+  if (event.tier() == fb::Tier::restart) {
+    std::erase_if(reap.owners, [&](const Who& who) { return who.boot != job->run->owner.boot_id; });
+  }
   std::vector<Seq>& led_by = reap.finding.led_by;
   std::sort(led_by.begin(), led_by.end());
   led_by.erase(std::unique(led_by.begin(), led_by.end()), led_by.end());
