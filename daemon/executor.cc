@@ -188,7 +188,7 @@ bool Executor::Impl::note(const Published& published) {
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
     const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
-    if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(JobId{effect.id}, record);
+    if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(effect, record);
     if (effect.kind != EffectKind::lease_freed) continue;
     ++leases_freed;
     lease_freed.notify_all();
@@ -201,19 +201,23 @@ bool Executor::Impl::note(const Published& published) {
   return frees || flags;
 }
 
-/// Not later, from another thread: by then the same task may have a new step under way. A cancelled task's steps go
-/// on, since a committed crossing is finished honestly; what the reaper's ceiling has met must not.
-void Executor::Impl::call_off(JobId job, const fb::Record& record) {
+/// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
+/// cancelled task's steps go on, since a committed crossing is finished honestly; what the reaper's ceiling has met
+/// must not.
+void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record) {
+  const JobId job{end_group.id};
   const fb::JobReaped* reaped = record.event_as_JobReaped();
   if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
     workers.post([this, run = outside->second] { end_outside(run); });
     if (reaped) outside_runs.erase(outside);
   }
   const auto found = running.find(job);
-  if (found == running.end()) return;
-  found->second.off.call();
+  const bool is_ours = found != running.end();
+  if (is_ours) found->second.off.call();
   const bool at_ceiling = reaped && reaped->tier() == fb::Tier::ceiling;
-  world.call_off(found->second.task, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);
+  if (at_ceiling || is_ours) {
+    world.call_off(TaskId{end_group.task}, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);
+  }
 }
 
 void Executor::Impl::run() {

@@ -54,7 +54,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
   void listen(std::span<const Published> batch);
   bool note(const Published& published);
-  void call_off(JobId job, const fb::Record& record);
+  void call_off(const Effect& end_group, const fb::Record& record);
   /// The one thread that hands out work.
   void run();
   void look_after(std::set<TaskId> flagged, std::set<TaskId> finished, std::map<JobId, std::uint64_t> exited);

@@ -48,6 +48,7 @@ struct Effect {
   std::string text = {};  // key or reason
   std::uint64_t token = 0;
   std::int64_t pid = 0;
+  std::uint64_t task = 0;  // of the job whose group is to be ended
   friend bool operator==(const Effect&, const Effect&) = default;
 };
 

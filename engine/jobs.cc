@@ -185,7 +185,7 @@ Outcome apply_job_reaped(Turn& turn, const fb::JobReaped& event) {
 
   if (event.tier() == fb::Tier::restart) ++state.jobs.edit(id).interruptions;
   const Job& job = *state.jobs.find(id);
-  turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0)});
+  turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
   if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);
   leave_running(turn, id, status_of(state, job, event.outcome(), event.tier()), text_or_empty(event.reason()));
   return Outcome::accepted;

@@ -152,7 +152,8 @@ Outcome apply_cancel_requested(Turn& turn, const fb::CancelRequested& event) {
   }
   cancel_queued_jobs(turn, task->id);
   if (const Job* job = state.running_job(task->id)) {
-    turn.effect({.kind = EffectKind::end_group, .id = raw(job->id), .pid = job->run->pid.value_or(0)});
+    turn.effect(
+        {.kind = EffectKind::end_group, .id = raw(job->id), .pid = job->run->pid.value_or(0), .task = raw(task->id)});
   }
   return Outcome::accepted;
 }

@@ -224,6 +224,31 @@ TEST_F(ReaperLoopTest, ceiling_ends_what_is_alive_and_leased) {
   EXPECT_EQ(pass().oldest_past_ceiling_s, 0);
 }
 
+TEST_F(ReaperLoopTest, ceiling_ends_the_running_step_of_an_outsiders_job_too) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - name: work
+    agent: outsider
+    to: done
+    guarded: true
+    steps:
+      - {name: retest, run: 'echo $$ > $1/pid; exec sleep 600', timeout_s: 700}
+)");
+  const TaskId id = submit();
+  watch();
+  executor_->start();
+  claim(1, boot_id_, ::getpid());
+  exit_with(1, 0);
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  ahead_s_ = 5400;
+  EXPECT_EQ(pass().reaped, 1u);
+  EXPECT_TRUE(comes_true([&] { return !pid_start_of(std::stoi(contents(at("pid")))); }));
+  EXPECT_TRUE(comes_true([&] { return !open_step(*task(id)); }));
+  EXPECT_FALSE(is_held("task:1"));
+}
+
 TEST_F(ReaperLoopTest, lease_whose_ttl_ran_out_is_reclaimed_and_a_live_one_is_not) {
   lease("short", boot_id_, ::getpid(), 60);
   lease("long", boot_id_, ::getpid(), 600);
