@@ -120,7 +120,8 @@ TEST_F(BootStarted, accepted_recovers_what_the_stale_boot_held_in_the_same_group
   }
   EXPECT_EQ(state.lease("any"), nullptr);
   EXPECT_EQ(state.lease("mine")->token, kept);
-  EXPECT_EQ(effects_of(decided).at(2), (Effect{.kind = EffectKind::end_group, .id = raw(first), .pid = 4242}));
+  EXPECT_EQ(effects_of(decided).at(2),
+            (Effect{.kind = EffectKind::end_group, .id = raw(first), .pid = 4242, .task = raw(job(first).task)}));
 }
 
 TEST_F(BootStarted, accepted_leaves_other_live_boots_alone) {

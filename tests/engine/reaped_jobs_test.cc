@@ -59,7 +59,8 @@ TEST_F(JobReaped, accepted_ends_the_process_group_and_goes_by_the_retry_rule) {
   const JobId running = claim(id);
   must(run_started(running, 1, 4242));
   const Decided& decided = must(job_reaped(running, 1, fb::Tier::pid_dead, std::nullopt));
-  EXPECT_EQ(effects_of(decided).at(0), (Effect{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242}));
+  EXPECT_EQ(effects_of(decided).at(0),
+            (Effect{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242, .task = raw(id)}));
   EXPECT_EQ(job(running).status, JobStatus::queued);
   EXPECT_EQ(job(running).interruptions, 0u);
   must(job_claimed(running, worker));

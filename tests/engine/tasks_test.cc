@@ -254,7 +254,8 @@ TEST_F(CancelRequested, accepted_waits_for_a_running_job_to_be_ended) {
   const JobId running = claim(id);
   must(run_started(running, 1, 4242), worker);
   const Decided& decided = must(cancel_requested(id));
-  EXPECT_EQ(effects_of(decided), (Effects{{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242}}));
+  EXPECT_EQ(effects_of(decided),
+            (Effects{{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242, .task = raw(id)}}));
   EXPECT_EQ(task(id).stage, "analysis");
   EXPECT_EQ(job(running).status, JobStatus::running);  // Its slot is not free before its processes are gone.
   const Decided& finished = must(job_finished(running, 1, fb::JobResult::cancelled));
