@@ -109,6 +109,7 @@ void pipelines_list(Call call);
 void pipelines_define(Call call);
 void queue_get(Call call);
 void reaper_run(Call call);
+void stuck_list(Call call);
 void webhooks_gitea(Call call);
 void webhooks_plane(Call call);
 void healthz_get(Call call);

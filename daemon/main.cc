@@ -164,6 +164,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
             executor.lock_step(std::move(place), std::move(run), std::move(done));
           },
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
+      .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
       .readiness = [&space] { return space.look(); },
       .reconciler_totals =
           [&executor] {

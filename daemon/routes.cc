@@ -53,6 +53,7 @@ constexpr Route routes[] = {
     {"POST", "/v1/pipelines", Kind::writes, pipelines_define},
     {"POST", "/transition-lease/release", Kind::writes, leases_force},
     {"POST", "/v1/reaper/run", Kind::writes, reaper_run},
+    {"GET", "/v1/stuck", Kind::reads, stuck_list},
     {"GET", "/queue", Kind::reads, queue_get},
     {"POST", "/webhooks/gitea", Kind::writes, webhooks_gitea},
     {"POST", "/webhooks/plane", Kind::writes, webhooks_plane},

@@ -49,6 +49,8 @@ struct Services {
   /// Whether claims pass over a job for now: a process of an earlier attempt is not known to be gone. From the
   /// sequencer's thread: must not block. May be empty.
   std::function<bool(JobId)> is_passed_over = {};
+  /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.
+  std::function<bool(const Owner&, const Boot&)> is_alive;
   /// Threads: any; must not block.
   std::function<Readiness()> readiness;
   std::function<ReconcilerTotals()> reconciler_totals;

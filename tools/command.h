@@ -80,6 +80,8 @@ Exit fail(Exit exit, std::string_view message);
 extern const Command submit_command;
 extern const Command task_command;
 extern const Command queue_command;
+extern const Command reap_command;
+extern const Command stuck_command;
 extern const Command jobs_command;
 extern const Command advance_command;
 extern const Command cancel_command;

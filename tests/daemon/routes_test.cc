@@ -277,6 +277,26 @@ TEST_F(Routes, reaper_that_does_not_come_round_is_not_ready) {
   EXPECT_EQ(get("/readyz").status, 200) << "nobody waits for a reaper that was switched off";
 }
 
+TEST_F(Routes, stuck_lists_what_does_not_move_and_what_would_free_it) {
+  create("W-1");
+  create("W-2");
+  worker("w");
+  claim("w", "analyst");
+  const Answer waits = get("/v1/stuck");
+  EXPECT_EQ(waits.at("/items/0/task"), "2");
+  EXPECT_EQ(waits.at("/items/0/reason"), "\"serial_gate\"");
+  EXPECT_EQ(waits.at("/items/1"), "missing") << "the first runs";
+  EXPECT_EQ(waits.at("/next"), "null");
+  dead_pid = 7;
+  const Answer dead = get("/v1/stuck?limit=1");
+  EXPECT_EQ(dead.at("/items/0/reason"), "\"owner_dead\"");
+  EXPECT_EQ(dead.at("/items/0/frees"), "\"pawl reap\"");
+  EXPECT_EQ(dead.at("/items/0/owner/pid"), "7");
+  EXPECT_EQ(dead.at("/next"), "1");
+  EXPECT_EQ(get("/v1/stuck?after=1").at("/items/0/task"), "2");
+  EXPECT_EQ(get("/v1/stuck?limit=0").status, 400);
+}
+
 TEST_F(Routes, reaper_runs_when_asked_and_tells_what_it_did) {
   reaper_pass = {.jobs = 7, .reaped = 1, .finishing = 2, .deferred = 3, .leases_reclaimed = 4, .troubles = 5};
   const Answer ran = post("/v1/reaper/run", "{}");

@@ -88,6 +88,7 @@ class Served : public testing::Test {
         .advance = [this](const AdvanceOrder& order, const auto& done) { done(advance_answer(order)); },
         .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
+        .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
         .readiness = [this] { return Readiness{.has_space = has_space, .free_bytes = 1, .free_bytes_floor = 1}; },
         .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
         .reaper_totals = [this] { return reaper; },
@@ -172,6 +173,7 @@ class Served : public testing::Test {
   int starts = 0;
   std::atomic<bool> has_space{true};
   std::atomic<std::uint64_t> passed_over{0};
+  std::atomic<std::int64_t> dead_pid{0};
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;

@@ -246,6 +246,17 @@ TEST_F(AgainstDaemon, a_program_that_waits_gets_the_task_as_it_ended) {
   EXPECT_EQ(task.at("stage").as_string(), "cancelled");
 }
 
+TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
+  EXPECT_EQ(pawl({"stuck"}).out, "everything moves\n");
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran stuck = pawl({"stuck"});
+  EXPECT_EQ(stuck.exit, 0) << stuck.err;
+  EXPECT_TRUE(stuck.out.starts_with("task 1  W-1 of shop, on analysis: unclaimed\n")) << stuck.out;
+  const Ran reap = pawl({"reap"});
+  EXPECT_EQ(reap.exit, 0) << reap.err;
+  EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
+}
+
 TEST_F(AgainstDaemon, the_queue_is_shown) {
   pawl({"submit", "W-1", "--repo", "shop"});
   const Ran ran = pawl({"queue"});

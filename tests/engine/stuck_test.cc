@@ -1,0 +1,126 @@
+// Every reason why a task does not move, by the code that people and programs are told.
+#include "engine/stuck.h"
+
+#include "tests/engine/story.h"
+
+namespace pawl {
+namespace {
+
+class StuckTest : public Story {
+ protected:
+  std::optional<Stuck> look() {
+    std::optional<Stuck> found =
+        why_stuck(machine.state(), *row(), machine.now(), [this](JobId) { return passed_over; });
+    if (!found || !found->owner) return found;
+    return judge_owner(*found, world.is_alive(*found->owner, *found->owner_boot));
+  }
+  std::string reason() {
+    const auto found = look();
+    return found ? found->reason : "none";
+  }
+  std::string frees() {
+    const auto found = look();
+    return found ? found->frees : "none";
+  }
+  void wait(std::int64_t seconds) { machine.set_now(plus_s(machine.now(), seconds)); }
+  void exit_with(std::int64_t code) {
+    fb::RunExitedT event;
+    event.job = raw(job);
+    event.attempt = 1;
+    event.exit_code = code;
+    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  }
+  void finish(fb::JobResult result) {
+    fb::JobFinishedT event;
+    event.job = raw(job);
+    event.attempt = 1;
+    event.result = result;
+    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  }
+
+  bool passed_over = false;
+};
+
+TEST_F(StuckTest, what_runs_within_its_budget_is_not_stuck) {
+  EXPECT_EQ(reason(), "none");
+}
+
+TEST_F(StuckTest, owner_dead) {
+  world.pid_alive[1] = false;
+  EXPECT_EQ(reason(), "owner_dead");
+  EXPECT_EQ(frees(), "pawl reap");
+}
+
+TEST_F(StuckTest, owner_alive_past_the_ceiling) {
+  wait(5400);
+  EXPECT_EQ(reason(), "owner_alive");
+}
+
+TEST_F(StuckTest, owner_alive_past_the_grace) {
+  exit_with(0);
+  ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  wait(299);
+  EXPECT_EQ(reason(), "none");
+  wait(1);
+  EXPECT_EQ(reason(), "owner_alive");
+  EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
+}
+
+TEST_F(StuckTest, outcome_unknown_says_how_it_is_resolved) {
+  world.step_exit["merge"] = {.how = CommandExit::How::timed_out};
+  world.probe_exit["merge"] = 2;
+  go();
+  EXPECT_EQ(reason(), "outcome_unknown");
+  EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
+}
+
+TEST_F(StuckTest, blocked_by_whatever_it_says) {
+  finish(fb::JobResult::failed);
+  EXPECT_EQ(reason(), "blocked");
+}
+
+TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process) {
+  const TaskId first = task;
+  const auto create = [&](const std::string& repo, std::vector<TaskId> depends_on = {}) {
+    fb::TaskCreatedT event;
+    event.work_item = "Q-" + std::to_string(machine.lines().size());
+    event.repo = repo;
+    for (const TaskId id : depends_on) event.depends_on.push_back(raw(id));
+    task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+  };
+  create("shop");
+  EXPECT_EQ(reason(), "serial_gate");
+  set("queue.max_concurrency", std::int64_t{1});
+  create("other");
+  EXPECT_EQ(reason(), "limit");
+  set("queue.max_concurrency", std::int64_t{5});
+  EXPECT_EQ(reason(), "unclaimed");
+  passed_over = true;
+  EXPECT_EQ(reason(), "previous_alive");
+  create("third", {first});
+  EXPECT_EQ(reason(), "dependency");
+  EXPECT_EQ(frees(), "pawl task 1");
+}
+
+TEST_F(StuckTest, critical_window_waits_for_whoever_crosses) {
+  ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  finish(fb::JobResult::done);
+  EXPECT_EQ(reason(), "lease");
+  request_cancel();
+  EXPECT_EQ(reason(), "critical_window");
+}
+
+TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
+  go();
+  ASSERT_EQ(stage(), "deploy");
+  EXPECT_EQ(reason(), "none") << "the next pass drives it";
+  set("reconciler.enabled", false);
+  EXPECT_EQ(reason(), "reconciler_off");
+  set("reconciler.enabled", true);
+  world.gate_green[task] = false;
+  go(AdvanceOrder::OnRed::report, "finalizer");
+  EXPECT_EQ(reason(), "gate_red");
+}
+
+}  // namespace
+}  // namespace pawl
