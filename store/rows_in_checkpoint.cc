@@ -247,7 +247,10 @@ fb::SettingRowT pack_row(const SettingRow& row) {
 SettingRow unpack_row(const fb::SettingRow& table) {
   SettingRow row;
   row.key = table.key()->str();
-  row.value = setting_value_from(*table.value());
+  const fb::SettingValue& value = *table.value();
+  // The generated packing leaves out a list that is empty, and no setting's value is nothing.
+  const bool is_empty_list = !value.flag().has_value() && !value.number().has_value() && !value.text() && !value.list();
+  row.value = is_empty_list ? SettingValue(std::vector<std::string>()) : setting_value_from(value);
   return row;
 }
 

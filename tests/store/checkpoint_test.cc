@@ -80,6 +80,17 @@ class CheckpointTest : public testing::Test {
   std::vector<std::uint8_t> bytes_;
 };
 
+TEST_F(CheckpointTest, a_list_that_was_set_to_be_empty_comes_back_empty) {
+  fb::SettingChangedT setting;
+  setting.key = "ownership.repos";
+  setting.value = std::make_unique<fb::SettingValueT>();
+  writer_.write(propose_group(writer_.asker(), setting));
+  const auto restored = unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_TRUE(restored->state.settings().ownership.repos.empty());
+  EXPECT_EQ(restored->state.digest(), writer_.state().digest());
+}
+
 TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
   Result<Restored> restored = unpack_checkpoint(bytes_);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
