@@ -96,6 +96,7 @@ extern const Command tail_command;
 extern const Command lock_command;
 // On a data folder or an exported log.
 extern const Command export_command;
+extern const Command record_command;
 extern const Command replay_command;
 extern const Command check_command;
 extern const Command explain_command;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -14,7 +15,6 @@
 #include "store/chain.h"
 #include "store/rocks_log.h"
 #include "tools/base64.h"
-#include "tools/command.h"
 
 namespace pawl {
 namespace {
@@ -94,6 +94,13 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
 Result<std::unique_ptr<Log>> open_log(const std::string& data_dir) {
   std::unique_ptr<RocksLog> log = PAWL_TRY(RocksLog::open(data_dir, RocksLog::Mode::read_only));
   return std::unique_ptr<Log>(std::move(log));
+}
+
+Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
+  std::string dir = arguments.value_or("data", "");
+  if (const char* variable = std::getenv("PAWL_DATA"); dir.empty() && variable) dir = variable;
+  if (!dir.empty()) return open_log(dir);
+  return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR"};
 }
 
 Result<Seq> seq_at(Log& log, const Moment& moment) {

@@ -10,6 +10,7 @@
 
 #include "store/checkpoint.h"
 #include "store/log.h"
+#include "tools/command.h"
 
 namespace pawl {
 
@@ -23,6 +24,9 @@ Result<Moment> moment_of(std::string_view text, std::string_view option);
 
 /// The log of a data folder, also while a daemon writes to it.
 Result<std::unique_ptr<Log>> open_log(const std::string& data_dir);
+
+/// The log of the folder in `--data`, else in PAWL_DATA. `command` is who asks, for the message.
+Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
 
 /// The seq of the last record that a moment takes in. Reads the log up to there if it is a time.
 Result<Seq> seq_at(Log& log, const Moment& moment);

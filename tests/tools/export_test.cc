@@ -167,6 +167,34 @@ TEST_F(Export, what_makes_no_sense_is_refused) {
   EXPECT_NE(missing.err.find("nowhere"), std::string::npos) << missing.err;
 }
 
+TEST_F(Export, what_was_recorded_since_a_record_or_a_time_is_a_log_of_its_own) {
+  for (const std::string since : {"9", "2026-01-01T00:00:09Z"}) {
+    const Ran recorded = run_pawl({"record", since, "--data", folder.path("data")});
+    ASSERT_EQ(recorded.exit, 0) << recorded.err;
+    EXPECT_EQ(recorded.out, exported({"log", "--from", since}).out);
+    const std::string incident = folder.file("incident.jsonl", recorded.out);
+    const Ran replayed = run_pawl({"replay", incident});
+    EXPECT_EQ(replayed.exit, 0) << replayed.out << replayed.err;
+    EXPECT_TRUE(replayed.out.starts_with("11 records, from the checkpoint before 9,")) << replayed.out;
+    const Ran checked = run_pawl({"check", incident});
+    EXPECT_EQ(checked.exit, 0) << checked.out << checked.err;
+  }
+}
+
+TEST_F(Export, what_cannot_be_recorded_is_refused_before_anything_is_printed) {
+  const auto refused = [&](const std::string& since, const std::string& data) {
+    const Ran ran = run_pawl({"record", since, "--data", folder.path(data)});
+    EXPECT_EQ(ran.exit, 2);
+    EXPECT_EQ(ran.out, "");
+    return ran.err;
+  };
+  EXPECT_EQ(refused("20", "data"), "pawl: record: the log has no record since 20\n");
+  EXPECT_EQ(refused("2027-01-01T00:00:00Z", "data"),
+            "pawl: record: the log has no record since 2027-01-01T00:00:00Z\n");
+  EXPECT_EQ(refused("noon", "data"), "pawl: SINCE: 'noon' is neither a seq nor a time such as 2026-06-15T10:00:00Z\n");
+  EXPECT_NE(refused("1", "nowhere").find("nowhere"), std::string::npos);
+}
+
 TEST_F(Export, a_backup_has_the_same_log) {
   const Ran ran = run_pawl({"backup", folder.path("data"), folder.path("copy")});
   ASSERT_EQ(ran.exit, 0) << ran.err;

@@ -1,0 +1,37 @@
+// What of a log is written out, and in which form: for `pawl export` and `pawl record`.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "store/log.h"
+
+namespace pawl {
+
+enum class Format { jsonl, json, csv };
+
+/// A seq that no record reaches.
+constexpr Seq no_end{std::numeric_limits<std::uint64_t>::max()};
+
+/// What is written of a log, and how.
+struct LogOrder {
+  Seq from{1};
+  Seq to = no_end;
+  std::optional<TaskId> task;
+  Format format = Format::jsonl;
+};
+
+/// Prints the records of whole groups: those that end at or before `to`, from the one that `from` is in, which come
+/// after a checkpoint if they do not begin at 1. Answers how many. Every record is applied on the way, so `damaged`
+/// also says that one is not as the rules say. Memory does not grow with the log.
+Result<std::uint64_t> write_log(Log& log, const LogOrder& order);
+
+/// The last seq before a moment: where a range that begins there is cut.
+Result<Seq> seq_before(Log& log, std::string_view text, std::string_view option);
+
+/// A field of a CSV line (RFC 4180).
+std::string csv(std::string_view text);
+
+}  // namespace pawl
