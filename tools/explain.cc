@@ -1,4 +1,7 @@
 // Tells the story of one task, job or record of a log.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "schema/json_text.h"
@@ -110,8 +113,27 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   return story;
 }
 
+/// Writes a file beside the log, never over it or into its folder.
+Result<void> write_page(const std::string& to, const std::string& log, const std::string& page) {
+  std::error_code failed;
+  if (log != "-") {
+    const auto source = std::filesystem::weakly_canonical(log, failed);
+    for (auto at = std::filesystem::weakly_canonical(to, failed); at.has_relative_path(); at = at.parent_path()) {
+      if (at == source) return Error{ErrorCode::malformed, "--html: " + to + " is, or lies in, the log that is read"};
+    }
+  }
+  std::FILE* file = std::fopen(to.c_str(), "we");
+  const bool is_written = file && std::fwrite(page.data(), 1, page.size(), file) == page.size();
+  const int error = errno;
+  const bool is_closed = file && std::fclose(file) == 0;
+  if (is_written && is_closed) return {};
+  return Error{ErrorCode::io, "--html: " + to + ": " + std::strerror(is_written ? errno : error)};
+}
+
 Exit run_explain(const Arguments& arguments) {
   const std::string& path = arguments.positional()[0];
+  const auto html = arguments.value("html");
+  if (html && arguments.has("json")) return fail(Exit::usage, "explain: --html and --json: give one of them");
   auto subject = subject_of(arguments.positional()[1]);
   if (!subject) return fail(subject.error());
   if (subject->seq) {
@@ -123,7 +145,13 @@ Exit run_explain(const Arguments& arguments) {
   }
   const auto story = story_of(path, *subject);
   if (!story) return fail(story.error());
-  print(arguments.has("json") ? story_json(*story) : story_text(*story));
+  if (!html) {
+    print(arguments.has("json") ? story_json(*story) : story_text(*story));
+    return Exit::done;
+  }
+  const Result<void> written = write_page(*html, path, story_page(*story));
+  if (!written) return fail(written.error());
+  print(*html + ": " + story->subject + ", " + std::to_string(story->entries.size()) + " records\n");
   return Exit::done;
 }
 
@@ -142,7 +170,8 @@ const Command explain_command = {
         "above\n\n"
         "What 'pawl check' finds about it stands beside the records. Settings and boots are told where something\n"
         "rests on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
-    .options = {{"json", "", "print the story as JSON"}},
+    .options = {{"html", "FILE", "write a page for a browser, which needs no network"},
+                {"json", "", "print the story as JSON"}},
     .positional_min = 2,
     .positional_max = 2,
     .run = run_explain};

@@ -117,6 +117,7 @@ std::string story_json(const Story& story) {
     member(out, "seq", raw(entry.seq));
     member(out, "lane", entry.lane);
     flag(out, "refused", entry.outcome != Outcome::accepted);
+    flag(out, "back", entry.is_rollback);
     member(out, "says", entry.told.says);
     key(out, "notes");
     out += '[';

@@ -11,5 +11,7 @@ namespace pawl {
 std::string story_text(const Story& story);
 /// One JSON object, ended. The records in it are exactly as `pawl export log` writes them.
 std::string story_json(const Story& story);
+/// One HTML page that needs nothing else, and asks for nothing: explain_page.html with the story in it.
+std::string story_page(const Story& story);
 
 }  // namespace pawl

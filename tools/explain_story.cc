@@ -12,6 +12,15 @@ bool is_circumstance(const fb::Record& record) {
   return record.event_as_SettingChanged() || record.event_as_BootStarted() || record.event_as_BootEnded();
 }
 
+/// Whether it moves its task along the rollback of the stage where `memory` has it.
+bool is_rollback(const fb::Record& record, const Memory& memory, const State& state) {
+  const auto* event = record.event_as_StageTransition();
+  const Task* task = event ? state.tasks.find(TaskId{event->task()}) : nullptr;
+  const TaskSeen* seen = event ? memory.task(TaskId{event->task()}) : nullptr;
+  const Stage* stage = task && seen ? state.pipeline_of(*task).stage(seen->stage) : nullptr;
+  return stage && event->to()->string_view() == stage->rollback;
+}
+
 bool has(const std::vector<Seq>& seqs, Seq seq) {
   return std::find(seqs.begin(), seqs.end(), seq) != seqs.end();
 }
@@ -195,11 +204,11 @@ StoryEntry StoryTeller::entry_of(const Replayer::Item& item, const State& state)
   entry.seq = Seq{stamp.seq()};
   entry.group = Seq{stamp.group()};
   entry.time = {stamp.time_us()};
-  // Of a circumstance the lane is only known once it is in the story: see finish().
   entry.lane = lane_of(record.actor()->str(), record.boot()->str());
   entry.type = fb::EnumNameEvent(record.event_type());
   entry.outcome = item.applied.outcome;
   entry.unchecked = item.applied.unchecked;
+  entry.is_rollback = is_rollback(record, memory_, state);
   entry.told = told({record, item.applied, memory_, state});
   entry.job = bearings.job;
   entry.task = bearings.task;

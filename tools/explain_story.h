@@ -41,6 +41,7 @@ struct StoryEntry {
   std::string type;
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;
+  bool is_rollback = false;
   Told told;
   std::vector<std::size_t> findings;  // those that begin with this record
   std::optional<TaskId> task;

@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "sample_log.h"
@@ -15,6 +16,13 @@ namespace json = boost::json;
 
 std::string incident(const std::string& name) {
   return PAWL_INCIDENTS + name + ".jsonl";
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
 }
 
 /// Replaces every `from`.
@@ -186,6 +194,64 @@ TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {
   EXPECT_TRUE(has(complaint(replaced(log, R"("to":"ship")", R"("to":"shop")"), "task:1"), "differs in its"));
   EXPECT_EQ(run_pawl({"explain", folder.path("nowhere"), "task:1"}).exit, 2);
   EXPECT_EQ(run_pawl({"explain", "-", "9"}, log).exit, 2);
+}
+
+/// What stands between two marks.
+std::string between(const std::string& text, const std::string& from, const std::string& to) {
+  const std::size_t begin = text.find(from);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin + from.size(), text.find(to, begin + from.size()) - begin - from.size());
+}
+
+TEST(ExplainPage, it_bears_the_story_and_needs_nothing_else) {
+  const TestFolder folder;
+  const std::string log = incident("reap_during_finalization_defences_off");
+  const Ran ran = run_pawl({"explain", log, "W-1", "--html", folder.path("page.html")});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.out, folder.path("page.html") + ": work item W-1, 21 records\n");
+  const std::string page = content_of(folder.path("page.html"));
+  EXPECT_TRUE(page.ends_with("</html>\n"));
+  const std::string data = between(page, "id=\"data\">", "</script>");
+  EXPECT_EQ(data, run_pawl({"explain", log, "W-1", "--json"}).out) << "there is no '<' in it to be escaped";
+  for (const std::string outside : {"src=", "@import", "url(", "fetch(", "https:", "innerHTML"}) {
+    EXPECT_FALSE(has(page, outside)) << outside;
+  }
+  EXPECT_EQ(replaced(page, "http://www.w3.org/2000/svg", "").find("http:"), std::string::npos) << "a name, no address";
+}
+
+TEST(ExplainPage, text_of_a_log_is_only_text) {
+  const TestFolder folder;
+  const std::string evil = "<script>alert(1)</script><img src=x onerror='alert(2)'>&amp;</pre></noscript><!--";
+  const std::string script = R"({"at":1,"do":{"type":"TaskCreated","work_item":")" + evil +
+                             R"(","repo":"r","branch":"b"},"actor":"<b>w</b>"})";
+  const std::string log = run_pawl({"simulate", "-"}, script + "\n").out;
+  const Ran ran = run_pawl({"explain", "-", evil, "--html", folder.path("page.html")}, log);
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  const std::string page = content_of(folder.path("page.html"));
+  for (const std::string part : {"<script>alert", "<img", "<b>", "<!--\\n", "&amp;</pre>"})
+    EXPECT_FALSE(has(page, part)) << part;
+  EXPECT_TRUE(has(page, "&lt;script&gt;alert(1)&lt;/script&gt;")) << "without scripts";
+  const std::string data = between(page, "id=\"data\">", "</script>");
+  const auto story = parse_json(data);
+  ASSERT_TRUE(story.has_value()) << data;
+  EXPECT_EQ(story->at("tasks").at(0).at("work_item").as_string(), evil.c_str());
+  EXPECT_EQ(story->at("lanes").at(0), "<b>w</b>");
+}
+
+TEST_F(ExplainSample, a_page_never_goes_into_the_log) {
+  const std::string file = folder.file("log.jsonl", log);
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{{data, data + "/page.html"},
+                                                                                 {data, data + "/log/page.html"},
+                                                                                 {file, file},
+                                                                                 {file, folder.path("./log.jsonl")}}) {
+    const Ran ran = run_pawl({"explain", from, "task:1", "--html", to});
+    EXPECT_EQ(ran.exit, 2) << to;
+    EXPECT_EQ(ran.err, "pawl: --html: " + to + " is, or lies in, the log that is read\n");
+  }
+  EXPECT_EQ(content_of(file), log);
+  EXPECT_FALSE(std::filesystem::exists(data + "/page.html"));
+  EXPECT_EQ(run_pawl({"explain", data, "task:1", "--html", folder.path("no/such/folder.html")}).exit, 1);
+  EXPECT_EQ(run_pawl({"explain", data, "task:1", "--html", "x", "--json"}).exit, 2);
 }
 
 }  // namespace
