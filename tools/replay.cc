@@ -19,12 +19,6 @@
 namespace pawl {
 namespace {
 
-std::string hex(std::uint64_t digest) {
-  std::string out;
-  append_json_hex(out, digest);
-  return out.substr(1, out.size() - 2);
-}
-
 /// What is asked of a replay beside the proof.
 struct Order {
   std::string path;

@@ -11,12 +11,6 @@
 namespace pawl {
 namespace {
 
-std::string hex(std::uint64_t digest) {
-  std::string out;
-  append_json_hex(out, digest);
-  return out.substr(1, out.size() - 2);
-}
-
 std::string outcome_text(Outcome outcome, bool unchecked) {
   return std::string(name(outcome)) + (unchecked ? ", unchecked" : "");
 }
@@ -37,6 +31,12 @@ Difference parting(Seq seq, std::string_view recorded, std::string_view recomput
 }
 
 }  // namespace
+
+std::string hex(std::uint64_t digest) {
+  std::string out;
+  append_json_hex(out, digest);
+  return out.substr(1, out.size() - 2);
+}
 
 Replayer::Replayer(State state, Chain chain, EachGroup each)
     : state_(std::move(state)), chain_(chain), each_(std::move(each)) {}

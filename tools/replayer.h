@@ -22,6 +22,9 @@ struct Difference {
   std::string recomputed;
 };
 
+/// A digest as it is written: 16 lower-case hex digits.
+std::string hex(std::uint64_t digest);
+
 class Replayer {
  public:
   struct Item {

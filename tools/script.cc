@@ -25,7 +25,7 @@ Error malformed(std::string what) {
   return {ErrorCode::malformed, std::move(what)};
 }
 
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   return "'" + std::string(name) + "'";
 }
 
@@ -38,18 +38,18 @@ Result<std::int64_t> integer_in(const json::object& object, std::string_view nam
                                 std::int64_t most) {
   const json::value* value = object.if_contains(name);
   const std::string wanted = " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most);
-  if (!value) return malformed(quoted(name) + " is missing");
+  if (!value) return malformed(in_quotes(name) + " is missing");
   if (!value->is_int64() || value->get_int64() < least || value->get_int64() > most) {
-    return malformed(quoted(name) + wanted);
+    return malformed(in_quotes(name) + wanted);
   }
   return value->get_int64();
 }
 
 Result<std::string> text_in(const json::object& object, std::string_view name, std::size_t bytes_max) {
   const json::value* value = object.if_contains(name);
-  if (!value) return malformed(quoted(name) + " is missing");
+  if (!value) return malformed(in_quotes(name) + " is missing");
   const bool fits = value->is_string() && !value->get_string().empty() && value->get_string().size() <= bytes_max;
-  if (!fits) return malformed(quoted(name) + " must be a text of 1 to " + std::to_string(bytes_max) + " bytes");
+  if (!fits) return malformed(in_quotes(name) + " must be a text of 1 to " + std::to_string(bytes_max) + " bytes");
   return std::string(text(value->get_string()));
 }
 
@@ -57,7 +57,7 @@ Result<void> only(const json::object& object, std::string_view where, std::initi
   for (const auto& member : object) {
     const std::string_view name(member.key().data(), member.key().size());
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return malformed("there is no " + quoted(name) + " in " + std::string(where));
+      return malformed("there is no " + in_quotes(name) + " in " + std::string(where));
     }
   }
   return {};
@@ -68,7 +68,7 @@ Result<void> only(const json::object& object, std::string_view where, std::initi
 /// A reference, "@task:1" or "@step:1:merge", as the number that it stands for now; null if it stands for none.
 Result<json::value> resolved(std::string_view field, std::string_view reference, const References& references) {
   if (!reference.starts_with('@') || reference.size() == 1) {
-    return malformed(quoted(field) + " must be a number, or a reference such as \"@task:1\"");
+    return malformed(in_quotes(field) + " must be a number, or a reference such as \"@task:1\"");
   }
   reference.remove_prefix(1);
   if (field != "started") {
@@ -117,7 +117,7 @@ Result<Proposal> proposal_of(const json::object& event, const Asker& asker, cons
   const json::value* type = event.if_contains("type");
   if (!type || !type->is_string()) return malformed("an event needs its 'type'");
   const auto known = event_named(text(type->get_string()));
-  if (!known) return malformed("there is no event " + quoted(text(type->get_string())));
+  if (!known) return malformed("there is no event " + in_quotes(text(type->get_string())));
   json::object data;
   for (const auto& member : event) {
     if (member.key() != "type") data.insert(member);
@@ -151,9 +151,9 @@ Result<void> read_events(ScriptLine& line, const json::value& value, bool is_gro
 
 Result<void> check_boolean(const json::object& object, std::string_view name, bool may_be_null) {
   const json::value* value = object.if_contains(name);
-  if (!value) return malformed(quoted(name) + " is missing");
+  if (!value) return malformed(in_quotes(name) + " is missing");
   if (value->is_bool() || (may_be_null && value->is_null())) return {};
-  return malformed(quoted(name) + " must be true or false" + (may_be_null ? ", or null" : ""));
+  return malformed(in_quotes(name) + " must be true or false" + (may_be_null ? ", or null" : ""));
 }
 
 constexpr std::int64_t id_max = std::numeric_limits<std::int64_t>::max();
@@ -168,7 +168,7 @@ Result<void> check_world(const json::object& facts) {
   PAWL_TRY(only(facts, "'world'", {"gate", "probe", "step"}));
   if (facts.empty()) return malformed("'world' must have a 'pid', a 'gate', a 'probe' or a 'step'");
   for (const auto& fact : facts) {
-    if (!fact.value().is_object()) return malformed(quoted(std::string(fact.key())) + " must be an object");
+    if (!fact.value().is_object()) return malformed(in_quotes(std::string(fact.key())) + " must be an object");
     const json::object& object = fact.value().get_object();
     if (fact.key() == "gate") {
       PAWL_TRY(only(object, "a gate", {"task", "green"}));
@@ -209,7 +209,7 @@ Result<void> check_expectation(const json::object& expected) {
 }
 
 Result<void> read_object(ScriptLine& line, std::string_view name, const json::value& value) {
-  if (!value.is_object() || value.get_object().empty()) return malformed(quoted(name) + " must be an object");
+  if (!value.is_object() || value.get_object().empty()) return malformed(in_quotes(name) + " must be an object");
   line.content = value.get_object();
   return {};
 }
@@ -218,7 +218,7 @@ Result<ScriptLine::Kind> one_of(std::string_view name, const json::value& value,
                                 ScriptLine::Kind first_kind, std::string_view second, ScriptLine::Kind second_kind) {
   if (value.is_string() && text(value.get_string()) == first) return first_kind;
   if (value.is_string() && text(value.get_string()) == second) return second_kind;
-  return malformed(quoted(name) + " must be " + quoted(first) + " or " + quoted(second));
+  return malformed(in_quotes(name) + " must be " + in_quotes(first) + " or " + in_quotes(second));
 }
 
 /// What happens: the one key of a line beside its time and its speaker.
@@ -312,7 +312,7 @@ Result<Group> group_of(const ScriptLine& line, const Speakers& speakers, const R
     for (const auto& member : line.content) {
       auto proposal = proposal_from_json(asker, fb::Event::SettingChanged,
                                          {{"key", member.key()}, {"value", member.value()}}, Reading::asked);
-      if (!proposal) return malformed(quoted(std::string(member.key())) + ": " + proposal.error().message);
+      if (!proposal) return malformed(in_quotes(std::string(member.key())) + ": " + proposal.error().message);
       group.push_back(std::move(*proposal));
     }
     return group;
