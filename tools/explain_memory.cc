@@ -91,7 +91,10 @@ Bearings bearings_of(const fb::Record& record) {
 }
 
 void Memory::begin(const State& state) {
-  for (const auto& [id, boot] : state.boots.rows()) boot_names_[id] = boot.name;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    boot_names_[id] = boot.name;
+    if (!boot.stale) boot_in_force_[boot.name] = id;
+  }
 }
 
 void Memory::know(const State& state, TaskId id) {
@@ -134,9 +137,9 @@ void Memory::add_circumstance(const fb::Record& record, Outcome outcome) {
   if (const auto* ended = record.event_as_BootEnded()) boot_ends_.try_emplace(ended->boot_id()->str(), deed);
   if (const auto* started = record.event_as_BootStarted()) {
     const std::string id = started->boot_id()->str();
-    for (const auto& [earlier, boot] : boot_names_) {
-      if (boot == started->name()->string_view() && earlier != id) boot_ends_.try_emplace(earlier, deed);
-    }
+    std::string& in_force = boot_in_force_[started->name()->str()];
+    if (!in_force.empty() && in_force != id) boot_ends_.try_emplace(in_force, deed);
+    in_force = id;
     boot_names_[id] = started->name()->str();
   }
 }

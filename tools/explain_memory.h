@@ -94,6 +94,7 @@ class Memory {
   std::map<Token, LeaseSeen> leases_;
   std::map<Seq, StepSeen> steps_;
   std::map<std::string, std::string> boot_names_;
+  std::map<std::string, std::string> boot_in_force_;  // by name
   std::map<std::string, Deed> boot_ends_;
   std::map<std::string, Deed> settings_;
 };

@@ -32,6 +32,23 @@ void add_place(const Scene& scene, const TaskSeen& task, Told& told) {
   point_to(told, task.entered);
 }
 
+/// The step of the task that was open, or done, by then.
+void add_step(const Scene& scene, StepState state, Told& told) {
+  const auto task_id = bearings_of(scene.record).task;
+  const Task* task = task_id ? scene.state.tasks.find(*task_id) : nullptr;
+  const auto* wanted = scene.record.event_as_StepStarted();
+  for (const StepRow& row : task ? task->steps : std::vector<StepRow>()) {
+    const StepSeen* step = scene.memory.step(row.started);
+    const bool is_it =
+        row.state == state && (state == StepState::started || !wanted || wanted->step()->str() == row.step);
+    if (!is_it || !step) continue;
+    told.notes.push_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
+                         (state == StepState::started ? ", and nobody had said how it ended" : ", and was done"));
+    point_to(told, step->started);
+    return;
+  }
+}
+
 }  // namespace
 
 void add_obstacle(const Scene& scene, Told& told) {
@@ -75,8 +92,9 @@ void add_obstacle(const Scene& scene, Told& told) {
       if (job && job->claimed.seq != Seq{}) add_deed("it was claimed", job->claimed);
       return;
     case Outcome::outcome_unknown:
-      told.notes.push_back("a step of the task had started, and nobody had said how it ended");
-      return;
+      return add_step(scene, StepState::started, told);
+    case Outcome::already_done:
+      return add_step(scene, StepState::done, told);
     case Outcome::steps_unfinished:
       told.notes.push_back("not all steps of that edge were done at this version");
       return;
@@ -110,7 +128,6 @@ void add_obstacle(const Scene& scene, Told& told) {
     case Outcome::no_agent:
     case Outcome::already_queued:
     case Outcome::no_such_step:
-    case Outcome::already_done:
     case Outcome::not_started:
     case Outcome::not_blocked:
       if (!scene.applied.detail.empty()) told.notes.push_back(scene.applied.detail);

@@ -8,10 +8,6 @@
 namespace pawl {
 namespace {
 
-bool is_circumstance(const fb::Record& record) {
-  return record.event_as_SettingChanged() || record.event_as_BootStarted() || record.event_as_BootEnded();
-}
-
 /// Whether it moves its task along the rollback of the stage where `memory` has it.
 bool is_rollback(const fb::Record& record, const Memory& memory, const State& state) {
   const auto* event = record.event_as_StageTransition();
@@ -154,14 +150,26 @@ void StoryTeller::take_in(const Replayer::Item& item, const State& state) {
     follow_spans(item);
     memory_.add(record, item.applied.outcome, item.applied.effects, state);
     follow_stay(item);
-  } else if (is_circumstance(record)) {
+    boots_.insert(memory_.boot_name(record.boot()->str()));
+  } else if (may_bear_on_it(record)) {
     circumstances_.emplace(seq, entry_of(item, state));
   }
   memory_.add_circumstance(record, item.applied.outcome);
 }
 
+/// Settings are few; of boots, of which a log may be full, only those whose names occur in the story are kept.
+bool StoryTeller::may_bear_on_it(const fb::Record& record) const {
+  if (const auto* started = record.event_as_BootStarted()) return boots_.contains(started->name()->str());
+  if (const auto* ended = record.event_as_BootEnded()) {
+    return boots_.contains(memory_.boot_name(ended->boot_id()->str()));
+  }
+  return record.event_as_SettingChanged() != nullptr;
+}
+
 bool StoryTeller::concerns(const fb::Record& record) {
-  if (const auto* created = record.event_as_TaskCreated()) return concerns(*created);
+  if (const auto* created = record.event_as_TaskCreated()) {
+    return Outcome{record.stamp()->outcome()} != Outcome::accepted && concerns(*created);
+  }
   if (const auto* folded = record.event_as_RefusalsFolded()) {
     const auto is_it = [&](const StoryEntry& entry) { return raw(entry.seq) == folded->seq(); };
     return std::any_of(entries_.rbegin(), entries_.rend(), is_it);
@@ -253,6 +261,7 @@ void StoryTeller::follow_lease(const Replayer::Item& item, const fb::LeaseAcquir
     if (effect.kind != EffectKind::lease_granted || effect.token != raw(deed.seq)) continue;
     tokens_.insert(Token{effect.token});
     const std::size_t lane = lane_of(owner.actor, owner.boot_id);
+    boots_.insert(memory_.boot_name(owner.boot_id));
     spans_.push_back({StorySpan::Kind::lease, key, lane, deed.seq, deed.time, {}, {}, ""});
   }
 }
@@ -274,6 +283,7 @@ void StoryTeller::follow_spans(const Replayer::Item& item) {
   }
   if (const auto* event = record.event_as_JobClaimed()) {
     const Owner owner = owner_of(*event->owner());
+    boots_.insert(memory_.boot_name(owner.boot_id));
     open(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
   }
   if (const auto* event = record.event_as_JobFinished()) {
@@ -377,7 +387,9 @@ Result<Story> StoryTeller::finish(const Audit& audit) {
   for (const Finding& finding : audit.findings()) {
     const auto is_here = [&](Seq seq) { return seqs.contains(seq); };
     const bool is_unchecked = finding.kind == Finding::Kind::unchecked;
-    const bool is_ours = tasks_.contains(finding.task) || is_here(finding.seq) ||
+    const bool is_of_record =
+        subject_.seq && (has(finding.led_by, *subject_.seq) || has(finding.followed_by, *subject_.seq));
+    const bool is_ours = tasks_.contains(finding.task) || is_here(finding.seq) || is_of_record ||
                          (is_unchecked && std::any_of(finding.followed_by.begin(), finding.followed_by.end(), is_here));
     if (!is_ours) continue;
     story.findings.push_back(finding);

@@ -106,6 +106,7 @@ class StoryTeller {
 
   void take_in(const Replayer::Item& item, const State& state);
   bool concerns(const fb::Record& record);
+  bool may_bear_on_it(const fb::Record& record) const;
   bool concerns(const fb::TaskCreated& event) const;
   bool concerns(const fb::LeaseAcquired& event) const;
   StoryEntry entry_of(const Replayer::Item& item, const State& state);
@@ -122,6 +123,7 @@ class StoryTeller {
   std::set<Token> tokens_;  // of leases that were taken for these tasks
   std::map<TaskId, Path> paths_;
   std::optional<TaskId> leased_in_group_;  // the task whose lease the group in hand takes
+  std::set<std::string> boots_;            // names of those that acted, or had something
   std::vector<std::string> lanes_;
   std::map<std::string, std::size_t> lane_at_;
   std::vector<StoryEntry> entries_;

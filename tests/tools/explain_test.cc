@@ -126,6 +126,32 @@ TEST(Explain, a_record_comes_with_what_led_to_it_and_what_rests_on_it) {
   EXPECT_EQ(seqs_of(story_of(log, "7")), (Seqs{7, 8, 9, 11, 13, 15, 17}));
 }
 
+TEST(Explain, a_setting_is_told_with_what_check_finds_of_it) {
+  const json::value story = story_of(incident("reap_during_finalization_defences_off"), "3");
+  EXPECT_EQ(seqs_of(story), (Seqs{3, 4})) << "with the other one of its group";
+  EXPECT_EQ(story.at("findings").as_array().size(), 3u);
+}
+
+TEST(Explain, a_work_item_that_came_again_is_another_task) {
+  const std::string log = incident("stop_racing_a_requeue_defences_off");
+  EXPECT_EQ(story_of(log, "task:1").at("tasks").as_array().size(), 1u);
+  EXPECT_EQ(story_of(log, "W-1").at("tasks").as_array().size(), 2u);
+}
+
+TEST(Explain, a_refused_step_names_the_one_that_was_there) {
+  const json::value story = story_of(incident("double_entry_at_deploy_defences_off"), "task:1");
+  EXPECT_TRUE(
+      has(entry_of(story, 8), "the step deploy had been started by finalizer's record 6, 20.0 s before, and nobody"));
+  EXPECT_TRUE(
+      has(entry_of(story, 10), "the step deploy had been started by finalizer's record 6, 1 min 15 s before, and was"));
+}
+
+TEST(Explain, a_lock_is_told_with_the_others_of_its_key) {
+  const json::value story = story_of(incident("stuck_merge_lease_defences_on"), "5");
+  EXPECT_EQ(story.at("tasks").as_array().size(), 0u);
+  EXPECT_GE(seqs_of(story).size(), 2u);
+}
+
 TEST(Explain, a_job_is_told_from_its_queue_to_its_end) {
   const std::string log = incident("reap_during_finalization_defences_on");
   EXPECT_EQ(seqs_of(story_of(log, "job:1")), (Seqs{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}));
