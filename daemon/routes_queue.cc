@@ -10,34 +10,13 @@
 namespace pawl {
 namespace {
 
-void append_member(std::string& out, std::string_view name) {
-  if (out.back() != '{') out += ',';
-  append_json_text(out, name);
-  out += ':';
-}
-
-void append_number(std::string& out, std::string_view name, std::uint64_t value) {
-  append_member(out, name);
-  append_json_integer(out, value);
-}
-
-void append_number(std::string& out, std::string_view name, std::int64_t value) {
-  append_member(out, name);
-  append_json_integer(out, value);
-}
-
-void append_flag(std::string& out, std::string_view name, bool value) {
-  append_member(out, name);
-  append_json_bool(out, value);
-}
-
 void append_alerts(std::string& out, const AlertCounts& counts) {
-  append_member(out, "alerts");
+  append_json_member(out, "alerts");
   out += '{';
-  append_number(out, "queued", counts.queued);
-  append_number(out, "sent_total", counts.sent);
-  append_number(out, "failed_total", counts.failed);
-  append_number(out, "dropped_total", counts.dropped);
+  append_json_member(out, "queued", counts.queued);
+  append_json_member(out, "sent_total", counts.sent);
+  append_json_member(out, "failed_total", counts.failed);
+  append_json_member(out, "dropped_total", counts.dropped);
   out += '}';
 }
 
@@ -63,7 +42,7 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
                      .lease_defers = reaper.defers + reconciler.defers + shop.totals.advances_deferred.load(),
                      .is_passed_over = services.is_passed_over});
   append_alerts(out, services.alert_counts ? services.alert_counts() : AlertCounts());
-  append_member(out, "webhooks");
+  append_json_member(out, "webhooks");
   append_webhooks(out, services.webhooks);
   out += '}';
 }
@@ -115,19 +94,19 @@ void readyz_get(Call call) {
         response.status = reason.empty() ? 200 : 503;
         std::string& out = response.body;
         out = '{';
-        append_flag(out, "ready", reason.empty());
-        append_member(out, "reason");
+        append_json_member(out, "ready", reason.empty());
+        append_json_member(out, "reason");
         append_json_text_or_null(out, reason);
-        append_member(out, "version");
+        append_json_member(out, "version");
         append_json_text(out, services.version);
-        append_member(out, "boot");
+        append_json_member(out, "boot");
         append_json_text(out, services.boot_id);
-        append_number(out, "seq", seen->seq);
-        append_number(out, "free_bytes", readiness.free_bytes);
-        append_number(out, "free_bytes_floor", readiness.free_bytes_floor);
-        append_number(out, "reaper_age_s", reaper.since_pass_s);
-        append_number(out, "oldest_past_ceiling_s", reaper.oldest_past_ceiling_s);
-        append_member(out, "torn_from");
+        append_json_member(out, "seq", seen->seq);
+        append_json_member(out, "free_bytes", readiness.free_bytes);
+        append_json_member(out, "free_bytes_floor", readiness.free_bytes_floor);
+        append_json_member(out, "reaper_age_s", reaper.since_pass_s);
+        append_json_member(out, "oldest_past_ceiling_s", reaper.oldest_past_ceiling_s);
+        append_json_member(out, "torn_from");
         out += raw(services.torn_from) == 0 ? "null" : std::to_string(raw(services.torn_from));
         out += '}';
         reply(std::move(response));
@@ -140,15 +119,15 @@ void reaper_run(Call call) {
     HttpResponse response;
     std::string& out = response.body;
     out = '{';
-    append_number(out, "seq", raw(shop.services.sequencer.durable_seq()));
-    append_member(out, "pass");
+    append_json_member(out, "seq", raw(shop.services.sequencer.durable_seq()));
+    append_json_member(out, "pass");
     out += '{';
-    append_number(out, "jobs", pass.jobs);
-    append_number(out, "reaped", pass.reaped);
-    append_number(out, "finishing", pass.finishing);
-    append_number(out, "deferred", pass.deferred);
-    append_number(out, "leases_reclaimed", pass.leases_reclaimed);
-    append_number(out, "troubles", pass.troubles);
+    append_json_member(out, "jobs", pass.jobs);
+    append_json_member(out, "reaped", pass.reaped);
+    append_json_member(out, "finishing", pass.finishing);
+    append_json_member(out, "deferred", pass.deferred);
+    append_json_member(out, "leases_reclaimed", pass.leases_reclaimed);
+    append_json_member(out, "troubles", pass.troubles);
     out += "}}";
     reply(std::move(response));
   });

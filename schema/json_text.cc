@@ -144,4 +144,25 @@ bool is_json_text(std::string_view text) {
   return true;
 }
 
+void append_json_member(std::string& out, std::string_view name) {
+  if (out.back() != '{') out += ',';
+  append_json_text(out, name);
+  out += ':';
+}
+
+void append_json_member(std::string& out, std::string_view name, std::uint64_t value) {
+  append_json_member(out, name);
+  append_json_integer(out, value);
+}
+
+void append_json_member(std::string& out, std::string_view name, std::int64_t value) {
+  append_json_member(out, name);
+  append_json_integer(out, value);
+}
+
+void append_json_member(std::string& out, std::string_view name, bool value) {
+  append_json_member(out, name);
+  append_json_bool(out, value);
+}
+
 }  // namespace pawl

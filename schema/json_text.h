@@ -37,4 +37,11 @@ void append_json_hex(std::string& out, std::span<const std::uint8_t> bytes);
 /// Whether `text` is well-formed UTF-8 without U+0000: what can be written and read back as it was.
 bool is_json_text(std::string_view text);
 
+/// Begins a member of an object whose braces are open: a comma if it is not the first, the name, a colon.
+void append_json_member(std::string& out, std::string_view name);
+/// A whole member.
+void append_json_member(std::string& out, std::string_view name, std::uint64_t value);
+void append_json_member(std::string& out, std::string_view name, std::int64_t value);
+void append_json_member(std::string& out, std::string_view name, bool value);
+
 }  // namespace pawl

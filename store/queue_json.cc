@@ -10,29 +10,8 @@
 namespace pawl {
 namespace {
 
-void append_member(std::string& out, std::string_view name) {
-  if (out.back() != '{') out += ',';
-  append_json_text(out, name);
-  out += ':';
-}
-
-void append_number(std::string& out, std::string_view name, std::uint64_t value) {
-  append_member(out, name);
-  append_json_integer(out, value);
-}
-
-void append_number(std::string& out, std::string_view name, std::int64_t value) {
-  append_member(out, name);
-  append_json_integer(out, value);
-}
-
-void append_flag(std::string& out, std::string_view name, bool value) {
-  append_member(out, name);
-  append_json_bool(out, value);
-}
-
 void append_text(std::string& out, std::string_view name, std::string_view text) {
-  append_member(out, name);
+  append_json_member(out, name);
   append_json_text_or_null(out, text);
 }
 
@@ -44,14 +23,14 @@ void append_work_item(std::string& out, const Task& task) {
 
 void append_tasks(std::string& out, const State& state) {
   const Indexes& indexes = state.indexes;
-  append_member(out, "tasks");
+  append_json_member(out, "tasks");
   out += '{';
-  append_number(out, "live", indexes.live_work_items.size());
-  append_number(out, "blocked", indexes.blocked.size());
-  append_number(out, "cancel_requested", indexes.cancel_standing.size());
+  append_json_member(out, "live", indexes.live_work_items.size());
+  append_json_member(out, "blocked", indexes.blocked.size());
+  append_json_member(out, "cancel_requested", indexes.cancel_standing.size());
   std::uint64_t done = indexes.archived_done;
   std::uint64_t cancelled = indexes.archived_cancelled;
-  append_member(out, "by_stage");
+  append_json_member(out, "by_stage");
   out += '{';
   for (const auto& [stage, count] : indexes.tasks_by_stage) {
     if (stage == stage_done) {
@@ -59,25 +38,25 @@ void append_tasks(std::string& out, const State& state) {
     } else if (stage == stage_cancelled) {
       cancelled += count;
     } else if (count > 0) {
-      append_number(out, stage, count);
+      append_json_member(out, stage, count);
     }
   }
   out += '}';
-  append_number(out, "done", done);
-  append_number(out, "cancelled", cancelled);
+  append_json_member(out, "done", done);
+  append_json_member(out, "cancelled", cancelled);
   out += '}';
 }
 
 void append_jobs(std::string& out, const State& state, const QueueTotals& totals) {
-  append_member(out, "jobs");
+  append_json_member(out, "jobs");
   out += '{';
-  append_number(out, "queued", state.indexes.queued.size());
-  append_number(out, "running", state.indexes.running.size());
-  append_number(out, "max_concurrency", state.settings().queue.max_concurrency);
-  append_flag(out, "serial_per_repo", state.settings().queue.serial_per_repo);
+  append_json_member(out, "queued", state.indexes.queued.size());
+  append_json_member(out, "running", state.indexes.running.size());
+  append_json_member(out, "max_concurrency", state.settings().queue.max_concurrency);
+  append_json_member(out, "serial_per_repo", state.settings().queue.serial_per_repo);
   out += '}';
 
-  append_member(out, "running");
+  append_json_member(out, "running");
   out += '[';
   std::size_t count = 0;
   for (const JobId id : state.indexes.running) {
@@ -92,7 +71,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
   out += ']';
 
   // Those that wait, each with what it waits for.
-  append_member(out, "queued");
+  append_json_member(out, "queued");
   out += '[';
   count = 0;
   for (const JobId id : state.indexes.queued) {
@@ -100,11 +79,11 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
     if (count++ > 0) out += ',';
     const Job& job = *state.jobs.find(id);
     out += '{';
-    append_number(out, "id", raw(id));
-    append_number(out, "task", raw(job.task));
+    append_json_member(out, "id", raw(id));
+    append_json_member(out, "task", raw(job.task));
     append_text(out, "agent", job.agent);
     append_text(out, "stage", job.stage);
-    append_member(out, "queued_at");
+    append_json_member(out, "queued_at");
     append_json_time(out, job.queued);
     const Outcome outcome = claim_outcome(state, id);
     const bool waits = outcome == Outcome::accepted && totals.is_passed_over && totals.is_passed_over(id);
@@ -117,7 +96,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
 
 /// Tasks that only a person moves on.
 void append_blocked(std::string& out, const State& state) {
-  append_member(out, "blocked");
+  append_json_member(out, "blocked");
   out += '[';
   std::size_t count = 0;
   for (const TaskId id : state.indexes.blocked) {
@@ -125,7 +104,7 @@ void append_blocked(std::string& out, const State& state) {
     if (count++ > 0) out += ',';
     const Task& task = *state.tasks.find(id);
     out += '{';
-    append_number(out, "task", raw(id));
+    append_json_member(out, "task", raw(id));
     append_text(out, "stage", task.stage);
     append_text(out, "reason", task.blocked);
     append_work_item(out, task);
@@ -135,7 +114,7 @@ void append_blocked(std::string& out, const State& state) {
 }
 
 void append_time_or_null(std::string& out, std::string_view name, TimeUs time) {
-  append_member(out, name);
+  append_json_member(out, name);
   if (time.us == 0) {
     out += "null";
   } else {
@@ -160,20 +139,20 @@ std::vector<JobId> finalizer_owned(const State& state) {
 
 void append_reaper(std::string& out, const State& state, const QueueTotals& totals) {
   const Settings& settings = state.settings();
-  append_member(out, "reaper");
+  append_json_member(out, "reaper");
   out += '{';
-  append_flag(out, "enabled", settings.reaper.enabled);
-  append_number(out, "interval_s", settings.reaper.interval_s);
+  append_json_member(out, "enabled", settings.reaper.enabled);
+  append_json_member(out, "interval_s", settings.reaper.interval_s);
   append_time_or_null(out, "last_run_ts", totals.reaper_last_run);
-  append_number(out, "last_run_age_s", totals.reaper_since_run_s);
-  append_number(out, "oldest_past_ceiling_s", totals.oldest_past_ceiling_s);
-  append_number(out, "reaped_total", totals.reaped);
-  append_member(out, "last_reaped");
+  append_json_member(out, "last_run_age_s", totals.reaper_since_run_s);
+  append_json_member(out, "oldest_past_ceiling_s", totals.oldest_past_ceiling_s);
+  append_json_member(out, "reaped_total", totals.reaped);
+  append_json_member(out, "last_reaped");
   out += raw(totals.last_reaped) == 0 ? "null" : std::to_string(raw(totals.last_reaped));
-  append_number(out, "lease_reclaimed_total", totals.leases_reclaimed);
-  append_flag(out, "finalizer_liveness_enabled", settings.reaper.finalizer_liveness);
-  append_number(out, "finalizer_defers_total", totals.finalizer_defers);
-  append_member(out, "finalizer_owned");
+  append_json_member(out, "lease_reclaimed_total", totals.leases_reclaimed);
+  append_json_member(out, "finalizer_liveness_enabled", settings.reaper.finalizer_liveness);
+  append_json_member(out, "finalizer_defers_total", totals.finalizer_defers);
+  append_json_member(out, "finalizer_owned");
   out += '[';
   bool first = true;
   for (const JobId id : finalizer_owned(state)) {
@@ -181,14 +160,14 @@ void append_reaper(std::string& out, const State& state, const QueueTotals& tota
     first = false;
   }
   out += ']';
-  append_number(out, "passes_total", totals.reaper_passes);
-  append_number(out, "troubles_total", totals.reaper_troubles);
+  append_json_member(out, "passes_total", totals.reaper_passes);
+  append_json_member(out, "troubles_total", totals.reaper_troubles);
   out += '}';
 }
 
 void append_leases(std::string& out, const State& state, const QueueTotals& totals) {
   const auto& leases = state.leases.rows();
-  append_member(out, "transition_lease");
+  append_json_member(out, "transition_lease");
   out += '{';
   std::uint64_t active = 0;
   std::string rows;
@@ -197,12 +176,12 @@ void append_leases(std::string& out, const State& state, const QueueTotals& tota
     if (!rows.empty()) rows += ',';
     append_json(rows, at->second);
   }
-  append_flag(out, "enabled", state.settings().ownership.enabled);
-  append_number(out, "active", active);
-  append_member(out, "leases");
+  append_json_member(out, "enabled", state.settings().ownership.enabled);
+  append_json_member(out, "active", active);
+  append_json_member(out, "leases");
   out += '[' + rows + ']';
-  append_number(out, "reclaimed_total", totals.leases_reclaimed);
-  append_number(out, "defers_total", totals.lease_defers);
+  append_json_member(out, "reclaimed_total", totals.leases_reclaimed);
+  append_json_member(out, "defers_total", totals.lease_defers);
   out += '}';
 }
 
@@ -211,28 +190,28 @@ void append_leases(std::string& out, const State& state, const QueueTotals& tota
 void append_queue_open(std::string& out, const State& state, const QueueTotals& totals) {
   const Settings& settings = state.settings();
   out += '{';
-  append_number(out, "seq", raw(state.last_seq));
-  append_member(out, "now");
+  append_json_member(out, "seq", raw(state.last_seq));
+  append_json_member(out, "now");
   append_json_time(out, totals.now);
   append_tasks(out, state);
   append_jobs(out, state, totals);
   append_blocked(out, state);
   append_reaper(out, state, totals);
   append_leases(out, state, totals);
-  append_member(out, "stop");
+  append_json_member(out, "stop");
   out += '{';
-  append_flag(out, "enabled", settings.stop.enabled);
-  append_number(out, "kill_after_s", settings.stop.kill_after_s);
-  append_number(out, "requested", state.indexes.cancel_standing.size());
+  append_json_member(out, "enabled", settings.stop.enabled);
+  append_json_member(out, "kill_after_s", settings.stop.kill_after_s);
+  append_json_member(out, "requested", state.indexes.cancel_standing.size());
   out += '}';
-  append_member(out, "reconciler");
+  append_json_member(out, "reconciler");
   out += '{';
-  append_flag(out, "enabled", settings.reconciler.enabled);
-  append_number(out, "interval_s", settings.reconciler.interval_s);
+  append_json_member(out, "enabled", settings.reconciler.enabled);
+  append_json_member(out, "interval_s", settings.reconciler.interval_s);
   append_time_or_null(out, "last_run_ts", totals.reconciler_last_run);
-  append_number(out, "passes_total", totals.reconciler_passes);
-  append_number(out, "moves_total", totals.reconciler_moves);
-  append_number(out, "defers_total", totals.reconciler_defers);
+  append_json_member(out, "passes_total", totals.reconciler_passes);
+  append_json_member(out, "moves_total", totals.reconciler_moves);
+  append_json_member(out, "defers_total", totals.reconciler_defers);
   out += '}';
 }
 
