@@ -39,8 +39,8 @@ void add_step(const Scene& scene, StepState state, Told& told) {
   const auto* wanted = scene.record.event_as_StepStarted();
   for (const StepRow& row : task ? task->steps : std::vector<StepRow>()) {
     const StepSeen* step = scene.memory.step(row.started);
-    const bool is_it =
-        row.state == state && (state == StepState::started || !wanted || wanted->step()->str() == row.step);
+    const bool is_wanted = wanted && wanted->step()->str() == row.step && wanted->version() == raw(row.version);
+    const bool is_it = row.state == state && (state == StepState::started || is_wanted);
     if (!is_it || !step) continue;
     told.notes.push_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
                          (state == StepState::started ? ", and nobody had said how it ended" : ", and was done"));
