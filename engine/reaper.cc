@@ -32,18 +32,14 @@ class JobPass {
       : machine_(machine),
         world_(world),
         view_(std::move(view)),
-        job_(std::move(running.job)),
-        owner_boot_(std::move(running.owner_boot)),
+        running_(std::move(running)),
+        job_(running_.job),
         asker_(asker),
         pid_(pid) {}
 
   Reaped run(Streaks& streaks, ReapActs acts) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
-    ReapSight sight{.job = job_, .settings = view_.settings, .now = machine_.now()};
-    sight.life = world_.life_of(*job_.run, owner_boot_);
-    sight.owner_alive = !owner_boot_.stale && world_.is_alive(job_.run->owner, owner_boot_);
-    sight.finalizer_alive = finalizer_is_alive(view_, job_, lease_owner_alive_);
-    if (const auto known = streaks.find(job_.id); known != streaks.end()) sight.streak = known->second;
+    const ReapSight sight = reap_sight(view_, running_, world_, machine_.now(), streaks);
     decision_ = reap_decision(sight);
     if (decision_.streak.passes > 0) {
       streaks[job_.id] = decision_.streak;
@@ -211,8 +207,8 @@ class JobPass {
   Machine& machine_;
   World& world_;
   TaskView view_;
-  Job job_;
-  Boot owner_boot_;
+  RunningJob running_;
+  const Job& job_;
   const Asker& asker_;
   std::int64_t pid_;
   bool lease_owner_alive_ = false;
@@ -260,6 +256,18 @@ bool marks_count_on(std::string_view stage) {
 bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive) {
   if (view.settings.ownership_checked(view.task.repo)) return view.lease && lease_owner_alive;
   return view.settings.reaper.finalizer_liveness && job.run->marked && marks_count_on(view.task.stage);
+}
+
+ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
+                     const Streaks& streaks) {
+  const Job& job = running.job;
+  const bool lease_owner_alive = view.lease && world.is_alive(view.lease->owner, *view.lease_boot);
+  ReapSight sight{.job = job, .settings = view.settings, .now = now};
+  sight.life = world.life_of(*job.run, running.owner_boot);
+  sight.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
+  sight.finalizer_alive = finalizer_is_alive(view, job, lease_owner_alive);
+  if (const auto known = streaks.find(job.id); known != streaks.end()) sight.streak = known->second;
+  return sight;
 }
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,

@@ -57,6 +57,10 @@ struct ReapDecision {
 /// What passes remember from one to the next; forgotten at a restart.
 using Streaks = std::map<JobId, Streak>;
 
+/// What a pass sees of a job of the view's task.
+[[nodiscard]] ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
+                                   const Streaks& streaks);
+
 struct Reaped {
   ReapMove move = ReapMove::leave;
   bool deferred = false;

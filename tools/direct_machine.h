@@ -17,6 +17,10 @@ class DirectMachine final : public Machine {
     Applied applied;
   };
 
+  DirectMachine() = default;
+  /// Goes on from a state; replay() then has nothing to begin with.
+  explicit DirectMachine(State state) : state_(std::move(state)), now_(state_.last_time) {}
+
   /// Called with every group once it is decided, before anybody is answered: a simulation prints it, and lets its
   /// effects happen.
   std::function<void(Decided&)> on_group;

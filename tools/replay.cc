@@ -15,6 +15,7 @@
 #include "tools/replayer.h"
 #include "tools/state_diff.h"
 #include "tools/traces.h"
+#include "tools/what_if_report.h"
 
 namespace pawl {
 namespace {
@@ -235,12 +236,12 @@ Result<Order> order_of(const Arguments& arguments) {
   const auto task = PAWL_TRY(arguments.number("task"));
   if (task) order.task = TaskId{*task};
   const auto from = arguments.value("diff");
-  const bool has_two = arguments.positional().size() == 2;
-  if (!from) {
-    if (has_two)
-      return Error{ErrorCode::malformed, "what is '" + arguments.positional()[1] + "'? There are too many arguments"};
-    return order;
+  const std::size_t most = from ? 2 : 1;
+  if (arguments.positional().size() > most) {
+    return Error{ErrorCode::malformed, "what is '" + arguments.positional()[most] + "'? There are too many arguments"};
   }
+  const bool has_two = arguments.positional().size() == 2;
+  if (!from) return order;
   if (!has_two) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
   std::string to = arguments.positional()[1];
   std::error_code failed;
@@ -273,7 +274,40 @@ Result<void> add_changes(const Order& order, Summary& summary) {
   return {};
 }
 
+/// `--what-if A=1 B=2 LOG`, in whatever order: the words with a '=' are changes, unless there is a file of that name.
+Exit run_other_story(const Arguments& arguments) {
+  for (const std::string_view option : {"until", "task", "diff"}) {
+    if (arguments.has(option)) return fail(Exit::usage, "--" + std::string(option) + " is not for a what-if");
+  }
+  std::vector<std::string> words;
+  if (const auto first = arguments.value("what-if")) words.push_back(*first);
+  std::vector<std::string> logs;
+  for (const std::string& word : arguments.positional()) {
+    std::error_code failed;
+    const bool is_change = word.find('=') != std::string::npos && !std::filesystem::exists(word, failed);
+    (is_change ? words : logs).push_back(word);
+  }
+  if (logs.size() != 1) return fail(Exit::usage, "--what-if needs KEY=VALUE, and one LOG");
+  const bool tries_each = arguments.has("each-defence");
+  if (tries_each && !words.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
+  std::vector<Change> changes;
+  for (const std::string& word : words) {
+    auto change = change_from(word);
+    if (!change) return fail(change.error());
+    for (const Change& other : changes) {
+      if (other.key == change->key)
+        return fail(Exit::usage, "--what-if: " + std::string(other.key->name) + " is given twice");
+    }
+    changes.push_back(std::move(*change));
+  }
+  const auto log = read_recorded(logs.front());
+  if (!log) return fail(log.error());
+  const Form form = arguments.has("json") ? Form::json : Form::words;
+  return tries_each ? run_each_defence(*log, form) : run_what_if(*log, changes, form);
+}
+
 Exit run_replay(const Arguments& arguments) {
+  if (arguments.has("what-if") || arguments.has("each-defence")) return run_other_story(arguments);
   const auto order = order_of(arguments);
   if (!order) return fail(order.error());
   auto summary = replay(*order);
@@ -297,13 +331,18 @@ const Command replay_command = {
         "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input; of lines the\n"
         "form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what cannot\n"
         "be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
-        "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n",
+        "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n\n"
+        "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
+        "them is decided anew: the first decision that differs is shown with both sides, and how the story goes on\n"
+        "from there, as far as the facts carry. docs/FORENSICS.md says what is a fact.\n",
     .options = {{"until", "SEQ|TIME", "go no further"},
                 {"task", "ID", "show the records that concern this task"},
                 {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
+                {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
+                {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
                 {"json", "", "print the summary as JSON, and records as exported lines"}},
     .positional_min = 1,
-    .positional_max = 2,
+    .positional_max = 32,
     .run = run_replay};
 
 }  // namespace pawl
