@@ -1,0 +1,370 @@
+/* Who may cross a guarded edge, and how often: leases, boots, versions, the journal of steps, the reaper, cancellation.
+ *
+ * One group that the sequencer decides is one atomic step here, as it is there; between two of them anything may happen
+ * that another actor, the world or a crash can do. Each defence of the documentation has a switch, OFF_..., that takes it
+ * out, so that it can be shown what it is good for. README.md beside this file says what is left out.
+ *
+ * The pipeline: dev -> ship -> done, ship rolls back to dev. ship -> done is guarded: retest (reversible), then merge
+ * (irreversible, exclusive on the repository). done is terminal, so a merge happens once in a task's whole life.
+ */
+
+#include "defences.pml"
+
+#define TASKS 2
+#define ROLLBACKS 1 /* pipeline.max_rollbacks: one more blocks */
+#define ATTEMPTS 2  /* job.max_attempts */
+
+/* The properties. Each is 0 for ever: its name in a failed assertion says which one was broken. */
+hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, delivered_means_merged, owner_is_not_robbed,
+    nothing_moves_under_an_owner, guarded_needs_its_lease, no_holder_is_stale, one_open_step, no_agent_in_committed,
+    stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
+    steps_in_order, step_ends_once, claim_before_act, model_is_sound;
+#define HOLDS(condition, property) assert((condition) || property)
+
+/* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
+#define MONITOR 0
+#define MONITOR2 1
+#define REAPER 2
+#define DRIVER 3  /* the reconciler */
+#define DRIVER2 4 /* the same daemon, another task */
+#define OUTSIDE 5
+#define OUTSIDE2 6 /* a later boot of the same name */
+#define OPERATOR 7
+#define ACTORS 8
+#define NOBODY 8
+#define IN_DAEMON(a) ((a) < OUTSIDE)
+#define ACTS(a) ((acts >> a) & 1)
+
+/* Stages of a task, of a job; how a run ended. */
+#define DEV 0
+#define SHIP 1
+#define DONE 2
+#define CANCELLED 3
+#define NO_JOB 0
+#define QUEUED 1
+#define RUNNING 2
+#define RUNS_ON 0
+#define ZERO 1
+#define FAILED 2
+/* Steps, as bits of what is done; what is open. */
+#define RETEST 1
+#define MERGE 2
+/* Processes of a merge. */
+#define GONE 0
+#define GOES 1
+#define EXIT_DONE 2
+#define EXIT_VOUCHED 3 /* a code in not_done_exit_codes */
+#define EXIT_UNKNOWN 4
+
+/* What the log says. */
+byte stage[TASKS], version[TASKS], rollbacks[TASKS], done[TASKS], open[TASKS], start[TASKS], starter[TASKS];
+bit blocked[TASKS], cancel[TASKS];
+byte job[TASKS], job_version[TASKS], attempt[TASKS], interrupted[TASKS], exit_code[TASKS];
+byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and whose it is */
+byte repo_lease, repo_holder;
+bit stale[ACTORS]; /* of boots outside; the daemon's old actors are gone */
+
+/* What the world knows. */
+byte process[2], process_task[2], process_version[2], process_owner[2];
+byte process_start[2];
+bit process_outside[2];
+byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
+byte merges[TASKS];
+bit worked[TASKS]; /* an agent of this version came to exit code 0 */
+bit synced[TASKS]; /* only without the defence: the open start would survive a crash */
+
+/* What the actors remember. */
+byte token[ACTORS], repo_token[ACTORS], started[ACTORS];
+bit down[ACTORS], dead[ACTORS], still[ACTORS];
+byte seen, seen_repo; /* the leases as the reaper saw them */
+
+/* How often what goes wrong still may; which world this is. Set by the first step, from the environment. */
+byte crashes;  /* of the daemon */
+byte deaths;   /* of the owner outside: it dies, or stands still for ever, or a new boot has its name */
+byte ceilings; /* max_running_s runs out under an owner that acts */
+byte expiries; /* the ttl of a repository's lease runs out under an owner that acts */
+byte troubles; /* a red gate, a gate in error, a failed step or agent, a lost exit code, a probe that does not know */
+byte cancels;
+byte orders;    /* an operator takes the task back by hand */
+byte off;       /* which defence is taken out, 0 for none */
+byte acts;      /* bit n: actor n is there */
+byte tasks;     /* how many */
+bit agent;      /* ship has one; otherwise the reconciler drives it */
+bit exclusive;  /* merge needs the repository's lease */
+bit from_dev;   /* where the tasks stand at first; otherwise on ship */
+bit leftovers;  /* can be ended by the next start; otherwise they go on */
+
+hidden byte fresh, was; /* scratch within one d_step */
+
+#define LIVE(t) (stage[t] == DEV || stage[t] == SHIP)
+#define COMMITTED(t) ((done[t] & MERGE) || open[t] == MERGE)
+#define LEASED(t) (lease[t] != 0)
+#define IS_DEAD(a) (dead[a] || stale[a])
+#define PLACE_IS_FREE(t)                                                                             \
+  (place[t] == 0 && !(process[0] == GOES && process_task[0] == t && !process_outside[0]) &&          \
+   !(process[1] == GOES && process_task[1] == t && !process_outside[1]))
+
+/* A token counts. Without OFF_TOKEN_PER_THREAD two threads of one process are two owners. */
+#define COUNTS(a, t) (token[a] != 0 && (token[a] == lease[t] || (OFF_TOKEN_PER_THREAD && lease[t] != 0 && IN_DAEMON(a) && IN_DAEMON(holder[t]))))
+#define REPO_COUNTS(a) (repo_token[a] != 0 && repo_token[a] == repo_lease)
+
+inline draw() { /* a token that nobody remembers */
+  fresh = 1;
+  do
+  :: fresh == token[0] || fresh == token[1] || fresh == token[2] || fresh == token[3] || fresh == token[4] ||
+     fresh == token[5] || fresh == token[6] || fresh == seen -> fresh++
+  :: else -> break
+  od
+}
+inline draw_repo() {
+  fresh = 1;
+  do
+  :: fresh == repo_token[0] || fresh == repo_token[1] || fresh == repo_token[2] || fresh == repo_token[3] ||
+     fresh == repo_token[4] || fresh == repo_token[5] || fresh == repo_token[6] || fresh == seen_repo -> fresh++
+  :: else -> break
+  od
+}
+inline draw_start() {
+  fresh = 1;
+  do
+  :: fresh == started[0] || fresh == started[1] || fresh == started[2] || fresh == started[3] || fresh == started[4] ||
+     fresh == started[5] || fresh == started[6] -> fresh++
+  :: else -> break
+  od
+}
+
+/* ---- The rules: checks in the order of the documentation, then changes that cannot fail. ---- */
+
+inline free_lease(t, rightly) {
+  HOLDS(rightly, owner_is_not_robbed);
+  lease[t] = 0;
+  holder[t] = NOBODY
+}
+
+inline free_repo(rightly) {
+  HOLDS(rightly, owner_is_not_robbed);
+  repo_lease = 0;
+  repo_holder = NOBODY
+}
+
+inline enter_stage(t, to) {
+  HOLDS(LIVE(t), terminal_is_terminal);
+  HOLDS(open[t] == 0, one_open_step);
+  if
+  :: job[t] == QUEUED -> job[t] = NO_JOB
+  :: else
+  fi;
+  stage[t] = to;
+  version[t]++;
+  done[t] = 0;
+  open[t] = 0;
+  start[t] = 0;
+  starter[t] = NOBODY;
+  worked[t] = 0
+}
+
+inline queue_job(t) { /* one row is enough: a job that the task has moved on from has nothing more to say */
+  if
+  :: (agent || stage[t] == DEV) && !cancel[t] ->
+    job[t] = QUEUED;
+    job_version[t] = version[t];
+    attempt[t] = 0;
+    interrupted[t] = 0;
+    exit_code[t] = RUNS_ON
+  :: else
+  fi
+}
+
+/* StageTransition by `a`, who saw version `v`; ok says whether it was accepted. */
+inline transition(a, t, to, v) {
+  ok = LIVE(t) &&
+    (OFF_VERSION || (version[t] == v)) &&
+    ((stage[t] == DEV && to == SHIP) || (stage[t] == SHIP && (to == DONE || to == DEV))) &&
+    (OFF_COMMITTED || (!(COMMITTED(t) && to != DONE))) &&
+    (OFF_OUTCOME_UNKNOWN_TRANSITION || (open[t] == 0)) &&
+    (OFF_STEPS_UNFINISHED || (!(to == DONE && done[t] != (RETEST | MERGE)))) &&
+    (OFF_BLOCKED || (!blocked[t])) &&
+    (OFF_LEASE_TRANSITION || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t) && to != DONE))));
+  if
+  :: ok ->
+    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    HOLDS(to != DONE || (LEASED(t) && token[a] == lease[t]), guarded_needs_its_lease);
+    HOLDS(!blocked[t], blocked_stands_still);
+    HOLDS(to != DONE || merges[t] == 1, delivered_means_merged);
+    HOLDS(to == DONE || merges[t] == 0, delivered_means_merged);
+    HOLDS(to == DEV || worked[t] || (!agent && stage[t] == SHIP), stage_is_worked_on);
+    enter_stage(t, to);
+    if
+    :: to == DEV && rollbacks[t] == ROLLBACKS -> blocked[t] = 1
+    :: else ->
+      if
+      :: to == DEV -> rollbacks[t]++
+      :: else
+      fi;
+      if
+      :: to != DONE -> queue_job(t)
+      :: else
+      fi
+    fi
+  :: else
+  fi
+}
+
+/* LeaseAcquired on the task, unless `a` has that one already, and on its repository: one group. */
+inline acquire(a, t, wants_task, wants_repo) {
+  ok = !(wants_task && !(LIVE(t) && !blocked[t] && (!cancel[t] || COMMITTED(t)))) &&
+    (OFF_LEASE_HELD || (!(wants_task && LEASED(t)))) &&
+    !(wants_repo && repo_lease != 0) &&
+    (OFF_STALE_BOOT || (!stale[a]));
+  if
+  :: ok ->
+    HOLDS(!stale[a], no_holder_is_stale);
+    if
+    :: wants_task ->
+      HOLDS(!LEASED(t) || IS_DEAD(holder[t]), owner_is_not_robbed);
+      draw();
+      lease[t] = fresh;
+      holder[t] = a;
+      token[a] = fresh
+    :: else
+    fi;
+    if
+    :: wants_repo ->
+      draw_repo();
+      repo_lease = fresh;
+      repo_holder = a;
+      repo_token[a] = fresh
+    :: else
+    fi
+  :: else
+  fi
+}
+
+/* LeaseReleased for each lease that `a` took, one by one. */
+inline release(a, t) {
+  if
+  :: token[a] != 0 && LEASED(t) && (OFF_RELEASE_TOKEN || token[a] == lease[t]) -> free_lease(t, token[a] == lease[t])
+  :: else
+  fi;
+  if
+  :: REPO_COUNTS(a) -> free_repo(true)
+  :: else
+  fi;
+  token[a] = 0;
+  repo_token[a] = 0
+}
+
+/* StepStarted. `ok` is 2 where it was done already. */
+inline step_started(a, t, v, s) {
+  ok = LIVE(t) && version[t] == v && stage[t] == SHIP &&
+    (OFF_BLOCKED || (!blocked[t])) &&
+    (OFF_CANCEL_REQUESTED || (!cancel[t] || COMMITTED(t))) &&
+    (OFF_LEASE_STEP || (COUNTS(a, t))) &&
+    (OFF_REPO_LEASE_STEP || s != MERGE || !exclusive || REPO_COUNTS(a)) &&
+    (OFF_STALE_BOOT || (!stale[a]));
+  if
+  :: ok && (done[t] & s) && !OFF_ALREADY_DONE -> ok = 2
+  :: ok && (!(done[t] & s) || OFF_ALREADY_DONE) && open[t] != 0 && !OFF_OUTCOME_UNKNOWN_STEP -> ok = 0
+  :: else
+  fi;
+  if
+  :: ok == 1 ->
+    HOLDS(!blocked[t], blocked_stands_still);
+    HOLDS(!cancel[t] || COMMITTED(t), cancel_is_heeded);
+    HOLDS(LEASED(t) && COUNTS(a, t), guarded_needs_its_lease);
+    HOLDS(s != MERGE || (done[t] & RETEST), steps_in_order);
+    draw_start();
+    open[t] = s;
+    start[t] = fresh;
+    starter[t] = a;
+    started[a] = fresh;
+    synced[t] = 0
+  :: else
+  fi
+}
+
+/* StepFinished for the start that `a` knows: a fact, it needs no lease. */
+inline step_finished(a, t, v, s, happened) {
+  ok = LIVE(t) && version[t] == v && open[t] == s &&
+    (OFF_NOT_STARTED || (start[t] == started[a]));
+  if
+  :: ok ->
+    HOLDS(start[t] == started[a], step_ends_once);
+    open[t] = 0;
+    start[t] = 0;
+    starter[t] = NOBODY;
+    if
+    :: happened -> done[t] = done[t] | s
+    :: else
+    fi
+  :: else
+  fi;
+  started[a] = 0
+}
+
+/* The retry rule of a job that runs; `charged` is 0 where a restart interrupted it. */
+inline retry_rule(t, charged) {
+  if
+  :: !charged -> interrupted[t]++
+  :: else
+  fi;
+  if
+  :: !LIVE(t) || job_version[t] != version[t] -> job[t] = NO_JOB
+  :: LIVE(t) && job_version[t] == version[t] && COMMITTED(t) && !OFF_REQUEUE_COMMITTED -> job[t] = NO_JOB
+  :: else ->
+    if
+    :: cancel[t] -> job[t] = NO_JOB
+    :: !cancel[t] && attempt[t] - interrupted[t] < ATTEMPTS -> job[t] = QUEUED
+    :: else -> job[t] = NO_JOB; blocked[t] = 1
+    fi
+  fi;
+  exit_code[t] = RUNS_ON;
+  HOLDS(!(COMMITTED(t) && job[t] == QUEUED), no_agent_in_committed)
+}
+
+/* TaskBlocked by somebody on the path. */
+inline block(a, t, v) {
+  ok = LIVE(t) && version[t] == v &&
+    (OFF_LEASE_BLOCK || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t)))));
+  if
+  :: ok ->
+    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    blocked[t] = 1
+  :: else
+  fi
+}
+
+/* What the sequencer adds at the end of a group: a cancellation that has become due. */
+inline follow_up(t) {
+  if
+  :: cancel[t] &&
+    (OFF_TERMINAL_CANCEL || (LIVE(t))) &&
+    (OFF_COMMITTED_CANCEL || (!COMMITTED(t))) &&
+    (OFF_LEASE_CANCEL || (!LEASED(t))) &&
+    job[t] != RUNNING ->
+    HOLDS(LIVE(t), terminal_is_terminal);
+    HOLDS(!LEASED(t), nothing_moves_under_an_owner);
+    HOLDS(merges[t] == 0, delivered_means_merged);
+    open[t] = 0;
+    enter_stage(t, CANCELLED);
+    cancel[t] = 0;
+    blocked[t] = 0
+  :: else
+  fi
+}
+
+/* BootStarted of the daemon, with the recovery of the boot before it, in one group. */
+inline recover(t) {
+  if
+  :: LEASED(t) && IN_DAEMON(holder[t]) && !OFF_LEASE_BOOT -> free_lease(t, true)
+  :: else
+  fi;
+  if
+  :: job[t] == RUNNING -> retry_rule(t, false)
+  :: else
+  fi;
+  HOLDS(!(LEASED(t) && IN_DAEMON(holder[t])), no_holder_is_stale);
+  follow_up(t)
+}
+
+#include "actors.pml"
