@@ -42,9 +42,9 @@ struct Summary {
   std::optional<std::pair<StateRows, StateRows>> changes;
 };
 
-class Run {
+class Replay {
  public:
-  explicit Run(const Order& order) : order_(order) { begin({}, {}); }
+  explicit Replay(const Order& order) : order_(order) { begin({}, {}); }
 
   void begin(State state, const Chain& chain) {
     summary_.first = next(state.last_seq);
@@ -141,7 +141,7 @@ class Run {
 
 Result<Summary> replay_folder(const Order& order) {
   const std::unique_ptr<Log> log = PAWL_TRY(open_log(order.path));
-  Run run(order);
+  Replay run(order);
   Result<bool> taken = true;
   const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
     taken = run.add({bytes.begin(), bytes.end()});
@@ -155,7 +155,7 @@ Result<Summary> replay_folder(const Order& order) {
 }
 
 Result<Summary> replay_lines(const Order& order) {
-  Run run(order);
+  Replay run(order);
   LineReader reader;
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
     const Seq seq = checkpoint.restored.state.last_seq;
