@@ -73,7 +73,8 @@ class JobPass {
     const Stage& stage = *view_.stage();
     if (stage.guarded() && !take_lease(stage)) return;
     if (!is_committed(view_.task) && !gate_is_green(stage)) {
-      reap(fb::JobResult::retry);
+      // Refused, it frees nothing; and as long as this process lives nobody would take the lease for a dead one's.
+      if (!reap(fb::JobResult::retry)) release_own();
       return;
     }
     if (!stage.guarded()) {

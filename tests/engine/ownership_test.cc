@@ -138,6 +138,25 @@ TEST_F(Ownership, DeadFinalizerIsReapedOnce) {
   EXPECT_EQ(records(), before);
 }
 
+TEST_F(Ownership, LeaseOfTheReaperEndsWithItsTry) {
+  exit_with(0);
+  wait(grace_s);
+  world.gate_green[task] = false;
+  // Cancelled while the reaper asks the gate: the monitor ends the job, and the reaper's claim comes too late.
+  world.meanwhile = [&](const std::string&) {
+    world.meanwhile = nullptr;
+    request_cancel();
+    fb::JobFinishedT event;
+    event.job = raw(job);
+    event.attempt = 1;
+    event.result = fb::JobResult::cancelled;
+    EXPECT_EQ(propose_as("monitor", event).outcome, Outcome::accepted);
+  };
+  EXPECT_FALSE(pass().reaped);
+  EXPECT_FALSE(held(task_key(task)));
+  EXPECT_EQ(stage(), "archived") << "nothing holds the cancellation back any more";
+}
+
 TEST_F(Ownership, BackstopIgnoresMarkers) {
   exit_with(0);
   mark();
