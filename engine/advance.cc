@@ -153,7 +153,11 @@ class Path {
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     for (const PipelineStep& step : stage_->steps) {
       const StepRow* row = journal_of(step);
-      if (row && row->state == StepState::started) return settle(step, *row).refusal;
+      if (!row || row->state != StepState::started) continue;
+      // If the lease was lost while the gate ran, this is no leftover but what the next owner does.
+      const bool lost =
+          view_->settings.ownership_checked(view_->task.repo) && (!view_->lease || view_->lease->token != token_);
+      return lost ? end(AdvanceResult::deferred, "lease") : settle(step, *row).refusal;
     }
     return std::nullopt;
   }

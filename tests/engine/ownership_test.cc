@@ -157,6 +157,28 @@ TEST_F(Ownership, LeaseOfTheReaperEndsWithItsTry) {
   EXPECT_EQ(stage(), "archived") << "nothing holds the cancellation back any more";
 }
 
+TEST_F(Ownership, StepOfTheNextOwnerIsNotTakenForALeftover) {
+  // While the gate runs the lease is freed by force, and somebody else starts a step.
+  world.meanwhile = [&](const std::string&) {
+    world.meanwhile = nullptr;
+    fb::LeaseReclaimedT freed;
+    freed.key = task_key(task);
+    freed.token = raw(machine.state().lease(freed.key)->token);
+    freed.reason = fb::ReclaimReason::forced;
+    ASSERT_EQ(propose_as("operator", freed).outcome, Outcome::accepted);
+    fb::StepStartedT start;
+    start.task = raw(task);
+    start.version = raw(version());
+    start.to = "deploy";
+    start.step = "retest";
+    start.token = raw(*acquire(task_key(task), "webhook").granted(task_key(task)));
+    ASSERT_EQ(propose_as("webhook", start).outcome, Outcome::accepted);
+  };
+  EXPECT_EQ(go().result, AdvanceResult::deferred);
+  EXPECT_EQ(world.ran, Names{"gate deploy-staging"});
+  EXPECT_NE(open_step(*row()), nullptr) << "only who started it, or holds the lease, says what became of it";
+}
+
 TEST_F(Ownership, BackstopIgnoresMarkers) {
   exit_with(0);
   mark();
