@@ -183,7 +183,11 @@ inline cross(a, t, mode) {
     :: version[t] != v || !LIVE(t) -> goto out
     :: else
     fi;
-    HOLDS(open[t] == 0 || COUNTS(a, t) || !ASK_SETTLER, owner_is_not_robbed);
+    if
+    :: open[t] != 0 && !COUNTS(a, t) && !OFF_SETTLE_LEASE -> waits = 1; goto out
+    :: else
+    fi;
+    HOLDS(open[t] == 0 || COUNTS(a, t), owner_is_not_robbed);
     started[a] = start[t];
     settles_outside = (starter[t] >= OUTSIDE);
     if
@@ -668,7 +672,8 @@ end_idle:
       v = version[T];
       d_step { acquire(me, T, true, exclusive) }
       if
-      :: ok -> ok = 0
+      :: ok && !ASK_ORDER -> ok = 0
+      :: ok && ASK_ORDER -> ok = 0; goto merge
       :: else -> ok = 0; v = 0; goto end_idle
       fi
     }
@@ -683,7 +688,7 @@ end_idle:
     atomic {
       d_step { step_finished(me, T, v, RETEST, true); follow_up(T) }
       if
-      :: ok || ASK_ORDER -> ok = 0
+      :: ok -> ok = 0
       :: else -> goto out
       fi
     }

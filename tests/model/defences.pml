@@ -39,9 +39,9 @@
 #define OFF_GATE_ONCE (off == 36) /* §8 gates are not asked again once committed | daemon | no_agent_in_committed */
 #define OFF_COMMITTED_CANCEL (off == 37) /* §9 a committed crossing is finished first | operator | terminal_is_terminal */
 #define OFF_LEASE_CANCEL (off == 38) /* §9 deferred while a lease is live | operator | nothing_moves_under_an_owner */
+#define OFF_SETTLE_LEASE (off == 39) /* §8 who settles a step that is left over holds the lease | outside | owner_is_not_robbed */
 
 /* What is asked beyond the documentation, and answered with no (README.md). */
 #define ASK_QUEUE (off == 101)   /* JobQueued while the crossing is committed | four | no_agent_in_committed */
-#define ASK_SETTLER (off == 102) /* who settles an open step holds the lease | outside | owner_is_not_robbed */
 #define ASK_ORDER (off == 103)   /* merge starts only once retest is done | outside | steps_in_order */
 #define ASK_ORPHAN (off == 104)  /* a dead owner's merge keeps the repository | heir_of_repo | one_merge_per_repo */
