@@ -1,6 +1,9 @@
 // Writes what a data folder holds, for programs and for people.
-#include <cstdio>
+#include <algorithm>
+#include <optional>
+#include <vector>
 
+#include "schema/layout.h"
 #include "store/open.h"
 #include "store/state_json.h"
 #include "tools/command.h"
@@ -27,6 +30,25 @@ Result<std::optional<Seq>> seq_option(Log& log, const Arguments& arguments, std:
   return std::optional(PAWL_TRY(seq_at(log, moment)));
 }
 
+/// The words of "a,b", each as `named` knows it. `malformed` names the first that it does not know.
+template <class Value, class Named>
+Result<std::vector<Value>> list_option(const Arguments& arguments, std::string_view option, Named named) {
+  std::vector<Value> list;
+  const std::string text = arguments.value_or(option, "");
+  if (text.empty() && arguments.has(option)) {
+    return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is nothing to choose"};
+  }
+  for (std::size_t at = 0; at < text.size() || (at > 0 && at == text.size());) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string word = text.substr(at, comma - at);
+    const std::optional<Value> value = word.empty() ? std::optional<Value>() : named(word);
+    if (!value) return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is no '" + word + "'"};
+    list.push_back(*value);
+    at = comma + 1;
+  }
+  return list;
+}
+
 Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
   LogOrder order;
   order.format = PAWL_TRY(format_of(arguments, Format::jsonl));
@@ -36,6 +58,10 @@ Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
   if (arguments.has("all")) return Error{ErrorCode::malformed, "--all is for the state"};
   const auto task = PAWL_TRY(arguments.number("task"));
   if (task) order.task = TaskId{*task};
+  order.actors = PAWL_TRY(
+      list_option<std::string>(arguments, "actor", [](const std::string& word) { return std::optional(word); }));
+  order.types = PAWL_TRY(list_option<fb::Event>(arguments, "type", event_named));
+  order.outcomes = PAWL_TRY(list_option<Outcome>(arguments, "outcome", outcome_named));
   const auto to = PAWL_TRY(seq_option(log, arguments, arguments.has("at") ? "at" : "to"));
   if (to) order.to = *to;
   if (const auto text = arguments.value("from")) {
@@ -46,7 +72,7 @@ Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
 }
 
 Result<void> write_state(Log& log, const Arguments& arguments) {
-  for (const std::string_view option : {"from", "to", "task"}) {
+  for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome"}) {
     if (arguments.has(option)) return Error{ErrorCode::malformed, "--" + std::string(option) + " is for the log"};
   }
   const Format format = PAWL_TRY(format_of(arguments, Format::json));
@@ -94,7 +120,7 @@ Exit run_export(const Arguments& arguments) {
   } else {
     const auto order = log_order(**log, arguments);
     if (!order) return fail(order.error());
-    const auto records = write_log(**log, *order);
+    const auto records = write_log(**log, *order, (*log)->last_seq());
     if (!records) written = records.error();
   }
   return written ? Exit::done : fail(written.error());
@@ -108,13 +134,16 @@ const Command export_command = {
     .summary = "Writes the records of a data folder, or the state after them",
     .details =
         "A range is of whole groups: those that end at or before its end, and from the one that its start is in.\n"
-        "Records that do not begin at 1 come after a checkpoint, so that they replay by themselves; those of one\n"
-        "task do not replay. The state of a moment is that after the last group that ends there or before.\n",
+        "Records that do not begin at 1 come after a checkpoint, so that they replay by themselves; a choice\n"
+        "of records does not replay. The state of a moment is that after the last group that ends there or before.\n",
     .options = {{"data", "DIR", "the data folder (PAWL_DATA)"},
                 {"at", "SEQ|TIME", "as it was then (now)"},
                 {"from", "SEQ|TIME", "log: begin there (1)"},
                 {"to", "SEQ|TIME", "log: end there"},
                 {"task", "ID", "log: only what concerns this task"},
+                {"actor", "A,B", "log: only what these asked"},
+                {"type", "A,B", "log: only events of these types"},
+                {"outcome", "A,B", "log: only what was decided so: accepted, or a refusal"},
                 {"all", "", "state: finished tasks that left memory, too"},
                 {"format", "FORMAT", "jsonl (log), json (state) or csv"}},
     .positional_min = 1,

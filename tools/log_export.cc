@@ -1,5 +1,10 @@
 #include "tools/log_export.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
 #include "schema/json_text.h"
 #include "schema/record_json.h"
 #include "store/open.h"
@@ -104,6 +109,45 @@ class LogWriter {
   std::string text_;  // reused
 };
 
+template <class Value>
+bool is_among(const std::vector<Value>& wanted, const Value& value) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+}
+
+bool is_chosen(const LogOrder& order, const Replayer::Item& item) {
+  return is_among(order.actors, item.record.actor()->str()) && is_among(order.types, item.record.event_type()) &&
+         is_among(order.outcomes, item.applied.outcome);
+}
+
+/// How far it is, on one line that is wiped in the end; nothing where no terminal shows it.
+class Bar {
+ public:
+  Bar(Seq first, Seq last) : first_(raw(first)), last_(raw(last)), is_shown_(::isatty(STDERR_FILENO) == 1) {}
+  Bar(const Bar&) = delete;
+  Bar& operator=(const Bar&) = delete;
+  ~Bar() {
+    if (percent_ > 0) std::fputs("\r\x1b[K", stderr);
+  }
+
+  void show(Seq at) {
+    if (!is_shown_ || last_ <= first_) return;
+    const std::uint64_t percent = std::min<std::uint64_t>(100, (raw(at) - first_) * 100 / (last_ - first_));
+    if (percent == percent_) return;
+    percent_ = percent;
+    constexpr std::size_t width = 40;
+    std::string bar(width * percent / 100, '#');
+    bar.resize(width, ' ');
+    std::fprintf(stderr, "\r[%s] %3llu %%  record %llu", bar.c_str(), static_cast<unsigned long long>(percent),
+                 static_cast<unsigned long long>(raw(at)));
+  }
+
+ private:
+  std::uint64_t first_;
+  std::uint64_t last_;
+  bool is_shown_;
+  std::uint64_t percent_ = 0;
+};
+
 }  // namespace
 
 Result<Seq> seq_before(Log& log, std::string_view text, std::string_view option) {
@@ -113,14 +157,15 @@ Result<Seq> seq_before(Log& log, std::string_view text, std::string_view option)
   return seq_at(log, just_before);
 }
 
-Result<std::uint64_t> write_log(Log& log, const LogOrder& order) {
+Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
   // What comes before is only applied, for the effects and the digest depend on it; a checkpoint saves most of that,
   // but not which jobs belong to a task.
   Opened opened;
   if (order.from > Seq{1} && !order.task) opened = PAWL_TRY(open_state_at(log, Seq{raw(order.from) - 1}));
   LogWriter writer(order.format);
   const Seq begun = opened.state.last_seq;
-  if (begun > Seq{0}) writer.write_line(checkpoint_line(opened.state, opened.chain));
+  if (begun > Seq{0} && order.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
+  Bar bar(begun, std::min(last, order.to));
   TaskTraces traces;
   bool is_past = false;
   std::uint64_t written = 0;
@@ -128,9 +173,13 @@ Result<std::uint64_t> write_log(Log& log, const LogOrder& order) {
     is_past = is_past || Seq{items.back().record.stamp()->seq()} > order.to;
     if (is_past) return;
     for (const Replayer::Item& item : items) {
-      traces.add(item.record, item.applied.effects);
-      const bool is_wanted = !order.task || (Seq{item.record.stamp()->seq()} >= order.from &&
-                                             traces.concerns(*order.task, item.record, item.applied.effects));
+      const Seq seq{item.record.stamp()->seq()};
+      bar.show(seq);
+      bool is_wanted = is_chosen(order, item);
+      if (order.task) {
+        traces.add(item.record, item.applied.effects);
+        is_wanted = is_wanted && seq >= order.from && traces.concerns(*order.task, item.record, item.applied.effects);
+      }
       if (!is_wanted) continue;
       writer.write(item);
       ++written;

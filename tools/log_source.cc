@@ -13,7 +13,6 @@
 #include "schema/read_json.h"
 #include "schema/record_json.h"
 #include "store/chain.h"
-#include "store/rocks_log.h"
 #include "tools/base64.h"
 
 namespace pawl {
@@ -91,12 +90,11 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
-Result<std::unique_ptr<Log>> open_log(const std::string& data_dir) {
-  std::unique_ptr<RocksLog> log = PAWL_TRY(RocksLog::open(data_dir, RocksLog::Mode::read_only));
-  return std::unique_ptr<Log>(std::move(log));
+Result<std::unique_ptr<RocksLog>> open_log(const std::string& data_dir) {
+  return RocksLog::open(data_dir, RocksLog::Mode::read_only);
 }
 
-Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
+Result<std::unique_ptr<RocksLog>> open_data(const Arguments& arguments, std::string_view command) {
   std::string dir = arguments.value_or("data", "");
   if (const char* variable = std::getenv("PAWL_DATA"); dir.empty() && variable) dir = variable;
   if (!dir.empty()) return open_log(dir);

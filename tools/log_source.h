@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "store/checkpoint.h"
-#include "store/log.h"
+#include "store/rocks_log.h"
 #include "tools/command.h"
 
 namespace pawl {
@@ -23,10 +23,10 @@ struct Moment {
 Result<Moment> moment_of(std::string_view text, std::string_view option);
 
 /// The log of a data folder, also while a daemon writes to it.
-Result<std::unique_ptr<Log>> open_log(const std::string& data_dir);
+Result<std::unique_ptr<RocksLog>> open_log(const std::string& data_dir);
 
 /// The log of the folder in `--data`, else in PAWL_DATA. `command` is who asks, for the message.
-Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
+Result<std::unique_ptr<RocksLog>> open_data(const Arguments& arguments, std::string_view command);
 
 /// The seq of the last record that a moment takes in. Reads the log up to there if it is a time.
 Result<Seq> seq_at(Log& log, const Moment& moment);

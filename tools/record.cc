@@ -23,7 +23,7 @@ Exit run_record(const Arguments& arguments) {
   if (!log) return fail(log.error());
   const auto order = order_since(**log, arguments.positional()[0]);
   if (!order) return fail(order.error());
-  const auto written = write_log(**log, *order);
+  const auto written = write_log(**log, *order, (*log)->last_seq());
   return written ? Exit::done : fail(written.error());
 }
 

@@ -101,6 +101,17 @@ TEST_F(Export, one_task_has_its_records_its_jobs_records_and_no_others) {
             "JobFinished ");
 }
 
+TEST_F(Export, actor_type_and_outcome_choose_records) {
+  EXPECT_EQ(log_lines({"--actor", "webhook,reaper"}).size(), 4U);
+  EXPECT_EQ(log_lines({"--type", "TaskCreated"}).size(), 3U);
+  EXPECT_EQ(log_lines({"--type", "TaskCreated,RunExited", "--to", "9"}).size(), 4U);
+  const auto lost = log_lines({"--outcome", "version_conflict", "--from", "2026-01-01T00:00:03Z"});
+  ASSERT_EQ(lost.size(), 1U) << "a choice has no checkpoint before it: it does not replay";
+  EXPECT_NE(lost[0].find(R"("actor":"reaper")"), std::string::npos) << lost[0];
+  EXPECT_TRUE(log_lines({"--outcome", "version_conflict", "--actor", "webhook"}).empty());
+  EXPECT_EQ(log_lines({"--task", "1", "--type", "StageTransition"}).size(), 2U);
+}
+
 TEST_F(Export, json_is_one_array_of_the_lines) {
   const Ran ran = exported({"log", "--format", "json"});
   const auto read = parse_json(ran.out);
@@ -161,6 +172,10 @@ TEST_F(Export, what_makes_no_sense_is_refused) {
   EXPECT_EQ(refused({"log", "--at", "noon"}),
             "pawl: --at: 'noon' is neither a seq nor a time such as 2026-06-15T10:00:00Z\n");
   EXPECT_EQ(refused({"state", "--task", "1"}), "pawl: --task is for the log\n");
+  EXPECT_EQ(refused({"log", "--type", "TaskCreated,Nothing"}), "pawl: --type: there is no 'Nothing'\n");
+  EXPECT_EQ(refused({"log", "--outcome", "accepted,"}), "pawl: --outcome: there is no ''\n");
+  EXPECT_EQ(refused({"log", "--actor", ""}), "pawl: --actor: there is nothing to choose\n");
+  EXPECT_EQ(refused({"state", "--actor", "reaper"}), "pawl: --actor is for the log\n");
   EXPECT_EQ(run_pawl({"export", "log"}).err, "pawl: export: which data folder? Give --data DIR\n");
   const Ran missing = run_pawl({"export", "log", "--data", folder.path("nowhere")});
   EXPECT_EQ(missing.exit, 2);
