@@ -1,6 +1,7 @@
 // Copies a data folder.
 #include "store/rocks_log.h"
 #include "tools/command.h"
+#include "tools/log_source.h"
 #include "tools/output.h"
 
 namespace pawl {
@@ -9,6 +10,7 @@ namespace {
 Exit run_backup(const Arguments& arguments) {
   const std::string& from = arguments.positional()[0];
   const std::string& to = arguments.positional()[1];
+  if (lies_in(to, from)) return fail(Exit::usage, "backup: " + to + " is, or lies in, the data folder that is read");
   const auto log = RocksLog::open(from, RocksLog::Mode::read_only);
   if (!log) return fail(log.error());
   const auto made = (*log)->backup(to);

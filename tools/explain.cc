@@ -115,13 +115,7 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject) {
 
 /// Writes a file beside the log, never over it or into its folder.
 Result<void> write_page(const std::string& to, const std::string& log, const std::string& page) {
-  std::error_code failed;
-  if (log != "-") {
-    const auto source = std::filesystem::weakly_canonical(log, failed);
-    for (auto at = std::filesystem::weakly_canonical(to, failed); at.has_relative_path(); at = at.parent_path()) {
-      if (at == source) return Error{ErrorCode::malformed, "--html: " + to + " is, or lies in, the log that is read"};
-    }
-  }
+  if (lies_in(to, log)) return Error{ErrorCode::malformed, "--html: " + to + " is, or lies in, the log that is read"};
   std::FILE* file = std::fopen(to.c_str(), "we");
   const bool is_written = file && std::fwrite(page.data(), 1, page.size(), file) == page.size();
   const int error = errno;

@@ -80,6 +80,15 @@ Result<bool> take_line(const LineReader& reader, std::string line, bool is_first
 
 }  // namespace
 
+bool lies_in(const std::string& to, const std::string& log) {
+  if (log == "-") return false;
+  std::error_code ignored;
+  const auto source = std::filesystem::weakly_canonical(log, ignored);
+  auto at = std::filesystem::weakly_canonical(to, ignored);
+  while (at.has_relative_path() && at != source) at = at.parent_path();
+  return at == source;
+}
+
 Result<Moment> moment_of(std::string_view text, std::string_view option) {
   if (const auto seq = read_number(text, option)) return Moment{Seq{*seq}, std::nullopt};
   const auto time = parse_rfc3339(text);

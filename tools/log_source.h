@@ -22,6 +22,10 @@ struct Moment {
 /// "1234", or RFC 3339 in UTC. `malformed` names the option.
 Result<Moment> moment_of(std::string_view text, std::string_view option);
 
+/// Whether `to` is, or lies in, the log that is read from `log` (a folder, a file, or "-"): nothing may be written
+/// there.
+bool lies_in(const std::string& to, const std::string& log);
+
 /// The log of a data folder, also while a daemon writes to it.
 Result<std::unique_ptr<RocksLog>> open_log(const std::string& data_dir);
 

@@ -214,6 +214,9 @@ TEST_F(Export, a_backup_has_the_same_log) {
   const Ran ran = run_pawl({"backup", folder.path("data"), folder.path("copy")});
   ASSERT_EQ(ran.exit, 0) << ran.err;
   EXPECT_EQ(run_pawl({"export", "log", "--data", folder.path("copy")}).out, exported({"log"}).out);
+  const Ran inside = run_pawl({"backup", folder.path("data"), folder.path("data/copy")});
+  EXPECT_EQ(inside.exit, 2);
+  EXPECT_NE(inside.err.find("lies in, the data folder that is read"), std::string::npos) << inside.err;
   const Ran again = run_pawl({"backup", folder.path("data"), folder.path("copy")});
   EXPECT_EQ(again.exit, 2);
   EXPECT_NE(again.err.find("exists"), std::string::npos) << again.err;
