@@ -115,15 +115,15 @@ TEST(StateJson, settings_are_one_flat_object_in_the_order_of_their_names) {
 }
 
 TEST(StateJson, effects_have_the_fields_of_their_kind) {
-  const Effects effects = {{.kind = EffectKind::task, .id = 1},
-                           {.kind = EffectKind::job_queued, .id = 2},
-                           {.kind = EffectKind::job_cancelled, .id = 3},
-                           {.kind = EffectKind::lease_granted, .text = "task:1", .token = 4},
-                           {.kind = EffectKind::lease_freed, .text = "task:1", .token = 4},
-                           {.kind = EffectKind::blocked, .id = 5, .text = "outcome_unknown"},
-                           {.kind = EffectKind::end_group, .id = 6, .pid = 77},
-                           {.kind = EffectKind::alert, .text = "blocked"}};
-  EXPECT_EQ(json_of(effects),
+  const Effects all = {{.kind = EffectKind::task, .id = 1},
+                       {.kind = EffectKind::job_queued, .id = 2},
+                       {.kind = EffectKind::job_cancelled, .id = 3},
+                       {.kind = EffectKind::lease_granted, .text = "task:1", .token = 4},
+                       {.kind = EffectKind::lease_freed, .text = "task:1", .token = 4},
+                       {.kind = EffectKind::blocked, .id = 5, .text = "outcome_unknown"},
+                       {.kind = EffectKind::end_group, .id = 6, .pid = 77},
+                       {.kind = EffectKind::alert, .text = "blocked"}};
+  EXPECT_EQ(json_of(all),
             R"([{"effect":"task","id":1},{"effect":"job_queued","id":2},{"effect":"job_cancelled","id":3},)"
             R"({"effect":"lease_granted","key":"task:1","token":4},{"effect":"lease_freed","key":"task:1","token":4},)"
             R"({"effect":"blocked","task":5,"reason":"outcome_unknown"},{"effect":"end_group","job":6,"pid":77},)"
