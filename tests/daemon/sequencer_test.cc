@@ -304,6 +304,19 @@ TEST_F(SequencerTest, what_was_folded_is_told_at_the_end) {
   EXPECT_EQ(all.size(), 1u + 32u + 1u);
 }
 
+TEST_F(SequencerTest, what_is_accepted_is_never_folded_however_alike) {
+  propose(task("W-1"));
+  fb::TaskNoteT note;
+  note.task = 1;
+  note.text = "again";
+  for (unsigned i = 0; i < 40; ++i) {
+    const Decision decision = propose(note);
+    EXPECT_EQ(decision.way, Decision::Way::decided);
+    EXPECT_EQ(raw(decision.seq), 4u + i);
+  }
+  EXPECT_EQ(records(4).size(), 40u);
+}
+
 TEST_F(SequencerTest, keyed_refusals_are_never_folded) {
   propose(task("W-1"));
   for (std::uint64_t i = 0; i < 40; ++i) {

@@ -1,5 +1,7 @@
 // Boots, pipelines and settings, and what is asked of every proposer: every refusal in the order of SPEC §4, and the
 // recovery that follows when a boot becomes stale (SPEC §5).
+#include <algorithm>
+
 #include "tests/engine/rules.h"
 
 namespace pawl {
@@ -122,6 +124,19 @@ TEST_F(BootStarted, accepted_recovers_what_the_stale_boot_held_in_the_same_group
   EXPECT_EQ(state.lease("mine")->token, kept);
   EXPECT_EQ(effects_of(decided).at(2),
             (Effect{.kind = EffectKind::end_group, .id = raw(first), .pid = 4242, .task = raw(job(first).task)}));
+}
+
+TEST_F(BootStarted, accepted_recovers_in_the_order_of_keys_and_ids) {
+  const std::vector<std::string> taken = {"n", "z", "a", "task-like", "m", "b", "y", "k"};
+  for (const std::string& key : taken) lease(key, worker);
+  const Decided& decided = must(boot_started("worker-2", "worker"));
+  std::vector<std::string> freed;
+  for (std::size_t i = 1; i < decided.records.size(); ++i) {
+    freed.push_back(decided.records[i].record().event_as_LeaseReclaimed()->key()->str());
+  }
+  std::vector<std::string> sorted = taken;
+  std::sort(sorted.begin(), sorted.end());
+  EXPECT_EQ(freed, sorted);
 }
 
 TEST_F(BootStarted, accepted_leaves_other_live_boots_alone) {
