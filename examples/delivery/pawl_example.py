@@ -75,7 +75,12 @@ class Example:
         run(HERE / "make-repo", self.into)
 
     def start(self):
-        """Starts pawld and returns once it is ready. Its words go to pawld-N.log, N the number of the start."""
+        """Starts pawld and returns once it is ready."""
+        self.spawn()
+        self.await_ready()
+
+    def spawn(self):
+        """Starts pawld. Its words go to pawld-N.log, N the number of the start."""
         self._starts += 1
         self.log_file = self.into / f"pawld-{self._starts}.log"
         with open(self.log_file, "wb") as log:
@@ -84,6 +89,8 @@ class Example:
                 [self.binaries / "pawld", "--data", self.data, "--socket", self.socket,
                  "--pipeline", self.pipeline, "--repo", f"{REPO}={self.origin}", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def await_ready(self):
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             if self.daemon.poll() is not None:

@@ -1,0 +1,73 @@
+"""A connection to pawld that is kept, and what its clients have to tell apart: a request that was never sent, one that
+was and is not answered, and one that is."""
+
+import http.client
+import json
+import socket
+
+
+class NotSent(Exception):
+    """Nobody was there: the request cannot have happened."""
+
+
+class NoAnswer(Exception):
+    """It was sent, or a part of it. It may have happened, or may happen yet."""
+
+
+class Answer:
+    def __init__(self, status, body, replayed):
+        self.status = status
+        self.body = body  # JSON, or its text where it is none
+        self.replayed = replayed  # by its idempotency key
+
+    @property
+    def error(self):
+        return self.body["error"]["code"] if isinstance(self.body, dict) and "error" in self.body else None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Wire:
+    """Of one thread. After whatever went wrong the next request gets a connection of its own."""
+
+    def __init__(self, path, timeout_s):
+        self._path = path
+        self._timeout_s = timeout_s
+        self._connection = None
+
+    def request(self, method, path, body=None, headers=None):
+        if self._connection is None:
+            connection = _UnixConnection(self._path, self._timeout_s)
+            try:
+                connection.connect()
+            except OSError as error:
+                connection.close()
+                raise NotSent(repr(error)) from error
+            self._connection = connection
+        try:
+            data = None if body is None else json.dumps(body)
+            self._connection.request(method, path, data, headers or {})
+            response = self._connection.getresponse()
+            text = response.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise NoAnswer(repr(error)) from error
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = text
+        return Answer(response.status, answer, response.headers.get("Idempotency-Replayed") == "true")
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
