@@ -81,19 +81,27 @@ Result<void> make_data_dir(const std::string& dir) {
   }
   std::filesystem::create_directories(dir, error);
   if (error) return Error{ErrorCode::io, dir + ": cannot be made: " + error.message()};
+  const bool has_log = PAWL_TRY(is_there(dir + "/log/CURRENT"));
   // A record is durable only if the way to it is.
   for (const std::filesystem::path& path : made) PAWL_TRY(sync_dir(path.parent_path().string()));
 
   for (std::filesystem::directory_iterator at(dir, error), end; !error && at != end; at.increment(error)) {
     const std::string entry = at->path().filename().string();
     if (entry == "sealed" || std::find(own_entries.begin(), own_entries.end(), entry) != own_entries.end()) continue;
-    if (entry == "sealed.new") continue;                          // a seal that a crash kept from its place
-    if (std::filesystem::exists(dir + "/log/CURRENT")) continue;  // Somebody's notes beside a log do no harm.
+    if (entry == "sealed.new") continue;  // a seal that a crash kept from its place
+    if (has_log) continue;                // Somebody's notes beside a log do no harm.
     return Error{ErrorCode::malformed,
                  dir + " is no data folder of pawl, and not empty: it holds '" + entry + "' and no log"};
   }
   if (error) return Error{ErrorCode::io, dir + ": cannot be listed: " + error.message()};
   return {};
+}
+
+Result<bool> is_there(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return true;
+  if (errno == ENOENT) return false;
+  return system_error(path, "stat");
 }
 
 Result<void> write_seal(const std::string& dir, Seq seq) {

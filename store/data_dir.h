@@ -33,6 +33,9 @@ class DirLock {
 /// ever mixed with somebody else's files.
 Result<void> make_data_dir(const std::string& dir);
 
+/// Whether there is such a file or folder. `io` if that cannot be known: what may not be looked at is not missing.
+Result<bool> is_there(const std::string& path);
+
 /// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
 Result<void> write_seal(const std::string& dir, Seq seq);
 /// 0 if the log was never sealed.

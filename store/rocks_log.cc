@@ -219,7 +219,7 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
 
 /// Whether RocksDB and its families are there. `malformed`: it is not pawl's.
 Result<void> check_families(const std::string& path) {
-  if (!std::filesystem::exists(path + "/CURRENT")) return Error{ErrorCode::missing, path + ": there is no log"};
+  if (!PAWL_TRY(is_there(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
   std::vector<std::string> names;
   const rocksdb::Status status =
       rocksdb::DB::ListColumnFamilies(db_options(rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
@@ -337,7 +337,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
   PAWL_TRY(make_data_dir(dir));
   lock = PAWL_TRY(DirLock::take(dir));
   bool begun = false;
-  if (!std::filesystem::exists(path() + "/CURRENT")) {
+  if (!PAWL_TRY(is_there(path() + "/CURRENT"))) {
     PAWL_TRY(create());
   } else {
     Survey found = PAWL_TRY(survey(dir));
