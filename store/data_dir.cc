@@ -104,6 +104,11 @@ Result<bool> is_there(const std::string& path) {
   return system_error(path, "stat");
 }
 
+Result<void> check_writable(const std::string& folder) {
+  if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return system_error(folder, "not to be written");
+  return {};
+}
+
 Result<void> write_seal(const std::string& dir, Seq seq) {
   const std::string path = dir + "/sealed";
   const std::string fresh = path + ".new";

@@ -35,6 +35,8 @@ Result<void> make_data_dir(const std::string& dir);
 
 /// Whether there is such a file or folder. `io` if that cannot be known: what may not be looked at is not missing.
 Result<bool> is_there(const std::string& path);
+/// `io` names the folder if this process may not read and write what is in it.
+Result<void> check_writable(const std::string& folder);
 
 /// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
 Result<void> write_seal(const std::string& dir, Seq seq);

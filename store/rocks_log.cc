@@ -335,6 +335,10 @@ Result<void> RocksLog::Impl::create() {
 
 Result<void> RocksLog::Impl::open_for_writing() {
   PAWL_TRY(make_data_dir(dir));
+  // Before anything is changed: RocksDB moves files at each opening, and gets far before it misses a right.
+  PAWL_TRY(check_writable(dir));
+  const bool is_old = PAWL_TRY(is_there(path()));
+  if (is_old) PAWL_TRY(check_writable(path()));
   lock = PAWL_TRY(DirLock::take(dir));
   bool begun = false;
   if (!PAWL_TRY(is_there(path() + "/CURRENT"))) {
