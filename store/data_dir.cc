@@ -109,6 +109,18 @@ Result<void> check_writable(const std::string& folder) {
   return {};
 }
 
+Result<void> check_readable(const std::string& folder) {
+  if (::access(folder.c_str(), R_OK | X_OK) != 0) return system_error(folder, "not to be read");
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string path = at->path().string();
+    // Whoever writes here moves files: one that is gone meanwhile is nobody's trouble.
+    if (::access(path.c_str(), R_OK) != 0 && errno != ENOENT) return system_error(path, "not to be read");
+  }
+  if (error) return Error{ErrorCode::io, folder + ": cannot be listed: " + error.message()};
+  return {};
+}
+
 Result<void> write_seal(const std::string& dir, Seq seq) {
   const std::string path = dir + "/sealed";
   const std::string fresh = path + ".new";

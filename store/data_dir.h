@@ -37,6 +37,8 @@ Result<void> make_data_dir(const std::string& dir);
 Result<bool> is_there(const std::string& path);
 /// `io` names the folder if this process may not read and write what is in it.
 Result<void> check_writable(const std::string& folder);
+/// `io` names the first file of the folder, or the folder itself, that this process may not read.
+Result<void> check_readable(const std::string& folder);
 
 /// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
 Result<void> write_seal(const std::string& dir, Seq seq);

@@ -220,6 +220,7 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
 /// Whether RocksDB and its families are there. `malformed`: it is not pawl's.
 Result<void> check_families(const std::string& path) {
   if (!PAWL_TRY(is_there(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
+  PAWL_TRY(check_readable(path));  // RocksDB says the same of what is damaged and of what it may not read
   std::vector<std::string> names;
   const rocksdb::Status status =
       rocksdb::DB::ListColumnFamilies(db_options(rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
