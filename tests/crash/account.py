@@ -17,7 +17,7 @@ SLACK_S = 0.1  # of pawld's clock against ours: it may be slewed, and is read an
 class Entry:
     """One request, with all its tries."""
     actor: str
-    kind: str  # transition, note, submit, lease, release, cancel, advance; look for all that only reads
+    kind: str  # one of RECORDED_AS, or advance; look for all that only reads
     method: str
     path: str
     body: Optional[dict]
@@ -62,7 +62,7 @@ class Entry:
 
 
 RECORDED_AS = {"transition": "StageTransition", "note": "TaskNote", "submit": "TaskCreated", "lease": "LeaseAcquired",
-               "release": "LeaseReleased", "cancel": "CancelRequested"}
+               "release": "LeaseReleased", "cancel": "CancelRequested", "pipeline": "PipelineDefined"}
 STATUSES = {200, 201, 202, 409}
 
 
@@ -81,6 +81,10 @@ def against_log(entries, records):
         if entry.kind == "look":
             if mine:
                 found.append(f"a read made record {mine[0]['seq']}: {entry}")
+            continue
+        if entry.status == 503:
+            if mine:
+                found.append(f"was turned away, and made record {mine[0]['seq']}: {entry}")
             continue
         if entry.status is not None and entry.status not in STATUSES:
             found.append(f"an answer that nobody expects: {entry}")

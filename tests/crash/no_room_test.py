@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""no_room_test BINARIES INTO EXAMPLE disk|rights: a pawld that may not write, or that has no room to.
+
+`disk` needs file systems of its own: a small tmpfs, and a folder mounted read-only, both in a mount namespace that no
+privilege is needed for. Where the kernel forbids that it ends with 77, which is a skipped test, and says so. `rights`
+needs nothing: folders and files whose mode forbids what pawld wants, and a bound on the size of its files.
+"""
+
+import argparse
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+options.add_argument("binaries", type=pathlib.Path)
+options.add_argument("into", type=pathlib.Path)
+options.add_argument("example", help="the folder of pawl_example.py")
+options.add_argument("what", choices=["disk", "rights"])
+options.add_argument("--rounds", type=int, default=4, help="of each way to run out of room (4)")
+options.add_argument("--seed", type=int, default=1)
+options.add_argument("--in-namespace", action="store_true", help=argparse.SUPPRESS)
+options = options.parse_args()
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, options.example)
+from account import against_log, against_time  # noqa: E402
+from kill_clients import Board, Client  # noqa: E402
+from pawl_example import Example  # noqa: E402
+from wire import Wire  # noqa: E402
+
+SKIPPED = 77
+PATIENCE_S = 60
+WRITERS = 8
+MIB = 1024 * 1024
+# Root may everything, whatever a mode says; without these two rights it may not.
+PLAIN = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+class Writer(Client):
+    """Writes as fast as it can, and keeps its account, until it is told to stop or nobody is there."""
+
+    def __init__(self, number, socket, board, seed, stopping, write):
+        super().__init__(number, socket, board, None, seed, stopping)
+        self.write = write
+        self.was_turned_away = threading.Event()
+
+    def run(self):
+        while not self.stopping.is_set():
+            self.write(self)
+            if self.account and self.account[-1].status == 503:
+                self.was_turned_away.set()
+
+
+def write_note(writer):
+    writer.ask("note", "POST", "/v1/tasks/1/note", {"text": "x" * writer.dice.randrange(4000)}, 1)
+
+
+STEP = {"run": ["w" * 60000], "probe": ["w" * 60000], "timeout_s": 1, "irreversible": False, "exclusive": False,
+        "not_done_exit_codes": [], "settle_s": 0}
+STAGE = {"name": "a", "agent": "", "gate": None, "to": "done", "rollback": "",
+         "steps": [{"name": f"s{number}"} | STEP for number in range(4)]}
+
+
+def write_much(writer):
+    """Half a MiB at once: a record that is torn in its midst."""
+    writer.ask("pipeline", "POST", "/v1/pipelines",
+               {"name": f"{writer.name}-{writer.sent}", "agents": [], "stages": [STAGE]})
+
+
+class NoRoom(unittest.TestCase):
+    def setUp(self):
+        self.folder = options.into / self.id().rpartition(".")[2]
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.data = self.folder / "data"
+        self.seed = f"{options.seed} {self.id()}"
+        self.dice = random.Random(self.seed)
+        self.example = self.prepare()
+        self.entries = []
+
+    def prepare(self):
+        return Example(options.binaries, self.folder, pathlib.Path(__file__).parent / "kill_world/contest.yaml")
+
+    def tearDown(self):
+        if self.example.daemon and self.example.daemon.poll() is None:
+            self.example.kill()
+
+    # ---- verbs
+    def begin(self):
+        """A log with a task in it."""
+        self.example.start()
+        status, answer = self.example.request(
+            "POST", "/v1/tasks", {"work_item": "W-1", "repo": "r", "pipeline": "contest"})
+        self.assertEqual(status, 201, answer)
+
+    def refused_start(self, *prefix):
+        """What pawld says that must not start; its exit code is 1."""
+        ran = subprocess.run([*prefix, options.binaries / "pawld", "--data", self.data, "--socket",
+                              self.example.socket], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S)
+        self.assertEqual(ran.returncode, 1, ran.stdout)
+        return ran.stdout
+
+    def pawl(self, *words, prefix=()):
+        ran = subprocess.run([*prefix, options.binaries / "pawl", *words], stdin=subprocess.DEVNULL, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def content(self):
+        """What is in the data folder, to the byte; but for who tried last to open it."""
+        return {str(path.relative_to(self.data)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                for path in sorted(self.data.rglob("*")) if not path.is_socket() and path != self.data / "LOCK"}
+
+    def until(self, condition, what):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        return self.fail(f"never came true: {what}")
+
+    def write_until_it_ends(self, write, meanwhile=lambda: None):
+        """Everybody writes until pawld has ended, or turns one away. Its exit code; None if it lives."""
+        stopping = threading.Event()
+        first = len(self.entries)
+        writers = [Writer(number, self.example.socket, Board(), self.seed, stopping, write)
+                   for number in range(first, first + WRITERS)]
+        for writer in writers:
+            writer.start()
+        try:
+            meanwhile()
+            self.until(lambda: self.example.daemon.poll() is not None
+                       or any(writer.was_turned_away.is_set() for writer in writers), "pawld ends or turns one away")
+            return self.example.daemon.poll()
+        finally:
+            stopping.set()
+            for writer in writers:
+                writer.join()
+                self.assertIsNone(writer.failure)
+                self.entries.append(writer.account)
+
+    def assert_nothing_is_lost(self):
+        self.example.spawn()
+        self.until(lambda: self.answers("/healthz"), "it serves again")  # ready it is only with room enough
+        self.assertEqual(self.example.stop(), 0)
+        for command in ("check", "replay"):
+            code, said, error = self.pawl(command, self.data)
+            self.assertEqual(code, 0, said + error)
+        entries = [entry for account in self.entries for entry in account]
+        self.entries = []
+        self.assertGreater(sum(entry.status in (200, 201) for entry in entries), 0, "nothing was written at all")
+        problems = against_log(entries, list(self.records())) + against_time(entries)
+        self.assertEqual(problems[:5], [], f"seed {options.seed}; the log is in {self.data}")
+
+    def answers(self, path):
+        self.assertIsNone(self.example.daemon.poll(), self.example.log_file.read_text())
+        try:
+            return self.example.request("GET", path)[0] == 200
+        except OSError:
+            return False
+
+    def records(self):
+        code, said, error = self.pawl("export", "log", "--data", self.data)
+        self.assertEqual(code, 0, error)
+        return map(json.loads, said.splitlines())
+
+
+# ---- a disk that is full, or only to be read
+
+def mount(*words):
+    subprocess.run(["mount", *map(str, words)], check=True)
+
+
+class FullDisk(NoRoom):
+    SIZE_MIB = 144  # 64 for the floor, and what RocksDB asks for beforehand
+
+    def prepare(self):
+        self.mount()
+        self.addCleanup(self.unmount)
+        return super().prepare()
+
+    def mount(self):
+        self.data.mkdir(exist_ok=True)
+        mount("-t", "tmpfs", "-o", f"size={self.SIZE_MIB}m", "none", self.data)
+
+    def unmount(self):
+        subprocess.run(["umount", "-l", self.data], check=True)
+
+    def fill(self, leave_bytes=0):
+        """A file that takes all the room but so much."""
+        stat = os.statvfs(self.data)
+        ballast = os.open(self.data / "logs", os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(ballast, 0, max(1, stat.f_bavail * stat.f_frsize - leave_bytes))
+        except OSError as error:  # somebody else has taken some of it meanwhile
+            self.assertEqual(error.errno, errno.ENOSPC)
+        finally:
+            os.close(ballast)
+
+    def make_room(self):
+        (self.data / "logs").unlink()
+
+    def test_writes_are_refused_and_reads_go_on_until_there_is_room(self):
+        self.begin()
+        wire = Wire(self.example.socket, PATIENCE_S)
+        before = self.example.get("/queue")["seq"]
+        self.fill(leave_bytes=MIB)
+        keyed = {"Idempotency-Key": "once"}
+
+        def refused():
+            answer = wire.request("POST", "/v1/tasks/1/note", {"text": "too late"})
+            return answer if answer.status != 200 else None
+        answer = self.until(refused, "a write is refused")
+        self.assertEqual((answer.status, answer.error), (503, "disk_full"))
+        answer = wire.request("POST", "/v1/tasks/1/note", {"text": "once there is room"}, keyed)
+        self.assertEqual((answer.status, answer.error), (503, "disk_full"))
+        status, ready = self.example.request("GET", "/readyz")
+        self.assertEqual((status, ready["ready"], ready["reason"]), (503, False, "disk_full"))
+        self.assertLess(ready["free_bytes"], ready["free_bytes_floor"])
+        self.assertEqual(self.example.request("GET", "/healthz")[0], 200)
+        for path in ("/v1/tasks/1", "/v1/tasks", "/queue", "/v1/leases", f"/v1/events?after={before - 1}"):
+            self.assertEqual(wire.request("GET", path).status, 200, path)
+        self.make_room()
+        self.until(lambda: self.example.request("GET", "/readyz")[0] == 200, "it is ready again, by itself")
+        answer = wire.request("POST", "/v1/tasks/1/note", {"text": "once there is room"}, keyed)
+        self.assertEqual((answer.status, answer.replayed), (200, False), "it was never decided before")
+        self.assertEqual(self.example.stop(), 0)
+        notes = [record["data"]["text"] for record in self.records() if record["type"] == "TaskNote"]
+        self.assertEqual(notes.count("once there is room"), 1)
+        self.assertEqual(self.pawl("check", self.data)[0], 0)
+
+    def test_disk_that_fills_up_faster_than_it_is_looked_at(self):
+        # Now and then the look, once a second, comes in time: that is no round.
+        deaths, tries = 0, 0
+        while deaths < options.rounds:
+            tries += 1
+            self.assertLessEqual(tries, 10 * options.rounds, "pawld always sees it coming")
+            self.begin()
+            before = Writer(1000, self.example.socket, Board(), self.seed, threading.Event(), write_much)
+            for _ in range(self.dice.randrange(50, 60)):  # most of what RocksDB has asked for beforehand
+                write_much(before)
+            self.entries.append(before.account)
+            leave = self.dice.randrange(0, 2 * MIB)
+            code = self.write_until_it_ends(write_much, lambda: self.fill(leave))
+            if code is None:
+                self.example.kill()
+            else:
+                deaths += 1
+                words = self.example.log_file.read_text()
+                self.assertEqual(code, 1, words)
+                self.assertIn("the log cannot be written, ending at once", words)
+                self.assertIn("No space left on device", words)
+            if os.statvfs(self.data).f_bavail == 0:
+                self.assertIn(str(self.data), self.refused_start())
+            self.make_room()
+            self.assert_nothing_is_lost()
+            self.unmount()
+            self.mount()
+        print(f"{tries} full disks, {deaths} times found by a write", end=" ", flush=True)
+
+    def test_start_without_room_is_refused_and_takes_nothing(self):
+        self.begin()
+        self.example.kill()
+        before = list(self.records())
+        self.fill()
+        words = self.refused_start()
+        self.assertIn(str(self.data), words)
+        self.assertIn("No space left on device", words)
+        self.assertEqual(list(self.records()), before)
+        self.make_room()
+        self.example.start()
+        self.assertEqual(self.example.stop(), 0)
+        self.assertEqual(list(self.records())[:len(before)], before)
+
+
+class ReadOnlyDisk(NoRoom):
+    def test_pawld_says_which_folder_and_the_tools_read_on(self):
+        self.begin()
+        self.example.kill()
+        (self.data / "pawl.sock").unlink(missing_ok=True)
+        before = self.content()
+        mount("--bind", self.data, self.data)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=False)
+        mount("-o", "remount,bind,ro", self.data)
+        words = self.refused_start()
+        self.assertIn(str(self.data), words)
+        self.assertIn("Read-only file system", words)
+        for command in ("check", "replay"):
+            self.assertEqual(self.pawl(command, self.data)[0], 0, command)
+        self.assertGreater(len(list(self.records())), 2)
+        self.assertEqual(self.content(), before)
+
+
+# ---- rights, and files that may not grow
+
+class Rights(NoRoom):
+    def forbidden(self, path, mode):
+        """What pawld says of a folder or file with that mode. Nothing is changed by it."""
+        before = self.content()
+        had = path.stat().st_mode
+        path.chmod(mode)
+        try:
+            words = self.refused_start(*PLAIN)
+            code, _, error = self.pawl("check", self.data, prefix=PLAIN)
+        finally:
+            path.chmod(had)
+        self.assertEqual(self.content(), before)
+        self.assertIn(str(path), words)
+        self.assertRegex(words, "Permission denied")
+        if code != 0:  # what pawld may not write, a tool may still read
+            self.assertEqual(code, 1, error)
+            self.assertIn(str(path), error)
+            self.assertIn("Permission denied", error)
+
+    def end(self):
+        self.assertEqual(self.example.stop(), 0)
+        (self.data / "pawl.sock").unlink(missing_ok=True)
+
+    def test_data_folder(self):
+        self.begin()
+        self.end()
+        for mode in (0o500, 0o400, 0o300, 0o000):
+            with self.subTest(mode=oct(mode)):
+                self.forbidden(self.data, mode)
+
+    def test_log_folder(self):
+        self.begin()
+        self.end()
+        for mode in (0o500, 0o400, 0o300, 0o000):
+            with self.subTest(mode=oct(mode)):
+                self.forbidden(self.data / "log", mode)
+
+    def test_files_of_the_log(self):
+        self.begin()
+        self.end()
+        for path in [self.data / "sealed", self.data / "LOCK", self.data / "log/CURRENT",
+                     *(self.data / "log").glob("MANIFEST-*"), *(self.data / "log").glob("*.log")]:
+            with self.subTest(path=path.name):
+                self.forbidden(path, 0o000)
+
+    def test_folder_that_cannot_be_made(self):
+        self.data.mkdir()
+        self.data.chmod(0o500)
+        self.data = self.data / "new"
+        words = self.refused_start(*PLAIN)
+        self.data.parent.chmod(0o700)
+        self.assertIn(str(self.data), words)
+        self.assertFalse(self.data.exists())
+
+
+class FileSizeLimit(NoRoom):
+    """The kernel refuses an append in its midst (EFBIG): what ENOSPC does, where nothing can be mounted."""
+
+    def start_limited(self, bytes_max):
+        self.example.binaries = self.folder
+        limited = self.folder / "pawld"
+        limited.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec prlimit --fsize={bytes_max} {options.binaries / 'pawld'} \"$@\"\n")
+        limited.chmod(0o755)
+        self.example.start()
+        self.example.binaries = options.binaries
+
+    def test_append_that_is_cut_off(self):
+        self.begin()
+        self.assertEqual(self.example.stop(), 0)
+        for _ in range(options.rounds):
+            # A start writes what it has read to a file of its own: that much has to be allowed.
+            largest = max(path.stat().st_size for path in (self.data / "log").iterdir())
+            self.start_limited(largest + self.dice.randrange(100_000, 300_000))
+            self.assertEqual(self.write_until_it_ends(write_note), 1)
+            self.assertIn("the log cannot be written, ending at once", self.example.log_file.read_text())
+        self.assert_nothing_is_lost()
+
+
+def enter_namespace():
+    """Becomes this script again where it may mount; returns why if that is not to be had."""
+    probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, check=False)
+    if probe.returncode != 0:
+        return probe.stdout.strip()
+    os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv, "--in-namespace"])
+
+
+def main():
+    options.binaries = options.binaries.resolve()
+    options.into = options.into.resolve()
+    classes = [Rights, FileSizeLimit]
+    if options.what == "disk":
+        if not options.in_namespace:
+            print(f"SKIPPED: no file system can be mounted here: {enter_namespace()}")
+            return SKIPPED
+        classes = [FullDisk, ReadOnlyDisk]
+    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(each) for each in classes)
+    return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
