@@ -93,7 +93,9 @@ class Worker:
 
     def stamp(self):
         """Takes one task over its edge; whoever refuses us on the way, the next round finds out what is left to do."""
-        tasks = [task for task in self.call("GET", "/v1/tasks?stage=hand&limit=64")["items"] if not task["blocked"]]
+        # A step that somebody has begun is settled by the daemon, or by a person: whoever holds the lease keeps both away.
+        tasks = [task for task in self.call("GET", "/v1/tasks?stage=hand&limit=64")["items"]
+                 if not task["blocked"] and all(step["state"] != "started" for step in task["steps"])]
         if not tasks:
             return False
         task = self.dice.choice(tasks)
