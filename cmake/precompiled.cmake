@@ -4,8 +4,12 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 
+# What ccache asks of each compiler before it keeps what was made with one.
+set(pawl_precompile_options $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+  "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+
 function(pawl_precompile target)
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_compile_options(${target} PRIVATE ${pawl_precompile_options})
   target_precompile_headers(${target} PRIVATE
     <algorithm> <functional> <map> <memory> <optional> <span> <string> <string_view> <variant> <vector>
     <checkpoint_generated.h> <record_generated.h> ${ARGN})
@@ -13,6 +17,6 @@ endfunction()
 
 # The same headers again, for a target with the same definitions: read once for both.
 function(pawl_precompiled_like target other)
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_compile_options(${target} PRIVATE ${pawl_precompile_options})
   target_precompile_headers(${target} REUSE_FROM ${other})
 endfunction()

@@ -181,7 +181,7 @@ Outcome rule_outcome(Turn& turn, const fb::Record& record) {
     case fb::Event::RefusalsFolded:
       return Outcome::accepted;  // For people: nothing follows from them.
   }
-  PAWL_ASSERT(!"an event that the verifier does not know");
+  PAWL_ASSERT(false && "an event that the verifier does not know");
   return Outcome::skipped;
 }
 
