@@ -259,7 +259,8 @@ void Connection::handle() {
   if (message.version() != 10 && message.version() != 11) {
     return refuse(400, "malformed", "only HTTP/1.1 and HTTP/1.0 are spoken here");
   }
-  if (transport_ == Transport::tcp) {
+  // Where tokens are asked for, a page has none to show.
+  if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
     if (const auto why = foreign_page(message)) return refuse(403, "foreign_page", *why);
   }
   const std::string_view target = view(message.target());
@@ -274,6 +275,8 @@ void Connection::handle() {
                             .accept = header(message, "Accept"),
                             .last_event_id = header(message, "Last-Event-ID"),
                             .body = message.body(),
+                            .authorization = header(message, "Authorization"),
+                            .transport = transport_,
                             .header = [&message](std::string_view name) { return header(message, name); },
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);

@@ -27,8 +27,6 @@ struct ServerShared {
   std::atomic<bool> stopping{false};
 };
 
-enum class Transport { unix_socket, tcp };
-
 /// Threads: that of its io_context alone; the handle's replies are posted to it. Owns itself through what it waits for.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:

@@ -12,6 +12,8 @@
 
 namespace pawl {
 
+enum class Transport { unix_socket, tcp };
+
 /// Views live until the call that got the request returns.
 struct HttpRequest {
   std::string_view method;  // "GET"; a HEAD comes as a GET
@@ -23,6 +25,8 @@ struct HttpRequest {
   std::string_view accept;
   std::string_view last_event_id;
   std::string_view body;
+  std::string_view authorization = {};
+  Transport transport = Transport::unix_socket;
   /// Any other header, by name; empty when not sent. May be empty.
   std::function<std::string_view(std::string_view name)> header = {};
   /// Set once the connection is known to be gone; null when nobody can tell. May be kept.

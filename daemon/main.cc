@@ -6,10 +6,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "daemon/access.h"
 #include "daemon/alerts.h"
 #include "daemon/clock.h"
 #include "daemon/executor.h"
@@ -46,20 +48,31 @@ int failed(const Error& error) {
   return exit_failed;
 }
 
-/// The signals that end the daemon, kept from every thread that will be started, for await_end().
-sigset_t block_end_signals() {
+/// The signals that end the daemon, and where there are tokens the one that has them read anew, kept from every thread
+/// that will be started, for await_end().
+sigset_t block_signals(const Options& options) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  if (options.tokens) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-void await_end(const sigset_t& signals) {
+void read_tokens_anew(const std::string& path, Access& access) {
+  auto tokens = read_tokens(path);
+  if (!tokens) return spdlog::error("--tokens: {}; those that were read before still hold", tokens.error().message);
+  spdlog::info("{} tokens read from {}", tokens->size(), path);
+  access.replace(*std::move(tokens));
+}
+
+void await_end(const sigset_t& signals, const Options& options, Access& access) {
   int signal_number = 0;
-  sigwait(&signals, &signal_number);
+  for (sigwait(&signals, &signal_number); signal_number == SIGHUP; sigwait(&signals, &signal_number)) {
+    read_tokens_anew(options.tokens->string(), access);
+  }
   spdlog::info("ending, by signal {}", signal_number);
 }
 
@@ -81,8 +94,9 @@ std::vector<Pipeline> pipelines_in_force(const State& state) {
   return pipelines;
 }
 
-int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations) {
-  const sigset_t signals = block_end_signals();
+int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
+          Access& access) {
+  const sigset_t signals = block_signals(options);
 
   auto log = RocksLog::open(options.data.string(), RocksLog::Mode::write);
   if (!log) return failed(log.error());
@@ -93,7 +107,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   // What cannot be listened on is known before the log is written to.
   std::unique_ptr<Api> api;
   auto server =
-      Server::open({.listen = options.listen, .socket = options.socket},
+      Server::open({.listen = options.listen, .socket = options.socket, .asks_for_tokens = options.tokens.has_value()},
                    [&api](const HttpRequest& request, HttpReply reply) { api->handle(request, std::move(reply)); });
   if (!server) return failed(server.error());
 
@@ -178,12 +192,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts] { return alerts.counts(); },
       .webhooks = &webhooks,
+      .access = &access,
   });
 
   (*server)->start();
   if (options.socket) spdlog::info("serving on {}", options.socket->string());
   if (options.listen) spdlog::info("serving on {} port {}", options.listen->host, (*server)->port());
-  await_end(signals);
+  await_end(signals, options, access);
 
   // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
   (*server)->stop();
@@ -212,7 +227,14 @@ int run(std::span<const char* const> arguments) {
   }
   auto destinations = alert_destinations(options->alerts, options->data.string());
   if (!destinations) return usage(destinations.error());
-  return serve(*options, given, std::move(*destinations));
+  std::optional<Tokens> tokens;
+  if (options->tokens) {
+    auto read = read_tokens(options->tokens->string());
+    if (!read) return usage({read.error().code, "--tokens: " + read.error().message});
+    tokens = *std::move(read);
+  }
+  Access access(std::move(tokens));
+  return serve(*options, given, std::move(*destinations), access);
 }
 
 }  // namespace

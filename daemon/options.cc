@@ -22,18 +22,20 @@ Error malformed(std::string message) {
 
 po::options_description described(const char* caption) {
   po::options_description options(caption);
-  options.add_options()                                                                     //
-      ("data", po::value<std::string>()->value_name("DIR"),                                 //
-       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")     //
-      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                         //
-       "serve HTTP there; loopback only (PAWL_LISTEN)")                                     //
-      ("socket", po::value<std::string>()->value_name("PATH"),                              //
-       "serve HTTP on this unix socket; DIR/pawl.sock if neither is named (PAWL_SOCKET)")   //
-      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),  //
-       "a pipeline in YAML, to be in force from now on; more than once for more than one")  //
-      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),  //
-       "where a repository is cloned from; more than once for more than one")               //
-      ("log", po::value<std::string>()->value_name("text|json"),                            //
+  options.add_options()                                                                         //
+      ("data", po::value<std::string>()->value_name("DIR"),                                     //
+       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")         //
+      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                             //
+       "serve HTTP there; only on loopback, unless there are tokens (PAWL_LISTEN)")             //
+      ("socket", po::value<std::string>()->value_name("PATH"),                                  //
+       "serve HTTP on this unix socket; DIR/pawl.sock if neither is named (PAWL_SOCKET)")       //
+      ("tokens", po::value<std::string>()->value_name("FILE"),                                  //
+       "who may do what over TCP: lines of NAME ROLE HASH; read anew on SIGHUP (PAWL_TOKENS)")  //
+      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),      //
+       "a pipeline in YAML, to be in force from now on; more than once for more than one")      //
+      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),      //
+       "where a repository is cloned from; more than once for more than one")                   //
+      ("log", po::value<std::string>()->value_name("text|json"),                                //
        "the form of messages on stderr: text on a terminal, JSON lines otherwise");
   add_alert_options(options);
   add_webhook_options(options);
@@ -97,6 +99,7 @@ Result<Source> environment_source(const Environment& environment) {
   std::vector<std::string> words;
   for (const auto& [variable, option] : {std::pair<const char*, const char*>{"PAWL_DATA", "--data="},
                                          std::pair<const char*, const char*>{"PAWL_LISTEN", "--listen="},
+                                         std::pair<const char*, const char*>{"PAWL_TOKENS", "--tokens="},
                                          std::pair<const char*, const char*>{"PAWL_SOCKET", "--socket="}}) {
     const char* value = environment(variable);
     if (value && *value) words.push_back(std::string(option) + value);
@@ -126,6 +129,10 @@ Result<Options> options_from(const std::vector<Source>& sources) {
     options.socket = std::filesystem::absolute(path(*socket)).lexically_normal();
   }
   if (!options.listen && !options.socket) options.socket = options.data / "pawl.sock";
+  if (const auto tokens = text_of(sources, "tokens")) {
+    if (tokens->empty()) return malformed("--tokens: the path is empty");
+    options.tokens = std::filesystem::absolute(path(*tokens)).lexically_normal();
+  }
   options.pipelines = texts_of(sources, "pipeline");
   for (const std::string& repo : texts_of(sources, "repo")) {
     const std::size_t equals = repo.find('=');

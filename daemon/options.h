@@ -26,6 +26,7 @@ struct Options {
   LogForm log = LogForm::text;
   AlertOptions alerts;
   WebhookConfig webhooks;
+  std::optional<std::filesystem::path> tokens;  // the file
   /// To be printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };

@@ -16,49 +16,51 @@ struct Route {
   std::string_view method;
   std::string_view path;  // `{}` stands for any one segment
   Kind kind;
+  Role role;  // that it takes, at least
   void (*function)(Call);
 };
 
+/// What is for `none` has a signature of its own, or tells nothing that a port which answers would not.
 constexpr Route routes[] = {
-    {"POST", "/v1/tasks", Kind::writes, tasks_create},
-    {"GET", "/v1/tasks", Kind::reads, tasks_list},
-    {"GET", "/v1/tasks/{}", Kind::reads, tasks_get},
-    {"GET", "/v1/tasks/{}/history", Kind::reads, tasks_history},
-    {"POST", "/v1/tasks/{}/transition", Kind::writes, tasks_transition},
-    {"POST", "/v1/tasks/{}/advance", Kind::writes, tasks_advance},
-    {"POST", "/v1/tasks/{}/cancel", Kind::writes, tasks_cancel},
-    {"POST", "/v1/tasks/{}/resolve", Kind::writes, tasks_resolve},
-    {"POST", "/v1/tasks/{}/retry", Kind::writes, tasks_retry},
-    {"POST", "/v1/tasks/{}/unblock", Kind::writes, tasks_unblock},
-    {"POST", "/v1/tasks/{}/note", Kind::writes, tasks_note},
-    {"POST", "/v1/tasks/{}/gate", Kind::writes, tasks_gate},
-    {"POST", "/v1/tasks/{}/steps", Kind::writes, tasks_steps},
-    {"POST", "/v1/leases", Kind::writes, leases_acquire},
-    {"GET", "/v1/leases", Kind::reads, leases_list},
-    {"DELETE", "/v1/leases/{}", Kind::writes, leases_release},
-    {"POST", "/v1/boots", Kind::writes, boots_start},
-    {"GET", "/v1/boots", Kind::reads, boots_list},
-    {"DELETE", "/v1/boots/{}", Kind::writes, boots_end},
-    {"POST", "/v1/jobs/claim", Kind::writes, jobs_claim},
-    {"GET", "/v1/jobs", Kind::reads, jobs_list},
-    {"GET", "/v1/jobs/{}", Kind::reads, jobs_get},
-    {"GET", "/v1/jobs/{}/log", Kind::reads, jobs_log},
-    {"POST", "/v1/jobs/{}/started", Kind::writes, jobs_started},
-    {"POST", "/v1/jobs/{}/exited", Kind::writes, jobs_exited},
-    {"POST", "/v1/jobs/{}/finished", Kind::writes, jobs_finished},
-    {"GET", "/v1/events", Kind::reads, events_get},
-    {"GET", "/v1/settings", Kind::reads, settings_get},
-    {"POST", "/v1/settings", Kind::writes, settings_set},
-    {"GET", "/v1/pipelines", Kind::reads, pipelines_list},
-    {"POST", "/v1/pipelines", Kind::writes, pipelines_define},
-    {"POST", "/transition-lease/release", Kind::writes, leases_force},
-    {"POST", "/v1/reaper/run", Kind::writes, reaper_run},
-    {"GET", "/v1/stuck", Kind::reads, stuck_list},
-    {"GET", "/queue", Kind::reads, queue_get},
-    {"POST", "/webhooks/gitea", Kind::writes, webhooks_gitea},
-    {"POST", "/webhooks/plane", Kind::writes, webhooks_plane},
-    {"GET", "/healthz", Kind::reads, healthz_get},
-    {"GET", "/readyz", Kind::reads, readyz_get},
+    {"POST", "/v1/tasks", Kind::writes, Role::operate, tasks_create},
+    {"GET", "/v1/tasks", Kind::reads, Role::read, tasks_list},
+    {"GET", "/v1/tasks/{}", Kind::reads, Role::read, tasks_get},
+    {"GET", "/v1/tasks/{}/history", Kind::reads, Role::read, tasks_history},
+    {"POST", "/v1/tasks/{}/transition", Kind::writes, Role::work, tasks_transition},
+    {"POST", "/v1/tasks/{}/advance", Kind::writes, Role::work, tasks_advance},
+    {"POST", "/v1/tasks/{}/cancel", Kind::writes, Role::operate, tasks_cancel},
+    {"POST", "/v1/tasks/{}/resolve", Kind::writes, Role::operate, tasks_resolve},
+    {"POST", "/v1/tasks/{}/retry", Kind::writes, Role::operate, tasks_retry},
+    {"POST", "/v1/tasks/{}/unblock", Kind::writes, Role::operate, tasks_unblock},
+    {"POST", "/v1/tasks/{}/note", Kind::writes, Role::work, tasks_note},
+    {"POST", "/v1/tasks/{}/gate", Kind::writes, Role::work, tasks_gate},
+    {"POST", "/v1/tasks/{}/steps", Kind::writes, Role::work, tasks_steps},
+    {"POST", "/v1/leases", Kind::writes, Role::work, leases_acquire},
+    {"GET", "/v1/leases", Kind::reads, Role::read, leases_list},
+    {"DELETE", "/v1/leases/{}", Kind::writes, Role::work, leases_release},
+    {"POST", "/v1/boots", Kind::writes, Role::work, boots_start},
+    {"GET", "/v1/boots", Kind::reads, Role::read, boots_list},
+    {"DELETE", "/v1/boots/{}", Kind::writes, Role::work, boots_end},
+    {"POST", "/v1/jobs/claim", Kind::writes, Role::work, jobs_claim},
+    {"GET", "/v1/jobs", Kind::reads, Role::read, jobs_list},
+    {"GET", "/v1/jobs/{}", Kind::reads, Role::read, jobs_get},
+    {"GET", "/v1/jobs/{}/log", Kind::reads, Role::read, jobs_log},
+    {"POST", "/v1/jobs/{}/started", Kind::writes, Role::work, jobs_started},
+    {"POST", "/v1/jobs/{}/exited", Kind::writes, Role::work, jobs_exited},
+    {"POST", "/v1/jobs/{}/finished", Kind::writes, Role::work, jobs_finished},
+    {"GET", "/v1/events", Kind::reads, Role::read, events_get},
+    {"GET", "/v1/settings", Kind::reads, Role::read, settings_get},
+    {"POST", "/v1/settings", Kind::writes, Role::operate, settings_set},
+    {"GET", "/v1/pipelines", Kind::reads, Role::read, pipelines_list},
+    {"POST", "/v1/pipelines", Kind::writes, Role::operate, pipelines_define},
+    {"POST", "/transition-lease/release", Kind::writes, Role::operate, leases_force},
+    {"POST", "/v1/reaper/run", Kind::writes, Role::operate, reaper_run},
+    {"GET", "/v1/stuck", Kind::reads, Role::read, stuck_list},
+    {"GET", "/queue", Kind::reads, Role::read, queue_get},
+    {"POST", "/webhooks/gitea", Kind::writes, Role::none, webhooks_gitea},
+    {"POST", "/webhooks/plane", Kind::writes, Role::none, webhooks_plane},
+    {"GET", "/healthz", Kind::reads, Role::none, healthz_get},
+    {"GET", "/readyz", Kind::reads, Role::none, readyz_get},
 };
 
 std::string_view next_segment(std::string_view& path) {
@@ -145,6 +147,19 @@ bool may_help_a_claim(const Published& published) {
   return true;
 }
 
+/// The refusal of a request that may not do what it asks for, or nothing.
+std::optional<HttpResponse> refusal(const Permit& permit, Role needed) {
+  if (permit.role >= needed) return std::nullopt;
+  if (permit.role == Role::none) {
+    HttpResponse response = http_error(401, "unauthorized", "a token that is known here is needed, as bearer token");
+    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"pawl\"");
+    return response;
+  }
+  return http_error(403, "forbidden",
+                    "token '" + permit.holder + "' has the role " + std::string(name(permit.role)) +
+                        ", and this takes " + std::string(name(needed)));
+}
+
 void count(Totals& totals, const Published& published) {
   if (published.applied.outcome != Outcome::accepted) return;
   if (const auto* reaped = published.record.event_as_JobReaped()) {
@@ -192,6 +207,10 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   std::vector<std::string_view> raw_params;
   std::string allowed;
   const Route* route = find_route(request, raw_params, allowed);
+  const Access* access = impl_->shop.services.access;
+  const Permit permit = access ? access->permit_of(request) : Permit{.role = Role::operate};
+  // What there is and what not is for readers to know.
+  if (auto refused = refusal(permit, route ? route->role : Role::read)) return reply(*std::move(refused));
   if (!route && allowed.empty()) {
     return reply(http_error(404, "no_such_path", "there is nothing at " + std::string(request.path)));
   }
@@ -210,6 +229,8 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   Result<Asker> asker = asker_of(request, impl_->shop.services.boot_id);
   if (!asker) return reply(http_error(400, "malformed", asker.error().message));
+  // Who does not say who asks is who the token was given to.
+  if (request.actor.empty() && !permit.holder.empty()) asker->actor = permit.holder;
   Call call{.shop = impl_->shop, .request = request, .reply = std::move(reply), .asker = std::move(*asker)};
   for (const std::string_view param : raw_params) {
     const auto decoded = percent_decoded(param);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/access.h"
 #include "daemon/alert.h"
 #include "daemon/http.h"
 #include "daemon/reaper_loop.h"
@@ -61,6 +62,8 @@ struct Services {
   std::function<AlertCounts()> alert_counts = {};
   /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.
   Webhooks* webhooks = nullptr;
+  /// Outlives the Api. Null: nobody is asked for a token.
+  const Access* access = nullptr;
 };
 
 class Api {

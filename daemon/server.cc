@@ -39,7 +39,7 @@ Error io_error(const std::string& what, const error_code& failure) {
   return {ErrorCode::io, what + ": " + failure.message()};
 }
 
-Result<tcp::endpoint> loopback_endpoint(asio::io_context& io, const TcpAddress& address) {
+Result<tcp::endpoint> endpoint_of(asio::io_context& io, const TcpAddress& address, bool asks_for_tokens) {
   error_code failure;
   asio::ip::address parsed = asio::ip::make_address(address.host, failure);
   if (failure) {
@@ -50,11 +50,11 @@ Result<tcp::endpoint> loopback_endpoint(asio::io_context& io, const TcpAddress& 
     }
     parsed = found.begin()->endpoint().address();
   }
-  if (!parsed.is_loopback()) {
+  if (!parsed.is_loopback() && !asks_for_tokens) {
     return Error{ErrorCode::malformed,
                  "--listen: " + address.host +
-                     " is not a loopback address. There is no authentication yet, so whoever reaches the port may do "
-                     "everything: listen on 127.0.0.1 or [::1], or use the socket, and tunnel to it"};
+                     " is not a loopback address, and without --tokens whoever reaches the port may do everything: "
+                     "give out tokens, or listen on 127.0.0.1 or [::1]"};
   }
   return tcp::endpoint(parsed, address.port);
 }
@@ -79,7 +79,7 @@ struct Server::Impl {
 
 Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
   asio::io_context& io = loops.front()->io;
-  const tcp::endpoint endpoint = PAWL_TRY(loopback_endpoint(io, address));
+  const tcp::endpoint endpoint = PAWL_TRY(endpoint_of(io, address, shared.options.asks_for_tokens));
   const std::string name = "listening on " + address.host + ":" + std::to_string(address.port);
   tcp_acceptor.emplace(io);
   error_code failure;

@@ -28,6 +28,9 @@ class Server {
   struct Options {
     std::optional<TcpAddress> listen = std::nullopt;
     std::optional<std::filesystem::path> socket = std::nullopt;
+    /// Whoever asks over TCP has to show a token, which is for the handle to see to: so it may listen on any address,
+    /// and under any name.
+    bool asks_for_tokens = false;
     unsigned threads = 2;
     std::size_t connections_max = limits::connections_max;
     std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
@@ -37,7 +40,7 @@ class Server {
   };
 
   /// Binds and listens, so that what cannot be had is known before anything is served. `malformed`: no such address,
-  /// or one that is not this host's loopback: there are no tokens, so whoever reaches the port may do everything.
+  /// or one that is not this host's loopback, and no tokens: then whoever reaches the port may do everything.
   /// `busy`: somebody serves there. A socket file that nobody serves is replaced.
   static Result<std::unique_ptr<Server>> open(Options options, HttpHandle handle);
   ~Server();

@@ -1,17 +1,14 @@
 #include "daemon/webhook_options.h"
 
 #include <boost/program_options/value_semantic.hpp>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "schema/json_text.h"
 #include "schema/limits.h"
+#include "store/guarded_file.h"
 
 namespace pawl {
 namespace {
@@ -33,37 +30,12 @@ Error malformed(const char* option, const std::string& what) {
   return {ErrorCode::malformed, std::string("--") + option + ": " + what};
 }
 
-Result<std::string> read_secret(const char* option, const std::string& path) {
-  constexpr std::size_t secret_bytes_max = 4096;
-  const auto failed = [&](ErrorCode code, const std::string& why) {
-    return Error{code, std::string("--") + option + ": " + path + ": " + why};
-  };
-  struct stat about {};
-  if (stat(path.c_str(), &about) != 0) {
-    return failed(errno == ENOENT ? ErrorCode::missing : ErrorCode::io, std::strerror(errno));
-  }
-  if ((about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    return failed(ErrorCode::malformed, "others may read or write this file: chmod o= it");
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string secret(secret_bytes_max + 1, '\0');
-  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
-  if (!file.is_open() || file.bad()) return failed(ErrorCode::io, "cannot be read");
-  secret.resize(static_cast<std::size_t>(file.gcount()));
-  if (secret.size() > secret_bytes_max) {
-    return failed(ErrorCode::malformed, "is longer than " + std::to_string(secret_bytes_max) + " bytes");
-  }
-  // Editors and `echo` end a file with a line's end; no tool that makes secrets puts one into them.
-  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
-  if (secret.empty()) return failed(ErrorCode::malformed, "is empty");
-  return secret;
-}
-
 Result<std::optional<std::string>> secret_of(const GivenOptions& given, const char* option) {
   const std::optional<std::string> path = given.text(option);
   if (!path) return std::optional<std::string>();
-  std::string secret = PAWL_TRY(read_secret(option, *path));
-  return std::optional<std::string>(std::move(secret));
+  Result<std::string> secret = read_secret(*path);
+  if (!secret) return Error{secret.error().code, std::string("--") + option + ": " + secret.error().message};
+  return std::optional<std::string>(*std::move(secret));
 }
 
 /// "LEFT=RIGHT", neither of them empty.

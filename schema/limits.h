@@ -46,6 +46,9 @@ constexpr std::int64_t request_timeout_s = 30;  // from the first byte of a requ
 constexpr std::int64_t idle_timeout_s = 120;
 constexpr std::int64_t wait_s_max = 60;  // of a long poll
 constexpr std::size_t rows_per_read_max = 256;
+constexpr std::size_t token_bytes_max = 256;
+constexpr std::size_t tokens_max = 1000;
+constexpr std::size_t tokens_file_bytes_max = 256 * 1024;
 static_assert(record_bytes_max > body_bytes_max);
 static_assert(batch_bytes_max > record_bytes_max);
 

@@ -10,11 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+
+#include "store/guarded_file.h"
 
 namespace pawl {
 namespace {
@@ -105,6 +108,7 @@ std::string request_text(const Target& target, const Request& request, const std
     out += header_line("Content-Length", std::to_string(request.body.size()));
   }
   if (!request.boot.empty()) out += header_line("Pawl-Boot", request.boot);
+  if (!target.token.empty()) out += header_line("Authorization", "Bearer " + target.token);
   return out + "\r\n" + request.body;
 }
 
@@ -172,6 +176,7 @@ std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own) {
   own.push_back({"data", "DIR", "the daemon's data folder, whose socket is used (PAWL_DATA)"});
   own.push_back({"socket", "PATH", "the daemon's unix socket (PAWL_SOCKET)"});
   own.push_back({"url", "HOST:PORT", "the daemon's address (PAWL_URL)"});
+  own.push_back({"token-file", "FILE", "a file with the token to show (PAWL_TOKEN_FILE)"});
   own.push_back({"actor", "NAME", "who asks, as it will be recorded (operator)"});
   return own;
 }
@@ -182,12 +187,28 @@ std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own) {
   return own;
 }
 
-Result<Target> target_of(const Arguments& arguments) {
-  const auto in_environment = [](const char* variable) -> std::optional<std::string> {
-    const char* text = std::getenv(variable);
-    if (!text || !*text) return std::nullopt;
-    return text;
-  };
+namespace {
+
+std::optional<std::string> in_environment(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (!text || !*text) return std::nullopt;
+  return text;
+}
+
+/// Empty if none was named.
+Result<std::string> token_of(const Arguments& arguments) {
+  auto file = arguments.value("token-file");
+  if (!file) file = in_environment("PAWL_TOKEN_FILE");
+  if (!file) return std::string();
+  std::string token = PAWL_TRY(read_secret(*file));
+  // It becomes a part of a header: anything else in it would be one of its own.
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
+    return Error{ErrorCode::malformed, *file + ": is no token: more than one word, or not plain text"};
+  }
+  return token;
+}
+
+Result<Target> place_of(const Arguments& arguments) {
   auto url = arguments.value("url");
   auto socket = arguments.value("socket");
   auto data = arguments.value("data");
@@ -206,11 +227,19 @@ Result<Target> target_of(const Arguments& arguments) {
     }
     std::string_view host = text.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    return Target{"", std::string(host), std::string(text.substr(colon + 1))};
+    return Target{.socket = {}, .host = std::string(host), .port = std::string(text.substr(colon + 1))};
   }
-  if (socket) return Target{*socket, "", ""};
-  if (data) return Target{*data + "/pawl.sock", "", ""};
+  if (socket) return Target{.socket = *socket, .host = {}, .port = {}};
+  if (data) return Target{.socket = *data + "/pawl.sock", .host = {}, .port = {}};
   return Error{ErrorCode::malformed, "which daemon? Give --data DIR, --socket PATH or --url HOST:PORT"};
+}
+
+}  // namespace
+
+Result<Target> target_of(const Arguments& arguments) {
+  Target target = PAWL_TRY(place_of(arguments));
+  target.token = PAWL_TRY(token_of(arguments));
+  return target;
 }
 
 Result<Answer> Client::send(const Request& request) {

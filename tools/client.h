@@ -17,6 +17,7 @@ struct Target {
   std::string socket;  // path of its unix socket; empty: TCP
   std::string host;
   std::string port;
+  std::string token = {};  // empty: none is sent
 
   /// For messages.
   std::string name() const { return socket.empty() ? authority() : socket; }
@@ -32,7 +33,8 @@ std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own);
 /// Likewise, with --json besides.
 std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own);
 
-/// From --url, --socket, --data, else PAWL_URL, PAWL_SOCKET, PAWL_DATA, the first that is there.
+/// From --url, --socket, --data, else PAWL_URL, PAWL_SOCKET, PAWL_DATA, the first that is there; and the token from the
+/// file that --token-file or PAWL_TOKEN_FILE names. Never the token itself: a command line is everybody's to read.
 Result<Target> target_of(const Arguments& arguments);
 
 struct Request {

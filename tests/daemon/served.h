@@ -50,6 +50,8 @@ struct Headers {
   std::string boot = {};
   std::string key = {};
   std::string accept = {};
+  std::string authorization = {};
+  Transport transport = Transport::unix_socket;
 };
 
 class Served : public testing::Test {
@@ -93,6 +95,7 @@ class Served : public testing::Test {
         .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
         .reaper_totals = [this] { return reaper; },
         .run_reaper = [this](const auto& done) { done(reaper_pass); },
+        .access = services_access,
     });
   }
 
@@ -120,7 +123,9 @@ class Served : public testing::Test {
                  .idempotency_key = headers.key,
                  .accept = headers.accept,
                  .last_event_id = {},
-                 .body = body},
+                 .body = body,
+                 .authorization = headers.authorization,
+                 .transport = headers.transport},
                 [promise](HttpResponse response) {
                   if (response.format) response.format(response);
                   promise->set_value({response.status, response.body, response.headers});
@@ -174,6 +179,7 @@ class Served : public testing::Test {
   std::atomic<bool> has_space{true};
   std::atomic<std::uint64_t> passed_over{0};
   std::atomic<std::int64_t> dead_pid{0};
+  const Access* services_access = nullptr;
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;

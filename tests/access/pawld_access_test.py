@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+"""A real pawld among strangers: roles, secrets, hostile names and crowds. Takes the folder of pawld and pawl."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BIN = None
+PATIENCE_S = 60
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+ROLES = ["none", "read", "work", "operate"]
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Pawld(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="pawl-")  # short: it holds a socket
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.data = self.folder / "data"
+        self.socket = str(self.folder / "s")
+        self.daemon = None
+
+    def write(self, name, text, mode=0o600):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+        return path
+
+    def start(self, *options):
+        with open(self.folder / "pawld.log", "ab") as log:
+            self.daemon = subprocess.Popen([BIN / "pawld", "--data", self.data, "--socket", self.socket, *options],
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.addCleanup(self.kill)
+        self.wait_until(self.is_ready)
+
+    def kill(self):
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def said(self):
+        return (self.folder / "pawld.log").read_text(encoding="utf-8")
+
+    def port(self):
+        return int(re.search(r"127\.0\.0\.1 port (\d+)", self.said()).group(1))
+
+    def is_ready(self):
+        self.assertIsNone(self.daemon.poll(), self.said())
+        try:
+            return self.ask("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def wait_until(self, condition):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.02)
+        self.fail(f"never came true\n{self.said()}")
+
+    def ask(self, method, path, body=None, headers=None, tcp=False):
+        """Status and JSON; the body is sent as it is if it is bytes."""
+        connection = (http.client.HTTPConnection("127.0.0.1", self.port(), timeout=PATIENCE_S) if tcp
+                      else UnixConnection(self.socket))
+        try:
+            sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, sent, headers or {})
+            response = connection.getresponse()
+            text = response.read().decode()
+            is_json = response.getheader("Content-Type") == "application/json"
+            return response.status, json.loads(text or "null") if is_json else text
+        finally:
+            connection.close()
+
+    def pawl(self, *words, **environment):
+        return subprocess.run([BIN / "pawl", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                              env=os.environ | environment)
+
+    def token(self, name):
+        """A token, as the documentation says how to make one; its line for the file."""
+        token = os.urandom(32).hex()
+        self.write(f"{name}.token", token + "\n")
+        return token, f"{name} {name} {hashlib.sha256(token.encode()).hexdigest()}\n"
+
+    def tokens(self):
+        made = {role: self.token(role) for role in ROLES[1:]}
+        self.write("tokens", "# who may\n" + "".join(line for _, line in made.values()))
+        return {role: token for role, (token, _) in made.items()}
+
+
+class Tokens(Pawld):
+    def documented(self):
+        """The table of docs/SECURITY.md: what is promised is what is tried."""
+        text = (SOURCE / "docs/SECURITY.md").read_text(encoding="utf-8")
+        return re.findall(r"^\| `([A-Z]+) (/\S*)` \| (\w+) \|$", text, re.MULTILINE)
+
+    def test_each_call_takes_the_role_that_is_documented(self):
+        calls = self.documented()
+        routes = re.findall(r'^    \{"([A-Z]+)", "(/[^"]*)", Kind::\w+, Role::(\w+),',
+                            (SOURCE / "daemon/routes.cc").read_text(encoding="utf-8"), re.MULTILINE)
+        self.assertGreater(len(routes), 30)
+        self.assertEqual(sorted((m, re.sub(r"\{\w+\}", "{}", p), r) for m, p, r in calls), sorted(routes))
+        tokens = self.tokens()
+        self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens")
+        for method, path, needed in calls:
+            path = path.replace("{id}", "99").replace("{key}", "repo%3Ax")
+            for role in ROLES:
+                headers = {"Authorization": f"Bearer {tokens[role]}"} if role in tokens else {}
+                # No call can do anything with that body: who is let in gets another refusal, or a list.
+                body = None if method == "GET" else b"[]"
+                status, answer = self.ask(method, path, body, headers, tcp=True)
+                code = answer.get("error", {}).get("code") if isinstance(answer, dict) else None
+                with self.subTest(call=f"{method} {path}", role=role, answer=answer):
+                    if ROLES.index(role) >= ROLES.index(needed):
+                        self.assertNotIn(code, ("unauthorized", "forbidden", "no_such_path", "method_not_allowed"))
+                    else:
+                        self.assertEqual((status, code), (401, "unauthorized") if role == "none" else (403, "forbidden"))
+
+    def test_pawl_shows_a_token_from_a_file_and_never_from_its_command_line(self):
+        self.tokens()
+        self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens")
+        at = ["--url", f"127.0.0.1:{self.port()}"]
+        self.assertEqual(self.pawl("submit", "W-1", "--repo", "shop", *at, "--token-file",
+                                   self.folder / "operate.token").returncode, 0)
+        reader = str(self.folder / "read.token")
+        self.assertIn("W-1", self.pawl("task", *at, PAWL_TOKEN_FILE=reader).stdout)
+        refused = self.pawl("cancel", "1", *at, PAWL_TOKEN_FILE=reader)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("forbidden", refused.stderr)
+        self.assertIn("unauthorized", self.pawl("task", *at).stderr)
+        self.assertEqual(self.pawl("task", *at, "--token", "x").returncode, 2)
+        for wrong, why in ((self.write("open", "token", 0o644), "others may read"), (self.write("none", "\n"), "empty"),
+                           (self.write("two", "a\r\nPawl-Actor: b"), "no token"), (self.folder / "absent", "No such file")):
+            answer = self.pawl("task", *at, "--token-file", wrong)
+            self.assertEqual(answer.returncode, 2, answer.stderr)
+            self.assertIn(str(wrong), answer.stderr)
+            self.assertIn(why, answer.stderr)
+
+    def test_tokens_are_read_anew_on_sighup(self):
+        old = self.tokens()["read"]
+        self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens")
+        as_old = {"Authorization": f"Bearer {old}"}
+        self.assertEqual(self.ask("GET", "/queue", headers=as_old, tcp=True)[0], 200)
+        self.write("tokens", "nonsense\n")
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: "tokens:1: must be NAME ROLE HASH" in self.said())
+        self.assertEqual(self.ask("GET", "/queue", headers=as_old, tcp=True)[0], 200)
+        self.write("tokens", "")
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: self.ask("GET", "/queue", headers=as_old, tcp=True)[0] == 401)
+        self.assertEqual(self.ask("GET", "/queue")[0], 200, "the socket is for whoever may open it")
+
+    def test_beyond_loopback_only_with_tokens_that_nobody_else_writes(self):
+        def refused(*options):
+            answer = subprocess.run([BIN / "pawld", "--data", self.data, "--listen", "0.0.0.0:0", *options],
+                                    capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+            self.assertNotEqual(answer.returncode, 0)
+            return answer.stderr
+
+        self.assertIn("--tokens", refused())
+        self.tokens()
+        (self.folder / "tokens").chmod(0o666)
+        self.assertIn("others may write", refused("--tokens", self.folder / "tokens"))
+        self.assertIn("No such file", refused("--tokens", self.folder / "nowhere"))
+        (self.folder / "tokens").chmod(0o600)
+        self.start("--listen", "0.0.0.0:0", "--tokens", self.folder / "tokens")
+
+    def test_socket_is_for_user_and_group_whatever_the_umask(self):
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        self.start()
+        about = os.stat(self.socket)
+        self.assertEqual((about.st_mode & 0o777, about.st_uid), (0o660, os.geteuid()))
+        os.umask(0o077)
+        self.kill()
+        self.start()
+        self.assertEqual(os.stat(self.socket).st_mode & 0o777, 0o660)
+
+
+class Secrets(Pawld):
+    """Each secret is a word of its own, looked for wherever pawl says or shows anything."""
+
+    def test_secrets_are_in_no_log_export_or_process_list(self):
+        gitea, plane, alert = "gitea5ecret", "plane5ecret", "alert5ecret"
+        tokens = self.tokens()
+        wrong = "wr0ngtoken"
+        self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens",
+                   "--pipeline", self.write("p.yaml", PIPELINE), "--pipeline", self.write("q.yaml", STANDS),
+                   "--gitea-secret-file", self.write("gitea", gitea), "--plane-secret-file", self.write("plane", plane),
+                   "--alert-url-file", self.write("url", f"http://127.0.0.1:1/{alert}\n"),
+                   "--alert-header-file", self.write("header", f"Authorization: Bearer {alert}\n"))
+        operate = {"Authorization": f"Bearer {tokens['operate']}"}
+
+        # Refusals and errors of every kind, with a secret in the request wherever one can be.
+        for token in (wrong, tokens["read"]):
+            for path in ("/v1/tasks", "/v1/nothing", "/v1/settings", "/v1/tasks/1/cancel"):
+                self.ask("POST", path, b"{", {"Authorization": f"Bearer {token}"}, tcp=True)
+        for path in ("/v1/tasks", "/v1/leases", "/v1/boots", "/v1/jobs/claim", "/v1/pipelines"):
+            self.ask("POST", path, b'{"x": 1}', operate, tcp=True)
+        for source, secret in (("gitea", gitea), ("plane", plane)):
+            name = source.capitalize()
+            for body in (b"{}", b"{", b'{"event":"x"}'):
+                right = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+                for signature in (right, "0" * 64, secret):
+                    self.ask("POST", f"/webhooks/{source}", body,
+                             {f"X-{name}-Signature": signature, f"X-{name}-Event": "push",
+                              f"X-{name}-Delivery": "1"}, tcp=True)
+        # A task whose agent and gate tell what they got, and an alert that nobody takes.
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "told"}, operate, tcp=True)
+        self.wait_until(lambda: self.ask("GET", "/v1/tasks/1")[1]["stage"] == "done")
+        self.ask("POST", "/v1/tasks", {"work_item": "W-2", "repo": "shop", "pipeline": "stands"}, operate, tcp=True)
+        self.wait_until(lambda: self.ask("GET", "/v1/tasks/2")[1]["blocked"])
+        self.wait_until(lambda: "alert" in self.said())
+
+        processes = b""
+        for process in ("cmdline", "environ"):
+            processes += pathlib.Path(f"/proc/{self.daemon.pid}/{process}").read_bytes()
+        export = self.pawl("export", "log", "--data", str(self.data)).stdout
+        self.assertIn("W-2", export)
+        outputs = [path.read_text(encoding="utf-8") for path in sorted((self.data / "logs").iterdir())]
+        told = "".join(outputs)
+        self.assertIn("PAWL_WORK_ITEM=W-1", told)
+        shown = {"pawld's own log": self.said(), "process list": processes.decode(), "export": export, "outputs": told,
+                 "queue": json.dumps(self.ask("GET", "/queue")[1]), "help": self.pawl("--help").stdout,
+                 "events": self.ask("GET", "/v1/events")[1], "explain": self.pawl("explain", self.data, "task:1").stdout}
+        secrets = {"gitea": gitea, "plane": plane, "alert": alert, "wrong": wrong, **tokens}
+        for place, text in shown.items():
+            for name, secret in secrets.items():
+                with self.subTest(place=place, secret=name):
+                    self.assertNotIn(secret, text)
+                    self.assertNotIn(hashlib.sha256(secret.encode()).hexdigest(), text)
+
+    def test_environment_of_commands_is_clean(self):
+        os.environ["AWS_SECRET_ACCESS_KEY"] = "inherited5ecret"
+        self.addCleanup(os.environ.pop, "AWS_SECRET_ACCESS_KEY")
+        self.start("--pipeline", self.write("p.yaml", PIPELINE))
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "told"})
+        self.wait_until(lambda: self.ask("GET", "/v1/tasks/1")[1]["stage"] == "done")
+        logs = sorted((self.data / "logs").iterdir())
+        self.assertEqual([log.name for log in logs], ["job-1-1.log", "task-1-v1-gate.log", "task-1-v1-ship.log"])
+        for log in logs:
+            names = {line.split("=")[0] for line in log.read_text(encoding="utf-8").splitlines() if "=" in line}
+            ours = {name for name in names if name.startswith("PAWL_")}
+            self.assertGreaterEqual(ours, {"PAWL_RUN", "PAWL_TASK", "PAWL_WORK_ITEM", "PAWL_REPO", "PAWL_BRANCH"})
+            # PWD, SHLVL and _ are the shell's own.
+            self.assertLessEqual(names - ours, {"PATH", "HOME", "USER", "LANG", "TMPDIR", "PWD", "SHLVL", "_", "OLDPWD"})
+
+
+PIPELINE = """
+name: told
+agents:
+  teller:
+    run: env
+stages:
+  - name: work
+    agent: teller
+    gate:
+      run: env
+    to: done
+    steps:
+      - name: ship
+        run: env
+        irreversible: true
+"""
+STANDS = """
+name: stands
+agents:
+  failing:
+    run: exit 1
+stages:
+  - name: work
+    agent: failing
+    to: done
+"""
+
+
+class Strings(Pawld):
+    """Values from outside, through real git and real commands: they are only ever strings."""
+
+    ODD = ["$(touch${IFS}pwned)", "`touch${IFS}pwned`", "a;touch${IFS}pwned", "a|touch${IFS}pwned", "'\"", "%2e%2e",
+           "refs/heads/x", "HEAD", "a&&b", "ünï", "a#b", "!touch"]
+
+    def setUp(self):
+        super().setUp()
+        self.git("init", "-q", "--bare", "-b", "trunk", "origin.git")
+        self.git("clone", "-q", "origin.git", "seed")
+        (self.folder / "seed/file").write_text("one")
+        self.git("-C", "seed", "checkout", "-q", "-b", "trunk")
+        self.git("-C", "seed", "add", "file")
+        self.git("-C", "seed", "commit", "-qm", "one")
+        self.git("-C", "seed", "push", "-q", "origin", "trunk")
+
+    def git(self, *words):
+        who = {f"GIT_{role}_{what}": "a@a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return subprocess.run(["git", *words], cwd=self.folder, env=os.environ | who, check=True, capture_output=True,
+                              text=True, timeout=PATIENCE_S).stdout
+
+    def create(self, **fields):
+        return self.ask("POST", "/v1/tasks", {"work_item": "W", "repo": "shop", "pipeline": "says", **fields})
+
+    def ends(self, task):
+        row = self.ask("GET", f"/v1/tasks/{task}")[1]
+        return row["stage"] in ("done", "cancelled") or row["blocked"]
+
+    def nothing_was_executed(self):
+        return [path for path in self.folder.rglob("*") if "pwned" in path.name and "IFS" not in path.name] == []
+
+    def test_branches_and_work_items_are_only_strings(self):
+        self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", SAYS))
+        self.ask("POST", "/v1/settings", {"queue.max_concurrency": 4, "queue.serial_per_repo": False,
+                                          "job.max_attempts": 1})
+        items = ["W\n'\"$(touch pwned)", "--help", "-rf /", "a\tb\r\nPAWL_TASK=99", "../../../etc"]
+        for i, branch in enumerate(self.ODD):
+            item = items[i] if i < len(items) else f"W-{i}"
+            status, answer = self.create(work_item=item, branch=branch)
+            self.assertEqual(status, 201, answer)
+            task = answer["task"]["id"]
+            self.wait_until(lambda task=task: self.ends(task))
+            said = self.data / "logs" / f"job-{task}-1.log"
+            if self.ask("GET", f"/v1/tasks/{task}")[1]["stage"] == "done":
+                # What the agent saw is what was given, and its branch was pushed under just that name.
+                self.assertIn(item.encode() + b"\0" + branch.encode() + b"\0", said.read_bytes())
+                self.assertIn(f"refs/heads/{branch}\n", self.git("ls-remote", "origin.git"))
+            else:
+                self.assertIn(branch, ("HEAD",), said.read_text(encoding="utf-8"))
+                self.assertIn("is not the name of a branch", said.read_text(encoding="utf-8"))
+        self.assertTrue(self.nothing_was_executed())
+
+    def test_cancelling_deletes_the_branch_of_that_name_and_no_other(self):
+        self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", WAITS))
+        branches = [branch for branch in self.ODD if branch != "HEAD"]
+        for i, branch in enumerate(branches):
+            self.git("-C", "seed", "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
+            status, answer = self.create(work_item=f"W-{i}", branch=branch, pipeline="waits")
+            self.assertEqual(status, 201, answer)
+            self.assertEqual(self.ask("POST", f"/v1/tasks/{answer['task']['id']}/cancel", {})[0], 200)
+        left = lambda: re.findall(r"refs/heads/(.*)", self.git("ls-remote", "--heads", "origin.git"))
+        self.wait_until(lambda: left() == ["trunk"])
+        self.assertTrue(self.nothing_was_executed())
+
+    def test_what_would_be_an_option_or_a_path_is_refused_by_name(self):
+        self.start("--pipeline", self.write("p.yaml", SAYS))
+        for field, value in (("branch", "-x"), ("branch", "--upload-pack=touch pwned"), ("branch", "a\nb"),
+                             ("branch", "a\0b"), ("repo", "../../x"), ("repo", "a/../../x"), ("repo", "/etc"),
+                             ("repo", "-x"), ("repo", "a//b"), ("repo", "."), ("work_item", "a\0b"),
+                             ("work_item", "x" * 201), ("pipeline", "x" * 65)):
+            status, answer = self.create(**{field: value})
+            self.assertEqual(status, 400, (field, value, answer))
+            self.assertIn(field, answer["error"]["message"])
+        self.assertEqual(self.ask("GET", "/v1/tasks")[1]["items"], [])
+
+    def test_paths_lead_nowhere_else(self):
+        self.start("--pipeline", self.write("p.yaml", SAYS))
+        self.create()
+        self.wait_until(lambda: self.ends(1))
+        self.write("secret.log", "5ecret")
+        for job in ("..%2f..%2fsecret", "1%2f..%2f..%2fsecret", "../../secret", "1-1", "%00", "-1", "+1", "01", "1e0"):
+            status, answer = self.ask("GET", f"/v1/jobs/{job}/log")
+            self.assertIn(status, (400, 404), (job, answer))
+        for query in ("attempt=../1", "attempt=1%2f..", "attempt=-1", "from=-1", "attempt=99999999999999999999"):
+            self.assertEqual(self.ask("GET", f"/v1/jobs/1/log?{query}")[0], 400, query)
+        # A step's name from outside is the name of no file, until the machine knows such a step.
+        for step in ("../../../pwned", "/pwned", "x/../y"):
+            for happened in (True, False):
+                self.ask("POST", "/v1/tasks/1/resolve", {"step": step, "happened": happened})
+            self.ask("POST", "/v1/tasks/1/steps", {"type": "StepStarted", "version": 1, "to": "done", "step": step,
+                                                   "run": "../../pwned"})
+        for boot in ("..%2f..", "%2e%2e", "a%2fb"):
+            self.ask("DELETE", f"/v1/boots/{boot}")
+        self.assertTrue(self.nothing_was_executed())
+
+
+SAYS = r"""
+name: says
+agents:
+  sayer:
+    run: |
+      printf '%s\0%s\0' "$PAWL_WORK_ITEM" "$PAWL_BRANCH"
+      [ ! -e .git ] || git push -q origin "HEAD:refs/heads/$PAWL_BRANCH"
+stages:
+  - name: work
+    agent: sayer
+    gate:
+      run: [printf, '%s']
+    to: done
+    steps:
+      - name: ship
+        run: 'printf %s "$PAWL_BRANCH" "$PAWL_WORK_ITEM" "$PAWL_REPO" >/dev/null'
+"""
+WAITS = """
+name: waits
+agents:
+  outside: {}
+stages:
+  - name: work
+    agent: outside
+    to: done
+"""
+
+
+class Crowds(Pawld):
+    """Clients that come in thousands, and others that are served all the same."""
+
+    CROWD = 10_000
+    MEMORY_KIB_MAX = 64 * 1024  # of what the crowd may cost; what a connection keeps is some 5 KiB, and 1,024 are kept
+
+    def memory_kib(self):
+        status = pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
+    def room_for(self, wanted):
+        """How many connections this process may open: as many as wanted, if the system lets it."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        unlimited = hard == resource.RLIM_INFINITY
+        if not unlimited and hard < wanted + 100:
+            print(f"only {hard} descriptors are allowed here: a smaller crowd")
+        more = wanted + 100 if unlimited else min(hard, wanted + 100)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, more), hard))
+        return min(wanted, more - 100)
+
+    def crowd(self, count, says):
+        """Connections that are kept, each with something said, and none of which ever reads."""
+        crowd = []
+        for i in range(count):
+            if i % 2:
+                each = socket.create_connection(("127.0.0.1", self.port_), timeout=PATIENCE_S)
+            else:
+                each = socket.socket(socket.AF_UNIX)
+                each.settimeout(PATIENCE_S)
+                each.connect(self.socket)
+            self.addCleanup(each.close)
+            crowd.append(each)
+            try:
+                each.send(says)
+            except OSError:
+                pass  # It has been closed already, for newer ones.
+        return crowd
+
+    def check_crowd(self, says):
+        count = self.room_for(self.CROWD)
+        self.start("--listen", "127.0.0.1:0")
+        self.port_ = self.port()
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})
+        before = self.memory_kib()
+        for begin in range(0, count, 1000):
+            self.crowd(min(1000, count - begin), says)
+            for tcp in (False, True):
+                self.assertEqual(self.ask("GET", "/v1/tasks/1", tcp=tcp)[0], 200, f"after {begin + 1000}")
+        self.assertEqual(self.ask("POST", "/v1/tasks/1/note", {"text": "still here"})[0], 200)
+        grown = self.memory_kib() - before
+        print(f"{count} connections: {grown} KiB more, {self.descriptors()} descriptors")
+        self.assertLess(grown, self.MEMORY_KIB_MAX)
+        self.assertLess(self.descriptors(), 1024 + 200)
+
+    def test_ten_thousand_idle_connections_keep_nobody_out(self):
+        self.check_crowd(b"")
+
+    def test_ten_thousand_unfinished_requests_keep_nobody_out(self):
+        self.check_crowd(b"POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nX: ")
+
+    def test_pawld_begun_with_few_descriptors_has_enough(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.start("--listen", "127.0.0.1:0")
+        self.port_ = self.port()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2048) if hard > 0 else 2048, hard))
+        crowd = self.crowd(1200, b"")
+        self.assertEqual(self.ask("GET", "/queue")[0], 200)
+        self.assertEqual(len(crowd), 1200)
+
+
+if __name__ == "__main__":
+    BIN = pathlib.Path(sys.argv.pop(1)).resolve()
+    unittest.main()
