@@ -57,8 +57,8 @@ class Entry:
         return None
 
     def __str__(self):
-        return (f"{self.actor}: {self.method} {self.path} {self.body or ''}, {self.tries} tries from {self.call:.3f} to "
-                f"{self.back:.3f}, answered {self.status} {self.answer}")
+        return (f"{self.actor}: {self.method} {self.path} {self.body or ''}, {self.tries} tries from {self.call:.3f} "
+                f"to {self.back:.3f}, answered {self.status} {self.answer}")
 
 
 RECORDED_AS = {"transition": "StageTransition", "note": "TaskNote", "submit": "TaskCreated", "lease": "LeaseAcquired",
@@ -72,7 +72,8 @@ def against_log(entries, records):
     by_actor = collections.defaultdict(list)
     for record in records:
         by_actor[record["actor"]].append(record)
-    keys = collections.Counter(record["key"] for record in records if record["key"] and record["seq"] == record["group"])
+    keys = collections.Counter(record["key"] for record in records
+                               if record["key"] and record["seq"] == record["group"])
     for key, count in keys.items():
         if count > 1:
             found.append(f"key {key} was decided {count} times")
@@ -90,7 +91,8 @@ def against_log(entries, records):
             found.append(f"an answer that nobody expects: {entry}")
             continue
         if entry.kind == "advance":  # makes as many records as the path is long
-            moves = [record for record in mine if record["type"] == "StageTransition" and record["outcome"] == "accepted"]
+            moves = [record for record in mine
+                     if record["type"] == "StageTransition" and record["outcome"] == "accepted"]
             if len(moves) > 1:
                 found.append(f"records {[record['seq'] for record in moves]} are moves of one advance: {entry}")
             continue

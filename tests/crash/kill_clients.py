@@ -158,7 +158,8 @@ class Client(threading.Thread):
         number = self.board.next_number()
         pipeline = "byhand" if self.dice.random() < 0.3 else "kills"
         entry = self.ask("submit", "POST", "/v1/tasks", {
-            "work_item": f"W-{number}", "repo": f"repo-{number % REPOS}", "branch": f"w/{number}", "pipeline": pipeline})
+            "work_item": f"W-{number}", "repo": f"repo-{number % REPOS}", "branch": f"w/{number}",
+            "pipeline": pipeline})
         if entry.status == 201:
             with self.board.lock:
                 self.board.deliveries[entry.shown_task()["id"]] = 1
@@ -200,7 +201,8 @@ class Client(threading.Thread):
             return
         time.sleep(self.dice.uniform(0, 0.05))
         token = lease.answer["token"]
-        self.ask("release", "DELETE", f"/v1/leases/{key.replace(':', '%3A')}?token={token}", {"key": key, "token": token})
+        self.ask("release", "DELETE", f"/v1/leases/{key.replace(':', '%3A')}?token={token}",
+                 {"key": key, "token": token})
 
 
 def all_unanswered(entries):

@@ -10,6 +10,31 @@ REPO_NAMES = [f"repo-{number}" for number in range(REPOS)]
 ACTS = {"kills": ("merge", "deploy"), "byhand": ("stamp",)}
 
 
+FACTS = ("RunExited", "StepFinished")  # taken from whoever saw them, dispossessed or not
+
+
+def late_hands(records, workers):
+    """Where somebody who was taken for dead, or whose lease was taken away, was let through all the same. Sentences."""
+    found, stale, boots, held = [], set(), {}, {}
+    for record in records:
+        data, is_accepted = record["data"], record["outcome"] == "accepted"
+        if is_accepted and record["actor"] in workers and record["boot"] in stale and record["type"] not in FACTS:
+            found.append(f"record {record['seq']}, {record['type']}, was accepted from a boot that is stale")
+        if is_accepted and record["type"] == "StepStarted":
+            token = held.get(f"task:{data['task']}")
+            if data["token"] != token:
+                found.append(f"record {record['seq']} starts a step under token {data['token']}, held was {token}")
+        if is_accepted and record["type"] == "BootStarted":
+            stale.add(boots.get(data["name"]))
+            boots[data["name"]] = data["boot_id"]
+        for effect in record["effects"] or []:
+            if effect["effect"] == "lease_granted":
+                held[effect["key"]] = effect["token"]
+            if effect["effect"] == "lease_freed":
+                held.pop(effect["key"], None)
+    return found
+
+
 class Outside:
     def __init__(self, world):
         self.world = world
@@ -26,8 +51,8 @@ class Outside:
             self._git("update-ref", f"refs/heads/{repo}", first)
 
     def _git(self, *words, at=None, standard_input=None):
-        return subprocess.run(["git", "-C", at or str(self.origin), *words], input=standard_input, check=True, text=True,
-                              stdout=subprocess.PIPE).stdout
+        return subprocess.run(["git", "-C", at or str(self.origin), *words], input=standard_input, check=True,
+                              text=True, stdout=subprocess.PIPE).stdout
 
     def effects(self):
         """act → the effects that have happened, each as (task, its step's key)."""

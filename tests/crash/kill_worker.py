@@ -2,9 +2,9 @@
 """kill_worker NAME SOCKET WORLD SEED: a worker outside of the kills, a process that may be killed or stopped anywhere.
 
 It builds (claims jobs of the builder, each a process of its own) and stamps (takes the lease of a task on `hand`, and
-its one step). The stamp goes to a target that fences, as docs/PIPELINES.md asks of one: it takes no token lower than the
-highest that it has seen for the task. So a worker that was stopped in between, and wakes when all is long decided, does
-no harm there; that it does none here is what it is for.
+its one step). The stamp goes to a target that fences, as docs/PIPELINES.md asks of one: it takes no token lower than
+the highest that it has seen for the task. So a worker that was stopped in between, and wakes when all is long decided,
+does no harm there; that it does none here is what it is for.
 """
 
 import fcntl
@@ -51,6 +51,7 @@ class Worker:
         self.boot = str(uuid.uuid4())
         self.owner = {"boot_id": self.boot, "pid": os.getpid(), "actor": name}
         self.wire = Wire(socket, TIMEOUT_S)
+        self.parent = os.getppid()
 
     def call(self, method, path, body=None):
         """The answer's JSON, None for 204. All tries bear one key, so that nothing is done twice."""
@@ -58,6 +59,8 @@ class Worker:
         if not path.startswith("/v1/boots"):
             headers["Pawl-Boot"] = self.boot
         while True:
+            if os.getppid() != self.parent:
+                sys.exit("the test has ended")
             try:
                 answer = self.wire.request(method, path, body, headers)
             except (NoAnswer, NotSent):
@@ -93,7 +96,7 @@ class Worker:
 
     def stamp(self):
         """Takes one task over its edge; whoever refuses us on the way, the next round finds out what is left to do."""
-        # A step that somebody has begun is settled by the daemon, or by a person: whoever holds the lease keeps both away.
+        # A step that somebody has begun is settled by the daemon, or by a person: the lease has to be free for it.
         tasks = [task for task in self.call("GET", "/v1/tasks?stage=hand&limit=64")["items"]
                  if not task["blocked"] and all(step["state"] != "started" for step in task["steps"])]
         if not tasks:
@@ -103,6 +106,7 @@ class Worker:
         key = f"{task['id']}-{version}-stamp"
         token = self.call("POST", "/v1/leases", {"key": f"task:{task['id']}", "owner": self.owner}).get("token")
         try:
+            time.sleep(self.dice.uniform(0, 0.2))  # its checks: time enough to be put to sleep in
             try:
                 started = self.call("POST", path + "/steps", {
                     "type": "StepStarted", "version": version, "to": "done", "step": "stamp", "token": token,

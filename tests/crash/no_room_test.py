@@ -118,7 +118,9 @@ class NoRoom(unittest.TestCase):
 
     def content(self):
         """What is in the data folder, to the byte; but for who tried last to open it."""
-        return {str(path.relative_to(self.data)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        def digest(path):
+            return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        return {str(path.relative_to(self.data)): digest(path)
                 for path in sorted(self.data.rglob("*")) if not path.is_socket() and path != self.data / "LOCK"}
 
     def until(self, condition, what):
@@ -365,7 +367,8 @@ class FileSizeLimit(NoRoom):
     def start_limited(self, bytes_max):
         self.example.binaries = self.folder
         limited = self.folder / "pawld"
-        limited.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec prlimit --fsize={bytes_max} {options.binaries / 'pawld'} \"$@\"\n")
+        program = options.binaries / "pawld"
+        limited.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec prlimit --fsize={bytes_max} '{program}' \"$@\"\n")
         limited.chmod(0o755)
         self.example.start()
         self.example.binaries = options.binaries
