@@ -7,6 +7,7 @@
 
 #include "schema/ids.h"
 #include "schema/result.h"
+#include "store/files.h"
 
 namespace pawl {
 
@@ -31,27 +32,14 @@ class DirLock {
 
 /// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is
 /// ever mixed with somebody else's files.
-Result<void> make_data_dir(const std::string& dir);
-
-/// Whether there is such a file or folder. `io` if that cannot be known: what may not be looked at is not missing.
-Result<bool> is_there(const std::string& path);
-/// `io` names the folder if this process may not read and write what is in it.
-Result<void> check_writable(const std::string& folder);
-/// `io` names the first file of the folder, or the folder itself, that this process may not read.
-Result<void> check_readable(const std::string& folder);
+Result<void> make_data_dir(const std::string& dir, Files& files = disk_files());
 
 /// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
-Result<void> write_seal(const std::string& dir, Seq seq);
+Result<void> write_seal(const std::string& dir, Seq seq, Files& files = disk_files());
 /// 0 if the log was never sealed.
-Result<Seq> read_seal(const std::string& dir);
+Result<Seq> read_seal(const std::string& dir, Files& files = disk_files());
 
 /// What a process without privileges may still write where `dir` is.
 Result<std::uint64_t> free_bytes(const std::string& dir);
-
-/// Makes the entries of a folder durable.
-Result<void> sync_dir(const std::string& dir);
-
-/// The whole content of a file. `missing` if there is none.
-Result<std::string> read_file(const std::string& path);
 
 }  // namespace pawl

@@ -39,8 +39,9 @@ class Silent final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-rocksdb::DBOptions db_options(rocksdb::WALRecoveryMode recovery) {
+rocksdb::DBOptions db_options(Files& files, rocksdb::WALRecoveryMode recovery) {
   rocksdb::DBOptions options;
+  if (rocksdb::Env* env = files.rocksdb_env()) options.env = env;
   options.wal_recovery_mode = recovery;
   options.info_log = std::make_shared<Silent>();
   options.max_total_wal_size = 64 * mib;
@@ -105,11 +106,11 @@ struct Database {
 
 enum class Purpose { create, write, survey };
 
-rocksdb::Status open_database(const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
+rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
                               Database& opened) {
   rocksdb::DB* db = nullptr;
   rocksdb::Status status;
-  rocksdb::DBOptions options = db_options(recovery);
+  rocksdb::DBOptions options = db_options(files, recovery);
   switch (purpose) {
     case Purpose::create:
       options.create_if_missing = true;
@@ -199,7 +200,7 @@ struct Survey {
 };
 
 /// Opens for reading by ever more lenient rules; what the strict ones refused is evidence.
-Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
+Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& survey) {
   using Mode = rocksdb::WALRecoveryMode;
   rocksdb::Status status;
   for (const auto& [mode, end] : {std::pair(Mode::kAbsoluteConsistency, LogEnd::clean),
@@ -207,7 +208,7 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
                                   std::pair(Mode::kSkipAnyCorruptedRecords, LogEnd::wrong_bytes)}) {
     survey.database = Database();
     survey.recovery = mode;
-    status = open_database(path, mode, Purpose::survey, survey.database);
+    status = open_database(files, path, mode, Purpose::survey, survey.database);
     if (status.ok()) return end;
     if (!status.IsCorruption()) break;
   }
@@ -218,12 +219,12 @@ Result<LogEnd> open_leniently(const std::string& path, Survey& survey) {
 }
 
 /// Whether RocksDB and its families are there. `malformed`: it is not pawl's.
-Result<void> check_families(const std::string& path) {
-  if (!PAWL_TRY(is_there(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
-  PAWL_TRY(check_readable(path));  // RocksDB says the same of what is damaged and of what it may not read
+Result<void> check_families(Files& files, const std::string& path) {
+  if (!PAWL_TRY(files.exists(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
+  PAWL_TRY(files.check_readable(path));  // RocksDB says the same of what is damaged and of what it may not read
   std::vector<std::string> names;
   const rocksdb::Status status =
-      rocksdb::DB::ListColumnFamilies(db_options(rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
+      rocksdb::DB::ListColumnFamilies(db_options(files, rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
   // CURRENT is there, so what it leads to has to be.
   if (!status.ok()) return damaged_at(Seq{1}, path, status.ToString());
   for (const char* wanted : family_names) {
@@ -246,16 +247,16 @@ Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd en
   return static_cast<Seq>(decode_key(blocks->key().ToStringView()).value_or(1));
 }
 
-Result<Survey> survey(const std::string& dir) {
+Result<Survey> survey(Files& files, const std::string& dir) {
   const std::string path = dir + "/log";
   TailEvidence evidence;
   // In this order: a writer beside us only adds, so what seal and files show now, the database must have later.
-  evidence.sealed = PAWL_TRY(read_seal(dir));
-  const FoundBlocks in_wal = PAWL_TRY(blocks_in_wal(path));
-  PAWL_TRY(check_families(path));
+  evidence.sealed = PAWL_TRY(read_seal(dir, files));
+  const FoundBlocks in_wal = PAWL_TRY(blocks_in_wal(path, files));
+  PAWL_TRY(check_families(files, path));
 
   Survey survey;
-  evidence.end = PAWL_TRY(open_leniently(path, survey));
+  evidence.end = PAWL_TRY(open_leniently(files, path, survey));
   evidence.highest = in_wal.highest;
   survey.begun = PAWL_TRY(check_format(survey.database, path));
 
@@ -272,18 +273,15 @@ Result<Survey> survey(const std::string& dir) {
   return survey;
 }
 
-std::set<std::string> names_in(const std::string& folder) {
-  std::set<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    names.insert(at->path().filename().string());
-  }
-  return names;
+std::set<std::string> names_in(Files& files, const std::string& folder) {
+  const Result<std::vector<std::string>> names = files.names_in(folder);
+  return names ? std::set<std::string>(names->begin(), names->end()) : std::set<std::string>();
 }
 
 }  // namespace
 
 struct RocksLog::Impl {
+  Files& files;
   std::string dir;
   Mode mode = Mode::read_only;
   std::optional<DirLock> lock;  // before the database: released after it is closed
@@ -308,10 +306,8 @@ struct RocksLog::Impl {
 RocksLog::RocksLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksLog::~RocksLog() = default;
 
-Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mode) {
-  auto impl = std::make_unique<Impl>();
-  impl->dir = dir;
-  impl->mode = mode;
+Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mode, Files& files) {
+  auto impl = std::make_unique<Impl>(files, dir, mode);
   switch (mode) {
     case Mode::write:
       PAWL_TRY(impl->open_for_writing());
@@ -324,33 +320,33 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mo
 }
 
 Result<void> RocksLog::Impl::create() {
-  const Seq sealed = PAWL_TRY(read_seal(dir));
+  const Seq sealed = PAWL_TRY(read_seal(dir, files));
   if (sealed > Seq{}) {
     return damaged_at(Seq{1}, path(), "the log is gone; it was sealed at " + std::to_string(raw(sealed)));
   }
   const rocksdb::Status status =
-      open_database(path(), rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, database);
+      open_database(files, path(), rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, database);
   if (!status.ok()) return error_of(status, path());
   return {};
 }
 
 Result<void> RocksLog::Impl::open_for_writing() {
-  PAWL_TRY(make_data_dir(dir));
+  PAWL_TRY(make_data_dir(dir, files));
   // Before anything is changed: RocksDB moves files at each opening, and gets far before it misses a right.
-  PAWL_TRY(check_writable(dir));
-  const bool is_old = PAWL_TRY(is_there(path()));
-  if (is_old) PAWL_TRY(check_writable(path()));
+  PAWL_TRY(files.check_writable(dir));
+  const bool is_old = PAWL_TRY(files.exists(path()));
+  if (is_old) PAWL_TRY(files.check_writable(path()));
   lock = PAWL_TRY(DirLock::take(dir));
   bool begun = false;
-  if (!PAWL_TRY(is_there(path() + "/CURRENT"))) {
+  if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) {
     PAWL_TRY(create());
   } else {
-    Survey found = PAWL_TRY(survey(dir));
+    Survey found = PAWL_TRY(survey(files, dir));
     found.database = Database();
     begun = found.begun;
     last = found.last;
     torn_at = found.torn_at;
-    const rocksdb::Status status = open_database(path(), found.recovery, Purpose::write, database);
+    const rocksdb::Status status = open_database(files, path(), found.recovery, Purpose::write, database);
     if (!status.ok()) return error_of(status, path());
   }
   if (!begun) {
@@ -361,7 +357,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
     if (status.ok()) status = versions.Put(family(meta), readable_by_key, encode_version(format_version));
     if (status.ok()) status = database.db->Write(durable, &versions);
     if (!status.ok()) return error_of(status, path());
-    PAWL_TRY(sync_dir(dir));
+    PAWL_TRY(files.sync(dir));
   }
   return {};
 }
@@ -370,9 +366,9 @@ Result<void> RocksLog::Impl::open_for_reading() {
   // A writer beside us may delete, while we look, a file whose content it has just moved to another: what looks like
   // trouble counts only if the folder stood still meanwhile.
   for (int attempt = 1;; ++attempt) {
-    const std::set<std::string> files = names_in(path());
-    Result<Survey> found = survey(dir);
-    if (!found && attempt < attempts_max && names_in(path()) != files) continue;
+    const std::set<std::string> names = names_in(files, path());
+    Result<Survey> found = survey(files, dir);
+    if (!found && attempt < attempts_max && names_in(files, path()) != names) continue;
     if (!found) return std::move(found).error();
     if (!found->begun) return Error{ErrorCode::missing, path() + ": the log was not begun yet"};
     database = std::move(found->database);
@@ -484,7 +480,7 @@ Result<void> RocksLog::read_archive(TaskId from, const std::function<bool(TaskId
 
 Result<void> RocksLog::seal() {
   if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
-  return write_seal(impl_->dir, impl_->last);
+  return write_seal(impl_->dir, impl_->last, impl_->files);
 }
 
 Seq RocksLog::last_seq() const {
@@ -500,32 +496,29 @@ Result<void> RocksLog::Impl::copy_to(const std::string& target) {
   const std::uint64_t flush_beyond = mode == Mode::write ? 0 : UINT64_MAX;
   if (status.ok()) status = checkpoint->CreateCheckpoint(target + "/log", flush_beyond);
   if (!status.ok()) return error_of(status, target);
-  PAWL_TRY(write_seal(target, covered));
-  const Survey copy = PAWL_TRY(survey(target));  // what cannot be opened is no backup
+  PAWL_TRY(write_seal(target, covered, files));
+  const Survey copy = PAWL_TRY(survey(files, target));  // what cannot be opened is no backup
   if (copy.last < covered) return damaged_at(next(copy.last), target, "the copy lacks it");
   return {};
 }
 
 Result<void> RocksLog::backup(const std::string& target) {
-  std::error_code error;
-  if (!std::filesystem::create_directory(target, error)) {
-    return Error{error ? ErrorCode::io : ErrorCode::malformed,
-                 target + (error ? ": cannot be made: " + error.message() : " exists already")};
-  }
+  Files& files = impl_->files;
+  const bool made = PAWL_TRY(files.make_dir(target));
+  if (!made) return Error{ErrorCode::malformed, target + " exists already"};
   Result<void> copied = impl_->copy_to(target);
   // A writer beside us may have deleted what we saw when we opened: look again.
   for (int attempt = 1; !copied && impl_->mode == Mode::read_only && attempt < attempts_max; ++attempt) {
-    std::filesystem::remove_all(target + "/log", error);
-    const Result<std::unique_ptr<RocksLog>> again = open(impl_->dir, Mode::read_only);
+    files.remove_all(target + "/log");
+    const Result<std::unique_ptr<RocksLog>> again = open(impl_->dir, Mode::read_only, files);
     if (!again) break;
     copied = (*again)->impl_->copy_to(target);
   }
   if (!copied) {
-    std::filesystem::remove_all(target, error);  // made by us just now
+    files.remove_all(target);  // made by us just now
     return copied.error();
   }
-  const std::filesystem::path parent = std::filesystem::absolute(target).lexically_normal().parent_path();
-  return sync_dir(parent.string());
+  return files.sync(std::filesystem::absolute(target).lexically_normal().parent_path().string());
 }
 
 }  // namespace pawl

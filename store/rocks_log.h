@@ -6,6 +6,7 @@
 // is then opened for writing. The price is that write-ahead files, 64 MiB at most, are read twice at a start.
 #pragma once
 
+#include "store/files.h"
 #include "store/log.h"
 
 namespace pawl {
@@ -21,7 +22,8 @@ class RocksLog final : public Log {
 
   /// `missing`: no log there (read_only); `busy`: another process writes, named by its pid; `malformed`: a folder that
   /// is not pawl's; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
-  static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, Mode mode);
+  /// `files` outlives the log.
+  static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, Mode mode, Files& files = disk_files());
   ~RocksLog() override;
 
   Result<void> append(const Batch& batch, Seq expected_next) override;

@@ -1,10 +1,7 @@
 #include "store/wal_scan.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
-
-#include "store/data_dir.h"
+#include <vector>
 
 namespace pawl {
 namespace {
@@ -24,19 +21,15 @@ std::string without_heads(std::string_view file) {
   return content;
 }
 
-Result<FoundBlocks> blocks_in_wal(const std::string& log_dir) {
+Result<FoundBlocks> blocks_in_wal(const std::string& log_dir, Files& files) {
   FoundBlocks found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(log_dir, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() != ".log") continue;
-    const Result<std::string> bytes = read_file(at->path().string());
+  const std::vector<std::string> names = PAWL_TRY(files.names_in(log_dir));
+  for (const std::string& name : names) {
+    if (!name.ends_with(".log")) continue;
+    const Result<std::string> bytes = files.read(log_dir + "/" + name);
     if (!bytes && bytes.error().code == ErrorCode::missing) continue;
     if (!bytes) return bytes.error();
     find_blocks(without_heads(*bytes), found);
-  }
-  if (error) {
-    return Error{error == std::errc::no_such_file_or_directory ? ErrorCode::missing : ErrorCode::io,
-                 log_dir + ": cannot be listed: " + error.message()};
   }
   return found;
 }

@@ -11,13 +11,14 @@
 #include <string>
 
 #include "schema/result.h"
+#include "store/files.h"
 #include "store/key_format.h"
 
 namespace pawl {
 
 /// Searches all write-ahead files in `log_dir`. One that is deleted meanwhile (its content is in tables then) does not
 /// count. Reads a file at a time into memory.
-Result<FoundBlocks> blocks_in_wal(const std::string& log_dir);
+Result<FoundBlocks> blocks_in_wal(const std::string& log_dir, Files& files = disk_files());
 
 /// The content of a write-ahead file without the heads of its pieces.
 std::string without_heads(std::string_view file);

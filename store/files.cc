@@ -1,0 +1,131 @@
+#include "store/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+namespace pawl {
+namespace {
+
+Error system_error(const std::string& path, const char* what) {
+  const int number = errno;
+  return {number == ENOENT ? ErrorCode::missing : ErrorCode::io,
+          path + ": " + what + ": " + std::generic_category().message(number)};
+}
+
+/// Closes at the end of the scope.
+struct File {
+  int fd;
+  ~File() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+class DiskFiles final : public Files {
+ public:
+  rocksdb::Env* rocksdb_env() override { return nullptr; }
+
+  Result<std::string> read(const std::string& path) override {
+    const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) return system_error(path, "open");
+    struct stat info {};
+    if (::fstat(file.fd, &info) != 0) return system_error(path, "fstat");
+    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+      const ssize_t got = ::read(file.fd, bytes.data() + at, bytes.size() - at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return system_error(path, "read");
+      if (got == 0) break;
+      at += static_cast<std::size_t>(got);
+    }
+    bytes.resize(at);
+    return bytes;
+  }
+
+  Result<void> write(const std::string& path, std::string_view bytes) override {
+    const File file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    if (file.fd < 0) return system_error(path, "open");
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(file.fd, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return system_error(path, "write");
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+  }
+
+  Result<void> sync(const std::string& path) override {
+    const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) return system_error(path, "open");
+    if (::fsync(file.fd) != 0) return system_error(path, "fsync");
+    return {};
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    if (std::rename(from.c_str(), to.c_str()) != 0) return system_error(to, "rename");
+    return {};
+  }
+
+  Result<bool> make_dir(const std::string& path) override {
+    std::error_code error;
+    const bool made = std::filesystem::create_directory(path, error);
+    if (error) return Error{ErrorCode::io, path + ": cannot be made: " + error.message()};
+    return made;
+  }
+
+  Result<bool> exists(const std::string& path) override {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) return true;
+    if (errno == ENOENT) return false;
+    return system_error(path, "stat");
+  }
+
+  Result<std::vector<std::string>> names_in(const std::string& dir) override {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(dir, error), end; !error && at != end; at.increment(error)) {
+      names.push_back(at->path().filename().string());
+    }
+    if (error) {
+      return Error{error == std::errc::no_such_file_or_directory ? ErrorCode::missing : ErrorCode::io,
+                   dir + ": cannot be listed: " + error.message()};
+    }
+    return names;
+  }
+
+  void remove_all(const std::string& path) override {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+  }
+
+  Result<void> check_writable(const std::string& folder) override {
+    if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return system_error(folder, "not to be written");
+    return {};
+  }
+
+  Result<void> check_readable(const std::string& folder) override {
+    if (::access(folder.c_str(), R_OK | X_OK) != 0) return system_error(folder, "not to be read");
+    const std::vector<std::string> names = PAWL_TRY(names_in(folder));
+    for (const std::string& name : names) {
+      const std::string path = folder + "/" + name;
+      // Whoever writes here moves files: one that is gone meanwhile is nobody's trouble.
+      if (::access(path.c_str(), R_OK) != 0 && errno != ENOENT) return system_error(path, "not to be read");
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+Files& disk_files() {
+  static DiskFiles files;
+  return files;
+}
+
+}  // namespace pawl
