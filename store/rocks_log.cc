@@ -389,10 +389,15 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
 
   encode_block(batch.records, expected_next, last, impl_->block);
   impl_->write.Clear();
-  rocksdb::Status status = impl_->write.Put(impl_->family(log_blocks), encode_key(raw(expected_next)), impl_->block);
+  rocksdb::Status status;
   for (const ArchivedBytes& archived : batch.archived) {
-    if (!status.ok()) break;
     status = impl_->write.Put(impl_->family(archive), encode_key(raw(archived.task)), encode_archived(archived));
+    if (!status.ok()) break;
+  }
+  // The block comes last: if it stands whole in the write-ahead file, then so does all that was written with it, and
+  // what a crash cut off is never taken for damage.
+  if (status.ok()) {
+    status = impl_->write.Put(impl_->family(log_blocks), encode_key(raw(expected_next)), impl_->block);
   }
   rocksdb::WriteOptions durable;
   durable.sync = true;

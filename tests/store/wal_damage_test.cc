@@ -89,6 +89,32 @@ TEST_F(WalDamage, every_cut_leaves_the_whole_batches_and_tells_the_torn_tail) {
   }
 }
 
+// The block of a batch that finishes a task once stood before the task's rows: a cut between the two left a whole block
+// that RocksDB did not have, and the start was refused for damage that was none.
+TEST(WalCut, every_cut_of_a_batch_that_archives_a_task_is_a_torn_tail) {
+  const TempDir dir;
+  std::size_t before = 0;
+  {
+    const auto log = RocksLog::open(dir.path(), Mode::write);
+    ASSERT_TRUE(log.has_value());
+    Writer writer(**log);
+    writer.boot();
+    writer.create_task("W-1");
+    before = content_of(wal_of(dir.path())).size();
+    writer.cancel_task(TaskId{1});
+    ASSERT_EQ((*log)->last_seq(), Seq{5});
+  }
+  const std::string wal = wal_of(dir.path());
+  const std::string bytes = content_of(wal);
+  for (std::size_t length = before + 1; length < bytes.size(); ++length) {
+    write_file(wal, bytes.substr(0, length));
+    const auto log = RocksLog::open(dir.path(), Mode::read_only);
+    ASSERT_TRUE(log.has_value()) << length << " of " << bytes.size() << ": " << log.error().message;
+    ASSERT_EQ((*log)->last_seq(), Seq{3}) << length;
+    ASSERT_EQ((*log)->torn_at(), Seq{4}) << length;
+  }
+}
+
 TEST_F(WalDamage, every_cut_of_a_sealed_log_is_damage) {
   seal();
   for (std::size_t length = 0; length < bytes_.size(); ++length) {
