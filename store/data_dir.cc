@@ -18,8 +18,8 @@ namespace pawl {
 namespace {
 
 // What pawl itself puts beside the log, and so may stand there before there is one.
-constexpr std::array<std::string_view, 8> own_entries = {"LOCK",  "log",  "logs",  "pawl.sock",
-                                                         "repos", "runs", "steps", "work"};
+constexpr std::array<std::string_view, 9> own_entries = {"LOCK",  "log",  "log.new", "logs", "pawl.sock",
+                                                         "repos", "runs", "steps",   "work"};
 
 Error system_error(const std::string& path, const char* what) {
   const int number = errno;

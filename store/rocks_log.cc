@@ -177,7 +177,8 @@ Result<bool> check_format(const Database& database, const std::string& path) {
   if (status.IsNotFound()) {
     const auto blocks = database.iterate(log_blocks);
     blocks->SeekToFirst();
-    if (!blocks->Valid() && blocks->status().ok()) return false;  // made, and not begun: a crash came between
+    if (!blocks->Valid() && blocks->status().ok())
+      return false;  // by an earlier pawl, made and not begun: a crash came between
     return damaged_at(Seq{1}, path, "the log does not say which format it has");
   }
   if (!status.ok()) return error_of(status, path);
@@ -189,6 +190,20 @@ Result<bool> check_format(const Database& database, const std::string& path) {
                                              std::to_string(format_version)};
   }
   return true;
+}
+
+/// Says in the log which format it has.
+Result<void> begin(const Database& database, const std::string& path) {
+  rocksdb::WriteOptions durable;
+  durable.sync = true;
+  rocksdb::WriteBatch versions;
+  rocksdb::Status status = versions.Put(database.families[meta], written_by_key, encode_version(format_version));
+  if (status.ok()) {
+    status = versions.Put(database.families[meta], readable_by_key, encode_version(format_version));
+  }
+  if (status.ok()) status = database.db->Write(durable, &versions);
+  if (!status.ok()) return error_of(status, path);
+  return {};
 }
 
 struct Survey {
@@ -319,15 +334,23 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mo
   return std::unique_ptr<RocksLog>(new RocksLog(std::move(impl)));
 }
 
+/// Makes the log under another name: a database comes in many steps, and one that was cut short in the midst of them
+/// could not be told from somebody else's.
 Result<void> RocksLog::Impl::create() {
   const Seq sealed = PAWL_TRY(read_seal(dir, files));
   if (sealed > Seq{}) {
     return damaged_at(Seq{1}, path(), "the log is gone; it was sealed at " + std::to_string(raw(sealed)));
   }
+  if (!names_in(files, path()).empty()) return damaged_at(Seq{1}, path(), "there is a log without its CURRENT");
+  const std::string fresh = path() + ".new";
+  files.remove_all(fresh);  // of a start that was cut short
+  Database made;
   const rocksdb::Status status =
-      open_database(files, path(), rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, database);
-  if (!status.ok()) return error_of(status, path());
-  return {};
+      open_database(files, fresh, rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, made);
+  if (!status.ok()) return error_of(status, fresh);
+  PAWL_TRY(begin(made, fresh));
+  made = Database();
+  return files.rename(fresh, path());
 }
 
 Result<void> RocksLog::Impl::open_for_writing() {
@@ -337,28 +360,16 @@ Result<void> RocksLog::Impl::open_for_writing() {
   const bool is_old = PAWL_TRY(files.exists(path()));
   if (is_old) PAWL_TRY(files.check_writable(path()));
   lock = PAWL_TRY(DirLock::take(dir));
-  bool begun = false;
-  if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) {
-    PAWL_TRY(create());
-  } else {
-    Survey found = PAWL_TRY(survey(files, dir));
-    found.database = Database();
-    begun = found.begun;
-    last = found.last;
-    torn_at = found.torn_at;
-    const rocksdb::Status status = open_database(files, path(), found.recovery, Purpose::write, database);
-    if (!status.ok()) return error_of(status, path());
-  }
-  if (!begun) {
-    rocksdb::WriteOptions durable;
-    durable.sync = true;
-    rocksdb::WriteBatch versions;
-    rocksdb::Status status = versions.Put(family(meta), written_by_key, encode_version(format_version));
-    if (status.ok()) status = versions.Put(family(meta), readable_by_key, encode_version(format_version));
-    if (status.ok()) status = database.db->Write(durable, &versions);
-    if (!status.ok()) return error_of(status, path());
-    PAWL_TRY(files.sync(dir));
-  }
+  if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) PAWL_TRY(create());
+  // Of the log's own name; also if it was there: whoever gave it may have been killed before this.
+  PAWL_TRY(files.sync(dir));
+  Survey found = PAWL_TRY(survey(files, dir));
+  found.database = Database();
+  last = found.last;
+  torn_at = found.torn_at;
+  const rocksdb::Status status = open_database(files, path(), found.recovery, Purpose::write, database);
+  if (!status.ok()) return error_of(status, path());
+  if (!found.begun) PAWL_TRY(begin(database, path()));
   return {};
 }
 

@@ -122,6 +122,35 @@ TEST(RocksLog, folder_of_somebody_else_is_refused_and_left_alone) {
   EXPECT_EQ(files_in(dir.path()), before);
 }
 
+// RocksDB makes its families one by one. A start that was killed between them once left a database that was refused as
+// somebody else's, for good.
+TEST(RocksLog, log_whose_making_was_cut_short_is_made_afresh) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.path("log.new"));
+  {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, dir.path("log.new"), &db).ok());
+    delete db;
+  }
+  EXPECT_EQ(RocksLog::open(dir.path(), Mode::read_only).error().code, ErrorCode::missing);
+  write_log(dir.path());
+  EXPECT_EQ(opened(dir.path(), Mode::read_only)->last_seq(), Seq{4});
+  EXPECT_FALSE(std::filesystem::exists(dir.path("log.new")));
+}
+
+TEST(RocksLog, log_that_lost_its_beginning_is_damage_and_no_other_is_made) {
+  const TempDir dir;
+  write_log(dir.path());
+  std::filesystem::remove(dir.path("log/CURRENT"));
+  const auto before = files_in(dir.path("log"));
+  const auto log = RocksLog::open(dir.path(), Mode::write);
+  ASSERT_FALSE(log.has_value());
+  EXPECT_EQ(log.error().code, ErrorCode::damaged);
+  EXPECT_EQ(files_in(dir.path("log")), before);
+}
+
 TEST(RocksLog, database_of_somebody_else_is_refused_and_left_alone) {
   const TempDir dir;
   {
