@@ -55,10 +55,14 @@ DirLock::~DirLock() {
 
 Result<void> make_data_dir(const std::string& dir, Files& files) {
   std::vector<std::string> absent;  // the deepest first
-  std::filesystem::path at = std::filesystem::absolute(dir).lexically_normal();
-  for (; !PAWL_TRY(files.exists(at.string())); at = at.parent_path()) absent.push_back(at.string());
+  std::filesystem::path there = std::filesystem::absolute(dir).lexically_normal();
+  if (!there.has_filename()) there = there.parent_path();  // of "data/"
+  for (; !PAWL_TRY(files.exists(there.string())); there = there.parent_path()) absent.push_back(there.string());
   const bool has_log = PAWL_TRY(files.exists(dir + "/log/CURRENT"));
-  // A record is durable only if the way to it is.
+  // A record is durable only if the way to it is. What is there already may be the work of a start that was killed
+  // before it could sync it; not so if there is a log, or if we may not write where it stands.
+  const std::string above = there.parent_path().string();
+  if (!has_log && files.check_writable(above)) PAWL_TRY(files.sync(above));
   for (auto path = absent.rbegin(); path != absent.rend(); ++path) {
     PAWL_TRY(files.make_dir(*path));
     PAWL_TRY(files.sync(std::filesystem::path(*path).parent_path().string()));
