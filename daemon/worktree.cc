@@ -68,6 +68,20 @@ void remove_locks(const fs::path& folder) {
   for (const fs::path& lock : locks) fs::remove(lock, error);
 }
 
+/// A folder, and no link to one. Agents can make links wherever they work, and what those point to is none of ours.
+bool is_real_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::directory;
+}
+
+Result<void> make_real_folder(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_symlink(fs::symlink_status(path, error))) fs::remove(path, error);
+  fs::create_directories(path, error);
+  if (error) return Error{ErrorCode::io, path.string() + ": " + error.message()};
+  return {};
+}
+
 std::string origin_ref(const std::string& branch) {
   return "refs/remotes/origin/" + branch;
 }
@@ -221,8 +235,8 @@ fs::path Worktrees::admin_of(const Repo& repo, TaskId task) {
 bool Worktrees::is_whole(const Repo& repo, TaskId task) {
   const fs::path admin = admin_of(repo, task);
   std::error_code error;
-  return fs::exists(folder_of(task) + "/.git", error) && fs::exists(admin / "HEAD", error) &&
-         !fs::exists(admin / "locked", error);
+  return is_real_folder(folder_of(task)) && is_real_folder(admin) && fs::exists(folder_of(task) + "/.git", error) &&
+         fs::exists(admin / "HEAD", error) && !fs::exists(admin / "locked", error);
 }
 
 Result<Worktree> Worktrees::make(Repo& repo, const WorkOrder& order) {
@@ -272,9 +286,7 @@ Result<Worktree> Worktrees::existing(const WorkOrder& order) {
   const std::string folder = folder_of(order.task);
   Repo* repo = repo_of(order.repo);
   if (!repo) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+    PAWL_TRY(make_real_folder(folder));
     return Worktree{folder, {}};
   }
   {
@@ -312,8 +324,8 @@ Result<BranchEnd> Worktrees::delete_branch(const WorkOrder& order, const std::fu
 
 Result<void> Worktrees::empty(TaskId task) {
   const std::string folder = folder_of(task);
+  PAWL_TRY(make_real_folder(folder));
   std::error_code error;
-  fs::create_directories(folder, error);
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     fs::remove_all(entry->path(), error);
   }
@@ -334,8 +346,12 @@ Result<void> Worktrees::forget_worktree(TaskId task) {
   std::error_code error;
   for (fs::directory_iterator entry(data_folder_ + "/repos", error), end; !error && entry != end;
        entry.increment(error)) {
+    const fs::path worktrees = entry->path() / "worktrees";
+    if (fs::is_symlink(fs::symlink_status(worktrees, error))) {
+      return Error{ErrorCode::io, worktrees.string() + ": is a link, which git did not make"};
+    }
     std::error_code failed;
-    fs::remove_all(entry->path() / "worktrees" / name_of(task), failed);
+    fs::remove_all(worktrees / name_of(task), failed);
     if (failed) return Error{ErrorCode::io, entry->path().string() + ": " + failed.message()};
   }
   return {};

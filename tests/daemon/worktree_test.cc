@@ -301,6 +301,69 @@ TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
   EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
 }
 
+/// Agents can make links wherever they can write.
+class WorktreeLinks : public WorktreesTest {
+ protected:
+  void SetUp() override {
+    WorktreesTest::SetUp();
+    fs::create_directories(folder_ / "data/work");
+    fs::create_directories(folder_ / "precious/deep");
+    std::ofstream(folder_ / "precious/deep/file") << "kept";
+  }
+  bool is_kept() const { return text_of(folder_ / "precious/deep/file") == "kept"; }
+  fs::path folder_of_task() const { return folder_ / "data/work/task-1"; }
+};
+
+TEST_F(WorktreeLinks, inside_a_worktree_go_and_what_they_point_to_stays) {
+  for (const bool is_emptied : {true, false}) {
+    fs::create_directories(folder_of_task() / "inside");
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "link");
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "inside/link");
+    Worktrees all = worktrees();
+    ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
+    EXPECT_FALSE(fs::exists(folder_of_task() / "inside"));
+    EXPECT_TRUE(is_kept());
+  }
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_not_followed) {
+  for (const bool is_emptied : {true, false}) {
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task());
+    Worktrees all = worktrees();
+    ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
+    EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+    EXPECT_EQ(fs::is_directory(folder_of_task()), is_emptied);
+    EXPECT_TRUE(is_kept());
+    fs::remove_all(folder_of_task());
+  }
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_no_place_to_work) {
+  fs::create_directory_symlink(folder_ / "precious", folder_of_task());
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "other", "any"}));
+  EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  fs::rename(folder_of_task(), folder_ / "elsewhere");
+  fs::create_directory_symlink(folder_ / "elsewhere", folder_of_task());
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_what_git_keeps_are_not_followed) {
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  const fs::path admin = folder_ / "data/repos/shop.git/worktrees";
+  fs::remove_all(admin);
+  fs::create_directories(folder_ / "precious/task-1");
+  std::ofstream(folder_ / "precious/task-1/yarn.lock") << "kept";
+  fs::create_directory_symlink(folder_ / "precious", admin);
+  EXPECT_FALSE(all.remove(TaskId{1}));
+  EXPECT_EQ(text_of(folder_ / "precious/task-1/yarn.lock"), "kept");
+}
+
 TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
   fs::create_directory(folder_ / "data");
   Worktrees all = worktrees();
