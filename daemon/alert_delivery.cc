@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -19,7 +18,7 @@ namespace {
 using How = AlertDelivery::How;
 
 constexpr std::size_t answer_bytes_kept = 200;
-constexpr std::uintmax_t command_log_bytes_max = 1024 * 1024;
+constexpr off_t command_log_bytes_max = 1024 * 1024;
 
 // ---- command ----------------------------------------------------------------------------------------------------
 
@@ -46,11 +45,11 @@ std::string said_by(const CommandExit& exit) {
 AlertDelivery run_command(const std::vector<std::string>& command, const std::string& data_folder, const Alert& alert,
                           const CallOff& call_off) {
   const std::string log_path = data_folder + "/logs/alert-command.log";
-  std::error_code error;  // what is not there yet needs no cut
-  const std::uintmax_t said = std::filesystem::file_size(log_path, error);
-  if (!error && said > command_log_bytes_max) std::filesystem::resize_file(log_path, 0, error);
   Result<Descriptor> log = open_log(log_path);
   if (!log) return {.how = How::later, .why = log.error().message};
+  if (::lseek(log->get(), 0, SEEK_END) > command_log_bytes_max && ::ftruncate(log->get(), 0) != 0) {
+    return {.how = How::later, .why = log_path + ": cannot be cut"};
+  }
 
   RunOrder order;
   order.command = command;

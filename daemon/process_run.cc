@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -100,8 +101,11 @@ void HeldRun::say(const std::string& text) {
 Result<Descriptor> open_log(const std::string& path) {
   std::error_code ignored;  // what matters is whether the file can be opened
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  Descriptor log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  // Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
+  Descriptor log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
   if (!log) return Error{ErrorCode::io, path + ": " + std::strerror(errno)};
+  struct stat about {};
+  if (::fstat(log.get(), &about) != 0 || !S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
   return log;
 }
 

@@ -82,7 +82,7 @@ class HeldRun {
   std::optional<std::string> exec_failure_;
 };
 
-/// A log for a run: appended to, made with its folder if it is not there.
+/// A log for a run: appended to, made with its folder if it is not there. `io` also if it is a link, or no file.
 Result<Descriptor> open_log(const std::string& path);
 /// Appends a line of the daemon's own to a log.
 void say_to_log(const Descriptor& log, const std::string& text);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +111,26 @@ TEST_F(ProcessRun, exit_code_and_output_are_those_of_the_command) {
   EXPECT_EQ(log(), "out\nerr\n");
   EXPECT_TRUE(run.gone());
   EXPECT_TRUE(noted_runs(data()).empty());
+}
+
+TEST_F(ProcessRun, log_that_is_a_link_or_no_file_is_not_written) {
+  std::ofstream(folder_ / "precious") << "kept";
+  fs::create_symlink(folder_ / "precious", folder_ / "linked");
+  fs::create_symlink(folder_ / "nowhere", folder_ / "dangling");
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  for (const char* name : {"linked", "dangling", "pipe"}) {
+    // In another process: whoever opens a pipe may wait for its reader for ever.
+    EXPECT_EXIT(
+        {
+          ::alarm(20);
+          const Result<Descriptor> log = open_log((folder_ / name).string());
+          ::_exit(!log && log.error().message.find(name) != std::string::npos ? 0 : 1);
+        },
+        testing::ExitedWithCode(0), "")
+        << name;
+  }
+  EXPECT_EQ(contents(folder_ / "precious"), "kept");
+  EXPECT_FALSE(fs::exists(folder_ / "nowhere"));
 }
 
 TEST_F(ProcessRun, signal_is_told_from_an_exit_code) {

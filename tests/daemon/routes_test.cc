@@ -1,4 +1,6 @@
 // The calls that are not about tasks.
+#include <sys/stat.h>
+
 #include <thread>
 
 #include "tests/daemon/served.h"
@@ -174,6 +176,19 @@ TEST_F(Routes, a_jobs_output_is_read_in_pieces) {
   EXPECT_EQ(get("/v1/jobs/1/log?from=6").body, "world");
   EXPECT_EQ(get("/v1/jobs/1/log?from=99").body, "");
   EXPECT_EQ(get("/v1/jobs/1/log?attempt=2").status, 404);
+}
+
+TEST_F(Routes, what_an_agent_put_in_the_place_of_its_log_is_not_shown) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  std::ofstream(logs_folder + "/secret") << "s3cret";
+  std::filesystem::create_symlink(logs_folder + "/secret", logs_folder + "/job-1-1.log");
+  EXPECT_EQ(get("/v1/jobs/1/log").code(), "no_log");
+  std::filesystem::remove(logs_folder + "/job-1-1.log");
+  // Whoever opened this one would wait until somebody writes to it.
+  ASSERT_EQ(::mkfifo((logs_folder + "/job-1-1.log").c_str(), 0600), 0);
+  EXPECT_EQ(get("/v1/jobs/1/log").code(), "no_log");
 }
 
 TEST_F(Routes, events_are_json_lines_and_can_be_waited_for) {
