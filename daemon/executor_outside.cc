@@ -62,7 +62,9 @@ void Executor::Impl::end_outside(const OutsideRun& run) {
 
   const auto signal = [&](int number) {
     // Its number is its group's only as long as it lives, so the group is told while it is known to.
-    const bool told = ::getpgid(pid) == pid ? ::kill(-pid, number) == 0 : ::kill(pid, number) == 0;
+    // Nor may the group be ours: whoever reports the process that began the daemon would end the daemon.
+    const bool leads = ::getpgid(pid) == pid && pid != ::getpgrp();
+    const bool told = leads ? ::kill(-pid, number) == 0 : ::kill(pid, number) == 0;
     if (!told && errno != ESRCH)
       warn("process " + std::to_string(pid) + " of a worker cannot be ended: " + std::strerror(errno));
   };

@@ -188,6 +188,44 @@ class Tokens(Pawld):
         (self.folder / "tokens").chmod(0o600)
         self.start("--listen", "0.0.0.0:0", "--tokens", self.folder / "tokens")
 
+    def test_worker_cannot_have_the_daemon_end_itself(self):
+        tokens = self.tokens()
+        self.write("p.yaml", WAITS)
+        # What began the daemon leads the group that the daemon is in.
+        with open(self.folder / "pawld.log", "ab") as log:
+            self.daemon = subprocess.Popen(["/bin/sh", "-c", '"$@" & echo $! >pid; wait; exit', "sh", BIN / "pawld",
+                                            "--data", self.data, "--socket", self.socket, "--listen", "127.0.0.1:0",
+                                            "--tokens", self.folder / "tokens", "--pipeline", self.folder / "p.yaml"],
+                                           cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                           start_new_session=True)
+        self.addCleanup(self.kill)
+        self.addCleanup(self.kill_orphan)
+        self.wait_until(self.is_ready)
+        self.ask("POST", "/v1/settings", {"stop.kill_after_s": 1})
+        work = {"Authorization": f"Bearer {tokens['work']}"}
+        host = next(boot["host"] for boot in self.ask("GET", "/v1/boots")[1]["items"])
+        boot = {"name": "w", "boot_id": "w", "pid": 1, "pid_start": 1, "host": host, "version": "1"}
+        self.assertEqual(self.ask("POST", "/v1/boots", boot, work, tcp=True)[0], 201)
+        start = int(pathlib.Path(f"/proc/{self.daemon.pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()[19])
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "waits"})
+        claim = {"agents": ["outside"], "owner": {"boot_id": "w", "pid": 1, "actor": "worker"}}
+        self.assertEqual(self.ask("POST", "/v1/jobs/claim", claim, work, tcp=True)[0], 200)
+        report = {"attempt": 1, "pid": self.daemon.pid, "pid_start": start}
+        self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work, tcp=True)[0], 200)
+        self.assertEqual(self.ask("POST", "/v1/tasks/1/cancel", {})[0], 202)
+        self.daemon.wait(timeout=PATIENCE_S)  # that process is ended, as for any worker
+        self.assertTrue(self.is_up(), "the daemon was ended with it")
+
+    def kill_orphan(self):
+        os.killpg(self.daemon.pid, signal.SIGKILL)
+        self.wait_until(lambda: not self.is_up())
+
+    def is_up(self):
+        try:
+            return self.ask("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
     def test_socket_is_for_user_and_group_whatever_the_umask(self):
         before = os.umask(0)
         self.addCleanup(os.umask, before)
