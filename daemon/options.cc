@@ -59,6 +59,15 @@ Result<TcpAddress> address_from(const std::string& text) {
   return address;
 }
 
+/// Whether a URL is of the form SCHEME://USER:PASSWORD@HOST…
+bool has_password(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return false;
+  const std::string authority = url.substr(scheme + 3, url.find('/', scheme + 3) - scheme - 3);
+  const std::size_t at = authority.rfind('@');
+  return at != std::string::npos && authority.find(':') < at;
+}
+
 /// The options of one source. They are kept apart until all are known to be well formed.
 struct Source {
   std::string where;  // for errors
@@ -138,6 +147,12 @@ Result<Options> options_from(const std::vector<Source>& sources) {
     const std::size_t equals = repo.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == repo.size()) {
       return malformed("--repo: '" + repo + "' is not REPO=URL, such as shop=git@example.org:shop.git");
+    }
+    if (has_password(repo.substr(equals + 1))) {
+      return malformed(
+          "--repo: the URL of " + repo.substr(0, equals) +
+          " has a password in it, which every process list and many messages would show: use a key, or one "
+          "of git's credential helpers");
     }
     // The first source that names a repository wins, as for every other option.
     options.repos.emplace(repo.substr(0, equals), repo.substr(equals + 1));

@@ -61,6 +61,13 @@ TEST(Options, every_error_names_the_option) {
   for (const char* repo : {"shop", "=url", "shop="}) {
     EXPECT_NE(error_of({"--data", "/d", "--repo", repo}).find("--repo"), std::string::npos) << repo;
   }
+  const std::string with_password = error_of({"--data", "/d", "--repo", "shop=https://me:s3cret@example.org/shop.git"});
+  EXPECT_NE(with_password.find("--repo: the URL of shop has a password"), std::string::npos) << with_password;
+  EXPECT_EQ(with_password.find("s3cret"), std::string::npos);
+  for (const char* repo :
+       {"shop=git@example.org:shop.git", "shop=ssh://git@example.org:22/shop.git", "shop=/a/b:c@d"}) {
+    EXPECT_EQ(error_of({"--data", "/d", "--repo", repo}), "none") << repo;
+  }
   EXPECT_NE(error_of({"--data", "/d", "--log", "xml"}).find("--log"), std::string::npos);
   EXPECT_NE(error_of({"--data", "/d", "--config", "/none"}).find("/none"), std::string::npos);
   EXPECT_NE(error_of({"--data", "/d"}, {{"PAWL_LISTEN", "x"}}).find("--listen"), std::string::npos);
