@@ -73,10 +73,10 @@ class DiskFiles final : public Files {
   }
 
   Result<bool> make_dir(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0750) == 0) return true;
     std::error_code error;
-    const bool made = std::filesystem::create_directory(path, error);
-    if (error) return Error{ErrorCode::io, path + ": cannot be made: " + error.message()};
-    return made;
+    if (errno == EEXIST && std::filesystem::is_directory(path, error)) return false;
+    return system_error(path, "mkdir");
   }
 
   Result<bool> exists(const std::string& path) override {

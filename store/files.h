@@ -32,7 +32,8 @@ class Files {
   virtual Result<void> sync(const std::string& path) = 0;
   /// All or nothing, in the place of what bore the name. Durable once the folder is synced.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  /// Answers false if there is a folder of that name already.
+  /// For its owner and group alone: what agents print is in there, and what they are asked to do. Answers false if
+  /// there is a folder of that name already.
   virtual Result<bool> make_dir(const std::string& path) = 0;
   /// `io` if that cannot be known: what may not be looked at is not missing.
   virtual Result<bool> exists(const std::string& path) = 0;

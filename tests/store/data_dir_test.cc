@@ -35,6 +35,19 @@ TEST(DataDir, folder_that_is_not_there_is_made_with_its_parents) {
   EXPECT_TRUE(std::filesystem::is_directory(dir.path("a/b")));
 }
 
+TEST(DataDir, folder_that_is_made_is_closed_to_others_and_one_that_is_there_stays_as_it_is) {
+  const TempDir dir;
+  const auto mode_of = [&](const char* name) {
+    return std::filesystem::status(dir.path(name)).permissions() & std::filesystem::perms::all;
+  };
+  ASSERT_TRUE(make_data_dir(dir.path("made")).has_value());
+  EXPECT_EQ(mode_of("made"), std::filesystem::perms{0750});
+  std::filesystem::create_directory(dir.path("there"));
+  std::filesystem::permissions(dir.path("there"), std::filesystem::perms{0755});
+  ASSERT_TRUE(make_data_dir(dir.path("there")).has_value());
+  EXPECT_EQ(mode_of("there"), std::filesystem::perms{0755});
+}
+
 TEST(DataDir, folder_of_somebody_else_is_refused_and_named) {
   const TempDir dir;
   write_file(dir.path("thesis.tex"), "x");
