@@ -7,31 +7,31 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string_view>
+
+#include "store/guarded_file.h"
 
 namespace pawl {
 namespace {
 
 namespace po = boost::program_options;
 
+constexpr std::size_t secrets_bytes_max = 64 * 1024;
+
 Error wrong(const std::string& message) {
   return {ErrorCode::malformed, message};
 }
 
 Result<std::vector<std::string>> lines_of(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return Error{errno == ENOENT ? ErrorCode::missing : ErrorCode::io, path + ": " + std::strerror(errno)};
+  std::istringstream file(PAWL_TRY(read_guarded_file(path, Guard::unreadable, secrets_bytes_max)));
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     lines.push_back(std::move(line));
   }
-  if (file.bad()) return Error{ErrorCode::io, path + ": cannot be read"};
   return lines;
 }
 

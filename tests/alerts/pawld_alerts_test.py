@@ -64,6 +64,8 @@ class PawldAlerts(unittest.TestCase):
     def start(self):
         (self.folder / "url").write_text(f"http://127.0.0.1:{self.webhook.server_port}/botTOKEN/sendMessage\n")
         (self.folder / "headers").write_text("Authorization: Bearer SECRET\n")
+        for secret in "url", "headers":
+            (self.folder / secret).chmod(0o600)
         told = self.folder / "told"
         options = ["--alert-url-file", self.folder / "url", "--alert-header-file", self.folder / "headers",
                    "--alert-body", EXAMPLE]

@@ -4,6 +4,7 @@
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/variables_map.hpp>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -49,6 +50,7 @@ class AlertOptionsFile : public testing::Test {
   std::string file(const std::string& text) const {
     const std::filesystem::path path = folder_ / "secret";
     std::ofstream(path) << text;
+    std::filesystem::permissions(path, std::filesystem::perms{0600});
     return path.string();
   }
 
@@ -98,6 +100,16 @@ TEST(AlertOptions, a_header_has_a_name_and_a_value) {
   EXPECT_EQ(alert_headers({.headers = {"Title: pawl", "X-A:1"}}).value(), (Strings{"Title: pawl", "X-A:1"}));
   for (const char* wrong : {"Title", ": x", "Ti tle: x", "Title:", "Title:  ", "Title: a\r\nB: c", ""}) {
     EXPECT_EQ(error_of(alert_headers({.headers = {wrong}})), "--alert-header: must be 'NAME: VALUE'") << wrong;
+  }
+}
+
+TEST_F(AlertOptionsFile, that_others_may_read_is_refused_and_not_shown) {
+  const std::string path = file("https://example.org/s3cret");
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
+  for (const std::string& error :
+       {error_of(alert_url({.url_file = path})), error_of(alert_headers({.header_files = {path}}))}) {
+    EXPECT_NE(error.find(path + ": others may read"), std::string::npos) << error;
+    EXPECT_EQ(error.find("s3cret"), std::string::npos);
   }
 }
 

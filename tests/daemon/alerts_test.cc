@@ -94,6 +94,7 @@ class AlertsTest : public testing::Test {
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name)) << text;
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     return path(name);
   }
   std::string contents(const std::string& name) const {
