@@ -17,6 +17,8 @@ using boost::system::error_code;
 
 /// Bytes held that no request has claimed yet: beyond that the socket's own buffer holds the client back.
 constexpr std::size_t unparsed_bytes_max = 64 * 1024;
+/// What a connection keeps of a buffer that it has no use for at the moment.
+constexpr std::size_t kept_bytes_max = 16 * 1024;
 /// How much, and for how long, a refused client may go on sending before the connection is cut: closing on unread
 /// data resets it, and the client would lose the refusal.
 constexpr std::size_t drained_bytes_max = 4 * 1024 * 1024;
@@ -66,20 +68,20 @@ std::optional<std::string> foreign_page(const Fields& fields) {
 
 }  // namespace
 
-Connection::Connection(asio::io_context& io, Socket socket, Transport transport, ServerShared& shared)
-    : io_(io), socket_(std::move(socket)), transport_(transport), shared_(shared), timer_(io) {
-  shared_.connections.fetch_add(1);
-}
+Connection::Connection(asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop)
+    : io_(io), socket_(std::move(socket)), transport_(transport), shared_(shared), loop_(loop), timer_(io) {}
 
 Connection::~Connection() {
   gone_->store(true);
-  shared_.connections.fetch_sub(1);
+  loop_.held_bytes -= held_bytes_;
+  loop_.connections.fetch_sub(1);
 }
 
 void Connection::start() {
   error_code failure;
   socket_.non_blocking(true, failure);
   if (failure) return close();
+  since_ = asio::steady_timer::clock_type::now();
   enter(Phase::idle);
   on_readable();
 }
@@ -91,20 +93,49 @@ void Connection::wind_down() {
   if (stream_) close();
 }
 
+std::optional<Connection::Time> Connection::waiting_since() const {
+  switch (phase_) {
+    case Phase::handling:
+    case Phase::closed:
+      return std::nullopt;
+    case Phase::idle:
+    case Phase::reading:
+    case Phase::writing:
+    case Phase::draining:
+      return since_;
+  }
+  return std::nullopt;
+}
+
+void Connection::account() {
+  std::size_t held = in_.capacity() + out_.capacity();
+  if (parser_) held += parser_->get().body().capacity();
+  loop_.held_bytes = loop_.held_bytes - held_bytes_ + held;
+  const bool is_more = held > held_bytes_;
+  held_bytes_ = held;
+  if (is_more && loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads) loop_.relieve();
+}
+
 void Connection::close() {
   if (phase_ == Phase::closed) return;
   if (phase_ == Phase::handling || phase_ == Phase::writing) shared_.in_hand.fetch_sub(1);
   phase_ = Phase::closed;
   gone_->store(true);
   stream_.reset();
+  parser_.reset();
+  // What still waits for this connection's end must not keep its bytes until then.
+  std::string().swap(in_);
+  std::string().swap(out_);
+  account();
   error_code ignored;
   timer_.cancel();
   socket_.close(ignored);
 }
 
 void Connection::enter(Phase phase) {
-  phase_ = phase;
   const auto now = asio::steady_timer::clock_type::now();
+  if (phase != phase_) since_ = now;
+  phase_ = phase;
   switch (phase) {
     case Phase::idle:
       deadline_ = now + shared_.options.idle_timeout;
@@ -227,10 +258,13 @@ void Connection::consume() {
     in_begin_ = 0;
   }
   if (parser_->is_done()) return handle();
-  // The parser keeps what it could not use yet, the bytes of an unfinished header, with us: that too is bounded.
-  if (!parser_->is_header_done() && in_.size() - in_begin_ > limits::header_bytes_max) {
+  account();
+  // The parser keeps what it could not use yet with us, the bytes of an unfinished header or of a line between the
+  // chunks of a body: that too is bounded, or nothing more would be read and nothing ever parsed.
+  if (in_.size() - in_begin_ > limits::header_bytes_max) {
     return refuse(431, "headers_too_large",
-                  "the headers are longer than " + std::to_string(limits::header_bytes_max) + " bytes");
+                  "the headers, or a line between the chunks of the body, are longer than " +
+                      std::to_string(limits::header_bytes_max) + " bytes");
   }
   if (peer_closed_) return close();
   if (parser_->is_header_done() && !continue_sent_ && header(parser_->get(), "Expect") == "100-continue") {
@@ -326,6 +360,7 @@ void Connection::reply(HttpResponse response) {
   if (!is_head_) stream_ = std::move(response.stream);
   enter(Phase::writing);
   write_pending();
+  if (phase_ == Phase::writing) account();
 }
 
 void Connection::write_pending() {
@@ -351,6 +386,10 @@ void Connection::wait_writable() {
 void Connection::written() {
   out_.clear();
   out_begin_ = 0;
+  // A connection that once had a large answer must not keep the room for one while it is idle.
+  if (out_.capacity() > kept_bytes_max) std::string().swap(out_);
+  if (in_.empty() && in_.capacity() > kept_bytes_max) std::string().swap(in_);
+  if (held_bytes_ > 2 * kept_bytes_max) account();
   if (stream_) return next_of_stream();
   shared_.in_hand.fetch_sub(1);
   if (!keep_alive_ || peer_closed_) {
@@ -384,6 +423,7 @@ void Connection::next_of_stream() {
       if (!piece) self->stream_.reset();
       self->enter(Phase::writing);
       self->write_pending();
+      if (self->phase_ == Phase::writing) self->account();
     });
   });
 }

@@ -9,6 +9,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,15 @@ namespace pawl {
 struct ServerShared {
   Server::Options options;
   HttpHandle handle;
-  std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> in_hand{0};  // requests handed to the handle and not yet answered in full
   std::atomic<bool> stopping{false};
+};
+
+/// What the connections of one thread share.
+struct LoopShared {
+  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; read by the thread that accepts too
+  std::size_t held_bytes = 0;               // for their clients
+  std::function<void()> relieve;            // called when that came to be too much; does not close the caller at once
 };
 
 /// Threads: that of its io_context alone; the handle's replies are posted to it. Owns itself through what it waits for.
@@ -32,13 +39,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Socket = boost::asio::generic::stream_protocol::socket;
 
-  Connection(boost::asio::io_context& io, Socket socket, Transport transport, ServerShared& shared);
+  /// Requires: it is counted in loop.connections already.
+  Connection(boost::asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop);
   ~Connection();
 
   void start();
   /// Closes at once if no request is in hand, else after its answer.
   void wind_down();
   void close();
+
+  using Time = boost::asio::steady_timer::time_point;
+  bool is_closed() const { return phase_ == Phase::closed; }
+  /// Since when the client has been waited for: to say something, to go on, or to take its answer. None while it is the
+  /// client that waits.
+  std::optional<Time> waiting_since() const;
+  std::size_t held_bytes() const { return held_bytes_; }
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -53,6 +68,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   void enter(Phase phase);
+  /// Counts anew what is held for the client.
+  void account();
   void arm_timer();
   void on_timer();
   void wait_readable();
@@ -74,8 +91,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Socket socket_;
   const Transport transport_;
   ServerShared& shared_;
+  LoopShared& loop_;
   boost::asio::steady_timer timer_;
-  boost::asio::steady_timer::time_point deadline_;
+  Time deadline_;
+  Time since_;  // of the phase; of an answer's first byte, however it comes on
+  std::size_t held_bytes_ = 0;
   bool timer_armed_ = false;
   bool read_armed_ = false;
 

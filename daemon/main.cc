@@ -61,6 +61,14 @@ sigset_t block_signals(const Options& options) {
   return signals;
 }
 
+/// As many as half of the descriptors: the others are for the log and for processes.
+std::size_t connections_for(std::size_t descriptors) {
+  if (descriptors >= 2 * limits::connections_max) return limits::connections_max;
+  spdlog::warn("only {} descriptors may be open (ulimit -n), so {} connections are kept at most", descriptors,
+               descriptors / 2);
+  return descriptors / 2;
+}
+
 void read_tokens_anew(const std::string& path, Access& access) {
   auto tokens = read_tokens(path);
   if (!tokens) return spdlog::error("--tokens: {}; those that were read before still hold", tokens.error().message);
@@ -97,6 +105,7 @@ std::vector<Pipeline> pipelines_in_force(const State& state) {
 int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
           Access& access) {
   const sigset_t signals = block_signals(options);
+  const std::size_t connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
 
   auto log = RocksLog::open(options.data.string(), RocksLog::Mode::write);
   if (!log) return failed(log.error());
@@ -107,7 +116,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   // What cannot be listened on is known before the log is written to.
   std::unique_ptr<Api> api;
   auto server =
-      Server::open({.listen = options.listen, .socket = options.socket, .asks_for_tokens = options.tokens.has_value()},
+      Server::open({.listen = options.listen,
+                    .socket = options.socket,
+                    .asks_for_tokens = options.tokens.has_value(),
+                    .connections_max = connections_max},
                    [&api](const HttpRequest& request, HttpReply reply) { api->handle(request, std::move(reply)); });
   if (!server) return failed(server.error());
 

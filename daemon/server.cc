@@ -29,11 +29,39 @@ constexpr std::chrono::milliseconds accept_pause{100};
 
 /// A thread's own loop, and the connections that live on it.
 struct Loop {
+  LoopShared shared;  // outlives the connections that the context still has in hand
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::list<std::weak_ptr<Connection>> connections;  // the loop's thread alone
   std::thread thread;
 };
+
+/// Below that a connection costs little more than its descriptor, and is left alone when bytes run short.
+constexpr std::size_t few_bytes = 64 * 1024;
+
+/// Closes the connection whose client has been waited for the longest, of those that hold more than `bytes`. False:
+/// there is none.
+bool close_longest_waiting(Loop& loop, std::size_t bytes) {
+  std::shared_ptr<Connection> longest;
+  for (const auto& each : loop.connections) {
+    auto connection = each.lock();
+    if (!connection || connection->held_bytes() < bytes || !connection->waiting_since()) continue;
+    if (!longest || *connection->waiting_since() < *longest->waiting_since()) longest = std::move(connection);
+  }
+  if (longest) longest->close();
+  return longest != nullptr;
+}
+
+void write_full(Connection::Socket& socket) {
+  constexpr std::string_view full =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 91\r\n"
+      "Connection: close\r\nRetry-After: 1\r\n\r\n"
+      R"({"error":{"code":"too_many_connections","message":"no connection is free","current":null}})"
+      "\n";
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::buffer(full.data(), full.size()), ignored);
+}
 
 Error io_error(const std::string& what, const error_code& failure) {
   return {ErrorCode::io, what + ": " + failure.message()};
@@ -64,7 +92,6 @@ Result<tcp::endpoint> endpoint_of(asio::io_context& io, const TcpAddress& addres
 struct Server::Impl {
   ServerShared shared;
   std::vector<std::unique_ptr<Loop>> loops;
-  std::size_t next_loop = 0;
   std::optional<tcp::acceptor> tcp_acceptor;
   std::optional<stream_protocol::acceptor> unix_acceptor;
   std::optional<asio::steady_timer> pause;
@@ -75,6 +102,7 @@ struct Server::Impl {
   template <class Acceptor>
   void accept(Acceptor& acceptor, Transport transport);
   void adopt(Loop& loop, Connection::Socket socket, Transport transport);
+  void relieve(Loop& loop);
 };
 
 Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
@@ -124,7 +152,9 @@ Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
 
 template <class Acceptor>
 void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
-  Loop& loop = *loops[next_loop++ % loops.size()];
+  Loop& loop = **std::min_element(loops.begin(), loops.end(), [](const auto& a, const auto& b) {
+    return a->shared.connections.load() < b->shared.connections.load();
+  });
   using Socket = typename Acceptor::protocol_type::socket;
   const auto accepted = [this, &acceptor, &loop, transport](const error_code& failure, Socket socket) {
     if (shared.stopping.load() || failure == asio::error::operation_aborted) return;
@@ -140,20 +170,10 @@ void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
         error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
       }
-      if (shared.connections.load() < shared.options.connections_max) {
-        asio::post(loop.io, [this, &loop, transport, generic = Connection::Socket(std::move(socket))]() mutable {
-          adopt(loop, std::move(generic), transport);
-        });
-      } else {
-        constexpr std::string_view full =
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 91\r\n"
-            "Connection: close\r\nRetry-After: 1\r\n\r\n"
-            R"({"error":{"code":"too_many_connections","message":"no connection is free","current":null}})"
-            "\n";
-        error_code ignored;
-        socket.non_blocking(true, ignored);
-        socket.write_some(asio::buffer(full.data(), full.size()), ignored);
-      }
+      loop.shared.connections.fetch_add(1);
+      asio::post(loop.io, [this, &loop, transport, generic = Connection::Socket(std::move(socket))]() mutable {
+        adopt(loop, std::move(generic), transport);
+      });
     }
     accept(acceptor, transport);
   };
@@ -162,10 +182,28 @@ void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
 
 void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transport) {
   if (shared.stopping.load()) return;
-  const auto connection = std::make_shared<Connection>(loop.io, std::move(socket), transport, shared);
-  std::erase_if(loop.connections, [](const auto& each) { return each.expired(); });
+  std::erase_if(loop.connections, [](const auto& each) {
+    const auto connection = each.lock();
+    return !connection || connection->is_closed();
+  });
+  // Each thread has its share, so that none has to ask another's connections to go.
+  const std::size_t share = std::max<std::size_t>(1, shared.options.connections_max / loops.size());
+  if (loop.connections.size() >= share && !close_longest_waiting(loop, 0)) {
+    loop.shared.connections.fetch_sub(1);
+    return write_full(socket);
+  }
+  const auto connection = std::make_shared<Connection>(loop.io, std::move(socket), transport, shared, loop.shared);
   loop.connections.push_back(connection);
   connection->start();
+}
+
+void Server::Impl::relieve(Loop& loop) {
+  // Through the queue: the connection that brought it about is in the middle of something.
+  asio::post(loop.io, [this, &loop] {
+    const std::size_t share = shared.options.client_bytes_max / loops.size();
+    while (loop.shared.held_bytes > share && close_longest_waiting(loop, few_bytes)) {
+    }
+  });
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -174,8 +212,10 @@ Result<std::unique_ptr<Server>> Server::open(Options options, HttpHandle handle)
   auto impl = std::make_unique<Impl>();
   impl->shared.options = std::move(options);
   impl->shared.handle = std::move(handle);
-  for (unsigned i = 0; i < std::max(1u, impl->shared.options.threads); ++i) {
+  impl->shared.options.threads = std::max(1u, impl->shared.options.threads);
+  for (unsigned i = 0; i < impl->shared.options.threads; ++i) {
     impl->loops.push_back(std::make_unique<Loop>());
+    impl->loops.back()->shared.relieve = [impl = impl.get(), loop = impl->loops.back().get()] { impl->relieve(*loop); };
   }
   if (impl->shared.options.listen) PAWL_TRY(impl->listen_tcp(*impl->shared.options.listen));
   if (impl->shared.options.socket) PAWL_TRY(impl->listen_unix(*impl->shared.options.socket));

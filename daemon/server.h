@@ -32,7 +32,11 @@ class Server {
     /// and under any name.
     bool asks_for_tokens = false;
     unsigned threads = 2;
+    /// One more takes the place of the one whose client has been waited for the longest.
     std::size_t connections_max = limits::connections_max;
+    /// What has come of requests, and has not yet been read of answers, of all clients together. Beyond it those whose
+    /// clients have been waited for the longest go.
+    std::size_t client_bytes_max = limits::client_bytes_max;
     std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
     /// How long stop() waits for requests in hand.

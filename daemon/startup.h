@@ -43,4 +43,8 @@ class SpaceWatch {
   std::atomic<std::uint64_t> free_bytes_{0};
 };
 
+/// Raises this process's soft limit of open descriptors to `wanted`, as far as it may; the limit then. Commands inherit
+/// it.
+std::size_t raise_descriptor_limit(std::size_t wanted);
+
 }  // namespace pawl

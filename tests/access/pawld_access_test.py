@@ -371,11 +371,13 @@ class Strings(Pawld):
         self.ask("POST", "/v1/settings", {"queue.max_concurrency": 4, "queue.serial_per_repo": False,
                                           "job.max_attempts": 1})
         items = ["W\n'\"$(touch pwned)", "--help", "-rf /", "a\tb\r\nPAWL_TASK=99", "../../../etc"]
+        tasks = []
         for i, branch in enumerate(self.ODD):
             item = items[i] if i < len(items) else f"W-{i}"
             status, answer = self.create(work_item=item, branch=branch)
             self.assertEqual(status, 201, answer)
-            task = answer["task"]["id"]
+            tasks.append((answer["task"]["id"], item, branch))
+        for task, item, branch in tasks:
             self.wait_until(lambda task=task: self.ends(task))
             said = self.data / "logs" / f"job-{task}-1.log"
             if self.ask("GET", f"/v1/tasks/{task}")[1]["stage"] == "done":
