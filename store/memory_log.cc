@@ -1,6 +1,7 @@
 #include "store/memory_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/key_format.h"
 #include "store/tail.h"
@@ -86,9 +87,15 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
     }
     return Error{ErrorCode::io, "memory log: told to fail"};
   }
+  if (disk_->room && block.size() > *disk_->room) {
+    failed_ = true;
+    disk_->blocks.append(block, 0, std::exchange(*disk_->room, 0));
+    return Error{ErrorCode::io, "memory log: the disk is full"};
+  }
 
   block_at_.emplace(expected_next, std::pair(disk_->blocks.size(), block.size()));
   disk_->blocks.append(block);
+  if (disk_->room) *disk_->room -= block.size();
   disk_->synced_bytes = disk_->blocks.size();
   for (const ArchivedBytes& archived : batch.archived) disk_->archive[archived.task] = encode_archived(archived);
   last_ = static_cast<Seq>(raw(last_) + batch.records.size());

@@ -18,6 +18,7 @@ struct MemoryDisk {
   std::map<Seq, std::string> checkpoints;
   std::map<TaskId, std::string> archive;
   std::vector<TaskId> unsynced_archive;
+  std::optional<std::size_t> room;  // bytes until it is full; none: it never is
 
   /// What a power cut does: all that no sync made durable is gone.
   void lose_unsynced();

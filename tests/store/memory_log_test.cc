@@ -152,6 +152,29 @@ TEST(MemoryLog, failed_append_is_the_last_and_recovery_finds_what_was_durable) {
   }
 }
 
+TEST(MemoryLog, full_disk_fails_the_append_and_keeps_what_was_durable) {
+  MemoryLog log;
+  Writer writer(log);
+  writer.boot();
+  log.disk()->room = 1000;
+  writer.create_task("W-1");
+  EXPECT_LT(*log.disk()->room, 1000U);
+  log.disk()->room = 10;
+  const std::size_t bytes = log.disk()->blocks.size();
+  writer.decide(propose_group(writer.asker(), task_created("W-2")));
+  ASSERT_FALSE(writer.append().has_value());
+  EXPECT_EQ(log.disk()->blocks.size(), bytes + 10) << "what fitted was written";
+  log.disk()->room.reset();
+  writer.decide(propose_group(writer.asker(), task_created("W-3")));
+  EXPECT_FALSE(writer.append().has_value()) << "after a failure nothing may be appended";
+
+  const auto after = MemoryLog::open(log.disk());
+  ASSERT_TRUE(after.has_value());
+  EXPECT_EQ((*after)->torn_at(), Seq{4});
+  EXPECT_EQ((*after)->last_seq(), Seq{3});
+  EXPECT_TRUE(open_state(**after).has_value());
+}
+
 TEST(MemoryLog, archive_row_is_lost_with_the_record_that_archived_it) {
   MemoryLog log;
   Writer writer(log);
