@@ -11,8 +11,6 @@
 #include <thread>
 #include <utility>
 
-#include "daemon/folding.h"
-#include "store/chain.h"
 #include "store/checkpoint.h"
 #include "store/open.h"
 
@@ -25,48 +23,11 @@ using SteadyClock = std::chrono::steady_clock;
 /// How often folded refusals are looked after while there are any.
 constexpr milliseconds folding_interval{100};
 
-/// The decision, once that is known how it was found.
-struct Answer {
-  Decision decision;
-  std::function<void(std::optional<Decision>)> done;
-};
-
-/// What is decided and not yet durable. It holds the answers too: of its own groups, and of reads and replays that
-/// saw them.
-struct Pending {
-  std::vector<std::function<void()>> early_reads;  // saw nothing of this batch: due as soon as the one before is done
-  std::vector<Decided> groups;
-  std::vector<Answer> answers;
-  std::vector<std::function<void()>> others;  // reads, and writes that came to nothing
-  std::size_t records = 0;
-  std::size_t bytes = 0;
-
-  bool empty() const { return early_reads.empty() && groups.empty() && answers.empty() && others.empty(); }
-};
-
-struct Read {
-  std::function<void(const State&)> look;
-  std::function<void()> done;
-};
-
 /// A request as it waits: one of both.
 struct Item {
-  std::optional<Sequencer::Write> write;
-  std::optional<Read> read;
+  std::optional<WriteRequest> write;
+  std::optional<ReadRequest> read;
 };
-
-Decision decision_of(const Decided& decided) {
-  const fb::Record& deciding = decided.records[decided.deciding].record();
-  Decision decision{.outcome = decided.outcome,
-                    .seq = Seq{deciding.stamp()->seq()},
-                    .unchecked = deciding.stamp()->unchecked(),
-                    .effects = {},
-                    .detail = decided.applied[decided.deciding].detail};
-  for (const Applied& applied : decided.applied) {
-    decision.effects.insert(decision.effects.end(), applied.effects.begin(), applied.effects.end());
-  }
-  return decision;
-}
 
 [[noreturn]] void die_of(const Error& error) {
   std::fprintf(stderr, "pawld: the log cannot be written, ending at once: %s\n", error.message.c_str());
@@ -79,10 +40,10 @@ struct Sequencer::Impl {
   Impl(Log& log_, State state_, Chain chain_, Options options_)
       : log(log_),
         options(std::move(options_)),
-        state(std::move(state_)),
+        decided_until_us(state_.last_time.us),
+        decider(std::move(state_), [this] { return now(); }),
         chain(chain_),
-        durable(raw(state.last_seq)),
-        decided_until_us(state.last_time.us) {}
+        durable(raw(decider.state().last_seq)) {}
 
   // Any thread.
   void submit(Item item);
@@ -94,19 +55,16 @@ struct Sequencer::Impl {
   // The sequencer's thread.
   void run();
   void handle(Item item);
-  void handle(Write write);
-  void handle(Read read);
-  void decide_and_keep(Write write);
-  bool folded(const Decided& decided, Decision& decision);
-  void tell_folded(std::vector<Folding::Folded> folded);
   void idle();
   bool building_is_full() const {
+    const DecidedBatch& building = decider.batch();
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
   }
+  void note_decided();
   TimeUs now() const { return std::max(options.now(), TimeUs{decided_until_us.load()}); }
 
   // One thread at a time: the sequencer's, or the syncing one while `syncing`.
-  void make_durable(Pending pending);
+  void append(DecidedBatch batch);
   void publish(const std::vector<Decided>& groups);
 
   void run_syncing();
@@ -115,17 +73,16 @@ struct Sequencer::Impl {
   Log& log;
   const Options options;
 
+  std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
+
   // The sequencer's thread alone.
-  State state;
-  Folding folding;
+  Decider decider;
   std::deque<Item> taken;
-  Pending building;
   bool written_since_idle = false;
 
   // Whoever appends.
   Chain chain;
   std::atomic<std::uint64_t> durable;
-  std::atomic<std::int64_t> decided_until_us;  // state.last_time, for other threads
 
   std::mutex mutex;
   std::condition_variable wake_sequencer;
@@ -135,7 +92,7 @@ struct Sequencer::Impl {
   bool stopping = false;
   bool syncing = false;  // `to_sync` belongs to the syncing thread
   bool syncing_ends = false;
-  std::optional<Pending> to_sync;
+  std::optional<DecidedBatch> to_sync;
 
   std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe from within its call
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
@@ -208,12 +165,12 @@ void Sequencer::Impl::run() {
   while (true) {
     const auto has_work = [&] {
       if (!inbox.empty() && !building_is_full()) return true;
-      if (!building.empty() && !syncing) return true;
+      if (!decider.batch().empty() && !syncing) return true;
       return stopping && !syncing;
     };
     if (!taken.empty() && !building_is_full()) {
       // Decided below, without a wait.
-    } else if (folding.any_folded()) {
+    } else if (decider.any_folded()) {
       wake_sequencer.wait_for(lock, folding_interval, has_work);
     } else if (written_since_idle) {
       if (!wake_sequencer.wait_for(lock, milliseconds(options.idle_after_ms), has_work) && !syncing) {
@@ -234,16 +191,17 @@ void Sequencer::Impl::run() {
       taken.pop_front();
       handle(std::move(item));
     }
-    if (folding.any_folded()) tell_folded(folding.due(now()));
+    if (decider.any_folded()) decider.tell_folded();
+    note_decided();
     lock.lock();
 
     if (syncing) continue;  // The batch grows meanwhile.
-    if (!building.empty()) {
-      Pending batch = std::exchange(building, Pending{});
+    if (!decider.batch().empty()) {
+      DecidedBatch batch = decider.hand_over();
       if (taken.empty() && inbox.empty()) {
         // Nothing else to decide meanwhile: a hand-over would cost more than it hides.
         lock.unlock();
-        make_durable(std::move(batch));
+        append(std::move(batch));
         lock.lock();
       } else {
         to_sync = std::move(batch);
@@ -253,9 +211,10 @@ void Sequencer::Impl::run() {
       continue;
     }
     if (stopping && taken.empty() && inbox.empty()) {
-      if (!folding.any_folded()) break;
+      if (!decider.any_folded()) break;
       lock.unlock();
-      tell_folded(folding.all());
+      decider.tell_all_folded();
+      note_decided();
       lock.lock();
     }
   }
@@ -265,86 +224,16 @@ void Sequencer::Impl::run() {
 
 void Sequencer::Impl::handle(Item item) {
   if (item.write) {
-    handle(std::move(*item.write));
+    decider.take(std::move(*item.write));
   } else {
-    handle(std::move(*item.read));
+    decider.take(std::move(*item.read));
   }
 }
 
-void Sequencer::Impl::handle(Read read) {
-  read.look(state);
-  (building.groups.empty() ? building.early_reads : building.others).push_back(std::move(read.done));
-}
-
-void Sequencer::Impl::handle(Write write) {
-  // A known key before all else: not even what the request would resolve to is looked at again.
-  if (!write.group.empty() && write.group.front().record().key()) {
-    const fb::Record& record = write.group.front().record();
-    if (const KeyRow* first = state.keys.find(record.key()->str())) {
-      Decision decision{.outcome = first->outcome, .seq = first->seq, .effects = {}, .detail = {}};
-      const bool same = record.request().has_value() && *record.request() == first->request;
-      decision.way = same ? Decision::Way::replayed : Decision::Way::mismatched;
-      decision.first = *first;
-      if (write.look) write.look({.state = state, .decision = decision, .archived = {}});
-      building.answers.push_back({std::move(decision), std::move(write.done)});
-      return;
-    }
-  }
-  if (write.resolve && !write.resolve(state, write.group)) {
-    building.others.push_back([done = std::move(write.done)] { done(std::nullopt); });
-    return;
-  }
-  decide_and_keep(std::move(write));
-}
-
-void Sequencer::Impl::decide_and_keep(Write write) {
-  PAWL_ASSERT(!write.group.empty());
-  const Seq seq_before = state.last_seq;
-  const TimeUs time_before = state.last_time;
-  Decided decided = decide(state, std::move(write.group), now());
-  Decision decision = decision_of(decided);
-  if (folded(decided, decision)) {
-    // A refusal changed nothing but these two, so taking them back takes the record back.
-    state.last_seq = seq_before;
-    state.last_time = time_before;
-    if (write.look) write.look({.state = state, .decision = decision, .archived = {}});
-    building.answers.push_back({std::move(decision), std::move(write.done)});
-    return;
-  }
-  if (write.look) write.look({.state = state, .decision = decision, .archived = decided.archived});
-  decided_until_us.store(state.last_time.us);
-  written_since_idle = true;
-  building.records += decided.records.size();
-  for (const Proposal& record : decided.records) building.bytes += record.size();
-  building.groups.push_back(std::move(decided));
-  building.answers.push_back({std::move(decision), std::move(write.done)});
-}
-
-bool Sequencer::Impl::folded(const Decided& decided, Decision& decision) {
-  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state.boot_named(daemon_name))
-    return false;
-  const fb::Record& record = decided.records.front().record();
-  if (record.key()) return false;
-  const TimeUs time{record.stamp()->time_us()};
-  const RefusalKey key = refusal_key(record, decided.outcome);
-  if (const std::optional<Seq> first = folding.fold(key, time)) {
-    decision.way = Decision::Way::folded;
-    decision.seq = *first;
-    return true;
-  }
-  folding.recorded(key, decision.seq, time);
-  return false;
-}
-
-void Sequencer::Impl::tell_folded(std::vector<Folding::Folded> told) {
-  const Boot* boot = state.boot_named(daemon_name);
-  for (const Folding::Folded& each : told) {
-    fb::RefusalsFoldedT event;
-    event.seq = raw(each.seq);
-    event.count = each.count;
-    const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
-    decide_and_keep({.group = propose_group(asker, event), .done = [](std::optional<Decision>) {}});
-  }
+void Sequencer::Impl::note_decided() {
+  const TimeUs last = decider.state().last_time;
+  if (!decider.batch().groups.empty()) written_since_idle = true;
+  decided_until_us.store(last.us);
 }
 
 void Sequencer::Impl::idle() {
@@ -355,30 +244,16 @@ void Sequencer::Impl::idle() {
 
 // --- Whoever appends ---
 
-void Sequencer::Impl::make_durable(Pending pending) {
-  for (const auto& done : pending.early_reads) done();
-  if (!pending.groups.empty()) {
-    Batch batch;
-    batch.records.reserve(pending.records);
-    for (Decided& group : pending.groups) {
-      for (Proposal& record : group.records) {
-        chain = stamp_chain(chain, record);
-        batch.records.emplace_back(record.data(), record.size());
-      }
-      const Seq last{group.records.back().record().stamp()->seq()};
-      for (const ArchivedTask& archived : group.archived) batch.archived.push_back(pack_archived(archived, last));
-    }
-    const Seq first{pending.groups.front().records.front().record().stamp()->seq()};
-    if (const Result<void> appended = log.append(batch, first); !appended) {
-      if (options.failed) options.failed(appended.error());
-      die_of(appended.error());
-    }
-    durable.store(raw(first) + pending.records - 1, std::memory_order_release);
-    publish(pending.groups);
+void Sequencer::Impl::append(DecidedBatch batch) {
+  const auto is_durable = [this](const std::vector<Decided>& groups) {
+    durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
+    publish(groups);
     if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
+  };
+  if (const Result<void> appended = make_durable(std::move(batch), log, chain, is_durable); !appended) {
+    if (options.failed) options.failed(appended.error());
+    die_of(appended.error());
   }
-  for (Answer& answer : pending.answers) answer.done(std::move(answer.decision));
-  for (const auto& done : pending.others) done();
 }
 
 void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
@@ -404,10 +279,10 @@ void Sequencer::Impl::run_syncing() {
   while (true) {
     wake_syncing.wait(lock, [this] { return to_sync || syncing_ends; });
     if (!to_sync) return;
-    Pending batch = std::move(*to_sync);
+    DecidedBatch batch = std::move(*to_sync);
     to_sync.reset();
     lock.unlock();
-    make_durable(std::move(batch));
+    append(std::move(batch));
     lock.lock();
     syncing = false;
     wake_sequencer.notify_one();
@@ -448,7 +323,7 @@ void Sequencer::submit(Write write) {
 }
 
 void Sequencer::read(std::function<void(const State&)> look, std::function<void()> done) {
-  impl_->submit({.write = std::nullopt, .read = Read{.look = std::move(look), .done = std::move(done)}});
+  impl_->submit({.write = std::nullopt, .read = ReadRequest{.look = std::move(look), .done = std::move(done)}});
 }
 
 Decision Sequencer::propose(Group group) {

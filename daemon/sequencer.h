@@ -15,17 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/group.h"
-#include "engine/machine.h"
-#include "store/log.h"
+#include "daemon/batch.h"
 
 namespace pawl {
-
-/// A durable record, with what apply made of it. Valid for the call.
-struct Published {
-  const fb::Record& record;
-  const Applied& applied;
-};
 
 class Sequencer final : public Machine {
  public:
@@ -47,26 +39,8 @@ class Sequencer final : public Machine {
     std::function<void(const Error&)> checkpoint_failed = {};
   };
 
-  /// What a look sees: the state right after the decision, and the tasks that the decision took out of it.
-  struct Seen {
-    const State& state;
-    const Decision& decision;
-    std::span<const ArchivedTask> archived;
-  };
-
-  /// One request to write. If its first record bears an idempotency key that is known, nothing is decided and the
-  /// first answer stands.
-  struct Write {
-    Group group;
-    /// Called before the decision, to fill in what depends on the state (which job a claim gets). False: there is
-    /// nothing to propose; `done` is then called with no decision. May be empty.
-    std::function<bool(const State&, Group&)> resolve = {};
-    /// Called right after the decision, whatever way it was found: copies the rows that the answer shows. May be
-    /// empty.
-    std::function<void(const Seen&)> look = {};
-    /// Called once that is durable, from the thread that made it so: it must not block.
-    std::function<void(std::optional<Decision>)> done;
-  };
+  using Seen = SeenDecision;
+  using Write = WriteRequest;
 
   /// Owns neither: `log` outlives it, `state` moves in. Chain: that of the last record.
   Sequencer(Log& log, State state, Chain chain, Options options);
