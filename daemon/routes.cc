@@ -229,8 +229,6 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   Result<Asker> asker = asker_of(request, impl_->shop.services.boot_id);
   if (!asker) return reply(http_error(400, "malformed", asker.error().message));
-  // Who does not say who asks is who the token was given to.
-  if (request.actor.empty() && !permit.holder.empty()) asker->actor = permit.holder;
   Call call{.shop = impl_->shop, .request = request, .reply = std::move(reply), .asker = std::move(*asker)};
   for (const std::string_view param : raw_params) {
     const auto decoded = percent_decoded(param);

@@ -175,14 +175,14 @@ TEST_F(AccessToRoutes, over_the_socket_nobody_is_asked_but_a_token_that_is_sent_
   EXPECT_EQ(over_socket("Bearer wrong"), "unauthorized");
 }
 
-TEST_F(AccessToRoutes, who_does_not_say_who_asks_is_the_tokens_name) {
+TEST_F(AccessToRoutes, who_asks_is_what_the_request_says_and_not_the_token) {
   const auto actor_of_last = [&] {
     const std::string lines = ask("GET", "/v1/events?after=" + std::to_string(last_seq() - 1), "", bearer("r")).body;
     const std::size_t at = lines.find(R"("actor":")") + 9;
     return lines.substr(at, lines.find('"', at) - at);
   };
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"W","repo":"r"})", bearer("o")).status, 201);
-  EXPECT_EQ(actor_of_last(), "boss");
+  EXPECT_EQ(actor_of_last(), "operator");
   Headers said = bearer("o");
   said.actor = "reconciler";
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"X","repo":"r"})", said).status, 201);
