@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "schema/json_text.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -72,10 +73,17 @@ const YAML::Node* field(const Fields& fields, std::string_view name) {
   return found == fields.end() ? nullptr : &found->second;
 }
 
+/// A definition goes to the log, and from there into JSON: what is no UTF-8 would come back as something else.
+Result<void> check_bytes(const Source& source, const YAML::Node& scalar, const std::string& what) {
+  if (scalar.Scalar().find('\0') != std::string::npos) return at(source, scalar, what + " has a NUL byte in it");
+  if (!is_json_text(scalar.Scalar())) return at(source, scalar, what + " is not UTF-8");
+  return {};
+}
+
 Result<std::string> text_of(const Source& source, const YAML::Node& node, const std::string& what) {
   if (!node.IsScalar()) return at(source, node, what + " is not text");
   if (node.Scalar().empty()) return at(source, node, what + " is empty");
-  if (node.Scalar().find('\0') != std::string::npos) return at(source, node, what + " has a NUL byte in it");
+  PAWL_TRY(check_bytes(source, node, what));
   return node.Scalar();
 }
 
@@ -139,7 +147,7 @@ Result<CommandLine> optional_command(const Source& source, const Fields& fields,
   CommandLine command;
   for (const YAML::Node& word : *node) {
     if (!word.IsScalar()) return at(source, word, what + " has a word that is not text");
-    if (word.Scalar().find('\0') != std::string::npos) return at(source, word, what + " has a NUL byte in it");
+    PAWL_TRY(check_bytes(source, word, what));
     command.push_back(word.Scalar());
   }
   if (command.empty()) return at(source, *node, what + " is an empty list: leave it out if there is no command");

@@ -115,6 +115,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"run_has_empty_program", "name: x\nagents:\n  a: {run: ['']}\n", "begins with an empty word"},
         Bad{"run_with_a_list_in_it", "name: x\nagents:\n  a: {run: [b, [c]]}\n", "has a word that is not text"},
         Bad{"run_with_nul", "name: x\nagents:\n  a: {run: [\"b\\0c\"]}\n", "p.yaml:3: 'run' of agent 'a' has a NUL"},
+        Bad{"run_in_latin_1",
+            "name: x\nagents:\n  a: {run: [pr\xFC"
+            "fe]}\n",
+            "p.yaml:3: 'run' of agent 'a' is not UTF-8"},
+        Bad{"agent_in_latin_1",
+            "name: x\nagents:\n  pr\xFC"
+            "fer:\n",
+            "p.yaml:3: the name of an agent is not UTF-8"},
         Bad{"timeout_is_text", "name: x\nagents:\n  a:\n    timeout_s: soon\n",
             "p.yaml:4: 'timeout_s' of agent 'a' is not a whole number"},
         Bad{"timeout_is_quoted", "name: x\nagents:\n  a: {timeout_s: '10'}\n", "is not a whole number"},
