@@ -1,0 +1,53 @@
+// Lines that `pawl export` is said to have written. Whoever replays them compares everything, so hardly any get far;
+// their records are also applied as if they were right.
+#include "schema/record_json.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/reapplied.h"
+#include "tools/log_source.h"
+#include "tools/replayer.h"
+
+namespace pawl::fuzz {
+namespace {
+
+void replay_lines(const std::string& path) {
+  std::optional<Replayer> replayer;
+  LineReader reader;
+  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
+    PAWL_ASSERT(checkpoint_line(checkpoint.restored.state, checkpoint.restored.chain).size() > 2);
+    replayer.emplace(std::move(checkpoint.restored.state), checkpoint.restored.chain, nullptr);
+    return {};
+  };
+  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) -> Result<bool> {
+    if (!replayer) replayer.emplace(State(), Chain{}, nullptr);
+    if (replayer->difference()) return false;
+    PAWL_TRY(replayer->add(std::move(bytes), std::move(line)));
+    return true;
+  };
+  const Result<void> read = read_lines(path, reader);
+  PAWL_ASSERT(read || read.error().message.starts_with(path + ", line "));
+  if (replayer && !replayer->difference()) PAWL_ASSERT(replayer->finish());
+}
+
+void apply_lines(const std::string& path) {
+  ReappliedLog log;
+  LineReader reader;
+  reader.checkpoint = [](ExportedCheckpoint) -> Result<void> { return {}; };
+  reader.record = [&](std::vector<std::uint8_t> bytes, std::string) -> Result<bool> {
+    log.take(std::move(bytes));
+    return true;
+  };
+  // An error only ends it: what stood before it is applied.
+  const Result<void> read = read_lines(path, reader);
+  PAWL_ASSERT(read || !read.error().message.empty());
+  log.finish();
+}
+
+}  // namespace
+
+void exported(Bytes input) {
+  const InputFile file(input);
+  replay_lines(file.path());
+  apply_lines(file.path());
+}
+
+}  // namespace pawl::fuzz

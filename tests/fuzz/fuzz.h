@@ -1,0 +1,49 @@
+// Fuzzing: bytes that nobody sane would send, to whatever reads bytes of others. libFuzzer finds them; a target says
+// what has to hold for each.
+//
+// All targets are one program, pawl_fuzz, because what costs is to compile pawl's own code under sanitizers once more:
+// `pawl_fuzz --target=NAME [libFuzzer's options] FOLDER…`. A target is one function in a file of its own. It needs no
+// state from the input before it, so that each input shows by itself what it shows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "schema/result.h"
+
+namespace pawl::fuzz {
+
+using Bytes = std::span<const std::uint8_t>;
+
+void block(Bytes input);        // a block as it stands on disk, and its records
+void checkpoint(Bytes input);   // a checkpoint, and an archived task
+void write_ahead(Bytes input);  // a write-ahead file, and the end of a log
+void exported(Bytes input);     // exported lines
+void script(Bytes input);       // `pawl simulate`
+void pipeline(Bytes input);     // YAML
+void http(Bytes input);         // a connection
+void webhook(Bytes input);      // the body of a delivery, signed
+void options(Bytes input);      // a configuration file
+
+inline std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The input as a file, for readers that want a path. Gone when this is.
+class InputFile {
+ public:
+  explicit InputFile(Bytes content);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  int fd_;
+  std::string path_;
+};
+
+}  // namespace pawl::fuzz

@@ -1,0 +1,143 @@
+// A connection, byte for byte: Beast's parser, the bounds, the routes, and the bodies behind them. The first byte says
+// how the connection was made and in what pieces the rest comes.
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <vector>
+
+#include "daemon/connection.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
+
+namespace pawl::fuzz {
+namespace {
+
+namespace asio = boost::asio;
+
+/// Nobody takes so long to answer but who waits: for a job, or for a record.
+constexpr std::chrono::milliseconds patience{20};
+/// Nobody takes so long to end.
+constexpr std::chrono::seconds patience_at_the_end{20};
+
+/// What all connections have in common. It outlives them, as the daemon's does: a thread of the routes may hold on to a
+/// connection for a moment after it was answered.
+struct Common {
+  ServerShared shared;
+  asio::io_context io;
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+};
+
+Common& common() {
+  static Common once;
+  return once;
+}
+
+/// A client at one end of a pair of sockets, and pawld's connection at the other.
+class Client {
+ public:
+  Client(Transport transport, HttpHandle handle) {
+    shared_.handle = std::move(handle);
+    std::array<int, 2> ends{};
+    PAWL_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    client_ = ends[0];
+    Connection::Socket socket(io_, asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
+    connection_ = std::make_shared<Connection>(io_, std::move(socket), transport, shared_);
+    connection_->start();
+  }
+  ~Client() {
+    connection_->close();
+    go_on();
+    ::close(client_);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void send(std::string_view bytes) {
+    // What no longer fits, or comes after pawld hung up, is lost: a client has to live with that.
+    (void)::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    go_on();
+  }
+  /// Waits for what others have in hand. False: nothing came for so long.
+  bool settle(std::chrono::milliseconds longest) {
+    go_on();
+    while (shared_.in_hand.load() > 0) {
+      if (io_.run_one_for(longest) == 0) return false;
+      go_on();
+    }
+    return true;
+  }
+  const std::string& answers() const { return answers_; }
+
+ private:
+  /// All that can be done without waiting.
+  void go_on() {
+    while (io_.poll() > 0) receive();
+    receive();
+  }
+  void receive() {
+    std::array<char, 16 * 1024> piece{};
+    for (ssize_t bytes = 0; (bytes = ::recv(client_, piece.data(), piece.size(), 0)) > 0;) {
+      answers_.append(piece.data(), static_cast<std::size_t>(bytes));
+    }
+  }
+
+  ServerShared& shared_ = common().shared;
+  asio::io_context& io_ = common().io;
+  int client_ = -1;
+  std::shared_ptr<Connection> connection_;
+  std::string answers_;
+};
+
+void send_in_pieces(Client& client, std::string_view bytes, std::size_t piece_bytes) {
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), piece_bytes))) {
+    client.send(bytes.substr(0, piece_bytes));
+  }
+}
+
+/// The requests that a connection makes of these bytes, each as one text.
+std::vector<std::string> requests_in(Transport transport, std::string_view bytes, std::size_t piece_bytes) {
+  std::vector<std::string> requests;
+  Client client(transport, [&](const HttpRequest& request, const HttpReply& reply) {
+    PAWL_ASSERT(request.path.starts_with('/') && request.path.find('?') == std::string_view::npos);
+    PAWL_ASSERT(request.body.size() <= limits::body_bytes_max);
+    std::string text;
+    for (const std::string_view part :
+         {request.method, request.path, request.query, request.actor, request.boot, request.idempotency_key,
+          request.accept, request.last_event_id, request.body, request.header("X-Gitea-Event")}) {
+      text.append(part).push_back('\n');
+    }
+    requests.push_back(std::move(text));
+    reply({.status = 204, .body = {}});
+  });
+  send_in_pieces(client, bytes, piece_bytes);
+  PAWL_ASSERT(client.settle(patience_at_the_end));
+  PAWL_ASSERT(client.answers().empty() || client.answers().starts_with("HTTP/1.1 "));
+  return requests;
+}
+
+}  // namespace
+
+void http(Bytes input) {
+  if (input.empty()) return;
+  const Transport transport = input.front() % 2 == 0 ? Transport::unix_socket : Transport::tcp;
+  const std::size_t piece_bytes = 1 + input.front() / 2;
+  const std::string_view bytes = text_of(input.subspan(1));
+
+  // A network cuts where it likes: that changes nothing in what is asked.
+  PAWL_ASSERT(requests_in(transport, bytes, bytes.size()) == requests_in(transport, bytes, piece_bytes));
+
+  Served& served = fresh_served();
+  Client client(transport,
+                [&](const HttpRequest& request, HttpReply reply) { served.handle(request, std::move(reply)); });
+  send_in_pieces(client, bytes, bytes.size());
+  if (client.settle(patience)) return;
+  // A long poll, or a stream of records: let it end as it does when the daemon stops. What came meanwhile is answered.
+  served.stop();
+  PAWL_ASSERT(client.settle(patience_at_the_end));
+}
+
+}  // namespace pawl::fuzz

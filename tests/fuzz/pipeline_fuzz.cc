@@ -1,0 +1,35 @@
+// Pipelines as people write them: what is read is what the machine takes, and what it then has.
+#include "daemon/pipeline_yaml.h"
+#include "engine/settings.h"
+#include "schema/record_json.h"
+#include "tests/fuzz/fuzz.h"
+#include "tools/direct_machine.h"
+
+namespace pawl::fuzz {
+
+void pipeline(Bytes input) {
+  const auto pipeline = parse_pipeline(std::string(text_of(input)), "FILE", "/folder");
+  if (!pipeline) {
+    PAWL_ASSERT(pipeline.error().message.starts_with("FILE:"));
+    return;
+  }
+  fb::BootStartedT boot;
+  boot.name = daemon_name;
+  boot.boot_id = "boot";
+  boot.host = "host";
+  boot.version = "test";
+  const Asker asker{.boot = "boot", .actor = "pawld", .key = {}, .request = {}};
+  DirectMachine machine;
+  machine.propose(propose_group(asker, boot));
+  PAWL_ASSERT(machine.propose(propose_group(asker, pipeline_event(*pipeline))).outcome == Outcome::accepted);
+  const PipelineRow* in_force = machine.state().pipeline_in_force(pipeline->name);
+  PAWL_ASSERT(in_force && *in_force->definition == *pipeline);
+
+  std::string line;
+  append_record_json(line, machine.lines().back().record.record(), "[]");
+  const auto again = read_record_line(line);
+  if (!again) assertion_failed(again.error().message.c_str(), __FILE__, __LINE__);
+  PAWL_ASSERT(pipeline_from(*again->record().event_as_PipelineDefined()) == *pipeline);
+}
+
+}  // namespace pawl::fuzz

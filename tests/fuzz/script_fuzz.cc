@@ -1,0 +1,67 @@
+// Scripts of `pawl simulate`: whatever one says, the log that it makes is a good one.
+#include <vector>
+
+#include "engine/invariants.h"
+#include "schema/record_json.h"
+#include "tests/fuzz/fuzz.h"
+#include "tools/replayer.h"
+#include "tools/simulation.h"
+
+namespace pawl::fuzz {
+namespace {
+
+/// A made log replays without a difference, down to the form of its lines.
+void check_replay(const std::vector<std::string>& lines) {
+  Replayer replayer(State(), Chain{}, nullptr);
+  for (const std::string& line : lines) {
+    const auto record = read_record_line(line);
+    if (!record) assertion_failed(record.error().message.c_str(), __FILE__, __LINE__);
+    PAWL_ASSERT(replayer.add({record->data(), record->data() + record->size()}, line));
+    PAWL_ASSERT(!replayer.difference());
+  }
+  PAWL_ASSERT(replayer.finish() && !replayer.difference());
+}
+
+/// No record of it breaks an invariant, unless the script had that switched off which keeps it.
+void check_invariants(const std::vector<std::string>& lines) {
+  State state;
+  std::vector<Proposal> group;
+  const auto check = [&] {
+    std::vector<const fb::Record*> records;
+    for (const Proposal& proposal : group) records.push_back(&proposal.record());
+    if (records.empty()) return;
+    for (const Finding& finding : check_group(state, records).findings) {
+      const bool is_wrong = finding.kind == Finding::Kind::violation || finding.kind == Finding::Kind::divergence;
+      if (is_wrong) assertion_failed(finding.what.c_str(), __FILE__, __LINE__);
+    }
+    group.clear();
+  };
+  for (const std::string& line : lines) {
+    Proposal record = std::move(read_record_line(line)).value();
+    if (record.stamp().group() == record.stamp().seq()) check();
+    group.push_back(std::move(record));
+  }
+  check();
+}
+
+}  // namespace
+
+void script(Bytes input) {
+  const InputFile file(input);
+  const auto script = read_script(file.path());
+  if (!script) return PAWL_ASSERT(script.error().message.starts_with(file.path() + ", line "));
+  std::vector<std::string> made;
+  Simulation simulation(
+      [&](std::string_view line) {
+        if (!line.starts_with("{\"show\"")) made.emplace_back(line);
+      },
+      nullptr);
+  for (const ScriptLine& line : *script) {
+    const auto missed = simulation.play(line);
+    if (!missed) break;
+  }
+  check_replay(made);
+  check_invariants(made);
+}
+
+}  // namespace pawl::fuzz

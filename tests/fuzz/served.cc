@@ -1,0 +1,97 @@
+#include "tests/fuzz/served.h"
+
+#include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <optional>
+
+#include "schema/json_text.h"
+#include "schema/read_json.h"
+#include "store/open.h"
+#include "tests/fuzz/story.h"
+
+namespace pawl::fuzz {
+namespace {
+
+/// No byte of a header's value ends the header.
+bool is_one_line(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 || c == '\t'; });
+}
+
+void check(const HttpResponse& response) {
+  PAWL_ASSERT(response.status >= 200 && response.status < 600 && http_reason(response.status) != "Status");
+  PAWL_ASSERT(response.status != 500);
+  PAWL_ASSERT(is_one_line(response.content_type));
+  for (const auto& [name, value] : response.headers) PAWL_ASSERT(is_one_line(name) && is_one_line(value));
+  PAWL_ASSERT(is_json_text(response.body));
+  if (response.content_type == "application/json" && response.status != 204 && !response.stream) {
+    const auto body = parse_json(response.body);
+    if (!body) assertion_failed((body.error().message + ": " + response.body).c_str(), __FILE__, __LINE__);
+    if (response.status >= 400) PAWL_ASSERT(body->is_object() && body->get_object().contains("error"));
+  }
+}
+
+}  // namespace
+
+WebhookConfig webhook_config() {
+  return {.gitea_secret = std::string(gitea_secret),
+          .plane_secret = std::string(plane_secret),
+          .gitea_repos = {{"acme/shop", "shop"}},
+          .plane_projects = {{"P", {.repo = "shop", .prefix = "W"}}}};
+}
+
+Served::Served() : webhooks_(webhook_config()) {
+  log_ = std::move(MemoryLog::open(story_disk())).value();
+  Opened opened = std::move(open_state(*log_)).value();
+  sequencer_ = std::make_unique<Sequencer>(
+      *log_, std::move(opened.state), opened.chain,
+      Sequencer::Options{
+          .batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = [] { return plus_s(story_end, 1); }});
+  sequencer_->start();
+  api_ = std::make_unique<Api>(Services{
+      .sequencer = *sequencer_,
+      .log = *log_,
+      .boot_id = "daemon",
+      .version = "test",
+      .logs_folder = "/nowhere",
+      .advance = [](const AdvanceOrder&, const auto& done) { done({.result = AdvanceResult::waiting}); },
+      .lock_step = [](const StepPlace&, const std::string&, const auto& done) { done(nullptr); },
+      .is_alive = [](const Owner&, const Boot&) { return true; },
+      .readiness = [] { return Readiness{}; },
+      .reconciler_totals = [] { return ReconcilerTotals{}; },
+      .reaper_totals = [] { return ReaperTotals{}; },
+      .run_reaper = [](const auto& done) { done(ReaperPass{}); },
+      .webhooks = &webhooks_,
+  });
+}
+
+Served::~Served() {
+  stop();
+  api_.reset();
+  sequencer_->stop();
+}
+
+void Served::handle(const HttpRequest& request, HttpReply reply) {
+  api_->handle(request, [reply = std::move(reply)](HttpResponse response) {
+    // Rows become text once, here: on the connection's thread it would be the same text.
+    if (const auto format = std::exchange(response.format, nullptr)) format(response);
+    check(response);
+    reply(std::move(response));
+  });
+}
+
+void Served::stop() {
+  if (!std::exchange(stopped_, true)) api_->stop();
+}
+
+bool Served::is_used() const {
+  return stopped_ || sequencer_->durable_seq() != story_seq();
+}
+
+Served& fresh_served() {
+  static std::optional<Served> served;
+  if (!served || served->is_used()) served.emplace();
+  return *served;
+}
+
+}  // namespace pawl::fuzz
