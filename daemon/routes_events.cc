@@ -9,6 +9,8 @@
 namespace pawl {
 namespace {
 
+/// What can be asked after: the seq behind it is still a number.
+constexpr std::uint64_t seq_max = INT64_MAX - 1;
 constexpr std::int64_t records_per_answer_default = 1000;
 constexpr std::int64_t records_per_answer_max = 10'000;
 constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
@@ -111,7 +113,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 void events_get(Call call) {
   const auto query = Query::read(call.request.query, {"after", "wait_s", "limit"});
   if (!query) return call.refuse(query.error());
-  const auto after = query->integer("after", 0, INT64_MAX - 1);
+  const auto after = query->integer("after", 0, std::int64_t{seq_max});
   if (!after) return call.refuse(after.error());
   const auto wait_s = query->integer("wait_s", 0, limits::wait_s_max);
   if (!wait_s) return call.refuse(wait_s.error());
@@ -122,7 +124,7 @@ void events_get(Call call) {
     std::uint64_t from = static_cast<std::uint64_t>(after->value_or(0));
     if (!call.request.last_event_id.empty()) {
       const auto seen = id_of(call.request.last_event_id);
-      if (!seen) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
+      if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
       from = *seen;
     }
     HttpResponse response{.content_type = "text/event-stream", .body = {}};

@@ -191,6 +191,16 @@ TEST_F(Routes, what_an_agent_put_in_the_place_of_its_log_is_not_shown) {
   EXPECT_EQ(get("/v1/jobs/1/log").code(), "no_log");
 }
 
+TEST_F(Routes, stream_of_events_goes_on_only_after_a_seq) {
+  const auto asked = [&](const std::string& id) {
+    return ask("GET", "/v1/events", {}, {.accept = "text/event-stream", .last_event_id = id}).status;
+  };
+  EXPECT_EQ(asked("2"), 200);
+  EXPECT_EQ(asked("9223372036854775806"), 200);
+  for (const char* id : {"0", "-1", "x", "9223372036854775807", "18446744073709551615"})
+    EXPECT_EQ(asked(id), 400) << id;
+}
+
 TEST_F(Routes, events_are_json_lines_and_can_be_waited_for) {
   const Answer all = get("/v1/events");
   EXPECT_EQ(all.header("Pawl-Next"), "2");

@@ -52,6 +52,7 @@ struct Headers {
   std::string accept = {};
   std::string authorization = {};
   Transport transport = Transport::unix_socket;
+  std::string last_event_id = {};
 };
 
 class Served : public testing::Test {
@@ -122,7 +123,7 @@ class Served : public testing::Test {
                  .boot = headers.boot,
                  .idempotency_key = headers.key,
                  .accept = headers.accept,
-                 .last_event_id = {},
+                 .last_event_id = headers.last_event_id,
                  .body = body,
                  .authorization = headers.authorization,
                  .transport = headers.transport},
