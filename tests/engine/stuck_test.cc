@@ -110,6 +110,29 @@ TEST_F(StuckTest, critical_window_waits_for_whoever_crosses) {
   EXPECT_EQ(reason(), "critical_window");
 }
 
+TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
+  const Decision lease = acquire(task_key(task), "worker");
+  const Decision repo = acquire(repo_key("shop"), "worker");
+  fb::StepStartedT start;
+  start.task = raw(task);
+  start.version = raw(version());
+  start.to = "deploy";
+  start.step = "merge";
+  start.token = raw(*lease.granted(task_key(task)));
+  start.repo_token = raw(*repo.granted(repo_key("shop")));
+  ASSERT_EQ(machine.propose(propose_group(asker("worker"), start)).outcome, Outcome::accepted);
+  finish(fb::JobResult::done);
+  EXPECT_EQ(reason(), "lease") << "he is about to end it";
+  fb::LeaseReleasedT release;
+  release.key = task_key(task);
+  release.token = start.token;
+  machine.propose(propose_group(asker("worker"), release));
+  EXPECT_EQ(reason(), "outcome_unknown") << "without a command the reconciler cannot go on from there";
+  EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
+  request_cancel();
+  EXPECT_EQ(reason(), "outcome_unknown") << "a committed crossing is finished first";
+}
+
 TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   go();
   ASSERT_EQ(stage(), "deploy");
