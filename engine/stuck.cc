@@ -31,7 +31,7 @@ class Look {
     if (!task_.blocked.empty()) return blocked();
     if (const Job* running = state_.running_job(task_.id)) return running_job(*running);
     const Lease* lease = state_.lease(task_key(task_.id));
-    if (const StepRow* step = open_step(task_); step && !lease && !has_command(*step)) return left_open(*step);
+    if (const StepRow* step = open_step(task_); step && !lease && !is_settled_here(*step)) return left_open(*step);
     if (!task_.cancel_requested.empty()) return critical_window(lease);
     if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, is_passed_over);
     if (lease) return leased(*lease);
@@ -62,13 +62,13 @@ class Look {
   std::string resolve(const StepRow& step) const {
     return "pawl resolve " + id_text(task_.id) + " " + step.step + " --happened (or --did-not)";
   }
-  bool has_command(const StepRow& step) const {
+  /// Whether the reconciler finds out what became of it: it drives the task over its forward edge, by commands.
+  bool is_settled_here(const StepRow& step) const {
     const PipelineStep* known = state_.pipeline_of(task_).step(step.to, step.step);
-    return known && !known->run.empty();
+    return known && !known->run.empty() && state_.stage_of(task_)->to == step.to;
   }
 
-  /// Somebody outside began it and is gone. Without a command the reconciler cannot go on from there, so nothing would
-  /// ever block the task.
+  /// Somebody outside began it and is gone, so nothing would ever block the task.
   Stuck left_open(const StepRow& step) {
     return because(stuck_reason::outcome_unknown,
                    "nobody knows whether '" + step.step + "' happened: who began it holds no lease any more",

@@ -133,6 +133,25 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
   EXPECT_EQ(reason(), "outcome_unknown") << "a committed crossing is finished first";
 }
 
+TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_not_stand) {
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) {
+    for (PipelineStep& step : each.steps) step.run = {"step"};
+  }
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  finish(fb::JobResult::done);
+  stand_on("analysis");
+  fb::StepStartedT start;
+  start.task = raw(task);
+  start.version = raw(version());
+  start.to = "deploy";
+  start.step = "merge";
+  set("ownership.enabled", false);
+  ASSERT_EQ(machine.propose(propose_group(asker("worker"), start)).outcome, Outcome::accepted);
+  finish(fb::JobResult::done);
+  EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler drives it over another edge";
+}
+
 TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   go();
   ASSERT_EQ(stage(), "deploy");
