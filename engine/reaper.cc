@@ -70,6 +70,13 @@ class JobPass {
       reap(fb::JobResult::done);
       return;
     }
+    // Nothing new begins for such a task, so a claim of it would be refused on every pass, and the job would keep its
+    // slot for ever.
+    const bool is_cancelled = !view_.task.cancel_requested.empty() && !is_committed(view_.task);
+    if (is_cancelled || !view_.task.blocked.empty()) {
+      reap(fb::JobResult::retry);
+      return;
+    }
     const Stage& stage = *view_.stage();
     if (stage.guarded() && !take_lease(stage)) return;
     if (!is_committed(view_.task) && !gate_is_green(stage)) {

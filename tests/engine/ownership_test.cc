@@ -393,6 +393,30 @@ TEST_F(Ownership, StopNeverRevives) {
   EXPECT_EQ(propose_as("operator", again).outcome, Outcome::terminal);
 }
 
+TEST_F(Ownership, StopOfAJobThatNobodyFinishesFreesItsSlot) {
+  // An outside worker's: its monitor left it to the worker, who has to take the steps, and cannot any more.
+  exit_with(0);
+  request_cancel();
+  wait(grace_s);
+  EXPECT_TRUE(pass().reaped) << "exit 0 would claim the edge, which a standing request refuses";
+  ASSERT_EQ(stage(), "archived");
+  EXPECT_EQ(machine.archive()[0].task.stage, "cancelled");
+  EXPECT_EQ(machine.archive()[0].jobs[0].status, JobStatus::cancelled);
+  EXPECT_TRUE(world.ran.empty());
+}
+
+TEST_F(Ownership, BlockedTaskOfAJobThatNobodyFinishesFreesItsSlot) {
+  exit_with(0);
+  fb::TaskBlockedT event;
+  event.task = raw(task);
+  event.version = raw(version());
+  ASSERT_EQ(propose_as("operator", event).outcome, Outcome::accepted);
+  wait(grace_s);
+  EXPECT_TRUE(pass().reaped);
+  EXPECT_EQ(job_status(), JobStatus::queued) << "for when it is unblocked";
+  EXPECT_TRUE(world.ran.empty());
+}
+
 TEST_F(Ownership, TombstonedKeyCanBeCreatedAgain) {
   const std::string work_item = row()->work_item;
   request_cancel();
