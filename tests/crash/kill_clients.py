@@ -156,7 +156,7 @@ class Client(threading.Thread):
             if len(self.board.deliveries) >= LIVE_MAX:
                 return
         number = self.board.next_number()
-        pipeline = "byhand" if self.dice.random() < 0.3 else "kills"
+        pipeline = "byhand" if self.dice.random() < 0.5 else "kills"
         entry = self.ask("submit", "POST", "/v1/tasks", {
             "work_item": f"W-{number}", "repo": f"repo-{number % REPOS}", "branch": f"w/{number}",
             "pipeline": pipeline})

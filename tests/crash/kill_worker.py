@@ -111,6 +111,7 @@ class Worker:
                 started = self.call("POST", path + "/steps", {
                     "type": "StepStarted", "version": version, "to": "done", "step": "stamp", "token": token,
                     "run": uuid.uuid4().hex})["seq"]
+                time.sleep(self.dice.uniform(0, 0.3))  # long enough to die in, with the step begun
                 has_happened = fenced(self.world, task["id"], key, token, "stamp")
                 self.call("POST", path + "/steps", {
                     "type": "StepFinished", "version": version, "step": "stamp", "started": started,
