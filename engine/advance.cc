@@ -70,8 +70,10 @@ class Path {
     const bool checked = view_->settings.ownership_checked(view_->task.repo);
     if (checked && view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
     if (!stage_->guarded()) return std::nullopt;
-    for (const PipelineStep& step : stage_->steps) {
-      if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command");
+    // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
+    // With ownership off there is no telling whether he has left it.
+    if (!checked || !has_open_step()) {
+      if (const auto refusal = need_commands()) return refusal;
     }
     Group group;
     const auto exclusive = [](const PipelineStep& step) { return step.exclusive; };
@@ -88,6 +90,20 @@ class Path {
     }
     // What another path did until the lease was ours is what this one goes on from.
     if (!look()) return end(AdvanceResult::waiting, moved_on);
+    return std::nullopt;
+  }
+
+  bool has_open_step() const {
+    return std::any_of(stage_->steps.begin(), stage_->steps.end(), [this](const PipelineStep& step) {
+      const StepRow* row = journal_of(step);
+      return row && row->state == StepState::started;
+    });
+  }
+
+  std::optional<AdvanceAnswer> need_commands() {
+    for (const PipelineStep& step : stage_->steps) {
+      if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command");
+    }
     return std::nullopt;
   }
 
@@ -157,7 +173,10 @@ class Path {
       // If the lease was lost while the gate ran, this is no leftover but what the next owner does.
       const bool lost =
           view_->settings.ownership_checked(view_->task.repo) && (!view_->lease || view_->lease->token != token_);
-      return lost ? end(AdvanceResult::deferred, "lease") : settle(step, *row).refusal;
+      if (lost) return end(AdvanceResult::deferred, "lease");
+      if (const auto refusal = settle(step, *row).refusal) return refusal;
+      if (!look()) return end(AdvanceResult::waiting, moved_on);
+      return need_commands();
     }
     return std::nullopt;
   }

@@ -49,8 +49,8 @@ GateAnswer ScriptedWorld::run_gate(const Gate&, const CommandContext& context) {
   return {.passed = fact->second, .reason = {}};
 }
 
-bool ScriptedWorld::can_run(const PipelineStep&) {
-  return true;
+bool ScriptedWorld::can_run(const PipelineStep& step) {
+  return !without_command.contains(step.name);
 }
 
 EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {

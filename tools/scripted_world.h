@@ -23,6 +23,7 @@ class ScriptedWorld final : public World {
   std::map<TaskId, std::optional<bool>> gate_green;  // none: the gate is in error
   std::map<std::string, CommandExit> step_exit;      // by step name
   std::map<std::string, std::int64_t> probe_exit;    // by step name
+  std::set<std::string> without_command;             // steps that only somebody outside can start
   /// Processes that cannot be ended, by step name: their lock is never had.
   std::map<std::string, bool> previous_alive;
   /// Boots whose processes cannot be seen from here: that a step of theirs has ended is never shown.

@@ -169,6 +169,44 @@ TEST_F(Advance, orphan_that_cannot_be_ended_blocks) {
   EXPECT_TRUE(world.ran.empty()) << "nothing is probed while the old process may still act";
 }
 
+/// Whoever works on the edge is outside: the daemon has no command for its steps, and can only ask.
+class LeftOpenOutside : public Advance {
+ protected:
+  /// The owner of the crossing dies in the midst of its merge, and the reconciler comes by.
+  AdvanceAnswer reconciled(int probe_exit) {
+    struct Crash {};
+    world.meanwhile = [&](const std::string& what) {
+      if (what == "step merge") throw Crash{};
+    };
+    EXPECT_THROW(go(), Crash);
+    boot("boot-2");
+    world.meanwhile = nullptr;
+    world.without_command = {"retest", "merge"};
+    world.probe_exit["merge"] = probe_exit;
+    const Reconciled done = reconcile(machine, world, task, asker("reconciler"), 1);
+    EXPECT_FALSE(held(task_key(task)));
+    EXPECT_FALSE(held("repo:shop"));
+    return *done.answer;
+  }
+};
+
+TEST_F(LeftOpenOutside, step_that_happened_is_settled_and_the_task_goes_on) {
+  EXPECT_EQ(reconciled(0).result, AdvanceResult::advanced);
+  EXPECT_EQ(stage(), "deploy");
+}
+
+TEST_F(LeftOpenOutside, step_that_nobody_knows_of_blocks) {
+  EXPECT_EQ(reconciled(2).result, AdvanceResult::blocked);
+  EXPECT_EQ(row()->blocked, "outcome_unknown");
+}
+
+TEST_F(LeftOpenOutside, step_that_did_not_happen_is_for_the_next_owner) {
+  const AdvanceAnswer answer = reconciled(1);
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "no_command");
+  EXPECT_FALSE(is_committed(*row()));
+}
+
 TEST_F(Advance, reaped_owner_is_fenced_at_its_next_step) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step retest") return;
