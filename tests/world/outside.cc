@@ -1,0 +1,98 @@
+#include "tests/world/outside.h"
+
+#include <algorithm>
+
+namespace pawl::hostile {
+namespace {
+
+constexpr std::uint64_t pids = 50;
+
+std::string name_of(const std::string& host) {
+  return host.substr(0, host.find(' '));
+}
+
+}  // namespace
+
+std::string Machines::host(const std::string& name) const {
+  const auto kernel = kernels_.find(name);
+  return name + " kernel-" + std::to_string(kernel == kernels_.end() ? 1 : kernel->second) + " ns-1";
+}
+
+ProcessPtr Machines::start(const std::string& name) {
+  const std::string on = host(name);
+  auto pid = static_cast<std::int64_t>(2 + dice_.roll(pids));
+  while (table_.contains({on, pid})) ++pid;
+  auto process = std::make_shared<Process>();
+  process->host = on;
+  process->pid = pid;
+  process->start = ++ticks_;
+  table_.emplace(std::pair(on, pid), process);
+  return process;
+}
+
+void Machines::end(Process& process, CommandExit exit) {
+  if (!process.alive) return;
+  process.alive = false;
+  process.exit = exit;
+  table_.erase({process.host, process.pid});
+  scheduler_.wake(process.waiter);
+}
+
+void Machines::kill(const ProcessPtr& process) {
+  if (!process->alive) return;
+  const Us moment = dice_.between(0, 20) * ms;
+  scheduler_.at(std::max(scheduler_.now() + moment, process->stubborn_until), [this, process] {
+    if (scheduler_.now() < process->stubborn_until) return;
+    end(*process, {.how = CommandExit::How::signalled, .code = 9});
+  });
+}
+
+void Machines::reboot(const std::string& name) {
+  const std::string gone = host(name);
+  std::vector<ProcessPtr> dying;
+  for (const auto& [at, process] : table_) {
+    if (at.first == gone) dying.push_back(process);
+  }
+  for (const ProcessPtr& process : dying) end(*process, {.how = CommandExit::How::lost, .code = 0});
+  const auto [kernel, is_first] = kernels_.emplace(name, 1);
+  ++kernel->second;
+}
+
+bool Machines::exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const {
+  const auto found = table_.find({host, pid});
+  return found != table_.end() && (!start || found->second->start == *start);
+}
+
+ProcessPtr Machines::find(const std::string& host, std::int64_t pid, std::int64_t start) const {
+  const auto found = table_.find({host, pid});
+  return found != table_.end() && found->second->start == start ? found->second : nullptr;
+}
+
+bool Machines::kernel_has_ended(const std::string& host) const {
+  return host != this->host(name_of(host));
+}
+
+void Machines::soften() {
+  for (const auto& [at, process] : table_) process->stubborn_until = 0;
+}
+
+void Targets::request(const StepKey& key, Us latency) {
+  if (latency == 0) return land(key);
+  ++under_way_[key];
+  scheduler_.at(scheduler_.now() + latency, [this, key] {
+    if (--under_way_[key] == 0) under_way_.erase(key);
+    land(key);
+  });
+}
+
+void Targets::land(const StepKey& key) {
+  ledger_[key].push_back(scheduler_.now());
+  on_effect(key);
+}
+
+Verdict Targets::happened(const StepKey& key) const {
+  if (ledger_.contains(key)) return Verdict::yes;
+  return under_way_.contains(key) ? Verdict::unknown : Verdict::no;
+}
+
+}  // namespace pawl::hostile

@@ -1,0 +1,89 @@
+// All that is not pawl: machines and their processes, and the targets on which steps have their effects. What happens
+// out here nobody takes back, and the targets remember it: that is the ledger which decides whether pawl kept its word.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/world.h"
+#include "tests/world/dice.h"
+#include "tests/world/scheduler.h"
+
+namespace pawl::hostile {
+
+struct Process {
+  std::string host;
+  std::int64_t pid = 0;
+  std::int64_t start = 0;
+  bool alive = true;
+  Us stubborn_until = 0;            // no signal ends it before: it hangs in the kernel
+  std::optional<CommandExit> exit;  // once it is dead
+  ActorId waiter = 0;               // who waits for its end
+};
+using ProcessPtr = std::shared_ptr<Process>;
+
+/// Machines with few pids, so that one that is free is soon another's.
+class Machines {
+ public:
+  Machines(Scheduler& scheduler, Dice& dice) : scheduler_(scheduler), dice_(dice) {}
+
+  /// As `this_host()`: the name of a machine, its kernel's boot, a namespace.
+  std::string host(const std::string& name) const;
+  ProcessPtr start(const std::string& name);
+  /// It has come to its end by itself.
+  void end(Process& process, CommandExit exit);
+  /// SIGKILL, which takes a moment, and longer while it is stubborn.
+  void kill(const ProcessPtr& process);
+  /// Everything on that machine is gone, and its kernel is another.
+  void reboot(const std::string& name);
+  bool exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const;
+  ProcessPtr find(const std::string& host, std::int64_t pid, std::int64_t start) const;
+  /// That machine under an earlier kernel.
+  bool kernel_has_ended(const std::string& host) const;
+  /// Nothing is stubborn any more.
+  void soften();
+
+ private:
+  Scheduler& scheduler_;
+  Dice& dice_;
+  std::map<std::string, std::uint64_t> kernels_;
+  std::map<std::pair<std::string, std::int64_t>, ProcessPtr> table_;
+  std::int64_t ticks_ = 100;
+};
+
+/// One crossing's step, as the target is told of it by PAWL_STEP_KEY.
+struct StepKey {
+  TaskId task{};
+  Version version{};
+  std::string step;
+  friend auto operator<=>(const StepKey&, const StepKey&) = default;
+};
+
+class Targets {
+ public:
+  explicit Targets(Scheduler& scheduler) : scheduler_(scheduler) {}
+
+  /// Called with each effect when it happens.
+  std::function<void(const StepKey&)> on_effect;
+
+  /// A request that nothing stops any more: it takes effect after `latency`.
+  void request(const StepKey& key, Us latency);
+  /// What a probe can find out: `unknown` while a request is under way.
+  Verdict happened(const StepKey& key) const;
+  const std::map<StepKey, std::vector<Us>>& ledger() const { return ledger_; }
+
+ private:
+  void land(const StepKey& key);
+
+  Scheduler& scheduler_;
+  std::map<StepKey, std::vector<Us>> ledger_;
+  std::map<StepKey, std::uint64_t> under_way_;
+};
+
+}  // namespace pawl::hostile

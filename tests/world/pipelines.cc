@@ -1,0 +1,42 @@
+#include "tests/world/pipelines.h"
+
+namespace pawl::hostile {
+namespace {
+
+const CommandLine some_command = {"run"};
+
+Pipeline with_commands(const std::string& name, const PipelineStep& merge, const PipelineStep& deploy) {
+  const Gate gate{.run = some_command};
+  PipelineStep retest{.name = "retest", .run = some_command};
+  Pipeline pipeline{.name = name, .agents = {}, .stages = {}};
+  pipeline.agents = {{.name = "builder", .run = some_command}, {.name = "shipper", .run = some_command}};
+  pipeline.stages = {
+      {.name = "build", .agent = "builder", .gate = gate, .to = "deploy-staging"},
+      {.name = "deploy-staging",
+       .agent = "shipper",
+       .gate = gate,
+       .to = "deploy",
+       .steps = {retest, merge},
+       .rollback = "build"},
+      {.name = "deploy", .gate = gate, .to = "done", .steps = {deploy}, .rollback = "build"},
+  };
+  return pipeline;
+}
+
+}  // namespace
+
+std::vector<Pipeline> pipelines() {
+  const PipelineStep merge{
+      .name = "merge", .run = some_command, .timeout_s = 120, .irreversible = true, .exclusive = true};
+  const PipelineStep deploy{.name = "deploy", .run = some_command, .irreversible = true};
+  PipelineStep known_merge = merge;
+  known_merge.probe = some_command;
+  known_merge.not_done_exit_codes = {75};
+  PipelineStep known_deploy = deploy;
+  known_deploy.probe = some_command;
+  known_deploy.settle_s = 30;
+  return {default_pipeline(), with_commands("conclusive", known_merge, known_deploy),
+          with_commands("blunt", merge, deploy)};
+}
+
+}  // namespace pawl::hostile

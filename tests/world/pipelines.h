@@ -1,0 +1,14 @@
+// The pipelines that tasks of the hostile world run through.
+#pragma once
+
+#include <vector>
+
+#include "engine/pipeline.h"
+
+namespace pawl::hostile {
+
+/// `delivery`, whose work is all done from outside; `conclusive`, with commands, probes and codes that vouch; `blunt`,
+/// with commands alone, so that doubt is left to people.
+std::vector<Pipeline> pipelines();
+
+}  // namespace pawl::hostile

@@ -1,0 +1,409 @@
+#include "tests/world/story.h"
+
+#include <algorithm>
+
+#include "engine/stuck.h"
+#include "store/chain.h"
+#include "store/open.h"
+#include "tests/world/daemon.h"
+#include "tests/world/pipelines.h"
+
+namespace pawl::hostile {
+namespace {
+
+/// 2026-01-01T00:00:00Z, where scripts begin too.
+constexpr Us wall_begin = 1'767'225'600 * second;
+/// What is running when the hostilities stop, and every bound that ends it, fits into this twice.
+constexpr Us calm = 6 * hour;
+constexpr Us mending = 48 * hour;
+constexpr std::uint64_t turns_max = 40'000'000;
+
+/// A task, and what stands in its way.
+std::string in_words(const State& state, const Task& task) {
+  std::string words = "task " + std::to_string(raw(task.id)) + " of '" + state.pipeline_of(task).name + "' on '" +
+                      task.stage + "' at version " + std::to_string(raw(task.version));
+  if (const StepRow* step = open_step(task)) words += ", step '" + step->step + "' open";
+  if (is_committed(task)) words += ", committed";
+  if (const Job* job = state.open_job(task)) words += ", a job " + std::string(fb::EnumNameJobStatus(job->status));
+  for (const std::string& key : {task_key(task.id), repo_key(task.repo)}) {
+    if (const Lease* lease = state.lease(key)) words += ", " + key + " held by " + lease->owner.actor;
+  }
+  if (!task.cancel_requested.empty()) words += ", to be cancelled";
+  return words;
+}
+
+std::uint64_t mixed(std::uint64_t sum, std::uint64_t value) {
+  return (sum ^ value) * 0x100000001b3;
+}
+
+}  // namespace
+
+Story::Story(const Order& order)
+    : dice(order.seed * 0x2545f4914f6cdd1d + 1),
+      machines(scheduler, dice),
+      targets(scheduler),
+      order_(order),
+      witness_([this](std::string what) { broken(std::move(what)); }),
+      disk_(std::make_shared<MemoryDisk>()) {
+  targets.on_effect = [this](const StepKey& key) { witness_.effect(key); };
+  crash_every_ = 500 + dice.roll(8000);
+  const std::uint64_t repos_wanted = 1 + dice.roll(3);
+  for (std::uint64_t i = 0; i < repos_wanted; ++i) repos.push_back("repo-" + std::to_string(i));
+  tasks_wanted = 3 + dice.roll(12);
+}
+
+Story::~Story() {
+  scheduler.kill(Party::daemon);
+  daemon_.reset();
+  scheduler.kill(Party::outside);
+}
+
+void Story::broken(std::string what) {
+  if (!failure_) failure_ = std::move(what);
+}
+
+bool Story::allows(Hostility hostility) const {
+  return phase_ == Phase::hostile && (order_.without >> static_cast<unsigned>(hostility) & 1u) == 0;
+}
+
+bool Story::strikes(Hostility hostility, std::uint64_t chance) {
+  return allows(hostility) && dice.percent(chance);
+}
+
+Us Story::wall_us() const {
+  return wall_begin + scheduler.now() + wall_offset_;
+}
+
+Us Story::duration() {
+  const std::uint64_t kind = dice.roll(20);
+  if (kind == 0) return dice.between(1, 10) * minute;
+  return kind < 6 ? dice.between(1, 60) * second : dice.between(1, 2000) * ms;
+}
+
+Fate Story::fate_of_agent() {
+  Fate fate;
+  fate.work = duration();
+  if (strikes(Hostility::bad_exit, 2)) fate.work = hour;
+  if (strikes(Hostility::bad_exit, 15)) fate.exit.code = 1;
+  if (strikes(Hostility::bad_exit, 3)) fate.exit = {.how = CommandExit::How::signalled, .code = 11};
+  return fate;
+}
+
+Fate Story::fate_of_step(const PipelineStep& step) {
+  Fate fate = fate_of_effect(step);
+  if (!step.irreversible) fate.effect.reset();  // What may be done again is nobody's business.
+  return fate;
+}
+
+/// Exit 0 vouches that it happened, and a code of `not_done_exit_codes` that it did not; all else vouches for nothing.
+Fate Story::fate_of_effect(const PipelineStep& step) {
+  Fate fate;
+  fate.work = std::min<Us>(duration() + second, step.timeout_s * second / 2);
+  fate.effect = dice.between(0, fate.work / 2);
+  if (strikes(Hostility::late_effect, 30)) fate.latency = dice.between(0, fate.work / 2 - ms);
+  if (!strikes(Hostility::bad_exit, 30)) return fate;
+  switch (dice.roll(6)) {
+    case 0:  // It fails, and says so.
+      fate.effect.reset();
+      fate.exit.code = step.not_done_exit_codes.empty() ? 1 : step.not_done_exit_codes.front();
+      break;
+    case 1:  // It fails, and does not know.
+      fate.exit.code = 1;
+      if (dice.one_in(2)) fate.effect.reset();
+      if (strikes(Hostility::late_effect, 50)) fate.latency = dice.between(1, 600) * second;
+      break;
+    case 2:  // It hangs before it has done anything.
+      fate.work = hour;
+      fate.effect = hour - minute;
+      break;
+    case 3:  // It hangs afterwards.
+      fate.work = hour;
+      break;
+    case 4:
+      fate.exit = {.how = CommandExit::How::signalled, .code = 9};
+      if (dice.one_in(2)) fate.effect.reset();
+      break;
+    default:  // Its request is under way when it ends.
+      fate.exit.code = 1;
+      fate.latency = fate.work + dice.between(1, 100) * second;
+      break;
+  }
+  return fate;
+}
+
+std::optional<bool> Story::gate_of(TaskId) {
+  if (strikes(Hostility::red_gate, 3)) return std::nullopt;
+  return !strikes(Hostility::red_gate, 12);
+}
+
+std::string Story::fresh_id(const char* what) {
+  return std::string(what) + '-' + std::to_string(++ids_);
+}
+
+Daemon& Story::daemon_that_serves() {
+  while (!daemon_ || !daemon_->serves()) wait_for_daemon();
+  return *daemon_;
+}
+
+/// Until it serves, or is gone.
+void Story::wait_for_daemon() {
+  const ActorId self = scheduler.self();
+  waiting_for_daemon_.insert(self);
+  scheduler.wait();
+  waiting_for_daemon_.erase(self);
+}
+
+void Story::daemon_has_changed() {
+  for (const ActorId actor : waiting_for_daemon_) scheduler.wake(actor);
+}
+
+std::optional<Decision> Story::ask(Group group, std::function<bool(const State&, Group&)> resolve) {
+  Daemon& daemon = daemon_that_serves();
+  const std::uint64_t start = starts_;
+  if (strikes(Hostility::lost_answer, 1)) {
+    scheduler.sleep(dice.between(1, 30) * second);
+    return std::nullopt;  // The request never came to the daemon.
+  }
+  auto slot = std::make_shared<Slot<Decision>>();
+  slot->actor = scheduler.self();
+  daemon.submit({.group = std::move(group),
+                 .resolve = std::move(resolve),
+                 .look = {},
+                 .done = [this, slot](std::optional<Decision> decision) {
+                   slot->answered = true;
+                   slot->value = std::move(decision);
+                   if (slot->value) told(*slot->value);
+                   scheduler.wake(slot->actor);
+                 }});
+  while (!slot->answered && starts_ == start) wait_for_daemon();
+  if (!slot->answered || strikes(Hostility::lost_answer, 1)) return std::nullopt;
+  return std::move(slot->value);
+}
+
+Decision Story::ask_keyed(const std::function<Group(const Asker&)>& group, Asker asker) {
+  for (;;) {
+    asker.boot = daemon_that_serves().boot_id();
+    auto decision = ask(group(asker));
+    if (!decision) continue;
+    if (decision->way == Decision::Way::mismatched) broken("the key " + asker.key + " is said to be another request's");
+    return std::move(*decision);
+  }
+}
+
+std::optional<TaskView> Story::look_at(TaskId task) {
+  for (;;) {
+    Daemon& daemon = daemon_that_serves();
+    const std::uint64_t start = starts_;
+    auto slot = std::make_shared<Slot<std::optional<TaskView>>>();
+    slot->actor = scheduler.self();
+    daemon.read({.look = [slot, task](const State& state) { slot->value = view_of(state, task); },
+                 .done =
+                     [this, slot] {
+                       slot->answered = true;
+                       scheduler.wake(slot->actor);
+                     }});
+    while (!slot->answered && starts_ == start) wait_for_daemon();
+    if (slot->answered) return std::move(*slot->value);
+  }
+}
+
+void Story::start_daemon() {
+  ++starts_;
+  auto log = MemoryLog::open(disk_);
+  if (!log) return broken("the log cannot be opened after a restart: " + log.error().message);
+  auto opened = open_state(**log);
+  if (!opened) return broken("the log cannot be recovered: " + opened.error().message);
+  witness_.recovered(opened->state, opened->chain, **log);
+  if (failure_) return;
+  daemon_ = std::make_unique<Daemon>(*this, std::move(*log), std::move(*opened), fresh_id("boot-of-pawld"));
+  daemon_->begin();
+}
+
+void Story::kill_daemon() {
+  scheduler.kill(Party::daemon);
+  daemon_.reset();
+  ++starts_;
+  daemon_has_changed();
+  for (auto& [key, place] : folder.places) place.held = false;
+  daemon_from_ = scheduler.now() + (dice.one_in(3) ? dice.between(1, 3600) * second : dice.between(10, 5000) * ms);
+  if (!is_hostile()) daemon_from_ = scheduler.now() + second;
+}
+
+/// A crash in one of its ways; what is on its way to the disk gets there, or half of it, or nothing.
+void Story::crash() {
+  const bool in_flight = daemon_->can_sync();
+  if (in_flight) {
+    const std::uint64_t how = dice.roll(4);
+    std::optional<MemoryLog::Failure> failure;
+    if (how == 0 && allows(Hostility::torn_write)) failure = MemoryLog::Failure::half_written;
+    if (how == 1 && allows(Hostility::failed_sync)) failure = MemoryLog::Failure::not_synced;
+    if (how == 2) failure = MemoryLog::Failure::nothing_written;
+    if (failure) daemon_->log().fail_append(1, *failure);
+    if (const Result<void> synced = daemon_->sync(); !failure && !synced) {
+      broken("an append failed that was to succeed: " + synced.error().message);
+    }
+  }
+  const bool reboot = strikes(Hostility::reboot, 15);
+  kill_daemon();
+  if (reboot) machines.reboot(daemon_machine);
+  if (reboot || strikes(Hostility::power_cut, 40)) disk_->lose_unsynced();
+  if (strikes(Hostility::flip, 10)) flip_a_bit();
+}
+
+/// A bit of the log turns over: opening it must name a record, or find every record as it was. Then the copy from
+/// before goes on.
+void Story::flip_a_bit() {
+  if (disk_->blocks.empty()) return;
+  const auto damaged = std::make_shared<MemoryDisk>(*disk_);
+  const std::size_t at = dice.roll(damaged->blocks.size());
+  const std::uint64_t bit = dice.roll(8);
+  damaged->blocks[at] = static_cast<char>(static_cast<unsigned char>(damaged->blocks[at]) ^ (1u << bit));
+  auto sound = MemoryLog::open(std::make_shared<MemoryDisk>(*disk_));
+  if (!sound) return broken("the log cannot be opened after a crash: " + sound.error().message);
+  auto log = MemoryLog::open(damaged);
+  if (!log) return;  // It says where.
+  auto opened = open_state(**log);
+  if (!opened) return;
+  const Seq last = opened->state.last_seq;
+  if (last == (*sound)->last_seq()) {
+    const auto before = open_state(**sound);
+    if (before && before->state.digest() == opened->state.digest() && before->chain == opened->chain) return;
+  }
+  // In the last, unsealed block a flip may look like a cut (store/tail.h @C): then it is told of.
+  if ((*log)->torn_at() && *(*log)->torn_at() == next(last)) {
+    const std::size_t kept = damaged->blocks.size();
+    const bool in_last_block = at >= kept;
+    if (in_last_block) return;
+  }
+  broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) +
+         " of the log turned over, and nobody noticed");
+}
+
+void Story::strike() {
+  if (!daemon_ || !is_hostile()) return;
+  if (dice.one_in(crash_every_) && (allows(Hostility::kill) || allows(Hostility::power_cut))) return crash();
+  if (dice.one_in(400)) {
+    if (strikes(Hostility::clock_jump, 20)) wall_offset_ += dice.between(-3600, 3600) * second;
+    if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);
+    if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
+    if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);
+    daemon_->checkpoint();
+  }
+}
+
+void Story::turn() {
+  if (!daemon_ && scheduler.now() >= daemon_from_) start_daemon();
+  if (failure_) return;
+  strike();
+  if (failure_) return;
+  const std::size_t actors = scheduler.ready();
+  const bool decides = daemon_ && daemon_->can_decide();
+  const bool hands_over = daemon_ && daemon_->can_hand_over();
+  const bool syncs = daemon_ && daemon_->can_sync();
+  const std::size_t choices = actors + (decides ? 1 : 0) + (hands_over ? 1 : 0) + (syncs ? 1 : 0);
+  if (choices == 0) {
+    if (!daemon_) scheduler.at(daemon_from_, [] {});
+    if (!scheduler.next_timer()) broken("nobody has anything to do any more");
+    return;
+  }
+  std::size_t choice = dice.roll(choices);
+  scheduler.advance_time(static_cast<Us>(1 + dice.roll(200)));
+  if (choice < actors) {
+    scheduler.resume(choice);
+  } else {
+    choice -= actors;
+    if (decides && choice-- == 0) {
+      daemon_->decide_some();
+    } else if (hands_over && choice-- == 0) {
+      daemon_->hand_over();
+    } else if (const Result<void> synced = daemon_->sync(); !synced) {
+      kill_daemon();  // It ends at once, and finds out at its next start what stands.
+      if (strikes(Hostility::power_cut, 30)) disk_->lose_unsynced();
+      disk_->room.reset();
+    }
+  }
+}
+
+void Story::begin_calm() {
+  phase_ = Phase::calm;
+  phase_ends_ = scheduler.now() + calm;
+  disk_->room.reset();
+  machines.soften();
+  scheduler.spawn(Party::outside, [this] {
+    for (const SettingKey& key : setting_keys()) {
+      if (key.name == "queue.max_concurrency") continue;
+      fb::SettingChangedT event;
+      event.key = key.name;
+      event.value = std::make_unique<fb::SettingValueT>(setting_value_event(key.get(Settings{})));
+      const Asker asker{.boot = daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      ask(propose_group(asker, event));
+    }
+  });
+}
+
+void Story::begin_mending() {
+  phase_ = Phase::mending;
+  phase_ends_ = scheduler.now() + mending;
+}
+
+bool Story::has_settled() const {
+  for (const auto& [id, task] : witness_.state().tasks.rows()) {
+    if (!is_terminal(task.stage) && (phase_ == Phase::mending || task.blocked.empty())) return false;
+  }
+  return true;
+}
+
+/// After the calm each task is finished, or is blocked, or somebody can say why it does not move.
+void Story::judge_settled() {
+  const State& state = witness_.state();
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (is_terminal(task.stage) || !task.blocked.empty()) continue;
+    const auto stuck = why_stuck(state, task, state.last_time, {});
+    const std::string which = in_words(state, task);
+    if (phase_ == Phase::mending) {
+      return broken(which + " never came to its end, though nothing is in its way: " +
+                    (stuck ? stuck->reason + ", " + stuck->detail : "nobody says why"));
+    }
+    if (!stuck) return broken(which + " does not move any more, and nobody says why");
+  }
+}
+
+void Story::end() {
+  over_ = true;
+  witness_.check_ledger(targets);
+}
+
+void Story::tell() {
+  send_people(*this);
+  std::uint64_t turns = 0;
+  while (!failure_ && !over_) {
+    turn();
+    if (++turns > turns_max) broken("the run does not come to an end");
+    if (phase_ == Phase::hostile) {
+      if (witness_.records() >= order_.records) begin_calm();
+      continue;
+    }
+    if (turns % 64 != 0) continue;
+    const bool settled = has_settled();
+    if (!settled && scheduler.now() < phase_ends_) continue;
+    if (!settled) judge_settled();
+    if (phase_ == Phase::calm) {
+      begin_mending();
+    } else {
+      end();
+    }
+  }
+}
+
+std::uint64_t Story::hash() const {
+  std::uint64_t sum = mixed(0xcbf29ce484222325, witness_.state().digest());
+  for (const std::uint8_t byte : witness_.chain()) sum = mixed(sum, byte);
+  for (const auto& [key, times] : targets.ledger()) {
+    sum = mixed(sum, raw(key.task));
+    sum = mixed(sum, raw(key.version));
+    for (const Us time : times) sum = mixed(sum, static_cast<std::uint64_t>(time));
+  }
+  return mixed(sum, witness_.records());
+}
+
+}  // namespace pawl::hostile

@@ -1,0 +1,182 @@
+// One run of the hostile world, told by one seed: a daemon that is killed and comes back, those who work with it from
+// outside, and everything that can go wrong, until a number of records was decided. Then the hostilities stop, the
+// clock goes on, and everything must settle.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/memory_log.h"
+#include "tests/world/outside.h"
+#include "tests/world/witness.h"
+
+namespace pawl::hostile {
+
+class Daemon;
+
+/// What may go wrong, each of which can be switched off.
+enum class Hostility : std::uint8_t {
+  kill,           // of the daemon, between any two actions
+  power_cut,      // the same, and what was not synced is gone
+  torn_write,     // a batch of which half is on the disk when the daemon ends
+  failed_sync,    // a batch of which nobody knows
+  full_disk,      // an append that does not fit
+  flip,           // a bit of the disk turns over while the daemon is down
+  clock_jump,     // the wall clock steps, either way
+  stall,          // nobody runs for a while
+  reboot,         // of a machine: everything on it is gone
+  stubborn,       // processes that no signal ends for a while
+  late_effect,    // requests that are still under way when their sender is gone
+  bad_exit,       // commands that fail, hang, or leave in doubt what they did
+  red_gate,       // gates that are red or in error
+  sleepy_worker,  // workers that are stopped, and go on with what they believed
+  dead_worker,    // workers that are killed
+  lost_answer,    // requests and answers that get lost on the way
+  settings,       // changed in flight
+  kill_switch,    // ownership switched off for a while
+  cancel,         // by operators
+  force,          // leases released by force, transitions and retries out of turn
+  nonsense,       // requests that are wrong in every way that HTTP lets through
+};
+constexpr std::array<std::string_view, 21> hostility_names = {
+    "kill",        "power_cut",   "torn_write", "failed_sync", "full_disk", "flip",     "clock_jump",
+    "stall",       "reboot",      "stubborn",   "late_effect", "bad_exit",  "red_gate", "sleepy_worker",
+    "dead_worker", "lost_answer", "settings",   "kill_switch", "cancel",    "force",    "nonsense"};
+
+struct Order {
+  std::uint64_t seed = 0;
+  std::uint64_t records = 4000;  // after which the hostilities stop
+  std::uint32_t without = 0;     // a bit for each hostility
+};
+
+/// What lies in the data folder beside the log, and outlives the daemon.
+struct DataFolder {
+  struct Run {
+    std::vector<ProcessPtr> processes;  // that bear its name
+    std::optional<JobId> job;
+  };
+  struct Place {
+    std::vector<ProcessPtr> processes;  // that inherited its lock
+    bool held = false;                  // by the daemon
+    std::string run;                    // that it was last locked for, and where
+    std::string host;
+  };
+  std::map<std::string, Run> runs;
+  std::map<StepKey, Place> places;
+
+  bool is_locked(const StepKey& place) const;
+};
+
+/// What a command is going to do.
+struct Fate {
+  Us work = 0;
+  std::optional<Us> effect;  // when it asks the target; none: never
+  Us latency = 0;            // from asking to the effect
+  CommandExit exit;
+};
+
+/// A worker, as operators know it.
+struct KnownWorker {
+  ProcessPtr process;
+  std::string name;
+};
+
+class Story {
+ public:
+  explicit Story(const Order& order);
+  ~Story();
+
+  /// Tells it to its end, or to the first thing that is not as it should be.
+  void tell();
+  const std::optional<std::string>& failure() const { return failure_; }
+  /// Over the chain of all records, the state and the ledger.
+  std::uint64_t hash() const;
+  const Witness& witness() const { return witness_; }
+  const std::shared_ptr<MemoryDisk>& disk() const { return disk_; }
+
+  // For those who act in it.
+
+  bool is_hostile() const { return phase_ == Phase::hostile; }
+  bool is_mending() const { return phase_ == Phase::mending; }
+  /// Whether it happens now: `chance` in a hundred, of what is not switched off, while hostilities last.
+  bool strikes(Hostility hostility, std::uint64_t chance);
+  bool allows(Hostility hostility) const;
+  /// What is not as it should be: the story ends with it.
+  void broken(std::string what);
+
+  void see(const std::vector<Decided>& groups) { witness_.see(groups); }
+  void told(const Decision& decision) { witness_.told(decision); }
+
+  Us wall_us() const;
+  Us duration();
+  Fate fate_of_step(const PipelineStep& step);
+  Fate fate_of_agent();
+  std::optional<bool> gate_of(TaskId task);
+  std::string fresh_id(const char* what);
+
+  /// A request from outside. None: the answer got lost, or the daemon was gone.
+  std::optional<Decision> ask(Group group, std::function<bool(const State&, Group&)> resolve = {});
+  /// The same, asked again with its key until it is answered.
+  Decision ask_keyed(const std::function<Group(const Asker&)>& group, Asker asker);
+  std::optional<TaskView> look_at(TaskId task);
+  /// Requires: there is one.
+  Daemon& daemon() { return *daemon_; }
+  /// Waits until the daemon serves.
+  Daemon& daemon_that_serves();
+
+  /// The daemon serves now, or is gone.
+  void daemon_has_changed();
+
+  Dice dice;
+  Scheduler scheduler;
+  Machines machines;
+  Targets targets;
+  DataFolder folder;
+  std::map<std::string, KnownWorker> workers;  // by boot
+  std::vector<std::string> repos;
+  std::uint64_t tasks_wanted = 6;  // live at once
+
+ private:
+  enum class Phase { hostile, calm, mending };
+
+  Fate fate_of_effect(const PipelineStep& step);
+  void wait_for_daemon();
+  void turn();
+  void strike();
+  void start_daemon();
+  void kill_daemon();
+  void crash();
+  void flip_a_bit();
+  void begin_calm();
+  void begin_mending();
+  bool has_settled() const;
+  void judge_settled();
+  void end();
+
+  const Order order_;
+  Witness witness_;
+  std::shared_ptr<MemoryDisk> disk_;
+  std::unique_ptr<Daemon> daemon_;
+  Us daemon_from_ = 0;  // when it is started again
+  std::set<ActorId> waiting_for_daemon_;
+  std::uint64_t starts_ = 0;
+  std::uint64_t ids_ = 0;
+  Us wall_offset_ = 0;
+  std::uint64_t crash_every_ = 0;  // turns
+  Phase phase_ = Phase::hostile;
+  Us phase_ends_ = 0;
+  bool over_ = false;
+  std::optional<std::string> failure_;
+};
+
+/// Those who act from outside: see people.cc.
+void send_people(Story& story);
+
+}  // namespace pawl::hostile

@@ -1,0 +1,170 @@
+#include "tests/world/witness.h"
+
+#include <cstring>
+
+#include "store/chain.h"
+
+namespace pawl::hostile {
+namespace {
+
+/// The task that a record is about, where one may be decided with ownership off.
+TaskId task_of(const fb::Record& record, const State& state) {
+  if (const auto* event = record.event_as_StageTransition()) return TaskId{event->task()};
+  if (const auto* event = record.event_as_StepStarted()) return TaskId{event->task()};
+  if (const auto* event = record.event_as_TaskBlocked()) return TaskId{event->task()};
+  if (const auto* event = record.event_as_TaskCancelled()) return TaskId{event->task()};
+  if (const auto* event = record.event_as_LeaseAcquired()) {
+    return task_of_key(event->key()->string_view()).value_or(TaskId{0});
+  }
+  if (const auto* event = record.event_as_JobReaped()) {
+    const Job* job = state.jobs.find(JobId{event->job()});
+    return job ? job->task : TaskId{0};
+  }
+  return TaskId{0};
+}
+
+std::string words(const StepKey& key) {
+  return "step '" + key.step + "' of task " + std::to_string(raw(key.task)) + " at version " +
+         std::to_string(raw(key.version));
+}
+
+}  // namespace
+
+void Witness::see(const std::vector<Decided>& groups) {
+  std::vector<const fb::Record*> group;
+  for (const Decided& decided : groups) {
+    group.clear();
+    for (const Proposal& record : decided.records) group.push_back(&record.record());
+    see_group(group);
+  }
+}
+
+void Witness::see_group(std::span<const fb::Record* const> group) {
+  note_departures(group);
+  const CheckedGroup checked = check_group(state_, group);
+  for (const Finding& finding : checked.findings) {
+    if (finding.kind == Finding::Kind::unchecked) continue;
+    // Nobody drives on what the switched-off reconciler would: that is what switching it off means.
+    if (finding.invariant == 10 && !state_.settings().reconciler.enabled) continue;
+    broken_("record " + std::to_string(raw(finding.seq)) + ": " + std::string(name(finding.kind)) +
+            (finding.invariant > 0 ? " of invariant " + std::to_string(finding.invariant) : "") + ": " + finding.what);
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) note(*group[i], checked.applied[i]);
+  chain_ = chain_of(*group.back());
+}
+
+/// Who leaves which version for where. Before the group is applied: what it does away with is still there.
+void Witness::note_departures(std::span<const fb::Record* const> group) {
+  std::map<TaskId, std::pair<Version, std::string>> moved;  // within the group
+  for (const fb::Record* record : group) {
+    if (record->stamp()->unchecked()) unchecked_.insert(task_of(*record, state_));
+    if (record->stamp()->outcome() != static_cast<std::uint16_t>(Outcome::accepted)) continue;
+    const auto* transition = record->event_as_StageTransition();
+    const auto* cancelled = record->event_as_TaskCancelled();
+    if (!transition && !cancelled) continue;
+    const Task& task = *state_.tasks.find(TaskId{transition ? transition->task() : cancelled->task()});
+    const auto [from, is_first] = moved.try_emplace(task.id, task.version, task.stage);
+    if (transition && !record->stamp()->unchecked() && transition->expected_version() != raw(from->second.first)) {
+      broken_("record " + std::to_string(record->stamp()->seq()) + " moved task " + std::to_string(raw(task.id)) +
+              " on from version " + std::to_string(raw(from->second.first)) + ", though it was meant for another");
+    }
+    const std::string to = transition ? transition->to()->str() : std::string(stage_cancelled);
+    left_[{task.id, from->second.first}] = {.from = from->second.second, .to = to, .pipeline = task.pipeline};
+    from->second = {next(from->second.first), to};
+  }
+}
+
+void Witness::note(const fb::Record& record, const Applied& applied) {
+  outcomes_.push_back(record.stamp()->outcome());
+  ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
+  if (!record.key()) return;
+  const Seq group{record.stamp()->group()};
+  const auto [first, is_new] = keys_.emplace(record.key()->str(), group);
+  if (!is_new && first->second != group) {
+    broken_("record " + std::to_string(record.stamp()->seq()) + ": the request with key " + first->first +
+            " was decided before, at " + std::to_string(raw(first->second)));
+  }
+}
+
+void Witness::told(const Decision& decision) {
+  const Seq seq = decision.seq;
+  if (seq > state_.last_seq) {
+    broken_("somebody was told of record " + std::to_string(raw(seq)) + ", which is not durable");
+    return;
+  }
+  told_until_ = std::max(told_until_, seq);
+  const auto recorded = Outcome{outcomes_[raw(seq) - 1]};
+  if (decision.way != Decision::Way::mismatched && recorded != decision.outcome) {
+    broken_("somebody was told '" + std::string(name(decision.outcome)) + "' of record " + std::to_string(raw(seq)) +
+            ", which says '" + std::string(name(recorded)) + "'");
+  }
+}
+
+void Witness::recovered(const State& state, const Chain& chain, Log& log) {
+  if (state.last_seq < state_.last_seq) {
+    broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
+            " were durable, and are gone after a restart" +
+            (told_until_ > state.last_seq ? "; somebody was told of " + std::to_string(raw(told_until_)) : ""));
+    return;
+  }
+  // What was written, and never answered for, may stand or not.
+  std::vector<std::vector<std::uint64_t>> bytes;
+  const Result<void> read = log.read(next(state_.last_seq), [&](RecordBytes record) {
+    std::vector<std::uint64_t>& words = bytes.emplace_back((record.size() + 7) / 8);
+    std::memcpy(words.data(), record.data(), record.size());
+    return true;
+  });
+  if (!read) return broken_("after a restart: " + read.error().message);
+  std::vector<const fb::Record*> group;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    group.push_back(fb::GetRecord(bytes[i].data()));
+    const bool ends = i + 1 == bytes.size() ||
+                      fb::GetRecord(bytes[i + 1].data())->stamp()->group() != group.front()->stamp()->group();
+    if (!ends) continue;
+    see_group(group);
+    group.clear();
+  }
+  if (state.last_seq != state_.last_seq || state.digest() != state_.digest() || chain != chain_) {
+    broken_("after a restart the state at record " + std::to_string(raw(state.last_seq)) +
+            " is another than the records say");
+  }
+}
+
+void Witness::effect(const StepKey& key) {
+  if (was_unchecked(key.task)) return;
+  const Task* task = state_.tasks.find(key.task);
+  if (task && task->version == key.version) {
+    for (const StepRow& row : task->steps) {
+      if (row.version == key.version && row.step == key.step && row.state == StepState::started) return;
+    }
+  }
+  broken_(words(key) + " had its effect when its start was not the open one" +
+          (task ? ": the task stands on '" + task->stage + "' at version " + std::to_string(raw(task->version))
+                : ": the task is finished"));
+}
+
+void Witness::check_ledger(const Targets& targets) {
+  for (const auto& [key, times] : targets.ledger()) {
+    if (times.size() > 1) broken_(words(key) + " had its effect " + std::to_string(times.size()) + " times");
+    const auto left = left_.find({key.task, key.version});
+    if (left == left_.end() || was_unchecked(key.task)) continue;
+    const Pipeline& pipeline = *state_.pipelines.find(left->second.pipeline)->definition;
+    if (!pipeline.step(left->second.to, key.step)) {
+      broken_(words(key) + " had its effect, and the task went to '" + left->second.to + "'");
+    }
+  }
+  for (const auto& [at, left] : left_) {
+    if (was_unchecked(at.first)) continue;
+    const Pipeline& pipeline = *state_.pipelines.find(left.pipeline)->definition;
+    const Stage* stage = pipeline.stage(left.from);
+    if (!stage || stage->to != left.to) continue;
+    for (const PipelineStep& step : stage->steps) {
+      const StepKey key{at.first, at.second, step.name};
+      if (step.irreversible && !targets.ledger().contains(key)) {
+        broken_(words(key) + " had no effect, and the task went to '" + left.to + "'");
+      }
+    }
+  }
+}
+
+}  // namespace pawl::hostile

@@ -1,0 +1,69 @@
+// Who watches: a state of its own that follows the durable records one by one, with every invariant asked after each,
+// and an account of what everybody was told. After a crash the log has to be at least what the witness saw.
+#pragma once
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/group.h"
+#include "engine/invariants.h"
+#include "engine/machine.h"
+#include "store/memory_log.h"
+#include "tests/world/outside.h"
+
+namespace pawl::hostile {
+
+constexpr std::size_t event_types = static_cast<std::size_t>(fb::Event::MAX) + 1;
+constexpr std::size_t outcomes = 64;
+/// How often each type of event had each outcome.
+using Reach = std::array<std::array<std::uint64_t, outcomes>, event_types>;
+
+class Witness {
+ public:
+  /// `broken` is called with what is not as it should be.
+  Witness(std::function<void(std::string)> broken) : broken_(std::move(broken)) {}
+
+  /// Records that have just become durable.
+  void see(const std::vector<Decided>& groups);
+  /// Somebody was told of a decision.
+  void told(const Decision& decision);
+  /// What a restart made of the log. Records that nobody was told of may have survived: they are looked at now.
+  void recovered(const State& state, const Chain& chain, Log& log);
+  /// An effect happened outside.
+  void effect(const StepKey& key);
+  /// At the end, of the whole ledger.
+  void check_ledger(const Targets& targets);
+
+  const State& state() const { return state_; }
+  const Chain& chain() const { return chain_; }
+  std::uint64_t records() const { return raw(state_.last_seq); }
+  const Reach& reach() const { return reach_; }
+  /// Decided at some time with ownership off: then nobody was kept out.
+  bool was_unchecked(TaskId task) const { return unchecked_.contains(task); }
+
+ private:
+  struct Left {
+    std::string from;
+    std::string to;
+    Seq pipeline{};
+  };
+  void see_group(std::span<const fb::Record* const> group);
+  void note_departures(std::span<const fb::Record* const> group);
+  void note(const fb::Record& record, const Applied& applied);
+
+  std::function<void(std::string)> broken_;
+  State state_;
+  Chain chain_{};
+  std::vector<std::uint16_t> outcomes_;  // by seq
+  Seq told_until_{};
+  std::map<std::string, Seq> keys_;  // the record that a key was first decided by
+  std::map<std::pair<TaskId, Version>, Left> left_;
+  std::set<TaskId> unchecked_;
+  Reach reach_{};
+};
+
+}  // namespace pawl::hostile
