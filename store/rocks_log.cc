@@ -267,11 +267,12 @@ Result<Survey> survey(Files& files, const std::string& dir) {
   TailEvidence evidence;
   // In this order: a writer beside us only adds, so what seal and files show now, the database must have later.
   evidence.sealed = PAWL_TRY(read_seal(dir, files));
-  const FoundBlocks in_wal = PAWL_TRY(blocks_in_wal(path, files));
+  const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
   PAWL_TRY(check_families(files, path));
 
   Survey survey;
   evidence.end = PAWL_TRY(open_leniently(files, path, survey));
+  if (evidence.end == LogEnd::clean && in_wal.has_hole) evidence.end = LogEnd::cut_short;
   evidence.highest = in_wal.highest;
   survey.begun = PAWL_TRY(check_format(survey.database, path));
 

@@ -21,8 +21,26 @@ std::string without_heads(std::string_view file) {
   return content;
 }
 
-Result<FoundBlocks> blocks_in_wal(const std::string& log_dir, Files& files) {
-  FoundBlocks found;
+bool has_hole(std::string_view file) {
+  for (std::size_t at = 0; at + piece_head_bytes <= file.size();) {
+    const std::size_t left = piece_bytes - at % piece_bytes;
+    if (left < piece_head_bytes) {  // too little for a head: the next one begins behind it
+      at += left;
+      continue;
+    }
+    const std::string_view head = file.substr(at, piece_head_bytes);
+    if (head.find_first_not_of('\0') == std::string_view::npos) {
+      return file.find_first_not_of('\0', at) != std::string_view::npos;
+    }
+    // Checksum (4), length (2), type (1), and so many bytes.
+    at += piece_head_bytes + static_cast<unsigned char>(head[4]) + 256U * static_cast<unsigned char>(head[5]);
+  }
+  return false;
+}
+
+Result<FoundInWal> blocks_in_wal(const std::string& log_dir, Files& files) {
+  FoundInWal found;
+  std::string newest;
   const std::vector<std::string> names = PAWL_TRY(files.names_in(log_dir));
   for (const std::string& name : names) {
     if (!name.ends_with(".log")) continue;
@@ -30,6 +48,10 @@ Result<FoundBlocks> blocks_in_wal(const std::string& log_dir, Files& files) {
     if (!bytes && bytes.error().code == ErrorCode::missing) continue;
     if (!bytes) return bytes.error();
     find_blocks(without_heads(*bytes), found);
+    // Names are numbers, filled up with zeros to six digits.
+    if (std::pair(name.size(), name) < std::pair(newest.size(), newest)) continue;
+    newest = name;
+    found.has_hole = has_hole(*bytes);
   }
   return found;
 }

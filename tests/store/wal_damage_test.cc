@@ -89,6 +89,20 @@ TEST_F(WalDamage, every_cut_leaves_the_whole_batches_and_tells_the_torn_tail) {
   }
 }
 
+// What a power cut leaves that took the first page of a batch and not the last. RocksDB alone says nothing of it.
+TEST_F(WalDamage, batch_whose_beginning_never_came_is_a_torn_tail_and_told) {
+  const std::size_t batch = ends_[ends_.size() - 2];
+  const std::size_t block = bytes_.find("pawlblk\n", batch);  // as long as it stands whole, its loss is damage
+  for (std::size_t end = block + 1; end < bytes_.size(); ++end) {
+    std::string bytes = bytes_;
+    std::fill(bytes.begin() + std::ptrdiff_t(batch), bytes.begin() + std::ptrdiff_t(end), '\0');
+    const auto log = opened_with(bytes);
+    ASSERT_TRUE(log.has_value()) << end << ": " << log.error().message;
+    expect_prefix(**log, Seq{3});
+    ASSERT_EQ((*log)->torn_at(), Seq{4}) << end;
+  }
+}
+
 // The block of a batch that finishes a task once stood before the task's rows: a cut between the two left a whole block
 // that RocksDB did not have, and the start was refused for damage that was none.
 TEST(WalCut, every_cut_of_a_batch_that_archives_a_task_is_a_torn_tail) {

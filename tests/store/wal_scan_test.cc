@@ -29,10 +29,25 @@ TEST(WalScan, blocks_are_found_also_where_they_span_pieces) {
       writer.write(propose_group(writer.asker(), task_note(TaskId{1}, std::string(50'000, 'n'))));
     }
   }
-  const Result<FoundBlocks> found = blocks_in_wal(dir.path("data/log"));
+  const Result<FoundInWal> found = blocks_in_wal(dir.path("data/log"));
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->lowest, Seq{1});
   EXPECT_EQ(found->highest, Seq{6});
+}
+
+TEST(WalScan, hole_is_zeros_where_a_piece_should_begin_and_bytes_behind_them) {
+  // Checksum, length 2, type, and the two bytes.
+  const std::string piece = std::string("cccc\x02\x00t", 7) + "xx";
+  const std::string zeros(20, '\0');
+  EXPECT_FALSE(has_hole(""));
+  EXPECT_FALSE(has_hole(piece + piece));
+  EXPECT_FALSE(has_hole(piece + zeros)) << "an end";
+  EXPECT_TRUE(has_hole(piece + zeros + "y"));
+  EXPECT_TRUE(has_hole(zeros + piece));
+  EXPECT_FALSE(has_hole(std::string("cccc\x14\x00t", 7) + zeros + piece)) << "a piece may hold zeros";
+  // Too little room for a head before the next 32 KiB: zeros that are meant.
+  const std::string long_piece = std::string("cccc\xf3\x7ft", 7) + std::string(0x7ff3, 'x');
+  EXPECT_FALSE(has_hole(long_piece + std::string(6, '\0') + piece));
 }
 
 TEST(WalScan, folder_that_is_not_there_is_missing) {
