@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -18,13 +19,20 @@ struct TimeUs {
 
 constexpr std::int64_t us_per_s = 1'000'000;
 
+/// Stops at the ends of time: a ttl of a million years, which nobody checked in an exported line or a script, is for ever.
 constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) {
-  return {time.us + seconds * us_per_s};
+  std::int64_t us = 0;
+  const bool fits = !__builtin_mul_overflow(seconds, us_per_s, &us) && !__builtin_add_overflow(time.us, us, &us);
+  if (fits) return {us};
+  return {seconds < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max()};
 }
 
 /// Whole seconds from `since` to `now`, rounded down; 0 if `now` is earlier.
 constexpr std::int64_t age_s(TimeUs since, TimeUs now) {
-  return now.us > since.us ? (now.us - since.us) / us_per_s : 0;
+  if (now.us <= since.us) return 0;
+  // Without a sign, or the two ends of time would be too far from each other.
+  const std::uint64_t age_us = static_cast<std::uint64_t>(now.us) - static_cast<std::uint64_t>(since.us);
+  return static_cast<std::int64_t>(age_us / std::uint64_t{us_per_s});
 }
 
 /// "2026-06-15T10:00:00.000000Z"

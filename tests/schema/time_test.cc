@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace pawl {
 namespace {
 
@@ -24,6 +26,19 @@ TEST(Time, each_day_of_four_centuries_comes_back) {
     const TimeUs time{day * 86'400 * us_per_s};
     ASSERT_EQ(*parse_rfc3339(rfc3339(time)), time);
   }
+}
+
+TEST(Time, sums_and_ages_stop_at_the_ends_of_time) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(plus_s(TimeUs{5}, 2).us, 2'000'005);
+  EXPECT_EQ(plus_s(TimeUs{5}, most).us, most);
+  EXPECT_EQ(plus_s(TimeUs{most - 1}, 1).us, most);
+  EXPECT_EQ(plus_s(TimeUs{5}, least).us, least);
+  EXPECT_EQ(plus_s(TimeUs{least + 1}, -1).us, least);
+  EXPECT_EQ(age_s(TimeUs{5}, TimeUs{2'000'005}), 2);
+  EXPECT_EQ(age_s(TimeUs{6}, TimeUs{2'000'005}), 1);
+  EXPECT_EQ(age_s(TimeUs{least}, TimeUs{most}), 18'446'744'073'709);
 }
 
 TEST(Time, fewer_decimals_are_read) {
