@@ -1,5 +1,6 @@
 #include "daemon/pipeline_yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -251,6 +253,31 @@ Result<Stage> stage_of(const Source& source, const YAML::Node& node) {
   return stage;
 }
 
+/// Notes where a document begins, and nothing else.
+class Beginning final : public YAML::EventHandler {
+ public:
+  YAML::Mark mark;
+
+  void OnDocumentStart(const YAML::Mark& at) override { mark = at; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Not by YAML::LoadAll(): where a token stands that no document can begin with, it makes empty documents for ever.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Beginning beginning;
+  if (!parser.HandleNextDocument(beginning) || !parser.HandleNextDocument(beginning)) return std::nullopt;
+  return beginning.mark;
+}
+
 Result<Pipeline> pipeline_of(const Source& source, const YAML::Node& root) {
   const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "agents", "stages"}));
   std::vector<int> agent_lines;
@@ -293,10 +320,12 @@ Result<Pipeline> parse_pipeline(const std::string& text, const std::string& name
   const Source source{name_for_errors, base_dir};
   if (text.size() > file_bytes_max) return at_line(source, 1, "a pipeline of more than 1 MiB");
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.empty() || documents.front().IsNull()) return at_line(source, 1, "there is no pipeline in it");
-    if (documents.size() > 1) return at(source, documents[1], "a second document: a file holds one pipeline");
-    return pipeline_of(source, documents.front());
+    if (const auto second = second_document(text)) {
+      return at_line(source, line_of(*second), "a second document: a file holds one pipeline");
+    }
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsNull()) return at_line(source, 1, "there is no pipeline in it");
+    return pipeline_of(source, document);
   } catch (const YAML::Exception& error) {
     return at_line(source, line_of(error.mark), error.msg);
   }

@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"not_yaml", "name: x\nstages: [\n", "p.yaml:3: "},  //
         Bad{"tab", "name: x\nstages:\n\t- name: a\n", "p.yaml:3: "},
         Bad{"a_list", "- a\n", "p.yaml:1: a pipeline is not a map"},
-        Bad{"two_documents", "name: x\n---\nname: y\n", "p.yaml:3: a second document"},
+        Bad{"two_documents", "name: x\n---\nname: y\n", "p.yaml:2: a second document"},
         Bad{"unknown_key", "name: x\ncolour: red\n", "p.yaml:2: unknown key 'colour' in a pipeline"},
         Bad{"duplicate_key", "name: x\nname: y\n", "p.yaml:2: duplicate key 'name'"},
         Bad{"name_is_a_map", "name: {a: b}\nstages: []\n", "p.yaml:1: 'name' of a pipeline is not text"},
@@ -115,6 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"run_has_empty_program", "name: x\nagents:\n  a: {run: ['']}\n", "begins with an empty word"},
         Bad{"run_with_a_list_in_it", "name: x\nagents:\n  a: {run: [b, [c]]}\n", "has a word that is not text"},
         Bad{"run_with_nul", "name: x\nagents:\n  a: {run: [\"b\\0c\"]}\n", "p.yaml:3: 'run' of agent 'a' has a NUL"},
+        Bad{"rest_of_a_flow_alone", ", timeout_s: 120}\n", "p.yaml:1: a second document"},
         Bad{"run_in_latin_1",
             "name: x\nagents:\n  a: {run: [pr\xFC"
             "fe]}\n",
