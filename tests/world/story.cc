@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/stuck.h"
-#include "store/chain.h"
+#include "store/key_format.h"
 #include "store/open.h"
 #include "tests/world/daemon.h"
 #include "tests/world/pipelines.h"
@@ -30,6 +30,15 @@ std::string in_words(const State& state, const Task& task) {
   }
   if (!task.cancel_requested.empty()) words += ", to be cancelled";
   return words;
+}
+
+std::vector<std::size_t> block_starts(std::string_view blocks) {
+  std::vector<std::size_t> starts;
+  for (std::size_t at = 0; at < blocks.size();) {
+    starts.push_back(at);
+    at += stated_block_bytes(blocks.substr(at)).value_or(blocks.size());
+  }
+  return starts;
 }
 
 std::uint64_t mixed(std::uint64_t sum, std::uint64_t value) {
@@ -247,7 +256,7 @@ void Story::crash() {
   kill_daemon();
   if (reboot) machines.reboot(daemon_machine);
   if (reboot || strikes(Hostility::power_cut, 40)) disk_->lose_unsynced();
-  if (strikes(Hostility::flip, 10)) flip_a_bit();
+  if (strikes(Hostility::flip, 30)) flip_a_bit();
 }
 
 /// A bit of the log turns over: opening it must name a record, or find every record as it was. Then the copy from
@@ -255,7 +264,12 @@ void Story::crash() {
 void Story::flip_a_bit() {
   if (disk_->blocks.empty()) return;
   const auto damaged = std::make_shared<MemoryDisk>(*disk_);
-  const std::size_t at = dice.roll(damaged->blocks.size());
+  const std::vector<std::size_t> starts = block_starts(disk_->blocks);
+  // As often in a head, where the lengths and seqs are, as anywhere.
+  const std::size_t start = dice.pick(starts);
+  const std::size_t in_head = std::min(start + dice.roll(32), damaged->blocks.size() - 1);
+  const std::size_t anywhere = dice.roll(damaged->blocks.size());
+  const std::size_t at = dice.one_in(2) ? in_head : anywhere;
   const std::uint64_t bit = dice.roll(8);
   damaged->blocks[at] = static_cast<char>(static_cast<unsigned char>(damaged->blocks[at]) ^ (1u << bit));
   auto sound = MemoryLog::open(std::make_shared<MemoryDisk>(*disk_));
@@ -269,12 +283,8 @@ void Story::flip_a_bit() {
     const auto before = open_state(**sound);
     if (before && before->state.digest() == opened->state.digest() && before->chain == opened->chain) return;
   }
-  // In the last, unsealed block a flip may look like a cut (store/tail.h @C): then it is told of.
-  if ((*log)->torn_at() && *(*log)->torn_at() == next(last)) {
-    const std::size_t kept = damaged->blocks.size();
-    const bool in_last_block = at >= kept;
-    if (in_last_block) return;
-  }
+  // In the last block, if it is not sealed, a flip may look like a cut (store/tail.h @C): then it is told of.
+  if ((*log)->torn_at() == next(last) && at >= starts.back()) return;
   broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) +
          " of the log turned over, and nobody noticed");
 }
@@ -288,6 +298,8 @@ void Story::strike() {
     if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
     if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);
     daemon_->checkpoint();
+    // As the daemon does when it has been idle for a while.
+    if (dice.one_in(4) && !daemon_->log().seal()) broken("the log cannot be sealed");
   }
 }
 

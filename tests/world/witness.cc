@@ -41,6 +41,7 @@ void Witness::see(const std::vector<Decided>& groups) {
 
 void Witness::see_group(std::span<const fb::Record* const> group) {
   note_departures(group);
+  check_attempts(group);
   const CheckedGroup checked = check_group(state_, group);
   for (const Finding& finding : checked.findings) {
     if (finding.kind == Finding::Kind::unchecked) continue;
@@ -74,9 +75,35 @@ void Witness::note_departures(std::span<const fb::Record* const> group) {
   }
 }
 
+/// What a run reports is taken of the attempt that runs, and of no other.
+void Witness::check_attempts(std::span<const fb::Record* const> group) {
+  for (const fb::Record* record : group) {
+    if (record->stamp()->outcome() != static_cast<std::uint16_t>(Outcome::accepted)) continue;
+    const auto check = [&](const auto* event) {
+      const Job* job = event ? state_.jobs.find(JobId{event->job()}) : nullptr;
+      if (!job || job->attempts == event->attempt()) return;
+      broken_("record " + std::to_string(record->stamp()->seq()) + " speaks of attempt " +
+              std::to_string(event->attempt()) + " of job " + std::to_string(event->job()) + ", of which attempt " +
+              std::to_string(job->attempts) + " runs");
+    };
+    check(record->event_as_RunStarted());
+    check(record->event_as_RunExited());
+    check(record->event_as_JobFinished());
+    check(record->event_as_JobReaped());
+  }
+}
+
 void Witness::note(const fb::Record& record, const Applied& applied) {
   outcomes_.push_back(record.stamp()->outcome());
   ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
+  for (const Effect& effect : applied.effects) {
+    const Job* job = effect.kind == EffectKind::job_queued ? state_.jobs.find(JobId{effect.id}) : nullptr;
+    const Task* task = job ? state_.tasks.find(job->task) : nullptr;
+    if (task && !task->cancel_requested.empty()) {
+      broken_("record " + std::to_string(record.stamp()->seq()) + " queued job " + std::to_string(effect.id) +
+              ", though its task is to be cancelled");
+    }
+  }
   if (!record.key()) return;
   const Seq group{record.stamp()->group()};
   const auto [first, is_new] = keys_.emplace(record.key()->str(), group);

@@ -53,6 +53,7 @@ class Witness {
   };
   void see_group(std::span<const fb::Record* const> group);
   void note_departures(std::span<const fb::Record* const> group);
+  void check_attempts(std::span<const fb::Record* const> group);
   void note(const fb::Record& record, const Applied& applied);
 
   std::function<void(std::string)> broken_;
