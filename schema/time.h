@@ -19,7 +19,8 @@ struct TimeUs {
 
 constexpr std::int64_t us_per_s = 1'000'000;
 
-/// Stops at the ends of time: a ttl of a million years, which nobody checked in an exported line or a script, is for ever.
+/// Stops at the ends of time: a ttl of a million years, which nobody checked in an exported line or a script, is for
+/// ever.
 constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) {
   std::int64_t us = 0;
   const bool fits = !__builtin_mul_overflow(seconds, us_per_s, &us) && !__builtin_add_overflow(time.us, us, &us);
