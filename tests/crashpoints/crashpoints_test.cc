@@ -68,9 +68,9 @@ TEST_F(CrashPoints, power_cut_at_every_step_loses_nothing_that_was_acknowledged)
   std::printf("\n%zu records in %zu batches, acknowledged up to %llu\n", story_->proofs.size() - 1,
               story_->batches.size(), static_cast<unsigned long long>(raw(history.promises.back().acknowledged)));
 
-  Explorer explorer(*story_, data());
+  Explorer explorer(*story_, data(), nightly() ? 20 : 500);
   const Thoroughness usual;
-  const Thoroughness by_night{.all_subsets_up_to = 8, .torn_positions = 64};
+  const Thoroughness by_night{.all_subsets_up_to = 6, .torn_positions = 32};
   explorer.explore(history, nightly() ? by_night : usual);
   print("power cuts and kills", explorer.tally);
   EXPECT_GT(explorer.tally.torn, 50U);
@@ -79,7 +79,7 @@ TEST_F(CrashPoints, power_cut_at_every_step_loses_nothing_that_was_acknowledged)
 
   explorer.tally = {};
   const Thoroughness quick{.each_alone = false, .torn_positions = 1, .kills = false};
-  explorer.explore_recoveries(nightly() ? 20 : 500, nightly() ? usual : quick);
+  explorer.explore_recoveries(nightly() ? usual : quick);
   print("and again during the recovery", explorer.tally);
   expect_no_faults(explorer.tally);
 
@@ -92,7 +92,7 @@ TEST_F(CrashPoints, power_cut_at_every_step_loses_nothing_that_was_acknowledged)
 
 TEST_F(CrashPoints, step_that_fails_ends_the_process_or_is_told_and_loses_nothing) {
   const std::size_t steps = whole().trace.size();
-  Explorer explorer(*story_, data());
+  Explorer explorer(*story_, data(), steps + 1);
   const Thoroughness quick{.each_alone = false, .torn_positions = 0};
   std::size_t runs = 0;
   std::size_t told = 0;

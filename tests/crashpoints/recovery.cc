@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "store/checkpoint.h"
 #include "store/data_dir.h"
@@ -201,7 +202,7 @@ void Explorer::explore(const History& history, const Thoroughness& thoroughness,
       durability.take(history.trace[cut - 1]);
       seen.apply(history.trace[cut - 1]);
     }
-    if (cut < first_cut || cut % thoroughness.every_nth_cut != 0) continue;
+    if (cut < first_cut) continue;
     ++tally.cuts;
     const Promise& promise = history.promise_at(cut);
     const std::string place = "after " + std::to_string(cut) + " steps" +
@@ -231,7 +232,8 @@ const Finding& Explorer::found_in(const Tree& image, const Promise& promise) {
     ++tally.distinct;
     ++tally.recoveries;
     at->second = examine(story_, dir_, image, Durability(image));
-    images_.push_back({.tree = image, .hash = hash, .backups = promise.backups});
+    if (findings_.size() % every_nth_ == 1)
+      images_.push_back({.tree = image, .hash = hash, .backups = promise.backups});
   }
   return at->second;
 }
@@ -280,15 +282,14 @@ void Explorer::fault(const std::string& where, const std::string& what) {
   if (tally.faults.size() < faults_kept) tally.faults.push_back(where + ": " + what);
 }
 
-void Explorer::explore_recoveries(std::size_t every_nth, const Thoroughness& thoroughness) {
-  const std::vector<Image> images = images_;
-  for (std::size_t i = 0; i < images.size(); i += every_nth) {
-    const Finding& first = findings_.at(images[i].hash);
+void Explorer::explore_recoveries(const Thoroughness& thoroughness) {
+  for (const Image& image : std::exchange(images_, {})) {
+    const Finding& first = findings_.at(image.hash);
     if (first.refused) continue;
     // What the first recovery finds is on the disk, so the second has to find it too.
     const Promise before{
-        .submitted = first.last, .acknowledged = first.last, .sealed = first.sealed, .backups = images[i].backups};
-    CrashFiles files(images[i].tree);
+        .submitted = first.last, .acknowledged = first.last, .sealed = first.sealed, .backups = image.backups};
+    CrashFiles files(image.tree);
     explore(run(files, dir_, story_, "oa", before), thoroughness);
   }
 }

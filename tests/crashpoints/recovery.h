@@ -35,8 +35,7 @@ struct Thoroughness {
   std::size_t all_subsets_up_to = 0;  // units in the air; with more of them: each alone, each prefix
   bool each_alone = true;             // lost, and kept; else each prefix only
   std::size_t torn_positions = 4;     // of the last write of each file
-  std::size_t every_nth_cut = 1;
-  bool kills = true;  // the process alone dies too, and later the power is cut
+  bool kills = true;                  // the process alone dies too, and later the power is cut
 };
 
 struct Tally {
@@ -55,11 +54,13 @@ struct Tally {
 /// Crashes a run wherever it can be crashed, and examines what is left.
 class Explorer {
  public:
-  Explorer(const Story& story, std::string dir) : story_(story), dir_(std::move(dir)) {}
+  /// `every_nth` image is kept for explore_recoveries().
+  Explorer(const Story& story, std::string dir, std::size_t every_nth)
+      : story_(story), dir_(std::move(dir)), every_nth_(every_nth) {}
 
   void explore(const History& history, const Thoroughness& thoroughness, std::size_t first_cut = 0);
-  /// The same for the recovery of each `every_nth` image that explore() has seen so far.
-  void explore_recoveries(std::size_t every_nth, const Thoroughness& thoroughness);
+  /// The same for the recovery of each image that was kept so far.
+  void explore_recoveries(const Thoroughness& thoroughness);
   /// A disk that from some sync of a write-ahead file on says done and does nothing: what it loses cannot be brought
   /// back, but where a seal or a checkpoint says that it was there, nobody may start without it.
   void explore_lies(const History& history);
@@ -81,6 +82,7 @@ class Explorer {
 
   const Story& story_;
   std::string dir_;
+  std::size_t every_nth_;
   std::unordered_map<std::uint64_t, Finding> findings_;  // by the hash of the data folder
   std::unordered_map<std::uint64_t, bool> good_backups_;
   std::vector<Image> images_;
