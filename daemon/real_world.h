@@ -38,7 +38,7 @@ class RealWorld final : public World {
   std::string log_path_of(JobId job, std::uint64_t attempt) const;
 
   /// stop.kill_after_s, as it stands.
-  void set_kill_after_s(std::int64_t seconds) { kill_after_s_ = seconds; }
+  void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
 
   /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,

@@ -252,7 +252,7 @@ std::vector<std::string> plane_states(const json::value& item) {
   return states;
 }
 
-const PlaneProject* plane_project(const json::value& item, const WebhookConfig& config) {
+const PlaneProject* named_project(const json::value& item, const WebhookConfig& config) {
   for (const std::string& candidate :
        {text_at(item, {"project"}), text_at(item, {"project_id"}), text_at(item, {"project", "id"}),
         text_at(item, {"project_detail", "id"}), text_at(item, {"project", "identifier"}),
@@ -294,7 +294,7 @@ Result<Reading> read_plane(std::string_view event_header, const json::value& bod
 
   const json::value* item = value_at(body, {"data"});
   if (!item || !item->is_object()) return malformed("field \"data\" is missing, or no object");
-  const PlaneProject* project = plane_project(*item, config);
+  const PlaneProject* project = named_project(*item, config);
   if (!project) return ignored("no repository is configured for the work item's project");
   const std::string work_item = PAWL_TRY(plane_work_item(*item, *project));
   const std::vector<std::string> states = plane_states(*item);

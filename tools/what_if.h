@@ -13,7 +13,7 @@
 namespace pawl {
 
 /// A decision that differs: what each side has, and on what evidence.
-struct Turn {
+struct TurningPoint {
   TimeUs time;
   std::optional<Seq> seq;  // of the log's record; none: the log has none
   std::string recorded;
@@ -28,7 +28,7 @@ struct Horizon {
 };
 
 struct Retold {
-  std::vector<Turn> turns;  // the first is where the stories part
+  std::vector<TurningPoint> turns;  // the first is where the stories part
   std::optional<Horizon> horizon;
   std::vector<std::string> waits;  // what stands still because the log does not hold how it goes on
   Findings findings;               // in the story retold, its own seqs

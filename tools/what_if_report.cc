@@ -84,7 +84,7 @@ std::string finding_in_words(const Finding& finding) {
   return std::string(name(finding.kind)) + " of " + record(finding.seq);
 }
 
-void append_turn(std::string& out, const Turn& turn) {
+void append_turn(std::string& out, const TurningPoint& turn) {
   out += rfc3339(turn.time) + (turn.seq ? ", " + record(*turn.seq) : ", no record") + "\n  the log     " +
          printable(turn.recorded) + "\n  the change  " + printable(turn.changed) + '\n';
 }
@@ -153,7 +153,7 @@ std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, 
     append_json_text(out, in_words(change));
   }
   out += "],\"turns\":[";
-  for (const Turn& turn : retold.turns) {
+  for (const TurningPoint& turn : retold.turns) {
     out += out.back() == '[' ? "{\"time\":" : ",{\"time\":";
     append_time(out, turn.time);
     out += ",\"seq\":";

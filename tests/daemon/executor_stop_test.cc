@@ -37,7 +37,7 @@ class ExecutorStopTest : public ExecutorTest {
   pid_t agent() { return std::stoi(contents(at("pid"))); }
 };
 
-constexpr const char* waiting = R"(name: test
+constexpr const char* waiting_pipeline = R"(name: test
 agents:
   worker: {run: 'echo $$ > $1/pid; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
 stages:
@@ -64,7 +64,7 @@ stages:
 
 TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_others_are_not) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());
@@ -79,7 +79,7 @@ TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_oth
 
 TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   std::ofstream(at("go")) << "";
   execute();
   ASSERT_TRUE(reaches(submit(), "done"));
@@ -89,7 +89,7 @@ TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
 
 TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   std::uint64_t number = 0;
   for (const std::string& spelled : {std::string("trunk"), std::string("refs/heads/trunk"), std::string("Trunk")}) {
@@ -106,7 +106,7 @@ TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
 
 TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());
@@ -120,7 +120,7 @@ TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
 TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next_start) {
   make_origin();
   sh("git -C origin.git config receive.denyDeletes true");
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());
@@ -144,7 +144,7 @@ TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next
 
 TEST_F(ExecutorStopTest, task_cancelled_before_it_had_a_folder_loses_its_branch_too) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   const TaskId first = submit("W-1", "other");
   ASSERT_TRUE(agent_is_up());
@@ -285,7 +285,7 @@ TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
 
 TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   make_origin();
-  define(waiting);
+  define(waiting_pipeline);
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());

@@ -65,7 +65,7 @@ class GatedLog final : public Log {
   std::vector<std::size_t> batches_;
 };
 
-constexpr std::int64_t epoch_us = 1'767'225'600 * us_per_s;
+constexpr std::int64_t begun_us = 1'767'225'600 * us_per_s;
 
 class SequencerTest : public testing::Test {
  protected:
@@ -82,7 +82,7 @@ class SequencerTest : public testing::Test {
     disk_ = memory_->disk();
     log_ = std::make_unique<GatedLog>(*memory_);
     Opened opened = open_state(*memory_).value();
-    options.now = [this] { return TimeUs{epoch_us + now_us_.load()}; };
+    options.now = [this] { return TimeUs{begun_us + now_us_.load()}; };
     sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
     sequencer_->start();
     boot_ = "boot-" + std::to_string(++boots_);

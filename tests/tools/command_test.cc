@@ -7,17 +7,17 @@
 namespace pawl {
 namespace {
 
-const Command sample = {.name = "sample",
-                        .arguments = "THING [OTHER]",
-                        .summary = "Does a thing",
-                        .details = "",
-                        .options = {{"size", "N", "how large"}, {"dry", "", "only say it"}},
-                        .positional_min = 1,
-                        .positional_max = 2,
-                        .run = [](const Arguments&) { return Exit::done; }};
+const Command sample_command = {.name = "sample",
+                                .arguments = "THING [OTHER]",
+                                .summary = "Does a thing",
+                                .details = "",
+                                .options = {{"size", "N", "how large"}, {"dry", "", "only say it"}},
+                                .positional_min = 1,
+                                .positional_max = 2,
+                                .run = [](const Arguments&) { return Exit::done; }};
 
 Result<Arguments> read(std::vector<std::string_view> words) {
-  return read_arguments(sample, words);
+  return read_arguments(sample_command, words);
 }
 
 std::string complaint(std::vector<std::string_view> words) {
