@@ -286,6 +286,10 @@ void tasks_steps(Call call) {
   if (!is_start && **type != "StepFinished") {
     return call.refuse({ErrorCode::malformed, R"(field "type" must be "StepStarted" or "StepFinished")"});
   }
+  // The word of an operator takes an operator's right and, if it is a no, the step's lock: it is given by resolve.
+  if (const json::value* by = body->if_contains("by"); by && by->is_string() && by->get_string() == "operator") {
+    return call.refuse({ErrorCode::malformed, R"(field "by" must not be "operator": that is said by POST …/resolve)"});
+  }
   body->emplace("task", *id);
   auto proposal = proposal_from_json(call.asker, is_start ? fb::Event::StepStarted : fb::Event::StepFinished, *body,
                                      Reading::asked);

@@ -260,6 +260,9 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   ASSERT_EQ(started.status, 200) << started.body;
   EXPECT_EQ(started.at("/task/steps/0/state"), "\"started\"");
 
+  const std::string finished =
+      R"("type":"StepFinished","version":1,"step":"merge","outcome":"did_not_happen","started":)" + started.at("/seq");
+  EXPECT_EQ(step(finished + R"(,"by":"operator")").status, 400) << "not past the step's lock, nor by who may only work";
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":false})").code(), "previous_alive");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"retest","happened":true})").code(), "not_started");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge"})").status, 400);
