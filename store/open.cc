@@ -113,21 +113,24 @@ class Replay {
     }
     filling_->add(bytes);
     const Seq seq = std::exchange(next_, next(next_));
-    if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) so_far_ = turn();
+    if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) so_far_ = turn(std::launch::async);
     // One record beyond the end shows whether a group ended there.
     return so_far_.has_value() && seq <= upto_;
   }
 
   /// Applies what is left.
   Result<void> finish() {
-    while (so_far_ && (filling_ || verifying_.valid())) so_far_ = turn();
+    while (so_far_ && (filling_ || verifying_.valid())) {
+      // A single chunk is waited for at once: then a thread would only cost.
+      so_far_ = turn(verifying_.valid() ? std::launch::async : std::launch::deferred);
+    }
     if (so_far_ && !past_end_) so_far_ = apply_group();
     return so_far_;
   }
 
  private:
   /// Waits for the chunk that is being verified, sends the next one after it, and applies the first meanwhile.
-  Result<void> turn() {
+  Result<void> turn(std::launch how) {
     std::optional<Verified> ready;
     if (verifying_.valid()) {
       ready = verifying_.get();
@@ -135,7 +138,7 @@ class Replay {
     }
     const bool broken = ready && ready->error;
     if (filling_ && !broken) {
-      verifying_ = std::async(std::launch::async, verify, std::exchange(filling_, nullptr), chain_);
+      verifying_ = std::async(how, verify, std::exchange(filling_, nullptr), chain_);
     }
     if (ready) PAWL_TRY(apply(*ready));
     return {};
