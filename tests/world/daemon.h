@@ -139,7 +139,8 @@ class Daemon final : public Machine {
   Decider decider_;
   std::deque<Item> inbox_;
   std::optional<DecidedBatch> in_flight_;
-  std::uint64_t records_since_checkpoint_ = 0;
+  std::uint64_t records_since_checkpoint_;
+  std::uint64_t checkpoints_ = 1;
   std::unique_ptr<Sight> world_;
   bool serves_ = false;
 

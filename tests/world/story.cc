@@ -297,7 +297,6 @@ void Story::strike() {
     if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);
     if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
     if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);
-    daemon_->checkpoint();
     // As the daemon does when it has been idle for a while.
     if (dice.one_in(4) && !daemon_->log().seal()) broken("the log cannot be sealed");
   }
@@ -332,6 +331,8 @@ void Story::turn() {
       kill_daemon();  // It ends at once, and finds out at its next start what stands.
       if (strikes(Hostility::power_cut, 30)) disk_->lose_unsynced();
       disk_->room.reset();
+    } else {
+      daemon_->checkpoint();
     }
   }
 }
