@@ -22,18 +22,19 @@ class CanonicalWriter {
  public:
   explicit CanonicalWriter(std::string& out) : out_(out) {}
 
-  void field(std::uint16_t id) { put(id, 2); }  // from 1
-  void end() { put(0, 2); }
-  void integer(std::uint64_t value) { put(value, 8); }
-  void count(std::size_t value) { put(value, 4); }
+  void field(std::uint16_t id) { put<2>(id); }  // from 1
+  void end() { put<2>(0); }
+  void integer(std::uint64_t value) { put<8>(value); }
+  void count(std::size_t value) { put<4>(value); }
   void text(std::string_view value) {
     count(value.size());
     out_.append(value);
   }
 
  private:
-  void put(std::uint64_t value, std::size_t bytes) {
-    char buffer[8];
+  template <std::size_t bytes>
+  void put(std::uint64_t value) {
+    char buffer[bytes];
     for (std::size_t i = 0; i < bytes; ++i) buffer[i] = static_cast<char>(value >> (8 * i));
     out_.append(buffer, bytes);
   }
