@@ -130,9 +130,7 @@ class Decider {
       }
     }
     // What follows from the group: a recovery may free what a standing cancel request waited for, so it goes first.
-    for (Proposal& event : recovery_of_stale_boots(state_, machine_asker(state_, proposer, recovery_actor), now_)) {
-      add_own(std::move(event));
-    }
+    if (state_.boots.is_touched()) recover(machine_asker(state_, proposer, recovery_actor));
     for (Proposal& event : cancellations_due(state_, machine_asker(state_, proposer, sequencer_actor))) {
       add_own(std::move(event));
     }
@@ -159,6 +157,11 @@ class Decider {
     state_.settle();
     record.stamp().mutate_digest(state_.digest());
     return true;
+  }
+
+  /// A stale boot holds nothing when a group ends, so only a group that makes one so has anything to recover.
+  void recover(const Asker& asker) {
+    for (Proposal& event : recovery_of_stale_boots(state_, asker, now_)) add_own(std::move(event));
   }
 
   /// What the machine adds is right by construction: a refusal of it would be a bug.

@@ -195,9 +195,10 @@ void State::undo_group() {
   undo_table(leases);
   undo_table(boots);
   undo_table(pipelines);
+  const bool settings_touched = settings_changed.is_touched();
   undo_table(settings_changed);
   undo_table(ids);
-  follow_settings();
+  if (settings_touched) follow_settings();
   maybe_finished_.clear();
 }
 

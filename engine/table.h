@@ -72,6 +72,9 @@ class Table {
     }
   }
 
+  /// Whether the group in hand has touched any row.
+  bool is_touched() const { return !saved_.empty(); }
+
   /// Takes back every change since the last keep(), the latest first, with `changed(after, before)` for each.
   /// Requires: settle() was called after the last change.
   template <class Changed>
