@@ -25,8 +25,19 @@ void check_passage(const Passage& passage, Findings& findings) {
   check_committed_crossing(passage, findings);
 }
 
-/// The tasks that the end of a group has to look at: those of which it changed something.
-void note_touched(const Snapshot& before, const State& after, std::set<TaskId>& tasks) {
+/// What the end of a group has to look at: that of which the group changed something.
+struct Touched {
+  std::set<TaskId> tasks;
+  bool holders = false;  // a lease, a job or a boot
+  bool settings = false;
+};
+
+void note_touched(const Snapshot& before, const State& after, const fb::Record& record, Touched& touched) {
+  std::set<TaskId>& tasks = touched.tasks;
+  const bool boots = record.event_type() == fb::Event::BootStarted || record.event_type() == fb::Event::BootEnded;
+  touched.holders = touched.holders || boots || !before.jobs.empty() || !before.leases.empty() ||
+                    !before.new_jobs.empty() || !before.new_leases.empty();
+  touched.settings = touched.settings || record.event_type() == fb::Event::SettingChanged;
   for (const auto& [id, task] : before.tasks) tasks.insert(id);
   tasks.insert(before.new_tasks.begin(), before.new_tasks.end());
   for (const auto& [id, job] : before.jobs) tasks.insert(job.task);
@@ -37,13 +48,13 @@ void note_touched(const Snapshot& before, const State& after, std::set<TaskId>& 
 }
 
 /// Applies one record and checks what came of it.
-Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, std::set<TaskId>& touched,
+Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, Touched& touched,
                      Findings& findings) {
   const std::uint64_t digest = state.digest();
   Applied applied = apply(state, record, to_come);
   const Snapshot before = touched_rows(state, digest);
   state.settle();
-  note_touched(before, state, touched);
+  note_touched(before, state, record, touched);
   check_passage({.before = before,
                  .after = state,
                  .record = record,
@@ -69,13 +80,13 @@ void compare(const fb::Record& record, const Applied& applied, std::uint64_t dig
 }
 
 /// What holds at the end of every group.
-void check_end(const State& state, const std::set<TaskId>& touched, bool settings_changed, Findings& findings) {
-  check_holders(state, findings);
-  if (settings_changed) {
+void check_end(const State& state, const Touched& touched, Findings& findings) {
+  if (touched.holders) check_holders(state, findings);
+  if (touched.settings) {
     check_nothing_lost(state, findings);
     return;
   }
-  for (const TaskId id : touched) {
+  for (const TaskId id : touched.tasks) {
     if (const Task* task = state.tasks.find(id)) check_not_lost(state, *task, findings);
   }
 }
@@ -95,14 +106,12 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   const std::uint64_t digest_before = state.digest();
   std::vector<Applied> applied;
   std::vector<std::uint64_t> digests;
-  std::set<TaskId> touched;
+  Touched touched;
   bool refused = false;
-  bool settings_changed = false;
   for (std::size_t i = 0; i < group.size() && !refused; ++i) {
     const std::size_t first = findings.size();
     applied.push_back(check_record(state, *group[i], settings_to_come(group, i), touched, findings));
     refused = applied.back().outcome != Outcome::accepted;
-    settings_changed = settings_changed || group[i]->event_type() == fb::Event::SettingChanged;
     digests.push_back(state.digest());
     date_from(first, *group[i]);
   }
@@ -127,7 +136,7 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   }
   const std::size_t first = findings.size();
   if (state.digest() != digests.back()) find_digest("a refused group left another digest than it found");
-  check_end(state, touched, settings_changed, findings);
+  check_end(state, touched, findings);
   if (!refused) state.archive_finished();
   if (state.digest() != digests.back()) find_digest("archiving changed the digest");
   date_from(first, *group.back());
