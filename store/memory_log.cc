@@ -43,7 +43,7 @@ Result<void> MemoryLog::load() {
     const Result<Block> block = decode_block(rest.substr(0, *stated));
     if (!block && block.error().code == ErrorCode::unsupported) return block.error();
     if (!block || block->first != next(evidence.last)) break;
-    block_at_.emplace(block->first, std::pair(disk_->blocks.size() - rest.size(), *stated));
+    block_at_.push_back({block->first, disk_->blocks.size() - rest.size(), *stated});
     evidence.last = block->last;
     rest.remove_prefix(*stated);
   }
@@ -93,7 +93,7 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
     return Error{ErrorCode::io, "memory log: the disk is full"};
   }
 
-  block_at_.emplace(expected_next, std::pair(disk_->blocks.size(), block.size()));
+  block_at_.push_back({expected_next, disk_->blocks.size(), block.size()});
   disk_->blocks.append(block);
   if (disk_->room) *disk_->room -= block.size();
   disk_->synced_bytes = disk_->blocks.size();
@@ -106,18 +106,19 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
   from = std::max(from, Seq{1});
   BlockReader reader;
   Seq last{};  // of the last block read, once there is one
+  std::string bytes;
   while (true) {
-    std::string bytes;
     {
       // A block at a time, so that an append never waits for whoever reads.
       const std::lock_guard lock(mutex_);
       const Seq wanted = last == Seq{} ? from : next(last);
       if (wanted > last_) return {};
-      const auto after = block_at_.upper_bound(wanted);
+      const auto after = std::upper_bound(block_at_.begin(), block_at_.end(), wanted,
+                                          [](Seq seq, const BlockAt& block) { return seq < block.first; });
       PAWL_ASSERT(after != block_at_.begin());
-      const auto& [offset, length] = std::prev(after)->second;
-      bytes = disk_->blocks.substr(offset, length);
-      if (last == Seq{}) last = static_cast<Seq>(raw(std::prev(after)->first) - 1);
+      const BlockAt& at = *std::prev(after);
+      bytes.assign(disk_->blocks, at.offset, at.length);
+      if (last == Seq{}) last = static_cast<Seq>(raw(at.first) - 1);
     }
     const Result<Block> block = decode_block(bytes);
     if (!block) return damaged_at(std::max(from, next(last)), place, block.error().message);

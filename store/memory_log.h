@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "store/log.h"
 
@@ -57,7 +58,12 @@ class MemoryLog final : public Log {
 
   mutable std::mutex mutex_;  // guards all below
   std::shared_ptr<MemoryDisk> disk_;
-  std::map<Seq, std::pair<std::size_t, std::size_t>> block_at_;  // by first seq: offset and length
+  struct BlockAt {
+    Seq first{};
+    std::size_t offset = 0;
+    std::size_t length = 0;
+  };
+  std::vector<BlockAt> block_at_;  // in their order
   Seq last_{};
   std::optional<Seq> torn_at_;
   std::optional<std::size_t> appends_to_failure_;
