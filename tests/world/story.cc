@@ -263,7 +263,11 @@ void Story::crash() {
 /// before goes on.
 void Story::flip_a_bit() {
   if (disk_->blocks.empty()) return;
-  const auto damaged = std::make_shared<MemoryDisk>(*disk_);
+  const auto damaged = std::make_shared<MemoryDisk>();
+  damaged->blocks = disk_->blocks;
+  damaged->synced_bytes = disk_->synced_bytes;
+  damaged->seal = disk_->seal;
+  damaged->checkpoints = disk_->checkpoints;
   const std::vector<std::size_t> starts = block_starts(disk_->blocks);
   // As often in a head, where the lengths and seqs are, as anywhere.
   const std::size_t start = dice.pick(starts);
@@ -272,12 +276,12 @@ void Story::flip_a_bit() {
   const std::size_t at = dice.one_in(2) ? in_head : anywhere;
   const std::uint64_t bit = dice.roll(8);
   damaged->blocks[at] = static_cast<char>(static_cast<unsigned char>(damaged->blocks[at]) ^ (1u << bit));
-  auto sound = MemoryLog::open(std::make_shared<MemoryDisk>(*disk_));
-  if (!sound) return broken("the log cannot be opened after a crash: " + sound.error().message);
   auto log = MemoryLog::open(damaged);
   if (!log) return;  // It says where.
   auto opened = open_state(**log);
   if (!opened) return;
+  auto sound = MemoryLog::open(std::make_shared<MemoryDisk>(*disk_));
+  if (!sound) return broken("the log cannot be opened after a crash: " + sound.error().message);
   const Seq last = opened->state.last_seq;
   if (last == (*sound)->last_seq()) {
     const auto before = open_state(**sound);
