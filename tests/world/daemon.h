@@ -115,7 +115,7 @@ class Daemon final : public Machine {
   void end_outside(const OutsideRun& run);
   void end_what_earlier_boots_left();
 
-  // The reaper's loop: executor.cc
+  // The reaper's loop: reaper_loop.cc
   void run_reaper();
   void reap_pass();
   void reclaim_leases();

@@ -391,7 +391,9 @@ void Story::end() {
 }
 
 void Story::tell() {
-  send_people(*this);
+  send_workers(*this);
+  send_operators(*this);
+  send_fool(*this);
   std::uint64_t turns = 0;
   while (!failure_ && !over_) {
     turn();

@@ -103,6 +103,8 @@ class Story {
 
   // For those who act in it.
 
+  /// Somebody who acts from outside, until the end.
+  void send(std::function<void()> person) { scheduler.spawn(Party::outside, std::move(person)); }
   bool is_hostile() const { return phase_ == Phase::hostile; }
   bool is_mending() const { return phase_ == Phase::mending; }
   /// Whether it happens now: `chance` in a hundred, of what is not switched off, while hostilities last.
@@ -176,7 +178,9 @@ class Story {
   std::optional<std::string> failure_;
 };
 
-/// Those who act from outside: see people.cc.
-void send_people(Story& story);
+// Those who act from outside, each in a file of its name.
+void send_workers(Story& story);
+void send_operators(Story& story);
+void send_fool(Story& story);
 
 }  // namespace pawl::hostile

@@ -1,0 +1,298 @@
+// One who gets everything wrong.
+#include <algorithm>
+
+#include "schema/build_record.h"
+#include "tests/world/daemon.h"
+
+namespace pawl::hostile {
+namespace {
+
+/// Asks for everything that HTTP lets through and that nobody should.
+class Fool {
+ public:
+  explicit Fool(Story& story) : story_(story) {}
+
+  void live() {
+    while (story_.is_hostile()) {
+      story_.scheduler.sleep(story_.dice.between(1, 20) * second);
+      if (!story_.strikes(Hostility::nonsense, 60)) continue;
+      const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
+      const Asker asker{.boot = story_.dice.one_in(20) ? "nobody" : story_.daemon_that_serves().boot_id(),
+                        .actor = "operator",
+                        .key = {},
+                        .request = {}};
+      const std::uint64_t what = story_.dice.roll(29);
+      const std::uint64_t dice = story_.dice.roll(1000);
+      for (std::uint64_t i = 0; i < times; ++i) {
+        if (!story_.ask(nonsense(asker, what, dice))) break;
+      }
+    }
+  }
+
+ private:
+  std::uint64_t some_task(std::uint64_t dice) {
+    const State& state = story_.daemon_that_serves().decided();
+    const std::uint64_t next = raw(state.ids.find(0)->next_task);
+    return dice % 8 == 0 ? next + 5 : 1 + dice % (next + (next == 1 ? 1 : 0));
+  }
+  std::uint64_t some_job(std::uint64_t dice) {
+    const State& state = story_.daemon_that_serves().decided();
+    const std::uint64_t next = raw(state.ids.find(0)->next_job);
+    if (dice % 8 == 0 || next == 1) return next + 5;
+    const std::uint64_t recent = std::min<std::uint64_t>(next - 1, 12);
+    return next - 1 - dice % recent;
+  }
+  /// Live, and under the rule of leases: what nobody may take from its owner.
+  bool is_leased(const Task& task) {
+    const State& state = story_.daemon_that_serves().decided();
+    const Lease* lease = state.lease(task_key(task.id));
+    return lease && state.is_live(*lease, state.last_time) && !lease->ttl_s &&
+           state.settings().ownership_checked(task.repo);
+  }
+  const Task* row(std::uint64_t task) { return story_.daemon_that_serves().decided().tasks.find(TaskId{task}); }
+
+  Group nonsense(const Asker& asker, std::uint64_t what, std::uint64_t dice) {
+    const std::uint64_t task = some_task(dice);
+    const std::uint64_t job = some_job(dice);
+    const Task* live = row(task);
+    const std::uint64_t version = live ? raw(live->version) : 1;
+    const Job* at = story_.daemon_that_serves().decided().jobs.find(JobId{job});
+    const std::uint64_t attempt = at ? at->attempts : 1;
+    switch (what) {
+      case 0: {
+        fb::StageTransitionT event;
+        event.task = task;
+        event.to = dice % 3 == 0 ? "nowhere" : dice % 3 == 1 ? "deploy" : "build";
+        event.expected_version = version + (dice % 5 == 0 ? 1 : 0);
+        if (dice % 7 == 0) event.token = 1;
+        return propose_group(asker, event);
+      }
+      case 1: {
+        fb::LeaseAcquiredT event;
+        event.key = dice % 2 == 0 ? task_key(TaskId{task}) : "repo:" + story_.repos.front();
+        event.owner = owner(dice % 6 == 0 ? "nobody" : asker.boot);
+        event.ttl = 1 + static_cast<std::int64_t>(dice % 60);
+        if (dice % 5 == 0) event.token = 1;
+        return propose_group(asker, event);
+      }
+      case 2: {
+        fb::LeaseReleasedT event;
+        event.key = task_key(TaskId{task});
+        event.token = 1;
+        return propose_group(asker, event);
+      }
+      case 3: {
+        fb::LeaseReclaimedT event;
+        event.key = task_key(TaskId{task});
+        event.token = 1;
+        event.reason = fb::ReclaimReason::forced;
+        return propose_group(asker, event);
+      }
+      case 4: {
+        fb::JobQueuedT event;
+        event.task = task;
+        return propose_group(asker, event);
+      }
+      case 5: {
+        fb::JobClaimedT event;
+        event.job = job;
+        event.owner = owner(dice % 6 == 0 ? "nobody" : "stale");
+        return propose_group(asker, event);
+      }
+      case 6: {
+        fb::RunStartedT event;
+        event.job = job;
+        event.attempt = attempt + 1;
+        return propose_group(asker, event);
+      }
+      case 7: {
+        fb::RunExitedT event;
+        event.job = job;
+        event.attempt = attempt + 1;
+        return propose_group(asker, event);
+      }
+      case 8: {
+        fb::JobFinishedT event;
+        event.job = job;
+        event.attempt = attempt + 1;
+        event.result = fb::JobResult::failed;
+        return propose_group(asker, event);
+      }
+      case 9: {
+        fb::GateEvaluatedT event;
+        event.task = task;
+        event.version = version + dice % 2;
+        event.gate = "build";
+        event.passed = dice % 3 != 0;
+        return propose_group(asker, event);
+      }
+      case 10: {
+        fb::StepStartedT event;
+        event.task = task;
+        event.version = version + (dice % 7 == 0 ? 1 : 0);
+        event.to = "deploy";
+        event.step = dice % 5 == 0 ? "nothing" : dice % 2 == 0 ? "merge" : "retest";
+        if (dice % 3 == 0) event.token = 1;
+        if (dice % 3 == 0) event.repo_token = 1;
+        event.run = "fool";
+        return propose_group(asker, event);
+      }
+      case 11: {
+        fb::StepFinishedT event;
+        event.task = task;
+        event.version = version;
+        event.step = "merge";
+        event.started = 1;
+        event.outcome = fb::StepOutcome::done;
+        return propose_group(asker, event);
+      }
+      case 12: {
+        fb::StepFinishedT event;  // Of a start that is settled: it changes nothing any more.
+        event.task = task;
+        event.version = version;
+        event.step = "merge";
+        event.started = 1;
+        event.outcome = fb::StepOutcome::done;
+        if (live) {
+          for (const StepRow& step : live->steps) {
+            if (step.state == StepState::started) continue;
+            event.version = raw(step.version);
+            event.step = step.step;
+            event.started = raw(step.started);
+          }
+        }
+        return propose_group(asker, event);
+      }
+      case 13: {
+        fb::TaskUnblockedT event;
+        event.task = task;
+        return propose_group(asker, event);
+      }
+      case 14: {
+        fb::TaskNoteT event;
+        event.task = task;
+        event.text = "nonsense";
+        return propose_group(asker, event);
+      }
+      case 15: {
+        fb::BootStartedT event;
+        event.name = dice % 2 == 0 ? "pawld" : "fool";
+        event.boot_id = dice % 3 == 0 ? asker.boot : "fool-" + std::to_string(dice);
+        event.host = "gamma kernel-1 ns-1";
+        event.version = "0";
+        // A boot that is not registered cannot ask; the daemon asks for it, and so cannot be given another's name.
+        const Asker by_daemon{
+            .boot = story_.daemon_that_serves().boot_id(), .actor = asker.actor, .key = {}, .request = {}};
+        return propose_group(by_daemon, event);
+      }
+      case 16: {
+        fb::BootEndedT event;
+        event.boot_id = dice % 2 == 0 ? "nobody" : "fool-" + std::to_string(dice);
+        return propose_group(asker, event);
+      }
+      case 17: {
+        fb::SettingChangedT event;
+        event.key = dice % 2 == 0 ? "no.such" : "job.max_attempts";
+        event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{0}));
+        return propose_group(asker, event);
+      }
+      case 18: {
+        Pipeline pipeline = default_pipeline();
+        pipeline.name = "broken";
+        pipeline.stages.front().to = "nowhere";
+        return propose_group(asker, pipeline_event(pipeline));
+      }
+      case 19: {
+        fb::TaskCreatedT event;
+        event.work_item = live ? live->work_item : "W-x";
+        event.repo = live ? live->repo : story_.repos.front();
+        if (dice % 4 == 0) event.pipeline = "no such";
+        if (dice % 4 == 1) event.stage = "no such";
+        if (dice % 4 == 2) event.depends_on.push_back(task + 1000);
+        // A good one would grow the world by a task that nobody counted.
+        if (!live && dice % 4 == 3) event.pipeline = "no such";
+        return propose_group(asker, event);
+      }
+      case 20: {
+        fb::TaskBlockedT event;
+        event.task = task;
+        event.version = version + 1;
+        return propose_group(asker, event);
+      }
+      case 21: {
+        fb::TaskBlockedT event;
+        event.task = task;
+        event.version = version;
+        event.token = 1;
+        return propose_group(asker, event);
+      }
+      case 22: {
+        fb::TaskCancelledT event;  // Out of turn: never of its own accord while something stands in the way.
+        event.task = live && (is_committed(*live) || story_.daemon_that_serves().decided().lease(task_key(live->id)))
+                         ? task
+                         : task + 1000;
+        return propose_group(asker, event);
+      }
+      case 23: {
+        fb::FinalizerMarkedT event;
+        event.job = at && at->status == JobStatus::running ? job + 1000 : job;
+        return propose_group(asker, event);
+      }
+      case 24: {
+        fb::JobReapedT event;
+        event.job = job;
+        event.attempt = attempt + 1;
+        event.tier = fb::Tier::pid_dead;
+        event.outcome = fb::JobResult::retry;
+        return propose_group(asker, event);
+      }
+      case 25: {
+        fb::CancelRequestedT event;  // Too late, or of nothing.
+        event.task = live ? task + 1000 : task;
+        return propose_group(asker, event);
+      }
+      case 26: {
+        fb::TaskBlockedT event;  // Past the owner of its lease.
+        event.task = live && is_leased(*live) ? task : task + 1000;
+        event.version = version;
+        return propose_group(asker, event);
+      }
+      case 27: {
+        fb::JobReapedT event;  // By what was seen before somebody took the lease.
+        event.job = at && row(raw(at->task)) && is_leased(*row(raw(at->task))) ? job : job + 1000;
+        event.attempt = attempt;
+        event.lease_token = 1;
+        event.tier = fb::Tier::pid_dead;
+        event.outcome = fb::JobResult::retry;
+        return propose_group(asker, event);
+      }
+      default: {
+        fb::FinalizerClearedT event;
+        event.job = job + 1000;
+        return propose_group(asker, event);
+      }
+    }
+  }
+
+  std::unique_ptr<fb::OwnerT> owner(const std::string& boot) {
+    auto owner = std::make_unique<fb::OwnerT>();
+    owner->boot_id = boot;
+    if (boot == "stale") {
+      for (const auto& [id, row] : story_.daemon_that_serves().decided().boots.rows()) {
+        if (row.stale) owner->boot_id = id;
+      }
+    }
+    owner->actor = "operator";
+    return owner;
+  }
+
+  Story& story_;
+};
+
+}  // namespace
+
+void send_fool(Story& story) {
+  story.send([fool = std::make_shared<Fool>(story)] { fool->live(); });
+}
+
+}  // namespace pawl::hostile

@@ -1,0 +1,299 @@
+// People at the daemon: operators who mend and who interfere, an administrator; and the webhooks.
+#include <algorithm>
+
+#include "schema/build_record.h"
+#include "tests/world/daemon.h"
+
+namespace pawl::hostile {
+namespace {
+
+class Operator {
+ public:
+  explicit Operator(Story& story) : story_(story) {}
+
+  [[noreturn]] void live() {
+    for (;;) {
+      story_.scheduler.sleep(story_.dice.between(5, story_.is_hostile() ? 200 : 600) * second);
+      const std::optional<TaskId> task = some_task();
+      if (!task) continue;
+      const std::optional<TaskView> view = story_.look_at(*task);
+      if (!view || is_terminal(view->task.stage)) continue;
+      if (!view->task.blocked.empty() || is_left_open(*view)) {
+        if (story_.is_mending() || (story_.is_hostile() && story_.dice.one_in(2))) mend(*view);
+        continue;
+      }
+      if (story_.strikes(Hostility::cancel, 3)) {
+        fb::CancelRequestedT cancel;
+        cancel.task = raw(*task);
+        cancel.reason = "changed our minds";
+        say(cancel);
+      } else if (story_.is_mending() || story_.strikes(Hostility::force, 10)) {
+        advance(*view);
+      } else if (story_.strikes(Hostility::force, 20)) {
+        interfere(*view);
+      }
+    }
+  }
+
+ private:
+  Asker asker() {
+    return {.boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+  }
+  template <class Event>
+  void say(const Event& event) {
+    story_.ask(propose_group(asker(), event));
+  }
+
+  std::optional<TaskId> some_task() {
+    const State& state = story_.daemon_that_serves().decided();
+    if (state.tasks.size() == 0) return std::nullopt;
+    auto at = state.tasks.rows().begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(story_.dice.roll(state.tasks.size())));
+    return at->first;
+  }
+
+  void advance(const TaskView& view) {
+    story_.daemon_that_serves().advance({.task = view.task.id, .version = view.task.version, .asker = asker()},
+                                        [](const AdvanceAnswer&) {});
+  }
+
+  /// A step that somebody outside began and left, and that nobody here can settle: it has no command, or it belongs to
+  /// another edge than the one on which the task stands.
+  static bool is_left_open(const TaskView& view) {
+    const StepRow* step = open_step(view.task);
+    if (!step || view.lease) return false;
+    const PipelineStep* known = view.pipeline->step(step->to, step->step);
+    return (known && known->run.empty()) || step->to != view.stage()->to;
+  }
+
+  /// What a person does about a blocked task: says what happened if nobody else knows, and lets it go on.
+  void mend(const TaskView& view) {
+    if (const StepRow* step = open_step(view.task)) return resolve(view, *step);
+    fb::TaskUnblockedT unblocked;
+    unblocked.task = raw(view.task.id);
+    unblocked.reason = "mended";
+    fb::JobQueuedT queued;
+    queued.task = raw(view.task.id);
+    queued.reason = "mended";
+    const bool has_job = view.open_job || view.stage()->agent.empty() || is_committed(view.task);
+    if (has_job || story_.dice.one_in(4)) {
+      say(unblocked);
+    } else {
+      story_.ask(propose_group(asker(), unblocked, queued));
+    }
+  }
+
+  /// Only the truth, and only once it cannot change any more.
+  void resolve(const TaskView& view, const StepRow& step) {
+    const StepKey key{view.task.id, step.version, step.step};
+    const auto outside = story_.workers.find(step.boot);
+    if (outside != story_.workers.end() && outside->second.process->alive) {
+      if (story_.targets.happened(key) != Verdict::yes) story_.machines.kill(outside->second.process);
+      return;
+    }
+    const auto run = story_.folder.runs.find(step.run);
+    const bool lives =
+        run != story_.folder.runs.end() && std::any_of(run->second.processes.begin(), run->second.processes.end(),
+                                                       [](const ProcessPtr& process) { return process->alive; });
+    const Verdict happened = lives ? Verdict::unknown : story_.targets.happened(key);
+    if (happened == Verdict::unknown) return;
+    fb::StepFinishedT finished;
+    finished.task = raw(key.task);
+    finished.version = raw(key.version);
+    finished.step = key.step;
+    finished.started = raw(step.started);
+    finished.outcome = happened == Verdict::yes ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
+    finished.by = fb::StepBy::operator_;
+    fb::TaskUnblockedT unblocked;
+    unblocked.task = raw(key.task);
+    unblocked.reason = "resolved";
+    if (view.task.blocked.empty()) return say(finished);
+    if (happened == Verdict::yes || outside != story_.workers.end()) {
+      story_.ask(propose_group(asker(), finished, unblocked));
+      return;
+    }
+    Daemon& daemon = story_.daemon_that_serves();
+    daemon.lock_step({.task = key.task, .version = key.version, .step = key.step}, step.run,
+                     [&daemon, group = std::make_shared<Group>(propose_group(asker(), finished, unblocked))](
+                         const std::shared_ptr<StepLock>& lock) {
+                       if (!lock) return;  // previous_alive
+                       daemon.submit({.group = std::move(*group), .done = [lock](const std::optional<Decision>&) {}});
+                     });
+  }
+
+  void interfere(const TaskView& view) {
+    switch (story_.dice.roll(6)) {
+      case 0: {
+        if (!view.lease) return;
+        fb::LeaseReclaimedT event;
+        event.key = view.lease->key;
+        event.token = raw(view.lease->token);
+        event.reason = fb::ReclaimReason::forced;
+        return say(event);
+      }
+      case 1: {
+        fb::StageTransitionT event;
+        event.task = raw(view.task.id);
+        const bool back = !view.stage()->rollback.empty() && story_.dice.one_in(2);
+        event.to = back ? view.stage()->rollback : view.stage()->to;
+        event.expected_version = raw(view.task.version);
+        event.reason = "by hand";
+        return say(event);
+      }
+      case 2: {
+        fb::JobQueuedT event;
+        event.task = raw(view.task.id);
+        event.reason = "retry";
+        return say(event);
+      }
+      case 3: {
+        fb::TaskUnblockedT event;
+        event.task = raw(view.task.id);
+        return say(event);
+      }
+      case 4: {
+        fb::TaskNoteT event;
+        event.task = raw(view.task.id);
+        event.text = "a remark";
+        return say(event);
+      }
+      default:
+        return advance(view);
+    }
+  }
+
+  Story& story_;
+};
+
+/// Creates tasks, and announces what it heard of from elsewhere. Every delivery bears a key, and comes until it is
+/// answered.
+class Webhook {
+ public:
+  explicit Webhook(Story& story) : story_(story) {}
+
+  void live() {
+    while (story_.is_hostile()) {
+      story_.scheduler.sleep(story_.dice.between(1, 60) * second);
+      const State& state = story_.daemon_that_serves().decided();
+      if (state.tasks.size() < story_.tasks_wanted) create();
+      if (story_.dice.one_in(2)) advance();
+    }
+  }
+
+ private:
+  Asker asker() { return {.boot = {}, .actor = "webhook", .key = story_.fresh_id("delivery"), .request = 1}; }
+
+  void create() {
+    fb::TaskCreatedT event;
+    event.work_item = "W-" + std::to_string(story_.dice.roll(40));
+    event.repo = story_.dice.pick(story_.repos);
+    event.branch = story_.dice.one_in(10) ? "" : "b-" + event.work_item;
+    const std::uint64_t kind = story_.dice.roll(5);
+    event.pipeline = kind == 0 ? "delivery" : kind < 3 ? "conclusive" : "blunt";
+    if (story_.dice.one_in(3)) event.stage = "deploy-staging";
+    const State& state = story_.daemon_that_serves().decided();
+    if (story_.dice.one_in(6) && state.tasks.size() > 0)
+      event.depends_on.push_back(raw(state.tasks.rows().rbegin()->first));
+    story_.ask_keyed([&](const Asker& asker) { return propose_group(asker, event); }, asker());
+  }
+
+  void advance() {
+    const State& state = story_.daemon_that_serves().decided();
+    if (state.tasks.size() == 0) return;
+    auto at = state.tasks.rows().begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(story_.dice.roll(state.tasks.size())));
+    const TaskId id = at->first;
+    const std::optional<TaskView> view = story_.look_at(id);
+    if (!view || view->lease || is_terminal(view->task.stage)) return;
+    fb::TaskNoteT note;
+    note.task = raw(id);
+    note.text = "advance";
+    const Decision noted = story_.ask_keyed([&](const Asker& asker) { return propose_group(asker, note); }, asker());
+    if (noted.way != Decision::Way::decided) return;
+    Daemon& daemon = story_.daemon_that_serves();
+    const Asker by{.boot = daemon.boot_id(), .actor = "webhook", .key = {}, .request = {}};
+    daemon.advance({.task = id, .version = view->task.version, .asker = by}, [](const AdvanceAnswer&) {});
+  }
+
+  Story& story_;
+};
+
+/// Changes settings while all goes on, and puts them back.
+class Administrator {
+ public:
+  explicit Administrator(Story& story) : story_(story) {}
+
+  void live() {
+    set("queue.max_concurrency", story_.dice.between(1, 4));
+    while (story_.is_hostile()) {
+      story_.scheduler.sleep(story_.dice.between(1, 40) * minute);
+      if (story_.strikes(Hostility::kill_switch, 4)) {
+        set("ownership.enabled", false);
+        story_.scheduler.sleep(story_.dice.between(1, 60) * minute);
+        set("ownership.enabled", true);
+      } else if (story_.strikes(Hostility::settings, 60)) {
+        change();
+      }
+    }
+  }
+
+ private:
+  void set(const char* key, const SettingValue& value) {
+    fb::SettingChangedT event;
+    event.key = key;
+    event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
+    for (;;) {
+      const Asker asker{.boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      const auto decision = story_.ask(propose_group(asker, event));
+      if (decision && decision->outcome != Outcome::stale_boot) return;
+    }
+  }
+
+  void change() {
+    const auto number = [&](const char* key, std::vector<std::int64_t> values) { set(key, story_.dice.pick(values)); };
+    const auto flag = [&](const char* key) { set(key, !story_.dice.one_in(4)); };
+    switch (story_.dice.roll(14)) {
+      case 0:
+        return number("queue.max_concurrency", {1, 2, 3, 4});
+      case 1:
+        return flag("queue.serial_per_repo");
+      case 2:
+        return number("job.max_attempts", {1, 2, 3});
+      case 3:
+        return number("recovery.max_interruptions", {0, 1, 5});
+      case 4:
+        return number("pipeline.max_rollbacks", {0, 1, 3});
+      case 5:
+        return number("reaper.finalize_grace_s", {0, 30, 300, 900, 100000});
+      case 6:
+        return number("reaper.dead_ticks", {1, 2, 3});
+      case 7:
+        return number("reaper.interval_s", {5, 60, 120});
+      case 8:
+        return number("reconciler.interval_s", {5, 120, 300});
+      case 9:
+        return number("stop.kill_after_s", {0, 2, 10});
+      case 10:
+        return flag("reaper.enabled");
+      case 11:
+        return flag("reconciler.enabled");
+      case 12:
+        return flag("lease.reclaim_enabled");
+      default:
+        return flag("stop.enabled");
+    }
+  }
+
+  Story& story_;
+};
+
+}  // namespace
+
+void send_operators(Story& story) {
+  story.send([operator_ = std::make_shared<Operator>(story)] { operator_->live(); });
+  story.send([operator_ = std::make_shared<Operator>(story)] { operator_->live(); });
+  story.send([webhook = std::make_shared<Webhook>(story)] { webhook->live(); });
+  story.send([administrator = std::make_shared<Administrator>(story)] { administrator->live(); });
+}
+
+}  // namespace pawl::hostile

@@ -1,0 +1,316 @@
+// Workers from outside, each with a process, a boot and agents of its own. What they know they were told, and what they
+// were told may be long past.
+#include <algorithm>
+
+#include "schema/build_record.h"
+#include "tests/world/daemon.h"
+
+namespace pawl::hostile {
+namespace {
+
+constexpr const char* other_machine = "beta";
+
+/// A worker whose process is gone: thrown where it would do something next.
+struct WorkerIsDead {};
+
+class Worker {
+ public:
+  Worker(Story& story, std::string name, std::string machine)
+      : story_(story), name_(std::move(name)), machine_(std::move(machine)) {}
+
+  [[noreturn]] void live() {
+    for (;;) {
+      process_ = story_.machines.start(machine_);
+      try {
+        boot();
+        while (true) work();
+      } catch (const WorkerIsDead&) {
+        story_.machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
+        const bool soon = story_.dice.one_in(2);
+        story_.scheduler.sleep(soon ? second : story_.dice.between(1, 60) * minute);
+      }
+    }
+  }
+
+ private:
+  void boot() {
+    boot_ = story_.fresh_id("boot");
+    story_.workers[boot_] = {process_, name_};
+    fb::BootStartedT event;
+    event.name = name_;
+    event.boot_id = boot_;
+    event.pid = process_->pid;
+    event.pid_start = process_->start;
+    event.host = process_->host;
+    event.version = "worker";
+    for (;;) {
+      // A boot that is not registered yet cannot ask; the daemon asks for it.
+      const Asker by_daemon{
+          .boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      const auto decision = tell(propose_group(by_daemon, event));
+      if (decision && decision->outcome == Outcome::accepted) return;
+      if (decision && decision->outcome == Outcome::duplicate_boot_id) return;  // The answer before this got lost.
+    }
+  }
+
+  /// Between any two things that a worker does it may be stopped, or die.
+  void live_on() {
+    if (story_.strikes(Hostility::dead_worker, 1)) story_.machines.kill(process_);
+    if (story_.strikes(Hostility::sleepy_worker, 1)) story_.scheduler.sleep(story_.dice.between(1, 100) * minute);
+    if (!process_->alive) throw WorkerIsDead();
+  }
+  std::optional<Decision> tell(Group group, std::function<bool(const State&, Group&)> resolve = {}) {
+    live_on();
+    auto decision = story_.ask(std::move(group), std::move(resolve));
+    live_on();
+    if (decision && decision->outcome == Outcome::stale_boot) throw WorkerIsDead();
+    return decision;
+  }
+  template <class Event>
+  Outcome say(const Event& event) {
+    for (int tries = 0; tries < 5; ++tries) {
+      if (const auto decision = tell(propose_group(asker(), event))) return decision->outcome;
+    }
+    return Outcome::skipped;
+  }
+  Asker asker() const { return {.boot = boot_, .actor = name_, .key = {}, .request = {}}; }
+  std::unique_ptr<fb::OwnerT> owner() const {
+    auto owner = std::make_unique<fb::OwnerT>();
+    owner->boot_id = boot_;
+    owner->pid = process_->pid;
+    owner->actor = name_;
+    return owner;
+  }
+
+  void work() {
+    live_on();
+    if (const std::optional<JobId> job = claim()) return run(*job);
+    if (const std::optional<TaskId> task = unfinished()) cross(*task);
+    story_.scheduler.sleep(story_.dice.between(1, story_.is_hostile() ? 20 : 300) * second);
+  }
+
+  std::optional<JobId> claim() {
+    fb::JobClaimedT event;
+    event.job = 0;
+    event.owner = owner();
+    const bool takes_all = story_.dice.one_in(4);
+    auto chosen = std::make_shared<std::optional<JobId>>();
+    const auto decision =
+        tell(propose_group(asker(), event), [this, chosen, takes_all](const State& state, Group& group) {
+          for (const JobId id : state.indexes.queued) {
+            const Job& job = *state.jobs.find(id);
+            const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
+            const bool is_mine = takes_all || (agent && agent->run.empty());
+            if (!is_mine || claim_outcome(state, id) != Outcome::accepted || story_.daemon().is_passed_over(id))
+              continue;
+            static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(id));
+            *chosen = id;
+            return true;
+          }
+          return false;
+        });
+    return decision && decision->outcome == Outcome::accepted ? *chosen : std::nullopt;
+  }
+
+  void run(JobId id) {
+    struct Claimed {
+      std::uint64_t attempt = 0;
+      TaskId task{};
+      bool guarded_without_command = false;
+    };
+    Claimed claimed;
+    bool is_mine = false;
+    // Of the state as it was decided: the answer to the claim shows the job.
+    if (const Job* job = story_.daemon_that_serves().decided().jobs.find(id);
+        job && job->status == JobStatus::running && job->run->owner.boot_id == boot_) {
+      const State& state = story_.daemon_that_serves().decided();
+      const Stage* stage = state.stage_of(*state.tasks.find(job->task));
+      claimed = {.attempt = job->attempts,
+                 .task = job->task,
+                 .guarded_without_command = stage && stage->guarded() && stage->steps.front().run.empty()};
+      is_mine = true;
+    }
+    if (!is_mine) return;
+    const ProcessPtr agent = story_.machines.start(machine_);
+    fb::RunStartedT started;
+    started.job = raw(id);
+    started.attempt = claimed.attempt;
+    started.pid = agent->pid;
+    started.pid_start = agent->start;
+    const Fate fate = story_.fate_of_agent();
+    CommandExit exit = fate.exit;
+    try {
+      say(started);
+      agent->waiter = story_.scheduler.self();
+      const Us until = story_.scheduler.now() + fate.work;
+      while (agent->alive && story_.scheduler.now() < until) story_.scheduler.wait_until(until);
+      if (!agent->alive) exit = *agent->exit;
+      live_on();
+    } catch (const WorkerIsDead&) {
+      agent->waiter = 0;
+      if (story_.dice.one_in(2)) story_.machines.end(*agent, fate.exit);
+      throw;
+    }
+    agent->waiter = 0;
+    story_.machines.end(*agent, exit);
+    const std::int64_t code = exit.how == CommandExit::How::exited ? exit.code : 128 + exit.code;
+    if (code != 0 && story_.dice.one_in(3)) {
+      fb::JobFinishedT finished;
+      finished.job = raw(id);
+      finished.attempt = claimed.attempt;
+      finished.result = story_.dice.one_in(8) ? fb::JobResult::failed : fb::JobResult::retry;
+      say(finished);
+      return;
+    }
+    fb::RunExitedT exited;
+    exited.job = raw(id);
+    exited.attempt = claimed.attempt;
+    exited.exit_code = code;
+    say(exited);
+    if (code == 0 && claimed.guarded_without_command) cross(claimed.task);
+  }
+
+  /// A task that stands on a guarded edge whose steps only somebody outside can start.
+  std::optional<TaskId> unfinished() {
+    const State& state = story_.daemon_that_serves().decided();
+    std::vector<TaskId> found;
+    for (const auto& [id, task] : state.tasks.rows()) {
+      const Stage* stage = state.stage_of(task);
+      const bool mine = stage && stage->guarded() && stage->steps.front().run.empty() && task.blocked.empty();
+      const bool free = mine && !state.lease(task_key(id)) && !open_step(task);
+      const Job* job = free ? state.running_job(id) : nullptr;
+      const bool waits = job ? job->run->exit_code == 0 : !state.open_job(task);
+      if (free && waits) found.push_back(id);
+    }
+    if (found.empty()) return std::nullopt;
+    return story_.dice.pick(found);
+  }
+
+  /// The way over a guarded edge as one goes it from outside, call by call.
+  void cross(TaskId id) {
+    const std::optional<TaskView> view = story_.look_at(id);
+    if (!view || !view->stage() || !view->stage()->guarded()) return;
+    const Stage stage = *view->stage();
+    const std::optional<Token> token = lease(task_key(id), stage, 3600);
+    if (!token) return;
+    std::optional<Token> repo_token;
+    bool goes_on = true;
+    for (const PipelineStep& step : stage.steps) {
+      if (!step.exclusive) continue;
+      repo_token = lease(repo_key(view->task.repo), stage, view->settings.lease.merge_ttl_s);
+      goes_on = repo_token.has_value();
+    }
+    if (goes_on) cross_with(*view, stage, *token, repo_token);
+    release(task_key(id), *token);
+    if (repo_token) release(repo_key(view->task.repo), *repo_token);
+  }
+
+  std::optional<Token> lease(const std::string& key, const Stage& stage, std::int64_t ttl_s) {
+    fb::LeaseAcquiredT event;
+    event.key = key;
+    event.owner = owner();
+    event.ttl = ttl_s;
+    event.edge = stage.name + "->" + stage.to;
+    const auto decision = tell(propose_group(asker(), event));
+    if (!decision || decision->outcome != Outcome::accepted) return std::nullopt;
+    return decision->granted(key).value_or(Token{raw(decision->seq)});
+  }
+  void release(const std::string& key, Token token) {
+    fb::LeaseReleasedT event;
+    event.key = key;
+    event.token = raw(token);
+    say(event);
+  }
+
+  void cross_with(const TaskView& view, const Stage& stage, Token token, std::optional<Token> repo_token) {
+    const Task& task = view.task;
+    if (stage.gate && !is_committed(task)) {
+      const std::optional<bool> colour = story_.gate_of(task.id);
+      fb::GateEvaluatedT gate;
+      gate.task = raw(task.id);
+      gate.version = raw(task.version);
+      gate.gate = stage.name;
+      if (colour) gate.passed = *colour;
+      if (say(gate) != Outcome::accepted || colour != true) return;
+    }
+    for (const PipelineStep& step : stage.steps) {
+      bool done = false;
+      for (const StepRow& row : task.steps) {
+        done = done || (row.version == task.version && row.to == stage.to && row.step == step.name &&
+                        row.state == StepState::done);
+      }
+      if (!done && !take_step(view, stage, step, token, repo_token)) return;
+    }
+    fb::StageTransitionT transition;
+    transition.task = raw(task.id);
+    transition.to = stage.to;
+    transition.expected_version = raw(task.version);
+    transition.token = raw(token);
+    transition.reason = "crossed from outside";
+    if (say(transition) != Outcome::accepted || !view.open_job) return;
+    if (view.open_job->status != JobStatus::running) return;
+    fb::RunExitedT exited;  // As `finished` with result `done`: the monitor then ends the job.
+    exited.job = raw(view.open_job->id);
+    exited.attempt = view.open_job->attempts;
+    exited.exit_code = 0;
+    say(exited);
+  }
+
+  /// Whether the step is done.
+  bool take_step(const TaskView& view, const Stage& stage, const PipelineStep& step, Token token,
+                 std::optional<Token> repo_token) {
+    fb::StepStartedT start;
+    start.task = raw(view.task.id);
+    start.version = raw(view.task.version);
+    start.to = stage.to;
+    start.step = step.name;
+    start.token = raw(token);
+    if (step.exclusive && repo_token) start.repo_token = raw(*repo_token);
+    start.run = story_.fresh_id("outside");
+    // An answer that got lost leaves in doubt whether the start stands: then nothing is done.
+    const auto started = tell(propose_group(asker(), start));
+    if (!started || started->outcome != Outcome::accepted) return false;
+    const Fate fate = story_.fate_of_step(step);
+    if (fate.effect) {
+      story_.scheduler.sleep(*fate.effect);
+      live_on();
+      story_.targets.request({view.task.id, view.task.version, step.name}, fate.latency);
+      story_.scheduler.sleep(std::max<Us>(fate.work - *fate.effect, fate.latency + 1));
+    } else {
+      story_.scheduler.sleep(fate.work);
+    }
+    live_on();
+    const bool in_order = fate.exit.how == CommandExit::How::exited && fate.exit.code == 0;
+    const bool in_doubt = !in_order && step.irreversible;
+    if (in_doubt && story_.targets.happened({view.task.id, view.task.version, step.name}) == Verdict::unknown) {
+      return false;
+    }
+    fb::StepFinishedT finish;
+    finish.task = raw(view.task.id);
+    finish.version = raw(view.task.version);
+    finish.step = step.name;
+    finish.started = raw(started->seq);
+    finish.by = fb::StepBy::command;
+    finish.outcome = in_order || (in_doubt && fate.effect) ? fb::StepOutcome::done : fb::StepOutcome::failed;
+    return say(finish) == Outcome::accepted && finish.outcome == fb::StepOutcome::done;
+  }
+
+  Story& story_;
+  const std::string name_;
+  const std::string machine_;
+  ProcessPtr process_;
+  std::string boot_;
+};
+
+}  // namespace
+
+void send_workers(Story& story) {
+  const auto send = [&story](const char* name, const char* machine) {
+    story.send([worker = std::make_shared<Worker>(story, name, machine)] { worker->live(); });
+  };
+  send("worker-1", daemon_machine);
+  send("worker-2", other_machine);
+  if (story.dice.one_in(2)) send("worker-3", other_machine);
+}
+
+}  // namespace pawl::hostile
