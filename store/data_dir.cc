@@ -21,12 +21,6 @@ namespace {
 constexpr std::array<std::string_view, 9> own_entries = {"LOCK",  "log",  "log.new", "logs", "pawl.sock",
                                                          "repos", "runs", "steps",   "work"};
 
-Error system_error(const std::string& path, const char* what) {
-  const int number = errno;
-  return {number == ENOENT ? ErrorCode::missing : ErrorCode::io,
-          path + ": " + what + ": " + std::generic_category().message(number)};
-}
-
 }  // namespace
 
 Result<DirLock> DirLock::take(const std::string& dir) {

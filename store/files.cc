@@ -12,12 +12,6 @@
 namespace pawl {
 namespace {
 
-Error system_error(const std::string& path, const char* what) {
-  const int number = errno;
-  return {number == ENOENT ? ErrorCode::missing : ErrorCode::io,
-          path + ": " + what + ": " + std::generic_category().message(number)};
-}
-
 /// Closes at the end of the scope.
 struct File {
   int fd;
@@ -126,6 +120,12 @@ class DiskFiles final : public Files {
 Files& disk_files() {
   static DiskFiles files;
   return files;
+}
+
+Error system_error(const std::string& path, const char* what) {
+  const int number = errno;
+  return {number == ENOENT ? ErrorCode::missing : ErrorCode::io,
+          path + ": " + what + ": " + std::generic_category().message(number)};
 }
 
 }  // namespace pawl

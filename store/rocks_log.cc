@@ -297,9 +297,11 @@ std::set<std::string> names_in(Files& files, const std::string& folder) {
 }  // namespace
 
 struct RocksLog::Impl {
+  Impl(Files& files_, std::string dir_, Mode mode_) : files(files_), dir(std::move(dir_)), mode(mode_) {}
+
   Files& files;
   std::string dir;
-  Mode mode = Mode::read_only;
+  Mode mode;
   std::optional<DirLock> lock;  // before the database: released after it is closed
   Database database;
   std::optional<Seq> torn_at;
