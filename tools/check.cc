@@ -6,6 +6,7 @@
 #include "store/chain.h"
 #include "tools/audit.h"
 #include "tools/command.h"
+#include "tools/exported_lines.h"
 #include "tools/log_source.h"
 #include "tools/output.h"
 

@@ -8,6 +8,7 @@
 #include "store/chain.h"
 #include "tools/command.h"
 #include "tools/explain_render.h"
+#include "tools/exported_lines.h"
 #include "tools/log_source.h"
 #include "tools/output.h"
 

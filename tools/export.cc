@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "schema/layout.h"
+#include "store/checkpoint.h"
 #include "store/open.h"
 #include "store/state_json.h"
 #include "tools/command.h"

@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int wait_s = 30;  // of one long poll
+constexpr int poll_wait_s = 30;  // of one long poll
 constexpr auto pause = std::chrono::milliseconds(200);
 
 std::optional<std::uint64_t> seq_of(const boost::json::value& record) {
@@ -52,7 +52,7 @@ Result<void> follow(Client& client, std::uint64_t after, const Follower& followe
                                   return !is_enough;
                                 }};
     const auto answer =
-        client.listen("/v1/events?after=" + std::to_string(after) + "&wait_s=" + std::to_string(wait_s), listener);
+        client.listen("/v1/events?after=" + std::to_string(after) + "&wait_s=" + std::to_string(poll_wait_s), listener);
     if (broken) return *broken;
     if (is_enough) return {};
     if (answer && answer->is_success()) {

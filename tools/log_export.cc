@@ -9,6 +9,7 @@
 #include "schema/record_json.h"
 #include "store/open.h"
 #include "store/state_json.h"
+#include "tools/exported_lines.h"
 #include "tools/log_source.h"
 #include "tools/output.h"
 #include "tools/replayer.h"

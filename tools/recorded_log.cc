@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "store/checkpoint.h"
+#include "tools/exported_lines.h"
 #include "tools/log_source.h"
 #include "tools/replayer.h"
 

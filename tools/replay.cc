@@ -9,6 +9,7 @@
 #include "store/chain.h"
 #include "store/state_json.h"
 #include "tools/command.h"
+#include "tools/exported_lines.h"
 #include "tools/log_source.h"
 #include "tools/output.h"
 #include "tools/record_line.h"

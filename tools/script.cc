@@ -11,7 +11,7 @@
 #include "schema/read_json.h"
 #include "schema/record_json.h"
 #include "tools/command.h"
-#include "tools/log_source.h"
+#include "tools/exported_lines.h"
 
 namespace pawl {
 namespace {

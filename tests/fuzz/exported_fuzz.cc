@@ -3,7 +3,7 @@
 #include "schema/record_json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/reapplied.h"
-#include "tools/log_source.h"
+#include "tools/exported_lines.h"
 #include "tools/replayer.h"
 
 namespace pawl::fuzz {
