@@ -10,7 +10,9 @@ void canonical_table(const flatbuffers::Table& table, const TableLayout& layout,
     if (!has(table, field)) continue;
     writer.field(static_cast<std::uint16_t>(field.id + 1));
     switch (field.type) {
-      case FieldLayout::Type::boolean:
+      case FieldLayout::Type::boolean:  // any other byte than 0 is true, and JSON has no third one
+        writer.integer(integer_of(table, field) != 0 ? 1 : 0);
+        break;
       case FieldLayout::Type::integer:
         writer.integer(static_cast<std::uint64_t>(integer_of(table, field)));
         break;

@@ -60,6 +60,20 @@ TEST(Canonical, negative_numbers_and_flags_are_eight_bytes) {
   EXPECT_EQ(encoded(exited), id(1) + integer(0) + id(2) + integer(0) + id(3) + std::string(8, '\xff') + id(0));
 }
 
+TEST(Canonical, flag_is_one_or_zero_whatever_its_byte) {
+  fb::GateEvaluatedT gate;
+  gate.gate = "g";
+  gate.passed = true;
+  const std::string is_true = encoded(gate);
+  const Proposal proposal = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, gate);
+  std::vector<std::uint8_t> bytes(proposal.data(), proposal.data() + proposal.size());
+  auto& table = *static_cast<flatbuffers::Table*>(fb::GetMutableRecord(bytes.data())->mutable_event());
+  *const_cast<std::uint8_t*>(table.GetAddressOf(fb::GateEvaluated::VT_PASSED)) = 2;
+  std::string is_two;
+  canonical_table(table, *layout_of(fb::Event::GateEvaluated), is_two);
+  EXPECT_EQ(is_two, is_true);
+}
+
 TEST(Canonical, vectors_and_tables_nest) {
   fb::TaskCreatedT task;
   task.work_item = "w";
