@@ -82,6 +82,13 @@ Result<po::variables_map> parsed(const std::string& where, const std::function<p
     return values;
   } catch (const po::too_many_positional_options_error&) {
     return malformed(where + ": only options are taken, each beginning with --");
+  } catch (const po::invalid_config_file_syntax& error) {
+    return malformed(where + ": no option is set by the line '" + error.tokens() + "'");
+  } catch (const po::error_with_option_name& error) {
+    // what() puts the name in for a placeholder of its text, and then for those that the name itself had, for ever.
+    const std::string name = error.get_option_name();
+    if (name.find('%') != std::string::npos) return malformed(where + ": unrecognised option '" + name + "'");
+    return malformed(where + ": " + error.what());
   } catch (const po::error& error) {
     return malformed(where + ": " + error.what());
   }
