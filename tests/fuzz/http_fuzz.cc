@@ -27,6 +27,7 @@ constexpr std::chrono::seconds patience_at_the_end{20};
 /// connection for a moment after it was answered.
 struct Common {
   ServerShared shared;
+  LoopShared loop;
   asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
 };
@@ -45,7 +46,10 @@ class Client {
     PAWL_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
     client_ = ends[0];
     Connection::Socket socket(io_, asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
-    connection_ = std::make_shared<Connection>(io_, std::move(socket), transport, shared_);
+    LoopShared& loop = common().loop;
+    loop.connections.fetch_add(1);
+    loop.relieve = [] {};  // nobody holds enough of one connection's for that
+    connection_ = std::make_shared<Connection>(io_, std::move(socket), transport, shared_, loop);
     connection_->start();
   }
   ~Client() {
