@@ -205,6 +205,15 @@ EndedStart Daemon::Sight::end_and_lock(const StepPlace& place, const std::string
   const Us within = std::max(daemon_.kill_after(), second);
   const Us deadline = story_.scheduler.now() + within;
   story_.scheduler.pause();
+  if (const auto noted = story_.folder.runs.find(run); noted != story_.folder.runs.end()) {
+    const ProcessPtr& process = noted->second.processes.front();
+    const Task* task = story_.witness().state().tasks.find(place.task);
+    const StepRow* step = task ? open_step(*task) : nullptr;
+    if (process->alive && step && step->run == run && story_.witness().is_owners_step(place.task, step->started)) {
+      story_.broken("somebody ends step '" + step->step + "' of task " + std::to_string(raw(place.task)) +
+                    ", whose owner holds the lease and waits for it");
+    }
+  }
   if (!run.empty() && !daemon_.end_run(run, within)) return {};
   const StepKey key = key_of(place);
   if (!lock_until(key, deadline)) return {};

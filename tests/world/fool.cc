@@ -17,10 +17,7 @@ class Fool {
       story_.scheduler.sleep(story_.dice.between(1, 20) * second);
       if (!story_.strikes(Hostility::nonsense, 60)) continue;
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
-      const Asker asker{.boot = story_.dice.one_in(20) ? "nobody" : story_.daemon_that_serves().boot_id(),
-                        .actor = "operator",
-                        .key = {},
-                        .request = {}};
+      const Asker asker{.boot = some_boot(), .actor = "operator", .key = {}, .request = {}};
       const std::uint64_t what = story_.dice.roll(29);
       const std::uint64_t dice = story_.dice.roll(1000);
       for (std::uint64_t i = 0; i < times; ++i) {
@@ -30,6 +27,31 @@ class Fool {
   }
 
  private:
+  /// The daemon's; now and then that of one before it, or nobody's.
+  std::string some_boot() {
+    const std::uint64_t kind = story_.dice.roll(20);
+    Daemon& daemon = story_.daemon_that_serves();
+    if (kind == 0) return "nobody";
+    return kind == 1 ? stale_boot().value_or(daemon.boot_id()) : daemon.boot_id();
+  }
+  std::optional<std::string> stale_boot() {
+    std::optional<std::string> found;
+    for (const auto& [id, row] : story_.daemon_that_serves().decided().boots.rows()) {
+      if (row.stale) found = id;
+    }
+    return found;
+  }
+  /// A job that nobody may claim as things stand, queued if there is such a one.
+  std::optional<JobId> job_to_be_refused(std::uint64_t dice) {
+    const State& state = story_.daemon_that_serves().decided();
+    std::vector<JobId> in_vain;
+    for (const JobId id : state.indexes.queued) {
+      if (claim_outcome(state, id) != Outcome::accepted) in_vain.push_back(id);
+    }
+    if (!in_vain.empty()) return in_vain[dice % in_vain.size()];
+    const JobId job{some_job(dice)};
+    return claim_outcome(state, job) == Outcome::accepted ? std::nullopt : std::optional(job);
+  }
   std::uint64_t some_task(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();
     const std::uint64_t next = raw(state.ids.find(0)->next_task);
@@ -96,7 +118,9 @@ class Fool {
       case 5: {
         fb::JobClaimedT event;
         event.job = job;
-        event.owner = owner(dice % 6 == 0 ? "nobody" : "stale");
+        const std::optional<JobId> in_vain = job_to_be_refused(dice);
+        if (in_vain) event.job = raw(*in_vain);
+        event.owner = owner(dice % 6 == 0 ? "nobody" : in_vain && dice % 2 == 0 ? asker.boot : "stale");
         return propose_group(asker, event);
       }
       case 6: {
@@ -277,11 +301,7 @@ class Fool {
   std::unique_ptr<fb::OwnerT> owner(const std::string& boot) {
     auto owner = std::make_unique<fb::OwnerT>();
     owner->boot_id = boot;
-    if (boot == "stale") {
-      for (const auto& [id, row] : story_.daemon_that_serves().decided().boots.rows()) {
-        if (row.stale) owner->boot_id = id;
-      }
-    }
+    if (boot == "stale") owner->boot_id = stale_boot().value_or(boot);
     owner->actor = "operator";
     return owner;
   }

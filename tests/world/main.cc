@@ -38,7 +38,7 @@ struct Options {
   std::uint64_t seeds = 0;   // 0: as many as the events or the seconds need
   std::uint64_t events = 0;  // at least, over all seeds
   std::uint64_t seconds = 0;
-  std::uint64_t records = 4000;  // of a run, before it settles
+  std::uint64_t records = 10000;  // of a run, before it settles
   std::uint64_t threads = 2;
   std::uint32_t without = 0;
   bool hash = false;

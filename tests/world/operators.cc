@@ -122,7 +122,7 @@ class Operator {
   }
 
   void interfere(const TaskView& view) {
-    switch (story_.dice.roll(6)) {
+    switch (story_.dice.roll(7)) {
       case 0: {
         if (!view.lease) return;
         fb::LeaseReclaimedT event;
@@ -155,6 +155,13 @@ class Operator {
         fb::TaskNoteT event;
         event.task = raw(view.task.id);
         event.text = "a remark";
+        return say(event);
+      }
+      case 5: {
+        fb::TaskBlockedT event;
+        event.task = raw(view.task.id);
+        event.version = raw(view.task.version);
+        event.reason = "hold on";
         return say(event);
       }
       default:

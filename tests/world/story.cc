@@ -52,7 +52,7 @@ Story::Story(const Order& order)
       machines(scheduler, dice),
       targets(scheduler),
       order_(order),
-      witness_([this](std::string what) { broken(std::move(what)); }),
+      witness_([this](std::string what) { broken(std::move(what)); }, machines),
       disk_(std::make_shared<MemoryDisk>()) {
   targets.on_effect = [this](const StepKey& key) { witness_.effect(key); };
   crash_every_ = 500 + dice.roll(8000);
@@ -162,13 +162,17 @@ void Story::wait_for_daemon() {
   waiting_for_daemon_.erase(self);
 }
 
+void Story::await(const bool& answered) {
+  const std::uint64_t start = starts_;
+  while (!answered && starts_ == start) wait_for_daemon();
+}
+
 void Story::daemon_has_changed() {
   for (const ActorId actor : waiting_for_daemon_) scheduler.wake(actor);
 }
 
 std::optional<Decision> Story::ask(Group group, std::function<bool(const State&, Group&)> resolve) {
   Daemon& daemon = daemon_that_serves();
-  const std::uint64_t start = starts_;
   if (strikes(Hostility::lost_answer, 1)) {
     scheduler.sleep(dice.between(1, 30) * second);
     return std::nullopt;  // The request never came to the daemon.
@@ -184,7 +188,7 @@ std::optional<Decision> Story::ask(Group group, std::function<bool(const State&,
                    if (slot->value) told(*slot->value);
                    scheduler.wake(slot->actor);
                  }});
-  while (!slot->answered && starts_ == start) wait_for_daemon();
+  await(slot->answered);
   if (!slot->answered || strikes(Hostility::lost_answer, 1)) return std::nullopt;
   return std::move(slot->value);
 }
@@ -202,7 +206,6 @@ Decision Story::ask_keyed(const std::function<Group(const Asker&)>& group, Asker
 std::optional<TaskView> Story::look_at(TaskId task) {
   for (;;) {
     Daemon& daemon = daemon_that_serves();
-    const std::uint64_t start = starts_;
     auto slot = std::make_shared<Slot<std::optional<TaskView>>>();
     slot->actor = scheduler.self();
     daemon.read({.look = [slot, task](const State& state) { slot->value = view_of(state, task); },
@@ -211,7 +214,7 @@ std::optional<TaskView> Story::look_at(TaskId task) {
                        slot->answered = true;
                        scheduler.wake(slot->actor);
                      }});
-    while (!slot->answered && starts_ == start) wait_for_daemon();
+    await(slot->answered);
     if (slot->answered) return std::move(*slot->value);
   }
 }
@@ -271,7 +274,7 @@ void Story::flip_a_bit() {
   const std::vector<std::size_t> starts = block_starts(disk_->blocks);
   // As often in a head, where the lengths and seqs are, as anywhere.
   const std::size_t start = dice.pick(starts);
-  const std::size_t in_head = std::min(start + dice.roll(32), damaged->blocks.size() - 1);
+  const std::size_t in_head = std::min(start + dice.roll(40), damaged->blocks.size() - 1);
   const std::size_t anywhere = dice.roll(damaged->blocks.size());
   const std::size_t at = dice.one_in(2) ? in_head : anywhere;
   const std::uint64_t bit = dice.roll(8);
@@ -394,6 +397,7 @@ void Story::tell() {
   send_workers(*this);
   send_operators(*this);
   send_fool(*this);
+  send_crowd(*this);
   std::uint64_t turns = 0;
   while (!failure_ && !over_) {
     turn();

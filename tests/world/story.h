@@ -44,16 +44,17 @@ enum class Hostility : std::uint8_t {
   cancel,         // by operators
   force,          // leases released by force, transitions and retries out of turn
   nonsense,       // requests that are wrong in every way that HTTP lets through
+  crowd,          // many who want the same at the same moment
 };
-constexpr std::array<std::string_view, 21> hostility_names = {
-    "kill",        "power_cut",   "torn_write", "failed_sync", "full_disk", "flip",     "clock_jump",
-    "stall",       "reboot",      "stubborn",   "late_effect", "bad_exit",  "red_gate", "sleepy_worker",
-    "dead_worker", "lost_answer", "settings",   "kill_switch", "cancel",    "force",    "nonsense"};
+constexpr std::array<std::string_view, 22> hostility_names = {
+    "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
+    "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
+    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd"};
 
 struct Order {
   std::uint64_t seed = 0;
-  std::uint64_t records = 4000;  // after which the hostilities stop
-  std::uint32_t without = 0;     // a bit for each hostility
+  std::uint64_t records = 10000;  // after which the hostilities stop
+  std::uint32_t without = 0;      // a bit for each hostility
 };
 
 /// What lies in the data folder beside the log, and outlives the daemon.
@@ -128,6 +129,8 @@ class Story {
   /// The same, asked again with its key until it is answered.
   Decision ask_keyed(const std::function<Group(const Asker&)>& group, Asker asker);
   std::optional<TaskView> look_at(TaskId task);
+  /// Waits for an answer, or for the end of the daemon that was to give it.
+  void await(const bool& answered);
   /// Requires: there is one.
   Daemon& daemon() { return *daemon_; }
   /// Waits until the daemon serves.
@@ -182,5 +185,6 @@ class Story {
 void send_workers(Story& story);
 void send_operators(Story& story);
 void send_fool(Story& story);
+void send_crowd(Story& story);
 
 }  // namespace pawl::hostile

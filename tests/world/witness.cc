@@ -42,7 +42,15 @@ void Witness::see(const std::vector<Decided>& groups) {
 void Witness::see_group(std::span<const fb::Record* const> group) {
   note_departures(group);
   check_attempts(group);
+  const std::map<JobId, std::uint64_t> interrupted = interruptions_due(group);
   const CheckedGroup checked = check_group(state_, group);
+  for (const auto& [id, due] : interrupted) {
+    const Job* job = state_.jobs.find(id);
+    if (job && job->interruptions != due) {
+      broken_("record " + std::to_string(group.back()->stamp()->seq()) + ": job " + std::to_string(raw(id)) +
+              " was interrupted by a restart, which is not counted");
+    }
+  }
   for (const Finding& finding : checked.findings) {
     if (finding.kind == Finding::Kind::unchecked) continue;
     // Nobody drives on what the switched-off reconciler would: that is what switching it off means.
@@ -51,6 +59,7 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
             (finding.invariant > 0 ? " of invariant " + std::to_string(finding.invariant) : "") + ": " + finding.what);
   }
   for (std::size_t i = 0; i < group.size(); ++i) note(*group[i], checked.applied[i]);
+  to_be_cancelled_.clear();
   chain_ = chain_of(*group.back());
 }
 
@@ -81,6 +90,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     if (record->stamp()->outcome() != static_cast<std::uint16_t>(Outcome::accepted)) continue;
     const auto check = [&](const auto* event) {
       const Job* job = event ? state_.jobs.find(JobId{event->job()}) : nullptr;
+      if (job && state_.indexes.cancel_standing.contains(job->task)) to_be_cancelled_.insert(job->id);
       if (!job || job->attempts == event->attempt()) return;
       broken_("record " + std::to_string(record->stamp()->seq()) + " speaks of attempt " +
               std::to_string(event->attempt()) + " of job " + std::to_string(event->job()) + ", of which attempt " +
@@ -90,19 +100,91 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check(record->event_as_RunExited());
     check(record->event_as_JobFinished());
     check(record->event_as_JobReaped());
+    check_freed(*record);
+    if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
+    if (record->event_as_SettingChanged()) settings_changed_ = TimeUs{record->stamp()->time_us()};
   }
+}
+
+/// A lease is given back, or taken away, by the token that is held, and by death only from the dead.
+void Witness::check_freed(const fb::Record& record) {
+  const auto* released = record.event_as_LeaseReleased();
+  const auto* reclaimed = record.event_as_LeaseReclaimed();
+  if (!released && !reclaimed) return;
+  const Lease* lease = state_.lease((released ? released->key() : reclaimed->key())->str());
+  if (!lease) return;  // It was taken within the group.
+  if (raw(lease->token) != (released ? released->token() : reclaimed->token())) {
+    broken_("record " + std::to_string(record.stamp()->seq()) + " frees " + lease->key + " by another token than " +
+            std::to_string(raw(lease->token)));
+  }
+  if (reclaimed && reclaimed->reason() == fb::ReclaimReason::owner_dead) check_said_dead(record, lease->owner);
+}
+
+/// What is dead stays dead: who is alive now was alive when somebody looked.
+void Witness::check_said_dead(const fb::Record& record, const Owner& owner) {
+  const Boot* boot = state_.boots.find(owner.boot_id);
+  if (!boot || boot->stale || !machines_.exists(boot->host, boot->pid, boot->pid_start)) return;
+  broken_("record " + std::to_string(record.stamp()->seq()) + " takes " + owner.actor + " of boot " + owner.boot_id +
+          " for dead, who is alive");
+}
+
+/// Who has exited is left to whoever finishes it: for the grace, and for as long as he lives.
+void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) {
+  const Job* job = state_.jobs.find(JobId{reaped.job()});
+  const fb::Evidence* evidence = reaped.evidence();
+  const fb::Owner* owner = evidence ? evidence->lease_owner() : nullptr;
+  if (owner && evidence->lease_owner_alive() == false) {
+    check_said_dead(record, {owner->boot_id()->str(), owner->pid(), owner->actor()->str()});
+  }
+  if (!job || !job->run->exited || reaped.tier() != fb::Tier::finalizer_dead) return;
+  const std::string what = "record " + std::to_string(record.stamp()->seq()) + " reaps job " +
+                           std::to_string(reaped.job()) + " of a finalizer";
+  const std::int64_t age = age_s(*job->run->exited, TimeUs{record.stamp()->time_us()});
+  // With a grace that was changed meanwhile it may have been decided by the one before.
+  const bool is_settled = settings_changed_ < *job->run->exited;
+  if (is_settled && age < state_.settings().reaper.finalize_grace_s) {
+    broken_(what + ' ' + std::to_string(age) + " s after the exit");
+  }
+  const bool is_own = owner && owner->boot_id()->string_view() == record.boot()->string_view() &&
+                      owner->actor()->string_view() == record.actor()->string_view();
+  if (!record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
+    broken_(what + " who holds the task's lease, and is alive");
+  }
+}
+
+/// A restart is not the job's fault: what a group of restarts has to bring each job's count to.
+std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Record* const> group) const {
+  std::map<JobId, std::uint64_t> due;
+  for (const fb::Record* record : group) {
+    const auto* reaped = record->event_as_JobReaped();
+    const bool accepted = record->stamp()->outcome() == static_cast<std::uint16_t>(Outcome::accepted);
+    if (!reaped || !accepted || reaped->tier() != fb::Tier::restart) continue;
+    const Job* job = state_.jobs.find(JobId{reaped->job()});
+    if (job) due[job->id] = job->interruptions + 1;
+  }
+  return due;
 }
 
 void Witness::note(const fb::Record& record, const Applied& applied) {
   outcomes_.push_back(record.stamp()->outcome());
   ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
   for (const Effect& effect : applied.effects) {
-    const Job* job = effect.kind == EffectKind::job_queued ? state_.jobs.find(JobId{effect.id}) : nullptr;
-    const Task* task = job ? state_.tasks.find(job->task) : nullptr;
-    if (task && !task->cancel_requested.empty()) {
+    if (effect.kind == EffectKind::job_queued && to_be_cancelled_.contains(JobId{effect.id})) {
       broken_("record " + std::to_string(record.stamp()->seq()) + " queued job " + std::to_string(effect.id) +
               ", though its task is to be cancelled");
     }
+  }
+  const auto* reaped = record.event_as_JobReaped();
+  for (const Effect& effect : applied.effects) {
+    const bool by_death =
+        reaped && (reaped->tier() == fb::Tier::pid_dead || reaped->tier() == fb::Tier::finalizer_dead);
+    if (by_death && effect.kind == EffectKind::lease_freed && effect.token != reaped->lease_token()) {
+      broken_("record " + std::to_string(record.stamp()->seq()) + " frees " + effect.text +
+              ", which is not the lease that it speaks of");
+    }
+  }
+  if (const auto* started = record.event_as_StepStarted(); started && applied.outcome == Outcome::accepted) {
+    if (started->token() && !applied.unchecked) step_tokens_[Seq{record.stamp()->seq()}] = Token{*started->token()};
   }
   if (!record.key()) return;
   const Seq group{record.stamp()->group()};
@@ -155,6 +237,12 @@ void Witness::recovered(const State& state, const Chain& chain, Log& log) {
     broken_("after a restart the state at record " + std::to_string(raw(state.last_seq)) +
             " is another than the records say");
   }
+}
+
+bool Witness::is_owners_step(TaskId task, Seq started) const {
+  const Lease* lease = state_.lease(task_key(task));
+  const auto token = step_tokens_.find(started);
+  return lease && token != step_tokens_.end() && token->second == lease->token && !was_unchecked(task);
 }
 
 void Witness::effect(const StepKey& key) {

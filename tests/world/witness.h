@@ -24,8 +24,9 @@ using Reach = std::array<std::array<std::uint64_t, outcomes>, event_types>;
 
 class Witness {
  public:
-  /// `broken` is called with what is not as it should be.
-  Witness(std::function<void(std::string)> broken) : broken_(std::move(broken)) {}
+  /// `broken` is called with what is not as it should be. `machines`: who is dead in truth.
+  Witness(std::function<void(std::string)> broken, const Machines& machines)
+      : broken_(std::move(broken)), machines_(machines) {}
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);
@@ -42,6 +43,8 @@ class Witness {
   const Chain& chain() const { return chain_; }
   std::uint64_t records() const { return raw(state_.last_seq); }
   const Reach& reach() const { return reach_; }
+  /// Whether the task is held by the lease under which that start was made: then nobody else may settle it.
+  bool is_owners_step(TaskId task, Seq started) const;
   /// Decided at some time with ownership off: then nobody was kept out.
   bool was_unchecked(TaskId task) const { return unchecked_.contains(task); }
 
@@ -53,16 +56,24 @@ class Witness {
   };
   void see_group(std::span<const fb::Record* const> group);
   void note_departures(std::span<const fb::Record* const> group);
+  void check_reap(const fb::Record& record, const fb::JobReaped& reaped);
   void check_attempts(std::span<const fb::Record* const> group);
+  std::map<JobId, std::uint64_t> interruptions_due(std::span<const fb::Record* const> group) const;
+  void check_freed(const fb::Record& record);
+  void check_said_dead(const fb::Record& record, const Owner& owner);
   void note(const fb::Record& record, const Applied& applied);
 
   std::function<void(std::string)> broken_;
+  const Machines& machines_;
   State state_;
   Chain chain_{};
   std::vector<std::uint16_t> outcomes_;  // by seq
   Seq told_until_{};
   std::map<std::string, Seq> keys_;  // the record that a key was first decided by
   std::map<std::pair<TaskId, Version>, Left> left_;
+  std::map<Seq, Token> step_tokens_;  // with which a step was started, by its start
+  std::set<JobId> to_be_cancelled_;   // jobs that the group in hand ends, of tasks with a standing request
+  TimeUs settings_changed_;
   std::set<TaskId> unchecked_;
   Reach reach_{};
 };

@@ -170,13 +170,16 @@ class Worker {
     if (code == 0 && claimed.guarded_without_command) cross(claimed.task);
   }
 
-  /// A task that stands on a guarded edge whose steps only somebody outside can start.
+  /// A task that stands on a guarded edge whose steps only somebody outside can start; now and then one that the
+  /// daemon would drive itself: an outsider's lease is as good as its own.
   std::optional<TaskId> unfinished() {
+    const bool takes_all = story_.is_hostile() && story_.dice.one_in(3);
     const State& state = story_.daemon_that_serves().decided();
     std::vector<TaskId> found;
     for (const auto& [id, task] : state.tasks.rows()) {
       const Stage* stage = state.stage_of(task);
-      const bool mine = stage && stage->guarded() && stage->steps.front().run.empty() && task.blocked.empty();
+      const bool mine =
+          stage && stage->guarded() && (takes_all || stage->steps.front().run.empty()) && task.blocked.empty();
       const bool free = mine && !state.lease(task_key(id)) && !open_step(task);
       const Job* job = free ? state.running_job(id) : nullptr;
       const bool waits = job ? job->run->exit_code == 0 : !state.open_job(task);
@@ -233,13 +236,16 @@ class Worker {
       if (colour) gate.passed = *colour;
       if (say(gate) != Outcome::accepted || colour != true) return;
     }
+    // Who does not keep count of what is done relies on being told.
+    const bool forgets = story_.strikes(Hostility::nonsense, 20);
     for (const PipelineStep& step : stage.steps) {
       bool done = false;
       for (const StepRow& row : task.steps) {
         done = done || (row.version == task.version && row.to == stage.to && row.step == step.name &&
                         row.state == StepState::done);
       }
-      if (!done && !take_step(view, stage, step, token, repo_token)) return;
+      if ((!done || forgets) && !take_step(view, stage, step, token, repo_token)) return;
+      if (forgets && !take_step(view, stage, step, token, repo_token)) return;
     }
     fb::StageTransitionT transition;
     transition.task = raw(task.id);
@@ -269,6 +275,7 @@ class Worker {
     start.run = story_.fresh_id("outside");
     // An answer that got lost leaves in doubt whether the start stands: then nothing is done.
     const auto started = tell(propose_group(asker(), start));
+    if (started && started->outcome == Outcome::already_done) return true;
     if (!started || started->outcome != Outcome::accepted) return false;
     const Fate fate = story_.fate_of_step(step);
     if (fate.effect) {
