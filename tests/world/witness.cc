@@ -45,11 +45,7 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
   const std::map<JobId, std::uint64_t> interrupted = interruptions_due(group);
   const CheckedGroup checked = check_group(state_, group);
   for (const auto& [id, due] : interrupted) {
-    const Job* job = state_.jobs.find(id);
-    if (job && job->interruptions != due) {
-      broken_("record " + std::to_string(group.back()->stamp()->seq()) + ": job " + std::to_string(raw(id)) +
-              " was interrupted by a restart, which is not counted");
-    }
+    if (const Job* job = state_.jobs.find(id)) check_interrupted(*job, due);
   }
   for (const Finding& finding : checked.findings) {
     if (finding.kind == Finding::Kind::unchecked) continue;
@@ -152,6 +148,15 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   }
 }
 
+void Witness::check_interrupted(const Job& job, std::uint64_t due) {
+  const std::string what = "record " + std::to_string(raw(state_.last_seq)) + ": job " + std::to_string(raw(job.id)) +
+                           " was interrupted by a restart, which ";
+  if (job.interruptions != due) broken_(what + "is not counted");
+  const auto allowed = static_cast<std::uint64_t>(state_.settings().recovery.max_interruptions);
+  const bool has_tries = job.attempts - job.interruptions < job.max_attempts && job.interruptions <= allowed;
+  if (job.status == JobStatus::failed && has_tries) broken_(what + "used up its tries");
+}
+
 /// A restart is not the job's fault: what a group of restarts has to bring each job's count to.
 std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Record* const> group) const {
   std::map<JobId, std::uint64_t> due;
@@ -209,21 +214,13 @@ void Witness::told(const Decision& decision) {
   }
 }
 
-void Witness::recovered(const State& state, const Chain& chain, Log& log) {
-  if (state.last_seq < state_.last_seq) {
-    broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
-            " were durable, and are gone after a restart" +
-            (told_until_ > state.last_seq ? "; somebody was told of " + std::to_string(raw(told_until_)) : ""));
-    return;
-  }
-  // What was written, and never answered for, may stand or not.
+Result<void> Witness::follow(Log& log) {
   std::vector<std::vector<std::uint64_t>> bytes;
-  const Result<void> read = log.read(next(state_.last_seq), [&](RecordBytes record) {
+  PAWL_TRY(log.read(next(state_.last_seq), [&](RecordBytes record) {
     std::vector<std::uint64_t>& words = bytes.emplace_back((record.size() + 7) / 8);
     std::memcpy(words.data(), record.data(), record.size());
     return true;
-  });
-  if (!read) return broken_("after a restart: " + read.error().message);
+  }));
   std::vector<const fb::Record*> group;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     group.push_back(fb::GetRecord(bytes[i].data()));
@@ -233,6 +230,18 @@ void Witness::recovered(const State& state, const Chain& chain, Log& log) {
     see_group(group);
     group.clear();
   }
+  return {};
+}
+
+void Witness::recovered(const State& state, const Chain& chain, Log& log) {
+  if (state.last_seq < state_.last_seq) {
+    broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
+            " were durable, and are gone after a restart" +
+            (told_until_ > state.last_seq ? "; somebody was told of " + std::to_string(raw(told_until_)) : ""));
+    return;
+  }
+  // What was written, and never answered for, may stand or not.
+  if (const Result<void> read = follow(log); !read) return broken_("after a restart: " + read.error().message);
   if (state.last_seq != state_.last_seq || state.digest() != state_.digest() || chain != chain_) {
     broken_("after a restart the state at record " + std::to_string(raw(state.last_seq)) +
             " is another than the records say");

@@ -34,6 +34,8 @@ class Witness {
   void told(const Decision& decision);
   /// What a restart made of the log. Records that nobody was told of may have survived: they are looked at now.
   void recovered(const State& state, const Chain& chain, Log& log);
+  /// All records of a log after those that were seen.
+  Result<void> follow(Log& log);
   /// An effect happened outside.
   void effect(const StepKey& key);
   /// At the end, of the whole ledger.
@@ -58,6 +60,7 @@ class Witness {
   void note_departures(std::span<const fb::Record* const> group);
   void check_reap(const fb::Record& record, const fb::JobReaped& reaped);
   void check_attempts(std::span<const fb::Record* const> group);
+  void check_interrupted(const Job& job, std::uint64_t due);
   std::map<JobId, std::uint64_t> interruptions_due(std::span<const fb::Record* const> group) const;
   void check_freed(const fb::Record& record);
   void check_said_dead(const fb::Record& record, const Owner& owner);
