@@ -73,7 +73,7 @@ Connection::Connection(asio::io_context& io, Socket socket, Transport transport,
 
 Connection::~Connection() {
   gone_->store(true);
-  loop_.held_bytes -= held_bytes_;
+  loop_.held_bytes.fetch_sub(held_bytes_);
   loop_.connections.fetch_sub(1);
 }
 
@@ -110,8 +110,8 @@ std::optional<Connection::Time> Connection::waiting_since() const {
 void Connection::account() {
   std::size_t held = in_.capacity() + out_.capacity();
   if (parser_) held += parser_->get().body().capacity();
-  loop_.held_bytes = loop_.held_bytes - held_bytes_ + held;
   const bool is_more = held > held_bytes_;
+  loop_.held_bytes.fetch_add(held - held_bytes_);  // modulo the width: also if it is less now
   held_bytes_ = held;
   if (is_more && loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads) loop_.relieve();
 }

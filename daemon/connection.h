@@ -30,8 +30,9 @@ struct ServerShared {
 /// What the connections of one thread share.
 struct LoopShared {
   std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; read by the thread that accepts too
-  std::size_t held_bytes = 0;               // for their clients
-  std::function<void()> relieve;            // called when that came to be too much; does not close the caller at once
+  /// For their clients. A connection may go on another thread: that of whoever drops a reply that is no longer wanted.
+  std::atomic<std::size_t> held_bytes{0};
+  std::function<void()> relieve;  // called when that came to be too much; does not close the caller at once
 };
 
 /// Threads: that of its io_context alone; the handle's replies are posted to it. Owns itself through what it waits for.
