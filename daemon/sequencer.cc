@@ -90,6 +90,7 @@ struct Sequencer::Impl {
   std::vector<Item> inbox;
   bool started = false;
   bool stopping = false;
+  bool ended = false;    // nothing was left, and nobody is answered any more
   bool syncing = false;  // `to_sync` belongs to the syncing thread
   bool syncing_ends = false;
   std::optional<DecidedBatch> to_sync;
@@ -111,7 +112,7 @@ struct Sequencer::Impl {
 
 void Sequencer::Impl::submit(Item item) {
   const std::lock_guard lock(mutex);
-  PAWL_ASSERT(!stopping);
+  PAWL_ASSERT(!ended);
   inbox.push_back(std::move(item));
   wake_sequencer.notify_one();
 }
@@ -211,7 +212,10 @@ void Sequencer::Impl::run() {
       continue;
     }
     if (stopping && taken.empty() && inbox.empty()) {
-      if (!decider.any_folded()) break;
+      if (!decider.any_folded()) {
+        ended = true;
+        break;
+      }
       lock.unlock();
       decider.tell_all_folded();
       note_decided();

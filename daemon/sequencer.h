@@ -71,7 +71,8 @@ class Sequencer final : public Machine {
   void unsubscribe(std::uint64_t id);
 
   void start();
-  /// Answers what was submitted, seals the log, and ends the threads. Nothing may be submitted afterwards.
+  /// Answers what was submitted, and what those who are answered submit then; seals the log, and ends the threads.
+  /// Nothing may be submitted afterwards.
   void stop();
 
   /// The last durable seq. Any thread.

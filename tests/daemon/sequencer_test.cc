@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -419,6 +420,18 @@ TEST_F(SequencerTest, idle_is_told_once_after_the_last_write_and_at_the_end) {
   sequencer_->ask([](const State&) { return 0; });
   sequencer_->stop();
   EXPECT_LE(told, 3) << "the two writes of the start, and the end, at most";
+}
+
+TEST_F(SequencerTest, what_an_answer_asks_is_answered_at_the_end_too) {
+  // Routes look a second time when they are answered. The chain is so long that stop() comes in the midst of it.
+  std::atomic<int> answered{0};
+  constexpr int links = 20'000;
+  std::function<void()> look = [&] {
+    if (++answered < links) sequencer_->read([](const State&) {}, look);
+  };
+  sequencer_->read([](const State&) {}, look);
+  sequencer_->stop();
+  EXPECT_EQ(answered.load(), links);
 }
 
 TEST_F(SequencerTest, an_unsubscribed_listener_hears_no_more) {
