@@ -66,9 +66,10 @@ Served::Served() : webhooks_(webhook_config()) {
 }
 
 Served::~Served() {
+  // As pawld does: what was asked, and is decided only now, still finds the routes there.
   stop();
-  api_.reset();
   sequencer_->stop();
+  api_.reset();
 }
 
 void Served::handle(const HttpRequest& request, HttpReply reply) {
