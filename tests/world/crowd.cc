@@ -6,7 +6,7 @@
 namespace pawl::hostile {
 namespace {
 
-const std::vector<std::string> actors = {"monitor", "webhook", "reconciler", "reaper", "finalizer", "worker"};
+const std::vector<std::string> everybody = {"monitor", "webhook", "reconciler", "reaper", "finalizer", "worker"};
 
 class Crowd {
  public:
@@ -38,12 +38,12 @@ class Crowd {
     auto waits = std::make_shared<Slot<bool>>();
     waits->actor = story_.scheduler.self();
     const std::uint64_t members = 5 + story_.dice.roll(12);
-    const std::uint64_t first = story_.dice.roll(actors.size());
+    const std::uint64_t first = story_.dice.roll(everybody.size());
     const std::uint64_t wanted = story_.dice.roll(5);
     for (std::uint64_t i = 0; i < members; ++i) {
       const bool is_late = story_.dice.one_in(10);
       const Asker asker{.boot = is_late ? known_->boot : daemon.boot_id(),
-                        .actor = actors[(first + i) % actors.size()],
+                        .actor = everybody[(first + i) % everybody.size()],
                         .key = {},
                         .request = {}};
       // Mostly the same, and now and then something else in between.
