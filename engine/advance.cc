@@ -47,11 +47,12 @@ class Path {
   /// Finds the edge that is to be crossed; false if the task is no longer at the version that the order names.
   bool begin() {
     view_ = machine_.view(order_.task);
-    if (!view_ || view_->task.version != order_.version) return false;
-    pipeline_ = view_->pipeline;
-    stage_ = pipeline_->stage(view_->task.stage);
+    if (!view_) return false;
     // With ownership off the asker's token stands for no lease, and there is nothing to release.
     if (token_ && view_->lease && view_->lease->token == *token_) held_.emplace_back(view_->lease->key, *token_);
+    if (view_->task.version != order_.version) return false;
+    pipeline_ = view_->pipeline;
+    stage_ = pipeline_->stage(view_->task.stage);
     return stage_ != nullptr;
   }
 
