@@ -100,8 +100,8 @@ void Conflicts::see_overdue(const State& before, const fb::Record& record) {
     for (const JobId id : before.indexes.running) {
       const Job& job = *before.jobs.find(id);
       if (age_s(job.run->claimed, now) < settings.reaper.max_running_s) continue;
-      const auto claim = claims_.find(id);
-      tell(claim == claims_.end() ? group_ : claim->second.seq, job.task,
+      // A claim from before the log begins is told by where it was first seen, so that it is told once.
+      tell(claims_.try_emplace(id, Entry{.who = {}, .seq = group_}).first->second.seq, job.task,
            "job " + text(raw(id)) + " of task " + text(raw(job.task)) +
                " runs past max_running_s, and the reaper, which would end it, is switched off",
            "reaper.enabled");

@@ -47,6 +47,24 @@ TEST_F(AnyEvent, stale_boot) {
   refused(task_note(id));
 }
 
+TEST_F(AnyEvent, stale_boot_may_say_only_what_the_state_says_by_itself) {
+  const TaskId id = create("deploy-staging");
+  const JobId its_job = claim(id);
+  lease("any", worker);
+  const TaskId waits = create();
+  boot("daemon-2", "pawld");
+  const Who stale{.boot = "daemon-1", .actor = "recovery"};
+  refuses(Outcome::stale_boot, lease_reclaimed("any", std::nullopt, fb::ReclaimReason::stale_boot), stale);
+  refuses(Outcome::stale_boot, lease_reclaimed("none", std::nullopt, fb::ReclaimReason::stale_boot), stale);
+  refuses(Outcome::stale_boot, job_reaped(its_job, 1, fb::Tier::restart, std::nullopt), stale);
+  refuses(Outcome::stale_boot, job_reaped(its_job, 1, fb::Tier::ceiling, std::nullopt), stale);
+  refuses(Outcome::stale_boot, job_reaped(job_of(waits), 1, fb::Tier::restart, std::nullopt), stale);
+  refuses(Outcome::stale_boot, task_cancelled(id), stale);
+  must(cancel_requested(id), worker);
+  refuses(Outcome::stale_boot, task_cancelled(id), stale);  // its job runs
+  must(job_finished(its_job, 1, fb::JobResult::done), worker);
+}
+
 TEST_F(AnyEvent, facts_are_taken_from_a_stale_boot) {
   const TaskId id = create("deploy-staging");
   const Token token = lease(id);

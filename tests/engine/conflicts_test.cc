@@ -276,5 +276,213 @@ TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double
   EXPECT_EQ(types_of(findings[0].led_by), (Names{"StepStarted by monitor"}));
 }
 
+/// Records by hand, as a log may hold them that begins in the midst of things, or whose rules were broken.
+class ConflictsByHand : public ConflictsInAStory {
+ protected:
+  template <class Event>
+  void record(const std::string& actor, const Event& event) {
+    records_.push_back(propose(asker(actor), event));
+    records_.back().stamp().mutate_seq(raw(machine.state().last_seq) + ++seq_);
+    records_.back().stamp().mutate_time_us(machine.now().us);
+  }
+  /// Those so far are a group, which the state as it stands meets.
+  void end_group() {
+    std::vector<const fb::Record*> group;
+    for (const Proposal& each : records_) group.push_back(&each.record());
+    conflicts.see(machine.state(), group);
+    records_.clear();
+  }
+  Names whats() const {
+    Names names;
+    for (const Finding& finding : conflicts.findings()) names.push_back(finding.what);
+    return names;
+  }
+  fb::StageTransitionT move_to(const std::string& to, std::optional<std::uint64_t> expected = std::nullopt) const {
+    fb::StageTransitionT event;
+    event.task = raw(task);
+    event.to = to;
+    if (expected) event.expected_version = *expected;
+    return event;
+  }
+  fb::StepStartedT start_merge(std::uint64_t version) const {
+    fb::StepStartedT event;
+    event.task = raw(task);
+    event.version = version;
+    event.to = "deploy";
+    event.step = "merge";
+    return event;
+  }
+
+  Conflicts conflicts;
+
+ private:
+  std::vector<Proposal> records_;
+  std::uint64_t seq_ = 0;
+};
+
+TEST_F(ConflictsByHand, how_a_version_was_left_is_told_as_far_as_it_is_known) {
+  record("webhook", move_to("development", 0));
+  end_group();
+  record("monitor", start_merge(0));
+  end_group();
+  record("monitor", move_to("deploy"));
+  record("webhook", start_merge(1));
+  record("webhook", move_to("development", 1));
+  end_group();
+  const Names names = whats();
+  ASSERT_EQ(names.size(), 4u);
+  EXPECT_EQ(names[0],
+            "task 1 goes two ways at once: webhook moves it to 'development' by what it knew of version 0, which was "
+            "left by then");
+  EXPECT_EQ(names[1],
+            "task 1 goes two ways at once: monitor starts the irreversible 'merge' of the crossing to 'deploy' at "
+            "version 0, which it had left by then");
+  EXPECT_TRUE(names[2].starts_with("task 1 goes two ways at once: webhook starts the irreversible 'merge'"));
+  EXPECT_NE(names[2].find("which monitor had left for 'deploy' by record"), std::string::npos) << names[2];
+  EXPECT_TRUE(names[3].starts_with("task 1 goes two ways at once: webhook moves it to 'development'")) << names[3];
+}
+
+TEST_F(ConflictsByHand, what_speaks_of_nobody_is_no_conflict) {
+  fb::JobReapedT reaped;
+  reaped.job = 99;
+  reaped.attempt = 1;
+  record("reaper", reaped);
+  fb::LeaseReclaimedT reclaimed;
+  reclaimed.key = "nobody's";
+  reclaimed.reason = fb::ReclaimReason::owner_dead;
+  record("reaper", reclaimed);
+  fb::StepStartedT started = start_merge(1);
+  started.task = 99;
+  record("monitor", started);
+  fb::StageTransitionT moved = move_to("deploy", 1);
+  moved.task = 99;
+  record("monitor", moved);
+  fb::TaskCancelledT cancelled;
+  cancelled.task = 99;
+  record("operator", cancelled);
+  fb::JobClaimedT claim;
+  claim.job = 99;
+  claim.owner = owner("executor");
+  record("executor", claim);
+  end_group();
+  EXPECT_EQ(whats(), Names());
+}
+
+TEST_F(ConflictsByHand, lease_that_was_given_up_by_its_own_boot_or_ran_out_claims_no_death) {
+  acquire("repo:shop", "worker");
+  fb::LeaseReclaimedT reclaimed;
+  reclaimed.key = "repo:shop";
+  reclaimed.reason = fb::ReclaimReason::ttl_expired;
+  record("reaper", reclaimed);
+  reclaimed.reason = fb::ReclaimReason::owner_dead;
+  record("reaper", reclaimed);
+  end_group();
+  record("worker", fb::TaskNoteT());
+  end_group();
+  EXPECT_EQ(whats(), Names()) << "the worker is of the reaper's own boot";
+}
+
+TEST_F(ConflictsByHand, reap_whose_evidence_and_claim_are_not_in_the_log_is_told_with_what_is_there) {
+  fb::JobReapedT reaped;
+  reaped.job = raw(job);
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::pid_dead;
+  record("reaper", reaped);
+  end_group();
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(task);
+  blocked.version = 1;
+  record("executor", blocked);
+  record("executor", blocked);
+  end_group();
+  EXPECT_EQ(whats(), (Names{"job 1 of task 1 was reaped; but executor (boot boot-1) was alive, and went on with it"}));
+  EXPECT_EQ(conflicts.findings()[0].followed_by.size(), 2u);
+}
+
+TEST_F(ConflictsByHand, only_the_first_acts_of_who_was_reaped_are_named) {
+  fb::JobReapedT reaped;
+  reaped.job = raw(job);
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::ceiling;
+  reaped.reason = "max_running";
+  record("reaper", reaped);
+  end_group();
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(task);
+  blocked.version = 1;
+  for (int i = 0; i < 20; ++i) {
+    record("executor", blocked);
+    end_group();
+  }
+  blocked.version = 2;
+  record("executor", blocked);
+  end_group();
+  ASSERT_EQ(conflicts.findings().size(), 1u);
+  EXPECT_EQ(conflicts.findings()[0].followed_by.size(), 16u);
+}
+
+TEST_F(ConflictsByHand, act_of_the_group_that_reaped_is_no_sign_of_life) {
+  fb::JobReapedT reaped;
+  reaped.job = raw(job);
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::ceiling;
+  record("reaper", reaped);
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(task);
+  blocked.version = 1;
+  record("executor", blocked);
+  end_group();
+  EXPECT_EQ(whats(), Names());
+}
+
+TEST_F(ConflictsByHand, what_is_overdue_since_before_the_log_begins_is_told_once) {
+  acquire("without a ttl", "worker");
+  fb::LeaseAcquiredT lease;
+  lease.key = "young";
+  lease.owner = owner("worker");
+  lease.ttl = 60'000;
+  machine.propose(propose_group(asker("worker"), lease));
+  set("reaper.enabled", false);
+  wait(5400);
+  for (int i = 0; i < 2; ++i) {
+    record("operator", fb::TaskNoteT());
+    end_group();
+  }
+  EXPECT_EQ(whats(), (Names{"job 1 of task 1 runs past max_running_s, and the reaper, which would end it, is switched "
+                            "off"}));
+}
+
+TEST_F(ConflictsInAStory, each_time_that_ownership_was_off_is_told_for_itself) {
+  const auto decide_something = [&] {
+    acquire(task_key(task), "worker");
+    acquire(task_key(task), "worker");
+  };
+  set("ownership.enabled", false);
+  decide_something();
+  set("ownership.enabled", true);
+  decide_something();
+  set("ownership.enabled", false);
+  decide_something();
+  EXPECT_EQ(found().size(), 2u);
+}
+
+TEST_F(ConflictsInAStory, three_in_one_crossing_are_told_two_by_two_and_only_if_they_went_on) {
+  set("ownership.enabled", false);
+  acquire(task_key(task), "monitor");
+  acquire(task_key(task), "webhook");
+  acquire(task_key(task), "reconciler");
+  EXPECT_EQ(found().size(), 1u) << "nobody has done anything yet";
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(task);
+  blocked.version = 1;
+  ASSERT_EQ(ask("webhook", blocked).outcome, Outcome::accepted);
+  const Names names = found();
+  ASSERT_EQ(names.size(), 2u);
+  EXPECT_EQ(names[1],
+            "double_entry LeaseAcquired by reconciler: task 1: reconciler enters the crossing at version 1, in which "
+            "webhook is since record " +
+                std::to_string(machine.lines().size() - 2));
+}
+
 }  // namespace
 }  // namespace pawl

@@ -83,6 +83,15 @@ TEST_F(Invariants, 2_terminal_is_terminal) {
   EXPECT_EQ(found(check_terminal, passage()), "");
   change_job(ended, [](Job& job) { job.status = JobStatus::queued; });
   EXPECT_EQ(found(check_terminal, passage()), "2: job 1: revived, though task 1 is 'done'\n");
+  before.jobs.at(ended).status = JobStatus::queued;
+  EXPECT_EQ(found(check_terminal, passage()), "") << "it was queued all the time";
+  before.jobs.erase(ended);
+  EXPECT_EQ(found(check_terminal, passage()), "2: job 1: revived, though task 1 is 'done'\n");
+  tamper([&](State& each) {
+    each.jobs.erase(ended);
+    each.tasks.erase(id);
+  });
+  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left 'done'\n") << "only its archive may take it";
 }
 
 TEST_F(Invariants, 3_no_holder_is_stale) {
@@ -96,6 +105,13 @@ TEST_F(Invariants, 3_no_holder_is_stale) {
   });
   EXPECT_EQ(found(check_holders, state),
             "3: lease 'any': its holder's boot worker-1 is stale\n3: job 1: runs under a stale boot\n");
+  tamper([](State& each) {
+    each.leases.erase("any");
+    each.boots.erase("worker-1");
+  });
+  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n") << "nor is it one that nobody knows";
+  change_job(JobId{1}, [](Job& job) { job.run.reset(); });
+  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n");
 }
 
 TEST_F(Invariants, 3_no_token_is_given_twice) {
@@ -123,6 +139,12 @@ TEST_F(Invariants, 4_guarded_edges_are_crossed_with_the_token_then_held) {
             "4: task 1: crossed the guarded edge to 'done' without the token then held\n");
   before.leases.clear();
   EXPECT_NE(found(check_guarded_crossing, passage()), "");
+  const TaskId other = create("deploy");
+  do_step(other, "deploy", lease(other));
+  set("ownership.enabled", SettingValue(false));
+  record(transition(other, "done", 1));
+  EXPECT_EQ(found(check_guarded_crossing, passage()),
+            "4: task 2: crossed the guarded edge to 'done' without the token then held\n");
   EXPECT_EQ(found(check_guarded_crossing, passage(false)), "");
 }
 
@@ -134,6 +156,20 @@ TEST_F(Invariants, 5_jobs_leave_running_once_for_each_claim) {
   change_job(its_job, [](Job& job) { job.attempts = 2; });
   EXPECT_EQ(found(check_jobs, passage()), "5: job 1: attempts went from 0 to 2\n");
   change_job(its_job, [](Job& job) { job.attempts = 1; });
+  before.jobs.erase(its_job);
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: begins otherwise than queued\n");
+  change_job(its_job, [](Job& job) { job.status = JobStatus::queued; });
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: begins otherwise than queued\n") << "it has an attempt";
+  change_job(its_job, [](Job& job) { job.status = JobStatus::running; });
+
+  const JobId other = job_of(create());
+  record(job_claimed(other, worker));
+  EXPECT_EQ(found(check_jobs, passage()), "") << "of the one, nothing of the other";
+  change_job(its_job, [](Job& job) { job.status = JobStatus::cancelled; });
+  before.jobs.at(its_job).status = JobStatus::queued;
+  EXPECT_EQ(found(check_jobs, passage()), "") << "what waits may be cancelled";
+  change_job(its_job, [](Job& job) { job.status = JobStatus::running; });
+  must(job_finished(other, 1, fb::JobResult::done), worker);
 
   record(task_note(id));
   change_job(its_job, [](Job& job) { job.status = JobStatus::done; });
@@ -202,6 +238,36 @@ TEST_F(Invariants, 7_work_items_and_open_jobs_are_unique) {
   change_job(its_job, [&](Job& job) { job.task = second; });
 }
 
+TEST_F(Invariants, 7_is_asked_of_what_is_new_alone) {
+  const TaskId first = create();
+  const TaskId second = create();
+  record(task_note(first));
+  change_task(second, [&](Task& each) { each.work_item = task(first).work_item; });
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "7: task 2: another live task has 'shop' and 'W-1'\n");
+  before.tasks.at(second).work_item = task(first).work_item;
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "") << "nothing has changed";
+  before.tasks.at(second).repo = "other";
+  EXPECT_NE(found(check_uniqueness_of_new, passage()), "");
+  before.tasks.at(second).repo = "shop";
+  before.tasks.at(second).stage = "done";
+  EXPECT_NE(found(check_uniqueness_of_new, passage()), "");
+  before.tasks.erase(second);
+  EXPECT_NE(found(check_uniqueness_of_new, passage()), "");
+
+  const JobId its_job = job_of(second);
+  change_task(second, [](Task& each) { each.work_item = "W-2"; });
+  change_job(its_job, [&](Job& job) { job.task = first; });
+  const std::string twice = "7: job 2: another job of version 1 of task 1 is queued or running\n";
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), twice);
+  before.jobs.at(its_job).task = first;
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "");
+  before.jobs.at(its_job).version = Version{2};
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), twice);
+  before.jobs.at(its_job).version = Version{1};
+  before.jobs.at(its_job).status = JobStatus::done;
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), twice);
+}
+
 TEST_F(Invariants, 8_a_refusal_changes_no_digest) {
   const TaskId id = create();
   record(task_note(id));
@@ -227,6 +293,18 @@ TEST_F(Invariants, 9_a_committed_crossing_is_left_over_its_edge_alone) {
             "9: task 1: left 'deploy-staging' while its crossing to 'deploy' was committed\n");
   EXPECT_EQ(found(check_committed_crossing, passage(true, true)),
             "unchecked 9: task 1: left 'deploy-staging' while its crossing to 'deploy' was committed\n");
+  // What led to it is the irreversible step of that version alone.
+  StepRow step = before.tasks.at(id).steps.back();
+  step.irreversible = false;
+  before.tasks.at(id).steps.push_back(step);
+  step.irreversible = true;
+  step.version = Version{7};
+  before.tasks.at(id).steps.push_back(step);
+  Findings findings;
+  check_committed_crossing(passage(), findings);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].led_by.size(), 2u) << "that, and who moved it there";
+  before.tasks.at(id).steps.resize(1);
   before.tasks.at(id).steps.back().to = "development";
   EXPECT_EQ(found(check_committed_crossing, passage()), "");
 }
@@ -275,6 +353,20 @@ TEST_F(Invariants, are_all_asked_of_a_group_as_it_is_applied) {
   EXPECT_EQ(findings[0].invariant, 0);
   EXPECT_EQ(findings[0].seq, Seq{1});
   EXPECT_NE(state.tasks.find(id), nullptr);
+
+  State marked;
+  first.records[0].stamp().mutate_digest(anew.digest());
+  first.records[0].stamp().mutate_unchecked(true);
+  const Findings of_mark = check_group(marked, {&record, 1}).findings;
+  ASSERT_EQ(of_mark.size(), 1u);
+  EXPECT_EQ(of_mark[0].what, "the rules give another mark `unchecked` than the record has");
+}
+
+TEST(FindingKinds, have_names_of_their_own) {
+  std::set<std::string_view> names;
+  for (int kind = 0; kind <= static_cast<int>(Finding::Kind::overdue); ++kind) {
+    EXPECT_TRUE(names.insert(name(static_cast<Finding::Kind>(kind))).second) << kind;
+  }
 }
 
 }  // namespace

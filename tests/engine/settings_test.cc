@@ -86,6 +86,17 @@ TEST(SettingKeys, of_repositories_take_different_names) {
   EXPECT_TRUE(key.set(settings, std::vector<std::string>{}));
 }
 
+TEST(SettingKeys, of_repositories_take_a_thousand_of_them) {
+  std::vector<std::string> repos;
+  for (int n = 0; n < 1024; ++n) repos.push_back("repo-" + std::to_string(n));
+  Settings settings;
+  const SettingKey& key = *setting_named("ownership.repos");
+  EXPECT_TRUE(key.set(settings, SettingValue(repos)));
+  repos.push_back("one-more");
+  EXPECT_FALSE(key.set(settings, SettingValue(repos)));
+  EXPECT_FALSE(key.set(settings, SettingValue(true)));
+}
+
 TEST(SettingsOwnership, is_checked_within_its_scope_while_it_is_on) {
   Settings settings;
   EXPECT_TRUE(settings.ownership_checked("shop"));

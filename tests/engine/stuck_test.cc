@@ -66,6 +66,50 @@ TEST_F(StuckTest, owner_alive_past_the_grace) {
   EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
 }
 
+TEST_F(StuckTest, owner_alive_past_the_grace_without_a_lease_is_for_the_reaper) {
+  exit_with(0);
+  wait(300);
+  EXPECT_EQ(reason(), "owner_alive");
+  EXPECT_EQ(frees(), "pawl reap");
+}
+
+TEST_F(StuckTest, words_of_a_command_line_are_words_whatever_is_in_them) {
+  fb::TaskCreatedT event;
+  event.work_item = "it's $(reboot)";
+  event.repo = "other";
+  event.stage = "deploy";
+  task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+  ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  EXPECT_EQ(frees(), R"(pawl release --work-item 'it'\''s $(reboot)' --repo 'other')");
+}
+
+TEST_F(StuckTest, what_has_ended_is_not_stuck) {
+  Task ended = *row();
+  ended.stage = "done";
+  EXPECT_FALSE(why_stuck(machine.state(), ended, machine.now(), {}));
+}
+
+TEST_F(StuckTest, repository_that_somebody_holds) {
+  finish(fb::JobResult::done);
+  fb::GateEvaluatedT gate;
+  gate.task = raw(task);
+  gate.version = raw(version());
+  gate.gate = "deploy-staging";
+  gate.passed = true;
+  machine.propose(propose_group(asker("monitor"), gate));
+  EXPECT_EQ(reason(), "none") << "its gate is green: the next pass drives it";
+  const Decision repo = acquire(repo_key("shop"), "worker");
+  EXPECT_EQ(reason(), "lease");
+  EXPECT_EQ(frees(), "pawl release 'repo:shop' --token " + std::to_string(raw(*repo.granted(repo_key("shop")))));
+  go();
+  fb::TaskCreatedT event;
+  event.work_item = "W-other";
+  event.repo = "shop";
+  event.stage = "deploy";
+  task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+  EXPECT_EQ(reason(), "none") << "nothing on its edge needs the repository for itself";
+}
+
 TEST_F(StuckTest, outcome_unknown_says_how_it_is_resolved) {
   world.step_exit["merge"] = {.how = CommandExit::How::timed_out};
   world.probe_exit["merge"] = 2;
@@ -97,8 +141,12 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   EXPECT_EQ(reason(), "unclaimed");
   passed_over = true;
   EXPECT_EQ(reason(), "previous_alive");
-  create("third", {first});
-  EXPECT_EQ(reason(), "dependency");
+  const TaskId second = task;
+  create("third", {second, first});
+  fb::TaskCancelledT cancel;
+  cancel.task = raw(second);
+  ASSERT_EQ(machine.propose(propose_group(asker("operator"), cancel)).outcome, Outcome::accepted);
+  EXPECT_EQ(reason(), "dependency") << "of two, the one that has not ended";
   EXPECT_EQ(frees(), "pawl task 1");
 }
 
@@ -108,6 +156,19 @@ TEST_F(StuckTest, critical_window_waits_for_whoever_crosses) {
   EXPECT_EQ(reason(), "lease");
   request_cancel();
   EXPECT_EQ(reason(), "critical_window");
+  EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
+}
+
+TEST_F(StuckTest, critical_window_that_nobody_is_in_is_for_the_next_pass) {
+  struct Crash {};
+  world.meanwhile = [](const std::string& what) {
+    if (what == "step merge") throw Crash{};
+  };
+  EXPECT_THROW(go(), Crash);
+  world.meanwhile = nullptr;
+  request_cancel();
+  boot("boot-2");
+  EXPECT_EQ(reason(), "outcome_unknown") << "a step without a command";
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
@@ -162,6 +223,11 @@ TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   world.gate_green[task] = false;
   go(AdvanceOrder::OnRed::report, "finalizer");
   EXPECT_EQ(reason(), "gate_red");
+  EXPECT_EQ(look()->detail, "the gate of 'deploy' is red");
+  world.gate_green[task] = std::nullopt;
+  go(AdvanceOrder::OnRed::report, "finalizer");
+  EXPECT_EQ(reason(), "gate_red");
+  EXPECT_TRUE(look()->detail.starts_with("the gate of 'deploy' is in error")) << look()->detail;
 }
 
 }  // namespace
