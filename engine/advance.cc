@@ -198,7 +198,7 @@ class Path {
     start.to = stage_->to;
     start.step = step.name;
     if (token_) start.token = raw(*token_);
-    if (step.exclusive && repo_token_) start.repo_token = raw(*repo_token_);
+    if (step.exclusive) start.repo_token = raw(*repo_token_);  // enter() has it
     start.run = held.step->run();
     const Decision started = tell(propose_group(order_.asker, start));
     if (started.outcome != Outcome::accepted) return refused(started);  // `held` ends the process, which never ran

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string_view>
+
 #include "engine/reconciler.h"
 #include "tests/engine/story.h"
 
@@ -266,6 +269,69 @@ TEST_F(Advance, reconciler_asks_the_gate_then_queues_then_blocks) {
   EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).move, ReconcileMove::ask_gate);
   EXPECT_EQ(last_records(1), (Names{"JobQueued:accepted"}));
   EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).move, ReconcileMove::none);
+}
+
+TEST_F(Advance, token_that_was_handed_over_is_all_that_an_edge_needs_whose_steps_share_the_repository) {
+  ASSERT_EQ(go().result, AdvanceResult::advanced);
+  ASSERT_EQ(stage(), "deploy");
+  const Token token = *acquire(task_key(task), "finalizer").granted(task_key(task));
+  const AdvanceAnswer answer =
+      advance(machine, world, {.task = task, .version = version(), .asker = asker("finalizer"), .token = token});
+  EXPECT_EQ(answer.result, AdvanceResult::advanced);
+  EXPECT_EQ(stage(), "archived");
+}
+
+TEST_F(Advance, failed_step_of_a_stage_without_a_way_back_is_tried_again_and_then_blocks) {
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) {
+    if (each.name == "deploy-staging") each.rollback.clear();
+  }
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  stand_on("deploy-staging");
+  world.step_exit["retest"] = {.how = CommandExit::How::exited, .code = 1};
+  const AdvanceAnswer answer = go();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "step_failed: retest");
+  EXPECT_EQ(job_status(), JobStatus::queued);
+  EXPECT_FALSE(held(task_key(task)));
+}
+
+TEST_F(Advance, task_that_somebody_takes_while_the_gate_of_an_open_edge_runs_is_left_to_him) {
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  stand_on("testing");
+  world.meanwhile = [&](const std::string& what) {
+    if (what == "gate testing") acquire(task_key(task), "webhook");
+  };
+  EXPECT_EQ(go().result, AdvanceResult::deferred);
+  EXPECT_EQ(stage(), "testing");
+  EXPECT_TRUE(held(task_key(task)));
+}
+
+TEST_F(Advance, word_of_an_operator_about_a_step_in_the_air_stands) {
+  world.meanwhile = [&](const std::string& what) {
+    if (what != "step retest") return;
+    fb::StepFinishedT event;
+    event.task = raw(task);
+    event.version = raw(version());
+    event.step = "retest";
+    event.started = raw(row()->steps.front().started);
+    event.outcome = fb::StepOutcome::failed;
+    event.by = fb::StepBy::operator_;
+    ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+  };
+  EXPECT_EQ(go().outcome, Outcome::not_started);
+  EXPECT_EQ(count("step merge"), 0u);
+  EXPECT_FALSE(held(task_key(task)));
+}
+
+TEST(AdvanceResults, have_names_of_their_own) {
+  std::set<std::string_view> names;
+  for (int result = 0; result <= static_cast<int>(AdvanceResult::committed); ++result) {
+    EXPECT_TRUE(names.insert(name(static_cast<AdvanceResult>(result))).second) << result;
+  }
 }
 
 TEST_F(Advance, old_version_drives_nothing) {

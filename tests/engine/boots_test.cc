@@ -65,6 +65,14 @@ TEST_F(AnyEvent, stale_boot_may_say_only_what_the_state_says_by_itself) {
   must(job_finished(its_job, 1, fb::JobResult::done), worker);
 }
 
+TEST_F(AnyEvent, stale_boot_may_not_cancel_a_committed_crossing) {
+  const Crossing crossing = create_committed();
+  request_cancel(crossing.task);
+  release(task_key(crossing.task), crossing.token);
+  boot("daemon-2", "pawld");
+  refuses(Outcome::stale_boot, task_cancelled(crossing.task), {.boot = "daemon-1", .actor = "recovery"});
+}
+
 TEST_F(AnyEvent, facts_are_taken_from_a_stale_boot) {
   const TaskId id = create("deploy-staging");
   const Token token = lease(id);

@@ -452,6 +452,106 @@ TEST_F(ConflictsByHand, what_is_overdue_since_before_the_log_begins_is_told_once
                             "off"}));
 }
 
+TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
+  set("reaper.enabled", false);
+  fb::StepStartedT started = start_merge(0);
+  started.step = "unknown";
+  record("monitor", started);
+  record("monitor", move_to("deploy"));
+  record("webhook", move_to("done", 1));
+  end_group();
+  EXPECT_EQ(whats().size(), 1u) << "the move by an old version alone";
+  fb::LeaseAcquiredT lease;
+  lease.key = "old";
+  lease.owner = owner("worker");
+  lease.ttl = 1;
+  machine.propose(propose_group(asker("worker"), lease));
+  wait(1);
+  record("operator", fb::TaskNoteT());
+  end_group();
+  EXPECT_EQ(whats().front(), "lease 'old' is held past its ttl, and what would reclaim it is switched off");
+}
+
+TEST_F(ConflictsByHand, whoever_is_taken_for_dead_as_finalizer_shows_more_than_once_that_he_lives) {
+  fb::BootStartedT boot;
+  boot.name = "worker";
+  boot.boot_id = "worker-1";
+  boot.pid = 500;
+  boot.host = "host";
+  boot.version = "test";
+  ask("operator", boot);
+  fb::LeaseAcquiredT lease;
+  lease.key = task_key(task);
+  lease.owner = owner("worker");
+  lease.owner->boot_id = "worker-1";
+  ASSERT_EQ(ask("worker", lease).outcome, Outcome::accepted);
+  fb::JobReapedT reaped;
+  reaped.job = raw(job);
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::finalizer_dead;
+  reaped.evidence = std::make_unique<fb::EvidenceT>();
+  reaped.evidence->lease_owner_alive = false;
+  record("reaper", reaped);
+  const std::string daemon = std::exchange(boot_id, "worker-1");
+  record("worker", fb::TaskNoteT());
+  end_group();
+  EXPECT_EQ(whats(), Names()) << "not by the very group that took him for dead";
+  for (int i = 0; i < 2; ++i) {
+    record("worker", fb::TaskNoteT());
+    end_group();
+  }
+  boot_id = daemon;
+  ASSERT_EQ(conflicts.findings().size(), 1u);
+  EXPECT_EQ(conflicts.findings()[0].followed_by.size(), 2u);
+}
+
+TEST_F(ConflictsByHand, merge_that_is_under_way_is_not_delivered_yet) {
+  struct Crash {};
+  world.meanwhile = [](const std::string& what) {
+    if (what == "step merge") throw Crash{};
+  };
+  EXPECT_THROW(go(), Crash);
+  record("monitor", move_to("deploy"));
+  record("webhook", move_to("development", 1));
+  end_group();
+  ASSERT_EQ(whats().size(), 1u);
+  EXPECT_TRUE(whats()[0].starts_with("task 1 goes two ways at once: webhook moves it to 'development'")) << whats()[0];
+}
+
+TEST_F(ConflictsByHand, act_by_which_somebody_shows_that_he_lives_is_named_once) {
+  fb::JobReapedT reaped;
+  reaped.job = raw(job);
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::pid_dead;
+  const std::string daemon = std::exchange(boot_id, "worker-1");
+  record("reaper", reaped);
+  end_group();
+  boot_id = daemon;
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(task);
+  blocked.version = 1;
+  record("executor", blocked);
+  end_group();
+  ASSERT_EQ(conflicts.findings().size(), 1u);
+  EXPECT_EQ(conflicts.findings()[0].followed_by.size(), 1u);
+}
+
+TEST_F(ConflictsByHand, job_that_waits_was_taken_from_nobody) {
+  set("queue.serial_per_repo", false);
+  fb::TaskCreatedT event;
+  event.work_item = "waits";
+  event.repo = "other";
+  const Decision created = ask("operator", event);
+  fb::JobReapedT reaped;
+  reaped.job = created.effects.back().id;
+  reaped.attempt = 1;
+  record("reaper", reaped);
+  end_group();
+  record("executor", fb::TaskNoteT());
+  end_group();
+  EXPECT_EQ(whats(), Names());
+}
+
 TEST_F(ConflictsInAStory, each_time_that_ownership_was_off_is_told_for_itself) {
   const auto decide_something = [&] {
     acquire(task_key(task), "worker");
@@ -482,6 +582,26 @@ TEST_F(ConflictsInAStory, three_in_one_crossing_are_told_two_by_two_and_only_if_
             "double_entry LeaseAcquired by reconciler: task 1: reconciler enters the crossing at version 1, in which "
             "webhook is since record " +
                 std::to_string(machine.lines().size() - 2));
+
+  fb::TaskUnblockedT unblocked;
+  unblocked.task = raw(task);
+  ASSERT_EQ(ask("operator", unblocked).outcome, Outcome::accepted);
+  fb::StageTransitionT moved;
+  moved.task = raw(task);
+  moved.to = "development";
+  ASSERT_EQ(ask("operator", moved).outcome, Outcome::accepted);
+  acquire(task_key(task), "webhook");
+  blocked.version = 2;
+  ask("webhook", blocked);
+  EXPECT_EQ(found().size(), 2u) << "at another version that is no matter of theirs";
+  ask("operator", unblocked);
+  fb::StepStartedT late;
+  late.task = raw(task);
+  late.version = 1;
+  late.to = "deploy";
+  late.step = "merge";
+  ask("monitor", late);
+  EXPECT_TRUE(found().back().starts_with("contradiction")) << found().back();
 }
 
 }  // namespace

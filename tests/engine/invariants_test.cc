@@ -165,6 +165,9 @@ TEST_F(Invariants, 5_jobs_leave_running_once_for_each_claim) {
   const JobId other = job_of(create());
   record(job_claimed(other, worker));
   EXPECT_EQ(found(check_jobs, passage()), "") << "of the one, nothing of the other";
+  EXPECT_EQ(found(check_jobs, passage(false)),
+            "5: job 2: attempts went from 0 to 1\n5: job 2: from queued to running\n")
+      << "by a refused claim";
   change_job(its_job, [](Job& job) { job.status = JobStatus::cancelled; });
   before.jobs.at(its_job).status = JobStatus::queued;
   EXPECT_EQ(found(check_jobs, passage()), "") << "what waits may be cancelled";
@@ -241,6 +244,11 @@ TEST_F(Invariants, 7_work_items_and_open_jobs_are_unique) {
 TEST_F(Invariants, 7_is_asked_of_what_is_new_alone) {
   const TaskId first = create();
   const TaskId second = create();
+  record(task_note(first));
+  EXPECT_EQ(found(check_jobs, passage()), "") << "what waits, waits";
+  before.tasks.erase(first);
+  before.tasks.erase(second);
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "") << "two that are new";
   record(task_note(first));
   change_task(second, [&](Task& each) { each.work_item = task(first).work_item; });
   EXPECT_EQ(found(check_uniqueness_of_new, passage()), "7: task 2: another live task has 'shop' and 'W-1'\n");

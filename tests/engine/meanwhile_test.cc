@@ -146,6 +146,13 @@ const std::vector<Meddling>& meddlings() {
          told.take_leases_by_force();
          told.enter();
        }},
+      {"and somebody else enters, and is gone",
+       [](Told& told) {
+         told.take_leases_by_force();
+         told.enter();
+         told.take_leases_by_force();
+         told.begun = Seq{0};  // whoever comes next may find out about it
+       }},
       {"and the task is blocked",
        [](Told& told) {
          told.take_leases_by_force();

@@ -95,6 +95,16 @@ TEST_F(JobReaped, accepted_by_tiers_1_and_2_leaves_the_lease_of_a_live_owner) {
   }
 }
 
+TEST_F(JobReaped, accepted_without_evidence_leaves_the_lease_of_whom_nobody_says_to_be_dead) {
+  const TaskId id = create();
+  const JobId running = claim(id);
+  const Token token = lease(id, worker);
+  fb::JobReapedT event = job_reaped(running, 1, fb::Tier::pid_dead, token);
+  event.evidence.reset();
+  must(event, {.actor = "reaper"});
+  EXPECT_EQ(state.lease(task_key(id))->token, token);
+}
+
 TEST_F(JobReaped, accepted_by_tier_2_frees_the_proposers_own_lease_when_it_requeues) {
   const TaskId id = create("deploy-staging");
   const JobId running = claim(id);
@@ -141,6 +151,17 @@ TEST_F(JobReaped, accepted_by_restart_leaves_the_lease_of_a_live_boot) {
   const Token token = lease(id);
   boot("worker-2", "worker");
   EXPECT_EQ(state.lease(task_key(id))->token, token);
+}
+
+TEST_F(JobReaped, accepted_by_restart_of_an_older_version_leaves_what_the_task_has_now) {
+  const TaskId id = create("testing");
+  const JobId old = claim(id);
+  move(id, "deploy-staging");
+  lease(id, worker);
+  const Decided& decided = must(boot_started("worker-2", "worker"));
+  EXPECT_EQ(job(old).status, JobStatus::done);
+  EXPECT_EQ(state.lease(task_key(id)), nullptr) << "by its own record: its boot is stale too";
+  EXPECT_EQ(types_of(decided).size(), 3u);
 }
 
 TEST_F(JobReaped, accepted_lets_a_late_finalizer_lose) {

@@ -89,6 +89,20 @@ TEST_F(StuckTest, what_has_ended_is_not_stuck) {
   EXPECT_FALSE(why_stuck(machine.state(), ended, machine.now(), {}));
 }
 
+TEST_F(StuckTest, repository_that_somebody_holds_is_asked_of_every_step) {
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) {
+    if (each.name == "deploy-staging") std::swap(each.steps[0], each.steps[1]);
+  }
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  set("queue.serial_per_repo", false);
+  set("queue.max_concurrency", std::int64_t{2});
+  stand_on("deploy-staging");
+  finish(fb::JobResult::done);
+  acquire(repo_key("shop"), "worker");
+  EXPECT_EQ(reason(), "lease") << "of the first step; the second shares it";
+}
+
 TEST_F(StuckTest, repository_that_somebody_holds) {
   finish(fb::JobResult::done);
   fb::GateEvaluatedT gate;
@@ -139,6 +153,7 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   EXPECT_EQ(reason(), "limit");
   set("queue.max_concurrency", std::int64_t{5});
   EXPECT_EQ(reason(), "unclaimed");
+  EXPECT_EQ(why_stuck(machine.state(), *row(), machine.now(), {})->reason, "unclaimed") << "whom nobody asks";
   passed_over = true;
   EXPECT_EQ(reason(), "previous_alive");
   const TaskId second = task;
@@ -169,6 +184,16 @@ TEST_F(StuckTest, critical_window_that_nobody_is_in_is_for_the_next_pass) {
   request_cancel();
   boot("boot-2");
   EXPECT_EQ(reason(), "outcome_unknown") << "a step without a command";
+  fb::StepFinishedT happened;
+  happened.task = raw(task);
+  happened.version = raw(version());
+  happened.step = "merge";
+  happened.started = raw(row()->steps.back().started);
+  happened.by = fb::StepBy::operator_;
+  ASSERT_EQ(machine.propose(propose_group(asker("operator"), happened)).outcome, Outcome::accepted);
+  EXPECT_EQ(reason(), "critical_window");
+  EXPECT_EQ(frees(), "pawl advance 1");
+  EXPECT_FALSE(look()->owner);
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
@@ -228,6 +253,14 @@ TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   go(AdvanceOrder::OnRed::report, "finalizer");
   EXPECT_EQ(reason(), "gate_red");
   EXPECT_TRUE(look()->detail.starts_with("the gate of 'deploy' is in error")) << look()->detail;
+  fb::GateEvaluatedT gate;
+  gate.task = raw(task);
+  gate.version = raw(version());
+  gate.gate = "deploy";
+  gate.passed = false;
+  gate.reason = "the site is down";
+  machine.propose(propose_group(asker("monitor"), gate));
+  EXPECT_EQ(look()->detail, "the gate of 'deploy' is red: the site is down");
 }
 
 }  // namespace
