@@ -133,6 +133,7 @@ class Daemon::Sight::Step final : public HeldStep {
     went_ = true;
     const Listed listed(daemon_, daemon_.steps_, place_.task);
     const Fate fate = story_.fate_of_step(step_);
+    meddle(story_, place_.task, fate.work, fate.work);
     if (fate.effect) {
       story_.scheduler.at(story_.scheduler.now() + *fate.effect,
                           [&story = story_, process = process_, key = place_, latency = fate.latency] {
@@ -183,7 +184,8 @@ GateAnswer Daemon::Sight::run_gate(const Gate& gate, const CommandContext& conte
   const ProcessPtr process = story_.machines.start(daemon_machine);
   const std::string run = daemon_.new_run(process, std::nullopt);
   const std::optional<bool> colour = story_.gate_of(context.task);
-  const Fate fate{.work = story_.duration(), .effect = {}, .exit = {}};
+  const Us work = meddle(story_, context.task, story_.duration(), gate.timeout_s * second / 4);
+  const Fate fate{.work = work, .effect = {}, .exit = {}};
   bool gone = true;
   const CommandExit exit = daemon_.go(process, run, fate, gate.timeout_s, listed.off(), gone);
   if (exit.how == CommandExit::How::timed_out) return {.passed = std::nullopt, .reason = "timed out"};
@@ -205,11 +207,13 @@ EndedStart Daemon::Sight::end_and_lock(const StepPlace& place, const std::string
   const Us within = std::max(daemon_.kill_after(), second);
   const Us deadline = story_.scheduler.now() + within;
   story_.scheduler.pause();
-  if (const auto noted = story_.folder.runs.find(run); noted != story_.folder.runs.end()) {
-    const ProcessPtr& process = noted->second.processes.front();
-    const Task* task = story_.witness().state().tasks.find(place.task);
-    const StepRow* step = task ? open_step(*task) : nullptr;
-    if (process->alive && step && step->run == run && story_.witness().is_owners_step(place.task, step->started)) {
+  const Task* task = story_.witness().state().tasks.find(place.task);
+  const StepRow* step = task ? open_step(*task) : nullptr;
+  if (step && step->run == run && story_.witness().is_owners_step(place.task, step->started)) {
+    // Of a step from outside nothing is seen but that its owner holds the lease: nobody else has any business with it.
+    const auto noted = story_.folder.runs.find(run);
+    const bool is_outside = story_.workers.contains(step->boot);
+    if (is_outside || (noted != story_.folder.runs.end() && noted->second.processes.front()->alive)) {
       story_.broken("somebody ends step '" + step->step + "' of task " + std::to_string(raw(place.task)) +
                     ", whose owner holds the lease and waits for it");
     }
@@ -265,7 +269,8 @@ Verdict Daemon::Sight::probe(const PipelineStep& step, const CommandContext& con
   }
   const ProcessPtr process = story_.machines.start(daemon_machine);
   const std::string run = daemon_.new_run(process, std::nullopt);
-  const Fate fate{.work = story_.duration(), .effect = {}, .exit = {}};
+  const Us work = meddle(story_, context.task, story_.duration(), step.timeout_s * second / 4);
+  const Fate fate{.work = work, .effect = {}, .exit = {}};
   bool gone = true;
   const CommandExit exit = daemon_.go(process, run, fate, step.timeout_s, listed.off(), gone);
   if (exit.how != CommandExit::How::exited || story_.strikes(Hostility::bad_exit, 10)) return Verdict::unknown;

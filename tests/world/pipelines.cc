@@ -23,6 +23,25 @@ Pipeline with_commands(const std::string& name, const PipelineStep& merge, const
   return pipeline;
 }
 
+/// Several effects on one edge, one of which stands when the next fails; no way back, and a stage without a gate.
+Pipeline chained(PipelineStep merge, PipelineStep publish) {
+  merge.not_done_exit_codes.clear();
+  publish.name = "publish";
+  publish.exclusive = false;
+  const PipelineStep announce{.name = "announce", .run = some_command, .timeout_s = 120};
+  Pipeline pipeline{.name = "chained", .agents = {}, .stages = {}};
+  pipeline.agents = {{.name = "builder", .run = some_command}};
+  pipeline.stages = {
+      {.name = "build", .agent = "builder", .to = "ship"},
+      {.name = "ship",
+       .agent = "builder",
+       .gate = Gate{.run = some_command},
+       .to = "done",
+       .steps = {announce, merge, publish}},
+  };
+  return pipeline;
+}
+
 }  // namespace
 
 std::vector<Pipeline> pipelines() {
@@ -36,7 +55,7 @@ std::vector<Pipeline> pipelines() {
   known_deploy.probe = some_command;
   known_deploy.settle_s = 30;
   return {default_pipeline(), with_commands("conclusive", known_merge, known_deploy),
-          with_commands("blunt", merge, deploy)};
+          with_commands("blunt", merge, deploy), chained(known_merge, known_merge)};
 }
 
 }  // namespace pawl::hostile

@@ -171,6 +171,19 @@ void Story::daemon_has_changed() {
   for (const ActorId actor : waiting_for_daemon_) scheduler.wake(actor);
 }
 
+void Story::call_worker(TaskId task) {
+  called_for_ = task;
+  for (const ActorId worker : idle_workers_) scheduler.wake(worker);
+}
+
+std::optional<TaskId> Story::idle(Us us) {
+  const ActorId self = scheduler.self();
+  idle_workers_.insert(self);
+  if (!called_for_) scheduler.wait_until(scheduler.now() + us);
+  idle_workers_.erase(self);
+  return std::exchange(called_for_, std::nullopt);
+}
+
 std::optional<Decision> Story::ask(Group group, std::function<bool(const State&, Group&)> resolve) {
   Daemon& daemon = daemon_that_serves();
   if (strikes(Hostility::lost_answer, 1)) {
@@ -298,7 +311,9 @@ void Story::flip_a_bit() {
 
 void Story::strike() {
   if (!daemon_ || !is_hostile()) return;
-  if (dice.one_in(crash_every_) && (allows(Hostility::kill) || allows(Hostility::power_cut))) return crash();
+  const bool is_due = dice.one_in(crash_every_);
+  if ((std::exchange(is_struck_, false) || is_due) && (allows(Hostility::kill) || allows(Hostility::power_cut)))
+    return crash();
   if (dice.one_in(400)) {
     if (strikes(Hostility::clock_jump, 20)) wall_offset_ += dice.between(-3600, 3600) * second;
     if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);

@@ -45,11 +45,12 @@ enum class Hostility : std::uint8_t {
   force,          // leases released by force, transitions and retries out of turn
   nonsense,       // requests that are wrong in every way that HTTP lets through
   crowd,          // many who want the same at the same moment
+  meddling,       // whoever comes for a task while something is under way for it
 };
-constexpr std::array<std::string_view, 22> hostility_names = {
+constexpr std::array<std::string_view, 23> hostility_names = {
     "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
     "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
-    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd"};
+    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling"};
 
 struct Order {
   std::uint64_t seed = 0;
@@ -138,6 +139,13 @@ class Story {
 
   /// The daemon serves now, or is gone.
   void daemon_has_changed();
+  /// The daemon is killed before anybody goes on.
+  void strike_down() { is_struck_ = true; }
+
+  /// A worker who has nothing to do comes for that task.
+  void call_worker(TaskId task);
+  /// Nothing to do, for so long or until somebody calls: for whom.
+  std::optional<TaskId> idle(Us us);
 
   Dice dice;
   Scheduler scheduler;
@@ -170,7 +178,10 @@ class Story {
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<Daemon> daemon_;
   Us daemon_from_ = 0;  // when it is started again
+  bool is_struck_ = false;
   std::set<ActorId> waiting_for_daemon_;
+  std::set<ActorId> idle_workers_;
+  std::optional<TaskId> called_for_;
   std::uint64_t starts_ = 0;
   std::uint64_t ids_ = 0;
   Us wall_offset_ = 0;
@@ -186,5 +197,8 @@ void send_workers(Story& story);
 void send_operators(Story& story);
 void send_fool(Story& story);
 void send_crowd(Story& story);
+/// Something begins for that task, and takes `work`: now and then it is disturbed, and then it may take longer, up to
+/// `most`. How long it takes.
+Us meddle(Story& story, TaskId task, Us work, Us most);
 
 }  // namespace pawl::hostile

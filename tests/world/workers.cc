@@ -86,7 +86,8 @@ class Worker {
     live_on();
     if (const std::optional<JobId> job = claim()) return run(*job);
     if (const std::optional<TaskId> task = unfinished()) cross(*task);
-    story_.scheduler.sleep(story_.dice.between(1, story_.is_hostile() ? 20 : 300) * second);
+    const auto called_for = story_.idle(story_.dice.between(1, story_.is_hostile() ? 20 : 300) * second);
+    if (called_for) cross(*called_for);
   }
 
   std::optional<JobId> claim() {
@@ -194,7 +195,8 @@ class Worker {
     const std::optional<TaskView> view = story_.look_at(id);
     if (!view || !view->stage() || !view->stage()->guarded()) return;
     const Stage stage = *view->stage();
-    const std::optional<Token> token = lease(task_key(id), stage, 3600);
+    const bool for_good = story_.dice.one_in(3);
+    const std::optional<Token> token = lease(task_key(id), stage, for_good ? std::nullopt : std::optional(3600));
     if (!token) return;
     std::optional<Token> repo_token;
     bool goes_on = true;
@@ -208,11 +210,14 @@ class Worker {
     if (repo_token) release(repo_key(view->task.repo), *repo_token);
   }
 
-  std::optional<Token> lease(const std::string& key, const Stage& stage, std::int64_t ttl_s) {
+  /// With a token: holds on to it for longer.
+  std::optional<Token> lease(const std::string& key, const Stage& stage, std::optional<std::int64_t> ttl_s,
+                             std::optional<Token> token = {}) {
     fb::LeaseAcquiredT event;
     event.key = key;
     event.owner = owner();
-    event.ttl = ttl_s;
+    if (ttl_s) event.ttl = *ttl_s;
+    if (token) event.token = raw(*token);
     event.edge = stage.name + "->" + stage.to;
     const auto decision = tell(propose_group(asker(), event));
     if (!decision || decision->outcome != Outcome::accepted) return std::nullopt;
@@ -273,11 +278,13 @@ class Worker {
     start.token = raw(token);
     if (step.exclusive && repo_token) start.repo_token = raw(*repo_token);
     start.run = story_.fresh_id("outside");
+    if (story_.dice.one_in(4)) lease(task_key(view.task.id), stage, std::nullopt, token);
     // An answer that got lost leaves in doubt whether the start stands: then nothing is done.
     const auto started = tell(propose_group(asker(), start));
     if (started && started->outcome == Outcome::already_done) return true;
     if (!started || started->outcome != Outcome::accepted) return false;
     const Fate fate = story_.fate_of_step(step);
+    meddle(story_, view.task.id, fate.work, fate.work);
     if (fate.effect) {
       story_.scheduler.sleep(*fate.effect);
       live_on();
