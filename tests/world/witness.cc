@@ -97,6 +97,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check(record->event_as_JobFinished());
     check(record->event_as_JobReaped());
     check_freed(*record);
+    check_entitled(*record);
     if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
     if (record->event_as_SettingChanged()) settings_changed_ = TimeUs{record->stamp()->time_us()};
   }
@@ -114,6 +115,25 @@ void Witness::check_freed(const fb::Record& record) {
             std::to_string(raw(lease->token)));
   }
   if (reclaimed && reclaimed->reason() == fb::ReclaimReason::owner_dead) check_said_dead(record, lease->owner);
+}
+
+/// Who is declared dead changes nothing but by a fact, and a step begins under the leases that are held.
+void Witness::check_entitled(const fb::Record& record) {
+  const std::string which = "record " + std::to_string(record.stamp()->seq());
+  const Boot* boot = state_.boots.find(record.boot()->str());
+  const bool is_fact = record.event_as_RunExited() || record.event_as_StepFinished();
+  if (boot && boot->stale && !is_fact) broken_(which + " was asked for by boot " + boot->boot_id + ", which is stale");
+  const auto* started = record.event_as_StepStarted();
+  if (!started || record.stamp()->unchecked()) return;
+  const Task& task = *state_.tasks.find(TaskId{started->task()});
+  const auto check = [&](const std::string& key, const auto& token) {
+    const Lease* lease = state_.lease(key);
+    if (lease && token && raw(lease->token) == *token) return;
+    broken_(which + " begins step '" + started->step()->str() + "' without the lease " + key);
+  };
+  check(task_key(task.id), started->token());
+  const PipelineStep* step = state_.pipeline_of(task).step(started->to()->str(), started->step()->str());
+  if (step && step->exclusive) check(repo_key(task.repo), started->repo_token());
 }
 
 /// What is dead stays dead: who is alive now was alive when somebody looked.

@@ -63,6 +63,7 @@ class Witness {
   void check_interrupted(const Job& job, std::uint64_t due);
   std::map<JobId, std::uint64_t> interruptions_due(std::span<const fb::Record* const> group) const;
   void check_freed(const fb::Record& record);
+  void check_entitled(const fb::Record& record);
   void check_said_dead(const fb::Record& record, const Owner& owner);
   void note(const fb::Record& record, const Applied& applied);
 
