@@ -81,7 +81,10 @@ class Look {
                      "nobody knows whether '" + step->step + "' happened: " + task_.blocked, resolve(*step),
                      std::nullopt);
     }
-    return because(stuck_reason::blocked, task_.blocked, "pawl retry " + id_text(task_.id), std::nullopt);
+    // A retry queues a job, which somebody has to be there for.
+    const bool is_worked_on = !state_.stage_of(task_)->agent.empty();
+    return because(stuck_reason::blocked, task_.blocked,
+                   (is_worked_on ? "pawl retry " : "pawl unblock ") + id_text(task_.id), std::nullopt);
   }
 
   std::optional<Stuck> running_job(const Job& job) {

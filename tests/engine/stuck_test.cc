@@ -132,6 +132,18 @@ TEST_F(StuckTest, outcome_unknown_says_how_it_is_resolved) {
   EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
 }
 
+TEST_F(StuckTest, blocked_where_nobody_works_is_freed_without_a_job) {
+  go();
+  ASSERT_EQ(stage(), "deploy");
+  fb::TaskBlockedT event;
+  event.task = raw(task);
+  event.version = raw(version());
+  event.reason = "outcome_unknown";
+  ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+  EXPECT_EQ(reason(), "blocked") << "whatever was unknown has been settled";
+  EXPECT_EQ(frees(), "pawl unblock 1") << "a retry wants an agent";
+}
+
 TEST_F(StuckTest, blocked_by_whatever_it_says) {
   finish(fb::JobResult::failed);
   EXPECT_EQ(reason(), "blocked");
