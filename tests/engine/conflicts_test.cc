@@ -43,6 +43,16 @@ class ConflictsInAStory : public Story {
   Decision ask(const std::string& actor, const Event& event) {
     return machine.propose(propose_group(asker(actor), event));
   }
+  /// A process outside, pid 500, of the boot worker-1.
+  void start_worker() {
+    fb::BootStartedT event;
+    event.name = "worker";
+    event.boot_id = "worker-1";
+    event.pid = 500;
+    event.host = "host";
+    event.version = "test";
+    ASSERT_EQ(ask("operator", event).outcome, Outcome::accepted);
+  }
   void exit_with(std::int64_t code) {
     fb::RunExitedT event;
     event.job = raw(job);
@@ -136,13 +146,7 @@ TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
 }
 
 TEST_F(ConflictsInAStory, an_owner_whose_process_was_taken_for_dead_shows_that_it_lives) {
-  fb::BootStartedT boot;
-  boot.name = "worker";
-  boot.boot_id = "worker-1";
-  boot.pid = 500;
-  boot.host = "host";
-  boot.version = "test";
-  ask("operator", boot);
+  start_worker();
   fb::JobFinishedT again;
   again.job = raw(job);
   again.attempt = 1;
@@ -224,13 +228,7 @@ TEST_F(ConflictsInAStory, the_monitor_of_a_new_attempt_is_none) {
 }
 
 TEST_F(ConflictsInAStory, the_holder_of_a_reclaimed_lease_shows_that_it_lives) {
-  fb::BootStartedT boot;
-  boot.name = "worker";
-  boot.boot_id = "worker-1";
-  boot.pid = 500;
-  boot.host = "host";
-  boot.version = "test";
-  ask("operator", boot);
+  start_worker();
   fb::LeaseAcquiredT event;
   event.key = "repo:shop";
   event.owner = owner("worker");
@@ -473,13 +471,7 @@ TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
 }
 
 TEST_F(ConflictsByHand, whoever_is_taken_for_dead_as_finalizer_shows_more_than_once_that_he_lives) {
-  fb::BootStartedT boot;
-  boot.name = "worker";
-  boot.boot_id = "worker-1";
-  boot.pid = 500;
-  boot.host = "host";
-  boot.version = "test";
-  ask("operator", boot);
+  start_worker();
   fb::LeaseAcquiredT lease;
   lease.key = task_key(task);
   lease.owner = owner("worker");
