@@ -9,32 +9,12 @@
 #include <set>
 
 #include "tests/engine/rules.h"
+#include "tests/world/dice.h"
 
 namespace pawl {
 namespace {
 
-/// SplitMix64: the same numbers on every machine, which std::uniform_int_distribution does not promise.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed) {}
-
-  /// From 0 to `sides` - 1.
-  std::uint64_t roll(std::uint64_t sides) {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t mixed = state_;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-    return (mixed ^ (mixed >> 31)) % sides;
-  }
-  bool one_in(std::uint64_t sides) { return roll(sides) == 0; }
-  template <class Row>
-  const Row& pick(const std::vector<Row>& rows) {
-    return rows[roll(rows.size())];
-  }
-
- private:
-  std::uint64_t state_;
-};
+using hostile::Dice;
 
 /// What was seen over all runs, so that a generator that proposes nothing of interest is noticed.
 using Seen = std::map<std::string, std::set<std::string>>;  // outcomes by event
