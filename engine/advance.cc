@@ -74,7 +74,7 @@ class Path {
     // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
     // With ownership off there is no telling whether he has left it.
     if (!checked || !has_open_step()) {
-      if (const auto refusal = need_commands()) return refusal;
+      if (auto refusal = need_commands()) return refusal;
     }
     Group group;
     const auto exclusive = [](const PipelineStep& step) { return step.exclusive; };
@@ -175,7 +175,7 @@ class Path {
       const bool lost =
           view_->settings.ownership_checked(view_->task.repo) && (!view_->lease || view_->lease->token != token_);
       if (lost) return end(AdvanceResult::deferred, "lease");
-      if (const auto refusal = settle(step, *row).refusal) return refusal;
+      if (auto refusal = settle(step, *row).refusal) return refusal;
       if (!look()) return end(AdvanceResult::waiting, moved_on);
       return need_commands();
     }
@@ -230,9 +230,12 @@ class Path {
 
   /// Finds out what became of a start whose end is not recorded (SPEC §8, re-entry), with its lock held until that is
   /// recorded.
-  Settled settle(const PipelineStep& step, const StepRow row) {  // a copy: it looks anew
-    look();                                                      // for who started it
-    const EndedStart ended = world_.end_and_lock({order_.task, row.version, step.name}, row.run,
+  Settled settle(const PipelineStep& step, const StepRow& row) {
+    const Version version = row.version;  // copies: looking anew takes the row away
+    const Seq started = row.started;
+    const std::string run = row.run;
+    look();  // for who started it
+    const EndedStart ended = world_.end_and_lock({order_.task, version, step.name}, run,
                                                  view_->step_boot ? &*view_->step_boot : nullptr);
     if (!ended.lock) return {.refusal = block("outcome_unknown")};
     Verdict verdict = step.probe.empty() ? Verdict::unknown : world_.probe(step, context(step.name));
@@ -245,7 +248,7 @@ class Path {
     if (verdict == Verdict::no && !ended.gone) verdict = Verdict::unknown;
     if (verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
     const fb::StepOutcome outcome = verdict == Verdict::yes ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
-    return {.outcome = outcome, .refusal = record_end(step, row.started, outcome, by)};
+    return {.outcome = outcome, .refusal = record_end(step, started, outcome, by)};
   }
 
   std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, fb::StepOutcome outcome,

@@ -245,8 +245,9 @@ void free_lease(Turn& turn, const std::string& key) {
 void queue_job(Turn& turn, const Task& task, const std::string& reason) {
   const Stage& stage = *turn.state.stage_of(task);
   Ids& ids = turn.state.ids.edit(0);
+  const JobId id = ids.next_job;
   Job job;
-  job.id = ids.next_job;
+  job.id = id;
   job.task = task.id;
   job.agent = stage.agent;
   job.stage = stage.name;
@@ -254,9 +255,9 @@ void queue_job(Turn& turn, const Task& task, const std::string& reason) {
   job.max_attempts = static_cast<std::uint64_t>(turn.state.settings().job.max_attempts);
   job.reason = reason;
   job.queued = turn.now;
-  turn.effect({.kind = EffectKind::job_queued, .id = raw(job.id)});
-  turn.state.jobs.insert(job.id, std::move(job));
-  ids.next_job = next(ids.next_job);
+  turn.effect({.kind = EffectKind::job_queued, .id = raw(id)});
+  turn.state.jobs.insert(id, std::move(job));
+  ids.next_job = next(id);
 }
 
 void cancel_queued_jobs(Turn& turn, TaskId task) {

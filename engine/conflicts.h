@@ -82,7 +82,7 @@ class Conflicts {
   void see_claim(const State& before, JobId id);
   void take_for_dead(const std::string& boot, TaskId task, Reap reap);
   void begins_afresh(TaskId task, const Who& who);
-  void leaves(const State& before, TaskId task, Departure departure);
+  void leaves(const State& before, TaskId id, Departure departure);
   void forget(const State& state);
 
   static Who who_of(const fb::Record& record);

@@ -79,9 +79,9 @@ class Machine {
 };
 
 /// The view, for implementations of Machine.
-std::optional<TaskView> view_of(const State& state, TaskId task);
+std::optional<TaskView> view_of(const State& state, TaskId id);
 
 /// What claiming a job would come to now, for whoever looks for one: the very checks of JobClaimed.
-Outcome claim_outcome(const State& state, JobId job);
+Outcome claim_outcome(const State& state, JobId id);
 
 }  // namespace pawl

@@ -71,6 +71,6 @@ void queue_job(Turn& turn, const Task& task, const std::string& reason);
 /// Cancels every queued job of the task.
 void cancel_queued_jobs(Turn& turn, TaskId task);
 /// Blocks a live task, with the alert that is due. A task that is blocked already keeps its first reason.
-void block_task(Turn& turn, TaskId task, const std::string& reason);
+void block_task(Turn& turn, TaskId id, const std::string& reason);
 
 }  // namespace pawl

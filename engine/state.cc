@@ -92,6 +92,7 @@ const Job* State::running_job(TaskId task) const {
 // Indexes. Each takes the row out as it was and puts it in as it is, so undoing is the same with the two exchanged.
 
 void State::index(const Task* before, const Task* after) {
+  PAWL_ASSERT(before || after);
   const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
   if (before) {
     count_down(indexes.tasks_by_stage, before->stage);
@@ -111,6 +112,7 @@ void State::index(const Task* before, const Task* after) {
 }
 
 void State::index(const Job* before, const Job* after) {
+  PAWL_ASSERT(before || after);
   const auto take = [&](const Job& job) {
     // A job's task is in memory for as long as the job is.
     return tasks.find(job.task)->repo;
@@ -135,6 +137,7 @@ void State::index(const Job* before, const Job* after) {
 }
 
 void State::index(const Lease* before, const Lease* after) {
+  PAWL_ASSERT(before || after);
   using Element = std::pair<std::string, std::string>;
   const auto element = [](const Lease* lease) {
     return lease ? std::optional<Element>({lease->owner.boot_id, lease->key}) : std::nullopt;

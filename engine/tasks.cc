@@ -48,8 +48,9 @@ Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event) {
   if (!stage) return Outcome::unknown_stage;
 
   Ids& ids = state.ids.edit(0);
+  const TaskId id = ids.next_task;
   Task task;
-  task.id = ids.next_task;
+  task.id = id;
   task.work_item = work_item;
   task.repo = repo;
   task.branch = text_or_empty(event.branch());
@@ -60,9 +61,9 @@ Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event) {
   task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
   task.created = turn.now;
   task.entered = turn.now;
-  ids.next_task = next(ids.next_task);
-  turn.effect({.kind = EffectKind::task, .id = raw(task.id)});
-  const Task& created = state.tasks.insert(task.id, std::move(task));
+  ids.next_task = next(id);
+  turn.effect({.kind = EffectKind::task, .id = raw(id)});
+  const Task& created = state.tasks.insert(id, std::move(task));
   if (!stage->agent.empty()) queue_job(turn, created, "created");
   return Outcome::accepted;
 }
