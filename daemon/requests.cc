@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "schema/json_in_words.h"
 #include "schema/json_text.h"
 #include "schema/limits.h"
 #include "schema/read_json.h"
@@ -18,18 +19,12 @@ namespace json = boost::json;
 
 constexpr std::string_view actor_default = "operator";
 
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_text(out, text);
-  return out;
-}
-
 Error malformed(std::string message) {
   return {ErrorCode::malformed, std::move(message)};
 }
 
 Error field_error(std::string_view field, const std::string& what) {
-  return malformed("field " + quoted(field) + " " + what);
+  return malformed("field " + quoted_json(field) + " " + what);
 }
 
 bool contains(std::initializer_list<std::string_view> names, std::string_view name) {
@@ -39,7 +34,7 @@ bool contains(std::initializer_list<std::string_view> names, std::string_view na
 std::string list_of(std::initializer_list<std::string_view> first, std::initializer_list<std::string_view> second) {
   std::string list;
   for (const auto& names : {first, second}) {
-    for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + quoted(name);
+    for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + quoted_json(name);
   }
   return list.empty() ? "none" : list;
 }
@@ -95,11 +90,11 @@ Result<json::object> read_body(std::string_view body, const BodyFields& fields) 
   for (const auto& member : object) {
     const std::string_view name(member.key().data(), member.key().size());
     if (contains(fields.required, name) || contains(fields.optional, name)) continue;
-    return malformed("there is no field " + quoted(name) +
+    return malformed("there is no field " + quoted_json(name) +
                      " here; there are: " + list_of(fields.required, fields.optional));
   }
   for (const std::string_view name : fields.required) {
-    if (!value_of(object, name)) return malformed("field " + quoted(name) + " is missing");
+    if (!value_of(object, name)) return malformed("field " + quoted_json(name) + " is missing");
   }
   return object;
 }
@@ -150,12 +145,12 @@ Result<Query> Query::read(std::string_view query, std::initializer_list<std::str
     const auto name = percent_decoded(pair.substr(0, equals));
     const auto value = percent_decoded(spaced);
     if (!name || !value || !is_json_text(*value)) {
-      return malformed("query parameter " + quoted(pair) + " is not percent-encoded UTF-8");
+      return malformed("query parameter " + quoted_json(pair) + " is not percent-encoded UTF-8");
     }
     if (!contains(known, *name)) {
-      return malformed("there is no query parameter " + quoted(*name) + " here; there are: " + list_of(known, {}));
+      return malformed("there is no query parameter " + quoted_json(*name) + " here; there are: " + list_of(known, {}));
     }
-    if (result.text(*name)) return malformed("query parameter " + quoted(*name) + " is there twice");
+    if (result.text(*name)) return malformed("query parameter " + quoted_json(*name) + " is there twice");
     result.values_.emplace_back(*name, *value);
   }
   return result;
@@ -171,7 +166,7 @@ std::optional<std::string_view> Query::text(std::string_view name) const {
 Result<std::optional<std::int64_t>> Query::integer(std::string_view name, std::int64_t min, std::int64_t max) const {
   const auto value = text(name);
   if (!value) return std::optional<std::int64_t>();
-  const std::int64_t number = PAWL_TRY(integer_in("query parameter " + quoted(name), *value, min, max));
+  const std::int64_t number = PAWL_TRY(integer_in("query parameter " + quoted_json(name), *value, min, max));
   return std::optional<std::int64_t>(number);
 }
 

@@ -1,0 +1,22 @@
+// How what was read as JSON is spoken of in errors.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+#include <boost/json/string.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace pawl {
+
+inline std::string_view view(boost::json::string_view text) {
+  return {text.data(), text.size()};
+}
+
+/// As a JSON text; of a long one the beginning.
+std::string quoted_json(std::string_view text);
+
+/// "a number", "a list".
+std::string_view kind_of(const boost::json::value& value);
+
+}  // namespace pawl
