@@ -1,293 +1,22 @@
 #include "store/rocks_log.h"
 
-#include <rocksdb/db.h>
-#include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <set>
 
 #include "store/data_dir.h"
-#include "store/key_format.h"
+#include "store/survey.h"
 #include "store/tail.h"
-#include "store/wal_scan.h"
 
 namespace pawl {
 namespace {
 
-constexpr std::size_t mib = 1024 * 1024;
-
 // Of whoever only reads, beside a writer that moves files.
 constexpr int attempts_max = 10;
-
-// A family of keys each. RocksDB insists on one named default; it stays empty.
-enum Family : std::size_t { unused, meta, log_blocks, checkpoint_values, archive, family_count };
-constexpr std::array<const char*, family_count> family_names = {"default", "meta", "log", "checkpoint", "archive"};
-
-// In `meta`.
-constexpr const char* written_by_key = "format";    // the newest format in this log
-constexpr const char* readable_by_key = "barrier";  // the oldest format whose programs may open it
-
-// RocksDB's own notes would be files in the folder, also of those who only read.
-class Silent final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
-rocksdb::DBOptions db_options(Files& files, rocksdb::WALRecoveryMode recovery) {
-  rocksdb::DBOptions options;
-  if (rocksdb::Env* env = files.rocksdb_env()) options.env = env;
-  options.wal_recovery_mode = recovery;
-  options.info_log = std::make_shared<Silent>();
-  options.max_total_wal_size = 64 * mib;
-  options.max_open_files = 512;
-  options.max_file_opening_threads = 1;  // by default 16 threads a family are started for it, at every opening
-  options.max_background_jobs = 2;
-  options.skip_stats_update_on_db_open = true;
-  options.stats_dump_period_sec = 0;
-  options.stats_persist_period_sec = 0;
-  return options;
-}
-
-rocksdb::ColumnFamilyOptions family_options(std::size_t family) {
-  rocksdb::ColumnFamilyOptions options;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(4 * mib);
-  if (family == log_blocks) {
-    // Values are large and read in order, once.
-    table.block_size = 64 * 1024;
-    options.write_buffer_size = 32 * mib;
-    options.compression = rocksdb::kNoCompression;
-  } else {
-    options.write_buffer_size = 8 * mib;
-    options.compression = rocksdb::kLZ4Compression;
-  }
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return options;
-}
-
-std::vector<rocksdb::ColumnFamilyDescriptor> all_families() {
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (std::size_t i = 0; i < family_count; ++i) families.emplace_back(family_names[i], family_options(i));
-  return families;
-}
-
-Error error_of(const rocksdb::Status& status, const std::string& where) {
-  if (status.IsCorruption()) return {ErrorCode::damaged, where + ": " + status.ToString()};
-  if (status.IsNotFound() || status.IsPathNotFound()) return {ErrorCode::missing, where + ": " + status.ToString()};
-  return {ErrorCode::io, where + ": " + status.ToString()};
-}
-
-/// An open RocksDB with its families. Closed by the destructor.
-struct Database {
-  std::unique_ptr<rocksdb::DB> db;
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-
-  Database() = default;
-  Database(Database&&) = default;
-  Database& operator=(Database&& other) noexcept {
-    std::swap(db, other.db);
-    std::swap(families, other.families);
-    return *this;
-  }
-  ~Database() {  // RocksDB wants its handles back before it is closed
-    for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
-  }
-
-  std::unique_ptr<rocksdb::Iterator> iterate(Family family, const rocksdb::ReadOptions& options = {}) const {
-    return std::unique_ptr<rocksdb::Iterator>(db->NewIterator(options, families[family]));
-  }
-};
-
-enum class Purpose { create, write, survey };
-
-rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
-                              Database& opened) {
-  rocksdb::DB* db = nullptr;
-  rocksdb::Status status;
-  rocksdb::DBOptions options = db_options(files, recovery);
-  switch (purpose) {
-    case Purpose::create:
-      options.create_if_missing = true;
-      options.create_missing_column_families = true;
-      [[fallthrough]];
-    case Purpose::write:
-      status = rocksdb::DB::Open(options, path, all_families(), &opened.families, &db);
-      break;
-    case Purpose::survey:
-      status = rocksdb::DB::OpenForReadOnly(options, path, all_families(), &opened.families, &db);
-      break;
-  }
-  opened.db.reset(db);
-  return status;
-}
-
-/// Reads blocks in order and watches that no seq is missing between them.
-class BlockWalk {
- public:
-  /// Begins with the block that holds `from`, or would: the one before it if there is none behind.
-  BlockWalk(const Database& database, Seq from, std::string where) : where_(std::move(where)) {
-    rocksdb::ReadOptions options;
-    options.readahead_size = 2 * mib;
-    options.fill_cache = false;
-    iterator_ = database.iterate(log_blocks, options);
-    iterator_->SeekForPrev(encode_key(raw(from)));
-    if (!iterator_->Valid() && iterator_->status().ok()) iterator_->SeekToFirst();
-    const auto key = iterator_->Valid() ? decode_key(iterator_->key().ToStringView()) : std::nullopt;
-    if (key && *key > 0 && *key <= raw(from)) last_ = static_cast<Seq>(*key - 1);
-  }
-
-  /// The next block; none at the end; `damaged` naming the first seq that cannot be read.
-  Result<std::optional<Block>> next_block() {
-    if (started_ && iterator_->Valid()) iterator_->Next();
-    started_ = true;
-    if (!iterator_->Valid()) {
-      if (!iterator_->status().ok()) return damaged_at(next(last_), where_, iterator_->status().ToString());
-      return std::optional<Block>();
-    }
-    const Result<Block> block = decode_block(iterator_->value().ToStringView());
-    if (!block && block.error().code == ErrorCode::unsupported) return block.error();
-    if (!block) return damaged_at(next(last_), where_, block.error().message);
-    if (block->first != next(last_) || decode_key(iterator_->key().ToStringView()) != raw(block->first)) {
-      return damaged_at(next(last_), where_, "the next block begins with " + std::to_string(raw(block->first)));
-    }
-    last_ = block->last;
-    return std::optional<Block>(*block);
-  }
-
-  /// The last seq of the blocks so far; before the first, the one before it.
-  Seq last() const { return last_; }
-
- private:
-  std::string where_;
-  std::unique_ptr<rocksdb::Iterator> iterator_;
-  bool started_ = false;
-  Seq last_{};
-};
-
-/// Whether this program may open the log. Answers whether the log was begun at all.
-Result<bool> check_format(const Database& database, const std::string& path) {
-  std::string value;
-  const rocksdb::Status status = database.db->Get({}, database.families[meta], readable_by_key, &value);
-  if (status.IsNotFound()) {
-    const auto blocks = database.iterate(log_blocks);
-    blocks->SeekToFirst();
-    if (!blocks->Valid() && blocks->status().ok())
-      return false;  // by an earlier pawl, made and not begun: a crash came between
-    return damaged_at(Seq{1}, path, "the log does not say which format it has");
-  }
-  if (!status.ok()) return error_of(status, path);
-  const auto barrier = decode_version(value);
-  if (!barrier) return damaged_at(Seq{1}, path, "the log does not say which format it has");
-  if (*barrier > format_version) {
-    return Error{ErrorCode::unsupported, path + " was written by a newer version: it asks for format " +
-                                             std::to_string(*barrier) + ", this program knows " +
-                                             std::to_string(format_version)};
-  }
-  return true;
-}
-
-/// Says in the log which format it has.
-Result<void> begin(const Database& database, const std::string& path) {
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  rocksdb::WriteBatch versions;
-  rocksdb::Status status = versions.Put(database.families[meta], written_by_key, encode_version(format_version));
-  if (status.ok()) {
-    status = versions.Put(database.families[meta], readable_by_key, encode_version(format_version));
-  }
-  if (status.ok()) status = database.db->Write(durable, &versions);
-  if (!status.ok()) return error_of(status, path);
-  return {};
-}
-
-struct Survey {
-  Database database;  // open for reading
-  bool begun = false;
-  Seq last{};
-  std::optional<Seq> torn_at;
-  rocksdb::WALRecoveryMode recovery = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
-};
-
-/// Opens for reading by ever more lenient rules; what the strict ones refused is evidence.
-Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& survey) {
-  using Mode = rocksdb::WALRecoveryMode;
-  rocksdb::Status status;
-  for (const auto& [mode, end] : {std::pair(Mode::kAbsoluteConsistency, LogEnd::clean),
-                                  std::pair(Mode::kTolerateCorruptedTailRecords, LogEnd::cut_short),
-                                  std::pair(Mode::kSkipAnyCorruptedRecords, LogEnd::wrong_bytes)}) {
-    survey.database = Database();
-    survey.recovery = mode;
-    status = open_database(files, path, mode, Purpose::survey, survey.database);
-    if (status.ok()) return end;
-    if (!status.IsCorruption()) break;
-  }
-  // CURRENT is there, so what it leads to has to be.
-  const bool gone = status.IsNotFound() || status.IsPathNotFound();
-  if (status.IsCorruption() || gone) return damaged_at(Seq{1}, path, status.ToString());
-  return error_of(status, path);
-}
-
-/// Whether RocksDB and its families are there. `malformed`: it is not pawl's.
-Result<void> check_families(Files& files, const std::string& path) {
-  if (!PAWL_TRY(files.exists(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
-  PAWL_TRY(files.check_readable(path));  // RocksDB says the same of what is damaged and of what it may not read
-  std::vector<std::string> names;
-  const rocksdb::Status status =
-      rocksdb::DB::ListColumnFamilies(db_options(files, rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
-  // CURRENT is there, so what it leads to has to be.
-  if (!status.ok()) return damaged_at(Seq{1}, path, status.ToString());
-  for (const char* wanted : family_names) {
-    if (std::find(names.begin(), names.end(), wanted) == names.end()) {
-      return Error{ErrorCode::malformed, path + " is a database, but no log of pawl: it has no '" + wanted + "'"};
-    }
-  }
-  return {};
-}
-
-/// Where a survey begins to look for gaps. What is in tables was looked at when it got there, so that is where the
-/// write-ahead files begin, and the block before; where anything is wrong, the log's beginning, to find the first seq
-/// concerned.
-Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd end) {
-  if (end == LogEnd::wrong_bytes) return Seq{1};
-  if (in_wal.lowest > Seq{1}) return static_cast<Seq>(raw(in_wal.lowest) - 1);
-  const auto blocks = database.iterate(log_blocks);
-  blocks->SeekToLast();
-  if (in_wal.lowest == Seq{1} || !blocks->Valid()) return Seq{1};
-  return static_cast<Seq>(decode_key(blocks->key().ToStringView()).value_or(1));
-}
-
-Result<Survey> survey(Files& files, const std::string& dir) {
-  const std::string path = dir + "/log";
-  TailEvidence evidence;
-  // In this order: a writer beside us only adds, so what seal and files show now, the database must have later.
-  evidence.sealed = PAWL_TRY(read_seal(dir, files));
-  const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
-  PAWL_TRY(check_families(files, path));
-
-  Survey survey;
-  evidence.end = PAWL_TRY(open_leniently(files, path, survey));
-  if (evidence.end == LogEnd::clean && in_wal.has_hole) evidence.end = LogEnd::cut_short;
-  evidence.highest = in_wal.highest;
-  survey.begun = PAWL_TRY(check_format(survey.database, path));
-
-  BlockWalk walk(survey.database, first_to_walk(survey.database, in_wal, evidence.end), path);
-  while (true) {
-    const Result<std::optional<Block>> block = walk.next_block();
-    if (!block && block.error().code == ErrorCode::unsupported) return block.error();
-    if (!block) evidence.end = LogEnd::wrong_bytes;
-    if (!block || !*block) break;
-  }
-  evidence.last = walk.last();
-  survey.last = evidence.last;
-  survey.torn_at = PAWL_TRY(judge_tail(evidence, path));
-  return survey;
-}
 
 std::set<std::string> names_in(Files& files, const std::string& folder) {
   const Result<std::vector<std::string>> names = files.names_in(folder);
@@ -351,7 +80,7 @@ Result<void> RocksLog::Impl::create() {
   const rocksdb::Status status =
       open_database(files, fresh, rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, made);
   if (!status.ok()) return error_of(status, fresh);
-  PAWL_TRY(begin(made, fresh));
+  PAWL_TRY(write_format(made, fresh));
   made = Database();
   return files.rename(fresh, path());
 }
@@ -372,7 +101,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
   torn_at = found.torn_at;
   const rocksdb::Status status = open_database(files, path(), found.recovery, Purpose::write, database);
   if (!status.ok()) return error_of(status, path());
-  if (!found.begun) PAWL_TRY(begin(database, path()));
+  if (!found.begun) PAWL_TRY(write_format(database, path()));
   return {};
 }
 

@@ -1,0 +1,73 @@
+// The database under store/rocks_log.h: which families of keys it has, how it is opened, and how its blocks are walked
+// through. Nothing here judges what is found.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/files.h"
+#include "store/key_format.h"
+
+namespace pawl {
+
+/// A family of keys each. RocksDB insists on one named default; it stays empty.
+enum Family : std::size_t { unused, meta, log_blocks, checkpoint_values, archive, family_count };
+
+/// An open RocksDB with its families. Closed by the destructor.
+struct Database {
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  Database() = default;
+  Database(Database&&) = default;
+  Database& operator=(Database&& other) noexcept {
+    std::swap(db, other.db);
+    std::swap(families, other.families);
+    return *this;
+  }
+  ~Database();
+
+  std::unique_ptr<rocksdb::Iterator> iterate(Family family, const rocksdb::ReadOptions& options = {}) const;
+};
+
+enum class Purpose { create, write, survey };
+
+rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
+                              Database& opened);
+
+/// What a failed call to RocksDB is: `damaged`, `missing` or `io`.
+Error error_of(const rocksdb::Status& status, const std::string& where);
+
+/// Whether RocksDB and its families are there. `missing`: nothing; `malformed`: it is not pawl's; `damaged`.
+Result<void> check_families(Files& files, const std::string& path);
+
+/// Whether this program may open the log. Answers whether the log was begun at all. `unsupported`: a newer format.
+Result<bool> check_format(const Database& database, const std::string& path);
+
+/// Says in the log which format it has, durably.
+Result<void> write_format(const Database& database, const std::string& path);
+
+/// Reads blocks in order and watches that no seq is missing between them.
+class BlockWalk {
+ public:
+  /// Begins with the block that holds `from`, or would: the one before it if there is none behind.
+  BlockWalk(const Database& database, Seq from, std::string where);
+
+  /// The next block; none at the end; `damaged` naming the first seq that cannot be read.
+  Result<std::optional<Block>> next_block();
+
+  /// The last seq of the blocks so far; before the first, the one before it.
+  Seq last() const { return last_; }
+
+ private:
+  std::string where_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+  bool started_ = false;
+  Seq last_{};
+};
+
+}  // namespace pawl

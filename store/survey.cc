@@ -1,0 +1,72 @@
+#include "store/survey.h"
+
+#include <utility>
+
+#include "store/data_dir.h"
+#include "store/tail.h"
+#include "store/wal_scan.h"
+
+namespace pawl {
+namespace {
+
+/// Opens for reading by ever more lenient rules; what the strict ones refused is evidence.
+Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& survey) {
+  using Mode = rocksdb::WALRecoveryMode;
+  rocksdb::Status status;
+  for (const auto& [mode, end] : {std::pair(Mode::kAbsoluteConsistency, LogEnd::clean),
+                                  std::pair(Mode::kTolerateCorruptedTailRecords, LogEnd::cut_short),
+                                  std::pair(Mode::kSkipAnyCorruptedRecords, LogEnd::wrong_bytes)}) {
+    survey.database = Database();
+    survey.recovery = mode;
+    status = open_database(files, path, mode, Purpose::survey, survey.database);
+    if (status.ok()) return end;
+    if (!status.IsCorruption()) break;
+  }
+  // CURRENT is there, so what it leads to has to be.
+  const bool gone = status.IsNotFound() || status.IsPathNotFound();
+  if (status.IsCorruption() || gone) return damaged_at(Seq{1}, path, status.ToString());
+  return error_of(status, path);
+}
+
+/// Where a survey begins to look for gaps. What is in tables was looked at when it got there, so that is where the
+/// write-ahead files begin, and the block before; where anything is wrong, the log's beginning, to find the first seq
+/// concerned.
+Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd end) {
+  if (end == LogEnd::wrong_bytes) return Seq{1};
+  if (in_wal.lowest > Seq{1}) return static_cast<Seq>(raw(in_wal.lowest) - 1);
+  const auto blocks = database.iterate(log_blocks);
+  blocks->SeekToLast();
+  if (in_wal.lowest == Seq{1} || !blocks->Valid()) return Seq{1};
+  return static_cast<Seq>(decode_key(blocks->key().ToStringView()).value_or(1));
+}
+
+}  // namespace
+
+Result<Survey> survey(Files& files, const std::string& dir) {
+  const std::string path = dir + "/log";
+  TailEvidence evidence;
+  // In this order: a writer beside us only adds, so what seal and files show now, the database must have later.
+  evidence.sealed = PAWL_TRY(read_seal(dir, files));
+  const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
+  PAWL_TRY(check_families(files, path));
+
+  Survey survey;
+  evidence.end = PAWL_TRY(open_leniently(files, path, survey));
+  if (evidence.end == LogEnd::clean && in_wal.has_hole) evidence.end = LogEnd::cut_short;
+  evidence.highest = in_wal.highest;
+  survey.begun = PAWL_TRY(check_format(survey.database, path));
+
+  BlockWalk walk(survey.database, first_to_walk(survey.database, in_wal, evidence.end), path);
+  while (true) {
+    const Result<std::optional<Block>> block = walk.next_block();
+    if (!block && block.error().code == ErrorCode::unsupported) return block.error();
+    if (!block) evidence.end = LogEnd::wrong_bytes;
+    if (!block || !*block) break;
+  }
+  evidence.last = walk.last();
+  survey.last = evidence.last;
+  survey.torn_at = PAWL_TRY(judge_tail(evidence, path));
+  return survey;
+}
+
+}  // namespace pawl
