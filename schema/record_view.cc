@@ -8,28 +8,30 @@
 namespace pawl {
 namespace {
 
-// The verifier checks offsets and what is (required), but cannot know that builders always store plain scalars.
-bool scalars_are_stored(const flatbuffers::Table& table, const TableLayout& layout) {
+// The verifier checks offsets and what is (required), but cannot know that builders always store plain scalars, and
+// just one value of a setting: what its JSON does not show may not be in the chain either.
+bool is_as_built(const flatbuffers::Table& table, const TableLayout& layout) {
+  std::size_t present = 0;
   for (const FieldLayout& field : layout.fields) {
     if (!has(table, field)) {
       if (field.required) return false;
       continue;
     }
+    ++present;
     if (field.enumeration) {
       const std::int64_t number = integer_of(table, field);
       bool known = false;
       for (const auto& value : field.enumeration->values) known = known || value.first == number;
       if (!known) return false;
     }
-    if (field.type == FieldLayout::Type::table && !scalars_are_stored(table_of(table, field), *field.table))
-      return false;
+    if (field.type == FieldLayout::Type::table && !is_as_built(table_of(table, field), *field.table)) return false;
     if (field.type == FieldLayout::Type::tables) {
       for (std::uint32_t i = 0; i < size_of(table, field); ++i) {
-        if (!scalars_are_stored(table_at(table, field, i), *field.table)) return false;
+        if (!is_as_built(table_at(table, field, i), *field.table)) return false;
       }
     }
   }
-  return true;
+  return layout.name != "SettingValue" || present == 1;
 }
 
 }  // namespace
@@ -51,8 +53,9 @@ Result<const fb::Record*> view_record(RecordBytes bytes) {
     return Error{ErrorCode::unsupported,
                  where + ": outcome " + std::to_string(record.stamp()->outcome()) + " is not known here"};
   }
-  if (!scalars_are_stored(*static_cast<const flatbuffers::Table*>(record.event()), *layout)) {
-    return Error{ErrorCode::damaged, where + ": a field of its " + layout->name + " is missing or out of range"};
+  if (!is_as_built(*static_cast<const flatbuffers::Table*>(record.event()), *layout)) {
+    return Error{ErrorCode::damaged,
+                 where + ": a field of its " + layout->name + " is missing, out of range, or one too many"};
   }
   return &record;
 }

@@ -105,5 +105,22 @@ TEST(RecordView, scalar_that_was_not_stored_is_damage) {
   EXPECT_NE(record.error().message.find("FinalizerMarked"), std::string::npos);
 }
 
+TEST(RecordView, a_setting_has_one_value) {
+  const auto is_seen = [](std::optional<bool> flag, std::optional<std::int64_t> number) {
+    flatbuffers::FlatBufferBuilder builder;
+    const auto key = builder.CreateString("reaper.enabled");
+    const auto value = fb::CreateSettingValue(builder, flag, number);
+    const auto event = fb::CreateSettingChanged(builder, key, value);
+    const Proposal proposal = finish_proposal(builder, {.boot = "b", .actor = "a", .key = {}, .request = {}},
+                                              fb::Event::SettingChanged, event.Union());
+    return view_record(bytes_of(proposal)).has_value();
+  };
+  EXPECT_TRUE(is_seen(false, std::nullopt));
+  EXPECT_TRUE(is_seen(std::nullopt, 3));
+  EXPECT_FALSE(is_seen(std::nullopt, std::nullopt));
+  // JSON has room for one: the other would be in the chain, and not in what is exported.
+  EXPECT_FALSE(is_seen(false, 3));
+}
+
 }  // namespace
 }  // namespace pawl
