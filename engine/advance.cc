@@ -235,8 +235,8 @@ class Path {
     const Seq started = row.started;
     const std::string run = row.run;
     look();  // for who started it
-    const EndedStart ended = world_.end_and_lock({order_.task, version, step.name}, run,
-                                                 view_->step_boot ? &*view_->step_boot : nullptr);
+    const EndedStart ended =
+        world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
     if (!ended.lock) return {.refusal = block("outcome_unknown")};
     Verdict verdict = step.probe.empty() ? Verdict::unknown : world_.probe(step, context(step.name));
     fb::StepBy by = fb::StepBy::probe;
