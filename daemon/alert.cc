@@ -28,7 +28,7 @@ void name_task(const Task& task, Alert& alert) {
 std::string subject_of(const Alert& alert) {
   if (!alert.task && !alert.lease.empty()) return "lease " + alert.lease;
   if (!alert.task) return alert.job ? "job " + std::to_string(raw(*alert.job)) : "pawl";
-  const std::string task = "task " + std::to_string(raw(*alert.task));
+  std::string task = "task " + std::to_string(raw(*alert.task));
   if (alert.work_item.empty()) return task;
   return alert.work_item + " of " + alert.repo + " (" + task + ", " + alert.stage + ")";
 }

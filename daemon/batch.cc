@@ -44,7 +44,7 @@ void Decider::take(WriteRequest write) {
     }
   }
   if (write.resolve && !write.resolve(state_, write.group)) {
-    batch_.others.push_back([done = std::move(write.done)] { done(std::nullopt); });
+    batch_.others.emplace_back([done = std::move(write.done)] { done(std::nullopt); });
     return;
   }
   decide_and_keep(std::move(write));
@@ -87,14 +87,14 @@ bool Decider::folded(const Decided& decided, Decision& decision) {
   return false;
 }
 
-void Decider::tell(std::vector<Folding::Folded> told) {
+void Decider::tell(const std::vector<Folding::Folded>& told) {
   const Boot* boot = state_.boot_named(daemon_name);
   for (const Folding::Folded& each : told) {
     fb::RefusalsFoldedT event;
     event.seq = raw(each.seq);
     event.count = each.count;
     const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
-    decide_and_keep({.group = propose_group(asker, event), .done = [](std::optional<Decision>) {}});
+    decide_and_keep({.group = propose_group(asker, event), .done = [](const std::optional<Decision>&) {}});
   }
 }
 

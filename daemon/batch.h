@@ -91,7 +91,7 @@ class Decider {
  private:
   void decide_and_keep(WriteRequest write);
   bool folded(const Decided& decided, Decision& decision);
-  void tell(std::vector<Folding::Folded> folded);
+  void tell(const std::vector<Folding::Folded>& told);
 
   State state_;
   std::function<TimeUs()> now_;

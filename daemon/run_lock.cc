@@ -48,7 +48,7 @@ Error failed(const std::string& path) {
 }
 
 std::string random_name() {
-  std::array<unsigned char, 16> bytes;
+  std::array<unsigned char, 16> bytes{};
   std::size_t have = 0;
   while (have < bytes.size()) {
     const ssize_t got = ::getrandom(bytes.data() + have, bytes.size() - have, 0);
@@ -201,8 +201,8 @@ Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& p
     if (!file) return failed(path);
     if (!try_lock(file.get())) return Error{ErrorCode::busy, path + ": somebody works on this step"};
     // It may have been removed between the two calls: the lock has to be on what others will open.
-    struct stat ours;
-    struct stat theirs;
+    struct stat ours {};
+    struct stat theirs {};
     if (::fstat(file.get(), &ours) != 0) return failed(path);
     if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) return file;
   }

@@ -34,7 +34,7 @@ std::string hex(std::span<const unsigned char> bytes) {
 }
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view text) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   return digest;
 }
@@ -355,7 +355,7 @@ std::uint64_t request_of(const Action& action) {
 }  // namespace
 
 std::string webhook_signature(std::string_view secret, std::string_view body) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int bytes = 0;
   const unsigned char* made =
       HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),

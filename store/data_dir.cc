@@ -87,7 +87,7 @@ Result<Seq> read_seal(const std::string& dir, Files& files) {
   const Result<std::string> bytes = files.read(path);
   if (!bytes && bytes.error().code == ErrorCode::missing) return Seq{};
   if (!bytes) return bytes.error();
-  const Result<Seq> seq = decode_seal(*bytes);
+  Result<Seq> seq = decode_seal(*bytes);
   if (!seq) return Error{seq.error().code, path + ": " + seq.error().message};
   return seq;
 }

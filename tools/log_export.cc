@@ -77,7 +77,7 @@ class LogWriter {
     const fb::Stamp& stamp = *record.stamp();
     const auto integer = [&](std::uint64_t value) { text_ += std::to_string(value) + ','; };
     const auto text = [&](std::string_view value) { text_ += csv(value) + ','; };
-    const auto bare = [](std::string json) { return json.substr(1, json.size() - 2); };
+    const auto bare = [](const std::string& json) { return json.substr(1, json.size() - 2); };
     integer(stamp.seq());
     integer(stamp.group());
     integer(stamp.rules());

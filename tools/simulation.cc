@@ -127,7 +127,7 @@ void Simulation::take(Decided& decided) {
     chain_ = stamp_chain(chain_, record);
     append_record_line(made_.emplace_back(), record.record(), applied.effects);
     print_(made_.back());
-    batch.records.push_back({record.data(), record.size()});
+    batch.records.emplace_back(record.data(), record.size());
     for (const Effect& effect : applied.effects) {
       if (effect.kind == EffectKind::end_group && effect.pid != 0) world_.pid_alive[effect.pid] = false;
     }

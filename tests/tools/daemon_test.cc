@@ -60,7 +60,7 @@ class Daemon {
 
 class AgainstDaemon : public testing::Test {
  protected:
-  Ran pawl(std::vector<std::string> words) { return run_pawl(words, "", {"PAWL_DATA=" + daemon.data()}); }
+  Ran pawl(const std::vector<std::string>& words) { return run_pawl(words, "", {"PAWL_DATA=" + daemon.data()}); }
   /// What a command prints with --json.
   json::value asked(std::vector<std::string> words) {
     words.insert(words.begin() + 1, "--json");

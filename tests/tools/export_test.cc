@@ -160,7 +160,7 @@ TEST_F(Export, the_folder_can_be_in_the_environment) {
 }
 
 TEST_F(Export, what_makes_no_sense_is_refused) {
-  const auto refused = [&](std::vector<std::string> words) {
+  const auto refused = [&](const std::vector<std::string>& words) {
     const Ran ran = exported(words);
     EXPECT_EQ(ran.exit, 2) << ran.out;
     return ran.err;

@@ -87,7 +87,7 @@ Seq SampleLog::propose(Group group) {
   Batch batch;
   for (Proposal& record : decided.records) {
     chain_ = stamp_chain(chain_, record);
-    batch.records.push_back({record.data(), record.size()});
+    batch.records.emplace_back(record.data(), record.size());
   }
   for (const ArchivedTask& archived : decided.archived)
     batch.archived.push_back(pack_archived(archived, state_.last_seq));
