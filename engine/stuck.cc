@@ -62,10 +62,10 @@ class Look {
   std::string resolve(const StepRow& step) const {
     return "pawl resolve " + id_text(task_.id) + " " + step.step + " --happened (or --did-not)";
   }
-  /// Whether the reconciler finds out what became of it: it drives the task over its forward edge, by commands.
+  /// Whether the reconciler finds out what became of it: it drives the present crossing of the task, by commands.
   bool is_settled_here(const StepRow& step) const {
     const PipelineStep* known = state_.pipeline_of(task_).step(step.to, step.step);
-    return known && !known->run.empty() && state_.stage_of(task_)->to == step.to;
+    return known && !known->run.empty() && step.version == task_.version && state_.stage_of(task_)->to == step.to;
   }
 
   /// Somebody outside began it and is gone, so nothing would ever block the task.

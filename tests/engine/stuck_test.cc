@@ -250,6 +250,35 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_no
   EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler drives it over another edge";
 }
 
+TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_edge) {
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) {
+    for (PipelineStep& step : each.steps) step.run = {"step"};
+  }
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  finish(fb::JobResult::done);
+  stand_on("deploy-staging");
+  finish(fb::JobResult::done);
+  set("ownership.enabled", false);
+  for (const char* to : {"development", "review", "testing", "deploy-staging"}) {
+    fb::StageTransitionT moved;
+    moved.task = raw(task);
+    moved.to = to;
+    moved.expected_version = raw(version());
+    ASSERT_EQ(machine.propose(propose_group(asker("operator"), moved)).outcome, Outcome::accepted);
+  }
+  // Whoever entered the crossing before all that comes to its step only now.
+  fb::StepStartedT start;
+  start.task = raw(task);
+  start.version = 1;
+  start.to = "deploy";
+  start.step = "merge";
+  ASSERT_EQ(machine.propose(propose_group(asker("finalizer"), start)).outcome, Outcome::accepted);
+  set("ownership.enabled", true);
+  EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler settles what is of the present crossing";
+  EXPECT_EQ(frees(), "pawl resolve " + std::to_string(raw(task)) + " merge --happened (or --did-not)");
+}
+
 TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   go();
   ASSERT_EQ(stage(), "deploy");

@@ -57,13 +57,13 @@ class Operator {
                                         [](const AdvanceAnswer&) {});
   }
 
-  /// A step that somebody outside began and left, and that nobody here can settle: it has no command, or it belongs to
-  /// another edge than the one on which the task stands.
+  /// A step that somebody began and left, and that nobody here can settle: it has no command, or it belongs to another
+  /// crossing than the one before which the task stands.
   static bool is_left_open(const TaskView& view) {
     const StepRow* step = open_step(view.task);
     if (!step || view.lease) return false;
     const PipelineStep* known = view.pipeline->step(step->to, step->step);
-    return (known && known->run.empty()) || step->to != view.stage()->to;
+    return (known && known->run.empty()) || step->version != view.task.version || step->to != view.stage()->to;
   }
 
   /// What a person does about a blocked task: says what happened if nobody else knows, and lets it go on.
