@@ -177,9 +177,10 @@ class Path {
       if (lost) return end(AdvanceResult::deferred, "lease");
       if (auto refusal = settle(step, *row).refusal) return refusal;
       if (!look()) return end(AdvanceResult::waiting, moved_on);
-      return need_commands();
+      break;
     }
-    return std::nullopt;
+    // Asked again, also if none is open: whoever had begun it may have ended it while the gate ran.
+    return need_commands();
   }
 
   std::optional<AdvanceAnswer> cross(const PipelineStep& step) {

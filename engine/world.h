@@ -107,6 +107,7 @@ class World {
   virtual EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) = 0;
 
   /// Forks a step's command, stopped and holding its lock, after ending what `previous_run` left, if anything.
+  /// Requires: can_run(step).
   virtual Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) = 0;
 
   /// Asks a step's probe whether the step has happened, after its settle time. Requires: step.probe is not empty.

@@ -61,6 +61,7 @@ EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string
 }
 
 Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {
+  PAWL_ASSERT(can_run(step));
   const auto stuck = previous_alive.find(step.name);
   if (stuck != previous_alive.end() && stuck->second) {
     return {.status = Held::Status::previous_alive, .step = nullptr, .why = "its previous process is alive"};

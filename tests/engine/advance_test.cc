@@ -210,6 +210,28 @@ TEST_F(LeftOpenOutside, step_that_did_not_happen_is_for_the_next_owner) {
   EXPECT_FALSE(is_committed(*row()));
 }
 
+TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_the_next_owner) {
+  fb::StepFinishedT late;
+  struct Crash {};
+  world.meanwhile = [&](const std::string& what) {
+    if (what == "step retest") throw Crash{};
+  };
+  EXPECT_THROW(go(), Crash);
+  late.task = raw(task);
+  late.version = raw(version());
+  late.step = "retest";
+  late.started = raw(open_step(*row())->started);
+  boot("boot-2");
+  world.without_command = {"retest", "merge"};
+  world.meanwhile = [&](const std::string& what) {
+    if (what.rfind("gate", 0) == 0) machine.propose(propose_group(asker("hand"), late));
+  };
+  const AdvanceAnswer answer = go();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "no_command");
+  EXPECT_EQ(count("step merge"), 0U) << "there is no command for it";
+}
+
 TEST_F(Advance, reaped_owner_is_fenced_at_its_next_step) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step retest") return;

@@ -237,6 +237,7 @@ Held Daemon::Sight::hold_step(const PipelineStep& step, const CommandContext& co
   const auto refused = [](Held::Status status, const char* why) {
     return Held{.status = status, .step = nullptr, .why = why};
   };
+  PAWL_ASSERT(can_run(step));
   story_.scheduler.pause();
   if (!previous_run.empty() && !daemon_.end_run(previous_run, daemon_.kill_after())) {
     return refused(Held::Status::previous_alive, "its previous run is alive");
