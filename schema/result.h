@@ -20,7 +20,7 @@ enum class ErrorCode {
 };
 
 struct Error {
-  ErrorCode code;
+  ErrorCode code{};
   std::string message;  // for people: names the seq, key or path
 };
 

@@ -18,7 +18,7 @@ namespace pawl {
 namespace {
 
 std::string hash_of(const std::string& token) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
   ::SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), hash.data());
   std::string hex;
   for (const unsigned char byte : hash) {

@@ -17,7 +17,7 @@ namespace {
 AlertServer::Request read_request(int connection) {
   AlertServer::Request request;
   std::string text;
-  std::array<char, 4096> bytes;
+  std::array<char, 4096> bytes{};
   std::size_t head_end = std::string::npos;
   std::size_t body_size = 0;
   for (;;) {

@@ -21,7 +21,7 @@ class ExecutorStopTest : public ExecutorTest {
                              "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
                              "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
                              script;
-    return std::system(line.c_str());
+    return std::system(line.c_str());  // NOLINT(cert-env33-c): a script
   }
   void sh(const std::string& script) { ASSERT_EQ(run(script), 0) << script; }
   bool has_branch(const std::string& name) {

@@ -180,7 +180,7 @@ TEST_F(ProcessRun, held_child_has_not_run_and_dropped_never_does) {
 
 TEST_F(ProcessRun, held_child_goes_without_running_when_its_parent_dies) {
   // The parent is a process of its own, which holds two children at once and is then killed as by kill -9.
-  std::array<int, 2> ends;
+  std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   const pid_t parent = ::fork();
   if (parent == 0) {

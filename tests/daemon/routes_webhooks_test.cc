@@ -57,20 +57,21 @@ class WebhookRoutes : public testing::Test {
     propose(boot);
     if (boots_ == 1) propose(pipeline_event(default_pipeline()));
     webhooks_ = std::make_unique<Webhooks>(config_);
-    api_ = std::make_unique<Api>(Services{.sequencer = *sequencer_,
-                                          .log = *log_,
-                                          .boot_id = boot_,
-                                          .version = "test",
-                                          .advance =
-                                              [this](AdvanceOrder order, std::function<void(AdvanceAnswer)> done) {
-                                                {
-                                                  const std::lock_guard lock(mutex_);
-                                                  orders_.push_back(std::move(order));
-                                                }
-                                                if (!is_slow_) done(advance_answer_);
-                                              },
-                                          .readiness = [] { return Readiness{}; },
-                                          .webhooks = webhooks_.get()});
+    api_ =
+        std::make_unique<Api>(Services{.sequencer = *sequencer_,
+                                       .log = *log_,
+                                       .boot_id = boot_,
+                                       .version = "test",
+                                       .advance =
+                                           [this](AdvanceOrder order, const std::function<void(AdvanceAnswer)>& done) {
+                                             {
+                                               const std::lock_guard lock(mutex_);
+                                               orders_.push_back(std::move(order));
+                                             }
+                                             if (!is_slow_) done(advance_answer_);
+                                           },
+                                       .readiness = [] { return Readiness{}; },
+                                       .webhooks = webhooks_.get()});
   }
 
   void end() {
@@ -87,7 +88,7 @@ class WebhookRoutes : public testing::Test {
 
   Decision propose(const auto& event) {
     const Asker asker{.boot = boot_, .actor = "test", .key = {}, .request = {}};
-    const Decision decision = sequencer_->propose(propose_group(asker, event));
+    Decision decision = sequencer_->propose(propose_group(asker, event));
     EXPECT_EQ(decision.outcome, Outcome::accepted) << name(decision.outcome);
     return decision;
   }

@@ -165,7 +165,7 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
   std::atomic<bool> answered{false};
   sequencer_->subscribe([&](std::span<const Published> batch) { published += static_cast<int>(batch.size()); });
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [&](std::optional<Decision>) {
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [&](const std::optional<Decision>&) {
                         EXPECT_EQ(published, 1) << "published first, so that who is answered can find it";
                         answered = true;
                       }});
@@ -180,8 +180,8 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
 
 TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [](std::optional<Decision>) {}});
-  sequencer_->submit({.group = propose_group(asker(), task("W-2")), .done = [](std::optional<Decision>) {}});
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [](const std::optional<Decision>&) {}});
+  sequencer_->submit({.group = propose_group(asker(), task("W-2")), .done = [](const std::optional<Decision>&) {}});
   log_->await_append();
   std::atomic<bool> looked{false};
   std::atomic<bool> answered{false};
@@ -203,11 +203,11 @@ TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
 
 TEST_F(SequencerTest, what_comes_during_an_append_goes_into_one_batch) {
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-0")), .done = [](std::optional<Decision>) {}});
+  sequencer_->submit({.group = propose_group(asker(), task("W-0")), .done = [](const std::optional<Decision>&) {}});
   log_->await_append();
   for (int i = 1; i <= 50; ++i) {
-    sequencer_->submit(
-        {.group = propose_group(asker(), task("W-" + std::to_string(i))), .done = [](std::optional<Decision>) {}});
+    sequencer_->submit({.group = propose_group(asker(), task("W-" + std::to_string(i))),
+                        .done = [](const std::optional<Decision>&) {}});
   }
   log_->open();
   sequencer_->ask([](const State&) { return 0; });
@@ -222,7 +222,7 @@ TEST_F(SequencerTest, a_batch_is_bounded_but_a_group_is_never_split) {
   for (int i = 0; i < 6; ++i) {
     const std::string item = "W-" + std::to_string(i);
     sequencer_->submit({.group = propose_group(asker(), task(item + "a"), task(item + "b"), task(item + "c")),
-                        .done = [](std::optional<Decision>) {}});
+                        .done = [](const std::optional<Decision>&) {}});
   }
   log_->await_append();
   log_->open();
@@ -361,10 +361,11 @@ TEST_F(SequencerTest, a_replay_waits_for_the_first_to_be_durable) {
   std::atomic<int> answered{0};
   std::array<std::promise<void>, 2> answers;
   for (std::promise<void>& answer : answers) {
-    sequencer_->submit({.group = propose_group(asker("key", 7), task("W-1")), .done = [&](std::optional<Decision>) {
-                          ++answered;
-                          answer.set_value();
-                        }});
+    sequencer_->submit(
+        {.group = propose_group(asker("key", 7), task("W-1")), .done = [&](const std::optional<Decision>&) {
+           ++answered;
+           answer.set_value();
+         }});
   }
   log_->await_append();
   EXPECT_EQ(answered, 0);
@@ -383,7 +384,7 @@ TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_le
                           [&](const Sequencer::Seen& look) {
                             seen.set_value({look.state.tasks.find(TaskId{1}) != nullptr, look.archived.size()});
                           },
-                      .done = [](std::optional<Decision>) {}});
+                      .done = [](const std::optional<Decision>&) {}});
   EXPECT_EQ(seen.get_future().get(), (std::pair<bool, std::size_t>{false, 1}));
   sequencer_->ask([](const State&) { return 0; });
   EXPECT_TRUE(memory_->archived(TaskId{1})) << "packed into the same batch";

@@ -16,7 +16,8 @@
 namespace pawl {
 namespace {
 
-Result<Options> options(std::vector<const char*> arguments, std::map<std::string, std::string> environment = {}) {
+Result<Options> options(std::vector<const char*> arguments,
+                        const std::map<std::string, std::string>& environment = {}) {
   return read_options(arguments, [environment](const char* name) -> const char* {
     const auto found = environment.find(name);
     return found == environment.end() ? nullptr : found->second.c_str();

@@ -22,7 +22,7 @@ class WebhookOptions : public testing::Test {
   ~WebhookOptions() override { std::filesystem::remove_all(folder_); }
 
   std::string file(const std::string& content, mode_t mode = 0600) {
-    const std::string path = (folder_ / "secret").string();
+    std::string path = (folder_ / "secret").string();
     std::ofstream(path, std::ios::binary) << content;
     chmod(path.c_str(), mode);
     return path;

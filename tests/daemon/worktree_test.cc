@@ -36,7 +36,7 @@ class WorktreesTest : public testing::Test {
                              "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
                              "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
                              script;
-    ASSERT_EQ(std::system(line.c_str()), 0) << script;
+    ASSERT_EQ(std::system(line.c_str()), 0) << script;  // NOLINT(cert-env33-c)
   }
   /// A branch of origin with a commit of its own.
   void branch(const std::string& name, const std::string& text) {

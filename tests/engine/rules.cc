@@ -77,7 +77,7 @@ Effects Rules::effects_of(const Decided& decided) {
 
 std::vector<std::string> Rules::types_of(const Decided& decided) {
   std::vector<std::string> types;
-  for (const Proposal& record : decided.records) types.push_back(fb::EnumNameEvent(record.record().event_type()));
+  for (const Proposal& record : decided.records) types.emplace_back(fb::EnumNameEvent(record.record().event_type()));
   return types;
 }
 
@@ -159,7 +159,7 @@ TaskId Rules::create_done() {
 }
 
 Rules::Crossing Rules::create_committed() {
-  Crossing crossing;
+  Crossing crossing{};
   crossing.task = create("deploy-staging");
   crossing.token = lease(crossing.task);
   crossing.repo_token = lease(repo_key(task(crossing.task).repo));

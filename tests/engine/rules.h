@@ -73,22 +73,22 @@ class Rules : public testing::Test {
   /// A task with a work item of its own.
   TaskId create(const std::string& stage = "analysis", const std::string& repo = "shop");
   /// The queued or running job of the task's version.
-  JobId job_of(TaskId task) const;
+  JobId job_of(TaskId id) const;
   /// Claims the task's job for the worker; returns it.
-  JobId claim(TaskId task);
-  void move(TaskId task, const std::string& to, std::optional<Token> token = std::nullopt);
+  JobId claim(TaskId id);
+  void move(TaskId id, const std::string& to, std::optional<Token> token = std::nullopt);
   Token lease(const std::string& key, const Who& who = {}, std::optional<std::int64_t> ttl_s = std::nullopt);
   Token lease(TaskId task, const Who& who = {}) { return lease(task_key(task), who); }
   void release(const std::string& key, Token token);
   /// Starts a step of the edge from where the task stands; returns the seq of its start.
-  Seq start_step(TaskId task, const std::string& step, std::optional<Token> token,
+  Seq start_step(TaskId id, const std::string& step, std::optional<Token> token,
                  std::optional<Token> repo_token = std::nullopt);
-  void finish_step(TaskId task, const std::string& step, Seq started, fb::StepOutcome outcome = fb::StepOutcome::done);
+  void finish_step(TaskId id, const std::string& step, Seq started, fb::StepOutcome outcome = fb::StepOutcome::done);
   /// A whole step, done.
-  void do_step(TaskId task, const std::string& step, std::optional<Token> token,
+  void do_step(TaskId id, const std::string& step, std::optional<Token> token,
                std::optional<Token> repo_token = std::nullopt);
-  void block(TaskId task);
-  void request_cancel(TaskId task);
+  void block(TaskId id);
+  void request_cancel(TaskId id);
   /// A task that is done, in memory for as long as its lease is held.
   TaskId create_done();
   /// A task on deploy-staging of which the merge has begun, and all that was needed for that.

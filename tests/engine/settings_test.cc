@@ -66,6 +66,7 @@ TEST(SettingKeys, of_numbers_take_exactly_the_range_that_they_say) {
     const std::string form(key.form);
     const std::size_t from = form.find("from ");
     ASSERT_NE(from, std::string::npos) << key.name;
+    // NOLINTNEXTLINE(cert-err34-c): what is no number leaves fewer than two
     ASSERT_EQ(std::sscanf(form.c_str() + from, "from %lld to %lld", &min, &max), 2) << key.name;
     Settings settings;
     EXPECT_TRUE(key.set(settings, std::int64_t{min})) << key.name;
@@ -92,7 +93,7 @@ TEST(SettingKeys, of_repositories_take_a_thousand_of_them) {
   Settings settings;
   const SettingKey& key = *setting_named("ownership.repos");
   EXPECT_TRUE(key.set(settings, SettingValue(repos)));
-  repos.push_back("one-more");
+  repos.emplace_back("one-more");
   EXPECT_FALSE(key.set(settings, SettingValue(repos)));
   EXPECT_FALSE(key.set(settings, SettingValue(true)));
 }

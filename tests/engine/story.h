@@ -96,7 +96,7 @@ class Story : public testing::Test {
     return machine.propose(propose_group(asker(actor), event));
   }
 
-  void set(const std::string& key, SettingValue value) {
+  void set(const std::string& key, const SettingValue& value) {
     fb::SettingChangedT event;
     event.key = key;
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));

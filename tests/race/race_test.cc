@@ -162,7 +162,8 @@ using Lost = std::map<std::tuple<std::int64_t, std::string, std::string>, std::v
 /// Reads the log with the hand tool, beside the running daemon.
 Lost lost_races(const std::string& data) {
   Lost lost;
-  FILE* lines = ::popen((std::string(PAWL) + " export log --data '" + data + "'").c_str(), "r");
+  const std::string command = std::string(PAWL) + " export log --data '" + data + "'";
+  FILE* lines = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): its words are ours
   if (lines == nullptr) return lost;
   char* line = nullptr;
   std::size_t capacity = 0;
@@ -172,10 +173,10 @@ Lost lost_races(const std::string& data) {
     const std::string outcome = text_at(record, "outcome");
     if (outcome == "accepted" || (type != "LeaseAcquired" && type != "StageTransition")) continue;
     std::int64_t task = number_at(record, "data.task");
-    if (type == "LeaseAcquired") task = std::atoll(text_at(record, "data.key").substr(5).c_str());
+    if (type == "LeaseAcquired") task = std::stoll(text_at(record, "data.key").substr(5));
     lost[{task, type, text_at(record, "actor")}].push_back(outcome);
   }
-  std::free(line);
+  std::free(line);  // NOLINT(cppcoreguidelines-no-malloc): as getline asks
   EXPECT_EQ(::pclose(lines), 0) << "pawl export log failed";
   return lost;
 }
@@ -187,6 +188,7 @@ TEST_F(Race, one_client_wins_each_guarded_transition_and_every_loser_is_told_and
 
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < client_count; ++i) {
+    // NOLINTNEXTLINE(modernize-make-unique): an aggregate
     clients.push_back(std::unique_ptr<Client>(
         new Client{i,
                    {daemon_->socket(), actor_of(i)},
