@@ -1,6 +1,7 @@
 #include "store/data_dir.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -8,8 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "store/key_format.h"
@@ -21,21 +24,39 @@ namespace {
 constexpr std::array<std::string_view, 9> own_entries = {"LOCK",  "log",  "log.new", "logs", "pawl.sock",
                                                          "repos", "runs", "steps",   "work"};
 
+/// The pid that stands in the lock's file.
+std::string named_in(int fd) {
+  std::array<char, 32> text{};
+  const ssize_t bytes = ::pread(fd, text.data(), text.size() - 1, 0);
+  std::string pid(text.data(), bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
+  while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+  return pid;
+}
+
+/// Not if it cannot be told: it may have the lock since just now, and not have written its pid yet.
+bool has_ended(const std::string& process) {
+  pid_t pid = 0;
+  const auto [rest, failed] = std::from_chars(process.data(), process.data() + process.size(), pid);
+  if (failed != std::errc() || rest != process.data() + process.size() || pid <= 0) return false;
+  return ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
 }  // namespace
 
-Result<DirLock> DirLock::take(const std::string& dir) {
+Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds patience) {
   const std::string path = dir + "/LOCK";
   // Close-on-exec: a command that outlives the daemon must not keep its folder from the next one.
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return system_error(path, "open");
   DirLock lock(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error(path, "flock");
-    std::array<char, 32> text{};
-    const ssize_t bytes = ::pread(fd, text.data(), text.size() - 1, 0);
-    std::string pid(text.data(), bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
-    return Error{ErrorCode::busy, dir + " is in use by process " + (pid.empty() ? "of unknown pid" : pid)};
+    const std::string holder = named_in(fd);
+    if (!has_ended(holder) || std::chrono::steady_clock::now() >= end) {
+      return Error{ErrorCode::busy, dir + " is in use by process " + (holder.empty() ? "of unknown pid" : holder)};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd, 0) != 0) return system_error(path, "truncate");

@@ -1,6 +1,7 @@
 // The data folder around the log: who has it, up to where it was sealed, how much room is left.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -15,8 +16,9 @@ namespace pawl {
 /// process, however that ends; the file stays.
 class DirLock {
  public:
-  /// `busy` names the pid. The folder exists.
-  static Result<DirLock> take(const std::string& dir);
+  /// `busy` names the pid. The folder exists. If whoever is named there has ended, `patience` is how long it is waited
+  /// for: a command that it was about to start has the lock too, until it has closed what it inherited.
+  static Result<DirLock> take(const std::string& dir, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
   DirLock(DirLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   DirLock& operator=(DirLock&& other) noexcept {

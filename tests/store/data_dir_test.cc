@@ -1,12 +1,29 @@
 #include "store/data_dir.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <thread>
 
 #include "tests/store/log_kit.h"
 
 namespace pawl {
 namespace {
+
+/// How many of ours lead to that file.
+std::size_t descriptors_of(const std::string& path) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path(), gone) == path) ++count;
+  }
+  return count;
+}
 
 TEST(DataDir, lock_holds_the_pid_and_keeps_a_second_out) {
   const TempDir dir;
@@ -20,6 +37,27 @@ TEST(DataDir, lock_holds_the_pid_and_keeps_a_second_out) {
     EXPECT_NE(second.error().message.find("process " + std::to_string(::getpid())), std::string::npos);
   }
   EXPECT_TRUE(DirLock::take(dir.path()).has_value());
+}
+
+TEST(DataDir, lock_that_outlives_who_is_named_there_is_waited_for) {
+  const TempDir dir;
+  const std::string path = dir.path("LOCK");
+  write_file(path, "2147483647\n");  // nobody's pid
+  const int left = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(left, LOCK_EX), 0);
+  const Result<DirLock> impatient = DirLock::take(dir.path(), std::chrono::milliseconds(0));
+  ASSERT_FALSE(impatient.has_value());
+  EXPECT_EQ(impatient.error().code, ErrorCode::busy);
+
+  // What it left goes as soon as somebody else is at the door.
+  std::atomic<bool> is_over = false;
+  std::thread last_of_it([&] {
+    while (descriptors_of(path) < 2 && !is_over) std::this_thread::yield();
+    ::close(left);
+  });
+  EXPECT_TRUE(DirLock::take(dir.path(), std::chrono::hours(1)).has_value());
+  is_over = true;
+  last_of_it.join();
 }
 
 TEST(DataDir, pid_of_an_earlier_holder_is_replaced) {
