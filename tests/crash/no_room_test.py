@@ -63,7 +63,7 @@ class Writer(Client):
 
 
 def write_note(writer):
-    writer.ask("note", "POST", "/v1/tasks/1/note", {"text": "x" * writer.dice.randrange(4000)}, 1)
+    writer.ask("note", "POST", "/v1/tasks/1/note", {"text": "x" * writer.dice.randrange(1, 4000)}, 1)
 
 
 STEP = {"run": ["w" * 60000], "probe": ["w" * 60000], "timeout_s": 1, "irreversible": False, "exclusive": False,
