@@ -3,6 +3,7 @@
 
 #include <sys/statvfs.h>
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the library's own are reserved names
 extern "C" int statvfs(const char*, struct statvfs* info) noexcept {
   constexpr fsblkcnt_t gibibyte_of_pages = 1U << 18U;
   *info = {};

@@ -151,7 +151,7 @@ TEST_F(StuckTest, blocked_by_whatever_it_says) {
 
 TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process) {
   const TaskId first = task;
-  const auto create = [&](const std::string& repo, std::vector<TaskId> depends_on = {}) {
+  const auto create = [&](const std::string& repo, const std::vector<TaskId>& depends_on = {}) {
     fb::TaskCreatedT event;
     event.work_item = "Q-" + std::to_string(machine.lines().size());
     event.repo = repo;

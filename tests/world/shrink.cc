@@ -126,8 +126,7 @@ class Scripter {
           boot->boot_id()->string_view() == record->boot()->string_view()) {
         daemon_ = record->boot()->str();
         char id[37];
-        std::snprintf(id, sizeof id, "00000000-0000-4000-8000-%012llx",
-                      static_cast<unsigned long long>(boots_.size() + 1));
+        std::snprintf(id, sizeof id, "00000000-0000-4000-8000-%012zx", boots_.size() + 1);
         boots_[daemon_] = id;
         if (boots_.size() > 1) lines_.push_back({TimeUs{record->stamp()->time_us()}, "\"restart\":true"});
         return;
