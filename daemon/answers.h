@@ -31,8 +31,8 @@ struct Shown {
 };
 
 /// Looks: what an answer about that object needs. For the sequencer's thread.
-void show_task(const Sequencer::Seen& seen, TaskId task, Shown& shown);
-void show_job(const Sequencer::Seen& seen, JobId job, Shown& shown);
+void show_task(const Sequencer::Seen& seen, TaskId id, Shown& shown);
+void show_job(const Sequencer::Seen& seen, JobId id, Shown& shown);
 void show_lease(const Sequencer::Seen& seen, const std::string& key, Shown& shown);
 void show_boot(const Sequencer::Seen& seen, const std::string& boot_id, Shown& shown);
 

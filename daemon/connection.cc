@@ -187,7 +187,7 @@ void Connection::wait_readable() {
 }
 
 bool Connection::fill() {
-  std::array<char, 16 * 1024> piece;
+  std::array<char, 16 * 1024> piece{};
   while (in_.size() - in_begin_ < unparsed_bytes_max) {
     error_code failure;
     const std::size_t bytes = socket_.read_some(asio::buffer(piece), failure);
@@ -429,7 +429,7 @@ void Connection::next_of_stream() {
 }
 
 void Connection::drain() {
-  std::array<char, 16 * 1024> piece;
+  std::array<char, 16 * 1024> piece{};
   while (true) {
     error_code failure;
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);

@@ -256,7 +256,7 @@ void Executor::Impl::run() {
         return of_jobs;
       }));
     }
-    look_after(std::move(tasks), std::move(ended), std::move(exits));
+    look_after(std::move(tasks), ended, exits);
     join_ended();
     if (claim && has_commands) claim_jobs();
     lock.lock();
@@ -272,7 +272,8 @@ void Executor::Impl::run() {
   }
 }
 
-void Executor::Impl::look_after(std::set<TaskId> tasks, std::set<TaskId> ended, std::map<JobId, std::uint64_t> exits) {
+void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended,
+                                const std::map<JobId, std::uint64_t>& exits) {
   for (const TaskId task : ended) {
     tasks.erase(task);
     workers.post([this, task] { clean_up(task); });

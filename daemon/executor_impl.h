@@ -57,7 +57,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void call_off(const Effect& end_group, const fb::Record& record);
   /// The one thread that hands out work.
   void run();
-  void look_after(std::set<TaskId> flagged, std::set<TaskId> finished, std::map<JobId, std::uint64_t> exited);
+  void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
   void read_settings();
   void end_what_earlier_boots_left();
   void warn(const std::string& text) const {
@@ -89,10 +89,10 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void claim_jobs();
   std::optional<JobId> claimable();
   std::optional<Claim> claim(JobId job);
-  void run_job(Running& running, const Claim& claim);
+  void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
   /// longer ours.
-  bool run_agent(Running& running, const Claim& claim);
+  bool run_agent(Running& entry, const Claim& claim);
   /// Records the exit; false if that was refused.
   bool record_exit(const Claim& claim, std::int64_t code);
   bool is_ours(JobId job, std::uint64_t attempt);

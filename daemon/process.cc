@@ -105,7 +105,7 @@ std::string path_of(const std::vector<std::string>& environment) {
 }
 
 bool is_program(const std::string& path) {
-  struct stat found;
+  struct stat found {};
   return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && ::access(path.c_str(), X_OK) == 0;
 }
 
@@ -115,7 +115,7 @@ Result<std::string> program_of(const Launch& launch) {
   if (word.find('/') != std::string::npos) {
     const std::string from_here = word.front() == '/' ? word : launch.folder + "/" + word;
     if (is_program(from_here)) return word;
-    struct stat found;
+    struct stat found {};
     if (::stat(from_here.c_str(), &found) != 0) return Error{ErrorCode::missing, from_here + ": " + reason(errno)};
     return Error{ErrorCode::io, from_here + ": is not an executable file"};
   }
@@ -149,7 +149,7 @@ class SignalsBlocked {
   ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
  private:
-  sigset_t before_;
+  sigset_t before_{};
 };
 
 /// One child at a time has copies of our descriptors, and that only until it says that it is ready.
@@ -173,7 +173,7 @@ ssize_t receive(int from, Report& report, int flags) {
 
 Result<Child> Child::fork_stopped(const Launch& launch) {
   PAWL_ASSERT(!launch.command.empty() && launch.output >= 3);
-  struct stat folder;
+  struct stat folder {};
   if (::stat(launch.folder.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) {
     return Error{ErrorCode::missing, launch.folder + ": is no folder to work in"};
   }
@@ -183,7 +183,7 @@ Result<Child> Child::fork_stopped(const Launch& launch) {
   const std::vector<char*> arguments = pointers_to(command);
   const std::vector<char*> variables = pointers_to(environment);
 
-  std::array<int, 2> ends;
+  std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error{ErrorCode::io, "socketpair: " + reason(errno)};
   }

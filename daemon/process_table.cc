@@ -21,7 +21,7 @@ std::optional<std::string> contents_of(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return std::nullopt;
   std::string contents;
-  std::array<char, 8192> buffer;
+  std::array<char, 8192> buffer{};
   for (;;) {
     const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
@@ -90,7 +90,7 @@ bool holds_open(pid_t pid, const struct stat& wanted) {
   const Folder folder(::opendir(path.c_str()));
   if (!folder) return false;
   while (const dirent* entry = ::readdir(folder.get())) {
-    struct stat found;
+    struct stat found {};
     if (::fstatat(::dirfd(folder.get()), entry->d_name, &found, 0) != 0) continue;
     if (found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino) return true;
   }
@@ -112,11 +112,11 @@ HostParts parts_of(std::string_view host) {
 }  // namespace
 
 std::string this_host() {
-  utsname names;
+  utsname names{};
   const std::string name = ::uname(&names) == 0 ? names.nodename : "localhost";
   std::string kernel_boot = contents_of("/proc/sys/kernel/random/boot_id").value_or("unknown");
   while (!kernel_boot.empty() && kernel_boot.back() == '\n') kernel_boot.pop_back();
-  struct stat pids;
+  struct stat pids {};
   const std::string pid_namespace =
       ::stat("/proc/self/ns/pid", &pids) == 0 ? std::to_string(pids.st_ino) : std::string("unknown");
   return name + " " + kernel_boot + " " + pid_namespace;
@@ -180,7 +180,7 @@ std::vector<FoundProcess> processes_of(const RunSigns& signs) {
     const std::string_view name = entry->d_name;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size() || pid == self) continue;
-    struct stat owner;
+    struct stat owner {};
     if (::fstatat(::dirfd(folder.get()), entry->d_name, &owner, 0) != 0 || owner.st_uid != user) continue;
 
     Descriptor pidfd = pidfd_of(pid);

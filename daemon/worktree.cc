@@ -30,7 +30,7 @@ constexpr std::string_view task_prefix = "task-";
 
 std::string whole(const Descriptor& file) {
   std::string text;
-  std::array<char, 4096> buffer;
+  std::array<char, 4096> buffer{};
   for (off_t at = 0;;) {
     const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), at);
     if (got < 0 && errno == EINTR) continue;
@@ -145,7 +145,7 @@ std::string path_component_of(const std::string& name) {
   }
   if (component.size() <= component_bytes_max && !component.empty()) return component;
   // Too long with its escapes: told from its likes by a hash, and no name without one can look like it.
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
   ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), hash.data());
   component = component.substr(0, 100) + "%";
   for (const unsigned char byte : hash) {
@@ -185,7 +185,7 @@ Result<std::string> Worktrees::git(const std::vector<std::string>& words, std::i
   order.command.insert(order.command.end(), words.begin(), words.end());
   order.folder = data_folder_;
   order.environment = clean_environment();
-  order.environment.push_back("GIT_TERMINAL_PROMPT=0");
+  order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
   // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
   order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
   order.purpose = "git";

@@ -69,7 +69,7 @@ void append_escaped(std::string& out, std::uint8_t byte) {
 
 template <std::integral Integer>
 void append_integer(std::string& out, Integer value) {
-  std::array<char, 24> digits;
+  std::array<char, 24> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
   out.append(digits.data(), end);
 }

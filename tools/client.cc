@@ -131,7 +131,7 @@ Result<Got> read_some(const Target& target, int fd, std::string& buffer) {
   pollfd waiting{fd, POLLIN, 0};
   const int ready = ::poll(&waiting, 1, tick_ms);
   if (ready == 0 || (ready < 0 && errno == EINTR)) return Got::idle;
-  std::array<char, 64 * 1024> piece;
+  std::array<char, 64 * 1024> piece{};
   const ssize_t got = ::read(fd, piece.data(), piece.size());
   if (got < 0 && errno == EINTR) return Got::idle;
   if (got < 0) return lost(target, std::strerror(errno));

@@ -60,7 +60,7 @@ class Memory {
   /// The boots that a log begins with, if it begins with a checkpoint.
   void begin(const State& state);
   /// What stands in the state about a task: one whose earlier records are not told.
-  void know(const State& state, TaskId task);
+  void know(const State& state, TaskId id);
 
   /// Folds in a record that concerns one of the tasks. `state` is that after its group.
   void add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state);

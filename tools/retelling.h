@@ -22,7 +22,7 @@ class Retelling {
   /// To be called with each record of the log, told again or not.
   void hear(const RecordedEvent& event);
   /// The record, to be proposed in a story that stands at `state`.
-  Proposal proposal_of(const RecordedEvent& event, const State& state) const;
+  Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
   /// What came of records that were proposed as one group and accepted.
   void told(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 

@@ -296,7 +296,7 @@ Result<ScriptLine> read_line(std::string_view words, std::uint64_t number, TimeU
 Result<std::vector<ScriptLine>> read_script(const std::string& path) {
   std::vector<ScriptLine> script;
   TimeUs latest = script_start;
-  PAWL_TRY(read_text_lines(path, [&](std::string words, std::uint64_t number) -> Result<bool> {
+  PAWL_TRY(read_text_lines(path, [&](const std::string& words, std::uint64_t number) -> Result<bool> {
     if (words.find_first_not_of(" \t\r") == std::string::npos) return true;
     script.push_back(PAWL_TRY(read_line(words, number, latest)));
     latest = script.back().at;

@@ -57,7 +57,10 @@ EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string
   const auto stuck = previous_alive.find(place.step);
   if (stuck != previous_alive.end() && stuck->second) return {};
   note("end " + place.step + " " + run);
-  return {.lock = std::make_unique<StepLock>(), .gone = !starter || !unseen_boots.contains(starter->boot_id)};
+  EndedStart ended;
+  ended.gone = !starter || !unseen_boots.contains(starter->boot_id);
+  ended.lock = std::make_unique<StepLock>();
+  return ended;
 }
 
 Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {
