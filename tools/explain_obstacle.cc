@@ -18,7 +18,7 @@ void add_holder(const Scene& scene, Told& told) {
   const std::string key = lease_key_of(scene);
   const Lease* lease = scene.state.lease(key);
   if (!lease) {
-    if (!key.empty()) told.notes.push_back("nobody held " + key);
+    if (!key.empty()) told.notes.emplace_back("nobody held " + key);
     return;
   }
   told.notes.push_back(key + " was held by " + in_words(scene.memory, lease->owner) + " since record " +
@@ -27,8 +27,8 @@ void add_holder(const Scene& scene, Told& told) {
 }
 
 void add_place(const Scene& scene, const TaskSeen& task, Told& told) {
-  told.notes.push_back("the task was at version " + std::to_string(raw(task.version)) + " on " + task.stage +
-                       " by then, by " + by_record(task.entered, scene.now()));
+  told.notes.emplace_back("the task was at version " + std::to_string(raw(task.version)) + " on " + task.stage +
+                          " by then, by " + by_record(task.entered, scene.now()));
   point_to(told, task.entered);
 }
 
@@ -42,8 +42,8 @@ void add_step(const Scene& scene, StepState state, Told& told) {
     const bool is_wanted = wanted && wanted->step()->str() == row.step && wanted->version() == raw(row.version);
     const bool is_it = row.state == state && (state == StepState::started || is_wanted);
     if (!is_it || !step) continue;
-    told.notes.push_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
-                         (state == StepState::started ? ", and nobody had said how it ended" : ", and was done"));
+    told.notes.emplace_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
+                            (state == StepState::started ? ", and nobody had said how it ended" : ", and was done"));
     point_to(told, step->started);
     return;
   }
@@ -96,23 +96,23 @@ void add_obstacle(const Scene& scene, Told& told) {
     case Outcome::already_done:
       return add_step(scene, StepState::done, told);
     case Outcome::steps_unfinished:
-      told.notes.push_back("not all steps of that edge were done at this version");
+      told.notes.emplace_back("not all steps of that edge were done at this version");
       return;
     case Outcome::duplicate_work_item:
     case Outcome::relaunch:
-      told.notes.push_back("that work item had a live task");
+      told.notes.emplace_back("that work item had a live task");
       return;
     case Outcome::serial_gate:
-      told.notes.push_back("another job of the same repository was running");
+      told.notes.emplace_back("another job of the same repository was running");
       return;
     case Outcome::limit:
-      told.notes.push_back("as many jobs as may were running");
+      told.notes.emplace_back("as many jobs as may were running");
       return;
     case Outcome::dependency:
-      told.notes.push_back("a task that it waits for was not finished");
+      told.notes.emplace_back("a task that it waits for was not finished");
       return;
     case Outcome::skipped:
-      told.notes.push_back("another record of its group was refused");
+      told.notes.emplace_back("another record of its group was refused");
       return;
     case Outcome::accepted:
     case Outcome::unknown_task:

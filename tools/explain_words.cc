@@ -65,7 +65,7 @@ Told tell(const Scene& scene, const fb::TaskCreated& event) {
     if (task && task->version == Version{1}) rest += " on " + task->stage;
   }
   Told told{does(scene, "creates", rest), {}, {}};
-  for (const std::uint64_t id : *event.depends_on()) told.notes.push_back("it waits for task " + number(id));
+  for (const std::uint64_t id : *event.depends_on()) told.notes.emplace_back("it waits for task " + number(id));
   return told;
 }
 
@@ -78,8 +78,8 @@ Told tell(const Scene& scene, const fb::StageTransition& event) {
     rest += ", thinking it at version " + number(*event.expected_version());
   Told told{does(scene, "moves", rest + after_colon(event.reason())), {}, {}};
   if (scene.accepted() && task) {
-    told.notes.push_back("version " + number(raw(task->version)) + " becomes " + number(raw(task->version) + 1) +
-                         ", after " + span_of(task->entered.time, scene.now()) + " on " + task->stage);
+    told.notes.emplace_back("version " + number(raw(task->version)) + " becomes " + number(raw(task->version) + 1) +
+                            ", after " + span_of(task->entered.time, scene.now()) + " on " + task->stage);
     point_to(told, task->gate);
     point_to(told, task->step_end);
   }
@@ -93,11 +93,11 @@ Told tell(const Scene& scene, const fb::LeaseAcquired& event) {
   if (const auto ttl = event.ttl()) rest += ", for at most " + duration(*ttl * us_per_s);
   Told told{does(scene, event.token() ? "renews" : "takes", rest), {}, {}};
   if (event.owner()->actor()->string_view() != scene.record.actor()->string_view()) {
-    told.notes.push_back("for " + in_words(scene.memory, owner_of(*event.owner())));
+    told.notes.emplace_back("for " + in_words(scene.memory, owner_of(*event.owner())));
   }
   if (event.token()) told.because.push_back(Seq{*event.token()});
   const bool is_nothing = scene.applied.unchecked && scene.accepted();
-  if (is_nothing) told.notes.push_back("ownership is switched off: nobody is kept out by it");
+  if (is_nothing) told.notes.emplace_back("ownership is switched off: nobody is kept out by it");
   return told;
 }
 
@@ -108,8 +108,8 @@ Told tell_end(const Scene& scene, const std::string& verb, const std::string& re
   const LeaseSeen* lease = token ? scene.memory.lease(Token{*token}) : nullptr;
   if (token) told.because.push_back(Seq{*token});
   if (lease) {
-    told.notes.push_back("held by " + in_words(scene.memory, lease->owner) + " for " +
-                         span_of(lease->taken.time, scene.now()));
+    told.notes.emplace_back("held by " + in_words(scene.memory, lease->owner) + " for " +
+                            span_of(lease->taken.time, scene.now()));
   }
   return told;
 }
@@ -136,11 +136,11 @@ Told tell(const Scene& scene, const fb::JobClaimed& event) {
   Told told{does(scene, "claims", rest), {}, {}};
   const Owner owner = owner_of(*event.owner());
   if (owner.actor != scene.record.actor()->string_view()) {
-    told.notes.push_back("for " + in_words(scene.memory, owner));
+    told.notes.emplace_back("for " + in_words(scene.memory, owner));
   }
   if (!job) return told;
   const Deed& waited = job->ended.seq > job->queued.seq ? job->ended : job->queued;
-  if (scene.accepted()) told.notes.push_back("it waited " + span_of(waited.time, scene.now()));
+  if (scene.accepted()) told.notes.emplace_back("it waited " + span_of(waited.time, scene.now()));
   point_to(told, waited);
   return told;
 }
@@ -159,7 +159,7 @@ Told tell(const Scene& scene, const fb::RunExited& event) {
   const JobSeen* job = scene.memory.job(JobId{event.job()});
   if (!job) return told;
   const Deed& begun = job->started.seq != Seq{} ? job->started : job->claimed;
-  if (scene.accepted()) told.notes.push_back("it ran for " + span_of(begun.time, scene.now()));
+  if (scene.accepted()) told.notes.emplace_back("it ran for " + span_of(begun.time, scene.now()));
   point_to(told, begun);
   return told;
 }
@@ -256,12 +256,12 @@ Told tell(const Scene& scene, const fb::StepStarted& event) {
   const Task* task = scene.state.tasks.find(TaskId{event.task()});
   for (const StepRow& step : task ? task->steps : std::vector<StepRow>()) {
     const bool is_this = raw(step.started) == scene.record.stamp()->seq();
-    if (is_this && step.irreversible) told.notes.push_back("irreversible: the crossing is committed from here on");
+    if (is_this && step.irreversible) told.notes.emplace_back("irreversible: the crossing is committed from here on");
   }
   const TaskSeen* seen = scene.memory.task(TaskId{event.task()});
   if (scene.accepted() && seen && raw(seen->version) != event.version()) {
-    told.notes.push_back("by then the task was at version " + number(raw(seen->version)) + " on " + seen->stage +
-                         ", by " + by_record(seen->entered, scene.now()));
+    told.notes.emplace_back("by then the task was at version " + number(raw(seen->version)) + " on " + seen->stage +
+                            ", by " + by_record(seen->entered, scene.now()));
     point_to(told, seen->entered);
   }
   return told;
@@ -304,7 +304,7 @@ Told tell(const Scene& scene, const fb::TaskUnblocked& event) {
       does(scene, "unblocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
   const TaskSeen* task = scene.memory.task(TaskId{event.task()});
   if (!task || task->blocked.empty()) return told;
-  told.notes.push_back("it was blocked as " + task->blocked + " for " + span_of(task->blocked_by.time, scene.now()));
+  told.notes.emplace_back("it was blocked as " + task->blocked + " for " + span_of(task->blocked_by.time, scene.now()));
   point_to(told, task->blocked_by);
   return told;
 }
@@ -375,23 +375,23 @@ void add_effects(const Scene& scene, Told& told) {
     const std::string id = number(effect.id);
     switch (effect.kind) {
       case EffectKind::job_queued:
-        told.notes.push_back("job " + id + " is queued");
+        told.notes.emplace_back("job " + id + " is queued");
         break;
       case EffectKind::job_cancelled:
-        told.notes.push_back("job " + id + " will not run");
+        told.notes.emplace_back("job " + id + " will not run");
         break;
       case EffectKind::lease_freed: {
         const auto type = scene.record.event_type();
         if (type == fb::Event::LeaseReleased || type == fb::Event::LeaseReclaimed) break;
-        told.notes.push_back("the lease " + effect.text + " is free");
+        told.notes.emplace_back("the lease " + effect.text + " is free");
         break;
       }
       case EffectKind::blocked:
         if (scene.record.event_type() == fb::Event::TaskBlocked) break;
-        told.notes.push_back("task " + id + " is blocked: " + effect.text);
+        told.notes.emplace_back("task " + id + " is blocked: " + effect.text);
         break;
       case EffectKind::end_group:
-        if (effect.pid > 0) told.notes.push_back("process group " + std::to_string(effect.pid) + " is to be ended");
+        if (effect.pid > 0) told.notes.emplace_back("process group " + std::to_string(effect.pid) + " is to be ended");
         break;
       case EffectKind::task:
       case EffectKind::lease_granted:
