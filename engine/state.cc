@@ -91,8 +91,18 @@ const Job* State::running_job(TaskId task) const {
 
 // Indexes. Each takes the row out as it was and puts it in as it is, so undoing is the same with the two exchanged.
 
-void State::index(const Task* before, const Task* after) {
+namespace {
+
+/// The row in whichever form there is: a change has one at least.
+template <class Row>
+const Row& either(const Row* before, const Row* after) {
   PAWL_ASSERT(before || after);
+  return after ? *after : *before;
+}
+
+}  // namespace
+
+void State::index(const Task* before, const Task* after) {
   const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
   if (before) {
     count_down(indexes.tasks_by_stage, before->stage);
@@ -108,11 +118,10 @@ void State::index(const Task* before, const Task* after) {
       if (!after->cancel_requested.empty()) indexes.cancel_standing.insert(after->id);
     }
   }
-  maybe_finished_.insert((after ? after : before)->id);
+  maybe_finished_.insert(either(before, after).id);
 }
 
 void State::index(const Job* before, const Job* after) {
-  PAWL_ASSERT(before || after);
   const auto take = [&](const Job& job) {
     // A job's task is in memory for as long as the job is.
     return tasks.find(job.task)->repo;
@@ -133,11 +142,10 @@ void State::index(const Job* before, const Job* after) {
       ++indexes.running_by_repo[take(*after)];
     }
   }
-  maybe_finished_.insert((after ? after : before)->task);
+  maybe_finished_.insert(either(before, after).task);
 }
 
 void State::index(const Lease* before, const Lease* after) {
-  PAWL_ASSERT(before || after);
   using Element = std::pair<std::string, std::string>;
   const auto element = [](const Lease* lease) {
     return lease ? std::optional<Element>({lease->owner.boot_id, lease->key}) : std::nullopt;
@@ -145,7 +153,7 @@ void State::index(const Lease* before, const Lease* after) {
   const std::optional<Element> was = element(before);
   const std::optional<Element> is = element(after);
   follow(indexes.leases_of_boot, was ? &*was : nullptr, is ? &*is : nullptr);
-  if (const auto task = task_of_key((after ? after : before)->key)) maybe_finished_.insert(*task);
+  if (const auto task = task_of_key(either(before, after).key)) maybe_finished_.insert(*task);
 }
 
 void State::index(const Boot* before, const Boot* after) {
