@@ -51,7 +51,7 @@ class Executor {
   /// As advance().
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 
-  /// Whether claims pass over a job for now: a process of an earlier attempt is not known to be gone
+  /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet
   /// (`previous_alive`). Threads: any, also the sequencer's.
   bool is_passed_over(JobId job) const;
   /// All of them, by id.

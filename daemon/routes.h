@@ -47,7 +47,7 @@ struct Services {
   std::function<void(AdvanceOrder, std::function<void(AdvanceAnswer)>)> advance;
   /// Gets the lock of a step's place, after ending what its process left: null if that cannot be had. Likewise.
   std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
-  /// Whether claims pass over a job for now: a process of an earlier attempt is not known to be gone. From the
+  /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the
   /// sequencer's thread: must not block. May be empty.
   std::function<bool(JobId)> is_passed_over = {};
   /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.

@@ -159,7 +159,7 @@ Worktrees::Worktrees(const std::string& data_folder, std::map<std::string, std::
     : data_folder_(fs::absolute(data_folder).lexically_normal().string()), origins_(std::move(origins)) {}
 
 std::string Worktrees::folder_of(TaskId task) const {
-  return data_folder_ + "/work/" + name_of(task);
+  return folder_of_all() + '/' + name_of(task);
 }
 
 Worktrees::Repo* Worktrees::repo_of(const std::string& name) {
@@ -187,7 +187,7 @@ Result<std::string> Worktrees::git(const std::vector<std::string>& words, std::i
   order.environment = clean_environment();
   order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
   // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
-  order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
+  order.environment.push_back("GIT_CEILING_DIRECTORIES=" + folder_of_all());
   order.purpose = "git";
   HeldRun run = PAWL_TRY(HeldRun::hold(data_folder_, order, std::move(written)));
   const CommandExit exit = run.go({timeout_s, git_kill_after_s}, &stop_);
@@ -209,7 +209,7 @@ Result<void> Worktrees::set_up(Repo& repo, const std::string& origin) {
   if (repo.set_up) return {};
   std::error_code error;
   fs::create_directories(data_folder_ + "/repos", error);
-  fs::create_directories(data_folder_ + "/work", error);
+  fs::create_directories(folder_of_all(), error);
   const std::string git_dir = "--git-dir=" + repo.folder;
   // Nothing of this boot has worked here yet, and what earlier ones left running was ended at the start.
   remove_locks(repo.folder);
@@ -360,8 +360,7 @@ Result<void> Worktrees::forget_worktree(TaskId task) {
 std::vector<TaskId> Worktrees::present() const {
   std::vector<TaskId> tasks;
   std::error_code error;
-  for (fs::directory_iterator entry(data_folder_ + "/work", error), end; !error && entry != end;
-       entry.increment(error)) {
+  for (fs::directory_iterator entry(folder_of_all(), error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (!name.starts_with(task_prefix)) continue;
     const std::string_view digits = std::string_view(name).substr(task_prefix.size());

@@ -1,7 +1,8 @@
 // Where commands work: a git worktree for each task, on its branch, out of one bare repository for each repo.
 //
 //   DIR/repos/<repo>.git   bare, with remote `origin`; its branches are kept in refs/remotes/origin/
-//   DIR/work/task-<id>     the task's worktree; an empty folder for a repo that nobody named an origin for
+//   DIR/work               of each task a folder task-<id>: its worktree; empty for a repo that nobody named an origin
+//   for
 //
 // Names of repos and branches come from outside and may look like options, paths or revisions: git is run without a
 // shell, is given whole ref names, and only branch names that it would itself accept.
@@ -87,6 +88,8 @@ class Worktrees {
   Result<void> forget_worktree(TaskId task);
   static std::filesystem::path admin_of(const Repo& repo, TaskId task);
   bool is_whole(const Repo& repo, TaskId task);
+
+  std::string folder_of_all() const { return data_folder_ + "/work"; }
 
   const std::string data_folder_;
   const std::map<std::string, std::string> origins_;

@@ -30,7 +30,7 @@ struct QueueTotals {
 
   std::uint64_t lease_defers = 0;  // to the live owner of a transition lease, whoever deferred
 
-  /// Whether claims pass over a job for now (`previous_alive`). May be empty.
+  /// Whether claims pass over a job at this moment (`previous_alive`). May be empty.
   std::function<bool(JobId)> is_passed_over = {};
 };
 

@@ -71,6 +71,7 @@ class ExecutorTest : public testing::Test {
 
   std::string data() const { return (folder_ / "data").string(); }
   fs::path at(const std::string& name) const { return folder_ / name; }
+  fs::path worktree(std::uint64_t task) const { return at("data/work") / ("task-" + std::to_string(task)); }
   Asker asker(const std::string& actor) const { return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}}; }
 
   /// Begins from what the log holds, as the daemon does, but for the executor.

@@ -28,7 +28,7 @@ class ExecutorStopTest : public ExecutorTest {
     return run("git -C origin.git rev-parse -q --verify 'refs/heads/" + name + "' > /dev/null") == 0;
   }
   bool folder_goes(std::uint64_t task) {
-    return comes_true([&] { return !fs::exists(at("data/work/task-" + std::to_string(task))); });
+    return comes_true([&] { return !fs::exists(worktree(task)); });
   }
   /// The agent of a task that was just submitted says that it is there.
   bool agent_is_up() {
@@ -132,7 +132,7 @@ TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next
   EXPECT_NE(warning.find("'feature'"), std::string::npos) << warning;
   EXPECT_NE(warning.find("deletion prohibited"), std::string::npos) << warning;
   EXPECT_TRUE(has_branch("feature"));
-  EXPECT_TRUE(fs::is_empty(at("data/work/task-1"))) << "the mark of what is still to be done";
+  EXPECT_TRUE(fs::is_empty(worktree(1))) << "the mark of what is still to be done";
 
   shut_down();
   sh("git -C origin.git config receive.denyDeletes false");
@@ -299,7 +299,7 @@ TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   ASSERT_TRUE(reaches(submit("W-2", "other"), "done"));
   ASSERT_TRUE(folder_goes(2));
   EXPECT_TRUE(has_branch("feature"));
-  EXPECT_TRUE(fs::exists(at("data/work/task-1/file")));
+  EXPECT_TRUE(fs::exists(worktree(1) / "file"));
 
   set("stop.enabled", true);
   shut_down();

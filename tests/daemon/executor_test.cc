@@ -38,7 +38,7 @@ TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
   EXPECT_EQ(contents(at("data/logs/job-1-1.log")), "agent work W-1 1 1\n");
   EXPECT_EQ(count(fb::Event::StepStarted), 3u);
   EXPECT_EQ(count(fb::Event::StageTransition), 3u);
-  EXPECT_TRUE(comes_true([&] { return !fs::exists(at("data/work/task-1")); }));
+  EXPECT_TRUE(comes_true([&] { return !fs::exists(worktree(1)); }));
   EXPECT_TRUE(comes_true([&] { return fs::is_empty(at("data/steps")) && fs::is_empty(at("data/runs")); }));
 }
 
@@ -396,11 +396,11 @@ TEST_F(ExecutorTest, folders_of_finished_tasks_are_removed_at_the_start) {
   define(sleeper);
   const TaskId id = submit();
   cancel(id);
-  fs::create_directories(at("data/work/task-1/deep"));
-  fs::create_directories(at("data/work/task-77"));  // never given out: not ours to remove
+  fs::create_directories(worktree(1) / "deep");
+  fs::create_directories(worktree(77));  // never given out: not ours to remove
   execute();
-  EXPECT_FALSE(fs::exists(at("data/work/task-1")));
-  EXPECT_TRUE(fs::exists(at("data/work/task-77")));
+  EXPECT_FALSE(fs::exists(worktree(1)));
+  EXPECT_TRUE(fs::exists(worktree(77)));
 }
 
 }  // namespace

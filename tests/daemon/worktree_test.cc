@@ -53,9 +53,10 @@ class WorktreesTest : public testing::Test {
   Worktrees worktrees(const std::string& repo = "shop") {
     return Worktrees((folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
   }
-  fs::path work(std::uint64_t task, const std::string& name) const {
-    return folder_ / "data/work" / ("task-" + std::to_string(task)) / name;
+  fs::path folder_of_task(std::uint64_t task = 1) const {
+    return folder_ / "data/work" / ("task-" + std::to_string(task));
   }
+  fs::path work(std::uint64_t task, const std::string& name) const { return folder_of_task(task) / name; }
 
   fs::path folder_;
 };
@@ -68,7 +69,8 @@ TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
   EXPECT_EQ(made->folder, all.folder_of(TaskId{1}));
   EXPECT_EQ(made->remark, "");
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
-  sh("cd data/work/task-1 && test $(git symbolic-ref HEAD) = refs/heads/feature && "
+  sh("cd '" + folder_of_task().string() +
+     "' && test $(git symbolic-ref HEAD) = refs/heads/feature && "
      "test $(git rev-parse --abbrev-ref '@{upstream}') = origin/feature");
   EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{1}});
 }
@@ -86,7 +88,7 @@ TEST_F(WorktreesTest, existing_one_keeps_its_work_and_follows_origin_only_forwar
   EXPECT_EQ(text_of(work(1, "file")), "newer\n");
   EXPECT_EQ(text_of(work(1, "untracked")), "mine");
 
-  sh("cd data/work/task-1 && echo local > file && git commit -qam local");
+  sh("cd '" + folder_of_task().string() + "' && echo local > file && git commit -qam local");
   branch("feature", "rewritten");
   const Result<Worktree> apart = all.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(apart);
@@ -296,7 +298,7 @@ TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
   ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
   ASSERT_TRUE(all.empty(TaskId{1}));
   ASSERT_TRUE(all.empty(TaskId{7}));
-  EXPECT_TRUE(fs::is_empty(folder_ / "data/work/task-1"));
+  EXPECT_TRUE(fs::is_empty(folder_of_task()));
   EXPECT_EQ(all.present(), (std::vector<TaskId>{TaskId{1}, TaskId{7}}));
   EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
 }
@@ -311,7 +313,6 @@ class WorktreeLinks : public WorktreesTest {
     std::ofstream(folder_ / "precious/deep/file") << "kept";
   }
   bool is_kept() const { return text_of(folder_ / "precious/deep/file") == "kept"; }
-  fs::path folder_of_task() const { return folder_ / "data/work/task-1"; }
 };
 
 TEST_F(WorktreeLinks, inside_a_worktree_go_and_what_they_point_to_stays) {
