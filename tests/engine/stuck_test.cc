@@ -30,6 +30,15 @@ class StuckTest : public Story {
     event.exit_code = code;
     ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
   }
+  /// For tasks from here on; the fixture's own is out of the way.
+  void give_every_step_a_command() {
+    Pipeline pipeline = pipeline_with_probe();
+    for (Stage& each : pipeline.stages) {
+      for (PipelineStep& step : each.steps) step.run = {"step"};
+    }
+    machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+    finish(fb::JobResult::done);
+  }
   void finish(fb::JobResult result) {
     fb::JobFinishedT event;
     event.job = raw(job);
@@ -232,12 +241,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_not_stand) {
-  Pipeline pipeline = pipeline_with_probe();
-  for (Stage& each : pipeline.stages) {
-    for (PipelineStep& step : each.steps) step.run = {"step"};
-  }
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
-  finish(fb::JobResult::done);
+  give_every_step_a_command();
   stand_on("analysis");
   fb::StepStartedT start;
   start.task = raw(task);
@@ -251,12 +255,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_no
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_edge) {
-  Pipeline pipeline = pipeline_with_probe();
-  for (Stage& each : pipeline.stages) {
-    for (PipelineStep& step : each.steps) step.run = {"step"};
-  }
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
-  finish(fb::JobResult::done);
+  give_every_step_a_command();
   stand_on("deploy-staging");
   finish(fb::JobResult::done);
   set("ownership.enabled", false);
