@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "schema/json_text.h"
+#include "schema/json/json_text.h"
 
 namespace pawl {
 namespace {

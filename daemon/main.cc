@@ -11,21 +11,22 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/access.h"
-#include "daemon/alerts.h"
-#include "daemon/clock.h"
-#include "daemon/executor.h"
+#include "daemon/api/access.h"
+#include "daemon/api/routes.h"
+#include "daemon/http/server.h"
 #include "daemon/logging.h"
 #include "daemon/options.h"
+#include "daemon/outside/alerts.h"
 #include "daemon/pipeline_yaml.h"
-#include "daemon/reaper_loop.h"
-#include "daemon/routes.h"
-#include "daemon/sequencer.h"
-#include "daemon/server.h"
 #include "daemon/startup.h"
 #include "daemon/version.h"
+#include "daemon/work/executor.h"
+#include "daemon/work/reaper_loop.h"
 #include "schema/limits.h"
+#include "store/commit/clock.h"
+#include "store/commit/sequencer.h"
 #include "store/open.h"
+#include "store/os/random.h"
 #include "store/rocks_log.h"
 
 namespace pawl {
@@ -125,7 +126,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
   Alerts alerts(std::move(destinations));
-  const std::string boot_id = fresh_boot_id();
+  const std::string boot_id = random_uuid();
   Clock clock(opened->state.last_time, Clock::system_sources());
   Sequencer sequencer(
       **log, std::move(opened->state), opened->chain,
@@ -192,14 +193,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
       .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
       .readiness = [&space] { return space.look(); },
-      .reconciler_totals =
-          [&executor] {
-            const Executor::Totals totals = executor.reconciler_totals();
-            return ReconcilerTotals{.passes = totals.passes,
-                                    .defers = totals.defers,
-                                    .moves = totals.moves,
-                                    .last_pass = TimeUs{totals.last_pass_us}};
-          },
+      .reconciler_totals = [&executor] { return executor.reconciler_totals(); },
       .reaper_totals = [&reaper] { return reaper.totals(); },
       .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts] { return alerts.counts(); },

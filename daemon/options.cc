@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "daemon/outside/webhook_options.h"
 #include "daemon/version.h"
-#include "daemon/webhook_options.h"
 
 namespace pawl {
 namespace {
@@ -69,7 +69,7 @@ bool has_password(const std::string& url) {
 }
 
 /// The options of one source. They are kept apart until all are known to be well formed.
-struct Source {
+struct OptionSource {
   std::string where;  // for errors
   po::variables_map values;
 };
@@ -94,16 +94,16 @@ Result<po::variables_map> parsed(const std::string& where, const std::function<p
   }
 }
 
-std::optional<std::string> text_of(const std::vector<Source>& sources, const char* name) {
-  for (const Source& source : sources) {
+std::optional<std::string> text_of(const std::vector<OptionSource>& sources, const char* name) {
+  for (const OptionSource& source : sources) {
     if (source.values.count(name) > 0) return source.values[name].as<std::string>();
   }
   return std::nullopt;
 }
 
-std::vector<std::string> texts_of(const std::vector<Source>& sources, const char* name) {
+std::vector<std::string> texts_of(const std::vector<OptionSource>& sources, const char* name) {
   std::vector<std::string> all;
-  for (const Source& source : sources) {
+  for (const OptionSource& source : sources) {
     if (source.values.count(name) == 0) continue;
     const auto& texts = source.values[name].as<std::vector<std::string>>();
     all.insert(all.end(), texts.begin(), texts.end());
@@ -111,7 +111,7 @@ std::vector<std::string> texts_of(const std::vector<Source>& sources, const char
   return all;
 }
 
-Result<Source> environment_source(const Environment& environment) {
+Result<OptionSource> environment_source(const Environment& environment) {
   std::vector<std::string> words;
   for (const auto& [variable, option] : {std::pair<const char*, const char*>{"PAWL_DATA", "--data="},
                                          std::pair<const char*, const char*>{"PAWL_LISTEN", "--listen="},
@@ -123,18 +123,18 @@ Result<Source> environment_source(const Environment& environment) {
   const po::options_description options = described("");
   po::variables_map values =
       PAWL_TRY(parsed("environment", [&] { return po::command_line_parser(words).options(options).run(); }));
-  return Source{.where = "environment", .values = std::move(values)};
+  return OptionSource{.where = "environment", .values = std::move(values)};
 }
 
-Result<Source> file_source(const std::string& name) {
+Result<OptionSource> file_source(const std::string& name) {
   std::ifstream file(name);
   if (!file) return malformed("--config: cannot read " + name);
   const po::options_description options = described("");
   po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
-  return Source{.where = name, .values = std::move(values)};
+  return OptionSource{.where = name, .values = std::move(values)};
 }
 
-Result<Options> options_from(const std::vector<Source>& sources) {
+Result<Options> options_from(const std::vector<OptionSource>& sources) {
   Options options;
   const auto data = text_of(sources, "data");
   if (!data || data->empty()) return malformed("--data: say where the data folder is, or set PAWL_DATA");
@@ -171,7 +171,7 @@ Result<Options> options_from(const std::vector<Source>& sources) {
     if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");
     options.log = *log == "json" ? LogForm::json : LogForm::text;
   }
-  for (const Source& source : sources) take_alert_options(source.values, options.alerts);
+  for (const OptionSource& source : sources) take_alert_options(source.values, options.alerts);
   return options;
 }
 
@@ -186,7 +186,7 @@ Result<Options> read_options(std::span<const char* const> arguments, const Envir
       ("version", "print the version, and end");
   const std::vector<std::string> words(arguments.begin(), arguments.end());
   const po::positional_options_description none;
-  std::vector<Source> sources;
+  std::vector<OptionSource> sources;
   // No guessing: an abbreviation that is clear today may not be tomorrow.
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   po::variables_map line = PAWL_TRY(parsed(

@@ -1,5 +1,5 @@
 // What pawld is told at its start: by command line, environment or configuration file, in this order of weight.
-// Settings that decide something live in the log instead (engine/settings.h).
+// Settings that decide something live in the log instead (engine/state/settings.h).
 #pragma once
 
 #include <filesystem>
@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "daemon/alert_options.h"
+#include "daemon/http/server.h"
 #include "daemon/logging.h"
-#include "daemon/server.h"
-#include "daemon/webhooks.h"
+#include "daemon/outside/alert_options.h"
+#include "daemon/outside/webhooks.h"
 
 namespace pawl {
 

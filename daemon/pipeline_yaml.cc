@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "schema/json_text.h"
+#include "schema/json/json_text.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -26,12 +26,12 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 1024 * 1024;
 
-struct Source {
+struct YamlFile {
   const std::string& name;
   const std::string& base_dir;
 };
 
-Error at_line(const Source& source, int line, const std::string& what) {
+Error at_line(const YamlFile& source, int line, const std::string& what) {
   return {ErrorCode::malformed, source.name + ":" + std::to_string(line) + ": " + what};
 }
 
@@ -39,7 +39,7 @@ int line_of(const YAML::Mark& mark) {
   return mark.is_null() ? 1 : mark.line + 1;
 }
 
-Error at(const Source& source, const YAML::Node& node, const std::string& what) {
+Error at(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   return at_line(source, line_of(node.Mark()), what);
 }
 
@@ -51,7 +51,7 @@ std::string in_quotes(std::string_view text) {
 /// two and says nothing.
 using Fields = std::map<std::string, YAML::Node, std::less<>>;
 
-Result<Fields> fields_of(const Source& source, const YAML::Node& node, const std::string& what,
+Result<Fields> fields_of(const YamlFile& source, const YAML::Node& node, const std::string& what,
                          std::initializer_list<std::string_view> known) {
   if (!node.IsMap()) return at(source, node, what + " is not a map of keys and values");
   Fields fields;
@@ -76,13 +76,13 @@ const YAML::Node* field(const Fields& fields, std::string_view name) {
 }
 
 /// A definition goes to the log, and from there into JSON: what is no UTF-8 would come back as something else.
-Result<void> check_bytes(const Source& source, const YAML::Node& scalar, const std::string& what) {
+Result<void> check_bytes(const YamlFile& source, const YAML::Node& scalar, const std::string& what) {
   if (scalar.Scalar().find('\0') != std::string::npos) return at(source, scalar, what + " has a NUL byte in it");
   if (!is_json_text(scalar.Scalar())) return at(source, scalar, what + " is not UTF-8");
   return {};
 }
 
-Result<std::string> text_of(const Source& source, const YAML::Node& node, const std::string& what) {
+Result<std::string> text_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   if (!node.IsScalar()) return at(source, node, what + " is not text");
   if (node.Scalar().empty()) return at(source, node, what + " is empty");
   PAWL_TRY(check_bytes(source, node, what));
@@ -90,14 +90,14 @@ Result<std::string> text_of(const Source& source, const YAML::Node& node, const 
 }
 
 /// Bounds a list before it is read: by aliases a short file can name a long thing very often.
-Result<void> bounded(const Source& source, const YAML::Node& list, std::size_t most, const std::string& what) {
+Result<void> bounded(const YamlFile& source, const YAML::Node& list, std::size_t most, const std::string& what) {
   if (list.size() <= most) return {};
   return at(source, list,
             what + " has " + std::to_string(list.size()) + " entries; " + std::to_string(most) + " are the most");
 }
 
 /// Absent: empty.
-Result<std::string> optional_text(const Source& source, const Fields& fields, std::string_view name,
+Result<std::string> optional_text(const YamlFile& source, const Fields& fields, std::string_view name,
                                   const std::string& of) {
   const YAML::Node* node = field(fields, name);
   if (!node) return std::string();
@@ -108,7 +108,7 @@ bool is_plain(const YAML::Node& node) {
   return node.IsScalar() && node.Tag() != "!";
 }
 
-Result<std::int64_t> number_of(const Source& source, const YAML::Node& node, const std::string& what) {
+Result<std::int64_t> number_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   std::int64_t number = 0;
   if (is_plain(node)) {
     const std::string& text = node.Scalar();
@@ -118,14 +118,14 @@ Result<std::int64_t> number_of(const Source& source, const YAML::Node& node, con
   return at(source, node, what + " is not a whole number");
 }
 
-Result<std::int64_t> optional_number(const Source& source, const Fields& fields, std::string_view name,
+Result<std::int64_t> optional_number(const YamlFile& source, const Fields& fields, std::string_view name,
                                      std::int64_t otherwise, const std::string& of) {
   const YAML::Node* node = field(fields, name);
   if (!node) return otherwise;
   return number_of(source, *node, in_quotes(name) + " of " + of);
 }
 
-Result<std::optional<bool>> optional_flag(const Source& source, const Fields& fields, std::string_view name,
+Result<std::optional<bool>> optional_flag(const YamlFile& source, const Fields& fields, std::string_view name,
                                           const std::string& of) {
   const YAML::Node* node = field(fields, name);
   if (!node) return std::optional<bool>();
@@ -135,7 +135,7 @@ Result<std::optional<bool>> optional_flag(const Source& source, const Fields& fi
   return at(source, *node, in_quotes(name) + " of " + of + " is neither true nor false");
 }
 
-Result<CommandLine> optional_command(const Source& source, const Fields& fields, std::string_view name,
+Result<CommandLine> optional_command(const YamlFile& source, const Fields& fields, std::string_view name,
                                      const std::string& of) {
   const YAML::Node* node = field(fields, name);
   if (!node) return CommandLine();
@@ -161,7 +161,7 @@ Result<CommandLine> optional_command(const Source& source, const Fields& fields,
   return command;
 }
 
-Result<Agent> agent_of(const Source& source, const std::string& name, const YAML::Node& node) {
+Result<Agent> agent_of(const YamlFile& source, const std::string& name, const YAML::Node& node) {
   const std::string what = "agent " + in_quotes(name);
   Agent agent;
   agent.name = name;
@@ -172,7 +172,7 @@ Result<Agent> agent_of(const Source& source, const std::string& name, const YAML
   return agent;
 }
 
-Result<Gate> gate_of(const Source& source, const YAML::Node& node, const std::string& what) {
+Result<Gate> gate_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   Gate gate;
   const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s"}));
   gate.run = PAWL_TRY(optional_command(source, fields, "run", what));
@@ -180,7 +180,7 @@ Result<Gate> gate_of(const Source& source, const YAML::Node& node, const std::st
   return gate;
 }
 
-Result<std::vector<int>> exit_codes_of(const Source& source, const YAML::Node& node, const std::string& what) {
+Result<std::vector<int>> exit_codes_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   if (!node.IsSequence()) return at(source, node, what + " is not a list of exit codes");
   PAWL_TRY(bounded(source, node, 255, what));
   std::vector<int> codes;
@@ -194,7 +194,7 @@ Result<std::vector<int>> exit_codes_of(const Source& source, const YAML::Node& n
   return codes;
 }
 
-Result<PipelineStep> step_of(const Source& source, const YAML::Node& node, const std::string& stage) {
+Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, const std::string& stage) {
   const std::string unnamed = "a step of " + stage;
   const Fields fields = PAWL_TRY(
       fields_of(source, node, unnamed,
@@ -222,7 +222,7 @@ Result<PipelineStep> step_of(const Source& source, const YAML::Node& node, const
   return step;
 }
 
-Result<std::vector<PipelineStep>> steps_of(const Source& source, const Fields& fields, const std::string& stage) {
+Result<std::vector<PipelineStep>> steps_of(const YamlFile& source, const Fields& fields, const std::string& stage) {
   std::vector<PipelineStep> steps;
   const YAML::Node* list = field(fields, "steps");
   if (list) {
@@ -237,7 +237,7 @@ Result<std::vector<PipelineStep>> steps_of(const Source& source, const Fields& f
                      : "the edge of " + stage + " has steps, so it is guarded");
 }
 
-Result<Stage> stage_of(const Source& source, const YAML::Node& node) {
+Result<Stage> stage_of(const YamlFile& source, const YAML::Node& node) {
   const Fields fields =
       PAWL_TRY(fields_of(source, node, "a stage", {"name", "agent", "gate", "to", "guarded", "steps", "rollback"}));
   Stage stage;
@@ -254,7 +254,7 @@ Result<Stage> stage_of(const Source& source, const YAML::Node& node) {
 }
 
 /// Notes where a document begins, and nothing else.
-class Beginning final : public YAML::EventHandler {
+class YamlStart final : public YAML::EventHandler {
  public:
   YAML::Mark mark;
 
@@ -273,12 +273,12 @@ class Beginning final : public YAML::EventHandler {
 std::optional<YAML::Mark> second_document(const std::string& text) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
-  Beginning beginning;
+  YamlStart beginning;
   if (!parser.HandleNextDocument(beginning) || !parser.HandleNextDocument(beginning)) return std::nullopt;
   return beginning.mark;
 }
 
-Result<Pipeline> pipeline_of(const Source& source, const YAML::Node& root) {
+Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
   const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "agents", "stages"}));
   std::vector<int> agent_lines;
   std::vector<int> stage_lines;
@@ -317,7 +317,7 @@ Result<Pipeline> pipeline_of(const Source& source, const YAML::Node& root) {
 
 Result<Pipeline> parse_pipeline(const std::string& text, const std::string& name_for_errors,
                                 const std::string& base_dir) {
-  const Source source{name_for_errors, base_dir};
+  const YamlFile source{name_for_errors, base_dir};
   if (text.size() > file_bytes_max) return at_line(source, 1, "a pipeline of more than 1 MiB");
   try {
     if (const auto second = second_document(text)) {

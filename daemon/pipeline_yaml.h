@@ -1,10 +1,10 @@
-// Pipelines as people write them. The only place that knows YAML; what makes a definition sound is engine/pipeline.h's
-// to say, and is reported here with the line that it is about.
+// Pipelines as people write them. The only place that knows YAML; what makes a definition sound is
+// engine/state/pipeline.h's to say, and is reported here with the line that it is about.
 #pragma once
 
 #include <string>
 
-#include "engine/pipeline.h"
+#include "engine/state/pipeline.h"
 #include "schema/result.h"
 
 namespace pawl {

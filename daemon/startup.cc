@@ -1,34 +1,17 @@
 #include "daemon/startup.h"
 
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
-#include "daemon/process_table.h"
 #include "daemon/version.h"
+#include "daemon/work/process_table.h"
 #include "store/data_dir.h"
 
 namespace pawl {
-
-std::string fresh_boot_id() {
-  std::array<unsigned char, 16> bytes{};
-  PAWL_ASSERT(::getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);  // version 4
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);  // variant 1
-  constexpr char digits[] = "0123456789abcdef";
-  std::string id;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) id += '-';
-    id += digits[bytes[i] >> 4];
-    id += digits[bytes[i] & 0xF];
-  }
-  return id;
-}
 
 std::string boot_version(std::optional<Seq> torn_at) {
   std::string version(program_version);

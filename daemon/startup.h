@@ -8,15 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "daemon/routes.h"
-#include "engine/machine.h"
-#include "engine/pipeline.h"
+#include "daemon/api/routes.h"
+#include "engine/policies/machine.h"
+#include "engine/state/pipeline.h"
 #include "schema/result.h"
 
 namespace pawl {
-
-/// A random UUID (version 4). Ends the process if the system has no randomness to give.
-std::string fresh_boot_id();
 
 /// "0.1.0", or "0.1.0+torn.813" if records from 813 on were torn off the log's tail.
 std::string boot_version(std::optional<Seq> torn_at);

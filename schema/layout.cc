@@ -162,7 +162,7 @@ std::int64_t read_integer(const std::uint8_t* at, const FieldLayout& field) {
 }
 
 using Tables = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>;
-using Texts = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+using StringVector = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
 
 }  // namespace
 
@@ -198,7 +198,7 @@ std::string_view text_of(const flatbuffers::Table& table, const FieldLayout& fie
 }
 
 std::string_view text_at(const flatbuffers::Table& table, const FieldLayout& field, std::uint32_t index) {
-  return table.GetPointer<const Texts*>(field.voffset)->Get(index)->string_view();
+  return table.GetPointer<const StringVector*>(field.voffset)->Get(index)->string_view();
 }
 
 const flatbuffers::Table& table_of(const flatbuffers::Table& table, const FieldLayout& field) {

@@ -51,15 +51,4 @@ Chain stamp_chain(const Chain& before, Proposal& proposal) {
   return chain;
 }
 
-std::string hex(const Chain& chain) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(chain.size() * 2);
-  for (const std::uint8_t byte : chain) {
-    text.push_back(digits[byte >> 4]);
-    text.push_back(digits[byte & 15]);
-  }
-  return text;
-}
-
 }  // namespace pawl

@@ -3,7 +3,8 @@
 // it, on a thread of its own.
 #pragma once
 
-#include "schema/build_record.h"
+#include "schema/hex.h"
+#include "schema/proposal.h"
 #include "store/log.h"
 
 namespace pawl {
@@ -17,8 +18,5 @@ Chain chain_of(const fb::Record& record);
 
 /// Sets the proposal's chain in place, and returns it. Requires: all else in the stamp is set.
 Chain stamp_chain(const Chain& before, Proposal& proposal);
-
-/// 64 lower-case hex digits.
-std::string hex(const Chain& chain);
 
 }  // namespace pawl

@@ -1,7 +1,7 @@
 // The state as one buffer (schema/checkpoint.fbs), and finished tasks as they lie in the archive.
 #pragma once
 
-#include "engine/state.h"
+#include "engine/state/state.h"
 #include "store/log.h"
 
 namespace pawl {

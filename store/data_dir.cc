@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -16,6 +15,8 @@
 #include <vector>
 
 #include "store/key_format.h"
+#include "store/os/file_lock.h"
+#include "store/os/system_error.h"
 
 namespace pawl {
 namespace {
@@ -25,9 +26,9 @@ constexpr std::array<std::string_view, 9> own_entries = {"LOCK",  "log",  "log.n
                                                          "repos", "runs", "steps",   "work"};
 
 /// The pid that stands in the lock's file.
-std::string named_in(int fd) {
+std::string named_in(const Descriptor& file) {
   std::array<char, 32> text{};
-  const ssize_t bytes = ::pread(fd, text.data(), text.size() - 1, 0);
+  const ssize_t bytes = ::pread(file.get(), text.data(), text.size() - 1, 0);
   std::string pid(text.data(), bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
   while (!pid.empty() && pid.back() == '\n') pid.pop_back();
   return pid;
@@ -46,26 +47,22 @@ bool has_ended(const std::string& process) {
 Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds patience) {
   const std::string path = dir + "/LOCK";
   // Close-on-exec: a command that outlives the daemon must not keep its folder from the next one.
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return system_error(path, "open");
-  DirLock lock(fd);
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!file) return system_error(path, "open");
   const auto end = std::chrono::steady_clock::now() + patience;
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  while (!try_lock(file)) {
     if (errno != EWOULDBLOCK) return system_error(path, "flock");
-    const std::string holder = named_in(fd);
+    const std::string holder = named_in(file);
     if (!has_ended(holder) || std::chrono::steady_clock::now() >= end) {
       return Error{ErrorCode::busy, dir + " is in use by process " + (holder.empty() ? "of unknown pid" : holder)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd, 0) != 0) return system_error(path, "truncate");
-  if (::write(fd, pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) return system_error(path, "write");
-  return lock;
-}
-
-DirLock::~DirLock() {
-  if (fd_ >= 0) ::close(fd_);
+  if (::ftruncate(file.get(), 0) != 0) return system_error(path, "truncate");
+  if (::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size()))
+    return system_error(path, "write");
+  return DirLock(std::move(file));
 }
 
 Result<void> make_data_dir(const std::string& dir, Files& files) {

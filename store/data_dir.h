@@ -9,6 +9,7 @@
 #include "schema/ids.h"
 #include "schema/result.h"
 #include "store/files.h"
+#include "store/os/descriptor.h"
 
 namespace pawl {
 
@@ -20,16 +21,9 @@ class DirLock {
   /// for: a command that it was about to start has the lock too, until it has closed what it inherited.
   static Result<DirLock> take(const std::string& dir, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
-  DirLock(DirLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  DirLock& operator=(DirLock&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~DirLock();
-
  private:
-  explicit DirLock(int fd) : fd_(fd) {}
-  int fd_;
+  explicit DirLock(Descriptor file) : file_(std::move(file)) {}
+  Descriptor file_;
 };
 
 /// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is

@@ -9,55 +9,33 @@
 #include <filesystem>
 #include <system_error>
 
+#include "store/os/descriptor.h"
+#include "store/os/file_io.h"
+#include "store/os/system_error.h"
+
 namespace pawl {
 namespace {
-
-/// Closes at the end of the scope.
-struct File {
-  int fd;
-  ~File() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 class DiskFiles final : public Files {
  public:
   rocksdb::Env* rocksdb_env() override { return nullptr; }
 
   Result<std::string> read(const std::string& path) override {
-    const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) return system_error(path, "open");
-    struct stat info {};
-    if (::fstat(file.fd, &info) != 0) return system_error(path, "fstat");
-    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-      const ssize_t got = ::read(file.fd, bytes.data() + at, bytes.size() - at);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return system_error(path, "read");
-      if (got == 0) break;
-      at += static_cast<std::size_t>(got);
-    }
-    bytes.resize(at);
-    return bytes;
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return system_error(path, "open");
+    return read_to_end(file, path);
   }
 
   Result<void> write(const std::string& path, std::string_view bytes) override {
-    const File file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.fd < 0) return system_error(path, "open");
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(file.fd, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return system_error(path, "write");
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return {};
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) return system_error(path, "open");
+    return write_all(file, bytes, path);
   }
 
   Result<void> sync(const std::string& path) override {
-    const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) return system_error(path, "open");
-    if (::fsync(file.fd) != 0) return system_error(path, "fsync");
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return system_error(path, "open");
+    if (::fsync(file.get()) != 0) return system_error(path, "fsync");
     return {};
   }
 
@@ -120,12 +98,6 @@ class DiskFiles final : public Files {
 Files& disk_files() {
   static DiskFiles files;
   return files;
-}
-
-Error system_error(const std::string& path, const char* what) {
-  const int number = errno;
-  return {number == ENOENT ? ErrorCode::missing : ErrorCode::io,
-          path + ": " + what + ": " + std::generic_category().message(number)};
 }
 
 }  // namespace pawl

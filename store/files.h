@@ -52,7 +52,4 @@ class Files {
 /// The disk.
 Files& disk_files();
 
-/// Of the system call that has just failed with errno: `missing` if there is no such file, else `io`.
-Error system_error(const std::string& path, const char* what);
-
 }  // namespace pawl

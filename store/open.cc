@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "engine/group.h"
+#include "engine/rules/group.h"
 #include "schema/layout.h"
 #include "store/chain.h"
 #include "store/checkpoint.h"
@@ -84,10 +84,7 @@ Verified verify(std::shared_ptr<const Chunk> chunk, Chain before) {
 }
 
 std::string side(Outcome outcome, bool unchecked, std::uint64_t digest) {
-  constexpr const char* digits = "0123456789abcdef";
-  std::string text = "'" + std::string(name(outcome)) + "'" + (unchecked ? ", unchecked" : "") + ", digest ";
-  for (int shift = 60; shift >= 0; shift -= 4) text.push_back(digits[digest >> shift & 15]);
-  return text;
+  return "'" + std::string(name(outcome)) + "'" + (unchecked ? ", unchecked" : "") + ", digest " + hex(digest);
 }
 
 Error diverged(const Divergence& divergence, const fb::Record& record) {

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/state.h"
+#include "engine/state/state.h"
 #include "store/log.h"
 
 namespace pawl {

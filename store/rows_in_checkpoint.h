@@ -3,8 +3,8 @@
 #pragma once
 
 #include "checkpoint_generated.h"
-#include "engine/digest.h"
-#include "engine/state.h"
+#include "engine/state/digest.h"
+#include "engine/state/state.h"
 
 namespace pawl {
 

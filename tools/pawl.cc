@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdio>
 
-#include "tools/command.h"
+#include "tools/commands/command.h"
 
 namespace pawl {
 namespace {

@@ -120,7 +120,7 @@ class Tokens(Pawld):
     def test_each_call_takes_the_role_that_is_documented(self):
         calls = self.documented()
         routes = re.findall(r'^    \{"([A-Z]+)", "(/[^"]*)", Kind::\w+, Role::(\w+),',
-                            (SOURCE / "daemon/routes.cc").read_text(encoding="utf-8"), re.MULTILINE)
+                            (SOURCE / "daemon/api/routes.cc").read_text(encoding="utf-8"), re.MULTILINE)
         self.assertGreater(len(routes), 30)
         self.assertEqual(sorted((m, re.sub(r"\{\w+\}", "{}", p), r) for m, p, r in calls), sorted(routes))
         tokens = self.tokens()

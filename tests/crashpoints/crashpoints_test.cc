@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "tests/crashpoints/recovery.h"
-#include "tests/store/log_kit.h"
+#include "tests/unit/store/log_kit.h"
 
 namespace pawl::crash {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "store/checkpoint.h"
 #include "store/open.h"
-#include "tests/store/log_kit.h"
+#include "tests/unit/store/log_kit.h"
 
 namespace pawl::crash {
 namespace {

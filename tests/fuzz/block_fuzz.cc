@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "schema/canonical.h"
-#include "schema/json_text.h"
-#include "schema/record_json.h"
+#include "schema/json/json_text.h"
+#include "schema/json/record_json.h"
 #include "store/chain.h"
 #include "store/key_format.h"
 #include "tests/fuzz/fuzz.h"

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/json/state_json.h"
 #include "store/checkpoint.h"
 #include "store/key_format.h"
 #include "store/rows_in_checkpoint.h"
-#include "store/state_json.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace pawl::fuzz {

@@ -1,10 +1,10 @@
 // Lines that `pawl export` is said to have written. Whoever replays them compares everything, so hardly any get far;
 // their records are also applied as if they were right.
-#include "schema/record_json.h"
+#include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/reapplied.h"
-#include "tools/exported_lines.h"
-#include "tools/replayer.h"
+#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/replayer.h"
 
 namespace pawl::fuzz {
 namespace {

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <vector>
 
-#include "daemon/connection.h"
+#include "daemon/http/connection.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/served.h"
 

@@ -1,9 +1,9 @@
 // Pipelines as people write them: what is read is what the machine takes, and what it then has.
 #include "daemon/pipeline_yaml.h"
-#include "engine/settings.h"
-#include "schema/record_json.h"
+#include "engine/state/settings.h"
+#include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/direct_machine.h"
+#include "tools/simulation/direct_machine.h"
 
 namespace pawl::fuzz {
 

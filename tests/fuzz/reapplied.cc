@@ -1,6 +1,6 @@
 #include "tests/fuzz/reapplied.h"
 
-#include "engine/group.h"
+#include "engine/rules/group.h"
 #include "store/checkpoint.h"
 #include "tests/fuzz/story.h"
 

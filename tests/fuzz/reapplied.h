@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/state.h"
+#include "engine/state/state.h"
 
 namespace pawl::fuzz {
 

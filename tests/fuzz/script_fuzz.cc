@@ -1,11 +1,11 @@
 // Scripts of `pawl simulate`: whatever one says, the log that it makes is a good one.
 #include <vector>
 
-#include "engine/invariants.h"
-#include "schema/record_json.h"
+#include "engine/forensics/invariants.h"
+#include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/replayer.h"
-#include "tools/simulation.h"
+#include "tools/forensics/replayer.h"
+#include "tools/simulation/simulation.h"
 
 namespace pawl::fuzz {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "schema/json_text.h"
-#include "schema/read_json.h"
+#include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
 #include "store/open.h"
 #include "tests/fuzz/story.h"
 

@@ -4,10 +4,10 @@
 
 #include <memory>
 
-#include "daemon/http.h"
-#include "daemon/routes.h"
-#include "daemon/sequencer.h"
-#include "daemon/webhooks.h"
+#include "daemon/api/routes.h"
+#include "daemon/http/http.h"
+#include "daemon/outside/webhooks.h"
+#include "store/commit/sequencer.h"
 #include "store/memory_log.h"
 
 namespace pawl::fuzz {

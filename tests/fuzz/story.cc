@@ -1,10 +1,10 @@
 #include "tests/fuzz/story.h"
 
-#include "engine/pipeline.h"
+#include "engine/state/pipeline.h"
 #include "store/chain.h"
 #include "store/checkpoint.h"
 #include "store/open.h"
-#include "tools/direct_machine.h"
+#include "tools/simulation/direct_machine.h"
 
 namespace pawl::fuzz {
 namespace {

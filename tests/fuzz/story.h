@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "engine/state.h"
+#include "engine/state/state.h"
 #include "store/memory_log.h"
 
 namespace pawl::fuzz {

@@ -2,8 +2,8 @@
 // delivery, and the rest is the body.
 #include <future>
 
-#include "daemon/webhooks.h"
-#include "schema/json_text.h"
+#include "daemon/outside/webhooks.h"
+#include "schema/json/json_text.h"
 #include "schema/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/served.h"

@@ -132,7 +132,7 @@ inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
 #define ON_RED_ROLL_BACK 1
 #define KNOWN_GREEN 2
 
-/* The one path over the guarded edge, for each actor of the daemon (engine/advance.cc): leases, gate, what is open,
+/* The one path over the guarded edge, for each actor of the daemon (engine/policies/advance.cc): leases, gate, what is open,
  * steps, closing group. Ends behind `out`, with `waits` or `was_red` set where the asker has to know. */
 inline cross(a, t, mode) {
   waits = 0;
@@ -366,7 +366,7 @@ inline forget() {
   was_red = 0
 }
 
-/* Claims a job, runs its agent, and sees to it after the exit (daemon/executor_jobs.cc). */
+/* Claims a job, runs its agent, and sees to it after the exit (daemon/work/executor_jobs.cc). */
 proctype Monitor(byte me) {
   LOCALS;
   byte mine; /* the attempt */
@@ -454,7 +454,7 @@ inline reap(t, result) {
   fi
 }
 
-/* One pass after the other (engine/reaper.cc). Ages are not modelled: a grace or a ceiling may always have run out, the
+/* One pass after the other (engine/policies/reaper.cc). Ages are not modelled: a grace or a ceiling may always have run out, the
  * ceiling under an owner that acts only so often. */
 /* Time-outs end a step before the ttl of its repository's lease has run out. */
 #define IN_TIME (!(open[0] == MERGE && starter[0] == repo_holder) && !(open[TASKS - 1] == MERGE && starter[TASKS - 1] == repo_holder))
@@ -592,7 +592,7 @@ over:
   goto anew
 }
 
-/* Drives on what nobody else does (engine/reconciler.cc). */
+/* Drives on what nobody else does (engine/policies/reconciler.cc). */
 proctype Reconciler(byte me, t) {
   LOCALS;
   bit reentered; /* a committed crossing */

@@ -1,6 +1,6 @@
 // A crowd at one door: five actors and more who all want the same of one task at the same moment, by what each of them
 // knew of it a while ago, and none of whom waits for another. Most of them come too late, and each is a record.
-#include "schema/build_record.h"
+#include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
 namespace pawl::hostile {

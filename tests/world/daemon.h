@@ -10,11 +10,11 @@
 #include <set>
 #include <string>
 
-#include "daemon/batch.h"
-#include "daemon/clock.h"
-#include "engine/advance.h"
-#include "engine/reaper.h"
-#include "engine/reconciler.h"
+#include "engine/policies/advance.h"
+#include "engine/policies/reaper.h"
+#include "engine/policies/reconciler.h"
+#include "store/commit/batch.h"
+#include "store/commit/clock.h"
 #include "store/open.h"
 #include "tests/world/story.h"
 

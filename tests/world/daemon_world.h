@@ -1,4 +1,4 @@
-// The world as that daemon meets it: what daemon/real_world.cc promises, with processes that the seed makes up.
+// The world as that daemon meets it: what daemon/work/real_world.cc promises, with processes that the seed makes up.
 #pragma once
 
 #include "tests/world/daemon.h"

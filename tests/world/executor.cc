@@ -1,6 +1,7 @@
 // The threads of the daemon's executor (daemon/executor*.cc), each as an actor of its own.
 #include <algorithm>
 
+#include "engine/rules/claim.h"
 #include "tests/world/daemon.h"
 #include "tests/world/daemon_world.h"
 

@@ -1,7 +1,8 @@
 // One who gets everything wrong.
 #include <algorithm>
 
-#include "schema/build_record.h"
+#include "engine/rules/claim.h"
+#include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
 namespace pawl::hostile {

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "store/state_json.h"
+#include "engine/json/state_json.h"
 #include "tests/world/shrink.h"
 #include "tests/world/story.h"
 

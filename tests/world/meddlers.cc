@@ -2,7 +2,7 @@
 // one thing at a time; what makes it hostile is the moment, and that they do not stop at one.
 #include <algorithm>
 
-#include "schema/build_record.h"
+#include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
 namespace pawl::hostile {

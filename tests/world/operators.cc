@@ -1,7 +1,7 @@
 // People at the daemon: operators who mend and who interfere, an administrator; and the webhooks.
 #include <algorithm>
 
-#include "schema/build_record.h"
+#include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
 namespace pawl::hostile {

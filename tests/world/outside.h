@@ -11,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-#include "engine/world.h"
+#include "engine/policies/world.h"
 #include "tests/world/dice.h"
 #include "tests/world/scheduler.h"
 

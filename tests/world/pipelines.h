@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "engine/pipeline.h"
+#include "engine/state/pipeline.h"
 
 namespace pawl::hostile {
 

@@ -1,4 +1,4 @@
-// The reaper's loop (daemon/reaper_loop.cc) as an actor of its own.
+// The reaper's loop (daemon/work/reaper_loop.cc) as an actor of its own.
 #include "tests/world/daemon.h"
 #include "tests/world/daemon_world.h"
 

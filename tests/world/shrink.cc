@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "store/state_json.h"
-#include "tools/simulation.h"
+#include "engine/json/state_json.h"
+#include "tools/simulation/simulation.h"
 
 namespace pawl::hostile {
 namespace {

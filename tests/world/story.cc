@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/stuck.h"
+#include "engine/policies/stuck.h"
 #include "store/key_format.h"
 #include "store/open.h"
 #include "tests/world/daemon.h"

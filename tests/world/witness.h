@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/group.h"
-#include "engine/invariants.h"
-#include "engine/machine.h"
+#include "engine/forensics/invariants.h"
+#include "engine/policies/machine.h"
+#include "engine/rules/group.h"
 #include "store/memory_log.h"
 #include "tests/world/outside.h"
 

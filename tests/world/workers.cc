@@ -2,7 +2,8 @@
 // were told may be long past.
 #include <algorithm>
 
-#include "schema/build_record.h"
+#include "engine/rules/claim.h"
+#include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
 namespace pawl::hostile {

@@ -1,0 +1,73 @@
+#include "daemon/api/call.h"
+
+#include <utility>
+
+namespace pawl {
+
+void Call::refuse(const Error& error) const {
+  reply(http_error(400, "malformed", error.message));
+}
+
+std::optional<std::uint64_t> Call::id(std::size_t param, Outcome unknown) const {
+  const auto id = id_of(params[param]);
+  if (!id) reply(http_error(404, name(unknown), "'" + params[param] + "' is no id that was ever given out"));
+  return id;
+}
+
+void write(Shop& shop, Writing writing, HttpReply reply) {
+  struct Answering {
+    HttpReply reply;
+    Look look;
+    Shown shown;
+    int status_accepted;
+    std::function<int(const Shown&)> status;
+    std::function<void()> nothing;
+    std::shared_ptr<void> keep;
+  };
+  const auto answering = std::make_shared<Answering>(Answering{.reply = std::move(reply),
+                                                               .look = std::move(writing.look),
+                                                               .shown = {},
+                                                               .status_accepted = writing.status_accepted,
+                                                               .status = std::move(writing.status),
+                                                               .nothing = std::move(writing.nothing),
+                                                               .keep = std::move(writing.keep)});
+  shop.services.sequencer.submit(
+      {.group = std::move(writing.group),
+       .resolve = std::move(writing.resolve),
+       .look = [answering](const SeenDecision& seen) { answering->look(seen, answering->shown); },
+       .done =
+           [answering, &shop](std::optional<Decision> decision) {
+             answering->keep.reset();
+             if (!decision) return answering->nothing();
+             const auto answer = [answering, decision = std::move(*decision)] {
+               const int status = answering->status ? answering->status(answering->shown) : answering->status_accepted;
+               HttpResponse response;
+               response.status = status;
+               // Rows become JSON on the connection's thread, not on the one that makes records durable.
+               response.format = [answering, decision, status](HttpResponse& out) {
+                 write_answer(out, decision, answering->shown, status);
+               };
+               answering->reply(std::move(response));
+             };
+             const Shown& shown = answering->shown;
+             if (shown.archived_task || shown.archived_job) {
+               return shop.workers.post([answering, answer, &shop] {
+                 fetch_archived(shop.services.log, answering->shown);
+                 answer();
+               });
+             }
+             answer();
+           }});
+}
+
+void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
+  const auto body = std::make_shared<std::string>();
+  call.sequencer().read([body, look = std::move(look)](const State& state) { look(state, *body); },
+                        [body, reply = call.reply] {
+                          HttpResponse response;
+                          response.body = std::move(*body);
+                          reply(std::move(response));
+                        });
+}
+
+}  // namespace pawl

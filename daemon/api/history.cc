@@ -1,0 +1,158 @@
+#include "daemon/api/history.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "schema/json/record_json.h"
+#include "schema/limits.h"
+#include "store/checkpoint.h"
+#include "store/commit/folding.h"
+
+namespace pawl {
+namespace {
+
+/// How far one call looks before it says "ask on from here".
+constexpr std::size_t archived_per_call_max = 10'000;
+constexpr std::size_t records_per_call_max = 1'000'000;
+
+bool passes(const Task& task, const TaskFilter& filter) {
+  return (!filter.stage || task.stage == *filter.stage) && (!filter.repo || task.repo == *filter.repo) &&
+         (!filter.work_item || task.work_item == *filter.work_item);
+}
+
+/// Rows of one bounded look at the state.
+struct LiveRows {
+  std::vector<Task> passing;
+  std::optional<TaskId> next;  // where the next look begins
+};
+
+LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
+  LiveRows rows;
+  std::size_t seen = 0;
+  for (auto at = state.tasks.rows().lower_bound(first); at != state.tasks.rows().end(); ++at) {
+    if (++seen > limits::rows_per_read_max) {
+      rows.next = at->first;
+      break;
+    }
+    if (passes(at->second, filter)) rows.passing.push_back(at->second);
+  }
+  return rows;
+}
+
+/// What identifies the records of a task.
+struct Traces {
+  Task task;
+  std::set<std::uint64_t> jobs;
+};
+
+bool is_of(const fb::Record& record, const Traces& traces) {
+  if (const auto* created = record.event_as_TaskCreated()) {
+    return record.stamp()->time_us() == traces.task.created.us && created->repo()->string_view() == traces.task.repo &&
+           created->work_item()->string_view() == traces.task.work_item;
+  }
+  const std::string target = target_of(record);
+  if (target == task_key(traces.task.id)) return true;
+  if (!target.starts_with("job:")) return false;
+  return traces.jobs.contains(std::stoull(target.substr(4)));
+}
+
+std::optional<Traces> live_traces(const State& state, TaskId id) {
+  const Task* task = state.tasks.find(id);
+  if (!task) return std::nullopt;
+  Traces traces{.task = *task, .jobs = {}};
+  const auto& jobs = state.indexes.jobs_of_task;
+  for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
+    traces.jobs.insert(raw(at->second));
+  }
+  return traces;
+}
+
+Result<Traces> traces_of(Sequencer& sequencer, Log& log, TaskId id) {
+  if (auto live = sequencer.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
+  const std::vector<std::uint8_t> bytes = PAWL_TRY(log.archived(id));
+  Unarchived archived = PAWL_TRY(unpack_archived(bytes));
+  Traces traces{.task = std::move(archived.rows.task), .jobs = {}};
+  for (const Job& job : archived.rows.jobs) traces.jobs.insert(raw(job.id));
+  return traces;
+}
+
+}  // namespace
+
+Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& filter, TaskId first, std::size_t limit) {
+  // Memory before the archive: a task that leaves the one in between is then seen in the other.
+  std::map<TaskId, Task> found;
+  std::optional<TaskId> from = first;
+  TaskId looked_to{UINT64_MAX};  // ids above were not looked at
+  while (from && found.size() <= limit) {
+    const LiveRows rows =
+        sequencer.ask([&filter, start = *from](const State& state) { return live_rows(state, filter, start); });
+    for (const Task& task : rows.passing) found.emplace(task.id, task);
+    from = rows.next;
+  }
+  if (from) looked_to = std::min(looked_to, TaskId{raw(*from) - 1});
+
+  const bool may_be_archived = !filter.stage || is_terminal(*filter.stage);
+  if (may_be_archived) {
+    std::size_t seen = 0;
+    std::size_t passing = 0;
+    std::optional<Error> damage;
+    PAWL_TRY(log.read_archive(first, [&](TaskId id, RecordBytes bytes) {
+      if (id > looked_to) return false;
+      if (seen++ >= archived_per_call_max || passing > limit) {
+        looked_to = TaskId{raw(id) - 1};
+        return false;
+      }
+      auto archived = unpack_archived(bytes);
+      if (!archived) {
+        damage = archived.error();
+        return false;
+      }
+      if (passes(archived->rows.task, filter)) {
+        ++passing;
+        found.insert_or_assign(id, std::move(archived->rows.task));
+      }
+      return true;
+    }));
+    if (damage) return *damage;
+  }
+
+  TaskPage page;
+  for (auto& [id, task] : found) {
+    if (id > looked_to) break;
+    if (page.tasks.size() == limit) {
+      page.next = page.tasks.back().id;
+      return page;
+    }
+    page.tasks.push_back(std::move(task));
+  }
+  if (looked_to != TaskId{UINT64_MAX}) page.next = looked_to;
+  return page;
+}
+
+Result<HistoryPage> history_of(Sequencer& sequencer, Log& log, TaskId task, Seq after, std::size_t limit) {
+  const Traces traces = PAWL_TRY(traces_of(sequencer, log, task));
+  HistoryPage page;
+  std::size_t seen = 0;
+  std::optional<Error> damage;
+  // Nothing can speak of a task before the pipeline that it began with.
+  const Seq from = std::max(next(after), traces.task.pipeline);
+  PAWL_TRY(log.read(from, [&](RecordBytes bytes) {
+    const auto record = view_record(bytes);
+    if (!record) {
+      damage = record.error();
+      return false;
+    }
+    const std::uint64_t seq = (*record)->stamp()->seq();
+    if (++seen > records_per_call_max || page.lines.size() == limit) {
+      page.next = Seq{seq - 1};
+      return false;
+    }
+    if (is_of(**record, traces)) append_record_json(page.lines.emplace_back(), **record, "null");
+    return true;
+  }));
+  if (damage) return *damage;
+  return page;
+}
+
+}  // namespace pawl

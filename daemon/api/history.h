@@ -1,0 +1,37 @@
+// What was: finished tasks beside live ones, and the records that made them. Read from the log and its archive, on
+// threads that may block.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/commit/sequencer.h"
+#include "store/log.h"
+
+namespace pawl {
+
+struct TaskFilter {
+  std::optional<std::string> stage = std::nullopt;
+  std::optional<std::string> repo = std::nullopt;
+  std::optional<std::string> work_item = std::nullopt;
+};
+
+struct TaskPage {
+  std::vector<Task> tasks;     // by id
+  std::optional<TaskId> next;  // to ask after; none: there are no more
+};
+
+/// The tasks that pass, live and archived, from `first` on; at most `limit`. A page may be short and still have a
+/// `next`: how far a call looks is bounded too.
+Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& filter, TaskId first, std::size_t limit);
+
+struct HistoryPage {
+  std::vector<std::string> lines;  // records as JSON, without their effects
+  std::optional<Seq> next;
+};
+
+/// The records that speak of a task, or of a job of it, or of its lease. `missing`: no task of that id was created.
+Result<HistoryPage> history_of(Sequencer& sequencer, Log& log, TaskId task, Seq after, std::size_t limit);
+
+}  // namespace pawl

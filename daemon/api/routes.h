@@ -1,0 +1,78 @@
+// What can be asked of the daemon over HTTP: (method, path) → a function. No socket is needed to try any of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "daemon/api/access.h"
+#include "daemon/http/http.h"
+#include "daemon/outside/alert.h"
+#include "daemon/work/executor.h"
+#include "daemon/work/reaper_loop.h"
+#include "engine/policies/advance.h"
+#include "store/commit/sequencer.h"
+#include "store/log.h"
+
+namespace pawl {
+
+struct Webhooks;
+
+/// Whether the daemon is fit to serve, for /readyz.
+struct Readiness {
+  bool has_space = true;  // above the floor: writes are taken
+  std::uint64_t free_bytes = 0;
+  std::uint64_t free_bytes_floor = 0;
+};
+
+/// What the routes stand on. `sequencer` and `log` outlive the Api.
+struct Services {
+  Sequencer& sequencer;
+  Log& log;
+  std::string boot_id;                // the daemon's
+  std::string version;                // the program's
+  std::filesystem::path logs_folder;  // where the output of jobs is captured
+  /// The seq from which records were torn off the log's tail at this start, and never acknowledged; 0: none were.
+  Seq torn_from{};
+  /// Drives a task, on a thread of its own, and calls back once.
+  std::function<void(AdvanceOrder, std::function<void(AdvanceAnswer)>)> advance;
+  /// Gets the lock of a step's place, after ending what its process left: null if that cannot be had. Likewise.
+  std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
+  /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the
+  /// sequencer's thread: must not block. May be empty.
+  std::function<bool(JobId)> is_passed_over = {};
+  /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.
+  std::function<bool(const Owner&, const Boot&)> is_alive;
+  /// Threads: any; must not block.
+  std::function<Readiness()> readiness;
+  std::function<ReconcilerTotals()> reconciler_totals;
+  std::function<ReaperTotals()> reaper_totals;
+  /// Makes a pass of the reaper, on a thread of its own, and calls back once.
+  std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
+  /// May be empty: nobody is alerted.
+  std::function<AlertCounts()> alert_counts = {};
+  /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.
+  Webhooks* webhooks = nullptr;
+  /// Outlives the Api. Null: nobody is asked for a token.
+  const Access* access = nullptr;
+};
+
+class Api {
+ public:
+  explicit Api(Services services);
+  ~Api();
+
+  /// Answers a request; `reply` is called exactly once, unless the client is gone first. Threads: any.
+  void handle(const HttpRequest& request, HttpReply reply);
+
+  /// Ends what waits, finishes what was begun. Before the sequencer stops.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pawl

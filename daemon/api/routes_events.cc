@@ -1,0 +1,145 @@
+// The log as a stream: JSON lines for programs that ask on, Server-Sent Events for those that stay.
+#include <charconv>
+
+#include "daemon/api/call.h"
+#include "schema/json/json_text.h"
+#include "schema/json/record_json.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+/// What can be asked after: the seq behind it is still a number.
+constexpr std::uint64_t seq_max = INT64_MAX - 1;
+constexpr std::int64_t records_per_answer_default = 1000;
+constexpr std::int64_t records_per_answer_max = 10'000;
+constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
+constexpr std::int64_t records_per_event_piece = 100;
+/// A stream with nothing to say says so, that proxies and clients keep it.
+constexpr std::chrono::seconds heartbeat{15};
+
+struct Lines {
+  std::string text;
+  std::uint64_t last = 0;  // seq of the last record among them, or what was asked after
+};
+
+enum class StreamForm { json_lines, server_sent };
+
+/// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log.
+Result<Lines> read_lines(Log& log, std::uint64_t after, std::int64_t count_max, StreamForm form) {
+  Lines lines{.text = {}, .last = after};
+  std::optional<Error> damage;
+  std::int64_t count = 0;
+  PAWL_TRY(log.read(Seq{after + 1}, [&](RecordBytes bytes) {
+    const auto record = view_record(bytes);
+    if (!record) {
+      damage = record.error();
+      return false;
+    }
+    lines.last = (*record)->stamp()->seq();
+    if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
+    append_record_json(lines.text, **record, "null");
+    lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
+    return ++count < count_max && lines.text.size() < bytes_per_answer_max;
+  }));
+  if (damage) return *damage;
+  return lines;
+}
+
+struct Asked {
+  Shop& shop;
+  std::uint64_t after;
+  std::int64_t count_max;
+  Waits::Time deadline;
+  std::shared_ptr<const std::atomic<bool>> gone;
+  HttpReply reply;
+};
+
+void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
+  if (asked->gone && asked->gone->load()) return;
+  Shop& shop = asked->shop;
+  const auto look = [asked, wake, &shop] {
+    const std::uint64_t generation = shop.record_waits.generation();
+    const auto lines = read_lines(shop.services.log, asked->after, asked->count_max, StreamForm::json_lines);
+    if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
+    const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
+    if (lines->text.empty() && !is_over) {
+      return shop.record_waits.park(generation, asked->deadline,
+                                    [asked](Waits::Wake why) { answer_lines(asked, why); });
+    }
+    HttpResponse response{.content_type = "application/x-ndjson", .body = lines->text};
+    response.headers.emplace_back("Pawl-Next", std::to_string(lines->last));
+    asked->reply(std::move(response));
+  };
+  // At the end the workers take nothing new, and this thread may block as well as theirs.
+  if (wake == Waits::Wake::stopped) return look();
+  shop.workers.post(look);
+}
+
+/// The stream of one client. What it holds in hand is one piece, however far behind it is.
+class RecordStream final : public HttpStream, public std::enable_shared_from_this<RecordStream> {
+ public:
+  RecordStream(Shop& shop, std::uint64_t after) : shop_(shop), after_(after) {}
+
+  void next(std::function<void(std::optional<std::string>)> done) override {
+    shop_.workers.post([weak = weak_from_this(), done = std::move(done)] {
+      if (const auto self = weak.lock()) self->look(done);
+    });
+  }
+
+ private:
+  void look(const std::function<void(std::optional<std::string>)>& done) {
+    const std::uint64_t generation = shop_.record_waits.generation();
+    auto lines = read_lines(shop_.services.log, after_, records_per_event_piece, StreamForm::server_sent);
+    if (!lines) return done(std::nullopt);
+    after_ = lines->last;
+    if (!lines->text.empty()) return done(std::move(lines->text));
+    const auto deadline = std::chrono::steady_clock::now() + heartbeat;
+    shop_.record_waits.park(generation, deadline, [weak = weak_from_this(), done](Waits::Wake why) {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (why == Waits::Wake::deadline) return done(":\n\n");
+      if (why == Waits::Wake::stopped) return done(std::nullopt);
+      self->next(done);
+    });
+  }
+
+  Shop& shop_;
+  std::uint64_t after_;
+};
+
+}  // namespace
+
+void events_get(Call call) {
+  const auto query = Query::read(call.request.query, {"after", "wait_s", "limit"});
+  if (!query) return call.refuse(query.error());
+  const auto after = query->integer("after", 0, std::int64_t{seq_max});
+  if (!after) return call.refuse(after.error());
+  const auto wait_s = query->integer("wait_s", 0, limits::wait_s_max);
+  if (!wait_s) return call.refuse(wait_s.error());
+  const auto limit = query->integer("limit", 1, records_per_answer_max);
+  if (!limit) return call.refuse(limit.error());
+
+  if (call.request.accept.find("text/event-stream") != std::string_view::npos) {
+    std::uint64_t from = static_cast<std::uint64_t>(after->value_or(0));
+    if (!call.request.last_event_id.empty()) {
+      const auto seen = id_of(call.request.last_event_id);
+      if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
+      from = *seen;
+    }
+    HttpResponse response{.content_type = "text/event-stream", .body = {}};
+    response.headers.emplace_back("Cache-Control", "no-cache");
+    response.stream = std::make_shared<RecordStream>(call.shop, from);
+    return call.reply(std::move(response));
+  }
+  answer_lines(std::make_shared<Asked>(
+                   Asked{.shop = call.shop,
+                         .after = static_cast<std::uint64_t>(after->value_or(0)),
+                         .count_max = limit->value_or(records_per_answer_default),
+                         .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s->value_or(0)),
+                         .gone = call.request.gone,
+                         .reply = std::move(call.reply)}),
+               Waits::Wake::again);
+}
+
+}  // namespace pawl

@@ -1,0 +1,186 @@
+// Calls about leases and boots: who owns what, and who there is.
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "daemon/api/call.h"
+#include "engine/json/state_json.h"
+#include "schema/json/json_text.h"
+#include "schema/json/record_json.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+/// Whom the body names as owner asks: it is the one that will have to answer for it.
+void asked_by_owner(const json::object& body, Asker& asker) {
+  const json::value* owner = body.if_contains("owner");
+  if (!owner || !owner->is_object()) return;
+  for (const auto& [field, text] : {std::pair<const char*, std::string*>{"boot_id", &asker.boot},
+                                    std::pair<const char*, std::string*>{"actor", &asker.actor}}) {
+    const json::value* value = owner->get_object().if_contains(field);
+    if (value && value->is_string()) text->assign(value->get_string().data(), value->get_string().size());
+  }
+}
+
+template <class Rows>
+void append_page(std::string& out, const Rows& rows, const std::string& after, std::size_t limit) {
+  out = R"({"items":[)";
+  std::string last;
+  bool more = false;
+  std::size_t count = 0;
+  for (auto at = rows.upper_bound(after); at != rows.end(); ++at) {
+    if (count == limit) {
+      more = true;
+      break;
+    }
+    if (count++ > 0) out += ',';
+    append_json(out, at->second);
+    last = at->first;
+  }
+  out += R"(],"next":)";
+  append_json_text_or_null(out, more ? last : "");
+  out += '}';
+}
+
+/// A page of rows by a text key.
+template <class Rows>
+void list_by_key(const Call& call, const Rows& (*rows_of)(const State&)) {
+  const auto query = Query::read(call.request.query, {"limit", "after"});
+  if (!query) return call.refuse(query.error());
+  const auto limit = query->integer("limit", 1, static_cast<std::int64_t>(limits::rows_per_read_max));
+  if (!limit) return call.refuse(limit.error());
+  read_json(call, [rows_of, after = std::string(query->text("after").value_or("")),
+                   limit = static_cast<std::size_t>(limit->value_or(limits::rows_per_read_max))](
+                      const State& state, std::string& out) { append_page(out, rows_of(state), after, limit); });
+}
+
+using LeaseRows = Table<std::string, Lease>::Rows;
+using BootRows = Table<std::string, Boot>::Rows;
+
+}  // namespace
+
+void leases_acquire(Call call) {
+  auto body = read_body(call.request.body, {.required = {"key", "owner"}, .optional = {"ttl_s", "edge", "token"}});
+  if (!body) return call.refuse(body.error());
+  const auto ttl = take_integer(*body, "ttl_s", 1, limits::timeout_s_max);
+  if (!ttl) return call.refuse(ttl.error());
+  body->erase("ttl_s");
+  if (*ttl) body->emplace("ttl", **ttl);
+  asked_by_owner(*body, call.asker);
+  auto proposal = proposal_from_json(call.asker, fb::Event::LeaseAcquired, *body, Reading::asked);
+  if (!proposal) return call.refuse(proposal.error());
+  const std::string key = proposal->record().event_as_LeaseAcquired()->key()->str();
+  Group group;
+  group.push_back(std::move(*proposal));
+  write(call.shop,
+        {.group = std::move(group),
+         .look = [key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); },
+         .status_accepted = 201},
+        std::move(call.reply));
+}
+
+void leases_list(Call call) {
+  list_by_key<LeaseRows>(call, [](const State& state) -> const LeaseRows& { return state.leases.rows(); });
+}
+
+void leases_release(Call call) {
+  const auto query = Query::read(call.request.query, {"token"});
+  if (!query) return call.refuse(query.error());
+  const auto token = query->integer("token", 1, INT64_MAX);
+  if (!token) return call.refuse(token.error());
+  if (!*token) return call.refuse({ErrorCode::malformed, "query parameter \"token\" is missing"});
+  fb::LeaseReleasedT released;
+  released.key = call.params[0];
+  released.token = static_cast<std::uint64_t>(**token);
+  write(call.shop,
+        {.group = propose_group(call.asker, released),
+         .look = [key = released.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }},
+        std::move(call.reply));
+}
+
+void leases_force(Call call) {
+  const auto query = Query::read(call.request.query, {"work_item", "repo"});
+  if (!query) return call.refuse(query.error());
+  const auto work_item = query->text("work_item");
+  if (!work_item) return call.refuse({ErrorCode::malformed, "query parameter \"work_item\" is missing"});
+
+  struct Found {
+    std::vector<TaskId> tasks;
+    std::optional<Lease> lease;
+  };
+  const auto found = std::make_shared<Found>();
+  call.sequencer().read(
+      [found, work_item = std::string(*work_item),
+       repo = std::string(query->text("repo").value_or(""))](const State& state) {
+        for (const auto& [key, task] : state.indexes.live_work_items) {
+          if (key.second == work_item && (repo.empty() || key.first == repo)) found->tasks.push_back(task);
+        }
+        if (found->tasks.size() != 1) return;
+        if (const Lease* lease = state.lease(task_key(found->tasks.front()))) found->lease = *lease;
+      },
+      [&shop = call.shop, found, asker = call.asker, reply = call.reply] {
+        if (found->tasks.empty()) return reply(http_error(404, "unknown_task", "no live task has that work item"));
+        if (found->tasks.size() > 1) {
+          return reply(
+              http_error(400, "malformed", "live tasks of several repositories have that work item: say &repo= too"));
+        }
+        fb::LeaseReclaimedT reclaimed;
+        reclaimed.key = task_key(found->tasks.front());
+        if (found->lease) reclaimed.token = raw(found->lease->token);
+        reclaimed.reason = fb::ReclaimReason::forced;
+        write(shop,
+              {.group = propose_group(asker, reclaimed),
+               .look = [key = reclaimed.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }},
+              reply);
+      });
+}
+
+void boots_start(Call call) {
+  auto body = read_body(call.request.body,
+                        {.required = {"name", "boot_id", "pid", "pid_start", "host", "version"}, .optional = {}});
+  if (!body) return call.refuse(body.error());
+  // A boot that is not registered yet cannot ask; the daemon asks for it, and so cannot be given another's name.
+  call.asker.boot = call.shop.services.boot_id;
+  auto proposal = proposal_from_json(call.asker, fb::Event::BootStarted, *body, Reading::asked);
+  if (!proposal) return call.refuse(proposal.error());
+  const std::string boot_id = proposal->record().event_as_BootStarted()->boot_id()->str();
+  Group group;
+  group.push_back(std::move(*proposal));
+  write(call.shop,
+        {.group = std::move(group),
+         .look = [boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot_id, shown); },
+         .status_accepted = 201},
+        std::move(call.reply));
+}
+
+void boots_list(Call call) {
+  list_by_key<BootRows>(call, [](const State& state) -> const BootRows& { return state.boots.rows(); });
+}
+
+void boots_end(Call call) {
+  const auto query = Query::read(call.request.query, {"reason"});
+  if (!query) return call.refuse(query.error());
+  const std::string_view reason = query->text("reason").value_or("clean");
+  fb::BootEndedT ended;
+  ended.boot_id = call.params[0];
+  if (ended.boot_id == call.shop.services.boot_id) {
+    return call.reply(http_error(422, "reserved_name", "the daemon's own boot ends with the daemon"));
+  }
+  bool known = false;
+  for (const fb::BootEndReason each : fb::EnumValuesBootEndReason()) {
+    if (reason != fb::EnumNameBootEndReason(each)) continue;
+    ended.reason = each;
+    known = true;
+  }
+  if (!known) {
+    return call.refuse({ErrorCode::malformed, "query parameter \"reason\" must be clean, owner_dead or expired"});
+  }
+  write(call.shop,
+        {.group = propose_group(call.asker, ended),
+         .look = [boot = ended.boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot, shown); }},
+        std::move(call.reply));
+}
+
+}  // namespace pawl

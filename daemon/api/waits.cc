@@ -1,0 +1,77 @@
+#include "daemon/api/waits.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace pawl {
+
+Waits::Waits() : thread_([this] { run(); }) {}
+
+Waits::~Waits() {
+  stop();
+}
+
+std::uint64_t Waits::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+void Waits::park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wake) {
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    return wake(Wake::stopped);
+  }
+  parked_.push_back({.seen = seen, .deadline = deadline, .wake = std::move(wake)});
+  changed_.notify_one();
+}
+
+void Waits::notify() {
+  const std::lock_guard lock(mutex_);
+  ++generation_;
+  if (!parked_.empty()) changed_.notify_one();
+}
+
+void Waits::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Waits::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const Time now = std::chrono::steady_clock::now();
+    std::vector<std::pair<std::function<void(Wake)>, Wake>> due;
+    Time next = Time::max();
+    for (auto at = parked_.begin(); at != parked_.end();) {
+      const bool is_over = at->deadline <= now;
+      if (stopping_ || is_over || at->seen != generation_) {
+        const Wake why = stopping_ ? Wake::stopped : is_over ? Wake::deadline : Wake::again;
+        due.emplace_back(std::move(at->wake), why);
+        at = parked_.erase(at);
+      } else {
+        next = std::min(next, at->deadline);
+        ++at;
+      }
+    }
+    if (!due.empty()) {
+      lock.unlock();
+      for (const auto& [wake, why] : due) wake(why);
+      lock.lock();
+      continue;
+    }
+    if (stopping_) return;
+    if (next == Time::max()) {
+      changed_.wait(lock);
+    } else {
+      changed_.wait_until(lock, next);
+    }
+  }
+}
+
+}  // namespace pawl

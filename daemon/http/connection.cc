@@ -1,0 +1,441 @@
+#include "daemon/http/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace pawl {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// Bytes held that no request has claimed yet: beyond that the socket's own buffer holds the client back.
+constexpr std::size_t unparsed_bytes_max = 64 * 1024;
+/// What a connection keeps of a buffer that it has no use for at the moment.
+constexpr std::size_t kept_bytes_max = 16 * 1024;
+/// How much, and for how long, a refused client may go on sending before the connection is cut: closing on unread
+/// data resets it, and the client would lose the refusal.
+constexpr std::size_t drained_bytes_max = 4 * 1024 * 1024;
+constexpr std::chrono::seconds drain_timeout{1};
+
+bool is_wait(const error_code& failure) {
+  return failure == asio::error::would_block || failure == asio::error::try_again;
+}
+
+std::string_view view(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+template <class Fields>
+std::string_view header(const Fields& fields, boost::beast::string_view name) {
+  const auto found = fields.find(name);
+  return found == fields.end() ? std::string_view() : view(found->value());
+}
+
+/// "localhost:80" → "localhost", "[::1]:80" → "::1"
+std::string_view host_of(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(1, std::min(authority.find(']'), authority.size()) - 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+/// Whole addresses only: "127.0.0.1.example" is a name, and whoever owns it says what it means.
+bool is_loopback_name(std::string_view host) {
+  error_code failure;
+  const asio::ip::address address = asio::ip::make_address(host, failure);
+  return host == "localhost" || (!failure && address.is_loopback());
+}
+
+/// Why a request over TCP is not to be served, or nothing. A page in somebody's browser can reach a loopback port and
+/// send a POST to it, under its own name or, by a DNS answer of its own, under another: neither is an actor of ours.
+template <class Fields>
+std::optional<std::string> foreign_page(const Fields& fields) {
+  const std::string_view host = header(fields, "Host");
+  if (!is_loopback_name(host_of(host))) {
+    return "Host '" + std::string(host) + "' is not this host's loopback";
+  }
+  const std::string_view origin = header(fields, "Origin");
+  if (!origin.empty() && origin != "http://" + std::string(host)) {
+    return "Origin '" + std::string(origin) + "' is another site";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Connection::Connection(asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop)
+    : io_(io), socket_(std::move(socket)), transport_(transport), shared_(shared), loop_(loop), timer_(io) {}
+
+Connection::~Connection() {
+  gone_->store(true);
+  loop_.held_bytes.fetch_sub(held_bytes_);
+  loop_.connections.fetch_sub(1);
+}
+
+void Connection::start() {
+  error_code failure;
+  socket_.non_blocking(true, failure);
+  if (failure) return close();
+  since_ = asio::steady_timer::clock_type::now();
+  enter(Phase::idle);
+  on_readable();
+}
+
+void Connection::wind_down() {
+  keep_alive_ = false;
+  if (phase_ == Phase::idle || phase_ == Phase::reading || phase_ == Phase::draining) close();
+  // A stream has no end of its own.
+  if (stream_) close();
+}
+
+std::optional<Connection::Time> Connection::waiting_since() const {
+  switch (phase_) {
+    case Phase::handling:
+    case Phase::closed:
+      return std::nullopt;
+    case Phase::idle:
+    case Phase::reading:
+    case Phase::writing:
+    case Phase::draining:
+      return since_;
+  }
+  return std::nullopt;
+}
+
+void Connection::account() {
+  std::size_t held = in_.capacity() + out_.capacity();
+  if (parser_) held += parser_->get().body().capacity();
+  const bool is_more = held > held_bytes_;
+  loop_.held_bytes.fetch_add(held - held_bytes_);  // modulo the width: also if it is less now
+  held_bytes_ = held;
+  if (is_more && loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads) loop_.relieve();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  if (phase_ == Phase::handling || phase_ == Phase::writing) shared_.in_hand.fetch_sub(1);
+  phase_ = Phase::closed;
+  gone_->store(true);
+  stream_.reset();
+  parser_.reset();
+  // What still waits for this connection's end must not keep its bytes until then.
+  std::string().swap(in_);
+  std::string().swap(out_);
+  account();
+  error_code ignored;
+  timer_.cancel();
+  socket_.close(ignored);
+}
+
+void Connection::enter(Phase phase) {
+  const auto now = asio::steady_timer::clock_type::now();
+  if (phase != phase_) since_ = now;
+  phase_ = phase;
+  switch (phase) {
+    case Phase::idle:
+      deadline_ = now + shared_.options.idle_timeout;
+      break;
+    case Phase::reading:
+    case Phase::writing:  // each write of the rest that makes progress begins it anew
+      deadline_ = now + shared_.options.request_timeout;
+      break;
+    case Phase::draining:
+      deadline_ = now + drain_timeout;
+      break;
+    case Phase::handling:
+    case Phase::closed:
+      deadline_ = asio::steady_timer::time_point::max();
+      break;
+  }
+  if (deadline_ != asio::steady_timer::time_point::max()) arm_timer();
+}
+
+// The timer is set anew only where the deadline came nearer or it had run out: most requests never touch it.
+void Connection::arm_timer() {
+  if (timer_armed_ && timer_.expiry() <= deadline_) return;
+  timer_.expires_at(deadline_);
+  timer_armed_ = true;
+  timer_.async_wait([self = shared_from_this()](const error_code& failure) {
+    if (failure == asio::error::operation_aborted) return;
+    self->timer_armed_ = false;
+    self->on_timer();
+  });
+}
+
+void Connection::on_timer() {
+  if (phase_ == Phase::closed || phase_ == Phase::handling) return;
+  if (asio::steady_timer::clock_type::now() < deadline_) return arm_timer();
+  if (phase_ == Phase::reading) {
+    return refuse(408, "request_timeout", "the request did not arrive in time");
+  }
+  close();
+}
+
+void Connection::wait_readable() {
+  if (read_armed_ || phase_ == Phase::closed) return;
+  read_armed_ = true;
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& failure) {
+    self->read_armed_ = false;
+    if (failure || self->phase_ == Phase::closed) return;
+    self->on_readable();
+  });
+}
+
+bool Connection::fill() {
+  std::array<char, 16 * 1024> piece{};
+  while (in_.size() - in_begin_ < unparsed_bytes_max) {
+    error_code failure;
+    const std::size_t bytes = socket_.read_some(asio::buffer(piece), failure);
+    if (is_wait(failure)) return true;
+    if (failure) {
+      peer_closed_ = true;
+      return false;
+    }
+    in_.append(piece.data(), bytes);
+    if (bytes < piece.size()) return true;  // most likely all: the next wait will tell
+  }
+  return true;
+}
+
+void Connection::on_readable() {
+  switch (phase_) {
+    case Phase::closed:
+    case Phase::writing:
+      return;
+    case Phase::draining:
+      return drain();
+    case Phase::handling:
+      // Only to learn of the client's end; what it pipelines is kept for later.
+      if (!fill()) {
+        gone_->store(true);
+        if (stream_) close();
+        return;
+      }
+      if (in_.size() - in_begin_ < unparsed_bytes_max) wait_readable();
+      return;
+    case Phase::idle:
+    case Phase::reading:
+      if (!fill() && in_begin_ == in_.size()) return close();
+      return consume();
+  }
+}
+
+void Connection::consume() {
+  if (phase_ == Phase::idle && in_begin_ < in_.size()) enter(Phase::reading);
+  if (!parser_) {
+    parser_.emplace();
+    parser_->eager(true);
+    parser_->header_limit(limits::header_bytes_max);
+    parser_->body_limit(limits::body_bytes_max);
+    continue_sent_ = false;
+  }
+  while (in_begin_ < in_.size() && !parser_->is_done()) {
+    error_code failure;
+    const std::size_t used = parser_->put(asio::buffer(in_.data() + in_begin_, in_.size() - in_begin_), failure);
+    in_begin_ += used;
+    if (failure == http::error::need_more) break;
+    if (failure == http::error::header_limit) {
+      return refuse(431, "headers_too_large",
+                    "the headers are longer than " + std::to_string(limits::header_bytes_max) + " bytes");
+    }
+    if (failure == http::error::body_limit || failure == http::error::buffer_overflow) {
+      return refuse(413, "body_too_large",
+                    "the body is longer than " + std::to_string(limits::body_bytes_max) + " bytes");
+    }
+    if (failure) return refuse(400, "malformed", "not an HTTP/1.1 request: " + failure.message());
+    if (used == 0) break;
+  }
+  if (in_begin_ == in_.size()) {
+    in_.clear();
+    in_begin_ = 0;
+  } else if (in_begin_ > unparsed_bytes_max / 2) {
+    in_.erase(0, in_begin_);
+    in_begin_ = 0;
+  }
+  if (parser_->is_done()) return handle();
+  account();
+  // The parser keeps what it could not use yet with us, the bytes of an unfinished header or of a line between the
+  // chunks of a body: that too is bounded, or nothing more would be read and nothing ever parsed.
+  if (in_.size() - in_begin_ > limits::header_bytes_max) {
+    return refuse(431, "headers_too_large",
+                  "the headers, or a line between the chunks of the body, are longer than " +
+                      std::to_string(limits::header_bytes_max) + " bytes");
+  }
+  if (peer_closed_) return close();
+  if (parser_->is_header_done() && !continue_sent_ && header(parser_->get(), "Expect") == "100-continue") {
+    continue_sent_ = true;
+    error_code ignored;  // If it does not fit, the client sends its body after a moment all the same.
+    socket_.write_some(asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25), ignored);
+  }
+  wait_readable();
+}
+
+void Connection::refuse(int status, std::string_view code, std::string_view message) {
+  keep_alive_ = false;
+  is_head_ = false;
+  is_1_1_ = true;
+  parser_.reset();
+  shared_.in_hand.fetch_add(1);
+  enter(Phase::handling);
+  reply(http_error(status, code, message));
+}
+
+void Connection::handle() {
+  const auto& message = parser_->get();
+  keep_alive_ = parser_->keep_alive() && !shared_.stopping.load();
+  is_1_1_ = message.version() >= 11;
+  is_head_ = message.method() == http::verb::head;
+  if (message.version() != 10 && message.version() != 11) {
+    return refuse(400, "malformed", "only HTTP/1.1 and HTTP/1.0 are spoken here");
+  }
+  // Where tokens are asked for, a page has none to show.
+  if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
+    if (const auto why = foreign_page(message)) return refuse(403, "foreign_page", *why);
+  }
+  const std::string_view target = view(message.target());
+  if (!target.starts_with('/')) return refuse(400, "malformed", "the request's target is no path");
+  const std::size_t question = std::min(target.find('?'), target.size());
+  const HttpRequest request{.method = is_head_ ? std::string_view("GET") : view(message.method_string()),
+                            .path = target.substr(0, question),
+                            .query = question < target.size() ? target.substr(question + 1) : std::string_view(),
+                            .actor = header(message, "Pawl-Actor"),
+                            .boot = header(message, "Pawl-Boot"),
+                            .idempotency_key = header(message, "Idempotency-Key"),
+                            .accept = header(message, "Accept"),
+                            .last_event_id = header(message, "Last-Event-ID"),
+                            .body = message.body(),
+                            .authorization = header(message, "Authorization"),
+                            .transport = transport_,
+                            .header = [&message](std::string_view name) { return header(message, name); },
+                            .gone = gone_};
+  shared_.in_hand.fetch_add(1);
+  enter(Phase::handling);
+  shared_.handle(request, [self = shared_from_this()](HttpResponse response) {
+    asio::post(self->io_, [self, response = std::move(response)]() mutable {
+      if (self->phase_ == Phase::handling) self->reply(std::move(response));
+    });
+  });
+  if (phase_ == Phase::handling) wait_readable();
+}
+
+void Connection::reply(HttpResponse response) {
+  parser_.reset();
+  if (response.format) response.format(response);
+  const bool chunked = response.stream && is_1_1_;
+  if (response.stream && !is_1_1_) keep_alive_ = false;
+  if (shared_.stopping.load() || gone_->load()) keep_alive_ = false;
+  out_.clear();
+  out_begin_ = 0;
+  out_.reserve(256 + response.body.size());
+  out_ += "HTTP/1.1 ";
+  out_ += std::to_string(response.status);
+  out_ += ' ';
+  out_ += http_reason(response.status);
+  out_ += "\r\nContent-Type: ";
+  out_ += response.content_type;
+  for (const auto& [name, value] : response.headers) {
+    out_ += "\r\n";
+    out_ += name;
+    out_ += ": ";
+    out_ += value;
+  }
+  if (chunked) {
+    out_ += "\r\nTransfer-Encoding: chunked";
+  } else if (!response.stream && response.status != 204) {
+    out_ += "\r\nContent-Length: ";
+    out_ += std::to_string(response.body.size());
+  }
+  if (!keep_alive_) {
+    out_ += "\r\nConnection: close";
+  } else if (!is_1_1_) {
+    out_ += "\r\nConnection: keep-alive";
+  }
+  out_ += "\r\n\r\n";
+  if (!is_head_ && response.status != 204) out_ += response.body;
+  if (!is_head_) stream_ = std::move(response.stream);
+  enter(Phase::writing);
+  write_pending();
+  if (phase_ == Phase::writing) account();
+}
+
+void Connection::write_pending() {
+  while (out_begin_ < out_.size()) {
+    error_code failure;
+    const std::size_t bytes =
+        socket_.write_some(asio::buffer(out_.data() + out_begin_, out_.size() - out_begin_), failure);
+    if (is_wait(failure)) return wait_writable();
+    if (failure) return close();
+    out_begin_ += bytes;
+  }
+  written();
+}
+
+void Connection::wait_writable() {
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code& failure) {
+    if (failure || self->phase_ != Phase::writing) return;
+    self->enter(Phase::writing);
+    self->write_pending();
+  });
+}
+
+void Connection::written() {
+  out_.clear();
+  out_begin_ = 0;
+  // A connection that once had a large answer must not keep the room for one while it is idle.
+  if (out_.capacity() > kept_bytes_max) std::string().swap(out_);
+  if (in_.empty() && in_.capacity() > kept_bytes_max) std::string().swap(in_);
+  if (held_bytes_ > 2 * kept_bytes_max) account();
+  if (stream_) return next_of_stream();
+  shared_.in_hand.fetch_sub(1);
+  if (!keep_alive_ || peer_closed_) {
+    error_code ignored;
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    enter(Phase::draining);
+    return drain();
+  }
+  enter(Phase::idle);
+  // What was pipelined is already here; through the queue, so that one client cannot keep the thread.
+  asio::post(io_, [self = shared_from_this()] {
+    if (self->phase_ == Phase::idle) self->on_readable();
+  });
+}
+
+void Connection::next_of_stream() {
+  enter(Phase::handling);
+  wait_readable();
+  stream_->next([weak = weak_from_this(), &io = io_](std::optional<std::string> piece) {
+    asio::post(io, [weak, piece = std::move(piece)] {
+      const auto self = weak.lock();
+      if (!self || self->phase_ != Phase::handling) return;
+      if (piece && piece->empty()) return self->next_of_stream();
+      if (self->is_1_1_) {
+        char length[24];
+        const int digits = std::snprintf(length, sizeof length, "%zx\r\n", piece ? piece->size() : 0);
+        self->out_.append(length, static_cast<std::size_t>(digits));
+      }
+      if (piece) self->out_ += *piece;
+      if (self->is_1_1_) self->out_ += "\r\n";
+      if (!piece) self->stream_.reset();
+      self->enter(Phase::writing);
+      self->write_pending();
+      if (self->phase_ == Phase::writing) self->account();
+    });
+  });
+}
+
+void Connection::drain() {
+  std::array<char, 16 * 1024> piece{};
+  while (true) {
+    error_code failure;
+    drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);
+    if (is_wait(failure)) return wait_readable();
+    if (failure || drained_bytes_ > drained_bytes_max) return close();
+  }
+}
+
+}  // namespace pawl

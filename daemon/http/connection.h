@@ -1,0 +1,120 @@
+// One connection: bytes in, requests to the handle, answers out. Only server.cc and connection.cc see Asio.
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/http/http.h"
+#include "daemon/http/server.h"
+
+namespace pawl {
+
+/// What all connections of a server share.
+struct ServerShared {
+  Server::Options options;
+  HttpHandle handle;
+  std::atomic<std::size_t> in_hand{0};  // requests handed to the handle and not yet answered in full
+  std::atomic<bool> stopping{false};
+};
+
+/// What the connections of one thread share.
+struct LoopShared {
+  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; read by the thread that accepts too
+  /// For their clients. A connection may go on another thread: that of whoever drops a reply that is no longer wanted.
+  std::atomic<std::size_t> held_bytes{0};
+  std::function<void()> relieve;  // called when that came to be too much; does not close the caller at once
+};
+
+/// Threads: that of its io_context alone; the handle's replies are posted to it. Owns itself through what it waits for.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Socket = boost::asio::generic::stream_protocol::socket;
+
+  /// Requires: it is counted in loop.connections already.
+  Connection(boost::asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop);
+  ~Connection();
+
+  void start();
+  /// Closes at once if no request is in hand, else after its answer.
+  void wind_down();
+  void close();
+
+  using Time = boost::asio::steady_timer::time_point;
+  bool is_closed() const { return phase_ == Phase::closed; }
+  /// Since when the client has been waited for: to say something, to go on, or to take its answer. None while it is the
+  /// client that waits.
+  std::optional<Time> waiting_since() const;
+  std::size_t held_bytes() const { return held_bytes_; }
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  enum class Phase {
+    idle,      // nothing of a request has come
+    reading,   // some of it has
+    handling,  // it is with the handle
+    writing,
+    draining,  // the answer is out, the connection is given up, and what the client still sends is thrown away
+    closed,
+  };
+
+  void enter(Phase phase);
+  /// Counts anew what is held for the client.
+  void account();
+  void arm_timer();
+  void on_timer();
+  void wait_readable();
+  void on_readable();
+  /// Reads what is there, without waiting. False: the connection is gone.
+  bool fill();
+  /// Parses what was read; hands over a request that is complete.
+  void consume();
+  void refuse(int status, std::string_view code, std::string_view message);
+  void handle();
+  void reply(HttpResponse response);
+  void write_pending();
+  void wait_writable();
+  void written();
+  void next_of_stream();
+  void drain();
+
+  boost::asio::io_context& io_;
+  Socket socket_;
+  const Transport transport_;
+  ServerShared& shared_;
+  LoopShared& loop_;
+  boost::asio::steady_timer timer_;
+  Time deadline_;
+  Time since_;  // of the phase; of an answer's first byte, however it comes on
+  std::size_t held_bytes_ = 0;
+  bool timer_armed_ = false;
+  bool read_armed_ = false;
+
+  Phase phase_ = Phase::idle;
+  std::string in_;  // read and not yet parsed: in_[in_begin_..]
+  std::size_t in_begin_ = 0;
+  std::optional<Parser> parser_;
+  bool continue_sent_ = false;
+  bool peer_closed_ = false;
+
+  bool keep_alive_ = true;
+  bool is_head_ = false;
+  bool is_1_1_ = true;
+  std::string out_;
+  std::size_t out_begin_ = 0;
+  std::shared_ptr<HttpStream> stream_;
+  std::size_t drained_bytes_ = 0;
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace pawl

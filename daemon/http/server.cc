@@ -1,0 +1,279 @@
+#include "daemon/http/server.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "daemon/http/connection.h"
+
+namespace pawl {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr std::size_t socket_path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
+/// How long accepting rests after a failure that will not pass by itself (no descriptors left).
+constexpr std::chrono::milliseconds accept_pause{100};
+
+/// A thread's own loop, and the connections that live on it.
+struct Loop {
+  LoopShared shared;  // outlives the connections that the context still has in hand
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::list<std::weak_ptr<Connection>> connections;  // the loop's thread alone
+  std::thread thread;
+};
+
+/// Below that a connection costs little more than its descriptor, and is left alone when bytes run short.
+constexpr std::size_t few_bytes = 64 * 1024;
+
+/// Closes the connection whose client has been waited for the longest, of those that hold more than `bytes`. False:
+/// there is none.
+bool close_longest_waiting(Loop& loop, std::size_t bytes) {
+  std::shared_ptr<Connection> longest;
+  for (const auto& each : loop.connections) {
+    auto connection = each.lock();
+    if (!connection || connection->held_bytes() < bytes || !connection->waiting_since()) continue;
+    if (!longest || *connection->waiting_since() < *longest->waiting_since()) longest = std::move(connection);
+  }
+  if (longest) longest->close();
+  return longest != nullptr;
+}
+
+void write_full(Connection::Socket& socket) {
+  constexpr std::string_view full =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 91\r\n"
+      "Connection: close\r\nRetry-After: 1\r\n\r\n"
+      R"({"error":{"code":"too_many_connections","message":"no connection is free","current":null}})"
+      "\n";
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::buffer(full.data(), full.size()), ignored);
+}
+
+Error io_error(const std::string& what, const error_code& failure) {
+  return {ErrorCode::io, what + ": " + failure.message()};
+}
+
+Result<tcp::endpoint> endpoint_of(asio::io_context& io, const TcpAddress& address, bool asks_for_tokens) {
+  error_code failure;
+  asio::ip::address parsed = asio::ip::make_address(address.host, failure);
+  if (failure) {
+    tcp::resolver resolver(io);
+    const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, failure);
+    if (failure || found.empty()) {
+      return Error{ErrorCode::malformed, "--listen: '" + address.host + "' is no address of this host"};
+    }
+    parsed = found.begin()->endpoint().address();
+  }
+  if (!parsed.is_loopback() && !asks_for_tokens) {
+    return Error{ErrorCode::malformed,
+                 "--listen: " + address.host +
+                     " is not a loopback address, and without --tokens whoever reaches the port may do everything: "
+                     "give out tokens, or listen on 127.0.0.1 or [::1]"};
+  }
+  return tcp::endpoint(parsed, address.port);
+}
+
+}  // namespace
+
+struct Server::Impl {
+  ServerShared shared;
+  std::vector<std::unique_ptr<Loop>> loops;
+  std::optional<tcp::acceptor> tcp_acceptor;
+  std::optional<stream_protocol::acceptor> unix_acceptor;
+  std::optional<asio::steady_timer> pause;
+  bool running = false;
+
+  Result<void> listen_tcp(const TcpAddress& address);
+  Result<void> listen_unix(const std::filesystem::path& path);
+  template <class Acceptor>
+  void accept(Acceptor& acceptor, Transport transport);
+  void adopt(Loop& loop, Connection::Socket socket, Transport transport);
+  void relieve(Loop& loop);
+};
+
+Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
+  asio::io_context& io = loops.front()->io;
+  const tcp::endpoint endpoint = PAWL_TRY(endpoint_of(io, address, shared.options.asks_for_tokens));
+  const std::string name = "listening on " + address.host + ":" + std::to_string(address.port);
+  tcp_acceptor.emplace(io);
+  error_code failure;
+  tcp_acceptor->open(endpoint.protocol(), failure);
+  if (!failure) tcp_acceptor->set_option(tcp::acceptor::reuse_address(true), failure);
+  if (!failure) tcp_acceptor->bind(endpoint, failure);
+  if (!failure) tcp_acceptor->listen(asio::socket_base::max_listen_connections, failure);
+  if (failure == asio::error::address_in_use) return Error{ErrorCode::busy, name + ": somebody else does"};
+  if (failure) return io_error(name, failure);
+  return {};
+}
+
+Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
+  const std::string name = "socket " + path.string();
+  if (path.native().size() > socket_path_bytes_max) {
+    return Error{ErrorCode::malformed, name + ": longer than the " + std::to_string(socket_path_bytes_max) +
+                                           " bytes that the system allows; name another with --socket"};
+  }
+  asio::io_context& io = loops.front()->io;
+  const stream_protocol::endpoint endpoint(path.native());
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) return Error{ErrorCode::busy, name + ": is there, and is no socket"};
+    stream_protocol::socket probe(io);
+    error_code failure;
+    probe.connect(endpoint, failure);
+    if (!failure) return Error{ErrorCode::busy, name + ": somebody serves there"};
+    ::unlink(path.c_str());
+  }
+  unix_acceptor.emplace(io);
+  error_code failure;
+  unix_acceptor->open(endpoint.protocol(), failure);
+  if (!failure) {
+    const mode_t mask = ::umask(0117);  // so that the file is never there with a wider mode than 0660
+    unix_acceptor->bind(endpoint, failure);
+    ::umask(mask);
+  }
+  if (!failure) unix_acceptor->listen(asio::socket_base::max_listen_connections, failure);
+  if (failure) return io_error(name, failure);
+  return {};
+}
+
+template <class Acceptor>
+void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
+  Loop& loop = **std::min_element(loops.begin(), loops.end(), [](const auto& a, const auto& b) {
+    return a->shared.connections.load() < b->shared.connections.load();
+  });
+  using Socket = typename Acceptor::protocol_type::socket;
+  const auto accepted = [this, &acceptor, &loop, transport](const error_code& failure, Socket socket) {
+    if (shared.stopping.load() || failure == asio::error::operation_aborted) return;
+    if (failure && failure != asio::error::connection_aborted) {
+      pause.emplace(loops.front()->io, accept_pause);
+      pause->async_wait([this, &acceptor, transport](const error_code& cancelled) {
+        if (!cancelled) accept(acceptor, transport);
+      });
+      return;
+    }
+    if (!failure) {
+      if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) {
+        error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
+      }
+      loop.shared.connections.fetch_add(1);
+      asio::post(loop.io, [this, &loop, transport, generic = Connection::Socket(std::move(socket))]() mutable {
+        adopt(loop, std::move(generic), transport);
+      });
+    }
+    accept(acceptor, transport);
+  };
+  acceptor.async_accept(asio::any_io_executor(loop.io.get_executor()), accepted);
+}
+
+void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transport) {
+  if (shared.stopping.load()) return;
+  std::erase_if(loop.connections, [](const auto& each) {
+    const auto connection = each.lock();
+    return !connection || connection->is_closed();
+  });
+  // Each thread has its share, so that none has to ask another's connections to go.
+  const std::size_t share = std::max<std::size_t>(1, shared.options.connections_max / loops.size());
+  if (loop.connections.size() >= share && !close_longest_waiting(loop, 0)) {
+    loop.shared.connections.fetch_sub(1);
+    return write_full(socket);
+  }
+  const auto connection = std::make_shared<Connection>(loop.io, std::move(socket), transport, shared, loop.shared);
+  loop.connections.push_back(connection);
+  connection->start();
+}
+
+void Server::Impl::relieve(Loop& loop) {
+  // Through the queue: the connection that brought it about is in the middle of something.
+  asio::post(loop.io, [this, &loop] {
+    const std::size_t share = shared.options.client_bytes_max / loops.size();
+    while (loop.shared.held_bytes > share && close_longest_waiting(loop, few_bytes)) {
+    }
+  });
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Server>> Server::open(Options options, HttpHandle handle) {
+  auto impl = std::make_unique<Impl>();
+  impl->shared.options = std::move(options);
+  impl->shared.handle = std::move(handle);
+  impl->shared.options.threads = std::max(1u, impl->shared.options.threads);
+  for (unsigned i = 0; i < impl->shared.options.threads; ++i) {
+    impl->loops.push_back(std::make_unique<Loop>());
+    impl->loops.back()->shared.relieve = [impl = impl.get(), loop = impl->loops.back().get()] { impl->relieve(*loop); };
+  }
+  if (impl->shared.options.listen) PAWL_TRY(impl->listen_tcp(*impl->shared.options.listen));
+  if (impl->shared.options.socket) PAWL_TRY(impl->listen_unix(*impl->shared.options.socket));
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::~Server() {
+  stop();
+}
+
+std::uint16_t Server::port() const {
+  if (!impl_->tcp_acceptor) return 0;
+  error_code ignored;
+  return impl_->tcp_acceptor->local_endpoint(ignored).port();
+}
+
+void Server::start() {
+  PAWL_ASSERT(!impl_->running);
+  impl_->running = true;
+  if (impl_->tcp_acceptor) impl_->accept(*impl_->tcp_acceptor, Transport::tcp);
+  if (impl_->unix_acceptor) impl_->accept(*impl_->unix_acceptor, Transport::unix_socket);
+  for (const auto& loop : impl_->loops) {
+    loop->thread = std::thread([io = &loop->io] { io->run(); });
+  }
+}
+
+void Server::stop() {
+  if (impl_->shared.stopping.exchange(true)) return;
+  if (impl_->running) {
+    asio::post(impl_->loops.front()->io, [this] {
+      error_code ignored;
+      if (impl_->tcp_acceptor) impl_->tcp_acceptor->close(ignored);
+      if (impl_->unix_acceptor) impl_->unix_acceptor->close(ignored);
+      if (impl_->pause) impl_->pause->cancel();
+    });
+    for (const auto& loop : impl_->loops) {
+      asio::post(loop->io, [loop = loop.get()] {
+        for (const auto& each : loop->connections) {
+          if (const auto connection = each.lock()) connection->wind_down();
+        }
+      });
+    }
+    const auto deadline = std::chrono::steady_clock::now() + impl_->shared.options.stop_timeout;
+    while (impl_->shared.in_hand.load() > 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    for (const auto& loop : impl_->loops) {
+      asio::post(loop->io, [loop = loop.get()] {
+        for (const auto& each : loop->connections) {
+          if (const auto connection = each.lock()) connection->close();
+        }
+        loop->work.reset();
+        loop->io.stop();
+      });
+    }
+    for (const auto& loop : impl_->loops) loop->thread.join();
+  }
+  if (impl_->unix_acceptor) ::unlink(impl_->shared.options.socket->c_str());
+}
+
+}  // namespace pawl

@@ -1,0 +1,96 @@
+#include "daemon/outside/alert.h"
+
+#include "schema/time.h"
+#include "store/checkpoint.h"
+
+namespace pawl {
+namespace {
+
+void name_subject(const fb::Record& record, Alert& alert) {
+  if (const auto* event = record.event_as_JobReaped()) alert.job = JobId{event->job()};
+  if (const auto* event = record.event_as_JobFinished()) alert.job = JobId{event->job()};
+  if (const auto* event = record.event_as_TaskBlocked()) alert.task = TaskId{event->task()};
+  if (const auto* event = record.event_as_StageTransition()) alert.task = TaskId{event->task()};
+  if (const auto* event = record.event_as_LeaseReclaimed()) {
+    alert.lease = event->key()->str();
+    const std::optional<TaskId> task = task_of_key(alert.lease);
+    if (task && *task != TaskId{0}) alert.task = task;
+  }
+}
+
+void name_task(const Task& task, Alert& alert) {
+  alert.work_item = task.work_item;
+  alert.repo = task.repo;
+  alert.branch = task.branch;
+  alert.stage = task.stage;
+}
+
+std::string subject_of(const Alert& alert) {
+  if (!alert.task && !alert.lease.empty()) return "lease " + alert.lease;
+  if (!alert.task) return alert.job ? "job " + std::to_string(raw(*alert.job)) : "pawl";
+  std::string task = "task " + std::to_string(raw(*alert.task));
+  if (alert.work_item.empty()) return task;
+  return alert.work_item + " of " + alert.repo + " (" + task + ", " + alert.stage + ")";
+}
+
+template <class Id>
+std::string number_of(const std::optional<Id>& id) {
+  return id ? std::to_string(raw(*id)) : std::string();
+}
+
+}  // namespace
+
+std::vector<Alert> alerts_of(const Published& published) {
+  std::vector<Alert> alerts;
+  for (const Effect& effect : published.applied.effects) {
+    if (effect.kind != EffectKind::alert) continue;
+    const fb::Record& record = published.record;
+    Alert alert{.reason = effect.text,
+                .type = fb::EnumNameEvent(record.event_type()),
+                .seq = Seq{record.stamp()->seq()},
+                .time = TimeUs{record.stamp()->time_us()},
+                .boot = record.boot()->str(),
+                .actor = record.actor()->str()};
+    name_subject(record, alert);
+    alerts.push_back(std::move(alert));
+  }
+  return alerts;
+}
+
+void look_up(const State& state, Alert& alert) {
+  if (alert.job && !alert.task) {
+    if (const Job* job = state.jobs.find(*alert.job)) alert.task = job->task;
+  }
+  if (!alert.task) return;
+  if (const Task* task = state.tasks.find(*alert.task)) name_task(*task, alert);
+}
+
+void look_up_archived(Log& log, Alert& alert) {
+  if (!alert.task || !alert.work_item.empty()) return;
+  const auto bytes = log.archived(*alert.task);
+  if (!bytes) return;
+  if (const auto archived = unpack_archived(*bytes)) name_task(archived->rows.task, alert);
+}
+
+std::vector<AlertFact> facts_of(const Alert& alert) {
+  using enum AlertFact::Kind;
+  const std::string seq = std::to_string(raw(alert.seq));
+  return {
+      {"summary", text, alert.reason + ": " + subject_of(alert) + ", by " + alert.actor + ", record " + seq},
+      {"reason", text, alert.reason},
+      {"type", text, alert.type},
+      {"seq", integer, seq},
+      {"time", text, rfc3339(alert.time)},
+      {"boot", text, alert.boot},
+      {"actor", text, alert.actor},
+      {"task", integer, number_of(alert.task)},
+      {"job", integer, number_of(alert.job)},
+      {"lease", text, alert.lease},
+      {"work_item", text, alert.work_item},
+      {"repo", text, alert.repo},
+      {"branch", text, alert.branch},
+      {"stage", text, alert.stage},
+  };
+}
+
+}  // namespace pawl

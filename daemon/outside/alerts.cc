@@ -1,0 +1,256 @@
+#include "daemon/outside/alerts.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace pawl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// A destination, with what it has yet to be told. The thread's alone.
+struct Lane {
+  AlertDestination destination;
+  std::deque<std::shared_ptr<const Alert>> queue;
+  unsigned failures = 0;  // of the first in the queue
+  steady_clock::time_point due = {};
+};
+
+}  // namespace
+
+milliseconds alert_backoff(unsigned failures) {
+  PAWL_ASSERT(failures >= 1);
+  constexpr std::int64_t max_s = limits::alert_backoff_s_max;
+  const unsigned doublings = std::min(failures - 1, 20U);
+  return std::chrono::seconds(std::min(std::int64_t{1} << doublings, max_s));
+}
+
+struct Alerts::Impl {
+  Impl(std::vector<AlertDestination> destinations, Pace pace_) : pace(std::move(pace_)) {
+    for (AlertDestination& destination : destinations) lanes.push_back({.destination = std::move(destination)});
+  }
+
+  const Pace pace;
+  std::function<void(Alert&)> look_up;  // constant once the thread runs
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::condition_variable ended;
+  std::deque<Alert> arrived;       // under mutex
+  std::uint64_t arrived_lost = 0;  // under mutex: dropped, and not yet said
+  bool stopping = false;           // under mutex
+  bool has_ended = false;          // under mutex
+
+  std::vector<Lane> lanes;  // the thread's alone
+  CallOff call_off;
+  std::thread thread;
+
+  std::atomic<std::uint64_t> sent{0};
+  std::atomic<std::uint64_t> failed{0};
+  std::atomic<std::uint64_t> dropped{0};
+  std::atomic<std::uint64_t> queued{0};
+
+  std::uint64_t copies() const { return lanes.size(); }
+
+  void raise(Alert alert) {
+    {
+      const std::lock_guard lock(mutex);
+      if (stopping) {
+        dropped += copies();
+        return;
+      }
+      if (arrived.size() >= pace.queue_max) {
+        arrived.pop_front();
+        ++arrived_lost;
+        dropped += copies();
+        queued -= copies();
+      }
+      arrived.push_back(std::move(alert));
+      queued += copies();
+    }
+    wake.notify_one();
+  }
+
+  void run() {
+    // Signals are for the daemon's main thread; and a TLS library that writes to a closed connection raises SIGPIPE
+    // here.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    for (;;) {
+      Turn turn = next_turn();
+      sort_in(turn.arrived, turn.arrived_lost);
+      for (Lane& lane : lanes) {
+        if (turn.stopping) {
+          drain(lane);
+        } else if (!lane.queue.empty() && lane.due <= steady_clock::now()) {
+          try_first(lane);
+        }
+      }
+      if (turn.stopping) break;
+    }
+    const std::lock_guard lock(mutex);
+    has_ended = true;
+    ended.notify_all();
+  }
+
+  struct Turn {
+    std::deque<Alert> arrived;
+    std::uint64_t arrived_lost = 0;
+    bool stopping = false;
+  };
+
+  /// Waits for something to do.
+  Turn next_turn() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      const std::optional<steady_clock::time_point> due = next_due();
+      if (stopping || !arrived.empty() || (due && *due <= steady_clock::now())) break;
+      if (due) {
+        wake.wait_until(lock, *due);
+      } else {
+        wake.wait(lock);
+      }
+    }
+    return {std::exchange(arrived, {}), std::exchange(arrived_lost, 0), stopping};
+  }
+
+  std::optional<steady_clock::time_point> next_due() const {
+    std::optional<steady_clock::time_point> due;
+    for (const Lane& lane : lanes) {
+      if (!lane.queue.empty()) due = std::min(due.value_or(lane.due), lane.due);
+    }
+    return due;
+  }
+
+  /// From the common queue to those of the destinations.
+  void sort_in(std::deque<Alert>& alerts, std::uint64_t lost) {
+    if (lost > 0) spdlog::error("dropped: {} alerts, more came than could be sent", lost);
+    for (Alert& alert : alerts) {
+      look_up(alert);
+      spdlog::warn("alert: {}", facts_of(alert).front().value);
+      const auto shared = std::make_shared<const Alert>(std::move(alert));
+      for (Lane& lane : lanes) {
+        if (lane.queue.size() >= pace.queue_max) {
+          spdlog::error("alert of record {} was dropped: {} others wait for the {}", raw(lane.queue.front()->seq),
+                        lane.queue.size() - 1, lane.destination.name);
+          ++dropped;
+          next_in(lane);
+        }
+        lane.queue.push_back(shared);
+      }
+    }
+  }
+
+  /// Forgets the first in the queue. A new one has a fresh count of tries, but no claim to an earlier one.
+  void next_in(Lane& lane) {
+    lane.queue.pop_front();
+    lane.failures = 0;
+    --queued;
+  }
+
+  void try_first(Lane& lane) {
+    const std::shared_ptr<const Alert> alert = lane.queue.front();
+    const AlertDelivery delivery = lane.destination.deliver(*alert, call_off);
+    switch (delivery.how) {
+      case AlertDelivery::How::delivered:
+        ++sent;
+        next_in(lane);
+        return;
+      case AlertDelivery::How::refused:
+        give_up(lane, delivery.why);
+        return;
+      case AlertDelivery::How::later: {
+        const unsigned failures = ++lane.failures;
+        const milliseconds pause = std::max(pace.backoff(failures), delivery.not_before);
+        lane.due = steady_clock::now() + pause;
+        if (failures >= pace.tries_max) {
+          give_up(lane, delivery.why);
+          return;
+        }
+        spdlog::warn("alert of record {} did not reach the {}, try {} of {}, next in {} ms: {}", raw(alert->seq),
+                     lane.destination.name, failures, pace.tries_max, pause.count(), delivery.why);
+        return;
+      }
+    }
+  }
+
+  void give_up(Lane& lane, const std::string& why) {
+    spdlog::error("alert of record {} is given up: the {} did not take it: {}", raw(lane.queue.front()->seq),
+                  lane.destination.name, why);
+    ++failed;
+    next_in(lane);
+  }
+
+  /// The end: each alert once more, as long as the destination takes them and nobody calls it off.
+  void drain(Lane& lane) {
+    while (!lane.queue.empty() && !call_off.called()) {
+      const AlertDelivery delivery = lane.destination.deliver(*lane.queue.front(), call_off);
+      if (delivery.how == AlertDelivery::How::later) break;
+      if (delivery.how == AlertDelivery::How::refused) {
+        give_up(lane, delivery.why);
+        continue;
+      }
+      ++sent;
+      next_in(lane);
+    }
+    if (lane.queue.empty()) return;
+    spdlog::error("dropped at the end: {} alerts for the {}, the first of record {}", lane.queue.size(),
+                  lane.destination.name, raw(lane.queue.front()->seq));
+    dropped += lane.queue.size();
+    while (!lane.queue.empty()) next_in(lane);
+  }
+};
+
+Alerts::Alerts(std::vector<AlertDestination> destinations, Pace pace)
+    : impl_(std::make_unique<Impl>(std::move(destinations), std::move(pace))) {
+  PAWL_ASSERT(impl_->pace.queue_max >= 1 && impl_->pace.tries_max >= 1);
+}
+
+void Alerts::start(std::function<void(Alert&)> look_up) {
+  PAWL_ASSERT(!impl_->thread.joinable());
+  impl_->look_up = std::move(look_up);
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+Alerts::~Alerts() {
+  stop();
+}
+
+void Alerts::take(std::span<const Published> records) {
+  for (const Published& published : records) {
+    for (Alert& alert : alerts_of(published)) impl_->raise(std::move(alert));
+  }
+}
+
+void Alerts::raise(Alert alert) {
+  impl_->raise(std::move(alert));
+}
+
+AlertCounts Alerts::counts() const {
+  return {impl_->sent, impl_->failed, impl_->dropped, impl_->queued};
+}
+
+void Alerts::stop() {
+  if (!impl_->thread.joinable()) return;
+  {
+    std::unique_lock lock(impl_->mutex);
+    impl_->stopping = true;
+    impl_->wake.notify_all();
+    impl_->ended.wait_for(lock, impl_->pace.stop_within, [this] { return impl_->has_ended; });
+  }
+  impl_->call_off.call();
+  impl_->thread.join();
+}
+
+}  // namespace pawl

@@ -1,0 +1,70 @@
+#include "daemon/work/death_watch.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "daemon/work/process_table.h"
+#include "schema/result.h"
+
+namespace pawl {
+namespace {
+
+void add(const Descriptor& epoll, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  PAWL_ASSERT(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+}  // namespace
+
+DeathWatch::DeathWatch(std::function<void()> died)
+    : died_(std::move(died)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC)) {
+  PAWL_ASSERT(epoll_ && wake_);
+  add(epoll_, wake_.get());
+  thread_ = std::thread([this] { run(); });
+}
+
+DeathWatch::~DeathWatch() {
+  stop();
+}
+
+void DeathWatch::watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) {
+  if (liveness_of(host, pid, pid_start) == Liveness::invisible) return;
+  Descriptor process = pidfd_of(static_cast<pid_t>(pid));
+  // Asked again now that the number cannot be given out anew unseen.
+  if (liveness_of(host, pid, pid_start) == Liveness::dead) return died_();
+  if (!process) return;
+  const int fd = process.get();
+  const std::lock_guard lock(mutex_);
+  watched_.emplace(fd, std::move(process));
+  add(epoll_, fd);
+}
+
+void DeathWatch::stop() {
+  if (stopping_.exchange(true)) return;
+  ::eventfd_write(wake_.get(), 1);
+  thread_.join();
+}
+
+void DeathWatch::run() {
+  std::array<epoll_event, 64> events{};
+  while (!stopping_) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    PAWL_ASSERT(count >= 0 || errno == EINTR);
+    for (int i = 0; i < count && !stopping_; ++i) {
+      const int fd = events[static_cast<std::size_t>(i)].data.fd;
+      if (fd == wake_.get()) continue;
+      {
+        const std::lock_guard lock(mutex_);
+        watched_.erase(fd);  // closed, it leaves the epoll too
+      }
+      died_();
+    }
+  }
+}
+
+}  // namespace pawl

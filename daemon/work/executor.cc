@@ -1,0 +1,308 @@
+#include "daemon/work/executor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "daemon/work/executor_impl.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr unsigned worker_threads = 8;
+constexpr seconds leftovers_again{1};
+constexpr std::string_view job_purpose = "job ";
+
+/// The job that a run was for; none if it was for something else.
+std::optional<JobId> job_of(const RunNote& note) {
+  if (!note.purpose.starts_with(job_purpose)) return std::nullopt;
+  return JobId{std::strtoull(note.purpose.c_str() + job_purpose.size(), nullptr, 10)};
+}
+
+}  // namespace
+
+Decision EndingMachine::propose(Group group) {
+  const Phase phase = phase_;
+  const fb::StepFinished* fact = group.size() == 1 ? group.front().record().event_as_StepFinished() : nullptr;
+  const bool taken =
+      phase == Phase::open || (fact && phase == Phase::draining) || (fact && fact->outcome() == fb::StepOutcome::done);
+  if (taken) return sequencer_.propose(std::move(group));
+  Decision refused;
+  refused.outcome = Outcome::stale_boot;
+  return refused;
+}
+
+Executor::Executor(Sequencer& sequencer, Options options)
+    : impl_(std::make_shared<Impl>(sequencer, std::move(options))) {}
+
+Executor::~Executor() {
+  impl_->stop();
+}
+
+void Executor::start() {
+  impl_->start();
+}
+
+void Executor::stop() {
+  impl_->stop();
+}
+
+World& Executor::world() {
+  return impl_->world;
+}
+
+Machine& Executor::machine() {
+  return impl_->machine;
+}
+
+ReconcilerTotals Executor::reconciler_totals() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->totals;
+}
+
+Executor::Impl::Impl(Sequencer& sequencer_, Options options_)
+    : sequencer(sequencer_),
+      options(std::move(options_)),
+      machine(sequencer_),
+      worktrees(options.data_folder, options.origins),
+      world(options.data_folder, worktrees, options.boot_id),
+      workers(worker_threads),
+      branch_deletions(1) {}
+
+void Executor::Impl::start() {
+  read_settings();
+  // Subscribed first, so that nothing falls between this look at the state and the next record.
+  subscription = sequencer.subscribe([impl = weak_from_this()](std::span<const Published> batch) {
+    if (const auto alive = impl.lock()) alive->listen(batch);
+  });
+  end_what_earlier_boots_left();
+  thread = std::thread([this] { run(); });
+}
+
+void Executor::Impl::end_what_earlier_boots_left() {
+  const std::vector<RunNote> notes = noted_runs(options.data_folder);
+  std::vector<std::thread> enders;
+  for (const RunNote& note : notes) {
+    enders.emplace_back([&, note] {
+      const EndOrder order{EndOrder::First::terminate, seconds(world.kill_after_s())};
+      if (end_run(options.data_folder, note.run, order) == RunEnd::gone) return;
+      warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive and cannot be ended");
+      const std::lock_guard lock(mutex);
+      if (const auto job = job_of(note)) leftovers[*job].push_back(note.run);
+    });
+  }
+  for (std::thread& ender : enders) ender.join();
+
+  for (const TaskId task : worktrees.present()) {
+    const bool is_finished = sequencer.ask([task](const State& state) {
+      const Task* row = state.tasks.find(task);
+      return state.given_out(task) && (!row || is_terminal(row->stage));
+    });
+    if (is_finished) clean_up(task);
+  }
+
+  // Workers that outlived the last boot may have told it of exits that it did not get to see to.
+  const auto told = sequencer.ask([this](const State& state) {
+    std::map<JobId, std::uint64_t> jobs;
+    for (const JobId id : state.indexes.running) {
+      const Job& job = *state.jobs.find(id);
+      if (job.run && job.run->exit_code && job.run->owner.boot_id != options.boot_id) jobs.emplace(id, job.attempts);
+    }
+    return jobs;
+  });
+  find_outside_runs();
+  const std::lock_guard lock(mutex);
+  exited.insert(told.begin(), told.end());
+}
+
+void Executor::Impl::read_settings() {
+  const auto [settings, commands] = sequencer.ask([](const State& state) {
+    bool some = false;
+    for (const auto& [seq, row] : state.pipelines.rows()) {
+      for (const Agent& agent : row.definition->agents) some = some || !agent.run.empty();
+    }
+    return std::pair(state.settings(), some);
+  });
+  world.set_kill_after_s(settings.stop.kill_after_s);
+  const std::lock_guard lock(mutex);
+  has_commands = commands;
+  reconciler_enabled = settings.reconciler.enabled;
+  stop_enabled = settings.stop.enabled;
+  reconciler_interval = seconds(settings.reconciler.interval_s);
+}
+
+void Executor::Impl::listen(std::span<const Published> batch) {
+  const std::lock_guard lock(mutex);
+  bool news = false;
+  for (const Published& published : batch) {
+    if (published.applied.outcome == Outcome::accepted) news = note(published) || news;
+  }
+  if (news) wake.notify_one();
+}
+
+/// False if there is nothing in it for the executor: most of what others do to tasks with agents of their own.
+bool Executor::Impl::note(const Published& published) {
+  const fb::Record& record = published.record;
+  const Effects& effects = published.applied.effects;
+  bool queued = false;
+  for (const Effect& effect : effects) queued = queued || effect.kind == EffectKind::job_queued;
+  // A record after which a task has a job leaves nothing to the reconciler.
+  bool flags = false;
+  bool frees = queued;
+  if (const auto* event = record.event_as_StageTransition()) {
+    const bool ends = is_terminal(event->to()->string_view());
+    if (ends) finished.insert(TaskId{event->task()});
+    if (!ends && !queued) flags = flagged.insert(TaskId{event->task()}).second;
+    frees = frees || ends;
+  } else if (const auto* cancelled = record.event_as_TaskCancelled()) {
+    frees = finished.insert(TaskId{cancelled->task()}).second;
+  } else if (const auto* unblocked = record.event_as_TaskUnblocked()) {
+    frees = true;
+    flagged.insert(TaskId{unblocked->task()});
+  } else if (const auto* ended = record.event_as_JobFinished()) {
+    frees = true;
+    // `done` comes with what moved or blocked the task.
+    if (!queued && ended->result() != fb::JobResult::done) flagged_jobs.insert(JobId{ended->job()});
+    outside_runs.erase(JobId{ended->job()});
+  } else if (const auto* reaped = record.event_as_JobReaped()) {
+    frees = true;
+    if (!queued) flagged_jobs.insert(JobId{reaped->job()});
+  } else if (const auto* set = record.event_as_SettingChanged()) {
+    frees = settings_changed = true;
+    // At once: a cancel in the very next record goes by it.
+    if (set->key()->string_view() == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
+  } else if (record.event_as_PipelineDefined()) {
+    frees = settings_changed = true;
+  } else if (const auto* started = record.event_as_RunStarted()) {
+    const JobId job{started->job()};
+    const OutsideRun run{started->pid(), started->pid_start(), record.boot()->str()};
+    if (!running.contains(job)) outside_runs.insert_or_assign(job, run);
+  } else if (const auto* exit = record.event_as_RunExited()) {
+    const JobId job{exit->job()};
+    if (!running.contains(job)) flags = exited.insert_or_assign(job, exit->attempt()).second;
+  }
+  for (const Effect& effect : effects) {
+    if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
+    const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
+    if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(effect, record);
+    if (effect.kind != EffectKind::lease_freed) continue;
+    ++leases_freed;
+    lease_freed.notify_all();
+    // Each looks for itself whether the lease was the one that it waits for.
+    flags = flags || !waiting_for_lease.empty() || !exits_waiting_for_lease.empty();
+    flagged.merge(waiting_for_lease);
+    exited.merge(exits_waiting_for_lease);
+  }
+  jobs_changed = jobs_changed || frees;
+  return frees || flags;
+}
+
+/// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
+/// cancelled task's steps go on, since a committed crossing is finished honestly; what the reaper's ceiling has met
+/// must not.
+void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record) {
+  const JobId job{end_group.id};
+  const fb::JobReaped* reaped = record.event_as_JobReaped();
+  if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
+    workers.post([this, run = outside->second] { end_outside(run); });
+    if (reaped) outside_runs.erase(outside);
+  }
+  const auto found = running.find(job);
+  const bool is_ours = found != running.end();
+  if (is_ours) found->second.off.call();
+  const bool at_ceiling = reaped && reaped->tier() == fb::Tier::ceiling;
+  if (at_ceiling || is_ours) {
+    world.call_off(TaskId{end_group.task}, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);
+  }
+}
+
+void Executor::Impl::run() {
+  steady_clock::time_point next_pass = steady_clock::now();
+  steady_clock::time_point last_pass = next_pass;
+  steady_clock::time_point next_leftovers = next_pass;
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    const steady_clock::time_point now = steady_clock::now();
+    if (std::exchange(settings_changed, false)) {
+      lock.unlock();
+      read_settings();
+      lock.lock();
+      next_pass = std::min(next_pass, last_pass + reconciler_interval);
+    }
+    if (now >= next_pass) {
+      last_pass = now;
+      next_pass = now + reconciler_interval;
+      exited.merge(exits_waiting_for_lease);
+      lock.unlock();
+      if (reconciler_enabled) reconcile_all();
+      lock.lock();
+    }
+    std::set<TaskId> tasks = std::exchange(flagged, {});
+    const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
+    std::set<TaskId> ended = std::exchange(finished, {});
+    std::map<JobId, std::uint64_t> exits = std::exchange(exited, {});
+    const bool claim = std::exchange(jobs_changed, false);
+    lock.unlock();
+    if (!jobs.empty()) {
+      tasks.merge(sequencer.ask([&jobs](const State& state) {
+        std::set<TaskId> of_jobs;
+        for (const JobId id : jobs) {
+          if (const Job* job = state.jobs.find(id)) of_jobs.insert(job->task);
+        }
+        return of_jobs;
+      }));
+    }
+    look_after(std::move(tasks), ended, exits);
+    join_ended();
+    if (claim && has_commands) claim_jobs();
+    lock.lock();
+    const auto news = [&] {
+      return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
+             !finished.empty() || !exited.empty();
+    };
+    if (!leftovers.empty() && steady_clock::now() >= next_leftovers) {
+      next_leftovers = steady_clock::now() + leftovers_again;
+      if (!std::exchange(retrying_leftovers, true)) workers.post([this] { retry_leftovers(); });
+    }
+    wake.wait_until(lock, leftovers.empty() ? next_pass : std::min(next_pass, next_leftovers), news);
+  }
+}
+
+void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended,
+                                const std::map<JobId, std::uint64_t>& exits) {
+  for (const TaskId task : ended) {
+    tasks.erase(task);
+    workers.post([this, task] { clean_up(task); });
+  }
+  for (const auto& [job, attempt] : exits) {
+    workers.post([this, job = job, attempt = attempt] { monitor_once(job, attempt); });
+  }
+  for (const TaskId task : tasks) post_drive(task, IfDriven::again);
+}
+
+void Executor::Impl::stop() {
+  {
+    const std::lock_guard lock(mutex);
+    if (std::exchange(stopping, true)) return;
+    machine.enter(EndingMachine::Phase::draining);
+    for (auto& [job, of_job] : running) of_job.off.call();
+    wake.notify_all();
+    lease_freed.notify_all();
+  }
+  if (subscription != 0) sequencer.unsubscribe(subscription);
+  worktrees.stop();
+  world.drain();
+  machine.enter(EndingMachine::Phase::closed);
+  world.stop();
+  if (thread.joinable()) thread.join();
+  // Nobody else adds or joins threads any more.
+  for (auto& [job, of_job] : running) of_job.thread.join();
+  workers.stop();
+  branch_deletions.stop();
+}
+
+}  // namespace pawl

@@ -1,0 +1,80 @@
+// The executor: makes happen outside what the log says shall happen, and brings back what came of it as events.
+//
+// It claims queued jobs whose agents have a command, runs each as a process in its task's worktree, and is the monitor
+// of what comes after (SPEC §7); it is the reconciler, and the finalizer of stages without an agent; it ends process
+// groups when the log says so. All that it knows it learns from the durable records: what it forgets by a crash,
+// the next start finds in the log and among the locks in DIR/runs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/policies/advance.h"
+#include "engine/policies/world.h"
+#include "store/commit/sequencer.h"
+#include "store/log.h"
+
+namespace pawl {
+
+/// What the reconciler did since the daemon's start.
+struct ReconcilerTotals {
+  std::uint64_t passes = 0;
+  std::uint64_t defers = 0;  // tasks left to the live owner of their lease
+  std::uint64_t moves = 0;   // tasks driven
+  TimeUs last_pass;          // wall clock; 0: none yet
+};
+
+class Executor {
+ public:
+  struct Options {
+    std::string data_folder;
+    std::string boot_id;                         // of this daemon: its BootStarted is in the log already
+    std::map<std::string, std::string> origins;  // repo → where it is cloned from
+    Log& log;                                    // where finished tasks are looked up; outlives the executor
+    /// Called with what people should know and no record says. From any thread. May be empty.
+    std::function<void(const std::string&)> warn = {};
+  };
+
+  /// `sequencer` is started and outlives the executor.
+  Executor(Sequencer& sequencer, Options options);
+  /// Stops it.
+  ~Executor();
+
+  /// Ends what earlier boots left running, and cleans up after finished tasks; then begins to work. Blocks for
+  /// some stop.kill_after_s at most. Before the listeners open.
+  void start();
+  /// Ends what runs and joins its threads; what was running is for the next start to recover. Gates and agents are
+  /// ended at once; a step gets stop.kill_after_s to end by itself. Before the sequencer stops.
+  void stop();
+
+  /// Drives a task as an asker wishes, on another thread; `done` is called once, from there: it must not block. The
+  /// lease is then the daemon's, whoever asked: it is this process that has to be alive. After stop() nothing is done
+  /// and `done` is not called. The exit of a job's run needs no such call: it is seen in the log.
+  void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
+  /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.
+  /// As advance().
+  void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
+
+  /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet
+  /// (`previous_alive`). Threads: any, also the sequencer's.
+  bool is_passed_over(JobId job) const;
+  /// All of them, by id.
+  std::vector<JobId> passed_over() const;
+
+  /// For paths that others in this process drive. The machine takes nothing but facts once stop() was called.
+  World& world();
+  Machine& machine();
+
+  /// Since the start.
+  ReconcilerTotals reconciler_totals() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;  // shared with the sequencer's listener, which may be under way when it is taken back
+};
+
+}  // namespace pawl

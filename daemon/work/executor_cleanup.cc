@@ -1,0 +1,92 @@
+// What is left of a finished task goes: its folder, and of a cancelled one the branch at origin too (SPEC §9).
+//
+// A cancelled task's folder is emptied first, and removed last: while it is there, its branch is still to be deleted.
+// So whatever the daemon dies of in between, and whatever origin answers, the next start finds the folder and tries
+// again; what went wrong is said in the daemon's log. Nothing waits for any of this: the task has its end already, and
+// its work item may be created afresh. Where a live task works on the same branch by then, the branch is its own, and
+// stays. One that is created between that look and the deletion can lose the branch at origin, never a commit that its
+// own worktree has: git deletes the branch as it was when the push began, and refuses if it has moved.
+#include <utility>
+
+#include "daemon/work/executor_impl.h"
+#include "schema/limits.h"
+#include "store/checkpoint.h"
+
+namespace pawl {
+
+Result<Task> Executor::Impl::finished_task(TaskId task) {
+  // Memory before the archive: one that leaves the one in between is then seen in the other.
+  std::optional<Task> row = sequencer.ask([task](const State& state) {
+    const Task* found = state.tasks.find(task);
+    return found ? std::optional(*found) : std::nullopt;
+  });
+  if (row) return *std::move(row);
+  const std::vector<std::uint8_t> bytes = PAWL_TRY(options.log.archived(task));
+  Unarchived archived = PAWL_TRY(unpack_archived(bytes));
+  return std::move(archived.rows.task);
+}
+
+void Executor::Impl::remove_folder(TaskId task) {
+  const Result<void> removed = worktrees.remove(task);
+  if (!removed) warn(removed.error().message);
+  forget_places(options.data_folder, task);
+}
+
+void Executor::Impl::clean_up(TaskId task) {
+  const Result<Task> row = finished_task(task);
+  if (!row) return warn("task " + std::to_string(raw(task)) + " is not cleaned up: " + row.error().message);
+  if (row->stage != stage_cancelled) return remove_folder(task);
+  {
+    const std::lock_guard lock(mutex);
+    if (!stop_enabled) return;
+  }
+  if (row->branch.empty() || !options.origins.contains(row->repo)) return remove_folder(task);
+  const Result<void> emptied = worktrees.empty(task);
+  if (!emptied) warn(emptied.error().message);
+  branch_deletions.post([this, cancelled = *row] { delete_branch(cancelled); });
+}
+
+void Executor::Impl::delete_branch(const Task& cancelled) {
+  const auto is_stopping = [this] {
+    const std::lock_guard lock(mutex);
+    return stopping;
+  };
+  if (is_stopping()) return;
+  const Result<BranchEnd> end = worktrees.delete_branch({cancelled.id, cancelled.repo, cancelled.branch},
+                                                        [&] { return is_worked_on(cancelled.repo, cancelled.branch); });
+  if (!end) {
+    if (is_stopping()) return;
+    return warn("task " + std::to_string(raw(cancelled.id)) + " is cancelled, but its branch '" + cancelled.branch +
+                "' could not be deleted at origin; the next start tries again. " + end.error().message);
+  }
+  if (*end == BranchEnd::deleted) {
+    fb::TaskNoteT note;
+    note.task = raw(cancelled.id);
+    note.text = "branch '" + cancelled.branch + "' was deleted at origin";
+    machine.propose(propose_group(asker("stop"), note));
+  }
+  remove_folder(cancelled.id);
+}
+
+/// Whether a live task works on a branch of what may be one repository under several names.
+bool Executor::Impl::is_worked_on(const std::string& repo, const std::string& branch) {
+  const std::string& origin = options.origins.at(repo);
+  TaskId from{0};
+  bool found = false;
+  while (!found && from != TaskId{UINT64_MAX}) {
+    from = sequencer.ask([&](const State& state) {
+      std::size_t rows = 0;
+      for (auto at = state.tasks.rows().lower_bound(from); at != state.tasks.rows().end(); ++at) {
+        if (++rows > limits::rows_per_read_max) return at->first;
+        const Task& task = at->second;
+        if (is_terminal(task.stage) || task.branch != branch) continue;
+        const auto known = options.origins.find(task.repo);
+        if (known != options.origins.end() && known->second == origin) found = true;
+      }
+      return TaskId{UINT64_MAX};
+    });
+  }
+  return found;
+}
+
+}  // namespace pawl

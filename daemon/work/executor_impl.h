@@ -1,0 +1,192 @@
+// What the parts of the executor share. For daemon/executor*.cc alone.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/thread_pool.h"
+#include "daemon/work/executor.h"
+#include "daemon/work/process_run.h"
+#include "daemon/work/real_world.h"
+#include "daemon/work/worktree.h"
+
+namespace pawl {
+
+/// The machine as the executor's paths see it. Once the daemon is to end, nothing new may begin: a path that is still
+/// under way is told what it would be told at the next start, that its boot is stale. Facts are still taken.
+class EndingMachine final : public Machine {
+ public:
+  explicit EndingMachine(Sequencer& sequencer) : sequencer_(sequencer) {}
+
+  enum class Phase {
+    open,
+    draining,  // how a step ended is still taken
+    closed,    // only that it was done: what was cut off has not failed, it is unknown
+  };
+  void enter(Phase phase) { phase_ = phase; }
+
+  Decision propose(Group group) override;
+  std::optional<TaskView> view(TaskId task) override { return sequencer_.view(task); }
+  TimeUs now() const override { return sequencer_.now(); }
+
+ private:
+  Sequencer& sequencer_;
+  std::atomic<Phase> phase_{Phase::open};
+};
+
+struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
+  Impl(Sequencer& sequencer_, Options options_);
+
+  // executor.cc
+
+  void start();
+  void stop();
+  /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
+  void listen(std::span<const Published> batch);
+  bool note(const Published& published);
+  void call_off(const Effect& end_group, const fb::Record& record);
+  /// The one thread that hands out work.
+  void run();
+  void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
+  void read_settings();
+  void end_what_earlier_boots_left();
+  void warn(const std::string& text) const {
+    if (options.warn) options.warn(text);
+  }
+  Asker asker(const std::string& actor) const {
+    return {.boot = options.boot_id, .actor = actor, .key = {}, .request = {}};
+  }
+
+  // executor_jobs.cc
+
+  /// A claimed job whose process this is to run.
+  struct Claim {
+    JobId job{};
+    std::uint64_t attempt = 0;
+    TaskId task{};
+    Version version{};
+    Agent agent;
+    CommandContext context;
+  };
+  struct Running {
+    std::uint64_t attempt = 0;  // 0 until it is claimed
+    TaskId task{};
+    CallOff off;
+    std::thread thread;
+    bool ended = false;  // its thread is about to be joined
+  };
+  /// Claims what can be claimed. From run() alone.
+  void claim_jobs();
+  std::optional<JobId> claimable();
+  std::optional<Claim> claim(JobId job);
+  void run_job(Running& entry, const Claim& claim);
+  /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
+  /// longer ours.
+  bool run_agent(Running& entry, const Claim& claim);
+  /// Records the exit; false if that was refused.
+  bool record_exit(const Claim& claim, std::int64_t code);
+  bool is_ours(JobId job, std::uint64_t attempt);
+
+  enum class Monitored { finished, waiting };  // for a lease
+  /// What follows an exit code, one try at it.
+  Monitored monitor(JobId job, std::uint64_t attempt);
+  /// For somebody else's run, on a worker's thread.
+  void monitor_once(JobId job, std::uint64_t attempt);
+  void finish_job(JobId job, std::uint64_t attempt, fb::JobResult result);
+  template <class Event>
+  void mark(JobId job) {
+    Event event;
+    event.job = raw(job);
+    machine.propose(propose_group(asker("monitor"), event));
+  }
+  void join_ended();
+  void retry_leftovers();
+
+  // executor_tasks.cc
+
+  /// The reconciler's part for one task, on a worker's thread.
+  void drive(TaskId task);
+  /// What is to be done about a task that is being driven already.
+  enum class IfDriven {
+    enough,  // nothing: whoever drives it looks at it
+    again,   // something has changed: it is looked at again afterwards
+  };
+  void post_drive(TaskId task, IfDriven if_driven);
+  /// A whole pass over the tasks.
+  void reconcile_all();
+
+  // executor_cleanup.cc
+
+  /// After a finished task: its folder goes, and of a cancelled one the branch at origin.
+  void clean_up(TaskId task);
+  Result<Task> finished_task(TaskId task);
+  /// On the thread for it, which an origin that hangs may keep busy.
+  void delete_branch(const Task& cancelled);
+  bool is_worked_on(const std::string& repo, const std::string& branch);
+  void remove_folder(TaskId task);
+
+  // executor_outside.cc
+
+  /// The process of a run that somebody else began, as it was reported.
+  struct OutsideRun {
+    std::int64_t pid = 0;
+    std::int64_t pid_start = 0;
+    std::string boot;  // of the job's owner
+  };
+  /// At the start: what other boots run by now; ends what a standing cancel wants ended.
+  void find_outside_runs();
+  void end_outside(const OutsideRun& run);
+
+  // Set once.
+
+  Sequencer& sequencer;
+  const Options options;
+  EndingMachine machine;
+  Worktrees worktrees;
+  RealWorld world;
+  ThreadPool workers;
+  ThreadPool branch_deletions;
+  std::uint64_t subscription = 0;
+  std::thread thread;  // runs run()
+
+  mutable std::mutex mutex;  // guards all below
+  std::condition_variable wake;
+  bool stopping = false;
+
+  // What the log said, for run() to see to.
+  bool jobs_changed = true;
+  bool settings_changed = true;
+  std::set<TaskId> flagged;               // may stand where the reconciler drives them
+  std::set<JobId> flagged_jobs;           // whose tasks may
+  std::set<TaskId> finished;              // came to a terminal stage
+  std::map<JobId, std::uint64_t> exited;  // runs of others, by job: the attempt
+  std::uint64_t leases_freed = 0;         // counts, for those who wait
+  std::condition_variable lease_freed;
+
+  std::map<JobId, Running> running;                     // nodes stay where they are
+  std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone
+  std::map<JobId, OutsideRun> outside_runs;
+  std::set<TaskId> driven;       // by a worker, now
+  std::set<TaskId> drive_again;  // flagged meanwhile
+  std::set<TaskId> waiting_for_lease;
+  std::map<JobId, std::uint64_t> exits_waiting_for_lease;
+  bool retrying_leftovers = false;
+
+  bool has_commands = false;  // whether any pipeline has an agent that is run from here
+  bool reconciler_enabled = true;
+  bool stop_enabled = true;
+  std::chrono::seconds reconciler_interval{0};
+  ReconcilerTotals totals;
+};
+
+}  // namespace pawl

@@ -1,0 +1,324 @@
+// Jobs: claimed, run, and seen to after their exit (SPEC §7, the monitor).
+#include <unistd.h>
+
+#include <csignal>
+
+#include "daemon/work/executor_impl.h"
+#include "engine/policies/reaper.h"
+#include "engine/rules/claim.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t jobs_at_once_max = 256;        // threads, whatever queue.max_concurrency allows
+constexpr std::int64_t exit_code_not_started = 127;  // as shells say it
+constexpr std::int64_t exit_code_timed_out = 124;    // as timeout(1) says it
+constexpr std::int64_t exit_code_signal_base = 128;
+
+std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process) {
+  if (exit.how == CommandExit::How::timed_out) return exit_code_timed_out;
+  const bool exited = of_process.how == CommandExit::How::exited;
+  return exited ? of_process.code : exit_code_signal_base + of_process.code;
+}
+
+}  // namespace
+
+bool Executor::is_passed_over(JobId job) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->running.contains(job) || impl_->leftovers.contains(job);
+}
+
+std::vector<JobId> Executor::passed_over() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<JobId> jobs;
+  for (const auto& [job, runs] : impl_->leftovers) jobs.push_back(job);
+  return jobs;
+}
+
+std::optional<JobId> Executor::Impl::claimable() {
+  std::set<JobId> passed_over;
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping || running.size() >= jobs_at_once_max) return std::nullopt;
+    for (const auto& [job, of_job] : running) passed_over.insert(job);
+    for (const auto& [job, runs] : leftovers) passed_over.insert(job);
+  }
+  std::optional<JobId> found;
+  JobId from{0};
+  while (!found && from != JobId{UINT64_MAX}) {
+    // A bounded look at a time: everybody waits for the sequencer's thread.
+    from = sequencer.ask([&](const State& state) {
+      std::size_t rows = 0;
+      for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
+        if (++rows > limits::rows_per_read_max) return *id;
+        if (passed_over.contains(*id)) continue;
+        const Outcome outcome = claim_outcome(state, *id);
+        if (outcome == Outcome::limit) break;
+        const Job& job = *state.jobs.find(*id);
+        const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
+        if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
+        found = *id;
+        break;
+      }
+      return JobId{UINT64_MAX};
+    });
+  }
+  return found;
+}
+
+std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
+  fb::JobClaimedT event;
+  event.job = raw(job);
+  event.owner = std::make_unique<fb::OwnerT>();
+  event.owner->boot_id = options.boot_id;
+  event.owner->pid = ::getpid();
+  event.owner->actor = "executor";
+  if (machine.propose(propose_group(asker("executor"), event)).outcome != Outcome::accepted) return std::nullopt;
+  return sequencer.ask([&](const State& state) -> std::optional<Claim> {
+    const Job* row = state.jobs.find(job);
+    if (!row || row->status != JobStatus::running || row->run->owner.boot_id != options.boot_id) return std::nullopt;
+    const Task& task = *state.tasks.find(row->task);
+    const Pipeline& pipeline = state.pipeline_of(task);
+    const Stage* stage = pipeline.stage(row->stage);
+    Claim claim{.job = job,
+                .attempt = row->attempts,
+                .task = task.id,
+                .version = row->version,
+                .agent = *pipeline.agent(row->agent),
+                .context = {}};
+    claim.context.task = task.id;
+    claim.context.work_item = task.work_item;
+    claim.context.repo = task.repo;
+    claim.context.branch = task.branch;
+    claim.context.stage = row->stage;
+    claim.context.version = row->version;
+    claim.context.edge = row->stage + "->" + stage->to;
+    return claim;
+  });
+}
+
+void Executor::Impl::claim_jobs() {
+  while (const std::optional<JobId> job = claimable()) {
+    Running* entry = nullptr;
+    {
+      // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
+      const std::lock_guard lock(mutex);
+      if (stopping) return;
+      entry = &running[*job];
+    }
+    std::optional<Claim> claimed = claim(*job);
+    const std::lock_guard lock(mutex);
+    if (!claimed || stopping) {
+      // It was somebody else's first, of which listen() was told; or it is for the next start.
+      running.erase(*job);
+      return;
+    }
+    entry->attempt = claimed->attempt;
+    entry->task = claimed->task;
+    entry->thread = std::thread([this, entry, claim = std::move(*claimed)] {
+      run_job(*entry, claim);
+      const std::lock_guard ending(mutex);
+      entry->ended = true;
+      jobs_changed = true;
+      wake.notify_one();
+    });
+  }
+}
+
+void Executor::Impl::join_ended() {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(mutex);
+    for (auto entry = running.begin(); entry != running.end();) {
+      if (entry->second.ended) {
+        threads.push_back(std::move(entry->second.thread));
+        entry = running.erase(entry);
+      } else {
+        ++entry;
+      }
+    }
+  }
+  for (std::thread& ended : threads) ended.join();
+}
+
+bool Executor::Impl::is_ours(JobId job, std::uint64_t attempt) {
+  return sequencer.ask([&](const State& state) {
+    const Job* row = state.jobs.find(job);
+    return row && row->status == JobStatus::running && row->attempts == attempt;
+  });
+}
+
+void Executor::Impl::run_job(Running& entry, const Claim& claim) {
+  if (!run_agent(entry, claim)) return;
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    const std::uint64_t freed = leases_freed;
+    lock.unlock();
+    if (monitor(claim.job, claim.attempt) == Monitored::finished) return;
+    lock.lock();
+    lease_freed.wait_for(lock, std::max(reconciler_interval, seconds(1)),
+                         [&] { return stopping || leases_freed != freed; });
+  }
+}
+
+/// With the finalizer's mark in the same group, where marks count: a pass that falls in between would see nobody.
+bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
+  fb::RunExitedT exit;
+  exit.job = raw(claim.job);
+  exit.attempt = claim.attempt;
+  exit.exit_code = code;
+  Group group = propose_group(asker("monitor"), exit);
+  if (marks_count_on(claim.context.stage)) {
+    fb::FinalizerMarkedT marked;
+    marked.job = raw(claim.job);
+    group.push_back(propose(asker("monitor"), marked));
+  }
+  return machine.propose(std::move(group)).outcome == Outcome::accepted;
+}
+
+bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
+  Result<Descriptor> log = open_log(world.log_path_of(claim.job, claim.attempt));
+  if (!log) {
+    warn(log.error().message);
+    return record_exit(claim, exit_code_not_started);
+  }
+  const auto not_started = [&](const Error& error) {
+    if (entry.off.called() && !is_ours(claim.job, claim.attempt)) return false;
+    say_to_log(*log, error.message);
+    return record_exit(claim, exit_code_not_started);
+  };
+  const Result<Worktree> worktree = worktrees.prepare({claim.task, claim.context.repo, claim.context.branch});
+  if (!worktree) {
+    const std::lock_guard lock(mutex);
+    if (stopping) return false;
+  }
+  if (!worktree) return not_started(worktree.error());
+  if (!worktree->remark.empty()) say_to_log(*log, worktree->remark);
+
+  RunOrder order{.command = claim.agent.run,
+                 .folder = worktree->folder,
+                 .environment = world.environment_of(claim.context),
+                 .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
+                 .inherited = {}};
+  order.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
+  order.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
+  Descriptor output(::dup(log->get()));
+  Result<HeldRun> run = HeldRun::hold(options.data_folder, order, std::move(output));
+  if (!run) return not_started(run.error());
+  fb::RunStartedT event;
+  event.job = raw(claim.job);
+  event.attempt = claim.attempt;
+  event.pid = run->pid();
+  event.pid_start = run->pid_start();
+  // Refused, it is not ours any more: the child, dropped, goes without having run.
+  if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
+
+  const RealWorld::Child child(world, run->pid());
+  const CommandExit exit = run->go({claim.agent.timeout_s, world.kill_after_s()}, &entry.off);
+  {
+    const std::lock_guard lock(mutex);
+    if (!run->gone()) leftovers[claim.job].push_back(run->run());
+    if (stopping && exit.how == CommandExit::How::lost) return false;  // cut off by us: no failure of the job
+  }
+  return record_exit(claim, exit_code_of(exit, run->process_exit()));
+}
+
+Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attempt) {
+  struct Seen {
+    std::int64_t exit_code = 0;
+    TaskId task{};
+    Version version{};
+    std::string stage;
+    bool cancelled = false;
+    bool to_be_marked = false;
+  };
+  const auto seen = sequencer.ask([&](const State& state) -> std::optional<Seen> {
+    const Job* row = state.jobs.find(job);
+    if (!row || row->status != JobStatus::running || row->attempts != attempt || !row->run->exit_code) {
+      return std::nullopt;
+    }
+    const Task* task = state.tasks.find(row->task);
+    return Seen{.exit_code = *row->run->exit_code,
+                .task = row->task,
+                .version = row->version,
+                .stage = task ? task->stage : std::string(),
+                .cancelled = task && !task->cancel_requested.empty() && !is_committed(*task),
+                .to_be_marked = task && marks_count_on(task->stage) && !row->run->marked};
+  });
+  if (!seen) return Monitored::finished;
+  // Somebody else's run has just exited, of which we were only told.
+  if (seen->to_be_marked) mark<fb::FinalizerMarkedT>(job);
+  if (seen->cancelled) {
+    finish_job(job, attempt, fb::JobResult::cancelled);
+    return Monitored::finished;
+  }
+  if (seen->exit_code != 0) {
+    finish_job(job, attempt, fb::JobResult::retry);
+    return Monitored::finished;
+  }
+  const AdvanceAnswer answer = pawl::advance(machine, world,
+                                             {.task = seen->task,
+                                              .version = seen->version,
+                                              .asker = asker("monitor"),
+                                              .pid = ::getpid(),
+                                              .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
+  const bool waits =
+      answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed || answer.reason == "lease";
+  if (!is_ours(job, attempt)) return Monitored::finished;
+  if (waits) return Monitored::waiting;
+  // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
+  if (answer.reason == "no_command") {
+    if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);
+    return Monitored::finished;
+  }
+  // Somebody moved or blocked the task meanwhile, without this job: the retry rule knows what that means for it.
+  finish_job(job, attempt, fb::JobResult::retry);
+  return Monitored::finished;
+}
+
+void Executor::Impl::monitor_once(JobId job, std::uint64_t attempt) {
+  std::uint64_t freed = 0;
+  {
+    const std::lock_guard lock(mutex);
+    freed = leases_freed;
+  }
+  if (monitor(job, attempt) == Monitored::finished) return;
+  const std::lock_guard lock(mutex);
+  (freed == leases_freed ? exits_waiting_for_lease : exited)[job] = attempt;
+  wake.notify_one();
+}
+
+void Executor::Impl::finish_job(JobId job, std::uint64_t attempt, fb::JobResult result) {
+  fb::JobFinishedT event;
+  event.job = raw(job);
+  event.attempt = attempt;
+  event.result = result;
+  machine.propose(propose_group(asker("monitor"), event));
+}
+
+void Executor::Impl::retry_leftovers() {
+  std::vector<std::pair<JobId, std::string>> runs;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [job, of_job] : leftovers) {
+      for (const std::string& run : of_job) runs.emplace_back(job, run);
+    }
+  }
+  for (const auto& [job, run] : runs) {
+    if (end_run(options.data_folder, run, {EndOrder::First::kill, milliseconds(0)}) == RunEnd::alive) continue;
+    const std::lock_guard lock(mutex);
+    const auto of_job = leftovers.find(job);
+    std::erase(of_job->second, run);
+    if (of_job->second.empty()) leftovers.erase(of_job);
+    jobs_changed = true;
+  }
+  const std::lock_guard lock(mutex);
+  retrying_leftovers = false;
+  wake.notify_one();
+}
+
+}  // namespace pawl

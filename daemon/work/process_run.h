@@ -1,0 +1,90 @@
+// A command as a run: a process with a name, a lock and a log, from its fork to the end of everything that it started.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/work/process.h"
+#include "daemon/work/run_lock.h"
+#include "engine/policies/world.h"
+#include "schema/result.h"
+
+namespace pawl {
+
+/// By which another thread calls off a run that somebody waits for. Once called it stays so.
+class CallOff {
+ public:
+  CallOff();
+  /// Threads: any.
+  void call();
+  bool called() const;
+  int fd() const { return event_.get(); }
+
+ private:
+  Descriptor event_;
+};
+
+struct RunOrder {
+  CommandLine command;
+  std::string folder;
+  std::vector<std::string> environment;  // without PAWL_RUN, which the run brings
+  std::string purpose;                   // for its note: one line
+  std::vector<int> inherited;            // descriptors of locks that its processes shall hold
+};
+
+/// How long, and how it is ended.
+struct RunBounds {
+  std::int64_t timeout_s = 0;
+  std::int64_t kill_after_s = 0;  // from SIGTERM to SIGKILL
+};
+
+/// Threads: one at a time.
+class HeldRun {
+ public:
+  /// Forks the command, stopped; its run is noted. `output` gets stdout and stderr.
+  static Result<HeldRun> hold(const std::string& data_folder, const RunOrder& order, Descriptor output);
+
+  HeldRun(HeldRun&&) noexcept = default;
+  HeldRun& operator=(HeldRun&&) = delete;
+  /// Without go() the child ends without having executed.
+  ~HeldRun();
+
+  const std::string& run() const { return run_; }
+  pid_t pid() const { return child_->pid(); }
+  std::int64_t pid_start() const { return child_->pid_start(); }
+
+  /// Lets it execute, waits for its end, and ends what it left behind. How it ended: `timed_out` if it had to be
+  /// ended for its time, `lost` if it was called off, whatever code it then gave.
+  CommandExit go(const RunBounds& bounds, const CallOff* call);
+
+  /// The process's own end, whatever brought it. After go().
+  const CommandExit& process_exit() const { return process_exit_; }
+
+  /// Why the program could not be executed after all; none if it was. After go().
+  const std::optional<std::string>& exec_failure() const { return exec_failure_; }
+  /// Whether all that it started is known to have ended. After go(). If not, its note stays in DIR/runs.
+  bool gone() const { return gone_; }
+
+ private:
+  HeldRun(std::string data_folder, std::string run, Child child, Descriptor output);
+  void say(const std::string& text);
+
+  std::string data_folder_;
+  std::string run_;
+  std::unique_ptr<Child> child_;
+  Descriptor output_;
+  bool went_ = false;
+  bool gone_ = false;
+  CommandExit process_exit_;
+  std::optional<std::string> exec_failure_;
+};
+
+/// A log for a run: appended to, made with its folder if it is not there. `io` also if it is a link, or no file.
+Result<Descriptor> open_log(const std::string& path);
+/// Appends a line of the daemon's own to a log.
+void say_to_log(const Descriptor& log, const std::string& text);
+
+}  // namespace pawl

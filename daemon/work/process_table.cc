@@ -1,0 +1,115 @@
+#include "daemon/work/process_table.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace pawl {
+namespace {
+
+std::string proc(pid_t pid, const char* name) {
+  return "/proc/" + std::to_string(pid) + "/" + name;
+}
+
+bool bears_run(pid_t pid, const std::string& run) {
+  const std::optional<std::string> environment = proc_file(proc(pid, "environ"));
+  if (!environment) return false;
+  const std::string wanted = "PAWL_RUN=" + run;
+  for (std::size_t from = 0; from < environment->size();) {
+    const std::size_t end = environment->find('\0', from);
+    const std::size_t length = (end == std::string::npos ? environment->size() : end) - from;
+    if (std::string_view(*environment).substr(from, length) == wanted) return true;
+    from += length + 1;
+  }
+  return false;
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+bool holds_open(pid_t pid, const struct stat& wanted) {
+  const std::string path = proc(pid, "fd");
+  const Folder folder(::opendir(path.c_str()));
+  if (!folder) return false;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    struct stat found {};
+    if (::fstatat(::dirfd(folder.get()), entry->d_name, &found, 0) != 0) continue;
+    if (found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
+  const std::string here = this_host();
+  const HostParts ours = host_parts(here);
+  const HostParts theirs = host_parts(host);
+  if (theirs.kernel_boot != ours.kernel_boot) return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
+  if (theirs.pid_namespace != ours.pid_namespace) return Liveness::invisible;
+  if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
+  errno = 0;
+  const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
+  if (!stat) return errno == ENOENT || errno == ESRCH ? Liveness::dead : Liveness::unknown;
+  if (stat->ended() || (pid_start && *pid_start != stat->start)) return Liveness::dead;
+  return Liveness::alive;
+}
+
+// Debian 12's <sys/pidfd.h> forgets to be C to a C++ compiler, so the calls are made by number.
+Descriptor pidfd_of(pid_t pid) {
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+void send_signal(const Descriptor& pidfd, int signal) {
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
+std::vector<FoundProcess> processes_of(const RunSigns& signs) {
+  std::vector<FoundProcess> found;
+  const uid_t user = ::geteuid();
+  const pid_t self = ::getpid();
+
+  // The number of a session is not given out again while the session has members; but once it had none, its number
+  // may have become somebody else's.
+  bool by_session = signs.leader > 0;
+  if (by_session) {
+    const std::optional<ProcessStat> leader = process_stat(signs.leader);
+    if (leader && leader->start != signs.leader_start) by_session = false;
+  }
+  struct stat lock {};
+  const bool by_lock = !signs.lock_path.empty() && ::stat(signs.lock_path.c_str(), &lock) == 0;
+
+  const Folder folder(::opendir("/proc"));
+  if (!folder) return found;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    pid_t pid = 0;
+    const std::string_view name = entry->d_name;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size() || pid == self) continue;
+    struct stat owner {};
+    if (::fstatat(::dirfd(folder.get()), entry->d_name, &owner, 0) != 0 || owner.st_uid != user) continue;
+
+    Descriptor pidfd = pidfd_of(pid);
+    if (!pidfd) continue;
+    const std::optional<ProcessStat> stat = process_stat(pid);
+    if (!stat || stat->ended()) continue;
+    const bool in_session = by_session && stat->session == signs.leader && stat->start >= signs.leader_start;
+    // A child of ours that is just being started has copies of all our descriptors for a moment, this lock among
+    // them, and is none of the run's.
+    const bool has_lock = by_lock && stat->parent != self && holds_open(pid, lock);
+    if (in_session || has_lock || bears_run(pid, signs.run)) found.push_back({pid, std::move(pidfd)});
+  }
+  return found;
+}
+
+}  // namespace pawl

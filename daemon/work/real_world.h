@@ -1,0 +1,102 @@
+// The world as the daemon meets it: real processes, in the tasks' worktrees, with their output in DIR/logs.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "daemon/work/process_run.h"
+#include "daemon/work/worktree.h"
+#include "engine/policies/world.h"
+
+namespace pawl {
+
+/// Threads: any.
+class RealWorld final : public World {
+ public:
+  /// `data_folder` is absolute. `boot_id`: of this daemon, which is alive.
+  RealWorld(std::string data_folder, Worktrees& worktrees, std::string boot_id);
+
+  // World
+
+  bool is_alive(const Owner& owner, const Boot& boot) override;
+  Life life_of(const Run& run, const Boot& boot) override;
+  GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
+  bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
+  EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
+  Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
+  Verdict probe(const PipelineStep& step, const CommandContext& context) override;
+
+  // For the executor
+
+  /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
+  std::vector<std::string> environment_of(const CommandContext& context) const;
+  std::string log_path_of(JobId job, std::uint64_t attempt) const;
+
+  /// stop.kill_after_s, as it stands.
+  void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
+  std::int64_t kill_after_s() const { return kill_after_s_; }
+
+  /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
+  /// also while its process is gone and what it left behind is being ended.
+  class Child {
+   public:
+    Child(RealWorld& world, std::int64_t pid);
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child();
+
+   private:
+    RealWorld& world_;
+    std::int64_t pid_;
+  };
+
+  enum class Which { gates, all };
+  /// Calls off what runs for a task: its gate, or its probes and steps too. Does not wait, or block.
+  void call_off(TaskId task, Which which);
+
+  /// On the way to the daemon's end, first: calls off gates, also those to come, and gives steps and probes
+  /// stop.kill_after_s to end by themselves, since a step that is cut off may leave a question for people.
+  void drain();
+  /// Then: calls off everything, also what is to come. Returns once nothing runs.
+  void stop();
+
+ private:
+  enum class Kind { gate, probe, step };
+  struct Running {
+    TaskId task{};
+    Kind kind = Kind::gate;
+    CallOff off;
+  };
+  class Listed;
+
+  class RealHeldStep;
+  struct Ran {
+    CommandExit exit;
+    std::string why;    // it could not be started; empty if it was
+    std::string words;  // its last line
+  };
+  Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context,
+                const std::string& log_name);
+  std::string log_path_of(const CommandContext& context, const std::string& name) const;
+  Result<Descriptor> lock_place_until(const StepPlace& place, Deadline deadline) const;
+
+  const std::string data_folder_;
+  Worktrees& worktrees_;
+  const std::string boot_id_;
+  std::atomic<std::int64_t> kill_after_s_;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::map<std::uint64_t, Running> running_;
+  std::set<std::int64_t> children_;  // pids
+  std::uint64_t next_running_ = 1;
+  enum class Phase { running, draining, stopping };
+  Phase phase_ = Phase::running;
+};
+
+}  // namespace pawl

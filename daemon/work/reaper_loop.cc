@@ -1,0 +1,351 @@
+#include "daemon/work/reaper_loop.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/thread_pool.h"
+#include "daemon/work/death_watch.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+/// Gates and steps of the exit-zero rule that run at once.
+constexpr unsigned finishing_threads = 4;
+
+struct RunningId {
+  JobId job{};
+  TaskId task{};
+};
+
+/// A lease as a pass saw it, with all that is needed to judge it.
+struct LeaseSight {
+  Lease lease;
+  Boot boot;
+  bool task_job_runs = false;
+};
+
+}  // namespace
+
+struct ReaperLoop::Impl {
+  Impl(Sequencer& sequencer_, Machine& machine_, World& world_, Options options_)
+      : sequencer(sequencer_),
+        machine(machine_),
+        world(world_),
+        options(std::move(options_)),
+        workers(finishing_threads),
+        deaths([this] { note_death(); }) {}
+
+  void start();
+  void stop();
+  void listen(std::span<const Published> batch);
+  void note_death();
+  void run();
+  void read_settings();
+
+  ReaperPass pass();
+  void reap(const RunningId& running, ReaperPass& pass);
+  void finish(const RunningId& running);
+  void trouble(JobId job, const std::string& what);
+  void reclaim_leases(ReaperPass& pass);
+  void reclaim(const LeaseSight& sight, fb::ReclaimReason reason, ReaperPass& pass);
+  std::vector<RunningId> running_from(JobId from) const;
+  std::vector<LeaseSight> leases_after(const std::string& key) const;
+  void watch_boots();
+
+  Asker asker() const { return {.boot = options.boot_id, .actor = "reaper", .key = {}, .request = std::nullopt}; }
+
+  Sequencer& sequencer;
+  Machine& machine;
+  World& world;
+  const Options options;
+  ThreadPool workers;
+  std::uint64_t subscription = 0;
+
+  // The loop's thread alone.
+  Streaks streaks;
+
+  mutable std::mutex mutex;  // guards all below
+  std::condition_variable wake;
+  bool stopping = false;
+  bool settings_changed = false;
+  bool somebody_died = false;
+  bool enabled = true;
+  seconds interval{0};
+  std::vector<std::function<void(const ReaperPass&)>> asked;
+  std::set<JobId> finishing;
+  ReaperTotals totals;
+  steady_clock::time_point last_pass = steady_clock::now();
+
+  DeathWatch deaths;  // calls in: made last, gone first
+  std::thread thread;
+};
+
+ReaperLoop::ReaperLoop(Sequencer& sequencer, Machine& machine, World& world, Options options)
+    : impl_(std::make_unique<Impl>(sequencer, machine, world, std::move(options))) {}
+
+ReaperLoop::~ReaperLoop() {
+  stop();
+}
+
+void ReaperLoop::start() {
+  impl_->start();
+}
+
+void ReaperLoop::stop() {
+  impl_->stop();
+}
+
+void ReaperLoop::pass_now(std::function<void(const ReaperPass&)> done) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->stopping) return;
+  impl_->asked.push_back(std::move(done));
+  impl_->wake.notify_one();
+}
+
+ReaperTotals ReaperLoop::totals() const {
+  const std::lock_guard lock(impl_->mutex);
+  ReaperTotals totals = impl_->totals;
+  totals.since_pass_s = std::chrono::duration_cast<seconds>(steady_clock::now() - impl_->last_pass).count();
+  return totals;
+}
+
+void ReaperLoop::Impl::start() {
+  read_settings();
+  // Subscribed first, so that no boot falls between this look at the state and the next record.
+  subscription = sequencer.subscribe([this](std::span<const Published> batch) { listen(batch); });
+  watch_boots();
+  thread = std::thread([this] { run(); });
+}
+
+void ReaperLoop::Impl::stop() {
+  {
+    const std::lock_guard lock(mutex);
+    if (std::exchange(stopping, true)) return;
+    wake.notify_all();
+  }
+  if (subscription != 0) sequencer.unsubscribe(subscription);
+  deaths.stop();
+  if (thread.joinable()) thread.join();
+  workers.stop();
+}
+
+void ReaperLoop::Impl::listen(std::span<const Published> batch) {
+  for (const Published& published : batch) {
+    if (published.applied.outcome != Outcome::accepted) continue;
+    if (const auto* boot = published.record.event_as_BootStarted()) {
+      if (boot->boot_id()->string_view() != options.boot_id) {
+        deaths.watch(boot->host()->str(), boot->pid(), boot->pid_start());
+      }
+    } else if (published.record.event_as_SettingChanged()) {
+      const std::lock_guard lock(mutex);
+      settings_changed = true;
+      wake.notify_one();
+    }
+  }
+}
+
+void ReaperLoop::Impl::note_death() {
+  const std::lock_guard lock(mutex);
+  somebody_died = true;
+  wake.notify_one();
+}
+
+void ReaperLoop::Impl::watch_boots() {
+  std::string after;
+  for (bool more = true; more;) {
+    const auto boots = sequencer.ask([&after](const State& state) {
+      std::vector<Boot> some;
+      const auto& rows = state.boots.rows();
+      for (auto at = rows.upper_bound(after); at != rows.end() && some.size() < limits::rows_per_read_max; ++at) {
+        some.push_back(at->second);
+      }
+      return some;
+    });
+    for (const Boot& boot : boots) {
+      if (!boot.stale && boot.boot_id != options.boot_id) deaths.watch(boot.host, boot.pid, boot.pid_start);
+    }
+    more = boots.size() == limits::rows_per_read_max;
+    if (more) after = boots.back().boot_id;
+  }
+}
+
+void ReaperLoop::Impl::read_settings() {
+  const Settings settings = sequencer.ask([](const State& state) { return state.settings(); });
+  const std::lock_guard lock(mutex);
+  enabled = settings.reaper.enabled;
+  interval = seconds(settings.reaper.interval_s);
+}
+
+void ReaperLoop::Impl::run() {
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    if (std::exchange(settings_changed, false)) {
+      lock.unlock();
+      read_settings();
+      lock.lock();
+    }
+    const bool due = enabled && (somebody_died || steady_clock::now() >= last_pass + interval);
+    if (due || !asked.empty()) {
+      somebody_died = false;
+      const auto answers = std::exchange(asked, {});
+      lock.unlock();
+      const ReaperPass done = pass();
+      for (const auto& answer : answers) answer(done);
+      lock.lock();
+      continue;
+    }
+    const auto news = [&] { return stopping || settings_changed || (enabled && somebody_died) || !asked.empty(); };
+    if (enabled) {
+      wake.wait_until(lock, last_pass + interval, news);
+    } else {
+      wake.wait(lock, news);
+    }
+  }
+}
+
+ReaperPass ReaperLoop::Impl::pass() {
+  ReaperPass done;
+  std::set<JobId> seen;
+  for (JobId from{0};;) {
+    const std::vector<RunningId> some = running_from(from);
+    for (const RunningId& running : some) {
+      seen.insert(running.job);
+      reap(running, done);
+    }
+    if (some.size() < limits::rows_per_read_max) break;
+    from = JobId{raw(some.back().job) + 1};
+  }
+  std::erase_if(streaks, [&seen](const auto& streak) { return !seen.contains(streak.first); });
+  reclaim_leases(done);
+
+  const std::lock_guard lock(mutex);
+  last_pass = steady_clock::now();
+  ++totals.passes;
+  totals.defers += done.deferred;
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  totals.last_pass = TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
+  totals.oldest_past_ceiling_s = done.oldest_past_ceiling_s;
+  return done;
+}
+
+std::vector<RunningId> ReaperLoop::Impl::running_from(JobId from) const {
+  return sequencer.ask([from](const State& state) {
+    std::vector<RunningId> some;
+    const auto& running = state.indexes.running;
+    for (auto at = running.lower_bound(from); at != running.end() && some.size() < limits::rows_per_read_max; ++at) {
+      some.push_back({*at, state.jobs.find(*at)->task});
+    }
+    return some;
+  });
+}
+
+void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping || finishing.contains(running.job)) return;
+  }
+  ++pass.jobs;
+  try {
+    const Reaped reaped =
+        reap_job(machine, world, running.task, running.job, streaks, asker(), ::getpid(), ReapActs::but_exit_zero);
+    pass.reaped += reaped.reaped;
+    pass.deferred += reaped.deferred;
+    pass.oldest_past_ceiling_s = std::max(pass.oldest_past_ceiling_s, reaped.past_ceiling_s);
+    if (reaped.move != ReapMove::exit_zero) return;
+  } catch (const std::exception& failure) {
+    ++pass.troubles;
+    return trouble(running.job, failure.what());
+  }
+  ++pass.finishing;
+  {
+    const std::lock_guard lock(mutex);
+    finishing.insert(running.job);
+  }
+  workers.post([this, running] { finish(running); });
+}
+
+/// The exit-zero rule of one job, decided anew: much may have happened while it waited for a thread.
+void ReaperLoop::Impl::finish(const RunningId& running) {
+  Reaped reaped;
+  try {
+    Streaks none;  // what has exited has no streak
+    reaped = reap_job(machine, world, running.task, running.job, none, asker(), ::getpid());
+  } catch (const std::exception& failure) {
+    reaped.trouble = failure.what();
+  }
+  if (!reaped.trouble.empty()) trouble(running.job, reaped.trouble);
+  const std::lock_guard lock(mutex);
+  finishing.erase(running.job);
+  totals.defers += reaped.deferred;
+}
+
+void ReaperLoop::Impl::trouble(JobId job, const std::string& what) {
+  if (options.warn) options.warn("reaper: job " + std::to_string(raw(job)) + ": " + what);
+  const std::lock_guard lock(mutex);
+  ++totals.troubles;
+}
+
+std::vector<LeaseSight> ReaperLoop::Impl::leases_after(const std::string& key) const {
+  return sequencer.ask([&key](const State& state) {
+    std::vector<LeaseSight> some;
+    const auto& rows = state.leases.rows();
+    for (auto at = rows.upper_bound(key); at != rows.end() && some.size() < limits::rows_per_read_max; ++at) {
+      const std::optional<TaskId> task = task_of_key(at->first);
+      some.push_back({.lease = at->second,
+                      .boot = *state.boots.find(at->second.owner.boot_id),
+                      .task_job_runs = task && state.running_job(*task)});
+    }
+    return some;
+  });
+}
+
+void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
+  const Settings settings = sequencer.ask([](const State& state) { return state.settings(); });
+  std::string after;
+  for (;;) {
+    const std::vector<LeaseSight> some = leases_after(after);
+    for (const LeaseSight& sight : some) {
+      const bool alive = world.is_alive(sight.lease.owner, sight.boot);
+      if (const auto reason = reclaim_reason(sight.lease, settings, machine.now(), alive, sight.task_job_runs)) {
+        reclaim(sight, *reason, pass);
+      }
+    }
+    if (some.size() < limits::rows_per_read_max) return;
+    after = some.back().lease.key;
+  }
+}
+
+void ReaperLoop::Impl::reclaim(const LeaseSight& sight, fb::ReclaimReason reason, ReaperPass& pass) {
+  fb::LeaseReclaimedT event;
+  event.key = sight.lease.key;
+  event.token = raw(sight.lease.token);
+  event.reason = reason;
+  // Renewed since the look, its owner was alive after it: the token would still be the same.
+  const auto unchanged = [key = sight.lease.key, renewed = sight.lease.renewed](const State& state, Group&) {
+    const Lease* lease = state.lease(key);
+    return lease && lease->renewed == renewed;
+  };
+  std::promise<bool> reclaimed;
+  sequencer.submit({.group = propose_group(asker(), event),
+                    .resolve = unchanged,
+                    .look = {},
+                    .done = [&reclaimed](const std::optional<Decision>& decision) {
+                      reclaimed.set_value(decision && decision->outcome == Outcome::accepted);
+                    }});
+  pass.leases_reclaimed += reclaimed.get_future().get();
+}
+
+}  // namespace pawl

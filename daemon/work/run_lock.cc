@@ -1,0 +1,208 @@
+#include "daemon/work/run_lock.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string_view>
+#include <thread>
+
+#include "daemon/work/process_table.h"
+#include "store/os/file_io.h"
+#include "store/os/file_lock.h"
+#include "store/os/random.h"
+#include "store/os/system_error.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::string_view lock_suffix = ".lock";
+constexpr milliseconds end_within_min{1000};
+constexpr milliseconds look_again_min{5};
+constexpr milliseconds look_again_max{100};
+
+/// Whether it is a name that new_run() gives: only that becomes part of a path. Others, which somebody outside made up
+/// for a process of his own, are only ever compared.
+bool is_given_name(const std::string& run) {
+  return run.size() == 32 && run.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::string path_of_run(const std::string& data_folder, const std::string& run) {
+  return data_folder + "/runs/" + run + std::string(lock_suffix);
+}
+
+template <class Number>
+void read_number(std::string_view text, Number& number) {
+  std::from_chars(text.data(), text.data() + text.size(), number);
+}
+
+RunNote note_in(const std::string& run, std::istream& file) {
+  RunNote note;
+  note.run = run;
+  for (std::string line; std::getline(file, line);) {
+    const std::string_view text = line;
+    if (text.starts_with("for ")) note.purpose = text.substr(4);
+    if (text.starts_with("host ")) note.host = text.substr(5);
+    if (text.starts_with("pid ")) read_number(text.substr(4), note.pid);
+    if (text.starts_with("start ")) read_number(text.substr(6), note.pid_start);
+  }
+  return note;
+}
+
+RunSigns signs_of(const RunNote& note) {
+  RunSigns signs;
+  signs.run = note.run;
+  if (note.host == this_host()) {
+    signs.leader = note.pid;
+    signs.leader_start = note.pid_start;
+  }
+  return signs;
+}
+
+bool lock_is_free(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  return file ? try_lock(file) : errno == ENOENT;
+}
+
+}  // namespace
+
+Result<RunLock> new_run(const std::string& data_folder, const std::string& purpose) {
+  RunLock made;
+  made.run = random_hex();
+  made.path = path_of_run(data_folder, made.run);
+  std::error_code ignored;  // what matters is whether the file can be made
+  fs::create_directories(data_folder + "/runs", ignored);
+  made.lock = Descriptor(::open(made.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+  if (!made.lock || !try_lock(made.lock)) return system_error(made.path, "made and locked");
+  PAWL_TRY(write_all(made.lock, "for " + purpose + "\n", made.path));
+  return made;
+}
+
+Result<void> note_leader(const RunLock& run, pid_t pid, std::int64_t pid_start) {
+  const std::string lines =
+      "host " + this_host() + "\npid " + std::to_string(pid) + "\nstart " + std::to_string(pid_start) + "\n";
+  return write_all(run.lock, lines, run.path);
+}
+
+std::vector<RunNote> noted_runs(const std::string& data_folder) {
+  std::vector<RunNote> notes;
+  std::error_code error;
+  for (fs::directory_iterator entry(data_folder + "/runs", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.ends_with(lock_suffix)) continue;
+    if (auto note = noted_run(data_folder, name.substr(0, name.size() - lock_suffix.size()))) {
+      notes.push_back(std::move(*note));
+    }
+  }
+  std::sort(notes.begin(), notes.end(), [](const RunNote& a, const RunNote& b) { return a.run < b.run; });
+  return notes;
+}
+
+std::optional<RunNote> noted_run(const std::string& data_folder, const std::string& run) {
+  if (!is_given_name(run)) return std::nullopt;
+  std::ifstream file(path_of_run(data_folder, run));
+  if (!file) return std::nullopt;
+  return note_in(run, file);
+}
+
+RunEnd end_run(const std::string& data_folder, const std::string& run, const EndOrder& order) {
+  PAWL_ASSERT(!run.empty());
+  const std::optional<RunNote> note = noted_run(data_folder, run);
+  const std::string path = note ? path_of_run(data_folder, run) : std::string();
+  const milliseconds within = std::max(order.within, end_within_min);
+  const steady_clock::time_point begin = steady_clock::now();
+  RunSigns signs;
+  signs.run = run;
+  if (note) signs = signs_of(*note);
+  std::set<pid_t> told;
+  milliseconds pause = look_again_min;
+  for (;;) {
+    const bool kill = order.first == EndOrder::First::kill || steady_clock::now() - begin >= within / 2;
+    const std::vector<FoundProcess> found = processes_of(signs);
+    if (found.empty()) {
+      // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
+      if ((!note || lock_is_free(path)) && processes_of(signs).empty()) {
+        if (note) ::unlink(path.c_str());
+        return RunEnd::gone;
+      }
+      signs.lock_path = path;  // Somebody holds it who bears no other sign.
+    }
+    for (const FoundProcess& process : found) {
+      // Told once to go, by a signal that it may handle; a second one could disturb it at that.
+      if (kill) {
+        send_signal(process.pidfd, SIGKILL);
+      } else if (told.insert(process.pid).second) {
+        send_signal(process.pidfd, SIGTERM);
+      }
+    }
+    if (steady_clock::now() - begin >= within) return RunEnd::alive;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, look_again_max);
+  }
+}
+
+Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& place) {
+  const std::string path = data_folder + "/steps/" + std::to_string(raw(place.task)) + "-" +
+                           std::to_string(raw(place.version)) + "-" + place.step + std::string(lock_suffix);
+  std::error_code ignored;
+  fs::create_directories(data_folder + "/steps", ignored);
+  for (;;) {
+    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file) return system_error(path, "open");
+    if (!try_lock(file)) return Error{ErrorCode::busy, path + ": somebody works on this step"};
+    // It may have been removed between the two calls: the lock has to be on what others will open.
+    struct stat ours {};
+    struct stat theirs {};
+    if (::fstat(file.get(), &ours) != 0) return system_error(path, "fstat");
+    if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) return file;
+  }
+}
+
+Result<void> note_place(const Descriptor& place, const std::string& run) {
+  const std::string lines = run + "\n" + this_host() + "\n";
+  const bool written = ::ftruncate(place.get(), 0) == 0 &&
+                       ::pwrite(place.get(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
+  if (!written) return system_error("the lock of a step", "write");
+  return {};
+}
+
+PlaceNote place_note(const Descriptor& place) {
+  std::array<char, 1024> bytes{};
+  const ssize_t size = ::pread(place.get(), bytes.data(), bytes.size(), 0);
+  std::istringstream lines(std::string(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
+  PlaceNote note;
+  std::getline(lines, note.run);
+  std::getline(lines, note.host);
+  return note;
+}
+
+void forget_places(const std::string& data_folder, TaskId task) {
+  const std::string prefix = std::to_string(raw(task)) + "-";
+  std::error_code error;
+  std::vector<fs::path> doomed;
+  for (fs::directory_iterator entry(data_folder + "/steps", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().filename().string().starts_with(prefix)) doomed.push_back(entry->path());
+  }
+  for (const fs::path& path : doomed) {
+    const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (file && try_lock(file)) ::unlink(path.c_str());
+  }
+}
+
+}  // namespace pawl

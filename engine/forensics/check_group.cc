@@ -1,0 +1,146 @@
+// A group of a log, applied record by record with every invariant asked on the way.
+#include <set>
+#include <utility>
+
+#include "engine/forensics/invariants.h"
+
+namespace pawl {
+namespace {
+
+SettingsToCome settings_to_come(std::span<const fb::Record* const> group, std::size_t index) {
+  for (std::size_t i = index + 1; i < group.size(); ++i) {
+    if (group[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
+  }
+  return SettingsToCome::none;
+}
+
+void check_passage(const Passage& passage, Findings& findings) {
+  check_versions(passage, findings);
+  check_terminal(passage, findings);
+  check_guarded_crossing(passage, findings);
+  check_jobs(passage, findings);
+  check_steps(passage, findings);
+  check_uniqueness_of_new(passage, findings);
+  check_refusal(passage, findings);
+  check_committed_crossing(passage, findings);
+}
+
+/// What the end of a group has to look at: that of which the group changed something.
+struct Touched {
+  std::set<TaskId> tasks;
+  bool holders = false;  // a lease, a job or a boot
+  bool settings = false;
+};
+
+void note_touched(const Snapshot& before, const State& after, const fb::Record& record, Touched& touched) {
+  std::set<TaskId>& tasks = touched.tasks;
+  const bool boots = record.event_type() == fb::Event::BootStarted || record.event_type() == fb::Event::BootEnded;
+  touched.holders = touched.holders || boots || !before.jobs.empty() || !before.leases.empty() ||
+                    !before.new_jobs.empty() || !before.new_leases.empty();
+  touched.settings = touched.settings || record.event_type() == fb::Event::SettingChanged;
+  for (const auto& [id, task] : before.tasks) tasks.insert(id);
+  tasks.insert(before.new_tasks.begin(), before.new_tasks.end());
+  for (const auto& [id, job] : before.jobs) tasks.insert(job.task);
+  for (const JobId id : before.new_jobs) {
+    if (const Job* job = after.jobs.find(id)) tasks.insert(job->task);
+  }
+  for (const auto& [key, lease] : before.leases) tasks.insert(task_of_key(key).value_or(TaskId{0}));
+}
+
+/// Applies one record and checks what came of it.
+Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, Touched& touched,
+                     Findings& findings) {
+  const std::uint64_t digest = state.digest();
+  Applied applied = apply(state, record, to_come);
+  const Snapshot before = touched_rows(state, digest);
+  state.settle();
+  note_touched(before, state, record, touched);
+  check_passage({.before = before,
+                 .after = state,
+                 .record = record,
+                 .accepted = applied.outcome == Outcome::accepted,
+                 .unchecked = applied.unchecked},
+                findings);
+  return applied;
+}
+
+void compare(const fb::Record& record, const Applied& applied, std::uint64_t digest, Findings& findings) {
+  const fb::Stamp& stamp = *record.stamp();
+  const auto differs = [&](const std::string& what) {
+    findings.push_back({.kind = Finding::Kind::divergence,
+                        .seq = {},
+                        .invariant = 0,
+                        .what = "the rules give another " + what + " than the record has"});
+  };
+  if (stamp.outcome() != static_cast<std::uint16_t>(applied.outcome)) {
+    differs("outcome (" + std::string(name(applied.outcome)) + ")");
+  }
+  if (stamp.unchecked() != applied.unchecked) differs("mark `unchecked`");
+  if (stamp.digest() != digest) differs("digest");
+}
+
+/// What holds at the end of every group.
+void check_end(const State& state, const Touched& touched, Findings& findings) {
+  if (touched.holders) check_holders(state, findings);
+  if (touched.settings) {
+    check_nothing_lost(state, findings);
+    return;
+  }
+  for (const TaskId id : touched.tasks) {
+    if (const Task* task = state.tasks.find(id)) check_not_lost(state, *task, findings);
+  }
+}
+
+}  // namespace
+
+CheckedGroup check_group(State& state, std::span<const fb::Record* const> group) {
+  Findings findings;
+  const auto date_from = [&](std::size_t first, const fb::Record& record) {
+    for (std::size_t i = first; i < findings.size(); ++i) findings[i].seq = Seq{record.stamp()->seq()};
+  };
+
+  const auto find_digest = [&](std::string what) {
+    findings.push_back({.kind = Finding::Kind::violation, .seq = {}, .invariant = 8, .what = std::move(what)});
+  };
+
+  const std::uint64_t digest_before = state.digest();
+  std::vector<Applied> applied;
+  std::vector<std::uint64_t> digests;
+  Touched touched;
+  bool refused = false;
+  for (std::size_t i = 0; i < group.size() && !refused; ++i) {
+    const std::size_t first = findings.size();
+    applied.push_back(check_record(state, *group[i], settings_to_come(group, i), touched, findings));
+    refused = applied.back().outcome != Outcome::accepted;
+    digests.push_back(state.digest());
+    date_from(first, *group[i]);
+  }
+  if (refused) {
+    state.undo_group();
+    const std::size_t at = applied.size() - 1;
+    applied.resize(group.size());
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (i != at) applied[i] = Applied{.outcome = Outcome::skipped, .unchecked = false, .effects = {}, .detail = {}};
+    }
+    digests.assign(group.size(), digest_before);
+  } else {
+    state.keep_group();
+  }
+  state.last_seq = Seq{group.back()->stamp()->seq()};
+  state.last_time = TimeUs{group.back()->stamp()->time_us()};
+
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const std::size_t first = findings.size();
+    compare(*group[i], applied[i], digests[i], findings);
+    date_from(first, *group[i]);
+  }
+  const std::size_t first = findings.size();
+  if (state.digest() != digests.back()) find_digest("a refused group left another digest than it found");
+  check_end(state, touched, findings);
+  if (!refused) state.archive_finished();
+  if (state.digest() != digests.back()) find_digest("archiving changed the digest");
+  date_from(first, *group.back());
+  return {.findings = std::move(findings), .applied = std::move(applied)};
+}
+
+}  // namespace pawl

@@ -1,0 +1,443 @@
+#include "engine/forensics/invariants.h"
+
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "engine/policies/reconciler.h"
+
+namespace pawl {
+namespace {
+
+/// What a finding is about, and what is known of how it came about.
+struct About {
+  TaskId task{0};
+  std::vector<Seq> led_by = {};
+};
+
+void find(Findings& findings, int invariant, std::string what, About about = {}) {
+  findings.push_back({.kind = Finding::Kind::violation,
+                      .seq = {},
+                      .invariant = invariant,
+                      .what = std::move(what),
+                      .task = about.task,
+                      .led_by = std::move(about.led_by)});
+}
+
+std::string label(TaskId id) {
+  return "task " + std::to_string(raw(id));
+}
+std::string label(JobId id) {
+  return "job " + std::to_string(raw(id));
+}
+
+std::string label(const StepRow& step) {
+  return "step '" + step.step + "' of the crossing to '" + step.to + "' at version " +
+         std::to_string(raw(step.version));
+}
+
+bool is_open(const Job& job) {
+  return job.status == JobStatus::queued || job.status == JobStatus::running;
+}
+
+/// The task that the record moves, by a transition or a cancellation; 0 if it moves none.
+TaskId moved_task(const fb::Record& record) {
+  if (const auto* transition = record.event_as_StageTransition()) return TaskId{transition->task()};
+  if (const auto* cancelled = record.event_as_TaskCancelled()) return TaskId{cancelled->task()};
+  return TaskId{0};
+}
+
+/// The job that the record takes from running; 0 if it takes none.
+JobId ended_job(const fb::Record& record) {
+  if (const auto* finished = record.event_as_JobFinished()) return JobId{finished->job()};
+  if (const auto* reaped = record.event_as_JobReaped()) return JobId{reaped->job()};
+  return JobId{0};
+}
+
+}  // namespace
+
+std::string_view name(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::violation:
+      return "violation";
+    case Finding::Kind::divergence:
+      return "divergence";
+    case Finding::Kind::unchecked:
+      return "unchecked";
+    case Finding::Kind::double_effect:
+      return "double_effect";
+    case Finding::Kind::contradiction:
+      return "contradiction";
+    case Finding::Kind::reaped_alive:
+      return "reaped_alive";
+    case Finding::Kind::double_entry:
+      return "double_entry";
+    case Finding::Kind::overdue:
+      return "overdue";
+    case Finding::Kind::time_backwards:
+      return "time_backwards";
+    case Finding::Kind::gap:
+      return "gap";
+  }
+  return "?";
+}
+
+Snapshot snapshot_of(const State& state) {
+  return {
+      .tasks = state.tasks.rows(), .jobs = state.jobs.rows(), .leases = state.leases.rows(), .digest = state.digest()};
+}
+
+Snapshot touched_rows(const State& state, std::uint64_t digest_before) {
+  Snapshot snapshot;
+  snapshot.digest = digest_before;
+  snapshot.whole = false;
+  const auto copy_to = [](auto& rows, auto& fresh) {
+    return [&rows, &fresh](const auto& key, const auto* before) {
+      if (before) {
+        rows.emplace(key, *before);
+      } else {
+        fresh.insert(key);
+      }
+    };
+  };
+  state.tasks.touched(copy_to(snapshot.tasks, snapshot.new_tasks));
+  state.jobs.touched(copy_to(snapshot.jobs, snapshot.new_jobs));
+  state.leases.touched(copy_to(snapshot.leases, snapshot.new_leases));
+  return snapshot;
+}
+
+namespace {
+
+/// The row as it was before the record; null if there was none.
+template <class Key, class Row>
+const Row* row_before(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+                      const Table<Key, Row>& after, const Key& key) {
+  const auto found = rows.find(key);
+  if (found != rows.end()) return &found->second;
+  return before.whole || fresh.contains(key) ? nullptr : after.find(key);
+}
+const Task* task_before(const Passage& passage, TaskId id) {
+  return row_before(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, id);
+}
+const Job* job_before(const Passage& passage, JobId id) {
+  return row_before(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, id);
+}
+const Lease* lease_before(const Passage& passage, const std::string& key) {
+  return row_before(passage.before, passage.before.leases, passage.before.new_leases, passage.after.leases, key);
+}
+
+/// Calls `each` for every row as it is after the record, or, where only those are known, for the touched ones.
+template <class Key, class Row, class Each>
+void for_rows(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+              const Table<Key, Row>& after, Each each) {
+  if (before.whole) {
+    for (const auto& [key, row] : after.rows()) each(row);
+    return;
+  }
+  const auto if_there = [&](const Key& key) {
+    if (const Row* row = after.find(key)) each(*row);
+  };
+  for (const auto& [key, row] : rows) if_there(key);
+  for (const Key& key : fresh) if_there(key);
+}
+template <class Each>
+void for_tasks(const Passage& passage, Each each) {
+  for_rows(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, each);
+}
+template <class Each>
+void for_jobs(const Passage& passage, Each each) {
+  for_rows(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, each);
+}
+
+}  // namespace
+
+void check_versions(const Passage& passage, Findings& findings) {
+  const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
+  for_tasks(passage, [&](const Task& task) {
+    const Task* was = task_before(passage, task.id);
+    if (!was) {
+      if (task.version != Version{1}) {
+        find(findings, 1, label(task.id) + ": begins with version " + std::to_string(raw(task.version)),
+             {.task = task.id});
+      }
+      return;
+    }
+    const About about{.task = task.id, .led_by = {was->last.seq}};
+    const std::uint64_t grown = raw(task.version) - raw(was->version);
+    if (grown != (task.id == moved ? 1u : 0u)) {
+      find(findings, 1,
+           label(task.id) + ": version " + std::to_string(raw(was->version)) + " became " +
+               std::to_string(raw(task.version)),
+           about);
+    }
+    if (task.id != moved && task.stage != was->stage) {
+      find(findings, 1, label(task.id) + ": came from '" + was->stage + "' to '" + task.stage + "' by no transition",
+           about);
+    }
+  });
+}
+
+void check_terminal(const Passage& passage, Findings& findings) {
+  for (const auto& [id, was] : passage.before.tasks) {
+    if (!is_terminal(was.stage)) continue;
+    const Task* task = passage.after.tasks.find(id);
+    if (!task || task->stage != was.stage) {
+      find(findings, 2, label(id) + ": left '" + was.stage + "'", {.task = id, .led_by = {was.last.seq}});
+    }
+  }
+  for_jobs(passage, [&](const Job& job) {
+    const Task* task = task_before(passage, job.task);
+    if (!is_open(job) || !task || !is_terminal(task->stage)) return;
+    const Job* was = job_before(passage, job.id);
+    if (!was || was->status != job.status) {
+      find(findings, 2, label(job.id) + ": revived, though " + label(job.task) + " is '" + task->stage + "'",
+           {.task = job.task, .led_by = {task->last.seq}});
+    }
+  });
+}
+
+void check_holders(const State& state, Findings& findings) {
+  const auto is_stale = [&](const std::string& boot_id) {
+    const Boot* boot = state.boots.find(boot_id);
+    return !boot || boot->stale;
+  };
+  std::set<Token> tokens;
+  for (const auto& [key, lease] : state.leases.rows()) {
+    if (is_stale(lease.owner.boot_id)) {
+      find(findings, 3, "lease '" + key + "': its holder's boot " + lease.owner.boot_id + " is stale",
+           {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
+    }
+    if (!tokens.insert(lease.token).second) {
+      find(findings, 3, "lease '" + key + "': its token " + std::to_string(raw(lease.token)) + " is another's as well",
+           {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
+    }
+  }
+  for (const JobId id : state.indexes.running) {
+    const Job& job = *state.jobs.find(id);
+    if (!job.run || is_stale(job.run->owner.boot_id)) {
+      find(findings, 3, label(id) + ": runs under a stale boot", {.task = job.task});
+    }
+  }
+}
+
+void check_guarded_crossing(const Passage& passage, Findings& findings) {
+  const auto* transition = passage.record.event_as_StageTransition();
+  if (!passage.accepted || !transition) return;
+  const TaskId id{transition->task()};
+  const Task& was = *task_before(passage, id);
+  const Stage* stage = passage.after.stage_of(was);
+  if (!stage || !stage->guarded() || stage->to != transition->to()->string_view()) return;
+  if (passage.unchecked) {
+    findings.push_back({.kind = Finding::Kind::unchecked,
+                        .seq = {},
+                        .invariant = 4,
+                        .what = label(id) + ": crossed the guarded edge to '" + stage->to + "' unchecked",
+                        .task = id});
+    return;
+  }
+  const Lease* lease = lease_before(passage, task_key(id));
+  if (!lease || !transition->token() || Token{*transition->token()} != lease->token) {
+    About about{.task = id, .led_by = {was.last.seq}};
+    if (lease) about.led_by.push_back(Seq{raw(lease->token)});
+    find(findings, 4, label(id) + ": crossed the guarded edge to '" + stage->to + "' without the token then held",
+         about);
+  }
+}
+
+namespace {
+
+void check_job(const Passage& passage, const Job& was, const Job& job, Findings& findings) {
+  const auto* claim = passage.record.event_as_JobClaimed();
+  const bool claimed = passage.accepted && claim && JobId{claim->job()} == job.id;
+  const bool ended = passage.accepted && ended_job(passage.record) == job.id;
+  const std::string status =
+      label(job.id) + ": from " + fb::EnumNameJobStatus(was.status) + " to " + fb::EnumNameJobStatus(job.status);
+  if (job.attempts != was.attempts + (claimed ? 1 : 0)) {
+    find(findings, 5,
+         label(job.id) + ": attempts went from " + std::to_string(was.attempts) + " to " + std::to_string(job.attempts),
+         {.task = job.task});
+  }
+  switch (was.status) {
+    case JobStatus::queued:
+      if (claimed ? job.status != JobStatus::running
+                  : job.status != JobStatus::queued && job.status != JobStatus::cancelled) {
+        find(findings, 5, status, {.task = job.task});
+      }
+      break;
+    case JobStatus::running:
+      if (ended == (job.status == JobStatus::running)) find(findings, 5, status, {.task = job.task});
+      break;
+    case JobStatus::done:
+    case JobStatus::failed:
+    case JobStatus::cancelled:
+      if (job.status != was.status) find(findings, 5, status, {.task = job.task});
+      break;
+  }
+}
+
+}  // namespace
+
+void check_jobs(const Passage& passage, Findings& findings) {
+  for_jobs(passage, [&](const Job& job) {
+    const Job* was = job_before(passage, job.id);
+    if (was) {
+      check_job(passage, *was, job, findings);
+    } else if (job.status != JobStatus::queued || job.attempts != 0) {
+      find(findings, 5, label(job.id) + ": begins otherwise than queued", {.task = job.task});
+    }
+    if (job.interruptions > job.attempts || job.attempts - job.interruptions > job.max_attempts) {
+      find(findings, 5,
+           label(job.id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(job.interruptions) +
+               " interruptions, of " + std::to_string(job.max_attempts),
+           {.task = job.task});
+    }
+  });
+}
+
+void check_steps(const Passage& passage, Findings& findings) {
+  for_tasks(passage, [&](const Task& task) {
+    std::vector<Seq> open;
+    std::map<std::tuple<Version, std::string, std::string>, Seq> places;
+    for (const StepRow& step : task.steps) {
+      if (step.state == StepState::started) open.push_back(step.started);
+      const auto [place, is_first] = places.insert({{step.version, step.to, step.step}, step.started});
+      if (!is_first) {
+        find(findings, 6, label(task.id) + ": " + label(step) + " stands twice in the journal",
+             {.task = task.id, .led_by = {place->second}});
+      }
+    }
+    if (open.size() > 1) {
+      find(findings, 6, label(task.id) + ": " + std::to_string(open.size()) + " steps are started and unsettled",
+           {.task = task.id, .led_by = open});
+    }
+
+    const Task* was = task_before(passage, task.id);
+    if (!was) return;
+    for (const StepRow& step : was->steps) {
+      if (!step.irreversible || step.state != StepState::done) continue;
+      bool stands = false;
+      for (const StepRow& now : task.steps) {
+        stands = stands || (now.version == step.version && now.to == step.to && now.step == step.step &&
+                            now.started == step.started && now.state == StepState::done);
+      }
+      if (!stands) {
+        find(findings, 6, label(task.id) + ": " + label(step) + " was done, and is no longer",
+             {.task = task.id, .led_by = {step.started}});
+      }
+    }
+  });
+}
+
+namespace {
+
+void check_work_items(const State& state, Findings& findings) {
+  std::set<std::pair<std::string, std::string>> live;
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (is_terminal(task.stage)) continue;
+    if (!live.insert({task.repo, task.work_item}).second) {
+      find(findings, 7, label(id) + ": another live task has '" + task.repo + "' and '" + task.work_item + "'",
+           {.task = id});
+    }
+  }
+}
+
+void check_open_jobs(const State& state, TaskId task, Findings& findings) {
+  std::set<Version> open;
+  for (auto at = state.indexes.jobs_of_task.lower_bound({task, JobId{0}});
+       at != state.indexes.jobs_of_task.end() && at->first == task; ++at) {
+    const Job& job = *state.jobs.find(at->second);
+    if (is_open(job) && !open.insert(job.version).second) {
+      find(findings, 7,
+           label(job.id) + ": another job of version " + std::to_string(raw(job.version)) + " of " + label(task) +
+               " is queued or running",
+           {.task = task});
+    }
+  }
+}
+
+}  // namespace
+
+void check_uniqueness_of_new(const Passage& passage, Findings& findings) {
+  bool is_new = false;
+  for_tasks(passage, [&](const Task& task) {
+    const Task* was = task_before(passage, task.id);
+    is_new = is_new || !was || is_terminal(was->stage) != is_terminal(task.stage) || was->repo != task.repo ||
+             was->work_item != task.work_item;
+  });
+  if (is_new) check_work_items(passage.after, findings);
+  std::set<TaskId> tasks;
+  for_jobs(passage, [&](const Job& job) {
+    const Job* was = job_before(passage, job.id);
+    const bool is_as_before = was && is_open(*was) && was->task == job.task && was->version == job.version;
+    if (is_open(job) && !is_as_before) tasks.insert(job.task);
+  });
+  for (const TaskId id : tasks) check_open_jobs(passage.after, id, findings);
+}
+
+void check_uniqueness(const State& state, Findings& findings) {
+  check_work_items(state, findings);
+  for (const auto& [id, task] : state.tasks.rows()) check_open_jobs(state, id, findings);
+}
+
+void check_refusal(const Passage& passage, Findings& findings) {
+  if (!passage.accepted && passage.before.digest != passage.after.digest()) {
+    find(findings, 8, "a refused record changed the digest");
+  }
+}
+
+void check_committed_crossing(const Passage& passage, Findings& findings) {
+  const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
+  const Task* was = task_before(passage, moved);
+  if (!was || !is_committed(*was)) return;
+  const auto* transition = passage.record.event_as_StageTransition();
+  if (transition && transition->to()->string_view() == committed_to(*was)) return;
+  const std::string what = label(moved) + ": left '" + was->stage + "' while its crossing to '" +
+                           std::string(committed_to(*was)) + "' was committed";
+  std::vector<Seq> led_by = {was->last.seq};
+  for (const StepRow& step : was->steps) {
+    if (step.irreversible && step.version == was->version) led_by.push_back(step.started);
+  }
+  findings.push_back({.kind = passage.unchecked ? Finding::Kind::unchecked : Finding::Kind::violation,
+                      .seq = {},
+                      .invariant = 9,
+                      .what = what,
+                      .task = moved,
+                      .led_by = std::move(led_by)});
+}
+
+void check_not_lost(const State& state, const Task& task, Findings& findings) {
+  const TaskId id = task.id;
+  const About about{.task = id, .led_by = {task.last.seq}};
+  if (is_terminal(task.stage)) {
+    for (auto at = state.indexes.jobs_of_task.lower_bound({id, JobId{0}});
+         at != state.indexes.jobs_of_task.end() && at->first == id; ++at) {
+      if (state.jobs.find(at->second)->status != JobStatus::queued) continue;
+      find(findings, 10, label(at->second) + ": still queued, though " + label(id) + " is '" + task.stage + "'", about);
+    }
+    return;
+  }
+  const bool running = state.running_job(id) != nullptr;
+  const bool held = state.lease(task_key(id)) != nullptr;
+  const bool cancel_waits = held || running || is_committed(task);
+  if (!task.cancel_requested.empty() && !cancel_waits) {
+    find(findings, 10, label(id) + ": nothing stands in the way of its cancellation, and it is not cancelled", about);
+  }
+  if (!task.blocked.empty() || state.open_job(task)) return;
+  if (!task.cancel_requested.empty() && !is_committed(task)) return;  // It waits, as was just checked.
+  // Driven by the reconciler, once no live owner holds it.
+  if (reconcile_move(*view_of(state, id), false) == ReconcileMove::none) {
+    find(findings, 10, label(id) + ": has no queued or running job of its version, and nobody drives it", about);
+  } else if (!state.settings().reconciler.enabled && !held) {
+    find(findings, 10,
+         label(id) +
+             ": has no queued or running job of its version, and the reconciler, which would drive it, is "
+             "switched off",
+         about);
+  }
+}
+
+void check_nothing_lost(const State& state, Findings& findings) {
+  for (const auto& [id, task] : state.tasks.rows()) check_not_lost(state, task, findings);
+}
+
+}  // namespace pawl

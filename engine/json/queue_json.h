@@ -1,0 +1,41 @@
+// What /queue says (SPEC §11): of a daemon, and of one that is simulated.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "engine/state/state.h"
+
+namespace pawl {
+
+/// What happened since the daemon's start, and what no row says.
+struct QueueTotals {
+  TimeUs now;  // the time that a record made now would bear
+
+  TimeUs reaper_last_run;  // 0: none yet
+  std::int64_t reaper_since_run_s = 0;
+  std::int64_t oldest_past_ceiling_s = 0;  // by how much the oldest running job was past max_running_s
+  std::uint64_t reaper_passes = 0;
+  std::uint64_t reaper_troubles = 0;
+  std::uint64_t reaped = 0;
+  JobId last_reaped{};  // 0: none yet
+  std::uint64_t leases_reclaimed = 0;
+  std::uint64_t finalizer_defers = 0;
+
+  TimeUs reconciler_last_run;  // 0: none yet
+  std::uint64_t reconciler_passes = 0;
+  std::uint64_t reconciler_moves = 0;
+  std::uint64_t reconciler_defers = 0;
+
+  std::uint64_t lease_defers = 0;  // to the live owner of a transition lease, whoever deferred
+
+  /// Whether claims pass over a job at this moment (`previous_alive`). May be empty.
+  std::function<bool(JobId)> is_passed_over = {};
+};
+
+/// Appends the object but for its closing brace, so that more can follow. At most limits::rows_per_read_max rows of a
+/// kind.
+void append_queue_open(std::string& out, const State& state, const QueueTotals& totals);
+
+}  // namespace pawl

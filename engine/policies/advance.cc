@@ -1,0 +1,434 @@
+#include "engine/policies/advance.h"
+
+#include <algorithm>
+
+namespace pawl {
+namespace {
+
+constexpr std::string_view moved_on = "moved_on";
+
+/// How a refusal ends the path: what the asker is told.
+AdvanceResult result_of(Outcome refusal) {
+  switch (refusal) {
+    case Outcome::lease_held:
+    case Outcome::stale_token:
+    case Outcome::lease_required:  // it was held, and somebody reclaimed it
+      return AdvanceResult::deferred;
+    case Outcome::blocked:
+      return AdvanceResult::blocked;
+    case Outcome::committed:
+      return AdvanceResult::committed;
+    default:
+      return AdvanceResult::waiting;
+  }
+}
+
+/// One try at driving a task over its forward edge.
+class Path {
+ public:
+  Path(Machine& machine, World& world, const AdvanceOrder& order)
+      : machine_(machine), world_(world), order_(order), token_(order.token) {}
+
+  AdvanceAnswer run() {
+    if (!begin()) return end(AdvanceResult::waiting, moved_on);
+    if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
+    if (const auto refusal = enter()) return *refusal;
+    if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
+      if (const auto refusal = ask_gate()) return *refusal;
+    }
+    if (const auto refusal = settle_open()) return *refusal;
+    for (const PipelineStep& step : stage_->steps) {
+      if (const auto refusal = cross(step)) return *refusal;
+    }
+    return finish_by(transition(stage_->to, "advanced"), AdvanceResult::advanced, {});
+  }
+
+ private:
+  /// Finds the edge that is to be crossed; false if the task is no longer at the version that the order names.
+  bool begin() {
+    view_ = machine_.view(order_.task);
+    if (!view_) return false;
+    // With ownership off the asker's token stands for no lease, and there is nothing to release.
+    if (token_ && view_->lease && view_->lease->token == *token_) held_.emplace_back(view_->lease->key, *token_);
+    if (view_->task.version != order_.version) return false;
+    pipeline_ = view_->pipeline;
+    stage_ = pipeline_->stage(view_->task.stage);
+    return stage_ != nullptr;
+  }
+
+  /// Looks at the task anew; false if somebody has moved it on. With ownership off that is nobody's concern (SPEC §7):
+  /// the path then goes on as if it were alone, and only what apply always checks stands in its way.
+  bool look() {
+    std::optional<TaskView> seen = machine_.view(order_.task);
+    if (!seen) return false;
+    view_ = std::move(seen);
+    return view_->task.version == order_.version || !view_->settings.ownership_checked(view_->task.repo);
+  }
+
+  // Entry: the leases, before any heavy work.
+
+  std::optional<AdvanceAnswer> enter() {
+    const bool checked = view_->settings.ownership_checked(view_->task.repo);
+    if (checked && view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
+    if (!stage_->guarded()) return std::nullopt;
+    // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
+    // With ownership off there is no telling whether he has left it.
+    if (!checked || !has_open_step()) {
+      if (auto refusal = need_commands()) return refusal;
+    }
+    Group group;
+    const auto exclusive = [](const PipelineStep& step) { return step.exclusive; };
+    const bool needs_repo = std::any_of(stage_->steps.begin(), stage_->steps.end(), exclusive);
+    if (!token_) group.push_back(propose(order_.asker, lease(task_key(order_.task), std::nullopt)));
+    if (needs_repo) {
+      group.push_back(propose(order_.asker, lease(repo_key(view_->task.repo), view_->settings.lease.merge_ttl_s)));
+    }
+    if (!group.empty()) {
+      const Decision decision = tell(std::move(group));
+      if (decision.outcome != Outcome::accepted) return not_entered(decision);
+      if (!token_) token_ = hold(task_key(order_.task), decision);
+      if (needs_repo) repo_token_ = hold(repo_key(view_->task.repo), decision);
+    }
+    // What another path did until the lease was ours is what this one goes on from.
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    return std::nullopt;
+  }
+
+  bool has_open_step() const {
+    return std::any_of(stage_->steps.begin(), stage_->steps.end(), [this](const PipelineStep& step) {
+      const StepRow* row = journal_of(step);
+      return row && row->state == StepState::started;
+    });
+  }
+
+  std::optional<AdvanceAnswer> need_commands() {
+    for (const PipelineStep& step : stage_->steps) {
+      if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command");
+    }
+    return std::nullopt;
+  }
+
+  fb::LeaseAcquiredT lease(const std::string& key, std::optional<std::int64_t> ttl_s) const {
+    fb::LeaseAcquiredT event;
+    event.key = key;
+    event.owner = std::make_unique<fb::OwnerT>();
+    event.owner->boot_id = order_.asker.boot;
+    event.owner->pid = order_.pid;
+    event.owner->actor = order_.asker.actor;
+    if (ttl_s) event.ttl = *ttl_s;
+    event.edge = edge();
+    return event;
+  }
+
+  /// The token on `key`. With ownership switched off nothing was granted and nothing is to be released; the seq then
+  /// stands for a token, which is stale as soon as ownership is switched on again (SPEC §7).
+  Token hold(const std::string& key, const Decision& decision) {
+    const std::optional<Token> granted = decision.granted(key);
+    if (granted) held_.emplace_back(key, *granted);
+    return granted.value_or(Token{raw(decision.seq)});
+  }
+
+  AdvanceAnswer not_entered(const Decision& decision) {
+    if (decision.outcome != Outcome::lease_held) return refused(decision);
+    // Either the task's or the repository's: the first defers to its owner, the second waits for its turn.
+    const bool moved = !look();
+    const bool repo_is_held = !moved && (!view_->lease || view_->lease->token == token_);
+    return end(repo_is_held ? AdvanceResult::waiting : AdvanceResult::deferred, "lease");
+  }
+
+  // The gate.
+
+  std::optional<AdvanceAnswer> ask_gate() {
+    const GateAnswer gate = world_.run_gate(*stage_->gate, context({}));
+    fb::GateEvaluatedT event;
+    event.task = raw(order_.task);
+    event.version = raw(order_.version);
+    event.gate = stage_->name;
+    if (gate.passed) event.passed = *gate.passed;
+    event.reason = gate.reason;
+    tell(propose_group(order_.asker,
+                       event));  // A note, no permission: what it found when it came too late is in look().
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    if (gate.passed == true) return std::nullopt;
+
+    const std::string why = gate.reason.empty() ? "" : ": " + gate.reason;
+    if (order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry) {
+      if (gate.passed && !stage_->rollback.empty()) {
+        return finish_by(transition(stage_->rollback, "gate_red" + why), AdvanceResult::rolled_back, "gate_red" + why);
+      }
+      return give_back_job(gate.passed ? AdvanceResult::gate_red : AdvanceResult::waiting,
+                           (gate.passed ? "gate_red" : "gate_error") + why);
+    }
+    return gate.passed ? end(AdvanceResult::gate_red, "gate_red" + why)
+                       : end(AdvanceResult::waiting, "gate_error" + why);
+  }
+
+  // Steps.
+
+  /// Whichever step of the crossing is open, before any other: nothing can be started beside it.
+  std::optional<AdvanceAnswer> settle_open() {
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    for (const PipelineStep& step : stage_->steps) {
+      const StepRow* row = journal_of(step);
+      if (!row || row->state != StepState::started) continue;
+      // If the lease was lost while the gate ran, this is no leftover but what the next owner does.
+      const bool lost =
+          view_->settings.ownership_checked(view_->task.repo) && (!view_->lease || view_->lease->token != token_);
+      if (lost) return end(AdvanceResult::deferred, "lease");
+      if (auto refusal = settle(step, *row).refusal) return refusal;
+      if (!look()) return end(AdvanceResult::waiting, moved_on);
+      break;
+    }
+    // Asked again, also if none is open: whoever had begun it may have ended it while the gate ran.
+    return need_commands();
+  }
+
+  std::optional<AdvanceAnswer> cross(const PipelineStep& step) {
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    const StepRow* row = journal_of(step);
+    if (row && row->state == StepState::done) return std::nullopt;
+    const std::string previous_run = row ? row->run : std::string();
+    Held held = world_.hold_step(step, context(step.name), previous_run);
+    if (held.status == Held::Status::previous_alive) return block("outcome_unknown");
+    if (held.status == Held::Status::cannot_start) {
+      return give_back_job(AdvanceResult::waiting, "cannot_start: " + held.why);
+    }
+    fb::StepStartedT start;
+    start.task = raw(order_.task);
+    start.version = raw(order_.version);
+    start.to = stage_->to;
+    start.step = step.name;
+    if (token_) start.token = raw(*token_);
+    if (step.exclusive) start.repo_token = raw(*repo_token_);  // enter() has it
+    start.run = held.step->run();
+    const Decision started = tell(propose_group(order_.asker, start));
+    if (started.outcome != Outcome::accepted) return refused(started);  // `held` ends the process, which never ran
+
+    const CommandExit exit = held.step->go();
+    fb::StepOutcome outcome = fb::StepOutcome::failed;
+    if (exit.how == CommandExit::How::exited && exit.code == 0) outcome = fb::StepOutcome::done;
+    const bool vouched = exit.how == CommandExit::How::exited &&
+                         std::find(step.not_done_exit_codes.begin(), step.not_done_exit_codes.end(), exit.code) !=
+                             step.not_done_exit_codes.end();
+    if (outcome == fb::StepOutcome::failed && step.irreversible && !vouched) {
+      // Nobody knows whether it happened. Its lock is given back first: only who gets it anew has shown that no
+      // process of it is left.
+      const StepRow open{.version = order_.version, .step = step.name, .started = started.seq, .run = start.run};
+      held.step.reset();
+      const Settled settled = settle(step, open);
+      if (settled.refusal) return *settled.refusal;
+      outcome = settled.outcome;
+    } else if (const auto refusal = record_end(step, started.seq, outcome, fb::StepBy::command)) {
+      return *refusal;
+    }
+    return outcome == fb::StepOutcome::done ? std::nullopt : std::optional(step_failed(step));
+  }
+
+  struct Settled {
+    fb::StepOutcome outcome = fb::StepOutcome::did_not_happen;
+    std::optional<AdvanceAnswer> refusal;
+  };
+
+  /// Finds out what became of a start whose end is not recorded (SPEC §8, re-entry), with its lock held until that is
+  /// recorded.
+  Settled settle(const PipelineStep& step, const StepRow& row) {
+    const Version version = row.version;  // copies: looking anew takes the row away
+    const Seq started = row.started;
+    const std::string run = row.run;
+    look();  // for who started it
+    const EndedStart ended =
+        world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
+    if (!ended.lock) return {.refusal = block("outcome_unknown")};
+    Verdict verdict = step.probe.empty() ? Verdict::unknown : world_.probe(step, context(step.name));
+    fb::StepBy by = fb::StepBy::probe;
+    if (verdict == Verdict::unknown && !step.irreversible) {
+      verdict = Verdict::no;  // It may run again, so it does not matter.
+      by = fb::StepBy::rerun;
+    }
+    // What may still be under way can happen yet: that it has not is worth nothing, and nothing may run beside it.
+    if (verdict == Verdict::no && !ended.gone) verdict = Verdict::unknown;
+    if (verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
+    const fb::StepOutcome outcome = verdict == Verdict::yes ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
+    return {.outcome = outcome, .refusal = record_end(step, started, outcome, by)};
+  }
+
+  std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, fb::StepOutcome outcome,
+                                          fb::StepBy by) {
+    fb::StepFinishedT event;
+    event.task = raw(order_.task);
+    event.version = raw(order_.version);
+    event.step = step.name;
+    event.started = raw(started);
+    event.outcome = outcome;
+    event.by = by;
+    const Decision decision = tell(propose_group(order_.asker, event));
+    if (decision.outcome == Outcome::accepted) return std::nullopt;
+    return refused(decision);
+  }
+
+  /// A step that did not happen, or failed: back, unless an irreversible one before it stands.
+  AdvanceAnswer step_failed(const PipelineStep& step) {
+    const std::string why = "step_failed: " + step.name;
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    if (is_committed(view_->task)) return block(why);
+    if (!stage_->rollback.empty()) {
+      return finish_by(transition(stage_->rollback, why), AdvanceResult::rolled_back, why);
+    }
+    if (running_job()) return give_back_job(AdvanceResult::waiting, why);
+    return block(why);
+  }
+
+  // Ends of the path.
+
+  /// A group that begins with `first`, ends the running job by `result`, and gives back every lease.
+  template <class Event>
+  Group closing_group(const Event& first, fb::JobResult result) {
+    Group group = propose_group(order_.asker, first);
+    add_job_end(group, result);
+    add_releases(group);
+    return group;
+  }
+
+  fb::StageTransitionT transition(const std::string& to, const std::string& reason) const {
+    fb::StageTransitionT event;
+    event.task = raw(order_.task);
+    event.to = to;
+    event.expected_version = raw(order_.version);
+    if (token_) event.token = raw(*token_);
+    event.reason = reason;
+    return event;
+  }
+
+  AdvanceAnswer finish_by(const fb::StageTransitionT& event, AdvanceResult result, std::string_view reason) {
+    look();
+    const Decision decision = tell(closing_group(event, fb::JobResult::done));
+    if (decision.outcome != Outcome::accepted) return refused(decision);
+    held_.clear();
+    return answer(result, reason);
+  }
+
+  AdvanceAnswer block(const std::string& reason) {
+    look();
+    fb::TaskBlockedT event;
+    event.task = raw(order_.task);
+    event.version = raw(order_.version);
+    event.reason = reason;
+    if (token_) event.token = raw(*token_);
+    const Decision decision = tell(closing_group(event, fb::JobResult::done));
+    if (decision.outcome != Outcome::accepted) return refused(decision);
+    held_.clear();
+    return answer(AdvanceResult::blocked, reason);
+  }
+
+  /// Ends the path with the retry rule for the job, if one runs.
+  AdvanceAnswer give_back_job(AdvanceResult result, std::string_view reason) {
+    look();
+    Group group;
+    add_job_end(group, fb::JobResult::retry);
+    add_releases(group);
+    if (!group.empty()) {
+      const Decision decision = tell(std::move(group));
+      if (decision.outcome != Outcome::accepted) return refused(decision);
+      held_.clear();
+    }
+    return answer(result, reason);
+  }
+
+  AdvanceAnswer refused(const Decision& decision) {
+    AdvanceAnswer given = end(result_of(decision.outcome), name(decision.outcome));
+    given.outcome = decision.outcome;
+    return given;
+  }
+
+  /// Gives back the leases, one by one: one that was reclaimed meanwhile must not keep the other from its release.
+  AdvanceAnswer end(AdvanceResult result, std::string_view reason) {
+    for (const auto& [key, token] : std::exchange(held_, {})) {
+      tell(propose_group(order_.asker, release(key, token)));
+    }
+    return answer(result, reason);
+  }
+
+  AdvanceAnswer answer(AdvanceResult result, std::string_view reason) const {
+    return {.result = result, .seq = last_seq_, .outcome = Outcome::accepted, .reason = std::string(reason)};
+  }
+
+  void add_job_end(Group& group, fb::JobResult result) const {
+    const Job* job = running_job();
+    if (!job) return;
+    fb::JobFinishedT event;
+    event.job = raw(job->id);
+    event.attempt = job->attempts;
+    event.result = result;
+    group.push_back(propose(order_.asker, event));
+  }
+
+  void add_releases(Group& group) const {
+    for (const auto& [key, token] : held_) group.push_back(propose(order_.asker, release(key, token)));
+  }
+
+  static fb::LeaseReleasedT release(const std::string& key, Token token) {
+    fb::LeaseReleasedT event;
+    event.key = key;
+    event.token = raw(token);
+    return event;
+  }
+
+  /// The running job of the version that the path leaves.
+  const Job* running_job() const {
+    const bool runs = view_ && view_->open_job && view_->open_job->status == JobStatus::running &&
+                      view_->open_job->version == order_.version;
+    return runs ? &*view_->open_job : nullptr;
+  }
+
+  const StepRow* journal_of(const PipelineStep& step) const {
+    for (const StepRow& row : view_->task.steps) {
+      if (row.version == order_.version && row.to == stage_->to && row.step == step.name) return &row;
+    }
+    return nullptr;
+  }
+
+  bool is_done(const PipelineStep& step) const {
+    const StepRow* row = journal_of(step);
+    return row && row->state == StepState::done;
+  }
+
+  std::string edge() const { return stage_->name + "->" + stage_->to; }
+
+  CommandContext context(const std::string& step) const {
+    const Task& task = view_->task;
+    return {.task = task.id,
+            .work_item = task.work_item,
+            .repo = task.repo,
+            .branch = task.branch,
+            .stage = stage_->name,
+            .version = order_.version,
+            .edge = edge(),
+            .token = token_,
+            .step = step};
+  }
+
+  Decision tell(Group group) {
+    Decision decision = machine_.propose(std::move(group));
+    last_seq_ = decision.seq;
+    return decision;
+  }
+
+  Machine& machine_;
+  World& world_;
+  const AdvanceOrder& order_;
+  std::optional<TaskView> view_;
+  std::shared_ptr<const Pipeline> pipeline_;
+  const Stage* stage_ = nullptr;                     // of *pipeline_: the one that is to be left
+  std::optional<Token> token_;                       // of the task's lease
+  std::optional<Token> repo_token_;                  // of the repository's
+  std::vector<std::pair<std::string, Token>> held_;  // to be released: key and token, in the order taken
+  Seq last_seq_{};
+};
+
+}  // namespace
+
+AdvanceAnswer advance(Machine& machine, World& world, const AdvanceOrder& order) {
+  return Path(machine, world, order).run();
+}
+
+}  // namespace pawl

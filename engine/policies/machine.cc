@@ -1,0 +1,37 @@
+#include "engine/policies/machine.h"
+
+namespace pawl {
+namespace {
+
+template <class Row>
+std::optional<Row> copy_of(const Row* row) {
+  return row ? std::optional<Row>(*row) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<TaskView> view_of(const State& state, TaskId id) {
+  const Task* task = state.tasks.find(id);
+  if (!task) return std::nullopt;
+  TaskView view;
+  view.task = *task;
+  view.pipeline = state.pipelines.find(task->pipeline)->definition;
+  view.settings = state.settings();
+  view.lease = copy_of(state.lease(task_key(id)));
+  if (view.lease) view.lease_boot = copy_of(state.boots.find(view.lease->owner.boot_id));
+  view.repo_lease = copy_of(state.lease(repo_key(task->repo)));
+  if (view.repo_lease) view.repo_lease_boot = copy_of(state.boots.find(view.repo_lease->owner.boot_id));
+  if (const StepRow* step = open_step(*task)) view.step_boot = copy_of(state.boots.find(step->boot));
+  view.open_job = copy_of(state.open_job(*task));
+  view.running_job = copy_of(state.running_job(id));
+  const auto& jobs = state.indexes.jobs_of_task;
+  for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
+    const Job& job = *state.jobs.find(at->second);
+    if (job.version == task->version) ++view.jobs_of_version;
+    if (job.status == JobStatus::running) view.running.push_back({job, *state.boots.find(job.run->owner.boot_id)});
+  }
+  view.now = state.last_time;
+  return view;
+}
+
+}  // namespace pawl

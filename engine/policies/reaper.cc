@@ -1,0 +1,318 @@
+#include "engine/policies/reaper.h"
+
+#include <algorithm>
+
+#include "engine/policies/advance.h"
+
+namespace pawl {
+namespace {
+
+/// The one stage whose finalization the marks speak of (SPEC §7, fallback).
+constexpr std::string_view marked_stage = "deploy-staging";
+
+constexpr std::string_view reason_of(ReapMove move, fb::Tier tier) {
+  if (move == ReapMove::exit_zero) return "finalizer_dead";
+  switch (tier) {
+    case fb::Tier::pid_dead:
+      return "process_dead";
+    case fb::Tier::finalizer_dead:
+      return "finalizer_dead";
+    case fb::Tier::ceiling:
+      return "max_running";
+    case fb::Tier::restart:
+      return "stale_boot";
+  }
+  return "";
+}
+
+/// One job's part of a pass.
+class JobPass {
+ public:
+  JobPass(Machine& machine, World& world, TaskView view, RunningJob running, const Asker& asker, std::int64_t pid)
+      : machine_(machine),
+        world_(world),
+        view_(std::move(view)),
+        running_(std::move(running)),
+        job_(running_.job),
+        asker_(asker),
+        pid_(pid) {}
+
+  Reaped run(Streaks& streaks, ReapActs acts) {
+    lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
+    const ReapSight sight = reap_sight(view_, running_, world_, machine_.now(), streaks);
+    decision_ = reap_decision(sight);
+    if (decision_.streak.passes > 0) {
+      streaks[job_.id] = decision_.streak;
+    } else {
+      streaks.erase(job_.id);
+    }
+    result_.move = decision_.move;
+    result_.deferred = decision_.deferred;
+    result_.past_ceiling_s =
+        std::max<std::int64_t>(0, age_s(job_.run->claimed, sight.now) - view_.settings.reaper.max_running_s);
+    switch (decision_.move) {
+      case ReapMove::leave:
+        break;
+      case ReapMove::retry:
+        reap(fb::JobResult::retry);
+        break;
+      case ReapMove::exit_zero:
+        if (acts == ReapActs::all) exit_zero();
+        break;
+    }
+    return result_;
+  }
+
+ private:
+  /// Claim before act: exit code 0 alone proves nothing.
+  void exit_zero() {
+    if (view_.task.version != job_.version || !view_.stage()) {
+      reap(fb::JobResult::done);
+      return;
+    }
+    // Nothing new begins for such a task, so a claim of it would be refused on every pass, and the job would keep its
+    // slot for ever.
+    const bool is_cancelled = !view_.task.cancel_requested.empty() && !is_committed(view_.task);
+    if (is_cancelled || !view_.task.blocked.empty()) {
+      reap(fb::JobResult::retry);
+      return;
+    }
+    const Stage& stage = *view_.stage();
+    if (stage.guarded() && !take_lease(stage)) return;
+    if (!is_committed(view_.task) && !gate_is_green(stage)) {
+      // Refused, it frees nothing; and as long as this process lives nobody would take the lease for a dead one's.
+      if (!reap(fb::JobResult::retry)) release_own();
+      return;
+    }
+    if (!stage.guarded()) {
+      // The claim and the advance in one group, so that no crash falls between.
+      fb::StageTransitionT transition;
+      transition.task = raw(view_.task.id);
+      transition.to = stage.to;
+      transition.expected_version = raw(job_.version);
+      transition.reason = "advanced";
+      Group group = propose_group(asker_, event(fb::JobResult::done), transition);
+      settle(machine_.propose(std::move(group)));
+      return;
+    }
+    if (!reap(fb::JobResult::done)) {
+      release_own();
+      return;
+    }
+    advance(machine_, world_,
+            {.task = view_.task.id,
+             .version = job_.version,
+             .asker = asker_,
+             .pid = pid_,
+             .gate = AdvanceOrder::Gate::known_green,
+             .token = token_});
+  }
+
+  /// False if somebody alive holds it: the reaper then defers.
+  bool take_lease(const Stage& stage) {
+    Group group;
+    if (view_.lease && !lease_owner_alive_) {
+      fb::LeaseReclaimedT reclaim;
+      reclaim.key = view_.lease->key;
+      reclaim.token = raw(view_.lease->token);
+      reclaim.reason = fb::ReclaimReason::owner_dead;
+      group.push_back(propose(asker_, reclaim));
+    }
+    fb::LeaseAcquiredT acquire;
+    acquire.key = task_key(view_.task.id);
+    acquire.owner = std::make_unique<fb::OwnerT>();
+    acquire.owner->boot_id = asker_.boot;
+    acquire.owner->pid = pid_;
+    acquire.owner->actor = asker_.actor;
+    acquire.edge = stage.name + "->" + stage.to;
+    group.push_back(propose(asker_, acquire));
+    const Decision decision = machine_.propose(std::move(group));
+    if (decision.outcome != Outcome::accepted) {
+      result_.deferred = decision.outcome == Outcome::lease_held;
+      if (!result_.deferred) result_.trouble = std::string(name(decision.outcome));
+      return false;
+    }
+    granted_ = decision.granted(acquire.key);
+    token_ = granted_.value_or(Token{raw(decision.seq)});
+    return true;
+  }
+
+  bool gate_is_green(const Stage& stage) {
+    if (!stage.gate) return true;
+    if (view_.task.branch.empty()) return false;
+    const GateAnswer gate = world_.run_gate(*stage.gate, {.task = view_.task.id,
+                                                          .work_item = view_.task.work_item,
+                                                          .repo = view_.task.repo,
+                                                          .branch = view_.task.branch,
+                                                          .stage = stage.name,
+                                                          .version = job_.version,
+                                                          .edge = stage.name + "->" + stage.to,
+                                                          .token = token_,
+                                                          .step = {}});
+    fb::GateEvaluatedT event;
+    event.task = raw(view_.task.id);
+    event.version = raw(job_.version);
+    event.gate = stage.name;
+    if (gate.passed) event.passed = *gate.passed;
+    event.reason = gate.reason;
+    machine_.propose(propose_group(asker_, event));
+    if (!gate.passed) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
+    return gate.passed == true;
+  }
+
+  /// Whether it was accepted.
+  bool reap(fb::JobResult outcome) { return settle(machine_.propose(propose_group(asker_, event(outcome)))); }
+
+  bool settle(const Decision& decision) {
+    result_.reaped = decision.outcome == Outcome::accepted;
+    if (decision.outcome == Outcome::lease_held) result_.deferred = true;
+    return result_.reaped;
+  }
+
+  void release_own() {
+    if (!granted_) return;
+    fb::LeaseReleasedT release;
+    release.key = task_key(view_.task.id);
+    release.token = raw(*granted_);
+    machine_.propose(propose_group(asker_, release));
+  }
+
+  fb::JobReapedT event(fb::JobResult outcome) const {
+    const TimeUs now = machine_.now();
+    fb::JobReapedT event;
+    event.job = raw(job_.id);
+    event.attempt = job_.attempts;
+    event.tier = decision_.tier;
+    event.outcome = outcome;
+    event.reason = reason_of(decision_.move, decision_.tier);
+    event.evidence = std::make_unique<fb::EvidenceT>();
+    fb::EvidenceT& evidence = *event.evidence;
+    evidence.age_s = age_s(job_.run->claimed, now);
+    if (job_.run->exited) evidence.exit_age_s = age_s(*job_.run->exited, now);
+    evidence.streak = decision_.streak.passes;
+    if (decision_.streak.passes > 0) evidence.first_dead = decision_.streak.first_dead.us;
+    evidence.marked = job_.run->marked;
+    if (granted_) {
+      event.lease_token = raw(*granted_);
+      evidence.lease_owner = owner({.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor});
+      evidence.lease_owner_alive = true;
+    } else if (view_.lease) {
+      event.lease_token = raw(view_.lease->token);
+      evidence.lease_owner = owner(view_.lease->owner);
+      evidence.lease_owner_alive = lease_owner_alive_;
+    }
+    return event;
+  }
+
+  static std::unique_ptr<fb::OwnerT> owner(const Owner& from) {
+    auto owner = std::make_unique<fb::OwnerT>();
+    owner->boot_id = from.boot_id;
+    owner->pid = from.pid;
+    owner->actor = from.actor;
+    return owner;
+  }
+
+  Machine& machine_;
+  World& world_;
+  TaskView view_;
+  RunningJob running_;
+  const Job& job_;
+  const Asker& asker_;
+  std::int64_t pid_;
+  bool lease_owner_alive_ = false;
+  ReapDecision decision_;
+  std::optional<Token> granted_;  // the reaper's own lease
+  std::optional<Token> token_;    // the same, or what stands for it with ownership off
+  Reaped result_;
+};
+
+}  // namespace
+
+ReapDecision reap_decision(const ReapSight& sight) {
+  const auto& reaper = sight.settings.reaper;
+  const Run& run = *sight.job.run;
+  ReapDecision decision;
+  const auto reap = [&](ReapMove move, fb::Tier tier) {
+    decision.move = move;
+    decision.tier = tier;
+    return decision;
+  };
+  if (run.exit_code) {
+    if (age_s(*run.exited, sight.now) >= reaper.finalize_grace_s) {
+      if (!sight.finalizer_alive) {
+        return reap(*run.exit_code == 0 ? ReapMove::exit_zero : ReapMove::retry, fb::Tier::finalizer_dead);
+      }
+      decision.deferred = true;
+    }
+  } else {
+    if (sight.life == Life::dead) {
+      const bool goes_on = sight.streak.passes > 0 && sight.streak.attempt == sight.job.attempts;
+      decision.streak = goes_on ? sight.streak : Streak{sight.job.attempts, 0, sight.now};
+      ++decision.streak.passes;
+    }
+    const bool dead_for_good = decision.streak.passes > 0 && decision.streak.passes >= reaper.dead_ticks;
+    if (!sight.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
+  }
+  if (age_s(run.claimed, sight.now) >= reaper.max_running_s) return reap(ReapMove::retry, fb::Tier::ceiling);
+  return decision;
+}
+
+bool marks_count_on(std::string_view stage) {
+  return stage == marked_stage;
+}
+
+bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive) {
+  if (view.settings.ownership_checked(view.task.repo)) return view.lease && lease_owner_alive;
+  return view.settings.reaper.finalizer_liveness && job.run->marked && marks_count_on(view.task.stage);
+}
+
+ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
+                     const Streaks& streaks) {
+  const Job& job = running.job;
+  const bool lease_owner_alive = view.lease && world.is_alive(view.lease->owner, *view.lease_boot);
+  ReapSight sight{.job = job, .settings = view.settings, .now = now};
+  sight.life = world.life_of(*job.run, running.owner_boot);
+  sight.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
+  sight.finalizer_alive = finalizer_is_alive(view, job, lease_owner_alive);
+  if (const auto known = streaks.find(job.id); known != streaks.end()) sight.streak = known->second;
+  return sight;
+}
+
+Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
+                std::int64_t pid, ReapActs acts) {
+  std::optional<TaskView> view = machine.view(task);
+  if (!view) return {};
+  for (RunningJob& running : view->running) {
+    if (running.job.id != job) continue;
+    RunningJob mine = std::move(running);
+    return JobPass(machine, world, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
+  }
+  streaks.erase(job);  // It ended since the pass began.
+  return {};
+}
+
+std::optional<fb::ReclaimReason> reclaim_reason(const Lease& lease, const Settings& settings, TimeUs now,
+                                                bool owner_alive, bool task_job_runs) {
+  if (settings.lease.reclaim_enabled) {
+    if (lease.ttl_s && now >= plus_s(lease.renewed, *lease.ttl_s)) return fb::ReclaimReason::ttl_expired;
+    if (!owner_alive) return fb::ReclaimReason::owner_dead;
+  }
+  const bool too_old = age_s(lease.acquired, now) >= settings.reaper.max_running_s;
+  if (task_of_key(lease.key) && too_old && !task_job_runs) return fb::ReclaimReason::reaped;
+  return std::nullopt;
+}
+
+std::vector<LeaseToReclaim> leases_to_reclaim(const State& state, TimeUs now,
+                                              const std::function<bool(const Owner&, const Boot&)>& owner_alive) {
+  std::vector<LeaseToReclaim> found;
+  const Settings& settings = state.settings();
+  for (const auto& [key, lease] : state.leases.rows()) {
+    const std::optional<TaskId> task = task_of_key(key);
+    const bool alive = owner_alive(lease.owner, *state.boots.find(lease.owner.boot_id));
+    const auto reason = reclaim_reason(lease, settings, now, alive, task && state.running_job(*task));
+    if (reason) found.push_back({key, lease.token, *reason});
+  }
+  return found;
+}
+
+}  // namespace pawl

@@ -1,0 +1,66 @@
+#include "engine/policies/reconciler.h"
+
+namespace pawl {
+namespace {
+
+/// After a red gate of a stage with an agent: another try, as long as the version has tries left.
+Outcome queue_or_block(Machine& machine, const TaskView& view, const Asker& asker) {
+  if (view.jobs_of_version < static_cast<std::uint64_t>(view.settings.job.max_attempts)) {
+    fb::JobQueuedT queued;
+    queued.task = raw(view.task.id);
+    queued.reason = "gate_red";
+    return machine.propose(propose_group(asker, queued)).outcome;
+  }
+  fb::TaskBlockedT blocked;
+  blocked.task = raw(view.task.id);
+  blocked.version = raw(view.task.version);
+  blocked.reason = "gate_red";
+  return machine.propose(propose_group(asker, blocked)).outcome;
+}
+
+}  // namespace
+
+ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive) {
+  const Stage* stage = view.stage();
+  if (!stage || !view.task.blocked.empty() || view.open_job) return ReconcileMove::none;
+  const bool committed = is_committed(view.task);
+  if (!view.task.cancel_requested.empty() && !committed) return ReconcileMove::none;
+  if (view.lease && lease_owner_alive) return ReconcileMove::defer;
+  if (committed) return ReconcileMove::reenter;
+  return stage->agent.empty() ? ReconcileMove::advance : ReconcileMove::ask_gate;
+}
+
+Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid) {
+  const std::optional<TaskView> view = machine.view(task);
+  if (!view) return {};
+  const bool owner_alive = view->lease && world.is_alive(view->lease->owner, *view->lease_boot);
+  Reconciled done{.move = reconcile_move(*view, owner_alive), .answer = std::nullopt};
+  switch (done.move) {
+    case ReconcileMove::none:
+    case ReconcileMove::defer:
+      break;
+    case ReconcileMove::reenter:
+    case ReconcileMove::advance:
+    case ReconcileMove::ask_gate:
+      done.answer = advance(machine, world, {.task = task, .version = view->task.version, .asker = asker, .pid = pid});
+      if (done.move == ReconcileMove::ask_gate && done.answer->result == AdvanceResult::gate_red) {
+        queue_or_block(machine, *view, asker);
+      }
+      break;
+  }
+  return done;
+}
+
+bool is_reconcile_candidate(const State& state, const Task& task) {
+  return !is_terminal(task.stage) && task.blocked.empty() && !state.open_job(task);
+}
+
+std::vector<TaskId> reconcile_candidates(const State& state) {
+  std::vector<TaskId> candidates;
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (is_reconcile_candidate(state, task)) candidates.push_back(id);
+  }
+  return candidates;
+}
+
+}  // namespace pawl

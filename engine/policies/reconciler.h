@@ -1,0 +1,36 @@
+// The reconciler: finds tasks that nobody drives, because an event got lost or a crossing was cut off, and says what
+// is to be done about each (SPEC §7).
+#pragma once
+
+#include <vector>
+
+#include "engine/policies/advance.h"
+#include "engine/policies/machine.h"
+
+namespace pawl {
+
+enum class ReconcileMove {
+  none,      // somebody drives it: it has a queued or running job, or is blocked, or cancel is requested
+  defer,     // a live owner holds its lease
+  reenter,   // its crossing is committed: advance, gate not asked
+  advance,   // no agent: advance; its red gate waits
+  ask_gate,  // it has an agent: green → advance; red → queue a job, or block when the jobs of this version are spent
+};
+
+/// What a pass does about one live task. `lease_owner_alive` is what the world says of the owner of its lease.
+[[nodiscard]] ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive);
+
+struct Reconciled {
+  ReconcileMove move = ReconcileMove::none;
+  std::optional<AdvanceAnswer> answer;  // when it advanced, or tried to
+};
+
+/// One task's part of a pass: looks, and does what reconcile_move() says. Blocks for as long as gates and steps take.
+Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid);
+
+/// Whether a pass has to look at a task: it is live and not blocked, and has no queued or running job of its version.
+[[nodiscard]] bool is_reconcile_candidate(const State& state, const Task& task);
+/// The live, unblocked tasks without a queued or running job of their version, by id.
+[[nodiscard]] std::vector<TaskId> reconcile_candidates(const State& state);
+
+}  // namespace pawl

@@ -1,0 +1,50 @@
+// What does not move, why, and what would free it (SPEC §12). For people, and pure: nothing is decided by it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/state/state.h"
+
+namespace pawl {
+
+/// The codes, as they stand in HTTP; those of claims (`dependency`, `limit`, `serial_gate`) are the refusals of
+/// JobClaimed.
+namespace stuck_reason {
+inline constexpr std::string_view blocked = "blocked";
+inline constexpr std::string_view critical_window = "critical_window";  // to be cancelled, once its crossing has ended
+inline constexpr std::string_view gate_red = "gate_red";
+inline constexpr std::string_view lease = "lease";
+inline constexpr std::string_view outcome_unknown = "outcome_unknown";
+inline constexpr std::string_view owner_alive = "owner_alive";  // past its budget
+inline constexpr std::string_view owner_dead = "owner_dead";
+inline constexpr std::string_view previous_alive = "previous_alive";  // a process of an earlier attempt
+inline constexpr std::string_view reconciler_off = "reconciler_off";
+inline constexpr std::string_view unclaimed = "unclaimed";
+}  // namespace stuck_reason
+
+struct Stuck {
+  TaskId task{};
+  std::string work_item;
+  std::string repo;
+  std::string stage;
+  std::string reason;                  // the code
+  std::string detail;                  // in words
+  std::string frees;                   // the command that would free it; empty if none does, but time
+  std::optional<TimeUs> since;         // when it began to wait
+  std::optional<Owner> owner;          // who it waits for
+  std::optional<Boot> owner_boot;      // of the owner
+  bool only_if_owner_is_dead = false;  // all is well as long as the owner lives
+};
+
+/// Why a live task does not move; none if it does, or if the next pass of the reconciler is all that it needs.
+/// Whether the owner lives is still to be asked: see judge_owner(). `is_passed_over` may be empty.
+[[nodiscard]] std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
+                                             const std::function<bool(JobId)>& is_passed_over);
+
+/// The last word, with what the world says of stuck.owner; none: all is well. Requires: stuck.owner.
+[[nodiscard]] std::optional<Stuck> judge_owner(Stuck stuck, bool is_alive);
+
+}  // namespace pawl

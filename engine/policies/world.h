@@ -1,0 +1,117 @@
+// Everything outside of the log, through one small interface: processes, gates, steps, probes. The daemon has the real
+// one, simulations a scripted one in virtual time, the randomized tests a hostile one. Rules see only values that it
+// returned.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/state/rows.h"
+
+namespace pawl {
+
+/// What every command is told through its environment, as PAWL_… (SPEC §8).
+struct CommandContext {
+  TaskId task{};
+  std::string work_item;
+  std::string repo;
+  std::string branch;
+  std::string stage;
+  Version version{};
+  std::string edge;            // "from->to"; for agents, the forward edge of their stage
+  std::optional<Token> token;  // the fencing token, where a lease is held
+  std::string step;            // empty for agents and gates
+};
+
+/// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).
+struct StepPlace {
+  TaskId task{};
+  Version version{};
+  std::string step;
+};
+
+enum class Verdict { yes, no, unknown };
+
+/// What is known of the process of a run.
+enum class Life {
+  alive,    // or of another host, or not to be seen: it counts as alive until a ceiling ends it
+  dead,     // it looks dead
+  unknown,  // its pid was never reported
+};
+
+struct GateAnswer {
+  std::optional<bool> passed;  // none: the gate is in error: it could not start, or timed out
+  std::string reason;
+};
+
+/// How a command ended.
+struct CommandExit {
+  enum class How { exited, signalled, timed_out, lost };
+  How how = How::exited;
+  std::int64_t code = 0;  // exit code, or signal number
+};
+
+/// The lock of a place in the journal, held for as long as this lives.
+class StepLock {
+ public:
+  virtual ~StepLock() = default;
+};
+
+/// What came of ending the process of a start.
+struct EndedStart {
+  std::unique_ptr<StepLock> lock;  // of its place; null: it cannot be had
+  /// Its process is shown to be gone. Not so if it is none that this daemon's data folder knows a lock of, or ran on
+  /// another host: then only somebody's word can say that it did not happen.
+  bool gone = false;
+};
+
+/// A step's command, forked and stopped, holding the lock of its place. Destroyed before go(), it is ended without
+/// having run. Destroyed afterwards it gives back the lock: so keep it until its end is recorded.
+class HeldStep {
+ public:
+  virtual ~HeldStep() = default;
+  /// PAWL_RUN of the process: for StepStarted.
+  virtual const std::string& run() const = 0;
+  /// Lets it execute, and waits for its end, which its time-out brings at the latest.
+  virtual CommandExit go() = 0;
+};
+
+struct Held {
+  enum class Status { held, previous_alive, cannot_start };
+  Status status = Status::held;
+  std::unique_ptr<HeldStep> step;  // when held
+  std::string why;                 // otherwise
+};
+
+class World {
+ public:
+  virtual ~World() = default;
+
+  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot: a process
+  /// of another host counts as alive. An error while asking counts as dead: reaping is never blocked by doubt, effects
+  /// always are (SPEC §7).
+  virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
+  /// What is known of a run's process. `boot` is that of the job's owner, and names the host.
+  virtual Life life_of(const Run& run, const Boot& boot) = 0;
+
+  /// Runs a gate to its end. In the daemon a gate without a command is green.
+  virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;
+
+  /// Whether a step can be started from here: in the daemon, whether it has a command.
+  virtual bool can_run(const PipelineStep& step) = 0;
+
+  /// Ends what is left of the process `run` of a place, and gets the place's lock, within stop.kill_after_s. `starter`
+  /// is the boot that recorded the start; null: it is forgotten.
+  virtual EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) = 0;
+
+  /// Forks a step's command, stopped and holding its lock, after ending what `previous_run` left, if anything.
+  /// Requires: can_run(step).
+  virtual Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) = 0;
+
+  /// Asks a step's probe whether the step has happened, after its settle time. Requires: step.probe is not empty.
+  virtual Verdict probe(const PipelineStep& step, const CommandContext& context) = 0;
+};
+
+}  // namespace pawl

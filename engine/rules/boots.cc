@@ -1,0 +1,128 @@
+// Boots, and what belongs to no task: pipelines and settings.
+#include <set>
+
+#include "engine/rules/rules.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+void make_stale(Turn& turn, const std::string& boot_id) {
+  turn.state.boots.edit(boot_id).stale = true;
+}
+
+bool holds_something(const State& state, const std::string& boot_id) {
+  const auto lease = state.indexes.leases_of_boot.lower_bound({boot_id, std::string()});
+  if (lease != state.indexes.leases_of_boot.end() && lease->first == boot_id) return true;
+  for (const JobId id : state.indexes.running) {
+    if (state.jobs.find(id)->run->owner.boot_id == boot_id) return true;
+  }
+  return false;
+}
+
+/// Forgets the stale boot that started first, once there are more boots than the bound. Every `pawl lock` is a boot, so
+/// without a bound memory would grow with the past. What a forgotten one proposes is refused as `unknown_boot`.
+void forget_oldest_stale(Turn& turn) {
+  State& state = turn.state;
+  if (state.boots.size() <= limits::boots_max) return;
+  const Boot* oldest = nullptr;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (boot.stale && (!oldest || boot.started < oldest->started) && !holds_something(state, id)) oldest = &boot;
+  }
+  if (oldest) state.boots.erase(oldest->boot_id);
+}
+
+/// The definitions that decide something from now on: those in force, and those that live tasks began with.
+std::set<Seq> pipelines_in_use(const State& state) {
+  std::set<Seq> in_use;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.in_force) in_use.insert(seq);
+  }
+  for (const auto& [id, task] : state.tasks.rows()) in_use.insert(task.pipeline);
+  return in_use;
+}
+
+}  // namespace
+
+Outcome apply_boot_started(Turn& turn, const fb::BootStarted& event) {
+  State& state = turn.state;
+  const std::string boot_id = event.boot_id()->str();
+  const std::string name = event.name()->str();
+  if (name == daemon_name && turn.boot != boot_id) return Outcome::reserved_name;
+  if (state.boots.find(boot_id)) return Outcome::duplicate_boot_id;
+
+  // There is at most one: each boot made the one before it stale.
+  if (const Boot* earlier = state.boot_named(name)) make_stale(turn, earlier->boot_id);
+  state.boots.insert(boot_id, {.boot_id = boot_id,
+                               .name = name,
+                               .pid = event.pid(),
+                               .pid_start = event.pid_start(),
+                               .host = event.host()->str(),
+                               .version = event.version()->str(),
+                               .started = turn.seq});
+  forget_oldest_stale(turn);
+  if (name == daemon_name) {
+    // A finalizer's mark speaks of a process of the daemon that is gone.
+    for (const JobId id : state.indexes.running) {
+      if (state.jobs.find(id)->run->marked) state.jobs.edit(id).run->marked = false;
+    }
+  }
+  return Outcome::accepted;
+}
+
+Outcome apply_boot_ended(Turn& turn, const fb::BootEnded& event) {
+  const std::string boot_id = event.boot_id()->str();
+  if (!turn.state.boots.find(boot_id)->stale) make_stale(turn, boot_id);
+  return Outcome::accepted;
+}
+
+Outcome apply_pipeline_defined(Turn& turn, const fb::PipelineDefined& event) {
+  State& state = turn.state;
+  Pipeline pipeline = pipeline_from(event);
+  if (auto problem = problem_of(pipeline, state.settings())) {
+    turn.applied.detail = std::move(problem->what);
+    return Outcome::bad_pipeline;
+  }
+
+  if (const PipelineRow* earlier = state.pipeline_in_force(pipeline.name)) {
+    state.pipelines.edit(earlier->seq).in_force = false;
+  }
+  state.pipelines.insert(
+      turn.seq,
+      {.seq = turn.seq, .in_force = true, .definition = std::make_shared<const Pipeline>(std::move(pipeline))});
+  return Outcome::accepted;
+}
+
+Outcome apply_setting_changed(Turn& turn, const fb::SettingChanged& event) {
+  State& state = turn.state;
+  const std::string key = event.key()->str();
+  const SettingKey* setting = setting_named(key);
+  if (!setting) {
+    turn.applied.detail = "'" + key + "' is no setting";
+    return Outcome::unknown_setting;
+  }
+  const SettingValue value = setting_value_from(*event.value());
+  Settings changed = state.settings();
+  if (!setting->set(changed, value)) {
+    turn.applied.detail = key + " takes " + std::string(setting->form);
+    return Outcome::bad_value;
+  }
+  if (turn.settings_to_come == SettingsToCome::none) {
+    for (const Seq seq : pipelines_in_use(state)) {
+      const Pipeline& pipeline = *state.pipelines.find(seq)->definition;
+      if (auto problem = budget_problem_of(pipeline, changed)) {
+        turn.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
+        return Outcome::bad_value;
+      }
+    }
+  }
+
+  if (state.settings_changed.find(key)) {
+    state.settings_changed.edit(key).value = value;
+  } else {
+    state.settings_changed.insert(key, {.key = key, .value = value});
+  }
+  return Outcome::accepted;
+}
+
+}  // namespace pawl

@@ -1,0 +1,242 @@
+#include "engine/rules/group.h"
+
+#include <algorithm>
+
+#include "engine/rules/recovery.h"
+#include "schema/layout.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::string_view recovery_actor = "recovery";
+constexpr std::string_view sequencer_actor = "sequencer";
+
+/// Who speaks where the machine itself adds an event: the daemon's boot, once there is one.
+Asker machine_asker(const State& state, const std::string& boot_otherwise, std::string_view actor) {
+  const Boot* daemon = state.boot_named(daemon_name);
+  return {.boot = daemon ? daemon->boot_id : boot_otherwise, .actor = std::string(actor), .key = {}, .request = {}};
+}
+
+/// The reclaim that comes before a lease is granted on a key whose holder's ttl ran out.
+std::optional<Proposal> reclaim_before(const State& state, const fb::Record& record, TimeUs now) {
+  const auto* wanted = record.event_as_LeaseAcquired();
+  if (!wanted) return std::nullopt;
+  const Lease* held = state.lease(wanted->key()->str());
+  if (!held || !is_key_checked(state, held->key)) return std::nullopt;
+  const bool renewal = wanted->token() == raw(held->token);
+  if (renewal || state.is_live(*held, now)) return std::nullopt;
+  // Without a daemon in force the proposer itself would have to say so; if it may not, its own event is refused anyway.
+  const Asker speaker = machine_asker(state, record.boot()->str(), sequencer_actor);
+  const Boot* boot = state.boots.find(speaker.boot);
+  if (!boot || boot->stale) return std::nullopt;
+  fb::LeaseReclaimedT reclaim;
+  reclaim.key = held->key;
+  reclaim.token = raw(held->token);
+  reclaim.reason = fb::ReclaimReason::ttl_expired;
+  return propose(speaker, reclaim);
+}
+
+SettingsToCome settings_after(const auto& events, std::size_t index) {
+  for (std::size_t i = index + 1; i < events.size(); ++i) {
+    if (events[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
+  }
+  return SettingsToCome::none;
+}
+
+/// What a record says of the ids that a retry with its key is told.
+struct Subject {
+  std::uint64_t task = 0;
+  std::uint64_t job = 0;
+};
+
+Subject subject_of(const fb::Record& record) {
+  Subject subject;
+  // Every event that names a task or a job does so in a field of that name.
+  const TableLayout& layout = *layout_of(record.event_type());
+  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
+  for (const FieldLayout& field : layout.fields) {
+    if (field.type != FieldLayout::Type::integer || !has(event, field)) continue;
+    if (field.name == "task") subject.task = static_cast<std::uint64_t>(integer_of(event, field));
+    if (field.name == "job") subject.job = static_cast<std::uint64_t>(integer_of(event, field));
+  }
+  return subject;
+}
+
+/// Remembers what the group's idempotency key, if it has one, was answered with.
+void remember_key(State& state, std::span<const fb::Record* const> records, const std::vector<Applied>& applied,
+                  Outcome outcome) {
+  KeyRow row;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const fb::Record& record = *records[i];
+    if (!record.key()) continue;
+    if (row.key.empty()) {
+      row.key = record.key()->str();
+      row.request = record.request().value_or(0);
+      row.outcome = outcome;
+    }
+    // As the first answer said it: the refused record, or the proposer's last.
+    if (applied[i].outcome != Outcome::skipped) row.seq = Seq{record.stamp()->seq()};
+    const Subject subject = subject_of(record);
+    if (subject.task != 0) row.task = TaskId{subject.task};
+    if (subject.job != 0) row.job = JobId{subject.job};
+    for (const Effect& effect : applied[i].effects) {
+      if (effect.kind == EffectKind::task) row.task = TaskId{effect.id};
+      if (effect.kind == EffectKind::job_queued && row.job == JobId{0}) row.job = JobId{effect.id};
+      if (effect.kind == EffectKind::lease_granted && row.token == Token{0}) row.token = Token{effect.token};
+    }
+  }
+  if (!row.key.empty()) state.keys.remember(std::move(row));
+}
+
+/// A refused group: the refusal at its record, `skipped` at all others, and the state as before.
+void refuse_group(State& state, std::vector<Applied>& applied, std::size_t refused, std::size_t count) {
+  state.settle();
+  state.undo_group();
+  applied.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i != refused)
+      applied[i] = Applied{.outcome = Outcome::skipped, .unchecked = false, .effects = {}, .detail = {}};
+  }
+}
+
+std::vector<ArchivedTask> accept_group(State& state) {
+  state.keep_group();
+  return state.archive_finished();
+}
+
+std::vector<const fb::Record*> records_of(Group& group) {
+  std::vector<const fb::Record*> records;
+  records.reserve(group.size());
+  for (const Proposal& proposal : group) records.push_back(&proposal.record());
+  return records;
+}
+
+/// Decides a group, event by event.
+class GroupDecision {
+ public:
+  GroupDecision(State& state, TimeUs now) : state_(state), now_(now), group_(next(state.last_seq)) {}
+
+  Decided decide(Group group) {
+    const std::vector<const fb::Record*> proposed = records_of(group);
+    const std::string proposer = proposed.front()->boot()->str();
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (auto reclaim = reclaim_before(state_, *proposed[i], now_)) add_own(std::move(*reclaim));
+      if (i == 0) decided_.first_proposed = decided_.records.size();
+      const SettingsToCome to_come = settings_after(proposed, i);
+      decided_.deciding = decided_.records.size();
+      if (!add(std::move(group[i]), to_come)) {
+        for (std::size_t rest = i + 1; rest < group.size(); ++rest) stamp(std::move(group[rest]));
+        return refused();
+      }
+    }
+    // What follows from the group: a recovery may free what a standing cancel request waited for, so it goes first.
+    if (state_.boots.is_touched()) recover(machine_asker(state_, proposer, recovery_actor));
+    for (Proposal& event : cancellations_due(state_, machine_asker(state_, proposer, sequencer_actor))) {
+      add_own(std::move(event));
+    }
+    decided_.archived = accept_group(state_);
+    return finish();
+  }
+
+ private:
+  Proposal& stamp(Proposal proposal) {
+    fb::Stamp& stamp = proposal.stamp();
+    stamp.mutate_seq(raw(group_) + decided_.records.size());
+    stamp.mutate_group(raw(group_));
+    stamp.mutate_time_us(now_.us);
+    stamp.mutate_rules(rules_version);
+    decided_.records.push_back(std::move(proposal));
+    return decided_.records.back();
+  }
+
+  /// Whether it was accepted.
+  bool add(Proposal proposal, SettingsToCome settings_to_come) {
+    Proposal& record = stamp(std::move(proposal));
+    decided_.applied.push_back(apply(state_, record.record(), settings_to_come));
+    if (decided_.applied.back().outcome != Outcome::accepted) return false;
+    state_.settle();
+    record.stamp().mutate_digest(state_.digest());
+    return true;
+  }
+
+  /// A stale boot holds nothing when a group ends, so only a group that makes one so has anything to recover.
+  void recover(const Asker& asker) {
+    for (Proposal& event : recovery_of_stale_boots(state_, asker, now_)) add_own(std::move(event));
+  }
+
+  /// What the machine adds is right by construction: a refusal of it would be a bug.
+  void add_own(Proposal proposal) { PAWL_ASSERT(add(std::move(proposal), SettingsToCome::none)); }
+
+  Decided refused() {
+    const std::size_t at = decided_.applied.size() - 1;
+    decided_.outcome = decided_.applied[at].outcome;
+    refuse_group(state_, decided_.applied, at, decided_.records.size());
+    for (Proposal& record : decided_.records) record.stamp().mutate_digest(state_.digest());
+    return finish();
+  }
+
+  Decided finish() {
+    for (std::size_t i = 0; i < decided_.records.size(); ++i) {
+      fb::Stamp& stamp = decided_.records[i].stamp();
+      stamp.mutate_outcome(static_cast<std::uint16_t>(decided_.applied[i].outcome));
+      stamp.mutate_unchecked(decided_.applied[i].unchecked);
+    }
+    state_.last_seq = Seq{raw(state_.last_seq) + decided_.records.size()};
+    state_.last_time = now_;
+    remember_key(state_, records_of(decided_.records), decided_.applied, decided_.outcome);
+    return std::move(decided_);
+  }
+
+  State& state_;
+  TimeUs now_;
+  Seq group_;
+  Decided decided_;
+};
+
+}  // namespace
+
+Decided decide(State& state, Group group, TimeUs now) {
+  PAWL_ASSERT(!group.empty() && now >= state.last_time);
+  return GroupDecision(state, now).decide(std::move(group));
+}
+
+Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
+  Reapplied result;
+  std::vector<std::uint64_t> digests;
+  Outcome outcome = Outcome::accepted;
+  for (std::size_t i = 0; i < group.size() && outcome == Outcome::accepted; ++i) {
+    PAWL_ASSERT(group[i]->stamp()->seq() == raw(state.last_seq) + i + 1);
+    result.applied.push_back(apply(state, *group[i], settings_after(group, i)));
+    outcome = result.applied.back().outcome;
+    if (outcome == Outcome::accepted) state.settle();
+    digests.push_back(state.digest());
+  }
+  if (outcome == Outcome::accepted) {
+    result.archived = accept_group(state);
+  } else {
+    refuse_group(state, result.applied, result.applied.size() - 1, group.size());
+    digests.assign(group.size(), state.digest());
+  }
+  state.last_seq = Seq{raw(state.last_seq) + group.size()};
+  state.last_time = TimeUs{group.back()->stamp()->time_us()};
+  remember_key(state, group, result.applied, outcome);
+
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const fb::Stamp& stamp = *group[i]->stamp();
+    const Applied& applied = result.applied[i];
+    const bool same = stamp.outcome() == static_cast<std::uint16_t>(applied.outcome) &&
+                      stamp.unchecked() == applied.unchecked && stamp.digest() == digests[i];
+    if (same) continue;
+    result.divergence = Divergence{.seq = Seq{stamp.seq()},
+                                   .recorded = Outcome{stamp.outcome()},
+                                   .recomputed = applied.outcome,
+                                   .recorded_unchecked = stamp.unchecked(),
+                                   .recomputed_unchecked = applied.unchecked,
+                                   .recorded_digest = stamp.digest(),
+                                   .recomputed_digest = digests[i]};
+    break;
+  }
+  return result;
+}
+
+}  // namespace pawl

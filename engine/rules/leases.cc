@@ -1,0 +1,79 @@
+// Leases: who owns a key. The token is the seq of the record that granted it.
+#include "engine/rules/rules.h"
+
+namespace pawl {
+namespace {
+
+/// Whether `token` is that of the lease held on `key`.
+Outcome holds(const State& state, const std::string& key, std::optional<Token> token) {
+  const Lease* lease = state.lease(key);
+  if (!lease) return Outcome::not_held;
+  return token == lease->token ? Outcome::accepted : Outcome::stale_token;
+}
+
+}  // namespace
+
+Outcome apply_lease_acquired(Turn& turn, const fb::LeaseAcquired& event) {
+  State& state = turn.state;
+  const std::string key = event.key()->str();
+  const std::optional<TaskId> task_id = task_of_key(key);
+  const Task* task = task_id ? live_task(state, *task_id) : nullptr;
+  const bool checked = is_key_checked(state, key);
+  turn.applied.unchecked = !checked;
+  const std::optional<Token> token = token_from(event.token());
+  const Lease* held = state.lease(key);
+  const bool renewal = held && token == held->token;
+  if (checked && !renewal) {
+    if (token) return Outcome::stale_token;
+    // Held by whomever, its own boot included: two threads of one process are two owners. Expired or not: an expired
+    // one is reclaimed by a record of its own before this one (engine/rules/group.h).
+    if (held) return Outcome::lease_held;
+  }
+  if (task_id) {
+    if (!task) return Outcome::terminal;
+    if (!task->blocked.empty()) return Outcome::blocked;
+    if (!task->cancel_requested.empty() && !is_committed(*task) && !renewal) return Outcome::cancel_requested;
+  }
+  if (!checked) return Outcome::accepted;  // With ownership off nothing is granted, so nothing is held.
+
+  const auto ttl = event.ttl();
+  const std::optional<std::int64_t> ttl_s = ttl ? std::optional(*ttl) : std::nullopt;
+  if (renewal) {
+    Lease& lease = state.leases.edit(key);
+    lease.renewed = turn.now;
+    if (ttl_s) lease.ttl_s = ttl_s;
+    turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(lease.token)});
+    return Outcome::accepted;
+  }
+  state.leases.insert(key, {.key = key,
+                            .token = Token{raw(turn.seq)},
+                            .owner = owner_from(*event.owner()),
+                            .edge = text_or_empty(event.edge()),
+                            .ttl_s = ttl_s,
+                            .acquired = turn.now,
+                            .renewed = turn.now});
+  turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(turn.seq)});
+  return Outcome::accepted;
+}
+
+Outcome apply_lease_released(Turn& turn, const fb::LeaseReleased& event) {
+  const std::string key = event.key()->str();
+  const Outcome outcome = holds(turn.state, key, token_from(event.token()));
+  if (outcome != Outcome::accepted) return outcome;
+
+  free_lease(turn, key);
+  return Outcome::accepted;
+}
+
+Outcome apply_lease_reclaimed(Turn& turn, const fb::LeaseReclaimed& event) {
+  const std::string key = event.key()->str();
+  const Outcome outcome = holds(turn.state, key, token_from(event.token()));
+  if (outcome != Outcome::accepted) return outcome;
+
+  free_lease(turn, key);
+  turn.effect(
+      {.kind = EffectKind::alert, .text = std::string("lease_reclaimed:") + fb::EnumNameReclaimReason(event.reason())});
+  return Outcome::accepted;
+}
+
+}  // namespace pawl

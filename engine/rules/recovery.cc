@@ -1,0 +1,74 @@
+#include "engine/rules/recovery.h"
+
+#include <algorithm>
+
+namespace pawl {
+namespace {
+
+fb::JobReapedT reaped_by_restart(const State& state, const Job& job, TimeUs now) {
+  fb::JobReapedT event;
+  event.job = raw(job.id);
+  event.attempt = job.attempts;
+  event.tier = fb::Tier::restart;
+  event.outcome = fb::JobResult::retry;
+  event.reason = "stale_boot";
+  event.evidence = std::make_unique<fb::EvidenceT>();
+  event.evidence->age_s = age_s(job.run->claimed, now);
+  if (job.run->exited) event.evidence->exit_age_s = age_s(*job.run->exited, now);
+  event.evidence->marked = job.run->marked;
+  if (const Lease* lease = state.lease(task_key(job.task))) {
+    event.lease_token = raw(lease->token);
+    event.evidence->lease_owner = std::make_unique<fb::OwnerT>();
+    event.evidence->lease_owner->boot_id = lease->owner.boot_id;
+    event.evidence->lease_owner->pid = lease->owner.pid;
+    event.evidence->lease_owner->actor = lease->owner.actor;
+    event.evidence->lease_owner_alive = !state.boots.find(lease->owner.boot_id)->stale;
+  }
+  return event;
+}
+
+}  // namespace
+
+Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now) {
+  // Only a few boots hold anything, so the holders are asked, not the boots.
+  std::vector<const Boot*> stale;
+  const auto note = [&](const std::string& boot_id) {
+    const Boot* boot = state.boots.find(boot_id);
+    if (boot->stale && std::find(stale.begin(), stale.end(), boot) == stale.end()) stale.push_back(boot);
+  };
+  for (const auto& [key, lease] : state.leases.rows()) note(lease.owner.boot_id);
+  for (const JobId id : state.indexes.running) note(state.jobs.find(id)->run->owner.boot_id);
+  std::sort(stale.begin(), stale.end(),
+            [](const Boot* left, const Boot* right) { return left->started < right->started; });
+
+  Group group;
+  for (const Boot* boot : stale) {
+    for (const auto& [key, lease] : state.leases.rows()) {
+      if (lease.owner.boot_id != boot->boot_id) continue;
+      fb::LeaseReclaimedT event;
+      event.key = key;
+      event.token = raw(lease.token);
+      event.reason = fb::ReclaimReason::stale_boot;
+      group.push_back(propose(asker, event));
+    }
+    for (const JobId id : state.indexes.running) {
+      const Job& job = *state.jobs.find(id);
+      if (job.run->owner.boot_id == boot->boot_id) group.push_back(propose(asker, reaped_by_restart(state, job, now)));
+    }
+  }
+  return group;
+}
+
+Group cancellations_due(const State& state, const Asker& asker) {
+  Group group;
+  for (const TaskId id : state.indexes.cancel_standing) {
+    const Task& task = *state.tasks.find(id);
+    if (is_committed(task) || state.lease(task_key(id)) || state.running_job(id)) continue;
+    fb::TaskCancelledT event;
+    event.task = raw(id);
+    group.push_back(propose(asker, event));
+  }
+  return group;
+}
+
+}  // namespace pawl

@@ -1,0 +1,176 @@
+// Tasks: how they begin, move over edges, are blocked and stopped.
+#include "engine/rules/rules.h"
+
+namespace pawl {
+namespace {
+
+/// All steps of the guarded edge out of `stage` are done for the crossing at the task's version.
+bool steps_are_done(const Task& task, const Stage& stage) {
+  for (const PipelineStep& step : stage.steps) {
+    bool done = false;
+    for (const StepRow& row : task.steps) {
+      done = done || (row.version == task.version && row.to == stage.to && row.step == step.name &&
+                      row.state == StepState::done);
+    }
+    if (!done) return false;
+  }
+  return true;
+}
+
+/// Moves a task to a stage: its version grows, and no job of an earlier version can begin any more.
+Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
+  cancel_queued_jobs(turn, id);
+  Task& task = turn.state.tasks.edit(id);
+  task.stage = std::move(stage);
+  task.version = next(task.version);
+  task.entered = turn.now;
+  task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
+  return task;
+}
+
+}  // namespace
+
+Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event) {
+  State& state = turn.state;
+  const std::string repo = event.repo()->str();
+  const std::string work_item = event.work_item()->str();
+  if (const auto live = state.indexes.live_work_items.find({repo, work_item});
+      live != state.indexes.live_work_items.end()) {
+    const Task& other = *state.tasks.find(live->second);
+    const bool on_first_stage = other.stage == state.pipeline_of(other).stages.front().name;
+    return on_first_stage ? Outcome::duplicate_work_item : Outcome::relaunch;
+  }
+  const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : "delivery";
+  const PipelineRow* pipeline = state.pipeline_in_force(pipeline_name);
+  if (!pipeline) return Outcome::unknown_pipeline;
+  const Stage* stage =
+      event.stage() ? pipeline->definition->stage(event.stage()->string_view()) : &pipeline->definition->stages.front();
+  if (!stage) return Outcome::unknown_stage;
+
+  Ids& ids = state.ids.edit(0);
+  const TaskId id = ids.next_task;
+  Task task;
+  task.id = id;
+  task.work_item = work_item;
+  task.repo = repo;
+  task.branch = text_or_empty(event.branch());
+  task.pipeline = pipeline->seq;
+  task.stage = stage->name;
+  task.version = Version{1};
+  for (const std::uint64_t dependency : *event.depends_on()) task.depends_on.push_back(TaskId{dependency});
+  task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
+  task.created = turn.now;
+  task.entered = turn.now;
+  ids.next_task = next(id);
+  turn.effect({.kind = EffectKind::task, .id = raw(id)});
+  const Task& created = state.tasks.insert(id, std::move(task));
+  if (!stage->agent.empty()) queue_job(turn, created, "created");
+  return Outcome::accepted;
+}
+
+Outcome apply_stage_transition(Turn& turn, const fb::StageTransition& event) {
+  State& state = turn.state;
+  const TaskId id{event.task()};
+  const Task* task = live_task(state, id);
+  if (!task) return Outcome::terminal;
+  const bool checked = is_checked(turn, task->repo);
+  if (checked && event.expected_version() != raw(task->version)) return Outcome::version_conflict;
+  const Stage& stage = *state.stage_of(*task);
+  const std::string to = event.to()->str();
+  const bool forward = to == stage.to;
+  const bool rollback = !forward && !stage.rollback.empty() && to == stage.rollback;
+  if (!forward && !rollback) return Outcome::no_such_edge;
+  if (is_committed(*task) && committed_to(*task) != to) return Outcome::committed;
+  if (open_step(*task)) return Outcome::outcome_unknown;
+  const bool guarded = forward && stage.guarded();
+  if (guarded && !steps_are_done(*task, stage)) return Outcome::steps_unfinished;
+  if (!task->blocked.empty()) return Outcome::blocked;
+  if (checked) {
+    const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()),
+                                        guarded ? LeaseNeed::required : LeaseNeed::optional);
+    if (token != Outcome::accepted) return token;
+  }
+
+  Task& moved = enter_stage(turn, id, to);
+  if (rollback) ++moved.rollbacks;
+  if (rollback && moved.rollbacks > static_cast<std::uint64_t>(state.settings().pipeline.max_rollbacks)) {
+    block_task(turn, id, "max_rollbacks");
+    return Outcome::accepted;
+  }
+  const Stage* entered = state.stage_of(moved);
+  // A standing cancel request lets nothing new begin: the task is cancelled as soon as its lease is free.
+  if (entered && !entered->agent.empty() && moved.cancel_requested.empty()) {
+    queue_job(turn, moved, rollback ? "rolled_back" : "entered");
+  }
+  return Outcome::accepted;
+}
+
+Outcome apply_gate_evaluated(Turn& turn, const fb::GateEvaluated& event) {
+  const Task* task = live_task(turn.state, TaskId{event.task()});
+  if (!task || event.version() != raw(task->version)) return Outcome::version_conflict;
+
+  const auto passed = event.passed();
+  turn.state.tasks.edit(task->id).gate = GateRow{.version = task->version,
+                                                 .gate = event.gate()->str(),
+                                                 .passed = passed ? std::optional(*passed) : std::nullopt,
+                                                 .reason = text_or_empty(event.reason()),
+                                                 .seq = turn.seq};
+  return Outcome::accepted;
+}
+
+Outcome apply_task_blocked(Turn& turn, const fb::TaskBlocked& event) {
+  const TaskId id{event.task()};
+  const Task* task = live_task(turn.state, id);
+  if (!task) return Outcome::terminal;
+  if (event.version() != raw(task->version)) return Outcome::version_conflict;
+  if (is_checked(turn, task->repo)) {
+    const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()), LeaseNeed::optional);
+    if (token != Outcome::accepted) return token;
+  }
+
+  const std::string reason = text_or_empty(event.reason());
+  block_task(turn, id, reason.empty() ? "blocked" : reason);
+  return Outcome::accepted;
+}
+
+Outcome apply_task_unblocked(Turn& turn, const fb::TaskUnblocked& event) {
+  const Task* task = live_task(turn.state, TaskId{event.task()});
+  if (!task) return Outcome::terminal;
+  if (task->blocked.empty()) return Outcome::not_blocked;
+
+  turn.state.tasks.edit(task->id).blocked.clear();
+  return Outcome::accepted;
+}
+
+Outcome apply_cancel_requested(Turn& turn, const fb::CancelRequested& event) {
+  State& state = turn.state;
+  const Task* task = live_task(state, TaskId{event.task()});
+  if (!task) return Outcome::terminal;
+
+  if (task->cancel_requested.empty()) {
+    const std::string reason = text_or_empty(event.reason());
+    state.tasks.edit(task->id).cancel_requested = reason.empty() ? "cancel" : reason;
+  }
+  cancel_queued_jobs(turn, task->id);
+  if (const Job* job = state.running_job(task->id)) {
+    turn.effect(
+        {.kind = EffectKind::end_group, .id = raw(job->id), .pid = job->run->pid.value_or(0), .task = raw(task->id)});
+  }
+  return Outcome::accepted;
+}
+
+Outcome apply_task_cancelled(Turn& turn, const fb::TaskCancelled& event) {
+  const TaskId id{event.task()};
+  const Task* task = live_task(turn.state, id);
+  if (!task) return Outcome::terminal;
+  if (is_checked(turn, task->repo)) {
+    const Outcome lease = token_outcome(turn, task_key(id), std::nullopt, LeaseNeed::optional);
+    if (lease != Outcome::accepted) return lease;
+  }
+  if (is_committed(*task)) return Outcome::committed;
+
+  enter_stage(turn, id, std::string(stage_cancelled)).blocked.clear();
+  return Outcome::accepted;
+}
+
+}  // namespace pawl

@@ -1,0 +1,438 @@
+// What makes a definition sound. Each stage has exactly one forward edge and each is reached from the first, so a sound
+// pipeline is a chain from its first stage to `done`; all that leads back are rollbacks, to a stage that the chain has
+// passed. The checks go from the small (names, bounds) to the large (edges, budgets), so that the first problem
+// reported is the one whose repair does not depend on another.
+#include "engine/state/pipeline.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "schema/limits.h"
+
+namespace pawl {
+
+const Stage* Pipeline::stage(std::string_view stage_name) const {
+  for (const Stage& stage : stages) {
+    if (stage.name == stage_name) return &stage;
+  }
+  return nullptr;
+}
+
+const Agent* Pipeline::agent(std::string_view agent_name) const {
+  for (const Agent& agent : agents) {
+    if (agent.name == agent_name) return &agent;
+  }
+  return nullptr;
+}
+
+const PipelineStep* Pipeline::step(std::string_view to, std::string_view step_name) const {
+  for (const Stage& stage : stages) {
+    if (stage.to != to) continue;
+    for (const PipelineStep& step : stage.steps) {
+      if (step.name == step_name) return &step;
+    }
+  }
+  return nullptr;
+}
+
+namespace {
+
+using Problem = std::optional<std::string>;  // what is wrong, without where
+
+Problem name_problem(std::string_view name) {
+  if (name.empty()) return "has no name";
+  if (name.size() > limits::name_bytes_max) {
+    return "has a name of " + std::to_string(name.size()) + " bytes; " + std::to_string(limits::name_bytes_max) +
+           " are the most";
+  }
+  const auto is_first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto is_later = [&](char c) { return is_first(c) || c == '.' || c == '_' || c == '-'; };
+  if (!is_first(name.front()) || !std::all_of(name.begin(), name.end(), is_later)) {
+    return "has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
+  }
+  return std::nullopt;
+}
+
+Problem timeout_problem(std::int64_t timeout_s) {
+  if (timeout_s >= 1 && timeout_s <= limits::timeout_s_max) return std::nullopt;
+  return "has a timeout_s of " + std::to_string(timeout_s) + "; it is from 1 to " +
+         std::to_string(limits::timeout_s_max);
+}
+
+Problem command_problem(const CommandLine& run, std::string_view what) {
+  if (run.empty()) return std::nullopt;
+  std::size_t bytes = 0;
+  for (const std::string& word : run) bytes += word.size() + 1;
+  const std::string subject = "has a `" + std::string(what) + "` ";
+  if (run.size() > limits::command_words_max || bytes > limits::command_bytes_max) {
+    return subject + "of " + std::to_string(run.size()) + " words and " + std::to_string(bytes) + " bytes; " +
+           std::to_string(limits::command_words_max) + " words and " + std::to_string(limits::command_bytes_max) +
+           " bytes are the most";
+  }
+  if (run.front().empty()) return subject + "whose first word, the program, is empty";
+  const auto holds_nul = [](const std::string& word) { return word.find('\0') != std::string::npos; };
+  if (std::any_of(run.begin(), run.end(), holds_nul)) return subject + "with a NUL byte in it";
+  return std::nullopt;
+}
+
+/// "stage 3 'review'": numbers count from 1, for people.
+std::string label(std::string_view kind, std::size_t index, std::string_view name) {
+  return std::string(kind) + " " + std::to_string(index + 1) + " '" + std::string(name) + "'";
+}
+
+Problem agent_problem(const Agent& agent) {
+  if (Problem problem = name_problem(agent.name)) return problem;
+  if (Problem problem = command_problem(agent.run, "run")) return problem;
+  return timeout_problem(agent.timeout_s);
+}
+
+Problem step_body_problem(const PipelineStep& step) {
+  if (Problem problem = name_problem(step.name)) return problem;
+  if (Problem problem = command_problem(step.run, "run")) return problem;
+  if (Problem problem = command_problem(step.probe, "probe")) return problem;
+  if (Problem problem = timeout_problem(step.timeout_s)) return problem;
+  if (step.settle_s < 0 || step.settle_s > limits::timeout_s_max) {
+    return "has a settle_s of " + std::to_string(step.settle_s) + "; it is from 0 to " +
+           std::to_string(limits::timeout_s_max);
+  }
+  if (step.not_done_exit_codes.size() > 255) return "has more than 255 not_done_exit_codes";
+  for (const int code : step.not_done_exit_codes) {
+    // 0 says that the step was done: it cannot also vouch that it was not.
+    if (code < 1 || code > 255) {
+      return "has " + std::to_string(code) + " among its not_done_exit_codes; they are from 1 to 255";
+    }
+  }
+  return std::nullopt;
+}
+
+Problem steps_problem(const std::vector<PipelineStep>& steps) {
+  if (steps.size() > limits::steps_per_edge_max) {
+    return "has " + std::to_string(steps.size()) + " steps; " + std::to_string(limits::steps_per_edge_max) +
+           " are the most";
+  }
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Problem problem = step_body_problem(steps[i]);
+    if (problem) return label("step", i, steps[i].name) + " " + *problem;
+    if (!names.insert(steps[i].name).second) return label("step", i, steps[i].name) + " has the name of an earlier one";
+  }
+  return std::nullopt;
+}
+
+/// A stage by itself: all but where its edges lead.
+Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
+  if (Problem problem = name_problem(stage.name)) return problem;
+  if (is_terminal(stage.name)) return "has a reserved name: the terminal stages are implied";
+  if (!stage.agent.empty() && !pipeline.agent(stage.agent))
+    return "has the agent '" + stage.agent + "', which is unknown";
+  if (stage.gate) {
+    Problem problem = command_problem(stage.gate->run, "run");
+    if (!problem) problem = timeout_problem(stage.gate->timeout_s);
+    if (problem) return "has a gate that " + *problem;
+  }
+  if (Problem problem = steps_problem(stage.steps)) return "has a problem on its edge: " + *problem;
+  return std::nullopt;
+}
+
+Problem forward_problem(const Pipeline& pipeline, const Stage& stage) {
+  if (stage.to.empty()) return "has no `to`: its forward edge is missing";
+  if (stage.to == stage_cancelled) return "leads to 'cancelled', which only a cancellation reaches";
+  if (stage.to == stage.name) return "leads to itself";
+  if (stage.to != stage_done && !pipeline.stage(stage.to)) return "leads to '" + stage.to + "', which is no stage";
+  return std::nullopt;
+}
+
+std::optional<PipelineProblem> problem_at_stage(const Pipeline& pipeline, std::size_t index, const Problem& what) {
+  if (!what) return std::nullopt;
+  return PipelineProblem{PipelineProblem::Where::stage, index,
+                         label("stage", index, pipeline.stages[index].name) + " " + *what};
+}
+
+std::size_t index_of(const Pipeline& pipeline, std::string_view stage_name) {
+  const Stage* stage = pipeline.stage(stage_name);
+  return static_cast<std::size_t>(stage - pipeline.stages.data());
+}
+
+/// Requires: every stage leads to a stage or to `done`.
+std::optional<PipelineProblem> way_problem(const Pipeline& pipeline) {
+  // Where each stage stands on the way from the first one; not at all if it is not on it.
+  std::vector<std::optional<std::size_t>> place(pipeline.stages.size());
+  std::size_t length = 0;
+  for (std::size_t at = 0;; at = index_of(pipeline, pipeline.stages[at].to)) {
+    place[at] = length++;
+    const std::string& to = pipeline.stages[at].to;
+    if (to == stage_done) break;
+    if (place[index_of(pipeline, to)]) {
+      return problem_at_stage(pipeline, at, "leads back to '" + to + "': a cycle that is not a rollback");
+    }
+  }
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    if (!place[i]) {
+      return problem_at_stage(pipeline, i, "is unreachable: no way leads to it from '" + pipeline.stages[0].name + "'");
+    }
+  }
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const std::string& back = pipeline.stages[i].rollback;
+    if (back.empty()) continue;
+    if (is_terminal(back) || !pipeline.stage(back)) {
+      return problem_at_stage(pipeline, i, "rolls back to '" + back + "', which is no stage");
+    }
+    if (back == pipeline.stages[i].name) return problem_at_stage(pipeline, i, "rolls back to itself");
+    if (*place[index_of(pipeline, back)] > *place[i]) {
+      return problem_at_stage(pipeline, i, "rolls back to '" + back + "', which comes after it");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<PipelineProblem> problem_of_whole(const Pipeline& pipeline) {
+  const auto whole = [&](const std::string& what) {
+    return PipelineProblem{PipelineProblem::Where::pipeline, 0, "pipeline '" + pipeline.name + "' " + what};
+  };
+  if (const Problem problem = name_problem(pipeline.name)) return whole(*problem);
+  if (pipeline.stages.empty()) return whole("has no stages");
+  if (pipeline.stages.size() > limits::stages_max) {
+    return whole("has " + std::to_string(pipeline.stages.size()) + " stages; " + std::to_string(limits::stages_max) +
+                 " are the most");
+  }
+  if (pipeline.agents.size() > limits::agents_max) {
+    return whole("has " + std::to_string(pipeline.agents.size()) + " agents; " + std::to_string(limits::agents_max) +
+                 " are the most");
+  }
+  return std::nullopt;
+}
+
+std::optional<PipelineProblem> problem_of_agents(const Pipeline& pipeline) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < pipeline.agents.size(); ++i) {
+    Problem problem = agent_problem(pipeline.agents[i]);
+    if (!problem && !names.insert(pipeline.agents[i].name).second) problem = "has the name of an earlier one";
+    if (problem) {
+      return PipelineProblem{PipelineProblem::Where::agent, i,
+                             label("agent", i, pipeline.agents[i].name) + " " + *problem};
+    }
+  }
+  return std::nullopt;
+}
+
+/// What the steps of an edge may take, each with its probe and the wait before it.
+std::int64_t steps_budget_s(const Stage& stage) {
+  std::int64_t budget_s = 0;
+  for (const PipelineStep& step : stage.steps) {
+    budget_s += step.timeout_s;
+    if (!step.probe.empty()) budget_s += step.settle_s + step.timeout_s;
+  }
+  return budget_s;
+}
+
+Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Settings& settings) {
+  const Agent* agent = pipeline.agent(stage.agent);
+  const std::int64_t edge_s = (stage.gate ? stage.gate->timeout_s : 0) + steps_budget_s(stage);
+  const std::int64_t stage_s = (agent ? agent->timeout_s : 0) + edge_s + settings.reaper.finalize_grace_s;
+  if (stage_s >= settings.reaper.max_running_s) {
+    return "may take " + std::to_string(stage_s) +
+           " s (agent, gate, steps, probes and reaper.finalize_grace_s): not less than reaper.max_running_s, which "
+           "is " +
+           std::to_string(settings.reaper.max_running_s);
+  }
+  const bool exclusive =
+      std::any_of(stage.steps.begin(), stage.steps.end(), [](const PipelineStep& step) { return step.exclusive; });
+  if (exclusive && edge_s >= settings.lease.merge_ttl_s) {
+    return "has an exclusive step, and its edge may take " + std::to_string(edge_s) +
+           " s (gate, steps and probes): not less than lease.merge_ttl_s, which is " +
+           std::to_string(settings.lease.merge_ttl_s);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings) {
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    auto problem = problem_at_stage(pipeline, i, budget_problem(pipeline, pipeline.stages[i], settings));
+    if (problem) return problem;
+  }
+  return std::nullopt;
+}
+
+std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings) {
+  if (auto problem = problem_of_whole(pipeline)) return problem;
+  if (auto problem = problem_of_agents(pipeline)) return problem;
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    Problem problem = stage_body_problem(pipeline, pipeline.stages[i]);
+    if (!problem && !names.insert(pipeline.stages[i].name).second) problem = "has the name of an earlier one";
+    if (problem) return problem_at_stage(pipeline, i, problem);
+  }
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    auto problem = problem_at_stage(pipeline, i, forward_problem(pipeline, pipeline.stages[i]));
+    if (problem) return problem;
+  }
+  if (auto problem = way_problem(pipeline)) return problem;
+  return budget_problem_of(pipeline, settings);
+}
+
+namespace {
+
+std::string text_from(const flatbuffers::String* text) {
+  return text ? text->str() : std::string();
+}
+
+CommandLine command_from(const fb::Command* command) {
+  CommandLine run;
+  if (!command) return run;
+  for (const flatbuffers::String* word : *command->run()) run.push_back(word->str());
+  return run;
+}
+
+std::unique_ptr<fb::CommandT> command_event(const CommandLine& run) {
+  if (run.empty()) return nullptr;
+  auto command = std::make_unique<fb::CommandT>();
+  command->run = run;
+  return command;
+}
+
+PipelineStep step_from(const fb::Step& event) {
+  PipelineStep step;
+  step.name = event.name()->str();
+  step.run = command_from(event.run());
+  step.probe = command_from(event.probe());
+  step.timeout_s = event.timeout_s();
+  step.irreversible = event.irreversible();
+  step.exclusive = event.exclusive();
+  step.not_done_exit_codes.assign(event.not_done_exit_codes()->begin(), event.not_done_exit_codes()->end());
+  step.settle_s = event.settle_s();
+  return step;
+}
+
+std::unique_ptr<fb::StepT> step_event(const PipelineStep& step) {
+  auto event = std::make_unique<fb::StepT>();
+  event->name = step.name;
+  event->run = command_event(step.run);
+  event->probe = command_event(step.probe);
+  event->timeout_s = step.timeout_s;
+  event->irreversible = step.irreversible;
+  event->exclusive = step.exclusive;
+  event->not_done_exit_codes = step.not_done_exit_codes;
+  event->settle_s = step.settle_s;
+  return event;
+}
+
+Stage stage_from(const fb::Stage& event) {
+  Stage stage;
+  stage.name = event.name()->str();
+  stage.agent = text_from(event.agent());
+  if (event.gate()) stage.gate = Gate{command_from(event.gate()->run()), event.gate()->timeout_s()};
+  stage.to = event.to()->str();
+  for (const fb::Step* step : *event.steps()) stage.steps.push_back(step_from(*step));
+  stage.rollback = text_from(event.rollback());
+  return stage;
+}
+
+std::unique_ptr<fb::StageT> stage_event(const Stage& stage) {
+  auto event = std::make_unique<fb::StageT>();
+  event->name = stage.name;
+  event->agent = stage.agent;
+  if (stage.gate) {
+    event->gate = std::make_unique<fb::GateT>();
+    event->gate->run = command_event(stage.gate->run);
+    event->gate->timeout_s = stage.gate->timeout_s;
+  }
+  event->to = stage.to;
+  for (const PipelineStep& step : stage.steps) event->steps.push_back(step_event(step));
+  event->rollback = stage.rollback;
+  return event;
+}
+
+}  // namespace
+
+Pipeline pipeline_from(const fb::PipelineDefined& event) {
+  Pipeline pipeline;
+  pipeline.name = event.name()->str();
+  for (const fb::Agent* agent : *event.agents()) {
+    pipeline.agents.push_back({agent->name()->str(), command_from(agent->run()), agent->timeout_s()});
+  }
+  for (const fb::Stage* stage : *event.stages()) pipeline.stages.push_back(stage_from(*stage));
+  return pipeline;
+}
+
+fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline) {
+  fb::PipelineDefinedT event;
+  event.name = pipeline.name;
+  for (const Agent& agent : pipeline.agents) {
+    auto agent_event = std::make_unique<fb::AgentT>();
+    agent_event->name = agent.name;
+    agent_event->run = command_event(agent.run);
+    agent_event->timeout_s = agent.timeout_s;
+    event.agents.push_back(std::move(agent_event));
+  }
+  for (const Stage& stage : pipeline.stages) event.stages.push_back(stage_event(stage));
+  return event;
+}
+
+Pipeline default_pipeline() {
+  const PipelineStep retest{.name = "retest", .timeout_s = 900};
+  const PipelineStep merge{.name = "merge", .timeout_s = 120, .irreversible = true, .exclusive = true};
+  const PipelineStep deploy{.name = "deploy", .irreversible = true};
+  const Gate gate;
+
+  Pipeline pipeline;
+  pipeline.name = "delivery";
+  pipeline.agents = {{.name = "analyst"}, {.name = "developer"}, {.name = "reviewer"}, {.name = "deployer"}};
+  pipeline.stages = {
+      {.name = "analysis", .agent = "analyst", .gate = gate, .to = "development"},
+      {.name = "development", .agent = "developer", .gate = gate, .to = "review"},
+      {.name = "review", .agent = "reviewer", .gate = gate, .to = "testing", .rollback = "development"},
+      {.name = "testing", .agent = "deployer", .gate = gate, .to = "deploy-staging", .rollback = "development"},
+      {.name = "deploy-staging",
+       .agent = "deployer",
+       .gate = gate,
+       .to = "deploy",
+       .steps = {retest, merge},
+       .rollback = "development"},
+      {.name = "deploy", .gate = gate, .to = "done", .steps = {deploy}, .rollback = "development"},
+  };
+  return pipeline;
+}
+
+namespace {
+
+bool equal(const Stage& left, const Stage& right);
+
+bool equal(const Agent& left, const Agent& right) {
+  return std::tie(left.name, left.run, left.timeout_s) == std::tie(right.name, right.run, right.timeout_s);
+}
+
+bool equal(const std::optional<Gate>& left, const std::optional<Gate>& right) {
+  if (left.has_value() != right.has_value()) return false;
+  return !left || std::tie(left->run, left->timeout_s) == std::tie(right->run, right->timeout_s);
+}
+
+bool equal(const PipelineStep& left, const PipelineStep& right) {
+  const auto all = [](const PipelineStep& step) {
+    return std::tie(step.name, step.run, step.probe, step.timeout_s, step.irreversible, step.exclusive,
+                    step.not_done_exit_codes, step.settle_s);
+  };
+  return all(left) == all(right);
+}
+
+template <class Row>
+bool equal(const std::vector<Row>& left, const std::vector<Row>& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const Row& one, const Row& other) { return equal(one, other); });
+}
+
+bool equal(const Stage& left, const Stage& right) {
+  return std::tie(left.name, left.agent, left.to, left.rollback) ==
+             std::tie(right.name, right.agent, right.to, right.rollback) &&
+         equal(left.gate, right.gate) && equal(left.steps, right.steps);
+}
+
+}  // namespace
+
+bool operator==(const Pipeline& left, const Pipeline& right) {
+  return left.name == right.name && equal(left.agents, right.agents) && equal(left.stages, right.stages);
+}
+
+}  // namespace pawl

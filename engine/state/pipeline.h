@@ -1,0 +1,140 @@
+// Pipelines: stages, the edges between them, and the commands on them, as data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/state/settings.h"
+#include "event_generated.h"
+
+namespace pawl {
+
+/// The terminal stages: sinks of every pipeline, never listed in a definition.
+constexpr std::string_view stage_done = "done";
+constexpr std::string_view stage_cancelled = "cancelled";
+
+constexpr bool is_terminal(std::string_view stage) {
+  return stage == stage_done || stage == stage_cancelled;
+}
+
+/// A command line, executed without a shell; empty means that there is none.
+using CommandLine = std::vector<std::string>;
+
+constexpr std::int64_t agent_timeout_default_s = 1800;
+constexpr std::int64_t gate_timeout_default_s = 300;
+constexpr std::int64_t step_timeout_default_s = 900;
+
+struct Agent {
+  std::string name;
+  CommandLine run = {};  // empty: claimed by external workers only
+  std::int64_t timeout_s = agent_timeout_default_s;
+};
+
+struct Gate {
+  CommandLine run = {};  // empty: always green
+  std::int64_t timeout_s = gate_timeout_default_s;
+};
+
+struct PipelineStep {
+  std::string name;
+  CommandLine run = {};    // empty: the daemon cannot start it
+  CommandLine probe = {};  // empty: none. Exit 0: it has happened, 1: it has not, else unknown
+  std::int64_t timeout_s = step_timeout_default_s;
+  bool irreversible = false;
+  bool exclusive = false;                     // on the repository
+  std::vector<int> not_done_exit_codes = {};  // with these an irreversible step vouches that nothing happened
+  std::int64_t settle_s = 0;                  // what a probe waits before it asks
+};
+
+struct Stage {
+  std::string name;
+  std::string agent = {};                // empty: none; the reconciler drives the task on
+  std::optional<Gate> gate = {};         // none: always green
+  std::string to;                        // the forward edge
+  std::vector<PipelineStep> steps = {};  // the forward edge is guarded when there are any
+  std::string rollback = {};             // empty: none
+
+  bool guarded() const { return !steps.empty(); }
+};
+
+struct Pipeline {
+  std::string name;
+  std::vector<Agent> agents;
+  std::vector<Stage> stages;  // the first is where tasks begin
+
+  /// Null if there is none: also for the terminal stages.
+  const Stage* stage(std::string_view stage_name) const;
+  const Agent* agent(std::string_view agent_name) const;
+  /// The stage whose forward edge is guarded, leads to `to` and has the step; null if there is none.
+  const PipelineStep* step(std::string_view to, std::string_view step_name) const;
+};
+
+/// What is wrong with a pipeline, and where, so that an edge that knows lines can name the line.
+struct PipelineProblem {
+  enum class Where { pipeline, agent, stage };
+  Where where = Where::pipeline;
+  std::size_t index = 0;  // of the agent or stage
+  std::string what;       // "stage 'review': rolls back to 'qa', which is no stage"
+};
+
+/// The first problem of a definition, or none. Checks names, bounds, edges (unreachable stage, missing edge, unknown
+/// agent, a cycle that is not a rollback) and, with the settings in force, the budgets of SPEC §3.
+std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings);
+/// The budgets alone: for a setting that would break a pipeline in use.
+std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings);
+
+/// From and to the event.
+Pipeline pipeline_from(const fb::PipelineDefined& event);
+fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline);
+
+/// SPEC §3: what every log begins with.
+Pipeline default_pipeline();
+
+bool operator==(const Pipeline& left, const Pipeline& right);
+
+template <class V>
+void visit(const Agent& agent, V&& field) {
+  field(1, "name", agent.name);
+  field(2, "run", agent.run);
+  field(3, "timeout_s", agent.timeout_s);
+}
+
+template <class V>
+void visit(const Gate& gate, V&& field) {
+  field(1, "run", gate.run);
+  field(2, "timeout_s", gate.timeout_s);
+}
+
+template <class V>
+void visit(const PipelineStep& step, V&& field) {
+  field(1, "name", step.name);
+  field(2, "run", step.run);
+  field(3, "probe", step.probe);
+  field(4, "timeout_s", step.timeout_s);
+  field(5, "irreversible", step.irreversible);
+  field(6, "exclusive", step.exclusive);
+  field(7, "not_done_exit_codes", step.not_done_exit_codes);
+  field(8, "settle_s", step.settle_s);
+}
+
+template <class V>
+void visit(const Stage& stage, V&& field) {
+  field(1, "name", stage.name);
+  field(2, "agent", stage.agent);
+  field(3, "gate", stage.gate);
+  field(4, "to", stage.to);
+  field(5, "steps", stage.steps);
+  field(6, "rollback", stage.rollback);
+}
+
+template <class V>
+void visit(const Pipeline& pipeline, V&& field) {
+  field(1, "name", pipeline.name);
+  field(2, "agents", pipeline.agents);
+  field(3, "stages", pipeline.stages);
+}
+
+}  // namespace pawl

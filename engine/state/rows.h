@@ -1,0 +1,299 @@
+// What the state is made of: plain rows. Field ids are those of the rows in schema/checkpoint.fbs, in which a
+// checkpoint holds them and over which the digest is taken: visit() names each field once, and hashing, JSON and
+// row-by-row comparison all follow it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint_generated.h"
+#include "engine/state/pipeline.h"
+#include "schema/ids.h"
+#include "schema/outcome.h"
+#include "schema/time.h"
+
+namespace pawl {
+
+using fb::JobStatus;
+using fb::StepState;
+
+/// Who holds a lease or runs a job.
+struct Owner {
+  std::string boot_id;
+  std::int64_t pid = 0;
+  std::string actor;
+  friend bool operator==(const Owner&, const Owner&) = default;
+};
+
+/// The last evaluation of a gate, as somebody reported it.
+struct GateRow {
+  Version version{};
+  std::string gate;
+  std::optional<bool> passed;  // none: the gate was in error
+  std::string reason;
+  Seq seq{};
+};
+
+struct LastTransition {
+  Seq seq{};
+  std::string boot;
+  std::string actor;
+};
+
+/// One start of a step, the latest of its crossing. Kept for all crossings of a live task: `already_done` has to be
+/// known also of a crossing that was left, when the kill switch is off.
+struct StepRow {
+  Version version{};
+  std::string to;
+  std::string step;
+  Seq started{};
+  std::string run;  // PAWL_RUN of its process
+  bool irreversible = false;
+  StepState state = StepState::started;
+  std::string boot;  // of who started it
+};
+
+struct Task {
+  TaskId id{};
+  std::string work_item;
+  std::string repo;
+  std::string branch;  // empty: none
+  Seq pipeline{};      // the PipelineDefined that it began with
+  std::string stage;
+  Version version{};
+  std::string blocked;           // why; empty: it is not
+  std::string cancel_requested;  // why; empty: it is not
+  std::uint64_t rollbacks = 0;
+  std::vector<TaskId> depends_on;
+  std::vector<StepRow> steps;
+  std::optional<GateRow> gate;
+  LastTransition last;
+  TimeUs created;
+  TimeUs entered;  // when it came to its stage
+
+  std::uint64_t hash = 0;  // of the row; kept by State, no part of it
+};
+
+/// The process of the current attempt.
+struct Run {
+  RunId id{};
+  Owner owner;
+  TimeUs claimed;
+  std::optional<std::int64_t> pid;
+  std::optional<std::int64_t> pid_start;
+  std::optional<TimeUs> started;
+  std::optional<std::int64_t> exit_code;
+  std::optional<TimeUs> exited;
+  bool marked = false;  // finalizer mark, SPEC §7
+};
+
+struct Job {
+  JobId id{};
+  TaskId task{};
+  std::string agent;
+  std::string stage;
+  Version version{};
+  JobStatus status = JobStatus::queued;
+  std::uint64_t attempts = 0;
+  std::uint64_t max_attempts = 0;
+  std::uint64_t interruptions = 0;
+  std::string reason;      // why it was queued, or last taken from running
+  std::optional<Run> run;  // of the current attempt; none once requeued
+  TimeUs queued;
+
+  std::uint64_t hash = 0;
+};
+
+struct Lease {
+  std::string key;
+  Token token{};
+  Owner owner;
+  std::string edge;  // "from->to", or empty
+  std::optional<std::int64_t> ttl_s;
+  TimeUs acquired;
+  TimeUs renewed;
+
+  std::uint64_t hash = 0;
+};
+
+struct Boot {
+  std::string boot_id;
+  std::string name;
+  std::int64_t pid = 0;
+  std::int64_t pid_start = 0;
+  std::string host;
+  std::string version;
+  Seq started{};
+  bool stale = false;
+
+  std::uint64_t hash = 0;
+};
+
+/// A definition, for as long as tasks may refer to it.
+struct PipelineRow {
+  Seq seq{};
+  bool in_force = false;
+  std::shared_ptr<const Pipeline> definition;  // shared with readers on other threads: never changed
+
+  std::uint64_t hash = 0;
+};
+
+/// A setting that was ever set.
+struct SettingRow {
+  std::string key;
+  SettingValue value;
+
+  std::uint64_t hash = 0;
+};
+
+/// The counters that give out ids.
+struct Ids {
+  TaskId next_task{1};
+  JobId next_job{1};
+  RunId next_run{1};
+
+  std::uint64_t hash = 0;
+};
+
+/// What a retry with an idempotency key is answered with. Not in the digest.
+struct KeyRow {
+  std::string key;
+  std::uint64_t request = 0;
+  Seq seq{};  // that it was answered with: of the refused record, or of its last
+  Outcome outcome = Outcome::accepted;
+  TaskId task{};  // given out or concerned; 0 for none
+  JobId job{};
+  Token token{};
+};
+
+template <class V>
+void visit(const Owner& row, V&& field) {
+  field(1, "boot_id", row.boot_id);
+  field(2, "pid", row.pid);
+  field(3, "actor", row.actor);
+}
+
+template <class V>
+void visit(const GateRow& row, V&& field) {
+  field(1, "version", row.version);
+  field(2, "gate", row.gate);
+  field(3, "passed", row.passed);
+  field(4, "reason", row.reason);
+  field(5, "seq", row.seq);
+}
+
+template <class V>
+void visit(const LastTransition& row, V&& field) {
+  field(1, "seq", row.seq);
+  field(2, "boot", row.boot);
+  field(3, "actor", row.actor);
+}
+
+template <class V>
+void visit(const StepRow& row, V&& field) {
+  field(1, "version", row.version);
+  field(2, "to", row.to);
+  field(3, "step", row.step);
+  field(4, "started", row.started);
+  field(5, "run", row.run);
+  field(6, "irreversible", row.irreversible);
+  field(7, "state", row.state);
+  field(8, "boot", row.boot);
+}
+
+template <class V>
+void visit(const Task& row, V&& field) {
+  field(1, "id", row.id);
+  field(2, "work_item", row.work_item);
+  field(3, "repo", row.repo);
+  field(4, "branch", row.branch);
+  field(5, "pipeline", row.pipeline);
+  field(6, "stage", row.stage);
+  field(7, "version", row.version);
+  field(8, "blocked", row.blocked);
+  field(9, "cancel_requested", row.cancel_requested);
+  field(10, "rollbacks", row.rollbacks);
+  field(11, "depends_on", row.depends_on);
+  field(12, "steps", row.steps);
+  field(13, "gate", row.gate);
+  field(14, "last", row.last);
+  field(15, "created_us", row.created);
+  field(16, "entered_us", row.entered);
+}
+
+template <class V>
+void visit(const Run& row, V&& field) {
+  field(1, "id", row.id);
+  field(2, "owner", row.owner);
+  field(3, "claimed_us", row.claimed);
+  field(4, "pid", row.pid);
+  field(5, "pid_start", row.pid_start);
+  field(6, "started_us", row.started);
+  field(7, "exit_code", row.exit_code);
+  field(8, "exited_us", row.exited);
+  field(9, "marked", row.marked);
+}
+
+template <class V>
+void visit(const Job& row, V&& field) {
+  field(1, "id", row.id);
+  field(2, "task", row.task);
+  field(3, "agent", row.agent);
+  field(4, "stage", row.stage);
+  field(5, "version", row.version);
+  field(6, "status", row.status);
+  field(7, "attempts", row.attempts);
+  field(8, "max_attempts", row.max_attempts);
+  field(9, "interruptions", row.interruptions);
+  field(10, "reason", row.reason);
+  field(11, "run", row.run);
+  field(12, "queued_us", row.queued);
+}
+
+template <class V>
+void visit(const Lease& row, V&& field) {
+  field(1, "key", row.key);
+  field(2, "token", row.token);
+  field(3, "owner", row.owner);
+  field(4, "edge", row.edge);
+  field(5, "ttl", row.ttl_s);
+  field(6, "acquired_us", row.acquired);
+  field(7, "renewed_us", row.renewed);
+}
+
+template <class V>
+void visit(const Boot& row, V&& field) {
+  field(1, "boot_id", row.boot_id);
+  field(2, "name", row.name);
+  field(3, "pid", row.pid);
+  field(4, "pid_start", row.pid_start);
+  field(5, "host", row.host);
+  field(6, "version", row.version);
+  field(7, "started", row.started);
+  field(8, "stale", row.stale);
+}
+
+template <class V>
+void visit(const Ids& row, V&& field) {
+  field(1, "next_task", row.next_task);
+  field(2, "next_job", row.next_job);
+  field(3, "next_run", row.next_run);
+}
+
+template <class V>
+void visit(const SettingRow& row, V&& field) {
+  field(1, "key", row.key);
+  field(2, "value", row.value);
+}
+
+template <class V>
+void visit(const PipelineRow& row, V&& field) {
+  field(1, "seq", row.seq);
+  field(2, "in_force", row.in_force);
+  field(3, "definition", *row.definition);
+}
+
+}  // namespace pawl

@@ -1,0 +1,316 @@
+#include "engine/state/state.h"
+
+#include <charconv>
+
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+template <class Key, class Value>
+void count_down(std::map<Key, Value>& counts, const Key& key) {
+  const auto found = counts.find(key);
+  if (--found->second == 0) counts.erase(found);
+}
+
+/// Puts into `set` what stands in it now, and takes out what stood in it before.
+template <class Element>
+void follow(std::set<Element>& set, const Element* before, const Element* after) {
+  if (before) set.erase(*before);
+  if (after) set.insert(*after);
+}
+
+}  // namespace
+
+std::optional<TaskId> task_of_key(std::string_view key) {
+  constexpr std::string_view prefix = "task:";
+  if (!key.starts_with(prefix)) return std::nullopt;
+  const std::string_view digits = key.substr(prefix.size());
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  if (error != std::errc() || end != digits.data() + digits.size() || digits.starts_with('0')) return TaskId{0};
+  return TaskId{id};
+}
+
+const KeyRow* KeyMemory::find(const std::string& key) const {
+  const auto order = order_of_.find(key);
+  return order == order_of_.end() ? nullptr : &by_order_.at(order->second);
+}
+
+void KeyMemory::remember(KeyRow row) {
+  if (const auto old = order_of_.find(row.key); old != order_of_.end()) by_order_.erase(old->second);
+  order_of_[row.key] = next_order_;
+  by_order_.emplace(next_order_++, std::move(row));
+  if (by_order_.size() > limits::keyed_records_max) {
+    order_of_.erase(by_order_.begin()->second.key);
+    by_order_.erase(by_order_.begin());
+  }
+}
+
+State::State() {
+  ids.load(0, Ids{});
+  loaded(0, 0, 0);
+}
+
+const Boot* State::boot_named(std::string_view name) const {
+  const auto found = indexes.boot_in_force.find(name);
+  return found == indexes.boot_in_force.end() ? nullptr : boots.find(found->second);
+}
+
+const PipelineRow* State::pipeline_in_force(std::string_view name) const {
+  for (const auto& [seq, row] : pipelines.rows()) {
+    if (row.in_force && row.definition->name == name) return &row;
+  }
+  return nullptr;
+}
+
+bool State::is_live(const Lease& lease, TimeUs now) const {
+  const Boot* boot = boots.find(lease.owner.boot_id);
+  if (!boot || boot->stale) return false;
+  return !lease.ttl_s || now < plus_s(lease.renewed, *lease.ttl_s);
+}
+
+const Job* State::open_job(const Task& task) const {
+  for (auto at = indexes.jobs_of_task.lower_bound({task.id, JobId{0}});
+       at != indexes.jobs_of_task.end() && at->first == task.id; ++at) {
+    const Job* job = jobs.find(at->second);
+    const bool open = job->status == JobStatus::queued || job->status == JobStatus::running;
+    if (open && job->version == task.version) return job;
+  }
+  return nullptr;
+}
+
+const Job* State::running_job(TaskId task) const {
+  for (auto at = indexes.jobs_of_task.lower_bound({task, JobId{0}});
+       at != indexes.jobs_of_task.end() && at->first == task; ++at) {
+    const Job* job = jobs.find(at->second);
+    if (job->status == JobStatus::running) return job;
+  }
+  return nullptr;
+}
+
+// Indexes. Each takes the row out as it was and puts it in as it is, so undoing is the same with the two exchanged.
+
+namespace {
+
+/// The row in whichever form there is: a change has one at least.
+template <class Row>
+const Row& either(const Row* before, const Row* after) {
+  PAWL_ASSERT(before || after);
+  return after ? *after : *before;
+}
+
+}  // namespace
+
+void State::index(const Task* before, const Task* after) {
+  const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
+  if (before) {
+    count_down(indexes.tasks_by_stage, before->stage);
+    if (live(before)) indexes.live_work_items.erase({before->repo, before->work_item});
+    indexes.blocked.erase(before->id);
+    indexes.cancel_standing.erase(before->id);
+  }
+  if (after) {
+    ++indexes.tasks_by_stage[after->stage];
+    if (live(after)) {
+      indexes.live_work_items[{after->repo, after->work_item}] = after->id;
+      if (!after->blocked.empty()) indexes.blocked.insert(after->id);
+      if (!after->cancel_requested.empty()) indexes.cancel_standing.insert(after->id);
+    }
+  }
+  maybe_finished_.insert(either(before, after).id);
+}
+
+void State::index(const Job* before, const Job* after) {
+  const auto take = [&](const Job& job) {
+    // A job's task is in memory for as long as the job is.
+    return tasks.find(job.task)->repo;
+  };
+  if (before) {
+    indexes.jobs_of_task.erase({before->task, before->id});
+    indexes.queued.erase(before->id);
+    if (before->status == JobStatus::running) {
+      indexes.running.erase(before->id);
+      count_down(indexes.running_by_repo, take(*before));
+    }
+  }
+  if (after) {
+    indexes.jobs_of_task.emplace(after->task, after->id);
+    if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
+    if (after->status == JobStatus::running) {
+      indexes.running.insert(after->id);
+      ++indexes.running_by_repo[take(*after)];
+    }
+  }
+  maybe_finished_.insert(either(before, after).task);
+}
+
+void State::index(const Lease* before, const Lease* after) {
+  using Element = std::pair<std::string, std::string>;
+  const auto element = [](const Lease* lease) {
+    return lease ? std::optional<Element>({lease->owner.boot_id, lease->key}) : std::nullopt;
+  };
+  const std::optional<Element> was = element(before);
+  const std::optional<Element> is = element(after);
+  follow(indexes.leases_of_boot, was ? &*was : nullptr, is ? &*is : nullptr);
+  if (const auto task = task_of_key(either(before, after).key)) maybe_finished_.insert(*task);
+}
+
+void State::index(const Boot* before, const Boot* after) {
+  if (before && !before->stale) {
+    const auto found = indexes.boot_in_force.find(before->name);
+    if (found != indexes.boot_in_force.end() && found->second == before->boot_id) indexes.boot_in_force.erase(found);
+  }
+  if (after && !after->stale) indexes.boot_in_force[after->name] = after->boot_id;
+}
+
+template <class Row>
+void State::settle_row(RowKind kind, const Row* before, Row* after) {
+  if (before) digest_ -= before->hash;
+  if (after) {
+    after->hash = row_hash(kind, *after);
+    digest_ += after->hash;
+  }
+  index(before, after);
+}
+
+void State::settle() {
+  ids.settle([&](const Ids* before, Ids* after) { settle_row(RowKind::ids, before, after); });
+  tasks.settle([&](const Task* before, Task* after) { settle_row(RowKind::task, before, after); });
+  jobs.settle([&](const Job* before, Job* after) { settle_row(RowKind::job, before, after); });
+  leases.settle([&](const Lease* before, Lease* after) { settle_row(RowKind::lease, before, after); });
+  boots.settle([&](const Boot* before, Boot* after) { settle_row(RowKind::boot, before, after); });
+  pipelines.settle(
+      [&](const PipelineRow* before, PipelineRow* after) { settle_row(RowKind::pipeline, before, after); });
+  bool settings_touched = false;
+  settings_changed.settle([&](const SettingRow* before, SettingRow* after) {
+    settle_row(RowKind::setting, before, after);
+    settings_touched = true;
+  });
+  if (settings_touched) follow_settings();
+}
+
+template <class Key, class Row>
+void State::undo_table(Table<Key, Row>& table) {
+  table.undo([&](const Row* after, const Row* before) {
+    if (after) digest_ -= after->hash;
+    if (before) digest_ += before->hash;
+    index(after, before);
+  });
+}
+
+void State::undo_group() {
+  // Jobs before tasks: the index of a job looks at its task, which a group may have created.
+  undo_table(jobs);
+  undo_table(tasks);
+  undo_table(leases);
+  undo_table(boots);
+  undo_table(pipelines);
+  const bool settings_touched = settings_changed.is_touched();
+  undo_table(settings_changed);
+  undo_table(ids);
+  if (settings_touched) follow_settings();
+  maybe_finished_.clear();
+}
+
+void State::keep_group() {
+  tasks.keep();
+  jobs.keep();
+  leases.keep();
+  boots.keep();
+  pipelines.keep();
+  settings_changed.keep();
+  ids.keep();
+}
+
+std::vector<ArchivedTask> State::archive_finished() {
+  std::vector<ArchivedTask> finished;
+  for (const TaskId id : std::exchange(maybe_finished_, {})) {
+    const Task* task = tasks.find(id);
+    if (!task || !is_terminal(task->stage) || leases.find(task_key(id))) continue;
+    std::vector<JobId> its_jobs;
+    bool open = false;
+    for (auto at = indexes.jobs_of_task.lower_bound({id, JobId{0}});
+         at != indexes.jobs_of_task.end() && at->first == id; ++at) {
+      const JobStatus status = jobs.find(at->second)->status;
+      open = open || status == JobStatus::queued || status == JobStatus::running;
+      its_jobs.push_back(at->second);
+    }
+    if (open) continue;
+
+    ArchivedTask archived;
+    for (const JobId job : its_jobs) {
+      archived.jobs.push_back(jobs.detach(job));
+      archived_digest_ += archived.jobs.back().hash;
+      index(&archived.jobs.back(), nullptr);
+    }
+    archived.task = tasks.detach(id);
+    archived_digest_ += archived.task.hash;
+    index(&archived.task, nullptr);
+    ++(archived.task.stage == stage_done ? indexes.archived_done : indexes.archived_cancelled);
+    finished.push_back(std::move(archived));
+  }
+  maybe_finished_.clear();
+  return finished;
+}
+
+template <class Key, class Row>
+void State::load_table(RowKind kind, Table<Key, Row>& table) {
+  for (auto& [key, row] : table.loaded_rows()) settle_row(kind, static_cast<const Row*>(nullptr), &row);
+}
+
+void State::loaded(std::uint64_t archived_digest, std::uint64_t archived_done, std::uint64_t archived_cancelled) {
+  digest_ = archived_digest;
+  archived_digest_ = archived_digest;
+  indexes = {};
+  indexes.archived_done = archived_done;
+  indexes.archived_cancelled = archived_cancelled;
+  load_table(RowKind::ids, ids);
+  load_table(RowKind::task, tasks);
+  load_table(RowKind::job, jobs);
+  load_table(RowKind::lease, leases);
+  load_table(RowKind::boot, boots);
+  load_table(RowKind::pipeline, pipelines);
+  load_table(RowKind::setting, settings_changed);
+  follow_settings();
+  maybe_finished_.clear();
+}
+
+void State::follow_settings() {
+  settings_ = Settings{};
+  for (const auto& [key, row] : settings_changed.rows()) {
+    const SettingKey* setting = setting_named(key);
+    PAWL_ASSERT(setting && setting->set(settings_, row.value));  // apply let no other in
+  }
+}
+
+bool is_key_checked(const State& state, const std::string& key) {
+  constexpr std::string_view repo_prefix = "repo:";
+  if (key.starts_with(repo_prefix)) {
+    return state.settings().ownership_checked(std::string_view(key).substr(repo_prefix.size()));
+  }
+  const std::optional<TaskId> id = task_of_key(key);
+  const Task* task = id ? state.tasks.find(*id) : nullptr;
+  return !task || state.settings().ownership_checked(task->repo);
+}
+
+bool is_committed(const Task& task) {
+  return !committed_to(task).empty();
+}
+
+std::string_view committed_to(const Task& task) {
+  for (const StepRow& step : task.steps) {
+    const bool stands = step.state == StepState::started || step.state == StepState::done;
+    if (step.irreversible && stands && step.version == task.version) return step.to;
+  }
+  return {};
+}
+
+const StepRow* open_step(const Task& task) {
+  for (const StepRow& step : task.steps) {
+    if (step.state == StepState::started) return &step;
+  }
+  return nullptr;
+}
+
+}  // namespace pawl

@@ -1,0 +1,157 @@
+// The state: everything that the log has decided so far, in ordered tables, with the digest over its rows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/state/digest.h"
+#include "engine/state/rows.h"
+#include "engine/state/settings.h"
+#include "engine/state/table.h"
+
+namespace pawl {
+
+/// The name under which the daemon boots.
+constexpr std::string_view daemon_name = "pawld";
+
+/// A finished task on its way out of memory, with its jobs (SPEC §4, DESIGN "Checkpoints and size").
+struct ArchivedTask {
+  Task task;
+  std::vector<Job> jobs;
+};
+
+/// What a retry with the same idempotency key is answered with: the last `limits::keyed_records_max` of them.
+class KeyMemory {
+ public:
+  const KeyRow* find(const std::string& key) const;
+  /// Forgets the oldest beyond the bound.
+  void remember(KeyRow row);
+  /// Oldest first.
+  const std::map<std::uint64_t, KeyRow>& rows() const { return by_order_; }
+
+ private:
+  std::map<std::uint64_t, KeyRow> by_order_;
+  std::map<std::string, std::uint64_t, std::less<>> order_of_;
+  std::uint64_t next_order_ = 1;
+};
+
+/// Sums that follow every change of a row, so that no answer has to walk the tables. Not in the digest: they are
+/// derived from rows, but for the totals of archived tasks, which checkpoints keep.
+struct Indexes {
+  std::map<std::pair<std::string, std::string>, TaskId> live_work_items;  // (repo, work item)
+  std::map<std::string, std::uint64_t> tasks_by_stage;                    // those in memory
+  std::set<std::pair<TaskId, JobId>> jobs_of_task;
+  std::set<JobId> queued;
+  std::set<JobId> running;
+  std::map<std::string, std::uint64_t> running_by_repo;
+  std::set<TaskId> blocked;
+  std::set<TaskId> cancel_standing;                               // requested, and not yet carried out
+  std::set<std::pair<std::string, std::string>> leases_of_boot;   // (boot id, key)
+  std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
+  std::uint64_t archived_done = 0;
+  std::uint64_t archived_cancelled = 0;
+};
+
+/// Threads: the sequencer's alone; others get copies of rows.
+class State {
+ public:
+  Table<TaskId, Task> tasks;
+  Table<JobId, Job> jobs;
+  Table<std::string, Lease> leases;
+  Table<std::string, Boot> boots;
+  Table<Seq, PipelineRow> pipelines;
+  Table<std::string, SettingRow> settings_changed;  // those that were ever set, by key
+  Table<int, Ids> ids;                              // one row, of key 0
+  KeyMemory keys;
+  Indexes indexes;
+
+  Seq last_seq{};
+  TimeUs last_time;
+
+  State();
+  State(State&&) = default;
+  State& operator=(State&&) = default;
+
+  /// Follows settings_changed.
+  const Settings& settings() const { return settings_; }
+  /// 64-bit sum over the hashes of all rows, archived ones included.
+  std::uint64_t digest() const { return digest_; }
+
+  /// Whether that id was ever given out.
+  bool given_out(TaskId task) const { return task > TaskId{0} && task < ids.find(0)->next_task; }
+  bool given_out(JobId job) const { return job > JobId{0} && job < ids.find(0)->next_job; }
+
+  /// The boot in force of that name; null if there is none.
+  const Boot* boot_named(std::string_view name) const;
+  /// The definition in force under that name; null if there is none.
+  const PipelineRow* pipeline_in_force(std::string_view name) const;
+  const Pipeline& pipeline_of(const Task& task) const { return *pipelines.find(task.pipeline)->definition; }
+  /// The task's stage; null when it is terminal.
+  const Stage* stage_of(const Task& task) const { return pipeline_of(task).stage(task.stage); }
+
+  /// The lease on a key, whether live or not; null if it is free.
+  const Lease* lease(const std::string& key) const { return leases.find(key); }
+  /// Held, its boot not stale, its ttl not run out (SPEC §4).
+  bool is_live(const Lease& lease, TimeUs now) const;
+  /// The task's queued or running job of its present version; null if there is none.
+  const Job* open_job(const Task& task) const;
+  /// The running job of the task, of whatever version; null if there is none.
+  const Job* running_job(TaskId task) const;
+
+  // For apply and group alone.
+
+  /// Ends a record: brings digest, indexes and settings up to date with the rows that it touched.
+  void settle();
+  /// Takes back, or makes final, every record since the last of either.
+  void undo_group();
+  void keep_group();
+  /// Removes the tasks that the group left finished: terminal, no queued or running job, no lease. After keep_group().
+  std::vector<ArchivedTask> archive_finished();
+
+  // For loading a checkpoint alone: rows were put in place by Table::load.
+
+  /// Recomputes hashes, digest, indexes and settings. `archived_digest` stands for the rows in the archive.
+  void loaded(std::uint64_t archived_digest, std::uint64_t archived_done, std::uint64_t archived_cancelled);
+  std::uint64_t archived_digest() const { return archived_digest_; }
+
+ private:
+  void index(const Task* before, const Task* after);
+  void index(const Job* before, const Job* after);
+  void index(const Lease* before, const Lease* after);
+  void index(const Boot* before, const Boot* after);
+  void index(const PipelineRow*, const PipelineRow*) {}
+  void index(const SettingRow*, const SettingRow*) {}
+  void index(const Ids*, const Ids*) {}
+  template <class Row>
+  void settle_row(RowKind kind, const Row* before, Row* after);
+  template <class Key, class Row>
+  void undo_table(Table<Key, Row>& table);
+  template <class Key, class Row>
+  void load_table(RowKind kind, Table<Key, Row>& table);
+  void follow_settings();
+
+  Settings settings_;
+  std::uint64_t digest_ = 0;
+  std::uint64_t archived_digest_ = 0;
+  std::set<TaskId> maybe_finished_;  // touched by the group in hand
+};
+
+/// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
+/// "task:" and no number follows.
+std::optional<TaskId> task_of_key(std::string_view key);
+
+/// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
+bool is_key_checked(const State& state, const std::string& key);
+
+/// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done.
+bool is_committed(const Task& task);
+/// The stage to which the committed crossing leads; empty if none is.
+std::string_view committed_to(const Task& task);
+/// The step of the task that is started and not settled; null if there is none.
+const StepRow* open_step(const Task& task);
+
+}  // namespace pawl

@@ -1,0 +1,37 @@
+#include "schema/proposal.h"
+
+namespace pawl {
+
+Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& asker, fb::Event type,
+                         flatbuffers::Offset<void> event) {
+  const auto boot = builder.CreateString(asker.boot);
+  const auto actor = builder.CreateString(asker.actor);
+  const flatbuffers::Offset<flatbuffers::String> key = asker.key.empty() ? 0 : builder.CreateString(asker.key);
+  const fb::Stamp stamp{};
+  fb::RecordBuilder record(builder);
+  record.add_stamp(&stamp);
+  record.add_boot(boot);
+  record.add_actor(actor);
+  if (!asker.key.empty()) record.add_key(key);
+  if (asker.request) record.add_request(*asker.request);
+  record.add_event_type(type);
+  record.add_event(event);
+  fb::FinishRecordBuffer(builder, record.Finish());
+  return Proposal(builder.Release());
+}
+
+Proposal propose(const Asker& asker, const fb::SettingChangedT& event) {
+  using StringVector = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+  flatbuffers::FlatBufferBuilder builder(512);
+  builder.ForceDefaults(true);
+  const auto key = builder.CreateString(event.key);
+  const fb::SettingValueT& value = *event.value;
+  const bool is_list = !value.flag && !value.number && value.text.empty();
+  const flatbuffers::Offset<flatbuffers::String> text = value.text.empty() ? 0 : builder.CreateString(value.text);
+  const flatbuffers::Offset<StringVector> list = is_list ? builder.CreateVectorOfStrings(value.list) : 0;
+  const auto packed_value = fb::CreateSettingValue(builder, value.flag, value.number, text, list);
+  const auto packed = fb::CreateSettingChanged(builder, key, packed_value);
+  return finish_proposal(builder, asker, fb::Event::SettingChanged, packed.Union());
+}
+
+}  // namespace pawl

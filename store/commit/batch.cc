@@ -1,0 +1,124 @@
+#include "store/commit/batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/chain.h"
+#include "store/checkpoint.h"
+
+namespace pawl {
+namespace {
+
+Decision decision_of(const Decided& decided) {
+  const fb::Record& deciding = decided.records[decided.deciding].record();
+  Decision decision{.outcome = decided.outcome,
+                    .seq = Seq{deciding.stamp()->seq()},
+                    .unchecked = deciding.stamp()->unchecked(),
+                    .effects = {},
+                    .detail = decided.applied[decided.deciding].detail};
+  for (const Applied& applied : decided.applied) {
+    decision.effects.insert(decision.effects.end(), applied.effects.begin(), applied.effects.end());
+  }
+  return decision;
+}
+
+}  // namespace
+
+void Decider::take(ReadRequest read) {
+  read.look(state_);
+  (batch_.groups.empty() ? batch_.early_reads : batch_.others).push_back(std::move(read.done));
+}
+
+void Decider::take(WriteRequest write) {
+  // A known key before all else: not even what the request would resolve to is looked at again.
+  if (!write.group.empty() && write.group.front().record().key()) {
+    const fb::Record& record = write.group.front().record();
+    if (const KeyRow* first = state_.keys.find(record.key()->str())) {
+      Decision decision{.outcome = first->outcome, .seq = first->seq, .effects = {}, .detail = {}};
+      const bool same = record.request().has_value() && *record.request() == first->request;
+      decision.way = same ? Decision::Way::replayed : Decision::Way::mismatched;
+      decision.first = *first;
+      if (write.look) write.look({.state = state_, .decision = decision, .archived = {}});
+      batch_.answers.push_back({std::move(decision), std::move(write.done)});
+      return;
+    }
+  }
+  if (write.resolve && !write.resolve(state_, write.group)) {
+    batch_.others.emplace_back([done = std::move(write.done)] { done(std::nullopt); });
+    return;
+  }
+  decide_and_keep(std::move(write));
+}
+
+void Decider::decide_and_keep(WriteRequest write) {
+  PAWL_ASSERT(!write.group.empty());
+  const Seq seq_before = state_.last_seq;
+  const TimeUs time_before = state_.last_time;
+  Decided decided = decide(state_, std::move(write.group), std::max(now_(), state_.last_time));
+  Decision decision = decision_of(decided);
+  if (folded(decided, decision)) {
+    // A refusal changed nothing but these two, so taking them back takes the record back.
+    state_.last_seq = seq_before;
+    state_.last_time = time_before;
+    if (write.look) write.look({.state = state_, .decision = decision, .archived = {}});
+    batch_.answers.push_back({std::move(decision), std::move(write.done)});
+    return;
+  }
+  if (write.look) write.look({.state = state_, .decision = decision, .archived = decided.archived});
+  batch_.records += decided.records.size();
+  for (const Proposal& record : decided.records) batch_.bytes += record.size();
+  batch_.groups.push_back(std::move(decided));
+  batch_.answers.push_back({std::move(decision), std::move(write.done)});
+}
+
+bool Decider::folded(const Decided& decided, Decision& decision) {
+  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state_.boot_named(daemon_name))
+    return false;
+  const fb::Record& record = decided.records.front().record();
+  if (record.key()) return false;
+  const TimeUs time{record.stamp()->time_us()};
+  const RefusalKey key = refusal_key(record, decided.outcome);
+  if (const std::optional<Seq> first = folding_.fold(key, time)) {
+    decision.way = Decision::Way::folded;
+    decision.seq = *first;
+    return true;
+  }
+  folding_.recorded(key, decision.seq, time);
+  return false;
+}
+
+void Decider::tell(const std::vector<Folding::Folded>& told) {
+  const Boot* boot = state_.boot_named(daemon_name);
+  for (const Folding::Folded& each : told) {
+    fb::RefusalsFoldedT event;
+    event.seq = raw(each.seq);
+    event.count = each.count;
+    const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
+    decide_and_keep({.group = propose_group(asker, event), .done = [](const std::optional<Decision>&) {}});
+  }
+}
+
+Result<void> make_durable(DecidedBatch batch, Log& log, Chain& chain,
+                          const std::function<void(const std::vector<Decided>&)>& publish) {
+  for (const auto& done : batch.early_reads) done();
+  if (!batch.groups.empty()) {
+    Batch bytes;
+    bytes.records.reserve(batch.records);
+    for (Decided& group : batch.groups) {
+      for (Proposal& record : group.records) {
+        chain = stamp_chain(chain, record);
+        bytes.records.emplace_back(record.data(), record.size());
+      }
+      const Seq last{group.records.back().record().stamp()->seq()};
+      for (const ArchivedTask& archived : group.archived) bytes.archived.push_back(pack_archived(archived, last));
+    }
+    const Seq first{batch.groups.front().records.front().record().stamp()->seq()};
+    PAWL_TRY(log.append(bytes, first));
+    publish(batch.groups);
+  }
+  for (DueAnswer& answer : batch.answers) answer.done(std::move(answer.decision));
+  for (const auto& done : batch.others) done();
+  return {};
+}
+
+}  // namespace pawl

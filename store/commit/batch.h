@@ -1,0 +1,109 @@
+// What the sequencer does and needs no thread for: requests are decided into a batch, and a batch is made durable.
+//
+// The order in here is the promise of the whole: a batch is appended and synced, then published, then answered. The
+// sequencer (store/commit/sequencer.h) says which thread does what, and when; the hostile world of the tests does
+// without.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/policies/machine.h"
+#include "engine/rules/group.h"
+#include "store/commit/folding.h"
+#include "store/log.h"
+
+namespace pawl {
+
+/// A durable record, with what apply made of it. Valid for the call.
+struct Published {
+  const fb::Record& record;
+  const Applied& applied;
+};
+
+/// What a look sees: the state right after the decision, and the tasks that the decision took out of it.
+struct SeenDecision {
+  const State& state;
+  const Decision& decision;
+  std::span<const ArchivedTask> archived;
+};
+
+/// One request to write. If its first record bears an idempotency key that is known, nothing is decided and the
+/// first answer stands.
+struct WriteRequest {
+  Group group;
+  /// Called before the decision, to fill in what depends on the state (which job a claim gets). False: there is
+  /// nothing to propose; `done` is then called with no decision. May be empty.
+  std::function<bool(const State&, Group&)> resolve = {};
+  /// Called right after the decision, whatever way it was found: copies the rows that the answer shows. May be
+  /// empty.
+  std::function<void(const SeenDecision&)> look = {};
+  /// Called once that is durable, from the thread that made it so: it must not block.
+  std::function<void(std::optional<Decision>)> done;
+};
+
+struct ReadRequest {
+  std::function<void(const State&)> look;
+  std::function<void()> done;
+};
+
+/// The decision, once that is known how it was found.
+struct DueAnswer {
+  Decision decision;
+  std::function<void(std::optional<Decision>)> done;
+};
+
+/// What is decided and not yet durable. It holds the answers too: of its own groups, and of reads and replays that
+/// saw them.
+struct DecidedBatch {
+  std::vector<std::function<void()>> early_reads;  // saw nothing of this batch: due as soon as the one before is done
+  std::vector<Decided> groups;
+  std::vector<DueAnswer> answers;
+  std::vector<std::function<void()>> others;  // reads, and writes that came to nothing
+  std::size_t records = 0;
+  std::size_t bytes = 0;
+
+  bool empty() const { return early_reads.empty() && groups.empty() && answers.empty() && others.empty(); }
+};
+
+/// The owner of the state. Decides one request after the other into the batch in hand. Threads: one.
+class Decider {
+ public:
+  /// `now`: what records are stamped with, unless the last one is later.
+  Decider(State state, std::function<TimeUs()> now) : state_(std::move(state)), now_(std::move(now)) {}
+
+  void take(WriteRequest write);
+  void take(ReadRequest read);
+
+  /// Whether refusals were folded that no record tells of yet.
+  bool any_folded() const { return folding_.any_folded(); }
+  /// Tells of those that are due; at the end, of all.
+  void tell_folded() { tell(folding_.due(now_())); }
+  void tell_all_folded() { tell(folding_.all()); }
+
+  const State& state() const { return state_; }
+  const DecidedBatch& batch() const { return batch_; }
+  /// The batch as it stands; the next request begins another.
+  DecidedBatch hand_over() { return std::exchange(batch_, DecidedBatch{}); }
+
+ private:
+  void decide_and_keep(WriteRequest write);
+  bool folded(const Decided& decided, Decision& decision);
+  void tell(const std::vector<Folding::Folded>& told);
+
+  State state_;
+  std::function<TimeUs()> now_;
+  Folding folding_;
+  DecidedBatch batch_;
+};
+
+/// Makes a batch durable: chained, appended, published, and only then answered. `chain` is that of the record before,
+/// and then that of its last. After an error nobody is answered who would be told of the batch, and the log takes no
+/// other. Batches are made durable one at a time, in the order in which they were decided.
+Result<void> make_durable(DecidedBatch batch, Log& log, Chain& chain,
+                          const std::function<void(const std::vector<Decided>&)>& publish);
+
+}  // namespace pawl

@@ -1,0 +1,367 @@
+#include "store/commit/sequencer.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "store/checkpoint.h"
+#include "store/open.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+/// How often folded refusals are looked after while there are any.
+constexpr milliseconds folding_interval{100};
+
+/// A request as it waits: one of both.
+struct Item {
+  std::optional<WriteRequest> write;
+  std::optional<ReadRequest> read;
+};
+
+[[noreturn]] void die_of(const Error& error) {
+  std::fprintf(stderr, "pawld: the log cannot be written, ending at once: %s\n", error.message.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+struct Sequencer::Impl {
+  Impl(Log& log_, State state_, Chain chain_, Options options_)
+      : log(log_),
+        options(std::move(options_)),
+        decided_until_us(state_.last_time.us),
+        decider(std::move(state_), [this] { return now(); }),
+        chain(chain_),
+        durable(raw(decider.state().last_seq)) {}
+
+  // Any thread.
+  void submit(Item item);
+  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener);
+  void unsubscribe(std::uint64_t id);
+  void start();
+  void stop();
+
+  // The sequencer's thread.
+  void run();
+  void handle(Item item);
+  void idle();
+  bool building_is_full() const {
+    const DecidedBatch& building = decider.batch();
+    return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
+  }
+  void note_decided();
+  TimeUs now() const { return std::max(options.now(), TimeUs{decided_until_us.load()}); }
+
+  // One thread at a time: the sequencer's, or the syncing one while `syncing`.
+  void append(DecidedBatch batch);
+  void publish(const std::vector<Decided>& groups);
+
+  void run_syncing();
+  void run_checkpoints();
+
+  Log& log;
+  const Options options;
+
+  std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
+
+  // The sequencer's thread alone.
+  Decider decider;
+  std::deque<Item> taken;
+  bool written_since_idle = false;
+
+  // Whoever appends.
+  Chain chain;
+  std::atomic<std::uint64_t> durable;
+
+  std::mutex mutex;
+  std::condition_variable wake_sequencer;
+  std::condition_variable wake_syncing;
+  std::vector<Item> inbox;
+  bool started = false;
+  bool stopping = false;
+  bool ended = false;    // nothing was left, and nobody is answered any more
+  bool syncing = false;  // `to_sync` belongs to the syncing thread
+  bool syncing_ends = false;
+  std::optional<DecidedBatch> to_sync;
+
+  std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe from within its call
+  std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
+  std::uint64_t next_subscriber = 1;
+
+  std::mutex checkpoint_mutex;
+  std::condition_variable wake_checkpoints;
+  bool checkpoints_end = false;
+
+  std::thread sequencing_thread;
+  std::thread syncing_thread;
+  std::thread checkpoint_thread;
+};
+
+// --- Any thread ---
+
+void Sequencer::Impl::submit(Item item) {
+  const std::lock_guard lock(mutex);
+  PAWL_ASSERT(!ended);
+  inbox.push_back(std::move(item));
+  wake_sequencer.notify_one();
+}
+
+std::uint64_t Sequencer::Impl::subscribe(std::function<void(std::span<const Published>)> listener) {
+  const std::lock_guard lock(subscribers_mutex);
+  subscribers.emplace(next_subscriber,
+                      std::make_shared<std::function<void(std::span<const Published>)>>(std::move(listener)));
+  return next_subscriber++;
+}
+
+void Sequencer::Impl::unsubscribe(std::uint64_t id) {
+  const std::lock_guard lock(subscribers_mutex);
+  subscribers.erase(id);
+}
+
+void Sequencer::Impl::start() {
+  PAWL_ASSERT(!started);
+  started = true;
+  syncing_thread = std::thread([this] { run_syncing(); });
+  checkpoint_thread = std::thread([this] { run_checkpoints(); });
+  sequencing_thread = std::thread([this] { run(); });
+}
+
+void Sequencer::Impl::stop() {
+  {
+    const std::lock_guard lock(mutex);
+    if (!started || stopping) return;
+    stopping = true;
+    wake_sequencer.notify_one();
+  }
+  sequencing_thread.join();
+  {
+    const std::lock_guard lock(mutex);
+    syncing_ends = true;
+    wake_syncing.notify_one();
+  }
+  syncing_thread.join();
+  {
+    const std::lock_guard lock(checkpoint_mutex);
+    checkpoints_end = true;
+    wake_checkpoints.notify_one();
+  }
+  checkpoint_thread.join();
+}
+
+// --- The sequencer's thread ---
+
+void Sequencer::Impl::run() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    const auto has_work = [&] {
+      if (!inbox.empty() && !building_is_full()) return true;
+      if (!decider.batch().empty() && !syncing) return true;
+      return stopping && !syncing;
+    };
+    if (!taken.empty() && !building_is_full()) {
+      // Decided below, without a wait.
+    } else if (decider.any_folded()) {
+      wake_sequencer.wait_for(lock, folding_interval, has_work);
+    } else if (written_since_idle) {
+      if (!wake_sequencer.wait_for(lock, milliseconds(options.idle_after_ms), has_work) && !syncing) {
+        lock.unlock();
+        idle();
+        lock.lock();
+        continue;
+      }
+    } else {
+      wake_sequencer.wait(lock, has_work);
+    }
+
+    for (Item& item : inbox) taken.push_back(std::move(item));
+    inbox.clear();
+    lock.unlock();
+    while (!taken.empty() && !building_is_full()) {
+      Item item = std::move(taken.front());
+      taken.pop_front();
+      handle(std::move(item));
+    }
+    if (decider.any_folded()) decider.tell_folded();
+    note_decided();
+    lock.lock();
+
+    if (syncing) continue;  // The batch grows meanwhile.
+    if (!decider.batch().empty()) {
+      DecidedBatch batch = decider.hand_over();
+      if (taken.empty() && inbox.empty()) {
+        // Nothing else to decide meanwhile: a hand-over would cost more than it hides.
+        lock.unlock();
+        append(std::move(batch));
+        lock.lock();
+      } else {
+        to_sync = std::move(batch);
+        syncing = true;
+        wake_syncing.notify_one();
+      }
+      continue;
+    }
+    if (stopping && taken.empty() && inbox.empty()) {
+      if (!decider.any_folded()) {
+        ended = true;
+        break;
+      }
+      lock.unlock();
+      decider.tell_all_folded();
+      note_decided();
+      lock.lock();
+    }
+  }
+  lock.unlock();
+  idle();
+}
+
+void Sequencer::Impl::handle(Item item) {
+  if (item.write) {
+    decider.take(std::move(*item.write));
+  } else {
+    decider.take(std::move(*item.read));
+  }
+}
+
+void Sequencer::Impl::note_decided() {
+  const TimeUs last = decider.state().last_time;
+  if (!decider.batch().groups.empty()) written_since_idle = true;
+  decided_until_us.store(last.us);
+}
+
+void Sequencer::Impl::idle() {
+  if (!written_since_idle) return;
+  written_since_idle = false;
+  if (options.idle) options.idle();
+}
+
+// --- Whoever appends ---
+
+void Sequencer::Impl::append(DecidedBatch batch) {
+  const auto is_durable = [this](const std::vector<Decided>& groups) {
+    durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
+    publish(groups);
+    if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
+  };
+  if (const Result<void> appended = make_durable(std::move(batch), log, chain, is_durable); !appended) {
+    if (options.failed) options.failed(appended.error());
+    die_of(appended.error());
+  }
+}
+
+void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
+  std::vector<Published> published;
+  for (const Decided& group : groups) {
+    for (std::size_t i = 0; i < group.records.size(); ++i) {
+      published.push_back({.record = group.records[i].record(), .applied = group.applied[i]});
+    }
+  }
+  const std::lock_guard lock(subscribers_mutex);
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, listener] : subscribers) ids.push_back(id);
+  for (const std::uint64_t id : ids) {
+    const auto found = subscribers.find(id);
+    if (found == subscribers.end()) continue;
+    const auto listener = found->second;  // kept: it may unsubscribe itself
+    (*listener)(published);
+  }
+}
+
+void Sequencer::Impl::run_syncing() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    wake_syncing.wait(lock, [this] { return to_sync || syncing_ends; });
+    if (!to_sync) return;
+    DecidedBatch batch = std::move(*to_sync);
+    to_sync.reset();
+    lock.unlock();
+    append(std::move(batch));
+    lock.lock();
+    syncing = false;
+    wake_sequencer.notify_one();
+  }
+}
+
+void Sequencer::Impl::run_checkpoints() {
+  if (options.checkpoint_every == 0) return;
+  const std::vector<Seq> stored = log.checkpoints();
+  std::uint64_t checkpointed = stored.empty() ? 0 : raw(stored.front());
+  std::unique_lock lock(checkpoint_mutex);
+  while (true) {
+    wake_checkpoints.wait(lock, [&] {
+      return checkpoints_end || durable.load(std::memory_order_acquire) - checkpointed >= options.checkpoint_every;
+    });
+    if (checkpoints_end) return;
+    lock.unlock();
+    // Made from the log, so that the one thread that owns the state is not held up by it.
+    const Result<Seq> taken_at = take_checkpoint(log);
+    if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
+    // After a failure too it is not tried again before as many records have come.
+    checkpointed = taken_at ? raw(*taken_at) : durable.load(std::memory_order_acquire);
+    lock.lock();
+  }
+}
+
+// --- The class ---
+
+Sequencer::Sequencer(Log& log, State state, Chain chain, Options options)
+    : impl_(std::make_unique<Impl>(log, std::move(state), chain, std::move(options))) {}
+
+Sequencer::~Sequencer() {
+  stop();
+}
+
+void Sequencer::submit(WriteRequest write) {
+  impl_->submit({.write = std::move(write), .read = std::nullopt});
+}
+
+void Sequencer::read(std::function<void(const State&)> look, std::function<void()> done) {
+  impl_->submit({.write = std::nullopt, .read = ReadRequest{.look = std::move(look), .done = std::move(done)}});
+}
+
+Decision Sequencer::propose(Group group) {
+  std::promise<Decision> promise;
+  submit({.group = std::move(group),
+          .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(*decision)); }});
+  return promise.get_future().get();
+}
+
+std::optional<TaskView> Sequencer::view(TaskId task) {
+  return ask([task](const State& state) { return view_of(state, task); });
+}
+
+TimeUs Sequencer::now() const {
+  return impl_->now();
+}
+
+std::uint64_t Sequencer::subscribe(std::function<void(std::span<const Published>)> listener) {
+  return impl_->subscribe(std::move(listener));
+}
+
+void Sequencer::unsubscribe(std::uint64_t id) {
+  impl_->unsubscribe(id);
+}
+
+void Sequencer::start() {
+  impl_->start();
+}
+void Sequencer::stop() {
+  impl_->stop();
+}
+
+Seq Sequencer::durable_seq() const {
+  return Seq{impl_->durable.load(std::memory_order_acquire)};
+}
+
+}  // namespace pawl

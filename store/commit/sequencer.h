@@ -1,0 +1,83 @@
+// The sequencer: the one owner of the state, and the only thread that touches it.
+//
+// It takes all that waits, up to a bound; decides each group; and hands the batch to the log. While one batch syncs,
+// the next is already being decided: two in flight. Only when a batch is durable are its askers answered, its records
+// published and its effects started, so nobody ever sees what a crash could take back. A failed append ends the
+// process. At low load it appends by itself: a hand-over to another thread costs more than it hides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "store/commit/batch.h"
+
+namespace pawl {
+
+class Sequencer final : public Machine {
+ public:
+  struct Options {
+    std::size_t batch_records_max;
+    std::size_t batch_bytes_max;
+    /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
+    /// CLOCK_MONOTONIC since (DESIGN "A write").
+    std::function<TimeUs()> now;  // from any thread
+    /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
+    std::function<void(const Error&)> failed = {};
+    /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call:
+    /// seals the log. From the sequencer's thread. May be empty.
+    std::function<void()> idle = {};
+    std::int64_t idle_after_ms = 200;
+    /// A checkpoint every so many records; 0: none.
+    std::uint64_t checkpoint_every = 0;
+    /// Called with each checkpoint that could not be stored; the log stands without it. From a thread of its own.
+    std::function<void(const Error&)> checkpoint_failed = {};
+  };
+
+  /// Owns neither: `log` outlives it, `state` moves in. Chain: that of the last record.
+  Sequencer(Log& log, State state, Chain chain, Options options);
+  ~Sequencer() override;
+
+  /// Threads: any.
+  void submit(WriteRequest write);
+  /// Runs `look` on the state and, once what it saw is durable, `done`. At most limits::rows_per_read_max rows a call.
+  void read(std::function<void(const State&)> look, std::function<void()> done);
+
+  /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
+  Decision propose(Group group) override;
+  std::optional<TaskView> view(TaskId task) override;
+  /// Any thread.
+  TimeUs now() const override;
+  template <class Look>
+  auto ask(Look look) -> decltype(look(std::declval<const State&>())) {
+    using Answer = decltype(look(std::declval<const State&>()));
+    std::promise<Answer> promise;
+    std::optional<Answer> answer;
+    read([&](const State& state) { answer.emplace(look(state)); }, [&] { promise.set_value(std::move(*answer)); });
+    return promise.get_future().get();
+  }
+
+  /// Called with the records of each durable batch, in order, live ones only. Must not block. Added before start(),
+  /// or at any time: then from the next batch on. Returns an id for unsubscribe().
+  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener);
+  void unsubscribe(std::uint64_t id);
+
+  void start();
+  /// Answers what was submitted, and what those who are answered submit then; seals the log, and ends the threads.
+  /// Nothing may be submitted afterwards.
+  void stop();
+
+  /// The last durable seq. Any thread.
+  Seq durable_seq() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pawl

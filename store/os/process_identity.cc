@@ -1,0 +1,83 @@
+#include "store/os/process_identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <charconv>
+
+#include "store/os/descriptor.h"
+#include "store/os/file_io.h"
+
+namespace pawl {
+
+std::string host_name() {
+  utsname names{};
+  return ::uname(&names) == 0 ? names.nodename : "localhost";
+}
+
+std::string this_host() {
+  std::string kernel_boot = proc_file("/proc/sys/kernel/random/boot_id").value_or("unknown");
+  while (!kernel_boot.empty() && kernel_boot.back() == '\n') kernel_boot.pop_back();
+  struct stat pids {};
+  const std::string pid_namespace =
+      ::stat("/proc/self/ns/pid", &pids) == 0 ? std::to_string(pids.st_ino) : std::string("unknown");
+  return host_name() + " " + kernel_boot + " " + pid_namespace;
+}
+
+HostParts host_parts(std::string_view host) {
+  const std::size_t first = host.find(' ');
+  const std::size_t second = first == std::string_view::npos ? first : host.find(' ', first + 1);
+  if (second == std::string_view::npos) return {host, {}, {}};
+  return {host.substr(0, first), host.substr(first + 1, second - first - 1), host.substr(second + 1)};
+}
+
+bool kernel_has_ended(const std::string& host) {
+  const std::string here = this_host();
+  const HostParts ours = host_parts(here);
+  const HostParts theirs = host_parts(host);
+  return theirs.name == ours.name && !theirs.kernel_boot.empty() && theirs.kernel_boot != ours.kernel_boot;
+}
+
+std::optional<std::string> proc_file(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  Result<std::string> contents = read_to_end(file, path);
+  const int number = errno;
+  if (!contents) {
+    errno = number;
+    return std::nullopt;
+  }
+  return std::move(contents).value();
+}
+
+std::optional<ProcessStat> process_stat(pid_t pid) {
+  const std::optional<std::string> text = proc_file("/proc/" + std::to_string(pid) + "/stat");
+  if (!text) return std::nullopt;
+  // The second field is the program's name in parentheses, and may itself hold anything: fields count from its end.
+  const std::size_t name_end = text->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  ProcessStat stat;
+  std::string_view rest = std::string_view(*text).substr(name_end + 1);
+  for (int field = 3; field <= 22; ++field) {
+    const std::size_t from = rest.find_first_not_of(' ');
+    if (from == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(from);
+    const std::string_view word = rest.substr(0, rest.find(' '));
+    if (field == 3) stat.state = word.front();
+    if (field == 4) std::from_chars(word.data(), word.data() + word.size(), stat.parent);
+    if (field == 6) std::from_chars(word.data(), word.data() + word.size(), stat.session);
+    if (field == 22) std::from_chars(word.data(), word.data() + word.size(), stat.start);
+    rest.remove_prefix(word.size());
+  }
+  return stat;
+}
+
+std::optional<std::int64_t> pid_start_of(pid_t pid) {
+  const std::optional<ProcessStat> stat = process_stat(pid);
+  if (!stat || stat->ended()) return std::nullopt;
+  return stat->start;
+}
+
+}  // namespace pawl

@@ -1,0 +1,192 @@
+// The routes over a log in memory: asked as the server asks them, but without a socket.
+#pragma once
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "daemon/api/routes.h"
+#include "daemon/startup.h"
+#include "store/commit/sequencer.h"
+#include "store/memory_log.h"
+#include "store/open.h"
+
+namespace pawl {
+
+struct Answer {
+  int status = 0;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  boost::json::value json() const { return boost::json::parse(body); }
+  /// The value at a JSON pointer ("/error/code") as JSON text; "missing" if there is none.
+  std::string at(const std::string& pointer) const {
+    boost::system::error_code failure;
+    const boost::json::value document = json();
+    const boost::json::value* value = document.find_pointer(pointer, failure);
+    return value ? boost::json::serialize(*value) : "missing";
+  }
+  std::string code() const {
+    const std::string code = at("/error/code");
+    return code.size() > 2 ? code.substr(1, code.size() - 2) : code;
+  }
+  std::string header(const std::string& name) const {
+    for (const auto& [known, value] : headers) {
+      if (known == name) return value;
+    }
+    return {};
+  }
+};
+
+struct Headers {
+  std::string actor = {};
+  std::string boot = {};
+  std::string key = {};
+  std::string accept = {};
+  std::string authorization = {};
+  Transport transport = Transport::unix_socket;
+  std::string last_event_id = {};
+};
+
+class Served : public testing::Test {
+ protected:
+  Served() {
+    logs_folder = testing::TempDir() + "pawl-served-" + std::to_string(::getpid());
+    std::filesystem::create_directories(logs_folder);
+    start();
+  }
+  ~Served() override {
+    stop();
+    std::filesystem::remove_all(logs_folder);
+  }
+
+  void start() {
+    log = disk ? std::move(MemoryLog::open(disk)).value() : std::make_unique<MemoryLog>();
+    disk = log->disk();
+    Opened opened = open_state(*log).value();
+    sequencer = std::make_unique<Sequencer>(
+        *log, std::move(opened.state), opened.chain,
+        Sequencer::Options{.batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = [this] {
+                             return TimeUs{1'767'225'600 * us_per_s + now_us.load()};
+                           }});
+    sequencer->start();
+    boot = "daemon-" + std::to_string(++starts);
+    ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
+    const Asker asker{.boot = boot, .actor = "pawld", .key = {}, .request = std::nullopt};
+    const std::vector<Pipeline> in_force = starts == 1 ? std::vector<Pipeline>() : std::vector{default_pipeline()};
+    ASSERT_TRUE(define_pipelines(*sequencer, in_force, {}, asker));
+    api = std::make_unique<Api>(Services{
+        .sequencer = *sequencer,
+        .log = *log,
+        .boot_id = boot,
+        .version = "test",
+        .logs_folder = logs_folder,
+        .advance = [this](const AdvanceOrder& order, const auto& done) { done(advance_answer(order)); },
+        .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
+        .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
+        .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
+        .readiness = [this] { return Readiness{.has_space = has_space, .free_bytes = 1, .free_bytes_floor = 1}; },
+        .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
+        .reaper_totals = [this] { return reaper; },
+        .run_reaper = [this](const auto& done) { done(reaper_pass); },
+        .access = services_access,
+    });
+  }
+
+  void stop() {
+    api.reset();
+    sequencer.reset();
+  }
+
+  void restart() {
+    stop();
+    start();
+  }
+
+  std::future<Answer> begin(const std::string& method, const std::string& target, const std::string& body = {},
+                            const Headers& headers = {}) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    const std::size_t question = std::min(target.find('?'), target.size());
+    const std::string query = question < target.size() ? target.substr(question + 1) : "";
+    const std::string path = target.substr(0, question);
+    api->handle({.method = method,
+                 .path = path,
+                 .query = query,
+                 .actor = headers.actor,
+                 .boot = headers.boot,
+                 .idempotency_key = headers.key,
+                 .accept = headers.accept,
+                 .last_event_id = headers.last_event_id,
+                 .body = body,
+                 .authorization = headers.authorization,
+                 .transport = headers.transport},
+                [promise](HttpResponse response) {
+                  if (response.format) response.format(response);
+                  promise->set_value({response.status, response.body, response.headers});
+                });
+    return promise->get_future();
+  }
+
+  Answer ask(const std::string& method, const std::string& target, const std::string& body = {},
+             const Headers& headers = {}) {
+    return begin(method, target, body, headers).get();
+  }
+  Answer get(const std::string& target) { return ask("GET", target); }
+  Answer post(const std::string& target, const std::string& body, const Headers& headers = {}) {
+    return ask("POST", target, body, headers);
+  }
+
+  Answer create(const std::string& work_item, const std::string& more = {}) {
+    return post("/v1/tasks", R"({"work_item":")" + work_item + R"(","repo":"shop","branch":"b")" + more + "}");
+  }
+
+  /// A worker, registered; its boot id is its name.
+  void worker(const std::string& name) {
+    ASSERT_EQ(post("/v1/boots", R"({"name":")" + name + R"(","boot_id":")" + name +
+                                    R"(","pid":7,"pid_start":1,"host":"h","version":"1"})")
+                  .status,
+              201);
+  }
+  static std::string owner(const std::string& boot_id) {
+    return R"({"boot_id":")" + boot_id + R"(","pid":7,"actor":"worker"})";
+  }
+  Answer claim(const std::string& boot_id, const std::string& agent, const Headers& headers = {}) {
+    return post("/v1/jobs/claim", R"({"agents":[")" + agent + R"("],"owner":)" + owner(boot_id) + "}", headers);
+  }
+  Answer lease(const std::string& key, const std::string& boot_id, const std::string& more = {}) {
+    return post("/v1/leases", R"({"key":")" + key + R"(","owner":)" + owner(boot_id) + more + "}");
+  }
+  Answer move(int task, const std::string& to, int version, const std::string& more = {}) {
+    return post("/v1/tasks/" + std::to_string(task) + "/transition",
+                R"({"to":")" + to + R"(","expected_version":)" + std::to_string(version) + more + "}");
+  }
+  std::uint64_t last_seq() { return raw(sequencer->durable_seq()); }
+
+  std::atomic<std::int64_t> now_us{0};
+  std::string logs_folder;
+  std::shared_ptr<MemoryDisk> disk;
+  std::unique_ptr<MemoryLog> log;
+  std::unique_ptr<Sequencer> sequencer;
+  std::unique_ptr<Api> api;
+  std::string boot;
+  int starts = 0;
+  std::atomic<bool> has_space{true};
+  std::atomic<std::uint64_t> passed_over{0};
+  std::atomic<std::int64_t> dead_pid{0};
+  const Access* services_access = nullptr;
+  ReaperTotals reaper;
+  ReaperPass reaper_pass;
+  std::shared_ptr<StepLock> step_lock;
+  std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
+    return AdvanceAnswer{};
+  };
+};
+
+}  // namespace pawl

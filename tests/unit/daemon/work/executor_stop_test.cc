@@ -1,0 +1,313 @@
+// STOP: what a cancel ends and removes, with real processes and a real git repository.
+#include <cstdlib>
+
+#include "daemon/work/process.h"
+#include "tests/unit/daemon/work/executor_stage.h"
+
+namespace pawl {
+namespace {
+
+class ExecutorStopTest : public ExecutorTest {
+ protected:
+  /// origin.git, with `trunk` as its default branch and a branch `feature`.
+  void make_origin() {
+    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
+       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && "
+       "git push -q origin trunk trunk:feature trunk:other");
+    origins_ = {{"shop", at("origin.git").string()}};
+  }
+  int run(const std::string& script) {
+    const std::string line = "cd '" + folder_.string() +
+                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
+                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
+                             script;
+    return std::system(line.c_str());  // NOLINT(cert-env33-c): a script
+  }
+  void sh(const std::string& script) { ASSERT_EQ(run(script), 0) << script; }
+  bool has_branch(const std::string& name) {
+    return run("git -C origin.git rev-parse -q --verify 'refs/heads/" + name + "' > /dev/null") == 0;
+  }
+  bool folder_goes(std::uint64_t task) {
+    return comes_true([&] { return !fs::exists(worktree(task)); });
+  }
+  /// The agent of a task that was just submitted says that it is there.
+  bool agent_is_up() {
+    return comes_true([&] { return contents(at("pid")).ends_with("\n"); });
+  }
+  pid_t agent() { return std::stoi(contents(at("pid"))); }
+};
+
+constexpr const char* waiting_pipeline = R"(name: test
+agents:
+  worker: {run: 'echo $$ > $1/pid; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: done}
+)";
+
+TEST_F(ExecutorStopTest, agent_that_ignores_sigterm_is_killed) {
+  define(R"(name: test
+agents:
+  worker: {run: 'trap "echo asked >> $1/trace" TERM; echo $$ > $1/pid; while :; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  const pid_t pid = agent();
+  cancel(id);
+  ASSERT_TRUE(comes_true([&] { return contents(at("trace")) == "asked\n"; })) << "SIGTERM comes first";
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  EXPECT_FALSE(pid_start_of(pid)) << "its job runs until it is gone";
+  EXPECT_EQ(count(fb::Event::JobFinished), 1u);
+}
+
+TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_others_are_not) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  ASSERT_TRUE(folder_goes(1));
+  EXPECT_FALSE(has_branch("feature"));
+  EXPECT_TRUE(has_branch("trunk") && has_branch("other"));
+  EXPECT_EQ(count(fb::Event::TaskNote), 1u) << "and its history says so";
+  EXPECT_TRUE(warnings().empty());
+}
+
+TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
+  make_origin();
+  define(waiting_pipeline);
+  std::ofstream(at("go")) << "";
+  execute();
+  ASSERT_TRUE(reaches(submit(), "done"));
+  ASSERT_TRUE(folder_goes(1));
+  EXPECT_TRUE(has_branch("feature"));
+}
+
+TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  std::uint64_t number = 0;
+  for (const std::string& spelled : {std::string("trunk"), std::string("refs/heads/trunk"), std::string("Trunk")}) {
+    fs::remove(at("pid"));
+    const TaskId id = submit("W-" + spelled, spelled);
+    ASSERT_TRUE(agent_is_up());
+    cancel(id);
+    ASSERT_TRUE(reaches(id, "cancelled"));
+    ASSERT_TRUE(folder_goes(++number));
+  }
+  EXPECT_TRUE(has_branch("trunk"));
+  EXPECT_EQ(count(fb::Event::TaskNote), 0u);
+}
+
+TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  submit("W-2");
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  ASSERT_TRUE(folder_goes(1));
+  EXPECT_TRUE(has_branch("feature"));
+}
+
+TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next_start) {
+  make_origin();
+  sh("git -C origin.git config receive.denyDeletes true");
+  define(waiting_pipeline);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  ASSERT_TRUE(comes_true([&] { return !warnings().empty(); }));
+  const std::string warning = warnings().front();
+  EXPECT_NE(warning.find("task 1 "), std::string::npos) << warning;
+  EXPECT_NE(warning.find("'feature'"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("deletion prohibited"), std::string::npos) << warning;
+  EXPECT_TRUE(has_branch("feature"));
+  EXPECT_TRUE(fs::is_empty(worktree(1))) << "the mark of what is still to be done";
+
+  shut_down();
+  sh("git -C origin.git config receive.denyDeletes false");
+  boot();
+  execute();
+  ASSERT_TRUE(folder_goes(1));
+  EXPECT_FALSE(has_branch("feature"));
+}
+
+TEST_F(ExecutorStopTest, task_cancelled_before_it_had_a_folder_loses_its_branch_too) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  const TaskId first = submit("W-1", "other");
+  ASSERT_TRUE(agent_is_up());
+  const TaskId queued = submit("W-2");
+  cancel(queued);
+  ASSERT_TRUE(reaches(queued, "cancelled"));
+  ASSERT_TRUE(comes_true([&] { return !has_branch("feature"); }));
+  EXPECT_TRUE(folder_goes(raw(queued)));
+  EXPECT_EQ(task(first)->stage, "work");
+}
+
+/// The agent of a worker outside: a process that this test began, and that only SIGKILL ends.
+class OutsideAgentTest : public ExecutorStopTest {
+ protected:
+  void SetUp() override {
+    ExecutorStopTest::SetUp();
+    define(R"(name: test
+agents:
+  outsider:
+stages:
+  - {name: work, agent: outsider, to: done}
+)");
+  }
+  Child begin() {
+    const Launch launch{
+        .command = {"/bin/sh", "-c", "trap 'echo asked >> trace' TERM; echo up >> up; while :; do sleep 0.02; done"},
+        .folder = folder_.string(),
+        .environment = clean_environment(),
+        .output = output_.get()};
+    Result<Child> child = Child::fork_stopped(launch);
+    EXPECT_TRUE(child) << child.error().message;
+    child->release();
+    EXPECT_TRUE(comes_true([&] { return contents(at("up")).ends_with("\n"); }));
+    fs::remove(at("up"));
+    return std::move(*child);
+  }
+  /// A worker of that host claims a job and reports the agent as its process.
+  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host) {
+    fb::BootStartedT boot;
+    boot.name = worker;
+    boot.boot_id = worker;
+    boot.pid = ::getpid();
+    boot.host = host;
+    boot.version = "1";
+    ASSERT_EQ(tell(boot).outcome, Outcome::accepted);
+    fb::JobClaimedT claim;
+    claim.job = job_id;
+    claim.owner = std::make_unique<fb::OwnerT>();
+    claim.owner->boot_id = worker;
+    claim.owner->actor = "worker";
+    ASSERT_EQ(tell_as(worker, claim).outcome, Outcome::accepted);
+    fb::RunStartedT started;
+    started.job = job_id;
+    started.attempt = 1;
+    started.pid = agent.pid();
+    started.pid_start = agent.pid_start();
+    ASSERT_EQ(tell_as(worker, started).outcome, Outcome::accepted);
+  }
+  template <class Event>
+  Decision tell_as(const std::string& boot, const Event& event) {
+    return sequencer_->propose(propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}}, event));
+  }
+  static bool ends(Child& child) { return child.wait(steady_clock::now() + seconds(120)) == Child::Wake::ended; }
+  static bool lives(Child& child) { return child.wait(steady_clock::now()) != Child::Wake::ended; }
+
+  Descriptor output_{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+};
+
+TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_report) {
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const TaskId other = submit("W-2");
+  Child agent = begin();
+  Child elsewhere = begin();
+  claim_for(agent, 1, "w1", this_host());
+  claim_for(elsewhere, 2, "w2", "another");
+  cancel(other);
+  cancel(id);
+  EXPECT_TRUE(ends(agent));
+  EXPECT_EQ(contents(at("trace")), "asked\n") << "SIGTERM comes first";
+  EXPECT_TRUE(lives(elsewhere)) << "whose number means nothing here";
+  EXPECT_EQ(task(id)->stage, "work") << "its slot is taken until its end is known";
+  fb::RunExitedT exited;
+  exited.job = 1;
+  exited.attempt = 1;
+  exited.exit_code = 137;
+  ASSERT_EQ(tell_as("w1", exited).outcome, Outcome::accepted);
+  EXPECT_TRUE(reaches(id, "cancelled"));
+}
+
+TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {
+  const TaskId id = submit();
+  Child agent = begin();
+  claim_for(agent, 1, "w1", this_host());
+  cancel(id);
+  EXPECT_TRUE(lives(agent));
+  execute();
+  EXPECT_TRUE(ends(agent));
+}
+
+TEST_F(OutsideAgentTest, reaped_job_leaves_no_agent_behind) {
+  execute();
+  submit();
+  Child agent = begin();
+  claim_for(agent, 1, "w1", this_host());
+  fb::JobReapedT reaped;
+  reaped.job = 1;
+  reaped.attempt = 1;
+  reaped.tier = fb::Tier::ceiling;
+  reaped.outcome = fb::JobResult::retry;
+  ASSERT_EQ(tell(reaped, "reaper").outcome, Outcome::accepted);
+  EXPECT_TRUE(ends(agent));
+}
+
+TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId first = submit();
+  const TaskId second = submit("W-2");
+  Child stranger = begin();
+  Child agent = begin();
+  claim_for(stranger, 1, "w1", this_host());
+  fb::RunStartedT earlier;
+  earlier.job = 1;
+  earlier.attempt = 1;
+  earlier.pid = stranger.pid();
+  earlier.pid_start = stranger.pid_start() - 1;
+  ASSERT_EQ(tell_as("w1", earlier).outcome, Outcome::accepted);
+  claim_for(agent, 2, "w2", this_host());
+  cancel(first);
+  cancel(second);
+  EXPECT_TRUE(ends(agent));
+  EXPECT_TRUE(lives(stranger));
+}
+
+TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  set("stop.enabled", false);
+  cancel(id);
+  EXPECT_EQ(task(id)->cancel_requested, "not wanted");
+  std::ofstream(at("go")) << "";
+  ASSERT_TRUE(reaches(id, "cancelled")) << "once the agent has come to its own end";
+  EXPECT_EQ(contents(at("data/logs/job-1-1.log")), "") << "it was not called off";
+  // The next task's end is after the clean-up of the first, had there been one.
+  ASSERT_TRUE(reaches(submit("W-2", "other"), "done"));
+  ASSERT_TRUE(folder_goes(2));
+  EXPECT_TRUE(has_branch("feature"));
+  EXPECT_TRUE(fs::exists(worktree(1) / "file"));
+
+  set("stop.enabled", true);
+  shut_down();
+  boot();
+  execute();
+  ASSERT_TRUE(folder_goes(1)) << "the first start with it on catches up";
+  EXPECT_FALSE(has_branch("feature"));
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,407 @@
+// What the executor does with jobs and tasks, from their first stage to their last.
+#include "tests/unit/daemon/work/executor_stage.h"
+
+namespace pawl {
+namespace {
+
+constexpr const char* whole_way = R"(name: test
+agents:
+  worker: {run: 'echo "agent $PAWL_STAGE $PAWL_WORK_ITEM $PAWL_JOB $PAWL_ATTEMPT" | tee -a $1/trace', timeout_s: 60}
+stages:
+  - name: work
+    agent: worker
+    gate: {run: 'echo gate >> $1/trace', timeout_s: 60}
+    to: ship
+  - name: ship
+    agent: worker
+    to: out
+    guarded: true
+    steps:
+      - {name: retest, run: 'echo "retest $PAWL_STEP_KEY" >> $1/trace', timeout_s: 60}
+      - {name: merge, run: 'echo "merge $PAWL_EDGE ${PAWL_TOKEN:+token}" >> $1/trace', timeout_s: 60, irreversible: true,
+         exclusive: repo}
+    rollback: work
+  - name: out
+    to: done
+    guarded: true
+    steps:
+      - {name: deploy, run: 'echo deploy >> $1/trace', timeout_s: 60, irreversible: true}
+)";
+
+TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
+  define(whole_way);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(reaches(id, "done"));
+  EXPECT_EQ(contents(at("trace")),
+            "agent work W-1 1 1\ngate\nagent ship W-1 2 1\nretest 1-2-retest\nmerge ship->out token\ndeploy\n");
+  EXPECT_EQ(contents(at("data/logs/job-1-1.log")), "agent work W-1 1 1\n");
+  EXPECT_EQ(count(fb::Event::StepStarted), 3u);
+  EXPECT_EQ(count(fb::Event::StageTransition), 3u);
+  EXPECT_TRUE(comes_true([&] { return !fs::exists(worktree(1)); }));
+  EXPECT_TRUE(comes_true([&] { return fs::is_empty(at("data/steps")) && fs::is_empty(at("data/runs")); }));
+}
+
+TEST_F(ExecutorTest, task_submitted_before_the_start_is_found) {
+  define(whole_way);
+  const TaskId id = submit();
+  execute();
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+TEST_F(ExecutorTest, red_gate_rolls_back_with_its_last_words) {
+  define(R"(name: test
+agents:
+  first:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - {name: work, agent: first, to: check}
+  - name: check
+    agent: worker
+    gate: {run: 'echo noise; echo "2 of 5 tests failed"; exit 1', timeout_s: 60}
+    to: done
+    rollback: work
+)");
+  execute();
+  const TaskId id = submit();
+  fb::StageTransitionT forward;
+  forward.task = raw(id);
+  forward.to = "check";
+  forward.expected_version = 1;
+  ASSERT_EQ(tell(forward).outcome, Outcome::accepted);
+  ASSERT_TRUE(comes_true([&] { return task(id)->version == Version{3}; }));
+  EXPECT_EQ(task(id)->stage, "work");
+  EXPECT_EQ(task(id)->gate->reason, "2 of 5 tests failed");
+  EXPECT_EQ(task(id)->gate->passed, false);
+}
+
+TEST_F(ExecutorTest, red_gate_of_a_stage_without_an_agent_waits_for_the_next_pass) {
+  define(R"(name: test
+stages:
+  - name: work
+    gate: {run: 'echo asked >> $1/trace; exit 1', timeout_s: 60}
+    to: done
+    guarded: true
+    steps: [{name: deploy, run: 'true', timeout_s: 60}]
+)");
+  execute();
+  ASSERT_TRUE(comes_true([&] { return executor_->reconciler_totals().passes == 1; }));
+  const TaskId first = submit();
+  ASSERT_TRUE(comes_true([&] { return task(first)->gate.has_value(); }));
+  // By the time that another task has been asked in turn, the first would have been asked again.
+  const TaskId second = submit("W-2");
+  ASSERT_TRUE(comes_true([&] { return task(second)->gate.has_value(); }));
+  EXPECT_TRUE(comes_true([&] { return count(fb::Event::LeaseReleased) >= 2; }));
+  EXPECT_EQ(contents(at("trace")), "asked\nasked\n");
+  EXPECT_EQ(task(first)->blocked, "");
+}
+
+TEST_F(ExecutorTest, failing_agent_is_tried_again_until_its_budget_is_spent) {
+  define(R"(name: test
+agents:
+  worker: {run: 'echo "try $PAWL_ATTEMPT"; exit 3', timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return task(id)->blocked == "job_failed"; }));
+  EXPECT_EQ(job(1)->attempts, 2u);
+  EXPECT_EQ(job(1)->run->exit_code, 3);
+  EXPECT_EQ(contents(at("data/logs/job-1-1.log")), "try 1\n");
+  EXPECT_EQ(contents(at("data/logs/job-1-2.log")), "try 2\n");
+}
+
+TEST_F(ExecutorTest, agent_that_cannot_be_started_fails_and_its_log_says_why) {
+  define(R"(name: test
+agents:
+  worker: {run: [/no/such/program], timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  EXPECT_EQ(job(1)->run->exit_code, 127);
+  EXPECT_NE(contents(at("data/logs/job-1-1.log")).find("/no/such/program"), std::string::npos);
+  EXPECT_EQ(count(fb::Event::RunStarted), 0u);
+}
+
+TEST_F(ExecutorTest, agent_over_its_time_is_ended) {
+  define(R"(name: test
+agents:
+  worker: {run: 'sleep 1000', timeout_s: 1}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  set("job.max_attempts", 1);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  EXPECT_EQ(job(1)->run->exit_code, 124);
+}
+
+constexpr const char* sleeper = R"(name: test
+agents:
+  worker: {run: 'echo $$ > $1/pid; exec sleep 1000', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: done}
+)";
+
+TEST_F(ExecutorTest, cancel_ends_the_agent_and_then_the_task) {
+  define(sleeper);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
+  EXPECT_EQ(count(fb::Event::TaskCancelled), 1u);
+  EXPECT_EQ(count(fb::Event::JobFinished), 1u);
+}
+
+TEST_F(ExecutorTest, job_cut_off_by_the_daemons_end_is_run_again_by_the_next_boot) {
+  define(R"(name: test
+agents:
+  worker: {run: 'if [ -e $1/pid ]; then exit 0; fi; echo $$ > $1/pid; exec sleep 1000', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  shut_down();
+  EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
+  EXPECT_EQ(count(fb::Event::RunExited), 0u) << "it was no failure of the job";
+  boot();
+  EXPECT_EQ(job(1)->interruptions, 1u);
+  execute();
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+TEST_F(ExecutorTest, what_an_earlier_boot_left_running_is_ended_before_anything_is_claimed) {
+  // As after kill -9: the process goes on, and all that is known of it is its note.
+  RunOrder order;
+  order.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
+  order.folder = folder_.string();
+  order.environment = {"PATH=/usr/bin:/bin"};
+  order.purpose = "job 1 attempt 1";
+  Result<HeldRun> run = HeldRun::hold(data(), order, std::move(open_log(at("log").string()).value()));
+  ASSERT_TRUE(run) << run.error().message;
+  std::thread nobody([&] { run->go({600, 1}, nullptr); });
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  execute();
+  EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
+  EXPECT_TRUE(noted_runs(data()).empty());
+  nobody.join();
+}
+
+TEST_F(ExecutorTest, job_is_passed_over_while_an_earlier_process_cannot_be_shown_to_be_gone) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  // Held by this process, which nobody ends.
+  std::optional<RunLock> held(std::move(new_run(data(), "job 1 attempt 1").value()));
+  const TaskId id = submit();
+  const TaskId other = submit("W-2");
+  execute();
+  ASSERT_TRUE(reaches(other, "done"));
+  EXPECT_TRUE(executor_->is_passed_over(JobId{1}));
+  EXPECT_EQ(executor_->passed_over(), std::vector<JobId>{JobId{1}});
+  EXPECT_EQ(job(1)->status, JobStatus::queued);
+  held.reset();
+  EXPECT_TRUE(reaches(id, "done"));
+  EXPECT_TRUE(comes_true([&] { return !executor_->is_passed_over(JobId{1}); }));
+}
+
+TEST_F(ExecutorTest, exit_of_somebody_elses_run_is_seen_to) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - name: work
+    agent: outsider
+    gate: {run: 'echo gate >> $1/trace', timeout_s: 60}
+    to: done
+)");
+  execute();
+  const TaskId id = submit();
+  fb::BootStartedT worker;
+  worker.name = "worker";
+  worker.boot_id = "w1";
+  worker.pid = ::getpid();
+  worker.host = this_host();
+  worker.version = "1";
+  ASSERT_EQ(tell(worker).outcome, Outcome::accepted);
+  fb::JobClaimedT claim;
+  claim.job = 1;
+  claim.owner = std::make_unique<fb::OwnerT>();
+  claim.owner->boot_id = "w1";
+  claim.owner->pid = ::getpid();
+  claim.owner->actor = "worker";
+  ASSERT_EQ(tell(claim, "worker").outcome, Outcome::accepted);
+  fb::RunExitedT exited;
+  exited.job = 1;
+  exited.attempt = 1;
+  exited.exit_code = 0;
+  ASSERT_EQ(tell(exited, "worker").outcome, Outcome::accepted);
+  EXPECT_TRUE(reaches(id, "done"));
+  EXPECT_EQ(contents(at("trace")), "gate\n");
+}
+
+TEST_F(ExecutorTest, exclusive_steps_take_turns_and_none_is_lost) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - name: merge
+        run: 'mkdir $1/turn && sleep 0.2 && rmdir $1/turn'
+        timeout_s: 60
+        irreversible: true
+        exclusive: repo
+)");
+  execute();
+  std::vector<TaskId> tasks;
+  for (int i = 0; i < 5; ++i) tasks.push_back(submit("W-" + std::to_string(i)));
+  for (const TaskId id : tasks) EXPECT_TRUE(reaches(id, "done"));
+  EXPECT_EQ(count(fb::Event::StepStarted), 5u);
+  EXPECT_EQ(count(fb::Event::TaskBlocked), 0u);
+}
+
+TEST_F(ExecutorTest, unknown_end_of_an_irreversible_step_is_settled_by_its_probe) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'touch $1/merged; exit 9', probe: 'test -e $1/merged', timeout_s: 60, irreversible: true}
+)");
+  execute();
+  EXPECT_TRUE(reaches(submit(), "done"));
+  EXPECT_EQ(count(fb::Event::StepStarted), 1u);
+}
+
+TEST_F(ExecutorTest, step_waits_for_the_lock_of_its_place) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
+)");
+  set("stop.kill_after_s", 600);
+  // As it is for a moment while another thread forks: held, although whoever took it has given it back.
+  auto place = lock_place(data(), {TaskId{1}, Version{1}, "merge"});
+  ASSERT_TRUE(place) << place.error().message;
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return count(fb::Event::LeaseAcquired) == 1; }));
+  place->close();
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+TEST_F(ExecutorTest, without_a_probe_it_blocks_until_somebody_says) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'exit 9', timeout_s: 60, irreversible: true}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return task(id)->blocked == "outcome_unknown"; }));
+  const StepRow open = task(id)->steps.front();
+  std::promise<std::shared_ptr<StepLock>> lock;
+  executor_->lock_step({id, open.version, open.step}, open.run, [&](auto got) { lock.set_value(std::move(got)); });
+  EXPECT_NE(lock.get_future().get(), nullptr);
+  fb::StepFinishedT finished;
+  finished.task = raw(id);
+  finished.version = raw(open.version);
+  finished.step = open.step;
+  finished.started = raw(open.started);
+  finished.outcome = fb::StepOutcome::done;
+  finished.by = fb::StepBy::operator_;
+  fb::TaskUnblockedT unblocked;
+  unblocked.task = raw(id);
+  ASSERT_EQ(sequencer_->propose(propose_group(asker("operator"), finished, unblocked)).outcome, Outcome::accepted);
+  EXPECT_TRUE(reaches(id, "done"));
+  EXPECT_EQ(count(fb::Event::StepStarted), 1u);
+}
+
+TEST_F(ExecutorTest, no_of_a_probe_about_somebody_elses_step_blocks) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'touch $1/merged', probe: 'test -e $1/merged', timeout_s: 60, irreversible: true}
+)");
+  const TaskId id = submit();
+  // Under the daemon's own boot, as a request without Pawl-Boot is recorded: but it was not the daemon that forked it.
+  fb::LeaseAcquiredT acquire;
+  acquire.key = task_key(id);
+  acquire.owner = std::make_unique<fb::OwnerT>();
+  acquire.owner->boot_id = boot_id_;
+  acquire.owner->pid = ::getpid();
+  acquire.owner->actor = "outsider";
+  const Decision lease = tell(acquire, "outsider");
+  fb::StepStartedT start;
+  start.task = raw(id);
+  start.version = 1;
+  start.to = "done";
+  start.step = "merge";
+  start.token = raw(*lease.granted(acquire.key));
+  start.run = "somebody-elses";
+  ASSERT_EQ(tell(start, "outsider").outcome, Outcome::accepted);
+  shut_down();
+  boot();
+  execute();
+  ASSERT_TRUE(comes_true([&] { return task(id)->blocked == "outcome_unknown"; }));
+  EXPECT_FALSE(fs::exists(at("merged")));
+  EXPECT_EQ(count(fb::Event::StepStarted), 1u);
+}
+
+TEST_F(ExecutorTest, advance_on_request_is_answered_and_leased_to_the_daemon) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - name: work
+    agent: outsider
+    gate: {run: 'echo "not yet"; exit 1', timeout_s: 60}
+    to: done
+)");
+  execute();
+  const TaskId id = submit();
+  std::promise<AdvanceAnswer> answered;
+  executor_->advance({.task = id, .version = Version{1}, .asker = {"elsewhere", "operator", "key", 7}},
+                     [&](AdvanceAnswer answer) { answered.set_value(std::move(answer)); });
+  const AdvanceAnswer answer = answered.get_future().get();
+  EXPECT_EQ(answer.result, AdvanceResult::gate_red);
+  EXPECT_NE(answer.reason.find("not yet"), std::string::npos);
+  EXPECT_EQ(count(fb::Event::GateEvaluated), 1u);
+}
+
+TEST_F(ExecutorTest, folders_of_finished_tasks_are_removed_at_the_start) {
+  define(sleeper);
+  const TaskId id = submit();
+  cancel(id);
+  fs::create_directories(worktree(1) / "deep");
+  fs::create_directories(worktree(77));  // never given out: not ours to remove
+  execute();
+  EXPECT_FALSE(fs::exists(worktree(1)));
+  EXPECT_TRUE(fs::exists(worktree(77)));
+}
+
+}  // namespace
+}  // namespace pawl

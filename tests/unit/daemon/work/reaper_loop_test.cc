@@ -1,0 +1,339 @@
+// The reaper's passes over the real sequencer and world. Time is set ahead by hand; processes are real.
+#include "daemon/work/reaper_loop.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <future>
+
+#include "daemon/work/process_table.h"
+#include "daemon/work/real_world.h"
+#include "tests/unit/daemon/work/executor_stage.h"
+
+namespace pawl {
+namespace {
+
+/// A process of this machine that does nothing, for others to be watched as.
+class Idler {
+ public:
+  Idler() : pid_(::fork()) {
+    if (pid_ == 0) {
+      ::execlp("sleep", "sleep", "1000", nullptr);
+      ::_exit(127);
+    }
+    start_ = pid_start_of(pid_).value_or(0);
+  }
+  Idler(const Idler&) = delete;
+  Idler& operator=(const Idler&) = delete;
+  ~Idler() { end(); }
+  void end() {
+    if (pid_ == 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+  pid_t pid() const { return pid_; }
+  std::int64_t start() const { return start_; }
+
+ private:
+  pid_t pid_;
+  std::int64_t start_ = 0;
+};
+
+class ReaperLoopTest : public ExecutorTest {
+ protected:
+  void TearDown() override {
+    go_off();
+    ExecutorTest::TearDown();
+  }
+
+  /// A pipeline whose agents are somebody else's, with gates of this test's.
+  void define_outside(const std::string& gate) {
+    define("name: test\nagents:\n  outsider:\nstages:\n  - name: work\n    agent: outsider\n    gate: {run: '" + gate +
+           "', timeout_s: 60}\n    to: next\n  - {name: next, agent: outsider, to: done}\n");
+    set("queue.max_concurrency", SettingValue(std::int64_t{9}));
+    set("queue.serial_per_repo", SettingValue(false));
+    set("reaper.finalize_grace_s", SettingValue(std::int64_t{0}));
+  }
+  /// The reaper alone: what else the executor does would be quicker.
+  void watch() {
+    executor_ = std::make_unique<Executor>(
+        *sequencer_,
+        Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .log = *log_, .warn = {}});
+    reaper_ =
+        std::make_unique<ReaperLoop>(*sequencer_, executor_->machine(), executor_->world(),
+                                     ReaperLoop::Options{.boot_id = boot_id_, .warn = [this](const std::string& text) {
+                                                           const std::lock_guard lock(warnings_mutex_);
+                                                           warnings_.push_back(text);
+                                                         }});
+    reaper_->start();
+  }
+  void go_off() {
+    if (executor_) executor_->stop();
+    reaper_.reset();
+    executor_.reset();
+  }
+  ReaperPass pass() {
+    std::promise<ReaperPass> done;
+    reaper_->pass_now([&done](const ReaperPass& pass) { done.set_value(pass); });
+    return done.get_future().get();
+  }
+
+  void register_worker(const std::string& boot, pid_t pid, std::int64_t start) {
+    fb::BootStartedT event;
+    event.name = boot;
+    event.boot_id = boot;
+    event.pid = pid;
+    event.pid_start = start;
+    event.host = this_host();
+    event.version = "1";
+    ASSERT_EQ(tell(event).outcome, Outcome::accepted);
+  }
+  static std::unique_ptr<fb::OwnerT> owner(const std::string& boot, pid_t pid) {
+    auto row = std::make_unique<fb::OwnerT>();
+    row->boot_id = boot;
+    row->pid = pid;
+    row->actor = "worker";
+    return row;
+  }
+  void claim(std::uint64_t job, const std::string& boot, pid_t pid) {
+    fb::JobClaimedT event;
+    event.job = job;
+    event.owner = owner(boot, pid);
+    ASSERT_EQ(tell(event, "worker").outcome, Outcome::accepted);
+  }
+  void exit_with(std::uint64_t job, std::int64_t code) {
+    fb::RunExitedT event;
+    event.job = job;
+    event.attempt = 1;
+    event.exit_code = code;
+    ASSERT_EQ(tell(event, "worker").outcome, Outcome::accepted);
+  }
+  void lease(const std::string& key, const std::string& boot, pid_t pid, std::optional<std::int64_t> ttl_s = {}) {
+    fb::LeaseAcquiredT event;
+    event.key = key;
+    event.owner = owner(boot, pid);
+    if (ttl_s) event.ttl = *ttl_s;
+    ASSERT_EQ(tell(event, "worker").outcome, Outcome::accepted);
+  }
+  bool is_held(const std::string& key) {
+    return sequencer_->ask([&](const State& state) { return state.lease(key) != nullptr; });
+  }
+
+  std::unique_ptr<ReaperLoop> reaper_;
+};
+
+TEST_F(ReaperLoopTest, local_worker_that_dies_loses_its_job_and_its_leases_at_once) {
+  define_outside("true");
+  submit();
+  watch();
+  Idler worker;
+  register_worker("w", worker.pid(), worker.start());
+  claim(1, "w", worker.pid());
+  lease("cellar", "w", worker.pid());
+  worker.end();
+  // Long before the first pass is due.
+  EXPECT_TRUE(comes_true([&] { return job(1)->status == JobStatus::queued; }));
+  EXPECT_TRUE(comes_true([&] { return !is_held("cellar"); }));
+  EXPECT_EQ(count(fb::Event::JobReaped), 1u);
+}
+
+TEST_F(ReaperLoopTest, worker_that_died_before_the_start_is_found) {
+  define_outside("true");
+  submit();
+  Idler worker;
+  register_worker("w", worker.pid(), worker.start());
+  claim(1, "w", worker.pid());
+  worker.end();
+  watch();
+  EXPECT_TRUE(comes_true([&] { return job(1)->status == JobStatus::queued; }));
+}
+
+TEST_F(ReaperLoopTest, switched_off_it_runs_only_when_asked) {
+  define_outside("true");
+  set("reaper.enabled", SettingValue(false));
+  submit();
+  watch();
+  Idler worker;
+  register_worker("w", worker.pid(), worker.start());
+  claim(1, "w", worker.pid());
+  worker.end();
+  set("reaper.interval_s", SettingValue(std::int64_t{1}));
+  EXPECT_EQ(job(1)->status, JobStatus::running);
+  EXPECT_EQ(reaper_->totals().passes, 0u);
+  EXPECT_EQ(pass().reaped, 1u);
+  EXPECT_EQ(job(1)->status, JobStatus::queued);
+}
+
+TEST_F(ReaperLoopTest, gate_that_hangs_holds_up_its_own_job_only) {
+  define_outside("while [ ! -e $1/go ]; do sleep 0.05; done");
+  submit("W-1");
+  submit("W-2");
+  claim(1, boot_id_, ::getpid());
+  claim(2, boot_id_, ::getpid());
+  exit_with(1, 0);
+  exit_with(2, 5);
+  watch();
+  const ReaperPass first = pass();
+  EXPECT_EQ(first.jobs, 2u);
+  EXPECT_EQ(first.finishing, 1u);
+  EXPECT_EQ(first.reaped, 1u);
+  EXPECT_EQ(job(2)->status, JobStatus::queued);
+  const ReaperPass second = pass();
+  EXPECT_EQ(second.jobs, 0u) << "the first job is being seen to";
+  std::ofstream(at("go")) << "go";
+  EXPECT_TRUE(reaches(TaskId{1}, "next"));
+  EXPECT_EQ(count(fb::Event::GateEvaluated), 1u);
+}
+
+TEST_F(ReaperLoopTest, gate_that_cannot_start_is_told_counted_and_no_end_of_the_pass) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - name: work
+    agent: outsider
+    gate: {run: [$1/no-such-program], timeout_s: 60}
+    to: done
+)");
+  set("reaper.finalize_grace_s", SettingValue(std::int64_t{0}));
+  submit();
+  claim(1, boot_id_, ::getpid());
+  exit_with(1, 0);
+  watch();
+  EXPECT_EQ(pass().finishing, 1u);
+  EXPECT_TRUE(comes_true([&] { return reaper_->totals().troubles == 1u; }));
+  ASSERT_EQ(warnings().size(), 1u);
+  EXPECT_NE(warnings()[0].find("job 1: the gate of work is in error"), std::string::npos) << warnings()[0];
+  EXPECT_EQ(job(1)->status, JobStatus::queued) << "the retry rule";
+}
+
+TEST_F(ReaperLoopTest, ceiling_ends_what_is_alive_and_leased) {
+  define_outside("true");
+  submit();
+  claim(1, boot_id_, ::getpid());
+  lease("task:1", boot_id_, ::getpid());
+  watch();
+  EXPECT_EQ(pass().reaped, 0u);
+  EXPECT_EQ(reaper_->totals().oldest_past_ceiling_s, 0);
+  ahead_s_ = 5400 + 7;
+  EXPECT_EQ(pass().reaped, 1u);
+  EXPECT_GE(reaper_->totals().oldest_past_ceiling_s, 7);
+  EXPECT_EQ(job(1)->status, JobStatus::queued);
+  EXPECT_FALSE(is_held("task:1"));
+  EXPECT_EQ(pass().oldest_past_ceiling_s, 0);
+}
+
+TEST_F(ReaperLoopTest, ceiling_ends_the_running_step_of_an_outsiders_job_too) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - name: work
+    agent: outsider
+    to: done
+    guarded: true
+    steps:
+      - {name: retest, run: 'echo $$ > $1/pid; exec sleep 600', timeout_s: 700}
+)");
+  const TaskId id = submit();
+  watch();
+  executor_->start();
+  claim(1, boot_id_, ::getpid());
+  exit_with(1, 0);
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  ahead_s_ = 5400;
+  EXPECT_EQ(pass().reaped, 1u);
+  EXPECT_TRUE(comes_true([&] { return !pid_start_of(std::stoi(contents(at("pid")))); }));
+  EXPECT_TRUE(comes_true([&] { return !open_step(*task(id)); }));
+  EXPECT_FALSE(is_held("task:1"));
+}
+
+TEST_F(ReaperLoopTest, lease_whose_ttl_ran_out_is_reclaimed_and_a_live_one_is_not) {
+  lease("short", boot_id_, ::getpid(), 60);
+  lease("long", boot_id_, ::getpid(), 600);
+  lease("for-good", boot_id_, ::getpid());
+  watch();
+  ahead_s_ = 61;
+  EXPECT_EQ(pass().leases_reclaimed, 1u);
+  EXPECT_FALSE(is_held("short"));
+  EXPECT_TRUE(is_held("long") && is_held("for-good"));
+}
+
+TEST_F(ReaperLoopTest, live_owner_who_finishes_is_deferred_to_and_counted) {
+  define_outside("true");
+  submit();
+  claim(1, boot_id_, ::getpid());
+  exit_with(1, 0);
+  lease("task:1", boot_id_, ::getpid());
+  watch();
+  EXPECT_EQ(pass().deferred, 1u);
+  EXPECT_EQ(pass().deferred, 1u);
+  EXPECT_EQ(reaper_->totals().defers, 2u);
+  EXPECT_EQ(count(fb::Event::JobReaped), 0u);
+}
+
+TEST_F(ReaperLoopTest, silence_when_nothing_is_wrong) {
+  define_outside("true");
+  submit();
+  claim(1, boot_id_, ::getpid());
+  lease("cellar", boot_id_, ::getpid());
+  watch();
+  const Seq before = sequencer_->durable_seq();
+  for (int i = 0; i < 3; ++i) pass();
+  EXPECT_EQ(sequencer_->durable_seq(), before);
+  EXPECT_TRUE(warnings().empty());
+}
+
+TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
+  Worktrees worktrees(data(), {});
+  RealWorld world(data(), worktrees, boot_id_);
+  Idler agent;
+  pawl::Run run;
+  run.owner = {.boot_id = boot_id_, .pid = ::getpid(), .actor = "executor"};
+  run.pid = agent.pid();
+  run.pid_start = agent.start();
+  const Boot boot{.boot_id = boot_id_, .name = "pawld", .host = this_host(), .version = {}};
+  {
+    const RealWorld::Child child(world, agent.pid());
+    agent.end();
+    EXPECT_EQ(world.life_of(run, boot), Life::alive);
+  }
+  EXPECT_EQ(world.life_of(run, boot), Life::dead);
+}
+
+TEST_F(ExecutorTest, finalizer_is_marked_with_the_exit_and_only_where_marks_count) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: deploy-staging}
+  - {name: deploy-staging, agent: worker, to: done}
+)");
+  execute();
+  EXPECT_TRUE(reaches(submit(), "done"));
+  EXPECT_EQ(count(fb::Event::RunExited), 2u);
+  EXPECT_EQ(count(fb::Event::FinalizerMarked), 1u);
+}
+
+TEST_F(ExecutorTest, mark_is_cleared_when_only_somebody_else_can_go_on) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - name: deploy-staging
+    agent: worker
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, timeout_s: 60, irreversible: true}
+)");
+  execute();
+  submit();
+  EXPECT_TRUE(comes_true([&] { return count(fb::Event::FinalizerCleared) == 1; }));
+  EXPECT_FALSE(job(1)->run->marked);
+  EXPECT_EQ(job(1)->status, JobStatus::running);
+}
+
+}  // namespace
+}  // namespace pawl

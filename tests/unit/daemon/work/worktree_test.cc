@@ -1,0 +1,385 @@
+// Real git on real repositories, small ones.
+#include "daemon/work/worktree.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WorktreesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "/pawl-work-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
+       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && git push -q origin trunk");
+    branch("feature", "feature");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// In the test's folder, with an identity for commits.
+  void sh(const std::string& script) {
+    const std::string line = "cd '" + folder_.string() +
+                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
+                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
+                             script;
+    ASSERT_EQ(std::system(line.c_str()), 0) << script;  // NOLINT(cert-env33-c)
+  }
+  /// A branch of origin with a commit of its own.
+  void branch(const std::string& name, const std::string& text) {
+    sh("cd seed && git checkout -q trunk && git checkout -q -B side && echo '" + text +
+       "' > file && git commit -qam side && git push -q -f origin 'HEAD:refs/heads/" + name + "'");
+  }
+  static std::string text_of(const fs::path& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  Worktrees worktrees(const std::string& repo = "shop") {
+    return Worktrees((folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
+  }
+  fs::path folder_of_task(std::uint64_t task = 1) const {
+    return folder_ / "data/work" / ("task-" + std::to_string(task));
+  }
+  fs::path work(std::uint64_t task, const std::string& name) const { return folder_of_task(task) / name; }
+
+  fs::path folder_;
+};
+
+TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->folder, all.folder_of(TaskId{1}));
+  EXPECT_EQ(made->remark, "");
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+  sh("cd '" + folder_of_task().string() +
+     "' && test $(git symbolic-ref HEAD) = refs/heads/feature && "
+     "test $(git rev-parse --abbrev-ref '@{upstream}') = origin/feature");
+  EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{1}});
+}
+
+TEST_F(WorktreesTest, existing_one_keeps_its_work_and_follows_origin_only_forward) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  std::ofstream(work(1, "untracked")) << "mine";
+  sh("cd seed && git checkout -q side && echo newer > file && git commit -qam newer && git push -q origin "
+     "side:feature");
+  ASSERT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n") << "a gate must see what the agent left";
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  EXPECT_EQ(text_of(work(1, "file")), "newer\n");
+  EXPECT_EQ(text_of(work(1, "untracked")), "mine");
+
+  sh("cd '" + folder_of_task().string() + "' && echo local > file && git commit -qam local");
+  branch("feature", "rewritten");
+  const Result<Worktree> apart = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(apart);
+  EXPECT_NE(apart->remark.find("stays as it is"), std::string::npos);
+  EXPECT_EQ(text_of(work(1, "file")), "local\n");
+}
+
+TEST_F(WorktreesTest, branch_that_origin_lacks_begins_at_its_default_branch) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "new"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_NE(made->remark.find("'new'"), std::string::npos);
+  EXPECT_EQ(text_of(work(1, "file")), "1\n");
+  ASSERT_TRUE(all.prepare({TaskId{2}, "shop", ""}));
+  EXPECT_EQ(text_of(work(2, "file")), "1\n");
+}
+
+TEST_F(WorktreesTest, names_that_are_no_branches_are_refused) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const std::string nul("a\0b", 3);
+  for (const std::string& name : {std::string("--upload-pack=touch owned"), std::string("-f"), std::string("HEAD"),
+                                  std::string("a..b"), std::string("a b"), std::string("a:b"), std::string("@{-1}"),
+                                  std::string("../../x"), std::string("a~1"), std::string("x.lock"), nul}) {
+    const Result<Worktree> made = all.prepare({TaskId{1}, "shop", name});
+    ASSERT_FALSE(made) << name;
+    EXPECT_EQ(made.error().code, ErrorCode::malformed);
+  }
+  EXPECT_TRUE(all.present().empty());
+  EXPECT_FALSE(fs::exists(folder_ / "owned"));
+}
+
+TEST_F(WorktreesTest, odd_branch_names_are_only_names) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  std::uint64_t task = 1;
+  // Each is fit for a branch, and would be something else to a shell, to revision parsing, or as an option's value.
+  for (const std::string& name :
+       {std::string("refs/heads/feature"), std::string("a/--force"), std::string("a;touch$IFS/owned"),
+        std::string("$(touch${IFS}owned)"), std::string("origin/feature"), std::string("\xC3\xA9")}) {
+    branch("plain", name);
+    std::ofstream(folder_ / "name") << name;
+    sh("cd seed && git push -q origin \"HEAD:refs/heads/$(cat ../name)\"");
+    const Result<Worktree> made = all.prepare({TaskId{task}, "shop", name});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->remark, "");
+    EXPECT_EQ(text_of(work(task, "file")), name + "\n");
+    ++task;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "owned") || fs::exists(folder_ / "data/owned"));
+}
+
+TEST_F(WorktreesTest, repos_of_any_name_have_a_folder_of_their_own) {
+  fs::create_directory(folder_ / "data");
+  for (const std::string& repo : {std::string("../../escape"), std::string("-c"), std::string("a/b"), std::string("."),
+                                  std::string(".."), std::string(200, '/')}) {
+    Worktrees all = worktrees(repo);
+    const Result<Worktree> made = all.prepare({TaskId{1}, repo, "feature"});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_TRUE(fs::exists(folder_ / "data/repos" / (path_component_of(repo) + ".git/HEAD")));
+    ASSERT_TRUE(all.remove(TaskId{1}));
+  }
+  EXPECT_FALSE(fs::exists(folder_.parent_path() / "escape.git"));
+}
+
+TEST(WorktreePath, component_is_injective_and_short) {
+  EXPECT_EQ(path_component_of("shop-2.x_y"), "shop-2.x_y");
+  EXPECT_EQ(path_component_of("a/b"), "a%2Fb");
+  EXPECT_EQ(path_component_of(".."), "%2E.");
+  EXPECT_EQ(path_component_of("-rf"), "%2Drf");
+  EXPECT_NE(path_component_of("a%2Fb"), path_component_of("a/b"));
+  EXPECT_NE(path_component_of(std::string(199, '/') + "a"), path_component_of(std::string(199, '/') + "b"));
+  EXPECT_LE(path_component_of(std::string(200, '/')).size(), 200u);
+  EXPECT_FALSE(path_component_of("").empty());
+}
+
+TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  // As `git worktree add` leaves it when it is killed in the middle.
+  std::ofstream(folder_ / "data/repos/shop.git/worktrees/task-1/locked") << "initializing";
+  fs::remove(work(1, "file"));
+  const Result<Worktree> made = worktrees().prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+}
+
+TEST_F(WorktreesTest, locks_of_a_git_that_was_killed_are_in_nobodys_way) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  const fs::path repo = folder_ / "data/repos/shop.git";
+  for (const char* lock : {"config.lock", "packed-refs.lock", "refs/remotes/origin/feature.lock"}) {
+    std::ofstream(repo / lock) << "";
+  }
+  branch("feature", "newer");
+  Worktrees next = worktrees();
+  ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_FALSE(fs::exists(repo / "config.lock"));
+  EXPECT_FALSE(fs::exists(repo / "refs/remotes/origin/feature.lock"));
+  // That of an agent in its worktree goes when the next one is to work there.
+  std::ofstream(repo / "worktrees/task-1/index.lock") << "";
+  ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_TRUE(fs::exists(repo / "worktrees/task-1/index.lock"));
+  const Result<Worktree> made = next.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_FALSE(fs::exists(repo / "worktrees/task-1/index.lock"));
+}
+
+TEST_F(WorktreesTest, removed_one_is_gone_and_its_branch_free_again) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  const Result<Worktree> twice = all.prepare({TaskId{2}, "shop", "feature"});
+  ASSERT_FALSE(twice) << "a branch is in one worktree at a time";
+  EXPECT_NE(twice.error().message.find("task-1"), std::string::npos) << twice.error().message;
+  ASSERT_TRUE(all.remove(TaskId{1}));
+  ASSERT_TRUE(all.remove(TaskId{1}));
+  EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
+  EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
+}
+
+BranchEnd end_of(Result<BranchEnd> end) {
+  EXPECT_TRUE(end) << end.error().message;
+  return end ? *end : BranchEnd::absent;
+}
+
+bool nobody() {
+  return false;
+}
+
+TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
+  fs::create_directory(folder_ / "data");
+  branch("x/feature", "longer");
+  sh("cd seed && git push -q origin trunk:refs/tags/feature");
+  Worktrees all = worktrees();
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::deleted);
+  sh("git -C origin.git for-each-ref --format='%(refname)' > refs");
+  EXPECT_EQ(text_of(folder_ / "refs"), "refs/heads/trunk\nrefs/heads/x/feature\nrefs/tags/feature\n");
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::absent);
+}
+
+TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  for (const std::string& spelled : {std::string("trunk"), std::string("TRUNK"), std::string("heads/trunk"),
+                                     std::string("refs/heads/trunk"), std::string("origin/trunk")}) {
+    EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", spelled}, nobody)), BranchEnd::is_default) << spelled;
+  }
+  // Which one it is, origin says: what used to be it may go.
+  sh("git -C origin.git symbolic-ref HEAD refs/heads/feature");
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::is_default);
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "trunk"}, nobody)), BranchEnd::deleted);
+}
+
+TEST_F(WorktreesTest, no_branch_is_deleted_where_origin_does_not_say_its_default_one) {
+  fs::create_directory(folder_ / "data");
+  sh("git -C origin.git update-ref --no-deref HEAD trunk");
+  const Result<BranchEnd> end = worktrees().delete_branch({TaskId{1}, "shop", "feature"}, nobody);
+  ASSERT_FALSE(end);
+  EXPECT_NE(end.error().message.find("default branch"), std::string::npos) << end.error().message;
+  sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
+}
+
+TEST_F(WorktreesTest, branch_in_use_is_not_deleted_and_names_that_are_none_are_absent) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, [] { return true; })), BranchEnd::in_use);
+  for (const std::string& name : {std::string(), std::string("--all"), std::string("HEAD"), std::string("a:trunk"),
+                                  std::string("*"), std::string("+feature"), std::string(" feature")}) {
+    EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", name}, nobody)), BranchEnd::absent) << name;
+  }
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "other", "feature"}, nobody)), BranchEnd::absent);
+  sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
+}
+
+TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
+  fs::create_directory(folder_ / "data");
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
+  // Somebody who accepts connections by the kernel alone, and never says a word.
+  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(silent, 8), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const std::string origin = "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop";
+
+  Worktrees all((folder_ / "data").string(), {{"shop", origin}});
+  auto deletion = std::async(std::launch::async, [&] {
+    return all.delete_branch({TaskId{2}, "shop", "feature"}, nobody);
+  });
+  const int called = ::accept(silent, nullptr, nullptr);
+  ASSERT_GE(called, 0);
+  EXPECT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
+  all.stop();
+  EXPECT_FALSE(deletion.get()) << "and the daemon's end does not wait for it";
+  ::close(called);
+  ::close(silent);
+}
+
+TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  ASSERT_TRUE(all.empty(TaskId{1}));
+  ASSERT_TRUE(all.empty(TaskId{7}));
+  EXPECT_TRUE(fs::is_empty(folder_of_task()));
+  EXPECT_EQ(all.present(), (std::vector<TaskId>{TaskId{1}, TaskId{7}}));
+  EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
+}
+
+/// Agents can make links wherever they can write.
+class WorktreeLinks : public WorktreesTest {
+ protected:
+  void SetUp() override {
+    WorktreesTest::SetUp();
+    fs::create_directories(folder_ / "data/work");
+    fs::create_directories(folder_ / "precious/deep");
+    std::ofstream(folder_ / "precious/deep/file") << "kept";
+  }
+  bool is_kept() const { return text_of(folder_ / "precious/deep/file") == "kept"; }
+};
+
+TEST_F(WorktreeLinks, inside_a_worktree_go_and_what_they_point_to_stays) {
+  for (const bool is_emptied : {true, false}) {
+    fs::create_directories(folder_of_task() / "inside");
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "link");
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "inside/link");
+    Worktrees all = worktrees();
+    ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
+    EXPECT_FALSE(fs::exists(folder_of_task() / "inside"));
+    EXPECT_TRUE(is_kept());
+  }
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_not_followed) {
+  for (const bool is_emptied : {true, false}) {
+    fs::create_directory_symlink(folder_ / "precious", folder_of_task());
+    Worktrees all = worktrees();
+    ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
+    EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+    EXPECT_EQ(fs::is_directory(folder_of_task()), is_emptied);
+    EXPECT_TRUE(is_kept());
+    fs::remove_all(folder_of_task());
+  }
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_no_place_to_work) {
+  fs::create_directory_symlink(folder_ / "precious", folder_of_task());
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "other", "any"}));
+  EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  fs::rename(folder_of_task(), folder_ / "elsewhere");
+  fs::create_directory_symlink(folder_ / "elsewhere", folder_of_task());
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  EXPECT_FALSE(fs::is_symlink(folder_of_task()));
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+}
+
+TEST_F(WorktreeLinks, in_the_place_of_what_git_keeps_are_not_followed) {
+  Worktrees all = worktrees();
+  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
+  const fs::path admin = folder_ / "data/repos/shop.git/worktrees";
+  fs::remove_all(admin);
+  fs::create_directories(folder_ / "precious/task-1");
+  std::ofstream(folder_ / "precious/task-1/yarn.lock") << "kept";
+  fs::create_directory_symlink(folder_ / "precious", admin);
+  EXPECT_FALSE(all.remove(TaskId{1}));
+  EXPECT_EQ(text_of(folder_ / "precious/task-1/yarn.lock"), "kept");
+}
+
+TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all = worktrees();
+  const Result<Worktree> made = all.prepare({TaskId{1}, "other", "whatever; it is"});
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(fs::is_empty(made->folder));
+}
+
+TEST_F(WorktreesTest, origin_that_is_not_there_is_an_error_with_gits_words) {
+  fs::create_directory(folder_ / "data");
+  Worktrees all((folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
+  const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("nothing"), std::string::npos) << made.error().message;
+}
+
+}  // namespace
+}  // namespace pawl

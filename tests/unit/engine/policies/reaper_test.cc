@@ -1,0 +1,115 @@
+// A pass of the reaper over one job, where the table of decisions alone does not say what comes of it.
+#include "tests/unit/engine/story.h"
+
+namespace pawl {
+namespace {
+
+class ReaperPass : public Story {
+ protected:
+  void exit_with_zero() {
+    fb::RunExitedT event;
+    event.job = raw(job);
+    event.attempt = 1;
+    event.exit_code = 0;
+    ASSERT_EQ(ask("monitor", event), Outcome::accepted);
+    machine.set_now(plus_s(machine.now(), 300));
+  }
+  template <class Event>
+  Outcome ask(const std::string& actor, const Event& event) {
+    return machine.propose(propose_group(asker(actor), event)).outcome;
+  }
+  Reaped pass(JobId of) { return reap_job(machine, world, task, of, streaks, asker("reaper"), 1); }
+
+  Streaks streaks;
+};
+
+TEST_F(ReaperPass, task_that_is_gone_is_no_work) {
+  task = TaskId{99};
+  EXPECT_FALSE(pass(job).reaped);
+}
+
+TEST_F(ReaperPass, each_of_two_running_jobs_of_a_task_is_looked_at_for_itself) {
+  set("queue.max_concurrency", std::int64_t{3});
+  set("queue.serial_per_repo", false);
+  stand_on("development");
+  const JobId old = job;
+  fb::StageTransitionT move;
+  move.task = raw(task);
+  move.to = "review";
+  move.expected_version = 1;
+  const Decision moved = machine.propose(propose_group(asker("operator"), move));
+  ASSERT_EQ(moved.outcome, Outcome::accepted);
+  job = machine.state().open_job(*row())->id;
+  fb::JobClaimedT claim;
+  claim.job = raw(job);
+  claim.owner = owner("executor");
+  ASSERT_EQ(ask("executor", claim), Outcome::accepted);
+  exit_with_zero();
+  EXPECT_TRUE(pass(job).reaped);
+  EXPECT_EQ(stage(), "testing");
+  EXPECT_EQ(machine.state().jobs.find(old)->status, JobStatus::running);
+}
+
+TEST_F(ReaperPass, exit_zero_on_a_stage_without_a_gate_needs_none) {
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) each.gate.reset();
+  ask("operator", pipeline_event(pipeline));
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  stand_on("testing");
+  exit_with_zero();
+  EXPECT_TRUE(pass(job).reaped);
+  EXPECT_EQ(stage(), "deploy-staging");
+  EXPECT_TRUE(world.ran.empty());
+}
+
+TEST_F(ReaperPass, exit_zero_of_a_crossing_that_is_committed_goes_on_though_it_is_cancelled) {
+  struct Crash {};
+  world.meanwhile = [](const std::string& what) {
+    if (what == "step merge") throw Crash{};
+  };
+  EXPECT_THROW(go(), Crash);
+  world.meanwhile = nullptr;
+  for (const std::string& key : {task_key(task), repo_key("shop")}) {
+    fb::LeaseReclaimedT event;
+    event.key = key;
+    event.token = raw(machine.state().lease(key)->token);
+    event.reason = fb::ReclaimReason::forced;
+    ASSERT_EQ(ask("operator", event), Outcome::accepted);
+  }
+  request_cancel();
+  exit_with_zero();
+  EXPECT_TRUE(pass(job).reaped);
+  EXPECT_EQ(count("step merge"), 1u) << "the probe says that it happened";
+  EXPECT_EQ(stage(), "archived");
+  EXPECT_EQ(machine.archive()[0].task.stage, "cancelled");
+}
+
+TEST_F(ReaperPass, with_ownership_off_a_live_lease_is_in_nobodys_way) {
+  ASSERT_EQ(acquire(task_key(task), "webhook").outcome, Outcome::accepted);
+  set("ownership.enabled", false);
+  exit_with_zero();
+  EXPECT_TRUE(pass(job).reaped);
+  EXPECT_EQ(stage(), "deploy");
+}
+
+TEST_F(ReaperPass, old_lease_that_is_no_tasks_is_not_the_ceilings) {
+  Lease lease{.key = repo_key("shop"), .token = Token{1}, .owner = {}, .acquired = machine.now()};
+  Settings settings;
+  settings.lease.reclaim_enabled = false;
+  const TimeUs late = plus_s(machine.now(), settings.reaper.max_running_s);
+  EXPECT_EQ(reclaim_reason(lease, settings, late, true, false), std::nullopt);
+  lease.key = task_key(task);
+  EXPECT_EQ(reclaim_reason(lease, settings, late, true, false), fb::ReclaimReason::reaped);
+  EXPECT_EQ(reclaim_reason(lease, settings, late, true, true), std::nullopt) << "the job's own ceiling comes";
+}
+
+TEST_F(ReaperPass, lease_of_a_boot_that_nobody_knows_is_not_live) {
+  Lease lease{.key = "any", .token = Token{1}, .owner = {.boot_id = "gone", .pid = 1, .actor = "worker"}};
+  EXPECT_FALSE(machine.state().is_live(lease, machine.now()));
+  lease.owner.boot_id = boot_id;
+  EXPECT_TRUE(machine.state().is_live(lease, machine.now()));
+}
+
+}  // namespace
+}  // namespace pawl

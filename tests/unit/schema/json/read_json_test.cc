@@ -1,0 +1,62 @@
+#include "schema/json/read_json.h"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <gtest/gtest.h>
+
+namespace pawl {
+namespace {
+
+std::string refused(std::string_view text) {
+  const auto read = parse_json(text);
+  if (read) return "accepted";
+  EXPECT_EQ(read.error().code, ErrorCode::malformed);
+  return read.error().message;
+}
+
+testing::AssertionResult names(const std::string& message, std::string_view part) {
+  if (message.find(part) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << '"' << message << "\" does not say \"" << part << '"';
+}
+
+TEST(ReadJson, a_document_is_read_as_it_stands) {
+  const auto read = parse_json(R"( {"a":[1,-2,18446744073709551615,true,null,"x\u00fcy"],"b":{"a":1}} )");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(boost::json::serialize(*read), R"({"a":[1,-2,18446744073709551615,true,null,"xüy"],"b":{"a":1}})");
+}
+
+TEST(ReadJson, a_key_twice_in_one_object_is_refused) {
+  EXPECT_TRUE(names(refused(R"({"a":1,"a":1})"), R"(the key "a" is there twice)"));
+  EXPECT_TRUE(names(refused(R"({"o":{"x":1,"y":2,"\u0078":3}})"), R"(the key "x" is there twice)"));
+  EXPECT_TRUE(names(refused(R"({"":1,"":1})"), R"(the key "" is there twice)"));
+}
+
+TEST(ReadJson, a_key_in_two_objects_is_accepted) {
+  EXPECT_TRUE(parse_json(R"({"a":{"a":1},"b":[{"a":1},{"a":1}]})"));
+}
+
+TEST(ReadJson, depth_is_bounded) {
+  EXPECT_TRUE(parse_json(std::string(json_depth_max, '[') + std::string(json_depth_max, ']')));
+  EXPECT_TRUE(names(refused(std::string(json_depth_max + 1, '[')), "too deeply"));
+  EXPECT_TRUE(names(refused(std::string(1 << 20, '[')), "too deeply"));
+}
+
+TEST(ReadJson, what_is_no_json_is_refused_with_its_place) {
+  EXPECT_TRUE(names(refused(""), "no whole JSON value"));
+  EXPECT_TRUE(names(refused(R"({"a":)"), "no whole JSON value"));
+  EXPECT_TRUE(names(refused("{\"a\" 1}"), "at byte 6"));
+  EXPECT_TRUE(names(refused("{} {}"), "something follows"));
+  EXPECT_TRUE(names(refused("\"\xFF\""), "no JSON"));
+  EXPECT_TRUE(names(refused("{'a':1}"), "no JSON"));
+  EXPECT_TRUE(names(refused("NaN"), "no JSON"));
+}
+
+TEST(ReadJson, an_object_of_absurdly_many_keys_is_refused) {
+  std::string text = "{";
+  for (int i = 0; i < 1000; ++i) text += '"' + std::to_string(i) + "\":0,";
+  text.back() = '}';
+  EXPECT_TRUE(names(refused(text), "too many"));
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,216 @@
+#include "store/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "store/memory_log.h"
+#include "store/open.h"
+#include "tests/unit/store/log_kit.h"
+
+namespace pawl {
+namespace {
+
+/// A state in which every table has a row, and every optional field is there in one of them.
+class CheckpointTest : public testing::Test {
+ protected:
+  CheckpointTest() : writer_(log_) {
+    writer_.boot();
+    fb::SettingChangedT setting;
+    setting.key = "ownership.repos";
+    setting.value = std::make_unique<fb::SettingValueT>();
+    setting.value->list = {"shop", "till"};
+    writer_.write(propose_group(writer_.asker(), setting));
+    fb::TaskCreatedT created = task_created("W-1");
+    created.branch = "w-1";
+    writer_.write(propose_group({.boot = "boot-1", .actor = "webhook", .key = "key-1", .request = 77}, created));
+    writer_.create_task("W-2");
+    writer_.create_task("W-3");
+    writer_.cancel_task(TaskId{3});
+
+    fb::JobClaimedT claim;
+    claim.job = 1;
+    claim.owner = owner();
+    writer_.write(propose_group(writer_.asker(), claim));
+    fb::RunStartedT run;
+    run.job = 1;
+    run.attempt = 1;
+    run.pid = 4242;
+    run.pid_start = 7;
+    writer_.write(propose_group(writer_.asker(), run));
+    fb::LeaseAcquiredT lease;
+    lease.key = "repo:shop";
+    lease.owner = owner();
+    lease.ttl = 60;
+    lease.edge = "a->b";
+    writer_.write(propose_group(writer_.asker(), lease));
+    fb::GateEvaluatedT gate;
+    gate.task = 1;
+    gate.version = 1;
+    gate.gate = "analysis";
+    gate.reason = "in error";
+    writer_.write(propose_group(writer_.asker(), gate));
+    fb::TaskBlockedT blocked;
+    blocked.task = 2;
+    blocked.version = 1;
+    blocked.reason = "test";
+    writer_.write(propose_group(writer_.asker(), blocked));
+    bytes_ = pack_checkpoint(writer_.state(), writer_.chain()).bytes;
+  }
+
+  static std::unique_ptr<fb::OwnerT> owner() {
+    auto owner = std::make_unique<fb::OwnerT>();
+    owner->boot_id = "boot-1";
+    owner->pid = 9;
+    owner->actor = "worker";
+    return owner;
+  }
+
+  /// The checkpoint with something changed in it, its structure sound.
+  template <class Change>
+  std::vector<std::uint8_t> changed(Change change) const {
+    const std::unique_ptr<fb::CheckpointT> object(fb::GetCheckpoint(bytes_.data())->UnPack());
+    change(*object);
+    flatbuffers::FlatBufferBuilder builder;
+    builder.ForceDefaults(true);
+    fb::FinishCheckpointBuffer(builder, fb::Checkpoint::Pack(builder, object.get()));
+    return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+  }
+
+  MemoryLog log_;
+  Writer writer_;
+  std::vector<std::uint8_t> bytes_;
+};
+
+TEST_F(CheckpointTest, a_list_that_was_set_to_be_empty_comes_back_empty) {
+  fb::SettingChangedT setting;
+  setting.key = "ownership.repos";
+  setting.value = std::make_unique<fb::SettingValueT>();
+  writer_.write(propose_group(writer_.asker(), setting));
+  const auto restored = unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_TRUE(restored->state.settings().ownership.repos.empty());
+  EXPECT_EQ(restored->state.digest(), writer_.state().digest());
+}
+
+TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
+  Result<Restored> restored = unpack_checkpoint(bytes_);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  const State& was = writer_.state();
+  EXPECT_EQ(restored->chain, writer_.chain());
+  EXPECT_EQ(restored->state.digest(), was.digest());
+  EXPECT_EQ(restored->state.archived_digest(), was.archived_digest());
+  EXPECT_NE(was.archived_digest(), 0U);
+  EXPECT_EQ(restored->state.last_seq, was.last_seq);
+  EXPECT_EQ(restored->state.last_time, was.last_time);
+  EXPECT_EQ(restored->state.settings().ownership.repos, (std::vector<std::string>{"shop", "till"}));
+  EXPECT_EQ(restored->state.indexes.archived_cancelled, 1U);
+  EXPECT_EQ(restored->state.indexes.blocked, was.indexes.blocked);
+  EXPECT_EQ(restored->state.indexes.running, was.indexes.running);
+  EXPECT_EQ(restored->state.indexes.live_work_items, was.indexes.live_work_items);
+  ASSERT_NE(restored->state.keys.find("key-1"), nullptr);
+  EXPECT_EQ(restored->state.keys.find("key-1")->task, TaskId{1});
+  EXPECT_EQ(restored->state.keys.find("key-1")->request, 77U);
+  ASSERT_TRUE(restored->state.tasks.find(TaskId{1})->gate);
+  EXPECT_FALSE(restored->state.tasks.find(TaskId{1})->gate->passed) << "in error is not red";
+  EXPECT_EQ(restored->state.jobs.find(JobId{1})->run->pid, 4242);
+  EXPECT_EQ(restored->state.leases.find("repo:shop")->ttl_s, 60);
+
+  MemoryLog other_log;  // where they go does not matter
+  Writer again(other_log, std::move(restored->state), restored->chain);
+  const auto next_of = [](Writer& writer) {
+    return writer.decide(propose_group(writer.asker(), task_created("W-4"))).records.back().record().stamp()->digest();
+  };
+  EXPECT_EQ(next_of(again), next_of(writer_));
+}
+
+TEST_F(CheckpointTest, packing_is_the_same_twice) {
+  const Result<Restored> restored = unpack_checkpoint(bytes_);
+  ASSERT_TRUE(restored.has_value());
+  EXPECT_EQ(pack_checkpoint(restored->state, restored->chain).bytes, bytes_);
+}
+
+TEST_F(CheckpointTest, empty_state_comes_back) {
+  const State state;
+  const Result<Restored> restored = unpack_checkpoint(pack_checkpoint(state, Chain{}).bytes);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_EQ(restored->state.digest(), state.digest());
+}
+
+TEST_F(CheckpointTest, no_flipped_byte_and_no_cut_crashes_or_changes_the_state) {
+  for (std::size_t at = 0; at < bytes_.size(); ++at) {
+    std::vector<std::uint8_t> flipped = bytes_;
+    flipped[at] ^= 0x41;
+    const Result<Restored> restored = unpack_checkpoint(flipped);
+    if (restored) {
+      EXPECT_EQ(restored->state.digest(), writer_.state().digest()) << at;
+    }
+    EXPECT_FALSE(unpack_checkpoint({bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at)}).has_value());
+  }
+}
+
+TEST_F(CheckpointTest, changed_row_has_another_digest) {
+  const auto other = changed([](fb::CheckpointT& checkpoint) { checkpoint.tasks[0]->branch = "w-2"; });
+  ASSERT_FALSE(unpack_checkpoint(other).has_value());
+  EXPECT_EQ(unpack_checkpoint(other).error().code, ErrorCode::damaged);
+  EXPECT_TRUE(unpack_checkpoint(changed([](fb::CheckpointT&) {})).has_value()) << "the change alone is what counts";
+}
+
+TEST_F(CheckpointTest, rows_that_contradict_each_other_are_damage) {
+  const auto refused = [&](const char* what, auto change) {
+    const Result<Restored> restored = unpack_checkpoint(changed(change));
+    ASSERT_FALSE(restored.has_value()) << what;
+    EXPECT_NE(restored.error().message.find(what), std::string::npos) << restored.error().message;
+  };
+  refused("has a pipeline that is not there", [](fb::CheckpointT& c) { c.tasks[0]->pipeline = 999; });
+  refused("stands on no stage", [](fb::CheckpointT& c) { c.tasks[0]->stage = "nowhere"; });
+  refused("was never created", [](fb::CheckpointT& c) { c.ids->next_task = 1; });
+  refused("has a task that is not there", [](fb::CheckpointT& c) { c.jobs[0]->task = 999; });
+  refused("has no run", [](fb::CheckpointT& c) { c.jobs[0]->run.reset(); });
+  refused("unknown owner", [](fb::CheckpointT& c) { c.leases[0]->owner->boot_id = "nobody"; });
+  refused("order of their keys", [](fb::CheckpointT& c) { std::swap(c.tasks[0], c.tasks[1]); });
+  refused("not known here", [](fb::CheckpointT& c) { c.settings[0]->key = "a.b"; });
+  refused("cannot have", [](fb::CheckpointT& c) {
+    c.settings[0]->value = std::make_unique<fb::SettingValueT>();
+    c.settings[0]->value->number = 1;
+  });
+  refused("not known here", [](fb::CheckpointT& c) { c.jobs[0]->status = static_cast<fb::JobStatus>(77); });
+  refused("another length", [](fb::CheckpointT& c) { c.chain.pop_back(); });
+}
+
+TEST_F(CheckpointTest, archived_task_comes_back_with_its_hashes) {
+  ArchivedTask archived;
+  archived.task = *writer_.state().tasks.find(TaskId{1});
+  archived.jobs.push_back(*writer_.state().jobs.find(JobId{1}));
+  const ArchivedBytes bytes = pack_archived(archived, Seq{42});
+  EXPECT_EQ(bytes.task, TaskId{1});
+  const Result<Unarchived> unarchived = unpack_archived(bytes.bytes);
+  ASSERT_TRUE(unarchived.has_value());
+  EXPECT_EQ(unarchived->seq, Seq{42});
+  EXPECT_EQ(unarchived->rows.task.hash, archived.task.hash);
+  ASSERT_EQ(unarchived->rows.jobs.size(), 1U);
+  EXPECT_EQ(unarchived->rows.jobs[0].hash, archived.jobs[0].hash);
+}
+
+TEST_F(CheckpointTest, archive_and_digest_agree) {
+  // The rows in the archive are the part of the digest that no row in memory accounts for.
+  const Result<std::vector<std::uint8_t>> bytes = log_.archived(TaskId{3});
+  ASSERT_TRUE(bytes.has_value());
+  const Result<Unarchived> unarchived = unpack_archived(*bytes);
+  ASSERT_TRUE(unarchived.has_value());
+  std::uint64_t sum = unarchived->rows.task.hash;
+  for (const Job& job : unarchived->rows.jobs) sum += job.hash;
+  EXPECT_EQ(sum, writer_.state().archived_digest());
+}
+
+TEST_F(CheckpointTest, cut_archived_task_is_damaged) {
+  const ArchivedBytes bytes = pack_archived({*writer_.state().tasks.find(TaskId{1}), {}}, Seq{42});
+  for (std::size_t length = 0; length < bytes.bytes.size(); ++length) {
+    const Result<Unarchived> cut = unpack_archived(RecordBytes(bytes.bytes.data(), length));
+    if (!cut) {
+      EXPECT_EQ(cut.error().code, ErrorCode::damaged);
+    }
+  }
+  EXPECT_FALSE(unpack_archived(RecordBytes(bytes.bytes.data(), 3)).has_value());
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,471 @@
+#include "store/commit/sequencer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "store/memory_log.h"
+#include "store/open.h"
+
+namespace pawl {
+namespace {
+
+/// A log whose appends wait at a gate, so that a test can look at what is decided and not yet durable.
+class GatedLog final : public Log {
+ public:
+  explicit GatedLog(Log& log) : log_(log) {}
+
+  Result<void> append(const Batch& batch, Seq expected_next) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    --waiting_;
+    batches_.push_back(batch.records.size());
+    return log_.append(batch, expected_next);
+  }
+  Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override { return log_.read(from, each); }
+  Result<void> checkpoint(const StoredCheckpoint& checkpoint) override { return log_.checkpoint(checkpoint); }
+  std::optional<Seq> torn_at() const override { return log_.torn_at(); }
+  std::vector<Seq> checkpoints() override { return log_.checkpoints(); }
+  Result<StoredCheckpoint> load_checkpoint(Seq seq) override { return log_.load_checkpoint(seq); }
+  Result<std::vector<std::uint8_t>> archived(TaskId task) override { return log_.archived(task); }
+  Result<void> read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override {
+    return log_.read_archive(from, each);
+  }
+
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void await_append() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+  std::vector<std::size_t> batches() {
+    const std::lock_guard lock(mutex_);
+    return batches_;
+  }
+
+ private:
+  Log& log_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int waiting_ = 0;
+  std::vector<std::size_t> batches_;
+};
+
+constexpr std::int64_t begun_us = 1'767'225'600 * us_per_s;
+
+class SequencerTest : public testing::Test {
+ protected:
+  SequencerTest() { restart(); }
+  ~SequencerTest() override {
+    log_->open();
+    sequencer_.reset();
+  }
+
+  /// Begins again from what the log holds, under a boot of that number.
+  void restart(Sequencer::Options options = {.batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = {}}) {
+    sequencer_.reset();
+    memory_ = disk_ ? std::move(MemoryLog::open(disk_)).value() : std::make_unique<MemoryLog>();
+    disk_ = memory_->disk();
+    log_ = std::make_unique<GatedLog>(*memory_);
+    Opened opened = open_state(*memory_).value();
+    options.now = [this] { return TimeUs{begun_us + now_us_.load()}; };
+    sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
+    sequencer_->start();
+    boot_ = "boot-" + std::to_string(++boots_);
+    fb::BootStartedT boot;
+    boot.name = "pawld";
+    boot.boot_id = boot_;
+    boot.host = "host";
+    boot.version = "test";
+    ASSERT_EQ(sequencer_->propose(propose_group(asker(), boot)).outcome, Outcome::accepted);
+    if (boots_ == 1) {
+      ASSERT_EQ(sequencer_->propose(propose_group(asker(), pipeline_event(default_pipeline()))).outcome,
+                Outcome::accepted);
+    }
+  }
+
+  Asker asker(const std::string& key = {}, std::optional<std::uint64_t> request = {}) const {
+    return {.boot = boot_, .actor = "test", .key = key, .request = request};
+  }
+
+  static fb::TaskCreatedT task(const std::string& work_item) {
+    fb::TaskCreatedT event;
+    event.work_item = work_item;
+    event.repo = "shop";
+    return event;
+  }
+
+  static fb::StageTransitionT transition(std::uint64_t task, const std::string& to, std::uint64_t version) {
+    fb::StageTransitionT event;
+    event.task = task;
+    event.to = to;
+    event.expected_version = version;
+    return event;
+  }
+
+  Decision propose(const auto&... events) { return sequencer_->propose(propose_group(asker(), events...)); }
+
+  /// The records of the log from `from` on, as "type outcome".
+  std::vector<std::string> records(std::uint64_t from) {
+    std::vector<std::string> lines;
+    const auto read = memory_->read(Seq{from}, [&](RecordBytes bytes) {
+      const fb::Record& record = *view_record(bytes).value();
+      lines.push_back(std::string(fb::EnumNameEvent(record.event_type())) + " " +
+                      std::string(name(Outcome{record.stamp()->outcome()})));
+      return true;
+    });
+    EXPECT_TRUE(read);
+    return lines;
+  }
+
+  std::atomic<std::int64_t> now_us_{0};
+  std::shared_ptr<MemoryDisk> disk_;
+  std::unique_ptr<MemoryLog> memory_;
+  std::unique_ptr<GatedLog> log_;
+  std::unique_ptr<Sequencer> sequencer_;
+  std::string boot_;
+  int boots_ = 0;
+};
+
+TEST_F(SequencerTest, decisions_are_in_the_log_in_the_order_of_submission) {
+  constexpr int count = 200;
+  std::mutex mutex;
+  std::vector<std::uint64_t> seqs;
+  for (int i = 0; i < count; ++i) {
+    sequencer_->submit({.group = propose_group(asker(), task("W-" + std::to_string(i))),
+                        .done = [&](std::optional<Decision> decision) {
+                          const std::lock_guard lock(mutex);
+                          seqs.push_back(raw(decision->seq));
+                        }});
+  }
+  sequencer_->ask([](const State&) { return 0; });
+  const std::lock_guard lock(mutex);
+  ASSERT_EQ(seqs.size(), std::size_t{count});
+  for (int i = 0; i < count; ++i) EXPECT_EQ(seqs[static_cast<std::size_t>(i)], static_cast<std::uint64_t>(3 + i));
+  EXPECT_EQ(raw(sequencer_->durable_seq()), 2u + count);
+}
+
+TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
+  std::atomic<int> published{0};
+  std::atomic<bool> answered{false};
+  sequencer_->subscribe([&](std::span<const Published> batch) { published += static_cast<int>(batch.size()); });
+  log_->shut();
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [&](const std::optional<Decision>&) {
+                        EXPECT_EQ(published, 1) << "published first, so that who is answered can find it";
+                        answered = true;
+                      }});
+  log_->await_append();
+  EXPECT_FALSE(answered);
+  EXPECT_EQ(published, 0);
+  EXPECT_EQ(raw(sequencer_->durable_seq()), 2u);
+  log_->open();
+  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1u);
+  EXPECT_TRUE(answered);
+}
+
+TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
+  log_->shut();
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [](const std::optional<Decision>&) {}});
+  sequencer_->submit({.group = propose_group(asker(), task("W-2")), .done = [](const std::optional<Decision>&) {}});
+  log_->await_append();
+  std::atomic<bool> looked{false};
+  std::atomic<bool> answered{false};
+  std::atomic<std::size_t> saw{0};
+  sequencer_->read(
+      [&](const State& state) {
+        saw = state.tasks.size();
+        looked = true;
+      },
+      [&] { answered = true; });
+  EXPECT_FALSE(answered);
+  log_->open();
+  sequencer_->ask([](const State&) { return 0; });
+  EXPECT_TRUE(looked);
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(saw, 2u);
+  EXPECT_EQ(raw(sequencer_->durable_seq()), 4u);
+}
+
+TEST_F(SequencerTest, what_comes_during_an_append_goes_into_one_batch) {
+  log_->shut();
+  sequencer_->submit({.group = propose_group(asker(), task("W-0")), .done = [](const std::optional<Decision>&) {}});
+  log_->await_append();
+  for (int i = 1; i <= 50; ++i) {
+    sequencer_->submit({.group = propose_group(asker(), task("W-" + std::to_string(i))),
+                        .done = [](const std::optional<Decision>&) {}});
+  }
+  log_->open();
+  sequencer_->ask([](const State&) { return 0; });
+  EXPECT_EQ(records(3).size(), 51u);
+  EXPECT_LE(log_->batches().size(), 2u + 4u) << "50 groups that waited were not written one by one";
+}
+
+TEST_F(SequencerTest, a_batch_is_bounded_but_a_group_is_never_split) {
+  restart({.batch_records_max = 4, .batch_bytes_max = 1 << 20, .now = {}});
+  const std::size_t before = log_->batches().size();
+  log_->shut();
+  for (int i = 0; i < 6; ++i) {
+    const std::string item = "W-" + std::to_string(i);
+    sequencer_->submit({.group = propose_group(asker(), task(item + "a"), task(item + "b"), task(item + "c")),
+                        .done = [](const std::optional<Decision>&) {}});
+  }
+  log_->await_append();
+  log_->open();
+  sequencer_->ask([](const State&) { return 0; });
+  const auto batches = log_->batches();
+  for (std::size_t i = before; i < batches.size(); ++i) {
+    EXPECT_EQ(batches[i] % 3, 0u);
+    EXPECT_LE(batches[i], 6u);
+  }
+}
+
+TEST_F(SequencerTest, a_refused_group_changes_nothing_and_says_which_was_refused) {
+  const Decision decision = propose(task("W-1"), transition(1, "review", 1), task("W-2"));
+  EXPECT_EQ(decision.outcome, Outcome::no_such_edge);
+  EXPECT_EQ(raw(decision.seq), 4u);
+  EXPECT_TRUE(decision.effects.empty());
+  EXPECT_EQ(records(3),
+            (std::vector<std::string>{"TaskCreated skipped", "StageTransition no_such_edge", "TaskCreated skipped"}));
+  EXPECT_FALSE(sequencer_->view(TaskId{1}));
+}
+
+TEST_F(SequencerTest, resolve_may_fill_in_the_group_or_call_it_off) {
+  std::promise<std::optional<Decision>> called_off;
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")),
+                      .resolve = [](const State&, Group&) { return false; },
+                      .done = [&](std::optional<Decision> decision) { called_off.set_value(std::move(decision)); }});
+  EXPECT_FALSE(called_off.get_future().get());
+  EXPECT_TRUE(records(3).empty());
+
+  std::promise<std::optional<Decision>> filled_in;
+  sequencer_->submit({.group = propose_group(asker(), task("W-1")),
+                      .resolve =
+                          [this](const State&, Group& group) {
+                            group.push_back(pawl::propose(asker(), task("W-2")));
+                            return true;
+                          },
+                      .done = [&](std::optional<Decision> decision) { filled_in.set_value(std::move(decision)); }});
+  EXPECT_EQ(raw(filled_in.get_future().get()->seq), 4u);
+}
+
+TEST_F(SequencerTest, the_33rd_equal_refusal_of_a_second_is_folded) {
+  propose(task("W-1"));
+  for (int i = 0; i < 32; ++i) {
+    const Decision decision = propose(transition(1, "review", 1));
+    EXPECT_EQ(decision.way, Decision::Way::decided) << i;
+    EXPECT_EQ(raw(decision.seq), 4u + static_cast<unsigned>(i));
+  }
+  for (int i = 0; i < 10; ++i) {
+    const Decision decision = propose(transition(1, "review", 1));
+    EXPECT_EQ(decision.way, Decision::Way::folded);
+    EXPECT_EQ(decision.outcome, Outcome::no_such_edge);
+    EXPECT_EQ(raw(decision.seq), 4u) << "that of the first";
+  }
+  EXPECT_EQ(propose(transition(1, "testing", 7)).outcome, Outcome::version_conflict)
+      << "another code, so no like of it";
+  EXPECT_EQ(records(4).size(), 33u);
+
+  now_us_ += 1'000'000;
+  sequencer_->ask([](const State&) { return 0; });
+  propose(task("W-2"));
+  const auto after = records(37);
+  ASSERT_EQ(after.size(), 2u);
+  EXPECT_EQ(after[0], "RefusalsFolded accepted");
+  const auto read = memory_->read(Seq{37}, [](RecordBytes bytes) {
+    const auto* folded = view_record(bytes).value()->event_as_RefusalsFolded();
+    EXPECT_EQ(folded->seq(), 4u);
+    EXPECT_EQ(folded->count(), 10u);
+    return false;
+  });
+  EXPECT_TRUE(read);
+  EXPECT_EQ(propose(transition(1, "review", 1)).way, Decision::Way::decided) << "a second later they count anew";
+}
+
+TEST_F(SequencerTest, what_was_folded_is_told_at_the_end) {
+  propose(task("W-1"));
+  for (int i = 0; i < 40; ++i) propose(transition(1, "review", 1));
+  sequencer_->stop();
+  const auto all = records(3);
+  EXPECT_EQ(all.back(), "RefusalsFolded accepted");
+  EXPECT_EQ(all.size(), 1u + 32u + 1u);
+}
+
+TEST_F(SequencerTest, what_is_accepted_is_never_folded_however_alike) {
+  propose(task("W-1"));
+  fb::TaskNoteT note;
+  note.task = 1;
+  note.text = "again";
+  for (unsigned i = 0; i < 40; ++i) {
+    const Decision decision = propose(note);
+    EXPECT_EQ(decision.way, Decision::Way::decided);
+    EXPECT_EQ(raw(decision.seq), 4u + i);
+  }
+  EXPECT_EQ(records(4).size(), 40u);
+}
+
+TEST_F(SequencerTest, keyed_refusals_are_never_folded) {
+  propose(task("W-1"));
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const Decision decision =
+        sequencer_->propose(propose_group(asker("key-" + std::to_string(i), i), transition(1, "review", 1)));
+    EXPECT_EQ(decision.way, Decision::Way::decided);
+  }
+  EXPECT_EQ(records(4).size(), 40u);
+}
+
+TEST_F(SequencerTest, a_key_is_answered_as_the_first_time_also_after_a_restart) {
+  const Decision first = sequencer_->propose(propose_group(asker("key", 7), task("W-1")));
+  EXPECT_EQ(first.way, Decision::Way::decided);
+  for (int round = 0; round < 2; ++round) {
+    const Decision again = sequencer_->propose(propose_group(asker("key", 7), task("W-1")));
+    EXPECT_EQ(again.way, Decision::Way::replayed);
+    EXPECT_EQ(again.seq, first.seq);
+    EXPECT_EQ(again.outcome, Outcome::accepted);
+    ASSERT_TRUE(again.first);
+    EXPECT_EQ(again.first->task, TaskId{1});
+    const Decision other = sequencer_->propose(propose_group(asker("key", 8), task("W-2")));
+    EXPECT_EQ(other.way, Decision::Way::mismatched);
+    restart();
+  }
+  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1u);
+}
+
+TEST_F(SequencerTest, a_keyed_group_is_answered_with_the_seq_that_it_was_answered_with) {
+  const Decision first = sequencer_->propose(propose_group(asker("key", 7), task("W-1"), task("W-2")));
+  EXPECT_EQ(raw(first.seq), 4u);
+  EXPECT_EQ(sequencer_->propose(propose_group(asker("key", 7), task("W-1"), task("W-2"))).seq, first.seq);
+  const Decision refused = sequencer_->propose(propose_group(asker("no", 7), task("W-3"), task("W-1"), task("W-4")));
+  EXPECT_EQ(raw(refused.seq), 6u);
+  const Decision again = sequencer_->propose(propose_group(asker("no", 7), task("W-3"), task("W-1"), task("W-4")));
+  EXPECT_EQ(again.seq, refused.seq);
+  EXPECT_EQ(again.outcome, Outcome::duplicate_work_item);
+}
+
+TEST_F(SequencerTest, a_replay_waits_for_the_first_to_be_durable) {
+  log_->shut();
+  std::atomic<int> answered{0};
+  std::array<std::promise<void>, 2> answers;
+  for (std::promise<void>& answer : answers) {
+    sequencer_->submit(
+        {.group = propose_group(asker("key", 7), task("W-1")), .done = [&](const std::optional<Decision>&) {
+           ++answered;
+           answer.set_value();
+         }});
+  }
+  log_->await_append();
+  EXPECT_EQ(answered, 0);
+  log_->open();
+  for (std::promise<void>& answer : answers) answer.get_future().wait();  // in whichever order
+  EXPECT_EQ(records(3).size(), 1u);
+}
+
+TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_left_it) {
+  propose(task("W-1"));
+  std::promise<std::pair<bool, std::size_t>> seen;
+  fb::CancelRequestedT cancel;
+  cancel.task = 1;
+  sequencer_->submit({.group = propose_group(asker(), cancel),
+                      .look =
+                          [&](const SeenDecision& look) {
+                            seen.set_value({look.state.tasks.find(TaskId{1}) != nullptr, look.archived.size()});
+                          },
+                      .done = [](const std::optional<Decision>&) {}});
+  EXPECT_EQ(seen.get_future().get(), (std::pair<bool, std::size_t>{false, 1}));
+  sequencer_->ask([](const State&) { return 0; });
+  EXPECT_TRUE(memory_->archived(TaskId{1})) << "packed into the same batch";
+}
+
+TEST_F(SequencerTest, the_log_of_a_run_replays_with_its_chain) {
+  for (int i = 0; i < 20; ++i)
+    propose(task("W-" + std::to_string(i)), transition(static_cast<std::uint64_t>(i) + 1, "development", 1));
+  const std::uint64_t digest = sequencer_->ask([](const State& state) { return state.digest(); });
+  sequencer_->stop();
+  const Opened opened = open_state(*memory_).value();
+  EXPECT_EQ(opened.state.digest(), digest);
+  EXPECT_EQ(raw(opened.state.last_seq), 42u);
+}
+
+TEST_F(SequencerTest, a_checkpoint_is_taken_every_so_many_records) {
+  restart({.batch_records_max = 16, .batch_bytes_max = 1 << 20, .now = {}, .checkpoint_every = 10});
+  for (int i = 0; i < 1000 && memory_->checkpoints().empty(); ++i) propose(task("W-" + std::to_string(i)));
+  EXPECT_FALSE(memory_->checkpoints().empty());
+}
+
+TEST_F(SequencerTest, idle_is_told_once_after_the_last_write_and_at_the_end) {
+  std::atomic<int> told{0};
+  std::promise<void> first;
+  restart({.batch_records_max = 16,
+           .batch_bytes_max = 1 << 20,
+           .now = {},
+           .idle =
+               [&] {
+                 if (++told == 1) first.set_value();
+               },
+           .idle_after_ms = 1});
+  first.get_future().wait();
+  sequencer_->ask([](const State&) { return 0; });
+  sequencer_->stop();
+  EXPECT_LE(told, 3) << "the two writes of the start, and the end, at most";
+}
+
+TEST_F(SequencerTest, what_an_answer_asks_is_answered_at_the_end_too) {
+  // Routes look a second time when they are answered. The chain is so long that stop() comes in the midst of it.
+  std::atomic<int> answered{0};
+  constexpr int links = 20'000;
+  std::function<void()> look = [&] {
+    if (++answered < links) sequencer_->read([](const State&) {}, look);
+  };
+  sequencer_->read([](const State&) {}, look);
+  sequencer_->stop();
+  EXPECT_EQ(answered.load(), links);
+}
+
+TEST_F(SequencerTest, an_unsubscribed_listener_hears_no_more) {
+  std::atomic<int> heard{0};
+  std::uint64_t id = 0;
+  id = sequencer_->subscribe([&](std::span<const Published>) {
+    ++heard;
+    sequencer_->unsubscribe(id);
+  });
+  propose(task("W-1"));
+  propose(task("W-2"));
+  EXPECT_EQ(heard, 1);
+}
+
+TEST(SequencerDeath, a_failed_append_ends_the_process) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        MemoryLog log;
+        log.fail_append(1, MemoryLog::Failure::not_synced);
+        Opened opened = open_state(log).value();
+        Sequencer sequencer(log, std::move(opened.state), opened.chain,
+                            {.batch_records_max = 16, .batch_bytes_max = 1 << 20, .now = [] { return TimeUs{1}; }});
+        sequencer.start();
+        fb::BootStartedT boot;
+        boot.name = "pawld";
+        boot.boot_id = "b";
+        boot.host = "host";
+        boot.version = "test";
+        sequencer.propose(propose_group(Asker{.boot = "b", .actor = "test", .key = {}, .request = std::nullopt}, boot));
+      },
+      "the log cannot be written");
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,100 @@
+#include "tools/commands/command.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/tools/sample_log.h"
+
+namespace pawl {
+namespace {
+
+const Command sample_command = {.name = "sample",
+                                .arguments = "THING [OTHER]",
+                                .summary = "Does a thing",
+                                .details = "",
+                                .options = {{"size", "N", "how large"}, {"dry", "", "only say it"}},
+                                .positional_min = 1,
+                                .positional_max = 2,
+                                .run = [](const Arguments&) { return Exit::done; }};
+
+Result<Arguments> read(std::vector<std::string_view> words) {
+  return read_arguments(sample_command, words);
+}
+
+std::string complaint(std::vector<std::string_view> words) {
+  const auto arguments = read(std::move(words));
+  return arguments ? "accepted" : arguments.error().message;
+}
+
+TEST(Command, options_and_arguments_may_be_mixed) {
+  const auto arguments = read({"--size", "3", "thing", "--dry", "-"});
+  ASSERT_TRUE(arguments) << arguments.error().message;
+  EXPECT_EQ(arguments->value("size"), "3");
+  EXPECT_TRUE(arguments->has("dry"));
+  EXPECT_EQ(arguments->positional(), (std::vector<std::string>{"thing", "-"}));
+  EXPECT_EQ(read({"--size=-1", "thing"})->value("size"), "-1");
+}
+
+TEST(Command, what_does_not_fit_is_named) {
+  EXPECT_EQ(complaint({}), "too few arguments; wanted: THING [OTHER]");
+  EXPECT_EQ(complaint({"a", "b", "c"}), "what is 'c'? There are too many arguments");
+  EXPECT_EQ(complaint({"a", "--colour=red"}), "unknown option '--colour'");
+  EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'");  // no guessing
+  EXPECT_EQ(complaint({"a", "-d"}), "unknown option '-d'");
+  EXPECT_EQ(complaint({"a", "--size"}), "'--size' needs a value: N");
+  EXPECT_EQ(complaint({"a", "--dry=yes"}), "'--dry' takes no value");
+  EXPECT_EQ(complaint({"a", "--dry", "--dry"}), "'--dry' is given twice");
+  EXPECT_EQ(complaint({"a", "--", "b"}), "nothing may follow '--' here");
+}
+
+TEST(Command, a_number_is_all_of_its_text) {
+  EXPECT_EQ(*read({"a", "--size", "18446744073709551615"})->number("size").value(), ~std::uint64_t{0});
+  EXPECT_FALSE(read({"a"})->number("size").value());
+  for (const std::string_view bad : {"", "x", "-1", "1 ", "18446744073709551616"}) {
+    EXPECT_FALSE(read({"a", "--size", bad})->number("size")) << bad;
+  }
+}
+
+TEST(Command, without_a_command_the_overview_is_an_error) {
+  const Ran ran = run_pawl({});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err, run_pawl({"--help"}).out);
+}
+
+TEST(Command, every_command_of_the_overview_explains_itself) {
+  bool is_list = false;
+  int commands = 0;
+  for (const std::string& line : lines_of(run_pawl({"--help"}).out)) {
+    is_list = line.starts_with("  ");
+    if (!is_list) continue;
+    const std::string name = line.substr(2, line.find(' ', 2) - 2);
+    const Ran ran = run_pawl({name, "--help"});
+    EXPECT_EQ(ran.exit, 0) << name;
+    EXPECT_TRUE(ran.out.starts_with("usage: pawl " + name)) << ran.out;
+    EXPECT_EQ(ran.out, run_pawl({"help", name}).out);
+    ++commands;
+  }
+  EXPECT_GE(commands, 24);
+}
+
+TEST(Command, an_unknown_command_or_option_is_named) {
+  EXPECT_EQ(run_pawl({"frobnicate"}).err, "pawl: unknown command 'frobnicate'; 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
+  const Ran ran = run_pawl({"replay", "x", "--fast"});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_EQ(ran.err, "pawl: replay: unknown option '--fast'; 'pawl replay --help' says more\n");
+}
+
+TEST(Command, version_is_said) {
+  const Ran ran = run_pawl({"--version"});
+  EXPECT_EQ(ran.exit, 0);
+  EXPECT_EQ(ran.out, "pawl " PAWL_VERSION "\n");
+}
+
+TEST(Command, output_that_cannot_be_written_is_a_failure) {
+  // NOLINTNEXTLINE(cert-env33-c): a shell, for its redirection
+  EXPECT_NE(std::system("'" PAWL_PROGRAM "' --version > /dev/full 2> /dev/null"), 0);
+}
+
+}  // namespace
+}  // namespace pawl

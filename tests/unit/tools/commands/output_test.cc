@@ -1,0 +1,87 @@
+#include "tools/commands/output.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <gtest/gtest.h>
+
+#include "schema/json/read_json.h"
+#include "schema/time.h"
+#include "tools/forensics/base64.h"
+
+namespace pawl {
+namespace {
+
+boost::json::value value(std::string_view text) {
+  auto read = parse_json(text);
+  EXPECT_TRUE(read) << text;
+  return *read;
+}
+
+TEST(Output, columns_are_as_wide_as_their_widest_cell) {
+  TextTable table({"id", "name", "why"});
+  table.add({"1", "grün", ""});
+  table.add({"1000", "x", "y"});
+  EXPECT_EQ(table.text(), "id    name  why\n1     grün\n1000  x     y\n");
+}
+
+TEST(Output, cells_are_short) {
+  EXPECT_EQ(cell(value("null")), "-");
+  EXPECT_EQ(cell(value("true")), "yes");
+  EXPECT_EQ(cell(value("\"\"")), "\"\"");
+  EXPECT_EQ(cell(value("[1,{\"a\":\"b\"}]")), "[1,{\"a\":\"b\"}]");
+  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15 10:00:00");
+  EXPECT_EQ(cell(value(R"({"a":{"b":7}})"), "a.b"), "7");
+  EXPECT_EQ(cell(value(R"({"a":{"b":7}})"), "a.c"), "-");
+}
+
+TEST(Output, control_characters_are_not_let_through) {
+  EXPECT_EQ(printable("a\x1b[31mb\n\x7f"), "a?[31mb ?");
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "31m grün"),
+            "?31m grün");
+  EXPECT_EQ(printable("\x9B"
+                      "31m"),
+            "?31m");
+}
+
+TEST(Output, a_table_has_the_members_that_were_asked_for) {
+  const auto rows = value(R"([{"id":1,"owner":{"actor":"a"}},{"id":22,"owner":null}])");
+  EXPECT_EQ(table_of(rows.get_array(), {"job=id", "owner.actor"}), "job  owner.actor\n1    a\n22   -\n");
+}
+
+TEST(Output, fields_are_aligned_and_nested) {
+  EXPECT_EQ(fields_of(value(R"({"id":1,"owner":{"actor":"a","pid":2},"steps":[{"step":"m"}],"none":[]})")),
+            "id     1\nowner\n  actor  a\n  pid    2\nsteps\n  step  m\nnone   []\n");
+}
+
+TEST(Output, durations_grow_coarser) {
+  EXPECT_EQ(duration(0), "0.00 s");
+  EXPECT_EQ(duration(9'999'999), "9.99 s");
+  EXPECT_EQ(duration(59 * us_per_s), "59.0 s");
+  EXPECT_EQ(duration(185 * us_per_s), "3 min 05 s");
+  EXPECT_EQ(duration(7385 * us_per_s), "2 h 03 min");
+}
+
+TEST(Base64, the_vectors_of_rfc_4648) {
+  const std::pair<std::string, std::string> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, encoded] : vectors) {
+    const std::vector<std::uint8_t> bytes(plain.begin(), plain.end());
+    EXPECT_EQ(base64(bytes), encoded);
+    EXPECT_EQ(base64_decoded(encoded), bytes);
+  }
+}
+
+TEST(Base64, what_it_would_not_write_it_does_not_read) {
+  for (const std::string_view bad : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm 9", "Zm9\n"}) {
+    EXPECT_FALSE(base64_decoded(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace pawl

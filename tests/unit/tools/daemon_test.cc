@@ -1,0 +1,275 @@
+// The commands against a real pawld, over its socket.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "schema/json/read_json.h"
+#include "tests/unit/tools/sample_log.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto patience = std::chrono::seconds(60);
+
+/// A daemon on a data folder of its own, for the life of this.
+class Daemon {
+ public:
+  Daemon() { start(); }
+  ~Daemon() { stop(SIGTERM); }
+
+  void start() {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int log = ::open(folder_.path("pawld.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      ::dup2(log, 1);
+      ::dup2(log, 2);
+      ::execl(PAWLD_PROGRAM, "pawld", "--data", data().c_str(), nullptr);
+      ::_exit(125);
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    while (run_pawl({"settings", "--data", data()}).exit != 0) {
+      ASSERT_LT(std::chrono::steady_clock::now() - begun, patience) << "pawld does not come up";
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  void stop(int signal) {
+    if (pid_ <= 0) return;
+    ::kill(pid_, signal);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+  std::string data() const { return folder_.path("data"); }
+  std::string path(const std::string& name) const { return folder_.path(name); }
+
+ private:
+  TestFolder folder_;
+  pid_t pid_ = 0;
+};
+
+class AgainstDaemon : public testing::Test {
+ protected:
+  Ran pawl(const std::vector<std::string>& words) { return run_pawl(words, "", {"PAWL_DATA=" + daemon.data()}); }
+  /// What a command prints with --json.
+  json::value asked(std::vector<std::string> words) {
+    words.insert(words.begin() + 1, "--json");
+    const Ran ran = pawl(words);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    auto read = parse_json(ran.out);
+    EXPECT_TRUE(read) << ran.out;
+    return read ? *read : json::value();
+  }
+
+  Daemon daemon;
+};
+
+TEST_F(AgainstDaemon, a_task_is_submitted_shown_noted_and_cancelled) {
+  const Ran submitted = pawl({"submit", "W-1", "--repo", "shop", "--branch", "w-1"});
+  EXPECT_EQ(submitted.exit, 0) << submitted.err;
+  EXPECT_EQ(submitted.out, "task 1 (W-1 of shop): analysis, version 1\n");
+  EXPECT_EQ(pawl({"note", "1", "look at this"}).exit, 0);
+  EXPECT_NE(pawl({"task", "1"}).out.find("work_item         W-1\n"), std::string::npos) << pawl({"task", "1"}).out;
+  EXPECT_NE(pawl({"task"}).out.find("W-1"), std::string::npos);
+  EXPECT_NE(pawl({"jobs"}).out.find("analyst"), std::string::npos);
+  EXPECT_NE(pawl({"task", "1", "--history"}).out.find("look at this"), std::string::npos);
+  EXPECT_EQ(pawl({"cancel", "1", "--reason", "no longer wanted"}).out, "task 1 (W-1 of shop): cancelled, version 2\n");
+  const Ran again = pawl({"cancel", "1"});
+  EXPECT_EQ(again.exit, 1);
+  EXPECT_NE(again.err.find("terminal"), std::string::npos) << again.err;
+}
+
+TEST_F(AgainstDaemon, a_refusal_names_what_stands_in_the_way) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran twice = pawl({"submit", "W-1", "--repo", "shop"});
+  EXPECT_EQ(twice.exit, 1);
+  EXPECT_NE(twice.err.find("duplicate_work_item"), std::string::npos) << twice.err;
+  EXPECT_NE(twice.err.find("task 1 (W-1 of shop): analysis, version 1"), std::string::npos) << twice.err;
+  const Ran unknown = pawl({"task", "77"});
+  EXPECT_EQ(unknown.exit, 1);
+  EXPECT_NE(unknown.err.find("unknown_task"), std::string::npos) << unknown.err;
+  const Ran malformed = pawl({"submit", std::string(201, 'w'), "--repo", "shop"});
+  EXPECT_EQ(malformed.exit, 2);
+  EXPECT_NE(malformed.err.find("work_item"), std::string::npos) << malformed.err;
+}
+
+TEST_F(AgainstDaemon, settings_are_shown_and_set) {
+  EXPECT_NE(pawl({"settings"}).out.find("queue.max_concurrency       1\n"), std::string::npos)
+      << pawl({"settings"}).out;
+  EXPECT_EQ(pawl({"settings", "queue.max_concurrency=3", "ownership.repos=[\"shop\"]"}).exit, 0);
+  const json::value settings = asked({"settings"});
+  EXPECT_EQ(settings.at("settings").at("queue.max_concurrency").as_int64(), 3);
+  EXPECT_EQ(settings.at("settings").at("ownership.repos").at(0).as_string(), "shop");
+  const Ran unknown = pawl({"settings", "queue.speed=9"});
+  EXPECT_EQ(unknown.exit, 1);
+  EXPECT_NE(unknown.err.find("unknown_setting"), std::string::npos) << unknown.err;
+}
+
+TEST_F(AgainstDaemon, tail_shows_the_records) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const auto lines = lines_of(pawl({"tail", "--no-follow", "--after", "0", "--json"}).out);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_TRUE(lines[0].starts_with(R"({"seq":1,)")) << lines[0];
+  EXPECT_NE(lines.back().find(R"("type":"TaskCreated")"), std::string::npos) << lines.back();
+  const Ran people = pawl({"tail", "--no-follow"});
+  EXPECT_EQ(people.exit, 0);
+  EXPECT_NE(people.out.find("TaskCreated      work_item=W-1 repo=shop"), std::string::npos) << people.out;
+}
+
+TEST_F(AgainstDaemon, lock_runs_a_command_under_a_lease_and_gives_its_exit_code) {
+  const Ran ran = pawl({"lock", "db", "--", "sh", "-c", "echo token $PAWL_TOKEN of $PAWL_LEASE; exit 7"});
+  EXPECT_EQ(ran.exit, 7) << ran.err;
+  EXPECT_TRUE(ran.out.starts_with("token ")) << ran.out;
+  EXPECT_TRUE(ran.out.ends_with(" of db\n")) << ran.out;
+  EXPECT_EQ(pawl({"leases"}).out, "no leases\n");
+  std::string types;
+  for (const std::string& line : lines_of(pawl({"tail", "--no-follow", "--after", "0", "--json"}).out)) {
+    const auto record = parse_json(line);
+    ASSERT_TRUE(record);
+    types += std::string(record->at("type").as_string()) + " ";
+  }
+  EXPECT_TRUE(types.ends_with("BootStarted LeaseAcquired LeaseReleased BootEnded ")) << types;
+}
+
+TEST_F(AgainstDaemon, lock_names_the_holder_when_it_is_held) {
+  const std::string begun = daemon.path("begun");
+  const std::string go_on = daemon.path("go-on");
+  std::thread holder([&] {
+    const Ran ran = pawl({"lock", "db", "--actor", "nightly", "--", "sh", "-c",
+                          "touch " + begun + "; while ! test -e " + go_on + "; do sleep 0.05; done"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+  });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (::access(begun.c_str(), F_OK) != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const Ran refused = pawl({"lock", "db", "--", "true"});
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_NE(refused.err.find("lease_held"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("held by nightly, pid "), std::string::npos) << refused.err;
+  EXPECT_NE(pawl({"leases"}).out.find("nightly"), std::string::npos);
+  std::thread waiter([&] { EXPECT_EQ(pawl({"lock", "db", "--wait", "60", "--", "sh", "-c", "exit 9"}).exit, 9); });
+  ::close(::open(go_on.c_str(), O_WRONLY | O_CREAT, 0600));
+  holder.join();
+  waiter.join();
+}
+
+TEST_F(AgainstDaemon, lock_hands_signals_on_and_gives_the_lease_back) {
+  const std::string begun = daemon.path("begun");
+  const pid_t lock = ::fork();
+  if (lock == 0) {
+    ::execl(PAWL_PROGRAM, "pawl", "lock", "--data", daemon.data().c_str(), "db", "--", "sh", "-c",
+            ("trap 'exit 5' TERM; touch " + begun + "; while :; do sleep 0.05; done").c_str(), nullptr);
+    ::_exit(125);
+  }
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (::access(begun.c_str(), F_OK) != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ::kill(lock, SIGTERM);
+  int status = 0;
+  ::waitpid(lock, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 5);
+  EXPECT_EQ(pawl({"leases"}).out, "no leases\n");
+}
+
+TEST_F(AgainstDaemon, lock_says_when_the_command_is_not_there) {
+  const Ran ran = pawl({"lock", "db", "--", "/no/such/command"});
+  EXPECT_EQ(ran.exit, 127);
+  EXPECT_EQ(pawl({"leases"}).out, "no leases\n");
+}
+
+TEST_F(AgainstDaemon, submit_waits_until_the_task_ends) {
+  Ran ran;
+  std::thread waiting([&] { ran = pawl({"submit", "W-1", "--repo", "shop", "--wait"}); });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (pawl({"cancel", "1"}).exit != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  waiting.join();
+  EXPECT_EQ(ran.exit, 1);
+  const auto lines = lines_of(ran.out);
+  ASSERT_GE(lines.size(), 3U) << ran.out;
+  EXPECT_EQ(lines[0], "task 1 (W-1 of shop): analysis, version 1");
+  EXPECT_TRUE(lines[1].ends_with("  created, on analysis")) << lines[1];
+  EXPECT_TRUE(lines.back().ends_with("  cancelled")) << lines.back();
+  EXPECT_EQ(ran.err, "pawl: task 1 was cancelled\n");
+}
+
+TEST_F(AgainstDaemon, submit_goes_on_waiting_over_a_restart) {
+  std::thread waiting([&] { EXPECT_EQ(pawl({"submit", "W-1", "--repo", "shop", "--wait"}).exit, 1); });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (pawl({"task", "1"}).exit != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  daemon.stop(SIGKILL);
+  daemon.start();
+  EXPECT_EQ(pawl({"cancel", "1"}).exit, 0);
+  waiting.join();
+}
+
+TEST_F(AgainstDaemon, the_folder_of_a_running_daemon_is_exported_replayed_and_backed_up) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran log = pawl({"export", "log"});
+  EXPECT_EQ(log.exit, 0) << log.err;
+  EXPECT_NE(log.out.find("TaskCreated"), std::string::npos);
+  const Ran replayed = run_pawl({"replay", "-", "--json"}, log.out);
+  EXPECT_EQ(replayed.exit, 0) << replayed.out << replayed.err;
+  EXPECT_EQ(run_pawl({"replay", daemon.data(), "--json"}).out, replayed.out);
+  const Ran backup = run_pawl({"backup", daemon.data(), daemon.path("copy")});
+  EXPECT_EQ(backup.exit, 0) << backup.err;
+  EXPECT_EQ(run_pawl({"export", "log", "--data", daemon.path("copy")}).out, log.out);
+}
+
+TEST_F(AgainstDaemon, a_program_that_waits_gets_the_task_as_it_ended) {
+  Ran ran;
+  std::thread waiting([&] { ran = pawl({"submit", "W-1", "--repo", "shop", "--wait", "--json"}); });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (pawl({"cancel", "1"}).exit != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  waiting.join();
+  const auto read = parse_json(ran.out);
+  ASSERT_TRUE(read) << ran.out;
+  const json::value& task = read->get_object().contains("task") ? read->at("task") : *read;
+  EXPECT_EQ(task.at("stage").as_string(), "cancelled");
+}
+
+TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
+  EXPECT_EQ(pawl({"stuck"}).out, "everything moves\n");
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran stuck = pawl({"stuck"});
+  EXPECT_EQ(stuck.exit, 0) << stuck.err;
+  EXPECT_TRUE(stuck.out.starts_with("task 1  W-1 of shop, on analysis: unclaimed\n")) << stuck.out;
+  const Ran reap = pawl({"reap"});
+  EXPECT_EQ(reap.exit, 0) << reap.err;
+  EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
+}
+
+TEST_F(AgainstDaemon, the_queue_is_shown) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran ran = pawl({"queue"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_NE(ran.out.find("live 1: analysis 1; done 0, cancelled 0\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("queued 1\njob  item         stage     agent    waits"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("somebody to claim it\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("reaper      on, every 60 s, not yet"), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.find("running 0"), std::string::npos) << "nothing is said of what there is nothing of";
+  const auto whole = parse_json(pawl({"queue", "--json"}).out);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->at("queued").at(0).at("work_item").as_string(), "W-1");
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,213 @@
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "schema/json/read_json.h"
+#include "tests/unit/tools/sample_log.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string incident(const std::string& name) {
+  return std::string(PAWL_INCIDENTS) + "/" + name + ".jsonl";
+}
+const std::string founding = "reap_during_finalization_defences_off";
+
+json::value told(const std::string& log, std::vector<std::string> changes) {
+  changes.insert(changes.begin(), {"replay", "--what-if"});
+  changes.insert(changes.end(), {"--json", log});
+  const Ran ran = run_pawl(changes);
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  auto read = parse_json(ran.out);
+  EXPECT_TRUE(read) << ran.out;
+  return read ? *read : json::value();
+}
+
+std::string text(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : "";
+}
+
+/// By change: "prevented", "not prevented", "not known".
+std::map<std::string, std::string> verdicts(const std::string& name) {
+  const Ran ran = run_pawl({"replay", "--each-defence", "--json", incident(name)});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  const auto read = parse_json(ran.out);
+  EXPECT_TRUE(read) << ran.out;
+  std::map<std::string, std::string> all;
+  for (const json::value& tried : read->at("defences").as_array()) {
+    all[text(tried.at("what_if").at(0))] = text(tried.at("target").at("verdict"));
+  }
+  return all;
+}
+
+/// A script, played; its log.
+std::string played(const TestFolder& folder, const std::string& script) {
+  const Ran ran = run_pawl({"simulate", "-"}, script);
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  return folder.file("log.jsonl", ran.out);
+}
+
+TEST(WhatIf, without_a_real_change_every_recorded_decision_is_made_again) {
+  std::size_t logs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(PAWL_INCIDENTS)) {
+    if (entry.path().extension() != ".jsonl") continue;
+    const json::value story = told(entry.path().string(), {"job.max_attempts=2"});
+    EXPECT_TRUE(story.at("turns").as_array().empty()) << entry.path() << '\n' << story.at("turns");
+    EXPECT_TRUE(story.at("horizon").is_null()) << entry.path();
+    ++logs;
+  }
+  EXPECT_GE(logs, 14U);
+}
+
+TEST(WhatIf, ownership_would_have_prevented_the_founding_incident) {
+  const json::value story = told(incident(founding), {"ownership.enabled=true"});
+  const json::value& turn = story.at("turns").at(0);
+  EXPECT_EQ(turn.at("seq").as_int64(), 11);
+  EXPECT_EQ(text(turn.at("recorded")),
+            "JobReaped by reaper, job 1 is reaped to done, tier 2 (finalizer_dead): exit 360 s ago; no lease seen; not "
+            "marked");
+  EXPECT_EQ(text(turn.at("changed")),
+            "reaper defers job 1 of task 1: exit code 0, 360 s ago (grace 300 s); lease task:1 is held by monitor, "
+            "alive");
+  EXPECT_TRUE(story.at("horizon").is_null());
+  EXPECT_TRUE(story.at("findings").as_array().empty());
+  EXPECT_EQ(text(story.at("target").at("kind")), "contradiction");
+  EXPECT_EQ(story.at("target").at("seq").as_int64(), 21);
+  EXPECT_EQ(text(story.at("target").at("verdict")), "prevented");
+}
+
+TEST(WhatIf, each_defence_is_tried_by_itself) {
+  const std::map<std::string, std::string> expected = {
+      {"lease.reclaim_enabled=false", "not prevented"}, {"ownership.enabled=true", "prevented"},
+      {"queue.serial_per_repo=false", "not prevented"}, {"reaper.enabled=false", "prevented"},
+      {"reaper.finalize_grace_s=600", "prevented"},     {"reaper.finalizer_liveness=true", "prevented"},
+      {"reconciler.enabled=false", "not prevented"},    {"stop.enabled=false", "not prevented"}};
+  EXPECT_EQ(verdicts(founding), expected);
+  EXPECT_EQ(verdicts("advance_before_claim_defences_off").at("ownership.enabled=true"), "prevented");
+  EXPECT_EQ(verdicts("double_entry_at_deploy_defences_off").at("ownership.enabled=true"), "prevented");
+  EXPECT_EQ(verdicts("stuck_merge_lease_defences_off").at("lease.reclaim_enabled=true"), "prevented");
+  EXPECT_EQ(verdicts("zombie_job_defences_off").at("reaper.enabled=true"), "prevented");
+}
+
+TEST(WhatIf, a_defence_taken_away_lets_the_incident_happen) {
+  // With the lease the reaper defers; without it and without marks it takes the monitor for dead, once the reason for
+  // which the log has no reap is gone.
+  const json::value story = told(incident("reap_during_finalization_defences_on"), {"ownership.enabled=false"});
+  EXPECT_EQ(story.at("turns").at(0).at("seq").as_int64(), 9);
+  bool is_there = false;
+  for (const json::value& finding : story.at("findings").as_array()) {
+    is_there = is_there || text(finding.at("kind")) == "contradiction";
+  }
+  EXPECT_TRUE(is_there) << story.at("findings");
+}
+
+TEST(WhatIf, passes_are_at_boot_start_and_every_interval_after) {
+  const TestFolder folder;
+  // Its owner dies at 100 s, which the log knows from the reap at 130 s.
+  const std::string log = played(folder,
+                                 R"({"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 3, "do": {"type": "RunStarted", "job": 1, "attempt": 1, "pid": 4242}, "actor": "executor"}
+{"at": 100, "world": {"pid": 4242, "alive": false}}
+{"at": 130, "tick": "reaper"}
+{"at": 190, "tick": "reaper"}
+{"at": 400, "do": {"type": "TaskNote", "task": 1, "text": "the end"}}
+)");
+  const json::value sooner = told(log, {"reaper.dead_ticks=1", "reaper.interval_s=50"});
+  const json::value& turn = sooner.at("turns").at(0);
+  EXPECT_EQ(text(turn.at("time")), "2026-01-01T00:02:30.000000Z");
+  EXPECT_TRUE(turn.at("seq").is_null());
+  EXPECT_EQ(text(turn.at("changed")),
+            "reaper reaps job 1 of task 1, tier 1: running for 148 s (ceiling 5400 s); its process is dead, passes in "
+            "a row: 1 (of 1); no lease");
+  EXPECT_EQ(sooner.at("waits").as_array().size(), 1U);
+
+  const json::value later = told(log, {"reaper.dead_ticks=9"});
+  EXPECT_EQ(later.at("turns").at(0).at("seq").as_int64(), 6);
+  EXPECT_TRUE(text(later.at("turns").at(0).at("changed")).starts_with("reaper leaves job 1 of task 1")) << later;
+}
+
+TEST(WhatIf, an_effect_that_the_change_prevents_is_the_horizon) {
+  const TestFolder folder;
+  const std::string log = played(folder, R"({"at": 0, "set": {"ownership.enabled": false}}
+{"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop", "stage": "deploy"}}
+{"at": 2, "do": {"type": "LeaseAcquired", "key": "task:1", "edge": "deploy->done"}, "actor": "operator"}
+{"at": 3, "do": {"type": "LeaseAcquired", "key": "task:1", "edge": "deploy->done"}, "actor": "finalizer"}
+{"at": 4, "do": {"type": "StepStarted", "task": 1, "version": 1, "to": "done", "step": "deploy"}, "actor": "finalizer"}
+{"at": 5, "do": {"type": "StepFinished", "task": 1, "version": 1, "step": "deploy", "started": "@step:1:deploy", "outcome": "done"}, "actor": "finalizer"}
+)");
+  const json::value story = told(log, {"ownership.enabled=true"});
+  ASSERT_TRUE(story.at("horizon").is_object()) << story;
+  EXPECT_EQ(story.at("horizon").at("seq").as_int64(), 7);
+  EXPECT_EQ(text(story.at("horizon").at("why")),
+            "a call to the outside that the change prevents: StepStarted by finalizer, task 1, to done, step deploy");
+}
+
+TEST(WhatIf, a_gate_that_the_log_never_asked_is_the_horizon) {
+  const TestFolder folder;
+  const std::string log = played(folder, R"({"at": 0, "set": {"reaper.enabled": false}}
+{"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop", "branch": "w-1"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 3, "do": {"type": "RunExited", "job": 1, "attempt": 1, "exit_code": 0}, "actor": "executor"}
+{"at": 900, "do": {"type": "TaskNote", "task": 1, "text": "still there"}}
+)");
+  const json::value story = told(log, {"reaper.enabled=true"});
+  EXPECT_EQ(text(story.at("horizon").at("why")),
+            "the log does not say what the gate of analysis says of task 1 at version 1");
+  EXPECT_EQ(text(story.at("horizon").at("time")), "2026-01-01T00:06:00.000000Z");
+}
+
+TEST(WhatIf, a_restart_that_gives_up_instead_is_a_decision_too) {
+  const TestFolder folder;
+  const std::string log = played(folder, R"({"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 3, "restart": true}
+)");
+  const json::value story = told(log, {"recovery.max_interruptions=0"});
+  ASSERT_EQ(story.at("turns").as_array().size(), 1U) << story;
+  EXPECT_NE(text(story.at("turns").at(0).at("changed")).find("task 1 is blocked"), std::string::npos) << story;
+}
+
+TEST(WhatIf, what_was_recorded_can_be_told_otherwise_too) {
+  const TestFolder folder;
+  const SampleLog sample(folder.path("data"));
+  const Ran recorded = run_pawl({"record", "9", "--data", folder.path("data")});
+  const json::value story = told(folder.file("tail.jsonl", recorded.out), {"queue.max_concurrency=4"});
+  EXPECT_TRUE(story.at("turns").as_array().empty()) << story;
+  EXPECT_TRUE(told(folder.path("data"), {"reaper.enabled=false"}).at("turns").as_array().empty());
+}
+
+TEST(WhatIf, what_cannot_be_asked_is_named) {
+  const auto refused = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "replay");
+    const Ran ran = run_pawl(words);
+    EXPECT_EQ(ran.exit, 2) << ran.out;
+    EXPECT_EQ(ran.out, "");
+    return ran.err;
+  };
+  const std::string log = incident(founding);
+  EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}), "pawl: --what-if: there is no setting 'reaper.colour'\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=maybe", log}),
+            "pawl: --what-if: reaper.enabled cannot be 'maybe': it is true or false\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.dead_ticks=0", log}),
+            "pawl: --what-if: reaper.dead_ticks cannot be '0': it is a whole number from 1 to 1000\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled", log}), "pawl: --what-if: 'reaper.enabled' is no KEY=VALUE\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "stop.enabled=true"}),
+            "pawl: --what-if needs KEY=VALUE, and one LOG\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "reaper.enabled=false", log}),
+            "pawl: --what-if: reaper.enabled is given twice\n");
+  EXPECT_EQ(refused({"--each-defence", "reaper.enabled=true", log}), "pawl: --each-defence makes its changes itself\n");
+  EXPECT_NE(refused({"--what-if", "reaper.max_running_s=1", log}).find("could not have defined its pipeline"),
+            std::string::npos);
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "--until", "9", log}), "pawl: --until is not for a what-if\n");
+  EXPECT_EQ(refused({log, log}), "pawl: what is '" + log + "'? There are too many arguments\n");
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,188 @@
+#include "tests/unit/tools/sample_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "store/chain.h"
+#include "store/checkpoint.h"
+
+namespace pawl {
+namespace {
+
+Asker asker(const std::string& actor) {
+  return {.boot = "boot-1", .actor = actor, .key = {}, .request = {}};
+}
+
+std::unique_ptr<fb::OwnerT> owner() {
+  auto owner = std::make_unique<fb::OwnerT>();
+  owner->boot_id = "boot-1";
+  owner->pid = 7;
+  owner->actor = "worker";
+  return owner;
+}
+
+fb::StageTransitionT transition(std::uint64_t task, const std::string& to, std::uint64_t version) {
+  fb::StageTransitionT event;
+  event.task = task;
+  event.to = to;
+  event.expected_version = version;
+  return event;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+/// A pipeline of two stages without guarded edges.
+fb::PipelineDefinedT short_pipeline() {
+  Pipeline pipeline;
+  pipeline.name = "short";
+  pipeline.agents.push_back({.name = "builder", .run = {"./build", "--fast"}});
+  pipeline.stages.push_back(
+      {.name = "build", .agent = "builder", .gate = {}, .to = "ship", .steps = {}, .rollback = ""});
+  pipeline.stages.push_back(
+      {.name = "ship", .agent = "builder", .gate = {}, .to = "done", .steps = {}, .rollback = "build"});
+  return pipeline_event(pipeline);
+}
+
+}  // namespace
+
+TestFolder::TestFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "pawl-tools-XXXXXX").string();
+  EXPECT_NE(::mkdtemp(name.data()), nullptr);
+  root_ = name;
+}
+
+TestFolder::~TestFolder() {
+  std::error_code failed;
+  std::filesystem::remove_all(root_, failed);
+}
+
+std::string TestFolder::file(const std::string& name, const std::string& content) const {
+  std::ofstream(path(name), std::ios::binary) << content;
+  return path(name);
+}
+
+SampleLog::SampleLog(const std::string& dir) : now_{1'767'225'600 * us_per_s} {
+  auto opened = RocksLog::open(dir, RocksLog::Mode::write);
+  EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
+  log_ = std::move(*opened);
+  tell();
+}
+
+Seq SampleLog::propose(Group group) {
+  const Seq first = next(state_.last_seq);
+  now_ = plus_s(now_, 1);
+  Decided decided = decide(state_, std::move(group), now_);
+  Batch batch;
+  for (Proposal& record : decided.records) {
+    chain_ = stamp_chain(chain_, record);
+    batch.records.emplace_back(record.data(), record.size());
+  }
+  for (const ArchivedTask& archived : decided.archived)
+    batch.archived.push_back(pack_archived(archived, state_.last_seq));
+  const auto appended = log_->append(batch, first);
+  EXPECT_TRUE(appended) << (appended ? "" : appended.error().message);
+  return state_.last_seq;
+}
+
+void SampleLog::tell() {
+  fb::BootStartedT boot;
+  boot.name = "pawld";
+  boot.boot_id = "boot-1";
+  boot.pid = 1;
+  boot.host = "host";
+  boot.version = "0.1.0";
+  propose(propose_group(asker("pawld"), boot));
+  propose(propose_group(asker("pawld"), pipeline_event(default_pipeline())));
+  propose(propose_group(asker("operator"), short_pipeline()));
+  fb::SettingChangedT setting;
+  setting.key = "queue.max_concurrency";
+  setting.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue{std::int64_t{4}}));
+  propose(propose_group(asker("operator"), setting));
+  for (const std::string item : {"W-1", "W-2", "W-\"3\", grün"}) {
+    fb::TaskCreatedT task;
+    task.work_item = item;
+    task.repo = "shop";
+    task.pipeline = "short";
+    Asker webhook = asker("webhook");
+    webhook.key = "hook-" + item;
+    webhook.request = 0xABC;
+    propose(propose_group(webhook, task));
+  }
+  deliver(1);
+  propose(propose_group(asker("reaper"), transition(2, "ship", 9)));  // a lost race
+  fb::CancelRequestedT cancel;
+  cancel.task = 2;
+  propose(propose_group(asker("operator"), cancel));
+  fb::TaskBlockedT block;
+  block.task = 3;
+  block.version = 1;
+  block.reason = "waiting for a word";
+  propose(propose_group(asker("operator"), block));
+}
+
+void SampleLog::deliver(std::uint64_t task) {
+  for (std::uint64_t version = 1; version <= 2; ++version) {
+    std::uint64_t job = 0;
+    for (const auto& [id, row] : state_.jobs.rows()) {
+      if (row.task == TaskId{task} && row.status == JobStatus::queued) job = raw(id);
+    }
+    fb::JobClaimedT claim;
+    claim.job = job;
+    claim.owner = owner();
+    propose(propose_group(asker("worker"), claim));
+    fb::RunExitedT exited;
+    exited.job = job;
+    exited.attempt = 1;
+    propose(propose_group(asker("worker"), exited));
+    fb::JobFinishedT finished;
+    finished.job = job;
+    finished.attempt = 1;
+    finished.result = fb::JobResult::done;
+    propose(propose_group(asker("monitor"), transition(task, version == 1 ? "ship" : "done", version), finished));
+  }
+}
+
+Ran run_pawl(const std::vector<std::string>& words, const std::string& input,
+             const std::vector<std::string>& environment) {
+  const TestFolder folder;
+  const std::string in = folder.file("in", input);
+  const std::string out = folder.path("out");
+  const std::string err = folder.path("err");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (const char* name : {"PAWL_DATA", "PAWL_SOCKET", "PAWL_URL"}) ::unsetenv(name);
+    for (const std::string& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
+    ::dup2(::open(in.c_str(), O_RDONLY), 0);
+    ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);
+    ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2);
+    std::vector<char*> arguments = {const_cast<char*>("pawl")};
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    ::execv(PAWL_PROGRAM, arguments.data());
+    ::_exit(125);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content_of(out), content_of(err)};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::stringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace pawl

@@ -1,0 +1,63 @@
+// A data folder with a log in it, made by the real engine and the real store, and the program run on it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/rules/group.h"
+#include "store/rocks_log.h"
+
+namespace pawl {
+
+/// A folder of its own for a test, removed at its end.
+class TestFolder {
+ public:
+  TestFolder();
+  ~TestFolder();
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  std::string path(const std::string& name) const { return (root_ / name).string(); }
+  /// Writes a file, and gives its path.
+  std::string file(const std::string& name, const std::string& content) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// A log of one task that was delivered, one that was cancelled and one that stands blocked; with a group, a refusal,
+/// a keyed record and a changed setting. A second passes between groups.
+class SampleLog {
+ public:
+  explicit SampleLog(const std::string& dir);
+
+  Seq propose(Group group);
+  Seq last_seq() const { return state_.last_seq; }
+  const State& state() const { return state_; }
+  RocksLog& log() { return *log_; }
+
+ private:
+  void tell();
+  void deliver(std::uint64_t task);
+
+  std::unique_ptr<RocksLog> log_;
+  State state_;
+  Chain chain_{};
+  TimeUs now_;
+};
+
+/// What a run of the program came to.
+struct Ran {
+  int exit = -1;
+  std::string out;
+  std::string err;
+};
+
+/// Runs `pawl` with these words, without PAWL_… in its environment but those in `environment` ("NAME=value").
+Ran run_pawl(const std::vector<std::string>& words, const std::string& input = "",
+             const std::vector<std::string>& environment = {});
+
+std::vector<std::string> lines_of(const std::string& text);
+
+}  // namespace pawl

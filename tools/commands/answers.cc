@@ -1,0 +1,142 @@
+#include "tools/commands/answers.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <utility>
+
+#include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
+#include "tools/commands/output.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_at(const json::value& object, const char* name) {
+  const json::value* found = object.is_object() ? object.get_object().if_contains(name) : nullptr;
+  return found && found->is_string() ? printable(found->get_string()) : "";
+}
+
+/// What a refusal concerns, in a few words.
+std::string about(const json::value& current) {
+  if (!current.is_object()) return "";
+  const json::object& row = current.get_object();
+  if (row.contains("stage") && row.contains("version")) {
+    std::string out = "; it stands at " + task_line(current);
+    if (row.contains("last") && row.at("last").is_object()) {
+      out += ", since seq " + cell(current, "last.seq") + " by " + cell(current, "last.actor");
+    }
+    return out;
+  }
+  if (row.contains("owner")) {
+    return "; " + cell(current, "key") + " is held by " + cell(current, "owner.actor") + ", pid " +
+           cell(current, "owner.pid") + " of boot " + cell(current, "owner.boot_id") + ", since " +
+           cell(current, "acquired_at");
+  }
+  return "";
+}
+
+Error refusal_of(const Answer& answer) {
+  const ErrorCode code = answer.status == 400 || answer.status == 413 ? ErrorCode::malformed : ErrorCode::busy;
+  const auto body = parse_json(answer.body);
+  const json::value* error = body && body->is_object() ? body->get_object().if_contains("error") : nullptr;
+  if (!error || !error->is_object())
+    return {code, "the daemon answered with HTTP status " + std::to_string(answer.status)};
+  const json::value* current = error->get_object().if_contains("current");
+  std::string message = text_at(*error, "code");
+  if (const std::string sentence = text_at(*error, "message"); !sentence.empty()) message += ": " + sentence;
+  return {code, message + (current ? about(*current) : "")};
+}
+
+}  // namespace
+
+Result<json::value> body_of(const Answer& answer) {
+  if (!answer.is_success()) return refusal_of(answer);
+  if (answer.body.empty()) return json::value();
+  auto body = parse_json(answer.body);
+  if (!body) return Error{ErrorCode::io, "the daemon's answer cannot be read " + body.error().message};
+  return body;
+}
+
+Result<json::value> call(Client& client, const Request& request) {
+  const Answer answer = PAWL_TRY(client.send(request));
+  return body_of(answer);
+}
+
+Result<json::array> call_list(Client& client, const std::string& path) {
+  json::array all;
+  std::string after;
+  while (true) {
+    const std::string page =
+        after.empty() ? path : path + (path.find('?') == std::string::npos ? "?" : "&") + "after=" + after;
+    json::value body = PAWL_TRY(call(client, {.method = "GET", .path = page}));
+    if (!body.is_object() || !body.get_object().contains("items") || !body.at("items").is_array()) {
+      return Error{ErrorCode::io, "the daemon's answer to " + path + " is no list"};
+    }
+    for (json::value& item : body.at("items").get_array()) all.push_back(std::move(item));
+    const json::value* next = body.get_object().if_contains("next");
+    if (!next || next->is_null()) return all;
+    std::string following =
+        percent_encoded(next->is_string() ? std::string(next->get_string()) : json::serialize(*next));
+    if (following == after) return Error{ErrorCode::io, "the daemon's list " + path + " does not end"};
+    after = std::move(following);
+  }
+}
+
+Result<Caller> caller_of(const Arguments& arguments) {
+  return Caller{Client(PAWL_TRY(target_of(arguments))), arguments.value_or("actor", "operator")};
+}
+
+Exit run_call(const Arguments& arguments, Request request, const std::function<std::string(const json::value&)>& show) {
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  request.actor = caller->actor;
+  const auto answer = caller->client.send(request);
+  if (!answer) return fail(answer.error());
+  if (arguments.has("json") && !answer->body.empty()) print(answer->body + (answer->body.ends_with('\n') ? "" : "\n"));
+  const auto body = body_of(*answer);
+  if (!body) return fail(body.error());
+  if (!arguments.has("json")) print(show(*body));
+  return Exit::done;
+}
+
+Exit run_list(const Arguments& arguments, const std::string& path,
+              const std::function<std::string(const json::array&)>& show) {
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto items = call_list(caller->client, path);
+  if (!items) return fail(items.error());
+  print(arguments.has("json") ? json::serialize(*items) + '\n' : show(*items));
+  return Exit::done;
+}
+
+const json::value& part_of(const json::value& answer, std::string_view name) {
+  const json::value* part =
+      answer.is_object() ? answer.get_object().if_contains(json::string_view(name.data(), name.size())) : nullptr;
+  return part ? *part : answer;
+}
+
+std::string task_line(const json::value& task) {
+  std::string out = "task " + cell(task, "id") + " (" + cell(task, "work_item") + " of " + cell(task, "repo") +
+                    "): " + cell(task, "stage") + ", version " + cell(task, "version");
+  if (const std::string blocked = cell(task, "blocked"); blocked != "-") out += ", blocked: " + blocked;
+  return out;
+}
+
+Result<std::uint64_t> id_of(const Arguments& arguments, std::size_t position, std::string_view what) {
+  return read_number(arguments.positional()[position], what);
+}
+
+std::string json_object(std::string_view name, std::string_view text) {
+  std::string out = "{";
+  append_json_text(out, name);
+  out += ':';
+  append_json_text(out, text);
+  return out + '}';
+}
+
+}  // namespace pawl

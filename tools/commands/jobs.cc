@@ -1,0 +1,60 @@
+// The command about jobs.
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include "tools/commands/answers.h"
+#include "tools/commands/output.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string show_jobs(const json::array& jobs) {
+  if (jobs.empty()) return "no jobs\n";
+  return table_of(jobs, {"job=id", "task", "agent", "stage", "version", "status", "attempts", "of=max_attempts", "pid",
+                         "exit=exit_code", "queued=queued_at", "reason"});
+}
+
+/// Piece by piece, for a log may be long.
+Exit print_log(const Arguments& arguments, std::uint64_t job) {
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto attempt = arguments.number("attempt");
+  if (!attempt) return fail(attempt.error());
+  std::string path = "/v1/jobs/" + std::to_string(job) + "/log?";
+  if (*attempt) path += "attempt=" + std::to_string(**attempt) + "&";
+  for (std::size_t from = 0;;) {
+    const auto answer = caller->client.send({.method = "GET", .path = path + "from=" + std::to_string(from)});
+    if (!answer) return fail(answer.error());
+    if (!answer->is_success()) return fail(body_of(*answer).error());
+    if (answer->body.empty()) return Exit::done;
+    print(answer->body);
+    from += answer->body.size();
+  }
+}
+
+Exit run_jobs(const Arguments& arguments) {
+  if (arguments.positional().empty()) {
+    if (arguments.has("log")) return fail(Exit::usage, "jobs: --log needs a JOB");
+    return run_list(arguments, "/v1/jobs", show_jobs);
+  }
+  const auto job = id_of(arguments, 0, "JOB");
+  if (!job) return fail(job.error());
+  if (arguments.has("log")) return print_log(arguments, *job);
+  return run_call(arguments, {.method = "GET", .path = "/v1/jobs/" + std::to_string(*job)},
+                  [](const json::value& answer) { return fields_of(part_of(answer, "job")); });
+}
+
+}  // namespace
+
+const Command jobs_command = {.name = "jobs",
+                              .arguments = "[JOB]",
+                              .summary = "Lists the jobs, or shows one, or its log",
+                              .details = "",
+                              .options = with_daemon_options({{"log", "", "print what the job's agent has put out"},
+                                                              {"attempt", "N", "of that attempt (the last one)"}}),
+                              .positional_max = 1,
+                              .run = run_jobs};
+
+}  // namespace pawl

@@ -1,0 +1,186 @@
+#include "tools/commands/output.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "schema/json/json_text.h"
+#include "schema/time.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string_view view(const json::string& text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(json::string_view text) {
+  return {text.data(), text.size()};
+}
+json::string_view key(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+/// Columns on a screen; all characters count as one.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+/// "2026-06-15T10:00:00.000042Z" → "2026-06-15 10:00:00"
+std::string shown_time(std::string_view text) {
+  if (text.size() < 27 || text.back() != 'Z' || text[10] != 'T' || !parse_rfc3339(text)) return printable(text);
+  std::string out(text.substr(0, 19));
+  out[10] = ' ';
+  return out;
+}
+
+const json::value* member_of(const json::value& object, std::string_view path) {
+  const json::value* at = &object;
+  while (at && !path.empty()) {
+    const std::size_t dot = path.find('.');
+    at = at->is_object() ? at->get_object().if_contains(key(path.substr(0, dot))) : nullptr;
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return at;
+}
+
+bool is_list_of_objects(const json::value& value) {
+  return value.is_array() && !value.get_array().empty() && value.get_array().front().is_object();
+}
+
+void append_fields(std::string& out, const json::object& object, std::size_t indent) {
+  std::size_t width = 0;
+  for (const auto& member : object) width = std::max(width, member.key().size());
+  for (const auto& member : object) {
+    out.append(indent, ' ');
+    out += view(member.key());
+    const json::value& value = member.value();
+    if (value.is_object() && !value.get_object().empty()) {
+      out += '\n';
+      append_fields(out, value.get_object(), indent + 2);
+    } else if (is_list_of_objects(value)) {
+      out += '\n';
+      bool first = true;
+      for (const json::value& item : value.get_array()) {
+        if (!first) out += '\n';
+        first = false;
+        if (item.is_object()) append_fields(out, item.get_object(), indent + 2);
+      }
+    } else {
+      out.append(width - member.key().size() + 2, ' ');
+      out += cell(value) + '\n';
+    }
+  }
+}
+
+}  // namespace
+
+std::string TextTable::text() const {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows_) {
+    std::size_t blanks = 0;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (!row[i].empty()) {
+        out.append(blanks, ' ');
+        out += row[i];
+        blanks = 0;
+      }
+      blanks += widths[i] - width_of(row[i]) + 2;
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  const bool is_utf8 = is_json_text(text);
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const bool is_long_control = is_utf8 && byte == 0xC2 && next < 0xA0;  // U+0080 to U+009F
+    if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_utf8) || is_long_control) {
+      out += byte == '\n' || byte == '\t' ? ' ' : '?';
+      if (is_long_control) ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string cell(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null:
+      return "-";
+    case json::kind::bool_:
+      return value.get_bool() ? "yes" : "no";
+    case json::kind::string:
+      return value.get_string().empty() ? "\"\"" : shown_time(view(value.get_string()));
+    default:
+      return printable(json::serialize(value));
+  }
+}
+
+std::string cell(const json::value& object, std::string_view member) {
+  const json::value* found = member_of(object, member);
+  return found ? cell(*found) : "-";
+}
+
+std::string table_of(const json::array& objects, std::initializer_list<std::string_view> columns) {
+  std::vector<std::string> heads;
+  std::vector<std::string_view> members;
+  for (const std::string_view column : columns) {
+    const std::size_t equals = column.find('=');
+    heads.emplace_back(column.substr(0, equals));
+    members.push_back(equals == std::string_view::npos ? column : column.substr(equals + 1));
+  }
+  TextTable table(std::move(heads));
+  for (const json::value& object : objects) {
+    std::vector<std::string> row;
+    for (const std::string_view member : members) row.push_back(cell(object, member));
+    table.add(std::move(row));
+  }
+  return table.text();
+}
+
+std::string fields_of(const json::value& object) {
+  if (!object.is_object()) return cell(object) + '\n';
+  std::string out;
+  append_fields(out, object.get_object(), 0);
+  return out;
+}
+
+std::string duration(std::int64_t us) {
+  const std::int64_t whole_s = us / us_per_s;
+  std::array<char, 64> text{};
+  const auto number = [](std::int64_t value) { return static_cast<long long>(value); };
+  if (whole_s < 10) {
+    std::snprintf(text.data(), text.size(), "%lld.%02lld s", number(whole_s), number(us % us_per_s / 10'000));
+  } else if (whole_s < 60) {
+    std::snprintf(text.data(), text.size(), "%lld.%lld s", number(whole_s), number(us % us_per_s / 100'000));
+  } else if (whole_s < 3600) {
+    std::snprintf(text.data(), text.size(), "%lld min %02lld s", number(whole_s / 60), number(whole_s % 60));
+  } else {
+    std::snprintf(text.data(), text.size(), "%lld h %02lld min", number(whole_s / 3600), number(whole_s / 60 % 60));
+  }
+  return text.data();
+}
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+}  // namespace pawl

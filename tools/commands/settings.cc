@@ -1,0 +1,61 @@
+// The settings that live in the log.
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
+#include "tools/commands/answers.h"
+#include "tools/commands/output.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+std::string show(const json::value& answer) {
+  return fields_of(part_of(answer, "settings"));
+}
+
+/// `{"key":value,…}` from words `key=value`. A value is JSON where it reads as a boolean, a number or a list, and
+/// otherwise a text.
+Result<std::string> body_from(const std::vector<std::string>& words) {
+  std::string body = "{";
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Error{ErrorCode::malformed, "settings: '" + word + "' is no KEY=VALUE"};
+    }
+    const std::string value = word.substr(equals + 1);
+    if (body.size() > 1) body += ',';
+    append_json_text(body, word.substr(0, equals));
+    body += ':';
+    const auto read = parse_json(value);
+    if (read && (read->is_bool() || read->is_int64() || read->is_array())) {
+      body += json::serialize(*read);
+    } else {
+      append_json_text(body, value);
+    }
+  }
+  return body + '}';
+}
+
+Exit run_settings(const Arguments& arguments) {
+  if (arguments.positional().empty()) return run_call(arguments, {.method = "GET", .path = "/v1/settings"}, show);
+  const auto body = body_from(arguments.positional());
+  if (!body) return fail(body.error());
+  return run_call(arguments, {.method = "POST", .path = "/v1/settings", .body = *body}, show);
+}
+
+}  // namespace
+
+const Command settings_command = {
+    .name = "settings",
+    .arguments = "[KEY=VALUE ...]",
+    .summary = "Shows the settings, or changes some, all or none",
+    .details = "A value is true, false, a whole number, or a list such as '[\"shop\",\"depot\"]'.\n",
+    .options = with_daemon_options({}),
+    .positional_max = 64,
+    .run = run_settings};
+
+}  // namespace pawl

@@ -1,0 +1,206 @@
+// Creates a task, and shows how it moves.
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "schema/json/json_text.h"
+#include "tools/commands/answers.h"
+#include "tools/commands/follow.h"
+#include "tools/commands/output.h"
+#include "tools/commands/progress.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+using SteadyClock = std::chrono::steady_clock;
+
+Result<std::string> body_from(const Arguments& arguments) {
+  std::string body = "{\"work_item\":";
+  append_json_text(body, arguments.positional()[0]);
+  for (const std::string_view option : {"repo", "branch", "pipeline", "stage"}) {
+    if (!arguments.has(option)) continue;
+    body += ",\"" + std::string(option) + "\":";
+    append_json_text(body, arguments.value_or(option, ""));
+  }
+  if (const auto list = arguments.value("depends-on")) {
+    body += ",\"depends_on\":[";
+    for (std::size_t begin = 0; begin <= list->size();) {
+      const std::size_t end = std::min(list->find(',', begin), list->size());
+      const std::uint64_t task = PAWL_TRY(read_number(list->substr(begin, end - begin), "--depends-on"));
+      if (body.back() != '[') body += ',';
+      append_json_integer(body, task);
+      begin = end + 1;
+    }
+    body += ']';
+  }
+  return body + '}';
+}
+
+/// What stands on a terminal, drawn again in place.
+class Screen {
+ public:
+  void draw(std::vector<std::string> lines) {
+    winsize size{};
+    const bool is_known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 1;
+    const std::size_t columns = is_known ? size.ws_col : 80;
+    const std::size_t rows_max = is_known ? size.ws_row - 1U : 23U;  // beyond, the cursor could not go back up
+    if (lines.size() > rows_max) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows_max));
+    std::string out;
+    if (drawn_ > 0) out += "\x1b[" + std::to_string(drawn_) + "A";
+    for (const std::string& line : lines) out += "\r\x1b[2K" + cut(line, columns) + "\n";
+    out += "\x1b[J";
+    drawn_ = lines.size();
+    print(out);
+    std::fflush(stdout);
+  }
+
+ private:
+  /// At most that many characters: a line that wraps would be two.
+  static std::string cut(const std::string& line, std::size_t columns) {
+    std::size_t shown = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80) continue;
+      if (++shown > columns) return line.substr(0, i);
+    }
+    return line;
+  }
+
+  std::size_t drawn_ = 0;
+};
+
+Exit exit_of(const Progress& progress, std::uint64_t task) {
+  const std::string name = "task " + std::to_string(task);
+  switch (progress.state()) {
+    case Progress::State::done:
+      return Exit::done;
+    case Progress::State::cancelled:
+      return fail(Exit::refused, name + " was cancelled");
+    case Progress::State::blocked:
+      return fail(Exit::refused, name + " is blocked: " + progress.reason());
+    case Progress::State::moving:
+      break;
+  }
+  return fail(Exit::refused, name + " is still under way");
+}
+
+std::uint64_t task_of(const json::value& job) {
+  const auto task = read_number(cell(job, "task"), "task");
+  return task ? *task : 0;
+}
+
+/// How progress is shown.
+enum class View {
+  screen,   // drawn again in place
+  lines,    // one for each thing that happened
+  nothing,  // --json: only what has become of it, at the end
+};
+
+/// Follows the task from the record that created it.
+Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const std::string& stage, View view) {
+  Progress progress(task, stage, [&](std::uint64_t job) -> std::uint64_t {
+    const auto answer = call(client, {.method = "GET", .path = "/v1/jobs/" + std::to_string(job)});
+    if (!answer) return 0;
+    return task_of(part_of(*answer, "job"));
+  });
+  Screen screen;
+  std::string trouble;
+  auto last_record_at = SteadyClock::now();
+  // The daemon's time goes on since its last record as ours does: their clocks need not agree.
+  const auto draw = [&] {
+    if (view != View::screen) return;
+    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - last_record_at);
+    auto lines = progress.lines({progress.last_time().us + since.count()});
+    if (!trouble.empty()) lines.push_back("  " + trouble);
+    screen.draw(std::move(lines));
+  };
+  const auto say = [&](const std::string& line) {
+    if (view != View::lines || line.empty()) return;
+    print(line);
+    std::fflush(stdout);
+  };
+  auto looked_at = SteadyClock::now();
+  const auto look = [&] {
+    looked_at = SteadyClock::now();
+    const auto answer = call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
+    if (!answer || !part_of(*answer, "task").is_object()) return;
+    trouble.clear();
+    say(progress.see(part_of(*answer, "task").get_object()));
+  };
+  Follower follower;
+  follower.record = [&](std::string_view, const json::object& record) {
+    trouble.clear();
+    last_record_at = SteadyClock::now();
+    const std::string line = progress.add(record);
+    say(line);
+    draw();
+    return progress.state() == Progress::State::moving;
+  };
+  follower.idle = [&] {
+    if (SteadyClock::now() - looked_at >= std::chrono::seconds(1)) look();
+    draw();
+    return progress.state() == Progress::State::moving;
+  };
+  follower.lost = [&](const Error& error) {
+    trouble = error.message + "; trying again";
+    if (view != View::screen) fail(Exit::refused, trouble);
+  };
+  follower.patience_s = 60;
+  const auto followed = follow(client, created_seq - 1, follower);
+  if (!followed) return fail(followed.error());
+  if (view == View::nothing) {
+    const auto answer = client.send({.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
+    if (!answer) return fail(answer.error());
+    print(answer->body + '\n');
+  }
+  return exit_of(progress, task);
+}
+
+Exit run_submit(const Arguments& arguments) {
+  if (!arguments.has("repo")) return fail(Exit::usage, "submit: --repo is missing");
+  const auto body = body_from(arguments);
+  if (!body) return fail(body.error());
+  Request request{.method = "POST", .path = "/v1/tasks", .body = *body};
+  if (!arguments.has("wait"))
+    return run_call(arguments, request,
+                    [](const json::value& answer) { return task_line(part_of(answer, "task")) + '\n'; });
+
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  request.actor = caller->actor;
+  const auto answer = call(caller->client, request);
+  if (!answer) return fail(answer.error());
+  const json::value& task = part_of(*answer, "task");
+  const auto id = read_number(cell(task, "id"), "the task's id");
+  const auto seq = read_number(cell(*answer, "seq"), "the record's seq");
+  if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer names no task or no seq");
+  const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
+  if (view != View::nothing) print(task_line(task) + '\n');
+  std::fflush(stdout);
+  return watch(caller->client, *id, *seq, cell(task, "stage"), view);
+}
+
+}  // namespace
+
+const Command submit_command = {
+    .name = "submit",
+    .arguments = "WORK_ITEM",
+    .summary = "Creates a task, and with --wait shows how it moves until it ends",
+    .details =
+        "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
+        "--json too, only the task as it then stands is printed.\n",
+    .options = with_daemon_options({{"repo", "REPO", "the repository (required)"},
+                                    {"branch", "BRANCH", "the feature branch"},
+                                    {"pipeline", "NAME", "the pipeline (delivery)"},
+                                    {"stage", "STAGE", "where to begin (the pipeline's first stage)"},
+                                    {"depends-on", "TASK,...", "tasks that have to end before this one's jobs run"},
+                                    {"wait", "", "show its progress, and wait for its end"}}),
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_submit};
+
+}  // namespace pawl

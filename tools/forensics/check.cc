@@ -1,0 +1,224 @@
+// Tries a log: the invariants on every prefix of it, and what its records make of each other.
+#include <algorithm>
+#include <filesystem>
+
+#include "schema/hex.h"
+#include "schema/json/json_text.h"
+#include "store/chain.h"
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/forensics/audit.h"
+#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/log_source.h"
+
+namespace pawl {
+namespace {
+
+struct Checked {
+  Audit audit{State(), Chain{}};
+  std::optional<Seq> torn_at;
+};
+
+Result<Checked> check_folder(const std::string& dir) {
+  const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir));
+  Checked checked;
+  Result<bool> taken = true;
+  const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
+    taken = checked.audit.add({bytes.begin(), bytes.end()});
+    return taken.has_value() && *taken;
+  });
+  PAWL_TRY(taken);
+  PAWL_TRY(read);
+  checked.audit.finish();
+  checked.torn_at = log->torn_at();
+  return checked;
+}
+
+Result<Checked> check_lines(const std::string& path) {
+  Checked checked;
+  LineReader reader;
+  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
+    if (checkpoint.digest != hex(checkpoint.restored.state.digest()) ||
+        checkpoint.chain != hex(checkpoint.restored.chain)) {
+      return Error{ErrorCode::damaged, "checkpoint: its digest or chain is not that of its data"};
+    }
+    checked.audit = Audit(std::move(checkpoint.restored.state), checkpoint.restored.chain);
+    return {};
+  };
+  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) {
+    return checked.audit.add(std::move(bytes), std::move(line));
+  };
+  PAWL_TRY(read_lines(path, reader));
+  checked.audit.finish();
+  return checked;
+}
+
+/// "12", or "12 StepStarted by monitor" if it is a record of this log.
+std::string in_words(const Audit& audit, Seq seq) {
+  const auto heading = audit.heading(seq);
+  std::string out = std::to_string(raw(seq));
+  if (!heading) return out;
+  out += ' ' + heading->type + " by " + printable(heading->actor);
+  if (heading->outcome != Outcome::accepted) out += " (" + std::string(name(heading->outcome)) + ')';
+  return out;
+}
+
+std::string in_words(const Audit& audit, const std::vector<Seq>& seqs) {
+  std::string out;
+  for (const Seq seq : seqs) out += (out.empty() ? "" : ", ") + in_words(audit, seq);
+  return out;
+}
+
+/// "8 to 11, 14": long lists, of which the seqs are enough.
+std::string in_ranges(const std::vector<Seq>& seqs) {
+  constexpr std::size_t ranges_max = 12;
+  std::string out;
+  std::size_t ranges = 0;
+  for (std::size_t i = 0; i < seqs.size(); ++ranges) {
+    std::size_t last = i;
+    while (last + 1 < seqs.size() && seqs[last + 1] == next(seqs[last])) ++last;
+    if (ranges == ranges_max) return out + ", and " + std::to_string(seqs.size() - i) + " more";
+    out += (out.empty() ? "" : ", ") + std::to_string(raw(seqs[i]));
+    if (last > i) out += (last > i + 1 ? " to " : ", ") + std::to_string(raw(seqs[last]));
+    i = last + 1;
+  }
+  return out;
+}
+
+std::string kind_of(const Finding& finding) {
+  std::string out(name(finding.kind));
+  if (finding.invariant > 0) out += ", invariant " + std::to_string(finding.invariant);
+  return out;
+}
+
+std::string in_words(const Audit& audit, const Finding& finding) {
+  const auto heading = audit.heading(finding.seq);
+  std::string out = "record " + std::to_string(raw(finding.seq));
+  if (heading) out += ", " + rfc3339(heading->time) + ", " + heading->type + " by " + printable(heading->actor);
+  out += "  [" + kind_of(finding) + "]\n  " + printable(finding.what) + '\n';
+  if (!finding.led_by.empty()) out += "  led by    " + in_words(audit, finding.led_by) + '\n';
+  if (finding.followed_by.empty()) return out;
+  const bool is_long = finding.kind == Finding::Kind::unchecked;
+  out +=
+      is_long ? "  and so    " + in_ranges(finding.followed_by) : "  shown by  " + in_words(audit, finding.followed_by);
+  return out + '\n';
+}
+
+std::string counted(std::size_t number, const std::string& thing) {
+  return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
+}
+
+/// The record with which the trouble began; none if nothing but unchecked records was found.
+std::optional<Seq> culprit_of(const Findings& findings) {
+  if (findings.empty() || findings.front().kind == Finding::Kind::unchecked) return std::nullopt;
+  return findings.front().seq;
+}
+
+std::string in_words(const Checked& checked, const Findings& findings) {
+  const Audit& audit = checked.audit;
+  std::string out = counted(audit.records(), "record");
+  if (audit.first() > Seq{1}) out += ", from the checkpoint before " + std::to_string(raw(audit.first()));
+  out += findings.empty() ? ": nothing found\n" : ": " + counted(findings.size(), "finding");
+  if (const auto culprit = culprit_of(findings)) out += "; it begins with record " + in_words(audit, *culprit);
+  if (!findings.empty()) out += '\n';
+  for (const Finding& finding : findings) out += '\n' + in_words(audit, finding);
+  if (const auto at = audit.stopped_at()) {
+    out +=
+        "\nfrom record " + std::to_string(raw(*at)) + " on the log was not looked at: what it stands on is not known\n";
+  }
+  if (checked.torn_at) {
+    out += "\nrecords from " + std::to_string(raw(*checked.torn_at)) +
+           " on are torn: never acknowledged, or on their way just now\n";
+  }
+  return out;
+}
+
+void append_seqs(std::string& out, const std::vector<Seq>& seqs) {
+  out += '[';
+  for (const Seq seq : seqs) {
+    if (out.back() != '[') out += ',';
+    append_json_integer(out, raw(seq));
+  }
+  out += ']';
+}
+
+template <class Id>
+void append_or_null(std::string& out, const std::optional<Id>& id) {
+  out += id ? std::to_string(raw(*id)) : "null";
+}
+
+void append_finding(std::string& out, const Audit& audit, const Finding& finding) {
+  const auto heading = audit.heading(finding.seq);
+  out += "{\"kind\":";
+  append_json_text(out, name(finding.kind));
+  out += ",\"invariant\":" + (finding.invariant > 0 ? std::to_string(finding.invariant) : "null");
+  out += ",\"seq\":" + std::to_string(raw(finding.seq)) + ",\"time\":";
+  heading ? append_json_time(out, heading->time) : append_json_text_or_null(out, "");
+  out += ",\"boot\":";
+  append_json_text_or_null(out, heading ? heading->boot : "");
+  out += ",\"actor\":";
+  append_json_text_or_null(out, heading ? heading->actor : "");
+  out += ",\"type\":";
+  append_json_text_or_null(out, heading ? heading->type : "");
+  out += ",\"task\":" + (finding.task != TaskId{0} ? std::to_string(raw(finding.task)) : "null") + ",\"what\":";
+  append_json_text(out, finding.what);
+  out += ",\"led_by\":";
+  append_seqs(out, finding.led_by);
+  out += ",\"followed_by\":";
+  append_seqs(out, finding.followed_by);
+  out += '}';
+}
+
+std::string in_json(const Checked& checked, const Findings& findings) {
+  std::string out = "{\"records\":" + std::to_string(checked.audit.records()) +
+                    ",\"first\":" + std::to_string(raw(checked.audit.first())) + ",\"culprit\":";
+  append_or_null(out, culprit_of(findings));
+  out += ",\"stopped_at\":";
+  append_or_null(out, checked.audit.stopped_at());
+  out += ",\"torn_at\":";
+  append_or_null(out, checked.torn_at);
+  out += ",\"findings\":[";
+  for (const Finding& finding : findings) {
+    if (out.back() != '[') out += ',';
+    append_finding(out, checked.audit, finding);
+  }
+  return out + "]}\n";
+}
+
+Exit run_check(const Arguments& arguments) {
+  const std::string& path = arguments.positional()[0];
+  std::error_code failed;
+  const bool is_folder = path != "-" && std::filesystem::is_directory(path, failed);
+  const auto checked = is_folder ? check_folder(path) : check_lines(path);
+  if (!checked) return fail(checked.error());
+  const Findings findings = checked->audit.findings();
+  print(arguments.has("json") ? in_json(*checked, findings) : in_words(*checked, findings));
+  return findings.empty() ? Exit::done : Exit::refused;
+}
+
+}  // namespace
+
+const Command check_command = {
+    .name = "check",
+    .arguments = "LOG",
+    .summary = "Tries the invariants on every prefix of a log, and looks for what should never have happened",
+    .details =
+        "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input. Each finding comes\n"
+        "with its record and those that led to it, the earliest first; records that were decided with ownership\n"
+        "switched off come last. Exit 1 if there is any finding, 2 if the log cannot be read.\n\n"
+        "  violation       of an invariant, by its number\n"
+        "  divergence      the record does not say what the rules say, or was changed after the fact\n"
+        "  double_effect   a step was started twice for one crossing\n"
+        "  contradiction   a task went two ways at once: rolled back by one path, delivered by another\n"
+        "  reaped_alive    a job was reaped from an owner that acted on it later\n"
+        "  double_entry    a second actor entered a crossing that the first had not left\n"
+        "  overdue         a job or a lease outlives its bound, and what would end it is switched off\n"
+        "  time_backwards  a record is older than the one before it\n"
+        "  gap             records are missing\n"
+        "  unchecked       ownership was switched off\n",
+    .options = {{"json", "", "print the findings as JSON"}},
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_check};
+
+}  // namespace pawl

@@ -1,0 +1,234 @@
+#include "tools/forensics/explain_memory.h"
+
+namespace pawl {
+namespace {
+
+std::string text_of(const flatbuffers::String* text) {
+  return text ? text->str() : std::string();
+}
+
+template <class Event>
+Bearings of_task(const Event* event) {
+  return {.task = TaskId{event->task()}, .job = {}, .key = {}, .token = {}};
+}
+
+template <class Event>
+Bearings of_job(const Event* event) {
+  return {.task = {}, .job = JobId{event->job()}, .key = {}, .token = {}};
+}
+
+template <class Event>
+Bearings of_key(const Event* event) {
+  Bearings found;
+  found.key = event->key()->str();
+  found.task = task_of_key(*found.key);
+  if (const auto token = event->token()) found.token = Token{*token};
+  return found;
+}
+
+}  // namespace
+
+Deed deed_of(const fb::Record& record) {
+  return {Seq{record.stamp()->seq()}, {record.stamp()->time_us()}, record.actor()->str()};
+}
+
+Owner owner_of(const fb::Owner& owner) {
+  return {owner.boot_id()->str(), owner.pid(), owner.actor()->str()};
+}
+
+Bearings bearings_of(const fb::Record& record) {
+  switch (record.event_type()) {
+    case fb::Event::StageTransition:
+      return of_task(record.event_as_StageTransition());
+    case fb::Event::JobQueued:
+      return of_task(record.event_as_JobQueued());
+    case fb::Event::GateEvaluated:
+      return of_task(record.event_as_GateEvaluated());
+    case fb::Event::StepStarted:
+      return of_task(record.event_as_StepStarted());
+    case fb::Event::StepFinished:
+      return of_task(record.event_as_StepFinished());
+    case fb::Event::TaskBlocked:
+      return of_task(record.event_as_TaskBlocked());
+    case fb::Event::TaskUnblocked:
+      return of_task(record.event_as_TaskUnblocked());
+    case fb::Event::CancelRequested:
+      return of_task(record.event_as_CancelRequested());
+    case fb::Event::TaskCancelled:
+      return of_task(record.event_as_TaskCancelled());
+    case fb::Event::TaskNote:
+      return of_task(record.event_as_TaskNote());
+    case fb::Event::JobClaimed:
+      return of_job(record.event_as_JobClaimed());
+    case fb::Event::RunStarted:
+      return of_job(record.event_as_RunStarted());
+    case fb::Event::RunExited:
+      return of_job(record.event_as_RunExited());
+    case fb::Event::JobFinished:
+      return of_job(record.event_as_JobFinished());
+    case fb::Event::JobReaped:
+      return of_job(record.event_as_JobReaped());
+    case fb::Event::FinalizerMarked:
+      return of_job(record.event_as_FinalizerMarked());
+    case fb::Event::FinalizerCleared:
+      return of_job(record.event_as_FinalizerCleared());
+    case fb::Event::LeaseAcquired:
+      return of_key(record.event_as_LeaseAcquired());
+    case fb::Event::LeaseReleased:
+      return of_key(record.event_as_LeaseReleased());
+    case fb::Event::LeaseReclaimed:
+      return of_key(record.event_as_LeaseReclaimed());
+    case fb::Event::NONE:
+    case fb::Event::BootStarted:
+    case fb::Event::BootEnded:
+    case fb::Event::PipelineDefined:
+    case fb::Event::SettingChanged:
+    case fb::Event::TaskCreated:
+    case fb::Event::RefusalsFolded:
+      break;
+  }
+  return {};
+}
+
+void Memory::begin(const State& state) {
+  for (const auto& [id, boot] : state.boots.rows()) {
+    boot_names_[id] = boot.name;
+    if (!boot.stale) boot_in_force_[boot.name] = id;
+  }
+}
+
+void Memory::know(const State& state, TaskId id) {
+  const Task* row = state.tasks.find(id);
+  if (!row) return;
+  TaskSeen& task = tasks_[id];
+  task = {.work_item = row->work_item,
+          .repo = row->repo,
+          .branch = row->branch,
+          .stage = row->stage,
+          .version = row->version,
+          .entered = {row->last.seq, row->entered, row->last.actor},
+          .blocked = row->blocked,
+          .blocked_by = {},
+          .cancel_asked = {},
+          .committed = {},
+          .gate = {},
+          .step_end = {}};
+  for (const auto& [index, job_id] : state.indexes.jobs_of_task) {
+    if (index != id) continue;
+    const Job& job = *state.jobs.find(job_id);
+    JobSeen& seen = jobs_[job_id];
+    seen.task = id;
+    seen.attempt = job.attempts;
+    seen.queued.time = job.queued;
+    if (!job.run) continue;
+    seen.claimed = {Seq{}, job.run->claimed, job.run->owner.actor};
+    if (job.run->started) seen.started.time = *job.run->started;
+    if (job.run->exited) seen.exited.time = *job.run->exited;
+  }
+  if (const Lease* lease = state.lease(task_key(id))) {
+    leases_[lease->token] = {lease->key, lease->owner, {Seq{raw(lease->token)}, lease->acquired, lease->owner.actor}};
+  }
+}
+
+void Memory::add_circumstance(const fb::Record& record, Outcome outcome) {
+  if (outcome != Outcome::accepted) return;
+  const Deed deed = deed_of(record);
+  if (const auto* changed = record.event_as_SettingChanged()) settings_[changed->key()->str()] = deed;
+  if (const auto* ended = record.event_as_BootEnded()) boot_ends_.try_emplace(ended->boot_id()->str(), deed);
+  if (const auto* started = record.event_as_BootStarted()) {
+    const std::string id = started->boot_id()->str();
+    std::string& in_force = boot_in_force_[started->name()->str()];
+    if (!in_force.empty() && in_force != id) boot_ends_.try_emplace(in_force, deed);
+    in_force = id;
+    boot_names_[id] = started->name()->str();
+  }
+}
+
+std::string Memory::boot_name(const std::string& boot_id) const {
+  const std::string* known = find(boot_names_, boot_id);
+  return known ? *known : boot_id;
+}
+
+void Memory::add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state) {
+  if (outcome != Outcome::accepted) return;
+  const Deed deed = deed_of(record);
+  add_event(record, deed, state);
+  add_effects(record, deed, effects, state);
+}
+
+void Memory::leaves(TaskSeen& task, const std::string& to, const Deed& deed) {
+  task.stage = to;
+  task.version = next(task.version);
+  task.entered = deed;
+  task.committed = task.gate = task.step_end = {};
+}
+
+void Memory::add_event(const fb::Record& record, const Deed& deed, const State& state) {
+  const Bearings bearings = bearings_of(record);
+  TaskSeen* task = bearings.task && tasks_.contains(*bearings.task) ? &tasks_[*bearings.task] : nullptr;
+  JobSeen* job = bearings.job && jobs_.contains(*bearings.job) ? &jobs_[*bearings.job] : nullptr;
+  if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), deed);
+  if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", deed);
+  if (record.event_as_CancelRequested() && task) task->cancel_asked = deed;
+  if (record.event_as_GateEvaluated() && task) task->gate = deed;
+  if (record.event_as_TaskUnblocked() && task) task->blocked.clear();
+  if (const auto* event = record.event_as_StepStarted(); event && task) {
+    steps_[deed.seq] = {event->step()->str(), deed};
+    const Task* row = state.tasks.find(*bearings.task);
+    for (const StepRow& step : row ? row->steps : std::vector<StepRow>()) {
+      if (step.started == deed.seq && step.irreversible && step.version == task->version) task->committed = deed;
+    }
+  }
+  if (const auto* event = record.event_as_StepFinished(); event && task) {
+    task->step_end = deed;
+    if (task->committed.seq == Seq{event->started()} && event->outcome() != fb::StepOutcome::done) task->committed = {};
+  }
+  if (const auto* event = record.event_as_LeaseAcquired(); event && !event->token()) {
+    leases_[Token{raw(deed.seq)}] = {event->key()->str(), owner_of(*event->owner()), deed};
+  }
+  if (!job) return;
+  if (record.event_as_JobClaimed()) {
+    job->claimed = deed;
+    job->started = job->exited = job->ended = {};
+    ++job->attempt;
+  }
+  if (record.event_as_RunStarted()) job->started = deed;
+  if (record.event_as_RunExited()) job->exited = deed;
+  if (record.event_as_JobFinished() || record.event_as_JobReaped()) job->ended = deed;
+}
+
+void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effects& effects, const State& state) {
+  std::optional<TaskId> task = bearings_of(record).task;
+  for (const Effect& effect : effects) {
+    if (effect.kind == EffectKind::task) {
+      const auto& event = *record.event_as_TaskCreated();
+      task = TaskId{effect.id};
+      const Task* row = state.tasks.find(*task);
+      tasks_[*task] = {.work_item = event.work_item()->str(),
+                       .repo = event.repo()->str(),
+                       .branch = text_of(event.branch()),
+                       .stage = row && row->version == Version{1} ? row->stage : text_of(event.stage()),
+                       .version = Version{1},
+                       .entered = deed,
+                       .blocked = "",
+                       .blocked_by = {},
+                       .cancel_asked = {},
+                       .committed = {},
+                       .gate = {},
+                       .step_end = {}};
+    }
+    if (effect.kind == EffectKind::job_queued && task) {
+      jobs_[JobId{effect.id}].task = *task;
+      jobs_[JobId{effect.id}].queued = deed;
+    }
+    if (effect.kind == EffectKind::job_cancelled && jobs_.contains(JobId{effect.id})) {
+      jobs_[JobId{effect.id}].ended = deed;
+    }
+    if (effect.kind == EffectKind::blocked && tasks_.contains(TaskId{effect.id})) {
+      tasks_[TaskId{effect.id}].blocked = effect.text;
+      tasks_[TaskId{effect.id}].blocked_by = deed;
+    }
+  }
+}
+
+}  // namespace pawl

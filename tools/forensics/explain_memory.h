@@ -1,0 +1,114 @@
+// What a story remembers of its tasks while it reads on: so that a record can be told with what it ends, answers or
+// runs into. Follows what was accepted, also where ownership was off and the state knows of no lease.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "engine/state/effects.h"
+#include "engine/state/state.h"
+
+namespace pawl {
+
+/// Something that was done by a record, and can be pointed to.
+struct Deed {
+  Seq seq{};
+  TimeUs time;
+  std::string actor;
+};
+
+struct TaskSeen {
+  std::string work_item;
+  std::string repo;
+  std::string branch;
+  std::string stage;  // empty: not known
+  Version version{};
+  Deed entered;         // what brought it to its stage
+  std::string blocked;  // why; empty: it is not
+  Deed blocked_by;
+  Deed cancel_asked;
+  Deed committed;  // start of the irreversible step of this version
+  Deed gate;       // last evaluation at this version
+  Deed step_end;   // last step of this version that ended
+};
+
+struct JobSeen {
+  TaskId task{};
+  std::uint64_t attempt = 0;
+  Deed queued;
+  Deed claimed;
+  Deed started;
+  Deed exited;
+  Deed ended;
+};
+
+struct LeaseSeen {
+  std::string key;
+  Owner owner;
+  Deed taken;
+};
+
+struct StepSeen {
+  std::string step;
+  Deed started;
+};
+
+class Memory {
+ public:
+  /// The boots that a log begins with, if it begins with a checkpoint.
+  void begin(const State& state);
+  /// What stands in the state about a task: one whose earlier records are not told.
+  void know(const State& state, TaskId id);
+
+  /// Folds in a record that concerns one of the tasks. `state` is that after its group.
+  void add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state);
+  /// Folds in any other: boots and settings matter to every story.
+  void add_circumstance(const fb::Record& record, Outcome outcome);
+
+  const TaskSeen* task(TaskId id) const { return find(tasks_, id); }
+  const JobSeen* job(JobId id) const { return find(jobs_, id); }
+  const LeaseSeen* lease(Token token) const { return find(leases_, token); }
+  const StepSeen* step(Seq started) const { return find(steps_, started); }
+  const Deed* boot_end(const std::string& boot) const { return find(boot_ends_, boot); }
+  const Deed* setting(const std::string& key) const { return find(settings_, key); }
+
+  const std::map<TaskId, TaskSeen>& tasks() const { return tasks_; }
+  /// "pawld"; the id itself of a boot that was not seen.
+  std::string boot_name(const std::string& boot_id) const;
+
+ private:
+  template <class Map, class Key>
+  static const typename Map::mapped_type* find(const Map& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : &found->second;
+  }
+
+  void add_event(const fb::Record& record, const Deed& deed, const State& state);
+  void add_effects(const fb::Record& record, const Deed& deed, const Effects& effects, const State& state);
+  void leaves(TaskSeen& task, const std::string& to, const Deed& deed);
+
+  std::map<TaskId, TaskSeen> tasks_;
+  std::map<JobId, JobSeen> jobs_;
+  std::map<Token, LeaseSeen> leases_;
+  std::map<Seq, StepSeen> steps_;
+  std::map<std::string, std::string> boot_names_;
+  std::map<std::string, std::string> boot_in_force_;  // by name
+  std::map<std::string, Deed> boot_ends_;
+  std::map<std::string, Deed> settings_;
+};
+
+Deed deed_of(const fb::Record& record);
+Owner owner_of(const fb::Owner& owner);
+
+/// The ids that a record's event bears, under whatever names its fields have them.
+struct Bearings {
+  std::optional<TaskId> task;
+  std::optional<JobId> job;
+  std::optional<std::string> key;
+  std::optional<Token> token;
+};
+Bearings bearings_of(const fb::Record& record);
+
+}  // namespace pawl

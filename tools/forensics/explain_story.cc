@@ -1,0 +1,421 @@
+#include "tools/forensics/explain_story.h"
+
+#include <algorithm>
+
+#include "engine/json/state_json.h"
+#include "tools/commands/command.h"
+
+namespace pawl {
+namespace {
+
+/// Whether it moves its task along the rollback of the stage where `memory` has it.
+bool is_rollback(const fb::Record& record, const Memory& memory, const State& state) {
+  const auto* event = record.event_as_StageTransition();
+  const Task* task = event ? state.tasks.find(TaskId{event->task()}) : nullptr;
+  const TaskSeen* seen = event ? memory.task(TaskId{event->task()}) : nullptr;
+  const Stage* stage = task && seen ? state.pipeline_of(*task).stage(seen->stage) : nullptr;
+  return stage && event->to()->string_view() == stage->rollback;
+}
+
+bool has(const std::vector<Seq>& seqs, Seq seq) {
+  return std::find(seqs.begin(), seqs.end(), seq) != seqs.end();
+}
+
+}  // namespace
+
+Result<StorySubject> subject_of(std::string_view text) {
+  const auto number_after = [&](std::string_view head) -> Result<std::uint64_t> {
+    return read_number(text.substr(head.size()), std::string(head.substr(0, head.size() - 1)));
+  };
+  StorySubject subject;
+  if (text.starts_with("task:")) {
+    subject.task = TaskId{PAWL_TRY(number_after("task:"))};
+  } else if (text.starts_with("job:")) {
+    subject.job = JobId{PAWL_TRY(number_after("job:"))};
+  } else if (text.starts_with("record:")) {
+    subject.seq = Seq{PAWL_TRY(number_after("record:"))};
+  } else if (text.starts_with("item:")) {
+    subject.work_item = text.substr(5);
+  } else if (const auto seq = read_number(text, "")) {
+    subject.seq = Seq{*seq};
+  } else {
+    subject.work_item = text;
+  }
+  if (subject.work_item && subject.work_item->empty()) {
+    return Error{ErrorCode::malformed,
+                 "what shall be explained? task:12, job:7, the number of a record, or a work item"};
+  }
+  return subject;
+}
+
+StorySubject about(const Replayer::Item& item, const State& state, std::span<const ArchivedTask> archived) {
+  const Bearings bearings = bearings_of(item.record);
+  StorySubject subject;
+  subject.seq = Seq{item.record.stamp()->seq()};
+  subject.task = bearings.task;
+  if (bearings.key && !bearings.task) subject.key = bearings.key;
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind == EffectKind::task) subject.task = TaskId{effect.id};
+  }
+  if (!bearings.job) return subject;
+  if (const Job* job = state.jobs.find(*bearings.job)) subject.task = job->task;
+  for (const ArchivedTask& each : archived) {
+    for (const Job& job : each.jobs) {
+      if (job.id == *bearings.job) subject.task = job.task;
+    }
+  }
+  if (!subject.task) subject.job = bearings.job;  // it left memory long before: its task shows on the way
+  return subject;
+}
+
+std::string in_words(const StorySubject& subject) {
+  if (subject.seq) return "record " + std::to_string(raw(*subject.seq));
+  if (subject.job) return "job " + std::to_string(raw(*subject.job));
+  if (subject.task) return "task " + std::to_string(raw(*subject.task));
+  return "work item " + *subject.work_item;
+}
+
+std::string_view name(StorySpan::Kind kind) {
+  switch (kind) {
+    case StorySpan::Kind::lease:
+      return "lease";
+    case StorySpan::Kind::job:
+      return "job";
+    case StorySpan::Kind::step:
+      return "step";
+  }
+  return "?";
+}
+
+void StoryTeller::begin(const State& state) {
+  memory_.begin(state);
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (subject_.work_item == task.work_item || subject_.task == id) tasks_.insert(id);
+  }
+  const Job* job = subject_.job ? state.jobs.find(*subject_.job) : nullptr;
+  if (job) tasks_.insert(job->task);
+  for (const TaskId id : tasks_) {
+    memory_.know(state, id);
+    const TaskSeen* task = memory_.task(id);
+    if (task) stays_.push_back({id, task->stage, task->version, task->entered.seq, task->entered.time, {}});
+  }
+}
+
+void StoryTeller::add(std::span<const Replayer::Item> group, const State& state) {
+  const std::size_t before = entries_.size();
+  leased_in_group_.reset();
+  for (const Replayer::Item& item : group) {
+    const auto* acquired = item.record.event_as_LeaseAcquired();
+    if (acquired && !leased_in_group_) leased_in_group_ = task_of_key(acquired->key()->string_view());
+  }
+  for (const Replayer::Item& item : group) {
+    ++records_;
+    end_ = {item.record.stamp()->time_us()};
+    take_in(item, state);
+  }
+  // The boot that began or ended in this group is what its other records are about.
+  if (entries_.size() == before) return;
+  for (const Replayer::Item& item : group) {
+    const auto found = circumstances_.find(Seq{item.record.stamp()->seq()});
+    if (found == circumstances_.end() || item.record.event_as_SettingChanged()) continue;
+    entries_.push_back(std::move(found->second));
+    circumstances_.erase(found);
+  }
+  std::sort(entries_.begin() + static_cast<std::ptrdiff_t>(before), entries_.end(),
+            [](const StoryEntry& left, const StoryEntry& right) { return left.seq < right.seq; });
+}
+
+void StoryTeller::take_in(const Replayer::Item& item, const State& state) {
+  const fb::Record& record = item.record;
+  const Seq seq{record.stamp()->seq()};
+  // What a record gives out is known by its effects only: so a task, and the job that is asked about, come into it.
+  for (const Effect& effect : item.applied.effects) {
+    const auto* created = record.event_as_TaskCreated();
+    if (effect.kind == EffectKind::task) {
+      const TaskId id{effect.id};
+      if (subject_.task == id || (created && subject_.work_item == created->work_item()->string_view()))
+        tasks_.insert(id);
+    }
+    if (effect.kind == EffectKind::job_queued && subject_.job == JobId{effect.id}) {
+      const Job* job = state.jobs.find(*subject_.job);
+      if (job && tasks_.insert(job->task).second && !created) memory_.know(state, job->task);
+    }
+  }
+  const bool is_new = std::any_of(item.applied.effects.begin(), item.applied.effects.end(), [&](const Effect& effect) {
+    return effect.kind == EffectKind::task && tasks_.contains(TaskId{effect.id});
+  });
+  const bool is_asked_for = subject_.seq == seq;
+  if (is_new || is_asked_for || concerns(record)) {
+    entries_.push_back(entry_of(item, state));
+    follow_spans(item);
+    memory_.add(record, item.applied.outcome, item.applied.effects, state);
+    follow_stay(item);
+    boots_.insert(memory_.boot_name(record.boot()->str()));
+  } else if (may_bear_on_it(record)) {
+    circumstances_.emplace(seq, entry_of(item, state));
+  }
+  memory_.add_circumstance(record, item.applied.outcome);
+}
+
+/// Settings are few; of boots, of which a log may be full, only those whose names occur in the story are kept.
+bool StoryTeller::may_bear_on_it(const fb::Record& record) const {
+  if (const auto* started = record.event_as_BootStarted()) return boots_.contains(started->name()->str());
+  if (const auto* ended = record.event_as_BootEnded()) {
+    return boots_.contains(memory_.boot_name(ended->boot_id()->str()));
+  }
+  return record.event_as_SettingChanged() != nullptr;
+}
+
+bool StoryTeller::concerns(const fb::Record& record) {
+  if (const auto* created = record.event_as_TaskCreated()) {
+    return Outcome{record.stamp()->outcome()} != Outcome::accepted && concerns(*created);
+  }
+  if (const auto* folded = record.event_as_RefusalsFolded()) {
+    const auto is_it = [&](const StoryEntry& entry) { return raw(entry.seq) == folded->seq(); };
+    return std::any_of(entries_.rbegin(), entries_.rend(), is_it);
+  }
+  const Bearings bearings = bearings_of(record);
+  if (bearings.task && tasks_.contains(*bearings.task)) return true;
+  if (bearings.job) return memory_.job(*bearings.job) || subject_.job == bearings.job;
+  if (!bearings.key || bearings.task) return false;
+  if (bearings.key == subject_.key) return true;
+  if (bearings.token) return tokens_.contains(*bearings.token);
+  const auto* acquired = record.event_as_LeaseAcquired();
+  return acquired && concerns(*acquired);
+}
+
+/// Somebody wanted the same work item, and did not get it.
+bool StoryTeller::concerns(const fb::TaskCreated& event) const {
+  return std::any_of(memory_.tasks().begin(), memory_.tasks().end(), [&](const auto& task) {
+    return task.second.work_item == event.work_item()->string_view() && task.second.repo == event.repo()->string_view();
+  });
+}
+
+/// Whether a lease on something else was taken for one of the tasks: with the task's own, or by who is on its way with
+/// it. No record says for which task a repository is locked.
+bool StoryTeller::concerns(const fb::LeaseAcquired& event) const {
+  if (leased_in_group_) return tasks_.contains(*leased_in_group_);
+  const Owner owner = owner_of(*event.owner());
+  return std::any_of(paths_.begin(), paths_.end(), [&](const auto& each) {
+    const auto& [id, path] = each;
+    const TaskSeen* task = memory_.task(id);
+    return task && event.key()->string_view() == repo_key(task->repo) && path.owner == owner && event.edge() &&
+           event.edge()->string_view() == path.edge;
+  });
+}
+
+StoryEntry StoryTeller::entry_of(const Replayer::Item& item, const State& state) {
+  const fb::Record& record = item.record;
+  const fb::Stamp& stamp = *record.stamp();
+  const Bearings bearings = bearings_of(record);
+  StoryEntry entry;
+  entry.seq = Seq{stamp.seq()};
+  entry.group = Seq{stamp.group()};
+  entry.time = {stamp.time_us()};
+  entry.lane = lane_of(record.actor()->str(), record.boot()->str());
+  entry.type = fb::EnumNameEvent(record.event_type());
+  entry.outcome = item.applied.outcome;
+  entry.unchecked = item.applied.unchecked;
+  entry.is_rollback = is_rollback(record, memory_, state);
+  entry.told = told({record, item.applied, memory_, state});
+  entry.job = bearings.job;
+  entry.task = bearings.task;
+  const JobSeen* job = bearings.job ? memory_.job(*bearings.job) : nullptr;
+  if (job) entry.task = job->task;
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};
+    if (effect.kind == EffectKind::job_queued && !entry.job) entry.job = JobId{effect.id};
+  }
+  append_record_line(entry.line, record, item.applied.effects);
+  return entry;
+}
+
+std::size_t StoryTeller::lane_of(const std::string& actor, const std::string& boot) {
+  const std::string name = memory_.boot_name(boot);
+  // Two workers may both act as `worker`: then their boots tell them apart. The daemon's many parts have one boot.
+  const std::string lane = name == daemon_name || name == boot || name == actor ? actor : actor + " of " + name;
+  const auto [at, is_new] = lane_at_.try_emplace(lane, lanes_.size());
+  if (is_new) lanes_.push_back(lane);
+  return at->second;
+}
+
+void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const Replayer::Item& item,
+                        const std::string& how) {
+  const auto is_open = [&](const StorySpan& span) { return span.kind == kind && span.label == label && !span.to; };
+  const auto found = std::find_if(spans_.rbegin(), spans_.rend(), is_open);
+  if (found == spans_.rend()) return;
+  found->to = Seq{item.record.stamp()->seq()};
+  found->ended = {item.record.stamp()->time_us()};
+  found->how = how;
+}
+
+void StoryTeller::follow_lease(const Replayer::Item& item, const fb::LeaseAcquired& event) {
+  const Deed deed = deed_of(item.record);
+  const Owner owner = owner_of(*event.owner());
+  const std::string key = event.key()->str();
+  const auto task = task_of_key(key);
+  if (task && tasks_.contains(*task)) {
+    paths_[*task] = {owner, event.edge() ? event.edge()->str() : std::string()};
+  }
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind != EffectKind::lease_granted || effect.token != raw(deed.seq)) continue;
+    tokens_.insert(Token{effect.token});
+    const std::size_t lane = lane_of(owner.actor, owner.boot_id);
+    boots_.insert(memory_.boot_name(owner.boot_id));
+    spans_.push_back({StorySpan::Kind::lease, key, lane, deed.seq, deed.time, {}, {}, ""});
+  }
+}
+
+void StoryTeller::follow_spans(const Replayer::Item& item) {
+  if (item.applied.outcome != Outcome::accepted) return;
+  const fb::Record& record = item.record;
+  const Deed deed = deed_of(record);
+  const auto open = [&](StorySpan::Kind kind, std::string label, std::size_t lane) {
+    spans_.push_back({kind, std::move(label), lane, deed.seq, deed.time, {}, {}, ""});
+  };
+  if (const auto* event = record.event_as_LeaseAcquired()) follow_lease(item, *event);
+  if (const auto* event = record.event_as_StageTransition()) paths_.erase(TaskId{event->task()});
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind != EffectKind::lease_freed) continue;
+    const char* how = record.event_as_LeaseReleased() ? "released" : "reclaimed";
+    close(StorySpan::Kind::lease, effect.text, item, how);
+    if (const auto task = task_of_key(effect.text)) paths_.erase(*task);
+  }
+  if (const auto* event = record.event_as_JobClaimed()) {
+    const Owner owner = owner_of(*event->owner());
+    boots_.insert(memory_.boot_name(owner.boot_id));
+    open(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
+  }
+  if (const auto* event = record.event_as_JobFinished()) {
+    close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, fb::EnumNameJobResult(event->result()));
+  }
+  if (const auto* event = record.event_as_JobReaped()) {
+    close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, "reaped");
+  }
+  if (const auto* event = record.event_as_StepStarted()) {
+    open(StorySpan::Kind::step, event->step()->str(), lane_of(record.actor()->str(), record.boot()->str()));
+  }
+  if (const auto* event = record.event_as_StepFinished()) {
+    const auto is_it = [&](const StorySpan& each) {
+      return each.kind == StorySpan::Kind::step && raw(each.from) == event->started();
+    };
+    const auto found = std::find_if(spans_.begin(), spans_.end(), is_it);
+    if (found == spans_.end()) return;
+    found->to = deed.seq;
+    found->ended = deed.time;
+    found->how = fb::EnumNameStepOutcome(event->outcome());
+  }
+}
+
+void StoryTeller::follow_stay(const Replayer::Item& item) {
+  for (const auto& [id, task] : memory_.tasks()) {
+    const auto is_of_it = [id = id](const StageStay& stay) { return stay.task == id; };
+    const auto last = std::find_if(stays_.rbegin(), stays_.rend(), is_of_it);
+    if (last != stays_.rend() && last->version == task.version) continue;
+    const Seq seq{item.record.stamp()->seq()};
+    if (last != stays_.rend()) last->to = seq;
+    stays_.push_back({id, task.stage, task.version, task.entered.seq, task.entered.time, {}});
+  }
+}
+
+/// Of a job or a record only a part of its task's story is wanted.
+void StoryTeller::keep_what_bears_on_it(Story& story) const {
+  std::set<Seq> wanted;
+  const bool is_of_job = !subject_.seq;
+  if (is_of_job) {
+    const JobSeen* job = memory_.job(*subject_.job);
+    const Seq from = job ? job->queued.seq : Seq{};
+    const bool is_over =
+        job && job->ended.seq >= job->claimed.seq && job->ended.seq > Seq{0} && job->ended.seq >= job->queued.seq;
+    const Seq to = is_over ? job->ended.seq : story.entries.back().seq;
+    for (const StoryEntry& entry : story.entries) {
+      const bool is_within = entry.seq >= from && entry.seq <= to;
+      if (is_within || entry.job == subject_.job) wanted.insert(entry.seq);
+    }
+  } else {
+    // Backwards all that led to it, forwards what rests on it directly.
+    wanted.insert(*subject_.seq);
+    for (auto entry = story.entries.rbegin(); entry != story.entries.rend(); ++entry) {
+      if (wanted.contains(entry->seq)) wanted.insert(entry->told.because.begin(), entry->told.because.end());
+    }
+    Seq group{};
+    for (const StoryEntry& entry : story.entries) {
+      if (entry.seq == subject_.seq) group = entry.group;
+    }
+    for (const StoryEntry& entry : story.entries) {
+      if (entry.group == group || has(entry.told.because, *subject_.seq)) wanted.insert(entry.seq);
+    }
+  }
+  std::erase_if(story.findings, [&](const Finding& finding) {
+    if (is_of_job) return !wanted.contains(finding.seq);
+    return finding.seq != subject_.seq && !has(finding.led_by, *subject_.seq) &&
+           !has(finding.followed_by, *subject_.seq);
+  });
+  for (const Finding& finding : story.findings) {
+    wanted.insert(finding.seq);
+    if (finding.kind == Finding::Kind::unchecked) continue;
+    wanted.insert(finding.led_by.begin(), finding.led_by.end());
+    wanted.insert(finding.followed_by.begin(), finding.followed_by.end());
+  }
+  std::erase_if(story.entries, [&](const StoryEntry& entry) { return !wanted.contains(entry.seq); });
+  std::erase_if(story.spans, [&](const StorySpan& span) {
+    return !wanted.contains(span.from) && !(span.to && wanted.contains(*span.to));
+  });
+}
+
+Result<Story> StoryTeller::finish(const Audit& audit) {
+  if (entries_.empty()) {
+    return Error{ErrorCode::missing, "the log has nothing of " + in_words(subject_) + " in its " +
+                                         std::to_string(records_) + (records_ == 1 ? " record" : " records")};
+  }
+  Story story{.subject = in_words(subject_),
+              .tasks = memory_.tasks(),
+              .lanes = {},
+              .entries = std::move(entries_),
+              .spans = std::move(spans_),
+              .stays = std::move(stays_),
+              .findings = {},
+              .log_records = records_,
+              .log_end = end_,
+              .torn_at = {}};
+  std::set<Seq> seqs;
+  std::set<Seq> pointed_at;
+  for (const StoryEntry& entry : story.entries) {
+    seqs.insert(entry.seq);
+    pointed_at.insert(entry.told.because.begin(), entry.told.because.end());
+  }
+  for (const Finding& finding : audit.findings()) {
+    const auto is_here = [&](Seq seq) { return seqs.contains(seq); };
+    const bool is_unchecked = finding.kind == Finding::Kind::unchecked;
+    const bool is_of_record =
+        subject_.seq && (has(finding.led_by, *subject_.seq) || has(finding.followed_by, *subject_.seq));
+    const bool is_ours = tasks_.contains(finding.task) || is_here(finding.seq) || is_of_record ||
+                         (is_unchecked && std::any_of(finding.followed_by.begin(), finding.followed_by.end(), is_here));
+    if (!is_ours) continue;
+    story.findings.push_back(finding);
+    pointed_at.insert(finding.led_by.begin(), finding.led_by.end());
+  }
+  for (auto& [seq, entry] : circumstances_) {
+    if (pointed_at.contains(seq)) story.entries.push_back(std::move(entry));
+  }
+  const auto earlier = [](const StoryEntry& left, const StoryEntry& right) { return left.seq < right.seq; };
+  std::sort(story.entries.begin(), story.entries.end(), earlier);
+  if (subject_.job || subject_.seq) keep_what_bears_on_it(story);
+  for (StoryEntry& entry : story.entries) {
+    for (std::size_t i = 0; i < story.findings.size(); ++i) {
+      if (story.findings[i].seq == entry.seq) entry.findings.push_back(i);
+    }
+  }
+  // Only lanes with something on them, in the order in which they enter.
+  std::map<std::size_t, std::size_t> lane_after;
+  const auto renumber = [&](std::size_t& lane) {
+    const auto [at, is_new] = lane_after.try_emplace(lane, story.lanes.size());
+    if (is_new) story.lanes.push_back(lanes_[lane]);
+    lane = at->second;
+  };
+  for (StoryEntry& entry : story.entries) renumber(entry.lane);
+  for (StorySpan& span : story.spans) renumber(span.lane);
+  return story;
+}
+
+}  // namespace pawl

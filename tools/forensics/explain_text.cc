@@ -1,0 +1,129 @@
+#include <algorithm>
+
+#include "tools/commands/output.h"
+#include "tools/forensics/explain_render.h"
+
+namespace pawl {
+namespace {
+
+/// Longer than this without a record of the story is said.
+constexpr std::int64_t silence_us = 10 * us_per_s;
+
+std::string day_of(TimeUs time) {
+  return rfc3339(time).substr(0, 10);
+}
+std::string clock_of(TimeUs time) {
+  return rfc3339(time).substr(11, 12);
+}
+
+std::string padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.append(width - text.size(), ' ');
+  return text;
+}
+
+std::string seqs_in_words(const std::vector<Seq>& seqs) {
+  constexpr std::size_t shown = 12;
+  std::string out;
+  for (std::size_t i = 0; i < seqs.size() && i < shown; ++i) out += (i > 0 ? ", " : "") + std::to_string(raw(seqs[i]));
+  if (seqs.size() > shown) out += " and " + std::to_string(seqs.size() - shown) + " more";
+  return out;
+}
+
+void append_tasks(std::string& out, const Story& story) {
+  for (const auto& [id, task] : story.tasks) {
+    out += "task " + std::to_string(raw(id)) + ": " + printable(task.work_item) + " of " + printable(task.repo);
+    if (!task.branch.empty()) out += ", branch " + printable(task.branch);
+    out += "\n  at the end of the log on " + printable(task.stage) + ", version " + std::to_string(raw(task.version)) +
+           ", since " + rfc3339(task.entered.time).substr(0, 19) + "Z by " + printable(task.entered.actor) + '\n';
+    if (!task.blocked.empty()) {
+      out +=
+          "  blocked as " + printable(task.blocked) + " by record " + std::to_string(raw(task.blocked_by.seq)) + '\n';
+    }
+  }
+}
+
+void append_findings(std::string& out, const Story& story) {
+  for (const Finding& finding : story.findings) {
+    const bool is_unchecked = finding.kind == Finding::Kind::unchecked;
+    out += "\n" + std::string(is_unchecked ? "~" : "!") + " record " + std::to_string(raw(finding.seq)) + "  [" +
+           std::string(name(finding.kind)) + "]\n  " + printable(finding.what) + '\n';
+    if (!finding.led_by.empty()) out += "  led by " + seqs_in_words(finding.led_by) + '\n';
+    if (finding.followed_by.empty()) continue;
+    out += (is_unchecked ? "  and so " : "  shown by ") + seqs_in_words(finding.followed_by) + '\n';
+  }
+}
+
+/// What stands in the margin: the culprit, a refusal, a record that nobody checked.
+char margin_of(const Story& story, const StoryEntry& entry) {
+  const auto is_grave = [&](std::size_t i) { return story.findings[i].kind != Finding::Kind::unchecked; };
+  if (std::any_of(entry.findings.begin(), entry.findings.end(), is_grave)) return '!';
+  if (entry.outcome != Outcome::accepted) return 'x';
+  return entry.unchecked ? '~' : ' ';
+}
+
+std::string silence_in_words(const StoryEntry& before, const StoryEntry& after) {
+  const std::uint64_t others = raw(after.seq) - raw(before.seq) - 1;
+  return span_of(before.time, after.time) +
+         (others == 0 ? " of silence"
+                      : " without it, while " + std::to_string(others) +
+                            (others == 1 ? " other record was" : " others were") + " written");
+}
+
+}  // namespace
+
+std::string story_text(const Story& story) {
+  std::string out = story.subject + '\n';
+  append_tasks(out, story);
+  const StoryEntry& first = story.entries.front();
+  const StoryEntry& last = story.entries.back();
+  out += std::to_string(story.entries.size()) + " of " + std::to_string(story.log_records) + " records, over " +
+         span_of(first.time, last.time) + '\n';
+  append_findings(out, story);
+
+  std::size_t lane_width = 0;
+  for (const std::string& lane : story.lanes) lane_width = std::max(lane_width, printable(lane).size());
+  const std::size_t seq_width = std::to_string(raw(last.seq)).size();
+  const std::string indent(2 + 12 + 2 + seq_width + 2 + lane_width + 2, ' ');
+  std::string day;
+  const StoryEntry* before = nullptr;
+  for (const StoryEntry& entry : story.entries) {
+    if (before && entry.time.us - before->time.us >= silence_us) {
+      out += "                ... " + silence_in_words(*before, entry) + " ...\n";
+    }
+    if (day_of(entry.time) != day) out += '\n' + (day = day_of(entry.time)) + '\n';
+    const bool is_same_group = before && before->group == entry.group;
+    const bool is_same_time = before && before->time == entry.time;
+    const std::string number = std::to_string(raw(entry.seq));
+    out += margin_of(story, entry);
+    out += ' ' + padded(is_same_time ? "" : clock_of(entry.time), 12) + (is_same_group ? " +" : "  ");
+    out += std::string(seq_width - number.size(), ' ') + number + "  ";
+    out += padded(printable(story.lanes[entry.lane]), lane_width + 2) + printable(entry.told.says) + '\n';
+    if (entry.outcome != Outcome::accepted) out += indent + "refused: " + std::string(name(entry.outcome)) + '\n';
+    for (const std::string& note : entry.told.notes) out += indent + printable(note) + '\n';
+    for (const std::size_t i : entry.findings) {
+      if (story.findings[i].kind == Finding::Kind::unchecked) continue;
+      out +=
+          indent + "! " + std::string(name(story.findings[i].kind)) + ": " + printable(story.findings[i].what) + '\n';
+    }
+    before = &entry;
+  }
+  if (story.log_end.us - last.time.us >= silence_us) {
+    out += "                ... " + span_of(last.time, story.log_end) + " more to the end of the log ...\n";
+  }
+  for (const StorySpan& span : story.spans) {
+    if (span.to) continue;
+    out += "\nnot ended: " + std::string(name(span.kind)) + ' ' + printable(span.label) + " of " +
+           printable(story.lanes[span.lane]) + ", since record " + std::to_string(raw(span.from)) + ", " +
+           span_of(span.begun, story.log_end) + " before the end of the log\n";
+  }
+  out +=
+      "\nin the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off; + belongs to "
+      "the group above\n";
+  if (story.torn_at) {
+    out += "records from " + std::to_string(raw(*story.torn_at)) +
+           " on are torn: never acknowledged, or on their way just now\n";
+  }
+  return out;
+}
+
+}  // namespace pawl

@@ -1,0 +1,418 @@
+#include "tools/forensics/explain_words.h"
+
+#include <algorithm>
+
+#include "engine/json/state_json.h"
+#include "schema/proposal.h"
+#include "tools/commands/output.h"
+
+namespace pawl {
+namespace {
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+std::string after_colon(const flatbuffers::String* text) {
+  return text && text->size() > 0 ? ": " + text->str() : std::string();
+}
+
+/// What was asked: in the present if it was granted, else as a wish.
+std::string does(const Scene& scene, const std::string& does_it, const std::string& rest) {
+  if (scene.accepted()) return does_it + rest;
+  return "wants to " + does_it.substr(0, does_it.size() - 1) + rest;  // "takes" → "take": no verb here is irregular
+}
+
+// What was asked.
+
+std::string task_text(const Scene& scene, TaskId id) {
+  const TaskSeen* task = scene.memory.task(id);
+  return "task " + number(raw(id)) + (task ? " (" + task->work_item + ')' : "");
+}
+
+Told tell(const Scene& scene, const fb::BootStarted& event) {
+  return {does(scene, "starts",
+               ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
+                   std::to_string(event.pid()) + " on " + event.host()->str()),
+          {"every earlier boot of that name is dead from here on"},
+          {}};
+}
+
+Told tell(const Scene& scene, const fb::BootEnded& event) {
+  return {does(scene, "ends",
+               " boot " + event.boot_id()->str() + " of " + scene.memory.boot_name(event.boot_id()->str()) + ": " +
+                   fb::EnumNameBootEndReason(event.reason())),
+          {},
+          {}};
+}
+
+Told tell(const Scene& scene, const fb::PipelineDefined& event) {
+  return {does(scene, "defines", " the pipeline " + event.name()->str()), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::SettingChanged& event) {
+  std::string value;
+  append_json(value, setting_value_from(*event.value()));
+  return {does(scene, "sets", ' ' + event.key()->str() + " to " + value), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::TaskCreated& event) {
+  std::string rest = " a task for " + event.work_item()->str() + " of " + event.repo()->str();
+  if (event.branch()) rest += ", branch " + event.branch()->str();
+  for (const Effect& effect : scene.applied.effects) {
+    if (effect.kind == EffectKind::task) rest += ": task " + number(effect.id);
+    const Task* task = effect.kind == EffectKind::task ? scene.state.tasks.find(TaskId{effect.id}) : nullptr;
+    if (task && task->version == Version{1}) rest += " on " + task->stage;
+  }
+  Told told{does(scene, "creates", rest), {}, {}};
+  for (const std::uint64_t id : *event.depends_on()) told.notes.emplace_back("it waits for task " + number(id));
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::StageTransition& event) {
+  const TaskSeen* task = scene.memory.task(TaskId{event.task()});
+  std::string rest = ' ' + task_text(scene, TaskId{event.task()});
+  if (scene.accepted() && task) rest += " from " + task->stage;
+  rest += " to " + event.to()->str();
+  if (!scene.accepted() && event.expected_version())
+    rest += ", thinking it at version " + number(*event.expected_version());
+  Told told{does(scene, "moves", rest + after_colon(event.reason())), {}, {}};
+  if (scene.accepted() && task) {
+    told.notes.emplace_back("version " + number(raw(task->version)) + " becomes " + number(raw(task->version) + 1) +
+                            ", after " + span_of(task->entered.time, scene.now()) + " on " + task->stage);
+    point_to(told, task->gate);
+    point_to(told, task->step_end);
+  }
+  if (event.token()) told.because.push_back(Seq{*event.token()});
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::LeaseAcquired& event) {
+  std::string rest = " the lease " + event.key()->str();
+  if (event.edge()) rest += " for " + event.edge()->str();
+  if (const auto ttl = event.ttl()) rest += ", for at most " + duration(*ttl * us_per_s);
+  Told told{does(scene, event.token() ? "renews" : "takes", rest), {}, {}};
+  if (event.owner()->actor()->string_view() != scene.record.actor()->string_view()) {
+    told.notes.emplace_back("for " + in_words(scene.memory, owner_of(*event.owner())));
+  }
+  if (event.token()) told.because.push_back(Seq{*event.token()});
+  const bool is_nothing = scene.applied.unchecked && scene.accepted();
+  if (is_nothing) told.notes.emplace_back("ownership is switched off: nobody is kept out by it");
+  return told;
+}
+
+/// How a lease ends, with how long it was held.
+Told tell_end(const Scene& scene, const std::string& verb, const std::string& rest, const std::string& key,
+              flatbuffers::Optional<std::uint64_t> token) {
+  Told told{does(scene, verb, " the lease " + key + rest), {}, {}};
+  const LeaseSeen* lease = token ? scene.memory.lease(Token{*token}) : nullptr;
+  if (token) told.because.push_back(Seq{*token});
+  if (lease) {
+    told.notes.emplace_back("held by " + in_words(scene.memory, lease->owner) + " for " +
+                            span_of(lease->taken.time, scene.now()));
+  }
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::LeaseReleased& event) {
+  return tell_end(scene, "releases", "", event.key()->str(), event.token());
+}
+
+Told tell(const Scene& scene, const fb::LeaseReclaimed& event) {
+  return tell_end(scene, "reclaims", std::string(": ") + fb::EnumNameReclaimReason(event.reason()), event.key()->str(),
+                  event.token());
+}
+
+Told tell(const Scene& scene, const fb::JobQueued& event) {
+  return {does(scene, "queues", " a job for " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
+          {},
+          {}};
+}
+
+Told tell(const Scene& scene, const fb::JobClaimed& event) {
+  const JobSeen* job = scene.memory.job(JobId{event.job()});
+  std::string rest = " job " + number(event.job());
+  if (scene.accepted() && job) rest += ", attempt " + number(job->attempt + 1);
+  Told told{does(scene, "claims", rest), {}, {}};
+  const Owner owner = owner_of(*event.owner());
+  if (owner.actor != scene.record.actor()->string_view()) {
+    told.notes.emplace_back("for " + in_words(scene.memory, owner));
+  }
+  if (!job) return told;
+  const Deed& waited = job->ended.seq > job->queued.seq ? job->ended : job->queued;
+  if (scene.accepted()) told.notes.emplace_back("it waited " + span_of(waited.time, scene.now()));
+  point_to(told, waited);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::RunStarted& event) {
+  Told told{does(scene, "starts", " job " + number(event.job()) + ": pid " + std::to_string(event.pid())), {}, {}};
+  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::RunExited& event) {
+  Told told{does(scene, "reports",
+                 " that the agent of job " + number(event.job()) + " exited with " + std::to_string(event.exit_code())),
+            {},
+            {}};
+  const JobSeen* job = scene.memory.job(JobId{event.job()});
+  if (!job) return told;
+  const Deed& begun = job->started.seq != Seq{} ? job->started : job->claimed;
+  if (scene.accepted()) told.notes.emplace_back("it ran for " + span_of(begun.time, scene.now()));
+  point_to(told, begun);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::JobFinished& event) {
+  Told told{
+      does(scene, "ends", " job " + number(event.job()) + " as " + fb::EnumNameJobResult(event.result())), {}, {}};
+  const JobSeen* job = scene.memory.job(JobId{event.job()});
+  if (!job) return told;
+  if (scene.accepted()) told.notes.push_back(span_of(job->claimed.time, scene.now()) + " after it was claimed");
+  point_to(told, job->exited.seq != Seq{} ? job->exited : job->claimed);
+  return told;
+}
+
+std::string in_words(fb::Tier tier) {
+  switch (tier) {
+    case fb::Tier::pid_dead:
+      return "tier 1, its process is dead";
+    case fb::Tier::finalizer_dead:
+      return "tier 2, who should finalize it is dead";
+    case fb::Tier::ceiling:
+      return "tier 3, it ran too long";
+    case fb::Tier::restart:
+      return "its boot is dead";
+  }
+  return "?";
+}
+
+/// What the reaper saw.
+void add_evidence(const Scene& scene, const fb::Evidence& evidence, Told& told) {
+  const auto ago = [](std::int64_t seconds) { return duration(seconds * us_per_s) + " ago"; };
+  std::string seen;
+  const auto add = [&](const std::string& what) { seen += (seen.empty() ? "evidence: " : ", ") + what; };
+  if (const auto age = evidence.age_s()) add("claimed " + ago(*age));
+  if (const auto age = evidence.exit_age_s()) add("exited " + ago(*age));
+  if (!evidence.exit_age_s()) add("no exit code");
+  if (const auto streak = evidence.streak(); streak && *streak > 0) {
+    add("seen dead in " + std::to_string(*streak) + (*streak == 1 ? " pass" : " passes in a row"));
+  }
+  if (const auto first = evidence.first_dead()) add("first seen dead " + span_of({*first}, scene.now()) + " ago");
+  if (evidence.lease_owner()) {
+    const auto alive = evidence.lease_owner_alive();
+    add("the task's lease was with " + in_words(scene.memory, owner_of(*evidence.lease_owner())) + ", " +
+        (!alive   ? "not known to be alive"
+         : *alive ? "alive"
+                  : "dead"));
+  } else {
+    add("nobody held the task's lease");
+  }
+  if (const auto marked = evidence.marked(); marked && *marked) add("marked as being finalized");
+  told.notes.push_back(seen);
+}
+
+Told tell(const Scene& scene, const fb::JobReaped& event) {
+  Told told{does(scene, "reaps",
+                 " job " + number(event.job()) + " (" + in_words(event.tier()) + "), outcome " +
+                     fb::EnumNameJobResult(event.outcome())),
+            {},
+            {}};
+  if (event.evidence()) add_evidence(scene, *event.evidence(), told);
+  if (event.lease_token() > 0) told.because.push_back(Seq{event.lease_token()});
+  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) {
+    point_to(told, job->exited.seq != Seq{} ? job->exited : job->claimed);
+  }
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::FinalizerMarked& event) {
+  return {does(scene, "marks", " job " + number(event.job()) + " as being finalized"), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::FinalizerCleared& event) {
+  return {does(scene, "clears", " the mark of job " + number(event.job())), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::GateEvaluated& event) {
+  const auto passed = event.passed();
+  const std::string colour = !passed ? "in error" : *passed ? "green" : "red";
+  return {does(scene, "reports",
+               " the gate of " + event.gate()->str() + ' ' + colour + " for version " + number(event.version()) +
+                   after_colon(event.reason())),
+          {},
+          {}};
+}
+
+Told tell(const Scene& scene, const fb::StepStarted& event) {
+  Told told{does(scene, "starts",
+                 " the step " + event.step()->str() + " of the crossing to " + event.to()->str() + " at version " +
+                     number(event.version())),
+            {},
+            {}};
+  if (event.token()) told.because.push_back(Seq{*event.token()});
+  if (event.repo_token()) told.because.push_back(Seq{*event.repo_token()});
+  const Task* task = scene.state.tasks.find(TaskId{event.task()});
+  for (const StepRow& step : task ? task->steps : std::vector<StepRow>()) {
+    const bool is_this = raw(step.started) == scene.record.stamp()->seq();
+    if (is_this && step.irreversible) told.notes.emplace_back("irreversible: the crossing is committed from here on");
+  }
+  const TaskSeen* seen = scene.memory.task(TaskId{event.task()});
+  if (scene.accepted() && seen && raw(seen->version) != event.version()) {
+    told.notes.emplace_back("by then the task was at version " + number(raw(seen->version)) + " on " + seen->stage +
+                            ", by " + by_record(seen->entered, scene.now()));
+    point_to(told, seen->entered);
+  }
+  return told;
+}
+
+std::string in_words(fb::StepBy by) {
+  switch (by) {
+    case fb::StepBy::command:
+      return "its command";
+    case fb::StepBy::probe:
+      return "its probe";
+    case fb::StepBy::rerun:
+      return "the rerun that follows";
+    case fb::StepBy::operator_:
+      return "the word of an operator";
+  }
+  return "?";
+}
+
+Told tell(const Scene& scene, const fb::StepFinished& event) {
+  std::string ended = fb::EnumNameStepOutcome(event.outcome());
+  std::replace(ended.begin(), ended.end(), '_', ' ');
+  Told told{does(scene, "reports", " the step " + event.step()->str() + ": " + ended + ", by " + in_words(event.by())),
+            {},
+            {Seq{event.started()}}};
+  if (const StepSeen* step = scene.memory.step(Seq{event.started()})) {
+    told.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor + " started it");
+  }
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::TaskBlocked& event) {
+  Told told{does(scene, "blocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
+  if (event.token()) told.because.push_back(Seq{*event.token()});
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::TaskUnblocked& event) {
+  Told told{
+      does(scene, "unblocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
+  const TaskSeen* task = scene.memory.task(TaskId{event.task()});
+  if (!task || task->blocked.empty()) return told;
+  told.notes.emplace_back("it was blocked as " + task->blocked + " for " + span_of(task->blocked_by.time, scene.now()));
+  point_to(told, task->blocked_by);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::CancelRequested& event) {
+  return {does(scene, "asks", " to cancel " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
+          {},
+          {}};
+}
+
+Told tell(const Scene& scene, const fb::TaskCancelled& event) {
+  Told told{does(scene, "cancels", ' ' + task_text(scene, TaskId{event.task()})), {}, {}};
+  if (const TaskSeen* task = scene.memory.task(TaskId{event.task()})) point_to(told, task->cancel_asked);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::TaskNote& event) {
+  return {does(scene, "notes", ": " + event.text()->str()), {}, {}};
+}
+
+Told tell(const Scene&, const fb::RefusalsFolded& event) {
+  return {"repeats record " + number(event.seq()) + ' ' + number(event.count()) + " times, and is refused each time",
+          {},
+          {Seq{event.seq()}}};
+}
+
+Told asked(const Scene& scene) {
+  const fb::Record& record = scene.record;
+  switch (record.event_type()) {
+#define PAWL_TELL(Name) \
+  case fb::Event::Name: \
+    return tell(scene, *record.event_as_##Name());
+    PAWL_TELL(BootStarted)
+    PAWL_TELL(BootEnded)
+    PAWL_TELL(PipelineDefined)
+    PAWL_TELL(SettingChanged)
+    PAWL_TELL(TaskCreated)
+    PAWL_TELL(StageTransition)
+    PAWL_TELL(LeaseAcquired)
+    PAWL_TELL(LeaseReleased)
+    PAWL_TELL(LeaseReclaimed)
+    PAWL_TELL(JobQueued)
+    PAWL_TELL(JobClaimed)
+    PAWL_TELL(RunStarted)
+    PAWL_TELL(RunExited)
+    PAWL_TELL(JobFinished)
+    PAWL_TELL(JobReaped)
+    PAWL_TELL(FinalizerMarked)
+    PAWL_TELL(FinalizerCleared)
+    PAWL_TELL(GateEvaluated)
+    PAWL_TELL(StepStarted)
+    PAWL_TELL(StepFinished)
+    PAWL_TELL(TaskBlocked)
+    PAWL_TELL(TaskUnblocked)
+    PAWL_TELL(CancelRequested)
+    PAWL_TELL(TaskCancelled)
+    PAWL_TELL(TaskNote)
+    PAWL_TELL(RefusalsFolded)
+#undef PAWL_TELL
+    case fb::Event::NONE:
+      break;
+  }
+  return {};
+}
+
+void add_effects(const Scene& scene, Told& told) {
+  for (const Effect& effect : scene.applied.effects) {
+    const std::string id = number(effect.id);
+    switch (effect.kind) {
+      case EffectKind::job_queued:
+        told.notes.emplace_back("job " + id + " is queued");
+        break;
+      case EffectKind::job_cancelled:
+        told.notes.emplace_back("job " + id + " will not run");
+        break;
+      case EffectKind::lease_freed: {
+        const auto type = scene.record.event_type();
+        if (type == fb::Event::LeaseReleased || type == fb::Event::LeaseReclaimed) break;
+        told.notes.emplace_back("the lease " + effect.text + " is free");
+        break;
+      }
+      case EffectKind::blocked:
+        if (scene.record.event_type() == fb::Event::TaskBlocked) break;
+        told.notes.emplace_back("task " + id + " is blocked: " + effect.text);
+        break;
+      case EffectKind::end_group:
+        if (effect.pid > 0) told.notes.emplace_back("process group " + std::to_string(effect.pid) + " is to be ended");
+        break;
+      case EffectKind::task:
+      case EffectKind::lease_granted:
+      case EffectKind::alert:
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+Told told(const Scene& scene) {
+  Told told = asked(scene);
+  add_obstacle(scene, told);
+  add_effects(scene, told);
+  if (const Deed* off = scene.memory.setting("ownership.enabled"); off && scene.applied.unchecked) point_to(told, *off);
+  const Seq self{scene.record.stamp()->seq()};
+  std::sort(told.because.begin(), told.because.end());
+  told.because.erase(std::unique(told.because.begin(), told.because.end()), told.because.end());
+  std::erase_if(told.because, [&](Seq seq) { return seq >= self || seq == Seq{}; });
+  return told;
+}
+
+}  // namespace pawl

@@ -1,0 +1,154 @@
+// Writes what a data folder holds, for programs and for people.
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "engine/json/state_json.h"
+#include "schema/layout.h"
+#include "store/checkpoint.h"
+#include "store/open.h"
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/forensics/log_export.h"
+#include "tools/forensics/log_source.h"
+
+namespace pawl {
+namespace {
+
+Result<Format> format_of(const Arguments& arguments, Format otherwise) {
+  const auto text = arguments.value("format");
+  if (!text) return otherwise;
+  if (*text == "jsonl") return Format::jsonl;
+  if (*text == "json") return Format::json;
+  if (*text == "csv") return Format::csv;
+  return Error{ErrorCode::malformed, "--format: '" + *text + "' is none of jsonl, json, csv"};
+}
+
+Result<std::optional<Seq>> seq_option(Log& log, const Arguments& arguments, std::string_view option) {
+  const auto text = arguments.value(option);
+  if (!text) return std::optional<Seq>();
+  const Moment moment = PAWL_TRY(moment_of(*text, "--" + std::string(option)));
+  return std::optional(PAWL_TRY(seq_at(log, moment)));
+}
+
+/// The words of "a,b", each as `named` knows it. `malformed` names the first that it does not know.
+template <class Value, class Named>
+Result<std::vector<Value>> list_option(const Arguments& arguments, std::string_view option, Named named) {
+  std::vector<Value> list;
+  const std::string text = arguments.value_or(option, "");
+  if (text.empty() && arguments.has(option)) {
+    return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is nothing to choose"};
+  }
+  for (std::size_t at = 0; at < text.size() || (at > 0 && at == text.size());) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string word = text.substr(at, comma - at);
+    const std::optional<Value> value = word.empty() ? std::optional<Value>() : named(word);
+    if (!value) return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is no '" + word + "'"};
+    list.push_back(*value);
+    at = comma + 1;
+  }
+  return list;
+}
+
+Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
+  LogOrder order;
+  order.format = PAWL_TRY(format_of(arguments, Format::jsonl));
+  if (arguments.has("at") && arguments.has("to")) {
+    return Error{ErrorCode::malformed, "--at and --to say the same: give one of them"};
+  }
+  if (arguments.has("all")) return Error{ErrorCode::malformed, "--all is for the state"};
+  const auto task = PAWL_TRY(arguments.number("task"));
+  if (task) order.task = TaskId{*task};
+  order.actors = PAWL_TRY(
+      list_option<std::string>(arguments, "actor", [](const std::string& word) { return std::optional(word); }));
+  order.types = PAWL_TRY(list_option<fb::Event>(arguments, "type", event_named));
+  order.outcomes = PAWL_TRY(list_option<Outcome>(arguments, "outcome", outcome_named));
+  const auto to = PAWL_TRY(seq_option(log, arguments, arguments.has("at") ? "at" : "to"));
+  if (to) order.to = *to;
+  if (const auto text = arguments.value("from")) {
+    order.from = next(PAWL_TRY(seq_before(log, *text, "--from")));
+  }
+  if (order.from > order.to) return Error{ErrorCode::malformed, "--from lies behind --to"};
+  return order;
+}
+
+Result<void> write_state(Log& log, const Arguments& arguments) {
+  for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome"}) {
+    if (arguments.has(option)) return Error{ErrorCode::malformed, "--" + std::string(option) + " is for the log"};
+  }
+  const Format format = PAWL_TRY(format_of(arguments, Format::json));
+  const auto at = PAWL_TRY(seq_option(log, arguments, "at"));
+  const Opened opened = PAWL_TRY(open_state_at(log, at.value_or(no_end)));
+
+  EachArchived archived;
+  if (arguments.has("all")) {
+    archived = [&](const std::function<void(const ArchivedTask&)>& each) -> Result<void> {
+      Result<void> unpacked;
+      PAWL_TRY(log.read_archive(TaskId{1}, [&](TaskId, RecordBytes bytes) {
+        const auto row = unpack_archived(bytes);
+        if (!row) {
+          unpacked = row.error();
+          return false;
+        }
+        if (row->seq <= opened.state.last_seq) each(row->rows);  // those of later are still in this state
+        return true;
+      }));
+      return unpacked;
+    };
+  }
+  if (format != Format::csv) {
+    PAWL_TRY(write_state_json(opened.state, archived, print));
+    print("\n");
+    return {};
+  }
+  print("id,work_item,repo,branch,stage,version,blocked,created_at,entered_at\n");
+  const auto write = [](const Task& task) {
+    print(std::to_string(raw(task.id)) + ',' + csv(task.work_item) + ',' + csv(task.repo) + ',' + csv(task.branch) +
+          ',' + csv(task.stage) + ',' + std::to_string(raw(task.version)) + ',' + csv(task.blocked) + ',' +
+          rfc3339(task.created) + ',' + rfc3339(task.entered) + '\n');
+  };
+  return for_each_task(opened.state, archived, write);
+}
+
+Exit run_export(const Arguments& arguments) {
+  const std::string& what = arguments.positional()[0];
+  if (what != "log" && what != "state") return fail(Exit::usage, "export: '" + what + "' is neither log nor state");
+  const auto log = open_data(arguments, "export");
+  if (!log) return fail(log.error());
+  Result<void> written;
+  if (what == "state") {
+    written = write_state(**log, arguments);
+  } else {
+    const auto order = log_order(**log, arguments);
+    if (!order) return fail(order.error());
+    const auto records = write_log(**log, *order, (*log)->last_seq());
+    if (!records) written = records.error();
+  }
+  return written ? Exit::done : fail(written.error());
+}
+
+}  // namespace
+
+const Command export_command = {
+    .name = "export",
+    .arguments = "(log | state)",
+    .summary = "Writes the records of a data folder, or the state after them",
+    .details =
+        "A range is of whole groups: those that end at or before its end, and from the one that its start is in.\n"
+        "Records that do not begin at 1 come after a checkpoint, so that they replay by themselves; a choice\n"
+        "of records does not replay. The state of a moment is that after the last group that ends there or before.\n",
+    .options = {{"data", "DIR", "the data folder (PAWL_DATA)"},
+                {"at", "SEQ|TIME", "as it was then (now)"},
+                {"from", "SEQ|TIME", "log: begin there (1)"},
+                {"to", "SEQ|TIME", "log: end there"},
+                {"task", "ID", "log: only what concerns this task"},
+                {"actor", "A,B", "log: only what these asked"},
+                {"type", "A,B", "log: only events of these types"},
+                {"outcome", "A,B", "log: only what was decided so: accepted, or a refusal"},
+                {"all", "", "state: finished tasks that left memory, too"},
+                {"format", "FORMAT", "jsonl (log), json (state) or csv"}},
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_export};
+
+}  // namespace pawl

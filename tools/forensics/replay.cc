@@ -1,0 +1,349 @@
+// Applies a log again and compares everything that it says.
+#include <boost/json/value.hpp>
+
+#include <filesystem>
+#include <limits>
+
+#include "engine/json/state_json.h"
+#include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
+#include "store/chain.h"
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/commands/record_line.h"
+#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/log_source.h"
+#include "tools/forensics/replayer.h"
+#include "tools/forensics/state_diff.h"
+#include "tools/forensics/traces.h"
+#include "tools/forensics/what_if_report.h"
+
+namespace pawl {
+namespace {
+
+/// What is asked of a replay beside the proof.
+struct Order {
+  std::string path;
+  std::optional<Moment> until;
+  std::optional<TaskId> task;  // whose records are shown
+  std::optional<std::pair<Moment, Moment>> diff;
+  bool is_json = false;
+};
+
+/// What a replay came to.
+struct Summary {
+  Seq first{};  // 1, or the first after the checkpoint
+  std::optional<Difference> difference;
+  std::uint64_t records = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t unchecked = 0;
+  std::uint64_t digest = 0;
+  Chain chain{};
+  std::optional<Seq> torn_at;
+  std::optional<std::pair<StateRows, StateRows>> changes;
+};
+
+class Replay {
+ public:
+  explicit Replay(const Order& order) : order_(order) { begin({}, {}); }
+
+  void begin(State state, const Chain& chain) {
+    summary_.first = next(state.last_seq);
+    summary_.chain = chain;
+    if (order_.task) traces_.add(state);
+    replayer_.emplace(std::move(state), chain,
+                      [this](std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
+                        take(items, archived);
+                      });
+  }
+
+  /// False: no more is wanted.
+  Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {}) {
+    const fb::Stamp stamp = *PAWL_TRY(view_record(bytes))->stamp();
+    // A group is whole when the next one begins: until then the state is the one before it.
+    if (stamp.group() == stamp.seq()) PAWL_TRY(reach());
+    if (is_there_) return false;
+    waiting_ = Waiting{Seq{stamp.seq()}, {stamp.time_us()}};
+    PAWL_TRY(replayer_->add(std::move(bytes), std::move(line)));
+    return !replayer_->difference();
+  }
+
+  void differ(Difference difference) { summary_.difference = std::move(difference); }
+  bool differs() const { return summary_.difference || replayer_->difference(); }
+
+  Result<Summary> finish() {
+    if (!differs() && !is_there_) PAWL_TRY(reach());
+    if (!differs() && !is_there_) PAWL_TRY(replayer_->finish());
+    if (!summary_.difference) summary_.difference = replayer_->difference();
+    summary_.records = replayer_->records();
+    summary_.digest = replayer_->state().digest();
+    if (order_.diff) {
+      if (!before_) before_ = rows_of(replayer_->state());
+      StateRows after = rows_of(replayer_->state());
+      for (const ArchivedTask& archived : archived_) add_rows(after, archived);
+      summary_.changes.emplace(std::move(*before_), std::move(after));
+    }
+    return summary_;
+  }
+
+ private:
+  struct Waiting {
+    Seq seq{};  // of its last record
+    TimeUs time;
+  };
+
+  /// Looks whether the group that waits lies behind what is asked for; it is then not applied.
+  Result<void> reach() {
+    if (!waiting_) return {};
+    const auto is_past = [&](const Moment& moment) {
+      return moment.seq ? waiting_->seq > *moment.seq : waiting_->time > *moment.time;
+    };
+    is_there_ = order_.until && is_past(*order_.until);
+    if (!order_.diff) return {};
+    const auto& [from, to] = *order_.diff;
+    const bool is_too_early = from.seq && next(*from.seq) < summary_.first;
+    if (is_too_early) {
+      return Error{ErrorCode::malformed, "--diff: the log begins with record " + std::to_string(raw(summary_.first))};
+    }
+    if (!before_ && is_past(from)) before_ = rows_of(replayer_->state());
+    const bool is_behind = is_past(to);
+    if (is_behind && !before_) return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
+    is_there_ = is_there_ || is_behind;
+    return {};
+  }
+
+  void take(std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
+    for (const Replayer::Item& item : items) {
+      if (item.applied.outcome != Outcome::accepted) ++summary_.refused;
+      if (item.applied.unchecked) ++summary_.unchecked;
+      if (order_.task) show(item);
+    }
+    summary_.chain = chain_of(items.back().record);
+    if (before_) archived_.insert(archived_.end(), archived.begin(), archived.end());
+  }
+
+  void show(const Replayer::Item& item) {
+    traces_.add(item.record, item.applied.effects);
+    if (!traces_.concerns(*order_.task, item.record, item.applied.effects)) return;
+    std::string line;
+    append_record_line(line, item.record, item.applied.effects);
+    print(order_.is_json ? line + '\n' : record_in_words(*parse_json(line), rfc3339({item.record.stamp()->time_us()})));
+  }
+
+  const Order& order_;
+  std::optional<Replayer> replayer_;
+  std::optional<Waiting> waiting_;
+  TaskTraces traces_;
+  std::optional<StateRows> before_;
+  std::vector<ArchivedTask> archived_;  // since then
+  bool is_there_ = false;
+  Summary summary_;
+};
+
+Result<Summary> replay_folder(const Order& order) {
+  const std::unique_ptr<Log> log = PAWL_TRY(open_log(order.path));
+  Replay run(order);
+  Result<bool> taken = true;
+  const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
+    taken = run.add({bytes.begin(), bytes.end()});
+    return taken.has_value() && *taken;
+  });
+  PAWL_TRY(taken);
+  PAWL_TRY(read);
+  Summary summary = PAWL_TRY(run.finish());
+  summary.torn_at = log->torn_at();
+  return summary;
+}
+
+Result<Summary> replay_lines(const Order& order) {
+  Replay run(order);
+  LineReader reader;
+  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
+    const Seq seq = checkpoint.restored.state.last_seq;
+    const std::string digest = hex(checkpoint.restored.state.digest());
+    const std::string chain = pawl::hex(checkpoint.restored.chain);
+    if (checkpoint.digest != digest) {
+      run.differ({seq, "digest of the checkpoint", checkpoint.digest, digest});
+    } else if (checkpoint.chain != chain) {
+      run.differ({seq, "chain of the checkpoint", checkpoint.chain, chain});
+    } else {
+      run.begin(std::move(checkpoint.restored.state), checkpoint.restored.chain);
+    }
+    return {};
+  };
+  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) -> Result<bool> {
+    if (run.differs()) return false;
+    return run.add(std::move(bytes), std::move(line));
+  };
+  PAWL_TRY(read_lines(order.path, reader));
+  return run.finish();
+}
+
+std::string changes_in_words(const Summary& summary) {
+  if (!summary.changes) return {};
+  const std::string changes = difference_in_words(summary.changes->first, summary.changes->second);
+  if (changes.empty()) return "\nnothing changed\n";
+  return (summary.difference ? "\nby the rules its group changes:\n" : "\nwhat changed:\n") + changes;
+}
+
+std::string in_words(const Summary& summary) {
+  if (summary.difference) {
+    const Difference& difference = *summary.difference;
+    return "record " + std::to_string(raw(difference.seq)) + " differs in its " + difference.what +
+           "\n  the log has  " + printable(difference.recorded) + "\n  replay gives " +
+           printable(difference.recomputed) + '\n' + changes_in_words(summary);
+  }
+  std::string out = std::to_string(summary.records) + " records";
+  if (summary.first > Seq{1}) out += ", from the checkpoint before " + std::to_string(raw(summary.first));
+  out += ", of which " + std::to_string(summary.refused) + " refused";
+  if (summary.unchecked > 0) out += " and " + std::to_string(summary.unchecked) + " unchecked";
+  out += ": all as the rules say\nlast record  " + std::to_string(raw(summary.first) + summary.records - 1) +
+         "\nlast digest  " + hex(summary.digest) + "\nlast chain   " + pawl::hex(summary.chain) + '\n';
+  if (summary.torn_at) {
+    out += "records from " + std::to_string(raw(*summary.torn_at)) +
+           " on are torn: never acknowledged, or on their way just now\n";
+  }
+  return out + changes_in_words(summary);
+}
+
+std::string in_json(const Summary& summary) {
+  std::string out = "{\"diverged\":";
+  append_json_bool(out, summary.difference.has_value());
+  out += ",\"records\":" + std::to_string(summary.records) + ",\"refused\":" + std::to_string(summary.refused) +
+         ",\"unchecked\":" + std::to_string(summary.unchecked) +
+         ",\"seq\":" + std::to_string(raw(summary.first) + summary.records - 1) + ",\"digest\":\"" +
+         hex(summary.digest) + "\",\"chain\":\"" + pawl::hex(summary.chain) + "\",\"difference\":";
+  if (summary.difference) {
+    out += "{\"seq\":" + std::to_string(raw(summary.difference->seq)) + ",\"what\":";
+    append_json_text(out, summary.difference->what);
+    out += ",\"recorded\":";
+    append_json_text(out, summary.difference->recorded);
+    out += ",\"recomputed\":";
+    append_json_text(out, summary.difference->recomputed);
+    out += '}';
+  } else {
+    out += "null";
+  }
+  if (summary.changes) {
+    out += ",\"changes\":" + difference_in_json(summary.changes->first, summary.changes->second);
+  }
+  return out + "}\n";
+}
+
+/// Which of the two is the log: `--diff A B` takes two words, and the parser gives it one.
+Result<Order> order_of(const Arguments& arguments) {
+  Order order{.path = arguments.positional()[0], .is_json = arguments.has("json")};
+  if (const auto until = arguments.value("until")) order.until = PAWL_TRY(moment_of(*until, "--until"));
+  const auto task = PAWL_TRY(arguments.number("task"));
+  if (task) order.task = TaskId{*task};
+  const auto from = arguments.value("diff");
+  const std::size_t most = from ? 2 : 1;
+  if (arguments.positional().size() > most) {
+    return Error{ErrorCode::malformed, "what is '" + arguments.positional()[most] + "'? There are too many arguments"};
+  }
+  const bool has_two = arguments.positional().size() == 2;
+  if (!from) return order;
+  if (!has_two) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
+  std::string to = arguments.positional()[1];
+  std::error_code failed;
+  if (order.path != "-" && !std::filesystem::exists(order.path, failed)) std::swap(order.path, to);
+  const Moment first = PAWL_TRY(moment_of(*from, "--diff"));
+  const Moment second = PAWL_TRY(moment_of(to, "--diff"));
+  if (first.seq && second.seq && *second.seq < *first.seq) {
+    return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
+  }
+  order.diff = {first, second};
+  return order;
+}
+
+Result<Summary> replay(const Order& order) {
+  std::error_code failed;
+  const bool is_folder = order.path != "-" && std::filesystem::is_directory(order.path, failed);
+  return is_folder ? replay_folder(order) : replay_lines(order);
+}
+
+/// What the group of the record that differs changes by the rules: the log has but a digest of what it made of it.
+/// Read once more, since nobody keeps all rows for a difference that hardly ever comes.
+Result<void> add_changes(const Order& order, Summary& summary) {
+  const Seq seq = summary.difference->seq;
+  const bool is_decided_otherwise = summary.difference->what == "outcome" || summary.difference->what == "digest";
+  if (order.path == "-" || seq <= summary.first || !is_decided_otherwise) return {};
+  const Moment before{.seq = Seq{raw(seq) - 1}, .time = std::nullopt};
+  const Moment end{.seq = Seq{std::numeric_limits<std::uint64_t>::max()}, .time = std::nullopt};
+  const Order again{.path = order.path, .until = {}, .task = {}, .diff = {{before, end}}};
+  summary.changes = PAWL_TRY(replay(again)).changes;
+  return {};
+}
+
+/// `--what-if A=1 B=2 LOG`, in whatever order: the words with a '=' are changes, unless there is a file of that name.
+Exit run_other_story(const Arguments& arguments) {
+  for (const std::string_view option : {"until", "task", "diff"}) {
+    if (arguments.has(option)) return fail(Exit::usage, "--" + std::string(option) + " is not for a what-if");
+  }
+  std::vector<std::string> words;
+  if (const auto first = arguments.value("what-if")) words.push_back(*first);
+  std::vector<std::string> logs;
+  for (const std::string& word : arguments.positional()) {
+    std::error_code failed;
+    const bool is_change = word.find('=') != std::string::npos && !std::filesystem::exists(word, failed);
+    (is_change ? words : logs).push_back(word);
+  }
+  if (logs.size() != 1) return fail(Exit::usage, "--what-if needs KEY=VALUE, and one LOG");
+  const bool tries_each = arguments.has("each-defence");
+  if (tries_each && !words.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
+  std::vector<Change> changes;
+  for (const std::string& word : words) {
+    auto change = change_from(word);
+    if (!change) return fail(change.error());
+    for (const Change& other : changes) {
+      if (other.key == change->key)
+        return fail(Exit::usage, "--what-if: " + std::string(other.key->name) + " is given twice");
+    }
+    changes.push_back(std::move(*change));
+  }
+  const auto log = read_recorded(logs.front());
+  if (!log) return fail(log.error());
+  const ReportForm form = arguments.has("json") ? ReportForm::json : ReportForm::words;
+  return tries_each ? run_each_defence(*log, form) : run_what_if(*log, changes, form);
+}
+
+Exit run_replay(const Arguments& arguments) {
+  if (arguments.has("what-if") || arguments.has("each-defence")) return run_other_story(arguments);
+  const auto order = order_of(arguments);
+  if (!order) return fail(order.error());
+  auto summary = replay(*order);
+  if (!summary) return fail(summary.error());
+  if (summary->difference) {
+    summary->changes.reset();
+    const Result<void> added = add_changes(*order, *summary);
+    if (!added) return fail(added.error());
+  }
+  print(order->is_json ? in_json(*summary) : in_words(*summary));
+  return summary->difference ? Exit::refused : Exit::done;
+}
+
+}  // namespace
+
+const Command replay_command = {
+    .name = "replay",
+    .arguments = "LOG",
+    .summary = "Applies a log again, and compares every outcome, digest and chain",
+    .details =
+        "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input; of lines the\n"
+        "form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what cannot\n"
+        "be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
+        "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n\n"
+        "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
+        "them is decided anew: the first decision that differs is shown with both sides, and how the story goes on\n"
+        "from there, as far as the facts carry. docs/FORENSICS.md says what is a fact.\n",
+    .options = {{"until", "SEQ|TIME", "go no further"},
+                {"task", "ID", "show the records that concern this task"},
+                {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
+                {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
+                {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
+                {"json", "", "print the summary as JSON, and records as exported lines"}},
+    .positional_min = 1,
+    .positional_max = 32,
+    .run = run_replay};
+
+}  // namespace pawl

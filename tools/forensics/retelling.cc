@@ -1,0 +1,172 @@
+#include "tools/forensics/retelling.h"
+
+#include "schema/layout.h"
+
+namespace pawl {
+namespace {
+
+std::optional<std::uint64_t> id_in(const fb::Record& record, std::string_view name) {
+  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
+  for (const FieldLayout& field : layout_of(record.event_type())->fields) {
+    if (field.name != name || field.type != FieldLayout::Type::integer || !has(event, field)) continue;
+    return static_cast<std::uint64_t>(integer_of(event, field));
+  }
+  return std::nullopt;
+}
+
+Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
+  const Asker asker{.boot = record.boot()->str(),
+                    .actor = record.actor()->str(),
+                    .key = record.key() ? record.key()->str() : std::string(),
+                    .request = record.request()};
+  if (event.type == fb::Event::SettingChanged) return propose(asker, *event.AsSettingChanged());
+  flatbuffers::FlatBufferBuilder builder(512);
+  builder.ForceDefaults(true);
+  const auto packed = event.Pack(builder);
+  return finish_proposal(builder, asker, event.type, packed);
+}
+
+}  // namespace
+
+std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) {
+  if (const auto task = id_in(record, "task")) return TaskId{*task};
+  if (const auto* acquired = record.event_as_LeaseAcquired()) return task_of_key(acquired->key()->string_view());
+  if (const auto* released = record.event_as_LeaseReleased()) return task_of_key(released->key()->string_view());
+  if (const auto* reclaimed = record.event_as_LeaseReclaimed()) return task_of_key(reclaimed->key()->string_view());
+  const auto job = id_in(record, "job");
+  const auto place = job ? log.jobs.place_of(JobId{*job}) : std::nullopt;
+  return place ? std::optional(place->task) : std::nullopt;
+}
+
+Retelling::Retelling(const RecordedLog& log, const State& begun) : log_(log) {
+  for (const auto& [id, job] : begun.jobs.rows()) {
+    jobs_.add(job);
+    recorded_attempts_[raw(id)] = job.attempts;
+  }
+}
+
+void Retelling::hear(const RecordedEvent& event) {
+  const auto* claimed = event.record().event_as_JobClaimed();
+  if (claimed && event.is_accepted()) ++recorded_attempts_[claimed->job()];
+}
+
+std::optional<JobId> Retelling::job_of(std::uint64_t recorded) const {
+  const auto place = log_.jobs.place_of(JobId{recorded});
+  return place ? jobs_.job_at(*place) : std::nullopt;
+}
+
+std::uint64_t Retelling::attempt_of(std::uint64_t job, std::uint64_t recorded) const {
+  const auto found = attempts_.find({job, recorded});
+  return found == attempts_.end() ? recorded : found->second;
+}
+
+std::optional<std::uint64_t> Retelling::token_of(const fb::Record& record, const std::string& key,
+                                                 std::optional<std::uint64_t> recorded, const State& state) const {
+  if (recorded) {
+    const auto found = tokens_.find({key, *recorded});
+    return found == tokens_.end() ? recorded : std::optional(found->second);
+  }
+  // With ownership off a token is not asked for; a speaker who holds one here would have sent it.
+  const auto grant = grants_.find({{record.boot()->str(), record.actor()->str()}, key});
+  const Lease* held = state.lease(key);
+  const bool is_his = record.stamp()->unchecked() && grant != grants_.end() && held;
+  return is_his && raw(held->token) == grant->second.token ? std::optional(grant->second.token) : std::nullopt;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Retelling::unreturned(const fb::Record& speaker, TaskId task,
+                                                                         const State& state) const {
+  std::vector<std::pair<std::string, std::uint64_t>> found;
+  for (const auto& [who, grant] : grants_) {
+    const auto& [name, key] = who;
+    const Lease* held = state.lease(key);
+    const bool is_his = name == Speaker{speaker.boot()->str(), speaker.actor()->str()} && grant.task == task;
+    if (is_his && !grant.is_in_the_log && held && raw(held->token) == grant.token) found.emplace_back(key, grant.token);
+  }
+  return found;
+}
+
+Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& state) const {
+  const fb::Record& record = recorded.record();
+  fb::EventUnion event;
+  event.type = record.event_type();
+  event.value = fb::EventUnion::UnPack(record.event(), record.event_type(), nullptr);
+  const auto token = [&](const std::string& key, std::optional<std::uint64_t>& field) {
+    field = token_of(record, key, field, state);
+  };
+  const auto of_task = [&](auto* it) { token(task_key(TaskId{it->task}), it->token); };
+  const auto of_key = [&](auto* it) { token(it->key, it->token); };
+  // An id that was never given out is unknown here too; one that only the log gave out is no job.
+  const auto job = [&](auto* it) {
+    if (log_.jobs.place_of(JobId{it->job})) it->job = raw(job_of(it->job).value_or(JobId{0}));
+  };
+  const auto attempt = [&](auto* it) {
+    it->attempt = attempt_of(it->job, it->attempt);
+    job(it);
+  };
+  if (auto* it = event.AsStageTransition()) of_task(it);
+  if (auto* it = event.AsTaskBlocked()) of_task(it);
+  if (auto* it = event.AsLeaseAcquired()) of_key(it);
+  if (auto* it = event.AsLeaseReleased()) of_key(it);
+  if (auto* it = event.AsLeaseReclaimed()) of_key(it);
+  if (auto* it = event.AsJobClaimed()) job(it);
+  if (auto* it = event.AsFinalizerMarked()) job(it);
+  if (auto* it = event.AsFinalizerCleared()) job(it);
+  if (auto* it = event.AsRunStarted()) attempt(it);
+  if (auto* it = event.AsRunExited()) attempt(it);
+  if (auto* it = event.AsJobFinished()) attempt(it);
+  if (auto* it = event.AsJobReaped()) {
+    const auto place = log_.jobs.place_of(JobId{it->job});
+    const Lease* held = place ? state.lease(task_key(place->task)) : nullptr;
+    it->lease_token = held ? raw(held->token) : 0;
+    attempt(it);
+  }
+  if (auto* it = event.AsStepStarted()) {
+    of_task(it);
+    const Task* task = state.tasks.find(TaskId{it->task});
+    if (task) token(repo_key(task->repo), it->repo_token);
+  }
+  if (auto* it = event.AsStepFinished()) {
+    const auto start = starts_.find(it->started);
+    if (start != starts_.end()) it->started = start->second;
+  }
+  return proposal_from(record, event);
+}
+
+void Retelling::told(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after) {
+  std::optional<TaskId> task;
+  for (const RecordedEvent* event : events) {
+    const fb::Record& record = event->record();
+    if (const auto about = task_of(log_, record)) task = about;
+    if (const auto* claimed = record.event_as_JobClaimed()) {
+      const auto job = job_of(claimed->job());
+      const Job* row = job ? after.jobs.find(*job) : nullptr;
+      if (row) attempts_[{claimed->job(), recorded_attempts_[claimed->job()]}] = row->attempts;
+    }
+    if (const auto* started = record.event_as_StepStarted()) {
+      const Task* row = after.tasks.find(TaskId{started->task()});
+      if (const StepRow* open = row ? open_step(*row) : nullptr) starts_[raw(event->seq())] = raw(open->started);
+    }
+    const auto* acquired = record.event_as_LeaseAcquired();
+    if (!acquired) continue;
+    const std::string key = acquired->key()->str();
+    const auto granted = decision.granted(key);
+    // What stands for a token where ownership is off (engine/policies/advance.cc): the last seq of the group, or its
+    // own.
+    const std::uint64_t here = granted ? raw(*granted) : raw(decision.seq);
+    bool is_in_the_log = false;
+    for (const Effect& effect : event->effects) {
+      if (effect.kind != EffectKind::lease_granted || effect.text != key) continue;
+      tokens_[{key, effect.token}] = here;
+      is_in_the_log = true;
+    }
+    if (!is_in_the_log) {
+      tokens_[{key, raw(event->seq())}] = here;
+      tokens_[{key, raw(events.back()->seq())}] = here;
+    }
+    if (granted) {
+      grants_[{{record.boot()->str(), record.actor()->str()}, key}] = {here, task.value_or(TaskId{0}), is_in_the_log};
+    }
+  }
+}
+
+}  // namespace pawl

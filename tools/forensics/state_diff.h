@@ -1,0 +1,34 @@
+// What changed in the state between two moments of a log, row by row and field by field.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "engine/state/state.h"
+
+namespace pawl {
+
+struct RowName {
+  enum class Kind { task, job, lease, boot, pipeline, setting };
+  Kind kind{};
+  std::uint64_t id = 0;  // of tasks, jobs and pipelines
+  std::string key;       // of all others
+  friend auto operator<=>(const RowName&, const RowName&) = default;
+};
+
+/// Rows by name, as JSON.
+using StateRows = std::map<RowName, std::string>;
+
+/// All rows in memory, and every setting, defaults included.
+StateRows rows_of(const State& state);
+/// A task and its jobs as they were when they left memory.
+void add_rows(StateRows& rows, const ArchivedTask& archived);
+
+/// "task 1: stage "review" -> "testing"", a line for each field. Empty if nothing changed.
+std::string difference_in_words(const StateRows& before, const StateRows& after);
+/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: rows whole, null where there was or is none.
+std::string difference_in_json(const StateRows& before, const StateRows& after);
+
+}  // namespace pawl

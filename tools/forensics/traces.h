@@ -1,0 +1,25 @@
+// Which records concern a task: those about it, about its jobs and its lease.
+#pragma once
+
+#include <map>
+
+#include "engine/state/effects.h"
+#include "engine/state/state.h"
+#include "record_generated.h"
+#include "schema/ids.h"
+
+namespace pawl {
+
+/// Wants every record of the log in order, from the first on, or from where a checkpoint's state was added.
+class TaskTraces {
+ public:
+  void add(const State& state);
+  void add(const fb::Record& record, const Effects& effects);
+  /// Requires: the record was added.
+  bool concerns(TaskId task, const fb::Record& record, const Effects& effects) const;
+
+ private:
+  std::map<JobId, TaskId> task_of_job_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,301 @@
+#include "tools/forensics/what_if.h"
+
+#include <algorithm>
+
+#include "store/chain.h"
+#include "tools/forensics/what_if_story.h"
+
+namespace pawl {
+
+WhatIf::WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBeginning begun, LogBeginning audited)
+    : log_(log),
+      changes_(changes),
+      machine_(std::move(begun.state)),
+      world_(log),
+      retelling_(log, machine_.state()),
+      audit_(std::move(audited.state), audited.chain),
+      chain_(begun.chain),
+      recorded_settings_(machine_.state().settings()) {
+  machine_.on_group = [this](Decided& decided) { take(decided); };
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      if (const auto* marked = event.record().event_as_FinalizerMarked()) marked_.insert(marked->job());
+    }
+  }
+}
+
+Result<Retold> WhatIf::tell() {
+  if (!log_.checkpoint.empty()) {
+    set_now({log_.groups.empty() ? machine_.state().last_time.us : log_.groups[0][0].record().stamp()->time_us()});
+    begin_passes();
+    PAWL_TRY(apply_changes());
+  }
+  for (const RecordedGroup& group : log_.groups) {
+    const TimeUs time{group.front().record().stamp()->time_us()};
+    pass_until(time);
+    if (retold_.horizon) break;
+    set_now(time);
+    play(group);
+    PAWL_TRY(fits_);
+    if (retold_.horizon) break;
+    if (!is_changed_) PAWL_TRY(apply_changes());
+  }
+  audit_.finish();
+  retold_.findings = audit_.findings();
+  retold_.end = machine_.now();
+  for (const auto& [job, since] : waiting_) {
+    retold_.waits.push_back("job " + std::to_string(raw(job)) + " is queued again at " + rfc3339(since) +
+                            "; the log does not hold its next run");
+  }
+  return std::move(retold_);
+}
+
+void WhatIf::set_now(TimeUs now) {
+  machine_.set_now(std::max(now, machine_.state().last_time));
+  world_.now = machine_.now();
+}
+
+void WhatIf::take(Decided& decided) {
+  Effects effects;
+  consequences_.clear();
+  for (std::size_t i = 0; i < decided.records.size(); ++i) {
+    add_consequences(consequences_, decided.records[i].record(), decided.applied[i].effects);
+    chain_ = stamp_chain(chain_, decided.records[i]);
+    const Proposal& record = decided.records[i];
+    effects.insert(effects.end(), decided.applied[i].effects.begin(), decided.applied[i].effects.end());
+    if (world_.unanswered) continue;
+    const auto added = audit_.add({record.data(), record.data() + record.size()});
+    PAWL_ASSERT(added.has_value());
+  }
+  retelling_.jobs().add(machine_.state(), decided.archived, effects);
+}
+
+// Settings.
+
+bool WhatIf::is_changed_key(std::string_view key) const {
+  return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key->name == key; });
+}
+
+Result<void> WhatIf::apply_changes() {
+  const Boot* daemon = machine_.state().boot_named(daemon_name);
+  if (!daemon) return {};
+  is_changed_ = true;
+  if (changes_.empty()) return {};
+  const Asker asker{.boot = daemon->boot_id, .actor = "what-if", .key = {}, .request = {}};
+  Group group;
+  for (const Change& change : changes_) {
+    fb::SettingChangedT event;
+    event.key = change.key->name;
+    event.value = std::make_unique<fb::SettingValueT>(setting_value_event(change.value));
+    group.push_back(pawl::propose(asker, event));
+  }
+  const Decision decision = machine_.propose(std::move(group));
+  if (decision.outcome == Outcome::accepted) return {};
+  return Error{ErrorCode::malformed, "--what-if: " + std::string(name(decision.outcome)) + ": " + decision.detail};
+}
+
+void WhatIf::follow_settings(const RecordedEvent& event) {
+  const auto* changed = event.record().event_as_SettingChanged();
+  const SettingKey* key = changed && event.is_accepted() ? setting_named(changed->key()->string_view()) : nullptr;
+  if (key) key->set(recorded_settings_, setting_value_from(*changed->value()));
+}
+
+// The log's groups.
+
+void WhatIf::play(const RecordedGroup& group) {
+  Events events;
+  recorded_consequences_.clear();
+  for (const RecordedEvent& event : group) {
+    add_consequences(recorded_consequences_, event.record(), event.effects);
+    follow_settings(event);
+    retelling_.hear(event);
+    if (is_of_the_machine(event.record())) continue;
+    const auto* changed = event.record().event_as_SettingChanged();
+    if (!changed || !is_changed_key(changed->key()->string_view())) events.push_back(&event);
+  }
+  if (events.empty()) return;
+  const fb::Record& first = events.front()->record();
+  const std::string actor = first.actor()->str();
+  PathKey key{first.boot()->str(), actor, TaskId{0}};
+  for (const RecordedEvent* event : events) {
+    if (const auto task = task_of(log_, event->record())) key.task = *task;
+  }
+  // A lease of a repository belongs to the path that its speaker is on.
+  if (key.task == TaskId{0}) key.task = last_task_[{key.boot, actor}];
+  last_task_[{key.boot, actor}] = key.task;
+  const auto known = paths_.find(key);
+  const bool opens = known == paths_.end() || takes_task_lease(events);
+  if (opens) {
+    paths_[key] = Path::kept;
+    if (actor == reaper_actor && !is_reaper_agreed(events, key.task)) paths_[key] = Path::dropped;
+    if (actor == reconciler_actor && !is_reconciler_agreed(events, key.task)) paths_[key] = Path::dropped;
+    if (paths_[key] == Path::dropped) parted_.insert(key.task);
+  }
+  if (paths_[key] == Path::dropped) {
+    drop(events);
+  } else if (!propose(events, key)) {
+    paths_[key] = Path::dropped;
+  }
+  if (ends_path(events, opens)) paths_.erase(key);
+  if (first.event_type() == fb::Event::BootStarted) begin_boot(*events.front());
+}
+
+void WhatIf::begin_boot(const RecordedEvent& event) {
+  const auto* booted = event.record().event_as_BootStarted();
+  if (!event.is_accepted() || booted->name()->string_view() != daemon_name) return;
+  streaks_.clear();
+  begin_passes();
+}
+
+void WhatIf::drop(const Events& events) {
+  for (const RecordedEvent* event : events) {
+    if (!event->is_accepted()) continue;
+    retold_.lost.push_back(event->seq());
+    if (is_irreversible(event->record())) {
+      end_at(event->seq(), "a call to the outside that the change prevents: " + recorded_in_words(*event));
+    }
+  }
+}
+
+bool WhatIf::is_irreversible(const fb::Record& record) const {
+  if (record.event_type() == fb::Event::JobClaimed) return true;  // Its agent would not have run.
+  const auto* started = record.event_as_StepStarted();
+  const Task* task = started ? machine_.state().tasks.find(TaskId{started->task()}) : nullptr;
+  if (!task) return started != nullptr;
+  const PipelineStep* step =
+      machine_.state().pipeline_of(*task).step(started->to()->string_view(), started->step()->string_view());
+  return !step || step->irreversible;
+}
+
+bool WhatIf::propose(const Events& wanted, const PathKey& key) {
+  const State& state = machine_.state();
+  Events events;
+  for (const RecordedEvent* event : wanted) {
+    const auto* released = event->record().event_as_LeaseReleased();
+    const Lease* held = released ? state.lease(released->key()->str()) : nullptr;
+    // Where nothing was granted there is nothing to be given back.
+    const bool is_void = released && event->is_accepted() && is_key_void(*event, released->key()->str(), held);
+    if (!is_void) events.push_back(event);
+  }
+  if (events.empty()) return true;
+  Group group;
+  for (const RecordedEvent* event : events) group.push_back(retelling_.proposal_of(*event, state));
+  const fb::Record& first = events.front()->record();
+  if (has_type(events, {fb::Event::StageTransition, fb::Event::TaskBlocked})) {
+    for (const auto& [lease, token] : retelling_.unreturned(first, key.task, state)) {
+      fb::LeaseReleasedT release;
+      release.key = lease;
+      release.token = token;
+      group.push_back(pawl::propose(
+          {.boot = first.boot()->str(), .actor = first.actor()->str(), .key = {}, .request = {}}, release));
+    }
+  }
+  const Decision decision = machine_.propose(std::move(group));
+  const Outcome recorded = outcome_of(events);
+  if (decision.outcome == Outcome::accepted) {
+    retelling_.told(events, decision, state);
+    add_mark(events);
+    for (const RecordedEvent* event : events) {
+      if (const auto* claimed = event->record().event_as_JobClaimed()) {
+        if (const auto job = retelling_.job_of(claimed->job())) waiting_.erase(*job);
+      }
+    }
+  }
+  if (recorded != decision.outcome) return part(events, recorded, decision, key.task);
+  compare_consequences(events.front()->seq(), key.task);
+  return true;
+}
+
+bool WhatIf::is_key_void(const RecordedEvent& event, const std::string& key, const Lease* held) const {
+  const auto token = event.record().event_as_LeaseReleased()->token();
+  const auto here = retelling_.token_of(event.record(), key, token, machine_.state());
+  return !held || !here || raw(held->token) != *here;
+}
+
+void WhatIf::compare_consequences(Seq seq, TaskId task) {
+  if (consequences_ == recorded_consequences_) return;
+  const auto listed = [](const std::vector<std::string>& all) {
+    std::string out;
+    for (const std::string& one : all) out += (out.empty() ? "" : "; ") + one;
+    return out.empty() ? std::string("nothing follows") : out;
+  };
+  turn(seq, listed(recorded_consequences_), listed(consequences_));
+  parted_.insert(task);
+}
+
+bool WhatIf::part(const Events& events, Outcome recorded, const Decision& decision, TaskId task) {
+  const RecordedEvent& first = *events.front();
+  if (decision.outcome == Outcome::bad_pipeline) {
+    fits_ = Error{ErrorCode::malformed, "--what-if: with these settings record " + std::to_string(raw(first.seq())) +
+                                            " could not have defined its pipeline: " + decision.detail};
+    return true;
+  }
+  turn(first.seq(), recorded_in_words(first) + ": " + std::string(name(recorded)),
+       std::string(name(decision.outcome)) + (decision.detail.empty() ? "" : ": " + decision.detail));
+  parted_.insert(task);
+  const bool creates = has_type(events, {fb::Event::TaskCreated});
+  if (decision.outcome == Outcome::accepted) {
+    const bool goes_out = has_type(events, {fb::Event::StepStarted, fb::Event::JobClaimed}) || takes_task_lease(events);
+    if (goes_out || creates) end_at(first.seq(), "what comes of it the log does not hold: " + recorded_in_words(first));
+    return true;
+  }
+  if (recorded != Outcome::accepted) return true;
+  drop(events);
+  if (creates) end_at(first.seq(), "the log's next tasks are others: " + recorded_in_words(first));
+  return !takes_task_lease(events);
+}
+
+void WhatIf::add_mark(const Events& events) {
+  if (!is_changed_key("reaper.finalizer_liveness")) return;
+  for (const RecordedEvent* event : events) {
+    const auto* exited = event->record().event_as_RunExited();
+    const auto job = exited && !marked_.contains(exited->job()) ? retelling_.job_of(exited->job()) : std::nullopt;
+    const Job* row = job ? machine_.state().jobs.find(*job) : nullptr;
+    const Task* task = row ? machine_.state().tasks.find(row->task) : nullptr;
+    if (!task || !marks_count_on(task->stage)) continue;
+    fb::FinalizerMarkedT mark;
+    mark.job = raw(*job);
+    machine_.propose(propose_group(
+        {.boot = event->record().boot()->str(), .actor = event->record().actor()->str(), .key = {}, .request = {}},
+        mark));
+  }
+}
+
+// What is told of it.
+
+void WhatIf::turn(std::optional<Seq> seq, std::string recorded, std::string changed) {
+  retold_.turns.push_back({machine_.now(), seq, std::move(recorded), std::move(changed)});
+}
+
+void WhatIf::end_at(std::optional<Seq> seq, std::string why) {
+  if (!retold_.horizon) retold_.horizon = Horizon{machine_.now(), seq, std::move(why)};
+}
+
+void WhatIf::note_unanswered() {
+  if (world_.unanswered) end_at(std::nullopt, "the log does not say " + *world_.unanswered);
+}
+
+void WhatIf::note_waiting(TaskId task) {
+  const Task* row = machine_.state().tasks.find(task);
+  const Job* open = row ? machine_.state().open_job(*row) : nullptr;
+  if (open && open->status == JobStatus::queued) waiting_.emplace(open->id, machine_.now());
+}
+
+Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes) {
+  return WhatIf(log, changes, beginning_of(log), beginning_of(log)).tell();
+}
+
+Findings findings_in(const RecordedLog& log) {
+  LogBeginning begun = beginning_of(log);
+  Audit audit(std::move(begun.state), begun.chain);
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      const auto added = audit.add(event.bytes);
+      PAWL_ASSERT(added.has_value());
+    }
+  }
+  audit.finish();
+  return audit.findings();
+}
+
+}  // namespace pawl

@@ -1,0 +1,84 @@
+#include "tools/simulation/scripted_world.h"
+
+namespace pawl {
+
+class ScriptedWorld::Step final : public HeldStep {
+ public:
+  Step(ScriptedWorld& world, std::string name, std::string run)
+      : world_(world), name_(std::move(name)), run_(std::move(run)) {}
+
+  const std::string& run() const override { return run_; }
+  CommandExit go() override {
+    world_.note("step " + name_);
+    const auto exit = world_.step_exit.find(name_);
+    return exit == world_.step_exit.end() ? CommandExit{} : exit->second;
+  }
+
+ private:
+  ScriptedWorld& world_;
+  std::string name_;
+  std::string run_;
+};
+
+Life ScriptedWorld::life_of(const Run& run, const Boot&) {
+  if (!run.pid) return Life::unknown;
+  return exists(*run.pid, run.pid_start.value_or(0)) ? Life::alive : Life::dead;
+}
+
+bool ScriptedWorld::exists(std::int64_t pid, std::int64_t start) const {
+  const auto fact = pid_alive.find(pid);
+  if (fact != pid_alive.end() && !fact->second) return false;
+  const auto known = pid_start.find(pid);
+  return known == pid_start.end() || start == 0 || known->second == start;
+}
+
+void ScriptedWorld::note(const std::string& what) {
+  ran.push_back(what);
+  if (meanwhile) meanwhile(what);
+}
+
+bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
+  if (liveness_fails.contains(owner.pid)) return false;
+  return !boot.stale && exists(owner.pid, owner.pid == boot.pid ? boot.pid_start : 0);
+}
+
+GateAnswer ScriptedWorld::run_gate(const Gate&, const CommandContext& context) {
+  note("gate " + context.stage);
+  const auto fact = gate_green.find(context.task);
+  if (fact == gate_green.end()) return {.passed = true, .reason = {}};
+  return {.passed = fact->second, .reason = {}};
+}
+
+bool ScriptedWorld::can_run(const PipelineStep& step) {
+  return !without_command.contains(step.name);
+}
+
+EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
+  const auto stuck = previous_alive.find(place.step);
+  if (stuck != previous_alive.end() && stuck->second) return {};
+  note("end " + place.step + " " + run);
+  EndedStart ended;
+  ended.gone = !starter || !unseen_boots.contains(starter->boot_id);
+  ended.lock = std::make_unique<StepLock>();
+  return ended;
+}
+
+Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {
+  PAWL_ASSERT(can_run(step));
+  const auto stuck = previous_alive.find(step.name);
+  if (stuck != previous_alive.end() && stuck->second) {
+    return {.status = Held::Status::previous_alive, .step = nullptr, .why = "its previous process is alive"};
+  }
+  return {.status = Held::Status::held,
+          .step = std::make_unique<Step>(*this, step.name, "run-" + std::to_string(++runs_)),
+          .why = {}};
+}
+
+Verdict ScriptedWorld::probe(const PipelineStep& step, const CommandContext&) {
+  note("probe " + step.name);
+  const auto exit = probe_exit.find(step.name);
+  if (exit == probe_exit.end() || exit->second == 0) return Verdict::yes;
+  return exit->second == 1 ? Verdict::no : Verdict::unknown;
+}
+
+}  // namespace pawl

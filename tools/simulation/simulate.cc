@@ -1,0 +1,68 @@
+// Plays a script in virtual time.
+#include <filesystem>
+
+#include "store/rocks_log.h"
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/simulation/simulation.h"
+
+namespace pawl {
+namespace {
+
+/// The log of a folder that has none yet.
+Result<std::unique_ptr<RocksLog>> fresh_log(const std::string& dir) {
+  std::error_code failed;
+  const bool is_there = std::filesystem::exists(dir, failed);
+  if (is_there && !(std::filesystem::is_directory(dir, failed) && std::filesystem::is_empty(dir, failed))) {
+    return Error{ErrorCode::malformed, dir + " is not empty: a simulation begins a log of its own"};
+  }
+  return RocksLog::open(dir, RocksLog::Mode::write);
+}
+
+Exit run_simulate(const Arguments& arguments) {
+  const std::string& path = arguments.positional()[0];
+  std::error_code failed;
+  if (path != "-" && std::filesystem::is_directory(path, failed)) return fail(Exit::usage, path + " is no script");
+  const auto script = read_script(path);
+  if (!script) return fail(script.error());
+  std::unique_ptr<RocksLog> log;
+  if (const auto dir = arguments.value("data")) {
+    auto opened = fresh_log(*dir);
+    if (!opened) return fail(opened.error());
+    log = std::move(*opened);
+  }
+  Simulation simulation(
+      [](std::string_view line) {
+        print(line);
+        print("\n");
+      },
+      log.get());
+  for (const ScriptLine& line : *script) {
+    const std::string where = (path == "-" ? "standard input" : path) + ", line " + std::to_string(line.number) + ": ";
+    const auto missed = simulation.play(line);
+    if (!missed) return fail(Error{missed.error().code, where + missed.error().message});
+    if (*missed) return fail(Exit::refused, where + **missed);
+  }
+  if (log) {
+    const Result<void> sealed = log->seal();
+    if (!sealed) return fail(sealed.error());
+  }
+  return Exit::done;
+}
+
+}  // namespace
+
+const Command simulate_command = {
+    .name = "simulate",
+    .arguments = "SCRIPT",
+    .summary = "Plays a script in virtual time: the real engine, policies and recovery in a made-up world",
+    .details =
+        "SCRIPT is a file of JSON lines, or '-' for standard input. Each record is printed as 'pawl export log' does.\n"
+        "Exit 1 at the first expectation that is not met, 2 if the script does not have the form asked for: it is\n"
+        "read as a whole before any of it is played.\n",
+    .options = {{"data", "DIR", "write the log into a data folder too, which must be new or empty"}},
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_simulate};
+
+}  // namespace pawl
