@@ -18,14 +18,16 @@
 #include "daemon/options.h"
 #include "daemon/outside/alerts.h"
 #include "daemon/pipeline_yaml.h"
-#include "daemon/startup.h"
+#include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/reaper_loop.h"
 #include "schema/limits.h"
 #include "store/commit/clock.h"
 #include "store/commit/sequencer.h"
+#include "store/commit/start.h"
 #include "store/open.h"
+#include "store/os/descriptor.h"
 #include "store/os/random.h"
 #include "store/rocks_log.h"
 
@@ -95,14 +97,6 @@ void report(const OpenReport& opened, const State& state) {
                opened.replayed);
 }
 
-std::vector<Pipeline> pipelines_in_force(const State& state) {
-  std::vector<Pipeline> pipelines;
-  for (const auto& [seq, row] : state.pipelines.rows()) {
-    if (row.in_force) pipelines.push_back(*row.definition);
-  }
-  return pipelines;
-}
-
 int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
           Access& access) {
   const sigset_t signals = block_signals(options);
@@ -130,9 +124,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Clock clock(opened->state.last_time, Clock::system_sources());
   Sequencer sequencer(
       **log, std::move(opened->state), opened->chain,
-      {.batch_records_max = limits::batch_records_max,
-       .batch_bytes_max = limits::batch_bytes_max,
-       .now = [&clock] { return clock.now(); },
+      {.now = [&clock] { return clock.now(); },
        .failed =
            [](const Error& error) {
              spdlog::critical("the log cannot be written, ending at once: {}", error.message);
@@ -147,7 +139,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
   sequencer.start();
 
-  if (const auto started = start_boot(sequencer, boot_id, boot_version(opened->report.torn_at)); !started) {
+  if (const auto started =
+          start_boot(sequencer, boot_id, boot_version(std::string(program_version), opened->report.torn_at));
+      !started) {
     return failed(started.error());
   }
   const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};

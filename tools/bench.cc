@@ -25,10 +25,10 @@
 namespace pawl {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
-double seconds_since(SteadyClock::time_point begin) {
-  return std::chrono::duration<double>(SteadyClock::now() - begin).count();
+double seconds_since(steady_clock::time_point begin) {
+  return std::chrono::duration<double>(steady_clock::now() - begin).count();
 }
 
 std::int64_t peak_kib() {
@@ -231,7 +231,7 @@ Row iterate(const std::string& dir, std::uint64_t records) {
   rocksdb::DB* opened = nullptr;
   PAWL_ASSERT(rocksdb::DB::OpenForReadOnly(options, dir + "/log", families, &handles, &opened).ok());
   const std::unique_ptr<rocksdb::DB> db(opened);
-  const auto begin = SteadyClock::now();
+  const auto begin = steady_clock::now();
   std::uint64_t bytes = 0;
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator(rocksdb::ReadOptions(), handle));
@@ -243,7 +243,7 @@ Row iterate(const std::string& dir, std::uint64_t records) {
 }
 
 Row read(Log& log) {
-  const auto begin = SteadyClock::now();
+  const auto begin = steady_clock::now();
   std::uint64_t records = 0;
   PAWL_ASSERT(log.read(Seq{1}, [&](RecordBytes) {
     ++records;
@@ -253,7 +253,7 @@ Row read(Log& log) {
 }
 
 Row replay(Log& log) {
-  const auto begin = SteadyClock::now();
+  const auto begin = steady_clock::now();
   Replayer replayer(State(), Chain{}, {});
   PAWL_ASSERT(log.read(Seq{1}, [&](RecordBytes bytes) {
     return replayer.add({bytes.begin(), bytes.end()}).has_value() && !replayer.difference();
@@ -263,7 +263,7 @@ Row replay(Log& log) {
 }
 
 Row open(Log& log) {
-  const auto begin = SteadyClock::now();
+  const auto begin = steady_clock::now();
   const auto opened = open_state(log);
   PAWL_ASSERT(opened.has_value());
   return {"start without a checkpoint", opened->report.replayed, seconds_since(begin), "chain on a second thread"};
@@ -272,7 +272,7 @@ Row open(Log& log) {
 Row write_lines(Log& log) {
   std::FILE* nowhere = std::fopen("/dev/null", "w");
   PAWL_ASSERT(nowhere);
-  const auto begin = SteadyClock::now();
+  const auto begin = steady_clock::now();
   std::string line;
   std::uint64_t bytes = 0;
   Replayer replayer(State(), Chain{}, [&](std::span<const Replayer::Item> items, auto) {
@@ -305,7 +305,7 @@ int bench(const std::string& dir, std::uint64_t wanted) {
       std::fprintf(stderr, "pawl_bench: %s holds a log already\n", dir.c_str());
       return 1;
     }
-    const auto begin = SteadyClock::now();
+    const auto begin = steady_clock::now();
     Writer writer(**log);
     while (writer.records() < wanted) writer.deliver();
     writer.flush();

@@ -18,7 +18,7 @@ namespace pawl {
 /// The name under which the daemon boots.
 constexpr std::string_view daemon_name = "pawld";
 
-/// A finished task on its way out of memory, with its jobs (SPEC §4, DESIGN "Checkpoints and size").
+/// A finished task on its way out of memory, with its jobs (SPEC §4).
 struct ArchivedTask {
   Task task;
   std::vector<Job> jobs;

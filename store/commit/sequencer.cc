@@ -18,7 +18,7 @@ namespace pawl {
 namespace {
 
 using std::chrono::milliseconds;
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 /// How often folded refusals are looked after while there are any.
 constexpr milliseconds folding_interval{100};

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "schema/limits.h"
 #include "store/commit/batch.h"
 
 namespace pawl {
@@ -22,10 +23,10 @@ namespace pawl {
 class Sequencer final : public Machine {
  public:
   struct Options {
-    std::size_t batch_records_max;
-    std::size_t batch_bytes_max;
+    std::size_t batch_records_max = limits::batch_records_max;
+    std::size_t batch_bytes_max = limits::batch_bytes_max;
     /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
-    /// CLOCK_MONOTONIC since (DESIGN "A write").
+    /// CLOCK_MONOTONIC since (store/commit/clock.h).
     std::function<TimeUs()> now;  // from any thread
     /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
     std::function<void(const Error&)> failed = {};

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <utility>
 
 namespace pawl {
@@ -31,5 +32,9 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+/// Raises this process's soft limit of open descriptors to `wanted`, as far as it may; the limit then. Commands inherit
+/// it.
+std::size_t raise_descriptor_limit(std::size_t wanted);
 
 }  // namespace pawl

@@ -24,7 +24,7 @@ namespace pawl {
 namespace {
 
 namespace http = boost::beast::http;
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 constexpr std::size_t answer_bytes_max = 256 * 1024 * 1024;
 constexpr std::size_t line_bytes_max = 16 * 1024 * 1024;
@@ -237,9 +237,9 @@ Result<Answer> Client::send(const Request& request) {
     PAWL_TRY(write_all(target_, connection.get(), text));
     http::response_parser<http::string_body> parser;
     prepare(parser);
-    const auto deadline = SteadyClock::now() + std::chrono::seconds(request.timeout_s);
+    const auto deadline = steady_clock::now() + std::chrono::seconds(request.timeout_s);
     const auto whole = read_answer(target_, connection.get(), parser, [&] {
-      return SteadyClock::now() < deadline && parser.get().body().size() <= answer_bytes_max;
+      return steady_clock::now() < deadline && parser.get().body().size() <= answer_bytes_max;
     });
     if (whole && *whole) return Answer{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
     if (whole) {

@@ -14,7 +14,7 @@
 namespace pawl {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 constexpr int poll_wait_s = 30;  // of one long poll
 constexpr auto pause = std::chrono::milliseconds(200);
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> seq_of(const boost::json::value& record) {
 }  // namespace
 
 Result<void> follow(Client& client, std::uint64_t after, const Follower& follower) {
-  std::optional<SteadyClock::time_point> away_since;
+  std::optional<steady_clock::time_point> away_since;
   while (true) {
     bool is_enough = false;
     std::optional<Error> broken;
@@ -64,10 +64,10 @@ Result<void> follow(Client& client, std::uint64_t after, const Follower& followe
     const Error trouble = answer ? body_of(*answer).error() : answer.error();
     if (answer && answer->status != 503) return trouble;
     if (!away_since) {
-      away_since = SteadyClock::now();
+      away_since = steady_clock::now();
       if (follower.patience_s > 0) follower.lost(trouble);
     }
-    if (SteadyClock::now() - *away_since >= std::chrono::seconds(follower.patience_s)) return trouble;
+    if (steady_clock::now() - *away_since >= std::chrono::seconds(follower.patience_s)) return trouble;
     std::this_thread::sleep_for(pause);
     if (!follower.idle()) return {};
   }

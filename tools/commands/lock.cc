@@ -27,7 +27,7 @@ namespace pawl {
 namespace {
 
 namespace json = boost::json;
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 /// A boot of this process alone. Ended when this is destroyed, and with it every lease that it holds.
 class OwnBoot {
@@ -107,7 +107,7 @@ Result<std::uint64_t> acquire(Caller& caller, const OwnBoot& boot, const std::st
                               std::optional<std::uint64_t> ttl_s, std::uint64_t wait_s) {
   constexpr std::int64_t pause_max_ms = 1000;
   std::int64_t pause_ms = 20;
-  const auto begun = SteadyClock::now();
+  const auto begun = steady_clock::now();
   while (true) {
     const Answer answer = PAWL_TRY(caller.client.send(acquire_request(caller, boot, key, ttl_s)));
     const auto body = body_of(answer);
@@ -116,7 +116,7 @@ Result<std::uint64_t> acquire(Caller& caller, const OwnBoot& boot, const std::st
       if (token == "-") token = cell(*body, "lease.token");
       return read_number(token, "the token");
     }
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - begun).count();
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun).count();
     const std::int64_t left_ms = static_cast<std::int64_t>(std::min<std::uint64_t>(wait_s, 1U << 30)) * 1000 - waited;
     const bool is_held = answer.status == 409;
     if (!is_held || left_ms <= 0) return body.error();

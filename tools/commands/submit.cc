@@ -17,7 +17,7 @@ namespace pawl {
 namespace {
 
 namespace json = boost::json;
-using SteadyClock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 Result<std::string> body_from(const Arguments& arguments) {
   std::string body = "{\"work_item\":";
@@ -109,11 +109,11 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   });
   Screen screen;
   std::string trouble;
-  auto last_record_at = SteadyClock::now();
+  auto last_record_at = steady_clock::now();
   // The daemon's time goes on since its last record as ours does: their clocks need not agree.
   const auto draw = [&] {
     if (view != View::screen) return;
-    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - last_record_at);
+    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - last_record_at);
     auto lines = progress.lines({progress.last_time().us + since.count()});
     if (!trouble.empty()) lines.push_back("  " + trouble);
     screen.draw(std::move(lines));
@@ -123,9 +123,9 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
     print(line);
     std::fflush(stdout);
   };
-  auto looked_at = SteadyClock::now();
+  auto looked_at = steady_clock::now();
   const auto look = [&] {
-    looked_at = SteadyClock::now();
+    looked_at = steady_clock::now();
     const auto answer = call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
     if (!answer || !part_of(*answer, "task").is_object()) return;
     trouble.clear();
@@ -134,14 +134,14 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   Follower follower;
   follower.record = [&](std::string_view, const json::object& record) {
     trouble.clear();
-    last_record_at = SteadyClock::now();
+    last_record_at = steady_clock::now();
     const std::string line = progress.add(record);
     say(line);
     draw();
     return progress.state() == Progress::State::moving;
   };
   follower.idle = [&] {
-    if (SteadyClock::now() - looked_at >= std::chrono::seconds(1)) look();
+    if (steady_clock::now() - looked_at >= std::chrono::seconds(1)) look();
     draw();
     return progress.state() == Progress::State::moving;
   };

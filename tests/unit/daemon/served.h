@@ -13,8 +13,8 @@
 #include <string>
 
 #include "daemon/api/routes.h"
-#include "daemon/startup.h"
 #include "store/commit/sequencer.h"
+#include "store/commit/start.h"
 #include "store/memory_log.h"
 #include "store/open.h"
 

@@ -19,13 +19,13 @@
 #include <thread>
 
 #include "daemon/pipeline_yaml.h"
-#include "daemon/startup.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/process_table.h"
 #include "daemon/work/run_lock.h"
 #include "schema/limits.h"
 #include "store/commit/clock.h"
+#include "store/commit/start.h"
 #include "store/memory_log.h"
 #include "store/open.h"
 #include "store/os/random.h"

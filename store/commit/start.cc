@@ -1,22 +1,24 @@
-#include "daemon/startup.h"
+#include "store/commit/start.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <utility>
 
-#include "daemon/version.h"
-#include "daemon/work/process_table.h"
-#include "store/data_dir.h"
+#include "store/os/process_identity.h"
 
 namespace pawl {
 
-std::string boot_version(std::optional<Seq> torn_at) {
-  std::string version(program_version);
+std::string boot_version(std::string version, std::optional<Seq> torn_at) {
   if (torn_at) version += "+torn." + std::to_string(raw(*torn_at));
   return version;
+}
+
+std::vector<Pipeline> pipelines_in_force(const State& state) {
+  std::vector<Pipeline> pipelines;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.in_force) pipelines.push_back(*row.definition);
+  }
+  return pipelines;
 }
 
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version) {
@@ -52,33 +54,6 @@ Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_
                                            (decision.detail.empty() ? "" : ": " + decision.detail)};
   }
   return {};
-}
-
-SpaceWatch::SpaceWatch(std::filesystem::path folder, std::uint64_t floor_bytes)
-    : folder_(std::move(folder)), floor_bytes_(floor_bytes) {
-  look();  // Of the first two who ask at once, one would be told of what the other has not yet found out.
-}
-
-Readiness SpaceWatch::look() {
-  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_start).count();
-  std::int64_t next_ms = next_look_ms_.load();
-  if (now_ms >= next_ms && next_look_ms_.compare_exchange_strong(next_ms, now_ms + 1000)) {
-    // What cannot be asked is not taken for full: an append that fails says so by itself.
-    const auto free = pawl::free_bytes(folder_.string());
-    free_bytes_.store(free ? *free : floor_bytes_);
-  }
-  const std::uint64_t free = free_bytes_.load();
-  return {.has_space = free >= floor_bytes_, .free_bytes = free, .free_bytes_floor = floor_bytes_};
-}
-
-std::size_t raise_descriptor_limit(std::size_t wanted) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  if (limit.rlim_cur >= wanted) return limit.rlim_cur;
-  rlimit raised = limit;
-  raised.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
-  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 }  // namespace pawl

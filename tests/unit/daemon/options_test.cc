@@ -1,0 +1,88 @@
+// What a daemon is told: command line, environment and file.
+#include "daemon/options.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace pawl {
+namespace {
+
+Result<Options> options(std::vector<const char*> arguments,
+                        const std::map<std::string, std::string>& environment = {}) {
+  return read_options(arguments, [environment](const char* name) -> const char* {
+    const auto found = environment.find(name);
+    return found == environment.end() ? nullptr : found->second.c_str();
+  });
+}
+
+std::string error_of(const std::vector<const char*>& arguments,
+                     const std::map<std::string, std::string>& environment = {}) {
+  const auto read = options(arguments, environment);
+  return read ? "none" : read.error().message;
+}
+
+TEST(Options, command_line_outweighs_environment_and_file) {
+  const std::string file = testing::TempDir() + "pawl-options-" + std::to_string(::getpid());
+  std::ofstream(file) << "data = /from-file\nlisten = 127.0.0.1:1\npipeline = one.yaml\nrepo = shop=url-file\n";
+  const auto read = options({"--data", "/from-line", "--config", file.c_str(), "--repo", "shop=url-line"},
+                            {{"PAWL_DATA", "/from-environment"}, {"PAWL_LISTEN", "[::1]:2"}});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->data, "/from-line");
+  EXPECT_EQ(read->listen->host, "::1");
+  EXPECT_EQ(read->listen->port, 2);
+  EXPECT_FALSE(read->socket) << "only where neither was named";
+  EXPECT_EQ(read->pipelines, std::vector<std::string>{"one.yaml"});
+  EXPECT_EQ(read->repos.at("shop"), "url-line");
+  ::unlink(file.c_str());
+}
+
+TEST(Options, the_socket_is_in_the_data_folder_unless_said) {
+  EXPECT_EQ(options({"--data", "/d"})->socket, "/d/pawl.sock");
+  EXPECT_EQ(options({"--data", "/d", "--socket", "/s"})->socket, "/s");
+}
+
+TEST(Options, every_error_names_the_option) {
+  EXPECT_NE(error_of({}).find("--data"), std::string::npos);
+  EXPECT_NE(error_of({"--data"}).find("--data"), std::string::npos);
+  EXPECT_NE(error_of({"--data", "/d", "--colour"}).find("colour"), std::string::npos);
+  EXPECT_NE(error_of({"--data", "/d", "--dat", "/e"}).find("dat"), std::string::npos) << "no guessing";
+  EXPECT_NE(error_of({"--data", "/d", "stray"}).find("only options"), std::string::npos);
+  for (const char* listen : {"7777", ":7777", "host:", "host:port", "::1:7777", "host:70000", "host:7x"}) {
+    EXPECT_NE(error_of({"--data", "/d", "--listen", listen}).find("--listen"), std::string::npos) << listen;
+  }
+  for (const char* repo : {"shop", "=url", "shop="}) {
+    EXPECT_NE(error_of({"--data", "/d", "--repo", repo}).find("--repo"), std::string::npos) << repo;
+  }
+  const std::string with_password = error_of({"--data", "/d", "--repo", "shop=https://me:s3cret@example.org/shop.git"});
+  EXPECT_NE(with_password.find("--repo: the URL of shop has a password"), std::string::npos) << with_password;
+  EXPECT_EQ(with_password.find("s3cret"), std::string::npos);
+  for (const char* repo :
+       {"shop=git@example.org:shop.git", "shop=ssh://git@example.org:22/shop.git", "shop=/a/b:c@d"}) {
+    EXPECT_EQ(error_of({"--data", "/d", "--repo", repo}), "none") << repo;
+  }
+  EXPECT_NE(error_of({"--data", "/d", "--log", "xml"}).find("--log"), std::string::npos);
+  EXPECT_NE(error_of({"--data", "/d", "--config", "/none"}).find("/none"), std::string::npos);
+  EXPECT_NE(error_of({"--data", "/d"}, {{"PAWL_LISTEN", "x"}}).find("--listen"), std::string::npos);
+}
+
+TEST(Options, unknown_names_in_the_file_are_refused_with_the_file) {
+  const std::string file = testing::TempDir() + "pawl-options-bad-" + std::to_string(::getpid());
+  std::ofstream(file) << "data = /d\ncolour = red\n";
+  const std::string error = error_of({"--config", file.c_str()});
+  EXPECT_NE(error.find("colour"), std::string::npos);
+  EXPECT_NE(error.find(file), std::string::npos);
+  ::unlink(file.c_str());
+}
+
+TEST(Options, help_and_version_are_answers) {
+  EXPECT_NE(options({"--help"})->answer->find("--pipeline"), std::string::npos);
+  EXPECT_TRUE(options({"--version"})->answer->starts_with("pawld "));
+}
+
+}  // namespace
+}  // namespace pawl
