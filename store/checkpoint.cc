@@ -11,18 +11,29 @@ Error damaged(const std::string& what) {
   return {ErrorCode::damaged, "the checkpoint is damaged: " + what};
 }
 
-template <class TableT, class Row>
-void pack_rows(const auto& rows, std::vector<std::unique_ptr<TableT>>& out, TableT (*pack)(const Row&)) {
-  out.reserve(rows.size());
-  for (const auto& [key, row] : rows) out.push_back(std::make_unique<TableT>(pack(row)));
+/// The vector of a table's rows, in their order.
+auto pack_rows(flatbuffers::FlatBufferBuilder& builder, const auto& rows) {
+  std::vector<decltype(pack_row(builder, rows.begin()->second))> tables;
+  tables.reserve(rows.size());
+  for (const auto& [key, row] : rows) tables.push_back(pack_row(builder, row));
+  return builder.CreateVector(tables);
 }
 
-/// Finishes a table as a buffer of its own.
-template <class TableT>
-std::vector<std::uint8_t> finish(const TableT& table, const char* identifier) {
-  flatbuffers::FlatBufferBuilder builder(64 * 1024);
-  builder.ForceDefaults(true);
-  builder.Finish(TableT::TableType::Pack(builder, &table), identifier);
+flatbuffers::Offset<fb::KeyRow> pack_key(flatbuffers::FlatBufferBuilder& builder, std::uint64_t order,
+                                         const KeyRow& row) {
+  fb::KeyRowT key;
+  key.key = row.key;
+  key.request = row.request;
+  key.seq = raw(row.seq);
+  key.outcome = static_cast<std::uint16_t>(row.outcome);
+  key.task = raw(row.task);
+  key.job = raw(row.job);
+  key.token = raw(row.token);
+  key.order = order;
+  return fb::KeyRow::Pack(builder, &key);
+}
+
+std::vector<std::uint8_t> bytes_of(const flatbuffers::FlatBufferBuilder& builder) {
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
@@ -106,35 +117,26 @@ flatbuffers::Verifier verifier_of(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
-  fb::CheckpointT checkpoint;
-  checkpoint.seq = raw(state.last_seq);
-  checkpoint.time_us = state.last_time.us;
-  checkpoint.digest = state.digest();
-  checkpoint.archived_digest = state.archived_digest();
-  checkpoint.chain.assign(chain.begin(), chain.end());
-  checkpoint.ids = std::make_unique<fb::IdsRowT>(pack_row(*state.ids.find(0)));
-  pack_rows<fb::TaskRowT, Task>(state.tasks.rows(), checkpoint.tasks, pack_row);
-  pack_rows<fb::JobRowT, Job>(state.jobs.rows(), checkpoint.jobs, pack_row);
-  pack_rows<fb::LeaseRowT, Lease>(state.leases.rows(), checkpoint.leases, pack_row);
-  pack_rows<fb::BootRowT, Boot>(state.boots.rows(), checkpoint.boots, pack_row);
-  pack_rows<fb::SettingRowT, SettingRow>(state.settings_changed.rows(), checkpoint.settings, pack_row);
-  pack_rows<fb::PipelineRowT, PipelineRow>(state.pipelines.rows(), checkpoint.pipelines, pack_row);
-  for (const auto& [order, row] : state.keys.rows()) {
-    auto key = std::make_unique<fb::KeyRowT>();
-    key->key = row.key;
-    key->request = row.request;
-    key->seq = raw(row.seq);
-    key->outcome = static_cast<std::uint16_t>(row.outcome);
-    key->task = raw(row.task);
-    key->job = raw(row.job);
-    key->token = raw(row.token);
-    key->order = order;
-    checkpoint.keys.push_back(std::move(key));
-  }
-  checkpoint.totals = std::make_unique<fb::TotalsT>();
-  checkpoint.totals->done = state.indexes.archived_done;
-  checkpoint.totals->cancelled = state.indexes.archived_cancelled;
-  return {state.last_seq, finish(checkpoint, fb::CheckpointIdentifier())};
+  flatbuffers::FlatBufferBuilder builder(64 * 1024);
+  builder.ForceDefaults(true);
+  // In the order of the fields, each with its rows before it.
+  const auto chain_bytes = builder.CreateVector(chain.data(), chain.size());
+  const auto ids = pack_row(builder, *state.ids.find(0));
+  const auto tasks = pack_rows(builder, state.tasks.rows());
+  const auto jobs = pack_rows(builder, state.jobs.rows());
+  const auto leases = pack_rows(builder, state.leases.rows());
+  const auto boots = pack_rows(builder, state.boots.rows());
+  const auto settings = pack_rows(builder, state.settings_changed.rows());
+  const auto pipelines = pack_rows(builder, state.pipelines.rows());
+  std::vector<flatbuffers::Offset<fb::KeyRow>> key_rows;
+  for (const auto& [order, row] : state.keys.rows()) key_rows.push_back(pack_key(builder, order, row));
+  const auto keys = builder.CreateVector(key_rows);
+  const auto totals = fb::CreateTotals(builder, state.indexes.archived_done, state.indexes.archived_cancelled);
+  const auto checkpoint =
+      fb::CreateCheckpoint(builder, raw(state.last_seq), state.last_time.us, state.digest(), state.archived_digest(),
+                           chain_bytes, ids, tasks, jobs, leases, boots, settings, pipelines, keys, totals);
+  fb::FinishCheckpointBuffer(builder, checkpoint);
+  return {state.last_seq, bytes_of(builder)};
 }
 
 Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
@@ -159,11 +161,14 @@ Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
 }
 
 ArchivedBytes pack_archived(const ArchivedTask& archived, Seq seq) {
-  fb::ArchivedT table;
-  table.task = std::make_unique<fb::TaskRowT>(pack_row(archived.task));
-  for (const Job& job : archived.jobs) table.jobs.push_back(std::make_unique<fb::JobRowT>(pack_row(job)));
-  table.seq = raw(seq);
-  return {archived.task.id, finish(table, nullptr)};
+  flatbuffers::FlatBufferBuilder builder(1024);
+  builder.ForceDefaults(true);
+  const auto task = pack_row(builder, archived.task);
+  std::vector<flatbuffers::Offset<fb::JobRow>> job_rows;
+  for (const Job& job : archived.jobs) job_rows.push_back(pack_row(builder, job));
+  const auto jobs = builder.CreateVector(job_rows);
+  builder.Finish(fb::CreateArchived(builder, task, jobs, raw(seq)));
+  return {archived.task.id, bytes_of(builder)};
 }
 
 Result<Unarchived> unpack_archived(RecordBytes bytes) {
@@ -172,11 +177,10 @@ Result<Unarchived> unpack_archived(RecordBytes bytes) {
   if (!verifier.VerifyBuffer<fb::Archived>(nullptr)) return error;
   const fb::Archived& archived = *flatbuffers::GetRoot<fb::Archived>(bytes.data());
   Unarchived unarchived;
-  if (!enums_are_known(*archived.task())) return error;
+  if (!enums_are_known(archived)) return error;
   unarchived.rows.task = unpack_row(*archived.task());
   unarchived.rows.task.hash = row_hash(RowKind::task, unarchived.rows.task);
   for (const fb::JobRow* table : *archived.jobs()) {
-    if (!enums_are_known(*table)) return error;
     Job job = unpack_row(*table);
     job.hash = row_hash(RowKind::job, job);
     unarchived.rows.jobs.push_back(std::move(job));

@@ -1,308 +1,296 @@
 #include "store/rows_in_checkpoint.h"
 
+#include <algorithm>
+
+#include "schema/layout.h"
+
 namespace pawl {
 namespace {
 
-std::string text(const flatbuffers::String* field) {
-  return field ? field->str() : std::string();
+using flatbuffers::FlatBufferBuilder;
+
+/// Generated tables are flatbuffers::Table and no more; the generated code itself casts so.
+template <class TableT>
+const TableT& as(const flatbuffers::Table& table) {
+  return reinterpret_cast<const TableT&>(table);
+}
+template <class TableT>
+const flatbuffers::Table& plain(const TableT& table) {
+  return reinterpret_cast<const flatbuffers::Table&>(table);
 }
 
-template <class T>
-std::optional<T> optional(flatbuffers::Optional<T> field) {
-  return field ? std::optional<T>(*field) : std::nullopt;
+/// Writes the fields that visit() names. Construct, visit, finish().
+///
+/// In the order of flatc's own packing, so that its bytes are reproduced: texts and tables as they come; then, in the
+/// table itself, the wide fields before the narrow ones, and of one width the last before the first.
+class TablePacker {
+ public:
+  TablePacker(FlatBufferBuilder& builder, const TableLayout& layout) : builder_(builder), layout_(layout) {}
+
+  template <class T>
+  void operator()(int id, const char*, const T& value) {
+    put(layout_.fields[static_cast<std::size_t>(id) - 1], value);
+  }
+
+  flatbuffers::Offset<void> finish() {
+    const flatbuffers::uoffset_t start = builder_.StartTable();
+    for (const int bytes : {8, 4, 2, 1}) {
+      for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
+        if (slot->bytes == bytes) add(*slot);
+      }
+    }
+    return flatbuffers::Offset<void>(builder_.EndTable(start));
+  }
+
+ private:
+  struct Slot {
+    std::uint16_t voffset;
+    std::uint8_t bytes;
+    std::uint64_t bits;
+    bool is_offset;
+  };
+
+  void add(const Slot& slot) {
+    if (slot.is_offset) {
+      const flatbuffers::Offset<void> offset(static_cast<flatbuffers::uoffset_t>(slot.bits));
+      return builder_.AddOffset(slot.voffset, offset);
+    }
+    switch (slot.bytes) {
+      case 8:
+        return builder_.AddElement(slot.voffset, slot.bits);
+      case 4:
+        return builder_.AddElement(slot.voffset, static_cast<std::uint32_t>(slot.bits));
+      case 2:
+        return builder_.AddElement(slot.voffset, static_cast<std::uint16_t>(slot.bits));
+      default:
+        return builder_.AddElement(slot.voffset, static_cast<std::uint8_t>(slot.bits));
+    }
+  }
+
+  template <class T>
+  void put_offset(const FieldLayout& field, flatbuffers::Offset<T> offset) {
+    slots_.push_back({field.voffset, sizeof(flatbuffers::uoffset_t), offset.o, true});
+  }
+  void put_bits(const FieldLayout& field, std::uint64_t bits) {
+    slots_.push_back({field.voffset, std::max<std::uint8_t>(field.bytes, 1), bits, false});
+  }
+
+  void put(const FieldLayout& field, const std::string& value) {
+    if (!value.empty() || field.required) put_offset(field, builder_.CreateString(value));
+  }
+  void put(const FieldLayout& field, TimeUs value) { put_bits(field, static_cast<std::uint64_t>(value.us)); }
+  void put(const FieldLayout& field, const SettingValue& value) {
+    const fb::SettingValueT table = setting_value_event(value);
+    put_offset(field, fb::SettingValue::Pack(builder_, &table));
+  }
+  void put(const FieldLayout& field, const std::shared_ptr<const Pipeline>& value) {
+    const fb::PipelineDefinedT table = pipeline_event(*value);
+    put_offset(field, fb::PipelineDefined::Pack(builder_, &table));
+  }
+  template <class T>
+  void put(const FieldLayout& field, const std::optional<T>& value) {
+    if (value) put(field, *value);
+  }
+  template <class T>
+  void put(const FieldLayout& field, const std::vector<T>& values) {
+    if constexpr (std::is_enum_v<T>) {
+      std::vector<std::uint64_t> numbers;
+      for (const T value : values) numbers.push_back(raw(value));
+      put_offset(field, builder_.CreateVector(numbers));
+    } else {
+      std::vector<flatbuffers::Offset<void>> tables;
+      for (const T& value : values) tables.push_back(packed(*field.table, value));
+      put_offset(field, builder_.CreateVector(tables));
+    }
+  }
+  template <class T>
+  void put(const FieldLayout& field, const T& value) {
+    if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
+      put_bits(field, static_cast<std::uint64_t>(value));
+    } else {
+      put_offset(field, packed(*field.table, value));
+    }
+  }
+  template <class Row>
+  flatbuffers::Offset<void> packed(const TableLayout& layout, const Row& row) {
+    TablePacker packer(builder_, layout);
+    visit(row, packer);
+    return packer.finish();
+  }
+
+  FlatBufferBuilder& builder_;
+  const TableLayout& layout_;
+  std::vector<Slot> slots_;
+};
+
+/// Fills in the fields that visit() names. A field that is not there is left as it is in a new row.
+class TableReader {
+ public:
+  TableReader(const flatbuffers::Table& table, const TableLayout& layout) : table_(table), layout_(layout) {}
+
+  template <class T>
+  void operator()(int id, const char*, T& value) {
+    const FieldLayout& field = layout_.fields[static_cast<std::size_t>(id) - 1];
+    if (has(table_, field)) read(field, value);
+  }
+
+ private:
+  void read(const FieldLayout& field, std::string& value) { value = text_of(table_, field); }
+  void read(const FieldLayout& field, TimeUs& value) { value.us = integer_of(table_, field); }
+  void read(const FieldLayout& field, bool& value) { value = integer_of(table_, field) != 0; }
+  void read(const FieldLayout& field, SettingValue& value) {
+    const auto& table = as<fb::SettingValue>(table_of(table_, field));
+    // The generated packing leaves out a list that is empty, and no setting's value is nothing.
+    const bool is_empty_list =
+        !table.flag().has_value() && !table.number().has_value() && !table.text() && !table.list();
+    value = is_empty_list ? SettingValue(std::vector<std::string>()) : setting_value_from(table);
+  }
+  void read(const FieldLayout& field, std::shared_ptr<const Pipeline>& value) {
+    value = std::make_shared<const Pipeline>(pipeline_from(as<fb::PipelineDefined>(table_of(table_, field))));
+  }
+  template <class T>
+  void read(const FieldLayout& field, std::optional<T>& value) {
+    read(field, value.emplace());
+  }
+  template <class T>
+  void read(const FieldLayout& field, std::vector<T>& values) {
+    for (std::uint32_t i = 0; i < size_of(table_, field); ++i) {
+      if constexpr (std::is_enum_v<T>) {
+        values.push_back(static_cast<T>(integer_at(table_, field, i)));
+      } else {
+        fill(values.emplace_back(), table_at(table_, field, i), *field.table);
+      }
+    }
+  }
+  template <class T>
+  void read(const FieldLayout& field, T& value) {
+    if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
+      value = static_cast<T>(integer_of(table_, field));
+    } else {
+      fill(value, table_of(table_, field), *field.table);
+    }
+  }
+  template <class Row>
+  static void fill(Row& row, const flatbuffers::Table& table, const TableLayout& layout) {
+    TableReader reader(table, layout);
+    visit(row, reader);
+  }
+
+  const flatbuffers::Table& table_;
+  const TableLayout& layout_;
+};
+
+/// Which row is in which table.
+template <class TableT>
+struct Stored;
+#define X(Table, RowOfIt)                            \
+  template <>                                        \
+  struct Stored<fb::Table> {                         \
+    using Row = RowOfIt;                             \
+    static constexpr std::string_view name = #Table; \
+  };
+X(TaskRow, Task)
+X(JobRow, Job)
+X(LeaseRow, Lease)
+X(BootRow, Boot)
+X(SettingRow, pawl::SettingRow)
+X(PipelineRow, pawl::PipelineRow)
+X(IdsRow, Ids)
+#undef X
+
+template <class TableT>
+const TableLayout& layout_for() {
+  static const TableLayout& layout = *layout_named(Stored<TableT>::name);
+  return layout;
 }
 
-std::optional<TimeUs> optional_time(flatbuffers::Optional<std::int64_t> field) {
-  return field ? std::optional<TimeUs>(TimeUs{*field}) : std::nullopt;
+template <class TableT>
+flatbuffers::Offset<TableT> pack_as(FlatBufferBuilder& builder, const typename Stored<TableT>::Row& row) {
+  TablePacker packer(builder, layout_for<TableT>());
+  visit(row, packer);
+  return {packer.finish().o};
 }
 
-template <class T>
-flatbuffers::Optional<T> stored(const std::optional<T>& value) {
-  return value ? flatbuffers::Optional<T>(*value) : flatbuffers::nullopt;
-}
-
-flatbuffers::Optional<std::int64_t> stored(const std::optional<TimeUs>& value) {
-  return value ? flatbuffers::Optional<std::int64_t>(value->us) : flatbuffers::nullopt;
-}
-
-std::unique_ptr<fb::OwnerT> pack_owner(const Owner& owner) {
-  auto table = std::make_unique<fb::OwnerT>();
-  table->boot_id = owner.boot_id;
-  table->pid = owner.pid;
-  table->actor = owner.actor;
-  return table;
-}
-
-Owner unpack_owner(const fb::Owner& table) {
-  return {.boot_id = table.boot_id()->str(), .pid = table.pid(), .actor = table.actor()->str()};
-}
-
-std::unique_ptr<fb::StepRowT> pack_step(const StepRow& step) {
-  auto table = std::make_unique<fb::StepRowT>();
-  table->version = raw(step.version);
-  table->to = step.to;
-  table->step = step.step;
-  table->started = raw(step.started);
-  table->run = step.run;
-  table->irreversible = step.irreversible;
-  table->state = step.state;
-  table->boot = step.boot;
-  return table;
-}
-
-StepRow unpack_step(const fb::StepRow& table) {
-  return {.version = Version{table.version()},
-          .to = table.to()->str(),
-          .step = table.step()->str(),
-          .started = Seq{table.started()},
-          .run = text(table.run()),
-          .irreversible = table.irreversible(),
-          .state = table.state(),
-          .boot = table.boot()->str()};
-}
-
-std::unique_ptr<fb::GateRowT> pack_gate(const GateRow& gate) {
-  auto table = std::make_unique<fb::GateRowT>();
-  table->version = raw(gate.version);
-  table->gate = gate.gate;
-  table->passed = stored(gate.passed);
-  table->reason = gate.reason;
-  table->seq = raw(gate.seq);
-  return table;
-}
-
-GateRow unpack_gate(const fb::GateRow& table) {
-  return {.version = Version{table.version()},
-          .gate = table.gate()->str(),
-          .passed = optional(table.passed()),
-          .reason = text(table.reason()),
-          .seq = Seq{table.seq()}};
-}
-
-std::unique_ptr<fb::RunRowT> pack_run(const Run& run) {
-  auto table = std::make_unique<fb::RunRowT>();
-  table->id = raw(run.id);
-  table->owner = pack_owner(run.owner);
-  table->claimed_us = run.claimed.us;
-  table->pid = stored(run.pid);
-  table->pid_start = stored(run.pid_start);
-  table->started_us = stored(run.started);
-  table->exit_code = stored(run.exit_code);
-  table->exited_us = stored(run.exited);
-  table->marked = run.marked;
-  return table;
-}
-
-Run unpack_run(const fb::RunRow& table) {
-  return {.id = RunId{table.id()},
-          .owner = unpack_owner(*table.owner()),
-          .claimed = TimeUs{table.claimed_us()},
-          .pid = optional(table.pid()),
-          .pid_start = optional(table.pid_start()),
-          .started = optional_time(table.started_us()),
-          .exit_code = optional(table.exit_code()),
-          .exited = optional_time(table.exited_us()),
-          .marked = table.marked()};
-}
-
-}  // namespace
-
-fb::TaskRowT pack_row(const Task& row) {
-  fb::TaskRowT table;
-  table.id = raw(row.id);
-  table.work_item = row.work_item;
-  table.repo = row.repo;
-  table.branch = row.branch;
-  table.pipeline = raw(row.pipeline);
-  table.stage = row.stage;
-  table.version = raw(row.version);
-  table.blocked = row.blocked;
-  table.cancel_requested = row.cancel_requested;
-  table.rollbacks = row.rollbacks;
-  for (const TaskId task : row.depends_on) table.depends_on.push_back(raw(task));
-  for (const StepRow& step : row.steps) table.steps.push_back(pack_step(step));
-  if (row.gate) table.gate = pack_gate(*row.gate);
-  table.last = std::make_unique<fb::LastTransitionT>();
-  table.last->seq = raw(row.last.seq);
-  table.last->boot = row.last.boot;
-  table.last->actor = row.last.actor;
-  table.created_us = row.created.us;
-  table.entered_us = row.entered.us;
-  return table;
-}
-
-Task unpack_row(const fb::TaskRow& table) {
-  Task row;
-  row.id = TaskId{table.id()};
-  row.work_item = table.work_item()->str();
-  row.repo = table.repo()->str();
-  row.branch = text(table.branch());
-  row.pipeline = Seq{table.pipeline()};
-  row.stage = table.stage()->str();
-  row.version = Version{table.version()};
-  row.blocked = text(table.blocked());
-  row.cancel_requested = text(table.cancel_requested());
-  row.rollbacks = table.rollbacks();
-  for (const std::uint64_t task : *table.depends_on()) row.depends_on.push_back(TaskId{task});
-  for (const fb::StepRow* step : *table.steps()) row.steps.push_back(unpack_step(*step));
-  if (table.gate()) row.gate = unpack_gate(*table.gate());
-  row.last = {
-      .seq = Seq{table.last()->seq()}, .boot = table.last()->boot()->str(), .actor = table.last()->actor()->str()};
-  row.created = TimeUs{table.created_us()};
-  row.entered = TimeUs{table.entered_us()};
+template <class TableT>
+typename Stored<TableT>::Row unpacked(const TableT& table) {
+  typename Stored<TableT>::Row row;
+  TableReader reader(plain(table), layout_for<TableT>());
+  visit(row, reader);
   return row;
 }
 
-fb::JobRowT pack_row(const Job& row) {
-  fb::JobRowT table;
-  table.id = raw(row.id);
-  table.task = raw(row.task);
-  table.agent = row.agent;
-  table.stage = row.stage;
-  table.version = raw(row.version);
-  table.status = row.status;
-  table.attempts = row.attempts;
-  table.max_attempts = row.max_attempts;
-  table.interruptions = row.interruptions;
-  table.reason = row.reason;
-  if (row.run) table.run = pack_run(*row.run);
-  table.queued_us = row.queued.us;
-  return table;
-}
-
-Job unpack_row(const fb::JobRow& table) {
-  Job row;
-  row.id = JobId{table.id()};
-  row.task = TaskId{table.task()};
-  row.agent = table.agent()->str();
-  row.stage = table.stage()->str();
-  row.version = Version{table.version()};
-  row.status = table.status();
-  row.attempts = table.attempts();
-  row.max_attempts = table.max_attempts();
-  row.interruptions = table.interruptions();
-  row.reason = text(table.reason());
-  if (table.run()) row.run = unpack_run(*table.run());
-  row.queued = TimeUs{table.queued_us()};
-  return row;
-}
-
-fb::LeaseRowT pack_row(const Lease& row) {
-  fb::LeaseRowT table;
-  table.key = row.key;
-  table.token = raw(row.token);
-  table.owner = pack_owner(row.owner);
-  table.edge = row.edge;
-  table.ttl = stored(row.ttl_s);
-  table.acquired_us = row.acquired.us;
-  table.renewed_us = row.renewed.us;
-  return table;
-}
-
-Lease unpack_row(const fb::LeaseRow& table) {
-  Lease row;
-  row.key = table.key()->str();
-  row.token = Token{table.token()};
-  row.owner = unpack_owner(*table.owner());
-  row.edge = text(table.edge());
-  row.ttl_s = optional(table.ttl());
-  row.acquired = TimeUs{table.acquired_us()};
-  row.renewed = TimeUs{table.renewed_us()};
-  return row;
-}
-
-fb::BootRowT pack_row(const Boot& row) {
-  fb::BootRowT table;
-  table.boot_id = row.boot_id;
-  table.name = row.name;
-  table.pid = row.pid;
-  table.pid_start = row.pid_start;
-  table.host = row.host;
-  table.version = row.version;
-  table.started = raw(row.started);
-  table.stale = row.stale;
-  return table;
-}
-
-Boot unpack_row(const fb::BootRow& table) {
-  Boot row;
-  row.boot_id = table.boot_id()->str();
-  row.name = table.name()->str();
-  row.pid = table.pid();
-  row.pid_start = table.pid_start();
-  row.host = table.host()->str();
-  row.version = table.version()->str();
-  row.started = Seq{table.started()};
-  row.stale = table.stale();
-  return row;
-}
-
-fb::SettingRowT pack_row(const SettingRow& row) {
-  fb::SettingRowT table;
-  table.key = row.key;
-  table.value = std::make_unique<fb::SettingValueT>(setting_value_event(row.value));
-  return table;
-}
-
-SettingRow unpack_row(const fb::SettingRow& table) {
-  SettingRow row;
-  row.key = table.key()->str();
-  const fb::SettingValue& value = *table.value();
-  // The generated packing leaves out a list that is empty, and no setting's value is nothing.
-  const bool is_empty_list = !value.flag().has_value() && !value.number().has_value() && !value.text() && !value.list();
-  row.value = is_empty_list ? SettingValue(std::vector<std::string>()) : setting_value_from(value);
-  return row;
-}
-
-fb::PipelineRowT pack_row(const PipelineRow& row) {
-  fb::PipelineRowT table;
-  table.seq = raw(row.seq);
-  table.in_force = row.in_force;
-  table.definition = std::make_unique<fb::PipelineDefinedT>(pipeline_event(*row.definition));
-  return table;
-}
-
-PipelineRow unpack_row(const fb::PipelineRow& table) {
-  PipelineRow row;
-  row.seq = Seq{table.seq()};
-  row.in_force = table.in_force();
-  row.definition = std::make_shared<const Pipeline>(pipeline_from(*table.definition()));
-  return row;
-}
-
-fb::IdsRowT pack_row(const Ids& row) {
-  fb::IdsRowT table;
-  table.next_task = raw(row.next_task);
-  table.next_job = raw(row.next_job);
-  table.next_run = raw(row.next_run);
-  return table;
-}
-
-Ids unpack_row(const fb::IdsRow& table) {
-  Ids row;
-  row.next_task = TaskId{table.next_task()};
-  row.next_job = JobId{table.next_job()};
-  row.next_run = RunId{table.next_run()};
-  return row;
-}
-
-bool enums_are_known(const fb::TaskRow& table) {
-  for (const fb::StepRow* step : *table.steps()) {
-    if (step->state() > StepState::MAX) return false;
+bool enums_are_known(const flatbuffers::Table& table, const TableLayout& layout) {
+  for (const FieldLayout& field : layout.fields) {
+    if (!has(table, field)) continue;
+    if (field.enumeration) {
+      const auto& values = field.enumeration->values;
+      const std::int64_t number = integer_of(table, field);
+      if (std::none_of(values.begin(), values.end(), [&](const auto& value) { return value.first == number; })) {
+        return false;
+      }
+    }
+    if (field.type == FieldLayout::Type::table && !enums_are_known(table_of(table, field), *field.table)) return false;
+    if (field.type != FieldLayout::Type::tables) continue;
+    for (std::uint32_t i = 0; i < size_of(table, field); ++i) {
+      if (!enums_are_known(table_at(table, field, i), *field.table)) return false;
+    }
   }
   return true;
 }
 
-bool enums_are_known(const fb::JobRow& table) {
-  return table.status() <= JobStatus::MAX;
+}  // namespace
+
+flatbuffers::Offset<fb::TaskRow> pack_row(FlatBufferBuilder& builder, const Task& row) {
+  return pack_as<fb::TaskRow>(builder, row);
+}
+flatbuffers::Offset<fb::JobRow> pack_row(FlatBufferBuilder& builder, const Job& row) {
+  return pack_as<fb::JobRow>(builder, row);
+}
+flatbuffers::Offset<fb::LeaseRow> pack_row(FlatBufferBuilder& builder, const Lease& row) {
+  return pack_as<fb::LeaseRow>(builder, row);
+}
+flatbuffers::Offset<fb::BootRow> pack_row(FlatBufferBuilder& builder, const Boot& row) {
+  return pack_as<fb::BootRow>(builder, row);
+}
+flatbuffers::Offset<fb::SettingRow> pack_row(FlatBufferBuilder& builder, const SettingRow& row) {
+  return pack_as<fb::SettingRow>(builder, row);
+}
+flatbuffers::Offset<fb::PipelineRow> pack_row(FlatBufferBuilder& builder, const PipelineRow& row) {
+  return pack_as<fb::PipelineRow>(builder, row);
+}
+flatbuffers::Offset<fb::IdsRow> pack_row(FlatBufferBuilder& builder, const Ids& row) {
+  return pack_as<fb::IdsRow>(builder, row);
+}
+
+Task unpack_row(const fb::TaskRow& table) {
+  return unpacked(table);
+}
+Job unpack_row(const fb::JobRow& table) {
+  return unpacked(table);
+}
+Lease unpack_row(const fb::LeaseRow& table) {
+  return unpacked(table);
+}
+Boot unpack_row(const fb::BootRow& table) {
+  return unpacked(table);
+}
+SettingRow unpack_row(const fb::SettingRow& table) {
+  return unpacked(table);
+}
+PipelineRow unpack_row(const fb::PipelineRow& table) {
+  return unpacked(table);
+}
+Ids unpack_row(const fb::IdsRow& table) {
+  return unpacked(table);
+}
+
+bool enums_are_known(const fb::Archived& archived) {
+  return enums_are_known(plain(archived), *layout_named("Archived"));
 }
 
 Result<void> check_enums(const fb::Checkpoint& checkpoint) {
-  bool known = true;
-  for (const fb::TaskRow* task : *checkpoint.tasks()) known = known && enums_are_known(*task);
-  for (const fb::JobRow* job : *checkpoint.jobs()) known = known && enums_are_known(*job);
-  if (!known) return Error{ErrorCode::unsupported, "the checkpoint has a status that is not known here"};
-  return {};
+  if (enums_are_known(plain(checkpoint), *layout_named("Checkpoint"))) return {};
+  return Error{ErrorCode::unsupported, "the checkpoint has a status that is not known here"};
 }
 
 }  // namespace pawl

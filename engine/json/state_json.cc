@@ -1,5 +1,6 @@
 #include "engine/json/state_json.h"
 
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -53,6 +54,10 @@ class JsonRowWriter {
     } else {
       out_ += "null";
     }
+  }
+  template <class T>
+  void write(const std::shared_ptr<const T>& value) {
+    write(*value);
   }
   template <class T>
   void write(const std::vector<T>& values) {

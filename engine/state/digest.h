@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -53,6 +54,10 @@ class CanonicalRowWriter {
   void write(const SettingValue& value) {
     writer_.integer(value.index());
     std::visit([this](const auto& held) { write(held); }, value);
+  }
+  template <class T>
+  void write(const std::shared_ptr<const T>& value) {
+    write(*value);
   }
   template <class T>
   void write(const std::vector<T>& values) {

@@ -1,12 +1,17 @@
 // What the state is made of: plain rows. Field ids are those of the rows in schema/checkpoint.fbs, in which a
-// checkpoint holds them and over which the digest is taken: visit() names each field once, and hashing, JSON and
-// row-by-row comparison all follow it.
+// checkpoint holds them and over which the digest is taken: visit() names each field once, and hashing, JSON,
+// row-by-row comparison and checkpoints all follow it.
+//
+// A new field is its member and its line in visit() here, and its line in schema/checkpoint.fbs. It is a std::optional:
+// one that is absent leaves no trace in a row's hash, so the logs that were written before it keep their digests.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "checkpoint_generated.h"
@@ -169,15 +174,19 @@ struct KeyRow {
   Token token{};
 };
 
+/// A row that is looked at, or one that is to be filled.
+template <class T, class Row>
+concept RowOf = std::same_as<std::remove_const_t<T>, Row>;
+
 template <class V>
-void visit(const Owner& row, V&& field) {
+void visit(RowOf<Owner> auto& row, V&& field) {
   field(1, "boot_id", row.boot_id);
   field(2, "pid", row.pid);
   field(3, "actor", row.actor);
 }
 
 template <class V>
-void visit(const GateRow& row, V&& field) {
+void visit(RowOf<GateRow> auto& row, V&& field) {
   field(1, "version", row.version);
   field(2, "gate", row.gate);
   field(3, "passed", row.passed);
@@ -186,14 +195,14 @@ void visit(const GateRow& row, V&& field) {
 }
 
 template <class V>
-void visit(const LastTransition& row, V&& field) {
+void visit(RowOf<LastTransition> auto& row, V&& field) {
   field(1, "seq", row.seq);
   field(2, "boot", row.boot);
   field(3, "actor", row.actor);
 }
 
 template <class V>
-void visit(const StepRow& row, V&& field) {
+void visit(RowOf<StepRow> auto& row, V&& field) {
   field(1, "version", row.version);
   field(2, "to", row.to);
   field(3, "step", row.step);
@@ -205,7 +214,7 @@ void visit(const StepRow& row, V&& field) {
 }
 
 template <class V>
-void visit(const Task& row, V&& field) {
+void visit(RowOf<Task> auto& row, V&& field) {
   field(1, "id", row.id);
   field(2, "work_item", row.work_item);
   field(3, "repo", row.repo);
@@ -225,7 +234,7 @@ void visit(const Task& row, V&& field) {
 }
 
 template <class V>
-void visit(const Run& row, V&& field) {
+void visit(RowOf<Run> auto& row, V&& field) {
   field(1, "id", row.id);
   field(2, "owner", row.owner);
   field(3, "claimed_us", row.claimed);
@@ -238,7 +247,7 @@ void visit(const Run& row, V&& field) {
 }
 
 template <class V>
-void visit(const Job& row, V&& field) {
+void visit(RowOf<Job> auto& row, V&& field) {
   field(1, "id", row.id);
   field(2, "task", row.task);
   field(3, "agent", row.agent);
@@ -254,7 +263,7 @@ void visit(const Job& row, V&& field) {
 }
 
 template <class V>
-void visit(const Lease& row, V&& field) {
+void visit(RowOf<Lease> auto& row, V&& field) {
   field(1, "key", row.key);
   field(2, "token", row.token);
   field(3, "owner", row.owner);
@@ -265,7 +274,7 @@ void visit(const Lease& row, V&& field) {
 }
 
 template <class V>
-void visit(const Boot& row, V&& field) {
+void visit(RowOf<Boot> auto& row, V&& field) {
   field(1, "boot_id", row.boot_id);
   field(2, "name", row.name);
   field(3, "pid", row.pid);
@@ -277,23 +286,23 @@ void visit(const Boot& row, V&& field) {
 }
 
 template <class V>
-void visit(const Ids& row, V&& field) {
+void visit(RowOf<Ids> auto& row, V&& field) {
   field(1, "next_task", row.next_task);
   field(2, "next_job", row.next_job);
   field(3, "next_run", row.next_run);
 }
 
 template <class V>
-void visit(const SettingRow& row, V&& field) {
+void visit(RowOf<SettingRow> auto& row, V&& field) {
   field(1, "key", row.key);
   field(2, "value", row.value);
 }
 
 template <class V>
-void visit(const PipelineRow& row, V&& field) {
+void visit(RowOf<PipelineRow> auto& row, V&& field) {
   field(1, "seq", row.seq);
   field(2, "in_force", row.in_force);
-  field(3, "definition", *row.definition);
+  field(3, "definition", row.definition);
 }
 
 }  // namespace pawl

@@ -4,6 +4,7 @@
 
 #include "store/memory_log.h"
 #include "store/open.h"
+#include "store/rows_in_checkpoint.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl {
@@ -79,6 +80,21 @@ class CheckpointTest : public testing::Test {
   Writer writer_;
   std::vector<std::uint8_t> bytes_;
 };
+
+TEST_F(CheckpointTest, bytes_are_those_of_flatcs_own_packing) {
+  EXPECT_EQ(changed([](fb::CheckpointT&) {}), bytes_);
+}
+
+TEST_F(CheckpointTest, a_field_that_an_older_version_did_not_write_is_as_in_a_new_row) {
+  flatbuffers::FlatBufferBuilder builder;
+  fb::BootRowT boot;
+  boot.boot_id = "old";
+  builder.Finish(fb::BootRow::Pack(builder, &boot));  // without defaults: nothing but texts
+  const Boot read = unpack_row(*flatbuffers::GetRoot<fb::BootRow>(builder.GetBufferPointer()));
+  EXPECT_EQ(read.boot_id, "old");
+  EXPECT_EQ(read.pid, Boot().pid);
+  EXPECT_FALSE(read.stale);
+}
 
 TEST_F(CheckpointTest, a_list_that_was_set_to_be_empty_comes_back_empty) {
   fb::SettingChangedT setting;
