@@ -37,14 +37,10 @@ void append_row(std::string& out, const std::optional<Row>& row) {
   }
 }
 
-/// Whether the refusal speaks of a lease rather than of the object asked about.
-bool is_about_lease(Outcome outcome) {
-  return outcome == Outcome::lease_held || outcome == Outcome::stale_token || outcome == Outcome::lease_required;
-}
-
 Noun concerned(Outcome outcome, const Shown& shown) {
-  if (is_about_lease(outcome) && shown.lease) return Noun::lease;
-  return shown.noun;
+  const Ending ending = row_of(outcome).ending;
+  const bool is_about_lease = ending == Ending::holder || ending == Ending::lease;
+  return is_about_lease && shown.lease ? Noun::lease : shown.noun;
 }
 
 std::string stands_at(const Shown& shown) {
@@ -68,93 +64,26 @@ std::string job_state(const Shown& shown) {
 
 /// For people. docs/API.md has the exact conditions.
 std::string sentence(Outcome outcome, const Shown& shown) {
-  switch (outcome) {
-    case Outcome::accepted:
-      return "accepted";
-    case Outcome::skipped:
-      return "another event of the group was refused";
-    case Outcome::stale_boot:
-      return "the boot that asks has ended: a later one of its name has started, or it was ended";
-    case Outcome::unknown_task:
-      return "no task of that id was ever created";
-    case Outcome::unknown_job:
-      return "no job of that id was ever queued";
-    case Outcome::unknown_boot:
-      return "no boot of that id was ever registered";
-    case Outcome::reserved_name:
-      return "that name is the daemon's own";
-    case Outcome::duplicate_boot_id:
-      return "a boot of that id is registered already: each start needs a fresh one";
-    case Outcome::bad_pipeline:
-      return "the pipeline is not sound";
-    case Outcome::unknown_setting:
-      return "there is no such setting";
-    case Outcome::bad_value:
-      return "the value does not suit the setting";
-    case Outcome::duplicate_work_item:
-      return "a live task has this work item" + stands_at(shown);
-    case Outcome::relaunch:
-      return "a live task has this work item, and is further on than the first stage" + stands_at(shown);
-    case Outcome::unknown_pipeline:
-      return "there is no pipeline of that name";
-    case Outcome::unknown_stage:
-      return "the pipeline has no stage of that name";
-    case Outcome::terminal:
-      return "the task is finished, for good" + stands_at(shown);
-    case Outcome::version_conflict:
-      return "the task has moved on" + stands_at(shown);
-    case Outcome::no_such_edge:
-      return "no edge leads there from the stage as it stands" + stands_at(shown);
-    case Outcome::committed:
-      return "an irreversible step of the crossing has begun: the task leaves over that edge only" + stands_at(shown);
-    case Outcome::outcome_unknown:
-      return "a step of the task has begun, and is not known to have ended" + stands_at(shown);
-    case Outcome::steps_unfinished:
-      return "not all steps of the edge are done" + stands_at(shown);
-    case Outcome::blocked:
-      return "the task is blocked" + (shown.task ? ": " + shown.task->blocked : std::string());
-    case Outcome::lease_required:
-      return "only the holder of the task's lease may do this, and none was named";
-    case Outcome::lease_held:
-      return "somebody holds the lease" + held_by(shown);
-    case Outcome::stale_token:
-      return "the token is not that of the lease now held" + held_by(shown);
-    case Outcome::cancel_requested:
-      return "the task is to be cancelled: nothing new is begun for it";
-    case Outcome::not_held:
-      return "nobody holds a lease on that key";
-    case Outcome::no_agent:
-      return "the task's stage has no agent" + stands_at(shown);
-    case Outcome::already_queued:
-      return "a job of this version is queued or running" + stands_at(shown);
-    case Outcome::not_queued:
-      return "the job is not queued" + job_state(shown);
-    case Outcome::superseded:
-      return "the job is of an earlier version of its task" + job_state(shown);
-    case Outcome::dependency:
-      return "a task that this one depends on is not finished";
-    case Outcome::serial_gate:
-      return "another job runs for this repository";
-    case Outcome::limit:
-      return "as many jobs run as may";
-    case Outcome::not_running:
-      return "the job is not running" + job_state(shown);
-    case Outcome::stale_attempt:
-      return "the job is at another attempt" + job_state(shown);
-    case Outcome::no_such_step:
-      return "no edge of the pipeline that leads there has a step of that name";
-    case Outcome::already_done:
-      return "the step is done" + stands_at(shown);
-    case Outcome::not_started:
-      return "no start of that step is open" + stands_at(shown);
-    case Outcome::not_blocked:
-      return "the task is not blocked" + stands_at(shown);
+  const OutcomeRow& row = row_of(outcome);
+  const std::string sentence(row.sentence);
+  switch (row.ending) {
+    case Ending::task:
+      return sentence + stands_at(shown);
+    case Ending::job:
+      return sentence + job_state(shown);
+    case Ending::block:
+      return sentence + (shown.task ? ": " + shown.task->blocked : std::string());
+    case Ending::holder:
+      return sentence + held_by(shown);
+    case Ending::lease:
+    case Ending::nothing:
+      break;
   }
-  return {};
+  return sentence;
 }
 
 void write_refusal(HttpResponse& response, const Decision& decision, const Shown& shown) {
-  response.status = status_of(decision.outcome);
+  response.status = row_of(decision.outcome).http_status;
   std::string& out = response.body;
   out += R"({"error":{"code":)";
   append_json_text(out, name(decision.outcome));
@@ -210,55 +139,6 @@ void show_lease(const SeenDecision& seen, const std::string& key, Shown& shown) 
 void show_boot(const SeenDecision& seen, const std::string& boot_id, Shown& shown) {
   shown.noun = Noun::boot;
   if (const Boot* boot = seen.state.boots.find(boot_id)) shown.boot = *boot;
-}
-
-int status_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::unknown_task:
-    case Outcome::unknown_job:
-    case Outcome::unknown_boot:
-      return 404;
-    case Outcome::reserved_name:
-    case Outcome::bad_pipeline:
-    case Outcome::unknown_setting:
-    case Outcome::bad_value:
-    case Outcome::unknown_pipeline:
-    case Outcome::unknown_stage:
-      return 422;
-    case Outcome::accepted:
-    case Outcome::skipped:
-    case Outcome::stale_boot:
-    case Outcome::duplicate_boot_id:
-    case Outcome::duplicate_work_item:
-    case Outcome::relaunch:
-    case Outcome::terminal:
-    case Outcome::version_conflict:
-    case Outcome::no_such_edge:
-    case Outcome::committed:
-    case Outcome::outcome_unknown:
-    case Outcome::steps_unfinished:
-    case Outcome::blocked:
-    case Outcome::lease_required:
-    case Outcome::lease_held:
-    case Outcome::stale_token:
-    case Outcome::cancel_requested:
-    case Outcome::not_held:
-    case Outcome::no_agent:
-    case Outcome::already_queued:
-    case Outcome::not_queued:
-    case Outcome::superseded:
-    case Outcome::dependency:
-    case Outcome::serial_gate:
-    case Outcome::limit:
-    case Outcome::not_running:
-    case Outcome::stale_attempt:
-    case Outcome::no_such_step:
-    case Outcome::already_done:
-    case Outcome::not_started:
-    case Outcome::not_blocked:
-      return 409;
-  }
-  return 409;
 }
 
 void append_object(std::string& out, const Shown& shown, Noun noun) {

@@ -36,9 +36,6 @@ void show_job(const SeenDecision& seen, JobId id, Shown& shown);
 void show_lease(const SeenDecision& seen, const std::string& key, Shown& shown);
 void show_boot(const SeenDecision& seen, const std::string& boot_id, Shown& shown);
 
-/// The HTTP status of a refusal. Requires: `outcome` is one.
-int status_of(Outcome outcome);
-
 /// Appends the object of `noun`, or null.
 void append_object(std::string& out, const Shown& shown, Noun noun);
 

@@ -1,5 +1,6 @@
 // Who or what stood in the way of what was refused.
 #include "schema/proposal.h"
+#include "schema/subject.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/explain_words.h"
 
@@ -7,10 +8,10 @@ namespace pawl {
 namespace {
 
 std::string lease_key_of(const Scene& scene) {
-  const Bearings bearings = bearings_of(scene.record);
-  if (bearings.key) return *bearings.key;
-  if (bearings.task) return task_key(*bearings.task);
-  const JobSeen* job = bearings.job ? scene.memory.job(*bearings.job) : nullptr;
+  const Subject subject = subject_of(scene.record);
+  if (subject.lease) return std::string(*subject.lease);
+  if (subject.task) return task_key(*subject.task);
+  const JobSeen* job = subject.job ? scene.memory.job(*subject.job) : nullptr;
   return job ? task_key(job->task) : std::string();
 }
 
@@ -34,7 +35,7 @@ void add_place(const Scene& scene, const TaskSeen& task, Told& told) {
 
 /// The step of the task that was open, or done, by then.
 void add_step(const Scene& scene, StepState state, Told& told) {
-  const auto task_id = bearings_of(scene.record).task;
+  const auto task_id = task_of(subject_of(scene.record));
   const Task* task = task_id ? scene.state.tasks.find(*task_id) : nullptr;
   const auto* wanted = scene.record.event_as_StepStarted();
   for (const StepRow& row : task ? task->steps : std::vector<StepRow>()) {
@@ -49,90 +50,103 @@ void add_step(const Scene& scene, StepState state, Told& told) {
   }
 }
 
+/// A refusal, and what is known of what stood in its way.
+struct Refused {
+  const Scene& scene;
+  Told& told;
+  const JobSeen* job = nullptr;
+  const TaskSeen* task = nullptr;
+
+  void deed(const std::string& what, const Deed& deed) const {
+    told.notes.push_back(what + ", by " + by_record(deed, scene.now()));
+    point_to(told, deed);
+  }
+};
+
+struct Obstacle {
+  Outcome outcome;
+  std::string_view note;                  // what is always said of it, or empty
+  void (*add)(const Refused&) = nullptr;  // what is said of it here
+};
+
+void tell_holder(const Refused& refused) {
+  add_holder(refused.scene, refused.told);
+}
+void tell_place(const Refused& refused) {
+  if (refused.task) add_place(refused.scene, *refused.task, refused.told);
+}
+void tell_end_of_attempt(const Refused& refused) {
+  if (refused.job && refused.job->ended.seq != Seq{}) refused.deed("that attempt had ended", refused.job->ended);
+}
+
+/// Of a refusal that is not listed its detail is told, if it has one.
+const std::vector<Obstacle>& obstacles() {
+  static const std::vector<Obstacle> all{
+      {Outcome::lease_held, {}, tell_holder},
+      {Outcome::stale_token, {}, tell_holder},
+      {Outcome::not_held, {}, tell_holder},
+      {Outcome::lease_required, {}, tell_holder},
+      {Outcome::version_conflict, {}, tell_place},
+      {Outcome::terminal, {}, tell_place},
+      {Outcome::no_such_edge, {}, tell_place},
+      {Outcome::superseded, {}, tell_place},
+      {Outcome::committed,
+       {},
+       [](const Refused& it) {
+         if (it.task) it.deed("the irreversible step of the crossing had begun", it.task->committed);
+       }},
+      {Outcome::blocked,
+       {},
+       [](const Refused& it) {
+         if (it.task) it.deed("the task was blocked as " + it.task->blocked, it.task->blocked_by);
+       }},
+      {Outcome::cancel_requested,
+       {},
+       [](const Refused& it) {
+         if (it.task) it.deed("its cancellation was asked for", it.task->cancel_asked);
+       }},
+      {Outcome::stale_boot,
+       {},
+       [](const Refused& it) {
+         const Deed* end = it.scene.memory.boot_end(it.scene.record.boot()->str());
+         if (end) it.deed("its boot was dead", *end);
+       }},
+      {Outcome::not_running, {}, tell_end_of_attempt},
+      {Outcome::stale_attempt, {}, tell_end_of_attempt},
+      {Outcome::not_queued,
+       {},
+       [](const Refused& it) {
+         if (it.job && it.job->claimed.seq != Seq{}) it.deed("it was claimed", it.job->claimed);
+       }},
+      {Outcome::outcome_unknown, {}, [](const Refused& it) { add_step(it.scene, StepState::started, it.told); }},
+      {Outcome::already_done, {}, [](const Refused& it) { add_step(it.scene, StepState::done, it.told); }},
+      {Outcome::steps_unfinished, "not all steps of that edge were done at this version"},
+      {Outcome::duplicate_work_item, "that work item had a live task"},
+      {Outcome::relaunch, "that work item had a live task"},
+      {Outcome::serial_gate, "another job of the same repository was running"},
+      {Outcome::limit, "as many jobs as may were running"},
+      {Outcome::dependency, "a task that it waits for was not finished"},
+      {Outcome::skipped, "another record of its group was refused"},
+  };
+  return all;
+}
+
 }  // namespace
 
 void add_obstacle(const Scene& scene, Told& told) {
-  const Bearings bearings = bearings_of(scene.record);
-  const JobSeen* job = bearings.job ? scene.memory.job(*bearings.job) : nullptr;
-  const auto task_id = bearings.task ? bearings.task : job ? std::optional(job->task) : std::nullopt;
-  const TaskSeen* task = task_id ? scene.memory.task(*task_id) : nullptr;
-  const auto add_deed = [&](const std::string& what, const Deed& deed) {
-    told.notes.push_back(what + ", by " + by_record(deed, scene.now()));
-    point_to(told, deed);
-  };
-  switch (scene.applied.outcome) {
-    case Outcome::lease_held:
-    case Outcome::stale_token:
-    case Outcome::not_held:
-    case Outcome::lease_required:
-      return add_holder(scene, told);
-    case Outcome::version_conflict:
-    case Outcome::terminal:
-    case Outcome::no_such_edge:
-    case Outcome::superseded:
-      if (task) add_place(scene, *task, told);
-      return;
-    case Outcome::committed:
-      if (task) add_deed("the irreversible step of the crossing had begun", task->committed);
-      return;
-    case Outcome::blocked:
-      if (task) add_deed("the task was blocked as " + task->blocked, task->blocked_by);
-      return;
-    case Outcome::cancel_requested:
-      if (task) add_deed("its cancellation was asked for", task->cancel_asked);
-      return;
-    case Outcome::stale_boot:
-      if (const Deed* end = scene.memory.boot_end(scene.record.boot()->str())) add_deed("its boot was dead", *end);
-      return;
-    case Outcome::not_running:
-    case Outcome::stale_attempt:
-      if (job && job->ended.seq != Seq{}) add_deed("that attempt had ended", job->ended);
-      return;
-    case Outcome::not_queued:
-      if (job && job->claimed.seq != Seq{}) add_deed("it was claimed", job->claimed);
-      return;
-    case Outcome::outcome_unknown:
-      return add_step(scene, StepState::started, told);
-    case Outcome::already_done:
-      return add_step(scene, StepState::done, told);
-    case Outcome::steps_unfinished:
-      told.notes.emplace_back("not all steps of that edge were done at this version");
-      return;
-    case Outcome::duplicate_work_item:
-    case Outcome::relaunch:
-      told.notes.emplace_back("that work item had a live task");
-      return;
-    case Outcome::serial_gate:
-      told.notes.emplace_back("another job of the same repository was running");
-      return;
-    case Outcome::limit:
-      told.notes.emplace_back("as many jobs as may were running");
-      return;
-    case Outcome::dependency:
-      told.notes.emplace_back("a task that it waits for was not finished");
-      return;
-    case Outcome::skipped:
-      told.notes.emplace_back("another record of its group was refused");
-      return;
-    case Outcome::accepted:
-    case Outcome::unknown_task:
-    case Outcome::unknown_job:
-    case Outcome::unknown_boot:
-    case Outcome::reserved_name:
-    case Outcome::duplicate_boot_id:
-    case Outcome::bad_pipeline:
-    case Outcome::unknown_setting:
-    case Outcome::bad_value:
-    case Outcome::unknown_pipeline:
-    case Outcome::unknown_stage:
-    case Outcome::no_agent:
-    case Outcome::already_queued:
-    case Outcome::no_such_step:
-    case Outcome::not_started:
-    case Outcome::not_blocked:
-      if (!scene.applied.detail.empty()) told.notes.push_back(scene.applied.detail);
-      return;
+  const Subject subject = subject_of(scene.record);
+  Refused refused{.scene = scene, .told = told};
+  refused.job = subject.job ? scene.memory.job(*subject.job) : nullptr;
+  const auto task = task_of(subject);
+  const auto task_id = task ? task : refused.job ? std::optional(refused.job->task) : std::nullopt;
+  refused.task = task_id ? scene.memory.task(*task_id) : nullptr;
+  for (const Obstacle& obstacle : obstacles()) {
+    if (obstacle.outcome != scene.applied.outcome) continue;
+    if (!obstacle.note.empty()) told.notes.emplace_back(obstacle.note);
+    if (obstacle.add) obstacle.add(refused);
+    return;
   }
+  if (!scene.applied.detail.empty()) told.notes.push_back(scene.applied.detail);
 }
 
 std::string by_record(const Deed& deed, TimeUs now) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace pawl {
 namespace {
 
@@ -13,15 +15,26 @@ TEST(Outcome, numbers_on_disk_do_not_change) {
 }
 
 TEST(Outcome, each_is_found_by_its_name_and_its_number) {
-  for (std::uint16_t number = 0; number < 40; ++number) {
+  for (std::uint16_t number = 0; number < outcome_rows.size(); ++number) {
     const auto outcome = outcome_numbered(number);
     ASSERT_TRUE(outcome) << number;
     EXPECT_EQ(outcome_named(name(*outcome)), outcome);
+    EXPECT_EQ(row_of(*outcome).outcome, *outcome);
   }
-  EXPECT_EQ(outcome_numbered(40), std::nullopt);
+  EXPECT_EQ(outcome_numbered(static_cast<std::uint16_t>(outcome_rows.size())), std::nullopt);
   EXPECT_EQ(outcome_numbered(65535), std::nullopt);
   EXPECT_EQ(outcome_named("?"), std::nullopt);
   EXPECT_EQ(outcome_named(""), std::nullopt);
+}
+
+TEST(Outcome, each_has_a_status_and_a_sentence_of_its_own) {
+  std::set<std::string_view> sentences;
+  for (const OutcomeRow& row : outcome_rows) {
+    EXPECT_TRUE(sentences.insert(row.sentence).second) << row.name;
+    EXPECT_FALSE(row.sentence.empty() || row.sentence.ends_with('.')) << row.name;
+    const bool is_of_a_refusal = row.http_status == 404 || row.http_status == 409 || row.http_status == 422;
+    EXPECT_TRUE(row.outcome == Outcome::accepted || is_of_a_refusal) << row.name;
+  }
 }
 
 }  // namespace
