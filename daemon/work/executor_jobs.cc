@@ -6,6 +6,7 @@
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reaper.h"
 #include "engine/rules/claim.h"
+#include "engine/rules/proposals.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -73,10 +74,7 @@ std::optional<JobId> Executor::Impl::claimable() {
 std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
   fb::JobClaimedT event;
   event.job = raw(job);
-  event.owner = std::make_unique<fb::OwnerT>();
-  event.owner->boot_id = options.boot_id;
-  event.owner->pid = ::getpid();
-  event.owner->actor = "executor";
+  event.owner = owner_event({.boot_id = options.boot_id, .pid = ::getpid(), .actor = "executor"});
   if (machine.propose(propose_group(asker("executor"), event)).outcome != Outcome::accepted) return std::nullopt;
   return sequencer.ask([&](const State& state) -> std::optional<Claim> {
     const Job* row = state.jobs.find(job);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/rules/proposals.h"
+
 namespace pawl {
 namespace {
 
@@ -109,15 +111,8 @@ class Path {
   }
 
   fb::LeaseAcquiredT lease(const std::string& key, std::optional<std::int64_t> ttl_s) const {
-    fb::LeaseAcquiredT event;
-    event.key = key;
-    event.owner = std::make_unique<fb::OwnerT>();
-    event.owner->boot_id = order_.asker.boot;
-    event.owner->pid = order_.pid;
-    event.owner->actor = order_.asker.actor;
-    if (ttl_s) event.ttl = *ttl_s;
-    event.edge = edge();
-    return event;
+    const Owner owner{.boot_id = order_.asker.boot, .pid = order_.pid, .actor = order_.asker.actor};
+    return lease_wanted(key, owner, edge(), ttl_s);
   }
 
   /// The token on `key`. With ownership switched off nothing was granted and nothing is to be released; the seq then
@@ -140,14 +135,8 @@ class Path {
 
   std::optional<AdvanceAnswer> ask_gate() {
     const GateAnswer gate = world_.run_gate(*stage_->gate, context({}));
-    fb::GateEvaluatedT event;
-    event.task = raw(order_.task);
-    event.version = raw(order_.version);
-    event.gate = stage_->name;
-    if (gate.passed) event.passed = *gate.passed;
-    event.reason = gate.reason;
-    tell(propose_group(order_.asker,
-                       event));  // A note, no permission: what it found when it came too late is in look().
+    // For the record only; if the task has moved on meanwhile, look() sees it.
+    tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate.passed, gate.reason)));
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     if (gate.passed == true) return std::nullopt;
 

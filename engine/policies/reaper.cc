@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/policies/advance.h"
+#include "engine/rules/proposals.h"
 
 namespace pawl {
 namespace {
@@ -118,13 +119,8 @@ class JobPass {
       reclaim.reason = fb::ReclaimReason::owner_dead;
       group.push_back(propose(asker_, reclaim));
     }
-    fb::LeaseAcquiredT acquire;
-    acquire.key = task_key(view_.task.id);
-    acquire.owner = std::make_unique<fb::OwnerT>();
-    acquire.owner->boot_id = asker_.boot;
-    acquire.owner->pid = pid_;
-    acquire.owner->actor = asker_.actor;
-    acquire.edge = stage.name + "->" + stage.to;
+    const Owner self{.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor};
+    const fb::LeaseAcquiredT acquire = lease_wanted(task_key(view_.task.id), self, stage.name + "->" + stage.to);
     group.push_back(propose(asker_, acquire));
     const Decision decision = machine_.propose(std::move(group));
     if (decision.outcome != Outcome::accepted) {
@@ -149,13 +145,8 @@ class JobPass {
                                                           .edge = stage.name + "->" + stage.to,
                                                           .token = token_,
                                                           .step = {}});
-    fb::GateEvaluatedT event;
-    event.task = raw(view_.task.id);
-    event.version = raw(job_.version);
-    event.gate = stage.name;
-    if (gate.passed) event.passed = *gate.passed;
-    event.reason = gate.reason;
-    machine_.propose(propose_group(asker_, event));
+    machine_.propose(
+        propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate.passed, gate.reason)));
     if (!gate.passed) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
   }
@@ -194,22 +185,14 @@ class JobPass {
     evidence.marked = job_.run->marked;
     if (granted_) {
       event.lease_token = raw(*granted_);
-      evidence.lease_owner = owner({.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor});
+      evidence.lease_owner = owner_event({.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor});
       evidence.lease_owner_alive = true;
     } else if (view_.lease) {
       event.lease_token = raw(view_.lease->token);
-      evidence.lease_owner = owner(view_.lease->owner);
+      evidence.lease_owner = owner_event(view_.lease->owner);
       evidence.lease_owner_alive = lease_owner_alive_;
     }
     return event;
-  }
-
-  static std::unique_ptr<fb::OwnerT> owner(const Owner& from) {
-    auto owner = std::make_unique<fb::OwnerT>();
-    owner->boot_id = from.boot_id;
-    owner->pid = from.pid;
-    owner->actor = from.actor;
-    return owner;
   }
 
   Machine& machine_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/rules/proposals.h"
+
 namespace pawl {
 namespace {
 
@@ -18,10 +20,7 @@ fb::JobReapedT reaped_by_restart(const State& state, const Job& job, TimeUs now)
   event.evidence->marked = job.run->marked;
   if (const Lease* lease = state.lease(task_key(job.task))) {
     event.lease_token = raw(lease->token);
-    event.evidence->lease_owner = std::make_unique<fb::OwnerT>();
-    event.evidence->lease_owner->boot_id = lease->owner.boot_id;
-    event.evidence->lease_owner->pid = lease->owner.pid;
-    event.evidence->lease_owner->actor = lease->owner.actor;
+    event.evidence->lease_owner = owner_event(lease->owner);
     event.evidence->lease_owner_alive = !state.boots.find(lease->owner.boot_id)->stale;
   }
   return event;

@@ -1,0 +1,23 @@
+// Events that are proposed in more than one place, from the values that those places have.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/state/rows.h"
+#include "event_generated.h"
+
+namespace pawl {
+
+std::unique_ptr<fb::OwnerT> owner_event(const Owner& owner);
+
+/// A lease on `key` for the crossing of `edge`; without a ttl it is held until it is released.
+fb::LeaseAcquiredT lease_wanted(const std::string& key, const Owner& owner, const std::string& edge,
+                                std::optional<std::int64_t> ttl_s = std::nullopt);
+
+/// What the gate of a stage said; `passed` none: it was in error.
+fb::GateEvaluatedT gate_said(TaskId task, Version version, const std::string& stage, std::optional<bool> passed,
+                             const std::string& reason);
+
+}  // namespace pawl
