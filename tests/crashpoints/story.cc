@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "schema/layout.h"
 #include "store/checkpoint.h"
 #include "store/open.h"
 #include "tests/unit/store/log_kit.h"
@@ -15,8 +16,25 @@ namespace {
 
 constexpr std::size_t big_record_bytes = 2000;
 
-/// The script, with notes before its last lines that make a batch of some 50 KB.
-std::string script() {
+/// An event with its required fields alone, about a task and a job of the script that are still there at its end.
+std::string plain_event(fb::Event type) {
+  std::string text = R"({"type": ")" + std::string(fb::EnumNameEvent(type)) + '"';
+  for (const FieldLayout& field : layout_of(type)->fields) {
+    if (!field.required) continue;
+    text += R"(, ")" + field.name + R"(": )";
+    const bool is_text = field.type == FieldLayout::Type::text;
+    text += field.enumeration      ? '"' + field.enumeration->values.front().second + '"'
+            : field.name == "task" ? "3"
+            : field.name == "job"  ? "5"
+            : is_text              ? "\"x\""
+                                   : "1";
+  }
+  return text + '}';
+}
+
+/// The script, with notes before its last lines that make a batch of some 50 KB; and after them the events that it does
+/// not come to, so that a new one is in the story as soon as it is in the schema.
+std::string script(const std::set<fb::Event>& missing) {
   std::istringstream lines(content_of(PAWL_STORY));
   std::string text;
   for (std::string line; std::getline(lines, line);) {
@@ -28,11 +46,34 @@ std::string script() {
     }
     text += line + "\n";
   }
+  for (const fb::Event type : missing) text += R"({"at": 161, "do": )" + plain_event(type) + "}\n";
   return text;
 }
 
 const fb::Stamp& stamp_of(const std::vector<std::uint8_t>& record) {
   return *fb::GetRecord(record.data())->stamp();
+}
+
+std::set<fb::Event> events_not_accepted(RocksLog& log) {
+  std::set<fb::Event> missing(std::begin(fb::EnumValuesEvent()), std::end(fb::EnumValuesEvent()));
+  missing.erase(fb::Event::NONE);
+  for (const auto& record : records_in(log)) {
+    if (stamp_of(record).outcome() == static_cast<std::uint16_t>(Outcome::accepted)) {
+      missing.erase(fb::GetRecord(record.data())->event_type());
+    }
+  }
+  return missing;
+}
+
+/// Plays the script into a log in that folder, and opens it.
+std::unique_ptr<RocksLog> play(const TempDir& dir, const std::string& script) {
+  write_file(dir.path("script.jsonl"), script);
+  const std::string command = std::string("'") + PAWL_PROGRAM + "' simulate '" + dir.path("script.jsonl") +
+                              "' --data '" + dir.path("data") + "' > '" + dir.path("out") + "'";
+  PAWL_ASSERT(std::system(command.c_str()) == 0);
+  auto log = RocksLog::open(dir.path("data"), RocksLog::Mode::read_only);
+  PAWL_ASSERT(log.has_value());
+  return std::move(*log);
 }
 
 }  // namespace
@@ -51,30 +92,28 @@ const StoryBatch* Story::batch_from(Seq first) const {
 }
 
 Story load_story() {
-  const TempDir dir;
-  write_file(dir.path("script.jsonl"), script());
-  const std::string command = std::string("'") + PAWL_PROGRAM + "' simulate '" + dir.path("script.jsonl") +
-                              "' --data '" + dir.path("data") + "' > '" + dir.path("out") + "'";
-  PAWL_ASSERT(std::system(command.c_str()) == 0);
-  const auto log = RocksLog::open(dir.path("data"), RocksLog::Mode::read_only);
-  PAWL_ASSERT(log.has_value());
+  const TempDir first_run;
+  auto log = play(first_run, script({}));
+  const TempDir second_run;
+  if (const std::set<fb::Event> missing = events_not_accepted(*log); !missing.empty()) {
+    log = play(second_run, script(missing));
+  }
 
   Story story;
   std::map<Seq, ArchivedBytes> archived;
-  PAWL_ASSERT((*log)
-                  ->read_archive(TaskId{1},
-                                 [&](TaskId task, RecordBytes bytes) {
-                                   const Seq seq = unpack_archived(bytes)->seq;
-                                   story.archived_at[task] = seq;
-                                   archived[seq] = {task, {bytes.begin(), bytes.end()}};
-                                   return true;
-                                 })
+  PAWL_ASSERT(log->read_archive(TaskId{1},
+                                [&](TaskId task, RecordBytes bytes) {
+                                  const Seq seq = unpack_archived(bytes)->seq;
+                                  story.archived_at[task] = seq;
+                                  archived[seq] = {task, {bytes.begin(), bytes.end()}};
+                                  return true;
+                                })
                   .has_value());
 
   story.proofs.push_back({.digest = State().digest(), .chain = {}});
   std::set<int> kinds;
   std::size_t groups = 0;
-  for (const auto& record : records_in(**log)) {
+  for (const auto& record : records_in(*log)) {
     const fb::Stamp& stamp = stamp_of(record);
     const fb::Record& view = *fb::GetRecord(record.data());
     const Seq seq{stamp.seq()};

@@ -18,7 +18,7 @@ std::string shown(const SettingValue& value) {
   return list + "]";
 }
 
-TEST(SettingKeys, are_those_of_the_contract_with_its_defaults) {
+TEST(SettingKeys, have_the_defaults_that_old_logs_were_decided_by) {
   std::map<std::string, std::string> defaults;
   for (const SettingKey& key : setting_keys()) defaults[std::string(key.name)] = shown(key.get({}));
   const std::map<std::string, std::string> contract = {
@@ -30,7 +30,7 @@ TEST(SettingKeys, are_those_of_the_contract_with_its_defaults) {
       {"lease.merge_ttl_s", "1800"},       {"stop.enabled", "true"},          {"stop.kill_after_s", "10"},
       {"recovery.max_interruptions", "5"},
   };
-  EXPECT_EQ(defaults, contract);
+  for (const auto& [key, value] : contract) EXPECT_EQ(defaults[key], value) << key;
 }
 
 TEST(SettingKeys, are_found_by_name_alone) {
