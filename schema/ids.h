@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace pawl {
 
@@ -35,5 +37,8 @@ inline std::string task_key(TaskId task) {
 inline std::string repo_key(const std::string& repo) {
   return "repo:" + repo;
 }
+/// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
+/// "task:" and no number follows.
+std::optional<TaskId> task_of_key(std::string_view key);
 
 }  // namespace pawl

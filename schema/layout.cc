@@ -99,6 +99,8 @@ class Layouts {
       field.id = source->id();
       field.voffset = source->offset();
       field.is_time = source->attributes() && source->attributes()->LookupByKey("time");
+      field.subject = attribute(*source, "subject");
+      field.known = attribute(*source, "known");
       field.required = source->required() || (is_integer(base) && !source->optional());
       if (is_integer(base)) {
         field.type = base == reflection::Bool ? FieldLayout::Type::boolean : FieldLayout::Type::integer;
@@ -120,6 +122,11 @@ class Layouts {
         }
       }
     }
+  }
+
+  static std::string attribute(const reflection::Field& field, const char* name) {
+    const reflection::KeyValue* found = field.attributes() ? field.attributes()->LookupByKey(name) : nullptr;
+    return found && found->value() ? found->value()->str() : std::string();
   }
 
   const EnumLayout* enumeration(const reflection::Enum& source) {

@@ -32,6 +32,8 @@ struct FieldLayout {
   bool is_time;                             // an integer shown as RFC 3339 text
   const EnumLayout* enumeration = nullptr;  // of an integer
   const TableLayout* table = nullptr;       // of a table, or an element of `tables`
+  std::string subject;                      // its attribute of that name in event.fbs, or empty
+  std::string known;                        // the same
 };
 
 struct TableLayout {

@@ -6,8 +6,8 @@
 
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
+#include "schema/subject.h"
 #include "store/checkpoint.h"
-#include "store/commit/folding.h"
 
 namespace pawl {
 namespace {
@@ -43,7 +43,7 @@ LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
 /// What identifies the records of a task.
 struct Traces {
   Task task;
-  std::set<std::uint64_t> jobs;
+  std::set<JobId> jobs;
 };
 
 bool is_of(const fb::Record& record, const Traces& traces) {
@@ -51,10 +51,8 @@ bool is_of(const fb::Record& record, const Traces& traces) {
     return record.stamp()->time_us() == traces.task.created.us && created->repo()->string_view() == traces.task.repo &&
            created->work_item()->string_view() == traces.task.work_item;
   }
-  const std::string target = target_of(record);
-  if (target == task_key(traces.task.id)) return true;
-  if (!target.starts_with("job:")) return false;
-  return traces.jobs.contains(std::stoull(target.substr(4)));
+  const Subject subject = subject_of(record);
+  return task_of(subject) == traces.task.id || (subject.job && traces.jobs.contains(*subject.job));
 }
 
 std::optional<Traces> live_traces(const State& state, TaskId id) {
@@ -63,7 +61,7 @@ std::optional<Traces> live_traces(const State& state, TaskId id) {
   Traces traces{.task = *task, .jobs = {}};
   const auto& jobs = state.indexes.jobs_of_task;
   for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
-    traces.jobs.insert(raw(at->second));
+    traces.jobs.insert(at->second);
   }
   return traces;
 }
@@ -73,7 +71,7 @@ Result<Traces> traces_of(Sequencer& sequencer, Log& log, TaskId id) {
   const std::vector<std::uint8_t> bytes = PAWL_TRY(log.archived(id));
   Unarchived archived = PAWL_TRY(unpack_archived(bytes));
   Traces traces{.task = std::move(archived.rows.task), .jobs = {}};
-  for (const Job& job : archived.rows.jobs) traces.jobs.insert(raw(job.id));
+  for (const Job& job : archived.rows.jobs) traces.jobs.insert(job.id);
   return traces;
 }
 

@@ -110,43 +110,6 @@ const Route* find_route(const HttpRequest& request, std::vector<std::string_view
   return found;
 }
 
-/// What may free a job for a claim, or queue one. Many more wake-ups than needed would cost each waiting claim a look.
-bool may_help_a_claim(const Published& published) {
-  if (published.applied.outcome != Outcome::accepted) return false;
-  switch (published.record.event_type()) {
-    case fb::Event::NONE:
-    case fb::Event::PipelineDefined:
-    case fb::Event::LeaseAcquired:
-    case fb::Event::LeaseReleased:
-    case fb::Event::LeaseReclaimed:
-    case fb::Event::JobClaimed:
-    case fb::Event::RunStarted:
-    case fb::Event::RunExited:
-    case fb::Event::FinalizerMarked:
-    case fb::Event::FinalizerCleared:
-    case fb::Event::GateEvaluated:
-    case fb::Event::StepStarted:
-    case fb::Event::StepFinished:
-    case fb::Event::TaskBlocked:
-    case fb::Event::CancelRequested:
-    case fb::Event::TaskNote:
-    case fb::Event::RefusalsFolded:
-      return false;
-    case fb::Event::BootStarted:
-    case fb::Event::BootEnded:
-    case fb::Event::SettingChanged:
-    case fb::Event::TaskCreated:
-    case fb::Event::StageTransition:
-    case fb::Event::JobQueued:
-    case fb::Event::JobFinished:
-    case fb::Event::JobReaped:
-    case fb::Event::TaskUnblocked:
-    case fb::Event::TaskCancelled:
-      return true;
-  }
-  return true;
-}
-
 /// The refusal of a request that may not do what it asks for, or nothing.
 std::optional<HttpResponse> refusal(const Permit& permit, Role needed) {
   if (permit.role >= needed) return std::nullopt;
@@ -184,7 +147,7 @@ Api::Api(Services services) : impl_(std::make_unique<Impl>(std::move(services)))
         bool helps = false;
         for (const Published& published : batch) {
           count(shop->totals, published);
-          helps = helps || may_help_a_claim(published);
+          helps = helps || published.applied.frees_claims;
         }
         shop->record_waits.notify();
         if (helps) shop->claim_waits.notify();

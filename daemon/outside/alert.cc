@@ -1,5 +1,6 @@
 #include "daemon/outside/alert.h"
 
+#include "schema/subject.h"
 #include "schema/time.h"
 #include "store/checkpoint.h"
 
@@ -7,15 +8,11 @@ namespace pawl {
 namespace {
 
 void name_subject(const fb::Record& record, Alert& alert) {
-  if (const auto* event = record.event_as_JobReaped()) alert.job = JobId{event->job()};
-  if (const auto* event = record.event_as_JobFinished()) alert.job = JobId{event->job()};
-  if (const auto* event = record.event_as_TaskBlocked()) alert.task = TaskId{event->task()};
-  if (const auto* event = record.event_as_StageTransition()) alert.task = TaskId{event->task()};
-  if (const auto* event = record.event_as_LeaseReclaimed()) {
-    alert.lease = event->key()->str();
-    const std::optional<TaskId> task = task_of_key(alert.lease);
-    if (task && *task != TaskId{0}) alert.task = task;
-  }
+  const Subject subject = subject_of(record);
+  alert.job = subject.job;
+  alert.lease = subject.lease.value_or("");
+  const std::optional<TaskId> task = task_of(subject);
+  if (task != TaskId{0}) alert.task = task;
 }
 
 void name_task(const Task& task, Alert& alert) {

@@ -120,7 +120,7 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
     const std::size_t at = applied.size() - 1;
     applied.resize(group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
-      if (i != at) applied[i] = Applied{.outcome = Outcome::skipped, .unchecked = false, .effects = {}, .detail = {}};
+      if (i != at) applied[i] = Applied::skipped();
     }
     digests.assign(group.size(), digest_before);
   } else {

@@ -1,85 +1,52 @@
 #include "engine/rules/apply.h"
 
 #include "engine/rules/rules.h"
+#include "schema/event.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
 
-Outcome task_outcome(const State& state, std::uint64_t id) {
-  return state.given_out(TaskId{id}) ? Outcome::accepted : Outcome::unknown_task;
+bool is_registered(const State& state, std::string_view boot_id) {
+  return state.boots.find(std::string(boot_id)) != nullptr;
 }
 
-Outcome job_outcome(const State& state, std::uint64_t id) {
-  return state.given_out(JobId{id}) ? Outcome::accepted : Outcome::unknown_job;
-}
-
-Outcome owner_outcome(const State& state, const fb::Owner& owner) {
-  return state.boots.find(owner.boot_id()->str()) ? Outcome::accepted : Outcome::unknown_boot;
+/// Whether what the field names was ever given out, or registered.
+Outcome known_outcome(const State& state, const flatbuffers::Table& event, const KnownField& known) {
+  const FieldLayout& field = *known.field;
+  switch (known.names) {
+    case KnownField::Names::task:
+      if (field.type == FieldLayout::Type::integer) {
+        return state.given_out(TaskId{static_cast<std::uint64_t>(integer_of(event, field))}) ? Outcome::accepted
+                                                                                             : Outcome::unknown_task;
+      }
+      for (std::uint32_t i = 0; i < size_of(event, field); ++i) {
+        const TaskId task{static_cast<std::uint64_t>(integer_at(event, field, i))};
+        if (!state.given_out(task)) return Outcome::unknown_task;
+      }
+      return Outcome::accepted;
+    case KnownField::Names::job:
+      return state.given_out(JobId{static_cast<std::uint64_t>(integer_of(event, field))}) ? Outcome::accepted
+                                                                                          : Outcome::unknown_job;
+    case KnownField::Names::lease: {
+      const auto task = task_of_key(text_of(event, field));
+      return !task || state.given_out(*task) ? Outcome::accepted : Outcome::unknown_task;
+    }
+    case KnownField::Names::boot:
+      return is_registered(state, text_of(event, field)) ? Outcome::accepted : Outcome::unknown_boot;
+    case KnownField::Names::owner:
+      return is_registered(state, owner_in(event, field).boot_id()->string_view()) ? Outcome::accepted
+                                                                                   : Outcome::unknown_boot;
+  }
+  return Outcome::accepted;
 }
 
 /// The ids that the event names: one that was never given out is refused before all else.
 Outcome ids_outcome(const State& state, const fb::Record& record) {
-  switch (record.event_type()) {
-    case fb::Event::NONE:
-    case fb::Event::BootStarted:
-    case fb::Event::PipelineDefined:
-    case fb::Event::SettingChanged:
-    case fb::Event::RefusalsFolded:
-      return Outcome::accepted;
-    case fb::Event::BootEnded:
-      return state.boots.find(record.event_as_BootEnded()->boot_id()->str()) ? Outcome::accepted
-                                                                             : Outcome::unknown_boot;
-    case fb::Event::TaskCreated:
-      for (const std::uint64_t task : *record.event_as_TaskCreated()->depends_on()) {
-        if (!state.given_out(TaskId{task})) return Outcome::unknown_task;
-      }
-      return Outcome::accepted;
-    case fb::Event::StageTransition:
-      return task_outcome(state, record.event_as_StageTransition()->task());
-    case fb::Event::LeaseAcquired: {
-      const auto& event = *record.event_as_LeaseAcquired();
-      const auto task = task_of_key(event.key()->string_view());
-      if (task && !state.given_out(*task)) return Outcome::unknown_task;
-      return owner_outcome(state, *event.owner());
-    }
-    case fb::Event::LeaseReleased:
-    case fb::Event::LeaseReclaimed:
-      return Outcome::accepted;
-    case fb::Event::JobQueued:
-      return task_outcome(state, record.event_as_JobQueued()->task());
-    case fb::Event::JobClaimed: {
-      const auto& event = *record.event_as_JobClaimed();
-      const Outcome job = job_outcome(state, event.job());
-      return job == Outcome::accepted ? owner_outcome(state, *event.owner()) : job;
-    }
-    case fb::Event::RunStarted:
-      return job_outcome(state, record.event_as_RunStarted()->job());
-    case fb::Event::RunExited:
-      return job_outcome(state, record.event_as_RunExited()->job());
-    case fb::Event::JobFinished:
-      return job_outcome(state, record.event_as_JobFinished()->job());
-    case fb::Event::JobReaped:
-      return job_outcome(state, record.event_as_JobReaped()->job());
-    case fb::Event::FinalizerMarked:
-      return job_outcome(state, record.event_as_FinalizerMarked()->job());
-    case fb::Event::FinalizerCleared:
-      return job_outcome(state, record.event_as_FinalizerCleared()->job());
-    case fb::Event::GateEvaluated:
-      return task_outcome(state, record.event_as_GateEvaluated()->task());
-    case fb::Event::StepStarted:
-      return task_outcome(state, record.event_as_StepStarted()->task());
-    case fb::Event::StepFinished:
-      return task_outcome(state, record.event_as_StepFinished()->task());
-    case fb::Event::TaskBlocked:
-      return task_outcome(state, record.event_as_TaskBlocked()->task());
-    case fb::Event::TaskUnblocked:
-      return task_outcome(state, record.event_as_TaskUnblocked()->task());
-    case fb::Event::CancelRequested:
-      return task_outcome(state, record.event_as_CancelRequested()->task());
-    case fb::Event::TaskCancelled:
-      return task_outcome(state, record.event_as_TaskCancelled()->task());
-    case fb::Event::TaskNote:
-      return task_outcome(state, record.event_as_TaskNote()->task());
+  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
+  for (const KnownField& known : known_fields(record.event_type())) {
+    if (!has(event, *known.field)) continue;
+    if (const Outcome outcome = known_outcome(state, event, known); outcome != Outcome::accepted) return outcome;
   }
   return Outcome::accepted;
 }
@@ -118,88 +85,32 @@ Outcome boots_outcome(const State& state, const fb::Record& record) {
   if (!proposer) return Outcome::unknown_boot;
   const bool is_fact = record.event_type() == fb::Event::RunExited || record.event_type() == fb::Event::StepFinished;
   if (proposer->stale && !is_fact && !follows_from_state(state, record)) return Outcome::stale_boot;
-  const fb::Owner* owner = nullptr;
-  if (const auto* lease = record.event_as_LeaseAcquired()) owner = lease->owner();
-  if (const auto* claim = record.event_as_JobClaimed()) owner = claim->owner();
+  const fb::Owner* owner = subject_of(record).owner;
   if (owner && state.boots.find(owner->boot_id()->str())->stale) return Outcome::stale_boot;
   return Outcome::accepted;
 }
 
-Outcome rule_outcome(Turn& turn, const fb::Record& record) {
-  switch (record.event_type()) {
-    case fb::Event::NONE:
-      break;
-    case fb::Event::BootStarted:
-      return apply_boot_started(turn, *record.event_as_BootStarted());
-    case fb::Event::BootEnded:
-      return apply_boot_ended(turn, *record.event_as_BootEnded());
-    case fb::Event::PipelineDefined:
-      return apply_pipeline_defined(turn, *record.event_as_PipelineDefined());
-    case fb::Event::SettingChanged:
-      return apply_setting_changed(turn, *record.event_as_SettingChanged());
-    case fb::Event::TaskCreated:
-      return apply_task_created(turn, *record.event_as_TaskCreated());
-    case fb::Event::StageTransition:
-      return apply_stage_transition(turn, *record.event_as_StageTransition());
-    case fb::Event::LeaseAcquired:
-      return apply_lease_acquired(turn, *record.event_as_LeaseAcquired());
-    case fb::Event::LeaseReleased:
-      return apply_lease_released(turn, *record.event_as_LeaseReleased());
-    case fb::Event::LeaseReclaimed:
-      return apply_lease_reclaimed(turn, *record.event_as_LeaseReclaimed());
-    case fb::Event::JobQueued:
-      return apply_job_queued(turn, *record.event_as_JobQueued());
-    case fb::Event::JobClaimed:
-      return apply_job_claimed(turn, *record.event_as_JobClaimed());
-    case fb::Event::RunStarted:
-      return apply_run_started(turn, *record.event_as_RunStarted());
-    case fb::Event::RunExited:
-      return apply_run_exited(turn, *record.event_as_RunExited());
-    case fb::Event::JobFinished:
-      return apply_job_finished(turn, *record.event_as_JobFinished());
-    case fb::Event::JobReaped:
-      return apply_job_reaped(turn, *record.event_as_JobReaped());
-    case fb::Event::FinalizerMarked:
-      return apply_finalizer_marked(turn, *record.event_as_FinalizerMarked());
-    case fb::Event::FinalizerCleared:
-      return apply_finalizer_cleared(turn, *record.event_as_FinalizerCleared());
-    case fb::Event::GateEvaluated:
-      return apply_gate_evaluated(turn, *record.event_as_GateEvaluated());
-    case fb::Event::StepStarted:
-      return apply_step_started(turn, *record.event_as_StepStarted());
-    case fb::Event::StepFinished:
-      return apply_step_finished(turn, *record.event_as_StepFinished());
-    case fb::Event::TaskBlocked:
-      return apply_task_blocked(turn, *record.event_as_TaskBlocked());
-    case fb::Event::TaskUnblocked:
-      return apply_task_unblocked(turn, *record.event_as_TaskUnblocked());
-    case fb::Event::CancelRequested:
-      return apply_cancel_requested(turn, *record.event_as_CancelRequested());
-    case fb::Event::TaskCancelled:
-      return apply_task_cancelled(turn, *record.event_as_TaskCancelled());
-    case fb::Event::TaskNote:
-    case fb::Event::RefusalsFolded:
-      return Outcome::accepted;  // For people: nothing follows from them.
-  }
-  PAWL_ASSERT(false && "an event that the verifier does not know");
-  return Outcome::skipped;
-}
-
 }  // namespace
+
+Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_come, Applied& applied) {
+  const fb::Stamp& stamp = *record.stamp();
+  return {.state = state,
+          .seq = Seq{stamp.seq()},
+          .now = TimeUs{stamp.time_us()},
+          .rules = stamp.rules(),
+          .boot = record.boot()->str(),
+          .actor = record.actor()->str(),
+          .settings_to_come = settings_to_come,
+          .applied = applied};
+}
 
 Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to_come) {
   Applied applied;
   applied.outcome = ids_outcome(state, record);
   if (applied.outcome == Outcome::accepted) applied.outcome = boots_outcome(state, record);
   if (applied.outcome == Outcome::accepted) {
-    Turn turn{.state = state,
-              .seq = Seq{record.stamp()->seq()},
-              .now = TimeUs{record.stamp()->time_us()},
-              .boot = record.boot()->str(),
-              .actor = record.actor()->str(),
-              .settings_to_come = settings_to_come,
-              .applied = applied};
-    applied.outcome = rule_outcome(turn, record);
+    Turn turn = turn_of(state, record, settings_to_come, applied);
+    applied.outcome = with_event(record, [&turn](const auto& event) { return apply_event(turn, event); });
   }
   PAWL_ASSERT(applied.outcome == Outcome::accepted || applied.effects.empty());
   return applied;

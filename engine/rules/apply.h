@@ -13,7 +13,15 @@ struct Applied {
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;  // decided with ownership switched off (SPEC §7)
   Effects effects;
-  std::string detail;  // for people, where the outcome alone says too little: what is wrong with the pipeline
+  std::string detail;         // for people, where the outcome alone says too little: what is wrong with the pipeline
+  bool frees_claims = false;  // by it a claim may be granted that was not before; set by decide(), not by a replay
+
+  /// Of an event in whose group another was refused.
+  static Applied skipped() {
+    Applied applied;
+    applied.outcome = Outcome::skipped;
+    return applied;
+  }
 };
 
 /// Whether further SettingChanged follow in the same group: settings are checked against each other at the last one.

@@ -1,4 +1,4 @@
-// Boots, and what belongs to no task: pipelines and settings.
+// Boots, and what belongs to no task: pipelines, settings and counts of refusals.
 #include <set>
 
 #include "engine/rules/rules.h"
@@ -44,7 +44,7 @@ std::set<Seq> pipelines_in_use(const State& state) {
 
 }  // namespace
 
-Outcome apply_boot_started(Turn& turn, const fb::BootStarted& event) {
+Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
   State& state = turn.state;
   const std::string boot_id = event.boot_id()->str();
   const std::string name = event.name()->str();
@@ -70,13 +70,13 @@ Outcome apply_boot_started(Turn& turn, const fb::BootStarted& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_boot_ended(Turn& turn, const fb::BootEnded& event) {
+Outcome apply_event(Turn& turn, const fb::BootEnded& event) {
   const std::string boot_id = event.boot_id()->str();
   if (!turn.state.boots.find(boot_id)->stale) make_stale(turn, boot_id);
   return Outcome::accepted;
 }
 
-Outcome apply_pipeline_defined(Turn& turn, const fb::PipelineDefined& event) {
+Outcome apply_event(Turn& turn, const fb::PipelineDefined& event) {
   State& state = turn.state;
   Pipeline pipeline = pipeline_from(event);
   if (auto problem = problem_of(pipeline, state.settings())) {
@@ -93,7 +93,7 @@ Outcome apply_pipeline_defined(Turn& turn, const fb::PipelineDefined& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_setting_changed(Turn& turn, const fb::SettingChanged& event) {
+Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
   State& state = turn.state;
   const std::string key = event.key()->str();
   const SettingKey* setting = setting_named(key);
@@ -122,6 +122,11 @@ Outcome apply_setting_changed(Turn& turn, const fb::SettingChanged& event) {
   } else {
     state.settings_changed.insert(key, {.key = key, .value = value});
   }
+  return Outcome::accepted;
+}
+
+/// For people: nothing follows from it.
+Outcome apply_event(Turn&, const fb::RefusalsFolded&) {
   return Outcome::accepted;
 }
 

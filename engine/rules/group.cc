@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/rules/claim.h"
 #include "engine/rules/recovery.h"
-#include "schema/layout.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
@@ -43,25 +44,6 @@ SettingsToCome settings_after(const auto& events, std::size_t index) {
   return SettingsToCome::none;
 }
 
-/// What a record says of the ids that a retry with its key is told.
-struct Subject {
-  std::uint64_t task = 0;
-  std::uint64_t job = 0;
-};
-
-Subject subject_of(const fb::Record& record) {
-  Subject subject;
-  // Every event that names a task or a job does so in a field of that name.
-  const TableLayout& layout = *layout_of(record.event_type());
-  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
-  for (const FieldLayout& field : layout.fields) {
-    if (field.type != FieldLayout::Type::integer || !has(event, field)) continue;
-    if (field.name == "task") subject.task = static_cast<std::uint64_t>(integer_of(event, field));
-    if (field.name == "job") subject.job = static_cast<std::uint64_t>(integer_of(event, field));
-  }
-  return subject;
-}
-
 /// Remembers what the group's idempotency key, if it has one, was answered with.
 void remember_key(State& state, std::span<const fb::Record* const> records, const std::vector<Applied>& applied,
                   Outcome outcome) {
@@ -77,8 +59,8 @@ void remember_key(State& state, std::span<const fb::Record* const> records, cons
     // As the first answer said it: the refused record, or the proposer's last.
     if (applied[i].outcome != Outcome::skipped) row.seq = Seq{record.stamp()->seq()};
     const Subject subject = subject_of(record);
-    if (subject.task != 0) row.task = TaskId{subject.task};
-    if (subject.job != 0) row.job = JobId{subject.job};
+    if (subject.task && *subject.task != TaskId{0}) row.task = *subject.task;
+    if (subject.job && *subject.job != JobId{0}) row.job = *subject.job;
     for (const Effect& effect : applied[i].effects) {
       if (effect.kind == EffectKind::task) row.task = TaskId{effect.id};
       if (effect.kind == EffectKind::job_queued && row.job == JobId{0}) row.job = JobId{effect.id};
@@ -94,8 +76,7 @@ void refuse_group(State& state, std::vector<Applied>& applied, std::size_t refus
   state.undo_group();
   applied.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
-    if (i != refused)
-      applied[i] = Applied{.outcome = Outcome::skipped, .unchecked = false, .effects = {}, .detail = {}};
+    if (i != refused) applied[i] = Applied::skipped();
   }
 }
 
@@ -154,6 +135,7 @@ class GroupDecision {
     Proposal& record = stamp(std::move(proposal));
     decided_.applied.push_back(apply(state_, record.record(), settings_to_come));
     if (decided_.applied.back().outcome != Outcome::accepted) return false;
+    decided_.applied.back().frees_claims = frees_claims(state_);
     state_.settle();
     record.stamp().mutate_digest(state_.digest());
     return true;

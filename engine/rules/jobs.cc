@@ -74,7 +74,7 @@ bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::
 
 }  // namespace
 
-Outcome apply_job_queued(Turn& turn, const fb::JobQueued& event) {
+Outcome apply_event(Turn& turn, const fb::JobQueued& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
   if (!task->blocked.empty()) return Outcome::blocked;
@@ -103,7 +103,24 @@ Outcome claim_outcome(const State& state, JobId id) {
   return Outcome::accepted;
 }
 
-Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event) {
+bool frees_claims(const State& state) {
+  bool frees = false;
+  state.settings_changed.touched([&](const std::string&, const SettingRow*) { frees = true; });
+  state.jobs.touched([&](JobId id, const Job* before) {
+    const Job* after = state.jobs.find(id);
+    frees = frees || (after && after->status == JobStatus::queued);
+    frees = frees || (before && before->status == JobStatus::running && after && after->status != JobStatus::running);
+  });
+  state.tasks.touched([&](TaskId id, const Task* before) {
+    const Task* after = state.tasks.find(id);
+    if (!before || !after) return;  // A new task frees nothing, but its job, and none is erased.
+    const bool finished = is_terminal(after->stage) && !is_terminal(before->stage);
+    frees = frees || finished || (!before->blocked.empty() && after->blocked.empty());
+  });
+  return frees;
+}
+
+Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
   State& state = turn.state;
   const JobId id{event.job()};
   const Outcome outcome = claim_outcome(state, id);
@@ -118,7 +135,7 @@ Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_run_started(Turn& turn, const fb::RunStarted& event) {
+Outcome apply_event(Turn& turn, const fb::RunStarted& event) {
   const JobId id{event.job()};
   const Outcome outcome = running_outcome(turn.state, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
@@ -130,7 +147,7 @@ Outcome apply_run_started(Turn& turn, const fb::RunStarted& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_run_exited(Turn& turn, const fb::RunExited& event) {
+Outcome apply_event(Turn& turn, const fb::RunExited& event) {
   const JobId id{event.job()};
   const Outcome outcome = running_outcome(turn.state, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
@@ -143,7 +160,7 @@ Outcome apply_run_exited(Turn& turn, const fb::RunExited& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_job_finished(Turn& turn, const fb::JobFinished& event) {
+Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
   const JobId id{event.job()};
   const Outcome outcome = running_outcome(turn.state, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
@@ -154,7 +171,7 @@ Outcome apply_job_finished(Turn& turn, const fb::JobFinished& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_job_reaped(Turn& turn, const fb::JobReaped& event) {
+Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
   State& state = turn.state;
   const JobId id{event.job()};
   const Outcome outcome = running_outcome(state, id, event.attempt());
@@ -176,7 +193,7 @@ Outcome apply_job_reaped(Turn& turn, const fb::JobReaped& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_finalizer_marked(Turn& turn, const fb::FinalizerMarked& event) {
+Outcome apply_event(Turn& turn, const fb::FinalizerMarked& event) {
   const JobId id{event.job()};
   const Job* job = turn.state.jobs.find(id);
   if (!job || job->status != JobStatus::running) return Outcome::not_running;
@@ -185,7 +202,7 @@ Outcome apply_finalizer_marked(Turn& turn, const fb::FinalizerMarked& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_finalizer_cleared(Turn& turn, const fb::FinalizerCleared& event) {
+Outcome apply_event(Turn& turn, const fb::FinalizerCleared& event) {
   const JobId id{event.job()};
   const Job* job = turn.state.jobs.find(id);
   if (job && job->run && job->run->marked) turn.state.jobs.edit(id).run->marked = false;

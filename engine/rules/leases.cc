@@ -13,7 +13,7 @@ Outcome holds(const State& state, const std::string& key, std::optional<Token> t
 
 }  // namespace
 
-Outcome apply_lease_acquired(Turn& turn, const fb::LeaseAcquired& event) {
+Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
   State& state = turn.state;
   const std::string key = event.key()->str();
   const std::optional<TaskId> task_id = task_of_key(key);
@@ -56,7 +56,7 @@ Outcome apply_lease_acquired(Turn& turn, const fb::LeaseAcquired& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_lease_released(Turn& turn, const fb::LeaseReleased& event) {
+Outcome apply_event(Turn& turn, const fb::LeaseReleased& event) {
   const std::string key = event.key()->str();
   const Outcome outcome = holds(turn.state, key, token_from(event.token()));
   if (outcome != Outcome::accepted) return outcome;
@@ -65,7 +65,7 @@ Outcome apply_lease_released(Turn& turn, const fb::LeaseReleased& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_lease_reclaimed(Turn& turn, const fb::LeaseReclaimed& event) {
+Outcome apply_event(Turn& turn, const fb::LeaseReclaimed& event) {
   const std::string key = event.key()->str();
   const Outcome outcome = holds(turn.state, key, token_from(event.token()));
   if (outcome != Outcome::accepted) return outcome;

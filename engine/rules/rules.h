@@ -1,5 +1,10 @@
 // One function per event, for apply.cc alone. Each has the same shape: the checks, in the order of SPEC §4, then the
 // changes, which cannot fail. So "a refused event changes nothing" is to be seen on the page.
+//
+// A rule that is to decide otherwise gets a second version beside the first one, because every log replays under the
+// rules that decided it. rules_version (schema/proposal.h) grows by one, which is what new records are stamped with;
+// the rule asks `turn.rules >= 2` in one small branch with a name, where it differs and nowhere else; and the golden
+// log of the older version (tests/golden) stays as the proof that its branch still decides as it did.
 #pragma once
 
 #include <optional>
@@ -15,6 +20,7 @@ struct Turn {
   State& state;
   Seq seq;
   TimeUs now;
+  std::uint32_t rules;  // version of the rules that decide: rules_version for what is new, the record's on a replay
   std::string boot;
   std::string actor;
   SettingsToCome settings_to_come;
@@ -23,30 +29,35 @@ struct Turn {
   void effect(Effect effect) { applied.effects.push_back(std::move(effect)); }
 };
 
-Outcome apply_boot_started(Turn& turn, const fb::BootStarted& event);
-Outcome apply_boot_ended(Turn& turn, const fb::BootEnded& event);
-Outcome apply_pipeline_defined(Turn& turn, const fb::PipelineDefined& event);
-Outcome apply_setting_changed(Turn& turn, const fb::SettingChanged& event);
-Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event);
-Outcome apply_stage_transition(Turn& turn, const fb::StageTransition& event);
-Outcome apply_lease_acquired(Turn& turn, const fb::LeaseAcquired& event);
-Outcome apply_lease_released(Turn& turn, const fb::LeaseReleased& event);
-Outcome apply_lease_reclaimed(Turn& turn, const fb::LeaseReclaimed& event);
-Outcome apply_job_queued(Turn& turn, const fb::JobQueued& event);
-Outcome apply_job_claimed(Turn& turn, const fb::JobClaimed& event);
-Outcome apply_run_started(Turn& turn, const fb::RunStarted& event);
-Outcome apply_run_exited(Turn& turn, const fb::RunExited& event);
-Outcome apply_job_finished(Turn& turn, const fb::JobFinished& event);
-Outcome apply_job_reaped(Turn& turn, const fb::JobReaped& event);
-Outcome apply_finalizer_marked(Turn& turn, const fb::FinalizerMarked& event);
-Outcome apply_finalizer_cleared(Turn& turn, const fb::FinalizerCleared& event);
-Outcome apply_gate_evaluated(Turn& turn, const fb::GateEvaluated& event);
-Outcome apply_step_started(Turn& turn, const fb::StepStarted& event);
-Outcome apply_step_finished(Turn& turn, const fb::StepFinished& event);
-Outcome apply_task_blocked(Turn& turn, const fb::TaskBlocked& event);
-Outcome apply_task_unblocked(Turn& turn, const fb::TaskUnblocked& event);
-Outcome apply_cancel_requested(Turn& turn, const fb::CancelRequested& event);
-Outcome apply_task_cancelled(Turn& turn, const fb::TaskCancelled& event);
+/// The turn of a record, by its stamp and its proposer.
+Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_come, Applied& applied);
+
+Outcome apply_event(Turn& turn, const fb::BootStarted& event);
+Outcome apply_event(Turn& turn, const fb::BootEnded& event);
+Outcome apply_event(Turn& turn, const fb::PipelineDefined& event);
+Outcome apply_event(Turn& turn, const fb::SettingChanged& event);
+Outcome apply_event(Turn& turn, const fb::TaskCreated& event);
+Outcome apply_event(Turn& turn, const fb::StageTransition& event);
+Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event);
+Outcome apply_event(Turn& turn, const fb::LeaseReleased& event);
+Outcome apply_event(Turn& turn, const fb::LeaseReclaimed& event);
+Outcome apply_event(Turn& turn, const fb::JobQueued& event);
+Outcome apply_event(Turn& turn, const fb::JobClaimed& event);
+Outcome apply_event(Turn& turn, const fb::RunStarted& event);
+Outcome apply_event(Turn& turn, const fb::RunExited& event);
+Outcome apply_event(Turn& turn, const fb::JobFinished& event);
+Outcome apply_event(Turn& turn, const fb::JobReaped& event);
+Outcome apply_event(Turn& turn, const fb::FinalizerMarked& event);
+Outcome apply_event(Turn& turn, const fb::FinalizerCleared& event);
+Outcome apply_event(Turn& turn, const fb::GateEvaluated& event);
+Outcome apply_event(Turn& turn, const fb::StepStarted& event);
+Outcome apply_event(Turn& turn, const fb::StepFinished& event);
+Outcome apply_event(Turn& turn, const fb::TaskBlocked& event);
+Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event);
+Outcome apply_event(Turn& turn, const fb::CancelRequested& event);
+Outcome apply_event(Turn& turn, const fb::TaskCancelled& event);
+Outcome apply_event(Turn& turn, const fb::TaskNote& event);
+Outcome apply_event(Turn& turn, const fb::RefusalsFolded& event);
 
 // What several rules share.
 

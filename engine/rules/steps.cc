@@ -24,7 +24,7 @@ const StepRow* step_started_by(const Task& task, Version version, std::string_vi
 
 }  // namespace
 
-Outcome apply_step_started(Turn& turn, const fb::StepStarted& event) {
+Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   State& state = turn.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
@@ -68,7 +68,7 @@ Outcome apply_step_started(Turn& turn, const fb::StepStarted& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_step_finished(Turn& turn, const fb::StepFinished& event) {
+Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
   State& state = turn.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);

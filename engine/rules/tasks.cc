@@ -30,7 +30,7 @@ Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
 
 }  // namespace
 
-Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event) {
+Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
   State& state = turn.state;
   const std::string repo = event.repo()->str();
   const std::string work_item = event.work_item()->str();
@@ -68,7 +68,7 @@ Outcome apply_task_created(Turn& turn, const fb::TaskCreated& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_stage_transition(Turn& turn, const fb::StageTransition& event) {
+Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
   State& state = turn.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
@@ -105,7 +105,7 @@ Outcome apply_stage_transition(Turn& turn, const fb::StageTransition& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_gate_evaluated(Turn& turn, const fb::GateEvaluated& event) {
+Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
   if (!task || event.version() != raw(task->version)) return Outcome::version_conflict;
 
@@ -118,7 +118,7 @@ Outcome apply_gate_evaluated(Turn& turn, const fb::GateEvaluated& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_task_blocked(Turn& turn, const fb::TaskBlocked& event) {
+Outcome apply_event(Turn& turn, const fb::TaskBlocked& event) {
   const TaskId id{event.task()};
   const Task* task = live_task(turn.state, id);
   if (!task) return Outcome::terminal;
@@ -133,7 +133,7 @@ Outcome apply_task_blocked(Turn& turn, const fb::TaskBlocked& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_task_unblocked(Turn& turn, const fb::TaskUnblocked& event) {
+Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
   if (task->blocked.empty()) return Outcome::not_blocked;
@@ -142,7 +142,7 @@ Outcome apply_task_unblocked(Turn& turn, const fb::TaskUnblocked& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_cancel_requested(Turn& turn, const fb::CancelRequested& event) {
+Outcome apply_event(Turn& turn, const fb::CancelRequested& event) {
   State& state = turn.state;
   const Task* task = live_task(state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
@@ -159,7 +159,7 @@ Outcome apply_cancel_requested(Turn& turn, const fb::CancelRequested& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_task_cancelled(Turn& turn, const fb::TaskCancelled& event) {
+Outcome apply_event(Turn& turn, const fb::TaskCancelled& event) {
   const TaskId id{event.task()};
   const Task* task = live_task(turn.state, id);
   if (!task) return Outcome::terminal;
@@ -170,6 +170,11 @@ Outcome apply_task_cancelled(Turn& turn, const fb::TaskCancelled& event) {
   if (is_committed(*task)) return Outcome::committed;
 
   enter_stage(turn, id, std::string(stage_cancelled)).blocked.clear();
+  return Outcome::accepted;
+}
+
+/// For people: nothing follows from it.
+Outcome apply_event(Turn&, const fb::TaskNote&) {
   return Outcome::accepted;
 }
 

@@ -1,7 +1,5 @@
 #include "engine/state/state.h"
 
-#include <charconv>
-
 #include "schema/limits.h"
 
 namespace pawl {
@@ -21,16 +19,6 @@ void follow(std::set<Element>& set, const Element* before, const Element* after)
 }
 
 }  // namespace
-
-std::optional<TaskId> task_of_key(std::string_view key) {
-  constexpr std::string_view prefix = "task:";
-  if (!key.starts_with(prefix)) return std::nullopt;
-  const std::string_view digits = key.substr(prefix.size());
-  std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
-  if (error != std::errc() || end != digits.data() + digits.size() || digits.starts_with('0')) return TaskId{0};
-  return TaskId{id};
-}
 
 const KeyRow* KeyMemory::find(const std::string& key) const {
   const auto order = order_of_.find(key);

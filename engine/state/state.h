@@ -140,10 +140,6 @@ class State {
   std::set<TaskId> maybe_finished_;  // touched by the group in hand
 };
 
-/// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
-/// "task:" and no number follows.
-std::optional<TaskId> task_of_key(std::string_view key);
-
 /// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
 bool is_key_checked(const State& state, const std::string& key);
 

@@ -1,6 +1,7 @@
 #include "store/commit/folding.h"
 
 #include "schema/limits.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
@@ -13,70 +14,16 @@ bool is_recent(TimeUs time, TimeUs now) {
   return now.us - time.us < us_per_s;
 }
 
-std::string task_target(std::uint64_t task) {
-  return "task:" + std::to_string(task);
-}
-std::string job_target(std::uint64_t job) {
-  return "job:" + std::to_string(job);
-}
-
 }  // namespace
 
 std::string target_of(const fb::Record& record) {
-  switch (record.event_type()) {
-    case fb::Event::NONE:
-    case fb::Event::RefusalsFolded:
-      return {};
-    case fb::Event::BootStarted:
-      return record.event_as_BootStarted()->name()->str();
-    case fb::Event::BootEnded:
-      return record.event_as_BootEnded()->boot_id()->str();
-    case fb::Event::PipelineDefined:
-      return record.event_as_PipelineDefined()->name()->str();
-    case fb::Event::SettingChanged:
-      return record.event_as_SettingChanged()->key()->str();
-    case fb::Event::TaskCreated:
-      return record.event_as_TaskCreated()->repo()->str() + '\n' + record.event_as_TaskCreated()->work_item()->str();
-    case fb::Event::StageTransition:
-      return task_target(record.event_as_StageTransition()->task());
-    case fb::Event::LeaseAcquired:
-      return record.event_as_LeaseAcquired()->key()->str();
-    case fb::Event::LeaseReleased:
-      return record.event_as_LeaseReleased()->key()->str();
-    case fb::Event::LeaseReclaimed:
-      return record.event_as_LeaseReclaimed()->key()->str();
-    case fb::Event::JobQueued:
-      return task_target(record.event_as_JobQueued()->task());
-    case fb::Event::JobClaimed:
-      return job_target(record.event_as_JobClaimed()->job());
-    case fb::Event::RunStarted:
-      return job_target(record.event_as_RunStarted()->job());
-    case fb::Event::RunExited:
-      return job_target(record.event_as_RunExited()->job());
-    case fb::Event::JobFinished:
-      return job_target(record.event_as_JobFinished()->job());
-    case fb::Event::JobReaped:
-      return job_target(record.event_as_JobReaped()->job());
-    case fb::Event::FinalizerMarked:
-      return job_target(record.event_as_FinalizerMarked()->job());
-    case fb::Event::FinalizerCleared:
-      return job_target(record.event_as_FinalizerCleared()->job());
-    case fb::Event::GateEvaluated:
-      return task_target(record.event_as_GateEvaluated()->task());
-    case fb::Event::StepStarted:
-      return task_target(record.event_as_StepStarted()->task());
-    case fb::Event::StepFinished:
-      return task_target(record.event_as_StepFinished()->task());
-    case fb::Event::TaskBlocked:
-      return task_target(record.event_as_TaskBlocked()->task());
-    case fb::Event::TaskUnblocked:
-      return task_target(record.event_as_TaskUnblocked()->task());
-    case fb::Event::CancelRequested:
-      return task_target(record.event_as_CancelRequested()->task());
-    case fb::Event::TaskCancelled:
-      return task_target(record.event_as_TaskCancelled()->task());
-    case fb::Event::TaskNote:
-      return task_target(record.event_as_TaskNote()->task());
+  const Subject subject = subject_of(record);
+  if (subject.task) return task_key(*subject.task);
+  if (subject.job) return "job:" + std::to_string(raw(*subject.job));
+  if (subject.lease) return std::string(*subject.lease);
+  if (subject.work_item) return std::string(subject.repo.value_or("")) + '\n' + std::string(*subject.work_item);
+  for (const auto& name : {subject.boot, subject.setting, subject.pipeline}) {
+    if (name) return std::string(*name);
   }
   return {};
 }

@@ -2,25 +2,18 @@
 
 #include <cstring>
 
+#include "schema/subject.h"
 #include "store/chain.h"
 
 namespace pawl::hostile {
 namespace {
 
-/// The task that a record is about, where one may be decided with ownership off.
+/// The task that a record is about; 0 for none.
 TaskId task_of(const fb::Record& record, const State& state) {
-  if (const auto* event = record.event_as_StageTransition()) return TaskId{event->task()};
-  if (const auto* event = record.event_as_StepStarted()) return TaskId{event->task()};
-  if (const auto* event = record.event_as_TaskBlocked()) return TaskId{event->task()};
-  if (const auto* event = record.event_as_TaskCancelled()) return TaskId{event->task()};
-  if (const auto* event = record.event_as_LeaseAcquired()) {
-    return task_of_key(event->key()->string_view()).value_or(TaskId{0});
-  }
-  if (const auto* event = record.event_as_JobReaped()) {
-    const Job* job = state.jobs.find(JobId{event->job()});
-    return job ? job->task : TaskId{0};
-  }
-  return TaskId{0};
+  const Subject subject = subject_of(record);
+  if (const auto task = task_of(subject)) return *task;
+  const Job* job = subject.job ? state.jobs.find(*subject.job) : nullptr;
+  return job ? job->task : TaskId{0};
 }
 
 std::string words(const StepKey& key) {

@@ -1,29 +1,12 @@
 #include "tools/forensics/explain_memory.h"
 
+#include "schema/subject.h"
+
 namespace pawl {
 namespace {
 
 std::string text_of(const flatbuffers::String* text) {
   return text ? text->str() : std::string();
-}
-
-template <class Event>
-Bearings of_task(const Event* event) {
-  return {.task = TaskId{event->task()}, .job = {}, .key = {}, .token = {}};
-}
-
-template <class Event>
-Bearings of_job(const Event* event) {
-  return {.task = {}, .job = JobId{event->job()}, .key = {}, .token = {}};
-}
-
-template <class Event>
-Bearings of_key(const Event* event) {
-  Bearings found;
-  found.key = event->key()->str();
-  found.task = task_of_key(*found.key);
-  if (const auto token = event->token()) found.token = Token{*token};
-  return found;
 }
 
 }  // namespace
@@ -34,60 +17,6 @@ Deed deed_of(const fb::Record& record) {
 
 Owner owner_of(const fb::Owner& owner) {
   return {owner.boot_id()->str(), owner.pid(), owner.actor()->str()};
-}
-
-Bearings bearings_of(const fb::Record& record) {
-  switch (record.event_type()) {
-    case fb::Event::StageTransition:
-      return of_task(record.event_as_StageTransition());
-    case fb::Event::JobQueued:
-      return of_task(record.event_as_JobQueued());
-    case fb::Event::GateEvaluated:
-      return of_task(record.event_as_GateEvaluated());
-    case fb::Event::StepStarted:
-      return of_task(record.event_as_StepStarted());
-    case fb::Event::StepFinished:
-      return of_task(record.event_as_StepFinished());
-    case fb::Event::TaskBlocked:
-      return of_task(record.event_as_TaskBlocked());
-    case fb::Event::TaskUnblocked:
-      return of_task(record.event_as_TaskUnblocked());
-    case fb::Event::CancelRequested:
-      return of_task(record.event_as_CancelRequested());
-    case fb::Event::TaskCancelled:
-      return of_task(record.event_as_TaskCancelled());
-    case fb::Event::TaskNote:
-      return of_task(record.event_as_TaskNote());
-    case fb::Event::JobClaimed:
-      return of_job(record.event_as_JobClaimed());
-    case fb::Event::RunStarted:
-      return of_job(record.event_as_RunStarted());
-    case fb::Event::RunExited:
-      return of_job(record.event_as_RunExited());
-    case fb::Event::JobFinished:
-      return of_job(record.event_as_JobFinished());
-    case fb::Event::JobReaped:
-      return of_job(record.event_as_JobReaped());
-    case fb::Event::FinalizerMarked:
-      return of_job(record.event_as_FinalizerMarked());
-    case fb::Event::FinalizerCleared:
-      return of_job(record.event_as_FinalizerCleared());
-    case fb::Event::LeaseAcquired:
-      return of_key(record.event_as_LeaseAcquired());
-    case fb::Event::LeaseReleased:
-      return of_key(record.event_as_LeaseReleased());
-    case fb::Event::LeaseReclaimed:
-      return of_key(record.event_as_LeaseReclaimed());
-    case fb::Event::NONE:
-    case fb::Event::BootStarted:
-    case fb::Event::BootEnded:
-    case fb::Event::PipelineDefined:
-    case fb::Event::SettingChanged:
-    case fb::Event::TaskCreated:
-    case fb::Event::RefusalsFolded:
-      break;
-  }
-  return {};
 }
 
 void Memory::begin(const State& state) {
@@ -164,9 +93,10 @@ void Memory::leaves(TaskSeen& task, const std::string& to, const Deed& deed) {
 }
 
 void Memory::add_event(const fb::Record& record, const Deed& deed, const State& state) {
-  const Bearings bearings = bearings_of(record);
-  TaskSeen* task = bearings.task && tasks_.contains(*bearings.task) ? &tasks_[*bearings.task] : nullptr;
-  JobSeen* job = bearings.job && jobs_.contains(*bearings.job) ? &jobs_[*bearings.job] : nullptr;
+  const Subject subject = subject_of(record);
+  const std::optional<TaskId> task_id = task_of(subject);
+  TaskSeen* task = task_id && tasks_.contains(*task_id) ? &tasks_[*task_id] : nullptr;
+  JobSeen* job = subject.job && jobs_.contains(*subject.job) ? &jobs_[*subject.job] : nullptr;
   if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), deed);
   if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", deed);
   if (record.event_as_CancelRequested() && task) task->cancel_asked = deed;
@@ -174,7 +104,7 @@ void Memory::add_event(const fb::Record& record, const Deed& deed, const State& 
   if (record.event_as_TaskUnblocked() && task) task->blocked.clear();
   if (const auto* event = record.event_as_StepStarted(); event && task) {
     steps_[deed.seq] = {event->step()->str(), deed};
-    const Task* row = state.tasks.find(*bearings.task);
+    const Task* row = state.tasks.find(*task_id);
     for (const StepRow& step : row ? row->steps : std::vector<StepRow>()) {
       if (step.started == deed.seq && step.irreversible && step.version == task->version) task->committed = deed;
     }
@@ -198,7 +128,7 @@ void Memory::add_event(const fb::Record& record, const Deed& deed, const State& 
 }
 
 void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effects& effects, const State& state) {
-  std::optional<TaskId> task = bearings_of(record).task;
+  std::optional<TaskId> task = task_of(subject_of(record));
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task) {
       const auto& event = *record.event_as_TaskCreated();

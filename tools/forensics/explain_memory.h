@@ -102,13 +102,4 @@ class Memory {
 Deed deed_of(const fb::Record& record);
 Owner owner_of(const fb::Owner& owner);
 
-/// The ids that a record's event bears, under whatever names its fields have them.
-struct Bearings {
-  std::optional<TaskId> task;
-  std::optional<JobId> job;
-  std::optional<std::string> key;
-  std::optional<Token> token;
-};
-Bearings bearings_of(const fb::Record& record);
-
 }  // namespace pawl

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/json/state_json.h"
+#include "schema/subject.h"
 #include "tools/commands/command.h"
 
 namespace pawl {
@@ -49,22 +50,22 @@ Result<StorySubject> subject_of(std::string_view text) {
 }
 
 StorySubject about(const Replayer::Item& item, const State& state, std::span<const ArchivedTask> archived) {
-  const Bearings bearings = bearings_of(item.record);
+  const Subject of_record = subject_of(item.record);
   StorySubject subject;
   subject.seq = Seq{item.record.stamp()->seq()};
-  subject.task = bearings.task;
-  if (bearings.key && !bearings.task) subject.key = bearings.key;
+  subject.task = task_of(of_record);
+  if (of_record.lease && !subject.task) subject.key = std::string(*of_record.lease);
   for (const Effect& effect : item.applied.effects) {
     if (effect.kind == EffectKind::task) subject.task = TaskId{effect.id};
   }
-  if (!bearings.job) return subject;
-  if (const Job* job = state.jobs.find(*bearings.job)) subject.task = job->task;
+  if (!of_record.job) return subject;
+  if (const Job* job = state.jobs.find(*of_record.job)) subject.task = job->task;
   for (const ArchivedTask& each : archived) {
     for (const Job& job : each.jobs) {
-      if (job.id == *bearings.job) subject.task = job.task;
+      if (job.id == *of_record.job) subject.task = job.task;
     }
   }
-  if (!subject.task) subject.job = bearings.job;  // it left memory long before: its task shows on the way
+  if (!subject.task) subject.job = of_record.job;  // it left memory long before: its task shows on the way
   return subject;
 }
 
@@ -174,12 +175,13 @@ bool StoryTeller::concerns(const fb::Record& record) {
     const auto is_it = [&](const StoryEntry& entry) { return raw(entry.seq) == folded->seq(); };
     return std::any_of(entries_.rbegin(), entries_.rend(), is_it);
   }
-  const Bearings bearings = bearings_of(record);
-  if (bearings.task && tasks_.contains(*bearings.task)) return true;
-  if (bearings.job) return memory_.job(*bearings.job) || subject_.job == bearings.job;
-  if (!bearings.key || bearings.task) return false;
-  if (bearings.key == subject_.key) return true;
-  if (bearings.token) return tokens_.contains(*bearings.token);
+  const Subject subject = subject_of(record);
+  const std::optional<TaskId> task = task_of(subject);
+  if (task && tasks_.contains(*task)) return true;
+  if (subject.job) return memory_.job(*subject.job) || subject_.job == subject.job;
+  if (!subject.lease || task) return false;
+  if (subject.lease == subject_.key) return true;
+  if (subject.token) return tokens_.contains(*subject.token);
   const auto* acquired = record.event_as_LeaseAcquired();
   return acquired && concerns(*acquired);
 }
@@ -207,7 +209,7 @@ bool StoryTeller::concerns(const fb::LeaseAcquired& event) const {
 StoryEntry StoryTeller::entry_of(const Replayer::Item& item, const State& state) {
   const fb::Record& record = item.record;
   const fb::Stamp& stamp = *record.stamp();
-  const Bearings bearings = bearings_of(record);
+  const Subject subject = subject_of(record);
   StoryEntry entry;
   entry.seq = Seq{stamp.seq()};
   entry.group = Seq{stamp.group()};
@@ -218,9 +220,9 @@ StoryEntry StoryTeller::entry_of(const Replayer::Item& item, const State& state)
   entry.unchecked = item.applied.unchecked;
   entry.is_rollback = is_rollback(record, memory_, state);
   entry.told = told({record, item.applied, memory_, state});
-  entry.job = bearings.job;
-  entry.task = bearings.task;
-  const JobSeen* job = bearings.job ? memory_.job(*bearings.job) : nullptr;
+  entry.job = subject.job;
+  entry.task = task_of(subject);
+  const JobSeen* job = subject.job ? memory_.job(*subject.job) : nullptr;
   if (job) entry.task = job->task;
   for (const Effect& effect : item.applied.effects) {
     if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};

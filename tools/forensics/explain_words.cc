@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/json/state_json.h"
+#include "schema/event.h"
 #include "schema/proposal.h"
 #include "tools/commands/output.h"
 
@@ -332,42 +333,7 @@ Told tell(const Scene&, const fb::RefusalsFolded& event) {
 }
 
 Told asked(const Scene& scene) {
-  const fb::Record& record = scene.record;
-  switch (record.event_type()) {
-#define PAWL_TELL(Name) \
-  case fb::Event::Name: \
-    return tell(scene, *record.event_as_##Name());
-    PAWL_TELL(BootStarted)
-    PAWL_TELL(BootEnded)
-    PAWL_TELL(PipelineDefined)
-    PAWL_TELL(SettingChanged)
-    PAWL_TELL(TaskCreated)
-    PAWL_TELL(StageTransition)
-    PAWL_TELL(LeaseAcquired)
-    PAWL_TELL(LeaseReleased)
-    PAWL_TELL(LeaseReclaimed)
-    PAWL_TELL(JobQueued)
-    PAWL_TELL(JobClaimed)
-    PAWL_TELL(RunStarted)
-    PAWL_TELL(RunExited)
-    PAWL_TELL(JobFinished)
-    PAWL_TELL(JobReaped)
-    PAWL_TELL(FinalizerMarked)
-    PAWL_TELL(FinalizerCleared)
-    PAWL_TELL(GateEvaluated)
-    PAWL_TELL(StepStarted)
-    PAWL_TELL(StepFinished)
-    PAWL_TELL(TaskBlocked)
-    PAWL_TELL(TaskUnblocked)
-    PAWL_TELL(CancelRequested)
-    PAWL_TELL(TaskCancelled)
-    PAWL_TELL(TaskNote)
-    PAWL_TELL(RefusalsFolded)
-#undef PAWL_TELL
-    case fb::Event::NONE:
-      break;
-  }
-  return {};
+  return with_event(scene.record, [&scene](const auto& event) { return tell(scene, event); });
 }
 
 void add_effects(const Scene& scene, Told& told) {

@@ -1,18 +1,9 @@
 #include "tools/forensics/retelling.h"
 
-#include "schema/layout.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
-
-std::optional<std::uint64_t> id_in(const fb::Record& record, std::string_view name) {
-  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
-  for (const FieldLayout& field : layout_of(record.event_type())->fields) {
-    if (field.name != name || field.type != FieldLayout::Type::integer || !has(event, field)) continue;
-    return static_cast<std::uint64_t>(integer_of(event, field));
-  }
-  return std::nullopt;
-}
 
 Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
   const Asker asker{.boot = record.boot()->str(),
@@ -29,12 +20,9 @@ Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
 }  // namespace
 
 std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) {
-  if (const auto task = id_in(record, "task")) return TaskId{*task};
-  if (const auto* acquired = record.event_as_LeaseAcquired()) return task_of_key(acquired->key()->string_view());
-  if (const auto* released = record.event_as_LeaseReleased()) return task_of_key(released->key()->string_view());
-  if (const auto* reclaimed = record.event_as_LeaseReclaimed()) return task_of_key(reclaimed->key()->string_view());
-  const auto job = id_in(record, "job");
-  const auto place = job ? log.jobs.place_of(JobId{*job}) : std::nullopt;
+  const Subject subject = subject_of(record);
+  if (const auto task = task_of(subject)) return task;
+  const auto place = subject.job ? log.jobs.place_of(*subject.job) : std::nullopt;
   return place ? std::optional(place->task) : std::nullopt;
 }
 

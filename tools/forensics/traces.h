@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "engine/state/effects.h"
 #include "engine/state/state.h"
@@ -19,6 +20,9 @@ class TaskTraces {
   bool concerns(TaskId task, const fb::Record& record, const Effects& effects) const;
 
  private:
+  /// The task that a record is about: itself, its lease or a job of it.
+  std::optional<TaskId> task_of_record(const fb::Record& record, const Effects& effects) const;
+
   std::map<JobId, TaskId> task_of_job_;
 };
 

@@ -1,5 +1,7 @@
 #include "tests/unit/engine/rules.h"
 
+#include "engine/rules/claim.h"
+
 namespace pawl {
 namespace {
 
@@ -32,6 +34,14 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.archived_cancelled, right.archived_cancelled);
 }
 
+std::set<JobId> claimable_jobs(const State& state) {
+  std::set<JobId> jobs;
+  for (const JobId id : state.indexes.queued) {
+    if (claim_outcome(state, id) == Outcome::accepted) jobs.insert(id);
+  }
+  return jobs;
+}
+
 }  // namespace
 
 Rules::Rules() {
@@ -48,8 +58,19 @@ void Rules::TearDown() {
   expect_equal(anew.indexes, state.indexes);
 }
 
+void Rules::expect_told(const std::set<JobId>& claimable_before, const Decided& decided) const {
+  bool told = false;
+  for (const Applied& applied : decided.applied) told = told || applied.frees_claims;
+  for (const JobId id : claimable_jobs(state)) {
+    EXPECT_TRUE(told || claimable_before.contains(id))
+        << "job " << raw(id) << " may be claimed, and no waiter is woken";
+  }
+}
+
 const Decided& Rules::ask(Group group) {
+  const std::set<JobId> claimable = claimable_jobs(state);
   const Decided& decided = history_.emplace_back(decide(state, std::move(group), now));
+  expect_told(claimable, decided);
   std::vector<const fb::Record*> records;
   for (const Proposal& record : decided.records) records.push_back(&record.record());
 

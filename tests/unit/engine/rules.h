@@ -3,7 +3,8 @@
 // Whatever a test proposes goes through decide(). Each group is then applied twice more, to states of their own: by
 // reapply(), which must give the same digests, and by check_group(), which tries every invariant of SPEC §14 after
 // every record. At the end the rows are loaded into a fresh state, which must have the same digest and the same
-// indexes. So each test is also a proof of replay, of the invariants and of what is derived.
+// indexes. And if a job may be claimed that could not be before, one of the records says so. So each test is also a
+// proof of replay, of the invariants, of what is derived and of who is woken.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/forensics/invariants.h"
@@ -114,6 +116,9 @@ class Rules : public testing::Test {
   TimeUs now{start_s * us_per_s};
 
  private:
+  /// Whoever waits for a job is woken by each group after which one may be claimed that could not be before.
+  void expect_told(const std::set<JobId>& claimable_before, const Decided& decided) const;
+
   std::deque<Decided> history_;
   State replayed_;
   State checked_;

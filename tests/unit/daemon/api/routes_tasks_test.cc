@@ -177,6 +177,8 @@ TEST_F(TaskRoutes, history_is_what_speaks_of_the_task_its_jobs_and_its_lease) {
   claim("w", "analyst");
   move(1, "development", 1);
   lease("task:2", "w");
+  lease("job:2", "w");  // a key like any other, whatever it looks like
+  lease("job:none", "w");
   post("/v1/tasks/2/note", R"({"text":"hm"})");
   post("/v1/tasks/2/cancel", "");
   const auto types = [&](const std::string& target) {

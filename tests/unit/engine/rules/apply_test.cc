@@ -1,0 +1,43 @@
+#include "engine/rules/rules.h"
+#include "tests/unit/engine/rules.h"
+
+namespace pawl {
+namespace {
+
+class Apply : public Rules {};
+
+TEST_F(Apply, a_rule_knows_the_rules_version_of_its_record) {
+  Proposal proposal = propose(asker({}), task_note(create()));
+  Applied applied;
+  const auto rules_of = [&] { return turn_of(state, proposal.record(), SettingsToCome::none, applied).rules; };
+  for (const std::uint32_t rules : {1U, 7U}) {
+    proposal.stamp().mutate_rules(rules);
+    EXPECT_EQ(rules_of(), rules);
+  }
+}
+
+TEST_F(Apply, what_is_new_is_decided_under_the_rules_of_the_program) {
+  const Decided& decided = must(task_note(create()));
+  EXPECT_EQ(decided.records.front().record().stamp()->rules(), rules_version);
+}
+
+TEST_F(Apply, what_may_let_a_claim_through_says_so) {
+  set("queue.max_concurrency", std::int64_t{1});
+  const TaskId first = create();
+  const TaskId second = create();
+  const JobId running = claim(first);
+  refuses(Outcome::limit, job_claimed(job_of(second), worker), worker);
+
+  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::done)).applied.front().frees_claims) << "a place is free";
+  EXPECT_TRUE(must(job_queued(first)).applied.front().frees_claims);
+  block(first);
+  EXPECT_TRUE(must(task_unblocked(first)).applied.front().frees_claims);
+  EXPECT_TRUE(must(setting_changed("queue.max_concurrency", std::int64_t{2})).applied.front().frees_claims);
+
+  EXPECT_FALSE(must(task_note(first)).applied.front().frees_claims);
+  EXPECT_FALSE(must(task_blocked(first, version(first))).applied.front().frees_claims);
+  EXPECT_FALSE(must(job_claimed(job_of(second), worker), worker).applied.front().frees_claims);
+}
+
+}  // namespace
+}  // namespace pawl
