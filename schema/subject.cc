@@ -55,19 +55,19 @@ std::optional<KnownField::Names> known_by(const FieldLayout& field) {
   return field.name == "task" ? std::optional(task) : field.name == "job" ? std::optional(job) : std::nullopt;
 }
 
-struct EventFields {
+struct FieldsOfEvent {
   std::vector<std::pair<const FieldLayout*, Read>> subject;
   std::vector<KnownField> known;
 };
 
 /// The fields of each event that say something here, by the event's number.
-const std::vector<EventFields>& all_fields() {
-  static const std::vector<EventFields> all = [] {
-    std::vector<EventFields> fields(static_cast<std::size_t>(fb::Event::MAX) + 1);
+const std::vector<FieldsOfEvent>& all_fields() {
+  static const std::vector<FieldsOfEvent> all = [] {
+    std::vector<FieldsOfEvent> fields(static_cast<std::size_t>(fb::Event::MAX) + 1);
     for (const fb::Event event : fb::EnumValuesEvent()) {
       const TableLayout* layout = layout_of(event);
       if (!layout) continue;
-      EventFields& of_event = fields[static_cast<std::size_t>(event)];
+      FieldsOfEvent& of_event = fields[static_cast<std::size_t>(event)];
       for (const FieldLayout& field : layout->fields) {
         if (const Read read = reader_of(field)) of_event.subject.emplace_back(&field, read);
         if (const auto names = known_by(field)) of_event.known.push_back({*names, &field});
