@@ -192,7 +192,11 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
     return ran.err;
   };
   const std::string log = incident(founding);
-  EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}), "pawl: --what-if: there is no setting 'reaper.colour'\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}),
+            "pawl: --what-if: 'reaper.colour' is not a setting; `pawl settings` lists them all\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabeld=true", log}),
+            "pawl: --what-if: 'reaper.enabeld' is not a setting; did you mean 'reaper.enabled'? `pawl settings` lists "
+            "them all\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=maybe", log}),
             "pawl: --what-if: reaper.enabled cannot be 'maybe': it is true or false\n");
   EXPECT_EQ(refused({"--what-if", "reaper.dead_ticks=0", log}),
