@@ -11,8 +11,6 @@ namespace {
 
 /// What can be asked after: the seq behind it is still a number.
 constexpr std::uint64_t seq_max = INT64_MAX - 1;
-constexpr std::int64_t records_per_answer_default = 1000;
-constexpr std::int64_t records_per_answer_max = 10'000;
 constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
 constexpr std::int64_t records_per_event_piece = 100;
 /// A stream with nothing to say says so, that proxies and clients keep it.
@@ -111,17 +109,9 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 }  // namespace
 
 void events_get(Call call) {
-  const auto query = Query::read(call.request.query, {"after", "wait_s", "limit"});
-  if (!query) return call.refuse(query.error());
-  const auto after = query->integer("after", 0, std::int64_t{seq_max});
-  if (!after) return call.refuse(after.error());
-  const auto wait_s = query->integer("wait_s", 0, limits::wait_s_max);
-  if (!wait_s) return call.refuse(wait_s.error());
-  const auto limit = query->integer("limit", 1, records_per_answer_max);
-  if (!limit) return call.refuse(limit.error());
-
+  const auto after = static_cast<std::uint64_t>(call.query.number("after"));
   if (call.request.accept.find("text/event-stream") != std::string_view::npos) {
-    std::uint64_t from = static_cast<std::uint64_t>(after->value_or(0));
+    std::uint64_t from = after;
     if (!call.request.last_event_id.empty()) {
       const auto seen = id_of(call.request.last_event_id);
       if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
@@ -132,13 +122,13 @@ void events_get(Call call) {
     response.stream = std::make_shared<RecordStream>(call.shop, from);
     return call.reply(std::move(response));
   }
-  answer_lines(std::make_shared<Asked>(
-                   Asked{.shop = call.shop,
-                         .after = static_cast<std::uint64_t>(after->value_or(0)),
-                         .count_max = limit->value_or(records_per_answer_default),
-                         .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s->value_or(0)),
-                         .gone = call.request.gone,
-                         .reply = std::move(call.reply)}),
+  answer_lines(std::make_shared<Asked>(Asked{
+                   .shop = call.shop,
+                   .after = after,
+                   .count_max = call.query.number("limit"),
+                   .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(call.query.number("wait_s")),
+                   .gone = call.request.gone,
+                   .reply = std::move(call.reply)}),
                Waits::Wake::again);
 }
 

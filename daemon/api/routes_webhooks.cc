@@ -119,16 +119,16 @@ struct Delivery {
   }
 };
 
-/// The same call as anybody's: `route` gets a request of which only the body and the asker matter.
-void pass_to(const Delivery& delivery, void (*route)(Call), const std::string& body, std::vector<std::string> params,
-             HttpReply reply) {
+/// The same call as anybody's: its route gets a request of which only the body and the asker matter.
+void pass_to(const Delivery& delivery, const Route& route, const std::string& body, std::uint64_t id, HttpReply reply) {
   delivery.totals.calls.fetch_add(1);
   const HttpRequest request{.method = "POST", .body = body};
-  route(Call{.shop = delivery.shop,
-             .request = request,
-             .reply = std::move(reply),
-             .asker = delivery.asker,
-             .params = std::move(params)});
+  run(Call{.shop = delivery.shop,
+           .request = request,
+           .reply = std::move(reply),
+           .asker = delivery.asker,
+           .route = route,
+           .id = id});
 }
 
 void start(const Delivery& delivery, const WebhookStart& wanted) {
@@ -141,7 +141,7 @@ void start(const Delivery& delivery, const WebhookStart& wanted) {
   body += R"(,"pipeline":)";
   append_json_text_or_null(body, wanted.pipeline);
   body += '}';
-  pass_to(delivery, tasks_create, body, {}, delivery.reply);
+  pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0, delivery.reply);
 }
 
 void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
@@ -166,7 +166,7 @@ void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
           if (response.status == 202) delivery->totals.deferred.fetch_add(1);
           delivery->reply(std::move(response));
         };
-        pass_to(*delivery, tasks_cancel, body, {std::to_string(raw(**target))}, std::move(counting));
+        pass_to(*delivery, route_named("POST", "/v1/tasks/{id}/cancel"), body, raw(**target), std::move(counting));
       });
 }
 
