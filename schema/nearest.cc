@@ -7,14 +7,14 @@ namespace pawl {
 namespace {
 
 constexpr std::size_t length_max = 64;
-using Row = std::array<std::size_t, length_max + 1>;
+using EditRow = std::array<std::size_t, length_max + 1>;
 
 /// How many edits make `to` of `from`. Requires: neither is longer than length_max.
 std::size_t edits_between(std::string_view from, std::string_view to) {
   // Of the table of all pairs of beginnings, only three rows are needed at a time: a swap looks two back.
-  Row two_back{};
-  Row one_back{};
-  Row row{};
+  EditRow two_back{};
+  EditRow one_back{};
+  EditRow row{};
   for (std::size_t j = 0; j <= to.size(); ++j) row[j] = j;
   for (std::size_t i = 1; i <= from.size(); ++i) {
     two_back = one_back;

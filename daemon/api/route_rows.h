@@ -21,7 +21,7 @@ using Event = fb::Event;
 using Kind = RouteKind;
 using O = Outcome;
 using Shape = RouteAnswer::Shape;
-using Words = std::vector<std::string_view>;
+using Choices = std::vector<std::string_view>;
 
 constexpr std::int64_t integer_max = INT64_MAX;
 
@@ -35,7 +35,7 @@ inline Field text(std::string_view name, std::size_t bytes_max, std::string_view
   return {.name = name, .type = Field::Type::text, .max = static_cast<std::int64_t>(bytes_max), .summary = summary};
 }
 
-inline Field word(std::string_view name, Words words, std::string_view summary) {
+inline Field word(std::string_view name, Choices words, std::string_view summary) {
   return {.name = name, .type = Field::Type::word, .words = std::move(words), .summary = summary};
 }
 
@@ -67,8 +67,8 @@ inline Field optional(Field field, std::int64_t fallback) {
 
 /// The names of a schema's enumeration.
 template <class Values, class Name>
-Words words_of(const Values& values, Name name_of) {
-  Words words;
+Choices words_of(const Values& values, Name name_of) {
+  Choices words;
   for (const auto value : values) words.emplace_back(name_of(value));
   return words;
 }

@@ -17,7 +17,7 @@ bool Settings::ownership_checked(std::string_view repo) const {
 namespace {
 
 /// What docs/SETTINGS.md says of a setting.
-struct Words {
+struct SettingWords {
   std::string_view does;
   std::string_view depends;
 };
@@ -28,7 +28,7 @@ std::function<SettingValue(const Settings&)> getter(Group Settings::*group, Valu
 }
 
 template <class Group>
-SettingKey flag(std::string_view name, Group Settings::*group, bool Group::*member, const Words& words) {
+SettingKey flag(std::string_view name, Group Settings::*group, bool Group::*member, const SettingWords& words) {
   return {.name = name,
           .get = getter(group, member),
           .set =
@@ -53,7 +53,7 @@ struct Range {
 
 template <class Group>
 SettingKey number(std::string_view name, Group Settings::*group, std::int64_t Group::*member, const Range& range,
-                  const Words& words) {
+                  const SettingWords& words) {
   const bool is_seconds = name.ends_with("_s");
   const std::string from_to = std::to_string(range.min) + " to " + std::to_string(range.max);
   const std::string also = range.also.empty() ? "" : ", " + std::string(range.also);
@@ -87,7 +87,7 @@ bool are_repos(const std::vector<std::string>& names) {
 
 template <class Group>
 SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std::string> Group::*member,
-                 const Words& words) {
+                 const SettingWords& words) {
   return {.name = name,
           .get = getter(group, member),
           .set =

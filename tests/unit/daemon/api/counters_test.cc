@@ -36,7 +36,8 @@ std::map<std::string, std::uint64_t> by_place(const CounterSources& sources) {
     for (const std::string_view form : counter.shown_at) {
       if (counter.read) numbers[std::string(form)] = counter.read(sources);
       if (!counter.read_each) continue;
-      for (const LabelledCount& each : counter.read_each(sources)) numbers[labelled_place(form, each.label)] = each.count;
+      for (const LabelledCount& each : counter.read_each(sources))
+        numbers[labelled_place(form, each.label)] = each.count;
     }
   }
   return numbers;
