@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "checkpoint_generated.h"
 #include "daemon/api/route_rows.h"
 #include "schema/result.h"
 
