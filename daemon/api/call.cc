@@ -52,7 +52,7 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
              const Shown& shown = answering->shown;
              if (shown.archived_task || shown.archived_job) {
                return shop.workers.post([answering, answer, &shop] {
-                 fetch_archived(shop.services.log, answering->shown);
+                 fetch_archived(shop.services.archive, answering->shown);
                  answer();
                });
              }
@@ -62,12 +62,16 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
 
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
   const auto body = std::make_shared<std::string>();
-  call.sequencer().read([body, look = std::move(look)](const State& state) { look(state, *body); },
-                        [body, reply = call.reply] {
-                          HttpResponse response;
-                          response.body = std::move(*body);
-                          reply(std::move(response));
-                        });
+  call.sequencer().read(
+      [body, look = std::move(look)](const State& state) {
+        body->clear();
+        look(state, *body);
+      },
+      [body, reply = call.reply] {
+        HttpResponse response;
+        response.body = std::move(*body);
+        reply(std::move(response));
+      });
 }
 
 }  // namespace pawl

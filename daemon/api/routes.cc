@@ -220,6 +220,10 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
     response.headers.emplace_back("Allow", allowed);
     return reply(std::move(response));
   }
+  // How the process is can still be asked; what it knows is no longer the truth.
+  if (route->function != healthz_get && impl_->shop.services.sequencer.is_superseded()) {
+    return reply(superseded_answer());
+  }
   if (route->kind == Kind::writes && !impl_->shop.services.readiness().has_space) {
     HttpResponse response = http_error(503, "disk_full",
                                        "there is too little free space for the log: nothing is "

@@ -26,11 +26,11 @@ struct Lines {
 enum class StreamForm { json_lines, server_sent };
 
 /// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log.
-Result<Lines> read_lines(Log& log, std::uint64_t after, std::int64_t count_max, StreamForm form) {
+Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t count_max, StreamForm form) {
   Lines lines{.text = {}, .last = after};
   std::optional<Error> damage;
   std::int64_t count = 0;
-  PAWL_TRY(log.read(Seq{after + 1}, [&](RecordBytes bytes) {
+  PAWL_TRY(journal.read(Seq{after + 1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();
@@ -60,7 +60,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
   Shop& shop = asked->shop;
   const auto look = [asked, wake, &shop] {
     const std::uint64_t generation = shop.record_waits.generation();
-    const auto lines = read_lines(shop.services.log, asked->after, asked->count_max, StreamForm::json_lines);
+    const auto lines = read_lines(shop.services.journal, asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
@@ -90,7 +90,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
     const std::uint64_t generation = shop_.record_waits.generation();
-    auto lines = read_lines(shop_.services.log, after_, records_per_event_piece, StreamForm::server_sent);
+    auto lines = read_lines(shop_.services.journal, after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
     after_ = lines->last;
     if (!lines->text.empty()) return done(std::move(lines->text));

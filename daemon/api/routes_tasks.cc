@@ -109,13 +109,16 @@ void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpRe
   shop.services.sequencer.read(
       [task, shown, answer](const State& state) {
         const Decision decision{.outcome = answer.outcome, .seq = answer.seq, .effects = {}, .detail = {}};
+        *shown = Shown();
         show_task({.state = state, .decision = decision, .archived = {}}, task, *shown);
       },
       [&shop, shown, answer, reply = std::move(reply)] {
         shop.workers.post([&shop, shown, answer, reply] {
-          fetch_archived(shop.services.log, *shown);
+          fetch_archived(shop.services.archive, *shown);
           HttpResponse response;
-          if (answer.reason == "no_command") {
+          if (answer.outcome != Outcome::accepted && shop.services.sequencer.is_superseded()) {
+            response = superseded_answer();
+          } else if (answer.reason == "no_command") {
             response = http_error(409, "no_command", "a step of the edge has no command: the daemon cannot start it");
           } else if (answer.result == AdvanceResult::waiting && answer.outcome != Outcome::accepted) {
             Decision refusal{.outcome = answer.outcome, .seq = answer.seq, .effects = {}, .detail = answer.reason};
@@ -378,7 +381,7 @@ void tasks_get(Call call) {
         };
         if (!shown->archived_task) return answer();
         shop.workers.post([&shop, shown, answer] {
-          fetch_archived(shop.services.log, *shown);
+          fetch_archived(shop.services.archive, *shown);
           answer();
         });
       });
@@ -399,7 +402,7 @@ void tasks_list(Call call) {
   call.shop.workers.post([&shop = call.shop, filter = std::move(filter), reply = call.reply,
                           limit = static_cast<std::size_t>(limit->value_or(limits::rows_per_read_max)),
                           first = TaskId{static_cast<std::uint64_t>(after->value_or(0)) + 1}] {
-    const auto page = list_tasks(shop.services.sequencer, shop.services.log, filter, first, limit);
+    const auto page = list_tasks(shop.services.sequencer, shop.services.archive, filter, first, limit);
     if (!page) return reply(http_error(500, "io", page.error().message));
     HttpResponse response;
     std::string& out = response.body;
@@ -427,7 +430,8 @@ void tasks_history(Call call) {
   call.shop.workers.post([&shop = call.shop, task = TaskId{*id}, reply = call.reply,
                           limit = static_cast<std::size_t>(limit->value_or(256)),
                           after = Seq{static_cast<std::uint64_t>(after->value_or(0))}] {
-    const auto page = history_of(shop.services.sequencer, shop.services.log, task, after, limit);
+    const auto page =
+        history_of(shop.services.sequencer, shop.services.journal, shop.services.archive, task, after, limit);
     if (!page && page.error().code == ErrorCode::missing) {
       return reply(http_error(404, "unknown_task", page.error().message));
     }

@@ -150,6 +150,7 @@ void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
   delivery->shop.services.sequencer.read(
       [target, key = delivery->call.key, item = std::pair(wanted.repo, wanted.work_item)](const State& state) {
         const auto& live = state.indexes.live_work_items;
+        target->reset();
         if (const KeyRow* first = state.keys.find(key); first && first->task != TaskId{0}) {
           *target = first->task;
         } else if (const auto found = live.find(item); found != live.end()) {
@@ -238,7 +239,7 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
                           Shop& shop = noting->delivery->shop;
                           shop.workers.post([noting, decision = std::move(decision), &shop] {
                             if (!decision) return answer_left(*noting);
-                            fetch_archived(shop.services.log, noting->shown);
+                            fetch_archived(shop.services.archive, noting->shown);
                             answer_noted(noting, *decision);
                           });
                         }});

@@ -8,6 +8,7 @@
 
 #include "store/checkpoint.h"
 #include "store/open.h"
+#include "store/take_checkpoint.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl::crash {
@@ -62,13 +63,13 @@ Story load_story() {
   Story story;
   std::map<Seq, ArchivedBytes> archived;
   PAWL_ASSERT((*log)
-                  ->read_archive(TaskId{1},
-                                 [&](TaskId task, RecordBytes bytes) {
-                                   const Seq seq = unpack_archived(bytes)->seq;
-                                   story.archived_at[task] = seq;
-                                   archived[seq] = {task, {bytes.begin(), bytes.end()}};
-                                   return true;
-                                 })
+                  ->walk(TaskId{1},
+                         [&](TaskId task, RecordBytes bytes) {
+                           const Seq seq = unpack_archived(bytes)->seq;
+                           story.archived_at[task] = seq;
+                           archived[seq] = {task, {bytes.begin(), bytes.end()}};
+                           return true;
+                         })
                   .has_value());
 
   story.proofs.push_back({.digest = State().digest(), .chain = {}});
