@@ -33,7 +33,7 @@ class Sequencer final : public Machine {
     /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
     std::function<void(const Error&)> failed = {};
     /// Called once, when another writer has taken the log: this one can write nothing any more, and its owner should
-    /// come to an end. Whoever waits or comes later is answered until stop(): proposals with superseded_decision(),
+    /// come to an end. All who wait or come later are answered until stop(): proposals with superseded_decision(),
     /// reads from the state after the last record that was made durable here. Nothing more is published. From one of
     /// the sequencer's threads; must not block. Empty: as `failed`.
     std::function<void(const Error&)> superseded = {};
