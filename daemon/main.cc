@@ -2,7 +2,9 @@
 // a sentence that names it, and leaves the log as it was.
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -26,10 +28,10 @@
 #include "store/commit/clock.h"
 #include "store/commit/sequencer.h"
 #include "store/commit/start.h"
+#include "store/log.h"
 #include "store/open.h"
 #include "store/os/descriptor.h"
 #include "store/os/random.h"
-#include "store/rocks_log.h"
 
 namespace pawl {
 namespace {
@@ -87,6 +89,24 @@ void await_end(const sigset_t& signals, const Options& options, Access& access) 
   spdlog::info("ending, by signal {}", signal_number);
 }
 
+/// What a daemon does that has lost its log to another writer: it ends as it does on a signal, and fails.
+class StepDown {
+ public:
+  /// From any thread.
+  void begin(const Error& error) {
+    spdlog::critical(
+        "another writer has the log, so this daemon steps down: {}. See to it that one daemon alone "
+        "writes to this log, then start it again",
+        error.message);
+    has_begun_.store(true);
+    ::kill(::getpid(), SIGTERM);  // await_end() takes it, also if it is called later
+  }
+  bool has_begun() const { return has_begun_.load(); }
+
+ private:
+  std::atomic<bool> has_begun_{false};
+};
+
 void report(const OpenReport& opened, const State& state) {
   for (const std::string& skipped : opened.skipped_checkpoints) spdlog::warn("checkpoint skipped: {}", skipped);
   if (opened.torn_at) {
@@ -102,7 +122,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const sigset_t signals = block_signals(options);
   const std::size_t connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
 
-  auto log = RocksLog::open(options.data.string(), RocksLog::Mode::write);
+  auto log = open_log(options.data.string(), LogMode::write);
   if (!log) return failed(log.error());
   auto opened = open_state(**log);
   if (!opened) return failed(opened.error());
@@ -122,6 +142,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Alerts alerts(std::move(destinations));
   const std::string boot_id = random_uuid();
   Clock clock(opened->state.last_time, Clock::system_sources());
+  StepDown step_down;
   Sequencer sequencer(
       **log, std::move(opened->state), opened->chain,
       {.now = [&clock] { return clock.now(); },
@@ -130,6 +151,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
              spdlog::critical("the log cannot be written, ending at once: {}", error.message);
              std::_Exit(exit_failed);
            },
+       .superseded = [&step_down](const Error& error) { step_down.begin(error); },
        .idle =
            [&log] {
              if (const auto sealed = (*log)->seal(); !sealed) spdlog::error("seal: {}", sealed.error().message);
@@ -155,7 +177,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Executor executor(sequencer, {.data_folder = options.data.string(),
                                 .boot_id = boot_id,
                                 .origins = options.repos,
-                                .log = **log,
+                                .archive = **log,
                                 .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   executor.start();
   ReaperLoop reaper(sequencer, executor.machine(), executor.world(),
@@ -172,7 +194,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   SpaceWatch space(options.data, free_bytes_floor);
   api = std::make_unique<Api>(Services{
       .sequencer = sequencer,
-      .log = **log,
+      .journal = **log,
+      .archive = **log,
       .boot_id = boot_id,
       .version = std::string(program_version),
       .logs_folder = options.data / "logs",
@@ -208,7 +231,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   alerts.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
-  return EXIT_SUCCESS;
+  return step_down.has_begun() ? exit_failed : EXIT_SUCCESS;
 }
 
 int run(std::span<const char* const> arguments) {

@@ -16,6 +16,7 @@ enum class ErrorCode {
   unsupported,  // it is of a version that this program does not know
   malformed,    // what somebody typed or sent does not have the form asked for
   busy,         // somebody else has it
+  superseded,   // another writer was first: the right to write is lost
   io,           // the system said no
 };
 

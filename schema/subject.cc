@@ -8,21 +8,21 @@
 namespace pawl {
 namespace {
 
-using Read = void (*)(Subject&, const flatbuffers::Table&, const FieldLayout&);
+using ReadField = void (*)(Subject&, const flatbuffers::Table&, const FieldLayout&);
 
 std::uint64_t number_in(const flatbuffers::Table& table, const FieldLayout& field) {
   return static_cast<std::uint64_t>(integer_of(table, field));
 }
 
 /// How a field that bears one of these names, or is marked with it, is read into a subject.
-Read reader_of(const FieldLayout& field) {
+ReadField reader_of(const FieldLayout& field) {
   using flatbuffers::Table;
-  static const std::map<std::string_view, Read> by_name{
+  static const std::map<std::string_view, ReadField> by_name{
       {"task", [](Subject& to, const Table& at, const FieldLayout& in) { to.task = TaskId{number_in(at, in)}; }},
       {"job", [](Subject& to, const Table& at, const FieldLayout& in) { to.job = JobId{number_in(at, in)}; }},
       {"token", [](Subject& to, const Table& at, const FieldLayout& in) { to.token = Token{number_in(at, in)}; }},
   };
-  static const std::map<std::string_view, Read> by_mark{
+  static const std::map<std::string_view, ReadField> by_mark{
       {"lease", [](Subject& to, const Table& at, const FieldLayout& in) { to.lease = text_of(at, in); }},
       {"boot", [](Subject& to, const Table& at, const FieldLayout& in) { to.boot = text_of(at, in); }},
       {"setting", [](Subject& to, const Table& at, const FieldLayout& in) { to.setting = text_of(at, in); }},
@@ -56,7 +56,7 @@ std::optional<KnownField::Names> known_by(const FieldLayout& field) {
 }
 
 struct FieldsOfEvent {
-  std::vector<std::pair<const FieldLayout*, Read>> subject;
+  std::vector<std::pair<const FieldLayout*, ReadField>> subject;
   std::vector<KnownField> known;
 };
 
@@ -69,7 +69,7 @@ const std::vector<FieldsOfEvent>& all_fields() {
       if (!layout) continue;
       FieldsOfEvent& of_event = fields[static_cast<std::size_t>(event)];
       for (const FieldLayout& field : layout->fields) {
-        if (const Read read = reader_of(field)) of_event.subject.emplace_back(&field, read);
+        if (const ReadField read = reader_of(field)) of_event.subject.emplace_back(&field, read);
         if (const auto names = known_by(field)) of_event.known.push_back({*names, &field});
       }
     }

@@ -3,11 +3,16 @@
 // it, on a thread of its own.
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "schema/hex.h"
 #include "schema/proposal.h"
-#include "store/log.h"
 
 namespace pawl {
+
+/// SHA-256 over the one before and the canonical encoding of this record. All zero before the first.
+using Chain = std::array<std::uint8_t, 32>;
 
 /// The chain of a record that follows one with chain `before`. What `record` itself bears as chain is not looked at.
 /// Threads: any.

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "engine/state/state.h"
-#include "store/log.h"
+#include "store/archive.h"
+#include "store/chain.h"
+#include "store/checkpoint_store.h"
 
 namespace pawl {
 
@@ -27,7 +29,7 @@ struct Unarchived {
   Seq seq{};
 };
 
-/// Of the bytes that Log::archived() and Log::read_archive() give.
+/// Of the bytes that Archive::find() and Archive::walk() give.
 Result<Unarchived> unpack_archived(RecordBytes bytes);
 
 }  // namespace pawl

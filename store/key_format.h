@@ -20,7 +20,8 @@
 #include <string>
 #include <string_view>
 
-#include "store/log.h"
+#include "store/archive.h"
+#include "store/checkpoint_store.h"
 
 namespace pawl {
 

@@ -56,19 +56,20 @@ Result<void> MemoryLog::load() {
   disk_->blocks.resize(disk_->blocks.size() - rest.size());
   disk_->synced_bytes = disk_->blocks.size();
   disk_->unsynced_archive.clear();
-  last_ = evidence.last;
+  durable_.advance(evidence.last);
   return {};
 }
 
 Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
   const std::lock_guard lock(mutex_);
   if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
-  if (expected_next != next(last_)) {
-    return Error{ErrorCode::busy, "memory log: the next record is " + std::to_string(raw(last_) + 1) + ", not " +
-                                      std::to_string(raw(expected_next))};
+  const Seq last = durable_.last();
+  if (expected_next != next(last)) {
+    return Error{ErrorCode::superseded, "memory log: the next record is " + std::to_string(raw(last) + 1) + ", not " +
+                                            std::to_string(raw(expected_next))};
   }
   std::string block;
-  encode_block(batch.records, expected_next, last_, block);
+  encode_block(batch.records, expected_next, last, block);
   if (appends_to_failure_ && --*appends_to_failure_ == 0) {
     failed_ = true;
     switch (failure_) {
@@ -98,7 +99,7 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
   if (disk_->room) *disk_->room -= block.size();
   disk_->synced_bytes = disk_->blocks.size();
   for (const ArchivedBytes& archived : batch.archived) disk_->archive[archived.task] = encode_archived(archived);
-  last_ = static_cast<Seq>(raw(last_) + batch.records.size());
+  durable_.advance(static_cast<Seq>(raw(last) + batch.records.size()));
   return {};
 }
 
@@ -112,7 +113,7 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
       // A block at a time, so that an append never waits for whoever reads.
       const std::lock_guard lock(mutex_);
       const Seq wanted = last == Seq{} ? from : next(last);
-      if (wanted > last_) return {};
+      if (wanted > durable_.last()) return {};
       const auto after = std::upper_bound(block_at_.begin(), block_at_.end(), wanted,
                                           [](Seq seq, const BlockAt& block) { return seq < block.first; });
       PAWL_ASSERT(after != block_at_.begin());
@@ -128,21 +129,25 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
   }
 }
 
-Result<void> MemoryLog::checkpoint(const StoredCheckpoint& checkpoint) {
+Result<void> MemoryLog::follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) {
+  return durable_.follow(*this, from, each, stop);
+}
+
+Result<void> MemoryLog::store(const StoredCheckpoint& checkpoint) {
   const std::lock_guard lock(mutex_);
   disk_->checkpoints[checkpoint.seq] = encode_checkpoint(checkpoint);
   while (disk_->checkpoints.size() > checkpoints_kept) disk_->checkpoints.erase(disk_->checkpoints.begin());
   return {};
 }
 
-std::vector<Seq> MemoryLog::checkpoints() {
+std::vector<Seq> MemoryLog::list() {
   const std::lock_guard lock(mutex_);
   std::vector<Seq> seqs;
   for (auto at = disk_->checkpoints.rbegin(); at != disk_->checkpoints.rend(); ++at) seqs.push_back(at->first);
   return seqs;
 }
 
-Result<StoredCheckpoint> MemoryLog::load_checkpoint(Seq seq) {
+Result<StoredCheckpoint> MemoryLog::load(Seq seq) {
   const std::lock_guard lock(mutex_);
   const auto found = disk_->checkpoints.find(seq);
   if (found == disk_->checkpoints.end()) {
@@ -151,7 +156,7 @@ Result<StoredCheckpoint> MemoryLog::load_checkpoint(Seq seq) {
   return decode_checkpoint(found->second, seq);
 }
 
-Result<std::vector<std::uint8_t>> MemoryLog::archived(TaskId task) {
+Result<std::vector<std::uint8_t>> MemoryLog::find(TaskId task) {
   const std::lock_guard lock(mutex_);
   const auto found = disk_->archive.find(task);
   if (found == disk_->archive.end()) {
@@ -160,7 +165,7 @@ Result<std::vector<std::uint8_t>> MemoryLog::archived(TaskId task) {
   return decode_archived(found->second, task);
 }
 
-Result<void> MemoryLog::read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) {
+Result<void> MemoryLog::walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) {
   for (TaskId wanted = from;;) {
     TaskId task{};
     std::string bytes;
@@ -179,13 +184,8 @@ Result<void> MemoryLog::read_archive(TaskId from, const std::function<bool(TaskI
 
 Result<void> MemoryLog::seal() {
   const std::lock_guard lock(mutex_);
-  disk_->seal = encode_seal(last_);
+  disk_->seal = encode_seal(durable_.last());
   return {};
-}
-
-Seq MemoryLog::last_seq() const {
-  const std::lock_guard lock(mutex_);
-  return last_;
 }
 
 void MemoryLog::fail_append(std::size_t nth, Failure failure) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "store/durable_seq.h"
 #include "store/log.h"
 
 namespace pawl {
@@ -34,16 +35,17 @@ class MemoryLog final : public Log {
 
   Result<void> append(const Batch& batch, Seq expected_next) override;
   Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override;
-  Result<void> checkpoint(const StoredCheckpoint& checkpoint) override;
+  Result<void> follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) override;
+  Seq last_seq() const override { return durable_.last(); }
+  Result<void> seal() override;
   std::optional<Seq> torn_at() const override { return torn_at_; }
-  std::vector<Seq> checkpoints() override;
-  Result<StoredCheckpoint> load_checkpoint(Seq seq) override;
-  Result<std::vector<std::uint8_t>> archived(TaskId task) override;
-  Result<void> read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
-  /// Says that all up to here is durable: damage to it will never be taken for a torn tail.
-  Result<void> seal();
-  Seq last_seq() const;
+  Result<void> store(const StoredCheckpoint& checkpoint) override;
+  std::vector<Seq> list() override;
+  Result<StoredCheckpoint> load(Seq seq) override;
+
+  Result<std::vector<std::uint8_t>> find(TaskId task) override;
+  Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
   /// How far an append gets that fails.
   enum class Failure { nothing_written, half_written, not_synced };
@@ -56,6 +58,7 @@ class MemoryLog final : public Log {
   explicit MemoryLog(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {}
   Result<void> load();
 
+  DurableSeq durable_;
   mutable std::mutex mutex_;  // guards all below
   std::shared_ptr<MemoryDisk> disk_;
   struct BlockAt {
@@ -64,7 +67,6 @@ class MemoryLog final : public Log {
     std::size_t length = 0;
   };
   std::vector<BlockAt> block_at_;  // in their order
-  Seq last_{};
   std::optional<Seq> torn_at_;
   std::optional<std::size_t> appends_to_failure_;
   Failure failure_ = Failure::nothing_written;

@@ -13,7 +13,7 @@
 //   @I | good, or none  |                          | one is of newer rules   | unsupported
 //
 // @E: a checkpoint proves that its record was durable once. Every replayed record is proved twice: by the chain, and
-// by deciding it again, outcome and digest compared. The chain and the structure are checked on a second thread.
+// by deciding it again, outcome and digest compared (store/replica.h).
 #pragma once
 
 #include <optional>
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/state/state.h"
+#include "store/chain.h"
 #include "store/log.h"
 
 namespace pawl {
@@ -28,7 +29,7 @@ namespace pawl {
 struct OpenReport {
   Seq checkpoint{};                              // that was restored; 0: the whole log was replayed
   std::uint64_t replayed = 0;                    // records
-  std::optional<Seq> torn_at;                    // the first seq of a dropped tail (Log::torn_at)
+  std::optional<Seq> torn_at;                    // the first seq of a dropped tail (Journal::torn_at)
   std::vector<std::string> skipped_checkpoints;  // why each was bad, newest first
 };
 
@@ -40,14 +41,15 @@ struct Opened {
 
 /// The state after the last record. Changes nothing in the log. Threads: any, beside an append; it then ends with a
 /// record that was durable meanwhile.
-Result<Opened> open_state(Log& log);
+Result<Opened> open_state(Journal& journal, CheckpointStore& checkpoints);
+inline Result<Opened> open_state(Log& log) {
+  return open_state(log, log);
+}
 
 /// The state after the last whole group that ends at or before `upto`.
-Result<Opened> open_state_at(Log& log, Seq upto);
-
-/// Stores a checkpoint of the last durable record, made by replaying: whoever owns the live state is not held up.
-/// Nothing is stored if the newest checkpoint is already there. Answers its seq; 0 if the log is empty.
-/// Threads: any, beside an append. Needs memory for a second state while it runs.
-Result<Seq> take_checkpoint(Log& log);
+Result<Opened> open_state_at(Journal& journal, CheckpointStore& checkpoints, Seq upto);
+inline Result<Opened> open_state_at(Log& log, Seq upto) {
+  return open_state_at(log, log, upto);
+}
 
 }  // namespace pawl

@@ -3,12 +3,12 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <set>
 
 #include "store/data_dir.h"
+#include "store/durable_seq.h"
 #include "store/survey.h"
 #include "store/tail.h"
 
@@ -35,9 +35,9 @@ struct RocksLog::Impl {
   Database database;
   std::optional<Seq> torn_at;
 
-  std::atomic<Seq> last{};  // durable
-  bool failed = false;      // appending thread alone
-  std::string block;        // reused by append
+  DurableSeq durable;
+  bool failed = false;  // appending thread alone
+  std::string block;    // reused by append
   rocksdb::WriteBatch write;
   std::mutex checkpointing;
 
@@ -97,7 +97,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
   PAWL_TRY(files.sync(dir));
   Survey found = PAWL_TRY(survey(files, dir));
   found.database = Database();
-  last = found.last;
+  durable.advance(found.last);
   torn_at = found.torn_at;
   const rocksdb::Status status = open_database(files, path(), found.recovery, Purpose::write, database);
   if (!status.ok()) return error_of(status, path());
@@ -115,7 +115,7 @@ Result<void> RocksLog::Impl::open_for_reading() {
     if (!found) return std::move(found).error();
     if (!found->begun) return Error{ErrorCode::missing, path() + ": the log was not begun yet"};
     database = std::move(found->database);
-    last = found->last;
+    durable.advance(found->last);
     torn_at = found->torn_at;
     return {};
   }
@@ -124,10 +124,10 @@ Result<void> RocksLog::Impl::open_for_reading() {
 Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
   if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
   if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an append failed before"};
-  const Seq last = impl_->last;
+  const Seq last = impl_->durable.last();
   if (expected_next != next(last)) {
-    return Error{ErrorCode::busy, impl_->path() + ": the next record is " + std::to_string(raw(last) + 1) + ", not " +
-                                      std::to_string(raw(expected_next))};
+    return Error{ErrorCode::superseded, impl_->path() + ": the next record is " + std::to_string(raw(last) + 1) +
+                                            ", not " + std::to_string(raw(expected_next))};
   }
 
   encode_block(batch.records, expected_next, last, impl_->block);
@@ -149,13 +149,13 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
     impl_->failed = true;
     return error_of(status, impl_->path() + ": record " + std::to_string(raw(expected_next)));
   }
-  impl_->last = static_cast<Seq>(raw(last) + batch.records.size());
+  impl_->durable.advance(static_cast<Seq>(raw(last) + batch.records.size()));
   return {};
 }
 
 Result<void> RocksLog::read(Seq from, const std::function<bool(RecordBytes)>& each) {
   from = std::max(from, Seq{1});
-  if (from > impl_->last.load()) return {};
+  if (from > impl_->durable.last()) return {};
   BlockWalk walk(impl_->database, from, impl_->path());
   BlockReader reader;
   while (true) {
@@ -166,7 +166,11 @@ Result<void> RocksLog::read(Seq from, const std::function<bool(RecordBytes)>& ea
   return {};
 }
 
-Result<void> RocksLog::checkpoint(const StoredCheckpoint& checkpoint) {
+Result<void> RocksLog::follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) {
+  return impl_->durable.follow(*this, from, each, stop);
+}
+
+Result<void> RocksLog::store(const StoredCheckpoint& checkpoint) {
   const std::lock_guard lock(impl_->checkpointing);
   // Not through the write-ahead file: a checkpoint is no smaller than the state, and losing one loses nothing.
   rocksdb::WriteOptions aside;
@@ -178,7 +182,7 @@ Result<void> RocksLog::checkpoint(const StoredCheckpoint& checkpoint) {
   if (status.ok()) status = db.Flush({}, family);
   if (!status.ok()) return error_of(status, where);
 
-  const std::vector<Seq> stored = checkpoints();
+  const std::vector<Seq> stored = list();
   for (std::size_t i = checkpoints_kept; i < stored.size(); ++i) {
     status = db.Delete(aside, family, encode_key(raw(stored[i])));
     if (!status.ok()) return error_of(status, where);
@@ -190,7 +194,7 @@ std::optional<Seq> RocksLog::torn_at() const {
   return impl_->torn_at;
 }
 
-std::vector<Seq> RocksLog::checkpoints() {
+std::vector<Seq> RocksLog::list() {
   std::vector<Seq> seqs;
   const auto at = impl_->database.iterate(checkpoint_values);
   for (at->SeekToLast(); at->Valid(); at->Prev()) {
@@ -199,7 +203,7 @@ std::vector<Seq> RocksLog::checkpoints() {
   return seqs;
 }
 
-Result<StoredCheckpoint> RocksLog::load_checkpoint(Seq seq) {
+Result<StoredCheckpoint> RocksLog::load(Seq seq) {
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       impl_->database.db->Get({}, impl_->family(checkpoint_values), encode_key(raw(seq)), &value);
@@ -207,14 +211,14 @@ Result<StoredCheckpoint> RocksLog::load_checkpoint(Seq seq) {
   return decode_checkpoint(value.ToStringView(), seq);
 }
 
-Result<std::vector<std::uint8_t>> RocksLog::archived(TaskId task) {
+Result<std::vector<std::uint8_t>> RocksLog::find(TaskId task) {
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = impl_->database.db->Get({}, impl_->family(archive), encode_key(raw(task)), &value);
   if (!status.ok()) return error_of(status, impl_->path() + ": archived task " + std::to_string(raw(task)));
   return decode_archived(value.ToStringView(), task);
 }
 
-Result<void> RocksLog::read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) {
+Result<void> RocksLog::walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) {
   const auto at = impl_->database.iterate(archive);
   for (at->Seek(encode_key(raw(from))); at->Valid(); at->Next()) {
     const auto key = decode_key(at->key().ToStringView());
@@ -228,15 +232,15 @@ Result<void> RocksLog::read_archive(TaskId from, const std::function<bool(TaskId
 
 Result<void> RocksLog::seal() {
   if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
-  return write_seal(impl_->dir, impl_->last, impl_->files);
+  return write_seal(impl_->dir, impl_->durable.last(), impl_->files);
 }
 
 Seq RocksLog::last_seq() const {
-  return impl_->last;
+  return impl_->durable.last();
 }
 
 Result<void> RocksLog::Impl::copy_to(const std::string& target) {
-  const Seq covered = last;
+  const Seq covered = durable.last();
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(database.db.get(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);

@@ -13,39 +13,31 @@ namespace pawl {
 
 class RocksLog final : public Log {
  public:
-  enum class Mode {
-    /// Makes the log where there is none, and holds the folder's lock until it is destroyed.
-    write,
-    /// Takes no lock and writes nothing: also beside a daemon that writes. Shows what was durable when it was opened.
-    read_only,
-  };
+  using Mode = LogMode;
 
-  /// `missing`: no log there (read_only); `busy`: another process writes, named by its pid; `malformed`: a folder that
-  /// is not pawl's; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
-  /// `files` outlives the log.
+  /// As open_log(). `files` outlives the log.
   static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, Mode mode, Files& files = disk_files());
   ~RocksLog() override;
 
   Result<void> append(const Batch& batch, Seq expected_next) override;
   Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override;
-  Result<void> checkpoint(const StoredCheckpoint& checkpoint) override;
+  Result<void> follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) override;
+  Seq last_seq() const override;
+  /// In DIR/sealed: two syncs.
+  Result<void> seal() override;
   /// In a folder that a daemon is writing to, this may be the batch that was on its way.
   std::optional<Seq> torn_at() const override;
-  std::vector<Seq> checkpoints() override;
-  Result<StoredCheckpoint> load_checkpoint(Seq seq) override;
-  Result<std::vector<std::uint8_t>> archived(TaskId task) override;
-  Result<void> read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
-  /// Says in DIR/sealed that all up to here is durable, so that damage to the last records is never taken for a torn
-  /// tail. For when the log falls idle, and at its end: two syncs. Threads: as append().
-  Result<void> seal();
+  Result<void> store(const StoredCheckpoint& checkpoint) override;
+  std::vector<Seq> list() override;
+  Result<StoredCheckpoint> load(Seq seq) override;
+
+  Result<std::vector<std::uint8_t>> find(TaskId task) override;
+  Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
   /// Makes a data folder of its own in `target`, which must not exist yet: tables are hard-linked where the file
   /// system allows. It holds at least what was durable at the call. Threads: any, beside an append.
   Result<void> backup(const std::string& target);
-
-  /// The last durable record. Threads: any.
-  Seq last_seq() const;
 
  private:
   struct Impl;

@@ -17,10 +17,10 @@
 #include "schema/limits.h"
 #include "store/chain.h"
 #include "store/checkpoint.h"
+#include "store/log.h"
 #include "store/open.h"
-#include "store/rocks_log.h"
 #include "tools/commands/output.h"
-#include "tools/forensics/replayer.h"
+#include "tools/forensics/line_form.h"
 
 namespace pawl {
 namespace {
@@ -40,7 +40,7 @@ std::int64_t peak_kib() {
 /// Decides deliveries, and appends them in full batches.
 class Writer {
  public:
-  explicit Writer(RocksLog& log) : log_(log) {
+  explicit Writer(Log& log) : log_(log) {
     state_.last_time = now_ = TimeUs{1'767'225'600 * us_per_s};
     fb::BootStartedT boot;
     boot.name = "pawld";
@@ -195,7 +195,7 @@ class Writer {
     tell(std::move(group));
   }
 
-  RocksLog& log_;
+  Log& log_;
   State state_;
   Chain chain_{};
   TimeUs now_;
@@ -254,12 +254,9 @@ Row read(Log& log) {
 
 Row replay(Log& log) {
   const auto begin = steady_clock::now();
-  Replayer replayer(State(), Chain{}, {});
-  PAWL_ASSERT(log.read(Seq{1}, [&](RecordBytes bytes) {
-    return replayer.add({bytes.begin(), bytes.end()}).has_value() && !replayer.difference();
-  }));
-  PAWL_ASSERT(replayer.finish() && !replayer.difference());
-  return {"pawl replay", replayer.records(), seconds_since(begin), "outcome, digest and chain of each"};
+  Replica replica(State(), Chain{}, proving_policy());
+  PAWL_ASSERT(replica.read(log) && !replica.difference());
+  return {"pawl replay", replica.records(), seconds_since(begin), "outcome, digest and chain of each"};
 }
 
 Row open(Log& log) {
@@ -275,28 +272,26 @@ Row write_lines(Log& log) {
   const auto begin = steady_clock::now();
   std::string line;
   std::uint64_t bytes = 0;
-  Replayer replayer(State(), Chain{}, [&](std::span<const Replayer::Item> items, auto) {
-    for (const Replayer::Item& item : items) {
+  const auto write = [&](const AppliedGroup& group) {
+    for (const AppliedRecord& item : group.records) {
       line.clear();
       append_record_line(line, item.record, item.applied.effects);
       line += '\n';
       bytes += line.size();
       std::fwrite(line.data(), 1, line.size(), nowhere);
     }
-  });
-  PAWL_ASSERT(log.read(Seq{1}, [&](RecordBytes record) {
-    return replayer.add({record.begin(), record.end()}).has_value();
-  }));
-  PAWL_ASSERT(replayer.finish());
+  };
+  Replica replica(State(), Chain{}, proving_policy(write));
+  PAWL_ASSERT(replica.read(log) && !replica.difference());
   std::fclose(nowhere);
-  return {"pawl export log", replayer.records(), seconds_since(begin),
+  return {"pawl export log", replica.records(), seconds_since(begin),
           number(static_cast<double>(bytes) / 1e6, "%.0f MB of lines")};
 }
 
 int bench(const std::string& dir, std::uint64_t wanted) {
   std::vector<Row> rows;
   {
-    auto log = RocksLog::open(dir, RocksLog::Mode::write);
+    auto log = open_log(dir, LogMode::write);
     if (!log) {
       std::fprintf(stderr, "pawl_bench: %s\n", log.error().message.c_str());
       return 1;
@@ -318,7 +313,7 @@ int bench(const std::string& dir, std::uint64_t wanted) {
   iterate(dir, records);  // so that what is measured is read from the page cache, for all alike
   const Row plain = iterate(dir, records);
   rows.push_back(plain);
-  auto log = RocksLog::open(dir, RocksLog::Mode::read_only);
+  auto log = open_log(dir, LogMode::read_only);
   PAWL_ASSERT(log.has_value());
   for (Row (*way)(Log&) : {read, replay, open, write_lines}) rows.push_back(way(**log));
   TextTable table({"what", "records", "seconds", "records/s", "to plain iteration", ""});

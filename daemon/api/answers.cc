@@ -162,6 +162,10 @@ void append_object(std::string& out, const Shown& shown, Noun noun) {
 
 void write_answer(HttpResponse& response, const Decision& decision, const Shown& shown, int status_accepted) {
   response.body.clear();
+  if (decision.way == Decision::Way::superseded) {
+    response = superseded_answer();
+    return;
+  }
   if (decision.way == Decision::Way::mismatched) {
     response = http_error(422, "idempotency_mismatch",
                           "this Idempotency-Key was used with another request, which was answered with seq " +
@@ -187,15 +191,23 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
   out += '}';
 }
 
-void fetch_archived(Log& log, Shown& shown) {
+HttpResponse superseded_answer() {
+  HttpResponse response = http_error(503, "stepped_down",
+                                     "another writer has the log: this daemon decided nothing, and is ending; ask the "
+                                     "one that writes now");
+  response.headers.emplace_back("Retry-After", "10");
+  return response;
+}
+
+void fetch_archived(Archive& archive, Shown& shown) {
   if (shown.archived_task && !shown.task) {
-    if (const auto bytes = log.archived(*shown.archived_task)) {
+    if (const auto bytes = archive.find(*shown.archived_task)) {
       if (auto archived = unpack_archived(*bytes)) shown.task = std::move(archived->rows.task);
     }
   }
   if (shown.archived_job && !shown.job) {
     // Ids of jobs say nothing of their task, and who asks for a job that long ago can wait for a walk.
-    const auto read = log.read_archive(TaskId{1}, [&](TaskId, RecordBytes bytes) {
+    const auto read = archive.walk(TaskId{1}, [&](TaskId, RecordBytes bytes) {
       if (auto archived = unpack_archived(bytes)) {
         for (Job& job : archived->rows.jobs) {
           if (job.id == *shown.archived_job) shown.job = std::move(job);

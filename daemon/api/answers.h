@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "daemon/http/http.h"
+#include "store/archive.h"
 #include "store/commit/sequencer.h"
-#include "store/log.h"
 
 namespace pawl {
 
@@ -42,7 +42,10 @@ void append_object(std::string& out, const Shown& shown, Noun noun);
 /// Writes `{"seq":…,"<noun>":…}` or the refusal.
 void write_answer(HttpResponse& response, const Decision& decision, const Shown& shown, int status_accepted);
 
-/// Fills in what is in the archive. Blocks for a read of the log. A row that is nowhere stays empty.
-void fetch_archived(Log& log, Shown& shown);
+/// 503: another writer has the log, so nothing is decided here any more.
+HttpResponse superseded_answer();
+
+/// Fills in what is in the archive. Blocks for a read of it. A row that is nowhere stays empty.
+void fetch_archived(Archive& archive, Shown& shown);
 
 }  // namespace pawl

@@ -1,6 +1,11 @@
 #include "daemon/api/call.h"
 
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
 #include <utility>
+
+#include "schema/json/record_json.h"
 
 namespace pawl {
 
@@ -8,10 +13,23 @@ void Call::refuse(const Error& error) const {
   reply(http_error(400, "malformed", error.message));
 }
 
-std::optional<std::uint64_t> Call::id(std::size_t param, Outcome unknown) const {
-  const auto id = id_of(params[param]);
-  if (!id) reply(http_error(404, name(unknown), "'" + params[param] + "' is no id that was ever given out"));
-  return id;
+void run(Call call) {
+  auto query = RequestQuery::read(call.request.query, call.route);
+  if (!query) return call.refuse(query.error());
+  auto body = RequestBody::read(call.request.body, call.route);
+  if (!body) return call.refuse(body.error());
+  call.query = std::move(*query);
+  call.body = std::move(*body);
+  call.route.function(std::move(call));
+}
+
+std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field) {
+  boost::json::object& fields = call.body.event_fields();
+  if (!id_field.empty()) fields.emplace(boost::json::string_view(id_field.data(), id_field.size()), call.id);
+  auto proposal = proposal_from_json(call.asker, type, fields, Reading::asked);
+  if (proposal) return std::move(*proposal);
+  call.refuse(proposal.error());
+  return std::nullopt;
 }
 
 void write(Shop& shop, Writing writing, HttpReply reply) {
@@ -52,7 +70,7 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
              const Shown& shown = answering->shown;
              if (shown.archived_task || shown.archived_job) {
                return shop.workers.post([answering, answer, &shop] {
-                 fetch_archived(shop.services.log, answering->shown);
+                 fetch_archived(shop.services.archive, answering->shown);
                  answer();
                });
              }
@@ -62,12 +80,16 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
 
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
   const auto body = std::make_shared<std::string>();
-  call.sequencer().read([body, look = std::move(look)](const State& state) { look(state, *body); },
-                        [body, reply = call.reply] {
-                          HttpResponse response;
-                          response.body = std::move(*body);
-                          reply(std::move(response));
-                        });
+  call.sequencer().read(
+      [body, look = std::move(look)](const State& state) {
+        body->clear();
+        look(state, *body);
+      },
+      [body, reply = call.reply] {
+        HttpResponse response;
+        response.body = std::move(*body);
+        reply(std::move(response));
+      });
 }
 
 }  // namespace pawl

@@ -1,28 +1,22 @@
 // One request on its way through the routes: what its functions share. For daemon/routes*.cc alone.
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "daemon/api/answers.h"
+#include "daemon/api/counters.h"
 #include "daemon/api/requests.h"
+#include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
 #include "daemon/api/waits.h"
 #include "daemon/http/http.h"
 #include "daemon/thread_pool.h"
 
 namespace pawl {
-
-/// What happened since the daemon's start, counted from the durable records.
-struct Totals {
-  std::atomic<std::uint64_t> reaped{0};
-  std::atomic<std::uint64_t> last_reaped_job{0};
-  std::atomic<std::uint64_t> leases_reclaimed{0};
-  std::atomic<std::uint64_t> advances_deferred{0};  // asked for over HTTP, by webhooks too
-};
 
 /// A reader of a long history or two shall not hold up those who follow the log.
 constexpr unsigned worker_threads = 4;
@@ -38,18 +32,28 @@ struct Shop {
   ThreadPool workers;
 };
 
+/// What its route's row says was read and checked before the route's function sees it.
 struct Call {
   Shop& shop;
   const HttpRequest& request;  // lives until the route returns
   HttpReply reply;
   Asker asker;
-  std::vector<std::string> params = {};  // of the path, decoded, in order
+  const Route& route;
+  std::string param = {};  // of the path, decoded
+  std::uint64_t id = 0;    // the same, where the row says that it is one
+  RequestBody body = {};
+  RequestQuery query = {};
 
   Sequencer& sequencer() const { return shop.services.sequencer; }
   void refuse(const Error& error) const;  // 400
-  /// The id in the path's parameter, or none after it was refused: an id that is no number was never given out.
-  std::optional<std::uint64_t> id(std::size_t param, Outcome unknown) const;
 };
+
+/// Reads body and query by the call's route, and calls its function or refuses. Requires: `param` and `id` are set.
+void run(Call call);
+
+/// The event that the body's fields make up; none after the request was refused. `id_field`: the event's field that the
+/// id in the path goes into; empty: there is none.
+std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field = {});
 
 using Look = std::function<void(const SeenDecision&, Shown&)>;
 
@@ -74,45 +78,9 @@ void read_json(const Call& call, std::function<void(const State&, std::string&)>
 /// What became of the deliveries, by source: an object. Null: none can be taken.
 void append_webhooks(std::string& out, const Webhooks* webhooks);
 
-// The routes, by noun.
-void tasks_create(Call call);
-void tasks_list(Call call);
-void tasks_get(Call call);
-void tasks_history(Call call);
-void tasks_transition(Call call);
-void tasks_advance(Call call);
-void tasks_cancel(Call call);
-void tasks_resolve(Call call);
-void tasks_retry(Call call);
-void tasks_unblock(Call call);
-void tasks_note(Call call);
-void tasks_gate(Call call);
-void tasks_steps(Call call);
-void leases_acquire(Call call);
-void leases_list(Call call);
-void leases_release(Call call);
-void leases_force(Call call);
-void boots_start(Call call);
-void boots_list(Call call);
-void boots_end(Call call);
-void jobs_claim(Call call);
-void jobs_started(Call call);
-void jobs_exited(Call call);
-void jobs_finished(Call call);
-void jobs_list(Call call);
-void jobs_get(Call call);
-void jobs_log(Call call);
-void events_get(Call call);
-void settings_get(Call call);
-void settings_set(Call call);
-void pipelines_list(Call call);
-void pipelines_define(Call call);
-void queue_get(Call call);
-void reaper_run(Call call);
-void stuck_list(Call call);
-void webhooks_gitea(Call call);
-void webhooks_plane(Call call);
-void healthz_get(Call call);
-void readyz_get(Call call);
+/// For the sequencer's thread. `state` and `shop` outlive it.
+CounterSources counter_sources(const State& state, const Shop& shop);
+/// What GET /queue says.
+void append_queue(std::string& out, const State& state, const Shop& shop);
 
 }  // namespace pawl

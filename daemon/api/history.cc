@@ -66,9 +66,9 @@ std::optional<Traces> live_traces(const State& state, TaskId id) {
   return traces;
 }
 
-Result<Traces> traces_of(Sequencer& sequencer, Log& log, TaskId id) {
+Result<Traces> traces_of(Sequencer& sequencer, Archive& archive, TaskId id) {
   if (auto live = sequencer.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
-  const std::vector<std::uint8_t> bytes = PAWL_TRY(log.archived(id));
+  const std::vector<std::uint8_t> bytes = PAWL_TRY(archive.find(id));
   Unarchived archived = PAWL_TRY(unpack_archived(bytes));
   Traces traces{.task = std::move(archived.rows.task), .jobs = {}};
   for (const Job& job : archived.rows.jobs) traces.jobs.insert(job.id);
@@ -77,7 +77,8 @@ Result<Traces> traces_of(Sequencer& sequencer, Log& log, TaskId id) {
 
 }  // namespace
 
-Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& filter, TaskId first, std::size_t limit) {
+Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
+                            std::size_t limit) {
   // Memory before the archive: a task that leaves the one in between is then seen in the other.
   std::map<TaskId, Task> found;
   std::optional<TaskId> from = first;
@@ -95,7 +96,7 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& fi
     std::size_t seen = 0;
     std::size_t passing = 0;
     std::optional<Error> damage;
-    PAWL_TRY(log.read_archive(first, [&](TaskId id, RecordBytes bytes) {
+    PAWL_TRY(archive.walk(first, [&](TaskId id, RecordBytes bytes) {
       if (id > looked_to) return false;
       if (seen++ >= archived_per_call_max || passing > limit) {
         looked_to = TaskId{raw(id) - 1};
@@ -128,14 +129,15 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& fi
   return page;
 }
 
-Result<HistoryPage> history_of(Sequencer& sequencer, Log& log, TaskId task, Seq after, std::size_t limit) {
-  const Traces traces = PAWL_TRY(traces_of(sequencer, log, task));
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, TaskId task, Seq after,
+                               std::size_t limit) {
+  const Traces traces = PAWL_TRY(traces_of(sequencer, archive, task));
   HistoryPage page;
   std::size_t seen = 0;
   std::optional<Error> damage;
   // Nothing can speak of a task before the pipeline that it began with.
   const Seq from = std::max(next(after), traces.task.pipeline);
-  PAWL_TRY(log.read(from, [&](RecordBytes bytes) {
+  PAWL_TRY(journal.read(from, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "store/archive.h"
 #include "store/commit/sequencer.h"
-#include "store/log.h"
+#include "store/journal.h"
 
 namespace pawl {
 
@@ -24,7 +25,8 @@ struct TaskPage {
 
 /// The tasks that pass, live and archived, from `first` on; at most `limit`. A page may be short and still have a
 /// `next`: how far a call looks is bounded too.
-Result<TaskPage> list_tasks(Sequencer& sequencer, Log& log, const TaskFilter& filter, TaskId first, std::size_t limit);
+Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
+                            std::size_t limit);
 
 struct HistoryPage {
   std::vector<std::string> lines;  // records as JSON, without their effects
@@ -32,6 +34,7 @@ struct HistoryPage {
 };
 
 /// The records that speak of a task, or of a job of it, or of its lease. `missing`: no task of that id was created.
-Result<HistoryPage> history_of(Sequencer& sequencer, Log& log, TaskId task, Seq after, std::size_t limit);
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, TaskId task, Seq after,
+                               std::size_t limit);
 
 }  // namespace pawl

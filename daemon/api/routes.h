@@ -13,8 +13,9 @@
 #include "daemon/work/executor.h"
 #include "daemon/work/reaper_loop.h"
 #include "engine/policies/advance.h"
+#include "store/archive.h"
 #include "store/commit/sequencer.h"
-#include "store/log.h"
+#include "store/journal.h"
 
 namespace pawl {
 
@@ -27,10 +28,11 @@ struct Readiness {
   std::uint64_t free_bytes_floor = 0;
 };
 
-/// What the routes stand on. `sequencer` and `log` outlive the Api.
+/// What the routes stand on. `sequencer`, `journal` and `archive` outlive the Api.
 struct Services {
   Sequencer& sequencer;
-  Log& log;
+  Journal& journal;
+  Archive& archive;
   std::string boot_id;                // the daemon's
   std::string version;                // the program's
   std::filesystem::path logs_folder;  // where the output of jobs is captured

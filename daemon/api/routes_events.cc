@@ -11,8 +11,6 @@ namespace {
 
 /// What can be asked after: the seq behind it is still a number.
 constexpr std::uint64_t seq_max = INT64_MAX - 1;
-constexpr std::int64_t records_per_answer_default = 1000;
-constexpr std::int64_t records_per_answer_max = 10'000;
 constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
 constexpr std::int64_t records_per_event_piece = 100;
 /// A stream with nothing to say says so, that proxies and clients keep it.
@@ -26,11 +24,11 @@ struct Lines {
 enum class StreamForm { json_lines, server_sent };
 
 /// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log.
-Result<Lines> read_lines(Log& log, std::uint64_t after, std::int64_t count_max, StreamForm form) {
+Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t count_max, StreamForm form) {
   Lines lines{.text = {}, .last = after};
   std::optional<Error> damage;
   std::int64_t count = 0;
-  PAWL_TRY(log.read(Seq{after + 1}, [&](RecordBytes bytes) {
+  PAWL_TRY(journal.read(Seq{after + 1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();
@@ -60,7 +58,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
   Shop& shop = asked->shop;
   const auto look = [asked, wake, &shop] {
     const std::uint64_t generation = shop.record_waits.generation();
-    const auto lines = read_lines(shop.services.log, asked->after, asked->count_max, StreamForm::json_lines);
+    const auto lines = read_lines(shop.services.journal, asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
@@ -90,7 +88,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
     const std::uint64_t generation = shop_.record_waits.generation();
-    auto lines = read_lines(shop_.services.log, after_, records_per_event_piece, StreamForm::server_sent);
+    auto lines = read_lines(shop_.services.journal, after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
     after_ = lines->last;
     if (!lines->text.empty()) return done(std::move(lines->text));
@@ -111,17 +109,9 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 }  // namespace
 
 void events_get(Call call) {
-  const auto query = Query::read(call.request.query, {"after", "wait_s", "limit"});
-  if (!query) return call.refuse(query.error());
-  const auto after = query->integer("after", 0, std::int64_t{seq_max});
-  if (!after) return call.refuse(after.error());
-  const auto wait_s = query->integer("wait_s", 0, limits::wait_s_max);
-  if (!wait_s) return call.refuse(wait_s.error());
-  const auto limit = query->integer("limit", 1, records_per_answer_max);
-  if (!limit) return call.refuse(limit.error());
-
+  const auto after = static_cast<std::uint64_t>(call.query.number("after"));
   if (call.request.accept.find("text/event-stream") != std::string_view::npos) {
-    std::uint64_t from = static_cast<std::uint64_t>(after->value_or(0));
+    std::uint64_t from = after;
     if (!call.request.last_event_id.empty()) {
       const auto seen = id_of(call.request.last_event_id);
       if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
@@ -132,13 +122,13 @@ void events_get(Call call) {
     response.stream = std::make_shared<RecordStream>(call.shop, from);
     return call.reply(std::move(response));
   }
-  answer_lines(std::make_shared<Asked>(
-                   Asked{.shop = call.shop,
-                         .after = static_cast<std::uint64_t>(after->value_or(0)),
-                         .count_max = limit->value_or(records_per_answer_default),
-                         .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s->value_or(0)),
-                         .gone = call.request.gone,
-                         .reply = std::move(call.reply)}),
+  answer_lines(std::make_shared<Asked>(Asked{
+                   .shop = call.shop,
+                   .after = after,
+                   .count_max = call.query.number("limit"),
+                   .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(call.query.number("wait_s")),
+                   .gone = call.request.gone,
+                   .reply = std::move(call.reply)}),
                Waits::Wake::again);
 }
 

@@ -1,5 +1,4 @@
 // Calls about jobs: for workers, which claim and report, and for those who watch.
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <fcntl.h>
@@ -21,7 +20,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t agents_per_claim_max = limits::agents_max;
 constexpr std::int64_t log_bytes_per_answer_max = 1024 * 1024;
 
 Look showing_job(JobId job) {
@@ -105,47 +103,25 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
         claim->reply);
 }
 
-Result<std::vector<std::string>> agents_in(json::object& body) {
-  const Error wrong{ErrorCode::malformed, "field \"agents\" must be a list of 1 to " +
-                                              std::to_string(agents_per_claim_max) + " names of agents"};
-  const json::value value = body["agents"];
-  body.erase("agents");
-  if (!value.is_array() || value.get_array().empty() || value.get_array().size() > agents_per_claim_max) return wrong;
-  std::vector<std::string> agents;
-  for (const json::value& agent : value.get_array()) {
-    if (!agent.is_string()) return wrong;
-    agents.emplace_back(agent.get_string().data(), agent.get_string().size());
-  }
-  return agents;
-}
-
-/// A report of a run on itself.
-void write_report(Call call, fb::Event type, const BodyFields& fields) {
-  const auto id = call.id(0, Outcome::unknown_job);
-  if (!id) return;
-  auto body = read_body(call.request.body, fields);
-  if (!body) return call.refuse(body.error());
-  body->emplace("job", *id);
-  auto proposal = proposal_from_json(call.asker, type, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
+void write_report(Call call, fb::Event type) {
+  auto proposal = propose_asked(call, type, "job");
+  if (!proposal) return;
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop, {.group = std::move(group), .look = showing_job(JobId{*id})}, std::move(call.reply));
+  write(call.shop, {.group = std::move(group), .look = showing_job(JobId{call.id})}, std::move(call.reply));
 }
 
 /// Finds a job, in memory or in the archive, and calls `found` on a thread that may block.
 void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found) {
-  const auto id = call.id(0, Outcome::unknown_job);
-  if (!id) return;
   const auto shown = std::make_shared<Shown>();
   call.sequencer().read(
-      [shown, job = JobId{*id}](const State& state) {
+      [shown, job = JobId{call.id}](const State& state) {
         const Decision none;
         show_job({.state = state, .decision = none, .archived = {}}, job, *shown);
       },
       [&shop = call.shop, shown, reply = call.reply, found = std::move(found)] {
         shop.workers.post([&shop, shown, reply, found] {
-          fetch_archived(shop.services.log, *shown);
+          fetch_archived(shop.services.archive, *shown);
           if (!shown->job) return reply(http_error(404, "unknown_job", "no job of that id was ever queued"));
           found(shop, *shown->job, reply);
         });
@@ -171,84 +147,54 @@ HttpResponse log_piece(const std::filesystem::path& path, std::int64_t from) {
 }  // namespace
 
 void jobs_claim(Call call) {
-  auto body = read_body(call.request.body, {.required = {"agents", "owner"}, .optional = {"wait_s"}});
-  if (!body) return call.refuse(body.error());
-  const auto wait_s = take_integer(*body, "wait_s", 0, limits::wait_s_max);
-  if (!wait_s) return call.refuse(wait_s.error());
-  body->erase("wait_s");
-  auto agents = agents_in(*body);
-  if (!agents) return call.refuse(agents.error());
-  body->emplace("job", 0);
-  const auto proposal = proposal_from_json(call.asker, fb::Event::JobClaimed, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
+  const std::int64_t wait_s = *call.body.integer("wait_s");
+  std::vector<std::string> agents = call.body.names("agents");
+  call.body.event_fields().emplace("job", 0);  // chosen when it is decided
+  const auto proposal = propose_asked(call, fb::Event::JobClaimed);
+  if (!proposal) return;
 
   fb::JobClaimedT event;
   proposal->record().event_as_JobClaimed()->UnPackTo(&event);
   Asker asker = call.asker;
   asker.boot = event.owner->boot_id;
   asker.actor = event.owner->actor;
-  try_claim(std::make_shared<Claim>(
-                Claim{.shop = call.shop,
-                      .agents = std::move(*agents),
-                      .event = std::move(event),
-                      .asker = std::move(asker),
-                      .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s->value_or(0)),
-                      .gone = call.request.gone,
-                      .reply = std::move(call.reply)}),
+  try_claim(std::make_shared<Claim>(Claim{.shop = call.shop,
+                                          .agents = std::move(agents),
+                                          .event = std::move(event),
+                                          .asker = std::move(asker),
+                                          .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s),
+                                          .gone = call.request.gone,
+                                          .reply = std::move(call.reply)}),
             Waits::Wake::again);
 }
 
-void jobs_started(Call call) {
-  write_report(std::move(call), fb::Event::RunStarted, {.required = {"attempt", "pid", "pid_start"}});
-}
-
-void jobs_exited(Call call) {
-  write_report(std::move(call), fb::Event::RunExited, {.required = {"attempt", "exit_code"}});
+void jobs_report(Call call) {
+  const fb::Event type = call.route.events.front();
+  write_report(std::move(call), type);
 }
 
 void jobs_finished(Call call) {
-  const auto id = call.id(0, Outcome::unknown_job);
-  if (!id) return;
-  auto body = read_body(call.request.body, {.required = {"attempt", "result"}});
-  if (!body) return call.refuse(body.error());
-  fb::Event type = fb::Event::JobFinished;
-  const json::value& result = body->at("result");
-  if (result.is_string() && result.get_string() == "done") {
-    // No worker ends its job as done: what it has done is for the gate to say, so it is an exit code of 0.
-    body->erase("result");
-    body->emplace("exit_code", 0);
-    type = fb::Event::RunExited;
+  json::object& fields = call.body.event_fields();
+  const json::value& result = fields.at("result");
+  if (!result.is_string() || result.get_string() != "done") {
+    return write_report(std::move(call), fb::Event::JobFinished);
   }
-  body->emplace("job", *id);
-  auto proposal = proposal_from_json(call.asker, type, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
-  Group group;
-  group.push_back(std::move(*proposal));
-  write(call.shop, {.group = std::move(group), .look = showing_job(JobId{*id})}, std::move(call.reply));
+  // No worker ends its job as done: what it has done is for the gate to say, so it is an exit code of 0.
+  fields.erase("result");
+  fields.emplace("exit_code", 0);
+  write_report(std::move(call), fb::Event::RunExited);
 }
 
 void jobs_list(Call call) {
-  const auto query = Query::read(call.request.query, {"limit", "after", "status", "task"});
-  if (!query) return call.refuse(query.error());
-  const auto limit = query->integer("limit", 1, static_cast<std::int64_t>(limits::rows_per_read_max));
-  if (!limit) return call.refuse(limit.error());
-  const auto after = query->integer("after", 0, INT64_MAX);
-  if (!after) return call.refuse(after.error());
-  const auto task = query->integer("task", 1, INT64_MAX);
-  if (!task) return call.refuse(task.error());
   std::optional<JobStatus> status;
-  if (const auto wanted = query->text("status")) {
+  if (const auto wanted = call.query.text("status")) {
     for (const JobStatus each : fb::EnumValuesJobStatus()) {
       if (*wanted == fb::EnumNameJobStatus(each)) status = each;
     }
-    if (!status) {
-      return call.refuse(
-          {ErrorCode::malformed, "query parameter \"status\" must be queued, running, done, failed or cancelled"});
-    }
   }
-  read_json(call, [status, task = *task, after = JobId{static_cast<std::uint64_t>(after->value_or(0))},
-                   limit = static_cast<std::size_t>(limit->value_or(limits::rows_per_read_max))](const State& state,
-                                                                                                 std::string& out) {
+  read_json(call, [status, task = call.query.integer("task"),
+                   after = JobId{static_cast<std::uint64_t>(call.query.number("after"))},
+                   limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state, std::string& out) {
     out = R"({"items":[)";
     std::optional<JobId> next;
     std::size_t count = 0;
@@ -281,13 +227,8 @@ void jobs_get(Call call) {
 }
 
 void jobs_log(Call call) {
-  const auto query = Query::read(call.request.query, {"attempt", "from"});
-  if (!query) return call.refuse(query.error());
-  const auto attempt = query->integer("attempt", 1, INT64_MAX);
-  if (!attempt) return call.refuse(attempt.error());
-  const auto from = query->integer("from", 0, INT64_MAX);
-  if (!from) return call.refuse(from.error());
-  with_job(call, [attempt = *attempt, from = from->value_or(0)](Shop& shop, const Job& job, const HttpReply& reply) {
+  with_job(call, [attempt = call.query.integer("attempt"), from = call.query.number("from")](Shop& shop, const Job& job,
+                                                                                             const HttpReply& reply) {
     const std::uint64_t wanted = attempt ? static_cast<std::uint64_t>(*attempt) : job.attempts;
     const std::string name = "job-" + std::to_string(raw(job.id)) + "-" + std::to_string(wanted) + ".log";
     reply(log_piece(shop.services.logs_folder / name, from));

@@ -47,13 +47,10 @@ void append_page(std::string& out, const Rows& rows, const std::string& after, s
 /// A page of rows by a text key.
 template <class Rows>
 void list_by_key(const Call& call, const Rows& (*rows_of)(const State&)) {
-  const auto query = Query::read(call.request.query, {"limit", "after"});
-  if (!query) return call.refuse(query.error());
-  const auto limit = query->integer("limit", 1, static_cast<std::int64_t>(limits::rows_per_read_max));
-  if (!limit) return call.refuse(limit.error());
-  read_json(call, [rows_of, after = std::string(query->text("after").value_or("")),
-                   limit = static_cast<std::size_t>(limit->value_or(limits::rows_per_read_max))](
-                      const State& state, std::string& out) { append_page(out, rows_of(state), after, limit); });
+  read_json(call, [rows_of, after = std::string(call.query.text("after").value_or("")),
+                   limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state, std::string& out) {
+    append_page(out, rows_of(state), after, limit);
+  });
 }
 
 using LeaseRows = Table<std::string, Lease>::Rows;
@@ -62,15 +59,12 @@ using BootRows = Table<std::string, Boot>::Rows;
 }  // namespace
 
 void leases_acquire(Call call) {
-  auto body = read_body(call.request.body, {.required = {"key", "owner"}, .optional = {"ttl_s", "edge", "token"}});
-  if (!body) return call.refuse(body.error());
-  const auto ttl = take_integer(*body, "ttl_s", 1, limits::timeout_s_max);
-  if (!ttl) return call.refuse(ttl.error());
-  body->erase("ttl_s");
-  if (*ttl) body->emplace("ttl", **ttl);
-  asked_by_owner(*body, call.asker);
-  auto proposal = proposal_from_json(call.asker, fb::Event::LeaseAcquired, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
+  const auto ttl_s = call.body.integer("ttl_s");
+  json::object& fields = call.body.event_fields();
+  if (ttl_s) fields.emplace("ttl", *ttl_s);
+  asked_by_owner(fields, call.asker);
+  auto proposal = propose_asked(call, fb::Event::LeaseAcquired);
+  if (!proposal) return;
   const std::string key = proposal->record().event_as_LeaseAcquired()->key()->str();
   Group group;
   group.push_back(std::move(*proposal));
@@ -86,14 +80,9 @@ void leases_list(Call call) {
 }
 
 void leases_release(Call call) {
-  const auto query = Query::read(call.request.query, {"token"});
-  if (!query) return call.refuse(query.error());
-  const auto token = query->integer("token", 1, INT64_MAX);
-  if (!token) return call.refuse(token.error());
-  if (!*token) return call.refuse({ErrorCode::malformed, "query parameter \"token\" is missing"});
   fb::LeaseReleasedT released;
-  released.key = call.params[0];
-  released.token = static_cast<std::uint64_t>(**token);
+  released.key = call.param;
+  released.token = static_cast<std::uint64_t>(call.query.number("token"));
   write(call.shop,
         {.group = propose_group(call.asker, released),
          .look = [key = released.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }},
@@ -101,19 +90,14 @@ void leases_release(Call call) {
 }
 
 void leases_force(Call call) {
-  const auto query = Query::read(call.request.query, {"work_item", "repo"});
-  if (!query) return call.refuse(query.error());
-  const auto work_item = query->text("work_item");
-  if (!work_item) return call.refuse({ErrorCode::malformed, "query parameter \"work_item\" is missing"});
-
   struct Found {
     std::vector<TaskId> tasks;
     std::optional<Lease> lease;
   };
   const auto found = std::make_shared<Found>();
   call.sequencer().read(
-      [found, work_item = std::string(*work_item),
-       repo = std::string(query->text("repo").value_or(""))](const State& state) {
+      [found, work_item = std::string(*call.query.text("work_item")),
+       repo = std::string(call.query.text("repo").value_or(""))](const State& state) {
         for (const auto& [key, task] : state.indexes.live_work_items) {
           if (key.second == work_item && (repo.empty() || key.first == repo)) found->tasks.push_back(task);
         }
@@ -138,13 +122,10 @@ void leases_force(Call call) {
 }
 
 void boots_start(Call call) {
-  auto body = read_body(call.request.body,
-                        {.required = {"name", "boot_id", "pid", "pid_start", "host", "version"}, .optional = {}});
-  if (!body) return call.refuse(body.error());
   // A boot that is not registered yet cannot ask; the daemon asks for it, and so cannot be given another's name.
   call.asker.boot = call.shop.services.boot_id;
-  auto proposal = proposal_from_json(call.asker, fb::Event::BootStarted, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
+  auto proposal = propose_asked(call, fb::Event::BootStarted);
+  if (!proposal) return;
   const std::string boot_id = proposal->record().event_as_BootStarted()->boot_id()->str();
   Group group;
   group.push_back(std::move(*proposal));
@@ -160,22 +141,14 @@ void boots_list(Call call) {
 }
 
 void boots_end(Call call) {
-  const auto query = Query::read(call.request.query, {"reason"});
-  if (!query) return call.refuse(query.error());
-  const std::string_view reason = query->text("reason").value_or("clean");
   fb::BootEndedT ended;
-  ended.boot_id = call.params[0];
+  ended.boot_id = call.param;
   if (ended.boot_id == call.shop.services.boot_id) {
     return call.reply(http_error(422, "reserved_name", "the daemon's own boot ends with the daemon"));
   }
-  bool known = false;
+  const std::string_view reason = call.query.text("reason").value_or("clean");
   for (const fb::BootEndReason each : fb::EnumValuesBootEndReason()) {
-    if (reason != fb::EnumNameBootEndReason(each)) continue;
-    ended.reason = each;
-    known = true;
-  }
-  if (!known) {
-    return call.refuse({ErrorCode::malformed, "query parameter \"reason\" must be clean, owner_dead or expired"});
+    if (reason == fb::EnumNameBootEndReason(each)) ended.reason = each;
   }
   write(call.shop,
         {.group = propose_group(call.asker, ended),

@@ -5,19 +5,10 @@
 #include "daemon/api/call.h"
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
-#include "schema/json/read_json.h"
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
 
 namespace pawl {
-namespace {
-
-namespace json = boost::json;
-
-constexpr std::size_t settings_per_call_max = 64;
-
-}  // namespace
-
 void settings_get(Call call) {
   read_json(call, [](const State& state, std::string& out) {
     out = R"({"seq":)";
@@ -29,16 +20,9 @@ void settings_get(Call call) {
 }
 
 void settings_set(Call call) {
-  // The names are the body's fields, so which of them exist is for apply to say.
-  const auto value = parse_json(call.request.body);
-  if (!value) return call.refuse(value.error());
-  if (!value->is_object() || value->get_object().empty() || value->get_object().size() > settings_per_call_max) {
-    return call.refuse({ErrorCode::malformed, "the body must be an object of 1 to " +
-                                                  std::to_string(settings_per_call_max) + " settings by name"});
-  }
   Group group;
-  for (const auto& member : value->get_object()) {
-    json::object event;
+  for (const auto& member : call.body.settings()) {
+    boost::json::object event;
     event.emplace("key", member.key());
     event.emplace("value", member.value());
     auto proposal = proposal_from_json(call.asker, fb::Event::SettingChanged, event, Reading::asked);
@@ -73,10 +57,8 @@ void pipelines_list(Call call) {
 }
 
 void pipelines_define(Call call) {
-  const auto body = read_body(call.request.body, {.required = {"name", "stages"}, .optional = {"agents"}});
-  if (!body) return call.refuse(body.error());
-  auto proposal = proposal_from_json(call.asker, fb::Event::PipelineDefined, *body, Reading::asked);
-  if (!proposal) return call.refuse(proposal.error());
+  auto proposal = propose_asked(call, fb::Event::PipelineDefined);
+  if (!proposal) return;
   const std::string name = proposal->record().event_as_PipelineDefined()->name()->str();
   Group group;
   group.push_back(std::move(*proposal));

@@ -1,6 +1,4 @@
 // The queue at a glance, whether all is well, and the reaper's pass on request.
-#include <boost/json/object.hpp>
-
 #include <algorithm>
 
 #include "daemon/api/call.h"
@@ -8,46 +6,41 @@
 #include "schema/json/json_text.h"
 
 namespace pawl {
-namespace {
-
-void append_alerts(std::string& out, const AlertCounts& counts) {
-  append_json_member(out, "alerts");
-  out += '{';
-  append_json_member(out, "queued", counts.queued);
-  append_json_member(out, "sent_total", counts.sent);
-  append_json_member(out, "failed_total", counts.failed);
-  append_json_member(out, "dropped_total", counts.dropped);
-  out += '}';
+CounterSources counter_sources(const State& state, const Shop& shop) {
+  const Services& services = shop.services;
+  return {.state = state,
+          .totals = shop.totals,
+          .reaper = services.reaper_totals(),
+          .reconciler = services.reconciler_totals(),
+          .alerts = services.alert_counts ? services.alert_counts() : AlertCounts(),
+          .readiness = services.readiness(),
+          .webhooks = services.webhooks};
 }
 
 void append_queue(std::string& out, const State& state, const Shop& shop) {
-  const Services& services = shop.services;
-  const ReaperTotals reaper = services.reaper_totals();
-  const ReconcilerTotals reconciler = services.reconciler_totals();
+  const CounterSources from = counter_sources(state, shop);
   append_queue_open(out, state,
-                    {.now = services.sequencer.now(),
-                     .reaper_last_run = reaper.last_pass,
-                     .reaper_since_run_s = reaper.since_pass_s,
-                     .oldest_past_ceiling_s = reaper.oldest_past_ceiling_s,
-                     .reaper_passes = reaper.passes,
-                     .reaper_troubles = reaper.troubles,
-                     .reaped = shop.totals.reaped.load(),
-                     .last_reaped = JobId{shop.totals.last_reaped_job.load()},
-                     .leases_reclaimed = shop.totals.leases_reclaimed.load(),
-                     .finalizer_defers = reaper.defers,
-                     .reconciler_last_run = reconciler.last_pass,
-                     .reconciler_passes = reconciler.passes,
-                     .reconciler_moves = reconciler.moves,
-                     .reconciler_defers = reconciler.defers,
-                     .lease_defers = reaper.defers + reconciler.defers + shop.totals.advances_deferred.load(),
-                     .is_passed_over = services.is_passed_over});
-  append_alerts(out, services.alert_counts ? services.alert_counts() : AlertCounts());
+                    {.now = shop.services.sequencer.now(),
+                     .reaper_last_run = from.reaper.last_pass,
+                     .reaper_since_run_s = from.reaper.since_pass_s,
+                     .oldest_past_ceiling_s = from.reaper.oldest_past_ceiling_s,
+                     .reaper_passes = from.reaper.passes,
+                     .reaper_troubles = from.reaper.troubles,
+                     .reaped = from.totals.reaped.load(),
+                     .last_reaped = JobId{from.totals.last_reaped_job.load()},
+                     .leases_reclaimed = from.totals.leases_reclaimed.load(),
+                     .finalizer_defers = from.reaper.defers,
+                     .reconciler_last_run = from.reconciler.last_pass,
+                     .reconciler_passes = from.reconciler.passes,
+                     .reconciler_moves = from.reconciler.moves,
+                     .reconciler_defers = from.reconciler.defers,
+                     .lease_defers = from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load(),
+                     .is_passed_over = shop.services.is_passed_over});
+  append_block(out, "alerts", from);
   append_json_member(out, "webhooks");
-  append_webhooks(out, services.webhooks);
+  append_webhooks(out, from.webhooks);
   out += '}';
 }
-
-}  // namespace
 
 void queue_get(Call call) {
   read_json(call, [&shop = call.shop](const State& state, std::string& out) { append_queue(out, state, shop); });
@@ -114,7 +107,6 @@ void readyz_get(Call call) {
 }
 
 void reaper_run(Call call) {
-  if (const auto body = read_body(call.request.body, {}); !body) return call.refuse(body.error());
   call.shop.services.run_reaper([&shop = call.shop, reply = call.reply](const ReaperPass& pass) {
     HttpResponse response;
     std::string& out = response.body;

@@ -71,16 +71,10 @@ void answer(const Page& page, const Services& services, HttpResponse& response) 
 }  // namespace
 
 void stuck_list(Call call) {
-  const auto query = Query::read(call.request.query, {"limit", "after"});
-  if (!query) return call.refuse(query.error());
-  const auto limit = query->integer("limit", 1, static_cast<std::int64_t>(limits::rows_per_read_max));
-  if (!limit) return call.refuse(limit.error());
-  const auto after = query->integer("after", 0, INT64_MAX);
-  if (!after) return call.refuse(after.error());
   const auto page = std::make_shared<Page>();
   call.sequencer().read(
-      [page, &services = call.shop.services, after = TaskId{static_cast<std::uint64_t>(after->value_or(0))},
-       limit = static_cast<std::size_t>(limit->value_or(limits::rows_per_read_max))](const State& state) {
+      [page, &services = call.shop.services, after = TaskId{static_cast<std::uint64_t>(call.query.number("after"))},
+       limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state) {
         *page = page_after(state, after, limit, services.sequencer.now(), services);
       },
       [page, &shop = call.shop, reply = call.reply] {

@@ -119,16 +119,16 @@ struct Delivery {
   }
 };
 
-/// The same call as anybody's: `route` gets a request of which only the body and the asker matter.
-void pass_to(const Delivery& delivery, void (*route)(Call), const std::string& body, std::vector<std::string> params,
-             HttpReply reply) {
+/// The same call as anybody's: its route gets a request of which only the body and the asker matter.
+void pass_to(const Delivery& delivery, const Route& route, const std::string& body, std::uint64_t id, HttpReply reply) {
   delivery.totals.calls.fetch_add(1);
   const HttpRequest request{.method = "POST", .body = body};
-  route(Call{.shop = delivery.shop,
-             .request = request,
-             .reply = std::move(reply),
-             .asker = delivery.asker,
-             .params = std::move(params)});
+  run(Call{.shop = delivery.shop,
+           .request = request,
+           .reply = std::move(reply),
+           .asker = delivery.asker,
+           .route = route,
+           .id = id});
 }
 
 void start(const Delivery& delivery, const WebhookStart& wanted) {
@@ -141,7 +141,7 @@ void start(const Delivery& delivery, const WebhookStart& wanted) {
   body += R"(,"pipeline":)";
   append_json_text_or_null(body, wanted.pipeline);
   body += '}';
-  pass_to(delivery, tasks_create, body, {}, delivery.reply);
+  pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0, delivery.reply);
 }
 
 void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
@@ -150,6 +150,7 @@ void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
   delivery->shop.services.sequencer.read(
       [target, key = delivery->call.key, item = std::pair(wanted.repo, wanted.work_item)](const State& state) {
         const auto& live = state.indexes.live_work_items;
+        target->reset();
         if (const KeyRow* first = state.keys.find(key); first && first->task != TaskId{0}) {
           *target = first->task;
         } else if (const auto found = live.find(item); found != live.end()) {
@@ -166,7 +167,7 @@ void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
           if (response.status == 202) delivery->totals.deferred.fetch_add(1);
           delivery->reply(std::move(response));
         };
-        pass_to(*delivery, tasks_cancel, body, {std::to_string(raw(**target))}, std::move(counting));
+        pass_to(*delivery, route_named("POST", "/v1/tasks/{id}/cancel"), body, raw(**target), std::move(counting));
       });
 }
 
@@ -238,7 +239,7 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
                           Shop& shop = noting->delivery->shop;
                           shop.workers.post([noting, decision = std::move(decision), &shop] {
                             if (!decision) return answer_left(*noting);
-                            fetch_archived(shop.services.log, noting->shown);
+                            fetch_archived(shop.services.archive, noting->shown);
                             answer_noted(noting, *decision);
                           });
                         }});

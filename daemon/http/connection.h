@@ -15,13 +15,13 @@
 #include <string>
 
 #include "daemon/http/http.h"
-#include "daemon/http/server.h"
+#include "daemon/http/server_options.h"
 
 namespace pawl {
 
 /// What all connections of a server share.
 struct ServerShared {
-  Server::Options options;
+  ServerOptions options;
   HttpHandle handle;
   std::atomic<std::size_t> in_hand{0};  // requests handed to the handle and not yet answered in full
   std::atomic<bool> stopping{false};

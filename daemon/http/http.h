@@ -33,7 +33,7 @@ struct HttpRequest {
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
 };
 
-/// A body without a known end. Destroyed when the connection is: it then calls nobody any more.
+/// A streaming body. Destroyed with its connection; `done` is not called afterwards.
 class HttpStream {
  public:
   virtual ~HttpStream() = default;

@@ -5,43 +5,18 @@
 // full or empty socket costs a wait.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "daemon/http/http.h"
-#include "schema/limits.h"
+#include "daemon/http/server_options.h"
 #include "schema/result.h"
 
 namespace pawl {
 
-struct TcpAddress {
-  std::string host;
-  std::uint16_t port = 0;  // 0: any free one
-};
-
 class Server {
  public:
-  struct Options {
-    std::optional<TcpAddress> listen = std::nullopt;
-    std::optional<std::filesystem::path> socket = std::nullopt;
-    /// Whoever asks over TCP has to show a token, which is for the handle to see to: so it may listen on any address,
-    /// and under any name.
-    bool asks_for_tokens = false;
-    unsigned threads = 2;
-    /// One more takes the place of the one whose client has been waited for the longest.
-    std::size_t connections_max = limits::connections_max;
-    /// What has come of requests, and has not yet been read of answers, of all clients together. Beyond it those whose
-    /// clients have been waited for the longest go.
-    std::size_t client_bytes_max = limits::client_bytes_max;
-    std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
-    std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
-    /// How long stop() waits for requests in hand.
-    std::chrono::milliseconds stop_timeout = std::chrono::seconds(2);
-  };
+  using Options = ServerOptions;
 
   /// Binds and listens, so that what cannot be had is known before anything is served. `malformed`: no such address,
   /// or one that is not this host's loopback, and no tokens: then whoever reaches the port may do everything.

@@ -62,9 +62,9 @@ void look_up(const State& state, Alert& alert) {
   if (const Task* task = state.tasks.find(*alert.task)) name_task(*task, alert);
 }
 
-void look_up_archived(Log& log, Alert& alert) {
+void look_up_archived(Archive& archive, Alert& alert) {
   if (!alert.task || !alert.work_item.empty()) return;
-  const auto bytes = log.archived(*alert.task);
+  const auto bytes = archive.find(*alert.task);
   if (!bytes) return;
   if (const auto archived = unpack_archived(*bytes)) name_task(archived->rows.task, alert);
 }

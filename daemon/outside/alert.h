@@ -46,8 +46,8 @@ std::vector<Alert> alerts_of(const Published& published);
 
 /// Fills in what the state knows and the record does not say. A task that has left memory stays without a name.
 void look_up(const State& state, Alert& alert);
-/// The same from the archive, where the state did not know the task. Blocks for a read of the log.
-void look_up_archived(Log& log, Alert& alert);
+/// The same from the archive, where the state did not know the task. Blocks for a read of it.
+void look_up_archived(Archive& archive, Alert& alert);
 
 /// One fact. Absent ones are there too, so that a list of facts has every name.
 struct AlertFact {

@@ -15,8 +15,8 @@
 
 #include "engine/policies/advance.h"
 #include "engine/policies/world.h"
+#include "store/archive.h"
 #include "store/commit/sequencer.h"
-#include "store/log.h"
 
 namespace pawl {
 
@@ -34,7 +34,7 @@ class Executor {
     std::string data_folder;
     std::string boot_id;                         // of this daemon: its BootStarted is in the log already
     std::map<std::string, std::string> origins;  // repo → where it is cloned from
-    Log& log;                                    // where finished tasks are looked up; outlives the executor
+    Archive& archive;                            // where finished tasks are looked up; outlives the executor
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
   };

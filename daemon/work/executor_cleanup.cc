@@ -21,7 +21,7 @@ Result<Task> Executor::Impl::finished_task(TaskId task) {
     return found ? std::optional(*found) : std::nullopt;
   });
   if (row) return *std::move(row);
-  const std::vector<std::uint8_t> bytes = PAWL_TRY(options.log.archived(task));
+  const std::vector<std::uint8_t> bytes = PAWL_TRY(options.archive.find(task));
   Unarchived archived = PAWL_TRY(unpack_archived(bytes));
   return std::move(archived.rows.task);
 }

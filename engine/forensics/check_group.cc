@@ -7,13 +7,6 @@
 namespace pawl {
 namespace {
 
-SettingsToCome settings_to_come(std::span<const fb::Record* const> group, std::size_t index) {
-  for (std::size_t i = index + 1; i < group.size(); ++i) {
-    if (group[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
-  }
-  return SettingsToCome::none;
-}
-
 void check_passage(const Passage& passage, Findings& findings) {
   check_versions(passage, findings);
   check_terminal(passage, findings);
@@ -104,13 +97,14 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   };
 
   const std::uint64_t digest_before = state.digest();
-  std::vector<Applied> applied;
+  Reapplied reapplied;
+  std::vector<Applied>& applied = reapplied.applied;
   std::vector<std::uint64_t> digests;
   Touched touched;
   bool refused = false;
   for (std::size_t i = 0; i < group.size() && !refused; ++i) {
     const std::size_t first = findings.size();
-    applied.push_back(check_record(state, *group[i], settings_to_come(group, i), touched, findings));
+    applied.push_back(check_record(state, *group[i], settings_after(group, i), touched, findings));
     refused = applied.back().outcome != Outcome::accepted;
     digests.push_back(state.digest());
     date_from(first, *group[i]);
@@ -132,15 +126,16 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   for (std::size_t i = 0; i < group.size(); ++i) {
     const std::size_t first = findings.size();
     compare(*group[i], applied[i], digests[i], findings);
+    if (!reapplied.divergence) reapplied.divergence = divergence_of(*group[i], applied[i], digests[i]);
     date_from(first, *group[i]);
   }
   const std::size_t first = findings.size();
   if (state.digest() != digests.back()) find_digest("a refused group left another digest than it found");
   check_end(state, touched, findings);
-  if (!refused) state.archive_finished();
+  if (!refused) reapplied.archived = state.archive_finished();
   if (state.digest() != digests.back()) find_digest("archiving changed the digest");
   date_from(first, *group.back());
-  return {.findings = std::move(findings), .applied = std::move(applied)};
+  return {.findings = std::move(findings), .reapplied = std::move(reapplied)};
 }
 
 }  // namespace pawl

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/rules/apply.h"
+#include "engine/rules/group.h"
 #include "engine/state/state.h"
 
 namespace pawl {
@@ -91,7 +91,7 @@ void check_not_lost(const State& state, const Task& task, Findings& findings);
 
 struct CheckedGroup {
   Findings findings;
-  std::vector<Applied> applied;  // one for each record
+  Reapplied reapplied;
 };
 
 /// Applies a group as it stands in a log, record by record, and checks all of them. After a finding the state is what

@@ -15,7 +15,7 @@
 
 namespace pawl {
 
-/// What a group came to. Durable when anybody sees it.
+/// What a group came to. Durable when anybody sees it, but for `superseded`.
 struct Decision {
   /// How the answer was found.
   enum class Way {
@@ -23,6 +23,8 @@ struct Decision {
     folded,      // a refusal like many others of the last second: not recorded, seq is that of the first (SPEC §12)
     replayed,    // the idempotency key was known: `first` is what it was answered with
     mismatched,  // the key was known, but with another request: nothing was decided
+    superseded,  // not found: another writer has the log, and this one decides nothing any more. The outcome is
+                 // stale_boot, which ends every path
   };
 
   Outcome outcome = Outcome::accepted;
@@ -70,13 +72,18 @@ class Machine {
  public:
   virtual ~Machine() = default;
 
-  /// Proposes a group and waits until its decision is durable.
+  /// Proposes a group and waits until its decision is durable, or can never be (Way::superseded).
   virtual Decision propose(Group group) = 0;
   /// The task as it durably stands; none if it is terminal and archived, or was never created.
   virtual std::optional<TaskView> view(TaskId task) = 0;
   /// The time that a record made now would bear.
   virtual TimeUs now() const = 0;
 };
+
+/// What a machine that lost its log answers instead of a decision.
+inline Decision superseded_decision() {
+  return {.outcome = Outcome::stale_boot, .effects = {}, .detail = {}, .way = Decision::Way::superseded};
+}
 
 /// The view, for implementations of Machine.
 std::optional<TaskView> view_of(const State& state, TaskId id);

@@ -98,13 +98,13 @@ Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
   const std::string key = event.key()->str();
   const SettingKey* setting = setting_named(key);
   if (!setting) {
-    turn.applied.detail = "'" + key + "' is no setting";
+    turn.applied.detail = no_setting_named(key);
     return Outcome::unknown_setting;
   }
   const SettingValue value = setting_value_from(*event.value());
   Settings changed = state.settings();
   if (!setting->set(changed, value)) {
-    turn.applied.detail = key + " takes " + std::string(setting->form);
+    turn.applied.detail = key + " takes " + setting->form;
     return Outcome::bad_value;
   }
   if (turn.settings_to_come == SettingsToCome::none) {

@@ -37,13 +37,6 @@ std::optional<Proposal> reclaim_before(const State& state, const fb::Record& rec
   return propose(speaker, reclaim);
 }
 
-SettingsToCome settings_after(const auto& events, std::size_t index) {
-  for (std::size_t i = index + 1; i < events.size(); ++i) {
-    if (events[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
-  }
-  return SettingsToCome::none;
-}
-
 /// Remembers what the group's idempotency key, if it has one, was answered with.
 void remember_key(State& state, std::span<const fb::Record* const> records, const std::vector<Applied>& applied,
                   Outcome outcome) {
@@ -182,6 +175,27 @@ Decided decide(State& state, Group group, TimeUs now) {
   return GroupDecision(state, now).decide(std::move(group));
 }
 
+SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index) {
+  for (std::size_t i = index + 1; i < group.size(); ++i) {
+    if (group[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
+  }
+  return SettingsToCome::none;
+}
+
+std::optional<Divergence> divergence_of(const fb::Record& record, const Applied& applied, std::uint64_t digest) {
+  const fb::Stamp& stamp = *record.stamp();
+  const bool same = stamp.outcome() == static_cast<std::uint16_t>(applied.outcome) &&
+                    stamp.unchecked() == applied.unchecked && stamp.digest() == digest;
+  if (same) return std::nullopt;
+  return Divergence{.seq = Seq{stamp.seq()},
+                    .recorded = Outcome{stamp.outcome()},
+                    .recomputed = applied.outcome,
+                    .recorded_unchecked = stamp.unchecked(),
+                    .recomputed_unchecked = applied.unchecked,
+                    .recorded_digest = stamp.digest(),
+                    .recomputed_digest = digest};
+}
+
 Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
   Reapplied result;
   std::vector<std::uint64_t> digests;
@@ -203,20 +217,8 @@ Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
   state.last_time = TimeUs{group.back()->stamp()->time_us()};
   remember_key(state, group, result.applied, outcome);
 
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const fb::Stamp& stamp = *group[i]->stamp();
-    const Applied& applied = result.applied[i];
-    const bool same = stamp.outcome() == static_cast<std::uint16_t>(applied.outcome) &&
-                      stamp.unchecked() == applied.unchecked && stamp.digest() == digests[i];
-    if (same) continue;
-    result.divergence = Divergence{.seq = Seq{stamp.seq()},
-                                   .recorded = Outcome{stamp.outcome()},
-                                   .recomputed = applied.outcome,
-                                   .recorded_unchecked = stamp.unchecked(),
-                                   .recomputed_unchecked = applied.unchecked,
-                                   .recorded_digest = stamp.digest(),
-                                   .recomputed_digest = digests[i]};
-    break;
+  for (std::size_t i = 0; i < group.size() && !result.divergence; ++i) {
+    result.divergence = divergence_of(*group[i], result.applied[i], digests[i]);
   }
   return result;
 }

@@ -53,4 +53,11 @@ struct Reapplied {
 /// Requires: the records were verified, follow state.last_seq without a gap, and bear one group number.
 [[nodiscard]] Reapplied reapply(State& state, std::span<const fb::Record* const> group);
 
+// For those who apply a group of a log record by record, as reapply() does.
+
+/// Whether the group changes settings after the record at `index`.
+SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index);
+/// Whether the record says another thing than was made of it. `digest`: of the state after it.
+std::optional<Divergence> divergence_of(const fb::Record& record, const Applied& applied, std::uint64_t digest);
+
 }  // namespace pawl

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "schema/limits.h"
+#include "schema/nearest.h"
 
 namespace pawl {
 
@@ -15,120 +16,164 @@ bool Settings::ownership_checked(std::string_view repo) const {
 
 namespace {
 
-// Each maker takes the member as a lambda, so that one line names a setting once for reading and for writing.
+/// What docs/SETTINGS.md says of a setting.
+struct SettingWords {
+  std::string_view does;
+  std::string_view depends;
+};
 
-template <auto Member>
-SettingKey flag(std::string_view name) {
-  return {name, [](const Settings& settings) { return SettingValue(Member(settings)); },
-          [](Settings& settings, const SettingValue& value) {
-            const bool* given = std::get_if<bool>(&value);
-            if (!given) return false;
-            Member(settings) = *given;
-            return true;
-          },
-          "true or false"};
+template <class Value, class Group>
+std::function<SettingValue(const Settings&)> getter(Group Settings::*group, Value Group::*member) {
+  return [group, member](const Settings& settings) { return SettingValue(settings.*group.*member); };
 }
 
-template <auto Member, std::int64_t Min, std::int64_t Max>
-SettingKey number(std::string_view name, std::string_view form) {
-  return {name, [](const Settings& settings) { return SettingValue(Member(settings)); },
-          [](Settings& settings, const SettingValue& value) {
-            const std::int64_t* given = std::get_if<std::int64_t>(&value);
-            if (!given || *given < Min || *given > Max) return false;
-            Member(settings) = *given;
-            return true;
-          },
-          form};
+template <class Group>
+SettingKey flag(std::string_view name, Group Settings::*group, bool Group::*member, const SettingWords& words) {
+  return {.name = name,
+          .get = getter(group, member),
+          .set =
+              [group, member](Settings& settings, const SettingValue& value) {
+                const bool* given = std::get_if<bool>(&value);
+                if (!given) return false;
+                settings.*group.*member = *given;
+                return true;
+              },
+          .form = "true or false",
+          .type = "boolean",
+          .range = "true, false",
+          .does = words.does,
+          .depends = words.depends};
+}
+
+struct Range {
+  std::int64_t min;
+  std::int64_t max;
+  std::string_view also = {};  // what the value has to fit besides
+};
+
+template <class Group>
+SettingKey number(std::string_view name, Group Settings::*group, std::int64_t Group::*member, const Range& range,
+                  const SettingWords& words) {
+  const bool is_seconds = name.ends_with("_s");
+  const std::string from_to = std::to_string(range.min) + " to " + std::to_string(range.max);
+  const std::string also = range.also.empty() ? "" : ", " + std::string(range.also);
+  return {.name = name,
+          .get = getter(group, member),
+          .set =
+              [group, member, range](Settings& settings, const SettingValue& value) {
+                const std::int64_t* given = std::get_if<std::int64_t>(&value);
+                if (!given || *given < range.min || *given > range.max) return false;
+                settings.*group.*member = *given;
+                return true;
+              },
+          .form = (is_seconds ? "whole seconds from " : "a whole number from ") + from_to + also,
+          .type = is_seconds ? "seconds" : "integer",
+          .range = from_to + also,
+          .does = words.does,
+          .depends = words.depends};
 }
 
 constexpr std::size_t listed_repos_max = 1024;
 
 /// Names of repositories: none empty, none too long, none twice.
-template <auto Member>
-SettingKey repos(std::string_view name) {
-  return {name, [](const Settings& settings) { return SettingValue(Member(settings)); },
-          [](Settings& settings, const SettingValue& value) {
-            const auto* given = std::get_if<std::vector<std::string>>(&value);
-            if (!given || given->size() > listed_repos_max) return false;
-            const auto has_good_size = [](const std::string& repo) {
-              return !repo.empty() && repo.size() <= limits::repo_bytes_max;
-            };
-            if (!std::all_of(given->begin(), given->end(), has_good_size)) return false;
-            if (std::set<std::string>(given->begin(), given->end()).size() != given->size()) return false;
-            Member(settings) = *given;
-            return true;
-          },
-          "a list of at most 1024 different names of repositories, each of 1 to 200 bytes; empty for all"};
+bool are_repos(const std::vector<std::string>& names) {
+  if (names.size() > listed_repos_max) return false;
+  const auto has_good_size = [](const std::string& repo) {
+    return !repo.empty() && repo.size() <= limits::repo_bytes_max;
+  };
+  if (!std::all_of(names.begin(), names.end(), has_good_size)) return false;
+  return std::set<std::string>(names.begin(), names.end()).size() == names.size();
+}
+
+template <class Group>
+SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std::string> Group::*member,
+                 const SettingWords& words) {
+  return {.name = name,
+          .get = getter(group, member),
+          .set =
+              [group, member](Settings& settings, const SettingValue& value) {
+                const auto* given = std::get_if<std::vector<std::string>>(&value);
+                if (!given || !are_repos(*given)) return false;
+                settings.*group.*member = *given;
+                return true;
+              },
+          .form = "a list of at most 1024 different names of repositories, each of 1 to 200 bytes; empty for all",
+          .type = "list of texts",
+          .range = "at most 1024 different names of 1 to 200 bytes; empty: all",
+          .does = words.does,
+          .depends = words.depends};
 }
 
 constexpr std::int64_t day_s = 24 * 3600;
-static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200, "the form above says so");
+static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200, "the form and the range above say so");
 static_assert(30 * day_s > limits::timeout_s_max, "a ceiling has room above the longest time-out");
 
+/// The rows, in the order of their names.
 std::vector<SettingKey> make_setting_keys() {
-  return {number < [](auto& s) -> auto& {return s.job.max_attempts;
+  using S = Settings;
+  return {
+      number("job.max_attempts", &S::job, &S::Job::max_attempts, {1, 1000},
+             {"how often a job is tried, and how many jobs the reconciler queues for one version of a task",
+              "a job keeps the number that held when it was queued"}),
+      number("lease.merge_ttl_s", &S::lease, &S::Lease::merge_ttl_s,
+             {1, 30 * day_s, "more than what an edge with an exclusive step may take"},
+             {"how long the lease on a repository lasts that an exclusive step (the merge) needs",
+              "more than gate + steps + probes of each edge with an exclusive step (SPEC §3), else `bad_value`; "
+              "leases already held keep theirs"}),
+      flag("lease.reclaim_enabled", &S::lease, &S::Lease::reclaim_enabled,
+           {"whether a lease is taken back once its owner is dead or its ttl ran out",
+            "off: such leases stay until they are released by hand or `reaper.max_running_s` is over"}),
+      flag("ownership.enabled", &S::ownership, &S::Ownership::enabled,
+           {"whether leases and versions are checked at all: the kill switch",
+            "off: transitions are accepted unchecked and marked so in the log, and leases grant nothing"}),
+      repos("ownership.repos", &S::ownership, &S::Ownership::repos,
+            {"the repositories for which leases and versions are checked",
+             "counts only while `ownership.enabled` is on"}),
+      number("pipeline.max_rollbacks", &S::pipeline, &S::Pipeline::max_rollbacks, {0, 1000},
+             {"how often a task may fall back; the rollback after that blocks it as `max_rollbacks`",
+              "tasks count their rollbacks from their beginning"}),
+      number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1024},
+             {"how many jobs run at once, of all repositories together",
+              "lowered: jobs that run go on, and nothing new starts until there are fewer"}),
+      flag("queue.serial_per_repo", &S::queue, &S::Queue::serial_per_repo,
+           {"whether a repository has at most one running job", "jobs that run already go on"}),
+      number("reaper.dead_ticks", &S::reaper, &S::Reaper::dead_ticks, {1, 1000},
+             {"after how many passes in a row that find its process dead a job is reaped (tier 1)",
+              "with `reaper.interval_s`: how soon a dead job is found"}),
+      flag("reaper.enabled", &S::reaper, &S::Reaper::enabled,
+           {"whether the reaper runs by itself; `pawl reap` works all the same",
+            "off: `/readyz` does not judge the reaper"}),
+      number("reaper.finalize_grace_s", &S::reaper, &S::Reaper::finalize_grace_s, {0, 7 * day_s},
+             {"how long after a job's exit its monitor has to finish it, before the reaper does",
+              "part of the budget below `reaper.max_running_s` (SPEC §3), else `bad_value`"}),
+      flag("reaper.finalizer_liveness", &S::reaper, &S::Reaper::finalizer_liveness,
+           {"whether a monitor's mark keeps the reaper off a job where ownership is not checked",
+            "counts only on `deploy-staging`, for repositories that `ownership.*` leaves out"}),
+      number("reaper.interval_s", &S::reaper, &S::Reaper::interval_s, {1, day_s},
+             {"time between two passes of the reaper",
+              "`/readyz` is 503 `reaper_stalled` when the last pass is older than twice this"}),
+      number("reaper.max_running_s", &S::reaper, &S::Reaper::max_running_s,
+             {1, 30 * day_s, "more than what any stage may take"},
+             {"the ceiling: whatever runs longer is reaped, whoever owns it (tier 3)",
+              "more than agent + gate + steps + probes of each stage + `reaper.finalize_grace_s` (SPEC §3), else "
+              "`bad_value`; also reclaims leases that old without a job"}),
+      flag("reconciler.enabled", &S::reconciler, &S::Reconciler::enabled,
+           {"whether tasks that nothing drives are driven on",
+            "off: `pawl stuck` shows what waits for it as `reconciler_off`"}),
+      number(
+          "reconciler.interval_s", &S::reconciler, &S::Reconciler::interval_s, {1, day_s},
+          {"time between two passes of the reconciler", "a record that leaves a task standing wakes it at once, too"}),
+      number("recovery.max_interruptions", &S::recovery, &S::Recovery::max_interruptions, {0, 1000},
+             {"how often restarts may interrupt a job before it fails",
+              "interruptions do not count as attempts of `job.max_attempts`"}),
+      flag("stop.enabled", &S::stop, &S::Stop::enabled,
+           {"whether a cancel ends the running agent and cleans up its worktree and branch",
+            "off: agents come to their own end; the first start with it on catches up"}),
+      number("stop.kill_after_s", &S::stop, &S::Stop::kill_after_s, {0, 3600},
+             {"time between SIGTERM and SIGKILL for agents, gates and steps that are to end",
+              "also bounds the wait for a lock that an earlier process holds (at least 1 s)"}),
+  };
 }
-, 1, 1000 > ("job.max_attempts", "a whole number from 1 to 1000"), number < [](auto& s) -> auto& {
-  return s.lease.merge_ttl_s;
-}
-, 1,
-    30 * day_s > ("lease.merge_ttl_s",
-                  "whole seconds from 1 to 2592000, more than what an edge with an exclusive step may take"),
-    flag < [](auto& s) -> auto& {
-  return s.lease.reclaim_enabled;
-}
-> ("lease.reclaim_enabled"), flag < [](auto& s) -> auto& {
-  return s.ownership.enabled;
-}
-> ("ownership.enabled"), repos < [](auto& s) -> auto& {
-  return s.ownership.repos;
-}
-> ("ownership.repos"), number < [](auto& s) -> auto& {
-  return s.pipeline.max_rollbacks;
-}
-, 0, 1000 > ("pipeline.max_rollbacks", "a whole number from 0 to 1000"), number < [](auto& s) -> auto& {
-  return s.queue.max_concurrency;
-}
-, 1, 1024 > ("queue.max_concurrency", "a whole number from 1 to 1024"), flag < [](auto& s) -> auto& {
-  return s.queue.serial_per_repo;
-}
-> ("queue.serial_per_repo"), number < [](auto& s) -> auto& {
-  return s.reaper.dead_ticks;
-}
-, 1, 1000 > ("reaper.dead_ticks", "a whole number from 1 to 1000"), flag < [](auto& s) -> auto& {
-  return s.reaper.enabled;
-}
-> ("reaper.enabled"), number < [](auto& s) -> auto& {
-  return s.reaper.finalize_grace_s;
-}
-, 0, 7 * day_s > ("reaper.finalize_grace_s", "whole seconds from 0 to 604800"), flag < [](auto& s) -> auto& {
-  return s.reaper.finalizer_liveness;
-}
-> ("reaper.finalizer_liveness"), number < [](auto& s) -> auto& {
-  return s.reaper.interval_s;
-}
-, 1, day_s > ("reaper.interval_s", "whole seconds from 1 to 86400"), number < [](auto& s) -> auto& {
-  return s.reaper.max_running_s;
-}
-, 1, 30 * day_s > ("reaper.max_running_s", "whole seconds from 1 to 2592000, more than what any stage may take"),
-    flag < [](auto& s) -> auto& {
-  return s.reconciler.enabled;
-}
-> ("reconciler.enabled"), number < [](auto& s) -> auto& {
-  return s.reconciler.interval_s;
-}
-, 1, day_s > ("reconciler.interval_s", "whole seconds from 1 to 86400"), number < [](auto& s) -> auto& {
-  return s.recovery.max_interruptions;
-}
-, 0, 1000 > ("recovery.max_interruptions", "a whole number from 0 to 1000"), flag < [](auto& s) -> auto& {
-  return s.stop.enabled;
-}
-> ("stop.enabled"), number < [](auto& s) -> auto& {
-  return s.stop.kill_after_s;
-}
-, 0, 3600 > ("stop.kill_after_s", "whole seconds from 0 to 3600"),
-};  // namespace
-}  // namespace pawl
 
 }  // namespace
 
@@ -142,6 +187,14 @@ const SettingKey* setting_named(std::string_view name) {
   const auto found = std::lower_bound(keys.begin(), keys.end(), name,
                                       [](const SettingKey& key, std::string_view wanted) { return key.name < wanted; });
   return found != keys.end() && found->name == name ? &*found : nullptr;
+}
+
+std::string no_setting_named(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const SettingKey& key : setting_keys()) names.push_back(key.name);
+  const auto meant = nearest_of(name, names);
+  return "'" + std::string(name) + "' is not a setting" +
+         (meant ? "; did you mean '" + std::string(*meant) + "'?" : ";") + " `pawl settings` lists them all";
 }
 
 SettingValue setting_value_from(const fb::SettingValue& value) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,64 +18,79 @@ using SettingValue = std::variant<bool, std::int64_t, std::string, std::vector<s
 
 /// All settings, at their defaults.
 struct Settings {
-  struct {
+  struct Reaper {
     bool enabled = true;
     std::int64_t interval_s = 60;
     std::int64_t dead_ticks = 2;
     std::int64_t finalize_grace_s = 300;
     std::int64_t max_running_s = 5400;
     bool finalizer_liveness = true;
-  } reaper;
-  struct {
+  };
+  struct Queue {
     std::int64_t max_concurrency = 1;
     bool serial_per_repo = true;
-  } queue;
-  struct {
+  };
+  struct Job {
     std::int64_t max_attempts = 2;
-  } job;
-  struct {
+  };
+  struct Reconciler {
     bool enabled = true;
     std::int64_t interval_s = 120;
-  } reconciler;
-  struct {
+  };
+  struct Pipeline {
     std::int64_t max_rollbacks = 3;
-  } pipeline;
-  struct {
+  };
+  struct Ownership {
     bool enabled = true;
     std::vector<std::string> repos;  // empty: all
-  } ownership;
-  struct {
+  };
+  struct Lease {
     bool reclaim_enabled = true;
     std::int64_t merge_ttl_s = 1800;
-  } lease;
-  struct {
+  };
+  struct Stop {
     bool enabled = true;
     std::int64_t kill_after_s = 10;
-  } stop;
-  struct {
+  };
+  struct Recovery {
     std::int64_t max_interruptions = 5;
-  } recovery;
+  };
+
+  Reaper reaper;
+  Queue queue;
+  Job job;
+  Reconciler reconciler;
+  Pipeline pipeline;
+  Ownership ownership;
+  Lease lease;
+  Stop stop;
+  Recovery recovery;
 
   /// Whether leases and versions are checked for this repository: the kill switch and its scope (SPEC §7).
   bool ownership_checked(std::string_view repo) const;
 };
 
-/// One setting: its name, how it is read, and how it is set.
+/// One setting: its name, how it is read, how it is set, and what docs/SETTINGS.md says of it.
 struct SettingKey {
   std::string_view name;
-  SettingValue (*get)(const Settings&);
+  std::function<SettingValue(const Settings&)> get;
   /// False if the value is of the wrong type or out of range; the settings are then untouched.
-  bool (*set)(Settings&, const SettingValue&);
-  std::string_view form;  // for people: "a whole number from 1 to 86400"
+  std::function<bool(Settings&, const SettingValue&)> set;
+  std::string form;  // for people: "a whole number from 1 to 86400"
+  std::string_view type;
+  std::string range;
+  std::string_view does;     // what it does: one line
+  std::string_view depends;  // what depends on it, and what it has to fit: one line
 };
 
 /// All of them, in the order of their names.
 const std::vector<SettingKey>& setting_keys();
 /// Null if there is none of that name.
 const SettingKey* setting_named(std::string_view name);
+/// For a name that setting_named() does not know: says so, which name was probably meant, and where all are listed.
+std::string no_setting_named(std::string_view name);
 
-/// A value without any field, which only a log that something else wrote can hold, is an empty text: no setting's
-/// value.
+/// An empty fb::SettingValue (possible only in a foreign log) reads as "", which no setting accepts.
 SettingValue setting_value_from(const fb::SettingValue& value);
 fb::SettingValueT setting_value_event(const SettingValue& value);
 

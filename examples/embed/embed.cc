@@ -5,15 +5,15 @@
 #include "store/commit/clock.h"
 #include "store/commit/sequencer.h"
 #include "store/commit/start.h"
+#include "store/log.h"
 #include "store/open.h"
 #include "store/os/random.h"
-#include "store/rocks_log.h"
 
 using namespace pawl;
 
 static Result<void> run(const std::string& folder, const std::string& work_item) {
-  const auto log = PAWL_TRY(RocksLog::open(folder, RocksLog::Mode::write));  // `busy`: another process writes it
-  Opened opened = PAWL_TRY(open_state(*log));                                // recovers, and proves every record again
+  const auto log = PAWL_TRY(open_log(folder, LogMode::write));  // `busy`: another process writes it
+  Opened opened = PAWL_TRY(open_state(*log));                   // recovers, and proves every record again
   Clock clock(opened.state.last_time, Clock::system_sources());
   const std::vector<Pipeline> in_force = pipelines_in_force(opened.state);
   Sequencer machine(*log, std::move(opened.state), opened.chain, {.now = [&] { return clock.now(); }});

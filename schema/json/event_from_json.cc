@@ -221,11 +221,7 @@ class EventJsonReader {
     if (!value.is_string()) return wrong_type(value, "a text");
     const std::string_view content = view(value.get_string());
     if (reading_ == Reading::asked) {
-      std::size_t bytes_max = limits::note_bytes_max;
-      for (const TextBound& bound : text_bounds) {
-        if (bound.field == field.name) bytes_max = bound.bytes_max;
-      }
-      PAWL_TRY(check_text(content, bytes_max));
+      PAWL_TRY(check_text(content, text_bytes_max(field.name)));
       if (field.required && content.empty()) return error("must not be empty");
     }
     return write_text(content);
@@ -331,6 +327,13 @@ class EventJsonReader {
 };
 
 }  // namespace
+
+std::size_t text_bytes_max(std::string_view field) {
+  for (const TextBound& bound : text_bounds) {
+    if (bound.field == field) return bound.bytes_max;
+  }
+  return limits::note_bytes_max;
+}
 
 Result<flatbuffers::Offset<void>> read_event(fb::Event type, const json::object& data, Reading reading,
                                              flatbuffers::FlatBufferBuilder& builder) {

@@ -41,13 +41,15 @@ enum class Reading {
   asked,
 };
 
+/// What a text field of that name may have in bytes where somebody asks.
+std::size_t text_bytes_max(std::string_view field);
+
 /// Writes an event from its `data` to `builder`. `malformed` names the field and what is wrong with it.
 /// Requires: layout_of(type) exists; builder.ForceDefaults(true) was called.
 Result<flatbuffers::Offset<void>> read_event(fb::Event type, const boost::json::object& data, Reading reading,
                                              flatbuffers::FlatBufferBuilder& builder);
 
 /// A proposal from `data`: read_event() and finish_proposal().
-
 Result<Proposal> proposal_from_json(const Asker& asker, fb::Event type, const boost::json::object& data,
                                     Reading reading);
 

@@ -26,10 +26,18 @@ Decision decision_of(const Decided& decided) {
 
 void Decider::take(ReadRequest read) {
   read.look(state_);
-  (batch_.groups.empty() ? batch_.early_reads : batch_.others).push_back(std::move(read.done));
+  if (batch_.groups.empty()) {
+    batch_.early_reads.push_back(std::move(read));
+  } else {
+    batch_.others.emplace_back(std::move(read));
+  }
 }
 
 void Decider::take(WriteRequest write) {
+  if (has_stepped_down_) {
+    batch_.answers.push_back({superseded_decision(), std::move(write.done)});
+    return;
+  }
   // A known key before all else: not even what the request would resolve to is looked at again.
   if (!write.group.empty() && write.group.front().record().key()) {
     const fb::Record& record = write.group.front().record();
@@ -44,7 +52,7 @@ void Decider::take(WriteRequest write) {
     }
   }
   if (write.resolve && !write.resolve(state_, write.group)) {
-    batch_.others.emplace_back([done = std::move(write.done)] { done(std::nullopt); });
+    batch_.others.emplace_back(NothingProposed{std::move(write.done)});
     return;
   }
   decide_and_keep(std::move(write));
@@ -98,9 +106,16 @@ void Decider::tell(const std::vector<Folding::Folded>& told) {
   }
 }
 
-Result<void> make_durable(DecidedBatch batch, Log& log, Chain& chain,
+void Decider::step_down(State durable) {
+  PAWL_ASSERT(batch_.empty());
+  state_ = std::move(durable);
+  folding_ = Folding();
+  has_stepped_down_ = true;
+}
+
+Result<void> make_durable(DecidedBatch& batch, Journal& journal, Chain& chain,
                           const std::function<void(const std::vector<Decided>&)>& publish) {
-  for (const auto& done : batch.early_reads) done();
+  for (const ReadRequest& read : std::exchange(batch.early_reads, {})) read.done();
   if (!batch.groups.empty()) {
     Batch bytes;
     bytes.records.reserve(batch.records);
@@ -113,12 +128,29 @@ Result<void> make_durable(DecidedBatch batch, Log& log, Chain& chain,
       for (const ArchivedTask& archived : group.archived) bytes.archived.push_back(pack_archived(archived, last));
     }
     const Seq first{batch.groups.front().records.front().record().stamp()->seq()};
-    PAWL_TRY(log.append(bytes, first));
+    PAWL_TRY(journal.append(bytes, first));
     publish(batch.groups);
   }
-  for (DueAnswer& answer : batch.answers) answer.done(std::move(answer.decision));
-  for (const auto& done : batch.others) done();
+  DecidedBatch durable = std::exchange(batch, {});
+  for (DueAnswer& answer : durable.answers) answer.done(std::move(answer.decision));
+  for (const auto& other : durable.others) {
+    if (const auto* read = std::get_if<ReadRequest>(&other)) read->done();
+    if (const auto* write = std::get_if<NothingProposed>(&other)) write->done(std::nullopt);
+  }
   return {};
+}
+
+void withdraw(DecidedBatch batch, const State& durable) {
+  for (DueAnswer& answer : batch.answers) answer.done(superseded_decision());
+  const auto answer = [&durable](const ReadRequest& read) {
+    read.look(durable);
+    read.done();
+  };
+  for (const ReadRequest& read : batch.early_reads) answer(read);
+  for (const auto& other : batch.others) {
+    if (const auto* read = std::get_if<ReadRequest>(&other)) answer(*read);
+    if (const auto* write = std::get_if<NothingProposed>(&other)) write->done(superseded_decision());
+  }
 }
 
 }  // namespace pawl

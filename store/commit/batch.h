@@ -9,12 +9,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/policies/machine.h"
 #include "engine/rules/group.h"
+#include "store/chain.h"
 #include "store/commit/folding.h"
-#include "store/log.h"
+#include "store/journal.h"
 
 namespace pawl {
 
@@ -41,12 +43,17 @@ struct WriteRequest {
   /// Called right after the decision, whatever way it was found: copies the rows that the answer shows. May be
   /// empty.
   std::function<void(const SeenDecision&)> look = {};
-  /// Called once that is durable, from the thread that made it so: it must not block.
+  /// Called once that is durable, from the thread that made it so: it must not block. Also called, with
+  /// superseded_decision(), when it never will be; what `resolve` and `look` saw then counts for nothing.
   std::function<void(std::optional<Decision>)> done;
 };
 
+/// One request to read.
 struct ReadRequest {
+  /// Copies what is asked for. May be called a second time, if what it saw cannot become durable: what it copies then,
+  /// from an earlier state, takes the place of what it copied before.
   std::function<void(const State&)> look;
+  /// Called once what it saw is durable.
   std::function<void()> done;
 };
 
@@ -56,13 +63,18 @@ struct DueAnswer {
   std::function<void(std::optional<Decision>)> done;
 };
 
+/// A write that came to nothing: its resolve() found nothing to propose.
+struct NothingProposed {
+  std::function<void(std::optional<Decision>)> done;
+};
+
 /// What is decided and not yet durable. It holds the answers too: of its own groups, and of reads and replays that
 /// saw them.
 struct DecidedBatch {
-  std::vector<std::function<void()>> early_reads;  // saw nothing of this batch: due as soon as the one before is done
+  std::vector<ReadRequest> early_reads;  // saw nothing of this batch: due as soon as the one before is done
   std::vector<Decided> groups;
   std::vector<DueAnswer> answers;
-  std::vector<std::function<void()>> others;  // reads, and writes that came to nothing
+  std::vector<std::variant<ReadRequest, NothingProposed>> others;
   std::size_t records = 0;
   std::size_t bytes = 0;
 
@@ -84,6 +96,11 @@ class Decider {
   void tell_folded() { tell(folding_.due(now_())); }
   void tell_all_folded() { tell(folding_.all()); }
 
+  /// Ends deciding: another writer has the log. `durable` is the state after the last record that was made durable
+  /// here. From now on every write is answered with superseded_decision(), every read sees that state, and no batch
+  /// has a record.
+  void step_down(State durable);
+
   const State& state() const { return state_; }
   const DecidedBatch& batch() const { return batch_; }
   /// The batch as it stands; the next request begins another.
@@ -98,12 +115,18 @@ class Decider {
   std::function<TimeUs()> now_;
   Folding folding_;
   DecidedBatch batch_;
+  bool has_stepped_down_ = false;
 };
 
-/// Makes a batch durable: chained, appended, published, and only then answered. `chain` is that of the record before,
-/// and then that of its last. After an error nobody is answered who would be told of the batch, and the log takes no
-/// other. Batches are made durable one at a time, in the order in which they were decided.
-Result<void> make_durable(DecidedBatch batch, Log& log, Chain& chain,
+/// Makes a batch durable: chained, appended, published, and only then answered; it is empty then. `chain` is that of
+/// the record before, and then that of its last. After an error nothing was published, all who would be told of the
+/// batch still wait in it, and the journal takes no other. Batches are made durable one at a time, in the order in
+/// which they were decided.
+Result<void> make_durable(DecidedBatch& batch, Journal& journal, Chain& chain,
                           const std::function<void(const std::vector<Decided>&)>& publish);
+
+/// Answers all who wait in a batch that another writer's record stands in the way of: writes with
+/// superseded_decision(), reads with what they see in `durable`.
+void withdraw(DecidedBatch batch, const State& durable);
 
 }  // namespace pawl

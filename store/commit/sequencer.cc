@@ -11,8 +11,8 @@
 #include <thread>
 #include <utility>
 
-#include "store/checkpoint.h"
 #include "store/open.h"
+#include "store/take_checkpoint.h"
 
 namespace pawl {
 namespace {
@@ -29,16 +29,12 @@ struct Item {
   std::optional<ReadRequest> read;
 };
 
-[[noreturn]] void die_of(const Error& error) {
-  std::fprintf(stderr, "pawld: the log cannot be written, ending at once: %s\n", error.message.c_str());
-  std::abort();
-}
-
 }  // namespace
 
 struct Sequencer::Impl {
-  Impl(Log& log_, State state_, Chain chain_, Options options_)
-      : log(log_),
+  Impl(Journal& journal_, CheckpointStore& checkpoints_, State state_, Chain chain_, Options options_)
+      : journal(journal_),
+        checkpoints(checkpoints_),
         options(std::move(options_)),
         decided_until_us(state_.last_time.us),
         decider(std::move(state_), [this] { return now(); }),
@@ -61,16 +57,19 @@ struct Sequencer::Impl {
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
   }
   void note_decided();
+  void step_down(DecidedBatch lost_batch);
   TimeUs now() const { return std::max(options.now(), TimeUs{decided_until_us.load()}); }
 
   // One thread at a time: the sequencer's, or the syncing one while `syncing`.
   void append(DecidedBatch batch);
+  [[noreturn]] void die_of(const Error& error) const;
   void publish(const std::vector<Decided>& groups);
 
   void run_syncing();
   void run_checkpoints();
 
-  Log& log;
+  Journal& journal;
+  CheckpointStore& checkpoints;
   const Options options;
 
   std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
@@ -83,6 +82,7 @@ struct Sequencer::Impl {
   // Whoever appends.
   Chain chain;
   std::atomic<std::uint64_t> durable;
+  std::atomic<bool> superseded{false};
 
   std::mutex mutex;
   std::condition_variable wake_sequencer;
@@ -94,6 +94,7 @@ struct Sequencer::Impl {
   bool syncing = false;  // `to_sync` belongs to the syncing thread
   bool syncing_ends = false;
   std::optional<DecidedBatch> to_sync;
+  std::optional<DecidedBatch> lost;  // that another writer was faster than
 
   std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe from within its call
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
@@ -164,7 +165,15 @@ void Sequencer::Impl::stop() {
 void Sequencer::Impl::run() {
   std::unique_lock lock(mutex);
   while (true) {
+    if (lost) {
+      DecidedBatch batch = std::move(*lost);
+      lost.reset();
+      lock.unlock();
+      step_down(std::move(batch));
+      lock.lock();
+    }
     const auto has_work = [&] {
+      if (lost) return true;
       if (!inbox.empty() && !building_is_full()) return true;
       if (!decider.batch().empty() && !syncing) return true;
       return stopping && !syncing;
@@ -196,7 +205,7 @@ void Sequencer::Impl::run() {
     note_decided();
     lock.lock();
 
-    if (syncing) continue;  // The batch grows meanwhile.
+    if (syncing || lost) continue;  // The batch grows meanwhile.
     if (!decider.batch().empty()) {
       DecidedBatch batch = decider.hand_over();
       if (taken.empty() && inbox.empty()) {
@@ -240,6 +249,18 @@ void Sequencer::Impl::note_decided() {
   decided_until_us.store(last.us);
 }
 
+/// Nothing that was decided and not made durable has happened: all who wait for it are answered, and all who ask from
+/// now on see the state as it durably was. It is replayed from the log, because decisions cannot be taken back.
+void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
+  Result<Opened> before = open_state_at(journal, checkpoints, Seq{durable.load()});
+  if (!before) die_of(before.error());
+  DecidedBatch building = decider.hand_over();
+  decider.step_down(std::move(before->state));
+  withdraw(std::move(lost_batch), decider.state());
+  withdraw(std::move(building), decider.state());
+  written_since_idle = false;  // The seal is for the new writer to set.
+}
+
 void Sequencer::Impl::idle() {
   if (!written_since_idle) return;
   written_since_idle = false;
@@ -254,10 +275,21 @@ void Sequencer::Impl::append(DecidedBatch batch) {
     publish(groups);
     if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
   };
-  if (const Result<void> appended = make_durable(std::move(batch), log, chain, is_durable); !appended) {
-    if (options.failed) options.failed(appended.error());
-    die_of(appended.error());
+  const Result<void> appended = make_durable(batch, journal, chain, is_durable);
+  if (appended) return;
+  if (appended.error().code != ErrorCode::superseded || !options.superseded) die_of(appended.error());
+  superseded.store(true);
+  {
+    const std::lock_guard lock(mutex);
+    lost = std::move(batch);
   }
+  options.superseded(appended.error());
+}
+
+void Sequencer::Impl::die_of(const Error& error) const {
+  if (options.failed) options.failed(error);
+  std::fprintf(stderr, "pawld: the log cannot be written, ending at once: %s\n", error.message.c_str());
+  std::abort();
 }
 
 void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
@@ -295,7 +327,7 @@ void Sequencer::Impl::run_syncing() {
 
 void Sequencer::Impl::run_checkpoints() {
   if (options.checkpoint_every == 0) return;
-  const std::vector<Seq> stored = log.checkpoints();
+  const std::vector<Seq> stored = checkpoints.list();
   std::uint64_t checkpointed = stored.empty() ? 0 : raw(stored.front());
   std::unique_lock lock(checkpoint_mutex);
   while (true) {
@@ -305,7 +337,7 @@ void Sequencer::Impl::run_checkpoints() {
     if (checkpoints_end) return;
     lock.unlock();
     // Made from the log, so that the one thread that owns the state is not held up by it.
-    const Result<Seq> taken_at = take_checkpoint(log);
+    const Result<Seq> taken_at = take_checkpoint(journal, checkpoints);
     if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
     // After a failure too it is not tried again before as many records have come.
     checkpointed = taken_at ? raw(*taken_at) : durable.load(std::memory_order_acquire);
@@ -315,8 +347,8 @@ void Sequencer::Impl::run_checkpoints() {
 
 // --- The class ---
 
-Sequencer::Sequencer(Log& log, State state, Chain chain, Options options)
-    : impl_(std::make_unique<Impl>(log, std::move(state), chain, std::move(options))) {}
+Sequencer::Sequencer(Journal& journal, CheckpointStore& checkpoints, State state, Chain chain, Options options)
+    : impl_(std::make_unique<Impl>(journal, checkpoints, std::move(state), chain, std::move(options))) {}
 
 Sequencer::~Sequencer() {
   stop();
@@ -362,6 +394,10 @@ void Sequencer::stop() {
 
 Seq Sequencer::durable_seq() const {
   return Seq{impl_->durable.load(std::memory_order_acquire)};
+}
+
+bool Sequencer::is_superseded() const {
+  return impl_->superseded.load();
 }
 
 }  // namespace pawl

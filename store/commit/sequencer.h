@@ -3,7 +3,8 @@
 // It takes all that waits, up to a bound; decides each group; and hands the batch to the log. While one batch syncs,
 // the next is already being decided: two in flight. Only when a batch is durable are its askers answered, its records
 // published and its effects started, so nobody ever sees what a crash could take back. A failed append ends the
-// process. At low load it appends by itself: a hand-over to another thread costs more than it hides.
+// process; one that another writer was faster than ends the deciding (Options::superseded). At low load it appends by
+// itself: a hand-over to another thread costs more than it hides.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "schema/limits.h"
 #include "store/commit/batch.h"
+#include "store/log.h"
 
 namespace pawl {
 
@@ -30,6 +32,11 @@ class Sequencer final : public Machine {
     std::function<TimeUs()> now;  // from any thread
     /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
     std::function<void(const Error&)> failed = {};
+    /// Called once, when another writer has taken the log: this one can write nothing any more, and its owner should
+    /// come to an end. All who wait or come later are answered until stop(): proposals with superseded_decision(),
+    /// reads from the state after the last record that was made durable here. Nothing more is published. From one of
+    /// the sequencer's threads; must not block. Empty: as `failed`.
+    std::function<void(const Error&)> superseded = {};
     /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call:
     /// seals the log. From the sequencer's thread. May be empty.
     std::function<void()> idle = {};
@@ -40,13 +47,15 @@ class Sequencer final : public Machine {
     std::function<void(const Error&)> checkpoint_failed = {};
   };
 
-  /// Owns neither: `log` outlives it, `state` moves in. Chain: that of the last record.
-  Sequencer(Log& log, State state, Chain chain, Options options);
+  /// Owns neither `journal` nor `checkpoints`, which outlive it. `state` and `chain`: after the journal's last record.
+  Sequencer(Journal& journal, CheckpointStore& checkpoints, State state, Chain chain, Options options);
+  Sequencer(Log& log, State state, Chain chain, Options options)
+      : Sequencer(log, log, std::move(state), chain, std::move(options)) {}
   ~Sequencer() override;
 
   /// Threads: any.
   void submit(WriteRequest write);
-  /// Runs `look` on the state and, once what it saw is durable, `done`. At most limits::rows_per_read_max rows a call.
+  /// As ReadRequest. At most limits::rows_per_read_max rows a call.
   void read(std::function<void(const State&)> look, std::function<void()> done);
 
   /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
@@ -73,8 +82,10 @@ class Sequencer final : public Machine {
   /// Nothing may be submitted afterwards.
   void stop();
 
-  /// The last durable seq. Any thread.
+  /// The last seq that was made durable here. Any thread.
   Seq durable_seq() const;
+  /// Whether another writer has taken the log. Any thread.
+  bool is_superseded() const;
 
  private:
   struct Impl;

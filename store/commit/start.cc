@@ -7,6 +7,13 @@
 #include "store/os/process_identity.h"
 
 namespace pawl {
+namespace {
+
+Error superseded_at_start() {
+  return {ErrorCode::superseded, "another writer took the log while this daemon started"};
+}
+
+}  // namespace
 
 std::string boot_version(std::string version, std::optional<Seq> torn_at) {
   if (torn_at) version += "+torn." + std::to_string(raw(*torn_at));
@@ -32,6 +39,7 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
   const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
   const Decision decision = machine.propose(propose_group(asker, event));
   if (decision.outcome == Outcome::accepted) return {};
+  if (decision.way == Decision::Way::superseded) return superseded_at_start();
   return Error{ErrorCode::busy, "the log refuses this daemon's boot: " + std::string(name(decision.outcome))};
 }
 
@@ -49,6 +57,7 @@ Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_
     if (known != in_force.end() && *known == pipeline) continue;
     const Decision decision = machine.propose(propose_group(asker, pipeline_event(pipeline)));
     if (decision.outcome == Outcome::accepted) continue;
+    if (decision.way == Decision::Way::superseded) return superseded_at_start();
     return Error{ErrorCode::malformed, "pipeline '" + pipeline.name +
                                            "' is refused: " + std::string(name(decision.outcome)) +
                                            (decision.detail.empty() ? "" : ": " + decision.detail)};

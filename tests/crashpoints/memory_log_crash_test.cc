@@ -6,6 +6,7 @@
 
 #include "store/memory_log.h"
 #include "store/open.h"
+#include "store/take_checkpoint.h"
 #include "tests/crashpoints/recovery.h"
 
 namespace pawl::crash {

@@ -40,7 +40,7 @@ Result<std::vector<std::string>> faults_of(Log& log, const Story& story, Seq las
   if (!whole) faults.push_back("it ends inside of a batch, at " + text(last));
 
   std::map<TaskId, Seq> archived;
-  const Result<void> read = log.read_archive(TaskId{1}, [&](TaskId task, RecordBytes bytes) {
+  const Result<void> read = log.walk(TaskId{1}, [&](TaskId task, RecordBytes bytes) {
     const Result<Unarchived> rows = unpack_archived(bytes);
     archived[task] = rows ? rows->seq : Seq{};
     return true;

@@ -9,6 +9,7 @@
 #include "schema/layout.h"
 #include "store/checkpoint.h"
 #include "store/open.h"
+#include "store/take_checkpoint.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl::crash {
@@ -101,13 +102,13 @@ Story load_story() {
 
   Story story;
   std::map<Seq, ArchivedBytes> archived;
-  PAWL_ASSERT(log->read_archive(TaskId{1},
-                                [&](TaskId task, RecordBytes bytes) {
-                                  const Seq seq = unpack_archived(bytes)->seq;
-                                  story.archived_at[task] = seq;
-                                  archived[seq] = {task, {bytes.begin(), bytes.end()}};
-                                  return true;
-                                })
+  PAWL_ASSERT(log->walk(TaskId{1},
+                        [&](TaskId task, RecordBytes bytes) {
+                          const Seq seq = unpack_archived(bytes)->seq;
+                          story.archived_at[task] = seq;
+                          archived[seq] = {task, {bytes.begin(), bytes.end()}};
+                          return true;
+                        })
                   .has_value());
 
   story.proofs.push_back({.digest = State().digest(), .chain = {}});

@@ -4,28 +4,26 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/reapplied.h"
 #include "tools/forensics/exported_lines.h"
-#include "tools/forensics/replayer.h"
+#include "tools/forensics/line_form.h"
 
 namespace pawl::fuzz {
 namespace {
 
 void replay_lines(const std::string& path) {
-  std::optional<Replayer> replayer;
+  std::optional<Replica> replica;
   LineReader reader;
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
     PAWL_ASSERT(checkpoint_line(checkpoint.restored.state, checkpoint.restored.chain).size() > 2);
-    replayer.emplace(std::move(checkpoint.restored.state), checkpoint.restored.chain, nullptr);
+    replica.emplace(std::move(checkpoint.restored.state), checkpoint.restored.chain, proving_policy());
     return {};
   };
-  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) -> Result<bool> {
-    if (!replayer) replayer.emplace(State(), Chain{}, nullptr);
-    if (replayer->difference()) return false;
-    PAWL_TRY(replayer->add(std::move(bytes), std::move(line)));
-    return true;
+  reader.record = [&](const std::vector<std::uint8_t>& bytes, std::string line) -> Result<bool> {
+    if (!replica) replica.emplace(State(), Chain{}, proving_policy());
+    return replica->add(bytes, std::move(line));
   };
   const Result<void> read = read_lines(path, reader);
   PAWL_ASSERT(read || read.error().message.starts_with(path + ", line "));
-  if (replayer && !replayer->difference()) PAWL_ASSERT(replayer->finish());
+  if (replica && read) PAWL_ASSERT(replica->finish().has_value());
 }
 
 void apply_lines(const std::string& path) {

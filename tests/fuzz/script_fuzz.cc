@@ -4,7 +4,7 @@
 #include "engine/forensics/invariants.h"
 #include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/forensics/replayer.h"
+#include "tools/forensics/line_form.h"
 #include "tools/simulation/simulation.h"
 
 namespace pawl::fuzz {
@@ -12,14 +12,14 @@ namespace {
 
 /// A made log replays without a difference, down to the form of its lines.
 void check_replay(const std::vector<std::string>& lines) {
-  Replayer replayer(State(), Chain{}, nullptr);
+  Replica replica(State(), Chain{}, proving_policy());
   for (const std::string& line : lines) {
     const auto record = read_record_line(line);
     if (!record) assertion_failed(record.error().message.c_str(), __FILE__, __LINE__);
-    PAWL_ASSERT(replayer.add({record->data(), record->data() + record->size()}, line));
-    PAWL_ASSERT(!replayer.difference());
+    PAWL_ASSERT(replica.add({record->data(), record->size()}, line).has_value());
+    PAWL_ASSERT(!replica.difference());
   }
-  PAWL_ASSERT(replayer.finish() && !replayer.difference());
+  PAWL_ASSERT(replica.finish().has_value() && !replica.difference());
 }
 
 /// No record of it breaks an invariant, unless the script had that switched off which keeps it.

@@ -50,7 +50,8 @@ Served::Served() : webhooks_(webhook_config()) {
   sequencer_->start();
   api_ = std::make_unique<Api>(Services{
       .sequencer = *sequencer_,
-      .log = *log_,
+      .journal = *log_,
+      .archive = *log_,
       .boot_id = "daemon",
       .version = "test",
       .logs_folder = "/nowhere",

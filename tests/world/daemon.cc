@@ -2,6 +2,7 @@
 
 #include "store/chain.h"
 #include "store/checkpoint.h"
+#include "store/take_checkpoint.h"
 #include "tests/world/daemon_world.h"
 #include "tests/world/pipelines.h"
 
@@ -111,7 +112,7 @@ Result<void> Daemon::sync() {
   DecidedBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   records_since_checkpoint_ += batch.records;
-  return make_durable(std::move(batch), *log_, chain_, [this](const std::vector<Decided>& groups) {
+  return make_durable(batch, *log_, chain_, [this](const std::vector<Decided>& groups) {
     story_.see(groups);
     for (const Decided& group : groups) {
       for (std::size_t i = 0; i < group.records.size(); ++i) listen(group.records[i].record(), group.applied[i]);
@@ -129,7 +130,7 @@ void Daemon::checkpoint() {
   records_since_checkpoint_ = 0;
   ++checkpoints_;
   if (!by_replay) {
-    [[maybe_unused]] const Result<void> stored = log_->checkpoint(pack_checkpoint(state, chain_));
+    [[maybe_unused]] const Result<void> stored = log_->store(pack_checkpoint(state, chain_));
   } else if (const auto taken = take_checkpoint(*log_); !taken) {
     story_.broken("a checkpoint cannot be taken: " + taken.error().message);
   }

@@ -72,9 +72,9 @@ class Groups {
   std::uint64_t group_ = 0;
 };
 
-Groups groups_of(Log& log) {
+Groups groups_of(Journal& journal) {
   Groups groups;
-  [[maybe_unused]] const Result<void> read = log.read(Seq{1}, [&](RecordBytes record) {
+  [[maybe_unused]] const Result<void> read = journal.read(Seq{1}, [&](RecordBytes record) {
     groups.add(record);
     return true;
   });
@@ -82,7 +82,7 @@ Groups groups_of(Log& log) {
 }
 
 /// What a witness who has nothing but the log finds first.
-std::optional<std::string> broken_in(Log& log) {
+std::optional<std::string> broken_in(Journal& journal) {
   Scheduler scheduler;
   Dice dice(0);
   const Machines nobody(scheduler, dice);
@@ -92,7 +92,7 @@ std::optional<std::string> broken_in(Log& log) {
         if (!found) found = kind_of(what);
       },
       nobody);
-  if (!witness.follow(log)) return std::nullopt;
+  if (!witness.follow(journal)) return std::nullopt;
   return found;
 }
 
@@ -106,8 +106,8 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 /// A log as a script: what was proposed, and by whom. What the machine itself added it will add again.
 class Scripter {
  public:
-  std::vector<Line> lines(Log& log) {
-    groups_of(log).each([this](const std::vector<const fb::Record*>& group) {
+  std::vector<Line> lines(Journal& journal) {
+    groups_of(journal).each([this](const std::vector<const fb::Record*>& group) {
       add(group);
       [[maybe_unused]] const CheckedGroup followed = check_group(state_, group);
     });

@@ -47,7 +47,7 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
     broken_("record " + std::to_string(raw(finding.seq)) + ": " + std::string(name(finding.kind)) +
             (finding.invariant > 0 ? " of invariant " + std::to_string(finding.invariant) : "") + ": " + finding.what);
   }
-  for (std::size_t i = 0; i < group.size(); ++i) note(*group[i], checked.applied[i]);
+  for (std::size_t i = 0; i < group.size(); ++i) note(*group[i], checked.reapplied.applied[i]);
   to_be_cancelled_.clear();
   chain_ = chain_of(*group.back());
 }
@@ -227,9 +227,9 @@ void Witness::told(const Decision& decision) {
   }
 }
 
-Result<void> Witness::follow(Log& log) {
+Result<void> Witness::follow(Journal& journal) {
   std::vector<std::vector<std::uint64_t>> bytes;
-  PAWL_TRY(log.read(next(state_.last_seq), [&](RecordBytes record) {
+  PAWL_TRY(journal.read(next(state_.last_seq), [&](RecordBytes record) {
     std::vector<std::uint64_t>& words = bytes.emplace_back((record.size() + 7) / 8);
     std::memcpy(words.data(), record.data(), record.size());
     return true;
@@ -246,7 +246,7 @@ Result<void> Witness::follow(Log& log) {
   return {};
 }
 
-void Witness::recovered(const State& state, const Chain& chain, Log& log) {
+void Witness::recovered(const State& state, const Chain& chain, Journal& journal) {
   if (state.last_seq < state_.last_seq) {
     broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
             " were durable, and are gone after a restart" +
@@ -254,7 +254,7 @@ void Witness::recovered(const State& state, const Chain& chain, Log& log) {
     return;
   }
   // What was written, and never answered for, may stand or not.
-  if (const Result<void> read = follow(log); !read) return broken_("after a restart: " + read.error().message);
+  if (const Result<void> read = follow(journal); !read) return broken_("after a restart: " + read.error().message);
   if (state.last_seq != state_.last_seq || state.digest() != state_.digest() || chain != chain_) {
     broken_("after a restart the state at record " + std::to_string(raw(state.last_seq)) +
             " is another than the records say");

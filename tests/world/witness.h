@@ -12,6 +12,7 @@
 #include "engine/forensics/invariants.h"
 #include "engine/policies/machine.h"
 #include "engine/rules/group.h"
+#include "store/chain.h"
 #include "store/memory_log.h"
 #include "tests/world/outside.h"
 
@@ -33,9 +34,9 @@ class Witness {
   /// Somebody was told of a decision.
   void told(const Decision& decision);
   /// What a restart made of the log. Records that nobody was told of may have survived: they are looked at now.
-  void recovered(const State& state, const Chain& chain, Log& log);
+  void recovered(const State& state, const Chain& chain, Journal& journal);
   /// All records of a log after those that were seen.
-  Result<void> follow(Log& log);
+  Result<void> follow(Journal& journal);
   /// An effect happened outside.
   void effect(const StepKey& key);
   /// At the end, of the whole ledger.

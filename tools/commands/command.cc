@@ -124,6 +124,7 @@ Exit fail(const Error& error) {
     case ErrorCode::malformed:
       return fail(Exit::usage, error.message);
     case ErrorCode::busy:
+    case ErrorCode::superseded:
     case ErrorCode::io:
       return fail(Exit::refused, error.message);
   }

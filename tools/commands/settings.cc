@@ -13,8 +13,15 @@ namespace {
 
 namespace json = boost::json;
 
+/// A line a setting, each in the form in which it is given: `pawl settings KEY=VALUE` takes what this printed.
 std::string show(const json::value& answer) {
-  return fields_of(part_of(answer, "settings"));
+  const json::value settings = part_of(answer, "settings");
+  if (!settings.is_object()) return fields_of(settings);
+  json::object shown = settings.get_object();
+  for (auto& member : shown) {
+    if (member.value().is_bool()) member.value() = member.value().get_bool() ? "true" : "false";
+  }
+  return fields_of(shown);
 }
 
 /// `{"key":value,…}` from words `key=value`. A value is JSON where it reads as a boolean, a number or a list, and
@@ -53,7 +60,9 @@ const Command settings_command = {
     .name = "settings",
     .arguments = "[KEY=VALUE ...]",
     .summary = "Shows the settings, or changes some, all or none",
-    .details = "A value is true, false, a whole number, or a list such as '[\"shop\",\"depot\"]'.\n",
+    .details =
+        "A value is true, false, a whole number, or a list such as '[\"shop\",\"depot\"]'. docs/SETTINGS.md says what\n"
+        "each setting does.\n",
     .options = with_daemon_options({}),
     .positional_max = 64,
     .run = run_settings};

@@ -2,70 +2,78 @@
 
 #include <algorithm>
 
-#include "engine/json/state_json.h"
-#include "schema/limits.h"
-#include "schema/proposal.h"
-#include "store/chain.h"
+#include "tools/forensics/line_form.h"
 
 namespace pawl {
 
-Audit::Audit(State state, const Chain& chain)
-    : state_(std::move(state)), chain_(chain), first_(next(state_.last_seq)) {}
+ReplicaPolicy Audit::policy() {
+  return {.broken_chain = ReplicaPolicy::BrokenChain::go_on,
+          .apply = [this](State& state, std::span<const VerifiedRecord> group) { return apply(state, group); },
+          .compare = form_of_line,
+          .goes_on = [this](const Difference& difference) { return goes_on(difference); },
+          .each = [this](const AppliedGroup& group) { keep(group.state); },
+          .gap = [this](const RecordFault& fault) { find_gap(fault); }};
+}
 
-Result<bool> Audit::add(std::vector<std::uint8_t> bytes, std::string line) {
-  if (stopped_at_) return false;
-  const fb::Record& record = *PAWL_TRY(view_record(bytes));
-  const fb::Stamp& stamp = *record.stamp();
-  const Seq seq{stamp.seq()};
-  const std::string where = "record " + std::to_string(stamp.seq());
-  const Seq expected{raw(first_) + headings_.size()};
-  if (seq != expected) {
-    look();
-    if (stopped_at_) return false;
-    const bool is_later = seq > expected;
-    const std::string missing = std::to_string(raw(expected)) +
-                                (stamp.seq() - 1 > raw(expected) ? " to " + std::to_string(stamp.seq() - 1) : "");
-    find(Finding::Kind::gap, seq,
-         is_later ? "records are missing before it: " + missing
-                  : "it stands where record " + std::to_string(raw(expected)) + " should",
-         {});
-    stopped_at_ = seq;
-    headings_.push_back({stamp.time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
-                         stamp.outcome(), static_cast<std::uint8_t>(record.event_type())});
-    return false;
+Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
+  std::vector<const fb::Record*> records;
+  records.reserve(group.size());
+  for (const VerifiedRecord& verified : group) {
+    look_at(verified);
+    records.push_back(verified.record);
   }
-  if (stamp.rules() == 0 || stamp.rules() > rules_version) {
-    return Error{ErrorCode::unsupported, where + " was decided by rules " + std::to_string(stamp.rules()) +
-                                             "; this program knows up to " + std::to_string(rules_version)};
+  conflicts_.see(state, records);
+  CheckedGroup checked = check_group(state, records);
+  of_group_ = std::move(checked.findings);
+  const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
+  const auto parting = std::find_if(of_group_.begin(), of_group_.end(), parts);
+  if (parting != of_group_.end()) {
+    stopped_at_ = parting->seq;
+    of_group_.erase(std::next(parting), of_group_.end());
+    keep(state);
   }
-  const bool begins = stamp.group() == stamp.seq();
-  const bool continues = !group_.empty() && stamp.group() == fb::GetRecord(group_.front().bytes.data())->stamp()->seq();
-  if (!begins && !continues) {
-    return Error{ErrorCode::damaged, where + " says that its group begins at " + std::to_string(stamp.group()) +
-                                         ", which is not the group before it"};
-  }
-  if (begins) look();
-  if (stopped_at_) return false;
-  if (group_.size() == limits::group_records_max) {
-    return Error{ErrorCode::damaged, where + ": its group is too long"};
-  }
+  return std::move(checked.reapplied);
+}
+
+/// What shows in the record itself.
+void Audit::look_at(const VerifiedRecord& verified) {
+  const fb::Stamp& stamp = *verified.record->stamp();
+  const Seq seq = verified.seq();
   if (!headings_.empty() && stamp.time_us() < headings_.back().time_us) {
     find(Finding::Kind::time_backwards, seq,
          "it is of " + rfc3339({stamp.time_us()}) + ", older than the one before it", {Seq{stamp.seq() - 1}});
   }
-  if (chain_after(chain_, record) != chain_of(record)) {
+  if (verified.due_chain) {
     find(Finding::Kind::divergence, seq,
          "its chain is not that of its content: it, or the end of the one before it, was changed", {});
   }
-  chain_ = chain_of(record);
-  headings_.push_back({stamp.time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
-                       stamp.outcome(), static_cast<std::uint8_t>(record.event_type())});
-  group_.push_back({std::move(bytes), std::move(line)});
-  return true;
+  head(*verified.record);
 }
 
-void Audit::finish() {
-  if (!stopped_at_) look();
+void Audit::head(const fb::Record& record) {
+  headings_.push_back({record.stamp()->time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
+                       record.stamp()->outcome(), static_cast<std::uint8_t>(record.event_type())});
+}
+
+void Audit::find_gap(const RecordFault& fault) {
+  const std::uint64_t expected = raw(fault.seq);
+  const std::uint64_t found = fault.record->stamp()->seq();
+  const std::string missing =
+      std::to_string(expected) + (found - 1 > expected ? " to " + std::to_string(found - 1) : "");
+  find(Finding::Kind::gap, Seq{found},
+       found > expected ? "records are missing before it: " + missing
+                        : "it stands where record " + std::to_string(expected) + " should",
+       {});
+  stopped_at_ = misplaced_ = Seq{found};
+  head(*fault.record);
+}
+
+bool Audit::goes_on(const Difference& difference) {
+  if (difference.kind != Difference::Kind::form) return false;
+  if (stopped_at_) return true;  // The record that is decided otherwise comes next, and is enough.
+  find(Finding::Kind::divergence, difference.seq,
+       "its line, effects and form included, is not that of the record; 'pawl replay' shows both", {});
+  return true;
 }
 
 Findings Audit::findings() const {
@@ -79,9 +87,9 @@ Findings Audit::findings() const {
 }
 
 std::optional<Heading> Audit::heading(Seq seq) const {
-  const bool is_last = stopped_at_ == seq;
-  if (!is_last && (seq < first_ || raw(seq) - raw(first_) >= headings_.size())) return std::nullopt;
-  const Brief& brief = is_last ? headings_.back() : headings_[raw(seq) - raw(first_)];
+  const bool is_misplaced = misplaced_ == seq;
+  if (!is_misplaced && (seq < first_ || raw(seq) - raw(first_) >= headings_.size())) return std::nullopt;
+  const Brief& brief = is_misplaced ? headings_.back() : headings_[raw(seq) - raw(first_)];
   return Heading{.time = {brief.time_us},
                  .actor = names_[brief.actor],
                  .boot = names_[brief.boot],
@@ -89,41 +97,15 @@ std::optional<Heading> Audit::heading(Seq seq) const {
                  .outcome = Outcome{brief.outcome}};
 }
 
-void Audit::look() {
-  if (group_.empty()) return;
-  std::vector<const fb::Record*> group;
-  group.reserve(group_.size());
-  for (const Waiting& waiting : group_) group.push_back(fb::GetRecord(waiting.bytes.data()));
-  conflicts_.see(state_, group);
-  auto [findings, applied] = check_group(state_, group);
-  const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
-  const auto parting = std::find_if(findings.begin(), findings.end(), parts);
-  if (parting != findings.end()) {
-    stopped_at_ = parting->seq;
-    findings.erase(std::next(parting), findings.end());
-  }
-  std::string line;
-  for (std::size_t i = 0; i < group.size() && !stopped_at_; ++i) {
-    if (group_[i].line.empty()) continue;
-    line.clear();
-    append_record_line(line, *group[i], applied[i].effects);
-    if (line == group_[i].line) continue;
-    find(Finding::Kind::divergence, Seq{group[i]->stamp()->seq()},
-         "its line, effects and form included, is not that of the record; 'pawl replay' shows both", {});
-  }
-  note(std::move(findings));
-  group_.clear();
-}
-
 void Audit::find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by) {
   found_.push_back({.kind = kind, .seq = seq, .what = std::move(what), .led_by = std::move(led_by)});
 }
 
-void Audit::note(Findings findings) {
-  for (Finding& finding : findings) {
+void Audit::keep(const State& state) {
+  for (Finding& finding : std::exchange(of_group_, {})) {
     const bool may_persist = finding.kind == Finding::Kind::violation;
     if (may_persist && !known_.insert({finding.invariant, finding.what}).second) continue;
-    const Task* task = state_.tasks.find(finding.task);
+    const Task* task = state.tasks.find(finding.task);
     if (finding.led_by.empty() && task && task->last.seq < finding.seq) finding.led_by.push_back(task->last.seq);
     std::sort(finding.led_by.begin(), finding.led_by.end());
     found_.push_back(std::move(finding));

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/forensics/conflicts.h"
-#include "store/log.h"
+#include "store/replica.h"
 
 namespace pawl {
 
@@ -26,25 +26,28 @@ struct Heading {
 
 class Audit {
  public:
-  /// Begins after the record state.last_seq, whose chain is `chain`.
-  Audit(State state, const Chain& chain);
+  /// Of a log that begins with the record `first`.
+  explicit Audit(Seq first) : first_(first) {}
 
-  /// Takes the next record, and the line that it was read from, if it was one. Its group is looked at when it is whole,
-  /// which the record after it shows. False: from here on nothing can be said (records are missing, or were decided
-  /// otherwise than the rules say), so no more is wanted. `damaged`: it belongs to no group; `unsupported`: of newer
-  /// rules.
-  Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {});
-  /// Looks at the last group.
-  void finish();
+  /// What a replica does that this looks at: it goes on after a broken chain and a line in another form, and ends where
+  /// nothing can be said any more (records are missing, or were decided otherwise than the rules say).
+  /// The audit outlives the replica, and stays where it is.
+  ReplicaPolicy policy();
 
-  /// In the order of the seqs, those about unchecked records last. After finish().
+  // What that policy consists of, for a walk that ends at the first difference.
+
+  /// Applies a group and looks at it.
+  Reapplied apply(State& state, std::span<const VerifiedRecord> group);
+  /// Once the group is as it was recorded. Before the next one.
+  void keep(const State& state);
+
+  /// In the order of the seqs, those about unchecked records last.
   Findings findings() const;
   /// Of a record that was added.
   std::optional<Heading> heading(Seq seq) const;
 
   std::uint64_t records() const { return headings_.size(); }
   Seq first() const { return first_; }
-  const State& state() const { return state_; }
   /// The record at which it ended early, if it did.
   std::optional<Seq> stopped_at() const { return stopped_at_; }
 
@@ -58,27 +61,23 @@ class Audit {
     std::uint8_t type;
   };
 
-  struct Waiting {
-    std::vector<std::uint8_t> bytes;
-    std::string line;  // empty: none
-  };
-
-  void look();
+  void look_at(const VerifiedRecord& verified);
+  void head(const fb::Record& record);
+  void find_gap(const RecordFault& fault);
+  bool goes_on(const Difference& difference);
   void find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by);
-  void note(Findings findings);
   std::uint32_t index_of(std::string name);
 
-  State state_;
-  Chain chain_;
   Seq first_;
-  std::vector<Waiting> group_;
   Conflicts conflicts_;
   Findings found_;
+  Findings of_group_;                            // found in the group in hand
   std::set<std::pair<int, std::string>> known_;  // what was found once is not told after every record
   std::vector<Brief> headings_;
   std::vector<std::string> names_;
   std::map<std::string, std::uint32_t> index_of_name_;
   std::optional<Seq> stopped_at_;
+  std::optional<Seq> misplaced_;  // the record behind a gap, whose heading is the last one
 };
 
 }  // namespace pawl

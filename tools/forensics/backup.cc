@@ -1,4 +1,5 @@
 // Copies a data folder.
+#include "store/open.h"
 #include "store/rocks_log.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
@@ -6,6 +7,13 @@
 
 namespace pawl {
 namespace {
+
+/// Opens the copy, and proves the records since its newest checkpoint.
+Result<void> prove(const std::string& copy) {
+  const std::unique_ptr<Log> log = PAWL_TRY(open_log(copy, LogMode::read_only));
+  PAWL_TRY(open_state(*log));
+  return {};
+}
 
 Exit run_backup(const Arguments& arguments) {
   const std::string& from = arguments.positional()[0];
@@ -15,6 +23,10 @@ Exit run_backup(const Arguments& arguments) {
   if (!log) return fail(log.error());
   const auto made = (*log)->backup(to);
   if (!made) return fail(made.error());
+  const auto proved = prove(to);
+  if (!proved) {
+    return fail(Error{proved.error().code, to + " was made, but no daemon starts from it: " + proved.error().message});
+  }
   print("all up to record " + std::to_string(raw((*log)->last_seq())) + " is in " + to + '\n');
   return Exit::done;
 }
@@ -25,7 +37,9 @@ const Command backup_command = {
     .name = "backup",
     .arguments = "DIR TO",
     .summary = "Makes a data folder of its own from another, hard-linked where that is possible",
-    .details = "TO must not exist. DIR may be one that a daemon has open: the copy holds all that was durable.\n",
+    .details =
+        "TO must not exist. DIR may be one that a daemon has open: the copy holds all that was durable.\n"
+        "It is opened as a start would, so its newest records are proved; what a start would refuse is told, exit 2.\n",
     .options = {},
     .positional_min = 2,
     .positional_max = 2,

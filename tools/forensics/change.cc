@@ -13,7 +13,7 @@ Result<Change> change_from(std::string_view text) {
   const std::string name(text.substr(0, equals));
   const std::string_view value = text.substr(equals + 1);
   const SettingKey* key = setting_named(name);
-  if (!key) return malformed("there is no setting '" + name + "'");
+  if (!key) return malformed(no_setting_named(name));
   Settings settings;
   SettingValue read = key->get(settings);
   if (std::holds_alternative<bool>(read)) {
@@ -33,7 +33,7 @@ Result<Change> change_from(std::string_view text) {
     read = std::move(list);
   }
   if (!key->set(settings, read)) {
-    return malformed(name + " cannot be '" + std::string(value) + "': it is " + std::string(key->form));
+    return malformed(name + " cannot be '" + std::string(value) + "': it is " + key->form);
   }
   return Change{key, std::move(read)};
 }

@@ -1,56 +1,27 @@
 // Tries a log: the invariants on every prefix of it, and what its records make of each other.
 #include <algorithm>
-#include <filesystem>
 
-#include "schema/hex.h"
 #include "schema/json/json_text.h"
-#include "store/chain.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/audit.h"
-#include "tools/forensics/exported_lines.h"
 #include "tools/forensics/log_source.h"
 
 namespace pawl {
 namespace {
 
 struct Checked {
-  Audit audit{State(), Chain{}};
+  Audit audit{Seq{1}};
   std::optional<Seq> torn_at;
 };
 
-Result<Checked> check_folder(const std::string& dir) {
-  const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir));
-  Checked checked;
-  Result<bool> taken = true;
-  const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
-    taken = checked.audit.add({bytes.begin(), bytes.end()});
-    return taken.has_value() && *taken;
-  });
-  PAWL_TRY(taken);
-  PAWL_TRY(read);
-  checked.audit.finish();
-  checked.torn_at = log->torn_at();
-  return checked;
-}
-
-Result<Checked> check_lines(const std::string& path) {
-  Checked checked;
-  LineReader reader;
-  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
-    if (checkpoint.digest != hex(checkpoint.restored.state.digest()) ||
-        checkpoint.chain != hex(checkpoint.restored.chain)) {
-      return Error{ErrorCode::damaged, "checkpoint: its digest or chain is not that of its data"};
-    }
-    checked.audit = Audit(std::move(checkpoint.restored.state), checkpoint.restored.chain);
-    return {};
-  };
-  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) {
-    return checked.audit.add(std::move(bytes), std::move(line));
-  };
-  PAWL_TRY(read_lines(path, reader));
-  checked.audit.finish();
-  return checked;
+Result<void> check(const std::string& path, Checked& checked) {
+  std::optional<Replica> replica;
+  checked.torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                                        checked.audit = Audit(next(state.last_seq));
+                                        return replica.emplace(std::move(state), chain, checked.audit.policy());
+                                      }}));
+  return {};
 }
 
 /// "12", or "12 StepStarted by monitor" if it is a record of this log.
@@ -187,12 +158,11 @@ std::string in_json(const Checked& checked, const Findings& findings) {
 
 Exit run_check(const Arguments& arguments) {
   const std::string& path = arguments.positional()[0];
-  std::error_code failed;
-  const bool is_folder = path != "-" && std::filesystem::is_directory(path, failed);
-  const auto checked = is_folder ? check_folder(path) : check_lines(path);
-  if (!checked) return fail(checked.error());
-  const Findings findings = checked->audit.findings();
-  print(arguments.has("json") ? in_json(*checked, findings) : in_words(*checked, findings));
+  Checked checked;
+  const Result<void> walked = check(path, checked);
+  if (!walked) return fail(walked.error());
+  const Findings findings = checked.audit.findings();
+  print(arguments.has("json") ? in_json(checked, findings) : in_words(checked, findings));
   return findings.empty() ? Exit::done : Exit::refused;
 }
 

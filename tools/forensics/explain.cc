@@ -2,113 +2,52 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 
-#include "schema/hex.h"
-#include "schema/json/json_text.h"
-#include "store/chain.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/explain_render.h"
-#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
 
 namespace pawl {
 namespace {
 
-/// Reads a log from its begin: `begin` gets the state before the first record, `record` each of them.
-struct LogReader {
-  std::function<void(const State&, const Chain&)> begin;
-  std::function<Result<bool>(RecordBytes, const std::string& line)> record;
-};
-
-/// The seq from which a folder's log is torn, if it is.
-Result<std::optional<Seq>> read_log(const std::string& path, const LogReader& reader) {
-  std::error_code failed;
-  if (path != "-" && std::filesystem::is_directory(path, failed)) {
-    const std::unique_ptr<Log> log = PAWL_TRY(open_log(path));
-    Result<bool> taken = true;
-    const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
-      taken = reader.record(bytes, {});
-      return taken.has_value() && *taken;
-    });
-    PAWL_TRY(taken);
-    PAWL_TRY(read);
-    return log->torn_at();
-  }
-  LineReader lines;
-  lines.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
-    if (checkpoint.digest != hex(checkpoint.restored.state.digest()) ||
-        checkpoint.chain != hex(checkpoint.restored.chain)) {
-      return Error{ErrorCode::damaged, "checkpoint: its digest or chain is not that of its data"};
-    }
-    reader.begin(checkpoint.restored.state, checkpoint.restored.chain);
-    return {};
-  };
-  lines.record = [&](const std::vector<std::uint8_t>& bytes, const std::string& line) {
-    return reader.record(bytes, line);
-  };
-  PAWL_TRY(read_lines(path, lines));
-  return std::optional<Seq>();
-}
-
-Error differs(const Difference& difference) {
-  return {ErrorCode::damaged, "record " + std::to_string(raw(difference.seq)) + " differs in its " + difference.what +
-                                  "; 'pawl replay' shows both sides"};
-}
-
-State copy_of(const State& state, const Chain& chain) {
-  auto restored = unpack_checkpoint(pack_checkpoint(state, chain).bytes);
-  PAWL_ASSERT(restored.has_value());
-  return std::move(restored->state);
-}
-
 /// What a record is about. Reads the log up to it.
 Result<StorySubject> about_record(const std::string& path, Seq seq) {
   std::optional<StorySubject> found;
-  std::optional<Replayer> replayer;
-  const auto look = [&](std::span<const Replayer::Item> group, std::span<const ArchivedTask> archived) {
-    for (const Replayer::Item& item : group) {
-      if (Seq{item.record.stamp()->seq()} == seq) found = about(item, replayer->state(), archived);
+  std::optional<Replica> replica;
+  ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
+    for (const AppliedRecord& record : group.records) {
+      if (Seq{record.record.stamp()->seq()} == seq) found = about(record, group.state, group.archived);
     }
-  };
-  replayer.emplace(State(), Chain{}, look);
-  LogReader reader;
-  reader.begin = [&](const State& state, const Chain& chain) { replayer.emplace(copy_of(state, chain), chain, look); };
-  reader.record = [&](RecordBytes bytes, const std::string& line) -> Result<bool> {
-    PAWL_TRY(replayer->add({bytes.begin(), bytes.end()}, line));
-    return !found && !replayer->difference();
-  };
-  PAWL_TRY(read_log(path, reader));
-  if (!replayer->difference() && !found) PAWL_TRY(replayer->finish());
-  if (replayer->difference()) return differs(*replayer->difference());
+  });
+  policy.wants = [&found](const State&, auto) -> Result<bool> { return !found; };
+  PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                      return replica.emplace(std::move(state), chain, policy);
+                    }}));
+  if (replica->difference()) return error_of(*replica->difference());
   if (found) return *found;
   return Error{ErrorCode::missing, "the log has no record " + std::to_string(raw(seq)) + ": its last one is " +
-                                       std::to_string(raw(replayer->state().last_seq))};
+                                       std::to_string(raw(replica->state().last_seq))};
 }
 
-/// Reads the log once; what is kept of it grows with the subject's part of it.
+/// Reads the log once; what is kept of it grows with the subject's part of it. The teller and the audit see the same
+/// application of each record.
 Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   StoryTeller teller(subject);
-  Audit audit{State(), Chain{}};
-  std::optional<Replayer> replayer;
-  const auto tell = [&](std::span<const Replayer::Item> group, auto) { teller.add(group, replayer->state()); };
-  replayer.emplace(State(), Chain{}, tell);
-  LogReader reader;
-  reader.begin = [&](const State& state, const Chain& chain) {
-    teller.begin(state);
-    audit = Audit(copy_of(state, chain), chain);
-    replayer.emplace(copy_of(state, chain), chain, tell);
-  };
-  reader.record = [&](RecordBytes bytes, const std::string& line) -> Result<bool> {
-    PAWL_TRY(replayer->add({bytes.begin(), bytes.end()}, line));
-    if (replayer->difference()) return false;
-    return audit.add({bytes.begin(), bytes.end()}, line);
-  };
-  const auto torn_at = PAWL_TRY(read_log(path, reader));
-  if (!replayer->difference()) PAWL_TRY(replayer->finish());
-  if (replayer->difference()) return differs(*replayer->difference());
-  audit.finish();
+  Audit audit(Seq{1});
+  std::optional<Replica> replica;
+  ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
+    audit.keep(group.state);
+    teller.add(group.records, group.state);
+  });
+  policy.apply = [&audit](State& state, std::span<const VerifiedRecord> group) { return audit.apply(state, group); };
+  const auto torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                                           teller.begin(state);
+                                           audit = Audit(next(state.last_seq));
+                                           return replica.emplace(std::move(state), chain, policy);
+                                         }}));
+  if (replica->difference()) return error_of(*replica->difference());
   Story story = PAWL_TRY(teller.finish(audit));
   story.torn_at = torn_at;
   return story;

@@ -49,7 +49,7 @@ Result<StorySubject> subject_of(std::string_view text) {
   return subject;
 }
 
-StorySubject about(const Replayer::Item& item, const State& state, std::span<const ArchivedTask> archived) {
+StorySubject about(const AppliedRecord& item, const State& state, std::span<const ArchivedTask> archived) {
   const Subject of_record = subject_of(item.record);
   StorySubject subject;
   subject.seq = Seq{item.record.stamp()->seq()};
@@ -102,21 +102,21 @@ void StoryTeller::begin(const State& state) {
   }
 }
 
-void StoryTeller::add(std::span<const Replayer::Item> group, const State& state) {
+void StoryTeller::add(std::span<const AppliedRecord> group, const State& state) {
   const std::size_t before = entries_.size();
   leased_in_group_.reset();
-  for (const Replayer::Item& item : group) {
+  for (const AppliedRecord& item : group) {
     const auto* acquired = item.record.event_as_LeaseAcquired();
     if (acquired && !leased_in_group_) leased_in_group_ = task_of_key(acquired->key()->string_view());
   }
-  for (const Replayer::Item& item : group) {
+  for (const AppliedRecord& item : group) {
     ++records_;
     end_ = {item.record.stamp()->time_us()};
     take_in(item, state);
   }
   // The boot that began or ended in this group is what its other records are about.
   if (entries_.size() == before) return;
-  for (const Replayer::Item& item : group) {
+  for (const AppliedRecord& item : group) {
     const auto found = circumstances_.find(Seq{item.record.stamp()->seq()});
     if (found == circumstances_.end() || item.record.event_as_SettingChanged()) continue;
     entries_.push_back(std::move(found->second));
@@ -126,7 +126,7 @@ void StoryTeller::add(std::span<const Replayer::Item> group, const State& state)
             [](const StoryEntry& left, const StoryEntry& right) { return left.seq < right.seq; });
 }
 
-void StoryTeller::take_in(const Replayer::Item& item, const State& state) {
+void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
   const fb::Record& record = item.record;
   const Seq seq{record.stamp()->seq()};
   // What a record gives out is known by its effects only: so a task, and the job that is asked about, come into it.
@@ -206,7 +206,7 @@ bool StoryTeller::concerns(const fb::LeaseAcquired& event) const {
   });
 }
 
-StoryEntry StoryTeller::entry_of(const Replayer::Item& item, const State& state) {
+StoryEntry StoryTeller::entry_of(const AppliedRecord& item, const State& state) {
   const fb::Record& record = item.record;
   const fb::Stamp& stamp = *record.stamp();
   const Subject subject = subject_of(record);
@@ -241,7 +241,7 @@ std::size_t StoryTeller::lane_of(const std::string& actor, const std::string& bo
   return at->second;
 }
 
-void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const Replayer::Item& item,
+void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item,
                         const std::string& how) {
   const auto is_open = [&](const StorySpan& span) { return span.kind == kind && span.label == label && !span.to; };
   const auto found = std::find_if(spans_.rbegin(), spans_.rend(), is_open);
@@ -251,7 +251,7 @@ void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const Re
   found->how = how;
 }
 
-void StoryTeller::follow_lease(const Replayer::Item& item, const fb::LeaseAcquired& event) {
+void StoryTeller::follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event) {
   const Deed deed = deed_of(item.record);
   const Owner owner = owner_of(*event.owner());
   const std::string key = event.key()->str();
@@ -268,7 +268,7 @@ void StoryTeller::follow_lease(const Replayer::Item& item, const fb::LeaseAcquir
   }
 }
 
-void StoryTeller::follow_spans(const Replayer::Item& item) {
+void StoryTeller::follow_spans(const AppliedRecord& item) {
   if (item.applied.outcome != Outcome::accepted) return;
   const fb::Record& record = item.record;
   const Deed deed = deed_of(record);
@@ -309,7 +309,7 @@ void StoryTeller::follow_spans(const Replayer::Item& item) {
   }
 }
 
-void StoryTeller::follow_stay(const Replayer::Item& item) {
+void StoryTeller::follow_stay(const AppliedRecord& item) {
   for (const auto& [id, task] : memory_.tasks()) {
     const auto is_of_it = [id = id](const StageStay& stay) { return stay.task == id; };
     const auto last = std::find_if(stays_.rbegin(), stays_.rend(), is_of_it);

@@ -11,7 +11,6 @@
 
 #include "tools/forensics/audit.h"
 #include "tools/forensics/explain_words.h"
-#include "tools/forensics/replayer.h"
 
 namespace pawl {
 
@@ -29,7 +28,7 @@ struct StorySubject {
 Result<StorySubject> subject_of(std::string_view text);
 /// The subject of one record, which has its task, job or lease beside its seq. `state` and `archived` are those after
 /// its group.
-StorySubject about(const Replayer::Item& item, const State& state, std::span<const ArchivedTask> archived);
+StorySubject about(const AppliedRecord& item, const State& state, std::span<const ArchivedTask> archived);
 /// A subject for people: "task 12", "work item SHOP-1".
 std::string in_words(const StorySubject& subject);
 
@@ -93,7 +92,7 @@ class StoryTeller {
   /// Before the first record, of a log that begins with a checkpoint.
   void begin(const State& state);
   /// Every group of the log, in order; `state` is that after it. Keeps only what concerns the subject.
-  void add(std::span<const Replayer::Item> group, const State& state);
+  void add(std::span<const AppliedRecord> group, const State& state);
   /// The story, with the findings of `audit` that belong to it. `missing` if the log has nothing of the subject.
   Result<Story> finish(const Audit& audit);
 
@@ -104,17 +103,17 @@ class StoryTeller {
     std::string edge;
   };
 
-  void take_in(const Replayer::Item& item, const State& state);
+  void take_in(const AppliedRecord& item, const State& state);
   bool concerns(const fb::Record& record);
   bool may_bear_on_it(const fb::Record& record) const;
   bool concerns(const fb::TaskCreated& event) const;
   bool concerns(const fb::LeaseAcquired& event) const;
-  StoryEntry entry_of(const Replayer::Item& item, const State& state);
+  StoryEntry entry_of(const AppliedRecord& item, const State& state);
   std::size_t lane_of(const std::string& actor, const std::string& boot);
-  void follow_spans(const Replayer::Item& item);
-  void follow_lease(const Replayer::Item& item, const fb::LeaseAcquired& event);
-  void close(StorySpan::Kind kind, const std::string& label, const Replayer::Item& item, const std::string& how);
-  void follow_stay(const Replayer::Item& item);
+  void follow_spans(const AppliedRecord& item);
+  void follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event);
+  void close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item, const std::string& how);
+  void follow_stay(const AppliedRecord& item);
   void keep_what_bears_on_it(Story& story) const;
 
   StorySubject subject_;

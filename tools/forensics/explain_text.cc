@@ -61,6 +61,12 @@ char margin_of(const Story& story, const StoryEntry& entry) {
   return entry.unchecked ? '~' : ' ';
 }
 
+/// "lease task:1", "job 3", "step merge": a job's label says that it is one.
+std::string span_in_words(const StorySpan& span) {
+  const std::string label = printable(span.label);
+  return span.kind == StorySpan::Kind::job ? label : std::string(name(span.kind)) + ' ' + label;
+}
+
 std::string silence_in_words(const StoryEntry& before, const StoryEntry& after) {
   const std::uint64_t others = raw(after.seq) - raw(before.seq) - 1;
   return span_of(before.time, after.time) +
@@ -112,9 +118,8 @@ std::string story_text(const Story& story) {
   }
   for (const StorySpan& span : story.spans) {
     if (span.to) continue;
-    out += "\nnot ended: " + std::string(name(span.kind)) + ' ' + printable(span.label) + " of " +
-           printable(story.lanes[span.lane]) + ", since record " + std::to_string(raw(span.from)) + ", " +
-           span_of(span.begun, story.log_end) + " before the end of the log\n";
+    out += "\nnot ended: " + span_in_words(span) + " of " + printable(story.lanes[span.lane]) + ", since record " +
+           std::to_string(raw(span.from)) + ", " + span_of(span.begun, story.log_end) + " before the end of the log\n";
   }
   out +=
       "\nin the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off; + belongs to "

@@ -84,7 +84,7 @@ Result<void> write_state(Log& log, const Arguments& arguments) {
   if (arguments.has("all")) {
     archived = [&](const std::function<void(const ArchivedTask&)>& each) -> Result<void> {
       Result<void> unpacked;
-      PAWL_TRY(log.read_archive(TaskId{1}, [&](TaskId, RecordBytes bytes) {
+      PAWL_TRY(log.walk(TaskId{1}, [&](TaskId, RecordBytes bytes) {
         const auto row = unpack_archived(bytes);
         if (!row) {
           unpacked = row.error();

@@ -12,8 +12,8 @@
 #include "store/open.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/exported_lines.h"
+#include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
-#include "tools/forensics/replayer.h"
 #include "tools/forensics/traces.h"
 
 namespace pawl {
@@ -48,7 +48,7 @@ class LogWriter {
     end();
   }
 
-  void write(const Replayer::Item& item) {
+  void write(const AppliedRecord& item) {
     begin();
     text_.clear();
     if (format_ == Format::csv) {
@@ -73,7 +73,7 @@ class LogWriter {
     if (format_ != Format::json) print("\n");
   }
 
-  void append_csv(const Replayer::Item& item) {
+  void append_csv(const AppliedRecord& item) {
     const fb::Record& record = item.record;
     const fb::Stamp& stamp = *record.stamp();
     const auto integer = [&](std::uint64_t value) { text_ += std::to_string(value) + ','; };
@@ -109,7 +109,7 @@ bool is_among(const std::vector<Value>& wanted, const Value& value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
-bool is_chosen(const LogOrder& order, const Replayer::Item& item) {
+bool is_chosen(const LogOrder& order, const AppliedRecord& item) {
   return is_among(order.actors, item.record.actor()->str()) && is_among(order.types, item.record.event_type()) &&
          is_among(order.outcomes, item.applied.outcome);
 }
@@ -145,11 +145,11 @@ class Bar {
 
 }  // namespace
 
-Result<Seq> seq_before(Log& log, std::string_view text, std::string_view option) {
+Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view option) {
   const Moment moment = PAWL_TRY(moment_of(text, option));
   const Moment just_before = moment.seq ? Moment{Seq{raw(*moment.seq) - (raw(*moment.seq) > 0 ? 1 : 0)}, {}}
                                         : Moment{{}, TimeUs{moment.time->us - 1}};
-  return seq_at(log, just_before);
+  return seq_at(journal, just_before);
 }
 
 Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
@@ -162,12 +162,9 @@ Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
   if (begun > Seq{0} && order.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
   Bar bar(begun, std::min(last, order.to));
   TaskTraces traces;
-  bool is_past = false;
   std::uint64_t written = 0;
-  Replayer replayer(std::move(opened.state), opened.chain, [&](std::span<const Replayer::Item> items, auto) {
-    is_past = is_past || Seq{items.back().record.stamp()->seq()} > order.to;
-    if (is_past) return;
-    for (const Replayer::Item& item : items) {
+  const auto write = [&](const AppliedGroup& group) {
+    for (const AppliedRecord& item : group.records) {
       const Seq seq{item.record.stamp()->seq()};
       bar.show(seq);
       bool is_wanted = is_chosen(order, item);
@@ -179,18 +176,10 @@ Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
       writer.write(item);
       ++written;
     }
-  });
-  Result<void> added;
-  PAWL_TRY(log.read(next(begun), [&](RecordBytes bytes) {
-    added = replayer.add({bytes.begin(), bytes.end()});
-    return added.has_value() && !replayer.difference() && !is_past;
-  }));
-  PAWL_TRY(added);
-  if (!replayer.difference()) PAWL_TRY(replayer.finish());
-  if (const auto& difference = replayer.difference()) {
-    return Error{ErrorCode::damaged, "record " + std::to_string(raw(difference->seq)) + " differs in its " +
-                                         difference->what + "; 'pawl replay' shows both sides"};
-  }
+  };
+  Replica replica(std::move(opened.state), opened.chain, proving_policy(write));
+  PAWL_TRY(replica.read(log, order.to));
+  if (replica.difference()) return error_of(*replica.difference());
   writer.close();
   return written;
 }

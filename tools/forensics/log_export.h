@@ -1,7 +1,6 @@
 // What of a log is written out, and in which form: for `pawl export` and `pawl record`.
 #pragma once
 
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,13 +8,11 @@
 
 #include "schema/outcome.h"
 #include "store/log.h"
+#include "store/replica.h"
 
 namespace pawl {
 
 enum class Format { jsonl, json, csv };
-
-/// A seq that no record reaches.
-constexpr Seq no_end{std::numeric_limits<std::uint64_t>::max()};
 
 /// What is written of a log, and how.
 struct LogOrder {
@@ -39,7 +36,7 @@ struct LogOrder {
 Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last);
 
 /// The last seq before a moment: where a range that begins there is cut.
-Result<Seq> seq_before(Log& log, std::string_view text, std::string_view option);
+Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view option);
 
 /// A field of a CSV line (RFC 4180).
 std::string csv(std::string_view text);

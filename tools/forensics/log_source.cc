@@ -3,7 +3,69 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "schema/hex.h"
+#include "tools/forensics/exported_lines.h"
+
 namespace pawl {
+namespace {
+
+/// None if the checkpoint is what its line says.
+std::optional<Difference> difference_of(const ExportedCheckpoint& checkpoint) {
+  const State& state = checkpoint.restored.state;
+  const std::string digest = hex(state.digest());
+  const std::string chain = hex(checkpoint.restored.chain);
+  const auto differs = [&](const std::string& what, const std::string& recorded, const std::string& recomputed) {
+    return Difference{.kind = Difference::Kind::checkpoint,
+                      .seq = state.last_seq,
+                      .what = what + " of the checkpoint",
+                      .recorded = recorded,
+                      .recomputed = recomputed};
+  };
+  if (checkpoint.digest != digest) return differs("digest", checkpoint.digest, digest);
+  if (checkpoint.chain != chain) return differs("chain", checkpoint.chain, chain);
+  return std::nullopt;
+}
+
+Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
+  const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir, LogMode::read_only));
+  PAWL_TRY(walk.begin({}, {}).read(*log));
+  return log->torn_at();
+}
+
+Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
+  Replica* replica = &walk.begin({}, {});
+  bool is_wanted = true;
+  LineReader reader;
+  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
+    auto difference = difference_of(checkpoint);
+    if (difference && !walk.differs) {
+      return Error{ErrorCode::damaged, "checkpoint: its digest or chain is not that of its data"};
+    }
+    if (difference) {
+      walk.differs(std::move(*difference));
+      is_wanted = false;
+      return {};
+    }
+    replica = &walk.begin(std::move(checkpoint.restored.state), checkpoint.restored.chain);
+    return {};
+  };
+  reader.record = [&](const std::vector<std::uint8_t>& bytes, std::string line) -> Result<bool> {
+    if (!is_wanted) return false;
+    return replica->add(bytes, std::move(line));
+  };
+  PAWL_TRY(read_lines(path, reader));
+  if (is_wanted) PAWL_TRY(replica->finish());
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk) {
+  std::error_code failed;
+  if (path != "-" && std::filesystem::is_directory(path, failed)) return walk_folder(path, walk);
+  PAWL_TRY(walk_lines(path, walk));
+  return std::optional<Seq>();
+}
 
 bool lies_in(const std::string& to, const std::string& log) {
   if (log == "-") return false;
@@ -24,22 +86,18 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
-Result<std::unique_ptr<RocksLog>> open_log(const std::string& data_dir) {
-  return RocksLog::open(data_dir, RocksLog::Mode::read_only);
-}
-
-Result<std::unique_ptr<RocksLog>> open_data(const Arguments& arguments, std::string_view command) {
+Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
   std::string dir = arguments.value_or("data", "");
   if (const char* variable = std::getenv("PAWL_DATA"); dir.empty() && variable) dir = variable;
-  if (!dir.empty()) return open_log(dir);
+  if (!dir.empty()) return open_log(dir, LogMode::read_only);
   return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR"};
 }
 
-Result<Seq> seq_at(Log& log, const Moment& moment) {
+Result<Seq> seq_at(Journal& journal, const Moment& moment) {
   if (moment.seq) return *moment.seq;
   Seq last{};
   Result<void> viewed;
-  PAWL_TRY(log.read(Seq{1}, [&](RecordBytes bytes) {
+  PAWL_TRY(journal.read(Seq{1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       viewed = record.error();

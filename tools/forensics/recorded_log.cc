@@ -1,63 +1,23 @@
 #include "tools/forensics/recorded_log.h"
 
-#include <filesystem>
-
 #include "store/checkpoint.h"
-#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
-#include "tools/forensics/replayer.h"
 
 namespace pawl {
 namespace {
 
-class Reader {
- public:
-  Reader() { begin({}, {}); }
-
-  void begin(State state, const Chain& chain) {
-    for (const auto& [id, job] : state.jobs.rows()) log_.jobs.add(job);
-    replayer_.emplace(std::move(state), chain,
-                      [this](std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
-                        take(items, {archived.begin(), archived.end()});
-                      });
+void keep(const AppliedGroup& applied, RecordedLog& log) {
+  RecordedGroup group;
+  Effects effects;
+  for (std::size_t i = 0; i < applied.records.size(); ++i) {
+    const Effects& of_record = applied.records[i].applied.effects;
+    effects.insert(effects.end(), of_record.begin(), of_record.end());
+    group.push_back({{applied.read[i].bytes.begin(), applied.read[i].bytes.end()}, of_record});
   }
-  void begin_after(ExportedCheckpoint checkpoint) {
-    log_.checkpoint = pack_checkpoint(checkpoint.restored.state, checkpoint.restored.chain).bytes;
-    begin(std::move(checkpoint.restored.state), checkpoint.restored.chain);
-  }
-
-  Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {}) {
-    waiting_.push_back(bytes);
-    PAWL_TRY(replayer_->add(std::move(bytes), std::move(line)));
-    return !replayer_->difference();
-  }
-
-  Result<RecordedLog> finish() {
-    if (!replayer_->difference()) PAWL_TRY(replayer_->finish());
-    if (const auto& difference = replayer_->difference()) {
-      return Error{ErrorCode::damaged, "record " + std::to_string(raw(difference->seq)) + " differs in its " +
-                                           difference->what + "; 'pawl replay' shows both sides"};
-    }
-    return std::move(log_);
-  }
-
- private:
-  void take(std::span<const Replayer::Item> items, const std::vector<ArchivedTask>& archived) {
-    RecordedGroup group;
-    Effects effects;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      effects.insert(effects.end(), items[i].applied.effects.begin(), items[i].applied.effects.end());
-      group.push_back({std::move(waiting_[i]), items[i].applied.effects});
-    }
-    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(items.size()));
-    log_.jobs.add(replayer_->state(), archived, effects);
-    log_.groups.push_back(std::move(group));
-  }
-
-  RecordedLog log_;
-  std::optional<Replayer> replayer_;
-  std::vector<std::vector<std::uint8_t>> waiting_;
-};
+  log.jobs.add(applied.state, {applied.archived.begin(), applied.archived.end()}, effects);
+  log.groups.push_back(std::move(group));
+}
 
 }  // namespace
 
@@ -98,29 +58,16 @@ LogBeginning beginning_of(const RecordedLog& log) {
 }
 
 Result<RecordedLog> read_recorded(const std::string& path) {
-  Reader recorded;
-  std::error_code failed;
-  if (path != "-" && std::filesystem::is_directory(path, failed)) {
-    const std::unique_ptr<Log> log = PAWL_TRY(open_log(path));
-    Result<bool> taken = true;
-    const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
-      taken = recorded.add({bytes.begin(), bytes.end()});
-      return taken.has_value() && *taken;
-    });
-    PAWL_TRY(taken);
-    PAWL_TRY(read);
-    return recorded.finish();
-  }
-  LineReader reader;
-  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
-    recorded.begin_after(std::move(checkpoint));
-    return {};
-  };
-  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) -> Result<bool> {
-    return recorded.add(std::move(bytes), std::move(line));
-  };
-  PAWL_TRY(read_lines(path, reader));
-  return recorded.finish();
+  RecordedLog log;
+  std::optional<Replica> replica;
+  const ReplicaPolicy policy = proving_policy([&log](const AppliedGroup& group) { keep(group, log); });
+  PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                      if (state.last_seq > Seq{0}) log.checkpoint = pack_checkpoint(state, chain).bytes;
+                      for (const auto& [id, job] : state.jobs.rows()) log.jobs.add(job);
+                      return replica.emplace(std::move(state), chain, policy);
+                    }}));
+  if (replica->difference()) return error_of(*replica->difference());
+  return log;
 }
 
 }  // namespace pawl

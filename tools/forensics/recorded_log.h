@@ -11,7 +11,7 @@
 #include "engine/state/state.h"
 #include "schema/record_view.h"
 #include "schema/result.h"
-#include "store/log.h"
+#include "store/chain.h"
 
 namespace pawl {
 

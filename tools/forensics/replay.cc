@@ -2,18 +2,15 @@
 #include <boost/json/value.hpp>
 
 #include <filesystem>
-#include <limits>
 
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
-#include "store/chain.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/commands/record_line.h"
-#include "tools/forensics/exported_lines.h"
+#include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
-#include "tools/forensics/replayer.h"
 #include "tools/forensics/state_diff.h"
 #include "tools/forensics/traces.h"
 #include "tools/forensics/what_if_report.h"
@@ -45,41 +42,21 @@ struct Summary {
 
 class Replay {
  public:
-  explicit Replay(const Order& order) : order_(order) { begin({}, {}); }
+  explicit Replay(const Order& order) : order_(order) {}
 
-  void begin(State state, const Chain& chain) {
-    summary_.first = next(state.last_seq);
-    summary_.chain = chain;
-    if (order_.task) traces_.add(state);
-    replayer_.emplace(std::move(state), chain,
-                      [this](std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
-                        take(items, archived);
-                      });
-  }
-
-  /// False: no more is wanted.
-  Result<bool> add(std::vector<std::uint8_t> bytes, std::string line = {}) {
-    const fb::Stamp stamp = *PAWL_TRY(view_record(bytes))->stamp();
-    // A group is whole when the next one begins: until then the state is the one before it.
-    if (stamp.group() == stamp.seq()) PAWL_TRY(reach());
-    if (is_there_) return false;
-    waiting_ = Waiting{Seq{stamp.seq()}, {stamp.time_us()}};
-    PAWL_TRY(replayer_->add(std::move(bytes), std::move(line)));
-    return !replayer_->difference();
-  }
-
-  void differ(Difference difference) { summary_.difference = std::move(difference); }
-  bool differs() const { return summary_.difference || replayer_->difference(); }
-
-  Result<Summary> finish() {
-    if (!differs() && !is_there_) PAWL_TRY(reach());
-    if (!differs() && !is_there_) PAWL_TRY(replayer_->finish());
-    if (!summary_.difference) summary_.difference = replayer_->difference();
-    summary_.records = replayer_->records();
-    summary_.digest = replayer_->state().digest();
+  Result<Summary> run() {
+    const auto torn_at = PAWL_TRY(walk_log(
+        order_.path,
+        {.begin = [this](State state, const Chain& chain) -> Replica& { return begin(std::move(state), chain); },
+         .differs = [this](Difference difference) { summary_.difference = std::move(difference); }}));
+    summary_.torn_at = torn_at;
+    if (!summary_.difference) summary_.difference = replica_->difference();
+    summary_.records = replica_->records();
+    summary_.digest = replica_->state().digest();
+    summary_.chain = replica_->chain();
     if (order_.diff) {
-      if (!before_) before_ = rows_of(replayer_->state());
-      StateRows after = rows_of(replayer_->state());
+      if (!before_) before_ = rows_of(replica_->state());
+      StateRows after = rows_of(replica_->state());
       for (const ArchivedTask& archived : archived_) add_rows(after, archived);
       summary_.changes.emplace(std::move(*before_), std::move(after));
     }
@@ -87,42 +64,43 @@ class Replay {
   }
 
  private:
-  struct Waiting {
-    Seq seq{};  // of its last record
-    TimeUs time;
-  };
+  Replica& begin(State state, const Chain& chain) {
+    summary_.first = next(state.last_seq);
+    if (order_.task) traces_.add(state);
+    ReplicaPolicy policy = proving_policy([this](const AppliedGroup& group) { take(group); });
+    policy.wants = [this](const State& before, std::span<const VerifiedRecord> group) { return wants(before, group); };
+    return replica_.emplace(std::move(state), chain, std::move(policy));
+  }
 
-  /// Looks whether the group that waits lies behind what is asked for; it is then not applied.
-  Result<void> reach() {
-    if (!waiting_) return {};
+  /// Whether a group lies behind what is asked for; it is then not applied.
+  Result<bool> wants(const State& before, std::span<const VerifiedRecord> group) {
+    const TimeUs time{group.back().record->stamp()->time_us()};
     const auto is_past = [&](const Moment& moment) {
-      return moment.seq ? waiting_->seq > *moment.seq : waiting_->time > *moment.time;
+      return moment.seq ? group.back().seq() > *moment.seq : time > *moment.time;
     };
-    is_there_ = order_.until && is_past(*order_.until);
-    if (!order_.diff) return {};
+    const bool is_wanted = !order_.until || !is_past(*order_.until);
+    if (!order_.diff) return is_wanted;
     const auto& [from, to] = *order_.diff;
     const bool is_too_early = from.seq && next(*from.seq) < summary_.first;
     if (is_too_early) {
       return Error{ErrorCode::malformed, "--diff: the log begins with record " + std::to_string(raw(summary_.first))};
     }
-    if (!before_ && is_past(from)) before_ = rows_of(replayer_->state());
+    if (!before_ && is_past(from)) before_ = rows_of(before);
     const bool is_behind = is_past(to);
     if (is_behind && !before_) return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
-    is_there_ = is_there_ || is_behind;
-    return {};
+    return is_wanted && !is_behind;
   }
 
-  void take(std::span<const Replayer::Item> items, std::span<const ArchivedTask> archived) {
-    for (const Replayer::Item& item : items) {
+  void take(const AppliedGroup& group) {
+    for (const AppliedRecord& item : group.records) {
       if (item.applied.outcome != Outcome::accepted) ++summary_.refused;
       if (item.applied.unchecked) ++summary_.unchecked;
       if (order_.task) show(item);
     }
-    summary_.chain = chain_of(items.back().record);
-    if (before_) archived_.insert(archived_.end(), archived.begin(), archived.end());
+    if (before_) archived_.insert(archived_.end(), group.archived.begin(), group.archived.end());
   }
 
-  void show(const Replayer::Item& item) {
+  void show(const AppliedRecord& item) {
     traces_.add(item.record, item.applied.effects);
     if (!traces_.concerns(*order_.task, item.record, item.applied.effects)) return;
     std::string line;
@@ -131,53 +109,12 @@ class Replay {
   }
 
   const Order& order_;
-  std::optional<Replayer> replayer_;
-  std::optional<Waiting> waiting_;
+  std::optional<Replica> replica_;
   TaskTraces traces_;
   std::optional<StateRows> before_;
   std::vector<ArchivedTask> archived_;  // since then
-  bool is_there_ = false;
   Summary summary_;
 };
-
-Result<Summary> replay_folder(const Order& order) {
-  const std::unique_ptr<Log> log = PAWL_TRY(open_log(order.path));
-  Replay run(order);
-  Result<bool> taken = true;
-  const Result<void> read = log->read(Seq{1}, [&](RecordBytes bytes) {
-    taken = run.add({bytes.begin(), bytes.end()});
-    return taken.has_value() && *taken;
-  });
-  PAWL_TRY(taken);
-  PAWL_TRY(read);
-  Summary summary = PAWL_TRY(run.finish());
-  summary.torn_at = log->torn_at();
-  return summary;
-}
-
-Result<Summary> replay_lines(const Order& order) {
-  Replay run(order);
-  LineReader reader;
-  reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
-    const Seq seq = checkpoint.restored.state.last_seq;
-    const std::string digest = hex(checkpoint.restored.state.digest());
-    const std::string chain = pawl::hex(checkpoint.restored.chain);
-    if (checkpoint.digest != digest) {
-      run.differ({seq, "digest of the checkpoint", checkpoint.digest, digest});
-    } else if (checkpoint.chain != chain) {
-      run.differ({seq, "chain of the checkpoint", checkpoint.chain, chain});
-    } else {
-      run.begin(std::move(checkpoint.restored.state), checkpoint.restored.chain);
-    }
-    return {};
-  };
-  reader.record = [&](std::vector<std::uint8_t> bytes, std::string line) -> Result<bool> {
-    if (run.differs()) return false;
-    return run.add(std::move(bytes), std::move(line));
-  };
-  PAWL_TRY(read_lines(order.path, reader));
-  return run.finish();
-}
 
 std::string changes_in_words(const Summary& summary) {
   if (!summary.changes) return {};
@@ -256,22 +193,16 @@ Result<Order> order_of(const Arguments& arguments) {
   return order;
 }
 
-Result<Summary> replay(const Order& order) {
-  std::error_code failed;
-  const bool is_folder = order.path != "-" && std::filesystem::is_directory(order.path, failed);
-  return is_folder ? replay_folder(order) : replay_lines(order);
-}
-
 /// What the group of the record that differs changes by the rules: the log has but a digest of what it made of it.
 /// Read once more, since nobody keeps all rows for a difference that hardly ever comes.
 Result<void> add_changes(const Order& order, Summary& summary) {
   const Seq seq = summary.difference->seq;
-  const bool is_decided_otherwise = summary.difference->what == "outcome" || summary.difference->what == "digest";
+  const bool is_decided_otherwise = summary.difference->divergence.has_value();
   if (order.path == "-" || seq <= summary.first || !is_decided_otherwise) return {};
   const Moment before{.seq = Seq{raw(seq) - 1}, .time = std::nullopt};
-  const Moment end{.seq = Seq{std::numeric_limits<std::uint64_t>::max()}, .time = std::nullopt};
+  const Moment end{.seq = no_end, .time = std::nullopt};
   const Order again{.path = order.path, .until = {}, .task = {}, .diff = {{before, end}}};
-  summary.changes = PAWL_TRY(replay(again)).changes;
+  summary.changes = PAWL_TRY(Replay(again).run()).changes;
   return {};
 }
 
@@ -311,7 +242,7 @@ Exit run_replay(const Arguments& arguments) {
   if (arguments.has("what-if") || arguments.has("each-defence")) return run_other_story(arguments);
   const auto order = order_of(arguments);
   if (!order) return fail(order.error());
-  auto summary = replay(*order);
+  auto summary = Replay(*order).run();
   if (!summary) return fail(summary.error());
   if (summary->difference) {
     summary->changes.reset();

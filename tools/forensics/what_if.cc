@@ -13,7 +13,8 @@ WhatIf::WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBe
       machine_(std::move(begun.state)),
       world_(log),
       retelling_(log, machine_.state()),
-      audit_(std::move(audited.state), audited.chain),
+      audit_(next(audited.state.last_seq)),
+      audited_(std::move(audited.state), audited.chain, audit_.policy()),
       chain_(begun.chain),
       recorded_settings_(machine_.state().settings()) {
   machine_.on_group = [this](Decided& decided) { take(decided); };
@@ -40,7 +41,7 @@ Result<Retold> WhatIf::tell() {
     if (retold_.horizon) break;
     if (!is_changed_) PAWL_TRY(apply_changes());
   }
-  audit_.finish();
+  PAWL_ASSERT(audited_.finish().has_value());
   retold_.findings = audit_.findings();
   retold_.end = machine_.now();
   for (const auto& [job, since] : waiting_) {
@@ -64,7 +65,7 @@ void WhatIf::take(Decided& decided) {
     const Proposal& record = decided.records[i];
     effects.insert(effects.end(), decided.applied[i].effects.begin(), decided.applied[i].effects.end());
     if (world_.unanswered) continue;
-    const auto added = audit_.add({record.data(), record.data() + record.size()});
+    const auto added = audited_.add({record.data(), record.size()});
     PAWL_ASSERT(added.has_value());
   }
   retelling_.jobs().add(machine_.state(), decided.archived, effects);
@@ -287,14 +288,15 @@ Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes
 
 Findings findings_in(const RecordedLog& log) {
   LogBeginning begun = beginning_of(log);
-  Audit audit(std::move(begun.state), begun.chain);
+  Audit audit(next(begun.state.last_seq));
+  Replica replica(std::move(begun.state), begun.chain, audit.policy());
   for (const RecordedGroup& group : log.groups) {
     for (const RecordedEvent& event : group) {
-      const auto added = audit.add(event.bytes);
+      const auto added = replica.add(event.bytes);
       PAWL_ASSERT(added.has_value());
     }
   }
-  audit.finish();
+  PAWL_ASSERT(replica.finish().has_value());
   return audit.findings();
 }
 

@@ -119,6 +119,7 @@ class WhatIf {
   RecordedWorld world_;
   Retelling retelling_;
   Audit audit_;
+  Replica audited_;  // of what this story decides, seen by audit_
   Chain chain_;
   Settings recorded_settings_;
   bool is_changed_ = false;

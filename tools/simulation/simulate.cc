@@ -1,7 +1,7 @@
 // Plays a script in virtual time.
 #include <filesystem>
 
-#include "store/rocks_log.h"
+#include "store/log.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/simulation/simulation.h"
@@ -10,13 +10,13 @@ namespace pawl {
 namespace {
 
 /// The log of a folder that has none yet.
-Result<std::unique_ptr<RocksLog>> fresh_log(const std::string& dir) {
+Result<std::unique_ptr<Log>> fresh_log(const std::string& dir) {
   std::error_code failed;
   const bool is_there = std::filesystem::exists(dir, failed);
   if (is_there && !(std::filesystem::is_directory(dir, failed) && std::filesystem::is_empty(dir, failed))) {
     return Error{ErrorCode::malformed, dir + " is not empty: a simulation begins a log of its own"};
   }
-  return RocksLog::open(dir, RocksLog::Mode::write);
+  return open_log(dir, LogMode::write);
 }
 
 Exit run_simulate(const Arguments& arguments) {
@@ -25,7 +25,7 @@ Exit run_simulate(const Arguments& arguments) {
   if (path != "-" && std::filesystem::is_directory(path, failed)) return fail(Exit::usage, path + " is no script");
   const auto script = read_script(path);
   if (!script) return fail(script.error());
-  std::unique_ptr<RocksLog> log;
+  std::unique_ptr<Log> log;
   if (const auto dir = arguments.value("data")) {
     auto opened = fresh_log(*dir);
     if (!opened) return fail(opened.error());

@@ -58,7 +58,7 @@ std::string in_json(const json::value& value) {
 
 }  // namespace
 
-Simulation::Simulation(Print print, Log* log) : print_(std::move(print)), log_(log) {
+Simulation::Simulation(Print print, Journal* journal) : print_(std::move(print)), journal_(journal) {
   machine_.set_now(script_start);
   machine_.on_group = [this](Decided& decided) { take(decided); };
   start();
@@ -138,11 +138,11 @@ void Simulation::take(Decided& decided) {
     }
     if (record.record().event_type() == fb::Event::LeaseReclaimed) ++totals_.leases_reclaimed;
   }
-  if (!log_ || !written_) return;
+  if (!journal_ || !written_) return;
   const Seq first{decided.records.front().record().stamp()->seq()};
   const Seq last{decided.records.back().record().stamp()->seq()};
   for (const ArchivedTask& archived : decided.archived) batch.archived.push_back(pack_archived(archived, last));
-  written_ = log_->append(batch, first);
+  written_ = journal_->append(batch, first);
 }
 
 void Simulation::set_facts(const json::object& facts) {

@@ -10,7 +10,8 @@
 
 #include "engine/json/queue_json.h"
 #include "engine/policies/reaper.h"
-#include "store/log.h"
+#include "store/chain.h"
+#include "store/journal.h"
 #include "tools/simulation/direct_machine.h"
 #include "tools/simulation/script.h"
 #include "tools/simulation/scripted_world.h"
@@ -22,8 +23,9 @@ class Simulation {
   /// Gets each record as a line, and what is shown, without line ends.
   using Print = std::function<void(std::string_view line)>;
 
-  /// Begins with the daemon's first boot and `delivery`. With a `log`, which is empty, every group goes there as well.
-  Simulation(Print print, Log* log);
+  /// Begins with the daemon's first boot and `delivery`. With a `journal`, which is empty, every group goes there as
+  /// well.
+  Simulation(Print print, Journal* journal);
 
   /// Plays the next line. Answers what was expected and is not so, as a sentence; none if all is well. `malformed`:
   /// the line names what there is not; `io`: the log could not be written.
@@ -49,7 +51,7 @@ class Simulation {
   References references() const;
 
   Print print_;
-  Log* log_;
+  Journal* journal_;
   DirectMachine machine_;
   ScriptedWorld world_;
   Streaks streaks_;

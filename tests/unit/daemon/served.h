@@ -73,9 +73,10 @@ class Served : public testing::Test {
     Opened opened = open_state(*log).value();
     sequencer = std::make_unique<Sequencer>(
         *log, std::move(opened.state), opened.chain,
-        Sequencer::Options{.batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = [this] {
-                             return TimeUs{1'767'225'600 * us_per_s + now_us.load()};
-                           }});
+        Sequencer::Options{.batch_records_max = 4096,
+                           .batch_bytes_max = 1 << 20,
+                           .now = [this] { return TimeUs{1'767'225'600 * us_per_s + now_us.load()}; },
+                           .superseded = [](const Error&) {}});
     sequencer->start();
     boot = "daemon-" + std::to_string(++starts);
     ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
@@ -84,7 +85,8 @@ class Served : public testing::Test {
     ASSERT_TRUE(define_pipelines(*sequencer, in_force, {}, asker));
     api = std::make_unique<Api>(Services{
         .sequencer = *sequencer,
-        .log = *log,
+        .journal = *log,
+        .archive = *log,
         .boot_id = boot,
         .version = "test",
         .logs_folder = logs_folder,

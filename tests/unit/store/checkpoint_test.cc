@@ -208,7 +208,7 @@ TEST_F(CheckpointTest, archived_task_comes_back_with_its_hashes) {
 
 TEST_F(CheckpointTest, archive_and_digest_agree) {
   // The rows in the archive are the part of the digest that no row in memory accounts for.
-  const Result<std::vector<std::uint8_t>> bytes = log_.archived(TaskId{3});
+  const Result<std::vector<std::uint8_t>> bytes = log_.find(TaskId{3});
   ASSERT_TRUE(bytes.has_value());
   const Result<Unarchived> unarchived = unpack_archived(*bytes);
   ASSERT_TRUE(unarchived.has_value());

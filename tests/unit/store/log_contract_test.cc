@@ -1,13 +1,14 @@
-// What every log promises, tried on each of them.
+// What every journal, checkpoint store and archive promises, tried on those of each log.
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "store/key_format.h"
 #include "store/memory_log.h"
 #include "store/open.h"
-#include "store/rocks_log.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl {
@@ -19,8 +20,6 @@ class Subject {
   virtual ~Subject() = default;
   virtual Log& log() = 0;
   virtual Result<void> reopen() = 0;
-  virtual Result<void> seal() = 0;
-  virtual Seq last_seq() = 0;
 };
 
 class MemorySubject final : public Subject {
@@ -31,8 +30,6 @@ class MemorySubject final : public Subject {
     log_ = PAWL_TRY(MemoryLog::open(disk));
     return {};
   }
-  Result<void> seal() override { return log_->seal(); }
-  Seq last_seq() override { return log_->last_seq(); }
 
  private:
   std::unique_ptr<MemoryLog> log_ = std::make_unique<MemoryLog>();
@@ -44,22 +41,20 @@ class RocksSubject final : public Subject {
   Log& log() override { return *log_; }
   Result<void> reopen() override {
     log_.reset();
-    log_ = PAWL_TRY(RocksLog::open(dir_.path("data"), RocksLog::Mode::write));
+    log_ = PAWL_TRY(open_log(dir_.path("data"), LogMode::write));
     return {};
   }
-  Result<void> seal() override { return log_->seal(); }
-  Seq last_seq() override { return log_->last_seq(); }
 
  private:
   TempDir dir_;
-  std::unique_ptr<RocksLog> log_;
+  std::unique_ptr<Log> log_;
 };
 
 enum class Kind { memory, rocks };
 
-class LogContract : public testing::TestWithParam<Kind> {
+class Contract : public testing::TestWithParam<Kind> {
  protected:
-  LogContract() {
+  Contract() {
     switch (GetParam()) {
       case Kind::memory:
         subject_ = std::make_unique<MemorySubject>();
@@ -70,151 +65,108 @@ class LogContract : public testing::TestWithParam<Kind> {
     }
   }
   Log& log() { return subject_->log(); }
+  Journal& journal() { return log(); }
+  CheckpointStore& checkpoints() { return log(); }
+  Archive& archive() { return log(); }
 
   std::unique_ptr<Subject> subject_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Logs, LogContract, testing::Values(Kind::memory, Kind::rocks),
-                         [](const auto& each) { return each.param == Kind::memory ? "memory" : "rocks"; });
+class JournalContract : public Contract {};
+class CheckpointStoreContract : public Contract {};
+class ArchiveContract : public Contract {};
 
-TEST_P(LogContract, fresh_log_is_empty) {
-  EXPECT_TRUE(records_in(log()).empty());
-  EXPECT_TRUE(log().checkpoints().empty());
-  EXPECT_EQ(log().torn_at(), std::nullopt);
-  EXPECT_EQ(subject_->last_seq(), Seq{0});
+constexpr auto name_of_kind = [](const auto& each) { return each.param == Kind::memory ? "memory" : "rocks"; };
+INSTANTIATE_TEST_SUITE_P(Logs, JournalContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(Logs, CheckpointStoreContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(Logs, ArchiveContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
+
+TEST_P(JournalContract, fresh_journal_is_empty) {
+  EXPECT_TRUE(records_in(journal()).empty());
+  EXPECT_EQ(journal().torn_at(), std::nullopt);
+  EXPECT_EQ(journal().last_seq(), Seq{0});
 }
 
-TEST_P(LogContract, appended_records_are_read_back_byte_for_byte_after_reopening) {
-  Writer writer(log());
+TEST_P(JournalContract, appended_records_are_read_back_byte_for_byte_after_reopening) {
+  Writer writer(journal());
   writer.boot();
   writer.create_task("W-1");
   writer.create_task("W-2");
-  const auto written = records_in(log());
+  const auto written = records_in(journal());
   ASSERT_EQ(written.size(), 4U);
   ASSERT_TRUE(subject_->reopen().has_value());
-  EXPECT_EQ(records_in(log()), written);
-  EXPECT_EQ(subject_->last_seq(), Seq{4});
-  EXPECT_EQ(log().torn_at(), std::nullopt);
+  EXPECT_EQ(records_in(journal()), written);
+  EXPECT_EQ(journal().last_seq(), Seq{4});
+  EXPECT_EQ(journal().torn_at(), std::nullopt);
 }
 
-TEST_P(LogContract, read_begins_where_it_is_asked_also_inside_a_batch) {
-  Writer writer(log());
+TEST_P(JournalContract, read_begins_where_it_is_asked_also_inside_a_batch) {
+  Writer writer(journal());
   writer.boot();
   writer.create_task("W-1");
-  const auto all = records_in(log());
+  const auto all = records_in(journal());
   for (std::uint64_t from = 1; from <= 3; ++from) {
-    const auto some = records_in(log(), Seq{from});
+    const auto some = records_in(journal(), Seq{from});
     ASSERT_EQ(some.size(), 4 - from);
     EXPECT_EQ(seq_of(some.front()), Seq{from});
     EXPECT_EQ(some.back(), all.back());
   }
-  EXPECT_TRUE(records_in(log(), Seq{4}).empty());
-  EXPECT_TRUE(records_in(log(), Seq{1000}).empty());
+  EXPECT_TRUE(records_in(journal(), Seq{4}).empty());
+  EXPECT_TRUE(records_in(journal(), Seq{1000}).empty());
 }
 
-TEST_P(LogContract, read_from_zero_begins_with_the_first) {
-  Writer(log()).boot();
-  EXPECT_EQ(records_in(log(), Seq{0}).size(), 2U);
+TEST_P(JournalContract, read_from_zero_begins_with_the_first) {
+  Writer(journal()).boot();
+  EXPECT_EQ(records_in(journal(), Seq{0}).size(), 2U);
 }
 
-TEST_P(LogContract, read_ends_when_it_is_told) {
-  Writer writer(log());
+TEST_P(JournalContract, read_ends_when_it_is_told) {
+  Writer writer(journal());
   writer.boot();
   writer.create_task("W-1");
   int seen = 0;
-  EXPECT_TRUE(log().read(Seq{1}, [&](RecordBytes) { return ++seen < 2; }).has_value());
+  EXPECT_TRUE(journal().read(Seq{1}, [&](RecordBytes) { return ++seen < 2; }).has_value());
   EXPECT_EQ(seen, 2);
 }
 
-TEST_P(LogContract, append_with_another_expected_seq_is_busy_and_writes_nothing) {
-  Writer writer(log());
+TEST_P(JournalContract, append_with_another_expected_seq_is_superseded_and_writes_nothing) {
+  Writer writer(journal());
   writer.boot();
-  const auto before = records_in(log());
-  Writer other(log());  // begins with 1, as whoever lost the race for it
+  const auto before = records_in(journal());
+  Writer other(journal());  // begins with 1, as whoever lost the race for it
   other.decide(propose_group({.boot = "b", .actor = "a", .key = {}, .request = {}}, task_note(TaskId{1}, "x")));
   const Result<void> appended = other.append();
   ASSERT_FALSE(appended.has_value());
-  EXPECT_EQ(appended.error().code, ErrorCode::busy);
-  EXPECT_EQ(records_in(log()), before);
+  EXPECT_EQ(appended.error().code, ErrorCode::superseded);
+  EXPECT_EQ(records_in(journal()), before);
+  writer.create_task("W-1");  // the one who was first goes on
+  EXPECT_EQ(journal().last_seq(), Seq{3});
 }
 
-TEST_P(LogContract, appending_goes_on_after_reopening) {
-  Writer writer(log());
+TEST_P(JournalContract, appending_goes_on_after_reopening) {
+  Writer writer(journal());
   writer.boot();
   ASSERT_TRUE(subject_->reopen().has_value());
   Result<Opened> opened = open_state(log());
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   EXPECT_EQ(opened->chain, writer.chain());
-  Writer again(log(), std::move(opened->state), opened->chain);
+  Writer again(journal(), std::move(opened->state), opened->chain);
   again.boot("boot-2");
-  EXPECT_EQ(subject_->last_seq(), Seq{4});
+  EXPECT_EQ(journal().last_seq(), Seq{4});
   ASSERT_TRUE(open_state(log()).has_value());
 }
 
-TEST_P(LogContract, archived_task_is_found_by_its_id) {
-  Writer writer(log());
+TEST_P(JournalContract, sealed_log_opens_and_takes_more) {
+  Writer writer(journal());
   writer.boot();
-  writer.create_task("W-1");
-  writer.create_task("W-2");
-  writer.cancel_task(TaskId{1});
-  ASSERT_EQ(writer.state().tasks.find(TaskId{1}), nullptr);
-  ASSERT_TRUE(subject_->reopen().has_value());
-
-  const Result<std::vector<std::uint8_t>> bytes = log().archived(TaskId{1});
-  ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
-  const Result<Unarchived> archived = unpack_archived(*bytes);
-  ASSERT_TRUE(archived.has_value());
-  EXPECT_EQ(archived->rows.task.work_item, "W-1");
-  EXPECT_EQ(archived->rows.jobs.size(), 1U);
-  EXPECT_EQ(archived->seq, writer.state().last_seq);
-
-  ASSERT_FALSE(log().archived(TaskId{2}).has_value());
-  EXPECT_EQ(log().archived(TaskId{2}).error().code, ErrorCode::missing);
-}
-
-TEST_P(LogContract, archive_is_read_in_the_order_of_ids) {
-  Writer writer(log());
-  writer.boot();
-  for (const char* item : {"W-1", "W-2", "W-3", "W-4"}) writer.create_task(item);
-  for (const TaskId task : {TaskId{4}, TaskId{2}, TaskId{1}}) writer.cancel_task(task);
-  std::vector<TaskId> seen;
-  const auto note = [&](TaskId task, RecordBytes) {
-    seen.push_back(task);
-    return seen.size() < 2;
-  };
-  EXPECT_TRUE(log().read_archive(TaskId{0}, note).has_value());
-  EXPECT_EQ(seen, (std::vector{TaskId{1}, TaskId{2}}));
-  seen.clear();
-  EXPECT_TRUE(log().read_archive(TaskId{3}, note).has_value());
-  EXPECT_EQ(seen, (std::vector{TaskId{4}}));
-}
-
-TEST_P(LogContract, only_the_newest_checkpoints_are_kept) {
-  for (std::uint64_t seq = 1; seq <= checkpoints_kept + 2; ++seq) {
-    ASSERT_TRUE(log().checkpoint({Seq{seq}, {std::uint8_t(seq), 2, 3}}).has_value());
-  }
-  ASSERT_TRUE(subject_->reopen().has_value());
-  const std::vector<Seq> kept = log().checkpoints();
-  ASSERT_EQ(kept.size(), checkpoints_kept);
-  EXPECT_EQ(kept.front(), Seq{checkpoints_kept + 2});
-  EXPECT_EQ(kept.back(), Seq{3});
-  const Result<StoredCheckpoint> newest = log().load_checkpoint(kept.front());
-  ASSERT_TRUE(newest.has_value());
-  EXPECT_EQ(newest->bytes, (std::vector<std::uint8_t>{std::uint8_t(checkpoints_kept + 2), 2, 3}));
-  EXPECT_EQ(log().load_checkpoint(Seq{1}).error().code, ErrorCode::missing);
-}
-
-TEST_P(LogContract, sealed_log_opens_and_takes_more) {
-  Writer writer(log());
-  writer.boot();
-  ASSERT_TRUE(subject_->seal().has_value());
+  ASSERT_TRUE(journal().seal().has_value());
   writer.create_task("W-1");  // an older seal says less, and nothing wrong
   ASSERT_TRUE(subject_->reopen().has_value());
-  EXPECT_EQ(records_in(log()).size(), 3U);
+  EXPECT_EQ(records_in(journal()).size(), 3U);
 }
 
-TEST_P(LogContract, reader_beside_an_appender_sees_a_growing_prefix) {
-  Writer writer(log());
+TEST_P(JournalContract, reader_beside_an_appender_sees_a_growing_prefix) {
+  Writer writer(journal());
   writer.boot();
   std::atomic<bool> done = false;
   std::thread reader([&] {
@@ -222,7 +174,7 @@ TEST_P(LogContract, reader_beside_an_appender_sees_a_growing_prefix) {
     bool last_round = false;
     while (!last_round) {
       last_round = done;
-      const auto records = records_in(log());
+      const auto records = records_in(journal());
       EXPECT_GE(records.size(), before);
       for (std::size_t i = 0; i < records.size(); ++i) ASSERT_EQ(raw(seq_of(records[i])), i + 1);
       before = records.size();
@@ -232,6 +184,175 @@ TEST_P(LogContract, reader_beside_an_appender_sees_a_growing_prefix) {
   for (int i = 0; i < 50; ++i) writer.create_task("W-" + std::to_string(i));
   done = true;
   reader.join();
+}
+
+/// Follows a journal on a thread of its own, and lets a test wait for what it has seen.
+class Follower {
+ public:
+  Follower(Journal& journal, Seq from, std::size_t at_most = SIZE_MAX)
+      : thread_([this, &journal, from, at_most](const std::stop_token& stop) {
+          const Result<void> followed = journal.follow(
+              from,
+              [&](RecordBytes record) {
+                return see({record.begin(), record.end()}) < at_most;
+              },
+              stop);
+          EXPECT_TRUE(followed.has_value()) << followed.error().message;
+          const std::lock_guard lock(mutex_);
+          has_ended_ = true;
+          changed_.notify_all();
+        }) {}
+
+  void await(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return seen_.size() >= count; });
+  }
+  void await_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return has_ended_; });
+  }
+  void stop() { thread_.request_stop(); }
+  std::vector<std::vector<std::uint8_t>> seen() {
+    const std::lock_guard lock(mutex_);
+    return seen_;
+  }
+
+ private:
+  std::size_t see(std::vector<std::uint8_t> record) {
+    const std::lock_guard lock(mutex_);
+    seen_.push_back(std::move(record));
+    changed_.notify_all();
+    return seen_.size();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::vector<std::uint8_t>> seen_;
+  bool has_ended_ = false;
+  std::jthread thread_;
+};
+
+TEST_P(JournalContract, follower_sees_what_is_there_and_then_what_becomes_durable) {
+  Writer writer(journal());
+  writer.boot();
+  Follower follower(journal(), Seq{2});
+  follower.await(1);
+  for (int i = 0; i < 20; ++i) writer.create_task("W-" + std::to_string(i));
+  follower.await(21);
+  EXPECT_EQ(follower.seen(), records_in(journal(), Seq{2}));
+}
+
+TEST_P(JournalContract, follower_that_waits_ends_when_it_is_stopped) {
+  Follower follower(journal(), Seq{1});
+  follower.stop();
+  follower.await_end();
+  EXPECT_TRUE(follower.seen().empty());
+}
+
+TEST_P(JournalContract, follower_ends_when_it_has_seen_enough) {
+  Writer writer(journal());
+  writer.boot();
+  Follower follower(journal(), Seq{1}, 3);
+  follower.await(2);
+  writer.create_task("W-1");
+  follower.await_end();
+  EXPECT_EQ(follower.seen().size(), 3U);
+}
+
+TEST_P(JournalContract, follower_that_does_not_return_holds_up_no_append) {
+  Writer writer(journal());
+  writer.boot();
+  std::mutex gate;
+  std::unique_lock shut(gate);
+  std::atomic<int> seen = 0;
+  std::jthread follower([&](const std::stop_token& stop) {
+    EXPECT_TRUE(journal().follow(
+        Seq{1},
+        [&](RecordBytes) {
+          const std::lock_guard lock(gate);
+          ++seen;
+          return true;
+        },
+        stop));
+  });
+  for (int i = 0; i < 20; ++i) writer.create_task("W-" + std::to_string(i));
+  EXPECT_EQ(seen, 0);
+  shut.unlock();
+}
+
+TEST_P(CheckpointStoreContract, fresh_store_is_empty) {
+  EXPECT_TRUE(checkpoints().list().empty());
+  EXPECT_EQ(checkpoints().load(Seq{1}).error().code, ErrorCode::missing);
+}
+
+TEST_P(CheckpointStoreContract, only_the_newest_checkpoints_are_kept) {
+  for (std::uint64_t seq = 1; seq <= checkpoints_kept + 2; ++seq) {
+    ASSERT_TRUE(checkpoints().store({Seq{seq}, {std::uint8_t(seq), 2, 3}}).has_value());
+  }
+  ASSERT_TRUE(subject_->reopen().has_value());
+  const std::vector<Seq> kept = checkpoints().list();
+  ASSERT_EQ(kept.size(), checkpoints_kept);
+  EXPECT_EQ(kept.front(), Seq{checkpoints_kept + 2});
+  EXPECT_EQ(kept.back(), Seq{3});
+  const Result<StoredCheckpoint> newest = checkpoints().load(kept.front());
+  ASSERT_TRUE(newest.has_value());
+  EXPECT_EQ(newest->bytes, (std::vector<std::uint8_t>{std::uint8_t(checkpoints_kept + 2), 2, 3}));
+  EXPECT_EQ(checkpoints().load(Seq{1}).error().code, ErrorCode::missing);
+}
+
+TEST_P(ArchiveContract, fresh_archive_is_empty) {
+  EXPECT_EQ(archive().find(TaskId{1}).error().code, ErrorCode::missing);
+  int seen = 0;
+  EXPECT_TRUE(archive().walk(TaskId{0}, [&](TaskId, RecordBytes) { return ++seen > 0; }).has_value());
+  EXPECT_EQ(seen, 0);
+}
+
+TEST_P(ArchiveContract, superseded_append_archives_nothing) {
+  Writer(journal()).boot();
+  Batch batch;
+  const std::vector<std::uint8_t> bytes(64);
+  batch.records.emplace_back(bytes);
+  batch.archived.push_back({TaskId{1}, {1, 2, 3}});
+  EXPECT_EQ(journal().append(batch, Seq{1}).error().code, ErrorCode::superseded);
+  EXPECT_EQ(archive().find(TaskId{1}).error().code, ErrorCode::missing);
+}
+
+TEST_P(ArchiveContract, archived_task_is_found_by_its_id) {
+  Writer writer(journal());
+  writer.boot();
+  writer.create_task("W-1");
+  writer.create_task("W-2");
+  writer.cancel_task(TaskId{1});
+  ASSERT_EQ(writer.state().tasks.find(TaskId{1}), nullptr);
+  ASSERT_TRUE(subject_->reopen().has_value());
+
+  const Result<std::vector<std::uint8_t>> bytes = archive().find(TaskId{1});
+  ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
+  const Result<Unarchived> archived = unpack_archived(*bytes);
+  ASSERT_TRUE(archived.has_value());
+  EXPECT_EQ(archived->rows.task.work_item, "W-1");
+  EXPECT_EQ(archived->rows.jobs.size(), 1U);
+  EXPECT_EQ(archived->seq, writer.state().last_seq);
+
+  ASSERT_FALSE(archive().find(TaskId{2}).has_value());
+  EXPECT_EQ(archive().find(TaskId{2}).error().code, ErrorCode::missing);
+}
+
+TEST_P(ArchiveContract, archive_is_read_in_the_order_of_ids) {
+  Writer writer(journal());
+  writer.boot();
+  for (const char* item : {"W-1", "W-2", "W-3", "W-4"}) writer.create_task(item);
+  for (const TaskId task : {TaskId{4}, TaskId{2}, TaskId{1}}) writer.cancel_task(task);
+  std::vector<TaskId> seen;
+  const auto note = [&](TaskId task, RecordBytes) {
+    seen.push_back(task);
+    return seen.size() < 2;
+  };
+  EXPECT_TRUE(archive().walk(TaskId{0}, note).has_value());
+  EXPECT_EQ(seen, (std::vector{TaskId{1}, TaskId{2}}));
+  seen.clear();
+  EXPECT_TRUE(archive().walk(TaskId{3}, note).has_value());
+  EXPECT_EQ(seen, (std::vector{TaskId{4}}));
 }
 
 }  // namespace

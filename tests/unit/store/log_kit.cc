@@ -53,8 +53,8 @@ std::vector<std::pair<std::string, std::string>> files_in(const std::string& dir
   return files;
 }
 
-Writer::Writer(Log& log, State state, Chain chain)
-    : log_(log), state_(std::move(state)), chain_(chain), now_(state_.last_time) {
+Writer::Writer(Journal& journal, State state, Chain chain)
+    : journal_(journal), state_(std::move(state)), chain_(chain), now_(state_.last_time) {
   if (const Boot* daemon = state_.boot_named(daemon_name)) boot_ = daemon->boot_id;
 }
 
@@ -75,7 +75,7 @@ Result<void> Writer::append() {
     for (const ArchivedTask& archived : decided.archived) batch.archived.push_back(pack_archived(archived, last));
   }
   const Seq first{fb::GetRecord(batch.records.front().data())->stamp()->seq()};
-  Result<void> appended = log_.append(batch, first);
+  Result<void> appended = journal_.append(batch, first);
   pending_.clear();
   return appended;
 }
@@ -141,9 +141,9 @@ fb::TaskNoteT task_note(TaskId task, const std::string& text) {
   return event;
 }
 
-std::vector<std::vector<std::uint8_t>> records_in(Log& log, Seq from) {
+std::vector<std::vector<std::uint8_t>> records_in(Journal& journal, Seq from) {
   std::vector<std::vector<std::uint8_t>> records;
-  const Result<void> read = log.read(from, [&](RecordBytes bytes) {
+  const Result<void> read = journal.read(from, [&](RecordBytes bytes) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8, 0U) << "FlatBuffers want to be aligned";
     records.emplace_back(bytes.begin(), bytes.end());
     return true;

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "engine/rules/group.h"
+#include "store/chain.h"
 #include "store/checkpoint.h"
-#include "store/log.h"
+#include "store/journal.h"
 
 namespace pawl {
 
@@ -35,9 +36,9 @@ std::vector<std::pair<std::string, std::string>> files_in(const std::string& dir
 /// Decides, chains and appends as the sequencer does, a batch at a time.
 class Writer {
  public:
-  explicit Writer(Log& log) : log_(log) {}
+  explicit Writer(Journal& journal) : journal_(journal) {}
   /// Goes on where a log ends.
-  Writer(Log& log, State state, Chain chain);
+  Writer(Journal& journal, State state, Chain chain);
 
   /// Decides a group, into the batch in hand.
   Decided& decide(Group group);
@@ -60,7 +61,7 @@ class Writer {
   Asker asker(const std::string& actor = "operator") const;
 
  private:
-  Log& log_;
+  Journal& journal_;
   State state_;
   Chain chain_{};
   TimeUs now_{1'000'000};
@@ -74,7 +75,7 @@ fb::SettingChangedT max_attempts(std::int64_t number);
 fb::TaskNoteT task_note(TaskId task, const std::string& text);
 
 /// Everything that can be read from `from` on, as bytes; fails the test if the read ends in an error.
-std::vector<std::vector<std::uint8_t>> records_in(Log& log, Seq from = Seq{1});
+std::vector<std::vector<std::uint8_t>> records_in(Journal& journal, Seq from = Seq{1});
 Seq seq_of(const std::vector<std::uint8_t>& record);
 
 }  // namespace pawl

@@ -185,11 +185,11 @@ TEST(MemoryLog, archive_row_is_lost_with_the_record_that_archived_it) {
   request.task = 1;
   writer.decide(propose_group(writer.asker(), request));
   ASSERT_FALSE(writer.append().has_value());
-  EXPECT_TRUE(log.archived(TaskId{1}).has_value());
+  EXPECT_TRUE(log.find(TaskId{1}).has_value());
   log.disk()->lose_unsynced();
   const auto after = MemoryLog::open(log.disk());
   ASSERT_TRUE(after.has_value());
-  EXPECT_FALSE((*after)->archived(TaskId{1}).has_value());
+  EXPECT_FALSE((*after)->find(TaskId{1}).has_value());
   EXPECT_NE(open_state(**after)->state.tasks.find(TaskId{1}), nullptr);
 }
 

@@ -8,6 +8,7 @@
 #include "store/chain.h"
 #include "store/key_format.h"
 #include "store/memory_log.h"
+#include "store/take_checkpoint.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl {
@@ -66,6 +67,13 @@ class OpenTest : public testing::Test {
     return other;
   }
 
+  /// Gives a record the chain of its content, after the log's record `before`.
+  void mend(fb::Record& record, Seq before) {
+    const auto bytes = records_in(log_, before).front();
+    const Chain chain = chain_after(chain_of(*fb::GetRecord(bytes.data())), record);
+    std::copy(chain.begin(), chain.end(), record.mutable_stamp()->mutable_chain()->data());
+  }
+
   MemoryLog log_;
   Writer writer_{log_};
 };
@@ -77,7 +85,7 @@ TEST_F(OpenTest, empty_log_is_the_empty_state) {
   EXPECT_EQ(opened->state.last_seq, Seq{0});
   EXPECT_EQ(opened->chain, Chain{});
   EXPECT_EQ(*take_checkpoint(empty), Seq{0});
-  EXPECT_TRUE(empty.checkpoints().empty());
+  EXPECT_TRUE(empty.list().empty());
 }
 
 TEST_F(OpenTest, A_without_checkpoint_the_whole_log_is_replayed) {
@@ -102,7 +110,7 @@ TEST_F(OpenTest, B_checkpoint_at_the_very_end) {
   expect_live_state(opened);
   EXPECT_EQ(opened->report.replayed, 0U);
   EXPECT_EQ(*take_checkpoint(log_), Seq{4}) << "nothing new: nothing stored";
-  EXPECT_EQ(log_.checkpoints().size(), 1U);
+  EXPECT_EQ(log_.list().size(), 1U);
 }
 
 TEST_F(OpenTest, C_bad_checkpoint_is_skipped_for_an_older_and_at_last_for_the_log) {
@@ -128,7 +136,7 @@ TEST_F(OpenTest, D_checkpoint_of_another_log_is_skipped) {
   writer.boot();
   writer.create_task("X-1");
   writer.create_task("X-2");
-  ASSERT_TRUE(log_.checkpoint(pack_checkpoint(writer.state(), writer.chain())).has_value());
+  ASSERT_TRUE(log_.store(pack_checkpoint(writer.state(), writer.chain())).has_value());
   const Result<Opened> opened = open_state(log_);
   expect_live_state(opened);
   EXPECT_EQ(opened->report.checkpoint, Seq{0});
@@ -165,16 +173,21 @@ TEST_F(OpenTest, G_edited_record_breaks_the_chain) {
 }
 
 TEST_F(OpenTest, G_edit_that_mends_its_own_chain_breaks_the_next) {
-  Chain before{};
-  for (const auto& bytes : records_in(log_)) {
-    if (seq_of(bytes) == Seq{2}) before = chain_of(*fb::GetRecord(bytes.data()));
-  }
+  writer_.write(propose_group(writer_.asker(), task_note(TaskId{1}, "as it was")));
+  writer_.create_task("W-3");
+  const auto text = [&](fb::Record& record) {
+    static_cast<fb::TaskNote*>(record.mutable_event())->mutable_text()->Mutate(0, 'A');
+    mend(record, Seq{4});
+  };
+  expect_damage(open_state(*rewritten(Seq{5}, Chains::left, text)), Seq{6}, "chain");
+}
+
+TEST_F(OpenTest, G_edit_that_mends_its_own_chain_and_shows_in_the_state_is_named_itself) {
   const auto actor = [&](fb::Record& record) {
     record.mutable_actor()->Mutate(0, 'W');
-    const Chain chain = chain_after(before, record);
-    std::copy(chain.begin(), chain.end(), record.mutable_stamp()->mutable_chain()->data());
+    mend(record, Seq{2});
   };
-  expect_damage(open_state(*rewritten(Seq{3}, Chains::left, actor)), Seq{4}, "chain");
+  expect_damage(open_state(*rewritten(Seq{3}, Chains::left, actor)), Seq{3}, "digest");
 }
 
 TEST_F(OpenTest, H_record_that_is_decided_otherwise_stops_with_both_sides) {

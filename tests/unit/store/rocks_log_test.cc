@@ -9,6 +9,7 @@
 
 #include "store/key_format.h"
 #include "store/open.h"
+#include "store/take_checkpoint.h"
 #include "tests/unit/store/log_kit.h"
 
 namespace pawl {
@@ -296,7 +297,7 @@ TEST(RocksLog, backup_is_a_data_folder_of_its_own_with_the_same_digest) {
     ASSERT_TRUE(state.has_value()) << state.error().message;
     EXPECT_EQ(state->state.digest(), digest);
     EXPECT_EQ(state->report.checkpoint, Seq{4});
-    EXPECT_TRUE(copy->archived(TaskId{1}).has_value());
+    EXPECT_TRUE(copy->find(TaskId{1}).has_value());
     Writer goes_on(*copy, std::move(state->state), state->chain);
     goes_on.boot("boot-of-copy");
     EXPECT_TRUE(open_state(*copy).has_value());

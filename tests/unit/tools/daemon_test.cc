@@ -106,6 +106,11 @@ TEST_F(AgainstDaemon, a_refusal_names_what_stands_in_the_way) {
 TEST_F(AgainstDaemon, settings_are_shown_and_set) {
   EXPECT_NE(pawl({"settings"}).out.find("queue.max_concurrency       1\n"), std::string::npos)
       << pawl({"settings"}).out;
+  // What it prints for a setting is what it takes.
+  EXPECT_NE(pawl({"settings"}).out.find("ownership.enabled           true\n"), std::string::npos);
+  EXPECT_EQ(pawl({"settings", "ownership.enabled=true"}).exit, 0);
+  EXPECT_NE(pawl({"settings", "ownership.enabeld=true"}).err.find("did you mean 'ownership.enabled'?"),
+            std::string::npos);
   EXPECT_EQ(pawl({"settings", "queue.max_concurrency=3", "ownership.repos=[\"shop\"]"}).exit, 0);
   const json::value settings = asked({"settings"});
   EXPECT_EQ(settings.at("settings").at("queue.max_concurrency").as_int64(), 3);

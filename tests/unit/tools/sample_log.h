@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/rules/group.h"
+#include "store/chain.h"
 #include "store/rocks_log.h"
 
 namespace pawl {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/unit/daemon/served.h"
+#include "tests/unit/store/commit/another_writer.h"
 
 namespace pawl {
 namespace {
@@ -285,6 +286,30 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   has_space = true;
   EXPECT_EQ(get("/readyz").at("/ready"), "true");
   EXPECT_EQ(create("W-2").status, 201);
+}
+
+TEST_F(Routes, when_another_writer_has_the_log_all_but_healthz_is_503_stepped_down) {
+  create("W-1");
+  write_as_another(*log, boot);
+  const Answer lost = create("W-2");
+  EXPECT_EQ(lost.status, 503);
+  EXPECT_EQ(lost.code(), "stepped_down");
+  EXPECT_EQ(lost.header("Retry-After"), "10");
+  EXPECT_EQ(create("W-3").code(), "stepped_down");
+  EXPECT_EQ(get("/v1/tasks/1").code(), "stepped_down");
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/healthz").status, 200);
+}
+
+TEST_F(Routes, claim_that_waits_is_503_superseded_when_the_daemon_ends) {
+  worker("w");
+  auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");
+  write_as_another(*log, boot);
+  EXPECT_EQ(create("W-1").code(), "stepped_down");
+  api->stop();
+  const Answer claim = waiting.get();
+  EXPECT_EQ(claim.status, 503);
+  EXPECT_EQ(claim.code(), "stepped_down");
 }
 
 TEST_F(Routes, reaper_that_does_not_come_round_is_not_ready) {

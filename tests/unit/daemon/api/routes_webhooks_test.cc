@@ -59,7 +59,8 @@ class WebhookRoutes : public testing::Test {
     webhooks_ = std::make_unique<Webhooks>(config_);
     api_ =
         std::make_unique<Api>(Services{.sequencer = *sequencer_,
-                                       .log = *log_,
+                                       .journal = *log_,
+                                       .archive = *log_,
                                        .boot_id = boot_,
                                        .version = "test",
                                        .advance =

@@ -74,7 +74,8 @@ class ExecutorTest : public testing::Test {
     clock_ = std::make_unique<Clock>(opened.state.last_time, Clock::system_sources());
     Sequencer::Options options{.batch_records_max = limits::batch_records_max,
                                .batch_bytes_max = limits::batch_bytes_max,
-                               .now = [this] { return plus_s(clock_->now(), ahead_s_); }};
+                               .now = [this] { return plus_s(clock_->now(), ahead_s_); },
+                               .superseded = [](const Error&) {}};
     sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
     sequencer_->start();
     boot_id_ = random_uuid();
@@ -84,7 +85,7 @@ class ExecutorTest : public testing::Test {
     executor_ = std::make_unique<Executor>(*sequencer_, Executor::Options{.data_folder = data(),
                                                                           .boot_id = boot_id_,
                                                                           .origins = origins_,
-                                                                          .log = *log_,
+                                                                          .archive = *log_,
                                                                           .warn = [this](const std::string& text) {
                                                                             const std::lock_guard lock(warnings_mutex_);
                                                                             warnings_.push_back(text);

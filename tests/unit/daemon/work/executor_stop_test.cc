@@ -3,6 +3,7 @@
 
 #include "daemon/work/process.h"
 #include "tests/unit/daemon/work/executor_stage.h"
+#include "tests/unit/store/commit/another_writer.h"
 
 namespace pawl {
 namespace {
@@ -43,6 +44,24 @@ agents:
 stages:
   - {name: work, agent: worker, to: done}
 )";
+
+TEST_F(ExecutorStopTest, superseded_daemon_ends_its_agents_and_writes_nothing_more) {
+  define(waiting_pipeline);
+  execute();
+  submit();
+  ASSERT_TRUE(agent_is_up());
+  const pid_t pid = agent();
+  write_as_another(*log_, boot_id_);
+  const Seq last = log_->last_seq();
+  fb::TaskNoteT note;
+  note.task = 1;
+  note.text = "too late";
+  EXPECT_EQ(tell(note).way, Decision::Way::superseded);
+  executor_.reset();
+  EXPECT_TRUE(comes_true([&] { return ::kill(pid, 0) != 0; }));
+  sequencer_->stop();
+  EXPECT_EQ(log_->last_seq(), last);
+}
 
 TEST_F(ExecutorStopTest, agent_that_ignores_sigterm_is_killed) {
   define(R"(name: test

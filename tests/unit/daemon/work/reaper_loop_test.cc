@@ -59,7 +59,7 @@ class ReaperLoopTest : public ExecutorTest {
   void watch() {
     executor_ = std::make_unique<Executor>(
         *sequencer_,
-        Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .log = *log_, .warn = {}});
+        Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .archive = *log_, .warn = {}});
     reaper_ =
         std::make_unique<ReaperLoop>(*sequencer_, executor_->machine(), executor_->world(),
                                      ReaperLoop::Options{.boot_id = boot_id_, .warn = [this](const std::string& text) {

@@ -11,14 +11,15 @@
 
 #include "store/memory_log.h"
 #include "store/open.h"
+#include "tests/unit/store/commit/another_writer.h"
 
 namespace pawl {
 namespace {
 
-/// A log whose appends wait at a gate, so that a test can look at what is decided and not yet durable.
-class GatedLog final : public Log {
+/// A journal whose appends wait at a gate, so that a test can look at what is decided and not yet durable.
+class GatedJournal final : public Journal {
  public:
-  explicit GatedLog(Log& log) : log_(log) {}
+  explicit GatedJournal(Journal& journal) : journal_(journal) {}
 
   Result<void> append(const Batch& batch, Seq expected_next) override {
     std::unique_lock lock(mutex_);
@@ -27,17 +28,17 @@ class GatedLog final : public Log {
     changed_.wait(lock, [this] { return open_; });
     --waiting_;
     batches_.push_back(batch.records.size());
-    return log_.append(batch, expected_next);
+    return journal_.append(batch, expected_next);
   }
-  Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override { return log_.read(from, each); }
-  Result<void> checkpoint(const StoredCheckpoint& checkpoint) override { return log_.checkpoint(checkpoint); }
-  std::optional<Seq> torn_at() const override { return log_.torn_at(); }
-  std::vector<Seq> checkpoints() override { return log_.checkpoints(); }
-  Result<StoredCheckpoint> load_checkpoint(Seq seq) override { return log_.load_checkpoint(seq); }
-  Result<std::vector<std::uint8_t>> archived(TaskId task) override { return log_.archived(task); }
-  Result<void> read_archive(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override {
-    return log_.read_archive(from, each);
+  Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override {
+    return journal_.read(from, each);
   }
+  Result<void> follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) override {
+    return journal_.follow(from, each, std::move(stop));
+  }
+  Seq last_seq() const override { return journal_.last_seq(); }
+  Result<void> seal() override { return journal_.seal(); }
+  std::optional<Seq> torn_at() const override { return journal_.torn_at(); }
 
   void shut() {
     const std::lock_guard lock(mutex_);
@@ -58,7 +59,7 @@ class GatedLog final : public Log {
   }
 
  private:
-  Log& log_;
+  Journal& journal_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool open_ = true;
@@ -81,10 +82,11 @@ class SequencerTest : public testing::Test {
     sequencer_.reset();
     memory_ = disk_ ? std::move(MemoryLog::open(disk_)).value() : std::make_unique<MemoryLog>();
     disk_ = memory_->disk();
-    log_ = std::make_unique<GatedLog>(*memory_);
+    log_ = std::make_unique<GatedJournal>(*memory_);
     Opened opened = open_state(*memory_).value();
     options.now = [this] { return TimeUs{begun_us + now_us_.load()}; };
-    sequencer_ = std::make_unique<Sequencer>(*log_, std::move(opened.state), opened.chain, std::move(options));
+    sequencer_ =
+        std::make_unique<Sequencer>(*log_, *memory_, std::move(opened.state), opened.chain, std::move(options));
     sequencer_->start();
     boot_ = "boot-" + std::to_string(++boots_);
     fb::BootStartedT boot;
@@ -136,7 +138,7 @@ class SequencerTest : public testing::Test {
   std::atomic<std::int64_t> now_us_{0};
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<MemoryLog> memory_;
-  std::unique_ptr<GatedLog> log_;
+  std::unique_ptr<GatedJournal> log_;
   std::unique_ptr<Sequencer> sequencer_;
   std::string boot_;
   int boots_ = 0;
@@ -387,7 +389,7 @@ TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_le
                       .done = [](const std::optional<Decision>&) {}});
   EXPECT_EQ(seen.get_future().get(), (std::pair<bool, std::size_t>{false, 1}));
   sequencer_->ask([](const State&) { return 0; });
-  EXPECT_TRUE(memory_->archived(TaskId{1})) << "packed into the same batch";
+  EXPECT_TRUE(memory_->find(TaskId{1})) << "packed into the same batch";
 }
 
 TEST_F(SequencerTest, the_log_of_a_run_replays_with_its_chain) {
@@ -402,8 +404,8 @@ TEST_F(SequencerTest, the_log_of_a_run_replays_with_its_chain) {
 
 TEST_F(SequencerTest, a_checkpoint_is_taken_every_so_many_records) {
   restart({.batch_records_max = 16, .batch_bytes_max = 1 << 20, .now = {}, .checkpoint_every = 10});
-  for (int i = 0; i < 1000 && memory_->checkpoints().empty(); ++i) propose(task("W-" + std::to_string(i)));
-  EXPECT_FALSE(memory_->checkpoints().empty());
+  for (int i = 0; i < 1000 && memory_->list().empty(); ++i) propose(task("W-" + std::to_string(i)));
+  EXPECT_FALSE(memory_->list().empty());
 }
 
 TEST_F(SequencerTest, idle_is_told_once_after_the_last_write_and_at_the_end) {
@@ -447,6 +449,89 @@ TEST_F(SequencerTest, an_unsubscribed_listener_hears_no_more) {
   EXPECT_EQ(heard, 1);
 }
 
+/// A sequencer whose log a second writer gets hold of.
+class SupersededTest : public SequencerTest {
+ protected:
+  SupersededTest() {
+    restart({.batch_records_max = 16,
+             .batch_bytes_max = 1 << 20,
+             .now = {},
+             .superseded =
+                 [this](const Error& error) {
+                   EXPECT_EQ(error.code, ErrorCode::superseded);
+                   if (++told_ == 1) first_told_.set_value();
+                 },
+             .idle = [this] { ++idle_; },
+             .idle_after_ms = 1'000'000});
+    sequencer_->subscribe([this](std::span<const Published> batch) { published_ += batch.size(); });
+    propose(task("W-1"));
+    durable_ = memory_->last_seq();
+  }
+
+  /// Submits a task, and gives its decision once there is one.
+  std::future<std::optional<Decision>> submitted(const std::string& work_item) {
+    auto promise = std::make_shared<std::promise<std::optional<Decision>>>();
+    sequencer_->submit(
+        {.group = propose_group(asker(), task(work_item)),
+         .done = [promise](std::optional<Decision> decision) { promise->set_value(std::move(decision)); }});
+    return promise->get_future();
+  }
+
+  static void expect_superseded(const std::optional<Decision>& decision) {
+    ASSERT_TRUE(decision.has_value());
+    EXPECT_EQ(decision->way, Decision::Way::superseded);
+    EXPECT_EQ(decision->outcome, Outcome::stale_boot);
+    EXPECT_TRUE(decision->effects.empty());
+  }
+
+  std::atomic<int> told_{0};
+  std::promise<void> first_told_;
+  std::atomic<int> idle_{0};
+  std::atomic<std::size_t> published_{0};
+  Seq durable_{};
+};
+
+TEST_F(SupersededTest, all_who_wait_or_come_later_are_answered_without_a_decision) {
+  log_->shut();
+  auto in_append = submitted("W-2");
+  log_->await_append();
+  auto behind_it = submitted("W-3");
+  std::promise<std::size_t> saw;
+  std::size_t tasks = 0;
+  sequencer_->read([&](const State& state) { tasks = state.tasks.size(); }, [&] { saw.set_value(tasks); });
+  write_as_another(*memory_, boot_);
+  log_->open();
+
+  expect_superseded(in_append.get());
+  expect_superseded(behind_it.get());
+  EXPECT_EQ(saw.get_future().get(), 1U) << "W-2 and W-3 were decided, and never became durable";
+  expect_superseded(propose(task("W-4")));
+  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1U);
+  first_told_.get_future().wait();
+  EXPECT_TRUE(sequencer_->is_superseded());
+}
+
+TEST_F(SupersededTest, it_ends_in_good_order_and_its_owner_is_told_once) {
+  write_as_another(*memory_, boot_);
+  expect_superseded(propose(task("W-2")));
+  expect_superseded(propose(task("W-3")));
+  sequencer_->stop();
+  EXPECT_EQ(told_, 1);
+  EXPECT_EQ(published_, 1U) << "W-1 alone";
+  EXPECT_EQ(sequencer_->durable_seq(), durable_);
+  EXPECT_EQ(memory_->last_seq(), next(durable_)) << "the other one's record";
+  EXPECT_EQ(idle_, 0) << "the seal is not for it to set";
+  EXPECT_TRUE(open_state(*memory_).has_value());
+}
+
+TEST_F(SupersededTest, key_that_was_decided_and_lost_is_not_known_afterwards) {
+  write_as_another(*memory_, boot_);
+  const auto keyed = [&] { return sequencer_->propose(propose_group(asker("key-1", 7), task("W-2"))); };
+  expect_superseded(keyed());
+  expect_superseded(keyed());
+  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.keys.find("key-1"); }), nullptr);
+}
+
 TEST(SequencerDeath, a_failed_append_ends_the_process) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
@@ -454,7 +539,7 @@ TEST(SequencerDeath, a_failed_append_ends_the_process) {
         MemoryLog log;
         log.fail_append(1, MemoryLog::Failure::not_synced);
         Opened opened = open_state(log).value();
-        Sequencer sequencer(log, std::move(opened.state), opened.chain,
+        Sequencer sequencer(log, log, std::move(opened.state), opened.chain,
                             {.batch_records_max = 16, .batch_bytes_max = 1 << 20, .now = [] { return TimeUs{1}; }});
         sequencer.start();
         fb::BootStartedT boot;

@@ -90,6 +90,12 @@ TEST_F(Check, an_outcome_that_was_changed_is_found) {
   EXPECT_EQ(names[1], "divergence 6") << "and what the rules say";
 }
 
+TEST_F(Check, record_that_is_decided_otherwise_is_named_as_itself_and_not_as_the_last_of_its_group) {
+  edit(10, R"("outcome":"accepted")", R"("outcome":"relaunch")");
+  const Ran ran = checked();
+  EXPECT_NE(ran.out.find("it begins with record 10 StageTransition by monitor"), std::string::npos) << ran.out;
+}
+
 TEST_F(Check, an_effect_that_was_changed_is_found) {
   edit(5, R"({"effect":"task","id":1})", R"({"effect":"task","id":7})");
   EXPECT_EQ(found(), (Names{"divergence 5"}));

@@ -89,6 +89,16 @@ in the margin: ! what 'pawl check' points at, x refused, ~ decided with ownershi
 )");
 }
 
+TEST(Explain, what_has_not_ended_is_named_once) {
+  const TestFolder folder;
+  std::vector<std::string> lines = lines_of(content_of(incident("zombie_job_defences_on")));
+  std::string begun;
+  for (std::size_t i = 0; i < 6; ++i) begun += lines[i] + '\n';
+  const Ran ran = run_pawl({"explain", folder.file("log.jsonl", begun), "W-1"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_TRUE(has(ran.out, "not ended: job 1 of executor, since record 5")) << ran.out;
+}
+
 TEST(Explain, the_founding_incident_names_its_culprit_and_who_was_in_the_way) {
   const json::value story = story_of(incident("reap_during_finalization_defences_off"), "task:1");
   Seqs all;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "schema/json/read_json.h"
+#include "store/chain.h"
 #include "tests/unit/tools/sample_log.h"
 
 namespace pawl {
@@ -220,6 +221,30 @@ TEST_F(Export, a_backup_has_the_same_log) {
   const Ran again = run_pawl({"backup", folder.path("data"), folder.path("copy")});
   EXPECT_EQ(again.exit, 2);
   EXPECT_NE(again.err.find("exists"), std::string::npos) << again.err;
+}
+
+TEST_F(Export, backup_of_a_log_that_no_daemon_starts_from_says_so) {
+  {
+    const std::unique_ptr<Log> log = open_log(folder.path("bad"), LogMode::write).value();
+    State state;
+    fb::BootStartedT boot;
+    boot.name = "pawld";
+    boot.boot_id = "boot-1";
+    boot.host = "host";
+    boot.version = "0.1.0";
+    const Asker asker{.boot = "boot-1", .actor = "pawld", .key = {}, .request = {}};
+    Decided decided = decide(state, propose_group(asker, boot), TimeUs{1});
+    Proposal& record = decided.records.front();
+    record.stamp().mutate_digest(1);
+    stamp_chain({}, record);
+    Batch batch;
+    batch.records.emplace_back(record.data(), record.size());
+    ASSERT_TRUE(log->append(batch, Seq{1}));
+  }
+  const Ran ran = run_pawl({"backup", folder.path("bad"), folder.path("copy")});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_NE(ran.err.find("was made, but no daemon starts from it: the log: record 1 cannot be read"), std::string::npos)
+      << ran.err;
 }
 
 }  // namespace

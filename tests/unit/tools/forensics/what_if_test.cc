@@ -53,6 +53,18 @@ std::string played(const TestFolder& folder, const std::string& script) {
   return folder.file("log.jsonl", ran.out);
 }
 
+TEST(WhatIf, checkpoint_that_is_not_what_its_line_says_is_damaged) {
+  const TestFolder folder;
+  { const SampleLog sample(folder.path("data")); }
+  std::string lines = run_pawl({"export", "log", "--data", folder.path("data"), "--from", "9"}).out;
+  const std::size_t at = lines.find(R"("digest":")") + 10;
+  lines[at] = lines[at] == '0' ? '1' : '0';
+  const Ran ran = run_pawl({"replay", "--what-if", "job.max_attempts=2", folder.file("log.jsonl", lines)});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_NE(ran.err.find("line 1: checkpoint: its digest or chain is not that of its data"), std::string::npos)
+      << ran.err;
+}
+
 TEST(WhatIf, without_a_real_change_every_recorded_decision_is_made_again) {
   std::size_t logs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(PAWL_INCIDENTS)) {
@@ -192,7 +204,11 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
     return ran.err;
   };
   const std::string log = incident(founding);
-  EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}), "pawl: --what-if: there is no setting 'reaper.colour'\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}),
+            "pawl: --what-if: 'reaper.colour' is not a setting; `pawl settings` lists them all\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabeld=true", log}),
+            "pawl: --what-if: 'reaper.enabeld' is not a setting; did you mean 'reaper.enabled'? `pawl settings` lists "
+            "them all\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=maybe", log}),
             "pawl: --what-if: reaper.enabled cannot be 'maybe': it is true or false\n");
   EXPECT_EQ(refused({"--what-if", "reaper.dead_ticks=0", log}),

@@ -1,0 +1,201 @@
+#include "daemon/api/counters.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/outside/webhooks.h"
+#include "schema/json/json_text.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+using From = CounterSources;
+using Counts = std::vector<LabelledCount>;
+
+using ReadCount = std::uint64_t (*)(const From&);
+using ReadCounts = Counts (*)(const From&);
+using QueuePlaces = std::vector<std::string_view>;
+
+Counter counter_of(Counter::Kind kind, std::string_view name, std::string_view unit, std::string_view help,
+                   QueuePlaces places, ReadCount read) {
+  return {.name = name, .kind = kind, .unit = unit, .help = help, .shown_at = std::move(places), .read = read};
+}
+
+Counter total(std::string_view name, std::string_view unit, std::string_view help, QueuePlaces places, ReadCount read) {
+  return counter_of(Counter::Kind::counter, name, unit, help, std::move(places), read);
+}
+
+Counter gauge(std::string_view name, std::string_view unit, std::string_view help, QueuePlaces places, ReadCount read) {
+  return counter_of(Counter::Kind::gauge, name, unit, help, std::move(places), read);
+}
+
+Counter each(Counter counter, std::string_view label, ReadCounts read_each) {
+  counter.label = label;
+  counter.read_each = read_each;
+  return counter;
+}
+
+/// Ages and settings: never negative.
+std::uint64_t whole(std::int64_t number) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0));
+}
+
+Counts tasks_by_stage(const From& from) {
+  Counts counts;
+  for (const auto& [stage, count] : from.state.indexes.tasks_by_stage) {
+    if (stage != stage_done && stage != stage_cancelled && count > 0) counts.push_back({stage, count});
+  }
+  return counts;
+}
+
+std::uint64_t tasks_ended(const State& state, std::string_view stage, std::uint64_t archived) {
+  const auto in_memory = state.indexes.tasks_by_stage.find(std::string(stage));
+  return archived + (in_memory == state.indexes.tasks_by_stage.end() ? 0 : in_memory->second);
+}
+
+std::uint64_t transition_leases(const From& from) {
+  const auto& rows = from.state.leases.rows();
+  std::uint64_t count = 0;
+  for (auto at = rows.lower_bound("task:"); at != rows.end() && at->first.starts_with("task:"); ++at) ++count;
+  return count;
+}
+
+template <std::atomic<std::uint64_t> WebhookTotals::*member>
+Counts by_source(const From& from) {
+  if (!from.webhooks) return {};
+  return {{name(WebhookSource::gitea), (from.webhooks->of_gitea.*member).load()},
+          {name(WebhookSource::plane), (from.webhooks->of_plane.*member).load()}};
+}
+
+// One row each. Rows of a block that append_block() writes stand in the order in which /queue shows them.
+std::vector<Counter> make_counters() {
+  return {
+      gauge("pawl_log_seq", "records", "the last record's seq", {"seq"},
+            [](const From& from) { return raw(from.state.last_seq); }),
+      gauge("pawl_tasks_live", "tasks", "tasks that are not finished", {"tasks.live"},
+            [](const From& from) { return std::uint64_t{from.state.indexes.live_work_items.size()}; }),
+      gauge("pawl_tasks_blocked", "tasks", "tasks that only a person moves on", {"tasks.blocked"},
+            [](const From& from) { return std::uint64_t{from.state.indexes.blocked.size()}; }),
+      gauge("pawl_tasks_cancel_requested", "tasks", "tasks whose cancel waits for a job, a lease or a crossing",
+            {"tasks.cancel_requested", "stop.requested"},
+            [](const From& from) { return std::uint64_t{from.state.indexes.cancel_standing.size()}; }),
+      each(gauge("pawl_tasks_by_stage", "tasks", "live tasks, by stage", {"tasks.by_stage.*"}, nullptr), "stage",
+           tasks_by_stage),
+      total("pawl_tasks_done_total", "tasks", "tasks that came to `done`, ever", {"tasks.done"},
+            [](const From& from) { return tasks_ended(from.state, stage_done, from.state.indexes.archived_done); }),
+      total("pawl_tasks_cancelled_total", "tasks", "tasks that came to `cancelled`, ever", {"tasks.cancelled"},
+            [](const From& from) {
+              return tasks_ended(from.state, stage_cancelled, from.state.indexes.archived_cancelled);
+            }),
+      gauge("pawl_jobs_queued", "jobs", "jobs that wait to be claimed", {"jobs.queued"},
+            [](const From& from) { return std::uint64_t{from.state.indexes.queued.size()}; }),
+      gauge("pawl_jobs_running", "jobs", "jobs that run", {"jobs.running"},
+            [](const From& from) { return std::uint64_t{from.state.indexes.running.size()}; }),
+      gauge("pawl_jobs_max_concurrency", "jobs", "the setting `queue.max_concurrency`", {"jobs.max_concurrency"},
+            [](const From& from) { return whole(from.state.settings().queue.max_concurrency); }),
+
+      gauge("pawl_reaper_interval_seconds", "seconds", "the setting `reaper.interval_s`", {"reaper.interval_s"},
+            [](const From& from) { return whole(from.state.settings().reaper.interval_s); }),
+      gauge("pawl_reaper_last_pass_age_seconds", "seconds", "since the reaper's last pass, or the daemon's start",
+            {"reaper.last_run_age_s"}, [](const From& from) { return whole(from.reaper.since_pass_s); }),
+      gauge("pawl_reaper_oldest_past_ceiling_seconds", "seconds",
+            "by how much the oldest running job is past `reaper.max_running_s`", {"reaper.oldest_past_ceiling_s"},
+            [](const From& from) { return whole(from.reaper.oldest_past_ceiling_s); }),
+      total("pawl_jobs_reaped_total", "jobs", "jobs that the reaper ended", {"reaper.reaped_total"},
+            [](const From& from) { return from.totals.reaped.load(); }),
+      gauge("pawl_jobs_last_reaped", "id", "the job reaped last; 0 (null in `/queue`): none yet",
+            {"reaper.last_reaped"}, [](const From& from) { return from.totals.last_reaped_job.load(); }),
+      total("pawl_leases_reclaimed_total", "leases", "leases taken back from their owner",
+            {"reaper.lease_reclaimed_total", "transition_lease.reclaimed_total"},
+            [](const From& from) { return from.totals.leases_reclaimed.load(); }),
+      total("pawl_reaper_defers_total", "jobs", "jobs left to the live owner who finishes them",
+            {"reaper.finalizer_defers_total"}, [](const From& from) { return from.reaper.defers; }),
+      total("pawl_reaper_passes_total", "passes", "passes of the reaper", {"reaper.passes_total"},
+            [](const From& from) { return from.reaper.passes; }),
+      total("pawl_reaper_troubles_total", "jobs", "jobs whose part of a pass went wrong", {"reaper.troubles_total"},
+            [](const From& from) { return from.reaper.troubles; }),
+
+      gauge("pawl_transition_leases", "leases", "leases held on tasks", {"transition_lease.active"}, transition_leases),
+      total("pawl_lease_defers_total", "tasks",
+            "times that a task was left to the live owner of its lease, by whoever met it",
+            {"transition_lease.defers_total"},
+            [](const From& from) {
+              return from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load();
+            }),
+      gauge("pawl_stop_kill_after_seconds", "seconds", "the setting `stop.kill_after_s`", {"stop.kill_after_s"},
+            [](const From& from) { return whole(from.state.settings().stop.kill_after_s); }),
+
+      gauge("pawl_reconciler_interval_seconds", "seconds", "the setting `reconciler.interval_s`",
+            {"reconciler.interval_s"},
+            [](const From& from) { return whole(from.state.settings().reconciler.interval_s); }),
+      total("pawl_reconciler_passes_total", "passes", "passes of the reconciler", {"reconciler.passes_total"},
+            [](const From& from) { return from.reconciler.passes; }),
+      total("pawl_reconciler_moves_total", "tasks", "tasks that the reconciler drove on", {"reconciler.moves_total"},
+            [](const From& from) { return from.reconciler.moves; }),
+      total("pawl_reconciler_defers_total", "tasks", "tasks left to the live owner of their lease",
+            {"reconciler.defers_total"}, [](const From& from) { return from.reconciler.defers; }),
+
+      gauge("pawl_alerts_queued", "alerts", "alerts that wait to be sent", {"alerts.queued"},
+            [](const From& from) { return from.alerts.queued; }),
+      total("pawl_alerts_sent_total", "alerts", "alerts delivered", {"alerts.sent_total"},
+            [](const From& from) { return from.alerts.sent; }),
+      total("pawl_alerts_failed_total", "alerts", "alerts refused, or tried as often as they may be",
+            {"alerts.failed_total"}, [](const From& from) { return from.alerts.failed; }),
+      total("pawl_alerts_dropped_total", "alerts", "alerts dropped for want of room, or at the end",
+            {"alerts.dropped_total"}, [](const From& from) { return from.alerts.dropped; }),
+
+      each(
+          total("pawl_webhooks_received_total", "deliveries", "deliveries that came", {"webhooks.*.received"}, nullptr),
+          "source", by_source<&WebhookTotals::received>),
+      each(total("pawl_webhooks_calls_total", "deliveries", "deliveries that led to a call", {"webhooks.*.calls"},
+                 nullptr),
+           "source", by_source<&WebhookTotals::calls>),
+      each(total("pawl_webhooks_deferred_total", "deliveries", "deliveries that met a live lease",
+                 {"webhooks.*.deferred"}, nullptr),
+           "source", by_source<&WebhookTotals::deferred>),
+      each(total("pawl_webhooks_ignored_total", "deliveries", "deliveries that nothing follows from",
+                 {"webhooks.*.ignored"}, nullptr),
+           "source", by_source<&WebhookTotals::ignored>),
+      each(total("pawl_webhooks_malformed_total", "deliveries", "deliveries signed right that cannot be read",
+                 {"webhooks.*.malformed"}, nullptr),
+           "source", by_source<&WebhookTotals::malformed>),
+      each(total("pawl_webhooks_bad_signatures_total", "deliveries", "deliveries with a wrong signature, or none",
+                 {"webhooks.*.bad_signatures"}, nullptr),
+           "source", by_source<&WebhookTotals::bad_signatures>),
+      each(total("pawl_webhooks_not_configured_total", "deliveries", "deliveries for which there is no secret",
+                 {"webhooks.*.not_configured"}, nullptr),
+           "source", by_source<&WebhookTotals::not_configured>),
+
+      gauge("pawl_free_bytes", "bytes", "free space for the log", {},
+            [](const From& from) { return from.readiness.free_bytes; }),
+      gauge("pawl_free_bytes_floor", "bytes", "below this much free space writes are refused", {},
+            [](const From& from) { return from.readiness.free_bytes_floor; }),
+  };
+}
+
+}  // namespace
+
+std::string_view name(Counter::Kind kind) {
+  return kind == Counter::Kind::counter ? "counter" : "gauge";
+}
+
+const std::vector<Counter>& counters() {
+  static const std::vector<Counter> all = make_counters();
+  return all;
+}
+
+void append_block(std::string& out, std::string_view block, const CounterSources& sources) {
+  append_json_member(out, block);
+  out += '{';
+  for (const Counter& counter : counters()) {
+    for (const std::string_view place : counter.shown_at) {
+      const std::size_t dot = place.find('.');
+      if (!counter.read || place.substr(0, dot) != block) continue;
+      append_json_member(out, place.substr(dot + 1), counter.read(sources));
+    }
+  }
+  out += '}';
+}
+
+}  // namespace pawl

@@ -1,0 +1,117 @@
+// What the rows of route_table.cc and route_table_tasks.cc are written with: makers of fields and answers. For those
+// two alone.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/api/route_table.h"
+#include "schema/limits.h"
+
+namespace pawl {
+
+/// The rows of tasks, in route_table_tasks.cc.
+std::vector<Route> task_routes();
+
+namespace rows {
+
+using Event = fb::Event;
+using Kind = RouteKind;
+using O = Outcome;
+using Shape = RouteAnswer::Shape;
+using Choices = std::vector<std::string_view>;
+
+constexpr std::int64_t integer_max = INT64_MAX;
+
+// Fields. What of_event() names has its type and its bounds in the schema.
+
+inline Field of_event(std::string_view name, std::string_view summary) {
+  return {.name = name, .type = Field::Type::event, .summary = summary};
+}
+
+inline Field text(std::string_view name, std::size_t bytes_max, std::string_view summary) {
+  return {.name = name, .type = Field::Type::text, .max = static_cast<std::int64_t>(bytes_max), .summary = summary};
+}
+
+inline Field word(std::string_view name, Choices words, std::string_view summary) {
+  return {.name = name, .type = Field::Type::word, .words = std::move(words), .summary = summary};
+}
+
+inline Field integer(std::string_view name, std::int64_t min, std::int64_t max, std::string_view summary) {
+  return {.name = name, .type = Field::Type::integer, .min = min, .max = max, .summary = summary};
+}
+
+inline Field flag(std::string_view name, std::string_view summary) {
+  return {.name = name, .type = Field::Type::flag, .summary = summary};
+}
+
+inline Field names(std::string_view name, std::size_t count_max, std::string_view summary) {
+  return {.name = name,
+          .type = Field::Type::names,
+          .min = 1,
+          .max = static_cast<std::int64_t>(count_max),
+          .summary = summary};
+}
+
+inline Field optional(Field field) {
+  field.need = Field::Need::optional;
+  return field;
+}
+
+inline Field optional(Field field, std::int64_t fallback) {
+  field.fallback = fallback;
+  return optional(std::move(field));
+}
+
+/// The names of a schema's enumeration.
+template <class Values, class Name>
+Choices words_of(const Values& values, Name name_of) {
+  Choices words;
+  for (const auto value : values) words.emplace_back(name_of(value));
+  return words;
+}
+
+inline Field limit(std::int64_t most, std::int64_t usual) {
+  return optional(integer("limit", 1, most, "how many at most"), usual);
+}
+
+inline Field limit() {
+  constexpr auto most = static_cast<std::int64_t>(limits::rows_per_read_max);
+  return limit(most, most);
+}
+
+inline Field after(std::string_view summary) {
+  return optional(integer("after", 0, integer_max, summary), 0);
+}
+
+/// Of a query: a text of any length.
+inline Field filter(std::string_view name, std::string_view summary) {
+  return optional(text(name, 0, summary));
+}
+
+inline Field reason() {
+  return optional(text("reason", limits::reason_bytes_max, "for the record"));
+}
+
+inline Field reason_of_event() {
+  return optional(of_event("reason", "for the record"));
+}
+
+inline constexpr std::string_view owner_summary = "the process that will own it: `{boot_id, pid, actor}`";
+
+inline RouteAnswer written(std::string_view of, std::vector<int> statuses = {200}, std::string_view remark = {}) {
+  return {.shape = Shape::written, .of = of, .statuses = std::move(statuses), .remark = remark};
+}
+
+inline RouteAnswer object(std::string_view of, std::string_view remark = {}) {
+  return {.shape = Shape::object, .of = of, .remark = remark};
+}
+
+inline RouteAnswer list(std::string_view of, std::string_view remark = {}) {
+  return {.shape = Shape::list, .of = of, .remark = remark};
+}
+
+}  // namespace rows
+}  // namespace pawl

@@ -1,0 +1,39 @@
+// What a server is started with; its connections see it too.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "schema/limits.h"
+
+namespace pawl {
+
+struct TcpAddress {
+  std::string host;
+  std::uint16_t port = 0;  // 0: any free one
+};
+
+/// How a server listens, and what it bears.
+struct ServerOptions {
+  std::optional<TcpAddress> listen = std::nullopt;
+  std::optional<std::filesystem::path> socket = std::nullopt;
+  /// Whoever asks over TCP has to show a token, which is for the handle to see to: so it may listen on any address,
+  /// and under any name.
+  bool asks_for_tokens = false;
+  unsigned threads = 2;
+  /// One more takes the place of the one whose client has been waited for the longest.
+  std::size_t connections_max = limits::connections_max;
+  /// What has come of requests, and has not yet been read of answers, of all clients together. Beyond it those whose
+  /// clients have been waited for the longest go.
+  std::size_t client_bytes_max = limits::client_bytes_max;
+  std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
+  /// How long stop() waits for requests in hand.
+  std::chrono::milliseconds stop_timeout = std::chrono::seconds(2);
+};
+
+}  // namespace pawl

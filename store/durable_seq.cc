@@ -1,0 +1,25 @@
+#include "store/durable_seq.h"
+
+#include <algorithm>
+
+namespace pawl {
+
+Result<void> DurableSeq::follow(Journal& journal, Seq from, const std::function<bool(RecordBytes)>& each,
+                                const std::stop_token& stop) {
+  Seq wanted = std::max(from, Seq{1});
+  bool is_wanted = true;
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait(lock, stop, [&] { return last_ >= wanted; })) return {};
+    }
+    PAWL_TRY(journal.read(wanted, [&](RecordBytes record) {
+      wanted = next(wanted);
+      is_wanted = each(record);
+      return is_wanted && !stop.stop_requested();
+    }));
+    if (!is_wanted || stop.stop_requested()) return {};
+  }
+}
+
+}  // namespace pawl

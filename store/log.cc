@@ -1,0 +1,11 @@
+#include "store/log.h"
+
+#include "store/rocks_log.h"
+
+namespace pawl {
+
+Result<std::unique_ptr<Log>> open_log(const std::string& data_dir, LogMode mode) {
+  return std::unique_ptr<Log>(PAWL_TRY(RocksLog::open(data_dir, mode)));
+}
+
+}  // namespace pawl

@@ -1,0 +1,128 @@
+// Each number that /queue shows outside its rows is a counter of the table, and has its value.
+#include "daemon/api/counters.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "daemon/api/call.h"
+#include "daemon/outside/webhooks.h"
+#include "tests/unit/daemon/served.h"
+
+namespace pawl {
+namespace {
+
+/// The numbers of an object by their place: "reaper.passes_total". Lists are rows, and are left out.
+void collect(const boost::json::object& object, const std::string& prefix,
+             std::map<std::string, std::uint64_t>& numbers) {
+  for (const auto& member : object) {
+    const std::string place = prefix + std::string(member.key());
+    if (member.value().is_object()) collect(member.value().get_object(), place + ".", numbers);
+    if (member.value().is_number()) numbers[place] = member.value().to_number<std::uint64_t>();
+  }
+}
+
+std::string labelled_place(std::string_view form, std::string_view label) {
+  std::string place(form);
+  const std::size_t star = place.find('*');
+  if (star != std::string::npos) place.replace(star, 1, label);
+  return place;
+}
+
+std::map<std::string, std::uint64_t> by_place(const CounterSources& sources) {
+  std::map<std::string, std::uint64_t> numbers;
+  for (const Counter& counter : counters()) {
+    for (const std::string_view form : counter.shown_at) {
+      if (counter.read) numbers[std::string(form)] = counter.read(sources);
+      if (!counter.read_each) continue;
+      for (const LabelledCount& each : counter.read_each(sources))
+        numbers[labelled_place(form, each.label)] = each.count;
+    }
+  }
+  return numbers;
+}
+
+class Counters : public Served {
+ protected:
+  /// Each number another one, so that none can stand for another.
+  Services services(Webhooks& webhooks) {
+    return {
+        .sequencer = *sequencer,
+        .journal = *log,
+        .archive = *log,
+        .boot_id = boot,
+        .version = "test",
+        .logs_folder = logs_folder,
+        .advance = {},
+        .lock_step = {},
+        .is_alive = {},
+        .readiness = [] { return Readiness{.free_bytes = 71, .free_bytes_floor = 72}; },
+        .reconciler_totals = [] { return ReconcilerTotals{.passes = 11, .defers = 12, .moves = 13, .last_pass = {}}; },
+        .reaper_totals =
+            [] {
+              return ReaperTotals{.passes = 21,
+                                  .defers = 22,
+                                  .troubles = 23,
+                                  .last_pass = {},
+                                  .since_pass_s = 24,
+                                  .oldest_past_ceiling_s = 25};
+            },
+        .run_reaper = {},
+        .alert_counts = [] { return AlertCounts{.sent = 31, .failed = 32, .dropped = 33, .queued = 34}; },
+        .webhooks = &webhooks};
+  }
+};
+
+TEST_F(Counters, are_the_numbers_of_the_queue) {
+  create("W-1");
+  create("W-2", R"(,"stage":"review")");
+  post("/v1/tasks/2/cancel", "");
+  worker("w");
+  claim("w", "analyst");
+  lease("task:1", "w");
+  Webhooks webhooks({});
+  webhooks.of_gitea.received = 51;
+  webhooks.of_plane.received = 52;
+  webhooks.of_gitea.bad_signatures = 53;
+  webhooks.of_plane.deferred = 54;
+  Shop shop(services(webhooks));
+  shop.totals.reaped = 61;
+  shop.totals.last_reaped_job = 62;
+  shop.totals.leases_reclaimed = 63;
+  shop.totals.advances_deferred = 64;
+
+  std::string queue;
+  std::map<std::string, std::uint64_t> read;
+  sequencer->ask([&](const State& state) {
+    append_queue(queue, state, shop);
+    read = by_place(counter_sources(state, shop));
+    return 0;
+  });
+  std::map<std::string, std::uint64_t> shown;
+  collect(boost::json::parse(queue).as_object(), "", shown);
+  EXPECT_EQ(read, shown)
+      << "a number of /queue is a row of daemon/api/counters.cc, and a place named there is in /queue";
+  EXPECT_EQ(shown["tasks.cancelled"], 1U);
+  EXPECT_EQ(shown["tasks.by_stage.analysis"], 1U);
+  EXPECT_EQ(shown["transition_lease.active"], 1U);
+  EXPECT_EQ(shown["transition_lease.defers_total"], 98U);
+  EXPECT_EQ(shown["webhooks.plane.received"], 52U);
+}
+
+TEST(CounterTable, names_are_those_of_prometheus) {
+  std::set<std::string_view> names;
+  for (const Counter& counter : counters()) {
+    EXPECT_TRUE(names.insert(counter.name).second) << counter.name << " is there twice";
+    EXPECT_TRUE(counter.name.starts_with("pawl_")) << counter.name;
+    EXPECT_EQ(counter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos) << counter.name;
+    EXPECT_EQ(counter.name.ends_with("_total"), counter.kind == Counter::Kind::counter) << counter.name;
+    EXPECT_EQ(counter.name.ends_with("_seconds"), counter.unit == "seconds") << counter.name;
+    EXPECT_NE(counter.read == nullptr, counter.read_each == nullptr) << counter.name;
+    EXPECT_EQ(counter.read_each != nullptr, !counter.label.empty()) << counter.name;
+    EXPECT_FALSE(counter.help.empty()) << counter.name;
+  }
+}
+
+}  // namespace
+}  // namespace pawl
