@@ -116,4 +116,9 @@ Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to
   return applied;
 }
 
+/// The sequencer's count, for people: nothing follows from it.
+Outcome apply_event(Turn&, const fb::RefusalsFolded&) {
+  return Outcome::accepted;
+}
+
 }  // namespace pawl

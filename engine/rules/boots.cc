@@ -1,6 +1,4 @@
-// Boots, and what belongs to no task: pipelines, settings and counts of refusals.
-#include <set>
-
+// Boots: which are known, and which are stale.
 #include "engine/rules/rules.h"
 #include "schema/limits.h"
 
@@ -30,16 +28,6 @@ void forget_oldest_stale(Turn& turn) {
     if (boot.stale && (!oldest || boot.started < oldest->started) && !holds_something(state, id)) oldest = &boot;
   }
   if (oldest) state.boots.erase(oldest->boot_id);
-}
-
-/// The definitions that decide something from now on: those in force, and those that live tasks began with.
-std::set<Seq> pipelines_in_use(const State& state) {
-  std::set<Seq> in_use;
-  for (const auto& [seq, row] : state.pipelines.rows()) {
-    if (row.in_force) in_use.insert(seq);
-  }
-  for (const auto& [id, task] : state.tasks.rows()) in_use.insert(task.pipeline);
-  return in_use;
 }
 
 }  // namespace
@@ -73,60 +61,6 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
 Outcome apply_event(Turn& turn, const fb::BootEnded& event) {
   const std::string boot_id = event.boot_id()->str();
   if (!turn.state.boots.find(boot_id)->stale) make_stale(turn, boot_id);
-  return Outcome::accepted;
-}
-
-Outcome apply_event(Turn& turn, const fb::PipelineDefined& event) {
-  State& state = turn.state;
-  Pipeline pipeline = pipeline_from(event);
-  if (auto problem = problem_of(pipeline, state.settings())) {
-    turn.applied.detail = std::move(problem->what);
-    return Outcome::bad_pipeline;
-  }
-
-  if (const PipelineRow* earlier = state.pipeline_in_force(pipeline.name)) {
-    state.pipelines.edit(earlier->seq).in_force = false;
-  }
-  state.pipelines.insert(
-      turn.seq,
-      {.seq = turn.seq, .in_force = true, .definition = std::make_shared<const Pipeline>(std::move(pipeline))});
-  return Outcome::accepted;
-}
-
-Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
-  State& state = turn.state;
-  const std::string key = event.key()->str();
-  const SettingKey* setting = setting_named(key);
-  if (!setting) {
-    turn.applied.detail = no_setting_named(key);
-    return Outcome::unknown_setting;
-  }
-  const SettingValue value = setting_value_from(*event.value());
-  Settings changed = state.settings();
-  if (!setting->set(changed, value)) {
-    turn.applied.detail = key + " takes " + setting->form;
-    return Outcome::bad_value;
-  }
-  if (turn.settings_to_come == SettingsToCome::none) {
-    for (const Seq seq : pipelines_in_use(state)) {
-      const Pipeline& pipeline = *state.pipelines.find(seq)->definition;
-      if (auto problem = budget_problem_of(pipeline, changed)) {
-        turn.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
-        return Outcome::bad_value;
-      }
-    }
-  }
-
-  if (state.settings_changed.find(key)) {
-    state.settings_changed.edit(key).value = value;
-  } else {
-    state.settings_changed.insert(key, {.key = key, .value = value});
-  }
-  return Outcome::accepted;
-}
-
-/// For people: nothing follows from it.
-Outcome apply_event(Turn&, const fb::RefusalsFolded&) {
   return Outcome::accepted;
 }
 

@@ -1,5 +1,5 @@
-// Boots, pipelines and settings, and what is asked of every proposer: every refusal in the order of SPEC §4, and the
-// recovery that follows when a boot becomes stale (SPEC §5).
+// Boots, and what is asked of every proposer: every refusal in the order of SPEC §4, and the recovery that follows when
+// a boot becomes stale (SPEC §5).
 #include <algorithm>
 
 #include "tests/unit/engine/rules.h"
@@ -249,101 +249,6 @@ TEST_F(BootEnded, accepted_twice_changes_nothing_more) {
   const std::uint64_t digest = state.digest();
   EXPECT_EQ(must(boot_ended("worker-1")).records.size(), 1u);
   EXPECT_EQ(state.digest(), digest);
-}
-
-using PipelineDefined = Rules;
-
-TEST_F(PipelineDefined, bad_pipeline) {
-  Pipeline pipeline = default_pipeline();
-  pipeline.stages[2].rollback = "qa";
-  const Decided& decided = refuses(Outcome::bad_pipeline, pipeline_event(pipeline));
-  EXPECT_EQ(decided.applied[0].detail, "stage 3 'review' rolls back to 'qa', which is no stage");
-}
-
-TEST_F(PipelineDefined, bad_pipeline_by_the_settings_in_force) {
-  set("reaper.max_running_s", std::int64_t{10'000});
-  Pipeline pipeline = default_pipeline();
-  pipeline.agents[1].timeout_s = 9'000;
-  must(pipeline_event(pipeline));
-  pipeline.agents[1].timeout_s = 9'400;
-  refuses(Outcome::bad_pipeline, pipeline_event(pipeline));
-}
-
-TEST_F(PipelineDefined, accepted_is_in_force_under_its_name) {
-  const PipelineRow* before = state.pipeline_in_force("delivery");
-  Pipeline pipeline = default_pipeline();
-  pipeline.name = "express";
-  must(pipeline_event(pipeline));
-  EXPECT_EQ(state.pipeline_in_force("delivery"), before);
-  EXPECT_EQ(state.pipeline_in_force("express")->seq, state.last_seq);
-  fb::TaskCreatedT event = task_created("W");
-  event.pipeline = "express";
-  must(event);
-}
-
-using SettingChanged = Rules;
-
-TEST_F(SettingChanged, unknown_setting) {
-  refuses(Outcome::unknown_setting, setting_changed("reaper.mood", true));
-  refuses(Outcome::unknown_setting, setting_changed("", true));
-}
-
-TEST_F(SettingChanged, bad_value) {
-  const Decided& decided = refuses(Outcome::bad_value, setting_changed("reaper.enabled", std::string("true")));
-  EXPECT_EQ(decided.applied[0].detail, "reaper.enabled takes true or false");
-  refuses(Outcome::bad_value, setting_changed("reaper.enabled", std::int64_t{1}));
-  refuses(Outcome::bad_value, setting_changed("reaper.dead_ticks", std::int64_t{0}));
-  refuses(Outcome::bad_value, setting_changed("reaper.dead_ticks", std::string("2")));
-  refuses(Outcome::bad_value, setting_changed("ownership.repos", std::string("")));
-  refuses(Outcome::bad_value, setting_changed("ownership.repos", std::vector<std::string>{""}));
-}
-
-TEST_F(SettingChanged, bad_value_that_breaks_a_pipeline_in_use) {
-  refuses(Outcome::bad_value, setting_changed("reaper.max_running_s", std::int64_t{3'420}));
-  must(setting_changed("reaper.max_running_s", std::int64_t{3'421}));
-  refuses(Outcome::bad_value, setting_changed("reaper.finalize_grace_s", std::int64_t{301}));
-  refuses(Outcome::bad_value, setting_changed("lease.merge_ttl_s", std::int64_t{1'320}));
-  must(setting_changed("lease.merge_ttl_s", std::int64_t{1'321}));
-}
-
-TEST_F(SettingChanged, bad_value_of_a_group_is_borne_by_its_last_setting) {
-  const auto group = [](std::int64_t last_s) {
-    return propose_group(asker({}), setting_changed("reaper.max_running_s", std::int64_t{100}),
-                         setting_changed("reaper.finalize_grace_s", std::int64_t{0}),
-                         setting_changed("reaper.max_running_s", last_s));
-  };
-  const std::uint64_t digest = state.digest();
-  const Decided& refused = ask(group(3'120));
-  EXPECT_EQ(refused.outcome, Outcome::bad_value);
-  EXPECT_EQ(refused.deciding, 2u);
-  EXPECT_EQ(refused.applied[0].outcome, Outcome::skipped);
-  EXPECT_EQ(refused.applied[1].outcome, Outcome::skipped);
-  EXPECT_EQ(state.digest(), digest);
-  EXPECT_EQ(state.settings().reaper.max_running_s, 5400);
-  EXPECT_EQ(ask(group(3'121)).outcome, Outcome::accepted);
-  EXPECT_EQ(state.settings().reaper.max_running_s, 3'121);
-}
-
-TEST_F(SettingChanged, bad_value_of_a_type_is_borne_by_the_setting_itself) {
-  const Decided& refused = ask(propose_group(asker({}), setting_changed("job.max_attempts", std::int64_t{0}),
-                                             setting_changed("job.max_attempts", std::int64_t{3})));
-  EXPECT_EQ(refused.outcome, Outcome::bad_value);
-  EXPECT_EQ(refused.deciding, 0u);
-}
-
-TEST_F(SettingChanged, accepted_is_in_force_from_here_on) {
-  const TaskId before = create();
-  set("job.max_attempts", std::int64_t{7});
-  EXPECT_EQ(job(job_of(before)).max_attempts, 2u);
-  EXPECT_EQ(job(job_of(create())).max_attempts, 7u);
-}
-
-TEST_F(SettingChanged, accepted_list_can_be_emptied_again) {
-  set("ownership.repos", std::vector<std::string>{"shop", "other"});
-  EXPECT_EQ(state.settings().ownership.repos.size(), 2u);
-  const Decided& decided = must(setting_changed("ownership.repos", std::vector<std::string>{}));
-  EXPECT_TRUE(state.settings().ownership.repos.empty());
-  EXPECT_NE(decided.records[0].record().event_as_SettingChanged()->value()->list(), nullptr);
 }
 
 }  // namespace

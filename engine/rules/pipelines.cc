@@ -1,0 +1,25 @@
+// Definitions of pipelines.
+#include <memory>
+
+#include "engine/rules/rules.h"
+
+namespace pawl {
+
+Outcome apply_event(Turn& turn, const fb::PipelineDefined& event) {
+  State& state = turn.state;
+  Pipeline pipeline = pipeline_from(event);
+  if (auto problem = problem_of(pipeline, state.settings())) {
+    turn.applied.detail = std::move(problem->what);
+    return Outcome::bad_pipeline;
+  }
+
+  if (const PipelineRow* earlier = state.pipeline_in_force(pipeline.name)) {
+    state.pipelines.edit(earlier->seq).in_force = false;
+  }
+  state.pipelines.insert(
+      turn.seq,
+      {.seq = turn.seq, .in_force = true, .definition = std::make_shared<const Pipeline>(std::move(pipeline))});
+  return Outcome::accepted;
+}
+
+}  // namespace pawl

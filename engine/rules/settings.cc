@@ -1,0 +1,53 @@
+// Settings, each by itself and against the budgets of the pipelines in use (SPEC §3).
+#include <set>
+
+#include "engine/rules/rules.h"
+
+namespace pawl {
+namespace {
+
+/// The definitions that decide something from now on: those in force, and those that live tasks began with.
+std::set<Seq> pipelines_in_use(const State& state) {
+  std::set<Seq> in_use;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.in_force) in_use.insert(seq);
+  }
+  for (const auto& [id, task] : state.tasks.rows()) in_use.insert(task.pipeline);
+  return in_use;
+}
+
+}  // namespace
+
+Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
+  State& state = turn.state;
+  const std::string key = event.key()->str();
+  const SettingKey* setting = setting_named(key);
+  if (!setting) {
+    turn.applied.detail = no_setting_named(key);
+    return Outcome::unknown_setting;
+  }
+  const SettingValue value = setting_value_from(*event.value());
+  Settings changed = state.settings();
+  if (!setting->set(changed, value)) {
+    turn.applied.detail = key + " takes " + setting->form;
+    return Outcome::bad_value;
+  }
+  if (turn.settings_to_come == SettingsToCome::none) {
+    for (const Seq seq : pipelines_in_use(state)) {
+      const Pipeline& pipeline = *state.pipelines.find(seq)->definition;
+      if (auto problem = budget_problem_of(pipeline, changed)) {
+        turn.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
+        return Outcome::bad_value;
+      }
+    }
+  }
+
+  if (state.settings_changed.find(key)) {
+    state.settings_changed.edit(key).value = value;
+  } else {
+    state.settings_changed.insert(key, {.key = key, .value = value});
+  }
+  return Outcome::accepted;
+}
+
+}  // namespace pawl
