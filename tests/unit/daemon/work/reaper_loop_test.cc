@@ -57,11 +57,11 @@ class ReaperLoopTest : public ExecutorTest {
   }
   /// The reaper alone: what else the executor does would be quicker.
   void watch() {
+    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
     executor_ = std::make_unique<Executor>(
-        *sequencer_,
-        Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .log = *log_, .warn = {}});
+        *sequencer_, *system_, Executor::Options{.boot_id = boot_id_, .origins = {}, .log = *log_, .warn = {}});
     reaper_ =
-        std::make_unique<ReaperLoop>(*sequencer_, executor_->machine(), executor_->world(),
+        std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
                                      ReaperLoop::Options{.boot_id = boot_id_, .warn = [this](const std::string& text) {
                                                            const std::lock_guard lock(warnings_mutex_);
                                                            warnings_.push_back(text);
@@ -286,8 +286,8 @@ TEST_F(ReaperLoopTest, silence_when_nothing_is_wrong) {
 }
 
 TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
-  Worktrees worktrees(data(), {});
-  RealWorld world(data(), worktrees, boot_id_);
+  RealSystem system({.data_folder = data()});
+  RealWorld world(system, boot_id_);
   Idler agent;
   pawl::Run run;
   run.owner = {.boot_id = boot_id_, .pid = ::getpid(), .actor = "executor"};
@@ -295,7 +295,7 @@ TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then)
   run.pid_start = agent.start();
   const Boot boot{.boot_id = boot_id_, .name = "pawld", .host = this_host(), .version = {}};
   {
-    const RealWorld::Child child(world, agent.pid());
+    const RealWorld::OwnAgent running(world, agent.pid());
     agent.end();
     EXPECT_EQ(world.life_of(run, boot), Life::alive);
   }
