@@ -299,7 +299,9 @@ void Executor::Impl::stop() {
   world.stop();
   if (thread) thread->join();
   // Nobody else adds or joins threads any more.
-  for (auto& [job, of_job] : running) of_job.thread->join();
+  for (auto& [job, of_job] : running) {
+    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  }
   workers->stop();
   branch_deletions->stop();
 }

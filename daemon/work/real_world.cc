@@ -91,21 +91,24 @@ class RealWorld::Listed {
   const CallOff* off_ = nullptr;  // in the world's list, whose nodes stay where they are
 };
 
+/// Listed from before it is forked until its end is recorded: a drain that did not know of it in the moments before it
+/// executes, or in those after, would take its time to end from it, or refuse to hear how it did.
 class RealWorld::RealHeldStep final : public HeldStep {
  public:
-  RealHeldStep(RealWorld& world, TaskId task, std::int64_t timeout_s, HeldRun run, std::unique_ptr<Handle> place)
-      : world_(world), task_(task), timeout_s_(timeout_s), place_(std::move(place)), run_(std::move(run)) {}
+  RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, HeldRun run,
+               std::unique_ptr<Handle> place)
+      : world_(world),
+        listed_(std::move(listed)),
+        timeout_s_(timeout_s),
+        place_(std::move(place)),
+        run_(std::move(run)) {}
 
   const std::string& run() const override { return run_.run(); }
-
-  CommandExit go() override {
-    const Listed listed(world_, task_, Kind::step);
-    return run_.go({timeout_s_, world_.kill_after_s()}, listed.off());
-  }
+  CommandExit go() override { return run_.go({timeout_s_, world_.kill_after_s()}, listed_->off()); }
 
  private:
   RealWorld& world_;
-  TaskId task_;
+  std::unique_ptr<Listed> listed_;
   std::int64_t timeout_s_;
   std::unique_ptr<Handle> place_;  // given back after the run below has been ended
   HeldRun run_;
@@ -266,13 +269,14 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
                        .environment = environment_of(context),
                        .purpose = "step " + step_key_of(context),
                        .inherited = {place->get()}};
+  auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return cannot(run.error());
   if (const auto noted = system_.note_place(**place, run->run()); !noted) return cannot(noted.error());
-  return {
-      .status = Held::Status::held,
-      .step = std::make_unique<RealHeldStep>(*this, context.task, step.timeout_s, std::move(*run), std::move(*place)),
-      .why = {}};
+  return {.status = Held::Status::held,
+          .step = std::make_unique<RealHeldStep>(*this, std::move(listed), step.timeout_s, std::move(*run),
+                                                 std::move(*place)),
+          .why = {}};
 }
 
 Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {

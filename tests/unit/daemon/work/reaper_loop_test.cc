@@ -285,6 +285,27 @@ TEST_F(ReaperLoopTest, silence_when_nothing_is_wrong) {
   EXPECT_TRUE(warnings().empty());
 }
 
+TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for) {
+  RealSystem system({.data_folder = data()});
+  RealWorld world(system, boot_id_);
+  const PipelineStep step{.name = "merge", .run = {"/bin/sh", "-c", "exit 0"}, .timeout_s = 600};
+  const CommandContext context{.task = TaskId{1}, .repo = "shop", .version = Version{1}, .step = "merge"};
+  Held held = world.hold_step(step, context, {});
+  ASSERT_EQ(held.status, Held::Status::held) << held.why;
+  world.set_kill_after_s(600);
+  std::thread ending([&world] {
+    world.drain();
+    world.stop();
+  });
+  // A gate that is called off shows that the end has begun.
+  const Gate gate{.run = {"/bin/sh", "-c", "sleep 600"}};
+  EXPECT_TRUE(comes_true([&] { return world.run_gate(gate, context).reason == "called off"; }));
+  const CommandExit exit = held.step->go();
+  EXPECT_EQ(exit.how, CommandExit::How::exited) << "its start was in the log, and it had time";
+  held.step.reset();
+  ending.join();
+}
+
 TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
   RealSystem system({.data_folder = data()});
   RealWorld world(system, boot_id_);
