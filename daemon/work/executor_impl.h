@@ -84,7 +84,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   };
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
-  std::optional<JobId> claimable();
+  /// The first of those that can be claimed, but for some.
+  std::optional<JobId> claimable(std::set<JobId> passed_over);
   std::optional<Claim> claim(JobId job);
   void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no

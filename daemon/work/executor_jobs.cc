@@ -34,8 +34,7 @@ std::vector<JobId> Executor::passed_over() const {
   return jobs;
 }
 
-std::optional<JobId> Executor::Impl::claimable() {
-  std::set<JobId> passed_over;
+std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
     const std::lock_guard lock(mutex);
     if (stopping || running.size() >= jobs_at_once_max) return std::nullopt;
@@ -97,7 +96,9 @@ std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
 }
 
 void Executor::Impl::claim_jobs() {
-  while (const std::optional<JobId> job = claimable()) {
+  // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
+  std::set<JobId> refused;
+  while (const std::optional<JobId> job = claimable(refused)) {
     Running* entry = nullptr;
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
@@ -109,9 +110,10 @@ void Executor::Impl::claim_jobs() {
     std::optional<Claim> claimed = claim(*job);
     const std::lock_guard lock(mutex);
     if (!claimed || stopping) {
-      // It was somebody else's first, of which listen() was told; or it is for the next start.
       running.erase(*job);
-      return;
+      if (stopping) return;  // What was claimed is for the next start.
+      refused.insert(*job);
+      continue;
     }
     entry->attempt = claimed->attempt;
     entry->task = claimed->task;
