@@ -7,6 +7,9 @@
 namespace pawl::hostile {
 namespace {
 
+/// For so long nobody may run (Hostility::stall).
+constexpr std::int64_t stall_s_max = 600;
+
 /// The task that a record is about, where one may be decided with ownership off.
 TaskId task_of(const fb::Record& record, const State& state) {
   if (const auto* event = record.event_as_StageTransition()) return TaskId{event->task()};
@@ -99,7 +102,11 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check_freed(*record);
     check_entitled(*record);
     if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
-    if (record->event_as_SettingChanged()) settings_changed_ = TimeUs{record->stamp()->time_us()};
+    if (const auto* set = record->event_as_SettingChanged()) {
+      settings_changed_ = TimeUs{record->stamp()->time_us()};
+      if (set->key()->string_view() == "ownership.enabled") ownership_changed_ = settings_changed_;
+      if (set->key()->string_view() == "stop.enabled") was_stop_off_ = true;
+    }
   }
 }
 
@@ -163,7 +170,10 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   }
   const bool is_own = owner && owner->boot_id()->string_view() == record.boot()->string_view() &&
                       owner->actor()->string_view() == record.actor()->string_view();
-  if (!record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
+  // Nor is it anybody's fault who looked while ownership was switched off, and was kept from deciding for a while.
+  const bool was_checked = ownership_changed_ < *job->run->exited ||
+                           age_s(ownership_changed_, TimeUs{record.stamp()->time_us()}) > stall_s_max;
+  if (was_checked && !record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
     broken_(what + " who holds the task's lease, and is alive");
   }
 }
