@@ -23,6 +23,7 @@
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/real_system.h"
 #include "daemon/work/reaper_loop.h"
 #include "schema/limits.h"
 #include "store/commit/clock.h"
@@ -174,13 +175,14 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
-  Executor executor(sequencer, {.data_folder = options.data.string(),
-                                .boot_id = boot_id,
-                                .origins = options.repos,
-                                .archive = **log,
-                                .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  RealSystem system({.data_folder = options.data.string(), .origins = options.repos});
+  Executor executor(
+      sequencer, system,
+      {.boot_id = boot_id, .origins = options.repos, .archive = **log, .warn = [](const std::string& message) {
+         spdlog::warn("{}", message);
+       }});
   executor.start();
-  ReaperLoop reaper(sequencer, executor.machine(), executor.world(),
+  ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   reaper.start();
   alerts.start([&sequencer, &log](Alert& alert) {

@@ -21,14 +21,14 @@ Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& a
 }
 
 Proposal propose(const Asker& asker, const fb::SettingChangedT& event) {
-  using StringVector = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+  using ListOfTexts = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
   const auto key = builder.CreateString(event.key);
   const fb::SettingValueT& value = *event.value;
   const bool is_list = !value.flag && !value.number && value.text.empty();
   const flatbuffers::Offset<flatbuffers::String> text = value.text.empty() ? 0 : builder.CreateString(value.text);
-  const flatbuffers::Offset<StringVector> list = is_list ? builder.CreateVectorOfStrings(value.list) : 0;
+  const flatbuffers::Offset<ListOfTexts> list = is_list ? builder.CreateVectorOfStrings(value.list) : 0;
   const auto packed_value = fb::CreateSettingValue(builder, value.flag, value.number, text, list);
   const auto packed = fb::CreateSettingChanged(builder, key, packed_value);
   return finish_proposal(builder, asker, fb::Event::SettingChanged, packed.Union());

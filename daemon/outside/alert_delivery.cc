@@ -10,6 +10,9 @@
 #include <utility>
 
 #include "daemon/outside/alert_template.h"
+#include "daemon/work/output_log.h"
+#include "daemon/work/process_run.h"
+#include "daemon/work/real_system.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -42,22 +45,22 @@ std::string said_by(const CommandExit& exit) {
   return {};
 }
 
-AlertDelivery run_command(const std::vector<std::string>& command, const std::string& data_folder, const Alert& alert,
-                          const CallOff& call_off) {
+AlertDelivery run_command(System& system, const std::vector<std::string>& command, const std::string& data_folder,
+                          const Alert& alert, const CallOff& call_off) {
   const std::string log_path = data_folder + "/logs/alert-command.log";
-  Result<Descriptor> log = open_log(log_path);
+  const Result<std::shared_ptr<OutputLog>> log = open_log(log_path);
   if (!log) return {.how = How::later, .why = log.error().message};
-  if (::lseek(log->get(), 0, SEEK_END) > command_log_bytes_max && ::ftruncate(log->get(), 0) != 0) {
+  if ((*log)->bytes() > command_log_bytes_max && ::ftruncate((*log)->descriptor(), 0) != 0) {
     return {.how = How::later, .why = log_path + ": cannot be cut"};
   }
 
   RunOrder order;
   order.command = command;
   order.folder = data_folder;
-  order.environment = clean_environment();
+  order.environment = system.clean_environment();
   for (const AlertFact& fact : facts_of(alert)) order.environment.push_back(variable_of(fact));
   order.purpose = "alert of record " + std::to_string(raw(alert.seq));
-  Result<HeldRun> run = HeldRun::hold(data_folder, order, std::move(*log));
+  Result<HeldRun> run = HeldRun::hold(system, order, *log);
   if (!run) return {.how = How::later, .why = run.error().message};
   const CommandExit exit = run->go({limits::alert_command_timeout_s, limits::alert_kill_after_s}, &call_off);
   if (run->exec_failure()) return {.how = How::later, .why = *run->exec_failure()};
@@ -204,8 +207,9 @@ Result<std::vector<AlertDestination>> alert_destinations(const AlertOptions& opt
   if (!options.command.empty()) {
     PAWL_TRY(check_program(options.command.front()));
     destinations.push_back(
-        {"command", [command = options.command, data_folder](const Alert& alert, const CallOff& call_off) {
-           return run_command(command, data_folder, alert, call_off);
+        {"command", [system = std::make_shared<RealSystem>(RealSystem::Options{.data_folder = data_folder}),
+                     command = options.command, data_folder](const Alert& alert, const CallOff& call_off) {
+           return run_command(*system, command, data_folder, alert, call_off);
          }});
   }
   const std::string url = PAWL_TRY(alert_url(options));

@@ -8,7 +8,7 @@
 
 #include "daemon/outside/alert.h"
 #include "daemon/outside/alert_options.h"
-#include "daemon/work/process_run.h"
+#include "daemon/work/system.h"
 #include "schema/result.h"
 
 namespace pawl {

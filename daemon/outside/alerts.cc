@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/work/process.h"
+
 namespace pawl {
 namespace {
 
@@ -52,7 +54,7 @@ struct Alerts::Impl {
   bool has_ended = false;          // under mutex
 
   std::vector<Lane> lanes;  // the thread's alone
-  CallOff call_off;
+  EventCallOff call_off;
   std::thread thread;
 
   std::atomic<std::uint64_t> sent{0};

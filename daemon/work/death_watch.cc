@@ -21,18 +21,18 @@ void add(const Descriptor& epoll, int fd) {
 
 }  // namespace
 
-DeathWatch::DeathWatch(std::function<void()> died)
+PidfdWatch::PidfdWatch(std::function<void()> died)
     : died_(std::move(died)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC)) {
   PAWL_ASSERT(epoll_ && wake_);
   add(epoll_, wake_.get());
   thread_ = std::thread([this] { run(); });
 }
 
-DeathWatch::~DeathWatch() {
+PidfdWatch::~PidfdWatch() {
   stop();
 }
 
-void DeathWatch::watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) {
+void PidfdWatch::watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) {
   if (liveness_of(host, pid, pid_start) == Liveness::invisible) return;
   Descriptor process = pidfd_of(static_cast<pid_t>(pid));
   // Asked again now that the number cannot be given out anew unseen.
@@ -44,13 +44,13 @@ void DeathWatch::watch(const std::string& host, std::int64_t pid, std::int64_t p
   add(epoll_, fd);
 }
 
-void DeathWatch::stop() {
+void PidfdWatch::stop() {
   if (stopping_.exchange(true)) return;
   ::eventfd_write(wake_.get(), 1);
   thread_.join();
 }
 
-void DeathWatch::run() {
+void PidfdWatch::run() {
   std::array<epoll_event, 64> events{};
   while (!stopping_) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);

@@ -1,5 +1,4 @@
-// Learns at once that a process of this machine has ended, be it a child or not: by a pidfd, which keeps meaning the
-// one process that it was opened for.
+// Learns of the end of processes by pidfds, each of which keeps meaning the one process that it was opened for.
 #pragma once
 
 #include <atomic>
@@ -10,22 +9,20 @@
 #include <string>
 #include <thread>
 
+#include "daemon/work/system.h"
 #include "store/os/descriptor.h"
 
 namespace pawl {
 
-class DeathWatch {
+class PidfdWatch final : public DeathWatch {
  public:
-  /// `died` is called once for each watched process that ended, from a thread of the watch's own or from watch(): it
-  /// must not block.
-  explicit DeathWatch(std::function<void()> died);
-  ~DeathWatch();
+  /// `died`: as System::watch_deaths() says it.
+  explicit PidfdWatch(std::function<void()> died);
+  ~PidfdWatch() override;
 
-  /// Watches a process of `host` with that start time; `died` is called also if it has ended already. One that cannot
-  /// be seen from here, or not be watched for want of descriptors, is left to those who look from time to time.
-  void watch(const std::string& host, std::int64_t pid, std::int64_t pid_start);
-  /// Ends the thread. Nothing is called any more.
-  void stop();
+  void watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) override;
+  /// Ends the thread.
+  void stop() override;
 
  private:
   void run();

@@ -1,7 +1,5 @@
 #include "daemon/work/executor.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string_view>
 
@@ -11,7 +9,6 @@ namespace pawl {
 namespace {
 
 using std::chrono::seconds;
-using std::chrono::steady_clock;
 
 constexpr unsigned worker_threads = 8;
 constexpr seconds leftovers_again{1};
@@ -30,14 +27,14 @@ Decision EndingMachine::propose(Group group) {
   const fb::StepFinished* fact = group.size() == 1 ? group.front().record().event_as_StepFinished() : nullptr;
   const bool taken =
       phase == Phase::open || (fact && phase == Phase::draining) || (fact && fact->outcome() == fb::StepOutcome::done);
-  if (taken) return sequencer_.propose(std::move(group));
+  if (taken) return machine_.propose(std::move(group));
   Decision refused;
   refused.outcome = Outcome::stale_boot;
   return refused;
 }
 
-Executor::Executor(Sequencer& sequencer, Options options)
-    : impl_(std::make_shared<Impl>(sequencer, std::move(options))) {}
+Executor::Executor(Desk& desk, System& system, Options options)
+    : impl_(std::make_shared<Impl>(desk, system, std::move(options))) {}
 
 Executor::~Executor() {
   impl_->stop();
@@ -64,41 +61,43 @@ ReconcilerTotals Executor::reconciler_totals() const {
   return impl_->totals;
 }
 
-Executor::Impl::Impl(Sequencer& sequencer_, Options options_)
-    : sequencer(sequencer_),
+Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
+    : desk(desk_),
+      system(system_),
       options(std::move(options_)),
-      machine(sequencer_),
-      worktrees(options.data_folder, options.origins),
-      world(options.data_folder, worktrees, options.boot_id),
-      workers(worker_threads),
-      branch_deletions(1) {}
+      machine(desk_),
+      world(system_, options.boot_id),
+      workers(system_.make_pool(worker_threads)),
+      branch_deletions(system_.make_pool(1)),
+      wake(system_.make_signal()),
+      lease_freed(system_.make_signal()) {}
 
 void Executor::Impl::start() {
   read_settings();
   // Subscribed first, so that nothing falls between this look at the state and the next record.
-  subscription = sequencer.subscribe([impl = weak_from_this()](std::span<const Published> batch) {
+  subscription = desk.subscribe([impl = weak_from_this()](std::span<const Published> batch) {
     if (const auto alive = impl.lock()) alive->listen(batch);
   });
   end_what_earlier_boots_left();
-  thread = std::thread([this] { run(); });
+  thread = system.start_thread([this] { run(); });
 }
 
 void Executor::Impl::end_what_earlier_boots_left() {
-  const std::vector<RunNote> notes = noted_runs(options.data_folder);
-  std::vector<std::thread> enders;
+  const std::vector<RunNote> notes = system.noted_runs();
+  std::vector<std::unique_ptr<RunningThread>> enders;
   for (const RunNote& note : notes) {
-    enders.emplace_back([&, note] {
-      const EndOrder order{EndOrder::First::terminate, seconds(world.kill_after_s())};
-      if (end_run(options.data_folder, note.run, order) == RunEnd::gone) return;
+    enders.push_back(system.start_thread([this, note] {
+      const EndOrder order{Stop::terminate, seconds(world.kill_after_s())};
+      if (end_run(system, note.run, order) == RunEnd::gone) return;
       warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive and cannot be ended");
       const std::lock_guard lock(mutex);
       if (const auto job = job_of(note)) leftovers[*job].push_back(note.run);
-    });
+    }));
   }
-  for (std::thread& ender : enders) ender.join();
+  for (const auto& ender : enders) ender->join();
 
-  for (const TaskId task : worktrees.present()) {
-    const bool is_finished = sequencer.ask([task](const State& state) {
+  for (const TaskId task : system.worktrees()) {
+    const bool is_finished = desk.ask([task](const State& state) {
       const Task* row = state.tasks.find(task);
       return state.given_out(task) && (!row || is_terminal(row->stage));
     });
@@ -106,7 +105,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
   }
 
   // Workers that outlived the last boot may have told it of exits that it did not get to see to.
-  const auto told = sequencer.ask([this](const State& state) {
+  const auto told = desk.ask([this](const State& state) {
     std::map<JobId, std::uint64_t> jobs;
     for (const JobId id : state.indexes.running) {
       const Job& job = *state.jobs.find(id);
@@ -120,7 +119,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
 }
 
 void Executor::Impl::read_settings() {
-  const auto [settings, commands] = sequencer.ask([](const State& state) {
+  const auto [settings, commands] = desk.ask([](const State& state) {
     bool some = false;
     for (const auto& [seq, row] : state.pipelines.rows()) {
       for (const Agent& agent : row.definition->agents) some = some || !agent.run.empty();
@@ -141,7 +140,7 @@ void Executor::Impl::listen(std::span<const Published> batch) {
   for (const Published& published : batch) {
     if (published.applied.outcome == Outcome::accepted) news = note(published) || news;
   }
-  if (news) wake.notify_one();
+  if (news) wake->notify();
 }
 
 /// False if there is nothing in it for the executor: most of what others do to tasks with agents of their own.
@@ -191,7 +190,7 @@ bool Executor::Impl::note(const Published& published) {
     if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(effect, record);
     if (effect.kind != EffectKind::lease_freed) continue;
     ++leases_freed;
-    lease_freed.notify_all();
+    lease_freed->notify();
     // Each looks for itself whether the lease was the one that it waits for.
     flags = flags || !waiting_for_lease.empty() || !exits_waiting_for_lease.empty();
     flagged.merge(waiting_for_lease);
@@ -208,12 +207,12 @@ void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record)
   const JobId job{end_group.id};
   const fb::JobReaped* reaped = record.event_as_JobReaped();
   if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
-    workers.post([this, run = outside->second] { end_outside(run); });
+    workers->post([this, run = outside->second] { end_outside(run); });
     if (reaped) outside_runs.erase(outside);
   }
   const auto found = running.find(job);
   const bool is_ours = found != running.end();
-  if (is_ours) found->second.off.call();
+  if (is_ours) found->second.off->call();
   const bool at_ceiling = reaped && reaped->tier() == fb::Tier::ceiling;
   if (at_ceiling || is_ours) {
     world.call_off(TaskId{end_group.task}, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);
@@ -221,12 +220,12 @@ void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record)
 }
 
 void Executor::Impl::run() {
-  steady_clock::time_point next_pass = steady_clock::now();
-  steady_clock::time_point last_pass = next_pass;
-  steady_clock::time_point next_leftovers = next_pass;
+  Deadline next_pass = system.now();
+  Deadline last_pass = next_pass;
+  Deadline next_leftovers = next_pass;
   std::unique_lock lock(mutex);
   while (!stopping) {
-    const steady_clock::time_point now = steady_clock::now();
+    const Deadline now = system.now();
     if (std::exchange(settings_changed, false)) {
       lock.unlock();
       read_settings();
@@ -248,7 +247,7 @@ void Executor::Impl::run() {
     const bool claim = std::exchange(jobs_changed, false);
     lock.unlock();
     if (!jobs.empty()) {
-      tasks.merge(sequencer.ask([&jobs](const State& state) {
+      tasks.merge(desk.ask([&jobs](const State& state) {
         std::set<TaskId> of_jobs;
         for (const JobId id : jobs) {
           if (const Job* job = state.jobs.find(id)) of_jobs.insert(job->task);
@@ -264,11 +263,11 @@ void Executor::Impl::run() {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
              !finished.empty() || !exited.empty();
     };
-    if (!leftovers.empty() && steady_clock::now() >= next_leftovers) {
-      next_leftovers = steady_clock::now() + leftovers_again;
-      if (!std::exchange(retrying_leftovers, true)) workers.post([this] { retry_leftovers(); });
+    if (!leftovers.empty() && system.now() >= next_leftovers) {
+      next_leftovers = system.now() + leftovers_again;
+      if (!std::exchange(retrying_leftovers, true)) workers->post([this] { retry_leftovers(); });
     }
-    wake.wait_until(lock, leftovers.empty() ? next_pass : std::min(next_pass, next_leftovers), news);
+    wake->await(lock, leftovers.empty() ? next_pass : std::min(next_pass, next_leftovers), news);
   }
 }
 
@@ -276,10 +275,10 @@ void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& 
                                 const std::map<JobId, std::uint64_t>& exits) {
   for (const TaskId task : ended) {
     tasks.erase(task);
-    workers.post([this, task] { clean_up(task); });
+    workers->post([this, task] { clean_up(task); });
   }
   for (const auto& [job, attempt] : exits) {
-    workers.post([this, job = job, attempt = attempt] { monitor_once(job, attempt); });
+    workers->post([this, job = job, attempt = attempt] { monitor_once(job, attempt); });
   }
   for (const TaskId task : tasks) post_drive(task, IfDriven::again);
 }
@@ -289,20 +288,22 @@ void Executor::Impl::stop() {
     const std::lock_guard lock(mutex);
     if (std::exchange(stopping, true)) return;
     machine.enter(EndingMachine::Phase::draining);
-    for (auto& [job, of_job] : running) of_job.off.call();
-    wake.notify_all();
-    lease_freed.notify_all();
+    for (auto& [job, of_job] : running) of_job.off->call();
+    wake->notify();
+    lease_freed->notify();
   }
-  if (subscription != 0) sequencer.unsubscribe(subscription);
-  worktrees.stop();
+  if (subscription != 0) desk.unsubscribe(subscription);
+  system.stop_git();
   world.drain();
   machine.enter(EndingMachine::Phase::closed);
   world.stop();
-  if (thread.joinable()) thread.join();
+  if (thread) thread->join();
   // Nobody else adds or joins threads any more.
-  for (auto& [job, of_job] : running) of_job.thread.join();
-  workers.stop();
-  branch_deletions.stop();
+  for (auto& [job, of_job] : running) {
+    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  }
+  workers->stop();
+  branch_deletions->stop();
 }
 
 }  // namespace pawl

@@ -13,10 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "daemon/work/system.h"
 #include "engine/policies/advance.h"
 #include "engine/policies/world.h"
+#include "schema/limits.h"
 #include "store/archive.h"
-#include "store/commit/sequencer.h"
+#include "store/commit/desk.h"
 
 namespace pawl {
 
@@ -31,16 +33,17 @@ struct ReconcilerTotals {
 class Executor {
  public:
   struct Options {
-    std::string data_folder;
     std::string boot_id;                         // of this daemon: its BootStarted is in the log already
-    std::map<std::string, std::string> origins;  // repo → where it is cloned from
+    std::map<std::string, std::string> origins;  // repo → where it is cloned from, as the system has them
     Archive& archive;                            // where finished tasks are looked up; outlives the executor
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
+    /// How many rows of the state it looks at in one go.
+    std::size_t rows_per_look = limits::rows_per_read_max;
   };
 
-  /// `sequencer` is started and outlives the executor.
-  Executor(Sequencer& sequencer, Options options);
+  /// Both outlive the executor; `desk` takes what is asked from now on.
+  Executor(Desk& desk, System& system, Options options);
   /// Stops it.
   ~Executor();
 

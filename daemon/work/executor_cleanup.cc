@@ -9,14 +9,13 @@
 #include <utility>
 
 #include "daemon/work/executor_impl.h"
-#include "schema/limits.h"
 #include "store/checkpoint.h"
 
 namespace pawl {
 
 Result<Task> Executor::Impl::finished_task(TaskId task) {
   // Memory before the archive: one that leaves the one in between is then seen in the other.
-  std::optional<Task> row = sequencer.ask([task](const State& state) {
+  std::optional<Task> row = desk.ask([task](const State& state) {
     const Task* found = state.tasks.find(task);
     return found ? std::optional(*found) : std::nullopt;
   });
@@ -27,9 +26,9 @@ Result<Task> Executor::Impl::finished_task(TaskId task) {
 }
 
 void Executor::Impl::remove_folder(TaskId task) {
-  const Result<void> removed = worktrees.remove(task);
+  const Result<void> removed = system.remove_worktree(task);
   if (!removed) warn(removed.error().message);
-  forget_places(options.data_folder, task);
+  system.forget_places(task);
 }
 
 void Executor::Impl::clean_up(TaskId task) {
@@ -41,9 +40,9 @@ void Executor::Impl::clean_up(TaskId task) {
     if (!stop_enabled) return;
   }
   if (row->branch.empty() || !options.origins.contains(row->repo)) return remove_folder(task);
-  const Result<void> emptied = worktrees.empty(task);
+  const Result<void> emptied = system.empty_worktree(task);
   if (!emptied) warn(emptied.error().message);
-  branch_deletions.post([this, cancelled = *row] { delete_branch(cancelled); });
+  branch_deletions->post([this, cancelled = *row] { delete_branch(cancelled); });
 }
 
 void Executor::Impl::delete_branch(const Task& cancelled) {
@@ -52,8 +51,8 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
     return stopping;
   };
   if (is_stopping()) return;
-  const Result<BranchEnd> end = worktrees.delete_branch({cancelled.id, cancelled.repo, cancelled.branch},
-                                                        [&] { return is_worked_on(cancelled.repo, cancelled.branch); });
+  const Result<BranchEnd> end = system.delete_branch({cancelled.id, cancelled.repo, cancelled.branch},
+                                                     [&] { return is_worked_on(cancelled.repo, cancelled.branch); });
   if (!end) {
     if (is_stopping()) return;
     return warn("task " + std::to_string(raw(cancelled.id)) + " is cancelled, but its branch '" + cancelled.branch +
@@ -74,10 +73,10 @@ bool Executor::Impl::is_worked_on(const std::string& repo, const std::string& br
   TaskId from{0};
   bool found = false;
   while (!found && from != TaskId{UINT64_MAX}) {
-    from = sequencer.ask([&](const State& state) {
+    from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
       for (auto at = state.tasks.rows().lower_bound(from); at != state.tasks.rows().end(); ++at) {
-        if (++rows > limits::rows_per_read_max) return at->first;
+        if (++rows > options.rows_per_look) return at->first;
         const Task& task = at->second;
         if (is_terminal(task.stage) || task.branch != branch) continue;
         const auto known = options.origins.find(task.repo);

@@ -3,22 +3,19 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "daemon/thread_pool.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/real_world.h"
-#include "daemon/work/worktree.h"
+#include "daemon/work/system.h"
 
 namespace pawl {
 
@@ -26,7 +23,7 @@ namespace pawl {
 /// under way is told what it would be told at the next start, that its boot is stale. Facts are still taken.
 class EndingMachine final : public Machine {
  public:
-  explicit EndingMachine(Sequencer& sequencer) : sequencer_(sequencer) {}
+  explicit EndingMachine(Machine& machine) : machine_(machine) {}
 
   enum class Phase {
     open,
@@ -36,16 +33,16 @@ class EndingMachine final : public Machine {
   void enter(Phase phase) { phase_ = phase; }
 
   Decision propose(Group group) override;
-  std::optional<TaskView> view(TaskId task) override { return sequencer_.view(task); }
-  TimeUs now() const override { return sequencer_.now(); }
+  std::optional<TaskView> view(TaskId task) override { return machine_.view(task); }
+  TimeUs now() const override { return machine_.now(); }
 
  private:
-  Sequencer& sequencer_;
+  Machine& machine_;
   std::atomic<Phase> phase_{Phase::open};
 };
 
 struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
-  Impl(Sequencer& sequencer_, Options options_);
+  Impl(Desk& desk_, System& system_, Options options_);
 
   // executor.cc
 
@@ -81,13 +78,14 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   struct Running {
     std::uint64_t attempt = 0;  // 0 until it is claimed
     TaskId task{};
-    CallOff off;
-    std::thread thread;
+    std::unique_ptr<CallOff> off;
+    std::unique_ptr<RunningThread> thread;
     bool ended = false;  // its thread is about to be joined
   };
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
-  std::optional<JobId> claimable();
+  /// The first of those that can be claimed, but for some.
+  std::optional<JobId> claimable(std::set<JobId> passed_over);
   std::optional<Claim> claim(JobId job);
   void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
@@ -149,18 +147,18 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   // Set once.
 
-  Sequencer& sequencer;
+  Desk& desk;
+  System& system;
   const Options options;
   EndingMachine machine;
-  Worktrees worktrees;
   RealWorld world;
-  ThreadPool workers;
-  ThreadPool branch_deletions;
+  const std::unique_ptr<Pool> workers;
+  const std::unique_ptr<Pool> branch_deletions;
   std::uint64_t subscription = 0;
-  std::thread thread;  // runs run()
+  std::unique_ptr<RunningThread> thread;  // runs run()
 
   mutable std::mutex mutex;  // guards all below
-  std::condition_variable wake;
+  const std::unique_ptr<Signal> wake;
   bool stopping = false;
 
   // What the log said, for run() to see to.
@@ -171,7 +169,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::set<TaskId> finished;              // came to a terminal stage
   std::map<JobId, std::uint64_t> exited;  // runs of others, by job: the attempt
   std::uint64_t leases_freed = 0;         // counts, for those who wait
-  std::condition_variable lease_freed;
+  const std::unique_ptr<Signal> lease_freed;
 
   std::map<JobId, Running> running;                     // nodes stay where they are
   std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone

@@ -1,13 +1,8 @@
 // Jobs: claimed, run, and seen to after their exit (SPEC §7, the monitor).
-#include <unistd.h>
-
-#include <csignal>
-
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reaper.h"
 #include "engine/rules/claim.h"
 #include "engine/rules/proposals.h"
-#include "schema/limits.h"
 
 namespace pawl {
 namespace {
@@ -40,8 +35,7 @@ std::vector<JobId> Executor::passed_over() const {
   return jobs;
 }
 
-std::optional<JobId> Executor::Impl::claimable() {
-  std::set<JobId> passed_over;
+std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
     const std::lock_guard lock(mutex);
     if (stopping || running.size() >= jobs_at_once_max) return std::nullopt;
@@ -52,10 +46,10 @@ std::optional<JobId> Executor::Impl::claimable() {
   JobId from{0};
   while (!found && from != JobId{UINT64_MAX}) {
     // A bounded look at a time: everybody waits for the sequencer's thread.
-    from = sequencer.ask([&](const State& state) {
+    from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
       for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
-        if (++rows > limits::rows_per_read_max) return *id;
+        if (++rows > options.rows_per_look) return *id;
         if (passed_over.contains(*id)) continue;
         const Outcome outcome = claim_outcome(state, *id);
         if (outcome == Outcome::limit) break;
@@ -74,9 +68,9 @@ std::optional<JobId> Executor::Impl::claimable() {
 std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
   fb::JobClaimedT event;
   event.job = raw(job);
-  event.owner = owner_event({.boot_id = options.boot_id, .pid = ::getpid(), .actor = "executor"});
+  event.owner = owner_event({.boot_id = options.boot_id, .pid = system.own_pid(), .actor = "executor"});
   if (machine.propose(propose_group(asker("executor"), event)).outcome != Outcome::accepted) return std::nullopt;
-  return sequencer.ask([&](const State& state) -> std::optional<Claim> {
+  return desk.ask([&](const State& state) -> std::optional<Claim> {
     const Job* row = state.jobs.find(job);
     if (!row || row->status != JobStatus::running || row->run->owner.boot_id != options.boot_id) return std::nullopt;
     const Task& task = *state.tasks.find(row->task);
@@ -100,35 +94,39 @@ std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
 }
 
 void Executor::Impl::claim_jobs() {
-  while (const std::optional<JobId> job = claimable()) {
+  // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
+  std::set<JobId> refused;
+  while (const std::optional<JobId> job = claimable(refused)) {
     Running* entry = nullptr;
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
       const std::lock_guard lock(mutex);
       if (stopping) return;
       entry = &running[*job];
+      entry->off = system.make_call_off();
     }
     std::optional<Claim> claimed = claim(*job);
     const std::lock_guard lock(mutex);
     if (!claimed || stopping) {
-      // It was somebody else's first, of which listen() was told; or it is for the next start.
       running.erase(*job);
-      return;
+      if (stopping) return;  // What was claimed is for the next start.
+      refused.insert(*job);
+      continue;
     }
     entry->attempt = claimed->attempt;
     entry->task = claimed->task;
-    entry->thread = std::thread([this, entry, claim = std::move(*claimed)] {
+    entry->thread = system.start_thread([this, entry, claim = std::move(*claimed)] {
       run_job(*entry, claim);
       const std::lock_guard ending(mutex);
       entry->ended = true;
       jobs_changed = true;
-      wake.notify_one();
+      wake->notify();
     });
   }
 }
 
 void Executor::Impl::join_ended() {
-  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<RunningThread>> threads;
   {
     const std::lock_guard lock(mutex);
     for (auto entry = running.begin(); entry != running.end();) {
@@ -140,11 +138,11 @@ void Executor::Impl::join_ended() {
       }
     }
   }
-  for (std::thread& ended : threads) ended.join();
+  for (const auto& ended : threads) ended->join();
 }
 
 bool Executor::Impl::is_ours(JobId job, std::uint64_t attempt) {
-  return sequencer.ask([&](const State& state) {
+  return desk.ask([&](const State& state) {
     const Job* row = state.jobs.find(job);
     return row && row->status == JobStatus::running && row->attempts == attempt;
   });
@@ -158,8 +156,8 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
     lock.unlock();
     if (monitor(claim.job, claim.attempt) == Monitored::finished) return;
     lock.lock();
-    lease_freed.wait_for(lock, std::max(reconciler_interval, seconds(1)),
-                         [&] { return stopping || leases_freed != freed; });
+    lease_freed->await(lock, system.now() + std::max(reconciler_interval, seconds(1)),
+                       [&] { return stopping || leases_freed != freed; });
   }
 }
 
@@ -179,23 +177,23 @@ bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
 }
 
 bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
-  Result<Descriptor> log = open_log(world.log_path_of(claim.job, claim.attempt));
+  const Result<std::shared_ptr<OutputLog>> log = system.open_log(world.log_name_of(claim.job, claim.attempt));
   if (!log) {
     warn(log.error().message);
     return record_exit(claim, exit_code_not_started);
   }
   const auto not_started = [&](const Error& error) {
-    if (entry.off.called() && !is_ours(claim.job, claim.attempt)) return false;
-    say_to_log(*log, error.message);
+    if (entry.off->called() && !is_ours(claim.job, claim.attempt)) return false;
+    (*log)->say(error.message);
     return record_exit(claim, exit_code_not_started);
   };
-  const Result<Worktree> worktree = worktrees.prepare({claim.task, claim.context.repo, claim.context.branch});
+  const Result<Worktree> worktree = system.prepare_worktree({claim.task, claim.context.repo, claim.context.branch});
   if (!worktree) {
     const std::lock_guard lock(mutex);
     if (stopping) return false;
   }
   if (!worktree) return not_started(worktree.error());
-  if (!worktree->remark.empty()) say_to_log(*log, worktree->remark);
+  if (!worktree->remark.empty()) (*log)->say(worktree->remark);
 
   RunOrder order{.command = claim.agent.run,
                  .folder = worktree->folder,
@@ -204,8 +202,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
                  .inherited = {}};
   order.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
   order.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
-  Descriptor output(::dup(log->get()));
-  Result<HeldRun> run = HeldRun::hold(options.data_folder, order, std::move(output));
+  Result<HeldRun> run = HeldRun::hold(system, order, *log);
   if (!run) return not_started(run.error());
   fb::RunStartedT event;
   event.job = raw(claim.job);
@@ -215,8 +212,8 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   // Refused, it is not ours any more: the child, dropped, goes without having run.
   if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
 
-  const RealWorld::Child child(world, run->pid());
-  const CommandExit exit = run->go({claim.agent.timeout_s, world.kill_after_s()}, &entry.off);
+  const RealWorld::OwnAgent agent(world, run->pid());
+  const CommandExit exit = run->go({claim.agent.timeout_s, world.kill_after_s()}, entry.off.get());
   {
     const std::lock_guard lock(mutex);
     if (!run->gone()) leftovers[claim.job].push_back(run->run());
@@ -234,7 +231,7 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
     bool cancelled = false;
     bool to_be_marked = false;
   };
-  const auto seen = sequencer.ask([&](const State& state) -> std::optional<Seen> {
+  const auto seen = desk.ask([&](const State& state) -> std::optional<Seen> {
     const Job* row = state.jobs.find(job);
     if (!row || row->status != JobStatus::running || row->attempts != attempt || !row->run->exit_code) {
       return std::nullopt;
@@ -262,7 +259,7 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                                              {.task = seen->task,
                                               .version = seen->version,
                                               .asker = asker("monitor"),
-                                              .pid = ::getpid(),
+                                              .pid = system.own_pid(),
                                               .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
   const bool waits =
       answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed || answer.reason == "lease";
@@ -287,7 +284,7 @@ void Executor::Impl::monitor_once(JobId job, std::uint64_t attempt) {
   if (monitor(job, attempt) == Monitored::finished) return;
   const std::lock_guard lock(mutex);
   (freed == leases_freed ? exits_waiting_for_lease : exited)[job] = attempt;
-  wake.notify_one();
+  wake->notify();
 }
 
 void Executor::Impl::finish_job(JobId job, std::uint64_t attempt, fb::JobResult result) {
@@ -307,7 +304,7 @@ void Executor::Impl::retry_leftovers() {
     }
   }
   for (const auto& [job, run] : runs) {
-    if (end_run(options.data_folder, run, {EndOrder::First::kill, milliseconds(0)}) == RunEnd::alive) continue;
+    if (end_run(system, run, {Stop::kill, milliseconds(0)}) == RunEnd::alive) continue;
     const std::lock_guard lock(mutex);
     const auto of_job = leftovers.find(job);
     std::erase(of_job->second, run);
@@ -316,7 +313,7 @@ void Executor::Impl::retry_leftovers() {
   }
   const std::lock_guard lock(mutex);
   retrying_leftovers = false;
-  wake.notify_one();
+  wake->notify();
 }
 
 }  // namespace pawl

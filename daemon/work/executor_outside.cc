@@ -3,22 +3,13 @@
 // Of these there is neither a lock nor a word in the environment, only what the worker reported: a pid and when it
 // began. So a process is ended only if it is one of this machine and began just then; one elsewhere comes to its own
 // end, and its report is refused.
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-
 #include "daemon/work/executor_impl.h"
-#include "daemon/work/process_table.h"
 
 namespace pawl {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using std::chrono::steady_clock;
 
 constexpr milliseconds stop_is_seen_within{50};
 
@@ -30,7 +21,7 @@ void Executor::Impl::find_outside_runs() {
     OutsideRun run;
     bool is_cancelled = false;
   };
-  const std::vector<Found> all = sequencer.ask([this](const State& state) {
+  const std::vector<Found> all = desk.ask([this](const State& state) {
     std::vector<Found> found;
     for (const JobId id : state.indexes.running) {
       const Job& job = *state.jobs.find(id);
@@ -45,41 +36,33 @@ void Executor::Impl::find_outside_runs() {
   const std::lock_guard lock(mutex);
   for (const Found& each : all) {
     outside_runs.insert({each.job, each.run});
-    if (each.is_cancelled && stop_enabled) workers.post([this, run = each.run] { end_outside(run); });
+    if (each.is_cancelled && stop_enabled) workers->post([this, run = each.run] { end_outside(run); });
   }
 }
 
 void Executor::Impl::end_outside(const OutsideRun& run) {
-  if (run.pid <= 1 || run.pid == ::getpid() || run.pid_start <= 0) return;
-  const auto host = sequencer.ask([&](const State& state) {
+  if (run.pid <= 1 || run.pid == system.own_pid() || run.pid_start <= 0) return;
+  const auto host = desk.ask([&](const State& state) {
     const Boot* boot = state.boots.find(run.boot);
     return boot ? boot->host : std::string();
   });
   // The handle comes before the look: what is seen to be the process then is the one that the handle means.
   const auto pid = static_cast<pid_t>(run.pid);
-  const Descriptor process = pidfd_of(pid);
-  if (!process || liveness_of(host, run.pid, run.pid_start) != Liveness::alive) return;
+  const std::unique_ptr<OtherProcess> process = system.process(pid);
+  if (!process || system.liveness_of(host, run.pid, run.pid_start) != Liveness::alive) return;
 
-  const auto signal = [&](int number) {
-    // Its number is its group's only as long as it lives, so the group is told while it is known to.
-    // Nor may the group be ours: whoever reports the process that began the daemon would end the daemon.
-    const bool leads = ::getpgid(pid) == pid && pid != ::getpgrp();
-    const bool told = leads ? ::kill(-pid, number) == 0 : ::kill(pid, number) == 0;
-    if (!told && errno != ESRCH)
-      warn("process " + std::to_string(pid) + " of a worker cannot be ended: " + std::strerror(errno));
+  const auto signal = [&](Stop how) {
+    const std::optional<std::string> failure = process->signal_group(how);
+    if (failure) warn("process " + std::to_string(pid) + " of a worker cannot be ended: " + *failure);
   };
-  const auto has_ended = [&](milliseconds within) {
-    pollfd polled{process.get(), POLLIN, 0};
-    return ::poll(&polled, 1, static_cast<int>(within.count())) == 1;
-  };
-  signal(SIGTERM);
-  const auto deadline = steady_clock::now() + seconds(world.kill_after_s());
-  while (steady_clock::now() < deadline) {
-    if (has_ended(stop_is_seen_within)) return;
+  signal(Stop::terminate);
+  const Deadline deadline = system.now() + seconds(world.kill_after_s());
+  while (system.now() < deadline) {
+    if (process->ended_within(stop_is_seen_within)) return;
     const std::lock_guard lock(mutex);
     if (stopping) return;  // The next start finds the request standing.
   }
-  if (!has_ended(milliseconds(0))) signal(SIGKILL);
+  if (!process->ended_within(milliseconds(0))) signal(Stop::kill);
 }
 
 }  // namespace pawl

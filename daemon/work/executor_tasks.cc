@@ -1,9 +1,6 @@
 // Tasks: driven on where nobody else does it, and on request (SPEC §7, the reconciler).
-#include <unistd.h>
-
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reconciler.h"
-#include "schema/limits.h"
 
 namespace pawl {
 
@@ -12,16 +9,16 @@ void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> do
   order.asker.key.clear();
   order.asker.request.reset();
   order.asker.boot = impl_->options.boot_id;
-  order.pid = ::getpid();
+  order.pid = impl_->system.own_pid();
   Impl& impl = *impl_;
-  impl.workers.post([&impl, order = std::move(order), done = std::move(done)] {
+  impl.workers->post([&impl, order = std::move(order), done = std::move(done)] {
     done(pawl::advance(impl.machine, impl.world, order));
   });
 }
 
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
-  impl.workers.post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
+  impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
     done(impl.world.end_and_lock(place, run, nullptr).lock);
   });
 }
@@ -35,18 +32,18 @@ void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
       return;
     }
   }
-  workers.post([this, task] {
+  workers->post([this, task] {
     drive(task);
     const std::lock_guard lock(mutex);
     driven.erase(task);
     if (drive_again.erase(task) == 0) return;
     flagged.insert(task);
-    wake.notify_one();
+    wake->notify();
   });
 }
 
 void Executor::Impl::drive(TaskId task) {
-  const std::optional<TaskView> view = sequencer.view(task);
+  const std::optional<TaskView> view = desk.view(task);
   const Stage* stage = view ? view->stage() : nullptr;
   if (!stage || view->open_job) return;
   const std::string actor = stage->agent.empty() ? "finalizer" : "reconciler";
@@ -56,14 +53,14 @@ void Executor::Impl::drive(TaskId task) {
     if (stopping) return;
     freed = leases_freed;
   }
-  const Reconciled done = reconcile(machine, world, task, asker(actor), ::getpid());
+  const Reconciled done = reconcile(machine, world, task, asker(actor), system.own_pid());
   const bool waits =
       done.move == ReconcileMove::defer ||
       (done.answer && (done.answer->reason == "lease" || done.answer->result == AdvanceResult::deferred));
   const std::lock_guard lock(mutex);
   // One that was freed during the try is not missed. Leases of its own it has had, and freed, only if it does not wait.
   if (waits) (freed == leases_freed ? waiting_for_lease : flagged).insert(task);
-  if (waits) wake.notify_one();
+  if (waits) wake->notify();
   if (done.move == ReconcileMove::defer) ++totals.defers;
   if (done.answer && done.answer->result == AdvanceResult::advanced) ++totals.moves;
 }
@@ -72,10 +69,10 @@ void Executor::Impl::reconcile_all() {
   TaskId from{0};
   while (from != TaskId{UINT64_MAX}) {
     std::vector<TaskId> tasks;
-    from = sequencer.ask([&](const State& state) {
+    from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
       for (auto at = state.tasks.rows().lower_bound(from); at != state.tasks.rows().end(); ++at) {
-        if (++rows > limits::rows_per_read_max) return at->first;
+        if (++rows > options.rows_per_look) return at->first;
         if (is_reconcile_candidate(state, at->second)) tasks.push_back(at->first);
       }
       return TaskId{UINT64_MAX};
@@ -84,9 +81,7 @@ void Executor::Impl::reconcile_all() {
   }
   const std::lock_guard lock(mutex);
   ++totals.passes;
-  totals.last_pass =
-      TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-                 .count()};
+  totals.last_pass = system.wall_time();
 }
 
 }  // namespace pawl

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -171,8 +172,27 @@ ssize_t receive(int from, Report& report, int flags) {
 
 }  // namespace
 
-Result<Child> Child::fork_stopped(const Launch& launch) {
-  PAWL_ASSERT(!launch.command.empty() && launch.output >= 3);
+EventCallOff::EventCallOff() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  PAWL_ASSERT(event_);
+}
+
+void EventCallOff::call() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);  // full means called already
+}
+
+bool EventCallOff::called() const {
+  pollfd polled{event_.get(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+int signal_number(Stop how) {
+  return how == Stop::kill ? SIGKILL : SIGTERM;
+}
+
+Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
+  const int output = launch.output ? launch.output->descriptor() : -1;
+  PAWL_ASSERT(!launch.command.empty() && output >= 3);
   struct stat folder {};
   if (::stat(launch.folder.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) {
     return Error{ErrorCode::missing, launch.folder + ": is no folder to work in"};
@@ -187,16 +207,18 @@ Result<Child> Child::fork_stopped(const Launch& launch) {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error{ErrorCode::io, "socketpair: " + reason(errno)};
   }
-  Child child;
+  std::unique_ptr<ForkedChild> made(new ForkedChild());
+  ForkedChild& child = *made;
   child.program_ = program;
   child.control_ = Descriptor(ends[0]);
   Descriptor childs_end(ends[1]);
-  std::vector<int> kept = launch.inherited;
+  std::vector<int> kept;
+  for (const Handle* handle : launch.inherited) kept.push_back(handle->descriptor());
   kept.push_back(childs_end.get());
-  kept.push_back(launch.output);  // until it has become 1 and 2
+  kept.push_back(output);  // until it has become 1 and 2
   std::sort(kept.begin(), kept.end());
   const Plan plan{program.c_str(), launch.folder.c_str(), arguments.data(), variables.data(),
-                  launch.output,   childs_end.get(),      kept.data(),      kept.size()};
+                  output,          childs_end.get(),      kept.data(),      kept.size()};
   {
     const std::lock_guard lock(one_fork_at_a_time);
     {
@@ -221,35 +243,28 @@ Result<Child> Child::fork_stopped(const Launch& launch) {
   const std::optional<std::int64_t> start = pid_start_of(child.pid_);
   if (!start) return Error{ErrorCode::io, program + ": the child ended before it was released"};
   child.pid_start_ = *start;
-  return child;
+  return std::unique_ptr<Child>(std::move(made));
 }
 
-Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, 0)),
-      pid_start_(other.pid_start_),
-      pidfd_(std::move(other.pidfd_)),
-      control_(std::move(other.control_)),
-      program_(std::move(other.program_)),
-      exec_failure_(std::move(other.exec_failure_)) {}
-
-Child::~Child() {
+ForkedChild::~ForkedChild() {
   if (pid_ == 0) return;
   ::kill(-pid_, SIGKILL);
   ::kill(pid_, SIGKILL);  // it may not have made its group yet
   await(pid_, nullptr);
 }
 
-void Child::release() {
+void ForkedChild::release() {
   // If it has been killed meanwhile, its end is what wait() will see.
   [[maybe_unused]] const ssize_t sent = ::send(control_.get(), "!", 1, MSG_NOSIGNAL);
 }
 
-Child::Wake Child::wait(Deadline deadline, int call) {
+Child::Wake ForkedChild::wait(Deadline deadline, const CallOff* call) {
+  const int called = call ? static_cast<const EventCallOff*>(call)->fd() : -1;
   for (;;) {
-    std::array<pollfd, 2> polled{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{call, POLLIN, 0}};
+    std::array<pollfd, 2> polled{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{called, POLLIN, 0}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     const auto timeout_ms = std::clamp<std::int64_t>(left.count(), 0, INT_MAX);
-    const int ready = ::poll(polled.data(), call < 0 ? 1 : 2, static_cast<int>(timeout_ms));
+    const int ready = ::poll(polled.data(), called < 0 ? 1 : 2, static_cast<int>(timeout_ms));
     if (ready < 0) {
       PAWL_ASSERT(errno == EINTR || errno == EAGAIN || errno == ENOMEM);
       continue;
@@ -260,12 +275,12 @@ Child::Wake Child::wait(Deadline deadline, int call) {
   }
 }
 
-void Child::signal_group(int signal) {
+void ForkedChild::signal_group(Stop how) {
   PAWL_ASSERT(pid_ > 0);
-  ::kill(-pid_, signal);
+  ::kill(-pid_, signal_number(how));
 }
 
-CommandExit Child::reap() {
+CommandExit ForkedChild::reap() {
   PAWL_ASSERT(pid_ > 0);
   int status = 0;
   const pid_t got = await(std::exchange(pid_, 0), &status);

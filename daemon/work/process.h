@@ -5,63 +5,58 @@
 // threads may call only what is safe in a signal handler, so all that it needs is prepared before the fork.
 #pragma once
 
-#include <sys/types.h>
-
-#include <chrono>
-#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/policies/world.h"
-#include "engine/state/pipeline.h"
-#include "schema/result.h"
+#include "daemon/work/system.h"
 #include "store/os/descriptor.h"
 
 namespace pawl {
 
-using Deadline = std::chrono::steady_clock::time_point;
-
-struct Launch {
-  CommandLine command;                   // not empty; a program without a slash is looked for in the child's PATH
-  std::string folder;                    // where it works
-  std::vector<std::string> environment;  // "NAME=value", all that it gets
-  int output = -1;                       // its stdout and stderr
-  std::vector<int> inherited;            // further descriptors that stay open in it: locks
-};
-
-/// A child process, leader of a session and group of its own, with /dev/null for stdin.
-class Child {
+/// By an eventfd, which a thread can wait for together with a process.
+class EventCallOff final : public CallOff {
  public:
-  /// Forks it. When this returns it stands still and has nothing open but what it was given.
-  /// `missing`: there is no such program or folder.
-  static Result<Child> fork_stopped(const Launch& launch);
-
-  Child(Child&& other) noexcept;
-  Child& operator=(Child&&) = delete;
-  /// Kills it with its group, and reaps it, if that has not been done.
-  ~Child();
-
-  pid_t pid() const { return pid_; }
-  std::int64_t pid_start() const { return pid_start_; }
-
-  /// Lets it execute. Once.
-  void release();
-
-  enum class Wake { ended, deadline, called };
-  /// Waits for the process's end, the deadline, or for `call` (an eventfd or the like, -1 for none) to be readable.
-  Wake wait(Deadline deadline, int call = -1);
-
-  /// To the whole group. Only before reap(): the number is ours until then.
-  void signal_group(int signal);
-
-  /// How it ended. Requires: wait() said `ended`.
-  CommandExit reap();
-  /// Why the program could not be executed after all; none if it was. After reap().
-  const std::optional<std::string>& exec_failure() const { return exec_failure_; }
+  EventCallOff();
+  void call() override;
+  bool called() const override;
+  int fd() const { return event_.get(); }
 
  private:
-  Child() = default;
+  Descriptor event_;
+};
+
+/// A handle that is a descriptor and no more.
+class OpenDescriptor final : public Handle {
+ public:
+  explicit OpenDescriptor(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  int descriptor() const override { return descriptor_.get(); }
+
+ private:
+  Descriptor descriptor_;
+};
+
+class ForkedChild final : public Child {
+ public:
+  /// As System::fork_stopped(). Requires: what is inherited has descriptors.
+  static Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch);
+
+  ForkedChild(const ForkedChild&) = delete;
+  ForkedChild& operator=(const ForkedChild&) = delete;
+  ~ForkedChild() override;
+
+  pid_t pid() const override { return pid_; }
+  std::int64_t pid_start() const override { return pid_start_; }
+  void release() override;
+  /// `call` is null or an EventCallOff.
+  Wake wait(Deadline deadline, const CallOff* call) override;
+  void signal_group(Stop how) override;
+  CommandExit reap() override;
+  const std::optional<std::string>& exec_failure() const override { return exec_failure_; }
+
+ private:
+  ForkedChild() = default;
 
   pid_t pid_ = 0;  // 0 once reaped
   std::int64_t pid_start_ = 0;
@@ -70,6 +65,9 @@ class Child {
   std::string program_;
   std::optional<std::string> exec_failure_;
 };
+
+/// SIGTERM or SIGKILL.
+int signal_number(Stop how);
 
 /// PATH, HOME, USER, LANG and TMPDIR as this process has them: what a clean environment begins with.
 std::vector<std::string> clean_environment();

@@ -7,32 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "daemon/work/process.h"
-#include "daemon/work/run_lock.h"
-#include "engine/policies/world.h"
+#include "daemon/work/run_end.h"
+#include "daemon/work/system.h"
 #include "schema/result.h"
 
 namespace pawl {
-
-/// By which another thread calls off a run that somebody waits for. Once called it stays so.
-class CallOff {
- public:
-  CallOff();
-  /// Threads: any.
-  void call();
-  bool called() const;
-  int fd() const { return event_.get(); }
-
- private:
-  Descriptor event_;
-};
 
 struct RunOrder {
   CommandLine command;
   std::string folder;
   std::vector<std::string> environment;  // without PAWL_RUN, which the run brings
   std::string purpose;                   // for its note: one line
-  std::vector<int> inherited;            // descriptors of locks that its processes shall hold
+  std::vector<const Handle*> inherited;  // locks that its processes shall hold
 };
 
 /// How long, and how it is ended.
@@ -44,8 +30,8 @@ struct RunBounds {
 /// Threads: one at a time.
 class HeldRun {
  public:
-  /// Forks the command, stopped; its run is noted. `output` gets stdout and stderr.
-  static Result<HeldRun> hold(const std::string& data_folder, const RunOrder& order, Descriptor output);
+  /// Forks the command, stopped; its run is noted. `output` gets stdout and stderr. `system` outlives it.
+  static Result<HeldRun> hold(System& system, const RunOrder& order, std::shared_ptr<OutputLog> output);
 
   HeldRun(HeldRun&&) noexcept = default;
   HeldRun& operator=(HeldRun&&) = delete;
@@ -69,22 +55,16 @@ class HeldRun {
   bool gone() const { return gone_; }
 
  private:
-  HeldRun(std::string data_folder, std::string run, Child child, Descriptor output);
-  void say(const std::string& text);
+  HeldRun(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output);
 
-  std::string data_folder_;
+  System* system_;
   std::string run_;
   std::unique_ptr<Child> child_;
-  Descriptor output_;
+  std::shared_ptr<OutputLog> output_;
   bool went_ = false;
   bool gone_ = false;
   CommandExit process_exit_;
   std::optional<std::string> exec_failure_;
 };
-
-/// A log for a run: appended to, made with its folder if it is not there. `io` also if it is a link, or no file.
-Result<Descriptor> open_log(const std::string& path);
-/// Appends a line of the daemon's own to a log.
-void say_to_log(const Descriptor& log, const std::string& text);
 
 }  // namespace pawl

@@ -2,15 +2,21 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
+#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
+
+#include "daemon/work/process.h"
 
 namespace pawl {
 namespace {
@@ -49,6 +55,34 @@ bool holds_open(pid_t pid, const struct stat& wanted) {
   return false;
 }
 
+/// By a pidfd, so that a signal cannot reach a successor of that number.
+class PidfdProcess final : public OtherProcess {
+ public:
+  PidfdProcess(pid_t pid, Descriptor pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+  pid_t pid() const override { return pid_; }
+  void signal(Stop how) override { ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal_number(how), nullptr, 0); }
+
+  std::optional<std::string> signal_group(Stop how) override {
+    const int number = signal_number(how);
+    // Its number is its group's only as long as it lives, so the group is told while it is known to.
+    // Nor may the group be ours: whoever reports the process that began the daemon would end the daemon.
+    const bool leads = ::getpgid(pid_) == pid_ && pid_ != ::getpgrp();
+    const bool told = leads ? ::kill(-pid_, number) == 0 : ::kill(pid_, number) == 0;
+    if (told || errno == ESRCH) return std::nullopt;
+    return std::strerror(errno);
+  }
+
+  bool ended_within(std::chrono::milliseconds within) override {
+    pollfd polled{pidfd_.get(), POLLIN, 0};
+    return ::poll(&polled, 1, static_cast<int>(within.count())) == 1;
+  }
+
+ private:
+  const pid_t pid_;
+  const Descriptor pidfd_;
+};
+
 }  // namespace
 
 Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
@@ -70,12 +104,13 @@ Descriptor pidfd_of(pid_t pid) {
   return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-void send_signal(const Descriptor& pidfd, int signal) {
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+std::unique_ptr<OtherProcess> other_process(pid_t pid) {
+  Descriptor pidfd = pidfd_of(pid);
+  return pidfd ? std::make_unique<PidfdProcess>(pid, std::move(pidfd)) : nullptr;
 }
 
-std::vector<FoundProcess> processes_of(const RunSigns& signs) {
-  std::vector<FoundProcess> found;
+std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path) {
+  std::vector<std::unique_ptr<OtherProcess>> found;
   const uid_t user = ::geteuid();
   const pid_t self = ::getpid();
 
@@ -87,7 +122,7 @@ std::vector<FoundProcess> processes_of(const RunSigns& signs) {
     if (leader && leader->start != signs.leader_start) by_session = false;
   }
   struct stat lock {};
-  const bool by_lock = !signs.lock_path.empty() && ::stat(signs.lock_path.c_str(), &lock) == 0;
+  const bool by_lock = !lock_path.empty() && ::stat(lock_path.c_str(), &lock) == 0;
 
   const Folder folder(::opendir("/proc"));
   if (!folder) return found;
@@ -107,7 +142,9 @@ std::vector<FoundProcess> processes_of(const RunSigns& signs) {
     // A child of ours that is just being started has copies of all our descriptors for a moment, this lock among
     // them, and is none of the run's.
     const bool has_lock = by_lock && stat->parent != self && holds_open(pid, lock);
-    if (in_session || has_lock || bears_run(pid, signs.run)) found.push_back({pid, std::move(pidfd)});
+    if (in_session || has_lock || bears_run(pid, signs.run)) {
+      found.push_back(std::make_unique<PidfdProcess>(pid, std::move(pidfd)));
+    }
   }
   return found;
 }

@@ -2,28 +2,24 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <thread>
 #include <utility>
 
-#include "daemon/work/process_table.h"
+#include "daemon/work/path_component.h"
 
 namespace pawl {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using std::chrono::steady_clock;
 
 constexpr milliseconds lock_again{20};
-constexpr std::streamoff last_words_bytes_max = 240;
 
 class PlaceLock final : public StepLock {
  public:
-  explicit PlaceLock(Descriptor lock) : lock_(std::move(lock)) {}
+  explicit PlaceLock(std::unique_ptr<Handle> lock) : lock_(std::move(lock)) {}
 
  private:
-  Descriptor lock_;
+  std::unique_ptr<Handle> lock_;
 };
 
 std::string step_key_of(const CommandContext& context) {
@@ -36,21 +32,14 @@ WorkOrder work_order_of(const CommandContext& context) {
 
 /// Whether the lock of its place shows that the process of a start is gone: only if it was forked from this data
 /// folder, on this host, and so held that lock. Nothing outlives a kernel.
-bool is_shown_gone(const PlaceNote& note, const std::string& run, const Boot* starter) {
-  if (!run.empty() && note.run == run) return note.host == this_host() || kernel_has_ended(note.host);
-  return starter && kernel_has_ended(starter->host);
+bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run, const Boot* starter) {
+  if (!run.empty() && note.run == run) return note.host == system.own_host() || system.kernel_has_ended(note.host);
+  return starter && system.kernel_has_ended(starter->host);
 }
 
 /// The last line that a command wrote, from `from` on in its log: what it has to say for itself.
-std::string last_words(const std::string& path, std::streamoff from) {
-  std::ifstream log(path, std::ios::binary);
-  log.seekg(0, std::ios::end);
-  log.seekg(std::max<std::streamoff>(from, log.tellg() - last_words_bytes_max));
-  std::string last;
-  for (std::string line; std::getline(log, line);) {
-    while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.pop_back();
-    if (!line.empty()) last = line;
-  }
+std::string last_words(const OutputLog& log, std::int64_t from) {
+  std::string last = log.last_line(from);
   // Reasons are shown everywhere: only plain text gets into one.
   for (char& c : last) {
     if (c < ' ' || c > '~') c = '?';
@@ -83,15 +72,16 @@ class RealWorld::Listed {
     Running& running = world.running_[id_];
     running.task = task;
     running.kind = kind;
-    if (world.phase_ == Phase::stopping || (world.phase_ == Phase::draining && kind == Kind::gate)) running.off.call();
-    off_ = &running.off;
+    running.off = world.system_.make_call_off();
+    if (world.phase_ == Phase::stopping || (world.phase_ == Phase::draining && kind == Kind::gate)) running.off->call();
+    off_ = running.off.get();
   }
   Listed(const Listed&) = delete;
   Listed& operator=(const Listed&) = delete;
   ~Listed() {
     const std::lock_guard lock(world_.mutex_);
     world_.running_.erase(id_);
-    world_.ended_.notify_all();
+    world_.ended_->notify();
   }
   const CallOff* off() const { return off_; }
 
@@ -101,37 +91,40 @@ class RealWorld::Listed {
   const CallOff* off_ = nullptr;  // in the world's list, whose nodes stay where they are
 };
 
+/// Listed from before it is forked until its end is recorded: a drain that did not know of it in the moments before it
+/// executes, or in those after, would take its time to end from it, or refuse to hear how it did.
 class RealWorld::RealHeldStep final : public HeldStep {
  public:
-  RealHeldStep(RealWorld& world, TaskId task, std::int64_t timeout_s, HeldRun run, Descriptor place)
-      : world_(world), task_(task), timeout_s_(timeout_s), place_(std::move(place)), run_(std::move(run)) {}
+  RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, HeldRun run,
+               std::unique_ptr<Handle> place)
+      : world_(world),
+        listed_(std::move(listed)),
+        timeout_s_(timeout_s),
+        place_(std::move(place)),
+        run_(std::move(run)) {}
 
   const std::string& run() const override { return run_.run(); }
-
-  CommandExit go() override {
-    const Listed listed(world_, task_, Kind::step);
-    return run_.go({timeout_s_, world_.kill_after_s()}, listed.off());
-  }
+  CommandExit go() override { return run_.go({timeout_s_, world_.kill_after_s()}, listed_->off()); }
 
  private:
   RealWorld& world_;
-  TaskId task_;
+  std::unique_ptr<Listed> listed_;
   std::int64_t timeout_s_;
-  Descriptor place_;  // given back after the run below has been ended
+  std::unique_ptr<Handle> place_;  // given back after the run below has been ended
   HeldRun run_;
 };
 
-RealWorld::RealWorld(std::string data_folder, Worktrees& worktrees, std::string boot_id)
-    : data_folder_(std::move(data_folder)),
-      worktrees_(worktrees),
+RealWorld::RealWorld(System& system, std::string boot_id)
+    : system_(system),
       boot_id_(std::move(boot_id)),
-      kill_after_s_(Settings{}.stop.kill_after_s) {}
+      kill_after_s_(Settings{}.stop.kill_after_s),
+      ended_(system.make_signal()) {}
 
 bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
   if (boot.stale) return false;
   if (owner.boot_id == boot_id_) return true;
   const auto lives = [&](std::int64_t pid, std::optional<std::int64_t> start) {
-    const Liveness liveness = liveness_of(boot.host, pid, start);
+    const Liveness liveness = system_.liveness_of(boot.host, pid, start);
     return liveness == Liveness::alive || liveness == Liveness::invisible;
   };
   if (boot.pid > 0 && !lives(boot.pid, boot.pid_start)) return false;
@@ -143,9 +136,9 @@ Life RealWorld::life_of(const Run& run, const Boot& boot) {
   if (!run.pid) return Life::unknown;
   if (run.owner.boot_id == boot_id_) {
     const std::lock_guard lock(mutex_);
-    if (children_.contains(*run.pid)) return Life::alive;
+    if (agents_.contains(*run.pid)) return Life::alive;
   }
-  switch (liveness_of(boot.host, *run.pid, run.pid_start)) {
+  switch (system_.liveness_of(boot.host, *run.pid, run.pid_start)) {
     case Liveness::alive:
     case Liveness::invisible:
     case Liveness::unknown:  // of a process, doubt counts as life: its job is ended by the ceiling at the latest
@@ -156,18 +149,18 @@ Life RealWorld::life_of(const Run& run, const Boot& boot) {
   return Life::unknown;
 }
 
-RealWorld::Child::Child(RealWorld& world, std::int64_t pid) : world_(world), pid_(pid) {
+RealWorld::OwnAgent::OwnAgent(RealWorld& world, std::int64_t pid) : world_(world), pid_(pid) {
   const std::lock_guard lock(world_.mutex_);
-  world_.children_.insert(pid_);
+  world_.agents_.insert(pid_);
 }
 
-RealWorld::Child::~Child() {
+RealWorld::OwnAgent::~OwnAgent() {
   const std::lock_guard lock(world_.mutex_);
-  world_.children_.erase(pid_);
+  world_.agents_.erase(pid_);
 }
 
 std::vector<std::string> RealWorld::environment_of(const CommandContext& context) const {
-  std::vector<std::string> environment = clean_environment();
+  std::vector<std::string> environment = system_.clean_environment();
   const auto add = [&](const std::string& name, const std::string& value) {
     environment.push_back("PAWL_" + name + "=" + value);
   };
@@ -185,22 +178,22 @@ std::vector<std::string> RealWorld::environment_of(const CommandContext& context
   return environment;
 }
 
-std::string RealWorld::log_path_of(JobId job, std::uint64_t attempt) const {
-  return data_folder_ + "/logs/job-" + std::to_string(raw(job)) + "-" + std::to_string(attempt) + ".log";
+std::string RealWorld::log_name_of(JobId job, std::uint64_t attempt) const {
+  return "job-" + std::to_string(raw(job)) + "-" + std::to_string(attempt) + ".log";
 }
 
-std::string RealWorld::log_path_of(const CommandContext& context, const std::string& name) const {
-  return data_folder_ + "/logs/task-" + std::to_string(raw(context.task)) + "-v" +
-         std::to_string(raw(context.version)) + "-" + path_component_of(name) + ".log";
+std::string RealWorld::log_name_of(const CommandContext& context, const std::string& name) const {
+  return "task-" + std::to_string(raw(context.task)) + "-v" + std::to_string(raw(context.version)) + "-" +
+         path_component_of(name) + ".log";
 }
 
 RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s,
                                     const CommandContext& context, const std::string& log_name) {
-  Result<Descriptor> log = open_log(log_path_of(context, log_name));
+  const Result<std::shared_ptr<OutputLog>> log = system_.open_log(log_name_of(context, log_name));
   if (!log) return {.exit = {}, .why = log.error().message, .words = {}};
-  const Result<Worktree> worktree = worktrees_.existing(work_order_of(context));
+  const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) {
-    say_to_log(*log, worktree.error().message);
+    (*log)->say(worktree.error().message);
     return {.exit = {}, .why = worktree.error().message, .words = {}};
   }
   const RunOrder order{.command = command,
@@ -209,15 +202,15 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
                        .purpose = (kind == Kind::gate ? "gate of task " : "probe of task ") +
                                   std::to_string(raw(context.task)) + " " + log_name,
                        .inherited = {}};
-  const std::streamoff log_begin = ::lseek(log->get(), 0, SEEK_END);
+  const std::int64_t log_begin = (*log)->bytes();
   // Listed before it is forked, so that nothing starts behind the back of stop().
   const Listed listed(*this, context.task, kind);
-  Result<HeldRun> run = HeldRun::hold(data_folder_, order, std::move(*log));
+  Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return {.exit = {}, .why = run.error().message, .words = {}};
   Ran ran;
   ran.exit = run->go({timeout_s, kill_after_s()}, listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
-  ran.words = last_words(log_path_of(context, log_name), log_begin);
+  ran.words = last_words(**log, log_begin);
   return ran;
 }
 
@@ -235,21 +228,21 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
 
 /// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given
 /// it back shared it with each child that another thread was forking, until that child has closed what is not its own.
-Result<Descriptor> RealWorld::lock_place_until(const StepPlace& place, steady_clock::time_point deadline) const {
+Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& place, Deadline deadline) const {
   for (;;) {
-    Result<Descriptor> lock = lock_place(data_folder_, place);
-    if (lock || lock.error().code != ErrorCode::busy || steady_clock::now() >= deadline) return lock;
-    std::this_thread::sleep_for(lock_again);
+    Result<std::unique_ptr<Handle>> lock = system_.lock_place(place);
+    if (lock || lock.error().code != ErrorCode::busy || system_.now() >= deadline) return lock;
+    system_.sleep_for(lock_again);
   }
 }
 
 EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
-  const steady_clock::time_point deadline = steady_clock::now() + within;
-  if (!run.empty() && end_run(data_folder_, run, {EndOrder::First::terminate, within}) == RunEnd::alive) return {};
-  Result<Descriptor> lock = lock_place_until(place, deadline);
+  const Deadline deadline = system_.now() + within;
+  if (!run.empty() && end_run(system_, run, {Stop::terminate, within}) == RunEnd::alive) return {};
+  Result<std::unique_ptr<Handle>> lock = lock_place_until(place, deadline);
   if (!lock) return {};
-  const bool gone = is_shown_gone(place_note(*lock), run, starter);
+  const bool gone = is_shown_gone(system_, system_.place_note(**lock), run, starter);
   return {.lock = std::make_unique<PlaceLock>(std::move(*lock)), .gone = gone};
 }
 
@@ -261,37 +254,38 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
     return Held{.status = Held::Status::previous_alive, .step = nullptr, .why = why};
   };
   if (!previous_run.empty() &&
-      end_run(data_folder_, previous_run, {EndOrder::First::terminate, seconds(kill_after_s())}) == RunEnd::alive) {
+      end_run(system_, previous_run, {Stop::terminate, seconds(kill_after_s())}) == RunEnd::alive) {
     return alive("run " + previous_run + " is alive");
   }
-  Result<Descriptor> place =
-      lock_place_until({context.task, context.version, context.step}, steady_clock::now() + seconds(kill_after_s()));
+  Result<std::unique_ptr<Handle>> place =
+      lock_place_until({context.task, context.version, context.step}, system_.now() + seconds(kill_after_s()));
   if (!place) return place.error().code == ErrorCode::busy ? alive(place.error().message) : cannot(place.error());
-  const Result<Worktree> worktree = worktrees_.existing(work_order_of(context));
+  const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) return cannot(worktree.error());
-  Result<Descriptor> log = open_log(log_path_of(context, step.name));
+  const Result<std::shared_ptr<OutputLog>> log = system_.open_log(log_name_of(context, step.name));
   if (!log) return cannot(log.error());
   const RunOrder order{.command = step.run,
                        .folder = worktree->folder,
                        .environment = environment_of(context),
                        .purpose = "step " + step_key_of(context),
                        .inherited = {place->get()}};
-  Result<HeldRun> run = HeldRun::hold(data_folder_, order, std::move(*log));
+  auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
+  Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return cannot(run.error());
-  if (const auto noted = note_place(*place, run->run()); !noted) return cannot(noted.error());
-  return {
-      .status = Held::Status::held,
-      .step = std::make_unique<RealHeldStep>(*this, context.task, step.timeout_s, std::move(*run), std::move(*place)),
-      .why = {}};
+  if (const auto noted = system_.note_place(**place, run->run()); !noted) return cannot(noted.error());
+  return {.status = Held::Status::held,
+          .step = std::make_unique<RealHeldStep>(*this, std::move(listed), step.timeout_s, std::move(*run),
+                                                 std::move(*place)),
+          .why = {}};
 }
 
 Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
   if (step.settle_s > 0) {
     const Listed listed(*this, context.task, Kind::probe);
-    const steady_clock::time_point until = steady_clock::now() + seconds(step.settle_s);
-    while (steady_clock::now() < until) {
+    const Deadline until = system_.now() + seconds(step.settle_s);
+    while (system_.now() < until) {
       if (listed.off()->called()) return Verdict::unknown;
-      std::this_thread::sleep_for(std::min<steady_clock::duration>(until - steady_clock::now(), lock_again));
+      system_.sleep_for(std::min<Deadline::duration>(until - system_.now(), lock_again));
     }
   }
   const Ran ran = run_check(Kind::probe, step.probe, step.timeout_s, context, step.name);
@@ -303,7 +297,7 @@ Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context
 void RealWorld::call_off(TaskId task, Which which) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, running] : running_) {
-    if (running.task == task && (which == Which::all || running.kind == Kind::gate)) running.off.call();
+    if (running.task == task && (which == Which::all || running.kind == Kind::gate)) running.off->call();
   }
 }
 
@@ -311,16 +305,16 @@ void RealWorld::drain() {
   std::unique_lock lock(mutex_);
   phase_ = Phase::draining;
   for (auto& [id, running] : running_) {
-    if (running.kind == Kind::gate) running.off.call();
+    if (running.kind == Kind::gate) running.off->call();
   }
-  ended_.wait_for(lock, seconds(kill_after_s()), [&] { return running_.empty(); });
+  ended_->await(lock, system_.now() + seconds(kill_after_s()), [&] { return running_.empty(); });
 }
 
 void RealWorld::stop() {
   std::unique_lock lock(mutex_);
   phase_ = Phase::stopping;
-  for (auto& [id, running] : running_) running.off.call();
-  ended_.wait(lock, [&] { return running_.empty(); });
+  for (auto& [id, running] : running_) running.off->call();
+  ended_->await(lock, no_deadline, [&] { return running_.empty(); });
 }
 
 }  // namespace pawl

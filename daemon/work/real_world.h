@@ -2,15 +2,15 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 
 #include "daemon/work/process_run.h"
-#include "daemon/work/worktree.h"
+#include "daemon/work/system.h"
 #include "engine/policies/world.h"
 
 namespace pawl {
@@ -18,8 +18,8 @@ namespace pawl {
 /// Threads: any.
 class RealWorld final : public World {
  public:
-  /// `data_folder` is absolute. `boot_id`: of this daemon, which is alive.
-  RealWorld(std::string data_folder, Worktrees& worktrees, std::string boot_id);
+  /// `boot_id`: of this daemon, which is alive. `system` outlives it.
+  RealWorld(System& system, std::string boot_id);
 
   // World
 
@@ -35,7 +35,7 @@ class RealWorld final : public World {
 
   /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
   std::vector<std::string> environment_of(const CommandContext& context) const;
-  std::string log_path_of(JobId job, std::uint64_t attempt) const;
+  std::string log_name_of(JobId job, std::uint64_t attempt) const;
 
   /// stop.kill_after_s, as it stands.
   void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
@@ -43,12 +43,12 @@ class RealWorld final : public World {
 
   /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
   /// also while its process is gone and what it left behind is being ended.
-  class Child {
+  class OwnAgent {
    public:
-    Child(RealWorld& world, std::int64_t pid);
-    Child(const Child&) = delete;
-    Child& operator=(const Child&) = delete;
-    ~Child();
+    OwnAgent(RealWorld& world, std::int64_t pid);
+    OwnAgent(const OwnAgent&) = delete;
+    OwnAgent& operator=(const OwnAgent&) = delete;
+    ~OwnAgent();
 
    private:
     RealWorld& world_;
@@ -70,7 +70,7 @@ class RealWorld final : public World {
   struct Running {
     TaskId task{};
     Kind kind = Kind::gate;
-    CallOff off;
+    std::unique_ptr<CallOff> off;
   };
   class Listed;
 
@@ -82,18 +82,17 @@ class RealWorld final : public World {
   };
   Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context,
                 const std::string& log_name);
-  std::string log_path_of(const CommandContext& context, const std::string& name) const;
-  Result<Descriptor> lock_place_until(const StepPlace& place, Deadline deadline) const;
+  std::string log_name_of(const CommandContext& context, const std::string& name) const;
+  Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
 
-  const std::string data_folder_;
-  Worktrees& worktrees_;
+  System& system_;
   const std::string boot_id_;
   std::atomic<std::int64_t> kill_after_s_;
 
   std::mutex mutex_;
-  std::condition_variable ended_;
+  const std::unique_ptr<Signal> ended_;
   std::map<std::uint64_t, Running> running_;
-  std::set<std::int64_t> children_;  // pids
+  std::set<std::int64_t> agents_;  // pids
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ = Phase::running;

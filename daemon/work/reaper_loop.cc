@@ -1,26 +1,16 @@
 #include "daemon/work/reaper_loop.h"
 
-#include <unistd.h>
-
 #include <chrono>
-#include <condition_variable>
 #include <exception>
-#include <future>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
-
-#include "daemon/thread_pool.h"
-#include "daemon/work/death_watch.h"
-#include "schema/limits.h"
 
 namespace pawl {
 namespace {
 
 using std::chrono::seconds;
-using std::chrono::steady_clock;
 
 /// Gates and steps of the exit-zero rule that run at once.
 constexpr unsigned finishing_threads = 4;
@@ -40,13 +30,16 @@ struct LeaseSight {
 }  // namespace
 
 struct ReaperLoop::Impl {
-  Impl(Sequencer& sequencer_, Machine& machine_, World& world_, Options options_)
-      : sequencer(sequencer_),
+  Impl(Desk& desk_, System& system_, Machine& machine_, World& world_, Options options_)
+      : desk(desk_),
+        system(system_),
         machine(machine_),
         world(world_),
         options(std::move(options_)),
-        workers(finishing_threads),
-        deaths([this] { note_death(); }) {}
+        workers(system_.make_pool(finishing_threads)),
+        wake(system_.make_signal()),
+        last_pass(system_.now()),
+        deaths(system_.watch_deaths([this] { note_death(); })) {}
 
   void start();
   void stop();
@@ -67,18 +60,19 @@ struct ReaperLoop::Impl {
 
   Asker asker() const { return {.boot = options.boot_id, .actor = "reaper", .key = {}, .request = std::nullopt}; }
 
-  Sequencer& sequencer;
+  Desk& desk;
+  System& system;
   Machine& machine;
   World& world;
   const Options options;
-  ThreadPool workers;
+  const std::unique_ptr<Pool> workers;
   std::uint64_t subscription = 0;
 
   // The loop's thread alone.
   Streaks streaks;
 
   mutable std::mutex mutex;  // guards all below
-  std::condition_variable wake;
+  const std::unique_ptr<Signal> wake;
   bool stopping = false;
   bool settings_changed = false;
   bool somebody_died = false;
@@ -87,14 +81,14 @@ struct ReaperLoop::Impl {
   std::vector<std::function<void(const ReaperPass&)>> asked;
   std::set<JobId> finishing;
   ReaperTotals totals;
-  steady_clock::time_point last_pass = steady_clock::now();
+  Deadline last_pass;
 
-  DeathWatch deaths;  // calls in: made last, gone first
-  std::thread thread;
+  const std::unique_ptr<DeathWatch> deaths;  // calls in: made last, gone first
+  std::unique_ptr<RunningThread> thread;
 };
 
-ReaperLoop::ReaperLoop(Sequencer& sequencer, Machine& machine, World& world, Options options)
-    : impl_(std::make_unique<Impl>(sequencer, machine, world, std::move(options))) {}
+ReaperLoop::ReaperLoop(Desk& desk, System& system, Machine& machine, World& world, Options options)
+    : impl_(std::make_unique<Impl>(desk, system, machine, world, std::move(options))) {}
 
 ReaperLoop::~ReaperLoop() {
   stop();
@@ -112,34 +106,34 @@ void ReaperLoop::pass_now(std::function<void(const ReaperPass&)> done) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->stopping) return;
   impl_->asked.push_back(std::move(done));
-  impl_->wake.notify_one();
+  impl_->wake->notify();
 }
 
 ReaperTotals ReaperLoop::totals() const {
   const std::lock_guard lock(impl_->mutex);
   ReaperTotals totals = impl_->totals;
-  totals.since_pass_s = std::chrono::duration_cast<seconds>(steady_clock::now() - impl_->last_pass).count();
+  totals.since_pass_s = std::chrono::duration_cast<seconds>(impl_->system.now() - impl_->last_pass).count();
   return totals;
 }
 
 void ReaperLoop::Impl::start() {
   read_settings();
   // Subscribed first, so that no boot falls between this look at the state and the next record.
-  subscription = sequencer.subscribe([this](std::span<const Published> batch) { listen(batch); });
+  subscription = desk.subscribe([this](std::span<const Published> batch) { listen(batch); });
   watch_boots();
-  thread = std::thread([this] { run(); });
+  thread = system.start_thread([this] { run(); });
 }
 
 void ReaperLoop::Impl::stop() {
   {
     const std::lock_guard lock(mutex);
     if (std::exchange(stopping, true)) return;
-    wake.notify_all();
+    wake->notify();
   }
-  if (subscription != 0) sequencer.unsubscribe(subscription);
-  deaths.stop();
-  if (thread.joinable()) thread.join();
-  workers.stop();
+  if (subscription != 0) desk.unsubscribe(subscription);
+  deaths->stop();
+  if (thread) thread->join();
+  workers->stop();
 }
 
 void ReaperLoop::Impl::listen(std::span<const Published> batch) {
@@ -147,12 +141,12 @@ void ReaperLoop::Impl::listen(std::span<const Published> batch) {
     if (published.applied.outcome != Outcome::accepted) continue;
     if (const auto* boot = published.record.event_as_BootStarted()) {
       if (boot->boot_id()->string_view() != options.boot_id) {
-        deaths.watch(boot->host()->str(), boot->pid(), boot->pid_start());
+        deaths->watch(boot->host()->str(), boot->pid(), boot->pid_start());
       }
     } else if (published.record.event_as_SettingChanged()) {
       const std::lock_guard lock(mutex);
       settings_changed = true;
-      wake.notify_one();
+      wake->notify();
     }
   }
 }
@@ -160,30 +154,30 @@ void ReaperLoop::Impl::listen(std::span<const Published> batch) {
 void ReaperLoop::Impl::note_death() {
   const std::lock_guard lock(mutex);
   somebody_died = true;
-  wake.notify_one();
+  wake->notify();
 }
 
 void ReaperLoop::Impl::watch_boots() {
   std::string after;
   for (bool more = true; more;) {
-    const auto boots = sequencer.ask([&after](const State& state) {
+    const auto boots = desk.ask([this, &after](const State& state) {
       std::vector<Boot> some;
       const auto& rows = state.boots.rows();
-      for (auto at = rows.upper_bound(after); at != rows.end() && some.size() < limits::rows_per_read_max; ++at) {
+      for (auto at = rows.upper_bound(after); at != rows.end() && some.size() < options.rows_per_look; ++at) {
         some.push_back(at->second);
       }
       return some;
     });
     for (const Boot& boot : boots) {
-      if (!boot.stale && boot.boot_id != options.boot_id) deaths.watch(boot.host, boot.pid, boot.pid_start);
+      if (!boot.stale && boot.boot_id != options.boot_id) deaths->watch(boot.host, boot.pid, boot.pid_start);
     }
-    more = boots.size() == limits::rows_per_read_max;
+    more = boots.size() == options.rows_per_look;
     if (more) after = boots.back().boot_id;
   }
 }
 
 void ReaperLoop::Impl::read_settings() {
-  const Settings settings = sequencer.ask([](const State& state) { return state.settings(); });
+  const Settings settings = desk.ask([](const State& state) { return state.settings(); });
   const std::lock_guard lock(mutex);
   enabled = settings.reaper.enabled;
   interval = seconds(settings.reaper.interval_s);
@@ -197,7 +191,7 @@ void ReaperLoop::Impl::run() {
       read_settings();
       lock.lock();
     }
-    const bool due = enabled && (somebody_died || steady_clock::now() >= last_pass + interval);
+    const bool due = enabled && (somebody_died || system.now() >= last_pass + interval);
     if (due || !asked.empty()) {
       somebody_died = false;
       const auto answers = std::exchange(asked, {});
@@ -208,11 +202,7 @@ void ReaperLoop::Impl::run() {
       continue;
     }
     const auto news = [&] { return stopping || settings_changed || (enabled && somebody_died) || !asked.empty(); };
-    if (enabled) {
-      wake.wait_until(lock, last_pass + interval, news);
-    } else {
-      wake.wait(lock, news);
-    }
+    wake->await(lock, enabled ? last_pass + interval : no_deadline, news);
   }
 }
 
@@ -225,27 +215,26 @@ ReaperPass ReaperLoop::Impl::pass() {
       seen.insert(running.job);
       reap(running, done);
     }
-    if (some.size() < limits::rows_per_read_max) break;
+    if (some.size() < options.rows_per_look) break;
     from = JobId{raw(some.back().job) + 1};
   }
   std::erase_if(streaks, [&seen](const auto& streak) { return !seen.contains(streak.first); });
   reclaim_leases(done);
 
   const std::lock_guard lock(mutex);
-  last_pass = steady_clock::now();
+  last_pass = system.now();
   ++totals.passes;
   totals.defers += done.deferred;
-  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  totals.last_pass = TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
+  totals.last_pass = system.wall_time();
   totals.oldest_past_ceiling_s = done.oldest_past_ceiling_s;
   return done;
 }
 
 std::vector<RunningId> ReaperLoop::Impl::running_from(JobId from) const {
-  return sequencer.ask([from](const State& state) {
+  return desk.ask([this, from](const State& state) {
     std::vector<RunningId> some;
     const auto& running = state.indexes.running;
-    for (auto at = running.lower_bound(from); at != running.end() && some.size() < limits::rows_per_read_max; ++at) {
+    for (auto at = running.lower_bound(from); at != running.end() && some.size() < options.rows_per_look; ++at) {
       some.push_back({*at, state.jobs.find(*at)->task});
     }
     return some;
@@ -259,8 +248,8 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   }
   ++pass.jobs;
   try {
-    const Reaped reaped =
-        reap_job(machine, world, running.task, running.job, streaks, asker(), ::getpid(), ReapActs::but_exit_zero);
+    const Reaped reaped = reap_job(machine, world, running.task, running.job, streaks, asker(), system.own_pid(),
+                                   ReapActs::but_exit_zero);
     pass.reaped += reaped.reaped;
     pass.deferred += reaped.deferred;
     pass.oldest_past_ceiling_s = std::max(pass.oldest_past_ceiling_s, reaped.past_ceiling_s);
@@ -274,7 +263,7 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
     const std::lock_guard lock(mutex);
     finishing.insert(running.job);
   }
-  workers.post([this, running] { finish(running); });
+  workers->post([this, running] { finish(running); });
 }
 
 /// The exit-zero rule of one job, decided anew: much may have happened while it waited for a thread.
@@ -282,7 +271,7 @@ void ReaperLoop::Impl::finish(const RunningId& running) {
   Reaped reaped;
   try {
     Streaks none;  // what has exited has no streak
-    reaped = reap_job(machine, world, running.task, running.job, none, asker(), ::getpid());
+    reaped = reap_job(machine, world, running.task, running.job, none, asker(), system.own_pid());
   } catch (const std::exception& failure) {
     reaped.trouble = failure.what();
   }
@@ -299,10 +288,10 @@ void ReaperLoop::Impl::trouble(JobId job, const std::string& what) {
 }
 
 std::vector<LeaseSight> ReaperLoop::Impl::leases_after(const std::string& key) const {
-  return sequencer.ask([&key](const State& state) {
+  return desk.ask([this, &key](const State& state) {
     std::vector<LeaseSight> some;
     const auto& rows = state.leases.rows();
-    for (auto at = rows.upper_bound(key); at != rows.end() && some.size() < limits::rows_per_read_max; ++at) {
+    for (auto at = rows.upper_bound(key); at != rows.end() && some.size() < options.rows_per_look; ++at) {
       const std::optional<TaskId> task = task_of_key(at->first);
       some.push_back({.lease = at->second,
                       .boot = *state.boots.find(at->second.owner.boot_id),
@@ -313,7 +302,7 @@ std::vector<LeaseSight> ReaperLoop::Impl::leases_after(const std::string& key) c
 }
 
 void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
-  const Settings settings = sequencer.ask([](const State& state) { return state.settings(); });
+  const Settings settings = desk.ask([](const State& state) { return state.settings(); });
   std::string after;
   for (;;) {
     const std::vector<LeaseSight> some = leases_after(after);
@@ -323,7 +312,7 @@ void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
         reclaim(sight, *reason, pass);
       }
     }
-    if (some.size() < limits::rows_per_read_max) return;
+    if (some.size() < options.rows_per_look) return;
     after = some.back().lease.key;
   }
 }
@@ -334,18 +323,12 @@ void ReaperLoop::Impl::reclaim(const LeaseSight& sight, fb::ReclaimReason reason
   event.token = raw(sight.lease.token);
   event.reason = reason;
   // Renewed since the look, its owner was alive after it: the token would still be the same.
-  const auto unchanged = [key = sight.lease.key, renewed = sight.lease.renewed](const State& state, Group&) {
+  const auto unchanged = [key = sight.lease.key, renewed = sight.lease.renewed](const State& state) {
     const Lease* lease = state.lease(key);
     return lease && lease->renewed == renewed;
   };
-  std::promise<bool> reclaimed;
-  sequencer.submit({.group = propose_group(asker(), event),
-                    .resolve = unchanged,
-                    .look = {},
-                    .done = [&reclaimed](const std::optional<Decision>& decision) {
-                      reclaimed.set_value(decision && decision->outcome == Outcome::accepted);
-                    }});
-  pass.leases_reclaimed += reclaimed.get_future().get();
+  const std::optional<Decision> decision = desk.propose_if(propose_group(asker(), event), unchanged);
+  pass.leases_reclaimed += decision && decision->outcome == Outcome::accepted;
 }
 
 }  // namespace pawl

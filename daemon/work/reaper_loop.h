@@ -11,8 +11,10 @@
 #include <memory>
 #include <string>
 
+#include "daemon/work/system.h"
 #include "engine/policies/reaper.h"
-#include "store/commit/sequencer.h"
+#include "schema/limits.h"
+#include "store/commit/desk.h"
 
 namespace pawl {
 
@@ -43,17 +45,19 @@ class ReaperLoop {
     std::string boot_id;  // of this daemon
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
+    /// How many rows of the state it looks at in one go.
+    std::size_t rows_per_look = limits::rows_per_read_max;
   };
 
   /// All outlive the loop. `machine` and `world` are those of the executor.
-  ReaperLoop(Sequencer& sequencer, Machine& machine, World& world, Options options);
+  ReaperLoop(Desk& desk, System& system, Machine& machine, World& world, Options options);
   /// Stops it.
   ~ReaperLoop();
 
   /// The first pass comes after one interval.
   void start();
-  /// Joins its threads. The world must have been stopped before, so that no gate or step holds them; the sequencer
-  /// must not.
+  /// Joins its threads. The world must have been stopped before, so that no gate or step holds them; the desk must
+  /// not.
   void stop();
 
   /// Asks for a pass, also where the reaper is switched off; `done` is called from the loop's thread and must not

@@ -8,18 +8,17 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <string_view>
-#include <thread>
+#include <utility>
 
-#include "daemon/work/process_table.h"
+#include "daemon/work/process.h"
 #include "store/os/file_io.h"
 #include "store/os/file_lock.h"
+#include "store/os/process_identity.h"
 #include "store/os/random.h"
 #include "store/os/system_error.h"
 
@@ -27,22 +26,13 @@ namespace pawl {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 constexpr std::string_view lock_suffix = ".lock";
-constexpr milliseconds end_within_min{1000};
-constexpr milliseconds look_again_min{5};
-constexpr milliseconds look_again_max{100};
 
 /// Whether it is a name that new_run() gives: only that becomes part of a path. Others, which somebody outside made up
 /// for a process of his own, are only ever compared.
 bool is_given_name(const std::string& run) {
   return run.size() == 32 && run.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-std::string path_of_run(const std::string& data_folder, const std::string& run) {
-  return data_folder + "/runs/" + run + std::string(lock_suffix);
 }
 
 template <class Number>
@@ -63,39 +53,41 @@ RunNote note_in(const std::string& run, std::istream& file) {
   return note;
 }
 
-RunSigns signs_of(const RunNote& note) {
-  RunSigns signs;
-  signs.run = note.run;
-  if (note.host == this_host()) {
-    signs.leader = note.pid;
-    signs.leader_start = note.pid_start;
-  }
-  return signs;
-}
+/// The file of a run, open and locked.
+class LockedRunFile final : public RunFile {
+ public:
+  LockedRunFile(std::string run, std::string path, Descriptor lock)
+      : run_(std::move(run)), path_(std::move(path)), lock_(std::move(lock)) {}
 
-bool lock_is_free(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  return file ? try_lock(file) : errno == ENOENT;
-}
+  int descriptor() const override { return lock_.get(); }
+  const std::string& run() const override { return run_; }
+  Result<void> note_leader(pid_t pid, std::int64_t pid_start) override {
+    const std::string lines =
+        "host " + this_host() + "\npid " + std::to_string(pid) + "\nstart " + std::to_string(pid_start) + "\n";
+    return write_all(lock_, lines, path_);
+  }
+
+ private:
+  const std::string run_;
+  const std::string path_;
+  const Descriptor lock_;
+};
 
 }  // namespace
 
-Result<RunLock> new_run(const std::string& data_folder, const std::string& purpose) {
-  RunLock made;
-  made.run = random_hex();
-  made.path = path_of_run(data_folder, made.run);
-  std::error_code ignored;  // what matters is whether the file can be made
-  fs::create_directories(data_folder + "/runs", ignored);
-  made.lock = Descriptor(::open(made.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
-  if (!made.lock || !try_lock(made.lock)) return system_error(made.path, "made and locked");
-  PAWL_TRY(write_all(made.lock, "for " + purpose + "\n", made.path));
-  return made;
+std::string path_of_run(const std::string& data_folder, const std::string& run) {
+  return data_folder + "/runs/" + run + std::string(lock_suffix);
 }
 
-Result<void> note_leader(const RunLock& run, pid_t pid, std::int64_t pid_start) {
-  const std::string lines =
-      "host " + this_host() + "\npid " + std::to_string(pid) + "\nstart " + std::to_string(pid_start) + "\n";
-  return write_all(run.lock, lines, run.path);
+Result<std::unique_ptr<RunFile>> new_run(const std::string& data_folder, const std::string& purpose) {
+  std::string run = random_hex();
+  std::string path = path_of_run(data_folder, run);
+  std::error_code ignored;  // what matters is whether the file can be made
+  fs::create_directories(data_folder + "/runs", ignored);
+  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+  if (!lock || !try_lock(lock)) return system_error(path, "made and locked");
+  PAWL_TRY(write_all(lock, "for " + purpose + "\n", path));
+  return std::unique_ptr<RunFile>(std::make_unique<LockedRunFile>(std::move(run), std::move(path), std::move(lock)));
 }
 
 std::vector<RunNote> noted_runs(const std::string& data_folder) {
@@ -120,43 +112,16 @@ std::optional<RunNote> noted_run(const std::string& data_folder, const std::stri
   return note_in(run, file);
 }
 
-RunEnd end_run(const std::string& data_folder, const std::string& run, const EndOrder& order) {
-  PAWL_ASSERT(!run.empty());
-  const std::optional<RunNote> note = noted_run(data_folder, run);
-  const std::string path = note ? path_of_run(data_folder, run) : std::string();
-  const milliseconds within = std::max(order.within, end_within_min);
-  const steady_clock::time_point begin = steady_clock::now();
-  RunSigns signs;
-  signs.run = run;
-  if (note) signs = signs_of(*note);
-  std::set<pid_t> told;
-  milliseconds pause = look_again_min;
-  for (;;) {
-    const bool kill = order.first == EndOrder::First::kill || steady_clock::now() - begin >= within / 2;
-    const std::vector<FoundProcess> found = processes_of(signs);
-    if (found.empty()) {
-      // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
-      if ((!note || lock_is_free(path)) && processes_of(signs).empty()) {
-        if (note) ::unlink(path.c_str());
-        return RunEnd::gone;
-      }
-      signs.lock_path = path;  // Somebody holds it who bears no other sign.
-    }
-    for (const FoundProcess& process : found) {
-      // Told once to go, by a signal that it may handle; a second one could disturb it at that.
-      if (kill) {
-        send_signal(process.pidfd, SIGKILL);
-      } else if (told.insert(process.pid).second) {
-        send_signal(process.pidfd, SIGTERM);
-      }
-    }
-    if (steady_clock::now() - begin >= within) return RunEnd::alive;
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, look_again_max);
-  }
+bool is_run_unlocked(const std::string& data_folder, const std::string& run) {
+  const Descriptor file(::open(path_of_run(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
+  return file ? try_lock(file) : errno == ENOENT;
 }
 
-Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& place) {
+void forget_run(const std::string& data_folder, const std::string& run) {
+  ::unlink(path_of_run(data_folder, run).c_str());
+}
+
+Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place) {
   const std::string path = data_folder + "/steps/" + std::to_string(raw(place.task)) + "-" +
                            std::to_string(raw(place.version)) + "-" + place.step + std::string(lock_suffix);
   std::error_code ignored;
@@ -169,21 +134,24 @@ Result<Descriptor> lock_place(const std::string& data_folder, const StepPlace& p
     struct stat ours {};
     struct stat theirs {};
     if (::fstat(file.get(), &ours) != 0) return system_error(path, "fstat");
-    if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) return file;
+    if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) {
+      return std::unique_ptr<Handle>(std::make_unique<OpenDescriptor>(std::move(file)));
+    }
   }
 }
 
-Result<void> note_place(const Descriptor& place, const std::string& run) {
+Result<void> note_place(const Handle& place, const std::string& run) {
   const std::string lines = run + "\n" + this_host() + "\n";
-  const bool written = ::ftruncate(place.get(), 0) == 0 &&
-                       ::pwrite(place.get(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
+  const bool written =
+      ::ftruncate(place.descriptor(), 0) == 0 &&
+      ::pwrite(place.descriptor(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
   if (!written) return system_error("the lock of a step", "write");
   return {};
 }
 
-PlaceNote place_note(const Descriptor& place) {
+PlaceNote place_note(const Handle& place) {
   std::array<char, 1024> bytes{};
-  const ssize_t size = ::pread(place.get(), bytes.data(), bytes.size(), 0);
+  const ssize_t size = ::pread(place.descriptor(), bytes.data(), bytes.size(), 0);
   std::istringstream lines(std::string(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
   PlaceNote note;
   std::getline(lines, note.run);

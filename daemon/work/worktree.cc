@@ -1,7 +1,6 @@
 #include "daemon/work/worktree.h"
 
 #include <fcntl.h>
-#include <openssl/sha.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,7 +15,9 @@
 #include <string_view>
 #include <utility>
 
-#include "schema/hex.h"
+#include "daemon/work/output_log.h"
+#include "daemon/work/path_component.h"
+#include "daemon/work/process_run.h"
 
 namespace pawl {
 namespace {
@@ -27,7 +28,6 @@ constexpr std::int64_t git_timeout_s = 900;  // a first clone over a slow line
 constexpr std::int64_t git_kill_after_s = 10;
 constexpr std::int64_t deletion_timeout_s = 50;  // to ask, and to delete: with the seconds until SIGKILL, a minute each
 constexpr std::size_t git_message_bytes_max = 1000;
-constexpr std::size_t component_bytes_max = 200;  // of the 255 that file systems take, less our suffixes
 constexpr std::string_view task_prefix = "task-";
 
 std::string whole(const Descriptor& file) {
@@ -131,31 +131,10 @@ AtOrigin read_ls_remote(const std::string& said, const std::string& ref) {
 
 }  // namespace
 
-std::string path_component_of(const std::string& name) {
-  std::string component;
-  for (const char c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                       (c == '-' && !component.empty()) || (c == '.' && !component.empty());
-    if (plain) {
-      component += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    component += '%';
-    component += "0123456789ABCDEF"[byte >> 4];
-    component += "0123456789ABCDEF"[byte & 15];
-  }
-  if (component.size() <= component_bytes_max && !component.empty()) return component;
-  // Too long with its escapes: told from its likes by a hash, and no name without one can look like it.
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
-  ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), hash.data());
-  component = component.substr(0, 100) + "%";
-  append_hex(component, hash);
-  return component;
-}
-
-Worktrees::Worktrees(const std::string& data_folder, std::map<std::string, std::string> origins)
-    : data_folder_(fs::absolute(data_folder).lexically_normal().string()), origins_(std::move(origins)) {}
+Worktrees::Worktrees(System& system, const std::string& data_folder, std::map<std::string, std::string> origins)
+    : system_(system),
+      data_folder_(fs::absolute(data_folder).lexically_normal().string()),
+      origins_(std::move(origins)) {}
 
 std::string Worktrees::folder_of(TaskId task) const {
   return folder_of_all() + '/' + name_of(task);
@@ -183,12 +162,12 @@ Result<std::string> Worktrees::git(const std::vector<std::string>& words, std::i
   order.command = {"git", "-c", "gc.autoDetach=false", "-c", "advice.detachedHead=false"};
   order.command.insert(order.command.end(), words.begin(), words.end());
   order.folder = data_folder_;
-  order.environment = clean_environment();
+  order.environment = system_.clean_environment();
   order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
   // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
   order.environment.push_back("GIT_CEILING_DIRECTORIES=" + folder_of_all());
   order.purpose = "git";
-  HeldRun run = PAWL_TRY(HeldRun::hold(data_folder_, order, std::move(written)));
+  HeldRun run = PAWL_TRY(HeldRun::hold(system_, order, std::make_shared<LogFile>(std::move(written), "")));
   const CommandExit exit = run.go({timeout_s, git_kill_after_s}, &stop_);
   const std::string said = whole(output);
   if (exit.how == CommandExit::How::exited && exit.code == 0) return said;

@@ -16,37 +16,18 @@
 #include <string>
 #include <vector>
 
-#include "daemon/work/process_run.h"
+#include "daemon/work/process.h"
+#include "daemon/work/system.h"
 #include "schema/ids.h"
 #include "schema/result.h"
 
 namespace pawl {
 
-/// What a worktree is made from.
-struct WorkOrder {
-  TaskId task{};
-  std::string repo;
-  std::string branch;  // empty: none; the work is then on origin's default branch, detached
-};
-
-struct Worktree {
-  std::string folder;
-  std::string remark;  // for the log: what was found that is not as usual; mostly empty
-};
-
-/// What became of a branch that was to be deleted at origin.
-enum class BranchEnd {
-  deleted,
-  absent,      // there is no such branch, or no origin
-  is_default,  // it is origin's default branch, which is kept
-  in_use,      // somebody works on it
-};
-
 /// Threads: any. One repository is worked on by one of them at a time.
 class Worktrees {
  public:
-  /// `origins`: repo → what `git fetch` takes.
-  Worktrees(const std::string& data_folder, std::map<std::string, std::string> origins);
+  /// `origins`: repo → what `git fetch` takes. `system` runs git, and outlives them.
+  Worktrees(System& system, const std::string& data_folder, std::map<std::string, std::string> origins);
 
   std::string folder_of(TaskId task) const;
 
@@ -91,14 +72,12 @@ class Worktrees {
 
   std::string folder_of_all() const { return data_folder_ + "/work"; }
 
+  System& system_;
   const std::string data_folder_;
   const std::map<std::string, std::string> origins_;
   std::mutex mutex_;
   std::map<std::string, Repo> repos_;  // by name; nodes stay where they are
-  CallOff stop_;
+  EventCallOff stop_;
 };
-
-/// A name as one component of a path: letters, digits, '-', '_' and inner '.' stand for themselves.
-std::string path_component_of(const std::string& name);
 
 }  // namespace pawl

@@ -176,6 +176,8 @@ class Path {
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     const StepRow* row = journal_of(step);
     if (row && row->state == StepState::done) return std::nullopt;
+    // Ours is settled by now: this is what the next owner does, who got the lease meanwhile.
+    if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
     const std::string previous_run = row ? row->run : std::string();
     Held held = world_.hold_step(step, context(step.name), previous_run);
     if (held.status == Held::Status::previous_alive) return block("outcome_unknown");

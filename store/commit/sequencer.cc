@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <future>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -367,6 +368,21 @@ Decision Sequencer::propose(Group group) {
   submit({.group = std::move(group),
           .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(*decision)); }});
   return promise.get_future().get();
+}
+
+std::optional<Decision> Sequencer::propose_if(Group group, std::function<bool(const State&)> holds) {
+  std::promise<std::optional<Decision>> promise;
+  submit({.group = std::move(group),
+          .resolve = [holds = std::move(holds)](const State& state, Group&) { return holds(state); },
+          .look = {},
+          .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(decision)); }});
+  return promise.get_future().get();
+}
+
+void Sequencer::look(const std::function<void(const State&)>& look) {
+  std::promise<void> seen;
+  read([&look](const State& state) { look(state); }, [&seen] { seen.set_value(); });
+  seen.get_future().get();
 }
 
 std::optional<TaskView> Sequencer::view(TaskId task) {

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,12 +16,12 @@
 #include <vector>
 
 #include "schema/limits.h"
-#include "store/commit/batch.h"
+#include "store/commit/desk.h"
 #include "store/log.h"
 
 namespace pawl {
 
-class Sequencer final : public Machine {
+class Sequencer final : public Desk {
  public:
   struct Options {
     std::size_t batch_records_max = limits::batch_records_max;
@@ -61,21 +60,13 @@ class Sequencer final : public Machine {
   /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override;
+  void look(const std::function<void(const State&)>& look) override;
+  std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override;
   /// Any thread.
   TimeUs now() const override;
-  template <class Look>
-  auto ask(Look look) -> decltype(look(std::declval<const State&>())) {
-    using Answer = decltype(look(std::declval<const State&>()));
-    std::promise<Answer> promise;
-    std::optional<Answer> answer;
-    read([&](const State& state) { answer.emplace(look(state)); }, [&] { promise.set_value(std::move(*answer)); });
-    return promise.get_future().get();
-  }
 
-  /// Called with the records of each durable batch, in order, live ones only. Must not block. Added before start(),
-  /// or at any time: then from the next batch on. Returns an id for unsubscribe().
-  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener);
-  void unsubscribe(std::uint64_t id);
+  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) override;
+  void unsubscribe(std::uint64_t id) override;
 
   void start();
   /// Answers what was submitted, and what those who are answered submit then; seals the log, and ends the threads.

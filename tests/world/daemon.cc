@@ -3,7 +3,6 @@
 #include "store/chain.h"
 #include "store/checkpoint.h"
 #include "store/take_checkpoint.h"
-#include "tests/world/daemon_world.h"
 #include "tests/world/pipelines.h"
 
 namespace pawl::hostile {
@@ -13,6 +12,9 @@ constexpr std::size_t batch_records_max = 64;
 // A restart replays half of them, and there are many restarts.
 constexpr std::uint64_t records_per_checkpoint = 100;
 constexpr std::uint64_t checkpoints_per_replay = 8;
+// So few that every look at the state is one of many; until there are so many boots that a start would never end.
+constexpr std::size_t rows_per_look_min = 3;
+constexpr std::size_t boots_per_row = 100;
 
 }  // namespace
 
@@ -28,7 +30,7 @@ Daemon::Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std:
       torn_at_(opened.report.torn_at),
       decider_(std::move(opened.state), [this] { return clock_.now(); }),
       records_since_checkpoint_(opened.report.replayed),
-      world_(std::make_unique<Sight>(*this, story)) {}
+      system_(story, process_) {}
 
 Daemon::~Daemon() {
   // Those who wait outside see their connection close.
@@ -41,16 +43,9 @@ void Daemon::begin() {
   scheduler_.spawn(Party::daemon, [this] { start_up(); });
 }
 
-Asker Daemon::asker(const std::string& actor) const {
-  return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}};
-}
-
-void Daemon::post(std::function<void()> work) {
-  scheduler_.spawn(Party::daemon, std::move(work));
-}
-
-/// As daemon/main.cc: the boot, by which recovery runs, the pipelines, what earlier boots left; then the doors open.
+/// As main() does it.
 void Daemon::start_up() {
+  const Asker asker{.boot = boot_id_, .actor = std::string(daemon_name), .key = {}, .request = {}};
   fb::BootStartedT event;
   event.name = daemon_name;
   event.boot_id = boot_id_;
@@ -58,32 +53,79 @@ void Daemon::start_up() {
   event.pid_start = process_->start;
   event.host = process_->host;
   event.version = torn_at_ ? "world+torn." + std::to_string(raw(*torn_at_)) : "world";
-  const Decision decision = propose(propose_group(asker(std::string(daemon_name)), event));
+  const Decision decision = propose(propose_group(asker, event));
   if (decision.outcome != Outcome::accepted) {
     return story_.broken("the daemon's boot is refused: " + std::string(name(decision.outcome)));
   }
   for (const Pipeline& pipeline : pipelines()) {
     const bool is_known = ask([&](const State& state) { return state.pipeline_in_force(pipeline.name) != nullptr; });
-    if (!is_known) propose(propose_group(asker(std::string(daemon_name)), pipeline_event(pipeline)));
+    if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
-  end_what_earlier_boots_left();
-  executor_ = scheduler_.spawn(Party::daemon, [this] { run_executor(); });
-  reaper_ = scheduler_.spawn(Party::daemon, [this] { run_reaper(); });
+  const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
+  executor_ = std::make_unique<Executor>(
+      *this, system_,
+      Executor::Options{
+          .boot_id = boot_id_, .origins = story_.origins, .archive = *log_, .rows_per_look = rows_per_look});
+  executor_->start();
+  reaper_ = std::make_unique<ReaperLoop>(*this, system_, executor_->machine(), executor_->world(),
+                                         ReaperLoop::Options{.boot_id = boot_id_, .rows_per_look = rows_per_look});
+  reaper_->start();
   serves_ = true;
   story_.daemon_has_changed();
 }
 
+/// As main() does it, from the outside in.
+void Daemon::begin_end() {
+  serves_ = false;
+  system_.begin_end();
+  scheduler_.spawn(Party::daemon, [this] {
+    is_draining_ = true;
+    executor_->stop();
+    reaper_->stop();
+    has_ended_ = true;
+  });
+}
+
+std::optional<Decision> Daemon::decide(WriteRequest write) {
+  // Facts, and what is only given back.
+  const fb::Event what = write.group.front().record().event_type();
+  if (is_draining_ && what != fb::Event::StepFinished && what != fb::Event::LeaseReclaimed) {
+    story_.broken("the daemon ends, and begins something: " + std::string(fb::EnumNameEvent(what)));
+  }
+  Slot<Decision> slot;
+  slot.actor = scheduler_.self();
+  write.done = [this, &slot](std::optional<Decision> decision) {
+    slot.answered = true;
+    slot.value = std::move(decision);
+    if (slot.value) story_.told(*slot.value);
+    scheduler_.wake(slot.actor);
+  };
+  submit(std::move(write));
+  while (!slot.answered) scheduler_.wait();
+  return std::move(slot.value);
+}
+
 Decision Daemon::propose(Group group) {
-  auto slot = std::make_shared<Slot<Decision>>();
-  slot->actor = scheduler_.self();
-  submit({.group = std::move(group), .done = [this, slot](std::optional<Decision> decision) {
-            slot->answered = true;
-            slot->value = std::move(decision);
-            story_.told(*slot->value);
-            scheduler_.wake(slot->actor);
-          }});
-  while (!slot->answered) scheduler_.wait();
-  return std::move(*slot->value);
+  return *decide({.group = std::move(group), .done = {}});
+}
+
+std::optional<Decision> Daemon::propose_if(Group group, std::function<bool(const State&)> holds) {
+  return decide({.group = std::move(group),
+                 .resolve = [holds = std::move(holds)](const State& state, Group&) { return holds(state); },
+                 .look = {},
+                 .done = {}});
+}
+
+void Daemon::look(const std::function<void(const State&)>& look) {
+  const ActorId actor = scheduler_.self();
+  bool answered = false;
+  read({.look = [&look](const State& state) { look(state); },
+        .done =
+            [this, &answered, actor] {
+              answered = true;
+              scheduler_.wake(actor);
+            }});
+  while (!answered) scheduler_.wait();
 }
 
 std::optional<TaskView> Daemon::view(TaskId task) {
@@ -92,6 +134,11 @@ std::optional<TaskView> Daemon::view(TaskId task) {
 
 TimeUs Daemon::now() const {
   return std::max(clock_.now(), decider_.state().last_time);
+}
+
+std::uint64_t Daemon::subscribe(std::function<void(std::span<const Published>)> listener) {
+  listeners_[next_listener_] = std::move(listener);
+  return next_listener_++;
 }
 
 void Daemon::decide_some() {
@@ -114,9 +161,14 @@ Result<void> Daemon::sync() {
   records_since_checkpoint_ += batch.records;
   return make_durable(batch, *log_, chain_, [this](const std::vector<Decided>& groups) {
     story_.see(groups);
+    if (listeners_.empty()) return;
+    std::vector<Published> records;
     for (const Decided& group : groups) {
-      for (std::size_t i = 0; i < group.records.size(); ++i) listen(group.records[i].record(), group.applied[i]);
+      for (std::size_t i = 0; i < group.records.size(); ++i) {
+        records.push_back({group.records[i].record(), group.applied[i]});
+      }
     }
+    for (const auto& [id, listener] : listeners_) listener(records);
   });
 }
 
@@ -134,20 +186,6 @@ void Daemon::checkpoint() {
   } else if (const auto taken = take_checkpoint(*log_); !taken) {
     story_.broken("a checkpoint cannot be taken: " + taken.error().message);
   }
-}
-
-void Daemon::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done) {
-  order.asker.boot = boot_id_;
-  order.asker.key.clear();
-  order.asker.request.reset();
-  order.pid = pid();
-  post([this, order = std::move(order), done = std::move(done)] { done(pawl::advance(*this, *world_, order)); });
-}
-
-void Daemon::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
-  post([this, place = std::move(place), run = std::move(run), done = std::move(done)] {
-    done(world_->end_and_lock(place, run, nullptr).lock);
-  });
 }
 
 }  // namespace pawl::hostile

@@ -92,7 +92,9 @@ class Fool {
       }
       case 1: {
         fb::LeaseAcquiredT event;
-        event.key = dice % 2 == 0 ? task_key(TaskId{task}) : "repo:" + story_.repos.front();
+        event.key = dice % 3 == 0   ? task_key(TaskId{task})
+                    : dice % 3 == 1 ? "repo:" + story_.repos.front()
+                                    : "shelf-" + std::to_string(dice % 20);
         event.owner = owner(dice % 6 == 0 ? "nobody" : asker.boot);
         event.ttl = 1 + static_cast<std::int64_t>(dice % 60);
         if (dice % 5 == 0) event.token = 1;

@@ -1,6 +1,7 @@
 // pawl_world: tells one story per seed, on as many threads as it is told to, and says what was not as it should be.
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -148,6 +149,7 @@ struct Tally {
   std::uint64_t records = 0;
   std::uint64_t failures = 0;
   Reach reach{};
+  Marks marks{};
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   double progress_at_s = progress_every_s;
 
@@ -212,6 +214,7 @@ void tell(const Options& options, std::uint64_t seed, Tally& tally) {
       tally.reach[type][outcome] += story.witness().reach()[type][outcome];
     }
   }
+  for (std::size_t i = 0; i < mark_names.size(); ++i) tally.marks[i] += story.marks()[i];
   char hash[17];
   std::snprintf(hash, sizeof hash, "%016llx", printed(story.hash()));
   if (options.hash) std::printf("%llu %s\n", printed(seed), hash);
@@ -234,7 +237,12 @@ void tell(const Options& options, std::uint64_t seed, Tally& tally) {
   if (options.shrink) make_small(options, seed, *story.failure());
 }
 
-void print_reach(const Reach& reach) {
+void print_reach(const Reach& reach, const Marks& marks) {
+  std::printf("Driver            ");
+  for (std::size_t i = 0; i < mark_names.size(); ++i) {
+    std::printf(" %s %llu", std::string(mark_names[i]).c_str(), printed(marks[i]));
+  }
+  std::printf("\n");
   for (std::size_t type = 1; type < event_types; ++type) {
     std::printf("%-18s", fb::EnumNameEvent(static_cast<fb::Event>(type)));
     for (std::size_t outcome = 0; outcome < outcomes; ++outcome) {
@@ -246,12 +254,20 @@ void print_reach(const Reach& reach) {
   }
 }
 
-/// How many of the outcomes that a file names, "Event outcome" on each line, never occurred.
-std::uint64_t missing_in(const Reach& reach, const std::string& path) {
+/// How many of the outcomes that a file names, "Event outcome" or "Driver mark" on each line, never occurred.
+std::uint64_t missing_in(const Reach& reach, const Marks& marks, const std::string& path) {
   std::ifstream file = open_file(path);
   std::uint64_t missing = 0;
   std::string type;
   for (std::string named; file >> type >> named;) {
+    if (type == "Driver") {
+      const auto mark = std::find(mark_names.begin(), mark_names.end(), named);
+      if (mark == mark_names.end()) wrong(path + ": there is no mark '" + named + "'");
+      if (marks[static_cast<std::size_t>(mark - mark_names.begin())] > 0) continue;
+      ++missing;
+      std::printf("the driver never met %s\n", named.c_str());
+      continue;
+    }
     const auto outcome = outcome_named(named);
     std::size_t at = 1;
     while (at < event_types && type != fb::EnumNameEvent(static_cast<fb::Event>(at))) ++at;
@@ -289,8 +305,8 @@ int main(int count, char** words) {
   }
   for (std::thread& thread : threads) thread.join();
   const double took_s = tally.elapsed_s();
-  if (options.reach) print_reach(tally.reach);
-  if (!options.reaches.empty()) tally.failures += missing_in(tally.reach, options.reaches);
+  if (options.reach) print_reach(tally.reach, tally.marks);
+  if (!options.reaches.empty()) tally.failures += missing_in(tally.reach, tally.marks, options.reaches);
   std::printf("%llu seeds, %llu records, %.1f s, %.0f records a second, %llu failures\n", printed(tally.seeds),
               printed(tally.records), took_s, static_cast<double>(tally.records) / took_s, printed(tally.failures));
   return tally.failures > 0 ? 1 : 0;

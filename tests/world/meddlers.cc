@@ -44,7 +44,7 @@ class Meddler {
   }
 
   void meddle() {
-    switch (story_.dice.roll(14)) {
+    switch (story_.dice.roll(16)) {
       case 0:
       case 1:
         return take_lease_away();
@@ -70,6 +70,11 @@ class Meddler {
         return story_.dice.one_in(3) ? block() : give_back_repo();
       case 12:
         return story_.dice.one_in(4) ? cancel() : retry();
+      case 13:
+        return story_.daemon_that_serves().pass_now();
+      case 14:
+        if (story_.dice.one_in(8) && story_.allows(Hostility::clean_stop)) story_.tell_to_end();
+        return;
       default:
         if (story_.dice.one_in(8)) switch_off();
         if (story_.dice.one_in(8)) story_.strike_down();
@@ -163,9 +168,9 @@ class Meddler {
 
   /// Whatever is done about it, it does not end.
   void hang(const StepRow& step) {
-    const auto run = story_.folder.runs.find(step.run);
-    if (run == story_.folder.runs.end() || !story_.strikes(Hostility::stubborn, 30)) return;
-    run->second.processes.front()->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 600) * second;
+    const std::vector<ProcessPtr> processes = story_.machines.of_run(story_.machines.host(daemon_machine), step.run);
+    if (processes.empty() || !story_.strikes(Hostility::stubborn, 30)) return;
+    processes.front()->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 600) * second;
   }
 
   /// Not for long.

@@ -91,10 +91,7 @@ class Operator {
       if (story_.targets.happened(key) != Verdict::yes) story_.machines.kill(outside->second.process);
       return;
     }
-    const auto run = story_.folder.runs.find(step.run);
-    const bool lives =
-        run != story_.folder.runs.end() && std::any_of(run->second.processes.begin(), run->second.processes.end(),
-                                                       [](const ProcessPtr& process) { return process->alive; });
+    const bool lives = !story_.machines.of_run(story_.machines.host(daemon_machine), step.run).empty();
     const Verdict happened = lives ? Verdict::unknown : story_.targets.happened(key);
     if (happened == Verdict::unknown) return;
     fb::StepFinishedT finished;
@@ -122,7 +119,7 @@ class Operator {
   }
 
   void interfere(const TaskView& view) {
-    switch (story_.dice.roll(7)) {
+    switch (story_.dice.roll(8)) {
       case 0: {
         if (!view.lease) return;
         fb::LeaseReclaimedT event;
@@ -164,6 +161,8 @@ class Operator {
         event.reason = "hold on";
         return say(event);
       }
+      case 6:
+        return story_.daemon_that_serves().pass_now();
       default:
         return advance(view);
     }

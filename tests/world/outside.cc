@@ -1,6 +1,7 @@
 #include "tests/world/outside.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pawl::hostile {
 namespace {
@@ -34,8 +35,15 @@ void Machines::end(Process& process, CommandExit exit) {
   if (!process.alive) return;
   process.alive = false;
   process.exit = exit;
-  table_.erase({process.host, process.pid});
+  if (!process.is_kept) table_.erase({process.host, process.pid});
   scheduler_.wake(process.waiter);
+  for (const auto& each : std::exchange(process.at_end, {})) each();
+}
+
+void Machines::reap(Process& process) {
+  process.is_kept = false;
+  const auto found = table_.find({process.host, process.pid});
+  if (!process.alive && found != table_.end() && found->second.get() == &process) table_.erase(found);
 }
 
 void Machines::kill(const ProcessPtr& process) {
@@ -47,25 +55,49 @@ void Machines::kill(const ProcessPtr& process) {
   });
 }
 
+void Machines::terminate(const ProcessPtr& process) {
+  if (!process->alive) return;
+  const std::uint64_t how = dice_.roll(20);
+  if (how == 0) return;
+  const Us moment = how < 4 ? dice_.between(1, 5000) * ms : dice_.between(0, 20) * ms;
+  CommandExit exit{.how = CommandExit::How::signalled, .code = 15};
+  if (how == 1) exit = {.how = CommandExit::How::exited, .code = 143};
+  if (how == 2) exit = {.how = CommandExit::How::exited, .code = 1};
+  scheduler_.at(std::max(scheduler_.now() + moment, process->stubborn_until), [this, process, exit] {
+    if (scheduler_.now() >= process->stubborn_until) end(*process, exit);
+  });
+}
+
 void Machines::reboot(const std::string& name) {
   const std::string gone = host(name);
   std::vector<ProcessPtr> dying;
   for (const auto& [at, process] : table_) {
     if (at.first == gone) dying.push_back(process);
   }
-  for (const ProcessPtr& process : dying) end(*process, {.how = CommandExit::How::lost, .code = 0});
+  for (const ProcessPtr& process : dying) {
+    end(*process, {.how = CommandExit::How::lost, .code = 0});
+    reap(*process);
+  }
   const auto [kernel, is_first] = kernels_.emplace(name, 1);
   ++kernel->second;
 }
 
 bool Machines::exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const {
   const auto found = table_.find({host, pid});
-  return found != table_.end() && (!start || found->second->start == *start);
+  return found != table_.end() && found->second->alive && (!start || found->second->start == *start);
 }
 
-ProcessPtr Machines::find(const std::string& host, std::int64_t pid, std::int64_t start) const {
+ProcessPtr Machines::find(const std::string& host, std::int64_t pid) const {
   const auto found = table_.find({host, pid});
-  return found != table_.end() && found->second->start == start ? found->second : nullptr;
+  return found != table_.end() ? found->second : nullptr;
+}
+
+std::vector<ProcessPtr> Machines::of_run(const std::string& host, const std::string& run) const {
+  std::vector<ProcessPtr> found;
+  for (auto at = table_.lower_bound({host, 0}); at != table_.end() && at->first.first == host; ++at) {
+    if (at->second->alive && at->second->run == run) found.push_back(at->second);
+  }
+  return found;
 }
 
 bool Machines::kernel_has_ended(const std::string& host) const {

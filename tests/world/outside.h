@@ -22,9 +22,17 @@ struct Process {
   std::int64_t pid = 0;
   std::int64_t start = 0;
   bool alive = true;
-  Us stubborn_until = 0;            // no signal ends it before: it hangs in the kernel
-  std::optional<CommandExit> exit;  // once it is dead
-  ActorId waiter = 0;               // who waits for its end
+  bool is_kept = false;                       // once it is dead its number stays taken: a parent has not reaped it yet
+  Us stubborn_until = 0;                      // no signal ends it before: it hangs in the kernel
+  std::string run;                            // that it belongs to, if to one
+  bool has_hidden = false;                    // behind the eyes of a look at it
+  bool leads = false;                         // it is the run's first
+  bool may_be_ended = false;                  // by a daemon: it is of a run, or reported as an agent
+  bool shows_run = false;                     // by its environment or its session
+  bool holds_lock = false;                    // of its run, and of its step's place
+  std::vector<std::function<void()>> at_end;  // called when it has ended
+  std::optional<CommandExit> exit;            // once it is dead
+  ActorId waiter = 0;                         // who waits for its end
 };
 using ProcessPtr = std::shared_ptr<Process>;
 
@@ -40,10 +48,16 @@ class Machines {
   void end(Process& process, CommandExit exit);
   /// SIGKILL, which takes a moment, and longer while it is stubborn.
   void kill(const ProcessPtr& process);
+  /// SIGTERM: it ends by that, or sees to something first, or does not care.
+  void terminate(const ProcessPtr& process);
+  /// Its parent knows of its end, or is gone itself.
+  void reap(Process& process);
   /// Everything on that machine is gone, and its kernel is another.
   void reboot(const std::string& name);
   bool exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const;
-  ProcessPtr find(const std::string& host, std::int64_t pid, std::int64_t start) const;
+  ProcessPtr find(const std::string& host, std::int64_t pid) const;
+  /// The live ones of a run on a machine.
+  std::vector<ProcessPtr> of_run(const std::string& host, const std::string& run) const;
   /// That machine under an earlier kernel.
   bool kernel_has_ended(const std::string& host) const;
   /// Nothing is stubborn any more.

@@ -3,7 +3,7 @@
 namespace pawl::hostile {
 namespace {
 
-const CommandLine some_command = {"run"};
+const CommandLine some_command = {"agent"};  // each gets its own below
 
 Pipeline with_commands(const std::string& name, const PipelineStep& merge, const PipelineStep& deploy) {
   const Gate gate{.run = some_command};
@@ -42,7 +42,31 @@ Pipeline chained(PipelineStep merge, PipelineStep publish) {
   return pipeline;
 }
 
+/// Each command says what it is, and of which step: that is all that a process is told from.
+Pipeline with_names(Pipeline pipeline) {
+  for (Stage& stage : pipeline.stages) {
+    if (stage.gate && !stage.gate->run.empty()) stage.gate->run = {"gate"};
+    for (PipelineStep& step : stage.steps) {
+      if (!step.run.empty()) step.run = {"step", pipeline.name, step.name};
+      if (!step.probe.empty()) step.probe = {"probe", pipeline.name, step.name};
+    }
+  }
+  return pipeline;
+}
+
 }  // namespace
+
+PipelineStep step_named(const std::string& pipeline, const std::string& step) {
+  static const std::vector<Pipeline> all = pipelines();
+  for (const Pipeline& each : all) {
+    for (const Stage& stage : each.stages) {
+      for (const PipelineStep& found : stage.steps) {
+        if (each.name == pipeline && found.name == step) return found;
+      }
+    }
+  }
+  return {};
+}
 
 std::vector<Pipeline> pipelines() {
   const PipelineStep merge{
@@ -54,8 +78,8 @@ std::vector<Pipeline> pipelines() {
   PipelineStep known_deploy = deploy;
   known_deploy.probe = some_command;
   known_deploy.settle_s = 30;
-  return {default_pipeline(), with_commands("conclusive", known_merge, known_deploy),
-          with_commands("blunt", merge, deploy), chained(known_merge, known_merge)};
+  return {default_pipeline(), with_names(with_commands("conclusive", known_merge, known_deploy)),
+          with_names(with_commands("blunt", merge, deploy)), with_names(chained(known_merge, known_merge))};
 }
 
 }  // namespace pawl::hostile

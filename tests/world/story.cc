@@ -16,6 +16,8 @@ constexpr Us wall_begin = 1'767'225'600 * second;
 /// What is running when the hostilities stop, and every bound that ends it, fits into this twice.
 constexpr Us calm = 6 * hour;
 constexpr Us mending = 48 * hour;
+/// A stop in order, and a start after it that cleans up.
+constexpr Us closing = hour;
 constexpr std::uint64_t turns_max = 40'000'000;
 
 /// A task, and what stands in its way.
@@ -58,10 +60,13 @@ Story::Story(const Order& order)
   crash_every_ = 500 + dice.roll(8000);
   const std::uint64_t repos_wanted = 1 + dice.roll(3);
   for (std::uint64_t i = 0; i < repos_wanted; ++i) repos.push_back("repo-" + std::to_string(i));
+  // Two names of one repository, and one that is nowhere to be cloned from.
+  origins = {{"repo-0", "origin-a"}, {"repo-1", "origin-a"}};
   tasks_wanted = 3 + dice.roll(12);
 }
 
 Story::~Story() {
+  if (daemon_) daemon_->abandon();
   scheduler.kill(Party::daemon);
   daemon_.reset();
   scheduler.kill(Party::outside);
@@ -149,6 +154,10 @@ std::string Story::fresh_id(const char* what) {
   return std::string(what) + '-' + std::to_string(++ids_);
 }
 
+Us Story::shared_until() {
+  return strikes(Hostility::unseen, 5) ? scheduler.now() + dice.between(1, 50) * ms : 0;
+}
+
 Daemon& Story::daemon_that_serves() {
   while (!daemon_ || !daemon_->serves()) wait_for_daemon();
   return *daemon_;
@@ -232,6 +241,10 @@ std::optional<TaskView> Story::look_at(TaskId task) {
   }
 }
 
+bool Story::is_passed_over(JobId job) const {
+  return daemon_->is_passed_over(job);
+}
+
 void Story::start_daemon() {
   ++starts_;
   auto log = MemoryLog::open(disk_);
@@ -245,13 +258,21 @@ void Story::start_daemon() {
 }
 
 void Story::kill_daemon() {
+  daemon_->abandon();
   scheduler.kill(Party::daemon);
   daemon_.reset();
   ++starts_;
   daemon_has_changed();
-  for (auto& [key, place] : folder.places) place.held = false;
   daemon_from_ = scheduler.now() + (dice.one_in(3) ? dice.between(1, 3600) * second : dice.between(10, 5000) * ms);
   if (!is_hostile()) daemon_from_ = scheduler.now() + second;
+}
+
+/// After a stop in order nothing is under way: what was decided is durable, and the log is sealed.
+void Story::end_daemon() {
+  mark(Mark::stop_in_order);
+  if (daemon_->decided().last_seq != witness_.state().last_seq) broken("a stop in order lost what was decided");
+  if (!daemon_->log().seal()) broken("the log cannot be sealed");
+  kill_daemon();
 }
 
 /// A crash in one of its ways; what is on its way to the disk gets there, or half of it, or nothing.
@@ -272,7 +293,14 @@ void Story::crash() {
   kill_daemon();
   if (reboot) machines.reboot(daemon_machine);
   if (reboot || strikes(Hostility::power_cut, 40)) disk_->lose_unsynced();
+  if (reboot) lose_notes();
   if (strikes(Hostility::flip, 30)) flip_a_bit();
+}
+
+/// What is noted of runs and places is not synced: a machine that went down may have lost it, with all that ran there.
+void Story::lose_notes() {
+  std::erase_if(folder.runs, [this](const auto&) { return dice.one_in(3); });
+  std::erase_if(folder.places, [this](const auto&) { return dice.one_in(3); });
 }
 
 /// A bit of the log turns over: opening it must name a record, or find every record as it was. Then the copy from
@@ -314,6 +342,8 @@ void Story::strike() {
   const bool is_due = dice.one_in(crash_every_);
   if ((std::exchange(is_struck_, false) || is_due) && (allows(Hostility::kill) || allows(Hostility::power_cut)))
     return crash();
+  const bool is_due_to_end = dice.one_in(2 * crash_every_);
+  if (is_due_to_end && allows(Hostility::clean_stop)) is_told_to_end_ = true;
   if (dice.one_in(400)) {
     if (strikes(Hostility::clock_jump, 20)) wall_offset_ += dice.between(-3600, 3600) * second;
     if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);
@@ -329,12 +359,19 @@ void Story::turn() {
   if (failure_) return;
   strike();
   if (failure_) return;
+  if (is_told_to_end_ && daemon_ && daemon_->serves()) {
+    is_told_to_end_ = false;
+    daemon_->begin_end();
+  }
+  if (daemon_ && daemon_->has_ended()) end_daemon();
+  if (failure_) return;
   const std::size_t actors = scheduler.ready();
   const bool decides = daemon_ && daemon_->can_decide();
   const bool hands_over = daemon_ && daemon_->can_hand_over();
   const bool syncs = daemon_ && daemon_->can_sync();
   const std::size_t choices = actors + (decides ? 1 : 0) + (hands_over ? 1 : 0) + (syncs ? 1 : 0);
   if (choices == 0) {
+    if (daemon_ && daemon_->serves() && ++idle_ % 8 == 0) daemon_->check_idle();
     if (!daemon_) scheduler.at(daemon_from_, [] {});
     if (!scheduler.next_timer()) broken("nobody has anything to do any more");
     return;
@@ -381,9 +418,16 @@ void Story::begin_mending() {
   phase_ends_ = scheduler.now() + mending;
 }
 
+/// Once more from the beginning: what earlier starts could not clean up, this one has to.
+void Story::begin_closing() {
+  phase_ = Phase::closing;
+  phase_ends_ = scheduler.now() + closing;
+  tell_to_end();
+}
+
 bool Story::has_settled() const {
   for (const auto& [id, task] : witness_.state().tasks.rows()) {
-    if (!is_terminal(task.stage) && (phase_ == Phase::mending || task.blocked.empty())) return false;
+    if (!is_terminal(task.stage) && (is_mending() || task.blocked.empty())) return false;
   }
   return true;
 }
@@ -395,11 +439,31 @@ void Story::judge_settled() {
     if (is_terminal(task.stage) || !task.blocked.empty()) continue;
     const auto stuck = why_stuck(state, task, state.last_time, {});
     const std::string which = in_words(state, task);
-    if (phase_ == Phase::mending) {
+    if (is_mending()) {
       return broken(which + " never came to its end, though nothing is in its way: " +
                     (stuck ? stuck->reason + ", " + stuck->detail : "nobody says why"));
     }
     if (!stuck) return broken(which + " does not move any more, and nobody says why");
+  }
+}
+
+/// Of what is finished nothing is left lying about.
+void Story::judge_tidy() {
+  if (!daemon_ || !daemon_->serves()) return broken("the last start never came to its end");
+  for (const TaskId task : folder.worktrees) {
+    const Task* row = witness_.state().tasks.find(task);
+    if (!row || is_terminal(row->stage)) {
+      return broken("task " + std::to_string(raw(task)) + " is finished, and its worktree is still there");
+    }
+  }
+  const State& state = witness_.state();
+  for (const auto& [key, lease] : state.leases.rows()) {
+    if (lease.ttl_s && age_s(lease.renewed, state.last_time) > *lease.ttl_s + closing / second / 2) {
+      return broken("the ttl of " + key + " ran out long ago, and it is still held");
+    }
+  }
+  for (const auto& [run, noted] : folder.runs) {
+    if (!noted.held) broken("run " + run + " (" + noted.note.purpose + ") is gone, and its note is still there");
   }
 }
 
@@ -423,11 +487,14 @@ void Story::tell() {
     }
     if (turns % 64 != 0) continue;
     const bool settled = has_settled();
-    if (!settled && scheduler.now() < phase_ends_) continue;
+    if ((!settled || phase_ == Phase::closing) && scheduler.now() < phase_ends_) continue;
     if (!settled) judge_settled();
     if (phase_ == Phase::calm) {
       begin_mending();
+    } else if (phase_ == Phase::mending) {
+      begin_closing();
     } else {
+      judge_tidy();
       end();
     }
   }

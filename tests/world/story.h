@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/work/system.h"
 #include "store/memory_log.h"
 #include "tests/world/outside.h"
 #include "tests/world/witness.h"
@@ -46,11 +47,55 @@ enum class Hostility : std::uint8_t {
   nonsense,       // requests that are wrong in every way that HTTP lets through
   crowd,          // many who want the same at the same moment
   meddling,       // whoever comes for a task while something is under way for it
+  remote,         // an origin that hangs or is not there, folders that cannot be removed
+  unseen,         // processes without some of their signs, locks that others hold for a moment
+  death_watch,    // deaths that are told late, twice or never
+  clean_stop,     // of the daemon, by SIGTERM
 };
-constexpr std::array<std::string_view, 23> hostility_names = {
-    "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
-    "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
-    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling"};
+constexpr std::array<std::string_view, 27> hostility_names = {
+    "kill",        "power_cut",   "torn_write", "failed_sync", "full_disk",   "flip",      "clock_jump",
+    "stall",       "reboot",      "stubborn",   "late_effect", "bad_exit",    "red_gate",  "sleepy_worker",
+    "dead_worker", "lost_answer", "settings",   "kill_switch", "cancel",      "force",     "nonsense",
+    "crowd",       "meddling",    "remote",     "unseen",      "death_watch", "clean_stop"};
+
+/// What the driver met on its system: reaches.txt names each as "Driver MARK".
+enum class Mark : std::uint8_t {
+  stop_in_order,
+  step_ends_in_drain,
+  step_cut_off,
+  agent_called_off,
+  gate_called_off,
+  timed_out,
+  killed,
+  outside_agent_ended,
+  run_of_earlier_boot,
+  run_forgotten,
+  found_by_lock,
+  hidden_fork,
+  lock_shared,
+  place_busy,
+  fork_failed,
+  exec_failed,
+  death_told,
+  pass_on_request,
+  branch_deleted,
+  branch_in_use,
+  origin_failed,
+  git_called_off,
+  folder_emptied,
+  folder_removed,
+  folder_kept,
+};
+constexpr std::array<std::string_view, 25> mark_names = {
+    "stop_in_order",       "step_ends_in_drain", "step_cut_off",   "agent_called_off",
+    "gate_called_off",     "timed_out",          "killed",         "outside_agent_ended",
+    "run_of_earlier_boot", "run_forgotten",      "found_by_lock",  "hidden_fork",
+    "lock_shared",         "place_busy",         "fork_failed",    "exec_failed",
+    "death_told",          "pass_on_request",    "branch_deleted", "branch_in_use",
+    "origin_failed",       "git_called_off",     "folder_emptied", "folder_removed",
+    "folder_kept",
+};
+using Marks = std::array<std::uint64_t, mark_names.size()>;
 
 struct Order {
   std::uint64_t seed = 0;
@@ -61,19 +106,26 @@ struct Order {
 /// What lies in the data folder beside the log, and outlives the daemon.
 struct DataFolder {
   struct Run {
-    std::vector<ProcessPtr> processes;  // that bear its name
-    std::optional<JobId> job;
+    RunNote note;
+    bool held = false;    // by the daemon that began it
+    Us shared_until = 0;  // by a child that was being forked when it was given back
   };
   struct Place {
     std::vector<ProcessPtr> processes;  // that inherited its lock
     bool held = false;                  // by the daemon
-    std::string run;                    // that it was last locked for, and where
-    std::string host;
+    Us shared_until = 0;
+    PlaceNote note;
+  };
+  /// Of a run that was an agent's: what is known of it also when its file is gone.
+  struct Agent {
+    std::string job;
   };
   std::map<std::string, Run> runs;
   std::map<StepKey, Place> places;
+  std::map<std::string, Agent> agents;
+  std::set<TaskId> worktrees;
 
-  bool is_locked(const StepKey& place) const;
+  bool is_locked(const StepKey& place, Us now) const;
 };
 
 /// What a command is going to do.
@@ -108,7 +160,7 @@ class Story {
   /// Somebody who acts from outside, until the end.
   void send(std::function<void()> person) { scheduler.spawn(Party::outside, std::move(person)); }
   bool is_hostile() const { return phase_ == Phase::hostile; }
-  bool is_mending() const { return phase_ == Phase::mending; }
+  bool is_mending() const { return phase_ == Phase::mending || phase_ == Phase::closing; }
   /// Whether it happens now: `chance` in a hundred, of what is not switched off, while hostilities last.
   bool strikes(Hostility hostility, std::uint64_t chance);
   bool allows(Hostility hostility) const;
@@ -117,6 +169,8 @@ class Story {
 
   void see(const std::vector<Decided>& groups) { witness_.see(groups); }
   void told(const Decision& decision) { witness_.told(decision); }
+  void mark(Mark mark) { ++marks_[static_cast<std::size_t>(mark)]; }
+  const Marks& marks() const { return marks_; }
 
   Us wall_us() const;
   Us duration();
@@ -124,6 +178,8 @@ class Story {
   Fate fate_of_agent();
   std::optional<bool> gate_of(TaskId task);
   std::string fresh_id(const char* what);
+  /// When a lock that is given back now is free: mostly at once.
+  Us shared_until();
 
   /// A request from outside. None: the answer got lost, or the daemon was gone.
   std::optional<Decision> ask(Group group, std::function<bool(const State&, Group&)> resolve = {});
@@ -139,8 +195,12 @@ class Story {
 
   /// The daemon serves now, or is gone.
   void daemon_has_changed();
+  /// Whether the daemon that serves leaves a job alone, since a process of it may be alive.
+  bool is_passed_over(JobId job) const;
   /// The daemon is killed before anybody goes on.
   void strike_down() { is_struck_ = true; }
+  /// The daemon is told to end, in order, before anybody goes on.
+  void tell_to_end() { is_told_to_end_ = true; }
 
   /// A worker who has nothing to do comes for that task.
   void call_worker(TaskId task);
@@ -152,12 +212,14 @@ class Story {
   Machines machines;
   Targets targets;
   DataFolder folder;
-  std::map<std::string, KnownWorker> workers;  // by boot
+  std::map<std::string, std::string> origins;              // repo → origin
+  std::set<std::pair<std::string, std::string>> branches;  // at an origin
+  std::map<std::string, KnownWorker> workers;              // by boot
   std::vector<std::string> repos;
   std::uint64_t tasks_wanted = 6;  // live at once
 
  private:
-  enum class Phase { hostile, calm, mending };
+  enum class Phase { hostile, calm, mending, closing };
 
   Fate fate_of_effect(const PipelineStep& step);
   void wait_for_daemon();
@@ -165,25 +227,32 @@ class Story {
   void strike();
   void start_daemon();
   void kill_daemon();
+  void end_daemon();
   void crash();
   void flip_a_bit();
+  void lose_notes();
   void begin_calm();
   void begin_mending();
+  void begin_closing();
   bool has_settled() const;
   void judge_settled();
+  void judge_tidy();
   void end();
 
   const Order order_;
+  Marks marks_{};
   Witness witness_;
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<Daemon> daemon_;
   Us daemon_from_ = 0;  // when it is started again
   bool is_struck_ = false;
+  bool is_told_to_end_ = false;
   std::set<ActorId> waiting_for_daemon_;
   std::set<ActorId> idle_workers_;
   std::optional<TaskId> called_for_;
   std::uint64_t starts_ = 0;
   std::uint64_t ids_ = 0;
+  std::uint64_t idle_ = 0;  // how often nobody could go on
   Us wall_offset_ = 0;
   std::uint64_t crash_every_ = 0;  // turns
   Phase phase_ = Phase::hostile;

@@ -8,6 +8,9 @@
 namespace pawl::hostile {
 namespace {
 
+/// For so long nobody may run (Hostility::stall).
+constexpr std::int64_t stall_s_max = 600;
+
 /// The task that a record is about; 0 for none.
 TaskId task_of(const fb::Record& record, const State& state) {
   const Subject subject = subject_of(record);
@@ -92,7 +95,11 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check_freed(*record);
     check_entitled(*record);
     if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
-    if (record->event_as_SettingChanged()) settings_changed_ = TimeUs{record->stamp()->time_us()};
+    if (const auto* set = record->event_as_SettingChanged()) {
+      settings_changed_ = TimeUs{record->stamp()->time_us()};
+      if (set->key()->string_view() == "ownership.enabled") ownership_changed_ = settings_changed_;
+      if (set->key()->string_view() == "stop.enabled") was_stop_off_ = true;
+    }
   }
 }
 
@@ -156,7 +163,10 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   }
   const bool is_own = owner && owner->boot_id()->string_view() == record.boot()->string_view() &&
                       owner->actor()->string_view() == record.actor()->string_view();
-  if (!record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
+  // Nor is it anybody's fault who looked while ownership was switched off, and was kept from deciding for a while.
+  const bool was_checked = ownership_changed_ < *job->run->exited ||
+                           age_s(ownership_changed_, TimeUs{record.stamp()->time_us()}) > stall_s_max;
+  if (was_checked && !record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
     broken_(what + " who holds the task's lease, and is alive");
   }
 }

@@ -48,6 +48,9 @@ class Witness {
   const Reach& reach() const { return reach_; }
   /// Whether the task is held by the lease under which that start was made: then nobody else may settle it.
   bool is_owners_step(TaskId task, Seq started) const;
+  /// Whether stop.enabled was switched off at some time: who was left alone then is left alone for good.
+  bool was_stop_off() const { return was_stop_off_; }
+  TimeUs settings_changed() const { return settings_changed_; }
   /// Decided at some time with ownership off: then nobody was kept out.
   bool was_unchecked(TaskId task) const { return unchecked_.contains(task); }
 
@@ -79,6 +82,8 @@ class Witness {
   std::map<Seq, Token> step_tokens_;  // with which a step was started, by its start
   std::set<JobId> to_be_cancelled_;   // jobs that the group in hand ends, of tasks with a standing request
   TimeUs settings_changed_;
+  TimeUs ownership_changed_;
+  bool was_stop_off_ = false;
   std::set<TaskId> unchecked_;
   Reach reach_{};
 };

@@ -134,11 +134,17 @@ class Worker {
     }
     if (!is_mine) return;
     const ProcessPtr agent = story_.machines.start(machine_);
+    agent->may_be_ended = true;
     fb::RunStartedT started;
     started.job = raw(id);
     started.attempt = claimed.attempt;
     started.pid = agent->pid;
     started.pid_start = agent->start;
+    const Boot* daemon = story_.witness().state().boot_named(daemon_name);
+    if (daemon && story_.strikes(Hostility::nonsense, 5)) {  // Whoever believes that ends himself for it.
+      started.pid = daemon->pid;
+      started.pid_start = daemon->pid_start;
+    }
     const Fate fate = story_.fate_of_agent();
     CommandExit exit = fate.exit;
     try {

@@ -20,11 +20,14 @@
 
 #include "daemon/pipeline_yaml.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/output_log.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/process_table.h"
+#include "daemon/work/real_system.h"
 #include "daemon/work/run_lock.h"
 #include "schema/limits.h"
 #include "store/commit/clock.h"
+#include "store/commit/sequencer.h"
 #include "store/commit/start.h"
 #include "store/memory_log.h"
 #include "store/open.h"
@@ -58,7 +61,8 @@ class ExecutorTest : public testing::Test {
   }
   void TearDown() override {
     shut_down();
-    for (const RunNote& note : noted_runs(data())) end_run(data(), note.run, {EndOrder::First::kill, seconds(60)});
+    RealSystem system({.data_folder = data()});
+    for (const RunNote& note : noted_runs(data())) end_run(system, note.run, {Stop::kill, seconds(60)});
     fs::remove_all(folder_);
   }
 
@@ -82,14 +86,14 @@ class ExecutorTest : public testing::Test {
     ASSERT_TRUE(start_boot(*sequencer_, boot_id_, "test"));
   }
   void execute() {
-    executor_ = std::make_unique<Executor>(*sequencer_, Executor::Options{.data_folder = data(),
-                                                                          .boot_id = boot_id_,
-                                                                          .origins = origins_,
-                                                                          .archive = *log_,
-                                                                          .warn = [this](const std::string& text) {
-                                                                            const std::lock_guard lock(warnings_mutex_);
-                                                                            warnings_.push_back(text);
-                                                                          }});
+    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins_});
+    executor_ = std::make_unique<Executor>(
+        *sequencer_, *system_,
+        Executor::Options{
+            .boot_id = boot_id_, .origins = origins_, .archive = *log_, .warn = [this](const std::string& text) {
+              const std::lock_guard lock(warnings_mutex_);
+              warnings_.push_back(text);
+            }});
     executor_->start();
   }
   void shut_down() {
@@ -181,6 +185,7 @@ class ExecutorTest : public testing::Test {
   std::unique_ptr<Clock> clock_;
   std::atomic<std::int64_t> ahead_s_{0};  // of the clock: so nobody waits for a time-out
   std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<RealSystem> system_;
   std::unique_ptr<Executor> executor_;
   std::string boot_id_;
 };

@@ -187,15 +187,15 @@ stages:
   - {name: work, agent: outsider, to: done}
 )");
   }
-  Child begin() {
+  std::unique_ptr<Child> begin() {
     const Launch launch{
         .command = {"/bin/sh", "-c", "trap 'echo asked >> trace' TERM; echo up >> up; while :; do sleep 0.02; done"},
         .folder = folder_.string(),
         .environment = clean_environment(),
-        .output = output_.get()};
-    Result<Child> child = Child::fork_stopped(launch);
+        .output = &output_};
+    Result<std::unique_ptr<Child>> child = ForkedChild::fork_stopped(launch);
     EXPECT_TRUE(child) << child.error().message;
-    child->release();
+    (*child)->release();
     EXPECT_TRUE(comes_true([&] { return contents(at("up")).ends_with("\n"); }));
     fs::remove(at("up"));
     return std::move(*child);
@@ -226,10 +226,12 @@ stages:
   Decision tell_as(const std::string& boot, const Event& event) {
     return sequencer_->propose(propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}}, event));
   }
-  static bool ends(Child& child) { return child.wait(steady_clock::now() + seconds(120)) == Child::Wake::ended; }
-  static bool lives(Child& child) { return child.wait(steady_clock::now()) != Child::Wake::ended; }
+  static bool ends(Child& child) {
+    return child.wait(steady_clock::now() + seconds(120), nullptr) == Child::Wake::ended;
+  }
+  static bool lives(Child& child) { return child.wait(steady_clock::now(), nullptr) != Child::Wake::ended; }
 
-  Descriptor output_{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  const LogFile output_{Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)), "/dev/null"};
 };
 
 TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_report) {
@@ -238,15 +240,15 @@ TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_repor
   execute();
   const TaskId id = submit();
   const TaskId other = submit("W-2");
-  Child agent = begin();
-  Child elsewhere = begin();
-  claim_for(agent, 1, "w1", this_host());
-  claim_for(elsewhere, 2, "w2", "another");
+  const std::unique_ptr<Child> agent = begin();
+  const std::unique_ptr<Child> elsewhere = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  claim_for(*elsewhere, 2, "w2", "another");
   cancel(other);
   cancel(id);
-  EXPECT_TRUE(ends(agent));
+  EXPECT_TRUE(ends(*agent));
   EXPECT_EQ(contents(at("trace")), "asked\n") << "SIGTERM comes first";
-  EXPECT_TRUE(lives(elsewhere)) << "whose number means nothing here";
+  EXPECT_TRUE(lives(*elsewhere)) << "whose number means nothing here";
   EXPECT_EQ(task(id)->stage, "work") << "its slot is taken until its end is known";
   fb::RunExitedT exited;
   exited.job = 1;
@@ -258,26 +260,26 @@ TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_repor
 
 TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {
   const TaskId id = submit();
-  Child agent = begin();
-  claim_for(agent, 1, "w1", this_host());
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
   cancel(id);
-  EXPECT_TRUE(lives(agent));
+  EXPECT_TRUE(lives(*agent));
   execute();
-  EXPECT_TRUE(ends(agent));
+  EXPECT_TRUE(ends(*agent));
 }
 
 TEST_F(OutsideAgentTest, reaped_job_leaves_no_agent_behind) {
   execute();
   submit();
-  Child agent = begin();
-  claim_for(agent, 1, "w1", this_host());
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
   fb::JobReapedT reaped;
   reaped.job = 1;
   reaped.attempt = 1;
   reaped.tier = fb::Tier::ceiling;
   reaped.outcome = fb::JobResult::retry;
   ASSERT_EQ(tell(reaped, "reaper").outcome, Outcome::accepted);
-  EXPECT_TRUE(ends(agent));
+  EXPECT_TRUE(ends(*agent));
 }
 
 TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
@@ -286,20 +288,20 @@ TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
   execute();
   const TaskId first = submit();
   const TaskId second = submit("W-2");
-  Child stranger = begin();
-  Child agent = begin();
-  claim_for(stranger, 1, "w1", this_host());
+  const std::unique_ptr<Child> stranger = begin();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*stranger, 1, "w1", this_host());
   fb::RunStartedT earlier;
   earlier.job = 1;
   earlier.attempt = 1;
-  earlier.pid = stranger.pid();
-  earlier.pid_start = stranger.pid_start() - 1;
+  earlier.pid = stranger->pid();
+  earlier.pid_start = stranger->pid_start() - 1;
   ASSERT_EQ(tell_as("w1", earlier).outcome, Outcome::accepted);
-  claim_for(agent, 2, "w2", this_host());
+  claim_for(*agent, 2, "w2", this_host());
   cancel(first);
   cancel(second);
-  EXPECT_TRUE(ends(agent));
-  EXPECT_TRUE(lives(stranger));
+  EXPECT_TRUE(ends(*agent));
+  EXPECT_TRUE(lives(*stranger));
 }
 
 TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {

@@ -186,7 +186,8 @@ TEST_F(ExecutorTest, what_an_earlier_boot_left_running_is_ended_before_anything_
   order.folder = folder_.string();
   order.environment = {"PATH=/usr/bin:/bin"};
   order.purpose = "job 1 attempt 1";
-  Result<HeldRun> run = HeldRun::hold(data(), order, std::move(open_log(at("log").string()).value()));
+  RealSystem system({.data_folder = data()});
+  Result<HeldRun> run = HeldRun::hold(system, order, open_log(at("log").string()).value());
   ASSERT_TRUE(run) << run.error().message;
   std::thread nobody([&] { run->go({600, 1}, nullptr); });
   ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
@@ -204,7 +205,7 @@ stages:
   - {name: work, agent: worker, to: done}
 )");
   // Held by this process, which nobody ends.
-  std::optional<RunLock> held(std::move(new_run(data(), "job 1 attempt 1").value()));
+  std::unique_ptr<RunFile> held = std::move(new_run(data(), "job 1 attempt 1").value());
   const TaskId id = submit();
   const TaskId other = submit("W-2");
   execute();
@@ -303,7 +304,7 @@ stages:
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(comes_true([&] { return count(fb::Event::LeaseAcquired) == 1; }));
-  place->close();
+  place->reset();
   EXPECT_TRUE(reaches(id, "done"));
 }
 

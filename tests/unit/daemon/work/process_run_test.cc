@@ -17,7 +17,10 @@
 #include <sstream>
 #include <thread>
 
+#include "daemon/work/output_log.h"
 #include "daemon/work/process_table.h"
+#include "daemon/work/real_system.h"
+#include "daemon/work/run_lock.h"
 #include "tests/unit/daemon/comes_true.h"
 
 namespace pawl {
@@ -49,7 +52,7 @@ class Waiting {
   }
 
  private:
-  CallOff call_;
+  EventCallOff call_;
   std::thread thread_;
 };
 
@@ -63,12 +66,16 @@ class ProcessRun : public testing::Test {
   }
   void TearDown() override {
     for (const RunNote& note : noted_runs(data())) {
-      end_run(data(), note.run, {EndOrder::First::kill, seconds(60)});
+      end_run(system(), note.run, {Stop::kill, seconds(60)});
     }
     fs::remove_all(folder_);
   }
 
   std::string data() const { return folder_.string(); }
+  RealSystem& system() {
+    if (!system_) system_.emplace(RealSystem::Options{.data_folder = data()});
+    return *system_;
+  }
   fs::path work(const std::string& name) const { return folder_ / "work" / name; }
   std::string log() const { return contents(folder_ / "log"); }
 
@@ -78,7 +85,7 @@ class ProcessRun : public testing::Test {
     order.folder = (folder_ / "work").string();
     order.environment = {"PATH=/usr/bin:/bin", "COLOUR=red"};
     order.purpose = "test";
-    return HeldRun::hold(data(), order, std::move(open_log((folder_ / "log").string()).value()));
+    return HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
   }
   HeldRun held(const std::string& script) {
     Result<HeldRun> run = hold({"/bin/sh", "-c", script});
@@ -93,6 +100,7 @@ class ProcessRun : public testing::Test {
   static bool lives(pid_t pid) { return pid_start_of(pid).has_value(); }
 
   fs::path folder_;
+  std::optional<RealSystem> system_;
 };
 
 TEST_F(ProcessRun, exit_code_and_output_are_those_of_the_command) {
@@ -115,7 +123,7 @@ TEST_F(ProcessRun, log_that_is_a_link_or_no_file_is_not_written) {
     EXPECT_EXIT(
         {
           ::alarm(20);
-          const Result<Descriptor> log = open_log((folder_ / name).string());
+          const auto log = open_log((folder_ / name).string());
           ::_exit(!log && log.error().message.find(name) != std::string::npos ? 0 : 1);
         },
         testing::ExitedWithCode(0), "")
@@ -215,7 +223,7 @@ TEST_F(ProcessRun, one_that_ignores_sigterm_is_killed) {
 }
 
 TEST_F(ProcessRun, call_ends_it_before_its_time) {
-  CallOff call;
+  EventCallOff call;
   HeldRun run = held("echo $$ > pid; exec sleep 1000");
   std::thread caller([&] {
     pid_in("pid");
@@ -253,7 +261,7 @@ TEST_F(ProcessRun, orphan_that_closed_its_descriptors_is_found_by_its_environmen
   const pid_t orphan = pid_in("pid");
   EXPECT_EQ(contents(work("fds")).find(".lock"), std::string::npos) << contents(work("fds"));
   EXPECT_TRUE(lives(orphan));
-  EXPECT_EQ(end_run(data(), run->run(), {EndOrder::First::terminate, seconds(60)}), RunEnd::gone);
+  EXPECT_EQ(end_run(system(), run->run(), {Stop::terminate, seconds(60)}), RunEnd::gone);
   EXPECT_FALSE(lives(orphan));
   EXPECT_TRUE(noted_runs(data()).empty());
 }
@@ -300,7 +308,7 @@ TEST_F(ProcessRun, bare_names_are_never_taken_from_the_work_folder) {
   order.command = {"true"};
   order.folder = (folder_ / "work").string();
   order.environment = {"PATH=:.:/usr/bin:/bin"};
-  Result<HeldRun> run = HeldRun::hold(data(), order, std::move(open_log((folder_ / "log").string()).value()));
+  Result<HeldRun> run = HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
   ASSERT_TRUE(run);
   EXPECT_EQ(run->go(minutes(), nullptr).code, 0);
 }
@@ -319,7 +327,7 @@ TEST_F(ProcessRun, names_that_others_made_up_are_no_paths) {
   fs::create_directories(folder_ / "runs");
   std::ofstream(folder_ / "victim.lock") << "for somebody\n";
   EXPECT_FALSE(noted_run(data(), "../victim"));
-  EXPECT_EQ(end_run(data(), "../victim", {EndOrder::First::kill, seconds(60)}), RunEnd::gone);
+  EXPECT_EQ(end_run(system(), "../victim", {Stop::kill, seconds(60)}), RunEnd::gone);
   EXPECT_TRUE(fs::exists(folder_ / "victim.lock"));
 }
 
@@ -328,15 +336,15 @@ TEST_F(ProcessRun, process_of_a_run_that_is_not_noted_is_found_by_its_environmen
   const Waiting waiting(run);
   const pid_t pid = pid_in("pid");
   fs::rename(folder_ / "runs" / (run.run() + ".lock"), folder_ / "elsewhere");
-  EXPECT_EQ(end_run(data(), run.run(), {EndOrder::First::terminate, seconds(60)}), RunEnd::gone);
+  EXPECT_EQ(end_run(system(), run.run(), {Stop::terminate, seconds(60)}), RunEnd::gone);
   EXPECT_FALSE(lives(pid));
 }
 
 TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
   const StepPlace place{TaskId{3}, Version{4}, "merge"};
-  Result<Descriptor> first = lock_place(data(), place);
+  Result<std::unique_ptr<Handle>> first = lock_place(data(), place);
   ASSERT_TRUE(first) << first.error().message;
-  const Result<Descriptor> second = lock_place(data(), place);
+  const Result<std::unique_ptr<Handle>> second = lock_place(data(), place);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::busy);
   EXPECT_TRUE(lock_place(data(), {TaskId{3}, Version{5}, "merge"}));
@@ -344,21 +352,21 @@ TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
   forget_places(data(), TaskId{3});  // removes the free one alone
   EXPECT_TRUE(fs::exists(folder_ / "steps/3-4-merge.lock"));
   EXPECT_FALSE(fs::exists(folder_ / "steps/3-5-merge.lock"));
-  first->close();
+  first->reset();
   EXPECT_TRUE(lock_place(data(), place));
 }
 
 TEST_F(ProcessRun, inherited_place_stays_held_until_the_child_is_gone) {
   const StepPlace place{TaskId{3}, Version{4}, "merge"};
-  Descriptor lock = std::move(lock_place(data(), place).value());
+  std::unique_ptr<Handle> lock = std::move(lock_place(data(), place).value());
   RunOrder order;
   order.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
   order.folder = (folder_ / "work").string();
   order.environment = {"PATH=/usr/bin:/bin"};
   order.inherited = {lock.get()};
-  Result<HeldRun> run = HeldRun::hold(data(), order, std::move(open_log((folder_ / "log").string()).value()));
+  Result<HeldRun> run = HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
   ASSERT_TRUE(run);
-  lock.close();
+  lock.reset();
   EXPECT_FALSE(lock_place(data(), place));
   {
     const Waiting waiting(*run);

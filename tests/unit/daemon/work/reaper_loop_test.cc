@@ -57,11 +57,11 @@ class ReaperLoopTest : public ExecutorTest {
   }
   /// The reaper alone: what else the executor does would be quicker.
   void watch() {
+    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
     executor_ = std::make_unique<Executor>(
-        *sequencer_,
-        Executor::Options{.data_folder = data(), .boot_id = boot_id_, .origins = {}, .archive = *log_, .warn = {}});
+        *sequencer_, *system_, Executor::Options{.boot_id = boot_id_, .origins = {}, .archive = *log_, .warn = {}});
     reaper_ =
-        std::make_unique<ReaperLoop>(*sequencer_, executor_->machine(), executor_->world(),
+        std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
                                      ReaperLoop::Options{.boot_id = boot_id_, .warn = [this](const std::string& text) {
                                                            const std::lock_guard lock(warnings_mutex_);
                                                            warnings_.push_back(text);
@@ -285,9 +285,30 @@ TEST_F(ReaperLoopTest, silence_when_nothing_is_wrong) {
   EXPECT_TRUE(warnings().empty());
 }
 
+TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for) {
+  RealSystem system({.data_folder = data()});
+  RealWorld world(system, boot_id_);
+  const PipelineStep step{.name = "merge", .run = {"/bin/sh", "-c", "exit 0"}, .timeout_s = 600};
+  const CommandContext context{.task = TaskId{1}, .repo = "shop", .version = Version{1}, .step = "merge"};
+  Held held = world.hold_step(step, context, {});
+  ASSERT_EQ(held.status, Held::Status::held) << held.why;
+  world.set_kill_after_s(600);
+  std::thread ending([&world] {
+    world.drain();
+    world.stop();
+  });
+  // A gate that is called off shows that the end has begun.
+  const Gate gate{.run = {"/bin/sh", "-c", "sleep 600"}};
+  EXPECT_TRUE(comes_true([&] { return world.run_gate(gate, context).reason == "called off"; }));
+  const CommandExit exit = held.step->go();
+  EXPECT_EQ(exit.how, CommandExit::How::exited) << "its start was in the log, and it had time";
+  held.step.reset();
+  ending.join();
+}
+
 TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
-  Worktrees worktrees(data(), {});
-  RealWorld world(data(), worktrees, boot_id_);
+  RealSystem system({.data_folder = data()});
+  RealWorld world(system, boot_id_);
   Idler agent;
   pawl::Run run;
   run.owner = {.boot_id = boot_id_, .pid = ::getpid(), .actor = "executor"};
@@ -295,7 +316,7 @@ TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then)
   run.pid_start = agent.start();
   const Boot boot{.boot_id = boot_id_, .name = "pawld", .host = this_host(), .version = {}};
   {
-    const RealWorld::Child child(world, agent.pid());
+    const RealWorld::OwnAgent running(world, agent.pid());
     agent.end();
     EXPECT_EQ(world.life_of(run, boot), Life::alive);
   }

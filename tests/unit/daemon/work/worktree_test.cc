@@ -11,7 +11,12 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <optional>
 #include <sstream>
+
+#include "daemon/work/path_component.h"
+#include "daemon/work/real_system.h"
+#include "daemon/work/run_lock.h"
 
 namespace pawl {
 namespace {
@@ -51,7 +56,11 @@ class WorktreesTest : public testing::Test {
   }
 
   Worktrees worktrees(const std::string& repo = "shop") {
-    return Worktrees((folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
+    return Worktrees(system(), (folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
+  }
+  RealSystem& system() {
+    if (!system_) system_.emplace(RealSystem::Options{.data_folder = (folder_ / "data").string()});
+    return *system_;
   }
   fs::path folder_of_task(std::uint64_t task = 1) const {
     return folder_ / "data/work" / ("task-" + std::to_string(task));
@@ -59,6 +68,7 @@ class WorktreesTest : public testing::Test {
   fs::path work(std::uint64_t task, const std::string& name) const { return folder_of_task(task) / name; }
 
   fs::path folder_;
+  std::optional<RealSystem> system_;
 };
 
 TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
@@ -279,7 +289,7 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
   const std::string origin = "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop";
 
-  Worktrees all((folder_ / "data").string(), {{"shop", origin}});
+  Worktrees all(system(), (folder_ / "data").string(), {{"shop", origin}});
   auto deletion = std::async(std::launch::async, [&] {
     return all.delete_branch({TaskId{2}, "shop", "feature"}, nobody);
   });
@@ -375,7 +385,7 @@ TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
 
 TEST_F(WorktreesTest, origin_that_is_not_there_is_an_error_with_gits_words) {
   fs::create_directory(folder_ / "data");
-  Worktrees all((folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
+  Worktrees all(system(), (folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
   const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message.find("nothing"), std::string::npos) << made.error().message;

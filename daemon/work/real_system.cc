@@ -1,0 +1,189 @@
+#include "daemon/work/real_system.h"
+
+#include <unistd.h>
+
+#include <condition_variable>
+#include <thread>
+#include <utility>
+
+#include "daemon/thread_pool.h"
+#include "daemon/work/death_watch.h"
+#include "daemon/work/output_log.h"
+#include "daemon/work/process.h"
+#include "daemon/work/process_table.h"
+#include "daemon/work/run_lock.h"
+
+namespace pawl {
+namespace {
+
+class ConditionSignal final : public Signal {
+ public:
+  void notify() override { condition_.notify_all(); }
+  bool wait(std::unique_lock<std::mutex>& lock, Deadline deadline) override {
+    if (deadline != no_deadline) return condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+    condition_.wait(lock);
+    return true;
+  }
+
+ private:
+  std::condition_variable condition_;
+};
+
+class StartedThread final : public RunningThread {
+ public:
+  explicit StartedThread(std::function<void()> body) : thread_(std::move(body)) {}
+  void join() override { thread_.join(); }
+
+ private:
+  std::thread thread_;
+};
+
+class PoolOfThreads final : public Pool {
+ public:
+  explicit PoolOfThreads(unsigned threads) : threads_(threads) {}
+  void post(std::function<void()> work) override { threads_.post(std::move(work)); }
+  void stop() override { threads_.stop(); }
+
+ private:
+  ThreadPool threads_;
+};
+
+}  // namespace
+
+RealSystem::RealSystem(const Options& options)
+    : data_folder_(options.data_folder), worktrees_(*this, options.data_folder, options.origins) {}
+
+Deadline RealSystem::now() const {
+  return std::chrono::steady_clock::now();
+}
+
+TimeUs RealSystem::wall_time() const {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count()};
+}
+
+void RealSystem::sleep_for(std::chrono::steady_clock::duration time) {
+  std::this_thread::sleep_for(time);
+}
+
+std::unique_ptr<Signal> RealSystem::make_signal() {
+  return std::make_unique<ConditionSignal>();
+}
+
+std::unique_ptr<CallOff> RealSystem::make_call_off() {
+  return std::make_unique<EventCallOff>();
+}
+
+std::unique_ptr<RunningThread> RealSystem::start_thread(std::function<void()> body) {
+  return std::make_unique<StartedThread>(std::move(body));
+}
+
+std::unique_ptr<Pool> RealSystem::make_pool(unsigned threads) {
+  return std::make_unique<PoolOfThreads>(threads);
+}
+
+pid_t RealSystem::own_pid() const {
+  return ::getpid();
+}
+
+std::string RealSystem::own_host() const {
+  return this_host();
+}
+
+bool RealSystem::kernel_has_ended(const std::string& host) {
+  return pawl::kernel_has_ended(host);
+}
+
+std::vector<std::string> RealSystem::clean_environment() const {
+  return pawl::clean_environment();
+}
+
+Result<std::unique_ptr<Child>> RealSystem::fork_stopped(const Launch& launch) {
+  return ForkedChild::fork_stopped(launch);
+}
+
+Liveness RealSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
+  return pawl::liveness_of(host, pid, pid_start);
+}
+
+std::vector<std::unique_ptr<OtherProcess>> RealSystem::processes_of(const RunSigns& signs) {
+  return pawl::processes_of(signs, signs.by_lock ? path_of_run(data_folder_, signs.run) : std::string());
+}
+
+std::unique_ptr<OtherProcess> RealSystem::process(pid_t pid) {
+  return other_process(pid);
+}
+
+std::unique_ptr<DeathWatch> RealSystem::watch_deaths(std::function<void()> died) {
+  return std::make_unique<PidfdWatch>(std::move(died));
+}
+
+Result<std::unique_ptr<RunFile>> RealSystem::new_run(const std::string& purpose) {
+  return pawl::new_run(data_folder_, purpose);
+}
+
+std::vector<RunNote> RealSystem::noted_runs() {
+  return pawl::noted_runs(data_folder_);
+}
+
+std::optional<RunNote> RealSystem::noted_run(const std::string& run) {
+  return pawl::noted_run(data_folder_, run);
+}
+
+bool RealSystem::is_run_unlocked(const std::string& run) {
+  return pawl::is_run_unlocked(data_folder_, run);
+}
+
+void RealSystem::forget_run(const std::string& run) {
+  pawl::forget_run(data_folder_, run);
+}
+
+Result<std::unique_ptr<Handle>> RealSystem::lock_place(const StepPlace& place) {
+  return pawl::lock_place(data_folder_, place);
+}
+
+Result<void> RealSystem::note_place(const Handle& place, const std::string& run) {
+  return pawl::note_place(place, run);
+}
+
+PlaceNote RealSystem::place_note(const Handle& place) {
+  return pawl::place_note(place);
+}
+
+void RealSystem::forget_places(TaskId task) {
+  pawl::forget_places(data_folder_, task);
+}
+
+Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& name) {
+  return pawl::open_log(data_folder_ + "/logs/" + name);
+}
+
+Result<Worktree> RealSystem::prepare_worktree(const WorkOrder& order) {
+  return worktrees_.prepare(order);
+}
+
+Result<Worktree> RealSystem::existing_worktree(const WorkOrder& order) {
+  return worktrees_.existing(order);
+}
+
+Result<BranchEnd> RealSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+  return worktrees_.delete_branch(order, in_use);
+}
+
+Result<void> RealSystem::empty_worktree(TaskId task) {
+  return worktrees_.empty(task);
+}
+
+Result<void> RealSystem::remove_worktree(TaskId task) {
+  return worktrees_.remove(task);
+}
+
+std::vector<TaskId> RealSystem::worktrees() {
+  return worktrees_.present();
+}
+
+void RealSystem::stop_git() {
+  worktrees_.stop();
+}
+
+}  // namespace pawl

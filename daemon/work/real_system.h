@@ -1,0 +1,65 @@
+// The operating system itself, and a data folder: what pawld's driver runs on.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "daemon/work/system.h"
+#include "daemon/work/worktree.h"
+
+namespace pawl {
+
+class RealSystem final : public System {
+ public:
+  struct Options {
+    std::string data_folder;
+    std::map<std::string, std::string> origins = {};  // repo → where it is cloned from
+  };
+  explicit RealSystem(const Options& options);
+
+  Deadline now() const override;
+  TimeUs wall_time() const override;
+  void sleep_for(std::chrono::steady_clock::duration time) override;
+
+  std::unique_ptr<Signal> make_signal() override;
+  std::unique_ptr<CallOff> make_call_off() override;
+  std::unique_ptr<RunningThread> start_thread(std::function<void()> body) override;
+  std::unique_ptr<Pool> make_pool(unsigned threads) override;
+
+  pid_t own_pid() const override;
+  std::string own_host() const override;
+  bool kernel_has_ended(const std::string& host) override;
+  std::vector<std::string> clean_environment() const override;
+  Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
+  Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
+  std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) override;
+  std::unique_ptr<OtherProcess> process(pid_t pid) override;
+  std::unique_ptr<DeathWatch> watch_deaths(std::function<void()> died) override;
+
+  Result<std::unique_ptr<RunFile>> new_run(const std::string& purpose) override;
+  std::vector<RunNote> noted_runs() override;
+  std::optional<RunNote> noted_run(const std::string& run) override;
+  bool is_run_unlocked(const std::string& run) override;
+  void forget_run(const std::string& run) override;
+
+  Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
+  Result<void> note_place(const Handle& place, const std::string& run) override;
+  PlaceNote place_note(const Handle& place) override;
+  void forget_places(TaskId task) override;
+
+  Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
+
+  Result<Worktree> prepare_worktree(const WorkOrder& order) override;
+  Result<Worktree> existing_worktree(const WorkOrder& order) override;
+  Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
+  Result<void> empty_worktree(TaskId task) override;
+  Result<void> remove_worktree(TaskId task) override;
+  std::vector<TaskId> worktrees() override;
+  void stop_git() override;
+
+ private:
+  const std::string data_folder_;
+  Worktrees worktrees_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,65 @@
+#include "daemon/work/run_end.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace pawl {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds end_within_min{1000};
+constexpr milliseconds look_again_min{5};
+constexpr milliseconds look_again_max{100};
+
+RunSigns signs_of(const RunNote& note, const std::string& here) {
+  RunSigns signs;
+  signs.run = note.run;
+  if (note.host == here) {
+    signs.leader = note.pid;
+    signs.leader_start = note.pid_start;
+  }
+  return signs;
+}
+
+}  // namespace
+
+RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
+  PAWL_ASSERT(!run.empty());
+  const std::optional<RunNote> note = system.noted_run(run);
+  const milliseconds within = std::max(order.within, end_within_min);
+  const Deadline begin = system.now();
+  RunSigns signs;
+  signs.run = run;
+  if (note) signs = signs_of(*note, system.own_host());
+  std::set<pid_t> told;
+  milliseconds pause = look_again_min;
+  for (;;) {
+    const bool kill = order.first == Stop::kill || system.now() - begin >= within / 2;
+    const std::vector<std::unique_ptr<OtherProcess>> found = system.processes_of(signs);
+    if (found.empty()) {
+      // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
+      if ((!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
+        if (note) system.forget_run(run);
+        return RunEnd::gone;
+      }
+      signs.by_lock = note.has_value();  // Somebody holds it who bears no other sign.
+    }
+    for (const std::unique_ptr<OtherProcess>& process : found) {
+      // Told once to go, by a signal that it may handle; a second one could disturb it at that.
+      if (kill) {
+        process->signal(Stop::kill);
+      } else if (told.insert(process->pid()).second) {
+        process->signal(Stop::terminate);
+      }
+    }
+    if (system.now() - begin >= within) return RunEnd::alive;
+    system.sleep_for(pause);
+    pause = std::min(pause * 2, look_again_max);
+  }
+}
+
+}  // namespace pawl

@@ -1,0 +1,27 @@
+// How a run is ended with all that it left behind, and when it counts as gone (SPEC §8).
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "daemon/work/system.h"
+
+namespace pawl {
+
+enum class RunEnd { gone, alive };
+
+/// How a run is told to go.
+struct EndOrder {
+  using First = Stop;
+  First first = First::terminate;
+  /// SIGKILL follows SIGTERM when half of this has passed. A second is the least: even SIGKILL takes its time.
+  std::chrono::milliseconds within{};
+};
+
+/// Ends what is left of a run: the group and session of its leader, every process of this user that bears its name,
+/// and every one that holds its lock; again and again, since they may fork, until none is seen and the lock is free.
+/// Then its file is removed, and it is `gone`. Of a run that is not noted, because it is known to be gone or because
+/// somebody else began it, only the environment tells. Requires: `run` is not empty.
+RunEnd end_run(System& system, const std::string& run, const EndOrder& order);
+
+}  // namespace pawl

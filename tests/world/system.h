@@ -1,0 +1,108 @@
+// The operating system as the seed makes it up, for the production driver to run on: processes of `Machines`, files of
+// the data folder, threads that are fibers, time that is virtual. Its answers come late, twice, or not at all, and are
+// wrong in every way in which those of a real one can be.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/work/system.h"
+#include "tests/world/story.h"
+
+namespace pawl::hostile {
+
+constexpr const char* daemon_machine = "alpha";
+
+/// Of one boot of the daemon: what it opened dies with it.
+class HostileSystem final : public System {
+ public:
+  HostileSystem(Story& story, ProcessPtr daemon);
+
+  /// The daemon is killed: whatever unwinds now has no say in anything any more. Before its fibers are ended.
+  void abandon() { is_gone_ = true; }
+  bool is_gone() const { return is_gone_; }
+  /// The daemon is told to end, in order.
+  void begin_end();
+  /// Asked when nobody has anything to do but wait, and the daemon serves: then the driver has done all that it could.
+  /// `passes`: how many the reaper has made.
+  void check_idle(std::uint64_t passes);
+
+  Deadline now() const override;
+  TimeUs wall_time() const override;
+  void sleep_for(std::chrono::steady_clock::duration time) override;
+  std::unique_ptr<Signal> make_signal() override;
+  std::unique_ptr<CallOff> make_call_off() override;
+  std::unique_ptr<RunningThread> start_thread(std::function<void()> body) override;
+  std::unique_ptr<Pool> make_pool(unsigned threads) override;
+
+  pid_t own_pid() const override;
+  std::string own_host() const override;
+  bool kernel_has_ended(const std::string& host) override;
+  std::vector<std::string> clean_environment() const override { return {}; }
+  Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
+  Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
+  std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) override;
+  std::unique_ptr<OtherProcess> process(pid_t pid) override;
+  std::unique_ptr<DeathWatch> watch_deaths(std::function<void()> died) override;
+
+  Result<std::unique_ptr<RunFile>> new_run(const std::string& purpose) override;
+  std::vector<RunNote> noted_runs() override;
+  std::optional<RunNote> noted_run(const std::string& run) override;
+  bool is_run_unlocked(const std::string& run) override;
+  void forget_run(const std::string& run) override;
+  Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
+  Result<void> note_place(const Handle& place, const std::string& run) override;
+  PlaceNote place_note(const Handle& place) override;
+  void forget_places(TaskId task) override;
+  Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
+
+  Result<Worktree> prepare_worktree(const WorkOrder& order) override;
+  Result<Worktree> existing_worktree(const WorkOrder& order) override;
+  Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
+  Result<void> empty_worktree(TaskId task) override;
+  Result<void> remove_worktree(TaskId task) override;
+  std::vector<TaskId> worktrees() override;
+  void stop_git() override;
+
+ private:
+  class FiberSignal;
+  class FiberCallOff;
+  class FiberThread;
+  class FiberPool;
+  class MadeUpChild;
+  class MadeUpProcess;
+  class LateWatch;
+  class HeldRunFile;
+  class HeldPlace;
+  class SilentLog;
+
+  void breathe();
+  bool hides(Process& process);
+  Result<void> remote(Us most);
+  void check_settles_nothing_owned(const std::string& run);
+  void check_claims();
+  void check_watches();
+  void check_deaths(std::uint64_t passes);
+  std::set<TaskId> on_branch(const WorkOrder& order) const;
+
+  Story& story_;
+  Scheduler& scheduler_;
+  const ProcessPtr daemon_;
+  bool is_gone_ = false;
+  std::optional<Us> ends_since_;
+  Us patience_ = 0;  // that a stop owes to steps
+  bool git_stopped_ = false;
+  std::set<ActorId> in_git_;
+  std::set<MadeUpChild*> children_;
+  std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
+  std::map<JobId, Us> passed_over_;                          // since when without a live process
+  std::uint64_t deaths_told_ = 0;
+  std::uint64_t deaths_seen_ = 0;  // of those: at the last look
+  std::uint64_t passes_then_ = 0;
+};
+
+}  // namespace pawl::hostile

@@ -1,0 +1,78 @@
+// What the sources of the hostile system share. For tests/world/system*.cc alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tests/world/system.h"
+
+namespace pawl::hostile {
+
+/// As long as git may take by itself.
+constexpr Us git_hangs_max = 900 * second;
+/// A thread that prepares a worktree may hang for as long as git, twice.
+constexpr Us passed_over_max = 2 * git_hangs_max + minute;
+
+inline Us us_of(Deadline time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+inline Us us_of_span(std::chrono::steady_clock::duration span) {
+  return std::chrono::ceil<std::chrono::microseconds>(span).count();
+}
+
+inline StepKey key_of(const StepPlace& place) {
+  return {place.task, place.version, place.step};
+}
+
+/// What a command is told.
+inline std::string told(const Launch& launch, const std::string& name) {
+  const std::string begin = "PAWL_" + name + "=";
+  for (const std::string& each : launch.environment) {
+    if (each.starts_with(begin)) return each.substr(begin.size());
+  }
+  return {};
+}
+
+inline std::uint64_t number_in(const std::string& text) {
+  return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+class HostileSystem::FiberCallOff final : public CallOff {
+ public:
+  explicit FiberCallOff(Scheduler& scheduler) : scheduler_(scheduler) {}
+
+  void call() override {
+    if (!called_at_) called_at_ = scheduler_.now();
+    scheduler_.wake(waiter_);
+  }
+  bool called() const override { return called_at_.has_value(); }
+  Us called_at() const { return *called_at_; }
+  void wakes(ActorId waiter) const { waiter_ = waiter; }
+
+ private:
+  Scheduler& scheduler_;
+  std::optional<Us> called_at_;
+  mutable ActorId waiter_ = 0;
+};
+
+class HostileSystem::HeldPlace final : public Handle {
+ public:
+  HeldPlace(Story& story, StepKey key) : story_(story), key_(std::move(key)) { story_.folder.places[key_].held = true; }
+  ~HeldPlace() override {
+    DataFolder::Place& place = story_.folder.places[key_];
+    place.held = false;
+    place.shared_until = story_.shared_until();
+  }
+  const StepKey& key() const { return key_; }
+
+ private:
+  Story& story_;
+  const StepKey key_;
+};
+
+}  // namespace pawl::hostile

@@ -1,0 +1,418 @@
+// Processes, and who is told of their ends: what shows of them, what hides, and what outlives a signal.
+#include <algorithm>
+#include <utility>
+
+#include "engine/rules/claim.h"
+#include "tests/world/pipelines.h"
+#include "tests/world/system_parts.h"
+
+namespace pawl::hostile {
+
+class HostileSystem::MadeUpChild final : public Child {
+ public:
+  MadeUpChild(HostileSystem& system, ProcessPtr process, const Launch& launch)
+      : system_(system), story_(system.story_), process_(std::move(process)), launch_(launch) {
+    system_.children_.insert(this);
+  }
+  ~MadeUpChild() override {
+    system_.children_.erase(this);
+    if (is_reaped_) return;
+    Machines& machines = story_.machines;
+    if (!system_.is_gone_) {
+      machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
+    } else if (!is_released_) {
+      // It reads the end of its pipe in place of a word, when it comes to that.
+      story_.scheduler.at(story_.scheduler.now() + story_.dice.between(0, 20) * ms,
+                          [&machines, process = process_] { machines.end(*process, {.code = 127}); });
+    }
+    machines.reap(*process_);
+  }
+
+  pid_t pid() const override { return static_cast<pid_t>(process_->pid); }
+  std::int64_t pid_start() const override { return process_->start; }
+
+  void release() override {
+    is_released_ = true;
+    released_at_ = story_.scheduler.now();
+    if (!process_->alive) return;
+    const std::string& what = launch_.command.front();
+    if (what == "agent") return be_agent();
+    if (what == "gate") return be_gate();
+    const PipelineStep step = step_named(launch_.command.at(1), launch_.command.at(2));
+    return what == "step" ? be_step(step) : be_probe(step);
+  }
+
+  Wake wait(Deadline deadline, const CallOff* call) override {
+    const auto* off = static_cast<const FiberCallOff*>(call);
+    const ActorId self = story_.scheduler.self();
+    if (!is_told_ && us_of(deadline) > released_at_ + timeout_s() * second) {
+      story_.broken("a " + launch_.command.front() + " of task " + std::to_string(raw(task())) +
+                    " is waited for beyond its time");
+    }
+    for (;;) {
+      if (!process_->alive) return Wake::ended;
+      if (off && off->called()) {
+        const std::string& what = launch_.command.front();
+        story_.mark(what == "agent"  ? Mark::agent_called_off
+                    : what == "gate" ? Mark::gate_called_off
+                                     : Mark::step_cut_off);
+        check_call(*off);
+        return Wake::called;
+      }
+      if (story_.scheduler.now() >= us_of(deadline)) {
+        if (!is_told_) story_.mark(Mark::timed_out);
+        return Wake::deadline;
+      }
+      process_->waiter = self;
+      if (off) off->wakes(self);
+      story_.scheduler.wait_until(us_of(deadline));
+    }
+  }
+  void signal_group(Stop how) override {
+    is_told_ = true;
+    if (how == Stop::terminate) return story_.machines.terminate(process_);
+    story_.mark(Mark::killed);
+    story_.machines.kill(process_);
+  }
+  CommandExit reap() override {
+    is_reaped_ = true;
+    if (system_.ends_since_ && !is_told_ && launch_.command.front() == "step") story_.mark(Mark::step_ends_in_drain);
+    story_.machines.reap(*process_);
+    return *process_->exit;
+  }
+  const std::optional<std::string>& exec_failure() const override { return exec_failure_; }
+
+  /// Runs on although its task is to be cancelled.
+  bool ignores_cancel() const {
+    const State& state = story_.witness().state();
+    const Task* row = state.tasks.find(task());
+    const Job* job = state.jobs.find(JobId{number_in(told(launch_, "JOB"))});
+    return launch_.command.front() == "agent" && is_released_ && process_->alive && !is_told_ && row &&
+           !row->cancel_requested.empty() && !is_committed(*row) && job && job->status == JobStatus::running &&
+           !story_.witness().was_stop_off();
+  }
+  /// Runs, and may not while the daemon ends: only steps, and what asks about them, get time for that.
+  bool is_overlooked() const {
+    const std::string& what = launch_.command.front();
+    return (what == "agent" || what == "gate") && is_released_ && process_->alive && !is_told_;
+  }
+
+ private:
+  std::int64_t timeout_s() const {
+    const std::string& what = launch_.command.front();
+    if (what == "agent") return Agent{}.timeout_s;
+    return what == "gate" ? Gate{}.timeout_s : step_named(launch_.command.at(1), launch_.command.at(2)).timeout_s;
+  }
+  TaskId task() const { return TaskId{number_in(told(launch_, "TASK"))}; }
+  StepKey key() const { return {task(), Version{number_in(told(launch_, "VERSION"))}, told(launch_, "STEP")}; }
+
+  void ends_after(Us work, CommandExit exit) {
+    if (story_.strikes(Hostility::stubborn, 2)) {
+      process_->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 3600) * second;
+    }
+    if (story_.strikes(Hostility::stubborn, 2)) leave_behind(story_.dice.between(0, work));
+    story_.scheduler.at(story_.scheduler.now() + work,
+                        [&machines = story_.machines, process = process_, exit] { machines.end(*process, exit); });
+  }
+
+  /// It starts something that is in no hurry, and that wants to be seen by one of its signs alone.
+  void leave_behind(Us after) {
+    story_.scheduler.at(story_.scheduler.now() + after, [&story = story_, parent = process_, key = key()] {
+      if (!parent->alive) return;
+      const ProcessPtr child = story.machines.start(daemon_machine);
+      child->run = parent->run;
+      child->may_be_ended = true;
+      const std::uint64_t signs = story.dice.roll(3);
+      child->shows_run = signs != 1 || !parent->holds_lock;
+      child->holds_lock = parent->holds_lock && signs != 2;
+      const auto place = story.folder.places.find(key);
+      if (place != story.folder.places.end() && child->holds_lock) place->second.processes.push_back(child);
+      if (story.dice.one_in(2)) child->stubborn_until = story.scheduler.now() + story.dice.between(1, 600) * second;
+      story.scheduler.at(story.scheduler.now() + story.dice.between(1, 7200) * second,
+                         [&machines = story.machines, child] { machines.end(*child, {}); });
+    });
+  }
+
+  bool cannot_execute() {
+    if (!story_.strikes(Hostility::bad_exit, 1)) return false;
+    story_.mark(Mark::exec_failed);
+    exec_failure_ = "its interpreter is not there";
+    story_.machines.end(*process_, {.code = 127});
+    return true;
+  }
+
+  void be_agent() {
+    const std::string job = told(launch_, "JOB");
+    const std::string here = system_.own_host();
+    for (const auto& [run, of_run] : story_.folder.agents) {
+      if (of_run.job != job || run == process_->run) continue;
+      if (story_.machines.of_run(here, run).empty()) continue;
+      story_.broken("attempt " + told(launch_, "ATTEMPT") + " of job " + job +
+                    " begins beside a process of an earlier one");
+    }
+    story_.folder.agents[process_->run] = {.job = job};
+    const auto origin = story_.origins.find(told(launch_, "REPO"));
+    const std::string branch = told(launch_, "BRANCH");
+    if (origin != story_.origins.end() && !branch.empty()) story_.branches.insert({origin->second, branch});
+    if (cannot_execute()) return;
+    const Fate fate = story_.fate_of_agent();
+    ends_after(fate.work, fate.exit);
+  }
+
+  void be_gate() {
+    if (cannot_execute()) return;
+    const std::optional<bool> colour = story_.gate_of(task());
+    const Us work = meddle(story_, task(), story_.duration(), Gate{}.timeout_s * second / 4);
+    CommandExit exit;
+    if (!colour) exit = {.how = CommandExit::How::signalled, .code = 6};
+    if (colour == false) exit.code = 1;
+    ends_after(work, exit);
+  }
+
+  void be_step(const PipelineStep& step) {
+    if (cannot_execute()) return;
+    const Fate fate = story_.fate_of_step(step);
+    meddle(story_, task(), fate.work, fate.work);
+    if (fate.effect) {
+      story_.scheduler.at(story_.scheduler.now() + *fate.effect,
+                          [&story = story_, process = process_, key = key(), latency = fate.latency] {
+                            if (process->alive) story.targets.request(key, latency);
+                          });
+    }
+    ends_after(fate.work, fate.exit);
+  }
+
+  /// It says what was so when it ended.
+  void be_probe(const PipelineStep& step) {
+    if (cannot_execute()) return;
+    const Us work = meddle(story_, task(), story_.duration(), step.timeout_s * second / 4);
+    if (story_.strikes(Hostility::bad_exit, 10)) return ends_after(work, {.code = 2});
+    story_.scheduler.at(story_.scheduler.now() + work, [&story = story_, process = process_, key = key()] {
+      const Verdict happened = story.targets.happened(key);
+      story.machines.end(*process, {.code = happened == Verdict::yes ? 0 : happened == Verdict::no ? 1 : 2});
+    });
+  }
+
+  /// A daemon that ends in order lets a step come to its own end, for a while.
+  void check_call(const FiberCallOff& off) {
+    if (launch_.command.front() == "agent" || launch_.command.front() == "gate" || !system_.ends_since_) return;
+    const Us patience = system_.patience_;
+    if (off.called_at() < *system_.ends_since_ || off.called_at() >= *system_.ends_since_ + patience) return;
+    story_.broken("a step of task " + std::to_string(raw(task())) + " was cut off by a stop that had time left");
+  }
+
+  HostileSystem& system_;
+  Story& story_;
+  const ProcessPtr process_;
+  const Launch launch_;
+  bool is_released_ = false;
+  bool is_reaped_ = false;
+  bool is_told_ = false;
+  Us released_at_ = 0;
+  std::optional<std::string> exec_failure_;
+};
+
+void HostileSystem::begin_end() {
+  ends_since_ = scheduler_.now();
+  // A setting that is new may not have come to the driver yet.
+  const State& state = story_.witness().state();
+  const bool is_new = age_s(story_.witness().settings_changed(), state.last_time) < 60;
+  patience_ = is_new ? 0 : state.settings().stop.kill_after_s * second;
+  scheduler_.spawn(Party::daemon, [this] {
+    // Everybody has had his turn by then.
+    for (int turn = 0; turn < 500; ++turn) scheduler_.pause();
+    for (const MadeUpChild* child : children_) {
+      if (child->is_overlooked()) story_.broken("the daemon ends, and waits for an agent or a gate to end by itself");
+    }
+  });
+}
+
+void HostileSystem::check_idle(std::uint64_t passes) {
+  check_claims();
+  check_deaths(passes);
+  check_watches();
+  for (const MadeUpChild* child : children_) {
+    if (child->ignores_cancel()) story_.broken("an agent runs on whose task is to be cancelled");
+  }
+}
+
+/// A death that was told of is followed by a pass at once, unless the reaper is switched off.
+void HostileSystem::check_deaths(std::uint64_t passes) {
+  const bool is_enabled = story_.witness().state().settings().reaper.enabled;
+  if (is_enabled && deaths_told_ != deaths_seen_ && passes == passes_then_) {
+    story_.broken("a process has died, the daemon was told, and made no pass");
+  }
+  deaths_seen_ = deaths_told_;
+  passes_then_ = passes;
+}
+
+/// Each live boot of this machine is watched, that of the daemon aside.
+void HostileSystem::check_watches() {
+  for (const auto& [id, boot] : story_.witness().state().boots.rows()) {
+    if (boot.stale || boot.host != own_host() || boot.pid == daemon_->pid || boot.pid <= 0) continue;
+    if (!watched_.contains({boot.pid, boot.pid_start})) story_.broken("the death of boot " + id + " would go unseen");
+  }
+}
+
+/// What the driver can claim it claims.
+void HostileSystem::check_claims() {
+  const State& state = story_.witness().state();
+  std::map<JobId, Us> passed_over;
+  for (const JobId id : state.indexes.queued) {
+    if (claim_outcome(state, id) != Outcome::accepted) continue;
+    if (story_.is_passed_over(id)) {
+      passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
+      const bool is_alive =
+          std::any_of(story_.folder.agents.begin(), story_.folder.agents.end(), [&](const auto& agent) {
+            return agent.second.job == std::to_string(raw(id)) &&
+                   !story_.machines.of_run(own_host(), agent.first).empty();
+          });
+      if (is_alive) passed_over[id] = scheduler_.now();
+      if (scheduler_.now() - passed_over[id] > passed_over_max) {
+        story_.broken("job " + std::to_string(raw(id)) + " is passed over, and no process of it is left");
+      }
+      continue;
+    }
+    const Job& job = *state.jobs.find(id);
+    const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
+    if (agent && !agent->run.empty()) story_.broken("job " + std::to_string(raw(id)) + " could be claimed, and is not");
+  }
+  passed_over_ = std::move(passed_over);
+}
+
+Result<std::unique_ptr<Child>> HostileSystem::fork_stopped(const Launch& launch) {
+  breathe();
+  if (story_.strikes(Hostility::bad_exit, 2)) {
+    story_.mark(Mark::fork_failed);
+    return Error{ErrorCode::missing, "there is no such program"};
+  }
+  const ProcessPtr process = story_.machines.start(daemon_machine);
+  process->run = told(launch, "RUN");
+  process->is_kept = true;
+  process->leads = true;
+  process->may_be_ended = true;
+  process->shows_run = true;
+  process->holds_lock = !story_.strikes(Hostility::unseen, 5);
+  for (const Handle* handle : launch.inherited) {
+    if (const auto* place = dynamic_cast<const HeldPlace*>(handle)) {
+      story_.folder.places[place->key()].processes = {process};
+    }
+  }
+  auto child = std::make_unique<MadeUpChild>(*this, process, launch);
+  breathe();
+  return std::unique_ptr<Child>(std::move(child));
+}
+
+class HostileSystem::MadeUpProcess final : public OtherProcess {
+ public:
+  MadeUpProcess(HostileSystem& system, ProcessPtr process) : system_(system), process_(std::move(process)) {}
+
+  pid_t pid() const override { return static_cast<pid_t>(process_->pid); }
+  void signal(Stop how) override {
+    Machines& machines = system_.story_.machines;
+    if (!process_->may_be_ended) {
+      system_.story_.broken("the daemon ends process " + std::to_string(process_->pid) + ", which is none of its own");
+    }
+    if (how == Stop::kill) return machines.kill(process_);
+    machines.terminate(process_);
+  }
+  std::optional<std::string> signal_group(Stop how) override {
+    Story& story = system_.story_;
+    if (story.strikes(Hostility::unseen, 5)) return "Operation not permitted";
+    story.mark(Mark::outside_agent_ended);
+    signal(how);
+    return std::nullopt;
+  }
+  bool ended_within(std::chrono::milliseconds within) override {
+    if (process_->alive && within.count() > 0) system_.scheduler_.sleep(us_of_span(within));
+    return !process_->alive;
+  }
+
+ private:
+  HostileSystem& system_;
+  const ProcessPtr process_;
+};
+
+std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const RunSigns& signs) {
+  breathe();
+  std::vector<std::unique_ptr<OtherProcess>> found;
+  for (const ProcessPtr& process : story_.machines.of_run(own_host(), signs.run)) {
+    if (hides(*process)) continue;
+    if (!process->shows_run && !(signs.by_lock && process->holds_lock)) continue;
+    if (!process->shows_run) story_.mark(Mark::found_by_lock);
+    found.push_back(std::make_unique<MadeUpProcess>(*this, process));
+  }
+  return found;
+}
+
+/// It forks and ends behind the eyes of whoever looks. A second look finds what came of it.
+bool HostileSystem::hides(Process& process) {
+  if (process.leads || process.has_hidden || !story_.strikes(Hostility::unseen, 30)) return false;
+  const ProcessPtr child = story_.machines.start(daemon_machine);
+  child->run = process.run;
+  child->may_be_ended = child->has_hidden = true;
+  child->shows_run = process.shows_run;
+  child->holds_lock = process.holds_lock;
+  for (auto& [key, place] : story_.folder.places) {
+    for (const ProcessPtr& holder : place.processes) {
+      if (holder.get() != &process) continue;
+      place.processes.push_back(child);
+      break;
+    }
+  }
+  story_.scheduler.at(story_.scheduler.now() + story_.dice.between(1, 7200) * second,
+                      [&machines = story_.machines, child] { machines.end(*child, {}); });
+  story_.machines.end(process, {});
+  story_.mark(Mark::hidden_fork);
+  return true;
+}
+
+std::unique_ptr<OtherProcess> HostileSystem::process(pid_t pid) {
+  const ProcessPtr found = story_.machines.find(own_host(), pid);
+  return found ? std::make_unique<MadeUpProcess>(*this, found) : nullptr;
+}
+
+/// Tells of deaths late, or twice, or never.
+class HostileSystem::LateWatch final : public DeathWatch {
+ public:
+  LateWatch(HostileSystem& system, std::function<void()> died)
+      : system_(system), died_(std::make_shared<std::function<void()>>(std::move(died))) {}
+
+  void watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) override {
+    if (!died_) return;
+    system_.watched_.insert({pid, pid_start});
+    const Liveness liveness = system_.liveness_of(host, pid, pid_start);
+    if (liveness == Liveness::invisible) return;
+    if (liveness == Liveness::dead) return (*died_)();
+    Story& story = system_.story_;
+    if (story.strikes(Hostility::death_watch, 10)) return;  // for want of descriptors
+    const std::weak_ptr<std::function<void()>> died = died_;
+    story.machines.find(host, pid)->at_end.emplace_back([&story, &system = system_, died] {
+      const std::uint64_t times = story.strikes(Hostility::death_watch, 10) ? 2 : 1;
+      for (std::uint64_t i = 0; i < times; ++i) {
+        const Us late = story.strikes(Hostility::death_watch, 30) ? story.dice.between(1, 60) * second
+                                                                  : story.dice.between(0, 5) * ms;
+        story.scheduler.at(story.scheduler.now() + late, [&system, died] {
+          const auto call = died.lock();
+          if (!call) return;
+          ++system.deaths_told_;
+          system.story_.mark(Mark::death_told);
+          (*call)();
+        });
+      }
+    });
+  }
+  void stop() override { died_.reset(); }
+
+ private:
+  HostileSystem& system_;
+  std::shared_ptr<std::function<void()>> died_;
+};
+
+std::unique_ptr<DeathWatch> HostileSystem::watch_deaths(std::function<void()> died) {
+  return std::make_unique<LateWatch>(*this, std::move(died));
+}
+
+// Files.
+
+}  // namespace pawl::hostile
