@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-constexpr const char* place = "memory log";
+constexpr const char* memory_place = "memory log";
 
 LogEnd end_of(std::string_view rest) {
   if (rest.empty()) return LogEnd::clean;
@@ -51,7 +51,7 @@ Result<void> MemoryLog::load() {
   find_blocks(rest, beyond);
   evidence.highest = beyond.highest;
   evidence.end = end_of(rest);
-  torn_at_ = PAWL_TRY(judge_tail(evidence, place));
+  torn_at_ = PAWL_TRY(judge_tail(evidence, memory_place));
 
   disk_->blocks.resize(disk_->blocks.size() - rest.size());
   disk_->synced_bytes = disk_->blocks.size();
@@ -122,8 +122,9 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
       if (last == Seq{}) last = static_cast<Seq>(raw(at.first) - 1);
     }
     const Result<Block> block = decode_block(bytes);
-    if (!block) return damaged_at(std::max(from, next(last)), place, block.error().message);
-    if (block->first != next(last)) return damaged_at(next(last), place, "another block stands in its place");
+    if (!block) return damaged_at(std::max(from, next(last)), memory_place, block.error().message);
+    if (block->first != next(last))
+      return damaged_at(next(last), memory_place, "another block stands in its place");
     if (!reader.read(*block, from, each)) return {};
     last = block->last;
   }

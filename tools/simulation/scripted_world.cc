@@ -57,14 +57,16 @@ EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string
   const auto stuck = previous_alive.find(place.step);
   if (stuck != previous_alive.end() && stuck->second) return {};
   note("end " + place.step + " " + run);
+  ended_runs.insert(run);
   EndedStart ended;
   ended.gone = !starter || !unseen_boots.contains(starter->boot_id);
   ended.lock = std::make_unique<StepLock>();
   return ended;
 }
 
-Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string&) {
+Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, const std::string& previous_run) {
   PAWL_ASSERT(can_run(step));
+  if (!previous_run.empty()) ended_runs.insert(previous_run);
   const auto stuck = previous_alive.find(step.name);
   if (stuck != previous_alive.end() && stuck->second) {
     return {.status = Held::Status::previous_alive, .step = nullptr, .why = "its previous process is alive"};

@@ -31,6 +31,8 @@ class ScriptedWorld final : public World {
 
   /// What ran, in order: "gate testing", "step merge", "probe merge", "end merge RUN".
   std::vector<std::string> ran;
+  /// The runs whose processes somebody wanted ended, whether there were any or not.
+  std::set<std::string> ended_runs;
   /// Called when a command has begun and before it ends: for what others do meanwhile.
   std::function<void(const std::string& what)> meanwhile;
 

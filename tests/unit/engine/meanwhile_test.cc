@@ -37,6 +37,8 @@ class Meddled final : public Machine {
   std::size_t calls_ = 0;
 };
 
+constexpr const char* workers_run = "run-of-the-worker";
+
 /// One story, to be told once for every moment.
 class Told final : public Story {
  public:
@@ -82,6 +84,7 @@ class Told final : public Story {
     start.version = raw(version());
     start.to = "deploy";
     start.token = raw(*token);
+    start.run = workers_run;
     if (const auto granted = repo.granted(repo_key("shop"))) start.repo_token = raw(*granted);
     for (const char* step : {"retest", "merge"}) {
       start.step = step;
@@ -105,9 +108,9 @@ class Told final : public Story {
     const auto probe = world.probe_exit.find("merge");
     return probe != world.probe_exit.end() && probe->second == 1;
   }
-  /// Whether the worker's step stands as he has begun it.
+  /// Whether the worker's step stands as he has begun it, and nobody wanted its process ended.
   bool is_left_alone() const {
-    if (!row()) return false;
+    if (!row() || world.ended_runs.contains(workers_run)) return false;
     return std::any_of(row()->steps.begin(), row()->steps.end(), [this](const StepRow& step) {
       return step.started == begun && step.state == StepState::started;
     });

@@ -88,7 +88,7 @@ class ExecutorTest : public testing::Test {
   void execute() {
     system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins_});
     executor_ = std::make_unique<Executor>(
-        *sequencer_, *system_,
+        desk_ ? *desk_ : *sequencer_, *system_,
         Executor::Options{
             .boot_id = boot_id_, .origins = origins_, .archive = *log_, .warn = [this](const std::string& text) {
               const std::lock_guard lock(warnings_mutex_);
@@ -186,6 +186,7 @@ class ExecutorTest : public testing::Test {
   std::atomic<std::int64_t> ahead_s_{0};  // of the clock: so nobody waits for a time-out
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<RealSystem> system_;
+  std::unique_ptr<Desk> desk_;  // in place of the sequencer, if a test wants to come in between; before execute()
   std::unique_ptr<Executor> executor_;
   std::string boot_id_;
 };

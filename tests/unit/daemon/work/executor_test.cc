@@ -42,6 +42,60 @@ TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
   EXPECT_TRUE(comes_true([&] { return fs::is_empty(at("data/steps")) && fs::is_empty(at("data/runs")); }));
 }
 
+/// A desk at which a worker from outside is always quicker with the first job that the executor claims.
+class QuickerWorker final : public Desk {
+ public:
+  QuickerWorker(Sequencer& sequencer, Asker asker, std::string boot)
+      : sequencer_(sequencer), asker_(std::move(asker)), boot_(std::move(boot)) {}
+
+  Decision propose(Group group) override {
+    const fb::JobClaimed* claim = group.front().record().event_as_JobClaimed();
+    if (claim && !std::exchange(has_come_, true)) {
+      fb::JobClaimedT first;
+      first.job = claim->job();
+      first.owner = std::make_unique<fb::OwnerT>();
+      first.owner->boot_id = boot_;
+      first.owner->actor = "worker";
+      EXPECT_EQ(sequencer_.propose(propose_group(asker_, first)).outcome, Outcome::accepted);
+    }
+    return sequencer_.propose(std::move(group));
+  }
+  std::optional<TaskView> view(TaskId task) override { return sequencer_.view(task); }
+  TimeUs now() const override { return sequencer_.now(); }
+  void look(const std::function<void(const State&)>& look) override { sequencer_.look(look); }
+  std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override {
+    return sequencer_.propose_if(std::move(group), std::move(holds));
+  }
+  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) override {
+    return sequencer_.subscribe(std::move(listener));
+  }
+  void unsubscribe(std::uint64_t id) override { sequencer_.unsubscribe(id); }
+
+ private:
+  Sequencer& sequencer_;
+  Asker asker_;
+  std::string boot_;
+  bool has_come_ = false;  // the executor claims from one thread
+};
+
+TEST_F(ExecutorTest, job_behind_one_that_a_worker_was_quicker_with_is_claimed_all_the_same) {
+  define(whole_way);
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  fb::BootStartedT worker;
+  worker.name = "worker";
+  worker.boot_id = "w1";
+  worker.host = "elsewhere";
+  worker.version = "1";
+  ASSERT_EQ(tell(worker).outcome, Outcome::accepted);
+  submit("W-1", "first");
+  const TaskId second = submit("W-2", "second");
+  desk_ = std::make_unique<QuickerWorker>(*sequencer_, asker("worker"), "w1");
+  execute();
+  EXPECT_TRUE(reaches(second, "done"));
+  EXPECT_EQ(job(1)->run->owner.boot_id, "w1");
+}
+
 TEST_F(ExecutorTest, task_submitted_before_the_start_is_found) {
   define(whole_way);
   const TaskId id = submit();

@@ -60,12 +60,14 @@ class ReaperLoopTest : public ExecutorTest {
     system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
     executor_ = std::make_unique<Executor>(
         *sequencer_, *system_, Executor::Options{.boot_id = boot_id_, .origins = {}, .archive = *log_, .warn = {}});
-    reaper_ =
-        std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
-                                     ReaperLoop::Options{.boot_id = boot_id_, .warn = [this](const std::string& text) {
-                                                           const std::lock_guard lock(warnings_mutex_);
-                                                           warnings_.push_back(text);
-                                                         }});
+    reaper_ = std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
+                                           ReaperLoop::Options{.boot_id = boot_id_,
+                                                               .warn =
+                                                                   [this](const std::string& text) {
+                                                                     const std::lock_guard lock(warnings_mutex_);
+                                                                     warnings_.push_back(text);
+                                                                   },
+                                                               .rows_per_look = rows_per_look_});
     reaper_->start();
   }
   void go_off() {
@@ -120,8 +122,26 @@ class ReaperLoopTest : public ExecutorTest {
     return sequencer_->ask([&](const State& state) { return state.lease(key) != nullptr; });
   }
 
+  std::size_t rows_per_look_ = limits::rows_per_read_max;  // before watch()
   std::unique_ptr<ReaperLoop> reaper_;
 };
+
+TEST_F(ReaperLoopTest, pass_looks_at_jobs_and_leases_page_by_page) {
+  define_outside("true");
+  rows_per_look_ = 1;
+  watch();
+  const Idler worker;
+  register_worker("w1", worker.pid(), worker.start());
+  for (std::uint64_t job = 1; job <= 3; ++job) {
+    submit("W-" + std::to_string(job));
+    claim(job, "w1", worker.pid());
+    lease("any:" + std::to_string(job), "w1", worker.pid(), 1);
+  }
+  ahead_s_ = 10;
+  const ReaperPass done = pass();
+  EXPECT_EQ(done.jobs, 3u);
+  EXPECT_EQ(done.leases_reclaimed, 3u);
+}
 
 TEST_F(ReaperLoopTest, local_worker_that_dies_loses_its_job_and_its_leases_at_once) {
   define_outside("true");
