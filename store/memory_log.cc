@@ -123,8 +123,7 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
     }
     const Result<Block> block = decode_block(bytes);
     if (!block) return damaged_at(std::max(from, next(last)), memory_place, block.error().message);
-    if (block->first != next(last))
-      return damaged_at(next(last), memory_place, "another block stands in its place");
+    if (block->first != next(last)) return damaged_at(next(last), memory_place, "another block stands in its place");
     if (!reader.read(*block, from, each)) return {};
     last = block->last;
   }
