@@ -14,7 +14,7 @@
 namespace pawl {
 
 /// The rules by which this program decides.
-constexpr std::uint32_t rules_version = 1;
+constexpr std::uint32_t rules_version = 2;
 
 /// Who asks.
 struct Asker {

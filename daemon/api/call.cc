@@ -40,6 +40,7 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
     int status_accepted;
     std::function<int(const Shown&)> status;
     std::function<void()> nothing;
+    std::function<void(Decision&, const Shown&)> amend;
     std::shared_ptr<void> keep;
   };
   const auto answering = std::make_shared<Answering>(Answering{.reply = std::move(reply),
@@ -48,6 +49,7 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
                                                                .status_accepted = writing.status_accepted,
                                                                .status = std::move(writing.status),
                                                                .nothing = std::move(writing.nothing),
+                                                               .amend = std::move(writing.amend),
                                                                .keep = std::move(writing.keep)});
   shop.services.sequencer.submit(
       {.group = std::move(writing.group),
@@ -57,7 +59,8 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
            [answering, &shop](std::optional<Decision> decision) {
              answering->keep.reset();
              if (!decision) return answering->nothing();
-             const auto answer = [answering, decision = std::move(*decision)] {
+             auto answer = [answering, decision = std::move(*decision)]() mutable {
+               if (answering->amend) answering->amend(decision, answering->shown);
                const int status = answering->status ? answering->status(answering->shown) : answering->status_accepted;
                HttpResponse response;
                response.status = status;
@@ -69,7 +72,7 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
              };
              const Shown& shown = answering->shown;
              if (shown.archived_task || shown.archived_job) {
-               return shop.workers.post([answering, answer, &shop] {
+               return shop.workers.post([answering, answer, &shop]() mutable {
                  fetch_archived(shop.services.archive, answering->shown);
                  answer();
                });

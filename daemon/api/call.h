@@ -69,6 +69,9 @@ struct Writing {
   std::shared_ptr<void> keep = nullptr;
   /// Where there was nothing to propose. May be empty if resolve never says so.
   std::function<void()> nothing = {};
+  /// Takes a refusal back, where what is in the archive by now shows that what was asked for stands already. May be
+  /// empty.
+  std::function<void(Decision&, const Shown&)> amend = {};
 };
 void write(Shop& shop, Writing writing, HttpReply reply);
 

@@ -18,6 +18,7 @@ void boots_start(Call call);
 void events_get(Call call);
 void healthz_get(Call call);
 void jobs_claim(Call call);
+void jobs_exited(Call call);
 void jobs_finished(Call call);
 void jobs_get(Call call);
 void jobs_list(Call call);
@@ -157,6 +158,7 @@ std::vector<Route> job_routes() {
        .path = "/v1/jobs/{id}/started",
        .kind = Kind::writes,
        .role = Role::work,
+       .role_without_boot = Role::operate,
        .summary = "records the process of a claimed job",
        .unknown_id = O::unknown_job,
        .events = {Event::RunStarted},
@@ -164,12 +166,13 @@ std::vector<Route> job_routes() {
        .body = {of_event("attempt", "the job's `attempts` when it was claimed"), of_event("pid", "of the process"),
                 of_event("pid_start", "field 22 of `/proc/PID/stat`")},
        .answer = written("job"),
-       .refusals = {O::unknown_job, O::not_running, O::stale_attempt},
+       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner},
        .function = jobs_report},
       {.method = "POST",
        .path = "/v1/jobs/{id}/exited",
        .kind = Kind::writes,
        .role = Role::work,
+       .role_without_boot = Role::operate,
        .summary = "records the exit code of a job's process",
        .unknown_id = O::unknown_job,
        .events = {Event::RunExited},
@@ -177,12 +180,13 @@ std::vector<Route> job_routes() {
        .body = {of_event("attempt", "the job's `attempts` when it was claimed"),
                 of_event("exit_code", "0: done, and the gate is asked")},
        .answer = written("job"),
-       .refusals = {O::unknown_job, O::not_running, O::stale_attempt},
-       .function = jobs_report},
+       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner, O::already_exited},
+       .function = jobs_exited},
       {.method = "POST",
        .path = "/v1/jobs/{id}/finished",
        .kind = Kind::writes,
        .role = Role::work,
+       .role_without_boot = Role::operate,
        .summary = "ends a job",
        .unknown_id = O::unknown_job,
        .events = {Event::JobFinished},
@@ -190,7 +194,7 @@ std::vector<Route> job_routes() {
        .body = {of_event("attempt", "the job's `attempts` when it was claimed"),
                 of_event("result", "`done` is the same as `exited` with 0")},
        .answer = written("job"),
-       .refusals = {O::unknown_job, O::not_running, O::stale_attempt},
+       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner, O::already_exited},
        .function = jobs_finished},
   };
 }

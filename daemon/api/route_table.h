@@ -76,6 +76,8 @@ struct Route {
   /// What it takes, at least. `none`: the request authenticates itself (webhooks), or the answer reveals only that the
   /// port is open.
   Role role = Role::operate;
+  /// What it takes where no Pawl-Boot is sent: the request then speaks for no worker, but for whoever runs the daemon.
+  Role role_without_boot = Role::none;
   std::string_view summary;  // one line
   /// Where `{…}` is an id: the refusal for one that was never given out.
   std::optional<Outcome> unknown_id = std::nullopt;

@@ -103,6 +103,9 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   if (!found.route) return reply(method_not_allowed(request.path));
   const Route& route = *found.route;
+  if (request.boot.empty()) {
+    if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
+  }
   // How the process is can still be asked; what it knows is no longer the truth.
   if (route.path != "/healthz" && impl_->shop.services.sequencer.is_superseded()) {
     return reply(superseded_answer());

@@ -43,18 +43,20 @@ constexpr std::chrono::seconds passed_over_interval{1};
 
 struct Choice {
   std::optional<JobId> job;
-  bool passed_over = false;  // there is another that only waits for an earlier process to be gone
+  bool passed_over = false;                        // there is another that only waits for an earlier process to be gone
+  std::optional<TimeUs> pause_end = std::nullopt;  // there is one that only waits for the end of a pause
 };
 
 /// The queued job, lowest id first, that those agents may have now.
-Choice choose_job(const State& state, const std::vector<std::string>& agents,
+Choice choose_job(const State& state, const std::vector<std::string>& agents, TimeUs now,
                   const std::function<bool(JobId)>& is_passed_over) {
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
+  choice.pause_end = next_pause_end(state, now);
   for (const JobId id : state.indexes.queued) {
     const Job& job = *state.jobs.find(id);
     if (std::find(agents.begin(), agents.end(), job.agent) == agents.end()) continue;
-    if (claim_outcome(state, id) != Outcome::accepted) continue;
+    if (claim_outcome(state, id, now) != Outcome::accepted) continue;
     if (is_passed_over && is_passed_over(id)) {
       choice.passed_over = true;
       continue;
@@ -74,13 +76,14 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
   Shop& shop = claim->shop;
   const std::uint64_t generation = shop.claim_waits.generation();
   const auto choice = std::make_shared<Choice>();
+  const TimeUs log_now = shop.services.sequencer.now();
   write(shop,
         {.group = propose_group(claim->asker, claim->event),
          .look = [choice](const SeenDecision& seen,
                           Shown& shown) { show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown); },
          .resolve =
-             [claim, choice](const State& state, Group& group) {
-               *choice = choose_job(state, claim->agents, claim->shop.services.is_passed_over);
+             [claim, choice, log_now](const State& state, Group& group) {
+               *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
                if (!choice->job) return false;
                // The event was built before it could be known; a forced default makes the field settable in place.
                static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())
@@ -88,7 +91,7 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                return true;
              },
          .nothing =
-             [claim, choice, generation, wake] {
+             [claim, choice, generation, wake, log_now] {
                const auto now = std::chrono::steady_clock::now();
                const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
                if (is_over) {
@@ -96,8 +99,10 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                  response.status = 204;
                  return claim->reply(std::move(response));
                }
-               const auto until =
-                   choice->passed_over ? std::min(claim->deadline, now + passed_over_interval) : claim->deadline;
+               Waits::Time until = claim->deadline;
+               if (choice->passed_over) until = std::min(until, now + passed_over_interval);
+               if (choice->pause_end)
+                 until = std::min(until, now + std::chrono::microseconds(choice->pause_end->us - log_now.us));
                claim->shop.claim_waits.park(generation, until, [claim](Waits::Wake why) { try_claim(claim, why); });
              }},
         claim->reply);
@@ -109,6 +114,62 @@ void write_report(Call call, fb::Event type) {
   Group group;
   group.push_back(std::move(*proposal));
   write(call.shop, {.group = std::move(group), .look = showing_job(JobId{call.id})}, std::move(call.reply));
+}
+
+/// Whether that exit is the one that is recorded of the attempt: asked again, it is answered as the first time.
+bool is_recorded(const Job& job, std::uint64_t attempt, std::int64_t exit_code) {
+  return job.run && job.attempts == attempt && job.run->exit_seq && job.run->exit_code == exit_code;
+}
+
+/// Proposes an exit, unless it is recorded already: a second record would be taken for a second exit by those who
+/// follow the log.
+void write_exit(Call call) {
+  auto proposal = propose_asked(call, fb::Event::RunExited, "job");
+  if (!proposal) return;
+  const fb::RunExited& exit = *proposal->record().event_as_RunExited();
+  struct ReportedExit {
+    JobId job;
+    std::uint64_t attempt;
+    std::int64_t exit_code;
+    std::string boot;
+    std::string daemon_boot;
+    Shown shown = {};
+    Decision first = {};
+  };
+  const auto asked = std::make_shared<ReportedExit>(ReportedExit{.job = JobId{call.id},
+                                                                 .attempt = exit.attempt(),
+                                                                 .exit_code = exit.exit_code(),
+                                                                 .boot = call.asker.boot,
+                                                                 .daemon_boot = call.shop.services.boot_id});
+  const auto is_known = [asked](const Job& job) {
+    const bool may_ask = job.run && (job.run->owner.boot_id == asked->boot || asked->boot == asked->daemon_boot);
+    return may_ask && is_recorded(job, asked->attempt, asked->exit_code);
+  };
+  Group group;
+  group.push_back(std::move(*proposal));
+  write(call.shop,
+        {.group = std::move(group),
+         .look = showing_job(asked->job),
+         .resolve =
+             [asked, is_known](const State& state, Group&) {
+               const Job* job = state.jobs.find(asked->job);
+               if (!job || !is_known(*job)) return true;
+               asked->first.seq = *job->run->exit_seq;
+               show_job({.state = state, .decision = asked->first, .archived = {}}, asked->job, asked->shown);
+               return false;
+             },
+         .nothing =
+             [asked, reply = call.reply] {
+               HttpResponse response;
+               response.format = [asked](HttpResponse& out) { write_answer(out, asked->first, asked->shown, 200); };
+               reply(std::move(response));
+             },
+         .amend =
+             [is_known](Decision& decision, const Shown& shown) {
+               if (decision.outcome != Outcome::not_running || !shown.job || !is_known(*shown.job)) return;
+               decision = {.seq = *shown.job->run->exit_seq, .effects = {}, .detail = {}};
+             }},
+        call.reply);
 }
 
 /// Finds a job, in memory or in the archive, and calls `found` on a thread that may block.
@@ -173,6 +234,10 @@ void jobs_report(Call call) {
   write_report(std::move(call), type);
 }
 
+void jobs_exited(Call call) {
+  write_exit(std::move(call));
+}
+
 void jobs_finished(Call call) {
   json::object& fields = call.body.event_fields();
   const json::value& result = fields.at("result");
@@ -182,7 +247,7 @@ void jobs_finished(Call call) {
   // No worker ends its job as done: what it has done is for the gate to say, so it is an exit code of 0.
   fields.erase("result");
   fields.emplace("exit_code", 0);
-  write_report(std::move(call), fb::Event::RunExited);
+  write_exit(std::move(call));
 }
 
 void jobs_list(Call call) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "daemon/work/executor_impl.h"
+#include "engine/rules/claim.h"
 
 namespace pawl {
 namespace {
@@ -70,7 +71,9 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       workers(system_.make_pool(worker_threads)),
       branch_deletions(system_.make_pool(1)),
       wake(system_.make_signal()),
-      lease_freed(system_.make_signal()) {}
+      lease_freed(system_.make_signal()) {
+  world.set_on_path_end([this](TaskId task) { note_path_end(task); });
+}
 
 void Executor::Impl::start() {
   read_settings();
@@ -115,6 +118,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
   });
   find_outside_runs();
   const std::lock_guard lock(mutex);
+  for (const auto& [job, attempt] : told) world.take_in_hand(job);
   exited.insert(told.begin(), told.end());
 }
 
@@ -182,7 +186,10 @@ bool Executor::Impl::note(const Published& published) {
     if (!running.contains(job)) outside_runs.insert_or_assign(job, run);
   } else if (const auto* exit = record.event_as_RunExited()) {
     const JobId job{exit->job()};
-    if (!running.contains(job)) flags = exited.insert_or_assign(job, exit->attempt()).second;
+    if (!running.contains(job)) {
+      world.take_in_hand(job);
+      flags = exited.insert_or_assign(job, exit->attempt()).second;
+    }
   }
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
@@ -198,6 +205,16 @@ bool Executor::Impl::note(const Published& published) {
   }
   jobs_changed = jobs_changed || frees;
   return frees || flags;
+}
+
+/// Somebody was turned away from a path that has ended now.
+void Executor::Impl::note_path_end(TaskId task) {
+  const std::lock_guard lock(mutex);
+  ++leases_freed;
+  lease_freed->notify();
+  if (waiting_for_lease.erase(task) > 0) flagged.insert(task);
+  exited.merge(exits_waiting_for_lease);
+  wake->notify();
 }
 
 /// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
@@ -223,6 +240,7 @@ void Executor::Impl::run() {
   Deadline next_pass = system.now();
   Deadline last_pass = next_pass;
   Deadline next_leftovers = next_pass;
+  Deadline next_claim = no_deadline;
   std::unique_lock lock(mutex);
   while (!stopping) {
     const Deadline now = system.now();
@@ -240,6 +258,7 @@ void Executor::Impl::run() {
       if (reconciler_enabled) reconcile_all();
       lock.lock();
     }
+    if (now >= next_claim) jobs_changed = true;
     std::set<TaskId> tasks = std::exchange(flagged, {});
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
     std::set<TaskId> ended = std::exchange(finished, {});
@@ -255,9 +274,13 @@ void Executor::Impl::run() {
         return of_jobs;
       }));
     }
+    if (!ended.empty()) tasks.merge(dependents_of(ended));
     look_after(std::move(tasks), ended, exits);
     join_ended();
-    if (claim && has_commands) claim_jobs();
+    if (claim && has_commands) {
+      claim_jobs();
+      next_claim = next_pause();
+    }
     lock.lock();
     const auto news = [&] {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
@@ -267,8 +290,30 @@ void Executor::Impl::run() {
       next_leftovers = system.now() + leftovers_again;
       if (!std::exchange(retrying_leftovers, true)) workers->post([this] { retry_leftovers(); });
     }
-    wake->await(lock, leftovers.empty() ? next_pass : std::min(next_pass, next_leftovers), news);
+    const Deadline next = std::min(next_pass, next_claim);
+    wake->await(lock, leftovers.empty() ? next : std::min(next, next_leftovers), news);
   }
+}
+
+/// Those that a task's end may set free.
+std::set<TaskId> Executor::Impl::dependents_of(const std::set<TaskId>& ended) {
+  return desk.ask([&ended](const State& state) {
+    std::set<TaskId> tasks;
+    for (const TaskId task : ended) {
+      const auto& dependents = state.indexes.dependents;
+      for (auto at = dependents.lower_bound({task, TaskId{0}}); at != dependents.end() && at->first == task; ++at) {
+        tasks.insert(at->second);
+      }
+    }
+    return tasks;
+  });
+}
+
+/// When the first pause between two tries of a job ends: no record says so.
+Deadline Executor::Impl::next_pause() {
+  const TimeUs now = desk.now();
+  const auto end = desk.ask([now](const State& state) { return next_pause_end(state, now); });
+  return end ? system.now() + std::chrono::microseconds(end->us - now.us) : no_deadline;
 }
 
 void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended,

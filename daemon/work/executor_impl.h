@@ -52,9 +52,12 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void listen(std::span<const Published> batch);
   bool note(const Published& published);
   void call_off(const Effect& end_group, const fb::Record& record);
+  void note_path_end(TaskId task);
   /// The one thread that hands out work.
   void run();
   void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
+  std::set<TaskId> dependents_of(const std::set<TaskId>& ended);
+  Deadline next_pause();
   void read_settings();
   void end_what_earlier_boots_left();
   void warn(const std::string& text) const {

@@ -42,6 +42,7 @@ std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
     for (const auto& [job, of_job] : running) passed_over.insert(job);
     for (const auto& [job, runs] : leftovers) passed_over.insert(job);
   }
+  const TimeUs now = desk.now();
   std::optional<JobId> found;
   JobId from{0};
   while (!found && from != JobId{UINT64_MAX}) {
@@ -51,7 +52,7 @@ std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
       for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
         if (++rows > options.rows_per_look) return *id;
         if (passed_over.contains(*id)) continue;
-        const Outcome outcome = claim_outcome(state, *id);
+        const Outcome outcome = claim_outcome(state, *id, now);
         if (outcome == Outcome::limit) break;
         const Job& job = *state.jobs.find(*id);
         const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
@@ -149,6 +150,8 @@ bool Executor::Impl::is_ours(JobId job, std::uint64_t attempt) {
 }
 
 void Executor::Impl::run_job(Running& entry, const Claim& claim) {
+  // Before its exit is recorded: a pass that falls in between would see nobody.
+  const RealWorld::InHand in_hand(world, claim.job);
   if (!run_agent(entry, claim)) return;
   std::unique_lock lock(mutex);
   while (!stopping) {
@@ -261,8 +264,8 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                                               .asker = asker("monitor"),
                                               .pid = system.own_pid(),
                                               .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
-  const bool waits =
-      answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed || answer.reason == "lease";
+  const bool waits = answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed ||
+                     answer.reason == "lease" || answer.reason == name(Outcome::dependency);
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
   // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
@@ -281,7 +284,7 @@ void Executor::Impl::monitor_once(JobId job, std::uint64_t attempt) {
     const std::lock_guard lock(mutex);
     freed = leases_freed;
   }
-  if (monitor(job, attempt) == Monitored::finished) return;
+  if (monitor(job, attempt) == Monitored::finished) return world.let_go(job);
   const std::lock_guard lock(mutex);
   (freed == leases_freed ? exits_waiting_for_lease : exited)[job] = attempt;
   wake->notify();

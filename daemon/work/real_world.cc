@@ -114,6 +114,48 @@ class RealWorld::RealHeldStep final : public HeldStep {
   HeldRun run_;
 };
 
+class RealWorld::RealPath final : public PathHold {
+ public:
+  RealPath(RealWorld& world, TaskId task) : world_(world), task_(task) {}
+  ~RealPath() override {
+    bool was_wanted = false;
+    {
+      const std::lock_guard lock(world_.mutex_);
+      const auto path = world_.paths_.find(task_);
+      was_wanted = path->second;
+      world_.paths_.erase(path);
+    }
+    if (was_wanted && world_.on_path_end_) world_.on_path_end_(task_);
+  }
+
+ private:
+  RealWorld& world_;
+  TaskId task_;
+};
+
+std::unique_ptr<PathHold> RealWorld::enter_path(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  const auto [path, is_free] = paths_.emplace(task, false);
+  if (is_free) return std::make_unique<RealPath>(*this, task);
+  path->second = true;
+  return nullptr;
+}
+
+bool RealWorld::has_in_hand(JobId job) {
+  const std::lock_guard lock(mutex_);
+  return in_hand_.contains(job);
+}
+
+void RealWorld::take_in_hand(JobId job) {
+  const std::lock_guard lock(mutex_);
+  in_hand_.insert(job);
+}
+
+void RealWorld::let_go(JobId job) {
+  const std::lock_guard lock(mutex_);
+  in_hand_.erase(job);
+}
+
 RealWorld::RealWorld(System& system, std::string boot_id)
     : system_(system),
       boot_id_(std::move(boot_id)),

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,6 +24,8 @@ class RealWorld final : public World {
 
   // World
 
+  std::unique_ptr<PathHold> enter_path(TaskId task) override;
+  bool has_in_hand(JobId job) override;
   bool is_alive(const Owner& owner, const Boot& boot) override;
   Life life_of(const Run& run, const Boot& boot) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
@@ -32,6 +35,12 @@ class RealWorld final : public World {
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 
   // For the executor
+
+  /// From when a job's exit is about to be recorded, or was reported, until its path has ended. Once more is as once.
+  void take_in_hand(JobId job);
+  void let_go(JobId job);
+  /// Called, from any thread, when a path ends that another one was turned away from. Set before there are paths.
+  void set_on_path_end(std::function<void(TaskId)> on_path_end) { on_path_end_ = std::move(on_path_end); }
 
   /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
   std::vector<std::string> environment_of(const CommandContext& context) const;
@@ -55,6 +64,19 @@ class RealWorld final : public World {
     std::int64_t pid_;
   };
 
+  /// A job of ours, in hand for as long as this lives.
+  class InHand {
+   public:
+    InHand(RealWorld& world, JobId job) : world_(world), job_(job) { world_.take_in_hand(job_); }
+    InHand(const InHand&) = delete;
+    InHand& operator=(const InHand&) = delete;
+    ~InHand() { world_.let_go(job_); }
+
+   private:
+    RealWorld& world_;
+    JobId job_;
+  };
+
   enum class Which { gates, all };
   /// Calls off what runs for a task: its gate, or its probes and steps too. Does not wait, or block.
   void call_off(TaskId task, Which which);
@@ -74,6 +96,7 @@ class RealWorld final : public World {
   };
   class Listed;
 
+  class RealPath;
   class RealHeldStep;
   struct Ran {
     CommandExit exit;
@@ -87,12 +110,15 @@ class RealWorld final : public World {
 
   System& system_;
   const std::string boot_id_;
+  std::function<void(TaskId)> on_path_end_;
   std::atomic<std::int64_t> kill_after_s_;
 
   std::mutex mutex_;
   const std::unique_ptr<Signal> ended_;
   std::map<std::uint64_t, Running> running_;
   std::set<std::int64_t> agents_;  // pids
+  std::map<TaskId, bool> paths_;   // that are under way: whether another one was turned away
+  std::set<JobId> in_hand_;
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ = Phase::running;

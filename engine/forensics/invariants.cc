@@ -214,7 +214,9 @@ void check_holders(const State& state, Findings& findings) {
   }
   for (const JobId id : state.indexes.running) {
     const Job& job = *state.jobs.find(id);
-    if (!job.run || is_stale(job.run->owner.boot_id)) {
+    // What has exited is the finalizer's: a worker's end does not touch it.
+    const bool is_finalized = job.run && job.run->exit_code;
+    if (!job.run || (!is_finalized && is_stale(job.run->owner.boot_id))) {
       find(findings, 3, label(id) + ": runs under a stale boot", {.task = job.task});
     }
   }
@@ -403,6 +405,38 @@ void check_committed_crossing(const Passage& passage, Findings& findings) {
                       .what = what,
                       .task = moved,
                       .led_by = std::move(led_by)});
+}
+
+namespace {
+
+/// The task of which the record begins something new; 0 if it begins nothing.
+TaskId begun_task(const Passage& passage) {
+  const fb::Record& record = passage.record;
+  if (const auto* step = record.event_as_StepStarted()) return TaskId{step->task()};
+  if (const auto* claim = record.event_as_JobClaimed()) return job_before(passage, JobId{claim->job()})->task;
+  if (const auto* lease = record.event_as_LeaseAcquired()) {
+    return lease->token() ? TaskId{0} : task_of_key(lease->key()->string_view()).value_or(TaskId{0});
+  }
+  const auto* transition = record.event_as_StageTransition();
+  const Task* was = transition ? task_before(passage, TaskId{transition->task()}) : nullptr;
+  const Stage* stage = was ? passage.after.stage_of(*was) : nullptr;
+  return stage && stage->to == transition->to()->string_view() ? was->id : TaskId{0};
+}
+
+}  // namespace
+
+void check_dependents(const Passage& passage, Findings& findings) {
+  if (!passage.accepted || passage.record.stamp()->rules() < 2) return;
+  const TaskId begun = begun_task(passage);
+  const Task* was = begun == TaskId{0} ? nullptr : task_before(passage, begun);
+  if (!was || is_committed(*was) || open_step(*was)) return;
+  for (const TaskId id : was->depends_on) {
+    const Task* other = task_before(passage, id);
+    if (!other || is_terminal(other->stage)) continue;
+    find(findings, 11,
+         label(begun) + ": something of it begins before " + label(id) + ", which it depends on, is finished",
+         {.task = begun, .led_by = {other->last.seq}});
+  }
 }
 
 void check_not_lost(const State& state, const Task& task, Findings& findings) {

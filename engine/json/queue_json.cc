@@ -86,7 +86,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
     append_text(out, "stage", job.stage);
     append_json_member(out, "queued_at");
     append_json_time(out, job.queued);
-    const Outcome outcome = claim_outcome(state, id);
+    const Outcome outcome = claim_outcome(state, id, totals.now);
     const bool waits = outcome == Outcome::accepted && totals.is_passed_over && totals.is_passed_over(id);
     append_text(out, "reason", outcome != Outcome::accepted ? name(outcome) : waits ? "previous_alive" : "");
     append_work_item(out, *state.tasks.find(job.task));

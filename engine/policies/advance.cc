@@ -8,6 +8,7 @@ namespace pawl {
 namespace {
 
 constexpr std::string_view moved_on = "moved_on";
+constexpr std::string_view in_hand = "in_hand";
 
 /// How a refusal ends the path: what the asker is told.
 AdvanceResult result_of(Outcome refusal) {
@@ -32,8 +33,12 @@ class Path {
       : machine_(machine), world_(world), order_(order), token_(order.token) {}
 
   AdvanceAnswer run() {
+    if (!order_.is_entered && !(hold_ = world_.enter_path(order_.task))) return end(AdvanceResult::deferred, in_hand);
     if (!begin()) return end(AdvanceResult::waiting, moved_on);
     if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
+    if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
+      return end(AdvanceResult::waiting, name(Outcome::dependency));
+    }
     if (const auto refusal = enter()) return *refusal;
     if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
       if (const auto refusal = ask_gate()) return *refusal;
@@ -72,24 +77,37 @@ class Path {
   std::optional<AdvanceAnswer> enter() {
     const bool checked = view_->settings.ownership_checked(view_->task.repo);
     if (checked && view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
-    if (!stage_->guarded()) return std::nullopt;
+    if (!stage_->guarded()) return runs_gate() && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
     // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
     // With ownership off there is no telling whether he has left it.
     if (!checked || !has_open_step()) {
       if (auto refusal = need_commands()) return refusal;
     }
-    Group group;
     const auto exclusive = [](const PipelineStep& step) { return step.exclusive; };
-    const bool needs_repo = std::any_of(stage_->steps.begin(), stage_->steps.end(), exclusive);
-    if (!token_) group.push_back(propose(order_.asker, lease(task_key(order_.task), std::nullopt)));
-    if (needs_repo) {
+    return take({.task = !token_, .repo = std::any_of(stage_->steps.begin(), stage_->steps.end(), exclusive)});
+  }
+
+  /// Whether a gate is going to run for the path: two of them in one worktree would spoil each other's work.
+  bool runs_gate() const {
+    return order_.gate == AdvanceOrder::Gate::ask && stage_->gate && !stage_->gate->run.empty();
+  }
+
+  struct Wanted {
+    bool task;
+    bool repo;
+  };
+
+  std::optional<AdvanceAnswer> take(const Wanted& wanted) {
+    Group group;
+    if (wanted.task) group.push_back(propose(order_.asker, lease(task_key(order_.task), std::nullopt)));
+    if (wanted.repo) {
       group.push_back(propose(order_.asker, lease(repo_key(view_->task.repo), view_->settings.lease.merge_ttl_s)));
     }
     if (!group.empty()) {
       const Decision decision = tell(std::move(group));
       if (decision.outcome != Outcome::accepted) return not_entered(decision);
-      if (!token_) token_ = hold(task_key(order_.task), decision);
-      if (needs_repo) repo_token_ = hold(repo_key(view_->task.repo), decision);
+      if (wanted.task) token_ = hold(task_key(order_.task), decision);
+      if (wanted.repo) repo_token_ = hold(repo_key(view_->task.repo), decision);
     }
     // What another path did until the lease was ours is what this one goes on from.
     if (!look()) return end(AdvanceResult::waiting, moved_on);
@@ -407,6 +425,7 @@ class Path {
   Machine& machine_;
   World& world_;
   const AdvanceOrder& order_;
+  std::unique_ptr<PathHold> hold_;
   std::optional<TaskView> view_;
   std::shared_ptr<const Pipeline> pipeline_;
   const Stage* stage_ = nullptr;                     // of *pipeline_: the one that is to be left

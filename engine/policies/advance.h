@@ -1,7 +1,7 @@
 // The one path by which a task is driven over an edge (SPEC §7, §8), for every actor alike.
 //
 //   guarded:    lease → gate → steps, each journalled → one group [StageTransition, JobFinished(done), LeaseReleased…]
-//   unguarded:  gate → one group [StageTransition, JobFinished(done)]
+//   unguarded:  the same without steps; without a gate that runs a command it takes no lease
 //
 // A crossing that is already committed is re-entered: the gate is not asked again, finished steps are skipped, a step
 // that is started and not settled is settled first.
@@ -52,13 +52,15 @@ struct AdvanceOrder {
   OnRed on_red = OnRed::report;
   /// The task's lease, if the asker took it before.
   std::optional<Token> token = std::nullopt;
+  /// The asker entered the path before (World::enter_path).
+  bool is_entered = false;
 };
 
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
   Seq seq{};                            // of the last record that the path made; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
-  std::string reason;                   // "lease", "no_command", "moved_on", the gate's words
+  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", the gate's words
 };
 
 /// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.

@@ -1,5 +1,7 @@
 #include "engine/policies/machine.h"
 
+#include "engine/rules/claim.h"
+
 namespace pawl {
 namespace {
 
@@ -30,6 +32,7 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
     if (job.version == task->version) ++view.jobs_of_version;
     if (job.status == JobStatus::running) view.running.push_back({job, *state.boots.find(job.run->owner.boot_id)});
   }
+  view.waits_for_dependency = waits_for_dependency(state, *task);
   view.now = state.last_time;
   return view;
 }

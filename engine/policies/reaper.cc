@@ -67,6 +67,11 @@ class JobPass {
  private:
   /// Claim before act: exit code 0 alone proves nothing.
   void exit_zero() {
+    const std::unique_ptr<PathHold> path = world_.enter_path(view_.task.id);
+    if (!path) {
+      result_.deferred = true;
+      return;
+    }
     if (view_.task.version != job_.version || !view_.stage()) {
       reap(fb::JobResult::done);
       return;
@@ -79,21 +84,23 @@ class JobPass {
       return;
     }
     const Stage& stage = *view_.stage();
-    if (stage.guarded() && !take_lease(stage)) return;
+    if (!take_lease(stage)) return;
     if (!is_committed(view_.task) && !gate_is_green(stage)) {
       // Refused, it frees nothing; and as long as this process lives nobody would take the lease for a dead one's.
       if (!reap(fb::JobResult::retry)) release_own();
       return;
     }
     if (!stage.guarded()) {
-      // The claim and the advance in one group, so that no crash falls between.
+      // The transition and the claim in one group, so that no crash falls between.
       fb::StageTransitionT transition;
       transition.task = raw(view_.task.id);
       transition.to = stage.to;
       transition.expected_version = raw(job_.version);
+      if (token_) transition.token = raw(*token_);
       transition.reason = "advanced";
-      Group group = propose_group(asker_, event(fb::JobResult::done), transition);
-      settle(machine_.propose(std::move(group)));
+      Group group = propose_group(asker_, transition, event(fb::JobResult::done));
+      if (granted_) group.push_back(propose(asker_, release()));
+      if (!settle(machine_.propose(std::move(group)))) release_own();
       return;
     }
     if (!reap(fb::JobResult::done)) {
@@ -106,7 +113,8 @@ class JobPass {
              .asker = asker_,
              .pid = pid_,
              .gate = AdvanceOrder::Gate::known_green,
-             .token = token_});
+             .token = token_,
+             .is_entered = true});
   }
 
   /// False if somebody alive holds it: the reaper then defers.
@@ -161,11 +169,14 @@ class JobPass {
   }
 
   void release_own() {
-    if (!granted_) return;
-    fb::LeaseReleasedT release;
-    release.key = task_key(view_.task.id);
-    release.token = raw(*granted_);
-    machine_.propose(propose_group(asker_, release));
+    if (granted_) machine_.propose(propose_group(asker_, release()));
+  }
+
+  fb::LeaseReleasedT release() const {
+    fb::LeaseReleasedT event;
+    event.key = task_key(view_.task.id);
+    event.token = raw(*granted_);
+    return event;
   }
 
   fb::JobReapedT event(fb::JobResult outcome) const {
@@ -256,7 +267,7 @@ ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& wor
   ReapSight sight{.job = job, .settings = view.settings, .now = now};
   sight.life = world.life_of(*job.run, running.owner_boot);
   sight.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
-  sight.finalizer_alive = finalizer_is_alive(view, job, lease_owner_alive);
+  sight.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(view, job, lease_owner_alive);
   if (const auto known = streaks.find(job.id); known != streaks.end()) sight.streak = known->second;
   return sight;
 }

@@ -36,6 +36,7 @@ class StuckSearch {
     if (!task_.cancel_requested.empty()) return critical_window(lease);
     if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, is_passed_over);
     if (lease) return leased(*lease);
+    if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
     if (task_.gate && task_.gate->version == task_.version && task_.gate->passed != true) return gate_red();
     if (!state_.settings().reconciler.enabled) {
       return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
@@ -99,7 +100,9 @@ class StuckSearch {
                      name + " has exited, and " + found_.owner->actor + " has not finished it",
                      lease ? force() : "pawl reap", run.exited);
     }
-    waits_for(run.owner);
+    // Within its grace what has exited waits for a finalizer, whatever became of whoever ran it.
+    if (run.exit_code && !lease) return repo_leased();
+    waits_for(run.exit_code ? lease->owner : run.owner);
     if (age_s(run.claimed, now_) >= reaper.max_running_s) {
       return because(stuck_reason::owner_alive, name + " runs for longer than reaper.max_running_s", "pawl reap",
                      run.claimed);
@@ -117,15 +120,11 @@ class StuckSearch {
 
   Stuck queued_job(const Job& job, const std::function<bool(JobId)>& is_passed_over) {
     const std::string name = "job " + std::to_string(raw(job.id));
-    const Outcome outcome = claim_outcome(state_, job.id);
+    const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
-    if (outcome == Outcome::dependency) {
-      for (const TaskId id : task_.depends_on) {
-        const Task* other = state_.tasks.find(id);
-        if (!other || is_terminal(other->stage)) continue;
-        return because(reason, "it depends on task " + id_text(id) + ", which stands on '" + other->stage + "'",
-                       "pawl task " + id_text(id), job.queued);
-      }
+    if (outcome == Outcome::dependency) return dependent(job.queued);
+    if (outcome == Outcome::retry_delay) {
+      return because(reason, name + " is tried again at " + rfc3339(*job.not_before), "", job.queued);
     }
     if (outcome == Outcome::serial_gate) {
       return because(reason, "another job runs for repository '" + task_.repo + "'", "pawl jobs", job.queued);
@@ -140,6 +139,20 @@ class StuckSearch {
     }
     return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'", "",
                    job.queued);
+  }
+
+  Stuck dependent(TimeUs since) {
+    const std::string reason(pawl::name(Outcome::dependency));
+    for (const TaskId id : task_.depends_on) {
+      const Task* other = state_.tasks.find(id);
+      if (!other || is_terminal(other->stage)) continue;
+      return because(reason, "it depends on task " + id_text(id) + ", which stands on '" + other->stage + "'",
+                     "pawl task " + id_text(id), since);
+    }
+    return because(reason,
+                   "it depends on task " + id_text(*task_.lost_dependency) +
+                       ", which was cancelled, and queue.cancelled_dependency is 'hold'",
+                   "pawl unblock " + id_text(task_.id), since);
   }
 
   Stuck leased(const Lease& lease) {

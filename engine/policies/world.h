@@ -85,9 +85,22 @@ struct Held {
   std::string why;                 // otherwise
 };
 
+/// Held by the one path that drives a task, for as long as it lives.
+class PathHold {
+ public:
+  virtual ~PathHold() = default;
+};
+
 class World {
  public:
   virtual ~World() = default;
+
+  /// Lets a path begin to drive a task: null while another one of this process drives it. Leases alone do not keep two
+  /// of them apart: with ownership switched off there are none, and an unguarded edge may need none.
+  virtual std::unique_ptr<PathHold> enter_path(TaskId) { return std::make_unique<PathHold>(); }
+  /// Whether this process finishes the exited run of a job: it waits for a lease, for its origin or for a thread, or
+  /// its path is under way. Such a job has an owner who is alive.
+  virtual bool has_in_hand(JobId) { return false; }
 
   /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot: a process
   /// of another host counts as alive. An error while asking counts as dead: reaping is never blocked by doubt, effects

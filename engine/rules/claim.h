@@ -1,15 +1,24 @@
-// Whether a job may be claimed.
+// Whether a job may be claimed, and whether anything of a task may begin.
 #pragma once
 
 #include "engine/state/state.h"
+#include "schema/proposal.h"
 
 namespace pawl {
 
-/// What claiming the job would come to now: the checks of JobClaimed (SPEC §4), for callers that look for a job.
-Outcome claim_outcome(const State& state, JobId id);
+/// What claiming the job at that time would come to: the checks of JobClaimed (SPEC §4), for callers that look for a
+/// job. `rules`: those that would decide.
+Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules = rules_version);
 /// Whether the record in hand changed a row so that claim_outcome() may accept what it refused before. It is asked of
-/// the rows, and not of the event: so no rule has to remember those who wait for a job.
+/// the rows, and not of the event: so no rule has to remember those who wait for a job. The end of a pause between two
+/// tries is no record: who waits for a job has to look again at next_pause_end().
 /// Requires: the record was applied and state.settle() not yet called.
 [[nodiscard]] bool frees_claims(const State& state);
+/// When the first pause of a queued job ends that is not over; none if there is none.
+[[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, TimeUs now);
+
+/// Whether nothing of the task may begin yet: a task that it depends on is not finished, or was cancelled while
+/// `queue.cancelled_dependency` is `hold` (SPEC §4).
+[[nodiscard]] bool waits_for_dependency(const State& state, const Task& task);
 
 }  // namespace pawl

@@ -88,7 +88,8 @@ std::vector<const fb::Record*> records_of(Group& group) {
 /// Decides a group, event by event.
 class GroupDecision {
  public:
-  GroupDecision(State& state, TimeUs now) : state_(state), now_(now), group_(next(state.last_seq)) {}
+  GroupDecision(State& state, TimeUs now, std::uint32_t rules)
+      : state_(state), now_(now), rules_(rules), group_(next(state.last_seq)) {}
 
   Decided decide(Group group) {
     const std::vector<const fb::Record*> proposed = records_of(group);
@@ -118,7 +119,7 @@ class GroupDecision {
     stamp.mutate_seq(raw(group_) + decided_.records.size());
     stamp.mutate_group(raw(group_));
     stamp.mutate_time_us(now_.us);
-    stamp.mutate_rules(rules_version);
+    stamp.mutate_rules(rules_);
     decided_.records.push_back(std::move(proposal));
     return decided_.records.back();
   }
@@ -136,7 +137,7 @@ class GroupDecision {
 
   /// A stale boot holds nothing when a group ends, so only a group that makes one so has anything to recover.
   void recover(const Asker& asker) {
-    for (Proposal& event : recovery_of_stale_boots(state_, asker, now_)) add_own(std::move(event));
+    for (Proposal& event : recovery_of_stale_boots(state_, asker, now_, rules_)) add_own(std::move(event));
   }
 
   /// What the machine adds is right by construction: a refusal of it would be a bug.
@@ -164,15 +165,16 @@ class GroupDecision {
 
   State& state_;
   TimeUs now_;
+  std::uint32_t rules_;
   Seq group_;
   Decided decided_;
 };
 
 }  // namespace
 
-Decided decide(State& state, Group group, TimeUs now) {
-  PAWL_ASSERT(!group.empty() && now >= state.last_time);
-  return GroupDecision(state, now).decide(std::move(group));
+Decided decide(State& state, Group group, TimeUs now, std::uint32_t rules) {
+  PAWL_ASSERT(!group.empty() && now >= state.last_time && rules >= 1 && rules <= rules_version);
+  return GroupDecision(state, now, rules).decide(std::move(group));
 }
 
 SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index) {

@@ -28,8 +28,9 @@ struct Decided {
 };
 
 /// Decides a group and changes `state` by it, or leaves all but state.last_seq and last_time as it was.
-/// Requires: `group` is not empty; now ≥ state.last_time.
-[[nodiscard]] Decided decide(State& state, Group group, TimeUs now);
+/// `rules`: those that decide; earlier ones only for who retells a log that was decided by them.
+/// Requires: `group` is not empty; now ≥ state.last_time; 1 ≤ rules ≤ rules_version.
+[[nodiscard]] Decided decide(State& state, Group group, TimeUs now, std::uint32_t rules = rules_version);
 
 /// The first record of a group that does not say what the rules say.
 struct Divergence {

@@ -1,4 +1,6 @@
 // Jobs and their runs. A job leaves `running` by exactly one record for each time it was claimed.
+#include <algorithm>
+
 #include "engine/rules/claim.h"
 #include "engine/rules/retry.h"
 #include "engine/rules/rules.h"
@@ -11,6 +13,34 @@ Outcome running_outcome(const State& state, JobId id, std::uint64_t attempt) {
   const Job* job = state.jobs.find(id);
   if (!job || job->status != JobStatus::running) return Outcome::not_running;
   return job->attempts == attempt ? Outcome::accepted : Outcome::stale_attempt;
+}
+
+/// Whether the proposer may report on the attempt: the boot that owns it, or the daemon's, which speaks for its own
+/// threads and for people.
+bool is_reporter(const Turn& turn, const Run& run) {
+  if (turn.rules < 2 || turn.boot == run.owner.boot_id) return true;
+  const Boot* proposer = turn.state.boots.find(turn.boot);
+  return proposer->name == daemon_name;
+}
+
+/// The running job that a run reports on, by somebody who may; else why not.
+Outcome report_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
+  const Outcome outcome = running_outcome(turn.state, id, attempt);
+  if (outcome != Outcome::accepted) return outcome;
+  return is_reporter(turn, *turn.state.jobs.find(id)->run) ? Outcome::accepted : Outcome::not_owner;
+}
+
+/// Whether an end of the job says otherwise than the exit that is recorded of it. What exited is the finalizer's: the
+/// daemon, or whoever outside holds the task's lease to cross an edge whose steps have no command.
+bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
+  if (turn.rules < 2 || !job.run->exit_code) return false;
+  if (turn.state.boots.find(turn.boot)->name == daemon_name) return false;
+  const Task* task = live_task(turn.state, job.task);
+  if (moved_on(task, job)) return false;
+  if (result == fb::JobResult::cancelled && !task->cancel_requested.empty()) return false;
+  const Lease* lease = turn.state.lease(task_key(job.task));
+  if (lease && lease->owner.boot_id == turn.boot) return false;
+  return (*job.run->exit_code == 0) != (result == fb::JobResult::done);
 }
 
 JobStatus status_of(const State& state, const Job& job, fb::JobResult result, fb::Tier tier) {
@@ -27,14 +57,28 @@ JobStatus status_of(const State& state, const Job& job, fb::JobResult result, fb
   return JobStatus::failed;
 }
 
+enum class Charge { charged, free };
+
+/// The pause before a job's next try: twice as long after each one that counted against its budget.
+std::int64_t retry_delay_s(const Settings& settings, const Job& job) {
+  std::int64_t delay = settings.job.retry_delay_s;
+  for (std::uint64_t tries = job.attempts - job.interruptions; tries > 1 && delay < settings.job.retry_delay_max_s;
+       --tries) {
+    delay *= 2;
+  }
+  return std::min(delay, settings.job.retry_delay_max_s);
+}
+
 /// The one exit from running.
-void leave_running(Turn& turn, JobId id, JobStatus status, const std::string& reason) {
+void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const std::string& reason) {
   Job& job = turn.state.jobs.edit(id);
   job.status = status;
   job.reason = reason;
   if (status == JobStatus::queued) {
     job.run.reset();
     job.queued = turn.now;
+    const std::int64_t delay_s = retry_delay_s(turn.state.settings(), job);
+    if (turn.rules >= 2 && charge == Charge::charged && delay_s > 0) job.not_before = plus_s(turn.now, delay_s);
     turn.effect({.kind = EffectKind::job_queued, .id = raw(id)});
   }
   if (status == JobStatus::failed) {
@@ -57,6 +101,8 @@ bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::
       if (raw(lease.token) != event.lease_token()) return false;
       const bool own = lease.owner.boot_id == turn.boot && lease.owner.actor == turn.actor;
       if (own) {
+        // Whoever ends it as done moves its task, under the same lease, and gives that back then.
+        if (turn.rules >= 2) return event.outcome() != fb::JobResult::done;
         const Stage* stage = task ? state.stage_of(*task) : nullptr;
         const bool advance_follows = event.outcome() == fb::JobResult::done && stage && stage->guarded();
         return !advance_follows;
@@ -86,7 +132,22 @@ Outcome apply_event(Turn& turn, const fb::JobQueued& event) {
   return Outcome::accepted;
 }
 
-Outcome claim_outcome(const State& state, JobId id) {
+bool waits_for_dependency(const State& state, const Task& task) {
+  if (task.lost_dependency && state.settings().queue.cancelled_dependency == "hold") return true;
+  return std::any_of(task.depends_on.begin(), task.depends_on.end(),
+                     [&](TaskId dependency) { return live_task(state, dependency) != nullptr; });
+}
+
+std::optional<TimeUs> next_pause_end(const State& state, TimeUs now) {
+  std::optional<TimeUs> first;
+  for (const JobId id : state.indexes.paused) {
+    const TimeUs end = *state.jobs.find(id)->not_before;
+    if (end > now && (!first || end < *first)) first = end;
+  }
+  return first;
+}
+
+Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules) {
   const Job* job = state.jobs.find(id);
   if (!job || job->status != JobStatus::queued) return Outcome::not_queued;
   const Task& task = *state.tasks.find(job->task);
@@ -94,9 +155,8 @@ Outcome claim_outcome(const State& state, JobId id) {
   if (is_terminal(task.stage)) return Outcome::terminal;
   if (!task.blocked.empty()) return Outcome::blocked;
   if (!task.cancel_requested.empty()) return Outcome::cancel_requested;
-  for (const TaskId dependency : task.depends_on) {
-    if (live_task(state, dependency)) return Outcome::dependency;
-  }
+  if (waits_for_dependency(state, task)) return Outcome::dependency;
+  if (rules >= 2 && job->not_before && now < *job->not_before) return Outcome::retry_delay;
   const Settings& settings = state.settings();
   if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(task.repo)) return Outcome::serial_gate;
   if (state.indexes.running.size() >= static_cast<std::size_t>(settings.queue.max_concurrency)) return Outcome::limit;
@@ -115,7 +175,9 @@ bool frees_claims(const State& state) {
     const Task* after = state.tasks.find(id);
     if (!before || !after) return;  // A new task frees nothing, but its job, and none is erased.
     const bool finished = is_terminal(after->stage) && !is_terminal(before->stage);
-    frees = frees || finished || (!before->blocked.empty() && after->blocked.empty());
+    const bool unblocked = !before->blocked.empty() && after->blocked.empty();
+    const bool let_go = before->lost_dependency && !after->lost_dependency;
+    frees = frees || finished || unblocked || let_go;
   });
   return frees;
 }
@@ -123,12 +185,13 @@ bool frees_claims(const State& state) {
 Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
   State& state = turn.state;
   const JobId id{event.job()};
-  const Outcome outcome = claim_outcome(state, id);
+  const Outcome outcome = claim_outcome(state, id, turn.now, turn.rules);
   if (outcome != Outcome::accepted) return outcome;
 
   Ids& ids = state.ids.edit(0);
   Job& claimed = state.jobs.edit(id);
   claimed.status = JobStatus::running;
+  claimed.not_before.reset();
   ++claimed.attempts;
   claimed.run = Run{.id = ids.next_run, .owner = owner_from(*event.owner()), .claimed = turn.now};
   ids.next_run = next(ids.next_run);
@@ -137,7 +200,7 @@ Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
 
 Outcome apply_event(Turn& turn, const fb::RunStarted& event) {
   const JobId id{event.job()};
-  const Outcome outcome = running_outcome(turn.state, id, event.attempt());
+  const Outcome outcome = report_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
   Run& run = *turn.state.jobs.edit(id).run;
@@ -149,25 +212,29 @@ Outcome apply_event(Turn& turn, const fb::RunStarted& event) {
 
 Outcome apply_event(Turn& turn, const fb::RunExited& event) {
   const JobId id{event.job()};
-  const Outcome outcome = running_outcome(turn.state, id, event.attempt());
+  const Outcome outcome = report_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
   // A process exits once: what is reported again changes neither the code nor the age that the reaper goes by.
-  if (turn.state.jobs.find(id)->run->exit_code) return Outcome::accepted;
+  if (const auto known = turn.state.jobs.find(id)->run->exit_code) {
+    return turn.rules < 2 || *known == event.exit_code() ? Outcome::accepted : Outcome::already_exited;
+  }
   Run& run = *turn.state.jobs.edit(id).run;
   run.exit_code = event.exit_code();
   run.exited = turn.now;
+  if (turn.rules >= 2) run.exit_seq = turn.seq;
   return Outcome::accepted;
 }
 
 Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
   const JobId id{event.job()};
-  const Outcome outcome = running_outcome(turn.state, id, event.attempt());
+  const Outcome outcome = report_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
   const Job& job = *turn.state.jobs.find(id);
+  if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
   const JobStatus status = status_of(turn.state, job, event.result(), fb::Tier::pid_dead);
-  leave_running(turn, id, status, fb::EnumNameJobResult(event.result()));
+  leave_running(turn, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
   return Outcome::accepted;
 }
 
@@ -185,11 +252,15 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
     if (lease && raw(lease->token) != event.lease_token()) return Outcome::lease_held;
   }
 
-  if (event.tier() == fb::Tier::restart) ++state.jobs.edit(id).interruptions;
+  // A restart is not the job's fault, unless its agent had come to its own end before.
+  const bool has_exited = state.jobs.find(id)->run->exit_code.has_value();
+  const bool is_free = event.tier() == fb::Tier::restart && (turn.rules < 2 || !has_exited);
+  if (is_free) ++state.jobs.edit(id).interruptions;
   const Job& job = *state.jobs.find(id);
   turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
   if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);
-  leave_running(turn, id, status_of(state, job, event.outcome(), event.tier()), text_or_empty(event.reason()));
+  leave_running(turn, id, status_of(state, job, event.outcome(), event.tier()),
+                is_free ? Charge::free : Charge::charged, text_or_empty(event.reason()));
   return Outcome::accepted;
 }
 

@@ -33,6 +33,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
     if (!task) return Outcome::terminal;
     if (!task->blocked.empty()) return Outcome::blocked;
     if (!task->cancel_requested.empty() && !is_committed(*task) && !renewal) return Outcome::cancel_requested;
+    if (!renewal && is_held_back(turn, *task)) return Outcome::dependency;
   }
   if (!checked) return Outcome::accepted;  // With ownership off nothing is granted, so nothing is held.
 

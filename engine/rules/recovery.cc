@@ -7,12 +7,20 @@
 namespace pawl {
 namespace {
 
-fb::JobReapedT reaped_by_restart(const State& state, const Job& job, TimeUs now) {
+/// What a stale boot's running job comes to. One whose agent has exited is finished work: it waits for the finalizer,
+/// whom the end of a worker does not touch. If that was the daemon itself, the next one's reconciler asks the gate.
+std::optional<fb::JobResult> result_of(const Job& job, const Boot& boot, std::uint32_t rules) {
+  if (rules < 2 || !job.run->exit_code) return fb::JobResult::retry;
+  if (boot.name != daemon_name) return std::nullopt;
+  return *job.run->exit_code == 0 ? fb::JobResult::done : fb::JobResult::retry;
+}
+
+fb::JobReapedT reaped_by_restart(const State& state, const Job& job, fb::JobResult result, TimeUs now) {
   fb::JobReapedT event;
   event.job = raw(job.id);
   event.attempt = job.attempts;
   event.tier = fb::Tier::restart;
-  event.outcome = fb::JobResult::retry;
+  event.outcome = result;
   event.reason = "stale_boot";
   event.evidence = std::make_unique<fb::EvidenceT>();
   event.evidence->age_s = age_s(job.run->claimed, now);
@@ -28,7 +36,7 @@ fb::JobReapedT reaped_by_restart(const State& state, const Job& job, TimeUs now)
 
 }  // namespace
 
-Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now) {
+Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now, std::uint32_t rules) {
   // Only a few boots hold anything, so the holders are asked, not the boots.
   std::vector<const Boot*> stale;
   const auto note = [&](const std::string& boot_id) {
@@ -52,7 +60,10 @@ Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now
     }
     for (const JobId id : state.indexes.running) {
       const Job& job = *state.jobs.find(id);
-      if (job.run->owner.boot_id == boot->boot_id) group.push_back(propose(asker, reaped_by_restart(state, job, now)));
+      if (job.run->owner.boot_id != boot->boot_id) continue;
+      if (const auto result = result_of(job, *boot, rules)) {
+        group.push_back(propose(asker, reaped_by_restart(state, job, *result, now)));
+      }
     }
   }
   return group;

@@ -1,5 +1,7 @@
 #include "engine/rules/rules.h"
 
+#include "engine/rules/claim.h"
+
 namespace pawl {
 
 std::string text_or_empty(const flatbuffers::String* text) {
@@ -30,6 +32,10 @@ Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<To
   if (token) return lease && lease->token == *token ? Outcome::accepted : Outcome::stale_token;
   if (lease && turn.state.is_live(*lease, turn.now)) return Outcome::lease_held;
   return need == LeaseNeed::required ? Outcome::lease_required : Outcome::accepted;
+}
+
+bool is_held_back(const Turn& turn, const Task& task) {
+  return turn.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(turn.state, task);
 }
 
 void free_lease(Turn& turn, const std::string& key) {

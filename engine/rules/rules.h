@@ -75,6 +75,10 @@ enum class LeaseNeed { required, optional };
 /// What a token, sent or not, is worth on a key: `accepted`, `stale_token`, `lease_held` or `lease_required`.
 Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
+/// Whether something new of the task may not begin yet, because of what it depends on. What re-enters or settles a
+/// crossing that has begun may.
+bool is_held_back(const Turn& turn, const Task& task);
+
 /// Frees a lease that is held.
 void free_lease(Turn& turn, const std::string& key);
 /// Queues a fresh job for the task's present stage, which has an agent.

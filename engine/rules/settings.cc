@@ -22,7 +22,7 @@ Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
   State& state = turn.state;
   const std::string key = event.key()->str();
   const SettingKey* setting = setting_named(key);
-  if (!setting) {
+  if (!setting || setting->rules > turn.rules) {
     turn.applied.detail = no_setting_named(key);
     return Outcome::unknown_setting;
   }

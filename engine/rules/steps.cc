@@ -38,6 +38,7 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   if (!step) return Outcome::no_such_step;
   if (!task->blocked.empty()) return Outcome::blocked;
   if (!task->cancel_requested.empty() && !is_committed(*task)) return Outcome::cancel_requested;
+  if (is_held_back(turn, *task)) return Outcome::dependency;
   if (checked) {
     if (!event.token() || (step->exclusive && !event.repo_token())) return Outcome::lease_required;
     Outcome token = token_outcome(turn, task_key(id), token_from(event.token()), LeaseNeed::required);

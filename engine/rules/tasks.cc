@@ -28,6 +28,15 @@ Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
   return task;
 }
 
+/// A cancelled task leaves memory; those that depend on it have to know of it when they are claimed.
+void tell_dependents(Turn& turn, TaskId cancelled) {
+  const std::set<std::pair<TaskId, TaskId>>& dependents = turn.state.indexes.dependents;
+  for (auto at = dependents.lower_bound({cancelled, TaskId{0}}); at != dependents.end() && at->first == cancelled;
+       ++at) {
+    turn.state.tasks.edit(at->second).lost_dependency = cancelled;
+  }
+}
+
 }  // namespace
 
 Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
@@ -85,6 +94,7 @@ Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
   const bool guarded = forward && stage.guarded();
   if (guarded && !steps_are_done(*task, stage)) return Outcome::steps_unfinished;
   if (!task->blocked.empty()) return Outcome::blocked;
+  if (forward && is_held_back(turn, *task)) return Outcome::dependency;
   if (checked) {
     const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()),
                                         guarded ? LeaseNeed::required : LeaseNeed::optional);
@@ -136,9 +146,11 @@ Outcome apply_event(Turn& turn, const fb::TaskBlocked& event) {
 Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
-  if (task->blocked.empty()) return Outcome::not_blocked;
+  if (task->blocked.empty() && !task->lost_dependency) return Outcome::not_blocked;
 
-  turn.state.tasks.edit(task->id).blocked.clear();
+  Task& freed = turn.state.tasks.edit(task->id);
+  freed.blocked.clear();
+  freed.lost_dependency.reset();
   return Outcome::accepted;
 }
 
@@ -170,6 +182,7 @@ Outcome apply_event(Turn& turn, const fb::TaskCancelled& event) {
   if (is_committed(*task)) return Outcome::committed;
 
   enter_stage(turn, id, std::string(stage_cancelled)).blocked.clear();
+  if (turn.rules >= 2) tell_dependents(turn, id);
   return Outcome::accepted;
 }
 

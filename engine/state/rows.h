@@ -78,6 +78,8 @@ struct Task {
   LastTransition last;
   TimeUs created;
   TimeUs entered;  // when it came to its stage
+  /// The last of depends_on that was cancelled before this one began. `pawl unblock` clears it.
+  std::optional<TaskId> lost_dependency;
 
   std::uint64_t hash = 0;  // of the row; kept by State, no part of it
 };
@@ -92,7 +94,8 @@ struct Run {
   std::optional<TimeUs> started;
   std::optional<std::int64_t> exit_code;
   std::optional<TimeUs> exited;
-  bool marked = false;  // finalizer mark, SPEC §7
+  bool marked = false;          // finalizer mark, SPEC §7
+  std::optional<Seq> exit_seq;  // of the RunExited that counts
 };
 
 struct Job {
@@ -108,6 +111,7 @@ struct Job {
   std::string reason;      // why it was queued, or last taken from running
   std::optional<Run> run;  // of the current attempt; none once requeued
   TimeUs queued;
+  std::optional<TimeUs> not_before;  // a pause between two tries (SPEC §6)
 
   std::uint64_t hash = 0;
 };
@@ -231,6 +235,7 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(14, "last", row.last);
   field(15, "created_us", row.created);
   field(16, "entered_us", row.entered);
+  field(17, "lost_dependency", row.lost_dependency);
 }
 
 template <class V>
@@ -244,6 +249,7 @@ void visit(RowOf<Run> auto& row, V&& field) {
   field(7, "exit_code", row.exit_code);
   field(8, "exited_us", row.exited);
   field(9, "marked", row.marked);
+  field(10, "exit_seq", row.exit_seq);
 }
 
 template <class V>
@@ -260,6 +266,7 @@ void visit(RowOf<Job> auto& row, V&& field) {
   field(10, "reason", row.reason);
   field(11, "run", row.run);
   field(12, "queued_us", row.queued);
+  field(13, "not_before_us", row.not_before);
 }
 
 template <class V>

@@ -73,6 +73,37 @@ SettingKey number(std::string_view name, Group Settings::*group, std::int64_t Gr
           .depends = words.depends};
 }
 
+template <class Group>
+SettingKey word(std::string_view name, Group Settings::*group, std::string Group::*member,
+                std::vector<std::string> words, const SettingWords& about) {
+  std::string form;
+  std::string range;
+  for (const std::string& each : words) {
+    form += (form.empty() ? "" : " or ") + each;
+    range += (range.empty() ? "" : ", ") + each;
+  }
+  return {.name = name,
+          .get = getter(group, member),
+          .set =
+              [group, member, words = std::move(words)](Settings& settings, const SettingValue& value) {
+                const std::string* given = std::get_if<std::string>(&value);
+                if (!given || std::find(words.begin(), words.end(), *given) == words.end()) return false;
+                settings.*group.*member = *given;
+                return true;
+              },
+          .form = std::move(form),
+          .type = "word",
+          .range = std::move(range),
+          .does = about.does,
+          .depends = about.depends};
+}
+
+/// One that the rules know only since version 2.
+SettingKey since_rules_2(SettingKey key) {
+  key.rules = 2;
+  return key;
+}
+
 constexpr std::size_t listed_repos_max = 1024;
 
 /// Names of repositories: none empty, none too long, none twice.
@@ -115,6 +146,12 @@ std::vector<SettingKey> make_setting_keys() {
       number("job.max_attempts", &S::job, &S::Job::max_attempts, {1, 1000},
              {"how often a job is tried, and how many jobs the reconciler queues for one version of a task",
               "a job keeps the number that held when it was queued"}),
+      since_rules_2(number("job.retry_delay_max_s", &S::job, &S::Job::retry_delay_max_s, {0, day_s},
+                           {"the longest pause between two tries of a job", "what `job.retry_delay_s` doubles up to"})),
+      since_rules_2(number("job.retry_delay_s", &S::job, &S::Job::retry_delay_s, {0, day_s},
+                           {"how long a job waits before its next try, when its last one counted as an attempt; twice "
+                            "as long after each further one; 0: not at all",
+                            "at most `job.retry_delay_max_s`; a restart's interruption is followed at once"})),
       number("lease.merge_ttl_s", &S::lease, &S::Lease::merge_ttl_s,
              {1, 30 * day_s, "more than what an edge with an exclusive step may take"},
              {"how long the lease on a repository lasts that an exclusive step (the merge) needs",
@@ -132,6 +169,10 @@ std::vector<SettingKey> make_setting_keys() {
       number("pipeline.max_rollbacks", &S::pipeline, &S::Pipeline::max_rollbacks, {0, 1000},
              {"how often a task may fall back; the rollback after that blocks it as `max_rollbacks`",
               "tasks count their rollbacks from their beginning"}),
+      since_rules_2(word("queue.cancelled_dependency", &S::queue, &S::Queue::cancelled_dependency, {"release", "hold"},
+                         {"what becomes of a task when one that it depends on is cancelled: it goes on, or waits for "
+                          "a word",
+                          "hold: `pawl stuck` names it as `dependency`, and `pawl unblock` releases it"})),
       number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1024},
              {"how many jobs run at once, of all repositories together",
               "lowered: jobs that run go on, and nothing new starts until there are fewer"}),

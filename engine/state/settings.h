@@ -29,9 +29,12 @@ struct Settings {
   struct Queue {
     std::int64_t max_concurrency = 1;
     bool serial_per_repo = true;
+    std::string cancelled_dependency = "release";  // or "hold"
   };
   struct Job {
     std::int64_t max_attempts = 2;
+    std::int64_t retry_delay_s = 10;
+    std::int64_t retry_delay_max_s = 600;
   };
   struct Reconciler {
     bool enabled = true;
@@ -81,6 +84,7 @@ struct SettingKey {
   std::string range;
   std::string_view does;     // what it does: one line
   std::string_view depends;  // what depends on it, and what it has to fit: one line
+  std::uint32_t rules = 1;   // the first version of the rules that knows it: before that its name was refused
 };
 
 /// All of them, in the order of their names.

@@ -95,6 +95,7 @@ void State::index(const Task* before, const Task* after) {
   if (before) {
     count_down(indexes.tasks_by_stage, before->stage);
     if (live(before)) indexes.live_work_items.erase({before->repo, before->work_item});
+    for (const TaskId dependency : before->depends_on) indexes.dependents.erase({dependency, before->id});
     indexes.blocked.erase(before->id);
     indexes.cancel_standing.erase(before->id);
   }
@@ -102,6 +103,7 @@ void State::index(const Task* before, const Task* after) {
     ++indexes.tasks_by_stage[after->stage];
     if (live(after)) {
       indexes.live_work_items[{after->repo, after->work_item}] = after->id;
+      for (const TaskId dependency : after->depends_on) indexes.dependents.emplace(dependency, after->id);
       if (!after->blocked.empty()) indexes.blocked.insert(after->id);
       if (!after->cancel_requested.empty()) indexes.cancel_standing.insert(after->id);
     }
@@ -117,6 +119,7 @@ void State::index(const Job* before, const Job* after) {
   if (before) {
     indexes.jobs_of_task.erase({before->task, before->id});
     indexes.queued.erase(before->id);
+    indexes.paused.erase(before->id);
     if (before->status == JobStatus::running) {
       indexes.running.erase(before->id);
       count_down(indexes.running_by_repo, take(*before));
@@ -125,6 +128,7 @@ void State::index(const Job* before, const Job* after) {
   if (after) {
     indexes.jobs_of_task.emplace(after->task, after->id);
     if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
+    if (after->status == JobStatus::queued && after->not_before) indexes.paused.insert(after->id);
     if (after->status == JobStatus::running) {
       indexes.running.insert(after->id);
       ++indexes.running_by_repo[take(*after)];

@@ -47,11 +47,11 @@ class Fool {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<JobId> in_vain;
     for (const JobId id : state.indexes.queued) {
-      if (claim_outcome(state, id) != Outcome::accepted) in_vain.push_back(id);
+      if (claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted) in_vain.push_back(id);
     }
     if (!in_vain.empty()) return in_vain[dice % in_vain.size()];
     const JobId job{some_job(dice)};
-    return claim_outcome(state, job) == Outcome::accepted ? std::nullopt : std::optional(job);
+    return claim_outcome(state, job, story_.daemon().now()) == Outcome::accepted ? std::nullopt : std::optional(job);
   }
   std::uint64_t some_task(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();

@@ -35,6 +35,7 @@ Result<Retold> WhatIf::tell() {
     const TimeUs time{group.front().record().stamp()->time_us()};
     pass_until(time);
     if (retold_.horizon) break;
+    machine_.set_rules(group.front().record().stamp()->rules());
     set_now(time);
     play(group);
     PAWL_TRY(fits_);

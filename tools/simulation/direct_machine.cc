@@ -3,7 +3,7 @@
 namespace pawl {
 
 Decision DirectMachine::propose(Group group) {
-  Decided decided = decide(state_, std::move(group), now_);
+  Decided decided = decide(state_, std::move(group), now_, rules_);
   if (on_group) on_group(decided);
   Decision decision;
   decision.outcome = decided.outcome;

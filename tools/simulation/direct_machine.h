@@ -37,6 +37,8 @@ class DirectMachine final : public Machine {
   /// The time of the next records. Requires: not earlier than the last record's.
   void set_now(TimeUs now) { now_ = now; }
   TimeUs now() const override { return now_; }
+  /// The rules that decide from now on: those of a log that is retold.
+  void set_rules(std::uint32_t rules) { rules_ = rules; }
 
   /// Forgets the state, and makes it anew from the records: a crash and a restart, but for the new boot.
   /// False if the records do not lead to the same digests.
@@ -47,6 +49,7 @@ class DirectMachine final : public Machine {
   std::deque<Line> lines_;
   std::vector<ArchivedTask> archive_;
   TimeUs now_;
+  std::uint32_t rules_ = rules_version;
 };
 
 }  // namespace pawl

@@ -354,6 +354,7 @@ TEST_F(Ownership, StaleBootIsReclaimedOnRestart) {
 
 TEST_F(Ownership, LiveWorkerSurvivesDaemonRestart) {
   finish(1, fb::JobResult::retry);
+  wait_for_retry();
   worker("worker-1", 500);
   fb::JobClaimedT claim;
   claim.job = raw(job);
@@ -605,6 +606,7 @@ TEST_F(Ownership, LateReaperDoesNotTakeANewOwnersLease) {
 
 TEST_F(Ownership, OldAttemptCannotFinishANewOne) {
   finish(1, fb::JobResult::retry);
+  wait_for_retry();
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner("executor");

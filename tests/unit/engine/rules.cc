@@ -28,16 +28,20 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.running_by_repo, right.running_by_repo);
   EXPECT_EQ(left.blocked, right.blocked);
   EXPECT_EQ(left.cancel_standing, right.cancel_standing);
+  EXPECT_EQ(left.paused, right.paused);
+  EXPECT_EQ(left.dependents, right.dependents);
   EXPECT_EQ(left.leases_of_boot, right.leases_of_boot);
   EXPECT_EQ(left.boot_in_force, right.boot_in_force);
   EXPECT_EQ(left.archived_done, right.archived_done);
   EXPECT_EQ(left.archived_cancelled, right.archived_cancelled);
 }
 
+/// Pauses between two tries aside: their end is no record.
 std::set<JobId> claimable_jobs(const State& state) {
+  constexpr TimeUs after_all_pauses{INT64_MAX};
   std::set<JobId> jobs;
   for (const JobId id : state.indexes.queued) {
-    if (claim_outcome(state, id) == Outcome::accepted) jobs.insert(id);
+    if (claim_outcome(state, id, after_all_pauses) == Outcome::accepted) jobs.insert(id);
   }
   return jobs;
 }
@@ -50,6 +54,7 @@ Rules::Rules() {
   must(boot_started("worker-1", "worker"));
   set("queue.max_concurrency", std::int64_t{64});
   set("queue.serial_per_repo", false);
+  set("job.retry_delay_s", std::int64_t{0});
 }
 
 void Rules::TearDown() {
@@ -69,7 +74,7 @@ void Rules::expect_told(const std::set<JobId>& claimable_before, const Decided& 
 
 const Decided& Rules::ask(Group group) {
   const std::set<JobId> claimable = claimable_jobs(state);
-  const Decided& decided = history_.emplace_back(decide(state, std::move(group), now));
+  const Decided& decided = history_.emplace_back(decide(state, std::move(group), now, rules_in_force));
   expect_told(claimable, decided);
   std::vector<const fb::Record*> records;
   for (const Proposal& record : decided.records) records.push_back(&record.record());

@@ -114,6 +114,7 @@ class Rules : public testing::Test {
 
   State state;
   TimeUs now{start_s * us_per_s};
+  std::uint32_t rules_in_force = rules_version;  // that decide
 
  private:
   /// Whoever waits for a job is woken by each group after which one may be claimed that could not be before.

@@ -103,6 +103,9 @@ class Story : public testing::Test {
     ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
   }
 
+  /// Lets the pause between two tries of a job go by.
+  void wait_for_retry() { machine.set_now(plus_s(machine.now(), machine.state().settings().job.retry_delay_max_s)); }
+
   void request_cancel() {
     fb::CancelRequestedT event;
     event.task = raw(task);

@@ -216,7 +216,7 @@ TEST_F(OpenTest, I_record_of_newer_rules_is_unsupported) {
   const Result<Opened> opened = open_state(*rewritten(Seq{4}, Chains::mended, rules));
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().code, ErrorCode::unsupported);
-  EXPECT_NE(opened.error().message.find("record 4 was decided by rules 2"), std::string::npos);
+  EXPECT_NE(opened.error().message.find("record 4 was decided by rules 3"), std::string::npos);
 }
 
 TEST_F(OpenTest, record_of_a_group_that_is_not_there_stops) {

@@ -94,7 +94,7 @@ TEST_F(ReplicaTest, A_record_of_another_group_ends_it) {
 
 TEST_F(ReplicaTest, B_record_of_newer_rules_ends_it_after_the_whole_group_before) {
   record(6).mutable_stamp()->mutate_rules(rules_version + 1);
-  EXPECT_NE(fed().find("record 6 was decided by rules 2"), std::string::npos);
+  EXPECT_NE(fed().find("record 6 was decided by rules 3"), std::string::npos);
   EXPECT_EQ(replica_->fault()->error.code, ErrorCode::unsupported);
   EXPECT_EQ(applied(), Seq{5});
 }

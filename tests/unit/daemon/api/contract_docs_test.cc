@@ -392,6 +392,7 @@ TEST(ContractDocs, counters_of_api_md_are_those_of_the_table) {
 std::string shown(const SettingValue& value) {
   if (const bool* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
   return "[]";
 }
 

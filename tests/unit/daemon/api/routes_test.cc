@@ -106,9 +106,45 @@ TEST_F(Routes, a_worker_claims_reports_and_finishes) {
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").code(), "not_running");
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"maybe"})").status, 400);
   EXPECT_EQ(post("/v1/jobs/9/finished", R"({"attempt":1,"result":"retry"})").status, 404);
+  EXPECT_EQ(claim("w", "analyst").status, 204) << "its pause is not over";
+  create("W-2");
   EXPECT_EQ(claim("nobody", "analyst").code(), "unknown_boot");
   EXPECT_EQ(post("/v1/jobs/claim", R"({"agents":[],"owner":)" + owner("w") + "}").status, 400);
   EXPECT_EQ(post("/v1/jobs/claim", R"({"agents":["a"],"wait_s":61,"owner":)" + owner("w") + "}").status, 400);
+}
+
+TEST_F(Routes, the_same_exit_again_is_answered_as_the_first_and_not_recorded) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  const Answer first = post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "w"});
+  EXPECT_EQ(first.status, 200);
+  const auto seq = last_seq();
+  for (const std::string& speaker : {std::string("w"), std::string()}) {
+    const Answer again = post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = speaker});
+    EXPECT_EQ(again.status, 200);
+    EXPECT_EQ(again.at("/seq"), first.at("/seq"));
+    EXPECT_EQ(again.at("/job/exit_code"), "7");
+  }
+  EXPECT_EQ(last_seq(), seq);
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"}).code(), "already_exited");
+  EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"done"})", {.boot = "w"}).code(), "already_exited");
+  worker("other");
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "other"}).code(), "not_owner");
+}
+
+TEST_F(Routes, an_exit_is_remembered_also_of_a_job_that_ended) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  const Answer first = post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "w"});
+  post("/v1/tasks/1/cancel", "{}");
+  post("/v1/jobs/1/finished", R"({"attempt":1,"result":"cancelled"})", {.boot = "w"});
+  const Answer again = post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "w"});
+  EXPECT_EQ(again.status, 200) << "its task is in the archive by now";
+  EXPECT_EQ(again.at("/seq"), first.at("/seq"));
+  EXPECT_EQ(again.at("/job/status"), "\"cancelled\"");
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":8})", {.boot = "w"}).code(), "not_running");
 }
 
 TEST_F(Routes, a_claim_whose_answer_got_lost_is_answered_with_the_same_job) {

@@ -152,6 +152,7 @@ TEST_F(ConflictsInAStory, an_owner_whose_process_was_taken_for_dead_shows_that_i
   again.attempt = 1;
   again.result = fb::JobResult::retry;
   ask("monitor", again);
+  wait_for_retry();
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner("worker");
@@ -222,6 +223,7 @@ TEST_F(ConflictsInAStory, the_monitor_of_a_new_attempt_is_none) {
   world.gate_green[task] = false;
   ASSERT_TRUE(reaper_pass().reaped) << "red: the job goes back to the queue";
   world.gate_green[task] = true;
+  wait_for_retry();
   ASSERT_EQ(ask("executor", claim).outcome, Outcome::accepted);
   EXPECT_EQ(go().result, AdvanceResult::advanced) << "over an edge without a lease";
   EXPECT_TRUE(found().empty());

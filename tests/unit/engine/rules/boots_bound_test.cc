@@ -35,6 +35,7 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
   again.attempt = 1;
   again.result = fb::JobResult::retry;
   ASSERT_EQ(machine.propose(propose_group(asker("executor"), again)).outcome, Outcome::accepted);
+  wait_for_retry();
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner("worker");

@@ -266,9 +266,23 @@ TEST_F(RunExited, accepted_is_recorded_once_and_leaves_the_job_running) {
   EXPECT_EQ(job(running).status, JobStatus::running);
   const TimeUs exited = now;
   pass_s(10);
-  must(run_exited(running, 1, 0), worker);
+  must(run_exited(running, 1, 3), worker);
+  EXPECT_EQ(job(running).run->exited, exited) << "the age that the reaper goes by is that of the first report";
+}
+
+TEST_F(RunExited, already_exited) {
+  const JobId running = claim(create());
+  const Seq first{must(run_exited(running, 1, 3), worker).records.front().record().stamp()->seq()};
+  refuses(Outcome::already_exited, run_exited(running, 1, 0), worker);
   EXPECT_EQ(job(running).run->exit_code, 3);
-  EXPECT_EQ(job(running).run->exited, exited);
+  EXPECT_EQ(job(running).run->exit_seq, first);
+}
+
+TEST_F(RunExited, not_owner) {
+  const JobId running = claim(create());
+  boot("other-1", "other");
+  refuses(Outcome::not_owner, run_exited(running, 1, 0), {.boot = "other-1", .actor = "worker"});
+  must(run_exited(running, 1, 0), {.actor = "operator"});
 }
 
 using JobFinished = Rules;
@@ -291,6 +305,46 @@ TEST_F(JobFinished, stale_attempt) {
   must(job_finished(running, 1, fb::JobResult::retry));
   claim(id);
   refuses(Outcome::stale_attempt, job_finished(running, 1, fb::JobResult::done));
+}
+
+TEST_F(JobFinished, not_owner) {
+  const JobId running = claim(create());
+  boot("other-1", "other");
+  const Who other{.boot = "other-1", .actor = "worker"};
+  refuses(Outcome::not_owner, run_started(running, 1, 4242), other);
+  refuses(Outcome::not_owner, job_finished(running, 1, fb::JobResult::failed), other);
+  must(job_finished(running, 1, fb::JobResult::failed), {.actor = "operator"});
+}
+
+TEST_F(JobFinished, already_exited) {
+  const TaskId id = create();
+  const JobId running = claim(id);
+  must(run_exited(running, 1, 0), worker);
+  for (const fb::JobResult result : {fb::JobResult::retry, fb::JobResult::failed, fb::JobResult::cancelled}) {
+    refuses(Outcome::already_exited, job_finished(running, 1, result), worker);
+  }
+  request_cancel(id);
+  must(job_finished(running, 1, fb::JobResult::cancelled), worker);
+  EXPECT_EQ(state.tasks.find(id), nullptr) << "nothing else kept it from its end";
+}
+
+TEST_F(JobFinished, accepted_against_the_exit_by_whoever_outside_finishes_the_task) {
+  const TaskId id = create("deploy-staging");
+  const JobId running = claim(id);
+  must(run_exited(running, 1, 0), worker);
+  refuses(Outcome::already_exited, job_finished(running, 1, fb::JobResult::retry), worker);
+  lease(id, worker);
+  must(job_finished(running, 1, fb::JobResult::retry), worker);
+  EXPECT_EQ(job(running).status, JobStatus::queued);
+}
+
+TEST_F(JobFinished, accepted_against_the_exit_once_the_task_has_moved_on) {
+  const TaskId id = create("testing");
+  const JobId running = claim(id);
+  must(run_exited(running, 1, 0), worker);
+  move(id, "deploy-staging");
+  must(job_finished(running, 1, fb::JobResult::retry), worker);
+  EXPECT_EQ(job(running).status, JobStatus::done);
 }
 
 TEST_F(JobFinished, accepted_done_and_cancelled) {

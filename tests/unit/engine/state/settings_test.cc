@@ -52,6 +52,10 @@ TEST(SettingKeys, take_their_own_type_and_no_other_and_keep_what_was_before) {
     for (const SettingValue& value : values) {
       Settings settings;
       const bool taken = key.set(settings, value);
+      if (key.type == "word") {
+        EXPECT_FALSE(taken) << key.name << " takes a few words only";
+        continue;
+      }
       EXPECT_EQ(taken, value.index() == type) << key.name << " " << shown(value);
       EXPECT_EQ(shown(key.get(settings)), taken ? shown(value) : shown(key.get({}))) << key.name;
     }

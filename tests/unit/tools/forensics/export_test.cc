@@ -43,7 +43,7 @@ class Export : public testing::Test {
 TEST_F(Export, every_record_is_a_line) {
   const auto lines = log_lines();
   ASSERT_EQ(lines.size(), raw(sample.last_seq()));
-  EXPECT_TRUE(lines.front().starts_with(R"({"seq":1,"group":1,"rules":1,"time":"2026-01-01T00:00:01.000000Z",)"))
+  EXPECT_TRUE(lines.front().starts_with(R"({"seq":1,"group":1,"rules":2,"time":"2026-01-01T00:00:01.000000Z",)"))
       << lines.front();
 }
 
@@ -124,7 +124,7 @@ TEST_F(Export, csv_has_a_head_and_quotes_what_needs_it) {
   const auto lines = log_lines({"--format", "csv"});
   ASSERT_EQ(lines.size(), raw(sample.last_seq()) + 1);
   EXPECT_EQ(lines[0], "seq,group,rules,time,boot,actor,key,request,type,data,outcome,unchecked,effects,digest,chain");
-  EXPECT_TRUE(lines[7].starts_with(R"(7,7,1,2026-01-01T00:00:07.000000Z,boot-1,webhook,"hook-W-""3"", grün",)"
+  EXPECT_TRUE(lines[7].starts_with(R"(7,7,2,2026-01-01T00:00:07.000000Z,boot-1,webhook,"hook-W-""3"", grün",)"
                                    R"(0000000000000abc,TaskCreated,"{""work_item"":""W-\""3\"", grün"",)"))
       << lines[7];
 }
