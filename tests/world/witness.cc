@@ -188,7 +188,7 @@ std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Re
     const bool accepted = record->stamp()->outcome() == static_cast<std::uint16_t>(Outcome::accepted);
     if (!reaped || !accepted || reaped->tier() != fb::Tier::restart) continue;
     const Job* job = state_.jobs.find(JobId{reaped->job()});
-    if (job) due[job->id] = job->interruptions + 1;
+    if (job && !job->run->exit_code) due[job->id] = job->interruptions + 1;
   }
   return due;
 }
