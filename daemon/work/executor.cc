@@ -144,6 +144,12 @@ void Executor::Impl::listen(std::span<const Published> batch) {
   for (const Published& published : batch) {
     if (published.applied.outcome == Outcome::accepted) news = note(published) || news;
   }
+  // The clock of the log may have leapt on.
+  if (!batch.empty()) log_time = TimeUs{batch.back().record.stamp()->time_us()};
+  if (pause_end && log_time >= *pause_end) {
+    pause_end.reset();
+    jobs_changed = news = true;
+  }
   if (news) wake->notify();
 }
 
@@ -258,7 +264,10 @@ void Executor::Impl::run() {
       if (reconciler_enabled) reconcile_all();
       lock.lock();
     }
-    if (now >= next_claim) jobs_changed = true;
+    if (now >= next_claim) {
+      next_claim = no_deadline;
+      jobs_changed = true;
+    }
     std::set<TaskId> tasks = std::exchange(flagged, {});
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
     std::set<TaskId> ended = std::exchange(finished, {});
@@ -277,11 +286,17 @@ void Executor::Impl::run() {
     if (!ended.empty()) tasks.merge(dependents_of(ended));
     look_after(std::move(tasks), ended, exits);
     join_ended();
+    std::optional<TimeUs> next_end;
     if (claim && has_commands) {
+      // The time of before: a pause that ends during the round is looked at again.
+      const TimeUs log_now = desk.now();
       claim_jobs();
-      next_claim = next_pause();
+      next_end = desk.ask([log_now](const State& state) { return next_pause_end(state, log_now); });
+      next_claim = next_end ? system.now() + std::chrono::microseconds(next_end->us - log_now.us) : no_deadline;
     }
     lock.lock();
+    if (claim) pause_end = next_end;
+    if (pause_end && log_time >= *pause_end) jobs_changed = true;
     const auto news = [&] {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
              !finished.empty() || !exited.empty();
@@ -307,13 +322,6 @@ std::set<TaskId> Executor::Impl::dependents_of(const std::set<TaskId>& ended) {
     }
     return tasks;
   });
-}
-
-/// When the first pause between two tries of a job ends: no record says so.
-Deadline Executor::Impl::next_pause() {
-  const TimeUs now = desk.now();
-  const auto end = desk.ask([now](const State& state) { return next_pause_end(state, now); });
-  return end ? system.now() + std::chrono::microseconds(end->us - now.us) : no_deadline;
 }
 
 void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended,

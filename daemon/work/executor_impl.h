@@ -57,7 +57,6 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void run();
   void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
   std::set<TaskId> dependents_of(const std::set<TaskId>& ended);
-  Deadline next_pause();
   void read_settings();
   void end_what_earlier_boots_left();
   void warn(const std::string& text) const {
@@ -166,6 +165,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   // What the log said, for run() to see to.
   bool jobs_changed = true;
+  TimeUs log_time;                  // of the last record
+  std::optional<TimeUs> pause_end;  // by the clock of the log: when the next pause between two tries ends
   bool settings_changed = true;
   std::set<TaskId> flagged;               // may stand where the reconciler drives them
   std::set<JobId> flagged_jobs;           // whose tasks may

@@ -259,7 +259,7 @@ void HostileSystem::check_claims() {
   const State& state = story_.witness().state();
   std::map<JobId, Us> passed_over;
   for (const JobId id : state.indexes.queued) {
-    if (claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted) continue;
+    if (claim_outcome(state, id, state.last_time) != Outcome::accepted) continue;
     if (story_.is_passed_over(id)) {
       passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
       const bool is_alive =

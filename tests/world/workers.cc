@@ -103,7 +103,8 @@ class Worker {
             const Job& job = *state.jobs.find(id);
             const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
             const bool is_mine = takes_all || (agent && agent->run.empty());
-            if (!is_mine || claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted || story_.daemon().is_passed_over(id))
+            if (!is_mine || claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted ||
+                story_.daemon().is_passed_over(id))
               continue;
             static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(id));
             *chosen = id;
