@@ -30,6 +30,7 @@ struct FieldLayout {
   bool is_signed;                           // of an integer
   bool required;                            // a scalar without `= null`, or marked (required)
   bool is_time;                             // an integer shown as RFC 3339 text
+  bool is_added;                            // absent from JSON where it is absent
   const EnumLayout* enumeration = nullptr;  // of an integer
   const TableLayout* table = nullptr;       // of a table, or an element of `tables`
   std::string subject;                      // its attribute of that name in event.fbs, or empty

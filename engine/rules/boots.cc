@@ -47,7 +47,8 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
                                .pid_start = event.pid_start(),
                                .host = event.host()->str(),
                                .version = event.version()->str(),
-                               .started = turn.seq});
+                               .started = turn.seq,
+                               .member = event.member() ? std::optional(event.member()->str()) : std::nullopt});
   forget_oldest_stale(turn);
   if (name == daemon_name) {
     // A finalizer's mark speaks of a process of the daemon that is gone.

@@ -137,6 +137,7 @@ struct Boot {
   std::string version;
   Seq started{};
   bool stale = false;
+  std::optional<std::string> member;  // of a daemon (store/member.h)
 
   std::uint64_t hash = 0;
 };
@@ -290,6 +291,7 @@ void visit(RowOf<Boot> auto& row, V&& field) {
   field(6, "version", row.version);
   field(7, "started", row.started);
   field(8, "stale", row.stale);
+  field(9, "member", row.member);
 }
 
 template <class V>

@@ -40,6 +40,7 @@ constexpr TextBound text_bounds[] = {
     {"actor", limits::actor_bytes_max},
     {"boot_id", limits::boot_id_bytes_max},
     {"host", limits::host_bytes_max},
+    {"member", limits::name_bytes_max},
     {"edge", 2 * limits::name_bytes_max + 2},
     {"reason", limits::reason_bytes_max},
     {"text", limits::note_bytes_max},
@@ -149,7 +150,10 @@ class EventJsonReader {
   }
 
   Result<std::optional<Slot>> slot_of(const json::value* value, const TableLayout& layout, const FieldLayout& field) {
-    if (!value && reading_ == Reading::exported) return error("is missing");
+    if (!value && reading_ == Reading::exported && !field.is_added) return error("is missing");
+    if (value && value->is_null() && reading_ == Reading::exported && field.is_added) {
+      return error("must not be null: where it is absent, it is left out");
+    }
     if (!value || value->is_null()) {
       if (!field.required) return std::optional<Slot>();
       if (reading_ == Reading::asked) {

@@ -70,6 +70,7 @@ void append_json(std::string& out, const flatbuffers::Table& table, const TableL
   if (layout.name == "SettingValue") return append_bare_value(out, table, layout);
   out += '{';
   for (const FieldLayout& field : layout.fields) {
+    if (field.is_added && !has(table, field)) continue;
     if (out.back() != '{') out += ',';
     out += '"';
     out += field.name;

@@ -28,7 +28,8 @@ std::vector<Pipeline> pipelines_in_force(const State& state) {
   return pipelines;
 }
 
-Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version) {
+Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
+                        const std::string& member) {
   fb::BootStartedT event;
   event.name = daemon_name;
   event.boot_id = boot_id;
@@ -36,6 +37,7 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
   event.pid_start = pid_start_of(::getpid()).value_or(0);
   event.host = this_host();
   event.version = version;
+  event.member = member;
   const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
   const Decision decision = machine.propose(propose_group(asker, event));
   if (decision.outcome == Outcome::accepted) return {};

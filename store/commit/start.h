@@ -19,8 +19,9 @@ std::vector<Pipeline> pipelines_in_force(const State& state);
 
 /// Proposes BootStarted of this process as the log's daemon, under the very boot that it registers. What earlier boots
 /// left behind is recovered in the same group (SPEC §5). `busy` if the machine refuses the
-/// boot; `superseded` if another writer was first.
-Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version);
+/// boot; `superseded` if another writer was first. `member`: store/member.h.
+Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
+                        const std::string& member);
 
 /// Defines `delivery` where the log has no pipeline of that name, and each of `given` that is not in force as it is.
 /// `malformed` if the machine refuses one: says why.
