@@ -72,7 +72,7 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       branch_deletions(system_.make_pool(1)),
       wake(system_.make_signal()),
       lease_freed(system_.make_signal()) {
-  world.set_on_path_end([this](TaskId task) { note_path_end(task); });
+  world.set_on_path_end([this] { note_path_end(); });
 }
 
 void Executor::Impl::start() {
@@ -100,11 +100,11 @@ void Executor::Impl::end_what_earlier_boots_left() {
   for (const auto& ender : enders) ender->join();
 
   for (const TaskId task : system.worktrees()) {
-    const bool is_finished = desk.ask([task](const State& state) {
-      const Task* row = state.tasks.find(task);
-      return state.given_out(task) && (!row || is_terminal(row->stage));
-    });
-    if (is_finished) clean_up(task);
+    if (is_finished(task)) clean_up(task);
+  }
+  // Those that were held when the task was finished: its folder is gone, and nobody would come for them any more.
+  for (const TaskId task : system.placed()) {
+    if (is_finished(task)) system.forget_places(task);
   }
 
   // Workers that outlived the last boot may have told it of exits that it did not get to see to.
@@ -183,7 +183,10 @@ bool Executor::Impl::note(const Published& published) {
   } else if (const auto* set = record.event_as_SettingChanged()) {
     frees = settings_changed = true;
     // At once: a cancel in the very next record goes by it.
-    if (set->key()->string_view() == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
+    const std::string_view key = set->key()->string_view();
+    if (key == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
+    // Switched off, leases stand in nobody's way; switched on, whoever was refused for want of one may have it.
+    if (key.starts_with("ownership.")) try_waiting_again();
   } else if (record.event_as_PipelineDefined()) {
     frees = settings_changed = true;
   } else if (const auto* started = record.event_as_RunStarted()) {
@@ -201,26 +204,26 @@ bool Executor::Impl::note(const Published& published) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
     const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
     if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(effect, record);
-    if (effect.kind != EffectKind::lease_freed) continue;
-    ++leases_freed;
-    lease_freed->notify();
-    // Each looks for itself whether the lease was the one that it waits for.
-    flags = flags || !waiting_for_lease.empty() || !exits_waiting_for_lease.empty();
-    flagged.merge(waiting_for_lease);
-    exited.merge(exits_waiting_for_lease);
+    if (effect.kind == EffectKind::lease_freed) flags = try_waiting_again() || flags;
   }
   jobs_changed = jobs_changed || frees;
   return frees || flags;
 }
 
 /// Somebody was turned away from a path that has ended now.
-void Executor::Impl::note_path_end(TaskId task) {
+void Executor::Impl::note_path_end() {
   const std::lock_guard lock(mutex);
+  if (try_waiting_again()) wake->notify();
+}
+
+/// Each looks for itself whether what it waits for is free now. False if nobody waits.
+bool Executor::Impl::try_waiting_again() {
   ++leases_freed;
   lease_freed->notify();
-  if (waiting_for_lease.erase(task) > 0) flagged.insert(task);
+  const bool any = !waiting_for_lease.empty() || !exits_waiting_for_lease.empty();
+  flagged.merge(waiting_for_lease);
   exited.merge(exits_waiting_for_lease);
-  wake->notify();
+  return any;
 }
 
 /// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
@@ -229,13 +232,19 @@ void Executor::Impl::note_path_end(TaskId task) {
 void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record) {
   const JobId job{end_group.id};
   const fb::JobReaped* reaped = record.event_as_JobReaped();
-  if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
+  // The effect names one job. A task that was moved on by hand may have more, and a cancel ends them all.
+  if (!reaped && !outside_runs.empty()) {
+    workers->post([this, task = TaskId{end_group.task}] { end_outside_of(task); });
+  } else if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
     workers->post([this, run = outside->second] { end_outside(run); });
-    if (reaped) outside_runs.erase(outside);
+    outside_runs.erase(outside);
   }
-  const auto found = running.find(job);
-  const bool is_ours = found != running.end();
-  if (is_ours) found->second.off->call();
+  bool is_ours = false;
+  for (auto& [id, of_job] : running) {
+    const bool ends = id == job || (!reaped && of_job.task == TaskId{end_group.task});
+    if (ends) of_job.off->call();
+    is_ours = is_ours || ends;
+  }
   const bool at_ceiling = reaped && reaped->tier() == fb::Tier::ceiling;
   if (at_ceiling || is_ours) {
     world.call_off(TaskId{end_group.task}, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);

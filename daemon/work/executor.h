@@ -40,6 +40,8 @@ class Executor {
     std::function<void(const std::string&)> warn = {};
     /// How many rows of the state it looks at in one go.
     std::size_t rows_per_look = limits::rows_per_read_max;
+    /// How many jobs it runs at once, each on a thread of its own, whatever queue.max_concurrency allows.
+    std::size_t jobs_at_once = 256;
   };
 
   /// Both outlive the executor; `desk` takes what is asked from now on.
@@ -67,6 +69,12 @@ class Executor {
   bool is_passed_over(JobId job) const;
   /// All of them, by id.
   std::vector<JobId> passed_over() const;
+
+  /// How many jobs have a thread. At Options::jobs_at_once nothing is claimed. Threads: any, also the sequencer's.
+  std::size_t jobs_at_work() const;
+
+  /// The jobs whose exit nobody sees to before a lease is free, by id. Threads: any, also the sequencer's.
+  std::vector<JobId> waiting_for_lease() const;
 
   /// For paths that others in this process drive. The machine takes nothing but facts once stop() was called.
   World& world();

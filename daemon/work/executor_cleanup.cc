@@ -25,6 +25,13 @@ Result<Task> Executor::Impl::finished_task(TaskId task) {
   return std::move(archived.rows.task);
 }
 
+bool Executor::Impl::is_finished(TaskId task) {
+  return desk.ask([task](const State& state) {
+    const Task* row = state.tasks.find(task);
+    return state.given_out(task) && (!row || is_terminal(row->stage));
+  });
+}
+
 void Executor::Impl::remove_folder(TaskId task) {
   const Result<void> removed = system.remove_worktree(task);
   if (!removed) warn(removed.error().message);

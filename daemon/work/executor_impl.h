@@ -51,8 +51,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
   void listen(std::span<const Published> batch);
   bool note(const Published& published);
+  bool try_waiting_again();
   void call_off(const Effect& end_group, const fb::Record& record);
-  void note_path_end(TaskId task);
+  void note_path_end();
   /// The one thread that hands out work.
   void run();
   void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
@@ -82,12 +83,17 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     TaskId task{};
     std::unique_ptr<CallOff> off;
     std::unique_ptr<RunningThread> thread;
+    bool waits = false;  // for a lease, before the next try at its exit
     bool ended = false;  // its thread is about to be joined
   };
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
+  struct Claimable {
+    JobId job{};
+    TaskId task{};
+  };
   /// The first of those that can be claimed, but for some.
-  std::optional<JobId> claimable(std::set<JobId> passed_over);
+  std::optional<Claimable> claimable(std::set<JobId> passed_over);
   std::optional<Claim> claim(JobId job);
   void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
@@ -129,6 +135,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   /// After a finished task: its folder goes, and of a cancelled one the branch at origin.
   void clean_up(TaskId task);
+  bool is_finished(TaskId task);
   Result<Task> finished_task(TaskId task);
   /// On the thread for it, which an origin that hangs may keep busy.
   void delete_branch(const Task& cancelled);
@@ -143,8 +150,17 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     std::int64_t pid_start = 0;
     std::string boot;  // of the job's owner
   };
+  struct FoundOutside {
+    JobId job{};
+    TaskId task{};
+    OutsideRun run;
+    bool is_cancelled = false;
+  };
+  std::vector<FoundOutside> look_for_outside_runs();
   /// At the start: what other boots run by now; ends what a standing cancel wants ended.
   void find_outside_runs();
+  /// After a cancel, on a worker's thread.
+  void end_outside_of(TaskId task);
   void end_outside(const OutsideRun& run);
 
   // Set once.

@@ -10,7 +10,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t jobs_at_once_max = 256;        // threads, whatever queue.max_concurrency allows
 constexpr std::int64_t exit_code_not_started = 127;  // as shells say it
 constexpr std::int64_t exit_code_timed_out = 124;    // as timeout(1) says it
 constexpr std::int64_t exit_code_signal_base = 128;
@@ -35,15 +34,30 @@ std::vector<JobId> Executor::passed_over() const {
   return jobs;
 }
 
-std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
+std::size_t Executor::jobs_at_work() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->running.size();
+}
+
+std::vector<JobId> Executor::waiting_for_lease() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::set<JobId> jobs;
+  for (const auto& [job, of_job] : impl_->running) {
+    if (of_job.waits) jobs.insert(job);
+  }
+  for (const auto& [job, attempt] : impl_->exits_waiting_for_lease) jobs.insert(job);
+  return {jobs.begin(), jobs.end()};
+}
+
+std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
     const std::lock_guard lock(mutex);
-    if (stopping || running.size() >= jobs_at_once_max) return std::nullopt;
+    if (stopping || running.size() >= options.jobs_at_once) return std::nullopt;
     for (const auto& [job, of_job] : running) passed_over.insert(job);
     for (const auto& [job, runs] : leftovers) passed_over.insert(job);
   }
   const TimeUs now = desk.now();
-  std::optional<JobId> found;
+  std::optional<Claimable> found;
   JobId from{0};
   while (!found && from != JobId{UINT64_MAX}) {
     // A bounded look at a time: everybody waits for the sequencer's thread.
@@ -57,7 +71,7 @@ std::optional<JobId> Executor::Impl::claimable(std::set<JobId> passed_over) {
         const Job& job = *state.jobs.find(*id);
         const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
         if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
-        found = *id;
+        found = {.job = *id, .task = job.task};
         break;
       }
       return JobId{UINT64_MAX};
@@ -97,25 +111,25 @@ std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
 void Executor::Impl::claim_jobs() {
   // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
   std::set<JobId> refused;
-  while (const std::optional<JobId> job = claimable(refused)) {
+  while (const std::optional<Claimable> next = claimable(refused)) {
     Running* entry = nullptr;
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
       const std::lock_guard lock(mutex);
       if (stopping) return;
-      entry = &running[*job];
+      entry = &running[next->job];
+      entry->task = next->task;
       entry->off = system.make_call_off();
     }
-    std::optional<Claim> claimed = claim(*job);
+    std::optional<Claim> claimed = claim(next->job);
     const std::lock_guard lock(mutex);
     if (!claimed || stopping) {
-      running.erase(*job);
+      running.erase(next->job);
       if (stopping) return;  // What was claimed is for the next start.
-      refused.insert(*job);
+      refused.insert(next->job);
       continue;
     }
     entry->attempt = claimed->attempt;
-    entry->task = claimed->task;
     entry->thread = system.start_thread([this, entry, claim = std::move(*claimed)] {
       run_job(*entry, claim);
       const std::lock_guard ending(mutex);
@@ -159,8 +173,10 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
     lock.unlock();
     if (monitor(claim.job, claim.attempt) == Monitored::finished) return;
     lock.lock();
+    entry.waits = true;
     lease_freed->await(lock, system.now() + std::max(reconciler_interval, seconds(1)),
                        [&] { return stopping || leases_freed != freed; });
+    entry.waits = false;
   }
 }
 

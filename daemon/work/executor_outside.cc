@@ -15,28 +15,35 @@ constexpr milliseconds stop_is_seen_within{50};
 
 }  // namespace
 
-void Executor::Impl::find_outside_runs() {
-  struct Found {
-    JobId job{};
-    OutsideRun run;
-    bool is_cancelled = false;
-  };
-  const std::vector<Found> all = desk.ask([this](const State& state) {
-    std::vector<Found> found;
+/// What other boots run by now.
+std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs() {
+  return desk.ask([this](const State& state) {
+    std::vector<FoundOutside> found;
     for (const JobId id : state.indexes.running) {
       const Job& job = *state.jobs.find(id);
       if (!job.run->pid || !job.run->pid_start || job.run->owner.boot_id == options.boot_id) continue;
       const Task& task = *state.tasks.find(job.task);
       found.push_back({.job = id,
+                       .task = job.task,
                        .run = {*job.run->pid, *job.run->pid_start, job.run->owner.boot_id},
                        .is_cancelled = !task.cancel_requested.empty() && !job.run->exit_code});
     }
     return found;
   });
+}
+
+void Executor::Impl::find_outside_runs() {
+  const std::vector<FoundOutside> all = look_for_outside_runs();
   const std::lock_guard lock(mutex);
-  for (const Found& each : all) {
+  for (const FoundOutside& each : all) {
     outside_runs.insert({each.job, each.run});
     if (each.is_cancelled && stop_enabled) workers->post([this, run = each.run] { end_outside(run); });
+  }
+}
+
+void Executor::Impl::end_outside_of(TaskId task) {
+  for (const FoundOutside& each : look_for_outside_runs()) {
+    if (each.task == task && each.is_cancelled) workers->post([this, run = each.run] { end_outside(run); });
   }
 }
 

@@ -38,18 +38,28 @@ HeldRun::~HeldRun() {
   system_->forget_run(run_);  // It has not executed, so it left nothing behind.
 }
 
+void HeldRun::end_child(Stop first, seconds kill_after) {
+  child_->signal_group(first);
+  if (child_->wait(system_->now() + kill_after, nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
+  // Not even SIGKILL is instant, and while the process lives its place is taken.
+  while (child_->wait(system_->now() + seconds(60), nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
+}
+
 CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
   const seconds kill_after(bounds.kill_after_s);
   went_ = true;
-  child_->release();
-  const Child::Wake wake = child_->wait(system_->now() + seconds(bounds.timeout_s), call);
-  if (wake != Child::Wake::ended) {
+  // Called off by now it does not execute at all: a signal right after its first instruction may come too late.
+  const bool is_called_off = call && call->called();
+  if (!is_called_off) child_->release();
+  const Child::Wake wake =
+      is_called_off ? Child::Wake::called : child_->wait(system_->now() + seconds(bounds.timeout_s), call);
+  if (is_called_off) {
+    output_->say("called off before it began");
+    end_child(Stop::kill, kill_after);
+  } else if (wake != Child::Wake::ended) {
     output_->say(wake == Child::Wake::deadline ? "ended: over its time of " + std::to_string(bounds.timeout_s) + " s"
                                                : "ended: called off");
-    child_->signal_group(Stop::terminate);
-    if (child_->wait(system_->now() + kill_after, nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
-    // Not even SIGKILL is instant, and while the process lives its place is taken.
-    while (child_->wait(system_->now() + seconds(60), nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
+    end_child(Stop::terminate, kill_after);
   }
   // Before it is reaped: until then its number, and so that of its group and session, is nobody else's.
   gone_ = end_run(*system_, run_, {Stop::terminate, kill_after}) == RunEnd::gone;

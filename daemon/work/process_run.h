@@ -1,6 +1,7 @@
 // A command as a run: a process with a name, a lock and a log, from its fork to the end of everything that it started.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -43,7 +44,7 @@ class HeldRun {
   std::int64_t pid_start() const { return child_->pid_start(); }
 
   /// Lets it execute, waits for its end, and ends what it left behind. How it ended: `timed_out` if it had to be
-  /// ended for its time, `lost` if it was called off, whatever code it then gave.
+  /// ended for its time, `lost` if it was called off, whatever code it then gave. Called off before, it never executes.
   CommandExit go(const RunBounds& bounds, const CallOff* call);
 
   /// The process's own end, whatever brought it. After go().
@@ -55,6 +56,8 @@ class HeldRun {
   bool gone() const { return gone_; }
 
  private:
+  void end_child(Stop first, std::chrono::seconds kill_after);
+
   HeldRun(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output);
 
   System* system_;

@@ -154,6 +154,10 @@ void RealSystem::forget_places(TaskId task) {
   pawl::forget_places(data_folder_, task);
 }
 
+std::vector<TaskId> RealSystem::placed() {
+  return pawl::placed(data_folder_);
+}
+
 Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& name) {
   return pawl::open_log(data_folder_ + "/logs/" + name);
 }

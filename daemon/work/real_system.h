@@ -46,6 +46,7 @@ class RealSystem final : public System {
   Result<void> note_place(const Handle& place, const std::string& run) override;
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
+  std::vector<TaskId> placed() override;
 
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
 

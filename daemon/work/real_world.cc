@@ -125,7 +125,7 @@ class RealWorld::RealPath final : public PathHold {
       was_wanted = path->second;
       world_.paths_.erase(path);
     }
-    if (was_wanted && world_.on_path_end_) world_.on_path_end_(task_);
+    if (was_wanted && world_.on_path_end_) world_.on_path_end_();
   }
 
  private:

@@ -40,7 +40,7 @@ class RealWorld final : public World {
   void take_in_hand(JobId job);
   void let_go(JobId job);
   /// Called, from any thread, when a path ends that another one was turned away from. Set before there are paths.
-  void set_on_path_end(std::function<void(TaskId)> on_path_end) { on_path_end_ = std::move(on_path_end); }
+  void set_on_path_end(std::function<void()> on_path_end) { on_path_end_ = std::move(on_path_end); }
 
   /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
   std::vector<std::string> environment_of(const CommandContext& context) const;
@@ -110,7 +110,7 @@ class RealWorld final : public World {
 
   System& system_;
   const std::string boot_id_;
-  std::function<void(TaskId)> on_path_end_;
+  std::function<void()> on_path_end_;
   std::atomic<std::int64_t> kill_after_s_;
 
   std::mutex mutex_;

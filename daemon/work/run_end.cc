@@ -36,6 +36,7 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
   signs.run = run;
   if (note) signs = signs_of(*note, system.own_host());
   std::set<pid_t> told;
+  bool was_killed = false;  // at the look before
   milliseconds pause = look_again_min;
   for (;;) {
     const bool kill = order.first == Stop::kill || system.now() - begin >= within / 2;
@@ -56,7 +57,9 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
         process->signal(Stop::terminate);
       }
     }
-    if (system.now() - begin >= within) return RunEnd::alive;
+    // A machine that stood still may have used up the time before anybody was killed, or died of it.
+    if (was_killed && system.now() - begin >= within) return RunEnd::alive;
+    was_killed = kill;
     system.sleep_for(pause);
     pause = std::min(pause * 2, look_again_max);
   }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -171,6 +172,18 @@ void forget_places(const std::string& data_folder, TaskId task) {
     const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (file && try_lock(file)) ::unlink(path.c_str());
   }
+}
+
+std::vector<TaskId> placed(const std::string& data_folder) {
+  std::set<TaskId> tasks;
+  std::error_code error;
+  for (fs::directory_iterator entry(data_folder + "/steps", error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::uint64_t task = 0;
+    read_number(entry->path().filename().string(), task);
+    if (task > 0) tasks.insert(TaskId{task});
+  }
+  return {tasks.begin(), tasks.end()};
 }
 
 }  // namespace pawl

@@ -31,5 +31,6 @@ Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const
 Result<void> note_place(const Handle& place, const std::string& run);
 PlaceNote place_note(const Handle& place);
 void forget_places(const std::string& data_folder, TaskId task);
+std::vector<TaskId> placed(const std::string& data_folder);
 
 }  // namespace pawl

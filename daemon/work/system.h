@@ -288,6 +288,8 @@ class System {
   virtual PlaceNote place_note(const Handle& place) = 0;
   /// Removes the lock files of a task that is finished, but for those that are held.
   virtual void forget_places(TaskId task) = 0;
+  /// The tasks that have lock files, by id.
+  virtual std::vector<TaskId> placed() = 0;
 
   // Logs: DIR/logs
 

@@ -62,10 +62,12 @@ void Daemon::start_up() {
     if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
-  executor_ = std::make_unique<Executor>(
-      *this, system_,
-      Executor::Options{
-          .boot_id = boot_id_, .origins = story_.origins, .archive = *log_, .rows_per_look = rows_per_look});
+  executor_ = std::make_unique<Executor>(*this, system_,
+                                         Executor::Options{.boot_id = boot_id_,
+                                                           .origins = story_.origins,
+                                                           .archive = *log_,
+                                                           .rows_per_look = rows_per_look,
+                                                           .jobs_at_once = jobs_at_once});
   executor_->start();
   reaper_ = std::make_unique<ReaperLoop>(*this, system_, executor_->machine(), executor_->world(),
                                          ReaperLoop::Options{.boot_id = boot_id_, .rows_per_look = rows_per_look});

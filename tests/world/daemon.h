@@ -18,6 +18,9 @@
 
 namespace pawl::hostile {
 
+/// So few that the administrator's limit is mostly above it.
+constexpr std::size_t jobs_at_once = 5;
+
 class Daemon final : public Desk {
  public:
   Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std::string boot_id);
@@ -50,7 +53,12 @@ class Daemon final : public Desk {
   void checkpoint();
 
   /// Nobody can go on, and it serves.
-  void check_idle() { system_.check_idle(reaper_->totals().passes); }
+  void check_idle() {
+    system_.check_idle({.passes = reaper_->totals().passes,
+                        .jobs_at_work = executor_->jobs_at_work(),
+                        .jobs_at_once = jobs_at_once,
+                        .waiting_for_lease = executor_->waiting_for_lease()});
+  }
 
   MemoryLog& log() { return *log_; }
   const std::string& boot_id() const { return boot_id_; }
@@ -67,7 +75,10 @@ class Daemon final : public Desk {
     executor_->lock_step(std::move(place), std::move(run), std::move(done));
   }
   void pass_now() {
-    reaper_->pass_now([this](const ReaperPass&) { story_.mark(Mark::pass_on_request); });
+    reaper_->pass_now([this, before = system_.running_attempts()](const ReaperPass& pass) {
+      system_.check_pass(before, pass);
+      story_.mark(Mark::pass_on_request);
+    });
   }
   bool is_passed_over(JobId job) const { return executor_ && executor_->is_passed_over(job); }
   /// The state as it was decided so far: only for what is asked of nobody's word.

@@ -23,6 +23,11 @@ class Meddler {
     }
   }
 
+  void take_away() {
+    take_lease_away();
+    if (look()) advance();
+  }
+
  private:
   bool look() {
     view_ = story_.look_at(task_);
@@ -209,6 +214,13 @@ Us meddle(Story& story, TaskId task, Us work, Us most) {
     Meddler(story, task).come();
   });
   return work;
+}
+
+void take_away(Story& story, TaskId task, Us when) {
+  story.send([&story, task, when] {
+    story.scheduler.sleep(when);
+    if (story.is_hostile()) Meddler(story, task).take_away();
+  });
 }
 
 }  // namespace pawl::hostile

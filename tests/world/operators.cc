@@ -14,6 +14,7 @@ class Operator {
   [[noreturn]] void live() {
     for (;;) {
       story_.scheduler.sleep(story_.dice.between(5, story_.is_hostile() ? 200 : 600) * second);
+      if (story_.is_hostile() && story_.dice.one_in(4)) story_.daemon_that_serves().pass_now();
       const std::optional<TaskId> task = some_task();
       if (!task) continue;
       const std::optional<TaskView> view = story_.look_at(*task);
@@ -230,7 +231,8 @@ class Administrator {
   explicit Administrator(Story& story) : story_(story) {}
 
   void live() {
-    set("queue.max_concurrency", story_.dice.between(1, 4));
+    set("queue.max_concurrency", story_.dice.between(1, 8));
+    if (story_.dice.one_in(2)) set("queue.serial_per_repo", false);
     while (story_.is_hostile()) {
       story_.scheduler.sleep(story_.dice.between(1, 40) * minute);
       if (story_.strikes(Hostility::kill_switch, 4)) {
@@ -260,7 +262,7 @@ class Administrator {
     const auto flag = [&](const char* key) { set(key, !story_.dice.one_in(4)); };
     switch (story_.dice.roll(14)) {
       case 0:
-        return number("queue.max_concurrency", {1, 2, 3, 4});
+        return number("queue.max_concurrency", {1, 2, 4, 8});
       case 1:
         return flag("queue.serial_per_repo");
       case 2:

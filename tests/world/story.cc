@@ -456,6 +456,13 @@ void Story::judge_tidy() {
       return broken("task " + std::to_string(raw(task)) + " is finished, and its worktree is still there");
     }
   }
+  for (const auto& [key, place] : folder.places) {
+    const Task* row = witness_.state().tasks.find(key.task);
+    if (!row || is_terminal(row->stage)) {
+      return broken("task " + std::to_string(raw(key.task)) + " is finished, and the lock file of its step '" +
+                    key.step + "' is still there");
+    }
+  }
   const State& state = witness_.state();
   for (const auto& [key, lease] : state.leases.rows()) {
     if (lease.ttl_s && age_s(lease.renewed, state.last_time) > *lease.ttl_s + closing / second / 2) {

@@ -67,6 +67,7 @@ enum class Mark : std::uint8_t {
   gate_called_off,
   timed_out,
   killed,
+  kill_follows,
   outside_agent_ended,
   run_of_earlier_boot,
   run_forgotten,
@@ -78,6 +79,11 @@ enum class Mark : std::uint8_t {
   exec_failed,
   death_told,
   pass_on_request,
+  step_taken_over,
+  liveness_unknown,
+  repo_busy,
+  group_of_another,
+  jobs_at_once_reached,
   branch_deleted,
   branch_in_use,
   origin_failed,
@@ -86,14 +92,15 @@ enum class Mark : std::uint8_t {
   folder_removed,
   folder_kept,
 };
-constexpr std::array<std::string_view, 25> mark_names = {
-    "stop_in_order",       "step_ends_in_drain", "step_cut_off",   "agent_called_off",
-    "gate_called_off",     "timed_out",          "killed",         "outside_agent_ended",
-    "run_of_earlier_boot", "run_forgotten",      "found_by_lock",  "hidden_fork",
-    "lock_shared",         "place_busy",         "fork_failed",    "exec_failed",
-    "death_told",          "pass_on_request",    "branch_deleted", "branch_in_use",
-    "origin_failed",       "git_called_off",     "folder_emptied", "folder_removed",
-    "folder_kept",
+constexpr std::array<std::string_view, 31> mark_names = {
+    "stop_in_order",       "step_ends_in_drain",  "step_cut_off",     "agent_called_off",
+    "gate_called_off",     "timed_out",           "killed",           "kill_follows",
+    "outside_agent_ended", "run_of_earlier_boot", "run_forgotten",    "found_by_lock",
+    "hidden_fork",         "lock_shared",         "place_busy",       "fork_failed",
+    "exec_failed",         "death_told",          "pass_on_request",  "step_taken_over",
+    "liveness_unknown",    "repo_busy",           "group_of_another", "jobs_at_once_reached",
+    "branch_deleted",      "branch_in_use",       "origin_failed",    "git_called_off",
+    "folder_emptied",      "folder_removed",      "folder_kept",
 };
 using Marks = std::array<std::uint64_t, mark_names.size()>;
 
@@ -269,5 +276,7 @@ void send_crowd(Story& story);
 /// Something begins for that task, and takes `work`: now and then it is disturbed, and then it may take longer, up to
 /// `most`. How long it takes.
 Us meddle(Story& story, TaskId task, Us work, Us most);
+/// After `when` somebody takes the task's lease away by force, and lets the daemon drive the task on.
+void take_away(Story& story, TaskId task, Us when);
 
 }  // namespace pawl::hostile

@@ -172,7 +172,15 @@ bool HostileSystem::kernel_has_ended(const std::string& host) {
 }
 
 Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
-  if (host == own_host()) return story_.machines.exists(host, pid, pid_start) ? Liveness::alive : Liveness::dead;
+  if (host == own_host()) {
+    const ProcessPtr process = story_.machines.find(host, pid);
+    if (process && story_.strikes(Hostility::unseen, 1)) {
+      story_.mark(Mark::liveness_unknown);
+      process->doubted_until = scheduler_.now() + doubt_counts_for;
+      return Liveness::unknown;
+    }
+    return story_.machines.exists(host, pid, pid_start) ? Liveness::alive : Liveness::dead;
+  }
   return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
 }
 
@@ -281,6 +289,12 @@ Result<void> HostileSystem::note_place(const Handle& place, const std::string& r
 
 PlaceNote HostileSystem::place_note(const Handle& place) {
   return story_.folder.places[dynamic_cast<const HeldPlace&>(place).key()].note;
+}
+
+std::vector<TaskId> HostileSystem::placed() {
+  std::set<TaskId> tasks;
+  for (const auto& [key, place] : story_.folder.places) tasks.insert(key.task);
+  return {tasks.begin(), tasks.end()};
 }
 
 void HostileSystem::forget_places(TaskId task) {

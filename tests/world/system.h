@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/work/reaper_loop.h"
 #include "daemon/work/system.h"
 #include "tests/world/story.h"
 
@@ -27,9 +28,18 @@ class HostileSystem final : public System {
   bool is_gone() const { return is_gone_; }
   /// The daemon is told to end, in order.
   void begin_end();
+  struct Idle {
+    std::uint64_t passes = 0;  // that the reaper has made
+    std::size_t jobs_at_work = 0;
+    std::size_t jobs_at_once = 0;
+    std::vector<JobId> waiting_for_lease;  // whose exits do
+  };
   /// Asked when nobody has anything to do but wait, and the daemon serves: then the driver has done all that it could.
-  /// `passes`: how many the reaper has made.
-  void check_idle(std::uint64_t passes);
+  void check_idle(const Idle& idle);
+  /// What is asked of a pass: begun before a call of the first, and it came to `pass` by the call of the second.
+  using RunningAttempts = std::map<JobId, std::uint64_t>;
+  RunningAttempts running_attempts() const;
+  void check_pass(const RunningAttempts& before, const ReaperPass& pass);
 
   Deadline now() const override;
   TimeUs wall_time() const override;
@@ -58,6 +68,7 @@ class HostileSystem final : public System {
   Result<void> note_place(const Handle& place, const std::string& run) override;
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
+  std::vector<TaskId> placed() override;
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
 
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
@@ -82,12 +93,23 @@ class HostileSystem final : public System {
 
   void breathe();
   bool hides(Process& process);
+  void note_signal(const ProcessPtr& process, Stop how);
+  void check_kills();
+  void check_monitors(const Idle& idle);
+  class BusyRepo;
   Result<void> remote(Us most);
+  Result<Worktree> prepare_locked(const WorkOrder& order);
   void check_settles_nothing_owned(const std::string& run);
-  void check_claims();
+  void check_claims(const Idle& idle);
   void check_watches();
   void check_deaths(std::uint64_t passes);
   std::set<TaskId> on_branch(const WorkOrder& order) const;
+
+  /// Told to end by a SIGTERM.
+  struct Terminated {
+    ProcessPtr process;
+    Us since = 0;
+  };
 
   Story& story_;
   Scheduler& scheduler_;
@@ -97,9 +119,12 @@ class HostileSystem final : public System {
   Us patience_ = 0;  // that a stop owes to steps
   bool git_stopped_ = false;
   std::set<ActorId> in_git_;
+  std::set<std::string> busy_repos_;
+  std::set<ActorId> waiting_for_repo_;
   std::set<MadeUpChild*> children_;
   std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
   std::map<JobId, Us> passed_over_;                          // since when without a live process
+  std::map<std::int64_t, Terminated> terminated_;            // by the process's start: not killed yet
   std::uint64_t deaths_told_ = 0;
   std::uint64_t deaths_seen_ = 0;  // of those: at the last look
   std::uint64_t passes_then_ = 0;

@@ -27,17 +27,53 @@ Result<void> HostileSystem::remote(Us most) {
   return Error{ErrorCode::io, "git: origin does not answer"};
 }
 
+/// One works on a repository at a time, as its mutex has it: the others wait, however long he takes.
+class HostileSystem::BusyRepo {
+ public:
+  BusyRepo(HostileSystem& system, std::string repo) : system_(system), repo_(std::move(repo)) {
+    const ActorId self = system.scheduler_.self();
+    if (system.busy_repos_.contains(repo_)) system.story_.mark(Mark::repo_busy);
+    while (system.busy_repos_.contains(repo_)) {
+      system.waiting_for_repo_.insert(self);
+      system.scheduler_.wait();
+    }
+    system.waiting_for_repo_.erase(self);
+    system.busy_repos_.insert(repo_);
+  }
+  BusyRepo(const BusyRepo&) = delete;
+  BusyRepo& operator=(const BusyRepo&) = delete;
+  ~BusyRepo() {
+    system_.busy_repos_.erase(repo_);
+    for (const ActorId actor : system_.waiting_for_repo_) system_.scheduler_.wake(actor);
+  }
+
+ private:
+  HostileSystem& system_;
+  const std::string repo_;
+};
+
 Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
+  if (!story_.origins.contains(order.repo)) return existing_worktree(order);
+  const BusyRepo busy(*this, order.repo);
+  return prepare_locked(order);
+}
+
+Result<Worktree> HostileSystem::prepare_locked(const WorkOrder& order) {
   breathe();
-  if (story_.origins.contains(order.repo)) PAWL_TRY(remote(git_hangs_max));
+  PAWL_TRY(remote(git_hangs_max));
   story_.folder.worktrees.insert(order.task);
   return Worktree{.folder = "work", .remark = {}};
 }
 
 Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
-  if (!story_.folder.worktrees.contains(order.task)) return prepare_worktree(order);
   breathe();
+  if (!story_.origins.contains(order.repo)) {
+    story_.folder.worktrees.insert(order.task);
+    return Worktree{.folder = "work", .remark = {}};
+  }
+  const BusyRepo busy(*this, order.repo);
   if (git_stopped_) return Error{ErrorCode::io, "git: called off"};
+  if (!story_.folder.worktrees.contains(order.task)) return prepare_locked(order);
   return Worktree{.folder = "work", .remark = {}};
 }
 

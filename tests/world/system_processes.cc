@@ -32,9 +32,8 @@ class HostileSystem::MadeUpChild final : public Child {
   std::int64_t pid_start() const override { return process_->start; }
 
   void release() override {
-    is_released_ = true;
     released_at_ = story_.scheduler.now();
-    if (!process_->alive) return;
+    if (std::exchange(is_released_, true) || !process_->alive) return;  // A second word is nothing to it.
     const std::string& what = launch_.command.front();
     if (what == "agent") return be_agent();
     if (what == "gate") return be_gate();
@@ -52,6 +51,7 @@ class HostileSystem::MadeUpChild final : public Child {
     for (;;) {
       if (!process_->alive) return Wake::ended;
       if (off && off->called()) {
+        if (off->called_at() < released_at_) story_.broken("a command executes that was called off before");
         const std::string& what = launch_.command.front();
         story_.mark(what == "agent"  ? Mark::agent_called_off
                     : what == "gate" ? Mark::gate_called_off
@@ -70,6 +70,7 @@ class HostileSystem::MadeUpChild final : public Child {
   }
   void signal_group(Stop how) override {
     is_told_ = true;
+    system_.note_signal(process_, how);
     if (how == Stop::terminate) return story_.machines.terminate(process_);
     story_.mark(Mark::killed);
     story_.machines.kill(process_);
@@ -227,10 +228,12 @@ void HostileSystem::begin_end() {
   });
 }
 
-void HostileSystem::check_idle(std::uint64_t passes) {
-  check_claims();
-  check_deaths(passes);
+void HostileSystem::check_idle(const Idle& idle) {
+  check_claims(idle);
+  check_monitors(idle);
+  check_deaths(idle.passes);
   check_watches();
+  check_kills();
   for (const MadeUpChild* child : children_) {
     if (child->ignores_cancel()) story_.broken("an agent runs on whose task is to be cancelled");
   }
@@ -246,6 +249,48 @@ void HostileSystem::check_deaths(std::uint64_t passes) {
   passes_then_ = passes;
 }
 
+void HostileSystem::note_signal(const ProcessPtr& process, Stop how) {
+  if (how == Stop::terminate) {
+    terminated_.try_emplace(process->start, Terminated{process, scheduler_.now()});
+  } else if (terminated_.erase(process->start) > 0 && process->alive) {
+    story_.mark(Mark::kill_follows);
+  }
+}
+
+/// Who does not end by SIGTERM gets a SIGKILL after it.
+void HostileSystem::check_kills() {
+  std::erase_if(terminated_, [](const auto& each) { return !each.second.process->alive; });
+  for (const auto& [start, told] : terminated_) {
+    if (scheduler_.now() - told.since <= kill_follows_within) continue;
+    story_.broken("process " + std::to_string(told.process->pid) + " of run " + told.process->run +
+                  " was told to end, did not, and was never killed");
+  }
+}
+
+HostileSystem::RunningAttempts HostileSystem::running_attempts() const {
+  RunningAttempts attempts;
+  const State& state = story_.witness().state();
+  for (const JobId id : state.indexes.running) {
+    const Job& job = *state.jobs.find(id);
+    // The exit-zero rule may be under way already, for this attempt or the one before: then the job is left alone.
+    if (job.run->exit_code != 0 && job.attempts == 1) attempts.emplace(id, job.attempts);
+  }
+  return attempts;
+}
+
+/// A pass looks at each job that ran all the while.
+void HostileSystem::check_pass(const RunningAttempts& before, const ReaperPass& pass) {
+  std::uint64_t ran = 0;
+  for (const auto& [id, attempt] : running_attempts()) {
+    const auto was = before.find(id);
+    if (was != before.end() && was->second == attempt) ++ran;
+  }
+  if (!ends_since_ && pass.jobs < ran) {
+    story_.broken("a pass looked at " + std::to_string(pass.jobs) + " jobs, and " + std::to_string(ran) +
+                  " ran all the while");
+  }
+}
+
 /// Each live boot of this machine is watched, that of the daemon aside.
 void HostileSystem::check_watches() {
   for (const auto& [id, boot] : story_.witness().state().boots.rows()) {
@@ -255,7 +300,9 @@ void HostileSystem::check_watches() {
 }
 
 /// What the driver can claim it claims.
-void HostileSystem::check_claims() {
+void HostileSystem::check_claims(const Idle& idle) {
+  if (idle.jobs_at_work > idle.jobs_at_once) story_.broken("more jobs run at once than there are threads for");
+  if (idle.jobs_at_work == idle.jobs_at_once) return story_.mark(Mark::jobs_at_once_reached);
   const State& state = story_.witness().state();
   std::map<JobId, Us> passed_over;
   for (const JobId id : state.indexes.queued) {
@@ -278,6 +325,19 @@ void HostileSystem::check_claims() {
     if (agent && !agent->run.empty()) story_.broken("job " + std::to_string(raw(id)) + " could be claimed, and is not");
   }
   passed_over_ = std::move(passed_over);
+}
+
+/// Whoever has an exit to see to, and waits for a lease, waits for one that is held.
+void HostileSystem::check_monitors(const Idle& idle) {
+  const State& state = story_.witness().state();
+  for (const JobId id : idle.waiting_for_lease) {
+    const Job* job = state.jobs.find(id);
+    if (!job || job->status != JobStatus::running) continue;
+    const Task& task = *state.tasks.find(job->task);
+    if (is_committed(task)) continue;  // It waits for that to be finished, whoever has to.
+    if (state.lease(task_key(task.id)) || state.lease(repo_key(task.repo))) continue;
+    story_.broken("the exit of job " + std::to_string(raw(id)) + " waits for a lease, and its leases are free");
+  }
 }
 
 Result<std::unique_ptr<Child>> HostileSystem::fork_stopped(const Launch& launch) {
@@ -313,14 +373,22 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
     if (!process_->may_be_ended) {
       system_.story_.broken("the daemon ends process " + std::to_string(process_->pid) + ", which is none of its own");
     }
+    system_.note_signal(process_, how);
     if (how == Stop::kill) return machines.kill(process_);
     machines.terminate(process_);
   }
   std::optional<std::string> signal_group(Stop how) override {
     Story& story = system_.story_;
-    if (story.strikes(Hostility::unseen, 5)) return "Operation not permitted";
+    if (story.strikes(Hostility::unseen, 5)) {
+      system_.terminated_.erase(process_->start);  // It has tried.
+      return "Operation not permitted";
+    }
     story.mark(Mark::outside_agent_ended);
     signal(how);
+    if (!process_->leads_group) story.mark(Mark::group_of_another);
+    for (const ProcessPtr& member : process_->group) {
+      how == Stop::kill ? story.machines.kill(member) : story.machines.terminate(member);
+    }
     return std::nullopt;
   }
   bool ended_within(std::chrono::milliseconds within) override {
@@ -385,9 +453,10 @@ class HostileSystem::LateWatch final : public DeathWatch {
     if (liveness == Liveness::invisible) return;
     if (liveness == Liveness::dead) return (*died_)();
     Story& story = system_.story_;
-    if (story.strikes(Hostility::death_watch, 10)) return;  // for want of descriptors
+    const ProcessPtr process = story.machines.find(host, pid);
+    if (!process || story.strikes(Hostility::death_watch, 10)) return;  // for want of descriptors
     const std::weak_ptr<std::function<void()>> died = died_;
-    story.machines.find(host, pid)->at_end.emplace_back([&story, &system = system_, died] {
+    process->at_end.emplace_back([&story, &system = system_, died] {
       const std::uint64_t times = story.strikes(Hostility::death_watch, 10) ? 2 : 1;
       for (std::uint64_t i = 0; i < times; ++i) {
         const Us late = story.strikes(Hostility::death_watch, 30) ? story.dice.between(1, 60) * second

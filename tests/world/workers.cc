@@ -22,6 +22,7 @@ class Worker {
   [[noreturn]] void live() {
     for (;;) {
       process_ = story_.machines.start(machine_);
+      is_relieving_ = false;
       try {
         boot();
         while (true) work();
@@ -87,6 +88,7 @@ class Worker {
     live_on();
     if (const std::optional<JobId> job = claim()) return run(*job);
     if (const std::optional<TaskId> task = unfinished()) cross(*task);
+    if (story_.strikes(Hostility::force, 20)) relieve();
     const auto called_for = story_.idle(story_.dice.between(1, story_.is_hostile() ? 20 : 300) * second);
     if (called_for) cross(*called_for);
   }
@@ -136,6 +138,9 @@ class Worker {
     if (!is_mine) return;
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
+    // In the worker's own group, or with somebody in its.
+    agent->leads_group = !story_.strikes(Hostility::unseen, 30);
+    if (agent->leads_group && story_.strikes(Hostility::unseen, 30)) add_helper(*agent);
     fb::RunStartedT started;
     started.job = raw(id);
     started.attempt = claimed.attempt;
@@ -179,6 +184,14 @@ class Worker {
     if (code == 0 && claimed.guarded_without_command) cross(claimed.task);
   }
 
+  void add_helper(Process& agent) {
+    const ProcessPtr helper = story_.machines.start(machine_);
+    helper->may_be_ended = true;
+    agent.group.push_back(helper);
+    story_.scheduler.at(story_.scheduler.now() + story_.dice.between(1, 600) * second,
+                        [&machines = story_.machines, helper] { machines.end(*helper, {}); });
+  }
+
   /// A task that stands on a guarded edge whose steps only somebody outside can start; now and then one that the
   /// daemon would drive itself: an outsider's lease is as good as its own.
   std::optional<TaskId> unfinished() {
@@ -198,6 +211,35 @@ class Worker {
     return story_.dice.pick(found);
   }
 
+  /// A task whose step the daemon tried, and that waits for people since: one of them tries the same step by hand. He
+  /// unblocks the task and takes its lease in one request, before anybody else comes for it.
+  void relieve() {
+    const State& state = story_.daemon_that_serves().decided();
+    std::vector<TaskId> found;
+    for (const auto& [id, task] : state.tasks.rows()) {
+      const Stage* stage = state.stage_of(task);
+      if (!stage || !stage->guarded() || task.blocked.empty() || open_step(task) || state.lease(task_key(id))) continue;
+      const bool was_tried = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& step) {
+        return step.version == task.version && step.irreversible && step.state != StepState::done;
+      });
+      if (was_tried) found.push_back(id);
+    }
+    if (found.empty()) return;
+    const TaskId id = story_.dice.pick(found);
+    fb::TaskUnblockedT unblocked;
+    unblocked.task = raw(id);
+    unblocked.reason = "by hand";
+    fb::LeaseAcquiredT event;
+    event.key = task_key(id);
+    event.owner = owner();
+    const auto decision = tell(propose_group(asker(), unblocked, event));
+    const auto token = decision ? decision->granted(event.key) : std::nullopt;
+    if (!token) return;
+    is_relieving_ = true;
+    cross_under(id, *token);
+    is_relieving_ = false;
+  }
+
   /// The way over a guarded edge as one goes it from outside, call by call.
   void cross(TaskId id) {
     const std::optional<TaskView> view = story_.look_at(id);
@@ -205,7 +247,13 @@ class Worker {
     const Stage stage = *view->stage();
     const bool for_good = story_.dice.one_in(3);
     const std::optional<Token> token = lease(task_key(id), stage, for_good ? std::nullopt : std::optional(3600));
-    if (!token) return;
+    if (token) cross_under(id, *token);
+  }
+
+  void cross_under(TaskId id, Token token) {
+    const std::optional<TaskView> view = story_.look_at(id);
+    if (!view || !view->stage() || !view->stage()->guarded()) return release(task_key(id), token);
+    const Stage stage = *view->stage();
     std::optional<Token> repo_token;
     bool goes_on = true;
     for (const PipelineStep& step : stage.steps) {
@@ -213,8 +261,8 @@ class Worker {
       repo_token = lease(repo_key(view->task.repo), stage, view->settings.lease.merge_ttl_s);
       goes_on = repo_token.has_value();
     }
-    if (goes_on) cross_with(*view, stage, *token, repo_token);
-    release(task_key(id), *token);
+    if (goes_on) cross_with(*view, stage, token, repo_token);
+    release(task_key(id), token);
     if (repo_token) release(repo_key(view->task.repo), *repo_token);
   }
 
@@ -291,8 +339,16 @@ class Worker {
     const auto started = tell(propose_group(asker(), start));
     if (started && started->outcome == Outcome::already_done) return true;
     if (!started || started->outcome != Outcome::accepted) return false;
-    const Fate fate = story_.fate_of_step(step);
-    meddle(story_, view.task.id, fate.work, fate.work);
+    Fate fate = story_.fate_of_step(step);
+    if (is_relieving_ && fate.effect && story_.dice.one_in(2)) {
+      // Whoever takes the lease away meanwhile finds a step that has not happened, and will.
+      fate.work = std::max<Us>(fate.work, minute);
+      fate.effect = fate.work - second;
+      take_away(story_, view.task.id, story_.dice.between(0, second));
+      story_.mark(Mark::step_taken_over);
+    } else {
+      meddle(story_, view.task.id, fate.work, fate.work);
+    }
     if (fate.effect) {
       story_.scheduler.sleep(*fate.effect);
       live_on();
@@ -322,6 +378,7 @@ class Worker {
   const std::string machine_;
   ProcessPtr process_;
   std::string boot_;
+  bool is_relieving_ = false;
 };
 
 }  // namespace

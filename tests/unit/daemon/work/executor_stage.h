@@ -87,13 +87,16 @@ class ExecutorTest : public testing::Test {
   }
   void execute() {
     system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins_});
-    executor_ = std::make_unique<Executor>(
-        desk_ ? *desk_ : *sequencer_, *system_,
-        Executor::Options{
-            .boot_id = boot_id_, .origins = origins_, .archive = *log_, .warn = [this](const std::string& text) {
-              const std::lock_guard lock(warnings_mutex_);
-              warnings_.push_back(text);
-            }});
+    executor_ = std::make_unique<Executor>(desk_ ? *desk_ : *sequencer_, *system_,
+                                           Executor::Options{.boot_id = boot_id_,
+                                                             .origins = origins_,
+                                                             .archive = *log_,
+                                                             .warn =
+                                                                 [this](const std::string& text) {
+                                                                   const std::lock_guard lock(warnings_mutex_);
+                                                                   warnings_.push_back(text);
+                                                                 },
+                                                             .jobs_at_once = jobs_at_once_});
     executor_->start();
   }
   void shut_down() {
@@ -178,6 +181,7 @@ class ExecutorTest : public testing::Test {
 
   fs::path folder_;
   std::map<std::string, std::string> origins_;  // before execute()
+  std::size_t jobs_at_once_ = 256;              // the same
   std::mutex warnings_mutex_;
   std::vector<std::string> warnings_;
   std::shared_ptr<MemoryDisk> disk_;

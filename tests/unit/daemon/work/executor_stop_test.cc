@@ -31,6 +31,14 @@ class ExecutorStopTest : public ExecutorTest {
   bool folder_goes(std::uint64_t task) {
     return comes_true([&] { return !fs::exists(worktree(task)); });
   }
+  /// By hand, from its first stage.
+  void move(TaskId id, const std::string& to) {
+    fb::StageTransitionT event;
+    event.task = raw(id);
+    event.to = to;
+    event.expected_version = 1;
+    ASSERT_EQ(tell(event).outcome, Outcome::accepted);
+  }
   /// The agent of a task that was just submitted says that it is there.
   bool agent_is_up() {
     return comes_true([&] { return contents(at("pid")).ends_with("\n"); });
@@ -79,6 +87,26 @@ stages:
   ASSERT_TRUE(reaches(id, "cancelled"));
   EXPECT_FALSE(pid_start_of(pid)) << "its job runs until it is gone";
   EXPECT_EQ(count(fb::Event::JobFinished), 1u);
+}
+
+TEST_F(ExecutorStopTest, every_agent_of_a_task_that_was_moved_by_hand_is_ended) {
+  define(R"(name: test
+agents:
+  worker: {run: 'echo $$ > $1/pid-$PAWL_JOB; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: more}
+  - {name: more, agent: worker, to: done}
+)");
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const auto is_up = [&](const char* file) { return comes_true([&] { return contents(at(file)).ends_with("\n"); }); };
+  ASSERT_TRUE(is_up("pid-1"));
+  move(id, "more");
+  ASSERT_TRUE(is_up("pid-2"));
+  cancel(id);
+  EXPECT_TRUE(reaches(id, "cancelled"));
 }
 
 TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_others_are_not) {
@@ -256,6 +284,28 @@ TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_repor
   exited.exit_code = 137;
   ASSERT_EQ(tell_as("w1", exited).outcome, Outcome::accepted);
   EXPECT_TRUE(reaches(id, "cancelled"));
+}
+
+TEST_F(OutsideAgentTest, cancel_ends_each_that_a_task_has) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - {name: work, agent: outsider, to: more}
+  - {name: more, agent: outsider, to: done}
+)");
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const std::unique_ptr<Child> first = begin();
+  const std::unique_ptr<Child> second = begin();
+  claim_for(*first, 1, "w1", this_host());
+  move(id, "more");
+  claim_for(*second, 2, "w2", this_host());
+  cancel(id);
+  EXPECT_TRUE(ends(*first));
+  EXPECT_TRUE(ends(*second));
 }
 
 TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {

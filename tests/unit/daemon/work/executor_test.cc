@@ -328,6 +328,28 @@ stages:
   EXPECT_EQ(count(fb::Event::TaskBlocked), 0u);
 }
 
+TEST_F(ExecutorTest, exit_that_was_refused_when_ownership_was_switched_on_is_seen_to_at_once) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 600}
+stages:
+  - name: work
+    agent: worker
+    to: done
+    guarded: true
+    steps:
+      - {name: retest, run: 'echo >> $1/began; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+)");
+  set("reconciler.interval_s", 86400);
+  set("ownership.enabled", false);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return fs::exists(at("began")); }));
+  set("ownership.enabled", true);
+  std::ofstream(at("go")) << "";
+  EXPECT_TRUE(reaches(id, "done")) << "what stood for a token was stale, and no lease that is freed says so";
+}
+
 TEST_F(ExecutorTest, unknown_end_of_an_irreversible_step_is_settled_by_its_probe) {
   define(R"(name: test
 stages:
@@ -456,6 +478,48 @@ TEST_F(ExecutorTest, folders_of_finished_tasks_are_removed_at_the_start) {
   execute();
   EXPECT_FALSE(fs::exists(worktree(1)));
   EXPECT_TRUE(fs::exists(worktree(77)));
+}
+
+TEST_F(ExecutorTest, lock_files_that_were_held_when_their_task_was_finished_go_at_the_next_start) {
+  define(sleeper);
+  cancel(submit());
+  submit("W-2");
+  std::unique_ptr<Handle> held = std::move(lock_place(data(), {TaskId{1}, Version{1}, "merge"}).value());
+  ASSERT_TRUE(lock_place(data(), {TaskId{2}, Version{1}, "merge"}));
+  ASSERT_TRUE(lock_place(data(), {TaskId{77}, Version{1}, "merge"}));  // never given out
+  execute();
+  const auto has = [&](const std::string& name) { return fs::exists(at("data/steps") / name); };
+  EXPECT_TRUE(has("1-1-merge.lock"));
+  shut_down();
+  held.reset();
+  boot();
+  execute();
+  EXPECT_FALSE(has("1-1-merge.lock"));
+  EXPECT_TRUE(has("2-1-merge.lock") && has("77-1-merge.lock"));
+}
+
+TEST_F(ExecutorTest, no_more_jobs_run_at_once_than_there_are_threads_for) {
+  define(R"(name: test
+agents:
+  worker: {run: 'echo >> $1/up-$PAWL_JOB; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  set("queue.max_concurrency", 3);
+  set("queue.serial_per_repo", false);
+  jobs_at_once_ = 2;
+  execute();
+  const TaskId first = submit();
+  submit("W-2");
+  const TaskId last = submit("W-3");
+  ASSERT_TRUE(comes_true([&] { return fs::exists(at("up-1")) && fs::exists(at("up-2")); }));
+  EXPECT_EQ(executor_->jobs_at_work(), 2u);
+  EXPECT_EQ(job(3)->status, JobStatus::queued);
+  cancel(first);
+  ASSERT_TRUE(comes_true([&] { return fs::exists(at("up-3")); })) << "as soon as a thread is free";
+  EXPECT_EQ(executor_->jobs_at_work(), 2u);
+  std::ofstream(at("go")) << "";
+  EXPECT_TRUE(reaches(last, "done"));
 }
 
 }  // namespace

@@ -236,6 +236,20 @@ TEST_F(ProcessRun, call_ends_it_before_its_time) {
   EXPECT_FALSE(lives(pid_in("pid")));
 }
 
+TEST_F(ProcessRun, called_off_before_it_began_it_never_executes) {
+  EventCallOff call;
+  call.call();
+  HeldRun run = held("echo ran > ran");
+  const pid_t pid = run.pid();
+  const CommandExit exit = run.go(minutes(), &call);
+  EXPECT_EQ(exit.how, CommandExit::How::lost);
+  EXPECT_EQ(run.process_exit().how, CommandExit::How::signalled) << "its exit code is that of nothing";
+  EXPECT_FALSE(lives(pid));
+  EXPECT_FALSE(fs::exists(work("ran")));
+  EXPECT_TRUE(run.gone());
+  EXPECT_TRUE(noted_runs(data()).empty());
+}
+
 TEST_F(ProcessRun, what_a_command_leaves_behind_is_ended_with_it) {
   // One by each sign: in the session; gone from it, known by its environment; without that too, but holding the lock.
   HeldRun run = held(
@@ -352,8 +366,19 @@ TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
   forget_places(data(), TaskId{3});  // removes the free one alone
   EXPECT_TRUE(fs::exists(folder_ / "steps/3-4-merge.lock"));
   EXPECT_FALSE(fs::exists(folder_ / "steps/3-5-merge.lock"));
+  EXPECT_EQ(placed(data()), std::vector{TaskId{3}});
   first->reset();
   EXPECT_TRUE(lock_place(data(), place));
+}
+
+TEST_F(ProcessRun, tasks_with_places_are_told_by_id_and_other_files_are_none) {
+  EXPECT_TRUE(placed(data()).empty());
+  for (const StepPlace& place : {StepPlace{TaskId{12}, Version{1}, "merge"}, StepPlace{TaskId{3}, Version{4}, "merge"},
+                                 StepPlace{TaskId{3}, Version{4}, "deploy"}}) {
+    ASSERT_TRUE(lock_place(data(), place));
+  }
+  std::ofstream(folder_ / "steps/notes") << "";
+  EXPECT_EQ(placed(data()), (std::vector{TaskId{3}, TaskId{12}}));
 }
 
 TEST_F(ProcessRun, inherited_place_stays_held_until_the_child_is_gone) {
