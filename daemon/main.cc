@@ -30,8 +30,10 @@
 #include "store/commit/sequencer.h"
 #include "store/commit/start.h"
 #include "store/log.h"
+#include "store/member.h"
 #include "store/open.h"
 #include "store/os/descriptor.h"
+#include "store/os/process_identity.h"
 #include "store/os/random.h"
 
 namespace pawl {
@@ -108,7 +110,15 @@ class StepDown {
   std::atomic<bool> has_begun_{false};
 };
 
-void report(const OpenReport& opened, const State& state) {
+void report(const OpenReport& opened, const State& state, const Member& member) {
+  if (!member.copied_of.empty()) {
+    spdlog::warn(
+        "this data folder is a copy of another one, or stands on another machine: nothing is known of the processes "
+        "that earlier daemons of this log began, so they count as alive");
+  }
+  if (const auto why = blindness()) {
+    spdlog::warn("processes of this machine cannot be seen: {}; those that cannot count as alive", *why);
+  }
   for (const std::string& skipped : opened.skipped_checkpoints) spdlog::warn("checkpoint skipped: {}", skipped);
   if (opened.torn_at) {
     spdlog::warn("the log's tail was torn: records from seq {} on were never acknowledged, and are dropped",
@@ -125,9 +135,11 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   auto log = open_log(options.data.string(), LogMode::write);
   if (!log) return failed(log.error());
+  const auto member = member_of(options.data.string());
+  if (!member) return failed(member.error());
   auto opened = open_state(**log);
   if (!opened) return failed(opened.error());
-  report(opened->report, opened->state);
+  report(opened->report, opened->state, *member);
 
   // What cannot be listened on is known before the log is written to.
   std::unique_ptr<Api> api;
@@ -162,8 +174,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
   sequencer.start();
 
-  if (const auto started =
-          start_boot(sequencer, boot_id, boot_version(std::string(program_version), opened->report.torn_at));
+  if (const auto started = start_boot(sequencer, boot_id,
+                                      boot_version(std::string(program_version), opened->report.torn_at), member->id);
       !started) {
     return failed(started.error());
   }
@@ -175,7 +187,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
-  RealSystem system({.data_folder = options.data.string(), .origins = options.repos});
+  RealSystem system(
+      {.data_folder = options.data.string(),
+       .origins = options.repos,
+       .earlier_hosts = sequencer.ask([&member](const State& state) { return hosts_of_member(state, member->id); })});
   Executor executor(
       sequencer, system,
       {.boot_id = boot_id, .origins = options.repos, .archive = **log, .warn = [](const std::string& message) {

@@ -22,8 +22,8 @@ namespace pawl {
 namespace {
 
 // What pawl itself puts beside the log, and so may stand there before there is one.
-constexpr std::array<std::string_view, 9> own_entries = {"LOCK",  "log",  "log.new", "logs", "pawl.sock",
-                                                         "repos", "runs", "steps",   "work"};
+constexpr std::array<std::string_view, 11> own_entries = {
+    "LOCK", "log", "log.new", "logs", "member", "member.new", "pawl.sock", "repos", "runs", "steps", "work"};
 
 /// The pid that stands in the lock's file.
 std::string named_in(const Descriptor& file) {

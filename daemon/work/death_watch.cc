@@ -21,8 +21,11 @@ void add(const Descriptor& epoll, int fd) {
 
 }  // namespace
 
-PidfdWatch::PidfdWatch(std::function<void()> died)
-    : died_(std::move(died)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC)) {
+PidfdWatch::PidfdWatch(Look look, std::function<void()> died)
+    : look_(std::move(look)),
+      died_(std::move(died)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC)) {
   PAWL_ASSERT(epoll_ && wake_);
   add(epoll_, wake_.get());
   thread_ = std::thread([this] { run(); });
@@ -33,10 +36,10 @@ PidfdWatch::~PidfdWatch() {
 }
 
 void PidfdWatch::watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) {
-  if (liveness_of(host, pid, pid_start) == Liveness::invisible) return;
+  if (look_(host, pid, pid_start) == Liveness::invisible) return;
   Descriptor process = pidfd_of(static_cast<pid_t>(pid));
   // Asked again now that the number cannot be given out anew unseen.
-  if (liveness_of(host, pid, pid_start) == Liveness::dead) return died_();
+  if (look_(host, pid, pid_start) == Liveness::dead) return died_();
   if (!process) return;
   const int fd = process.get();
   const std::lock_guard lock(mutex_);

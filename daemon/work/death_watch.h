@@ -16,8 +16,9 @@ namespace pawl {
 
 class PidfdWatch final : public DeathWatch {
  public:
-  /// `died`: as System::watch_deaths() says it.
-  explicit PidfdWatch(std::function<void()> died);
+  /// `look`: System::liveness_of(). `died`: as System::watch_deaths() says it.
+  using Look = std::function<Liveness(const std::string& host, std::int64_t pid, std::int64_t pid_start)>;
+  PidfdWatch(Look look, std::function<void()> died);
   ~PidfdWatch() override;
 
   void watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) override;
@@ -27,6 +28,7 @@ class PidfdWatch final : public DeathWatch {
  private:
   void run();
 
+  const Look look_;
   const std::function<void()> died_;
   Descriptor epoll_;
   Descriptor wake_;  // an eventfd

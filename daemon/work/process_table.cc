@@ -85,23 +85,30 @@ class PidfdProcess final : public OtherProcess {
 
 }  // namespace
 
-Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
-  const std::string here = this_host();
-  const HostParts ours = host_parts(here);
-  const HostParts theirs = host_parts(host);
-  if (theirs.kernel_boot != ours.kernel_boot) return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
-  if (theirs.pid_namespace != ours.pid_namespace) return Liveness::invisible;
-  if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
-  errno = 0;
-  const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
-  if (!stat) return errno == ENOENT || errno == ESRCH ? Liveness::dead : Liveness::unknown;
-  if (stat->ended() || (pid_start && *pid_start != stat->start)) return Liveness::dead;
-  return Liveness::alive;
-}
-
 // Debian 12's <sys/pidfd.h> forgets to be C to a C++ compiler, so the calls are made by number.
 Descriptor pidfd_of(pid_t pid) {
   return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start,
+                     const std::vector<std::string>& earlier) {
+  const std::string here = this_host();
+  const HostParts ours = host_parts(here);
+  const HostParts theirs = host_parts(host);
+  if (kernel_has_ended(host, earlier)) return Liveness::dead;
+  const bool is_here = is_known(ours) && theirs.name == ours.name && theirs.kernel_boot == ours.kernel_boot &&
+                       theirs.pid_namespace == ours.pid_namespace;
+  if (!is_here) return Liveness::invisible;
+  if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
+  const Descriptor process = pidfd_of(static_cast<pid_t>(pid));
+  if (!process) return errno == ESRCH ? Liveness::dead : Liveness::unknown;
+  // Readable once the process has ended with all its threads, be it waited for or not.
+  pollfd polled{process.get(), POLLIN, 0};
+  if (::poll(&polled, 1, 0) == 1) return Liveness::dead;
+  // From here on the number is that of a live process, and the question is which: what /proc does not show may be it.
+  const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
+  if (!stat) return pid_start ? Liveness::unknown : Liveness::alive;
+  return pid_start && *pid_start != stat->start ? Liveness::dead : Liveness::alive;
 }
 
 std::unique_ptr<OtherProcess> other_process(pid_t pid) {

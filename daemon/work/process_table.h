@@ -15,8 +15,9 @@
 
 namespace pawl {
 
-/// As System::liveness_of().
-Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start);
+/// As System::liveness_of(). `earlier`: hosts that were this very machine (store/os/process_identity.h).
+Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start,
+                     const std::vector<std::string>& earlier);
 
 /// A handle that keeps meaning this one process. None if there is no such process.
 Descriptor pidfd_of(pid_t pid);

@@ -51,7 +51,9 @@ class PoolOfThreads final : public Pool {
 }  // namespace
 
 RealSystem::RealSystem(const Options& options)
-    : data_folder_(options.data_folder), worktrees_(*this, options.data_folder, options.origins) {}
+    : data_folder_(options.data_folder),
+      earlier_hosts_(options.earlier_hosts),
+      worktrees_(*this, options.data_folder, options.origins) {}
 
 Deadline RealSystem::now() const {
   return std::chrono::steady_clock::now();
@@ -91,7 +93,7 @@ std::string RealSystem::own_host() const {
 }
 
 bool RealSystem::kernel_has_ended(const std::string& host) {
-  return pawl::kernel_has_ended(host);
+  return pawl::kernel_has_ended(host, earlier_hosts_);
 }
 
 std::vector<std::string> RealSystem::clean_environment() const {
@@ -103,7 +105,7 @@ Result<std::unique_ptr<Child>> RealSystem::fork_stopped(const Launch& launch) {
 }
 
 Liveness RealSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
-  return pawl::liveness_of(host, pid, pid_start);
+  return pawl::liveness_of(host, pid, pid_start, earlier_hosts_);
 }
 
 std::vector<std::unique_ptr<OtherProcess>> RealSystem::processes_of(const RunSigns& signs) {
@@ -115,7 +117,9 @@ std::unique_ptr<OtherProcess> RealSystem::process(pid_t pid) {
 }
 
 std::unique_ptr<DeathWatch> RealSystem::watch_deaths(std::function<void()> died) {
-  return std::make_unique<PidfdWatch>(std::move(died));
+  return std::make_unique<PidfdWatch>([this](const std::string& host, std::int64_t pid,
+                                             std::int64_t pid_start) { return liveness_of(host, pid, pid_start); },
+                                      std::move(died));
 }
 
 Result<std::unique_ptr<RunFile>> RealSystem::new_run(const std::string& purpose) {

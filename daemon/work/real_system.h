@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "daemon/work/system.h"
 #include "daemon/work/worktree.h"
@@ -14,6 +15,7 @@ class RealSystem final : public System {
   struct Options {
     std::string data_folder;
     std::map<std::string, std::string> origins = {};  // repo → where it is cloned from
+    std::vector<std::string> earlier_hosts = {};      // that were this very machine (store/commit/start.h)
   };
   explicit RealSystem(const Options& options);
 
@@ -60,6 +62,7 @@ class RealSystem final : public System {
 
  private:
   const std::string data_folder_;
+  const std::vector<std::string> earlier_hosts_;
   Worktrees worktrees_;
 };
 

@@ -166,8 +166,7 @@ bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
   if (boot.stale) return false;
   if (owner.boot_id == boot_id_) return true;
   const auto lives = [&](std::int64_t pid, std::optional<std::int64_t> start) {
-    const Liveness liveness = system_.liveness_of(boot.host, pid, start);
-    return liveness == Liveness::alive || liveness == Liveness::invisible;
+    return system_.liveness_of(boot.host, pid, start) != Liveness::dead;
   };
   if (boot.pid > 0 && !lives(boot.pid, boot.pid_start)) return false;
   // An owner may be another process than the one that registered its boot; of that only the number is known.

@@ -102,9 +102,8 @@ class World {
   /// its path is under way. Such a job has an owner who is alive.
   virtual bool has_in_hand(JobId) { return false; }
 
-  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot: a process
-  /// of another host counts as alive. An error while asking counts as dead: reaping is never blocked by doubt, effects
-  /// always are (SPEC §7).
+  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot. What cannot be seen, be it on another
+  /// host, hidden, or not to be asked after, counts as alive until a ttl or a ceiling ends it (SPEC §7).
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
   /// What is known of a run's process. `boot` is that of the job's owner, and names the host.
   virtual Life life_of(const Run& run, const Boot& boot) = 0;

@@ -20,6 +20,14 @@ std::string boot_version(std::string version, std::optional<Seq> torn_at) {
   return version;
 }
 
+std::vector<std::string> hosts_of_member(const State& state, const std::string& member) {
+  std::vector<std::string> hosts;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (boot.name == daemon_name && boot.member == member) hosts.push_back(boot.host);
+  }
+  return hosts;
+}
+
 std::vector<Pipeline> pipelines_in_force(const State& state) {
   std::vector<Pipeline> pipelines;
   for (const auto& [seq, row] : state.pipelines.rows()) {

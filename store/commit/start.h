@@ -14,14 +14,18 @@ namespace pawl {
 /// `version` as a boot bears it: "0.1.0", or "0.1.0+torn.813" if records from 813 on were torn off the log's tail.
 std::string boot_version(std::string version, std::optional<Seq> torn_at);
 
+/// The hosts under which daemons of this member have run: that very machine, under this kernel or earlier ones.
+/// Requires: `member` is not empty.
+std::vector<std::string> hosts_of_member(const State& state, const std::string& member);
+
 /// The definitions in force, for define_pipelines().
 std::vector<Pipeline> pipelines_in_force(const State& state);
 
 /// Proposes BootStarted of this process as the log's daemon, under the very boot that it registers. What earlier boots
 /// left behind is recovered in the same group (SPEC §5). `busy` if the machine refuses the
-/// boot; `superseded` if another writer was first. `member`: store/member.h.
+/// boot; `superseded` if another writer was first. `member`: the daemon's (store/member.h), where it has a data folder.
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
-                        const std::string& member);
+                        const std::string& member = {});
 
 /// Defines `delivery` where the log has no pipeline of that name, and each of `given` that is not in force as it is.
 /// `malformed` if the machine refuses one: says why.

@@ -3,14 +3,22 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 
 #include "store/os/descriptor.h"
 #include "store/os/file_io.h"
 
 namespace pawl {
+namespace {
+
+constexpr std::string_view unknown = "unknown";
+
+}  // namespace
 
 std::string host_name() {
   utsname names{};
@@ -18,11 +26,11 @@ std::string host_name() {
 }
 
 std::string this_host() {
-  std::string kernel_boot = proc_file("/proc/sys/kernel/random/boot_id").value_or("unknown");
+  std::string kernel_boot = proc_file("/proc/sys/kernel/random/boot_id").value_or(std::string(unknown));
   while (!kernel_boot.empty() && kernel_boot.back() == '\n') kernel_boot.pop_back();
   struct stat pids {};
   const std::string pid_namespace =
-      ::stat("/proc/self/ns/pid", &pids) == 0 ? std::to_string(pids.st_ino) : std::string("unknown");
+      ::stat("/proc/self/ns/pid", &pids) == 0 ? std::to_string(pids.st_ino) : std::string(unknown);
   return host_name() + " " + kernel_boot + " " + pid_namespace;
 }
 
@@ -33,11 +41,30 @@ HostParts host_parts(std::string_view host) {
   return {host.substr(0, first), host.substr(first + 1, second - first - 1), host.substr(second + 1)};
 }
 
-bool kernel_has_ended(const std::string& host) {
+bool is_known(const HostParts& host) {
+  const auto known = [](std::string_view part) { return !part.empty() && part != unknown; };
+  return known(host.kernel_boot) && known(host.pid_namespace);
+}
+
+bool kernel_has_ended(const std::string& host, const std::vector<std::string>& earlier) {
   const std::string here = this_host();
   const HostParts ours = host_parts(here);
   const HostParts theirs = host_parts(host);
-  return theirs.name == ours.name && !theirs.kernel_boot.empty() && theirs.kernel_boot != ours.kernel_boot;
+  if (!is_known(ours) || !is_known(theirs) || theirs.kernel_boot == ours.kernel_boot) return false;
+  return std::any_of(earlier.begin(), earlier.end(), [&](const std::string& each) {
+    const HostParts known = host_parts(each);
+    return is_known(known) && known.name == theirs.name && known.kernel_boot == theirs.kernel_boot;
+  });
+}
+
+std::optional<std::string> blindness() {
+  const std::string here = this_host();
+  if (!is_known(host_parts(here))) return "/proc is not mounted, or shows only part of it";
+  if (process_stat(::getpid()).value_or(ProcessStat{}).start == 0) return "/proc does not show this process";
+  // Process 1 belongs to somebody else for most daemons, and is there wherever processes are.
+  const bool is_there = ::kill(1, 0) == 0 || errno == EPERM;
+  if (is_there && !process_stat(1)) return "/proc hides the processes of other users (hidepid, subset)";
+  return std::nullopt;
 }
 
 std::optional<std::string> proc_file(const std::string& path) {
@@ -68,6 +95,7 @@ std::optional<ProcessStat> process_stat(pid_t pid) {
     if (field == 3) stat.state = word.front();
     if (field == 4) std::from_chars(word.data(), word.data() + word.size(), stat.parent);
     if (field == 6) std::from_chars(word.data(), word.data() + word.size(), stat.session);
+    if (field == 20) std::from_chars(word.data(), word.data() + word.size(), stat.threads);
     if (field == 22) std::from_chars(word.data(), word.data() + word.size(), stat.start);
     rest.remove_prefix(word.size());
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pawl {
 
@@ -23,8 +24,15 @@ struct HostParts {
 };
 HostParts host_parts(std::string_view host);
 
-/// Whether that host is this machine under an earlier kernel boot: nothing of it lives any more.
-bool kernel_has_ended(const std::string& host);
+/// Whether a kernel boot and a pid namespace are known of it: what is not known equals nothing.
+bool is_known(const HostParts& host);
+/// Whether nothing of that host lives any more. `earlier` are hosts that were this very machine: where a daemon of this
+/// data folder has run. One of these whose kernel is not the present one has ended; of every other host nothing is
+/// known, whatever its name.
+bool kernel_has_ended(const std::string& host, const std::vector<std::string>& earlier);
+
+/// Why other processes of this machine cannot be seen from here, for people; none if they can.
+std::optional<std::string> blindness();
 
 /// The whole of a file under /proc; none if it cannot be read, with errno saying why.
 std::optional<std::string> proc_file(const std::string& path);
@@ -34,9 +42,11 @@ struct ProcessStat {
   char state = '?';
   pid_t parent = 0;
   pid_t session = 0;
+  std::int64_t threads = 0;
   std::int64_t start = 0;  // field 22: clock ticks from the kernel's start to the process's
 
-  bool ended() const { return state == 'Z' || state == 'X' || state == 'x'; }
+  /// A leader that ended before its threads shows as a zombie too, and they run on.
+  bool ended() const { return state == 'X' || state == 'x' || (state == 'Z' && threads <= 1); }
 };
 
 /// None if there is no such process, with errno saying why it could not be read.

@@ -87,11 +87,6 @@ bool Machines::exists(const std::string& host, std::int64_t pid, std::optional<s
   return found != table_.end() && found->second->alive && (!start || found->second->start == *start);
 }
 
-bool Machines::is_doubted(const std::string& host, std::int64_t pid) const {
-  const ProcessPtr found = find(host, pid);
-  return found && found->doubted_until > scheduler_.now();
-}
-
 ProcessPtr Machines::find(const std::string& host, std::int64_t pid) const {
   const auto found = table_.find({host, pid});
   return found != table_.end() ? found->second : nullptr;

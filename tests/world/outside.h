@@ -23,7 +23,6 @@ struct Process {
   std::int64_t start = 0;
   bool alive = true;
   bool is_kept = false;     // once it is dead its number stays taken: a parent has not reaped it yet
-  Us doubted_until = 0;     // somebody who asked for it was told nothing
   Us stubborn_until = 0;    // no signal ends it before: it hangs in the kernel
   std::string run;          // that it belongs to, if to one
   bool has_hidden = false;  // behind the eyes of a look at it
@@ -58,8 +57,6 @@ class Machines {
   /// Everything on that machine is gone, and its kernel is another.
   void reboot(const std::string& name);
   bool exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const;
-  /// Whether somebody asked for it of late and was told nothing.
-  bool is_doubted(const std::string& host, std::int64_t pid) const;
   ProcessPtr find(const std::string& host, std::int64_t pid) const;
   /// The live ones of a run on a machine.
   std::vector<ProcessPtr> of_run(const std::string& host, const std::string& run) const;

@@ -176,7 +176,6 @@ Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, s
     const ProcessPtr process = story_.machines.find(host, pid);
     if (process && story_.strikes(Hostility::unseen, 1)) {
       story_.mark(Mark::liveness_unknown);
-      process->doubted_until = scheduler_.now() + doubt_counts_for;
       return Liveness::unknown;
     }
     return story_.machines.exists(host, pid, pid_start) ? Liveness::alive : Liveness::dead;

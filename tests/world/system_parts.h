@@ -17,8 +17,6 @@ constexpr Us git_hangs_max = 900 * second;
 /// A thread that prepares a worktree may hang for as long as git, twice, and before that wait for others who do.
 constexpr Us passed_over_max = 8 * git_hangs_max;
 
-/// Whoever took a process for dead for want of an answer may act on it only now, after a stall.
-constexpr Us doubt_counts_for = 20 * minute;
 /// From SIGTERM to SIGKILL at most: stop.kill_after_s, and whoever looks again after a pause or a stall.
 constexpr Us kill_follows_within = 12 * second;
 

@@ -140,7 +140,6 @@ void Witness::check_entitled(const fb::Record& record) {
 void Witness::check_said_dead(const fb::Record& record, const Owner& owner) {
   const Boot* boot = state_.boots.find(owner.boot_id);
   if (!boot || boot->stale || !machines_.exists(boot->host, boot->pid, boot->pid_start)) return;
-  if (machines_.is_doubted(boot->host, boot->pid)) return;  // Reaping is never held up by doubt.
   broken_("record " + std::to_string(record.stamp()->seq()) + " takes " + owner.actor + " of boot " + owner.boot_id +
           " for dead, who is alive");
 }

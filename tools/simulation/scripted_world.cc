@@ -38,7 +38,7 @@ void ScriptedWorld::note(const std::string& what) {
 }
 
 bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
-  if (liveness_fails.contains(owner.pid)) return false;
+  if (liveness_fails.contains(owner.pid)) return true;
   return !boot.stale && exists(owner.pid, owner.pid == boot.pid ? boot.pid_start : 0);
 }
 

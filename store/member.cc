@@ -1,0 +1,69 @@
+#include "store/member.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "store/files.h"
+#include "store/os/random.h"
+#include "store/os/system_error.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::size_t id_digits = 32;
+
+std::string without_line_end(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+/// By what this folder on this machine is told from another one: the machine's id, where there is one, the folder's
+/// number, and when it was made, where the file system says so. None of these changes when a kernel starts.
+Result<std::string> place_of(const std::string& dir) {
+  struct statx about {};
+  if (::statx(AT_FDCWD, dir.c_str(), 0, STATX_INO | STATX_BTIME, &about) != 0) return system_error(dir, "stat");
+  const Result<std::string> machine = disk_files().read("/etc/machine-id");
+  std::string place = "machine " + (machine ? without_line_end(*machine) : std::string()) + "\n";
+  place += "folder " + std::to_string(about.stx_ino);
+  if ((about.stx_mask & STATX_BTIME) != 0) {
+    place += " " + std::to_string(about.stx_btime.tv_sec) + "." + std::to_string(about.stx_btime.tv_nsec);
+  }
+  return place + "\n";
+}
+
+bool is_id(const std::string& text) {
+  return text.size() == id_digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+}  // namespace
+
+Result<Member> member_of(const std::string& dir) {
+  Files& files = disk_files();
+  const std::string path = dir + "/member";
+  const std::string place = PAWL_TRY(place_of(dir));
+  Member member;
+  const Result<std::string> known = files.read(path);
+  if (!known && known.error().code != ErrorCode::missing) return known.error();
+  if (known) {
+    const std::size_t line_end = known->find('\n');
+    const std::string id = known->substr(0, line_end);
+    // One that a crash cut short, or that somebody has written into, speaks of no folder.
+    if (is_id(id) && line_end != std::string::npos) {
+      if (known->substr(line_end + 1) == place) return Member{.id = id, .copied_of = {}};
+      member.copied_of = id;
+    }
+  }
+  member.id = random_hex();
+  const std::string fresh = path + ".new";
+  PAWL_TRY(files.write(fresh, member.id + "\n" + place));
+  PAWL_TRY(files.sync(fresh));
+  PAWL_TRY(files.rename(fresh, path));
+  PAWL_TRY(files.sync(dir));
+  return member;
+}
+
+}  // namespace pawl
