@@ -155,6 +155,7 @@ bit saved_cancel, saved_worked;
 
 /* A token counts. Without OFF_TOKEN_PER_THREAD two threads of one process are two owners. */
 #define COUNTS(a, t) (token[a] != 0 && (token[a] == lease[t] || (OFF_TOKEN_PER_THREAD && lease[t] != 0 && IN_DAEMON(a) && IN_DAEMON(holder[t]))))
+#define OWNS(a, t) (token[a] == lease[t] && holder[t] == a)
 #define REPO_COUNTS(a) (repo_token[a] != 0 && repo_token[a] == repo_lease)
 
 inline draw() { /* a token that nobody remembers */
@@ -248,7 +249,7 @@ inline transition(a, t, to, v) {
     (OFF_LEASE_TRANSITION || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t) && to != DONE))));
   if
   :: ok ->
-    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    HOLDS(!LEASED(t) || OWNS(a, t), nothing_moves_under_an_owner);
     HOLDS(to != DONE || (LEASED(t) && token[a] == lease[t]), guarded_needs_its_lease);
     HOLDS(!blocked[t], blocked_stands_still);
     HOLDS(gate[t] == 0 || gate[t] == DOOMED || gate[t] == 1 + a, nothing_moves_under_a_gate);
@@ -310,7 +311,7 @@ inline acquire(a, t, wants_task, wants_repo) {
 /* LeaseReleased for each lease that `a` took, one by one. */
 inline release(a, t) {
   if
-  :: token[a] != 0 && LEASED(t) && (OFF_RELEASE_TOKEN || token[a] == lease[t]) -> free_lease(t, token[a] == lease[t])
+  :: token[a] != 0 && LEASED(t) && (OFF_RELEASE_TOKEN || token[a] == lease[t]) -> free_lease(t, OWNS(a, t))
   :: else
   fi;
   if
@@ -399,7 +400,7 @@ inline block(a, t, v) {
     (OFF_LEASE_BLOCK || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t)))));
   if
   :: ok ->
-    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    HOLDS(!LEASED(t) || OWNS(a, t), nothing_moves_under_an_owner);
     blocked[t] = 1
   :: else
   fi

@@ -162,7 +162,7 @@ proctype Operator() {
 end_idle:
   do
   :: atomic { /* CancelRequested */
-      cancels > 0 && LIVE(T) && !restored[T] ->
+      cancels > 0 && LIVE(T) ->
       d_step {
         cancels--;
         cancel[T] = 1;
@@ -392,8 +392,8 @@ end_idle:
       process_version[0] = 0; /* what goes on of the lost future is fenced by no log */
       process_version[1] = 0;
       daemon_ends();
-      stale[OUTSIDE] = !OFF_RESTORED_STALE;
-      stale[OUTSIDE2] = !OFF_RESTORED_STALE;
+      stale[OUTSIDE] = 1;
+      stale[OUTSIDE2] = 1;
       stage[T] = saved_stage;
       version[T] = saved_version + (OFF_BUMP_VERSION -> 0 : BUMP);
       rollbacks[T] = saved_rollbacks;
