@@ -36,7 +36,7 @@ end_idle:
     fi;
 end_see_to_it: /* what holds it up may hold it up for good */
     atomic {
-      (path[T] == 0 && !BARRED(T)) || blocked[T] || NO_ONE_PATH || !MINE_RUNS(T, v, mine) ||
+      (PATH_IS_FREE(T) && !BARRED(T)) || blocked[T] || !MINE_RUNS(T, v, mine) ||
         version[T] != v || (cancel[T] && !COMMITTED(T)) || exit_code[T] == FAILED || losses > 0 ->
       waits = 0;
       if
@@ -45,7 +45,7 @@ end_see_to_it: /* what holds it up may hold it up for good */
       :: MINE_RUNS(T, v, mine) && ((cancel[T] && !COMMITTED(T)) || exit_code[T] == FAILED || blocked[T]) -> goto end_it
       :: MINE_RUNS(T, v, mine) && version[T] != v -> goto end_it
       :: MINE_RUNS(T, v, mine) && version[T] == v && !blocked[T] && exit_code[T] != FAILED &&
-         !(cancel[T] && !COMMITTED(T)) && (path[T] == 0 || NO_ONE_PATH) && !BARRED(T)
+         !(cancel[T] && !COMMITTED(T)) && PATH_IS_FREE(T) && !BARRED(T)
       fi
     }
     cross(me, T, ON_RED_ROLL_BACK);
@@ -112,7 +112,7 @@ end_idle:
       atomic { true; d_step { reap(T); follow_up(T); forget(); mine = 0; seen = 0 } }
     :: atomic { /* exit-zero rule: the path, from the claim of the lease on */
         job[T] == RUNNING && EXITED_ZERO(T) && NOT_OWNED(T) && version[T] == job_version[T] && !blocked[T] &&
-          !(cancel[T] && !COMMITTED(T)) && !BARRED(T) ->
+          !(cancel[T] && !COMMITTED(T)) && !BARRED(T) && PATH_IS_FREE(T) ->
         SEEN(T)
       }
       cross(me, T, BY_REAPER);
@@ -176,7 +176,7 @@ end_idle:
   {
     atomic {
       LIVE(t) && !blocked[t] && !(job_version[t] == version[t] && (job[t] == QUEUED || job[t] == RUNNING)) &&
-      (!cancel[t] || COMMITTED(t)) && !(LEASED(t) && !IS_DEAD(holder[t])) && (path[t] == 0 || NO_ONE_PATH) && !BARRED(t) ->
+      (!cancel[t] || COMMITTED(t)) && !(LEASED(t) && !IS_DEAD(holder[t])) && PATH_IS_FREE(t) && !BARRED_HERE(t) ->
       v = version[t];
       reentered = COMMITTED(t)
     }

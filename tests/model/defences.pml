@@ -49,11 +49,13 @@
 #define OFF_DEPENDENCY_TRANSITION (off == 46) /* §4 StageTransition forward: dependency | upgraded_work | dependent_waits */
 #define OFF_DEPENDENCY_COMMITTED (off == 47) /* §8 a committed crossing waits for no dependency | upgraded | all_settles */
 #define OFF_HOLD (off == 48) /* §4 a cancelled dependency holds, if so set | dependents | dependent_waits */
+#define OFF_HOLD_EVERYWHERE (off == 67) /* §4 held at the lease, the step and the transition too | held | dependent_waits */
 #define OFF_PREVIOUS (off == 49) /* §4 JobClaimed: previous_alive | workers | one_agent_at_a_time */
 #define OFF_PREVIOUS_RESTART (off == 50) /* §8 what was left behind is in the state, across restarts | workers | one_agent_at_a_time */
 #define OFF_PREVIOUS_OF_TASK (off == 51) /* §8 it bars the task, not only its job | superseded | one_agent_at_a_time */
 #define OFF_PREVIOUS_GONE (off == 52) /* §4 PreviousGone | workers | all_settles */
 #define OFF_PREVIOUS_ENDED (off == 53) /* §8 the daemon ends what was left behind | workers | all_settles */
+#define OFF_PREVIOUS_PATH (off == 58) /* §7 the path waits for what was left behind: previous_alive | workers_asked | no_gate_beside_what_is_left */
 #define OFF_OUR_AGENT (off == 54) /* §8 what is left over is ended before anything is claimed | jobs | one_agent_at_a_time */
 #define OFF_RESTORED_BLOCKS (off == 55) /* §5 a restore blocks what is live | restored | effect_at_most_once */
 #define OFF_BUMP (off == 56) /* §5 seqs of the lost future are not given out again | restored | owner_is_not_robbed */

@@ -145,7 +145,7 @@ inline cross(a, t, mode) {
   atomic {
     d_step {
       if
-      :: LIVE(t) && version[t] == v && !blocked[t] && (path[t] == 0 || NO_ONE_PATH) ->
+      :: LIVE(t) && version[t] == v && !blocked[t] && PATH_IS_FREE(t) ->
         if
         :: mode == BY_REAPER && LEASED(t) && lease[t] == seen -> free_lease(t, IS_DEAD(holder[t]))
         :: else
@@ -163,7 +163,9 @@ inline cross(a, t, mode) {
         look(t);
         skip_gate = (COMMITTED(t) && !OFF_GATE_ONCE);
         if
-        :: !skip_gate -> HOLDS(gate[t] == 0 || (NO_ONE_PATH && !OFF_ONE_PATH), one_gate_at_a_time); gate[t] = 1 + a
+        :: !skip_gate -> HOLDS(gate[t] == 0 || (NO_ONE_PATH && !OFF_ONE_PATH), one_gate_at_a_time);
+          HOLDS(previous[t] == 0 || agent_of[t] != previous[t], no_gate_beside_what_is_left);
+          gate[t] = 1 + a
         :: else
         fi
       :: else

@@ -19,7 +19,7 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
     nothing_moves_under_an_owner, guarded_needs_its_lease, no_holder_is_stale, one_open_step, no_agent_in_committed,
     stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
     steps_in_order, step_ends_once, claim_before_act, one_gate_at_a_time, nothing_moves_under_a_gate, one_finalization,
-    dependent_waits, one_agent_at_a_time, finished_work_is_kept, failures_are_charged, model_is_sound;
+    dependent_waits, one_agent_at_a_time, no_gate_beside_what_is_left, finished_work_is_kept, failures_are_charged, model_is_sound;
 #define HOLDS(condition, property) assert((condition) || property)
 
 /* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
@@ -141,6 +141,8 @@ bit saved_cancel, saved_worked;
 /* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. */
 #define WAITS(t) (depends && t == 0 && rules2 && (LIVE(1) || (stage[1] == CANCELLED && hold && !judged[0] && !OFF_HOLD)))
 #define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
+/* Held is held on every way in, not at the claim alone: a stage without an agent has none. */
+#define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
 #define MAY_BEGIN(t)                                                                              \
   (!(depends && t == 0 && rules2 && (LIVE(1) || (stage[1] == CANCELLED && hold && !judged[0]))) || COMMITTED(t))
 /* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
@@ -148,6 +150,9 @@ bit saved_cancel, saved_worked;
 /* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
 #define HELD(t) (WAITS(t) && !LIVE(1))
 #define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
+/* No path of the daemon begins beside it either, but what settles a committed crossing. */
+#define PATH_IS_FREE(t)                                                        \
+  ((path[t] == 0 || NO_ONE_PATH) && (previous[t] == 0 || COMMITTED(t) || OFF_PREVIOUS_PATH))
 #define IS_DEAD(a) (dead[a] || stale[a])
 #define PLACE_IS_FREE(t)                                                                             \
   (place[t] == 0 && !(process[0] == GOES && process_task[0] == t && !process_outside[0]) &&          \
@@ -245,7 +250,7 @@ inline transition(a, t, to, v) {
     (OFF_OUTCOME_UNKNOWN_TRANSITION || (open[t] == 0)) &&
     (OFF_STEPS_UNFINISHED || (!(to == DONE && done[t] != (RETEST | MERGE)))) &&
     (OFF_BLOCKED || (!blocked[t])) &&
-    (OFF_DEPENDENCY_TRANSITION || to == DEV || !BARRED(t)) &&
+    (OFF_DEPENDENCY_TRANSITION || to == DEV || !BARRED_HERE(t)) &&
     (OFF_LEASE_TRANSITION || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t) && to != DONE))));
   if
   :: ok ->
@@ -278,7 +283,7 @@ inline transition(a, t, to, v) {
 /* LeaseAcquired on the task, unless `a` has that one already, and on its repository: one group. */
 inline acquire(a, t, wants_task, wants_repo) {
   ok = !(wants_task && !(LIVE(t) && !blocked[t] && (!cancel[t] || COMMITTED(t)))) &&
-    (OFF_DEPENDENCY_LEASE || !wants_task || !BARRED(t)) &&
+    (OFF_DEPENDENCY_LEASE || !wants_task || !BARRED_HERE(t)) &&
     (OFF_LEASE_HELD || (!(wants_task && LEASED(t)))) &&
     !(wants_repo && repo_lease != 0) &&
     (OFF_STALE_BOOT || (!stale[a]));
@@ -327,7 +332,7 @@ inline step_started(a, t, v, s) {
   ok = LIVE(t) && version[t] == v && stage[t] == SHIP &&
     (OFF_BLOCKED || (!blocked[t])) &&
     (OFF_CANCEL_REQUESTED || (!cancel[t] || COMMITTED(t))) &&
-    (OFF_DEPENDENCY_STEP || !BARRED(t)) &&
+    (OFF_DEPENDENCY_STEP || !BARRED_HERE(t)) &&
     (OFF_LEASE_STEP || (COUNTS(a, t))) &&
     (OFF_REPO_LEASE_STEP || s != MERGE || !exclusive || REPO_COUNTS(a)) &&
     (OFF_STALE_BOOT || (!stale[a]));
