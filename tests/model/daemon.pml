@@ -25,7 +25,7 @@ end_idle:
         call ->
         call = 0;
         if
-        :: (hand[T] != 0 && !OFF_IN_HAND) || job[T] != RUNNING || exit_code[T] == RUNS_ON -> goto end_idle
+        :: (hand[T] != 0 && !OFF_IN_HAND) || ((job[T] != RUNNING || exit_code[T] == RUNS_ON) && !OFF_CALL) -> goto end_idle
         :: else
         fi;
         HOLDS(hand[T] == 0, one_finalization);

@@ -43,6 +43,7 @@
 #define OFF_LEASE_EVERY_EDGE (off == 40) /* §7 the path holds the task's lease, on an unguarded edge too | asked | nothing_moves_under_a_gate */
 #define OFF_ONE_PATH (off == 41) /* §7 one path of a task at a time in the daemon | asked | one_gate_at_a_time */
 #define OFF_IN_HAND (off == 42) /* §6 an attempt that the daemon has in hand is owned | workers | one_finalization */
+#define OFF_CALL (off == 68) /* §7 a monitor sees to an attempt that has exited, not to the one that runs by then | superseded | finished_work_is_kept */
 #define OFF_DEPENDENCY_CLAIM (off == 43) /* §4 JobClaimed: dependency | dependents | dependent_waits */
 #define OFF_DEPENDENCY_LEASE (off == 44) /* §4 LeaseAcquired: dependency | upgraded | dependent_waits */
 #define OFF_DEPENDENCY_STEP (off == 45) /* §4 StepStarted: dependency | upgraded | dependent_waits */

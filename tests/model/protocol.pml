@@ -69,12 +69,12 @@ byte job[TASKS], job_version[TASKS], attempt[TASKS], interrupted[TASKS], exit_co
 byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and whose it is */
 byte repo_lease, repo_holder;
 bit job_outside[TASKS]; /* the worker's */
-byte reported[TASKS];        /* its agent's process, from RunStarted until the owner's word that it has ended; 0 for none */
+byte reported[TASKS];   /* its agent's process, from RunStarted until the owner's word that it has ended; 0 for none */
 byte previous[TASKS];   /* an agent's process that an attempt has left behind, until PreviousGone */
 bit judged[TASKS];      /* what it depends on has ended in a way that lets it begin, or an operator let it */
 bit restored_log;       /* LogRestored is in it */
 bit restored[TASKS];    /* blocked until an operator has looked at the target */
-bit rules2;             /* the rules of dependents and of what is left over are in force */
+bit rules2;             /* the rule of dependents is in force */
 bit hold;               /* queue.cancelled_dependency */
 bit stale[ACTORS]; /* of boots outside; the daemon's old actors are gone */
 
@@ -84,8 +84,8 @@ byte process_start[2];
 bit process_outside[2];
 byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
 byte merges[TASKS];
-bit worked[TASKS]; /* an agent of this version came to exit code 0 */
-bit kept[TASKS];   /* and no gate has been red or in error since */
+bit worked[TASKS];    /* an agent of this version came to exit code 0 */
+bit kept[TASKS];      /* and no gate has been red or in error since */
 byte failures[TASKS]; /* agents of this job that came to another one */
 byte agent_of[TASKS]; /* the worker's agent that runs; 0 for none */
 bit ours[TASKS];      /* an agent of the daemon's runs */
@@ -94,7 +94,7 @@ byte path[TASKS];     /* 1 + the actor of the daemon that has its path in hand *
 byte hand[TASKS];     /* 1 + the monitor that sees to the attempt: it runs, or waits */
 bit call;             /* `exited` of a worker's attempt was accepted: a monitor is to see to it */
 bit told[TASKS];      /* an operator has cancelled it after a restore, because it had been delivered */
-bit synced[TASKS]; /* only without the defence: the open start would survive a crash */
+bit synced[TASKS];    /* only without the defence: the open start would survive a crash */
 
 /* What the actors remember. */
 byte token[HOLDERS], repo_token[HOLDERS], started[HOLDERS];
@@ -138,17 +138,17 @@ bit saved_cancel, saved_worked;
 #define COMMITTED(t) ((done[t] & MERGE) || open[t] == MERGE)
 #define LEASED(t) (lease[t] != 0)
 #define EXITED_ZERO(t) (exit_code[t] == ZERO)
-/* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. */
-#define WAITS(t) (depends && t == 0 && rules2 && (LIVE(1) || (stage[1] == CANCELLED && hold && !judged[0] && !OFF_HOLD)))
+/* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. What was
+ * judged once is not held any more. Held is held on every way in: a stage without an agent has no claim. */
+#define DEPENDENCY_LIVES(t) (depends && t == 0 && rules2 && LIVE(1))
+#define HELD(t) (depends && t == 0 && rules2 && stage[1] == CANCELLED && hold && !judged[t])
+#define MAY_BEGIN(t) (COMMITTED(t) || !(DEPENDENCY_LIVES(t) || HELD(t)))
+#define WAITS(t) (DEPENDENCY_LIVES(t) || (HELD(t) && !OFF_HOLD))
 #define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
-/* Held is held on every way in, not at the claim alone: a stage without an agent has none. */
 #define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
-#define MAY_BEGIN(t)                                                                              \
-  (!(depends && t == 0 && rules2 && (LIVE(1) || (stage[1] == CANCELLED && hold && !judged[0]))) || COMMITTED(t))
 /* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
 #define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START)
 /* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
-#define HELD(t) (WAITS(t) && !LIVE(1))
 #define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
 /* No path of the daemon begins beside it either, but what settles a committed crossing. */
 #define PATH_IS_FREE(t)                                                        \
@@ -259,7 +259,7 @@ inline transition(a, t, to, v) {
     HOLDS(!blocked[t], blocked_stands_still);
     HOLDS(gate[t] == 0 || gate[t] == DOOMED || gate[t] == 1 + a, nothing_moves_under_a_gate);
     HOLDS(to == DEV || MAY_BEGIN(t), dependent_waits);
-    judged[t] = judged[t] || (depends && to != DEV);
+    judged[t] = judged[t] || (depends && rules2 && to != DEV);
     HOLDS(to != DONE || merges[t] == 1, delivered_means_merged);
     HOLDS(to == DONE || merges[t] == 0, delivered_means_merged);
     HOLDS(to == DEV || worked[t] || !HAS_AGENT(t) || (restored_log && COMMITTED(t)), stage_is_worked_on);
@@ -294,7 +294,7 @@ inline acquire(a, t, wants_task, wants_repo) {
     :: wants_task ->
       HOLDS(!LEASED(t) || IS_DEAD(holder[t]), owner_is_not_robbed);
       HOLDS(MAY_BEGIN(t), dependent_waits);
-      judged[t] = judged[t] || depends;
+      judged[t] = judged[t] || (depends && rules2);
       draw();
       lease[t] = fresh;
       holder[t] = a;
@@ -463,7 +463,7 @@ inline claim(t, outside) {
   HOLDS(!kept[t], finished_work_is_kept);
   HOLDS(failures[t] < ATTEMPTS, failures_are_charged);
   HOLDS(outside || (agent_of[t] == 0 && !ours[t]), one_agent_at_a_time);
-  judged[t] = judged[t] || depends;
+  judged[t] = judged[t] || (depends && rules2);
   job[t] = RUNNING;
   job_outside[t] = outside;
   attempt[t]++;
@@ -481,4 +481,5 @@ inline run_exited(t, how) {
 
 #include "path.pml"
 #include "daemon.pml"
+#include "outside.pml"
 #include "world.pml"
