@@ -230,12 +230,12 @@ inline queue_job(t) { /* one row is enough: a job that the task has moved on fro
   if
   :: HAS_AGENT(t) && !cancel[t] ->
     drop_run(t, !OFF_PREVIOUS_OF_TASK);
+    attempt[t] = (job_version[t] == version[t] -> attempt[t] : 0); /* there are no ids of jobs: attempts count on */
+    interrupted[t] = attempt[t];
     job[t] = QUEUED;
     job_version[t] = version[t];
     job_outside[t] = 0;
     failures[t] = 0;
-    attempt[t] = 0;
-    interrupted[t] = 0;
     exit_code[t] = RUNS_ON
   :: else
   fi
