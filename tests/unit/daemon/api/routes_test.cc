@@ -47,6 +47,17 @@ TEST_F(Routes, a_lease_is_granted_once_renewed_listed_and_released) {
   EXPECT_EQ(post("/v1/leases", R"({"key":"k"})").status, 400);
 }
 
+TEST_F(Routes, lease_whose_key_has_a_slash_is_given_back_without_a_path_of_its_own) {
+  worker("w");
+  const Answer granted = lease("repo:group/shop", "w");
+  const std::string token = granted.at("/token");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?token=" + token).status, 400) << "which?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop").status, 400) << "whose is it?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=99").code(), "stale_token");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo%3Agroup%2Fshop&token=" + token).at("/lease"), "null");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=" + token).code(), "not_held");
+}
+
 TEST_F(Routes, a_lease_asked_for_again_under_its_key_returns_its_token) {
   worker("w");
   const std::string body = R"({"key":"k","owner":)" + owner("w") + "}";
