@@ -43,6 +43,7 @@ constexpr int exit_usage = 2;
 constexpr std::uint64_t checkpoint_every_records = 100'000;
 /// Writes are refused below it: what is under way can then still be written to its end.
 constexpr std::uint64_t free_bytes_floor = 64 * 1024 * 1024;
+constexpr std::uint64_t free_inodes_floor = 256;
 
 int usage(const Error& error) {
   std::fprintf(stderr, "pawld: %s\n", error.message.c_str());
@@ -193,7 +194,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
-  SpaceWatch space(options.data, free_bytes_floor);
+  SpaceWatch space({.folder = options.data,
+                    .bytes_floor = free_bytes_floor,
+                    .inodes_floor = free_inodes_floor,
+                    .warn = [](const std::string& message) { spdlog::error("{}", message); }});
   api = std::make_unique<Api>(Services{
       .sequencer = sequencer,
       .journal = **log,

@@ -174,6 +174,11 @@ std::vector<Counter> make_counters() {
   };
 }
 
+      gauge("pawl_free_inodes", "inodes",
+            "files that may still be made where the log is; 0 also where they are not counted", {},
+            [](const From& from) { return from.readiness.free_inodes.value_or(0); }),
+      gauge("pawl_free_inodes_floor", "inodes", "below this many free inodes writes are refused", {},
+            [](const From& from) { return from.readiness.free_inodes_floor; }),
 }  // namespace
 
 std::string_view name(Counter::Kind kind) {

@@ -326,8 +326,8 @@ std::vector<Route> daemon_routes() {
        .summary = "says whether the daemon is fit to serve",
        .answer = {.shape = Shape::members,
                   .statuses = {200, 503},
-                  .members = {"ready", "reason", "version", "boot", "free_bytes", "free_bytes_floor", "reaper_age_s",
-                              "oldest_past_ceiling_s", "torn_from"}},
+                  .members = {"ready", "reason", "version", "boot", "free_bytes", "free_bytes_floor", "free_inodes",
+                              "free_inodes_floor", "reaper_age_s", "oldest_past_ceiling_s", "torn_from"}},
        .function = readyz_get},
   };
 }

@@ -59,6 +59,7 @@ std::string_view unready_reason(const Readiness& readiness, const ReaperTotals& 
   if (!readiness.has_space) return "disk_full";
   if (!settings.reaper.enabled) return "";
   if (reaper.since_pass_s > 2 * settings.reaper.interval_s) return "reaper_stalled";
+  if (!readiness.can_write) return "not_writable";
   // What the ceiling should have ended is twice as old as that.
   if (reaper.oldest_past_ceiling_s > settings.reaper.max_running_s) return "job_past_ceiling";
   return "";
@@ -99,6 +100,9 @@ void readyz_get(Call call) {
         append_json_member(out, "free_bytes_floor", readiness.free_bytes_floor);
         append_json_member(out, "reaper_age_s", reaper.since_pass_s);
         append_json_member(out, "oldest_past_ceiling_s", reaper.oldest_past_ceiling_s);
+        append_json_member(out, "free_inodes");
+        out += readiness.free_inodes ? std::to_string(*readiness.free_inodes) : "null";
+        append_json_member(out, "free_inodes_floor", readiness.free_inodes_floor);
         append_json_member(out, "torn_from");
         out += raw(services.torn_from) == 0 ? "null" : std::to_string(raw(services.torn_from));
         out += '}';

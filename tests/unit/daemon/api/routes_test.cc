@@ -299,6 +299,19 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   EXPECT_EQ(create("W-2").status, 201);
 }
 
+TEST_F(Routes, where_the_folder_cannot_be_written_writes_are_503_and_reads_go_on) {
+  create("W-1");
+  can_write = false;
+  EXPECT_EQ(create("W-2").code(), "not_writable");
+  EXPECT_EQ(create("W-2").header("Retry-After"), "10");
+  EXPECT_EQ(get("/v1/tasks/1").status, 200);
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/readyz").at("/reason"), "\"not_writable\"");
+  can_write = true;
+  EXPECT_EQ(get("/readyz").at("/ready"), "true");
+  EXPECT_EQ(create("W-2").status, 201);
+}
+
 TEST_F(Routes, when_another_writer_has_the_log_all_but_healthz_is_503_stepped_down) {
   create("W-1");
   write_as_another(*log, boot);
