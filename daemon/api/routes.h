@@ -59,6 +59,8 @@ struct Services {
   std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
+  /// How many messages for stderr were dropped. From the sequencer's thread: must not block. May be empty.
+  std::function<std::uint64_t()> messages_dropped = {};
   /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.
   Webhooks* webhooks = nullptr;
   /// Outlives the Api. Null: nobody is asked for a token.
