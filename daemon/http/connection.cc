@@ -28,7 +28,7 @@ constexpr std::chrono::seconds drain_timeout{1};
 /// When a client that has ended its side is first asked whether it still reads, and how often from then on. Most
 /// requests are answered sooner.
 constexpr std::chrono::milliseconds first_probe{250};
-constexpr std::chrono::seconds probe_interval{5};
+constexpr std::chrono::milliseconds probe_interval{5000};
 constexpr std::string_view interim_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 
 bool is_wait(const error_code& failure) {
@@ -75,8 +75,6 @@ void Connection::wind_down() {
 std::optional<Connection::Time> Connection::waiting_since() const {
   switch (phase_) {
     case Phase::handling:
-      // It cannot be asked whether it is still there, and has most likely gone.
-      return departure_watched_ && !is_1_1_ ? std::optional(since_) : std::nullopt;
     case Phase::closed:
       return std::nullopt;
     case Phase::idle:
@@ -211,11 +209,11 @@ void Connection::on_readable() {
 
 // A client that has ended its side may still read its answer, or may have gone. The system tells of the latter: at once
 // on a unix socket; over TCP only when it is sent something, and then as a reset. Every client of HTTP/1.1 has to
-// understand an interim answer, so that is what is sent.
+// understand an interim answer, so that is what is sent. One of HTTP/1.0 cannot be asked: it is answered if that is
+// soon, and then given up, because a job must not go to nobody.
 void Connection::watch_departure() {
-  departure_watched_ = true;
-  if (transport_ == Transport::tcp && is_1_1_) {
-    deadline_ = asio::steady_timer::clock_type::now() + first_probe;
+  if (transport_ == Transport::tcp) {
+    deadline_ = asio::steady_timer::clock_type::now() + (is_1_1_ ? first_probe : probe_interval);
     arm_timer();
   }
   if (error_armed_) return;
@@ -227,6 +225,7 @@ void Connection::watch_departure() {
 }
 
 void Connection::probe_client() {
+  if (!is_1_1_) return close();
   error_code failure;
   const std::size_t bytes = socket_.write_some(asio::buffer(interim_answer.data(), interim_answer.size()), failure);
   // Half of it would garble what follows.
@@ -353,7 +352,6 @@ void Connection::handle() {
                             .header = [&message](std::string_view name) { return header(message, name); },
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);
-  departure_watched_ = false;
   enter(Phase::handling);
   shared_.handle(request, [self = shared_from_this()](HttpResponse response) {
     asio::post(self->io_, [self, response = std::move(response)]() mutable {

@@ -52,7 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Time = boost::asio::steady_timer::time_point;
   bool is_closed() const { return phase_ == Phase::closed; }
   /// Since when the client has been waited for: to say something, to go on, or to take its answer. None while it is the
-  /// client that waits, as far as can be told.
+  /// client that waits.
   std::optional<Time> waiting_since() const;
   std::size_t held_bytes() const { return held_bytes_; }
 
@@ -111,7 +111,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timer_armed_ = false;
   bool read_armed_ = false;
   bool error_armed_ = false;
-  bool departure_watched_ = false;  // of the request that is with the handle
 
   Phase phase_ = Phase::idle;
   std::string in_;  // read and not yet parsed: in_[in_begin_..]
