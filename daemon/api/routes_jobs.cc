@@ -98,7 +98,8 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                }
                const auto until =
                    choice->passed_over ? std::min(claim->deadline, now + passed_over_interval) : claim->deadline;
-               claim->shop.claim_waits.park(generation, until, [claim](Waits::Wake why) { try_claim(claim, why); });
+               claim->shop.claim_waits.park(generation, until, claim->gone,
+                                            [claim](Waits::Wake why) { try_claim(claim, why); });
              }},
         claim->reply);
 }
