@@ -1,12 +1,15 @@
 #include "daemon/logging.h"
 
 #include <spdlog/formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "schema/json/json_text.h"
@@ -33,17 +36,71 @@ class JsonLines final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonLines>(); }
 };
 
+/// The code of a level's colour, for a terminal.
+std::string_view colour_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::critical:
+      return "\033[1m\033[41m";
+    case spdlog::level::err:
+      return "\033[31m\033[1m";
+    case spdlog::level::warn:
+      return "\033[33m\033[1m";
+    case spdlog::level::info:
+      return "\033[32m";
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+    case spdlog::level::off:
+    case spdlog::level::n_levels:
+      return "";
+  }
+  return "";
+}
+
+/// Formats, and leaves the writing to the writer's thread.
+class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit WriterSink(std::shared_ptr<MessageWriter> writer)
+      : writer_(std::move(writer)), is_coloured_(::isatty(STDERR_FILENO) == 1) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (untold_ > 0) {
+      const std::string text = std::to_string(untold_) + " messages before this were dropped: nobody read stderr";
+      if (writer_->take(line_of({message.logger_name, spdlog::level::warn, text}))) untold_ = 0;
+    }
+    if (!writer_->take(line_of(message))) ++untold_;
+  }
+  void flush_() override {}
+
+ private:
+  std::string line_of(const spdlog::details::log_msg& message) {
+    spdlog::memory_buf_t buffer;
+    formatter_->format(message, buffer);
+    std::string line(buffer.data(), buffer.size());
+    if (is_coloured_ && message.color_range_end > message.color_range_start) {
+      line.insert(message.color_range_end, "\033[m");
+      line.insert(message.color_range_start, colour_of(message.level));
+    }
+    return line;
+  }
+
+  const std::shared_ptr<MessageWriter> writer_;
+  const bool is_coloured_;
+  std::uint64_t untold_ = 0;  // dropped since that was last told
+};
+
 }  // namespace
 
-void start_logging(LogForm form) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::logger>("pawld", std::move(sink));
+std::shared_ptr<MessageWriter> start_logging(LogForm form) {
+  auto writer = std::make_shared<MessageWriter>(STDERR_FILENO);
+  auto logger = std::make_shared<spdlog::logger>("pawld", std::make_shared<WriterSink>(writer));
   if (form == LogForm::json) {
     logger->set_formatter(std::make_unique<JsonLines>());
   } else {
     logger->set_pattern("%H:%M:%S %^%l%$ %v");
   }
   spdlog::set_default_logger(std::move(logger));
+  return writer;
 }
 
 }  // namespace pawl

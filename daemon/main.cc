@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -15,11 +16,15 @@
 
 #include "daemon/api/access.h"
 #include "daemon/api/routes.h"
+#include "daemon/api/starting.h"
+#include "daemon/end_signals.h"
 #include "daemon/http/server.h"
 #include "daemon/logging.h"
+#include "daemon/message_writer.h"
 #include "daemon/options.h"
 #include "daemon/outside/alerts.h"
 #include "daemon/pipeline_yaml.h"
+#include "daemon/preflight.h"
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
@@ -45,6 +50,9 @@ constexpr int exit_usage = 2;
 constexpr std::uint64_t checkpoint_every_records = 100'000;
 /// Writes are refused below it: what is under way can then still be written to its end.
 constexpr std::uint64_t free_bytes_floor = 64 * 1024 * 1024;
+constexpr std::uint64_t free_inodes_floor = 256;
+/// As many as run where there is much to do: those of the log's database too.
+constexpr std::size_t threads_wanted = 48;
 
 int usage(const Error& error) {
   std::fprintf(stderr, "pawld: %s\n", error.message.c_str());
@@ -56,25 +64,10 @@ int failed(const Error& error) {
   return exit_failed;
 }
 
-/// The signals that end the daemon, and where there are tokens the one that has them read anew, kept from every thread
-/// that will be started, for await_end().
-sigset_t block_signals(const Options& options) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  if (options.tokens) sigaddset(&signals, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
-/// As many as half of the descriptors: the others are for the log and for processes.
-std::size_t connections_for(std::size_t descriptors) {
-  if (descriptors >= 2 * limits::connections_max) return limits::connections_max;
-  spdlog::warn("only {} descriptors may be open (ulimit -n), so {} connections are kept at most", descriptors,
-               descriptors / 2);
-  return descriptors / 2;
+/// Ends at once, and lets go out what was said until now, as far as somebody reads it.
+[[noreturn]] void end_at_once(int code, MessageWriter& messages) {
+  messages.flush(std::chrono::seconds(1));
+  std::_Exit(code);
 }
 
 void read_tokens_anew(const std::string& path, Access& access) {
@@ -82,14 +75,6 @@ void read_tokens_anew(const std::string& path, Access& access) {
   if (!tokens) return spdlog::error("--tokens: {}; those that were read before still hold", tokens.error().message);
   spdlog::info("{} tokens read from {}", tokens->size(), path);
   access.replace(*std::move(tokens));
-}
-
-void await_end(const sigset_t& signals, const Options& options, Access& access) {
-  int signal_number = 0;
-  for (sigwait(&signals, &signal_number); signal_number == SIGHUP; sigwait(&signals, &signal_number)) {
-    read_tokens_anew(options.tokens->string(), access);
-  }
-  spdlog::info("ending, by signal {}", signal_number);
 }
 
 /// What a daemon does that has lost its log to another writer: it ends as it does on a signal, and fails.
@@ -102,7 +87,7 @@ class StepDown {
         "writes to this log, then start it again",
         error.message);
     has_begun_.store(true);
-    ::kill(::getpid(), SIGTERM);  // await_end() takes it, also if it is called later
+    ::kill(::getpid(), SIGTERM);  // EndSignals::wait() has it, also if it is called later
   }
   bool has_begun() const { return has_begun_.load(); }
 
@@ -128,28 +113,92 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
                opened.replayed);
 }
 
-int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
-          Access& access) {
-  const sigset_t signals = block_signals(options);
-  const std::size_t connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
+/// The server, and whether there is anything to be asked yet. It opens its doors when all else is ready; or before, if
+/// a replay takes long, so that whoever looks after this process can see that it lives.
+class FrontDoor {
+ public:
+  /// What cannot be listened on is known before the log is written to.
+  Result<void> open(const Options& options, std::size_t connections_max) {
+    server_ = PAWL_TRY(Server::open({.listen = options.listen,
+                                     .socket = options.socket,
+                                     .asks_for_tokens = options.tokens.has_value(),
+                                     .connections_max = connections_max,
+                                     .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
+                                    [this](const HttpRequest& request, HttpReply reply) {
+                                      if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
+                                      reply(starting_answer(request, program_version));
+                                    }));
+    is_bound_.store(true);
+    return {};
+  }
+  /// While the log is replayed, from another thread: EndSignals sees to it that the two never meet.
+  void open_early() {
+    if (!is_bound_.load() || is_open_) return;
+    spdlog::info("the log is still being replayed: /healthz is served meanwhile");
+    begin();
+  }
+  void leave_early() {
+    if (is_bound_.load()) server_->stop();
+  }
 
+  void serve(Api& api, const Options& options) {
+    api_.store(&api);
+    if (!is_open_) begin();
+    if (server_->socket()) spdlog::info("serving on {}", server_->socket()->string());
+    if (options.listen) spdlog::info("serving on {} port {}", options.listen->host, server_->port());
+  }
+  void close() { server_->stop(); }
+
+ private:
+  void begin() {
+    server_->start();
+    is_open_ = true;
+  }
+
+  std::atomic<Api*> api_{nullptr};
+  std::atomic<bool> is_bound_{false};
+  bool is_open_ = false;
+  std::unique_ptr<Server> server_;
+};
+
+/// A signal that comes before the log was replayed: nothing was begun, and nothing has to be brought to an end.
+EndSignals::Actions actions_on_signals(const Options& options, Access& access, MessageWriter& messages, Hangup hangup,
+                                       FrontDoor& door) {
+  return {.hangup_ends = hangup == Hangup::end,
+          .hung_up =
+              [&options, &access] {
+                if (options.tokens) return read_tokens_anew(options.tokens->string(), access);
+                spdlog::info("SIGHUP is ignored: without --tokens there is nothing to be read again");
+              },
+          .leave =
+              [&door, &messages](int number) {
+                spdlog::info("ending, by signal {}, before the log was replayed", number);
+                door.leave_early();
+                end_at_once(EXIT_SUCCESS, messages);
+              },
+          .still_starting = [&door] { door.open_early(); }};
+}
+
+int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
+          Access& access, MessageWriter& messages, Hangup hangup) {
+  const auto connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
+  if (!connections_max) return failed(connections_max.error());
+  if (*connections_max < limits::connections_max) {
+    spdlog::warn("too few descriptors may be open (ulimit -n): {} connections are kept at most", *connections_max);
+  }
+  if (const auto enough = check_threads(threads_wanted); !enough) return failed(enough.error());
+
+  FrontDoor door;
+  EndSignals signals(actions_on_signals(options, access, messages, hangup, door));
   auto log = open_log(options.data.string(), LogMode::write);
   if (!log) return failed(log.error());
   const auto member = member_of(options.data.string());
   if (!member) return failed(member.error());
+  if (const auto bound = door.open(options, *connections_max); !bound) return failed(bound.error());
   auto opened = open_state(**log);
   if (!opened) return failed(opened.error());
+  signals.started();
   report(opened->report, opened->state, *member);
-
-  // What cannot be listened on is known before the log is written to.
-  std::unique_ptr<Api> api;
-  auto server =
-      Server::open({.listen = options.listen,
-                    .socket = options.socket,
-                    .asks_for_tokens = options.tokens.has_value(),
-                    .connections_max = connections_max},
-                   [&api](const HttpRequest& request, HttpReply reply) { api->handle(request, std::move(reply)); });
-  if (!server) return failed(server.error());
 
   const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
   Alerts alerts(std::move(destinations));
@@ -160,9 +209,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       **log, std::move(opened->state), opened->chain,
       {.now = [&clock] { return clock.now(); },
        .failed =
-           [](const Error& error) {
+           [&messages](const Error& error) {
              spdlog::critical("the log cannot be written, ending at once: {}", error.message);
-             std::_Exit(exit_failed);
+             end_at_once(exit_failed, messages);
            },
        .superseded = [&step_down](const Error& error) { step_down.begin(error); },
        .idle =
@@ -208,8 +257,11 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
-  SpaceWatch space(options.data, free_bytes_floor);
-  api = std::make_unique<Api>(Services{
+  SpaceWatch space({.folder = options.data,
+                    .bytes_floor = free_bytes_floor,
+                    .inodes_floor = free_inodes_floor,
+                    .warn = [](const std::string& message) { spdlog::error("{}", message); }});
+  Api api(Services{
       .sequencer = sequencer,
       .journal = **log,
       .archive = **log,
@@ -231,18 +283,17 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .reaper_totals = [&reaper] { return reaper.totals(); },
       .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts] { return alerts.counts(); },
+      .messages_dropped = [&messages] { return messages.dropped(); },
       .webhooks = &webhooks,
       .access = &access,
   });
 
-  (*server)->start();
-  if (options.socket) spdlog::info("serving on {}", options.socket->string());
-  if (options.listen) spdlog::info("serving on {} port {}", options.listen->host, (*server)->port());
-  await_end(signals, options, access);
+  door.serve(api, options);
+  spdlog::info("ending, by signal {}", signals.wait());
 
   // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
-  (*server)->stop();
-  api->stop();
+  door.close();
+  api.stop();
   executor.stop();
   reaper.stop();
   alerts.stop();
@@ -258,7 +309,10 @@ int run(std::span<const char* const> arguments) {
     std::fputs(options->answer->c_str(), stdout);
     return EXIT_SUCCESS;
   }
-  start_logging(options->log);
+  const Hangup hangup = hangup_of(options->tokens.has_value());
+  block_end_signals();
+  explain_missing_threads();
+  const std::shared_ptr<MessageWriter> messages = start_logging(options->log);
   std::vector<Pipeline> given;
   for (const std::string& file : options->pipelines) {
     auto pipeline = read_pipeline(file);
@@ -274,12 +328,13 @@ int run(std::span<const char* const> arguments) {
     tokens = *std::move(read);
   }
   Access access(std::move(tokens));
-  return serve(*options, given, std::move(*destinations), access);
+  return serve(*options, given, std::move(*destinations), access, *messages, hangup);
 }
 
 }  // namespace
 }  // namespace pawl
 
 int main(int count, char** values) {
+  pawl::occupy_standard_descriptors();
   return pawl::run({values + 1, static_cast<std::size_t>(count > 0 ? count - 1 : 0)});
 }

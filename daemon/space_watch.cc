@@ -1,28 +1,94 @@
 #include "daemon/space_watch.h"
 
-#include <chrono>
+#include <mutex>
 #include <utility>
 
-#include "store/data_dir.h"
-
 namespace pawl {
+namespace {
 
-SpaceWatch::SpaceWatch(std::filesystem::path folder, std::uint64_t floor_bytes)
-    : folder_(std::move(folder)), floor_bytes_(floor_bytes) {
+using std::chrono::steady_clock;
+
+/// Stands for a file system that does not count its inodes.
+constexpr std::uint64_t uncounted = UINT64_MAX;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct SpaceWatch::Shared {
+  explicit Shared(Options options_) : options(std::move(options_)) {}
+
+  const Options options;
+  std::atomic<std::int64_t> next_look_ms{0};
+  std::atomic<std::uint64_t> free_bytes{0};
+  std::atomic<std::uint64_t> free_inodes{uncounted};
+  std::atomic<bool> can_write{true};
+  std::atomic<std::int64_t> probing_since_ms{0};  // 0: no probe is under way
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool ending = false;
+};
+
+SpaceWatch::SpaceWatch(Options options) : shared_(std::make_shared<Shared>(std::move(options))) {
   look();  // Of the first two who ask at once, one would be told of what the other has not yet found out.
+  thread_ = std::thread([shared = shared_] { run(*shared); });
+}
+
+SpaceWatch::~SpaceWatch() {
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->ending = true;
+    shared_->wake.notify_one();
+  }
+  if (shared_->probing_since_ms.load() == 0) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
 }
 
 Readiness SpaceWatch::look() {
-  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_start).count();
-  std::int64_t next_ms = next_look_ms_.load();
-  if (now_ms >= next_ms && next_look_ms_.compare_exchange_strong(next_ms, now_ms + 1000)) {
+  Shared& shared = *shared_;
+  const Options& options = shared.options;
+  const std::int64_t now = now_ms();
+  std::int64_t next = shared.next_look_ms.load();
+  if (now >= next && shared.next_look_ms.compare_exchange_strong(next, now + 1000)) {
+    const auto free = options.free_space(options.folder.string());
     // What cannot be asked is not taken for full: an append that fails says so by itself.
-    const auto free = pawl::free_bytes(folder_.string());
-    free_bytes_.store(free ? *free : floor_bytes_);
+    shared.free_bytes.store(free ? free->bytes : options.bytes_floor);
+    shared.free_inodes.store(free ? free->inodes.value_or(uncounted) : uncounted);
   }
-  const std::uint64_t free = free_bytes_.load();
-  return {.has_space = free >= floor_bytes_, .free_bytes = free, .free_bytes_floor = floor_bytes_};
+  const std::uint64_t bytes = shared.free_bytes.load();
+  const std::uint64_t inodes = shared.free_inodes.load();
+  const std::int64_t since = shared.probing_since_ms.load();
+  const bool is_held_up = since != 0 && now - since > options.probe_patience.count();
+  return {.has_space = bytes >= options.bytes_floor && inodes >= options.inodes_floor,
+          .can_write = shared.can_write.load() && !is_held_up,
+          .free_bytes = bytes,
+          .free_bytes_floor = options.bytes_floor,
+          .free_inodes = inodes == uncounted ? std::nullopt : std::optional(inodes),
+          .free_inodes_floor = options.inodes_floor};
+}
+
+void SpaceWatch::run(Shared& shared) {
+  const Options& options = shared.options;
+  std::unique_lock lock(shared.mutex);
+  while (!shared.ending) {
+    shared.probing_since_ms.store(now_ms());
+    lock.unlock();
+    const Result<void> probed = options.probe(options.folder.string());
+    const bool could_write = shared.can_write.exchange(probed.has_value());
+    if (options.warn && could_write && !probed) {
+      options.warn("the data folder cannot be written, so nothing is taken until it can: " + probed.error().message);
+    }
+    if (options.warn && !could_write && probed) options.warn("the data folder can be written again");
+    lock.lock();
+    shared.probing_since_ms.store(0);
+    shared.wake.wait_for(lock, options.probe_interval, [&] { return shared.ending; });
+  }
 }
 
 }  // namespace pawl

@@ -1,25 +1,49 @@
-// How much room the log has.
+// How much room the log has, and whether it can be written at all.
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
 
 #include "daemon/api/routes.h"
+#include "store/data_dir.h"
 
 namespace pawl {
 
-/// How much room the log has, asked of the system at most once a second. Threads: any.
+/// Asks the system at most once a second how much room there is, and tries every few seconds, on a thread of its own,
+/// whether the folder can be written. Threads: any.
 class SpaceWatch {
  public:
-  SpaceWatch(std::filesystem::path folder, std::uint64_t floor_bytes);
+  struct Options {
+    std::filesystem::path folder;
+    std::uint64_t bytes_floor = 0;
+    std::uint64_t inodes_floor = 0;
+    std::chrono::milliseconds probe_interval = std::chrono::seconds(3);
+    /// A probe that takes longer counts as failed.
+    std::chrono::milliseconds probe_patience = std::chrono::seconds(30);
+    /// Told when the folder can no longer be written, and when it can again. From a thread of its own. May be empty.
+    std::function<void(const std::string&)> warn = {};
+    std::function<Result<FreeSpace>(const std::string&)> free_space = pawl::free_space;
+    std::function<Result<void>(const std::string&)> probe = probe_writable;
+  };
+
+  explicit SpaceWatch(Options options);
+  /// A probe that is held up by the disk is left to the process's end.
+  ~SpaceWatch();
   Readiness look();
 
  private:
-  const std::filesystem::path folder_;
-  const std::uint64_t floor_bytes_;
-  std::atomic<std::int64_t> next_look_ms_{0};
-  std::atomic<std::uint64_t> free_bytes_{0};
+  struct Shared;
+  static void run(Shared& shared);
+
+  const std::shared_ptr<Shared> shared_;  // with the thread, which may outlive this
+  std::thread thread_;
 };
 
 }  // namespace pawl

@@ -21,9 +21,10 @@
 namespace pawl {
 namespace {
 
-// What pawl itself puts beside the log, and so may stand there before there is one.
-constexpr std::array<std::string_view, 11> own_entries = {
-    "LOCK", "log", "log.new", "logs", "member", "member.new", "pawl.sock", "repos", "runs", "steps", "work"};
+// What pawl itself puts beside the log, and so may stand there before there is one; and what a new file system has.
+constexpr std::array<std::string_view, 13> expected_entries = {
+    "LOCK",      "log",   "log.new", "logs", "lost+found", "member", "member.new",
+    "pawl.sock", "probe", "repos",   "runs", "steps",      "work"};
 
 /// The pid that stands in the lock's file.
 std::string named_in(const Descriptor& file) {
@@ -82,7 +83,9 @@ Result<void> make_data_dir(const std::string& dir, Files& files) {
 
   const std::vector<std::string> entries = PAWL_TRY(files.names_in(dir));
   for (const std::string& entry : entries) {
-    if (entry == "sealed" || std::find(own_entries.begin(), own_entries.end(), entry) != own_entries.end()) continue;
+    if (entry == "sealed" ||
+        std::find(expected_entries.begin(), expected_entries.end(), entry) != expected_entries.end())
+      continue;
     if (entry == "sealed.new") continue;  // a seal that a crash kept from its place
     if (has_log) continue;                // Somebody's notes beside a log do no harm.
     return Error{ErrorCode::malformed,
@@ -110,10 +113,22 @@ Result<Seq> read_seal(const std::string& dir, Files& files) {
   return seq;
 }
 
-Result<std::uint64_t> free_bytes(const std::string& dir) {
+Result<FreeSpace> free_space(const std::string& dir) {
   struct statvfs info {};
   if (::statvfs(dir.c_str(), &info) != 0) return system_error(dir, "statvfs");
-  return std::uint64_t{info.f_bavail} * info.f_frsize;
+  FreeSpace space{.bytes = std::uint64_t{info.f_bavail} * info.f_frsize};
+  // Those that make inodes as they need them say that there are none at all.
+  if (info.f_files != 0) space.inodes = info.f_favail;
+  return space;
+}
+
+Result<void> probe_writable(const std::string& dir) {
+  const std::string path = dir + "/probe";
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
+  if (!file) return system_error(path, "open");
+  if (::pwrite(file.get(), "\n", 1, 0) != 1) return system_error(path, "write");
+  if (::fsync(file.get()) != 0) return system_error(path, "fsync");
+  return {};
 }
 
 }  // namespace pawl

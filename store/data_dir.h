@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -35,7 +36,16 @@ Result<void> write_seal(const std::string& dir, Seq seq, Files& files = disk_fil
 /// 0 if the log was never sealed.
 Result<Seq> read_seal(const std::string& dir, Files& files = disk_files());
 
-/// What a process without privileges may still write where `dir` is.
-Result<std::uint64_t> free_bytes(const std::string& dir);
+/// What a process without privileges may still use where a folder is.
+struct FreeSpace {
+  std::uint64_t bytes = 0;
+  /// How many files may still be made; none where the file system does not count them.
+  std::optional<std::uint64_t> inodes = std::nullopt;
+};
+Result<FreeSpace> free_space(const std::string& dir);
+
+/// Writes a byte to DIR/probe and syncs it. A file system that has turned read-only shows in no other way: statvfs(3)
+/// goes on to report free space. Blocks for as long as the disk does.
+Result<void> probe_writable(const std::string& dir);
 
 }  // namespace pawl

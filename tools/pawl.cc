@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "store/os/descriptor.h"
 #include "tools/commands/command.h"
 
 namespace pawl {
@@ -90,6 +91,7 @@ Exit run(std::span<const std::string_view> words) {
 }  // namespace pawl
 
 int main(int argc, char** argv) {
+  pawl::occupy_standard_descriptors();
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   pawl::Exit exit = pawl::run(words);
   const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;

@@ -145,6 +145,9 @@ std::vector<Counter> make_counters() {
       total("pawl_alerts_dropped_total", "alerts", "alerts dropped for want of room, or at the end",
             {"alerts.dropped_total"}, [](const From& from) { return from.alerts.dropped; }),
 
+      total("pawl_messages_dropped_total", "messages", "messages for stderr dropped because nobody read it",
+            {"messages.dropped_total"}, [](const From& from) { return from.messages_dropped; }),
+
       each(
           total("pawl_webhooks_received_total", "deliveries", "deliveries that came", {"webhooks.*.received"}, nullptr),
           "source", by_source<&WebhookTotals::received>),
@@ -171,6 +174,11 @@ std::vector<Counter> make_counters() {
             [](const From& from) { return from.readiness.free_bytes; }),
       gauge("pawl_free_bytes_floor", "bytes", "below this much free space writes are refused", {},
             [](const From& from) { return from.readiness.free_bytes_floor; }),
+      gauge("pawl_free_inodes", "inodes",
+            "files that may still be made where the log is; 0 also where they are not counted", {},
+            [](const From& from) { return from.readiness.free_inodes.value_or(0); }),
+      gauge("pawl_free_inodes_floor", "inodes", "below this many free inodes writes are refused", {},
+            [](const From& from) { return from.readiness.free_inodes_floor; }),
   };
 }
 

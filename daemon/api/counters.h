@@ -28,6 +28,7 @@ struct CounterSources {
   ReconcilerTotals reconciler;
   AlertCounts alerts;
   Readiness readiness;
+  std::uint64_t messages_dropped = 0;
   const Webhooks* webhooks = nullptr;  // null: none can be taken
 };
 

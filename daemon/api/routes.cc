@@ -29,6 +29,21 @@ HttpResponse method_not_allowed(std::string_view path) {
   return response;
 }
 
+/// The refusal of a write that the disk would not take, or nothing.
+std::optional<HttpResponse> no_room(const Readiness& readiness) {
+  if (readiness.has_space && readiness.can_write) return std::nullopt;
+  const bool is_full = !readiness.has_space;
+  HttpResponse response =
+      is_full ? http_error(503, "disk_full",
+                           "there is too little free space for the log, in bytes or in inodes: nothing is written "
+                           "until there is more, but all can be read")
+              : http_error(503, "not_writable",
+                           "the data folder cannot be written, its file system may have become read-only: nothing is "
+                           "written until it can, but all can be read");
+  response.headers.emplace_back("Retry-After", "10");
+  return response;
+}
+
 /// Decodes what stands for the `{…}` of the route's path. False after the request was refused.
 bool read_param(std::string_view param, Call& call) {
   const bool has_param = !param.empty();
@@ -110,12 +125,8 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   if (route.path != "/healthz" && impl_->shop.services.sequencer.is_superseded()) {
     return reply(superseded_answer());
   }
-  if (route.kind == RouteKind::writes && !impl_->shop.services.readiness().has_space) {
-    HttpResponse response = http_error(503, "disk_full",
-                                       "there is too little free space for the log: nothing is "
-                                       "written until there is more, but all can be read");
-    response.headers.emplace_back("Retry-After", "10");
-    return reply(std::move(response));
+  if (route.kind == RouteKind::writes) {
+    if (auto refused = no_room(impl_->shop.services.readiness())) return reply(*std::move(refused));
   }
   Result<Asker> asker = asker_of(request, impl_->shop.services.boot_id);
   if (!asker) return reply(http_error(400, "malformed", asker.error().message));

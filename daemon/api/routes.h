@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/api/access.h"
@@ -23,9 +24,12 @@ struct Webhooks;
 
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
-  bool has_space = true;  // above the floor: writes are taken
+  bool has_space = true;  // above the floors: writes are taken
+  bool can_write = true;  // the data folder, when that was last tried
   std::uint64_t free_bytes = 0;
   std::uint64_t free_bytes_floor = 0;
+  std::optional<std::uint64_t> free_inodes = std::nullopt;  // none: they are not counted there
+  std::uint64_t free_inodes_floor = 0;
 };
 
 /// What the routes stand on. `sequencer`, `journal` and `archive` outlive the Api.
@@ -55,6 +59,8 @@ struct Services {
   std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
+  /// How many messages for stderr were dropped. From the sequencer's thread: must not block. May be empty.
+  std::function<std::uint64_t()> messages_dropped = {};
   /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.
   Webhooks* webhooks = nullptr;
   /// Outlives the Api. Null: nobody is asked for a token.

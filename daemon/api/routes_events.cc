@@ -62,7 +62,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
-      return shop.record_waits.park(generation, asked->deadline,
+      return shop.record_waits.park(generation, asked->deadline, asked->gone,
                                     [asked](Waits::Wake why) { answer_lines(asked, why); });
     }
     HttpResponse response{.content_type = "application/x-ndjson", .body = lines->text};
@@ -93,7 +93,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     after_ = lines->last;
     if (!lines->text.empty()) return done(std::move(lines->text));
     const auto deadline = std::chrono::steady_clock::now() + heartbeat;
-    shop_.record_waits.park(generation, deadline, [weak = weak_from_this(), done](Waits::Wake why) {
+    shop_.record_waits.park(generation, deadline, nullptr, [weak = weak_from_this(), done](Waits::Wake why) {
       const auto self = weak.lock();
       if (!self) return;
       if (why == Waits::Wake::deadline) return done(":\n\n");

@@ -101,9 +101,11 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                }
                Waits::Time until = claim->deadline;
                if (choice->passed_over) until = std::min(until, now + passed_over_interval);
-               if (choice->pause_end)
+               if (choice->pause_end) {
                  until = std::min(until, now + std::chrono::microseconds(choice->pause_end->us - log_now.us));
-               claim->shop.claim_waits.park(generation, until, [claim](Waits::Wake why) { try_claim(claim, why); });
+               }
+               claim->shop.claim_waits.park(generation, until, claim->gone,
+                                            [claim](Waits::Wake why) { try_claim(claim, why); });
              }},
         claim->reply);
 }

@@ -81,7 +81,7 @@ void leases_list(Call call) {
 
 void leases_release(Call call) {
   fb::LeaseReleasedT released;
-  released.key = call.param;
+  released.key = call.param.empty() ? std::string(*call.query.text("key")) : call.param;
   released.token = static_cast<std::uint64_t>(call.query.number("token"));
   write(call.shop,
         {.group = propose_group(call.asker, released),

@@ -14,6 +14,7 @@ CounterSources counter_sources(const State& state, const Shop& shop) {
           .reconciler = services.reconciler_totals(),
           .alerts = services.alert_counts ? services.alert_counts() : AlertCounts(),
           .readiness = services.readiness(),
+          .messages_dropped = services.messages_dropped ? services.messages_dropped() : 0,
           .webhooks = services.webhooks};
 }
 
@@ -37,6 +38,7 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
                      .lease_defers = from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load(),
                      .is_passed_over = shop.services.is_passed_over});
   append_block(out, "alerts", from);
+  append_block(out, "messages", from);
   append_json_member(out, "webhooks");
   append_webhooks(out, from.webhooks);
   out += '}';
@@ -57,6 +59,7 @@ namespace {
 /// Why the daemon is not fit to serve; empty if it is.
 std::string_view unready_reason(const Readiness& readiness, const ReaperTotals& reaper, const Settings& settings) {
   if (!readiness.has_space) return "disk_full";
+  if (!readiness.can_write) return "not_writable";
   if (!settings.reaper.enabled) return "";
   if (reaper.since_pass_s > 2 * settings.reaper.interval_s) return "reaper_stalled";
   // What the ceiling should have ended is twice as old as that.
@@ -97,6 +100,9 @@ void readyz_get(Call call) {
         append_json_member(out, "seq", seen->seq);
         append_json_member(out, "free_bytes", readiness.free_bytes);
         append_json_member(out, "free_bytes_floor", readiness.free_bytes_floor);
+        append_json_member(out, "free_inodes");
+        out += readiness.free_inodes ? std::to_string(*readiness.free_inodes) : "null";
+        append_json_member(out, "free_inodes_floor", readiness.free_inodes_floor);
         append_json_member(out, "reaper_age_s", reaper.since_pass_s);
         append_json_member(out, "oldest_past_ceiling_s", reaper.oldest_past_ceiling_s);
         append_json_member(out, "torn_from");

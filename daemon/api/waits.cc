@@ -5,6 +5,12 @@
 #include <vector>
 
 namespace pawl {
+namespace {
+
+/// How often it is looked after those who are gone.
+constexpr std::chrono::seconds gone_interval{1};
+
+}  // namespace
 
 Waits::Waits() : thread_([this] { run(); }) {}
 
@@ -17,13 +23,13 @@ std::uint64_t Waits::generation() const {
   return generation_;
 }
 
-void Waits::park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wake) {
+void Waits::park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake) {
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
     return wake(Wake::stopped);
   }
-  parked_.push_back({.seen = seen, .deadline = deadline, .wake = std::move(wake)});
+  parked_.push_back({.seen = seen, .deadline = deadline, .gone = std::move(gone), .wake = std::move(wake)});
   changed_.notify_one();
 }
 
@@ -47,20 +53,25 @@ void Waits::run() {
   while (true) {
     const Time now = std::chrono::steady_clock::now();
     std::vector<std::pair<std::function<void(Wake)>, Wake>> due;
+    std::vector<std::function<void(Wake)>> dropped;
     Time next = Time::max();
     for (auto at = parked_.begin(); at != parked_.end();) {
       const bool is_over = at->deadline <= now;
-      if (stopping_ || is_over || at->seen != generation_) {
+      if (at->gone && at->gone->load()) {
+        dropped.push_back(std::move(at->wake));
+        at = parked_.erase(at);
+      } else if (stopping_ || is_over || at->seen != generation_) {
         const Wake why = stopping_ ? Wake::stopped : is_over ? Wake::deadline : Wake::again;
         due.emplace_back(std::move(at->wake), why);
         at = parked_.erase(at);
       } else {
-        next = std::min(next, at->deadline);
+        next = std::min({next, at->deadline, at->gone ? now + gone_interval : Time::max()});
         ++at;
       }
     }
-    if (!due.empty()) {
+    if (!due.empty() || !dropped.empty()) {
       lock.unlock();
+      dropped.clear();  // Outside of the lock: each may be the last to hold its connection.
       for (const auto& [wake, why] : due) wake(why);
       lock.lock();
       continue;

@@ -1,11 +1,13 @@
 // Requests that wait for something to happen: a job to claim, a record to come. None of them holds a thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -26,9 +28,11 @@ class Waits {
 
   /// How often notify() was called. To be taken before looking, so that what happens between the look and park() wakes.
   std::uint64_t generation() const;
-  /// Calls `wake` once, from the thread of this: after the next notify() since `seen`, or at the deadline.
-  /// Threads: any.
-  void park(std::uint64_t seen, Time deadline, std::function<void(Wake)> wake);
+  /// Set once whoever waits is gone; null when nobody can tell.
+  using Gone = std::shared_ptr<const std::atomic<bool>>;
+  /// Calls `wake` once, from the thread of this: after the next notify() since `seen`, or at the deadline. Within a
+  /// second after `gone` was set it is dropped instead, and not called. Threads: any.
+  void park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake);
   void notify();
   /// Wakes all with `stopped`, and each that still comes at once.
   void stop();
@@ -37,6 +41,7 @@ class Waits {
   struct Parked {
     std::uint64_t seen;
     Time deadline;
+    Gone gone;
     std::function<void(Wake)> wake;
   };
 

@@ -2,11 +2,13 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <array>
+#include <string_view>
+
+#include "daemon/http/request_head.h"
 
 namespace pawl {
 namespace {
@@ -23,6 +25,11 @@ constexpr std::size_t kept_bytes_max = 16 * 1024;
 /// data resets it, and the client would lose the refusal.
 constexpr std::size_t drained_bytes_max = 4 * 1024 * 1024;
 constexpr std::chrono::seconds drain_timeout{1};
+/// When a client that has ended its side is first asked whether it still reads, and how often from then on. Most
+/// requests are answered sooner.
+constexpr std::chrono::milliseconds first_probe{250};
+constexpr std::chrono::milliseconds probe_interval{5000};
+constexpr std::string_view interim_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 
 bool is_wait(const error_code& failure) {
   return failure == asio::error::would_block || failure == asio::error::try_again;
@@ -36,34 +43,6 @@ template <class Fields>
 std::string_view header(const Fields& fields, boost::beast::string_view name) {
   const auto found = fields.find(name);
   return found == fields.end() ? std::string_view() : view(found->value());
-}
-
-/// "localhost:80" → "localhost", "[::1]:80" → "::1"
-std::string_view host_of(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(1, std::min(authority.find(']'), authority.size()) - 1);
-  return authority.substr(0, authority.find(':'));
-}
-
-/// Whole addresses only: "127.0.0.1.example" is a name, and whoever owns it says what it means.
-bool is_loopback_name(std::string_view host) {
-  error_code failure;
-  const asio::ip::address address = asio::ip::make_address(host, failure);
-  return host == "localhost" || (!failure && address.is_loopback());
-}
-
-/// Why a request over TCP is not to be served, or nothing. A page in somebody's browser can reach a loopback port and
-/// send a POST to it, under its own name or, by a DNS answer of its own, under another: neither is an actor of ours.
-template <class Fields>
-std::optional<std::string> foreign_page(const Fields& fields) {
-  const std::string_view host = header(fields, "Host");
-  if (!is_loopback_name(host_of(host))) {
-    return "Host '" + std::string(host) + "' is not this host's loopback";
-  }
-  const std::string_view origin = header(fields, "Origin");
-  if (!origin.empty() && origin != "http://" + std::string(host)) {
-    return "Origin '" + std::string(origin) + "' is another site";
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -168,8 +147,9 @@ void Connection::arm_timer() {
 }
 
 void Connection::on_timer() {
-  if (phase_ == Phase::closed || phase_ == Phase::handling) return;
+  if (phase_ == Phase::closed || deadline_ == Time::max()) return;
   if (asio::steady_timer::clock_type::now() < deadline_) return arm_timer();
+  if (phase_ == Phase::handling) return probe_client();
   if (phase_ == Phase::reading) {
     return refuse(408, "request_timeout", "the request did not arrive in time");
   }
@@ -186,20 +166,20 @@ void Connection::wait_readable() {
   });
 }
 
-bool Connection::fill() {
+Connection::Input Connection::fill() {
   std::array<char, 16 * 1024> piece{};
   while (in_.size() - in_begin_ < unparsed_bytes_max) {
     error_code failure;
     const std::size_t bytes = socket_.read_some(asio::buffer(piece), failure);
-    if (is_wait(failure)) return true;
+    if (is_wait(failure)) return Input::open;
     if (failure) {
       peer_closed_ = true;
-      return false;
+      return failure == asio::error::eof ? Input::ended : Input::broken;
     }
     in_.append(piece.data(), bytes);
-    if (bytes < piece.size()) return true;  // most likely all: the next wait will tell
+    if (bytes < piece.size()) return Input::open;  // most likely all: the next wait will tell
   }
-  return true;
+  return Input::open;
 }
 
 void Connection::on_readable() {
@@ -211,22 +191,74 @@ void Connection::on_readable() {
       return drain();
     case Phase::handling:
       // Only to learn of the client's end; what it pipelines is kept for later.
-      if (!fill()) {
-        gone_->store(true);
-        if (stream_) close();
-        return;
+      switch (fill()) {
+        case Input::broken:
+          return close();
+        case Input::ended:
+          return stream_ ? close() : watch_departure();
+        case Input::open:
+          return in_.size() - in_begin_ < unparsed_bytes_max ? wait_readable() : watch_departure();
       }
-      if (in_.size() - in_begin_ < unparsed_bytes_max) wait_readable();
       return;
     case Phase::idle:
     case Phase::reading:
-      if (!fill() && in_begin_ == in_.size()) return close();
+      if (fill() != Input::open && in_begin_ == in_.size()) return close();
       return consume();
   }
 }
 
+// A client that has ended its side may still read its answer, or may have gone. The system tells of the latter: at once
+// on a unix socket; over TCP only when it is sent something, and then as a reset. Every client of HTTP/1.1 has to
+// understand an interim answer, so that is what is sent. One of HTTP/1.0 cannot be asked: it is answered if that is
+// soon, and then given up, because a job must not go to nobody.
+void Connection::watch_departure() {
+  if (transport_ == Transport::tcp) {
+    deadline_ = asio::steady_timer::clock_type::now() + (is_1_1_ ? first_probe : probe_interval);
+    arm_timer();
+  }
+  if (error_armed_) return;
+  error_armed_ = true;
+  socket_.async_wait(Socket::wait_error, [self = shared_from_this()](const error_code& failure) {
+    self->error_armed_ = false;
+    if (!failure && self->phase_ == Phase::handling) self->close();
+  });
+}
+
+void Connection::probe_client() {
+  if (!is_1_1_) return close();
+  error_code failure;
+  const std::size_t bytes = socket_.write_some(asio::buffer(interim_answer.data(), interim_answer.size()), failure);
+  // Half of it would garble what follows.
+  if (!is_wait(failure) && (failure || bytes != interim_answer.size())) return close();
+  deadline_ = asio::steady_timer::clock_type::now() + probe_interval;
+  arm_timer();
+}
+
+/// Clients of old send an empty line after a body, and a client must not be refused for it (RFC 9112, 2.2).
+void Connection::skip_empty_lines() {
+  while (true) {
+    const std::string_view rest = std::string_view(in_).substr(in_begin_);
+    if (rest.starts_with("\r\n")) {
+      in_begin_ += 2;
+    } else if (rest.starts_with('\n')) {
+      in_begin_ += 1;
+    } else {
+      return;
+    }
+  }
+}
+
 void Connection::consume() {
-  if (phase_ == Phase::idle && in_begin_ < in_.size()) enter(Phase::reading);
+  if (!parser_) skip_empty_lines();
+  const std::string_view unparsed = std::string_view(in_).substr(in_begin_);
+  if (!parser_ && (unparsed.empty() || unparsed == "\r")) {
+    // Nothing of a request yet.
+    if (phase_ == Phase::reading) enter(Phase::idle);
+    in_.erase(0, in_begin_);
+    in_begin_ = 0;
+    return peer_closed_ ? close() : wait_readable();
+  }
+  if (phase_ == Phase::idle) enter(Phase::reading);
   if (!parser_) {
     parser_.emplace();
     parser_->eager(true);
@@ -293,16 +325,22 @@ void Connection::handle() {
   if (message.version() != 10 && message.version() != 11) {
     return refuse(400, "malformed", "only HTTP/1.1 and HTTP/1.0 are spoken here");
   }
+  const std::size_t hosts = message.count(http::field::host);
+  if (hosts > 1) return refuse(400, "malformed", "there is more than one Host header");
+  const std::optional<RequestTarget> target = parse_target(view(message.target()));
+  if (!target) return refuse(400, "malformed", "the request's target is neither a path nor an http URL");
   // Where tokens are asked for, a page has none to show.
   if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
-    if (const auto why = foreign_page(message)) return refuse(403, "foreign_page", *why);
+    const auto why = foreign_page({.only_reads = is_head_ || message.method() == http::verb::get,
+                                   .has_host = hosts > 0,
+                                   .host = header(message, "Host"),
+                                   .authority = target->authority,
+                                   .origin = header(message, "Origin")});
+    if (why) return refuse(403, "foreign_page", *why);
   }
-  const std::string_view target = view(message.target());
-  if (!target.starts_with('/')) return refuse(400, "malformed", "the request's target is no path");
-  const std::size_t question = std::min(target.find('?'), target.size());
   const HttpRequest request{.method = is_head_ ? std::string_view("GET") : view(message.method_string()),
-                            .path = target.substr(0, question),
-                            .query = question < target.size() ? target.substr(question + 1) : std::string_view(),
+                            .path = target->path,
+                            .query = target->query,
                             .actor = header(message, "Pawl-Actor"),
                             .boot = header(message, "Pawl-Boot"),
                             .idempotency_key = header(message, "Idempotency-Key"),
@@ -328,7 +366,7 @@ void Connection::reply(HttpResponse response) {
   if (response.format) response.format(response);
   const bool chunked = response.stream && is_1_1_;
   if (response.stream && !is_1_1_) keep_alive_ = false;
-  if (shared_.stopping.load() || gone_->load()) keep_alive_ = false;
+  if (shared_.stopping.load() || has_nothing_more()) keep_alive_ = false;
   out_.clear();
   out_begin_ = 0;
   out_.reserve(256 + response.body.size());
@@ -392,7 +430,7 @@ void Connection::written() {
   if (held_bytes_ > 2 * kept_bytes_max) account();
   if (stream_) return next_of_stream();
   shared_.in_hand.fetch_sub(1);
-  if (!keep_alive_ || peer_closed_) {
+  if (!keep_alive_ || has_nothing_more()) {
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
     enter(Phase::draining);

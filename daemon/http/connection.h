@@ -75,8 +75,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_timer();
   void wait_readable();
   void on_readable();
-  /// Reads what is there, without waiting. False: the connection is gone.
-  bool fill();
+  enum class Input {
+    open,    // more may come
+    ended,   // the client has closed its side; it may still read
+    broken,  // the connection is gone
+  };
+  /// Reads what is there, without waiting.
+  Input fill();
+  /// Has the connection closed as soon as its client is known to be gone, while its request is with the handle.
+  void watch_departure();
+  void probe_client();
+  void skip_empty_lines();
+  /// Whether the client has ended its side, and all that it sent was seen to.
+  bool has_nothing_more() const { return peer_closed_ && in_begin_ == in_.size(); }
   /// Parses what was read; hands over a request that is complete.
   void consume();
   void refuse(int status, std::string_view code, std::string_view message);
@@ -99,6 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t held_bytes_ = 0;
   bool timer_armed_ = false;
   bool read_armed_ = false;
+  bool error_armed_ = false;
 
   Phase phase_ = Phase::idle;
   std::string in_;  // read and not yet parsed: in_[in_begin_..]

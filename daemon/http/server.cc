@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -63,6 +64,21 @@ void write_full(Connection::Socket& socket) {
   socket.write_some(asio::buffer(full.data(), full.size()), ignored);
 }
 
+std::string socket_name(const std::filesystem::path& path) {
+  return "socket " + path.string();
+}
+
+bool is_too_long(const std::filesystem::path& path) {
+  return path.native().size() > socket_path_bytes_max;
+}
+
+const std::string too_long =
+    ": longer than the " + std::to_string(socket_path_bytes_max) + " bytes that the system allows";
+
+error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
+
 Error io_error(const std::string& what, const error_code& failure) {
   return {ErrorCode::io, what + ": " + failure.message()};
 }
@@ -87,20 +103,45 @@ Result<tcp::endpoint> endpoint_of(asio::io_context& io, const TcpAddress& addres
   return tcp::endpoint(parsed, address.port);
 }
 
+/// By what a file is known, whatever its name.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+std::optional<FileIdentity> identity_of(const std::filesystem::path& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0) return std::nullopt;
+  return FileIdentity{.device = there.st_dev, .inode = there.st_ino};
+}
+
 }  // namespace
 
 struct Server::Impl {
   ServerShared shared;
   std::vector<std::unique_ptr<Loop>> loops;
-  std::optional<tcp::acceptor> tcp_acceptor;
-  std::optional<stream_protocol::acceptor> unix_acceptor;
+  // Shared with what waits for a connection: an acceptor may be replaced meanwhile.
+  std::shared_ptr<tcp::acceptor> tcp_acceptor;
+  std::shared_ptr<stream_protocol::acceptor> unix_acceptor;
   std::optional<asio::steady_timer> pause;
   bool running = false;
 
+  // The first loop's thread alone.
+  std::optional<FileIdentity> socket_file;
+  std::optional<asio::steady_timer> socket_watch;
+  bool is_socket_trouble_told = false;
+
   Result<void> listen_tcp(const TcpAddress& address);
   Result<void> listen_unix(const std::filesystem::path& path);
+  Result<void> bind_unix(const std::filesystem::path& path);
+  void watch_socket();
+  void look_after_socket();
+  void warn(const std::string& message) const {
+    if (shared.options.warn) shared.options.warn(message);
+  }
   template <class Acceptor>
-  void accept(Acceptor& acceptor, Transport transport);
+  void accept(std::shared_ptr<Acceptor> acceptor, Transport transport);
   void adopt(Loop& loop, Connection::Socket socket, Transport transport);
   void relieve(Loop& loop);
 };
@@ -109,7 +150,7 @@ Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
   asio::io_context& io = loops.front()->io;
   const tcp::endpoint endpoint = PAWL_TRY(endpoint_of(io, address, shared.options.asks_for_tokens));
   const std::string name = "listening on " + address.host + ":" + std::to_string(address.port);
-  tcp_acceptor.emplace(io);
+  tcp_acceptor = std::make_shared<tcp::acceptor>(io);
   error_code failure;
   tcp_acceptor->open(endpoint.protocol(), failure);
   if (!failure) tcp_acceptor->set_option(tcp::acceptor::reuse_address(true), failure);
@@ -121,10 +162,9 @@ Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
 }
 
 Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
-  const std::string name = "socket " + path.string();
-  if (path.native().size() > socket_path_bytes_max) {
-    return Error{ErrorCode::malformed, name + ": longer than the " + std::to_string(socket_path_bytes_max) +
-                                           " bytes that the system allows; name another with --socket"};
+  const std::string name = socket_name(path);
+  if (is_too_long(path)) {
+    return Error{ErrorCode::malformed, name + too_long + "; name another with --socket"};
   }
   asio::io_context& io = loops.front()->io;
   const stream_protocol::endpoint endpoint(path.native());
@@ -137,30 +177,67 @@ Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
     if (!failure) return Error{ErrorCode::busy, name + ": somebody serves there"};
     ::unlink(path.c_str());
   }
-  unix_acceptor.emplace(io);
+  return bind_unix(path);
+}
+
+Result<void> Server::Impl::bind_unix(const std::filesystem::path& path) {
+  auto acceptor = std::make_shared<stream_protocol::acceptor>(loops.front()->io);
+  const stream_protocol::endpoint endpoint(path.native());
   error_code failure;
-  unix_acceptor->open(endpoint.protocol(), failure);
-  if (!failure) {
-    const mode_t mask = ::umask(0117);  // so that the file is never there with a wider mode than 0660
-    unix_acceptor->bind(endpoint, failure);
-    ::umask(mask);
-  }
-  if (!failure) unix_acceptor->listen(asio::socket_base::max_listen_connections, failure);
-  if (failure) return io_error(name, failure);
+  acceptor->open(endpoint.protocol(), failure);
+  if (failure) return io_error(socket_name(path), failure);
+  // The file gets the mode of the open socket less the mask, so it is never there with a wider one than 0660. The mask
+  // is the whole process's, and left alone: other threads make folders.
+  if (::fchmod(acceptor->native_handle(), 0660) != 0) return io_error(socket_name(path), last_error());
+  acceptor->bind(endpoint, failure);
+  if (!failure && ::chmod(path.c_str(), 0660) != 0) failure = last_error();
+  if (!failure) acceptor->listen(asio::socket_base::max_listen_connections, failure);
+  if (failure) return io_error(socket_name(path), failure);
+  error_code ignored;
+  if (unix_acceptor) unix_acceptor->close(ignored);
+  unix_acceptor = std::move(acceptor);
+  socket_file = identity_of(path);
   return {};
 }
 
+void Server::Impl::watch_socket() {
+  if (!socket_watch) socket_watch.emplace(loops.front()->io);
+  socket_watch->expires_after(shared.options.socket_watch_interval);
+  socket_watch->async_wait([this](const error_code& cancelled) {
+    if (cancelled || shared.stopping.load()) return;
+    look_after_socket();
+    watch_socket();
+  });
+}
+
+void Server::Impl::look_after_socket() {
+  const std::filesystem::path& path = *shared.options.socket;
+  const auto there = identity_of(path);
+  if (there == socket_file) {
+    is_socket_trouble_told = false;
+    return;
+  }
+  const auto tell_once = [this](const std::string& message) {
+    if (!std::exchange(is_socket_trouble_told, true)) warn(message);
+  };
+  if (there) return tell_once(socket_name(path) + ": was replaced by another file, which is left alone");
+  const Result<void> made = bind_unix(path);
+  if (!made) return tell_once(made.error().message + "; it was removed, and cannot be made again");
+  warn(socket_name(path) + ": was removed, and is made again");
+  accept(unix_acceptor, Transport::unix_socket);
+}
+
 template <class Acceptor>
-void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
+void Server::Impl::accept(std::shared_ptr<Acceptor> acceptor, Transport transport) {
   Loop& loop = **std::min_element(loops.begin(), loops.end(), [](const auto& a, const auto& b) {
     return a->shared.connections.load() < b->shared.connections.load();
   });
   using Socket = typename Acceptor::protocol_type::socket;
-  const auto accepted = [this, &acceptor, &loop, transport](const error_code& failure, Socket socket) {
+  const auto accepted = [this, acceptor, &loop, transport](const error_code& failure, Socket socket) {
     if (shared.stopping.load() || failure == asio::error::operation_aborted) return;
     if (failure && failure != asio::error::connection_aborted) {
       pause.emplace(loops.front()->io, accept_pause);
-      pause->async_wait([this, &acceptor, transport](const error_code& cancelled) {
+      pause->async_wait([this, acceptor, transport](const error_code& cancelled) {
         if (!cancelled) accept(acceptor, transport);
       });
       return;
@@ -175,9 +252,9 @@ void Server::Impl::accept(Acceptor& acceptor, Transport transport) {
         adopt(loop, std::move(generic), transport);
       });
     }
-    accept(acceptor, transport);
+    if (acceptor->is_open()) accept(acceptor, transport);
   };
-  acceptor.async_accept(asio::any_io_executor(loop.io.get_executor()), accepted);
+  acceptor->async_accept(asio::any_io_executor(loop.io.get_executor()), accepted);
 }
 
 void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transport) {
@@ -218,7 +295,12 @@ Result<std::unique_ptr<Server>> Server::open(Options options, HttpHandle handle)
     impl->loops.back()->shared.relieve = [impl = impl.get(), loop = impl->loops.back().get()] { impl->relieve(*loop); };
   }
   if (impl->shared.options.listen) PAWL_TRY(impl->listen_tcp(*impl->shared.options.listen));
-  if (impl->shared.options.socket) PAWL_TRY(impl->listen_unix(*impl->shared.options.socket));
+  auto& socket = impl->shared.options.socket;
+  if (socket && impl->shared.options.listen && is_too_long(*socket)) {
+    impl->warn(socket_name(*socket) + too_long + ", so it is done without");
+    socket.reset();
+  }
+  if (socket) PAWL_TRY(impl->listen_unix(*socket));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -232,11 +314,18 @@ std::uint16_t Server::port() const {
   return impl_->tcp_acceptor->local_endpoint(ignored).port();
 }
 
+const std::optional<std::filesystem::path>& Server::socket() const {
+  return impl_->shared.options.socket;
+}
+
 void Server::start() {
   PAWL_ASSERT(!impl_->running);
   impl_->running = true;
-  if (impl_->tcp_acceptor) impl_->accept(*impl_->tcp_acceptor, Transport::tcp);
-  if (impl_->unix_acceptor) impl_->accept(*impl_->unix_acceptor, Transport::unix_socket);
+  if (impl_->tcp_acceptor) impl_->accept(impl_->tcp_acceptor, Transport::tcp);
+  if (impl_->unix_acceptor) {
+    impl_->accept(impl_->unix_acceptor, Transport::unix_socket);
+    impl_->watch_socket();
+  }
   for (const auto& loop : impl_->loops) {
     loop->thread = std::thread([io = &loop->io] { io->run(); });
   }
@@ -250,6 +339,7 @@ void Server::stop() {
       if (impl_->tcp_acceptor) impl_->tcp_acceptor->close(ignored);
       if (impl_->unix_acceptor) impl_->unix_acceptor->close(ignored);
       if (impl_->pause) impl_->pause->cancel();
+      if (impl_->socket_watch) impl_->socket_watch->cancel();
     });
     for (const auto& loop : impl_->loops) {
       asio::post(loop->io, [loop = loop.get()] {
@@ -273,7 +363,9 @@ void Server::stop() {
     }
     for (const auto& loop : impl_->loops) loop->thread.join();
   }
-  if (impl_->unix_acceptor) ::unlink(impl_->shared.options.socket->c_str());
+  if (impl_->socket_file && identity_of(*impl_->shared.options.socket) == impl_->socket_file) {
+    ::unlink(impl_->shared.options.socket->c_str());
+  }
 }
 
 }  // namespace pawl

@@ -20,15 +20,20 @@ class Server {
 
   /// Binds and listens, so that what cannot be had is known before anything is served. `malformed`: no such address,
   /// or one that is not this host's loopback, and no tokens: then whoever reaches the port may do everything.
-  /// `busy`: somebody serves there. A socket file that nobody serves is replaced.
+  /// `busy`: somebody serves there. A socket file that nobody serves is replaced. One whose path is too long for the
+  /// system is done without, with a warning, if TCP is listened on too.
   static Result<std::unique_ptr<Server>> open(Options options, HttpHandle handle);
   ~Server();
 
   /// The port that is listened on; 0 without TCP.
   std::uint16_t port() const;
+  /// The socket that is listened on.
+  const std::optional<std::filesystem::path>& socket() const;
 
+  /// Also looks after the socket file from now on: one that was removed is made again, with a warning.
   void start();
-  /// Accepts nothing more, lets requests in hand be answered, closes, and ends the threads. Removes the socket file.
+  /// Accepts nothing more, lets requests in hand be answered, closes, and ends the threads. Removes the socket file, if
+  /// it is still its own.
   void stop();
 
  private:

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,6 +33,10 @@ struct ServerOptions {
   std::size_t client_bytes_max = limits::client_bytes_max;
   std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
+  /// How often it is looked whether the socket file is still there.
+  std::chrono::milliseconds socket_watch_interval = std::chrono::seconds(1);
+  /// Told what an operator should know. From any thread; must not block. May be empty.
+  std::function<void(const std::string&)> warn = {};
   /// How long stop() waits for requests in hand.
   std::chrono::milliseconds stop_timeout = std::chrono::seconds(2);
 };

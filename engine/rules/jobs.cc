@@ -43,12 +43,12 @@ bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
   return (*job.run->exit_code == 0) != (result == fb::JobResult::done);
 }
 
-JobStatus status_of(const State& state, const Job& job, fb::JobResult result, fb::Tier tier) {
+JobStatus status_of(const Turn& turn, const Job& job, fb::JobResult result, fb::Tier tier) {
   switch (result) {
     case fb::JobResult::done:
       return JobStatus::done;
     case fb::JobResult::retry:
-      return retry_status(state, job, tier);
+      return retry_status(turn.state, job, tier, turn.rules);
     case fb::JobResult::failed:
       return JobStatus::failed;
     case fb::JobResult::cancelled:
@@ -190,6 +190,7 @@ Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
 
   Ids& ids = state.ids.edit(0);
   Job& claimed = state.jobs.edit(id);
+  note_begun(turn, claimed.task);
   claimed.status = JobStatus::running;
   claimed.not_before.reset();
   ++claimed.attempts;
@@ -233,7 +234,7 @@ Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
 
   const Job& job = *turn.state.jobs.find(id);
   if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
-  const JobStatus status = status_of(turn.state, job, event.result(), fb::Tier::pid_dead);
+  const JobStatus status = status_of(turn, job, event.result(), fb::Tier::pid_dead);
   leave_running(turn, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
   return Outcome::accepted;
 }
@@ -259,8 +260,8 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
   const Job& job = *state.jobs.find(id);
   turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
   if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);
-  leave_running(turn, id, status_of(state, job, event.outcome(), event.tier()),
-                is_free ? Charge::free : Charge::charged, text_or_empty(event.reason()));
+  leave_running(turn, id, status_of(turn, job, event.outcome(), event.tier()), is_free ? Charge::free : Charge::charged,
+                text_or_empty(event.reason()));
   return Outcome::accepted;
 }
 

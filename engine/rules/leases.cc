@@ -54,6 +54,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
                             .acquired = turn.now,
                             .renewed = turn.now});
   turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(turn.seq)});
+  if (task) note_begun(turn, task->id);
   return Outcome::accepted;
 }
 

@@ -1,5 +1,7 @@
 #include "engine/rules/retry.h"
 
+#include <algorithm>
+
 #include "engine/rules/rules.h"
 
 namespace pawl {
@@ -8,11 +10,23 @@ bool moved_on(const Task* task, const Job& job) {
   return !task || task->version != job.version;
 }
 
-JobStatus retry_status(const State& state, const Job& job, fb::Tier tier) {
+bool is_finished_work(const Task& task, const Job& job) {
+  if (!job.run || job.run->exit_code != 0 || !job.run->exit_seq) return false;
+  const Seq exited = *job.run->exit_seq;
+  const bool gate_objects =
+      task.gate && task.gate->version == task.version && task.gate->seq > exited && task.gate->passed != true;
+  const bool step_failed = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& step) {
+    return step.version == task.version && step.started > exited && step.state == StepState::failed;
+  });
+  return !gate_objects && !step_failed;
+}
+
+JobStatus retry_status(const State& state, const Job& job, fb::Tier tier, std::uint32_t rules) {
   const Task* task = live_task(state, job.task);
   if (!task) return JobStatus::cancelled;
   if (moved_on(task, job)) return JobStatus::done;
-  if (is_committed(*task)) return JobStatus::done;  // The reconciler re-enters the crossing.
+  if (is_committed(*task)) return JobStatus::done;                         // The reconciler re-enters the crossing.
+  if (rules >= 2 && is_finished_work(*task, job)) return JobStatus::done;  // The reconciler asks the gate.
   if (!task->cancel_requested.empty()) return JobStatus::cancelled;
   const auto interruptions_max = static_cast<std::uint64_t>(state.settings().recovery.max_interruptions);
   if (tier == fb::Tier::restart && job.interruptions > interruptions_max) return JobStatus::failed;

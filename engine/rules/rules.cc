@@ -38,6 +38,10 @@ bool is_held_back(const Turn& turn, const Task& task) {
   return turn.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(turn.state, task);
 }
 
+void note_begun(Turn& turn, TaskId id) {
+  if (turn.state.tasks.find(id)->lost_dependency) turn.state.tasks.edit(id).lost_dependency.reset();
+}
+
 void free_lease(Turn& turn, const std::string& key) {
   turn.effect({.kind = EffectKind::lease_freed, .text = key, .token = raw(turn.state.lease(key)->token)});
   turn.state.leases.erase(key);

@@ -78,6 +78,8 @@ Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<To
 /// Whether something new of the task may not begin yet, because of what it depends on. What re-enters or settles a
 /// crossing that has begun may.
 bool is_held_back(const Turn& turn, const Task& task);
+/// Something new of the task has begun: what became of a dependency is judged once, then.
+void note_begun(Turn& turn, TaskId id);
 
 /// Frees a lease that is held.
 void free_lease(Turn& turn, const std::string& key);

@@ -22,6 +22,7 @@ Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
   cancel_queued_jobs(turn, id);
   Task& task = turn.state.tasks.edit(id);
   task.stage = std::move(stage);
+  task.lost_dependency.reset();
   task.version = next(task.version);
   task.entered = turn.now;
   task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};

@@ -1,10 +1,21 @@
 #include "store/os/descriptor.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace pawl {
+
+void occupy_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest number that is free, so it is this one. Such a descriptor can be neither read nor written, and needs
+    // no device: there may be none.
+    if (::open("/", O_PATH | O_CLOEXEC) != fd) return;
+  }
+}
 
 std::size_t raise_descriptor_limit(std::size_t wanted) {
   rlimit limit{};

@@ -33,6 +33,11 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// Occupies those of the descriptors 0, 1 and 2 that are closed, so that no file opened later gets one of them and what
+/// is meant for a terminal. Reading and writing them fails as it did before; commands find them closed. To be called
+/// before anything is opened.
+void occupy_standard_descriptors();
+
 /// Raises this process's soft limit of open descriptors to `wanted`, as far as it may; the limit then. Commands inherit
 /// it.
 std::size_t raise_descriptor_limit(std::size_t wanted);

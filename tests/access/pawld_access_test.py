@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """A real pawld among strangers: roles, secrets, hostile names and crowds. Takes the folder of pawld and pawl."""
 
+import fcntl
 import hashlib
 import hmac
 import http.client
 import json
 import os
 import pathlib
+import pty
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -533,6 +536,130 @@ class Crowds(Pawld):
         crowd = self.crowd(1200, b"")
         self.assertEqual(self.ask("GET", "/queue")[0], 200)
         self.assertEqual(len(crowd), 1200)
+
+
+class Surroundings(Pawld):
+    """What a service manager, a terminal or a small machine does to pawld, and what it must not come to."""
+
+    def spawn(self, stderr=None, before_exec=None, prefix=()):
+        with open(self.folder / "pawld.log", "ab") as log:
+            self.daemon = subprocess.Popen([*prefix, BIN / "pawld", "--data", self.data, "--socket", self.socket],
+                                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr or log,
+                                           preexec_fn=before_exec, start_new_session=True)
+        self.addCleanup(self.kill)
+
+    def note(self):
+        return self.ask("POST", "/v1/tasks/1/note", {"text": "still here"})[0]
+
+    def dropped(self):
+        return self.ask("GET", "/queue")[1]["messages"]["dropped_total"]
+
+    def end(self, number=signal.SIGTERM):
+        self.daemon.send_signal(number)
+        return self.daemon.wait(PATIENCE_S)
+
+    def test_pawld_whose_stderr_nobody_reads_takes_writes_and_ends(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.spawn(writer)
+        self.wait_until(self.is_ready)
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})
+        # Its own end of the pipe: what is open twice has its flags twice.
+        with open(os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK), "wb", buffering=0) as full:
+            while full.write(b"." * 4096) is not None or full.write(b".") is not None:
+                pass
+        os.close(writer)
+        (self.data / "sealed.new").mkdir()  # so that there is something to be said whenever the log falls idle
+        begun = self.dropped()
+
+        def more_is_dropped():
+            self.assertEqual(self.note(), 200)
+            time.sleep(0.25)
+            return self.dropped() > begun + 3
+
+        self.assertEqual(begun, 0)
+        self.fill_queue_of_messages()
+        self.wait_until(more_is_dropped)
+        self.assertEqual(self.end(), 0)
+
+    def fill_queue_of_messages(self):
+        """SIGHUP without tokens has a line said each time."""
+        for _ in range(1100):
+            self.daemon.send_signal(signal.SIGHUP)
+            time.sleep(0.002)
+
+    def test_pawld_whose_reader_of_stderr_has_gone_goes_on(self):
+        reader, writer = os.pipe()
+        self.spawn(writer)
+        os.close(writer)
+        self.wait_until(self.is_ready)
+        os.close(reader)
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: self.dropped() > 0)
+        self.assertEqual(self.note(), 200)
+        self.assertEqual(self.end(), 0)
+
+    def test_what_is_said_is_in_no_file_of_the_log_where_standard_descriptors_are_closed(self):
+        def close_all():
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+
+        self.spawn(before_exec=close_all)
+        self.wait_until(self.is_ready)
+        files = {os.readlink(f"/proc/{self.daemon.pid}/fd/{number}") for number in (0, 1, 2)}
+        self.assertFalse([name for name in files if name.startswith(str(self.folder))], files)
+        self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: self.dropped() > 0)
+        self.assertEqual(self.end(), 0)
+        replayed = self.pawl("replay", str(self.data))
+        self.assertEqual(replayed.returncode, 0, replayed.stderr)
+
+    def test_hangup_ends_pawld_of_a_terminal_and_no_other(self):
+        self.spawn()
+        self.wait_until(self.is_ready)
+        self.daemon.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: "SIGHUP is ignored" in self.said())
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        self.assertEqual(self.end(), 0)
+
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(BIN / "pawld", ["pawld", "--data", str(self.data), "--socket", self.socket])
+        seen = b""
+        while b"serving on" not in seen:
+            seen += os.read(terminal, 4096)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        self.assertFalse(os.path.exists(self.socket))
+
+    def test_removed_socket_is_made_again(self):
+        self.spawn()
+        self.wait_until(self.is_ready)
+        os.unlink(self.socket)
+        self.wait_until(lambda: os.path.exists(self.socket) and "made again" in self.said())
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        self.assertEqual(self.end(), 0)
+        self.assertFalse(os.path.exists(self.socket))
+
+    def test_limits_that_are_too_low_are_named_in_a_sentence(self):
+        lines = {"descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))}
+        prefix = ()
+        if os.geteuid() == 0 and shutil.which("setpriv"):  # of root no number of processes is asked
+            self.folder.chmod(0o755)
+            self.data.mkdir()
+            self.data.chmod(0o777)
+            prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "prlimit", "--nproc=20:20")
+            if os.access(BIN / "pawld", os.X_OK) and subprocess.run([*prefix[:4], BIN / "pawld", "--version"],
+                                                                    capture_output=True, check=False).returncode == 0:
+                lines["threads"] = None
+        for what, limit in lines.items():
+            with self.subTest(what):
+                self.spawn(before_exec=limit, prefix=prefix if what == "threads" else ())
+                self.assertEqual(self.daemon.wait(PATIENCE_S), 1, self.said())
+                self.assertIn(what, self.said())
 
 
 if __name__ == "__main__":

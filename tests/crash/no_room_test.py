@@ -290,6 +290,35 @@ class FullDisk(NoRoom):
         self.assertEqual(list(self.records())[:len(before)], before)
 
 
+class FewInodes(NoRoom):
+    """A file system of small files runs out of inodes long before it runs out of bytes."""
+
+    def prepare(self):
+        example = super().prepare()
+        self.data.mkdir()
+        mount("-t", "tmpfs", "-o", "size=200m,nr_inodes=600", "none", self.data)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=False)
+        (self.data / "lost+found").mkdir()  # as a new file system has
+        return example
+
+    def note(self):
+        return self.example.request("POST", "/v1/tasks/1/note", {"text": "n"})
+
+    def test_writes_are_refused_and_reads_go_on_until_there_are_some(self):
+        self.begin()
+        litter = self.data / "lost+found"
+        for number in range(500):
+            (litter / str(number)).touch()
+        self.until(lambda: self.note()[0] == 503, "a write is refused")
+        self.assertEqual(self.example.request("GET", "/v1/tasks/1")[0], 200)
+        status, readiness = self.example.request("GET", "/readyz")
+        self.assertEqual((status, readiness["reason"]), (503, "disk_full"))
+        self.assertLess(readiness["free_inodes"], readiness["free_inodes_floor"])
+        shutil.rmtree(litter)
+        self.until(lambda: self.note()[0] == 200, "writes are taken again")
+        self.assertEqual(self.example.stop(), 0)
+
+
 class ReadOnlyDisk(NoRoom):
     def test_pawld_says_which_folder_and_the_tools_read_on(self):
         self.begin()
@@ -405,7 +434,7 @@ def main():
         if not options.in_namespace:
             print(f"SKIPPED: no file system can be mounted here: {enter_namespace()}")
             return SKIPPED
-        classes = [FullDisk, ReadOnlyDisk]
+        classes = [FullDisk, FewInodes, ReadOnlyDisk]
     suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(each) for each in classes)
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 

@@ -18,7 +18,8 @@
 hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, delivered_means_merged, owner_is_not_robbed,
     nothing_moves_under_an_owner, guarded_needs_its_lease, no_holder_is_stale, one_open_step, no_agent_in_committed,
     stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
-    steps_in_order, step_ends_once, claim_before_act, model_is_sound;
+    steps_in_order, step_ends_once, claim_before_act, one_gate_at_a_time, nothing_moves_under_a_gate, one_finalization,
+    dependent_waits, one_agent_at_a_time, no_gate_beside_what_is_left, finished_work_is_kept, failures_are_charged, model_is_sound;
 #define HOLDS(condition, property) assert((condition) || property)
 
 /* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
@@ -27,11 +28,14 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 #define REAPER 2
 #define DRIVER 3  /* the reconciler */
 #define DRIVER2 4 /* the same daemon, another task */
-#define OUTSIDE 5
-#define OUTSIDE2 6 /* a later boot of the same name */
-#define OPERATOR 7
-#define ACTORS 8
-#define NOBODY 8
+#define ASKED 5   /* an `advance` that somebody asks the daemon for */
+#define OUTSIDE 6
+#define OUTSIDE2 7 /* a later boot of the same name */
+#define OPERATOR 8
+#define HOLDERS 9 /* of tokens */
+#define WORKER 9  /* outside; it claims jobs, and runs their agents */
+#define ACTORS 10
+#define NOBODY 10
 #define IN_DAEMON(a) ((a) < OUTSIDE)
 #define ACTS(a) ((acts >> a) & 1)
 
@@ -55,6 +59,8 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 #define EXIT_DONE 2
 #define EXIT_VOUCHED 3 /* a code in not_done_exit_codes */
 #define EXIT_UNKNOWN 4
+#define DOOMED 15 /* a gate whose lease the ceiling has freed: it is being ended, and says nothing any more */
+#define BUMP 8    /* of versions, at a restore */
 
 /* What the log says. */
 byte stage[TASKS], version[TASKS], rollbacks[TASKS], done[TASKS], open[TASKS], start[TASKS], starter[TASKS];
@@ -62,6 +68,14 @@ bit blocked[TASKS], cancel[TASKS];
 byte job[TASKS], job_version[TASKS], attempt[TASKS], interrupted[TASKS], exit_code[TASKS];
 byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and whose it is */
 byte repo_lease, repo_holder;
+bit job_outside[TASKS]; /* the worker's */
+byte reported[TASKS];   /* its agent's process, from RunStarted until the owner's word that it has ended; 0 for none */
+byte previous[TASKS];   /* an agent's process that an attempt has left behind, until PreviousGone */
+bit judged[TASKS];      /* what it depends on has ended in a way that lets it begin, or an operator let it */
+bit restored_log;       /* LogRestored is in it */
+bit restored[TASKS];    /* blocked until an operator has looked at the target */
+bit rules2;             /* the rule of dependents is in force */
+bit hold;               /* queue.cancelled_dependency */
 bit stale[ACTORS]; /* of boots outside; the daemon's old actors are gone */
 
 /* What the world knows. */
@@ -70,11 +84,21 @@ byte process_start[2];
 bit process_outside[2];
 byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
 byte merges[TASKS];
-bit worked[TASKS]; /* an agent of this version came to exit code 0 */
-bit synced[TASKS]; /* only without the defence: the open start would survive a crash */
+bit worked[TASKS];    /* an agent of this version came to exit code 0 */
+bit kept[TASKS];      /* and no gate has been red or in error since */
+byte failures[TASKS]; /* agents of this job that came to another one */
+byte agent_of[TASKS]; /* the worker's agent that runs; 0 for none */
+bit ours[TASKS];      /* an agent of the daemon's runs */
+byte gate[TASKS];     /* 1 + the actor whose gate runs */
+byte path[TASKS];     /* 1 + the actor of the daemon that has its path in hand */
+byte hand[TASKS];     /* 1 + the monitor that sees to the attempt: it runs, or waits */
+bit call;             /* `exited` of a worker's attempt was accepted: a monitor is to see to it */
+bit told[TASKS];      /* an operator has cancelled it after a restore, because it had been delivered */
+bit synced[TASKS];    /* only without the defence: the open start would survive a crash */
 
 /* What the actors remember. */
-byte token[ACTORS], repo_token[ACTORS], started[ACTORS];
+byte token[HOLDERS], repo_token[HOLDERS], started[HOLDERS];
+byte theirs; /* the worker's agent, as it knows it */
 bit down[ACTORS], dead[ACTORS], still[ACTORS];
 byte seen, seen_repo; /* the leases as the reaper saw them */
 
@@ -85,9 +109,17 @@ byte ceilings; /* max_running_s runs out under an owner that acts */
 byte expiries; /* the ttl of a repository's lease runs out under an owner that acts */
 byte troubles; /* a red gate, a gate in error, a failed step or agent, a lost exit code, a probe that does not know */
 byte cancels;
-byte orders;    /* an operator takes the task back by hand */
+byte orders;    /* an operator moves the task by hand */
+byte losses;    /* a monitor loses hold of an attempt that has exited */
+byte asks;      /* somebody asks for `advance` */
+byte ends;      /* the worker leaves or dies */
+byte repeats;   /* the worker reports once more what it has reported */
+byte blocks;    /* an operator blocks the task */
+byte flips;     /* of queue.cancelled_dependency */
+byte restores;  /* 2: a copy of the log is still to be taken; 1: it may be put in place */
+bit depends;    /* the first task on the second */
 byte off;       /* which defence is taken out, 0 for none */
-byte acts;      /* bit n: actor n is there */
+short acts;     /* bit n: actor n is there */
 byte tasks;     /* how many */
 bit agent;      /* ship has one; otherwise the reconciler drives it */
 bit exclusive;  /* merge needs the repository's lease */
@@ -96,9 +128,31 @@ bit leftovers;  /* can be ended by the next start; otherwise they go on */
 
 hidden byte fresh, was; /* scratch within one d_step */
 
+/* The copy of the log of the first task. */
+byte saved_stage, saved_version, saved_rollbacks, saved_done, saved_open, saved_start, saved_starter, saved_left;
+bit saved_cancel, saved_worked;
+
+/* Whose gate shows that an agent has done its work. */
+#define HAS_AGENT(t) ((agent && !(depends && t == 1)) || stage[t] == DEV)
 #define LIVE(t) (stage[t] == DEV || stage[t] == SHIP)
 #define COMMITTED(t) ((done[t] & MERGE) || open[t] == MERGE)
 #define LEASED(t) (lease[t] != 0)
+#define EXITED_ZERO(t) (exit_code[t] == ZERO)
+/* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. What was
+ * judged once is not held any more. Held is held on every way in: a stage without an agent has no claim. */
+#define DEPENDENCY_LIVES(t) (depends && t == 0 && rules2 && LIVE(1))
+#define HELD(t) (depends && t == 0 && rules2 && stage[1] == CANCELLED && hold && !judged[t])
+#define MAY_BEGIN(t) (COMMITTED(t) || !(DEPENDENCY_LIVES(t) || HELD(t)))
+#define WAITS(t) (DEPENDENCY_LIVES(t) || (HELD(t) && !OFF_HOLD))
+#define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
+#define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
+/* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
+#define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START)
+/* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
+#define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
+/* No path of the daemon begins beside it either, but what settles a committed crossing. */
+#define PATH_IS_FREE(t)                                                        \
+  ((path[t] == 0 || NO_ONE_PATH) && (previous[t] == 0 || COMMITTED(t) || OFF_PREVIOUS_PATH))
 #define IS_DEAD(a) (dead[a] || stale[a])
 #define PLACE_IS_FREE(t)                                                                             \
   (place[t] == 0 && !(process[0] == GOES && process_task[0] == t && !process_outside[0]) &&          \
@@ -106,21 +160,23 @@ hidden byte fresh, was; /* scratch within one d_step */
 
 /* A token counts. Without OFF_TOKEN_PER_THREAD two threads of one process are two owners. */
 #define COUNTS(a, t) (token[a] != 0 && (token[a] == lease[t] || (OFF_TOKEN_PER_THREAD && lease[t] != 0 && IN_DAEMON(a) && IN_DAEMON(holder[t]))))
+#define OWNS(a, t) (token[a] == lease[t] && holder[t] == a)
 #define REPO_COUNTS(a) (repo_token[a] != 0 && repo_token[a] == repo_lease)
 
 inline draw() { /* a token that nobody remembers */
   fresh = 1;
   do
   :: fresh == token[0] || fresh == token[1] || fresh == token[2] || fresh == token[3] || fresh == token[4] ||
-     fresh == token[5] || fresh == token[6] || fresh == seen -> fresh++
+     fresh == token[5] || fresh == token[6] || fresh == token[7] || fresh == seen -> fresh++
   :: else -> break
-  od
+  od;
+  fresh = (OFF_BUMP && restored_log && token[OUTSIDE] != 0 -> token[OUTSIDE] : fresh)
 }
 inline draw_repo() {
   fresh = 1;
   do
   :: fresh == repo_token[0] || fresh == repo_token[1] || fresh == repo_token[2] || fresh == repo_token[3] ||
-     fresh == repo_token[4] || fresh == repo_token[5] || fresh == repo_token[6] || fresh == seen_repo -> fresh++
+     fresh == repo_token[4] || fresh == repo_token[5] || fresh == repo_token[6] || fresh == repo_token[7] || fresh == seen_repo -> fresh++
   :: else -> break
   od
 }
@@ -128,7 +184,7 @@ inline draw_start() {
   fresh = 1;
   do
   :: fresh == started[0] || fresh == started[1] || fresh == started[2] || fresh == started[3] || fresh == started[4] ||
-     fresh == started[5] || fresh == started[6] -> fresh++
+     fresh == started[5] || fresh == started[6] || fresh == started[7] -> fresh++
   :: else -> break
   od
 }
@@ -160,16 +216,26 @@ inline enter_stage(t, to) {
   open[t] = 0;
   start[t] = 0;
   starter[t] = NOBODY;
-  worked[t] = 0
+  worked[t] = 0;
+  kept[t] = 0
+}
+
+/* The attempt ends without its owner's word that the agent has: what was reported may go on. */
+inline drop_run(t, bars) {
+  previous[t] = (reported[t] != 0 && bars -> reported[t] : previous[t]);
+  reported[t] = 0
 }
 
 inline queue_job(t) { /* one row is enough: a job that the task has moved on from has nothing more to say */
   if
-  :: (agent || stage[t] == DEV) && !cancel[t] ->
+  :: HAS_AGENT(t) && !cancel[t] ->
+    drop_run(t, !OFF_PREVIOUS_OF_TASK);
+    attempt[t] = (job_version[t] == version[t] -> attempt[t] : 0); /* there are no ids of jobs: attempts count on */
+    interrupted[t] = attempt[t];
     job[t] = QUEUED;
     job_version[t] = version[t];
-    attempt[t] = 0;
-    interrupted[t] = 0;
+    job_outside[t] = 0;
+    failures[t] = 0;
     exit_code[t] = RUNS_ON
   :: else
   fi
@@ -184,15 +250,19 @@ inline transition(a, t, to, v) {
     (OFF_OUTCOME_UNKNOWN_TRANSITION || (open[t] == 0)) &&
     (OFF_STEPS_UNFINISHED || (!(to == DONE && done[t] != (RETEST | MERGE)))) &&
     (OFF_BLOCKED || (!blocked[t])) &&
+    (OFF_DEPENDENCY_TRANSITION || to == DEV || !BARRED_HERE(t)) &&
     (OFF_LEASE_TRANSITION || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t) && to != DONE))));
   if
   :: ok ->
-    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    HOLDS(!LEASED(t) || OWNS(a, t), nothing_moves_under_an_owner);
     HOLDS(to != DONE || (LEASED(t) && token[a] == lease[t]), guarded_needs_its_lease);
     HOLDS(!blocked[t], blocked_stands_still);
+    HOLDS(gate[t] == 0 || gate[t] == DOOMED || gate[t] == 1 + a, nothing_moves_under_a_gate);
+    HOLDS(to == DEV || MAY_BEGIN(t), dependent_waits);
+    judged[t] = judged[t] || (depends && rules2 && to != DEV);
     HOLDS(to != DONE || merges[t] == 1, delivered_means_merged);
     HOLDS(to == DONE || merges[t] == 0, delivered_means_merged);
-    HOLDS(to == DEV || worked[t] || (!agent && stage[t] == SHIP), stage_is_worked_on);
+    HOLDS(to == DEV || worked[t] || !HAS_AGENT(t) || (restored_log && COMMITTED(t)), stage_is_worked_on);
     enter_stage(t, to);
     if
     :: to == DEV && rollbacks[t] == ROLLBACKS -> blocked[t] = 1
@@ -213,6 +283,7 @@ inline transition(a, t, to, v) {
 /* LeaseAcquired on the task, unless `a` has that one already, and on its repository: one group. */
 inline acquire(a, t, wants_task, wants_repo) {
   ok = !(wants_task && !(LIVE(t) && !blocked[t] && (!cancel[t] || COMMITTED(t)))) &&
+    (OFF_DEPENDENCY_LEASE || !wants_task || !BARRED_HERE(t)) &&
     (OFF_LEASE_HELD || (!(wants_task && LEASED(t)))) &&
     !(wants_repo && repo_lease != 0) &&
     (OFF_STALE_BOOT || (!stale[a]));
@@ -222,6 +293,8 @@ inline acquire(a, t, wants_task, wants_repo) {
     if
     :: wants_task ->
       HOLDS(!LEASED(t) || IS_DEAD(holder[t]), owner_is_not_robbed);
+      HOLDS(MAY_BEGIN(t), dependent_waits);
+      judged[t] = judged[t] || (depends && rules2);
       draw();
       lease[t] = fresh;
       holder[t] = a;
@@ -243,7 +316,7 @@ inline acquire(a, t, wants_task, wants_repo) {
 /* LeaseReleased for each lease that `a` took, one by one. */
 inline release(a, t) {
   if
-  :: token[a] != 0 && LEASED(t) && (OFF_RELEASE_TOKEN || token[a] == lease[t]) -> free_lease(t, token[a] == lease[t])
+  :: token[a] != 0 && LEASED(t) && (OFF_RELEASE_TOKEN || token[a] == lease[t]) -> free_lease(t, OWNS(a, t))
   :: else
   fi;
   if
@@ -259,6 +332,7 @@ inline step_started(a, t, v, s) {
   ok = LIVE(t) && version[t] == v && stage[t] == SHIP &&
     (OFF_BLOCKED || (!blocked[t])) &&
     (OFF_CANCEL_REQUESTED || (!cancel[t] || COMMITTED(t))) &&
+    (OFF_DEPENDENCY_STEP || !BARRED_HERE(t)) &&
     (OFF_LEASE_STEP || (COUNTS(a, t))) &&
     (OFF_REPO_LEASE_STEP || s != MERGE || !exclusive || REPO_COUNTS(a)) &&
     (OFF_STALE_BOOT || (!stale[a]));
@@ -272,6 +346,7 @@ inline step_started(a, t, v, s) {
     HOLDS(!blocked[t], blocked_stands_still);
     HOLDS(!cancel[t] || COMMITTED(t), cancel_is_heeded);
     HOLDS(LEASED(t) && COUNTS(a, t), guarded_needs_its_lease);
+    HOLDS(MAY_BEGIN(t), dependent_waits);
     HOLDS(s != MERGE || (done[t] & RETEST), steps_in_order);
     draw_start();
     open[t] = s;
@@ -302,15 +377,17 @@ inline step_finished(a, t, v, s, happened) {
   started[a] = 0
 }
 
-/* The retry rule of a job that runs; `charged` is 0 where a restart interrupted it. */
-inline retry_rule(t, charged) {
+/* The retry rule of a job that runs; `charged` is 0 where a restart interrupted it. `keeps`: it is no gate's verdict that
+ * the work is not good enough, so what came to exit code 0 is done, and the reconciler asks the gate. */
+inline retry_rule(t, charged, keeps) {
   if
-  :: !charged -> interrupted[t]++
+  :: !(charged) -> interrupted[t]++
   :: else
   fi;
+  drop_run(t, true);
   if
-  :: !LIVE(t) || job_version[t] != version[t] -> job[t] = NO_JOB
-  :: LIVE(t) && job_version[t] == version[t] && COMMITTED(t) && !OFF_REQUEUE_COMMITTED -> job[t] = NO_JOB
+  :: !LIVE(t) || job_version[t] != version[t] || (EXITED_ZERO(t) && keeps) -> job[t] = NO_JOB
+  :: !(EXITED_ZERO(t) && keeps) && LIVE(t) && job_version[t] == version[t] && COMMITTED(t) && !OFF_REQUEUE_COMMITTED -> job[t] = NO_JOB
   :: else ->
     if
     :: cancel[t] -> job[t] = NO_JOB
@@ -328,7 +405,7 @@ inline block(a, t, v) {
     (OFF_LEASE_BLOCK || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t)))));
   if
   :: ok ->
-    HOLDS(!LEASED(t) || token[a] == lease[t], nothing_moves_under_an_owner);
+    HOLDS(!LEASED(t) || OWNS(a, t), nothing_moves_under_an_owner);
     blocked[t] = 1
   :: else
   fi
@@ -341,10 +418,12 @@ inline follow_up(t) {
     (OFF_TERMINAL_CANCEL || (LIVE(t))) &&
     (OFF_COMMITTED_CANCEL || (!COMMITTED(t))) &&
     (OFF_LEASE_CANCEL || (!LEASED(t))) &&
+    (OFF_RESTORED_CANCEL || (!restored[t])) &&
     job[t] != RUNNING ->
     HOLDS(LIVE(t), terminal_is_terminal);
     HOLDS(!LEASED(t), nothing_moves_under_an_owner);
-    HOLDS(merges[t] == 0, delivered_means_merged);
+    HOLDS(gate[t] == 0 || gate[t] == DOOMED, nothing_moves_under_a_gate);
+    HOLDS(merges[t] == 0 || told[t], delivered_means_merged);
     open[t] = 0;
     enter_stage(t, CANCELLED);
     cancel[t] = 0;
@@ -360,11 +439,47 @@ inline recover(t) {
   :: else
   fi;
   if
-  :: job[t] == RUNNING -> retry_rule(t, false)
+  :: job[t] == RUNNING && !job_outside[t] -> /* what has exited is charged; a worker's is left alone */
+    retry_rule(t, exit_code[t] == FAILED && !OFF_CHARGED_RESTART, !OFF_KEPT_RESTART)
   :: else
   fi;
   HOLDS(!(LEASED(t) && IN_DAEMON(holder[t])), no_holder_is_stale);
   follow_up(t)
 }
 
-#include "actors.pml"
+/* What the ceiling has met: a task's lease is freed whatever its owner, and the gate that runs under it is ended. */
+inline free_by_ceiling(t) {
+  free_lease(t, true);
+  gate[t] = (gate[t] != 0 -> DOOMED : 0)
+}
+
+#define CLAIMABLE(t)                                                                                             \
+  (job[t] == QUEUED && job_version[t] == version[t] && LIVE(t) && !blocked[t] && !cancel[t] &&                   \
+   (OFF_DEPENDENCY_CLAIM || !BARRED(t)) && !PREVIOUS_ALIVE(t))
+
+/* JobClaimed. */
+inline claim(t, outside) {
+  HOLDS(MAY_BEGIN(t), dependent_waits);
+  HOLDS(!kept[t], finished_work_is_kept);
+  HOLDS(failures[t] < ATTEMPTS, failures_are_charged);
+  HOLDS(outside || (agent_of[t] == 0 && !ours[t]), one_agent_at_a_time);
+  judged[t] = judged[t] || (depends && rules2);
+  job[t] = RUNNING;
+  job_outside[t] = outside;
+  attempt[t]++;
+  exit_code[t] = RUNS_ON
+}
+
+/* RunExited, while the attempt runs. */
+inline run_exited(t, how) {
+  exit_code[t] = how;
+  worked[t] = worked[t] || (how == ZERO && job_version[t] == version[t]);
+  kept[t] = (how == ZERO && job_version[t] == version[t]);
+  failures[t] = (how == FAILED -> failures[t] + 1 : failures[t]);
+  reported[t] = 0
+}
+
+#include "path.pml"
+#include "daemon.pml"
+#include "outside.pml"
+#include "world.pml"

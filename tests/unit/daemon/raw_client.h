@@ -42,6 +42,9 @@ class Client {
     }
   }
 
+  /// Says that nothing more will come; answers are still read.
+  void end_sending() { ::shutdown(fd_, SHUT_WR); }
+
   /// Until the server closes.
   std::string rest() {
     while (receive()) {

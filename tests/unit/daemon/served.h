@@ -94,7 +94,10 @@ class Served : public testing::Test {
         .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
         .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
-        .readiness = [this] { return Readiness{.has_space = has_space, .free_bytes = 1, .free_bytes_floor = 1}; },
+        .readiness =
+            [this] {
+              return Readiness{.has_space = has_space, .can_write = can_write, .free_bytes = 1, .free_bytes_floor = 1};
+            },
         .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
         .reaper_totals = [this] { return reaper; },
         .run_reaper = [this](const auto& done) { done(reaper_pass); },
@@ -180,6 +183,7 @@ class Served : public testing::Test {
   std::string boot;
   int starts = 0;
   std::atomic<bool> has_space{true};
+  std::atomic<bool> can_write{true};
   std::atomic<std::uint64_t> passed_over{0};
   std::atomic<std::int64_t> dead_pid{0};
   const Access* services_access = nullptr;

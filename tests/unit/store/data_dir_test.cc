@@ -130,10 +130,31 @@ TEST(DataDir, damaged_seal_is_an_error_that_names_the_file) {
 
 TEST(DataDir, free_space_is_told_and_missing_folder_is_missing) {
   const TempDir dir;
-  const Result<std::uint64_t> bytes = free_bytes(dir.path());
-  ASSERT_TRUE(bytes.has_value());
-  EXPECT_GT(*bytes, 0U);
-  EXPECT_EQ(free_bytes(dir.path("nothing")).error().code, ErrorCode::missing);
+  const Result<FreeSpace> space = free_space(dir.path());
+  ASSERT_TRUE(space.has_value());
+  EXPECT_GT(space->bytes, 0U);
+  EXPECT_EQ(free_space(dir.path("nothing")).error().code, ErrorCode::missing);
+}
+
+TEST(DataDir, file_system_that_counts_no_inodes_has_an_unknown_number) {
+  EXPECT_FALSE(free_space("/proc")->inodes) << "f_files is 0 there";
+}
+
+TEST(DataDir, new_file_system_is_an_empty_folder) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.path("lost+found"));
+  EXPECT_TRUE(make_data_dir(dir.path()).has_value());
+}
+
+TEST(DataDir, probe_tells_whether_the_folder_can_be_written) {
+  const TempDir dir;
+  EXPECT_TRUE(probe_writable(dir.path()).has_value());
+  EXPECT_TRUE(probe_writable(dir.path()).has_value());
+  EXPECT_TRUE(make_data_dir(dir.path()).has_value()) << "what it leaves is pawl's own";
+  std::filesystem::remove(dir.path("probe"));
+  std::filesystem::create_directory(dir.path("probe"));
+  ASSERT_FALSE(probe_writable(dir.path()).has_value());
+  EXPECT_NE(probe_writable(dir.path()).error().message.find("/probe"), std::string::npos);
 }
 
 }  // namespace

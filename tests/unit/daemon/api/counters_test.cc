@@ -70,6 +70,7 @@ class Counters : public Served {
             },
         .run_reaper = {},
         .alert_counts = [] { return AlertCounts{.sent = 31, .failed = 32, .dropped = 33, .queued = 34}; },
+        .messages_dropped = [] { return std::uint64_t{81}; },
         .webhooks = &webhooks};
   }
 };
@@ -108,6 +109,7 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   EXPECT_EQ(shown["transition_lease.active"], 1U);
   EXPECT_EQ(shown["transition_lease.defers_total"], 98U);
   EXPECT_EQ(shown["webhooks.plane.received"], 52U);
+  EXPECT_EQ(shown["messages.dropped_total"], 81U);
 }
 
 TEST(CounterTable, names_are_those_of_prometheus) {

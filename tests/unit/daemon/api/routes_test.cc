@@ -47,6 +47,17 @@ TEST_F(Routes, a_lease_is_granted_once_renewed_listed_and_released) {
   EXPECT_EQ(post("/v1/leases", R"({"key":"k"})").status, 400);
 }
 
+TEST_F(Routes, lease_whose_key_has_a_slash_is_given_back_without_a_path_of_its_own) {
+  worker("w");
+  const Answer granted = lease("repo:group/shop", "w");
+  const std::string token = granted.at("/token");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?token=" + token).status, 400) << "which?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop").status, 400) << "whose is it?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=99").code(), "stale_token");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo%3Agroup%2Fshop&token=" + token).at("/lease"), "null");
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=" + token).code(), "not_held");
+}
+
 TEST_F(Routes, a_lease_asked_for_again_under_its_key_returns_its_token) {
   worker("w");
   const std::string body = R"({"key":"k","owner":)" + owner("w") + "}";
@@ -320,6 +331,19 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   EXPECT_EQ(get("/readyz").at("/reason"), "\"disk_full\"");
   EXPECT_EQ(get("/healthz").status, 200);
   has_space = true;
+  EXPECT_EQ(get("/readyz").at("/ready"), "true");
+  EXPECT_EQ(create("W-2").status, 201);
+}
+
+TEST_F(Routes, where_the_folder_cannot_be_written_writes_are_503_and_reads_go_on) {
+  create("W-1");
+  can_write = false;
+  EXPECT_EQ(create("W-2").code(), "not_writable");
+  EXPECT_EQ(create("W-2").header("Retry-After"), "10");
+  EXPECT_EQ(get("/v1/tasks/1").status, 200);
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/readyz").at("/reason"), "\"not_writable\"");
+  can_write = true;
   EXPECT_EQ(get("/readyz").at("/ready"), "true");
   EXPECT_EQ(create("W-2").status, 201);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/http/server.h"
+#include "tests/unit/daemon/comes_true.h"
 #include "tests/unit/daemon/raw_client.h"
 
 namespace pawl {
@@ -52,6 +53,14 @@ class CrowdedServer : public testing::Test {
     clients.back()->send(says);
     return *clients.back();
   }
+  /// All places are taken by clients whose requests are in hand and who are gone.
+  void ask_for_later_and_leave(const std::string& version) {
+    later_wanted = 4;
+    serve({.connections_max = 4});
+    for (int i = 0; i < 4; ++i) client("GET /later " + version + "\r\nHost: localhost\r\n\r\n");
+    all_wait.get_future().wait();
+    clients.clear();
+  }
   bool is_served() {
     Client fresh(server->port());
     fresh.send(get("/"));
@@ -81,6 +90,16 @@ TEST_F(CrowdedServer, idle_connection_makes_room_for_a_new_one_the_longest_idle_
   EXPECT_EQ(young.rest(), "");
   older.send(get("/"));
   EXPECT_TRUE(older.response().ends_with("served"));
+}
+
+TEST_F(CrowdedServer, clients_that_asked_for_later_and_left_give_their_places_back) {
+  ask_for_later_and_leave("HTTP/1.1");
+  EXPECT_TRUE(comes_true([&] { return is_served(); }));
+}
+
+TEST_F(CrowdedServer, clients_of_old_that_asked_for_later_and_left_give_their_places_back) {
+  ask_for_later_and_leave("HTTP/1.0");
+  EXPECT_TRUE(comes_true([&] { return is_served(); }));
 }
 
 TEST_F(CrowdedServer, request_that_comes_byte_by_byte_keeps_nobody_out) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/unit/daemon/comes_true.h"
 #include "tests/unit/daemon/raw_client.h"
 
 namespace pawl {
@@ -107,7 +108,9 @@ TEST_F(ServerTest, a_chunked_body_is_read_too) {
 TEST_F(ServerTest, malformed_bytes_are_400_and_the_connection_ends) {
   serve();
   for (const std::string bytes :
-       {"nonsense\r\n\r\n", "GET / HTTP/3.0\r\n\r\n", "GET http://x/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+       {"nonsense\r\n\r\n", "GET / HTTP/3.0\r\n\r\n", "GET * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"}) {
@@ -196,6 +199,39 @@ TEST_F(ServerTest, pages_of_other_sites_are_refused_over_tcp) {
   EXPECT_TRUE(same_site.response().starts_with("HTTP/1.1 200"));
 }
 
+TEST_F(ServerTest, health_checks_of_load_balancers_are_answered) {
+  serve();
+  for (const std::string bytes :
+       {"GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "HEAD /healthz HTTP/1.0\r\n\r\n", "GET http://localhost/healthz HTTP/1.0\r\n\r\n",
+        "GET http://localhost:7777/healthz HTTP/1.1\r\nHost: localhost:7777\r\nConnection: close\r\n\r\n",
+        "\r\nGET /healthz HTTP/1.0\r\n\r\n", "\n\r\n\r\nGET /healthz HTTP/1.0\r\n\r\n"}) {
+    Client client(server->port());
+    client.send(bytes);
+    EXPECT_TRUE(client.rest().starts_with("HTTP/1.1 200")) << bytes;
+  }
+  for (const std::string bytes :
+       {"POST /v1/tasks HTTP/1.0\r\nContent-Length: 0\r\n\r\n", "GET http://evil.example/healthz HTTP/1.0\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n"}) {
+    Client client(server->port());
+    client.send(bytes);
+    EXPECT_TRUE(client.rest().starts_with("HTTP/1.1 403")) << bytes;
+  }
+}
+
+TEST_F(ServerTest, empty_line_after_a_body_is_not_the_beginning_of_a_request) {
+  serve({.request_timeout = milliseconds(50)});
+  Client client(server->port());
+  client.send("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc\r\n");
+  EXPECT_NE(client.response().find("POST /a   3"), std::string::npos);
+  // Longer than a request may take: what is waited for here is only that the server had its chance to give up.
+  std::this_thread::sleep_for(milliseconds(150));
+  client.send("\r");
+  client.send("\n" + get("/b"));
+  EXPECT_NE(client.response().find("GET /b"), std::string::npos);
+}
+
 TEST_F(ServerTest, connection_close_and_old_clients_are_honoured) {
   serve();
   Client closing(server->port());
@@ -237,6 +273,36 @@ TEST_F(ServerTest, a_client_that_leaves_is_known_to_be_gone) {
   for (int i = 0; i < 3000 && !gone->load(); ++i) std::this_thread::sleep_for(milliseconds(10));
   EXPECT_TRUE(gone->load());
   later.front()({.body = "to nobody"});
+}
+
+TEST_F(ServerTest, a_client_that_only_ends_its_side_is_answered) {
+  serve();
+  Client client(server->port());
+  client.send(get("/later"));
+  asked.get_future().wait();
+  client.end_sending();
+  // Time for several looks at whether it is still there.
+  std::this_thread::sleep_for(milliseconds(600));
+  EXPECT_FALSE(gone->load());
+  later.front()({.body = "at last"});
+  EXPECT_TRUE(client.rest().ends_with("at last"));
+}
+
+TEST_F(ServerTest, all_that_was_asked_before_a_client_ended_its_side_is_answered) {
+  serve();
+  Client client(server->port());
+  client.send(get("/a") + get("/b") + get("/c"));
+  client.end_sending();
+  const std::string answers = client.rest();
+  for (const char* path : {"GET /a", "GET /b", "GET /c"}) EXPECT_NE(answers.find(path), std::string::npos) << path;
+}
+
+TEST_F(ServerTest, a_request_that_is_answered_soon_gets_no_interim_answer) {
+  serve();
+  Client client(server->port());
+  client.send(get("/a"));
+  client.end_sending();
+  EXPECT_TRUE(client.rest().starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(ServerTest, stop_answers_what_is_in_hand) {
@@ -283,6 +349,20 @@ TEST_F(SocketFile, is_for_owner_and_group_and_is_removed_at_the_end) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST_F(SocketFile, client_that_leaves_is_known_to_be_gone_and_one_that_ends_its_side_is_not) {
+  server = open(path).value();
+  server->start();
+  std::future<void> is_asked = asked.get_future();
+  auto client = std::make_unique<Client>(path);
+  client->send(get("/later"));
+  client->end_sending();
+  is_asked.wait();
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_FALSE(gone->load());
+  client.reset();
+  EXPECT_TRUE(comes_true([&] { return gone->load(); }));
+}
+
 TEST_F(SocketFile, of_a_living_server_is_left_alone_and_of_a_dead_one_replaced) {
   auto living = open(path).value();
   auto second = open(path);
@@ -298,6 +378,69 @@ TEST_F(SocketFile, of_a_living_server_is_left_alone_and_of_a_dead_one_replaced) 
   ASSERT_EQ(::bind(dead, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ::close(dead);
   EXPECT_TRUE(open(path));
+}
+
+TEST_F(SocketFile, that_is_removed_is_made_again_and_it_is_told) {
+  std::mutex told_mutex;
+  std::vector<std::string> told;
+  server = Server::open({.socket = path,
+                         .socket_watch_interval = milliseconds(1),
+                         .warn =
+                             [&](const std::string& message) {
+                               const std::lock_guard lock(told_mutex);
+                               told.push_back(message);
+                             }},
+                        [this](const HttpRequest& request, HttpReply reply) { handle(request, std::move(reply)); })
+               .value();
+  server->start();
+  Client connected(path);
+  for (std::size_t i = 1; i <= 2; ++i) {
+    ::unlink(path.c_str());
+    ASSERT_TRUE(comes_true([&] {
+      const std::lock_guard lock(told_mutex);
+      return told.size() == i;
+    }));
+    struct stat there {};
+    ASSERT_EQ(::stat(path.c_str(), &there), 0);
+    EXPECT_EQ(there.st_mode & 0777, 0660u);
+    Client client(path);
+    client.send("GET / HTTP/1.1\r\nHost: any\r\n\r\n");
+    EXPECT_NE(client.response().find("200 OK"), std::string::npos);
+  }
+  EXPECT_NE(told[0].find(path), std::string::npos);
+  connected.send("GET / HTTP/1.1\r\nHost: any\r\n\r\n");
+  EXPECT_NE(connected.response().find("200 OK"), std::string::npos) << "who was connected stays so";
+  server->stop();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(SocketFile, of_somebody_else_in_its_place_is_left_alone) {
+  std::atomic<int> told = 0;
+  server = Server::open(
+               {.socket = path, .socket_watch_interval = milliseconds(1), .warn = [&](const std::string&) { ++told; }},
+               [this](const HttpRequest& request, HttpReply reply) { handle(request, std::move(reply)); })
+               .value();
+  server->start();
+  // Made under another name, so that the place is never empty.
+  const std::string other = path + ".other";
+  ::close(::open(other.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_EQ(::rename(other.c_str(), path.c_str()), 0);
+  ASSERT_TRUE(comes_true([&] { return told > 0; }));
+  server->stop();
+  EXPECT_TRUE(std::filesystem::is_regular_file(path));
+  EXPECT_EQ(told, 1) << "once is enough";
+}
+
+TEST_F(SocketFile, of_too_long_a_name_is_done_without_beside_a_port) {
+  std::string told;
+  const auto both = Server::open({.listen = TcpAddress{.host = "127.0.0.1", .port = 0},
+                                  .socket = "/tmp/" + std::string(200, 'x'),
+                                  .warn = [&](const std::string& message) { told = message; }},
+                                 {});
+  ASSERT_TRUE(both);
+  EXPECT_FALSE((*both)->socket());
+  EXPECT_NE((*both)->port(), 0);
+  EXPECT_NE(told.find("xxx"), std::string::npos);
 }
 
 TEST_F(SocketFile, that_is_no_socket_or_too_long_is_refused_by_name) {

@@ -1,0 +1,412 @@
+/* The one path over an edge, for each actor of the daemon, and the groups that end it. */
+
+#define MINE_RUNS(t, v, n) (job[t] == RUNNING && job_version[t] == v && attempt[t] == n)
+
+inline look(t) { /* at the job of the version that is to be left */
+  runs = (job[t] == RUNNING && job_version[t] == v);
+  seen_attempt = (runs -> attempt[t] : 0)
+}
+
+inline end_job(t) {
+  drop_run(t, true);
+  job[t] = NO_JOB;
+  exit_code[t] = RUNS_ON
+}
+
+/* The closing group [StageTransition, JobFinished(done) if one runs, LeaseReleased...]: all or nothing. */
+inline close_by_transition(a, t, to) {
+  ok = (!runs || MINE_RUNS(t, v, seen_attempt)) && (repo_token[a] == 0 || REPO_COUNTS(a));
+  if
+  :: ok ->
+    was = job[t];
+    if
+    :: runs -> job[t] = NO_JOB
+    :: else
+    fi;
+    transition(a, t, to, v);
+    if
+    :: ok && runs && job[t] == NO_JOB -> exit_code[t] = RUNS_ON; drop_run(t, true)
+    :: !ok -> job[t] = was
+    :: else
+    fi;
+    if
+    :: ok -> release(a, t)
+    :: else
+    fi
+  :: else
+  fi;
+  follow_up(t)
+}
+
+/* The closing group [TaskBlocked, JobFinished(done) if one runs, LeaseReleased...]. */
+inline close_by_block(a, t) {
+  ok = (!runs || MINE_RUNS(t, v, seen_attempt)) && (repo_token[a] == 0 || REPO_COUNTS(a));
+  if
+  :: ok ->
+    block(a, t, v);
+    if
+    :: ok ->
+      if
+      :: runs -> end_job(t)
+      :: else
+      fi;
+      release(a, t)
+    :: else
+    fi
+  :: else
+  fi;
+  follow_up(t)
+}
+
+/* The closing group [JobFinished(retry) if one runs, LeaseReleased...]. */
+inline close_by_retry(a, t) {
+  ok = (!runs || MINE_RUNS(t, v, seen_attempt)) && (token[a] == 0 || token[a] == lease[t]) &&
+       (repo_token[a] == 0 || REPO_COUNTS(a));
+  if
+  :: ok ->
+    if
+    :: runs -> retry_rule(t, true, false)
+    :: else
+    fi;
+    if
+    :: a == REAPER && OFF_REAPER_RELEASES -> token[a] = 0
+    :: else -> release(a, t)
+    fi
+  :: else
+  fi;
+  follow_up(t)
+}
+
+inline spawn(a, t, outside) { /* the merge's process, let go */
+  was = (process[0] == GONE -> 0 : 1);
+  HOLDS(process[was] == GONE, model_is_sound);
+  HOLDS(!exclusive || !(process[1 - was] == GOES && process_task[1 - was] != t) || (process_owner[1 - was] == NOBODY && process_outside[1 - was] && !ASK_ORPHAN), one_merge_per_repo);
+  process[was] = GOES;
+  process_task[was] = t;
+  process_version[was] = (restored_log && (start[t] != started[a] || version[t] != v) -> 0 : v);
+  process_owner[was] = a;
+  process_outside[was] = outside;
+  process_start[was] = started[a]
+}
+
+#define MY_EXIT(n, a) (process[n] > GOES && process_owner[n] == a)
+
+inline reap_exit(n) {
+  said = process[n];
+  process[n] = GONE;
+  process_task[n] = 0;
+  process_version[n] = 0; process_start[n] = 0;
+  process_owner[n] = NOBODY;
+  process_outside[n] = 0
+}
+
+inline kill(n, t, a) { /* the process of the start that is to be settled, if a daemon forked it */
+  if
+  :: process[n] == GOES && process_task[n] == t && !process_outside[n] && process_start[n] == started[a] ->
+    if
+    :: process_owner[n] == NOBODY ->
+      process[n] = GONE;
+      process_task[n] = 0;
+      process_version[n] = 0;
+      process_start[n] = 0
+    :: else -> process[n] = EXIT_UNKNOWN
+    fi
+  :: else
+  fi
+}
+
+inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
+  release(a, t);
+  started[a] = 0;
+  place[t] = (place[t] == 1 + a -> 0 : place[t]);
+  path[t] = (path[t] == 1 + a -> 0 : path[t]);
+  ok = 0;
+  said = 0;
+  skip_gate = 0;
+  own_start = 0;
+  settles_outside = 0;
+  runs = 0;
+  seen_attempt = 0;
+  follow_up(t)
+}
+
+#define ON_RED_LEAVE 0
+#define ON_RED_ROLL_BACK 1
+#define BY_REAPER 2 /* on red or in error: the retry rule */
+
+/* Only without the defences: the lease is taken on the guarded edge alone. */
+#define LEASELESS(t, mode) (stage[t] == DEV && (OFF_LEASE_EVERY_EDGE || (OFF_CLAIM_FIRST && mode == BY_REAPER)))
+
+/* engine/policies/advance.cc: leases, gate, what is open, steps, closing group. Ends behind `out`, with `waits` or `was_red`
+ * set where the asker has to know. The reaper takes over what a dead owner held, `seen`, in the group of its claim. */
+inline cross(a, t, mode) {
+  waits = 0;
+  was_red = 0;
+  atomic {
+    d_step {
+      if
+      :: LIVE(t) && version[t] == v && !blocked[t] && PATH_IS_FREE(t) ->
+        if
+        :: mode == BY_REAPER && LEASED(t) && lease[t] == seen -> free_lease(t, IS_DEAD(holder[t]))
+        :: else
+        fi;
+        if
+        :: LEASELESS(t, mode) -> ok = !LEASED(t)
+        :: else -> acquire(a, t, true, exclusive && stage[t] == SHIP)
+        fi
+      :: else -> ok = 0
+      fi;
+      waits = !ok;
+      if
+      :: ok ->
+        path[t] = 1 + a;
+        look(t);
+        skip_gate = (COMMITTED(t) && !OFF_GATE_ONCE);
+        if
+        :: !skip_gate -> HOLDS(gate[t] == 0 || (NO_ONE_PATH && !OFF_ONE_PATH), one_gate_at_a_time);
+          HOLDS(previous[t] == 0 || agent_of[t] != previous[t], no_gate_beside_what_is_left);
+          gate[t] = 1 + a
+        :: else
+        fi
+      :: else
+      fi;
+      follow_up(t)
+    }
+    if
+    :: ok -> ok = 0
+    :: else -> goto out
+    fi
+  }
+  atomic { /* the gate, and a look at what changed while it ran */
+    if
+    :: skip_gate
+    :: !skip_gate && gate[t] == DOOMED -> said = 2
+    :: !skip_gate && gate[t] != DOOMED && (worked[t] || !HAS_AGENT(t))
+    :: !skip_gate && gate[t] != DOOMED && !worked[t] && HAS_AGENT(t) -> said = 1
+    :: !skip_gate && gate[t] != DOOMED && troubles > 0 -> troubles--; said = 1 /* red */
+    :: !skip_gate && gate[t] != DOOMED && troubles > 0 -> troubles--; said = 2 /* in error */
+    fi;
+    gate[t] = (skip_gate -> gate[t] : 0);
+    if
+    :: version[t] != v || !LIVE(t) -> goto out
+    :: else
+    fi;
+    kept[t] = kept[t] && said == 0;
+    if
+    :: mode != BY_REAPER -> look(t) /* the reaper acts for the attempt that it saw */
+    :: else
+    fi
+  }
+  if
+  :: said == 1 && mode == ON_RED_ROLL_BACK && stage[t] != DEV ->
+    atomic { d_step { said = 0; close_by_transition(a, t, DEV) } goto out }
+  :: (said == 2 || (said == 1 && stage[t] == DEV)) && mode == ON_RED_ROLL_BACK ->
+    atomic { d_step { said = 0; close_by_retry(a, t) } goto out }
+  :: said != 0 && mode == BY_REAPER ->
+    atomic { d_step { said = 0; close_by_retry(a, t) } goto out }
+  :: said != 0 && mode == ON_RED_LEAVE ->
+    atomic { was_red = (said == 1); goto out }
+  :: said == 0 && stage[t] == DEV ->
+    atomic {
+      d_step {
+        if
+        :: OFF_CLAIM_FIRST && mode == BY_REAPER ->
+          HOLDS(MINE_RUNS(t, v, seen_attempt) || version[t] != v || LEASED(t) || blocked[t], claim_before_act);
+          runs = 0
+        :: else
+        fi;
+        close_by_transition(a, t, SHIP)
+      }
+      goto out
+    }
+  :: said == 0 && stage[t] != DEV
+  fi;
+
+  atomic { /* whichever step is open, before any other */
+    if
+    :: version[t] != v || !LIVE(t) -> goto out
+    :: else
+    fi;
+    if
+    :: open[t] != 0 && !COUNTS(a, t) && !OFF_SETTLE_LEASE -> waits = 1; goto out
+    :: else
+    fi;
+    HOLDS(open[t] == 0 || COUNTS(a, t), owner_is_not_robbed);
+    started[a] = start[t];
+    settles_outside = (starter[t] >= OUTSIDE);
+    if
+    :: open[t] == RETEST -> goto settle_retest
+    :: open[t] == MERGE -> goto settle_merge
+    :: else -> goto steps
+    fi
+  }
+
+settle_retest: /* it may run again: rerun */
+  atomic {
+    true;
+    d_step { step_finished(a, t, v, RETEST, false); follow_up(t) }
+    if
+    :: ok -> ok = 0; goto steps
+    :: else -> goto out
+    fi
+  }
+
+settle_merge:
+  atomic { true; d_step {
+    if
+    :: !OFF_FLOCK -> kill(0, t, a); kill(1, t, a)
+    :: else
+    fi
+  } }
+  atomic {
+    if
+    :: PLACE_IS_FREE(t) || OFF_FLOCK -> place[t] = (OFF_FLOCK -> place[t] : 1 + a)
+    :: troubles > 0 -> troubles--; look(t); goto block_it /* it cannot be ended, or its lock not be had */
+    fi
+  }
+  atomic { /* the probe. Its no counts only where the process is shown to be gone */
+    if
+    :: merges[t] > 0 -> said = 1
+    :: merges[t] == 0 -> said = 0
+    :: troubles > 0 -> troubles--; said = 2
+    fi;
+    if
+    :: said == 0 && settles_outside && !OFF_GONE -> said = 2
+    :: else
+    fi;
+    if
+    :: said == 2 && OFF_UNKNOWN_BLOCKS -> said = 0
+    :: said == 2 && !OFF_UNKNOWN_BLOCKS -> said = 0; look(t); goto block_it
+    :: else
+    fi
+  }
+  atomic {
+    d_step {
+      step_finished(a, t, v, MERGE, said == 1);
+      place[t] = (place[t] == 1 + a -> 0 : place[t]);
+      follow_up(t)
+    }
+    if
+    :: !ok -> goto out
+    :: ok && own_start && said == 0 -> ok = 0; look(t); goto step_failed
+    :: else -> ok = 0; said = 0; own_start = 0
+    fi
+  }
+
+steps:
+  atomic {
+    if
+    :: version[t] != v || !LIVE(t) -> goto out
+    :: (version[t] == v && LIVE(t)) && (done[t] & RETEST) -> goto merge
+    :: else
+    fi
+  }
+  atomic {
+    d_step { step_started(a, t, v, RETEST) }
+    if
+    :: ok == 1 -> ok = 0
+    :: else -> waits = 1; goto out
+    fi
+  }
+  atomic {
+    if
+    :: said = 1
+    :: troubles > 0 -> troubles--; said = 0
+    fi;
+    d_step { step_finished(a, t, v, RETEST, said == 1); follow_up(t) }
+    if
+    :: !ok -> goto out
+    :: ok && said == 0 -> ok = 0; look(t); goto step_failed
+    :: else -> ok = 0; said = 0
+    fi
+  }
+
+merge:
+  atomic {
+    if
+    :: version[t] != v || !LIVE(t) -> goto out
+    :: (version[t] == v && LIVE(t)) && (done[t] & MERGE) -> look(t); goto finish
+    :: else
+    fi
+  }
+  atomic { /* forked, stopped, holding the lock of its place */
+    if
+    :: OFF_FLOCK || OFF_HELD_BEFORE_START
+    :: PLACE_IS_FREE(t) && !OFF_FLOCK && !OFF_HELD_BEFORE_START -> place[t] = 1 + a
+    :: troubles > 0 -> troubles--; look(t); goto block_it
+    fi
+  }
+  atomic {
+    d_step { step_started(a, t, v, MERGE) }
+    if
+    :: ok == 1 -> ok = 0
+    :: else -> waits = 1; goto out
+    fi
+  }
+  d_step { /* only now that it is durable it executes */
+    !OFF_HELD_BEFORE_START || PLACE_IS_FREE(t) ->
+    place[t] = (OFF_HELD_BEFORE_START -> 1 + a : place[t]);
+    spawn(a, t, 0)
+  }
+  atomic {
+    if
+    :: MY_EXIT(0, a) -> reap_exit(0)
+    :: MY_EXIT(1, a) -> reap_exit(1)
+    fi;
+    if
+    :: said == EXIT_UNKNOWN -> /* its lock is given back first: only who gets it anew knows that nothing is left */
+      said = 0;
+      own_start = 1;
+      settles_outside = 0;
+      place[t] = (place[t] == 1 + a -> 0 : place[t]);
+      goto settle_merge
+    :: else
+    fi
+  }
+  atomic {
+    d_step {
+      step_finished(a, t, v, MERGE, said == EXIT_DONE);
+      place[t] = (place[t] == 1 + a -> 0 : place[t]);
+      follow_up(t)
+    }
+    if
+    :: !ok -> goto out
+    :: ok && said == EXIT_DONE -> ok = 0; said = 0; look(t)
+    :: else -> ok = 0; said = 0; look(t); goto step_failed
+    fi
+  }
+
+finish:
+  atomic { true; d_step { close_by_transition(a, t, DONE) } goto out }
+
+step_failed: /* back, unless an irreversible one before it stands */
+  if
+  :: COMMITTED(t) -> goto block_it
+  :: !COMMITTED(t) && HAS_AGENT(t) -> atomic { d_step { close_by_transition(a, t, DEV) } goto out }
+  :: else -> goto block_it
+  fi;
+
+block_it:
+  atomic { true; d_step { close_by_block(a, t) } goto out }
+
+out:
+  atomic { true; d_step { leave(a, t) } }
+}
+
+#define LOCALS \
+  byte v, seen_attempt, ok, said; \
+  bit runs, skip_gate, own_start, settles_outside, waits, was_red
+
+inline forget() {
+  v = 0;
+  seen_attempt = 0;
+  ok = 0;
+  said = 0;
+  runs = 0;
+  skip_gate = 0;
+  own_start = 0;
+  settles_outside = 0;
+  waits = 0;
+  was_red = 0
+}
+

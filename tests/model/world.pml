@@ -1,0 +1,373 @@
+/* What goes on around them: an operator, the target, crashes and restores; and where it begins. */
+
+/* It can be known once no process of the step lives, nor the owner who may yet start one; of a daemon's, by its lock. */
+#define IS_OVER                                                                            \
+  (process[0] != GOES && process[1] != GOES && PLACE_IS_FREE(T) &&                         \
+   (starter[T] < OUTSIDE || starter[T] == NOBODY || dead[starter[T]] || started[starter[T]] != start[T]))
+
+/* After a restore it can be known once nothing of the lost future goes on: no step, no agent, no owner who may yet begin
+ * one. */
+#define LOST_IS_OVER                                                                                            \
+  (process[0] != GOES && process[1] != GOES && PLACE_IS_FREE(T) && agent_of[T] == 0 && started[OUTSIDE] == 0 && \
+   started[OUTSIDE2] == 0)
+
+/* Cancels, and says what a blocked step has come to, once it can be known. */
+proctype Operator() {
+  byte ok, v;
+  bit spoken;
+end_idle:
+  do
+  :: atomic { /* CancelRequested */
+      cancels > 0 && LIVE(T) ->
+      d_step {
+        cancels--;
+        cancel[T] = 1;
+        if
+        :: job[T] == QUEUED -> job[T] = NO_JOB
+        :: else
+        fi;
+        follow_up(T)
+      }
+    }
+  :: atomic { /* StageTransition back, by hand */
+      orders > 0 && stage[T] == SHIP ->
+      d_step {
+        orders--;
+        transition(OPERATOR, T, DEV, version[T]);
+        ok = 0;
+        follow_up(T)
+      }
+    }
+  :: d_step { /* TaskBlocked by hand */
+      blocks > 0 && LIVE(T) && !blocked[T] -> blocks--; block(OPERATOR, T, version[T]); ok = 0
+    }
+  :: atomic { orders > 0 && stage[T] == DEV && worked[T] -> orders--; v = version[T] } /* he looks */
+    atomic { true; d_step { transition(OPERATOR, T, SHIP, v); ok = 0; v = 0; follow_up(T) } } /* and moves it forward */
+  :: d_step { /* CancelRequested of what the first task depends on */
+      depends && cancels > 0 && LIVE(1) -> cancels--; cancel[1] = 1; follow_up(1)
+    }
+  :: d_step { depends && flips > 0 -> flips--; hold = 1 - hold }
+  :: d_step { depends && !rules2 -> rules2 = 1 } /* the upgrade, in the midst of everything */
+  :: d_step { /* TaskUnblocked of one that is held */
+      HELD(T) && !spoken -> spoken = 1; judged[T] = 1
+    }
+  :: d_step { /* the word after a restore, by one who has looked at the target */
+      restored[T] && blocked[T] && LIVE(T) && (LOST_IS_OVER || OFF_RESTORED_WORD) ->
+      restored[T] = 0;
+      if
+      :: merges[T] > 0 && !OFF_RESTORED_HAPPENED && stage[T] == SHIP -> /* it has happened: no start is needed */
+        done[T] = done[T] | MERGE;
+        open[T] = 0;
+        start[T] = 0;
+        starter[T] = NOBODY;
+        blocked[T] = 0
+      :: merges[T] > 0 && !OFF_RESTORED_HAPPENED && stage[T] != SHIP -> cancel[T] = 1; told[T] = 1
+      :: else ->
+        if
+        :: open[T] == MERGE ->
+          open[T] = 0;
+          start[T] = 0;
+          starter[T] = NOBODY
+        :: else
+        fi;
+        blocked[T] = 0
+      fi;
+      follow_up(T)
+    }
+  :: atomic { /* [StepFinished(by operator), TaskUnblocked], or only the second */
+      !spoken && blocked[T] && !restored[T] && LIVE(T) && (open[T] != MERGE || IS_OVER || OFF_WORD_OF_KNOWLEDGE) ->
+      d_step {
+        spoken = 1;
+        if
+        :: open[T] == MERGE -> started[OPERATOR] = start[T]; step_finished(OPERATOR, T, version[T], MERGE, merges[T] > 0)
+        :: else
+        fi;
+        ok = 0;
+        blocked[T] = 0;
+        follow_up(T)
+      }
+    }
+  od
+}
+
+inline happen(n) {
+  merges[process_task[n]]++;
+  HOLDS(merges[process_task[n]] <= 1, effect_at_most_once);
+  HOLDS(LIVE(process_task[n]), terminal_is_terminal);
+  HOLDS(process_version[n] == 0 || (stage[process_task[n]] == SHIP &&
+          version[process_task[n]] == process_version[n] && open[process_task[n]] == MERGE),
+        effect_is_fenced)
+}
+
+inline exit(n, how) {
+  if
+  :: process_owner[n] == NOBODY -> process[n] = GONE; process_task[n] = 0; process_version[n] = 0; process_start[n] = 0; process_outside[n] = 0
+  :: else -> process[n] = how
+  fi
+}
+
+/* What the merge's commands do, whoever still waits for them. */
+proctype Target() {
+end_idle:
+  do
+  :: d_step { process[0] == GOES -> happen(0); exit(0, EXIT_DONE) }
+  :: d_step { process[1] == GOES -> happen(1); exit(1, EXIT_DONE) }
+  :: d_step { process[0] == GOES && troubles > 0 -> troubles--; happen(0); exit(0, EXIT_UNKNOWN) }
+  :: d_step { process[0] == GOES && troubles > 0 -> troubles--; exit(0, EXIT_UNKNOWN) }
+  :: d_step { process[0] == GOES && troubles > 0 -> troubles--; exit(0, EXIT_VOUCHED) }
+  :: d_step { agent_of[T] != 0 && agent_of[T] != previous[T] -> agent_of[T] = 0 }
+  :: d_step { /* what was left behind may go on for ever: the daemon ends it */
+      agent_of[T] != 0 && agent_of[T] == previous[T] && !OFF_PREVIOUS_ENDED -> agent_of[T] = 0
+    }
+  :: d_step { /* PreviousGone: the daemon sees that the process is */
+      previous[T] != 0 && agent_of[T] != previous[T] && !OFF_PREVIOUS_GONE -> previous[T] = 0
+    }
+  :: d_step { OFF_DURABLE && open[0] != 0 && !synced[0] -> synced[0] = 1 }
+  od
+}
+
+inline orphan(n) {
+  if
+  :: process[n] != GONE && IN_DAEMON(process_owner[n]) ->
+    if
+    :: process[n] != GOES || (leftovers && !OFF_LEFTOVERS) ->
+      process[n] = GONE; process_task[n] = 0; process_version[n] = 0; process_start[n] = 0; process_owner[n] = NOBODY
+    :: else -> process_owner[n] = NOBODY
+    fi
+  :: else
+  fi
+}
+
+inline daemon_ends() {
+  orphan(0);
+  orphan(1);
+  n = 0;
+  do
+  :: n < OUTSIDE -> down[n] = (acts >> n) & 1; token[n] = 0; repo_token[n] = 0; started[n] = 0; n++
+  :: else -> break
+  od;
+  n = 0;
+  do
+  :: n < tasks -> place[n] = 0; path[n] = 0; gate[n] = 0; hand[n] = 0; ours[n] = 0; n++
+  :: else -> break
+  od;
+  call = 0;
+  seen = 0;
+  n = 0
+}
+
+/* kill -9 of the daemon, and its next boot; the death of the owner outside. Between the two of a daemon only the world
+ * can act, and what that does comes to the same before as after. */
+proctype Crash() {
+  byte n;
+end_idle:
+  do
+  :: d_step {
+      crashes > 0 ->
+      crashes--;
+      daemon_ends();
+      do
+      :: n < tasks ->
+        previous[n] = (OFF_PREVIOUS_RESTART -> 0 : previous[n]);
+        if
+        :: OFF_DURABLE && open[n] != 0 && !synced[n] && IN_DAEMON(starter[n]) -> open[n] = 0; start[n] = 0; starter[n] = NOBODY
+        :: else
+        fi;
+        recover(n);
+        n++
+      :: else -> break
+      od;
+      if
+      :: repo_lease != 0 && IN_DAEMON(repo_holder) -> free_repo(true)
+      :: else
+      fi;
+      n = 0
+    }
+  :: atomic {
+      deaths > 0 && !dead[OUTSIDE] && !still[OUTSIDE] ->
+      deaths--;
+      if
+      :: dead[OUTSIDE] = 1
+      :: still[OUTSIDE] = 1 /* it lives, and does nothing any more */
+      fi;
+      if
+      :: process_owner[0] == OUTSIDE -> process_owner[0] = NOBODY
+      :: else
+      fi;
+      if
+      :: process_owner[1] == OUTSIDE -> process_owner[1] = NOBODY
+      :: else
+      fi;
+      token[OUTSIDE] = 0;
+      repo_token[OUTSIDE] = 0;
+      started[OUTSIDE] = 0
+    }
+  od
+}
+
+/* BootEnded of the worker, with its recovery: what has exited is the finalizer's. */
+proctype Leaving() {
+end_idle:
+  do
+  :: d_step {
+      ends > 0 ->
+      ends--;
+      down[WORKER] = 1;
+      if
+      :: job[T] == RUNNING && job_outside[T] && (exit_code[T] == RUNS_ON || OFF_KEPT_WORKER) -> retry_rule(T, false, false)
+      :: else
+      fi;
+      follow_up(T)
+    }
+  od
+}
+
+/* A copy of the log is taken at some moment, and put in place at a later one, with LogRestored. The world stays. */
+proctype Restore() {
+  byte n;
+end_idle:
+  do
+  :: d_step {
+      restores == 2 ->
+      restores = 1;
+      saved_stage = stage[T];
+      saved_version = version[T];
+      saved_rollbacks = rollbacks[T];
+      saved_done = done[T];
+      saved_open = open[T];
+      saved_start = start[T];
+      saved_starter = starter[T];
+      saved_cancel = cancel[T];
+      saved_worked = worked[T];
+      saved_left = (previous[T] != 0 -> previous[T] : reported[T])
+    }
+  :: d_step {
+      restores == 1 ->
+      restores = 0;
+      restored_log = 1;
+      process_version[0] = 0; /* what goes on of the lost future is fenced by no log */
+      process_version[1] = 0;
+      daemon_ends();
+      stale[OUTSIDE] = 1;
+      stale[OUTSIDE2] = 1;
+      stage[T] = saved_stage;
+      version[T] = saved_version + (OFF_BUMP_VERSION -> 0 : BUMP);
+      rollbacks[T] = saved_rollbacks;
+      done[T] = saved_done;
+      open[T] = saved_open;
+      start[T] = saved_start;
+      starter[T] = saved_starter;
+      cancel[T] = saved_cancel;
+      worked[T] = saved_worked;
+      kept[T] = 0;
+      failures[T] = 0;
+      previous[T] = saved_left;
+      reported[T] = 0;
+      job[T] = NO_JOB; /* the reconciler has a fresh one, with an id that the lost future did not give out */
+      job_version[T] = 0;
+      job_outside[T] = 0;
+      attempt[T] = 0;
+      interrupted[T] = 0;
+      exit_code[T] = RUNS_ON;
+      lease[T] = 0;
+      holder[T] = NOBODY;
+      repo_lease = 0;
+      repo_holder = NOBODY;
+      blocked[T] = LIVE(T) && !OFF_RESTORED_BLOCKS;
+      restored[T] = blocked[T];
+      saved_stage = 0;
+      saved_version = 0;
+      saved_rollbacks = 0;
+      saved_done = 0;
+      saved_open = 0;
+      saved_start = 0;
+      saved_starter = 0;
+      saved_cancel = 0;
+      saved_worked = 0;
+      saved_left = 0;
+      follow_up(T)
+    }
+  od
+}
+
+/* Everything that can move has moved. Then each task has ended, or is blocked with a reason. */
+#define SETTLED(t) (!LIVE(t) || blocked[t] || (WAITS(t) && !COMMITTED(t) && (HELD(t) || blocked[1])))
+#define ALL_SETTLED (SETTLED(0) && (tasks == 1 || SETTLED(1)))
+
+proctype Quiet() {
+  timeout -> HOLDS(ALL_SETTLED, all_settles)
+}
+
+ltl progress { <>[] ALL_SETTLED }
+
+c_decl {
+  \#include <stdlib.h>
+  static int setting(const char* name) {
+    const char* value = getenv(name);
+    return value ? atoi(value) : 0;
+  }
+}
+
+init {
+  byte n;
+  atomic {
+    c_code {
+      now.crashes = setting("CRASHES");
+      now.deaths = setting("DEATHS");
+      now.ceilings = setting("CEILINGS");
+      now.expiries = setting("EXPIRIES");
+      now.troubles = setting("TROUBLES");
+      now.cancels = setting("CANCELS");
+      now.losses = setting("LOSSES");
+      now.asks = setting("ASKS");
+      now.ends = setting("ENDS");
+      now.repeats = setting("REPEATS");
+      now.blocks = setting("BLOCKS");
+      now.flips = setting("FLIPS");
+      now.restores = setting("RESTORES");
+      now.depends = setting("DEPENDS");
+      now.hold = setting("HOLD");
+      now.rules2 = !setting("UPGRADE");
+      now.orders = setting("ORDERS");
+      now.off = setting("OFF");
+      now.acts = setting("ACTS");
+      now.tasks = setting("TASKS");
+      now.agent = setting("AGENT");
+      now.exclusive = setting("EXCLUSIVE");
+      now.from_dev = setting("FROM_DEV");
+      now.leftovers = setting("LEFTOVERS");
+    };
+    stage[1] = DONE;
+    do
+    :: n < tasks ->
+      stage[n] = (from_dev && !(depends && n == 1) -> DEV : SHIP);
+      version[n] = 1;
+      holder[n] = NOBODY;
+      starter[n] = NOBODY;
+      job[n] = (HAS_AGENT(n) -> QUEUED : NO_JOB);
+      job_version[n] = 1;
+      n++
+    :: else -> break
+    od;
+    n = 0;
+    repo_holder = NOBODY;
+    process_owner[0] = NOBODY;
+    process_owner[1] = NOBODY;
+    if :: ACTS(MONITOR) -> run Monitor(MONITOR) :: else fi;
+    if :: ACTS(MONITOR2) -> run Monitor(MONITOR2) :: else fi;
+    if :: ACTS(REAPER) -> run Reaper(REAPER) :: else fi;
+    if :: ACTS(DRIVER) -> run Reconciler(DRIVER, 0) :: else fi;
+    if :: ACTS(DRIVER2) -> run Reconciler(DRIVER2, 1) :: else fi;
+    if :: ACTS(ASKED) -> run Asked(ASKED) :: else fi;
+    if :: ACTS(REAPER) -> run Pass() :: else fi;
+    if :: ACTS(WORKER) -> run Worker(WORKER) :: else fi;
+    if :: ends > 0 -> run Leaving() :: else fi;
+    if :: restores > 0 -> run Restore() :: else fi;
+    if :: ACTS(OUTSIDE) -> run Outside(OUTSIDE) :: else fi;
+    if :: ACTS(OUTSIDE2) -> run Outside(OUTSIDE2) :: else fi;
+    run Operator();
+    run Target();
+    run Crash();
+    if :: ACTS(DRIVER) -> run Quiet() :: else fi
+  }
+}
