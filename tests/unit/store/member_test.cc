@@ -1,12 +1,11 @@
 #include "store/member.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include "tests/unit/store/log_kit.h"
 
 namespace pawl {
 namespace {
@@ -22,10 +21,17 @@ std::string text_of(const fs::path& path) {
 
 class MemberTest : public testing::Test {
  protected:
-  MemberTest() { fs::create_directory(folder()); }
-  std::string folder(const std::string& name = "data") const { return (fs::path(root_.path()) / name).string(); }
+  MemberTest() {
+    std::string name = testing::TempDir() + "/pawl-member-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    root_ = name;
+    fs::create_directory(folder());
+  }
+  ~MemberTest() override { fs::remove_all(root_); }
+  std::string folder(const std::string& name = "data") const { return (root_ / name).string(); }
 
-  TemporaryFolder root_;
+ private:
+  fs::path root_;
 };
 
 TEST_F(MemberTest, is_drawn_once_for_a_folder) {

@@ -113,11 +113,11 @@ TEST_F(Routes, a_worker_claims_reports_and_finishes) {
   EXPECT_EQ(done.at("/job/exit_code"), "0") << "done is an exit code of 0, for the monitor to judge";
   EXPECT_EQ(done.at("/job/status"), "\"running\"");
   EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})").status, 200);
-  EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").at("/job/status"), "\"queued\"");
+  EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").at("/job/status"), "\"done\"")
+      << "what exited with 0 is not done again";
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").code(), "not_running");
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"maybe"})").status, 400);
   EXPECT_EQ(post("/v1/jobs/9/finished", R"({"attempt":1,"result":"retry"})").status, 404);
-  EXPECT_EQ(claim("w", "analyst").status, 204) << "its pause is not over";
   create("W-2");
   EXPECT_EQ(claim("nobody", "analyst").code(), "unknown_boot");
   EXPECT_EQ(post("/v1/jobs/claim", R"({"agents":[],"owner":)" + owner("w") + "}").status, 400);

@@ -401,36 +401,5 @@ TEST_F(ProcessRun, inherited_place_stays_held_until_the_child_is_gone) {
   EXPECT_TRUE(lock_place(data(), place));
 }
 
-TEST(ProcessTable, this_process_lives_under_its_own_start_and_no_other) {
-  const std::optional<std::int64_t> start = pid_start_of(::getpid());
-  ASSERT_TRUE(start);
-  EXPECT_EQ(liveness_of(this_host(), ::getpid(), *start), Liveness::alive);
-  EXPECT_EQ(liveness_of(this_host(), ::getpid(), std::nullopt), Liveness::alive);
-  EXPECT_EQ(liveness_of(this_host(), ::getpid(), *start + 1), Liveness::dead);
-  EXPECT_EQ(liveness_of(this_host(), 0, std::nullopt), Liveness::dead);
-  EXPECT_EQ(liveness_of(this_host(), INT64_MAX, std::nullopt), Liveness::dead);
-}
-
-TEST(ProcessTable, other_hosts_are_dead_only_by_a_later_kernel_boot_of_their_name) {
-  const std::string here = this_host();
-  const std::string name = here.substr(0, here.find(' '));
-  const std::string kernel = here.substr(name.size() + 1, 36);
-  EXPECT_EQ(liveness_of(name + " 00000000-0000-0000-0000-000000000000 1", ::getpid(), {}), Liveness::dead);
-  EXPECT_EQ(liveness_of("elsewhere 00000000-0000-0000-0000-000000000000 1", ::getpid(), {}), Liveness::invisible);
-  EXPECT_EQ(liveness_of(name + " " + kernel + " 1", ::getpid(), {}), Liveness::invisible);
-  EXPECT_EQ(liveness_of(name, ::getpid(), {}), Liveness::invisible);
-  EXPECT_EQ(liveness_of("", ::getpid(), {}), Liveness::invisible);
-}
-
-TEST(ProcessTable, zombie_has_ended) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(0);
-  siginfo_t info;
-  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
-  EXPECT_FALSE(pid_start_of(child));
-  EXPECT_EQ(liveness_of(this_host(), child, {}), Liveness::dead);
-  ::waitpid(child, nullptr, 0);
-}
-
 }  // namespace
 }  // namespace pawl

@@ -90,7 +90,7 @@ TEST(StateJson, leases_and_boots_are_objects) {
   EXPECT_NE(json_of(lease).find(R"("ttl":1800,)"), std::string::npos);
   EXPECT_EQ(json_of(Boot{"b-1", "pawld", 1, -2, "host", "0.1.0", Seq{1}, true}),
             R"({"boot_id":"b-1","name":"pawld","pid":1,"pid_start":-2,"host":"host","version":"0.1.0","started":1,)"
-            R"("stale":true})");
+            R"("stale":true,"member":null})");
 }
 
 TEST(StateJson, a_pipeline_without_commands_shows_null_for_them) {

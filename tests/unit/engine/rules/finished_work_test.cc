@@ -47,6 +47,50 @@ TEST_F(FinishedWork, a_daemons_end_makes_another_code_a_try_that_counts) {
   EXPECT_EQ(job(running).interruptions, 0u);
 }
 
+TEST_F(FinishedWork, is_not_done_again_whatever_ends_its_job) {
+  for (const fb::Tier tier : {fb::Tier::ceiling, fb::Tier::finalizer_dead, fb::Tier::pid_dead}) {
+    const JobId running = claim(create());
+    must(run_exited(running, 1, 0), worker);
+    must(job_reaped(running, 1, tier, std::nullopt), {.actor = "reaper"});
+    EXPECT_EQ(job(running).status, JobStatus::done);
+  }
+  const TaskId id = create();
+  const JobId running = claim(id);
+  must(run_exited(running, 1, 0), worker);
+  block(id);
+  must(job_finished(running, 1, fb::JobResult::retry));
+  EXPECT_EQ(job(running).status, JobStatus::done) << "an unblock has its gate asked, and no agent begun";
+}
+
+TEST_F(FinishedWork, is_done_again_once_a_gate_has_found_fault_with_it) {
+  for (const std::optional<bool> passed : {std::optional(false), std::optional<bool>()}) {
+    const TaskId id = create();
+    const JobId running = claim(id);
+    must(run_exited(running, 1, 0), worker);
+    must(gate_evaluated(id, 1, passed));
+    must(job_finished(running, 1, fb::JobResult::retry));
+    EXPECT_EQ(job(running).status, JobStatus::queued);
+  }
+  const TaskId id = create();
+  const JobId running = job_of(id);
+  must(gate_evaluated(id, 1, false));
+  must(job_claimed(running, worker));
+  must(run_exited(running, 1, 0), worker);
+  must(job_finished(running, 1, fb::JobResult::retry));
+  EXPECT_EQ(job(running).status, JobStatus::done) << "that gate was of before";
+}
+
+TEST_F(FinishedWork, is_done_again_once_a_step_has_failed) {
+  const TaskId id = create("deploy-staging");
+  const JobId running = claim(id);
+  must(run_exited(running, 1, 0), worker);
+  const Token token = lease(id);
+  const Seq started = start_step(id, "retest", token);
+  finish_step(id, "retest", started, fb::StepOutcome::failed);
+  must(job_finished(running, 1, fb::JobResult::retry));
+  EXPECT_EQ(job(running).status, JobStatus::queued);
+}
+
 TEST_F(FinishedWork, what_had_not_exited_is_interrupted) {
   const JobId running = claim(create());
   boot("worker-2", "worker");

@@ -24,6 +24,7 @@ class Filler {
     if (layout.name == "SettingValue") return R"(["shop","depot"])";
     std::string out = "{";
     for (const FieldLayout& field : layout.fields) {
+      if (field.is_added && optionals_ == Optionals::absent) continue;
       if (out.size() > 1) out += ',';
       out += '"' + field.name + "\":";
       out += field.required || optionals_ == Optionals::present ? value(field) : "null";
