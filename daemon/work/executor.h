@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,8 @@ class Executor {
 
   /// The jobs whose exit nobody sees to before a lease is free, by id. Threads: any, also the sequencer's.
   std::vector<JobId> waiting_for_lease() const;
+  /// The tasks that a path of this process drives now. Likewise.
+  std::set<TaskId> driven() const;
 
   /// For paths that others in this process drive. The machine takes nothing but facts once stop() was called.
   World& world();

@@ -49,6 +49,10 @@ std::vector<JobId> Executor::waiting_for_lease() const {
   return {jobs.begin(), jobs.end()};
 }
 
+std::set<TaskId> Executor::driven() const {
+  return impl_->world.driven();
+}
+
 std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
     const std::lock_guard lock(mutex);

@@ -146,6 +146,13 @@ bool RealWorld::has_in_hand(JobId job) {
   return in_hand_.contains(job);
 }
 
+std::set<TaskId> RealWorld::driven() {
+  const std::lock_guard lock(mutex_);
+  std::set<TaskId> tasks;
+  for (const auto& [task, is_wanted] : paths_) tasks.insert(task);
+  return tasks;
+}
+
 void RealWorld::take_in_hand(JobId job) {
   const std::lock_guard lock(mutex_);
   in_hand_.insert(job);

@@ -36,6 +36,8 @@ class RealWorld final : public World {
 
   // For the executor
 
+  /// The tasks that a path drives now.
+  std::set<TaskId> driven();
   /// From when a job's exit is about to be recorded, or was reported, until its path has ended. Once more is as once.
   void take_in_hand(JobId job);
   void let_go(JobId job);

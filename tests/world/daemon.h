@@ -57,7 +57,8 @@ class Daemon final : public Desk {
     system_.check_idle({.passes = reaper_->totals().passes,
                         .jobs_at_work = executor_->jobs_at_work(),
                         .jobs_at_once = jobs_at_once,
-                        .waiting_for_lease = executor_->waiting_for_lease()});
+                        .waiting_for_lease = executor_->waiting_for_lease(),
+                        .driven = executor_->driven()});
   }
 
   MemoryLog& log() { return *log_; }

@@ -33,6 +33,7 @@ class HostileSystem final : public System {
     std::size_t jobs_at_work = 0;
     std::size_t jobs_at_once = 0;
     std::vector<JobId> waiting_for_lease;  // whose exits do
+    std::set<TaskId> driven;               // by a path of the daemon
   };
   /// Asked when nobody has anything to do but wait, and the daemon serves: then the driver has done all that it could.
   void check_idle(const Idle& idle);

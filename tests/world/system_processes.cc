@@ -334,7 +334,8 @@ void HostileSystem::check_monitors(const Idle& idle) {
     const Job* job = state.jobs.find(id);
     if (!job || job->status != JobStatus::running) continue;
     const Task& task = *state.tasks.find(job->task);
-    if (is_committed(task)) continue;  // It waits for that to be finished, whoever has to.
+    if (is_committed(task)) continue;             // It waits for that to be finished, whoever has to.
+    if (idle.driven.contains(task.id)) continue;  // By a path that began before: one at a time.
     if (state.lease(task_key(task.id)) || state.lease(repo_key(task.repo))) continue;
     story_.broken("the exit of job " + std::to_string(raw(id)) + " waits for a lease, and its leases are free");
   }
