@@ -118,7 +118,8 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   if (!found.route) return reply(method_not_allowed(request.path));
   const Route& route = *found.route;
-  if (request.boot.empty()) {
+  // The daemon's own boot speaks for no worker either.
+  if (request.boot.empty() || request.boot == impl_->shop.services.boot_id) {
     if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
   }
   // How the process is can still be asked; what it knows is no longer the truth.

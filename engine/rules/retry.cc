@@ -25,7 +25,7 @@ JobStatus retry_status(const State& state, const Job& job, fb::Tier tier, std::u
   const Task* task = live_task(state, job.task);
   if (!task) return JobStatus::cancelled;
   if (moved_on(task, job)) return JobStatus::done;
-  if (is_committed(*task)) return JobStatus::done;                         // The reconciler re-enters the crossing.
+  if (is_committed(*task)) return JobStatus::done;  // The reconciler re-enters the crossing.
   if (!task->cancel_requested.empty()) return JobStatus::cancelled;
   if (rules >= 2 && is_finished_work(*task, job)) return JobStatus::done;  // The reconciler asks the gate.
   const auto interruptions_max = static_cast<std::uint64_t>(state.settings().recovery.max_interruptions);

@@ -130,6 +130,7 @@ class Tokens(Pawld):
             path = path.replace("{id}", "99").replace("{key}", "repo%3Ax")
             for role in ROLES:
                 headers = {"Authorization": f"Bearer {tokens[role]}"} if role in tokens else {}
+                headers["Pawl-Boot"] = "w"  # without one a report on a job takes `operate`
                 # No call can do anything with that body: who is let in gets another refusal, or a list.
                 body = None if method == "GET" else b"[]"
                 status, answer = self.ask(method, path, body, headers, tcp=True)
@@ -212,7 +213,8 @@ class Tokens(Pawld):
         claim = {"agents": ["outside"], "owner": {"boot_id": "w", "pid": 1, "actor": "worker"}}
         self.assertEqual(self.ask("POST", "/v1/jobs/claim", claim, work, tcp=True)[0], 200)
         report = {"attempt": 1, "pid": self.daemon.pid, "pid_start": start}
-        self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work, tcp=True)[0], 200)
+        self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work, tcp=True)[0], 403)
+        self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work | {"Pawl-Boot": "w"}, tcp=True)[0], 200)
         self.assertEqual(self.ask("POST", "/v1/tasks/1/cancel", {})[0], 202)
         self.daemon.wait(timeout=PATIENCE_S)  # that process is ended, as for any worker
         self.assertTrue(self.is_up(), "the daemon was ended with it")
