@@ -51,7 +51,7 @@ std::string delivery_key(WebhookSource source, std::string_view delivery) {
 
 // --- WebhookReading ---
 
-Error malformed(const std::string& what) {
+Error bad_delivery(const std::string& what) {
   return {ErrorCode::malformed, what};
 }
 
@@ -90,7 +90,7 @@ Result<std::string> needed_text(const json::value& root, std::initializer_list<s
   if (!text.empty()) return text;
   std::string field;
   for (const std::string_view name : path) field += (field.empty() ? "" : ".") + std::string(name);
-  return malformed("field \"" + field + "\" is missing, or no text");
+  return bad_delivery("field \"" + field + "\" is missing, or no text");
 }
 
 std::string lower(std::string_view text) {
@@ -198,7 +198,7 @@ Result<WebhookReading> read_pull_request(const json::value& body, const WebhookC
 }
 
 Result<WebhookReading> read_gitea(std::string_view event, const json::value& body, const WebhookConfig& config) {
-  if (event.empty()) return malformed("header X-Gitea-Event is missing");
+  if (event.empty()) return bad_delivery("header X-Gitea-Event is missing");
   if (event == "push") return read_push(body, config);
   if (event == "status") return read_status(body, config);
   if (event == "pull_request") return read_pull_request(body, config);
@@ -274,7 +274,7 @@ Result<WebhookReading> read_plane(std::string_view event_header, const json::val
   // The body is signed, the header is not.
   std::string event = text_at(body, {"event"});
   if (event.empty()) event = std::string(event_header);
-  if (event.empty()) return malformed("field \"event\" and header X-Plane-Event are missing");
+  if (event.empty()) return bad_delivery("field \"event\" and header X-Plane-Event are missing");
   const std::string what = "plane: " + short_text(event);
   const std::string event_id = text_at(body, {"event_id"});
   const auto ignored = [&](std::string why) { return WebhookReading{what, WebhookIgnored{std::move(why)}, event_id}; };
@@ -286,12 +286,12 @@ Result<WebhookReading> read_plane(std::string_view event_header, const json::val
   if (verb == PlaneVerb::updated && !is_about_state(body)) return ignored("the work item's state was not changed");
 
   const json::value* item = value_at(body, {"data"});
-  if (!item || !item->is_object()) return malformed("field \"data\" is missing, or no object");
+  if (!item || !item->is_object()) return bad_delivery("field \"data\" is missing, or no object");
   const PlaneProject* project = named_project(*item, config);
   if (!project) return ignored("no repository is configured for the work item's project");
   const std::string work_item = PAWL_TRY(plane_work_item(*item, *project));
   const std::vector<std::string> states = plane_states(*item);
-  if (states.empty()) return malformed("field \"data.state\" is missing");
+  if (states.empty()) return bad_delivery("field \"data.state\" is missing");
   // A state that was put on both lists stops: what is called off by mistake can be started again.
   if (is_among(config.plane_stop_states, states)) {
     const std::string reason = "plane: " + short_text(work_item) + " became " + short_text(states.front());
@@ -374,10 +374,10 @@ Result<WebhookCall> parse_webhook(WebhookSource source, const WebhookHeaders& he
                                   const WebhookConfig& config) {
   const bool is_gitea = source == WebhookSource::gitea;
   if (headers.delivery.empty()) {
-    return malformed(std::string("header ") + (is_gitea ? "X-Gitea-Delivery" : "X-Plane-Delivery") + " is missing");
+    return bad_delivery(std::string("header ") + (is_gitea ? "X-Gitea-Delivery" : "X-Plane-Delivery") + " is missing");
   }
   const json::value value = PAWL_TRY(parse_json(body));
-  if (!value.is_object()) return malformed("the body must be a JSON object");
+  if (!value.is_object()) return bad_delivery("the body must be a JSON object");
   WebhookReading reading =
       PAWL_TRY(is_gitea ? read_gitea(headers.event, value, config) : read_plane(headers.event, value, config));
   // A second try of Plane has a delivery id of its own, but the event's.
