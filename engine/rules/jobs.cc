@@ -139,12 +139,8 @@ bool waits_for_dependency(const State& state, const Task& task) {
 }
 
 std::optional<TimeUs> next_pause_end(const State& state, TimeUs now) {
-  std::optional<TimeUs> first;
-  for (const JobId id : state.indexes.paused) {
-    const TimeUs end = *state.jobs.find(id)->not_before;
-    if (end > now && (!first || end < *first)) first = end;
-  }
-  return first;
+  const auto next = state.indexes.paused.lower_bound({TimeUs{now.us + 1}, JobId{0}});
+  return next == state.indexes.paused.end() ? std::nullopt : std::optional(next->first);
 }
 
 Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules) {

@@ -46,7 +46,7 @@ struct Indexes {
   std::map<std::string, std::uint64_t> tasks_by_stage;                    // those in memory
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
   std::set<JobId> queued;
-  std::set<JobId> paused;  // of those: with a time before which they are not claimed
+  std::set<std::pair<TimeUs, JobId>> paused;  // of those: by the time before which they are not claimed
   std::set<JobId> running;
   std::map<std::string, std::uint64_t> running_by_repo;
   std::set<std::pair<TaskId, TaskId>> dependents;  // (task, live task that depends on it)
