@@ -19,7 +19,7 @@ class Fool {
       if (!story_.strikes(Hostility::nonsense, 60)) continue;
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
       const Asker asker{.boot = some_boot(), .actor = "operator", .key = {}, .request = {}};
-      const std::uint64_t what = story_.dice.roll(29);
+      const std::uint64_t what = story_.dice.roll(33);
       const std::uint64_t dice = story_.dice.roll(1000);
       for (std::uint64_t i = 0; i < times; ++i) {
         if (!story_.ask(nonsense(asker, what, dice))) break;
@@ -46,12 +46,43 @@ class Fool {
   std::optional<JobId> job_to_be_refused(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<JobId> in_vain;
+    std::vector<JobId> paused;
     for (const JobId id : state.indexes.queued) {
-      if (claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted) in_vain.push_back(id);
+      const Outcome outcome = claim_outcome(state, id, story_.daemon().now());
+      if (outcome != Outcome::accepted) in_vain.push_back(id);
+      if (outcome == Outcome::retry_delay) paused.push_back(id);
     }
+    if (!paused.empty() && dice % 3 == 0) return paused[dice % paused.size()];
     if (!in_vain.empty()) return in_vain[dice % in_vain.size()];
     const JobId job{some_job(dice)};
     return claim_outcome(state, job, story_.daemon().now()) == Outcome::accepted ? std::nullopt : std::optional(job);
+  }
+  /// A job that runs, of which an exit is recorded or not; null if there is none.
+  const Job* some_running(std::uint64_t dice, bool has_exited) {
+    const State& state = story_.daemon_that_serves().decided();
+    std::vector<const Job*> found;
+    for (const JobId id : state.indexes.running) {
+      const Job* job = state.jobs.find(id);
+      if (job->run->exit_code.has_value() == has_exited) found.push_back(job);
+    }
+    return found.empty() ? nullptr : found[dice % found.size()];
+  }
+  /// A boot that is alive, and neither the daemon's nor the one that owns the attempt.
+  std::string stranger_to(const Job& job, std::uint64_t dice) {
+    std::vector<std::string> found{"nobody"};
+    for (const auto& [id, row] : story_.daemon_that_serves().decided().boots.rows()) {
+      if (!row.stale && row.name != daemon_name && id != job.run->owner.boot_id) found.push_back(id);
+    }
+    return found[dice % found.size()];
+  }
+  /// A task of which nothing may begin before another one has ended; null if there is none.
+  const Task* some_dependent(std::uint64_t dice) {
+    const State& state = story_.daemon_that_serves().decided();
+    std::vector<const Task*> found;
+    for (const auto& [id, each] : state.tasks.rows()) {
+      if (!is_terminal(each.stage) && waits_for_dependency(state, each)) found.push_back(&each);
+    }
+    return found.empty() ? nullptr : found[dice % found.size()];
   }
   std::uint64_t some_task(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();
@@ -293,12 +324,101 @@ class Fool {
         event.outcome = fb::JobResult::retry;
         return propose_group(asker, event);
       }
+      case 28: {
+        const Job* running = some_running(dice, false);
+        return running ? report_of_a_stranger(*running, dice) : clearing_of_nothing(asker, job);
+      }
+      case 29: {
+        const Job* exited = some_running(dice, true);
+        return exited ? report_against_the_exit(*exited, dice) : clearing_of_nothing(asker, job);
+      }
+      case 30: {
+        const Task* dependent = some_dependent(dice);
+        return dependent ? too_early(asker, *dependent, dice) : clearing_of_nothing(asker, job);
+      }
+      case 31: {
+        const Job* exited = some_running(dice, true);
+        return exited ? report_of_a_stranger(*exited, dice) : clearing_of_nothing(asker, job);
+      }
+      default:
+        return clearing_of_nothing(asker, job);
+    }
+  }
+
+  static Group clearing_of_nothing(const Asker& asker, std::uint64_t job) {
+    fb::FinalizerClearedT event;
+    event.job = job + 1000;
+    return propose_group(asker, event);
+  }
+
+  /// Of the attempt that runs, and by somebody who has nothing to do with it.
+  Group report_of_a_stranger(const Job& job, std::uint64_t dice) {
+    const Asker stranger{.boot = stranger_to(job, dice / 7), .actor = "worker", .key = {}, .request = {}};
+    switch (dice % 3) {
+      case 0: {
+        fb::RunStartedT event;
+        event.job = raw(job.id);
+        event.attempt = job.attempts;
+        event.pid = 1;
+        return propose_group(stranger, event);
+      }
+      case 1: {
+        fb::RunExitedT event;
+        event.job = raw(job.id);
+        event.attempt = job.attempts;
+        event.exit_code = static_cast<std::int64_t>(dice / 3 % 2);
+        return propose_group(stranger, event);
+      }
       default: {
-        fb::FinalizerClearedT event;
-        event.job = job + 1000;
-        return propose_group(asker, event);
+        fb::JobFinishedT event;
+        event.job = raw(job.id);
+        event.attempt = job.attempts;
+        event.result = dice % 2 == 0 ? fb::JobResult::retry : fb::JobResult::failed;
+        return propose_group(stranger, event);
       }
     }
+  }
+
+  /// By the owner, who has said otherwise before.
+  static Group report_against_the_exit(const Job& job, std::uint64_t dice) {
+    const Asker owner{.boot = job.run->owner.boot_id, .actor = "worker", .key = {}, .request = {}};
+    if (dice % 2 == 0) {
+      fb::RunExitedT event;
+      event.job = raw(job.id);
+      event.attempt = job.attempts;
+      event.exit_code = *job.run->exit_code == 0 ? 1 : 0;
+      return propose_group(owner, event);
+    }
+    fb::JobFinishedT event;
+    event.job = raw(job.id);
+    event.attempt = job.attempts;
+    event.result = *job.run->exit_code == 0 ? fb::JobResult::retry : fb::JobResult::done;
+    return propose_group(owner, event);
+  }
+
+  Group too_early(const Asker& asker, const Task& task, std::uint64_t dice) {
+    const Stage& stage = *story_.daemon_that_serves().decided().stage_of(task);
+    if (dice % 3 == 0) {
+      fb::LeaseAcquiredT event;
+      event.key = task_key(task.id);
+      event.owner = owner(asker.boot);
+      event.ttl = 30;
+      return propose_group(asker, event);
+    }
+    if (dice % 3 == 1 && stage.guarded()) {
+      fb::StepStartedT event;
+      event.task = raw(task.id);
+      event.version = raw(task.version);
+      event.to = stage.to;
+      event.step = stage.steps.front().name;
+      event.run = "fool";
+      return propose_group(asker, event);
+    }
+    fb::StageTransitionT event;
+    event.task = raw(task.id);
+    event.to = stage.to;
+    event.expected_version = raw(task.version);
+    return propose_group(asker, event);
   }
 
   std::unique_ptr<fb::OwnerT> owner(const std::string& boot) {

@@ -260,7 +260,7 @@ class Administrator {
   void change() {
     const auto number = [&](const char* key, std::vector<std::int64_t> values) { set(key, story_.dice.pick(values)); };
     const auto flag = [&](const char* key) { set(key, !story_.dice.one_in(4)); };
-    switch (story_.dice.roll(14)) {
+    switch (story_.dice.roll(17)) {
       case 0:
         return number("queue.max_concurrency", {1, 2, 4, 8});
       case 1:
@@ -287,6 +287,11 @@ class Administrator {
         return flag("reconciler.enabled");
       case 12:
         return flag("lease.reclaim_enabled");
+      case 13:
+      case 14:
+        return set("queue.cancelled_dependency", std::string(story_.dice.one_in(3) ? "release" : "hold"));
+      case 15:
+        return number("job.retry_delay_s", {0, 10, 300});
       default:
         return flag("stop.enabled");
     }

@@ -92,6 +92,9 @@ class HostileSystem::MadeUpChild final : public Child {
            !row->cancel_requested.empty() && !is_committed(*row) && job && job->status == JobStatus::running &&
            !story_.witness().was_stop_off();
   }
+  bool is_gate_at_work(TaskId of) const {
+    return launch_.command.front() == "gate" && task() == of && is_released_ && process_->alive && !is_told_;
+  }
   /// Runs, and may not while the daemon ends: only steps, and what asks about them, get time for that.
   bool is_overlooked() const {
     const std::string& what = launch_.command.front();
@@ -162,6 +165,11 @@ class HostileSystem::MadeUpChild final : public Child {
 
   void be_gate() {
     if (cannot_execute()) return;
+    const std::string what = "a gate of task " + std::to_string(raw(task()));
+    for (const MadeUpChild* child : system_.children_) {
+      if (child != this && child->is_gate_at_work(task())) story_.broken(what + " runs beside another one of it");
+    }
+    if (told(launch_, "TOKEN").empty()) story_.broken(what + " runs without the lease of its task");
     const std::optional<bool> colour = story_.gate_of(task());
     const Us work = meddle(story_, task(), story_.duration(), Gate{}.timeout_s * second / 4);
     CommandExit exit;

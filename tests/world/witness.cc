@@ -88,6 +88,10 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
               std::to_string(event->attempt()) + " of job " + std::to_string(event->job()) + ", of which attempt " +
               std::to_string(job->attempts) + " runs");
     };
+    check_reporter(*record, record->event_as_RunStarted());
+    check_reporter(*record, record->event_as_RunExited());
+    check_reporter(*record, record->event_as_JobFinished());
+    check_contradiction(*record);
     check(record->event_as_RunStarted());
     check(record->event_as_RunExited());
     check(record->event_as_JobFinished());
@@ -100,6 +104,61 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
       if (set->key()->string_view() == "ownership.enabled") ownership_changed_ = settings_changed_;
       if (set->key()->string_view() == "stop.enabled") was_stop_off_ = true;
     }
+  }
+}
+
+/// On an attempt reports the boot that owns it, or the daemon.
+template <class Event>
+void Witness::check_reporter(const fb::Record& record, const Event* event) {
+  const Job* job = event ? state_.jobs.find(JobId{event->job()}) : nullptr;
+  const Boot* boot = state_.boots.find(record.boot()->str());
+  if (!job || !job->run || !boot || boot->name == daemon_name || boot->boot_id == job->run->owner.boot_id) return;
+  broken_("record " + std::to_string(record.stamp()->seq()) + " reports on job " + std::to_string(event->job()) +
+          " by boot " + boot->boot_id + ", which does not own it");
+}
+
+/// What exited is its finalizer's: the daemon's, or of whoever outside holds the lease of its task.
+void Witness::check_contradiction(const fb::Record& record) {
+  const std::string what = "record " + std::to_string(record.stamp()->seq()) + " contradicts the exit of job ";
+  if (const auto* exited = record.event_as_RunExited()) {
+    const Job* job = state_.jobs.find(JobId{exited->job()});
+    if (!job || !job->run || !job->run->exit_code || *job->run->exit_code == exited->exit_code()) return;
+    return broken_(what + std::to_string(exited->job()));
+  }
+  const auto* finished = record.event_as_JobFinished();
+  const Job* job = finished ? state_.jobs.find(JobId{finished->job()}) : nullptr;
+  if (!job || !job->run || !job->run->exit_code) return;
+  const Boot* boot = state_.boots.find(record.boot()->str());
+  const Task* task = state_.tasks.find(job->task);
+  const Lease* lease = state_.lease(task_key(job->task));
+  if (!boot || boot->name == daemon_name || (lease && lease->owner.boot_id == boot->boot_id)) return;
+  if (!task || task->version != job->version || !task->cancel_requested.empty()) return;
+  if ((*job->run->exit_code == 0) != (finished->result() == fb::JobResult::done)) {
+    broken_(what + std::to_string(finished->job()));
+  }
+}
+
+/// Work that an agent finished, by its exit code of 0, is not done again before a gate or a step has found fault with
+/// it.
+void Witness::note_work(const fb::Record& record) {
+  const auto object = [&](std::uint64_t task, std::uint64_t version) {
+    std::erase_if(finished_work_,
+                  [&](const auto& work) { return work.second == std::pair(TaskId{task}, Version{version}); });
+  };
+  if (const auto* exited = record.event_as_RunExited()) {
+    const JobId id{exited->job()};
+    const Job* job = state_.jobs.find(id);
+    const auto [known, is_new] = exited_.try_emplace(id, exited->attempt());
+    if (!is_new && std::exchange(known->second, exited->attempt()) == exited->attempt()) return;
+    if (job && exited->exit_code() == 0) finished_work_[id] = {job->task, job->version};
+  } else if (const auto* gate = record.event_as_GateEvaluated()) {
+    if (gate->passed() != true) object(gate->task(), gate->version());
+  } else if (const auto* step = record.event_as_StepFinished()) {
+    if (step->outcome() != fb::StepOutcome::done) object(step->task(), step->version());
+  } else if (const auto* claimed = record.event_as_JobClaimed()) {
+    if (finished_work_.erase(JobId{claimed->job()}) == 0) return;
+    broken_("record " + std::to_string(record.stamp()->seq()) + " begins job " + std::to_string(claimed->job()) +
+            " again, whose agent exited with 0");
   }
 }
 
@@ -152,6 +211,15 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   if (owner && evidence->lease_owner_alive() == false) {
     check_said_dead(record, {owner->boot_id()->str(), owner->pid(), owner->actor()->str()});
   }
+  // An agent may outlive its owner, whose death alone is reason enough.
+  if (job && reaped.tier() == fb::Tier::pid_dead && record.actor()->string_view() == "reaper" && job->run->pid) {
+    const Boot* boot = state_.boots.find(job->run->owner.boot_id);
+    const bool owner_lives = boot && !boot->stale && machines_.exists(boot->host, boot->pid, boot->pid_start);
+    if (owner_lives && machines_.exists(boot->host, *job->run->pid, job->run->pid_start)) {
+      broken_("record " + std::to_string(record.stamp()->seq()) + " takes the agent of job " +
+              std::to_string(reaped.job()) + " for dead, which is alive");
+    }
+  }
   if (!job || !job->run->exited || reaped.tier() != fb::Tier::finalizer_dead) return;
   const std::string what = "record " + std::to_string(record.stamp()->seq()) + " reaps job " +
                            std::to_string(reaped.job()) + " of a finalizer";
@@ -196,6 +264,7 @@ std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Re
 void Witness::note(const fb::Record& record, const Applied& applied) {
   outcomes_.push_back(record.stamp()->outcome());
   ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
+  if (applied.outcome == Outcome::accepted) note_work(record);
   for (const Effect& effect : applied.effects) {
     if (effect.kind == EffectKind::job_queued && to_be_cancelled_.contains(JobId{effect.id})) {
       broken_("record " + std::to_string(record.stamp()->seq()) + " queued job " + std::to_string(effect.id) +

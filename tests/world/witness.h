@@ -64,6 +64,10 @@ class Witness {
   void note_departures(std::span<const fb::Record* const> group);
   void check_reap(const fb::Record& record, const fb::JobReaped& reaped);
   void check_attempts(std::span<const fb::Record* const> group);
+  template <class Event>
+  void check_reporter(const fb::Record& record, const Event* event);
+  void check_contradiction(const fb::Record& record);
+  void note_work(const fb::Record& record);
   void check_interrupted(const Job& job, std::uint64_t due);
   std::map<JobId, std::uint64_t> interruptions_due(std::span<const fb::Record* const> group) const;
   void check_freed(const fb::Record& record);
@@ -79,8 +83,10 @@ class Witness {
   Seq told_until_{};
   std::map<std::string, Seq> keys_;  // the record that a key was first decided by
   std::map<std::pair<TaskId, Version>, Left> left_;
-  std::map<Seq, Token> step_tokens_;  // with which a step was started, by its start
-  std::set<JobId> to_be_cancelled_;   // jobs that the group in hand ends, of tasks with a standing request
+  std::map<Seq, Token> step_tokens_;                           // with which a step was started, by its start
+  std::map<JobId, std::uint64_t> exited_;                      // the attempt of a job of which an exit is recorded
+  std::map<JobId, std::pair<TaskId, Version>> finished_work_;  // jobs whose agent exited with 0, and nobody objected
+  std::set<JobId> to_be_cancelled_;  // jobs that the group in hand ends, of tasks with a standing request
   TimeUs settings_changed_;
   TimeUs ownership_changed_;
   bool was_stop_off_ = false;

@@ -42,6 +42,23 @@ TEST_F(Advance, unguarded_edge_takes_no_lease) {
   EXPECT_EQ(last_records(3), (Names{"GateEvaluated:accepted", "StageTransition:accepted", "JobFinished:accepted"}));
 }
 
+TEST_F(Advance, gate_of_an_unguarded_edge_runs_under_the_lease_of_its_task) {
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) each.gate->run = {"make", "test"};
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  stand_on("development");
+  bool asked = false;
+  world.meanwhile = [&](const std::string&) {
+    asked = true;
+    EXPECT_TRUE(held(task_key(task)));
+  };
+  EXPECT_EQ(go().result, AdvanceResult::advanced);
+  EXPECT_TRUE(asked);
+  EXPECT_FALSE(held(task_key(task)));
+}
+
 TEST_F(Advance, live_owner_defers_before_the_gate_is_asked) {
   ASSERT_EQ(acquire(task_key(task), "webhook").outcome, Outcome::accepted);
   EXPECT_EQ(go().result, AdvanceResult::deferred);

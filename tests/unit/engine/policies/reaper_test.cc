@@ -4,13 +4,39 @@
 namespace pawl {
 namespace {
 
+/// A process that has the job in hand, or drives its task: no pass may have anything run beside that.
+class BusyWorld final : public World {
+ public:
+  bool in_hand = false;
+  bool path_is_taken = false;
+
+  std::unique_ptr<PathHold> enter_path(TaskId task) override {
+    return path_is_taken ? nullptr : World::enter_path(task);
+  }
+  bool has_in_hand(JobId) override { return in_hand; }
+  bool is_alive(const Owner&, const Boot&) override { return true; }
+  Life life_of(const Run&, const Boot&) override { return Life::unknown; }
+  GateAnswer run_gate(const Gate&, const CommandContext&) override {
+    ADD_FAILURE() << "a gate runs";
+    return {};
+  }
+  bool can_run(const PipelineStep&) override { return true; }
+  EndedStart end_and_lock(const StepPlace&, const std::string&, const Boot*) override { return {}; }
+  Held hold_step(const PipelineStep&, const CommandContext&, const std::string&) override {
+    ADD_FAILURE() << "a step begins";
+    return {.status = Held::Status::cannot_start, .step = nullptr, .why = {}};
+  }
+  Verdict probe(const PipelineStep&, const CommandContext&) override { return Verdict::unknown; }
+};
+
 class ReaperPass : public Story {
  protected:
-  void exit_with_zero() {
+  void exit_with_zero() { exit_with(0); }
+  void exit_with(std::int64_t code) {
     fb::RunExitedT event;
     event.job = raw(job);
     event.attempt = 1;
-    event.exit_code = 0;
+    event.exit_code = code;
     ASSERT_EQ(ask("monitor", event), Outcome::accepted);
     machine.set_now(plus_s(machine.now(), 300));
   }
@@ -91,6 +117,34 @@ TEST_F(ReaperPass, with_ownership_off_a_live_lease_is_in_nobodys_way) {
   exit_with_zero();
   EXPECT_TRUE(pass(job).reaped);
   EXPECT_EQ(stage(), "deploy");
+}
+
+TEST_F(ReaperPass, exit_that_this_process_has_in_hand_is_its_own) {
+  BusyWorld busy;
+  busy.in_hand = true;
+  exit_with_zero();
+  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+  EXPECT_EQ(job_status(), JobStatus::running);
+  EXPECT_FALSE(held(task_key(task)));
+}
+
+TEST_F(ReaperPass, exit_of_another_code_that_this_process_has_in_hand_is_its_own_too) {
+  BusyWorld busy;
+  busy.in_hand = true;
+  exit_with(1);
+  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+  EXPECT_EQ(job_status(), JobStatus::running);
+}
+
+TEST_F(ReaperPass, task_that_another_path_of_this_process_drives_is_left_to_it) {
+  BusyWorld busy;
+  busy.path_is_taken = true;
+  exit_with_zero();
+  for (const bool checked : {true, false}) {
+    set("ownership.enabled", checked);
+    EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+    EXPECT_EQ(job_status(), JobStatus::running);
+  }
 }
 
 TEST_F(ReaperPass, old_lease_that_is_no_tasks_is_not_the_ceilings) {
