@@ -24,6 +24,7 @@ class RandomStory : public Rules {
   RandomStory(std::uint64_t seed, Seen& seen) : dice_(seed), seen_(seen) {
     set("queue.max_concurrency", std::int64_t{3});
     set("queue.serial_per_repo", dice_.one_in(2));
+    if (dice_.one_in(2)) set("job.retry_delay_s", std::int64_t{20});
     boots_ = {"daemon-1", "worker-1"};
   }
 
@@ -55,7 +56,7 @@ class RandomStory : public Rules {
     return who;
   }
   std::string current_boot() {
-    const Boot* boot = state.boot_named(dice_.one_in(2) ? "worker" : "pawld");
+    const Boot* boot = state.boot_named(dice_.pick(boot_names_));
     return boot ? boot->boot_id : dice_.pick(boots_);
   }
   const Task* some_task() {
@@ -226,7 +227,7 @@ class RandomStory : public Rules {
 
   Proposal boot_event(const Who& who) {
     if (dice_.one_in(4)) return propose(asker(who), boot_ended(dice_.one_in(4) ? "nobody" : current_boot()));
-    return boot_of(dice_.one_in(3) ? "pawld" : "worker", who);
+    return boot_of(dice_.pick(boot_names_), who);
   }
 
   Proposal boot_of(const std::string& boot_name, const Who& who) {
@@ -239,7 +240,12 @@ class RandomStory : public Rules {
   }
 
   Proposal setting(const Asker& by) {
-    switch (dice_.roll(7)) {
+    switch (dice_.roll(9)) {
+      case 7:
+        return propose(
+            by, setting_changed("queue.cancelled_dependency", std::string(dice_.one_in(2) ? "hold" : "release")));
+      case 8:
+        return propose(by, setting_changed("job.retry_delay_s", static_cast<std::int64_t>(dice_.roll(2) * 30)));
       case 0:
         return propose(by, setting_changed("ownership.enabled", !dice_.one_in(3)));
       case 1:
@@ -323,6 +329,7 @@ class RandomStory : public Rules {
   Seen& seen_;
   std::vector<std::string> boots_;
   const std::vector<std::string> actors_{"monitor", "reaper", "reconciler", "webhook", "worker"};
+  const std::vector<std::string> boot_names_{"pawld", "worker", "worker", "another"};
   const std::vector<std::string> stages_{"analysis", "development",    "review", "testing",
                                          "deploy",   "deploy-staging", "done",   "cancelled"};
 };
@@ -352,25 +359,26 @@ TEST(Randomly, proposed_events_keep_every_invariant_and_replay) {
       {"TaskCreated", {"unknown_task", "duplicate_work_item", "relaunch", "unknown_pipeline", "unknown_stage"}},
       {"StageTransition",
        {"unknown_task", "terminal", "version_conflict", "no_such_edge", "committed", "outcome_unknown",
-        "steps_unfinished", "blocked", "lease_required", "lease_held", "stale_token"}},
+        "steps_unfinished", "blocked", "dependency", "lease_required", "lease_held", "stale_token"}},
       {"LeaseAcquired",
        {"unknown_task", "unknown_boot", "stale_boot", "lease_held", "stale_token", "terminal", "blocked",
-        "cancel_requested"}},
+        "cancel_requested", "dependency"}},
       {"LeaseReleased", {"not_held", "stale_token"}},
       {"LeaseReclaimed", {"not_held", "stale_token"}},
       {"JobQueued", {"unknown_task", "terminal", "blocked", "cancel_requested", "no_agent", "already_queued"}},
       {"JobClaimed",
-       {"unknown_job", "unknown_boot", "stale_boot", "not_queued", "blocked", "dependency", "serial_gate", "limit"}},
-      {"RunStarted", {"unknown_job", "not_running", "stale_attempt"}},
-      {"RunExited", {"unknown_job", "not_running", "stale_attempt"}},
-      {"JobFinished", {"unknown_job", "not_running", "stale_attempt"}},
+       {"unknown_job", "unknown_boot", "stale_boot", "not_queued", "blocked", "dependency", "retry_delay",
+        "serial_gate", "limit"}},
+      {"RunStarted", {"unknown_job", "not_running", "stale_attempt", "not_owner"}},
+      {"RunExited", {"unknown_job", "not_running", "stale_attempt", "not_owner", "already_exited"}},
+      {"JobFinished", {"unknown_job", "not_running", "stale_attempt", "not_owner", "already_exited"}},
       {"JobReaped", {"unknown_job", "not_running", "stale_attempt", "lease_held"}},
       {"FinalizerMarked", {"unknown_job", "not_running"}},
       {"FinalizerCleared", {"unknown_job"}},
       {"GateEvaluated", {"unknown_task", "version_conflict"}},
       {"StepStarted",
-       {"unknown_task", "terminal", "version_conflict", "no_such_step", "blocked", "cancel_requested", "lease_required",
-        "stale_token", "already_done", "outcome_unknown"}},
+       {"unknown_task", "terminal", "version_conflict", "no_such_step", "blocked", "cancel_requested", "dependency",
+        "lease_required", "stale_token", "already_done", "outcome_unknown"}},
       {"StepFinished", {"unknown_task", "not_started", "already_done"}},
       {"TaskBlocked", {"unknown_task", "terminal", "version_conflict", "lease_held", "stale_token"}},
       {"TaskUnblocked", {"unknown_task", "terminal", "not_blocked"}},

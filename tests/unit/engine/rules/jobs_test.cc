@@ -193,7 +193,14 @@ TEST_F(JobClaimed, refusals_come_in_the_order_of_the_contract) {
   refuses(Outcome::dependency, job_claimed(job_of(id), worker));
   request_cancel(running);
   must(job_finished(in_the_way, 1, fb::JobResult::cancelled));
+  set("job.retry_delay_s", std::int64_t{10});
+  must(job_finished(claim(id), 1, fb::JobResult::retry));
+  block(id);
+  refuses(Outcome::blocked, job_claimed(job_of(id), worker));
+  must(task_unblocked(id));
   const JobId other = claim(create("analysis", "shop"));
+  refuses(Outcome::retry_delay, job_claimed(job_of(id), worker));
+  pass_s(10);
   refuses(Outcome::serial_gate, job_claimed(job_of(id), worker));
   must(job_finished(other, 1, fb::JobResult::done));
   claim(create("analysis", "other"));
@@ -228,6 +235,17 @@ TEST_F(RunStarted, stale_attempt) {
   const JobId running = claim(create());
   refuses(Outcome::stale_attempt, run_started(running, 0));
   refuses(Outcome::stale_attempt, run_started(running, 2));
+}
+
+TEST_F(RunStarted, refusals_come_in_the_order_of_the_contract) {
+  boot("other-1", "other");
+  const Who other{.boot = "other-1", .actor = "worker"};
+  const JobId running = job_of(create());
+  refuses(Outcome::unknown_job, run_started(JobId{99}, 2), other);
+  refuses(Outcome::not_running, run_started(running, 2), other);
+  must(job_claimed(running, worker));
+  refuses(Outcome::stale_attempt, run_started(running, 2), other);
+  refuses(Outcome::not_owner, run_started(running, 1), other);
 }
 
 TEST_F(RunStarted, accepted_is_recorded) {
@@ -285,6 +303,20 @@ TEST_F(RunExited, not_owner) {
   must(run_exited(running, 1, 0), {.actor = "operator"});
 }
 
+TEST_F(RunExited, refusals_come_in_the_order_of_the_contract) {
+  boot("other-1", "other");
+  const Who other{.boot = "other-1", .actor = "worker"};
+  const JobId running = job_of(create());
+  refuses(Outcome::unknown_job, run_exited(JobId{99}, 2, 0), other);
+  refuses(Outcome::not_running, run_exited(running, 2, 0), other);
+  must(job_claimed(running, worker));
+  must(run_exited(running, 1, 3), worker);
+  refuses(Outcome::stale_attempt, run_exited(running, 2, 0), other);
+  refuses(Outcome::not_owner, run_exited(running, 1, 0), other);
+  refuses(Outcome::not_owner, run_exited(running, 1, 3), other);
+  refuses(Outcome::already_exited, run_exited(running, 1, 0), worker);
+}
+
 using JobFinished = Rules;
 
 TEST_F(JobFinished, unknown_job) {
@@ -326,6 +358,19 @@ TEST_F(JobFinished, already_exited) {
   request_cancel(id);
   must(job_finished(running, 1, fb::JobResult::cancelled), worker);
   EXPECT_EQ(state.tasks.find(id), nullptr) << "nothing else kept it from its end";
+}
+
+TEST_F(JobFinished, refusals_come_in_the_order_of_the_contract) {
+  boot("other-1", "other");
+  const Who other{.boot = "other-1", .actor = "worker"};
+  const JobId running = job_of(create());
+  refuses(Outcome::unknown_job, job_finished(JobId{99}, 2, fb::JobResult::done), other);
+  refuses(Outcome::not_running, job_finished(running, 2, fb::JobResult::done), other);
+  must(job_claimed(running, worker));
+  must(run_exited(running, 1, 3), worker);
+  refuses(Outcome::stale_attempt, job_finished(running, 2, fb::JobResult::done), other);
+  refuses(Outcome::not_owner, job_finished(running, 1, fb::JobResult::done), other);
+  refuses(Outcome::already_exited, job_finished(running, 1, fb::JobResult::done), worker);
 }
 
 TEST_F(JobFinished, accepted_against_the_exit_by_whoever_outside_finishes_the_task) {

@@ -72,6 +72,38 @@ TEST_F(LeaseAcquired, refusals_come_in_the_order_of_the_contract) {
   refuses(Outcome::cancel_requested, lease_acquired(task_key(id)));
 }
 
+TEST_F(LeaseAcquired, refusals_of_a_dependent_come_in_the_order_of_the_contract) {
+  const TaskId first = create();
+  fb::TaskCreatedT event = task_created("W");
+  event.depends_on = {raw(first)};
+  const TaskId id{effects_of(must(event)).front().id};
+  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  const Token token = lease(id);
+  rules_in_force = rules_version;
+  must(task_blocked(id, 1, token));
+  refuses(Outcome::stale_token, lease_acquired(task_key(id), {}, next(token)));
+  refuses(Outcome::lease_held, lease_acquired(task_key(id)));
+  release(task_key(id), token);
+  refuses(Outcome::blocked, lease_acquired(task_key(id)));
+  must(task_unblocked(id));
+  refuses(Outcome::dependency, lease_acquired(task_key(id)));
+  request_cancel(first);
+  lease(id);
+}
+
+TEST_F(LeaseAcquired, cancel_requested_comes_before_dependency) {
+  const TaskId id = create();
+  claim(id);
+  request_cancel(id);
+  const TaskId other = create();
+  tamper([&](State& each) {
+    Task row = *each.tasks.find(id);
+    row.depends_on = {other};
+    each.tasks.load(id, std::move(row));
+  });
+  refuses(Outcome::cancel_requested, lease_acquired(task_key(id)));
+}
+
 TEST_F(LeaseAcquired, accepted_grants_the_seq_as_token) {
   const Decided& decided = must(lease_acquired("any", worker), worker);
   const Token token{raw(state.last_seq)};

@@ -125,6 +125,30 @@ TEST_F(StepStarted, refusals_come_in_the_order_of_the_contract) {
   refuses(Outcome::already_done, step_started(id, 1, "deploy", "merge", token, crossing.repo_token));
 }
 
+TEST_F(StepStarted, refusals_of_a_dependent_come_in_the_order_of_the_contract) {
+  const TaskId first = create();
+  const auto dependent = [&](const std::string& work_item) {
+    fb::TaskCreatedT event = task_created(work_item, "deploy-staging");
+    event.depends_on = {raw(first)};
+    return TaskId{effects_of(must(event)).front().id};
+  };
+  const TaskId id = dependent("W-id");
+  const TaskId cancelled = dependent("W-cancelled");
+  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  lease(cancelled);
+  rules_in_force = rules_version;
+  request_cancel(cancelled);
+  refuses(Outcome::cancel_requested, step_started(cancelled, 1, "deploy", "retest", std::nullopt));
+  block(id);
+  refuses(Outcome::blocked, step_started(id, 1, "deploy", "retest", std::nullopt));
+  must(task_unblocked(id));
+  refuses(Outcome::dependency, step_started(id, 1, "deploy", "retest", std::nullopt));
+  refuses(Outcome::dependency, step_started(id, 1, "deploy", "retest", Token{1}));
+  request_cancel(first);
+  refuses(Outcome::lease_required, step_started(id, 1, "deploy", "retest", std::nullopt));
+  refuses(Outcome::stale_token, step_started(id, 1, "deploy", "retest", Token{1}));
+}
+
 TEST_F(StepStarted, accepted_is_journalled_and_commits_if_irreversible) {
   const TaskId id = create("deploy-staging");
   const Token token = lease(id);

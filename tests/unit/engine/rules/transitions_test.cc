@@ -153,6 +153,28 @@ TEST_F(StageTransition, refusals_come_in_the_order_of_the_contract) {
   must(transition(id, "deploy", 1, third));
 }
 
+TEST_F(StageTransition, refusals_of_a_dependent_come_in_the_order_of_the_contract) {
+  const TaskId first = create();
+  fb::TaskCreatedT event = task_created("W", "review");
+  event.depends_on = {raw(first)};
+  const TaskId id{effects_of(must(event)).front().id};
+  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  const Token token = lease(id);
+  rules_in_force = rules_version;
+  must(task_blocked(id, 1, token));
+  refuses(Outcome::version_conflict, transition(id, "testing", 2));
+  refuses(Outcome::no_such_edge, transition(id, "qa", 1));
+  refuses(Outcome::blocked, transition(id, "testing", 1));
+  must(task_unblocked(id));
+  refuses(Outcome::dependency, transition(id, "testing", 1));
+  refuses(Outcome::dependency, transition(id, "testing", 1, next(token)));
+  refuses(Outcome::lease_held, transition(id, "development", 1));
+  request_cancel(first);
+  refuses(Outcome::lease_held, transition(id, "testing", 1));
+  refuses(Outcome::stale_token, transition(id, "testing", 1, next(token)));
+  must(transition(id, "testing", 1, token));
+}
+
 TEST_F(StageTransition, accepted_moves_and_exchanges_the_job) {
   const TaskId id = create();
   const JobId before = job_of(id);
