@@ -167,6 +167,8 @@ bool Executor::Impl::note(const Published& published) {
     if (ends) finished.insert(TaskId{event->task()});
     if (!ends && !queued) flags = flagged.insert(TaskId{event->task()}).second;
     frees = frees || ends;
+    // With ownership off no lease is freed with it, and an exit may wait for the crossing that is finished now.
+    if (record.stamp()->unchecked()) flags = try_waiting_again() || flags;
   } else if (const auto* cancelled = record.event_as_TaskCancelled()) {
     frees = finished.insert(TaskId{cancelled->task()}).second;
   } else if (const auto* unblocked = record.event_as_TaskUnblocked()) {
