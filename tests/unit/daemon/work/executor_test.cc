@@ -350,6 +350,51 @@ stages:
   EXPECT_TRUE(reaches(id, "done")) << "what stood for a token was stale, and no lease that is freed says so";
 }
 
+TEST_F(ExecutorTest, exit_that_waits_for_a_crossing_hears_of_its_end_with_ownership_off) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 600}
+stages:
+  - name: build
+    to: work
+  - name: work
+    agent: worker
+    gate: {run: 'echo >> $1/began; until [ -e $1/go ]; do sleep 0.02; done; exit 1', timeout_s: 600}
+    to: done
+    rollback: build
+    guarded: true
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
+)");
+  set("reconciler.interval_s", 86400);
+  set("ownership.enabled", false);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return fs::exists(at("began")); }));
+  fb::StepStartedT started;
+  started.task = raw(id);
+  started.version = 2;
+  started.to = "done";
+  started.step = "merge";
+  const Decision start = tell(started);
+  ASSERT_EQ(start.outcome, Outcome::accepted) << "somebody outside crosses beside the gate";
+  std::ofstream(at("go")) << "";
+  ASSERT_TRUE(comes_true([&] { return count(fb::Event::StageTransition, Outcome::committed) == 1; }));
+  fb::StepFinishedT finished;
+  finished.task = raw(id);
+  finished.version = 2;
+  finished.step = "merge";
+  finished.started = raw(start.seq);
+  finished.outcome = fb::StepOutcome::done;
+  finished.by = fb::StepBy::command;
+  ASSERT_EQ(tell(finished).outcome, Outcome::accepted);
+  fb::StageTransitionT transition;
+  transition.task = raw(id);
+  transition.to = "done";
+  ASSERT_EQ(tell(transition).outcome, Outcome::accepted);
+  EXPECT_TRUE(comes_true([&] { return executor_->jobs_at_work() == 0; })) << "no lease that is freed says so";
+}
+
 TEST_F(ExecutorTest, unknown_end_of_an_irreversible_step_is_settled_by_its_probe) {
   define(R"(name: test
 stages:
