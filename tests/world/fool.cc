@@ -19,7 +19,7 @@ class Fool {
       if (!story_.strikes(Hostility::nonsense, 60)) continue;
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
       const Asker asker{.boot = some_boot(), .actor = "operator", .key = {}, .request = {}};
-      const std::uint64_t what = story_.dice.roll(33);
+      const std::uint64_t what = story_.dice.roll(34);
       const std::uint64_t dice = story_.dice.roll(1000);
       for (std::uint64_t i = 0; i < times; ++i) {
         if (!story_.ask(nonsense(asker, what, dice))) break;
@@ -339,6 +339,18 @@ class Fool {
       case 31: {
         const Job* exited = some_running(dice, true);
         return exited ? report_of_a_stranger(*exited, dice) : clearing_of_nothing(asker, job);
+      }
+      case 32: {
+        fb::StageTransitionT transition;  // As one who has finished a task that somebody else moved on.
+        transition.task = task;
+        transition.to = "deploy";
+        transition.expected_version = version + 1;
+        fb::JobReapedT event;
+        event.job = live && is_leased(*live) ? job : job + 1000;
+        event.attempt = attempt + 1;
+        event.tier = fb::Tier::finalizer_dead;
+        event.outcome = fb::JobResult::done;
+        return propose_group(asker, transition, event);
       }
       default:
         return clearing_of_nothing(asker, job);
