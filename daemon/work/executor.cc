@@ -191,6 +191,9 @@ bool Executor::Impl::note(const Published& published) {
     if (key.starts_with("ownership.")) try_waiting_again();
   } else if (record.event_as_PipelineDefined()) {
     frees = settings_changed = true;
+  } else if (const auto* step = record.event_as_StepFinished()) {
+    // An exit may wait for a crossing that was committed, and is not any more.
+    if (step->outcome() != fb::StepOutcome::done) flags = try_waiting_again();
   } else if (const auto* started = record.event_as_RunStarted()) {
     const JobId job{started->job()};
     const OutsideRun run{started->pid(), started->pid_start(), record.boot()->str()};
