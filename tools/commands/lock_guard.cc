@@ -91,9 +91,9 @@ void say(const std::string& message) {
   fail(Exit::refused, message);
 }
 
-class Guard {
+class CommandGuard {
  public:
-  Guard(GuardPlan plan, Descriptor control, Descriptor report, SharedDeadline* deadline)
+  CommandGuard(GuardPlan plan, Descriptor control, Descriptor report, SharedDeadline* deadline)
       : plan_(std::move(plan)), control_(std::move(control)), report_(std::move(report)), deadline_(deadline) {}
 
   [[noreturn]] void run();
@@ -129,7 +129,7 @@ class Guard {
   std::optional<std::int64_t> kill_at_ms_;  // the command is to end, and is killed then
 };
 
-void Guard::fork_command() {
+void CommandGuard::fork_command() {
   Inherited inherited{};
   sigset_t ours;
   sigemptyset(&ours);
@@ -161,7 +161,7 @@ void Guard::fork_command() {
   close_all_but({control_.get(), report_.get(), go_.get(), children_.get(), changed_.get()});
 }
 
-void Guard::begin_lease() {
+void CommandGuard::begin_lease() {
   try {
     lease_ = new HeldLease(plan_.caller, plan_.wish, changed_.get());  // for as long as this process lives
   } catch (const std::system_error& failed) {
@@ -169,7 +169,7 @@ void Guard::begin_lease() {
   }
 }
 
-void Guard::wait_for_something() {
+void CommandGuard::wait_for_something() {
   // poll() does not count a sleep of the machine, the deadlines do: so they are looked at from time to time.
   constexpr std::int64_t longest_ms = 1000;
   constexpr std::int64_t pressing_ms = 50;
@@ -188,7 +188,7 @@ void Guard::wait_for_something() {
   [[maybe_unused]] const ssize_t counted = ::read(changed_.get(), &count, sizeof(count));
 }
 
-void Guard::reap() {
+void CommandGuard::reap() {
   while (true) {
     int status = 0;
     const pid_t ended = ::waitpid(-1, &status, WNOHANG);
@@ -199,7 +199,7 @@ void Guard::reap() {
   }
 }
 
-void Guard::heed(const SignalNote& note) {
+void CommandGuard::heed(const SignalNote& note) {
   if (!has_begun_) {
     say("ended by a signal while waiting for the lease");
     leave(128 + note.signal);
@@ -207,7 +207,7 @@ void Guard::heed(const SignalNote& note) {
   if (!note.has_command_too && !command_exit_) ::kill(command_, note.signal);  // not reaped yet, so it is the command
 }
 
-void Guard::hear_wrapper() {
+void CommandGuard::hear_wrapper() {
   while (control_) {
     SignalNote note;
     const ssize_t got = ::read(control_.get(), &note, sizeof(note));
@@ -221,13 +221,13 @@ void Guard::hear_wrapper() {
   }
 }
 
-void Guard::begin_command(const HeldLease::Look& lease) {
+void CommandGuard::begin_command(const HeldLease::Look& lease) {
   has_begun_ = true;
   [[maybe_unused]] const ssize_t written = ::write(go_.get(), &lease.token, sizeof(lease.token));
   go_.close();
 }
 
-void Guard::look_at_lease() {
+void CommandGuard::look_at_lease() {
   const HeldLease::Look lease = lease_->look();
   if (lease.phase == Phase::refused) leave(static_cast<int>(fail(*lease.error)));
   if (lease.phase == Phase::waiting) return;
@@ -258,7 +258,7 @@ void Guard::look_at_lease() {
   }
 }
 
-void Guard::end_command(const std::string& why, std::int64_t kill_at_ms) {
+void CommandGuard::end_command(const std::string& why, std::int64_t kill_at_ms) {
   kill_at_ms_ = kill_at_ms;
   if (is_over()) return;
   say(why + "; the command is ended");
@@ -273,7 +273,7 @@ void Guard::end_command(const std::string& why, std::int64_t kill_at_ms) {
 }
 
 /// Kills what has not ended in time; again each time, as some of it may fork meanwhile.
-void Guard::press_end() {
+void CommandGuard::press_end() {
   if (!kill_at_ms_ || boottime_ms() < *kill_at_ms_) return;
   for (const ProcessId& each : descendants_of(plan_.covers == Covers::command ? command_ : ::getpid())) {
     signal_process(each, SIGKILL);
@@ -281,18 +281,18 @@ void Guard::press_end() {
   if (!command_exit_) ::kill(command_, SIGKILL);
 }
 
-bool Guard::is_over() const {
+bool CommandGuard::is_over() const {
   return is_childless_ || (plan_.covers == Covers::command && command_exit_);
 }
 
-void Guard::tell(int code) {
+void CommandGuard::tell(int code) {
   if (!report_) return;
   point_to_nothing({STDERR_FILENO});  // Whoever reads it to its end need not wait for what the command left behind.
   [[maybe_unused]] const ssize_t told = ::write(report_.get(), &code, sizeof(code));
   report_.close();
 }
 
-void Guard::leave(int code) {
+void CommandGuard::leave(int code) {
   go_.close();  // A command that has not begun never will.
   if (lease_) {
     lease_->give_back();
@@ -313,7 +313,7 @@ void Guard::leave(int code) {
   ::_exit(0);
 }
 
-void Guard::run() {
+void CommandGuard::run() {
   fork_command();
   begin_lease();
   while (true) {
@@ -334,7 +334,7 @@ void Guard::run() {
 }  // namespace
 
 void run_guard(GuardPlan plan, Descriptor control, Descriptor report, SharedDeadline* deadline) {
-  Guard(std::move(plan), std::move(control), std::move(report), deadline).run();
+  CommandGuard(std::move(plan), std::move(control), std::move(report), deadline).run();
 }
 
 }  // namespace pawl
