@@ -25,8 +25,10 @@ namespace {
 
 using Phase = HeldLease::Phase;
 
-constexpr std::int64_t kill_after_ms = 10'000;  // for a command that is asked to end, where no ttl is shorter
-constexpr std::int64_t leave_within_ms = 10'000;
+constexpr std::int64_t kill_after_ms = 10'000;   // for a command that is asked to end, where no ttl is shorter
+constexpr std::int64_t late_after_ms = 1000;     // what is still not killed then
+constexpr std::int64_t leave_within_ms = 5'000;  // for the daemon to take the lease back
+constexpr std::int64_t leave_lost_within_ms = 1000;
 
 /// How the guard was called: what the command gets back.
 struct Inherited {
@@ -107,6 +109,7 @@ class CommandGuard {
   void heed(const SignalNote& note);
   void look_at_lease();
   void begin_command(const HeldLease::Look& lease);
+  void keep_deadline(std::int64_t at_ms);
   void end_command(const std::string& why, std::int64_t kill_at_ms);
   void press_end();
   bool is_over() const;
@@ -243,10 +246,7 @@ void CommandGuard::look_at_lease() {
                       (lease.error ? " (" + lease.error->message + ")" : ""),
                   lease.renewed_at_ms + times.kill);
     }
-    const bool is_first = deadline_->exchange(lease.renewed_at_ms + times.late) == 0;
-    const int held = lease_is_held;
-    if (is_first && report_) [[maybe_unused]]
-      const ssize_t told = ::write(report_.get(), &held, sizeof(held));
+    if (lease.phase == Phase::held) keep_deadline(lease.renewed_at_ms + times.late);
   }
   if (lease.phase == Phase::held && !has_begun_) begin_command(lease);
   if (lease.phase == Phase::lost && !has_begun_) {
@@ -255,7 +255,16 @@ void CommandGuard::look_at_lease() {
   }
   if (lease.phase == Phase::lost && !kill_at_ms_) {
     end_command(name + "was lost: " + lease.error->message, now_ms + kill_after_ms);
+    if (lease.ttl_s) keep_deadline(now_ms + kill_after_ms + late_after_ms);
   }
+}
+
+/// From here on the wrapper takes this process for stopped.
+void CommandGuard::keep_deadline(std::int64_t at_ms) {
+  const bool is_first = deadline_->exchange(at_ms) == 0;
+  const int held = lease_is_held;
+  if (!is_first || !report_) return;
+  [[maybe_unused]] const ssize_t told = ::write(report_.get(), &held, sizeof(held));
 }
 
 void CommandGuard::end_command(const std::string& why, std::int64_t kill_at_ms) {
@@ -293,10 +302,11 @@ void CommandGuard::tell(int code) {
 }
 
 void CommandGuard::leave(int code) {
-  go_.close();  // A command that has not begun never will.
+  go_.close();          // A command that has not begun never will.
+  deadline_->store(0);  // Nothing runs any more that would have to end in time, however long the daemon takes.
   if (lease_) {
     lease_->give_back();
-    const std::int64_t until_ms = boottime_ms() + leave_within_ms;
+    const std::int64_t until_ms = boottime_ms() + (kill_at_ms_ ? leave_lost_within_ms : leave_within_ms);
     HeldLease::Look last = lease_->look();
     while (!last.is_over && boottime_ms() < until_ms) {
       pollfd changed{changed_.get(), POLLIN, 0};
