@@ -40,6 +40,14 @@ std::string about(const json::value& current) {
   return "";
 }
 
+/// The `error` of a refusal; null if the answer is none, or cannot be read.
+json::value error_in(const Answer& answer) {
+  if (answer.is_success()) return nullptr;
+  const auto body = parse_json(answer.body);
+  const json::value* error = body && body->is_object() ? body->get_object().if_contains("error") : nullptr;
+  return error ? *error : json::value();
+}
+
 Error refusal_of(const Answer& answer) {
   const ErrorCode code = answer.status == 400 || answer.status == 413 ? ErrorCode::malformed : ErrorCode::busy;
   const auto body = parse_json(answer.body);
@@ -60,6 +68,17 @@ Result<json::value> body_of(const Answer& answer) {
   auto body = parse_json(answer.body);
   if (!body) return Error{ErrorCode::io, "the daemon's answer cannot be read " + body.error().message};
   return body;
+}
+
+std::string refusal_code(const Answer& answer) {
+  const json::value error = error_in(answer);
+  return error.is_null() ? "" : text_at(error, "code");
+}
+
+json::value refusal_row(const Answer& answer) {
+  const json::value error = error_in(answer);
+  const json::value* row = error.is_object() ? error.get_object().if_contains("current") : nullptr;
+  return row ? *row : json::value();
 }
 
 Result<json::value> call(Client& client, const Request& request) {

@@ -16,6 +16,11 @@ namespace pawl {
 /// `busy` for every other refusal. The message is the daemon's code and sentence, with what is concerned.
 Result<boost::json::value> body_of(const Answer& answer);
 
+/// The code of a refusal, "lease_held"; empty for any other answer.
+std::string refusal_code(const Answer& answer);
+/// What a refusal shows of the row that stands in the way; null if it shows none.
+boost::json::value refusal_row(const Answer& answer);
+
 /// Sends, and reads the answer.
 Result<boost::json::value> call(Client& client, const Request& request);
 

@@ -6,9 +6,11 @@
 namespace pawl {
 namespace {
 
-const OptionSpec* option_named(const Command& command, std::string_view name) {
+/// The option that was given as `--name` or `-x`.
+const OptionSpec* option_given(const Command& command, std::string_view given) {
   for (const OptionSpec& option : command.options) {
-    if (option.name == name) return &option;
+    if (given.starts_with("--") && given.substr(2) == option.name) return &option;
+    if (option.letter != 0 && given.size() == 2 && given[1] == option.letter) return &option;
   }
   return nullptr;
 }
@@ -52,7 +54,7 @@ Result<Arguments> read_arguments(const Command& command, std::span<const std::st
     }
     const std::size_t equals = word.find('=');
     const std::string_view given = word.substr(0, equals);
-    const OptionSpec* option = given.starts_with("--") ? option_named(command, given.substr(2)) : nullptr;
+    const OptionSpec* option = option_given(command, given);
     if (!option) return malformed("unknown option '" + std::string(given) + "'");
     if (options.contains(option->name)) return malformed("'" + std::string(given) + "' is given twice");
     std::string value;
@@ -87,7 +89,8 @@ std::string usage_of(const Command& command) {
   if (!command.details.empty()) out += "\n" + std::string(command.details);
   std::size_t width = 0;
   const auto head = [](const OptionSpec& option) {
-    std::string text = "  --" + std::string(option.name);
+    std::string text = option.letter != 0 ? std::string("  -") + option.letter + ", --" : "  --";
+    text += option.name;
     if (!option.argument.empty()) text += ' ' + std::string(option.argument);
     return text;
   };

@@ -20,11 +20,12 @@ enum class Exit : int {
   usage = 2,    // what was typed or read does not have the form asked for
 };
 
-/// `--name`, or `--name ARGUMENT`.
+/// `--name`, or `--name ARGUMENT`; `-x` besides, where a letter is given.
 struct OptionSpec {
   std::string_view name;      // without dashes
   std::string_view argument;  // in capitals; empty: it takes none
   std::string_view help;
+  char letter = 0;  // 0: it has none
 };
 
 /// What was typed, once it fits the command.

@@ -11,7 +11,7 @@ const Command sample_command = {.name = "sample",
                                 .arguments = "THING [OTHER]",
                                 .summary = "Does a thing",
                                 .details = "",
-                                .options = {{"size", "N", "how large"}, {"dry", "", "only say it"}},
+                                .options = {{"size", "N", "how large", 's'}, {"dry", "", "only say it"}},
                                 .positional_min = 1,
                                 .positional_max = 2,
                                 .run = [](const Arguments&) { return Exit::done; }};
@@ -32,6 +32,16 @@ TEST(Command, options_and_arguments_may_be_mixed) {
   EXPECT_TRUE(arguments->has("dry"));
   EXPECT_EQ(arguments->positional(), (std::vector<std::string>{"thing", "-"}));
   EXPECT_EQ(read({"--size=-1", "thing"})->value("size"), "-1");
+}
+
+TEST(Command, an_option_may_have_a_letter) {
+  EXPECT_EQ(read({"thing", "-s", "3"})->value("size"), "3");
+  EXPECT_EQ(read({"thing", "-s=3"})->value("size"), "3");
+  EXPECT_EQ(complaint({"thing", "-s", "3", "--size", "4"}), "'--size' is given twice");
+  EXPECT_EQ(complaint({"thing", "-s"}), "'-s' needs a value: N");
+  EXPECT_EQ(complaint({"thing", "-size", "3"}), "unknown option '-size'");
+  EXPECT_NE(usage_of(sample_command).find("  -s, --size N  how large\n"), std::string::npos)
+      << usage_of(sample_command);
 }
 
 TEST(Command, what_does_not_fit_is_named) {

@@ -18,7 +18,7 @@ std::string incident(const std::string& name) {
   return PAWL_INCIDENTS + name + ".jsonl";
 }
 
-std::string content_of(const std::string& path) {
+std::string written_to(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream content;
   content << file.rdbuf();
@@ -91,7 +91,7 @@ in the margin: ! what 'pawl check' points at, x refused, ~ decided with ownershi
 
 TEST(Explain, what_has_not_ended_is_named_once) {
   const TestFolder folder;
-  std::vector<std::string> lines = lines_of(content_of(incident("zombie_job_defences_on")));
+  std::vector<std::string> lines = lines_of(written_to(incident("zombie_job_defences_on")));
   std::string begun;
   for (std::size_t i = 0; i < 6; ++i) begun += lines[i] + '\n';
   const Ran ran = run_pawl({"explain", folder.file("log.jsonl", begun), "W-1"});
@@ -245,7 +245,7 @@ TEST(ExplainPage, it_bears_the_story_and_needs_nothing_else) {
   const Ran ran = run_pawl({"explain", log, "W-1", "--html", folder.path("page.html")});
   EXPECT_EQ(ran.exit, 0) << ran.err;
   EXPECT_EQ(ran.out, folder.path("page.html") + ": work item W-1, 21 records\n");
-  const std::string page = content_of(folder.path("page.html"));
+  const std::string page = written_to(folder.path("page.html"));
   EXPECT_TRUE(page.ends_with("</html>\n"));
   const std::string data = between(page, "id=\"data\">", "</script>");
   EXPECT_EQ(data, run_pawl({"explain", log, "W-1", "--json"}).out) << "there is no '<' in it to be escaped";
@@ -263,7 +263,7 @@ TEST(ExplainPage, text_of_a_log_is_only_text) {
   const std::string log = run_pawl({"simulate", "-"}, script + "\n").out;
   const Ran ran = run_pawl({"explain", "-", evil, "--html", folder.path("page.html")}, log);
   EXPECT_EQ(ran.exit, 0) << ran.err;
-  const std::string page = content_of(folder.path("page.html"));
+  const std::string page = written_to(folder.path("page.html"));
   for (const std::string part : {"<script>alert", "<img", "<b>", "<!--\\n", "&amp;</pre>"})
     EXPECT_FALSE(has(page, part)) << part;
   EXPECT_TRUE(has(page, "&lt;script&gt;alert(1)&lt;/script&gt;")) << "without scripts";
@@ -284,7 +284,7 @@ TEST_F(ExplainSample, a_page_never_goes_into_the_log) {
     EXPECT_EQ(ran.exit, 2) << to;
     EXPECT_EQ(ran.err, "pawl: --html: " + to + " is, or lies in, the log that is read\n");
   }
-  EXPECT_EQ(content_of(file), log);
+  EXPECT_EQ(written_to(file), log);
   EXPECT_FALSE(std::filesystem::exists(data + "/page.html"));
   EXPECT_EQ(run_pawl({"explain", data, "task:1", "--html", folder.path("no/such/folder.html")}).exit, 1);
   EXPECT_EQ(run_pawl({"explain", data, "task:1", "--html", "x", "--json"}).exit, 2);

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string incident(const std::string& name) {
+std::string log_of_incident(const std::string& name) {
   return std::string(PAWL_INCIDENTS) + "/" + name + ".jsonl";
 }
 const std::string founding = "reap_during_finalization_defences_off";
@@ -35,7 +35,7 @@ std::string text(const json::value& value) {
 
 /// By change: "prevented", "not prevented", "not known".
 std::map<std::string, std::string> verdicts(const std::string& name) {
-  const Ran ran = run_pawl({"replay", "--each-defence", "--json", incident(name)});
+  const Ran ran = run_pawl({"replay", "--each-defence", "--json", log_of_incident(name)});
   EXPECT_EQ(ran.exit, 0) << ran.err;
   const auto read = parse_json(ran.out);
   EXPECT_TRUE(read) << ran.out;
@@ -78,7 +78,7 @@ TEST(WhatIf, without_a_real_change_every_recorded_decision_is_made_again) {
 }
 
 TEST(WhatIf, ownership_would_have_prevented_the_founding_incident) {
-  const json::value story = told(incident(founding), {"ownership.enabled=true"});
+  const json::value story = told(log_of_incident(founding), {"ownership.enabled=true"});
   const json::value& turn = story.at("turns").at(0);
   EXPECT_EQ(turn.at("seq").as_int64(), 11);
   EXPECT_EQ(text(turn.at("recorded")),
@@ -110,7 +110,7 @@ TEST(WhatIf, each_defence_is_tried_by_itself) {
 TEST(WhatIf, a_defence_taken_away_lets_the_incident_happen) {
   // With the lease the reaper defers; without it and without marks it takes the monitor for dead, once the reason for
   // which the log has no reap is gone.
-  const json::value story = told(incident("reap_during_finalization_defences_on"), {"ownership.enabled=false"});
+  const json::value story = told(log_of_incident("reap_during_finalization_defences_on"), {"ownership.enabled=false"});
   EXPECT_EQ(story.at("turns").at(0).at("seq").as_int64(), 9);
   bool is_there = false;
   for (const json::value& finding : story.at("findings").as_array()) {
@@ -203,7 +203,7 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
     EXPECT_EQ(ran.out, "");
     return ran.err;
   };
-  const std::string log = incident(founding);
+  const std::string log = log_of_incident(founding);
   EXPECT_EQ(refused({"--what-if", "reaper.colour=red", log}),
             "pawl: --what-if: 'reaper.colour' is not a setting; `pawl settings` lists them all\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabeld=true", log}),
