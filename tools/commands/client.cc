@@ -86,7 +86,7 @@ std::string request_text(const Target& target, const Request& request, const std
   out += header_line("Host", target.authority());
   out += header_line("User-Agent", "pawl");
   out += header_line("Accept", "application/json");
-  out += header_line("Descriptor", "close");
+  out += header_line("Connection", "close");
   if (request.method != "GET") {
     out += header_line("Pawl-Actor", request.actor);
     out += header_line("Idempotency-Key", key);

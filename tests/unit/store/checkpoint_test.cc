@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "schema/limits.h"
 #include "store/memory_log.h"
 #include "store/open.h"
 #include "store/rows_in_checkpoint.h"
@@ -190,6 +191,44 @@ TEST_F(CheckpointTest, rows_that_contradict_each_other_are_damage) {
   });
   refused("not known here", [](fb::CheckpointT& c) { c.jobs[0]->status = static_cast<fb::JobStatus>(77); });
   refused("another length", [](fb::CheckpointT& c) { c.chain.pop_back(); });
+}
+
+TEST_F(CheckpointTest, is_good_also_when_the_owner_of_an_ended_job_is_forgotten) {
+  const auto start = [&](const std::string& id) {
+    fb::BootStartedT boot;
+    boot.name = "worker";
+    boot.boot_id = id;
+    boot.host = "host";
+    boot.version = "1";
+    writer_.write(propose_group(writer_.asker(), boot));
+  };
+  start("worker-1");
+  fb::SettingChangedT places;
+  places.key = "queue.max_concurrency";
+  places.value = std::make_unique<fb::SettingValueT>();
+  places.value->number = 2;
+  writer_.write(propose_group(writer_.asker(), places));
+  fb::SettingChangedT serial;
+  serial.key = "queue.serial_per_repo";
+  serial.value = std::make_unique<fb::SettingValueT>();
+  serial.value->flag = false;
+  writer_.write(propose_group(writer_.asker(), serial));
+  writer_.create_task("W-4");
+  const JobId job = writer_.state().indexes.queued.empty() ? JobId{0} : *writer_.state().indexes.queued.rbegin();
+  fb::JobClaimedT claim;
+  claim.job = raw(job);
+  claim.owner = owner();
+  claim.owner->boot_id = "worker-1";
+  writer_.write(propose_group(writer_.asker(), claim));
+  fb::JobFinishedT finished;
+  finished.job = raw(job);
+  finished.attempt = 1;
+  finished.result = fb::JobResult::done;
+  writer_.write(propose_group(writer_.asker(), finished));
+  for (std::size_t n = 0; n <= limits::boots_max; ++n) start("later-" + std::to_string(n));
+  ASSERT_EQ(writer_.state().boots.find("worker-1"), nullptr);
+  ASSERT_EQ(writer_.state().jobs.find(job)->run->owner.boot_id, "worker-1");
+  EXPECT_TRUE(unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes).has_value());
 }
 
 TEST_F(CheckpointTest, archived_task_comes_back_with_its_hashes) {
