@@ -150,6 +150,12 @@ class Worker {
     if (daemon && story_.strikes(Hostility::nonsense, 5)) {  // Whoever believes that ends himself for it.
       started.pid = daemon->pid;
       started.pid_start = daemon->pid_start;
+    } else if (story_.strikes(Hostility::nonsense, 5)) {  // That number is a stranger's by now, who is nobody's to end.
+      const ProcessPtr stranger = story_.machines.start(machine_);
+      started.pid = stranger->pid;
+      started.pid_start = stranger->start - 1;
+      story_.scheduler.at(story_.scheduler.now() + story_.dice.between(1, 60) * minute,
+                          [&machines = story_.machines, stranger] { machines.end(*stranger, {}); });
     }
     const Fate fate = story_.fate_of_agent();
     CommandExit exit = fate.exit;
