@@ -117,8 +117,7 @@ std::vector<Counter> make_counters() {
             [](const From& from) { return from.reaper.troubles; }),
 
       gauge("pawl_transition_leases", "leases", "leases held on tasks", {"transition_lease.active"}, transition_leases),
-      total("pawl_lease_defers_total", "tasks",
-            "times that a task was left to the live owner of its lease, by whoever met it",
+      total("pawl_lease_defers_total", "tasks", "times that a task was left to the live owner of its lease",
             {"transition_lease.defers_total"},
             [](const From& from) {
               return from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load();
@@ -145,7 +144,7 @@ std::vector<Counter> make_counters() {
       total("pawl_alerts_dropped_total", "alerts", "alerts dropped for want of room, or at the end",
             {"alerts.dropped_total"}, [](const From& from) { return from.alerts.dropped; }),
 
-      total("pawl_messages_dropped_total", "messages", "messages for stderr dropped because nobody read it",
+      total("pawl_messages_dropped_total", "messages", "messages dropped because stderr was not read in time",
             {"messages.dropped_total"}, [](const From& from) { return from.messages_dropped; }),
 
       each(
@@ -166,8 +165,8 @@ std::vector<Counter> make_counters() {
       each(total("pawl_webhooks_bad_signatures_total", "deliveries", "deliveries with a wrong signature, or none",
                  {"webhooks.*.bad_signatures"}, nullptr),
            "source", by_source<&WebhookTotals::bad_signatures>),
-      each(total("pawl_webhooks_not_configured_total", "deliveries", "deliveries for which there is no secret",
-                 {"webhooks.*.not_configured"}, nullptr),
+      each(total("pawl_webhooks_not_configured_total", "deliveries",
+                 "deliveries refused because no secret is configured", {"webhooks.*.not_configured"}, nullptr),
            "source", by_source<&WebhookTotals::not_configured>),
 
       gauge("pawl_free_bytes", "bytes", "free space for the log", {},

@@ -18,7 +18,7 @@ namespace pawl {
 
 struct Call;
 
-/// Whether a call may change the state: such are refused while there is no space for the log.
+/// Whether a call may change the state. A call that writes is refused while there is no space for the log.
 enum class RouteKind { reads, writes };
 
 /// A field of a body, or a parameter of a query.
