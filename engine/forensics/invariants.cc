@@ -287,10 +287,11 @@ void check_jobs(const Passage& passage, Findings& findings) {
     } else if (job.status != JobStatus::queued || job.attempts != 0) {
       find(findings, 5, label(job.id) + ": begins otherwise than queued", {.task = job.task});
     }
-    if (job.interruptions > job.attempts || job.attempts - job.interruptions > job.max_attempts) {
+    const std::uint64_t uncharged = job.interruptions + job.returned.value_or(0);
+    if (uncharged > job.attempts || job.charged_tries() > job.max_attempts) {
       find(findings, 5,
-           label(job.id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(job.interruptions) +
-               " interruptions, of " + std::to_string(job.max_attempts),
+           label(job.id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(uncharged) +
+               " that do not count, of " + std::to_string(job.max_attempts),
            {.task = job.task});
     }
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/policies/advance.h"
+#include "engine/rules/claim.h"
 #include "engine/rules/proposals.h"
 
 namespace pawl {
@@ -11,9 +12,10 @@ namespace {
 /// The one stage whose finalization the marks speak of (SPEC §7, fallback).
 constexpr std::string_view marked_stage = "deploy-staging";
 
-constexpr std::string_view reason_of(ReapMove move, fb::Tier tier) {
-  if (move == ReapMove::exit_zero) return "finalizer_dead";
-  switch (tier) {
+constexpr std::string_view reason_of(const ReapDecision& decision) {
+  if (decision.claim_ended) return reaped_for_ttl;
+  if (decision.move == ReapMove::exit_zero) return "finalizer_dead";
+  switch (decision.tier) {
     case fb::Tier::pid_dead:
       return "process_dead";
     case fb::Tier::finalizer_dead:
@@ -186,7 +188,7 @@ class JobPass {
     event.attempt = job_.attempts;
     event.tier = decision_.tier;
     event.outcome = outcome;
-    event.reason = reason_of(decision_.move, decision_.tier);
+    event.reason = reason_of(decision_);
     event.evidence = std::make_unique<fb::EvidenceT>();
     fb::EvidenceT& evidence = *event.evidence;
     evidence.age_s = age_s(job_.run->claimed, now);
@@ -246,6 +248,10 @@ ReapDecision reap_decision(const ReapSight& sight) {
     }
     const bool dead_for_good = decision.streak.passes > 0 && decision.streak.passes >= reaper.dead_ticks;
     if (!sight.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
+    if (const auto end = claim_end(run); end && sight.now >= *end) {
+      decision.claim_ended = true;
+      return reap(ReapMove::retry, fb::Tier::pid_dead);
+    }
   }
   if (age_s(run.claimed, sight.now) >= reaper.max_running_s) return reap(ReapMove::retry, fb::Tier::ceiling);
   return decision;

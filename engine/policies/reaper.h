@@ -41,6 +41,7 @@ struct ReapDecision {
   ReapMove move = ReapMove::leave;
   fb::Tier tier = fb::Tier::pid_dead;  // when it moves
   bool deferred = false;               // to a live finalizer, on this pass
+  bool claim_ended = false;            // by its ttl
   Streak streak;                       // after this pass
 };
 

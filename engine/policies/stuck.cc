@@ -132,6 +132,7 @@ class StuckSearch {
     if (outcome == Outcome::limit) {
       return because(reason, "as many jobs run as may", "pawl settings queue.max_concurrency=N", job.queued);
     }
+    if (outcome == Outcome::previous_alive) return barred(name, job);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
     if (is_passed_over && is_passed_over(job.id)) {
       return because(stuck_reason::previous_alive,
@@ -139,6 +140,15 @@ class StuckSearch {
     }
     return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'", "",
                    job.queued);
+  }
+
+  Stuck barred(const std::string& name, const Job& job) {
+    const Job& left = *state_.jobs.find(state_.indexes.barred.lower_bound({task_.id, JobId{0}})->second);
+    const std::string pid = std::to_string(left.previous->pid);
+    return because(stuck_reason::previous_alive,
+                   name + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
+                       " of job " + std::to_string(raw(left.id)) + " left behind and which is not known to be gone",
+                   "kill -KILL " + pid + " (or, if it is gone: pawl unblock " + id_text(task_.id) + ")", job.queued);
   }
 
   Stuck dependent(TimeUs since) {

@@ -81,6 +81,8 @@ Outcome boots_outcome(const State& state, const fb::Record& record) {
       return Outcome::accepted;
     }
   }
+  // No daemon runs while a log is restored.
+  if (record.event_type() == fb::Event::LogRestored) return Outcome::accepted;
   const Boot* proposer = state.boots.find(record.boot()->str());
   if (!proposer) return Outcome::unknown_boot;
   const bool is_fact = record.event_type() == fb::Event::RunExited || record.event_type() == fb::Event::StepFinished;
@@ -114,6 +116,11 @@ Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to
   }
   PAWL_ASSERT(applied.outcome == Outcome::accepted || applied.effects.empty());
   return applied;
+}
+
+bool is_daemon(const Turn& turn) {
+  const Boot* proposer = turn.state.boots.find(turn.boot);
+  return proposer && proposer->name == daemon_name;
 }
 
 /// The sequencer's count, for people: nothing follows from it.

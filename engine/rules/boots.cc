@@ -5,6 +5,10 @@
 namespace pawl {
 namespace {
 
+std::optional<std::int64_t> optional_from(flatbuffers::Optional<std::int64_t> value) {
+  return value ? std::optional(*value) : std::nullopt;
+}
+
 void make_stale(Turn& turn, const std::string& boot_id) {
   turn.state.boots.edit(boot_id).stale = true;
 }
@@ -48,7 +52,10 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
                                .host = event.host()->str(),
                                .version = event.version()->str(),
                                .started = turn.seq,
-                               .member = event.member() ? std::optional(event.member()->str()) : std::nullopt});
+                               .member = event.member() ? std::optional(event.member()->str()) : std::nullopt,
+                               .time_ns = event.time_ns() ? std::optional(event.time_ns()->str()) : std::nullopt,
+                               .boottime_us = optional_from(event.boottime_us()),
+                               .started_at = event.boottime_us() ? std::optional(turn.now) : std::nullopt});
   forget_oldest_stale(turn);
   if (name == daemon_name) {
     // A finalizer's mark speaks of a process of the daemon that is gone.

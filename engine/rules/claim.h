@@ -17,6 +17,15 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
 /// When the first pause of a queued job ends that is not over; none if there is none.
 [[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, TimeUs now);
 
+/// The reason of a JobReaped because the claim's ttl ran out: whether it has is judged again on apply.
+inline constexpr std::string_view reaped_for_ttl = "ttl_expired";
+
+/// When a claim with a ttl runs out that is not renewed; none for one that has none, or whose run has exited.
+[[nodiscard]] std::optional<TimeUs> claim_end(const Run& run);
+
+/// Whether a process that an earlier attempt left behind bars every claim of the task (SPEC §8).
+[[nodiscard]] bool is_barred(const State& state, TaskId task);
+
 /// Whether nothing of the task may begin yet: a task that it depends on is not finished, or was cancelled while
 /// `queue.cancelled_dependency` is `hold` (SPEC §4).
 [[nodiscard]] bool waits_for_dependency(const State& state, const Task& task);

@@ -18,9 +18,7 @@ Outcome running_outcome(const State& state, JobId id, std::uint64_t attempt) {
 /// Whether the proposer may report on the attempt: the boot that owns it, or the daemon's, which speaks for its own
 /// threads and for people.
 bool is_reporter(const Turn& turn, const Run& run) {
-  if (turn.rules < 2 || turn.boot == run.owner.boot_id) return true;
-  const Boot* proposer = turn.state.boots.find(turn.boot);
-  return proposer->name == daemon_name;
+  return turn.rules < 2 || turn.boot == run.owner.boot_id || is_daemon(turn);
 }
 
 /// The running job that a run reports on, by somebody who may; else why not.
@@ -34,7 +32,7 @@ Outcome report_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
 /// daemon, or whoever outside holds the task's lease to cross an edge whose steps have no command.
 bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
   if (turn.rules < 2 || !job.run->exit_code) return false;
-  if (turn.state.boots.find(turn.boot)->name == daemon_name) return false;
+  if (is_daemon(turn)) return false;
   const Task* task = live_task(turn.state, job.task);
   if (moved_on(task, job)) return false;
   if (result == fb::JobResult::cancelled && !task->cancel_requested.empty()) return false;
@@ -62,8 +60,7 @@ enum class Charge { charged, free };
 /// The pause before a job's next try: twice as long after each one that counted against its budget.
 std::int64_t retry_delay_s(const Settings& settings, const Job& job) {
   std::int64_t delay = settings.job.retry_delay_s;
-  for (std::uint64_t tries = job.attempts - job.interruptions; tries > 1 && delay < settings.job.retry_delay_max_s;
-       --tries) {
+  for (std::uint64_t tries = job.charged_tries(); tries > 1 && delay < settings.job.retry_delay_max_s; --tries) {
     delay *= 2;
   }
   return std::min(delay, settings.job.retry_delay_max_s);
@@ -89,6 +86,28 @@ void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const 
       turn.effect({.kind = EffectKind::alert, .text = "job_failed"});
     }
   }
+}
+
+/// The agent of a worker on the daemon's host, which nobody knows to have ended: it bars the next claim. The daemon's
+/// own runs are known by their locks (SPEC §8).
+std::optional<Previous> left_behind(const Turn& turn, const Job& job, const fb::JobReaped& event) {
+  const Run& run = *job.run;
+  if (turn.rules < 2 || !run.pid || run.exit_code) return std::nullopt;
+  if (event.evidence() && event.evidence()->first_dead()) return std::nullopt;  // it was seen dead
+  const Boot* owner = turn.state.boots.find(run.owner.boot_id);
+  const Boot* daemon = turn.state.boot_named(daemon_name);
+  if (!daemon || owner->name == daemon_name || owner->host != daemon->host) return std::nullopt;
+  return Previous{
+      .attempt = job.attempts, .pid = *run.pid, .pid_start = run.pid_start.value_or(0), .host = owner->host};
+}
+
+/// Whether the number cannot be that of an agent: whoever reports it, the daemon, or the first process of a machine.
+bool is_bad_pid(const Turn& turn, const Run& run, std::int64_t pid) {
+  if (turn.rules < 2) return false;
+  const Boot* owner = turn.state.boots.find(run.owner.boot_id);
+  const Boot* daemon = turn.state.boot_named(daemon_name);
+  const bool is_daemons = daemon && owner->host == daemon->host && pid == daemon->pid;
+  return pid <= 1 || pid == run.owner.pid || pid == owner->pid || is_daemons;
 }
 
 /// Whether the reaping of `job` frees the lease that its task is held by.
@@ -143,6 +162,16 @@ std::optional<TimeUs> next_pause_end(const State& state, TimeUs now) {
   return next == state.indexes.paused.end() ? std::nullopt : std::optional(next->first);
 }
 
+std::optional<TimeUs> claim_end(const Run& run) {
+  if (!run.ttl_s || run.exit_code) return std::nullopt;
+  return plus_s(run.renewed.value_or(run.claimed), *run.ttl_s);
+}
+
+bool is_barred(const State& state, TaskId task) {
+  const auto first = state.indexes.barred.lower_bound({task, JobId{0}});
+  return first != state.indexes.barred.end() && first->first == task;
+}
+
 Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules) {
   const Job* job = state.jobs.find(id);
   if (!job || job->status != JobStatus::queued) return Outcome::not_queued;
@@ -152,6 +181,7 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
   if (!task.blocked.empty()) return Outcome::blocked;
   if (!task.cancel_requested.empty()) return Outcome::cancel_requested;
   if (waits_for_dependency(state, task)) return Outcome::dependency;
+  if (is_barred(state, task.id)) return Outcome::previous_alive;
   if (rules >= 2 && job->not_before && now < *job->not_before) return Outcome::retry_delay;
   const Settings& settings = state.settings();
   if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(task.repo)) return Outcome::serial_gate;
@@ -165,6 +195,7 @@ bool frees_claims(const State& state) {
   state.jobs.touched([&](JobId id, const Job* before) {
     const Job* after = state.jobs.find(id);
     frees = frees || (after && after->status == JobStatus::queued);
+    frees = frees || (before && before->previous && after && !after->previous);
     frees = frees || (before && before->status == JobStatus::running && after && after->status != JobStatus::running);
   });
   state.tasks.touched([&](TaskId id, const Task* before) {
@@ -191,6 +222,7 @@ Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
   claimed.not_before.reset();
   ++claimed.attempts;
   claimed.run = Run{.id = ids.next_run, .owner = owner_from(*event.owner()), .claimed = turn.now};
+  if (const auto ttl = event.ttl()) claimed.run->ttl_s = *ttl;
   ids.next_run = next(ids.next_run);
   return Outcome::accepted;
 }
@@ -199,6 +231,7 @@ Outcome apply_event(Turn& turn, const fb::RunStarted& event) {
   const JobId id{event.job()};
   const Outcome outcome = report_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
+  if (is_bad_pid(turn, *turn.state.jobs.find(id)->run, event.pid())) return Outcome::bad_pid;
 
   Run& run = *turn.state.jobs.edit(id).run;
   run.pid = event.pid();
@@ -248,11 +281,19 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
     const Lease* lease = state.lease(key);
     if (lease && raw(lease->token) != event.lease_token()) return Outcome::lease_held;
   }
+  // Between the reaper's look and this record whoever runs it may have said that he is still there.
+  if (event.reason() && event.reason()->string_view() == reaped_for_ttl) {
+    const auto end = claim_end(*state.jobs.find(id)->run);
+    if (!end || turn.now < *end) return Outcome::claim_renewed;
+  }
 
   // A restart is not the job's fault, unless its agent had come to its own end before.
   const bool has_exited = state.jobs.find(id)->run->exit_code.has_value();
   const bool is_free = event.tier() == fb::Tier::restart && (turn.rules < 2 || !has_exited);
   if (is_free) ++state.jobs.edit(id).interruptions;
+  if (auto previous = left_behind(turn, *state.jobs.find(id), event)) {
+    state.jobs.edit(id).previous = std::move(previous);
+  }
   const Job& job = *state.jobs.find(id);
   turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
   if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);
@@ -274,6 +315,40 @@ Outcome apply_event(Turn& turn, const fb::FinalizerCleared& event) {
   const JobId id{event.job()};
   const Job* job = turn.state.jobs.find(id);
   if (job && job->run && job->run->marked) turn.state.jobs.edit(id).run->marked = false;
+  return Outcome::accepted;
+}
+
+Outcome apply_event(Turn& turn, const fb::PreviousGone& event) {
+  if (!is_daemon(turn)) return Outcome::not_daemon;
+  const JobId id{event.job()};
+  const Job* job = turn.state.jobs.find(id);
+  if (!job || !job->previous || job->previous->pid != event.pid()) return Outcome::no_previous;
+
+  turn.state.jobs.edit(id).previous.reset();
+  return Outcome::accepted;
+}
+
+Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event) {
+  const JobId id{event.job()};
+  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  if (outcome != Outcome::accepted) return outcome;
+  if (turn.state.jobs.find(id)->run->exit_code) return Outcome::already_exited;
+
+  turn.state.jobs.edit(id).run->renewed = turn.now;
+  return Outcome::accepted;
+}
+
+Outcome apply_event(Turn& turn, const fb::ClaimReturned& event) {
+  const JobId id{event.job()};
+  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  if (outcome != Outcome::accepted) return outcome;
+  const Run& run = *turn.state.jobs.find(id)->run;
+  if (run.pid || run.exit_code) return Outcome::already_started;
+
+  Job& job = turn.state.jobs.edit(id);
+  job.returned = job.returned.value_or(0) + 1;
+  const JobStatus status = retry_status(turn.state, job, fb::Tier::pid_dead, turn.rules);
+  leave_running(turn, id, status, Charge::free, "returned");
   return Outcome::accepted;
 }
 

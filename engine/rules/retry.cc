@@ -30,7 +30,7 @@ JobStatus retry_status(const State& state, const Job& job, fb::Tier tier, std::u
   if (rules >= 2 && is_finished_work(*task, job)) return JobStatus::done;  // The reconciler asks the gate.
   const auto interruptions_max = static_cast<std::uint64_t>(state.settings().recovery.max_interruptions);
   if (tier == fb::Tier::restart && job.interruptions > interruptions_max) return JobStatus::failed;
-  return job.attempts - job.interruptions < job.max_attempts ? JobStatus::queued : JobStatus::failed;
+  return job.charged_tries() < job.max_attempts ? JobStatus::queued : JobStatus::failed;
 }
 
 }  // namespace pawl

@@ -58,6 +58,11 @@ Outcome apply_event(Turn& turn, const fb::CancelRequested& event);
 Outcome apply_event(Turn& turn, const fb::TaskCancelled& event);
 Outcome apply_event(Turn& turn, const fb::TaskNote& event);
 Outcome apply_event(Turn& turn, const fb::RefusalsFolded& event);
+Outcome apply_event(Turn& turn, const fb::TimeGap& event);
+Outcome apply_event(Turn& turn, const fb::PreviousGone& event);
+Outcome apply_event(Turn& turn, const fb::LogRestored& event);
+Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event);
+Outcome apply_event(Turn& turn, const fb::ClaimReturned& event);
 
 // What several rules share.
 
@@ -67,6 +72,9 @@ std::optional<Token> token_from(flatbuffers::Optional<std::uint64_t> token);
 
 /// The live task of that id; null if it is terminal, archived or not. Requires: the id was given out.
 const Task* live_task(const State& state, TaskId id);
+
+/// Whether the daemon in force, or one before it, proposes the event.
+bool is_daemon(const Turn& turn);
 
 /// Whether ownership is checked for this repository; if it is not, the record is marked `unchecked`.
 bool is_checked(Turn& turn, std::string_view repo);

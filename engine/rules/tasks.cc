@@ -1,4 +1,5 @@
 // Tasks: how they begin, move over edges, are blocked and stopped.
+#include "engine/rules/claim.h"
 #include "engine/rules/rules.h"
 
 namespace pawl {
@@ -35,6 +36,14 @@ void tell_dependents(Turn& turn, TaskId cancelled) {
   for (auto at = dependents.lower_bound({cancelled, TaskId{0}}); at != dependents.end() && at->first == cancelled;
        ++at) {
     turn.state.tasks.edit(at->second).lost_dependency = cancelled;
+  }
+}
+
+/// By the word of an operator: what earlier attempts left behind is gone.
+void let_previous_go(Turn& turn, TaskId id) {
+  std::set<std::pair<TaskId, JobId>>& barred = turn.state.indexes.barred;
+  for (auto at = barred.lower_bound({id, JobId{0}}); at != barred.end() && at->first == id; ++at) {
+    turn.state.jobs.edit(at->second).previous.reset();  // the index follows when the record has ended
   }
 }
 
@@ -147,8 +156,14 @@ Outcome apply_event(Turn& turn, const fb::TaskBlocked& event) {
 Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
-  if (task->blocked.empty() && !task->lost_dependency) return Outcome::not_blocked;
+  const bool waits_for_word = !task->blocked.empty() || task->lost_dependency;
+  if (!waits_for_word && !is_barred(turn.state, task->id)) return Outcome::not_blocked;
 
+  // What an earlier attempt left behind is a question of its own: it is answered when nothing else is asked.
+  if (!waits_for_word) {
+    let_previous_go(turn, task->id);
+    return Outcome::accepted;
+  }
   Task& freed = turn.state.tasks.edit(task->id);
   freed.blocked.clear();
   freed.lost_dependency.reset();

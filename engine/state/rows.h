@@ -94,8 +94,18 @@ struct Run {
   std::optional<TimeUs> started;
   std::optional<std::int64_t> exit_code;
   std::optional<TimeUs> exited;
-  bool marked = false;          // finalizer mark, SPEC §7
-  std::optional<Seq> exit_seq;  // of the RunExited that counts
+  bool marked = false;                // finalizer mark, SPEC §7
+  std::optional<Seq> exit_seq;        // of the RunExited that counts
+  std::optional<std::int64_t> ttl_s;  // of the claim, until an exit is recorded (SPEC §6)
+  std::optional<TimeUs> renewed;
+};
+
+/// A process that an earlier attempt left behind on the daemon's host (SPEC §8).
+struct Previous {
+  std::uint64_t attempt = 0;
+  std::int64_t pid = 0;
+  std::int64_t pid_start = 0;
+  std::string host;
 };
 
 struct Job {
@@ -111,7 +121,12 @@ struct Job {
   std::string reason;      // why it was queued, or last taken from running
   std::optional<Run> run;  // of the current attempt; none once requeued
   TimeUs queued;
-  std::optional<TimeUs> not_before;  // a pause between two tries (SPEC §6)
+  std::optional<TimeUs> not_before;       // a pause between two tries (SPEC §6)
+  std::optional<Previous> previous;       // bars every claim of the task until it is gone
+  std::optional<std::uint64_t> returned;  // how many of the attempts nobody heard of
+
+  /// Attempts that count against the budget.
+  std::uint64_t charged_tries() const { return attempts - interruptions - returned.value_or(0); }
 
   std::uint64_t hash = 0;
 };
@@ -138,6 +153,10 @@ struct Boot {
   Seq started{};
   bool stale = false;
   std::optional<std::string> member;  // of a daemon (store/member.h)
+  // Of a daemon, by which the next one knows how much time has passed (store/commit/clock.h).
+  std::optional<std::string> time_ns;
+  std::optional<std::int64_t> boottime_us;
+  std::optional<TimeUs> started_at;
 
   std::uint64_t hash = 0;
 };
@@ -164,6 +183,7 @@ struct Ids {
   TaskId next_task{1};
   JobId next_job{1};
   RunId next_run{1};
+  std::optional<std::uint64_t> restores;  // how often the log was restored from a backup
 
   std::uint64_t hash = 0;
 };
@@ -251,6 +271,16 @@ void visit(RowOf<Run> auto& row, V&& field) {
   field(8, "exited_us", row.exited);
   field(9, "marked", row.marked);
   field(10, "exit_seq", row.exit_seq);
+  field(11, "ttl", row.ttl_s);
+  field(12, "renewed_us", row.renewed);
+}
+
+template <class V>
+void visit(RowOf<Previous> auto& row, V&& field) {
+  field(1, "attempt", row.attempt);
+  field(2, "pid", row.pid);
+  field(3, "pid_start", row.pid_start);
+  field(4, "host", row.host);
 }
 
 template <class V>
@@ -268,6 +298,8 @@ void visit(RowOf<Job> auto& row, V&& field) {
   field(11, "run", row.run);
   field(12, "queued_us", row.queued);
   field(13, "not_before_us", row.not_before);
+  field(14, "previous", row.previous);
+  field(15, "returned", row.returned);
 }
 
 template <class V>
@@ -292,6 +324,9 @@ void visit(RowOf<Boot> auto& row, V&& field) {
   field(7, "started", row.started);
   field(8, "stale", row.stale);
   field(9, "member", row.member);
+  field(10, "time_ns", row.time_ns);
+  field(11, "boottime_us", row.boottime_us);
+  field(12, "started_us", row.started_at);
 }
 
 template <class V>
@@ -299,6 +334,7 @@ void visit(RowOf<Ids> auto& row, V&& field) {
   field(1, "next_task", row.next_task);
   field(2, "next_job", row.next_job);
   field(3, "next_run", row.next_run);
+  field(4, "restores", row.restores);
 }
 
 template <class V>

@@ -120,6 +120,7 @@ void State::index(const Job* before, const Job* after) {
     indexes.jobs_of_task.erase({before->task, before->id});
     indexes.queued.erase(before->id);
     if (before->not_before) indexes.paused.erase({*before->not_before, before->id});
+    indexes.barred.erase({before->task, before->id});
     if (before->status == JobStatus::running) {
       indexes.running.erase(before->id);
       count_down(indexes.running_by_repo, take(*before));
@@ -129,6 +130,7 @@ void State::index(const Job* before, const Job* after) {
     indexes.jobs_of_task.emplace(after->task, after->id);
     if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
     if (after->status == JobStatus::queued && after->not_before) indexes.paused.emplace(*after->not_before, after->id);
+    if (after->previous) indexes.barred.emplace(after->task, after->id);
     if (after->status == JobStatus::running) {
       indexes.running.insert(after->id);
       ++indexes.running_by_repo[take(*after)];

@@ -244,7 +244,7 @@ void Witness::check_interrupted(const Job& job, std::uint64_t due) {
                            " was interrupted by a restart, which ";
   if (job.interruptions != due) broken_(what + "is not counted");
   const auto allowed = static_cast<std::uint64_t>(state_.settings().recovery.max_interruptions);
-  const bool has_tries = job.attempts - job.interruptions < job.max_attempts && job.interruptions <= allowed;
+  const bool has_tries = job.charged_tries() < job.max_attempts && job.interruptions <= allowed;
   if (job.status == JobStatus::failed && has_tries) broken_(what + "used up its tries");
 }
 

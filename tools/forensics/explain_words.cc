@@ -326,6 +326,38 @@ Told tell(const Scene& scene, const fb::TaskNote& event) {
   return {does(scene, "notes", ": " + event.text()->str()), {}, {}};
 }
 
+Told tell(const Scene& scene, const fb::TimeGap& event) {
+  return {does(scene, "notes", " that nobody could act for " + duration(event.us()) + ": it ages nothing"), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::PreviousGone& event) {
+  return {
+      does(scene, "reports",
+           " process " + std::to_string(event.pid()) + ", which job " + number(event.job()) + " had left behind, gone"),
+      {},
+      {}};
+}
+
+Told tell(const Scene& scene, const fb::LogRestored& event) {
+  return {does(scene, "restores",
+               " the log from a backup that ended at record " + number(event.from()) +
+                   ": what followed it until now is lost"),
+          {},
+          {Seq{event.from()}}};
+}
+
+Told tell(const Scene& scene, const fb::ClaimRenewed& event) {
+  Told told{does(scene, "renews", " the claim of job " + number(event.job())), {}, {}};
+  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::ClaimReturned& event) {
+  Told told{does(scene, "returns", " job " + number(event.job()) + ": nobody heard that it was given out"), {}, {}};
+  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
+  return told;
+}
+
 Told tell(const Scene&, const fb::RefusalsFolded& event) {
   return {"repeats record " + number(event.seq()) + ' ' + number(event.count()) + " times, and is refused each time",
           {},

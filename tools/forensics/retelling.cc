@@ -102,6 +102,9 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
   if (auto* it = event.AsRunStarted()) attempt(it);
   if (auto* it = event.AsRunExited()) attempt(it);
   if (auto* it = event.AsJobFinished()) attempt(it);
+  if (auto* it = event.AsClaimRenewed()) attempt(it);
+  if (auto* it = event.AsClaimReturned()) attempt(it);
+  if (auto* it = event.AsPreviousGone()) job(it);
   if (auto* it = event.AsJobReaped()) {
     const auto place = log_.jobs.place_of(JobId{it->job});
     const Lease* held = place ? state.lease(task_key(place->task)) : nullptr;
