@@ -325,7 +325,7 @@ void visit(RowOf<Boot> auto& row, V&& field) {
   field(8, "stale", row.stale);
   field(9, "member", row.member);
   field(10, "time_ns", row.time_ns);
-  field(11, "boottime_us", row.boottime_us);
+  field(11, "boottime", row.boottime_us);
   field(12, "started_us", row.started_at);
 }
 

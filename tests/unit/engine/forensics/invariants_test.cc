@@ -190,7 +190,7 @@ TEST_F(Invariants, 5_jobs_keep_to_their_budget) {
   record(task_note(TaskId{1}));
   change_job(its_job, [](Job& job) { job.attempts = 4; });
   before.jobs.at(its_job).attempts = 4;
-  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: 4 attempts and 0 interruptions, of 2\n");
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: 4 attempts and 0 that do not count, of 2\n");
   change_job(its_job, [](Job& job) { job.interruptions = 2; });
   EXPECT_EQ(found(check_jobs, passage()), "");
   change_job(its_job, [](Job& job) { job.interruptions = 5; });

@@ -63,7 +63,7 @@ TEST(StateJson, a_queued_job_has_no_pid) {
   EXPECT_EQ(json_of(job_of(7)),
             R"({"id":7,"task":12,"agent":"deployer","stage":"testing","version":4,"status":"queued","attempts":0,)"
             R"("max_attempts":0,"interruptions":0,"reason":null,"run":null,"queued_at":"2026-06-15T12:00:00.000001Z",)"
-            R"("not_before_at":null,"pid":null,"exit_code":null})");
+            R"("not_before_at":null,"previous":null,"returned":null,"pid":null,"exit_code":null})");
 }
 
 TEST(StateJson, a_running_job_has_the_pid_of_its_attempt) {
@@ -76,7 +76,7 @@ TEST(StateJson, a_running_job_has_the_pid_of_its_attempt) {
   const std::string json = json_of(job);
   EXPECT_NE(json.find(R"("status":"running")"), std::string::npos);
   EXPECT_NE(json.find(R"("owner":{"boot_id":"b-1","pid":9,"actor":"worker"})"), std::string::npos);
-  EXPECT_NE(json.find(R"("started_at":null,"exit_code":0,"exited_at":null,"marked":false,"exit_seq":null})"),
+  EXPECT_NE(json.find(R"("started_at":null,"exit_code":0,"exited_at":null,"marked":false,"exit_seq":null,"ttl":null,"renewed_at":null})"),
             std::string::npos);
   EXPECT_TRUE(json.ends_with(R"("pid":4242,"exit_code":0})")) << json;
 }
@@ -90,7 +90,7 @@ TEST(StateJson, leases_and_boots_are_objects) {
   EXPECT_NE(json_of(lease).find(R"("ttl":1800,)"), std::string::npos);
   EXPECT_EQ(json_of(Boot{"b-1", "pawld", 1, -2, "host", "0.1.0", Seq{1}, true}),
             R"({"boot_id":"b-1","name":"pawld","pid":1,"pid_start":-2,"host":"host","version":"0.1.0","started":1,)"
-            R"("stale":true,"member":null})");
+            R"("stale":true,"member":null,"time_ns":null,"boottime":null,"started_at":null})");
 }
 
 TEST(StateJson, a_pipeline_without_commands_shows_null_for_them) {
