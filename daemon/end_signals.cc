@@ -60,6 +60,11 @@ int EndSignals::wait() {
   return *signal_;
 }
 
+void EndSignals::set_again(std::function<void()> again) {
+  const std::lock_guard lock(mutex_);
+  again_ = std::move(again);
+}
+
 /// 0 after the patience of a start.
 int EndSignals::next_signal() {
   const sigset_t signals = end_signals();
@@ -83,9 +88,11 @@ void EndSignals::run() {
       actions_.hung_up();
     } else if (starting_) {
       actions_.leave(number);
-    } else {
+    } else if (!signal_) {
       signal_ = number;
       changed_.notify_all();
+    } else if (again_) {
+      again_();
     }
   }
 }

@@ -47,6 +47,9 @@ class EndSignals {
   void started();
   /// The number of the signal that is to end the daemon; waits for it. One that has come since started() counts.
   int wait();
+  /// Calls `again` for each signal after the one that wait() returned; null: for none any more, and when this returns
+  /// it is not running.
+  void set_again(std::function<void()> again);
 
  private:
   void run();
@@ -58,6 +61,7 @@ class EndSignals {
   bool starting_ = true;
   bool destroyed_ = false;
   std::optional<int> signal_;
+  std::function<void()> again_;
   std::thread thread_;
 };
 

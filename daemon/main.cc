@@ -290,11 +290,21 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   door.serve(api, options);
   spdlog::info("ending, by signal {}", signals.wait());
+  signals.set_again([&executor] {
+    spdlog::info("another signal: no more is waited for");
+    executor.hurry();
+  });
+  api.begin_end();
+  if (options.drain.count() > 0) {
+    spdlog::info("what runs may come to its end for {} s", options.drain.count());
+    executor.drain(options.drain);
+  }
 
   // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
   door.close();
   api.stop();
   executor.stop();
+  signals.set_again(nullptr);
   reaper.stop();
   alerts.stop();
   sequencer.stop();

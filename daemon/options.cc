@@ -36,7 +36,9 @@ po::options_description described(const char* caption) {
       ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),      //
        "where a repository is cloned from; more than once for more than one")                   //
       ("log", po::value<std::string>()->value_name("text|json"),                                //
-       "the form of messages on stderr: text on a terminal, JSON lines otherwise");
+       "the form of messages on stderr: text on a terminal, JSON lines otherwise")              //
+      ("drain-s", po::value<std::string>()->value_name("N"),                                    //
+       "on SIGTERM, let what runs come to its end for so many seconds (0)");
   add_alert_options(options);
   add_webhook_options(options);
   return options;
@@ -57,6 +59,16 @@ Result<TcpAddress> address_from(const std::string& text) {
   const auto [stop, failure] = std::from_chars(begin, end, address.port);
   if (begin == end || stop != end || failure != std::errc()) return wrong;
   return address;
+}
+
+constexpr std::int64_t drain_s_max = 7 * 24 * 3600;
+
+Result<std::chrono::seconds> drain_from(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_whole = failure == std::errc() && stop == text.data() + text.size();
+  if (is_whole && number >= 0 && number <= drain_s_max) return std::chrono::seconds(number);
+  return malformed("--drain-s: '" + text + "' is no whole number of seconds from 0 to " + std::to_string(drain_s_max));
 }
 
 /// Whether a URL is of the form SCHEME://USER:PASSWORD@HOST…
@@ -171,6 +183,7 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
     if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");
     options.log = *log == "json" ? LogForm::json : LogForm::text;
   }
+  if (const auto drain = text_of(sources, "drain-s")) options.drain = PAWL_TRY(drain_from(*drain));
   for (const OptionSource& source : sources) take_alert_options(source.values, options.alerts);
   return options;
 }

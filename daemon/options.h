@@ -2,6 +2,7 @@
 // Settings that decide something live in the log instead (engine/state/settings.h).
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -24,6 +25,7 @@ struct Options {
   std::vector<std::string> pipelines;           // files
   std::map<std::string, std::string> repos;     // name → where it is cloned from
   LogForm log = LogForm::text;
+  std::chrono::seconds drain{0};  // how long agents may go on once the daemon is to end
   AlertOptions alerts;
   WebhookConfig webhooks;
   std::optional<std::filesystem::path> tokens;  // the file

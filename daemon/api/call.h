@@ -1,6 +1,7 @@
 // One request on its way through the routes: what its functions share. For daemon/routes*.cc alone.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct Shop {
 
   const Services services;
   Totals totals;
+  std::atomic<bool> is_ending{false};
   Waits record_waits;  // for any record
   Waits claim_waits;   // for what may have freed or queued a job
   ThreadPool workers;

@@ -125,6 +125,7 @@ std::vector<Route> job_routes() {
       {.method = "POST",
        .path = "/v1/jobs/claim",
        .kind = Kind::writes,
+       .begins_work = true,
        .role = Role::work,
        .summary = "claims a queued job, and waits for one if asked to",
        .events = {Event::JobClaimed},

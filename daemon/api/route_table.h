@@ -73,6 +73,8 @@ struct Route {
   std::string_view method;
   std::string_view path;  // `{…}` stands for any one segment; there is at most one
   RouteKind kind = RouteKind::reads;
+  /// Whether it begins what a daemon that is about to end could not see to.
+  bool begins_work = false;
   /// What it takes, at least. `none`: the request authenticates itself (webhooks), or the answer reveals only that the
   /// port is open.
   Role role = Role::operate;

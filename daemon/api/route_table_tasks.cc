@@ -78,6 +78,7 @@ std::vector<Route> task_routes() {
       {.method = "POST",
        .path = "/v1/tasks/{id}/advance",
        .kind = Kind::writes,
+       .begins_work = true,
        .role = Role::work,
        .summary = "drives a task over its forward edge as far as it goes now",
        .unknown_id = O::unknown_task,

@@ -44,6 +44,12 @@ std::optional<HttpResponse> no_room(const Readiness& readiness) {
   return response;
 }
 
+HttpResponse ending_answer() {
+  HttpResponse response = http_error(503, "ending", "this daemon is about to end: nothing new is begun");
+  response.headers.emplace_back("Retry-After", "10");
+  return response;
+}
+
 /// Decodes what stands for the `{…}` of the route's path. False after the request was refused.
 bool read_param(std::string_view param, Call& call) {
   const bool has_param = !param.empty();
@@ -99,6 +105,11 @@ Api::~Api() {
   stop();
 }
 
+void Api::begin_end() {
+  impl_->shop.is_ending.store(true);
+  impl_->shop.claim_waits.stop();
+}
+
 void Api::stop() {
   if (impl_->subscription == 0) return;
   impl_->shop.services.sequencer.unsubscribe(std::exchange(impl_->subscription, 0));
@@ -126,6 +137,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   if (route.path != "/healthz" && impl_->shop.services.sequencer.is_superseded()) {
     return reply(superseded_answer());
   }
+  if (route.begins_work && impl_->shop.is_ending.load()) return reply(ending_answer());
   if (route.kind == RouteKind::writes) {
     if (auto refused = no_room(impl_->shop.services.readiness())) return reply(*std::move(refused));
   }

@@ -75,6 +75,9 @@ class Api {
   /// Answers a request; `reply` is called exactly once, unless the client is gone first. Threads: any.
   void handle(const HttpRequest& request, HttpReply reply);
 
+  /// From now on nothing is begun that the daemon would have to see to the end: no job is given out, no task driven.
+  /// Claims that wait are answered at once.
+  void begin_end();
   /// Ends what waits, finishes what was begun. Before the sequencer stops.
   void stop();
 

@@ -85,7 +85,8 @@ void readyz_get(Call call) {
         const Services& services = shop.services;
         const Readiness readiness = services.readiness();
         const ReaperTotals reaper = services.reaper_totals();
-        const std::string_view reason = unready_reason(readiness, reaper, seen->settings);
+        const std::string_view reason =
+            shop.is_ending.load() ? "ending" : unready_reason(readiness, reaper, seen->settings);
         HttpResponse response;
         response.status = reason.empty() ? 200 : 503;
         std::string& out = response.body;

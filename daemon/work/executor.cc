@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 #include "daemon/work/executor_impl.h"
 #include "engine/rules/claim.h"
@@ -13,6 +14,11 @@ using std::chrono::seconds;
 
 constexpr unsigned worker_threads = 8;
 constexpr seconds leftovers_again{1};
+/// Of the 9 s that a whole stop takes at most; most service managers wait for 10.
+constexpr std::int64_t stop_grace_default_s = 6;
+constexpr std::chrono::milliseconds look_for_hurry{100};
+/// From SIGTERM to SIGKILL for what was not told to end before: steps and probes.
+constexpr seconds steps_kill_after{1};
 constexpr std::string_view job_purpose = "job ";
 
 /// The job that a run was for; none if it was for something else.
@@ -21,14 +27,44 @@ std::optional<JobId> job_of(const RunNote& note) {
   return JobId{std::strtoull(note.purpose.c_str() + job_purpose.size(), nullptr, 10)};
 }
 
+/// Whether it begins something: a job, a path, a step.
+bool begins(const Group& group) {
+  return std::any_of(group.begin(), group.end(), [](const Proposal& proposal) {
+    const fb::Event type = proposal.record().event_type();
+    return type == fb::Event::JobClaimed || type == fb::Event::LeaseAcquired || type == fb::Event::StepStarted;
+  });
+}
+
+/// Whether it says how something ended. `done`: and that it came to what it should.
+bool is_fact(const Group& group, bool done) {
+  const fb::Record& first = group.front().record();
+  if (const auto* step = first.event_as_StepFinished()) {
+    return group.size() == 1 && (!done || step->outcome() == fb::StepOutcome::done);
+  }
+  // With the finalizer's mark, where marks count.
+  const auto* exit = first.event_as_RunExited();
+  return exit && (!done || exit->exit_code() == 0);
+}
+
 }  // namespace
+
+bool EndingMachine::is_taken(Phase phase, const Group& group) {
+  switch (phase) {
+    case Phase::open:
+      return true;
+    case Phase::finishing:
+      return !begins(group);
+    case Phase::draining:
+      return is_fact(group, false);
+    case Phase::closed:
+      return is_fact(group, true);
+  }
+  return false;
+}
 
 Decision EndingMachine::propose(Group group) {
   const Phase phase = phase_;
-  const fb::StepFinished* fact = group.size() == 1 ? group.front().record().event_as_StepFinished() : nullptr;
-  const bool taken =
-      phase == Phase::open || (fact && phase == Phase::draining) || (fact && fact->outcome() == fb::StepOutcome::done);
-  if (taken) return machine_.propose(std::move(group));
+  if (is_taken(phase, group)) return machine_.propose(std::move(group));
   Decision refused;
   refused.outcome = Outcome::stale_boot;
   return refused;
@@ -45,8 +81,16 @@ void Executor::start() {
   impl_->start();
 }
 
+void Executor::drain(seconds time) {
+  impl_->drain(time);
+}
+
 void Executor::stop() {
   impl_->stop();
+}
+
+void Executor::hurry() {
+  impl_->hurry();
 }
 
 World& Executor::world() {
@@ -123,18 +167,23 @@ void Executor::Impl::end_what_earlier_boots_left() {
 }
 
 void Executor::Impl::read_settings() {
-  const auto [settings, commands] = desk.ask([](const State& state) {
+  const auto [settings, grace_s, commands] = desk.ask([](const State& state) {
     bool some = false;
     for (const auto& [seq, row] : state.pipelines.rows()) {
       for (const Agent& agent : row.definition->agents) some = some || !agent.run.empty();
     }
-    return std::pair(state.settings(), some);
+    // Whoever sets it knows how long his service manager waits; the default has to fit into what most of them do.
+    const std::int64_t grace = state.settings_changed.find("stop.kill_after_s")
+                                     ? state.settings().stop.kill_after_s
+                                     : std::min(state.settings().stop.kill_after_s, stop_grace_default_s);
+    return std::tuple(state.settings(), grace, some);
   });
   world.set_kill_after_s(settings.stop.kill_after_s);
   const std::lock_guard lock(mutex);
   has_commands = commands;
   reconciler_enabled = settings.reconciler.enabled;
   stop_enabled = settings.stop.enabled;
+  stop_grace = seconds(grace_s);
   reconciler_interval = seconds(settings.reconciler.interval_s);
 }
 
@@ -350,10 +399,42 @@ void Executor::Impl::look_after(std::set<TaskId> tasks, const std::set<TaskId>& 
   for (const TaskId task : tasks) post_drive(task, IfDriven::again);
 }
 
+void Executor::Impl::begin_nothing_more() {
+  const std::lock_guard lock(mutex);
+  ending = true;
+  wake->notify();
+  lease_freed->notify();
+}
+
+void Executor::Impl::drain(seconds time) {
+  begin_nothing_more();
+  machine.enter(EndingMachine::Phase::finishing);
+  await_end(system.now() + time);
+}
+
 void Executor::Impl::stop() {
+  if (std::exchange(stopped, true)) return;
+  begin_nothing_more();
+  end_what_runs();
+  if (thread) thread->join();
+  // Nobody else adds or joins threads any more.
+  for (auto& [job, of_job] : running) {
+    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  }
+  workers->stop();
+  branch_deletions->stop();
+}
+
+void Executor::Impl::hurry() {
+  const std::lock_guard lock(mutex);
+  ++hurries;
+  wake->notify();
+}
+
+void Executor::Impl::end_what_runs() {
   {
     const std::lock_guard lock(mutex);
-    if (std::exchange(stopping, true)) return;
+    stopping = true;
     machine.enter(EndingMachine::Phase::draining);
     for (auto& [job, of_job] : running) of_job.off->call();
     wake->notify();
@@ -362,15 +443,31 @@ void Executor::Impl::stop() {
   if (subscription != 0) desk.unsubscribe(subscription);
   system.stop_git();
   world.drain();
+  await_end(system.now() + stop_grace);
   machine.enter(EndingMachine::Phase::closed);
-  world.stop();
-  if (thread) thread->join();
-  // Nobody else adds or joins threads any more.
-  for (auto& [job, of_job] : running) {
-    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  world.call_off_all();
+  await_end(system.now() + steps_kill_after);
+  world.hurry();
+  world.await_idle(no_deadline);
+}
+
+void Executor::Impl::await_end(Deadline deadline) {
+  std::unique_lock lock(mutex);
+  const unsigned before = std::exchange(hurries, 0);
+  const auto jobs_have_ended = [&] {
+    return std::all_of(running.begin(), running.end(), [](const auto& entry) { return entry.second.ended; });
+  };
+  if (before > 0) return;
+  while (system.now() < deadline && hurries == 0) {
+    lock.unlock();
+    // Whoever hurries waits no longer than this.
+    const bool is_idle = world.await_idle(std::min(deadline, system.now() + look_for_hurry));
+    lock.lock();
+    if (!is_idle) continue;
+    const Deadline next = std::min(deadline, system.now() + look_for_hurry);
+    if (wake->await(lock, next, [&] { return jobs_have_ended() || hurries > 0; }) && jobs_have_ended()) return;
   }
-  workers->stop();
-  branch_deletions->stop();
+  hurries = 0;
 }
 
 }  // namespace pawl

@@ -6,6 +6,7 @@
 // the next start finds in the log and among the locks in DIR/runs.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -53,9 +54,16 @@ class Executor {
   /// Ends what earlier boots left running, and cleans up after finished tasks; then begins to work. Blocks for
   /// some stop.kill_after_s at most. Before the listeners open.
   void start();
-  /// Ends what runs and joins its threads; what was running is for the next start to recover. Gates and agents are
-  /// ended at once; a step gets stop.kill_after_s to end by itself. Before the sequencer stops.
+  /// Before stop(): begins nothing new from now on. What runs may come to its end for so long, and that is recorded.
+  /// Returns once all has ended, or the time is over.
+  void drain(std::chrono::seconds time);
+  /// Ends what runs and joins its threads; what was running is for the next start to recover. Agents and gates are told
+  /// to end; steps and probes get some time to end by themselves, since one that is cut off may leave a question for
+  /// people; then all are ended. That time is stop.kill_after_s, where somebody has set it, else 6 s at most. Before
+  /// the sequencer stops.
   void stop();
+  /// Ends the wait that is under way in drain() or stop(), or the next one. From another thread.
+  void hurry();
 
   /// Drives a task as an asker wishes, on another thread; `done` is called once, from there: it must not block. The
   /// lease is then the daemon's, whoever asked: it is this process that has to be alive. After stop() nothing is done

@@ -27,8 +27,9 @@ class EndingMachine final : public Machine {
 
   enum class Phase {
     open,
-    draining,  // how a step ended is still taken
-    closed,    // only that it was done: what was cut off has not failed, it is unknown
+    finishing,  // what began may come to its end, and nothing begins
+    draining,   // how agents and steps ended is still taken
+    closed,     // only that they were done: what was cut off has not failed, it is unknown
   };
   void enter(Phase phase) { phase_ = phase; }
 
@@ -37,6 +38,8 @@ class EndingMachine final : public Machine {
   TimeUs now() const override { return machine_.now(); }
 
  private:
+  static bool is_taken(Phase phase, const Group& group);
+
   Machine& machine_;
   std::atomic<Phase> phase_{Phase::open};
 };
@@ -47,7 +50,15 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   // executor.cc
 
   void start();
+  void drain(std::chrono::seconds time);
   void stop();
+  void hurry();
+  /// Whether nothing new may begin. With the mutex.
+  bool is_ending() const { return ending || stopping; }
+  void begin_nothing_more();
+  void end_what_runs();
+  /// Until all jobs have come to an end, and steps and probes too; or the deadline, or somebody hurries.
+  void await_end(Deadline deadline);
   /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
   void listen(std::span<const Published> batch);
   bool note(const Published& published);
@@ -177,7 +188,11 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   mutable std::mutex mutex;  // guards all below
   const std::unique_ptr<Signal> wake;
-  bool stopping = false;
+  bool ending = false;    // nothing new begins
+  bool stopping = false;  // what runs is ended
+  bool stopped = false;   // stop() was called
+  unsigned hurries = 0;   // how often somebody could not wait for the next part of the end
+  std::chrono::seconds stop_grace{0};
 
   // What the log said, for run() to see to.
   bool jobs_changed = true;

@@ -56,7 +56,7 @@ std::set<TaskId> Executor::driven() const {
 std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
     const std::lock_guard lock(mutex);
-    if (stopping || running.size() >= options.jobs_at_once) return std::nullopt;
+    if (is_ending() || running.size() >= options.jobs_at_once) return std::nullopt;
     for (const auto& [job, of_job] : running) passed_over.insert(job);
     for (const auto& [job, runs] : leftovers) passed_over.insert(job);
   }
@@ -120,7 +120,7 @@ void Executor::Impl::claim_jobs() {
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
       const std::lock_guard lock(mutex);
-      if (stopping) return;
+      if (is_ending()) return;
       entry = &running[next->job];
       entry->task = next->task;
       entry->off = system.make_call_off();
@@ -129,14 +129,14 @@ void Executor::Impl::claim_jobs() {
     const std::lock_guard lock(mutex);
     if (!claimed || stopping) {
       running.erase(next->job);
-      if (stopping) return;  // What was claimed is for the next start.
+      if (is_ending()) return;  // What was claimed is for the next start.
       refused.insert(next->job);
       continue;
     }
     entry->attempt = claimed->attempt;
     entry->thread = system.start_thread([this, entry, claim = std::move(*claimed)] {
       run_job(*entry, claim);
-      const std::lock_guard ending(mutex);
+      const std::lock_guard noting(mutex);
       entry->ended = true;
       jobs_changed = true;
       wake->notify();
@@ -172,14 +172,14 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
   const RealWorld::InHand in_hand(world, claim.job);
   if (!run_agent(entry, claim)) return;
   std::unique_lock lock(mutex);
-  while (!stopping) {
+  while (!is_ending()) {
     const std::uint64_t freed = leases_freed;
     lock.unlock();
     if (monitor(claim.job, claim.attempt) == Monitored::finished) return;
     lock.lock();
     entry.waits = true;
     lease_freed->await(lock, system.now() + std::max(reconciler_interval, seconds(1)),
-                       [&] { return stopping || leases_freed != freed; });
+                       [&] { return is_ending() || leases_freed != freed; });
     entry.waits = false;
   }
 }
@@ -236,11 +236,14 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
 
   const RealWorld::OwnAgent agent(world, run->pid());
-  const CommandExit exit = run->go({claim.agent.timeout_s, world.kill_after_s()}, entry.off.get());
+  const CommandExit exit = run->go(world.bounds_of(claim.agent.timeout_s), entry.off.get());
   {
     const std::lock_guard lock(mutex);
     if (!run->gone()) leftovers[claim.job].push_back(run->run());
-    if (stopping && exit.how == CommandExit::How::lost) return false;  // cut off by us: no failure of the job
+    // Cut off by us it has not failed. What came to its own end all the same, with 0, is finished work.
+    const bool is_cut_off = stopping && exit.how == CommandExit::How::lost;
+    const CommandExit& own = run->process_exit();
+    if (is_cut_off && !(own.how == CommandExit::How::exited && own.code == 0)) return false;
   }
   return record_exit(claim, exit_code_of(exit, run->process_exit()));
 }
@@ -288,6 +291,8 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                      answer.reason == "lease" || answer.reason == name(Outcome::dependency);
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
+  // The daemon is about to end: the next one goes on with it.
+  if (answer.reason == name(Outcome::stale_boot)) return Monitored::finished;
   // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
   if (answer.reason == "no_command") {
     if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);

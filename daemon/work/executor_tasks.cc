@@ -26,7 +26,7 @@ void Executor::lock_step(StepPlace place, std::string run, std::function<void(st
 void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
   {
     const std::lock_guard lock(mutex);
-    if (!reconciler_enabled || stopping) return;
+    if (!reconciler_enabled || is_ending()) return;
     if (!driven.insert(task).second) {
       if (if_driven == IfDriven::again) drive_again.insert(task);
       return;
@@ -50,7 +50,7 @@ void Executor::Impl::drive(TaskId task) {
   std::uint64_t freed = 0;
   {
     const std::lock_guard lock(mutex);
-    if (stopping) return;
+    if (is_ending()) return;
     freed = leases_freed;
   }
   const Reconciled done = reconcile(machine, world, task, asker(actor), system.own_pid());

@@ -38,15 +38,15 @@ HeldRun::~HeldRun() {
   system_->forget_run(run_);  // It has not executed, so it left nothing behind.
 }
 
-void HeldRun::end_child(Stop first, seconds kill_after) {
+void HeldRun::end_child(Stop first, const RunBounds& bounds) {
   child_->signal_group(first);
-  if (child_->wait(system_->now() + kill_after, nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
+  const Deadline kill = system_->now() + seconds(bounds.kill_after_s);
+  if (child_->wait(kill, bounds.hurry) != Child::Wake::ended) child_->signal_group(Stop::kill);
   // Not even SIGKILL is instant, and while the process lives its place is taken.
   while (child_->wait(system_->now() + seconds(60), nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
 }
 
 CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
-  const seconds kill_after(bounds.kill_after_s);
   went_ = true;
   // Called off by now it does not execute at all: a signal right after its first instruction may come too late.
   const bool is_called_off = call && call->called();
@@ -55,14 +55,14 @@ CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
       is_called_off ? Child::Wake::called : child_->wait(system_->now() + seconds(bounds.timeout_s), call);
   if (is_called_off) {
     output_->say("called off before it began");
-    end_child(Stop::kill, kill_after);
+    end_child(Stop::kill, bounds);
   } else if (wake != Child::Wake::ended) {
     output_->say(wake == Child::Wake::deadline ? "ended: over its time of " + std::to_string(bounds.timeout_s) + " s"
                                                : "ended: called off");
-    end_child(Stop::terminate, kill_after);
+    end_child(Stop::terminate, bounds);
   }
   // Before it is reaped: until then its number, and so that of its group and session, is nobody else's.
-  gone_ = end_run(*system_, run_, {Stop::terminate, kill_after}) == RunEnd::gone;
+  gone_ = end_run(*system_, run_, {Stop::terminate, seconds(bounds.kill_after_s), bounds.hurry}) == RunEnd::gone;
   if (!gone_) output_->say("something that this run started is still alive");
   process_exit_ = child_->reap();
   CommandExit exit = process_exit_;

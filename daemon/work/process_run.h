@@ -25,7 +25,8 @@ struct RunOrder {
 /// How long, and how it is ended.
 struct RunBounds {
   std::int64_t timeout_s = 0;
-  std::int64_t kill_after_s = 0;  // from SIGTERM to SIGKILL
+  std::int64_t kill_after_s = 0;   // from SIGTERM to SIGKILL
+  const CallOff* hurry = nullptr;  // once called SIGKILL follows at once; null: nobody hurries
 };
 
 /// Threads: one at a time.
@@ -56,7 +57,7 @@ class HeldRun {
   bool gone() const { return gone_; }
 
  private:
-  void end_child(Stop first, std::chrono::seconds kill_after);
+  void end_child(Stop first, const RunBounds& bounds);
 
   HeldRun(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output);
 

@@ -104,7 +104,7 @@ class RealWorld::RealHeldStep final : public HeldStep {
         run_(std::move(run)) {}
 
   const std::string& run() const override { return run_.run(); }
-  CommandExit go() override { return run_.go({timeout_s_, world_.kill_after_s()}, listed_->off()); }
+  CommandExit go() override { return run_.go(world_.bounds_of(timeout_s_), listed_->off()); }
 
  private:
   RealWorld& world_;
@@ -124,6 +124,7 @@ class RealWorld::RealPath final : public PathHold {
       const auto path = world_.paths_.find(task_);
       was_wanted = path->second;
       world_.paths_.erase(path);
+      world_.ended_->notify();
     }
     if (was_wanted && world_.on_path_end_) world_.on_path_end_();
   }
@@ -167,7 +168,8 @@ RealWorld::RealWorld(System& system, std::string boot_id)
     : system_(system),
       boot_id_(std::move(boot_id)),
       kill_after_s_(Settings{}.stop.kill_after_s),
-      ended_(system.make_signal()) {}
+      ended_(system.make_signal()),
+      hurry_(system.make_call_off()) {}
 
 bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
   if (boot.stale) return false;
@@ -256,7 +258,7 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return {.exit = {}, .why = run.error().message, .words = {}};
   Ran ran;
-  ran.exit = run->go({timeout_s, kill_after_s()}, listed.off());
+  ran.exit = run->go(bounds_of(timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
   ran.words = last_words(**log, log_begin);
   return ran;
@@ -350,19 +352,22 @@ void RealWorld::call_off(TaskId task, Which which) {
 }
 
 void RealWorld::drain() {
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   phase_ = Phase::draining;
   for (auto& [id, running] : running_) {
     if (running.kind == Kind::gate) running.off->call();
   }
-  ended_->await(lock, system_.now() + seconds(kill_after_s()), [&] { return running_.empty(); });
 }
 
-void RealWorld::stop() {
-  std::unique_lock lock(mutex_);
+void RealWorld::call_off_all() {
+  const std::lock_guard lock(mutex_);
   phase_ = Phase::stopping;
   for (auto& [id, running] : running_) running.off->call();
-  ended_->await(lock, no_deadline, [&] { return running_.empty(); });
+}
+
+bool RealWorld::await_idle(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  return ended_->await(lock, deadline, [&] { return running_.empty() && paths_.empty(); });
 }
 
 }  // namespace pawl

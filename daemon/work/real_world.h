@@ -51,6 +51,7 @@ class RealWorld final : public World {
   /// stop.kill_after_s, as it stands.
   void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
+  RunBounds bounds_of(std::int64_t timeout_s) const { return {timeout_s, kill_after_s_, hurry_.get()}; }
 
   /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
   /// also while its process is gone and what it left behind is being ended.
@@ -83,11 +84,15 @@ class RealWorld final : public World {
   /// Calls off what runs for a task: its gate, or its probes and steps too. Does not wait, or block.
   void call_off(TaskId task, Which which);
 
-  /// On the way to the daemon's end, first: calls off gates, also those to come, and gives steps and probes
-  /// stop.kill_after_s to end by themselves, since a step that is cut off may leave a question for people.
+  /// On the way to the daemon's end, first: calls off gates, also those to come. Steps and probes may go on: a step
+  /// that is cut off may leave a question for people. Does not wait.
   void drain();
-  /// Then: calls off everything, also what is to come. Returns once nothing runs.
-  void stop();
+  /// Then: calls off everything, also what is to come. Does not wait.
+  void call_off_all();
+  /// Whatever is being ended is killed at once from now on, agents included.
+  void hurry() { hurry_->call(); }
+  /// Blocks until no path is under way, and no gate, step or probe. False at the deadline.
+  bool await_idle(Deadline deadline);
 
  private:
   enum class Kind { gate, probe, step };
@@ -117,6 +122,7 @@ class RealWorld final : public World {
 
   std::mutex mutex_;
   const std::unique_ptr<Signal> ended_;
+  const std::unique_ptr<CallOff> hurry_;
   std::map<std::uint64_t, Running> running_;
   std::set<std::int64_t> agents_;  // pids
   std::map<TaskId, bool> paths_;   // that are under way: whether another one was turned away

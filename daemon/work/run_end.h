@@ -16,6 +16,8 @@ struct EndOrder {
   First first = First::terminate;
   /// SIGKILL follows SIGTERM when half of this has passed. A second is the least: even SIGKILL takes its time.
   std::chrono::milliseconds within{};
+  /// Once called SIGKILL is sent at once, and no more is waited than it takes. May be null.
+  const CallOff* hurry = nullptr;
 };
 
 /// Ends what is left of a run: the group and session of its leader, every process of this user that bears its name,

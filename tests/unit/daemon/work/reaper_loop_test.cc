@@ -317,7 +317,8 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
   world.set_kill_after_s(600);
   std::thread ending([&world] {
     world.drain();
-    world.stop();
+    world.await_idle(no_deadline);
+    world.call_off_all();
   });
   // A gate that is called off shows that the end has begun.
   const Gate gate{.run = {"/bin/sh", "-c", "sleep 600"}};
