@@ -47,6 +47,9 @@ namespace {
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 
+/// The data folder, once it is held.
+constexpr const char* here = ".";
+
 constexpr std::uint64_t checkpoint_every_records = 100'000;
 /// Writes are refused below it: what is under way can then still be written to its end.
 constexpr std::uint64_t free_bytes_floor = 64 * 1024 * 1024;
@@ -62,6 +65,12 @@ int usage(const Error& error) {
 int failed(const Error& error) {
   spdlog::critical("{}", error.message);
   return exit_failed;
+}
+
+/// What is said of the folder that this process works in names that by its name.
+Error in_folder(Error error, const std::filesystem::path& folder) {
+  if (error.message.starts_with("./")) error.message.replace(0, 1, folder.string());
+  return error;
 }
 
 /// Ends at once, and lets go out what was said until now, as far as somebody reads it.
@@ -95,6 +104,20 @@ class StepDown {
   std::atomic<bool> has_begun_{false};
 };
 
+/// Makes the data folder where there is none, and holds it. From here on its paths are those below `here`: they lead
+/// to what is held, whatever becomes of its name.
+Result<std::shared_ptr<const DirLock>> hold(const std::string& folder) {
+  PAWL_TRY(make_data_dir(folder));
+  DirLock held = PAWL_TRY(DirLock::take(folder));
+  if (!held.has_folder()) {
+    spdlog::warn(
+        "{}: its file system cannot lock a folder, so the file LOCK in it is all that keeps a second daemon off",
+        folder);
+  }
+  PAWL_TRY(held.enter());
+  return std::make_shared<const DirLock>(std::move(held));
+}
+
 void report(const OpenReport& opened, const State& state, const Member& member) {
   if (!member.copied_of.empty()) {
     spdlog::warn(
@@ -118,11 +141,12 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
 class FrontDoor {
  public:
   /// What cannot be listened on is known before the log is written to.
-  Result<void> open(const Options& options, std::size_t connections_max) {
+  Result<void> open(const Options& options, std::size_t connections_max, std::function<bool()> may_make_socket) {
     server_ = PAWL_TRY(Server::open({.listen = options.listen,
                                      .socket = options.socket,
                                      .asks_for_tokens = options.tokens.has_value(),
                                      .connections_max = connections_max,
+                                     .may_make_socket = std::move(may_make_socket),
                                      .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
                                     [this](const HttpRequest& request, HttpReply reply) {
                                       if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
@@ -190,17 +214,21 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   FrontDoor door;
   EndSignals signals(actions_on_signals(options, access, messages, hangup, door));
-  auto log = open_log(options.data.string(), LogMode::write);
-  if (!log) return failed(log.error());
-  const auto member = member_of(options.data.string());
-  if (!member) return failed(member.error());
-  if (const auto bound = door.open(options, *connections_max); !bound) return failed(bound.error());
+  const auto held = hold(options.data.string());
+  if (!held) return failed(held.error());
+  auto log = open_log(*held);
+  if (!log) return failed(in_folder(log.error(), options.data));
+  const auto member = member_of(here);
+  if (!member) return failed(in_folder(member.error(), options.data));
+  const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
+  if (const auto bound = door.open(options, *connections_max, is_our_folder); !bound) return failed(bound.error());
   auto opened = open_state(**log);
-  if (!opened) return failed(opened.error());
+  if (!opened) return failed(in_folder(opened.error(), options.data));
   signals.started();
   report(opened->report, opened->state, *member);
 
   const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
+  const bool has_old_trees = another_led(opened->state, member->id);
   Alerts alerts(std::move(destinations));
   const std::string boot_id = random_uuid();
   Clock clock(opened->state.last_time, Clock::system_sources());
@@ -237,14 +265,15 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
   RealSystem system(
-      {.data_folder = options.data.string(),
-       .origins = options.repos,
-       .earlier_hosts = sequencer.ask([&member](const State& state) { return hosts_of_member(state, member->id); })});
-  Executor executor(
-      sequencer, system,
-      {.boot_id = boot_id, .origins = options.repos, .archive = **log, .warn = [](const std::string& message) {
-         spdlog::warn("{}", message);
-       }});
+      {.data_folder = here, .origins = options.repos, .earlier_hosts = sequencer.ask([&member](const State& state) {
+         return hosts_of_member(state, member->id);
+       })});
+  Executor executor(sequencer, system,
+                    {.boot_id = boot_id,
+                     .origins = options.repos,
+                     .has_old_trees = has_old_trees,
+                     .archive = **log,
+                     .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   executor.start();
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
@@ -257,17 +286,26 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
-  SpaceWatch space({.folder = options.data,
+  SpaceWatch space({.folder = here,
                     .bytes_floor = free_bytes_floor,
                     .inodes_floor = free_inodes_floor,
-                    .warn = [](const std::string& message) { spdlog::error("{}", message); }});
+                    .warn = [](const std::string& message) { spdlog::error("{}", message); },
+                    .probe =
+                        [held = *held, &messages](const std::string& folder) {
+                          // Also while nothing is written: what is begun from here belongs to a log that is gone.
+                          if (const auto named = held->check_name(); !named) {
+                            spdlog::critical("ending at once: {}", named.error().message);
+                            end_at_once(exit_failed, messages);
+                          }
+                          return probe_writable(folder);
+                        }});
   Api api(Services{
       .sequencer = sequencer,
       .journal = **log,
       .archive = **log,
       .boot_id = boot_id,
       .version = std::string(program_version),
-      .logs_folder = options.data / "logs",
+      .logs_folder = std::filesystem::path(here) / "logs",
       .torn_from = opened->report.torn_at.value_or(Seq{0}),
       .advance = [&executor](
                      AdvanceOrder order,

@@ -34,8 +34,9 @@ constexpr Id next(Id id) {
 inline std::string task_key(TaskId task) {
   return "task:" + std::to_string(raw(task));
 }
+inline constexpr std::string_view repo_prefix = "repo:";
 inline std::string repo_key(const std::string& repo) {
-  return "repo:" + repo;
+  return std::string(repo_prefix) + repo;
 }
 /// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
 /// "task:" and no number follows.

@@ -17,6 +17,7 @@ enum class ErrorCode {
   malformed,    // what somebody typed or sent does not have the form asked for
   busy,         // somebody else has it
   superseded,   // another writer was first: the right to write is lost
+  replaced,     // what its name leads to is something else by now
   io,           // the system said no
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -48,10 +49,16 @@ bool has_ended(const std::string& process) {
 Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds patience) {
   const std::string path = dir + "/LOCK";
   // Close-on-exec: a command that outlives the daemon must not keep its folder from the next one.
+  Descriptor folder(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return system_error(dir, "open");
   Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file) return system_error(path, "open");
   const auto end = std::chrono::steady_clock::now() + patience;
-  while (!try_lock(file)) {
+  bool has_folder = false;
+  while (true) {
+    has_folder = try_lock(folder);
+    const bool is_kept_off = !has_folder && errno == EWOULDBLOCK;
+    if (!is_kept_off && try_lock(file)) break;
     if (errno != EWOULDBLOCK) return system_error(path, "flock");
     const std::string holder = named_in(file);
     if (!has_ended(holder) || std::chrono::steady_clock::now() >= end) {
@@ -63,7 +70,25 @@ Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds 
   if (::ftruncate(file.get(), 0) != 0) return system_error(path, "truncate");
   if (::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size()))
     return system_error(path, "write");
-  return DirLock(std::move(file));
+  return DirLock(std::filesystem::absolute(dir).lexically_normal().string(), std::move(folder), std::move(file),
+                 has_folder);
+}
+
+Result<void> DirLock::enter() const {
+  if (::fchdir(folder_.get()) != 0) return system_error(name_, "chdir");
+  return {};
+}
+
+Result<void> DirLock::check_name() const {
+  struct stat held {};
+  struct stat named {};
+  if (::fstat(folder_.get(), &held) != 0) return {};
+  const bool is_there = ::stat(name_.c_str(), &named) == 0;
+  // A disk or a server that is in trouble says EIO or ESTALE of a folder that stands where it stood.
+  if (!is_there && errno != ENOENT && errno != ENOTDIR) return {};
+  if (is_there && held.st_dev == named.st_dev && held.st_ino == named.st_ino) return {};
+  return Error{ErrorCode::replaced, name_ + " is no longer the folder that this process holds: it was " +
+                                        (is_there ? "replaced by another one" : "moved away or removed")};
 }
 
 Result<void> make_data_dir(const std::string& dir, Files& files) {

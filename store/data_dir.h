@@ -14,17 +14,32 @@
 
 namespace pawl {
 
-/// The right to write in a data folder: flock(2) on DIR/LOCK, which holds the pid of who has it. It ends with the
-/// process, however that ends; the file stays.
+/// The right to write in a data folder: flock(2) on the folder itself, which nobody can remove from under it, and on
+/// DIR/LOCK, which holds the pid of who has it. Both end with the process, however that ends; the file stays.
+///
+/// What is held is the folder, whatever becomes of its name: it may be moved away, and another put in its place.
 class DirLock {
  public:
   /// `busy` names the pid. The folder exists. If whoever is named there has ended, `patience` is how long it is waited
   /// for: a command that it was about to start has the lock too, until it has closed what it inherited.
   static Result<DirLock> take(const std::string& dir, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
+  /// Whether the folder itself could be locked. On NFS it cannot, and DIR/LOCK alone keeps others off.
+  bool has_folder() const { return has_folder_; }
+  /// Makes it the folder that this process works in: from then on "." leads to it, and to nothing else.
+  Result<void> enter() const;
+  /// `replaced` if the name that it was taken by leads elsewhere by now, or nowhere. What cannot be asked is no
+  /// evidence.
+  Result<void> check_name() const;
+
  private:
-  explicit DirLock(Descriptor file) : file_(std::move(file)) {}
+  DirLock(std::string name, Descriptor folder, Descriptor file, bool has_folder)
+      : name_(std::move(name)), folder_(std::move(folder)), file_(std::move(file)), has_folder_(has_folder) {}
+
+  std::string name_;  // absolute
+  Descriptor folder_;
   Descriptor file_;
+  bool has_folder_;
 };
 
 /// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is

@@ -8,6 +8,7 @@
 
 #include "store/archive.h"
 #include "store/checkpoint_store.h"
+#include "store/data_dir.h"
 #include "store/journal.h"
 
 namespace pawl {
@@ -25,5 +26,8 @@ enum class LogMode {
 /// `missing`: no log there (read_only); `busy`: another process writes, named by its pid; `malformed`: a folder that is
 /// not pawl's; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
 Result<std::unique_ptr<Log>> open_log(const std::string& data_dir, LogMode mode);
+/// The same for writing, of a folder that is held already. Requires: it was entered, and is not left again. Then no
+/// path of the log's leads anywhere else, whatever becomes of the folder's name.
+Result<std::unique_ptr<Log>> open_log(std::shared_ptr<const DirLock> held);
 
 }  // namespace pawl

@@ -31,7 +31,7 @@ struct RocksLog::Impl {
   Files& files;
   std::string dir;
   Mode mode;
-  std::optional<DirLock> lock;  // before the database: released after it is closed
+  std::shared_ptr<const DirLock> lock;  // before the database: released after it is closed
   Database database;
   std::optional<Seq> torn_at;
 
@@ -66,6 +66,13 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mo
   return std::unique_ptr<RocksLog>(new RocksLog(std::move(impl)));
 }
 
+Result<std::unique_ptr<RocksLog>> RocksLog::open(std::shared_ptr<const DirLock> held) {
+  auto impl = std::make_unique<Impl>(disk_files(), ".", Mode::write);
+  impl->lock = std::move(held);
+  PAWL_TRY(impl->open_for_writing());
+  return std::unique_ptr<RocksLog>(new RocksLog(std::move(impl)));
+}
+
 /// Makes the log under another name: a database comes in many steps, and one that was cut short in the midst of them
 /// could not be told from somebody else's.
 Result<void> RocksLog::Impl::create() {
@@ -91,7 +98,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
   PAWL_TRY(files.check_writable(dir));
   const bool is_old = PAWL_TRY(files.exists(path()));
   if (is_old) PAWL_TRY(files.check_writable(path()));
-  lock = PAWL_TRY(DirLock::take(dir));
+  if (!lock) lock = std::make_shared<const DirLock>(PAWL_TRY(DirLock::take(dir)));
   if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) PAWL_TRY(create());
   // Of the log's own name; also if it was there: whoever gave it may have been killed before this.
   PAWL_TRY(files.sync(dir));
@@ -148,6 +155,11 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
   if (!status.ok()) {
     impl_->failed = true;
     return error_of(status, impl_->path() + ": record " + std::to_string(raw(expected_next)));
+  }
+  // Durable in a folder that nobody would look for it in: the next start opens what stands there now.
+  if (const auto named = impl_->lock->check_name(); !named) {
+    impl_->failed = true;
+    return named.error();
   }
   impl_->durable.advance(static_cast<Seq>(raw(last) + batch.records.size()));
   return {};

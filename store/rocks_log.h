@@ -17,6 +17,8 @@ class RocksLog final : public Log {
 
   /// As open_log(). `files` outlives the log.
   static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, Mode mode, Files& files = disk_files());
+  /// As open_log().
+  static Result<std::unique_ptr<RocksLog>> open(std::shared_ptr<const DirLock> held);
   ~RocksLog() override;
 
   Result<void> append(const Batch& batch, Seq expected_next) override;

@@ -182,6 +182,10 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
     out += R"(,"token":)";
     append_json_integer(out, raw(*shown.token));
   }
+  if (shown.cancel_requested) {
+    out += R"(,"cancel_requested":)";
+    append_json_text_or_null(out, *shown.cancel_requested);
+  }
   if (shown.noun != Noun::none) {
     out += ',';
     append_json_text(out, name_of(shown.noun));

@@ -28,6 +28,8 @@ struct Shown {
   std::optional<Settings> settings = std::nullopt;
   std::optional<PipelineRow> pipeline = std::nullopt;
   std::optional<Token> token = std::nullopt;  // granted to the asker
+  /// For who keeps a claim: why its task is to be cancelled; empty: it is not.
+  std::optional<std::string> cancel_requested = std::nullopt;
 };
 
 /// Looks: what an answer about that object needs. For the sequencer's thread.

@@ -23,6 +23,7 @@ void jobs_finished(Call call);
 void jobs_get(Call call);
 void jobs_list(Call call);
 void jobs_log(Call call);
+void jobs_renew(Call call);
 void jobs_report(Call call);
 void leases_acquire(Call call);
 void leases_force(Call call);
@@ -132,7 +133,9 @@ std::vector<Route> job_routes() {
        .form = BodyForm::fields,
        .body = {names("agents", limits::agents_max, "the agents that the worker can be"),
                 of_event("owner", owner_summary),
-                optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for a job"), 0)},
+                optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for a job"), 0),
+                optional(integer("ttl_s", 1, limits::timeout_s_max,
+                                 "the claim has to be renewed within so many seconds; without: it need not"))},
        .answer = written("job", {200, 204}, "204, without a body: there is none"),
        .refusals = {O::unknown_boot, O::stale_boot},
        .function = jobs_claim},
@@ -179,6 +182,22 @@ std::vector<Route> job_routes() {
        .answer = written("job"),
        .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner},
        .function = jobs_report},
+      {.method = "POST",
+       .path = "/v1/jobs/{id}/renew",
+       .kind = Kind::writes,
+       .role = Role::work,
+       .role_without_boot = Role::operate,
+       .summary = "keeps a claim, and asks whether the task is to be cancelled",
+       .unknown_id = O::unknown_job,
+       .events = {Event::ClaimRenewed},
+       .form = BodyForm::fields,
+       .body = {of_event("attempt", "the job's `attempts` when it was claimed")},
+       .answer = {.shape = Shape::written,
+                  .of = "job",
+                  .members = {"cancel_requested"},
+                  .remark = "`cancel_requested`: why, or null"},
+       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner, O::already_exited},
+       .function = jobs_renew},
       {.method = "POST",
        .path = "/v1/jobs/{id}/exited",
        .kind = Kind::writes,

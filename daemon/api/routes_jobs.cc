@@ -43,6 +43,7 @@ constexpr std::chrono::seconds passed_over_interval{1};
 
 struct Choice {
   std::optional<JobId> job;
+  std::uint64_t attempt = 0;                       // that it was given out as
   bool passed_over = false;                        // there is another that only waits for an earlier process to be gone
   std::optional<TimeUs> pause_end = std::nullopt;  // there is one that only waits for the end of a pause
 };
@@ -67,6 +68,16 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, Ti
   return choice;
 }
 
+/// Gives a job back that nobody heard of. Whoever sent a key asks again with it.
+void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
+  fb::ClaimReturnedT event;
+  event.job = raw(job);
+  event.attempt = attempt;
+  const Asker asker{.boot = shop.services.boot_id, .actor = std::string(daemon_name), .key = {}, .request = {}};
+  shop.services.sequencer.submit(
+      {.group = propose_group(asker, event), .resolve = {}, .look = {}, .done = [](auto&&) {}});
+}
+
 JobId claimed_in(const SeenDecision& seen, JobId resolved) {
   return seen.decision.first ? seen.decision.first->job : resolved;
 }
@@ -79,8 +90,12 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
   const TimeUs log_now = shop.services.sequencer.now();
   write(shop,
         {.group = propose_group(claim->asker, claim->event),
-         .look = [choice](const SeenDecision& seen,
-                          Shown& shown) { show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown); },
+         .look =
+             [choice](const SeenDecision& seen, Shown& shown) {
+               show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown);
+               const bool is_given = seen.decision.outcome == Outcome::accepted && shown.job;
+               if (is_given) choice->attempt = shown.job->attempts;
+             },
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
                *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
@@ -107,7 +122,12 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                claim->shop.claim_waits.park(generation, until, claim->gone,
                                             [claim](Waits::Wake why) { try_claim(claim, why); });
              }},
-        claim->reply);
+        [claim, choice](HttpResponse response) {
+          if (claim->asker.key.empty() && choice->attempt > 0) {
+            response.undelivered = [claim, choice] { return_claim(claim->shop, *choice->job, choice->attempt); };
+          }
+          claim->reply(std::move(response));
+        });
 }
 
 void write_report(Call call, fb::Event type) {
@@ -211,6 +231,7 @@ HttpResponse log_piece(const std::filesystem::path& path, std::int64_t from) {
 
 void jobs_claim(Call call) {
   const std::int64_t wait_s = *call.body.integer("wait_s");
+  if (const auto ttl_s = call.body.integer("ttl_s")) call.body.event_fields().emplace("ttl", *ttl_s);
   std::vector<std::string> agents = call.body.names("agents");
   call.body.event_fields().emplace("job", 0);  // chosen when it is decided
   const auto proposal = propose_asked(call, fb::Event::JobClaimed);
@@ -234,6 +255,22 @@ void jobs_claim(Call call) {
 void jobs_report(Call call) {
   const fb::Event type = call.route.events.front();
   write_report(std::move(call), type);
+}
+
+void jobs_renew(Call call) {
+  auto proposal = propose_asked(call, fb::Event::ClaimRenewed, "job");
+  if (!proposal) return;
+  Group group;
+  group.push_back(std::move(*proposal));
+  write(call.shop,
+        {.group = std::move(group),
+         .look =
+             [job = JobId{call.id}](const SeenDecision& seen, Shown& shown) {
+               show_job(seen, job, shown);
+               const Task* task = shown.job ? seen.state.tasks.find(shown.job->task) : nullptr;
+               shown.cancel_requested = task ? task->cancel_requested : std::string();
+             }},
+        std::move(call.reply));
 }
 
 void jobs_exited(Call call) {

@@ -201,9 +201,13 @@ void Connection::on_readable() {
       }
       return;
     case Phase::idle:
-    case Phase::reading:
-      if (fill() != Input::open && in_begin_ == in_.size()) return close();
+    case Phase::reading: {
+      const Input input = fill();
+      // Reset, and nothing was asked since: the client was closed with the answer on its way.
+      if (input == Input::broken && in_begin_ == in_.size()) return lost();
+      if (input != Input::open && in_begin_ == in_.size()) return close();
       return consume();
+    }
   }
 }
 
@@ -319,6 +323,7 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
 
 void Connection::handle() {
   const auto& message = parser_->get();
+  undelivered_ = nullptr;  // whoever asks again has read the answer before
   keep_alive_ = parser_->keep_alive() && !shared_.stopping.load();
   is_1_1_ = message.version() >= 11;
   is_head_ = message.method() == http::verb::head;
@@ -355,7 +360,8 @@ void Connection::handle() {
   enter(Phase::handling);
   shared_.handle(request, [self = shared_from_this()](HttpResponse response) {
     asio::post(self->io_, [self, response = std::move(response)]() mutable {
-      if (self->phase_ == Phase::handling) self->reply(std::move(response));
+      if (self->phase_ == Phase::handling) return self->reply(std::move(response));
+      if (response.undelivered) response.undelivered();
     });
   });
   if (phase_ == Phase::handling) wait_readable();
@@ -363,6 +369,7 @@ void Connection::handle() {
 
 void Connection::reply(HttpResponse response) {
   parser_.reset();
+  undelivered_ = std::move(response.undelivered);
   if (response.format) response.format(response);
   const bool chunked = response.stream && is_1_1_;
   if (response.stream && !is_1_1_) keep_alive_ = false;
@@ -407,10 +414,16 @@ void Connection::write_pending() {
     const std::size_t bytes =
         socket_.write_some(asio::buffer(out_.data() + out_begin_, out_.size() - out_begin_), failure);
     if (is_wait(failure)) return wait_writable();
-    if (failure) return close();
+    if (failure) return lost();
     out_begin_ += bytes;
   }
   written();
+}
+
+void Connection::lost() {
+  const auto undelivered = std::exchange(undelivered_, nullptr);
+  close();
+  if (undelivered) undelivered();
 }
 
 void Connection::wait_writable() {
@@ -472,6 +485,7 @@ void Connection::drain() {
     error_code failure;
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);
     if (is_wait(failure)) return wait_readable();
+    if (failure && failure != asio::error::eof) return lost();
     if (failure || drained_bytes_ > drained_bytes_max) return close();
   }
 }

@@ -94,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle();
   void reply(HttpResponse response);
   void write_pending();
+  /// The client is gone, and has not read what it was answered with.
+  void lost();
   void wait_writable();
   void written();
   void next_of_stream();
@@ -125,6 +127,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string out_;
   std::size_t out_begin_ = 0;
   std::shared_ptr<HttpStream> stream_;
+  std::function<void()> undelivered_;  // of the last answer, until its client is known to have had time to read it
   std::size_t drained_bytes_ = 0;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -50,6 +50,9 @@ struct HttpResponse {
   std::shared_ptr<HttpStream> stream = nullptr;  // instead of `body`
   /// Writes status and body from rows that it owns, on the connection's thread. May be empty.
   std::function<void(HttpResponse&)> format = {};
+  /// Called at most once, from any thread, if the client turns out to be gone before it can have read the answer. May
+  /// be empty; must not block. That it is not called proves nothing.
+  std::function<void()> undelivered = {};
 };
 
 /// Called once, from any thread.

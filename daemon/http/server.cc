@@ -220,6 +220,7 @@ void Server::Impl::look_after_socket() {
   const auto tell_once = [this](const std::string& message) {
     if (!std::exchange(is_socket_trouble_told, true)) warn(message);
   };
+  if (shared.options.may_make_socket && !shared.options.may_make_socket()) return;
   if (there) return tell_once(socket_name(path) + ": was replaced by another file, which is left alone");
   const Result<void> made = bind_unix(path);
   if (!made) return tell_once(made.error().message + "; it was removed, and cannot be made again");

@@ -35,6 +35,8 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
   /// How often it is looked whether the socket file is still there.
   std::chrono::milliseconds socket_watch_interval = std::chrono::seconds(1);
+  /// Whether it may still be made again: not in a folder that is somebody else's by now. May be empty.
+  std::function<bool()> may_make_socket = {};
   /// Told what an operator should know. From any thread; must not block. May be empty.
   std::function<void(const std::string&)> warn = {};
   /// How long stop() waits for requests in hand.

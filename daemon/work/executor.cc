@@ -144,7 +144,11 @@ void Executor::Impl::end_what_earlier_boots_left() {
   for (const auto& ender : enders) ender->join();
 
   for (const TaskId task : system.worktrees()) {
-    if (is_finished(task)) clean_up(task);
+    if (is_finished(task)) {
+      clean_up(task);
+    } else if (options.has_old_trees) {
+      if (const auto removed = system.remove_worktree(task); !removed) warn(removed.error().message);
+    }
   }
   // Those that were held when the task was finished: its folder is gone, and nobody would come for them any more.
   for (const TaskId task : system.placed()) {
@@ -174,8 +178,8 @@ void Executor::Impl::read_settings() {
     }
     // Whoever sets it knows how long his service manager waits; the default has to fit into what most of them do.
     const std::int64_t grace = state.settings_changed.find("stop.kill_after_s")
-                                     ? state.settings().stop.kill_after_s
-                                     : std::min(state.settings().stop.kill_after_s, stop_grace_default_s);
+                                   ? state.settings().stop.kill_after_s
+                                   : std::min(state.settings().stop.kill_after_s, stop_grace_default_s);
     return std::tuple(state.settings(), grace, some);
   });
   world.set_kill_after_s(settings.stop.kill_after_s);

@@ -37,7 +37,9 @@ class Executor {
   struct Options {
     std::string boot_id;                         // of this daemon: its BootStarted is in the log already
     std::map<std::string, std::string> origins;  // repo → where it is cloned from, as the system has them
-    Archive& archive;                            // where finished tasks are looked up; outlives the executor
+    /// A daemon of another data folder led since this one did: what its worktrees were left as says nothing of today.
+    bool has_old_trees = false;
+    Archive& archive;  // where finished tasks are looked up; outlives the executor
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
     /// How many rows of the state it looks at in one go.

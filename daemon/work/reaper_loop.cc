@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/rules/claim.h"
+
 namespace pawl {
 namespace {
 
@@ -14,6 +16,8 @@ using std::chrono::seconds;
 
 /// Gates and steps of the exit-zero rule that run at once.
 constexpr unsigned finishing_threads = 4;
+/// When a claim is looked at again that a pass could do nothing about.
+constexpr seconds claim_again{1};
 
 struct RunningId {
   JobId job{};
@@ -49,6 +53,7 @@ struct ReaperLoop::Impl {
   void read_settings();
 
   ReaperPass pass();
+  Deadline next_end() const;
   void reap(const RunningId& running, ReaperPass& pass);
   void finish(const RunningId& running);
   void trouble(JobId job, const std::string& what);
@@ -70,12 +75,15 @@ struct ReaperLoop::Impl {
 
   // The loop's thread alone.
   Streaks streaks;
+  Deadline last_pass_begun;
 
   mutable std::mutex mutex;  // guards all below
   const std::unique_ptr<Signal> wake;
   bool stopping = false;
   bool settings_changed = false;
   bool somebody_died = false;
+  bool claims_changed = true;
+  Deadline claim_end = no_deadline;  // when the next claim may have run out
   bool enabled = true;
   seconds interval{0};
   std::vector<std::function<void(const ReaperPass&)>> asked;
@@ -147,6 +155,10 @@ void ReaperLoop::Impl::listen(std::span<const Published> batch) {
       const std::lock_guard lock(mutex);
       settings_changed = true;
       wake->notify();
+    } else if (const auto* claimed = published.record.event_as_JobClaimed(); claimed && claimed->ttl()) {
+      const std::lock_guard lock(mutex);
+      claims_changed = true;
+      wake->notify();
     }
   }
 }
@@ -191,9 +203,17 @@ void ReaperLoop::Impl::run() {
       read_settings();
       lock.lock();
     }
-    const bool due = enabled && (somebody_died || system.now() >= last_pass + interval);
-    if (due || !asked.empty()) {
+    if (std::exchange(claims_changed, false)) {
+      lock.unlock();
+      const Deadline end = next_end();
+      lock.lock();
+      claim_end = end;
+    }
+    const auto is_due = [&] { return somebody_died || system.now() >= std::min(last_pass + interval, claim_end); };
+    if ((enabled && is_due()) || !asked.empty()) {
       somebody_died = false;
+      // A renewal moved the end, or the pass could do nothing: either is looked at again, a second later at the least.
+      claims_changed = claim_end != no_deadline;
       const auto answers = std::exchange(asked, {});
       lock.unlock();
       const ReaperPass done = pass();
@@ -201,13 +221,23 @@ void ReaperLoop::Impl::run() {
       lock.lock();
       continue;
     }
-    const auto news = [&] { return stopping || settings_changed || (enabled && somebody_died) || !asked.empty(); };
-    wake->await(lock, enabled ? last_pass + interval : no_deadline, news);
+    const auto news = [&] {
+      return stopping || settings_changed || claims_changed || (enabled && somebody_died) || !asked.empty();
+    };
+    wake->await(lock, enabled ? std::min(last_pass + interval, claim_end) : no_deadline, news);
   }
+}
+
+Deadline ReaperLoop::Impl::next_end() const {
+  const auto end = desk.ask([](const State& state) { return next_claim_end(state); });
+  if (!end) return no_deadline;
+  const auto left = std::chrono::microseconds(end->us - desk.now().us);
+  return left.count() > 0 ? system.now() + left : std::max(system.now(), last_pass_begun + claim_again);
 }
 
 ReaperPass ReaperLoop::Impl::pass() {
   ReaperPass done;
+  last_pass_begun = system.now();
   std::set<JobId> seen;
   for (JobId from{0};;) {
     const std::vector<RunningId> some = running_from(from);

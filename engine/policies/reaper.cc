@@ -248,7 +248,7 @@ ReapDecision reap_decision(const ReapSight& sight) {
     }
     const bool dead_for_good = decision.streak.passes > 0 && decision.streak.passes >= reaper.dead_ticks;
     if (!sight.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
-    if (const auto end = claim_end(run); end && sight.now >= *end) {
+    if (const auto end = run.claim_end(); end && sight.now >= *end) {
       decision.claim_ended = true;
       return reap(ReapMove::retry, fb::Tier::pid_dead);
     }

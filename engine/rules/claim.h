@@ -20,8 +20,8 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
 /// The reason of a JobReaped because the claim's ttl ran out: whether it has is judged again on apply.
 inline constexpr std::string_view reaped_for_ttl = "ttl_expired";
 
-/// When a claim with a ttl runs out that is not renewed; none for one that has none, or whose run has exited.
-[[nodiscard]] std::optional<TimeUs> claim_end(const Run& run);
+/// When the first claim runs out that is not renewed; none if none has a ttl.
+[[nodiscard]] std::optional<TimeUs> next_claim_end(const State& state);
 
 /// Whether a process that an earlier attempt left behind bars every claim of the task (SPEC §8).
 [[nodiscard]] bool is_barred(const State& state, TaskId task);

@@ -162,9 +162,9 @@ std::optional<TimeUs> next_pause_end(const State& state, TimeUs now) {
   return next == state.indexes.paused.end() ? std::nullopt : std::optional(next->first);
 }
 
-std::optional<TimeUs> claim_end(const Run& run) {
-  if (!run.ttl_s || run.exit_code) return std::nullopt;
-  return plus_s(run.renewed.value_or(run.claimed), *run.ttl_s);
+std::optional<TimeUs> next_claim_end(const State& state) {
+  const auto next = state.indexes.claim_ends.begin();
+  return next == state.indexes.claim_ends.end() ? std::nullopt : std::optional(next->first);
 }
 
 bool is_barred(const State& state, TaskId task) {
@@ -283,7 +283,7 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
   }
   // Between the reaper's look and this record whoever runs it may have said that he is still there.
   if (event.reason() && event.reason()->string_view() == reaped_for_ttl) {
-    const auto end = claim_end(*state.jobs.find(id)->run);
+    const auto end = state.jobs.find(id)->run->claim_end();
     if (!end || turn.now < *end) return Outcome::claim_renewed;
   }
 

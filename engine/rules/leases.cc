@@ -11,6 +11,16 @@ Outcome holds(const State& state, const std::string& key, std::optional<Token> t
   return token == lease->token ? Outcome::accepted : Outcome::stale_token;
 }
 
+/// How long a lease lasts whose owner asked for no end. Nobody here sees an owner on another host die, and a merge must
+/// not wait for him for ever.
+std::optional<std::int64_t> ttl_of_endless(const Turn& turn, const std::string& key, const fb::Owner& owner) {
+  const Boot* daemon = turn.state.boot_named(daemon_name);
+  const Boot* boot = turn.state.boots.find(owner.boot_id()->str());
+  const bool is_far = !daemon || boot->host != daemon->host;
+  if (turn.rules < 2 || !is_far || !key.starts_with(repo_prefix)) return std::nullopt;
+  return turn.state.settings().lease.merge_ttl_s;
+}
+
 }  // namespace
 
 Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
@@ -50,7 +60,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
                             .token = Token{raw(turn.seq)},
                             .owner = owner_from(*event.owner()),
                             .edge = text_or_empty(event.edge()),
-                            .ttl_s = ttl_s,
+                            .ttl_s = ttl_s ? ttl_s : ttl_of_endless(turn, key, *event.owner()),
                             .acquired = turn.now,
                             .renewed = turn.now});
   turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(turn.seq)});

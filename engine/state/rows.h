@@ -98,6 +98,12 @@ struct Run {
   std::optional<Seq> exit_seq;        // of the RunExited that counts
   std::optional<std::int64_t> ttl_s;  // of the claim, until an exit is recorded (SPEC §6)
   std::optional<TimeUs> renewed;
+
+  /// When a claim with a ttl runs out that is not renewed; none for one that has none, or whose run has exited.
+  std::optional<TimeUs> claim_end() const {
+    if (!ttl_s || exit_code) return std::nullopt;
+    return plus_s(renewed.value_or(claimed), *ttl_s);
+  }
 };
 
 /// A process that an earlier attempt left behind on the daemon's host (SPEC §8).

@@ -123,6 +123,7 @@ void State::index(const Job* before, const Job* after) {
     indexes.barred.erase({before->task, before->id});
     if (before->status == JobStatus::running) {
       indexes.running.erase(before->id);
+      if (const auto end = before->run->claim_end()) indexes.claim_ends.erase({*end, before->id});
       count_down(indexes.running_by_repo, take(*before));
     }
   }
@@ -133,6 +134,7 @@ void State::index(const Job* before, const Job* after) {
     if (after->previous) indexes.barred.emplace(after->task, after->id);
     if (after->status == JobStatus::running) {
       indexes.running.insert(after->id);
+      if (const auto end = after->run->claim_end()) indexes.claim_ends.emplace(*end, after->id);
       ++indexes.running_by_repo[take(*after)];
     }
   }
@@ -279,7 +281,6 @@ void State::follow_settings() {
 }
 
 bool is_key_checked(const State& state, const std::string& key) {
-  constexpr std::string_view repo_prefix = "repo:";
   if (key.starts_with(repo_prefix)) {
     return state.settings().ownership_checked(std::string_view(key).substr(repo_prefix.size()));
   }

@@ -48,7 +48,8 @@ struct Indexes {
   std::set<JobId> queued;
   std::set<std::pair<TimeUs, JobId>> paused;  // of those: by the time before which they are not claimed
   std::set<JobId> running;
-  std::set<std::pair<TaskId, JobId>> barred;  // jobs that left a process behind
+  std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind
+  std::set<std::pair<TimeUs, JobId>> claim_ends;  // of those: by the end of a claim that is to be renewed
   std::map<std::string, std::uint64_t> running_by_repo;
   std::set<std::pair<TaskId, TaskId>> dependents;  // (task, live task that depends on it)
   std::set<TaskId> blocked;

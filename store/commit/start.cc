@@ -28,6 +28,15 @@ std::vector<std::string> hosts_of_member(const State& state, const std::string& 
   return hosts;
 }
 
+bool another_led(const State& state, const std::string& member) {
+  const Boot* last = nullptr;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (boot.name == daemon_name && (!last || last->started < boot.started)) last = &boot;
+  }
+  // Those of before had no member: nothing is known of them, and one folder is what they had.
+  return last && last->member && *last->member != member;
+}
+
 std::vector<Pipeline> pipelines_in_force(const State& state) {
   std::vector<Pipeline> pipelines;
   for (const auto& [seq, row] : state.pipelines.rows()) {

@@ -18,6 +18,10 @@ std::string boot_version(std::string version, std::optional<Seq> torn_at);
 /// Requires: `member` is not empty.
 std::vector<std::string> hosts_of_member(const State& state, const std::string& member);
 
+/// Whether the last daemon of the log was another member's: it led, with worktrees of its own, since this one did.
+/// Before start_boot(). Requires: `member` is not empty.
+bool another_led(const State& state, const std::string& member);
+
 /// The definitions in force, for define_pipelines().
 std::vector<Pipeline> pipelines_in_force(const State& state);
 

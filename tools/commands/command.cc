@@ -128,6 +128,7 @@ Exit fail(const Error& error) {
       return fail(Exit::usage, error.message);
     case ErrorCode::busy:
     case ErrorCode::superseded:
+    case ErrorCode::replaced:
     case ErrorCode::io:
       return fail(Exit::refused, error.message);
   }

@@ -54,6 +54,26 @@ TEST(EndSignals, signal_of_a_daemon_that_has_started_is_waited_for) {
   EXPECT_EQ(waited, 43);
 }
 
+TEST(EndSignals, further_signal_is_told_of_until_nobody_wants_to_know) {
+  const int told = in_a_child([] {
+    block_end_signals();
+    EndSignals signals({.hung_up = [] {}, .leave = [](int) { ::_exit(1); }});
+    signals.started();
+    send(SIGTERM);
+    signals.wait();
+    std::atomic<int> times{0};
+    signals.set_again([&times] { ++times; });
+    for (int i = 1; i <= 2; ++i) {
+      send(SIGTERM);
+      if (!comes_true([&] { return times == i; })) return 2;
+    }
+    signals.set_again(nullptr);
+    send(SIGTERM);
+    return 44;
+  });
+  EXPECT_EQ(told, 44);
+}
+
 TEST(EndSignals, hangup_without_tokens_and_terminal_is_ignored) {
   const int survived = in_a_child([] {
     if (hangup_of(false) != Hangup::ignore || hangup_of(true) != Hangup::read_tokens) return 1;
