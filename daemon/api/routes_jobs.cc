@@ -231,9 +231,10 @@ HttpResponse log_piece(const std::filesystem::path& path, std::int64_t from) {
 
 void jobs_claim(Call call) {
   const std::int64_t wait_s = *call.body.integer("wait_s");
-  if (const auto ttl_s = call.body.integer("ttl_s")) call.body.event_fields().emplace("ttl", *ttl_s);
+  const auto ttl_s = call.body.integer("ttl_s");
   std::vector<std::string> agents = call.body.names("agents");
   call.body.event_fields().emplace("job", 0);  // chosen when it is decided
+  if (ttl_s) call.body.event_fields().emplace("ttl", *ttl_s);
   const auto proposal = propose_asked(call, fb::Event::JobClaimed);
   if (!proposal) return;
 

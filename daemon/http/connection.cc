@@ -1,5 +1,7 @@
 #include "daemon/http/connection.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -150,10 +152,17 @@ void Connection::on_timer() {
   if (phase_ == Phase::closed || deadline_ == Time::max()) return;
   if (asio::steady_timer::clock_type::now() < deadline_) return arm_timer();
   if (phase_ == Phase::handling) return probe_client();
+  if (phase_ == Phase::draining && has_failed()) return lost();
   if (phase_ == Phase::reading) {
     return refuse(408, "request_timeout", "the request did not arrive in time");
   }
   close();
+}
+
+bool Connection::has_failed() {
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  return ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure != 0;
 }
 
 void Connection::wait_readable() {
@@ -486,6 +495,8 @@ void Connection::drain() {
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);
     if (is_wait(failure)) return wait_readable();
     if (failure && failure != asio::error::eof) return lost();
+    // It has ended its side, as one does that has gone altogether: whether it reads is told within the drain's time.
+    if (failure && undelivered_) return;
     if (failure || drained_bytes_ > drained_bytes_max) return close();
   }
 }

@@ -94,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle();
   void reply(HttpResponse response);
   void write_pending();
+  /// Whether the other side refused what it was sent.
+  bool has_failed();
   /// The client is gone, and has not read what it was answered with.
   void lost();
   void wait_writable();

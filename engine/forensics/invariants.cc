@@ -51,6 +51,7 @@ TaskId moved_task(const fb::Record& record) {
 JobId ended_job(const fb::Record& record) {
   if (const auto* finished = record.event_as_JobFinished()) return JobId{finished->job()};
   if (const auto* reaped = record.event_as_JobReaped()) return JobId{reaped->job()};
+  if (const auto* returned = record.event_as_ClaimReturned()) return JobId{returned->job()};
   return JobId{0};
 }
 

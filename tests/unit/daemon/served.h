@@ -132,8 +132,9 @@ class Served : public testing::Test {
                  .body = body,
                  .authorization = headers.authorization,
                  .transport = headers.transport},
-                [promise](HttpResponse response) {
+                [this, promise](HttpResponse response) {
                   if (response.format) response.format(response);
+                  undelivered = response.undelivered;
                   promise->set_value({response.status, response.body, response.headers});
                 });
     return promise->get_future();
@@ -190,6 +191,7 @@ class Served : public testing::Test {
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
+  std::function<void()> undelivered;  // of the last answer
   std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
     return AdvanceAnswer{};
   };

@@ -29,6 +29,8 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.blocked, right.blocked);
   EXPECT_EQ(left.cancel_standing, right.cancel_standing);
   EXPECT_EQ(left.paused, right.paused);
+  EXPECT_EQ(left.barred, right.barred);
+  EXPECT_EQ(left.claim_ends, right.claim_ends);
   EXPECT_EQ(left.dependents, right.dependents);
   EXPECT_EQ(left.leases_of_boot, right.leases_of_boot);
   EXPECT_EQ(left.boot_in_force, right.boot_in_force);

@@ -39,6 +39,34 @@ TEST(DataDir, lock_holds_the_pid_and_keeps_a_second_out) {
   EXPECT_TRUE(DirLock::take(dir.path()).has_value());
 }
 
+TEST(DataDir, lock_file_that_is_removed_lets_nobody_in) {
+  const TempDir dir;
+  const Result<DirLock> first = DirLock::take(dir.path());
+  ASSERT_TRUE(first.has_value());
+  ASSERT_TRUE(first->has_folder());
+  std::filesystem::remove(dir.path("LOCK"));
+  const Result<DirLock> second = DirLock::take(dir.path());
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, ErrorCode::busy);
+}
+
+TEST(DataDir, folder_is_known_to_be_held_until_its_name_leads_elsewhere) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.path("data"));
+  const Result<DirLock> held = DirLock::take(dir.path("data"));
+  ASSERT_TRUE(held.has_value());
+  EXPECT_TRUE(held->check_name().has_value());
+  std::filesystem::rename(dir.path("data"), dir.path("away"));
+  ASSERT_FALSE(held->check_name().has_value());
+  EXPECT_EQ(held->check_name().error().code, ErrorCode::replaced);
+  EXPECT_NE(held->check_name().error().message.find("moved away"), std::string::npos);
+  std::filesystem::create_directory(dir.path("data"));
+  EXPECT_NE(held->check_name().error().message.find("replaced"), std::string::npos);
+  std::filesystem::remove(dir.path("data"));
+  std::filesystem::create_directory_symlink(dir.path("away"), dir.path("data"));
+  EXPECT_TRUE(held->check_name().has_value()) << "the same folder by another way";
+}
+
 TEST(DataDir, lock_that_outlives_who_is_named_there_is_waited_for) {
   const TempDir dir;
   const std::string path = dir.path("LOCK");

@@ -41,6 +41,41 @@ TEST(RocksLog, second_writer_is_refused_and_told_by_whom) {
   EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos);
 }
 
+TEST(RocksLog, what_is_written_into_a_folder_that_was_replaced_is_not_acknowledged) {
+  const TempDir dir;
+  const auto log = opened(dir.path("data"), Mode::write);
+  Writer writer(*log);
+  writer.boot();
+  std::filesystem::rename(dir.path("data"), dir.path("away"));
+  std::filesystem::create_directory(dir.path("data"));
+  const Seq before = log->last_seq();
+  writer.decide(propose_group(writer.asker(), task_created("W-1")));
+  const Result<void> appended = writer.append();
+  ASSERT_FALSE(appended.has_value());
+  EXPECT_EQ(appended.error().code, ErrorCode::replaced);
+  EXPECT_EQ(log->last_seq(), before);
+}
+
+TEST(RocksLog, log_of_a_folder_that_is_held_goes_where_the_folder_goes) {
+  const TempDir dir;
+  const std::filesystem::path was = std::filesystem::current_path();
+  std::filesystem::create_directory(dir.path("data"));
+  const auto held = std::make_shared<const DirLock>(std::move(DirLock::take(dir.path("data"))).value());
+  ASSERT_TRUE(held->enter().has_value());
+  {
+    const auto log = RocksLog::open(held);
+    ASSERT_TRUE(log.has_value()) << log.error().message;
+    Writer writer(**log);
+    writer.boot();
+    std::filesystem::rename(dir.path("data"), dir.path("away"));
+    std::filesystem::create_directory(dir.path("data"));
+    EXPECT_TRUE((*log)->seal().has_value());
+  }
+  std::filesystem::current_path(was);
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path("data"))) << "what stands there now is somebody else's";
+  EXPECT_EQ(opened(dir.path("away"), Mode::read_only)->last_seq(), Seq{2});
+}
+
 TEST(RocksLog, lock_ends_with_a_process_that_is_killed) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "a forked child may start no threads under the thread sanitizer, and a log starts some";

@@ -168,6 +168,77 @@ TEST_F(Routes, a_claim_whose_answer_got_lost_is_answered_with_the_same_job) {
   EXPECT_EQ(again.at("/job/id"), "1");
 }
 
+TEST_F(Routes, a_claim_that_nobody_hears_of_is_given_back_and_counts_for_nothing) {
+  create("W-1");
+  worker("w");
+  ASSERT_EQ(claim("w", "analyst").at("/job/attempts"), "1");
+  ASSERT_TRUE(undelivered);
+  undelivered();
+  const Answer again = claim("w", "analyst");
+  EXPECT_EQ(again.at("/job/attempts"), "2") << "the fence does not shrink";
+  EXPECT_EQ(again.at("/job/returned"), "1");
+  EXPECT_EQ(again.at("/job/interruptions"), "0");
+  EXPECT_EQ(again.at("/job/not_before_at"), "null") << "nor is there a pause";
+}
+
+TEST_F(Routes, a_claim_under_a_key_is_kept_for_whoever_asks_again) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst", {.key = "once"});
+  EXPECT_FALSE(undelivered);
+}
+
+TEST_F(Routes, a_claim_that_ended_before_is_not_given_back) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  const auto give_back = undelivered;
+  post("/v1/jobs/1/started", R"({"attempt":1,"pid":42,"pid_start":5})", {.boot = "w"});
+  give_back();
+  EXPECT_EQ(get("/v1/jobs/1").at("/status"), "\"running\"");
+}
+
+TEST_F(Routes, a_claim_with_a_time_is_renewed_and_hears_of_a_cancel) {
+  create("W-1");
+  worker("w");
+  const std::string asked = R"({"agents":["analyst"],"ttl_s":30,"owner":)" + owner("w") + "}";
+  const Answer claimed = post("/v1/jobs/claim", asked);
+  ASSERT_EQ(claimed.status, 200) << claimed.body;
+  EXPECT_EQ(claimed.at("/job/run/ttl"), "30");
+  now_us = 20 * us_per_s;
+  const Answer kept = post("/v1/jobs/1/renew", R"({"attempt":1})", {.boot = "w"});
+  EXPECT_EQ(kept.status, 200);
+  EXPECT_EQ(kept.at("/cancel_requested"), "null");
+  EXPECT_EQ(kept.at("/job/run/renewed_at"), "\"2026-01-01T00:00:20.000000Z\"");
+  post("/v1/tasks/1/cancel", R"({"reason":"not wanted"})");
+  EXPECT_EQ(post("/v1/jobs/1/renew", R"({"attempt":1})", {.boot = "w"}).at("/cancel_requested"), "\"not wanted\"");
+  worker("other");
+  EXPECT_EQ(post("/v1/jobs/1/renew", R"({"attempt":1})", {.boot = "other"}).code(), "not_owner");
+  EXPECT_EQ(post("/v1/jobs/1/renew", R"({"attempt":2})", {.boot = "w"}).code(), "stale_attempt");
+  post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"});
+  EXPECT_EQ(post("/v1/jobs/1/renew", R"({"attempt":1})", {.boot = "w"}).code(), "already_exited");
+  EXPECT_EQ(post("/v1/jobs/claim", R"({"agents":["analyst"],"ttl_s":0,"owner":)" + owner("w") + "}").status, 400);
+}
+
+TEST_F(Routes, a_daemon_that_is_about_to_end_begins_nothing_and_takes_reports) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  create("W-2");
+  auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["nobody"],"wait_s":60,"owner":)" + owner("w") + "}");
+  api->begin_end();
+  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  EXPECT_EQ(waiting.get().status, 204);
+  EXPECT_EQ(claim("w", "analyst").code(), "ending");
+  EXPECT_EQ(claim("w", "analyst").status, 503);
+  EXPECT_EQ(post("/v1/tasks/2/advance", "{}").code(), "ending");
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/readyz").at("/reason"), "\"ending\"");
+  EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"}).status, 200);
+  EXPECT_EQ(create("W-3").status, 201);
+}
+
 TEST_F(Routes, a_claim_waits_until_there_is_a_job) {
   worker("w");
   auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");

@@ -288,6 +288,34 @@ TEST_F(ServerTest, a_client_that_only_ends_its_side_is_answered) {
   EXPECT_TRUE(client.rest().ends_with("at last"));
 }
 
+TEST_F(ServerTest, an_answer_to_nobody_is_told_of) {
+  serve();
+  std::atomic<int> told{0};
+  {
+    Client client(server->port());
+    client.send(get("/later"));
+    asked.get_future().wait();
+  }
+  // Known to be gone, or not yet: the answer finds nobody either way.
+  later.front()({.body = std::string(1000, 'x'), .undelivered = [&told] { ++told; }});
+  EXPECT_TRUE(comes_true([&] { return told == 1; }));
+}
+
+TEST_F(ServerTest, an_answer_that_was_read_is_not_told_of) {
+  serve();
+  std::atomic<bool> told{false};
+  {
+    Client client(server->port());
+    client.send(get("/later"));
+    asked.get_future().wait();
+    client.end_sending();
+    later.front()({.body = "read", .undelivered = [&told] { told = true; }});
+    EXPECT_TRUE(client.rest().ends_with("read"));
+  }
+  server->stop();
+  EXPECT_FALSE(told);
+}
+
 TEST_F(ServerTest, all_that_was_asked_before_a_client_ended_its_side_is_answered) {
   serve();
   Client client(server->port());

@@ -282,6 +282,22 @@ TEST_F(ReaperLoopTest, lease_whose_ttl_ran_out_is_reclaimed_and_a_live_one_is_no
   EXPECT_TRUE(is_held("long") && is_held("for-good"));
 }
 
+TEST_F(ReaperLoopTest, claim_that_is_not_renewed_is_reaped_at_its_end_without_waiting_for_the_next_pass) {
+  define_outside("true");
+  set("reaper.interval_s", SettingValue(std::int64_t{86400}));
+  submit();
+  watch();
+  pass();
+  register_worker("far", ::getpid(), 1);
+  fb::JobClaimedT event;
+  event.job = 1;
+  event.owner = owner(boot_id_, ::getpid());
+  event.ttl = 1;
+  ASSERT_EQ(tell(event, "worker").outcome, Outcome::accepted);
+  EXPECT_TRUE(comes_true([&] { return count(fb::Event::JobReaped) == 1; }));
+  EXPECT_EQ(job(1)->reason, "ttl_expired");
+}
+
 TEST_F(ReaperLoopTest, live_owner_who_finishes_is_deferred_to_and_counted) {
   define_outside("true");
   submit();
