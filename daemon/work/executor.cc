@@ -459,7 +459,8 @@ void Executor::Impl::await_end(Deadline deadline) {
   std::unique_lock lock(mutex);
   const unsigned before = std::exchange(hurries, 0);
   const auto jobs_have_ended = [&] {
-    return std::all_of(running.begin(), running.end(), [](const auto& entry) { return entry.second.ended; });
+    return std::all_of(running.begin(), running.end(),
+                       [](const auto& entry) { return entry.second.ended || !entry.second.thread; });
   };
   if (before > 0) return;
   while (system.now() < deadline && hurries == 0) {

@@ -97,6 +97,23 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     bool waits = false;  // for a lease, before the next try at its exit
     bool ended = false;  // its thread is about to be joined
   };
+  /// Says that the thread of a job has ended, however it did, or will never have begun.
+  class EndOfThread {
+   public:
+    EndOfThread(Impl& impl, Running& entry) : impl_(impl), entry_(entry) {}
+    EndOfThread(const EndOfThread&) = delete;
+    EndOfThread& operator=(const EndOfThread&) = delete;
+    ~EndOfThread() {
+      const std::lock_guard lock(impl_.mutex);
+      entry_.ended = true;
+      impl_.jobs_changed = true;
+      impl_.wake->notify();
+    }
+
+   private:
+    Impl& impl_;
+    Running& entry_;
+  };
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
   struct Claimable {

@@ -134,12 +134,10 @@ void Executor::Impl::claim_jobs() {
       continue;
     }
     entry->attempt = claimed->attempt;
-    entry->thread = system.start_thread([this, entry, claim = std::move(*claimed)] {
+    auto end = std::make_shared<EndOfThread>(*this, *entry);
+    entry->thread = system.start_thread([this, entry, claim = std::move(*claimed), end = std::move(end)]() mutable {
+      const auto at_the_end = std::move(end);
       run_job(*entry, claim);
-      const std::lock_guard noting(mutex);
-      entry->ended = true;
-      jobs_changed = true;
-      wake->notify();
     });
   }
 }

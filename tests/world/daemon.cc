@@ -79,8 +79,15 @@ void Daemon::start_up() {
 /// As main() does it, from the outside in.
 void Daemon::begin_end() {
   serves_ = false;
-  system_.begin_end();
+  if (story_.dice.one_in(3)) scheduler_.spawn(Party::daemon, [this] { hurry(); });
   scheduler_.spawn(Party::daemon, [this] {
+    if (story_.dice.one_in(3)) {
+      is_finishing_ = true;
+      executor_->drain(std::chrono::seconds(story_.dice.between(1, 900)));
+      is_finishing_ = false;
+      story_.mark(Mark::drained);
+    }
+    system_.begin_end();
     is_draining_ = true;
     executor_->stop();
     reaper_->stop();
@@ -88,10 +95,27 @@ void Daemon::begin_end() {
   });
 }
 
+/// A signal more, and perhaps another.
+void Daemon::hurry() {
+  do {
+    scheduler_.sleep(story_.dice.between(1, 20) * second);
+    if (has_ended_) return;
+    system_.note_hurry();
+    executor_->hurry();
+    story_.mark(Mark::hurried);
+  } while (story_.dice.one_in(2));
+}
+
 std::optional<Decision> Daemon::decide(WriteRequest write) {
   // Facts, and what is only given back.
   const fb::Event what = write.group.front().record().event_type();
-  if (is_draining_ && what != fb::Event::StepFinished && what != fb::Event::LeaseReclaimed) {
+  const bool is_fact = what == fb::Event::StepFinished || what == fb::Event::RunExited;
+  if (is_draining_ && what == fb::Event::RunExited) story_.mark(Mark::exit_in_stop);
+  if (is_finishing_ &&
+      (what == fb::Event::JobClaimed || what == fb::Event::LeaseAcquired || what == fb::Event::StepStarted)) {
+    story_.broken("the daemon is about to end, and begins something: " + std::string(fb::EnumNameEvent(what)));
+  }
+  if (is_draining_ && !is_fact && what != fb::Event::LeaseReclaimed) {
     story_.broken("the daemon ends, and begins something: " + std::string(fb::EnumNameEvent(what)));
   }
   Slot<Decision> slot;

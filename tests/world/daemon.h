@@ -91,6 +91,7 @@ class Daemon final : public Desk {
     std::optional<ReadRequest> read;
   };
   void start_up();
+  void hurry();
   std::optional<Decision> decide(WriteRequest write);
 
   Story& story_;
@@ -109,6 +110,7 @@ class Daemon final : public Desk {
   std::map<std::uint64_t, std::function<void(std::span<const Published>)>> listeners_;
   std::uint64_t next_listener_ = 1;
   bool serves_ = false;
+  bool is_finishing_ = false;  // what runs may come to its end
   bool is_draining_ = false;
   bool has_ended_ = false;
 

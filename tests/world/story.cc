@@ -469,6 +469,11 @@ void Story::judge_tidy() {
       return broken("the ttl of " + key + " ran out long ago, and it is still held");
     }
   }
+  for (const auto& [end, job] : state.indexes.claim_ends) {
+    if (state.settings().reaper.enabled && age_s(end, state.last_time) > closing / second / 2) {
+      return broken("the claim of job " + std::to_string(raw(job)) + " ran out long ago, and it still runs");
+    }
+  }
   for (const auto& [run, noted] : folder.runs) {
     if (!noted.held) broken("run " + run + " (" + noted.note.purpose + ") is gone, and its note is still there");
   }

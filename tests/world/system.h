@@ -28,6 +28,8 @@ class HostileSystem final : public System {
   bool is_gone() const { return is_gone_; }
   /// The daemon is told to end, in order.
   void begin_end();
+  /// Somebody could not wait for the end.
+  void note_hurry() { is_hurried_ = true; }
   struct Idle {
     std::uint64_t passes = 0;  // that the reaper has made
     std::size_t jobs_at_work = 0;
@@ -118,6 +120,7 @@ class HostileSystem final : public System {
   bool is_gone_ = false;
   std::optional<Us> ends_since_;
   Us patience_ = 0;  // that a stop owes to steps
+  bool is_hurried_ = false;
   bool git_stopped_ = false;
   std::set<ActorId> in_git_;
   std::set<std::string> busy_repos_;

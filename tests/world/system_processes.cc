@@ -50,6 +50,7 @@ class HostileSystem::MadeUpChild final : public Child {
     }
     for (;;) {
       if (!process_->alive) return Wake::ended;
+      if (off && off->called() && is_told_) return Wake::called;  // by somebody who cannot wait
       if (off && off->called()) {
         if (off->called_at() < released_at_) story_.broken("a command executes that was called off before");
         const std::string& what = launch_.command.front();
@@ -205,7 +206,7 @@ class HostileSystem::MadeUpChild final : public Child {
   /// A daemon that ends in order lets a step come to its own end, for a while.
   void check_call(const FiberCallOff& off) {
     if (launch_.command.front() == "agent" || launch_.command.front() == "gate" || !system_.ends_since_) return;
-    const Us patience = system_.patience_;
+    const Us patience = system_.is_hurried_ ? 0 : system_.patience_;
     if (off.called_at() < *system_.ends_since_ || off.called_at() >= *system_.ends_since_ + patience) return;
     story_.broken("a step of task " + std::to_string(raw(task())) + " was cut off by a stop that had time left");
   }
@@ -226,7 +227,10 @@ void HostileSystem::begin_end() {
   // A setting that is new may not have come to the driver yet.
   const State& state = story_.witness().state();
   const bool is_new = age_s(story_.witness().settings_changed(), state.last_time) < 60;
-  patience_ = is_new ? 0 : state.settings().stop.kill_after_s * second;
+  constexpr std::int64_t by_default_s = 6;  // of the 9 that a whole stop takes
+  const std::int64_t set_s = state.settings().stop.kill_after_s;
+  const bool is_set = state.settings_changed.find("stop.kill_after_s") != nullptr;
+  patience_ = is_new ? 0 : (is_set ? set_s : std::min(set_s, by_default_s)) * second;
   scheduler_.spawn(Party::daemon, [this] {
     // Everybody has had his turn by then.
     for (int turn = 0; turn < 500; ++turn) scheduler_.pause();

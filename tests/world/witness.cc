@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "engine/rules/claim.h"
 #include "schema/subject.h"
 #include "store/chain.h"
 
@@ -211,8 +212,15 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   if (owner && evidence->lease_owner_alive() == false) {
     check_said_dead(record, {owner->boot_id()->str(), owner->pid(), owner->actor()->str()});
   }
-  // An agent may outlive its owner, whose death alone is reason enough.
-  if (job && reaped.tier() == fb::Tier::pid_dead && record.actor()->string_view() == "reaper" && job->run->pid) {
+  const bool by_ttl = reaped.reason() && reaped.reason()->string_view() == reaped_for_ttl;
+  const auto end = job ? job->run->claim_end() : std::nullopt;
+  if (by_ttl && (!end || TimeUs{record.stamp()->time_us()} < *end)) {
+    broken_("record " + std::to_string(record.stamp()->seq()) + " takes job " + std::to_string(reaped.job()) +
+            " from a worker whose claim still lasts");
+  }
+  // An agent may outlive its owner, whose death alone is reason enough; or his word that he is still there.
+  if (job && !by_ttl && reaped.tier() == fb::Tier::pid_dead && record.actor()->string_view() == "reaper" &&
+      job->run->pid) {
     const Boot* boot = state_.boots.find(job->run->owner.boot_id);
     const bool owner_lives = boot && !boot->stale && machines_.exists(boot->host, boot->pid, boot->pid_start);
     if (owner_lives && machines_.exists(boot->host, *job->run->pid, job->run->pid_start)) {

@@ -97,6 +97,8 @@ class Worker {
     fb::JobClaimedT event;
     event.job = 0;
     event.owner = owner();
+    // Of what is far away nobody sees the death.
+    if (story_.dice.one_in(machine_ == other_machine ? 2 : 6)) event.ttl = story_.dice.between(20, 600);
     const bool takes_all = story_.dice.one_in(4);
     auto chosen = std::make_shared<std::optional<JobId>>();
     const auto decision =
@@ -136,6 +138,10 @@ class Worker {
       is_mine = true;
     }
     if (!is_mine) return;
+    if (story_.strikes(Hostility::lost_answer, 10)) {
+      give_back(id, claimed.attempt);
+      if (story_.dice.one_in(2)) return;  // Else he has read it all the same.
+    }
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
     // In the worker's own group, or with somebody in its.
@@ -163,7 +169,10 @@ class Worker {
       say(started);
       agent->waiter = story_.scheduler.self();
       const Us until = story_.scheduler.now() + fate.work;
-      while (agent->alive && story_.scheduler.now() < until) story_.scheduler.wait_until(until);
+      while (agent->alive && story_.scheduler.now() < until) {
+        const auto next = keep_claim(id, claimed.attempt);
+        story_.scheduler.wait_until(next ? std::min(until, *next) : until);
+      }
       if (!agent->alive) exit = *agent->exit;
       live_on();
     } catch (const WorkerIsDead&) {
@@ -188,6 +197,28 @@ class Worker {
     exited.exit_code = code;
     say(exited);
     if (code == 0 && claimed.guarded_without_command) cross(claimed.task);
+  }
+
+  /// Says that he is still there, if he has to; when he has to again.
+  std::optional<Us> keep_claim(JobId id, std::uint64_t attempt) {
+    const Job* job = story_.daemon_that_serves().decided().jobs.find(id);
+    if (!job || !job->run || job->attempts != attempt || !job->run->ttl_s) return std::nullopt;
+    const Us pause = *job->run->ttl_s * second / 3;
+    fb::ClaimRenewedT event;
+    event.job = raw(id);
+    event.attempt = attempt;
+    if (say(event) == Outcome::accepted) story_.mark(Mark::claim_kept);
+    return story_.scheduler.now() + pause;
+  }
+
+  /// As the server does whose answer found nobody.
+  void give_back(JobId id, std::uint64_t attempt) {
+    fb::ClaimReturnedT event;
+    event.job = raw(id);
+    event.attempt = attempt;
+    const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(), .actor = "pawld", .key = {}, .request = {}};
+    const auto decision = tell(propose_group(by_daemon, event));
+    if (decision && decision->outcome == Outcome::accepted) story_.mark(Mark::claim_not_heard_of);
   }
 
   void add_helper(Process& agent) {
