@@ -69,7 +69,7 @@ int failed(const Error& error) {
 
 /// What is said of the folder that this process works in names that by its name.
 Error in_folder(Error error, const std::filesystem::path& folder) {
-  if (error.message.starts_with("./")) error.message.replace(0, 1, folder.string());
+  if (error.message.starts_with("./") || error.message.starts_with(".:")) error.message.replace(0, 1, folder.string());
   return error;
 }
 

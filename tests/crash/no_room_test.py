@@ -417,6 +417,59 @@ class FileSizeLimit(NoRoom):
         self.assert_nothing_is_lost()
 
 
+class FolderGone(NoRoom):
+    """The name of the data folder leads elsewhere while pawld runs."""
+
+    def note(self):
+        try:
+            return self.example.request("POST", "/v1/tasks/1/note", {"text": "x"})[0]
+        except OSError:
+            return None
+
+    def ends_at_once(self, what):
+        """It acknowledges nothing more, and says why it ends."""
+        self.assertNotIn(self.note(), (200, 201))
+        self.until(lambda: self.example.daemon.poll() is not None, "it ends")
+        self.assertEqual(self.example.daemon.poll(), 1)
+        self.assertIn(what, self.example.log_file.read_text())
+
+    def test_moved_away(self):
+        self.begin()
+        self.data.rename(self.folder / "away")
+        self.ends_at_once("moved away or removed")
+        self.assertFalse(self.data.exists())
+
+    def test_replaced_while_nothing_is_asked(self):
+        self.begin()
+        code, _, error = self.pawl("backup", self.data, self.folder / "backup")
+        self.assertEqual(code, 0, error)
+        self.data.rename(self.folder / "away")
+        shutil.copytree(self.folder / "backup", self.data)
+        before = self.content()
+        self.until(lambda: self.example.daemon.poll() is not None, "it ends by itself")
+        self.assertEqual(self.example.daemon.poll(), 1)
+        self.assertIn("replaced by another one", self.example.log_file.read_text())
+        self.assertEqual(self.content(), before)
+        self.example.start()
+        self.assertEqual(self.note(), 200)
+
+    def test_a_link_that_leads_to_the_same_folder_is_no_other(self):
+        self.begin()
+        self.data.rename(self.folder / "away")
+        self.data.symlink_to(self.folder / "away")
+        self.assertEqual(self.note(), 200)
+
+    def test_removed_locks_let_nobody_in(self):
+        self.begin()
+        for name in ("LOCK", "log/LOCK"):
+            (self.data / name).unlink()
+        first = self.example.socket
+        self.example.socket = self.folder / "second.sock"
+        self.assertIn("is in use by process", self.refused_start())
+        self.example.socket = first
+        self.assertEqual(self.note(), 200)
+
+
 def enter_namespace():
     """Becomes this script again where it may mount; returns why if that is not to be had."""
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], stdout=subprocess.PIPE,
@@ -429,7 +482,7 @@ def enter_namespace():
 def main():
     options.binaries = options.binaries.resolve()
     options.into = options.into.resolve()
-    classes = [Rights, FileSizeLimit]
+    classes = [Rights, FolderGone, FileSizeLimit]
     if options.what == "disk":
         if not options.in_namespace:
             print(f"SKIPPED: no file system can be mounted here: {enter_namespace()}")
