@@ -103,17 +103,13 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     EndOfThread(Impl& impl, Running& entry) : impl_(impl), entry_(entry) {}
     EndOfThread(const EndOfThread&) = delete;
     EndOfThread& operator=(const EndOfThread&) = delete;
-    ~EndOfThread() {
-      const std::lock_guard lock(impl_.mutex);
-      entry_.ended = true;
-      impl_.jobs_changed = true;
-      impl_.wake->notify();
-    }
+    ~EndOfThread() { impl_.note_end(entry_); }
 
    private:
     Impl& impl_;
     Running& entry_;
   };
+  void note_end(Running& entry);
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
   struct Claimable {

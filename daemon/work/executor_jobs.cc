@@ -142,6 +142,13 @@ void Executor::Impl::claim_jobs() {
   }
 }
 
+void Executor::Impl::note_end(Running& entry) {
+  const std::lock_guard lock(mutex);
+  entry.ended = true;
+  jobs_changed = true;
+  wake->notify();
+}
+
 void Executor::Impl::join_ended() {
   std::vector<std::unique_ptr<RunningThread>> threads;
   {
