@@ -17,6 +17,7 @@ void check_passage(const Passage& passage, Findings& findings) {
   check_refusal(passage, findings);
   check_committed_crossing(passage, findings);
   check_dependents(passage, findings);
+  check_gap(passage, findings);
 }
 
 /// What the end of a group has to look at: that of which the group changed something.

@@ -84,6 +84,7 @@ void check_uniqueness(const State& state, Findings& findings);              // 7
 void check_refusal(const Passage& passage, Findings& findings);             // 8
 void check_committed_crossing(const Passage& passage, Findings& findings);  // 9
 void check_dependents(const Passage& passage, Findings& findings);          // 11
+void check_gap(const Passage& passage, Findings& findings);                 // 12
 void check_nothing_lost(const State& state, Findings& findings);            // 10, end of group
 
 // The same of 7 and 10, of what one record or one group changed.

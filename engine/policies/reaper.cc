@@ -31,9 +31,11 @@ constexpr std::string_view reason_of(const ReapDecision& decision) {
 /// One job's part of a pass.
 class JobPass {
  public:
-  JobPass(Machine& machine, World& world, TaskView view, RunningJob running, const Asker& asker, std::int64_t pid)
+  JobPass(Machine& machine, World& world, TimeUs now, TaskView view, RunningJob running, const Asker& asker,
+          std::int64_t pid)
       : machine_(machine),
         world_(world),
+        now_(now),
         view_(std::move(view)),
         running_(std::move(running)),
         job_(running_.job),
@@ -42,7 +44,7 @@ class JobPass {
 
   Reaped run(Streaks& streaks, ReapActs acts) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
-    const ReapSight sight = reap_sight(view_, running_, world_, machine_.now(), streaks);
+    const ReapSight sight = reap_sight(view_, running_, world_, now_, streaks);
     decision_ = reap_decision(sight);
     if (decision_.streak.passes > 0) {
       streaks[job_.id] = decision_.streak;
@@ -210,6 +212,7 @@ class JobPass {
 
   Machine& machine_;
   World& world_;
+  TimeUs now_;
   TaskView view_;
   RunningJob running_;
   const Job& job_;
@@ -280,12 +283,14 @@ ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& wor
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
                 std::int64_t pid, ReapActs acts) {
+  // Asked first: of what the machine slept after that, the view may not know.
+  const TimeUs now = machine.now();
   std::optional<TaskView> view = machine.view(task);
   if (!view) return {};
   for (RunningJob& running : view->running) {
     if (running.job.id != job) continue;
     RunningJob mine = std::move(running);
-    return JobPass(machine, world, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
+    return JobPass(machine, world, now, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
   }
   streaks.erase(job);  // It ended since the pass began.
   return {};

@@ -1,5 +1,6 @@
 // Time in which nobody could act. SPEC §5.
 #include <algorithm>
+#include <limits>
 
 #include "engine/rules/rules.h"
 
@@ -8,21 +9,32 @@ namespace {
 
 /// What began at `then` began that much later, as far as its age goes; but not in the future.
 TimeUs later(TimeUs then, std::int64_t us, TimeUs now) {
-  return {std::max(then.us, std::min(then.us + us, now.us))};
+  if (then >= now) return then;
+  // Without a sign, or the two ends of time would be too far from each other.
+  const std::uint64_t age_us = static_cast<std::uint64_t>(now.us) - static_cast<std::uint64_t>(then.us);
+  return age_us <= static_cast<std::uint64_t>(us) ? now : TimeUs{then.us + us};
 }
 
 void shift(std::optional<TimeUs>& then, std::int64_t us, TimeUs now) {
   if (then) then = later(*then, us, now);
 }
 
+/// What was to end at `end` ends that much later.
+TimeUs put_off(TimeUs end, std::int64_t us) {
+  return {std::min(end.us, std::numeric_limits<std::int64_t>::max() - us) + us};
+}
+
 }  // namespace
 
 Outcome apply_event(Turn& turn, const fb::TimeGap& event) {
   if (!is_daemon(turn)) return Outcome::not_daemon;
-  const std::int64_t us = event.us();
-  if (us <= 0 || us > turn.now.us) return Outcome::bad_value;
-
+  // Whoever acted left a record: the gap began after the last one. What began later than that is not older than `now`.
   State& state = turn.state;
+  const std::int64_t us = event.us();
+  if (us <= 0 || turn.now <= state.last_time) return Outcome::bad_value;
+  const auto since_last = static_cast<std::uint64_t>(turn.now.us) - static_cast<std::uint64_t>(state.last_time.us);
+  if (static_cast<std::uint64_t>(us) > since_last) return Outcome::bad_value;
+
   const TimeUs began{turn.now.us - us};
   for (const JobId id : state.indexes.running) {
     Run& run = *state.jobs.edit(id).run;
@@ -32,7 +44,7 @@ Outcome apply_event(Turn& turn, const fb::TimeGap& event) {
     shift(run.renewed, us, turn.now);
   }
   for (const auto& [end, id] : state.indexes.paused) {
-    if (end > began) state.jobs.edit(id).not_before = TimeUs{end.us + us};
+    if (end > began) state.jobs.edit(id).not_before = put_off(end, us);
   }
   for (const auto& [key, row] : state.leases.rows()) {
     Lease& lease = state.leases.edit(key);
