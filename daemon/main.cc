@@ -17,6 +17,7 @@
 #include "daemon/api/access.h"
 #include "daemon/api/routes.h"
 #include "daemon/api/starting.h"
+#include "daemon/drift_watch.h"
 #include "daemon/end_signals.h"
 #include "daemon/http/server.h"
 #include "daemon/logging.h"
@@ -231,11 +232,17 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const bool has_old_trees = another_led(opened->state, member->id);
   Alerts alerts(std::move(destinations));
   const std::string boot_id = random_uuid();
-  Clock clock(opened->state.last_time, Clock::system_sources());
+  TimeBefore before = time_before(opened->state, read_probe(here));
+  before.wall_is_right = options.accept_clock;
+  const TimeUs released{released_s * us_per_s};
+  if (const auto believed = check_wall_clock(before, Clock::system_sources(), released); !believed) {
+    return failed(believed.error());
+  }
+  Clock clock(before, Clock::system_sources());
   StepDown step_down;
   Sequencer sequencer(
       **log, std::move(opened->state), opened->chain,
-      {.now = [&clock] { return clock.now(); },
+      {.now = [&clock] { return clock.read(); },
        .failed =
            [&messages](const Error& error) {
              spdlog::critical("the log cannot be written, ending at once: {}", error.message);
@@ -251,8 +258,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
   sequencer.start();
 
-  if (const auto started = start_boot(sequencer, boot_id,
-                                      boot_version(std::string(program_version), opened->report.torn_at), member->id);
+  if (const auto started =
+          start_boot(sequencer, boot_id, boot_version(std::string(program_version), opened->report.torn_at), member->id,
+                     boot_clock(clock));
       !started) {
     return failed(started.error());
   }
@@ -286,18 +294,25 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
+  DriftWatch drift([](const std::string& message) { spdlog::warn("{}", message); });
   SpaceWatch space({.folder = here,
                     .bytes_floor = free_bytes_floor,
                     .inodes_floor = free_inodes_floor,
                     .warn = [](const std::string& message) { spdlog::error("{}", message); },
+                    .now =
+                        [&clock, &drift, &sequencer, last = clock.now()]() mutable {
+                          drift.look(clock.drift_us());
+                          last = sequencer.told_until().value_or(last);
+                          return last;
+                        },
                     .probe =
-                        [held = *held, &messages](const std::string& folder) {
+                        [held = *held, &messages](const std::string& folder, TimeUs now) {
                           // Also while nothing is written: what is begun from here belongs to a log that is gone.
                           if (const auto named = held->check_name(); !named) {
                             spdlog::critical("ending at once: {}", named.error().message);
                             end_at_once(exit_failed, messages);
                           }
-                          return probe_writable(folder);
+                          return probe_writable(folder, now);
                         }});
   Api api(Services{
       .sequencer = sequencer,
@@ -314,9 +329,15 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
           [&executor](StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
             executor.lock_step(std::move(place), std::move(run), std::move(done));
           },
+      .blind = blindness(),
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
       .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
-      .readiness = [&space] { return space.look(); },
+      .readiness =
+          [&space, &clock] {
+            Readiness readiness = space.look();
+            readiness.clock_drift_s = drift_to_tell(clock.drift_us());
+            return readiness;
+          },
       .reconciler_totals = [&executor] { return executor.reconciler_totals(); },
       .reaper_totals = [&reaper] { return reaper.totals(); },
       .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },

@@ -193,6 +193,9 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
 Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment) {
   po::options_description all = described("pawld: owns the stage transitions of delivery pipelines\n\noptions");
   all.add_options()                                                    //
+      ("accept-clock",                                                 //
+       "the wall clock is right, however far it is from the log's "    //
+       "time: on the command line alone, for one start")               //
       ("config", po::value<std::string>()->value_name("FILE"),         //
        "lines of `name = value`, with the names above (PAWL_CONFIG)")  //
       ("help", "print this, and end")                                  //
@@ -219,10 +222,13 @@ Result<Options> read_options(std::span<const char* const> arguments, const Envir
   const char* config_variable = environment("PAWL_CONFIG");
   std::string config = config_variable ? config_variable : "";
   if (line.count("config") > 0) config = line["config"].as<std::string>();
+  const bool accept_clock = line.count("accept-clock") > 0;
   sources.push_back({.where = "command line", .values = std::move(line)});
   sources.push_back(PAWL_TRY(environment_source(environment)));
   if (!config.empty()) sources.push_back(PAWL_TRY(file_source(config)));
-  return options_from(sources);
+  Options options = PAWL_TRY(options_from(sources));
+  options.accept_clock = accept_clock;
+  return options;
 }
 
 }  // namespace pawl

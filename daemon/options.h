@@ -29,6 +29,7 @@ struct Options {
   AlertOptions alerts;
   WebhookConfig webhooks;
   std::optional<std::filesystem::path> tokens;  // the file
+  bool accept_clock = false;                    // the wall clock is right, whatever the log says
   /// To be printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };

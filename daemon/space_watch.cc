@@ -77,9 +77,10 @@ void SpaceWatch::run(Shared& shared) {
   const Options& options = shared.options;
   std::unique_lock lock(shared.mutex);
   while (!shared.ending) {
+    const TimeUs now = options.now();
     shared.probing_since_ms.store(now_ms());
     lock.unlock();
-    const Result<void> probed = options.probe(options.folder.string());
+    const Result<void> probed = options.probe(options.folder.string(), now);
     const bool could_write = shared.can_write.exchange(probed.has_value());
     if (options.warn && could_write && !probed) {
       options.warn("the data folder cannot be written, so nothing is taken until it can: " + probed.error().message);

@@ -30,7 +30,10 @@ class SpaceWatch {
     /// Told when the folder can no longer be written, and when it can again. From a thread of its own. May be empty.
     std::function<void(const std::string&)> warn = {};
     std::function<Result<FreeSpace>(const std::string&)> free_space = pawl::free_space;
-    std::function<Result<void>(const std::string&)> probe = probe_writable;
+    /// By the log's time, for the probe: of a moment up to which nothing is left to be recorded. Called every
+    /// `probe_interval` from a thread of its own, as long as this lives; must not block.
+    std::function<TimeUs()> now = [] { return TimeUs{}; };
+    std::function<Result<void>(const std::string&, TimeUs)> probe = probe_writable;
   };
 
   explicit SpaceWatch(Options options);

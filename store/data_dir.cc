@@ -147,13 +147,29 @@ Result<FreeSpace> free_space(const std::string& dir) {
   return space;
 }
 
-Result<void> probe_writable(const std::string& dir) {
+Result<void> probe_writable(const std::string& dir, TimeUs now) {
   const std::string path = dir + "/probe";
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
   if (!file) return system_error(path, "open");
-  if (::pwrite(file.get(), "\n", 1, 0) != 1) return system_error(path, "write");
+  // Of one length for centuries: what is written over is never left in part.
+  const std::string text = std::to_string(now.us) + "\n";
+  if (::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    return system_error(path, "write");
   if (::fsync(file.get()) != 0) return system_error(path, "fsync");
   return {};
+}
+
+std::optional<TimeUs> read_probe(const std::string& dir) {
+  const std::string path = dir + "/probe";
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  std::array<char, 32> text{};
+  const ssize_t bytes = file ? ::pread(file.get(), text.data(), text.size(), 0) : -1;
+  if (bytes < 2 || text[static_cast<std::size_t>(bytes) - 1] != '\n') return std::nullopt;
+  TimeUs time;
+  const char* const end = text.data() + bytes - 1;
+  const auto [rest, failed] = std::from_chars(text.data(), end, time.us);
+  if (failed != std::errc() || rest != end || time.us <= 0) return std::nullopt;
+  return time;
 }
 
 }  // namespace pawl

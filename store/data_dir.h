@@ -9,6 +9,7 @@
 
 #include "schema/ids.h"
 #include "schema/result.h"
+#include "schema/time.h"
 #include "store/files.h"
 #include "store/os/descriptor.h"
 
@@ -59,8 +60,10 @@ struct FreeSpace {
 };
 Result<FreeSpace> free_space(const std::string& dir);
 
-/// Writes a byte to DIR/probe and syncs it. A file system that has turned read-only shows in no other way: statvfs(3)
-/// goes on to report free space. Blocks for as long as the disk does.
-Result<void> probe_writable(const std::string& dir);
+/// Writes to DIR/probe that a daemon lives at `now`, by the log's time, and syncs it. A file system that has turned
+/// read-only shows in no other way: statvfs(3) goes on to report free space. Blocks for as long as the disk does.
+Result<void> probe_writable(const std::string& dir, TimeUs now);
+/// What was written there last; none if there is nothing that can be read as that.
+std::optional<TimeUs> read_probe(const std::string& dir);
 
 }  // namespace pawl

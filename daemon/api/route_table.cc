@@ -351,7 +351,8 @@ std::vector<Route> daemon_routes() {
        .answer = {.shape = Shape::members,
                   .statuses = {200, 503},
                   .members = {"ready", "reason", "version", "boot", "free_bytes", "free_bytes_floor", "free_inodes",
-                              "free_inodes_floor", "reaper_age_s", "oldest_past_ceiling_s", "torn_from"}},
+                              "free_inodes_floor", "reaper_age_s", "oldest_past_ceiling_s", "torn_from",
+                              "clock_drift_s", "blind"}},
        .function = readyz_get},
   };
 }

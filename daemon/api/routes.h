@@ -30,6 +30,7 @@ struct Readiness {
   std::uint64_t free_bytes_floor = 0;
   std::optional<std::uint64_t> free_inodes = std::nullopt;  // none: they are not counted there
   std::uint64_t free_inodes_floor = 0;
+  std::optional<std::int64_t> clock_drift_s = std::nullopt;  // of the wall clock, if that is far from the log's time
 };
 
 /// What the routes stand on. `sequencer`, `journal` and `archive` outlive the Api.
@@ -46,6 +47,8 @@ struct Services {
   std::function<void(AdvanceOrder, std::function<void(AdvanceAnswer)>)> advance;
   /// Gets the lock of a step's place, after ending what its process left: null if that cannot be had. Likewise.
   std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
+  /// Why processes of this machine cannot be seen; none if they can.
+  std::optional<std::string> blind = {};
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the
   /// sequencer's thread: must not block. May be empty.
   std::function<bool(JobId)> is_passed_over = {};

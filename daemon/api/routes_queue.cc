@@ -108,6 +108,10 @@ void readyz_get(Call call) {
         append_json_member(out, "oldest_past_ceiling_s", reaper.oldest_past_ceiling_s);
         append_json_member(out, "torn_from");
         out += raw(services.torn_from) == 0 ? "null" : std::to_string(raw(services.torn_from));
+        append_json_member(out, "clock_drift_s");
+        out += readiness.clock_drift_s ? std::to_string(*readiness.clock_drift_s) : "null";
+        append_json_member(out, "blind");
+        append_json_text_or_null(out, services.blind.value_or(""));
         out += '}';
         reply(std::move(response));
       });

@@ -335,10 +335,12 @@ void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
   const Settings settings = desk.ask([](const State& state) { return state.settings(); });
   std::string after;
   for (;;) {
+    // Asked first: of what the machine slept after that, the rows may not know.
+    const TimeUs now = machine.now();
     const std::vector<LeaseSight> some = leases_after(after);
     for (const LeaseSight& sight : some) {
       const bool alive = world.is_alive(sight.lease.owner, sight.boot);
-      if (const auto reason = reclaim_reason(sight.lease, settings, machine.now(), alive, sight.task_job_runs)) {
+      if (const auto reason = reclaim_reason(sight.lease, settings, now, alive, sight.task_job_runs)) {
         reclaim(sight, *reason, pass);
       }
     }

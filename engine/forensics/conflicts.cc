@@ -51,7 +51,9 @@ const StepRow* delivered_by(const Task& task, Version version, const std::string
 void Conflicts::see(const State& before, std::span<const fb::Record* const> group) {
   group_ = seq_of(*group.front());
   moved_in_group_.clear();
-  see_overdue(before, *group.front());
+  // What a gap of time ages nothing is seen behind it.
+  const auto is_gap = [](const fb::Record* record) { return record->event_type() == fb::Event::TimeGap; };
+  if (std::none_of(group.begin(), group.end(), is_gap)) see_overdue(before, *group.front());
   for (const fb::Record* record : group) see_record(before, *record);
   if (++groups_ % groups_between_sweeps == 0) forget(before);
 }

@@ -25,6 +25,7 @@ Decision decision_of(const Decided& decided) {
 }  // namespace
 
 void Decider::take(ReadRequest read) {
+  look_at_clock();
   read.look(state_);
   if (batch_.groups.empty()) {
     batch_.early_reads.push_back(std::move(read));
@@ -38,6 +39,7 @@ void Decider::take(WriteRequest write) {
     batch_.answers.push_back({superseded_decision(), std::move(write.done)});
     return;
   }
+  const TimeUs now = look_at_clock();
   // A known key before all else: not even what the request would resolve to is looked at again.
   if (!write.group.empty() && write.group.front().record().key()) {
     const fb::Record& record = write.group.front().record();
@@ -55,14 +57,32 @@ void Decider::take(WriteRequest write) {
     batch_.others.emplace_back(NothingProposed{std::move(write.done)});
     return;
   }
-  decide_and_keep(std::move(write));
+  decide_and_keep(std::move(write), now);
 }
 
-void Decider::decide_and_keep(WriteRequest write) {
+TimeUs Decider::look_at_clock() {
+  const LogTime clock = clock_();
+  const TimeUs now = std::max(clock.time, state_.last_time);
+  if (has_stepped_down_ || clock.asleep_us - asleep_told_us_ < shortest_gap_us) return now;
+  // The time before a boot of this daemon's own is told with that (store/commit/start.h).
+  const Boot* boot = state_.boot_named(daemon_name);
+  if (!boot || boot->started <= began_) return now;
+  const std::int64_t slept_us = clock.asleep_us - std::exchange(asleep_told_us_, clock.asleep_us);
+  // While the log's time is slowed down it has counted less of it.
+  const std::int64_t counted_us = std::min(slept_us, now.us - state_.last_time.us);
+  if (counted_us <= 0) return now;
+  fb::TimeGapT gap;
+  gap.us = counted_us;
+  const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
+  decide_and_keep({.group = propose_group(asker, gap), .done = [](const std::optional<Decision>&) {}}, now);
+  return now;
+}
+
+void Decider::decide_and_keep(WriteRequest write, TimeUs now) {
   PAWL_ASSERT(!write.group.empty());
   const Seq seq_before = state_.last_seq;
   const TimeUs time_before = state_.last_time;
-  Decided decided = decide(state_, std::move(write.group), std::max(now_(), state_.last_time));
+  Decided decided = decide(state_, std::move(write.group), now);
   Decision decision = decision_of(decided);
   if (folded(decided, decision)) {
     // A refusal changed nothing but these two, so taking them back takes the record back.
@@ -96,13 +116,15 @@ bool Decider::folded(const Decided& decided, Decision& decision) {
 }
 
 void Decider::tell(const std::vector<Folding::Folded>& told) {
+  if (told.empty()) return;
+  const TimeUs now = look_at_clock();
   const Boot* boot = state_.boot_named(daemon_name);
   for (const Folding::Folded& each : told) {
     fb::RefusalsFoldedT event;
     event.seq = raw(each.seq);
     event.count = each.count;
     const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
-    decide_and_keep({.group = propose_group(asker, event), .done = [](const std::optional<Decision>&) {}});
+    decide_and_keep({.group = propose_group(asker, event), .done = [](const std::optional<Decision>&) {}}, now);
   }
 }
 

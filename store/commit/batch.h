@@ -15,6 +15,7 @@
 #include "engine/policies/machine.h"
 #include "engine/rules/group.h"
 #include "store/chain.h"
+#include "store/commit/clock.h"
 #include "store/commit/folding.h"
 #include "store/journal.h"
 
@@ -77,6 +78,7 @@ struct DecidedBatch {
   std::vector<std::variant<ReadRequest, NothingProposed>> others;
   std::size_t records = 0;
   std::size_t bytes = 0;
+  std::int64_t asleep_told_us = 0;  // how much of what the machine slept is recorded, once this is durable
 
   bool empty() const { return early_reads.empty() && groups.empty() && answers.empty() && others.empty(); }
 };
@@ -84,8 +86,10 @@ struct DecidedBatch {
 /// The owner of the state. Decides one request after the other into the batch in hand. Threads: one.
 class Decider {
  public:
-  /// `now`: what records are stamped with, unless the last one is later.
-  Decider(State state, std::function<TimeUs()> now) : state_(std::move(state)), now_(std::move(now)) {}
+  /// `clock`: what records are stamped with, unless the last one is later. Time in which the machine slept is recorded
+  /// as a TimeGap before anything is decided or seen after it: it ages nothing in anybody's eyes.
+  Decider(State state, std::function<LogTime()> clock)
+      : state_(std::move(state)), began_(state_.last_seq), clock_(std::move(clock)) {}
 
   void take(WriteRequest write);
   void take(ReadRequest read);
@@ -93,7 +97,7 @@ class Decider {
   /// Whether refusals were folded that no record tells of yet.
   bool any_folded() const { return folding_.any_folded(); }
   /// Tells of those that are due; at the end, of all.
-  void tell_folded() { tell(folding_.due(now_())); }
+  void tell_folded() { tell(folding_.due(look_at_clock())); }
   void tell_all_folded() { tell(folding_.all()); }
 
   /// Ends deciding: another writer has the log. `durable` is the state after the last record that was made durable
@@ -104,15 +108,22 @@ class Decider {
   const State& state() const { return state_; }
   const DecidedBatch& batch() const { return batch_; }
   /// The batch as it stands; the next request begins another.
-  DecidedBatch hand_over() { return std::exchange(batch_, DecidedBatch{}); }
+  DecidedBatch hand_over() {
+    batch_.asleep_told_us = asleep_told_us_;
+    return std::exchange(batch_, DecidedBatch{});
+  }
 
  private:
-  void decide_and_keep(WriteRequest write);
+  /// The time for what is decided or seen now. What the machine slept until then is recorded.
+  TimeUs look_at_clock();
+  void decide_and_keep(WriteRequest write, TimeUs now);
   bool folded(const Decided& decided, Decision& decision);
   void tell(const std::vector<Folding::Folded>& told);
 
   State state_;
-  std::function<TimeUs()> now_;
+  const Seq began_;
+  std::function<LogTime()> clock_;
+  std::int64_t asleep_told_us_ = 0;
   Folding folding_;
   DecidedBatch batch_;
   bool has_stepped_down_ = false;

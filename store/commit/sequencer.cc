@@ -38,7 +38,7 @@ struct Sequencer::Impl {
         checkpoints(checkpoints_),
         options(std::move(options_)),
         decided_until_us(state_.last_time.us),
-        decider(std::move(state_), [this] { return now(); }),
+        decider(std::move(state_), options.now),
         chain(chain_),
         durable(raw(decider.state().last_seq)) {}
 
@@ -59,7 +59,7 @@ struct Sequencer::Impl {
   }
   void note_decided();
   void step_down(DecidedBatch lost_batch);
-  TimeUs now() const { return std::max(options.now(), TimeUs{decided_until_us.load()}); }
+  TimeUs now() const { return std::max(options.now().time, TimeUs{decided_until_us.load()}); }
 
   // One thread at a time: the sequencer's, or the syncing one while `syncing`.
   void append(DecidedBatch batch);
@@ -83,6 +83,7 @@ struct Sequencer::Impl {
   // Whoever appends.
   Chain chain;
   std::atomic<std::uint64_t> durable;
+  std::atomic<std::int64_t> asleep_told_us{0};  // durably
   std::atomic<bool> superseded{false};
 
   std::mutex mutex;
@@ -276,7 +277,9 @@ void Sequencer::Impl::append(DecidedBatch batch) {
     publish(groups);
     if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
   };
+  const std::int64_t told_us = batch.asleep_told_us;
   const Result<void> appended = make_durable(batch, journal, chain, is_durable);
+  if (appended) asleep_told_us.store(told_us);
   if (appended) return;
   if (appended.error().code != ErrorCode::superseded || !options.superseded) die_of(appended.error());
   superseded.store(true);
@@ -391,6 +394,12 @@ std::optional<TaskView> Sequencer::view(TaskId task) {
 
 TimeUs Sequencer::now() const {
   return impl_->now();
+}
+
+std::optional<TimeUs> Sequencer::told_until() const {
+  const LogTime now = impl_->options.now();
+  if (now.asleep_us - impl_->asleep_told_us.load() >= shortest_gap_us) return std::nullopt;
+  return now.time;
 }
 
 std::uint64_t Sequencer::subscribe(std::function<void(std::span<const Published>)> listener) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "schema/limits.h"
+#include "store/commit/clock.h"
 #include "store/commit/desk.h"
 #include "store/log.h"
 
@@ -26,9 +27,8 @@ class Sequencer final : public Desk {
   struct Options {
     std::size_t batch_records_max = limits::batch_records_max;
     std::size_t batch_bytes_max = limits::batch_bytes_max;
-    /// µs since 1970, never going back: the later of the wall clock and the last record's time at start, plus
-    /// CLOCK_MONOTONIC since (store/commit/clock.h).
-    std::function<TimeUs()> now;  // from any thread
+    /// What records are stamped with; never going back (store/commit/clock.h: Clock::read). From any thread.
+    std::function<LogTime()> now;
     /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
     std::function<void(const Error&)> failed = {};
     /// Called once, when another writer has taken the log: this one can write nothing any more, and its owner should
@@ -64,6 +64,9 @@ class Sequencer final : public Desk {
   std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override;
   /// Any thread.
   TimeUs now() const override;
+  /// The time up to which the records tell of all that the machine slept; none if the next read or write has more to
+  /// tell. Any thread.
+  std::optional<TimeUs> told_until() const;
 
   std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) override;
   void unsubscribe(std::uint64_t id) override;

@@ -45,8 +45,28 @@ std::vector<Pipeline> pipelines_in_force(const State& state) {
   return pipelines;
 }
 
+TimeBefore time_before(const State& state, std::optional<TimeUs> last_sign) {
+  TimeBefore before{.last_sign = last_sign};
+  if (raw(state.last_seq) == 0) return before;
+  before.last_record = state.last_time;
+  const Boot* last = state.boot_named(daemon_name);
+  if (!last || !last->boottime_us || !last->started_at || !last->time_ns) return before;
+  const std::string here = this_host();
+  const HostParts ours = host_parts(here);
+  const HostParts theirs = host_parts(last->host);
+  const bool same_kernel = is_known(ours) && is_known(theirs) && ours.kernel_boot == theirs.kernel_boot;
+  if (same_kernel && *last->time_ns == time_namespace() && is_known(*last->time_ns)) {
+    before.base = {.time = *last->started_at, .boottime_us = *last->boottime_us};
+  }
+  return before;
+}
+
+BootClock boot_clock(Clock& clock) {
+  return {.time_ns = time_namespace(), .boottime_us = clock.base().boottime_us, .gap_us = clock.gap_us()};
+}
+
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
-                        const std::string& member) {
+                        const std::string& member, const BootClock& clock) {
   fb::BootStartedT event;
   event.name = daemon_name;
   event.boot_id = boot_id;
@@ -56,7 +76,17 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
   event.version = version;
   event.member = member;
   const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
-  const Decision decision = machine.propose(propose_group(asker, event));
+  if (!clock.time_ns.empty()) {
+    event.time_ns = clock.time_ns;
+    event.boottime_us = clock.boottime_us;
+  }
+  Group group = propose_group(asker, event);
+  if (clock.gap_us > 0) {
+    fb::TimeGapT gap;
+    gap.us = clock.gap_us;
+    group.push_back(propose(asker, gap));
+  }
+  const Decision decision = machine.propose(std::move(group));
   if (decision.outcome == Outcome::accepted) return {};
   if (decision.way == Decision::Way::superseded) return superseded_at_start();
   return Error{ErrorCode::busy, "the log refuses this daemon's boot: " + std::string(name(decision.outcome))};

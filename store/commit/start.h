@@ -8,6 +8,7 @@
 #include "engine/policies/machine.h"
 #include "engine/state/pipeline.h"
 #include "schema/result.h"
+#include "store/commit/clock.h"
 
 namespace pawl {
 
@@ -25,11 +26,23 @@ bool another_led(const State& state, const std::string& member);
 /// The definitions in force, for define_pipelines().
 std::vector<Pipeline> pipelines_in_force(const State& state);
 
-/// Proposes BootStarted of this process as the log's daemon, under the very boot that it registers. What earlier boots
-/// left behind is recovered in the same group (SPEC §5). `busy` if the machine refuses the
-/// boot; `superseded` if another writer was first. `member`: the daemon's (store/member.h), where it has a data folder.
+/// What the log says of the time before this start. `last_sign`: of a daemon that lived (store/data_dir.h).
+TimeBefore time_before(const State& state, std::optional<TimeUs> last_sign = std::nullopt);
+
+/// The clock as a boot bears it: by what the next one goes on, and the time before it in which no daemon ran.
+struct BootClock {
+  std::string time_ns;  // empty: the boot bears no clock
+  std::int64_t boottime_us = 0;
+  std::int64_t gap_us = 0;
+};
+BootClock boot_clock(Clock& clock);
+
+/// Proposes BootStarted of this process as the log's daemon, under the very boot that it registers, and the TimeGap
+/// before it, if there is one. What earlier boots left behind is recovered in the same group (SPEC §5). `busy` if the
+/// machine refuses the boot; `superseded` if another writer was first. `member`: the daemon's (store/member.h), where
+/// it has a data folder.
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
-                        const std::string& member = {});
+                        const std::string& member = {}, const BootClock& clock = {});
 
 /// Defines `delivery` where the log has no pipeline of that name, and each of `given` that is not in force as it is.
 /// `malformed` if the machine refuses one: says why.

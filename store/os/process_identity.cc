@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -41,9 +42,18 @@ HostParts host_parts(std::string_view host) {
   return {host.substr(0, first), host.substr(first + 1, second - first - 1), host.substr(second + 1)};
 }
 
+bool is_known(std::string_view name) {
+  return !name.empty() && name != unknown;
+}
+
 bool is_known(const HostParts& host) {
-  const auto known = [](std::string_view part) { return !part.empty() && part != unknown; };
-  return known(host.kernel_boot) && known(host.pid_namespace);
+  return is_known(host.kernel_boot) && is_known(host.pid_namespace);
+}
+
+std::string time_namespace() {
+  std::array<char, 64> name{};
+  const ssize_t bytes = ::readlink("/proc/self/ns/time", name.data(), name.size());
+  return std::string(bytes > 0 ? std::string_view(name.data(), static_cast<std::size_t>(bytes)) : unknown);
 }
 
 bool kernel_has_ended(const std::string& host, const std::vector<std::string>& earlier) {

@@ -26,6 +26,10 @@ HostParts host_parts(std::string_view host);
 
 /// Whether a kernel boot and a pid namespace are known of it: what is not known equals nothing.
 bool is_known(const HostParts& host);
+
+/// The time namespace of this process, in which CLOCK_BOOTTIME counts: "time:[4026531834]"; "unknown" without /proc.
+std::string time_namespace();
+bool is_known(std::string_view name);
 /// Whether nothing of that host lives any more. `earlier` are hosts that were this very machine: where a daemon of this
 /// data folder has run. One of these whose kernel is not the present one has ended; of every other host nothing is
 /// known, whatever its name.

@@ -41,6 +41,16 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   ::unlink(file.c_str());
 }
 
+TEST(Options, the_wall_clock_is_accepted_by_the_command_line_alone) {
+  EXPECT_FALSE(options({"--data", "/d"})->accept_clock);
+  EXPECT_TRUE(options({"--data", "/d", "--accept-clock"})->accept_clock);
+  const std::string file = testing::TempDir() + "pawl-clock-" + std::to_string(::getpid());
+  std::ofstream(file) << "data = /d\naccept-clock = true\n";
+  EXPECT_NE(error_of({"--config", file.c_str()}).find("accept-clock"), std::string::npos)
+      << "what stands there would be accepted at every start";
+  ::unlink(file.c_str());
+}
+
 TEST(Options, the_socket_is_in_the_data_folder_unless_said) {
   EXPECT_EQ(options({"--data", "/d"})->socket, "/d/pawl.sock");
   EXPECT_EQ(options({"--data", "/d", "--socket", "/s"})->socket, "/s");

@@ -96,7 +96,11 @@ class Served : public testing::Test {
         .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
         .readiness =
             [this] {
-              return Readiness{.has_space = has_space, .can_write = can_write, .free_bytes = 1, .free_bytes_floor = 1};
+              return Readiness{.has_space = has_space,
+                               .can_write = can_write,
+                               .free_bytes = 1,
+                               .free_bytes_floor = 1,
+                               .clock_drift_s = clock_drift_s};
             },
         .reconciler_totals = [] { return ReconcilerTotals{.passes = 3, .defers = 2, .moves = 1, .last_pass = {}}; },
         .reaper_totals = [this] { return reaper; },
@@ -185,6 +189,7 @@ class Served : public testing::Test {
   int starts = 0;
   std::atomic<bool> has_space{true};
   std::atomic<bool> can_write{true};
+  std::optional<std::int64_t> clock_drift_s;  // set while nobody asks
   std::atomic<std::uint64_t> passed_over{0};
   std::atomic<std::int64_t> dead_pid{0};
   const Access* services_access = nullptr;

@@ -14,7 +14,7 @@ Readiness seen(FreeSpace free) {
                     .bytes_floor = 1000,
                     .inodes_floor = 10,
                     .free_space = [free](const std::string&) { return free; },
-                    .probe = [](const std::string&) { return Result<void>(); }});
+                    .probe = [](const std::string&, TimeUs) { return Result<void>(); }});
   return watch.look();
 }
 
@@ -43,7 +43,7 @@ TEST(SpaceWatch, folder_that_cannot_be_written_is_told_of_until_it_can) {
                           told.push_back(message);
                         },
                     .free_space = [](const std::string&) { return FreeSpace{.bytes = 1}; },
-                    .probe = [&](const std::string&) -> Result<void> {
+                    .probe = [&](const std::string&, TimeUs) -> Result<void> {
                       if (is_read_only) return Error{ErrorCode::io, "a sentence"};
                       return {};
                     }});
@@ -60,6 +60,23 @@ TEST(SpaceWatch, folder_that_cannot_be_written_is_told_of_until_it_can) {
   EXPECT_NE(told[0].find("a sentence"), std::string::npos);
 }
 
+TEST(SpaceWatch, each_probe_bears_the_time_up_to_which_all_is_told) {
+  std::atomic<std::int64_t> now = 1;
+  std::atomic<std::int64_t> probed = 0;
+  SpaceWatch watch({.folder = "/nowhere",
+                    .probe_interval = std::chrono::milliseconds(1),
+                    .free_space = [](const std::string&) { return FreeSpace{.bytes = 1}; },
+                    .now = [&] { return TimeUs{now}; },
+                    .probe =
+                        [&](const std::string&, TimeUs time) {
+                          probed = time.us;
+                          return Result<void>();
+                        }});
+  EXPECT_TRUE(comes_true([&] { return probed == 1; }));
+  now = 2;
+  EXPECT_TRUE(comes_true([&] { return probed == 2; }));
+}
+
 TEST(SpaceWatch, disk_that_does_not_answer_cannot_be_written_and_holds_up_nobody) {
   std::promise<void> answers;
   const std::shared_future<void> answer = answers.get_future().share();
@@ -68,7 +85,7 @@ TEST(SpaceWatch, disk_that_does_not_answer_cannot_be_written_and_holds_up_nobody
                       .probe_patience = std::chrono::milliseconds(1),
                       .free_space = [](const std::string&) { return FreeSpace{.bytes = 1}; },
                       .probe =
-                          [answer](const std::string&) {
+                          [answer](const std::string&, TimeUs) {
                             answer.wait();
                             return Result<void>();
                           }});

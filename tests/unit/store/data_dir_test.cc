@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/unit/store/log_kit.h"
@@ -174,15 +175,33 @@ TEST(DataDir, new_file_system_is_an_empty_folder) {
   EXPECT_TRUE(make_data_dir(dir.path()).has_value());
 }
 
+TEST(DataDir, probe_says_when_a_daemon_lived_last_or_nothing) {
+  const TempDir dir;
+  const auto holds = [&](const std::string& text) { std::ofstream(dir.path("probe"), std::ios::binary) << text; };
+  EXPECT_FALSE(read_probe(dir.path()));
+  ASSERT_TRUE(probe_writable(dir.path(), TimeUs{1'767'225'600'000'000}).has_value());
+  EXPECT_EQ(read_probe(dir.path()), TimeUs{1'767'225'600'000'000});
+  ASSERT_TRUE(probe_writable(dir.path(), TimeUs{1'767'225'600'000'001}).has_value());
+  EXPECT_EQ(read_probe(dir.path()), TimeUs{1'767'225'600'000'001}) << "written over";
+  for (const char* text : {"", "\n", "17672256", "x7\n", "17 \n", "-5\n", "0\n", "1767225600000000\n\n", "+7\n",
+                           "99999999999999999999\n", "00000000000000000000000000000000000001\n"}) {
+    holds(text);
+    EXPECT_FALSE(read_probe(dir.path())) << text;
+  }
+  std::filesystem::remove(dir.path("probe"));
+  std::filesystem::create_directory(dir.path("probe"));
+  EXPECT_FALSE(read_probe(dir.path()));
+}
+
 TEST(DataDir, probe_tells_whether_the_folder_can_be_written) {
   const TempDir dir;
-  EXPECT_TRUE(probe_writable(dir.path()).has_value());
-  EXPECT_TRUE(probe_writable(dir.path()).has_value());
+  EXPECT_TRUE(probe_writable(dir.path(), TimeUs{1}).has_value());
+  EXPECT_TRUE(probe_writable(dir.path(), TimeUs{1}).has_value());
   EXPECT_TRUE(make_data_dir(dir.path()).has_value()) << "what it leaves is pawl's own";
   std::filesystem::remove(dir.path("probe"));
   std::filesystem::create_directory(dir.path("probe"));
-  ASSERT_FALSE(probe_writable(dir.path()).has_value());
-  EXPECT_NE(probe_writable(dir.path()).error().message.find("/probe"), std::string::npos);
+  ASSERT_FALSE(probe_writable(dir.path(), TimeUs{1}).has_value());
+  EXPECT_NE(probe_writable(dir.path(), TimeUs{1}).error().message.find("/probe"), std::string::npos);
 }
 
 }  // namespace

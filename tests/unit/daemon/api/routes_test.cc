@@ -406,6 +406,14 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   EXPECT_EQ(create("W-2").status, 201);
 }
 
+TEST_F(Routes, a_wall_clock_far_from_the_logs_time_is_told_of_and_stops_nobody) {
+  EXPECT_EQ(get("/readyz").at("/clock_drift_s"), "null");
+  EXPECT_EQ(get("/readyz").at("/blind"), "null");
+  clock_drift_s = -7200;
+  EXPECT_EQ(get("/readyz").status, 200);
+  EXPECT_EQ(get("/readyz").at("/clock_drift_s"), "-7200");
+}
+
 TEST_F(Routes, where_the_folder_cannot_be_written_writes_are_503_and_reads_go_on) {
   create("W-1");
   can_write = false;

@@ -75,7 +75,7 @@ class ExecutorTest : public testing::Test {
   void boot() {
     log_ = std::move(MemoryLog::open(disk_)).value();
     Opened opened = open_state(*log_).value();
-    clock_ = std::make_unique<Clock>(opened.state.last_time, Clock::system_sources());
+    clock_ = std::make_unique<Clock>(TimeBefore{.last_record = opened.state.last_time}, Clock::system_sources());
     Sequencer::Options options{.batch_records_max = limits::batch_records_max,
                                .batch_bytes_max = limits::batch_bytes_max,
                                .now = [this] { return plus_s(clock_->now(), ahead_s_); },

@@ -198,6 +198,16 @@ TEST_F(ConflictsInAStory, a_job_that_nobody_will_end_is_overdue) {
   EXPECT_EQ(last_led_by, (Names{"SettingChanged by operator"}));
 }
 
+TEST_F(ConflictsInAStory, nothing_is_overdue_for_a_time_in_which_nobody_could_act) {
+  set("reaper.enabled", false);
+  wait(7200);
+  fb::TimeGapT gap;
+  gap.us = 7200 * us_per_s;
+  ask("sequencer", gap);
+  ask("operator", fb::TaskNoteT());
+  EXPECT_TRUE(found().empty());
+}
+
 TEST_F(ConflictsInAStory, a_lease_that_nobody_will_reclaim_is_overdue) {
   fb::LeaseAcquiredT event;
   event.key = "repo:shop";

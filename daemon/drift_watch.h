@@ -1,0 +1,25 @@
+// How far the wall clock is from the log's time, for people: nothing follows from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace pawl {
+
+/// In whole seconds, the wall clock ahead; none if it is a minute or less.
+std::optional<std::int64_t> drift_to_tell(std::int64_t drift_us);
+
+/// Tells once that the clocks are more than a minute apart, and once that they are together again. Threads: one.
+class DriftWatch {
+ public:
+  explicit DriftWatch(std::function<void(const std::string&)> warn) : warn_(std::move(warn)) {}
+  void look(std::int64_t drift_us);
+
+ private:
+  const std::function<void(const std::string&)> warn_;
+  bool is_told_ = false;
+};
+
+}  // namespace pawl
