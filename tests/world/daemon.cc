@@ -16,6 +16,21 @@ constexpr std::uint64_t checkpoints_per_replay = 8;
 constexpr std::size_t rows_per_look_min = 3;
 constexpr std::size_t boots_per_row = 100;
 
+constexpr const char* only_time_namespace = "time:[1]";
+
+TimeBefore time_before_start(Story& story, const State& state, const std::string& host) {
+  TimeBefore before{.last_sign = story.folder.sign};
+  if (raw(state.last_seq) == 0) return before;
+  before.last_record = state.last_time;
+  const Boot* last = state.boot_named(daemon_name);
+  if (last && last->host == host && last->started_at) {
+    before.base = {.time = *last->started_at, .boottime_us = last->boottime_us.value_or(0)};
+  } else {
+    story.mark(Mark::wall_believed);
+  }
+  return before;
+}
+
 }  // namespace
 
 Daemon::Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std::string boot_id)
@@ -25,10 +40,12 @@ Daemon::Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std:
       process_(story.machines.start(daemon_machine)),
       log_(std::move(log)),
       chain_(opened.chain),
-      clock_(opened.state.last_time,
-             {.wall = [&story] { return story.wall_us(); }, .monotonic = [&story] { return story.scheduler.now(); }}),
+      clock_(time_before_start(story, opened.state, process_->host),
+             {.wall = [&story] { return story.wall_us(); },
+              .boottime = [&story] { return story.boottime_us(); },
+              .monotonic = [&story] { return story.scheduler.now(); }}),
       torn_at_(opened.report.torn_at),
-      decider_(std::move(opened.state), [this] { return clock_.now(); }),
+      decider_(std::move(opened.state), [this] { return clock_.read(); }),
       records_since_checkpoint_(opened.report.replayed),
       system_(story, process_) {}
 
@@ -53,7 +70,15 @@ void Daemon::start_up() {
   event.pid_start = process_->start;
   event.host = process_->host;
   event.version = torn_at_ ? "world+torn." + std::to_string(raw(*torn_at_)) : "world";
-  const Decision decision = propose(propose_group(asker, event));
+  event.time_ns = only_time_namespace;
+  event.boottime_us = clock_.base().boottime_us;
+  Group group = propose_group(asker, event);
+  if (clock_.gap_us() > 0) {
+    fb::TimeGapT gap;
+    gap.us = clock_.gap_us();
+    group.push_back(pawl::propose(asker, gap));
+  }
+  const Decision decision = propose(std::move(group));
   if (decision.outcome != Outcome::accepted) {
     return story_.broken("the daemon's boot is refused: " + std::string(name(decision.outcome)));
   }
@@ -159,7 +184,7 @@ std::optional<TaskView> Daemon::view(TaskId task) {
 }
 
 TimeUs Daemon::now() const {
-  return std::max(clock_.now(), decider_.state().last_time);
+  return std::max(clock_.read().time, decider_.state().last_time);
 }
 
 std::uint64_t Daemon::subscribe(std::function<void(std::span<const Published>)> listener) {
@@ -185,6 +210,7 @@ Result<void> Daemon::sync() {
   DecidedBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   records_since_checkpoint_ += batch.records;
+  asleep_told_us_ = batch.asleep_told_us;
   return make_durable(batch, *log_, chain_, [this](const std::vector<Decided>& groups) {
     story_.see(groups);
     if (listeners_.empty()) return;

@@ -81,6 +81,11 @@ class Daemon final : public Desk {
       story_.mark(Mark::pass_on_request);
     });
   }
+  /// As the production's sequencer has it.
+  std::optional<TimeUs> told_until() const {
+    const LogTime now = clock_.read();
+    return now.asleep_us - asleep_told_us_ < shortest_gap_us ? std::optional(now.time) : std::nullopt;
+  }
   bool is_passed_over(JobId job) const { return executor_ && executor_->is_passed_over(job); }
   /// The state as it was decided so far: only for what is asked of nobody's word.
   const State& decided() const { return decider_.state(); }
@@ -105,6 +110,7 @@ class Daemon final : public Desk {
   Decider decider_;
   std::deque<Item> inbox_;
   std::optional<DecidedBatch> in_flight_;
+  std::int64_t asleep_told_us_ = 0;  // durably
   std::uint64_t records_since_checkpoint_;
   std::uint64_t checkpoints_ = 1;
   std::map<std::uint64_t, std::function<void(std::span<const Published>)>> listeners_;

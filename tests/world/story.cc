@@ -54,7 +54,8 @@ Story::Story(const Order& order)
       machines(scheduler, dice),
       targets(scheduler),
       order_(order),
-      witness_([this](std::string what) { broken(std::move(what)); }, machines),
+      witness_([this](std::string what) { broken(std::move(what)); }, machines,
+               [this] { return Served{.us = served_us(), .starts = starts_}; }),
       disk_(std::make_shared<MemoryDisk>()) {
   targets.on_effect = [this](const StepKey& key) { witness_.effect(key); };
   crash_every_ = 500 + dice.roll(8000);
@@ -85,7 +86,7 @@ bool Story::strikes(Hostility hostility, std::uint64_t chance) {
 }
 
 Us Story::wall_us() const {
-  return wall_begin + scheduler.now() + wall_offset_;
+  return wall_begin + scheduler.now() + wall_offset_ + slept_us_;
 }
 
 Us Story::duration() {
@@ -253,18 +254,40 @@ void Story::start_daemon() {
   if (!opened) return broken("the log cannot be recovered: " + opened.error().message);
   witness_.recovered(opened->state, opened->chain, **log);
   if (failure_) return;
+  served_since_us_ = scheduler.now();
   daemon_ = std::make_unique<Daemon>(*this, std::move(*log), std::move(*opened), fresh_id("boot-of-pawld"));
   daemon_->begin();
 }
 
 void Story::kill_daemon() {
+  leave_sign();
+  served_us_ = served_us();
   daemon_->abandon();
   scheduler.kill(Party::daemon);
   daemon_.reset();
   ++starts_;
   daemon_has_changed();
   daemon_from_ = scheduler.now() + (dice.one_in(3) ? dice.between(1, 3600) * second : dice.between(10, 5000) * ms);
+  if (strikes(Hostility::downtime, 10)) {
+    daemon_from_ += dice.between(1, 6) * hour;
+    mark(Mark::long_downtime);
+  }
   if (!is_hostile()) daemon_from_ = scheduler.now() + second;
+}
+
+/// What a daemon wrote last that it lives: every three seconds it does. Or what became of that.
+void Story::leave_sign() {
+  const std::optional<TimeUs> told = daemon_->serves() ? daemon_->told_until() : std::nullopt;
+  if (told) folder.sign = TimeUs{told->us - dice.between(0, 3 * second)};
+  if (!strikes(Hostility::downtime, 10)) return;
+  folder.sign = dice.one_in(2) ? std::nullopt : std::optional(TimeUs{wall_us() + 1000 * hour});
+  mark(Mark::sign_lost);
+}
+
+/// Nothing moves meanwhile but the clocks that say so.
+void Story::fall_asleep() {
+  slept_us_ += dice.one_in(3) ? dice.between(1, 8) * hour : dice.between(1, 600) * second;
+  mark(Mark::slept);
 }
 
 /// After a stop in order nothing is under way: what was decided is durable, and the log is sealed.
@@ -291,7 +314,10 @@ void Story::crash() {
   }
   const bool reboot = strikes(Hostility::reboot, 15);
   kill_daemon();
-  if (reboot) machines.reboot(daemon_machine);
+  if (reboot) {
+    machines.reboot(daemon_machine);
+    kernel_began_us_ = scheduler.now() + slept_us_;
+  }
   if (reboot || strikes(Hostility::power_cut, 40)) disk_->lose_unsynced();
   if (reboot) lose_notes();
   if (strikes(Hostility::flip, 30)) flip_a_bit();
@@ -346,6 +372,8 @@ void Story::strike() {
   if (is_due_to_end && allows(Hostility::clean_stop)) is_told_to_end_ = true;
   if (dice.one_in(400)) {
     if (strikes(Hostility::clock_jump, 20)) wall_offset_ += dice.between(-3600, 3600) * second;
+    if (strikes(Hostility::clock_jump, 2)) wall_offset_ += dice.between(-30, 30) * 24 * hour;
+    if (strikes(Hostility::sleep, 10)) fall_asleep();
     if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);
     if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
     if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);

@@ -51,12 +51,14 @@ enum class Hostility : std::uint8_t {
   unseen,         // processes without some of their signs, locks that others hold for a moment
   death_watch,    // deaths that are told late, twice or never
   clean_stop,     // of the daemon, by SIGTERM
+  sleep,          // of the daemon's machine: its wall clock goes on, its processes do not
+  downtime,       // hours in which no daemon runs, and a sign of life that is lost
 };
-constexpr std::array<std::string_view, 27> hostility_names = {
-    "kill",        "power_cut",   "torn_write", "failed_sync", "full_disk",   "flip",      "clock_jump",
-    "stall",       "reboot",      "stubborn",   "late_effect", "bad_exit",    "red_gate",  "sleepy_worker",
-    "dead_worker", "lost_answer", "settings",   "kill_switch", "cancel",      "force",     "nonsense",
-    "crowd",       "meddling",    "remote",     "unseen",      "death_watch", "clean_stop"};
+constexpr std::array<std::string_view, 29> hostility_names = {
+    "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
+    "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
+    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -96,8 +98,12 @@ enum class Mark : std::uint8_t {
   exit_in_stop,
   claim_kept,
   claim_not_heard_of,
+  slept,
+  long_downtime,
+  sign_lost,
+  wall_believed,
 };
-constexpr std::array<std::string_view, 36> mark_names = {
+constexpr std::array<std::string_view, 40> mark_names = {
     "stop_in_order",
     "step_ends_in_drain",
     "step_cut_off",
@@ -134,6 +140,10 @@ constexpr std::array<std::string_view, 36> mark_names = {
     "exit_in_stop",
     "claim_kept",
     "claim_not_heard_of",
+    "slept",
+    "long_downtime",
+    "sign_lost",
+    "wall_believed",
 };
 using Marks = std::array<std::uint64_t, mark_names.size()>;
 
@@ -164,6 +174,7 @@ struct DataFolder {
   std::map<StepKey, Place> places;
   std::map<std::string, Agent> agents;
   std::set<TaskId> worktrees;
+  std::optional<TimeUs> sign;  // of life: DIR/probe
 
   bool is_locked(const StepKey& place, Us now) const;
 };
@@ -213,6 +224,11 @@ class Story {
   const Marks& marks() const { return marks_; }
 
   Us wall_us() const;
+  /// Of the daemon's machine. The time of the scheduler is its CLOCK_MONOTONIC.
+  Us boottime_us() const { return scheduler.now() + slept_us_ - kernel_began_us_; }
+  /// How long daemons have run until now, on a machine that was awake.
+  Us served_us() const { return served_us_ + (daemon_ ? scheduler.now() - served_since_us_ : 0); }
+  std::uint64_t starts() const { return starts_; }
   Us duration();
   Fate fate_of_step(const PipelineStep& step);
   Fate fate_of_agent();
@@ -271,6 +287,8 @@ class Story {
   void crash();
   void flip_a_bit();
   void lose_notes();
+  void fall_asleep();
+  void leave_sign();
   void begin_calm();
   void begin_mending();
   void begin_closing();
@@ -294,6 +312,10 @@ class Story {
   std::uint64_t ids_ = 0;
   std::uint64_t idle_ = 0;  // how often nobody could go on
   Us wall_offset_ = 0;
+  Us slept_us_ = 0;
+  Us kernel_began_us_ = 0;
+  Us served_us_ = 0;
+  Us served_since_us_ = 0;         // while there is a daemon
   std::uint64_t crash_every_ = 0;  // turns
   Phase phase_ = Phase::hostile;
   Us phase_ends_ = 0;

@@ -98,6 +98,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check(record->event_as_JobFinished());
     check(record->event_as_JobReaped());
     check_freed(*record);
+    check_aged(*record);
     check_entitled(*record);
     if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
     if (const auto* set = record->event_as_SettingChanged()) {
@@ -204,6 +205,44 @@ void Witness::check_said_dead(const fb::Record& record, const Owner& owner) {
           " for dead, who is alive");
 }
 
+void Witness::note_began(const fb::Record& record) {
+  if (!served_) return;
+  if (const auto* claimed = record.event_as_JobClaimed()) claimed_[JobId{claimed->job()}] = served_();
+  if (const auto* acquired = record.event_as_LeaseAcquired()) renewed_[acquired->key()->str()] = served_();
+}
+
+/// Time in which no daemon ran, or the machine slept, ages nobody.
+void Witness::check_aged(const fb::Record& record) {
+  if (const auto* reaped = record.event_as_JobReaped(); reaped && reaped->tier() == fb::Tier::ceiling) {
+    const Job* job = state_.jobs.find(JobId{reaped->job()});
+    const auto since = claimed_.find(JobId{reaped->job()});
+    const bool is_settled = job && settings_changed_ < job->run->claimed;
+    if (is_settled && since != claimed_.end()) {
+      check_served(record, since->second, state_.settings().reaper.max_running_s,
+                   "reaps job " + std::to_string(reaped->job()));
+    }
+  }
+  if (const auto* reclaimed = record.event_as_LeaseReclaimed();
+      reclaimed && reclaimed->reason() == fb::ReclaimReason::ttl_expired) {
+    const Lease* lease = state_.lease(reclaimed->key()->str());
+    const auto since = renewed_.find(reclaimed->key()->str());
+    if (lease && lease->ttl_s && since != renewed_.end()) {
+      check_served(record, since->second, *lease->ttl_s, "reclaims " + lease->key);
+    }
+  }
+}
+
+void Witness::check_served(const fb::Record& record, const Served& since, std::int64_t bound_s,
+                           const std::string& what) {
+  const Served now = served_();
+  const Us served = now.us - since.us;
+  // What a daemon saw of it before it could say so durably; what is too short for a record, at each start; the slew.
+  const Us slack = stall_s_max * second + static_cast<Us>(now.starts - since.starts + 1) * 5 * second + served / 1000;
+  if (served + slack >= bound_s * second) return;
+  broken_("record " + std::to_string(record.stamp()->seq()) + ' ' + what + " for its age, " + std::to_string(bound_s) +
+          " s, though daemons have run for " + std::to_string(served / second) + " s since it began");
+}
+
 /// Who has exited is left to whoever finishes it: for the grace, and for as long as he lives.
 void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) {
   const Job* job = state_.jobs.find(JobId{reaped.job()});
@@ -273,6 +312,7 @@ void Witness::note(const fb::Record& record, const Applied& applied) {
   outcomes_.push_back(record.stamp()->outcome());
   ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
   if (applied.outcome == Outcome::accepted) note_work(record);
+  if (applied.outcome == Outcome::accepted) note_began(record);
   for (const Effect& effect : applied.effects) {
     if (effect.kind == EffectKind::job_queued && to_be_cancelled_.contains(JobId{effect.id})) {
       broken_("record " + std::to_string(record.stamp()->seq()) + " queued job " + std::to_string(effect.id) +

@@ -23,11 +23,17 @@ constexpr std::size_t outcomes = 64;
 /// How often each type of event had each outcome.
 using Reach = std::array<std::array<std::uint64_t, outcomes>, event_types>;
 
+/// How long daemons have served until now, on a machine that was awake, and how often one was started.
+struct Served {
+  Us us = 0;
+  std::uint64_t starts = 0;
+};
+
 class Witness {
  public:
-  /// `broken` is called with what is not as it should be. `machines`: who is dead in truth.
-  Witness(std::function<void(std::string)> broken, const Machines& machines)
-      : broken_(std::move(broken)), machines_(machines) {}
+  /// `broken` is called with what is not as it should be. `machines`: who is dead in truth. `served`: none: not known.
+  Witness(std::function<void(std::string)> broken, const Machines& machines, std::function<Served()> served = {})
+      : broken_(std::move(broken)), machines_(machines), served_(std::move(served)) {}
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);
@@ -68,6 +74,9 @@ class Witness {
   void check_reporter(const fb::Record& record, const Event* event);
   void check_contradiction(const fb::Record& record);
   void note_work(const fb::Record& record);
+  void note_began(const fb::Record& record);
+  void check_aged(const fb::Record& record);
+  void check_served(const fb::Record& record, const Served& since, std::int64_t bound_s, const std::string& what);
   void check_interrupted(const Job& job, std::uint64_t due);
   std::map<JobId, std::uint64_t> interruptions_due(std::span<const fb::Record* const> group) const;
   void check_freed(const fb::Record& record);
@@ -77,6 +86,7 @@ class Witness {
 
   std::function<void(std::string)> broken_;
   const Machines& machines_;
+  std::function<Served()> served_;
   State state_;
   Chain chain_{};
   std::vector<std::uint16_t> outcomes_;  // by seq
@@ -86,7 +96,9 @@ class Witness {
   std::map<Seq, Token> step_tokens_;                           // with which a step was started, by its start
   std::map<JobId, std::uint64_t> exited_;                      // the attempt of a job of which an exit is recorded
   std::map<JobId, std::pair<TaskId, Version>> finished_work_;  // jobs whose agent exited with 0, and nobody objected
-  std::set<JobId> to_be_cancelled_;  // jobs that the group in hand ends, of tasks with a standing request
+  std::set<JobId> to_be_cancelled_;        // jobs that the group in hand ends, of tasks with a standing request
+  std::map<JobId, Served> claimed_;        // when a job was claimed last
+  std::map<std::string, Served> renewed_;  // when a lease was taken or renewed last
   TimeUs settings_changed_;
   TimeUs ownership_changed_;
   bool was_stop_off_ = false;
