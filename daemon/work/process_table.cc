@@ -108,7 +108,7 @@ Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<st
   // From here on the number is that of a live process, and the question is which: what /proc does not show may be it.
   const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
   if (!stat) return pid_start ? Liveness::unknown : Liveness::alive;
-  return pid_start && *pid_start != stat->start ? Liveness::dead : Liveness::alive;
+  return pid_start && !is_same_start(stat->start, *pid_start) ? Liveness::dead : Liveness::alive;
 }
 
 std::unique_ptr<OtherProcess> other_process(pid_t pid) {
@@ -126,7 +126,7 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
   bool by_session = signs.leader > 0;
   if (by_session) {
     const std::optional<ProcessStat> leader = process_stat(signs.leader);
-    if (leader && leader->start != signs.leader_start) by_session = false;
+    if (leader && !is_same_start(leader->start, signs.leader_start)) by_session = false;
   }
   struct stat lock {};
   const bool by_lock = !lock_path.empty() && ::stat(lock_path.c_str(), &lock) == 0;

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
+#include <sstream>
 
 #include "store/os/descriptor.h"
 #include "store/os/file_io.h"
@@ -18,6 +20,23 @@ namespace pawl {
 namespace {
 
 constexpr std::string_view unknown = "unknown";
+
+struct TimeOffset {
+  std::int64_t s = 0;
+  std::int64_t ns = 0;
+};
+
+/// By how much CLOCK_BOOTTIME counts more in the time namespace of this process than outside.
+std::optional<TimeOffset> boottime_offset() {
+  const std::optional<std::string> lines = proc_file("/proc/self/timens_offsets");
+  const std::size_t at = lines ? lines->find("boottime") : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  std::istringstream line(lines->substr(at));
+  std::string name;
+  TimeOffset offset;
+  line >> name >> offset.s >> offset.ns;
+  return line ? std::optional(offset) : std::nullopt;
+}
 
 }  // namespace
 
@@ -53,7 +72,19 @@ bool is_known(const HostParts& host) {
 std::string time_namespace() {
   std::array<char, 64> name{};
   const ssize_t bytes = ::readlink("/proc/self/ns/time", name.data(), name.size());
-  return std::string(bytes > 0 ? std::string_view(name.data(), static_cast<std::size_t>(bytes)) : unknown);
+  const std::optional<TimeOffset> offset = boottime_offset();
+  if (bytes <= 0 || !offset) return std::string(unknown);
+  return std::string(name.data(), static_cast<std::size_t>(bytes)) + ' ' + std::to_string(offset->s) + ' ' +
+         std::to_string(offset->ns);
+}
+
+bool is_same_start(std::int64_t seen, std::int64_t known) {
+  if (seen == known) return true;
+  static const TimeOffset offset = boottime_offset().value_or(TimeOffset{});
+  const std::int64_t ticks_per_s = ::sysconf(_SC_CLK_TCK);
+  const std::int64_t later = offset.s * ticks_per_s + offset.ns * ticks_per_s / 1'000'000'000;
+  // Both are rounded to whole ticks.
+  return (offset.s != 0 || offset.ns != 0) && std::abs(seen - later - known) <= 1;
 }
 
 bool kernel_has_ended(const std::string& host, const std::vector<std::string>& earlier) {

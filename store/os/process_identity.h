@@ -27,8 +27,13 @@ HostParts host_parts(std::string_view host);
 /// Whether a kernel boot and a pid namespace are known of it: what is not known equals nothing.
 bool is_known(const HostParts& host);
 
-/// The time namespace of this process, in which CLOCK_BOOTTIME counts: "time:[4026531834]"; "unknown" without /proc.
+/// The time namespace of this process, in which CLOCK_BOOTTIME counts, and by how much it counts more there than
+/// outside, since the number of one that is gone is given out again: "time:[4026531834] 0 0"; "unknown" without /proc.
 std::string time_namespace();
+/// Whether a process that is seen to have started at `seen` (ProcessStat::start) is one whose start somebody knows as
+/// `known`. In a time namespace each start is seen later by as much as CLOCK_BOOTTIME counts more there, and whoever
+/// knows it may have seen it from here or from outside.
+bool is_same_start(std::int64_t seen, std::int64_t known);
 bool is_known(std::string_view name);
 /// Whether nothing of that host lives any more. `earlier` are hosts that were this very machine: where a daemon of this
 /// data folder has run. One of these whose kernel is not the present one has ended; of every other host nothing is
