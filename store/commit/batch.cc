@@ -68,7 +68,7 @@ TimeUs Decider::look_at_clock() {
   const Boot* boot = state_.boot_named(daemon_name);
   if (!boot || boot->started <= began_) return now;
   const std::int64_t slept_us = clock.asleep_us - std::exchange(asleep_told_us_, clock.asleep_us);
-  // While the log's time is slowed down it has counted less of it.
+  // A few of the moments that add up were before the last record.
   const std::int64_t counted_us = std::min(slept_us, now.us - state_.last_time.us);
   if (counted_us <= 0) return now;
   fb::TimeGapT gap;

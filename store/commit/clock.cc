@@ -43,12 +43,13 @@ bool goes_on(const TimeBefore& before, std::int64_t boottime_us) {
 }  // namespace
 
 Clock::Clock(const TimeBefore& before, Sources sources) : sources_(std::move(sources)) {
-  boottime_us_ = sources_.boottime();
-  slept_before_us_ = boottime_us_ - sources_.monotonic();
+  const std::int64_t boottime_us = sources_.boottime();
+  monotonic_us_ = sources_.monotonic();
+  slept_before_us_ = boottime_us - monotonic_us_;
   TimeUs start{sources_.wall()};
-  if (goes_on(before, boottime_us_)) start = gone_on(before, boottime_us_);
+  if (goes_on(before, boottime_us)) start = gone_on(before, boottime_us);
   if (before.last_record) start = std::max(start, *before.last_record);
-  offset_us_ = start.us - boottime_us_;
+  offset_us_ = start.us - boottime_us;
   if (before.last_record) last_alive_ = last_alive(before, start);
 }
 
@@ -68,11 +69,11 @@ LogTime Clock::read_locked() {
   // has not slept.
   const std::int64_t boottime_us = sources_.boottime();
   const std::int64_t monotonic_us = sources_.monotonic();
-  const std::int64_t slew_us_max = (boottime_us - boottime_us_) / us_per_slewed_us;
+  const std::int64_t slew_us_max = (monotonic_us - monotonic_us_) / us_per_slewed_us;
   if (slew_us_max > 0) {
     const std::int64_t behind_us = sources_.wall() - (boottime_us + offset_us_);
     offset_us_ += std::clamp(behind_us, -slew_us_max, slew_us_max);
-    boottime_us_ += slew_us_max * us_per_slewed_us;  // what is left of the interval counts towards the next step
+    monotonic_us_ += slew_us_max * us_per_slewed_us;  // what is left of the interval counts towards the next step
   }
   return {TimeUs{boottime_us + offset_us_}, boottime_us - monotonic_us - slept_before_us_};
 }

@@ -70,8 +70,8 @@ class Clock {
 
   const Sources sources_;
   std::mutex mutex_;
-  std::int64_t boottime_us_ = 0;  // of the last step of the slew
-  std::int64_t offset_us_ = 0;    // now = boottime + offset
+  std::int64_t monotonic_us_ = 0;  // of the last step of the slew: what was slept is counted as it was
+  std::int64_t offset_us_ = 0;     // now = boottime + offset
   std::int64_t slept_before_us_ = 0;
   std::optional<TimeUs> last_alive_;  // before the clock began
 };

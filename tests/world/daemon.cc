@@ -210,8 +210,8 @@ Result<void> Daemon::sync() {
   DecidedBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   records_since_checkpoint_ += batch.records;
-  asleep_told_us_ = batch.asleep_told_us;
-  return make_durable(batch, *log_, chain_, [this](const std::vector<Decided>& groups) {
+  const std::int64_t told_us = batch.asleep_told_us;
+  PAWL_TRY(make_durable(batch, *log_, chain_, [this](const std::vector<Decided>& groups) {
     story_.see(groups);
     if (listeners_.empty()) return;
     std::vector<Published> records;
@@ -221,7 +221,9 @@ Result<void> Daemon::sync() {
       }
     }
     for (const auto& [id, listener] : listeners_) listener(records);
-  });
+  }));
+  asleep_told_us_ = told_us;
+  return {};
 }
 
 /// By replaying, as the daemon does it; mostly the short way to the same bytes, when nothing is decided that is not

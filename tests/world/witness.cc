@@ -208,7 +208,9 @@ void Witness::check_said_dead(const fb::Record& record, const Owner& owner) {
 void Witness::note_began(const fb::Record& record) {
   if (!served_) return;
   if (const auto* claimed = record.event_as_JobClaimed()) claimed_[JobId{claimed->job()}] = served_();
-  if (const auto* acquired = record.event_as_LeaseAcquired()) renewed_[acquired->key()->str()] = served_();
+  const auto* acquired = record.event_as_LeaseAcquired();
+  // Where ownership is off it changes nothing.
+  if (acquired && !record.stamp()->unchecked()) renewed_[acquired->key()->str()] = served_();
 }
 
 /// Time in which no daemon ran, or the machine slept, ages nobody.

@@ -29,6 +29,22 @@ class BusyWorld final : public World {
   Verdict probe(const PipelineStep&, const CommandContext&) override { return Verdict::unknown; }
 };
 
+/// Whoever was shown a task falls asleep right after, for a day.
+class SleepyMachine final : public Machine {
+ public:
+  explicit SleepyMachine(DirectMachine& machine) : machine_(machine) {}
+  Decision propose(Group group) override { return machine_.propose(std::move(group)); }
+  std::optional<TaskView> view(TaskId task) override {
+    std::optional<TaskView> view = machine_.view(task);
+    machine_.set_now(plus_s(machine_.now(), 24 * 60 * 60));
+    return view;
+  }
+  TimeUs now() const override { return machine_.now(); }
+
+ private:
+  DirectMachine& machine_;
+};
+
 class ReaperPass : public Story {
  protected:
   void exit_with_zero() { exit_with(0); }
@@ -52,6 +68,11 @@ class ReaperPass : public Story {
 TEST_F(ReaperPass, task_that_is_gone_is_no_work) {
   task = TaskId{99};
   EXPECT_FALSE(pass(job).reaped);
+}
+
+TEST_F(ReaperPass, sleep_after_the_look_makes_nobody_older) {
+  SleepyMachine sleepy(machine);
+  EXPECT_FALSE(reap_job(sleepy, world, task, job, streaks, asker("reaper"), 1).reaped);
 }
 
 TEST_F(ReaperPass, each_of_two_running_jobs_of_a_task_is_looked_at_for_itself) {

@@ -45,10 +45,10 @@ TEST(Clock, a_step_of_the_wall_clock_is_followed_by_500_ppm_at_most) {
   HandClock hand{.wall = 1'000'000'000};
   Clock clock({}, hand.sources());
   hand.wall += 3600 * us_per_s;  // somebody sets it an hour ahead
-  hand.boottime = 10 * us_per_s;
+  hand.boottime = hand.monotonic = 10 * us_per_s;
   EXPECT_EQ(clock.now().us, 1'000'000'000 + 10 * us_per_s + 5000);
   hand.wall = 0;  // and now far back
-  hand.boottime = 20 * us_per_s;
+  hand.boottime = hand.monotonic = 20 * us_per_s;
   EXPECT_EQ(clock.now().us, 1'000'000'000 + 20 * us_per_s);
 }
 
@@ -59,6 +59,7 @@ TEST(Clock, never_goes_back_however_often_it_is_asked) {
   std::int64_t last = 0;
   for (int i = 0; i < 10'000; ++i) {
     hand.boottime += i % 700;
+    hand.monotonic += i % 700;
     const std::int64_t now = clock.now().us;
     ASSERT_GE(now, last);
     last = now;
@@ -86,6 +87,15 @@ TEST(Clock, counts_what_the_machine_slept_and_tells_of_it_in_the_same_breath) {
   const LogTime now = clock.read();
   EXPECT_EQ(now.time.us, noon_us + 3605 * us_per_s);
   EXPECT_EQ(now.asleep_us, 3600 * us_per_s);
+}
+
+TEST(Clock, what_was_slept_is_counted_as_it_was_whatever_the_wall_clock_says) {
+  HandClock hand{.wall = noon_us};
+  Clock clock({}, hand.sources());
+  hand.wall = 0;
+  hand.sleep(3600 * us_per_s);
+  EXPECT_EQ(clock.now().us, noon_us + 3600 * us_per_s)
+      << "or a gap of that length would be longer than the time for it";
 }
 
 TEST(Clock, goes_on_with_the_kernel_whatever_became_of_the_wall_clock) {
