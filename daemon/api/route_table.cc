@@ -180,7 +180,7 @@ std::vector<Route> job_routes() {
        .body = {of_event("attempt", "the job's `attempts` when it was claimed"), of_event("pid", "of the process"),
                 of_event("pid_start", "field 22 of `/proc/PID/stat`")},
        .answer = written("job"),
-       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner},
+       .refusals = {O::unknown_job, O::not_running, O::stale_attempt, O::not_owner, O::bad_pid},
        .function = jobs_report},
       {.method = "POST",
        .path = "/v1/jobs/{id}/renew",

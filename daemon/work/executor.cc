@@ -114,6 +114,7 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       world(system_, options.boot_id),
       workers(system_.make_pool(worker_threads)),
       branch_deletions(system_.make_pool(1)),
+      previous_thread(system_.make_pool(1)),
       wake(system_.make_signal()),
       lease_freed(system_.make_signal()) {
   world.set_on_path_end([this] { note_path_end(); });
@@ -227,14 +228,19 @@ bool Executor::Impl::note(const Published& published) {
   } else if (const auto* unblocked = record.event_as_TaskUnblocked()) {
     frees = true;
     flagged.insert(TaskId{unblocked->task()});
+    try_waiting_again();  // what an attempt left behind may bar nothing any more
   } else if (const auto* ended = record.event_as_JobFinished()) {
     frees = true;
     // `done` comes with what moved or blocked the task.
     if (!queued && ended->result() != fb::JobResult::done) flagged_jobs.insert(JobId{ended->job()});
-    outside_runs.erase(JobId{ended->job()});
+    take_back(JobId{ended->job()}, false);
   } else if (const auto* reaped = record.event_as_JobReaped()) {
-    frees = true;
+    frees = previous_changed = true;
     if (!queued) flagged_jobs.insert(JobId{reaped->job()});
+  } else if (const auto* gone = record.event_as_PreviousGone()) {
+    frees = true;
+    flagged_jobs.insert(JobId{gone->job()});
+    try_waiting_again();
   } else if (const auto* set = record.event_as_SettingChanged()) {
     frees = settings_changed = true;
     // At once: a cancel in the very next record goes by it.
@@ -249,8 +255,11 @@ bool Executor::Impl::note(const Published& published) {
     if (step->outcome() != fb::StepOutcome::done) flags = try_waiting_again();
   } else if (const auto* started = record.event_as_RunStarted()) {
     const JobId job{started->job()};
-    const OutsideRun run{started->pid(), started->pid_start(), record.boot()->str()};
-    if (!running.contains(job)) outside_runs.insert_or_assign(job, run);
+    const OutsideRun run{.pid = started->pid(), .pid_start = started->pid_start(), .boot = record.boot()->str()};
+    if (!running.contains(job)) {
+      outside_runs.insert_or_assign(job, run);
+      previous_thread->post([this, job, run] { open_reported(job, run); });
+    }
   } else if (const auto* exit = record.event_as_RunExited()) {
     const JobId job{exit->job()};
     if (!running.contains(job)) {
@@ -293,9 +302,8 @@ void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record)
   // The effect names one job. A task that was moved on by hand may have more, and a cancel ends them all.
   if (!reaped && !outside_runs.empty()) {
     workers->post([this, task = TaskId{end_group.task}] { end_outside_of(task); });
-  } else if (const auto outside = outside_runs.find(job); outside != outside_runs.end()) {
-    workers->post([this, run = outside->second] { end_outside(run); });
-    outside_runs.erase(outside);
+  } else if (reaped) {
+    take_back(job, true);
   }
   bool is_ours = false;
   for (auto& [id, of_job] : running) {
@@ -366,13 +374,19 @@ void Executor::Impl::run() {
     if (pause_end && log_time >= *pause_end) jobs_changed = true;
     const auto news = [&] {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
-             !finished.empty() || !exited.empty();
+             !finished.empty() || !exited.empty() || previous_seen_to || (previous_changed && !is_seeing_to_previous);
     };
     if (!leftovers.empty() && system.now() >= next_leftovers) {
       next_leftovers = system.now() + leftovers_again;
       if (!std::exchange(retrying_leftovers, true)) workers->post([this] { retry_leftovers(); });
     }
-    const Deadline next = std::min(next_pass, next_claim);
+    previous_seen_to = false;
+    if ((previous_changed || system.now() >= next_previous) && !std::exchange(is_seeing_to_previous, true)) {
+      previous_changed = false;
+      previous_thread->post([this] { see_to_previous(); });
+    }
+    const bool looks_at_previous = !is_seeing_to_previous && next_previous != no_deadline;
+    const Deadline next = std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline});
     wake->await(lock, leftovers.empty() ? next : std::min(next, next_leftovers), news);
   }
 }
@@ -427,6 +441,7 @@ void Executor::Impl::stop() {
   }
   workers->stop();
   branch_deletions->stop();
+  previous_thread->stop();
 }
 
 void Executor::Impl::hurry() {

@@ -64,6 +64,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   bool note(const Published& published);
   bool try_waiting_again();
   void call_off(const Effect& end_group, const fb::Record& record);
+  /// Of a run that is reported as over, or reaped: see_to_previous() looks what is left of it. With the mutex held.
+  void take_back(JobId job, bool is_to_end);
   void note_path_end();
   /// The one thread that hands out work.
   void run();
@@ -172,7 +174,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   struct OutsideRun {
     std::int64_t pid = 0;
     std::int64_t pid_start = 0;
-    std::string boot;  // of the job's owner
+    std::string boot;  // of whoever reported it
+    /// Opened when it was reported, if it was there then: it means that very process for good. May be null.
+    std::shared_ptr<OtherProcess> process = nullptr;
   };
   struct FoundOutside {
     JobId job{};
@@ -186,6 +190,30 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// After a cancel, on a worker's thread.
   void end_outside_of(TaskId task);
   void end_outside(const OutsideRun& run);
+  std::string host_of(const std::string& boot);
+
+  // executor_previous.cc
+
+  /// Keeps a handle on a process that has just been reported. On the thread for that, like what follows.
+  void open_reported(JobId job, const OutsideRun& run);
+  /// A worker's run whose attempt is over without its word.
+  struct TakenBack {
+    OutsideRun run;
+    bool is_to_end = false;  // also if it bars nothing
+  };
+  /// What a barring process was told until now.
+  struct LeftProcess {
+    Previous previous;
+    std::shared_ptr<OtherProcess> process = nullptr;
+    std::optional<Deadline> told = std::nullopt;  // by SIGTERM: when
+    bool is_warned_of = false;
+  };
+  enum class PreviousEnd { gone, told, alive };
+  /// A look at all that bars the claims of its task.
+  void see_to_previous();
+  bool say_gone(JobId job, std::int64_t pid);
+  PreviousEnd end_previous(LeftProcess& left);
+  PreviousEnd not_ended(LeftProcess& left, const std::string& why);
 
   // Set once.
 
@@ -196,6 +224,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   RealWorld world;
   const std::unique_ptr<Pool> workers;
   const std::unique_ptr<Pool> branch_deletions;
+  const std::unique_ptr<Pool> previous_thread;                         // one: for see_to_previous()
+  std::map<std::pair<JobId, std::uint64_t>, LeftProcess> left_behind;  // by job and attempt; of that thread alone
   std::uint64_t subscription = 0;
   std::unique_ptr<RunningThread> thread;  // runs run()
 
@@ -222,6 +252,11 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::map<JobId, Running> running;                     // nodes stay where they are
   std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone
   std::map<JobId, OutsideRun> outside_runs;
+  std::map<JobId, TakenBack> taken_back;  // of those, for see_to_previous()
+  bool previous_changed = false;
+  bool is_seeing_to_previous = false;
+  bool previous_seen_to = false;  // so there is a new time for the next look
+  Deadline next_previous = no_deadline;
   std::set<TaskId> driven;       // by a worker, now
   std::set<TaskId> drive_again;  // flagged meanwhile
   std::set<TaskId> waiting_for_lease;

@@ -293,7 +293,8 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                                               .pid = system.own_pid(),
                                               .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
   const bool waits = answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed ||
-                     answer.reason == "lease" || answer.reason == name(Outcome::dependency);
+                     answer.reason == "lease" || answer.reason == name(Outcome::dependency) ||
+                     answer.reason == name(Outcome::previous_alive);
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
   // The daemon is about to end: the next one goes on with it.

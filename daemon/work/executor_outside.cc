@@ -25,7 +25,7 @@ std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs(
       const Task& task = *state.tasks.find(job.task);
       found.push_back({.job = id,
                        .task = job.task,
-                       .run = {*job.run->pid, *job.run->pid_start, job.run->owner.boot_id},
+                       .run = {.pid = *job.run->pid, .pid_start = *job.run->pid_start, .boot = job.run->owner.boot_id},
                        .is_cancelled = !task.cancel_requested.empty() && !job.run->exit_code});
     }
     return found;
@@ -35,8 +35,10 @@ std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs(
 void Executor::Impl::find_outside_runs() {
   const std::vector<FoundOutside> all = look_for_outside_runs();
   const std::lock_guard lock(mutex);
+  previous_changed = true;  // what was left behind by then is looked after too
   for (const FoundOutside& each : all) {
     outside_runs.insert({each.job, each.run});
+    previous_thread->post([this, job = each.job, run = each.run] { open_reported(job, run); });
     if (each.is_cancelled && stop_enabled) workers->post([this, run = each.run] { end_outside(run); });
   }
 }
@@ -47,12 +49,16 @@ void Executor::Impl::end_outside_of(TaskId task) {
   }
 }
 
+std::string Executor::Impl::host_of(const std::string& boot) {
+  return desk.ask([&](const State& state) {
+    const Boot* row = state.boots.find(boot);
+    return row ? row->host : std::string();
+  });
+}
+
 void Executor::Impl::end_outside(const OutsideRun& run) {
   if (run.pid <= 1 || run.pid == system.own_pid() || run.pid_start <= 0) return;
-  const auto host = desk.ask([&](const State& state) {
-    const Boot* boot = state.boots.find(run.boot);
-    return boot ? boot->host : std::string();
-  });
+  const std::string host = host_of(run.boot);
   // The handle comes before the look: what is seen to be the process then is the one that the handle means.
   const auto pid = static_cast<pid_t>(run.pid);
   const std::unique_ptr<OtherProcess> process = system.process(pid);

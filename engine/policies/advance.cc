@@ -39,6 +39,10 @@ class Path {
     if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
       return end(AdvanceResult::waiting, name(Outcome::dependency));
     }
+    // Neither a gate nor a step beside what may still write where they read.
+    if (view_->is_barred && !is_committed(view_->task)) {
+      return end(AdvanceResult::waiting, name(Outcome::previous_alive));
+    }
     if (const auto refusal = enter()) return *refusal;
     if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
       if (const auto refusal = ask_gate()) return *refusal;

@@ -60,7 +60,7 @@ struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
   Seq seq{};                            // of the last record that the path made; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
-  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", the gate's words
+  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", "previous_alive", …
 };
 
 /// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.

@@ -33,6 +33,7 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
     if (job.status == JobStatus::running) view.running.push_back({job, *state.boots.find(job.run->owner.boot_id)});
   }
   view.waits_for_dependency = waits_for_dependency(state, *task);
+  view.is_barred = is_barred(state, id);
   view.now = state.last_time;
   return view;
 }

@@ -64,6 +64,7 @@ struct TaskView {
   std::vector<RunningJob> running;    // every running job of the task, by id
   std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
   bool waits_for_dependency = false;  // engine/rules/claim.h
+  bool is_barred = false;             // likewise
   TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }

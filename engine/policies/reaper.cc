@@ -87,6 +87,10 @@ class JobPass {
       reap(fb::JobResult::retry);
       return;
     }
+    if (view_.is_barred && !is_committed(view_.task)) {
+      result_.deferred = true;
+      return;
+    }
     const Stage& stage = *view_.stage();
     if (!take_lease(stage)) return;
     if (!is_committed(view_.task) && !gate_is_green(stage)) {

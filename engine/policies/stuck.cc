@@ -37,6 +37,7 @@ class StuckSearch {
     if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, is_passed_over);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
+    if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
     if (task_.gate && task_.gate->version == task_.version && task_.gate->passed != true) return gate_red();
     if (!state_.settings().reconciler.enabled) {
       return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
@@ -132,7 +133,7 @@ class StuckSearch {
     if (outcome == Outcome::limit) {
       return because(reason, "as many jobs run as may", "pawl settings queue.max_concurrency=N", job.queued);
     }
-    if (outcome == Outcome::previous_alive) return barred(name, job);
+    if (outcome == Outcome::previous_alive) return barred(name, job.queued);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
     if (is_passed_over && is_passed_over(job.id)) {
       return because(stuck_reason::previous_alive,
@@ -142,13 +143,13 @@ class StuckSearch {
                    job.queued);
   }
 
-  Stuck barred(const std::string& name, const Job& job) {
+  Stuck barred(const std::string& who, std::optional<TimeUs> since) {
     const Job& left = *state_.jobs.find(state_.indexes.barred.lower_bound({task_.id, JobId{0}})->second);
     const std::string pid = std::to_string(left.previous->pid);
     return because(stuck_reason::previous_alive,
-                   name + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
+                   who + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
                        " of job " + std::to_string(raw(left.id)) + " left behind and which is not known to be gone",
-                   "kill -KILL " + pid + " (or, if it is gone: pawl unblock " + id_text(task_.id) + ")", job.queued);
+                   "kill -KILL " + pid + " (or, if it is gone: pawl unblock " + id_text(task_.id) + ")", since);
   }
 
   Stuck dependent(TimeUs since) {

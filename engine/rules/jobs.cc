@@ -90,15 +90,21 @@ void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const 
 
 /// The agent of a worker on the daemon's host, which nobody knows to have ended: it bars the next claim. The daemon's
 /// own runs are known by their locks (SPEC §8).
-std::optional<Previous> left_behind(const Turn& turn, const Job& job, const fb::JobReaped& event) {
+std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
   const Run& run = *job.run;
   if (turn.rules < 2 || !run.pid || run.exit_code) return std::nullopt;
-  if (event.evidence() && event.evidence()->first_dead()) return std::nullopt;  // it was seen dead
   const Boot* owner = turn.state.boots.find(run.owner.boot_id);
   const Boot* daemon = turn.state.boot_named(daemon_name);
   if (!daemon || owner->name == daemon_name || owner->host != daemon->host) return std::nullopt;
   return Previous{
       .attempt = job.attempts, .pid = *run.pid, .pid_start = run.pid_start.value_or(0), .host = owner->host};
+}
+
+/// Until its process is gone, nothing of the task is claimed.
+void leave_behind(Turn& turn, JobId id) {
+  if (auto previous = left_behind(turn, *turn.state.jobs.find(id))) {
+    turn.state.jobs.edit(id).previous = std::move(previous);
+  }
 }
 
 /// Whether the number cannot be that of an agent: whoever reports it, the daemon, or the first process of a machine.
@@ -264,6 +270,9 @@ Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
   const Job& job = *turn.state.jobs.find(id);
   if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
   const JobStatus status = status_of(turn, job, event.result(), fb::Tier::pid_dead);
+  // Whoever runs it has seen it end. Anybody else who takes it back says nothing of its process.
+  const bool is_taken_back = turn.boot != job.run->owner.boot_id && event.result() != fb::JobResult::done;
+  if (is_taken_back) leave_behind(turn, id);
   leave_running(turn, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
   return Outcome::accepted;
 }
@@ -291,9 +300,8 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
   const bool has_exited = state.jobs.find(id)->run->exit_code.has_value();
   const bool is_free = event.tier() == fb::Tier::restart && (turn.rules < 2 || !has_exited);
   if (is_free) ++state.jobs.edit(id).interruptions;
-  if (auto previous = left_behind(turn, *state.jobs.find(id), event)) {
-    state.jobs.edit(id).previous = std::move(previous);
-  }
+  const bool was_seen_dead = event.evidence() && event.evidence()->first_dead();
+  if (!was_seen_dead) leave_behind(turn, id);
   const Job& job = *state.jobs.find(id);
   turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
   if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);

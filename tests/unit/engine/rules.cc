@@ -328,6 +328,13 @@ fb::JobFinishedT job_finished(JobId job, std::uint64_t attempt, fb::JobResult re
   return event;
 }
 
+fb::PreviousGoneT previous_gone(JobId job, std::int64_t pid) {
+  fb::PreviousGoneT event;
+  event.job = raw(job);
+  event.pid = pid;
+  return event;
+}
+
 fb::JobReapedT job_reaped(JobId job, std::uint64_t attempt, fb::Tier tier, std::optional<Token> lease_seen,
                           fb::JobResult outcome) {
   fb::JobReapedT event;

@@ -146,6 +146,7 @@ fb::JobClaimedT job_claimed(JobId job, const Who& who);
 fb::RunStartedT run_started(JobId job, std::uint64_t attempt, std::int64_t pid = 4242);
 fb::RunExitedT run_exited(JobId job, std::uint64_t attempt, std::int64_t exit_code = 0);
 fb::JobFinishedT job_finished(JobId job, std::uint64_t attempt, fb::JobResult result);
+fb::PreviousGoneT previous_gone(JobId job, std::int64_t pid);
 fb::JobReapedT job_reaped(JobId job, std::uint64_t attempt, fb::Tier tier, std::optional<Token> lease_seen,
                           fb::JobResult outcome = fb::JobResult::retry);
 fb::FinalizerMarkedT finalizer_marked(JobId job);

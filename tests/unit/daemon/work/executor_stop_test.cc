@@ -1,5 +1,6 @@
 // STOP: what a cancel ends and removes, with real processes and a real git repository.
 #include <cstdlib>
+#include <future>
 
 #include "daemon/work/process.h"
 #include "tests/unit/daemon/work/executor_stage.h"
@@ -229,7 +230,8 @@ stages:
     return std::move(*child);
   }
   /// A worker of that host claims a job and reports the agent as its process.
-  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host) {
+  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host,
+                 std::int64_t start_off_by = 0) {
     fb::BootStartedT boot;
     boot.name = worker;
     boot.boot_id = worker;
@@ -237,18 +239,29 @@ stages:
     boot.host = host;
     boot.version = "1";
     ASSERT_EQ(tell(boot).outcome, Outcome::accepted);
+    ASSERT_EQ(claim_again(job_id, worker).outcome, Outcome::accepted);
+    fb::RunStartedT started;
+    started.job = job_id;
+    started.attempt = 1;
+    started.pid = agent.pid();
+    started.pid_start = agent.pid_start() + start_off_by;
+    ASSERT_EQ(tell_as(worker, started).outcome, Outcome::accepted);
+  }
+  Decision claim_again(std::uint64_t job_id, const std::string& worker) {
     fb::JobClaimedT claim;
     claim.job = job_id;
     claim.owner = std::make_unique<fb::OwnerT>();
     claim.owner->boot_id = worker;
     claim.owner->actor = "worker";
-    ASSERT_EQ(tell_as(worker, claim).outcome, Outcome::accepted);
-    fb::RunStartedT started;
-    started.job = job_id;
-    started.attempt = 1;
-    started.pid = agent.pid();
-    started.pid_start = agent.pid_start();
-    ASSERT_EQ(tell_as(worker, started).outcome, Outcome::accepted);
+    return tell_as(worker, claim);
+  }
+  void reap_at_ceiling(std::uint64_t job_id) {
+    fb::JobReapedT reaped;
+    reaped.job = job_id;
+    reaped.attempt = 1;
+    reaped.tier = fb::Tier::ceiling;
+    reaped.outcome = fb::JobResult::retry;
+    ASSERT_EQ(tell(reaped).outcome, Outcome::accepted);
   }
   template <class Event>
   Decision tell_as(const std::string& boot, const Event& event) {
@@ -330,6 +343,72 @@ TEST_F(OutsideAgentTest, reaped_job_leaves_no_agent_behind) {
   reaped.outcome = fb::JobResult::retry;
   ASSERT_EQ(tell(reaped, "reaper").outcome, Outcome::accepted);
   EXPECT_TRUE(ends(*agent));
+}
+
+TEST_F(OutsideAgentTest, next_attempt_waits_until_the_process_of_the_last_one_is_gone) {
+  set("job.retry_delay_s", 0);
+  execute();
+  const TaskId id = submit();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  reap_at_ceiling(1);
+  EXPECT_EQ(claim_again(1, "w1").outcome, Outcome::previous_alive) << "SIGTERM does not end it";
+  EXPECT_TRUE(ends(*agent));
+  EXPECT_TRUE(comes_true([&] { return claim_again(1, "w1").outcome == Outcome::accepted; }));
+  EXPECT_EQ(count(fb::Event::PreviousGone), 1u);
+  EXPECT_EQ(task(id)->stage, "work");
+}
+
+TEST_F(OutsideAgentTest, next_attempt_waits_also_over_a_restart) {
+  set("job.retry_delay_s", 0);
+  set("stop.kill_after_s", 0);
+  submit();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  reap_at_ceiling(1);
+  shut_down();
+  boot();
+  EXPECT_EQ(claim_again(1, "w1").outcome, Outcome::previous_alive);
+  EXPECT_TRUE(lives(*agent));
+  execute();
+  EXPECT_TRUE(ends(*agent));
+  EXPECT_TRUE(comes_true([&] { return claim_again(1, "w1").outcome == Outcome::accepted; }));
+}
+
+TEST_F(OutsideAgentTest, process_that_is_another_by_now_bars_nothing_and_is_left_alone) {
+  set("job.retry_delay_s", 0);
+  execute();
+  submit();
+  const std::unique_ptr<Child> stranger = begin();
+  claim_for(*stranger, 1, "w1", this_host(), -1);
+  reap_at_ceiling(1);
+  EXPECT_TRUE(comes_true([&] { return claim_again(1, "w1").outcome == Outcome::accepted; }));
+  EXPECT_TRUE(lives(*stranger));
+}
+
+TEST_F(OutsideAgentTest, path_waits_for_what_an_attempt_left_behind) {
+  define(R"(name: test
+agents:
+  outsider:
+stages:
+  - {name: work, agent: outsider, to: more}
+  - {name: more, to: done}
+)");
+  set("stop.kill_after_s", 3);
+  const TaskId id = submit();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  move(id, "more");
+  reap_at_ceiling(1);
+  execute();
+  std::promise<AdvanceAnswer> answered;
+  executor_->advance({.task = id, .version = Version{2}, .asker = {"elsewhere", "operator", "key", 7}},
+                     [&](AdvanceAnswer given) { answered.set_value(std::move(given)); });
+  const AdvanceAnswer answer = answered.get_future().get();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "previous_alive");
+  EXPECT_TRUE(ends(*agent));
+  EXPECT_TRUE(reaches(id, "done")) << "tried again when it is gone";
 }
 
 TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {

@@ -60,9 +60,62 @@ class ReaperPass : public Story {
   Outcome ask(const std::string& actor, const Event& event) {
     return machine.propose(propose_group(asker(actor), event)).outcome;
   }
+  /// The task is moved on by hand while a worker's job of it runs, which the ceiling meets then.
+  TaskId leave_behind() {
+    set("queue.max_concurrency", std::int64_t{4});
+    set("queue.serial_per_repo", false);
+    fb::BootStartedT boot;
+    boot.name = "worker";
+    boot.boot_id = "worker-1";
+    boot.pid = 500;
+    boot.host = "host";
+    boot.version = "test";
+    EXPECT_EQ(ask("operator", boot), Outcome::accepted);
+    fb::TaskCreatedT created;
+    created.work_item = "left";
+    created.repo = "shop";
+    created.branch = "w";
+    created.stage = "testing";
+    const Decision decision = machine.propose(propose_group(asker("operator"), created));
+    task = TaskId{decision.effects.front().id};
+    left = JobId{decision.effects.back().id};
+    fb::JobClaimedT claim;
+    claim.job = raw(left);
+    claim.owner = owner("worker");
+    claim.owner->boot_id = "worker-1";
+    EXPECT_EQ(ask("operator", claim), Outcome::accepted);
+    fb::RunStartedT started;
+    started.job = raw(left);
+    started.attempt = 1;
+    started.pid = 4242;
+    EXPECT_EQ(ask("operator", started), Outcome::accepted);
+    fb::StageTransitionT moved;
+    moved.task = raw(task);
+    moved.to = "deploy-staging";
+    moved.expected_version = 1;
+    EXPECT_EQ(ask("operator", moved), Outcome::accepted);
+    job = machine.state().open_job(*row())->id;
+    claim.job = raw(job);
+    claim.owner = owner("executor");
+    EXPECT_EQ(ask("executor", claim), Outcome::accepted);
+    fb::JobReapedT reaped;
+    reaped.job = raw(left);
+    reaped.attempt = 1;
+    reaped.tier = fb::Tier::ceiling;
+    reaped.outcome = fb::JobResult::retry;
+    EXPECT_EQ(ask("reaper", reaped), Outcome::accepted);
+    return task;
+  }
+  void let_go() {
+    fb::PreviousGoneT gone;
+    gone.job = raw(left);
+    gone.pid = 4242;
+    EXPECT_EQ(ask("executor", gone), Outcome::accepted);
+  }
   Reaped pass(JobId of) { return reap_job(machine, world, task, of, streaks, asker("reaper"), 1); }
 
   Streaks streaks;
+  JobId left{};  // what leave_behind() has reaped
 };
 
 TEST_F(ReaperPass, task_that_is_gone_is_no_work) {
@@ -184,6 +237,28 @@ TEST_F(ReaperPass, lease_of_a_boot_that_nobody_knows_is_not_live) {
   EXPECT_FALSE(machine.state().is_live(lease, machine.now()));
   lease.owner.boot_id = boot_id;
   EXPECT_TRUE(machine.state().is_live(lease, machine.now()));
+}
+
+TEST_F(ReaperPass, exit_zero_beside_what_an_attempt_left_behind_is_deferred_and_takes_no_lease) {
+  const TaskId of = leave_behind();
+  exit_with_zero();
+  EXPECT_TRUE(pass(job).deferred);
+  EXPECT_FALSE(held(task_key(of)));
+  EXPECT_EQ(count("gate"), 0u);
+  let_go();
+  EXPECT_TRUE(pass(job).reaped);
+}
+
+TEST_F(ReaperPass, path_beside_what_an_attempt_left_behind_waits_before_it_takes_a_lease) {
+  leave_behind();
+  exit_with_zero();
+  const std::size_t records = machine.lines().size();
+  const AdvanceAnswer answer = go();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "previous_alive");
+  EXPECT_EQ(machine.lines().size(), records);
+  let_go();
+  EXPECT_EQ(go().result, AdvanceResult::advanced);
 }
 
 }  // namespace

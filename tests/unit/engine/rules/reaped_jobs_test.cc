@@ -63,6 +63,7 @@ TEST_F(JobReaped, accepted_ends_the_process_group_and_goes_by_the_retry_rule) {
             (Effect{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242, .task = raw(id)}));
   EXPECT_EQ(job(running).status, JobStatus::queued);
   EXPECT_EQ(job(running).interruptions, 0u);
+  must(previous_gone(running, 4242));
   must(job_claimed(running, worker));
   must(job_reaped(running, 2, fb::Tier::pid_dead, std::nullopt));
   EXPECT_EQ(job(running).status, JobStatus::failed);

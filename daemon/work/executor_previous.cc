@@ -1,0 +1,128 @@
+// What attempts of workers outside left behind on this host: it bars every claim of its task until it is gone (SPEC
+// §8).
+//
+// The log remembers it by pid, start and host, so a restart changes nothing. It is ended as for a cancel, and looked at
+// again until there is evidence that it is gone: then PreviousGone says so. What cannot be ended, or not be seen, goes
+// on barring; `pawl stuck` names it.
+#include <iterator>
+#include <utility>
+
+#include "daemon/work/executor_impl.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds look_again_soon{50};  // while it is about to end
+constexpr milliseconds look_again_later{1000};
+constexpr seconds dies_within{1};  // of SIGKILL
+
+}  // namespace
+
+void Executor::Impl::open_reported(JobId job, const OutsideRun& run) {
+  if (run.pid <= 1 || run.pid > INT32_MAX || run.pid_start <= 0) return;
+  const std::string host = host_of(run.boot);
+  std::shared_ptr<OtherProcess> process = system.process(static_cast<pid_t>(run.pid));
+  // The handle comes before the look: what is seen to be the process then is the one that the handle means.
+  if (!process || system.liveness_of(host, run.pid, run.pid_start) != Liveness::alive) return;
+  const std::lock_guard lock(mutex);
+  const auto known = outside_runs.find(job);
+  if (known == outside_runs.end() || known->second.pid != run.pid || known->second.pid_start != run.pid_start) return;
+  known->second.process = std::move(process);
+}
+
+void Executor::Impl::take_back(JobId job, bool is_to_end) {
+  const auto outside = outside_runs.find(job);
+  if (outside == outside_runs.end()) return;
+  taken_back.insert_or_assign(job, TakenBack{.run = std::move(outside->second), .is_to_end = is_to_end});
+  outside_runs.erase(outside);
+  previous_changed = true;
+}
+
+void Executor::Impl::see_to_previous() {
+  std::map<JobId, TakenBack> taken;
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping) return;  // The next start finds them in the log.
+    taken = std::exchange(taken_back, {});
+  }
+  const std::map<JobId, Previous> all = desk.ask([](const State& state) {
+    std::map<JobId, Previous> found;
+    for (const auto& [task, job] : state.indexes.barred) found.emplace(job, *state.jobs.find(job)->previous);
+    return found;
+  });
+  for (auto& [job, of_job] : taken) {
+    const auto previous = all.find(job);
+    const bool bars = previous != all.end() && previous->second.pid == of_job.run.pid;
+    if (bars) left_behind[{job, previous->second.attempt}].process = std::move(of_job.run.process);
+    if (!bars && of_job.is_to_end) workers->post([this, run = of_job.run] { end_outside(run); });
+  }
+  for (const auto& [job, previous] : all) left_behind[{job, previous.attempt}].previous = previous;
+  bool is_ending = false;
+  for (auto each = left_behind.begin(); each != left_behind.end();) {
+    const auto [job, attempt] = each->first;
+    const auto barring = all.find(job);
+    const bool bars = barring != all.end() && barring->second.attempt == attempt;
+    // What was told to end is seen to its end, whatever its task has come to meanwhile.
+    const bool is_over = !bars && !each->second.told;
+    const PreviousEnd end = is_over ? PreviousEnd::gone : end_previous(each->second);
+    is_ending = is_ending || end == PreviousEnd::told;
+    const bool is_gone = end == PreviousEnd::gone && (!bars || say_gone(job, each->second.previous.pid));
+    each = is_gone ? left_behind.erase(each) : std::next(each);
+  }
+  const std::lock_guard lock(mutex);
+  is_seeing_to_previous = false;
+  previous_seen_to = true;
+  next_previous = no_deadline;
+  if (!left_behind.empty()) next_previous = system.now() + (is_ending ? look_again_soon : look_again_later);
+  wake->notify();
+}
+
+/// False if it was refused.
+bool Executor::Impl::say_gone(JobId job, std::int64_t pid) {
+  fb::PreviousGoneT event;
+  event.job = raw(job);
+  event.pid = pid;
+  return machine.propose(propose_group(asker("executor"), event)).outcome == Outcome::accepted;
+}
+
+/// One look at it, and what is due by now. Does not wait.
+Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
+  const Previous& previous = left.previous;
+  // No number of an agent: a log from before such reports were refused may bear one. That is nobody's to end.
+  if (previous.pid <= 1 || previous.pid > INT32_MAX || previous.pid == system.own_pid()) return PreviousEnd::gone;
+  if (system.kernel_has_ended(previous.host)) return PreviousEnd::gone;
+  if (!left.process) {
+    std::shared_ptr<OtherProcess> process = system.process(static_cast<pid_t>(previous.pid));
+    const Liveness liveness = system.liveness_of(previous.host, previous.pid, previous.pid_start);
+    if (liveness == Liveness::dead) return PreviousEnd::gone;
+    if (liveness != Liveness::alive || !process) {
+      return not_ended(left, "it cannot be seen from here whether it lives");
+    }
+    left.process = std::move(process);
+  }
+  if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
+
+  const auto since = left.told ? system.now() - *left.told : seconds(0);
+  const seconds kill_after(world.kill_after_s());
+  const bool kills = left.told && since >= kill_after;
+  if (left.told && !kills) return PreviousEnd::told;
+  const std::optional<std::string> failure = left.process->signal_group(kills ? Stop::kill : Stop::terminate);
+  if (failure) return not_ended(left, *failure);
+  if (!left.told) left.told = system.now();
+  if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
+  if (!kills || since < kill_after + dies_within) return PreviousEnd::told;
+  return not_ended(left, "it outlives SIGKILL");
+}
+
+Executor::Impl::PreviousEnd Executor::Impl::not_ended(LeftProcess& left, const std::string& why) {
+  if (!std::exchange(left.is_warned_of, true)) {
+    warn("process " + std::to_string(left.previous.pid) +
+         ", which a worker left behind, holds up its task and is not ended: " + why);
+  }
+  return PreviousEnd::alive;
+}
+
+}  // namespace pawl
