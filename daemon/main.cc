@@ -29,6 +29,7 @@
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/orphans.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/reaper_loop.h"
 #include "schema/limits.h"
@@ -276,6 +277,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       {.data_folder = here, .origins = options.repos, .earlier_hosts = sequencer.ask([&member](const State& state) {
          return hosts_of_member(state, member->id);
        })});
+  const OrphanReaper orphans;
   Executor executor(sequencer, system,
                     {.boot_id = boot_id,
                      .origins = options.repos,

@@ -12,87 +12,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <set>
 #include <utility>
 
+#include "daemon/work/keeper.h"
 #include "daemon/work/process_table.h"
 
 namespace pawl {
 namespace {
-
-/// Where in the child something went wrong; sent to the parent with errno.
-enum class Progress : int { ready, descriptors, folder, exec };
-
-struct Report {
-  Progress progress = Progress::ready;
-  int error = 0;
-};
-
-/// All that the child needs, made before the fork.
-struct Plan {
-  const char* program;
-  const char* folder;
-  char* const* arguments;
-  char* const* environment;
-  int output;
-  int control;
-  const int* kept;  // `output`, `control`, and what is inherited, ascending
-  std::size_t kept_count;
-};
-
-constexpr int inherited_fd_min = 100;  // above those that shell scripts choose for themselves
-
-[[noreturn]] void give_up(const Plan& plan, Progress progress) {
-  const Report report{progress, errno};
-  [[maybe_unused]] const ssize_t sent = ::send(plan.control, &report, sizeof report, MSG_NOSIGNAL);
-  ::_exit(127);
-}
-
-/// The child, up to the program. Nothing in here may allocate, lock, or use a thread's storage but errno.
-[[noreturn]] void run_child(const Plan& plan) {
-  // Else a copy of another child's control socket would keep that one waiting after the daemon's death, and copies
-  // of listeners, logs and locks would outlive it.
-  unsigned first = 3;
-  for (std::size_t i = 0; i < plan.kept_count; ++i) {
-    const unsigned kept = static_cast<unsigned>(plan.kept[i]);
-    if (kept > first) ::close_range(first, kept - 1, 0);
-    first = kept + 1;
-  }
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || ::dup2(null, 0) < 0) give_up(plan, Progress::descriptors);
-  if (::dup2(plan.output, 1) < 0 || ::dup2(plan.output, 2) < 0) give_up(plan, Progress::descriptors);
-  ::close_range(first, UINT_MAX, 0);
-  for (std::size_t i = 0; i < plan.kept_count; ++i) {
-    const int kept = plan.kept[i];
-    if (kept == plan.control || kept == plan.output) continue;
-    if (::fcntl(kept, F_DUPFD, inherited_fd_min) >= 0) continue;  // the original closes on exec
-    if (::fcntl(kept, F_SETFD, 0) != 0) give_up(plan, Progress::descriptors);
-  }
-
-  ::setsid();
-  if (::chdir(plan.folder) != 0) give_up(plan, Progress::folder);
-  struct sigaction by_default {};
-  by_default.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &by_default, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-
-  const Report ready;
-  if (::send(plan.control, &ready, sizeof ready, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof ready)) ::_exit(127);
-  for (;;) {
-    char word = 0;
-    const ssize_t got = ::recv(plan.control, &word, 1, 0);
-    if (got == 1) break;
-    if (got < 0 && errno == EINTR) continue;
-    ::_exit(127);  // the parent has dropped us, or died
-  }
-  ::execve(plan.program, plan.arguments, plan.environment);
-  give_up(plan, Progress::exec);
-}
 
 std::string reason(int error) {
   return std::strerror(error);
@@ -156,6 +88,34 @@ class SignalsBlocked {
 /// One child at a time has copies of our descriptors, and that only until it says that it is ready.
 std::mutex one_fork_at_a_time;
 
+/// The children that somebody here waits for: nobody else may. Guarded by that mutex.
+std::set<pid_t>& awaited_children() {
+  static std::set<pid_t> children;
+  return children;
+}
+
+/// Keepers that still had something to keep when nobody had time for them any more. Likewise.
+std::vector<pid_t>& keepers_left() {
+  static std::vector<pid_t> keepers;
+  return keepers;
+}
+
+constexpr std::chrono::milliseconds keeper_ends_within{1000};
+
+/// With the mutex held.
+void reap_left_keepers() {
+  std::erase_if(keepers_left(), [](pid_t pid) {
+    if (::waitpid(pid, nullptr, WNOHANG) == 0) return false;
+    awaited_children().erase(pid);
+    return true;
+  });
+}
+
+bool has_ended(const Descriptor& pidfd) {
+  pollfd polled{pidfd.get(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
 pid_t await(pid_t pid, int* status) {
   for (;;) {
     const pid_t got = ::waitpid(pid, status, 0);
@@ -163,11 +123,29 @@ pid_t await(pid_t pid, int* status) {
   }
 }
 
-ssize_t receive(int from, Report& report, int flags) {
+/// False if something else came, or nothing.
+template <class Word>
+bool receive(int from, Word& word, int flags) {
   for (;;) {
-    const ssize_t got = ::recv(from, &report, sizeof report, flags);
-    if (got >= 0 || errno != EINTR) return got;
+    const ssize_t got = ::recv(from, &word, sizeof word, flags);
+    if (got >= 0 || errno != EINTR) return got == static_cast<ssize_t>(sizeof word);
   }
+}
+
+/// The two ends of a pair, each message whole.
+Result<std::array<Descriptor, 2>> make_pair() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return Error{ErrorCode::io, "socketpair: " + reason(errno)};
+  }
+  return std::array<Descriptor, 2>{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// Reaps a child of ours, and forgets it.
+void await_child(pid_t pid, int* status) {
+  [[maybe_unused]] const pid_t got = await(pid, status);
+  const std::lock_guard lock(one_fork_at_a_time);
+  awaited_children().erase(pid);
 }
 
 }  // namespace
@@ -203,41 +181,56 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   const std::vector<char*> arguments = pointers_to(command);
   const std::vector<char*> variables = pointers_to(environment);
 
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return Error{ErrorCode::io, "socketpair: " + reason(errno)};
-  }
   std::unique_ptr<ForkedChild> made(new ForkedChild());
   ForkedChild& child = *made;
   child.program_ = program;
-  child.control_ = Descriptor(ends[0]);
-  Descriptor childs_end(ends[1]);
+  std::array<Descriptor, 2> control = PAWL_TRY(make_pair());
+  child.control_ = std::move(control[0]);
   std::vector<int> kept;
   for (const Handle* handle : launch.inherited) kept.push_back(handle->descriptor());
-  kept.push_back(childs_end.get());
+  kept.push_back(control[1].get());
   kept.push_back(output);  // until it has become 1 and 2
   std::sort(kept.begin(), kept.end());
   const Plan plan{program.c_str(), launch.folder.c_str(), arguments.data(), variables.data(),
-                  output,          childs_end.get(),      kept.data(),      kept.size()};
+                  output,          control[1].get(),      kept.data(),      kept.size()};
+  std::array<Descriptor, 2> reports;
+  std::optional<KeeperCall> keeper;
+  if (launch.is_kept && KeeperCall::possible()) {
+    reports = PAWL_TRY(make_pair());
+    child.report_ = std::move(reports[0]);
+    keeper.emplace(plan, reports[1].get());
+  }
   {
     const std::lock_guard lock(one_fork_at_a_time);
+    reap_left_keepers();
+    pid_t forked = 0;
     {
       const SignalsBlocked blocked;
-      child.pid_ = ::fork();
-      if (child.pid_ == 0) run_child(plan);
+      forked = ::fork();
+      if (forked == 0) {
+        if (!keeper) run_command(plan);
+        keeper->become();
+        const Report report{Progress::keeper, errno};
+        [[maybe_unused]] const ssize_t sent = ::send(plan.control, &report, sizeof report, MSG_NOSIGNAL);
+        ::_exit(127);
+      }
     }
-    if (child.pid_ < 0) {
-      child.pid_ = 0;
-      return Error{ErrorCode::io, "fork: " + reason(errno)};
-    }
-    childs_end.close();
+    if (forked < 0) return Error{ErrorCode::io, "fork: " + reason(errno)};
+    awaited_children().insert(forked);
+    (keeper ? child.keeper_ : child.pid_) = forked;
+    control[1].close();
+    reports[1].close();
     Report report;
-    if (receive(child.control_.get(), report, 0) != static_cast<ssize_t>(sizeof report)) {
-      return Error{ErrorCode::io, program + ": the child ended before it was ready"};
-    }
+    const bool told = receive(child.control_.get(), report, 0);
+    KeeperWord begun;
+    // Also when that went wrong: its copies of our descriptors are closed by the time that it says so.
+    if (keeper && receive(child.report_.get(), begun, 0)) child.pid_ = begun.pid;
+    if (!told) return Error{ErrorCode::io, program + ": the child ended before it was ready"};
     if (report.progress == Progress::folder) return Error{ErrorCode::io, launch.folder + ": " + reason(report.error)};
     if (report.progress != Progress::ready) return Error{ErrorCode::io, program + ": " + reason(report.error)};
+    if (child.pid_ == 0) return Error{ErrorCode::io, program + ": its keeper ended before it was ready"};
   }
+  if (keeper) child.keeper_start_ = pid_start_of(child.keeper_).value_or(0);
   child.pidfd_ = pidfd_of(child.pid_);
   if (!child.pidfd_) return Error{ErrorCode::io, "pidfd_open: " + reason(errno)};
   const std::optional<std::int64_t> start = pid_start_of(child.pid_);
@@ -247,10 +240,26 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
 }
 
 ForkedChild::~ForkedChild() {
-  if (pid_ == 0) return;
-  ::kill(-pid_, SIGKILL);
-  ::kill(pid_, SIGKILL);  // it may not have made its group yet
-  await(pid_, nullptr);
+  if (pid_ != 0 && (!has_lost_keeper_ || !has_ended(pidfd_))) {
+    ::kill(-pid_, SIGKILL);
+    ::kill(pid_, SIGKILL);  // it may not have made its group yet
+  }
+  if (keeper_ != 0) {
+    end_keeper();
+  } else if (pid_ != 0) {
+    await_child(pid_, nullptr);
+  }
+}
+
+/// It ends when nothing is left below it; where something is, somebody else waits for it.
+void ForkedChild::end_keeper() {
+  [[maybe_unused]] const ssize_t sent = ::send(report_.get(), &may_reap, sizeof may_reap, MSG_NOSIGNAL);
+  const Descriptor keeper = pidfd_of(keeper_);
+  pollfd polled{keeper.get(), POLLIN, 0};
+  const pid_t pid = std::exchange(keeper_, 0);
+  if (::poll(&polled, 1, static_cast<int>(keeper_ends_within.count())) == 1) return await_child(pid, nullptr);
+  const std::lock_guard lock(one_fork_at_a_time);
+  keepers_left().push_back(pid);
 }
 
 void ForkedChild::release() {
@@ -261,7 +270,9 @@ void ForkedChild::release() {
 Child::Wake ForkedChild::wait(Deadline deadline, const CallOff* call) {
   const int called = call ? static_cast<const EventCallOff*>(call)->fd() : -1;
   for (;;) {
-    std::array<pollfd, 2> polled{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{called, POLLIN, 0}};
+    if (end_) return Wake::ended;
+    const int ends = keeper_ != 0 && !has_lost_keeper_ ? report_.get() : pidfd_.get();
+    std::array<pollfd, 2> polled{pollfd{ends, POLLIN, 0}, pollfd{called, POLLIN, 0}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     const auto timeout_ms = std::clamp<std::int64_t>(left.count(), 0, INT_MAX);
     const int ready = ::poll(polled.data(), called < 0 ? 1 : 2, static_cast<int>(timeout_ms));
@@ -269,28 +280,57 @@ Child::Wake ForkedChild::wait(Deadline deadline, const CallOff* call) {
       PAWL_ASSERT(errno == EINTR || errno == EAGAIN || errno == ENOMEM);
       continue;
     }
-    if (polled[0].revents != 0) return Wake::ended;
+    if (polled[0].revents != 0 && hear_end()) return Wake::ended;
     if (polled[1].revents != 0) return Wake::called;
     if (std::chrono::steady_clock::now() >= deadline) return Wake::deadline;
   }
 }
 
+/// False if its keeper is lost: then it is ended, and its own end is waited for.
+bool ForkedChild::hear_end() {
+  if (keeper_ == 0 || has_lost_keeper_) return true;
+  KeeperWord word;
+  if (receive(report_.get(), word, MSG_DONTWAIT)) {
+    end_ = {word.code == CLD_EXITED ? CommandExit::How::exited : CommandExit::How::signalled, word.status};
+    return true;
+  }
+  has_lost_keeper_ = true;
+  signal_group(Stop::kill);
+  return false;
+}
+
 void ForkedChild::signal_group(Stop how) {
   PAWL_ASSERT(pid_ > 0);
+  // Whoever has taken it over from a keeper that was killed may have given its number away.
+  if (has_lost_keeper_ && has_ended(pidfd_)) return;
   ::kill(-pid_, signal_number(how));
 }
 
 CommandExit ForkedChild::reap() {
   PAWL_ASSERT(pid_ > 0);
-  int status = 0;
-  const pid_t got = await(std::exchange(pid_, 0), &status);
-  Report report;
-  if (receive(control_.get(), report, MSG_DONTWAIT) == static_cast<ssize_t>(sizeof report)) {
-    exec_failure_ = program_ + ": " + reason(report.error);
+  const pid_t pid = std::exchange(pid_, 0);
+  if (keeper_ != 0) {
+    end_keeper();
+  } else {
+    int status = 0;
+    await_child(pid, &status);
+    const bool exited = WIFEXITED(status);
+    end_ = {exited ? CommandExit::How::exited : CommandExit::How::signalled,
+            exited ? WEXITSTATUS(status) : WTERMSIG(status)};
   }
-  if (got < 0) return {CommandExit::How::lost, 0};
-  if (WIFEXITED(status)) return {CommandExit::How::exited, WEXITSTATUS(status)};
-  return {CommandExit::How::signalled, WTERMSIG(status)};
+  Report report;
+  if (receive(control_.get(), report, MSG_DONTWAIT)) exec_failure_ = program_ + ": " + reason(report.error);
+  return end_.value_or(CommandExit{CommandExit::How::lost, 0});
+}
+
+void reap_strangers() {
+  const std::lock_guard lock(one_fork_at_a_time);
+  reap_left_keepers();
+  const std::vector<pid_t> ended = ended_children();
+  for (const pid_t pid : ended) {
+    siginfo_t info{};
+    if (!awaited_children().contains(pid)) ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+  }
 }
 
 std::vector<std::string> clean_environment() {

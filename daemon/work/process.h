@@ -54,17 +54,30 @@ class ForkedChild final : public Child {
   void signal_group(Stop how) override;
   CommandExit reap() override;
   const std::optional<std::string>& exec_failure() const override { return exec_failure_; }
+  pid_t keeper() const override { return keeper_; }
+  std::int64_t keeper_start() const override { return keeper_start_; }
 
  private:
   ForkedChild() = default;
+  bool hear_end();
+  void end_keeper();
 
-  pid_t pid_ = 0;  // 0 once reaped
+  pid_t keeper_ = 0;  // 0: none, or it was let go
+  std::int64_t keeper_start_ = 0;
+  Descriptor report_;               // the keeper's
+  bool has_lost_keeper_ = false;    // it was killed
+  std::optional<CommandExit> end_;  // once it is known
+  pid_t pid_ = 0;                   // 0 once reaped
   std::int64_t pid_start_ = 0;
   Descriptor pidfd_;
   Descriptor control_;
   std::string program_;
   std::optional<std::string> exec_failure_;
 };
+
+/// Reaps the children of this process that have ended and that nobody here waits for: for a daemon to which orphans
+/// come, as the first process of a container. Threads: any.
+void reap_strangers();
 
 /// SIGTERM or SIGKILL.
 int signal_number(Stop how);

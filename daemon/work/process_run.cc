@@ -19,13 +19,14 @@ Result<HeldRun> HeldRun::hold(System& system, const RunOrder& order, std::shared
   launch.output = output.get();
   launch.inherited = order.inherited;
   launch.inherited.push_back(file.get());
+  launch.is_kept = true;
   Result<std::unique_ptr<Child>> child = system.fork_stopped(launch);
   if (!child) {
     system.forget_run(file->run());
     return std::move(child).error();
   }
   HeldRun held(system, file->run(), std::move(*child), std::move(output));
-  PAWL_TRY(file->note_leader(held.pid(), held.pid_start()));
+  PAWL_TRY(file->note_leader(*held.child_));
   return held;  // From here on only the child holds the lock.
 }
 
@@ -62,7 +63,11 @@ CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
     end_child(Stop::terminate, bounds);
   }
   // Before it is reaped: until then its number, and so that of its group and session, is nobody else's.
-  gone_ = end_run(*system_, run_, {Stop::terminate, seconds(bounds.kill_after_s), bounds.hurry}) == RunEnd::gone;
+  gone_ =
+      end_run(
+          *system_, run_,
+          {.first = Stop::terminate, .within = seconds(bounds.kill_after_s), .hurry = bounds.hurry, .is_ours = true}) ==
+      RunEnd::gone;
   if (!gone_) output_->say("something that this run started is still alive");
   process_exit_ = child_->reap();
   CommandExit exit = process_exit_;

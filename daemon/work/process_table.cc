@@ -12,7 +12,9 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -116,6 +118,54 @@ std::unique_ptr<OtherProcess> other_process(pid_t pid) {
   return pidfd ? std::make_unique<PidfdProcess>(pid, std::move(pidfd)) : nullptr;
 }
 
+namespace {
+
+/// The pids that /proc shows.
+std::vector<pid_t> all_pids() {
+  std::vector<pid_t> pids;
+  const Folder folder(::opendir("/proc"));
+  if (!folder) return pids;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    pid_t pid = 0;
+    const std::string_view name = entry->d_name;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  return pids;
+}
+
+/// What descends from a keeper, as /proc shows it at one look.
+std::set<pid_t> below(pid_t keeper, std::int64_t keeper_start) {
+  std::set<pid_t> found;
+  const std::optional<ProcessStat> itself = keeper > 0 ? process_stat(keeper) : std::nullopt;
+  if (!itself || itself->start != keeper_start) return found;
+  std::multimap<pid_t, pid_t> children;
+  for (const pid_t pid : all_pids()) {
+    if (const std::optional<ProcessStat> stat = process_stat(pid)) children.emplace(stat->parent, pid);
+  }
+  std::vector<pid_t> parents = {keeper};
+  while (!parents.empty()) {
+    const auto [begin, end] = children.equal_range(parents.back());
+    parents.pop_back();
+    for (auto child = begin; child != end; ++child) {
+      if (found.insert(child->second).second) parents.push_back(child->second);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<pid_t> ended_children() {
+  std::vector<pid_t> ended;
+  const pid_t self = ::getpid();
+  for (const pid_t pid : all_pids()) {
+    const std::optional<ProcessStat> stat = process_stat(pid);
+    if (stat && stat->parent == self && stat->ended()) ended.push_back(pid);
+  }
+  return ended;
+}
+
 std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path) {
   std::vector<std::unique_ptr<OtherProcess>> found;
   const uid_t user = ::geteuid();
@@ -131,15 +181,13 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
   struct stat lock {};
   const bool by_lock = !lock_path.empty() && ::stat(lock_path.c_str(), &lock) == 0;
 
-  const Folder folder(::opendir("/proc"));
-  if (!folder) return found;
-  while (const dirent* entry = ::readdir(folder.get())) {
-    pid_t pid = 0;
-    const std::string_view name = entry->d_name;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc() || end != name.data() + name.size() || pid == self) continue;
+  const std::set<pid_t> kept = below(signs.keeper, signs.keeper_start);
+  for (const pid_t pid : all_pids()) {
+    if (pid == self) continue;
+    // Another user's is the run's only where it descends from it: its other signs could be anybody's.
+    const bool is_kept = kept.contains(pid);
     struct stat owner {};
-    if (::fstatat(::dirfd(folder.get()), entry->d_name, &owner, 0) != 0 || owner.st_uid != user) continue;
+    if (::stat(("/proc/" + std::to_string(pid)).c_str(), &owner) != 0 || (owner.st_uid != user && !is_kept)) continue;
 
     Descriptor pidfd = pidfd_of(pid);
     if (!pidfd) continue;
@@ -149,7 +197,7 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
     // A child of ours that is just being started has copies of all our descriptors for a moment, this lock among
     // them, and is none of the run's.
     const bool has_lock = by_lock && stat->parent != self && holds_open(pid, lock);
-    if (in_session || has_lock || bears_run(pid, signs.run)) {
+    if (is_kept || in_session || has_lock || bears_run(pid, signs.run)) {
       found.push_back(std::make_unique<PidfdProcess>(pid, std::move(pidfd)));
     }
   }

@@ -22,6 +22,9 @@ Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<st
 /// A handle that keeps meaning this one process. None if there is no such process.
 Descriptor pidfd_of(pid_t pid);
 
+/// The children of this process that have ended and were not waited for, as /proc shows them.
+std::vector<pid_t> ended_children();
+
 /// As System::process().
 std::unique_ptr<OtherProcess> other_process(pid_t pid);
 

@@ -21,6 +21,8 @@ RunSigns signs_of(const RunNote& note, const std::string& here) {
   if (note.host == here) {
     signs.leader = note.pid;
     signs.leader_start = note.pid_start;
+    signs.keeper = note.keeper;
+    signs.keeper_start = note.keeper_start;
   }
   return signs;
 }
@@ -45,7 +47,9 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
     const std::vector<std::unique_ptr<OtherProcess>> found = system.processes_of(signs);
     if (found.empty()) {
       // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
-      if ((!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
+      const bool is_kept = signs.keeper != 0 && !order.is_ours &&
+                           system.liveness_of(note->host, signs.keeper, signs.keeper_start) != Liveness::dead;
+      if (!is_kept && (!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
         if (note) system.forget_run(run);
         return RunEnd::gone;
       }

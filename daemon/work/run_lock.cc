@@ -50,6 +50,8 @@ RunNote note_in(const std::string& run, std::istream& file) {
     if (text.starts_with("host ")) note.host = text.substr(5);
     if (text.starts_with("pid ")) read_number(text.substr(4), note.pid);
     if (text.starts_with("start ")) read_number(text.substr(6), note.pid_start);
+    if (text.starts_with("keeper ")) read_number(text.substr(7), note.keeper);
+    if (text.starts_with("kept ")) read_number(text.substr(5), note.keeper_start);
   }
   return note;
 }
@@ -62,9 +64,12 @@ class LockedRunFile final : public RunFile {
 
   int descriptor() const override { return lock_.get(); }
   const std::string& run() const override { return run_; }
-  Result<void> note_leader(pid_t pid, std::int64_t pid_start) override {
-    const std::string lines =
-        "host " + this_host() + "\npid " + std::to_string(pid) + "\nstart " + std::to_string(pid_start) + "\n";
+  Result<void> note_leader(const Child& leader) override {
+    std::string lines = "host " + this_host() + "\npid " + std::to_string(leader.pid()) + "\nstart " +
+                        std::to_string(leader.pid_start()) + "\n";
+    if (leader.keeper() != 0) {
+      lines += "keeper " + std::to_string(leader.keeper()) + "\nkept " + std::to_string(leader.keeper_start()) + "\n";
+    }
     return write_all(lock_, lines, path_);
   }
 

@@ -100,13 +100,15 @@ class OutputLog : public Handle {
   virtual std::string last_line(std::int64_t from) const = 0;
 };
 
+class Child;
+
 /// A run that is being started: its file is made, and its lock held until this is destroyed. Then only the processes
 /// that inherited it hold it.
 class RunFile : public Handle {
  public:
   virtual const std::string& run() const = 0;  // PAWL_RUN: 128 random bits as hex
-  /// Writes down who leads it, before that executes.
-  virtual Result<void> note_leader(pid_t pid, std::int64_t pid_start) = 0;
+  /// Writes down who leads it, and its keeper, before that executes.
+  virtual Result<void> note_leader(const Child& leader) = 0;
 };
 
 /// What the file of a run says.
@@ -116,6 +118,8 @@ struct RunNote {
   std::string host;     // that its pid counts on; empty if it never got as far as a process
   pid_t pid = 0;
   std::int64_t pid_start = 0;
+  pid_t keeper = 0;  // 0: it has none
+  std::int64_t keeper_start = 0;
 };
 
 /// Which run a place in the journal was last locked for, and where: what its file says. Empty if it says nothing.
@@ -141,6 +145,7 @@ struct Launch {
   std::vector<std::string> environment;  // "NAME=value", all that it gets
   const OutputLog* output = nullptr;     // its stdout and stderr
   std::vector<const Handle*> inherited;  // what else stays open in it: locks
+  bool is_kept = false;                  // whether it gets a keeper (daemon/work/keeper.h)
 };
 
 /// A child process, leader of a session and group of its own, with nothing on stdin. Destroyed before reap(), it is
@@ -164,6 +169,9 @@ class Child {
   virtual CommandExit reap() = 0;
   /// Why the program could not be executed after all; none if it was. After reap().
   virtual const std::optional<std::string>& exec_failure() const = 0;
+  /// The process below which all stays that descends from the child; 0: there is none, or after reap().
+  virtual pid_t keeper() const { return 0; }
+  virtual std::int64_t keeper_start() const { return 0; }
 };
 
 /// A process that is none of our children. Keeps meaning the one that it was opened for, also once that is gone and
@@ -181,11 +189,13 @@ class OtherProcess {
 };
 
 /// By what the processes of a run are known, each sign for itself: a process may have closed its descriptors, left
-/// its group, or wiped its environment, but seldom all of it.
+/// its group, and wiped its environment, and still stays below its keeper; and that may be killed.
 struct RunSigns {
   std::string run;   // PAWL_RUN in the environment that it was started with
   pid_t leader = 0;  // of the session that the run began in; 0 if unknown
   std::int64_t leader_start = 0;
+  pid_t keeper = 0;  // below which they stay, unless it was killed; 0 if there is none
+  std::int64_t keeper_start = 0;
   bool by_lock = false;  // whether those count that hold the lock of the run's file: that is the dear one
 };
 

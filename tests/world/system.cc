@@ -195,14 +195,14 @@ class HostileSystem::HeldRunFile final : public RunFile {
   }
 
   const std::string& run() const override { return run_; }
-  Result<void> note_leader(pid_t pid, std::int64_t pid_start) override {
+  Result<void> note_leader(const Child& leader) override {
     if (system_.story_.strikes(Hostility::full_disk, 1)) return Error{ErrorCode::io, "no space left"};
     const auto noted = system_.story_.folder.runs.find(run_);
     if (noted == system_.story_.folder.runs.end()) return {};
     RunNote& note = noted->second.note;
     note.host = system_.own_host();
-    note.pid = pid;
-    note.pid_start = pid_start;
+    note.pid = leader.pid();
+    note.pid_start = leader.pid_start();
     return {};
   }
 

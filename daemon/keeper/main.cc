@@ -1,0 +1,145 @@
+// The program of a keeper (daemon/work/keeper.h). Small and static, as it is executed for each run; pawld carries it
+// within itself. One thread, no memory but this.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "daemon/work/command_process.h"
+
+namespace pawl {
+namespace {
+
+/// The keeper's own life, after its execution. One thread, no signals, nothing open but what it needs.
+class Keeper {
+ public:
+  Keeper(pid_t command, int report) : command_(command), report_(report) {}
+
+  [[noreturn]] void keep() {
+    sigset_t of_children;
+    ::sigemptyset(&of_children);
+    ::sigaddset(&of_children, SIGCHLD);
+    const int children = ::signalfd(-1, &of_children, SFD_CLOEXEC | SFD_NONBLOCK);
+    for (;;) {
+      reap();
+      std::array<pollfd, 2> polled{pollfd{children, POLLIN, 0}, pollfd{report_, POLLIN, 0}};
+      ::poll(polled.data(), polled.size(), -1);  // a descriptor of -1 is passed over
+      std::array<signalfd_siginfo, 8> told{};
+      while (::read(children, told.data(), sizeof told) > 0) {
+      }
+      if (polled[1].revents != 0) hear();
+    }
+  }
+
+ private:
+  void hear() {
+    char word = 0;
+    const ssize_t got = ::recv(report_, &word, 1, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    may_reap_command_ = true;
+    if (got == 1) return;
+    ::close(report_);  // pawld is gone, or done with us
+    report_ = -1;
+  }
+
+  void reap() {
+    for (;;) {
+      siginfo_t ended{};
+      if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        if (errno == ECHILD) ::_exit(0);  // Nothing is left.
+        if (errno == EINTR) continue;
+        return;
+      }
+      if (ended.si_pid == 0) return;
+      if (ended.si_pid == command_ && !tell(ended)) return;
+      ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended, WEXITED);
+    }
+  }
+
+  /// False as long as the command's number, which is its group's and its session's too, shall be nobody else's.
+  bool tell(const siginfo_t& ended) {
+    const KeeperWord word{KeeperWord::What::ended, command_, ended.si_code, ended.si_status};
+    if (!is_told_ && report_ >= 0) {
+      [[maybe_unused]] const ssize_t sent = ::send(report_, &word, sizeof word, MSG_NOSIGNAL);
+    }
+    is_told_ = true;
+    if (may_reap_command_) command_ = 0;
+    return may_reap_command_;
+  }
+
+  pid_t command_;
+  int report_;
+  bool is_told_ = false;
+  bool may_reap_command_ = false;
+};
+
+int number_in(const char* word) {
+  return static_cast<int>(std::strtol(word, nullptr, 10));
+}
+
+/// So that what it was executed with is not taken for the command: neither by its words nor by PAWL_RUN.
+void wipe(char* const* words) {
+  for (; *words; ++words) std::memset(*words, 0, std::strlen(*words));
+}
+
+[[noreturn]] void live_as_keeper(int count, char** words, char** environment) {
+  constexpr int fixed = 5;
+  const int kept_count = count > fixed ? number_in(words[4]) : -1;
+  if (kept_count < 0 || count < fixed + kept_count + 3) ::_exit(126);
+  const int report = number_in(words[1]);
+  static std::array<int, 1024> kept;
+  if (kept_count > static_cast<int>(kept.size())) ::_exit(126);
+  for (int i = 0; i < kept_count; ++i) {
+    kept[static_cast<std::size_t>(i)] = number_in(words[fixed + i]);
+    ::fcntl(kept[static_cast<std::size_t>(i)], F_SETFD, FD_CLOEXEC);
+  }
+  ::fcntl(report, F_SETFD, FD_CLOEXEC);
+  char** rest = words + fixed + kept_count;
+  const Plan plan{rest[1],
+                  rest[0],
+                  rest + 2,
+                  environment,
+                  number_in(words[3]),
+                  number_in(words[2]),
+                  kept.data(),
+                  static_cast<std::size_t>(kept_count)};
+
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  ::sigaction(SIGCHLD, &by_default, nullptr);  // were it ignored, no end would be told
+  ::setsid();
+  ::prctl(PR_SET_NAME, "pawl-keeper");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const pid_t command = ::fork();
+  if (command == 0) run_command(plan);
+  if (command < 0) give_up(plan, Progress::keeper);
+
+  wipe(words + 1);
+  wipe(environment);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int each = 0; each < 3 && null >= 0; ++each) ::dup2(null, each);
+  close_all_but(&report, 1);
+  [[maybe_unused]] const int moved = ::chdir("/");
+  const KeeperWord begun{KeeperWord::What::begun, command, 0, 0};
+  [[maybe_unused]] const ssize_t sent = ::send(report, &begun, sizeof begun, MSG_NOSIGNAL);
+  Keeper(command, report).keep();
+}
+
+}  // namespace
+}  // namespace pawl
+
+int main(int count, char** words, char** environment) {
+  pawl::live_as_keeper(count, words, environment);
+}

@@ -1,0 +1,184 @@
+// Keepers, with real processes: what leaves its session, clears its environment and closes all that it inherited is
+// found, ended and reaped all the same.
+#include "daemon/work/keeper.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "daemon/work/output_log.h"
+#include "daemon/work/process.h"
+#include "daemon/work/process_run.h"
+#include "daemon/work/process_table.h"
+#include "daemon/work/real_system.h"
+#include "daemon/work/run_lock.h"
+#include "tests/unit/daemon/comes_true.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Begins a process that bears no sign of its run, and notes its pid in the file `escaped`: in a session of its own, by
+/// way of a parent that is gone, without environment, with no descriptor that it inherited.
+constexpr const char* escape =
+    "(setsid env -i /bin/bash -c 'for fd in /proc/$$/fd/*; do fd=${fd##*/}; "
+    "if [ $fd -gt 2 ]; then eval \"exec $fd>&-\"; fi; done; exec > /dev/null 2>&1; echo $$ > escaped; "
+    "exec sleep 1000' &) ; until [ -s escaped ]; do sleep 0.01; done; ";
+
+class KeeperTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "/pawl-keeper-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    fs::create_directory(folder_ / "work");
+    system_.emplace(RealSystem::Options{.data_folder = folder_.string()});
+  }
+  void TearDown() override {
+    if (escaped_ > 0) ::kill(escaped_, SIGKILL);
+    fs::remove_all(folder_);
+  }
+
+  HeldRun held(const std::string& script) {
+    RunOrder order;
+    order.command = {"/bin/sh", "-c", script};
+    order.folder = (folder_ / "work").string();
+    order.environment = {"PATH=/usr/bin:/bin"};
+    order.purpose = "test";
+    Result<HeldRun> run = HeldRun::hold(*system_, order, open_log((folder_ / "log").string()).value());
+    EXPECT_TRUE(run) << run.error().message;
+    return std::move(*run);
+  }
+  RunNote note() const { return noted_runs(folder_.string()).at(0); }
+  pid_t escaped() {
+    const fs::path path = folder_ / "work" / "escaped";
+    EXPECT_TRUE(comes_true([&] { return fs::exists(path) && fs::file_size(path) > 0; }));
+    std::ifstream(path) >> escaped_;
+    return escaped_;
+  }
+  static bool lives(pid_t pid) { return process_stat(pid) && !process_stat(pid)->ended(); }
+  static bool is_there(pid_t pid) { return process_stat(pid).has_value(); }
+
+  fs::path folder_;
+  std::optional<RealSystem> system_;
+  pid_t escaped_ = 0;
+};
+
+TEST_F(KeeperTest, what_escapes_is_ended_and_reaped_when_the_command_ends) {
+  HeldRun run = held(std::string(escape) + "exit 3");
+  const pid_t keeper = note().keeper;
+  EXPECT_TRUE(is_there(keeper));
+  const CommandExit exit = run.go({600, 0}, nullptr);
+  EXPECT_EQ(exit.how, CommandExit::How::exited);
+  EXPECT_EQ(exit.code, 3);
+  EXPECT_TRUE(run.gone());
+  EXPECT_FALSE(is_there(escaped()));
+  EXPECT_FALSE(is_there(keeper));
+}
+
+TEST_F(KeeperTest, what_escapes_is_ended_with_a_command_that_is_over_its_time) {
+  HeldRun run = held(std::string(escape) + "exec sleep 1000");
+  EXPECT_EQ(run.go({1, 0}, nullptr).how, CommandExit::How::timed_out);
+  EXPECT_TRUE(run.gone());
+  EXPECT_FALSE(is_there(escaped()));
+}
+
+TEST_F(KeeperTest, what_escapes_is_ended_with_a_command_that_is_called_off) {
+  HeldRun run = held(std::string(escape) + "exec sleep 1000");
+  EventCallOff call;
+  std::thread waiting([&] { EXPECT_EQ(run.go({600, 0}, &call).how, CommandExit::How::lost); });
+  EXPECT_TRUE(lives(escaped()));
+  call.call();
+  waiting.join();
+  EXPECT_TRUE(run.gone());
+  EXPECT_FALSE(is_there(escaped_));
+}
+
+TEST_F(KeeperTest, what_escapes_is_found_by_the_next_start_when_the_daemon_was_killed) {
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    HeldRun run = held(std::string(escape) + "exec sleep 1000");
+    run.go({600, 0}, nullptr);
+    ::_exit(0);
+  }
+  EXPECT_TRUE(lives(escaped()));
+  const RunNote left = note();
+  EXPECT_TRUE(lives(left.keeper));
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  EXPECT_TRUE(lives(escaped_)) << "it goes on";
+  EXPECT_TRUE(lives(left.keeper)) << "and is kept";
+  EXPECT_EQ(end_run(*system_, left.run, {Stop::terminate, std::chrono::seconds(20)}), RunEnd::gone);
+  EXPECT_FALSE(lives(escaped_));
+  EXPECT_FALSE(lives(left.keeper)) << "it has nothing to keep any more";
+}
+
+TEST_F(KeeperTest, command_of_a_daemon_that_is_killed_before_it_lets_it_go_never_executes) {
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    HeldRun run = held("echo yes > executed");
+    std::ofstream(folder_ / "ready") << "yes";
+    ::pause();
+  }
+  ASSERT_TRUE(comes_true([&] { return fs::exists(folder_ / "ready"); }));
+  const RunNote left = note();
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  EXPECT_TRUE(comes_true([&] { return !lives(left.pid) && !lives(left.keeper); }));
+  EXPECT_FALSE(fs::exists(folder_ / "work" / "executed"));
+}
+
+TEST_F(KeeperTest, command_whose_keeper_is_killed_is_ended_and_its_exit_is_lost) {
+  HeldRun run = held("echo $$ > escaped; exec sleep 1000");
+  const pid_t keeper = note().keeper;
+  std::thread killer([&] {
+    escaped();
+    ::kill(keeper, SIGKILL);
+  });
+  EXPECT_EQ(run.go({600, 0}, nullptr).how, CommandExit::How::lost);
+  killer.join();
+  EXPECT_FALSE(lives(escaped_));
+  EXPECT_FALSE(is_there(keeper));
+}
+
+TEST_F(KeeperTest, keeper_is_deaf_to_sigterm_and_bears_no_sign_of_the_run) {
+  HeldRun run = held("sleep 1000");
+  const RunNote kept = note();
+  ::kill(kept.keeper, SIGTERM);
+  const std::string of_keeper = "/proc/" + std::to_string(kept.keeper);
+  EXPECT_EQ(proc_file(of_keeper + "/environ").value_or("").find("PAWL_RUN"), std::string::npos);
+  EXPECT_EQ(proc_file(of_keeper + "/cmdline").value_or("").find("sleep"), std::string::npos);
+  EXPECT_TRUE(lives(kept.keeper));
+  EXPECT_EQ(
+      processes_of({.run = kept.run, .leader = 0, .leader_start = 0}, path_of_run(folder_.string(), kept.run)).size(),
+      1U)
+      << "the command alone";
+}
+
+TEST_F(KeeperTest, strangers_are_reaped_and_nobody_is_robbed_of_an_exit_code) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  HeldRun run = held("exit 7");
+  const pid_t stranger = ::fork();
+  if (stranger == 0) ::_exit(0);
+  EventCallOff never;
+  std::thread waiting([&] { EXPECT_EQ(run.go({600, 0}, &never).code, 7); });
+  EXPECT_TRUE(comes_true([&] {
+    reap_strangers();
+    return !is_there(stranger);
+  }));
+  waiting.join();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+}  // namespace
+}  // namespace pawl
