@@ -183,6 +183,22 @@ Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, s
   return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
 }
 
+/// What is gone bars nothing for long.
+void HostileSystem::check_barred() {
+  const State& state = story_.witness().state();
+  std::map<JobId, Us> gone;
+  for (const auto& [task, id] : state.indexes.barred) {
+    const Previous& previous = *state.jobs.find(id)->previous;
+    if (story_.machines.exists(previous.host, previous.pid, previous.pid_start)) continue;
+    gone[id] = barred_by_gone_.contains(id) ? barred_by_gone_.at(id) : scheduler_.now();
+    if (scheduler_.now() - gone[id] > gone_is_seen_within) {
+      story_.broken("job " + std::to_string(raw(id)) + " is barred by process " + std::to_string(previous.pid) +
+                    ", which is gone");
+    }
+  }
+  barred_by_gone_ = std::move(gone);
+}
+
 /// A process whose fate begins when it is released.
 class HostileSystem::HeldRunFile final : public RunFile {
  public:

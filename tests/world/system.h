@@ -104,6 +104,7 @@ class HostileSystem final : public System {
   Result<Worktree> prepare_locked(const WorkOrder& order);
   void check_settles_nothing_owned(const std::string& run);
   void check_claims(const Idle& idle);
+  void check_barred();
   void check_watches();
   void check_deaths(std::uint64_t passes);
   std::set<TaskId> on_branch(const WorkOrder& order) const;
@@ -128,6 +129,7 @@ class HostileSystem final : public System {
   std::set<MadeUpChild*> children_;
   std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
   std::map<JobId, Us> passed_over_;                          // since when without a live process
+  std::map<JobId, Us> barred_by_gone_;                       // since when
   std::map<std::int64_t, Terminated> terminated_;            // by the process's start: not killed yet
   std::uint64_t deaths_told_ = 0;
   std::uint64_t deaths_seen_ = 0;  // of those: at the last look

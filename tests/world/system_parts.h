@@ -20,6 +20,9 @@ constexpr Us passed_over_max = 8 * git_hangs_max;
 /// From SIGTERM to SIGKILL at most: stop.kill_after_s, and whoever looks again after a pause or a stall.
 constexpr Us kill_follows_within = 12 * second;
 
+/// That what bars a task has ended: a look each second, which may fail, or be held up by a stall.
+constexpr Us gone_is_seen_within = 60 * second;
+
 inline Us us_of(Deadline time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }

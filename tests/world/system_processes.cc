@@ -242,6 +242,7 @@ void HostileSystem::begin_end() {
 
 void HostileSystem::check_idle(const Idle& idle) {
   check_claims(idle);
+  check_barred();
   check_monitors(idle);
   check_deaths(idle.passes);
   check_watches();
@@ -494,7 +495,5 @@ class HostileSystem::LateWatch final : public DeathWatch {
 std::unique_ptr<DeathWatch> HostileSystem::watch_deaths(std::function<void()> died) {
   return std::make_unique<LateWatch>(*this, std::move(died));
 }
-
-// Files.
 
 }  // namespace pawl::hostile

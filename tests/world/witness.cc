@@ -97,6 +97,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check(record->event_as_RunExited());
     check(record->event_as_JobFinished());
     check(record->event_as_JobReaped());
+    left_behind_.see(*record, state_);
     check_freed(*record);
     check_aged(*record);
     check_entitled(*record);

@@ -14,6 +14,7 @@
 #include "engine/rules/group.h"
 #include "store/chain.h"
 #include "store/memory_log.h"
+#include "tests/world/left_behind.h"
 #include "tests/world/outside.h"
 
 namespace pawl::hostile {
@@ -33,7 +34,7 @@ class Witness {
  public:
   /// `broken` is called with what is not as it should be. `machines`: who is dead in truth. `served`: none: not known.
   Witness(std::function<void(std::string)> broken, const Machines& machines, std::function<Served()> served = {})
-      : broken_(std::move(broken)), machines_(machines), served_(std::move(served)) {}
+      : broken_(std::move(broken)), machines_(machines), served_(std::move(served)), left_behind_(broken_, machines) {}
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);
@@ -87,6 +88,7 @@ class Witness {
   std::function<void(std::string)> broken_;
   const Machines& machines_;
   std::function<Served()> served_;
+  LeftBehind left_behind_;
   State state_;
   Chain chain_{};
   std::vector<std::uint16_t> outcomes_;  // by seq

@@ -100,16 +100,18 @@ class Worker {
     // Of what is far away nobody sees the death.
     if (story_.dice.one_in(machine_ == other_machine ? 2 : 6)) event.ttl = story_.dice.between(20, 600);
     const bool takes_all = story_.dice.one_in(4);
+    // And does not look whether an earlier attempt has left something behind.
+    const bool is_rash = story_.strikes(Hostility::nonsense, 10);
     auto chosen = std::make_shared<std::optional<JobId>>();
     const auto decision =
-        tell(propose_group(asker(), event), [this, chosen, takes_all](const State& state, Group& group) {
+        tell(propose_group(asker(), event), [this, chosen, takes_all, is_rash](const State& state, Group& group) {
           for (const JobId id : state.indexes.queued) {
             const Job& job = *state.jobs.find(id);
             const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
             const bool is_mine = takes_all || (agent && agent->run.empty());
-            if (!is_mine || claim_outcome(state, id, story_.daemon().now()) != Outcome::accepted ||
-                story_.daemon().is_passed_over(id))
-              continue;
+            const Outcome outcome = claim_outcome(state, id, story_.daemon().now());
+            const bool is_open = outcome == Outcome::accepted || (is_rash && outcome == Outcome::previous_alive);
+            if (!is_mine || !is_open || story_.daemon().is_passed_over(id)) continue;
             static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(id));
             *chosen = id;
             return true;
@@ -144,6 +146,9 @@ class Worker {
     }
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
+    if (story_.strikes(Hostility::stubborn, 10)) {
+      agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 4 * 3600) * second;
+    }
     // In the worker's own group, or with somebody in its.
     agent->leads_group = !story_.strikes(Hostility::unseen, 30);
     if (agent->leads_group && story_.strikes(Hostility::unseen, 30)) add_helper(*agent);
@@ -178,6 +183,10 @@ class Worker {
     } catch (const WorkerIsDead&) {
       agent->waiter = 0;
       if (story_.dice.one_in(2)) story_.machines.end(*agent, fate.exit);
+      // Else it outlives its worker, and is not in every case impressed by a signal.
+      if (story_.strikes(Hostility::stubborn, 30)) {
+        agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 3600) * second;
+      }
       throw;
     }
     agent->waiter = 0;
