@@ -344,6 +344,7 @@ void Executor::Impl::retry_leftovers() {
     std::erase(of_job->second, run);
     if (of_job->second.empty()) leftovers.erase(of_job);
     jobs_changed = true;
+    wake->notify();  // the next one may take its time
   }
   const std::lock_guard lock(mutex);
   retrying_leftovers = false;

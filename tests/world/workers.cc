@@ -147,7 +147,7 @@ class Worker {
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
     if (story_.strikes(Hostility::stubborn, 10)) {
-      agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 4 * 3600) * second;
+      agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 20) * minute;
     }
     // In the worker's own group, or with somebody in its.
     agent->leads_group = !story_.strikes(Hostility::unseen, 30);
@@ -185,7 +185,7 @@ class Worker {
       if (story_.dice.one_in(2)) story_.machines.end(*agent, fate.exit);
       // Else it outlives its worker, and is not in every case impressed by a signal.
       if (story_.strikes(Hostility::stubborn, 30)) {
-        agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 3600) * second;
+        agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 20) * minute;
       }
       throw;
     }
