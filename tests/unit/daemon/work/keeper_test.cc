@@ -180,5 +180,20 @@ TEST_F(KeeperTest, strangers_are_reaped_and_nobody_is_robbed_of_an_exit_code) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+TEST_F(KeeperTest, exit_code_of_a_child_without_a_keeper_is_left_to_whoever_waits_for_it) {
+  const auto log = open_log((folder_ / "log").string()).value();
+  const Launch launch{.command = {"/bin/sh", "-c", "exit 7"},
+                      .folder = folder_.string(),
+                      .environment = clean_environment(),
+                      .output = log.get(),
+                      .inherited = {}};
+  const Result<std::unique_ptr<Child>> child = ForkedChild::fork_stopped(launch);
+  ASSERT_TRUE(child) << child.error().message;
+  (*child)->release();
+  ASSERT_EQ((*child)->wait(no_deadline, nullptr), Child::Wake::ended);
+  reap_strangers();
+  EXPECT_EQ((*child)->reap().code, 7);
+}
+
 }  // namespace
 }  // namespace pawl
