@@ -273,10 +273,12 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
-  RealSystem system(
-      {.data_folder = here, .origins = options.repos, .earlier_hosts = sequencer.ask([&member](const State& state) {
-         return hosts_of_member(state, member->id);
-       })});
+  RealSystem system({.data_folder = here,
+                     .origins = options.repos,
+                     .earlier_hosts = sequencer.ask([&member](const State& state) {
+                       return member->has_machine ? hosts_of_member(state, member->id) : std::vector<std::string>();
+                     }),
+                     .member = member->id});
   const OrphanReaper orphans;
   Executor executor(sequencer, system,
                     {.boot_id = boot_id,

@@ -21,13 +21,19 @@ std::string without_line_end(std::string text) {
   return text;
 }
 
+/// Empty where the machine has none: an image that was not started yet says so by a word.
+std::string machine_id() {
+  const Result<std::string> read = disk_files().read("/etc/machine-id");
+  const std::string id = read ? without_line_end(*read) : std::string();
+  return id == "uninitialized" ? std::string() : id;
+}
+
 /// By what this folder on this machine is told from another one: the machine's id, where there is one, the folder's
 /// number, and when it was made, where the file system says so. None of these changes when a kernel starts.
 Result<std::string> place_of(const std::string& dir) {
   struct statx about {};
   if (::statx(AT_FDCWD, dir.c_str(), 0, STATX_INO | STATX_BTIME, &about) != 0) return system_error(dir, "stat");
-  const Result<std::string> machine = disk_files().read("/etc/machine-id");
-  std::string place = "machine " + (machine ? without_line_end(*machine) : std::string()) + "\n";
+  std::string place = "machine " + machine_id() + "\n";
   place += "folder " + std::to_string(about.stx_ino);
   if ((about.stx_mask & STATX_BTIME) != 0) {
     place += " " + std::to_string(about.stx_btime.tv_sec) + "." + std::to_string(about.stx_btime.tv_nsec);
@@ -53,11 +59,14 @@ Result<Member> member_of(const std::string& dir) {
     const std::string id = known->substr(0, line_end);
     // One that a crash cut short, or that somebody has written into, speaks of no folder.
     if (is_id(id) && line_end != std::string::npos) {
-      if (known->substr(line_end + 1) == place) return Member{.id = id, .copied_of = {}};
+      if (known->substr(line_end + 1) == place) {
+        return Member{.id = id, .copied_of = {}, .has_machine = !machine_id().empty()};
+      }
       member.copied_of = id;
     }
   }
   member.id = random_hex();
+  member.has_machine = !machine_id().empty();
   const std::string fresh = path + ".new";
   PAWL_TRY(files.write(fresh, member.id + "\n" + place));
   PAWL_TRY(files.sync(fresh));

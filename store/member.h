@@ -15,6 +15,9 @@ namespace pawl {
 struct Member {
   std::string id;         // 32 hex digits
   std::string copied_of;  // the id that stood in the folder, if it was another folder's; else empty
+  /// Whether it tells this machine from another one that has the folder too. Without a machine id it does not, and
+  /// then nothing is known of kernels that have ended.
+  bool has_machine = false;
 };
 
 /// Reads DIR/member, or makes it: durable when this returns. Requires: the folder's lock is held (store/data_dir.h).

@@ -1,10 +1,11 @@
 #include "daemon/http/connection.h"
 
-#include <sys/socket.h>
-
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +32,9 @@ constexpr std::chrono::seconds drain_timeout{1};
 /// requests are answered sooner.
 constexpr std::chrono::milliseconds first_probe{250};
 constexpr std::chrono::milliseconds probe_interval{5000};
+/// How long, and how often, it is looked whether an answer comes to somebody that must not be lost.
+constexpr std::chrono::milliseconds delivery_time{1000};
+constexpr std::chrono::milliseconds delivery_interval{50};
 constexpr std::string_view interim_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 
 bool is_wait(const error_code& failure) {
@@ -50,7 +54,13 @@ std::string_view header(const Fields& fields, boost::beast::string_view name) {
 }  // namespace
 
 Connection::Connection(asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop)
-    : io_(io), socket_(std::move(socket)), transport_(transport), shared_(shared), loop_(loop), timer_(io) {}
+    : io_(io),
+      socket_(std::move(socket)),
+      transport_(transport),
+      shared_(shared),
+      loop_(loop),
+      timer_(io),
+      delivery_timer_(io) {}
 
 Connection::~Connection() {
   gone_->store(true);
@@ -110,6 +120,7 @@ void Connection::close() {
   account();
   error_code ignored;
   timer_.cancel();
+  delivery_timer_.cancel();
   socket_.close(ignored);
 }
 
@@ -443,7 +454,26 @@ void Connection::wait_writable() {
   });
 }
 
+// All of it acknowledged, the other side had an open connection when it came; on a unix socket it is there at once.
+void Connection::watch_delivery() {
+  delivery_timer_.expires_after(delivery_interval);
+  delivery_timer_.async_wait([self = shared_from_this()](const error_code& failure) {
+    if (failure || !self->undelivered_ || self->phase_ == Phase::closed) return;
+    if (self->has_failed()) return self->lost();
+    int unacknowledged = 0;
+    const bool is_told = ::ioctl(self->socket_.native_handle(), SIOCOUTQ, &unacknowledged) == 0;
+    const bool is_over = asio::steady_timer::clock_type::now() >= self->delivery_end_;
+    if (!is_over && (!is_told || unacknowledged > 0)) return self->watch_delivery();
+    self->undelivered_ = nullptr;
+    if (self->phase_ == Phase::draining) self->drain();
+  });
+}
+
 void Connection::written() {
+  if (undelivered_) {
+    delivery_end_ = asio::steady_timer::clock_type::now() + delivery_time;
+    watch_delivery();
+  }
   out_.clear();
   out_begin_ = 0;
   // A connection that once had a large answer must not keep the room for one while it is idle.
@@ -495,7 +525,7 @@ void Connection::drain() {
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);
     if (is_wait(failure)) return wait_readable();
     if (failure && failure != asio::error::eof) return lost();
-    // It has ended its side, as one does that has gone altogether: whether it reads is told within the drain's time.
+    // It has ended its side, as one does that has gone altogether: whether it reads is told soon.
     if (failure && undelivered_) return;
     if (failure || drained_bytes_ > drained_bytes_max) return close();
   }

@@ -94,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle();
   void reply(HttpResponse response);
   void write_pending();
+  /// Looks for a while whether the other side takes what it was answered with, or refuses it.
+  void watch_delivery();
   /// Whether the other side refused what it was sent.
   bool has_failed();
   /// The client is gone, and has not read what it was answered with.
@@ -109,6 +111,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ServerShared& shared_;
   LoopShared& loop_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer delivery_timer_;
+  Time delivery_end_;
   Time deadline_;
   Time since_;  // of the phase; of an answer's first byte, however it comes on
   std::size_t held_bytes_ = 0;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 
 #include "daemon/work/command_process.h"
 
@@ -92,24 +93,27 @@ void wipe(char* const* words) {
 }
 
 [[noreturn]] void live_as_keeper(int count, char** words, char** environment) {
-  constexpr int fixed = 5;
-  const int kept_count = count > fixed ? number_in(words[4]) : -1;
+  constexpr int fixed = 6;
+  const int kept_count = count > fixed ? number_in(words[5]) : -1;
   if (kept_count < 0 || count < fixed + kept_count + 3) ::_exit(126);
   const int report = number_in(words[1]);
+  const int held = number_in(words[2]);
   static std::array<int, 1024> kept;
   if (kept_count > static_cast<int>(kept.size())) ::_exit(126);
   for (int i = 0; i < kept_count; ++i) {
     kept[static_cast<std::size_t>(i)] = number_in(words[fixed + i]);
     ::fcntl(kept[static_cast<std::size_t>(i)], F_SETFD, FD_CLOEXEC);
   }
-  ::fcntl(report, F_SETFD, FD_CLOEXEC);
+  for (const int own : {report, held}) {
+    if (own >= 0) ::fcntl(own, F_SETFD, FD_CLOEXEC);
+  }
   char** rest = words + fixed + kept_count;
   const Plan plan{rest[1],
                   rest[0],
                   rest + 2,
                   environment,
+                  number_in(words[4]),
                   number_in(words[3]),
-                  number_in(words[2]),
                   kept.data(),
                   static_cast<std::size_t>(kept_count)};
 
@@ -130,7 +134,9 @@ void wipe(char* const* words) {
   wipe(environment);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int each = 0; each < 3 && null >= 0; ++each) ::dup2(null, each);
-  close_all_but(&report, 1);
+  std::array<int, 2> own = {report, held};
+  if (held >= 0 && held < report) own = {held, report};
+  close_all_but(own.data(), held >= 0 ? 2 : 1);
   [[maybe_unused]] const int moved = ::chdir("/");
   const KeeperWord begun{KeeperWord::What::begun, command, 0, 0};
   [[maybe_unused]] const ssize_t sent = ::send(report, &begun, sizeof begun, MSG_NOSIGNAL);

@@ -134,6 +134,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
   const std::vector<RunNote> notes = system.noted_runs();
   std::vector<std::unique_ptr<RunningThread>> enders;
   for (const RunNote& note : notes) {
+    if (note.is_foreign) continue;  // the copy of a note: what it names goes on elsewhere
     enders.push_back(system.start_thread([this, note] {
       const EndOrder order{Stop::terminate, seconds(world.kill_after_s())};
       if (end_run(system, note.run, order) == RunEnd::gone) return;
@@ -266,6 +267,10 @@ bool Executor::Impl::note(const Published& published) {
       world.take_in_hand(job);
       flags = exited.insert_or_assign(job, exit->attempt()).second;
     }
+  }
+  // Whoever asked for the gate: a monitor, the finalizer, somebody outside. No job of the task need run.
+  if (const auto* cancel = record.event_as_CancelRequested(); cancel && stop_enabled) {
+    world.call_off(TaskId{cancel->task()}, RealWorld::Which::gates);
   }
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;

@@ -146,6 +146,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   // executor_tasks.cc
 
+  /// The boot that began the step of a place; none if it is forgotten.
+  std::optional<Boot> starter_of(const StepPlace& place);
   /// The reconciler's part for one task, on a worker's thread.
   void drive(TaskId task);
   /// What is to be done about a task that is being driven already.

@@ -19,7 +19,20 @@ void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> do
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
-    done(impl.world.end_and_lock(place, run, nullptr).lock);
+    const std::optional<Boot> starter = impl.starter_of(place);
+    done(impl.world.end_and_lock(place, run, starter ? &*starter : nullptr).lock);
+  });
+}
+
+std::optional<Boot> Executor::Impl::starter_of(const StepPlace& place) {
+  return desk.ask([&place](const State& state) -> std::optional<Boot> {
+    const Task* task = state.tasks.find(place.task);
+    if (!task) return std::nullopt;
+    for (const StepRow& row : task->steps) {
+      const Boot* boot = state.boots.find(row.boot);
+      if (row.version == place.version && row.step == place.step && boot) return *boot;
+    }
+    return std::nullopt;
   });
 }
 

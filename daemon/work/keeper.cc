@@ -45,9 +45,13 @@ bool KeeperCall::possible() {
   return static_cast<bool>(keeper_program());
 }
 
-KeeperCall::KeeperCall(const Plan& plan, int report) : environment_(plan.environment) {
+KeeperCall::KeeperCall(const Plan& plan, int report, int held) : environment_(plan.environment) {
   kept_.assign(plan.kept, plan.kept + plan.kept_count);
-  words_ = {keeper_name, std::to_string(report), std::to_string(plan.control), std::to_string(plan.output),
+  words_ = {keeper_name,
+            std::to_string(report),
+            std::to_string(held),
+            std::to_string(plan.control),
+            std::to_string(plan.output),
             std::to_string(kept_.size())};
   for (const int each : kept_) words_.push_back(std::to_string(each));
   words_.insert(words_.end(), {plan.folder, plan.program});
@@ -55,6 +59,7 @@ KeeperCall::KeeperCall(const Plan& plan, int report) : environment_(plan.environ
   for (char* const* each = plan.arguments; *each; ++each) arguments_.push_back(*each);
   arguments_.push_back(nullptr);
   kept_.push_back(report);
+  if (held >= 0) kept_.push_back(held);
   kept_.push_back(keeper_program().get());
   std::sort(kept_.begin(), kept_.end());
 }

@@ -2,8 +2,9 @@
 //
 // It is the command's parent and a child subreaper, so what descends from the command stays below it, whatever it does
 // to its session, its environment and its descriptors (SPEC §8). It reaps all of that, and ends when nothing is left.
-// It outlives pawld, and then needs nobody. It is deaf to all signals but SIGKILL, holds nothing open but its report,
-// and knows nothing of what it keeps but the command's pid.
+// It outlives pawld, and then needs nobody. It is deaf to all signals but SIGKILL, holds nothing open but its report
+// and the lock by which the next start knows that it still keeps something, and knows nothing of what it keeps but the
+// command's pid.
 //
 // It is a program of its own, which pawld carries within itself (daemon/keeper): a mere fork would keep a copy of all
 // that pawld has in memory for as long as the run goes on. The command is forked by the keeper, and stands still until
@@ -20,8 +21,9 @@ namespace pawl {
 /// What a keeper is executed with.
 class KeeperCall {
  public:
-  /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `plan` is copied, its arguments aside, which outlive this.
-  KeeperCall(const Plan& plan, int report);
+  /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `held`: what it holds open besides; -1: nothing. `plan` is
+  /// copied, its arguments aside, which outlive this.
+  KeeperCall(const Plan& plan, int report, int held);
 
   /// In a forked child: becomes the keeper. Returns only if it cannot, with errno. Safe as run_command().
   void become() const;

@@ -198,7 +198,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   if (launch.is_kept && KeeperCall::possible()) {
     reports = PAWL_TRY(make_pair());
     child.report_ = std::move(reports[0]);
-    keeper.emplace(plan, reports[1].get());
+    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1);
   }
   {
     const std::lock_guard lock(one_fork_at_a_time);
@@ -234,8 +234,10 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   child.pidfd_ = pidfd_of(child.pid_);
   if (!child.pidfd_) return Error{ErrorCode::io, "pidfd_open: " + reason(errno)};
   const std::optional<std::int64_t> start = pid_start_of(child.pid_);
-  if (!start) return Error{ErrorCode::io, program + ": the child ended before it was released"};
-  child.pid_start_ = *start;
+  if (!start && has_ended(child.pidfd_)) {
+    return Error{ErrorCode::io, program + ": the child ended before it was released"};
+  }
+  child.pid_start_ = start.value_or(0);  // 0 where /proc does not show it: its pidfd is what it is known by
   return std::unique_ptr<Child>(std::move(made));
 }
 

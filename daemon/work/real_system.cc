@@ -11,7 +11,6 @@
 #include "daemon/work/output_log.h"
 #include "daemon/work/process.h"
 #include "daemon/work/process_table.h"
-#include "daemon/work/run_lock.h"
 
 namespace pawl {
 namespace {
@@ -53,6 +52,7 @@ class PoolOfThreads final : public Pool {
 RealSystem::RealSystem(const Options& options)
     : data_folder_(options.data_folder),
       earlier_hosts_(options.earlier_hosts),
+      folder_{options.data_folder, options.member},
       worktrees_(*this, options.data_folder, options.origins) {}
 
 Deadline RealSystem::now() const {
@@ -96,6 +96,10 @@ bool RealSystem::kernel_has_ended(const std::string& host) {
   return pawl::kernel_has_ended(host, earlier_hosts_);
 }
 
+bool RealSystem::is_foreign(const std::optional<std::string>& member) {
+  return member && !folder_.member.empty() && *member != folder_.member;
+}
+
 std::vector<std::string> RealSystem::clean_environment() const {
   return pawl::clean_environment();
 }
@@ -123,19 +127,23 @@ std::unique_ptr<DeathWatch> RealSystem::watch_deaths(std::function<void()> died)
 }
 
 Result<std::unique_ptr<RunFile>> RealSystem::new_run(const std::string& purpose) {
-  return pawl::new_run(data_folder_, purpose);
+  return pawl::new_run(folder_, purpose);
 }
 
 std::vector<RunNote> RealSystem::noted_runs() {
-  return pawl::noted_runs(data_folder_);
+  return pawl::noted_runs(folder_);
 }
 
 std::optional<RunNote> RealSystem::noted_run(const std::string& run) {
-  return pawl::noted_run(data_folder_, run);
+  return pawl::noted_run(folder_, run);
 }
 
 bool RealSystem::is_run_unlocked(const std::string& run) {
   return pawl::is_run_unlocked(data_folder_, run);
+}
+
+bool RealSystem::is_run_kept(const std::string& run) {
+  return pawl::is_run_kept(data_folder_, run);
 }
 
 void RealSystem::forget_run(const std::string& run) {
@@ -147,11 +155,11 @@ Result<std::unique_ptr<Handle>> RealSystem::lock_place(const StepPlace& place) {
 }
 
 Result<void> RealSystem::note_place(const Handle& place, const std::string& run) {
-  return pawl::note_place(place, run);
+  return pawl::note_place(folder_, place, run);
 }
 
 PlaceNote RealSystem::place_note(const Handle& place) {
-  return pawl::place_note(place);
+  return pawl::place_note(folder_, place);
 }
 
 void RealSystem::forget_places(TaskId task) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/work/run_lock.h"
 #include "daemon/work/system.h"
 #include "daemon/work/worktree.h"
 
@@ -16,6 +17,7 @@ class RealSystem final : public System {
     std::string data_folder;
     std::map<std::string, std::string> origins = {};  // repo → where it is cloned from
     std::vector<std::string> earlier_hosts = {};      // that were this very machine (store/commit/start.h)
+    std::string member = {};                          // whose data folder it is (store/member.h)
   };
   explicit RealSystem(const Options& options);
 
@@ -31,6 +33,7 @@ class RealSystem final : public System {
   pid_t own_pid() const override;
   std::string own_host() const override;
   bool kernel_has_ended(const std::string& host) override;
+  bool is_foreign(const std::optional<std::string>& member) override;
   std::vector<std::string> clean_environment() const override;
   Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
   Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
@@ -42,6 +45,7 @@ class RealSystem final : public System {
   std::vector<RunNote> noted_runs() override;
   std::optional<RunNote> noted_run(const std::string& run) override;
   bool is_run_unlocked(const std::string& run) override;
+  bool is_run_kept(const std::string& run) override;
   void forget_run(const std::string& run) override;
 
   Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
@@ -63,6 +67,7 @@ class RealSystem final : public System {
  private:
   const std::string data_folder_;
   const std::vector<std::string> earlier_hosts_;
+  const RunFolder folder_;
   Worktrees worktrees_;
 };
 

@@ -33,6 +33,7 @@ WorkOrder work_order_of(const CommandContext& context) {
 /// Whether the lock of its place shows that the process of a start is gone: only if it was forked from this data
 /// folder, on this host, and so held that lock. Nothing outlives a kernel.
 bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run, const Boot* starter) {
+  if (note.is_foreign || (starter && system.is_foreign(starter->member))) return false;
   if (!run.empty() && note.run == run) return note.host == system.own_host() || system.kernel_has_ended(note.host);
   return starter && system.kernel_has_ended(starter->host);
 }
@@ -286,10 +287,25 @@ Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& pla
   }
 }
 
+/// Whether a run was begun in the folder that this one is a copy of: it goes on there, and is ended there.
+bool RealWorld::is_another_members(const std::string& run) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (foreign_runs_.contains(run)) return true;
+  }
+  const std::optional<RunNote> note = run.empty() ? std::nullopt : system_.noted_run(run);
+  return note && note->is_foreign;
+}
+
 EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
   const Deadline deadline = system_.now() + within;
-  if (!run.empty() && end_run(system_, run, {Stop::terminate, within}) == RunEnd::alive) return {};
+  const bool is_foreign = is_another_members(run) || (starter && system_.is_foreign(starter->member));
+  if (is_foreign) {
+    const std::lock_guard lock(mutex_);
+    foreign_runs_.insert(run);
+  }
+  if (!run.empty() && !is_foreign && end_run(system_, run, {Stop::terminate, within}) == RunEnd::alive) return {};
   Result<std::unique_ptr<Handle>> lock = lock_place_until(place, deadline);
   if (!lock) return {};
   const bool gone = is_shown_gone(system_, system_.place_note(**lock), run, starter);
@@ -303,7 +319,7 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const auto alive = [](const std::string& why) {
     return Held{.status = Held::Status::previous_alive, .step = nullptr, .why = why};
   };
-  if (!previous_run.empty() &&
+  if (!previous_run.empty() && !is_another_members(previous_run) &&
       end_run(system_, previous_run, {Stop::terminate, seconds(kill_after_s())}) == RunEnd::alive) {
     return alive("run " + previous_run + " is alive");
   }

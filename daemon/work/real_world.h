@@ -113,6 +113,7 @@ class RealWorld final : public World {
   Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context,
                 const std::string& log_name);
   std::string log_name_of(const CommandContext& context, const std::string& name) const;
+  bool is_another_members(const std::string& run);
   Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
 
   System& system_;
@@ -127,6 +128,7 @@ class RealWorld final : public World {
   std::set<std::int64_t> agents_;  // pids
   std::map<TaskId, bool> paths_;   // that are under way: whether another one was turned away
   std::set<JobId> in_hand_;
+  std::set<std::string> foreign_runs_;  // of which only the log says so
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ = Phase::running;

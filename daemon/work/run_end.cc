@@ -6,6 +6,8 @@
 #include <set>
 #include <vector>
 
+#include "store/os/process_identity.h"
+
 namespace pawl {
 namespace {
 
@@ -15,10 +17,18 @@ constexpr milliseconds end_within_min{1000};
 constexpr milliseconds look_again_min{5};
 constexpr milliseconds look_again_max{100};
 
+/// Whether a pid means the same on both: a machine may get another name.
+bool is_same_view(const std::string& one, const std::string& other) {
+  const HostParts left = host_parts(one);
+  const HostParts right = host_parts(other);
+  const bool is_same = left.kernel_boot == right.kernel_boot && left.pid_namespace == right.pid_namespace;
+  return one == other || (is_known(left) && is_known(right) && is_same);
+}
+
 RunSigns signs_of(const RunNote& note, const std::string& here) {
   RunSigns signs;
   signs.run = note.run;
-  if (note.host == here) {
+  if (is_same_view(note.host, here)) {
     signs.leader = note.pid;
     signs.leader_start = note.pid_start;
     signs.keeper = note.keeper;
@@ -36,6 +46,7 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
   const Deadline begin = system.now();
   RunSigns signs;
   signs.run = run;
+  if (note && note->is_foreign) return RunEnd::alive;  // for all that is known, and nobody's to end here
   if (note) signs = signs_of(*note, system.own_host());
   std::set<pid_t> told;
   bool was_killed = false;  // at the look before
@@ -47,8 +58,7 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
     const std::vector<std::unique_ptr<OtherProcess>> found = system.processes_of(signs);
     if (found.empty()) {
       // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
-      const bool is_kept = signs.keeper != 0 && !order.is_ours &&
-                           system.liveness_of(note->host, signs.keeper, signs.keeper_start) != Liveness::dead;
+      const bool is_kept = note && note->keeper != 0 && !order.is_ours && system.is_run_kept(run);
       if (!is_kept && (!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
         if (note) system.forget_run(run);
         return RunEnd::gone;

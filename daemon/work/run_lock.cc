@@ -41,7 +41,21 @@ void read_number(std::string_view text, Number& number) {
   std::from_chars(text.data(), text.data() + text.size(), number);
 }
 
-RunNote note_in(const std::string& run, std::istream& file) {
+bool is_of_another(const RunFolder& folder, std::string_view member) {
+  return !member.empty() && !folder.member.empty() && member != folder.member;
+}
+
+/// The one byte of a run's file that its keeper has locked: by an open file of its own, which flock(2) knows nothing
+/// of.
+struct flock byte_of_keeper() {
+  struct flock byte {};
+  byte.l_type = F_WRLCK;
+  byte.l_whence = SEEK_SET;
+  byte.l_len = 1;
+  return byte;
+}
+
+RunNote note_in(const RunFolder& folder, const std::string& run, std::istream& file) {
   RunNote note;
   note.run = run;
   for (std::string line; std::getline(file, line);) {
@@ -51,6 +65,7 @@ RunNote note_in(const std::string& run, std::istream& file) {
     if (text.starts_with("pid ")) read_number(text.substr(4), note.pid);
     if (text.starts_with("start ")) read_number(text.substr(6), note.pid_start);
     if (text.starts_with("keeper ")) read_number(text.substr(7), note.keeper);
+    if (text.starts_with("member ")) note.is_foreign = is_of_another(folder, text.substr(7));
     if (text.starts_with("kept ")) read_number(text.substr(5), note.keeper_start);
   }
   return note;
@@ -59,11 +74,12 @@ RunNote note_in(const std::string& run, std::istream& file) {
 /// The file of a run, open and locked.
 class LockedRunFile final : public RunFile {
  public:
-  LockedRunFile(std::string run, std::string path, Descriptor lock)
-      : run_(std::move(run)), path_(std::move(path)), lock_(std::move(lock)) {}
+  LockedRunFile(std::string run, std::string path, Descriptor lock, Descriptor of_keeper)
+      : run_(std::move(run)), path_(std::move(path)), lock_(std::move(lock)), of_keeper_(std::move(of_keeper)) {}
 
   int descriptor() const override { return lock_.get(); }
   const std::string& run() const override { return run_; }
+  const Handle* of_keeper() const override { return &of_keeper_; }
   Result<void> note_leader(const Child& leader) override {
     std::string lines = "host " + this_host() + "\npid " + std::to_string(leader.pid()) + "\nstart " +
                         std::to_string(leader.pid_start()) + "\n";
@@ -77,6 +93,7 @@ class LockedRunFile final : public RunFile {
   const std::string run_;
   const std::string path_;
   const Descriptor lock_;
+  const OpenDescriptor of_keeper_;
 };
 
 }  // namespace
@@ -85,25 +102,30 @@ std::string path_of_run(const std::string& data_folder, const std::string& run) 
   return data_folder + "/runs/" + run + std::string(lock_suffix);
 }
 
-Result<std::unique_ptr<RunFile>> new_run(const std::string& data_folder, const std::string& purpose) {
+Result<std::unique_ptr<RunFile>> new_run(const RunFolder& folder, const std::string& purpose) {
   std::string run = random_hex();
-  std::string path = path_of_run(data_folder, run);
+  std::string path = path_of_run(folder.path, run);
   std::error_code ignored;  // what matters is whether the file can be made
-  fs::create_directories(data_folder + "/runs", ignored);
+  fs::create_directories(folder.path + "/runs", ignored);
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   if (!lock || !try_lock(lock)) return system_error(path, "made and locked");
-  PAWL_TRY(write_all(lock, "for " + purpose + "\n", path));
-  return std::unique_ptr<RunFile>(std::make_unique<LockedRunFile>(std::move(run), std::move(path), std::move(lock)));
+  Descriptor of_keeper(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  struct flock byte = byte_of_keeper();
+  if (!of_keeper || ::fcntl(of_keeper.get(), F_OFD_SETLK, &byte) != 0) return system_error(path, "locked for a keeper");
+  const std::string whose = folder.member.empty() ? "" : "member " + folder.member + "\n";
+  PAWL_TRY(write_all(lock, "for " + purpose + "\n" + whose, path));
+  return std::unique_ptr<RunFile>(
+      std::make_unique<LockedRunFile>(std::move(run), std::move(path), std::move(lock), std::move(of_keeper)));
 }
 
-std::vector<RunNote> noted_runs(const std::string& data_folder) {
+std::vector<RunNote> noted_runs(const RunFolder& folder) {
   std::vector<RunNote> notes;
   std::error_code error;
-  for (fs::directory_iterator entry(data_folder + "/runs", error), end; !error && entry != end;
+  for (fs::directory_iterator entry(folder.path + "/runs", error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (!name.ends_with(lock_suffix)) continue;
-    if (auto note = noted_run(data_folder, name.substr(0, name.size() - lock_suffix.size()))) {
+    if (auto note = noted_run(folder, name.substr(0, name.size() - lock_suffix.size()))) {
       notes.push_back(std::move(*note));
     }
   }
@@ -111,16 +133,23 @@ std::vector<RunNote> noted_runs(const std::string& data_folder) {
   return notes;
 }
 
-std::optional<RunNote> noted_run(const std::string& data_folder, const std::string& run) {
+std::optional<RunNote> noted_run(const RunFolder& folder, const std::string& run) {
   if (!is_given_name(run)) return std::nullopt;
-  std::ifstream file(path_of_run(data_folder, run));
+  std::ifstream file(path_of_run(folder.path, run));
   if (!file) return std::nullopt;
-  return note_in(run, file);
+  return note_in(folder, run, file);
 }
 
 bool is_run_unlocked(const std::string& data_folder, const std::string& run) {
   const Descriptor file(::open(path_of_run(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
   return file ? try_lock(file) : errno == ENOENT;
+}
+
+bool is_run_kept(const std::string& data_folder, const std::string& run) {
+  const Descriptor file(::open(path_of_run(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
+  struct flock byte = byte_of_keeper();
+  // What cannot be asked is no evidence.
+  return file ? ::fcntl(file.get(), F_OFD_GETLK, &byte) != 0 || byte.l_type != F_UNLCK : errno != ENOENT;
 }
 
 void forget_run(const std::string& data_folder, const std::string& run) {
@@ -146,8 +175,8 @@ Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const
   }
 }
 
-Result<void> note_place(const Handle& place, const std::string& run) {
-  const std::string lines = run + "\n" + this_host() + "\n";
+Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run) {
+  const std::string lines = run + "\n" + this_host() + "\n" + folder.member + "\n";
   const bool written =
       ::ftruncate(place.descriptor(), 0) == 0 &&
       ::pwrite(place.descriptor(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
@@ -155,13 +184,16 @@ Result<void> note_place(const Handle& place, const std::string& run) {
   return {};
 }
 
-PlaceNote place_note(const Handle& place) {
+PlaceNote place_note(const RunFolder& folder, const Handle& place) {
   std::array<char, 1024> bytes{};
   const ssize_t size = ::pread(place.descriptor(), bytes.data(), bytes.size(), 0);
   std::istringstream lines(std::string(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
   PlaceNote note;
   std::getline(lines, note.run);
   std::getline(lines, note.host);
+  std::string member;
+  std::getline(lines, member);
+  note.is_foreign = is_of_another(folder, member);
   return note;
 }
 

@@ -13,23 +13,34 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/work/system.h"
 
 namespace pawl {
 
-Result<std::unique_ptr<RunFile>> new_run(const std::string& data_folder, const std::string& purpose);
-std::vector<RunNote> noted_runs(const std::string& data_folder);
-std::optional<RunNote> noted_run(const std::string& data_folder, const std::string& run);
+/// A data folder, and whose it is: notes that bear another member's id were made in the folder that it is a copy of.
+struct RunFolder {
+  RunFolder(std::string path_, std::string member_ = {})  // NOLINT: a path will do
+      : path(std::move(path_)), member(std::move(member_)) {}
+
+  std::string path;
+  std::string member;  // empty: not known, and nothing is foreign
+};
+
+Result<std::unique_ptr<RunFile>> new_run(const RunFolder& folder, const std::string& purpose);
+std::vector<RunNote> noted_runs(const RunFolder& folder);
+std::optional<RunNote> noted_run(const RunFolder& folder, const std::string& run);
 /// Requires, as what follows: the run is noted.
 bool is_run_unlocked(const std::string& data_folder, const std::string& run);
+bool is_run_kept(const std::string& data_folder, const std::string& run);
 void forget_run(const std::string& data_folder, const std::string& run);
 std::string path_of_run(const std::string& data_folder, const std::string& run);
 
 Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place);
-Result<void> note_place(const Handle& place, const std::string& run);
-PlaceNote place_note(const Handle& place);
+Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run);
+PlaceNote place_note(const RunFolder& folder, const Handle& place);
 void forget_places(const std::string& data_folder, TaskId task);
 std::vector<TaskId> placed(const std::string& data_folder);
 

@@ -109,6 +109,8 @@ class RunFile : public Handle {
   virtual const std::string& run() const = 0;  // PAWL_RUN: 128 random bits as hex
   /// Writes down who leads it, and its keeper, before that executes.
   virtual Result<void> note_leader(const Child& leader) = 0;
+  /// What the keeper alone holds, and by which it is known to be gone, also to those who cannot see it. May be null.
+  virtual const Handle* of_keeper() const { return nullptr; }
 };
 
 /// What the file of a run says.
@@ -120,12 +122,14 @@ struct RunNote {
   std::int64_t pid_start = 0;
   pid_t keeper = 0;  // 0: it has none
   std::int64_t keeper_start = 0;
+  bool is_foreign = false;  // of the folder that this one is a copy of: what it names is not ours to end
 };
 
 /// Which run a place in the journal was last locked for, and where: what its file says. Empty if it says nothing.
 struct PlaceNote {
   std::string run;
   std::string host;
+  bool is_foreign = false;  // as RunNote's
 };
 
 // Processes.
@@ -146,6 +150,7 @@ struct Launch {
   const OutputLog* output = nullptr;     // its stdout and stderr
   std::vector<const Handle*> inherited;  // what else stays open in it: locks
   bool is_kept = false;                  // whether it gets a keeper (daemon/work/keeper.h)
+  const Handle* of_keeper = nullptr;     // what that holds open, and nobody else
 };
 
 /// A child process, leader of a session and group of its own, with nothing on stdin. Destroyed before reap(), it is
@@ -256,6 +261,9 @@ class System {
   /// This process, and this machine as far as a pid means anything (store/os/process_identity.h).
   virtual pid_t own_pid() const = 0;
   virtual std::string own_host() const = 0;
+  /// Whether a daemon of another data folder, or of the one that this is a copy of, bears that member id: what it began
+  /// is not ours to end, nor do our locks say anything about it. False where nothing is known.
+  virtual bool is_foreign(const std::optional<std::string>& /*member*/) { return false; }
   /// Whether that host is this machine under an earlier kernel: nothing of it lives any more.
   virtual bool kernel_has_ended(const std::string& host) = 0;
   /// What the environment of every command begins with: PATH and the like.
@@ -285,6 +293,8 @@ class System {
   /// Whether no process holds the lock of a noted run. For a moment one may that has nothing to do with it: a child
   /// that was being forked shares all that is open.
   virtual bool is_run_unlocked(const std::string& run) = 0;
+  /// Whether a noted run still has its keeper, wherever that can be seen from.
+  virtual bool is_run_kept(const std::string& run) = 0;
   /// Removes what is noted of a run that is known to be gone.
   virtual void forget_run(const std::string& run) = 0;
 

@@ -160,6 +160,10 @@ class Path {
     // For the record only; if the task has moved on meanwhile, look() sees it.
     tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate.passed, gate.reason)));
     if (!look()) return end(AdvanceResult::waiting, moved_on);
+    // Asked for while the gate ran: what is to be cancelled goes no further, whatever the gate said.
+    if (!view_->task.cancel_requested.empty() && !is_committed(view_->task)) {
+      return give_back_job(AdvanceResult::waiting, name(Outcome::cancel_requested));
+    }
     if (gate.passed == true) return std::nullopt;
 
     const std::string why = gate.reason.empty() ? "" : ": " + gate.reason;

@@ -93,7 +93,7 @@ class JobPass {
     }
     const Stage& stage = *view_.stage();
     if (!take_lease(stage)) return;
-    if (!is_committed(view_.task) && !gate_is_green(stage)) {
+    if (!is_committed(view_.task) && (!gate_is_green(stage) || is_to_be_cancelled())) {
       // Refused, it frees nothing; and as long as this process lives nobody would take the lease for a dead one's.
       if (!reap(fb::JobResult::retry)) release_own();
       return;
@@ -165,6 +165,12 @@ class JobPass {
         propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate.passed, gate.reason)));
     if (!gate.passed) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
+  }
+
+  /// By a request that came while the gate ran.
+  bool is_to_be_cancelled() const {
+    const std::optional<TaskView> now = machine_.view(view_.task.id);
+    return now && !now->task.cancel_requested.empty();
   }
 
   /// Whether it was accepted.

@@ -66,6 +66,7 @@ class HostileSystem final : public System {
   std::vector<RunNote> noted_runs() override;
   std::optional<RunNote> noted_run(const std::string& run) override;
   bool is_run_unlocked(const std::string& run) override;
+  bool is_run_kept(const std::string& /*run*/) override { return false; }  // each process is a run's own
   void forget_run(const std::string& run) override;
   Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
   Result<void> note_place(const Handle& place, const std::string& run) override;
