@@ -60,4 +60,11 @@ Result<const fb::Record*> view_record(RecordBytes bytes) {
   return &record;
 }
 
+Seq seq_after(Seq last, const fb::Record& record) {
+  const auto* restored = record.event_as_LogRestored();
+  const bool is_accepted = Outcome{record.stamp()->outcome()} == Outcome::accepted;
+  const bool goes_on = restored && is_accepted && restored->from() == raw(last) && restored->next_seq() > raw(last);
+  return goes_on ? Seq{restored->next_seq()} : next(last);
+}
+
 }  // namespace pawl

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "record_generated.h"
+#include "schema/ids.h"
 #include "schema/result.h"
 
 namespace pawl {
@@ -16,5 +17,10 @@ using RecordBytes = std::span<const std::uint8_t>;
 /// `damaged`: they are not a record; `unsupported`: an event or an outcome of a newer version.
 /// The verifier is structural only: that the bytes are those that were written is for the block's checksum to say.
 Result<const fb::Record*> view_record(RecordBytes bytes);
+
+/// The seq that `record` has to bear where it follows the record `last`: the next one. The one exception is a
+/// LogRestored that was accepted and begins at `last`: it goes on at the seq that it names (docs/adr/0012). Everybody
+/// who numbers records, or asks whether they follow each other, asks here.
+Seq seq_after(Seq last, const fb::Record& record);
 
 }  // namespace pawl

@@ -30,12 +30,12 @@ class Journal {
 
   /// Writes a batch and returns when it is durable: one write, one sync.
   ///
-  /// `superseded`: the next seq is not `expected_next`: another writer was first. Nothing was written, and what is
-  /// there is whole; the caller has to step down.
-  /// After any other error nothing more can be appended: a page cache after a failed sync cannot be trusted, so the
-  /// process ends and a restart recovers. An append that fails, or that the process does not survive, leaves nothing
-  /// of its batch, or all of it, or a torn tail: a beginning that the next opening drops and tells of (torn_at()). It
-  /// never leaves some of its records (store/tail.h is the judgement). Nothing that was durable before is touched.
+  /// `superseded`: the next seq (schema/record_view.h: seq_after) is not `expected_next`: another writer was first.
+  /// Nothing was written, and what is there is whole; the caller has to step down. After any other error nothing more
+  /// can be appended: a page cache after a failed sync cannot be trusted, so the process ends and a restart recovers.
+  /// An append that fails, or that the process does not survive, leaves nothing of its batch, or all of it, or a torn
+  /// tail: a beginning that the next opening drops and tells of (torn_at()). It never leaves some of its records
+  /// (store/tail.h is the judgement). Nothing that was durable before is touched.
   ///
   /// Requires: `batch.records` is not empty; its first record bears `expected_next`. Threads: one at a time.
   virtual Result<void> append(const Batch& batch, Seq expected_next) = 0;

@@ -175,6 +175,17 @@ bool BlockReader::read(const Block& block, Seq from, const std::function<bool(Re
   return true;
 }
 
+Seq first_after(Seq last, const Block& block) {
+  Seq first = next(last);
+  if (block.first == first) return first;
+  // Only what its first record says can allow it.
+  BlockReader().read(block, block.first, [&](RecordBytes bytes) {
+    if (const auto record = view_record(bytes)) first = seq_after(last, **record);
+    return false;
+  });
+  return first;
+}
+
 void find_blocks(std::string_view bytes, FoundBlocks& found) {
   for (std::size_t at = bytes.find(block_magic); at != std::string_view::npos;) {
     std::size_t skip = 1;

@@ -41,7 +41,7 @@ std::string encode_version(std::uint32_t version);
 std::optional<std::uint32_t> decode_version(std::string_view bytes);
 
 /// Replaces `out` by the block of `records`. `synced`: the last seq that was durable before this block was written.
-/// Requires: at least one record; their seqs count up from `first`.
+/// Requires: at least one record; their seqs count up from `first`. So a record that leaves seqs out begins a block.
 void encode_block(std::span<const RecordBytes> records, Seq first, Seq synced, std::string& out);
 
 /// A block that was checked. Views the bytes that it was decoded from.
@@ -54,6 +54,9 @@ struct Block {
 
 /// `unsupported`: of a newer version; `damaged`: not what was written. The message says what, not where.
 Result<Block> decode_block(std::string_view bytes);
+
+/// The first seq of a block that may follow the record `last`; for `block` to be held against.
+Seq first_after(Seq last, const Block& block);
 
 /// The records of blocks, one block after the other. FlatBuffers want to be aligned; a block that is not is copied to
 /// a buffer that is reused.

@@ -42,7 +42,7 @@ Result<void> MemoryLog::load() {
     if (!stated || *stated > rest.size()) break;
     const Result<Block> block = decode_block(rest.substr(0, *stated));
     if (!block && block.error().code == ErrorCode::unsupported) return block.error();
-    if (!block || block->first != next(evidence.last)) break;
+    if (!block || block->first != first_after(evidence.last, *block)) break;
     block_at_.push_back({block->first, disk_->blocks.size() - rest.size(), *stated});
     evidence.last = block->last;
     rest.remove_prefix(*stated);
@@ -64,12 +64,13 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
   const std::lock_guard lock(mutex_);
   if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
   const Seq last = durable_.last();
-  if (expected_next != next(last)) {
-    return Error{ErrorCode::superseded, "memory log: the next record is " + std::to_string(raw(last) + 1) + ", not " +
+  const Seq first = seq_after(last, *fb::GetRecord(batch.records.front().data()));
+  if (expected_next != first) {
+    return Error{ErrorCode::superseded, "memory log: the next record is " + std::to_string(raw(first)) + ", not " +
                                             std::to_string(raw(expected_next))};
   }
   std::string block;
-  encode_block(batch.records, expected_next, last, block);
+  encode_block(batch.records, first, last, block);
   if (appends_to_failure_ && --*appends_to_failure_ == 0) {
     failed_ = true;
     switch (failure_) {
@@ -94,12 +95,12 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
     return Error{ErrorCode::io, "memory log: the disk is full"};
   }
 
-  block_at_.push_back({expected_next, disk_->blocks.size(), block.size()});
+  block_at_.push_back({first, disk_->blocks.size(), block.size()});
   disk_->blocks.append(block);
   if (disk_->room) *disk_->room -= block.size();
   disk_->synced_bytes = disk_->blocks.size();
   for (const ArchivedBytes& archived : batch.archived) disk_->archive[archived.task] = encode_archived(archived);
-  durable_.advance(static_cast<Seq>(raw(last) + batch.records.size()));
+  durable_.advance(static_cast<Seq>(raw(first) + batch.records.size() - 1));
   return {};
 }
 
@@ -107,23 +108,28 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
   from = std::max(from, Seq{1});
   BlockReader reader;
   Seq last{};  // of the last block read, once there is one
+  std::size_t index = 0;
   std::string bytes;
   while (true) {
     {
       // A block at a time, so that an append never waits for whoever reads.
       const std::lock_guard lock(mutex_);
-      const Seq wanted = last == Seq{} ? from : next(last);
-      if (wanted > durable_.last()) return {};
-      const auto after = std::upper_bound(block_at_.begin(), block_at_.end(), wanted,
-                                          [](Seq seq, const BlockAt& block) { return seq < block.first; });
-      PAWL_ASSERT(after != block_at_.begin());
-      const BlockAt& at = *std::prev(after);
+      if (last == Seq{}) {
+        if (from > durable_.last()) return {};
+        const auto after = std::upper_bound(block_at_.begin(), block_at_.end(), from,
+                                            [](Seq seq, const BlockAt& block) { return seq < block.first; });
+        PAWL_ASSERT(after != block_at_.begin());
+        index = static_cast<std::size_t>(after - block_at_.begin()) - 1;
+        last = static_cast<Seq>(raw(block_at_[index].first) - 1);
+      }
+      if (index == block_at_.size()) return {};
+      const BlockAt& at = block_at_[index++];
       bytes.assign(disk_->blocks, at.offset, at.length);
-      if (last == Seq{}) last = static_cast<Seq>(raw(at.first) - 1);
     }
     const Result<Block> block = decode_block(bytes);
     if (!block) return damaged_at(std::max(from, next(last)), memory_place, block.error().message);
-    if (block->first != next(last)) return damaged_at(next(last), memory_place, "another block stands in its place");
+    if (block->first != first_after(last, *block))
+      return damaged_at(next(last), memory_place, "another block stands in its place");
     if (!reader.read(*block, from, each)) return {};
     last = block->last;
   }

@@ -42,21 +42,23 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
   const Result<const fb::Record*> viewed = view_record(bytes);
   if (!viewed) {
     const Error& error = viewed.error();
-    const std::string where = error.message.starts_with("record ") ? "" : "record " + std::to_string(raw(next_)) + ": ";
-    return RecordFault{.seq = next_, .why = error.message, .error = {error.code, where + error.message}};
+    const std::string where =
+        error.message.starts_with("record ") ? "" : "record " + std::to_string(raw(next_seq())) + ": ";
+    return RecordFault{.seq = next_seq(), .why = error.message, .error = {error.code, where + error.message}};
   }
   const fb::Record& record = **viewed;
   const fb::Stamp& stamp = *record.stamp();
   const std::string where = "record " + std::to_string(stamp.seq());
-  RecordFault fault{.seq = next_,
+  const Seq due = seq_after(last_, record);
+  RecordFault fault{.seq = due,
                     .why = {},
                     .error = {ErrorCode::damaged, {}},
                     .begins_group = stamp.group() == stamp.seq(),
                     .record = &record};
-  if (stamp.seq() != raw(next_)) {
+  if (stamp.seq() != raw(due)) {
     fault.is_gap = true;
     fault.why = "it says that it is " + std::to_string(stamp.seq());
-    fault.error.message = where + " stands where " + std::to_string(raw(next_)) + " should";
+    fault.error.message = where + " stands where " + std::to_string(raw(due)) + " should";
     return fault;
   }
   if (stamp.rules() == 0 || stamp.rules() > rules_version) {
@@ -77,12 +79,12 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
     return fault;
   }
   group_ = Seq{stamp.group()};
-  next_ = next(next_);
-  const Chain due = chain_after(chain_, record);
+  last_ = due;
+  const Chain due_chain = chain_after(chain_, record);
   chain_ = chain_of(record);
   verified.record = &record;
   verified.bytes = bytes;
-  verified.due_chain = due == chain_ ? std::nullopt : std::optional(due);
+  verified.due_chain = due_chain == chain_ ? std::nullopt : std::optional(due_chain);
   return std::nullopt;
 }
 
@@ -236,7 +238,8 @@ class Replica::TwoThreads {
     filling_->add(bytes);
     const Seq seq = std::exchange(next_, next(next_));
     if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) so_far_ = hand_on(std::launch::async);
-    // One record beyond the end shows whether a group ended there.
+    // One record beyond the end shows whether a group ended there. Behind a restore this count lags, and the end is
+    // found when the record is applied.
     return goes_on() && seq <= replica_.upto_;
   }
 

@@ -60,17 +60,17 @@ struct RecordFault {
 class RecordVerifier {
  public:
   /// Begins after the record `last`, whose chain is `chain`.
-  RecordVerifier(Seq last, const Chain& chain) : next_(next(last)), chain_(chain) {}
+  RecordVerifier(Seq last, const Chain& chain) : last_(last), chain_(chain) {}
 
   /// The record in `bytes`, or why it is not the next one; none is taken after a fault.
   /// Requires: `bytes` is aligned to 8, and lives as long as the answer is used.
   std::optional<RecordFault> verify(RecordBytes bytes, VerifiedRecord& verified);
 
-  /// The seq that the next record has to have.
-  Seq next_seq() const { return next_; }
+  /// The seq that the next record has to have, unless a restore leaves some out (schema/record_view.h).
+  Seq next_seq() const { return next(last_); }
 
  private:
-  Seq next_;
+  Seq last_;
   Chain chain_;
   Seq group_{};  // 0 before the first
   std::uint64_t group_records_ = 0;
@@ -156,7 +156,7 @@ class Replica {
   State release() && { return std::move(state_); }
   /// Of the record state().last_seq.
   const Chain& chain() const { return chain_; }
-  /// The seq of the next record.
+  /// The seq of the next record, unless a restore leaves some out.
   Seq next_seq() const { return verifier_.next_seq(); }
   /// How many records were applied.
   std::uint64_t records() const { return records_; }

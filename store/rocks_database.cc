@@ -171,7 +171,7 @@ Result<std::optional<Block>> BlockWalk::next_block() {
   const Result<Block> block = decode_block(iterator_->value().ToStringView());
   if (!block && block.error().code == ErrorCode::unsupported) return block.error();
   if (!block) return damaged_at(next(last_), where_, block.error().message);
-  if (block->first != next(last_) || decode_key(iterator_->key().ToStringView()) != raw(block->first)) {
+  if (block->first != first_after(last_, *block) || decode_key(iterator_->key().ToStringView()) != raw(block->first)) {
     return damaged_at(next(last_), where_, "the next block begins with " + std::to_string(raw(block->first)));
   }
   last_ = block->last;

@@ -132,12 +132,13 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
   if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
   if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an append failed before"};
   const Seq last = impl_->durable.last();
-  if (expected_next != next(last)) {
-    return Error{ErrorCode::superseded, impl_->path() + ": the next record is " + std::to_string(raw(last) + 1) +
+  const Seq first = seq_after(last, *fb::GetRecord(batch.records.front().data()));
+  if (expected_next != first) {
+    return Error{ErrorCode::superseded, impl_->path() + ": the next record is " + std::to_string(raw(first)) +
                                             ", not " + std::to_string(raw(expected_next))};
   }
 
-  encode_block(batch.records, expected_next, last, impl_->block);
+  encode_block(batch.records, first, last, impl_->block);
   impl_->write.Clear();
   rocksdb::Status status;
   for (const ArchivedBytes& archived : batch.archived) {
@@ -147,21 +148,21 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
   // The block comes last: if it stands whole in the write-ahead file, then so does all that was written with it, and
   // what a crash cut off is never taken for damage.
   if (status.ok()) {
-    status = impl_->write.Put(impl_->family(log_blocks), encode_key(raw(expected_next)), impl_->block);
+    status = impl_->write.Put(impl_->family(log_blocks), encode_key(raw(first)), impl_->block);
   }
   rocksdb::WriteOptions durable;
   durable.sync = true;
   if (status.ok()) status = impl_->database.db->Write(durable, &impl_->write);
   if (!status.ok()) {
     impl_->failed = true;
-    return error_of(status, impl_->path() + ": record " + std::to_string(raw(expected_next)));
+    return error_of(status, impl_->path() + ": record " + std::to_string(raw(first)));
   }
   // Durable in a folder that nobody would look for it in: the next start opens what stands there now.
   if (const auto named = impl_->lock->check_name(); !named) {
     impl_->failed = true;
     return named.error();
   }
-  impl_->durable.advance(static_cast<Seq>(raw(last) + batch.records.size()));
+  impl_->durable.advance(static_cast<Seq>(raw(first) + batch.records.size() - 1));
   return {};
 }
 

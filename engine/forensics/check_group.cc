@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-void check_passage(const Passage& passage, Findings& findings) {
+void check_passage(const Passage& passage, Seq last, Findings& findings) {
   check_versions(passage, findings);
   check_terminal(passage, findings);
   check_guarded_crossing(passage, findings);
@@ -18,6 +18,7 @@ void check_passage(const Passage& passage, Findings& findings) {
   check_committed_crossing(passage, findings);
   check_dependents(passage, findings);
   check_gap(passage, findings);
+  check_restore(passage, last, findings);
 }
 
 /// What the end of a group has to look at: that of which the group changed something.
@@ -29,7 +30,8 @@ struct Touched {
 
 void note_touched(const Snapshot& before, const State& after, const fb::Record& record, Touched& touched) {
   std::set<TaskId>& tasks = touched.tasks;
-  const bool boots = record.event_type() == fb::Event::BootStarted || record.event_type() == fb::Event::BootEnded;
+  const bool boots = record.event_type() == fb::Event::BootStarted || record.event_type() == fb::Event::BootEnded ||
+                     record.event_type() == fb::Event::LogRestored;
   touched.holders = touched.holders || boots || !before.jobs.empty() || !before.leases.empty() ||
                     !before.new_jobs.empty() || !before.new_leases.empty();
   touched.settings = touched.settings || record.event_type() == fb::Event::SettingChanged;
@@ -43,7 +45,7 @@ void note_touched(const Snapshot& before, const State& after, const fb::Record& 
 }
 
 /// Applies one record and checks what came of it.
-Applied check_record(State& state, const fb::Record& record, SettingsToCome to_come, Touched& touched,
+Applied check_record(State& state, const fb::Record& record, Seq last, SettingsToCome to_come, Touched& touched,
                      Findings& findings) {
   const std::uint64_t digest = state.digest();
   Applied applied = apply(state, record, to_come);
@@ -55,7 +57,7 @@ Applied check_record(State& state, const fb::Record& record, SettingsToCome to_c
                  .record = record,
                  .accepted = applied.outcome == Outcome::accepted,
                  .unchecked = applied.unchecked},
-                findings);
+                last, findings);
   return applied;
 }
 
@@ -106,7 +108,8 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   bool refused = false;
   for (std::size_t i = 0; i < group.size() && !refused; ++i) {
     const std::size_t first = findings.size();
-    applied.push_back(check_record(state, *group[i], settings_after(group, i), touched, findings));
+    const Seq last = i == 0 ? state.last_seq : Seq{group[i - 1]->stamp()->seq()};
+    applied.push_back(check_record(state, *group[i], last, settings_after(group, i), touched, findings));
     refused = applied.back().outcome != Outcome::accepted;
     digests.push_back(state.digest());
     date_from(first, *group[i]);

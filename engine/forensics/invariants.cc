@@ -40,6 +40,12 @@ bool is_open(const Job& job) {
   return job.status == JobStatus::queued || job.status == JobStatus::running;
 }
 
+/// How much further every version goes by the record: a restore leaves out what may have been given out.
+std::uint64_t versions_left_out(const Passage& passage) {
+  const auto* restored = passage.record.event_as_LogRestored();
+  return passage.accepted && restored ? restored->next_seq() - restored->from() : 0;
+}
+
 /// The task that the record moves, by a transition or a cancellation; 0 if it moves none.
 TaskId moved_task(const fb::Record& record) {
   if (const auto* transition = record.event_as_StageTransition()) return TaskId{transition->task()};
@@ -165,7 +171,8 @@ void check_versions(const Passage& passage, Findings& findings) {
     }
     const About about{.task = task.id, .led_by = {was->last.seq}};
     const std::uint64_t grown = raw(task.version) - raw(was->version);
-    if (grown != (task.id == moved ? 1u : 0u)) {
+    const std::uint64_t left_out = is_terminal(was->stage) ? 0 : versions_left_out(passage);
+    if (grown != left_out + (task.id == moved ? 1u : 0u)) {
       find(findings, 1,
            label(task.id) + ": version " + std::to_string(raw(was->version)) + " became " +
                std::to_string(raw(task.version)),
@@ -252,7 +259,8 @@ namespace {
 void check_job(const Passage& passage, const Job& was, const Job& job, Findings& findings) {
   const auto* claim = passage.record.event_as_JobClaimed();
   const bool claimed = passage.accepted && claim && JobId{claim->job()} == job.id;
-  const bool ended = passage.accepted && ended_job(passage.record) == job.id;
+  const bool restored = passage.accepted && passage.record.event_as_LogRestored();
+  const bool ended = restored || (passage.accepted && ended_job(passage.record) == job.id);
   const std::string status =
       label(job.id) + ": from " + fb::EnumNameJobStatus(was.status) + " to " + fb::EnumNameJobStatus(job.status);
   if (job.attempts != was.attempts + (claimed ? 1 : 0)) {
@@ -319,9 +327,11 @@ void check_steps(const Passage& passage, Findings& findings) {
     if (!was) return;
     for (const StepRow& step : was->steps) {
       if (!step.irreversible || step.state != StepState::done) continue;
+      const bool is_present = step.version == was->version && task.stage == was->stage;
+      const Version version{raw(step.version) + (is_present ? versions_left_out(passage) : 0)};
       bool stands = false;
       for (const StepRow& now : task.steps) {
-        stands = stands || (now.version == step.version && now.to == step.to && now.step == step.step &&
+        stands = stands || (now.version == version && now.to == step.to && now.step == step.step &&
                             now.started == step.started && now.state == StepState::done);
       }
       if (!stands) {
@@ -454,7 +464,7 @@ void check_not_lost(const State& state, const Task& task, Findings& findings) {
   }
   const bool running = state.running_job(id) != nullptr;
   const bool held = state.lease(task_key(id)) != nullptr;
-  const bool cancel_waits = held || running || is_committed(task);
+  const bool cancel_waits = held || running || is_committed(task) || is_restored(task);
   if (!task.cancel_requested.empty() && !cancel_waits) {
     find(findings, 10, label(id) + ": nothing stands in the way of its cancellation, and it is not cancelled", about);
   }

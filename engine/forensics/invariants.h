@@ -86,6 +86,8 @@ void check_committed_crossing(const Passage& passage, Findings& findings);  // 9
 void check_dependents(const Passage& passage, Findings& findings);          // 11
 void check_gap(const Passage& passage, Findings& findings);                 // 12
 void check_nothing_lost(const State& state, Findings& findings);            // 10, end of group
+/// 13. `last`: the record before.
+void check_restore(const Passage& passage, Seq last, Findings& findings);
 
 // The same of 7 and 10, of what one record or one group changed.
 void check_uniqueness_of_new(const Passage& passage, Findings& findings);

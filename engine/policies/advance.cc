@@ -421,7 +421,8 @@ class Path {
             .version = order_.version,
             .edge = edge(),
             .token = token_,
-            .step = step};
+            .step = step,
+            .restores = view_->restores};
   }
 
   Decision tell(Group group) {

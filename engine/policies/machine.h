@@ -65,6 +65,7 @@ struct TaskView {
   std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
   bool waits_for_dependency = false;  // engine/rules/claim.h
   bool is_barred = false;             // likewise
+  std::uint64_t restores = 0;         // how often the log was restored from a backup
   TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }

@@ -23,6 +23,7 @@ struct CommandContext {
   std::string edge;            // "from->to"; for agents, the forward edge of their stage
   std::optional<Token> token;  // the fencing token, where a lease is held
   std::string step;            // empty for agents and gates
+  std::uint64_t restores = 0;  // how often the log was restored from a backup
 };
 
 /// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).

@@ -98,6 +98,7 @@ Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_
   const fb::Stamp& stamp = *record.stamp();
   return {.state = state,
           .seq = Seq{stamp.seq()},
+          .group = Seq{stamp.group()},
           .now = TimeUs{stamp.time_us()},
           .rules = stamp.rules(),
           .boot = record.boot()->str(),

@@ -4,6 +4,7 @@
 
 #include "engine/rules/claim.h"
 #include "engine/rules/recovery.h"
+#include "schema/record_view.h"
 #include "schema/subject.h"
 
 namespace pawl {
@@ -88,12 +89,12 @@ std::vector<const fb::Record*> records_of(Group& group) {
 /// Decides a group, event by event.
 class GroupDecision {
  public:
-  GroupDecision(State& state, TimeUs now, std::uint32_t rules)
-      : state_(state), now_(now), rules_(rules), group_(next(state.last_seq)) {}
+  GroupDecision(State& state, TimeUs now, std::uint32_t rules) : state_(state), now_(now), rules_(rules) {}
 
   Decided decide(Group group) {
     const std::vector<const fb::Record*> proposed = records_of(group);
     const std::string proposer = proposed.front()->boot()->str();
+    group_ = seq_after(state_.last_seq, *proposed.front());
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (auto reclaim = reclaim_before(state_, *proposed[i], now_)) add_own(std::move(*reclaim));
       if (i == 0) decided_.first_proposed = decided_.records.size();
@@ -147,7 +148,13 @@ class GroupDecision {
     const std::size_t at = decided_.applied.size() - 1;
     decided_.outcome = decided_.applied[at].outcome;
     refuse_group(state_, decided_.applied, at, decided_.records.size());
-    for (Proposal& record : decided_.records) record.stamp().mutate_digest(state_.digest());
+    group_ = next(state_.last_seq);  // a restore that is refused leaves no seq out
+    for (std::size_t i = 0; i < decided_.records.size(); ++i) {
+      fb::Stamp& stamp = decided_.records[i].stamp();
+      stamp.mutate_seq(raw(group_) + i);
+      stamp.mutate_group(raw(group_));
+      stamp.mutate_digest(state_.digest());
+    }
     return finish();
   }
 
@@ -157,7 +164,7 @@ class GroupDecision {
       stamp.mutate_outcome(static_cast<std::uint16_t>(decided_.applied[i].outcome));
       stamp.mutate_unchecked(decided_.applied[i].unchecked);
     }
-    state_.last_seq = Seq{raw(state_.last_seq) + decided_.records.size()};
+    state_.last_seq = Seq{raw(group_) + decided_.records.size() - 1};
     state_.last_time = now_;
     remember_key(state_, records_of(decided_.records), decided_.applied, decided_.outcome);
     return std::move(decided_);
@@ -166,7 +173,7 @@ class GroupDecision {
   State& state_;
   TimeUs now_;
   std::uint32_t rules_;
-  Seq group_;
+  Seq group_{};
   Decided decided_;
 };
 
@@ -202,8 +209,9 @@ Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
   Reapplied result;
   std::vector<std::uint64_t> digests;
   Outcome outcome = Outcome::accepted;
+  const Seq first = seq_after(state.last_seq, *group.front());
   for (std::size_t i = 0; i < group.size() && outcome == Outcome::accepted; ++i) {
-    PAWL_ASSERT(group[i]->stamp()->seq() == raw(state.last_seq) + i + 1);
+    PAWL_ASSERT(group[i]->stamp()->seq() == raw(first) + i);
     result.applied.push_back(apply(state, *group[i], settings_after(group, i)));
     outcome = result.applied.back().outcome;
     if (outcome == Outcome::accepted) state.settle();
@@ -215,7 +223,7 @@ Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
     refuse_group(state, result.applied, result.applied.size() - 1, group.size());
     digests.assign(group.size(), state.digest());
   }
-  state.last_seq = Seq{raw(state.last_seq) + group.size()};
+  state.last_seq = Seq{group.back()->stamp()->seq()};
   state.last_time = TimeUs{group.back()->stamp()->time_us()};
   remember_key(state, group, result.applied, outcome);
 

@@ -51,7 +51,7 @@ struct Reapplied {
 
 /// Applies a whole group as it stands in a log, and compares outcome, mark and digest of each record.
 /// After a divergence the state is what the rules made of it.
-/// Requires: the records were verified, follow state.last_seq without a gap, and bear one group number.
+/// Requires: the records were verified, follow state.last_seq as seq_after() says, and bear one group number.
 [[nodiscard]] Reapplied reapply(State& state, std::span<const fb::Record* const> group);
 
 // For those who apply a group of a log record by record, as reapply() does.

@@ -74,6 +74,7 @@ Group cancellations_due(const State& state, const Asker& asker) {
   for (const TaskId id : state.indexes.cancel_standing) {
     const Task& task = *state.tasks.find(id);
     if (is_committed(task) || state.lease(task_key(id)) || state.running_job(id)) continue;
+    if (is_restored(task)) continue;  // It may have been delivered in what was lost: that waits for a word.
     fb::TaskCancelledT event;
     event.task = raw(id);
     group.push_back(propose(asker, event));

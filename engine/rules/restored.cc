@@ -1,10 +1,112 @@
-// A log that was restored from a backup: what came after the backup was given out, and is lost. SPEC §5.
+// A log that was restored from a backup: what came after the backup was given out, and is lost. Nothing of it opens
+// anything in the log that goes on (SPEC §5).
+#include <vector>
+
+#include "engine/rules/retry.h"
 #include "engine/rules/rules.h"
 
 namespace pawl {
+namespace {
 
-Outcome apply_event(Turn&, const fb::LogRestored&) {
-  return Outcome::bad_restore;
+/// Numbers go through JSON, where they are exact only below 2^53.
+constexpr std::uint64_t exact_below = std::uint64_t{1} << 53;
+
+template <class Id>
+bool goes_on_from(std::uint64_t wanted, Id next) {
+  return wanted >= raw(next) && wanted < exact_below;
+}
+
+/// What is open is ended, whoever runs it: its attempts were perhaps counted on in what was lost.
+std::vector<JobId> open_jobs(const State& state, TaskId task) {
+  std::vector<JobId> open;
+  const auto& of_task = state.indexes.jobs_of_task;
+  for (auto at = of_task.lower_bound({task, JobId{0}}); at != of_task.end() && at->first == task; ++at) {
+    const JobStatus status = state.jobs.find(at->second)->status;
+    if (status == JobStatus::queued || status == JobStatus::running) open.push_back(at->second);
+  }
+  return open;
+}
+
+void end_job(Turn& turn, JobId id) {
+  Job& job = turn.state.jobs.edit(id);
+  job.status = JobStatus::cancelled;
+  job.reason = std::string(blocked_as_restored);
+  turn.effect({.kind = EffectKind::job_cancelled, .id = raw(id)});
+}
+
+/// Whether an agent has to work for the task as it stands: one of its open jobs would be done, or done again.
+bool wants_agent(const State& state, const Task& task, const std::vector<JobId>& open) {
+  if (!task.cancel_requested.empty() || is_committed(task)) return false;
+  for (const JobId id : open) {
+    const Job& job = *state.jobs.find(id);
+    if (job.version == task.version && !is_finished_work(task, job)) return true;
+  }
+  return false;
+}
+
+/// The task as it stands, at a version that was never given out, until an operator says that he has looked.
+void block_as_restored(Turn& turn, TaskId id, std::uint64_t versions) {
+  Task& task = turn.state.tasks.edit(id);
+  const Version version{raw(task.version) + versions};
+  for (StepRow& step : task.steps) {
+    if (step.version == task.version) step.version = version;  // a crossing that is committed stays so
+  }
+  task.version = version;
+  task.gate.reset();
+  const std::string restored(blocked_as_restored);
+  if (!is_restored(task)) task.blocked = task.blocked.empty() ? restored : restored + " (was: " + task.blocked + ")";
+  turn.effect({.kind = EffectKind::blocked, .id = raw(id), .text = task.blocked});
+}
+
+void restore_task(Turn& turn, TaskId id, std::uint64_t versions) {
+  State& state = turn.state;
+  const std::vector<JobId> open = open_jobs(state, id);
+  const Task* live = live_task(state, id);
+  const bool queues = live && wants_agent(state, *live, open);
+  if (live) block_as_restored(turn, id, versions);
+  for (const JobId job : open) end_job(turn, job);
+  if (queues) queue_job(turn, *state.tasks.find(id), std::string(blocked_as_restored));
+}
+
+template <class Rows>
+auto keys_of(const Rows& rows) {
+  std::vector<typename Rows::key_type> keys;
+  for (const auto& [key, row] : rows) keys.push_back(key);
+  return keys;
+}
+
+}  // namespace
+
+Outcome apply_event(Turn& turn, const fb::LogRestored& event) {
+  State& state = turn.state;
+  const Ids& given = *state.ids.find(0);
+  const bool is_first = turn.group == turn.seq;
+  const bool follows = event.from() == raw(state.last_seq) && event.next_seq() == raw(turn.seq);
+  const bool goes_on = event.from() < event.next_seq() && event.next_seq() < exact_below &&
+                       goes_on_from(event.next_task(), given.next_task) &&
+                       goes_on_from(event.next_job(), given.next_job);
+  if (!is_first || !follows || !goes_on) return Outcome::bad_restore;
+
+  // Every version and every run took a record of its own, so what was lost has none beyond as many as there are seqs
+  // left out.
+  const std::uint64_t records = event.next_seq() - event.from();
+  Ids& ids = state.ids.edit(0);
+  if (!ids.restored) ids.restored.emplace();
+  ids.restored->gaps.push_back({.first_seq = next(Seq{event.from()}),
+                                .next_seq = turn.seq,
+                                .first_task = ids.next_task,
+                                .next_task = TaskId{event.next_task()},
+                                .first_job = ids.next_job,
+                                .next_job = JobId{event.next_job()}});
+  ids.next_task = TaskId{event.next_task()};
+  ids.next_job = JobId{event.next_job()};
+  ids.next_run = RunId{raw(ids.next_run) + records};
+  for (const std::string& key : keys_of(state.leases.rows())) free_lease(turn, key);
+  for (const std::string& id : keys_of(state.boots.rows())) {
+    if (!state.boots.find(id)->stale) state.boots.edit(id).stale = true;
+  }
+  for (const TaskId id : keys_of(state.tasks.rows())) restore_task(turn, id, records);
+  return Outcome::accepted;
 }
 
 }  // namespace pawl

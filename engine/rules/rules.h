@@ -19,6 +19,7 @@ namespace pawl {
 struct Turn {
   State& state;
   Seq seq;
+  Seq group;  // seq of its first record
   TimeUs now;
   std::uint32_t rules;  // version of the rules that decide: rules_version for what is new, the record's on a replay
   std::string boot;

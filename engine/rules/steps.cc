@@ -14,12 +14,52 @@ const StepRow* step_at(const Task& task, Version version, std::string_view to, s
   return nullptr;
 }
 
+/// Enters a start in its place in the journal, whatever stood there.
+void put_step(Task& task, StepRow row) {
+  const auto is_place = [&](const StepRow& at) {
+    return at.version == row.version && at.to == row.to && at.step == row.step;
+  };
+  const auto place = std::find_if(task.steps.begin(), task.steps.end(), is_place);
+  if (place == task.steps.end()) {
+    task.steps.push_back(std::move(row));
+  } else {
+    *place = std::move(row);
+  }
+}
+
 /// The step that was started by that record; null if none was, or if it was started anew since.
 const StepRow* step_started_by(const Task& task, Version version, std::string_view step, Seq started) {
   for (const StepRow& row : task.steps) {
     if (row.version == version && row.step == step && row.started == started) return &row;
   }
   return nullptr;
+}
+
+/// After a restore an operator may say that a step happened in what was lost, of which this log has no start. The
+/// record itself stands for the start.
+Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
+  State& state = turn.state;
+  const Task* task = live_task(state, TaskId{event.task()});
+  if (!task || !is_restored(*task) || event.version() != raw(task->version)) return Outcome::not_started;
+  if (event.outcome() != fb::StepOutcome::done) return Outcome::not_started;
+  const Stage& stage = *state.stage_of(*task);
+  const std::string name = event.step()->str();
+  const PipelineStep* step = state.pipeline_of(*task).step(stage.to, name);
+  if (!step) return Outcome::no_such_step;
+  const StepRow* earlier = step_at(*task, task->version, stage.to, name);
+  if (earlier && earlier->state == StepState::done) return Outcome::already_done;
+  if (open_step(*task)) return Outcome::outcome_unknown;
+
+  StepRow row{.version = task->version,
+              .to = stage.to,
+              .step = name,
+              .started = turn.seq,
+              .run = {},
+              .irreversible = step->irreversible,
+              .state = StepState::done,
+              .boot = turn.boot};
+  put_step(state.tasks.edit(task->id), std::move(row));
+  return Outcome::accepted;
 }
 
 }  // namespace
@@ -59,13 +99,7 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
               .irreversible = step->irreversible,
               .state = StepState::started,
               .boot = turn.boot};
-  std::vector<StepRow>& steps = state.tasks.edit(id).steps;
-  if (earlier) {
-    const auto is_place = [&](const StepRow& at) { return at.version == version && at.to == to && at.step == name; };
-    *std::find_if(steps.begin(), steps.end(), is_place) = std::move(row);
-  } else {
-    steps.push_back(std::move(row));
-  }
+  put_step(state.tasks.edit(id), std::move(row));
   return Outcome::accepted;
 }
 
@@ -74,6 +108,7 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
   const Seq started{event.started()};
+  if (started == Seq{0} && event.by() == fb::StepBy::operator_) return happened_in_what_was_lost(turn, event);
   const StepRow* step =
       task ? step_started_by(*task, Version{event.version()}, event.step()->string_view(), started) : nullptr;
   if (!step) return Outcome::not_started;

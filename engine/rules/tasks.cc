@@ -191,6 +191,7 @@ Outcome apply_event(Turn& turn, const fb::TaskCancelled& event) {
   const TaskId id{event.task()};
   const Task* task = live_task(turn.state, id);
   if (!task) return Outcome::terminal;
+  if (is_restored(*task)) return Outcome::blocked;
   if (is_checked(turn, task->repo)) {
     const Outcome lease = token_outcome(turn, task_key(id), std::nullopt, LeaseNeed::optional);
     if (lease != Outcome::accepted) return lease;

@@ -184,12 +184,28 @@ struct SettingRow {
   std::uint64_t hash = 0;
 };
 
+/// What a restore left out, because it may have been given out in what was lost: from the first on, up to before the
+/// next (SPEC §5).
+struct Gap {
+  Seq first_seq{};
+  Seq next_seq{};  // of the LogRestored
+  TaskId first_task{};
+  TaskId next_task{};
+  JobId first_job{};
+  JobId next_job{};
+};
+
+/// The restores of the log from backups, in order.
+struct Restores {
+  std::vector<Gap> gaps;
+};
+
 /// The counters that give out ids.
 struct Ids {
   TaskId next_task{1};
   JobId next_job{1};
   RunId next_run{1};
-  std::optional<std::uint64_t> restores;  // how often the log was restored from a backup
+  std::optional<Restores> restored;  // none in a log that never was
 
   std::uint64_t hash = 0;
 };
@@ -336,11 +352,26 @@ void visit(RowOf<Boot> auto& row, V&& field) {
 }
 
 template <class V>
+void visit(RowOf<Gap> auto& row, V&& field) {
+  field(1, "first_seq", row.first_seq);
+  field(2, "next_seq", row.next_seq);
+  field(3, "first_task", row.first_task);
+  field(4, "next_task", row.next_task);
+  field(5, "first_job", row.first_job);
+  field(6, "next_job", row.next_job);
+}
+
+template <class V>
+void visit(RowOf<Restores> auto& row, V&& field) {
+  field(1, "gaps", row.gaps);
+}
+
+template <class V>
 void visit(RowOf<Ids> auto& row, V&& field) {
   field(1, "next_task", row.next_task);
   field(2, "next_job", row.next_job);
   field(3, "next_run", row.next_run);
-  field(4, "restores", row.restores);
+  field(4, "restored", row.restored);
 }
 
 template <class V>

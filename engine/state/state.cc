@@ -1,5 +1,7 @@
 #include "engine/state/state.h"
 
+#include <algorithm>
+
 #include "schema/limits.h"
 
 namespace pawl {
@@ -38,6 +40,27 @@ void KeyMemory::remember(KeyRow row) {
 State::State() {
   ids.load(0, Ids{});
   loaded(0, 0, 0);
+}
+
+bool State::given_out(TaskId task) const {
+  const Ids& given = *ids.find(0);
+  const auto is_left_out = [&](const Gap& gap) { return task >= gap.first_task && task < gap.next_task; };
+  if (given.restored && std::any_of(given.restored->gaps.begin(), given.restored->gaps.end(), is_left_out))
+    return false;
+  return task > TaskId{0} && task < given.next_task;
+}
+
+bool State::given_out(JobId job) const {
+  const Ids& given = *ids.find(0);
+  const auto is_left_out = [&](const Gap& gap) { return job >= gap.first_job && job < gap.next_job; };
+  if (given.restored && std::any_of(given.restored->gaps.begin(), given.restored->gaps.end(), is_left_out))
+    return false;
+  return job > JobId{0} && job < given.next_job;
+}
+
+std::uint64_t State::restores() const {
+  const Ids& given = *ids.find(0);
+  return given.restored ? given.restored->gaps.size() : 0;
 }
 
 const Boot* State::boot_named(std::string_view name) const {
@@ -287,6 +310,10 @@ bool is_key_checked(const State& state, const std::string& key) {
   const std::optional<TaskId> id = task_of_key(key);
   const Task* task = id ? state.tasks.find(*id) : nullptr;
   return !task || state.settings().ownership_checked(task->repo);
+}
+
+bool is_restored(const Task& task) {
+  return task.blocked == blocked_as_restored || task.blocked.starts_with(std::string(blocked_as_restored) + " (was: ");
 }
 
 bool is_committed(const Task& task) {

@@ -85,9 +85,11 @@ class State {
   /// 64-bit sum over the hashes of all rows, archived ones included.
   std::uint64_t digest() const { return digest_; }
 
-  /// Whether that id was ever given out.
-  bool given_out(TaskId task) const { return task > TaskId{0} && task < ids.find(0)->next_task; }
-  bool given_out(JobId job) const { return job > JobId{0} && job < ids.find(0)->next_job; }
+  /// Whether that id was ever given out. What a restore left out was not, as far as this log knows.
+  bool given_out(TaskId task) const;
+  bool given_out(JobId job) const;
+  /// How often the log was restored from a backup.
+  std::uint64_t restores() const;
 
   /// The boot in force of that name; null if there is none.
   const Boot* boot_named(std::string_view name) const;
@@ -146,6 +148,11 @@ class State {
 
 /// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
 bool is_key_checked(const State& state, const std::string& key);
+
+/// Why a live task is blocked after a restore, until an operator says that its target was looked at, and that nothing
+/// of what was lost still acts (SPEC §5). One that was blocked before has that reason behind this one.
+constexpr std::string_view blocked_as_restored = "restored";
+bool is_restored(const Task& task);
 
 /// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done.
 bool is_committed(const Task& task);

@@ -156,6 +156,91 @@ TEST_P(JournalContract, appending_goes_on_after_reopening) {
   ASSERT_TRUE(open_state(log()).has_value());
 }
 
+// The one discontinuity (docs/adr/0012).
+
+std::vector<Seq> seqs_from(Journal& journal, std::uint64_t from) {
+  std::vector<Seq> seqs;
+  for (const auto& record : records_in(journal, Seq{from})) seqs.push_back(seq_of(record));
+  return seqs;
+}
+
+TEST_P(JournalContract, restored_log_is_read_over_what_the_restore_left_out) {
+  Writer writer(journal());
+  writer.boot();
+  writer.restore(1000);
+  writer.start("boot-2");
+  ASSERT_TRUE(writer.append().has_value());
+  writer.create_task("W-1");
+  const std::vector<Seq> behind{Seq{1003}, Seq{1004}, Seq{1005}};
+  for (int times = 0; times < 2; ++times) {
+    EXPECT_EQ(journal().last_seq(), Seq{1005});
+    EXPECT_EQ(seqs_from(journal(), 1), (std::vector<Seq>{Seq{1}, Seq{2}, Seq{1003}, Seq{1004}, Seq{1005}}));
+    EXPECT_EQ(seqs_from(journal(), 3), behind);
+    EXPECT_EQ(seqs_from(journal(), 500), behind);
+    EXPECT_EQ(seqs_from(journal(), 1003), behind);
+    EXPECT_EQ(seqs_from(journal(), 1004), (std::vector<Seq>{Seq{1004}, Seq{1005}}));
+    EXPECT_TRUE(seqs_from(journal(), 1006).empty());
+    const auto opened = open_state(log());
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    EXPECT_EQ(opened->state.digest(), writer.state().digest());
+    EXPECT_EQ(opened->chain, writer.chain());
+    ASSERT_TRUE(subject_->reopen().has_value());
+  }
+}
+
+TEST_P(JournalContract, follower_passes_over_what_a_restore_left_out) {
+  Writer writer(journal());
+  writer.boot();
+  writer.restore(1000);
+  writer.start("boot-2");
+  ASSERT_TRUE(writer.append().has_value());
+  std::vector<Seq> seen;
+  EXPECT_TRUE(journal()
+                  .follow(Seq{2},
+                          [&](RecordBytes bytes) {
+                            seen.push_back(Seq{fb::GetRecord(bytes.data())->stamp()->seq()});
+                            return seen.size() < 3;
+                          },
+                          {})
+                  .has_value());
+  EXPECT_EQ(seen, (std::vector<Seq>{Seq{2}, Seq{1003}, Seq{1004}}));
+}
+
+TEST_P(JournalContract, restore_of_another_log_is_superseded) {
+  Writer writer(journal());
+  writer.boot();
+  Writer other(journal());  // which knows nothing of the first
+  other.start("boot-9");
+  EXPECT_EQ(other.append().error().code, ErrorCode::superseded);
+  other.decide(propose_group({.boot = {}, .actor = "restore", .key = {}, .request = {}}, [&] {
+    fb::LogRestoredT event;
+    event.from = raw(other.state().last_seq);
+    event.next_seq = 1000;
+    event.next_task = event.next_job = 1000;
+    return event;
+  }()));
+  EXPECT_EQ(other.append().error().code, ErrorCode::superseded);
+  EXPECT_EQ(journal().last_seq(), Seq{2});
+}
+
+TEST_P(JournalContract, restored_log_is_opened_from_each_of_its_checkpoints) {
+  Writer writer(journal());
+  writer.boot();
+  ASSERT_TRUE(checkpoints().store(pack_checkpoint(writer.state(), writer.chain())).has_value());
+  writer.restore(1000);
+  for (int times = 0; times < 2; ++times) {
+    const auto opened = open_state(log());
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    EXPECT_EQ(opened->report.checkpoint, times == 0 ? Seq{2} : Seq{1003});
+    EXPECT_EQ(opened->state.digest(), writer.state().digest());
+    EXPECT_EQ(opened->state.restores(), 1U);
+    ASSERT_TRUE(checkpoints().store(pack_checkpoint(writer.state(), writer.chain())).has_value());
+  }
+  const auto before = open_state_at(log(), Seq{500});
+  ASSERT_TRUE(before.has_value()) << before.error().message;
+  EXPECT_EQ(before->state.last_seq, Seq{2});
+}
+
 TEST_P(JournalContract, sealed_log_opens_and_takes_more) {
   Writer writer(journal());
   writer.boot();

@@ -80,6 +80,15 @@ Result<void> Writer::append() {
   return appended;
 }
 
+void Writer::restore(std::uint64_t seqs) {
+  fb::LogRestoredT event;
+  event.from = raw(state_.last_seq);
+  event.next_seq = raw(state_.last_seq) + 1 + seqs;
+  event.next_task = raw(state_.ids.find(0)->next_task) + 10;
+  event.next_job = raw(state_.ids.find(0)->next_job) + 10;
+  write(propose_group({.boot = {}, .actor = "restore", .key = {}, .request = {}}, event));
+}
+
 void Writer::write(Group group) {
   decide(std::move(group));
   const Result<void> appended = append();

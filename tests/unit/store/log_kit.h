@@ -53,6 +53,8 @@ class Writer {
   void boot(const std::string& boot_id = "boot-1");
   /// One batch, one record.
   void create_task(const std::string& work_item);
+  /// One batch, one record: a restore that leaves out as many seqs, and no other goes on.
+  void restore(std::uint64_t seqs);
   /// One batch: cancels a task that has no lease, which archives it.
   void cancel_task(TaskId task);
 

@@ -109,6 +109,34 @@ TEST_F(ReplicaTest, C_record_that_does_not_follow_ends_it_or_is_told) {
   EXPECT_EQ(told, Seq{6});
 }
 
+TEST_F(ReplicaTest, C_restore_alone_may_leave_seqs_out) {
+  writer_.restore(1000);
+  writer_.start("boot-2");
+  ASSERT_TRUE(writer_.append().has_value());
+  records_ = records_in(log_);
+  const auto walk = [&] {
+    Replica replica;
+    for (const auto& bytes : records_) {
+      if (!replica.add(bytes)) break;
+    }
+    if (!replica.fault()) {
+      EXPECT_TRUE(replica.finish().has_value());
+    }
+    EXPECT_FALSE(replica.difference().has_value());
+    return std::pair(replica.state().last_seq, replica.fault().has_value() && replica.fault()->is_gap);
+  };
+  EXPECT_EQ(walk(), std::pair(Seq{1008}, false));
+  for (const std::size_t at : {std::size_t{6}, std::size_t{7}}) {  // the restore, and the record behind it
+    const auto sound = records_;
+    fb::Stamp& stamp = *fb::GetMutableRecord(records_[at].data())->mutable_stamp();
+    stamp.mutate_seq(stamp.seq() + 1);
+    stamp.mutate_group(stamp.group() + 1);
+    mend_chain();
+    EXPECT_TRUE(walk().second);
+    records_ = sound;
+  }
+}
+
 TEST_F(ReplicaTest, D_broken_chain_stops_is_shown_or_is_gone_on_from) {
   record(5).mutable_actor()->Mutate(0, 'W');
   EXPECT_NE(fed({.broken_chain = BrokenChain::stop}).find("its chain does not follow"), std::string::npos);

@@ -1,0 +1,43 @@
+// Invariant 13: what a restore from a backup leaves, and that nothing but it leaves seqs out.
+#include "engine/forensics/invariants.h"
+
+namespace pawl {
+namespace {
+
+void find(Findings& findings, std::string what, TaskId task = TaskId{0}) {
+  findings.push_back(
+      {.kind = Finding::Kind::violation, .seq = {}, .invariant = 13, .what = std::move(what), .task = task});
+}
+
+void check_outlived(const State& state, JobId next_job, Findings& findings) {
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (!boot.stale) find(findings, "boot " + id + " outlives a restore");
+  }
+  for (const auto& [key, lease] : state.leases.rows()) find(findings, "lease '" + key + "' outlives a restore");
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (is_terminal(task.stage) || is_restored(task)) continue;
+    find(findings, "task " + std::to_string(raw(id)) + ": goes on after a restore without a word", id);
+  }
+  for (const auto& [id, job] : state.jobs.rows()) {
+    const bool is_fresh = job.status == JobStatus::queued && id >= next_job;
+    const bool is_open = job.status == JobStatus::queued || job.status == JobStatus::running;
+    if (is_open && !is_fresh) find(findings, "job " + std::to_string(raw(id)) + ": outlives a restore", job.task);
+  }
+}
+
+}  // namespace
+
+void check_restore(const Passage& passage, Seq last, Findings& findings) {
+  const Seq seq{passage.record.stamp()->seq()};
+  const auto* restored = passage.record.event_as_LogRestored();
+  if (!passage.accepted || !restored) {
+    if (seq != next(last)) find(findings, "seqs are left out, and it is no restore");
+    return;
+  }
+  if (restored->from() != raw(last) || restored->next_seq() != raw(seq)) {
+    find(findings, "a restore of another log than the one before it");
+  }
+  check_outlived(passage.after, JobId{restored->next_job()}, findings);
+}
+
+}  // namespace pawl
