@@ -22,7 +22,7 @@ const std::array<Section, 2>& sections() {
         &release_command, &reap_command, &settings_command, &tail_command, &lock_command}},
       {"on a data folder, also one that a daemon has open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &explain_command, &simulate_command,
-        &backup_command}},
+        &backup_command, &restore_command}},
   }};
   return all;
 }

@@ -103,5 +103,6 @@ extern const Command check_command;
 extern const Command explain_command;
 extern const Command simulate_command;
 extern const Command backup_command;
+extern const Command restore_command;
 
 }  // namespace pawl

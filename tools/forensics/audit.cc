@@ -1,6 +1,7 @@
 #include "tools/forensics/audit.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "tools/forensics/line_form.h"
 
@@ -51,6 +52,9 @@ void Audit::look_at(const VerifiedRecord& verified) {
 }
 
 void Audit::head(const fb::Record& record) {
+  if (record.event_type() == fb::Event::LogRestored) {
+    goes_on_at_.emplace(Seq{record.stamp()->seq()}, headings_.size());
+  }
   headings_.push_back({record.stamp()->time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
                        record.stamp()->outcome(), static_cast<std::uint8_t>(record.event_type())});
 }
@@ -86,10 +90,22 @@ Findings Audit::findings() const {
   return all;
 }
 
+/// Where the record's heading is; none if it was not added.
+std::optional<std::size_t> Audit::index_of(Seq seq) const {
+  const auto after = goes_on_at_.upper_bound(seq);
+  Seq begin = first_;
+  std::size_t index = 0;
+  if (after != goes_on_at_.begin()) std::tie(begin, index) = *std::prev(after);
+  const std::size_t end = after == goes_on_at_.end() ? headings_.size() : after->second;
+  if (seq < begin || raw(seq) - raw(begin) >= end - index) return std::nullopt;
+  return index + (raw(seq) - raw(begin));
+}
+
 std::optional<Heading> Audit::heading(Seq seq) const {
   const bool is_misplaced = misplaced_ == seq;
-  if (!is_misplaced && (seq < first_ || raw(seq) - raw(first_) >= headings_.size())) return std::nullopt;
-  const Brief& brief = is_misplaced ? headings_.back() : headings_[raw(seq) - raw(first_)];
+  const std::optional<std::size_t> index = is_misplaced ? headings_.size() - 1 : index_of(seq);
+  if (!index) return std::nullopt;
+  const Brief& brief = headings_[*index];
   return Heading{.time = {brief.time_us},
                  .actor = names_[brief.actor],
                  .boot = names_[brief.boot],

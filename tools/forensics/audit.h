@@ -63,6 +63,7 @@ class Audit {
 
   void look_at(const VerifiedRecord& verified);
   void head(const fb::Record& record);
+  std::optional<std::size_t> index_of(Seq seq) const;
   void find_gap(const RecordFault& fault);
   bool goes_on(const Difference& difference);
   void find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by);
@@ -74,6 +75,7 @@ class Audit {
   Findings of_group_;                            // found in the group in hand
   std::set<std::pair<int, std::string>> known_;  // what was found once is not told after every record
   std::vector<Brief> headings_;
+  std::map<Seq, std::size_t> goes_on_at_;  // where a restore left seqs out: the index of the record that goes on
   std::vector<std::string> names_;
   std::map<std::string, std::uint32_t> index_of_name_;
   std::optional<Seq> stopped_at_;

@@ -99,6 +99,13 @@ void Memory::add_event(const fb::Record& record, const Deed& deed, const State& 
   JobSeen* job = subject.job && jobs_.contains(*subject.job) ? &jobs_[*subject.job] : nullptr;
   if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), deed);
   if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", deed);
+  if (const auto* event = record.event_as_LogRestored()) {
+    for (auto& [id, seen] : tasks_) {
+      if (is_terminal(seen.stage)) continue;
+      seen.version = Version{raw(seen.version) + event->next_seq() - event->from()};
+      seen.gate = {};
+    }
+  }
   if (record.event_as_CancelRequested() && task) task->cancel_asked = deed;
   if (record.event_as_GateEvaluated() && task) task->gate = deed;
   if (record.event_as_TaskUnblocked() && task) task->blocked.clear();
@@ -147,6 +154,8 @@ void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effec
                        .gate = {},
                        .step_end = {}};
     }
+    // After a restore every task's effects begin with its block.
+    if (effect.kind == EffectKind::blocked && record.event_as_LogRestored()) task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && task) {
       jobs_[JobId{effect.id}].task = *task;
       jobs_[JobId{effect.id}].queued = deed;

@@ -146,7 +146,8 @@ void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
     return effect.kind == EffectKind::task && tasks_.contains(TaskId{effect.id});
   });
   const bool is_asked_for = subject_.seq == seq;
-  if (is_new || is_asked_for || concerns(record)) {
+  const bool restores = record.event_type() == fb::Event::LogRestored;  // of everything that is live
+  if (is_new || is_asked_for || restores || concerns(record)) {
     entries_.push_back(entry_of(item, state));
     follow_spans(item);
     memory_.add(record, item.applied.outcome, item.applied.effects, state);

@@ -1,5 +1,7 @@
 #include "tools/forensics/retelling.h"
 
+#include <algorithm>
+
 #include "schema/subject.h"
 
 namespace pawl {
@@ -119,6 +121,14 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
   if (auto* it = event.AsStepFinished()) {
     const auto start = starts_.find(it->started);
     if (start != starts_.end()) it->started = start->second;
+  }
+  if (auto* it = event.AsLogRestored()) {
+    // As far beyond the end of this story as it was beyond the end of that one.
+    const Ids& given = *state.ids.find(0);
+    it->next_seq = raw(state.last_seq) + (it->next_seq - it->from);
+    it->from = raw(state.last_seq);
+    it->next_task = std::max(it->next_task, raw(given.next_task));
+    it->next_job = std::max(it->next_job, raw(given.next_job));
   }
   return proposal_from(record, event);
 }

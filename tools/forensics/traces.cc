@@ -1,5 +1,7 @@
 #include "tools/forensics/traces.h"
 
+#include <algorithm>
+
 #include "schema/subject.h"
 
 namespace pawl {
@@ -21,6 +23,7 @@ void TaskTraces::add(const State& state) {
 }
 
 void TaskTraces::add(const fb::Record& record, const Effects& effects) {
+  if (record.event_type() == fb::Event::LogRestored) return add_restored(effects);
   const auto task = task_of_record(record, effects);
   if (!task) return;
   for (const Effect& effect : effects) {
@@ -28,7 +31,22 @@ void TaskTraces::add(const fb::Record& record, const Effects& effects) {
   }
 }
 
+/// Every live task is blocked, and what it has queued afresh comes behind that.
+void TaskTraces::add_restored(const Effects& effects) {
+  std::optional<TaskId> task;
+  for (const Effect& effect : effects) {
+    if (effect.kind == EffectKind::blocked) task = TaskId{effect.id};
+    if (effect.kind == EffectKind::job_queued && task) task_of_job_.emplace(JobId{effect.id}, *task);
+  }
+}
+
 bool TaskTraces::concerns(TaskId task, const fb::Record& record, const Effects& effects) const {
+  if (record.event_type() == fb::Event::LogRestored) {
+    const auto is_blocked = [&](const Effect& effect) {
+      return effect.kind == EffectKind::blocked && TaskId{effect.id} == task;
+    };
+    return std::any_of(effects.begin(), effects.end(), is_blocked);
+  }
   return task_of_record(record, effects) == task;
 }
 

@@ -20,6 +20,7 @@ class TaskTraces {
   bool concerns(TaskId task, const fb::Record& record, const Effects& effects) const;
 
  private:
+  void add_restored(const Effects& effects);
   /// The task that a record is about: itself, its lease or a job of it.
   std::optional<TaskId> task_of_record(const fb::Record& record, const Effects& effects) const;
 
