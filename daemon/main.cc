@@ -32,6 +32,7 @@
 #include "daemon/work/orphans.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/reaper_loop.h"
+#include "engine/policies/ahead.h"
 #include "schema/limits.h"
 #include "store/commit/clock.h"
 #include "store/commit/sequencer.h"
@@ -120,12 +121,33 @@ Result<std::shared_ptr<const DirLock>> hold(const std::string& folder) {
   return std::make_shared<const DirLock>(std::move(held));
 }
 
-void report(const OpenReport& opened, const State& state, const Member& member) {
-  if (!member.copied_of.empty()) {
-    spdlog::warn(
-        "this data folder is a copy of another one, or stands on another machine: nothing is known of the processes "
-        "that earlier daemons of this log began, so they count as alive");
+constexpr std::size_t copied_tasks_told_max = 20;
+
+/// What a copy of a data folder is about to drive, which the other folder's daemon may drive too.
+void report_copy(const State& state) {
+  spdlog::warn(
+      "this data folder is a copy of another one, or stands on another machine: nothing is known of the processes "
+      "that earlier daemons of this log began, so they count as alive. If the other one goes on, or went on after the "
+      "copy was made, both deliver the same tasks: stop this daemon, and make the folder with 'pawl restore'");
+  std::size_t told = 0;
+  std::size_t more = 0;
+  for (const auto& [id, task] : state.tasks.rows()) {
+    const bool is_concerned = is_committed(task) || !irreversible_ahead(state, task).empty();
+    if (is_terminal(task.stage) || !task.blocked.empty() || !is_concerned) continue;
+    if (told < copied_tasks_told_max) {
+      ++told;
+      spdlog::warn("it goes on with {}", ahead_line(state, task));
+    } else {
+      ++more;
+    }
   }
+  if (more > 0) spdlog::warn("and with {} more tasks", more);
+}
+
+void report(const OpenReport& opened, const State& state, const Member& member) {
+  // A restore has ended the boots of those who led before it, and said what there is to say.
+  const bool is_anothers = another_led(state, member.id) && state.boot_named(daemon_name);
+  if (!member.copied_of.empty() || is_anothers) report_copy(state);
   if (const auto why = blindness()) {
     spdlog::warn("processes of this machine cannot be seen: {}; those that cannot count as alive", *why);
   }

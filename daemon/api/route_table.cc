@@ -244,7 +244,7 @@ std::vector<Route> daemon_routes() {
        .answer = {.shape = Shape::lines,
                   .of = "record",
                   .remark = "at most some 4 MiB. `Pawl-Next`: what to ask after next"},
-       .errors = {"io"},
+       .errors = {"gone", "io"},
        .function = events_get},
       {.method = "GET",
        .path = "/v1/settings",

@@ -109,7 +109,7 @@ std::vector<Route> task_routes() {
        .form = BodyForm::fields,
        .body = {text("step", limits::name_bytes_max, "the step's name"), flag("happened", "whether it did"), reason()},
        .answer = written("task"),
-       .refusals = {O::unknown_task, O::not_started, O::already_done},
+       .refusals = {O::unknown_task, O::not_started, O::no_such_step, O::already_done, O::outcome_unknown},
        .errors = {"previous_alive"},
        .function = tasks_resolve},
       {.method = "POST",

@@ -19,6 +19,9 @@ constexpr std::chrono::seconds heartbeat{15};
 struct Lines {
   std::string text;
   std::uint64_t last = 0;  // seq of the last record among them, or what was asked after
+  /// Where the log goes on if what was asked after was never in it: a restore left it out, and whoever saw it saw
+  /// what is lost.
+  std::optional<std::uint64_t> goes_on_at = std::nullopt;
 };
 
 enum class StreamForm { json_lines, server_sent };
@@ -34,7 +37,14 @@ Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t cou
       damage = record.error();
       return false;
     }
-    lines.last = (*record)->stamp()->seq();
+    const std::uint64_t seq = (*record)->stamp()->seq();
+    const auto* restored = (*record)->event_as_LogRestored();
+    if (count == 0 && restored && seq_after(Seq{restored->from()}, **record) == Seq{seq} && restored->from() < after &&
+        after + 1 < seq) {
+      lines.goes_on_at = seq;
+      return false;
+    }
+    lines.last = seq;
     if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
     append_record_json(lines.text, **record, "null");
     lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
@@ -42,6 +52,17 @@ Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t cou
   }));
   if (damage) return *damage;
   return lines;
+}
+
+HttpResponse gone(std::uint64_t after, std::uint64_t next) {
+  const std::string goes_on = std::to_string(next);
+  HttpResponse response =
+      http_error(410, "gone",
+                 "record " + std::to_string(after) +
+                     " is not in this log, which was restored from a backup: it goes on at record " + goes_on +
+                     ", and whoever saw that one saw what is lost");
+  response.body.insert(response.body.size() - 2, ",\"next\":" + goes_on);
+  return response;
 }
 
 struct Asked {
@@ -60,6 +81,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     const std::uint64_t generation = shop.record_waits.generation();
     const auto lines = read_lines(shop.services.journal, asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
+    if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
       return shop.record_waits.park(generation, asked->deadline, asked->gone,
@@ -117,10 +139,14 @@ void events_get(Call call) {
       if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
       from = *seen;
     }
-    HttpResponse response{.content_type = "text/event-stream", .body = {}};
-    response.headers.emplace_back("Cache-Control", "no-cache");
-    response.stream = std::make_shared<RecordStream>(call.shop, from);
-    return call.reply(std::move(response));
+    return call.shop.workers.post([&shop = call.shop, from, reply = std::move(call.reply)] {
+      const auto lines = read_lines(shop.services.journal, from, 1, StreamForm::server_sent);
+      if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
+      HttpResponse response{.content_type = "text/event-stream", .body = {}};
+      response.headers.emplace_back("Cache-Control", "no-cache");
+      response.stream = std::make_shared<RecordStream>(shop, from);
+      reply(std::move(response));
+    });
   }
   answer_lines(std::make_shared<Asked>(Asked{
                    .shop = call.shop,

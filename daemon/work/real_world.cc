@@ -23,7 +23,10 @@ class PlaceLock final : public StepLock {
 };
 
 std::string step_key_of(const CommandContext& context) {
-  return std::to_string(raw(context.task)) + "-" + std::to_string(raw(context.version)) + "-" + context.step;
+  const std::string key =
+      std::to_string(raw(context.task)) + "-" + std::to_string(raw(context.version)) + "-" + context.step;
+  // What a log gave out that was lost since is another crossing's, whatever its numbers.
+  return context.restores == 0 ? key : key + "-r" + std::to_string(context.restores);
 }
 
 WorkOrder work_order_of(const CommandContext& context) {
