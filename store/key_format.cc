@@ -175,12 +175,17 @@ bool BlockReader::read(const Block& block, Seq from, const std::function<bool(Re
   return true;
 }
 
+Seq first_after(Seq last, Seq first, RecordBytes record) {
+  if (first == next(last)) return first;
+  const auto viewed = view_record(record);
+  return viewed ? seq_after(last, **viewed) : next(last);
+}
+
 Seq first_after(Seq last, const Block& block) {
   Seq first = next(last);
   if (block.first == first) return first;
-  // Only what its first record says can allow it.
-  BlockReader().read(block, block.first, [&](RecordBytes bytes) {
-    if (const auto record = view_record(bytes)) first = seq_after(last, **record);
+  BlockReader().read(block, block.first, [&](RecordBytes record) {
+    first = first_after(last, block.first, record);
     return false;
   });
   return first;

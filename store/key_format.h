@@ -55,7 +55,9 @@ struct Block {
 /// `unsupported`: of a newer version; `damaged`: not what was written. The message says what, not where.
 Result<Block> decode_block(std::string_view bytes);
 
-/// The first seq of a block that may follow the record `last`; for `block` to be held against.
+/// The first seq of what may follow the record `last`; for `first` to be held against, that of a block or a batch which
+/// begins with `record`. Only what that says can allow seqs to be left out.
+Seq first_after(Seq last, Seq first, RecordBytes record);
 Seq first_after(Seq last, const Block& block);
 
 /// The records of blocks, one block after the other. FlatBuffers want to be aligned; a block that is not is copied to

@@ -64,7 +64,7 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
   const std::lock_guard lock(mutex_);
   if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
   const Seq last = durable_.last();
-  const Seq first = seq_after(last, *fb::GetRecord(batch.records.front().data()));
+  const Seq first = first_after(last, expected_next, batch.records.front());
   if (expected_next != first) {
     return Error{ErrorCode::superseded, "memory log: the next record is " + std::to_string(raw(first)) + ", not " +
                                             std::to_string(raw(expected_next))};

@@ -132,7 +132,7 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
   if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
   if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an append failed before"};
   const Seq last = impl_->durable.last();
-  const Seq first = seq_after(last, *fb::GetRecord(batch.records.front().data()));
+  const Seq first = first_after(last, expected_next, batch.records.front());
   if (expected_next != first) {
     return Error{ErrorCode::superseded, impl_->path() + ": the next record is " + std::to_string(raw(first)) +
                                             ", not " + std::to_string(raw(expected_next))};
