@@ -148,7 +148,8 @@ void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::
          .resolve =
              [task](const State& state, Group& group) {
                const Task* row = state.tasks.find(task);
-               if (!row || row->blocked.empty()) group.pop_back();
+               // After a restore there may be more to say of a task before anything of it goes on.
+               if (!row || row->blocked.empty() || is_restored(*row)) group.pop_back();
                return true;
              },
          .keep = std::move(lock)},

@@ -86,12 +86,12 @@ class StuckSearch {
                      std::nullopt);
     }
     if (is_restored(task_)) {
-      return because(
-          stuck_reason::blocked,
-          task_.blocked + ": look whether what lies ahead has happened in what was lost (" +
-              in_words(irreversible_ahead(state_, task_)) + "), and that nothing of it still acts",
-          "pawl unblock " + id_text(task_.id) + " (or pawl resolve " + id_text(task_.id) + " STEP --happened)",
-          std::nullopt);
+      return because(stuck_reason::blocked,
+                     task_.blocked + ": look whether what lies ahead has happened in what was lost (" +
+                         in_words(irreversible_ahead(state_, task_)) + "), and that nothing of it still acts",
+                     "pawl unblock " + id_text(task_.id) + " (or pawl resolve " + id_text(task_.id) +
+                         " STEP --happened, before that)",
+                     std::nullopt);
     }
     // A retry queues a job, which somebody has to be there for.
     const bool is_worked_on = !state_.stage_of(task_)->agent.empty();

@@ -30,9 +30,9 @@ std::string in_words(const State& state) {
   if (out.empty()) return "no task is live\n";
   return "these tasks are blocked as 'restored', each with what cannot be taken back and lies ahead of it:\n" + out +
          "Of each: look whether that has happened already in what is lost, and that nothing of it still acts. Then\n"
-         "  pawl resolve TASK STEP --happened  says of the step of its stage that it has\n"
-         "  pawl unblock TASK                  lets it go on from where it stands\n"
-         "  pawl cancel TASK                   and then 'unblock' calls it off\n";
+         "  pawl resolve TASK STEP --happened  says of a step of its stage that it has\n"
+         "  pawl unblock TASK                  is the word: it goes on from where it stands\n"
+         "  pawl cancel TASK                   first, if a step beyond its stage has: then the word calls it off\n";
 }
 
 void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) {
