@@ -21,6 +21,11 @@ class LeftBehind {
 
   /// An accepted record; `state`: before its group.
   void see(const fb::Record& record, const State& state);
+  /// The log is another now, in which none of these runs.
+  void forget() {
+    reported_.clear();
+    left_.clear();
+  }
 
  private:
   struct Agent {

@@ -69,6 +69,7 @@ class Operator {
 
   /// What a person does about a blocked task: says what happened if nobody else knows, and lets it go on.
   void mend(const TaskView& view) {
+    if (is_restored(view.task)) return give_word(view);
     if (const StepRow* step = open_step(view.task)) return resolve(view, *step);
     fb::TaskUnblockedT unblocked;
     unblocked.task = raw(view.task.id);
@@ -82,6 +83,65 @@ class Operator {
     } else {
       story_.ask(propose_group(asker(), unblocked, queued));
     }
+  }
+
+  /// Whether something of what a restore took away may still act. Workers are told that they have come to their end;
+  /// what is under way has ended after a while.
+  bool does_lost_act() {
+    const State& state = story_.daemon_that_serves().decided();
+    for (const auto& [boot, known] : story_.workers) {
+      const Boot* row = state.boots.find(boot);
+      if (!known.process->alive || (row && !row->stale)) continue;
+      story_.machines.kill(known.process);
+      story_.lost_seen = story_.scheduler.now();
+    }
+    return story_.scheduler.now() - story_.lost_seen < 3 * hour;
+  }
+
+  /// The word after a restore, by one who has looked at the targets: what has happened is said, as far as it can be,
+  /// and what can only be called off is.
+  void give_word(const TaskView& view) {
+    if (does_lost_act()) return;
+    const Task& task = view.task;
+    const Lost& lost = story_.witness().lost();
+    bool is_beyond = false;  // what lies behind the next edge has happened as well
+    for (const Stage* stage = view.pipeline->stage(view.stage()->to); stage; stage = view.pipeline->stage(stage->to)) {
+      for (const PipelineStep& step : stage->steps) is_beyond = is_beyond || lost.has_happened_in_it(task, step.name);
+    }
+    if (is_beyond && task.cancel_requested.empty()) {
+      fb::CancelRequestedT cancel;
+      cancel.task = raw(task.id);
+      cancel.reason = "delivered in what was lost";
+      return say(cancel);
+    }
+    Group group;
+    const auto finish = [&](const std::string& step, Version version, Seq started, bool happened) {
+      fb::StepFinishedT event;
+      event.task = raw(task.id);
+      event.version = raw(version);
+      event.step = step;
+      event.started = raw(started);
+      event.outcome = happened ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
+      event.by = fb::StepBy::operator_;
+      group.push_back(propose(asker(), event));
+    };
+    if (const StepRow* open = open_step(task)) {
+      finish(open->step, open->version, open->started, lost.has_happened({task.id, open->version, open->step}));
+    }
+    // In the order of the edge, also if another of its steps was open: all of it is said before anything goes on.
+    for (const PipelineStep& step : view.stage()->steps) {
+      const bool is_known = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& row) {
+        const bool is_settled = row.state == StepState::done || row.state == StepState::started;
+        return row.version == task.version && row.step == step.name && is_settled;
+      });
+      const bool happened = lost.has_happened({task.id, task.version, step.name});
+      if (step.irreversible && !is_known && happened) finish(step.name, task.version, Seq{0}, true);
+    }
+    fb::TaskUnblockedT unblocked;
+    unblocked.task = raw(task.id);
+    unblocked.reason = word_after_restore;
+    group.push_back(propose(asker(), unblocked));
+    story_.ask(std::move(group));
   }
 
   /// Only the truth, and only once it cannot change any more.

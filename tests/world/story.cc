@@ -5,6 +5,7 @@
 #include "engine/policies/stuck.h"
 #include "store/key_format.h"
 #include "store/open.h"
+#include "store/restore.h"
 #include "tests/world/daemon.h"
 #include "tests/world/pipelines.h"
 
@@ -196,6 +197,14 @@ std::optional<TaskId> Story::idle(Us us) {
 
 std::optional<Decision> Story::ask(Group group, std::function<bool(const State&, Group&)> resolve) {
   Daemon& daemon = daemon_that_serves();
+  // Nobody gives his word who has not looked.
+  for (const Proposal& proposal : group) {
+    const auto* unblocked = proposal.record().event_as_TaskUnblocked();
+    const Task* task = unblocked ? daemon.decided().tasks.find(TaskId{unblocked->task()}) : nullptr;
+    const bool has_looked =
+        unblocked && unblocked->reason() && unblocked->reason()->string_view() == word_after_restore;
+    if (task && is_restored(*task) && !has_looked) return std::nullopt;
+  }
   if (strikes(Hostility::lost_answer, 1)) {
     scheduler.sleep(dice.between(1, 30) * second);
     return std::nullopt;  // The request never came to the daemon.
@@ -256,6 +265,7 @@ void Story::start_daemon() {
   if (failure_) return;
   served_since_us_ = scheduler.now();
   daemon_ = std::make_unique<Daemon>(*this, std::move(*log), std::move(*opened), fresh_id("boot-of-pawld"));
+  own_hosts.insert(machines.host(daemon_machine));
   daemon_->begin();
 }
 
@@ -321,6 +331,29 @@ void Story::crash() {
   if (reboot || strikes(Hostility::power_cut, 40)) disk_->lose_unsynced();
   if (reboot) lose_notes();
   if (strikes(Hostility::flip, 30)) flip_a_bit();
+  if (backup_ && strikes(Hostility::restore, 20)) restore_backup();
+}
+
+/// What is durable now, as a folder of its own.
+void Story::take_backup() {
+  backup_ = std::make_shared<MemoryDisk>(*disk_);
+  backup_->lose_unsynced();
+  backup_->room.reset();
+}
+
+/// The folder is lost with all that came after the backup, and the world goes on: processes, requests, what everybody
+/// believes. As `pawl restore` does it.
+void Story::restore_backup() {
+  disk_ = std::exchange(backup_, nullptr);
+  auto log = MemoryLog::open(disk_);
+  if (!log) return broken("a backup cannot be opened: " + log.error().message);
+  // More than any story has records, and less than would make its numbers unreadable.
+  const auto restored = go_on_restored(**log, 1'000'000, TimeUs{wall_us()});
+  if (!restored) return broken("a backup cannot be restored: " + restored.error().message);
+  witness_.restored(**log);
+  folder = {};
+  own_hosts.clear();
+  lost_seen = scheduler.now();
 }
 
 /// What is noted of runs and places is not synced: a machine that went down may have lost it, with all that ran there.
@@ -377,6 +410,7 @@ void Story::strike() {
     if (strikes(Hostility::stall, 10)) scheduler.advance_time(dice.between(1, 600) * second);
     if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
     if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);
+    if (strikes(Hostility::restore, 10)) take_backup();
     // As the daemon does when it has been idle for a while.
     if (dice.one_in(4) && !daemon_->log().seal()) broken("the log cannot be sealed");
   }

@@ -53,12 +53,13 @@ enum class Hostility : std::uint8_t {
   clean_stop,     // of the daemon, by SIGTERM
   sleep,          // of the daemon's machine: its wall clock goes on, its processes do not
   downtime,       // hours in which no daemon runs, and a sign of life that is lost
+  restore,        // from a backup of before, while everybody outside goes on
 };
-constexpr std::array<std::string_view, 29> hostility_names = {
+constexpr std::array<std::string_view, 30> hostility_names = {
     "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
     "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
     "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
-    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime"};
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -179,6 +180,9 @@ struct DataFolder {
   bool is_locked(const StepKey& place, Us now) const;
 };
 
+/// The reason of an unblock by whoever has looked at the targets after a restore.
+constexpr std::string_view word_after_restore = "looked at";
+
 /// What a command is going to do.
 struct Fate {
   Us work = 0;
@@ -272,7 +276,10 @@ class Story {
   std::set<std::pair<std::string, std::string>> branches;  // at an origin
   std::map<std::string, KnownWorker> workers;              // by boot
   std::vector<std::string> repos;
-  std::uint64_t tasks_wanted = 6;  // live at once
+  std::uint64_t tasks_wanted = 6;   // live at once
+  std::set<std::string> own_hosts;  // under which this data folder's daemon has run
+  /// Something of what a restore took away was seen to act. Nobody gives his word for a while.
+  Us lost_seen = 0;
 
  private:
   enum class Phase { hostile, calm, mending, closing };
@@ -289,6 +296,8 @@ class Story {
   void lose_notes();
   void fall_asleep();
   void leave_sign();
+  void take_backup();
+  void restore_backup();
   void begin_calm();
   void begin_mending();
   void begin_closing();
@@ -301,6 +310,7 @@ class Story {
   Marks marks_{};
   Witness witness_;
   std::shared_ptr<MemoryDisk> disk_;
+  std::shared_ptr<MemoryDisk> backup_;  // of some moment; null: none was made
   std::unique_ptr<Daemon> daemon_;
   Us daemon_from_ = 0;  // when it is started again
   bool is_struck_ = false;

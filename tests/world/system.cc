@@ -168,7 +168,7 @@ std::string HostileSystem::own_host() const {
 }
 
 bool HostileSystem::kernel_has_ended(const std::string& host) {
-  return host.starts_with(std::string(daemon_machine) + ' ') && host != own_host();
+  return host != own_host() && story_.own_hosts.contains(host);
 }
 
 Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {

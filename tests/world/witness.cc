@@ -37,6 +37,8 @@ void Witness::see(const std::vector<Decided>& groups) {
 }
 
 void Witness::see_group(std::span<const fb::Record* const> group) {
+  if (!is_rewinding_) records_ += group.size();
+  if (const auto* restored = group.front()->event_as_LogRestored()) lost_.see(state_, *restored);
   note_departures(group);
   check_attempts(group);
   const std::map<JobId, std::uint64_t> interrupted = interruptions_due(group);
@@ -312,8 +314,9 @@ std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Re
 }
 
 void Witness::note(const fb::Record& record, const Applied& applied) {
-  outcomes_.push_back(record.stamp()->outcome());
-  ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
+  outcomes_[Seq{record.stamp()->seq()}] = record.stamp()->outcome();
+  if (!is_rewinding_ || record.event_as_LogRestored())
+    ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
   if (applied.outcome == Outcome::accepted) note_work(record);
   if (applied.outcome == Outcome::accepted) note_began(record);
   for (const Effect& effect : applied.effects) {
@@ -350,7 +353,10 @@ void Witness::told(const Decision& decision) {
     return;
   }
   told_until_ = std::max(told_until_, seq);
-  const auto recorded = Outcome{outcomes_[raw(seq) - 1]};
+  const auto known = outcomes_.find(seq);
+  if (known == outcomes_.end())
+    return broken_("somebody was told of record " + std::to_string(raw(seq)) + ", which is none");
+  const auto recorded = Outcome{known->second};
   if (decision.way != Decision::Way::mismatched && recorded != decision.outcome) {
     broken_("somebody was told '" + std::string(name(decision.outcome)) + "' of record " + std::to_string(raw(seq)) +
             ", which says '" + std::string(name(recorded)) + "'");
@@ -376,6 +382,26 @@ Result<void> Witness::follow(Journal& journal) {
   return {};
 }
 
+void Witness::restored(Journal& journal) {
+  state_ = State();
+  chain_ = {};
+  outcomes_.clear();
+  told_until_ = {};
+  keys_.clear();
+  left_.clear();
+  step_tokens_.clear();
+  exited_.clear();
+  finished_work_.clear();
+  lost_.forget_restores();
+  is_rewinding_ = true;
+  const Result<void> read = follow(journal);
+  is_rewinding_ = false;
+  left_behind_.forget();
+  claimed_.clear();
+  renewed_.clear();
+  if (!read) broken_("a restored log cannot be read: " + read.error().message);
+}
+
 void Witness::recovered(const State& state, const Chain& chain, Journal& journal) {
   if (state.last_seq < state_.last_seq) {
     broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
@@ -398,8 +424,12 @@ bool Witness::is_owners_step(TaskId task, Seq started) const {
 }
 
 void Witness::effect(const StepKey& key) {
-  if (was_unchecked(key.task)) return;
+  lost_.had_effect(key);
+  if (was_unchecked(key.task) || lost_.is_lost(state_, key)) return;
   const Task* task = state_.tasks.find(key.task);
+  if (task && lost_.has_happened_in_it(*task, key.step)) {
+    broken_(words(key) + " has its effect, which it had had already in what a restore took away");
+  }
   if (task && task->version == key.version) {
     for (const StepRow& row : task->steps) {
       if (row.version == key.version && row.step == key.step && row.state == StepState::started) return;
@@ -427,7 +457,7 @@ void Witness::check_ledger(const Targets& targets) {
     if (!stage || stage->to != left.to) continue;
     for (const PipelineStep& step : stage->steps) {
       const StepKey key{at.first, at.second, step.name};
-      if (step.irreversible && !targets.ledger().contains(key)) {
+      if (step.irreversible && !lost_.has_happened(key)) {
         broken_(words(key) + " had no effect, and the task went to '" + left.to + "'");
       }
     }

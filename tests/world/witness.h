@@ -15,6 +15,7 @@
 #include "store/chain.h"
 #include "store/memory_log.h"
 #include "tests/world/left_behind.h"
+#include "tests/world/lost.h"
 #include "tests/world/outside.h"
 
 namespace pawl::hostile {
@@ -34,7 +35,12 @@ class Witness {
  public:
   /// `broken` is called with what is not as it should be. `machines`: who is dead in truth. `served`: none: not known.
   Witness(std::function<void(std::string)> broken, const Machines& machines, std::function<Served()> served = {})
-      : broken_(std::move(broken)), machines_(machines), served_(std::move(served)), left_behind_(broken_, machines) {}
+      : broken_([this, broken = std::move(broken)](std::string what) {
+          if (!is_rewinding_) broken(std::move(what));
+        }),
+        machines_(machines),
+        served_(std::move(served)),
+        left_behind_(broken_, machines) {}
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);
@@ -42,6 +48,8 @@ class Witness {
   void told(const Decision& decision);
   /// What a restart made of the log. Records that nobody was told of may have survived: they are looked at now.
   void recovered(const State& state, const Chain& chain, Journal& journal);
+  /// The log is another by now: one that was restored from a backup. What was told of the other is lost.
+  void restored(Journal& journal);
   /// All records of a log after those that were seen.
   Result<void> follow(Journal& journal);
   /// An effect happened outside.
@@ -51,7 +59,9 @@ class Witness {
 
   const State& state() const { return state_; }
   const Chain& chain() const { return chain_; }
-  std::uint64_t records() const { return raw(state_.last_seq); }
+  /// How many were seen, those included that a restore took away.
+  std::uint64_t records() const { return records_; }
+  const Lost& lost() const { return lost_; }
   const Reach& reach() const { return reach_; }
   /// Whether the task is held by the lease under which that start was made: then nobody else may settle it.
   bool is_owners_step(TaskId task, Seq started) const;
@@ -91,7 +101,10 @@ class Witness {
   LeftBehind left_behind_;
   State state_;
   Chain chain_{};
-  std::vector<std::uint16_t> outcomes_;  // by seq
+  bool is_rewinding_ = false;  // what is seen now was seen before, when the world was another
+  std::uint64_t records_ = 0;
+  Lost lost_;
+  std::map<Seq, std::uint16_t> outcomes_;
   Seq told_until_{};
   std::map<std::string, Seq> keys_;  // the record that a key was first decided by
   std::map<std::pair<TaskId, Version>, Left> left_;
