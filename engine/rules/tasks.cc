@@ -164,6 +164,8 @@ Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
     let_previous_go(turn, task->id);
     return Outcome::accepted;
   }
+  // After a restore the word is also that no agent of before is left.
+  if (is_restored(*task)) let_previous_go(turn, task->id);
   Task& freed = turn.state.tasks.edit(task->id);
   freed.blocked.clear();
   freed.lost_dependency.reset();

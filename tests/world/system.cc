@@ -190,6 +190,8 @@ void HostileSystem::check_barred() {
   for (const auto& [task, id] : state.indexes.barred) {
     const Previous& previous = *state.jobs.find(id)->previous;
     if (story_.machines.exists(previous.host, previous.pid, previous.pid_start)) continue;
+    // Of a kernel under which this folder's daemon never ran, as after a restore, it cannot know that it has ended.
+    if (previous.host != own_host() && !story_.own_hosts.contains(previous.host)) continue;
     gone[id] = barred_by_gone_.contains(id) ? barred_by_gone_.at(id) : scheduler_.now();
     if (scheduler_.now() - gone[id] > gone_is_seen_within) {
       story_.broken("job " + std::to_string(raw(id)) + " is barred by process " + std::to_string(previous.pid) +
