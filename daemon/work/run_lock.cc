@@ -45,14 +45,9 @@ bool is_of_another(const RunFolder& folder, std::string_view member) {
   return !member.empty() && !folder.member.empty() && member != folder.member;
 }
 
-/// The one byte of a run's file that its keeper has locked: by an open file of its own, which flock(2) knows nothing
-/// of.
-struct flock byte_of_keeper() {
-  struct flock byte {};
-  byte.l_type = F_WRLCK;
-  byte.l_whence = SEEK_SET;
-  byte.l_len = 1;
-  return byte;
+/// Which its keeper alone has open, and has locked. A file of its own: whoever holds the run's is ended with it.
+std::string path_of_keeper(const std::string& data_folder, const std::string& run) {
+  return data_folder + "/runs/" + run + ".kept";
 }
 
 RunNote note_in(const RunFolder& folder, const std::string& run, std::istream& file) {
@@ -109,9 +104,9 @@ Result<std::unique_ptr<RunFile>> new_run(const RunFolder& folder, const std::str
   fs::create_directories(folder.path + "/runs", ignored);
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   if (!lock || !try_lock(lock)) return system_error(path, "made and locked");
-  Descriptor of_keeper(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  struct flock byte = byte_of_keeper();
-  if (!of_keeper || ::fcntl(of_keeper.get(), F_OFD_SETLK, &byte) != 0) return system_error(path, "locked for a keeper");
+  const std::string kept = path_of_keeper(folder.path, run);
+  Descriptor of_keeper(::open(kept.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!of_keeper || !try_lock(of_keeper)) return system_error(kept, "made and locked");
   const std::string whose = folder.member.empty() ? "" : "member " + folder.member + "\n";
   PAWL_TRY(write_all(lock, "for " + purpose + "\n" + whose, path));
   return std::unique_ptr<RunFile>(
@@ -146,14 +141,13 @@ bool is_run_unlocked(const std::string& data_folder, const std::string& run) {
 }
 
 bool is_run_kept(const std::string& data_folder, const std::string& run) {
-  const Descriptor file(::open(path_of_run(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
-  struct flock byte = byte_of_keeper();
-  // What cannot be asked is no evidence.
-  return file ? ::fcntl(file.get(), F_OFD_GETLK, &byte) != 0 || byte.l_type != F_UNLCK : errno != ENOENT;
+  const Descriptor file(::open(path_of_keeper(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
+  return file ? !try_lock(file) : errno != ENOENT;  // what cannot be asked is no evidence
 }
 
 void forget_run(const std::string& data_folder, const std::string& run) {
   ::unlink(path_of_run(data_folder, run).c_str());
+  ::unlink(path_of_keeper(data_folder, run).c_str());
 }
 
 Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place) {

@@ -187,8 +187,11 @@ class Path {
       const StepRow* row = journal_of(step);
       if (!row || row->state != StepState::started) continue;
       // If the lease was lost while the gate ran, this is no leftover but what the next owner does.
-      const bool lost =
-          view_->settings.ownership_checked(view_->task.repo) && (!view_->lease || view_->lease->token != token_);
+      // A lease that was granted and is gone was taken from this path, also if ownership is switched off by now.
+      const bool is_ours = view_->lease && view_->lease->token == token_;
+      const bool was_granted = std::any_of(held_.begin(), held_.end(),
+                                           [this](const auto& held) { return held.first == task_key(order_.task); });
+      const bool lost = !is_ours && (was_granted || view_->settings.ownership_checked(view_->task.repo));
       if (lost) return end(AdvanceResult::deferred, "lease");
       if (auto refusal = settle(step, *row).refusal) return refusal;
       if (!look()) return end(AdvanceResult::waiting, moved_on);

@@ -57,6 +57,13 @@ void Decider::take(WriteRequest write) {
     batch_.others.emplace_back(NothingProposed{std::move(write.done)});
     return;
   }
+  const fb::BootStarted* boot = write.group.front().record().event_as_BootStarted();
+  if (boot && boot->boottime_us()) {
+    // Read once more, and used for both: the two times of a boot are of one moment.
+    const LogTime clock = clock_();
+    bring_up_to_date(write.group, clock);
+    return decide_and_keep(std::move(write), std::max(clock.time, state_.last_time));
+  }
   decide_and_keep(std::move(write), now);
 }
 
@@ -76,6 +83,15 @@ TimeUs Decider::look_at_clock() {
   const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
   decide_and_keep({.group = propose_group(asker, gap), .done = [](const std::optional<Decision>&) {}}, now);
   return now;
+}
+
+void Decider::bring_up_to_date(Group& group, const LogTime& clock) {
+  auto* boot = static_cast<fb::BootStarted*>(group.front().mutable_record().mutable_event());
+  if (boot->boottime_us()) boot->mutate_boottime_us(clock.boottime_us);
+  if (group.size() < 2 || !group[1].record().event_as_TimeGap()) return;
+  auto* gap = static_cast<fb::TimeGap*>(group[1].mutable_record().mutable_event());
+  gap->mutate_us(std::max(gap->us(), clock.gap_us));
+  asleep_told_us_ = clock.asleep_us;
 }
 
 void Decider::decide_and_keep(WriteRequest write, TimeUs now) {

@@ -114,6 +114,9 @@ class Decider {
   }
 
  private:
+  /// A start says what time it is, and how long nobody has acted: as of its decision, since the machine may have slept
+  /// in between.
+  void bring_up_to_date(Group& group, const LogTime& clock);
   /// The time for what is decided or seen now. What the machine slept until then is recorded.
   TimeUs look_at_clock();
   void decide_and_keep(WriteRequest write, TimeUs now);

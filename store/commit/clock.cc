@@ -75,7 +75,10 @@ LogTime Clock::read_locked() {
     offset_us_ += std::clamp(behind_us, -slew_us_max, slew_us_max);
     monotonic_us_ += slew_us_max * us_per_slewed_us;  // what is left of the interval counts towards the next step
   }
-  return {TimeUs{boottime_us + offset_us_}, boottime_us - monotonic_us - slept_before_us_};
+  LogTime now(TimeUs{boottime_us + offset_us_}, boottime_us - monotonic_us - slept_before_us_);
+  now.boottime_us = boottime_us;
+  if (last_alive_) now.gap_us = now.time.us - last_alive_->us;
+  return now;
 }
 
 std::int64_t Clock::gap_us() {

@@ -15,10 +15,12 @@
 namespace pawl {
 
 /// What the clock says: the time that a record made now would bear, and how much of the time since the clock began the
-/// machine has slept. Both of the same moment.
+/// machine has slept. All of the same moment.
 struct LogTime {
   TimeUs time;
   std::int64_t asleep_us = 0;
+  std::int64_t boottime_us = 0;  // CLOCK_BOOTTIME
+  std::int64_t gap_us = 0;       // time until then in which no daemon has acted, for who begins to (Clock::gap_us)
 
   LogTime(TimeUs time_, std::int64_t asleep_us_ = 0)
       : time(time_), asleep_us(asleep_us_) {}  // NOLINT: a clock of tests

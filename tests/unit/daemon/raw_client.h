@@ -42,6 +42,11 @@ class Client {
     }
   }
 
+  /// Its end is no orderly one: a reset.
+  void reset_at_the_end() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
   /// Says that nothing more will come; answers are still read.
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
 

@@ -316,6 +316,23 @@ TEST_F(ServerTest, an_answer_that_was_read_is_not_told_of) {
   EXPECT_FALSE(told);
 }
 
+TEST_F(ServerTest, an_answer_that_came_is_not_told_of_when_its_connection_is_reset_later) {
+  serve();
+  std::atomic<bool> told{false};
+  {
+    Client client(server->port());
+    client.send(get("/later"));
+    asked.get_future().wait();
+    later.front()({.body = "read", .undelivered = [&told] { told = true; }});
+    client.until("read");
+    std::this_thread::sleep_for(milliseconds(300));  // a worker that works
+    client.reset_at_the_end();
+  }
+  std::this_thread::sleep_for(milliseconds(100));
+  server->stop();
+  EXPECT_FALSE(told);
+}
+
 TEST_F(ServerTest, all_that_was_asked_before_a_client_ended_its_side_is_answered) {
   serve();
   Client client(server->port());

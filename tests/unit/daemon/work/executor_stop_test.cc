@@ -433,6 +433,19 @@ TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
   EXPECT_TRUE(lives(*stranger));
 }
 
+TEST_F(ExecutorStopTest, cancel_ends_the_gate_of_a_task_that_has_no_job) {
+  define(R"(name: test
+agents: {}
+stages:
+  - {name: work, gate: {run: 'echo $$ > $1/pid; sleep 600', timeout_s: 900}, to: done}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  EXPECT_TRUE(reaches(id, "cancelled"));
+}
+
 TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   make_origin();
   define(waiting_pipeline);

@@ -123,6 +123,43 @@ TEST_F(KeeperTest, what_escapes_is_found_by_the_next_start_when_the_daemon_was_k
   EXPECT_FALSE(lives(left.keeper)) << "it has nothing to keep any more";
 }
 
+TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_that_cannot_see_it) {
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    HeldRun run = held(std::string(escape) + "exec sleep 1000");
+    run.go({600, 0}, nullptr);
+    ::_exit(0);
+  }
+  EXPECT_TRUE(lives(escaped()));
+  const RunNote left = note();
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  EXPECT_TRUE(system_->is_run_kept(left.run));
+  // As if the machine were another one: only the lock is left to go by.
+  const fs::path path = path_of_run(folder_.string(), left.run);
+  std::stringstream lines;
+  lines << std::ifstream(path).rdbuf();
+  std::string text = lines.str();
+  text.replace(text.find(this_host()), this_host().size(), "elsewhere unknown unknown");
+  std::ofstream(path, std::ios::in | std::ios::out) << text;
+  EXPECT_EQ(end_run(*system_, left.run, {Stop::terminate, std::chrono::milliseconds(0)}), RunEnd::alive);
+  EXPECT_TRUE(lives(left.keeper)) << "it is nobody's to end";
+  ::kill(-left.pid, SIGKILL);
+  ::kill(escaped_, SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return !system_->is_run_kept(left.run); }));
+  EXPECT_EQ(end_run(*system_, left.run, {Stop::terminate, std::chrono::seconds(20)}), RunEnd::gone);
+}
+
+TEST_F(KeeperTest, run_of_the_folder_that_this_one_is_a_copy_of_is_left_alone) {
+  system_.emplace(RealSystem::Options{.data_folder = folder_.string(), .member = "origin"});
+  HeldRun run = held("sleep 1000");
+  RealSystem copy({.data_folder = folder_.string(), .member = "copy"});
+  EXPECT_TRUE(copy.noted_run(run.run())->is_foreign);
+  EXPECT_EQ(end_run(copy, run.run(), {Stop::kill, std::chrono::seconds(20)}), RunEnd::alive);
+  EXPECT_TRUE(lives(run.pid()));
+  EXPECT_FALSE(system_->noted_run(run.run())->is_foreign);
+}
+
 TEST_F(KeeperTest, command_of_a_daemon_that_is_killed_before_it_lets_it_go_never_executes) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {

@@ -84,6 +84,16 @@ TEST_F(Advance, second_actor_in_mid_flight_runs_nothing) {
   EXPECT_EQ(count("step merge"), 1u);
 }
 
+TEST_F(Advance, task_that_is_to_be_cancelled_goes_no_further_than_the_gate_that_runs) {
+  world.meanwhile = [&](const std::string& what) {
+    if (what.starts_with("gate")) request_cancel();
+  };
+  go();
+  EXPECT_EQ(count("step retest"), 0u);
+  EXPECT_EQ(stage(), "archived");
+  EXPECT_EQ(machine.archive().at(0).task.stage, "cancelled");
+}
+
 TEST_F(Advance, red_gate_rolls_back_for_the_monitor_only) {
   world.gate_green[task] = false;
   EXPECT_EQ(go(AdvanceOrder::OnRed::report).result, AdvanceResult::gate_red);
