@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/rules/claim.h"
+
 namespace pawl {
 namespace {
 
@@ -297,6 +299,8 @@ void Conflicts::see_entry(const State& before, const fb::Record& record, const f
 void Conflicts::see_reap(const State& before, const fb::Record& record, const fb::JobReaped& event) {
   const Job* job = before.jobs.find(JobId{event.job()});
   if (!job || !job->run) return;
+  // Of a claim that ran out nobody says that its worker is dead: it has not said that it lives, as it had to.
+  if (event.reason() && event.reason()->string_view() == reaped_for_ttl) return;
   const Lease* lease = before.lease(task_key(job->task));
   const Task* task = before.tasks.find(job->task);
   Reap reap;

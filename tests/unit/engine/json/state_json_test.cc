@@ -76,8 +76,10 @@ TEST(StateJson, a_running_job_has_the_pid_of_its_attempt) {
   const std::string json = json_of(job);
   EXPECT_NE(json.find(R"("status":"running")"), std::string::npos);
   EXPECT_NE(json.find(R"("owner":{"boot_id":"b-1","pid":9,"actor":"worker"})"), std::string::npos);
-  EXPECT_NE(json.find(R"("started_at":null,"exit_code":0,"exited_at":null,"marked":false,"exit_seq":null,"ttl":null,"renewed_at":null})"),
-            std::string::npos);
+  EXPECT_NE(
+      json.find(
+          R"("started_at":null,"exit_code":0,"exited_at":null,"marked":false,"exit_seq":null,"ttl":null,"renewed_at":null})"),
+      std::string::npos);
   EXPECT_TRUE(json.ends_with(R"("pid":4242,"exit_code":0})")) << json;
 }
 
