@@ -67,6 +67,8 @@ class Pawld(unittest.TestCase):
         return (self.folder / "pawld.log").read_text(encoding="utf-8")
 
     def port(self):
+        # It serves before it says so: what it says is written by a thread of its own.
+        self.wait_until(lambda: re.search(r"127\.0\.0\.1 port (\d+)", self.said()))
         return int(re.search(r"127\.0\.0\.1 port (\d+)", self.said()).group(1))
 
     def is_ready(self):
