@@ -359,6 +359,20 @@ TEST_F(OutsideAgentTest, next_attempt_waits_until_the_process_of_the_last_one_is
   EXPECT_EQ(task(id)->stage, "work");
 }
 
+TEST_F(OutsideAgentTest, what_was_told_to_end_is_seen_to_its_end_also_when_its_task_has_ended) {
+  set("stop.kill_after_s", 600);
+  execute();
+  const TaskId id = submit();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  reap_at_ceiling(1);
+  ASSERT_TRUE(comes_true([&] { return contents(at("trace")) == "asked\n"; }));
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  set("stop.kill_after_s", 0);
+  EXPECT_TRUE(ends(*agent));
+}
+
 TEST_F(OutsideAgentTest, next_attempt_waits_also_over_a_restart) {
   set("job.retry_delay_s", 0);
   set("stop.kill_after_s", 0);
