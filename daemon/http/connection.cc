@@ -225,6 +225,8 @@ void Connection::on_readable() {
       const Input input = fill();
       // Reset, and nothing was asked since: the client was closed with the answer on its way.
       if (input == Input::broken && in_begin_ == in_.size()) return lost();
+      // Ended, with an answer on its way: whether there is somebody to read it is told soon.
+      if (input == Input::ended && in_begin_ == in_.size() && undelivered_) return enter(Phase::draining);
       if (input != Input::open && in_begin_ == in_.size()) return close();
       return consume();
     }

@@ -55,6 +55,7 @@ class ServerTest : public testing::Test {
       asked.set_value();
       return;
     }
+    if (request.path == "/at-once") return reply({.body = "x", .undelivered = [this] { ++undelivered; }});
     HttpResponse response{.content_type = "text/plain", .body = std::string(request.method)};
     response.body += " " + std::string(request.path) + " " + std::string(request.query) + " " +
                      std::string(request.actor) + " " + std::to_string(request.body.size());
@@ -70,6 +71,7 @@ class ServerTest : public testing::Test {
   std::vector<HttpReply> later;
   std::shared_ptr<const std::atomic<bool>> gone;
   std::promise<void> asked;
+  std::atomic<int> undelivered{0};
 };
 
 TEST_F(ServerTest, requests_on_one_connection_are_answered_one_after_the_other) {
@@ -299,6 +301,13 @@ TEST_F(ServerTest, an_answer_to_nobody_is_told_of) {
   // Known to be gone, or not yet: the answer finds nobody either way.
   later.front()({.body = std::string(1000, 'x'), .undelivered = [&told] { ++told; }});
   EXPECT_TRUE(comes_true([&] { return told == 1; }));
+}
+
+TEST_F(ServerTest, an_answer_to_whoever_asks_and_goes_is_told_of) {
+  serve();
+  constexpr int clients = 50;
+  for (int i = 0; i < clients; ++i) Client(server->port()).send(get("/at-once"));
+  EXPECT_TRUE(comes_true([&] { return undelivered == clients; }));
 }
 
 TEST_F(ServerTest, an_answer_that_was_read_is_not_told_of) {
