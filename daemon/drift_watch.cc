@@ -22,10 +22,9 @@ void DriftWatch::look(std::int64_t drift_us) {
   const std::int64_t apart_us = std::abs(drift_us);
   if (!is_told_ && apart_us > far_s * us_per_s) {
     is_told_ = true;
-    warn_(
-        "the wall clock is " + std::to_string(apart_us / us_per_s) + " s " + (drift_us > 0 ? "ahead of" : "behind") +
-        " the log's time, which follows it by 0.5 ms a second: nobody is taken for dead for that. If the wall clock is "
-        "right and ahead, a start with --accept-clock follows it at once");
+    warn_("the wall clock is " + std::to_string(apart_us / us_per_s) + " s " + (drift_us > 0 ? "ahead of" : "behind") +
+          " the log's time, which follows it by 0.5 ms a second: no job or lease is lost to it. If the wall clock is "
+          "right and ahead, a start with --accept-clock follows it at once");
   } else if (is_told_ && apart_us <= near_s * us_per_s) {
     is_told_ = false;
     warn_("the wall clock and the log's time are together again");

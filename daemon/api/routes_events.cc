@@ -19,8 +19,7 @@ constexpr std::chrono::seconds heartbeat{15};
 struct Lines {
   std::string text;
   std::uint64_t last = 0;  // seq of the last record among them, or what was asked after
-  /// Where the log goes on if what was asked after was never in it: a restore left it out, and whoever saw it saw
-  /// what is lost.
+  /// Where the log goes on, if the seq that was asked after is one that a restore left out.
   std::optional<std::uint64_t> goes_on_at = std::nullopt;
 };
 
@@ -60,7 +59,7 @@ HttpResponse gone(std::uint64_t after, std::uint64_t next) {
       http_error(410, "gone",
                  "record " + std::to_string(after) +
                      " is not in this log, which was restored from a backup: it goes on at record " + goes_on +
-                     ", and whoever saw that one saw what is lost");
+                     ", and the records in between are lost");
   response.body.insert(response.body.size() - 2, ",\"next\":" + goes_on);
   return response;
 }

@@ -68,7 +68,7 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, Ti
   return choice;
 }
 
-/// Gives a job back that nobody heard of. Whoever sent a key asks again with it.
+/// Returns a job whose claim was never delivered. A claim with a key is kept: its sender repeats the request.
 void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
   fb::ClaimReturnedT event;
   event.job = raw(job);

@@ -345,7 +345,7 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
 
 void Connection::handle() {
   const auto& message = parser_->get();
-  undelivered_ = nullptr;  // whoever asks again has read the answer before
+  undelivered_ = nullptr;  // a client that sends another request has read the answer
   keep_alive_ = parser_->keep_alive() && !shared_.stopping.load();
   is_1_1_ = message.version() >= 11;
   is_head_ = message.method() == http::verb::head;

@@ -66,7 +66,7 @@ class Keeper {
     }
   }
 
-  /// False as long as the command's number, which is its group's and its session's too, shall be nobody else's.
+  /// False while the command must not be reaped, so that its pid, group and session are not given to another process.
   bool tell(const siginfo_t& ended) {
     const KeeperWord word{KeeperWord::What::ended, command_, ended.si_code, ended.si_status};
     if (!is_told_ && report_ >= 0) {
