@@ -20,6 +20,7 @@
 
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
+#include "schema/proposal.h"
 
 namespace pawl {
 namespace {
@@ -206,9 +207,10 @@ Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, con
   step.run = PAWL_TRY(optional_command(source, fields, "run", what));
   step.probe = PAWL_TRY(optional_command(source, fields, "probe", what));
   step.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", step.timeout_s, what));
-  step.settle_s = PAWL_TRY(optional_number(source, fields, "settle_s", step.settle_s, what));
   const std::optional<bool> irreversible = PAWL_TRY(optional_flag(source, fields, "irreversible", what));
   step.irreversible = irreversible.value_or(false);
+  const std::int64_t settle_s = step.irreversible ? settle_default_s : 0;
+  step.settle_s = PAWL_TRY(optional_number(source, fields, "settle_s", settle_s, what));
   const YAML::Node* exclusive = field(fields, "exclusive");
   if (exclusive) {
     // The one thing that steps can exclude each other on. Written out, so that others can be added.
@@ -279,7 +281,7 @@ std::optional<YAML::Mark> second_document(const std::string& text) {
 }
 
 Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
-  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "agents", "stages"}));
+  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "branch", "agents", "stages"}));
   std::vector<int> agent_lines;
   std::vector<int> stage_lines;
   Pipeline pipeline;
@@ -296,6 +298,17 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
       agent_lines.push_back(line_of(key.Mark()));
     }
   }
+  const YAML::Node* branch = field(fields, "branch");
+  if (branch) {
+    const std::string policy = PAWL_TRY(text_of(source, *branch, "'branch'"));
+    if (policy != "existing" && policy != "create") {
+      return at(source, *branch,
+                "'branch' is " + in_quotes(policy) +
+                    "; it is existing (a branch that origin does not have is refused) or create (it begins at origin's "
+                    "default branch)");
+    }
+    if (policy == "create") pipeline.branch = policy;
+  }
   const YAML::Node* stages = field(fields, "stages");
   if (stages) {
     if (!stages->IsSequence()) return at(source, *stages, "'stages' is not a list");
@@ -305,7 +318,7 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
       stage_lines.push_back(line_of(node.Mark()));
     }
   }
-  const std::optional<PipelineProblem> problem = problem_of(pipeline, Settings{});
+  const std::optional<PipelineProblem> problem = problem_of(pipeline, Settings{}, rules_version);
   if (!problem) return pipeline;
   int line = line_of(root.Mark());
   if (problem->where == PipelineProblem::Where::agent) line = agent_lines.at(problem->index);

@@ -103,7 +103,7 @@ void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpRe
       });
 }
 
-/// The start of the step that an operator speaks of.
+/// The start of the step that an operator speaks of: it is open, or may happen yet.
 struct OpenStep {
   Version version{};
   Seq started{};
@@ -117,7 +117,8 @@ OpenStep open_step_named(const State& state, TaskId id, const std::string& step)
   if (!task) return open;
   open.version = task->version;
   for (const StepRow& row : task->steps) {
-    if (row.step != step || row.state != StepState::started) continue;
+    const bool may_happen_yet = row.is_in_doubt() && row.version == task->version;
+    if (row.step != step || (row.state != StepState::started && !may_happen_yet)) continue;
     open.version = row.version;
     open.started = row.started;
     open.run = row.run;

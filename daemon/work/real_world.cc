@@ -276,8 +276,10 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
   if (ran.exit.how == CommandExit::How::timed_out || ran.exit.how == CommandExit::How::lost) {
     return {.passed = std::nullopt, .reason = how};
   }
-  const bool green = ran.exit.how == CommandExit::How::exited && ran.exit.code == 0;
-  return {.passed = green, .reason = ran.words.empty() ? how : ran.words};
+  const bool exited = ran.exit.how == CommandExit::How::exited;
+  const std::string words = ran.words.empty() ? how : ran.words;
+  if (exited && ran.exit.code == exit_code_later) return {.passed = std::nullopt, .reason = words, .later = true};
+  return {.passed = exited && ran.exit.code == 0, .reason = words};
 }
 
 /// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given
@@ -348,15 +350,17 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
           .why = {}};
 }
 
-Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
-  if (step.settle_s > 0) {
-    const Listed listed(*this, context.task, Kind::probe);
-    const Deadline until = system_.now() + seconds(step.settle_s);
-    while (system_.now() < until) {
-      if (listed.off()->called()) return Verdict::unknown;
-      system_.sleep_for(std::min<Deadline::duration>(until - system_.now(), lock_again));
-    }
+bool RealWorld::wait(TaskId task, std::int64_t us) {
+  const Listed listed(*this, task, Kind::wait);
+  const Deadline until = system_.now() + std::chrono::microseconds(us);
+  while (system_.now() < until) {
+    if (listed.off()->called()) return false;
+    system_.sleep_for(std::min<Deadline::duration>(until - system_.now(), lock_again));
   }
+  return true;
+}
+
+Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
   const Ran ran = run_check(Kind::probe, step.probe, step.timeout_s, context, step.name);
   if (!ran.why.empty() || ran.exit.how != CommandExit::How::exited) return Verdict::unknown;
   if (ran.exit.code == 0) return Verdict::yes;
@@ -374,7 +378,7 @@ void RealWorld::drain() {
   const std::lock_guard lock(mutex_);
   phase_ = Phase::draining;
   for (auto& [id, running] : running_) {
-    if (running.kind == Kind::gate) running.off->call();
+    if (running.kind == Kind::gate || running.kind == Kind::wait) running.off->call();
   }
 }
 

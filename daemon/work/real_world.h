@@ -32,6 +32,7 @@ class RealWorld final : public World {
   bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
   EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
+  bool wait(TaskId task, std::int64_t us) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 
   // For the executor
@@ -95,7 +96,7 @@ class RealWorld final : public World {
   bool await_idle(Deadline deadline);
 
  private:
-  enum class Kind { gate, probe, step };
+  enum class Kind { gate, probe, step, wait };
   struct Running {
     TaskId task{};
     Kind kind = Kind::gate;

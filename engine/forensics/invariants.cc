@@ -286,6 +286,22 @@ void check_job(const Passage& passage, const Job& was, const Job& job, Findings&
   }
 }
 
+/// A doubt ends by a second word about its step, or with the crossing; nothing else makes it go.
+void check_doubt(const Passage& passage, const Task& was, const Task& task, Findings& findings) {
+  const auto* word = passage.accepted ? passage.record.event_as_StepFinished() : nullptr;
+  for (const StepRow& step : was.steps) {
+    if (!step.is_in_doubt() || step.version != was.version || task.version != was.version) continue;
+    if (word && word->version() == raw(step.version) && word->step()->string_view() == step.step) continue;
+    const bool stays = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& now) {
+      return now.version == step.version && now.to == step.to && now.step == step.step && now.is_in_doubt();
+    });
+    if (!stays) {
+      find(findings, 6, label(task.id) + ": " + label(step) + " may happen yet, and is taken as if it could not",
+           {.task = task.id, .led_by = {step.started}});
+    }
+  }
+}
+
 }  // namespace
 
 void check_jobs(const Passage& passage, Findings& findings) {
@@ -339,6 +355,7 @@ void check_steps(const Passage& passage, Findings& findings) {
              {.task = task.id, .led_by = {step.started}});
       }
     }
+    check_doubt(passage, *was, task, findings);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/policies/gate_said.h"
 #include "engine/rules/proposals.h"
 
 namespace pawl {
@@ -158,7 +159,8 @@ class Path {
   std::optional<AdvanceAnswer> ask_gate() {
     const GateAnswer gate = world_.run_gate(*stage_->gate, context({}));
     // For the record only; if the task has moved on meanwhile, look() sees it.
-    tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate.passed, gate.reason)));
+    const std::optional<RedRow> was_red = view_->task.red;
+    tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate)));
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     // Asked for while the gate ran: what is to be cancelled goes no further, whatever the gate said.
     if (!view_->task.cancel_requested.empty() && !is_committed(view_->task)) {
@@ -167,6 +169,13 @@ class Path {
     if (gate.passed == true) return std::nullopt;
 
     const std::string why = gate.reason.empty() ? "" : ": " + gate.reason;
+    // It could not tell: nothing is held against the job, and the reconciler asks again.
+    if (gate.later) return give_back_job(AdvanceResult::waiting, "later" + why);
+    const bool is_unchanged = was_red && was_red->gate == stage_->name && was_red->head == gate.head;
+    if (gate.passed && is_unchanged && order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry &&
+        view_->settings.gate.unchanged == "block") {
+      return block("gate_red on the same commit as before" + why);
+    }
     if (order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry) {
       if (gate.passed && !stage_->rollback.empty()) {
         return finish_by(transition(stage_->rollback, "gate_red" + why), AdvanceResult::rolled_back, "gate_red" + why);
@@ -197,8 +206,27 @@ class Path {
       if (!look()) return end(AdvanceResult::waiting, moved_on);
       break;
     }
+    if (auto refusal = settle_doubt()) return refusal;
     // Asked again, also if none is open: whoever had begun it may have ended it while the gate ran.
     return need_commands();
+  }
+
+  /// A step that may happen yet is started again, under the same key, or it is asked after a second time: if it refused,
+  /// if nobody is to start it any more, or if it had been begun before its turn.
+  std::optional<AdvanceAnswer> settle_doubt() {
+    bool is_its_turn = true;
+    for (const PipelineStep& step : stage_->steps) {
+      const StepRow* row = journal_of(step);
+      if (!row || !row->is_in_doubt()) {
+        is_its_turn = is_its_turn && is_done(step);
+        continue;
+      }
+      const bool refused = row->state == StepState::failed;
+      const bool is_wanted = view_->task.cancel_requested.empty() || is_committed_beyond_doubt(view_->task);
+      if (!refused && is_wanted && is_its_turn && world_.can_run(step)) return std::nullopt;
+      return ask_again(step, refused ? OnNo::failed : OnNo::begin_again);
+    }
+    return std::nullopt;
   }
 
   std::optional<AdvanceAnswer> cross(const PipelineStep& step) {
@@ -225,24 +253,46 @@ class Path {
     if (started.outcome != Outcome::accepted) return refused(started);  // `held` ends the process, which never ran
 
     const CommandExit exit = held.step->go();
-    fb::StepOutcome outcome = fb::StepOutcome::failed;
-    if (exit.how == CommandExit::How::exited && exit.code == 0) outcome = fb::StepOutcome::done;
-    const bool vouched = exit.how == CommandExit::How::exited &&
-                         std::find(step.not_done_exit_codes.begin(), step.not_done_exit_codes.end(), exit.code) !=
-                             step.not_done_exit_codes.end();
-    if (outcome == fb::StepOutcome::failed && step.irreversible && !vouched) {
+    const bool exited = exit.how == CommandExit::How::exited;
+    Said said{.outcome = fb::StepOutcome::failed};
+    if (exited && exit.code == 0) {
+      said.outcome = fb::StepOutcome::done;
+    } else if (exited && exit.code == exit_code_later && !step.irreversible) {
+      said.outcome = fb::StepOutcome::did_not_happen;
+    } else if (step.irreversible && !(exited && vouches(step, exit.code))) {
       // Nobody knows whether it happened. Its lock is given back first: only who gets it anew has shown that no
       // process of it is left.
-      const StepRow open{.version = order_.version, .step = step.name, .started = started.seq, .run = start.run};
+      StepRow open;
+      open.version = order_.version;
+      open.step = step.name;
+      open.started = started.seq;
+      open.run = start.run;
       held.step.reset();
       const Settled settled = settle(step, open);
       if (settled.refusal) return *settled.refusal;
-      outcome = settled.outcome;
-    } else if (const auto refusal = record_end(step, started.seq, outcome, fb::StepBy::command)) {
-      return *refusal;
+      return settled.outcome == fb::StepOutcome::done ? std::nullopt : ask_again(step, OnNo::failed);
     }
-    return outcome == fb::StepOutcome::done ? std::nullopt : std::optional(step_failed(step));
+    if (auto refusal = record_end(step, started.seq, said)) return refusal;
+    if (said.outcome == fb::StepOutcome::done) return std::nullopt;
+    held.step.reset();
+    if (!step.irreversible && said.outcome == fb::StepOutcome::did_not_happen) {
+      return give_back_job(AdvanceResult::waiting, "later: " + step.name);
+    }
+    // Its word is for its own start: an earlier one may have left something in the air.
+    return ask_again(step, OnNo::failed);
   }
+
+  static bool vouches(const PipelineStep& step, std::int64_t code) {
+    return std::find(step.not_done_exit_codes.begin(), step.not_done_exit_codes.end(), code) !=
+           step.not_done_exit_codes.end();
+  }
+
+  /// What is said of a start's end.
+  struct Said {
+    fb::StepOutcome outcome = fb::StepOutcome::did_not_happen;
+    fb::StepBy by = fb::StepBy::command;
+    std::optional<bool> conclusive = std::nullopt;
+  };
 
   struct Settled {
     fb::StepOutcome outcome = fb::StepOutcome::did_not_happen;
@@ -252,35 +302,82 @@ class Path {
   /// Finds out what became of a start whose end is not recorded (SPEC §8, re-entry), with its lock held until that is
   /// recorded.
   Settled settle(const PipelineStep& step, const StepRow& row) {
-    const Version version = row.version;  // copies: looking anew takes the row away
-    const Seq started = row.started;
-    const std::string run = row.run;
-    look();  // for who started it
-    const EndedStart ended =
-        world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
-    if (!ended.lock) return {.refusal = block("outcome_unknown")};
-    Verdict verdict = step.probe.empty() ? Verdict::unknown : world_.probe(step, context(step.name));
-    fb::StepBy by = fb::StepBy::probe;
-    if (verdict == Verdict::unknown && !step.irreversible) {
-      verdict = Verdict::no;  // It may run again, so it does not matter.
-      by = fb::StepBy::rerun;
+    const Seq started = row.started;  // a copy: looking anew takes the row away
+    Asked asked = ask_probe(step, row);
+    if (!asked.lock) return {.refusal = block("outcome_unknown")};
+    Said said{.by = fb::StepBy::probe};
+    if (asked.verdict == Verdict::unknown && !step.irreversible && asked.gone) {
+      asked.verdict = Verdict::no;  // It may run again, so it does not matter.
+      said.by = fb::StepBy::rerun;
     }
-    // What may still be under way can happen yet: that it has not is worth nothing, and nothing may run beside it.
-    if (verdict == Verdict::no && !ended.gone) verdict = Verdict::unknown;
-    if (verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
-    const fb::StepOutcome outcome = verdict == Verdict::yes ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
-    return {.outcome = outcome, .refusal = record_end(step, started, outcome, by)};
+    if (asked.verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
+    if (asked.verdict == Verdict::yes) said.outcome = fb::StepOutcome::done;
+    // Its process is gone; what it has asked the target for may come yet.
+    if (asked.verdict == Verdict::no && step.irreversible) said.conclusive = false;
+    return {.outcome = said.outcome, .refusal = record_end(step, started, said)};
   }
 
-  std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, fb::StepOutcome outcome,
-                                          fb::StepBy by) {
+  struct Asked {
+    std::unique_ptr<StepLock> lock;  // of the place; null: it cannot be had, and nothing was asked
+    bool gone = false;               // the start's process is shown to be gone
+    Verdict verdict = Verdict::unknown;
+  };
+
+  /// Ends what is left of a start, and asks the probe with the lock of its place held. A *no* is worth nothing while the
+  /// process may be there yet.
+  Asked ask_probe(const PipelineStep& step, const StepRow& row) {
+    const Version version = row.version;
+    const std::string run = row.run;
+    look();  // for who started it
+    EndedStart ended =
+        world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
+    Asked asked{.lock = std::move(ended.lock), .gone = ended.gone};
+    if (!asked.lock || step.probe.empty()) return asked;
+    asked.verdict = world_.probe(step, context(step.name));
+    if (asked.verdict == Verdict::no && !asked.gone) asked.verdict = Verdict::unknown;
+    return asked;
+  }
+
+  enum class OnNo { failed, begin_again };
+
+  /// After a step that did not happen, or failed. If a try of it may come yet, its probe is asked a second time, when
+  /// its settle time is over: only that *no* lets the crossing go (SPEC §8).
+  std::optional<AdvanceAnswer> ask_again(const PipelineStep& step, OnNo on_no) {
+    if (!look()) return end(AdvanceResult::waiting, moved_on);
+    const StepRow* row = journal_of(step);
+    if (row && row->state == StepState::done) return std::nullopt;
+    if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
+    if (!row || !row->is_in_doubt()) return step_failed(step);
+    const StepRow doubtful = *row;
+    const TimeUs settled = plus_s(*doubtful.ended, step.settle_s);
+    for (TimeUs now = machine_.now(); now < settled; now = machine_.now()) {
+      if (!world_.wait(order_.task, settled.us - now.us)) {
+        return give_back_job(AdvanceResult::waiting, "settling: " + step.name);
+      }
+    }
+    Asked asked = ask_probe(step, doubtful);
+    if (asked.verdict == Verdict::unknown) return block("outcome_unknown");
+    Said said{.by = fb::StepBy::probe};
+    if (asked.verdict == Verdict::yes) said.outcome = fb::StepOutcome::done;
+    if (asked.verdict == Verdict::no) said.conclusive = true;
+    if (auto refusal = record_end(step, doubtful.started, said)) return refusal;
+    if (asked.verdict == Verdict::yes) return std::nullopt;
+    asked.lock.reset();
+    if (!view_->task.cancel_requested.empty()) {
+      return give_back_job(AdvanceResult::waiting, name(Outcome::cancel_requested));
+    }
+    return on_no == OnNo::failed ? step_failed(step) : end(AdvanceResult::waiting, "did_not_happen: " + step.name);
+  }
+
+  std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, const Said& said) {
     fb::StepFinishedT event;
     event.task = raw(order_.task);
     event.version = raw(order_.version);
     event.step = step.name;
     event.started = raw(started);
-    event.outcome = outcome;
-    event.by = by;
+    event.outcome = said.outcome;
+    event.by = said.by;
+    if (said.conclusive) event.conclusive = *said.conclusive;
     const Decision decision = tell(propose_group(order_.asker, event));
     if (decision.outcome == Outcome::accepted) return std::nullopt;
     return refused(decision);

@@ -23,7 +23,9 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
   if (view.lease) view.lease_boot = copy_of(state.boots.find(view.lease->owner.boot_id));
   view.repo_lease = copy_of(state.lease(repo_key(task->repo)));
   if (view.repo_lease) view.repo_lease_boot = copy_of(state.boots.find(view.repo_lease->owner.boot_id));
-  if (const StepRow* step = open_step(*task)) view.step_boot = copy_of(state.boots.find(step->boot));
+  const StepRow* unsettled = open_step(*task);
+  if (!unsettled) unsettled = doubtful_step(*task);
+  if (unsettled) view.step_boot = copy_of(state.boots.find(unsettled->boot));
   view.open_job = copy_of(state.open_job(*task));
   view.running_job = copy_of(state.running_job(id));
   const auto& jobs = state.indexes.jobs_of_task;

@@ -58,7 +58,7 @@ struct TaskView {
   std::optional<Boot> lease_boot;   // of its owner
   std::optional<Lease> repo_lease;  // on repo:<name>
   std::optional<Boot> repo_lease_boot;
-  std::optional<Boot> step_boot;      // that started the open step; none also if it is forgotten
+  std::optional<Boot> step_boot;      // that started the step that is open, or in doubt; none also if it is forgotten
   std::optional<Job> open_job;        // queued or running, of the task's version
   std::optional<Job> running_job;     // of whatever version
   std::vector<RunningJob> running;    // every running job of the task, by id

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/policies/advance.h"
+#include "engine/policies/gate_said.h"
 #include "engine/rules/claim.h"
 #include "engine/rules/proposals.h"
 
@@ -162,8 +163,8 @@ class JobPass {
                                                           .token = token_,
                                                           .step = {}});
     machine_.propose(
-        propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate.passed, gate.reason)));
-    if (!gate.passed) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
+        propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate)));
+    if (!gate.passed && !gate.later) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
   }
 

@@ -80,6 +80,11 @@ class StuckSearch {
   }
 
   Stuck blocked() {
+    if (const StepRow* step = doubtful_step(task_)) {
+      return because(stuck_reason::outcome_unknown,
+                     "'" + step->step + "' has not happened, and a try of it may happen yet: " + task_.blocked,
+                     resolve(*step), step->ended);
+    }
     if (const StepRow* step = open_step(task_)) {
       return because(stuck_reason::outcome_unknown,
                      "nobody knows whether '" + step->step + "' happened: " + task_.blocked, resolve(*step),

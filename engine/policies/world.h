@@ -45,7 +45,13 @@ enum class Life {
 struct GateAnswer {
   std::optional<bool> passed;  // none: the gate is in error: it could not start, or timed out
   std::string reason;
+  bool later = false;     // it could not tell, and asks to be asked again: exit code 75
+  std::string head = {};  // the commit that it judged; empty where none is known
 };
+
+/// The exit code of a gate or a reversible step that could not tell, or do anything, now, and is to be tried again
+/// later: EX_TEMPFAIL of sysexits(3).
+constexpr std::int64_t exit_code_later = 75;
 
 /// How a command ended.
 struct CommandExit {
@@ -123,7 +129,11 @@ class World {
   /// Requires: can_run(step).
   virtual Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) = 0;
 
-  /// Asks a step's probe whether the step has happened, after its settle time. Requires: step.probe is not empty.
+  /// Blocks until that much of the log's time has passed, with the path of the task under way. False if it is called
+  /// off, or where no time passes by waiting.
+  virtual bool wait(TaskId, std::int64_t /*us*/) { return false; }
+
+  /// Asks a step's probe whether the step has happened. Requires: step.probe is not empty.
   virtual Verdict probe(const PipelineStep& step, const CommandContext& context) = 0;
 };
 

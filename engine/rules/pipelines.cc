@@ -8,7 +8,7 @@ namespace pawl {
 Outcome apply_event(Turn& turn, const fb::PipelineDefined& event) {
   State& state = turn.state;
   Pipeline pipeline = pipeline_from(event);
-  if (auto problem = problem_of(pipeline, state.settings())) {
+  if (auto problem = problem_of(pipeline, state.settings(), turn.rules)) {
     turn.applied.detail = std::move(problem->what);
     return Outcome::bad_pipeline;
   }

@@ -20,15 +20,4 @@ fb::LeaseAcquiredT lease_wanted(const std::string& key, const Owner& owner, cons
   return event;
 }
 
-fb::GateEvaluatedT gate_said(TaskId task, Version version, const std::string& stage, std::optional<bool> passed,
-                             const std::string& reason) {
-  fb::GateEvaluatedT event;
-  event.task = raw(task);
-  event.version = raw(version);
-  event.gate = stage;
-  if (passed) event.passed = *passed;
-  event.reason = reason;
-  return event;
-}
-
 }  // namespace pawl

@@ -16,8 +16,4 @@ std::unique_ptr<fb::OwnerT> owner_event(const Owner& owner);
 fb::LeaseAcquiredT lease_wanted(const std::string& key, const Owner& owner, const std::string& edge,
                                 std::optional<std::int64_t> ttl_s = std::nullopt);
 
-/// What the gate of a stage said; `passed` none: it was in error.
-fb::GateEvaluatedT gate_said(TaskId task, Version version, const std::string& stage, std::optional<bool> passed,
-                             const std::string& reason);
-
 }  // namespace pawl

@@ -64,6 +64,7 @@ Outcome apply_event(Turn& turn, const fb::PreviousGone& event);
 Outcome apply_event(Turn& turn, const fb::LogRestored& event);
 Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event);
 Outcome apply_event(Turn& turn, const fb::ClaimReturned& event);
+Outcome apply_event(Turn& turn, const fb::BranchSeen& event);
 
 // What several rules share.
 

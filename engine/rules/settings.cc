@@ -32,10 +32,14 @@ Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
     turn.applied.detail = key + " takes " + setting->form;
     return Outcome::bad_value;
   }
+  if (key == "pipeline.default" && !state.pipeline_in_force(changed.pipeline.fallback)) {
+    turn.applied.detail = "no pipeline '" + changed.pipeline.fallback + "' is defined";
+    return Outcome::bad_value;
+  }
   if (turn.settings_to_come == SettingsToCome::none) {
     for (const Seq seq : pipelines_in_use(state)) {
       const Pipeline& pipeline = *state.pipelines.find(seq)->definition;
-      if (auto problem = budget_problem_of(pipeline, changed)) {
+      if (auto problem = budget_problem_of(pipeline, changed, turn.rules)) {
         turn.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
         return Outcome::bad_value;
       }

@@ -27,12 +27,54 @@ void put_step(Task& task, StepRow row) {
   }
 }
 
+StepState state_of(fb::StepOutcome outcome) {
+  switch (outcome) {
+    case fb::StepOutcome::done:
+      return StepState::done;
+    case fb::StepOutcome::failed:
+      return StepState::failed;
+    case fb::StepOutcome::did_not_happen:
+      return StepState::did_not_happen;
+  }
+  return StepState::did_not_happen;
+}
+
+/// The row of a start that is known to be there.
+StepRow* step_row(Task& task, Seq started) {
+  const auto found =
+      std::find_if(task.steps.begin(), task.steps.end(), [&](const StepRow& row) { return row.started == started; });
+  return &*found;
+}
+
 /// The step that was started by that record; null if none was, or if it was started anew since.
 const StepRow* step_started_by(const Task& task, Version version, std::string_view step, Seq started) {
   for (const StepRow& row : task.steps) {
     if (row.version == version && row.step == step && row.started == started) return &row;
   }
   return nullptr;
+}
+
+/// When a probe's *no* of a place in doubt may let the crossing go.
+TimeUs doubt_end(const State& state, const Task& task, const StepRow& row) {
+  const PipelineStep* step = state.pipeline_of(task).step(row.to, row.step);
+  return plus_s(*row.ended, step ? step->settle_s : 0);
+}
+
+/// A second word about a place in doubt: the late effect has come, or it cannot come any more.
+Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::StepFinished& event) {
+  const bool is_operators = event.by() == fb::StepBy::operator_;
+  const bool happened = event.outcome() == fb::StepOutcome::done;
+  if (!happened && !is_operators) {
+    if (event.outcome() != fb::StepOutcome::did_not_happen || event.conclusive() != true) return Outcome::not_started;
+    // When the probe was asked only the daemon knows, whose path waits before it asks (engine/policies/advance.cc).
+    if (!is_daemon(turn)) return Outcome::not_daemon;
+    if (turn.now < doubt_end(turn.state, task, row)) return Outcome::too_early;
+  }
+  StepRow& settled = *step_row(turn.state.tasks.edit(task.id), row.started);
+  if (happened) settled.state = StepState::done;
+  settled.in_doubt.reset();
+  settled.ended.reset();
+  return Outcome::accepted;
 }
 
 /// After a restore an operator may say that a step happened in what was lost, of which this log has no start. The
@@ -57,7 +99,10 @@ Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
               .run = {},
               .irreversible = step->irreversible,
               .state = StepState::done,
-              .boot = turn.boot};
+              .boot = turn.boot,
+              .in_doubt = std::nullopt,
+              .ended = std::nullopt,
+              .reason = std::nullopt};
   put_step(state.tasks.edit(task->id), std::move(row));
   return Outcome::accepted;
 }
@@ -77,7 +122,7 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   const PipelineStep* step = state.pipeline_of(*task).step(to, name);
   if (!step) return Outcome::no_such_step;
   if (!task->blocked.empty()) return Outcome::blocked;
-  if (!task->cancel_requested.empty() && !is_committed(*task)) return Outcome::cancel_requested;
+  if (!task->cancel_requested.empty() && !is_committed_beyond_doubt(*task)) return Outcome::cancel_requested;
   if (is_held_back(turn, *task)) return Outcome::dependency;
   if (checked) {
     if (!event.token() || (step->exclusive && !event.repo_token())) return Outcome::lease_required;
@@ -90,6 +135,9 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   const StepRow* earlier = step_at(*task, version, to, name);
   if (earlier && earlier->state == StepState::done) return Outcome::already_done;
   if (open_step(*task)) return Outcome::outcome_unknown;
+  // What is in doubt may happen yet: only that very step may start again, under the same key.
+  const StepRow* doubtful = doubtful_step(*task);
+  if (doubtful && doubtful != earlier) return Outcome::outcome_unknown;
 
   StepRow row{.version = version,
               .to = to,
@@ -98,7 +146,11 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
               .run = text_or_empty(event.run()),
               .irreversible = step->irreversible,
               .state = StepState::started,
-              .boot = turn.boot};
+              .boot = turn.boot,
+              // What an earlier try left in the air is still there.
+              .in_doubt = doubtful ? std::optional(true) : std::nullopt,
+              .ended = std::nullopt,
+              .reason = std::nullopt};
   put_step(state.tasks.edit(id), std::move(row));
   return Outcome::accepted;
 }
@@ -113,22 +165,19 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
       task ? step_started_by(*task, Version{event.version()}, event.step()->string_view(), started) : nullptr;
   if (!step) return Outcome::not_started;
   if (step->state == StepState::done) return Outcome::already_done;
-  if (step->state != StepState::started) return Outcome::not_started;
-
-  for (StepRow& row : state.tasks.edit(id).steps) {
-    if (row.started != started) continue;
-    switch (event.outcome()) {
-      case fb::StepOutcome::done:
-        row.state = StepState::done;
-        break;
-      case fb::StepOutcome::failed:
-        row.state = StepState::failed;
-        break;
-      case fb::StepOutcome::did_not_happen:
-        row.state = StepState::did_not_happen;
-        break;
-    }
+  if (step->state != StepState::started) {
+    return step->is_in_doubt() ? end_doubt(turn, *task, *step, event) : Outcome::not_started;
   }
+  const bool happened = event.outcome() == fb::StepOutcome::done;
+  // That it cannot happen any more is a second word: the first one, after the process was gone, comes before it.
+  if (!happened && event.conclusive() == true) return Outcome::too_early;
+
+  StepRow& row = *step_row(state.tasks.edit(id), started);
+  row.state = state_of(event.outcome());
+  if (!happened && event.conclusive() == false && row.irreversible) row.in_doubt = true;
+  if (happened || event.by() == fb::StepBy::operator_) row.in_doubt.reset();
+  if (row.is_in_doubt()) row.ended = turn.now;
+  if (!happened && event.reason()) row.reason = event.reason()->str();
   return Outcome::accepted;
 }
 

@@ -59,7 +59,8 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
     const bool on_first_stage = other.stage == state.pipeline_of(other).stages.front().name;
     return on_first_stage ? Outcome::duplicate_work_item : Outcome::relaunch;
   }
-  const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : "delivery";
+  const std::string fallback = turn.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
+  const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : fallback;
   const PipelineRow* pipeline = state.pipeline_in_force(pipeline_name);
   if (!pipeline) return Outcome::unknown_pipeline;
   const Stage* stage =
@@ -130,11 +131,18 @@ Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
   if (!task || event.version() != raw(task->version)) return Outcome::version_conflict;
 
   const auto passed = event.passed();
-  turn.state.tasks.edit(task->id).gate = GateRow{.version = task->version,
-                                                 .gate = event.gate()->str(),
-                                                 .passed = passed ? std::optional(*passed) : std::nullopt,
-                                                 .reason = text_or_empty(event.reason()),
-                                                 .seq = turn.seq};
+  GateRow gate{.version = task->version,
+               .gate = event.gate()->str(),
+               .passed = passed ? std::optional(*passed) : std::nullopt,
+               .reason = text_or_empty(event.reason()),
+               .seq = turn.seq,
+               .later = std::nullopt,
+               .head = std::nullopt};
+  if (!passed && event.later() == true) gate.later = true;
+  if (event.head()) gate.head = event.head()->str();
+  Task& judged = turn.state.tasks.edit(task->id);
+  if (passed == false && gate.head) judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
+  judged.gate = std::move(gate);
   return Outcome::accepted;
 }
 
@@ -181,6 +189,8 @@ Outcome apply_event(Turn& turn, const fb::CancelRequested& event) {
     const std::string reason = text_or_empty(event.reason());
     state.tasks.edit(task->id).cancel_requested = reason.empty() ? "cancel" : reason;
   }
+  // The word to keep it counts whenever it comes, and is not taken back by a request without it.
+  if (event.keep_branch() == true) state.tasks.edit(task->id).keep_branch = true;
   cancel_queued_jobs(turn, task->id);
   if (const Job* job = state.running_job(task->id)) {
     turn.effect(
@@ -202,6 +212,18 @@ Outcome apply_event(Turn& turn, const fb::TaskCancelled& event) {
 
   enter_stage(turn, id, std::string(stage_cancelled)).blocked.clear();
   if (turn.rules >= 2) tell_dependents(turn, id);
+  return Outcome::accepted;
+}
+
+Outcome apply_event(Turn& turn, const fb::BranchSeen& event) {
+  if (!is_daemon(turn)) return Outcome::not_daemon;
+  const Task* task = live_task(turn.state, TaskId{event.task()});
+  if (!task) return Outcome::terminal;
+
+  Task& seen = turn.state.tasks.edit(task->id);
+  seen.branch_head = event.head()->str();
+  // Begun once, it stays the task's own, wherever it has moved since.
+  if (event.begun()) seen.branch_begun = true;
   return Outcome::accepted;
 }
 

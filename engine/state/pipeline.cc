@@ -196,6 +196,9 @@ std::optional<PipelineProblem> problem_of_whole(const Pipeline& pipeline) {
     return whole("has " + std::to_string(pipeline.stages.size()) + " stages; " + std::to_string(limits::stages_max) +
                  " are the most");
   }
+  if (pipeline.branch && *pipeline.branch != "existing" && *pipeline.branch != "create") {
+    return whole("has '" + *pipeline.branch + "' as `branch`; that is existing or create");
+  }
   if (pipeline.agents.size() > limits::agents_max) {
     return whole("has " + std::to_string(pipeline.agents.size()) + " agents; " + std::to_string(limits::agents_max) +
                  " are the most");
@@ -216,19 +219,22 @@ std::optional<PipelineProblem> problem_of_agents(const Pipeline& pipeline) {
   return std::nullopt;
 }
 
-/// What the steps of an edge may take, each with its probe and the wait before it.
-std::int64_t steps_budget_s(const Stage& stage) {
+/// What the steps of an edge may take, each with its probe; of an irreversible one that is asked twice, with the wait
+/// between the two.
+std::int64_t steps_budget_s(const Stage& stage, std::uint32_t rules) {
   std::int64_t budget_s = 0;
   for (const PipelineStep& step : stage.steps) {
     budget_s += step.timeout_s;
-    if (!step.probe.empty()) budget_s += step.settle_s + step.timeout_s;
+    if (step.probe.empty()) continue;
+    budget_s += step.settle_s + step.timeout_s;
+    if (rules >= 2 && step.irreversible) budget_s += step.timeout_s;
   }
   return budget_s;
 }
 
-Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Settings& settings) {
+Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Settings& settings, std::uint32_t rules) {
   const Agent* agent = pipeline.agent(stage.agent);
-  const std::int64_t edge_s = (stage.gate ? stage.gate->timeout_s : 0) + steps_budget_s(stage);
+  const std::int64_t edge_s = (stage.gate ? stage.gate->timeout_s : 0) + steps_budget_s(stage, rules);
   const std::int64_t stage_s = (agent ? agent->timeout_s : 0) + edge_s + settings.reaper.finalize_grace_s;
   if (stage_s >= settings.reaper.max_running_s) {
     return "may take " + std::to_string(stage_s) +
@@ -248,15 +254,16 @@ Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Setti
 
 }  // namespace
 
-std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings) {
+std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,
+                                                 std::uint32_t rules) {
   for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
-    auto problem = problem_at_stage(pipeline, i, budget_problem(pipeline, pipeline.stages[i], settings));
+    auto problem = problem_at_stage(pipeline, i, budget_problem(pipeline, pipeline.stages[i], settings, rules));
     if (problem) return problem;
   }
   return std::nullopt;
 }
 
-std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings) {
+std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings, std::uint32_t rules) {
   if (auto problem = problem_of_whole(pipeline)) return problem;
   if (auto problem = problem_of_agents(pipeline)) return problem;
   std::set<std::string_view> names;
@@ -270,7 +277,7 @@ std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settin
     if (problem) return problem;
   }
   if (auto problem = way_problem(pipeline)) return problem;
-  return budget_problem_of(pipeline, settings);
+  return budget_problem_of(pipeline, settings, rules);
 }
 
 namespace {
@@ -354,6 +361,7 @@ Pipeline pipeline_from(const fb::PipelineDefined& event) {
     pipeline.agents.push_back({agent->name()->str(), command_from(agent->run()), agent->timeout_s()});
   }
   for (const fb::Stage* stage : *event.stages()) pipeline.stages.push_back(stage_from(*stage));
+  if (event.branch()) pipeline.branch = event.branch()->str();
   return pipeline;
 }
 
@@ -368,6 +376,7 @@ fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline) {
     event.agents.push_back(std::move(agent_event));
   }
   for (const Stage& stage : pipeline.stages) event.stages.push_back(stage_event(stage));
+  event.branch = pipeline.branch.value_or("");
   return event;
 }
 
@@ -379,6 +388,7 @@ Pipeline default_pipeline() {
 
   Pipeline pipeline;
   pipeline.name = "delivery";
+  pipeline.branch = "create";
   pipeline.agents = {{.name = "analyst"}, {.name = "developer"}, {.name = "reviewer"}, {.name = "deployer"}};
   pipeline.stages = {
       {.name = "analysis", .agent = "analyst", .gate = gate, .to = "development"},
@@ -432,7 +442,7 @@ bool equal(const Stage& left, const Stage& right) {
 }  // namespace
 
 bool operator==(const Pipeline& left, const Pipeline& right) {
-  return left.name == right.name && equal(left.agents, right.agents) && equal(left.stages, right.stages);
+  return left.name == right.name && left.branch == right.branch && equal(left.agents, right.agents) && equal(left.stages, right.stages);
 }
 
 }  // namespace pawl

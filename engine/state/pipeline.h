@@ -26,6 +26,7 @@ using CommandLine = std::vector<std::string>;
 constexpr std::int64_t agent_timeout_default_s = 1800;
 constexpr std::int64_t gate_timeout_default_s = 300;
 constexpr std::int64_t step_timeout_default_s = 900;
+constexpr std::int64_t settle_default_s = 30;  // of an irreversible step; of another: 0
 
 struct Agent {
   std::string name;
@@ -46,7 +47,8 @@ struct PipelineStep {
   bool irreversible = false;
   bool exclusive = false;                     // on the repository
   std::vector<int> not_done_exit_codes = {};  // with these an irreversible step vouches that nothing happened
-  std::int64_t settle_s = 0;                  // what a probe waits before it asks
+  /// How long after the end of the last try a probe's *no* may let the crossing go (SPEC §8).
+  std::int64_t settle_s = 0;
 };
 
 struct Stage {
@@ -64,7 +66,10 @@ struct Pipeline {
   std::string name;
   std::vector<Agent> agents;
   std::vector<Stage> stages;  // the first is where tasks begin
+  /// "create": a branch that origin does not have begins at its default branch. "existing", or none: it is refused.
+  std::optional<std::string> branch = {};
 
+  bool creates_branches() const { return branch == "create"; }
   /// Null if there is none: also for the terminal stages.
   const Stage* stage(std::string_view stage_name) const;
   const Agent* agent(std::string_view agent_name) const;
@@ -81,10 +86,12 @@ struct PipelineProblem {
 };
 
 /// The first problem of a definition, or none. Checks names, bounds, edges (unreachable stage, missing edge, unknown
-/// agent, a cycle that is not a rollback) and, with the settings in force, the budgets of SPEC §3.
-std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings);
+/// agent, a cycle that is not a rollback) and, with the settings in force, the budgets of SPEC §3. `rules`: the version
+/// that decides, since what an edge may take depends on it.
+std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings, std::uint32_t rules);
 /// The budgets alone: for a setting that would break a pipeline in use.
-std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings);
+std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,
+                                                 std::uint32_t rules);
 
 /// From and to the event.
 Pipeline pipeline_from(const fb::PipelineDefined& event);
@@ -135,6 +142,7 @@ void visit(const Pipeline& pipeline, V&& field) {
   field(1, "name", pipeline.name);
   field(2, "agents", pipeline.agents);
   field(3, "stages", pipeline.stages);
+  field(4, "branch", pipeline.branch);
 }
 
 }  // namespace pawl

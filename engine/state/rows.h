@@ -40,6 +40,14 @@ struct GateRow {
   std::optional<bool> passed;  // none: the gate was in error
   std::string reason;
   Seq seq{};
+  std::optional<bool> later;        // it could not tell, and asks to be asked again
+  std::optional<std::string> head;  // the commit that it judged
+};
+
+/// What a gate was red for last: the same verdict on the same commit is expected again (SPEC §7).
+struct RedRow {
+  std::string gate;
+  std::string head;
 };
 
 struct LastTransition {
@@ -59,6 +67,13 @@ struct StepRow {
   bool irreversible = false;
   StepState state = StepState::started;
   std::string boot;  // of who started it
+  /// Settled as not happened or failed, while a try of the crossing may happen yet: the target may still be at it. The
+  /// crossing stays committed until a second no, or a word, ends the doubt (SPEC §8).
+  std::optional<bool> in_doubt;
+  std::optional<TimeUs> ended;  // when the last try in doubt was recorded as ended: its process is gone since
+  std::optional<std::string> reason;  // the last line that its command printed, if it did not end well
+
+  bool is_in_doubt() const { return in_doubt.value_or(false); }
 };
 
 struct Task {
@@ -80,6 +95,10 @@ struct Task {
   TimeUs entered;  // when it came to its stage
   /// The last of depends_on that was cancelled before this one began. `pawl unblock` clears it.
   std::optional<TaskId> lost_dependency;
+  std::optional<bool> keep_branch;         // a cancel leaves the branch at origin
+  std::optional<std::string> branch_head;  // where the daemon last saw the branch at origin
+  std::optional<bool> branch_begun;        // origin did not have it: the task began it
+  std::optional<RedRow> red;
 
   std::uint64_t hash = 0;  // of the row; kept by State, no part of it
 };
@@ -239,6 +258,14 @@ void visit(RowOf<GateRow> auto& row, V&& field) {
   field(3, "passed", row.passed);
   field(4, "reason", row.reason);
   field(5, "seq", row.seq);
+  field(6, "later", row.later);
+  field(7, "head", row.head);
+}
+
+template <class V>
+void visit(RowOf<RedRow> auto& row, V&& field) {
+  field(1, "gate", row.gate);
+  field(2, "head", row.head);
 }
 
 template <class V>
@@ -258,6 +285,9 @@ void visit(RowOf<StepRow> auto& row, V&& field) {
   field(6, "irreversible", row.irreversible);
   field(7, "state", row.state);
   field(8, "boot", row.boot);
+  field(9, "in_doubt", row.in_doubt);
+  field(10, "ended_us", row.ended);
+  field(11, "reason", row.reason);
 }
 
 template <class V>
@@ -279,6 +309,10 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(15, "created_us", row.created);
   field(16, "entered_us", row.entered);
   field(17, "lost_dependency", row.lost_dependency);
+  field(18, "keep_branch", row.keep_branch);
+  field(19, "branch_head", row.branch_head);
+  field(20, "branch_begun", row.branch_begun);
+  field(21, "red", row.red);
 }
 
 template <class V>

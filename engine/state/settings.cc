@@ -98,6 +98,26 @@ SettingKey word(std::string_view name, Group Settings::*group, std::string Group
           .depends = about.depends};
 }
 
+/// The name of a pipeline. Whether there is one of that name is for the rules to say.
+template <class Group>
+SettingKey pipeline_name(std::string_view name, Group Settings::*group, std::string Group::*member,
+                         const SettingWords& words) {
+  return {.name = name,
+          .get = getter(group, member),
+          .set =
+              [group, member](Settings& settings, const SettingValue& value) {
+                const std::string* given = std::get_if<std::string>(&value);
+                if (!given || given->empty() || given->size() > limits::name_bytes_max) return false;
+                settings.*group.*member = *given;
+                return true;
+              },
+          .form = "the name of a pipeline that is defined",
+          .type = "text",
+          .range = "the name of a pipeline",
+          .does = words.does,
+          .depends = words.depends};
+}
+
 /// One that the rules know only since version 2.
 SettingKey since_rules_2(SettingKey key) {
   key.rules = 2;
@@ -136,6 +156,7 @@ SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std:
 }
 
 constexpr std::int64_t day_s = 24 * 3600;
+constexpr std::int64_t bytes_max = 1LL << 50;
 static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200, "the form and the range above say so");
 static_assert(30 * day_s > limits::timeout_s_max, "a ceiling has room above the longest time-out");
 
@@ -143,6 +164,10 @@ static_assert(30 * day_s > limits::timeout_s_max, "a ceiling has room above the 
 std::vector<SettingKey> make_setting_keys() {
   using S = Settings;
   return {
+      since_rules_2(word("gate.unchanged", &S::gate, &S::Gate::unchanged, {"block", "retry"},
+                         {"what follows when a gate is red for the second time in a row on the same commit: the task is "
+                          "blocked, or goes back or is tried again as for any red gate",
+                          "a commit is known only of gates that the daemon runs in a git worktree"})),
       number("job.max_attempts", &S::job, &S::Job::max_attempts, {1, 1000},
              {"how often a job is tried, and how many jobs the reconciler queues for one version of a task",
               "a job keeps the number that held when it was queued"}),
@@ -160,12 +185,24 @@ std::vector<SettingKey> make_setting_keys() {
       flag("lease.reclaim_enabled", &S::lease, &S::Lease::reclaim_enabled,
            {"whether a lease is taken back once its owner is dead or its ttl ran out",
             "off: such leases stay until they are released by hand or `reaper.max_running_s` is over"}),
+      since_rules_2(number("output.logs_max_age_s", &S::output, &S::Output::logs_max_age_s, {0, 3650 * day_s},
+                           {"how long the output of ended tasks is kept; 0: as long as there is room",
+                            "output of live tasks is always kept"})),
+      since_rules_2(number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, bytes_max},
+                           {"how much output is kept in all; of ended tasks the oldest goes first; 0: no bound",
+                            "output of live tasks is always kept"})),
+      since_rules_2(number("output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
+                           {"how much of the output of one run is kept: its head and its tail",
+                            "of runs that begin from then on"})),
       flag("ownership.enabled", &S::ownership, &S::Ownership::enabled,
            {"whether leases and versions are checked at all: the kill switch",
             "off: transitions are accepted unchecked and marked so in the log, and leases grant nothing"}),
       repos("ownership.repos", &S::ownership, &S::Ownership::repos,
             {"the repositories for which leases and versions are checked",
              "counts only while `ownership.enabled` is on"}),
+      since_rules_2(pipeline_name("pipeline.default", &S::pipeline, &S::Pipeline::fallback,
+                                  {"the pipeline of a submission that names none",
+                                   "set at the first start of a daemon that is given exactly one file"})),
       number("pipeline.max_rollbacks", &S::pipeline, &S::Pipeline::max_rollbacks, {0, 1000},
              {"how often a task may fall back; the rollback after that blocks it as `max_rollbacks`",
               "tasks count their rollbacks from their beginning"}),
@@ -207,6 +244,10 @@ std::vector<SettingKey> make_setting_keys() {
       number("recovery.max_interruptions", &S::recovery, &S::Recovery::max_interruptions, {0, 1000},
              {"how often restarts may interrupt a job before it fails",
               "interruptions do not count as attempts of `job.max_attempts`"}),
+      since_rules_2(word("stop.delete_branch", &S::stop, &S::Stop::delete_branch, {"created", "always", "never"},
+                         {"which branch at origin a cancel deletes: one that the task began there itself, any, or none",
+                          "never the default branch, nor one that a live task works on, nor one that has moved since "
+                          "pawl saw it"})),
       flag("stop.enabled", &S::stop, &S::Stop::enabled,
            {"whether a cancel ends the running agent and cleans up its worktree and branch",
             "off: agents come to their own end; the first start with it on catches up"}),

@@ -42,6 +42,15 @@ struct Settings {
   };
   struct Pipeline {
     std::int64_t max_rollbacks = 3;
+    std::string fallback = "delivery";  // `pipeline.default`: of a submission that names none
+  };
+  struct Gate {
+    std::string unchanged = "block";  // or "retry"
+  };
+  struct Output {
+    std::int64_t max_bytes = 64LL << 20;
+    std::int64_t logs_max_bytes = 10LL << 30;     // 0: no bound
+    std::int64_t logs_max_age_s = 90LL * 86400;  // 0: no bound
   };
   struct Ownership {
     bool enabled = true;
@@ -54,6 +63,7 @@ struct Settings {
   struct Stop {
     bool enabled = true;
     std::int64_t kill_after_s = 10;
+    std::string delete_branch = "created";  // or "always", "never"
   };
   struct Recovery {
     std::int64_t max_interruptions = 5;
@@ -64,6 +74,8 @@ struct Settings {
   Job job;
   Reconciler reconciler;
   Pipeline pipeline;
+  Gate gate;
+  Output output;
   Ownership ownership;
   Lease lease;
   Stop stop;

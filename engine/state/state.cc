@@ -316,16 +316,36 @@ bool is_restored(const Task& task) {
   return task.blocked == blocked_as_restored || task.blocked.starts_with(std::string(blocked_as_restored) + " (was: ");
 }
 
+namespace {
+
+/// Whether an irreversible step of the present crossing is started or done.
+bool stands(const Task& task, const StepRow& step) {
+  const bool begun = step.state == StepState::started || step.state == StepState::done;
+  return step.irreversible && begun && step.version == task.version;
+}
+
+}  // namespace
+
 bool is_committed(const Task& task) {
   return !committed_to(task).empty();
 }
 
+bool is_committed_beyond_doubt(const Task& task) {
+  return std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& step) { return stands(task, step); });
+}
+
 std::string_view committed_to(const Task& task) {
   for (const StepRow& step : task.steps) {
-    const bool stands = step.state == StepState::started || step.state == StepState::done;
-    if (step.irreversible && stands && step.version == task.version) return step.to;
+    if (stands(task, step) || (step.is_in_doubt() && step.version == task.version)) return step.to;
   }
   return {};
+}
+
+const StepRow* doubtful_step(const Task& task) {
+  for (const StepRow& step : task.steps) {
+    if (step.is_in_doubt() && step.state != StepState::started && step.version == task.version) return &step;
+  }
+  return nullptr;
 }
 
 const StepRow* open_step(const Task& task) {

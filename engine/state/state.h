@@ -154,11 +154,16 @@ bool is_key_checked(const State& state, const std::string& key);
 constexpr std::string_view blocked_as_restored = "restored";
 bool is_restored(const Task& task);
 
-/// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done.
+/// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done, or in
+/// doubt (StepRow::in_doubt).
 bool is_committed(const Task& task);
+/// Whether something else than a doubt keeps it committed.
+bool is_committed_beyond_doubt(const Task& task);
 /// The stage to which the committed crossing leads; empty if none is.
 std::string_view committed_to(const Task& task);
 /// The step of the task that is started and not settled; null if there is none.
 const StepRow* open_step(const Task& task);
+/// The step of the present crossing that is in doubt and not started; null if there is none.
+const StepRow* doubtful_step(const Task& task);
 
 }  // namespace pawl

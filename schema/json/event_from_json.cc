@@ -54,10 +54,17 @@ struct NumberDefault {
 };
 constexpr NumberDefault number_defaults[] = {
     {"Agent", "timeout_s", 1800}, {"Gate", "timeout_s", 300},      {"Step", "timeout_s", 900},
-    {"Step", "settle_s", 0},      {"JobReaped", "lease_token", 0},
+    {"JobReaped", "lease_token", 0},
 };
 
-std::optional<std::int64_t> default_of(const TableLayout& layout, const FieldLayout& field) {
+/// Of an irreversible step: how long after its end a probe's *no* counts (SPEC §8).
+constexpr std::int64_t settle_default_s = 30;
+
+std::optional<std::int64_t> default_of(const TableLayout& layout, const FieldLayout& field, const json::object& asked) {
+  if (layout.name == "Step" && field.name == "settle_s") {
+    const json::value* irreversible = asked.if_contains("irreversible");
+    return irreversible && irreversible->is_bool() && irreversible->get_bool() ? settle_default_s : 0;
+  }
   if (field.type == FieldLayout::Type::boolean) return 0;
   for (const NumberDefault& known : number_defaults) {
     if (known.table == layout.name && known.field == field.name) return known.value;
@@ -109,7 +116,7 @@ class EventJsonReader {
     for (const FieldLayout& field : layout.fields) {
       const Path here(*this, field.name);
       const json::value* found = value.if_contains(json::string_view(field.name.data(), field.name.size()));
-      const std::optional<Slot> slot = PAWL_TRY(slot_of(found, layout, field));
+      const std::optional<Slot> slot = PAWL_TRY(slot_of(found, value, layout, field));
       if (slot) slots.push_back(*slot);
     }
     return write_table(slots);
@@ -149,7 +156,7 @@ class EventJsonReader {
     return error("must be " + std::string(wanted) + ", but is " + std::string(kind_of(value)));
   }
 
-  Result<std::optional<Slot>> slot_of(const json::value* value, const TableLayout& layout, const FieldLayout& field) {
+  Result<std::optional<Slot>> slot_of(const json::value* value, const json::object& object, const TableLayout& layout, const FieldLayout& field) {
     if (!value && reading_ == Reading::exported && !field.is_added) return error("is missing");
     if (value && value->is_null() && reading_ == Reading::exported && field.is_added) {
       return error("must not be null: where it is absent, it is left out");
@@ -158,7 +165,7 @@ class EventJsonReader {
       if (!field.required) return std::optional<Slot>();
       if (reading_ == Reading::asked) {
         if (is_list(field)) return std::optional<Slot>({&field, 0, PAWL_TRY(list(json::array(), field))});
-        if (const auto number = default_of(layout, field)) return std::optional<Slot>({&field, *number});
+        if (const auto number = default_of(layout, field, object)) return std::optional<Slot>({&field, *number});
       }
       return error(value ? "must not be null" : "is missing");
     }
@@ -296,7 +303,7 @@ class EventJsonReader {
                         : field.type == FieldLayout::Type::text    ? value.is_string()
                                                                    : value.is_array();
       if (!fits) continue;
-      const std::optional<Slot> slot = PAWL_TRY(slot_of(&value, layout, field));
+      const std::optional<Slot> slot = PAWL_TRY(slot_of(&value, json::object(), layout, field));
       return write_table({*slot});
     }
     return wrong_type(value, "a boolean, a whole number, a text or a list of texts");

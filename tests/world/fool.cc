@@ -213,7 +213,7 @@ class Fool {
         event.outcome = fb::StepOutcome::done;
         if (live) {
           for (const StepRow& step : live->steps) {
-            if (step.state == StepState::started) continue;
+            if (step.state == StepState::started || step.is_in_doubt()) continue;
             event.version = raw(step.version);
             event.step = step.step;
             event.started = raw(step.started);

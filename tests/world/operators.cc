@@ -71,6 +71,8 @@ class Operator {
   void mend(const TaskView& view) {
     if (is_restored(view.task)) return give_word(view);
     if (const StepRow* step = open_step(view.task)) return resolve(view, *step);
+    const StepRow* doubtful = doubtful_step(view.task);
+    if (doubtful && story_.dice.one_in(2)) return resolve(view, *doubtful);
     fb::TaskUnblockedT unblocked;
     unblocked.task = raw(view.task.id);
     unblocked.reason = "mended";

@@ -117,6 +117,18 @@ void Targets::request(const StepKey& key, Us latency) {
   });
 }
 
+void Targets::request(const StepKey& key, Us latency, const ProcessPtr& sender, Us after_its_end) {
+  ++under_way_[key];
+  const auto comes = [this, key, is_here = std::make_shared<bool>(false)] {
+    if (std::exchange(*is_here, true)) return;
+    if (--under_way_[key] == 0) under_way_.erase(key);
+    ledger_.contains(key) ? on_repeat(key) : land(key);
+  };
+  scheduler_.at(scheduler_.now() + latency, comes);
+  sender->at_end.emplace_back(
+      [this, comes, after_its_end] { scheduler_.at(scheduler_.now() + after_its_end, comes); });
+}
+
 void Targets::land(const StepKey& key) {
   ledger_[key].push_back(scheduler_.now());
   on_effect(key);

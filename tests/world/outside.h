@@ -87,9 +87,14 @@ class Targets {
 
   /// Called with each effect when it happens.
   std::function<void(const StepKey&)> on_effect;
+  /// Called with each request that has none, since another one of its key had.
+  std::function<void(const StepKey&)> on_repeat;
 
   /// A request that nothing stops any more: it takes effect after `latency`.
   void request(const StepKey& key, Us latency);
+  /// One to a target that knows keys: of a second one with the same key it has no effect. It takes effect after
+  /// `latency`, and so long after the end of its sender at the latest.
+  void request(const StepKey& key, Us latency, const ProcessPtr& sender, Us after_its_end);
   /// What a probe can find out: `unknown` while a request is under way.
   Verdict happened(const StepKey& key) const;
   const std::map<StepKey, std::vector<Us>>& ledger() const { return ledger_; }

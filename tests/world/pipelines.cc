@@ -74,7 +74,8 @@ std::vector<Pipeline> pipelines() {
   const PipelineStep deploy{.name = "deploy", .run = some_command, .irreversible = true};
   PipelineStep known_merge = merge;
   known_merge.probe = some_command;
-  known_merge.not_done_exit_codes = {75};
+  known_merge.not_done_exit_codes = {3};
+  known_merge.settle_s = 30;
   PipelineStep known_deploy = deploy;
   known_deploy.probe = some_command;
   known_deploy.settle_s = 30;

@@ -59,6 +59,12 @@ Story::Story(const Order& order)
                [this] { return Served{.us = served_us(), .starts = starts_}; }),
       disk_(std::make_shared<MemoryDisk>()) {
   targets.on_effect = [this](const StepKey& key) { witness_.effect(key); };
+  witness_.on_doubt = [this](Witness::Doubt doubt) {
+    mark(doubt == Witness::Doubt::first_no    ? Mark::first_no
+         : doubt == Witness::Doubt::second_no ? Mark::second_no
+                                              : Mark::came_late);
+  };
+  targets.on_repeat = [this](const StepKey&) { mark(Mark::came_twice); };
   crash_every_ = 500 + dice.roll(8000);
   const std::uint64_t repos_wanted = 1 + dice.roll(3);
   for (std::uint64_t i = 0; i < repos_wanted; ++i) repos.push_back("repo-" + std::to_string(i));
@@ -108,6 +114,8 @@ Fate Story::fate_of_agent() {
 Fate Story::fate_of_step(const PipelineStep& step) {
   Fate fate = fate_of_effect(step);
   if (!step.irreversible) fate.effect.reset();  // What may be done again is nobody's business.
+  const bool failed = fate.exit.how == CommandExit::How::exited && fate.exit.code == 1;
+  if (!step.irreversible && failed && dice.one_in(2)) fate.exit.code = exit_code_later;
   return fate;
 }
 
@@ -145,6 +153,13 @@ Fate Story::fate_of_effect(const PipelineStep& step) {
       break;
   }
   return fate;
+}
+
+/// What has a probe knows keys. What comes late comes within the time that the step's definition promises.
+void Story::request(const StepKey& key, const PipelineStep& step, Us latency, const ProcessPtr& sender) {
+  if (step.probe.empty()) return targets.request(key, latency);
+  const std::int64_t within_s = std::max<std::int64_t>(step.settle_s - 5, 0);
+  targets.request(key, latency, sender, dice.between(0, within_s) * second);
 }
 
 std::optional<bool> Story::gate_of(TaskId) {

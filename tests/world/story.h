@@ -54,12 +54,14 @@ enum class Hostility : std::uint8_t {
   sleep,          // of the daemon's machine: its wall clock goes on, its processes do not
   downtime,       // hours in which no daemon runs, and a sign of life that is lost
   restore,        // from a backup of before, while everybody outside goes on
+  naive_probe,    // probes that say no of a request that is still under way
 };
-constexpr std::array<std::string_view, 30> hostility_names = {
+constexpr std::array<std::string_view, 31> hostility_names = {
     "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
     "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
     "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
-    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore"};
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",
+    "naive_probe"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -103,8 +105,12 @@ enum class Mark : std::uint8_t {
   long_downtime,
   sign_lost,
   wall_believed,
+  first_no,
+  second_no,
+  came_late,
+  came_twice,
 };
-constexpr std::array<std::string_view, 40> mark_names = {
+constexpr std::array<std::string_view, 44> mark_names = {
     "stop_in_order",
     "step_ends_in_drain",
     "step_cut_off",
@@ -145,6 +151,10 @@ constexpr std::array<std::string_view, 40> mark_names = {
     "long_downtime",
     "sign_lost",
     "wall_believed",
+    "first_no",
+    "second_no",
+    "came_late",
+    "came_twice",
 };
 using Marks = std::array<std::uint64_t, mark_names.size()>;
 
@@ -236,6 +246,8 @@ class Story {
   Us duration();
   Fate fate_of_step(const PipelineStep& step);
   Fate fate_of_agent();
+  /// An effect is asked for, of which nothing but its time is left to be decided.
+  void request(const StepKey& key, const PipelineStep& step, Us latency, const ProcessPtr& sender);
   std::optional<bool> gate_of(TaskId task);
   std::string fresh_id(const char* what);
   /// When a lock that is given back now is free: mostly at once.

@@ -175,7 +175,7 @@ class HostileSystem::MadeUpChild final : public Child {
     const Us work = meddle(story_, task(), story_.duration(), Gate{}.timeout_s * second / 4);
     CommandExit exit;
     if (!colour) exit = {.how = CommandExit::How::signalled, .code = 6};
-    if (colour == false) exit.code = 1;
+    if (colour == false) exit.code = story_.dice.one_in(4) ? exit_code_later : 1;
     ends_after(work, exit);
   }
 
@@ -185,8 +185,8 @@ class HostileSystem::MadeUpChild final : public Child {
     meddle(story_, task(), fate.work, fate.work);
     if (fate.effect) {
       story_.scheduler.at(story_.scheduler.now() + *fate.effect,
-                          [&story = story_, process = process_, key = key(), latency = fate.latency] {
-                            if (process->alive) story.targets.request(key, latency);
+                          [&story = story_, process = process_, key = key(), step, latency = fate.latency] {
+                            if (process->alive) story.request(key, step, latency, process);
                           });
     }
     ends_after(fate.work, fate.exit);
@@ -198,7 +198,8 @@ class HostileSystem::MadeUpChild final : public Child {
     const Us work = meddle(story_, task(), story_.duration(), step.timeout_s * second / 4);
     if (story_.strikes(Hostility::bad_exit, 10)) return ends_after(work, {.code = 2});
     story_.scheduler.at(story_.scheduler.now() + work, [&story = story_, process = process_, key = key()] {
-      const Verdict happened = story.targets.happened(key);
+      Verdict happened = story.targets.happened(key);
+      if (happened == Verdict::unknown && story.strikes(Hostility::naive_probe, 80)) happened = Verdict::no;
       story.machines.end(*process, {.code = happened == Verdict::yes ? 0 : happened == Verdict::no ? 1 : 2});
     });
   }

@@ -157,9 +157,10 @@ void Witness::note_work(const fb::Record& record) {
     if (!is_new && std::exchange(known->second, exited->attempt()) == exited->attempt()) return;
     if (job && exited->exit_code() == 0) finished_work_[id] = {job->task, job->version};
   } else if (const auto* gate = record.event_as_GateEvaluated()) {
-    if (gate->passed() != true) object(gate->task(), gate->version());
+    if (gate->passed() != true && gate->later() != true) object(gate->task(), gate->version());
   } else if (const auto* step = record.event_as_StepFinished()) {
     if (step->outcome() != fb::StepOutcome::done) object(step->task(), step->version());
+    if (step->conclusive()) on_doubt(*step->conclusive() ? Doubt::second_no : Doubt::first_no);
   } else if (const auto* claimed = record.event_as_JobClaimed()) {
     if (finished_work_.erase(JobId{claimed->job()}) == 0) return;
     broken_("record " + std::to_string(record.stamp()->seq()) + " begins job " + std::to_string(claimed->job()) +
@@ -432,7 +433,10 @@ void Witness::effect(const StepKey& key) {
   }
   if (task && task->version == key.version) {
     for (const StepRow& row : task->steps) {
-      if (row.version == key.version && row.step == key.step && row.state == StepState::started) return;
+      if (row.version != key.version || row.step != key.step) continue;
+      if (row.state == StepState::started) return;
+      // Its crossing waits for it: nothing else has begun, and nothing else can.
+      if (row.is_in_doubt()) return on_doubt(Doubt::came_late);
     }
   }
   broken_(words(key) + " had its effect when its start was not the open one" +

@@ -33,6 +33,9 @@ struct Served {
 
 class Witness {
  public:
+  /// What is seen of steps that may happen yet.
+  enum class Doubt { first_no, second_no, came_late };
+
   /// `broken` is called with what is not as it should be. `machines`: who is dead in truth. `served`: none: not known.
   Witness(std::function<void(std::string)> broken, const Machines& machines, std::function<Served()> served = {})
       : broken_([this, broken = std::move(broken)](std::string what) {
@@ -41,6 +44,8 @@ class Witness {
         machines_(machines),
         served_(std::move(served)),
         left_behind_(broken_, machines) {}
+
+  std::function<void(Doubt)> on_doubt = [](Doubt) {};
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);

@@ -398,7 +398,7 @@ class Worker {
     if (fate.effect) {
       story_.scheduler.sleep(*fate.effect);
       live_on();
-      story_.targets.request({view.task.id, view.task.version, step.name}, fate.latency);
+      story_.request({view.task.id, view.task.version, step.name}, step, fate.latency, process_);
       story_.scheduler.sleep(std::max<Us>(fate.work - *fate.effect, fate.latency + 1));
     } else {
       story_.scheduler.sleep(fate.work);

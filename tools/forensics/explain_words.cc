@@ -238,12 +238,15 @@ Told tell(const Scene& scene, const fb::FinalizerCleared& event) {
 
 Told tell(const Scene& scene, const fb::GateEvaluated& event) {
   const auto passed = event.passed();
-  const std::string colour = !passed ? "in error" : *passed ? "green" : "red";
-  return {does(scene, "reports",
-               " the gate of " + event.gate()->str() + ' ' + colour + " for version " + number(event.version()) +
-                   after_colon(event.reason())),
-          {},
-          {}};
+  const std::string unknown = event.later() == true ? "undecided, to be asked again later," : "in error";
+  const std::string colour = !passed ? unknown : *passed ? "green" : "red";
+  Told told{does(scene, "reports",
+                 " the gate of " + event.gate()->str() + ' ' + colour + " for version " + number(event.version()) +
+                     after_colon(event.reason())),
+            {},
+            {}};
+  if (event.head()) told.notes.emplace_back("of commit " + event.head()->str());
+  return told;
 }
 
 Told tell(const Scene& scene, const fb::StepStarted& event) {
@@ -288,6 +291,11 @@ Told tell(const Scene& scene, const fb::StepFinished& event) {
   Told told{does(scene, "reports", " the step " + event.step()->str() + ": " + ended + ", by " + in_words(event.by())),
             {},
             {Seq{event.started()}}};
+  if (event.conclusive() == false) {
+    told.notes.emplace_back("what it asked the target for may happen yet: the crossing stays committed");
+  }
+  if (event.conclusive() == true) told.notes.emplace_back("the second no, with its settle time over: the doubt has ended");
+  if (event.reason()) told.notes.emplace_back("its last line: " + event.reason()->str());
   if (const StepSeen* step = scene.memory.step(Seq{event.started()})) {
     told.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor + " started it");
   }
@@ -311,9 +319,11 @@ Told tell(const Scene& scene, const fb::TaskUnblocked& event) {
 }
 
 Told tell(const Scene& scene, const fb::CancelRequested& event) {
-  return {does(scene, "asks", " to cancel " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
-          {},
-          {}};
+  Told told{does(scene, "asks", " to cancel " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
+            {},
+            {}};
+  if (event.keep_branch() == true) told.notes.emplace_back("the branch at origin is to be kept");
+  return told;
 }
 
 Told tell(const Scene& scene, const fb::TaskCancelled& event) {
@@ -324,6 +334,14 @@ Told tell(const Scene& scene, const fb::TaskCancelled& event) {
 
 Told tell(const Scene& scene, const fb::TaskNote& event) {
   return {does(scene, "notes", ": " + event.text()->str()), {}, {}};
+}
+
+Told tell(const Scene& scene, const fb::BranchSeen& event) {
+  return {does(scene, "sees",
+               event.begun() ? " that origin does not have the branch: it begins at " + event.head()->str()
+                             : " the branch at origin at " + event.head()->str()),
+          {},
+          {}};
 }
 
 Told tell(const Scene& scene, const fb::TimeGap& event) {

@@ -44,9 +44,10 @@ bool ScriptedWorld::is_alive(const Owner& owner, const Boot& boot) {
 
 GateAnswer ScriptedWorld::run_gate(const Gate&, const CommandContext& context) {
   note("gate " + context.stage);
+  if (gate_later.contains(context.task)) return {.passed = std::nullopt, .reason = {}, .later = true};
   const auto fact = gate_green.find(context.task);
-  if (fact == gate_green.end()) return {.passed = true, .reason = {}};
-  return {.passed = fact->second, .reason = {}};
+  const std::optional<bool> passed = fact == gate_green.end() ? std::optional(true) : fact->second;
+  return {.passed = passed, .reason = {}, .later = false, .head = head};
 }
 
 bool ScriptedWorld::can_run(const PipelineStep& step) {
@@ -74,6 +75,11 @@ Held ScriptedWorld::hold_step(const PipelineStep& step, const CommandContext&, c
   return {.status = Held::Status::held,
           .step = std::make_unique<Step>(*this, step.name, "run-" + std::to_string(++runs_)),
           .why = {}};
+}
+
+bool ScriptedWorld::wait(TaskId, std::int64_t us) {
+  if (pass_time) pass_time(us);
+  return static_cast<bool>(pass_time);
 }
 
 Verdict ScriptedWorld::probe(const PipelineStep& step, const CommandContext&) {

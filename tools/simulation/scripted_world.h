@@ -21,6 +21,8 @@ class ScriptedWorld final : public World {
   std::map<std::int64_t, std::int64_t> pid_start;
   std::set<std::int64_t> liveness_fails;             // pids about which the question itself fails
   std::map<TaskId, std::optional<bool>> gate_green;  // none: the gate is in error
+  std::set<TaskId> gate_later;                       // whose gate cannot tell, and asks to be asked again
+  std::string head;                                  // the commit that gates judge
   std::map<std::string, CommandExit> step_exit;      // by step name
   std::map<std::string, std::int64_t> probe_exit;    // by step name
   std::set<std::string> without_command;             // steps that only somebody outside can start
@@ -35,6 +37,8 @@ class ScriptedWorld final : public World {
   std::set<std::string> ended_runs;
   /// Called when a command has begun and before it ends: for what others do meanwhile.
   std::function<void(const std::string& what)> meanwhile;
+  /// Lets time pass for a path that waits. None: it does not pass by waiting, and the path ends.
+  std::function<void(std::int64_t us)> pass_time;
 
   bool is_alive(const Owner& owner, const Boot& boot) override;
   Life life_of(const Run& run, const Boot& boot) override;
@@ -42,6 +46,7 @@ class ScriptedWorld final : public World {
   bool can_run(const PipelineStep& step) override;
   EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
+  bool wait(TaskId task, std::int64_t us) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 
  private:

@@ -294,12 +294,12 @@ TEST_F(Ownership, WithinGraceIsUntouched) {
 }
 
 TEST_F(Ownership, BudgetInvariant) {
-  // deploy-staging: agent 1800 + gate 300 + retest 900 + merge 60 + its probe 60 + grace 300 = 3420.
+  // deploy-staging: agent 1800 + gate 300 + retest 900 + merge 60 + its probe 60, twice, with 30 between + grace 300 = 3510.
   fb::SettingChangedT event;
   event.key = "reaper.max_running_s";
-  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{3420}));
+  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{3510}));
   EXPECT_EQ(propose_as("operator", event).outcome, Outcome::bad_value);
-  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{3421}));
+  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{3511}));
   EXPECT_EQ(propose_as("operator", event).outcome, Outcome::accepted);
   Pipeline slower = pipeline_with_probe();
   for (Stage& stage : slower.stages) {
@@ -563,6 +563,8 @@ TEST_F(OutsidersStep, yes_of_a_probe_always_counts) {
 
 TEST_F(OutsidersStep, no_of_a_probe_counts_once_its_process_is_shown_to_be_gone) {
   world.probe_exit["merge"] = 1;
+  EXPECT_EQ(reconcile_pass().answer->reason, "did_not_happen: merge");
+  EXPECT_EQ(count("step merge"), 0u) << "begun before its turn, it is not begun again while it may happen yet";
   reconcile_pass();
   EXPECT_EQ(count("step merge"), 1u);
 }

@@ -24,6 +24,7 @@ class Story : public testing::Test {
  protected:
   Story() {
     machine.set_now(TimeUs{1'767'225'600 * us_per_s});
+    world.pass_time = [this](std::int64_t us) { machine.set_now(TimeUs{machine.now().us + us}); };
     boot("boot-1");
     machine.propose(propose_group(asker("pawld"), pipeline_event(pipeline_with_probe())));
     stand_on("deploy-staging");
@@ -39,6 +40,7 @@ class Story : public testing::Test {
           step.probe = {"probe"};
           step.not_done_exit_codes = {3};
           step.timeout_s = 60;
+          step.settle_s = 30;
         }
       }
     }

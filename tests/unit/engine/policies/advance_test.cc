@@ -233,8 +233,10 @@ TEST_F(LeftOpenOutside, step_that_nobody_knows_of_blocks) {
 TEST_F(LeftOpenOutside, step_that_did_not_happen_is_for_the_next_owner) {
   const AdvanceAnswer answer = reconciled(1);
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
-  EXPECT_EQ(answer.reason, "no_command");
+  EXPECT_EQ(answer.reason, "did_not_happen: merge");
+  EXPECT_EQ(count("probe merge"), 2u) << "it might have happened yet";
   EXPECT_FALSE(is_committed(*row()));
+  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).answer->reason, "no_command");
 }
 
 TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_the_next_owner) {

@@ -391,5 +391,77 @@ TEST_F(RefusalsFolded, accepted_changes_nothing) {
   EXPECT_EQ(state.digest(), digest);
 }
 
+using BranchSeen = Rules;
+
+fb::BranchSeenT branch_seen(TaskId task, const std::string& head, bool begun = false) {
+  fb::BranchSeenT event;
+  event.task = raw(task);
+  event.head = head;
+  event.begun = begun;
+  return event;
+}
+
+TEST_F(BranchSeen, unknown_task) {
+  refuses(Outcome::unknown_task, branch_seen(TaskId{99}, "c0ffee"));
+}
+
+TEST_F(BranchSeen, not_daemon) {
+  refuses(Outcome::not_daemon, branch_seen(create(), "c0ffee"), worker);
+}
+
+TEST_F(BranchSeen, terminal) {
+  refuses(Outcome::terminal, branch_seen(create_done(), "c0ffee"));
+}
+
+TEST_F(BranchSeen, accepted_keeps_the_last_head_and_that_the_task_began_it) {
+  const TaskId id = create();
+  must(branch_seen(id, "c0ffee", true));
+  must(branch_seen(id, "decade"));
+  EXPECT_EQ(task(id).branch_head, "decade");
+  EXPECT_EQ(task(id).branch_begun, true);
+}
+
+TEST_F(GateEvaluated, accepted_remembers_what_it_was_red_for_and_no_more) {
+  const TaskId id = create();
+  fb::GateEvaluatedT event = gate_evaluated(id, 1, false);
+  must(event);
+  EXPECT_FALSE(task(id).red) << "of what commit?";
+  event.head = "c0ffee";
+  must(event);
+  ASSERT_TRUE(task(id).red);
+  EXPECT_EQ(task(id).red->head, "c0ffee");
+  event.passed = true;
+  event.head = "decade";
+  event.later = true;
+  must(event);
+  EXPECT_EQ(task(id).red->head, "c0ffee");
+  EXPECT_EQ(task(id).gate->head, "decade");
+  EXPECT_FALSE(task(id).gate->later) << "what has an answer is not to be asked later";
+}
+
+TEST_F(CancelRequested, accepted_keeps_the_branch_whenever_that_is_said) {
+  const TaskId id = create("deploy-staging");
+  lease(id);
+  request_cancel(id);
+  EXPECT_FALSE(task(id).keep_branch);
+  fb::CancelRequestedT event = cancel_requested(id);
+  event.keep_branch = true;
+  must(event);
+  request_cancel(id);
+  EXPECT_EQ(task(id).keep_branch, true);
+}
+
+TEST_F(TaskCreated, accepted_without_a_pipeline_takes_the_default_one) {
+  Pipeline other = default_pipeline();
+  other.name = "other";
+  must(pipeline_event(other));
+  refuses(Outcome::bad_value, setting_changed("pipeline.default", std::string("nothing")));
+  set("pipeline.default", std::string("other"));
+  const TaskId id = create();
+  EXPECT_EQ(state.pipeline_of(task(id)).name, "other");
+  rules_in_force = 1;  // It knew none but `delivery`.
+  EXPECT_EQ(state.pipeline_of(task(create())).name, "delivery");
+}
+
 }  // namespace
 }  // namespace pawl

@@ -11,7 +11,7 @@ namespace pawl {
 namespace {
 
 std::string problem(const Pipeline& pipeline, const Settings& settings = {}) {
-  const auto found = problem_of(pipeline, settings);
+  const auto found = problem_of(pipeline, settings, rules_version);
   return found ? found->what : "";
 }
 
@@ -242,10 +242,13 @@ TEST(Pipelines, budgets_count_probes_with_their_wait) {
     merge.probe = {"probe"};
   });
   Settings settings;
-  settings.reaper.max_running_s = 3'420 + 120 + 7 + 1;
-  EXPECT_EQ(budget_problem_of(pipeline, settings).has_value(), false);
-  --settings.reaper.max_running_s;
-  EXPECT_EQ(budget_problem_of(pipeline, settings)->index, 4u);
+  // Asked once, or, of a step that cannot be taken back, twice: with the wait between the two.
+  for (const std::uint32_t rules : {1U, 2U}) {
+    settings.reaper.max_running_s = 3'420 + (rules == 1 ? 120 : 240) + 7 + 1;
+    EXPECT_EQ(budget_problem_of(pipeline, settings, rules).has_value(), false) << rules;
+    --settings.reaper.max_running_s;
+    EXPECT_EQ(budget_problem_of(pipeline, settings, rules)->index, 4u) << rules;
+  }
 }
 
 TEST(Pipelines, budgets_of_exclusive_steps_leave_room_below_the_ttl) {
@@ -261,7 +264,7 @@ TEST(Pipelines, budgets_of_exclusive_steps_leave_room_below_the_ttl) {
 }
 
 TEST(Pipelines, problems_say_where) {
-  const auto where = [](const std::function<void(Pipeline&)>& change) { return *problem_of(changed(change), {}); };
+  const auto where = [](const std::function<void(Pipeline&)>& change) { return *problem_of(changed(change), {}, rules_version); };
   EXPECT_EQ(where([](Pipeline& each) { each.name = ""; }).where, PipelineProblem::Where::pipeline);
   const PipelineProblem agent = where([](Pipeline& each) { each.agents[3].timeout_s = 0; });
   EXPECT_EQ(agent.where, PipelineProblem::Where::agent);

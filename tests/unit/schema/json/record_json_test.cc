@@ -231,7 +231,7 @@ TEST(RecordJson, what_is_left_out_of_a_request_is_null_empty_or_its_default) {
       data_of(*pipeline),
       R"({"name":"p","agents":[{"name":"a","run":null,"timeout_s":1800}],"stages":[{"name":"s","agent":null,)"
       R"("gate":{"run":null,"timeout_s":300},"to":"done","steps":[{"name":"m","run":null,"probe":null,"timeout_s":900,)"
-      R"("irreversible":true,"exclusive":false,"not_done_exit_codes":[],"settle_s":0}],"rollback":null}]})");
+      R"("irreversible":true,"exclusive":false,"not_done_exit_codes":[],"settle_s":30}],"rollback":null}]})");
 }
 
 TEST(RecordJson, a_bad_request_is_refused_by_the_path_of_the_field) {
