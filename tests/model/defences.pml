@@ -34,7 +34,7 @@
 #define OFF_FLOCK (off == 31) /* §8 the place's lock is had before the probe is asked | daemon | effect_at_most_once */
 #define OFF_HELD_BEFORE_START (off == 32) /* §8 the lock is held before StepStarted | daemon | effect_at_most_once */
 #define OFF_GONE (off == 33) /* §8 a probe's no counts only of a process that is gone | outside | delivered_means_merged */
-#define OFF_UNKNOWN_BLOCKS (off == 34) /* §8 unknown is not no: it blocks | daemon | effect_at_most_once */
+#define OFF_UNKNOWN_BLOCKS (off == 34) /* §8 unknown is not no: it blocks | late | delivered_means_merged */
 #define OFF_WORD_OF_KNOWLEDGE (off == 35) /* §8 --did-not is said of what is gone | outside | terminal_is_terminal */
 #define OFF_GATE_ONCE (off == 36) /* §8 gates are not asked again once committed | daemon | no_agent_in_committed */
 #define OFF_COMMITTED_CANCEL (off == 37) /* §9 a committed crossing is finished first | operator | terminal_is_terminal */
@@ -69,8 +69,20 @@
 #define OFF_CHARGED_RESTART (off == 64) /* §5 and another exit a charged retry | finished | failures_are_charged */
 #define OFF_KEPT_BLOCKED (off == 65) /* §6 exit 0 of a blocked task is done, not done again | finished | finished_work_is_kept */
 #define OFF_KEPT_CEILING (off == 66) /* §6 the ceiling makes exit 0 done | asked | finished_work_is_kept */
+#define OFF_FIRST_NO (off == 69) /* §8 a first no leaves the place in doubt | late | delivered_means_merged */
+#define OFF_DOUBT_VOUCH (off == 70) /* §8 a vouch speaks of its own try alone | late_crash | delivered_means_merged */
+#define OFF_DOUBT_STICKS (off == 71) /* §8 doubt outlives a new start | late_crash | effect_at_most_once */
+#define OFF_SECOND_TIMED (off == 72) /* §4 StepFinished: too_early | late | delivered_means_merged */
+#define OFF_SECOND_ASKED (off == 73) /* §4 settle_s is over when the probe is asked, not when it is recorded | late | delivered_means_merged */
+#define OFF_SECOND_OF_LAST (off == 74) /* §4 StepFinished: the second no is of the try that ended last | late_asked | effect_at_most_once */
+#define OFF_DOUBT_TRANSITION (off == 75) /* §8 in doubt nothing leaves: StageTransition: committed | late_cancel | delivered_means_merged */
+#define OFF_DOUBT_CANCEL (off == 76) /* §9 nor is a cancel carried out | late_cancel | delivered_means_merged */
+#define OFF_DOUBT_STEP (off == 77) /* §4 StepStarted of another step in doubt | late_order | nothing_beside_a_late_effect */
+#define OFF_DOUBT_CANCEL_REQUESTED (off == 78) /* §4 StepStarted in doubt: cancel_requested | late_cancel | cancel_is_heeded */
+#define OFF_LATE_YES (off == 79) /* §4 StepFinished(done) is taken for a place in doubt | late_cancel | progress */
 
 /* What is asked beyond the documentation, and answered with no (README.md). */
 #define ASK_QUEUE (off == 101)   /* JobQueued while the crossing is committed | four | no_agent_in_committed */
 #define ASK_ORDER (off == 103)   /* merge starts only once retest is done | outside | steps_in_order */
 #define ASK_ORPHAN (off == 104)  /* a dead owner's merge keeps the repository | heir_of_repo | one_merge_per_repo */
+#define ASK_LATE_REPO (off == 105) /* a request in the air keeps the repository | late_repo | one_merge_per_repo */

@@ -34,8 +34,9 @@ end_idle:
       v = version[T];
       d_step { acquire(me, T, true, exclusive) }
       if
-      :: ok && !ASK_ORDER -> ok = 0
+      :: ok && !ASK_ORDER && !disorder -> ok = 0
       :: ok && ASK_ORDER -> ok = 0; goto merge
+      :: ok && disorder -> ok = 0; goto announce
       :: else -> ok = 0; v = 0; goto end_idle
       fi
     }
@@ -48,7 +49,7 @@ end_idle:
       fi
     }
     atomic {
-      d_step { step_finished(me, T, v, RETEST, true); follow_up(T) }
+      d_step { step_finished(me, T, v, RETEST, HAPPENED); follow_up(T) }
       if
       :: ok -> ok = 0
       :: else -> goto out
@@ -74,8 +75,18 @@ merge:
     atomic {
       if
       :: said == EXIT_UNKNOWN -> goto out
-      :: else -> d_step { step_finished(me, T, v, MERGE, said == EXIT_DONE); follow_up(T) } ok = 0
+      :: else -> d_step { step_finished(me, T, v, MERGE, (said == EXIT_DONE -> HAPPENED : VOUCHED)); follow_up(T) } ok = 0
       fi
+    }
+    goto finish;
+announce:
+    atomic {
+      d_step { step_started(me, T, v, ANNOUNCE) }
+      if
+      :: ok == 1 -> ok = 0; d_step { step_finished(me, T, v, ANNOUNCE, HAPPENED); follow_up(T) }
+      :: else
+      fi;
+      goto out
     }
 finish: /* also where its merge has failed: what it does not know, it asks */
     atomic { true; d_step { transition(me, T, DONE, v); follow_up(T) } }

@@ -80,7 +80,8 @@ inline close_by_retry(a, t) {
 inline spawn(a, t, outside) { /* the merge's process, let go */
   was = (process[0] == GONE -> 0 : 1);
   HOLDS(process[was] == GONE, model_is_sound);
-  HOLDS(!exclusive || !(process[1 - was] == GOES && process_task[1 - was] != t) || (process_owner[1 - was] == NOBODY && process_outside[1 - was] && !ASK_ORPHAN), one_merge_per_repo);
+  HOLDS(!exclusive || !(RUNS(1 - was) && process_task[1 - was] != t) || (process_owner[1 - was] == NOBODY && process_outside[1 - was] && !ASK_ORPHAN), one_merge_per_repo);
+  HOLDS(!ASK_LATE_REPO || !exclusive || !IN_THE_AIR(1 - t), one_merge_per_repo);
   process[was] = GOES;
   process_task[was] = t;
   process_version[was] = (restored_log && (start[t] != started[a] || version[t] != v) -> 0 : v);
@@ -102,7 +103,7 @@ inline reap_exit(n) {
 
 inline kill(n, t, a) { /* the process of the start that is to be settled, if a daemon forked it */
   if
-  :: process[n] == GOES && process_task[n] == t && !process_outside[n] && process_start[n] == started[a] ->
+  :: RUNS(n) && process_task[n] == t && !process_outside[n] && process_start[n] == started[a] ->
     if
     :: process_owner[n] == NOBODY ->
       process[n] = GONE;
@@ -136,6 +137,9 @@ inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
 
 /* Only without the defences: the lease is taken on the guarded edge alone. */
 #define LEASELESS(t, mode) (stage[t] == DEV && (OFF_LEASE_EVERY_EDGE || (OFF_CLAIM_FIRST && mode == BY_REAPER)))
+
+/* In doubt: the last try vouched, so another one would come to nothing new, or a cancel stands. */
+#define NOTHING_MAY_START(t) (doubt[t] != 0 && (vouched[t] || (cancel[t] && !OFF_DOUBT_CANCEL_REQUESTED)))
 
 /* engine/policies/advance.cc: leases, gate, what is open, steps, closing group. Ends behind `out`, with `waits` or `was_red`
  * set where the asker has to know. The reaper takes over what a dead owner held, `seen`, in the group of its claim. */
@@ -244,7 +248,7 @@ inline cross(a, t, mode) {
 settle_retest: /* it may run again: rerun */
   atomic {
     true;
-    d_step { step_finished(a, t, v, RETEST, false); follow_up(t) }
+    d_step { step_finished(a, t, v, RETEST, VOUCHED); follow_up(t) }
     if
     :: ok -> ok = 0; goto steps
     :: else -> goto out
@@ -282,22 +286,24 @@ settle_merge:
   }
   atomic {
     d_step {
-      step_finished(a, t, v, MERGE, said == 1);
+      step_finished(a, t, v, MERGE, (said == 1 -> HAPPENED : PROBED_NO));
       place[t] = (place[t] == 1 + a -> 0 : place[t]);
       follow_up(t)
     }
     if
     :: !ok -> goto out
-    :: ok && own_start && said == 0 -> ok = 0; look(t); goto step_failed
+    :: ok && own_start && said == 0 && doubt[t] != 0 -> ok = 0; own_start = 0; goto second_ask
+    :: ok && own_start && said == 0 && doubt[t] == 0 -> ok = 0; look(t); goto step_failed
     :: else -> ok = 0; said = 0; own_start = 0
     fi
   }
 
-steps:
+steps: /* of a place in doubt the same one again, or none where nothing may start */
   atomic {
     if
     :: version[t] != v || !LIVE(t) -> goto out
-    :: (version[t] == v && LIVE(t)) && (done[t] & RETEST) -> goto merge
+    :: version[t] == v && LIVE(t) && NOTHING_MAY_START(t) -> goto second_ask
+    :: version[t] == v && LIVE(t) && !NOTHING_MAY_START(t) && (done[t] & RETEST) -> goto merge
     :: else
     fi
   }
@@ -313,7 +319,7 @@ steps:
     :: said = 1
     :: troubles > 0 -> troubles--; said = 0
     fi;
-    d_step { step_finished(a, t, v, RETEST, said == 1); follow_up(t) }
+    d_step { step_finished(a, t, v, RETEST, (said == 1 -> HAPPENED : VOUCHED)); follow_up(t) }
     if
     :: !ok -> goto out
     :: ok && said == 0 -> ok = 0; look(t); goto step_failed
@@ -365,14 +371,40 @@ merge:
   }
   atomic {
     d_step {
-      step_finished(a, t, v, MERGE, said == EXIT_DONE);
+      step_finished(a, t, v, MERGE, (said == EXIT_DONE -> HAPPENED : VOUCHED));
       place[t] = (place[t] == 1 + a -> 0 : place[t]);
       follow_up(t)
     }
     if
     :: !ok -> goto out
-    :: ok && said == EXIT_DONE -> ok = 0; said = 0; look(t)
-    :: else -> ok = 0; said = 0; look(t); goto step_failed
+    :: ok && said == EXIT_DONE -> ok = 0; said = 0; look(t); goto finish
+    :: ok && said != EXIT_DONE && doubt[t] == 0 -> ok = 0; said = 0; look(t); goto step_failed
+    :: else -> ok = 0; said = 0
+    fi
+  }
+
+second_ask: /* settle_s after the last try was recorded as ended */
+  atomic {
+    SETTLE_PASSED(t) || OFF_SECOND_TIMED || OFF_SECOND_ASKED ->
+    started[a] = doubt[t];
+    if
+    :: merges[t] > 0 -> said = 1
+    :: merges[t] == 0 -> said = 0
+    :: troubles > 0 -> troubles--; said = 2
+    fi;
+    if
+    :: said == 2 && OFF_UNKNOWN_BLOCKS -> said = 0
+    :: said == 2 && !OFF_UNKNOWN_BLOCKS -> said = 0; look(t); goto block_it
+    :: else
+    fi
+  }
+  atomic {
+    SETTLE_PASSED(t) || OFF_SECOND_TIMED || !OFF_SECOND_ASKED;
+    d_step { doubt_ended(a, t, v, said == 1); follow_up(t) }
+    if
+    :: !ok -> goto out
+    :: ok && said == 0 -> ok = 0; look(t); goto step_failed
+    :: else -> ok = 0; said = 0; look(t)
     fi
   }
 

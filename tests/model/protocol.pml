@@ -19,7 +19,8 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
     nothing_moves_under_an_owner, guarded_needs_its_lease, no_holder_is_stale, one_open_step, no_agent_in_committed,
     stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
     steps_in_order, step_ends_once, claim_before_act, one_gate_at_a_time, nothing_moves_under_a_gate, one_finalization,
-    dependent_waits, one_agent_at_a_time, no_gate_beside_what_is_left, finished_work_is_kept, failures_are_charged, model_is_sound;
+    dependent_waits, one_agent_at_a_time, no_gate_beside_what_is_left, finished_work_is_kept, failures_are_charged,
+    nothing_beside_a_late_effect, model_is_sound;
 #define HOLDS(condition, property) assert((condition) || property)
 
 /* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
@@ -53,12 +54,23 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 /* Steps, as bits of what is done; what is open. */
 #define RETEST 1
 #define MERGE 2
+#define ANNOUNCE 4 /* reversible; only an owner outside that keeps no order starts it */
+/* How a try of the merge ends, in the log. */
+#define VOUCHED 0   /* failed: nothing happened, and nothing of this try is under way */
+#define HAPPENED 1
+#define PROBED_NO 2 /* did_not_happen, not conclusive: the place is in doubt */
+#define WORD_NO 3   /* --did-not of an operator, who knows */
 /* Processes of a merge. */
 #define GONE 0
-#define GOES 1
-#define EXIT_DONE 2
-#define EXIT_VOUCHED 3 /* a code in not_done_exit_codes */
-#define EXIT_UNKNOWN 4
+#define HANGS 1 /* it has let go of its request, which is in the air, and hears nothing more of it */
+#define GOES 2
+#define EXIT_DONE 3
+#define EXIT_VOUCHED 4 /* a code in not_done_exit_codes */
+#define EXIT_UNKNOWN 5
+#define RUNS(n) (process[n] == GOES || process[n] == HANGS)
+/* A request in the air. */
+#define UNDER_WAY 1
+#define OLD 2 /* its process was gone when the last try was recorded as ended: settle_s later it has landed, or never will */
 #define DOOMED 15 /* a gate whose lease the ceiling has freed: it is being ended, and says nothing any more */
 #define BUMP 8    /* of versions, at a restore */
 
@@ -66,6 +78,8 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 byte stage[TASKS], version[TASKS], rollbacks[TASKS], done[TASKS], open[TASKS], start[TASKS], starter[TASKS];
 bit blocked[TASKS], cancel[TASKS];
 byte job[TASKS], job_version[TASKS], attempt[TASKS], interrupted[TASKS], exit_code[TASKS];
+byte doubt[TASKS];      /* the last try of the merge, where it has ended and an earlier one, or itself, may land yet */
+bit vouched[TASKS];     /* and it ended with a vouch */
 byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and whose it is */
 byte repo_lease, repo_holder;
 bit job_outside[TASKS]; /* the worker's */
@@ -82,8 +96,10 @@ bit stale[ACTORS]; /* of boots outside; the daemon's old actors are gone */
 byte process[2], process_task[2], process_version[2], process_owner[2];
 byte process_start[2];
 bit process_outside[2];
+byte air[2], air_task[2], air_version[2]; /* what tries that have ended, or hang, have under way in the target */
 byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
 byte merges[TASKS];
+byte landed_as[TASKS]; /* the version under whose key it happened: a second time under that key is no second one */
 bit worked[TASKS];    /* an agent of this version came to exit code 0 */
 bit kept[TASKS];      /* and no gate has been red or in error since */
 byte failures[TASKS]; /* agents of this job that came to another one */
@@ -108,6 +124,7 @@ byte deaths;   /* of the owner outside: it dies, or stands still for ever, or a 
 byte ceilings; /* max_running_s runs out under an owner that acts */
 byte expiries; /* the ttl of a repository's lease runs out under an owner that acts */
 byte troubles; /* a red gate, a gate in error, a failed step or agent, a lost exit code, a probe that does not know */
+byte lates;    /* a request of the merge stays in the air when its process hears nothing more of it */
 byte cancels;
 byte orders;    /* an operator moves the task by hand */
 byte losses;    /* a monitor loses hold of an attempt that has exited */
@@ -123,6 +140,7 @@ short acts;     /* bit n: actor n is there */
 byte tasks;     /* how many */
 bit agent;      /* ship has one; otherwise the reconciler drives it */
 bit exclusive;  /* merge needs the repository's lease */
+bit disorder;   /* an owner outside starts announce, whatever the merge has come to */
 bit from_dev;   /* where the tasks stand at first; otherwise on ship */
 bit leftovers;  /* can be ended by the next start; otherwise they go on */
 
@@ -130,12 +148,15 @@ hidden byte fresh, was; /* scratch within one d_step */
 
 /* The copy of the log of the first task. */
 byte saved_stage, saved_version, saved_rollbacks, saved_done, saved_open, saved_start, saved_starter, saved_left;
-bit saved_cancel, saved_worked;
+byte saved_doubt;
+bit saved_cancel, saved_worked, saved_vouched;
 
 /* Whose gate shows that an agent has done its work. */
 #define HAS_AGENT(t) ((agent && !(depends && t == 1)) || stage[t] == DEV)
 #define LIVE(t) (stage[t] == DEV || stage[t] == SHIP)
-#define COMMITTED(t) ((done[t] & MERGE) || open[t] == MERGE)
+#define COMMITTED(t) (COMMITTED_HARD(t) || doubt[t] != 0)
+#define COMMITTED_HARD(t) ((done[t] & MERGE) || open[t] == MERGE)
+#define COMMITTED_BUT(t, off) (COMMITTED_HARD(t) || (doubt[t] != 0 && !(off)))
 #define LEASED(t) (lease[t] != 0)
 #define EXITED_ZERO(t) (exit_code[t] == ZERO)
 /* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. What was
@@ -147,16 +168,20 @@ bit saved_cancel, saved_worked;
 #define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
 #define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
 /* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
-#define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START)
+#define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START || OFF_SECOND_OF_LAST)
 /* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
 #define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
 /* No path of the daemon begins beside it either, but what settles a committed crossing. */
 #define PATH_IS_FREE(t)                                                        \
   ((path[t] == 0 || NO_ONE_PATH) && (previous[t] == 0 || COMMITTED(t) || OFF_PREVIOUS_PATH))
 #define IS_DEAD(a) (dead[a] || stale[a])
-#define PLACE_IS_FREE(t)                                                                             \
-  (place[t] == 0 && !(process[0] == GOES && process_task[0] == t && !process_outside[0]) &&          \
-   !(process[1] == GOES && process_task[1] == t && !process_outside[1]))
+#define PLACE_IS_FREE(t)                                                          \
+  (place[t] == 0 && !(RUNS(0) && process_task[0] == t && !process_outside[0]) &&  \
+   !(RUNS(1) && process_task[1] == t && !process_outside[1]))
+#define IN_THE_AIR(t) ((air[0] != 0 && air_task[0] == t) || (air[1] != 0 && air_task[1] == t))
+#define HANGS_OF(t) ((process[0] == HANGS && process_task[0] == t) || (process[1] == HANGS && process_task[1] == t))
+/* settle_s has passed since the last try was recorded as ended: it may have, once what it is long enough for is over. */
+#define SETTLE_PASSED(t) (!(air[0] == OLD && air_task[0] == t) && !(air[1] == OLD && air_task[1] == t))
 
 /* A token counts. Without OFF_TOKEN_PER_THREAD two threads of one process are two owners. */
 #define COUNTS(a, t) (token[a] != 0 && (token[a] == lease[t] || (OFF_TOKEN_PER_THREAD && lease[t] != 0 && IN_DAEMON(a) && IN_DAEMON(holder[t]))))
@@ -216,6 +241,8 @@ inline enter_stage(t, to) {
   open[t] = 0;
   start[t] = 0;
   starter[t] = NOBODY;
+  doubt[t] = 0;
+  vouched[t] = 0;
   worked[t] = 0;
   kept[t] = 0
 }
@@ -246,9 +273,9 @@ inline transition(a, t, to, v) {
   ok = LIVE(t) &&
     (OFF_VERSION || (version[t] == v)) &&
     ((stage[t] == DEV && to == SHIP) || (stage[t] == SHIP && (to == DONE || to == DEV))) &&
-    (OFF_COMMITTED || (!(COMMITTED(t) && to != DONE))) &&
+    (OFF_COMMITTED || (!(COMMITTED_BUT(t, OFF_DOUBT_TRANSITION) && to != DONE))) &&
     (OFF_OUTCOME_UNKNOWN_TRANSITION || (open[t] == 0)) &&
-    (OFF_STEPS_UNFINISHED || (!(to == DONE && done[t] != (RETEST | MERGE)))) &&
+    (OFF_STEPS_UNFINISHED || (!(to == DONE && (done[t] & (RETEST | MERGE)) != (RETEST | MERGE)))) &&
     (OFF_BLOCKED || (!blocked[t])) &&
     (OFF_DEPENDENCY_TRANSITION || to == DEV || !BARRED_HERE(t)) &&
     (OFF_LEASE_TRANSITION || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t) && to != DONE))));
@@ -331,7 +358,7 @@ inline release(a, t) {
 inline step_started(a, t, v, s) {
   ok = LIVE(t) && version[t] == v && stage[t] == SHIP &&
     (OFF_BLOCKED || (!blocked[t])) &&
-    (OFF_CANCEL_REQUESTED || (!cancel[t] || COMMITTED(t))) &&
+    (OFF_CANCEL_REQUESTED || (!cancel[t] || COMMITTED_BUT(t, !OFF_DOUBT_CANCEL_REQUESTED))) &&
     (OFF_DEPENDENCY_STEP || !BARRED_HERE(t)) &&
     (OFF_LEASE_STEP || (COUNTS(a, t))) &&
     (OFF_REPO_LEASE_STEP || s != MERGE || !exclusive || REPO_COUNTS(a)) &&
@@ -339,37 +366,77 @@ inline step_started(a, t, v, s) {
   if
   :: ok && (done[t] & s) && !OFF_ALREADY_DONE -> ok = 2
   :: ok && (!(done[t] & s) || OFF_ALREADY_DONE) && open[t] != 0 && !OFF_OUTCOME_UNKNOWN_STEP -> ok = 0
+  :: ok && !(done[t] & s) && open[t] == 0 && doubt[t] != 0 && s != MERGE && !OFF_DOUBT_STEP -> ok = 0
   :: else
   fi;
   if
   :: ok == 1 ->
     HOLDS(!blocked[t], blocked_stands_still);
-    HOLDS(!cancel[t] || COMMITTED(t), cancel_is_heeded);
+    HOLDS(!cancel[t] || COMMITTED_HARD(t), cancel_is_heeded);
     HOLDS(LEASED(t) && COUNTS(a, t), guarded_needs_its_lease);
     HOLDS(MAY_BEGIN(t), dependent_waits);
     HOLDS(s != MERGE || (done[t] & RETEST), steps_in_order);
+    HOLDS(s == MERGE || !IN_THE_AIR(t), nothing_beside_a_late_effect);
     draw_start();
     open[t] = s;
     start[t] = fresh;
     starter[t] = a;
     started[a] = fresh;
+    doubt[t] = (OFF_DOUBT_STICKS -> 0 : doubt[t]);
     synced[t] = 0
   :: else
   fi
 }
 
-/* StepFinished for the start that `a` knows: a fact, it needs no lease. */
-inline step_finished(a, t, v, s, happened) {
+/* settle_s is counted from here for what is in the air. */
+inline count_from_here(n, t) {
+  air[n] = (air[n] != 0 && air_task[n] == t && !HANGS_OF(t) -> OLD : air[n])
+}
+
+/* StepFinished for the start that `a` knows: a fact, it needs no lease. A no that is no vouch leaves the place in doubt,
+ * and a vouch speaks of its own try alone. */
+inline step_finished(a, t, v, s, how) {
   ok = LIVE(t) && version[t] == v && open[t] == s &&
     (OFF_NOT_STARTED || (start[t] == started[a]));
   if
   :: ok ->
     HOLDS(start[t] == started[a], step_ends_once);
+    if
+    :: how == HAPPENED -> done[t] = done[t] | s
+    :: else
+    fi;
+    if
+    :: s == MERGE && how != HAPPENED && how != WORD_NO &&
+       ((how == PROBED_NO && !OFF_FIRST_NO) || (doubt[t] != 0 && !(how == VOUCHED && OFF_DOUBT_VOUCH))) ->
+      doubt[t] = start[t];
+      vouched[t] = (how == VOUCHED);
+      count_from_here(0, t);
+      count_from_here(1, t)
+    :: s == MERGE && !(how != HAPPENED && how != WORD_NO &&
+       ((how == PROBED_NO && !OFF_FIRST_NO) || (doubt[t] != 0 && !(how == VOUCHED && OFF_DOUBT_VOUCH)))) ->
+      doubt[t] = 0;
+      vouched[t] = 0
+    :: else
+    fi;
     open[t] = 0;
     start[t] = 0;
-    starter[t] = NOBODY;
+    starter[t] = NOBODY
+  :: else
+  fi;
+  started[a] = 0
+}
+
+/* StepFinished for the try that ended last, of a place in doubt: the second no, or the late effect. */
+inline doubt_ended(a, t, v, happened) {
+  ok = LIVE(t) && version[t] == v && open[t] == 0 && doubt[t] != 0 &&
+    (OFF_SECOND_OF_LAST || (doubt[t] == started[a])) &&
+    !(happened && OFF_LATE_YES);
+  if
+  :: ok ->
+    doubt[t] = 0;
+    vouched[t] = 0;
     if
-    :: happened -> done[t] = done[t] | s
+    :: happened -> done[t] = done[t] | MERGE
     :: else
     fi
   :: else
@@ -416,7 +483,7 @@ inline follow_up(t) {
   if
   :: cancel[t] &&
     (OFF_TERMINAL_CANCEL || (LIVE(t))) &&
-    (OFF_COMMITTED_CANCEL || (!COMMITTED(t))) &&
+    (OFF_COMMITTED_CANCEL || (!COMMITTED_BUT(t, OFF_DOUBT_CANCEL))) &&
     (OFF_LEASE_CANCEL || (!LEASED(t))) &&
     (OFF_RESTORED_CANCEL || (!restored[t])) &&
     job[t] != RUNNING ->

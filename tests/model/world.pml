@@ -1,14 +1,15 @@
 /* What goes on around them: an operator, the target, crashes and restores; and where it begins. */
 
-/* It can be known once no process of the step lives, nor the owner who may yet start one; of a daemon's, by its lock. */
+/* It can be known once no process of the step lives, nor the owner who may yet start one; of a daemon's, by its lock. And
+ * nothing of it is in the air. */
 #define IS_OVER                                                                            \
-  (process[0] != GOES && process[1] != GOES && PLACE_IS_FREE(T) &&                         \
+  (!RUNS(0) && !RUNS(1) && PLACE_IS_FREE(T) && !IN_THE_AIR(T) &&                           \
    (starter[T] < OUTSIDE || starter[T] == NOBODY || dead[starter[T]] || started[starter[T]] != start[T]))
 
 /* After a restore it can be known once nothing of the lost future goes on: no step, no agent, no owner who may yet begin
  * one. */
 #define LOST_IS_OVER                                                                                            \
-  (process[0] != GOES && process[1] != GOES && PLACE_IS_FREE(T) && agent_of[T] == 0 && started[OUTSIDE] == 0 && \
+  (!RUNS(0) && !RUNS(1) && PLACE_IS_FREE(T) && !IN_THE_AIR(T) && agent_of[T] == 0 && started[OUTSIDE] == 0 &&     \
    started[OUTSIDE2] == 0)
 
 /* Cancels, and says what a blocked step has come to, once it can be known. */
@@ -57,6 +58,8 @@ end_idle:
       if
       :: merges[T] > 0 && !OFF_RESTORED_HAPPENED && stage[T] == SHIP -> /* it has happened: no start is needed */
         done[T] = done[T] | MERGE;
+        doubt[T] = 0;
+        vouched[T] = 0;
         open[T] = 0;
         start[T] = 0;
         starter[T] = NOBODY;
@@ -70,6 +73,8 @@ end_idle:
           starter[T] = NOBODY
         :: else
         fi;
+        doubt[T] = 0;
+        vouched[T] = 0;
         blocked[T] = 0
       fi;
       follow_up(T)
@@ -79,9 +84,22 @@ end_idle:
       d_step {
         spoken = 1;
         if
-        :: open[T] == MERGE -> started[OPERATOR] = start[T]; step_finished(OPERATOR, T, version[T], MERGE, merges[T] > 0)
+        :: open[T] == MERGE ->
+          started[OPERATOR] = start[T];
+          step_finished(OPERATOR, T, version[T], MERGE, (merges[T] > 0 -> HAPPENED : WORD_NO))
         :: else
         fi;
+        ok = 0;
+        blocked[T] = 0;
+        follow_up(T)
+      }
+    }
+  :: atomic { /* StepFinished(by operator) of a place in doubt, blocked or not, with TaskUnblocked if it is */
+      !spoken && doubt[T] != 0 && open[T] == 0 && !restored[T] && LIVE(T) && (merges[T] > 0 || IS_OVER) ->
+      d_step {
+        spoken = 1;
+        started[OPERATOR] = doubt[T];
+        doubt_ended(OPERATOR, T, version[T], merges[T] > 0);
         ok = 0;
         blocked[T] = 0;
         follow_up(T)
@@ -90,13 +108,44 @@ end_idle:
   od
 }
 
-inline happen(n) {
-  merges[process_task[n]]++;
-  HOLDS(merges[process_task[n]] <= 1, effect_at_most_once);
-  HOLDS(LIVE(process_task[n]), terminal_is_terminal);
-  HOLDS(process_version[n] == 0 || (stage[process_task[n]] == SHIP &&
-          version[process_task[n]] == process_version[n] && open[process_task[n]] == MERGE),
-        effect_is_fenced)
+/* It happens under a key, its version's, which the target takes once: only a place in doubt leans on that. So the first
+ * time is while its crossing is committed; a later one, also after the delivery, is none. */
+inline happen(t, v) {
+  if
+  :: v != 0 && landed_as[t] == v
+  :: else ->
+    merges[t]++;
+    landed_as[t] = v;
+    HOLDS(merges[t] <= 1, effect_at_most_once);
+    HOLDS(LIVE(t), terminal_is_terminal);
+    HOLDS(v == 0 || (stage[t] == SHIP && version[t] == v && COMMITTED(t)), effect_is_fenced)
+  fi
+}
+
+inline happen_in_time(n) {
+  HOLDS(process_version[n] == 0 || landed_as[process_task[n]] != process_version[n] || doubt[process_task[n]] != 0,
+        effect_at_most_once);
+  happen(process_task[n], process_version[n])
+}
+
+inline happen_late(n) {
+  happen(air_task[n], air_version[n]);
+  come_down(n)
+}
+
+inline come_down(n) {
+  air[n] = 0;
+  air_task[n] = 0;
+  air_version[n] = 0
+}
+
+inline let_go(n) {
+  was = (air[0] == 0 -> 0 : 1);
+  HOLDS(air[was] == 0, model_is_sound);
+  air[was] = UNDER_WAY;
+  air_task[was] = process_task[n];
+  air_version[was] = process_version[n];
+  process[n] = HANGS
 }
 
 inline exit(n, how) {
@@ -110,11 +159,19 @@ inline exit(n, how) {
 proctype Target() {
 end_idle:
   do
-  :: d_step { process[0] == GOES -> happen(0); exit(0, EXIT_DONE) }
-  :: d_step { process[1] == GOES -> happen(1); exit(1, EXIT_DONE) }
-  :: d_step { process[0] == GOES && troubles > 0 -> troubles--; happen(0); exit(0, EXIT_UNKNOWN) }
+  :: d_step { process[0] == GOES -> happen_in_time(0); exit(0, EXIT_DONE) }
+  :: d_step { process[1] == GOES -> happen_in_time(1); exit(1, EXIT_DONE) }
+  :: d_step { process[0] == GOES && troubles > 0 -> troubles--; happen_in_time(0); exit(0, EXIT_UNKNOWN) }
   :: d_step { process[0] == GOES && troubles > 0 -> troubles--; exit(0, EXIT_UNKNOWN) }
   :: d_step { process[0] == GOES && troubles > 0 -> troubles--; exit(0, EXIT_VOUCHED) }
+  :: d_step { process[0] == GOES && lates > 0 -> lates--; let_go(0) }
+  :: d_step { process[1] == GOES && lates > 0 -> lates--; let_go(1) }
+  :: d_step { process[0] == HANGS -> exit(0, EXIT_UNKNOWN) }
+  :: d_step { process[1] == HANGS -> exit(1, EXIT_UNKNOWN) }
+  :: d_step { air[0] != 0 -> happen_late(0) }
+  :: d_step { air[1] != 0 -> happen_late(1) }
+  :: d_step { air[0] != 0 -> come_down(0) } /* it never lands */
+  :: d_step { air[1] != 0 -> come_down(1) }
   :: d_step { agent_of[T] != 0 && agent_of[T] != previous[T] -> agent_of[T] = 0 }
   :: d_step { /* what was left behind may go on for ever: the daemon ends it */
       agent_of[T] != 0 && agent_of[T] == previous[T] && !OFF_PREVIOUS_ENDED -> agent_of[T] = 0
@@ -130,7 +187,7 @@ inline orphan(n) {
   if
   :: process[n] != GONE && IN_DAEMON(process_owner[n]) ->
     if
-    :: process[n] != GOES || (leftovers && !OFF_LEFTOVERS) ->
+    :: !RUNS(n) || (leftovers && !OFF_LEFTOVERS) ->
       process[n] = GONE; process_task[n] = 0; process_version[n] = 0; process_start[n] = 0; process_owner[n] = NOBODY
     :: else -> process_owner[n] = NOBODY
     fi
@@ -237,6 +294,8 @@ end_idle:
       saved_open = open[T];
       saved_start = start[T];
       saved_starter = starter[T];
+      saved_doubt = doubt[T];
+      saved_vouched = vouched[T];
       saved_cancel = cancel[T];
       saved_worked = worked[T];
       saved_left = (previous[T] != 0 -> previous[T] : reported[T])
@@ -247,6 +306,8 @@ end_idle:
       restored_log = 1;
       process_version[0] = 0; /* what goes on of the lost future is fenced by no log */
       process_version[1] = 0;
+      air_version[0] = 0;
+      air_version[1] = 0;
       daemon_ends();
       stale[OUTSIDE] = 1;
       stale[OUTSIDE2] = 1;
@@ -257,6 +318,8 @@ end_idle:
       open[T] = saved_open;
       start[T] = saved_start;
       starter[T] = saved_starter;
+      doubt[T] = saved_doubt;
+      vouched[T] = saved_vouched;
       cancel[T] = saved_cancel;
       worked[T] = saved_worked;
       kept[T] = 0;
@@ -282,6 +345,8 @@ end_idle:
       saved_open = 0;
       saved_start = 0;
       saved_starter = 0;
+      saved_doubt = 0;
+      saved_vouched = 0;
       saved_cancel = 0;
       saved_worked = 0;
       saved_left = 0;
@@ -317,6 +382,7 @@ init {
       now.ceilings = setting("CEILINGS");
       now.expiries = setting("EXPIRIES");
       now.troubles = setting("TROUBLES");
+      now.lates = setting("LATES");
       now.cancels = setting("CANCELS");
       now.losses = setting("LOSSES");
       now.asks = setting("ASKS");
@@ -335,6 +401,7 @@ init {
       now.agent = setting("AGENT");
       now.exclusive = setting("EXCLUSIVE");
       now.from_dev = setting("FROM_DEV");
+      now.disorder = setting("DISORDER");
       now.leftovers = setting("LEFTOVERS");
     };
     stage[1] = DONE;
