@@ -71,10 +71,9 @@
 #define OFF_KEPT_CEILING (off == 66) /* §6 the ceiling makes exit 0 done | asked | finished_work_is_kept */
 #define OFF_FIRST_NO (off == 69) /* §8 a first no leaves the place in doubt | late | delivered_means_merged */
 #define OFF_DOUBT_VOUCH (off == 70) /* §8 a vouch speaks of its own try alone | late_crash | delivered_means_merged */
-#define OFF_DOUBT_STICKS (off == 71) /* §8 doubt outlives a new start | late_crash | effect_at_most_once */
+#define OFF_DOUBT_STICKS (off == 71) /* §8 doubt outlives a new start | late_crash | delivered_means_merged */
 #define OFF_SECOND_TIMED (off == 72) /* §4 StepFinished: too_early | late | delivered_means_merged */
 #define OFF_SECOND_ASKED (off == 73) /* §4 settle_s is over when the probe is asked, not when it is recorded | late | delivered_means_merged */
-#define OFF_SECOND_OF_LAST (off == 74) /* §4 StepFinished: the second no is of the try that ended last | late_asked | effect_at_most_once */
 #define OFF_DOUBT_TRANSITION (off == 75) /* §8 in doubt nothing leaves: StageTransition: committed | late_cancel | delivered_means_merged */
 #define OFF_DOUBT_CANCEL (off == 76) /* §9 nor is a cancel carried out | late_cancel | delivered_means_merged */
 #define OFF_DOUBT_STEP (off == 77) /* §4 StepStarted of another step in doubt | late_order | nothing_beside_a_late_effect */

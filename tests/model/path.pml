@@ -84,7 +84,7 @@ inline spawn(a, t, outside) { /* the merge's process, let go */
   HOLDS(!ASK_LATE_REPO || !exclusive || !IN_THE_AIR(1 - t), one_merge_per_repo);
   process[was] = GOES;
   process_task[was] = t;
-  process_version[was] = (restored_log && (start[t] != started[a] || version[t] != v) -> 0 : v);
+  process_version[was] = v;
   process_owner[was] = a;
   process_outside[was] = outside;
   process_start[was] = started[a]

@@ -100,6 +100,8 @@ byte air[2], air_task[2], air_version[2]; /* what tries that have ended, or hang
 byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
 byte merges[TASKS];
 byte landed_as[TASKS]; /* the version under whose key it happened: a second time under that key is no second one */
+bit landed_late[TASKS]; /* from the air */
+byte lost[TASKS]; /* versions up to this one are of a lost future: what goes on of them is fenced by no log */
 bit worked[TASKS];    /* an agent of this version came to exit code 0 */
 bit kept[TASKS];      /* and no gate has been red or in error since */
 byte failures[TASKS]; /* agents of this job that came to another one */
@@ -168,7 +170,7 @@ bit saved_cancel, saved_worked, saved_vouched;
 #define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
 #define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
 /* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
-#define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START || OFF_SECOND_OF_LAST)
+#define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START)
 /* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
 #define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
 /* No path of the daemon begins beside it either, but what settles a committed crossing. */
@@ -429,7 +431,7 @@ inline step_finished(a, t, v, s, how) {
 /* StepFinished for the try that ended last, of a place in doubt: the second no, or the late effect. */
 inline doubt_ended(a, t, v, happened) {
   ok = LIVE(t) && version[t] == v && open[t] == 0 && doubt[t] != 0 &&
-    (OFF_SECOND_OF_LAST || (doubt[t] == started[a])) &&
+    doubt[t] == started[a] &&
     !(happened && OFF_LATE_YES);
   if
   :: ok ->

@@ -108,27 +108,30 @@ end_idle:
   od
 }
 
-/* It happens under a key, its version's, which the target takes once: only a place in doubt leans on that. So the first
- * time is while its crossing is committed; a later one, also after the delivery, is none. */
+/* It happens under a key, its version's, which the target takes once: what leans on that is a try in doubt, and one whose
+ * place a late effect has settled. So the first time is while its crossing is committed; a later one, also after the
+ * delivery, is none. */
 inline happen(t, v) {
   if
-  :: v != 0 && landed_as[t] == v
+  :: landed_as[t] == v
   :: else ->
     merges[t]++;
     landed_as[t] = v;
     HOLDS(merges[t] <= 1, effect_at_most_once);
     HOLDS(LIVE(t), terminal_is_terminal);
-    HOLDS(v == 0 || (stage[t] == SHIP && version[t] == v && COMMITTED(t)), effect_is_fenced)
+    HOLDS(v <= lost[t] || (stage[t] == SHIP && version[t] == v && COMMITTED(t)), effect_is_fenced)
   fi
 }
 
 inline happen_in_time(n) {
-  HOLDS(process_version[n] == 0 || landed_as[process_task[n]] != process_version[n] || doubt[process_task[n]] != 0,
+  HOLDS(process_version[n] <= lost[process_task[n]] || landed_as[process_task[n]] != process_version[n] || doubt[process_task[n]] != 0 ||
+          landed_late[process_task[n]],
         effect_at_most_once);
   happen(process_task[n], process_version[n])
 }
 
 inline happen_late(n) {
+  landed_late[air_task[n]] = landed_late[air_task[n]] || landed_as[air_task[n]] != air_version[n];
   happen(air_task[n], air_version[n]);
   come_down(n)
 }
@@ -304,10 +307,7 @@ end_idle:
       restores == 1 ->
       restores = 0;
       restored_log = 1;
-      process_version[0] = 0; /* what goes on of the lost future is fenced by no log */
-      process_version[1] = 0;
-      air_version[0] = 0;
-      air_version[1] = 0;
+      lost[T] = version[T];
       daemon_ends();
       stale[OUTSIDE] = 1;
       stale[OUTSIDE2] = 1;
