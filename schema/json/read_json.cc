@@ -22,68 +22,80 @@ class Handler {
   static constexpr std::size_t max_key_size = json::string::max_size();
   static constexpr std::size_t max_string_size = json::string::max_size();
 
+  explicit Handler(std::span<const std::string_view> names) : names_(names) {}
+
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
   bool on_object_begin(json::error_code&) {
+    if (!enter()) return true;
     first_key_.push_back(keys_.size());
     return true;
   }
-  bool on_object_end(std::size_t count, json::error_code&) {
+  bool on_object_end(std::size_t, json::error_code&) {
+    if (!leave()) return true;
+    stack.push_object(keys_.size() - first_key_.back());  // those that were not skipped
     keys_.resize(first_key_.back());
     first_key_.pop_back();
-    stack.push_object(count);
     return true;
   }
-  bool on_array_begin(json::error_code&) { return true; }
+  bool on_array_begin(json::error_code&) {
+    enter();
+    return true;
+  }
   bool on_array_end(std::size_t count, json::error_code&) {
-    stack.push_array(count);
+    if (leave()) stack.push_array(count);
     return true;
   }
   bool on_key_part(json::string_view part, std::size_t, json::error_code&) {
-    key_.append(part.data(), part.size());
-    stack.push_chars(part);
+    if (!skipping_) key_.append(part.data(), part.size());
     return true;
   }
   bool on_key(json::string_view part, std::size_t, json::error_code& failed) {
+    if (skipping_) return true;
     key_.append(part.data(), part.size());
+    if (!names_.empty() && !std::binary_search(names_.begin(), names_.end(), std::string_view(key_))) {
+      key_.clear();
+      skipping_ = true;
+      return true;
+    }
     const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first_key_.back());
     if (keys_.size() - first_key_.back() >= keys_per_object_max || std::find(begin, keys_.end(), key_) != keys_.end()) {
       refused_key = key_;
       failed = json::error::extra_data;
       return false;
     }
+    stack.push_key(key_);
     keys_.push_back(key_);
     key_.clear();
-    stack.push_key(part);
     return true;
   }
   bool on_string_part(json::string_view part, std::size_t, json::error_code&) {
-    stack.push_chars(part);
+    if (!skipping_) stack.push_chars(part);
     return true;
   }
   bool on_string(json::string_view part, std::size_t, json::error_code&) {
-    stack.push_string(part);
+    if (is_read()) stack.push_string(part);
     return true;
   }
   bool on_number_part(json::string_view, json::error_code&) { return true; }
   bool on_int64(std::int64_t value, json::string_view, json::error_code&) {
-    stack.push_int64(value);
+    if (is_read()) stack.push_int64(value);
     return true;
   }
   bool on_uint64(std::uint64_t value, json::string_view, json::error_code&) {
-    stack.push_uint64(value);
+    if (is_read()) stack.push_uint64(value);
     return true;
   }
   bool on_double(double value, json::string_view, json::error_code&) {
-    stack.push_double(value);
+    if (is_read()) stack.push_double(value);
     return true;
   }
   bool on_bool(bool value, json::error_code&) {
-    stack.push_bool(value);
+    if (is_read()) stack.push_bool(value);
     return true;
   }
   bool on_null(json::error_code&) {
-    stack.push_null();
+    if (is_read()) stack.push_null();
     return true;
   }
   bool on_comment_part(json::string_view, json::error_code&) { return true; }
@@ -95,6 +107,26 @@ class Handler {
  private:
   static constexpr std::size_t keys_per_object_max = 256;  // no object of ours has more, and the search is linear
 
+  /// For each value that is whole: whether it is read. One that is skipped ends the skipping, if it is the member's.
+  bool is_read() {
+    if (!skipping_) return true;
+    skipping_ = skipped_depth_ > 0;
+    return false;
+  }
+  /// At the begin of an object or array: whether it is read.
+  bool enter() {
+    if (skipping_) ++skipped_depth_;
+    return !skipping_;
+  }
+  /// At its end: likewise.
+  bool leave() {
+    if (skipping_) --skipped_depth_;
+    return is_read();
+  }
+
+  std::span<const std::string_view> names_;
+  bool skipping_ = false;               // within the value of a member that is not read
+  std::size_t skipped_depth_ = 0;       // objects and arrays that are open within it
   std::string key_;                     // of which parts have come
   std::vector<std::string> keys_;       // of all objects that are open
   std::vector<std::size_t> first_key_;  // for each of them, where its keys begin
@@ -106,10 +138,10 @@ Error malformed(std::size_t byte, const std::string& what) {
 
 }  // namespace
 
-Result<json::value> parse_json(std::string_view text) {
+Result<json::value> parse_json(std::string_view text, const JsonReading& reading) {
   json::parse_options options;
-  options.max_depth = json_depth_max;
-  json::basic_parser<Handler> parser(options);
+  options.max_depth = reading.depth_max;
+  json::basic_parser<Handler> parser(options, reading.names);
   parser.handler().stack.reset();
   json::error_code failed;
   const std::size_t used = parser.write_some(false, text.data(), text.size(), failed);
@@ -118,7 +150,9 @@ Result<json::value> parse_json(std::string_view text) {
     if (handler.refused_key) {
       return malformed(used, "the key \"" + *handler.refused_key + "\" is there twice, or there are too many");
     }
-    if (failed == json::error::too_deep) return malformed(used, "nested too deeply");
+    if (failed == json::error::too_deep) {
+      return malformed(used, "nested too deeply: more than " + std::to_string(reading.depth_max) + " levels");
+    }
     if (failed == json::error::incomplete) return malformed(used, "this is no whole JSON value");
     return malformed(used, "this is no JSON (" + failed.message() + ")");
   }

@@ -4,6 +4,8 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace pawl {
 namespace {
 
@@ -17,6 +19,11 @@ std::string refused(std::string_view text) {
 testing::AssertionResult names(const std::string& message, std::string_view part) {
   if (message.find(part) != std::string::npos) return testing::AssertionSuccess();
   return testing::AssertionFailure() << '"' << message << "\" does not say \"" << part << '"';
+}
+
+testing::AssertionResult names_error(const Result<boost::json::value>& read, std::string_view part) {
+  if (read) return testing::AssertionFailure() << "accepted";
+  return names(read.error().message, part);
 }
 
 TEST(ReadJson, a_document_is_read_as_it_stands) {
@@ -39,6 +46,39 @@ TEST(ReadJson, depth_is_bounded) {
   EXPECT_TRUE(parse_json(std::string(json_depth_max, '[') + std::string(json_depth_max, ']')));
   EXPECT_TRUE(names(refused(std::string(json_depth_max + 1, '[')), "too deeply"));
   EXPECT_TRUE(names(refused(std::string(1 << 20, '[')), "too deeply"));
+}
+
+TEST(ReadJson, members_with_other_names_are_skipped_at_every_level) {
+  constexpr std::array<std::string_view, 3> names = {"a", "list", "z"};
+  const auto read = [&](std::string_view text) {
+    const auto value = parse_json(text, {.names = names});
+    return value ? boost::json::serialize(*value) : value.error().message;
+  };
+  EXPECT_EQ(read(R"({"a":1,"b":2})"), R"({"a":1})");
+  EXPECT_EQ(read(R"({"b":2,"a":1})"), R"({"a":1})");
+  EXPECT_EQ(read(R"({"b":{"a":1,"c":[[],{},{"a":{}},"x",1.5,-1,true,null]},"a":{"b":[],"z":"y"}})"),
+            R"({"a":{"z":"y"}})");
+  EXPECT_EQ(read(R"({"list":[1,{"b":0,"a":2,"c":{"a":3}},[{"q":0}],"s"],"z":null})"),
+            R"({"list":[1,{"a":2},[{}],"s"],"z":null})");
+  EXPECT_EQ(read(R"({"b":"text","c":7,"d":false,"e":null,"f":18446744073709551615,"g":1e3})"), "{}");
+  EXPECT_EQ(read("[7]"), "[7]");
+}
+
+TEST(ReadJson, of_what_is_skipped_only_its_form_and_its_depth_are_asked) {
+  constexpr std::array<std::string_view, 1> names = {"a"};
+  std::string many = R"({"b":{)";
+  for (int i = 0; i < 1000; ++i) many += '"' + std::to_string(i) + "\":0,";
+  many.back() = '}';
+  EXPECT_TRUE(parse_json(many + R"(,"a":1})", {.names = names}));
+  EXPECT_TRUE(parse_json(R"({"b":1,"b":2,"a":1})", {.names = names}));
+  const auto twice = parse_json(R"({"a":1,"b":0,"a":2})", {.names = names});
+  EXPECT_TRUE(names_error(twice, R"(the key "a" is there twice)"));
+  EXPECT_TRUE(names_error(parse_json(R"({"b":[1,})", {.names = names}), "no JSON"));
+  const auto nested = [](std::size_t levels) {
+    return R"({"b":)" + std::string(levels - 1, '[') + std::string(levels - 1, ']') + '}';
+  };
+  EXPECT_TRUE(parse_json(nested(64), {.depth_max = 64, .names = names}));
+  EXPECT_TRUE(names_error(parse_json(nested(65), {.depth_max = 64, .names = names}), "more than 64 levels"));
 }
 
 TEST(ReadJson, what_is_no_json_is_refused_with_its_place) {
