@@ -40,6 +40,9 @@ constexpr std::size_t boots_max = 4096;  // in memory; beyond it the oldest stal
 
 // HTTP.
 constexpr std::size_t body_bytes_max = 1024 * 1024;
+constexpr std::size_t delivery_bytes_max = 4 * 1024 * 1024;    // of a webhook, unless pawld is told otherwise
+constexpr std::size_t delivery_bytes_most = 16 * 1024 * 1024;  // that it can be told
+constexpr std::size_t delivery_depth_max = 64;
 constexpr std::size_t header_bytes_max = 16 * 1024;
 constexpr std::size_t connections_max = 1024;
 constexpr std::size_t client_bytes_max = 256 * 1024 * 1024;  // held for all clients together: unread, unsent
@@ -53,6 +56,7 @@ constexpr std::size_t token_bytes_max = 256;
 constexpr std::size_t tokens_max = 1000;
 constexpr std::size_t tokens_file_bytes_max = 256 * 1024;
 static_assert(record_bytes_max > body_bytes_max);
+static_assert(client_bytes_max > delivery_bytes_most);
 static_assert(batch_bytes_max > record_bytes_max);
 
 // Alerts.

@@ -287,15 +287,23 @@ void Connection::consume() {
   if (phase_ == Phase::idle) enter(Phase::reading);
   if (!parser_) {
     parser_.emplace();
-    parser_->eager(true);
     parser_->header_limit(limits::header_bytes_max);
-    parser_->body_limit(limits::body_bytes_max);
+    parser_->body_limit(shared_.options.body_bytes_max);
+    body_bytes_max_.reset();
     continue_sent_ = false;
   }
   while (in_begin_ < in_.size() && !parser_->is_done()) {
     error_code failure;
     const std::size_t used = parser_->put(asio::buffer(in_.data() + in_begin_, in_.size() - in_begin_), failure);
     in_begin_ += used;
+    if (!failure && parser_->is_header_done() && !body_bytes_max_) {
+      // Only now it is known where it goes. What follows the header is read by the next call.
+      body_bytes_max_ = body_bytes_max();
+      if (parser_->content_length().value_or(0) > *body_bytes_max_) failure = http::error::body_limit;
+      parser_->body_limit(*body_bytes_max_);
+      parser_->eager(true);
+      if (!failure) continue;
+    }
     if (failure == http::error::need_more) break;
     if (failure == http::error::header_limit) {
       return refuse(431, "headers_too_large",
@@ -303,7 +311,8 @@ void Connection::consume() {
     }
     if (failure == http::error::body_limit || failure == http::error::buffer_overflow) {
       return refuse(413, "body_too_large",
-                    "the body is longer than " + std::to_string(limits::body_bytes_max) + " bytes");
+                    "the body is longer than " +
+                        std::to_string(body_bytes_max_.value_or(shared_.options.body_bytes_max)) + " bytes");
     }
     if (failure) return refuse(400, "malformed", "not an HTTP/1.1 request: " + failure.message());
     if (used == 0) break;
@@ -331,6 +340,12 @@ void Connection::consume() {
     socket_.write_some(asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25), ignored);
   }
   wait_readable();
+}
+
+std::size_t Connection::body_bytes_max() const {
+  const auto& bytes_max_of = shared_.options.body_bytes_max_of;
+  const std::optional<RequestTarget> target = parse_target(view(parser_->get().target()));
+  return target && bytes_max_of ? bytes_max_of(target->path) : limits::body_bytes_max;
 }
 
 void Connection::refuse(int status, std::string_view code, std::string_view message) {

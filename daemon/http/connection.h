@@ -90,6 +90,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool has_nothing_more() const { return peer_closed_ && in_begin_ == in_.size(); }
   /// Parses what was read; hands over a request that is complete.
   void consume();
+  /// Of the request whose header is read.
+  std::size_t body_bytes_max() const;
   void refuse(int status, std::string_view code, std::string_view message);
   void handle();
   void reply(HttpResponse response);
@@ -124,6 +126,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;  // read and not yet parsed: in_[in_begin_..]
   std::size_t in_begin_ = 0;
   std::optional<Parser> parser_;
+  std::optional<std::size_t> body_bytes_max_;  // of the request, once its header is read
   bool continue_sent_ = false;
   bool peer_closed_ = false;
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "schema/limits.h"
 
@@ -31,6 +32,9 @@ struct ServerOptions {
   /// What has come of requests, and has not yet been read of answers, of all clients together. Beyond it those whose
   /// clients have been waited for the longest go.
   std::size_t client_bytes_max = limits::client_bytes_max;
+  /// The longest body that any path takes, and that a path takes. Empty: limits::body_bytes_max.
+  std::size_t body_bytes_max = limits::body_bytes_max;
+  std::function<std::size_t(std::string_view path)> body_bytes_max_of = {};
   std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
   /// How often it is looked whether the socket file is still there.

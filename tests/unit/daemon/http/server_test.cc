@@ -140,6 +140,35 @@ TEST_F(ServerTest, a_body_beyond_its_bound_is_413_also_without_a_length) {
   EXPECT_NE(most.response().find(std::to_string(limits::body_bytes_max)), std::string::npos);
 }
 
+TEST_F(ServerTest, a_path_may_have_a_bound_of_its_own) {
+  constexpr std::size_t most = limits::body_bytes_max + 1000;
+  serve({.body_bytes_max = most,
+         .body_bytes_max_of = [](std::string_view path) { return path == "/long" ? most : limits::body_bytes_max; }});
+  const auto announced = [](const std::string& path, std::size_t bytes) {
+    return "POST " + path + "?x HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" +
+           std::string(bytes, 'x');
+  };
+  const auto chunked = [](const std::string& path, std::size_t bytes) {
+    std::string text = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (std::size_t sent = 0; sent < bytes; sent += 0x1000) text += "1000\r\n" + std::string(0x1000, 'x') + "\r\n";
+    return text + "0\r\n\r\n";
+  };
+  Client client(server->port());
+  client.send(announced("/long", most));
+  EXPECT_NE(client.response().find("POST /long x  " + std::to_string(most)), std::string::npos);
+  client.send(announced("/other", limits::body_bytes_max));
+  EXPECT_NE(client.response().find("POST /other x  " + std::to_string(limits::body_bytes_max)), std::string::npos);
+  client.send(chunked("/other", limits::body_bytes_max));
+  EXPECT_NE(client.response().find("POST /other   " + std::to_string(limits::body_bytes_max)), std::string::npos);
+  for (const std::string& bytes : {announced("/long", most + 1), announced("/other", limits::body_bytes_max + 1),
+                                   chunked("/other", limits::body_bytes_max + 1), chunked("/long", most + 0x1000),
+                                   announced("/other", most + 1)}) {
+    Client refused(server->port());
+    refused.send(bytes);
+    EXPECT_TRUE(refused.rest().starts_with("HTTP/1.1 413"));
+  }
+}
+
 TEST_F(ServerTest, headers_beyond_their_bound_are_431) {
   serve();
   Client client(server->port());
