@@ -69,11 +69,16 @@ void look_up_archived(Archive& archive, Alert& alert) {
   if (const auto archived = unpack_archived(*bytes)) name_task(archived->rows.task, alert);
 }
 
+std::string record_of(const Alert& alert) {
+  return raw(alert.seq) == 0 ? "no record" : "record " + std::to_string(raw(alert.seq));
+}
+
 std::vector<AlertFact> facts_of(const Alert& alert) {
   using enum AlertFact::Kind;
-  const std::string seq = std::to_string(raw(alert.seq));
+  const std::string about = alert.what.empty() ? subject_of(alert) + ", by " + alert.actor : alert.what;
+  const std::string seq = raw(alert.seq) == 0 ? std::string() : std::to_string(raw(alert.seq));
   return {
-      {"summary", text, alert.reason + ": " + subject_of(alert) + ", by " + alert.actor + ", record " + seq},
+      {"summary", text, alert.reason + ": " + about + ", " + record_of(alert)},
       {"reason", text, alert.reason},
       {"type", text, alert.type},
       {"seq", integer, seq},

@@ -17,7 +17,7 @@ namespace pawl {
 struct Alert {
   std::string reason;  // of the effect: "job_failed", "lease_reclaimed:forced", why a task is blocked
   std::string type;    // the event of the record
-  Seq seq{};
+  Seq seq{};           // 0: there is no record
   TimeUs time;
   std::string boot;
   std::string actor;
@@ -30,6 +30,7 @@ struct Alert {
   std::string repo;
   std::string branch;
   std::string stage;  // when it was looked up, which is soon after the record
+  std::string what;   // of what has no record: a sentence for people
 };
 
 /// What became of alerts since the daemon's start. A destination counts each of them: one that a command got and a
@@ -48,6 +49,9 @@ std::vector<Alert> alerts_of(const Published& published);
 void look_up(const State& state, Alert& alert);
 /// The same from the archive, where the state did not know the task. Blocks for a read of it.
 void look_up_archived(Archive& archive, Alert& alert);
+
+/// "record 12", or that there is none.
+std::string record_of(const Alert& alert);
 
 /// One fact. Absent ones are there too, so that a list of facts has every name.
 struct AlertFact {

@@ -59,7 +59,7 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   order.folder = data_folder;
   order.environment = system.clean_environment();
   for (const AlertFact& fact : facts_of(alert)) order.environment.push_back(variable_of(fact));
-  order.purpose = "alert of record " + std::to_string(raw(alert.seq));
+  order.purpose = "alert of " + record_of(alert);
   Result<HeldRun> run = HeldRun::hold(system, order, *log);
   if (!run) return {.how = How::later, .why = run.error().message};
   const CommandExit exit = run->go({limits::alert_command_timeout_s, limits::alert_kill_after_s}, &call_off);
@@ -130,7 +130,8 @@ class Webhook {
   AlertDelivery post(const Alert& alert, const CallOff& call_off) {
     const std::string body = body_.fill(facts_of(alert));
     HeaderList headers;
-    bool complete = append(headers, "Pawl-Alert: " + std::to_string(raw(alert.seq))) && append(headers, "Expect:");
+    bool complete = append(headers, "Expect:");
+    if (raw(alert.seq) != 0) complete = complete && append(headers, "Pawl-Alert: " + std::to_string(raw(alert.seq)));
     if (std::none_of(headers_.begin(), headers_.end(), is_content_type)) {
       complete = complete && append(headers, "Content-Type: application/json");
     }

@@ -144,7 +144,7 @@ struct Alerts::Impl {
       const auto shared = std::make_shared<const Alert>(std::move(alert));
       for (Lane& lane : lanes) {
         if (lane.queue.size() >= pace.queue_max) {
-          spdlog::error("alert of record {} was dropped: {} others wait for the {}", raw(lane.queue.front()->seq),
+          spdlog::error("alert of {} was dropped: {} others wait for the {}", record_of(*lane.queue.front()),
                         lane.queue.size() - 1, lane.destination.name);
           ++dropped;
           next_in(lane);
@@ -180,7 +180,7 @@ struct Alerts::Impl {
           give_up(lane, delivery.why);
           return;
         }
-        spdlog::warn("alert of record {} did not reach the {}, try {} of {}, next in {} ms: {}", raw(alert->seq),
+        spdlog::warn("alert of {} did not reach the {}, try {} of {}, next in {} ms: {}", record_of(*alert),
                      lane.destination.name, failures, pace.tries_max, pause.count(), delivery.why);
         return;
       }
@@ -188,7 +188,7 @@ struct Alerts::Impl {
   }
 
   void give_up(Lane& lane, const std::string& why) {
-    spdlog::error("alert of record {} is given up: the {} did not take it: {}", raw(lane.queue.front()->seq),
+    spdlog::error("alert of {} is given up: the {} did not take it: {}", record_of(*lane.queue.front()),
                   lane.destination.name, why);
     ++failed;
     next_in(lane);
@@ -207,8 +207,8 @@ struct Alerts::Impl {
       next_in(lane);
     }
     if (lane.queue.empty()) return;
-    spdlog::error("dropped at the end: {} alerts for the {}, the first of record {}", lane.queue.size(),
-                  lane.destination.name, raw(lane.queue.front()->seq));
+    spdlog::error("dropped at the end: {} alerts for the {}, the first of {}", lane.queue.size(), lane.destination.name,
+                  record_of(*lane.queue.front()));
     dropped += lane.queue.size();
     while (!lane.queue.empty()) next_in(lane);
   }

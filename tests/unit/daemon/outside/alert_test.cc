@@ -122,7 +122,13 @@ TEST_F(AlertOf, a_task_that_left_memory_stays_without_a_name) {
   Alert alert{.reason = "job_failed", .task = TaskId{99}};
   look_up(machine.state(), alert);
   EXPECT_EQ(alert.work_item, "");
-  EXPECT_EQ(facts_of(alert).front().value, "job_failed: task 99, by , record 0");
+  EXPECT_EQ(facts_of(alert).front().value, "job_failed: task 99, by , no record");
+}
+
+TEST(AlertFacts, of_what_has_no_record_are_a_sentence_and_no_seq) {
+  const auto facts = facts_of({.reason = "webhook_refused:malformed", .what = "a delivery of plane was refused"});
+  EXPECT_EQ(facts.front().value, "webhook_refused:malformed: a delivery of plane was refused, no record");
+  for (const AlertFact& fact : facts) EXPECT_FALSE(fact.name == "seq" && !fact.value.empty()) << fact.value;
 }
 
 }  // namespace
