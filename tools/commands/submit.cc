@@ -12,6 +12,7 @@
 #include "tools/commands/follow.h"
 #include "tools/commands/output.h"
 #include "tools/commands/progress.h"
+#include "tools/commands/working_copy.h"
 
 namespace pawl {
 namespace {
@@ -19,10 +20,47 @@ namespace {
 namespace json = boost::json;
 using std::chrono::steady_clock;
 
+/// What is worked on: as it is said, else as the working copy that this stands in has it.
+struct Place {
+  std::string repo;
+  std::string branch;  // empty: none
+};
+
+Error with_way_out(const Error& error, const std::string& option) {
+  return {error.code, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
+}
+
+Result<Place> place_from(const Arguments& arguments) {
+  Place place{.repo = arguments.value_or("repo", ""), .branch = arguments.value_or("branch", "")};
+  const bool has_repo = arguments.has("repo");
+  if (!has_repo) {
+    auto repo = working_copy_repo();
+    if (!repo) return with_way_out(repo.error(), "--repo");
+    place.repo = *std::move(repo);
+  }
+  if (arguments.has("branch")) return place;
+  if (has_repo) {
+    // The branch of a working copy of another repository is none of this one's.
+    const auto here = working_copy_repo();
+    const auto branch = here && *here == place.repo ? working_copy_branch() : Result<std::string>(std::string());
+    if (branch) place.branch = *branch;
+    return place;
+  }
+  auto branch = working_copy_branch();
+  if (!branch) return with_way_out(branch.error(), "--branch");
+  place.branch = *std::move(branch);
+  return place;
+}
+
 Result<std::string> body_from(const Arguments& arguments) {
+  const Place place = PAWL_TRY(place_from(arguments));
   std::string body = "{\"work_item\":";
   append_json_text(body, arguments.positional()[0]);
-  for (const std::string_view option : {"repo", "branch", "pipeline", "stage"}) {
+  body += ",\"repo\":";
+  append_json_text(body, place.repo);
+  body += ",\"branch\":";
+  append_json_text_or_null(body, place.branch);
+  for (const std::string_view option : {"pipeline", "stage"}) {
     if (!arguments.has(option)) continue;
     body += ",\"" + std::string(option) + "\":";
     append_json_text(body, arguments.value_or(option, ""));
@@ -161,9 +199,8 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
 }
 
 Exit run_submit(const Arguments& arguments) {
-  if (!arguments.has("repo")) return fail(Exit::usage, "submit: --repo is missing");
   const auto body = body_from(arguments);
-  if (!body) return fail(body.error());
+  if (!body) return fail(Exit::usage, body.error().message);
   Request request{.method = "POST", .path = "/v1/tasks", .body = *body};
   if (!arguments.has("wait"))
     return run_call(arguments, request,
@@ -191,10 +228,13 @@ const Command submit_command = {
     .arguments = "WORK_ITEM",
     .summary = "Creates a task, and with --wait shows how it moves until it ends",
     .details =
+        "Without --repo, in a git working copy, the repository is the last part of origin's URL, without .git, and\n"
+        "without --branch the branch is the one that is checked out. With --repo alone the branch is that too where\n"
+        "origin is that repository, and none elsewhere.\n\n"
         "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
         "--json too, only the task as it then stands is printed.\n",
-    .options = with_daemon_options({{"repo", "REPO", "the repository (required)"},
-                                    {"branch", "BRANCH", "the feature branch"},
+    .options = with_daemon_options({{"repo", "REPO", "the repository (that of this working copy's origin)"},
+                                    {"branch", "BRANCH", "the feature branch (the one that is checked out here)"},
                                     {"pipeline", "NAME", "the pipeline (delivery)"},
                                     {"stage", "STAGE", "where to begin (the pipeline's first stage)"},
                                     {"depends-on", "TASK,...", "tasks that have to end before this one's jobs run"},
