@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/api/access.h"
+#include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
 #include "daemon/api/starting.h"
 #include "daemon/drift_watch.h"
@@ -24,6 +25,7 @@
 #include "daemon/message_writer.h"
 #include "daemon/options.h"
 #include "daemon/outside/alerts.h"
+#include "daemon/outside/webhook_book.h"
 #include "daemon/pipeline_yaml.h"
 #include "daemon/preflight.h"
 #include "daemon/space_watch.h"
@@ -166,16 +168,20 @@ class FrontDoor {
  public:
   /// What cannot be listened on is known before the log is written to.
   Result<void> open(const Options& options, std::size_t connections_max, std::function<bool()> may_make_socket) {
-    server_ = PAWL_TRY(Server::open({.listen = options.listen,
-                                     .socket = options.socket,
-                                     .asks_for_tokens = options.tokens.has_value(),
-                                     .connections_max = connections_max,
-                                     .may_make_socket = std::move(may_make_socket),
-                                     .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
-                                    [this](const HttpRequest& request, HttpReply reply) {
-                                      if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
-                                      reply(starting_answer(request, program_version));
-                                    }));
+    server_ =
+        PAWL_TRY(Server::open({.listen = options.listen,
+                               .socket = options.socket,
+                               .asks_for_tokens = options.tokens.has_value(),
+                               .connections_max = connections_max,
+                               .body_bytes_max = options.webhooks.body_bytes_max,
+                               .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
+                                                        std::string_view path) { return body_bytes_max(path, most); },
+                               .may_make_socket = std::move(may_make_socket),
+                               .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
+                              [this](const HttpRequest& request, HttpReply reply) {
+                                if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
+                                reply(starting_answer(request, program_version));
+                              }));
     is_bound_.store(true);
     return {};
   }
@@ -368,6 +374,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .reaper_totals = [&reaper] { return reaper.totals(); },
       .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts] { return alerts.counts(); },
+      .raise_alert = [&alerts](Alert alert) { alerts.raise(std::move(alert)); },
+      .warn = [](const std::string& message) { spdlog::warn("{}", message); },
       .messages_dropped = [&messages] { return messages.dropped(); },
       .webhooks = &webhooks,
       .access = &access,

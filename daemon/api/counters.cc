@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/outside/webhooks.h"
+#include "daemon/outside/webhook_book.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 
@@ -64,8 +64,18 @@ std::uint64_t transition_leases(const From& from) {
 template <std::atomic<std::uint64_t> WebhookTotals::*member>
 Counts by_source(const From& from) {
   if (!from.webhooks) return {};
-  return {{name(WebhookSource::gitea), (from.webhooks->of_gitea.*member).load()},
-          {name(WebhookSource::plane), (from.webhooks->of_plane.*member).load()}};
+  Counts counts;
+  for (const WebhookSource source : webhook_sources) {
+    counts.push_back({std::string(name(source)), (from.webhooks->totals(source).*member).load()});
+  }
+  return counts;
+}
+
+Counts webhook_refusals(const From& from) {
+  Counts counts;
+  if (!from.webhooks) return counts;
+  for (const auto& [reason, count] : from.webhooks->refusals.counts()) counts.push_back({reason, count});
+  return counts;
 }
 
 // One row each. Rows of a block that append_block() writes stand in the order in which /queue shows them.
@@ -159,9 +169,12 @@ std::vector<Counter> make_counters() {
       each(total("pawl_webhooks_ignored_total", "deliveries", "deliveries that nothing follows from",
                  {"webhooks.*.ignored"}, nullptr),
            "source", by_source<&WebhookTotals::ignored>),
-      each(total("pawl_webhooks_malformed_total", "deliveries", "deliveries signed right that cannot be read",
-                 {"webhooks.*.malformed"}, nullptr),
-           "source", by_source<&WebhookTotals::malformed>),
+      each(total("pawl_webhooks_refused_total", "deliveries", "deliveries signed right that were refused",
+                 {"webhooks.*.refused"}, nullptr),
+           "source", by_source<&WebhookTotals::refused>),
+      each(total("pawl_webhooks_refusals_total", "deliveries", "the same, by what they were refused for",
+                 {"webhooks.refusals.*"}, nullptr),
+           "reason", webhook_refusals),
       each(total("pawl_webhooks_bad_signatures_total", "deliveries", "deliveries with a wrong signature, or none",
                  {"webhooks.*.bad_signatures"}, nullptr),
            "source", by_source<&WebhookTotals::bad_signatures>),

@@ -34,7 +34,7 @@ struct CounterSources {
 
 /// One number of a counter that has several, and the value of its label.
 struct LabelledCount {
-  std::string_view label;
+  std::string label;
   std::uint64_t count = 0;
 };
 

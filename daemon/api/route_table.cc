@@ -37,10 +37,30 @@ void reaper_run(Call call);
 void settings_get(Call call);
 void settings_set(Call call);
 void stuck_list(Call call);
+void webhooks_generic(Call call);
 void webhooks_gitea(Call call);
+void webhooks_github(Call call);
+void webhooks_gitlab(Call call);
 void webhooks_plane(Call call);
 
 namespace {
+
+/// What is signed right is answered 2xx, also where it is refused.
+Route delivery(std::string_view path, std::string_view summary, void (*function)(Call)) {
+  return {.method = "POST",
+          .path = path,
+          .kind = RouteKind::writes,
+          .role = Role::none,
+          .summary = summary,
+          .form = BodyForm::delivery,
+          .answer = {.shape = RouteAnswer::Shape::members,
+                     .of = "task",
+                     .statuses = {201, 200, 202},
+                     .members = {"result", "reason"},
+                     .remark = "[WEBHOOKS.md](WEBHOOKS.md)"},
+          .errors = {"bad_signature", "webhook_not_configured"},
+          .function = function};
+}
 
 std::vector<Route> lease_and_boot_routes() {
   using namespace rows;
@@ -311,33 +331,11 @@ std::vector<Route> daemon_routes() {
        .summary = "what runs, waits and is blocked, and the counters",
        .answer = {.shape = Shape::members, .remark = "[below](#the-queue)"},
        .function = queue_get},
-      {.method = "POST",
-       .path = "/webhooks/gitea",
-       .kind = Kind::writes,
-       .role = Role::none,
-       .summary = "takes a delivery of Gitea",
-       .form = BodyForm::delivery,
-       .answer = {.shape = Shape::members,
-                  .of = "task",
-                  .statuses = {200, 202},
-                  .members = {"result", "reason"},
-                  .remark = "[WEBHOOKS.md](WEBHOOKS.md)"},
-       .errors = {"bad_signature", "webhook_not_configured"},
-       .function = webhooks_gitea},
-      {.method = "POST",
-       .path = "/webhooks/plane",
-       .kind = Kind::writes,
-       .role = Role::none,
-       .summary = "takes a delivery of Plane",
-       .form = BodyForm::delivery,
-       .answer = {.shape = Shape::members,
-                  .of = "task",
-                  .statuses = {201, 200, 202},
-                  .members = {"result", "reason"},
-                  .remark = "[WEBHOOKS.md](WEBHOOKS.md)"},
-       .refusals = {O::duplicate_work_item, O::relaunch, O::unknown_pipeline, O::unknown_stage, O::terminal},
-       .errors = {"bad_signature", "webhook_not_configured"},
-       .function = webhooks_plane},
+      delivery("/webhooks/gitea", "takes a delivery of Gitea", webhooks_gitea),
+      delivery("/webhooks/plane", "takes a delivery of Plane", webhooks_plane),
+      delivery("/webhooks/github", "takes a delivery of GitHub", webhooks_github),
+      delivery("/webhooks/gitlab", "takes a delivery of GitLab", webhooks_gitlab),
+      delivery("/webhooks/generic", "takes a delivery of a program of one's own", webhooks_generic),
       {.method = "GET",
        .path = "/healthz",
        .role = Role::none,
@@ -432,6 +430,11 @@ std::string methods_of(std::string_view path) {
     if (route.method == "GET") methods += ", HEAD";
   }
   return methods;
+}
+
+std::size_t body_bytes_max(std::string_view path, std::size_t delivery_max) {
+  const Route* route = find_route("POST", path).route;
+  return route && route->form == BodyForm::delivery ? delivery_max : limits::body_bytes_max;
 }
 
 const Route& route_named(std::string_view method, std::string_view path) {

@@ -108,6 +108,8 @@ struct FoundRoute {
 FoundRoute find_route(std::string_view method, std::string_view path);
 /// The methods that a path takes, as the header Allow has them. Empty: no such path.
 std::string methods_of(std::string_view path);
+/// How many bytes a body for that path may have: a webhook's up to `delivery_max`.
+std::size_t body_bytes_max(std::string_view path, std::size_t delivery_max);
 /// The route of that row. Requires: there is one.
 const Route& route_named(std::string_view method, std::string_view path);
 

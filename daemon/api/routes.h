@@ -20,7 +20,7 @@
 
 namespace pawl {
 
-struct Webhooks;
+class Webhooks;
 
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
@@ -62,6 +62,10 @@ struct Services {
   std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
+  /// Tells somebody of what has no record. Threads: any; must not block. May be empty: nobody is alerted.
+  std::function<void(Alert)> raise_alert = {};
+  /// Told what an operator should know. Likewise.
+  std::function<void(const std::string&)> warn = {};
   /// How many messages for stderr were dropped. From the sequencer's thread: must not block. May be empty.
   std::function<std::uint64_t()> messages_dropped = {};
   /// Outlives the Api and whoever advances tasks. Null: all webhooks are refused as not configured.

@@ -1,94 +1,254 @@
 // Webhooks, carried out: over the routes and the one path that everybody's requests take.
 //
-// A start is POST /v1/tasks, a stop POST /v1/tasks/{id}/cancel, bodies and all. What lets a task go on is written down
-// first, as a note that bears the delivery's idempotency key, and then driven on with `advance` after the answer: a
-// gate may take minutes, and who sends webhooks waits for seconds. A crash between the two loses nothing: the
-// reconciler drives what stands still.
+// A start is POST /v1/tasks, a stop POST /v1/tasks/{id}/cancel, bodies and all; an advance and a note have a note in
+// the log (delivery_notes.cc). Nothing here knows the sources apart but for their names.
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
 #include <utility>
 
-#include "daemon/api/call.h"
-#include "daemon/outside/webhooks.h"
+#include "daemon/api/delivery.h"
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
 #include "schema/limits.h"
 
 namespace pawl {
 namespace {
 
-/// The live tasks that a webhook may be about: at most two are ever looked for, for one is needed.
-struct Found {
-  std::vector<TaskId> tasks;
-  bool is_worked_on = false;  // the repository has live tasks
-};
+/// A refusal that says that what is asked for stands already: nothing is lost, so nobody is woken for it. Plane tells
+/// some changes twice.
+bool stands_already(std::string_view reason) {
+  return reason == name(Outcome::duplicate_work_item) || reason == name(Outcome::relaunch);
+}
 
-constexpr std::size_t found_max = 2;
-
-/// Blocks: on a thread of its own. An empty branch is any.
-Found find_in_repo(Sequencer& sequencer, const std::string& repo, const std::string& branch) {
-  Found found;
-  std::pair<std::string, std::string> after{repo, ""};  // No work item is without a name.
-  bool more = true;
-  while (more && found.tasks.size() < found_max) {
-    more = sequencer.ask([&](const State& state) {
-      const auto& live = state.indexes.live_work_items;
-      auto at = live.upper_bound(after);
-      for (std::size_t rows = 0; rows < limits::rows_per_read_max; ++rows, ++at) {
-        if (at == live.end() || at->first.first != repo) return false;
-        found.is_worked_on = true;
-        after = at->first;
-        const Task* task = state.tasks.find(at->second);
-        if (task && (branch.empty() || task->branch == branch)) found.tasks.push_back(task->id);
-        if (found.tasks.size() == found_max) return false;
-      }
-      return true;
-    });
+/// Each stop that was refused is told apart, so that none is hidden by others.
+std::string kind_of_refusal(const Delivery& delivery, std::string_view reason) {
+  std::string kind = std::string(name(delivery.source)) + ":" + std::string(reason);
+  if (const auto* stop = std::get_if<WebhookStop>(&delivery.call.action)) {
+    for (const std::string& word : {stop->repos.front(), stop->work_item, stop->branch, stop->pull})
+      kind += "\n" + word;
   }
-  return found;
+  if (const auto* refused = std::get_if<WebhookRefused>(&delivery.call.action)) kind += "\n" + refused->stop_of;
+  return kind;
 }
 
-Found find_tasks(Sequencer& sequencer, const std::vector<std::string>& repos, const std::string& branch) {
-  for (const std::string& repo : repos) {
-    Found found = find_in_repo(sequencer, repo, branch);
-    if (found.is_worked_on) return found;
+std::string_view asked_for(const WebhookAction& action, bool is_read) {
+  if (!is_read) return "it cannot be read, and may have been a STOP";
+  const auto* refused = std::get_if<WebhookRefused>(&action);
+  const bool is_stop = std::holds_alternative<WebhookStop>(action) || (refused && !refused->stop_of.empty());
+  return is_stop ? "it was a STOP" : "";
+}
+
+Alert alert_of(const Delivery& delivery, std::string_view reason, std::string what, TimeUs now) {
+  Alert alert{.reason = "webhook_refused:" + std::string(reason),
+              .time = now,
+              .boot = delivery.shop.services.boot_id,
+              .actor = std::string(webhook_actor),
+              .what = std::move(what)};
+  if (const auto* stop = std::get_if<WebhookStop>(&delivery.call.action)) {
+    alert.work_item = stop->work_item;
+    alert.repo = stop->repos.front();
+    alert.branch = stop->branch;
+  } else if (const auto* start = std::get_if<WebhookStart>(&delivery.call.action)) {
+    alert.work_item = start->work_item;
+    alert.repo = start->repo;
+    alert.branch = start->branch;
   }
-  return {};
+  return alert;
 }
 
-/// What is to be done with a task that was found, decided at the very moment of the note.
-struct WebhookVerdict {
-  enum class What { pass_on, defer, ignore };
-  What what = What::pass_on;
-  std::string why = {};
-};
-
-bool is_lease_live(const State& state, const Task& task, TimeUs now) {
-  const Lease* lease = state.lease(task_key(task.id));
-  return lease && state.settings().ownership_checked(task.repo) && state.is_live(*lease, now);
+std::string text_of_error(const boost::json::value& answer, std::string_view member) {
+  if (!answer.is_object()) return {};
+  const boost::json::value* error = answer.get_object().if_contains("error");
+  if (!error || !error->is_object()) return {};
+  const boost::json::value* text = error->get_object().if_contains(boost::json::string_view(member));
+  return text && text->is_string() ? std::string(text->get_string()) : std::string();
 }
 
-WebhookVerdict verdict_on_advance(const State& state, const Task& task, TimeUs now) {
-  if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
-  if (!task.cancel_requested.empty()) return {WebhookVerdict::What::ignore, "cancel_requested"};
-  if (!task.blocked.empty()) return {WebhookVerdict::What::ignore, "blocked"};
-  if (state.open_job(task)) return {WebhookVerdict::What::ignore, "already_queued"};
-  return {};
+std::optional<Seq> seq_of_error(const boost::json::value& answer) {
+  const boost::json::value* error = answer.is_object() ? answer.get_object().if_contains("error") : nullptr;
+  const boost::json::value* seq = error && error->is_object() ? error->get_object().if_contains("seq") : nullptr;
+  if (!seq || !seq->is_int64()) return std::nullopt;
+  return Seq{static_cast<std::uint64_t>(seq->get_int64())};
 }
 
-/// A merge that pawl itself made, or is about to make, is no news.
-WebhookVerdict verdict_on_merge(const State& state, const Task& task, TimeUs now) {
-  if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
-  for (const StepRow& step : task.steps) {
-    const bool may_have_happened = step.state == StepState::started || step.state == StepState::done;
-    if (step.irreversible && may_have_happened) return {WebhookVerdict::What::ignore, "own_step"};
+/// The same call as anybody's: its route gets a request of which only the body and the asker matter.
+void pass_to(const SharedDelivery& delivery, const Route& route, const std::string& body, std::uint64_t id) {
+  delivery->totals().calls.fetch_add(1);
+  const HttpRequest request{.method = "POST", .body = body};
+  run(Call{.shop = delivery->shop,
+           .request = request,
+           .reply =
+               [delivery](HttpResponse response) {
+                 // Not on the connection's thread: what was refused is told also if the sender has gone.
+                 delivery->shop.workers.post([delivery, response = std::move(response)]() mutable {
+                   if (const auto format = std::exchange(response.format, nullptr)) format(response);
+                   delivery->settle(std::move(response));
+                 });
+               },
+           .asker = delivery->asker,
+           .route = route,
+           .id = id});
+}
+
+void create_task(const SharedDelivery& delivery, const WebhookStart& wanted) {
+  std::string body = R"({"work_item":)";
+  append_json_text(body, wanted.work_item);
+  body += R"(,"repo":)";
+  append_json_text(body, wanted.repo);
+  body += R"(,"branch":)";
+  append_json_text_or_null(body, wanted.branch);
+  body += R"(,"pipeline":)";
+  append_json_text_or_null(body, wanted.pipeline);
+  body += '}';
+  pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0);
+}
+
+/// Where the branch is not told, that of the pull request. Empty after the delivery was refused.
+std::string branch_of(const Delivery& delivery, const std::string& repo, const std::string& branch,
+                      const std::string& pull) {
+  if (!branch.empty()) return branch;
+  std::string known = delivery.webhooks.branches.find(repo, pull);
+  if (known.empty()) {
+    delivery.refuse("unknown_branch", "which branch the pull request " + pull +
+                                          " is of was not told since the daemon's start: put the label on it instead");
   }
-  return {};
+  return known;
 }
 
-using Judge = WebhookVerdict (*)(const State&, const Task&, TimeUs);
+/// What has no work item's name yet is called as its branch, unless a live task works there under another name.
+void start(const SharedDelivery& delivery, const WebhookStart& wanted) {
+  if (!wanted.work_item.empty()) return create_task(delivery, wanted);
+  WebhookStart named = wanted;
+  if (task_of_key(*delivery)) {
+    // It is answered with what it was answered the first time, whatever is asked for.
+    if (named.branch.empty()) named.branch = wanted.pull;
+  } else {
+    named.branch = branch_of(*delivery, wanted.repo, wanted.branch, wanted.pull);
+    if (named.branch.empty()) return;
+    if (!find_tasks(delivery->shop.services.sequencer, {wanted.repo}, named.branch).tasks.empty()) {
+      return delivery->ignore("a live task works on this branch");
+    }
+  }
+  named.work_item = named.branch;
+  create_task(delivery, named);
+}
 
-/// `{"seq":…,"result":…,"reason":…,"task":…}`
-HttpResponse answer(int status, std::optional<Seq> seq, std::string_view result, std::string_view reason,
-                    const Shown& shown) {
+std::optional<TaskId> live_work_item(Sequencer& sequencer, const std::vector<std::string>& repos,
+                                     const std::string& work_item) {
+  return sequencer.ask([&](const State& state) -> std::optional<TaskId> {
+    for (const std::string& repo : repos) {
+      const auto found = state.indexes.live_work_items.find(std::pair(repo, work_item));
+      if (found != state.indexes.live_work_items.end()) return found->second;
+    }
+    return std::nullopt;
+  });
+}
+
+/// The one live task that is to be stopped; none after the delivery was answered.
+std::optional<TaskId> task_to_stop(const Delivery& delivery, const WebhookStop& wanted) {
+  Sequencer& sequencer = delivery.shop.services.sequencer;
+  if (!wanted.work_item.empty()) {
+    const auto task = live_work_item(sequencer, wanted.repos, wanted.work_item);
+    if (!task) delivery.ignore("no live task has this work item");
+    return task;
+  }
+  const std::string branch = branch_of(delivery, wanted.repos.front(), wanted.branch, wanted.pull);
+  if (branch.empty()) return std::nullopt;
+  const FoundTasks found = find_tasks(sequencer, wanted.repos, branch);
+  if (found.tasks.size() == 1) return found.tasks.front();
+  if (found.tasks.empty()) {
+    delivery.ignore("no live task works there");
+  } else {
+    delivery.refuse("ambiguous_branch",
+                    "more than one live task works on the branch " + branch + ": stop the right one by `pawl cancel`");
+  }
+  return std::nullopt;
+}
+
+bool is_of_own_step(const Delivery& delivery, TaskId id) {
+  return delivery.shop.services.sequencer.ask([&](const State& state) {
+    const Task* task = state.tasks.find(id);
+    return task && has_own_step(*task);
+  });
+}
+
+void stop(const SharedDelivery& delivery, const WebhookStop& wanted) {
+  // That of its key, if the delivery came before: a first stop, told again, stops no later task.
+  std::optional<TaskId> task = task_of_key(*delivery);
+  if (!task) {
+    task = task_to_stop(*delivery, wanted);
+    if (!task) return;
+    if (wanted.why == WebhookStop::Why::closed && is_of_own_step(*delivery, *task)) {
+      return delivery->ignore("own_step");
+    }
+  }
+  std::string body = R"({"reason":)";
+  append_json_text(body, wanted.reason);
+  body += '}';
+  pass_to(delivery, route_named("POST", "/v1/tasks/{id}/cancel"), body, raw(*task));
+}
+
+void carry_out(const SharedDelivery& delivery) {
+  const WebhookAction& action = delivery->call.action;
+  if (const auto* ignored = std::get_if<WebhookIgnored>(&action)) return delivery->ignore(ignored->why);
+  if (const auto* refused = std::get_if<WebhookRefused>(&action))
+    return delivery->refuse("no_permission", refused->why);
+  delivery->shop.workers.post([delivery] {
+    const WebhookAction& call = delivery->call.action;
+    if (const auto* wanted = std::get_if<WebhookStart>(&call)) return start(delivery, *wanted);
+    if (const auto* wanted = std::get_if<WebhookStop>(&call)) return stop(delivery, *wanted);
+    if (const auto* wanted = std::get_if<WebhookAdvance>(&call)) return advance_by(delivery, *wanted);
+    if (const auto* wanted = std::get_if<WebhookNote>(&call)) return note_by(delivery, *wanted);
+  });
+}
+
+HttpResponse not_configured(WebhookSource source) {
+  const std::string which(name(source));
+  return http_error(403, "webhook_not_configured",
+                    "no secret is configured for " + which + ": start pawld with --" + which + "-secret-file");
+}
+
+void receive(Call call, WebhookSource source) {
+  Webhooks* webhooks = call.shop.services.webhooks;
+  if (!webhooks) return call.reply(not_configured(source));
+  WebhookTotals& totals = webhooks->totals(source);
+  totals.received.fetch_add(1);
+  const HttpRequest& request = call.request;
+  const WebhookHeaders headers = webhook_headers(
+      source, [&](std::string_view header) { return request.header ? request.header(header) : std::string_view(); });
+  // Before anything of the body is looked at.
+  switch (check_signature(source, request.body, headers, webhooks->config)) {
+    case SignatureCheck::right:
+      break;
+    case SignatureCheck::not_configured:
+      totals.not_configured.fetch_add(1);
+      return call.reply(not_configured(source));
+    case SignatureCheck::missing:
+      totals.bad_signatures.fetch_add(1);
+      return call.reply(http_error(401, "bad_signature", "the request is not signed"));
+    case SignatureCheck::wrong:
+      totals.bad_signatures.fetch_add(1);
+      return call.reply(http_error(401, "bad_signature",
+                                   "the signature is not that of this body under the secret configured for " +
+                                       std::string(name(source)) + "; the body has to be sent as application/json"));
+  }
+  Delivery delivery{.shop = call.shop, .webhooks = *webhooks, .source = source, .reply = std::move(call.reply)};
+  auto parsed = parse_webhook(source, headers, request.body, webhooks->config);
+  if (!parsed) return delivery.refuse("malformed", parsed.error().message);
+  // Who asks is said by the signature, not by headers that anybody on the way could add.
+  delivery.asker = {
+      .boot = call.shop.services.boot_id, .actor = std::string(webhook_actor), .key = parsed->key, .request = {}};
+  if (!parsed->key.empty()) delivery.asker.request = parsed->request;
+  delivery.call = std::move(*parsed);
+  carry_out(std::make_shared<const Delivery>(std::move(delivery)));
+}
+
+}  // namespace
+
+HttpResponse delivery_answer(int status, std::optional<Seq> seq, std::string_view result, std::string_view reason,
+                             const Shown& shown) {
   HttpResponse response;
   response.status = status;
   std::string& out = response.body;
@@ -104,314 +264,67 @@ HttpResponse answer(int status, std::optional<Seq> seq, std::string_view result,
   return response;
 }
 
-/// One delivery on its way, after its signature was found right and its body read.
-struct Delivery {
-  Shop& shop;
-  Webhooks& webhooks;
-  WebhookTotals& totals;
-  WebhookCall call;
-  Asker asker;
-  HttpReply reply;
+void Delivery::ignore(std::string_view why) const {
+  totals().ignored.fetch_add(1);
+  reply(delivery_answer(202, std::nullopt, "ignored", why, {}));
+}
 
-  void ignore(std::string_view why) const {
-    totals.ignored.fetch_add(1);
-    reply(answer(202, std::nullopt, "ignored", why, {}));
+void Delivery::refuse(std::string_view reason, const std::string& why, std::optional<Seq> seq) const {
+  totals().refused.fetch_add(1);
+  webhooks.refusals.count(reason);
+  const bool is_read = !call.what.empty();
+  std::string told = "a delivery of " + std::string(name(source)) + " was refused: " + why;
+  if (is_read && why.find(call.what) == std::string::npos) told += " (" + call.what + ")";
+  if (const std::string_view asked = asked_for(call.action, is_read); !asked.empty()) told += "; " + std::string(asked);
+  const Services& services = shop.services;
+  if (services.warn) services.warn(std::string(reason) + ": " + told);
+  if (services.raise_alert && !stands_already(reason)) {
+    const TimeUs now = services.sequencer.now();
+    if (const auto folded = webhooks.refusals.alert_due(kind_of_refusal(*this, reason), now)) {
+      if (*folded > 0) told += "; " + std::to_string(*folded) + " more like the one before it were not told";
+      services.raise_alert(alert_of(*this, reason, std::move(told), now));
+    }
   }
-};
-
-/// The same call as anybody's: its route gets a request of which only the body and the asker matter.
-void pass_to(const Delivery& delivery, const Route& route, const std::string& body, std::uint64_t id, HttpReply reply) {
-  delivery.totals.calls.fetch_add(1);
-  const HttpRequest request{.method = "POST", .body = body};
-  run(Call{.shop = delivery.shop,
-           .request = request,
-           .reply = std::move(reply),
-           .asker = delivery.asker,
-           .route = route,
-           .id = id});
+  HttpResponse response = delivery_answer(202, seq, "refused", reason, {});
+  response.body.pop_back();
+  response.body += R"(,"message":)";
+  append_json_text(response.body, why);
+  response.body += '}';
+  reply(std::move(response));
 }
 
-void start(const Delivery& delivery, const WebhookStart& wanted) {
-  std::string body = R"({"work_item":)";
-  append_json_text(body, wanted.work_item);
-  body += R"(,"repo":)";
-  append_json_text(body, wanted.repo);
-  body += R"(,"branch":)";
-  append_json_text(body, wanted.branch);
-  body += R"(,"pipeline":)";
-  append_json_text_or_null(body, wanted.pipeline);
-  body += '}';
-  pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0, delivery.reply);
+void Delivery::settle(HttpResponse response) const {
+  if (response.status == 202) totals().deferred.fetch_add(1);  // a stop whose moment has not come yet
+  if (response.status < 400 || response.status >= 500) return reply(std::move(response));
+  const auto answer = parse_json(response.body);
+  PAWL_ASSERT(answer.has_value());  // It is our own.
+  refuse(text_of_error(*answer, "code"), text_of_error(*answer, "message"), seq_of_error(*answer));
 }
-
-void stop(std::shared_ptr<const Delivery> delivery, const WebhookStop& wanted) {
-  // That of its key, if the delivery came before, else the live one of that work item.
-  const auto target = std::make_shared<std::optional<TaskId>>();
-  delivery->shop.services.sequencer.read(
-      [target, key = delivery->call.key, item = std::pair(wanted.repo, wanted.work_item)](const State& state) {
-        const auto& live = state.indexes.live_work_items;
-        target->reset();
-        if (const KeyRow* first = state.keys.find(key); first && first->task != TaskId{0}) {
-          *target = first->task;
-        } else if (const auto found = live.find(item); found != live.end()) {
-          *target = found->second;
-        }
-      },
-      [delivery, target, reason = wanted.reason] {
-        if (!*target) return delivery->ignore("no live task has this work item");
-        std::string body = R"({"reason":)";
-        append_json_text(body, reason);
-        body += '}';
-        // As with everybody's cancel, 202 says that the request stands and its moment has not come yet.
-        HttpReply counting = [delivery](HttpResponse response) {
-          if (response.status == 202) delivery->totals.deferred.fetch_add(1);
-          delivery->reply(std::move(response));
-        };
-        pass_to(*delivery, route_named("POST", "/v1/tasks/{id}/cancel"), body, raw(**target), std::move(counting));
-      });
-}
-
-/// A note about a task that was found, and what follows from it.
-struct Noting {
-  std::shared_ptr<const Delivery> delivery;
-  TaskId task{};
-  Judge judge;
-  std::string_view result;                                 // for the answer
-  int status;                                              // likewise
-  std::function<void(const Delivery&, const Task&)> then;  // once it is durable, for the first delivery alone
-
-  // Filled in by the sequencer:
-  WebhookVerdict verdict = {};
-  std::optional<Task> seen = std::nullopt;  // as the verdict found it
-  Shown shown = {};
-};
-
-void answer_noted(const std::shared_ptr<Noting>& noting, const Decision& decision) {
-  Noting& note = *noting;
-  const bool is_accepted = decision.outcome == Outcome::accepted && decision.way != Decision::Way::mismatched;
-  if (!is_accepted) {
-    HttpResponse response;
-    write_answer(response, decision, note.shown, note.status);
-    return note.delivery->reply(std::move(response));
-  }
-  HttpResponse response = answer(note.status, decision.seq, note.result, "", note.shown);
-  const bool is_first = decision.way == Decision::Way::decided;
-  if (!is_first) response.headers.emplace_back("Idempotency-Replayed", "true");
-  note.delivery->reply(std::move(response));
-  if (is_first && note.seen) {
-    note.delivery->totals.calls.fetch_add(1);
-    note.then(*note.delivery, *note.seen);
-  }
-}
-
-void answer_left(const Noting& note) {
-  if (note.verdict.what == WebhookVerdict::What::ignore) {
-    note.delivery->totals.ignored.fetch_add(1);
-    return note.delivery->reply(answer(202, std::nullopt, "ignored", note.verdict.why, note.shown));
-  }
-  note.delivery->totals.deferred.fetch_add(1);
-  note.delivery->shop.totals.advances_deferred.fetch_add(1);
-  note.delivery->reply(answer(202, std::nullopt, "deferred", note.verdict.why, note.shown));
-}
-
-void propose_note(const std::shared_ptr<Noting>& noting) {
-  const Delivery& delivery = *noting->delivery;
-  fb::TaskNoteT event;
-  event.task = raw(noting->task);
-  event.text = delivery.call.what;
-  Sequencer& sequencer = delivery.shop.services.sequencer;
-  sequencer.submit({.group = propose_group(delivery.asker, event),
-                    .resolve =
-                        [noting, &sequencer](const State& state, Group&) {
-                          const Task* task = state.tasks.find(noting->task);
-                          if (!task || is_terminal(task->stage)) {
-                            noting->verdict = {WebhookVerdict::What::ignore, "terminal"};
-                            return false;
-                          }
-                          noting->seen = *task;
-                          noting->shown.task = *task;
-                          noting->verdict = noting->judge(state, *task, sequencer.now());
-                          return noting->verdict.what == WebhookVerdict::What::pass_on;
-                        },
-                    .look = [noting](const SeenDecision& seen) { show_task(seen, noting->task, noting->shown); },
-                    .done =
-                        [noting](std::optional<Decision> decision) {
-                          Shop& shop = noting->delivery->shop;
-                          shop.workers.post([noting, decision = std::move(decision), &shop] {
-                            if (!decision) return answer_left(*noting);
-                            fetch_archived(shop.services.archive, noting->shown);
-                            answer_noted(noting, *decision);
-                          });
-                        }});
-}
-
-/// The task of this delivery: that of its key, if it came before, else the one live task on that branch. None after
-/// it was answered. Blocks: on a thread of its own.
-std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::string>& repos,
-                              const std::string& branch) {
-  Sequencer& sequencer = delivery.shop.services.sequencer;
-  const TaskId before = sequencer.ask([&](const State& state) {
-    const KeyRow* first = state.keys.find(delivery.call.key);
-    return first ? first->task : TaskId{0};
-  });
-  if (before != TaskId{0}) return before;
-  const Found found = find_tasks(sequencer, repos, branch);
-  if (found.tasks.size() == 1) return found.tasks.front();
-  if (found.tasks.empty()) {
-    delivery.ignore("no live task works there");
-  } else {
-    delivery.ignore(branch.empty() ? "the commit is not known, and more than one task is live"
-                                   : "more than one live task works on this branch");
-  }
-  return std::nullopt;
-}
-
-void advance_on(const Delivery& delivery, const Task& task) {
-  Webhooks& webhooks = delivery.webhooks;
-  if (!webhooks.under_way.begin(task.id)) return;  // What it comes too early for, the reconciler takes up.
-  Asker asker = delivery.asker;
-  asker.key.clear();  // It was the note's: each record of the path is decided anew.
-  asker.request.reset();
-  delivery.shop.services.advance(
-      {.task = task.id, .version = task.version, .asker = std::move(asker)},
-      [&webhooks, &shop = delivery.shop, &totals = delivery.totals, id = task.id](const AdvanceAnswer& came_to) {
-        webhooks.under_way.end(id);
-        if (came_to.result != AdvanceResult::deferred) return;
-        totals.deferred.fetch_add(1);
-        shop.totals.advances_deferred.fetch_add(1);
-      });
-}
-
-void advance(const std::shared_ptr<const Delivery>& delivery, const WebhookAdvance& wanted) {
-  CommitBranches& branches = delivery->webhooks.branches;
-  std::string branch = wanted.branch;
-  if (branch.empty()) {
-    branch = branches.find(wanted.repos.front(), wanted.commit);
-  } else {
-    branches.learn(wanted.repos.front(), wanted.commit, branch);
-  }
-  const auto task = task_of(*delivery, wanted.repos, branch);
-  if (!task) return;
-  propose_note(std::make_shared<Noting>(Noting{.delivery = delivery,
-                                               .task = *task,
-                                               .judge = verdict_on_advance,
-                                               .result = "advancing",
-                                               .status = 202,
-                                               .then = advance_on}));
-}
-
-void note(const std::shared_ptr<const Delivery>& delivery, const WebhookNote& wanted) {
-  const auto task = task_of(*delivery, wanted.repos, wanted.branch);
-  if (!task) return;
-  propose_note(std::make_shared<Noting>(Noting{.delivery = delivery,
-                                               .task = *task,
-                                               .judge = verdict_on_merge,
-                                               .result = "noted",
-                                               .status = 200,
-                                               .then = [](const Delivery&, const Task&) {}}));
-}
-
-void carry_out(std::shared_ptr<const Delivery> delivery) {
-  const auto& action = delivery->call.action;
-  if (const auto* ignored = std::get_if<WebhookIgnored>(&action)) return delivery->ignore(ignored->why);
-  if (const auto* wanted = std::get_if<WebhookStart>(&action)) return start(*delivery, *wanted);
-  if (const auto* wanted = std::get_if<WebhookStop>(&action)) return stop(delivery, *wanted);
-  ThreadPool& workers = delivery->shop.workers;
-  workers.post([delivery] {
-    const auto& call = delivery->call.action;
-    if (const auto* wanted = std::get_if<WebhookAdvance>(&call)) return advance(delivery, *wanted);
-    if (const auto* wanted = std::get_if<WebhookNote>(&call)) return note(delivery, *wanted);
-  });
-}
-
-WebhookHeaders headers_of(const HttpRequest& request, WebhookSource source) {
-  const auto header = [&](std::string_view header_name) {
-    return request.header ? request.header(header_name) : std::string_view();
-  };
-  if (source == WebhookSource::gitea) {
-    return {.event = header("X-Gitea-Event"),
-            .delivery = header("X-Gitea-Delivery"),
-            .signature = header("X-Gitea-Signature")};
-  }
-  return {.event = header("X-Plane-Event"),
-          .delivery = header("X-Plane-Delivery"),
-          .signature = header("X-Plane-Signature")};
-}
-
-HttpResponse not_configured(WebhookSource source) {
-  const std::string which(name(source));
-  return http_error(403, "webhook_not_configured",
-                    "no secret is configured for " + which + ": start pawld with --" + which + "-secret-file");
-}
-
-void receive(Call call, WebhookSource source) {
-  Webhooks* webhooks = call.shop.services.webhooks;
-  if (!webhooks) return call.reply(not_configured(source));
-  WebhookTotals& totals = webhooks->totals(source);
-  totals.received.fetch_add(1);
-  const WebhookHeaders headers = headers_of(call.request, source);
-  // Before anything of the body is looked at.
-  switch (check_signature(source, call.request.body, headers.signature, webhooks->config)) {
-    case SignatureCheck::right:
-      break;
-    case SignatureCheck::not_configured:
-      totals.not_configured.fetch_add(1);
-      return call.reply(not_configured(source));
-    case SignatureCheck::missing:
-      totals.bad_signatures.fetch_add(1);
-      return call.reply(http_error(401, "bad_signature", "the request is not signed"));
-    case SignatureCheck::wrong:
-      totals.bad_signatures.fetch_add(1);
-      return call.reply(http_error(401, "bad_signature",
-                                   "the signature is not that of this body under the secret configured for " +
-                                       std::string(name(source)) + "; the body has to be sent as application/json"));
-  }
-  auto parsed = parse_webhook(source, headers, call.request.body, webhooks->config);
-  if (!parsed) {
-    totals.malformed.fetch_add(1);
-    return call.refuse(parsed.error());
-  }
-  // Who asks is said by the signature, not by headers that anybody on the way could add.
-  const Asker asker{.boot = call.shop.services.boot_id,
-                    .actor = std::string(webhook_actor),
-                    .key = parsed->key,
-                    .request = parsed->request};
-  carry_out(std::make_shared<const Delivery>(Delivery{.shop = call.shop,
-                                                      .webhooks = *webhooks,
-                                                      .totals = totals,
-                                                      .call = std::move(*parsed),
-                                                      .asker = asker,
-                                                      .reply = std::move(call.reply)}));
-}
-
-}  // namespace
 
 void append_webhooks(std::string& out, const Webhooks* webhooks) {
-  const auto append = [&](WebhookSource source, bool is_configured, const WebhookTotals& totals) {
-    out += out.back() == '{' ? "" : ",";
-    append_json_text(out, name(source));
-    out += R"(:{"configured":)";
-    append_json_bool(out, is_configured);
-    for (const auto& [member, total] :
-         {std::pair{"received", &totals.received}, std::pair{"calls", &totals.calls},
-          std::pair{"deferred", &totals.deferred}, std::pair{"ignored", &totals.ignored},
-          std::pair{"malformed", &totals.malformed}, std::pair{"bad_signatures", &totals.bad_signatures},
-          std::pair{"not_configured", &totals.not_configured}}) {
-      out += ',';
-      append_json_text(out, member);
-      out += ':';
-      append_json_integer(out, total->load());
-    }
-    out += '}';
-  };
   if (!webhooks) {
     out += "null";
     return;
   }
   out += '{';
-  append(WebhookSource::gitea, webhooks->config.gitea_secret.has_value(), webhooks->of_gitea);
-  append(WebhookSource::plane, webhooks->config.plane_secret.has_value(), webhooks->of_plane);
-  out += '}';
+  for (const WebhookSource source : webhook_sources) {
+    append_json_member(out, name(source));
+    out += '{';
+    append_json_member(out, "configured", secret_of(source, webhooks->config).has_value());
+    const WebhookTotals& totals = webhooks->totals(source);
+    for (const auto& [member, total] :
+         {std::pair{"received", &totals.received}, std::pair{"calls", &totals.calls},
+          std::pair{"deferred", &totals.deferred}, std::pair{"ignored", &totals.ignored},
+          std::pair{"refused", &totals.refused}, std::pair{"bad_signatures", &totals.bad_signatures},
+          std::pair{"not_configured", &totals.not_configured}}) {
+      append_json_member(out, member, total->load());
+    }
+    out += '}';
+  }
+  append_json_member(out, "refusals");
+  out += '{';
+  for (const auto& [reason, count] : webhooks->refusals.counts()) append_json_member(out, reason, count);
+  out += "}}";
 }
 
 void webhooks_gitea(Call call) {
@@ -420,6 +333,18 @@ void webhooks_gitea(Call call) {
 
 void webhooks_plane(Call call) {
   receive(std::move(call), WebhookSource::plane);
+}
+
+void webhooks_github(Call call) {
+  receive(std::move(call), WebhookSource::github);
+}
+
+void webhooks_gitlab(Call call) {
+  receive(std::move(call), WebhookSource::gitlab);
+}
+
+void webhooks_generic(Call call) {
+  receive(std::move(call), WebhookSource::generic);
 }
 
 }  // namespace pawl

@@ -34,8 +34,15 @@ void check(const HttpResponse& response) {
 }  // namespace
 
 WebhookConfig webhook_config() {
-  return {.gitea_secret = std::string(gitea_secret),
-          .plane_secret = std::string(plane_secret),
+  return {.gitea_secret = "gitea's secret",
+          .plane_secret = "plane's secret",
+          .generic_secret = "our own secret",
+          .github = {.secret = "github's secret",
+                     .repos = {{"acme/shop", {.repo = "shop", .prefix = "W"}}},
+                     .members = {"grace"}},
+          .gitlab = {.secret = "gitlab's token",
+                     .repos = {{"acme/tools/shop", {.repo = "shop", .prefix = "W"}}},
+                     .members = {"grace"}},
           .gitea_repos = {{"acme/shop", "shop"}},
           .plane_projects = {{"P", {.repo = "shop", .prefix = "W"}}}};
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/api/routes.h"
 #include "daemon/http/http.h"
+#include "daemon/outside/webhook_book.h"
 #include "daemon/outside/webhooks.h"
 #include "store/commit/sequencer.h"
 #include "store/memory_log.h"
@@ -36,11 +37,7 @@ class Served {
 /// The machine for the next input: the last one if it is as it was. To make one takes a millisecond.
 Served& fresh_served();
 
-/// The secrets under which the webhooks are signed.
-constexpr std::string_view gitea_secret = "gitea's secret";
-constexpr std::string_view plane_secret = "plane's secret";
-
-/// The options that webhooks are read with.
+/// The options, secrets too, that webhooks are read with.
 WebhookConfig webhook_config();
 
 }  // namespace pawl::fuzz

@@ -17,42 +17,57 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// Posts it, and waits for the answer.
+/// Under the secret that is configured for it.
+std::string signature_of(WebhookSource source, std::string_view body, const WebhookConfig& config) {
+  const std::string& secret = *secret_of(source, config);
+  if (source == WebhookSource::gitlab) return secret;
+  return (source == WebhookSource::github ? "sha256=" : "") + webhook_signature(secret, body);
+}
+
+std::string_view header_of(WebhookSource source, const WebhookHeaders& headers, std::string_view name) {
+  if (source == WebhookSource::gitlab)
+    return name == "X-Gitlab-Token" ? headers.token : name == "Idempotency-Key" ? headers.delivery : "";
+  if (name.ends_with("Event")) return headers.event;
+  if (name.ends_with("Delivery")) return headers.delivery;
+  return name.find("Signature") == std::string_view::npos ? "" : headers.signature;
+}
+
+/// Posts it, and waits for the answer: what is signed right is answered 2xx, whatever it is.
 void post(WebhookSource source, const WebhookHeaders& headers, std::string_view body) {
-  const std::string prefix = source == WebhookSource::gitea ? "X-Gitea-" : "X-Plane-";
   const std::string path = "/webhooks/" + std::string(name(source));
   const HttpRequest request{
       .method = "POST", .path = path, .body = body, .header = [&](std::string_view name) -> std::string_view {
-        if (name == prefix + "Event") return headers.event;
-        if (name == prefix + "Delivery") return headers.delivery;
-        if (name == prefix + "Signature") return headers.signature;
-        return {};
+        return header_of(source, headers, name);
       }};
-  std::promise<void> answered;
-  fresh_served().handle(request, [&](const HttpResponse&) { answered.set_value(); });
-  answered.get_future().wait();
+  std::promise<int> answered;
+  fresh_served().handle(request, [&](const HttpResponse& response) { answered.set_value(response.status); });
+  const int status = answered.get_future().get();
+  PAWL_ASSERT(status >= 200 && status < 300);
 }
 
 }  // namespace
 
 void webhook(Bytes input) {
   if (input.empty()) return;
-  const WebhookSource source = input.front() % 2 == 0 ? WebhookSource::gitea : WebhookSource::plane;
+  const WebhookSource source = webhook_sources[input.front() % webhook_sources.size()];
   std::string_view body = text_of(input.subspan(1));
   WebhookHeaders headers;
   headers.event = take_line(body);
   headers.delivery = take_line(body);
-  const std::string signature = webhook_signature(source == WebhookSource::gitea ? gitea_secret : plane_secret, body);
-  headers.signature = signature;
-
   const WebhookConfig config = webhook_config();
-  PAWL_ASSERT(check_signature(source, body, signature, config) == SignatureCheck::right);
-  const WebhookSource other = source == WebhookSource::gitea ? WebhookSource::plane : WebhookSource::gitea;
-  PAWL_ASSERT(check_signature(other, body, signature, config) == SignatureCheck::wrong);
+  const std::string signature = signature_of(source, body, config);
+  headers.signature = signature;
+  headers.token = signature;
+
+  PAWL_ASSERT(check_signature(source, body, headers, config) == SignatureCheck::right);
+  for (const WebhookSource other : webhook_sources) {
+    PAWL_ASSERT(other == source || check_signature(other, body, headers, config) == SignatureCheck::wrong);
+  }
 
   const auto call = parse_webhook(source, headers, body, config);
   if (call) {
-    PAWL_ASSERT(!call->key.empty() && call->key.size() <= limits::idempotency_key_bytes_max);
+    PAWL_ASSERT((source == WebhookSource::generic || !call->key.empty()) &&
+                call->key.size() <= limits::idempotency_key_bytes_max);
     PAWL_ASSERT(call->what.size() <= limits::note_bytes_max);
     // The same delivery again is the same request.
     const auto again = parse_webhook(source, headers, body, config);

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "daemon/api/call.h"
-#include "daemon/outside/webhooks.h"
+#include "daemon/outside/webhook_book.h"
 #include "tests/unit/daemon/served.h"
 
 namespace pawl {
@@ -83,10 +83,12 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   claim("w", "analyst");
   lease("task:1", "w");
   Webhooks webhooks({});
-  webhooks.of_gitea.received = 51;
-  webhooks.of_plane.received = 52;
-  webhooks.of_gitea.bad_signatures = 53;
-  webhooks.of_plane.deferred = 54;
+  webhooks.totals(WebhookSource::gitea).received = 51;
+  webhooks.totals(WebhookSource::plane).received = 52;
+  webhooks.totals(WebhookSource::gitea).bad_signatures = 53;
+  webhooks.totals(WebhookSource::plane).deferred = 54;
+  webhooks.totals(WebhookSource::github).refused = 55;
+  webhooks.refusals.count("malformed");
   Shop shop(services(webhooks));
   shop.totals.reaped = 61;
   shop.totals.last_reaped_job = 62;
@@ -109,6 +111,8 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   EXPECT_EQ(shown["transition_lease.active"], 1U);
   EXPECT_EQ(shown["transition_lease.defers_total"], 98U);
   EXPECT_EQ(shown["webhooks.plane.received"], 52U);
+  EXPECT_EQ(shown["webhooks.github.refused"], 55U);
+  EXPECT_EQ(shown["webhooks.refusals.malformed"], 1U);
   EXPECT_EQ(shown["messages.dropped_total"], 81U);
 }
 

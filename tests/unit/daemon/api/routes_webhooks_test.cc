@@ -1,199 +1,12 @@
-// Deliveries against a machine of its own: what they are answered with, and what the log then says.
+// Deliveries of Gitea and Plane against a machine of its own: what they are answered with, and what the log then says.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <future>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
+#include "tests/unit/daemon/api/webhook_routes.h"
 
-#include "daemon/api/call.h"
-#include "daemon/api/routes.h"
-#include "daemon/outside/webhooks.h"
-#include "schema/json/record_json.h"
-#include "store/memory_log.h"
-#include "store/open.h"
-#include "tests/unit/daemon/api/webhook_payloads.h"
-
-namespace pawl {
+namespace pawl::delivered {
 namespace {
 
 using payloads::with;
-
-constexpr std::int64_t epoch_us = 1'767'225'600 * us_per_s;
-constexpr std::string_view gitea_secret = "gitea's secret";
-constexpr std::string_view plane_secret = "plane_wh_0123456789abcdef";
-
-struct Answer {
-  int status = 0;
-  std::string body;
-  bool replayed = false;
-
-  bool says(std::string_view text) const { return body.find(text) != std::string::npos; }
-};
-
-class WebhookRoutes : public testing::Test {
- protected:
-  WebhookRoutes() { start(); }
-  ~WebhookRoutes() override { end(); }
-
-  void start() {
-    log_ = disk_ ? std::move(MemoryLog::open(disk_)).value() : std::make_unique<MemoryLog>();
-    disk_ = log_->disk();
-    Opened opened = open_state(*log_).value();
-    sequencer_ = std::make_unique<Sequencer>(
-        *log_, std::move(opened.state), opened.chain,
-        Sequencer::Options{.batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = [this] {
-                             return TimeUs{epoch_us + now_us_.load()};
-                           }});
-    sequencer_->start();
-    boot_ = "boot-" + std::to_string(++boots_);
-    fb::BootStartedT boot;
-    boot.name = "pawld";
-    boot.boot_id = boot_;
-    boot.host = "host";
-    boot.version = "test";
-    propose(boot);
-    if (boots_ == 1) propose(pipeline_event(default_pipeline()));
-    webhooks_ = std::make_unique<Webhooks>(config_);
-    api_ =
-        std::make_unique<Api>(Services{.sequencer = *sequencer_,
-                                       .journal = *log_,
-                                       .archive = *log_,
-                                       .boot_id = boot_,
-                                       .version = "test",
-                                       .advance =
-                                           [this](AdvanceOrder order, const std::function<void(AdvanceAnswer)>& done) {
-                                             {
-                                               const std::lock_guard lock(mutex_);
-                                               orders_.push_back(std::move(order));
-                                             }
-                                             if (!is_slow_) done(advance_answer_);
-                                           },
-                                       .readiness = [] { return Readiness{}; },
-                                       .webhooks = webhooks_.get()});
-  }
-
-  void end() {
-    api_->stop();
-    api_.reset();
-    sequencer_->stop();
-    sequencer_.reset();
-  }
-
-  void restart() {
-    end();
-    start();
-  }
-
-  Decision propose(const auto& event) {
-    const Asker asker{.boot = boot_, .actor = "test", .key = {}, .request = {}};
-    Decision decision = sequencer_->propose(propose_group(asker, event));
-    EXPECT_EQ(decision.outcome, Outcome::accepted) << name(decision.outcome);
-    return decision;
-  }
-
-  /// A live task on `branch` of shop. On "deploy" no job is queued: there is no agent.
-  TaskId task(const std::string& work_item, const std::string& branch, const std::string& stage = "deploy",
-              const std::string& repo = "shop") {
-    fb::TaskCreatedT event;
-    event.work_item = work_item;
-    event.repo = repo;
-    event.branch = branch;
-    event.stage = stage;
-    return TaskId{propose(event).effects.front().id};
-  }
-
-  Token hold_lease(TaskId task) {
-    fb::LeaseAcquiredT event;
-    event.key = task_key(task);
-    event.owner = std::make_unique<fb::OwnerT>();
-    event.owner->boot_id = boot_;
-    event.owner->actor = "finalizer";
-    return Token{raw(propose(event).seq)};
-  }
-
-  Answer post(WebhookSource source, std::string_view event, std::string_view delivery, const std::string& body,
-              std::string_view signature) {
-    const std::string prefix = source == WebhookSource::gitea ? "X-Gitea-" : "X-Plane-";
-    const HttpRequest request{.method = "POST",
-                              .path = source == WebhookSource::gitea ? "/webhooks/gitea" : "/webhooks/plane",
-                              .actor = "operator",
-                              .idempotency_key = "a key from outside",
-                              .body = body,
-                              .header = [&](std::string_view name) -> std::string_view {
-                                if (name == prefix + "Event") return event;
-                                if (name == prefix + "Delivery") return delivery;
-                                if (name == prefix + "Signature") return signature;
-                                return {};
-                              }};
-    const auto promise = std::make_shared<std::promise<Answer>>();
-    api_->handle(request, [promise](HttpResponse response) {
-      if (response.format) response.format(response);
-      Answer answer{.status = response.status, .body = response.body};
-      for (const auto& [header, value] : response.headers) answer.replayed |= header == "Idempotency-Replayed";
-      promise->set_value(answer);
-    });
-    return promise->get_future().get();
-  }
-
-  Answer gitea(std::string_view event, std::string_view delivery, std::string_view body) {
-    const std::string text(body);
-    return post(WebhookSource::gitea, event, delivery, text, webhook_signature(gitea_secret, text));
-  }
-
-  Answer plane(std::string_view delivery, std::string_view body) {
-    const std::string text(body);
-    return post(WebhookSource::plane, "issue", delivery, text, webhook_signature(plane_secret, text));
-  }
-
-  static std::string cancelled() {
-    return with(payloads::plane_issue_started, R"("group": "started")", R"("group": "cancelled")");
-  }
-
-  std::uint64_t last_seq() {
-    return sequencer_->ask([](const State& state) { return raw(state.last_seq); });
-  }
-
-  /// "Type actor outcome" of the last record.
-  std::string last_record() {
-    std::string text;
-    const auto read = log_->read(Seq{last_seq()}, [&](RecordBytes bytes) {
-      const fb::Record& record = *fb::GetRecord(bytes.data());
-      text = std::string(fb::EnumNameEvent(record.event_type())) + " " + record.actor()->str() + " " +
-             std::string(name(static_cast<Outcome>(record.stamp()->outcome())));
-      return true;
-    });
-    EXPECT_TRUE(read.has_value());
-    return text;
-  }
-
-  std::vector<AdvanceOrder> orders() {
-    const std::lock_guard lock(mutex_);
-    return orders_;
-  }
-
-  WebhookTotals& of_gitea() { return webhooks_->of_gitea; }
-  WebhookTotals& of_plane() { return webhooks_->of_plane; }
-
-  WebhookConfig config_{
-      .gitea_secret = std::string(gitea_secret),
-      .plane_secret = std::string(plane_secret),
-      .plane_projects = {{"22b6fc9c-1849-45da-b103-52a3e3a6b4c1", {.repo = "shop", .prefix = "SHOP"}}}};
-  AdvanceAnswer advance_answer_{.result = AdvanceResult::advanced};
-  std::shared_ptr<MemoryDisk> disk_;
-  std::unique_ptr<MemoryLog> log_;
-  std::unique_ptr<Sequencer> sequencer_;
-  std::unique_ptr<Webhooks> webhooks_;
-  std::unique_ptr<Api> api_;
-  std::string boot_;
-  int boots_ = 0;
-  std::atomic<std::int64_t> now_us_{0};
-  bool is_slow_ = false;  // what is to be advanced stays under way
-  std::mutex mutex_;      // guards orders_
-  std::vector<AdvanceOrder> orders_;
-};
 
 // --- Who may speak ---
 
@@ -220,9 +33,10 @@ TEST_F(WebhookRoutes, wrong_and_missing_signatures_are_refused_and_counted) {
 
 TEST_F(WebhookRoutes, the_signature_comes_before_the_form) {
   EXPECT_EQ(post(WebhookSource::gitea, "push", "d1", "{", "").status, 401);
-  EXPECT_EQ(gitea("push", "d1", "{").status, 400);
-  EXPECT_EQ(gitea("push", "d1", std::string(1000, '[')).status, 400);
-  EXPECT_EQ(of_gitea().malformed.load(), 2U);
+  EXPECT_EQ(of_gitea().refused.load(), 0U);
+  expect_refused(gitea("push", "d1", "{"), "malformed");
+  expect_refused(gitea("push", "d1", std::string(1000, '[')), "malformed");
+  EXPECT_EQ(of_gitea().refused.load(), 2U);
 }
 
 TEST_F(WebhookRoutes, a_source_without_a_secret_is_off) {
@@ -280,8 +94,7 @@ TEST_F(WebhookRoutes, a_delivery_id_used_for_another_request_is_refused) {
   task("SHOP-43", "shop-43");
   gitea("push", "d1", payloads::gitea_push);
   const Answer other = gitea("push", "d1", with(payloads::gitea_push, "refs/heads/shop-42", "refs/heads/shop-43"));
-  EXPECT_EQ(other.status, 422);
-  EXPECT_TRUE(other.says("idempotency_mismatch")) << other.body;
+  expect_refused(other, "idempotency_mismatch");
 }
 
 TEST_F(WebhookRoutes, a_webhook_that_meets_a_live_lease_does_nothing) {
@@ -468,13 +281,18 @@ TEST_F(WebhookRoutes, the_queue_tells_what_became_of_them) {
   gitea("push", "d1", payloads::gitea_push);
   post(WebhookSource::gitea, "push", "d2", "{}", "");
   plane("d3", cancelled());
+  gitea("push", "d4", "{}");
   api_->stop();
   std::string text;
   append_webhooks(text, webhooks_.get());
-  EXPECT_EQ(text, R"({"gitea":{"configured":true,"received":2,"calls":1,"deferred":0,"ignored":0,"malformed":0,)"
+  const std::string quiet =
+      R"({"configured":true,"received":0,"calls":0,"deferred":0,"ignored":0,"refused":0,"bad_signatures":0,"not_configured":0})";
+  EXPECT_EQ(text, R"({"gitea":{"configured":true,"received":3,"calls":1,"deferred":0,"ignored":0,"refused":1,)"
                   R"("bad_signatures":1,"not_configured":0},)"
-                  R"("plane":{"configured":true,"received":1,"calls":1,"deferred":0,"ignored":0,"malformed":0,)"
-                  R"("bad_signatures":0,"not_configured":0}})");
+                  R"("plane":{"configured":true,"received":1,"calls":1,"deferred":0,"ignored":0,"refused":0,)"
+                  R"("bad_signatures":0,"not_configured":0},)"
+                  R"("github":)" +
+                      quiet + R"(,"gitlab":)" + quiet + R"(,"generic":)" + quiet + R"(,"refusals":{"malformed":1}})");
 }
 
 // --- Plane ---
@@ -493,17 +311,21 @@ TEST_F(WebhookRoutes, a_started_item_becomes_a_task) {
 TEST_F(WebhookRoutes, a_start_of_a_live_task_is_refused_as_everybodys) {
   plane("d1", payloads::plane_issue_started);
   const Answer first_stage = plane("d2", payloads::plane_issue_started);
-  EXPECT_EQ(first_stage.status, 409);
-  EXPECT_TRUE(first_stage.says("duplicate_work_item")) << first_stage.body;
+  EXPECT_EQ(first_stage.status, 202);
+  EXPECT_TRUE(first_stage.says(R"("result":"refused","reason":"duplicate_work_item")")) << first_stage.body;
   fb::StageTransitionT on;
   on.task = 1;
   on.to = "development";
   on.expected_version = 1;
   propose(on);
   const Answer further = plane("d3", payloads::plane_issue_started);
-  EXPECT_EQ(further.status, 409);
-  EXPECT_TRUE(further.says("relaunch")) << further.body;
+  EXPECT_EQ(further.status, 202);
+  EXPECT_TRUE(further.says(R"("result":"refused","reason":"relaunch")")) << further.body;
+  EXPECT_TRUE(further.says(R"({"seq":)" + std::to_string(last_seq()))) << further.body;
   EXPECT_EQ(last_record(), "TaskCreated webhook relaunch");
+  EXPECT_EQ(refused_for("relaunch"), 1U);
+  EXPECT_EQ(warned_of("relaunch: a delivery of plane was refused"), 1U);
+  EXPECT_TRUE(alerts().empty()) << "what was asked for stands already";
 }
 
 TEST_F(WebhookRoutes, a_cancelled_item_stops_its_task_and_frees_its_key) {
@@ -542,8 +364,8 @@ TEST_F(WebhookRoutes, what_is_too_long_for_a_task_is_refused) {
   config_.plane_branch_prefix = std::string(64, 'x') + "/";
   config_.plane_projects.begin()->second.prefix = std::string(300, 'P');
   restart();
-  EXPECT_EQ(plane("d1", payloads::plane_issue_started).status, 400);
+  expect_refused(plane("d1", payloads::plane_issue_started), "malformed");
 }
 
 }  // namespace
-}  // namespace pawl
+}  // namespace pawl::delivered

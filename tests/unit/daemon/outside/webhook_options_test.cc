@@ -106,5 +106,50 @@ TEST_F(WebhookOptions, what_is_not_of_the_form_is_named) {
   EXPECT_NE(error().find("--gitea-repo"), std::string::npos);
 }
 
+TEST_F(WebhookOptions, forges_are_read_like_plane) {
+  given_["github-secret-file"] = {file("github's\n")};
+  given_["github-repo"] = {"acme/shop=shop:SHOP", "acme/site=site"};
+  given_["github-member"] = {"grace", "ada"};
+  given_["gitlab-repo"] = {"acme/tools/shop=shop"};
+  given_["gitlab-member"] = {"grace"};
+  given_["stop-label"] = {"halt"};
+  given_["issue-branch-prefix"] = {"feature/"};
+  given_["issue-pipeline"] = {"hotfix"};
+  given_["webhook-body-bytes"] = {"1048576"};
+  const auto config = read();
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_EQ(config->github.secret, "github's");
+  EXPECT_EQ(config->github.repos.at("acme/shop").prefix, "SHOP");
+  EXPECT_EQ(config->github.repos.at("acme/site").prefix, "");
+  EXPECT_EQ(config->github.members, (std::vector<std::string>{"grace", "ada"}));
+  EXPECT_EQ(config->gitlab.repos.at("acme/tools/shop").repo, "shop");
+  EXPECT_EQ(config->start_label, "pawl:start");
+  EXPECT_EQ(config->stop_label, "halt");
+  EXPECT_EQ(config->issue_branch_prefix, "feature/");
+  EXPECT_EQ(config->issue_pipeline, "hotfix");
+  EXPECT_EQ(config->body_bytes_max, 1048576U);
+}
+
+TEST_F(WebhookOptions, a_body_has_four_mebibytes_unless_it_is_said_otherwise) {
+  EXPECT_EQ(read()->body_bytes_max, std::size_t{4} * 1024 * 1024);
+  for (const char* text : {"", "4M", "-1", "100", "16777217", "99999999999999999999"}) {
+    given_ = {{"webhook-body-bytes", {text}}};
+    EXPECT_NE(error().find("--webhook-body-bytes"), std::string::npos) << text;
+  }
+}
+
+TEST_F(WebhookOptions, one_label_cannot_start_and_stop) {
+  given_["start-label"] = {"Pawl:Stop"};
+  EXPECT_NE(error().find("--start-label"), std::string::npos);
+}
+
+TEST_F(WebhookOptions, a_signing_token_has_to_be_one) {
+  given_["gitlab-secret-file"] = {file("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")};
+  EXPECT_TRUE(read().has_value());
+  given_["gitlab-secret-file"] = {file("whsec_not base64\n")};
+  EXPECT_NE(error().find("--gitlab-secret-file"), std::string::npos);
+  EXPECT_EQ(error().find("not base64\n"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace pawl

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "daemon/outside/webhook_book.h"
 #include "schema/limits.h"
 #include "tests/unit/daemon/api/webhook_payloads.h"
 
@@ -58,7 +59,7 @@ TEST(WebhookSignature, only_the_one_of_this_body_under_this_secret_is_right) {
   const std::string body(payloads::gitea_push);
   const std::string right = webhook_signature("gitea's secret", body);
   const auto check = [&](std::string_view of_body, std::string_view signature) {
-    return check_signature(WebhookSource::gitea, of_body, signature, config());
+    return check_signature(WebhookSource::gitea, of_body, {.signature = signature}, config());
   };
   EXPECT_EQ(check(body, right), SignatureCheck::right);
   EXPECT_EQ(check(body + " ", right), SignatureCheck::wrong);
@@ -77,16 +78,19 @@ TEST(WebhookSignature, each_wrong_digit_is_found) {
   for (std::size_t i = 0; i < right.size(); ++i) {
     std::string wrong = right;
     wrong[i] = wrong[i] == '0' ? '1' : '0';
-    EXPECT_EQ(check_signature(WebhookSource::gitea, "body", wrong, config()), SignatureCheck::wrong) << i;
+    EXPECT_EQ(check_signature(WebhookSource::gitea, "body", {.signature = wrong}, config()), SignatureCheck::wrong)
+        << i;
   }
 }
 
 TEST(WebhookSignature, without_a_secret_nothing_is_right) {
   WebhookConfig none;
   const std::string signature = webhook_signature("", "body");
-  EXPECT_EQ(check_signature(WebhookSource::gitea, "body", signature, none), SignatureCheck::not_configured);
+  EXPECT_EQ(check_signature(WebhookSource::gitea, "body", {.signature = signature}, none),
+            SignatureCheck::not_configured);
   none.plane_secret = "";
-  EXPECT_EQ(check_signature(WebhookSource::plane, "body", signature, none), SignatureCheck::not_configured);
+  EXPECT_EQ(check_signature(WebhookSource::plane, "body", {.signature = signature}, none),
+            SignatureCheck::not_configured);
 }
 
 // --- Gitea ---
@@ -129,7 +133,8 @@ TEST(GiteaWebhook, only_a_green_status_lets_a_task_advance) {
 
 TEST(GiteaWebhook, a_synchronized_pull_request_lets_its_task_advance) {
   EXPECT_EQ(action_of<WebhookAdvance>(gitea("pull_request", payloads::gitea_pull_request_synchronized)),
-            (WebhookAdvance{.repos = {"acme/shop", "shop"}, .branch = "shop-42", .commit = std::string(commit)}));
+            (WebhookAdvance{
+                .repos = {"acme/shop", "shop"}, .branch = "shop-42", .commit = std::string(commit), .pull = "#17"}));
 }
 
 TEST(GiteaWebhook, a_branch_of_a_fork_is_no_branch_of_ours) {
@@ -143,10 +148,24 @@ TEST(GiteaWebhook, a_merge_is_noted_for_people) {
   const auto call = gitea("pull_request", payloads::gitea_pull_request_merged);
   EXPECT_EQ(action_of<WebhookNote>(call), (WebhookNote{.repos = {"acme/shop", "shop"}, .branch = "shop-42"}));
   EXPECT_EQ(call->what, "gitea: pull request 17 (shop-42) was merged outside of pawl, by grace, as 411acbb509");
-  action_of<WebhookIgnored>(
-      gitea("pull_request", with(payloads::gitea_pull_request_merged, R"("merged": true)", R"("merged": false)")));
+  const auto closed =
+      gitea("pull_request", with(payloads::gitea_pull_request_merged, R"("merged": true)", R"("merged": false)"));
+  EXPECT_EQ(action_of<WebhookStop>(closed).why, WebhookStop::Why::closed);
   action_of<WebhookIgnored>(
       gitea("pull_request", with(payloads::gitea_pull_request_merged, R"("closed",)", R"("edited",)")));
+}
+
+/// As Gitea tells it when the merge deletes the branch: the ref is the pull request's, and the name is the label.
+TEST(GiteaWebhook, a_merge_of_a_branch_that_is_gone_is_recognised) {
+  const std::string gone = with(payloads::gitea_pull_request_merged, R"("label": "shop-42", "ref": "shop-42")",
+                                R"("label": "shop-42", "ref": "refs/pull/17/head")");
+  const auto call = gitea("pull_request", gone);
+  EXPECT_EQ(action_of<WebhookNote>(call), (WebhookNote{.repos = {"acme/shop", "shop"}, .branch = "shop-42"}));
+  EXPECT_EQ(call->what, "gitea: pull request 17 (shop-42) was merged outside of pawl, by grace, as 411acbb509");
+  action_of<WebhookIgnored>(gitea("pull_request", with(gone, R"("label": "shop-42")", R"("label": "")")));
+  const std::string of_fork = with(gone, R"("sha": "bffeb74224043ba2feb48d137756c8a9331c449a", "repo_id": 140)",
+                                   R"("sha": "bffeb74224043ba2feb48d137756c8a9331c449a", "repo_id": -1)");
+  action_of<WebhookIgnored>(gitea("pull_request", of_fork));
 }
 
 TEST(GiteaWebhook, other_events_are_ignored) {
@@ -228,7 +247,7 @@ TEST(PlaneWebhook, an_old_server_says_not_which_field_changed) {
 TEST(PlaneWebhook, a_cancelled_item_stops_its_task) {
   const std::string body = with(payloads::plane_issue_started, R"("group": "started")", R"("group": "cancelled")");
   EXPECT_EQ(action_of<WebhookStop>(plane("issue", body)),
-            (WebhookStop{.repo = "shop", .work_item = "SHOP-42", .reason = "plane: SHOP-42 became cancelled"}));
+            (WebhookStop{.repos = {"shop"}, .work_item = "SHOP-42", .reason = "plane: SHOP-42 became cancelled"}));
 }
 
 TEST(PlaneWebhook, the_second_form_says_the_same) {
@@ -364,6 +383,29 @@ TEST(CommitBranches, remembers_the_latest_and_only_so_many) {
     branches.learn("shop", "c" + std::to_string(i), "b");
   EXPECT_EQ(branches.find("shop", "c0"), "");
   EXPECT_EQ(branches.find("shop", "c1"), "b");
+}
+
+TEST(WebhookRefusals, a_storm_of_one_kind_is_told_once_in_a_while) {
+  WebhookRefusals refusals;
+  TimeUs now{};
+  EXPECT_EQ(refusals.alert_due("a", now), 0U);
+  EXPECT_EQ(refusals.alert_due("b", now), 0U) << "another kind is not hidden by it";
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(refusals.alert_due("a", now), std::nullopt);
+  now.us += WebhookRefusals::alert_every_s * us_per_s;
+  EXPECT_EQ(refusals.alert_due("a", now), 1000U);
+  now.us += WebhookRefusals::alert_every_s * us_per_s;
+  EXPECT_EQ(refusals.alert_due("a", now), 0U);
+}
+
+TEST(WebhookRefusals, a_storm_of_many_kinds_takes_no_more_room_than_is_there) {
+  WebhookRefusals refusals;
+  std::size_t told = 0;
+  for (std::size_t i = 0; i < 3 * WebhookRefusals::kinds_max; ++i) {
+    if (refusals.alert_due(std::to_string(i), TimeUs{})) ++told;
+  }
+  EXPECT_EQ(told, WebhookRefusals::kinds_max + 1);
+  const TimeUs later{WebhookRefusals::alert_every_s * us_per_s};
+  EXPECT_EQ(refusals.alert_due("new", later), 0U) << "what is over makes room";
 }
 
 }  // namespace

@@ -1,0 +1,231 @@
+// What a delivery leads to that has no call of its own: a note in the log, and what follows from it.
+//
+// What lets a task go on is written down first, as a note that bears the delivery's idempotency key, and then driven on
+// with `advance` after the answer: a gate may take minutes, and who sends webhooks waits for seconds. A crash between
+// the two loses nothing: the reconciler drives what stands still.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/api/delivery.h"
+#include "engine/json/state_json.h"
+#include "schema/limits.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::size_t found_max = 2;
+
+/// Blocks: on a thread of its own. An empty branch is any.
+FoundTasks find_in_repo(Sequencer& sequencer, const std::string& repo, const std::string& branch) {
+  FoundTasks found;
+  std::pair<std::string, std::string> after{repo, ""};  // No work item is without a name.
+  bool more = true;
+  while (more && found.tasks.size() < found_max) {
+    more = sequencer.ask([&](const State& state) {
+      const auto& live = state.indexes.live_work_items;
+      auto at = live.upper_bound(after);
+      for (std::size_t rows = 0; rows < limits::rows_per_read_max; ++rows, ++at) {
+        if (at == live.end() || at->first.first != repo) return false;
+        found.is_worked_on = true;
+        after = at->first;
+        const Task* task = state.tasks.find(at->second);
+        if (task && (branch.empty() || task->branch == branch)) found.tasks.push_back(task->id);
+        if (found.tasks.size() == found_max) return false;
+      }
+      return true;
+    });
+  }
+  return found;
+}
+
+/// What is to be done with a task that was found, decided at the very moment of the note.
+struct WebhookVerdict {
+  enum class What { pass_on, defer, ignore };
+  What what = What::pass_on;
+  std::string why = {};
+};
+
+bool is_lease_live(const State& state, const Task& task, TimeUs now) {
+  const Lease* lease = state.lease(task_key(task.id));
+  return lease && state.settings().ownership_checked(task.repo) && state.is_live(*lease, now);
+}
+
+WebhookVerdict verdict_on_advance(const State& state, const Task& task, TimeUs now) {
+  if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
+  if (!task.cancel_requested.empty()) return {WebhookVerdict::What::ignore, "cancel_requested"};
+  if (!task.blocked.empty()) return {WebhookVerdict::What::ignore, "blocked"};
+  if (state.open_job(task)) return {WebhookVerdict::What::ignore, "already_queued"};
+  return {};
+}
+
+/// A merge that pawl itself made, or is about to make, is no news.
+WebhookVerdict verdict_on_merge(const State& state, const Task& task, TimeUs now) {
+  if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
+  if (has_own_step(task)) return {WebhookVerdict::What::ignore, "own_step"};
+  return {};
+}
+
+using Judge = WebhookVerdict (*)(const State&, const Task&, TimeUs);
+
+/// A note about a task that was found, and what follows from it.
+struct Noting {
+  SharedDelivery delivery;
+  TaskId task{};
+  Judge judge;
+  std::string_view result;                                 // for the answer
+  int status;                                              // likewise
+  std::function<void(const Delivery&, const Task&)> then;  // once it is durable, for the first delivery alone
+
+  // Filled in by the sequencer:
+  WebhookVerdict verdict = {};
+  std::optional<Task> seen = std::nullopt;  // as the verdict found it
+  Shown shown = {};
+};
+
+void answer_noted(const std::shared_ptr<Noting>& noting, const Decision& decision) {
+  Noting& note = *noting;
+  const bool is_accepted = decision.outcome == Outcome::accepted && decision.way != Decision::Way::mismatched;
+  if (!is_accepted) {
+    HttpResponse response;
+    write_answer(response, decision, note.shown, note.status);
+    return note.delivery->settle(std::move(response));
+  }
+  HttpResponse response = delivery_answer(note.status, decision.seq, note.result, "", note.shown);
+  const bool is_first = decision.way == Decision::Way::decided;
+  if (!is_first) response.headers.emplace_back("Idempotency-Replayed", "true");
+  note.delivery->reply(std::move(response));
+  if (is_first && note.seen) {
+    note.delivery->totals().calls.fetch_add(1);
+    note.then(*note.delivery, *note.seen);
+  }
+}
+
+void answer_left(const Noting& note) {
+  if (note.verdict.what == WebhookVerdict::What::ignore) {
+    note.delivery->totals().ignored.fetch_add(1);
+    return note.delivery->reply(delivery_answer(202, std::nullopt, "ignored", note.verdict.why, note.shown));
+  }
+  note.delivery->totals().deferred.fetch_add(1);
+  note.delivery->shop.totals.advances_deferred.fetch_add(1);
+  note.delivery->reply(delivery_answer(202, std::nullopt, "deferred", note.verdict.why, note.shown));
+}
+
+void propose_note(const std::shared_ptr<Noting>& noting) {
+  const Delivery& delivery = *noting->delivery;
+  fb::TaskNoteT event;
+  event.task = raw(noting->task);
+  event.text = delivery.call.what;
+  Sequencer& sequencer = delivery.shop.services.sequencer;
+  sequencer.submit({.group = propose_group(delivery.asker, event),
+                    .resolve =
+                        [noting, &sequencer](const State& state, Group&) {
+                          const Task* task = state.tasks.find(noting->task);
+                          if (!task || is_terminal(task->stage)) {
+                            noting->verdict = {WebhookVerdict::What::ignore, "terminal"};
+                            return false;
+                          }
+                          noting->seen = *task;
+                          noting->shown.task = *task;
+                          noting->verdict = noting->judge(state, *task, sequencer.now());
+                          return noting->verdict.what == WebhookVerdict::What::pass_on;
+                        },
+                    .look = [noting](const SeenDecision& seen) { show_task(seen, noting->task, noting->shown); },
+                    .done =
+                        [noting](std::optional<Decision> decision) {
+                          Shop& shop = noting->delivery->shop;
+                          shop.workers.post([noting, decision = std::move(decision), &shop] {
+                            if (!decision) return answer_left(*noting);
+                            fetch_archived(shop.services.archive, noting->shown);
+                            answer_noted(noting, *decision);
+                          });
+                        }});
+}
+
+/// The task of this delivery: that of its key, if it came before, else the one live task on that branch. None after
+/// it was answered. Blocks: on a thread of its own.
+std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::string>& repos,
+                              const std::string& branch) {
+  if (const auto before = task_of_key(delivery)) return before;
+  const FoundTasks found = find_tasks(delivery.shop.services.sequencer, repos, branch);
+  if (found.tasks.size() == 1) return found.tasks.front();
+  if (found.tasks.empty()) {
+    delivery.ignore("no live task works there");
+  } else {
+    delivery.ignore(branch.empty() ? "the commit is not known, and more than one task is live"
+                                   : "more than one live task works on this branch");
+  }
+  return std::nullopt;
+}
+
+void advance_on(const Delivery& delivery, const Task& task) {
+  Webhooks& webhooks = delivery.webhooks;
+  if (!webhooks.under_way.begin(task.id)) return;  // What it comes too early for, the reconciler takes up.
+  Asker asker = delivery.asker;
+  asker.key.clear();  // It was the note's: each record of the path is decided anew.
+  asker.request.reset();
+  delivery.shop.services.advance(
+      {.task = task.id, .version = task.version, .asker = std::move(asker)},
+      [&webhooks, &shop = delivery.shop, &totals = delivery.totals(), id = task.id](const AdvanceAnswer& came_to) {
+        webhooks.under_way.end(id);
+        if (came_to.result != AdvanceResult::deferred) return;
+        totals.deferred.fetch_add(1);
+        shop.totals.advances_deferred.fetch_add(1);
+      });
+}
+
+}  // namespace
+
+FoundTasks find_tasks(Sequencer& sequencer, const std::vector<std::string>& repos, const std::string& branch) {
+  for (const std::string& repo : repos) {
+    FoundTasks found = find_in_repo(sequencer, repo, branch);
+    if (found.is_worked_on) return found;
+  }
+  return {};
+}
+
+std::optional<TaskId> task_of_key(const Delivery& delivery) {
+  if (delivery.call.key.empty()) return std::nullopt;
+  const TaskId before = delivery.shop.services.sequencer.ask([&](const State& state) {
+    const KeyRow* first = state.keys.find(delivery.call.key);
+    return first ? first->task : TaskId{0};
+  });
+  return before == TaskId{0} ? std::nullopt : std::optional(before);
+}
+
+bool has_own_step(const Task& task) {
+  return std::any_of(task.steps.begin(), task.steps.end(), [](const StepRow& step) {
+    return step.irreversible && (step.state == StepState::started || step.state == StepState::done);
+  });
+}
+
+void advance_by(const SharedDelivery& delivery, const WebhookAdvance& wanted) {
+  CommitBranches& branches = delivery->webhooks.branches;
+  std::string branch = wanted.branch;
+  if (branch.empty()) {
+    branch = branches.find(wanted.repos.front(), wanted.commit);
+  } else {
+    branches.learn(wanted.repos.front(), wanted.commit, branch);
+    branches.learn(wanted.repos.front(), wanted.pull, branch);
+  }
+  const auto task = task_of(*delivery, wanted.repos, branch);
+  if (!task) return;
+  propose_note(std::make_shared<Noting>(Noting{.delivery = delivery,
+                                               .task = *task,
+                                               .judge = verdict_on_advance,
+                                               .result = "advancing",
+                                               .status = 202,
+                                               .then = advance_on}));
+}
+
+void note_by(const SharedDelivery& delivery, const WebhookNote& wanted) {
+  const auto task = task_of(*delivery, wanted.repos, wanted.branch);
+  if (!task) return;
+  propose_note(std::make_shared<Noting>(Noting{.delivery = delivery,
+                                               .task = *task,
+                                               .judge = verdict_on_merge,
+                                               .result = "noted",
+                                               .status = 200,
+                                               .then = [](const Delivery&, const Task&) {}}));
+}
+
+}  // namespace pawl

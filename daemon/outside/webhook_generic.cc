@@ -1,0 +1,49 @@
+// The generic source: a program of one's own, which signs a small object. Its names are pawl's own.
+#include <boost/json/value.hpp>
+
+#include "daemon/outside/webhook_reading.h"
+
+namespace pawl {
+
+Result<WebhookReading> read_generic(const boost::json::value& body) {
+  const std::string event = PAWL_TRY(needed_text(body, {"event"}));
+  const std::string repo = PAWL_TRY(needed_text(body, {"repo"}));
+  const std::string work_item = text_at(body, {"work_item"});
+  const std::string branch = text_at(body, {"branch"});
+  const std::string id = text_at(body, {"id"});
+  const std::string by = text_at(body, {"by"});
+  const std::string by_whom = by.empty() ? "" : ", by " + short_text(by);
+  const std::string about = short_text(work_item.empty() ? branch : work_item) + " of " + short_text(repo);
+  if (event == "start") {
+    PAWL_TRY(needed_text(body, {"work_item"}));
+    return WebhookReading{
+        "generic: " + about + " was started" + by_whom,
+        WebhookStart{.repo = repo, .work_item = work_item, .branch = branch, .pipeline = text_at(body, {"pipeline"})},
+        id};
+  }
+  if (event == "stop") {
+    if (branch.empty()) PAWL_TRY(needed_text(body, {"work_item"}));
+    const std::string reason = "generic: " + about + " was called off" + by_whom;
+    return WebhookReading{reason,
+                          WebhookStop{.repos = {repo},
+                                      .work_item = work_item,
+                                      .branch = work_item.empty() ? branch : std::string(),
+                                      .reason = reason},
+                          id};
+  }
+  if (event == "pushed") {
+    PAWL_TRY(needed_text(body, {"branch"}));
+    const std::string commit = text_at(body, {"commit"});
+    return WebhookReading{"generic: push of " + (commit.empty() ? "something" : short_commit(commit)) + " to " +
+                              short_text(branch) + by_whom,
+                          WebhookAdvance{.repos = {repo}, .branch = branch, .commit = commit}, id};
+  }
+  if (event == "merged") {
+    PAWL_TRY(needed_text(body, {"branch"}));
+    return WebhookReading{"generic: " + short_text(branch) + " was merged outside of pawl" + by_whom,
+                          WebhookNote{.repos = {repo}, .branch = branch}, id};
+  }
+  return bad_delivery("field \"event\" is '" + short_text(event) + "', not start, stop, pushed or merged");
+}
+
+}  // namespace pawl
