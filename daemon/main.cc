@@ -306,14 +306,27 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                      .earlier_hosts = sequencer.ask([&member](const State& state) {
                        return member->has_machine ? hosts_of_member(state, member->id) : std::vector<std::string>();
                      }),
-                     .member = member->id});
+                     .member = member->id,
+                     .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   const OrphanReaper orphans;
   Executor executor(sequencer, system,
                     {.boot_id = boot_id,
                      .origins = options.repos,
                      .has_old_trees = has_old_trees,
                      .archive = **log,
-                     .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+                     .warn = [](const std::string& message) { spdlog::warn("{}", message); },
+                     .origin_alert =
+                         [&alerts, &sequencer, &boot_id](const std::string& repo, const OriginTrouble& trouble) {
+                           spdlog::warn("origin of '{}': {}", repo, trouble.words);
+                           Alert alert;
+                           alert.reason = std::string(trouble.reason()) + ": " + trouble.words;
+                           alert.seq = sequencer.durable_seq();
+                           alert.time = sequencer.now();
+                           alert.boot = boot_id;
+                           alert.actor = "executor";
+                           alert.repo = repo;
+                           alerts.raise(std::move(alert));
+                         }});
   executor.start();
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
@@ -362,7 +375,12 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
             executor.lock_step(std::move(place), std::move(run), std::move(done));
           },
       .blind = blindness(),
+      .take_side = [&executor](
+                       TaskId task, Side side,
+                       std::function<void(Result<Worktree>)> done) { executor.take_side(task, side, std::move(done)); },
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
+      .origin_trouble = [&executor](const std::string& repo) { return executor.origin_trouble(repo); },
+      .origin_troubles = [&executor] { return executor.origin_troubles(); },
       .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
       .readiness =
           [&space, &clock] {

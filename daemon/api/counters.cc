@@ -36,6 +36,12 @@ Counter each(Counter counter, std::string_view label, ReadCounts read_each) {
   return counter;
 }
 
+std::uint64_t origins_in_trouble(const From& from, bool is_refused) {
+  return static_cast<std::uint64_t>(std::count_if(from.origins.begin(), from.origins.end(), [&](const auto& origin) {
+    return origin.second.is_refused == is_refused;
+  }));
+}
+
 /// Ages and settings: never negative.
 std::uint64_t whole(std::int64_t number) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0));
@@ -181,6 +187,11 @@ std::vector<Counter> make_counters() {
       each(total("pawl_webhooks_not_configured_total", "deliveries",
                  "deliveries refused because no secret is configured", {"webhooks.*.not_configured"}, nullptr),
            "source", by_source<&WebhookTotals::not_configured>),
+
+      gauge("pawl_origins_unreachable", "repositories", "repositories whose origin is away, or silent", {},
+            [](const From& from) { return origins_in_trouble(from, false); }),
+      gauge("pawl_origins_refused", "repositories", "repositories whose origin says no, or is not there", {},
+            [](const From& from) { return origins_in_trouble(from, true); }),
 
       gauge("pawl_free_bytes", "bytes", "free space for the log", {},
             [](const From& from) { return from.readiness.free_bytes; }),

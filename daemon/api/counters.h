@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,8 @@ struct CounterSources {
   AlertCounts alerts;
   Readiness readiness;
   std::uint64_t messages_dropped = 0;
-  const Webhooks* webhooks = nullptr;  // null: none can be taken
+  std::map<std::string, OriginTrouble> origins = {};  // that cannot be asked, by repository
+  const Webhooks* webhooks = nullptr;                 // null: none can be taken
 };
 
 /// One number of a counter that has several, and the value of its label.

@@ -49,9 +49,15 @@ struct Services {
   std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
   /// Why processes of this machine cannot be seen; none if they can.
   std::optional<std::string> blind = {};
+  /// Ends `diverged` by one side; calls back once, from another thread. May be empty: there are no worktrees.
+  std::function<void(TaskId, Side, std::function<void(Result<Worktree>)>)> take_side = {};
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the
   /// sequencer's thread: must not block. May be empty.
   std::function<bool(JobId)> is_passed_over = {};
+  /// Why a repository's origin cannot be asked; none if it can. Likewise.
+  std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
+  /// All of those, by repository. Likewise.
+  std::function<std::map<std::string, OriginTrouble>()> origin_troubles = {};
   /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.
   std::function<bool(const Owner&, const Boot&)> is_alive;
   /// Threads: any; must not block.

@@ -15,6 +15,7 @@ CounterSources counter_sources(const State& state, const Shop& shop) {
           .alerts = services.alert_counts ? services.alert_counts() : AlertCounts(),
           .readiness = services.readiness(),
           .messages_dropped = services.messages_dropped ? services.messages_dropped() : 0,
+          .origins = services.origin_troubles ? services.origin_troubles() : std::map<std::string, OriginTrouble>(),
           .webhooks = services.webhooks};
 }
 
@@ -36,7 +37,8 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
                      .reconciler_moves = from.reconciler.moves,
                      .reconciler_defers = from.reconciler.defers,
                      .lease_defers = from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load(),
-                     .is_passed_over = shop.services.is_passed_over});
+                     .is_passed_over = shop.services.is_passed_over,
+                     .origin_trouble = shop.services.origin_trouble});
   append_block(out, "alerts", from);
   append_block(out, "messages", from);
   append_json_member(out, "webhooks");

@@ -204,24 +204,52 @@ void tasks_cancel(Call call) {
         std::move(call.reply));
 }
 
-void tasks_retry(Call call) {
-  const auto reason = call.body.text("reason");
+namespace {
+
+void propose_retry(Shop& shop, const Asker& asker, TaskId task, const std::optional<std::string>& reason,
+                   HttpReply reply) {
   fb::TaskUnblockedT unblocked;
-  unblocked.task = call.id;
+  unblocked.task = raw(task);
   unblocked.reason = reason.value_or("");
   fb::JobQueuedT queued;
-  queued.task = call.id;
+  queued.task = raw(task);
   queued.reason = reason.value_or("retry");
-  write(call.shop,
-        {.group = propose_group(call.asker, unblocked, queued),
-         .look = showing_task(TaskId{call.id}),
+  write(shop,
+        {.group = propose_group(asker, unblocked, queued),
+         .look = showing_task(task),
          .resolve =
-             [task = TaskId{call.id}](const State& state, Group& group) {
+             [task](const State& state, Group& group) {
                const Task* row = state.tasks.find(task);
-               if (!row || row->blocked.empty()) group.erase(group.begin());
+               const bool is_blocked = row && !row->blocked.empty();
+               // Blocked before its job was claimed, it still has that one.
+               const Job* open = is_blocked ? state.open_job(*row) : nullptr;
+               if (open && open->status == JobStatus::queued) group.pop_back();
+               if (!is_blocked) group.erase(group.begin());
                return true;
              }},
-        std::move(call.reply));
+        std::move(reply));
+}
+
+}  // namespace
+
+void tasks_retry(Call call) {
+  const auto text = [&](std::string_view name) {
+    const auto value = call.body.text(name);
+    return value ? std::optional<std::string>(*value) : std::nullopt;
+  };
+  const std::optional<std::string> reason = text("reason");
+  const std::optional<std::string> take = text("take");
+  if (!take) return propose_retry(call.shop, call.asker, TaskId{call.id}, reason, std::move(call.reply));
+  if (!call.shop.services.take_side) {
+    return call.reply(http_error(409, "cannot_take", "this daemon has no worktrees"));
+  }
+  call.shop.services.take_side(TaskId{call.id}, *take == "origin" ? Side::origin : Side::ours,
+                               [&shop = call.shop, asker = call.asker, task = TaskId{call.id}, reason,
+                                reply = call.reply](const Result<Worktree>& tree) {
+                                 if (!tree) return reply(http_error(409, "cannot_take", tree.error().message));
+                                 if (!tree->barred.empty()) return reply(http_error(409, "cannot_take", tree->barred));
+                                 propose_retry(shop, asker, task, reason, reply);
+                               });
 }
 
 void tasks_steps(Call call) {

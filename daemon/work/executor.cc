@@ -111,7 +111,8 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       system(system_),
       options(std::move(options_)),
       machine(desk_),
-      world(system_, options.boot_id),
+      weather(system_, options.origin_alert),
+      world(system_, weather, options.boot_id),
       workers(system_.make_pool(worker_threads)),
       branch_deletions(system_.make_pool(1)),
       previous_thread(system_.make_pool(1)),
@@ -268,6 +269,7 @@ bool Executor::Impl::note(const Published& published) {
       flags = exited.insert_or_assign(job, exit->attempt()).second;
     }
   }
+  if (const auto* cancel = record.event_as_CancelRequested()) call_off_preparations(TaskId{cancel->task()});
   // Whoever asked for the gate: a monitor, the finalizer, somebody outside. No job of the task need run.
   if (const auto* cancel = record.event_as_CancelRequested(); cancel && stop_enabled) {
     world.call_off(TaskId{cancel->task()}, RealWorld::Which::gates);
@@ -348,6 +350,14 @@ void Executor::Impl::run() {
       next_claim = no_deadline;
       jobs_changed = true;
     }
+    for (auto waits = waiting_for_origin.begin(); waits != waiting_for_origin.end();) {
+      if (now < waits->second) {
+        ++waits;
+        continue;
+      }
+      flagged.insert(waits->first);
+      waits = waiting_for_origin.erase(waits);
+    }
     std::set<TaskId> tasks = std::exchange(flagged, {});
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
     std::set<TaskId> ended = std::exchange(finished, {});
@@ -391,7 +401,13 @@ void Executor::Impl::run() {
       previous_thread->post([this] { see_to_previous(); });
     }
     const bool looks_at_previous = !is_seeing_to_previous && next_previous != no_deadline;
-    const Deadline next = std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline});
+    Deadline next = std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline});
+    for (const auto& [task, until] : waiting_for_origin) next = std::min(next, until);
+    for (const auto& [job, entry] : preparations) {
+      if (!entry.ended) continue;
+      next = std::min(next, entry.until);
+      next_claim = std::min(next_claim, entry.until);
+    }
     wake->await(lock, leftovers.empty() ? next : std::min(next, next_leftovers), news);
   }
 }
@@ -444,6 +460,9 @@ void Executor::Impl::stop() {
   for (auto& [job, of_job] : running) {
     if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
   }
+  for (auto& [job, entry] : preparations) {
+    if (entry.thread) entry.thread->join();
+  }
   workers->stop();
   branch_deletions->stop();
   previous_thread->stop();
@@ -461,6 +480,7 @@ void Executor::Impl::end_what_runs() {
     stopping = true;
     machine.enter(EndingMachine::Phase::draining);
     for (auto& [job, of_job] : running) of_job.off->call();
+    for (auto& [job, entry] : preparations) entry.off->call();
     wake->notify();
     lease_freed->notify();
   }

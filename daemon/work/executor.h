@@ -17,6 +17,7 @@
 
 #include "daemon/work/system.h"
 #include "engine/policies/advance.h"
+#include "engine/policies/stuck.h"
 #include "engine/policies/world.h"
 #include "schema/limits.h"
 #include "store/archive.h"
@@ -42,6 +43,8 @@ class Executor {
     Archive& archive;  // where finished tasks are looked up; outlives the executor
     /// Called with what people should know and no record says. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
+    /// Called when an origin refuses, or has been away for long. From any thread. May be empty.
+    std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
     /// How many rows of the state it looks at in one go.
     std::size_t rows_per_look = limits::rows_per_read_max;
     /// How many jobs it runs at once, each on a thread of its own, whatever queue.max_concurrency allows.
@@ -73,6 +76,8 @@ class Executor {
   void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
   /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.
   /// As advance().
+  /// Ends `diverged` by one side, if no path drives the task meanwhile (`busy`). As advance().
+  void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done);
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet
@@ -80,6 +85,12 @@ class Executor {
   bool is_passed_over(JobId job) const;
   /// All of them, by id.
   std::vector<JobId> passed_over() const;
+
+  /// Why a repository's origin cannot be asked; none if it can. Threads: any, also the sequencer's.
+  std::optional<OriginTrouble> origin_trouble(const std::string& repo) const;
+  std::map<std::string, OriginTrouble> origin_troubles() const;
+  /// The queued jobs whose worktrees are not ready yet, by id. Likewise.
+  std::vector<JobId> being_prepared() const;
 
   /// How many jobs have a thread. At Options::jobs_at_once nothing is claimed. Threads: any, also the sequencer's.
   std::size_t jobs_at_work() const;

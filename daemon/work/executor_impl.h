@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/work/executor.h"
+#include "daemon/work/origin_weather.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/real_world.h"
 #include "daemon/work/system.h"
@@ -90,6 +91,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     Version version{};
     Agent agent;
     CommandContext context;
+    std::optional<Worktree> tree;  // prepared before the claim; none where there is no origin
+    std::string no_tree;           // why there is none, although there should be
   };
   struct Running {
     std::uint64_t attempt = 0;  // 0 until it is claimed
@@ -117,6 +120,12 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   struct Claimable {
     JobId job{};
     TaskId task{};
+    std::uint64_t attempts = 0;  // so far
+    std::string repo;
+    std::string branch;
+    Version version{};
+    bool is_serial = false;  // one job per repository
+    std::size_t room = 0;    // how many more may run
   };
   /// The first of those that can be claimed, but for some.
   std::optional<Claimable> claimable(std::set<JobId> passed_over);
@@ -143,6 +152,36 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   }
   void join_ended();
   void retry_leftovers();
+
+  // executor_trees.cc
+
+  /// A worktree that is made ready for a job before that is claimed: while origin is away nothing is held.
+  struct Preparation {
+    std::uint64_t attempts = 0;  // of the job when it began
+    TaskId task{};
+    std::string repo;
+    std::unique_ptr<CallOff> off;
+    std::unique_ptr<RunningThread> thread;
+    enum class State {
+      working,
+      waits,  // until then nothing is tried
+      ready,  // until then it is fresh enough to be claimed with
+    };
+    State state = State::working;
+    Deadline until = no_deadline;
+    bool ended = false;  // its thread is about to be joined
+    std::optional<Worktree> tree;
+    std::string no_tree;  // the attempt is to fail with that
+  };
+  /// Whether the job's worktree is ready to be claimed with; if not, sees to it that it will be. From run() alone.
+  bool is_prepared(const Claimable& next);
+  void prepare(Preparation& entry, const Claimable& next);
+  /// Of a job that is about to be claimed.
+  void take_tree(JobId job, Claim& claim);
+  /// With the mutex: calls off what is being prepared for a task.
+  void call_off_preparations(TaskId task);
+  void drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads);
+  void bar(const Claimable& next, const std::string& reason);
 
   // executor_tasks.cc
 
@@ -223,6 +262,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   System& system;
   const Options options;
   EndingMachine machine;
+  OriginWeather weather;
   RealWorld world;
   const std::unique_ptr<Pool> workers;
   const std::unique_ptr<Pool> branch_deletions;
@@ -251,7 +291,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::uint64_t leases_freed = 0;         // counts, for those who wait
   const std::unique_ptr<Signal> lease_freed;
 
-  std::map<JobId, Running> running;                     // nodes stay where they are
+  std::map<JobId, Running> running;               // nodes stay where they are
+  std::map<JobId, Preparation> preparations;      // likewise
+  std::map<TaskId, Deadline> waiting_for_origin;  // tasks that a path gave up for that, and when it is tried again
   std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone
   std::map<JobId, OutsideRun> outside_runs;
   std::map<JobId, TakenBack> taken_back;  // of those, for see_to_previous()

@@ -75,7 +75,18 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
         const Job& job = *state.jobs.find(*id);
         const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
         if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
-        found = {.job = *id, .task = job.task};
+        const Task& task = *state.tasks.find(job.task);
+        const auto& queue = state.settings().queue;
+        const auto most = static_cast<std::size_t>(queue.max_concurrency);
+        const std::size_t runs = state.indexes.running.size();
+        found = {.job = *id,
+                 .task = job.task,
+                 .attempts = job.attempts,
+                 .repo = task.repo,
+                 .branch = task.branch,
+                 .version = job.version,
+                 .is_serial = queue.serial_per_repo,
+                 .room = most > runs ? most - runs : 0};
         break;
       }
       return JobId{UINT64_MAX};
@@ -116,6 +127,10 @@ void Executor::Impl::claim_jobs() {
   // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
   std::set<JobId> refused;
   while (const std::optional<Claimable> next = claimable(refused)) {
+    if (!is_prepared(*next)) {
+      refused.insert(next->job);
+      continue;
+    }
     Running* entry = nullptr;
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
@@ -127,6 +142,7 @@ void Executor::Impl::claim_jobs() {
     }
     std::optional<Claim> claimed = claim(next->job);
     const std::lock_guard lock(mutex);
+    if (claimed) take_tree(next->job, *claimed);
     if (!claimed || stopping) {
       running.erase(next->job);
       if (is_ending()) return;  // What was claimed is for the next start.
@@ -153,6 +169,7 @@ void Executor::Impl::join_ended() {
   std::vector<std::unique_ptr<RunningThread>> threads;
   {
     const std::lock_guard lock(mutex);
+    drop_preparations(threads);
     for (auto entry = running.begin(); entry != running.end();) {
       if (entry->second.ended) {
         threads.push_back(std::move(entry->second.thread));
@@ -215,7 +232,10 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
     (*log)->say(error.message);
     return record_exit(claim, exit_code_not_started);
   };
-  const Result<Worktree> worktree = system.prepare_worktree({claim.task, claim.context.repo, claim.context.branch});
+  if (!claim.no_tree.empty()) return not_started({ErrorCode::io, claim.no_tree});
+  const Result<Worktree> worktree =
+      claim.tree ? Result<Worktree>(*claim.tree)
+                 : system.prepare_worktree({claim.task, claim.context.repo, claim.context.branch, options.boot_id});
   if (!worktree) {
     const std::lock_guard lock(mutex);
     if (stopping) return false;

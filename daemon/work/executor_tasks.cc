@@ -36,6 +36,19 @@ std::optional<Boot> Executor::Impl::starter_of(const StepPlace& place) {
   });
 }
 
+void Executor::take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done) {
+  Impl& impl = *impl_;
+  impl.workers->post([&impl, task, side, done = std::move(done)] {
+    const std::optional<TaskView> view = impl.desk.view(task);
+    if (!view) return done(Error{ErrorCode::missing, "there is no live task " + std::to_string(raw(task))});
+    const std::unique_ptr<PathHold> hold = impl.world.enter_path(task);
+    if (!hold) {
+      return done(Error{ErrorCode::busy, "task " + std::to_string(raw(task)) + " is being driven; try again"});
+    }
+    done(impl.system.take_side({task, view->task.repo, view->task.branch, impl.options.boot_id}, side));
+  });
+}
+
 void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
   {
     const std::lock_guard lock(mutex);
@@ -70,7 +83,14 @@ void Executor::Impl::drive(TaskId task) {
   const bool waits =
       done.move == ReconcileMove::defer ||
       (done.answer && (done.answer->reason == "lease" || done.answer->result == AdvanceResult::deferred));
+  const bool waits_for_origin = done.answer && (done.answer->reason == stuck_reason::origin_unreachable ||
+                                                done.answer->reason == stuck_reason::origin_refused);
+  const Deadline next_try = weather.next_try(view->task.repo);
   const std::lock_guard lock(mutex);
+  if (waits_for_origin) waiting_for_origin.insert_or_assign(task, next_try);
+  // Back to the gate, at once.
+  if (done.answer && done.answer->reason == "head_moved") flagged.insert(task);
+  if (waits_for_origin || !flagged.empty()) wake->notify();
   // One that was freed during the try is not missed. Leases of its own it has had, and freed, only if it does not wait.
   if (waits) (freed == leases_freed ? waiting_for_lease : flagged).insert(task);
   if (waits) wake->notify();

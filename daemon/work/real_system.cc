@@ -53,7 +53,7 @@ RealSystem::RealSystem(const Options& options)
     : data_folder_(options.data_folder),
       earlier_hosts_(options.earlier_hosts),
       folder_{options.data_folder, options.member},
-      worktrees_(*this, options.data_folder, options.origins) {}
+      worktrees_(*this, options.data_folder, options.origins, options.warn) {}
 
 Deadline RealSystem::now() const {
   return std::chrono::steady_clock::now();
@@ -172,6 +172,14 @@ std::vector<TaskId> RealSystem::placed() {
 
 Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& name) {
   return pawl::open_log(data_folder_ + "/logs/" + name);
+}
+
+Fetched RealSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {
+  return worktrees_.fetch(repo, until, off);
+}
+
+Result<Worktree> RealSystem::take_side(const WorkOrder& order, Side side) {
+  return worktrees_.take(order, side);
 }
 
 Result<Worktree> RealSystem::prepare_worktree(const WorkOrder& order) {

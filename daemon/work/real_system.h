@@ -1,6 +1,7 @@
 // The operating system itself, and a data folder: what pawld's driver runs on.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,9 +16,10 @@ class RealSystem final : public System {
  public:
   struct Options {
     std::string data_folder;
-    std::map<std::string, std::string> origins = {};  // repo → where it is cloned from
-    std::vector<std::string> earlier_hosts = {};      // that were this very machine (store/commit/start.h)
-    std::string member = {};                          // whose data folder it is (store/member.h)
+    std::map<std::string, std::string> origins = {};    // repo → where it is cloned from
+    std::vector<std::string> earlier_hosts = {};        // that were this very machine (store/commit/start.h)
+    std::string member = {};                            // whose data folder it is (store/member.h)
+    std::function<void(const std::string&)> warn = {};  // told what people should know; from any thread
   };
   explicit RealSystem(const Options& options);
 
@@ -56,6 +58,8 @@ class RealSystem final : public System {
 
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
 
+  Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Result<Worktree> take_side(const WorkOrder& order, Side side) override;
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
   Result<Worktree> existing_worktree(const WorkOrder& order) override;
   Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;

@@ -29,8 +29,14 @@ std::string step_key_of(const CommandContext& context) {
   return context.restores == 0 ? key : key + "-r" + std::to_string(context.restores);
 }
 
-WorkOrder work_order_of(const CommandContext& context) {
-  return {context.task, context.repo, context.branch};
+/// How long a path waits for an origin that says nothing: where it can go on without, and where it cannot.
+constexpr seconds origin_within{10};
+constexpr seconds origin_within_by_all_means{30};
+
+TreeAnswer answer_of(const Result<Worktree>& tree) {
+  if (!tree) return {.state = TreeAnswer::State::failed, .reason = tree.error().message};
+  if (!tree->barred.empty()) return {.state = TreeAnswer::State::barred, .reason = tree->barred};
+  return {.state = TreeAnswer::State::ready, .reason = {}, .head = tree->head, .origin_head = tree->origin_head};
 }
 
 /// Whether the lock of its place shows that the process of a start is gone: only if it was forked from this data
@@ -168,8 +174,9 @@ void RealWorld::let_go(JobId job) {
   in_hand_.erase(job);
 }
 
-RealWorld::RealWorld(System& system, std::string boot_id)
+RealWorld::RealWorld(System& system, OriginWeather& weather, std::string boot_id)
     : system_(system),
+      weather_(weather),
       boot_id_(std::move(boot_id)),
       kill_after_s_(Settings{}.stop.kill_after_s),
       ended_(system.make_signal()),
@@ -250,6 +257,7 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
     (*log)->say(worktree.error().message);
     return {.exit = {}, .why = worktree.error().message, .words = {}};
   }
+  if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}};
   const RunOrder order{.command = command,
                        .folder = worktree->folder,
                        .environment = environment_of(context),
@@ -266,6 +274,45 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
   if (run->exec_failure()) ran.why = *run->exec_failure();
   ran.words = last_words(**log, log_begin);
   return ran;
+}
+
+bool RealWorld::is_at_hand(const CommandContext& context, TreeNeed need) {
+  const Result<Worktree> tree = system_.existing_worktree(work_order_of(context));
+  return tree && tree->barred.empty() && (need == TreeNeed::any || tree->is_of_boot);
+}
+
+TreeAnswer RealWorld::ask_origin(const CommandContext& context, TreeNeed need) {
+  const bool is_compared = need == TreeNeed::compared || need == TreeNeed::compared_by_all_means;
+  if (!is_compared && is_at_hand(context, need)) return {};
+  const Listed listed(*this, context.task, Kind::gate);
+  const bool can_go_on = need == TreeNeed::compared && is_at_hand(context, TreeNeed::of_today);
+  const Fetched fetched =
+      weather_.fetch(context.repo, can_go_on ? origin_within : origin_within_by_all_means, listed.off());
+  switch (fetched.end) {
+    case FetchEnd::fetched:
+      return {};
+    case FetchEnd::called_off:
+      return {.state = TreeAnswer::State::waits, .reason = "called_off"};
+    case FetchEnd::unreachable:
+    case FetchEnd::refused:
+      break;
+  }
+  if (can_go_on) return {};
+  const OriginTrouble trouble{.is_refused = fetched.end == FetchEnd::refused, .since = {}, .words = {}};
+  return {.state = TreeAnswer::State::waits, .reason = std::string(trouble.reason())};
+}
+
+TreeAnswer RealWorld::ready_tree(const CommandContext& context, TreeNeed need) {
+  const WorkOrder order = work_order_of(context);
+  if (need == TreeNeed::any || need == TreeNeed::of_today) {
+    const Result<Worktree> tree = system_.existing_worktree(order);
+    if (tree && (!tree->barred.empty() || need == TreeNeed::any || tree->is_of_boot)) return answer_of(tree);
+  }
+  return answer_of(system_.prepare_worktree(order));
+}
+
+TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
+  return answer_of(system_.existing_worktree(work_order_of(context)));
 }
 
 GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) {
@@ -333,6 +380,7 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   if (!place) return place.error().code == ErrorCode::busy ? alive(place.error().message) : cannot(place.error());
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) return cannot(worktree.error());
+  if (!worktree->barred.empty()) return cannot({ErrorCode::damaged, worktree->barred});
   const Result<std::shared_ptr<OutputLog>> log = system_.open_log(log_name_of(context, step.name));
   if (!log) return cannot(log.error());
   const RunOrder order{.command = step.run,

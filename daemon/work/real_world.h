@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "daemon/work/origin_weather.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/system.h"
 #include "engine/policies/world.h"
@@ -19,8 +20,8 @@ namespace pawl {
 /// Threads: any.
 class RealWorld final : public World {
  public:
-  /// `boot_id`: of this daemon, which is alive. `system` outlives it.
-  RealWorld(System& system, std::string boot_id);
+  /// `boot_id`: of this daemon, which is alive. `system` and `weather` outlive it.
+  RealWorld(System& system, OriginWeather& weather, std::string boot_id);
 
   // World
 
@@ -28,6 +29,9 @@ class RealWorld final : public World {
   bool has_in_hand(JobId job) override;
   bool is_alive(const Owner& owner, const Boot& boot) override;
   Life life_of(const Run& run, const Boot& boot) override;
+  TreeAnswer ask_origin(const CommandContext& context, TreeNeed need) override;
+  TreeAnswer ready_tree(const CommandContext& context, TreeNeed need) override;
+  TreeAnswer look_at_tree(const CommandContext& context) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
   EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
@@ -96,6 +100,12 @@ class RealWorld final : public World {
   bool await_idle(Deadline deadline);
 
  private:
+  WorkOrder work_order_of(const CommandContext& context) const {
+    return {.task = context.task, .repo = context.repo, .branch = context.branch, .boot = boot_id_};
+  }
+  /// Whether the task's worktree can be used without asking origin.
+  bool is_at_hand(const CommandContext& context, TreeNeed need);
+
   enum class Kind { gate, probe, step, wait };
   struct Running {
     TaskId task{};
@@ -118,6 +128,7 @@ class RealWorld final : public World {
   Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
 
   System& system_;
+  OriginWeather& weather_;
   const std::string boot_id_;
   std::function<void()> on_path_end_;
   std::atomic<std::int64_t> kill_after_s_;

@@ -222,12 +222,37 @@ struct WorkOrder {
   TaskId task{};
   std::string repo;
   std::string branch;  // empty: none; the work is then on origin's default branch, detached
+  std::string boot{};  // who prepares it, or wants it prepared
 };
 
 struct Worktree {
   std::string folder;
-  std::string remark;  // for the log: what was found that is not as usual; mostly empty
+  std::string remark{};        // for the log: what was found that is not as usual; mostly empty
+  std::string head{};          // the commit that is checked out; empty if there is none
+  std::string origin_head{};   // of the branch at origin, as it was fetched last; empty if it was not there
+  bool is_begun_here = false;  // origin had no such branch when the work began
+  /// Prepared under the boot that asks. What another one left may be behind what has happened since.
+  bool is_of_boot = true;
+  /// Why nothing may work in it before a person has said how it goes on: "diverged: …" or "clone_damaged: …". The first
+  /// word is the reason code. Mostly empty.
+  std::string barred{};
 };
+
+/// How asking origin ended.
+enum class FetchEnd {
+  fetched,
+  unreachable,  // weather: another try may do
+  refused,      // it says no, or is not there: somebody has to do something
+  called_off,
+};
+
+struct Fetched {
+  FetchEnd end = FetchEnd::fetched;
+  std::string words{};  // git's last ones, on one line; without credentials
+};
+
+/// Whose commits stay where a branch has come apart from origin's.
+enum class Side { origin, ours };
 
 /// What became of a branch that was to be deleted at origin.
 enum class BranchEnd {
@@ -318,10 +343,18 @@ class System {
 
   // Worktrees: DIR/work and DIR/repos (daemon/work/worktree.h)
 
-  /// For an agent: the task's worktree, made or brought up to date. Blocks, for as long as origin does.
+  /// Asks origin for all that it has by now. One fetch per repository is under way at a time; those who come meanwhile
+  /// share the next. Blocks until it has ended, `until` has come (`unreachable`), or `off` (null: nobody) calls the
+  /// wait off: it then ends the fetch too, unless others wait for it. A repo without an origin is fetched at once.
+  virtual Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) = 0;
+  /// The task's worktree, made, or brought to where origin's branch stood when it was last fetched. What earlier runs
+  /// left in it is kept. `missing`: the repository was never fetched. Blocks for a moment: asks nobody.
   virtual Result<Worktree> prepare_worktree(const WorkOrder& order) = 0;
-  /// For gates and steps: the worktree as it is. Only made, as for an agent, if there is none. Blocks.
+  /// The worktree as it is. `missing`: there is none. Blocks for a moment: asks nobody.
   virtual Result<Worktree> existing_worktree(const WorkOrder& order) = 0;
+  /// Ends `diverged`: by `origin` the worktree goes to where origin's branch stands, and what was ours is kept in a ref
+  /// of its clone; by `ours` it stays, and origin's head counts as seen. Blocks for a moment: asks nobody.
+  virtual Result<Worktree> take_side(const WorkOrder& order, Side side) = 0;
   /// Deletes a branch at origin: never by force, and never the default branch. `in_use` is asked right before. Blocks,
   /// for two minutes at most.
   virtual Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) = 0;

@@ -1,42 +1,47 @@
-// Where commands work: a git worktree for each task, on its branch, out of one bare repository for each repo.
+// Where commands work: for each task a clone of its own, on its branch, that borrows its objects from one bare copy of
+// each repository.
 //
-//   DIR/repos/<repo>.git   bare, with remote `origin`; its branches are kept in refs/remotes/origin/
-//   DIR/work               of each task a folder task-<id>: its worktree; empty for a repo that nobody named an origin
-//   for
+//   DIR/repos/<repo>.git   pawld's copy of a repository (daemon/work/mirror.h)
+//   DIR/work               of each task a folder task-<id>: its clone (daemon/work/task_clone.h); empty for a repo that
+//                          nobody named an origin for
+//
+// Only fetch() and delete_branch() ask origin; all else takes a moment, whatever origin does.
 //
 // Names of repos and branches come from outside and may look like options, paths or revisions: git is run without a
 // shell, is given whole ref names, and only branch names that it would itself accept.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "daemon/work/process.h"
+#include "daemon/work/git_command.h"
+#include "daemon/work/mirror.h"
 #include "daemon/work/system.h"
+#include "daemon/work/task_clone.h"
 #include "schema/ids.h"
 #include "schema/result.h"
 
 namespace pawl {
 
-/// Threads: any. One repository is worked on by one of them at a time.
+/// Threads: any; one at a time for a task.
 class Worktrees {
  public:
-  /// `origins`: repo → what `git fetch` takes. `system` runs git, and outlives them.
-  Worktrees(System& system, const std::string& data_folder, std::map<std::string, std::string> origins);
+  /// `origins`: repo → what `git fetch` takes. `system` runs git, and outlives them. `warn` is told what people should
+  /// know; from any thread; may be empty.
+  Worktrees(System& system, const std::string& data_folder, const std::map<std::string, std::string>& origins,
+            std::function<void(const std::string&)> warn = {});
 
-  std::string folder_of(TaskId task) const;
+  std::string folder_of(TaskId task) const { return work_folder_ + "/" + task_folder_name(task); }
 
-  /// For an agent: fetches, and makes the worktree at origin's branch if there is none. An existing one keeps what
-  /// earlier runs left in it, and follows origin where that is a mere fast-forward. A branch that origin does not have
-  /// yet begins at its default branch: the agent is to push it.
+  /// As System's.
+  Fetched fetch(const std::string& repo, Deadline until, const CallOff* off);
   Result<Worktree> prepare(const WorkOrder& order);
-  /// For gates and steps: the worktree as it is. Only made, as by prepare(), if there is none.
   Result<Worktree> existing(const WorkOrder& order);
+  Result<Worktree> take(const WorkOrder& order, Side side);
   /// Deletes a branch at origin, as `git push --delete` does: never by force, and never the default branch, however it
   /// is spelled. Which one that is, origin is asked; if it does not say, the branch is kept, with an error. `in_use` is
   /// asked right before. Takes two minutes at most, and keeps nobody else from the repository meanwhile.
@@ -46,38 +51,19 @@ class Worktrees {
   /// Removes the task's folder, whatever it holds; fine if there is none.
   Result<void> remove(TaskId task);
   /// The tasks that have a folder, by id.
-  std::vector<TaskId> present() const;
+  std::vector<TaskId> present() const { return tasks_in(work_folder_); }
 
   /// Calls off what git is doing, for good.
-  void stop() { stop_.call(); }
+  void stop();
 
  private:
-  struct Repo {
-    std::mutex busy;
-    std::string folder;
-    bool set_up = false;  // by this process
-  };
-
-  Repo* repo_of(const std::string& name);
-  Result<std::string> git(const std::vector<std::string>& words, std::int64_t timeout_s);
-  Result<std::string> git(const std::vector<std::string>& words);
+  Mirror* mirror_of(const std::string& repo);
   bool is_branch_name(const std::string& branch);
-  Result<void> set_up(Repo& repo, const std::string& origin);
-  Result<Worktree> make(Repo& repo, const WorkOrder& order);
-  Result<Worktree> follow_origin(Repo& repo, const WorkOrder& order);
-  bool has_ref(const Repo& repo, const std::string& ref);
-  Result<void> forget_worktree(TaskId task);
-  static std::filesystem::path admin_of(const Repo& repo, TaskId task);
-  bool is_whole(const Repo& repo, TaskId task);
+  Result<Worktree> plain_folder(TaskId task);
 
-  std::string folder_of_all() const { return data_folder_ + "/work"; }
-
-  System& system_;
-  const std::string data_folder_;
-  const std::map<std::string, std::string> origins_;
-  std::mutex mutex_;
-  std::map<std::string, Repo> repos_;  // by name; nodes stay where they are
-  EventCallOff stop_;
+  GitCommand git_;
+  const std::string work_folder_;
+  std::map<std::string, std::unique_ptr<Mirror>> mirrors_;  // by repo
 };
 
 }  // namespace pawl

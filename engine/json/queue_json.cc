@@ -88,8 +88,14 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
     append_json_time(out, job.queued);
     const Outcome outcome = claim_outcome(state, id, totals.now);
     const bool waits = outcome == Outcome::accepted && totals.is_passed_over && totals.is_passed_over(id);
-    append_text(out, "reason", outcome != Outcome::accepted ? name(outcome) : waits ? "previous_alive" : "");
-    append_work_item(out, *state.tasks.find(job.task));
+    std::string_view reason = outcome != Outcome::accepted ? name(outcome) : waits ? "previous_alive" : "";
+    const Task& task = *state.tasks.find(job.task);
+    const Agent* agent = reason.empty() ? state.pipeline_of(task).agent(job.agent) : nullptr;
+    if (agent && !agent->run.empty() && totals.origin_trouble) {
+      if (const auto trouble = totals.origin_trouble(task.repo)) reason = trouble->reason();
+    }
+    append_text(out, "reason", reason);
+    append_work_item(out, task);
     out += '}';
   }
   out += ']';

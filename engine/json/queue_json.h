@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/policies/stuck.h"
 #include "engine/state/state.h"
 
 namespace pawl {
@@ -32,6 +33,7 @@ struct QueueTotals {
 
   /// Whether claims pass over a job at this moment (`previous_alive`). May be empty.
   std::function<bool(JobId)> is_passed_over = {};
+  std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
 };
 
 /// Appends the object but for its closing brace, so that more can follow. At most limits::rows_per_read_max rows of a

@@ -31,7 +31,11 @@ AdvanceResult result_of(Outcome refusal) {
 class Path {
  public:
   Path(Machine& machine, World& world, const AdvanceOrder& order)
-      : machine_(machine), world_(world), order_(order), token_(order.token) {}
+      : machine_(machine),
+        world_(world),
+        order_(order),
+        asks_gate_(order.gate == AdvanceOrder::Gate::ask),
+        token_(order.token) {}
 
   AdvanceAnswer run() {
     if (!order_.is_entered && !(hold_ = world_.enter_path(order_.task))) return end(AdvanceResult::deferred, in_hand);
@@ -44,8 +48,10 @@ class Path {
     if (view_->is_barred && !is_committed(view_->task)) {
       return end(AdvanceResult::waiting, name(Outcome::previous_alive));
     }
+    if (const auto refusal = ask_origin()) return *refusal;
     if (const auto refusal = enter()) return *refusal;
-    if (!is_committed(view_->task) && order_.gate == AdvanceOrder::Gate::ask && stage_->gate) {
+    if (const auto refusal = ready_tree()) return *refusal;
+    if (!is_committed(view_->task) && asks_gate_ && stage_->gate) {
       if (const auto refusal = ask_gate()) return *refusal;
     }
     if (const auto refusal = settle_open()) return *refusal;
@@ -93,9 +99,7 @@ class Path {
   }
 
   /// Whether a gate is going to run for the path: two of them in one worktree would spoil each other's work.
-  bool runs_gate() const {
-    return order_.gate == AdvanceOrder::Gate::ask && stage_->gate && !stage_->gate->run.empty();
-  }
+  bool runs_gate() const { return asks_gate_ && stage_->gate && !stage_->gate->run.empty(); }
 
   struct Wanted {
     bool task;
@@ -152,6 +156,73 @@ class Path {
     const bool moved = !look();
     const bool repo_is_held = !moved && (!view_->lease || view_->lease->token == token_);
     return end(repo_is_held ? AdvanceResult::waiting : AdvanceResult::deferred, "lease");
+  }
+
+  // The worktree.
+
+  /// None: nothing that runs in one is going to.
+  std::optional<TreeNeed> tree_need() const {
+    const bool runs_steps = std::any_of(stage_->steps.begin(), stage_->steps.end(), [this](const PipelineStep& step) {
+      return !is_done(step) && (world_.can_run(step) || !step.probe.empty());
+    });
+    // What has begun goes on in what it began in, whatever origin does.
+    if (is_committed(view_->task) || has_open_step()) return runs_steps ? std::optional(TreeNeed::any) : std::nullopt;
+    if (!runs_steps) return runs_gate() ? std::optional(TreeNeed::of_today) : std::nullopt;
+    const bool changes_origin = std::any_of(stage_->steps.begin(), stage_->steps.end(),
+                                            [](const PipelineStep& step) { return step.exclusive; });
+    return changes_origin ? TreeNeed::compared_by_all_means : TreeNeed::compared;
+  }
+
+  /// Before the leases: nothing is held while an origin does not answer.
+  std::optional<AdvanceAnswer> ask_origin() {
+    const bool checked = view_->settings.ownership_checked(view_->task.repo);
+    const bool is_leased = checked && view_->lease && view_->lease->token != token_;
+    // What is not going to be entered needs no worktree.
+    if (is_leased || (!view_->task.cancel_requested.empty() && !is_committed(view_->task))) return std::nullopt;
+    need_ = tree_need();
+    return need_ ? not_ready(world_.ask_origin(context({}), *need_)) : std::nullopt;
+  }
+
+  std::optional<AdvanceAnswer> ready_tree() {
+    if (!need_) return std::nullopt;
+    const TreeAnswer before = asks_gate_ ? TreeAnswer() : world_.look_at_tree(context({}));
+    tree_ = world_.ready_tree(context({}), *need_);
+    // Green was another head.
+    if (before.state == TreeAnswer::State::ready && before.head != tree_.head) asks_gate_ = true;
+    return not_ready(tree_);
+  }
+
+  std::optional<AdvanceAnswer> not_ready(const TreeAnswer& tree) {
+    switch (tree.state) {
+      case TreeAnswer::State::ready:
+        return std::nullopt;
+      case TreeAnswer::State::waits:
+        return end(AdvanceResult::waiting, tree.reason);
+      case TreeAnswer::State::barred:
+        return block(tree.reason);
+      case TreeAnswer::State::failed:
+        return give_back_job(AdvanceResult::waiting, "cannot_start: " + tree.reason);
+    }
+    return std::nullopt;
+  }
+
+  /// Whether branch and worktree still are what the gate judged. Asked until the crossing is committed: from there
+  /// nothing changes until it ends.
+  std::optional<AdvanceAnswer> still_the_same() {
+    const bool is_compared = need_ == TreeNeed::compared || need_ == TreeNeed::compared_by_all_means;
+    if (!is_compared || is_committed(view_->task)) return std::nullopt;
+    if (auto refusal = not_ready(world_.ask_origin(context({}), *need_))) return refusal;
+    const TreeAnswer now = world_.look_at_tree(context({}));
+    if (auto refusal = not_ready(now)) return refusal;
+    if (now.head == tree_.head && now.origin_head == tree_.origin_head) return std::nullopt;
+    constexpr std::string_view why = "head_moved";
+    const bool has_begun = std::any_of(stage_->steps.begin(), stage_->steps.end(),
+                                       [this](const PipelineStep& step) { return is_done(step); });
+    // Back to the gate, which judges what is there by now.
+    if (!has_begun) return end(AdvanceResult::waiting, why);
+    // Steps are done for a head that is none any more: only another version does them again.
+    if (stage_->rollback.empty()) return block(std::string(why));
+    return finish_by(transition(stage_->rollback, std::string(why)), AdvanceResult::rolled_back, why);
   }
 
   // The gate.
@@ -236,6 +307,7 @@ class Path {
     // Ours is settled by now: this is what the next owner does, who got the lease meanwhile.
     if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
     const std::string previous_run = row ? row->run : std::string();
+    if (auto refusal = still_the_same()) return refusal;
     Held held = world_.hold_step(step, context(step.name), previous_run);
     if (held.status == Held::Status::previous_alive) return block("outcome_unknown");
     if (held.status == Held::Status::cannot_start) {
@@ -534,10 +606,13 @@ class Path {
   Machine& machine_;
   World& world_;
   const AdvanceOrder& order_;
+  bool asks_gate_ = true;
   std::unique_ptr<PathHold> hold_;
   std::optional<TaskView> view_;
   std::shared_ptr<const Pipeline> pipeline_;
   const Stage* stage_ = nullptr;                     // of *pipeline_: the one that is to be left
+  std::optional<TreeNeed> need_;                     // none: nothing runs in a worktree
+  TreeAnswer tree_;                                  // as the gate saw it
   std::optional<Token> token_;                       // of the task's lease
   std::optional<Token> repo_token_;                  // of the repository's
   std::vector<std::pair<std::string, Token>> held_;  // to be released: key and token, in the order taken

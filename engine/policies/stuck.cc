@@ -28,17 +28,20 @@ class StuckSearch {
     found_.stage = task.stage;
   }
 
-  std::optional<Stuck> find(const std::function<bool(JobId)>& is_passed_over) {
+  std::optional<Stuck> find(const StuckSources& sources) {
     if (is_terminal(task_.stage)) return std::nullopt;
     if (!task_.blocked.empty()) return blocked();
     if (const Job* running = state_.running_job(task_.id)) return running_job(*running);
     const Lease* lease = state_.lease(task_key(task_.id));
     if (const StepRow* step = open_step(task_); step && !lease && !is_settled_here(*step)) return left_open(*step);
     if (!task_.cancel_requested.empty()) return critical_window(lease);
-    if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, is_passed_over);
+    if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, sources);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
+    if (const auto trouble = trouble_of_origin(sources); trouble && !is_committed(task_)) {
+      return away(*trouble, "its worktree");
+    }
     if (task_.gate && task_.gate->version == task_.version && task_.gate->passed != true) return gate_red();
     if (!state_.settings().reconciler.enabled) {
       return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
@@ -98,6 +101,10 @@ class StuckSearch {
                          " STEP --happened, before that)",
                      std::nullopt);
     }
+    if (task_.blocked.starts_with("diverged")) {
+      return because(stuck_reason::blocked, task_.blocked,
+                     "pawl retry " + id_text(task_.id) + " --take origin (or --take ours)", std::nullopt);
+    }
     // A retry queues a job, which somebody has to be there for.
     const bool is_worked_on = !state_.stage_of(task_)->agent.empty();
     return because(stuck_reason::blocked, task_.blocked,
@@ -133,7 +140,19 @@ class StuckSearch {
                    lease ? std::optional(lease->acquired) : std::nullopt);
   }
 
-  Stuck queued_job(const Job& job, const std::function<bool(JobId)>& is_passed_over) {
+  std::optional<OriginTrouble> trouble_of_origin(const StuckSources& sources) const {
+    return sources.origin_trouble ? sources.origin_trouble(task_.repo) : std::nullopt;
+  }
+
+  Stuck away(const OriginTrouble& trouble, const std::string& what) {
+    const std::string how = trouble.is_refused ? "refuses: " : "cannot be reached: ";
+    const std::string does =
+        trouble.is_refused ? "set right what git says of '" + task_.repo + "'; it is tried again by itself" : "";
+    return because(trouble.reason(), what + " waits for origin of '" + task_.repo + "', which " + how + trouble.words,
+                   does, trouble.since);
+  }
+
+  Stuck queued_job(const Job& job, const StuckSources& sources) {
     const std::string name = "job " + std::to_string(raw(job.id));
     const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
@@ -149,10 +168,13 @@ class StuckSearch {
     }
     if (outcome == Outcome::previous_alive) return barred(name, job.queued);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
-    if (is_passed_over && is_passed_over(job.id)) {
+    if (sources.is_passed_over && sources.is_passed_over(job.id)) {
       return because(stuck_reason::previous_alive,
                      name + " waits for a process of an earlier attempt, which cannot be ended", "", job.queued);
     }
+    const Agent* agent = state_.pipeline_of(task_).agent(job.agent);
+    const auto trouble = trouble_of_origin(sources);
+    if (trouble && agent && !agent->run.empty()) return away(*trouble, name);
     return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'", "",
                    job.queued);
   }
@@ -213,9 +235,8 @@ class StuckSearch {
 
 }  // namespace
 
-std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
-                               const std::function<bool(JobId)>& is_passed_over) {
-  return StuckSearch(state, task, now).find(is_passed_over);
+std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now, const StuckSources& sources) {
+  return StuckSearch(state, task, now).find(sources);
 }
 
 std::optional<Stuck> judge_owner(Stuck stuck, bool is_alive) {

@@ -17,6 +17,8 @@ inline constexpr std::string_view blocked = "blocked";
 inline constexpr std::string_view critical_window = "critical_window";  // to be cancelled, once its crossing has ended
 inline constexpr std::string_view gate_red = "gate_red";
 inline constexpr std::string_view lease = "lease";
+inline constexpr std::string_view origin_refused = "origin_refused";          // it says no, or is not there
+inline constexpr std::string_view origin_unreachable = "origin_unreachable";  // it is away, or silent
 inline constexpr std::string_view outcome_unknown = "outcome_unknown";
 inline constexpr std::string_view owner_alive = "owner_alive";  // past its budget
 inline constexpr std::string_view owner_dead = "owner_dead";
@@ -24,6 +26,25 @@ inline constexpr std::string_view previous_alive = "previous_alive";  // a proce
 inline constexpr std::string_view reconciler_off = "reconciler_off";
 inline constexpr std::string_view unclaimed = "unclaimed";
 }  // namespace stuck_reason
+
+/// Why a repository's origin cannot be asked.
+struct OriginTrouble {
+  bool is_refused = false;  // somebody has to do something; else it is weather, and another try may do
+  TimeUs since;
+  std::string words;  // git's last ones
+
+  std::string_view reason() const {
+    return is_refused ? stuck_reason::origin_refused : stuck_reason::origin_unreachable;
+  }
+};
+
+/// What a look has to ask the daemon for, since no record says it. Each may be empty.
+struct StuckSources {
+  /// Whether claims pass over a job, since a process of an earlier attempt is not known to be gone.
+  std::function<bool(JobId)> is_passed_over = {};
+  /// Why a repository's origin cannot be asked; none if it can.
+  std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
+};
 
 struct Stuck {
   TaskId task{};
@@ -40,9 +61,9 @@ struct Stuck {
 };
 
 /// Why a live task does not move; none if it does, or if the next pass of the reconciler is all that it needs.
-/// Whether the owner lives is still to be asked: see judge_owner(). `is_passed_over` may be empty.
+/// Whether the owner lives is still to be asked: see judge_owner().
 [[nodiscard]] std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
-                                             const std::function<bool(JobId)>& is_passed_over);
+                                             const StuckSources& sources);
 
 /// The last word, with what the world says of stuck.owner; none: all is well. Requires: stuck.owner.
 [[nodiscard]] std::optional<Stuck> judge_owner(Stuck stuck, bool is_alive);

@@ -53,6 +53,29 @@ struct GateAnswer {
 /// later: EX_TEMPFAIL of sysexits(3).
 constexpr std::int64_t exit_code_later = 75;
 
+/// What a path needs of the task's worktree before it goes on.
+enum class TreeNeed {
+  any,       // that there is one: what began in it goes on in it
+  of_today,  // one that this boot prepared: what another left may be behind what has happened since
+  /// One that was compared with the branch at origin just now; where origin is away, as it was fetched last.
+  compared,
+  /// The same, and origin has to answer: what follows changes the repository there.
+  compared_by_all_means,
+};
+
+struct TreeAnswer {
+  enum class State {
+    ready,
+    waits,   // for an origin that does not answer: `reason` is origin_unreachable or origin_refused
+    barred,  // until a person says how it goes on: `reason` is what the task is to be blocked with
+    failed,  // it cannot be had
+  };
+  State state = State::ready;
+  std::string reason;
+  std::string head;         // what is checked out
+  std::string origin_head;  // the branch at origin, as far as it was asked; empty: it is not there
+};
+
 /// How a command ended.
 struct CommandExit {
   enum class How { exited, signalled, timed_out, lost };
@@ -114,6 +137,14 @@ class World {
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
   /// What is known of a run's process. `boot` is that of the job's owner, and names the host.
   virtual Life life_of(const Run& run, const Boot& boot) = 0;
+
+  /// Asks origin for what the worktree is to be compared with, if it needs that. Blocks, but touches no worktree: so
+  /// before a lease is taken. Only `state` and `reason` are told.
+  virtual TreeAnswer ask_origin(const CommandContext&, TreeNeed) { return {}; }
+  /// Brings the worktree to what was asked for. Blocks for a moment.
+  virtual TreeAnswer ready_tree(const CommandContext&, TreeNeed) { return {}; }
+  /// The worktree, and origin's branch as it was asked for last; changes nothing.
+  virtual TreeAnswer look_at_tree(const CommandContext&) { return {}; }
 
   /// Runs a gate to its end. In the daemon a gate without a command is green.
   virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;

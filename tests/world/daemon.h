@@ -58,7 +58,8 @@ class Daemon final : public Desk {
                         .jobs_at_work = executor_->jobs_at_work(),
                         .jobs_at_once = jobs_at_once,
                         .waiting_for_lease = executor_->waiting_for_lease(),
-                        .driven = executor_->driven()});
+                        .driven = executor_->driven(),
+                        .being_prepared = executor_->being_prepared()});
   }
 
   MemoryLog& log() { return *log_; }

@@ -359,6 +359,13 @@ void Story::take_backup() {
 /// The folder is lost with all that came after the backup, and the world goes on: processes, requests, what everybody
 /// believes. As `pawl restore` does it.
 void Story::restore_backup() {
+  // One that was taken before the first record was durable is none: `pawl restore` refuses it.
+  bool has_record = false;
+  if (auto taken = MemoryLog::open(backup_)) {
+    const Result<void> read = (*taken)->read(Seq{1}, [&](RecordBytes) { return !(has_record = true); });
+    has_record = has_record && read;
+  }
+  if (!has_record) return backup_.reset();
   disk_ = std::exchange(backup_, nullptr);
   auto log = MemoryLog::open(disk_);
   if (!log) return broken("a backup cannot be opened: " + log.error().message);
@@ -527,7 +534,7 @@ void Story::judge_settled() {
 /// Of what is finished nothing is left lying about.
 void Story::judge_tidy() {
   if (!daemon_ || !daemon_->serves()) return broken("the last start never came to its end");
-  for (const TaskId task : folder.worktrees) {
+  for (const auto& [task, boot] : folder.worktrees) {
     const Task* row = witness_.state().tasks.find(task);
     if (!row || is_terminal(row->stage)) {
       return broken("task " + std::to_string(raw(task)) + " is finished, and its worktree is still there");

@@ -92,6 +92,7 @@ enum class Mark : std::uint8_t {
   branch_deleted,
   branch_in_use,
   origin_failed,
+  origin_refused,
   git_called_off,
   folder_emptied,
   folder_removed,
@@ -110,7 +111,7 @@ enum class Mark : std::uint8_t {
   came_late,
   came_twice,
 };
-constexpr std::array<std::string_view, 44> mark_names = {
+constexpr std::array<std::string_view, 45> mark_names = {
     "stop_in_order",
     "step_ends_in_drain",
     "step_cut_off",
@@ -138,6 +139,7 @@ constexpr std::array<std::string_view, 44> mark_names = {
     "branch_deleted",
     "branch_in_use",
     "origin_failed",
+    "origin_refused",
     "git_called_off",
     "folder_emptied",
     "folder_removed",
@@ -184,8 +186,9 @@ struct DataFolder {
   std::map<std::string, Run> runs;
   std::map<StepKey, Place> places;
   std::map<std::string, Agent> agents;
-  std::set<TaskId> worktrees;
-  std::optional<TimeUs> sign;  // of life: DIR/probe
+  std::map<TaskId, std::string> worktrees;  // and the boot that prepared each
+  std::set<std::string> fetched;            // repositories
+  std::optional<TimeUs> sign;               // of life: DIR/probe
 
   bool is_locked(const StepKey& place, Us now) const;
 };

@@ -36,6 +36,7 @@ class HostileSystem final : public System {
     std::size_t jobs_at_once = 0;
     std::vector<JobId> waiting_for_lease;  // whose exits do
     std::set<TaskId> driven;               // by a path of the daemon
+    std::vector<JobId> being_prepared;     // queued, and their worktrees not ready yet
   };
   /// Asked when nobody has anything to do but wait, and the daemon serves: then the driver has done all that it could.
   void check_idle(const Idle& idle);
@@ -75,6 +76,8 @@ class HostileSystem final : public System {
   std::vector<TaskId> placed() override;
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
 
+  Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Result<Worktree> take_side(const WorkOrder& order, Side side) override;
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
   Result<Worktree> existing_worktree(const WorkOrder& order) override;
   Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
@@ -100,9 +103,9 @@ class HostileSystem final : public System {
   void note_signal(const ProcessPtr& process, Stop how);
   void check_kills();
   void check_monitors(const Idle& idle);
-  class BusyRepo;
-  Result<void> remote(Us most);
-  Result<Worktree> prepare_locked(const WorkOrder& order);
+  enum class Answer { answers, fails, called_off };
+  Answer remote(Us most, Us until, const CallOff* off);
+  Worktree tree_of(const WorkOrder& order) const;
   void check_settles_nothing_owned(const std::string& run);
   void check_claims(const Idle& idle);
   void check_barred();
@@ -125,8 +128,7 @@ class HostileSystem final : public System {
   bool is_hurried_ = false;
   bool git_stopped_ = false;
   std::set<ActorId> in_git_;
-  std::set<std::string> busy_repos_;
-  std::set<ActorId> waiting_for_repo_;
+  std::set<std::string> fetching_;  // repositories
   std::set<MadeUpChild*> children_;
   std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
   std::map<JobId, Us> passed_over_;                          // since when without a live process

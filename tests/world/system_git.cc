@@ -10,71 +10,77 @@ constexpr Us deletion_hangs_max = 50 * second;
 
 }  // namespace
 
-Result<void> HostileSystem::remote(Us most) {
+HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CallOff* off) {
   const Us time = story_.strikes(Hostility::remote, 2) ? story_.dice.between(1, most / second) * second
                                                        : story_.dice.between(0, 200) * ms;
-  const Us until = scheduler_.now() + time;
+  const Us end = std::min(until, scheduler_.now() + time);
   const ActorId self = scheduler_.self();
+  const auto* call = static_cast<const FiberCallOff*>(off);
+  if (call) call->wakes(self);
   in_git_.insert(self);
-  while (!git_stopped_ && scheduler_.now() < until) scheduler_.wait_until(until);
+  while (!git_stopped_ && !(call && call->called()) && scheduler_.now() < end) scheduler_.wait_until(end);
   in_git_.erase(self);
-  if (git_stopped_) {
+  if (call) call->wakes(0);
+  if (git_stopped_ || (call && call->called())) {
     story_.mark(Mark::git_called_off);
-    return Error{ErrorCode::io, "git: called off"};
+    return Answer::called_off;
   }
-  if (time <= most * 9 / 10 && !story_.strikes(Hostility::remote, 3)) return {};
+  const bool is_late = end >= until && until != forever;
+  if (!is_late && time <= most * 9 / 10 && !story_.strikes(Hostility::remote, 3)) return Answer::answers;
   story_.mark(Mark::origin_failed);
-  return Error{ErrorCode::io, "git: origin does not answer"};
+  return Answer::fails;
 }
 
-/// One works on a repository at a time, as its mutex has it: the others wait, however long he takes.
-class HostileSystem::BusyRepo {
- public:
-  BusyRepo(HostileSystem& system, std::string repo) : system_(system), repo_(std::move(repo)) {
-    const ActorId self = system.scheduler_.self();
-    if (system.busy_repos_.contains(repo_)) system.story_.mark(Mark::repo_busy);
-    while (system.busy_repos_.contains(repo_)) {
-      system.waiting_for_repo_.insert(self);
-      system.scheduler_.wait();
-    }
-    system.waiting_for_repo_.erase(self);
-    system.busy_repos_.insert(repo_);
+Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {
+  breathe();
+  if (!story_.origins.contains(repo)) return {};
+  // How several share one is the business of what stands below.
+  if (!fetching_.insert(repo).second) story_.mark(Mark::repo_busy);
+  const Answer answer = remote(git_hangs_max, us_of(until), off);
+  fetching_.erase(repo);
+  switch (answer) {
+    case Answer::answers:
+      story_.folder.fetched.insert(repo);
+      return {};
+    case Answer::called_off:
+      return {.end = FetchEnd::called_off, .words = "called off"};
+    case Answer::fails:
+      break;
   }
-  BusyRepo(const BusyRepo&) = delete;
-  BusyRepo& operator=(const BusyRepo&) = delete;
-  ~BusyRepo() {
-    system_.busy_repos_.erase(repo_);
-    for (const ActorId actor : system_.waiting_for_repo_) system_.scheduler_.wake(actor);
-  }
+  if (!story_.strikes(Hostility::remote, 4)) return {.end = FetchEnd::unreachable, .words = "origin does not answer"};
+  story_.mark(Mark::origin_refused);
+  return {.end = FetchEnd::refused, .words = "Authentication failed"};
+}
 
- private:
-  HostileSystem& system_;
-  const std::string repo_;
-};
+Worktree HostileSystem::tree_of(const WorkOrder& order) const {
+  const auto found = story_.folder.worktrees.find(order.task);
+  return {.folder = "work",
+          .head = "1",
+          .origin_head = "1",
+          .is_of_boot = found != story_.folder.worktrees.end() && found->second == order.boot};
+}
 
 Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
-  if (!story_.origins.contains(order.repo)) return existing_worktree(order);
-  const BusyRepo busy(*this, order.repo);
-  return prepare_locked(order);
-}
-
-Result<Worktree> HostileSystem::prepare_locked(const WorkOrder& order) {
   breathe();
-  PAWL_TRY(remote(git_hangs_max));
-  story_.folder.worktrees.insert(order.task);
-  return Worktree{.folder = "work", .remark = {}};
+  if (git_stopped_) return Error{ErrorCode::io, "git: called off"};
+  if (story_.origins.contains(order.repo) && !story_.folder.fetched.contains(order.repo)) {
+    story_.broken("a worktree of " + order.repo + " is made, which was never fetched");
+  }
+  story_.folder.worktrees[order.task] = order.boot;
+  return tree_of(order);
 }
 
 Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
   breathe();
-  if (!story_.origins.contains(order.repo)) {
-    story_.folder.worktrees.insert(order.task);
-    return Worktree{.folder = "work", .remark = {}};
-  }
-  const BusyRepo busy(*this, order.repo);
-  if (git_stopped_) return Error{ErrorCode::io, "git: called off"};
-  if (!story_.folder.worktrees.contains(order.task)) return prepare_locked(order);
-  return Worktree{.folder = "work", .remark = {}};
+  if (!story_.origins.contains(order.repo)) story_.folder.worktrees.try_emplace(order.task, order.boot);
+  if (!story_.folder.worktrees.contains(order.task)) return Error{ErrorCode::missing, "no worktree"};
+  Worktree tree = tree_of(order);
+  if (!story_.origins.contains(order.repo)) tree.is_of_boot = true;
+  return tree;
+}
+
+Result<Worktree> HostileSystem::take_side(const WorkOrder& order, Side /*side*/) {
+  return existing_worktree(order);
 }
 
 /// The live tasks that work on that branch of what is one repository under several names.
@@ -89,7 +95,11 @@ std::set<TaskId> HostileSystem::on_branch(const WorkOrder& order) const {
 }
 
 Result<BranchEnd> HostileSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
-  PAWL_TRY(remote(deletion_hangs_max));
+  const auto ask = [this]() -> Result<void> {
+    if (remote(deletion_hangs_max, forever, nullptr) == Answer::answers) return {};
+    return Error{ErrorCode::io, "git: origin does not answer"};
+  };
+  PAWL_TRY(ask());
   const std::pair<std::string, std::string> branch{story_.origins.at(order.repo), order.branch};
   if (!story_.branches.contains(branch)) return BranchEnd::absent;
   const std::set<TaskId> before = on_branch(order);
@@ -105,7 +115,7 @@ Result<BranchEnd> HostileSystem::delete_branch(const WorkOrder& order, const std
     story_.broken("the branch " + order.branch + " is deleted, on which task " + std::to_string(raw(*robbed.begin())) +
                   " works");
   }
-  PAWL_TRY(remote(deletion_hangs_max));
+  PAWL_TRY(ask());
   story_.branches.erase(branch);
   story_.mark(Mark::branch_deleted);
   return BranchEnd::deleted;
@@ -113,7 +123,7 @@ Result<BranchEnd> HostileSystem::delete_branch(const WorkOrder& order, const std
 
 Result<void> HostileSystem::empty_worktree(TaskId task) {
   breathe();
-  story_.folder.worktrees.insert(task);
+  story_.folder.worktrees.try_emplace(task);
   if (story_.strikes(Hostility::remote, 3)) return Error{ErrorCode::io, "cannot be emptied"};
   story_.mark(Mark::folder_emptied);
   return {};
@@ -135,7 +145,9 @@ Result<void> HostileSystem::remove_worktree(TaskId task) {
 }
 
 std::vector<TaskId> HostileSystem::worktrees() {
-  return {story_.folder.worktrees.begin(), story_.folder.worktrees.end()};
+  std::vector<TaskId> tasks;
+  for (const auto& [task, boot] : story_.folder.worktrees) tasks.push_back(task);
+  return tasks;
 }
 
 void HostileSystem::stop_git() {

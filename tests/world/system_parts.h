@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,7 +15,9 @@ namespace pawl::hostile {
 
 /// As long as git may take by itself.
 constexpr Us git_hangs_max = 900 * second;
-/// A thread that prepares a worktree may hang for as long as git, twice, and before that wait for others who do.
+constexpr Us forever = std::numeric_limits<Us>::max();
+/// A fetch may hang for two minutes before a job's preparation gives it up, and fail several times in a row, with a
+/// minute between two tries; and others of the repository come first.
 constexpr Us passed_over_max = 8 * git_hangs_max;
 
 /// From SIGTERM to SIGKILL at most: stop.kill_after_s, and whoever looks again after a pause or a stall.

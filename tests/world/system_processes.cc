@@ -335,8 +335,18 @@ void HostileSystem::check_claims(const Idle& idle) {
       continue;
     }
     const Job& job = *state.jobs.find(id);
-    const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
-    if (agent && !agent->run.empty()) story_.broken("job " + std::to_string(raw(id)) + " could be claimed, and is not");
+    const Task& task = *state.tasks.find(job.task);
+    const Agent* agent = state.pipeline_of(task).agent(job.agent);
+    if (!agent || agent->run.empty()) continue;
+    // Its worktree is made ready first, or others' are.
+    if (story_.origins.contains(task.repo) && !idle.being_prepared.empty()) {
+      passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
+      if (scheduler_.now() - passed_over[id] > passed_over_max) {
+        story_.broken("job " + std::to_string(raw(id)) + " waits for its worktree, and will not get it");
+      }
+      continue;
+    }
+    story_.broken("job " + std::to_string(raw(id)) + " could be claimed, and is not");
   }
   passed_over_ = std::move(passed_over);
 }

@@ -89,7 +89,17 @@ Exit run_cancel(const Arguments& arguments) {
   return post(arguments, "cancel", reason_body(arguments), show_cancel);
 }
 Exit run_retry(const Arguments& arguments) {
-  return post(arguments, "retry", reason_body(arguments), show_task);
+  const std::string take = arguments.value_or("take", "");
+  if (arguments.has("take") && take != "origin" && take != "ours") {
+    return fail(Exit::usage, "retry: --take is origin or ours");
+  }
+  std::string body = reason_body(arguments);
+  if (!take.empty()) {
+    body.pop_back();
+    if (body.back() != '{') body += ',';
+    body += "\"take\":\"" + take + "\"}";
+  }
+  return post(arguments, "retry", body, show_task);
 }
 Exit run_unblock(const Arguments& arguments) {
   return post(arguments, "unblock", reason_body(arguments), show_task);
@@ -148,14 +158,15 @@ const Command cancel_command = {
     .positional_max = 1,
     .run = run_cancel};
 
-const Command retry_command = {.name = "retry",
-                               .arguments = "TASK",
-                               .summary = "Unblocks a task if it is blocked, and queues a fresh job for its stage",
-                               .details = "",
-                               .options = with_daemon_options({reason_option}),
-                               .positional_min = 1,
-                               .positional_max = 1,
-                               .run = run_retry};
+const Command retry_command = {
+    .name = "retry",
+    .arguments = "TASK",
+    .summary = "Unblocks a task if it is blocked, and queues a fresh job for its stage",
+    .details = "Where the task is blocked as diverged, --take says whose commits stay.\n",
+    .options = with_daemon_options({reason_option, {"take", "SIDE", "origin or ours, where the branch has diverged"}}),
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run_retry};
 
 const Command unblock_command = {.name = "unblock",
                                  .arguments = "TASK",

@@ -13,7 +13,7 @@
 
 namespace pawl {
 
-class ScriptedWorld final : public World {
+class ScriptedWorld : public World {
  public:
   // Facts. A probe or step that is not named here exits 0; a gate that is not named is green.
   std::map<std::int64_t, bool> pid_alive;

@@ -325,7 +325,8 @@ TEST_F(ReaperLoopTest, silence_when_nothing_is_wrong) {
 
 TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for) {
   RealSystem system({.data_folder = data()});
-  RealWorld world(system, boot_id_);
+  OriginWeather weather(system);
+  RealWorld world(system, weather, boot_id_);
   const PipelineStep step{.name = "merge", .run = {"/bin/sh", "-c", "exit 0"}, .timeout_s = 600};
   const CommandContext context{.task = TaskId{1}, .repo = "shop", .version = Version{1}, .step = "merge"};
   Held held = world.hold_step(step, context, {});
@@ -347,7 +348,8 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
 
 TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
   RealSystem system({.data_folder = data()});
-  RealWorld world(system, boot_id_);
+  OriginWeather weather(system);
+  RealWorld world(system, weather, boot_id_);
   Idler agent;
   pawl::Run run;
   run.owner = {.boot_id = boot_id_, .pid = ::getpid(), .actor = "executor"};

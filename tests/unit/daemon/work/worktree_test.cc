@@ -17,63 +17,16 @@
 #include "daemon/work/path_component.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/run_lock.h"
+#include "tests/unit/daemon/work/worktree_stage.h"
 
 namespace pawl {
 namespace {
 
 namespace fs = std::filesystem;
 
-class WorktreesTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "/pawl-work-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
-       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && git push -q origin trunk");
-    branch("feature", "feature");
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  /// In the test's folder, with an identity for commits.
-  void sh(const std::string& script) {
-    const std::string line = "cd '" + folder_.string() +
-                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
-                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
-                             script;
-    ASSERT_EQ(std::system(line.c_str()), 0) << script;  // NOLINT(cert-env33-c)
-  }
-  /// A branch of origin with a commit of its own.
-  void branch(const std::string& name, const std::string& text) {
-    sh("cd seed && git checkout -q trunk && git checkout -q -B side && echo '" + text +
-       "' > file && git commit -qam side && git push -q -f origin 'HEAD:refs/heads/" + name + "'");
-  }
-  static std::string text_of(const fs::path& path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
-  Worktrees worktrees(const std::string& repo = "shop") {
-    return Worktrees(system(), (folder_ / "data").string(), {{repo, (folder_ / "origin.git").string()}});
-  }
-  RealSystem& system() {
-    if (!system_) system_.emplace(RealSystem::Options{.data_folder = (folder_ / "data").string()});
-    return *system_;
-  }
-  fs::path folder_of_task(std::uint64_t task = 1) const {
-    return folder_ / "data/work" / ("task-" + std::to_string(task));
-  }
-  fs::path work(std::uint64_t task, const std::string& name) const { return folder_of_task(task) / name; }
-
-  fs::path folder_;
-  std::optional<RealSystem> system_;
-};
-
 TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ(made->folder, all.folder_of(TaskId{1}));
@@ -87,7 +40,7 @@ TEST_F(WorktreesTest, worktree_is_on_the_branch_as_origin_has_it) {
 
 TEST_F(WorktreesTest, existing_one_keeps_its_work_and_follows_origin_only_forward) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
   std::ofstream(work(1, "untracked")) << "mine";
   sh("cd seed && git checkout -q side && echo newer > file && git commit -qam newer && git push -q origin "
@@ -102,13 +55,13 @@ TEST_F(WorktreesTest, existing_one_keeps_its_work_and_follows_origin_only_forwar
   branch("feature", "rewritten");
   const Result<Worktree> apart = all.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(apart);
-  EXPECT_NE(apart->remark.find("stays as it is"), std::string::npos);
+  EXPECT_EQ(apart->barred, "diverged: ours " + apart->head + ", origin " + apart->origin_head);
   EXPECT_EQ(text_of(work(1, "file")), "local\n");
 }
 
 TEST_F(WorktreesTest, branch_that_origin_lacks_begins_at_its_default_branch) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "new"});
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_NE(made->remark.find("'new'"), std::string::npos);
@@ -119,7 +72,7 @@ TEST_F(WorktreesTest, branch_that_origin_lacks_begins_at_its_default_branch) {
 
 TEST_F(WorktreesTest, names_that_are_no_branches_are_refused) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   const std::string nul("a\0b", 3);
   for (const std::string& name : {std::string("--upload-pack=touch owned"), std::string("-f"), std::string("HEAD"),
                                   std::string("a..b"), std::string("a b"), std::string("a:b"), std::string("@{-1}"),
@@ -134,7 +87,7 @@ TEST_F(WorktreesTest, names_that_are_no_branches_are_refused) {
 
 TEST_F(WorktreesTest, odd_branch_names_are_only_names) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   std::uint64_t task = 1;
   // Each is fit for a branch, and would be something else to a shell, to revision parsing, or as an option's value.
   for (const std::string& name :
@@ -156,7 +109,7 @@ TEST_F(WorktreesTest, repos_of_any_name_have_a_folder_of_their_own) {
   fs::create_directory(folder_ / "data");
   for (const std::string& repo : {std::string("../../escape"), std::string("-c"), std::string("a/b"), std::string("."),
                                   std::string(".."), std::string(200, '/')}) {
-    Worktrees all = worktrees(repo);
+    Tried all = worktrees(repo);
     const Result<Worktree> made = all.prepare({TaskId{1}, repo, "feature"});
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_TRUE(fs::exists(folder_ / "data/repos" / (path_component_of(repo) + ".git/HEAD")));
@@ -179,8 +132,7 @@ TEST(WorktreePath, component_is_injective_and_short) {
 TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
   fs::create_directory(folder_ / "data");
   ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
-  // As `git worktree add` leaves it when it is killed in the middle.
-  std::ofstream(folder_ / "data/repos/shop.git/worktrees/task-1/locked") << "initializing";
+  fs::remove(work(1, ".git/pawl"));  // it is written last
   fs::remove(work(1, "file"));
   const Result<Worktree> made = worktrees().prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(made) << made.error().message;
@@ -195,29 +147,33 @@ TEST_F(WorktreesTest, locks_of_a_git_that_was_killed_are_in_nobodys_way) {
     std::ofstream(repo / lock) << "";
   }
   branch("feature", "newer");
-  Worktrees next = worktrees();
+  Tried next = worktrees();
   ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
   EXPECT_FALSE(fs::exists(repo / "config.lock"));
   EXPECT_FALSE(fs::exists(repo / "refs/remotes/origin/feature.lock"));
   // That of an agent in its worktree goes when the next one is to work there.
-  std::ofstream(repo / "worktrees/task-1/index.lock") << "";
+  std::ofstream(work(1, ".git/index.lock")) << "";
   ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
-  EXPECT_TRUE(fs::exists(repo / "worktrees/task-1/index.lock"));
+  EXPECT_TRUE(fs::exists(work(1, ".git/index.lock")));
   const Result<Worktree> made = next.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(made) << made.error().message;
-  EXPECT_FALSE(fs::exists(repo / "worktrees/task-1/index.lock"));
+  EXPECT_FALSE(fs::exists(work(1, ".git/index.lock")));
 }
 
-TEST_F(WorktreesTest, removed_one_is_gone_and_its_branch_free_again) {
+TEST_F(WorktreesTest, tasks_on_one_branch_do_not_know_of_each_other) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
-  const Result<Worktree> twice = all.prepare({TaskId{2}, "shop", "feature"});
-  ASSERT_FALSE(twice) << "a branch is in one worktree at a time";
-  EXPECT_NE(twice.error().message.find("task-1"), std::string::npos) << twice.error().message;
+  ASSERT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
+  sh("cd '" + folder_of_task(1).string() +
+     "' && test $(git branch --show-current) = feature && echo 2 > file && "
+     "git commit -qam two && git push -q && cd '" +
+     folder_of_task(2).string() +
+     "' && test $(git branch --show-current) = feature && test $(git log --oneline | wc -l) = 2");
+  ASSERT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
+  EXPECT_EQ(text_of(work(2, "file")), "2\n") << "what the other one pushed";
   ASSERT_TRUE(all.remove(TaskId{1}));
   ASSERT_TRUE(all.remove(TaskId{1}));
-  EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
   EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
 }
 
@@ -234,7 +190,7 @@ TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
   fs::create_directory(folder_ / "data");
   branch("x/feature", "longer");
   sh("cd seed && git push -q origin trunk:refs/tags/feature");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::deleted);
   sh("git -C origin.git for-each-ref --format='%(refname)' > refs");
   EXPECT_EQ(text_of(folder_ / "refs"), "refs/heads/trunk\nrefs/heads/x/feature\nrefs/tags/feature\n");
@@ -243,7 +199,7 @@ TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
 
 TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   for (const std::string& spelled : {std::string("trunk"), std::string("TRUNK"), std::string("heads/trunk"),
                                      std::string("refs/heads/trunk"), std::string("origin/trunk")}) {
     EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", spelled}, nobody)), BranchEnd::is_default) << spelled;
@@ -265,7 +221,7 @@ TEST_F(WorktreesTest, no_branch_is_deleted_where_origin_does_not_say_its_default
 
 TEST_F(WorktreesTest, branch_in_use_is_not_deleted_and_names_that_are_none_are_absent) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, [] { return true; })), BranchEnd::in_use);
   for (const std::string& name : {std::string(), std::string("--all"), std::string("HEAD"), std::string("a:trunk"),
                                   std::string("*"), std::string("+feature"), std::string(" feature")}) {
@@ -289,7 +245,7 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
   const std::string origin = "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop";
 
-  Worktrees all(system(), (folder_ / "data").string(), {{"shop", origin}});
+  Tried all(system(), (folder_ / "data").string(), {{"shop", origin}});
   auto deletion = std::async(std::launch::async, [&] {
     return all.delete_branch({TaskId{2}, "shop", "feature"}, nobody);
   });
@@ -304,7 +260,7 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
 
 TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
   ASSERT_TRUE(all.empty(TaskId{1}));
   ASSERT_TRUE(all.empty(TaskId{7}));
@@ -330,7 +286,7 @@ TEST_F(WorktreeLinks, inside_a_worktree_go_and_what_they_point_to_stays) {
     fs::create_directories(folder_of_task() / "inside");
     fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "link");
     fs::create_directory_symlink(folder_ / "precious", folder_of_task() / "inside/link");
-    Worktrees all = worktrees();
+    Tried all = worktrees();
     ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
     EXPECT_FALSE(fs::exists(folder_of_task() / "inside"));
     EXPECT_TRUE(is_kept());
@@ -340,7 +296,7 @@ TEST_F(WorktreeLinks, inside_a_worktree_go_and_what_they_point_to_stays) {
 TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_not_followed) {
   for (const bool is_emptied : {true, false}) {
     fs::create_directory_symlink(folder_ / "precious", folder_of_task());
-    Worktrees all = worktrees();
+    Tried all = worktrees();
     ASSERT_TRUE(is_emptied ? all.empty(TaskId{1}) : all.remove(TaskId{1}));
     EXPECT_FALSE(fs::is_symlink(folder_of_task()));
     EXPECT_EQ(fs::is_directory(folder_of_task()), is_emptied);
@@ -351,7 +307,7 @@ TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_not_followed) {
 
 TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_no_place_to_work) {
   fs::create_directory_symlink(folder_ / "precious", folder_of_task());
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   ASSERT_TRUE(all.prepare({TaskId{1}, "other", "any"}));
   EXPECT_FALSE(fs::is_symlink(folder_of_task()));
 
@@ -364,20 +320,17 @@ TEST_F(WorktreeLinks, in_the_place_of_a_worktree_are_no_place_to_work) {
 }
 
 TEST_F(WorktreeLinks, in_the_place_of_what_git_keeps_are_not_followed) {
-  Worktrees all = worktrees();
-  ASSERT_TRUE(all.prepare({TaskId{1}, "shop", "feature"}));
-  const fs::path admin = folder_ / "data/repos/shop.git/worktrees";
-  fs::remove_all(admin);
+  ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
   fs::create_directories(folder_ / "precious/task-1");
-  std::ofstream(folder_ / "precious/task-1/yarn.lock") << "kept";
-  fs::create_directory_symlink(folder_ / "precious", admin);
-  EXPECT_FALSE(all.remove(TaskId{1}));
-  EXPECT_EQ(text_of(folder_ / "precious/task-1/yarn.lock"), "kept");
+  std::ofstream(folder_ / "precious/task-1/HEAD") << "kept";
+  fs::create_directory_symlink(folder_ / "precious", folder_ / "data/repos/shop.git/worktrees");
+  ASSERT_TRUE(worktrees().existing({TaskId{1}, "shop", "feature"}));
+  EXPECT_EQ(text_of(folder_ / "precious/task-1/HEAD"), "kept");
 }
 
 TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
   fs::create_directory(folder_ / "data");
-  Worktrees all = worktrees();
+  Tried all = worktrees();
   const Result<Worktree> made = all.prepare({TaskId{1}, "other", "whatever; it is"});
   ASSERT_TRUE(made);
   EXPECT_TRUE(fs::is_empty(made->folder));
@@ -385,7 +338,7 @@ TEST_F(WorktreesTest, repo_without_an_origin_has_empty_folders) {
 
 TEST_F(WorktreesTest, origin_that_is_not_there_is_an_error_with_gits_words) {
   fs::create_directory(folder_ / "data");
-  Worktrees all(system(), (folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
+  Tried all(system(), (folder_ / "data").string(), {{"shop", (folder_ / "nothing").string()}});
   const Result<Worktree> made = all.prepare({TaskId{1}, "shop", "feature"});
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message.find("nothing"), std::string::npos) << made.error().message;

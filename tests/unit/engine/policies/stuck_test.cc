@@ -10,7 +10,7 @@ class StuckTest : public Story {
  protected:
   std::optional<Stuck> look() {
     std::optional<Stuck> found =
-        why_stuck(machine.state(), *row(), machine.now(), [this](JobId) { return passed_over; });
+        why_stuck(machine.state(), *row(), machine.now(), {.is_passed_over = [this](JobId) { return passed_over; }});
     if (!found || !found->owner) return found;
     return judge_owner(*found, world.is_alive(*found->owner, *found->owner_boot));
   }

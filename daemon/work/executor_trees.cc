@@ -1,0 +1,148 @@
+// Worktrees for jobs, made ready before the claim (SPEC §7): while an origin is away its jobs stay queued, and hold no
+// slot, no lease and no thread.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/work/executor_impl.h"
+#include "engine/rules/proposals.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::seconds;
+
+/// A fetch that takes longer is awaited by the next preparation; meanwhile the job says that it waits for origin.
+constexpr seconds fetch_within{120};
+/// For so long a worktree that was made ready counts as of now.
+constexpr seconds fresh_for{30};
+constexpr seconds path_again{1};
+constexpr std::size_t at_once_max = 32;
+/// Of one repository: one that is silent must not have all of them.
+constexpr std::size_t of_repo_max = 4;
+
+}  // namespace
+
+std::optional<OriginTrouble> Executor::origin_trouble(const std::string& repo) const {
+  return impl_->weather.trouble(repo);
+}
+
+std::map<std::string, OriginTrouble> Executor::origin_troubles() const {
+  return impl_->weather.troubles();
+}
+
+std::vector<JobId> Executor::being_prepared() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<JobId> jobs;
+  for (const auto& [job, entry] : impl_->preparations) jobs.push_back(job);
+  return jobs;
+}
+
+bool Executor::Impl::is_prepared(const Claimable& next) {
+  if (!options.origins.contains(next.repo)) return true;
+  const Deadline now = system.now();
+  const bool is_away = weather.trouble(next.repo).has_value();
+  const Deadline next_try = weather.next_try(next.repo);
+  const std::lock_guard lock(mutex);
+  const auto found = preparations.find(next.job);
+  if (found != preparations.end()) {
+    const Preparation& entry = found->second;
+    if (entry.state == Preparation::State::working || !entry.ended || entry.thread) return false;
+    if (entry.state == Preparation::State::waits && now < entry.until) return false;
+    if (entry.state == Preparation::State::ready && now < entry.until && entry.attempts == next.attempts) return true;
+    preparations.erase(found);
+  }
+  std::size_t at_work = 0;
+  std::size_t of_repo = 0;
+  for (const auto& [job, entry] : preparations) {
+    if (entry.state == Preparation::State::waits) continue;
+    ++at_work;
+    if (entry.repo == next.repo) ++of_repo;
+  }
+  if (at_work >= std::min(next.room, at_once_max)) return false;
+  // Of an origin that is away one job asks, for all.
+  if (of_repo >= (next.is_serial || is_away ? 1 : of_repo_max)) return false;
+  Preparation& entry = preparations[next.job];
+  entry.attempts = next.attempts;
+  entry.task = next.task;
+  entry.repo = next.repo;
+  entry.off = system.make_call_off();
+  if (now < next_try) {
+    entry.state = Preparation::State::waits;
+    entry.until = next_try;
+    entry.ended = true;
+    return false;
+  }
+  entry.thread = system.start_thread([this, &entry, next] { prepare(entry, next); });
+  return false;
+}
+
+void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
+  const Fetched fetched = weather.fetch(next.repo, fetch_within, entry.off.get());
+  Preparation::State state = Preparation::State::waits;
+  Deadline until = weather.next_try(next.repo);
+  std::optional<Worktree> tree;
+  std::string no_tree;
+  if (fetched.end == FetchEnd::fetched) {
+    until = system.now() + path_again;
+    // Nobody else works in it meanwhile: no gate, no step.
+    if (const std::unique_ptr<PathHold> hold = world.enter_path(next.task); hold && !entry.off->called()) {
+      const Result<Worktree> made = system.prepare_worktree({next.task, next.repo, next.branch, options.boot_id});
+      if (made && !made->barred.empty()) {
+        bar(next, made->barred);
+      } else {
+        state = Preparation::State::ready;
+        until = system.now() + fresh_for;
+        if (made) tree = *made;
+        if (!made) no_tree = made.error().message;
+      }
+    }
+    // A task that ended meanwhile has lost its folder, and may just have got another.
+    if (is_finished(next.task)) workers->post([this, task = next.task] { clean_up(task); });
+  }
+  const std::lock_guard lock(mutex);
+  entry.state = state;
+  entry.until = until;
+  entry.tree = std::move(tree);
+  entry.no_tree = std::move(no_tree);
+  entry.ended = true;
+  jobs_changed = true;
+  wake->notify();
+}
+
+/// Nothing may work there before a person has said how it goes on.
+void Executor::Impl::bar(const Claimable& next, const std::string& reason) {
+  fb::TaskBlockedT event;
+  event.task = raw(next.task);
+  event.version = raw(next.version);
+  event.reason = reason;
+  machine.propose(propose_group(asker("executor"), event));
+}
+
+void Executor::Impl::take_tree(JobId job, Claim& claim) {
+  const auto found = preparations.find(job);
+  if (found == preparations.end()) return;
+  claim.tree = std::move(found->second.tree);
+  claim.no_tree = std::move(found->second.no_tree);
+  preparations.erase(found);
+  jobs_changed = true;  // another one may have waited for its place
+}
+
+void Executor::Impl::call_off_preparations(TaskId task) {
+  for (auto& [job, entry] : preparations) {
+    if (entry.task == task) entry.off->call();
+  }
+}
+
+/// With the mutex: the threads that have ended are to be joined; what nobody came back for goes.
+void Executor::Impl::drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads) {
+  const Deadline now = system.now();
+  for (auto at = preparations.begin(); at != preparations.end();) {
+    Preparation& entry = at->second;
+    if (entry.ended && entry.thread) threads.push_back(std::move(entry.thread));
+    const bool is_stale = entry.ended && (now >= entry.until || entry.off->called());
+    if (is_stale) jobs_changed = true;
+    at = is_stale ? preparations.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace pawl

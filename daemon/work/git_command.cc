@@ -1,0 +1,274 @@
+#include "daemon/work/git_command.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "daemon/work/output_log.h"
+#include "daemon/work/path_component.h"
+#include "daemon/work/process_run.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::int64_t git_kill_after_s = 10;
+constexpr std::size_t git_message_bytes_max = 1000;
+constexpr std::size_t git_output_bytes_max = 256 << 20;
+
+std::string whole(const Descriptor& file) {
+  std::string text;
+  std::array<char, 65536> buffer{};
+  for (off_t at = 0; text.size() < git_output_bytes_max;) {
+    const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    at += got;
+  }
+  return text;
+}
+
+std::string one_line(const std::string& text) {
+  std::string line = without_end_of_line(text).substr(0, git_message_bytes_max);
+  for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) line.replace(at, 1, "; ");
+  return line;
+}
+
+/// Whether a setting of pawld's user is needed to reach an origin or to check a file out. Keys come in lower case, but
+/// for the part between the first and the last dot.
+bool is_needed(std::string_view key) {
+  constexpr std::array<std::string_view, 8> sections{"credential.", "http.",   "url.",      "ssh.",
+                                                     "safe.",       "filter.", "protocol.", "lfs."};
+  constexpr std::array<std::string_view, 3> keys{"core.sshcommand", "core.gitproxy", "core.askpass"};
+  return std::any_of(sections.begin(), sections.end(), [&](std::string_view each) { return key.starts_with(each); }) ||
+         std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// A value in the quotes of git's configuration.
+std::string quoted(std::string_view value) {
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+/// Those of `git config --list -z --show-scope` that are needed.
+std::string needed_settings(const std::string& listed) {
+  std::string out;
+  for (std::size_t at = 0; at < listed.size();) {
+    const std::size_t scope_end = listed.find('\0', at);
+    if (scope_end == std::string::npos) break;
+    const std::size_t end = std::min(listed.find('\0', scope_end + 1), listed.size());
+    const std::string_view scope = std::string_view(listed).substr(at, scope_end - at);
+    const std::string_view entry = std::string_view(listed).substr(scope_end + 1, end - scope_end - 1);
+    at = end + 1;
+    const std::size_t line = entry.find('\n');
+    const std::string_view key = entry.substr(0, line);
+    if ((scope != "global" && scope != "system") || !is_needed(key)) continue;
+    // A key without "=" means true.
+    out += setting_lines(key, line == std::string_view::npos ? "true" : entry.substr(line + 1));
+  }
+  return out;
+}
+
+/// What an origin may be reached by, and no setting says.
+void add_ways_out(std::vector<std::string>& environment, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
+  }
+}
+
+/// Replaces a file that only this user may read.
+Result<void> write_private(const std::string& path, const std::string& text) {
+  const std::string part = path + ".part";
+  const auto failed = [&] { return Error{ErrorCode::io, path + ": " + std::strerror(errno)}; };
+  ::unlink(part.c_str());
+  const Descriptor file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return failed();
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t written = ::write(file.get(), text.data() + at, text.size() - at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return failed();
+    at += static_cast<std::size_t>(written);
+  }
+  if (::rename(part.c_str(), path.c_str()) != 0) return failed();
+  return {};
+}
+
+}  // namespace
+
+std::string setting_lines(std::string_view key, std::string_view value) {
+  const std::size_t first = key.find('.');
+  const std::size_t last = key.rfind('.');
+  if (first == std::string_view::npos || key.find('\n') != std::string_view::npos) return {};
+  std::string out = "[" + std::string(key.substr(0, first));
+  if (last > first) out += " " + quoted(key.substr(first + 1, last - first - 1));
+  return out + "]\n\t" + std::string(key.substr(last + 1)) + " = " + quoted(value) + "\n";
+}
+
+std::string without_end_of_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+bool is_object_name(std::string_view word) {
+  return (word.size() == 40 || word.size() == 64) &&
+         word.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::optional<std::string> object_name_in(std::string_view said) {
+  for (std::size_t begin = 0; begin < said.size();) {
+    const std::size_t end = std::min(said.find('\n', begin), said.size());
+    if (const std::string_view line = said.substr(begin, end - begin); is_object_name(line)) return std::string(line);
+    begin = end + 1;
+  }
+  return std::nullopt;
+}
+
+std::string GitCommand::credential_file(const std::string& repo) const {
+  return data_folder_ + "/repos/" + path_component_of(repo) + ".credential";
+}
+
+std::string GitEnd::message() const {
+  switch (how) {
+    case How::timed_out:
+      return what + ": no end within its time" + (said.empty() ? "" : ": " + one_line(said));
+    case How::called_off:
+      return what + ": called off";
+    case How::exited:
+    case How::not_started:
+      return what + ": " + one_line(said);
+  }
+  return what;
+}
+
+GitCommand::GitCommand(System& system, std::string data_folder, const std::map<std::string, std::string>& origins)
+    : system_(system), data_folder_(std::move(data_folder)) {
+  for (const auto& [name, url] : origins) {
+    const OriginUrl& origin = origins_.emplace(name, parse_origin(url)).first->second;
+    secrets_.insert(secrets_.end(), origin.secrets.begin(), origin.secrets.end());
+  }
+  std::sort(secrets_.begin(), secrets_.end(),
+            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+}
+
+GitEnd GitCommand::run(const Order& order) {
+  std::vector<std::string> environment = system_.clean_environment();
+  add_ways_out(environment, {"SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "http_proxy",
+                             "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+                             "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY"});
+  environment.push_back("GIT_CONFIG_GLOBAL=" + settings_file());
+  environment.emplace_back("GIT_CONFIG_NOSYSTEM=1");
+  return run_with(order, environment);
+}
+
+GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& environment) {
+  GitEnd end;
+  end.what = "git";
+  for (const std::string& word : order.words) end.what += " " + word;
+  end.what = mask(std::move(end.what));
+  Descriptor output(::memfd_create("git", MFD_CLOEXEC));
+  Descriptor written(::fcntl(output.get(), F_DUPFD_CLOEXEC, 3));
+  if (!output || !written) {
+    end.said = std::string("memfd_create: ") + std::strerror(errno);
+    return end;
+  }
+  RunOrder run_order;
+  // On the command line, since a task's own clone has settings of its own, which are in reach of its agents. What runs
+  // in the background would be taken for something left behind, and nothing is ever pruned.
+  run_order.command = {"git",
+                       "-c",
+                       "core.hooksPath=/dev/null",
+                       "-c",
+                       "gc.auto=0",
+                       "-c",
+                       "maintenance.auto=false",
+                       "-c",
+                       "core.fsmonitor=false",
+                       "-c",
+                       "advice.detachedHead=false",
+                       "-c",
+                       "submodule.recurse=false",
+                       "--no-optional-locks"};
+  run_order.command.insert(run_order.command.end(), order.words.begin(), order.words.end());
+  run_order.folder = data_folder_;
+  run_order.environment = environment;
+  run_order.environment.emplace_back("LC_ALL=C");  // its words are read
+  run_order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
+  // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
+  run_order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
+  run_order.purpose = "git";
+  Result<HeldRun> run = HeldRun::hold(system_, run_order, std::make_shared<LogFile>(std::move(written), ""));
+  if (!run) {
+    end.said = run.error().message;
+    return end;
+  }
+  const CommandExit exit = run->go({order.timeout_s, git_kill_after_s}, order.off ? order.off : &stop_);
+  end.said = mask(whole(output));
+  if (exit.how == CommandExit::How::timed_out) {
+    end.how = GitEnd::How::timed_out;
+  } else if (exit.how == CommandExit::How::lost) {
+    end.how = GitEnd::How::called_off;
+  } else {
+    end.how = GitEnd::How::exited;
+    end.code = exit.how == CommandExit::How::exited ? exit.code : 128 + exit.code;
+  }
+  return end;
+}
+
+Result<std::string> GitCommand::operator()(std::vector<std::string> words) {
+  GitEnd end = run({.words = std::move(words)});
+  if (end.is_ok()) return std::move(end.said);
+  return Error{is_damage(end.said) ? ErrorCode::damaged : ErrorCode::io, end.message()};
+}
+
+std::string GitCommand::credential_settings(const std::string& repo) const {
+  const OriginUrl& origin = origins_.at(repo);
+  if (!origin.username) return {};
+  // The user's own helpers are asked first. This one knows the password of the URL; where that has none, the user name
+  // is a token, and any password will do. It reads a file, since a word of it would stand on a shell's command line.
+  std::string file;
+  for (const char c : credential_file(repo)) c == '\'' ? file += "'\\''" : file += c;
+  const std::string key = "credential." + origin.plain;
+  return setting_lines(key + ".username", *origin.username) +
+         setting_lines(key + ".helper", "!f() { test \"$1\" = get && cat '" + file + "'; }; f");
+}
+
+Result<void> GitCommand::write_settings() {
+  std::vector<std::string> environment = system_.clean_environment();
+  add_ways_out(environment, {"XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"});
+  const GitEnd listed =
+      run_with({.words = {"config", "--list", "--includes", "-z", "--show-scope"}, .timeout_s = 30, .off = nullptr},
+               environment);
+  // Settings that cannot be read are none.
+  std::string text = listed.is_ok() ? needed_settings(listed.said) : std::string();
+  for (const auto& [repo, origin] : origins_) text += credential_settings(repo);
+  const std::lock_guard lock(settings_mutex_);
+  std::error_code error;
+  if (text == settings_ && std::filesystem::exists(settings_file(), error)) return {};
+  std::filesystem::create_directories(data_folder_ + "/repos", error);
+  for (const auto& [repo, origin] : origins_) {
+    if (!origin.username) continue;
+    PAWL_TRY(write_private(credential_file(repo), "password=" + origin.password.value_or("") + "\n"));
+  }
+  PAWL_TRY(write_private(settings_file(), text));
+  settings_ = std::move(text);
+  return {};
+}
+
+}  // namespace pawl

@@ -1,0 +1,334 @@
+#include "daemon/work/mirror.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "daemon/work/task_clone.h"
+#include "schema/time.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr std::int64_t listing_timeout_s = 60;  // a few seconds' work: an origin that takes longer is silent
+constexpr std::int64_t fetch_timeout_s = 900;   // a first clone over a slow line
+constexpr milliseconds look_for_call_off{50};
+constexpr std::size_t packs_max = 50;
+
+constexpr std::string_view heads = "refs/heads/";
+constexpr std::string_view at_origin_prefix = "refs/remotes/origin/";
+
+Fetched trouble(const GitEnd& end) {
+  if (end.how == GitEnd::How::called_off) return {.end = FetchEnd::called_off, .words = end.message()};
+  if (end.how != GitEnd::How::exited) return {.end = FetchEnd::unreachable, .words = end.message()};
+  return {.end = trouble_of(end.said), .words = end.message()};
+}
+
+/// The packs of a repository.
+std::size_t packs_in(const std::string& folder) {
+  std::error_code error;
+  std::size_t packs = 0;
+  for (fs::directory_iterator entry(folder + "/objects/pack", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".pack") ++packs;
+  }
+  return packs;
+}
+
+/// Lines of "<object> <ref>", by ref.
+std::map<std::string, std::string> refs_in(const std::string& said) {
+  std::map<std::string, std::string> refs;
+  std::istringstream lines(said);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t space = line.find(' ');
+    if (space != std::string::npos && is_object_name(std::string_view(line).substr(0, space))) {
+      refs.emplace(line.substr(space + 1), line.substr(0, space));
+    }
+  }
+  return refs;
+}
+
+}  // namespace
+
+AtOrigin read_ls_remote(const std::string& said) {
+  AtOrigin found;
+  std::istringstream lines(said);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string::npos) continue;
+    const std::string_view value = std::string_view(line).substr(0, tab);
+    const std::string_view name = std::string_view(line).substr(tab + 1);
+    constexpr std::string_view points_to = "ref: refs/heads/";
+    if (name == "HEAD" && value.starts_with(points_to)) {
+      found.default_branch = value.substr(points_to.size());
+    } else if (!is_object_name(value)) {
+      continue;
+    } else if (name == "HEAD") {
+      found.head = value;
+    } else if (!name.ends_with("^{}") && (name.starts_with(heads) || name.starts_with("refs/tags/"))) {
+      found.refs.emplace(name, value);
+    }
+  }
+  // A HEAD that names a branch which is not there is listed by newer versions of git only.
+  if (found.default_branch && !found.refs.contains(std::string(heads) + *found.default_branch)) {
+    found.default_branch.reset();
+  }
+  return found;
+}
+
+void remove_locks(const std::string& folder) {
+  std::error_code error;
+  std::vector<fs::path> locks;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename() == "objects") entry.disable_recursion_pending();
+    if (entry->path().extension() == ".lock") locks.push_back(entry->path());
+  }
+  for (const fs::path& lock : locks) fs::remove(lock, error);
+}
+
+Mirror::Mirror(System& system, GitCommand& git, Options options)
+    : system_(system), git_(git), options_(std::move(options)) {}
+
+Mirror::~Mirror() {
+  stop();
+  std::unique_ptr<RunningThread> thread;
+  {
+    const std::lock_guard lock(mutex_);
+    thread = std::move(thread_);
+  }
+  if (thread) thread->join();
+}
+
+void Mirror::stop() {
+  const std::lock_guard lock(mutex_);
+  is_stopped_ = true;
+  if (off_) off_->call();
+  changed_.notify_all();
+}
+
+/// With the mutex. Its thread runs on when all who wait have gone: what it brings is for those who come next.
+void Mirror::begin() {
+  if (thread_) thread_->join();  // it has ended, but for its last instruction
+  is_running_ = true;
+  ++begun_;
+  off_ = std::make_unique<EventCallOff>();
+  thread_ = system_.start_thread([this] {
+    Fetched fetched = fetch_now(*off_);
+    const std::lock_guard lock(mutex_);
+    last_ = std::move(fetched);
+    ended_ = begun_;
+    is_running_ = false;
+    changed_.notify_all();
+  });
+}
+
+Fetched Mirror::fetch(Deadline until, const CallOff* off) {
+  std::unique_lock lock(mutex_);
+  // One that began before we asked may have read origin before what we were told of happened.
+  const std::uint64_t wanted = begun_ + 1;
+  const std::uint64_t ended_before = ended_;
+  ++waiters_;
+  Fetched found{.end = FetchEnd::called_off, .words = "the daemon ends"};
+  for (;;) {
+    if (is_stopped_) break;
+    const bool has_failed =
+        ended_ > ended_before && last_.end != FetchEnd::fetched && last_.end != FetchEnd::called_off;
+    // Another try at once would come to the same.
+    if (ended_ >= wanted || has_failed) {
+      found = last_;
+      break;
+    }
+    if (off && off->called()) {
+      found.words = "called off";
+      break;
+    }
+    if (system_.now() >= until) {
+      found = {.end = FetchEnd::unreachable, .words = "origin has not answered in time; it is still being asked"};
+      break;
+    }
+    if (!is_running_) begin();
+    const Deadline next = std::min(until, system_.now() + look_for_call_off);
+    changed_.wait_until(lock, next);
+  }
+  --waiters_;
+  if (found.end == FetchEnd::called_off && waiters_ == 0 && is_running_) off_->call();
+  return found;
+}
+
+bool Mirror::is_fetched() {
+  std::error_code error;
+  return fs::exists(options_.folder + "/pawl-fetched", error);
+}
+
+Result<void> Mirror::init(const std::string& folder, const std::string& object_name) {
+  const std::string format = object_name.size() == 64 ? "sha256" : "sha1";
+  // It may be repeated, so that a start that was cut short is made good by the next.
+  PAWL_TRY(git_({"init", "--quiet", "--bare", "--template=", "--object-format=" + format, "--", folder}));
+  // For people: pawld itself names URL and refs with each call.
+  std::ofstream config(folder + "/config", std::ios::app);
+  config << setting_lines("remote.origin.url", origin().plain)
+         << setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+         << setting_lines("gc.auto", "0");
+  if (!config.flush()) return Error{ErrorCode::io, folder + "/config: cannot be written"};
+  return {};
+}
+
+Result<void> Mirror::set_up() {
+  const std::lock_guard lock(set_up_mutex_);
+  if (is_set_up_) return {};
+  std::error_code error;
+  fs::create_directories(options_.work_folder, error);
+  fs::create_directories(fs::path(options_.folder).parent_path(), error);
+  // A replacement that was cut short between its two renames.
+  const std::string next = options_.folder + ".new";
+  if (!fs::exists(options_.folder, error) && fs::exists(next + "/pawl-carried", error)) {
+    fs::rename(next, options_.folder, error);
+  }
+  if (fs::exists(options_.folder, error)) {
+    // Nothing of this boot has worked here yet, and what earlier ones left running was ended at the start.
+    remove_locks(options_.folder);
+    TaskClones(git_, *this, options_.work_folder).convert_worktrees();
+  }
+  is_set_up_ = true;
+  return {};
+}
+
+Fetched Mirror::fetch_now(const CallOff& off) {
+  if (const auto set = set_up(); !set) return {.end = FetchEnd::unreachable, .words = set.error().message};
+  if (const auto written = git_.write_settings(); !written) {
+    return {.end = FetchEnd::unreachable, .words = written.error().message};
+  }
+  const GitEnd listed =
+      git_.run({.words = {"ls-remote", "--symref", "--", origin().plain}, .timeout_s = listing_timeout_s, .off = &off});
+  if (!listed.is_ok()) return trouble(listed);
+  const AtOrigin at_origin = read_ls_remote(listed.said);
+  std::error_code error;
+  if (!fs::exists(options_.folder + "/HEAD", error)) {
+    const std::string any = !at_origin.head.empty()   ? at_origin.head
+                            : !at_origin.refs.empty() ? at_origin.refs.begin()->second
+                                                      : std::string();
+    if (const auto made = init(options_.folder, any); !made) {
+      return {.end = FetchEnd::unreachable, .words = made.error().message};
+    }
+  }
+  remove_locks(options_.folder);
+  bool is_damaged = false;
+  Fetched fetched{};
+  if (is_unchanged(at_origin)) {
+    note_default(options_.folder, at_origin);
+  } else {
+    fetched = fetch_into(options_.folder, at_origin, off, is_damaged);
+    // Once more: origin may have changed between the list and the fetch.
+    if (is_damaged) fetched = fetch_into(options_.folder, at_origin, off, is_damaged);
+    if (is_damaged) return replace(at_origin, off, fetched.words);
+  }
+  if (fetched.end == FetchEnd::fetched) pack_up();
+  return fetched;
+}
+
+/// Whether the mirror has what was listed, object for object. Damage that shows in a ref makes a difference.
+bool Mirror::is_unchanged(const AtOrigin& at_origin) {
+  if (!is_fetched()) return false;
+  const Result<std::string> said = git_({"--git-dir=" + options_.folder, "for-each-ref",
+                                         "--format=%(objectname) %(refname)", "refs/remotes/origin", "refs/tags"});
+  if (!said) return false;
+  std::map<std::string, std::string> here = refs_in(*said);
+  if (here.size() != at_origin.refs.size()) return false;
+  return std::all_of(at_origin.refs.begin(), at_origin.refs.end(), [&](const auto& ref) {
+    const std::string name =
+        ref.first.starts_with(heads) ? std::string(at_origin_prefix) + ref.first.substr(heads.size()) : ref.first;
+    const auto found = here.find(name);
+    return found != here.end() && found->second == ref.second;
+  });
+}
+
+Fetched Mirror::fetch_into(const std::string& folder, const AtOrigin& at_origin, const CallOff& off, bool& is_damaged) {
+  is_damaged = false;
+  const std::string git_dir = "--git-dir=" + folder;
+  // Pruning comes first in a fetch, so a branch that is gone does not stand in the way of one below its name. Small
+  // fetches come as packs too: a mirror that is never pruned would fill with single files.
+  const GitEnd end = git_.run(
+      {.words = {git_dir, "-c", "fetch.unpackLimit=1", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60",
+                 "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--",
+                 origin().plain, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"},
+       .timeout_s = fetch_timeout_s,
+       .off = &off});
+  if (!end.is_ok()) {
+    is_damaged = end.how == GitEnd::How::exited && is_damage(end.said);
+    if (end.how != GitEnd::How::exited) remove_locks(folder);
+    return trouble(end);
+  }
+  note_default(folder, at_origin);
+  std::ofstream(folder + "/pawl-fetched").flush();
+  return {};
+}
+
+void Mirror::note_default(const std::string& folder, const AtOrigin& at_origin) {
+  const std::string git_dir = "--git-dir=" + folder;
+  constexpr const char* ref = "refs/pawl/default";
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), git_dir);
+    return git_.run({.words = std::move(words)}).is_ok();
+  };
+  const std::string wanted = at_origin.default_branch ? std::string(at_origin_prefix) + *at_origin.default_branch : "";
+  const Result<std::string> now = git_({git_dir, "symbolic-ref", "--quiet", ref});
+  if (!wanted.empty()) {
+    if (!now || without_end_of_line(*now) != wanted) run({"symbolic-ref", ref, wanted});
+    return;
+  }
+  if (now) run({"symbolic-ref", "--delete", ref});
+  if (at_origin.head.empty()) {
+    run({"update-ref", "--no-deref", "-d", ref});
+  } else {
+    run({"update-ref", "--no-deref", ref, at_origin.head});
+  }
+}
+
+/// Rolls packs up, without leaving any object out.
+void Mirror::pack_up() {
+  if (packs_in(options_.folder) <= packs_max) return;
+  const GitEnd end = git_.run({.words = {"--git-dir=" + options_.folder, "repack", "--quiet", "-d", "--geometric=2"}});
+  if (!end.is_ok() && options_.warn) options_.warn(end.message());
+}
+
+Fetched Mirror::replace(const AtOrigin& at_origin, const CallOff& off, const std::string& why) {
+  const std::string next = options_.folder + ".new";
+  std::error_code error;
+  fs::remove_all(next, error);
+  const std::string any = at_origin.refs.empty() ? std::string() : at_origin.refs.begin()->second;
+  if (const auto made = init(next, any); !made) return {.end = FetchEnd::unreachable, .words = made.error().message};
+  bool is_damaged = false;
+  Fetched fetched = fetch_into(next, at_origin, off, is_damaged);
+  if (fetched.end != FetchEnd::fetched) return fetched;
+
+  const std::unique_lock lock(place_);
+  TaskClones clones(git_, *this, options_.work_folder);
+  for (const TaskId task : clones.borrowers()) clones.carry_over(task, next);
+  // Those of earlier replacements too: whoever came by them may have no other copy.
+  git_.run({.words = {"--git-dir=" + next, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--",
+                      options_.folder, "+refs/pawl/task-*:refs/pawl/task-*"}});
+  std::ofstream(next + "/pawl-carried").flush();
+  const std::int64_t now_s = system_.wall_time().us / 1000000;
+  std::string aside = options_.folder + ".damaged-" + std::to_string(now_s);
+  for (unsigned n = 2; fs::exists(aside, error); ++n) {
+    aside = options_.folder + ".damaged-" + std::to_string(now_s) + "-" + std::to_string(n);
+  }
+  fs::rename(options_.folder, aside, error);
+  if (error) return {.end = FetchEnd::unreachable, .words = options_.folder + ": " + error.message()};
+  fs::rename(next, options_.folder, error);
+  if (error) return {.end = FetchEnd::unreachable, .words = next + ": " + error.message()};
+  if (options_.warn) {
+    options_.warn("the clone of '" + options_.repo + "' is damaged; it was put aside as " + aside +
+                  ", and a new one was fetched. " + why);
+  }
+  return {};
+}
+
+}  // namespace pawl

@@ -1,0 +1,103 @@
+// pawld's copy of a repository: DIR/repos/<repo>.git, bare. Tasks work in clones of their own that borrow its objects
+// (daemon/work/task_clone.h), so nothing in it is ever pruned.
+//
+//   refs/remotes/origin/   origin's branches, as of the last fetch; refs/tags likewise
+//   refs/pawl/default      where origin's HEAD points: one of those, or a commit; missing if it names no branch
+//   refs/pawl/task-<id>/   heads of tasks that were carried over, from a worktree of an earlier version or when the
+//                          mirror was replaced
+//
+// One fetch is under way at a time, on a thread of its own. It begins with a list of origin's refs, which tells what
+// HEAD stands for and how objects are named, and ends there if nothing has changed.
+//
+// A mirror that is damaged is renamed to <repo>.git.damaged-<time>, and never deleted; one that was fetched beforehand
+// takes its place, with the heads of all clones that were whole.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/work/git_command.h"
+
+namespace pawl {
+
+/// What `git ls-remote --symref` says.
+struct AtOrigin {
+  std::optional<std::string> default_branch;  // that HEAD stands for; none if HEAD names no branch that is there
+  std::string head;                           // the commit of HEAD; empty if there is none
+  std::map<std::string, std::string> refs;    // branches and tags: name → object
+};
+AtOrigin read_ls_remote(const std::string& said);
+
+/// Removes the lock files that a git which was killed left behind, and over which every later one would stumble. They
+/// are told by their names: no ref may end so. Requires: no git works there.
+void remove_locks(const std::string& folder);
+
+/// Threads: any.
+class Mirror {
+ public:
+  struct Options {
+    std::string repo;
+    std::string folder;       // <repo>.git
+    std::string work_folder;  // DIR/work: where its tasks' clones are
+    std::function<void(const std::string&)> warn = {};
+  };
+  Mirror(System& system, GitCommand& git, Options options);
+  ~Mirror();
+
+  /// As System::fetch_origin().
+  Fetched fetch(Deadline until, const CallOff* off);
+  /// Ends the fetch that is under way, and every one to come.
+  void stop();
+
+  /// Whether there is something to make a worktree from.
+  bool is_fetched();
+  const std::string& folder() const { return options_.folder; }
+  const OriginUrl& origin() const { return *git_.origin(options_.repo); }
+  /// Makes good what an earlier start left, and makes worktrees of an earlier version clones. Before anything else is
+  /// done to a clone. Asks nobody.
+  Result<void> set_up();
+  /// Held, the mirror is not replaced.
+  std::shared_lock<std::shared_mutex> hold() { return std::shared_lock(place_); }
+
+  /// The credentials of its origin, as lines of a clone's configuration.
+  std::string settings() const { return git_.credential_settings(options_.repo); }
+  /// Makes an empty repository if there is none, for objects whose names are as long as that one.
+  Result<void> init(const std::string& folder, const std::string& object_name);
+
+ private:
+  Fetched fetch_now(const CallOff& off);
+  Fetched fetch_into(const std::string& folder, const AtOrigin& at_origin, const CallOff& off, bool& is_damaged);
+  Fetched replace(const AtOrigin& at_origin, const CallOff& off, const std::string& why);
+  bool is_unchanged(const AtOrigin& at_origin);
+  void note_default(const std::string& folder, const AtOrigin& at_origin);
+  void pack_up();
+  void begin();  // with mutex_
+
+  System& system_;
+  GitCommand& git_;
+  const Options options_;
+
+  std::shared_mutex place_;  // shared by those who use the mirror, exclusive for who replaces it
+  std::mutex set_up_mutex_;
+  bool is_set_up_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unique_ptr<RunningThread> thread_;
+  std::unique_ptr<EventCallOff> off_;  // of the fetch that is under way
+  bool is_running_ = false;
+  bool is_stopped_ = false;
+  std::uint64_t begun_ = 0;
+  std::uint64_t ended_ = 0;
+  unsigned waiters_ = 0;
+  Fetched last_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,541 @@
+#include "daemon/work/task_clone.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "daemon/work/mirror.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view task_prefix = "task-";
+constexpr std::size_t known_heads_max = 200;
+
+std::string branch_ref(const std::string& branch) {
+  return "refs/heads/" + branch;
+}
+
+std::string origin_ref(const std::string& branch) {
+  return "refs/remotes/origin/" + branch;
+}
+
+std::string in_file(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// For names of what is put aside: seconds since 1970, and more of them where two fall into one.
+std::string unused(const std::string& prefix) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::string name = prefix + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  std::error_code error;
+  for (unsigned n = 2; fs::exists(fs::symlink_status(name, error)); ++n) {
+    name = prefix + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count()) + "-" +
+           std::to_string(n);
+  }
+  return name;
+}
+
+/// What origin's branch was, by the log of the clone's own copy of it: each fetch and push of an agent adds to it. The
+/// newest last.
+std::vector<std::string> heads_in_log(const std::string& folder, const std::string& branch) {
+  std::vector<std::string> heads;
+  std::ifstream log(folder + "/.git/logs/" + origin_ref(branch));
+  for (std::string line; std::getline(log, line);) {
+    std::istringstream words(line);
+    for (int n = 0; n < 2; ++n) {
+      std::string word;
+      words >> word;
+      if (is_object_name(word) && word.find_first_not_of('0') != std::string::npos) heads.push_back(word);
+    }
+  }
+  if (heads.size() > known_heads_max) heads.erase(heads.begin(), heads.end() - known_heads_max);
+  return heads;
+}
+
+/// Makes every folder writable that is ours: what is in one that is not can neither be removed nor listed.
+void make_writable(const fs::path& folder) {
+  std::error_code error;
+  if (fs::symlink_status(folder, error).type() != fs::file_type::directory) return;
+  fs::permissions(folder, fs::perms::owner_all, fs::perm_options::add | fs::perm_options::nofollow, error);
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    make_writable(entry->path());
+  }
+}
+
+}  // namespace
+
+Result<void> remove_folder(const std::string& folder) {
+  std::error_code error;
+  fs::remove_all(folder, error);
+  if (error) {
+    make_writable(folder);
+    error.clear();
+    fs::remove_all(folder, error);
+  }
+  if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+  return {};
+}
+
+bool is_real_folder(const std::string& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::directory;
+}
+
+std::string task_folder_name(TaskId task) {
+  return std::string(task_prefix) + std::to_string(raw(task));
+}
+
+std::vector<TaskId> tasks_in(const std::string& work_folder) {
+  std::vector<TaskId> tasks;
+  std::error_code error;
+  for (fs::directory_iterator entry(work_folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(task_prefix)) continue;
+    const std::string_view digits = std::string_view(name).substr(task_prefix.size());
+    std::uint64_t id = 0;
+    const auto [last, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (wrong == std::errc() && last == digits.data() + digits.size()) tasks.push_back(TaskId{id});
+  }
+  std::sort(tasks.begin(), tasks.end());
+  return tasks;
+}
+
+std::vector<std::string> TaskClones::in(TaskId task, std::vector<std::string> words) const {
+  const std::string folder = folder_of(task);
+  words.insert(words.begin(), {"-C", folder, "--git-dir=" + folder + "/.git", "--work-tree=" + folder});
+  return words;
+}
+
+bool TaskClones::is_made(TaskId task) const {
+  std::error_code error;
+  const std::string folder = folder_of(task);
+  return is_real_folder(folder) && is_real_folder(folder + "/.git") && fs::exists(folder + "/.git/pawl", error);
+}
+
+std::optional<TaskClones::Mark> TaskClones::mark_of(TaskId task) const {
+  std::ifstream file(folder_of(task) + "/.git/pawl");
+  if (!file) return std::nullopt;
+  Mark mark;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t space = line.find(' ');
+    if (space == std::string::npos) continue;
+    const std::string key = line.substr(0, space);
+    const std::string value = line.substr(space + 1);
+    if (key == "boot") mark.boot = value;
+    if (key == "branch") mark.branch = value;
+    if (key == "seen") mark.seen = value;
+    if (key == "begun_here") mark.is_begun_here = value == "1";
+  }
+  return mark;
+}
+
+Result<void> TaskClones::write_mark(TaskId task, const Mark& mark) {
+  const std::string path = folder_of(task) + "/.git/pawl";
+  {
+    std::ofstream file(path + ".part");
+    file << "boot " << mark.boot << "\nbranch " << mark.branch << "\nseen " << mark.seen << "\nbegun_here "
+         << (mark.is_begun_here ? 1 : 0) << "\n";
+    if (!file.flush()) return Error{ErrorCode::io, path + ": cannot be written"};
+  }
+  std::error_code error;
+  fs::rename(path + ".part", path, error);
+  if (error) return Error{ErrorCode::io, path + ": " + error.message()};
+  return {};
+}
+
+/// The commit that a new branch begins at; empty if origin has no commit at all.
+Result<std::string> TaskClones::default_head() {
+  const std::string git_dir = "--git-dir=" + mirror_.folder();
+  const GitEnd end = git_.run({.words = {git_dir, "rev-parse", "--quiet", "--verify", "refs/pawl/default^{commit}"}});
+  if (end.is_ok()) return object_name_in(end.said).value_or("");
+  const std::string any =
+      PAWL_TRY(git_({git_dir, "for-each-ref", "--count=1", "--format=%(objectname)", "refs/remotes/origin"}));
+  if (!object_name_in(any)) return std::string();
+  return Error{ErrorCode::malformed, mirror_.origin().plain +
+                                         ": HEAD names no branch that is there, so a new branch has nowhere to begin; "
+                                         "set HEAD at origin, or push the task's branch"};
+}
+
+/// Of a branch, as it was fetched last; empty if origin does not have it.
+std::string TaskClones::origin_head(const std::string& branch) {
+  const GitEnd end = git_.run({.words = {"--git-dir=" + mirror_.folder(), "rev-parse", "--quiet", "--verify",
+                                         "--end-of-options", origin_ref(branch) + "^{commit}"}});
+  return end.is_ok() ? object_name_in(end.said).value_or("") : std::string();
+}
+
+/// An empty repository in `folder` that borrows from the mirror and has its refs, nothing checked out.
+Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder& order) {
+  const std::string mirror_dir = "--git-dir=" + mirror_.folder();
+  const std::string format = without_end_of_line(PAWL_TRY(git_({mirror_dir, "rev-parse", "--show-object-format"})));
+  const std::size_t line = format.rfind('\n');  // after warnings
+  PAWL_TRY(git_({"init", "--quiet", "--template=",
+                 "--object-format=" + (line == std::string::npos ? format : format.substr(line + 1)), "--", folder}));
+  std::string refs;
+  std::istringstream lines(PAWL_TRY(
+      git_({mirror_dir, "for-each-ref", "--format=%(objectname) %(refname)", "refs/remotes/origin", "refs/tags"})));
+  for (std::string ref; std::getline(lines, ref);) {
+    if (is_object_name(std::string_view(ref).substr(0, ref.find(' ')))) refs += ref + "\n";
+  }
+  std::string settings = setting_lines("remote.origin.url", mirror_.origin().plain) +
+                         setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*") +
+                         setting_lines("push.default", "simple") + setting_lines("gc.auto", "0") +
+                         setting_lines("maintenance.auto", "false") + setting_lines("core.logAllRefUpdates", "always");
+  settings += mirror_.settings();
+  if (!order.branch.empty()) {
+    settings += setting_lines("branch." + order.branch + ".remote", "origin") +
+                setting_lines("branch." + order.branch + ".merge", branch_ref(order.branch));
+  }
+  std::error_code error;
+  const std::string git = folder + "/.git";
+  fs::create_directories(git + "/objects/info", error);
+  std::ofstream alternates(git + "/objects/info/alternates");
+  alternates << mirror_.folder() << "/objects\n";
+  std::ofstream packed(git + "/packed-refs");
+  packed << "# pack-refs with: sorted \n" << refs;
+  std::ofstream config(git + "/config", std::ios::app);
+  config << settings;
+  if (!alternates.flush() || !packed.flush() || !config.flush()) {
+    return Error{ErrorCode::io, git + ": cannot be written"};
+  }
+  return {};
+}
+
+Result<Worktree> TaskClones::make(const WorkOrder& order) {
+  const std::string folder = folder_of(order.task);
+  if (!remove_folder(folder)) {
+    // What another user left in it is nobody's work any more, and must not close the task.
+    std::error_code error;
+    fs::rename(folder, unused(folder + ".left-"), error);
+    if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+  }
+  Mark mark{.boot = order.boot, .branch = order.branch, .seen = {}, .is_begun_here = false};
+  std::string remark;
+  if (!order.branch.empty()) mark.seen = origin_head(order.branch);
+  std::string head = mark.seen;
+  if (head.empty()) head = PAWL_TRY(default_head());
+  if (mark.seen.empty() && !order.branch.empty()) {
+    mark.is_begun_here = true;
+    remark = "origin has no branch '" + order.branch + "' yet: it begins " +
+             (head.empty() ? "empty, since origin has no commit" : "at the default branch");
+  }
+  PAWL_TRY(begin_clone(folder, order));
+  const GitEnd points =
+      git_.run({.words = {"--git-dir=" + mirror_.folder(), "symbolic-ref", "--quiet", "refs/pawl/default"}});
+  if (points.is_ok()) {
+    PAWL_TRY(git_(in(order.task, {"symbolic-ref", "refs/remotes/origin/HEAD", without_end_of_line(points.said)})));
+  }
+  if (order.branch.empty()) {
+    if (!head.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", "--no-deref", "HEAD", head})));
+  } else {
+    PAWL_TRY(git_(in(order.task, {"symbolic-ref", "HEAD", branch_ref(order.branch)})));
+    if (!head.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", branch_ref(order.branch), head})));
+  }
+  if (!head.empty()) PAWL_TRY(git_(in(order.task, {"reset", "--quiet", "--hard"})));
+  if (!mark.seen.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + mark.seen, mark.seen})));
+  PAWL_TRY(write_mark(order.task, mark));
+  Worktree made = found(order, {.head = head, .branch_head = head}, mark);
+  made.remark = std::move(remark);
+  return made;
+}
+
+Worktree TaskClones::found(const WorkOrder& order, const Heads& heads, const Mark& mark) {
+  return {.folder = folder_of(order.task),
+          .remark = {},
+          .head = heads.head,
+          .origin_head = order.branch.empty() ? std::string() : origin_head(order.branch),
+          .is_begun_here = mark.is_begun_here,
+          .is_of_boot = mark.boot == order.boot,
+          .barred = {}};
+}
+
+/// None if the clone is damaged. Empty heads where no commit is there yet.
+std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkOrder& order) {
+  const std::string folder = folder_of(order.task);
+  std::error_code error;
+  if (fs::exists(folder + "/.git/pawl-damaged", error)) return std::nullopt;
+  Heads heads;
+  const GitEnd points = git_.run({.words = in(order.task, {"symbolic-ref", "--quiet", "HEAD"})});
+  std::string on;
+  if (points.is_ok()) {
+    std::istringstream lines(points.said);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("refs/")) on = line;
+    }
+  }
+  const GitEnd head = git_.run({.words = in(order.task, {"rev-parse", "--quiet", "--verify", "HEAD^{commit}"})});
+  if (head.is_ok()) {
+    heads.head = object_name_in(head.said).value_or("");
+    if (!git_.run({.words = in(order.task, {"cat-file", "-e", heads.head + "^{tree}"})}).is_ok()) return std::nullopt;
+  } else {
+    const bool is_unborn = !on.empty() && !fs::exists(folder + "/.git/" + on, error) &&
+                           git_.run({.words = in(order.task, {"for-each-ref", "--", on})}).said.empty();
+    if (!is_unborn) return std::nullopt;
+  }
+  if (!order.branch.empty()) {
+    const GitEnd branch = git_.run(
+        {.words = in(order.task, {"rev-parse", "--quiet", "--verify", branch_ref(order.branch) + "^{commit}"})});
+    if (branch.is_ok()) heads.branch_head = object_name_in(branch.said).value_or("");
+  }
+  return heads;
+}
+
+/// A damaged clone is kept for people, since nobody can say what was in it alone.
+Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string& why) {
+  const std::string folder = folder_of(order.task);
+  const std::string aside = unused(folder + ".damaged-");
+  std::error_code error;
+  fs::rename(folder, aside, error);
+  if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
+  return Worktree{.folder = folder,
+                  .barred = "clone_damaged: " + why + "; it was put aside as " + aside +
+                            ", and a retry goes on from origin's branch"};
+}
+
+/// Brings the clone's copy of origin's branches to what was fetched last.
+Result<void> TaskClones::copy_refs(const WorkOrder& order) {
+  const std::string git = folder_of(order.task) + "/.git";
+  const std::string wanted = mirror_.folder() + "/objects\n";
+  if (in_file(git + "/objects/info/alternates") != wanted) {  // the data folder was moved
+    std::ofstream alternates(git + "/objects/info/alternates");
+    alternates << wanted;
+  }
+  remove_locks(git);
+  PAWL_TRY(git_(
+      in(order.task, {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+                      "--", mirror_.folder(), "+refs/remotes/origin/*:refs/remotes/origin/*"})));
+  return {};
+}
+
+bool TaskClones::has_own(const WorkOrder& order, const Heads& heads) {
+  if (heads.head.empty()) return false;
+  std::vector<std::string> words{"rev-list", "--max-count=1", "--ignore-missing", heads.head};
+  if (!heads.branch_head.empty()) words.push_back(heads.branch_head);
+  words.insert(words.end(), {"--not", "--remotes=origin", "--glob=refs/pawl/seen/*"});
+  for (std::string& head : heads_in_log(folder_of(order.task), order.branch)) words.push_back(std::move(head));
+  const GitEnd end = git_.run({.words = in(order.task, std::move(words))});
+  // In doubt it is somebody's work.
+  return !end.is_ok() || object_name_in(end.said).has_value();
+}
+
+bool TaskClones::is_ancestor(TaskId task, const std::string& older, const std::string& newer) {
+  return git_.run({.words = in(task, {"merge-base", "--is-ancestor", older, newer})}).is_ok();
+}
+
+void TaskClones::keep(TaskId task, const std::string& head) {
+  git_.run({.words = in(task, {"update-ref", "refs/pawl/left/" + head, head})});
+}
+
+/// Puts the branch, and what is checked out, to a commit. What was not committed stays where it can; else it is kept in
+/// a ref. Returns what is to be said of that.
+Result<std::string> TaskClones::move_to(const WorkOrder& order, const std::string& head) {
+  const auto run = [&](std::vector<std::string> words) {
+    return git_.run({.words = in(order.task, std::move(words))});
+  };
+  const std::string branch = branch_ref(order.branch);
+  std::string remark;
+  if (!run({"checkout", "--quiet", "--detach", head}).is_ok()) {
+    // With an identity of pawl's own: the user may have none.
+    GitEnd kept = git_.run({.words = in(order.task, {"-c", "user.name=pawl", "-c", "user.email=pawl@localhost", "stash",
+                                                     "create", "left by a run"})});
+    const std::optional<std::string> left = kept.is_ok() ? object_name_in(kept.said) : std::nullopt;
+    if (left) keep(order.task, *left);
+    PAWL_TRY(git_(in(order.task, {"checkout", "--quiet", "--force", "--detach", head})));
+    remark = left ? "; what was not committed is kept as " + *left : std::string();
+    const std::string git = folder_of(order.task) + "/.git/";
+    std::error_code error;
+    for (const char* name : {"rebase-merge", "rebase-apply", "sequencer", "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE",
+                             "CHERRY_PICK_HEAD", "REVERT_HEAD"}) {
+      fs::remove_all(git + name, error);
+    }
+  }
+  PAWL_TRY(git_(in(order.task, {"update-ref", branch, head})));
+  PAWL_TRY(git_(in(order.task, {"symbolic-ref", "HEAD", branch})));
+  return remark;
+}
+
+Result<Worktree> TaskClones::look(const WorkOrder& order) {
+  const Mark mark = mark_of(order.task).value_or(Mark());
+  const std::optional<Heads> heads = heads_of(order);
+  if (!heads) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
+  return found(order, *heads, mark);
+}
+
+Result<Worktree> TaskClones::follow(const WorkOrder& order) {
+  Mark mark = mark_of(order.task).value_or(Mark());
+  const std::vector<std::string> known = heads_in_log(folder_of(order.task), order.branch);
+  if (const auto copied = copy_refs(order); !copied) {
+    if (copied.error().code != ErrorCode::damaged && heads_of(order)) return copied.error();
+    return put_aside(order, copied.error().message);
+  }
+  const std::optional<Heads> seen = heads_of(order);
+  if (!seen) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
+  Heads heads = *seen;
+  if (order.branch.empty()) {
+    mark.boot = order.boot;
+    PAWL_TRY(write_mark(order.task, mark));
+    return found(order, heads, mark);
+  }
+  const std::string origin = origin_head(order.branch);
+  const bool is_own = has_own(order, heads);
+  const bool has_moved = !origin.empty() && origin != mark.seen;
+  std::string remark;
+  std::string target;
+  if (!is_own) {
+    target = origin;
+    if (origin.empty() && mark.seen.empty()) target = PAWL_TRY(default_head());
+    if (origin.empty() && !mark.seen.empty()) remark = "origin has no branch '" + order.branch + "' any more";
+  } else if (has_moved) {
+    const bool is_theirs = std::find(known.begin(), known.end(), origin) != known.end();
+    // With what it had before, and what came since: nothing was withdrawn, and nothing is missing here.
+    const bool is_contained = is_ancestor(order.task, origin, heads.head) &&
+                              (mark.seen.empty() || is_ancestor(order.task, mark.seen, origin));
+    if (!is_theirs && !is_contained) {
+      Worktree apart = found(order, heads, mark);
+      apart.is_of_boot = false;
+      apart.barred = "diverged: ours " + heads.head + ", origin " + origin;
+      return apart;
+    }
+  }
+  if (!target.empty() && heads.head != target) {
+    const Result<std::string> moved = move_to(order, target);
+    if (!moved) {
+      if (moved.error().code == ErrorCode::damaged) return put_aside(order, moved.error().message);
+      return moved.error();
+    }
+    const bool is_forward = heads.head.empty() || is_ancestor(order.task, heads.head, target);
+    if (!is_forward || !moved->empty()) {
+      remark = "the worktree goes from " + heads.head + " to " + target + ", as origin did" + *moved;
+    }
+    heads.head = heads.branch_head = target;
+  }
+  if (!origin.empty()) {
+    mark.seen = origin;
+    PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
+  }
+  if (mark.branch != order.branch) {
+    PAWL_TRY(git_(in(order.task, {"config", "branch." + order.branch + ".remote", "origin"})));
+    PAWL_TRY(git_(in(order.task, {"config", "branch." + order.branch + ".merge", branch_ref(order.branch)})));
+    mark.branch = order.branch;
+  }
+  mark.boot = order.boot;
+  PAWL_TRY(write_mark(order.task, mark));
+  Worktree tree = found(order, heads, mark);
+  tree.remark = std::move(remark);
+  return tree;
+}
+
+Result<Worktree> TaskClones::take(const WorkOrder& order, Side side) {
+  PAWL_TRY(copy_refs(order));
+  const std::optional<Heads> heads = heads_of(order);
+  if (!heads) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
+  const std::string origin = origin_head(order.branch);
+  if (origin.empty()) return Error{ErrorCode::missing, "origin has no branch '" + order.branch + "'"};
+  Mark mark = mark_of(order.task).value_or(Mark());
+  if (side == Side::origin) {
+    keep(order.task, heads->head);
+    if (!heads->branch_head.empty()) keep(order.task, heads->branch_head);
+    PAWL_TRY(move_to(order, origin));
+  }
+  mark.seen = origin;
+  mark.boot = order.boot;
+  PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
+  PAWL_TRY(write_mark(order.task, mark));
+  return follow(order);
+}
+
+std::vector<TaskId> TaskClones::borrowers() const {
+  std::vector<TaskId> tasks = tasks_in(work_folder_);
+  const std::string wanted = mirror_.folder() + "/objects\n";
+  std::erase_if(tasks, [&](TaskId task) {
+    return !is_made(task) || in_file(folder_of(task) + "/.git/objects/info/alternates") != wanted;
+  });
+  return tasks;
+}
+
+bool TaskClones::carry_over(TaskId task, const std::string& into) {
+  const std::string name = "refs/pawl/" + task_folder_name(task);
+  const std::string from = folder_of(task) + "/.git";
+  const auto fetch = [&](std::vector<std::string> refs) {
+    std::vector<std::string> words{"--git-dir=" + into,       "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+                                   "--no-recurse-submodules", "--",    from};
+    words.insert(words.end(), refs.begin(), refs.end());
+    return git_.run({.words = std::move(words)}).is_ok();
+  };
+  const std::string others = "+refs/pawl/*:" + name + "/pawl/*";
+  if (fetch({"+HEAD:" + name + "/head", "+refs/heads/*:" + name + "/heads/*", others})) return true;
+  // What else it keeps may be what is broken.
+  const bool has_head = fetch({"+HEAD:" + name + "/head"});
+  const std::optional<Heads> heads = heads_of({.task = task, .repo = {}, .branch = {}});
+  if (has_head || (heads && heads->head.empty())) return true;
+  std::ofstream(from + "/pawl-damaged").flush();
+  return false;
+}
+
+void TaskClones::convert_worktrees() {
+  std::error_code error;
+  if (!is_real_folder(mirror_.folder() + "/worktrees")) return;
+  const std::vector<TaskId> tasks = tasks_in(mirror_.folder() + "/worktrees");
+  for (const TaskId task : tasks) {
+    const std::string admin = mirror_.folder() + "/worktrees/" + task_folder_name(task);
+    const std::string folder = folder_of(task);
+    const std::string next = work_folder_ + "/." + task_folder_name(task) + ".new";
+    const bool was_ready = fs::exists(next + "/.git/pawl", error) && !fs::exists(folder + "/.git", error);
+    if (!was_ready && is_real_folder(folder) && fs::is_regular_file(fs::symlink_status(folder + "/.git", error)) &&
+        !fs::exists(admin + "/locked", error)) {
+      fs::remove_all(next, error);
+      const std::string git_dir = "--git-dir=" + admin;
+      const GitEnd head = git_.run({.words = {git_dir, "rev-parse", "--quiet", "--verify", "HEAD^{commit}"}});
+      const GitEnd points = git_.run({.words = {git_dir, "symbolic-ref", "--quiet", "HEAD"}});
+      const std::string on = points.is_ok() ? without_end_of_line(points.said) : std::string();
+      const std::string branch = on.starts_with("refs/heads/") ? on.substr(std::string("refs/heads/").size()) : "";
+      const std::optional<std::string> commit = object_name_in(head.said);
+      const WorkOrder order{.task = task, .repo = {}, .branch = branch};
+      if (!head.is_ok() || !commit || !begin_clone(next, order)) continue;  // as it is: it is made afresh when needed
+      const std::string ref = "refs/pawl/" + task_folder_name(task) + "/head";
+      git_.run({.words = {"--git-dir=" + mirror_.folder(), "update-ref", ref, *commit}});
+      // Refs that commands keep were shared until now.
+      std::istringstream lines(git_.run({.words = {"--git-dir=" + mirror_.folder(), "for-each-ref",
+                                                   "--format=%(objectname) %(refname)", "refs/pawl"}})
+                                   .said);
+      for (std::string line; std::getline(lines, line);) {
+        if (is_object_name(std::string_view(line).substr(0, line.find(' '))) && !line.ends_with(" refs/pawl/default")) {
+          git_.run({.words = {"--git-dir=" + next + "/.git", "update-ref", line.substr(line.find(' ') + 1),
+                              line.substr(0, line.find(' '))}});
+        }
+      }
+      if (branch.empty()) {
+        git_.run({.words = {"--git-dir=" + next + "/.git", "update-ref", "--no-deref", "HEAD", *commit}});
+      } else {
+        git_.run({.words = {"--git-dir=" + next + "/.git", "symbolic-ref", "HEAD", on}});
+        git_.run({.words = {"--git-dir=" + next + "/.git", "update-ref", on, *commit}});
+      }
+      fs::copy_file(admin + "/index", next + "/.git/index", fs::copy_options::overwrite_existing, error);
+      // By its time git knows which files may have changed in the same instant.
+      fs::last_write_time(next + "/.git/index", fs::last_write_time(admin + "/index", error), error);
+      const std::string seen = branch.empty() ? std::string() : origin_head(branch);
+      std::ofstream mark(next + "/.git/pawl");
+      mark << "boot \nbranch " << branch << "\nseen " << seen << "\nbegun_here 0\n";
+      mark.close();
+      fs::remove(folder + "/.git", error);
+    }
+    if (fs::exists(next + "/.git/pawl", error) && is_real_folder(folder)) {
+      fs::rename(next + "/.git", folder + "/.git", error);
+      if (error) continue;
+      fs::remove_all(next, error);
+    }
+    fs::remove_all(admin, error);
+  }
+}
+
+}  // namespace pawl

@@ -1,0 +1,129 @@
+// What a path asks of its worktree and of origin, and what it does about the answers.
+#include <gtest/gtest.h>
+
+#include "engine/policies/advance.h"
+#include "tests/unit/engine/story.h"
+
+namespace pawl {
+namespace {
+
+class TreeWorld : public ScriptedWorld {
+ public:
+  TreeAnswer ask_origin(const CommandContext&, TreeNeed need) override {
+    needs.push_back(need);
+    if (on_ask) on_ask();
+    return origin;
+  }
+  TreeAnswer ready_tree(const CommandContext&, TreeNeed) override {
+    if (tree.state == TreeAnswer::State::ready) tree.head = tree.origin_head = branch;
+    return tree;
+  }
+  TreeAnswer look_at_tree(const CommandContext&) override { return {.head = tree.head, .origin_head = branch}; }
+
+  std::vector<TreeNeed> needs;
+  std::function<void()> on_ask;
+  TreeAnswer origin;
+  TreeAnswer tree{.head = "1", .origin_head = "1"};
+  std::string branch = "1";  // at origin
+};
+
+class AdvanceTree : public Story {
+ protected:
+  AdvanceAnswer cross(AdvanceOrder::Gate gate = AdvanceOrder::Gate::ask) {
+    return advance(machine, trees,
+                   {.task = task,
+                    .version = version(),
+                    .asker = asker("monitor"),
+                    .pid = 1,
+                    .gate = gate,
+                    .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
+  }
+  std::size_t ran(const std::string& what) const {
+    return static_cast<std::size_t>(std::count(trees.ran.begin(), trees.ran.end(), what));
+  }
+
+  TreeWorld trees;
+};
+
+TEST_F(AdvanceTree, origin_that_is_away_is_waited_for_with_nothing_held) {
+  trees.origin = {.state = TreeAnswer::State::waits, .reason = "origin_unreachable"};
+  bool was_held = false;
+  trees.on_ask = [&] { was_held = held(task_key(task)) || held("repo:shop"); };
+  const std::size_t records = machine.lines().size();
+  const AdvanceAnswer answer = cross();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "origin_unreachable");
+  EXPECT_FALSE(was_held);
+  EXPECT_EQ(machine.lines().size(), records);
+  EXPECT_TRUE(trees.ran.empty());
+  EXPECT_EQ(trees.needs, std::vector{TreeNeed::compared_by_all_means}) << "merge is exclusive on the repository";
+}
+
+TEST_F(AdvanceTree, where_nothing_changes_the_repository_origin_need_not_answer) {
+  stand_on("deploy");
+  cross();
+  EXPECT_EQ(trees.needs.front(), TreeNeed::compared);
+}
+
+TEST_F(AdvanceTree, worktree_that_needs_a_word_blocks_the_task) {
+  trees.tree = {.state = TreeAnswer::State::barred, .reason = "diverged: ours 1, origin 2"};
+  EXPECT_EQ(cross().result, AdvanceResult::blocked);
+  EXPECT_EQ(row()->blocked, "diverged: ours 1, origin 2");
+  EXPECT_TRUE(trees.ran.empty());
+  EXPECT_FALSE(held(task_key(task)));
+}
+
+TEST_F(AdvanceTree, head_that_moves_while_the_gate_runs_leads_back_to_it) {
+  trees.meanwhile = [&](const std::string& what) {
+    if (what.starts_with("gate")) trees.branch = "2";
+  };
+  const AdvanceAnswer answer = cross();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "head_moved");
+  EXPECT_EQ(ran("step retest"), 0U);
+  EXPECT_FALSE(held("repo:shop"));
+  trees.meanwhile = nullptr;
+  EXPECT_EQ(cross().result, AdvanceResult::advanced);
+  EXPECT_EQ(ran("gate deploy-staging"), 2U);
+}
+
+TEST_F(AdvanceTree, head_that_moves_after_a_step_rolls_back) {
+  trees.meanwhile = [&](const std::string& what) {
+    if (what == "step retest") trees.branch = "2";
+  };
+  const AdvanceAnswer answer = cross();
+  EXPECT_EQ(answer.result, AdvanceResult::rolled_back);
+  EXPECT_EQ(answer.reason, "head_moved");
+  EXPECT_EQ(ran("step merge"), 0U);
+}
+
+TEST_F(AdvanceTree, green_of_another_head_is_asked_for_again) {
+  trees.tree.head = "0";
+  cross(AdvanceOrder::Gate::known_green);
+  EXPECT_EQ(ran("gate deploy-staging"), 1U);
+}
+
+TEST_F(AdvanceTree, committed_crossing_asks_origin_for_nothing) {
+  trees.step_exit["merge"] = {.how = CommandExit::How::timed_out};
+  trees.probe_exit["merge"] = 2;
+  EXPECT_EQ(cross().result, AdvanceResult::blocked) << "the probe does not know";
+  trees.needs.clear();
+  trees.origin = {.state = TreeAnswer::State::waits, .reason = "origin_unreachable"};
+  trees.branch = "2";
+  fb::StepFinishedT done;
+  const StepRow step = *open_step(*row());
+  done.task = raw(task);
+  done.version = raw(step.version);
+  done.step = "merge";
+  done.started = raw(step.started);
+  done.outcome = fb::StepOutcome::done;
+  done.by = fb::StepBy::operator_;
+  fb::TaskUnblockedT unblocked;
+  unblocked.task = raw(task);
+  ASSERT_EQ(machine.propose(propose_group(asker("operator"), done, unblocked)).outcome, Outcome::accepted);
+  EXPECT_EQ(cross().result, AdvanceResult::advanced);
+  for (const TreeNeed need : trees.needs) EXPECT_EQ(need, TreeNeed::any);
+}
+
+}  // namespace
+}  // namespace pawl
