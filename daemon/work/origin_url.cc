@@ -2,15 +2,23 @@
 
 #include <algorithm>
 #include <array>
-
-#include "daemon/http/http.h"
+#include <charconv>
 
 namespace pawl {
 namespace {
 
-/// What is no code stands for itself.
+/// Without percent-encoding. What is no code stands for itself.
 std::string decoded(std::string_view text) {
-  return percent_decoded(text).value_or(std::string(text));
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    unsigned code = 0;
+    const char* digits = text.data() + at + 1;
+    const bool is_coded =
+        text[at] == '%' && at + 2 < text.size() && std::from_chars(digits, digits + 2, code, 16).ptr == digits + 2;
+    out += is_coded ? static_cast<char>(code) : text[at];
+    if (is_coded) at += 2;
+  }
+  return out;
 }
 
 bool has_any(std::string_view text, const auto& patterns) {
