@@ -31,6 +31,7 @@
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/log_room.h"
 #include "daemon/work/orphans.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/reaper_loop.h"
@@ -56,9 +57,6 @@ constexpr int exit_usage = 2;
 constexpr const char* here = ".";
 
 constexpr std::uint64_t checkpoint_every_records = 100'000;
-/// Writes are refused below it: what is under way can then still be written to its end.
-constexpr std::uint64_t free_bytes_floor = 64 * 1024 * 1024;
-constexpr std::uint64_t free_inodes_floor = 256;
 /// As many as run where there is much to do: those of the log's database too.
 constexpr std::size_t threads_wanted = 48;
 
@@ -300,6 +298,29 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 
+  DriftWatch drift([](const std::string& message) { spdlog::warn("{}", message); });
+  SpaceWatch space({.folder = here,
+                    .bytes_floor = limits::log_free_bytes_min,
+                    .inodes_floor = limits::log_free_inodes_min,
+                    .bytes_reserve = limits::log_reserve_bytes_min,
+                    .inodes_reserve = limits::log_reserve_inodes_min,
+                    .warn = [](const std::string& message) { spdlog::error("{}", message); },
+                    .now =
+                        [&clock, &drift, &sequencer, last = clock.now()]() mutable {
+                          drift.look(clock.drift_us());
+                          last = sequencer.told_until().value_or(last);
+                          return last;
+                        },
+                    .probe =
+                        [held = *held, &messages](const std::string& folder, TimeUs now) {
+                          // Also while nothing is written: what is begun from here belongs to a log that is gone.
+                          if (const auto named = held->check_name(); !named) {
+                            spdlog::critical("ending at once: {}", named.error().message);
+                            end_at_once(exit_failed, messages);
+                          }
+                          return probe_writable(folder, now);
+                        }});
+
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
   RealSystem system({.data_folder = here,
                      .origins = options.repos,
@@ -326,11 +347,14 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                            alert.actor = "executor";
                            alert.repo = repo;
                            alerts.raise(std::move(alert));
-                         }});
+                         },
+                     .has_room = [&space] { return space.look().has_space; }});
   executor.start();
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   reaper.start();
+  LogRoom log_room(sequencer, {.folder = std::filesystem::path(here) / "logs"});
+  log_room.start();
   alerts.start([&sequencer, &log](Alert& alert) {
     sequencer.ask([&alert](const State& state) {
       look_up(state, alert);
@@ -339,26 +363,6 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
-  DriftWatch drift([](const std::string& message) { spdlog::warn("{}", message); });
-  SpaceWatch space({.folder = here,
-                    .bytes_floor = free_bytes_floor,
-                    .inodes_floor = free_inodes_floor,
-                    .warn = [](const std::string& message) { spdlog::error("{}", message); },
-                    .now =
-                        [&clock, &drift, &sequencer, last = clock.now()]() mutable {
-                          drift.look(clock.drift_us());
-                          last = sequencer.told_until().value_or(last);
-                          return last;
-                        },
-                    .probe =
-                        [held = *held, &messages](const std::string& folder, TimeUs now) {
-                          // Also while nothing is written: what is begun from here belongs to a log that is gone.
-                          if (const auto named = held->check_name(); !named) {
-                            spdlog::critical("ending at once: {}", named.error().message);
-                            end_at_once(exit_failed, messages);
-                          }
-                          return probe_writable(folder, now);
-                        }});
   Api api(Services{
       .sequencer = sequencer,
       .journal = **log,
@@ -417,6 +421,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   executor.stop();
   signals.set_again(nullptr);
   reaper.stop();
+  log_room.stop();
   alerts.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));

@@ -66,6 +66,7 @@ Readiness SpaceWatch::look() {
   const std::int64_t since = shared.probing_since_ms.load();
   const bool is_held_up = since != 0 && now - since > options.probe_patience.count();
   return {.has_space = bytes >= options.bytes_floor && inodes >= options.inodes_floor,
+          .has_reserve = bytes >= options.bytes_reserve && inodes >= options.inodes_reserve,
           .can_write = shared.can_write.load() && !is_held_up,
           .free_bytes = bytes,
           .free_bytes_floor = options.bytes_floor,

@@ -24,6 +24,9 @@ class SpaceWatch {
     std::filesystem::path folder;
     std::uint64_t bytes_floor = 0;
     std::uint64_t inodes_floor = 0;
+    /// Below these not even what ends something is taken.
+    std::uint64_t bytes_reserve = 0;
+    std::uint64_t inodes_reserve = 0;
     std::chrono::milliseconds probe_interval = std::chrono::seconds(3);
     /// A probe that takes longer counts as failed.
     std::chrono::milliseconds probe_patience = std::chrono::seconds(30);

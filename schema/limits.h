@@ -59,6 +59,21 @@ static_assert(record_bytes_max > body_bytes_max);
 static_assert(client_bytes_max > delivery_bytes_most);
 static_assert(batch_bytes_max > record_bytes_max);
 
+// What commands print.
+constexpr std::int64_t output_bytes_max = 64 * 1024 * 1024;                     // of one run
+constexpr std::int64_t logs_bytes_max = std::int64_t{10} * 1024 * 1024 * 1024;  // of all runs together
+constexpr std::int64_t logs_age_s_max = 90 * 24 * 3600;
+// Below these the log takes no more than what ends something, and below the reserve nothing.
+constexpr std::uint64_t log_free_bytes_min = 64 * 1024 * 1024;
+constexpr std::uint64_t log_free_inodes_min = 256;
+constexpr std::uint64_t log_reserve_bytes_min = 16 * 1024 * 1024;
+constexpr std::uint64_t log_reserve_inodes_min = 64;
+constexpr std::uint64_t output_free_bytes_min = 128 * 1024 * 1024;
+constexpr std::uint64_t output_free_inodes_min = 512;
+// Output stops before the log does.
+static_assert(output_free_bytes_min > log_free_bytes_min && output_free_inodes_min > log_free_inodes_min);
+static_assert(log_free_bytes_min > log_reserve_bytes_min && log_free_inodes_min > log_reserve_inodes_min);
+
 // Alerts.
 constexpr std::size_t alert_body_bytes_max = 64 * 1024;
 constexpr std::size_t alerts_queued_max = 1000;  // for each destination

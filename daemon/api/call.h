@@ -53,6 +53,9 @@ struct Call {
 /// Reads body and query by the call's route, and calls its function or refuses. Requires: `param` and `id` are set.
 void run(Call call);
 
+/// The refusal of a write that the disk would not take, or nothing.
+std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room);
+
 /// The event that the body's fields make up; none after the request was refused. `id_field`: the event's field that the
 /// id in the path goes into; empty: there is none.
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field = {});
@@ -76,6 +79,9 @@ struct Writing {
   std::function<void(Decision&, const Shown&)> amend = {};
 };
 void write(Shop& shop, Writing writing, HttpReply reply);
+
+/// Finds the job of the call, in memory or in the archive, and calls `found` on a thread that may block.
+void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found);
 
 /// Answers with what `look` appends to the body, read from the state. `look` copies and formats: for small answers.
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look);

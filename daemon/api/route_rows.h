@@ -109,6 +109,18 @@ inline RouteAnswer object(std::string_view of, std::string_view remark = {}) {
   return {.shape = Shape::object, .of = of, .remark = remark};
 }
 
+inline Field log_from() {
+  return optional(integer("from", 0, integer_max, "the byte to begin at, of all that was printed"), 0);
+}
+
+inline Field log_wait() {
+  return optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for something to be printed"), 0);
+}
+
+inline RouteAnswer log_text() {
+  return {.shape = Shape::text, .remark = "at most 1 MiB; `Pawl-Log-Next`: where to read on. [Below](#output)"};
+}
+
 inline RouteAnswer list(std::string_view of, std::string_view remark = {}) {
   return {.shape = Shape::list, .of = of, .remark = remark};
 }

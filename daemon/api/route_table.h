@@ -18,8 +18,14 @@ namespace pawl {
 
 struct Call;
 
-/// Whether a call may change the state. A call that writes is refused while there is no space for the log.
+/// Whether a call may change the state.
 enum class RouteKind { reads, writes };
+
+/// What a call that writes needs of the free space for the log.
+enum class RouteRoom {
+  usual,    // it may begin something
+  reserve,  // it ends or frees something, or says how something ended: there is some room left for that
+};
 
 /// A field of a body, or a parameter of a query.
 struct Field {
@@ -73,6 +79,7 @@ struct Route {
   std::string_view method;
   std::string_view path;  // `{…}` stands for any one segment; there is at most one
   RouteKind kind = RouteKind::reads;
+  RouteRoom room = RouteRoom::usual;
   /// Whether it begins what a daemon that is about to end could not see to.
   bool begins_work = false;
   /// What it takes, at least. `none`: the request authenticates itself (webhooks), or the answer reveals only that the

@@ -29,20 +29,24 @@ HttpResponse method_not_allowed(std::string_view path) {
   return response;
 }
 
-/// The refusal of a write that the disk would not take, or nothing.
-std::optional<HttpResponse> no_room(const Readiness& readiness) {
-  if (readiness.has_space && readiness.can_write) return std::nullopt;
-  const bool is_full = !readiness.has_space;
+}  // namespace
+
+std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room) {
+  const bool is_full = room == RouteRoom::reserve ? !readiness.has_reserve : !readiness.has_space;
+  if (!is_full && readiness.can_write) return std::nullopt;
   HttpResponse response =
       is_full ? http_error(503, "disk_full",
-                           "there is too little free space for the log, in bytes or in inodes: nothing is written "
-                           "until there is more, but all can be read")
+                           "there is too little free space for the log, in bytes or in inodes: nothing is begun until "
+                           "there is more; what ends or frees something is taken for as long as possible, and all can "
+                           "be read")
               : http_error(503, "not_writable",
                            "the data folder cannot be written, its file system may have become read-only: nothing is "
                            "written until it can, but all can be read");
   response.headers.emplace_back("Retry-After", "10");
   return response;
 }
+
+namespace {
 
 HttpResponse ending_answer() {
   HttpResponse response = http_error(503, "ending", "this daemon is about to end: nothing new is begun");
@@ -139,7 +143,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   if (route.begins_work && impl_->shop.is_ending.load()) return reply(ending_answer());
   if (route.kind == RouteKind::writes) {
-    if (auto refused = no_room(impl_->shop.services.readiness())) return reply(*std::move(refused));
+    if (auto refused = no_room(impl_->shop.services.readiness(), route.room)) return reply(*std::move(refused));
   }
   // Of a delivery no header says who asks, so none of them can make it one that is not taken.
   const bool is_delivery = route.form == BodyForm::delivery;

@@ -24,8 +24,9 @@ class Webhooks;
 
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
-  bool has_space = true;  // above the floors: writes are taken
-  bool can_write = true;  // the data folder, when that was last tried
+  bool has_space = true;    // above the floors: writes are taken
+  bool has_reserve = true;  // there is room for what ends something
+  bool can_write = true;    // the data folder, when that was last tried
   std::uint64_t free_bytes = 0;
   std::uint64_t free_bytes_floor = 0;
   std::optional<std::uint64_t> free_inodes = std::nullopt;  // none: they are not counted there

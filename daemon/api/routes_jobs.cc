@@ -1,9 +1,6 @@
 // Calls about jobs: for workers, which claim and report, and for those who watch.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,14 +10,11 @@
 #include "schema/json/json_text.h"
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
-#include "store/os/descriptor.h"
 
 namespace pawl {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::int64_t log_bytes_per_answer_max = 1024 * 1024;
 
 Look showing_job(JobId job) {
   return [job](const SeenDecision& seen, Shown& shown) { show_job(seen, job, shown); };
@@ -194,7 +188,8 @@ void write_exit(Call call) {
         call.reply);
 }
 
-/// Finds a job, in memory or in the archive, and calls `found` on a thread that may block.
+}  // namespace
+
 void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found) {
   const auto shown = std::make_shared<Shown>();
   call.sequencer().read(
@@ -210,24 +205,6 @@ void with_job(const Call& call, std::function<void(Shop&, const Job&, const Http
         });
       });
 }
-
-/// Agents can write where their logs are: neither a link is followed that leads elsewhere, nor is a pipe waited for.
-HttpResponse log_piece(const std::filesystem::path& path, std::int64_t from) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct stat about {};
-  if (!file || ::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) {
-    return http_error(404, "no_log", "the job has no captured output");
-  }
-  const std::int64_t begin = std::min<std::int64_t>(from, about.st_size);
-  HttpResponse response{.content_type = "text/plain; charset=utf-8", .body = {}};
-  response.body.resize(static_cast<std::size_t>(std::min(about.st_size - begin, log_bytes_per_answer_max)));
-  const ssize_t got = ::pread(file.get(), response.body.data(), response.body.size(), begin);
-  response.body.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  response.headers.emplace_back("Pawl-Log-Next", std::to_string(begin + std::ssize(response.body)));
-  return response;
-}
-
-}  // namespace
 
 void jobs_claim(Call call) {
   const std::int64_t wait_s = *call.body.integer("wait_s");
@@ -328,15 +305,6 @@ void jobs_get(Call call) {
     HttpResponse response;
     append_json(response.body, job);
     reply(std::move(response));
-  });
-}
-
-void jobs_log(Call call) {
-  with_job(call, [attempt = call.query.integer("attempt"), from = call.query.number("from")](Shop& shop, const Job& job,
-                                                                                             const HttpReply& reply) {
-    const std::uint64_t wanted = attempt ? static_cast<std::uint64_t>(*attempt) : job.attempts;
-    const std::string name = "job-" + std::to_string(raw(job.id)) + "-" + std::to_string(wanted) + ".log";
-    reply(log_piece(shop.services.logs_folder / name, from));
   });
 }
 

@@ -62,6 +62,11 @@ void leases_acquire(Call call) {
   const auto ttl_s = call.body.integer("ttl_s");
   json::object& fields = call.body.event_fields();
   if (ttl_s) fields.emplace("ttl", *ttl_s);
+  const bool is_renewal = fields.contains("token") && !fields.at("token").is_null();
+  if (!is_renewal) {
+    if (auto refused = no_room(call.shop.services.readiness(), RouteRoom::usual))
+      return call.reply(*std::move(refused));
+  }
   asked_by_owner(fields, call.asker);
   auto proposal = propose_asked(call, fb::Event::LeaseAcquired);
   if (!proposal) return;

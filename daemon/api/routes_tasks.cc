@@ -254,6 +254,10 @@ void tasks_retry(Call call) {
 
 void tasks_steps(Call call) {
   const bool is_start = call.body.text("type") == "StepStarted";
+  if (is_start) {
+    if (auto refused = no_room(call.shop.services.readiness(), RouteRoom::usual))
+      return call.reply(*std::move(refused));
+  }
   // The word of an operator takes an operator's right and, if it is a no, the step's lock: it is given by resolve.
   const json::value* by = call.body.event_fields().if_contains("by");
   if (by && by->is_string() && by->get_string() == "operator") {

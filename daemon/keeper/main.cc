@@ -1,5 +1,6 @@
 // The program of a keeper (daemon/work/keeper.h). Small and static, as it is executed for each run; pawld carries it
-// within itself. One thread, no memory but this.
+// within itself. One thread, no memory but this. What the command prints goes through it into files, so that no run
+// needs pawld to go on printing.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -16,6 +18,7 @@
 #include <initializer_list>
 
 #include "daemon/work/command_process.h"
+#include "daemon/work/output_pump.h"
 
 namespace pawl {
 namespace {
@@ -23,7 +26,7 @@ namespace {
 /// The keeper's own life, after its execution. One thread, no signals, nothing open but what it needs.
 class Keeper {
  public:
-  Keeper(pid_t command, int report) : command_(command), report_(report) {}
+  Keeper(pid_t command, int report, const PumpOrder& output) : command_(command), report_(report), pump_(output) {}
 
   [[noreturn]] void keep() {
     sigset_t of_children;
@@ -32,12 +35,14 @@ class Keeper {
     const int children = ::signalfd(-1, &of_children, SFD_CLOEXEC | SFD_NONBLOCK);
     for (;;) {
       reap();
-      std::array<pollfd, 2> polled{pollfd{children, POLLIN, 0}, pollfd{report_, POLLIN, 0}};
+      std::array<pollfd, 3> polled{pollfd{children, POLLIN, 0}, pollfd{report_, POLLIN, 0},
+                                   pollfd{pump_.pipe(), POLLIN, 0}};
       ::poll(polled.data(), polled.size(), -1);  // a descriptor of -1 is passed over
       std::array<signalfd_siginfo, 8> told{};
       while (::read(children, told.data(), sizeof told) > 0) {
       }
       if (polled[1].revents != 0) hear();
+      if (polled[2].revents != 0) pump_.pump();
     }
   }
 
@@ -56,7 +61,10 @@ class Keeper {
     for (;;) {
       siginfo_t ended{};
       if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0) {
-        if (errno == ECHILD) ::_exit(0);  // Nothing is left.
+        if (errno == ECHILD) {  // Nothing is left.
+          pump_.finish();
+          ::_exit(0);
+        }
         if (errno == EINTR) continue;
         return;
       }
@@ -68,6 +76,7 @@ class Keeper {
 
   /// False while the command must not be reaped, so that its pid, group and session are not given to another process.
   bool tell(const siginfo_t& ended) {
+    if (!is_told_) pump_.drain();  // Who hears of its end may look at once for what it said last.
     const KeeperWord word{KeeperWord::What::ended, command_, ended.si_code, ended.si_status};
     if (!is_told_ && report_ >= 0) {
       [[maybe_unused]] const ssize_t sent = ::send(report_, &word, sizeof word, MSG_NOSIGNAL);
@@ -79,9 +88,14 @@ class Keeper {
 
   pid_t command_;
   int report_;
+  OutputPump pump_;
   bool is_told_ = false;
   bool may_reap_command_ = false;
 };
+
+std::int64_t large_number_in(const char* word) {
+  return std::strtoll(word, nullptr, 10);
+}
 
 int number_in(const char* word) {
   return static_cast<int>(std::strtol(word, nullptr, 10));
@@ -93,7 +107,7 @@ void wipe(char* const* words) {
 }
 
 [[noreturn]] void live_as_keeper(int count, char** words, char** environment) {
-  constexpr int fixed = 6;
+  constexpr int fixed = 13;
   const int kept_count = count > fixed ? number_in(words[5]) : -1;
   if (kept_count < 0 || count < fixed + kept_count + 3) ::_exit(126);
   const int report = number_in(words[1]);
@@ -104,7 +118,16 @@ void wipe(char* const* words) {
     kept[static_cast<std::size_t>(i)] = number_in(words[fixed + i]);
     ::fcntl(kept[static_cast<std::size_t>(i)], F_SETFD, FD_CLOEXEC);
   }
-  for (const int own : {report, held}) {
+  static std::array<char, 256> log_name;  // of its own: the words are wiped
+  std::strncpy(log_name.data(), words[9], log_name.size() - 1);
+  const PumpOrder output{.pipe = number_in(words[6]),
+                         .log = number_in(words[7]),
+                         .folder = number_in(words[8]),
+                         .name = log_name.data(),
+                         .bytes_max = large_number_in(words[10]),
+                         .free_bytes_min = static_cast<std::uint64_t>(large_number_in(words[11])),
+                         .free_inodes_min = static_cast<std::uint64_t>(large_number_in(words[12]))};
+  for (const int own : {report, held, output.pipe, output.log, output.folder}) {
     if (own >= 0) ::fcntl(own, F_SETFD, FD_CLOEXEC);
   }
   char** rest = words + fixed + kept_count;
@@ -134,13 +157,14 @@ void wipe(char* const* words) {
   wipe(environment);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int each = 0; each < 3 && null >= 0; ++each) ::dup2(null, each);
-  std::array<int, 2> own = {report, held};
-  if (held >= 0 && held < report) own = {held, report};
-  close_all_but(own.data(), held >= 0 ? 2 : 1);
+  std::array<int, 5> own = {held, report, output.pipe, output.log, output.folder};
+  std::sort(own.begin(), own.end());
+  const auto none = static_cast<std::size_t>(std::count(own.begin(), own.end(), -1));
+  close_all_but(own.data() + none, own.size() - none);
   [[maybe_unused]] const int moved = ::chdir("/");
   const KeeperWord begun{KeeperWord::What::begun, command, 0, 0};
   [[maybe_unused]] const ssize_t sent = ::send(report, &begun, sizeof begun, MSG_NOSIGNAL);
-  Keeper(command, report).keep();
+  Keeper(command, report, output).keep();
 }
 
 }  // namespace

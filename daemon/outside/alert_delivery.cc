@@ -13,6 +13,7 @@
 #include "daemon/work/output_log.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/real_system.h"
+#include "daemon/work/stored_output.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -50,7 +51,10 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   const std::string log_path = data_folder + "/logs/alert-command.log";
   const Result<std::shared_ptr<OutputLog>> log = open_log(log_path);
   if (!log) return {.how = How::later, .why = log.error().message};
-  if ((*log)->bytes() > command_log_bytes_max && ::ftruncate((*log)->descriptor(), 0) != 0) {
+  const auto stored = StoredOutput::look_at(log_path);
+  // One that said too much has left parts, which what comes next must not stand before.
+  const bool is_long = stored && (stored->produced() > command_log_bytes_max || stored->kept() < stored->produced());
+  if (is_long && !empty_log(**log)) {
     return {.how = How::later, .why = log_path + ": cannot be cut"};
   }
 
@@ -59,6 +63,7 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   order.folder = data_folder;
   order.environment = system.clean_environment();
   for (const AlertFact& fact : facts_of(alert)) order.environment.push_back(variable_of(fact));
+  order.output_bytes_max = 2 * command_log_bytes_max;  // parts begin behind what makes it long
   order.purpose = "alert of " + record_of(alert);
   Result<HeldRun> run = HeldRun::hold(system, order, *log);
   if (!run) return {.how = How::later, .why = run.error().message};

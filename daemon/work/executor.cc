@@ -14,6 +14,7 @@ using std::chrono::seconds;
 
 constexpr unsigned worker_threads = 8;
 constexpr seconds leftovers_again{1};
+constexpr seconds room_again{1};
 /// Of the 9 s that a whole stop takes at most; most service managers wait for 10.
 constexpr std::int64_t stop_grace_default_s = 6;
 constexpr std::chrono::milliseconds look_for_hurry{100};
@@ -380,9 +381,11 @@ void Executor::Impl::run() {
     if (claim && has_commands) {
       // The time of before: a pause that ends during the round is looked at again.
       const TimeUs log_now = desk.now();
-      claim_jobs();
+      const bool may_claim = has_room();
+      if (may_claim) claim_jobs();
       next_end = desk.ask([log_now](const State& state) { return next_pause_end(state, log_now); });
       next_claim = next_end ? system.now() + std::chrono::microseconds(next_end->us - log_now.us) : no_deadline;
+      if (!may_claim) next_claim = std::min(next_claim, system.now() + room_again);
     }
     lock.lock();
     if (claim) pause_end = next_end;

@@ -45,6 +45,9 @@ class Executor {
     std::function<void(const std::string&)> warn = {};
     /// Called when an origin refuses, or has been away for long. From any thread. May be empty.
     std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
+    /// Whether there is room to begin anything; what has begun comes to its end without being asked. From any thread;
+    /// must not block. May be empty: there is.
+    std::function<bool()> has_room = {};
     /// How many rows of the state it looks at in one go.
     std::size_t rows_per_look = limits::rows_per_read_max;
     /// How many jobs it runs at once, each on a thread of its own, whatever queue.max_concurrency allows.

@@ -56,6 +56,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void hurry();
   /// Whether nothing new may begin. With the mutex.
   bool is_ending() const { return ending || stopping; }
+  bool has_room() const { return !options.has_room || options.has_room(); }
   void begin_nothing_more();
   void end_what_runs();
   /// Until all jobs have come to an end, and steps and probes too; or the deadline, or somebody hurries.

@@ -222,7 +222,8 @@ bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
 }
 
 bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
-  const Result<std::shared_ptr<OutputLog>> log = system.open_log(world.log_name_of(claim.job, claim.attempt));
+  const Result<std::shared_ptr<OutputLog>> log =
+      system.open_log(path_of_job_log(claim.job, claim.attempt), LogAge::any);
   if (!log) {
     warn(log.error().message);
     return record_exit(claim, exit_code_not_started);
@@ -247,7 +248,8 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
                  .folder = worktree->folder,
                  .environment = world.environment_of(claim.context),
                  .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
-                 .inherited = {}};
+                 .inherited = {},
+                 .output_bytes_max = world.output_bytes_max()};
   order.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
   order.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
   Result<HeldRun> run = HeldRun::hold(system, order, *log);

@@ -45,21 +45,30 @@ bool KeeperCall::possible() {
   return static_cast<bool>(keeper_program());
 }
 
-KeeperCall::KeeperCall(const Plan& plan, int report, int held) : environment_(plan.environment) {
+KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output)
+    : environment_(plan.environment) {
   kept_.assign(plan.kept, plan.kept + plan.kept_count);
   words_ = {keeper_name,
             std::to_string(report),
             std::to_string(held),
             std::to_string(plan.control),
             std::to_string(plan.output),
-            std::to_string(kept_.size())};
+            std::to_string(kept_.size()),
+            std::to_string(output.pipe),
+            std::to_string(output.log),
+            std::to_string(output.folder),
+            output.name ? output.name : "",
+            std::to_string(output.bytes_max),
+            std::to_string(output.free_bytes_min),
+            std::to_string(output.free_inodes_min)};
   for (const int each : kept_) words_.push_back(std::to_string(each));
   words_.insert(words_.end(), {plan.folder, plan.program});
   for (std::string& word : words_) arguments_.push_back(word.data());
   for (char* const* each = plan.arguments; *each; ++each) arguments_.push_back(*each);
   arguments_.push_back(nullptr);
-  kept_.push_back(report);
-  if (held >= 0) kept_.push_back(held);
+  for (const int each : {report, output.pipe, output.log, output.folder, held}) {
+    if (each >= 0) kept_.push_back(each);
+  }
   kept_.push_back(keeper_program().get());
   std::sort(kept_.begin(), kept_.end());
 }

@@ -2,9 +2,9 @@
 //
 // It is the command's parent and a child subreaper, so what descends from the command stays below it, whatever it does
 // to its session, its environment and its descriptors (SPEC §8). It reaps all of that, and ends when nothing is left.
-// It outlives pawld, and then needs nobody. It is deaf to all signals but SIGKILL, holds nothing open but its report
-// and the lock by which the next start knows that it still keeps something, and knows nothing of what it keeps but the
-// command's pid.
+// It outlives pawld, and then needs nobody: what the command prints goes through it into files (output_pump.h). It is
+// deaf to all signals but SIGKILL, holds nothing open but its report, that output, and the lock by which the next start
+// knows that it still keeps something, and knows nothing of what it keeps but the command's pid.
 //
 // It is a program of its own, which pawld carries within itself (daemon/keeper): a mere fork would keep a copy of all
 // that pawld has in memory for as long as the run goes on. The command is forked by the keeper, and stands still until
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/work/command_process.h"
+#include "daemon/work/output_pump.h"
 
 namespace pawl {
 
@@ -22,8 +23,9 @@ namespace pawl {
 class KeeperCall {
  public:
   /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `held`: what it holds open besides; -1: nothing. `plan` is
-  /// copied, its arguments aside, which outlive this.
-  KeeperCall(const Plan& plan, int report, int held);
+  /// copied, its arguments aside, which outlive this; its output is the end to write to of the pipe that `output` is
+  /// read from, or what the command writes to by itself, where `output` has none.
+  KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output);
 
   /// In a forked child: becomes the keeper. Returns only if it cannot, with errno. Safe as run_command().
   void become() const;

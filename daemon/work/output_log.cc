@@ -4,49 +4,64 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
+
+#include "daemon/work/stored_output.h"
 
 namespace pawl {
 namespace {
 
-constexpr std::streamoff last_line_bytes_max = 240;
+constexpr std::size_t last_line_bytes_max = 240;
+
+/// Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
+constexpr int open_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 }  // namespace
 
 void LogFile::say(const std::string& text) {
-  const std::string line = "pawl: " + text + "\n";
-  [[maybe_unused]] const ssize_t written = ::write(file_.get(), line.data(), line.size());
+  // Behind what the command has said: a keeper may have begun further parts.
+  const auto stored = StoredOutput::look_at(path_);
+  const std::string before = stored ? stored->end(1) : std::string();
+  const std::string line = (before.empty() || before == "\n" ? "pawl: " : "\npawl: ") + text + "\n";
+  const Descriptor last(stored ? ::open(stored->last_file().c_str(), open_flags) : -1);
+  [[maybe_unused]] const ssize_t written = ::write(last ? last.get() : file_.get(), line.data(), line.size());
 }
 
-std::int64_t LogFile::bytes() const {
-  return ::lseek(file_.get(), 0, SEEK_END);
-}
-
-std::string LogFile::last_line(std::int64_t from) const {
-  std::ifstream log(path_, std::ios::binary);
-  log.seekg(0, std::ios::end);
-  log.seekg(std::max<std::streamoff>(from, log.tellg() - last_line_bytes_max));
+std::string LogFile::last_line() const {
+  const auto stored = StoredOutput::look_at(path_);
+  if (!stored) return {};
+  std::istringstream end(stored->end(last_line_bytes_max));
   std::string last;
-  for (std::string line; std::getline(log, line);) {
+  for (std::string line; std::getline(end, line);) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.pop_back();
     if (!line.empty()) last = line;
   }
   return last;
 }
 
-Result<std::shared_ptr<OutputLog>> open_log(const std::string& path) {
+Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) {
   std::error_code ignored;  // what matters is whether the file can be opened
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  // Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
-  Descriptor log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
+  const int make = age == LogAge::is_new ? O_CREAT | O_EXCL : O_CREAT;
+  Descriptor log(::open(path.c_str(), open_flags | make, 0640));
+  if (!log && errno == EEXIST) return Error{ErrorCode::busy, path + ": is there already"};
   if (!log) return Error{ErrorCode::io, path + ": " + std::strerror(errno)};
   struct stat about {};
   if (::fstat(log.get(), &about) != 0 || !S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  ::fcntl(log.get(), F_OFD_SETLK, &lock);
   return std::shared_ptr<OutputLog>(std::make_shared<LogFile>(std::move(log), path));
+}
+
+bool empty_log(const OutputLog& log) {
+  std::error_code error;
+  std::filesystem::remove_all(parts_of(log.path()), error);
+  return ::ftruncate(log.descriptor(), 0) == 0 && !error;
 }
 
 }  // namespace pawl

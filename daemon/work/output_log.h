@@ -9,14 +9,16 @@
 
 namespace pawl {
 
+/// Locked for as long as this lives, and as the keeper of a run that writes to it: so it is known whether more may
+/// come.
 class LogFile final : public OutputLog {
  public:
   LogFile(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
 
   int descriptor() const override { return file_.get(); }
+  std::string path() const override { return path_; }
   void say(const std::string& text) override;
-  std::int64_t bytes() const override;
-  std::string last_line(std::int64_t from) const override;
+  std::string last_line() const override;
 
  private:
   const Descriptor file_;
@@ -24,6 +26,8 @@ class LogFile final : public OutputLog {
 };
 
 /// As System::open_log(), at a path.
-Result<std::shared_ptr<OutputLog>> open_log(const std::string& path);
+Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age = LogAge::any);
+/// Empties a log that nobody writes to. False if it cannot be.
+bool empty_log(const OutputLog& log);
 
 }  // namespace pawl

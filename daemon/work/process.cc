@@ -16,12 +16,14 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <utility>
 
 #include "daemon/work/keeper.h"
 #include "daemon/work/process_table.h"
+#include "schema/limits.h"
 
 namespace pawl {
 namespace {
@@ -102,6 +104,9 @@ std::vector<pid_t>& keepers_left() {
 
 constexpr std::chrono::milliseconds keeper_ends_within{1000};
 
+/// Of all the runs that there can be at once, no more than one user's pipes may hold together.
+constexpr int pipe_bytes = 256 * 1024;
+
 /// With the mutex held.
 void reap_left_keepers() {
   std::erase_if(keepers_left(), [](pid_t pid) {
@@ -141,6 +146,40 @@ Result<std::array<Descriptor, 2>> make_pair() {
   return std::array<Descriptor, 2>{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+/// What a command writes to that has a keeper, and what the keeper is to do with it.
+struct OutputPipe {
+  Descriptor read;
+  Descriptor write;
+  Descriptor folder;
+  std::string name;
+
+  PumpOrder order(const Launch& launch) const {
+    if (!read) return {};
+    return {.pipe = read.get(),
+            .log = launch.output->descriptor(),
+            .folder = folder.get(),
+            .name = name.c_str(),
+            .bytes_max = launch.output_bytes_max,
+            .free_bytes_min = limits::output_free_bytes_min,
+            .free_inodes_min = limits::output_free_inodes_min};
+  }
+};
+
+Result<OutputPipe> pipe_for(const OutputLog& log) {
+  const std::filesystem::path path = log.path();
+  OutputPipe made;
+  made.folder = Descriptor(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!made.folder) return Error{ErrorCode::io, path.parent_path().string() + ": " + reason(errno)};
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error{ErrorCode::io, "pipe: " + reason(errno)};
+  made.read = Descriptor(ends[0]);
+  made.write = Descriptor(ends[1]);
+  // Where that is not granted the usual size will do.
+  [[maybe_unused]] const int size = ::fcntl(ends[1], F_SETPIPE_SZ, pipe_bytes);
+  made.name = path.filename().string();
+  return made;
+}
+
 /// Reaps a child of ours, and forgets it.
 void await_child(pid_t pid, int* status) {
   [[maybe_unused]] const pid_t got = await(pid, status);
@@ -169,8 +208,7 @@ int signal_number(Stop how) {
 }
 
 Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
-  const int output = launch.output ? launch.output->descriptor() : -1;
-  PAWL_ASSERT(!launch.command.empty() && output >= 3);
+  PAWL_ASSERT(!launch.command.empty() && launch.output && launch.output->descriptor() >= 3);
   struct stat folder {};
   if (::stat(launch.folder.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) {
     return Error{ErrorCode::missing, launch.folder + ": is no folder to work in"};
@@ -186,6 +224,11 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   child.program_ = program;
   std::array<Descriptor, 2> control = PAWL_TRY(make_pair());
   child.control_ = std::move(control[0]);
+  const bool is_kept = launch.is_kept && KeeperCall::possible();
+  OutputPipe pipe;
+  const bool is_piped = is_kept && !launch.output->path().empty();
+  if (is_piped) pipe = PAWL_TRY(pipe_for(*launch.output));
+  const int output = is_piped ? pipe.write.get() : launch.output->descriptor();
   std::vector<int> kept;
   for (const Handle* handle : launch.inherited) kept.push_back(handle->descriptor());
   kept.push_back(control[1].get());
@@ -195,10 +238,10 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
                   output,          control[1].get(),      kept.data(),      kept.size()};
   std::array<Descriptor, 2> reports;
   std::optional<KeeperCall> keeper;
-  if (launch.is_kept && KeeperCall::possible()) {
+  if (is_kept) {
     reports = PAWL_TRY(make_pair());
     child.report_ = std::move(reports[0]);
-    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1);
+    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch));
   }
   {
     const std::lock_guard lock(one_fork_at_a_time);
@@ -220,6 +263,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
     (keeper ? child.keeper_ : child.pid_) = forked;
     control[1].close();
     reports[1].close();
+    pipe.write.close();
     Report report;
     const bool told = receive(child.control_.get(), report, 0);
     KeeperWord begun;

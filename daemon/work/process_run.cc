@@ -17,6 +17,7 @@ Result<HeldRun> HeldRun::hold(System& system, const RunOrder& order, std::shared
   launch.environment = order.environment;
   launch.environment.push_back("PAWL_RUN=" + file->run());
   launch.output = output.get();
+  launch.output_bytes_max = order.output_bytes_max;
   launch.inherited = order.inherited;
   launch.inherited.push_back(file.get());
   launch.is_kept = true;

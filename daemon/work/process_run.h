@@ -20,6 +20,7 @@ struct RunOrder {
   std::vector<std::string> environment;  // without PAWL_RUN, which the run brings
   std::string purpose;                   // for its note: one line
   std::vector<const Handle*> inherited;  // locks that its processes shall hold
+  std::int64_t output_bytes_max = limits::output_bytes_max;
 };
 
 /// How long, and how it is ended.

@@ -170,8 +170,8 @@ std::vector<TaskId> RealSystem::placed() {
   return pawl::placed(data_folder_);
 }
 
-Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& name) {
-  return pawl::open_log(data_folder_ + "/logs/" + name);
+Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& path, LogAge age) {
+  return pawl::open_log(data_folder_ + "/logs/" + path, age);
 }
 
 Fetched RealSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {

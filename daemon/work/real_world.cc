@@ -4,8 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/work/path_component.h"
-
 namespace pawl {
 namespace {
 
@@ -47,9 +45,9 @@ bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run
   return starter && system.kernel_has_ended(starter->host);
 }
 
-/// The last line that a command wrote, from `from` on in its log: what it has to say for itself.
-std::string last_words(const OutputLog& log, std::int64_t from) {
-  std::string last = log.last_line(from);
+/// The last line that a command wrote: what it has to say for itself.
+std::string last_words(const OutputLog& log) {
+  std::string last = log.last_line();
   // Reasons are shown everywhere: only plain text gets into one.
   for (char& c : last) {
     if (c < ' ' || c > '~') c = '?';
@@ -69,6 +67,13 @@ std::string describe(const CommandExit& exit) {
       return "called off";
   }
   return "?";
+}
+
+/// Why it did not end well. One that was ended was so for a reason of its own, whatever it had just said.
+std::string reason_of(const CommandExit& exit, const OutputLog& log) {
+  const bool is_ended = exit.how == CommandExit::How::timed_out || exit.how == CommandExit::How::lost;
+  std::string words = is_ended ? std::string() : last_words(log);
+  return words.empty() ? describe(exit) : words;
 }
 
 }  // namespace
@@ -106,21 +111,29 @@ class RealWorld::Listed {
 class RealWorld::RealHeldStep final : public HeldStep {
  public:
   RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, HeldRun run,
-               std::unique_ptr<Handle> place)
+               std::unique_ptr<Handle> place, std::shared_ptr<OutputLog> log)
       : world_(world),
         listed_(std::move(listed)),
         timeout_s_(timeout_s),
         place_(std::move(place)),
+        log_(std::move(log)),
         run_(std::move(run)) {}
 
   const std::string& run() const override { return run_.run(); }
-  CommandExit go() override { return run_.go(world_.bounds_of(timeout_s_), listed_->off()); }
+  CommandExit go() override {
+    const CommandExit exit = run_.go(world_.bounds_of(timeout_s_), listed_->off());
+    reason_ = reason_of(exit, *log_);
+    return exit;
+  }
+  std::string reason() const override { return reason_; }
 
  private:
   RealWorld& world_;
   std::unique_ptr<Listed> listed_;
   std::int64_t timeout_s_;
+  std::string reason_;
   std::unique_ptr<Handle> place_;  // given back after the run below has been ended
+  std::shared_ptr<OutputLog> log_;
   HeldRun run_;
 };
 
@@ -239,18 +252,22 @@ std::vector<std::string> RealWorld::environment_of(const CommandContext& context
   return environment;
 }
 
-std::string RealWorld::log_name_of(JobId job, std::uint64_t attempt) const {
-  return "job-" + std::to_string(raw(job)) + "-" + std::to_string(attempt) + ".log";
-}
-
-std::string RealWorld::log_name_of(const CommandContext& context, const std::string& name) const {
-  return "task-" + std::to_string(raw(context.task)) + "-v" + std::to_string(raw(context.version)) + "-" +
-         path_component_of(name) + ".log";
+Result<std::shared_ptr<OutputLog>> RealWorld::new_log(LogOf what, const CommandContext& context) {
+  LogName name{.what = what,
+               .task = context.task,
+               .version = context.version,
+               .stage = context.stage,
+               .step = context.step,
+               .began_at = system_.wall_time()};
+  for (;; ++name.began_at.us) {
+    auto log = system_.open_log(path_of(name), LogAge::is_new);
+    if (log || log.error().code != ErrorCode::busy) return log;
+  }
 }
 
 RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s,
-                                    const CommandContext& context, const std::string& log_name) {
-  const Result<std::shared_ptr<OutputLog>> log = system_.open_log(log_name_of(context, log_name));
+                                    const CommandContext& context) {
+  const Result<std::shared_ptr<OutputLog>> log = new_log(kind == Kind::gate ? LogOf::gate : LogOf::probe, context);
   if (!log) return {.exit = {}, .why = log.error().message, .words = {}};
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) {
@@ -262,9 +279,10 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
                        .folder = worktree->folder,
                        .environment = environment_of(context),
                        .purpose = (kind == Kind::gate ? "gate of task " : "probe of task ") +
-                                  std::to_string(raw(context.task)) + " " + log_name,
-                       .inherited = {}};
-  const std::int64_t log_begin = (*log)->bytes();
+                                  std::to_string(raw(context.task)) + " " +
+                                  (kind == Kind::gate ? "gate" : context.step),
+                       .inherited = {},
+                       .output_bytes_max = output_bytes_max_};
   // Listed before it is forked, so that nothing starts behind the back of stop().
   const Listed listed(*this, context.task, kind);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
@@ -272,7 +290,7 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
   Ran ran;
   ran.exit = run->go(bounds_of(timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
-  ran.words = last_words(**log, log_begin);
+  ran.words = reason_of(ran.exit, **log);
   return ran;
 }
 
@@ -317,16 +335,14 @@ TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
 
 GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) {
   if (gate.run.empty()) return {.passed = true, .reason = {}};
-  const Ran ran = run_check(Kind::gate, gate.run, gate.timeout_s, context, "gate");
+  const Ran ran = run_check(Kind::gate, gate.run, gate.timeout_s, context);
   if (!ran.why.empty()) return {.passed = std::nullopt, .reason = ran.why};
-  const std::string how = describe(ran.exit);
   if (ran.exit.how == CommandExit::How::timed_out || ran.exit.how == CommandExit::How::lost) {
-    return {.passed = std::nullopt, .reason = how};
+    return {.passed = std::nullopt, .reason = ran.words};
   }
   const bool exited = ran.exit.how == CommandExit::How::exited;
-  const std::string words = ran.words.empty() ? how : ran.words;
-  if (exited && ran.exit.code == exit_code_later) return {.passed = std::nullopt, .reason = words, .later = true};
-  return {.passed = exited && ran.exit.code == 0, .reason = words};
+  if (exited && ran.exit.code == exit_code_later) return {.passed = std::nullopt, .reason = ran.words, .later = true};
+  return {.passed = exited && ran.exit.code == 0, .reason = ran.words};
 }
 
 /// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given
@@ -381,20 +397,21 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) return cannot(worktree.error());
   if (!worktree->barred.empty()) return cannot({ErrorCode::damaged, worktree->barred});
-  const Result<std::shared_ptr<OutputLog>> log = system_.open_log(log_name_of(context, step.name));
+  const Result<std::shared_ptr<OutputLog>> log = new_log(LogOf::step, context);
   if (!log) return cannot(log.error());
   const RunOrder order{.command = step.run,
                        .folder = worktree->folder,
                        .environment = environment_of(context),
                        .purpose = "step " + step_key_of(context),
-                       .inherited = {place->get()}};
+                       .inherited = {place->get()},
+                       .output_bytes_max = output_bytes_max_};
   auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return cannot(run.error());
   if (const auto noted = system_.note_place(**place, run->run()); !noted) return cannot(noted.error());
   return {.status = Held::Status::held,
           .step = std::make_unique<RealHeldStep>(*this, std::move(listed), step.timeout_s, std::move(*run),
-                                                 std::move(*place)),
+                                                 std::move(*place), *log),
           .why = {}};
 }
 
@@ -409,7 +426,7 @@ bool RealWorld::wait(TaskId task, std::int64_t us) {
 }
 
 Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
-  const Ran ran = run_check(Kind::probe, step.probe, step.timeout_s, context, step.name);
+  const Ran ran = run_check(Kind::probe, step.probe, step.timeout_s, context);
   if (!ran.why.empty() || ran.exit.how != CommandExit::How::exited) return Verdict::unknown;
   if (ran.exit.code == 0) return Verdict::yes;
   return ran.exit.code == 1 ? Verdict::no : Verdict::unknown;

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "daemon/work/log_name.h"
 #include "daemon/work/origin_weather.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/system.h"
@@ -51,11 +52,12 @@ class RealWorld final : public World {
 
   /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
   std::vector<std::string> environment_of(const CommandContext& context) const;
-  std::string log_name_of(JobId job, std::uint64_t attempt) const;
-
   /// stop.kill_after_s, as it stands.
   void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
+  /// How much is kept of what a run prints.
+  void set_output_bytes_max(std::int64_t bytes) { output_bytes_max_ = bytes; }
+  std::int64_t output_bytes_max() const { return output_bytes_max_; }
   RunBounds bounds_of(std::int64_t timeout_s) const { return {timeout_s, kill_after_s_, hurry_.get()}; }
 
   /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
@@ -119,11 +121,10 @@ class RealWorld final : public World {
   struct Ran {
     CommandExit exit;
     std::string why;    // it could not be started; empty if it was
-    std::string words;  // its last line
+    std::string words;  // its last line, or how it ended
   };
-  Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context,
-                const std::string& log_name);
-  std::string log_name_of(const CommandContext& context, const std::string& name) const;
+  Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context);
+  Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
   bool is_another_members(const std::string& run);
   Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
 
@@ -132,6 +133,7 @@ class RealWorld final : public World {
   const std::string boot_id_;
   std::function<void()> on_path_end_;
   std::atomic<std::int64_t> kill_after_s_;
+  std::atomic<std::int64_t> output_bytes_max_{limits::output_bytes_max};
 
   std::mutex mutex_;
   const std::unique_ptr<Signal> ended_;

@@ -24,6 +24,7 @@
 
 #include "engine/policies/world.h"
 #include "engine/state/pipeline.h"
+#include "schema/limits.h"
 #include "schema/result.h"
 #include "schema/time.h"
 
@@ -89,16 +90,18 @@ class Handle {
   virtual int descriptor() const { return -1; }
 };
 
-/// What a command writes to. Appended to.
+/// What a command writes to. Appended to. Of what is beyond its bound the beginning and the end are kept.
 class OutputLog : public Handle {
  public:
+  /// Of its file, where it has one.
+  virtual std::string path() const { return {}; }
   /// A line of the daemon's own.
   virtual void say(const std::string& text) = 0;
-  /// How much is in it.
-  virtual std::int64_t bytes() const = 0;
-  /// The last line with text in it that was written since it had `from` bytes; of a long one, its end.
-  virtual std::string last_line(std::int64_t from) const = 0;
+  /// The last line with text in it; of a long one, its end.
+  virtual std::string last_line() const = 0;
 };
+
+enum class LogAge { any, is_new };
 
 class Child;
 
@@ -148,9 +151,10 @@ struct Launch {
   std::string folder;                    // where it works
   std::vector<std::string> environment;  // "NAME=value", all that it gets
   const OutputLog* output = nullptr;     // its stdout and stderr
-  std::vector<const Handle*> inherited;  // what else stays open in it: locks
-  bool is_kept = false;                  // whether it gets a keeper (daemon/work/keeper.h)
-  const Handle* of_keeper = nullptr;     // what that holds open, and nobody else
+  std::int64_t output_bytes_max = limits::output_bytes_max;  // that are kept of it, where it has a keeper
+  std::vector<const Handle*> inherited;                      // what else stays open in it: locks
+  bool is_kept = false;                                      // whether it gets a keeper (daemon/work/keeper.h)
+  const Handle* of_keeper = nullptr;                         // what that holds open, and nobody else
 };
 
 /// A child process, leader of a session and group of its own, with nothing on stdin. Destroyed before reap(), it is
@@ -338,8 +342,9 @@ class System {
 
   // Logs: DIR/logs
 
-  /// Made if it is not there. `io` also if it is a link, or no file. `name` is one component of a path.
-  virtual Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) = 0;
+  /// Made, with the folders above it, if it is not there. `io` also if it is a link, or no file. `busy`: it is to be a
+  /// new one, and is there. `path` is one below DIR/logs (daemon/work/log_name.h).
+  virtual Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) = 0;
 
   // Worktrees: DIR/work and DIR/repos (daemon/work/worktree.h)
 

@@ -326,7 +326,7 @@ class Path {
 
     const CommandExit exit = held.step->go();
     const bool exited = exit.how == CommandExit::How::exited;
-    Said said{.outcome = fb::StepOutcome::failed};
+    Said said{.outcome = fb::StepOutcome::failed, .reason = held.step->reason()};
     if (exited && exit.code == 0) {
       said.outcome = fb::StepOutcome::done;
     } else if (exited && exit.code == exit_code_later && !step.irreversible) {
@@ -340,7 +340,7 @@ class Path {
       open.started = started.seq;
       open.run = start.run;
       held.step.reset();
-      const Settled settled = settle(step, open);
+      const Settled settled = settle(step, open, said.reason);
       if (settled.refusal) return *settled.refusal;
       return settled.outcome == fb::StepOutcome::done ? std::nullopt : ask_again(step, OnNo::failed);
     }
@@ -364,6 +364,7 @@ class Path {
     fb::StepOutcome outcome = fb::StepOutcome::did_not_happen;
     fb::StepBy by = fb::StepBy::command;
     std::optional<bool> conclusive = std::nullopt;
+    std::string reason = {};  // of a step that was not done: its last line
   };
 
   struct Settled {
@@ -373,11 +374,11 @@ class Path {
 
   /// Finds out what became of a start whose end is not recorded (SPEC §8, re-entry), with its lock held until that is
   /// recorded.
-  Settled settle(const PipelineStep& step, const StepRow& row) {
+  Settled settle(const PipelineStep& step, const StepRow& row, const std::string& reason = {}) {
     const Seq started = row.started;  // a copy: looking anew takes the row away
     Asked asked = ask_probe(step, row);
     if (!asked.lock) return {.refusal = block("outcome_unknown")};
-    Said said{.by = fb::StepBy::probe};
+    Said said{.by = fb::StepBy::probe, .reason = reason};
     if (asked.verdict == Verdict::unknown && !step.irreversible && asked.gone) {
       asked.verdict = Verdict::no;  // It may run again, so it does not matter.
       said.by = fb::StepBy::rerun;
@@ -419,7 +420,8 @@ class Path {
     const StepRow* row = journal_of(step);
     if (row && row->state == StepState::done) return std::nullopt;
     if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
-    if (!row || !row->is_in_doubt()) return step_failed(step);
+    const std::string reason = row ? row->reason.value_or("") : "";
+    if (!row || !row->is_in_doubt()) return step_failed(step, reason);
     const StepRow doubtful = *row;
     const TimeUs settled = plus_s(*doubtful.ended, step.settle_s);
     for (TimeUs now = machine_.now(); now < settled; now = machine_.now()) {
@@ -438,7 +440,7 @@ class Path {
     if (!view_->task.cancel_requested.empty()) {
       return give_back_job(AdvanceResult::waiting, name(Outcome::cancel_requested));
     }
-    return on_no == OnNo::failed ? step_failed(step) : end(AdvanceResult::waiting, "did_not_happen: " + step.name);
+    return on_no == OnNo::failed ? step_failed(step, reason) : end(AdvanceResult::waiting, "did_not_happen: " + step.name);
   }
 
   std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, const Said& said) {
@@ -450,14 +452,15 @@ class Path {
     event.outcome = said.outcome;
     event.by = said.by;
     if (said.conclusive) event.conclusive = *said.conclusive;
+    if (said.outcome != fb::StepOutcome::done) event.reason = said.reason;
     const Decision decision = tell(propose_group(order_.asker, event));
     if (decision.outcome == Outcome::accepted) return std::nullopt;
     return refused(decision);
   }
 
   /// A step that did not happen, or failed: back, unless an irreversible one before it stands.
-  AdvanceAnswer step_failed(const PipelineStep& step) {
-    const std::string why = "step_failed: " + step.name;
+  AdvanceAnswer step_failed(const PipelineStep& step, const std::string& reason) {
+    const std::string why = "step_failed: " + step.name + (reason.empty() ? "" : ": " + reason);
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     if (is_committed(view_->task)) return block(why);
     if (!stage_->rollback.empty()) {

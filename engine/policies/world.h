@@ -106,6 +106,8 @@ class HeldStep {
   virtual const std::string& run() const = 0;
   /// Lets it execute, and waits for its end, which its time-out brings at the latest.
   virtual CommandExit go() = 0;
+  /// What its command has to say for itself: its last line, or else how it ended. After go().
+  virtual std::string reason() const = 0;
 };
 
 struct Held {

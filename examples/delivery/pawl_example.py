@@ -290,7 +290,8 @@ class Row:
         if kind == "GateEvaluated" and data["passed"] is not True:
             self.words = data["reason"]
         if kind == "StepFinished" and data["outcome"] != "done":
-            words = last_line(self.logs / f"task-{self.id}-v{data['version']}-{data['step']}.log")
+            of_step = (self.logs / f"task-{self.id}").glob(f"v{data['version']}~*~step~{data['step']}~*.log")
+            words = last_line(max(of_step, default=self.logs / "none"))
             self.words = f"{data['step']}: {words or data['outcome']}"
         if kind == "TaskCancelled":
             self.stage = "cancelled"

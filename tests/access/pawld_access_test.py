@@ -283,7 +283,7 @@ class Secrets(Pawld):
             processes += pathlib.Path(f"/proc/{self.daemon.pid}/{process}").read_bytes()
         export = self.pawl("export", "log", "--data", str(self.data)).stdout
         self.assertIn("W-2", export)
-        outputs = [path.read_text(encoding="utf-8") for path in sorted((self.data / "logs").iterdir())]
+        outputs = [path.read_text(encoding="utf-8") for path in sorted((self.data / "logs").rglob("*.log"))]
         told = "".join(outputs)
         self.assertIn("PAWL_WORK_ITEM=W-1", told)
         shown = {"pawld's own log": self.said(), "process list": processes.decode(), "export": export, "outputs": told,
@@ -302,8 +302,9 @@ class Secrets(Pawld):
         self.start("--pipeline", self.write("p.yaml", PIPELINE))
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "told"})
         self.wait_until(lambda: self.ask("GET", "/v1/tasks/1")[1]["stage"] == "done")
-        logs = sorted((self.data / "logs").iterdir())
-        self.assertEqual([log.name for log in logs], ["job-1-1.log", "task-1-v1-gate.log", "task-1-v1-ship.log"])
+        logs = sorted((self.data / "logs").rglob("*.log"))
+        self.assertEqual([log.name.rpartition("~")[0] or log.name for log in logs],
+                         ["job-1-1.log", "v1~work~gate", "v1~work~step~ship"])
         for log in logs:
             names = {line.split("=")[0] for line in log.read_text(encoding="utf-8").splitlines() if "=" in line}
             ours = {name for name in names if name.startswith("PAWL_")}

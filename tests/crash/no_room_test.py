@@ -319,6 +319,71 @@ class FewInodes(NoRoom):
         self.assertEqual(self.example.stop(), 0)
 
 
+PRINTER = """
+name: printer
+agents:
+  printer: {run: "yes 'and one more line of what nobody will ever read'", timeout_s: 600}
+stages:
+  - {name: print, agent: printer, to: done}
+"""
+
+
+class Output(NoRoom):
+    """What commands print stops before the log does, and the log before what ends something."""
+
+    def prepare(self):
+        self.data.mkdir()
+        mount("-t", "tmpfs", "-o", "size=300m", "none", self.data)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=False)
+        (self.data / "lost+found").mkdir()
+        pipeline = self.folder / "printer.yaml"
+        pipeline.write_text(PRINTER)
+        return Example(options.binaries, self.folder, pipeline)
+
+    def leave(self, mib):
+        """Takes room, or gives some back, until so much is free."""
+        ballast = self.data / "lost+found/ballast"
+        ballast.unlink(missing_ok=True)
+        stat = os.statvfs(self.data)
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - mib * MIB)
+
+    def log(self):
+        return self.example.request("GET", "/v1/tasks/1/logs")[1]["items"][0]
+
+    def write(self, path, body):
+        return self.example.request("POST", path, body)[0]
+
+    def test_output_stops_first_and_what_ends_something_is_taken_last(self):
+        self.example.start()
+        self.assertEqual(self.write("/v1/settings", {"stop.kill_after_s": 1}), 200)
+        self.leave(100)
+        self.assertEqual(self.write("/v1/tasks", {"work_item": "W-1", "repo": "r", "pipeline": "printer"}), 201)
+        self.until(lambda: self.example.request("GET", "/v1/jobs/1")[1]["pid"], "the agent runs")
+        self.until(lambda: self.example.request("GET", "/v1/tasks/1/logs")[1]["items"], "it has a log")
+        time.sleep(1)  # of any length: it prints all the while, and nothing of it may be written
+        self.assertEqual(self.log()["kept"], 0)
+        self.assertEqual(self.write("/v1/tasks/1/note", {"text": "n"}), 200)
+
+        self.leave(200)
+        self.until(lambda: self.log()["kept"] > 0, "it is written again")
+        self.assertGreater(self.log()["bytes"], self.log()["kept"], "what was left out counts")
+        answer = Wire(self.example.socket, PATIENCE_S).request("GET", "/v1/tasks/1/log")
+        self.assertEqual(answer.status, 200)
+
+        self.leave(32)
+        self.until(lambda: self.write("/v1/tasks/1/note", {"text": "n"}) == 503, "nothing is begun")
+        self.assertEqual(self.write("/v1/tasks", {"work_item": "W-2", "repo": "r", "pipeline": "printer"}), 503)
+        self.assertEqual(self.write("/v1/settings", {"stop.kill_after_s": 2}), 200)
+        self.assertIn(self.write("/v1/tasks/1/cancel", {}), (200, 202))
+        self.until(lambda: self.example.request("GET", "/v1/tasks/1")[1]["stage"] == "cancelled", "it is cancelled")
+        self.until(lambda: self.example.request("GET", "/v1/jobs/1")[1]["status"] == "cancelled", "so is its job")
+        self.leave(8)
+        self.until(lambda: self.write("/v1/settings", {"stop.kill_after_s": 3}) == 503, "the reserve has an end")
+        self.assertEqual(self.example.stop(), 0)
+        self.assertEqual(self.pawl("check", self.data)[0], 0)
+
+
 class ReadOnlyDisk(NoRoom):
     def test_pawld_says_which_folder_and_the_tools_read_on(self):
         self.begin()
@@ -487,7 +552,7 @@ def main():
         if not options.in_namespace:
             print(f"SKIPPED: no file system can be mounted here: {enter_namespace()}")
             return SKIPPED
-        classes = [FullDisk, FewInodes, ReadOnlyDisk]
+        classes = [FullDisk, FewInodes, Output, ReadOnlyDisk]
     suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(each) for each in classes)
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 

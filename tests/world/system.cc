@@ -324,11 +324,10 @@ void HostileSystem::forget_places(TaskId task) {
 class HostileSystem::SilentLog final : public OutputLog {
  public:
   void say(const std::string&) override {}
-  std::int64_t bytes() const override { return 0; }
-  std::string last_line(std::int64_t) const override { return {}; }
+  std::string last_line() const override { return {}; }
 };
 
-Result<std::shared_ptr<OutputLog>> HostileSystem::open_log(const std::string&) {
+Result<std::shared_ptr<OutputLog>> HostileSystem::open_log(const std::string&, LogAge) {
   if (story_.strikes(Hostility::full_disk, 1)) return Error{ErrorCode::io, "no space left"};
   return std::shared_ptr<OutputLog>(std::make_shared<SilentLog>());
 }

@@ -74,7 +74,7 @@ class HostileSystem final : public System {
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
   std::vector<TaskId> placed() override;
-  Result<std::shared_ptr<OutputLog>> open_log(const std::string& name) override;
+  Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) override;
 
   Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
   Result<Worktree> take_side(const WorkOrder& order, Side side) override;

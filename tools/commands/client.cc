@@ -228,6 +228,23 @@ Result<Target> target_of(const Arguments& arguments) {
   return target;
 }
 
+namespace {
+
+Answer answer_of(http::response<http::string_body>& response) {
+  Answer answer{.status = static_cast<int>(response.result_int()), .body = std::move(response.body())};
+  for (const auto& field : response) answer.headers.emplace_back(field.name_string(), field.value());
+  return answer;
+}
+
+}  // namespace
+
+std::string Answer::header(std::string_view name) const {
+  for (const auto& [known, value] : headers) {
+    if (boost::beast::iequals(known, name)) return value;
+  }
+  return {};
+}
+
 Result<Answer> Client::send(const Request& request) {
   const std::string key = request.method == "GET" ? "" : random_hex();
   const std::string text = request_text(target_, request, key);
@@ -241,7 +258,7 @@ Result<Answer> Client::send(const Request& request) {
     const auto whole = read_answer(target_, connection.get(), parser, [&] {
       return steady_clock::now() < deadline && parser.get().body().size() <= answer_bytes_max;
     });
-    if (whole && *whole) return Answer{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+    if (whole && *whole) return answer_of(parser.get());
     if (whole) {
       return Error{ErrorCode::io,
                    target_.name() + " did not answer within " + std::to_string(request.timeout_s) + " s"};

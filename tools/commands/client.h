@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "schema/result.h"
@@ -49,8 +50,11 @@ struct Request {
 struct Answer {
   int status = 0;
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
 
   bool is_success() const { return status >= 200 && status < 300; }
+  /// As it was sent; empty if it was not.
+  std::string header(std::string_view name) const;
 };
 
 /// Called with each whole line of a body, and about five times a second while none comes (`idle`); false ends it.

@@ -84,6 +84,7 @@ extern const Command queue_command;
 extern const Command reap_command;
 extern const Command stuck_command;
 extern const Command jobs_command;
+extern const Command log_command;
 extern const Command advance_command;
 extern const Command cancel_command;
 extern const Command resolve_command;

@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 
 #include "tools/commands/answers.h"
+#include "tools/commands/log_output.h"
 #include "tools/commands/output.h"
 
 namespace pawl {
@@ -16,7 +17,6 @@ std::string show_jobs(const json::array& jobs) {
                          "exit=exit_code", "queued=queued_at", "reason"});
 }
 
-/// Piece by piece, for a log may be long.
 Exit print_log(const Arguments& arguments, std::uint64_t job) {
   auto caller = caller_of(arguments);
   if (!caller) return fail(caller.error());
@@ -24,14 +24,7 @@ Exit print_log(const Arguments& arguments, std::uint64_t job) {
   if (!attempt) return fail(attempt.error());
   std::string path = "/v1/jobs/" + std::to_string(job) + "/log?";
   if (*attempt) path += "attempt=" + std::to_string(**attempt) + "&";
-  for (std::size_t from = 0;;) {
-    const auto answer = caller->client.send({.method = "GET", .path = path + "from=" + std::to_string(from)});
-    if (!answer) return fail(answer.error());
-    if (!answer->is_success()) return fail(body_of(*answer).error());
-    if (answer->body.empty()) return Exit::done;
-    print(answer->body);
-    from += answer->body.size();
-  }
+  return print_output(caller->client, path, Following::no);
 }
 
 Exit run_jobs(const Arguments& arguments) {

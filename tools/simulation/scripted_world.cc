@@ -13,6 +13,10 @@ class ScriptedWorld::Step final : public HeldStep {
     const auto exit = world_.step_exit.find(name_);
     return exit == world_.step_exit.end() ? CommandExit{} : exit->second;
   }
+  std::string reason() const override {
+    const auto reason = world_.step_reason.find(name_);
+    return reason == world_.step_reason.end() ? std::string() : reason->second;
+  }
 
  private:
   ScriptedWorld& world_;

@@ -24,6 +24,7 @@ class ScriptedWorld : public World {
   std::set<TaskId> gate_later;                       // whose gate cannot tell, and asks to be asked again
   std::string head;                                  // the commit that gates judge
   std::map<std::string, CommandExit> step_exit;      // by step name
+  std::map<std::string, std::string> step_reason;    // likewise: what it has to say for itself
   std::map<std::string, std::int64_t> probe_exit;    // by step name
   std::set<std::string> without_command;             // steps that only somebody outside can start
   /// Processes that cannot be ended, by step name: their lock is never had.

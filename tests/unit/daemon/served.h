@@ -97,6 +97,7 @@ class Served : public testing::Test {
         .readiness =
             [this] {
               return Readiness{.has_space = has_space,
+                               .has_reserve = has_reserve,
                                .can_write = can_write,
                                .free_bytes = 1,
                                .free_bytes_floor = 1,
@@ -188,6 +189,7 @@ class Served : public testing::Test {
   std::string boot;
   int starts = 0;
   std::atomic<bool> has_space{true};
+  std::atomic<bool> has_reserve{true};
   std::atomic<bool> can_write{true};
   std::optional<std::int64_t> clock_drift_s;  // set while nobody asks
   std::atomic<std::uint64_t> passed_over{0};

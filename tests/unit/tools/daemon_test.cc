@@ -9,6 +9,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "schema/json/read_json.h"
@@ -260,6 +262,36 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran reap = pawl({"reap"});
   EXPECT_EQ(reap.exit, 0) << reap.err;
   EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
+}
+
+TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const Ran none = pawl({"log", "1"});
+  EXPECT_EQ(none.exit, 1);
+  EXPECT_NE(none.err.find("nothing that ran for task 1 has captured output"), std::string::npos) << none.err;
+  EXPECT_EQ(pawl({"log", "1", "--list"}).out, "nothing that ran for it has captured output\n");
+  const std::filesystem::path folder = std::filesystem::path(daemon.data()) / "logs/task-1";
+  std::filesystem::create_directories(folder / "v1~analysis~gate~20260101T000001.000000Z.log.parts");
+  std::ofstream(folder / "v1~analysis~gate~20260101T000001.000000Z.log") << "begun\n";
+  std::ofstream(folder / "v1~analysis~gate~20260101T000001.000000Z.log.parts/0000000000002000006") << "over\n";
+  std::ofstream(folder / "v1~analysis~step~merge~20260101T000000.000000Z.log") << "merged\n";
+  const Ran newest = pawl({"log", "1"});
+  EXPECT_EQ(newest.out, "begun\npawl: 2,000,000 bytes are not kept here\nover\n") << newest.err;
+  EXPECT_EQ(pawl({"log", "1", "-f"}).out, newest.out) << "it has ended";
+  EXPECT_EQ(pawl({"log", "1", "--step", "merge"}).out, "merged\n");
+  EXPECT_EQ(pawl({"log", "1", "--run", "v1~analysis~step~merge~20260101T000000.000000Z", "-f"}).out, "merged\n");
+  const Ran unknown = pawl({"log", "1", "--stage", "analysys"});
+  EXPECT_EQ(unknown.exit, 1);
+  EXPECT_NE(unknown.err.find("there is some of gate of analysis, step merge of analysis"), std::string::npos)
+      << unknown.err;
+  EXPECT_EQ(pawl({"log", "1", "--gate", "--step", "merge"}).exit, 2);
+  EXPECT_EQ(pawl({"log", "x"}).exit, 2);
+  EXPECT_EQ(pawl({"log", "9"}).exit, 1);
+  const Ran list = pawl({"log", "1", "--list"});
+  EXPECT_TRUE(list.out.starts_with("what  name   stage     version")) << list.out;
+  const auto rows = parse_json(pawl({"log", "1", "--list", "--json"}).out);
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(rows->at(0).at("kept").as_int64(), 11);
 }
 
 TEST_F(AgainstDaemon, the_queue_is_shown) {

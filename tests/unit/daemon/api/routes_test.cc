@@ -406,6 +406,28 @@ TEST_F(Routes, without_space_writes_are_503_and_reads_go_on) {
   EXPECT_EQ(create("W-2").status, 201);
 }
 
+TEST_F(Routes, in_the_reserve_what_ends_something_is_taken_and_nothing_is_begun) {
+  create("W-1");
+  worker("w");
+  claim("w", "analyst");
+  const std::string token = lease("task:1", "w").at("/token");
+  has_space = false;
+  for (const Answer& refused :
+       {create("W-2"), claim("w", "analyst"), lease("repo:shop", "w"), move(1, "development", 1),
+        post("/v1/tasks/1/note", R"({"text":"n"})"), post("/v1/tasks/1/advance", "{}"),
+        post("/v1/tasks/1/steps", R"({"type":"StepStarted","version":1,"step":"merge","to":"x"})", {.boot = "w"})}) {
+    EXPECT_EQ(refused.code(), "disk_full");
+  }
+  EXPECT_EQ(lease("task:1", "w", ",\"token\":" + token).status, 201) << "a renewal begins nothing";
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":1})", {.boot = "w"}).status, 200);
+  EXPECT_EQ(post("/v1/settings", R"({"queue.max_concurrency":2})").status, 200);
+  EXPECT_EQ(ask("DELETE", "/v1/leases/task%3A1?token=" + token).status, 200);
+  EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":true})").status, 409) << "it is decided";
+  EXPECT_LT(post("/v1/tasks/1/cancel", "{}").status, 300);
+  has_reserve = false;
+  EXPECT_EQ(post("/v1/settings", R"({"queue.max_concurrency":3})").code(), "disk_full");
+}
+
 TEST_F(Routes, a_wall_clock_far_from_the_logs_time_is_told_of_and_stops_nobody) {
   EXPECT_EQ(get("/readyz").at("/clock_drift_s"), "null");
   EXPECT_EQ(get("/readyz").at("/blind"), "null");

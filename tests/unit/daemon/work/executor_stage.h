@@ -20,6 +20,7 @@
 
 #include "daemon/pipeline_yaml.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/log_name.h"
 #include "daemon/work/output_log.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/process_table.h"
@@ -95,6 +96,11 @@ class ExecutorTest : public testing::Test {
                                                                  [this](const std::string& text) {
                                                                    const std::lock_guard lock(warnings_mutex_);
                                                                    warnings_.push_back(text);
+                                                                 },
+                                                             .has_room =
+                                                                 [this] {
+                                                                   ++room_asked_;
+                                                                   return has_room_.load();
                                                                  },
                                                              .jobs_at_once = jobs_at_once_});
     executor_->start();
@@ -182,6 +188,8 @@ class ExecutorTest : public testing::Test {
   fs::path folder_;
   std::map<std::string, std::string> origins_;  // before execute()
   std::size_t jobs_at_once_ = 256;              // the same
+  std::atomic<bool> has_room_{true};
+  std::atomic<int> room_asked_{0};
   std::mutex warnings_mutex_;
   std::vector<std::string> warnings_;
   std::shared_ptr<MemoryDisk> disk_;

@@ -129,6 +129,86 @@ stages:
   EXPECT_EQ(task(id)->gate->passed, false);
 }
 
+TEST_F(ExecutorTest, failed_step_is_told_with_its_last_words_and_each_run_has_a_log_of_its_own) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - name: work
+    agent: worker
+    gate: {run: 'echo "asked $PAWL_RUN"', timeout_s: 60}
+    to: done
+    guarded: true
+    steps: [{name: retest, run: 'echo noise; echo "3 of 7 tests failed" >&2; echo; exit 4', timeout_s: 60}]
+)");
+  set("job.max_attempts", 2);
+  set("job.retry_delay_s", 0);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  EXPECT_EQ(task(id)->gate->reason.substr(0, 6), "asked ");
+  std::vector<std::string> gates;
+  std::vector<std::string> steps;
+  for (const auto& entry : fs::directory_iterator(at("data/logs/task-1"))) {
+    const auto name = read_log_name(id, entry.path().filename().string());
+    ASSERT_TRUE(name) << entry.path();
+    EXPECT_EQ(name->stage, "work");
+    (name->what == LogOf::gate ? gates : steps).push_back(contents(entry.path()));
+  }
+  ASSERT_EQ(gates.size(), 2u);
+  EXPECT_NE(gates[0], gates[1]);
+  EXPECT_EQ(steps, std::vector<std::string>(2, "noise\n3 of 7 tests failed\n\n"));
+}
+
+TEST_F(ExecutorTest, step_that_blocks_says_why) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
+      - {name: announce, run: 'echo "nobody listens"; exit 1', timeout_s: 60}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  EXPECT_EQ(task(id)->blocked, "step_failed: announce: nobody listens");
+}
+
+TEST_F(ExecutorTest, step_over_its_time_is_told_so_whatever_it_said_last) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
+      - {name: announce, run: 'echo "all is well"; exec sleep 1000', timeout_s: 1}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  EXPECT_EQ(task(id)->blocked, "step_failed: announce: timed out");
+}
+
+TEST_F(ExecutorTest, without_room_nothing_is_claimed_until_there_is_some) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: done}
+)");
+  has_room_ = false;
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return room_asked_ > 1; })) << "it is asked for again";
+  EXPECT_EQ(task(id)->stage, "work");
+  EXPECT_EQ(count(fb::Event::JobClaimed), 0u);
+  has_room_ = true;
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
 TEST_F(ExecutorTest, red_gate_of_a_stage_without_an_agent_waits_for_the_next_pass) {
   define(R"(name: test
 stages:

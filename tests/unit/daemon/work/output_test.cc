@@ -1,0 +1,359 @@
+// What commands print, on its way into files: the pump by itself, and in the keepers of real processes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "daemon/work/log_name.h"
+#include "daemon/work/output_log.h"
+#include "daemon/work/output_pump.h"
+#include "daemon/work/process_run.h"
+#include "daemon/work/process_table.h"
+#include "daemon/work/real_system.h"
+#include "daemon/work/run_lock.h"
+#include "daemon/work/stored_output.h"
+#include "tests/unit/daemon/comes_true.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Lines of 16 bytes with their numbers, so that each byte of a long text is known by where it stands.
+std::string numbered(std::size_t lines, std::size_t from = 0) {
+  std::string text;
+  for (std::size_t i = from; i < from + lines; ++i) {
+    std::string line = std::to_string(i);
+    line.insert(0, 15 - line.size(), '.');
+    text += line + "\n";
+  }
+  return text;
+}
+
+class OutputTest : public testing::Test {
+ protected:
+  static constexpr std::int64_t bound = 65536;
+
+  void SetUp() override {
+    std::string name = testing::TempDir() + "/pawl-output-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    fs::create_directory(folder_ / "work");
+    system_.emplace(RealSystem::Options{.data_folder = folder_.string()});
+  }
+  void TearDown() override {
+    for (const RunNote& note : noted_runs(folder_.string())) {
+      end_run(*system_, note.run, {Stop::kill, std::chrono::seconds(60)});
+    }
+    fs::remove_all(folder_);
+  }
+
+  fs::path log() const { return folder_ / "log"; }
+  StoredOutput stored() const { return StoredOutput::look_at(log()).value(); }
+  std::string whole() const {
+    const StoredOutput output = stored();
+    return output.read(0, static_cast<std::size_t>(output.produced()) + 1).bytes;
+  }
+  /// All files, as who reads them as they lie there sees them.
+  std::string as_it_lies() const {
+    std::string text = text_of(log());
+    std::vector<fs::path> parts;
+    if (fs::exists(parts_of(log()))) {
+      for (const auto& part : fs::directory_iterator(parts_of(log()))) parts.push_back(part.path());
+    }
+    std::sort(parts.begin(), parts.end());
+    for (const fs::path& part : parts) text += text_of(part);
+    return text;
+  }
+
+  HeldRun held(const std::string& script, std::int64_t bytes_max = bound) {
+    RunOrder order;
+    order.command = {"/bin/sh", "-c", script};
+    order.folder = (folder_ / "work").string();
+    order.environment = {"PATH=/usr/bin:/bin"};
+    order.purpose = "test";
+    order.output_bytes_max = bytes_max;
+    output_ = open_log(log().string()).value();
+    Result<HeldRun> run = HeldRun::hold(*system_, order, output_);
+    EXPECT_TRUE(run) << run.error().message;
+    return std::move(*run);
+  }
+
+  fs::path folder_;
+  std::optional<RealSystem> system_;
+  std::shared_ptr<OutputLog> output_;
+};
+
+/// A pump with both ends of its pipe.
+class Pumped {
+ public:
+  Pumped(const fs::path& folder, std::int64_t bytes_max, std::uint64_t free_bytes_min = 0) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    write_ = Descriptor(ends[1]);
+    folder_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    log_ = open_log((folder / "log").string()).value();
+    pump_.emplace(PumpOrder{.pipe = ends[0],
+                            .log = log_->descriptor(),
+                            .folder = folder_.get(),
+                            .name = "log",
+                            .bytes_max = bytes_max,
+                            .free_bytes_min = free_bytes_min});
+  }
+  void put(std::string_view text) {
+    while (!text.empty()) {
+      const std::size_t count = std::min<std::size_t>(text.size(), 4096);
+      ASSERT_EQ(::write(write_.get(), text.data(), count), static_cast<ssize_t>(count));
+      pump_->drain();
+      text.remove_prefix(count);
+    }
+  }
+  OutputPump& pump() { return *pump_; }
+  OutputLog& log() { return *log_; }
+  int write_end() const { return write_.get(); }
+
+ private:
+  Descriptor write_;
+  Descriptor folder_;
+  std::shared_ptr<OutputLog> log_;
+  std::optional<OutputPump> pump_;
+};
+
+TEST_F(OutputTest, what_fits_is_kept_whole_in_one_file) {
+  Pumped pumped(folder_, bound);
+  pumped.put(numbered(2048));
+  EXPECT_EQ(text_of(log()), numbered(2048));
+  EXPECT_FALSE(fs::exists(parts_of(log())));
+  EXPECT_TRUE(stored().gaps().empty());
+}
+
+TEST_F(OutputTest, of_more_than_the_bound_head_and_tail_are_kept_and_the_range_between_is_named) {
+  Pumped pumped(folder_, bound);
+  const std::string all = numbered(20'000);
+  pumped.put(all);
+  const StoredOutput output = stored();
+  EXPECT_EQ(output.produced(), std::ssize(all));
+  EXPECT_LE(output.kept(), bound);
+  EXPECT_GE(output.kept(), bound / 2 + bound / 2 / 8 * 7);
+  ASSERT_EQ(output.gaps().size(), 1u);
+  const OutputRange gap = output.gaps()[0];
+  EXPECT_EQ(gap.from, bound / 2);
+  EXPECT_EQ(output.kept(), output.produced() - gap.bytes());
+  const StoredOutput::Piece head = output.read(0, all.size());
+  EXPECT_EQ(head.bytes, all.substr(0, bound / 2));
+  const StoredOutput::Piece tail = output.read(head.range.to, all.size());
+  EXPECT_EQ(tail.range.from, gap.to);
+  EXPECT_EQ(tail.bytes, all.substr(static_cast<std::size_t>(gap.to)));
+  EXPECT_EQ(output.read(gap.to - 5, 10).bytes, all.substr(static_cast<std::size_t>(gap.to), 10));
+}
+
+TEST_F(OutputTest, files_as_they_lie_never_take_more_than_the_bound_and_say_what_is_missing) {
+  Pumped pumped(folder_, bound);
+  for (std::size_t line = 0; line < 20'000; line += 256) {
+    pumped.put(numbered(256, line));
+    ASSERT_LE(stored().kept(), bound);
+  }
+  const std::string text = as_it_lies();
+  const std::string said = "\npawl: " + std::to_string(stored().gaps()[0].bytes()) + " bytes are not kept\n";
+  EXPECT_NE(text.find(said), std::string::npos) << text.substr(bound / 2, 100);
+  EXPECT_TRUE(text.ends_with(numbered(1, 19'967 + 256)));
+}
+
+TEST_F(OutputTest, lines_of_the_daemons_own_stand_behind_what_was_printed_before_and_count) {
+  Pumped pumped(folder_, bound);
+  const std::string all = numbered(5'000);
+  pumped.put(all);
+  pumped.log().say("ended: called off");
+  const std::string line = "pawl: ended: called off\n";
+  EXPECT_EQ(stored().produced(), std::ssize(all + line));
+  EXPECT_EQ(stored().end(line.size()), line);
+  pumped.put(all);
+  const StoredOutput output = stored();
+  EXPECT_EQ(output.produced(), std::ssize(all + line + all));
+  EXPECT_EQ(output.read(std::ssize(all + line + all) - 16, 100).bytes, all.substr(all.size() - 16));
+}
+
+TEST_F(OutputTest, where_there_is_too_little_room_nothing_is_written_and_all_is_counted) {
+  Pumped pumped(folder_, bound, UINT64_MAX / 2);
+  pumped.put(numbered(1000));
+  EXPECT_EQ(fs::file_size(log()), 0u);
+  pumped.pump().finish();
+  EXPECT_EQ(stored().produced(), 16'000);
+  EXPECT_EQ(stored().kept(), 0);
+  EXPECT_EQ(stored().gaps(), (std::vector<OutputRange>{{0, 16'000}}));
+}
+
+TEST_F(OutputTest, drain_takes_what_is_there_and_a_pump_sees_the_end) {
+  Pumped pumped(folder_, bound);
+  pumped.pump().drain();
+  EXPECT_GE(pumped.pump().pipe(), 0);
+  ASSERT_EQ(::write(pumped.write_end(), "x\n", 2), 2);
+  pumped.pump().drain();
+  EXPECT_EQ(text_of(log()), "x\n");
+  ::close(::dup(pumped.write_end()));
+  EXPECT_GE(pumped.pump().pipe(), 0);
+}
+
+TEST_F(OutputTest, links_that_a_command_put_in_the_place_of_parts_are_not_followed) {
+  fs::create_directory(folder_ / "elsewhere");
+  fs::create_symlink(folder_ / "elsewhere", parts_of(log()));
+  Pumped pumped(folder_, bound);
+  pumped.put(numbered(20'000));
+  EXPECT_TRUE(fs::is_empty(folder_ / "elsewhere"));
+  EXPECT_EQ(fs::file_size(log()), static_cast<std::uintmax_t>(bound / 2));
+}
+
+TEST_F(OutputTest, bytes_that_are_no_character_are_replaced_and_a_cut_one_is_waited_for) {
+  EXPECT_EQ(as_utf8("aä€😀z"), "aä€😀z");
+  EXPECT_EQ(as_utf8("a\xFFz"), "a\xEF\xBF\xBDz");
+  EXPECT_EQ(as_utf8("\xC0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "overlong";
+  EXPECT_EQ(as_utf8("\xED\xA0\x80").size(), 9u) << "a surrogate";
+  EXPECT_EQ(as_utf8("a\xE2\x82"), "a\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(incomplete_at_end("a\xE2\x82"), 2u);
+  EXPECT_EQ(incomplete_at_end("a\xF0\x9F\x98"), 3u);
+  EXPECT_EQ(incomplete_at_end("aä"), 0u);
+  EXPECT_EQ(incomplete_at_end("\xFF"), 0u);
+  EXPECT_EQ(incomplete_at_end("\x80\x80"), 0u);
+}
+
+TEST_F(OutputTest, names_tell_what_ran_and_are_read_back) {
+  const LogName gate{.what = LogOf::gate,
+                     .task = TaskId{7},
+                     .version = Version{5},
+                     .stage = "deploy-staging",
+                     .step = {},
+                     .began_at = {1'767'225'600'123'456}};
+  EXPECT_EQ(path_of(gate), "task-7/v5~deploy-staging~gate~20260101T000000.123456Z.log");
+  LogName step = gate;
+  step.what = LogOf::step;
+  step.step = "merge.1";
+  for (const LogName& name : {gate, step}) {
+    const std::string path = path_of(name);
+    EXPECT_EQ(read_log_name(TaskId{7}, path.substr(path.find('/') + 1)), name);
+  }
+  EXPECT_FALSE(read_log_name(TaskId{7}, "v5~a~gate.log"));
+  EXPECT_FALSE(read_log_name(TaskId{7}, "v5~a\r\nPawl: b~gate~20260101T000000.123456Z.log"));
+  EXPECT_FALSE(read_log_name(TaskId{7}, "v5~a~gate~now.log"));
+  EXPECT_FALSE(read_log_name(TaskId{7}, "v5~a~dance~20260101T000000.123456Z.log"));
+  EXPECT_EQ(owner_of_log("job-12-3.log").job, JobId{12});
+  EXPECT_EQ(owner_of_log("job-12-3.log.parts").job, JobId{12});
+  EXPECT_EQ(owner_of_log("task-7").task, TaskId{7});
+  EXPECT_EQ(owner_of_log("task-7-v1-gate.log").task, TaskId{7}) << "of a version before";
+  EXPECT_FALSE(owner_of_log("task-7x").task);
+  EXPECT_FALSE(owner_of_log("alert-command.log").job);
+}
+
+// ---- with keepers
+
+TEST_F(OutputTest, what_a_command_said_last_is_there_when_its_end_is_told) {
+  for (int round = 0; round < 20; ++round) {
+    fs::remove(log());
+    HeldRun run = held("head -c 200000 /dev/zero | tr '\\0' 'x'; echo; echo 'last words'", 64 * bound);
+    EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+    ASSERT_EQ(output_->last_line(), "last words");
+    ASSERT_EQ(stored().produced(), 200'012);
+  }
+}
+
+TEST_F(OutputTest, a_command_that_prints_without_end_is_bounded_and_can_be_ended) {
+  HeldRun run = held("exec yes");
+  EventCallOff call;
+  std::thread waiting([&] { EXPECT_EQ(run.go({600, 10}, &call).how, CommandExit::How::lost); });
+  EXPECT_TRUE(comes_true([&] { return stored().produced() > 50 * bound; }));
+  EXPECT_LE(stored().kept(), bound);
+  call.call();
+  waiting.join();
+  EXPECT_TRUE(run.gone());
+  EXPECT_EQ(stored().gaps().size(), 1u);
+}
+
+TEST_F(OutputTest, what_is_left_of_a_run_goes_on_printing_until_it_is_ended) {
+  HeldRun run = held("(trap '' TERM; sleep 0.05; echo later; touch said; exec sleep 1000) & echo now");
+  EXPECT_EQ(run.go({600, 1}, nullptr).code, 0);
+  EXPECT_TRUE(run.gone());
+  EXPECT_TRUE(whole().starts_with("now\n"));
+}
+
+TEST_F(OutputTest, somebody_may_still_write_for_as_long_as_its_keeper_lives) {
+  HeldRun run = held("until [ -e go ]; do sleep 0.01; done; echo done");
+  EventCallOff never;
+  std::thread waiting([&] { run.go({600, 10}, &never); });
+  output_.reset();
+  EXPECT_TRUE(stored().is_live());
+  std::ofstream(folder_ / "work" / "go") << "yes";
+  waiting.join();
+  EXPECT_TRUE(stored().is_live()) << "the run has it still";
+  { const HeldRun over = std::move(run); }
+  EXPECT_FALSE(stored().is_live());
+  EXPECT_EQ(whole(), "done\n");
+}
+
+TEST_F(OutputTest, output_goes_on_when_the_daemon_was_killed_and_is_whole) {
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    HeldRun run = held(
+        "echo begun; until [ -e go ]; do sleep 0.01; done; "
+        "head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo 'the end'; touch over",
+        512 * bound);
+    run.go({600, 0}, nullptr);
+    ::_exit(0);
+  }
+  EXPECT_TRUE(comes_true([&] { return text_of(log()) == "begun\n"; }));
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  std::ofstream(folder_ / "work" / "go") << "yes";
+  EXPECT_TRUE(comes_true([&] { return fs::exists(folder_ / "work" / "over"); })) << "no pipe is full that nobody reads";
+  EXPECT_TRUE(comes_true([&] { return !stored().is_live(); })) << "its keeper ends by itself";
+  const std::string text = whole();
+  EXPECT_EQ(text.size(), 6u + 3'000'000u + 9u);
+  EXPECT_TRUE(text.ends_with("x\nthe end\n"));
+}
+
+TEST_F(OutputTest, log_of_a_keeper_that_was_killed_can_be_read) {
+  HeldRun run = held("exec yes");
+  const pid_t keeper = noted_runs(folder_.string()).at(0).keeper;
+  std::thread killer([&] {
+    EXPECT_TRUE(comes_true([&] { return stored().produced() > 10 * bound; }));
+    ::kill(keeper, SIGKILL);
+  });
+  EXPECT_EQ(run.go({600, 0}, nullptr).how, CommandExit::How::lost);
+  killer.join();
+  output_.reset();
+  { const HeldRun over = std::move(run); }
+  const StoredOutput output = stored();
+  EXPECT_FALSE(output.is_live());
+  EXPECT_GT(output.produced(), 10 * bound);
+  EXPECT_LE(output.kept(), bound);
+  EXPECT_FALSE(output.read(output.gaps().at(0).from, 100).bytes.empty());
+}
+
+TEST_F(OutputTest, what_passes_a_runs_output_on_to_somebody_else_does_not_keep_the_keeper) {
+  // As if a service had been given the descriptor: it holds the pipe and descends from nobody here.
+  HeldRun run = held("echo yes; echo $$ > pid; until [ -e go ]; do sleep 0.01; done");
+  std::thread waiting([&] { EXPECT_EQ(run.go({600, 10}, nullptr).code, 0); });
+  EXPECT_TRUE(comes_true([&] { return text_of(folder_ / "work" / "pid").ends_with("\n"); }));
+  const std::string pid = std::to_string(std::stol(text_of(folder_ / "work" / "pid")));
+  const Descriptor passed(::open(("/proc/" + pid + "/fd/1").c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_TRUE(passed);
+  std::ofstream(folder_ / "work" / "go") << "yes";
+  waiting.join();
+  EXPECT_TRUE(run.gone());
+  EXPECT_TRUE(noted_runs(folder_.string()).empty());
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,53 @@
+#include "tools/commands/log_output.h"
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "tools/commands/answers.h"
+#include "tools/commands/output.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int output_wait_s = 30;
+constexpr auto away_max = std::chrono::seconds(60);  // with a daemon that is away
+constexpr auto ask_again = std::chrono::milliseconds(200);
+
+}  // namespace
+
+Exit print_output(Client& client, const std::string& path, Following following) {
+  const std::string wait = following == Following::yes ? "&wait_s=" + std::to_string(output_wait_s) : "";
+  std::string run;  // the one that was begun with: by now another one may be the newest
+  std::string from = "0";
+  std::optional<steady_clock::time_point> away_since;
+  for (;;) {
+    const std::string chosen = run.empty() ? "" : "run=" + percent_encoded(run) + "&";
+    const auto answer = client.send({.method = "GET", .path = path + chosen + "from=" + from + wait});
+    const bool is_away = !answer || answer->status == 503;
+    if (is_away || !answer->is_success()) {
+      const Error trouble = answer ? body_of(*answer).error() : answer.error();
+      const bool goes_on = is_away && following == Following::yes && from != "0";
+      if (goes_on && !away_since) {
+        away_since = steady_clock::now();
+        fail(Exit::refused, trouble.message + "; trying again");
+      }
+      if (!goes_on || steady_clock::now() - *away_since >= away_max) return fail(trouble);
+      std::this_thread::sleep_for(ask_again);
+      continue;
+    }
+    away_since.reset();
+    print(answer->body);
+    const std::string next = answer->header("Pawl-Log-Next");
+    const bool is_idle = answer->body.empty() || next == from;
+    if (answer->header("Pawl-Log-End") == "true" || (is_idle && following == Following::no)) return Exit::done;
+    if (std::fflush(stdout) != 0) return Exit::refused;
+    if (path.starts_with("/v1/tasks/") && path.find("run=") == std::string::npos) run = answer->header("Pawl-Log-Run");
+    from = next;
+  }
+}
+
+}  // namespace pawl
