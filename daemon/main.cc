@@ -353,7 +353,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   reaper.start();
-  LogRoom log_room(sequencer, {.folder = std::filesystem::path(here) / "logs"});
+  const auto log_bounds = [&sequencer] {
+    return sequencer.ask([](const State& state) {
+      const Settings::Output& output = state.settings().output;
+      return LogRoom::Bounds{.bytes_max = output.logs_max_bytes, .age_s_max = output.logs_max_age_s};
+    });
+  };
+  LogRoom log_room(sequencer, {.folder = std::filesystem::path(here) / "logs", .bounds = log_bounds});
   log_room.start();
   alerts.start([&sequencer, &log](Alert& alert) {
     sequencer.ask([&alert](const State& state) {

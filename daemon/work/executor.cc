@@ -187,6 +187,7 @@ void Executor::Impl::read_settings() {
     return std::tuple(state.settings(), grace, some);
   });
   world.set_kill_after_s(settings.stop.kill_after_s);
+  world.set_output_bytes_max(settings.output.max_bytes);
   const std::lock_guard lock(mutex);
   has_commands = commands;
   reconciler_enabled = settings.reconciler.enabled;

@@ -268,13 +268,13 @@ Result<std::shared_ptr<OutputLog>> RealWorld::new_log(LogOf what, const CommandC
 RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s,
                                     const CommandContext& context) {
   const Result<std::shared_ptr<OutputLog>> log = new_log(kind == Kind::gate ? LogOf::gate : LogOf::probe, context);
-  if (!log) return {.exit = {}, .why = log.error().message, .words = {}};
+  if (!log) return {.exit = {}, .why = log.error().message, .words = {}, .head = {}};
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) {
     (*log)->say(worktree.error().message);
-    return {.exit = {}, .why = worktree.error().message, .words = {}};
+    return {.exit = {}, .why = worktree.error().message, .words = {}, .head = {}};
   }
-  if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}};
+  if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}, .head = {}};
   const RunOrder order{.command = command,
                        .folder = worktree->folder,
                        .environment = environment_of(context),
@@ -286,11 +286,12 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
   // Listed before it is forked, so that nothing starts behind the back of stop().
   const Listed listed(*this, context.task, kind);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
-  if (!run) return {.exit = {}, .why = run.error().message, .words = {}};
+  if (!run) return {.exit = {}, .why = run.error().message, .words = {}, .head = {}};
   Ran ran;
   ran.exit = run->go(bounds_of(timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
   ran.words = reason_of(ran.exit, **log);
+  ran.head = worktree->head;
   return ran;
 }
 
@@ -316,7 +317,7 @@ TreeAnswer RealWorld::ask_origin(const CommandContext& context, TreeNeed need) {
       break;
   }
   if (can_go_on) return {};
-  const OriginTrouble trouble{.is_refused = fetched.end == FetchEnd::refused, .since = {}, .words = {}};
+  const OriginTrouble trouble{.is_refused = fetched.end == FetchEnd::refused, .since = {}, .words = {}, .head = {}};
   return {.state = TreeAnswer::State::waits, .reason = std::string(trouble.reason())};
 }
 
@@ -342,7 +343,7 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
   }
   const bool exited = ran.exit.how == CommandExit::How::exited;
   if (exited && ran.exit.code == exit_code_later) return {.passed = std::nullopt, .reason = ran.words, .later = true};
-  return {.passed = exited && ran.exit.code == 0, .reason = ran.words};
+  return {.passed = exited && ran.exit.code == 0, .reason = ran.words, .later = false, .head = ran.head};
 }
 
 /// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given

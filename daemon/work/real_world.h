@@ -122,6 +122,7 @@ class RealWorld final : public World {
     CommandExit exit;
     std::string why;    // it could not be started; empty if it was
     std::string words;  // its last line, or how it ended
+    std::string head;   // the commit that it found in the worktree
   };
   Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context);
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
