@@ -4,8 +4,8 @@
 // So whatever the daemon dies of in between, and whatever origin answers, the next start finds the folder and tries
 // again; what went wrong is said in the daemon's log. Nothing waits for any of this: the task has its end already, and
 // its work item may be created afresh. Where a live task works on the same branch by then, the branch is its own, and
-// stays. One that is created between that look and the deletion can lose the branch at origin, never a commit that its
-// own worktree has: git deletes the branch as it was when the push began, and refuses if it has moved.
+// stays. One that is created between that look and the deletion can lose the branch at origin, never a commit: the
+// branch is deleted only where pawl last saw it, and that commit is kept.
 #include <utility>
 
 #include "daemon/work/executor_impl.h"
@@ -47,9 +47,29 @@ void Executor::Impl::clean_up(TaskId task) {
     if (!stop_enabled) return;
   }
   if (row->branch.empty() || !options.origins.contains(row->repo)) return remove_folder(task);
+  if (const std::string why = why_kept(*row); !why.empty()) {
+    if (row->branch_head) note_on_branch(*row, "branch '" + row->branch + "' stays at origin: " + why);
+    return remove_folder(task);
+  }
   const Result<void> emptied = system.empty_worktree(task);
   if (!emptied) warn(emptied.error().message);
   branch_deletions->post([this, cancelled = *row] { delete_branch(cancelled); });
+}
+
+/// Why a cancel leaves the branch at origin; empty: it is to be deleted.
+std::string Executor::Impl::why_kept(const Task& cancelled) {
+  if (cancelled.keep_branch.value_or(false)) return "the cancel asked for it";
+  const std::string which = desk.ask([](const State& state) { return state.settings().stop.delete_branch; });
+  if (which == "never") return "stop.delete_branch is never";
+  if (which == "created" && !cancelled.branch_begun.value_or(false)) return "it was there before the task";
+  return {};
+}
+
+void Executor::Impl::note_on_branch(const Task& cancelled, const std::string& text) {
+  fb::TaskNoteT note;
+  note.task = raw(cancelled.id);
+  note.text = text;
+  machine.propose(propose_group(asker("stop"), note));
 }
 
 void Executor::Impl::delete_branch(const Task& cancelled) {
@@ -58,18 +78,21 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
     return stopping;
   };
   if (is_stopping()) return;
-  const Result<BranchEnd> end = system.delete_branch({cancelled.id, cancelled.repo, cancelled.branch},
-                                                     [&] { return is_worked_on(cancelled.repo, cancelled.branch); });
-  if (!end) {
+  const Result<BranchDeletion> deletion = system.delete_branch(
+      {cancelled.id, cancelled.repo, cancelled.branch}, [&] { return is_worked_on(cancelled.repo, cancelled.branch); });
+  const std::string branch = "branch '" + cancelled.branch + "'";
+  if (!deletion) {
     if (is_stopping()) return;
-    return warn("task " + std::to_string(raw(cancelled.id)) + " is cancelled, but its branch '" + cancelled.branch +
-                "' could not be deleted at origin; the next start tries again. " + end.error().message);
+    return warn("task " + std::to_string(raw(cancelled.id)) + " is cancelled, but its " + branch +
+                " could not be deleted at origin; the next start tries again. " + deletion.error().message);
   }
-  if (*end == BranchEnd::deleted) {
-    fb::TaskNoteT note;
-    note.task = raw(cancelled.id);
-    note.text = "branch '" + cancelled.branch + "' was deleted at origin";
-    machine.propose(propose_group(asker("stop"), note));
+  if (deletion->end == BranchEnd::deleted) {
+    note_on_branch(cancelled, branch + " was deleted at origin, at " + deletion->head +
+                                  "; this brings it back: " + deletion->brings_back);
+  }
+  if (deletion->end == BranchEnd::moved) {
+    note_on_branch(cancelled,
+                   branch + " stays at origin: it stands at " + deletion->head + ", where pawl has not seen it");
   }
   remove_folder(cancelled.id);
 }

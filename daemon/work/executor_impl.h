@@ -125,8 +125,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     std::string repo;
     std::string branch;
     Version version{};
-    bool is_serial = false;  // one job per repository
-    std::size_t room = 0;    // how many more may run
+    bool begins_branch = false;  // where origin does not have it
+    bool is_serial = false;      // one job per repository
+    std::size_t room = 0;        // how many more may run
   };
   /// The first of those that can be claimed, but for some.
   std::optional<Claimable> claimable(std::set<JobId> passed_over);
@@ -182,6 +183,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// With the mutex: calls off what is being prepared for a task.
   void call_off_preparations(TaskId task);
   void drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads);
+  void note_branch(const Claimable& next, const Worktree& tree);
   void bar(const Claimable& next, const std::string& reason);
 
   // executor_tasks.cc
@@ -207,6 +209,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   Result<Task> finished_task(TaskId task);
   /// On the thread for it, which an origin that hangs may keep busy.
   void delete_branch(const Task& cancelled);
+  std::string why_kept(const Task& cancelled);
+  void note_on_branch(const Task& cancelled, const std::string& text);
   bool is_worked_on(const std::string& repo, const std::string& branch);
   void remove_folder(TaskId task);
 

@@ -85,6 +85,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
                  .repo = task.repo,
                  .branch = task.branch,
                  .version = job.version,
+                 .begins_branch = state.pipeline_of(task).creates_branches(),
                  .is_serial = queue.serial_per_repo,
                  .room = most > runs ? most - runs : 0};
         break;

@@ -86,12 +86,14 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
     until = system.now() + path_again;
     // Nobody else works in it meanwhile: no gate, no step.
     if (const std::unique_ptr<PathHold> hold = world.enter_path(next.task); hold && !entry.off->called()) {
-      const Result<Worktree> made = system.prepare_worktree({next.task, next.repo, next.branch, options.boot_id});
+      const Result<Worktree> made =
+          system.prepare_worktree({next.task, next.repo, next.branch, options.boot_id, next.begins_branch});
       if (made && !made->barred.empty()) {
         bar(next, made->barred);
       } else {
         state = Preparation::State::ready;
         until = system.now() + fresh_for;
+        if (made) note_branch(next, *made);
         if (made) tree = *made;
         if (!made) no_tree = made.error().message;
       }
@@ -107,6 +109,23 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
   entry.ended = true;
   jobs_changed = true;
   wake->notify();
+}
+
+/// What becomes of the branch when the task is cancelled depends on who began it.
+void Executor::Impl::note_branch(const Claimable& next, const Worktree& tree) {
+  const std::string& head = tree.origin_head.empty() ? tree.head : tree.origin_head;
+  if (next.branch.empty() || head.empty()) return;
+  const bool begun = tree.origin_head.empty() && tree.is_begun_here;
+  const bool is_known = desk.ask([&](const State& state) {
+    const Task* task = state.tasks.find(next.task);
+    return !task || (task->branch_head == head && (!begun || task->branch_begun.value_or(false)));
+  });
+  if (is_known) return;
+  fb::BranchSeenT event;
+  event.task = raw(next.task);
+  event.head = head;
+  event.begun = begun;
+  machine.propose(propose_group(asker("executor"), event));
 }
 
 /// Nothing may work there before a person has said how it goes on.

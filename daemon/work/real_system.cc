@@ -190,7 +190,7 @@ Result<Worktree> RealSystem::existing_worktree(const WorkOrder& order) {
   return worktrees_.existing(order);
 }
 
-Result<BranchEnd> RealSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+Result<BranchDeletion> RealSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
   return worktrees_.delete_branch(order, in_use);
 }
 

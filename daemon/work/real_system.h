@@ -62,7 +62,7 @@ class RealSystem final : public System {
   Result<Worktree> take_side(const WorkOrder& order, Side side) override;
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
   Result<Worktree> existing_worktree(const WorkOrder& order) override;
-  Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
+  Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
   Result<void> empty_worktree(TaskId task) override;
   Result<void> remove_worktree(TaskId task) override;
   std::vector<TaskId> worktrees() override;

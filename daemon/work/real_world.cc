@@ -317,7 +317,7 @@ TreeAnswer RealWorld::ask_origin(const CommandContext& context, TreeNeed need) {
       break;
   }
   if (can_go_on) return {};
-  const OriginTrouble trouble{.is_refused = fetched.end == FetchEnd::refused, .since = {}, .words = {}, .head = {}};
+  const OriginTrouble trouble{.is_refused = fetched.end == FetchEnd::refused, .since = {}, .words = {}};
   return {.state = TreeAnswer::State::waits, .reason = std::string(trouble.reason())};
 }
 

@@ -103,7 +103,11 @@ class RealWorld final : public World {
 
  private:
   WorkOrder work_order_of(const CommandContext& context) const {
-    return {.task = context.task, .repo = context.repo, .branch = context.branch, .boot = boot_id_};
+    return {.task = context.task,
+            .repo = context.repo,
+            .branch = context.branch,
+            .boot = boot_id_,
+            .begins_branch = context.begins_branch};
   }
   /// Whether the task's worktree can be used without asking origin.
   bool is_at_hand(const CommandContext& context, TreeNeed need);

@@ -225,8 +225,9 @@ class DeathWatch {
 struct WorkOrder {
   TaskId task{};
   std::string repo;
-  std::string branch;  // empty: none; the work is then on origin's default branch, detached
-  std::string boot{};  // who prepares it, or wants it prepared
+  std::string branch;         // empty: none; the work is then on origin's default branch, detached
+  std::string boot{};         // who prepares it, or wants it prepared
+  bool begins_branch = true;  // whether a branch that origin does not have is begun, or bars the work (`no_branch`)
 };
 
 struct Worktree {
@@ -237,8 +238,8 @@ struct Worktree {
   bool is_begun_here = false;  // origin had no such branch when the work began
   /// Prepared under the boot that asks. What another one left may be behind what has happened since.
   bool is_of_boot = true;
-  /// Why nothing may work in it before a person has said how it goes on: "diverged: …" or "clone_damaged: …". The first
-  /// word is the reason code. Mostly empty.
+  /// Why nothing may work in it before a person has said how it goes on: "diverged: …", "clone_damaged: …" or
+  /// "no_branch: …". The first word is the reason code. Mostly empty.
   std::string barred{};
 };
 
@@ -264,6 +265,13 @@ enum class BranchEnd {
   absent,      // there is no such branch, or no origin
   is_default,  // it is origin's default branch, which is kept
   in_use,      // somebody works on it
+  moved,       // it stands elsewhere than where pawl last saw it: somebody has put work of his own on it
+};
+
+struct BranchDeletion {
+  BranchEnd end = BranchEnd::absent;
+  std::string head{};         // deleted: where it stood; moved: where it stands
+  std::string brings_back{};  // deleted: the command that makes it again; the commit is kept for it
 };
 
 class System {
@@ -360,9 +368,10 @@ class System {
   /// Ends `diverged`: by `origin` the worktree goes to where origin's branch stands, and what was ours is kept in a ref
   /// of its clone; by `ours` it stays, and origin's head counts as seen. Blocks for a moment: asks nobody.
   virtual Result<Worktree> take_side(const WorkOrder& order, Side side) = 0;
-  /// Deletes a branch at origin: never by force, and never the default branch. `in_use` is asked right before. Blocks,
+  /// Deletes a branch at origin: only where pawl last saw it, and never the default branch. `in_use` is asked right
+  /// before. Its commit is kept here. Blocks,
   /// for two minutes at most.
-  virtual Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) = 0;
+  virtual Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) = 0;
   /// Removes all that the task's folder holds, and leaves it there, empty; makes it if there is none. Blocks.
   virtual Result<void> empty_worktree(TaskId task) = 0;
   /// Removes the task's folder, whatever it holds; fine if there is none. Blocks.

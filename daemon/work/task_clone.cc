@@ -225,6 +225,9 @@ Result<Worktree> TaskClones::make(const WorkOrder& order) {
   std::string head = mark.seen;
   if (head.empty()) head = PAWL_TRY(default_head());
   if (mark.seen.empty() && !order.branch.empty()) {
+    if (!order.begins_branch) {
+      return Worktree{.folder = folder, .barred = "no_branch: origin has no branch '" + order.branch + "'"};
+    }
     mark.is_begun_here = true;
     remark = "origin has no branch '" + order.branch + "' yet: it begins " +
              (head.empty() ? "empty, since origin has no commit" : "at the default branch");

@@ -117,11 +117,11 @@ Result<Worktree> Worktrees::take(const WorkOrder& order, Side side) {
   return clones.take(order, side);
 }
 
-Result<BranchEnd> Worktrees::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
   Mirror* mirror = mirror_of(order.repo);
-  if (!mirror || order.branch.empty()) return BranchEnd::absent;
+  if (!mirror || order.branch.empty()) return BranchDeletion{};
   PAWL_TRY(mirror->set_up());
-  if (!is_branch_name(order.branch)) return BranchEnd::absent;
+  if (!is_branch_name(order.branch)) return BranchDeletion{};
   // Origin is called by its URL, not as the remote `origin`: so git leaves alone what it keeps of that, which a fetch
   // may be busy with.
   const std::string& origin = mirror->origin().plain;
@@ -135,16 +135,21 @@ Result<BranchEnd> Worktrees::delete_branch(const WorkOrder& order, const std::fu
   if (!at_origin.default_branch) {
     return Error{ErrorCode::io, origin + " does not say which is its default branch, so none is deleted there"};
   }
-  if (may_be(order.branch, *at_origin.default_branch)) return BranchEnd::is_default;
-  if (!at_origin.refs.contains(ref)) return BranchEnd::absent;
-  if (in_use()) return BranchEnd::in_use;
-  // To push takes a repository, if only an empty one.
-  std::error_code error;
-  if (!fs::exists(mirror->folder() + "/HEAD", error)) {
-    PAWL_TRY(mirror->init(mirror->folder(), at_origin.refs.at(ref)));
-  }
-  PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "push", "--quiet", "--delete", "--", origin, ref}));
-  return BranchEnd::deleted;
+  if (may_be(order.branch, *at_origin.default_branch)) return BranchDeletion{.end = BranchEnd::is_default};
+  if (!at_origin.refs.contains(ref)) return BranchDeletion{};
+  if (in_use()) return BranchDeletion{.end = BranchEnd::in_use};
+  const std::string& head = at_origin.refs.at(ref);
+  const GitEnd seen = git_.run({.words = {"--git-dir=" + mirror->folder(), "rev-parse", "--quiet", "--verify",
+                                          "--end-of-options", "refs/remotes/origin/" + order.branch}});
+  if (!seen.is_ok() || without_end_of_line(seen.said) != head)
+    return BranchDeletion{.end = BranchEnd::moved, .head = head};
+  const std::string kept = "refs/pawl/deleted/task-" + std::to_string(raw(order.task));
+  PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "update-ref", kept, head}));
+  PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "push", "--quiet", "--force-with-lease=" + ref + ":" + head, "--",
+                origin, ":" + ref}));
+  return BranchDeletion{.end = BranchEnd::deleted,
+                        .head = head,
+                        .brings_back = "git --git-dir=" + mirror->folder() + " push origin " + kept + ":" + ref};
 }
 
 Result<void> Worktrees::empty(TaskId task) {

@@ -42,10 +42,11 @@ class Worktrees {
   Result<Worktree> prepare(const WorkOrder& order);
   Result<Worktree> existing(const WorkOrder& order);
   Result<Worktree> take(const WorkOrder& order, Side side);
-  /// Deletes a branch at origin, as `git push --delete` does: never by force, and never the default branch, however it
-  /// is spelled. Which one that is, origin is asked; if it does not say, the branch is kept, with an error. `in_use` is
-  /// asked right before. Takes two minutes at most, and keeps nobody else from the repository meanwhile.
-  Result<BranchEnd> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use);
+  /// Deletes a branch at origin, if it stands where it was when it was fetched last, and never the default branch,
+  /// however it is spelled. Its commit is kept under refs/pawl/deleted/. Which one that is, origin is asked; if it does
+  /// not say, the branch is kept, with an error. `in_use` is asked right before. Takes two minutes at most, and keeps
+  /// nobody else from the repository meanwhile.
+  Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use);
   /// Removes all that the task's folder holds, and leaves it there, empty; makes it if there is none.
   Result<void> empty(TaskId task);
   /// Removes the task's folder, whatever it holds; fine if there is none.

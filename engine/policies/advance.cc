@@ -282,8 +282,8 @@ class Path {
     return need_commands();
   }
 
-  /// A step that may happen yet is started again, under the same key, or it is asked after a second time: if it refused,
-  /// if nobody is to start it any more, or if it had been begun before its turn.
+  /// A step that may happen yet is started again, under the same key, or it is asked after a second time: if it
+  /// refused, if nobody is to start it any more, or if it had been begun before its turn.
   std::optional<AdvanceAnswer> settle_doubt() {
     bool is_its_turn = true;
     for (const PipelineStep& step : stage_->steps) {
@@ -396,8 +396,8 @@ class Path {
     Verdict verdict = Verdict::unknown;
   };
 
-  /// Ends what is left of a start, and asks the probe with the lock of its place held. A *no* is worth nothing while the
-  /// process may be there yet.
+  /// Ends what is left of a start, and asks the probe with the lock of its place held. A *no* is worth nothing while
+  /// the process may be there yet.
   Asked ask_probe(const PipelineStep& step, const StepRow& row) {
     const Version version = row.version;
     const std::string run = row.run;
@@ -440,7 +440,8 @@ class Path {
     if (!view_->task.cancel_requested.empty()) {
       return give_back_job(AdvanceResult::waiting, name(Outcome::cancel_requested));
     }
-    return on_no == OnNo::failed ? step_failed(step, reason) : end(AdvanceResult::waiting, "did_not_happen: " + step.name);
+    return on_no == OnNo::failed ? step_failed(step, reason)
+                                 : end(AdvanceResult::waiting, "did_not_happen: " + step.name);
   }
 
   std::optional<AdvanceAnswer> record_end(const PipelineStep& step, Seq started, const Said& said) {
@@ -597,7 +598,8 @@ class Path {
             .edge = edge(),
             .token = token_,
             .step = step,
-            .restores = view_->restores};
+            .restores = view_->restores,
+            .begins_branch = pipeline_->creates_branches()};
   }
 
   Decision tell(Group group) {

@@ -162,8 +162,7 @@ class JobPass {
                                                           .edge = stage.name + "->" + stage.to,
                                                           .token = token_,
                                                           .step = {}});
-    machine_.propose(
-        propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate)));
+    machine_.propose(propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate)));
     if (!gate.passed && !gate.later) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
   }

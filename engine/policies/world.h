@@ -24,6 +24,7 @@ struct CommandContext {
   std::optional<Token> token;  // the fencing token, where a lease is held
   std::string step;            // empty for agents and gates
   std::uint64_t restores = 0;  // how often the log was restored from a backup
+  bool begins_branch = true;   // whether a branch that origin does not have is begun
 };
 
 /// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).

@@ -13,9 +13,8 @@ bool moved_on(const Task* task, const Job& job) {
 bool is_finished_work(const Task& task, const Job& job) {
   if (!job.run || job.run->exit_code != 0 || !job.run->exit_seq) return false;
   const Seq exited = *job.run->exit_seq;
-  const bool gate_objects =
-      task.gate && task.gate->version == task.version && task.gate->seq > exited && task.gate->passed != true &&
-      !task.gate->later.value_or(false);
+  const bool gate_objects = task.gate && task.gate->version == task.version && task.gate->seq > exited &&
+                            task.gate->passed != true && !task.gate->later.value_or(false);
   const bool step_failed = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& step) {
     return step.version == task.version && step.started > exited && step.state == StepState::failed;
   });

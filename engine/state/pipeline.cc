@@ -442,7 +442,8 @@ bool equal(const Stage& left, const Stage& right) {
 }  // namespace
 
 bool operator==(const Pipeline& left, const Pipeline& right) {
-  return left.name == right.name && left.branch == right.branch && equal(left.agents, right.agents) && equal(left.stages, right.stages);
+  return left.name == right.name && left.branch == right.branch && equal(left.agents, right.agents) &&
+         equal(left.stages, right.stages);
 }
 
 }  // namespace pawl

@@ -70,7 +70,7 @@ struct StepRow {
   /// Settled as not happened or failed, while a try of the crossing may happen yet: the target may still be at it. The
   /// crossing stays committed until a second no, or a word, ends the doubt (SPEC §8).
   std::optional<bool> in_doubt;
-  std::optional<TimeUs> ended;  // when the last try in doubt was recorded as ended: its process is gone since
+  std::optional<TimeUs> ended;        // when the last try in doubt was recorded as ended: its process is gone since
   std::optional<std::string> reason;  // the last line that its command printed, if it did not end well
 
   bool is_in_doubt() const { return in_doubt.value_or(false); }

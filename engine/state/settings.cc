@@ -164,10 +164,11 @@ static_assert(30 * day_s > limits::timeout_s_max, "a ceiling has room above the 
 std::vector<SettingKey> make_setting_keys() {
   using S = Settings;
   return {
-      since_rules_2(word("gate.unchanged", &S::gate, &S::Gate::unchanged, {"block", "retry"},
-                         {"what follows when a gate is red for the second time in a row on the same commit: the task is "
-                          "blocked, or goes back or is tried again as for any red gate",
-                          "a commit is known only of gates that the daemon runs in a git worktree"})),
+      since_rules_2(
+          word("gate.unchanged", &S::gate, &S::Gate::unchanged, {"block", "retry"},
+               {"what follows when a gate is red for the second time in a row on the same commit: the task is "
+                "blocked, or goes back or is tried again as for any red gate",
+                "a commit is known only of gates that the daemon runs in a git worktree"})),
       number("job.max_attempts", &S::job, &S::Job::max_attempts, {1, 1000},
              {"how often a job is tried, and how many jobs the reconciler queues for one version of a task",
               "a job keeps the number that held when it was queued"}),
@@ -191,9 +192,9 @@ std::vector<SettingKey> make_setting_keys() {
       since_rules_2(number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, bytes_max},
                            {"how much output is kept in all; of ended tasks the oldest goes first; 0: no bound",
                             "output of live tasks is always kept"})),
-      since_rules_2(number("output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
-                           {"how much of the output of one run is kept: its head and its tail",
-                            "of runs that begin from then on"})),
+      since_rules_2(number(
+          "output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
+          {"how much of the output of one run is kept: its head and its tail", "of runs that begin from then on"})),
       flag("ownership.enabled", &S::ownership, &S::Ownership::enabled,
            {"whether leases and versions are checked at all: the kill switch",
             "off: transitions are accepted unchecked and marked so in the log, and leases grant nothing"}),

@@ -49,7 +49,7 @@ struct Settings {
   };
   struct Output {
     std::int64_t max_bytes = 64LL << 20;
-    std::int64_t logs_max_bytes = 10LL << 30;     // 0: no bound
+    std::int64_t logs_max_bytes = 10LL << 30;    // 0: no bound
     std::int64_t logs_max_age_s = 90LL * 86400;  // 0: no bound
   };
   struct Ownership {

@@ -53,7 +53,9 @@ struct NumberDefault {
   std::int64_t value;
 };
 constexpr NumberDefault number_defaults[] = {
-    {"Agent", "timeout_s", 1800}, {"Gate", "timeout_s", 300},      {"Step", "timeout_s", 900},
+    {"Agent", "timeout_s", 1800},
+    {"Gate", "timeout_s", 300},
+    {"Step", "timeout_s", 900},
     {"JobReaped", "lease_token", 0},
 };
 
@@ -156,7 +158,8 @@ class EventJsonReader {
     return error("must be " + std::string(wanted) + ", but is " + std::string(kind_of(value)));
   }
 
-  Result<std::optional<Slot>> slot_of(const json::value* value, const json::object& object, const TableLayout& layout, const FieldLayout& field) {
+  Result<std::optional<Slot>> slot_of(const json::value* value, const json::object& object, const TableLayout& layout,
+                                      const FieldLayout& field) {
     if (!value && reading_ == Reading::exported && !field.is_added) return error("is missing");
     if (value && value->is_null() && reading_ == Reading::exported && field.is_added) {
       return error("must not be null: where it is absent, it is left out");

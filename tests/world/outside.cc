@@ -125,8 +125,7 @@ void Targets::request(const StepKey& key, Us latency, const ProcessPtr& sender, 
     ledger_.contains(key) ? on_repeat(key) : land(key);
   };
   scheduler_.at(scheduler_.now() + latency, comes);
-  sender->at_end.emplace_back(
-      [this, comes, after_its_end] { scheduler_.at(scheduler_.now() + after_its_end, comes); });
+  sender->at_end.emplace_back([this, comes, after_its_end] { scheduler_.at(scheduler_.now() + after_its_end, comes); });
 }
 
 void Targets::land(const StepKey& key) {

@@ -60,8 +60,7 @@ constexpr std::array<std::string_view, 31> hostility_names = {
     "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
     "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
     "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
-    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",
-    "naive_probe"};
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",       "naive_probe"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {

@@ -54,9 +54,11 @@ Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, con
 
 Worktree HostileSystem::tree_of(const WorkOrder& order) const {
   const auto found = story_.folder.worktrees.find(order.task);
+  const bool is_begun_here = raw(order.task) % 2 == 1;
   return {.folder = "work",
           .head = "1",
-          .origin_head = "1",
+          .origin_head = is_begun_here ? "" : "1",
+          .is_begun_here = is_begun_here,
           .is_of_boot = found != story_.folder.worktrees.end() && found->second == order.boot};
 }
 
@@ -94,18 +96,18 @@ std::set<TaskId> HostileSystem::on_branch(const WorkOrder& order) const {
   return tasks;
 }
 
-Result<BranchEnd> HostileSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
   const auto ask = [this]() -> Result<void> {
     if (remote(deletion_hangs_max, forever, nullptr) == Answer::answers) return {};
     return Error{ErrorCode::io, "git: origin does not answer"};
   };
   PAWL_TRY(ask());
   const std::pair<std::string, std::string> branch{story_.origins.at(order.repo), order.branch};
-  if (!story_.branches.contains(branch)) return BranchEnd::absent;
+  if (!story_.branches.contains(branch)) return BranchDeletion{};
   const std::set<TaskId> before = on_branch(order);
   if (in_use()) {
     story_.mark(Mark::branch_in_use);
-    return BranchEnd::in_use;
+    return BranchDeletion{.end = BranchEnd::in_use};
   }
   std::set<TaskId> robbed;
   for (const TaskId task : on_branch(order)) {
@@ -118,7 +120,7 @@ Result<BranchEnd> HostileSystem::delete_branch(const WorkOrder& order, const std
   PAWL_TRY(ask());
   story_.branches.erase(branch);
   story_.mark(Mark::branch_deleted);
-  return BranchEnd::deleted;
+  return BranchDeletion{.end = BranchEnd::deleted, .head = "head", .brings_back = "git push"};
 }
 
 Result<void> HostileSystem::empty_worktree(TaskId task) {

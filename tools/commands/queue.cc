@@ -128,7 +128,10 @@ std::string show_watch(const json::value& queue) {
             "sent " + cell(alerts, "sent_total") + ", failed " + cell(alerts, "failed_total") + ", dropped " +
                 cell(alerts, "dropped_total")});
   for (const auto& source : queue.at("webhooks").as_object()) {
-    if (!source.value().is_object() || !source.value().at("configured").as_bool()) continue;
+    // What was refused, by reason, stands beside the sources.
+    const json::value* configured =
+        source.value().is_object() ? source.value().as_object().if_contains("configured") : nullptr;
+    if (!configured || !configured->as_bool()) continue;
     rows.add({"webhooks", std::string(source.key()),
               "received " + cell(source.value(), "received") + ", acted on " + cell(source.value(), "calls") +
                   ", deferred " + cell(source.value(), "deferred") + ", bad signatures " +

@@ -86,7 +86,13 @@ Exit run_advance(const Arguments& arguments) {
   return post(arguments, "advance", "{}", show_advance, gate_and_steps_s);
 }
 Exit run_cancel(const Arguments& arguments) {
-  return post(arguments, "cancel", reason_body(arguments), show_cancel);
+  std::string body = reason_body(arguments);
+  if (arguments.has("keep-branch")) {
+    body.pop_back();
+    if (body.back() != '{') body += ',';
+    body += "\"keep_branch\":true}";
+  }
+  return post(arguments, "cancel", body, show_cancel);
 }
 Exit run_retry(const Arguments& arguments) {
   const std::string take = arguments.value_or("take", "");
@@ -152,8 +158,12 @@ const Command cancel_command = {
     .name = "cancel",
     .arguments = "TASK",
     .summary = "Stops a task for good",
-    .details = "While a crossing is under way the request stands, and is carried out when that has ended.\n",
-    .options = with_daemon_options({reason_option}),
+    .details =
+        "While a crossing is under way the request stands, and is carried out when that has ended. The agent is\n"
+        "ended, and the task's folder removed. Its branch at origin goes too if this task began it there and it is\n"
+        "where pawl last saw it (setting stop.delete_branch); the task's history has the command that brings it "
+        "back.\n",
+    .options = with_daemon_options({reason_option, {"keep-branch", "", "leave the branch at origin, whatever is set"}}),
     .positional_min = 1,
     .positional_max = 1,
     .run = run_cancel};

@@ -294,7 +294,8 @@ Told tell(const Scene& scene, const fb::StepFinished& event) {
   if (event.conclusive() == false) {
     told.notes.emplace_back("what it asked the target for may happen yet: the crossing stays committed");
   }
-  if (event.conclusive() == true) told.notes.emplace_back("the second no, with its settle time over: the doubt has ended");
+  if (event.conclusive() == true)
+    told.notes.emplace_back("the second no, with its settle time over: the doubt has ended");
   if (event.reason()) told.notes.emplace_back("its last line: " + event.reason()->str());
   if (const StepSeen* step = scene.memory.step(Seq{event.started()})) {
     told.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor + " started it");

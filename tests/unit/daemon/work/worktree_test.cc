@@ -177,9 +177,9 @@ TEST_F(WorktreesTest, tasks_on_one_branch_do_not_know_of_each_other) {
   EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
 }
 
-BranchEnd end_of(Result<BranchEnd> end) {
-  EXPECT_TRUE(end) << end.error().message;
-  return end ? *end : BranchEnd::absent;
+BranchEnd end_of(Result<BranchDeletion> deletion) {
+  EXPECT_TRUE(deletion) << deletion.error().message;
+  return deletion ? deletion->end : BranchEnd::absent;
 }
 
 bool nobody() {
@@ -191,10 +191,38 @@ TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
   branch("x/feature", "longer");
   sh("cd seed && git push -q origin trunk:refs/tags/feature");
   Tried all = worktrees();
-  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::deleted);
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::moved) << "pawl never saw it";
+  all.fetch("shop", no_deadline, nullptr);
+  const Result<BranchDeletion> deletion = all.delete_branch({TaskId{1}, "shop", "feature"}, nobody);
+  EXPECT_EQ(end_of(deletion), BranchEnd::deleted);
   sh("git -C origin.git for-each-ref --format='%(refname)' > refs");
   EXPECT_EQ(text_of(folder_ / "refs"), "refs/heads/trunk\nrefs/heads/x/feature\nrefs/tags/feature\n");
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::absent);
+  // What was taken can be given back.
+  sh(deletion->brings_back);
+  sh("git -C origin.git rev-parse refs/heads/feature > head");
+  EXPECT_EQ(text_of(folder_ / "head"), deletion->head + "\n");
+}
+
+TEST_F(WorktreesTest, branch_on_which_somebody_has_put_work_since_it_was_seen_is_not_deleted) {
+  fs::create_directory(folder_ / "data");
+  Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
+  sh("cd seed && git checkout -q feature && git commit -q --allow-empty -m late && git push -q origin feature");
+  EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::moved);
+  sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
+}
+
+TEST_F(WorktreesTest, branch_that_origin_does_not_have_bars_the_work_unless_it_may_begin_there) {
+  Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
+  WorkOrder order{.task = TaskId{1}, .repo = "shop", .branch = "featrue", .boot = "boot", .begins_branch = false};
+  const Result<Worktree> barred = all.prepare(order);
+  ASSERT_TRUE(barred) << barred.error().message;
+  EXPECT_EQ(barred->barred, "no_branch: origin has no branch 'featrue'");
+  EXPECT_FALSE(fs::exists(all.folder_of(TaskId{1}) + "/.git"));
+  order.begins_branch = true;
+  EXPECT_TRUE(all.prepare(order)->is_begun_here);
 }
 
 TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
@@ -206,6 +234,7 @@ TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
   }
   // Which one it is, origin says: what used to be it may go.
   sh("git -C origin.git symbolic-ref HEAD refs/heads/feature");
+  all.fetch("shop", no_deadline, nullptr);
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::is_default);
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "trunk"}, nobody)), BranchEnd::deleted);
 }
@@ -213,7 +242,7 @@ TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
 TEST_F(WorktreesTest, no_branch_is_deleted_where_origin_does_not_say_its_default_one) {
   fs::create_directory(folder_ / "data");
   sh("git -C origin.git update-ref --no-deref HEAD trunk");
-  const Result<BranchEnd> end = worktrees().delete_branch({TaskId{1}, "shop", "feature"}, nobody);
+  const Result<BranchDeletion> end = worktrees().delete_branch({TaskId{1}, "shop", "feature"}, nobody);
   ASSERT_FALSE(end);
   EXPECT_NE(end.error().message.find("default branch"), std::string::npos) << end.error().message;
   sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
@@ -222,6 +251,7 @@ TEST_F(WorktreesTest, no_branch_is_deleted_where_origin_does_not_say_its_default
 TEST_F(WorktreesTest, branch_in_use_is_not_deleted_and_names_that_are_none_are_absent) {
   fs::create_directory(folder_ / "data");
   Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, [] { return true; })), BranchEnd::in_use);
   for (const std::string& name : {std::string(), std::string("--all"), std::string("HEAD"), std::string("a:trunk"),
                                   std::string("*"), std::string("+feature"), std::string(" feature")}) {
