@@ -7,6 +7,7 @@ needs nothing: folders and files whose mode forbids what pawld wants, and a boun
 """
 
 import argparse
+import contextlib
 import errno
 import hashlib
 import json
@@ -491,6 +492,14 @@ class FolderGone(NoRoom):
         except OSError:
             return None
 
+    @contextlib.contextmanager
+    def asleep(self):
+        """pawld looks every 3 s: it may not look between two acts here that are to be one."""
+        self.example.daemon.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.example.daemon.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        yield
+        self.example.daemon.send_signal(signal.SIGCONT)
+
     def ends_at_once(self, what):
         """It acknowledges nothing more, and says why it ends."""
         self.assertNotIn(self.note(), (200, 201))
@@ -508,9 +517,10 @@ class FolderGone(NoRoom):
         self.begin()
         code, _, error = self.pawl("backup", self.data, self.folder / "backup")
         self.assertEqual(code, 0, error)
-        self.data.rename(self.folder / "away")
-        shutil.copytree(self.folder / "backup", self.data)
-        before = self.content()
+        with self.asleep():
+            self.data.rename(self.folder / "away")
+            shutil.copytree(self.folder / "backup", self.data)
+            before = self.content()
         self.until(lambda: self.example.daemon.poll() is not None, "it ends by itself")
         self.assertEqual(self.example.daemon.poll(), 1)
         self.assertIn("replaced by another one", self.example.log_file.read_text())
@@ -520,8 +530,9 @@ class FolderGone(NoRoom):
 
     def test_a_link_that_leads_to_the_same_folder_is_no_other(self):
         self.begin()
-        self.data.rename(self.folder / "away")
-        self.data.symlink_to(self.folder / "away")
+        with self.asleep():
+            self.data.rename(self.folder / "away")
+            self.data.symlink_to(self.folder / "away")
         self.assertEqual(self.note(), 200)
 
     def test_removed_locks_let_nobody_in(self):
