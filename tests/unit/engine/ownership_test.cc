@@ -294,7 +294,8 @@ TEST_F(Ownership, WithinGraceIsUntouched) {
 }
 
 TEST_F(Ownership, BudgetInvariant) {
-  // deploy-staging: agent 1800 + gate 300 + retest 900 + merge 60 + its probe 60, twice, with 30 between + grace 300 = 3510.
+  // deploy-staging: agent 1800 + gate 300 + retest 900 + merge 60 + its probe 60, twice, with 30 between + grace 300 =
+  // 3510.
   fb::SettingChangedT event;
   event.key = "reaper.max_running_s";
   event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{3510}));

@@ -49,15 +49,16 @@ Job job_of(std::uint64_t id) {
 }
 
 TEST(StateJson, a_task_shows_what_is_absent_as_null) {
-  EXPECT_EQ(json_of(task_12()),
-            R"({"id":12,"work_item":"W-\"1\"","repo":"shop","branch":null,"pipeline":2,"stage":"deploy-staging",)"
-            R"("version":5,"blocked":null,"cancel_requested":null,"rollbacks":0,"depends_on":[3,4],)"
-            R"("steps":[{"version":5,"to":"deploy","step":"merge","started":40,"run":"run-1","irreversible":true,)"
-            R"("state":"did_not_happen","boot":"b-1","in_doubt":null,"ended_at":null,"reason":null}],)"
-            R"("gate":{"version":5,"gate":"deploy-staging","passed":null,"reason":"timed out","seq":39,"later":null,"head":null},)"
-            R"("last":{"seq":30,"boot":"b-1","actor":"monitor"},"created_at":"2026-06-15T12:00:00.000001Z",)"
-            R"("entered_at":"2026-06-15T12:00:00.000001Z","lost_dependency":null,"keep_branch":null,"branch_head":null,)"
-            R"("branch_begun":null,"red":null})");
+  EXPECT_EQ(
+      json_of(task_12()),
+      R"({"id":12,"work_item":"W-\"1\"","repo":"shop","branch":null,"pipeline":2,"stage":"deploy-staging",)"
+      R"("version":5,"blocked":null,"cancel_requested":null,"rollbacks":0,"depends_on":[3,4],)"
+      R"("steps":[{"version":5,"to":"deploy","step":"merge","started":40,"run":"run-1","irreversible":true,)"
+      R"("state":"did_not_happen","boot":"b-1","in_doubt":null,"ended_at":null,"reason":null}],)"
+      R"("gate":{"version":5,"gate":"deploy-staging","passed":null,"reason":"timed out","seq":39,"later":null,"head":null},)"
+      R"("last":{"seq":30,"boot":"b-1","actor":"monitor"},"created_at":"2026-06-15T12:00:00.000001Z",)"
+      R"("entered_at":"2026-06-15T12:00:00.000001Z","lost_dependency":null,"keep_branch":null,"branch_head":null,)"
+      R"("branch_begun":null,"red":null})");
 }
 
 TEST(StateJson, a_queued_job_has_no_pid) {

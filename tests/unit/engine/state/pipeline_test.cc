@@ -264,7 +264,9 @@ TEST(Pipelines, budgets_of_exclusive_steps_leave_room_below_the_ttl) {
 }
 
 TEST(Pipelines, problems_say_where) {
-  const auto where = [](const std::function<void(Pipeline&)>& change) { return *problem_of(changed(change), {}, rules_version); };
+  const auto where = [](const std::function<void(Pipeline&)>& change) {
+    return *problem_of(changed(change), {}, rules_version);
+  };
   EXPECT_EQ(where([](Pipeline& each) { each.name = ""; }).where, PipelineProblem::Where::pipeline);
   const PipelineProblem agent = where([](Pipeline& each) { each.agents[3].timeout_s = 0; });
   EXPECT_EQ(agent.where, PipelineProblem::Where::agent);
