@@ -307,7 +307,7 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
                     "; it is existing (a branch that origin does not have is refused) or create (it begins at origin's "
                     "default branch)");
     }
-    if (policy == "create") pipeline.branch = policy;
+    pipeline.branch = policy;
   }
   const YAML::Node* stages = field(fields, "stages");
   if (stages) {

@@ -110,9 +110,22 @@ stages:
   EXPECT_TRUE(reaches(id, "cancelled"));
 }
 
+TEST_F(ExecutorStopTest, branch_that_was_there_before_the_task_stays_unless_it_is_said_to_go) {
+  make_origin();
+  define(waiting_pipeline);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  ASSERT_TRUE(reaches(id, "cancelled"));
+  ASSERT_TRUE(folder_goes(1));
+  EXPECT_TRUE(has_branch("feature"));
+}
+
 TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_others_are_not) {
   make_origin();
   define(waiting_pipeline);
+  set("stop.delete_branch", std::string("always"));
   execute();
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());
@@ -127,6 +140,7 @@ TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_oth
 
 TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   define(waiting_pipeline);
   std::ofstream(at("go")) << "";
   execute();
@@ -137,6 +151,7 @@ TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
 
 TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   define(waiting_pipeline);
   execute();
   std::uint64_t number = 0;
@@ -154,6 +169,7 @@ TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
 
 TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   define(waiting_pipeline);
   execute();
   const TaskId id = submit();
@@ -167,6 +183,7 @@ TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
 
 TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next_start) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   sh("git -C origin.git config receive.denyDeletes true");
   define(waiting_pipeline);
   execute();
@@ -192,6 +209,7 @@ TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next
 
 TEST_F(ExecutorStopTest, task_cancelled_before_it_had_a_folder_loses_its_branch_too) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   define(waiting_pipeline);
   execute();
   const TaskId first = submit("W-1", "other");
@@ -462,6 +480,7 @@ stages:
 
 TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   make_origin();
+  set("stop.delete_branch", std::string("always"));
   define(waiting_pipeline);
   execute();
   const TaskId id = submit();
