@@ -395,7 +395,7 @@ class Strings(Pawld):
                 self.assertIn("is not the name of a branch", said.read_text(encoding="utf-8"))
         self.assertTrue(self.nothing_was_executed())
 
-    def test_cancelling_deletes_the_branch_of_that_name_and_no_other(self):
+    def test_cancelling_leaves_each_branch_that_was_there_before(self):
         self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", WAITS))
         branches = [branch for branch in self.ODD if branch != "HEAD"]
         for i, branch in enumerate(branches):
@@ -404,7 +404,8 @@ class Strings(Pawld):
             self.assertEqual(status, 201, answer)
             self.assertEqual(self.ask("POST", f"/v1/tasks/{answer['task']['id']}/cancel", {})[0], 200)
         left = lambda: re.findall(r"refs/heads/(.*)", self.git("ls-remote", "--heads", "origin.git"))
-        self.wait_until(lambda: left() == ["trunk"])
+        self.assertIn("trunk", left())
+        self.assertEqual(len(left()), len(branches) + 1)
         self.assertTrue(self.nothing_was_executed())
 
     def test_what_would_be_an_option_or_a_path_is_refused_by_name(self):
