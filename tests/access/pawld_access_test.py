@@ -395,17 +395,23 @@ class Strings(Pawld):
                 self.assertIn("is not the name of a branch", said.read_text(encoding="utf-8"))
         self.assertTrue(self.nothing_was_executed())
 
-    def test_cancelling_leaves_each_branch_that_was_there_before(self):
-        self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", WAITS))
+    def test_cancelling_deletes_the_branch_of_that_name_and_no_other(self):
+        self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", WORKS))
+        self.ask("POST", "/v1/settings", {"stop.delete_branch": "always"})
         branches = [branch for branch in self.ODD if branch != "HEAD"]
-        for i, branch in enumerate(branches):
+        for branch in branches:
             self.git("-C", "seed", "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
-            status, answer = self.create(work_item=f"W-{i}", branch=branch, pipeline="waits")
+        tasks = []
+        for i, branch in enumerate(branches):
+            status, answer = self.create(work_item=f"W-{i}", branch=branch, pipeline="works")
             self.assertEqual(status, 201, answer)
-            self.assertEqual(self.ask("POST", f"/v1/tasks/{answer['task']['id']}/cancel", {})[0], 200)
+            tasks.append(answer["task"]["id"])
+        # Only what pawl has seen at origin is deleted there: the first agent's worktree was made from a fetch of all.
+        self.wait_until(lambda: any(row["pid"] for row in self.ask("GET", "/v1/jobs?status=running")[1]["items"]))
+        for task in tasks:
+            self.assertIn(self.ask("POST", f"/v1/tasks/{task}/cancel", {})[0], (200, 202))
         left = lambda: re.findall(r"refs/heads/(.*)", self.git("ls-remote", "--heads", "origin.git"))
-        self.assertIn("trunk", left())
-        self.assertEqual(len(left()), len(branches) + 1)
+        self.wait_until(lambda: left() == ["trunk"])
         self.assertTrue(self.nothing_was_executed())
 
     def test_what_would_be_an_option_or_a_path_is_refused_by_name(self):
@@ -457,6 +463,16 @@ stages:
       - name: ship
         run: 'printf %s "$PAWL_BRANCH" "$PAWL_WORK_ITEM" "$PAWL_REPO" >/dev/null'
 """
+WORKS = """
+name: works
+agents:
+  here: {run: 'sleep 600'}
+stages:
+  - name: work
+    agent: here
+    to: done
+"""
+
 WAITS = """
 name: waits
 agents:
