@@ -302,10 +302,11 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
   if (branch) {
     const std::string policy = PAWL_TRY(text_of(source, *branch, "'branch'"));
     if (policy != "existing" && policy != "create") {
-      return at(source, *branch,
-                "'branch' is " + in_quotes(policy) +
-                    "; it is existing (a branch that origin does not have is refused) or create (it begins at origin's "
-                    "default branch)");
+      return at(
+          source, *branch,
+          "'branch' is " + in_quotes(policy) +
+              "; it is existing (a branch that origin does not have bars the work) or create (it begins at origin's "
+              "default branch)");
     }
     pipeline.branch = policy;
   }

@@ -26,7 +26,7 @@ struct Delivery {
 
   WebhookTotals& totals() const { return webhooks.totals(source); }
   void ignore(std::string_view why) const;
-  /// Answers 2xx, for whoever sends webhooks can do nothing about it, and many a sender gives up for good after a few
+  /// Answers 2xx: a sender can do nothing about a refusal, and many give up for good after a few
   /// 4xx. So it is logged, counted by its reason, and told to people.
   void refuse(std::string_view reason, const std::string& why, std::optional<Seq> seq = std::nullopt) const;
   /// Answers with what a call was answered with; a refusal becomes one of the delivery's.

@@ -58,7 +58,7 @@ WebhookVerdict verdict_on_advance(const State& state, const Task& task, TimeUs n
   return {};
 }
 
-/// A merge that pawl itself made, or is about to make, is no news.
+/// A merge that pawl made itself, or is about to make, changes nothing.
 WebhookVerdict verdict_on_merge(const State& state, const Task& task, TimeUs now) {
   if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
   if (has_own_step(task)) return {WebhookVerdict::What::ignore, "own_step"};
@@ -161,7 +161,7 @@ void advance_on(const Delivery& delivery, const Task& task) {
   Webhooks& webhooks = delivery.webhooks;
   if (!webhooks.under_way.begin(task.id)) return;  // What it comes too early for, the reconciler takes up.
   Asker asker = delivery.asker;
-  asker.key.clear();  // It was the note's: each record of the path is decided anew.
+  asker.key.clear();  // It was the note's: each record of the path is a decision of its own.
   asker.request.reset();
   delivery.shop.services.advance(
       {.task = task.id, .version = task.version, .asker = std::move(asker)},

@@ -50,7 +50,8 @@ struct Services {
   std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
   /// Why processes of this machine cannot be seen; none if they can.
   std::optional<std::string> blind = {};
-  /// Ends `diverged` by one side; calls back once, from another thread. May be empty: there are no worktrees.
+  /// Settles a diverged branch in favour of one side. Calls back once, from another thread. Empty where there are no
+  /// worktrees.
   std::function<void(TaskId, Side, std::function<void(Result<Worktree>)>)> take_side = {};
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the
   /// sequencer's thread: must not block. May be empty.
@@ -69,7 +70,7 @@ struct Services {
   std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: nobody is alerted.
   std::function<AlertCounts()> alert_counts = {};
-  /// Tells somebody of what has no record. Threads: any; must not block. May be empty: nobody is alerted.
+  /// Raises an alert that no record stands for. Threads: any; must not block. May be empty: alerts are dropped.
   std::function<void(Alert)> raise_alert = {};
   /// Told what an operator should know. Likewise.
   std::function<void(const std::string&)> warn = {};

@@ -85,7 +85,7 @@ void answer_log(std::shared_ptr<LogAsked> asked, Waits::Wake wake) {
   const auto look = [asked, wake, &shop] {
     const std::uint64_t generation = shop.record_waits.generation();
     const auto stored = StoredOutput::look_at(asked->path);
-    if (!stored) return asked->reply(http_error(404, "no_log", "there is no captured output of that run"));
+    if (!stored) return asked->reply(http_error(404, "no_log", "that run has no captured output"));
     const auto now = std::chrono::steady_clock::now();
     const bool is_over = wake == Waits::Wake::stopped || now >= asked->deadline;
     if (auto response = log_answer(*asked, *stored, is_over)) return asked->reply(*std::move(response));

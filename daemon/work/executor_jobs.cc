@@ -14,11 +14,6 @@ constexpr std::int64_t exit_code_not_started = 127;  // as shells say it
 constexpr std::int64_t exit_code_timed_out = 124;    // as timeout(1) says it
 constexpr std::int64_t exit_code_signal_base = 128;
 
-/// Where a pipeline says nothing, its branches are begun.
-bool begins_branch(const Pipeline& pipeline) {
-  return !pipeline.branch || pipeline.creates_branches();
-}
-
 std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process) {
   if (exit.how == CommandExit::How::timed_out) return exit_code_timed_out;
   const bool exited = of_process.how == CommandExit::How::exited;
@@ -90,7 +85,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
                  .repo = task.repo,
                  .branch = task.branch,
                  .version = job.version,
-                 .begins_branch = begins_branch(state.pipeline_of(task)),
+                 .begins_branch = state.pipeline_of(task).begins_branches(),
                  .is_serial = queue.serial_per_repo,
                  .room = most > runs ? most - runs : 0};
         break;

@@ -599,7 +599,7 @@ class Path {
             .token = token_,
             .step = step,
             .restores = view_->restores,
-            .begins_branch = !pipeline_->branch || pipeline_->creates_branches()};
+            .begins_branch = pipeline_->begins_branches()};
   }
 
   Decision tell(Group group) {

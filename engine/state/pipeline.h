@@ -66,10 +66,10 @@ struct Pipeline {
   std::string name;
   std::vector<Agent> agents;
   std::vector<Stage> stages;  // the first is where tasks begin
-  /// "create": a branch that origin does not have begins at its default branch. "existing", or none: it is refused.
+  /// "existing": a branch that origin does not have bars the work. "create", or none: it begins at the default branch.
   std::optional<std::string> branch = {};
 
-  bool creates_branches() const { return branch == "create"; }
+  bool begins_branches() const { return branch != "existing"; }
   /// Null if there is none: also for the terminal stages.
   const Stage* stage(std::string_view stage_name) const;
   const Agent* agent(std::string_view agent_name) const;
