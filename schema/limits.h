@@ -26,6 +26,10 @@ constexpr std::size_t agents_max = 64;
 constexpr std::size_t steps_per_edge_max = 16;
 constexpr std::size_t command_words_max = 256;
 constexpr std::size_t command_bytes_max = 64 * 1024;
+constexpr std::size_t variables_max = 64;  // in one `env`
+constexpr std::size_t variable_bytes_max = 4096;
+constexpr std::size_t url_bytes_max = 4096;
+constexpr std::size_t repos_max = 4096;
 constexpr std::size_t depends_on_max = 64;
 constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
 

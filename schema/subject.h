@@ -20,7 +20,7 @@ struct Subject {
   std::optional<std::string_view> boot;  // the name of one that starts, the id of one that ends
   std::optional<std::string_view> setting;
   std::optional<std::string_view> pipeline;
-  std::optional<std::string_view> repo;  // of a task that is created
+  std::optional<std::string_view> repo;  // of a task that is created; one that is declared
   std::optional<std::string_view> work_item;
   const fb::Owner* owner = nullptr;  // who is to hold the lease, or to run the job
 };

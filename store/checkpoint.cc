@@ -95,7 +95,10 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
       load_rows(*checkpoint.leases(), state.leases, unpack, [](const Lease& row) { return row.key; }) &&
       load_rows(*checkpoint.boots(), state.boots, unpack, [](const Boot& row) { return row.boot_id; }) &&
       load_rows(*checkpoint.pipelines(), state.pipelines, unpack, [](const PipelineRow& row) { return row.seq; }) &&
-      load_rows(*checkpoint.settings(), state.settings_changed, unpack, [](const SettingRow& row) { return row.key; });
+      load_rows(*checkpoint.settings(), state.settings_changed, unpack,
+                [](const SettingRow& row) { return row.key; }) &&
+      (!checkpoint.repos() ||
+       load_rows(*checkpoint.repos(), state.repos, unpack, [](const RepoRow& row) { return row.repo; }));
   if (!in_order) return damaged("rows are not in the order of their keys");
   for (const fb::KeyRow* row : *checkpoint.keys()) {
     const auto outcome = outcome_numbered(row->outcome());
@@ -135,9 +138,10 @@ StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
   for (const auto& [order, row] : state.keys.rows()) key_rows.push_back(pack_key(builder, order, row));
   const auto keys = builder.CreateVector(key_rows);
   const auto totals = fb::CreateTotals(builder, state.indexes.archived_done, state.indexes.archived_cancelled);
+  const auto repos = pack_rows(builder, state.repos.rows());
   const auto checkpoint =
       fb::CreateCheckpoint(builder, raw(state.last_seq), state.last_time.us, state.digest(), state.archived_digest(),
-                           chain_bytes, ids, tasks, jobs, leases, boots, settings, pipelines, keys, totals);
+                           chain_bytes, ids, tasks, jobs, leases, boots, settings, pipelines, keys, totals, repos);
   fb::FinishCheckpointBuffer(builder, checkpoint);
   return {state.last_seq, bytes_of(builder)};
 }

@@ -195,6 +195,7 @@ X(LeaseRow, Lease)
 X(BootRow, Boot)
 X(SettingRow, pawl::SettingRow)
 X(PipelineRow, pawl::PipelineRow)
+X(RepoRow, pawl::RepoRow)
 X(IdsRow, Ids)
 #undef X
 
@@ -258,6 +259,9 @@ flatbuffers::Offset<fb::SettingRow> pack_row(FlatBufferBuilder& builder, const S
 flatbuffers::Offset<fb::PipelineRow> pack_row(FlatBufferBuilder& builder, const PipelineRow& row) {
   return pack_as<fb::PipelineRow>(builder, row);
 }
+flatbuffers::Offset<fb::RepoRow> pack_row(FlatBufferBuilder& builder, const RepoRow& row) {
+  return pack_as<fb::RepoRow>(builder, row);
+}
 flatbuffers::Offset<fb::IdsRow> pack_row(FlatBufferBuilder& builder, const Ids& row) {
   return pack_as<fb::IdsRow>(builder, row);
 }
@@ -278,6 +282,9 @@ SettingRow unpack_row(const fb::SettingRow& table) {
   return unpacked(table);
 }
 PipelineRow unpack_row(const fb::PipelineRow& table) {
+  return unpacked(table);
+}
+RepoRow unpack_row(const fb::RepoRow& table) {
   return unpacked(table);
 }
 Ids unpack_row(const fb::IdsRow& table) {

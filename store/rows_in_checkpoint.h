@@ -15,6 +15,7 @@ flatbuffers::Offset<fb::LeaseRow> pack_row(flatbuffers::FlatBufferBuilder& build
 flatbuffers::Offset<fb::BootRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Boot& row);
 flatbuffers::Offset<fb::SettingRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const SettingRow& row);
 flatbuffers::Offset<fb::PipelineRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const PipelineRow& row);
+flatbuffers::Offset<fb::RepoRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const RepoRow& row);
 flatbuffers::Offset<fb::IdsRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Ids& row);
 
 /// Require: the buffer was verified, and its enums are known. What an older version did not write is as in a new row.
@@ -25,6 +26,7 @@ Lease unpack_row(const fb::LeaseRow& table);
 Boot unpack_row(const fb::BootRow& table);
 SettingRow unpack_row(const fb::SettingRow& table);
 PipelineRow unpack_row(const fb::PipelineRow& table);
+RepoRow unpack_row(const fb::RepoRow& table);
 Ids unpack_row(const fb::IdsRow& table);
 
 /// The verifier lets any number through where an enum stands.

@@ -25,6 +25,9 @@ class JsonRowWriter {
 
   template <class T>
   void operator()(int, std::string_view name, const T& value) {
+    if constexpr (std::is_same_v<T, Variables>) {
+      if (value.empty()) return;  // as in the event, which leaves it out
+    }
     constexpr std::string_view time_suffix = "_us";
     const bool is_time = name.ends_with(time_suffix);
     if (is_time) name.remove_suffix(time_suffix.size());

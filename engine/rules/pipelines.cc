@@ -16,9 +16,11 @@ Outcome apply_event(Turn& turn, const fb::PipelineDefined& event) {
   if (const PipelineRow* earlier = state.pipeline_in_force(pipeline.name)) {
     state.pipelines.edit(earlier->seq).in_force = false;
   }
-  state.pipelines.insert(
-      turn.seq,
-      {.seq = turn.seq, .in_force = true, .definition = std::make_shared<const Pipeline>(std::move(pipeline))});
+  state.pipelines.insert(turn.seq,
+                         {.seq = turn.seq,
+                          .in_force = true,
+                          .definition = std::make_shared<const Pipeline>(std::move(pipeline)),
+                          .given = event.given().has_value() ? std::optional<bool>(*event.given()) : std::nullopt});
   return Outcome::accepted;
 }
 

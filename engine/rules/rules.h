@@ -65,6 +65,8 @@ Outcome apply_event(Turn& turn, const fb::LogRestored& event);
 Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event);
 Outcome apply_event(Turn& turn, const fb::ClaimReturned& event);
 Outcome apply_event(Turn& turn, const fb::BranchSeen& event);
+Outcome apply_event(Turn& turn, const fb::RepoDeclared& event);
+Outcome apply_event(Turn& turn, const fb::RepoRemoved& event);
 
 // What several rules share.
 

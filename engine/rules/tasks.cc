@@ -59,6 +59,10 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
     const bool on_first_stage = other.stage == state.pipeline_of(other).stages.front().name;
     return on_first_stage ? Outcome::duplicate_work_item : Outcome::relaunch;
   }
+  if (!state.is_known_repo(repo)) {
+    turn.applied.detail = no_repo_named(state, repo);
+    return Outcome::unknown_repo;
+  }
   const std::string fallback = turn.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
   const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : fallback;
   const PipelineRow* pipeline = state.pipeline_in_force(pipeline_name);

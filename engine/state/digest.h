@@ -16,12 +16,21 @@
 namespace pawl {
 
 /// The kind of a row, hashed before it, so that equal bytes of two kinds differ. On disk: never changed.
-enum class RowKind : std::uint8_t { ids = 1, task = 2, job = 3, lease = 4, boot = 5, setting = 6, pipeline = 7 };
+enum class RowKind : std::uint8_t {
+  ids = 1,
+  task = 2,
+  job = 3,
+  lease = 4,
+  boot = 5,
+  setting = 6,
+  pipeline = 7,
+  repo = 8
+};
 
 namespace detail {
 
-/// Writes fields as visit() names them. A text is always written, also an empty one; an absent optional leaves no
-/// trace. A setting is the index of its kind (flag, number, text, list) and its value.
+/// Writes fields as visit() names them. A text is always written, also an empty one; an absent optional and an
+/// `env` without variables leave no trace. A setting is the index of its kind (flag, number, text, list) and its value.
 class CanonicalRowWriter {
  public:
   explicit CanonicalRowWriter(std::string& out) : out_(out), writer_(out) {}
@@ -39,6 +48,7 @@ class CanonicalRowWriter {
   static bool is_absent(const std::optional<T>& value) {
     return !value.has_value();
   }
+  static bool is_absent(const Variables& env) { return env.empty(); }
   template <class T>
   static bool is_absent(const T&) {
     return false;

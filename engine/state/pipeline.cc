@@ -81,9 +81,49 @@ std::string label(std::string_view kind, std::size_t index, std::string_view nam
   return std::string(kind) + " " + std::to_string(index + 1) + " '" + std::string(name) + "'";
 }
 
+/// A variable by itself: "X is …".
+Problem variable_problem(const Variable& variable) {
+  const std::string& name = variable.name;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto is_later = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); };
+  if (name.empty() || name.size() > limits::name_bytes_max || !is_letter(name.front()) ||
+      !std::all_of(name.begin(), name.end(), is_later)) {
+    return "'" + name + "' is not of letters, digits and '_', beginning with no digit, and of at most " +
+           std::to_string(limits::name_bytes_max) + " bytes";
+  }
+  if (name.starts_with("PAWL_")) return name + " begins with PAWL_, which pawl's own variables do";
+  int sources = 0;
+  for (const std::optional<std::string>* text : {&variable.value, &variable.file, &variable.from_daemon}) {
+    if (!*text) continue;
+    ++sources;
+    if ((*text)->size() > limits::variable_bytes_max || (*text)->find('\0') != std::string::npos) {
+      return name + " holds more than " + std::to_string(limits::variable_bytes_max) + " bytes, or a NUL byte";
+    }
+  }
+  if (sources != 1) return name + " has to have exactly one of `value`, `file` and `from_daemon`";
+  if (variable.file && !variable.file->starts_with('/')) return name + " is of a file that is not named absolutely";
+  if (variable.from_daemon && variable.from_daemon->empty()) return name + " is of a variable without a name";
+  return std::nullopt;
+}
+
+Problem env_problem(const Variables& env) {
+  if (env.size() > limits::variables_max) {
+    return "has " + std::to_string(env.size()) + " variables in its `env`; " + std::to_string(limits::variables_max) +
+           " are the most";
+  }
+  std::set<std::string_view> names;
+  for (const Variable& variable : env) {
+    Problem problem = variable_problem(variable);
+    if (!problem && !names.insert(variable.name).second) problem = variable.name + " comes twice";
+    if (problem) return "has an `env` in which " + *problem;
+  }
+  return std::nullopt;
+}
+
 Problem agent_problem(const Agent& agent) {
   if (Problem problem = name_problem(agent.name)) return problem;
   if (Problem problem = command_problem(agent.run, "run")) return problem;
+  if (Problem problem = env_problem(agent.env)) return problem;
   return timeout_problem(agent.timeout_s);
 }
 
@@ -91,6 +131,7 @@ Problem step_body_problem(const PipelineStep& step) {
   if (Problem problem = name_problem(step.name)) return problem;
   if (Problem problem = command_problem(step.run, "run")) return problem;
   if (Problem problem = command_problem(step.probe, "probe")) return problem;
+  if (Problem problem = env_problem(step.env)) return problem;
   if (Problem problem = timeout_problem(step.timeout_s)) return problem;
   if (step.settle_s < 0 || step.settle_s > limits::timeout_s_max) {
     return "has a settle_s of " + std::to_string(step.settle_s) + "; it is from 0 to " +
@@ -128,9 +169,11 @@ Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
     return "has the agent '" + stage.agent + "', which is unknown";
   if (stage.gate) {
     Problem problem = command_problem(stage.gate->run, "run");
+    if (!problem) problem = env_problem(stage.gate->env);
     if (!problem) problem = timeout_problem(stage.gate->timeout_s);
     if (problem) return "has a gate that " + *problem;
   }
+  if (Problem problem = env_problem(stage.env)) return problem;
   if (Problem problem = steps_problem(stage.steps)) return "has a problem on its edge: " + *problem;
   return std::nullopt;
 }
@@ -199,6 +242,7 @@ std::optional<PipelineProblem> problem_of_whole(const Pipeline& pipeline) {
   if (pipeline.branch && *pipeline.branch != "existing" && *pipeline.branch != "create") {
     return whole("has '" + *pipeline.branch + "' as `branch`; that is existing or create");
   }
+  if (const Problem problem = env_problem(pipeline.env)) return whole(*problem);
   if (pipeline.agents.size() > limits::agents_max) {
     return whole("has " + std::to_string(pipeline.agents.size()) + " agents; " + std::to_string(limits::agents_max) +
                  " are the most");
@@ -300,6 +344,23 @@ std::unique_ptr<fb::CommandT> command_event(const CommandLine& run) {
   return command;
 }
 
+Variables env_from(const flatbuffers::Vector<flatbuffers::Offset<fb::Variable>>* events) {
+  Variables env;
+  if (!events) return env;
+  const auto text = [](const flatbuffers::String* from) {
+    return from ? std::optional<std::string>(from->str()) : std::nullopt;
+  };
+  for (const fb::Variable* event : *events) {
+    Variable& variable = env.emplace_back(Variable{event->name()->str()});
+    variable.value = text(event->value());
+    variable.file = text(event->file());
+    variable.from_daemon = text(event->from_daemon());
+    // An empty text is packed as none.
+    if (!variable.value && !variable.file && !variable.from_daemon) variable.value = "";
+  }
+  return env;
+}
+
 PipelineStep step_from(const fb::Step& event) {
   PipelineStep step;
   step.name = event.name()->str();
@@ -310,7 +371,21 @@ PipelineStep step_from(const fb::Step& event) {
   step.exclusive = event.exclusive();
   step.not_done_exit_codes.assign(event.not_done_exit_codes()->begin(), event.not_done_exit_codes()->end());
   step.settle_s = event.settle_s();
+  step.env = env_from(event.env());
   return step;
+}
+
+std::vector<std::unique_ptr<fb::VariableT>> env_event(const Variables& env) {
+  std::vector<std::unique_ptr<fb::VariableT>> events;
+  for (const Variable& variable : env) {
+    auto event = std::make_unique<fb::VariableT>();
+    event->name = variable.name;
+    event->value = variable.value.value_or("");
+    event->file = variable.file.value_or("");
+    event->from_daemon = variable.from_daemon.value_or("");
+    events.push_back(std::move(event));
+  }
+  return events;
 }
 
 std::unique_ptr<fb::StepT> step_event(const PipelineStep& step) {
@@ -323,6 +398,7 @@ std::unique_ptr<fb::StepT> step_event(const PipelineStep& step) {
   event->exclusive = step.exclusive;
   event->not_done_exit_codes = step.not_done_exit_codes;
   event->settle_s = step.settle_s;
+  event->env = env_event(step.env);
   return event;
 }
 
@@ -330,10 +406,13 @@ Stage stage_from(const fb::Stage& event) {
   Stage stage;
   stage.name = event.name()->str();
   stage.agent = text_from(event.agent());
-  if (event.gate()) stage.gate = Gate{command_from(event.gate()->run()), event.gate()->timeout_s()};
+  if (const fb::Gate* gate = event.gate()) {
+    stage.gate = Gate{command_from(gate->run()), gate->timeout_s(), env_from(gate->env())};
+  }
   stage.to = event.to()->str();
   for (const fb::Step* step : *event.steps()) stage.steps.push_back(step_from(*step));
   stage.rollback = text_from(event.rollback());
+  stage.env = env_from(event.env());
   return stage;
 }
 
@@ -345,10 +424,12 @@ std::unique_ptr<fb::StageT> stage_event(const Stage& stage) {
     event->gate = std::make_unique<fb::GateT>();
     event->gate->run = command_event(stage.gate->run);
     event->gate->timeout_s = stage.gate->timeout_s;
+    event->gate->env = env_event(stage.gate->env);
   }
   event->to = stage.to;
   for (const PipelineStep& step : stage.steps) event->steps.push_back(step_event(step));
   event->rollback = stage.rollback;
+  event->env = env_event(stage.env);
   return event;
 }
 
@@ -358,10 +439,12 @@ Pipeline pipeline_from(const fb::PipelineDefined& event) {
   Pipeline pipeline;
   pipeline.name = event.name()->str();
   for (const fb::Agent* agent : *event.agents()) {
-    pipeline.agents.push_back({agent->name()->str(), command_from(agent->run()), agent->timeout_s()});
+    pipeline.agents.push_back(
+        {agent->name()->str(), command_from(agent->run()), agent->timeout_s(), env_from(agent->env())});
   }
   for (const fb::Stage* stage : *event.stages()) pipeline.stages.push_back(stage_from(*stage));
   if (event.branch()) pipeline.branch = event.branch()->str();
+  pipeline.env = env_from(event.env());
   return pipeline;
 }
 
@@ -373,10 +456,12 @@ fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline) {
     agent_event->name = agent.name;
     agent_event->run = command_event(agent.run);
     agent_event->timeout_s = agent.timeout_s;
+    agent_event->env = env_event(agent.env);
     event.agents.push_back(std::move(agent_event));
   }
   for (const Stage& stage : pipeline.stages) event.stages.push_back(stage_event(stage));
   event.branch = pipeline.branch.value_or("");
+  event.env = env_event(pipeline.env);
   return event;
 }
 
@@ -411,18 +496,19 @@ namespace {
 bool equal(const Stage& left, const Stage& right);
 
 bool equal(const Agent& left, const Agent& right) {
-  return std::tie(left.name, left.run, left.timeout_s) == std::tie(right.name, right.run, right.timeout_s);
+  return std::tie(left.name, left.run, left.timeout_s, left.env) ==
+         std::tie(right.name, right.run, right.timeout_s, right.env);
 }
 
 bool equal(const std::optional<Gate>& left, const std::optional<Gate>& right) {
   if (left.has_value() != right.has_value()) return false;
-  return !left || std::tie(left->run, left->timeout_s) == std::tie(right->run, right->timeout_s);
+  return !left || std::tie(left->run, left->timeout_s, left->env) == std::tie(right->run, right->timeout_s, right->env);
 }
 
 bool equal(const PipelineStep& left, const PipelineStep& right) {
   const auto all = [](const PipelineStep& step) {
     return std::tie(step.name, step.run, step.probe, step.timeout_s, step.irreversible, step.exclusive,
-                    step.not_done_exit_codes, step.settle_s);
+                    step.not_done_exit_codes, step.settle_s, step.env);
   };
   return all(left) == all(right);
 }
@@ -434,16 +520,16 @@ bool equal(const std::vector<Row>& left, const std::vector<Row>& right) {
 }
 
 bool equal(const Stage& left, const Stage& right) {
-  return std::tie(left.name, left.agent, left.to, left.rollback) ==
-             std::tie(right.name, right.agent, right.to, right.rollback) &&
+  return std::tie(left.name, left.agent, left.to, left.rollback, left.env) ==
+             std::tie(right.name, right.agent, right.to, right.rollback, right.env) &&
          equal(left.gate, right.gate) && equal(left.steps, right.steps);
 }
 
 }  // namespace
 
 bool operator==(const Pipeline& left, const Pipeline& right) {
-  return left.name == right.name && left.branch == right.branch && equal(left.agents, right.agents) &&
-         equal(left.stages, right.stages);
+  return left.name == right.name && left.branch == right.branch && left.env == right.env &&
+         equal(left.agents, right.agents) && equal(left.stages, right.stages);
 }
 
 }  // namespace pawl

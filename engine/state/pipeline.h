@@ -28,15 +28,29 @@ constexpr std::int64_t gate_timeout_default_s = 300;
 constexpr std::int64_t step_timeout_default_s = 900;
 constexpr std::int64_t settle_default_s = 30;  // of an irreversible step; of another: 0
 
+/// A variable in the environment of a command. Exactly one of the others says what it holds.
+struct Variable {
+  std::string name;
+  std::optional<std::string> value = {};
+  std::optional<std::string> file = {};         // absolute: holds what that file does when the command begins
+  std::optional<std::string> from_daemon = {};  // holds what the variable of that name does in the daemon's environment
+
+  friend bool operator==(const Variable&, const Variable&) = default;
+};
+/// Of one place of a definition, each name once.
+using Variables = std::vector<Variable>;
+
 struct Agent {
   std::string name;
   CommandLine run = {};  // empty: claimed by external workers only
   std::int64_t timeout_s = agent_timeout_default_s;
+  Variables env = {};
 };
 
 struct Gate {
   CommandLine run = {};  // empty: always green
   std::int64_t timeout_s = gate_timeout_default_s;
+  Variables env = {};
 };
 
 struct PipelineStep {
@@ -49,6 +63,7 @@ struct PipelineStep {
   std::vector<int> not_done_exit_codes = {};  // with these an irreversible step vouches that nothing happened
   /// How long after the end of the last try a probe's *no* may let the crossing go (SPEC §8).
   std::int64_t settle_s = 0;
+  Variables env = {};  // of its command and of its probe
 };
 
 struct Stage {
@@ -58,6 +73,7 @@ struct Stage {
   std::string to;                        // the forward edge
   std::vector<PipelineStep> steps = {};  // the forward edge is guarded when there are any
   std::string rollback = {};             // empty: none
+  Variables env = {};                    // of its agent, its gate and its steps
 
   bool guarded() const { return !steps.empty(); }
 };
@@ -66,10 +82,11 @@ struct Pipeline {
   std::string name;
   std::vector<Agent> agents;
   std::vector<Stage> stages;  // the first is where tasks begin
-  /// "existing": a branch that origin does not have bars the work. "create", or none: it begins at the default branch.
+  /// "create": a branch that origin does not have begins at its default branch. "existing", or none: it bars the work.
   std::optional<std::string> branch = {};
+  Variables env = {};  // of every command
 
-  bool begins_branches() const { return branch != "existing"; }
+  bool begins_branches() const { return branch == "create"; }
   /// Null if there is none: also for the terminal stages.
   const Stage* stage(std::string_view stage_name) const;
   const Agent* agent(std::string_view agent_name) const;
@@ -93,7 +110,7 @@ std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settin
 std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,
                                                  std::uint32_t rules);
 
-/// From and to the event.
+/// From and to the event, without what it says of who gave it.
 Pipeline pipeline_from(const fb::PipelineDefined& event);
 fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline);
 
@@ -103,16 +120,26 @@ Pipeline default_pipeline();
 bool operator==(const Pipeline& left, const Pipeline& right);
 
 template <class V>
+void visit(const Variable& variable, V&& field) {
+  field(1, "name", variable.name);
+  field(2, "value", variable.value);
+  field(3, "file", variable.file);
+  field(4, "from_daemon", variable.from_daemon);
+}
+
+template <class V>
 void visit(const Agent& agent, V&& field) {
   field(1, "name", agent.name);
   field(2, "run", agent.run);
   field(3, "timeout_s", agent.timeout_s);
+  field(4, "env", agent.env);
 }
 
 template <class V>
 void visit(const Gate& gate, V&& field) {
   field(1, "run", gate.run);
   field(2, "timeout_s", gate.timeout_s);
+  field(3, "env", gate.env);
 }
 
 template <class V>
@@ -125,6 +152,7 @@ void visit(const PipelineStep& step, V&& field) {
   field(6, "exclusive", step.exclusive);
   field(7, "not_done_exit_codes", step.not_done_exit_codes);
   field(8, "settle_s", step.settle_s);
+  field(9, "env", step.env);
 }
 
 template <class V>
@@ -135,6 +163,7 @@ void visit(const Stage& stage, V&& field) {
   field(4, "to", stage.to);
   field(5, "steps", stage.steps);
   field(6, "rollback", stage.rollback);
+  field(7, "env", stage.env);
 }
 
 template <class V>
@@ -143,6 +172,7 @@ void visit(const Pipeline& pipeline, V&& field) {
   field(2, "agents", pipeline.agents);
   field(3, "stages", pipeline.stages);
   field(4, "branch", pipeline.branch);
+  field(5, "env", pipeline.env);
 }
 
 }  // namespace pawl

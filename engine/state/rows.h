@@ -191,6 +191,17 @@ struct PipelineRow {
   Seq seq{};
   bool in_force = false;
   std::shared_ptr<const Pipeline> definition;  // shared with readers on other threads: never changed
+  std::optional<bool> given;                   // by a file at the daemon's start; false: by somebody who asked
+
+  std::uint64_t hash = 0;
+};
+
+/// A repository that was declared, or that the daemon's start gave once.
+struct RepoRow {
+  std::string repo;
+  bool declared = false;             // false: it was removed since
+  std::string url;                   // empty: none
+  std::optional<std::string> given;  // the URL that the daemon's start gave last
 
   std::uint64_t hash = 0;
 };
@@ -419,6 +430,15 @@ void visit(RowOf<PipelineRow> auto& row, V&& field) {
   field(1, "seq", row.seq);
   field(2, "in_force", row.in_force);
   field(3, "definition", row.definition);
+  field(4, "given", row.given);
+}
+
+template <class V>
+void visit(RowOf<RepoRow> auto& row, V&& field) {
+  field(1, "repo", row.repo);
+  field(2, "declared", row.declared);
+  field(3, "url", row.url);
+  field(4, "given", row.given);
 }
 
 }  // namespace pawl

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schema/limits.h"
+#include "schema/nearest.h"
 
 namespace pawl {
 namespace {
@@ -66,6 +67,13 @@ std::uint64_t State::restores() const {
 const Boot* State::boot_named(std::string_view name) const {
   const auto found = indexes.boot_in_force.find(name);
   return found == indexes.boot_in_force.end() ? nullptr : boots.find(found->second);
+}
+
+bool State::is_known_repo(const std::string& repo) const {
+  const RepoRow* known = repos.find(repo);
+  if (known && known->declared) return true;
+  const auto& rows = repos.rows();
+  return std::none_of(rows.begin(), rows.end(), [](const auto& entry) { return entry.second.declared; });
 }
 
 const PipelineRow* State::pipeline_in_force(std::string_view name) const {
@@ -201,6 +209,7 @@ void State::settle() {
   boots.settle([&](const Boot* before, Boot* after) { settle_row(RowKind::boot, before, after); });
   pipelines.settle(
       [&](const PipelineRow* before, PipelineRow* after) { settle_row(RowKind::pipeline, before, after); });
+  repos.settle([&](const RepoRow* before, RepoRow* after) { settle_row(RowKind::repo, before, after); });
   bool settings_touched = false;
   settings_changed.settle([&](const SettingRow* before, SettingRow* after) {
     settle_row(RowKind::setting, before, after);
@@ -225,6 +234,7 @@ void State::undo_group() {
   undo_table(leases);
   undo_table(boots);
   undo_table(pipelines);
+  undo_table(repos);
   const bool settings_touched = settings_changed.is_touched();
   undo_table(settings_changed);
   undo_table(ids);
@@ -238,6 +248,7 @@ void State::keep_group() {
   leases.keep();
   boots.keep();
   pipelines.keep();
+  repos.keep();
   settings_changed.keep();
   ids.keep();
 }
@@ -290,6 +301,7 @@ void State::loaded(std::uint64_t archived_digest, std::uint64_t archived_done, s
   load_table(RowKind::lease, leases);
   load_table(RowKind::boot, boots);
   load_table(RowKind::pipeline, pipelines);
+  load_table(RowKind::repo, repos);
   load_table(RowKind::setting, settings_changed);
   follow_settings();
   maybe_finished_.clear();
@@ -301,6 +313,16 @@ void State::follow_settings() {
     const SettingKey* setting = setting_named(key);
     PAWL_ASSERT(setting && setting->set(settings_, row.value));  // apply let no other in
   }
+}
+
+std::string no_repo_named(const State& state, const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const auto& [repo, row] : state.repos.rows()) {
+    if (row.declared) names.emplace_back(repo);
+  }
+  const auto meant = nearest_of(name, names);
+  return "'" + name + "' is not a declared repository" +
+         (meant ? "; did you mean '" + std::string(*meant) + "'?" : ";") + " `pawl repos` lists them all";
 }
 
 bool is_key_checked(const State& state, const std::string& key) {

@@ -69,7 +69,8 @@ class State {
   Table<std::string, Boot> boots;
   Table<Seq, PipelineRow> pipelines;
   Table<std::string, SettingRow> settings_changed;  // those that were ever set, by key
-  Table<int, Ids> ids;                              // one row, of key 0
+  Table<std::string, RepoRow> repos;
+  Table<int, Ids> ids;  // one row, of key 0
   KeyMemory keys;
   Indexes indexes;
 
@@ -95,6 +96,8 @@ class State {
   const Boot* boot_named(std::string_view name) const;
   /// The definition in force under that name; null if there is none.
   const PipelineRow* pipeline_in_force(std::string_view name) const;
+  /// Whether tasks may name that repository: any, as long as none is declared.
+  bool is_known_repo(const std::string& repo) const;
   const Pipeline& pipeline_of(const Task& task) const { return *pipelines.find(task.pipeline)->definition; }
   /// The task's stage; null when it is terminal.
   const Stage* stage_of(const Task& task) const { return pipeline_of(task).stage(task.stage); }
@@ -131,6 +134,7 @@ class State {
   void index(const Boot* before, const Boot* after);
   void index(const PipelineRow*, const PipelineRow*) {}
   void index(const SettingRow*, const SettingRow*) {}
+  void index(const RepoRow*, const RepoRow*) {}
   void index(const Ids*, const Ids*) {}
   template <class Row>
   void settle_row(RowKind kind, const Row* before, Row* after);
@@ -145,6 +149,9 @@ class State {
   std::uint64_t archived_digest_ = 0;
   std::set<TaskId> maybe_finished_;  // touched by the group in hand
 };
+
+/// "'shpo' is not a declared repository; did you mean …": what is wrong with such a name.
+std::string no_repo_named(const State& state, const std::string& name);
 
 /// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
 bool is_key_checked(const State& state, const std::string& key);

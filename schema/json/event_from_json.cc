@@ -44,6 +44,7 @@ constexpr TextBound text_bounds[] = {
     {"edge", 2 * limits::name_bytes_max + 2},
     {"reason", limits::reason_bytes_max},
     {"text", limits::note_bytes_max},
+    {"url", limits::url_bytes_max},
 };
 
 /// Numbers that may be left out by those who ask: SPEC §3 (time-outs) and §4 (no lease seen is 0).

@@ -100,7 +100,11 @@ Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_
   std::vector<Pipeline> wanted = given;
   // What every log begins with, whatever of that name follows.
   const Pipeline standard = default_pipeline();
-  if (named(in_force, standard.name) == in_force.end()) wanted.insert(wanted.begin(), standard);
+  Pipeline earlier = standard;  // as logs of before say it, when a branch was begun for all
+  earlier.branch.reset();
+  const auto ours = named(in_force, standard.name);
+  const bool is_earlier = ours != in_force.end() && *ours == earlier && named(given, standard.name) == given.end();
+  if (ours == in_force.end() || is_earlier) wanted.insert(wanted.begin(), standard);
   for (const Pipeline& pipeline : wanted) {
     const auto known = named(in_force, pipeline.name);
     if (known != in_force.end() && *known == pipeline) continue;

@@ -345,6 +345,17 @@ Told tell(const Scene& scene, const fb::BranchSeen& event) {
           {}};
 }
 
+Told tell(const Scene& scene, const fb::RepoDeclared& event) {
+  const std::string place = event.url() ? ", cloned from " + event.url()->str() : ", without a URL";
+  Told told{does(scene, "declares", " the repository " + event.repo()->str() + place), {}, {}};
+  if (event.given()) told.notes.emplace_back("by an option at the daemon's start");
+  return told;
+}
+
+Told tell(const Scene& scene, const fb::RepoRemoved& event) {
+  return {does(scene, "removes", " the repository " + event.repo()->str()), {}, {}};
+}
+
 Told tell(const Scene& scene, const fb::TimeGap& event) {
   return {does(scene, "notes", " that nobody could act for " + duration(event.us()) + ": it ages nothing"), {}, {}};
 }

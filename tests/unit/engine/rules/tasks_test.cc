@@ -12,6 +12,17 @@ TEST_F(TaskCreated, unknown_task) {
   refuses(Outcome::unknown_task, event);
 }
 
+TEST_F(TaskCreated, unknown_repo) {
+  fb::RepoDeclaredT declared;
+  declared.repo = "depot";
+  must(declared);
+  fb::TaskCreatedT event = task_created("W");
+  event.repo = "depto";
+  refuses(Outcome::unknown_repo, event);
+  event.repo = "depot";
+  must(event);
+}
+
 TEST_F(TaskCreated, duplicate_work_item) {
   must(task_created("W"));
   refuses(Outcome::duplicate_work_item, task_created("W"));
