@@ -13,6 +13,7 @@ State loaded_anew(const State& state) {
   for (const auto& [key, row] : state.leases.rows()) anew.leases.load(key, row);
   for (const auto& [key, row] : state.boots.rows()) anew.boots.load(key, row);
   for (const auto& [key, row] : state.pipelines.rows()) anew.pipelines.load(key, row);
+  for (const auto& [key, row] : state.repos.rows()) anew.repos.load(key, row);
   for (const auto& [key, row] : state.settings_changed.rows()) anew.settings_changed.load(key, row);
   for (const auto& [key, row] : state.ids.rows()) anew.ids.load(key, row);
   anew.loaded(state.archived_digest(), state.indexes.archived_done, state.indexes.archived_cancelled);

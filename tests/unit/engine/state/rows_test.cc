@@ -44,6 +44,7 @@ TEST(Rows, name_every_field_of_their_tables_once_and_in_order) {
   expect_visited<Ids>("IdsRow");
   expect_visited<SettingRow>("SettingRow");
   expect_visited<PipelineRow>("PipelineRow");
+  expect_visited<RepoRow>("RepoRow");
 }
 
 }  // namespace
