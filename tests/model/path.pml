@@ -141,7 +141,7 @@ inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
 /* In doubt: the last try vouched, so another one would come to nothing new, or a cancel stands. */
 #define NOTHING_MAY_START(t) (doubt[t] != 0 && (vouched[t] || (cancel[t] && !OFF_DOUBT_CANCEL_REQUESTED)))
 
-/* engine/policies/advance.cc: leases, gate, what is open, steps, closing group. Ends behind `out`, with `waits` or `was_red`
+/* engine/policies/advance*.cc: leases, gate, what is open, steps, closing group. Ends behind `out`, with `waits` or `was_red`
  * set where the asker has to know. The reaper takes over what a dead owner held, `seen`, in the group of its claim. */
 inline cross(a, t, mode) {
   waits = 0;
