@@ -1,4 +1,4 @@
-// The hand tool: finds the command, and lets it run.
+// The command-line client: finds the command, and lets it run.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -30,7 +30,7 @@ const std::array<Section, 2>& sections() {
 std::string overview() {
   std::string out =
       "usage: pawl COMMAND [OPTIONS] [ARGUMENTS]\n\n"
-      "The hand tool of pawl, which owns the stage transitions of delivery pipelines.\n";
+      "The command-line client of pawl, which owns the stage transitions of delivery pipelines.\n";
   for (const Section& section : sections()) {
     out += "\n" + std::string(section.title) + ":\n";
     for (const Command* command : section.commands) {

@@ -83,9 +83,9 @@ void add_alert_options(po::options_description& description) {
       ("alert-body", po::value<Text>()->value_name("FILE"),                                      //
        "template of what is posted: JSON with {summary} and the like; every fact if not given")  //
       ("alert-header", po::value<Texts>()->composing()->value_name("'NAME: VALUE'"),             //
-       "a header of what is posted; more than once for more than one")                           //
+       "a header of what is posted; may be repeated")                                            //
       ("alert-header-file", po::value<Texts>()->composing()->value_name("FILE"),                 //
-       "headers that are secrets, one a line; more than once for more than one");
+       "headers that are secrets, one a line; may be repeated");
 }
 
 void take_alert_options(const po::variables_map& source, AlertOptions& options) {
@@ -116,7 +116,7 @@ Result<std::string> alert_url(const AlertOptions& options) {
 
   const std::unique_ptr<CURLU, FreeUrl> parsed(curl_url());
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
-    return wrong(from + ": is no URL");
+    return wrong(from + ": not a URL");
   }
   const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME).value_or("");
   if (scheme != "http" && scheme != "https") return wrong(from + ": must begin with http:// or https://");

@@ -119,16 +119,16 @@ Result<std::string> text_of(const GivenOptions& given, const char* option) {
 void add_webhook_options(po::options_description& options) {
   const auto text = [](const char* value) { return po::value<std::string>()->value_name(value); };
   const auto texts = [](const char* value) { return po::value<Texts>()->composing()->value_name(value); };
-  options.add_options()                                                                //
-      (gitea_secret_file, text("FILE"),                                                //
-       "the secret of Gitea's webhook; without it /webhooks/gitea is off")             //
-      (gitea_repo, texts("OWNER/NAME=REPO"),                                           //
-       "what a repository of Gitea is called here; more than once for more than one")  //
-      (plane_secret_file, text("FILE"),                                                //
-       "the secret of Plane's webhook; without it /webhooks/plane is off")             //
-      (plane_project, texts("PROJECT=REPO[:PREFIX]"),                                  //
+  options.add_options()                                                     //
+      (gitea_secret_file, text("FILE"),                                     //
+       "the secret of Gitea's webhook; without it /webhooks/gitea is off")  //
+      (gitea_repo, texts("OWNER/NAME=REPO"),                                //
+       "what a repository of Gitea is called here; may be repeated")        //
+      (plane_secret_file, text("FILE"),                                     //
+       "the secret of Plane's webhook; without it /webhooks/plane is off")  //
+      (plane_project, texts("PROJECT=REPO[:PREFIX]"),                       //
        "where the work items of a Plane project, named by its id, are worked on, and what stands before their number; "
-       "more than once for more than one")                                                       //
+       "may be repeated")                                                                        //
       (plane_start, texts("STATE"),                                                              //
        "a state, by group or name, that starts a work item; 'started' unless any is named")      //
       (plane_stop, texts("STATE"),                                                               //
@@ -141,15 +141,15 @@ void add_webhook_options(po::options_description& options) {
        "the secret of GitHub's webhook; without it /webhooks/github is off")                     //
       (github.repo, texts("OWNER/NAME=REPO[:PREFIX]"),                                           //
        "what a repository of GitHub is called here, and what stands before the number of its issues; its labels and "
-       "comments start and stop; more than once for more than one")                                    //
+       "comments start and stop; may be repeated")                                                     //
       (github.member, texts("LOGIN"),                                                                  //
-       "a user of GitHub whose labels and comments count; more than once for more than one")           //
+       "a user of GitHub whose labels and comments count; may be repeated")                            //
       (gitlab.secret_file, text("FILE"),                                                               //
        "the secret token or signing token of GitLab's webhook; without it /webhooks/gitlab is off")    //
       (gitlab.repo, texts("GROUP/NAME=REPO[:PREFIX]"),                                                 //
-       "the same for a project of GitLab; more than once for more than one")                           //
+       "the same for a project of GitLab; may be repeated")                                            //
       (gitlab.member, texts("USERNAME"),                                                               //
-       "a user of GitLab whose labels and comments count; more than once for more than one")           //
+       "a user of GitLab whose labels and comments count; may be repeated")                            //
       (start_label, text("LABEL"),                                                                     //
        "the label that starts an issue, or what is on a pull or merge request's branch (pawl:start)")  //
       (stop_label, text("LABEL"),                                                                      //

@@ -147,7 +147,7 @@ class Example:
         return [json.loads(line) for line in text.splitlines() if line]
 
     def pawl(self, command, *words):
-        """Runs the hand tool against the daemon, the way a person would."""
+        """Runs pawl against the daemon, the way a person would."""
         return run(self.binaries / "pawl", command, "--socket", self.socket, *words)
 
     def pawl_offline(self, *words):

@@ -159,7 +159,7 @@ class Race : public testing::Test {
 /// The refusals in the log: (task, type, actor) → how often, with what outcomes.
 using Lost = std::map<std::tuple<std::int64_t, std::string, std::string>, std::vector<std::string>>;
 
-/// Reads the log with the hand tool, beside the running daemon.
+/// Reads the log with pawl, beside the running daemon.
 Lost lost_races(const std::string& data) {
   Lost lost;
   const std::string command = std::string(PAWL) + " export log --data '" + data + "'";

@@ -94,7 +94,7 @@ Result<json::array> call_list(Client& client, const std::string& path) {
         after.empty() ? path : path + (path.find('?') == std::string::npos ? "?" : "&") + "after=" + after;
     json::value body = PAWL_TRY(call(client, {.method = "GET", .path = page}));
     if (!body.is_object() || !body.get_object().contains("items") || !body.at("items").is_array()) {
-      return Error{ErrorCode::io, "the daemon's answer to " + path + " is no list"};
+      return Error{ErrorCode::io, "the daemon's answer to " + path + " is not a list"};
     }
     for (json::value& item : body.at("items").get_array()) all.push_back(std::move(item));
     const json::value* next = body.get_object().if_contains("next");

@@ -143,7 +143,7 @@ Result<bool> read_answer(const Target& target, int fd, http::response_parser<htt
       const std::size_t used = parser.put(boost::asio::buffer(buffer), failed);
       buffer.erase(0, used);
       if (failed == http::error::need_more) break;
-      if (failed) return lost(target, "that is no HTTP: " + failed.message());
+      if (failed) return lost(target, "not an HTTP answer: " + failed.message());
     }
     if (!tick()) return false;
   }
@@ -162,14 +162,14 @@ std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own) {
   own.push_back({"data", "DIR", "the daemon's data folder, whose socket is used (PAWL_DATA)"});
   own.push_back({"socket", "PATH", "the daemon's unix socket (PAWL_SOCKET)"});
   own.push_back({"url", "HOST:PORT", "the daemon's address (PAWL_URL)"});
-  own.push_back({"token-file", "FILE", "a file with the token to show (PAWL_TOKEN_FILE)"});
-  own.push_back({"actor", "NAME", "who asks, as it will be recorded (operator)"});
+  own.push_back({"token-file", "FILE", "a file with the token to send (PAWL_TOKEN_FILE)"});
+  own.push_back({"actor", "NAME", "the name to record for who asks (operator)"});
   return own;
 }
 
 std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own) {
   own = with_target_options(std::move(own));
-  own.push_back({"json", "", "print what the daemon answered, for programs"});
+  own.push_back({"json", "", "print the daemon's answer as JSON"});
   return own;
 }
 
@@ -189,7 +189,7 @@ Result<std::string> token_of(const Arguments& arguments) {
   std::string token = PAWL_TRY(read_secret(*file));
   // It becomes a part of a header: anything else in it would be one of its own.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
-    return Error{ErrorCode::malformed, *file + ": is no token: more than one word, or not plain text"};
+    return Error{ErrorCode::malformed, *file + ": not a token: more than one word, or not plain text"};
   }
   return token;
 }
@@ -209,7 +209,7 @@ Result<Target> place_of(const Arguments& arguments) {
     if (text.ends_with('/')) text.remove_suffix(1);
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-      return Error{ErrorCode::malformed, "'" + *url + "' is no HOST:PORT"};
+      return Error{ErrorCode::malformed, "'" + *url + "' is not HOST:PORT"};
     }
     std::string_view host = text.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);

@@ -37,7 +37,7 @@ Result<void> follow(Client& client, std::uint64_t after, const Follower& followe
                                   const auto record = parse_json(line);
                                   const auto seq = record ? seq_of(*record) : std::nullopt;
                                   if (!seq) {
-                                    broken = Error{ErrorCode::io, "the daemon sent a line that is no record"};
+                                    broken = Error{ErrorCode::io, "the daemon sent a line that is not a record"};
                                     return false;
                                   }
                                   away_since.reset();

@@ -45,7 +45,7 @@ const Command jobs_command = {.name = "jobs",
                               .arguments = "[JOB]",
                               .summary = "Lists the jobs, or shows one, or its log",
                               .details = "",
-                              .options = with_daemon_options({{"log", "", "print what the job's agent has put out"},
+                              .options = with_daemon_options({{"log", "", "print what the job's agent printed"},
                                                               {"attempt", "N", "of that attempt (the last one)"}}),
                               .positional_max = 1,
                               .run = run_jobs};

@@ -48,7 +48,7 @@ Exit run_release(const Arguments& arguments) {
 
 const Command leases_command = {.name = "leases",
                                 .arguments = "",
-                                .summary = "Lists who holds what",
+                                .summary = "Lists the leases, and who holds them",
                                 .details = "",
                                 .options = with_daemon_options({}),
                                 .run = run_leases};
@@ -58,8 +58,8 @@ const Command release_command = {
     .arguments = "(KEY --token N | --work-item ITEM)",
     .summary = "Gives a lease back, or frees a task's transition lease by force",
     .details =
-        "By force is for a holder that is stuck: its token is stale from then on, which stops its next step,\n"
-        "and an alert is due.\n",
+        "--work-item is for a holder that is stuck: its token is stale from then on, so that its next step is\n"
+        "refused, and an alert is sent.\n",
     .options = with_daemon_options({{"token", "N", "the fencing token of the lease"},
                                     {"work-item", "ITEM", "the work item whose transition lease is freed by force"},
                                     {"repo", "REPO", "its repository, where others have the same work item"}}),

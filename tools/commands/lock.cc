@@ -1,4 +1,4 @@
-// flock(1) with a memory: a command under a lease.
+// flock(1) with a log: a command under a lease.
 //
 // Three processes: this one, which was called and hands signals on (the wrapper); the guard, which holds the lease
 // (lock_guard.h); and the command. Both are forked before the lease is taken, so that what fails then costs nobody a
@@ -169,7 +169,7 @@ Exit run_lock(const Arguments& arguments) {
 const Command lock_command = {
     .name = "lock",
     .arguments = "KEY -- COMMAND ...",
-    .summary = "Runs a command under a lease: flock(1) with a memory",
+    .summary = "Runs a command under a lease: flock(1) with a log",
     .details =
         "Who held what, and when, is in the log. Signals are passed on to the command, whose environment has the\n"
         "fencing token as PAWL_TOKEN and the key as PAWL_LEASE. The lease is held until the command and everything\n"

@@ -31,7 +31,7 @@ Result<std::string> body_from(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return Error{ErrorCode::malformed, "settings: '" + word + "' is no KEY=VALUE"};
+      return Error{ErrorCode::malformed, "settings: '" + word + "' is not KEY=VALUE"};
     }
     const std::string value = word.substr(equals + 1);
     if (body.size() > 1) body += ',';
@@ -59,7 +59,7 @@ Exit run_settings(const Arguments& arguments) {
 const Command settings_command = {
     .name = "settings",
     .arguments = "[KEY=VALUE ...]",
-    .summary = "Shows the settings, or changes some, all or none",
+    .summary = "Shows the settings, or changes those named, all of them or none",
     .details =
         "A value is true, false, a whole number, or a list such as '[\"shop\",\"depot\"]'. docs/SETTINGS.md says what\n"
         "each setting does.\n",

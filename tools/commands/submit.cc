@@ -228,9 +228,9 @@ const Command submit_command = {
     .arguments = "WORK_ITEM",
     .summary = "Creates a task, and with --wait shows how it moves until it ends",
     .details =
-        "Without --repo, in a git working copy, the repository is the last part of origin's URL, without .git, and\n"
-        "without --branch the branch is the one that is checked out. With --repo alone the branch is that too where\n"
-        "origin is that repository, and none elsewhere.\n\n"
+        "In a git working copy, --repo may be left out for the last part of origin's URL, without .git, and --branch\n"
+        "for the branch that is checked out. Elsewhere, or for another repository, a task without --branch has "
+        "none.\n\n"
         "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
         "--json too, only the task as it then stands is printed.\n",
     .options = with_daemon_options({{"repo", "REPO", "the repository (that of this working copy's origin)"},

@@ -75,7 +75,7 @@ const Command tail_command = {
     .name = "tail",
     .arguments = "",
     .summary = "Follows the records as they become durable",
-    .details = "With --json each is a line as 'pawl export log' writes it, but that its effects are null.\n",
+    .details = "With --json each record is a line as 'pawl export log' writes it, except that its effects are null.\n",
     .options = with_daemon_options({{"after", "SEQ", "begin after this record (the last ten)"},
                                     {"no-follow", "", "end when there is nothing more"}}),
     .run = run_tail};

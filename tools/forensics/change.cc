@@ -9,7 +9,7 @@ namespace pawl {
 Result<Change> change_from(std::string_view text) {
   const auto malformed = [](std::string what) { return Error{ErrorCode::malformed, "--what-if: " + std::move(what)}; };
   const std::size_t equals = text.find('=');
-  if (equals == std::string_view::npos) return malformed("'" + std::string(text) + "' is no KEY=VALUE");
+  if (equals == std::string_view::npos) return malformed("'" + std::string(text) + "' is not KEY=VALUE");
   const std::string name(text.substr(0, equals));
   const std::string_view value = text.substr(equals + 1);
   const SettingKey* key = setting_named(name);

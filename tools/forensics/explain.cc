@@ -102,8 +102,8 @@ const Command explain_command = {
         "  31, record:31   a record: what led to it, and what rests on it (LOG is read twice, so not '-')\n"
         "  SHOP-1          a work item: every task that it had; 'item:31' where the name looks like one of the "
         "above\n\n"
-        "What 'pawl check' finds about it stands beside the records. Settings and boots are told where something\n"
-        "rests on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
+        "What 'pawl check' finds about it stands beside the records. Settings and boots are shown where something\n"
+        "depends on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
     .options = {{"html", "FILE", "write a page for a browser, which needs no network"},
                 {"json", "", "print the story as JSON"}},
     .positional_min = 2,

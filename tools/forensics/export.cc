@@ -134,9 +134,10 @@ const Command export_command = {
     .arguments = "(log | state)",
     .summary = "Writes the records of a data folder, or the state after them",
     .details =
-        "A range is of whole groups: those that end at or before its end, and from the one that its start is in.\n"
-        "Records that do not begin at 1 come after a checkpoint, so that they replay by themselves; a choice\n"
-        "of records does not replay. The state of a moment is that after the last group that ends there or before.\n",
+        "A range has whole groups: from the one that holds its start to the last one that ends at or before its end.\n"
+        "A range that does not begin at 1 is preceded by a checkpoint, so that it replays by itself; what --task,\n"
+        "--actor, --type or --outcome selects does not. The state at a moment is that after the last group that ends\n"
+        "there or before.\n",
     .options = {{"data", "DIR", "the data folder (PAWL_DATA)"},
                 {"at", "SEQ|TIME", "as it was then (now)"},
                 {"from", "SEQ|TIME", "log: begin there (1)"},

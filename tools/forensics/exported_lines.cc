@@ -59,7 +59,7 @@ Result<ExportedCheckpoint> read_checkpoint(std::string_view line) {
   }
   const json::object& fields = found.get_object();
   const auto bytes = base64_decoded(text_in(fields, "data"));
-  if (!bytes) return Error{ErrorCode::malformed, "checkpoint: data: is no base64"};
+  if (!bytes) return Error{ErrorCode::malformed, "checkpoint: data: not base64"};
   Restored restored = PAWL_TRY(unpack_checkpoint(*bytes));
   const json::value* seq = fields.if_contains("seq");
   if (!seq || !seq->is_int64() || static_cast<std::uint64_t>(seq->get_int64()) != raw(restored.state.last_seq)) {

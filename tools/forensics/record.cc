@@ -32,7 +32,7 @@ Exit run_record(const Arguments& arguments) {
 const Command record_command = {
     .name = "record",
     .arguments = "SINCE",
-    .summary = "Cuts the end of a log out, to be kept: what replays and checks by itself",
+    .summary = "Prints the end of a log as a log of its own, which replays and checks by itself",
     .details =
         "SINCE is a seq, or a time such as 2026-06-15T10:00:00Z. What is printed is a log of its own: the state "
         "before\n"

@@ -77,7 +77,7 @@ Exit run_restore(const Arguments& arguments) {
 const Command restore_command = {
     .name = "restore",
     .arguments = "BACKUP DIR",
-    .summary = "Makes a data folder from a backup, in which nothing of what is lost opens anything",
+    .summary = "Makes a data folder from a backup, in which no token given out since is valid",
     .details =
         "BACKUP is what 'pawl backup' made, or another copy of a data folder that nobody writes to; it is only read.\n"
         "Every record of it is proved. DIR must not exist, or be empty: what is lost may still be wanted, so move it\n"

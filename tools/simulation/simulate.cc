@@ -55,7 +55,7 @@ Exit run_simulate(const Arguments& arguments) {
 const Command simulate_command = {
     .name = "simulate",
     .arguments = "SCRIPT",
-    .summary = "Plays a script in virtual time: the real engine, policies and recovery in a made-up world",
+    .summary = "Runs a script in virtual time: the real engine, policies and recovery in a simulated world",
     .details =
         "SCRIPT is a file of JSON lines, or '-' for standard input. Each record is printed as 'pawl export log' does.\n"
         "Exit 1 at the first expectation that is not met, 2 if the script does not have the form asked for: it is\n"

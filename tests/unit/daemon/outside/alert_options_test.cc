@@ -85,8 +85,8 @@ TEST(AlertOptions, only_http_and_https_are_posted_to) {
   EXPECT_EQ(alert_url({}).value(), "");
   EXPECT_EQ(error_of(alert_url({.url = "file:///etc/passwd"})), "--alert-url: must begin with http:// or https://");
   EXPECT_EQ(error_of(alert_url({.url = "ftp://example.org/"})), "--alert-url: must begin with http:// or https://");
-  EXPECT_EQ(error_of(alert_url({.url = "example.org/hook"})), "--alert-url: is no URL");
-  EXPECT_EQ(error_of(alert_url({.url = "http://"})), "--alert-url: is no URL");
+  EXPECT_EQ(error_of(alert_url({.url = "example.org/hook"})), "--alert-url: not a URL");
+  EXPECT_EQ(error_of(alert_url({.url = "http://"})), "--alert-url: not a URL");
 }
 
 TEST(AlertOptions, a_password_on_the_command_line_is_refused) {
@@ -124,7 +124,7 @@ TEST_F(AlertOptionsFile, an_error_names_file_and_line_but_no_secret) {
   const std::string headers = file("Authorization: Bearer s\nsecret\n");
   EXPECT_EQ(error_of(alert_headers({.header_files = {headers}})), headers + ":2: must be 'NAME: VALUE'");
   const std::string url = file("secret\n");
-  EXPECT_EQ(error_of(alert_url({.url_file = url})), "--alert-url-file " + url + ": is no URL");
+  EXPECT_EQ(error_of(alert_url({.url_file = url})), "--alert-url-file " + url + ": not a URL");
   EXPECT_EQ(error_of(alert_url({.url_file = file("\n")})), "--alert-url-file " + url + ": the first line is empty");
   EXPECT_EQ(alert_url({.url_file = url + "-not"}).error().code, ErrorCode::missing);
 }

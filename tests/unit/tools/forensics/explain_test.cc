@@ -210,7 +210,7 @@ TEST_F(ExplainSample, what_is_not_there_is_named) {
   EXPECT_EQ(complaint("job:99"), "pawl: the log has nothing of job 99 in its " + records + " records\n");
   EXPECT_EQ(complaint("SHOP-1"), "pawl: the log has nothing of work item SHOP-1 in its " + records + " records\n");
   EXPECT_EQ(complaint("99"), "pawl: the log has no record 99: its last one is " + records + "\n");
-  EXPECT_EQ(complaint("task:x"), "pawl: task: 'x' is no whole number\n");
+  EXPECT_EQ(complaint("task:x"), "pawl: task: 'x' is not a whole number\n");
   EXPECT_TRUE(has(complaint(""), "what shall be explained?"));
 }
 

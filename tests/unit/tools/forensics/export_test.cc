@@ -169,7 +169,7 @@ TEST_F(Export, what_makes_no_sense_is_refused) {
   EXPECT_EQ(refused({"everything"}), "pawl: export: 'everything' is neither log nor state\n");
   EXPECT_EQ(refused({"log", "--format", "xml"}), "pawl: --format: 'xml' is none of jsonl, json, csv\n");
   EXPECT_EQ(refused({"log", "--from", "9", "--to", "3"}), "pawl: --from lies behind --to\n");
-  EXPECT_EQ(refused({"log", "--task", "x"}), "pawl: --task: 'x' is no whole number\n");
+  EXPECT_EQ(refused({"log", "--task", "x"}), "pawl: --task: 'x' is not a whole number\n");
   EXPECT_EQ(refused({"log", "--at", "noon"}),
             "pawl: --at: 'noon' is neither a seq nor a time such as 2026-06-15T10:00:00Z\n");
   EXPECT_EQ(refused({"state", "--task", "1"}), "pawl: --task is for the log\n");

@@ -159,7 +159,7 @@ TEST_F(Replay, a_checkpoint_that_does_not_fit_is_found) {
   EXPECT_EQ(difference(), "8 digest of the checkpoint");
   lines = good;
   edit(1, R"("data":")", R"("data":"!)");
-  EXPECT_EQ(complaint(), "line 1: checkpoint: data: is no base64");
+  EXPECT_EQ(complaint(), "line 1: checkpoint: data: not base64");
   lines = good;
   lines.erase(lines.begin() + 1);
   EXPECT_EQ(complaint(), "line 2: record 10 stands where 9 should");

@@ -213,7 +213,7 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
             "pawl: --what-if: reaper.enabled cannot be 'maybe': it is true or false\n");
   EXPECT_EQ(refused({"--what-if", "reaper.dead_ticks=0", log}),
             "pawl: --what-if: reaper.dead_ticks cannot be '0': it is a whole number from 1 to 1000\n");
-  EXPECT_EQ(refused({"--what-if", "reaper.enabled", log}), "pawl: --what-if: 'reaper.enabled' is no KEY=VALUE\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled", log}), "pawl: --what-if: 'reaper.enabled' is not KEY=VALUE\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "stop.enabled=true"}),
             "pawl: --what-if needs KEY=VALUE, and one LOG\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "reaper.enabled=false", log}),
