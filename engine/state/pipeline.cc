@@ -284,14 +284,14 @@ Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Setti
     return "may take " + std::to_string(stage_s) +
            " s (agent, gate, steps, probes and reaper.finalize_grace_s): not less than reaper.max_running_s, which "
            "is " +
-           std::to_string(settings.reaper.max_running_s);
+           std::to_string(settings.reaper.max_running_s) + "; lower their timeout_s, or raise that setting";
   }
   const bool exclusive =
       std::any_of(stage.steps.begin(), stage.steps.end(), [](const PipelineStep& step) { return step.exclusive; });
   if (exclusive && edge_s >= settings.lease.merge_ttl_s) {
     return "has an exclusive step, and its edge may take " + std::to_string(edge_s) +
            " s (gate, steps and probes): not less than lease.merge_ttl_s, which is " +
-           std::to_string(settings.lease.merge_ttl_s);
+           std::to_string(settings.lease.merge_ttl_s) + "; lower their timeout_s, or raise that setting";
   }
   return std::nullopt;
 }

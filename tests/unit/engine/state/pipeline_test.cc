@@ -231,7 +231,7 @@ TEST(Pipelines, budgets_leave_room_below_the_ceiling) {
   settings.reaper.max_running_s = 3'420;
   EXPECT_EQ(problem(default_pipeline(), settings),
             "stage 5 'deploy-staging' may take 3420 s (agent, gate, steps, probes and reaper.finalize_grace_s): not "
-            "less than reaper.max_running_s, which is 3420");
+            "less than reaper.max_running_s, which is 3420; lower their timeout_s, or raise that setting");
 }
 
 TEST(Pipelines, budgets_count_probes_with_their_wait) {
@@ -258,7 +258,7 @@ TEST(Pipelines, budgets_of_exclusive_steps_leave_room_below_the_ttl) {
   settings.lease.merge_ttl_s = 1'320;
   EXPECT_EQ(problem(default_pipeline(), settings),
             "stage 5 'deploy-staging' has an exclusive step, and its edge may take 1320 s (gate, steps and probes): "
-            "not less than lease.merge_ttl_s, which is 1320");
+            "not less than lease.merge_ttl_s, which is 1320; lower their timeout_s, or raise that setting");
   const Pipeline shared = changed([](Pipeline& each) { stage(each, "deploy-staging").steps[1].exclusive = false; });
   EXPECT_EQ(problem(shared, settings), "");
 }
