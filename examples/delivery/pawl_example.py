@@ -41,7 +41,9 @@ class ExampleError(Exception):
     """Something did not go as it has to. Its text is for people."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self._path = path
@@ -116,7 +118,7 @@ class Example:
 
     def request(self, method, path, body=None, timeout=60, headers=None):
         """(status, the JSON of the answer, or its text where it is none)"""
-        connection = _UnixConnection(self.socket, timeout)
+        connection = UnixConnection(self.socket, timeout)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"} | (headers or {}))

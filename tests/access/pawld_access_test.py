@@ -20,21 +20,14 @@ import tempfile
 import time
 import unittest
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples/delivery"))
+from pawl_example import UnixConnection  # noqa: E402
+
 BIN = None
 PATIENCE_S = 60
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 ROLES = ["none", "read", "work", "operate"]
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class Pawld(unittest.TestCase):
@@ -89,7 +82,7 @@ class Pawld(unittest.TestCase):
     def ask(self, method, path, body=None, headers=None, tcp=False):
         """Status and JSON; the body is sent as it is if it is bytes."""
         connection = (http.client.HTTPConnection("127.0.0.1", self.port(), timeout=PATIENCE_S) if tcp
-                      else UnixConnection(self.socket))
+                      else UnixConnection(self.socket, PATIENCE_S))
         try:
             sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             connection.request(method, path, sent, headers or {})

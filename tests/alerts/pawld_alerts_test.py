@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Alerts of a real pawld, from a forced release to a webhook and a command. Takes pawld's path."""
 
-import http.client
 import http.server
 import json
 import os
 import pathlib
 import queue
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,20 +13,13 @@ import threading
 import time
 import unittest
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples/delivery"))
+from pawl_example import UnixConnection  # noqa: E402
+
 PAWLD = None
 PATIENCE_S = 60
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/alerts/telegram.json"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class Webhook(http.server.BaseHTTPRequestHandler):
@@ -100,7 +91,7 @@ class PawldAlerts(unittest.TestCase):
         self.fail(f"never came true\n{self.said()}")
 
     def request(self, method, path, body=None):
-        connection = UnixConnection(self.socket)
+        connection = UnixConnection(self.socket, PATIENCE_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             response = connection.getresponse()

@@ -3,7 +3,12 @@ was and is not answered, and one that is."""
 
 import http.client
 import json
-import socket
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples/delivery"))
+from pawl_example import UnixConnection  # noqa: E402
 
 
 class NotSent(Exception):
@@ -25,17 +30,6 @@ class Answer:
         return self.body["error"]["code"] if isinstance(self.body, dict) and "error" in self.body else None
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 class Wire:
     """Of one thread. After whatever went wrong the next request gets a connection of its own."""
 
@@ -46,7 +40,7 @@ class Wire:
 
     def request(self, method, path, body=None, headers=None):
         if self._connection is None:
-            connection = _UnixConnection(self._path, self._timeout_s)
+            connection = UnixConnection(self._path, self._timeout_s)
             try:
                 connection.connect()
             except OSError as error:

@@ -5,13 +5,11 @@ Nothing waits for a fixed time: each wait ends with what it waits for, and its b
 """
 
 import argparse
-import http.client
 import http.server
 import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,22 +17,15 @@ import threading
 import time
 import unittest
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples/delivery"))
+from pawl_example import UnixConnection  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 
 PAWLD = None
 WORKER = None
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def worker_command(agent, script):
@@ -127,7 +118,7 @@ class WithDaemon(WorkerTest):
         self.daemon.wait()
 
     def request(self, method, path, body=None):
-        connection = UnixConnection(self.socket)
+        connection = UnixConnection(self.socket, PATIENCE_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             response = connection.getresponse()
