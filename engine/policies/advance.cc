@@ -144,7 +144,11 @@ std::optional<TreeNeed> AdvancePath::tree_need() const {
   });
   // What has begun goes on in what it began in, whatever origin does.
   if (is_committed(view_->task) || has_open_step()) return runs_steps ? std::optional(TreeNeed::any) : std::nullopt;
-  if (!runs_steps) return runs_gate() ? std::optional(TreeNeed::of_today) : std::nullopt;
+  if (!runs_steps) {
+    if (!runs_gate()) return std::nullopt;
+    // Where no agent has worked, the gate judges the branch as it is at origin: nothing else fetches what was pushed.
+    return stage_->agent.empty() ? TreeNeed::compared : TreeNeed::of_today;
+  }
   const bool changes_origin =
       std::any_of(stage_->steps.begin(), stage_->steps.end(), [](const PipelineStep& step) { return step.exclusive; });
   return changes_origin ? TreeNeed::compared_by_all_means : TreeNeed::compared;

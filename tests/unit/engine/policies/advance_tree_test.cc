@@ -65,6 +65,25 @@ TEST_F(AdvanceTree, where_nothing_changes_the_repository_origin_need_not_answer)
   EXPECT_EQ(trees.needs.front(), TreeNeed::compared);
 }
 
+TEST_F(AdvanceTree, gate_of_a_stage_without_agent_judges_the_branch_at_origin) {
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  Pipeline pipeline = pipeline_with_probe();
+  for (Stage& each : pipeline.stages) {
+    each.gate->run = {"make", "test"};
+    if (each.name == "review") each.agent.clear();
+  }
+  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  stand_on("review");
+  EXPECT_EQ(cross().result, AdvanceResult::advanced);
+  EXPECT_EQ(trees.needs, std::vector{TreeNeed::compared});
+
+  trees.needs.clear();
+  stand_on("development");
+  EXPECT_EQ(cross().result, AdvanceResult::advanced);
+  EXPECT_EQ(trees.needs, std::vector{TreeNeed::of_today}) << "what the agent left is judged, pushed or not";
+}
+
 TEST_F(AdvanceTree, worktree_that_needs_a_word_blocks_the_task) {
   trees.tree = {.state = TreeAnswer::State::barred, .reason = "diverged: ours 1, origin 2"};
   EXPECT_EQ(cross().result, AdvanceResult::blocked);
