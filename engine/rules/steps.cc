@@ -66,7 +66,7 @@ Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::St
   const bool happened = event.outcome() == fb::StepOutcome::done;
   if (!happened && !is_operators) {
     if (event.outcome() != fb::StepOutcome::did_not_happen || event.conclusive() != true) return Outcome::not_started;
-    // When the probe was asked only the daemon knows, whose path waits before it asks (engine/policies/advance_steps.cc).
+    // When the probe was asked only the daemon knows, whose path waits before it asks (policies/advance_steps.cc).
     if (!is_daemon(turn)) return Outcome::not_daemon;
     if (turn.now < doubt_end(turn.state, task, row)) return Outcome::too_early;
   }
