@@ -4,13 +4,16 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,6 +35,8 @@
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/log_room.h"
+#include "daemon/work/origin_url.h"
+#include "daemon/work/origins.h"
 #include "daemon/work/orphans.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/reaper_loop.h"
@@ -231,6 +236,30 @@ EndSignals::Actions actions_on_signals(const Options& options, Access& access, M
           .still_starting = [&door] { door.open_early(); }};
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t told_max = 20;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), told_max); ++i) list += (i > 0 ? ", " : "") + names[i];
+  return names.size() > told_max ? list + " and " + std::to_string(names.size() - told_max) + " more" : list;
+}
+
+/// What the log is told of repositories has no credentials.
+Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& known, const Options& options,
+                           const Asker& asker) {
+  std::map<std::string, std::string> given;
+  for (const auto& [repo, url] : options.repos) given.emplace(repo, parse_origin(url).plain);
+  const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, given, asker));
+  if (!done.passed_over.empty()) {
+    spdlog::info("--repo is passed over for {}: it is as at the start before, and `pawl repos` was used on it since",
+                 listed(done.passed_over));
+  }
+  if (!done.left.empty()) {
+    spdlog::info("no --repo names {} any more: declared as before; `pawl repos remove NAME` removes one",
+                 listed(done.left));
+  }
+  return {};
+}
+
 int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
           Access& access, MessageWriter& messages, Hangup hangup) {
   const auto connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
@@ -256,6 +285,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   report(opened->report, opened->state, *member);
 
   const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
+  const std::vector<RepoRow> repos = repos_known(opened->state);
+  const Seq last_seq = opened->state.last_seq;
   const bool has_old_trees = another_led(opened->state, member->id);
   Alerts alerts(std::move(destinations));
   const std::string boot_id = random_uuid();
@@ -295,6 +326,12 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (const auto defined = define_pipelines(sequencer, in_force, given, asker); !defined) {
     return failed(defined.error());
   }
+  const auto fallback = set_default_pipeline(sequencer, last_seq, given, asker);
+  if (!fallback) return failed(fallback.error());
+  if (*fallback) spdlog::info("tasks that name no pipeline get '{}': pipeline.default is set to it", **fallback);
+  if (const auto declared = declare_given(sequencer, repos, options, asker); !declared) {
+    return failed(declared.error());
+  }
 
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 
@@ -322,8 +359,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                         }});
 
   // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
+  const auto origins = std::make_shared<Origins>(options.repos);
   RealSystem system({.data_folder = here,
-                     .origins = options.repos,
+                     .origins = origins,
                      .earlier_hosts = sequencer.ask([&member](const State& state) {
                        return member->has_machine ? hosts_of_member(state, member->id) : std::vector<std::string>();
                      }),
@@ -332,7 +370,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const OrphanReaper orphans;
   Executor executor(sequencer, system,
                     {.boot_id = boot_id,
-                     .origins = options.repos,
+                     .origins = origins,
                      .has_old_trees = has_old_trees,
                      .archive = **log,
                      .warn = [](const std::string& message) { spdlog::warn("{}", message); },
@@ -388,6 +426,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .take_side = [&executor](
                        TaskId task, Side side,
                        std::function<void(Result<Worktree>)> done) { executor.take_side(task, side, std::move(done)); },
+      .find_branch =
+          [&executor](const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done) {
+            executor.find_branch(repo, branch, std::move(done));
+          },
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
       .origin_trouble = [&executor](const std::string& repo) { return executor.origin_trouble(repo); },
       .origin_troubles = [&executor] { return executor.origin_troubles(); },

@@ -9,6 +9,9 @@
 
 #include "daemon/outside/webhook_options.h"
 #include "daemon/version.h"
+#include "schema/json/json_text.h"
+#include "schema/limits.h"
+#include "schema/repository.h"
 
 namespace pawl {
 namespace {
@@ -34,10 +37,11 @@ po::options_description described(const char* caption) {
       ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),      //
        "a pipeline in YAML, to be in force from now on; more than once for more than one")      //
       ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),      //
-       "where a repository is cloned from; more than once for more than one")                   //
-      ("log", po::value<std::string>()->value_name("text|json"),                                //
-       "the form of messages on stderr: text on a terminal, JSON lines otherwise")              //
-      ("drain-s", po::value<std::string>()->value_name("N"),                                    //
+       "a repository, and where it is cloned from (REPO= for nowhere); more than once for more "
+       "than one. What was changed since by `pawl repos` stays as it is")           //
+      ("log", po::value<std::string>()->value_name("text|json"),                    //
+       "the form of messages on stderr: text on a terminal, JSON lines otherwise")  //
+      ("drain-s", po::value<std::string>()->value_name("N"),                        //
        "on SIGTERM, let what runs come to its end for so many seconds (0)");
   add_alert_options(options);
   add_webhook_options(options);
@@ -71,20 +75,42 @@ Result<std::chrono::seconds> drain_from(const std::string& text) {
   return malformed("--drain-s: '" + text + "' is no whole number of seconds from 0 to " + std::to_string(drain_s_max));
 }
 
-/// Whether a URL is of the form SCHEME://USER:PASSWORD@HOST…
-bool has_password(const std::string& url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string::npos) return false;
-  const std::string authority = url.substr(scheme + 3, url.find('/', scheme + 3) - scheme - 3);
-  const std::size_t at = authority.rfind('@');
-  return at != std::string::npos && authority.find(':') < at;
+/// NAME and URL of a `--repo`. A relative path is one from `folder`.
+Result<std::pair<std::string, std::string>> repo_from(const std::string& text, const path& folder) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return malformed("--repo: '" + text + "' is not REPO=URL, such as shop=git@example.org:shop.git");
+  }
+  const std::string name = text.substr(0, equals);
+  const std::string url = text.substr(equals + 1);
+  if (const auto checked = check_repo_name(name); !checked) {
+    return malformed("--repo: the name '" + name + "' must not " + checked.error().message);
+  }
+  if (has_password(url)) {
+    return malformed("--repo: the URL of " + name +
+                     " has a password in it, which every process list and many messages would show: use a key, or one "
+                     "of git's credential helpers");
+  }
+  if (!is_json_text(text)) return malformed("--repo: '" + name + "' or its URL is not UTF-8");
+  if (name.size() > limits::repo_bytes_max || url.size() > limits::url_bytes_max) {
+    return malformed("--repo: a name has at most " + std::to_string(limits::repo_bytes_max) + " bytes, and a URL " +
+                     std::to_string(limits::url_bytes_max));
+  }
+  return std::pair(name, from_folder(url, folder));
 }
 
 /// The options of one source. They are kept apart until all are known to be well formed.
 struct OptionSource {
   std::string where;  // for errors
   po::variables_map values;
+  path folder;  // that relative paths are from
 };
+
+/// Empty where it was removed.
+path working_folder() {
+  std::error_code gone;
+  return std::filesystem::current_path(gone);
+}
 
 /// The only place that Program_options throws through.
 Result<po::variables_map> parsed(const std::string& where, const std::function<po::parsed_options()>& parse) {
@@ -135,7 +161,7 @@ Result<OptionSource> environment_source(const Environment& environment) {
   const po::options_description options = described("");
   po::variables_map values =
       PAWL_TRY(parsed("environment", [&] { return po::command_line_parser(words).options(options).run(); }));
-  return OptionSource{.where = "environment", .values = std::move(values)};
+  return OptionSource{.where = "environment", .values = std::move(values), .folder = {}};
 }
 
 Result<OptionSource> file_source(const std::string& name) {
@@ -143,7 +169,19 @@ Result<OptionSource> file_source(const std::string& name) {
   if (!file) return malformed("--config: cannot read " + name);
   const po::options_description options = described("");
   po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
-  return OptionSource{.where = name, .values = std::move(values)};
+  return OptionSource{.where = name, .values = std::move(values), .folder = (working_folder() / name).parent_path()};
+}
+
+/// The first source that names a repository wins, as for every other option.
+Result<std::map<std::string, std::string>> repos_from(const std::vector<OptionSource>& sources) {
+  std::map<std::string, std::string> repos;
+  for (const OptionSource& source : sources) {
+    if (source.values.count("repo") == 0) continue;
+    for (const std::string& text : source.values["repo"].as<std::vector<std::string>>()) {
+      repos.insert(PAWL_TRY(repo_from(text, source.folder)));
+    }
+  }
+  return repos;
 }
 
 Result<Options> options_from(const std::vector<OptionSource>& sources) {
@@ -162,20 +200,7 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
     options.tokens = std::filesystem::absolute(path(*tokens)).lexically_normal();
   }
   options.pipelines = texts_of(sources, "pipeline");
-  for (const std::string& repo : texts_of(sources, "repo")) {
-    const std::size_t equals = repo.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == repo.size()) {
-      return malformed("--repo: '" + repo + "' is not REPO=URL, such as shop=git@example.org:shop.git");
-    }
-    if (has_password(repo.substr(equals + 1))) {
-      return malformed(
-          "--repo: the URL of " + repo.substr(0, equals) +
-          " has a password in it, which every process list and many messages would show: use a key, or one "
-          "of git's credential helpers");
-    }
-    // The first source that names a repository wins, as for every other option.
-    options.repos.emplace(repo.substr(0, equals), repo.substr(equals + 1));
-  }
+  options.repos = PAWL_TRY(repos_from(sources));
   options.webhooks = PAWL_TRY(webhook_config({.text = [&](const char* name) { return text_of(sources, name); },
                                               .texts = [&](const char* name) { return texts_of(sources, name); }}));
   options.log = ::isatty(STDERR_FILENO) ? LogForm::text : LogForm::json;
@@ -223,7 +248,7 @@ Result<Options> read_options(std::span<const char* const> arguments, const Envir
   std::string config = config_variable ? config_variable : "";
   if (line.count("config") > 0) config = line["config"].as<std::string>();
   const bool accept_clock = line.count("accept-clock") > 0;
-  sources.push_back({.where = "command line", .values = std::move(line)});
+  sources.push_back({.where = "command line", .values = std::move(line), .folder = working_folder()});
   sources.push_back(PAWL_TRY(environment_source(environment)));
   if (!config.empty()) sources.push_back(PAWL_TRY(file_source(config)));
   Options options = PAWL_TRY(options_from(sources));

@@ -23,7 +23,7 @@ struct Options {
   std::optional<TcpAddress> listen;
   std::optional<std::filesystem::path> socket;  // DIR/pawl.sock if neither was named
   std::vector<std::string> pipelines;           // files
-  std::map<std::string, std::string> repos;     // name → where it is cloned from
+  std::map<std::string, std::string> repos;     // name → where it is cloned from; empty: nowhere
   LogForm log = LogForm::text;
   std::chrono::seconds drain{0};  // how long agents may go on once the daemon is to end
   AlertOptions alerts;

@@ -22,6 +22,8 @@ std::string_view name_of(Noun noun) {
       return "settings";
     case Noun::pipeline:
       return "pipeline";
+    case Noun::repo:
+      return "repo";
     case Noun::none:
       return "";
   }
@@ -141,6 +143,17 @@ void show_boot(const SeenDecision& seen, const std::string& boot_id, Shown& show
   if (const Boot* boot = seen.state.boots.find(boot_id)) shown.boot = *boot;
 }
 
+void append_json(std::string& out, const RepoRow& repo) {
+  out += '{';
+  append_json_member(out, "repo");
+  append_json_text(out, repo.repo);
+  append_json_member(out, "url");
+  append_json_text_or_null(out, repo.url);
+  append_json_member(out, "by");
+  append_json_text(out, repo.given == repo.url ? "--repo" : "pawl repos");
+  out += '}';
+}
+
 void append_object(std::string& out, const Shown& shown, Noun noun) {
   switch (noun) {
     case Noun::task:
@@ -155,6 +168,8 @@ void append_object(std::string& out, const Shown& shown, Noun noun) {
       return append_row(out, shown.settings);
     case Noun::pipeline:
       return append_row(out, shown.pipeline);
+    case Noun::repo:
+      return append_row(out, shown.repo);
     case Noun::none:
       out += "null";
   }
@@ -185,6 +200,11 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
   if (shown.cancel_requested) {
     out += R"(,"cancel_requested":)";
     append_json_text_or_null(out, *shown.cancel_requested);
+  }
+  if (shown.branch_begins) {
+    append_json_member(out, "branch_begins");
+    const std::optional<bool>& begins = *shown.branch_begins;
+    out += begins ? (*begins ? "true" : "false") : "null";
   }
   if (shown.noun != Noun::none) {
     out += ',';

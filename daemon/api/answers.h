@@ -14,7 +14,7 @@
 namespace pawl {
 
 /// What kind of object a call is about.
-enum class Noun { task, job, lease, boot, settings, pipeline, none };
+enum class Noun { task, job, lease, boot, settings, pipeline, repo, none };
 
 /// The rows that an answer shows: copied by the sequencer, written out elsewhere.
 struct Shown {
@@ -27,10 +27,16 @@ struct Shown {
   std::optional<Boot> boot = std::nullopt;
   std::optional<Settings> settings = std::nullopt;
   std::optional<PipelineRow> pipeline = std::nullopt;
+  std::optional<RepoRow> repo = std::nullopt;
   std::optional<Token> token = std::nullopt;  // granted to the asker
   /// For who keeps a claim: why its task is to be cancelled; empty: it is not.
   std::optional<std::string> cancel_requested = std::nullopt;
+  /// For who creates a task: whether its branch begins with it; empty inside: that is not known.
+  std::optional<std::optional<bool>> branch_begins = std::nullopt;
 };
+
+/// `{"repo":…,"url":…,"by":…}`
+void append_json(std::string& out, const RepoRow& repo);
 
 /// Looks: what an answer about that object needs. For the sequencer's thread.
 void show_task(const SeenDecision& seen, TaskId id, Shown& shown);

@@ -3,7 +3,7 @@
 
 namespace pawl {
 
-// The functions of the rows, in daemon/api/routes_tasks.cc.
+// The functions of the rows, in daemon/api/routes_tasks.cc, routes_logs.cc and routes_submit.cc.
 void tasks_advance(Call call);
 void tasks_cancel(Call call);
 void tasks_create(Call call);
@@ -29,11 +29,17 @@ std::vector<Route> task_routes() {
        .form = BodyForm::fields,
        .body = {of_event("work_item", "what the task is about, as people call it"),
                 of_event("repo", "the repository's name"), optional(of_event("branch", "the branch that is worked on")),
-                optional(of_event("pipeline", "`delivery` if not sent")),
+                optional(of_event("pipeline", "that of the setting `pipeline.default` if not sent")),
                 optional(of_event("stage", "where it begins; the pipeline's first if not sent")),
                 optional(of_event("depends_on", "ids of tasks that have to be finished first"))},
-       .answer = written("task", {201}),
-       .refusals = {O::unknown_task, O::duplicate_work_item, O::relaunch, O::unknown_pipeline, O::unknown_stage},
+       .answer = {.shape = Shape::written,
+                  .of = "task",
+                  .statuses = {201},
+                  .members = {"branch_begins"},
+                  .remark = "`branch_begins`: whether the branch begins with the task; null: not known"},
+       .refusals = {O::unknown_task, O::unknown_repo, O::duplicate_work_item, O::relaunch, O::unknown_pipeline,
+                    O::unknown_stage},
+       .errors = {"no_branch"},
        .function = tasks_create},
       {.method = "GET",
        .path = "/v1/tasks",

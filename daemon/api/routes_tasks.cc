@@ -1,4 +1,4 @@
-// Calls about tasks: to make one, to move it, and to say what became of it.
+// Calls about tasks that are there: to move one, and to say what became of it. routes_submit.cc makes them.
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
@@ -23,42 +23,6 @@ Group group_of(Proposal proposal) {
   Group group;
   group.push_back(std::move(proposal));
   return group;
-}
-
-/// Names of repositories become folders, and names of branches words of command lines.
-Result<void> check_names(const json::object& body) {
-  const auto text = [&](std::string_view field) -> std::string_view {
-    const json::value* value = body.if_contains(json::string_view(field.data(), field.size()));
-    return value && value->is_string() ? std::string_view(value->get_string().data(), value->get_string().size())
-                                       : std::string_view();
-  };
-  for (std::string_view rest = text("repo"); !rest.empty();) {
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string_view part = rest.substr(0, slash);
-    if (part.empty() || part == "." || part == ".." || slash + 1 == rest.size()) {
-      return Error{ErrorCode::malformed, "field \"repo\" must not have '.', '..' or nothing between its slashes"};
-    }
-    rest.remove_prefix(std::min(rest.size(), slash + 1));
-  }
-  for (const std::string_view field : {"repo", "branch"}) {
-    if (text(field).starts_with('-')) {
-      return Error{ErrorCode::malformed, "field \"" + std::string(field) + "\" must not begin with '-'"};
-    }
-    for (const char c : text(field)) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-        return Error{ErrorCode::malformed, "field \"" + std::string(field) + "\" has a control character in it"};
-      }
-    }
-  }
-  return {};
-}
-
-TaskId created_in(const SeenDecision& seen) {
-  if (seen.decision.first) return seen.decision.first->task;
-  for (const Effect& effect : seen.decision.effects) {
-    if (effect.kind == EffectKind::task) return TaskId{effect.id};
-  }
-  return TaskId{0};
 }
 
 /// What an advance is to begin from.
@@ -158,30 +122,6 @@ void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::
 }
 
 }  // namespace
-
-void tasks_create(Call call) {
-  if (const auto checked = check_names(call.body.event_fields()); !checked) return call.refuse(checked.error());
-  auto proposal = propose_asked(call, fb::Event::TaskCreated);
-  if (!proposal) return;
-  const auto* event = proposal->record().event_as_TaskCreated();
-  const std::pair<std::string, std::string> work_item{event->repo()->str(), event->work_item()->str()};
-  write(call.shop,
-        {.group = group_of(std::move(*proposal)),
-         .look =
-             [work_item](const SeenDecision& seen, Shown& shown) {
-               const auto& live = seen.state.indexes.live_work_items;
-               const auto found = live.find(work_item);
-               const bool is_new = seen.decision.outcome == Outcome::accepted;
-               shown.noun = Noun::task;
-               if (is_new || found == live.end()) {
-                 show_task(seen, created_in(seen), shown);
-               } else {
-                 show_task(seen, found->second, shown);
-               }
-             },
-         .status_accepted = 201},
-        std::move(call.reply));
-}
 
 void tasks_event(Call call) {
   auto proposal = propose_asked(call, call.route.events.front(), "task");

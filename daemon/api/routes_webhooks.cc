@@ -89,7 +89,8 @@ void pass_to(const SharedDelivery& delivery, const Route& route, const std::stri
                },
            .asker = delivery->asker,
            .route = route,
-           .id = id});
+           .id = id,
+           .is_of_webhook = true});
 }
 
 void create_task(const SharedDelivery& delivery, const WebhookStart& wanted) {

@@ -13,6 +13,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr unsigned worker_threads = 8;
+/// Of their own: an origin that is silent must not keep a path waiting.
+constexpr unsigned branch_asker_threads = 4;
 constexpr seconds leftovers_again{1};
 constexpr seconds room_again{1};
 /// Of the 9 s that a whole stop takes at most; most service managers wait for 10.
@@ -116,6 +118,7 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       world(system_, weather, options.boot_id),
       workers(system_.make_pool(worker_threads)),
       branch_deletions(system_.make_pool(1)),
+      branch_askers(system_.make_pool(branch_asker_threads)),
       previous_thread(system_.make_pool(1)),
       wake(system_.make_signal()),
       lease_freed(system_.make_signal()) {
@@ -128,6 +131,7 @@ void Executor::Impl::start() {
   subscription = desk.subscribe([impl = weak_from_this()](std::span<const Published> batch) {
     if (const auto alive = impl.lock()) alive->listen(batch);
   });
+  learn_origins();
   end_what_earlier_boots_left();
   thread = system.start_thread([this] { run(); });
 }
@@ -254,6 +258,9 @@ bool Executor::Impl::note(const Published& published) {
     if (key.starts_with("ownership.")) try_waiting_again();
   } else if (record.event_as_PipelineDefined()) {
     frees = settings_changed = true;
+  } else if (record.event_as_RepoDeclared() || record.event_as_RepoRemoved()) {
+    note_repo(record);
+    frees = true;
   } else if (const auto* step = record.event_as_StepFinished()) {
     // An exit may wait for a crossing that was committed, and is not any more.
     if (step->outcome() != fb::StepOutcome::done) flags = try_waiting_again();
@@ -469,6 +476,7 @@ void Executor::Impl::stop() {
   }
   workers->stop();
   branch_deletions->stop();
+  branch_askers->stop();
   previous_thread->stop();
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/work/origins.h"
 #include "daemon/work/system.h"
 #include "engine/policies/advance.h"
 #include "engine/policies/stuck.h"
@@ -33,11 +34,21 @@ struct ReconcilerTotals {
   TimeUs last_pass;          // wall clock; 0: none yet
 };
 
+/// Whether a branch is at origin.
+struct FoundBranch {
+  enum class Is { there, absent, unknown };
+  Is is = Is::unknown;
+  std::string nearest = {};  // of one that is absent: the branch that may have been meant; empty if none is near
+};
+
 class Executor {
  public:
+  static constexpr std::chrono::seconds branch_within{5};
+
   struct Options {
-    std::string boot_id;                         // of this daemon: its BootStarted is in the log already
-    std::map<std::string, std::string> origins;  // repo → where it is cloned from, as the system has them
+    std::string boot_id;  // of this daemon: its BootStarted is in the log already
+    /// That of the system: the executor keeps it as the log has it.
+    std::shared_ptr<Origins> origins = std::make_shared<Origins>();
     /// A daemon of another data folder led since this one did: what its worktrees were left as says nothing of today.
     bool has_old_trees = false;
     Archive& archive;  // where finished tasks are looked up; outlives the executor
@@ -77,10 +88,13 @@ class Executor {
   /// lease is then the daemon's, whoever asked: it is this process that has to be alive. After stop() nothing is done
   /// and `done` is not called. The exit of a job's run needs no such call: it is seen in the log.
   void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
-  /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.
-  /// As advance().
   /// Ends `diverged` by one side, if no path drives the task meanwhile (`busy`). As advance().
   void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done);
+  /// Asks origin for a branch, within branch_within. Whoever asks for the same repository meanwhile shares the next
+  /// answer. `unknown` at once where it has no origin, or one that is known not to answer. As advance().
+  void find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done);
+  /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.
+  /// As advance().
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet

@@ -46,7 +46,7 @@ void Executor::Impl::clean_up(TaskId task) {
     const std::lock_guard lock(mutex);
     if (!stop_enabled) return;
   }
-  if (row->branch.empty() || !options.origins.contains(row->repo)) return remove_folder(task);
+  if (row->branch.empty() || !options.origins->has(row->repo)) return remove_folder(task);
   if (const std::string why = why_kept(*row); !why.empty()) {
     if (row->branch_head) note_on_branch(*row, "branch '" + row->branch + "' stays at origin: " + why);
     return remove_folder(task);
@@ -99,7 +99,8 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
 
 /// Whether a live task works on a branch of what may be one repository under several names.
 bool Executor::Impl::is_worked_on(const std::string& repo, const std::string& branch) {
-  const std::string& origin = options.origins.at(repo);
+  const auto origin = options.origins->of(repo);
+  if (!origin) return true;  // it is not known any more what is one with it
   TaskId from{0};
   bool found = false;
   while (!found && from != TaskId{UINT64_MAX}) {
@@ -109,8 +110,8 @@ bool Executor::Impl::is_worked_on(const std::string& repo, const std::string& br
         if (++rows > options.rows_per_look) return at->first;
         const Task& task = at->second;
         if (is_terminal(task.stage) || task.branch != branch) continue;
-        const auto known = options.origins.find(task.repo);
-        if (known != options.origins.end() && known->second == origin) found = true;
+        const auto known = options.origins->of(task.repo);
+        if (known && known->plain == origin->plain) found = true;
       }
       return TaskId{UINT64_MAX};
     });

@@ -69,6 +69,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// Of a run that is reported as over, or reaped: see_to_previous() looks what is left of it. With the mutex held.
   void take_back(JobId job, bool is_to_end);
   void note_path_end();
+  /// Of a repository that is declared, or removed: what is known of where it was is past. With the mutex held.
+  void note_repo(const fb::Record& record);
+  void learn_origins();
   /// The one thread that hands out work.
   void run();
   void look_after(std::set<TaskId> tasks, const std::set<TaskId>& ended, const std::map<JobId, std::uint64_t>& exits);
@@ -171,7 +174,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     };
     State state = State::working;
     Deadline until = no_deadline;
-    bool ended = false;  // its thread is about to be joined
+    bool ended = false;        // its thread is about to be joined
+    bool is_outdated = false;  // origin is somewhere else by now
     std::optional<Worktree> tree;
     std::string no_tree;  // the attempt is to fail with that
   };
@@ -186,6 +190,15 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void note_branch(const Claimable& next, const Worktree& tree);
   void bar(const Claimable& next, const std::string& reason);
 
+  // executor_branches.cc
+
+  struct BranchAsk {
+    std::string branch;
+    Deadline until;
+    std::function<void(FoundBranch)> done;
+  };
+  /// Answers all that wait for one repository, with one question to its origin.
+  void answer_branch_asks(const std::string& repo);
   // executor_tasks.cc
 
   /// The boot that began the step of a place; none if it is forgotten.
@@ -271,6 +284,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   RealWorld world;
   const std::unique_ptr<Pool> workers;
   const std::unique_ptr<Pool> branch_deletions;
+  const std::unique_ptr<Pool> branch_askers;
   const std::unique_ptr<Pool> previous_thread;                         // one: for see_to_previous()
   std::map<std::pair<JobId, std::uint64_t>, LeftProcess> left_behind;  // by job and attempt; of that thread alone
   std::uint64_t subscription = 0;
@@ -299,7 +313,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::map<JobId, Running> running;               // nodes stay where they are
   std::map<JobId, Preparation> preparations;      // likewise
   std::map<TaskId, Deadline> waiting_for_origin;  // tasks that a path gave up for that, and when it is tried again
-  std::map<JobId, std::vector<std::string>> leftovers;  // runs that are not known to be gone
+  std::map<std::string, std::vector<BranchAsk>> branch_asks;  // by repository: those that no question answers yet
+  std::map<JobId, std::vector<std::string>> leftovers;        // runs that are not known to be gone
   std::map<JobId, OutsideRun> outside_runs;
   std::map<JobId, TakenBack> taken_back;  // of those, for see_to_previous()
   bool previous_changed = false;

@@ -38,7 +38,7 @@ std::vector<JobId> Executor::being_prepared() const {
 }
 
 bool Executor::Impl::is_prepared(const Claimable& next) {
-  if (!options.origins.contains(next.repo)) return true;
+  if (!options.origins->has(next.repo)) return true;
   const Deadline now = system.now();
   const bool is_away = weather.trouble(next.repo).has_value();
   const Deadline next_try = weather.next_try(next.repo);
@@ -102,8 +102,8 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
     if (is_finished(next.task)) workers->post([this, task = next.task] { clean_up(task); });
   }
   const std::lock_guard lock(mutex);
-  entry.state = state;
-  entry.until = until;
+  entry.state = entry.is_outdated ? Preparation::State::waits : state;
+  entry.until = entry.is_outdated ? system.now() : until;
   entry.tree = std::move(tree);
   entry.no_tree = std::move(no_tree);
   entry.ended = true;

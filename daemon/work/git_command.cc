@@ -157,15 +157,8 @@ std::string GitEnd::message() const {
   return what;
 }
 
-GitCommand::GitCommand(System& system, std::string data_folder, const std::map<std::string, std::string>& origins)
-    : system_(system), data_folder_(std::move(data_folder)) {
-  for (const auto& [name, url] : origins) {
-    const OriginUrl& origin = origins_.emplace(name, parse_origin(url)).first->second;
-    secrets_.insert(secrets_.end(), origin.secrets.begin(), origin.secrets.end());
-  }
-  std::sort(secrets_.begin(), secrets_.end(),
-            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
-}
+GitCommand::GitCommand(System& system, std::string data_folder, std::shared_ptr<const Origins> origins)
+    : system_(system), data_folder_(std::move(data_folder)), origins_(std::move(origins)) {}
 
 GitEnd GitCommand::run(const Order& order) {
   std::vector<std::string> environment = system_.clean_environment();
@@ -238,14 +231,14 @@ Result<std::string> GitCommand::operator()(std::vector<std::string> words) {
 }
 
 std::string GitCommand::credential_settings(const std::string& repo) const {
-  const OriginUrl& origin = origins_.at(repo);
-  if (!origin.username) return {};
+  const auto origin = origins_->of(repo);
+  if (!origin || !origin->username) return {};
   // The user's own helpers are asked first. This one knows the password of the URL; where that has none, the user name
   // is a token, and any password will do. It reads a file, since a word of it would stand on a shell's command line.
   std::string file;
   for (const char c : credential_file(repo)) c == '\'' ? file += "'\\''" : file += c;
-  const std::string key = "credential." + origin.plain;
-  return setting_lines(key + ".username", *origin.username) +
+  const std::string key = "credential." + origin->plain;
+  return setting_lines(key + ".username", *origin->username) +
          setting_lines(key + ".helper", "!f() { test \"$1\" = get && cat '" + file + "'; }; f");
 }
 
@@ -257,14 +250,15 @@ Result<void> GitCommand::write_settings() {
                environment);
   // Settings that cannot be read are none.
   std::string text = listed.is_ok() ? needed_settings(listed.said) : std::string();
-  for (const auto& [repo, origin] : origins_) text += credential_settings(repo);
+  const auto origins = origins_->all();
+  for (const auto& [repo, origin] : origins) text += credential_settings(repo);
   const std::lock_guard lock(settings_mutex_);
   std::error_code error;
   if (text == settings_ && std::filesystem::exists(settings_file(), error)) return {};
   std::filesystem::create_directories(data_folder_ + "/repos", error);
-  for (const auto& [repo, origin] : origins_) {
-    if (!origin.username) continue;
-    PAWL_TRY(write_private(credential_file(repo), "password=" + origin.password.value_or("") + "\n"));
+  for (const auto& [repo, origin] : origins) {
+    if (!origin->username) continue;
+    PAWL_TRY(write_private(credential_file(repo), "password=" + origin->password.value_or("") + "\n"));
   }
   PAWL_TRY(write_private(settings_file(), text));
   settings_ = std::move(text);

@@ -7,13 +7,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "daemon/work/origin_url.h"
+#include "daemon/work/origins.h"
 #include "daemon/work/process.h"
 #include "daemon/work/system.h"
 #include "schema/result.h"
@@ -36,7 +36,7 @@ struct GitEnd {
 /// Threads: any.
 class GitCommand {
  public:
-  GitCommand(System& system, std::string data_folder, const std::map<std::string, std::string>& origins);
+  GitCommand(System& system, std::string data_folder, std::shared_ptr<const Origins> origins);
 
   struct Order {
     std::vector<std::string> words;
@@ -51,12 +51,10 @@ class GitCommand {
   Result<void> write_settings();
   /// The credentials of an origin as lines of a configuration file, for a task's own clone; empty if it has none.
   std::string credential_settings(const std::string& repo) const;
-  const OriginUrl* origin(const std::string& repo) const {
-    const auto found = origins_.find(repo);
-    return found == origins_.end() ? nullptr : &found->second;
-  }
+  /// Null if the repository has none, or none any more.
+  std::shared_ptr<const OriginUrl> origin(const std::string& repo) const { return origins_->of(repo); }
 
-  std::string mask(std::string text) const { return masked(std::move(text), secrets_); }
+  std::string mask(std::string text) const { return masked(std::move(text), origins_->secrets()); }
 
   /// Calls off what is under way, for good.
   void stop() { stop_.call(); }
@@ -69,8 +67,7 @@ class GitCommand {
 
   System& system_;
   const std::string data_folder_;
-  std::map<std::string, OriginUrl> origins_;  // by repo
-  std::vector<std::string> secrets_;
+  const std::shared_ptr<const Origins> origins_;
   EventCallOff stop_;
   std::mutex settings_mutex_;
   std::string settings_;  // as written last

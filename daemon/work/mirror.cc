@@ -113,20 +113,33 @@ void Mirror::stop() {
   changed_.notify_all();
 }
 
+std::string Mirror::origin_url() const {
+  const Origin origin = git_.origin(options_.repo);
+  return origin ? origin->plain : std::string();
+}
+
 /// With the mutex. Its thread runs on when all who wait have gone: what it brings is for those who come next.
 void Mirror::begin() {
   if (thread_) thread_->join();  // it has ended, but for its last instruction
   is_running_ = true;
   ++begun_;
   off_ = std::make_unique<EventCallOff>();
-  thread_ = system_.start_thread([this] {
-    Fetched fetched = fetch_now(*off_);
+  asked_ = git_.origin(options_.repo);
+  thread_ = system_.start_thread([this, origin = asked_] {
+    Fetched fetched = fetch_now(origin, *off_);
     const std::lock_guard lock(mutex_);
     last_ = std::move(fetched);
     ended_ = begun_;
     is_running_ = false;
     changed_.notify_all();
   });
+}
+
+/// With the mutex: what a fetch brings that asks where origin was before is nothing to those who wait.
+void Mirror::leave_outdated() {
+  if (begun_ < counts_from_ || git_.origin(options_.repo) == asked_) return;
+  counts_from_ = begun_ + 1;
+  if (is_running_) off_->call();
 }
 
 Fetched Mirror::fetch(Deadline until, const CallOff* off) {
@@ -138,10 +151,11 @@ Fetched Mirror::fetch(Deadline until, const CallOff* off) {
   Fetched found{.end = FetchEnd::called_off, .words = "the daemon ends"};
   for (;;) {
     if (is_stopped_) break;
+    leave_outdated();
     const bool has_failed =
         ended_ > ended_before && last_.end != FetchEnd::fetched && last_.end != FetchEnd::called_off;
     // Another try at once would come to the same.
-    if (ended_ >= wanted || has_failed) {
+    if (ended_ >= counts_from_ && (ended_ >= wanted || has_failed)) {
       found = last_;
       break;
     }
@@ -173,7 +187,7 @@ Result<void> Mirror::init(const std::string& folder, const std::string& object_n
   PAWL_TRY(git_({"init", "--quiet", "--bare", "--template=", "--object-format=" + format, "--", folder}));
   // For people: pawld itself names URL and refs with each call.
   std::ofstream config(folder + "/config", std::ios::app);
-  config << setting_lines("remote.origin.url", origin().plain)
+  config << setting_lines("remote.origin.url", origin_url())
          << setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
          << setting_lines("gc.auto", "0");
   if (!config.flush()) return Error{ErrorCode::io, folder + "/config: cannot be written"};
@@ -200,13 +214,22 @@ Result<void> Mirror::set_up() {
   return {};
 }
 
-Fetched Mirror::fetch_now(const CallOff& off) {
+/// For people, who push and fetch in the mirror by hand.
+void Mirror::name_origin(const Origin& origin) {
+  if (named_ == origin) return;
+  const GitEnd end =
+      git_.run({.words = {"--git-dir=" + options_.folder, "config", "remote.origin.url", origin->plain}});
+  if (end.is_ok()) named_ = origin;
+}
+
+Fetched Mirror::fetch_now(const Origin& origin, const CallOff& off) {
+  if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' has no origin any more"};
   if (const auto set = set_up(); !set) return {.end = FetchEnd::unreachable, .words = set.error().message};
   if (const auto written = git_.write_settings(); !written) {
     return {.end = FetchEnd::unreachable, .words = written.error().message};
   }
   const GitEnd listed =
-      git_.run({.words = {"ls-remote", "--symref", "--", origin().plain}, .timeout_s = listing_timeout_s, .off = &off});
+      git_.run({.words = {"ls-remote", "--symref", "--", origin->plain}, .timeout_s = listing_timeout_s, .off = &off});
   if (!listed.is_ok()) return trouble(listed);
   const AtOrigin at_origin = read_ls_remote(listed.said);
   std::error_code error;
@@ -219,15 +242,16 @@ Fetched Mirror::fetch_now(const CallOff& off) {
     }
   }
   remove_locks(options_.folder);
+  name_origin(origin);
   bool is_damaged = false;
   Fetched fetched{};
   if (is_unchanged(at_origin)) {
     note_default(options_.folder, at_origin);
   } else {
-    fetched = fetch_into(options_.folder, at_origin, off, is_damaged);
+    fetched = fetch_into(options_.folder, *origin, at_origin, off, is_damaged);
     // Once more: origin may have changed between the list and the fetch.
-    if (is_damaged) fetched = fetch_into(options_.folder, at_origin, off, is_damaged);
-    if (is_damaged) return replace(at_origin, off, fetched.words);
+    if (is_damaged) fetched = fetch_into(options_.folder, *origin, at_origin, off, is_damaged);
+    if (is_damaged) return replace(*origin, at_origin, off, fetched.words);
   }
   if (fetched.end == FetchEnd::fetched) pack_up();
   return fetched;
@@ -249,7 +273,8 @@ bool Mirror::is_unchanged(const AtOrigin& at_origin) {
   });
 }
 
-Fetched Mirror::fetch_into(const std::string& folder, const AtOrigin& at_origin, const CallOff& off, bool& is_damaged) {
+Fetched Mirror::fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin,
+                           const CallOff& off, bool& is_damaged) {
   is_damaged = false;
   const std::string git_dir = "--git-dir=" + folder;
   // Pruning comes first in a fetch, so a branch that is gone does not stand in the way of one below its name. Small
@@ -257,7 +282,7 @@ Fetched Mirror::fetch_into(const std::string& folder, const AtOrigin& at_origin,
   const GitEnd end = git_.run(
       {.words = {git_dir, "-c", "fetch.unpackLimit=1", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60",
                  "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--",
-                 origin().plain, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"},
+                 origin.plain, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"},
        .timeout_s = fetch_timeout_s,
        .off = &off});
   if (!end.is_ok()) {
@@ -298,14 +323,15 @@ void Mirror::pack_up() {
   if (!end.is_ok() && options_.warn) options_.warn(end.message());
 }
 
-Fetched Mirror::replace(const AtOrigin& at_origin, const CallOff& off, const std::string& why) {
+Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off,
+                        const std::string& why) {
   const std::string next = options_.folder + ".new";
   std::error_code error;
   fs::remove_all(next, error);
   const std::string any = at_origin.refs.empty() ? std::string() : at_origin.refs.begin()->second;
   if (const auto made = init(next, any); !made) return {.end = FetchEnd::unreachable, .words = made.error().message};
   bool is_damaged = false;
-  Fetched fetched = fetch_into(next, at_origin, off, is_damaged);
+  Fetched fetched = fetch_into(next, origin, at_origin, off, is_damaged);
   if (fetched.end != FetchEnd::fetched) return fetched;
 
   const std::unique_lock lock(place_);

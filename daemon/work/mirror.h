@@ -59,7 +59,8 @@ class Mirror {
   /// Whether there is something to make a worktree from.
   bool is_fetched();
   const std::string& folder() const { return options_.folder; }
-  const OriginUrl& origin() const { return *git_.origin(options_.repo); }
+  /// Without credentials; empty once the repository has no origin any more.
+  std::string origin_url() const;
   /// Makes good what an earlier start left, and makes worktrees of an earlier version clones. Before anything else is
   /// done to a clone. Asks nobody.
   Result<void> set_up();
@@ -72,13 +73,18 @@ class Mirror {
   Result<void> init(const std::string& folder, const std::string& object_name);
 
  private:
-  Fetched fetch_now(const CallOff& off);
-  Fetched fetch_into(const std::string& folder, const AtOrigin& at_origin, const CallOff& off, bool& is_damaged);
-  Fetched replace(const AtOrigin& at_origin, const CallOff& off, const std::string& why);
+  using Origin = std::shared_ptr<const OriginUrl>;
+
+  Fetched fetch_now(const Origin& origin, const CallOff& off);
+  Fetched fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off,
+                     bool& is_damaged);
+  Fetched replace(const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off, const std::string& why);
+  void name_origin(const Origin& origin);
   bool is_unchanged(const AtOrigin& at_origin);
   void note_default(const std::string& folder, const AtOrigin& at_origin);
   void pack_up();
-  void begin();  // with mutex_
+  void begin();           // with mutex_
+  void leave_outdated();  // likewise
 
   System& system_;
   GitCommand& git_;
@@ -92,6 +98,9 @@ class Mirror {
   std::condition_variable changed_;
   std::unique_ptr<RunningThread> thread_;
   std::unique_ptr<EventCallOff> off_;  // of the fetch that is under way
+  Origin asked_;                       // by it, or by the last one
+  Origin named_;                       // in the mirror's settings; of the fetching thread alone
+  std::uint64_t counts_from_ = 0;      // those that were begun before asked where origin is not any more
   bool is_running_ = false;
   bool is_stopped_ = false;
   std::uint64_t begun_ = 0;

@@ -61,6 +61,11 @@ void OriginWeather::note(const std::string& repo, const Fetched& fetched, Deadli
   if (told && alert_) alert_(repo, *told);
 }
 
+void OriginWeather::forget(const std::string& repo) {
+  const std::lock_guard lock(mutex_);
+  away_.erase(repo);
+}
+
 Deadline OriginWeather::next_try(const std::string& repo) const {
   const std::lock_guard lock(mutex_);
   const auto found = away_.find(repo);

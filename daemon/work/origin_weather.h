@@ -24,6 +24,8 @@ class OriginWeather {
 
   /// Asks origin, unless it is known not to answer and the next try is not due. Notes what came of it. Blocks.
   Fetched fetch(const std::string& repo, std::chrono::steady_clock::duration within, const CallOff* off);
+  /// It is somewhere else by now.
+  void forget(const std::string& repo);
   /// When it may be asked again; long ago, if all is well.
   Deadline next_try(const std::string& repo) const;
   std::optional<OriginTrouble> trouble(const std::string& repo) const;

@@ -178,6 +178,10 @@ Fetched RealSystem::fetch_origin(const std::string& repo, Deadline until, const 
   return worktrees_.fetch(repo, until, off);
 }
 
+Result<std::vector<std::string>> RealSystem::origin_branches(const std::string& repo, std::chrono::seconds within) {
+  return worktrees_.branches(repo, within);
+}
+
 Result<Worktree> RealSystem::take_side(const WorkOrder& order, Side side) {
   return worktrees_.take(order, side);
 }

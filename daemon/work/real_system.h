@@ -2,7 +2,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +16,7 @@ class RealSystem final : public System {
  public:
   struct Options {
     std::string data_folder;
-    std::map<std::string, std::string> origins = {};    // repo → where it is cloned from
+    std::shared_ptr<const Origins> origins = std::make_shared<const Origins>();
     std::vector<std::string> earlier_hosts = {};        // that were this very machine (store/commit/start.h)
     std::string member = {};                            // whose data folder it is (store/member.h)
     std::function<void(const std::string&)> warn = {};  // told what people should know; from any thread
@@ -59,6 +59,7 @@ class RealSystem final : public System {
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) override;
 
   Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) override;
   Result<Worktree> take_side(const WorkOrder& order, Side side) override;
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
   Result<Worktree> existing_worktree(const WorkOrder& order) override;

@@ -360,6 +360,9 @@ class System {
   /// share the next. Blocks until it has ended, `until` has come (`unreachable`), or `off` (null: nobody) calls the
   /// wait off: it then ends the fetch too, unless others wait for it. A repo without an origin is fetched at once.
   virtual Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) = 0;
+  /// The names of the branches that origin has, asked now; `missing`: the repository has no origin. Blocks, for little
+  /// longer than `within`.
+  virtual Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) = 0;
   /// The task's worktree, made, or brought to where origin's branch stood when it was last fetched. What earlier runs
   /// left in it is kept. `missing`: the repository was never fetched. Blocks for a moment: asks nobody.
   virtual Result<Worktree> prepare_worktree(const WorkOrder& order) = 0;

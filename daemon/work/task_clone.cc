@@ -136,6 +136,7 @@ std::optional<TaskClones::Mark> TaskClones::mark_of(TaskId task) const {
     if (key == "branch") mark.branch = value;
     if (key == "seen") mark.seen = value;
     if (key == "begun_here") mark.is_begun_here = value == "1";
+    if (key == "url") mark.url = value;
   }
   return mark;
 }
@@ -145,7 +146,7 @@ Result<void> TaskClones::write_mark(TaskId task, const Mark& mark) {
   {
     std::ofstream file(path + ".part");
     file << "boot " << mark.boot << "\nbranch " << mark.branch << "\nseen " << mark.seen << "\nbegun_here "
-         << (mark.is_begun_here ? 1 : 0) << "\n";
+         << (mark.is_begun_here ? 1 : 0) << "\nurl " << mark.url << "\n";
     if (!file.flush()) return Error{ErrorCode::io, path + ": cannot be written"};
   }
   std::error_code error;
@@ -162,7 +163,7 @@ Result<std::string> TaskClones::default_head() {
   const std::string any =
       PAWL_TRY(git_({git_dir, "for-each-ref", "--count=1", "--format=%(objectname)", "refs/remotes/origin"}));
   if (!object_name_in(any)) return std::string();
-  return Error{ErrorCode::malformed, mirror_.origin().plain +
+  return Error{ErrorCode::malformed, mirror_.origin_url() +
                                          ": HEAD names no branch that is there, so a new branch has nowhere to begin; "
                                          "set HEAD at origin, or push the task's branch"};
 }
@@ -187,7 +188,7 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder&
   for (std::string ref; std::getline(lines, ref);) {
     if (is_object_name(std::string_view(ref).substr(0, ref.find(' ')))) refs += ref + "\n";
   }
-  std::string settings = setting_lines("remote.origin.url", mirror_.origin().plain) +
+  std::string settings = setting_lines("remote.origin.url", mirror_.origin_url()) +
                          setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*") +
                          setting_lines("push.default", "simple") + setting_lines("gc.auto", "0") +
                          setting_lines("maintenance.auto", "false") + setting_lines("core.logAllRefUpdates", "always");
@@ -219,7 +220,8 @@ Result<Worktree> TaskClones::make(const WorkOrder& order) {
     fs::rename(folder, unused(folder + ".left-"), error);
     if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
   }
-  Mark mark{.boot = order.boot, .branch = order.branch, .seen = {}, .is_begun_here = false};
+  Mark mark{
+      .boot = order.boot, .branch = order.branch, .seen = {}, .is_begun_here = false, .url = mirror_.origin_url()};
   std::string remark;
   if (!order.branch.empty()) mark.seen = origin_head(order.branch);
   std::string head = mark.seen;
@@ -305,6 +307,19 @@ Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string
                             ", and a retry goes on from origin's branch"};
 }
 
+/// Where origin has moved, the clone's remote follows. What its agents have set themselves stays, as long as it has
+/// not.
+Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
+  const std::string url = mirror_.origin_url();
+  if (url.empty() || url == mark.url) return {};
+  PAWL_TRY(git_(in(order.task, {"config", "--replace-all", "remote.origin.url", url})));
+  std::ofstream config(folder_of(order.task) + "/.git/config", std::ios::app);
+  config << mirror_.settings();
+  if (!config.flush()) return Error{ErrorCode::io, folder_of(order.task) + "/.git/config: cannot be written"};
+  mark.url = url;
+  return write_mark(order.task, mark);
+}
+
 /// Brings the clone's copy of origin's branches to what was fetched last.
 Result<void> TaskClones::copy_refs(const WorkOrder& order) {
   const std::string git = folder_of(order.task) + "/.git";
@@ -383,6 +398,7 @@ Result<Worktree> TaskClones::follow(const WorkOrder& order) {
   }
   const std::optional<Heads> seen = heads_of(order);
   if (!seen) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
+  PAWL_TRY(follow_url(order, mark));
   Heads heads = *seen;
   if (order.branch.empty()) {
     mark.boot = order.boot;

@@ -2,8 +2,8 @@
 // task's branch stands in another one's way.
 //
 //   .git/pawl            who prepared it (boot), on which branch, where origin's branch stood when pawl last followed
-//   it
-//                        (seen), and whether origin had it when the work began. Without it a clone was cut short
+//                        it (seen), whether origin had it when the work began, and the URL that the remote was given.
+//                        Without it a clone was cut short
 //   refs/heads/<branch>  checked out; its upstream is origin's branch of the same name
 //   refs/pawl/seen/<id>  every head of origin's branch that pawl has followed
 //   refs/pawl/left/<t>   what was not committed when the worktree had to move on, and heads that `take` put aside
@@ -64,6 +64,7 @@ class TaskClones {
     std::string branch;
     std::string seen;
     bool is_begun_here = false;
+    std::string url = {};  // that the remote was given; empty: an earlier version did not say
   };
   struct Heads {
     std::string head;         // that is checked out
@@ -78,6 +79,7 @@ class TaskClones {
   std::optional<Heads> heads_of(const WorkOrder& order);
   Worktree found(const WorkOrder& order, const Heads& heads, const Mark& mark);
   Result<Worktree> put_aside(const WorkOrder& order, const std::string& why);
+  Result<void> follow_url(const WorkOrder& order, Mark& mark);
   Result<void> copy_refs(const WorkOrder& order);
   bool has_own(const WorkOrder& order, const Heads& heads);
   bool is_known_to_agents(const WorkOrder& order, const std::string& head);

@@ -45,21 +45,27 @@ bool may_be(std::string branch, std::string default_branch) {
 
 }  // namespace
 
-Worktrees::Worktrees(System& system, const std::string& data_folder, const std::map<std::string, std::string>& origins,
+Worktrees::Worktrees(System& system, const std::string& data_folder, std::shared_ptr<const Origins> origins,
                      std::function<void(const std::string&)> warn)
-    : git_(system, absolute(data_folder), origins), work_folder_(absolute(data_folder + "/work")) {
-  for (const auto& [repo, url] : origins) {
-    const std::string folder = absolute(data_folder + "/repos/" + path_component_of(repo) + ".git");
-    mirrors_.emplace(
-        repo,
-        std::make_unique<Mirror>(
-            system, git_, Mirror::Options{.repo = repo, .folder = folder, .work_folder = work_folder_, .warn = warn}));
-  }
-}
+    : system_(system),
+      git_(system, absolute(data_folder), std::move(origins)),
+      repos_folder_(absolute(data_folder + "/repos")),
+      work_folder_(absolute(data_folder + "/work")),
+      warn_(std::move(warn)) {}
 
 Mirror* Worktrees::mirror_of(const std::string& repo) {
-  const auto found = mirrors_.find(repo);
-  return found == mirrors_.end() ? nullptr : found->second.get();
+  if (!git_.origin(repo)) return nullptr;
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Mirror>& mirror = mirrors_[repo];
+  if (!mirror) {
+    Mirror::Options options{.repo = repo,
+                            .folder = repos_folder_ + "/" + path_component_of(repo) + ".git",
+                            .work_folder = work_folder_,
+                            .warn = warn_};
+    mirror = std::make_unique<Mirror>(system_, git_, std::move(options));
+    if (is_stopped_) mirror->stop();
+  }
+  return mirror.get();
 }
 
 /// `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
@@ -71,6 +77,19 @@ bool Worktrees::is_branch_name(const std::string& branch) {
 Fetched Worktrees::fetch(const std::string& repo, Deadline until, const CallOff* off) {
   Mirror* mirror = mirror_of(repo);
   return mirror ? mirror->fetch(until, off) : Fetched{};
+}
+
+Result<std::vector<std::string>> Worktrees::branches(const std::string& repo, std::chrono::seconds within) {
+  const auto origin = git_.origin(repo);
+  if (!origin) return Error{ErrorCode::missing, "repository '" + repo + "' has no origin"};
+  PAWL_TRY(git_.write_settings());
+  const GitEnd listed = git_.run({.words = {"ls-remote", "--heads", "--", origin->plain}, .timeout_s = within.count()});
+  if (!listed.is_ok()) return Error{ErrorCode::io, listed.message()};
+  std::vector<std::string> names;
+  for (const auto& [ref, head] : read_ls_remote(listed.said).refs) {
+    if (ref.starts_with(heads)) names.push_back(ref.substr(heads.size()));
+  }
+  return names;
 }
 
 Result<Worktree> Worktrees::plain_folder(TaskId task) {
@@ -124,7 +143,7 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const st
   if (!is_branch_name(order.branch)) return BranchDeletion{};
   // Origin is called by its URL, not as the remote `origin`: so git leaves alone what it keeps of that, which a fetch
   // may be busy with.
-  const std::string& origin = mirror->origin().plain;
+  const std::string origin = mirror->origin_url();
   const auto ask = [&](std::vector<std::string> words) -> Result<std::string> {
     GitEnd end = git_.run({.words = std::move(words), .timeout_s = deletion_timeout_s});
     if (!end.is_ok()) return Error{ErrorCode::io, end.message()};
@@ -171,6 +190,8 @@ Result<void> Worktrees::remove(TaskId task) {
 
 void Worktrees::stop() {
   git_.stop();
+  const std::lock_guard lock(mutex_);
+  is_stopped_ = true;
   for (const auto& [repo, mirror] : mirrors_) mirror->stop();
 }
 

@@ -5,12 +5,13 @@
 //   DIR/work               of each task a folder task-<id>: its clone (daemon/work/task_clone.h); empty for a repo that
 //                          nobody named an origin for
 //
-// Only fetch() and delete_branch() ask origin; all else takes a moment, whatever origin does.
+// Only fetch(), branches() and delete_branch() ask origin; all else takes a moment, whatever origin does.
 //
 // Names of repos and branches come from outside and may look like options, paths or revisions: git is run without a
 // shell, is given whole ref names, and only branch names that it would itself accept.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "daemon/work/git_command.h"
 #include "daemon/work/mirror.h"
+#include "daemon/work/origins.h"
 #include "daemon/work/system.h"
 #include "daemon/work/task_clone.h"
 #include "schema/ids.h"
@@ -30,15 +32,15 @@ namespace pawl {
 /// Threads: any; one at a time for a task.
 class Worktrees {
  public:
-  /// `origins`: repo → what `git fetch` takes. `system` runs git, and outlives them. `warn` is told what people should
-  /// know; from any thread; may be empty.
-  Worktrees(System& system, const std::string& data_folder, const std::map<std::string, std::string>& origins,
+  /// `system` runs git, and outlives them. `warn` is told what people should know; from any thread; may be empty.
+  Worktrees(System& system, const std::string& data_folder, std::shared_ptr<const Origins> origins,
             std::function<void(const std::string&)> warn = {});
 
   std::string folder_of(TaskId task) const { return work_folder_ + "/" + task_folder_name(task); }
 
   /// As System's.
   Fetched fetch(const std::string& repo, Deadline until, const CallOff* off);
+  Result<std::vector<std::string>> branches(const std::string& repo, std::chrono::seconds within);
   Result<Worktree> prepare(const WorkOrder& order);
   Result<Worktree> existing(const WorkOrder& order);
   Result<Worktree> take(const WorkOrder& order, Side side);
@@ -58,13 +60,19 @@ class Worktrees {
   void stop();
 
  private:
+  /// Null if the repository has no origin.
   Mirror* mirror_of(const std::string& repo);
   bool is_branch_name(const std::string& branch);
   Result<Worktree> plain_folder(TaskId task);
 
+  System& system_;
   GitCommand git_;
+  const std::string repos_folder_;
   const std::string work_folder_;
-  std::map<std::string, std::unique_ptr<Mirror>> mirrors_;  // by repo
+  const std::function<void(const std::string&)> warn_;
+  std::mutex mutex_;                                        // guards all below
+  std::map<std::string, std::unique_ptr<Mirror>> mirrors_;  // by repo: of those that were asked for
+  bool is_stopped_ = false;
 };
 
 }  // namespace pawl

@@ -1,14 +1,22 @@
-// Which repositories tasks may name (SPEC §3).
+// Which repositories tasks may name (SPEC §4).
 #include "engine/rules/rules.h"
 #include "schema/limits.h"
 
 namespace pawl {
 namespace {
 
-bool is_named_by_live_task(const State& state, const std::string& repo) {
+constexpr std::size_t told_max = 10;
+
+/// "task 3, task 7 and more": the live tasks on a repository; empty if there are none.
+std::string live_tasks_on(const State& state, const std::string& repo) {
   const auto& live = state.indexes.live_work_items;
-  const auto first = live.lower_bound({repo, std::string()});
-  return first != live.end() && first->first.first == repo;
+  std::string tasks;
+  std::size_t told = 0;
+  for (auto at = live.lower_bound({repo, std::string()}); at != live.end() && at->first.first == repo; ++at) {
+    if (told++ == told_max) return tasks + " and more";
+    tasks += (tasks.empty() ? "task " : ", task ") + std::to_string(raw(at->second));
+  }
+  return tasks;
 }
 
 }  // namespace
@@ -31,8 +39,14 @@ Outcome apply_event(Turn& turn, const fb::RepoRemoved& event) {
   State& state = turn.state;
   const std::string repo = event.repo()->str();
   const RepoRow* known = state.repos.find(repo);
-  if (!known || !known->declared) return Outcome::unknown_repo;
-  if (is_named_by_live_task(state, repo)) return Outcome::repo_in_use;
+  if (!known || !known->declared) {
+    turn.applied.detail = no_repo_named(state, repo);
+    return Outcome::unknown_repo;
+  }
+  if (std::string tasks = live_tasks_on(state, repo); !tasks.empty()) {
+    turn.applied.detail = std::move(tasks);
+    return Outcome::repo_in_use;
+  }
 
   if (!known->given) {
     state.repos.erase(repo);

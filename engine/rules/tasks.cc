@@ -53,15 +53,15 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
   State& state = turn.state;
   const std::string repo = event.repo()->str();
   const std::string work_item = event.work_item()->str();
+  if (!state.is_known_repo(repo)) {
+    turn.applied.detail = no_repo_named(state, repo);
+    return Outcome::unknown_repo;
+  }
   if (const auto live = state.indexes.live_work_items.find({repo, work_item});
       live != state.indexes.live_work_items.end()) {
     const Task& other = *state.tasks.find(live->second);
     const bool on_first_stage = other.stage == state.pipeline_of(other).stages.front().name;
     return on_first_stage ? Outcome::duplicate_work_item : Outcome::relaunch;
-  }
-  if (!state.is_known_repo(repo)) {
-    turn.applied.detail = no_repo_named(state, repo);
-    return Outcome::unknown_repo;
   }
   const std::string fallback = turn.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
   const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : fallback;

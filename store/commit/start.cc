@@ -118,4 +118,53 @@ Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_
   return {};
 }
 
+std::vector<RepoRow> repos_known(const State& state) {
+  std::vector<RepoRow> rows;
+  for (const auto& [repo, row] : state.repos.rows()) rows.push_back(row);
+  return rows;
+}
+
+Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>& known,
+                                    const std::map<std::string, std::string>& given, const Asker& asker) {
+  DeclaredRepos done;
+  std::map<std::string, const RepoRow*> rows;
+  for (const RepoRow& row : known) {
+    rows.emplace(row.repo, &row);
+    const bool is_as_given = row.declared && row.given == row.url;
+    if (is_as_given && !given.contains(row.repo)) done.left.push_back(row.repo);
+  }
+  for (const auto& [repo, url] : given) {
+    const auto found = rows.find(repo);
+    const RepoRow* row = found == rows.end() ? nullptr : found->second;
+    if (row && row->given == url) {
+      if (!row->declared || row->url != url) done.passed_over.push_back(repo);
+      continue;
+    }
+    fb::RepoDeclaredT event;
+    event.repo = repo;
+    event.url = url;
+    event.given = true;
+    const Decision decision = machine.propose(propose_group(asker, event));
+    if (decision.outcome == Outcome::accepted) continue;
+    if (decision.way == Decision::Way::superseded) return superseded_at_start();
+    return Error{ErrorCode::malformed, "repository '" + repo + "' is refused: " + std::string(name(decision.outcome)) +
+                                           (decision.detail.empty() ? "" : ": " + decision.detail)};
+  }
+  return done;
+}
+
+Result<std::optional<std::string>> set_default_pipeline(Machine& machine, Seq last_seq,
+                                                        const std::vector<Pipeline>& given, const Asker& asker) {
+  if (raw(last_seq) != 0 || given.size() != 1) return std::optional<std::string>();
+  const std::string& pipeline = given.front().name;
+  if (pipeline == Settings().pipeline.fallback) return std::optional<std::string>();
+  fb::SettingChangedT event;
+  event.key = "pipeline.default";
+  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(pipeline));
+  const Decision decision = machine.propose(propose_group(asker, event));
+  if (decision.outcome == Outcome::accepted) return std::optional(pipeline);
+  if (decision.way == Decision::Way::superseded) return superseded_at_start();
+  return Error{ErrorCode::malformed, "pipeline.default is refused: " + std::string(name(decision.outcome))};
+}
+
 }  // namespace pawl

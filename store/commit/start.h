@@ -1,6 +1,7 @@
 // The first records of a start: the boot, by which recovery runs, and the pipelines that have to be in force.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,5 +49,23 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
 /// `malformed` if the machine refuses one: says why.
 Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_force,
                               const std::vector<Pipeline>& given, const Asker& asker);
+
+/// What became of the repositories that a start is given.
+struct DeclaredRepos {
+  std::vector<std::string> passed_over;  // given as the time before, and changed or removed by somebody since
+  std::vector<std::string> left;         // as an earlier start gave them, and this one does not
+};
+/// Declares each of `given` (name → URL, without credentials; empty: none) that is not what the start gave last: so
+/// what was changed since, and not at the option, stays. `known`: the rows before. `malformed` if the machine refuses
+/// one.
+Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>& known,
+                                    const std::map<std::string, std::string>& given, const Asker& asker);
+/// The rows, for declare_repos().
+std::vector<RepoRow> repos_known(const State& state);
+
+/// At the first start of a log, if it is given one pipeline: makes that the one of submissions that name none. Its
+/// name, if so. `last_seq`: of the log before this start. After define_pipelines().
+Result<std::optional<std::string>> set_default_pipeline(Machine& machine, Seq last_seq,
+                                                        const std::vector<Pipeline>& given, const Asker& asker);
 
 }  // namespace pawl

@@ -441,6 +441,7 @@ class Strings(Pawld):
 
 SAYS = r"""
 name: says
+branch: create
 agents:
   sayer:
     run: |

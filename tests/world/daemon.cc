@@ -87,9 +87,11 @@ void Daemon::start_up() {
     if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
+  const auto origins = std::make_shared<Origins>();
+  for (const auto& [repo, url] : story_.origins) origins->declare(repo, url);
   executor_ = std::make_unique<Executor>(*this, system_,
                                          Executor::Options{.boot_id = boot_id_,
-                                                           .origins = story_.origins,
+                                                           .origins = origins,
                                                            .archive = *log_,
                                                            .rows_per_look = rows_per_look,
                                                            .jobs_at_once = jobs_at_once});

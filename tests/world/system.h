@@ -77,6 +77,7 @@ class HostileSystem final : public System {
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) override;
 
   Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) override;
   Result<Worktree> take_side(const WorkOrder& order, Side side) override;
   Result<Worktree> prepare_worktree(const WorkOrder& order) override;
   Result<Worktree> existing_worktree(const WorkOrder& order) override;

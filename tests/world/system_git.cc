@@ -52,6 +52,18 @@ Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, con
   return {.end = FetchEnd::refused, .words = "Authentication failed"};
 }
 
+Result<std::vector<std::string>> HostileSystem::origin_branches(const std::string& repo, std::chrono::seconds within) {
+  const auto origin = story_.origins.find(repo);
+  if (origin == story_.origins.end()) return Error{ErrorCode::missing, "no origin"};
+  const Us most = static_cast<Us>(within.count()) * second;
+  if (remote(most, scheduler_.now() + most, nullptr) != Answer::answers) return Error{ErrorCode::io, "no answer"};
+  std::vector<std::string> names;
+  for (const auto& [place, branch] : story_.branches) {
+    if (place == origin->second) names.push_back(branch);
+  }
+  return names;
+}
+
 Worktree HostileSystem::tree_of(const WorkOrder& order) const {
   const auto found = story_.folder.worktrees.find(order.task);
   const bool is_begun_here = raw(order.task) % 2 == 1;

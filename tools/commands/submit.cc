@@ -198,13 +198,21 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   return exit_of(progress, task);
 }
 
+/// What was created, and what else there is to say of it.
+std::string show_created(const json::value& answer) {
+  const json::value& task = part_of(answer, "task");
+  std::string text = task_line(task) + '\n';
+  if (cell(answer, "branch_begins") == "true") {
+    text += "branch '" + cell(task, "branch") + "' is not at origin yet: it begins at origin's default branch\n";
+  }
+  return text;
+}
+
 Exit run_submit(const Arguments& arguments) {
   const auto body = body_from(arguments);
   if (!body) return fail(Exit::usage, body.error().message);
   Request request{.method = "POST", .path = "/v1/tasks", .body = *body};
-  if (!arguments.has("wait"))
-    return run_call(arguments, request,
-                    [](const json::value& answer) { return task_line(part_of(answer, "task")) + '\n'; });
+  if (!arguments.has("wait")) return run_call(arguments, request, show_created);
 
   auto caller = caller_of(arguments);
   if (!caller) return fail(caller.error());
@@ -216,7 +224,7 @@ Exit run_submit(const Arguments& arguments) {
   const auto seq = read_number(cell(*answer, "seq"), "the record's seq");
   if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer names no task or no seq");
   const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
-  if (view != View::nothing) print(task_line(task) + '\n');
+  if (view != View::nothing) print(show_created(*answer));
   std::fflush(stdout);
   return watch(caller->client, *id, *seq, cell(task, "stage"), view);
 }

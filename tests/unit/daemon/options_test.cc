@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
@@ -28,8 +29,9 @@ std::string error_of(const std::vector<const char*>& arguments,
 
 TEST(Options, command_line_outweighs_environment_and_file) {
   const std::string file = testing::TempDir() + "pawl-options-" + std::to_string(::getpid());
-  std::ofstream(file) << "data = /from-file\nlisten = 127.0.0.1:1\npipeline = one.yaml\nrepo = shop=url-file\n";
-  const auto read = options({"--data", "/from-line", "--config", file.c_str(), "--repo", "shop=url-line"},
+  std::ofstream(file) << "data = /from-file\nlisten = 127.0.0.1:1\npipeline = one.yaml\n"
+                      << "repo = shop=./url-file\nrepo = depot=git/depot.git\n";
+  const auto read = options({"--data", "/from-line", "--config", file.c_str(), "--repo", "shop=host:url-line"},
                             {{"PAWL_DATA", "/from-environment"}, {"PAWL_LISTEN", "[::1]:2"}});
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->data, "/from-line");
@@ -37,7 +39,9 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   EXPECT_EQ(read->listen->port, 2);
   EXPECT_FALSE(read->socket) << "only where neither was named";
   EXPECT_EQ(read->pipelines, std::vector<std::string>{"one.yaml"});
-  EXPECT_EQ(read->repos.at("shop"), "url-line");
+  EXPECT_EQ(read->repos.at("shop"), "host:url-line");
+  EXPECT_EQ(read->repos.at("depot"), std::filesystem::path(file).parent_path() / "git/depot.git")
+      << "a relative path is one from where it is said";
   ::unlink(file.c_str());
 }
 
@@ -56,6 +60,15 @@ TEST(Options, the_socket_is_in_the_data_folder_unless_said) {
   EXPECT_EQ(options({"--data", "/d", "--socket", "/s"})->socket, "/s");
 }
 
+TEST(Options, a_repository_may_be_nowhere_and_a_relative_path_is_one_from_here) {
+  const auto read = options({"--data", "/d", "--repo", "shop=", "--repo", "depot=../depot.git", "--repo",
+                             "till=https://token@host/till.git"});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->repos.at("shop"), "");
+  EXPECT_EQ(read->repos.at("depot"), std::filesystem::current_path().parent_path() / "depot.git");
+  EXPECT_EQ(read->repos.at("till"), "https://token@host/till.git") << "the log is told less";
+}
+
 TEST(Options, every_error_names_the_option) {
   EXPECT_NE(error_of({}).find("--data"), std::string::npos);
   EXPECT_NE(error_of({"--data"}).find("--data"), std::string::npos);
@@ -65,7 +78,7 @@ TEST(Options, every_error_names_the_option) {
   for (const char* listen : {"7777", ":7777", "host:", "host:port", "::1:7777", "host:70000", "host:7x"}) {
     EXPECT_NE(error_of({"--data", "/d", "--listen", listen}).find("--listen"), std::string::npos) << listen;
   }
-  for (const char* repo : {"shop", "=url", "shop="}) {
+  for (const char* repo : {"shop", "=url", "../x=url", "-x=url", "a//b=url", "sh\nop=url"}) {
     EXPECT_NE(error_of({"--data", "/d", "--repo", repo}).find("--repo"), std::string::npos) << repo;
   }
   const std::string with_password = error_of({"--data", "/d", "--repo", "shop=https://me:s3cret@example.org/shop.git"});

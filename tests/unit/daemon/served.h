@@ -92,7 +92,13 @@ class Served : public testing::Test {
         .logs_folder = logs_folder,
         .advance = [this](const AdvanceOrder& order, const auto& done) { done(advance_answer(order)); },
         .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
+        .find_branch =
+            [this](const std::string& repo, const std::string& branch, const auto& done) {
+              ++branches_asked;
+              done(branch_answer(repo, branch));
+            },
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
+        .origin_trouble = [this](const std::string& repo) { return trouble_of(repo); },
         .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
         .readiness =
             [this] {
@@ -199,6 +205,12 @@ class Served : public testing::Test {
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
   std::function<void()> undelivered;  // of the last answer
+  std::atomic<int> branches_asked{0};
+  std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =
+      [](const auto&, const auto&) { return FoundBranch{}; };
+  std::function<std::optional<OriginTrouble>(const std::string& repo)> trouble_of = [](const auto&) {
+    return std::optional<OriginTrouble>();
+  };
   std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
     return AdvanceAnswer{};
   };

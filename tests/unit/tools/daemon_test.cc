@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -35,7 +36,12 @@ class Daemon {
       const int log = ::open(folder_.path("pawld.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       ::dup2(log, 1);
       ::dup2(log, 2);
-      ::execl(PAWLD_PROGRAM, "pawld", "--data", data().c_str(), nullptr);
+      std::vector<std::string> words{"pawld", "--data", data()};
+      words.insert(words.end(), options.begin(), options.end());
+      std::vector<char*> arguments;
+      for (std::string& word : words) arguments.push_back(word.data());
+      arguments.push_back(nullptr);
+      ::execv(PAWLD_PROGRAM, arguments.data());
       ::_exit(125);
     }
     const auto begun = std::chrono::steady_clock::now();
@@ -54,6 +60,8 @@ class Daemon {
 
   std::string data() const { return folder_.path("data"); }
   std::string path(const std::string& name) const { return folder_.path(name); }
+
+  std::vector<std::string> options;  // of the next start
 
  private:
   TestFolder folder_;
@@ -228,7 +236,7 @@ TEST_F(AgainstDaemon, submit_goes_on_waiting_over_a_restart) {
 
 TEST_F(AgainstDaemon, the_folder_of_a_running_daemon_is_exported_replayed_and_backed_up) {
   pawl({"submit", "W-1", "--repo", "shop"});
-  const Ran log = pawl({"export", "log"});
+  const Ran log = pawl({"export", "log", "--data", daemon.data()});
   EXPECT_EQ(log.exit, 0) << log.err;
   EXPECT_NE(log.out.find("TaskCreated"), std::string::npos);
   const Ran replayed = run_pawl({"replay", "-", "--json"}, log.out);
@@ -306,6 +314,90 @@ TEST_F(AgainstDaemon, the_queue_is_shown) {
   const auto whole = parse_json(pawl({"queue", "--json"}).out);
   ASSERT_TRUE(whole);
   EXPECT_EQ(whole->at("queued").at(0).at("work_item").as_string(), "W-1");
+}
+
+/// A git repository with a branch `feature/receipt`, below a folder.
+std::string make_origin(const std::string& folder) {
+  const std::string script =
+      "mkdir -p " + folder + " && cd " + folder +
+      " && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
+      "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null && "
+      "git init -q --bare -b main origin.git && git init -q -b main seed && cd seed && "
+      "git commit -q --allow-empty -m one && git push -q ../origin.git main main:feature/receipt";
+  EXPECT_EQ(std::system(script.c_str()), 0);  // NOLINT(cert-env33-c): a script
+  return folder + "/origin.git";
+}
+
+TEST_F(AgainstDaemon, repositories_are_declared_listed_and_removed) {
+  EXPECT_EQ(pawl({"repos"}).out, "no repositories are declared: tasks may name any\n");
+  EXPECT_EQ(pawl({"repos", "add", "team/shop", "./shop.git"}).out,
+            "declared team/shop, " + std::filesystem::current_path().string() + "/shop.git\n");
+  EXPECT_EQ(pawl({"repos", "add", "depot"}).out, "declared depot, (no URL)\n");
+  const auto lines = lines_of(pawl({"repos", "list"}).out);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_NE(lines[1].find("depot       (no URL)"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[1].find("by pawl repos  0"), std::string::npos) << lines[1];
+  EXPECT_EQ(asked({"repos"}).at(0).at("repo").as_string(), "depot");
+
+  const Ran slip = pawl({"submit", "W-1", "--repo", "depto"});
+  EXPECT_EQ(slip.exit, 1);
+  EXPECT_NE(slip.err.find("did you mean 'depot'?"), std::string::npos) << slip.err;
+  EXPECT_EQ(pawl({"submit", "W-1", "--repo", "depot"}).exit, 0);
+  const Ran used = pawl({"repos", "remove", "depot"});
+  EXPECT_EQ(used.exit, 1);
+  EXPECT_NE(used.err.find("repo_in_use"), std::string::npos) << used.err;
+  EXPECT_NE(used.err.find("task 1"), std::string::npos) << used.err;
+  EXPECT_EQ(pawl({"repos", "remove", "team/shop"}).exit, 0);
+}
+
+TEST_F(AgainstDaemon, repositories_badly_said_are_usage) {
+  const Ran word = pawl({"repos", "remvoe", "shop"});
+  EXPECT_EQ(word.exit, 2);
+  EXPECT_NE(word.err.find("did you mean 'remove'?"), std::string::npos) << word.err;
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"repos", "add"},
+                                                {"repos", "remove"},
+                                                {"repos", "remove", "a", "b"},
+                                                {"repos", "list", "a"},
+                                                {"repos", "add", "../x"},
+                                                {"repos", "add", "shop", "https://tok3n@host/shop.git"}}) {
+    const Ran ran = pawl(words);
+    EXPECT_EQ(ran.exit, 2) << ran.err;
+    EXPECT_EQ(ran.err.find("tok3n"), std::string::npos) << ran.err;
+  }
+}
+
+TEST_F(AgainstDaemon, what_was_said_of_repositories_stays_over_a_restart_with_the_same_options) {
+  const std::string origin = make_origin(daemon.path("o"));
+  daemon.stop(SIGTERM);
+  daemon.options = {"--repo", "shop=" + origin, "--repo", "depot=https://tok3n0123456789@localhost/depot.git"};
+  daemon.start();
+  EXPECT_NE(pawl({"repos"}).out.find("by --repo"), std::string::npos);
+  EXPECT_EQ(pawl({"export", "log", "--data", daemon.data()}).out.find("tok3n"), std::string::npos);
+  EXPECT_EQ(pawl({"repos"}).out.find("tok3n"), std::string::npos);
+  EXPECT_EQ(pawl({"repos", "remove", "depot"}).exit, 0);
+  EXPECT_EQ(pawl({"repos", "add", "till", "/srv/till.git"}).exit, 0);
+  daemon.stop(SIGTERM);
+  daemon.start();
+  const std::string after = pawl({"repos"}).out;
+  EXPECT_EQ(after.find("depot"), std::string::npos) << after;
+  EXPECT_NE(after.find("till"), std::string::npos) << after;
+}
+
+TEST_F(AgainstDaemon, a_branch_is_looked_for_at_origin_before_its_task_is_taken) {
+  const std::string origin = make_origin(daemon.path("o"));
+  const std::string pipeline = daemon.path("mine.yaml");
+  std::ofstream(pipeline) << "name: mine\nstages:\n  - {name: work, agent: dev, to: done}\nagents: {dev: {}}\n";
+  daemon.stop(SIGTERM);
+  daemon.options = {"--repo", "shop=" + origin, "--pipeline", pipeline};
+  daemon.start();
+  const Ran refused = pawl({"submit", "W-1", "--repo", "shop", "--branch", "feature/recipt", "--pipeline", "mine"});
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_NE(refused.err.find("no_branch"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("did you mean 'feature/receipt'?"), std::string::npos) << refused.err;
+  EXPECT_EQ(pawl({"submit", "W-1", "--repo", "shop", "--branch", "feature/receipt", "--pipeline", "mine"}).exit, 0);
+  EXPECT_EQ(pawl({"submit", "W-2", "--repo", "shop", "--branch", "feature/new", "--pipeline", "delivery"}).out,
+            "task 2 (W-2 of shop): analysis, version 1\n"
+            "branch 'feature/new' is not at origin yet: it begins at origin's default branch\n");
 }
 
 }  // namespace

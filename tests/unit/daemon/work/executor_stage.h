@@ -34,6 +34,7 @@
 #include "store/open.h"
 #include "store/os/random.h"
 #include "tests/unit/daemon/comes_true.h"
+#include "tests/unit/daemon/work/origins_of.h"
 
 namespace pawl {
 
@@ -87,10 +88,11 @@ class ExecutorTest : public testing::Test {
     ASSERT_TRUE(start_boot(*sequencer_, boot_id_, "test"));
   }
   void execute() {
-    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins_});
+    const auto origins = origins_of(origins_);
+    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins});
     executor_ = std::make_unique<Executor>(desk_ ? *desk_ : *sequencer_, *system_,
                                            Executor::Options{.boot_id = boot_id_,
-                                                             .origins = origins_,
+                                                             .origins = origins,
                                                              .archive = *log_,
                                                              .warn =
                                                                  [this](const std::string& text) {
@@ -130,10 +132,11 @@ class ExecutorTest : public testing::Test {
     ASSERT_TRUE(pipeline) << pipeline.error().message;
     ASSERT_EQ(tell(pipeline_event(*pipeline)).outcome, Outcome::accepted);
   }
-  TaskId submit(const std::string& work_item = "W-1", const std::string& branch = "feature") {
+  TaskId submit(const std::string& work_item = "W-1", const std::string& branch = "feature",
+                const std::string& repo = "shop") {
     fb::TaskCreatedT event;
     event.work_item = work_item;
-    event.repo = "shop";
+    event.repo = repo;
     event.branch = branch;
     event.pipeline = "test";
     const Decision decision = tell(event);

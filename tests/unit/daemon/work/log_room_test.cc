@@ -1,6 +1,7 @@
 // DIR/logs as a whole, within its bounds.
 #include "daemon/work/log_room.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 

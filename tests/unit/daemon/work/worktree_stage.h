@@ -13,13 +13,17 @@
 #include <vector>
 
 #include "daemon/work/real_system.h"
+#include "tests/unit/daemon/work/origins_of.h"
 
 namespace pawl {
 
 /// Asks origin before each preparation, as the executor does.
 class Tried : public Worktrees {
  public:
-  using Worktrees::Worktrees;
+  Tried(System& system, const std::string& data_folder, std::shared_ptr<const Origins> origins)
+      : Worktrees(system, data_folder, std::move(origins)) {}
+  Tried(System& system, const std::string& data_folder, const std::map<std::string, std::string>& urls)
+      : Tried(system, data_folder, std::shared_ptr<const Origins>(origins_of(urls))) {}
   Result<Worktree> prepare(const WorkOrder& order) {
     const Fetched fetched = fetch(order.repo, no_deadline, nullptr);
     if (fetched.end != FetchEnd::fetched) return Error{ErrorCode::io, fetched.words};

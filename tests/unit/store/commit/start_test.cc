@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "schema/limits.h"
 #include "store/os/process_identity.h"
 #include "tools/simulation/direct_machine.h"
 
@@ -68,6 +69,98 @@ TEST(Startup, time_without_a_daemon_is_recorded_behind_the_boot_and_ages_nothing
   EXPECT_TRUE(machine.state().is_live(*machine.state().lease("slot"), plus_s(start_time, 7799)));
   EXPECT_FALSE(machine.state().is_live(*machine.state().lease("slot"), plus_s(start_time, 7800)));
   EXPECT_EQ(machine.state().boot_named(daemon_name)->started_at, plus_s(start_time, 7200));
+}
+
+class RepositoriesAtStart : public testing::Test {
+ protected:
+  RepositoriesAtStart() {
+    machine.set_now(start_time);
+    EXPECT_TRUE(start_boot(machine, "b-1", "test"));
+  }
+  DeclaredRepos start(const std::map<std::string, std::string>& given) {
+    const auto done = declare_repos(machine, repos_known(machine.state()), given, asker);
+    EXPECT_TRUE(done);
+    return *done;
+  }
+  void declare(const std::string& repo, const std::string& url) {
+    fb::RepoDeclaredT event;
+    event.repo = repo;
+    event.url = url;
+    ASSERT_EQ(machine.propose(propose_group(asker, event)).outcome, Outcome::accepted);
+  }
+  void remove(const std::string& repo) {
+    fb::RepoRemovedT event;
+    event.repo = repo;
+    ASSERT_EQ(machine.propose(propose_group(asker, event)).outcome, Outcome::accepted);
+  }
+  std::string url_of(const std::string& repo) {
+    const RepoRow* row = machine.state().repos.find(repo);
+    return row && row->declared ? row->url : "not declared";
+  }
+  Seq last_seq() { return machine.state().last_seq; }
+
+  DirectMachine machine;
+  const Asker asker{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
+};
+
+TEST_F(RepositoriesAtStart, the_same_again_is_no_record) {
+  start({{"shop", "/a"}, {"depot", ""}});
+  EXPECT_EQ(url_of("shop"), "/a");
+  EXPECT_EQ(url_of("depot"), "") << "declared, and nowhere to be cloned from";
+  const Seq before = last_seq();
+  const DeclaredRepos done = start({{"shop", "/a"}, {"depot", ""}});
+  EXPECT_EQ(last_seq(), before);
+  EXPECT_TRUE(done.passed_over.empty() && done.left.empty());
+}
+
+TEST_F(RepositoriesAtStart, what_was_said_meanwhile_stays_unless_the_option_has_changed_too) {
+  start({{"shop", "/a"}, {"depot", "/d"}});
+  declare("shop", "/b");
+  remove("depot");
+  const DeclaredRepos done = start({{"shop", "/a"}, {"depot", "/d"}});
+  EXPECT_EQ(url_of("shop"), "/b");
+  EXPECT_EQ(url_of("depot"), "not declared");
+  EXPECT_EQ(done.passed_over, (std::vector<std::string>{"depot", "shop"}));
+  start({{"shop", "/c"}, {"depot", "/d"}});
+  EXPECT_EQ(url_of("shop"), "/c");
+  EXPECT_EQ(url_of("depot"), "not declared");
+}
+
+TEST_F(RepositoriesAtStart, one_that_is_not_given_any_more_is_left_and_named) {
+  start({{"shop", "/a"}, {"depot", "/d"}});
+  declare("till", "/t");
+  EXPECT_EQ(start({{"depot", "/d"}}).left, std::vector<std::string>{"shop"});
+  EXPECT_EQ(url_of("shop"), "/a");
+  remove("shop");
+  EXPECT_TRUE(start({{"depot", "/d"}}).left.empty()) << "it is gone, and till was never given";
+}
+
+TEST_F(RepositoriesAtStart, a_refusal_names_the_repository) {
+  for (std::size_t i = 0; i < limits::repos_max; ++i) declare("r" + std::to_string(i), "");
+  const auto done = declare_repos(machine, repos_known(machine.state()), {{"shop", "/a"}}, asker);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("'shop' is refused: limit"), std::string::npos) << done.error().message;
+}
+
+TEST(DefaultPipeline, the_one_pipeline_of_a_first_start_is_that_of_submissions_that_name_none) {
+  DirectMachine machine;
+  machine.set_now(start_time);
+  ASSERT_TRUE(start_boot(machine, "b-1", "test"));
+  const Asker asker{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
+  Pipeline mine = default_pipeline();
+  mine.name = "mine";
+  Pipeline other = default_pipeline();
+  other.name = "other";
+  ASSERT_TRUE(define_pipelines(machine, {}, {mine, other}, asker));
+  const auto fallback = [&] { return machine.state().settings().pipeline.fallback; };
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, asker)) << "which of them is not said";
+  EXPECT_EQ(fallback(), "delivery");
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {default_pipeline()}, asker)) << "it is that already";
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{7}, {mine}, asker))
+      << "the log has begun, and somebody may count on it";
+  EXPECT_EQ(fallback(), "delivery");
+  EXPECT_EQ(*set_default_pipeline(machine, Seq{0}, {mine}, asker), "mine");
+  EXPECT_EQ(fallback(), "mine");
 }
 
 }  // namespace

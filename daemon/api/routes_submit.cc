@@ -1,0 +1,138 @@
+// How a task is created (SPEC §7). A branch that its pipeline does not begin has to be at origin: that is asked before
+// the task is taken, with a bound, and not of the log, which knows nothing of it.
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
+#include <boost/json/value.hpp>
+
+#include <utility>
+
+#include "daemon/api/call.h"
+#include "schema/json/json_in_words.h"
+#include "schema/json/record_json.h"
+#include "schema/repository.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+/// Names of repositories become folders, and names of branches words of command lines.
+Result<void> check_names(const json::object& body) {
+  const auto text = [&](std::string_view field) -> std::string_view {
+    const json::value* value = body.if_contains(json::string_view(field.data(), field.size()));
+    return value && value->is_string() ? std::string_view(value->get_string().data(), value->get_string().size())
+                                       : std::string_view();
+  };
+  if (const auto checked = check_repo_name(text("repo")); !text("repo").empty() && !checked) {
+    return Error{ErrorCode::malformed, "field \"repo\" must not " + checked.error().message};
+  }
+  if (text("branch").starts_with('-')) {
+    return Error{ErrorCode::malformed, "field \"branch\" must not begin with '-'"};
+  }
+  for (const char c : text("branch")) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      return Error{ErrorCode::malformed, "field \"branch\" must not have a control character in it"};
+    }
+  }
+  return {};
+}
+
+/// A submission on its way. Shared by those who ask for it.
+struct Submission {
+  Group group;
+  std::string repo;
+  std::string work_item;
+  std::string branch;
+  std::string pipeline;
+  bool begins_branch = false;  // by its pipeline, where origin does not have it
+  bool may_be_refused = false;
+  std::optional<bool> branch_begins = std::nullopt;
+};
+
+const fb::TaskCreated& event_of(const Submission& submission) {
+  return *submission.group.front().record().event_as_TaskCreated();
+}
+
+/// Whether origin is to be asked: not where the machine refuses the task all the same, or answers as it did before.
+bool look_first(const State& state, Submission& submission) {
+  const fb::TaskCreated& event = event_of(submission);
+  submission.pipeline = event.pipeline() ? event.pipeline()->str() : state.settings().pipeline.fallback;
+  const PipelineRow* pipeline = state.pipeline_in_force(submission.pipeline);
+  submission.begins_branch = pipeline && pipeline->definition->begins_branches();
+  const auto* key = submission.group.front().record().key();
+  if (const KeyRow* first = key ? state.keys.find(key->str()) : nullptr) {
+    const Task* task = state.tasks.find(first->task);
+    if (task) submission.branch_begins = task->branch_begun;
+    return submission.begins_branch && task && !task->branch_begun;
+  }
+  submission.may_be_refused = !submission.begins_branch;
+  return pipeline && state.is_known_repo(submission.repo) &&
+         !state.indexes.live_work_items.contains({submission.repo, submission.work_item});
+}
+
+TaskId created_in(const SeenDecision& seen) {
+  if (seen.decision.first) return seen.decision.first->task;
+  for (const Effect& effect : seen.decision.effects) {
+    if (effect.kind == EffectKind::task) return TaskId{effect.id};
+  }
+  return TaskId{0};
+}
+
+void create(Shop& shop, const std::shared_ptr<Submission>& submission, HttpReply reply) {
+  write(shop,
+        {.group = std::move(submission->group),
+         .look =
+             [submission](const SeenDecision& seen, Shown& shown) {
+               const auto& live = seen.state.indexes.live_work_items;
+               const auto found = live.find({submission->repo, submission->work_item});
+               const bool is_new = seen.decision.outcome == Outcome::accepted;
+               const bool is_shown = is_new || found == live.end();
+               show_task(seen, is_shown ? created_in(seen) : found->second, shown);
+               shown.branch_begins = submission->branch_begins;
+             },
+         .status_accepted = 201},
+        std::move(reply));
+}
+
+HttpResponse no_branch(const Submission& submission, const FoundBranch& found) {
+  std::string message = "origin of '" + submission.repo + "' has no branch '" + submission.branch + "'";
+  if (!found.nearest.empty()) message += "; did you mean '" + found.nearest + "'?";
+  message += (found.nearest.empty() ? "; push" : " Push") + std::string(" it first, or let the pipeline '") +
+             submission.pipeline + "' say `branch: create`: it then begins at origin's default branch";
+  return http_error(422, "no_branch", message);
+}
+
+}  // namespace
+
+void tasks_create(Call call) {
+  if (const auto checked = check_names(call.body.event_fields()); !checked) return call.refuse(checked.error());
+  auto proposal = propose_asked(call, fb::Event::TaskCreated);
+  if (!proposal) return;
+  const auto submission = std::make_shared<Submission>();
+  submission->group.push_back(std::move(*proposal));
+  const fb::TaskCreated& event = event_of(*submission);
+  submission->repo = event.repo()->str();
+  submission->work_item = event.work_item()->str();
+  submission->branch = event.branch() ? event.branch()->str() : std::string();
+  const bool is_asked = !submission->branch.empty() && !call.is_of_webhook && call.shop.services.find_branch;
+  if (!is_asked) return create(call.shop, submission, std::move(call.reply));
+
+  const auto asks = std::make_shared<bool>(false);
+  call.sequencer().read([submission, asks](const State& state) { *asks = look_first(state, *submission); },
+                        [&shop = call.shop, submission, asks, reply = call.reply] {
+                          if (!*asks) return create(shop, submission, reply);
+                          shop.services.find_branch(submission->repo, submission->branch,
+                                                    [&shop, submission, reply](const FoundBranch& found) {
+                                                      const bool is_absent = found.is == FoundBranch::Is::absent;
+                                                      if (is_absent && submission->may_be_refused)
+                                                        return reply(no_branch(*submission, found));
+                                                      const bool is_known = found.is != FoundBranch::Is::unknown;
+                                                      if (is_known)
+                                                        submission->branch_begins =
+                                                            is_absent && submission->begins_branch;
+                                                      create(shop, submission, reply);
+                                                    });
+                        });
+}
+
+}  // namespace pawl

@@ -1,0 +1,126 @@
+// Repositories that come, move and are asked while the executor runs: real git, on real repositories.
+#include <cstdlib>
+#include <future>
+
+#include "tests/unit/daemon/work/executor_stage.h"
+
+namespace pawl {
+namespace {
+
+class ExecutorBranches : public ExecutorTest {
+ protected:
+  void SetUp() override {
+    ExecutorTest::SetUp();
+    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
+       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && "
+       "git push -q origin trunk trunk:feature/receipt");
+  }
+  void sh(const std::string& script) {
+    const std::string line = "cd '" + folder_.string() +
+                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
+                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
+                             script;
+    ASSERT_EQ(std::system(line.c_str()), 0) << script;  // NOLINT(cert-env33-c): a script
+  }
+  void declare(const std::string& repo, const std::string& url) {
+    fb::RepoDeclaredT event;
+    event.repo = repo;
+    event.url = url;
+    ASSERT_EQ(tell(event).outcome, Outcome::accepted);
+  }
+  FoundBranch find(const std::string& repo, const std::string& branch) {
+    std::promise<FoundBranch> found;
+    executor_->find_branch(repo, branch, [&](const FoundBranch& answer) { found.set_value(answer); });
+    return found.get_future().get();
+  }
+  bool is_blocked(TaskId id, const std::string& reason) {
+    return comes_true([&] { return task(id)->blocked.starts_with(reason); });
+  }
+};
+
+constexpr const char* begins = R"(name: test
+branch: create
+agents:
+  worker: {run: 'cp file $1/found'}
+stages:
+  - {name: work, agent: worker, to: done}
+)";
+constexpr const char* begins_none = R"(name: test
+agents:
+  worker: {run: 'cp file $1/found'}
+stages:
+  - {name: work, agent: worker, to: done}
+)";
+
+TEST_F(ExecutorBranches, a_branch_is_there_or_not_and_then_the_nearest_is_told) {
+  declare("shop", at("origin.git").string());
+  execute();
+  EXPECT_EQ(find("shop", "feature/receipt").is, FoundBranch::Is::there);
+  const FoundBranch absent = find("shop", "feature/recipt");
+  EXPECT_EQ(absent.is, FoundBranch::Is::absent);
+  EXPECT_EQ(absent.nearest, "feature/receipt");
+  EXPECT_EQ(find("shop", "something else").nearest, "");
+}
+
+TEST_F(ExecutorBranches, what_cannot_be_asked_is_unknown) {
+  declare("shop", "");
+  declare("away", at("nothing.git").string());
+  execute();
+  EXPECT_EQ(find("shop", "trunk").is, FoundBranch::Is::unknown) << "it has no origin";
+  EXPECT_EQ(find("other", "trunk").is, FoundBranch::Is::unknown);
+  EXPECT_EQ(find("away", "trunk").is, FoundBranch::Is::unknown);
+}
+
+TEST_F(ExecutorBranches, many_who_ask_at_once_are_all_answered) {
+  declare("shop", at("origin.git").string());
+  execute();
+  std::vector<std::promise<FoundBranch>> found(100);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    executor_->find_branch("shop", i % 2 == 0 ? "trunk" : "trnuk",
+                           [&found, i](const FoundBranch& answer) { found[i].set_value(answer); });
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].get_future().get().is, i % 2 == 0 ? FoundBranch::Is::there : FoundBranch::Is::absent) << i;
+  }
+}
+
+TEST_F(ExecutorBranches, a_repository_that_is_declared_meanwhile_is_fetched) {
+  define(begins_none);
+  execute();
+  declare("depot", at("origin.git").string());
+  ASSERT_TRUE(reaches(submit("W-1", "feature/receipt", "depot"), "done"));
+  EXPECT_EQ(contents(at("found")), "1\n");
+}
+
+/// The pause after a failed try is for where it was.
+TEST_F(ExecutorBranches, one_that_was_not_where_it_was_said_to_be_goes_on_once_that_is_put_right) {
+  declare("shop", at("nothing.git").string());
+  define(begins_none);
+  execute();
+  const TaskId id = submit("W-1", "feature/receipt");
+  ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
+  declare("shop", at("origin.git").string());
+  EXPECT_TRUE(reaches(id, "done"));
+  EXPECT_FALSE(executor_->origin_trouble("shop"));
+}
+
+TEST_F(ExecutorBranches, a_branch_that_is_missing_bars_the_work_where_the_pipeline_does_not_begin_it) {
+  declare("shop", at("origin.git").string());
+  define(begins_none);
+  execute();
+  const TaskId id = submit("W-1", "feature/recipt");
+  EXPECT_TRUE(is_blocked(id, "no_branch: origin has no branch 'feature/recipt'"));
+  EXPECT_EQ(count(fb::Event::BranchSeen), 0u);
+}
+
+TEST_F(ExecutorBranches, one_that_the_pipeline_begins_is_in_the_history) {
+  declare("shop", at("origin.git").string());
+  define(begins);
+  execute();
+  const TaskId id = submit("W-1", "feature/new");
+  ASSERT_TRUE(reaches(id, "done"));
+  EXPECT_EQ(count(fb::Event::BranchSeen), 1u);
+}
+
+}  // namespace
+}  // namespace pawl
