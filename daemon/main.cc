@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,7 +34,6 @@
 #include "daemon/version.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/log_room.h"
-#include "daemon/work/origin_url.h"
 #include "daemon/work/origins.h"
 #include "daemon/work/orphans.h"
 #include "daemon/work/real_system.h"
@@ -243,12 +241,9 @@ std::string listed(const std::vector<std::string>& names) {
   return names.size() > told_max ? list + " and " + std::to_string(names.size() - told_max) + " more" : list;
 }
 
-/// What the log is told of repositories has no credentials.
 Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& known, const Options& options,
                            const Asker& asker) {
-  std::map<std::string, std::string> given;
-  for (const auto& [repo, url] : options.repos) given.emplace(repo, parse_origin(url).plain);
-  const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, given, asker));
+  const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, repos_for_log(options), asker));
   if (!done.passed_over.empty()) {
     spdlog::info("--repo is passed over for {}: it is as at the start before, and `pawl repos` was used on it since",
                  listed(done.passed_over));

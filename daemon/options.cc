@@ -9,6 +9,7 @@
 
 #include "daemon/outside/webhook_options.h"
 #include "daemon/version.h"
+#include "daemon/work/origin_url.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 #include "schema/repository.h"
@@ -214,6 +215,12 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> repos_for_log(const Options& options) {
+  std::map<std::string, std::string> repos;
+  for (const auto& [repo, url] : options.repos) repos.emplace(repo, parse_origin(url).plain);
+  return repos;
+}
 
 Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment) {
   po::options_description all = described("pawld: owns the stage transitions of delivery pipelines\n\noptions");

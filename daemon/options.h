@@ -34,6 +34,9 @@ struct Options {
   std::optional<std::string> answer;
 };
 
+/// The repositories as the log is told of them: without credentials.
+std::map<std::string, std::string> repos_for_log(const Options& options);
+
 /// The value of an environment variable, or null.
 using Environment = std::function<const char*(const char*)>;
 

@@ -66,7 +66,8 @@ TEST(Options, a_repository_may_be_nowhere_and_a_relative_path_is_one_from_here) 
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->repos.at("shop"), "");
   EXPECT_EQ(read->repos.at("depot"), std::filesystem::current_path().parent_path() / "depot.git");
-  EXPECT_EQ(read->repos.at("till"), "https://token@host/till.git") << "the log is told less";
+  EXPECT_EQ(read->repos.at("till"), "https://token@host/till.git");
+  EXPECT_EQ(repos_for_log(*read).at("till"), "https://host/till.git");
 }
 
 TEST(Options, every_error_names_the_option) {
