@@ -37,8 +37,8 @@ po::options_description described(const char* caption) {
        "who may do what over TCP: lines of NAME ROLE HASH; read anew on SIGHUP (PAWL_TOKENS)")  //
       ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),      //
        "a pipeline in YAML, to be in force from now on; more than once for more than one")      //
-      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("REPO=URL"),      //
-       "a repository, and where it is cloned from (REPO= for nowhere); more than once for more "
+      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("NAME=URL"),      //
+       "a repository, and where it is cloned from (NAME= for nowhere); more than once for more "
        "than one. What was changed since by `pawl repos` stays as it is")           //
       ("log", po::value<std::string>()->value_name("text|json"),                    //
        "the form of messages on stderr: text on a terminal, JSON lines otherwise")  //
@@ -80,7 +80,7 @@ Result<std::chrono::seconds> drain_from(const std::string& text) {
 Result<std::pair<std::string, std::string>> repo_from(const std::string& text, const path& folder) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return malformed("--repo: '" + text + "' is not REPO=URL, such as shop=git@example.org:shop.git");
+    return malformed("--repo: '" + text + "' is not NAME=URL, such as shop=git@example.org:shop.git");
   }
   const std::string name = text.substr(0, equals);
   const std::string url = text.substr(equals + 1);

@@ -87,8 +87,12 @@ void Daemon::start_up() {
     if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
+  // As by options of the start, where nothing is declared.
   const auto origins = std::make_shared<Origins>();
-  for (const auto& [repo, url] : story_.origins) origins->declare(repo, url);
+  const bool declares = ask([](const State& state) { return state.repos.size() > 0; });
+  for (const auto& [repo, url] : story_.origins) {
+    if (!declares) origins->declare(repo, url);
+  }
   executor_ = std::make_unique<Executor>(*this, system_,
                                          Executor::Options{.boot_id = boot_id_,
                                                            .origins = origins,

@@ -312,9 +312,34 @@ class Administrator {
     fb::SettingChangedT event;
     event.key = key;
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
+    say(event);
+  }
+
+  fb::RepoDeclaredT declared(const std::string& repo) {
+    const auto origin = story_.origins.find(repo);
+    fb::RepoDeclaredT event;
+    event.repo = repo;
+    event.url = origin == story_.origins.end() ? std::string() : origin->second;
+    return event;
+  }
+
+  /// Where they are, once more: what is under way begins anew.
+  void declare_repos() {
+    for (const std::string& repo : story_.repos) say(declared(repo));
+  }
+
+  /// And declared again, unless a live task is on it.
+  void remove_repo() {
+    fb::RepoRemovedT event;
+    event.repo = story_.dice.pick(story_.repos);
+    say(event, declared(event.repo));
+  }
+
+  template <class... Events>
+  void say(const Events&... events) {
     for (;;) {
       const Asker asker{.boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
-      const auto decision = story_.ask(propose_group(asker, event));
+      const auto decision = story_.ask(propose_group(asker, events...));
       if (decision && decision->outcome != Outcome::stale_boot) return;
     }
   }
@@ -322,7 +347,7 @@ class Administrator {
   void change() {
     const auto number = [&](const char* key, std::vector<std::int64_t> values) { set(key, story_.dice.pick(values)); };
     const auto flag = [&](const char* key) { set(key, !story_.dice.one_in(4)); };
-    switch (story_.dice.roll(17)) {
+    switch (story_.dice.roll(19)) {
       case 0:
         return number("queue.max_concurrency", {1, 2, 4, 8});
       case 1:
@@ -354,6 +379,10 @@ class Administrator {
         return set("queue.cancelled_dependency", std::string(story_.dice.one_in(3) ? "release" : "hold"));
       case 15:
         return number("job.retry_delay_s", {0, 10, 300});
+      case 16:
+        return declare_repos();
+      case 17:
+        return remove_repo();
       default:
         return flag("stop.enabled");
     }

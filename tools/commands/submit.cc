@@ -202,7 +202,8 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
 std::string show_created(const json::value& answer) {
   const json::value& task = part_of(answer, "task");
   std::string text = task_line(task) + '\n';
-  if (cell(answer, "branch_begins") == "true") {
+  const json::value& begins = part_of(answer, "branch_begins");
+  if (begins.is_bool() && begins.get_bool()) {
     text += "branch '" + cell(task, "branch") + "' is not at origin yet: it begins at origin's default branch\n";
   }
   return text;
@@ -243,7 +244,7 @@ const Command submit_command = {
         "--json too, only the task as it then stands is printed.\n",
     .options = with_daemon_options({{"repo", "REPO", "the repository (that of this working copy's origin)"},
                                     {"branch", "BRANCH", "the feature branch (the one that is checked out here)"},
-                                    {"pipeline", "NAME", "the pipeline (delivery)"},
+                                    {"pipeline", "NAME", "the pipeline (that of the setting pipeline.default)"},
                                     {"stage", "STAGE", "where to begin (the pipeline's first stage)"},
                                     {"depends-on", "TASK,...", "tasks that have to end before this one's jobs run"},
                                     {"wait", "", "show its progress, and wait for its end"}}),

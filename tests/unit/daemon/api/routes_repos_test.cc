@@ -132,7 +132,11 @@ TEST_F(Submissions, a_branch_that_is_not_there_is_refused_and_leaves_no_record) 
 
 TEST_F(Submissions, a_pipeline_that_begins_branches_says_that_one_begins) {
   branch_is({.is = FoundBranch::Is::absent});
-  const Answer taken = submit("delivery");
+  EXPECT_EQ(post("/v1/pipelines", R"({"name":"begins","branch":"create","agents":[{"name":"dev"}],
+                                     "stages":[{"name":"work","agent":"dev","to":"done"}]})")
+                .status,
+            201);
+  const Answer taken = submit("begins");
   EXPECT_EQ(taken.status, 201) << taken.body;
   EXPECT_EQ(taken.at("/branch_begins"), "true");
 }

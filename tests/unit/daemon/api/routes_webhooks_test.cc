@@ -297,6 +297,14 @@ TEST_F(WebhookRoutes, the_queue_tells_what_became_of_them) {
 
 // --- Plane ---
 
+/// Its sender learns nothing of a refusal, and would not send it again.
+TEST_F(WebhookRoutes, a_start_is_not_refused_for_a_branch_that_is_not_there) {
+  Pipeline existing = default_pipeline();
+  existing.branch = "existing";
+  propose(pipeline_event(existing));
+  EXPECT_EQ(plane("d1", payloads::plane_issue_started).status, 201);
+}
+
 TEST_F(WebhookRoutes, a_started_item_becomes_a_task) {
   const Answer answer = plane("d1", payloads::plane_issue_started);
   EXPECT_EQ(answer.status, 201) << answer.body;

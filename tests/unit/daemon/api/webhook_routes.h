@@ -62,32 +62,34 @@ class WebhookRoutes : public testing::Test {
     propose(boot);
     if (boots_ == 1) propose(pipeline_event(default_pipeline()));
     webhooks_ = std::make_unique<Webhooks>(config_);
-    api_ =
-        std::make_unique<Api>(Services{.sequencer = *sequencer_,
-                                       .journal = *log_,
-                                       .archive = *log_,
-                                       .boot_id = boot_,
-                                       .version = "test",
-                                       .advance =
-                                           [this](AdvanceOrder order, const std::function<void(AdvanceAnswer)>& done) {
-                                             {
-                                               const std::lock_guard lock(mutex_);
-                                               orders_.push_back(std::move(order));
-                                             }
-                                             if (!is_slow_) done(advance_answer_);
-                                           },
-                                       .readiness = [this] { return readiness_; },
-                                       .raise_alert =
-                                           [this](Alert alert) {
-                                             const std::lock_guard lock(mutex_);
-                                             alerts_.push_back(std::move(alert));
-                                           },
-                                       .warn =
-                                           [this](const std::string& message) {
-                                             const std::lock_guard lock(mutex_);
-                                             warnings_.push_back(message);
-                                           },
-                                       .webhooks = webhooks_.get()});
+    api_ = std::make_unique<Api>(Services{
+        .sequencer = *sequencer_,
+        .journal = *log_,
+        .archive = *log_,
+        .boot_id = boot_,
+        .version = "test",
+        .advance =
+            [this](AdvanceOrder order, const std::function<void(AdvanceAnswer)>& done) {
+              {
+                const std::lock_guard lock(mutex_);
+                orders_.push_back(std::move(order));
+              }
+              if (!is_slow_) done(advance_answer_);
+            },
+        .find_branch = [](const std::string&, const std::string&,
+                          const std::function<void(FoundBranch)>& done) { done({.is = FoundBranch::Is::absent}); },
+        .readiness = [this] { return readiness_; },
+        .raise_alert =
+            [this](Alert alert) {
+              const std::lock_guard lock(mutex_);
+              alerts_.push_back(std::move(alert));
+            },
+        .warn =
+            [this](const std::string& message) {
+              const std::lock_guard lock(mutex_);
+              warnings_.push_back(message);
+            },
+        .webhooks = webhooks_.get()});
   }
 
   void end() {
