@@ -45,7 +45,7 @@ struct Call {
   std::uint64_t id = 0;    // the same, where the row says that it is one
   RequestBody body = {};
   RequestQuery query = {};
-  bool is_of_webhook = false;  // whoever sent it learns nothing of a refusal
+  bool is_of_webhook = false;  // its sender learns nothing of a refusal
 
   Sequencer& sequencer() const { return shop.services.sequencer; }
   void refuse(const Error& error) const;  // 400

@@ -53,7 +53,7 @@ struct Services {
   /// Settles a diverged branch in favour of one side. Calls back once, from another thread. Empty where there are no
   /// worktrees.
   std::function<void(TaskId, Side, std::function<void(Result<Worktree>)>)> take_side = {};
-  /// Asks a repository's origin for a branch. Calls back once, from any thread. Empty: nobody can be asked.
+  /// Asks a repository's origin for a branch. Calls back once, from any thread. Empty: there is none to ask.
   std::function<void(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)>)>
       find_branch = {};
   /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet. From the

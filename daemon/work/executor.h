@@ -90,7 +90,7 @@ class Executor {
   void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
   /// Ends `diverged` by one side, if no path drives the task meanwhile (`busy`). As advance().
   void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done);
-  /// Asks origin for a branch, within branch_within. Whoever asks for the same repository meanwhile shares the next
+  /// Asks origin for a branch, within branch_within. Those who ask for the same repository meanwhile share the next
   /// answer. `unknown` at once where it has no origin, or one that is known not to answer. As advance().
   void find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done);
   /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.

@@ -323,7 +323,7 @@ class Administrator {
     return event;
   }
 
-  /// Where they are, once more: what is under way begins anew.
+  /// Where they are, once more: what is under way begins again.
   void declare_repos() {
     for (const std::string& repo : story_.repos) say(declared(repo));
   }

@@ -38,7 +38,7 @@ TEST(Origins, the_same_url_is_the_same_origin_and_none_is_none) {
   EXPECT_EQ(origins.of("shop"), first);
   origins.declare("shop", "/b");
   EXPECT_NE(origins.of("shop"), first);
-  EXPECT_EQ(first->plain, "/a") << "whoever asks there may come to an end";
+  EXPECT_EQ(first->plain, "/a") << "who asks there may come to an end";
   origins.declare("shop", "");
   EXPECT_FALSE(origins.has("shop"));
   EXPECT_TRUE(origins.all().empty());
@@ -95,7 +95,7 @@ TEST_F(FollowedOrigins, one_that_moves_is_fetched_from_there_and_what_is_cloned_
   EXPECT_EQ(remote_of("data/work/task-1"), "elsewhere");
 }
 
-TEST_F(FollowedOrigins, a_fetch_that_hangs_where_it_was_keeps_nobody_waiting) {
+TEST_F(FollowedOrigins, a_fetch_that_hangs_where_it_was_is_left) {
   const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

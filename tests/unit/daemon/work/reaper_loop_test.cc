@@ -58,8 +58,8 @@ class ReaperLoopTest : public ExecutorTest {
   /// The reaper alone: what else the executor does would be quicker.
   void watch() {
     system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
-    executor_ = std::make_unique<Executor>(
-        *sequencer_, *system_, Executor::Options{.boot_id = boot_id_, .archive = *log_, .warn = {}});
+    executor_ = std::make_unique<Executor>(*sequencer_, *system_,
+                                           Executor::Options{.boot_id = boot_id_, .archive = *log_, .warn = {}});
     reaper_ = std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
                                            ReaperLoop::Options{.boot_id = boot_id_,
                                                                .warn =
