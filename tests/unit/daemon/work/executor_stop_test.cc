@@ -152,7 +152,7 @@ TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
 TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
   make_origin();
   set("stop.delete_branch", std::string("always"));
-  define(waiting_pipeline);
+  define(std::string("branch: create\n") + waiting_pipeline);  // origin has none that is spelled so
   execute();
   std::uint64_t number = 0;
   for (const std::string& spelled : {std::string("trunk"), std::string("refs/heads/trunk"), std::string("Trunk")}) {
