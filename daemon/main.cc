@@ -28,6 +28,7 @@
 #include "daemon/options.h"
 #include "daemon/outside/alerts.h"
 #include "daemon/outside/webhook_book.h"
+#include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
 #include "daemon/preflight.h"
 #include "daemon/space_watch.h"
@@ -279,7 +280,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   signals.started();
   report(opened->report, opened->state, *member);
 
-  const std::vector<Pipeline> in_force = pipelines_in_force(opened->state);
+  const KnownPipelines known = known_pipelines(opened->state);
   const std::vector<RepoRow> repos = repos_known(opened->state);
   const Seq last_seq = opened->state.last_seq;
   const bool has_old_trees = another_led(opened->state, member->id);
@@ -318,8 +319,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     return failed(started.error());
   }
   const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
-  if (const auto defined = define_pipelines(sequencer, in_force, given, asker); !defined) {
-    return failed(defined.error());
+  const auto passed_over = define_pipelines(sequencer, known, given, asker);
+  if (!passed_over) return failed(passed_over.error());
+  for (const std::string& name : *passed_over) {
+    spdlog::info(
+        "pipeline '{}': its file is as it was, so what was applied since stays in force; 'pawl pipelines apply FILE' "
+        "takes the file",
+        name);
   }
   const auto fallback = set_default_pipeline(sequencer, last_seq, given, asker);
   if (!fallback) return failed(fallback.error());
@@ -484,9 +490,10 @@ int run(std::span<const char* const> arguments) {
   const std::shared_ptr<MessageWriter> messages = start_logging(options->log);
   std::vector<Pipeline> given;
   for (const std::string& file : options->pipelines) {
-    auto pipeline = read_pipeline(file);
-    if (!pipeline) return usage(pipeline.error());
-    given.push_back(std::move(*pipeline));
+    auto read = read_pipeline(file);
+    if (!read) return usage(read.error());
+    if (const auto there = check_programs(*read, file, program_path()); !there) return usage(there.error());
+    given.push_back(std::move(read->pipeline));
   }
   auto destinations = alert_destinations(options->alerts, options->data.string());
   if (!destinations) return usage(destinations.error());

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/pipeline_programs.h"
+#include "engine/state/variables.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 #include "schema/proposal.h"
@@ -30,10 +32,11 @@ constexpr std::size_t file_bytes_max = 1024 * 1024;
 struct YamlFile {
   const std::string& name;
   const std::string& base_dir;
+  PipelineText& read;  // where things stand, as far as it was read
 };
 
-Error at_line(const YamlFile& source, int line, const std::string& what) {
-  return {ErrorCode::malformed, source.name + ":" + std::to_string(line) + ": " + what};
+Error at_line(const std::string& name, int line, const std::string& what) {
+  return {ErrorCode::malformed, name + ":" + std::to_string(line) + ": " + what};
 }
 
 int line_of(const YAML::Mark& mark) {
@@ -41,7 +44,7 @@ int line_of(const YAML::Mark& mark) {
 }
 
 Error at(const YamlFile& source, const YAML::Node& node, const std::string& what) {
-  return at_line(source, line_of(node.Mark()), what);
+  return at_line(source.name, line_of(node.Mark()), what);
 }
 
 std::string in_quotes(std::string_view text) {
@@ -130,15 +133,20 @@ Result<std::optional<bool>> optional_flag(const YamlFile& source, const Fields& 
                                           const std::string& of) {
   const YAML::Node* node = field(fields, name);
   if (!node) return std::optional<bool>();
-  // Not "yes", "on" and the like: whether those are flags or words depends on whom one asks.
-  if (is_plain(*node) && node->Scalar() == "true") return std::optional<bool>(true);
-  if (is_plain(*node) && node->Scalar() == "false") return std::optional<bool>(false);
+  if (is_plain(*node)) {
+    std::string word = node->Scalar();
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (word == "true" || word == "yes" || word == "on") return std::optional<bool>(true);
+    if (word == "false" || word == "no" || word == "off") return std::optional<bool>(false);
+  }
   return at(source, *node, in_quotes(name) + " of " + of + " is neither true nor false");
 }
 
 Result<CommandLine> optional_command(const YamlFile& source, const Fields& fields, std::string_view name,
                                      const std::string& of) {
   const YAML::Node* node = field(fields, name);
+  source.read.command_lines.push_back(node ? line_of(node->Mark()) : 0);
   if (!node) return CommandLine();
   const std::string what = in_quotes(name) + " of " + of;
   if (node->IsScalar()) {
@@ -162,22 +170,70 @@ Result<CommandLine> optional_command(const YamlFile& source, const Fields& field
   return command;
 }
 
+/// The value of a variable: a scalar is the text that stands there, whatever else it could be taken for.
+Result<Variable> variable_of(const YamlFile& source, const std::string& name, const YAML::Node& node,
+                             const std::string& of) {
+  Variable variable{.name = name};
+  const std::string what = "variable " + in_quotes(name) + " of " + of;
+  if (node.IsScalar()) {
+    PAWL_TRY(check_bytes(source, node, what));
+    variable.value = node.Scalar();
+    return variable;
+  }
+  if (!node.IsMap()) {
+    return at(source, node,
+              what + " is neither a text nor a map of `file` or `from_daemon`; write '' for an empty text");
+  }
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"file", "from_daemon"}));
+  if (fields.size() != 1) return at(source, node, what + " has to have either `file` or `from_daemon`");
+  if (const YAML::Node* file = field(fields, "file")) {
+    const std::string path = PAWL_TRY(text_of(source, *file, "'file' of " + what));
+    const bool is_absolute = path.starts_with('/');
+    variable.file = is_absolute ? path : (std::filesystem::path(source.base_dir) / path).lexically_normal().string();
+  } else {
+    variable.from_daemon = PAWL_TRY(optional_text(source, fields, "from_daemon", what));
+  }
+  return variable;
+}
+
+Result<Variables> optional_env(const YamlFile& source, const Fields& fields, const std::string& of) {
+  const YAML::Node* node = field(fields, "env");
+  Variables env;
+  if (!node) return env;
+  if (!node->IsMap()) return at(source, *node, "'env' of " + of + " is not a map of names and values");
+  PAWL_TRY(bounded(source, *node, limits::variables_max, "'env' of " + of));
+  for (const auto& entry : *node) {
+    const YAML::Node key = entry.first;
+    const std::string name = PAWL_TRY(text_of(source, key, "the name of a variable of " + of));
+    env.push_back(PAWL_TRY(variable_of(source, name, entry.second, of)));
+    // Here and not with the whole, so that the line is the variable's own.
+    if (const auto problem = env_problem(env)) return at(source, key, of + " " + *problem);
+    source.read.variables.push_back({line_of(key.Mark()), env.back()});
+  }
+  return env;
+}
+
 Result<Agent> agent_of(const YamlFile& source, const std::string& name, const YAML::Node& node) {
   const std::string what = "agent " + in_quotes(name);
   Agent agent;
   agent.name = name;
-  if (node.IsNull()) return agent;  // `analyst:` alone: for external workers, with the time-out that all have
-  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s"}));
+  if (node.IsNull()) {  // `analyst:` alone: for external workers, with the time-out that all have
+    source.read.command_lines.push_back(0);
+    return agent;
+  }
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env"}));
   agent.run = PAWL_TRY(optional_command(source, fields, "run", what));
   agent.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", agent.timeout_s, what));
+  agent.env = PAWL_TRY(optional_env(source, fields, what));
   return agent;
 }
 
 Result<Gate> gate_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   Gate gate;
-  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s"}));
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env"}));
   gate.run = PAWL_TRY(optional_command(source, fields, "run", what));
   gate.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", gate.timeout_s, what));
+  gate.env = PAWL_TRY(optional_env(source, fields, what));
   return gate;
 }
 
@@ -197,9 +253,9 @@ Result<std::vector<int>> exit_codes_of(const YamlFile& source, const YAML::Node&
 
 Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, const std::string& stage) {
   const std::string unnamed = "a step of " + stage;
-  const Fields fields = PAWL_TRY(
-      fields_of(source, node, unnamed,
-                {"name", "run", "probe", "timeout_s", "irreversible", "exclusive", "not_done_exit_codes", "settle_s"}));
+  const Fields fields = PAWL_TRY(fields_of(
+      source, node, unnamed,
+      {"name", "run", "probe", "timeout_s", "irreversible", "exclusive", "not_done_exit_codes", "settle_s", "env"}));
   PipelineStep step;
   step.name = PAWL_TRY(optional_text(source, fields, "name", unnamed));
   if (step.name.empty()) return at(source, node, unnamed + " has no name");
@@ -219,6 +275,7 @@ Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, con
     }
     step.exclusive = true;
   }
+  step.env = PAWL_TRY(optional_env(source, fields, what));
   const YAML::Node* codes = field(fields, "not_done_exit_codes");
   if (codes) step.not_done_exit_codes = PAWL_TRY(exit_codes_of(source, *codes, "'not_done_exit_codes' of " + what));
   return step;
@@ -240,18 +297,23 @@ Result<std::vector<PipelineStep>> steps_of(const YamlFile& source, const Fields&
 }
 
 Result<Stage> stage_of(const YamlFile& source, const YAML::Node& node) {
-  const Fields fields =
-      PAWL_TRY(fields_of(source, node, "a stage", {"name", "agent", "gate", "to", "guarded", "steps", "rollback"}));
+  const Fields fields = PAWL_TRY(
+      fields_of(source, node, "a stage", {"name", "agent", "gate", "to", "guarded", "steps", "rollback", "env"}));
   Stage stage;
   stage.name = PAWL_TRY(optional_text(source, fields, "name", "a stage"));
   if (stage.name.empty()) return at(source, node, "a stage has no name");
   const std::string what = "stage " + in_quotes(stage.name);
   stage.agent = PAWL_TRY(optional_text(source, fields, "agent", what));
   const YAML::Node* gate = field(fields, "gate");
-  if (gate) stage.gate = PAWL_TRY(gate_of(source, *gate, "the gate of " + what));
+  if (gate) {
+    stage.gate = PAWL_TRY(gate_of(source, *gate, "the gate of " + what));
+  } else {
+    source.read.command_lines.push_back(0);
+  }
   stage.to = PAWL_TRY(optional_text(source, fields, "to", what));
   stage.steps = PAWL_TRY(steps_of(source, fields, what));
   stage.rollback = PAWL_TRY(optional_text(source, fields, "rollback", what));
+  stage.env = PAWL_TRY(optional_env(source, fields, what));
   return stage;
 }
 
@@ -280,11 +342,11 @@ std::optional<YAML::Mark> second_document(const std::string& text) {
   return beginning.mark;
 }
 
-Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
-  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "branch", "agents", "stages"}));
+Result<void> read_into(const YamlFile& source, const YAML::Node& root) {
+  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "branch", "env", "agents", "stages"}));
   std::vector<int> agent_lines;
-  std::vector<int> stage_lines;
-  Pipeline pipeline;
+  std::vector<int>& stage_lines = source.read.stage_lines;
+  Pipeline& pipeline = source.read.pipeline;
   pipeline.name = PAWL_TRY(optional_text(source, fields, "name", "a pipeline"));
   const YAML::Node* agents = field(fields, "agents");
   if (agents) {
@@ -310,6 +372,7 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
     }
     pipeline.branch = policy;
   }
+  pipeline.env = PAWL_TRY(optional_env(source, fields, "a pipeline"));
   const YAML::Node* stages = field(fields, "stages");
   if (stages) {
     if (!stages->IsSequence()) return at(source, *stages, "'stages' is not a list");
@@ -320,32 +383,34 @@ Result<Pipeline> pipeline_of(const YamlFile& source, const YAML::Node& root) {
     }
   }
   const std::optional<PipelineProblem> problem = problem_of(pipeline, Settings{}, rules_version);
-  if (!problem) return pipeline;
+  if (!problem) return {};
   int line = line_of(root.Mark());
   if (problem->where == PipelineProblem::Where::agent) line = agent_lines.at(problem->index);
   if (problem->where == PipelineProblem::Where::stage) line = stage_lines.at(problem->index);
-  return at_line(source, line, problem->what);
+  return at_line(source.name, line, problem->what);
 }
 
 }  // namespace
 
-Result<Pipeline> parse_pipeline(const std::string& text, const std::string& name_for_errors,
-                                const std::string& base_dir) {
-  const YamlFile source{name_for_errors, base_dir};
-  if (text.size() > file_bytes_max) return at_line(source, 1, "a pipeline of more than 1 MiB");
+Result<PipelineText> parse_pipeline(const std::string& text, const std::string& name_for_errors,
+                                    const std::string& base_dir) {
+  PipelineText read;
+  const YamlFile source{name_for_errors, base_dir, read};
+  if (text.size() > file_bytes_max) return at_line(source.name, 1, "a pipeline of more than 1 MiB");
   try {
     if (const auto second = second_document(text)) {
-      return at_line(source, line_of(*second), "a second document: a file holds one pipeline");
+      return at_line(source.name, line_of(*second), "a second document: a file holds one pipeline");
     }
     const YAML::Node document = YAML::Load(text);
-    if (document.IsNull()) return at_line(source, 1, "there is no pipeline in it");
-    return pipeline_of(source, document);
+    if (document.IsNull()) return at_line(source.name, 1, "there is no pipeline in it");
+    PAWL_TRY(read_into(source, document));
+    return read;
   } catch (const YAML::Exception& error) {
-    return at_line(source, line_of(error.mark), error.msg);
+    return at_line(source.name, line_of(error.mark), error.msg);
   }
 }
 
-Result<Pipeline> read_pipeline(const std::string& path) {
+Result<PipelineText> read_pipeline(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) return Error{ErrorCode::io, path + ": " + error.message()};
@@ -360,7 +425,20 @@ Result<Pipeline> read_pipeline(const std::string& path) {
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) return Error{ErrorCode::io, path + ": cannot be read"};
   text.resize(static_cast<std::size_t>(file.gcount()));
-  return parse_pipeline(text, path, absolute.parent_path().string());
+  PipelineText read = PAWL_TRY(parse_pipeline(text, path, absolute.parent_path().string()));
+  PAWL_TRY(check_programs(read, path, {}));
+  return read;
+}
+
+Result<void> check_programs(const PipelineText& read, const std::string& name_for_errors,
+                            const std::optional<std::string>& path) {
+  const std::vector<NamedCommand> commands = commands_of(read.pipeline, path.value_or(""));
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const auto problem = program_problem(commands[i]);
+    if (!problem || (problem->is_in_path && !path)) continue;
+    return at_line(name_for_errors, read.command_lines.at(i), problem->what);
+  }
+  return {};
 }
 
 }  // namespace pawl

@@ -309,7 +309,9 @@ std::vector<Route> daemon_routes() {
        .form = BodyForm::fields,
        .body = {of_event("name", "of the pipeline"), of_event("stages", "in order ([PIPELINES.md](PIPELINES.md))"),
                 optional(of_event("agents", "those that the stages name")),
-                optional(of_event("branch", "`existing`, if not sent, or `create`: it begins where origin lacks it"))},
+                optional(of_event("branch", "`existing`, if not sent, or `create`: it begins where origin lacks it")),
+                optional(
+                    of_event("env", "variables of every command: `name`, and one of `value`, `file`, `from_daemon`"))},
        .answer = written("pipeline", {201}),
        .refusals = {O::bad_pipeline},
        .function = pipelines_define},

@@ -2,7 +2,11 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include <map>
+#include <memory>
+
 #include "daemon/api/call.h"
+#include "daemon/pipeline_programs.h"
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/record_json.h"
@@ -42,8 +46,24 @@ void settings_set(Call call) {
         std::move(call.reply));
 }
 
+namespace {
+
+/// The live tasks of each name, under whichever of its definitions they began.
+std::map<std::string, std::uint64_t, std::less<>> live_tasks(const State& state) {
+  std::map<Seq, std::uint64_t> by_definition;
+  for (const auto& [id, task] : state.tasks.rows()) {
+    if (!is_terminal(task.stage)) ++by_definition[task.pipeline];
+  }
+  std::map<std::string, std::uint64_t, std::less<>> by_name;
+  for (const auto& [seq, count] : by_definition) by_name[state.pipelines.find(seq)->definition->name] += count;
+  return by_name;
+}
+
+}  // namespace
+
 void pipelines_list(Call call) {
   read_json(call, [](const State& state, std::string& out) {
+    const auto live = live_tasks(state);
     out = R"({"items":[)";
     bool first = true;
     for (const auto& [seq, row] : state.pipelines.rows()) {
@@ -51,26 +71,51 @@ void pipelines_list(Call call) {
       if (!first) out += ',';
       first = false;
       append_json(out, row);
+      out.pop_back();
+      const auto found = live.find(row.definition->name);
+      append_json_member(out, "live_tasks", found == live.end() ? 0 : found->second);
+      out += '}';
     }
     out += R"(],"next":null})";
   });
 }
 
 void pipelines_define(Call call) {
+  call.body.event_fields().emplace("given", false);  // so that no file takes it back that is as it was
   auto proposal = propose_asked(call, fb::Event::PipelineDefined);
   if (!proposal) return;
-  const std::string name = proposal->record().event_as_PipelineDefined()->name()->str();
-  Group group;
-  group.push_back(std::move(*proposal));
-  write(call.shop,
-        {.group = std::move(group),
-         .look =
-             [name](const SeenDecision& seen, Shown& shown) {
-               shown.noun = Noun::pipeline;
-               if (const PipelineRow* row = seen.state.pipeline_in_force(name)) shown.pipeline = *row;
-             },
-         .status_accepted = 201},
-        std::move(call.reply));
+  const auto define = [&shop = call.shop, reply = call.reply](Proposal asked) {
+    const std::string name = asked.record().event_as_PipelineDefined()->name()->str();
+    Group group;
+    group.push_back(std::move(asked));
+    write(shop,
+          {.group = std::move(group),
+           .look =
+               [name](const SeenDecision& seen, Shown& shown) {
+                 shown.noun = Noun::pipeline;
+                 if (const PipelineRow* row = seen.state.pipeline_in_force(name)) shown.pipeline = *row;
+               },
+           .status_accepted = 201},
+          reply);
+  };
+  // What was accepted before is answered as it was then, whatever has become of its programs.
+  const auto is_known = std::make_shared<bool>(false);
+  const auto asked = std::make_shared<Proposal>(std::move(*proposal));
+  call.sequencer().read(
+      [is_known, key = call.asker.key](const State& state) { *is_known = !key.empty() && state.keys.find(key); },
+      [is_known, asked, define, &shop = call.shop, reply = call.reply] {
+        if (*is_known) return define(std::move(*asked));
+        // On a thread that may block: a program may lie on a file system that is slow.
+        shop.workers.post([asked, define, reply] {
+          const Pipeline pipeline = pipeline_from(*asked->record().event_as_PipelineDefined());
+          for (const NamedCommand& command : commands_of(pipeline, program_path())) {
+            if (const auto problem = program_problem(command)) {
+              return reply(http_error(422, name(Outcome::bad_pipeline), problem->what));
+            }
+          }
+          define(std::move(*asked));
+        });
+      });
 }
 
 }  // namespace pawl

@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "engine/state/variables.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -106,7 +107,9 @@ Problem variable_problem(const Variable& variable) {
   return std::nullopt;
 }
 
-Problem env_problem(const Variables& env) {
+}  // namespace
+
+std::optional<std::string> env_problem(const Variables& env) {
   if (env.size() > limits::variables_max) {
     return "has " + std::to_string(env.size()) + " variables in its `env`; " + std::to_string(limits::variables_max) +
            " are the most";
@@ -119,6 +122,8 @@ Problem env_problem(const Variables& env) {
   }
   return std::nullopt;
 }
+
+namespace {
 
 Problem agent_problem(const Agent& agent) {
   if (Problem problem = name_problem(agent.name)) return problem;

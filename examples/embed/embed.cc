@@ -15,13 +15,13 @@ static Result<void> run(const std::string& folder, const std::string& work_item)
   const auto log = PAWL_TRY(open_log(folder, LogMode::write));  // `busy`: another process writes it
   Opened opened = PAWL_TRY(open_state(*log));                   // recovers, and proves every record again
   Clock clock(time_before(opened.state), Clock::system_sources());
-  const std::vector<Pipeline> in_force = pipelines_in_force(opened.state);
+  const KnownPipelines known = known_pipelines(opened.state);
   Sequencer machine(*log, std::move(opened.state), opened.chain, {.now = [&] { return clock.read(); }});
   machine.start();
   const Asker me{.boot = random_uuid(), .actor = "embedder", .key = {}, .request = {}};
   // Frees what an earlier start of this program held. The time until now counts for nobody.
   PAWL_TRY(start_boot(machine, me.boot, "1.0", {}, boot_clock(clock)));
-  PAWL_TRY(define_pipelines(machine, in_force, {}, me));
+  PAWL_TRY(define_pipelines(machine, known, {}, me));
 
   fb::TaskCreatedT task;
   task.work_item = work_item;

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 
 #include "store/os/process_identity.h"
 
@@ -37,12 +39,16 @@ bool another_led(const State& state, const std::string& member) {
   return last && last->member && *last->member != member;
 }
 
-std::vector<Pipeline> pipelines_in_force(const State& state) {
-  std::vector<Pipeline> pipelines;
+KnownPipelines known_pipelines(const State& state) {
+  KnownPipelines known;
+  std::map<std::string, std::shared_ptr<const Pipeline>> given;
   for (const auto& [seq, row] : state.pipelines.rows()) {
-    if (row.in_force) pipelines.push_back(*row.definition);
+    if (row.in_force) known.in_force.push_back(*row.definition);
+    // Logs of before do not say who gave it: then it counts as the start's.
+    if (row.given.value_or(true)) given[row.definition->name] = row.definition;
   }
-  return pipelines;
+  for (const auto& [name, definition] : given) known.given.push_back(*definition);
+  return known;
 }
 
 TimeBefore time_before(const State& state, std::optional<TimeUs> last_sign) {
@@ -92,30 +98,39 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
   return Error{ErrorCode::busy, "the log refuses this daemon's boot: " + std::string(name(decision.outcome))};
 }
 
-Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_force,
-                              const std::vector<Pipeline>& given, const Asker& asker) {
-  const auto named = [](const std::vector<Pipeline>& pipelines, const std::string& name) {
-    return std::find_if(pipelines.begin(), pipelines.end(), [&](const Pipeline& each) { return each.name == name; });
+Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownPipelines& known,
+                                                  const std::vector<Pipeline>& given, const Asker& asker) {
+  const auto named = [](const std::vector<Pipeline>& pipelines, const std::string& name) -> const Pipeline* {
+    const auto found =
+        std::find_if(pipelines.begin(), pipelines.end(), [&](const Pipeline& each) { return each.name == name; });
+    return found == pipelines.end() ? nullptr : &*found;
   };
-  std::vector<Pipeline> wanted = given;
+  std::vector<fb::PipelineDefinedT> wanted;
   // What every log begins with, whatever of that name follows.
   const Pipeline standard = default_pipeline();
   Pipeline earlier = standard;  // as logs of before say it, when a branch was begun for all
   earlier.branch.reset();
-  const auto ours = named(in_force, standard.name);
-  const bool is_earlier = ours != in_force.end() && *ours == earlier && named(given, standard.name) == given.end();
-  if (ours == in_force.end() || is_earlier) wanted.insert(wanted.begin(), standard);
-  for (const Pipeline& pipeline : wanted) {
-    const auto known = named(in_force, pipeline.name);
-    if (known != in_force.end() && *known == pipeline) continue;
-    const Decision decision = machine.propose(propose_group(asker, pipeline_event(pipeline)));
+  const Pipeline* ours = named(known.in_force, standard.name);
+  if (!ours || (*ours == earlier && !named(given, standard.name))) wanted.push_back(pipeline_event(standard));
+  std::vector<std::string> passed_over;
+  for (const Pipeline& pipeline : given) {
+    const Pipeline* before = named(known.given, pipeline.name);
+    if (!before || *before != pipeline) {
+      wanted.push_back(pipeline_event(pipeline));
+      wanted.back().given = true;
+    } else if (const Pipeline* in_force = named(known.in_force, pipeline.name); *in_force != pipeline) {
+      passed_over.push_back(pipeline.name);
+    }
+  }
+  for (const fb::PipelineDefinedT& event : wanted) {
+    const Decision decision = machine.propose(propose_group(asker, event));
     if (decision.outcome == Outcome::accepted) continue;
     if (decision.way == Decision::Way::superseded) return superseded_at_start();
-    return Error{ErrorCode::malformed, "pipeline '" + pipeline.name +
+    return Error{ErrorCode::malformed, "pipeline '" + event.name +
                                            "' is refused: " + std::string(name(decision.outcome)) +
                                            (decision.detail.empty() ? "" : ": " + decision.detail)};
   }
-  return {};
+  return passed_over;
 }
 
 std::vector<RepoRow> repos_known(const State& state) {

@@ -24,8 +24,13 @@ std::vector<std::string> hosts_of_member(const State& state, const std::string& 
 /// Before start_boot(). Requires: `member` is not empty.
 bool another_led(const State& state, const std::string& member);
 
-/// The definitions in force, for define_pipelines().
-std::vector<Pipeline> pipelines_in_force(const State& state);
+/// What the log has of definitions, for define_pipelines().
+struct KnownPipelines {
+  std::vector<Pipeline> in_force;
+  /// Of each name the one that a start gave last, be it in force or not.
+  std::vector<Pipeline> given;
+};
+KnownPipelines known_pipelines(const State& state);
 
 /// What the log says of the time before this start. `last_sign`: of a daemon that lived (store/data_dir.h).
 TimeBefore time_before(const State& state, std::optional<TimeUs> last_sign = std::nullopt);
@@ -45,10 +50,11 @@ BootClock boot_clock(Clock& clock);
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
                         const std::string& member = {}, const BootClock& clock = {});
 
-/// Defines `delivery` where the log has no pipeline of that name, and each of `given` that is not in force as it is.
-/// `malformed` if the machine refuses one: says why.
-Result<void> define_pipelines(Machine& machine, const std::vector<Pipeline>& in_force,
-                              const std::vector<Pipeline>& given, const Asker& asker);
+/// Defines `delivery` where the log has no pipeline of that name, and each of `given` that differs from what a start
+/// gave last under that name: a file that is as it was takes nothing back that was defined since. The names of those
+/// that were passed over for that. `malformed` if the machine refuses one: says why.
+Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownPipelines& known,
+                                                  const std::vector<Pipeline>& given, const Asker& asker);
 
 /// What became of the repositories that a start is given.
 struct DeclaredRepos {

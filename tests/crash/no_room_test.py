@@ -67,7 +67,8 @@ def write_note(writer):
     writer.ask("note", "POST", "/v1/tasks/1/note", {"text": "x" * writer.dice.randrange(1, 4000)}, 1)
 
 
-STEP = {"run": ["w" * 60000], "probe": ["w" * 60000], "timeout_s": 1, "irreversible": False, "exclusive": False,
+LONG = ["/bin/true", "w" * 60000]
+STEP = {"run": LONG, "probe": LONG, "timeout_s": 1, "irreversible": False, "exclusive": False,
         "not_done_exit_codes": [], "settle_s": 0}
 STAGE = {"name": "a", "agent": "", "gate": None, "to": "done", "rollback": "",
          "steps": [{"name": f"s{number}"} | STEP for number in range(4)]}

@@ -1,5 +1,7 @@
 // Pipelines as people write them: what is read is what the machine takes, and what it then has.
+#include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
+#include "daemon/pipeline_yaml_text.h"
 #include "engine/state/settings.h"
 #include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,11 +10,19 @@
 namespace pawl::fuzz {
 
 void pipeline(Bytes input) {
-  const auto pipeline = parse_pipeline(std::string(text_of(input)), "FILE", "/folder");
-  if (!pipeline) {
-    PAWL_ASSERT(pipeline.error().message.starts_with("FILE:"));
+  const auto read = parse_pipeline(std::string(text_of(input)), "FILE", "/folder");
+  if (!read) {
+    PAWL_ASSERT(read.error().message.starts_with("FILE:"));
     return;
   }
+  const Pipeline* pipeline = &read->pipeline;
+  PAWL_ASSERT(read->command_lines.size() == commands_of(*pipeline, "/bin").size());
+  PAWL_ASSERT(read->stage_lines.size() == pipeline->stages.size());
+  const auto yaml = yaml_of(*pipeline);
+  if (!yaml) assertion_failed(yaml.error().message.c_str(), __FILE__, __LINE__);  // what was read has a text
+  const auto read_again = parse_pipeline(*yaml, "FILE", "/elsewhere");
+  if (!read_again) assertion_failed(read_again.error().message.c_str(), __FILE__, __LINE__);
+  PAWL_ASSERT(read_again->pipeline == *pipeline);
   fb::BootStartedT boot;
   boot.name = daemon_name;
   boot.boot_id = "boot";

@@ -1,6 +1,7 @@
 #include "daemon/pipeline_yaml.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -38,14 +39,14 @@ stages:
   - {name: deploy, to: done}
 )";
 
-Result<Pipeline> parse(const std::string& text) {
+Result<PipelineText> parse(const std::string& text) {
   return parse_pipeline(text, "p.yaml", "/srv/shop/pipelines");
 }
 
 TEST(PipelineYaml, sound_definition_is_read_whole) {
-  const Result<Pipeline> read = parse(sound);
+  const Result<PipelineText> read = parse(sound);
   ASSERT_TRUE(read) << read.error().message;
-  const Pipeline& pipeline = *read;
+  const Pipeline& pipeline = read->pipeline;
   EXPECT_EQ(pipeline.name, "delivery");
   ASSERT_EQ(pipeline.agents.size(), 3u);
   EXPECT_EQ(pipeline.agents[0].run, (CommandLine{"/srv/shop/pipelines/bin/develop", "--fast"}));
@@ -87,7 +88,7 @@ struct Bad {
 class PipelineYamlErrors : public testing::TestWithParam<Bad> {};
 
 TEST_P(PipelineYamlErrors, names_line_and_reason) {
-  const Result<Pipeline> read = parse(GetParam().text);
+  const Result<PipelineText> read = parse(GetParam().text);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::malformed);
   EXPECT_NE(read.error().message.find(GetParam().message), std::string::npos) << read.error().message;
@@ -152,8 +153,23 @@ INSTANTIATE_TEST_SUITE_P(
             "name: x\nstages:\n  - name: a\n    to: done\n    guarded: false\n"
             "    steps: [{name: s, run: [b]}]\n",
             "p.yaml:5: the edge of stage 'a' has steps"},
-        Bad{"guarded_is_a_word", "name: x\nstages:\n  - {name: a, to: done, guarded: yes}\n",
+        Bad{"guarded_is_yes", "name: x\nstages:\n  - {name: a, to: done, guarded: yes}\n",
+            "p.yaml:3: the edge of stage 'a' is guarded, but it has no steps"},
+        Bad{"guarded_is_a_word", "name: x\nstages:\n  - {name: a, to: done, guarded: maybe}\n",
             "is neither true nor false"},
+        Bad{"guarded_is_quoted", "name: x\nstages:\n  - {name: a, to: done, guarded: 'yes'}\n",
+            "is neither true nor false"},
+        Bad{"env_is_a_list", "name: x\nenv: [A]\n", "p.yaml:2: 'env' of a pipeline is not a map"},
+        Bad{"env_without_a_value", "name: x\nenv:\n  A:\n", "p.yaml:3: variable 'A' of a pipeline is neither"},
+        Bad{"env_of_two", "name: x\nenv:\n  A: {file: a, from_daemon: B}\n",
+            "has to have either `file` or `from_daemon`"},
+        Bad{"env_of_something_else", "name: x\nenv:\n  A: {vault: a}\n", "p.yaml:3: unknown key 'vault'"},
+        Bad{"env_twice", "name: x\nenv:\n  A: 1\n  B: 2\n  A: 3\n",
+            "p.yaml:5: a pipeline has an `env` in which A comes twice"},
+        Bad{"env_of_pawl", "name: x\nenv:\n  PAWL_RUN: 1\n",
+            "p.yaml:3: a pipeline has an `env` in which PAWL_RUN begins with"},
+        Bad{"env_with_a_bad_name", "name: x\nagents:\n  a:\n    env:\n      A-B: 1\n",
+            "p.yaml:5: agent 'a' has an `env`"},
         Bad{"steps_is_a_map", "name: x\nstages:\n  - {name: a, to: done, steps: {b: c}}\n",
             "p.yaml:3: 'steps' of stage"},
         Bad{"step_without_name", "name: x\nstages:\n  - name: a\n    to: done\n    steps:\n      - run: [b]\n",
@@ -180,7 +196,7 @@ TEST(PipelineYaml, aliases_cannot_make_a_short_file_long) {
   std::string text = "name: x\nagents:\n  a: {run: [&w '" + std::string(1000, 'w') + "'";
   for (int i = 0; i < 300; ++i) text += ", *w";
   text += "]}\n";
-  const Result<Pipeline> read = parse(text);
+  const Result<PipelineText> read = parse(text);
   ASSERT_FALSE(read);
   EXPECT_NE(read.error().message.find("has 301 entries; 256 are the most"), std::string::npos) << read.error().message;
 }
@@ -193,25 +209,127 @@ TEST(PipelineYaml, deep_nesting_is_an_error_and_no_crash) {
 TEST(PipelineYaml, every_cut_of_a_file_is_read_or_refused) {
   const std::string text = sound;
   for (std::size_t length = 0; length < text.size(); ++length) {
-    const Result<Pipeline> read = parse(text.substr(0, length));
+    const Result<PipelineText> read = parse(text.substr(0, length));
     EXPECT_TRUE(read || read.error().message.starts_with("p.yaml:")) << read.error().message;
   }
 }
 
-TEST(PipelineYaml, file_is_read_and_a_missing_one_is_missing) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "pipeline_yaml_test";
-  std::filesystem::create_directories(folder);
-  const std::string path = (folder / "delivery.yaml").string();
-  std::ofstream(path) << sound;
-  const Result<Pipeline> read = read_pipeline(path);
+TEST(PipelineYaml, variables_stand_at_each_place_that_has_commands) {
+  const Result<PipelineText> read = parse(R"(name: x
+env: {CI: 1, LEVEL: "true"}
+agents:
+  a: {run: [make], env: {TOKEN: {file: ./token}}}
+stages:
+  - name: s
+    agent: a
+    gate: {run: [make], env: {KEY: {from_daemon: AWS_KEY}}}
+    to: done
+    env: {EMPTY: ''}
+    steps:
+      - {name: t, run: [make], env: {PEM: {file: /etc/key.pem}}}
+)");
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->agents[0].run[0], (folder / "bin/develop").string());
+  const Pipeline& pipeline = read->pipeline;
+  EXPECT_EQ(pipeline.env, (Variables{{.name = "CI", .value = "1"}, {.name = "LEVEL", .value = "true"}}));
+  EXPECT_EQ(pipeline.agents[0].env, (Variables{{.name = "TOKEN", .file = "/srv/shop/pipelines/token"}}));
+  const Stage& stage = pipeline.stages[0];
+  EXPECT_EQ(stage.env, (Variables{{.name = "EMPTY", .value = ""}}));
+  EXPECT_EQ(stage.gate->env, (Variables{{.name = "KEY", .from_daemon = "AWS_KEY"}}));
+  EXPECT_EQ(stage.steps[0].env, (Variables{{.name = "PEM", .file = "/etc/key.pem"}}));
+}
 
-  const Result<Pipeline> missing = read_pipeline((folder / "none.yaml").string());
+TEST(PipelineYaml, flags_are_read_as_people_write_them) {
+  for (const std::string flag : {"true", "True", "yes", "YES", "on", "On"}) {
+    const auto read =
+        parse("name: x\nstages:\n  - {name: a, to: done, steps: [{name: s, irreversible: " + flag + "}]}\n");
+    EXPECT_TRUE(read && read->pipeline.stages[0].steps[0].irreversible) << flag;
+  }
+  for (const std::string flag : {"false", "FALSE", "no", "No", "off", "OFF"}) {
+    const auto read =
+        parse("name: x\nstages:\n  - {name: a, to: done, steps: [{name: s, irreversible: " + flag + "}]}\n");
+    EXPECT_TRUE(read && !read->pipeline.stages[0].steps[0].irreversible) << flag;
+  }
+}
+
+class PipelineFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "/pawl-yaml-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+  std::string write(const std::string& name, const std::string& content) {
+    const std::filesystem::path path = folder / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << content;
+    return path.string();
+  }
+  void program(const std::string& name) {
+    std::filesystem::permissions(write(name, "#!/bin/sh\n"), std::filesystem::perms::owner_all);
+  }
+  /// What is wrong with a pipeline whose one agent runs this.
+  std::string why(const std::string& run) {
+    const std::string file =
+        write("p.yaml", "name: x\nagents:\n  a:\n    run: " + run + "\nstages:\n  - {name: s, agent: a, to: done}\n");
+    const auto read = read_pipeline(file);
+    if (!read) return read.error().message;
+    const auto there = check_programs(*read, file, (folder / "path").string());
+    return there ? "" : there.error().message;
+  }
+
+  std::filesystem::path folder;
+};
+
+TEST_F(PipelineFile, is_read_and_a_missing_one_is_missing) {
+  for (const std::string name : {"pipelines/bin/develop", "pipelines/bin/merge", "tools/check"}) program(name);
+  const Result<PipelineText> read = read_pipeline(write("pipelines/delivery.yaml", sound));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->pipeline.agents[0].run[0], (folder / "pipelines/bin/develop").string());
+
+  const Result<PipelineText> missing = read_pipeline((folder / "none.yaml").string());
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::missing);
   EXPECT_FALSE(read_pipeline(folder.string()));
-  std::filesystem::remove_all(folder);
+}
+
+TEST_F(PipelineFile, a_program_that_is_not_there_is_refused_with_its_line) {
+  const std::string file = (folder / "p.yaml").string();
+  EXPECT_EQ(why("[./bin/lnt]"),
+            file + ":4: 'run' of agent 'a': " + (folder / "bin/lnt").string() + ": No such file or directory");
+  EXPECT_EQ(why("[/none/lint, x]"), file + ":4: 'run' of agent 'a': /none/lint: No such file or directory");
+  EXPECT_EQ(why("[lnt]"),
+            file + ":4: 'run' of agent 'a': lnt: there is no such program in " + (folder / "path").string());
+  write("bin/lnt", "no program");
+  EXPECT_EQ(why("[./bin/lnt]"),
+            file + ":4: 'run' of agent 'a': " + (folder / "bin/lnt").string() + ": is not an executable file");
+  program("bin/lint");
+  program("path/lint");
+  EXPECT_EQ(why("[./bin/lint]"), "");
+  EXPECT_EQ(why("[lint]"), "");
+  EXPECT_EQ(why("lnt --all"), "") << "lines for the shell are not looked into";
+  EXPECT_EQ(why("[bin/lnt]"), "") << "one in the worktree is looked for when it begins";
+}
+
+TEST_F(PipelineFile, each_command_is_known_by_its_line) {
+  const std::string file = write("p.yaml", R"(name: x
+agents:
+  outside:
+  a: {run: [sh]}
+stages:
+  - {name: r, agent: outside, to: s}
+  - name: s
+    agent: a
+    to: done
+    steps:
+      - name: t
+        run: [sh]
+        probe: [./none]
+)");
+  const auto read = read_pipeline(file);
+  ASSERT_FALSE(read);
+  EXPECT_TRUE(read.error().message.starts_with(file + ":13: 'probe' of step 't' of stage 's': "))
+      << read.error().message;
 }
 
 }  // namespace

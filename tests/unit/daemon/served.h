@@ -81,8 +81,7 @@ class Served : public testing::Test {
     boot = "daemon-" + std::to_string(++starts);
     ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
     const Asker asker{.boot = boot, .actor = "pawld", .key = {}, .request = std::nullopt};
-    const std::vector<Pipeline> in_force = starts == 1 ? std::vector<Pipeline>() : std::vector{default_pipeline()};
-    ASSERT_TRUE(define_pipelines(*sequencer, in_force, {}, asker));
+    ASSERT_TRUE(define_pipelines(*sequencer, sequencer->ask(known_pipelines), {}, asker));
     api = std::make_unique<Api>(Services{
         .sequencer = *sequencer,
         .journal = *log,

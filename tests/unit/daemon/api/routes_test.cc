@@ -364,6 +364,42 @@ TEST_F(Routes, pipelines_are_defined_or_refused_with_the_reason) {
   EXPECT_EQ(post("/v1/pipelines", R"({"name":"short","stages":[{"name":"one","to":"done","x":1}]})").status, 400);
 }
 
+TEST_F(Routes, a_pipeline_that_is_posted_is_nobodys_file_and_says_how_many_live_tasks_are_of_its_name) {
+  const std::string good = R"({"name":"delivery","branch":"create","env":[{"name":"CI","value":"1"},
+    {"name":"EMPTY","value":""},{"name":"TOKEN","file":"/srv/token"}],"stages":[{"name":"one","to":"done"}]})";
+  create("W-1");
+  const Answer defined = post("/v1/pipelines", good);
+  EXPECT_EQ(defined.status, 201) << defined.body;
+  EXPECT_EQ(defined.at("/pipeline/given"), "false");
+  EXPECT_EQ(defined.at("/pipeline/definition/branch"), "\"create\"");
+  EXPECT_EQ(defined.at("/pipeline/definition/env/2/file"), "\"/srv/token\"");
+  const Answer listed = get("/v1/pipelines");
+  EXPECT_EQ(listed.at("/items/0/definition/name"), "\"delivery\"");
+  EXPECT_EQ(listed.at("/items/0/live_tasks"), "1") << "of the definition before";
+  EXPECT_EQ(post("/v1/pipelines", R"({"name":"x","given":true,"stages":[{"name":"one","to":"done"}]})").status, 400);
+}
+
+TEST_F(Routes, a_pipeline_whose_program_is_not_there_is_refused_with_its_place) {
+  const auto with = [](const std::string& program) {
+    return R"({"name":"short","stages":[{"name":"one","to":"done","steps":[{"name":"merge","run":[")" + program +
+           R"("],"timeout_s":60}]}]})";
+  };
+  for (const std::string program : {"/none/merge", "no-such-program"}) {
+    const Answer bad = post("/v1/pipelines", with(program));
+    EXPECT_EQ(bad.status, 422) << bad.body;
+    EXPECT_EQ(bad.code(), "bad_pipeline");
+    EXPECT_NE(bad.body.find("'run' of step 'merge' of stage 'one': " + program), std::string::npos) << bad.body;
+  }
+  EXPECT_EQ(post("/v1/pipelines", with("bin/merge")).status, 201) << "one in the worktree is looked for when it begins";
+  const std::string program = logs_folder + "/merge";
+  std::ofstream(program) << "#!/bin/sh\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "k"}).status, 201);
+  std::filesystem::remove(program);
+  EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "k"}).status, 201) << "what was accepted stays so";
+  EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "l"}).status, 422);
+}
+
 TEST_F(Routes, queue_shows_what_runs_what_waits_and_why) {
   create("W-1");
   create("W-2");

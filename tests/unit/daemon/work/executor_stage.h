@@ -128,9 +128,9 @@ class ExecutorTest : public testing::Test {
     for (std::size_t at = yaml.find("$1"); at != std::string::npos; at = yaml.find("$1", at)) {
       yaml.replace(at, 2, folder_.string());
     }
-    const Result<Pipeline> pipeline = parse_pipeline(yaml, "test", "/");
-    ASSERT_TRUE(pipeline) << pipeline.error().message;
-    ASSERT_EQ(tell(pipeline_event(*pipeline)).outcome, Outcome::accepted);
+    const Result<PipelineText> read = parse_pipeline(yaml, "test", "/");
+    ASSERT_TRUE(read) << read.error().message;
+    ASSERT_EQ(tell(pipeline_event(read->pipeline)).outcome, Outcome::accepted);
   }
   TaskId submit(const std::string& work_item = "W-1", const std::string& branch = "feature",
                 const std::string& repo = "shop") {

@@ -151,7 +151,7 @@ TEST(DefaultPipeline, the_one_pipeline_of_a_first_start_is_that_of_submissions_t
   mine.name = "mine";
   Pipeline other = default_pipeline();
   other.name = "other";
-  ASSERT_TRUE(define_pipelines(machine, {}, {mine, other}, asker));
+  ASSERT_TRUE(define_pipelines(machine, known_pipelines(machine.state()), {mine, other}, asker));
   const auto fallback = [&] { return machine.state().settings().pipeline.fallback; };
   EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, asker)) << "which of them is not said";
   EXPECT_EQ(fallback(), "delivery");
@@ -161,6 +161,89 @@ TEST(DefaultPipeline, the_one_pipeline_of_a_first_start_is_that_of_submissions_t
   EXPECT_EQ(fallback(), "delivery");
   EXPECT_EQ(*set_default_pipeline(machine, Seq{0}, {mine}, asker), "mine");
   EXPECT_EQ(fallback(), "mine");
+}
+
+/// Starts of one log, with these files.
+class Definitions : public testing::Test {
+ protected:
+  void SetUp() override {
+    machine.set_now(start_time);
+    ASSERT_TRUE(start_boot(machine, "b-1", "test"));
+  }
+  static Pipeline shop(std::int64_t timeout_s) {
+    Pipeline pipeline;
+    pipeline.name = "shop";
+    pipeline.agents = {{.name = "a", .timeout_s = timeout_s}};
+    pipeline.stages = {{.name = "s", .agent = "a", .to = "done"}};
+    return pipeline;
+  }
+  /// The names of what was passed over.
+  std::vector<std::string> start(const std::vector<Pipeline>& given) {
+    const auto passed_over = define_pipelines(machine, known_pipelines(machine.state()), given, daemon);
+    EXPECT_TRUE(passed_over);
+    return passed_over.value();
+  }
+  void apply(const Pipeline& pipeline) { define(pipeline, false); }
+  void define(const Pipeline& pipeline, std::optional<bool> given) {
+    fb::PipelineDefinedT event = pipeline_event(pipeline);
+    event.given = given;
+    ASSERT_EQ(machine.propose(propose_group(daemon, event)).outcome, Outcome::accepted);
+  }
+  const PipelineRow& in_force() { return *machine.state().pipeline_in_force("shop"); }
+
+  DirectMachine machine;
+  const Asker daemon{.boot = "b-1", .actor = "test", .key = {}, .request = std::nullopt};
+  const std::vector<std::string> nothing;
+  const std::vector<std::string> the_shop = {"shop"};
+};
+
+TEST_F(Definitions, a_file_is_defined_once_as_given_by_the_start) {
+  EXPECT_EQ(start({shop(10)}), nothing);
+  EXPECT_EQ(in_force().given, true);
+  const Seq first = in_force().seq;
+  EXPECT_EQ(start({shop(10)}), nothing);
+  EXPECT_EQ(in_force().seq, first);
+  EXPECT_EQ(start({shop(11)}), nothing);
+  EXPECT_NE(in_force().seq, first);
+}
+
+TEST_F(Definitions, what_was_applied_survives_a_start_with_the_file_as_it_was) {
+  start({shop(10)});
+  apply(shop(20));
+  EXPECT_EQ(start({shop(10)}), the_shop);
+  EXPECT_EQ(*in_force().definition, shop(20));
+  EXPECT_EQ(start({}), nothing);
+  EXPECT_EQ(*in_force().definition, shop(20));
+}
+
+TEST_F(Definitions, a_file_that_has_changed_takes_the_place_of_what_was_applied) {
+  start({shop(10)});
+  apply(shop(20));
+  EXPECT_EQ(start({shop(30)}), nothing);
+  EXPECT_EQ(*in_force().definition, shop(30));
+  EXPECT_EQ(in_force().given, true);
+}
+
+TEST_F(Definitions, a_file_that_has_become_what_was_applied_is_what_the_start_gave_last) {
+  start({shop(10)});
+  apply(shop(20));
+  EXPECT_EQ(start({shop(20)}), nothing);
+  EXPECT_EQ(in_force().given, true);
+  EXPECT_EQ(start({shop(10)}), nothing) << "it has changed again";
+  EXPECT_EQ(*in_force().definition, shop(10));
+}
+
+TEST_F(Definitions, one_of_a_log_of_before_counts_as_given_by_its_start) {
+  define(shop(10), std::nullopt);
+  apply(shop(20));
+  EXPECT_EQ(start({shop(10)}), the_shop);
+}
+
+TEST_F(Definitions, the_built_in_one_is_defined_once) {
+  start({});
+  const Seq first = machine.state().pipeline_in_force("delivery")->seq;
+  start({});
+  EXPECT_EQ(machine.state().pipeline_in_force("delivery")->seq, first);
 }
 
 }  // namespace

@@ -1,0 +1,95 @@
+#include "daemon/pipeline_advice.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/pipeline_programs.h"
+
+namespace pawl {
+namespace {
+
+/// The stages in the order in which tasks pass them, which need not be that of the file.
+std::vector<std::size_t> way_of(const Pipeline& pipeline) {
+  std::vector<std::size_t> way = {0};
+  while (const Stage* next = pipeline.stage(pipeline.stages[way.back()].to)) {
+    way.push_back(static_cast<std::size_t>(next - pipeline.stages.data()));
+  }
+  return way;
+}
+
+void look_at_rollbacks(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
+  const Pipeline& pipeline = text.pipeline;
+  const std::vector<std::size_t> way = way_of(pipeline);
+  for (std::size_t i = 0; i < way.size(); ++i) {
+    const Stage& stage = pipeline.stages[way[i]];
+    if (stage.rollback.empty()) continue;
+    bool is_passed = false;  // the stage that it rolls back to
+    for (std::size_t before = 0; before < i; ++before) {
+      const Stage& passed = pipeline.stages[way[before]];
+      is_passed = is_passed || passed.name == stage.rollback;
+      const auto step = std::find_if(passed.steps.begin(), passed.steps.end(),
+                                     [](const PipelineStep& each) { return each.irreversible; });
+      if (!is_passed || step == passed.steps.end()) continue;
+      advice.push_back({text.stage_lines[way[i]],
+                        "stage '" + stage.name + "' rolls back to '" + stage.rollback +
+                            "', before the irreversible step '" + step->name + "' of stage '" + passed.name +
+                            "': a task that comes back runs that step a second time, with another PAWL_STEP_KEY"});
+      break;
+    }
+  }
+}
+
+void look_at_probes(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
+  std::size_t command = text.pipeline.agents.size();  // as in commands_of()
+  for (const Stage& stage : text.pipeline.stages) {
+    ++command;
+    for (const PipelineStep& step : stage.steps) {
+      if (step.irreversible && !step.run.empty() && step.probe.empty()) {
+        advice.push_back({text.command_lines[command],
+                          "step '" + step.name + "' of stage '" + stage.name +
+                              "' is irreversible and has no probe: if its end is lost, the task is blocked until a "
+                              "person says whether it happened"});
+      }
+      command += 2;
+    }
+  }
+}
+
+void look_at_files(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
+  for (const VariableLine& variable : text.variables) {
+    if (!variable.variable.file) continue;
+    const int file = ::open(variable.variable.file->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file >= 0) {
+      ::close(file);
+      continue;
+    }
+    advice.push_back({variable.line, variable.variable.name + ": " + *variable.variable.file + ": " +
+                                         std::strerror(errno) + "; what needs it waits until it can be read"});
+  }
+}
+
+void look_at_programs(const PipelineText& text, const std::string& path, std::vector<PipelineAdvice>& advice) {
+  const std::vector<NamedCommand> commands = commands_of(text.pipeline, path);
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    if (const auto problem = program_problem(commands[i])) advice.push_back({text.command_lines[i], problem->what});
+  }
+}
+
+}  // namespace
+
+std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path) {
+  std::vector<PipelineAdvice> advice;
+  look_at_rollbacks(text, advice);
+  look_at_probes(text, advice);
+  look_at_files(text, advice);
+  look_at_programs(text, path, advice);
+  std::stable_sort(advice.begin(), advice.end(),
+                   [](const PipelineAdvice& one, const PipelineAdvice& other) { return one.line < other.line; });
+  return advice;
+}
+
+}  // namespace pawl
