@@ -387,6 +387,18 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                            alert.repo = repo;
                            alerts.raise(std::move(alert));
                          },
+                     .variable_alert =
+                         [&alerts, &sequencer, &boot_id](TaskId task, const std::string& words) {
+                           spdlog::warn("task {}: its command waits for the variable {}", raw(task), words);
+                           Alert alert;
+                           alert.reason = std::string(stuck_reason::variable_missing) + ": " + words;
+                           alert.seq = sequencer.durable_seq();
+                           alert.time = sequencer.now();
+                           alert.boot = boot_id;
+                           alert.actor = "executor";
+                           alert.task = task;
+                           alerts.raise(std::move(alert));
+                         },
                      .has_room = [&space] { return space.look().has_space; }});
   executor.start();
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
@@ -434,6 +446,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
       .origin_trouble = [&executor](const std::string& repo) { return executor.origin_trouble(repo); },
       .origin_troubles = [&executor] { return executor.origin_troubles(); },
+      .missing_variable = [&executor](TaskId task) { return executor.missing_variable(task); },
       .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
       .readiness =
           [&space, &clock] {

@@ -63,6 +63,8 @@ struct Services {
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
   /// All of those, by repository. Likewise.
   std::function<std::map<std::string, OriginTrouble>()> origin_troubles = {};
+  /// What a task's command waits for; none if it waits for no variable. Likewise.
+  std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
   /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.
   std::function<bool(const Owner&, const Boot&)> is_alive;
   /// Threads: any; must not block.

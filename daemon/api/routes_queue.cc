@@ -38,7 +38,8 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
                      .reconciler_defers = from.reconciler.defers,
                      .lease_defers = from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load(),
                      .is_passed_over = shop.services.is_passed_over,
-                     .origin_trouble = shop.services.origin_trouble});
+                     .origin_trouble = shop.services.origin_trouble,
+                     .missing_variable = shop.services.missing_variable});
   append_block(out, "alerts", from);
   append_block(out, "messages", from);
   append_json_member(out, "webhooks");

@@ -76,7 +76,10 @@ class Keeper {
 
   /// False while the command must not be reaped, so that its pid, group and session are not given to another process.
   bool tell(const siginfo_t& ended) {
-    if (!is_told_) pump_.drain();  // Who hears of its end may look at once for what it said last.
+    if (!is_told_) {  // Who hears of its end may look at once for what it said last.
+      pump_.drain();
+      pump_.let_go();
+    }
     const KeeperWord word{KeeperWord::What::ended, command_, ended.si_code, ended.si_status};
     if (!is_told_ && report_ >= 0) {
       [[maybe_unused]] const ssize_t sent = ::send(report_, &word, sizeof word, MSG_NOSIGNAL);
@@ -101,13 +104,27 @@ int number_in(const char* word) {
   return static_cast<int>(std::strtol(word, nullptr, 10));
 }
 
+/// The values of those variables whose numbers are listed, "3,7". False if there are too many.
+bool learn(OutputMask& mask, const char* listed, char* const* environment) {
+  static std::array<const char*, 1024> secrets;
+  std::size_t count = 0;
+  while (*listed) {
+    if (count == secrets.size()) return false;
+    char* rest = nullptr;
+    const char* variable = environment[std::strtol(listed, &rest, 10)];
+    secrets[count++] = std::strchr(variable, '=') + 1;
+    listed = *rest == ',' ? rest + 1 : rest;
+  }
+  return mask.learn(secrets.data(), count);
+}
+
 /// So that what it was executed with is not taken for the command: neither by its words nor by PAWL_RUN.
 void wipe(char* const* words) {
   for (; *words; ++words) std::memset(*words, 0, std::strlen(*words));
 }
 
 [[noreturn]] void live_as_keeper(int count, char** words, char** environment) {
-  constexpr int fixed = 13;
+  constexpr int fixed = 14;
   const int kept_count = count > fixed ? number_in(words[5]) : -1;
   if (kept_count < 0 || count < fixed + kept_count + 3) ::_exit(126);
   const int report = number_in(words[1]);
@@ -120,13 +137,15 @@ void wipe(char* const* words) {
   }
   static std::array<char, 256> log_name;  // of its own: the words are wiped
   std::strncpy(log_name.data(), words[9], log_name.size() - 1);
+  static OutputMask mask;
   const PumpOrder output{.pipe = number_in(words[6]),
                          .log = number_in(words[7]),
                          .folder = number_in(words[8]),
                          .name = log_name.data(),
                          .bytes_max = large_number_in(words[10]),
                          .free_bytes_min = static_cast<std::uint64_t>(large_number_in(words[11])),
-                         .free_inodes_min = static_cast<std::uint64_t>(large_number_in(words[12]))};
+                         .free_inodes_min = static_cast<std::uint64_t>(large_number_in(words[12])),
+                         .mask = *words[13] ? &mask : nullptr};
   for (const int own : {report, held, output.pipe, output.log, output.folder}) {
     if (own >= 0) ::fcntl(own, F_SETFD, FD_CLOEXEC);
   }
@@ -149,6 +168,8 @@ void wipe(char* const* words) {
   ::setsid();
   ::prctl(PR_SET_NAME, "pawl-keeper");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  // Before the command begins: it must not run where what it prints cannot be masked.
+  if (output.mask && !learn(mask, words[13], environment)) give_up(plan, Progress::keeper);
   const pid_t command = ::fork();
   if (command == 0) run_command(plan);
   if (command < 0) give_up(plan, Progress::keeper);

@@ -123,6 +123,7 @@ Executor::Impl::Impl(Desk& desk_, System& system_, Options options_)
       wake(system_.make_signal()),
       lease_freed(system_.make_signal()) {
   world.set_on_path_end([this] { note_path_end(); });
+  world.set_on_missing([this](TaskId task, const std::string& words) { note_missing(task, words); });
 }
 
 void Executor::Impl::start() {
@@ -359,13 +360,13 @@ void Executor::Impl::run() {
       next_claim = no_deadline;
       jobs_changed = true;
     }
-    for (auto waits = waiting_for_origin.begin(); waits != waiting_for_origin.end();) {
+    for (auto waits = waiting_for_outside.begin(); waits != waiting_for_outside.end();) {
       if (now < waits->second) {
         ++waits;
         continue;
       }
       flagged.insert(waits->first);
-      waits = waiting_for_origin.erase(waits);
+      waits = waiting_for_outside.erase(waits);
     }
     std::set<TaskId> tasks = std::exchange(flagged, {});
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
@@ -394,6 +395,7 @@ void Executor::Impl::run() {
       next_end = desk.ask([log_now](const State& state) { return next_pause_end(state, log_now); });
       next_claim = next_end ? system.now() + std::chrono::microseconds(next_end->us - log_now.us) : no_deadline;
       if (!may_claim) next_claim = std::min(next_claim, system.now() + room_again);
+      if (variables_again) next_claim = std::min(next_claim, *std::exchange(variables_again, std::nullopt));
     }
     lock.lock();
     if (claim) pause_end = next_end;
@@ -413,7 +415,7 @@ void Executor::Impl::run() {
     }
     const bool looks_at_previous = !is_seeing_to_previous && next_previous != no_deadline;
     Deadline next = std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline});
-    for (const auto& [task, until] : waiting_for_origin) next = std::min(next, until);
+    for (const auto& [task, until] : waiting_for_outside) next = std::min(next, until);
     for (const auto& [job, entry] : preparations) {
       if (!entry.ended) continue;
       next = std::min(next, entry.until);

@@ -56,6 +56,8 @@ class Executor {
     std::function<void(const std::string&)> warn = {};
     /// Called when an origin refuses, or has been away for long. From any thread. May be empty.
     std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
+    /// Called when a command of a task begins to wait for a variable, with which and why. From any thread. May be empty.
+    std::function<void(TaskId, const std::string& words)> variable_alert = {};
     /// Whether there is room to begin anything; what has begun comes to its end without being asked. From any thread;
     /// must not block. May be empty: there is.
     std::function<bool()> has_room = {};
@@ -106,6 +108,8 @@ class Executor {
   /// Why a repository's origin cannot be asked; none if it can. Threads: any, also the sequencer's.
   std::optional<OriginTrouble> origin_trouble(const std::string& repo) const;
   std::map<std::string, OriginTrouble> origin_troubles() const;
+  /// What a task's command waits for; none if it waits for no variable. Likewise.
+  std::optional<MissingVariable> missing_variable(TaskId task) const;
   /// The queued jobs whose worktrees are not ready yet, by id. Likewise.
   std::vector<JobId> being_prepared() const;
 

@@ -39,6 +39,7 @@ void Executor::Impl::remove_folder(TaskId task) {
 }
 
 void Executor::Impl::clean_up(TaskId task) {
+  world.forget_missing(task);
   const Result<Task> row = finished_task(task);
   if (!row) return warn("task " + std::to_string(raw(task)) + " is not cleaned up: " + row.error().message);
   if (row->stage != stage_cancelled) return remove_folder(task);

@@ -97,6 +97,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     CommandContext context;
     std::optional<Worktree> tree;  // prepared before the claim; none where there is no origin
     std::string no_tree;           // why there is none, although there should be
+    CommandEnv env;                // as it was read right before the claim
   };
   struct Running {
     std::uint64_t attempt = 0;  // 0 until it is claimed
@@ -121,6 +122,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void note_end(Running& entry);
   /// Claims what can be claimed. From run() alone.
   void claim_jobs();
+  /// That a command has begun to wait for a variable: once, for the history.
+  void note_missing(TaskId task, const std::string& words);
   struct Claimable {
     JobId job{};
     TaskId task{};
@@ -131,10 +134,14 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     bool begins_branch = false;  // where origin does not have it
     bool is_serial = false;      // one job per repository
     std::size_t room = 0;        // how many more may run
+    Variables env = {};          // of its agent
+    CommandContext context = {};
   };
   /// The first of those that can be claimed, but for some.
   std::optional<Claimable> claimable(std::set<JobId> passed_over);
   std::optional<Claim> claim(JobId job);
+  /// A variable that cannot be had now is tried again by itself, as an origin is.
+  static constexpr std::chrono::seconds variable_again{5};
   void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
   /// longer ours.
@@ -287,6 +294,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   const std::unique_ptr<Pool> branch_askers;
   const std::unique_ptr<Pool> previous_thread;                         // one: for see_to_previous()
   std::map<std::pair<JobId, std::uint64_t>, LeftProcess> left_behind;  // by job and attempt; of that thread alone
+  /// When jobs that were passed over for a variable are looked at again. Of run() alone.
+  std::optional<Deadline> variables_again;
   std::uint64_t subscription = 0;
   std::unique_ptr<RunningThread> thread;  // runs run()
 
@@ -310,9 +319,10 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::uint64_t leases_freed = 0;         // counts, for those who wait
   const std::unique_ptr<Signal> lease_freed;
 
-  std::map<JobId, Running> running;               // nodes stay where they are
-  std::map<JobId, Preparation> preparations;      // likewise
-  std::map<TaskId, Deadline> waiting_for_origin;  // tasks that a path gave up for that, and when it is tried again
+  std::map<JobId, Running> running;           // nodes stay where they are
+  std::map<JobId, Preparation> preparations;  // likewise
+  /// Tasks that a path gave up for an origin or a variable, and when it is tried again.
+  std::map<TaskId, Deadline> waiting_for_outside;
   std::map<std::string, std::vector<BranchAsk>> branch_asks;  // by repository: those that no question answers yet
   std::map<JobId, std::vector<std::string>> leftovers;        // runs that are not known to be gone
   std::map<JobId, OutsideRun> outside_runs;

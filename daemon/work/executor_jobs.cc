@@ -73,7 +73,8 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
         const Outcome outcome = claim_outcome(state, *id, now);
         if (outcome == Outcome::limit) break;
         const Job& job = *state.jobs.find(*id);
-        const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
+        const Pipeline& pipeline = state.pipeline_of(*state.tasks.find(job.task));
+        const Agent* agent = pipeline.agent(job.agent);
         if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
         const Task& task = *state.tasks.find(job.task);
         const auto& queue = state.settings().queue;
@@ -85,9 +86,14 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
                  .repo = task.repo,
                  .branch = task.branch,
                  .version = job.version,
-                 .begins_branch = state.pipeline_of(task).begins_branches(),
+                 .begins_branch = pipeline.begins_branches(),
                  .is_serial = queue.serial_per_repo,
-                 .room = most > runs ? most - runs : 0};
+                 .room = most > runs ? most - runs : 0,
+                 .env = agent->env};
+        found->context.task = job.task;
+        found->context.version = job.version;
+        found->context.of_pipeline = pipeline.env;
+        found->context.of_stage = pipeline.stage(job.stage)->env;
         break;
       }
       return JobId{UINT64_MAX};
@@ -128,7 +134,10 @@ void Executor::Impl::claim_jobs() {
   // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
   std::set<JobId> refused;
   while (const std::optional<Claimable> next = claimable(refused)) {
-    if (!is_prepared(*next)) {
+    // Before anything is prepared or claimed: a job that cannot begin stays queued, and nothing is charged.
+    Result<CommandEnv> env = world.read_variables(next->env, next->context);
+    if (!env) variables_again = system.now() + variable_again;
+    if (!env || !is_prepared(*next)) {
       refused.insert(next->job);
       continue;
     }
@@ -144,6 +153,7 @@ void Executor::Impl::claim_jobs() {
     std::optional<Claim> claimed = claim(next->job);
     const std::lock_guard lock(mutex);
     if (claimed) take_tree(next->job, *claimed);
+    if (claimed) claimed->env = *std::move(env);
     if (!claimed || stopping) {
       running.erase(next->job);
       if (is_ending()) return;  // What was claimed is for the next start.
@@ -157,6 +167,14 @@ void Executor::Impl::claim_jobs() {
       run_job(*entry, claim);
     });
   }
+}
+
+void Executor::Impl::note_missing(TaskId task, const std::string& words) {
+  fb::TaskNoteT note;
+  note.task = raw(task);
+  note.text = "its command waits for the variable " + words;
+  machine.propose(propose_group(asker("executor"), note));
+  if (options.variable_alert) options.variable_alert(task, words);
 }
 
 void Executor::Impl::note_end(Running& entry) {
@@ -247,10 +265,11 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
 
   RunOrder order{.command = claim.agent.run,
                  .folder = worktree->folder,
-                 .environment = world.environment_of(claim.context),
+                 .environment = world.environment_of(claim.context, claim.env),
                  .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
                  .inherited = {},
-                 .output_bytes_max = world.output_bytes_max()};
+                 .output_bytes_max = world.output_bytes_max(),
+                 .secrets = claim.env.secrets};
   order.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
   order.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
   Result<HeldRun> run = HeldRun::hold(system, order, *log);

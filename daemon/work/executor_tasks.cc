@@ -16,6 +16,10 @@ void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> do
   });
 }
 
+std::optional<MissingVariable> Executor::missing_variable(TaskId task) const {
+  return impl_->world.missing_variable(task);
+}
+
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
@@ -85,12 +89,13 @@ void Executor::Impl::drive(TaskId task) {
       (done.answer && (done.answer->reason == "lease" || done.answer->result == AdvanceResult::deferred));
   const bool waits_for_origin = done.answer && (done.answer->reason == stuck_reason::origin_unreachable ||
                                                 done.answer->reason == stuck_reason::origin_refused);
-  const Deadline next_try = weather.next_try(view->task.repo);
+  const bool waits_for_variable = done.answer && done.answer->reason.starts_with(stuck_reason::variable_missing);
+  const Deadline next_try = waits_for_variable ? system.now() + variable_again : weather.next_try(view->task.repo);
   const std::lock_guard lock(mutex);
-  if (waits_for_origin) waiting_for_origin.insert_or_assign(task, next_try);
+  if (waits_for_origin || waits_for_variable) waiting_for_outside.insert_or_assign(task, next_try);
   // Back to the gate, at once.
   if (done.answer && done.answer->reason == "head_moved") flagged.insert(task);
-  if (waits_for_origin || !flagged.empty()) wake->notify();
+  if (waits_for_origin || waits_for_variable || !flagged.empty()) wake->notify();
   // One that was freed during the try is not missed. Leases of its own it has had, and freed, only if it does not wait.
   if (waits) (freed == leases_freed ? waiting_for_lease : flagged).insert(task);
   if (waits) wake->notify();

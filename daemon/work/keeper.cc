@@ -33,6 +33,12 @@ Descriptor written_program() {
   return file;
 }
 
+std::string listed(const std::vector<std::size_t>& numbers) {
+  std::string list;
+  for (const std::size_t number : numbers) list += (list.empty() ? "" : ",") + std::to_string(number);
+  return list;
+}
+
 /// In memory, whatever becomes of files. Invalid where none may be executed there.
 const Descriptor& keeper_program() {
   static const Descriptor program = written_program();
@@ -45,7 +51,8 @@ bool KeeperCall::possible() {
   return static_cast<bool>(keeper_program());
 }
 
-KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output)
+KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output,
+                       const std::vector<std::size_t>& secrets)
     : environment_(plan.environment) {
   kept_.assign(plan.kept, plan.kept + plan.kept_count);
   words_ = {keeper_name,
@@ -60,7 +67,8 @@ KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOrder& 
             output.name ? output.name : "",
             std::to_string(output.bytes_max),
             std::to_string(output.free_bytes_min),
-            std::to_string(output.free_inodes_min)};
+            std::to_string(output.free_inodes_min),
+            listed(secrets)};
   for (const int each : kept_) words_.push_back(std::to_string(each));
   words_.insert(words_.end(), {plan.folder, plan.program});
   for (std::string& word : words_) arguments_.push_back(word.data());

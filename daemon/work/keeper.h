@@ -24,8 +24,10 @@ class KeeperCall {
  public:
   /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `held`: what it holds open besides; -1: nothing. `plan` is
   /// copied, its arguments aside, which outlive this; its output is the end to write to of the pipe that `output` is
-  /// read from, or what the command writes to by itself, where `output` has none.
-  KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output);
+  /// read from, or what the command writes to by itself, where `output` has none. `secrets`: the numbers of the
+  /// variables of the plan's environment whose values are masked in what the command prints. They reach the keeper by
+  /// its own environment, which it wipes.
+  KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output, const std::vector<std::size_t>& secrets);
 
   /// In a forked child: becomes the keeper. Returns only if it cannot, with errno. Safe as run_command().
   void become() const;

@@ -16,13 +16,14 @@
 namespace pawl {
 namespace {
 
-constexpr std::size_t chunk_bytes = 256 * 1024;
+constexpr std::size_t chunk_bytes = mask_chunk_bytes;
 constexpr std::int64_t look_at_room_ms = 1000;
 constexpr std::int64_t look_again_ms = 250;
 /// With as many keepers as there can be jobs, all of them between two looks stay above the log's own floor.
 constexpr std::size_t look_at_room_bytes = 256 * 1024;
 
 std::array<char, chunk_bytes> chunk;
+std::array<char, mask_room_bytes> shown;
 
 std::int64_t monotonic_ms() {
   timespec now{};
@@ -72,6 +73,7 @@ void OutputPump::drain() {
 
 void OutputPump::finish() {
   drain();
+  let_go();
   if (left_out_ > 0) begin_part();
 }
 
@@ -83,10 +85,20 @@ std::size_t OutputPump::take(std::size_t bytes_max) {
   if (got == 0) {
     ::close(order_.pipe);
     order_.pipe = -1;
+    let_go();
     return 0;
   }
-  keep(chunk.data(), static_cast<std::size_t>(got));
+  show(chunk.data(), static_cast<std::size_t>(got), OutputMask::Rest::follows);
   return static_cast<std::size_t>(got);
+}
+
+void OutputPump::let_go() {
+  show(nullptr, 0, OutputMask::Rest::none);
+}
+
+void OutputPump::show(const char* bytes, std::size_t count, OutputMask::Rest rest) {
+  if (!order_.mask) return keep(bytes, count);
+  keep(shown.data(), order_.mask->pass(bytes, count, shown.data(), rest));
 }
 
 void OutputPump::keep(const char* bytes, std::size_t count) {

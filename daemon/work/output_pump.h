@@ -6,6 +6,8 @@
 // would be too many. All of them are only ever appended to, so whatever is killed leaves what can be read: by their
 // names and sizes it is known what is missing. Where there is too little room nothing is written and the bytes are
 // counted; the next part's name tells.
+//
+// Secrets are masked before anything of this: all that is counted is what can be shown.
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +15,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "daemon/work/output_mask.h"
 
 namespace pawl {
 
@@ -29,6 +33,7 @@ struct PumpOrder {
   // Below these nothing is written.
   std::uint64_t free_bytes_min = 0;
   std::uint64_t free_inodes_min = 0;
+  OutputMask* mask = nullptr;  // of what must not be seen; outlives the pump. Null: nothing is masked
 };
 
 class OutputPump {
@@ -44,11 +49,14 @@ class OutputPump {
   /// Takes what is in the pipe now. What comes meanwhile is left for later, so one that prints without end does not
   /// keep it.
   void drain();
-  /// Drains, and makes what was left out at the very end known.
+  /// Writes what was held back because it may be the beginning of a secret: nothing more of it is going to come.
+  void let_go();
+  /// Drains, lets go, and makes what was left out at the very end known.
   void finish();
 
  private:
   std::size_t take(std::size_t bytes_max);
+  void show(const char* bytes, std::size_t count, OutputMask::Rest rest);
   void keep(const char* bytes, std::size_t count);
   bool has_room();
   bool begin_part();

@@ -21,6 +21,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/pipeline_programs.h"
 #include "daemon/work/keeper.h"
 #include "daemon/work/process_table.h"
 #include "schema/limits.h"
@@ -36,33 +37,22 @@ std::string path_of(const std::vector<std::string>& environment) {
   for (const std::string& entry : environment) {
     if (entry.starts_with("PATH=")) return entry.substr(5);
   }
-  return "/usr/local/bin:/usr/bin:/bin";
+  return program_path_default;
 }
 
-bool is_program(const std::string& path) {
-  struct stat found {};
-  return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
-
-/// As a shell finds it, but relative to the child's folder.
 Result<std::string> program_of(const Launch& launch) {
-  const std::string& word = launch.command.front();
-  if (word.find('/') != std::string::npos) {
-    const std::string from_here = word.front() == '/' ? word : launch.folder + "/" + word;
-    if (is_program(from_here)) return word;
-    struct stat found {};
-    if (::stat(from_here.c_str(), &found) != 0) return Error{ErrorCode::missing, from_here + ": " + reason(errno)};
-    return Error{ErrorCode::io, from_here + ": is not an executable file"};
+  return find_program(launch.command.front(), path_of(launch.environment), launch.folder);
+}
+
+/// Where the variables of those names stand in an environment.
+std::vector<std::size_t> numbers_of(const std::vector<std::string>& names,
+                                    const std::vector<std::string>& environment) {
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < environment.size(); ++i) {
+    const std::string name = environment[i].substr(0, environment[i].find('='));
+    if (std::find(names.begin(), names.end(), name) != names.end()) numbers.push_back(i);
   }
-  const std::string path = path_of(launch.environment);
-  for (std::size_t from = 0; from <= path.size();) {
-    const std::size_t end = std::min(path.find(':', from), path.size());
-    const std::string folder = path.substr(from, end - from);
-    // An empty or relative entry would mean the work folder, whose contents come from whoever pushed the branch.
-    if (folder.starts_with('/') && is_program(folder + "/" + word)) return folder + "/" + word;
-    from = end + 1;
-  }
-  return Error{ErrorCode::missing, word + ": there is no such program in " + path};
+  return numbers;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
@@ -227,6 +217,9 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   const bool is_kept = launch.is_kept && KeeperCall::possible();
   OutputPipe pipe;
   const bool is_piped = is_kept && !launch.output->path().empty();
+  if (!is_piped && !launch.secrets.empty()) {
+    return Error{ErrorCode::io, program + ": what it prints cannot be masked here, and it is given a secret"};
+  }
   if (is_piped) pipe = PAWL_TRY(pipe_for(*launch.output));
   const int output = is_piped ? pipe.write.get() : launch.output->descriptor();
   std::vector<int> kept;
@@ -241,7 +234,8 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   if (is_kept) {
     reports = PAWL_TRY(make_pair());
     child.report_ = std::move(reports[0]);
-    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch));
+    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch),
+                   numbers_of(launch.secrets, launch.environment));
   }
   {
     const std::lock_guard lock(one_fork_at_a_time);

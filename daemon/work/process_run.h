@@ -21,6 +21,7 @@ struct RunOrder {
   std::string purpose;                   // for its note: one line
   std::vector<const Handle*> inherited;  // locks that its processes shall hold
   std::int64_t output_bytes_max = limits::output_bytes_max;
+  std::vector<std::string> secrets = {};  // variables of the environment whose values are masked in what it prints
 };
 
 /// How long, and how it is ended.

@@ -1,8 +1,13 @@
 #include "daemon/work/real_system.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
+#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -102,6 +107,32 @@ bool RealSystem::is_foreign(const std::optional<std::string>& member) {
 
 std::vector<std::string> RealSystem::clean_environment() const {
   return pawl::clean_environment();
+}
+
+std::optional<std::string> RealSystem::own_variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+Result<std::string> RealSystem::read_value(const std::string& path, std::size_t bytes_max) {
+  const auto failed = [&path](const std::string& why) { return Error{ErrorCode::io, path + ": " + why}; };
+  // Not a pipe, which would have us wait for whoever writes to it.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat about {};
+  if (!file || ::fstat(file.get(), &about) != 0) return failed(std::strerror(errno));
+  if (!S_ISREG(about.st_mode)) return failed("is not a file");
+  std::string value(bytes_max + 1, '\0');
+  std::size_t count = 0;
+  while (count < value.size()) {
+    const ssize_t got = ::read(file.get(), value.data() + count, value.size() - count);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed(std::strerror(errno));
+    if (got == 0) break;
+    count += static_cast<std::size_t>(got);
+  }
+  if (count > bytes_max) return failed("has more than " + std::to_string(bytes_max) + " bytes");
+  value.resize(count);
+  return value;
 }
 
 Result<std::unique_ptr<Child>> RealSystem::fork_stopped(const Launch& launch) {

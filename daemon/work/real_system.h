@@ -37,6 +37,8 @@ class RealSystem final : public System {
   bool kernel_has_ended(const std::string& host) override;
   bool is_foreign(const std::optional<std::string>& member) override;
   std::vector<std::string> clean_environment() const override;
+  std::optional<std::string> own_variable(const std::string& name) override;
+  Result<std::string> read_value(const std::string& path, std::size_t bytes_max) override;
   Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
   Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
   std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) override;

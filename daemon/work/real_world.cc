@@ -1,6 +1,7 @@
 #include "daemon/work/real_world.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -53,6 +54,10 @@ std::string last_words(const OutputLog& log) {
     if (c < ' ' || c > '~') c = '?';
   }
   return last;
+}
+
+std::string reason_of_missing(const Error& error) {
+  return std::string(stuck_reason::variable_missing) + ": " + error.message;
 }
 
 std::string describe(const CommandExit& exit) {
@@ -233,8 +238,45 @@ RealWorld::OwnAgent::~OwnAgent() {
   world_.agents_.erase(pid_);
 }
 
-std::vector<std::string> RealWorld::environment_of(const CommandContext& context) const {
+Result<CommandEnv> RealWorld::read_variables(const Variables& own, const CommandContext& context) {
+  const std::array<const Variables*, 3> layers = {&context.of_pipeline, &context.of_stage, &own};
+  Result<CommandEnv> env = read_env(system_, layers);
+  const std::pair<TaskId, std::string> place(context.task, context.step);
+  {
+    const std::lock_guard lock(mutex_);
+    if (env) {
+      missing_.erase(place);
+      return env;
+    }
+    MissingVariable& missing = missing_[place];
+    if (missing.version == context.version && missing.words == env.error().message) return env;
+    missing = {.version = context.version, .since = system_.wall_time(), .words = env.error().message};
+  }
+  if (on_missing_) on_missing_(context.task, env.error().message);
+  return env;
+}
+
+std::optional<MissingVariable> RealWorld::missing_variable(TaskId task) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = missing_.lower_bound({task, {}});
+  const bool is_of_task = found != missing_.end() && found->first.first == task;
+  return is_of_task ? std::optional(found->second) : std::nullopt;
+}
+
+void RealWorld::forget_missing(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(missing_, [task](const auto& entry) { return entry.first.first == task; });
+}
+
+std::optional<std::string> RealWorld::missing_variable(const Variables& own, const CommandContext& context) {
+  const Result<CommandEnv> env = read_variables(own, context);
+  if (env) return std::nullopt;
+  return reason_of_missing(env.error());
+}
+
+std::vector<std::string> RealWorld::environment_of(const CommandContext& context, const CommandEnv& env) const {
   std::vector<std::string> environment = system_.clean_environment();
+  put_into(environment, env);
   const auto add = [&](const std::string& name, const std::string& value) {
     environment.push_back("PAWL_" + name + "=" + value);
   };
@@ -265,8 +307,10 @@ Result<std::shared_ptr<OutputLog>> RealWorld::new_log(LogOf what, const CommandC
   }
 }
 
-RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s,
-                                    const CommandContext& context) {
+RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& context) {
+  const Kind kind = check.kind;
+  const Result<CommandEnv> env = read_variables(check.env, context);
+  if (!env) return {.exit = {}, .why = reason_of_missing(env.error()), .words = {}, .head = {}, .lacks_variable = true};
   const Result<std::shared_ptr<OutputLog>> log = new_log(kind == Kind::gate ? LogOf::gate : LogOf::probe, context);
   if (!log) return {.exit = {}, .why = log.error().message, .words = {}, .head = {}};
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
@@ -275,20 +319,21 @@ RealWorld::Ran RealWorld::run_check(Kind kind, const CommandLine& command, std::
     return {.exit = {}, .why = worktree.error().message, .words = {}, .head = {}};
   }
   if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}, .head = {}};
-  const RunOrder order{.command = command,
+  const RunOrder order{.command = check.command,
                        .folder = worktree->folder,
-                       .environment = environment_of(context),
+                       .environment = environment_of(context, *env),
                        .purpose = (kind == Kind::gate ? "gate of task " : "probe of task ") +
                                   std::to_string(raw(context.task)) + " " +
                                   (kind == Kind::gate ? "gate" : context.step),
                        .inherited = {},
-                       .output_bytes_max = output_bytes_max_};
+                       .output_bytes_max = output_bytes_max_,
+                       .secrets = env->secrets};
   // Listed before it is forked, so that nothing starts behind the back of stop().
   const Listed listed(*this, context.task, kind);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return {.exit = {}, .why = run.error().message, .words = {}, .head = {}};
   Ran ran;
-  ran.exit = run->go(bounds_of(timeout_s), listed.off());
+  ran.exit = run->go(bounds_of(check.timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
   ran.words = reason_of(ran.exit, **log);
   ran.head = worktree->head;
@@ -336,8 +381,8 @@ TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
 
 GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) {
   if (gate.run.empty()) return {.passed = true, .reason = {}};
-  const Ran ran = run_check(Kind::gate, gate.run, gate.timeout_s, context);
-  if (!ran.why.empty()) return {.passed = std::nullopt, .reason = ran.why};
+  const Ran ran = run_check({Kind::gate, gate.run, gate.env, gate.timeout_s}, context);
+  if (!ran.why.empty()) return {.passed = std::nullopt, .reason = ran.why, .later = ran.lacks_variable};
   if (ran.exit.how == CommandExit::How::timed_out || ran.exit.how == CommandExit::How::lost) {
     return {.passed = std::nullopt, .reason = ran.words};
   }
@@ -398,14 +443,17 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) return cannot(worktree.error());
   if (!worktree->barred.empty()) return cannot({ErrorCode::damaged, worktree->barred});
+  const Result<CommandEnv> env = read_variables(step.env, context);
+  if (!env) return cannot(env.error());
   const Result<std::shared_ptr<OutputLog>> log = new_log(LogOf::step, context);
   if (!log) return cannot(log.error());
   const RunOrder order{.command = step.run,
                        .folder = worktree->folder,
-                       .environment = environment_of(context),
+                       .environment = environment_of(context, *env),
                        .purpose = "step " + step_key_of(context),
                        .inherited = {place->get()},
-                       .output_bytes_max = output_bytes_max_};
+                       .output_bytes_max = output_bytes_max_,
+                       .secrets = env->secrets};
   auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return cannot(run.error());
@@ -427,7 +475,7 @@ bool RealWorld::wait(TaskId task, std::int64_t us) {
 }
 
 Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
-  const Ran ran = run_check(Kind::probe, step.probe, step.timeout_s, context);
+  const Ran ran = run_check({Kind::probe, step.probe, step.env, step.timeout_s}, context);
   if (!ran.why.empty() || ran.exit.how != CommandExit::How::exited) return Verdict::unknown;
   if (ran.exit.code == 0) return Verdict::yes;
   return ran.exit.code == 1 ? Verdict::no : Verdict::unknown;

@@ -10,10 +10,12 @@
 #include <set>
 #include <string>
 
+#include "daemon/work/command_env.h"
 #include "daemon/work/log_name.h"
 #include "daemon/work/origin_weather.h"
 #include "daemon/work/process_run.h"
 #include "daemon/work/system.h"
+#include "engine/policies/stuck.h"
 #include "engine/policies/world.h"
 
 namespace pawl {
@@ -33,6 +35,7 @@ class RealWorld final : public World {
   TreeAnswer ask_origin(const CommandContext& context, TreeNeed need) override;
   TreeAnswer ready_tree(const CommandContext& context, TreeNeed need) override;
   TreeAnswer look_at_tree(const CommandContext& context) override;
+  std::optional<std::string> missing_variable(const Variables& own, const CommandContext& context) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
   EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
@@ -50,8 +53,20 @@ class RealWorld final : public World {
   /// Called, from any thread, when a path ends that another one was turned away from. Set before there are paths.
   void set_on_path_end(std::function<void()> on_path_end) { on_path_end_ = std::move(on_path_end); }
 
-  /// The environment of a command but for PAWL_RUN: clean, and all that SPEC §8 names.
-  std::vector<std::string> environment_of(const CommandContext& context) const;
+  /// The variables of a command, `own` those that are its alone, with what they hold now. What cannot be had is noted
+  /// as what the task waits for, until it can.
+  Result<CommandEnv> read_variables(const Variables& own, const CommandContext& context);
+  /// What a task waits for, as it was found last. Threads: any, also the sequencer's.
+  std::optional<MissingVariable> missing_variable(TaskId task) const;
+  /// Of a task that is finished.
+  void forget_missing(TaskId task);
+  /// Called, from any thread, when a command has begun to wait for a variable, with what it is in words. Set before
+  /// there are commands.
+  void set_on_missing(std::function<void(TaskId, const std::string&)> on_missing) {
+    on_missing_ = std::move(on_missing);
+  }
+  /// The environment of a command but for PAWL_RUN: clean, its variables, and all that SPEC §8 names.
+  std::vector<std::string> environment_of(const CommandContext& context, const CommandEnv& env) const;
   /// stop.kill_after_s, as it stands.
   void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
@@ -127,8 +142,15 @@ class RealWorld final : public World {
     std::string why;    // it could not be started; empty if it was
     std::string words;  // its last line, or how it ended
     std::string head;   // the commit that it found in the worktree
+    bool lacks_variable = false;
   };
-  Ran run_check(Kind kind, const CommandLine& command, std::int64_t timeout_s, const CommandContext& context);
+  struct Check {
+    Kind kind = Kind::gate;
+    const CommandLine& command;
+    const Variables& env;
+    std::int64_t timeout_s = 0;
+  };
+  Ran run_check(const Check& check, const CommandContext& context);
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
   bool is_another_members(const std::string& run);
   Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
@@ -137,16 +159,19 @@ class RealWorld final : public World {
   OriginWeather& weather_;
   const std::string boot_id_;
   std::function<void()> on_path_end_;
+  std::function<void(TaskId, const std::string&)> on_missing_;
   std::atomic<std::int64_t> kill_after_s_;
   std::atomic<std::int64_t> output_bytes_max_{limits::output_bytes_max};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   const std::unique_ptr<Signal> ended_;
   const std::unique_ptr<CallOff> hurry_;
   std::map<std::uint64_t, Running> running_;
   std::set<std::int64_t> agents_;  // pids
   std::map<TaskId, bool> paths_;   // that are under way: whether another one was turned away
   std::set<JobId> in_hand_;
+  /// By task, and by the step of the command; none: its agent or its gate.
+  std::map<std::pair<TaskId, std::string>, MissingVariable> missing_;
   std::set<std::string> foreign_runs_;  // of which only the log says so
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };

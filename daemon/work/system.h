@@ -155,6 +155,7 @@ struct Launch {
   std::vector<const Handle*> inherited;                      // what else stays open in it: locks
   bool is_kept = false;                                      // whether it gets a keeper (daemon/work/keeper.h)
   const Handle* of_keeper = nullptr;                         // what that holds open, and nobody else
+  std::vector<std::string> secrets = {};                     // variables whose values are masked in its output
 };
 
 /// A child process, leader of a session and group of its own, with nothing on stdin. Destroyed before reap(), it is
@@ -305,6 +306,13 @@ class System {
   virtual bool kernel_has_ended(const std::string& host) = 0;
   /// What the environment of every command begins with: PATH and the like.
   virtual std::vector<std::string> clean_environment() const = 0;
+  /// A variable of this process's own environment.
+  virtual std::optional<std::string> own_variable(const std::string& /*name*/) { return std::nullopt; }
+  /// What a file holds for a variable, as it is. Blocks for a moment. `missing`, `io`: it cannot be read, is no file,
+  /// or holds more than that.
+  virtual Result<std::string> read_value(const std::string& path, std::size_t /*bytes_max*/) {
+    return Error{ErrorCode::missing, path + ": No such file or directory"};
+  }
 
   /// Blocks for a moment. When it returns the child stands still, and has nothing open but what it was given.
   /// `missing`: there is no such program or folder.

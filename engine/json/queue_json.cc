@@ -91,6 +91,10 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
     std::string_view reason = outcome != Outcome::accepted ? name(outcome) : waits ? "previous_alive" : "";
     const Task& task = *state.tasks.find(job.task);
     const Agent* agent = reason.empty() ? state.pipeline_of(task).agent(job.agent) : nullptr;
+    if (agent && !agent->run.empty() && totals.missing_variable) {
+      const auto missing = totals.missing_variable(task.id);
+      if (missing && missing->version == task.version) reason = stuck_reason::variable_missing;
+    }
     if (agent && !agent->run.empty() && totals.origin_trouble) {
       if (const auto trouble = totals.origin_trouble(task.repo)) reason = trouble->reason();
     }

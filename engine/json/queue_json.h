@@ -34,6 +34,7 @@ struct QueueTotals {
   /// Whether claims pass over a job at this moment (`previous_alive`). May be empty.
   std::function<bool(JobId)> is_passed_over = {};
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
+  std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
 };
 
 /// Appends the object but for its closing brace, so that more can follow. At most limits::rows_per_read_max rows of a

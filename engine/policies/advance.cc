@@ -41,6 +41,7 @@ AdvanceAnswer AdvancePath::run() {
     return end(AdvanceResult::waiting, name(Outcome::previous_alive));
   }
   if (const auto refusal = ask_origin()) return *refusal;
+  if (const auto refusal = need_variables()) return *refusal;
   if (const auto refusal = enter()) return *refusal;
   if (const auto refusal = ready_tree()) return *refusal;
   if (!is_committed(view_->task) && asks_gate_ && stage_->gate) {
@@ -161,6 +162,17 @@ std::optional<AdvanceAnswer> AdvancePath::ask_origin() {
   if (is_leased || (!view_->task.cancel_requested.empty() && !is_committed(view_->task))) return std::nullopt;
   need_ = tree_need();
   return need_ ? not_ready(world_.ask_origin(context({}), *need_)) : std::nullopt;
+}
+
+std::optional<AdvanceAnswer> AdvancePath::need_variables() {
+  if (!need_) return std::nullopt;
+  std::optional<std::string> missing;
+  if (!is_committed(view_->task) && runs_gate()) missing = world_.missing_variable(stage_->gate->env, context({}));
+  for (const PipelineStep& step : stage_->steps) {
+    const bool runs = !is_done(step) && (world_.can_run(step) || !step.probe.empty());
+    if (runs && !missing) missing = world_.missing_variable(step.env, context(step.name));
+  }
+  return missing ? std::optional(end(AdvanceResult::waiting, *missing)) : std::nullopt;
 }
 
 std::optional<AdvanceAnswer> AdvancePath::ready_tree() {
@@ -357,7 +369,9 @@ CommandContext AdvancePath::context(const std::string& step) const {
           .token = token_,
           .step = step,
           .restores = view_->restores,
-          .begins_branch = pipeline_->begins_branches()};
+          .begins_branch = pipeline_->begins_branches(),
+          .of_pipeline = pipeline_->env,
+          .of_stage = stage_->env};
 }
 
 Decision AdvancePath::tell(Group group) {

@@ -55,6 +55,9 @@ class AdvancePath {
   std::optional<TreeNeed> tree_need() const;
   /// Before the leases: nothing is held while an origin does not answer.
   std::optional<AdvanceAnswer> ask_origin();
+  /// Likewise while a variable of anything that is going to run cannot be had: an effect is not begun whose successor
+  /// cannot follow.
+  std::optional<AdvanceAnswer> need_variables();
   std::optional<AdvanceAnswer> ready_tree();
   std::optional<AdvanceAnswer> not_ready(const TreeAnswer& tree);
   /// Whether branch and worktree still are what the gate judged. Asked until the crossing is committed: from there

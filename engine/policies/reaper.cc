@@ -161,7 +161,9 @@ class JobPass {
                                                           .version = job_.version,
                                                           .edge = stage.name + "->" + stage.to,
                                                           .token = token_,
-                                                          .step = {}});
+                                                          .step = {},
+                                                          .of_pipeline = view_.pipeline->env,
+                                                          .of_stage = stage.env});
     machine_.propose(propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate)));
     if (!gate.passed && !gate.later) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;

@@ -42,6 +42,7 @@ class StuckSearch {
     if (const auto trouble = trouble_of_origin(sources); trouble && !is_committed(task_)) {
       return away(*trouble, "its worktree");
     }
+    if (const auto missing = missing_variable(sources)) return lacking(*missing);
     if (task_.gate && task_.gate->version == task_.version && task_.gate->passed != true) return gate_red();
     if (!state_.settings().reconciler.enabled) {
       return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
@@ -152,6 +153,16 @@ class StuckSearch {
                    does, trouble.since);
   }
 
+  std::optional<MissingVariable> missing_variable(const StuckSources& sources) const {
+    const auto missing = sources.missing_variable ? sources.missing_variable(task_.id) : std::nullopt;
+    return missing && missing->version == task_.version ? missing : std::nullopt;
+  }
+
+  Stuck lacking(const MissingVariable& missing) {
+    return because(stuck_reason::variable_missing, "its command cannot be given the variable " + missing.words,
+                   "make it readable for pawld; it is tried again by itself", missing.since);
+  }
+
   Stuck queued_job(const Job& job, const StuckSources& sources) {
     const std::string name = "job " + std::to_string(raw(job.id));
     const Outcome outcome = claim_outcome(state_, job.id, now_);
@@ -175,6 +186,8 @@ class StuckSearch {
     const Agent* agent = state_.pipeline_of(task_).agent(job.agent);
     const auto trouble = trouble_of_origin(sources);
     if (trouble && agent && !agent->run.empty()) return away(*trouble, name);
+    const auto missing = missing_variable(sources);
+    if (missing && agent && !agent->run.empty()) return lacking(*missing);
     return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'", "",
                    job.queued);
   }

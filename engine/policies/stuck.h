@@ -25,6 +25,7 @@ inline constexpr std::string_view owner_dead = "owner_dead";
 inline constexpr std::string_view previous_alive = "previous_alive";  // a process of an earlier attempt
 inline constexpr std::string_view reconciler_off = "reconciler_off";
 inline constexpr std::string_view unclaimed = "unclaimed";
+inline constexpr std::string_view variable_missing = "variable_missing";  // what a command is to be given
 }  // namespace stuck_reason
 
 /// Why a repository's origin cannot be asked.
@@ -39,11 +40,20 @@ struct OriginTrouble {
 };
 
 /// What a look has to ask the daemon for, since no record says it. Each may be empty.
+/// Why a command of a task cannot begin: what one of its variables is to hold cannot be had.
+struct MissingVariable {
+  Version version{};  // of the task, then
+  TimeUs since;
+  std::string words;  // "TOKEN: /srv/token: No such file or directory"
+};
+
 struct StuckSources {
   /// Whether claims pass over a job, since a process of an earlier attempt is not known to be gone.
   std::function<bool(JobId)> is_passed_over = {};
   /// Why a repository's origin cannot be asked; none if it can.
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
+  /// What a command of a task waits for; none if it waits for no variable.
+  std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
 };
 
 struct Stuck {

@@ -25,6 +25,9 @@ struct CommandContext {
   std::string step;            // empty for agents and gates
   std::uint64_t restores = 0;  // how often the log was restored from a backup
   bool begins_branch = true;   // whether a branch that origin does not have is begun
+  /// The variables of its pipeline and of its stage: the second count more, and those of the command itself the most.
+  Variables of_pipeline = {};
+  Variables of_stage = {};
 };
 
 /// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).
@@ -148,6 +151,10 @@ class World {
   virtual TreeAnswer ready_tree(const CommandContext&, TreeNeed) { return {}; }
   /// The worktree, and origin's branch as it was asked for last; changes nothing.
   virtual TreeAnswer look_at_tree(const CommandContext&) { return {}; }
+
+  /// Why a command with these variables of its own cannot begin now: what one of them is to hold cannot be had. None if
+  /// nothing is in its way. Touches nothing; so before a lease is taken.
+  virtual std::optional<std::string> missing_variable(const Variables&, const CommandContext&) { return std::nullopt; }
 
   /// Runs a gate to its end. In the daemon a gate without a command is green.
   virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;

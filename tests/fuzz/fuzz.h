@@ -23,6 +23,7 @@ void write_ahead(Bytes input);  // a write-ahead file, and the end of a log
 void exported(Bytes input);     // exported lines
 void script(Bytes input);       // `pawl simulate`
 void pipeline(Bytes input);     // YAML
+void mask(Bytes input);         // a secret, and what a command prints
 void http(Bytes input);         // a connection
 void webhook(Bytes input);      // the body of a delivery, signed
 void options(Bytes input);      // a configuration file

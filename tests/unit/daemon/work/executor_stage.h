@@ -99,6 +99,11 @@ class ExecutorTest : public testing::Test {
                                                                    const std::lock_guard lock(warnings_mutex_);
                                                                    warnings_.push_back(text);
                                                                  },
+                                                             .variable_alert =
+                                                                 [this](TaskId, const std::string& words) {
+                                                                   const std::lock_guard lock(warnings_mutex_);
+                                                                   variable_alerts_.push_back(words);
+                                                                 },
                                                              .has_room =
                                                                  [this] {
                                                                    ++room_asked_;
@@ -183,6 +188,10 @@ class ExecutorTest : public testing::Test {
     return found;
   }
 
+  std::vector<std::string> variable_alerts() {
+    const std::lock_guard lock(warnings_mutex_);
+    return variable_alerts_;
+  }
   std::vector<std::string> warnings() {
     const std::lock_guard lock(warnings_mutex_);
     return warnings_;
@@ -195,6 +204,7 @@ class ExecutorTest : public testing::Test {
   std::atomic<int> room_asked_{0};
   std::mutex warnings_mutex_;
   std::vector<std::string> warnings_;
+  std::vector<std::string> variable_alerts_;
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<MemoryLog> log_;
   std::unique_ptr<Clock> clock_;

@@ -80,11 +80,13 @@ class OutputTest : public testing::Test {
     return text;
   }
 
-  HeldRun held(const std::string& script, std::int64_t bytes_max = bound) {
+  HeldRun held(const std::string& script, std::int64_t bytes_max = bound, const std::string& secret = {}) {
     RunOrder order;
+    if (!secret.empty()) order.secrets = {"TOKEN"};
     order.command = {"/bin/sh", "-c", script};
     order.folder = (folder_ / "work").string();
     order.environment = {"PATH=/usr/bin:/bin"};
+    if (!secret.empty()) order.environment.insert(order.environment.begin(), "TOKEN=" + secret);
     order.purpose = "test";
     order.output_bytes_max = bytes_max;
     output_ = open_log(log().string()).value();
@@ -101,7 +103,7 @@ class OutputTest : public testing::Test {
 /// A pump with both ends of its pipe.
 class Pumped {
  public:
-  Pumped(const fs::path& folder, std::int64_t bytes_max, std::uint64_t free_bytes_min = 0) {
+  Pumped(const fs::path& folder, std::int64_t bytes_max, std::uint64_t free_bytes_min = 0, OutputMask* mask = nullptr) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
     write_ = Descriptor(ends[1]);
@@ -112,7 +114,8 @@ class Pumped {
                             .folder = folder_.get(),
                             .name = "log",
                             .bytes_max = bytes_max,
-                            .free_bytes_min = free_bytes_min});
+                            .free_bytes_min = free_bytes_min,
+                            .mask = mask});
   }
   void put(std::string_view text) {
     while (!text.empty()) {
@@ -353,6 +356,74 @@ TEST_F(OutputTest, what_passes_a_runs_output_on_to_somebody_else_does_not_keep_t
   waiting.join();
   EXPECT_TRUE(run.gone());
   EXPECT_TRUE(noted_runs(folder_.string()).empty());
+}
+
+TEST_F(OutputTest, a_secret_is_masked_before_it_is_counted_or_kept) {
+  OutputMask mask;
+  const char* const secret = "correct-horse-battery";
+  ASSERT_TRUE(mask.learn(&secret, 1));
+  Pumped pumped(folder_, bound, 0, &mask);
+  pumped.put("token: correct-hor");
+  EXPECT_EQ(text_of(log()), "token: ") << "what may be its beginning is held back";
+  pumped.put("se-battery\nthe end\ncorrect");
+  EXPECT_EQ(text_of(log()), "token: ***\nthe end\n");
+  EXPECT_EQ(stored().produced(), std::ssize(std::string("token: ***\nthe end\n")));
+  pumped.pump().finish();
+  EXPECT_EQ(text_of(log()), "token: ***\nthe end\ncorrect");
+}
+
+TEST_F(OutputTest, a_masked_text_keeps_head_and_tail_as_any_other) {
+  OutputMask mask;
+  const char* const secret = "correct-horse-battery";
+  ASSERT_TRUE(mask.learn(&secret, 1));
+  Pumped pumped(folder_, bound, 0, &mask);
+  std::string shown;
+  for (int i = 0; i < 20'000; ++i) {
+    pumped.put(std::to_string(i) + " correct-horse-battery\n");
+    shown += std::to_string(i) + " ***\n";
+  }
+  const StoredOutput output = stored();
+  EXPECT_EQ(output.produced(), std::ssize(shown));
+  ASSERT_EQ(output.gaps().size(), 1u);
+  EXPECT_EQ(output.read(0, shown.size()).bytes, shown.substr(0, bound / 2));
+  const OutputRange gap = output.gaps()[0];
+  EXPECT_EQ(output.read(gap.to, shown.size()).bytes, shown.substr(static_cast<std::size_t>(gap.to)));
+}
+
+TEST_F(OutputTest, a_command_gets_its_secret_and_nobody_sees_it) {
+  HeldRun run =
+      held("echo \"$TOKEN\"; printf %s \"$TOKEN\" | wc -c; until [ -e go ]; do sleep 0.01; done; printf \"by $TOKEN\"",
+           bound, "correct-horse-battery");
+  const RunNote note = noted_runs(folder_.string()).at(0);
+  std::thread looking([&] {
+    EXPECT_TRUE(comes_true([&] { return text_of(log()).ends_with("21\n"); }));
+    for (const std::string file : {"cmdline", "environ"}) {
+      EXPECT_EQ(text_of("/proc/" + std::to_string(note.keeper) + "/" + file).find("correct"), std::string::npos)
+          << file;
+    }
+    EXPECT_EQ(text_of("/proc/" + std::to_string(note.pid) + "/cmdline").find("correct"), std::string::npos);
+    std::ofstream(folder_ / "work" / "go") << "yes";
+  });
+  EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+  looking.join();
+  EXPECT_EQ(whole(), "***\n21\nby ***");
+  EXPECT_EQ(output_->last_line(), "by ***");
+}
+
+TEST_F(OutputTest, a_secret_is_masked_after_the_daemon_was_killed_too) {
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    HeldRun run = held("echo begun; until [ -e go ]; do sleep 0.01; done; echo \"$TOKEN\"; touch over", bound,
+                       "correct-horse-battery");
+    run.go({600, 0}, nullptr);
+    ::_exit(0);
+  }
+  EXPECT_TRUE(comes_true([&] { return text_of(log()) == "begun\n"; }));
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  std::ofstream(folder_ / "work" / "go") << "yes";
+  EXPECT_TRUE(comes_true([&] { return fs::exists(log()) && !stored().is_live(); }));
+  EXPECT_EQ(whole(), "begun\n***\n");
 }
 
 }  // namespace

@@ -303,5 +303,19 @@ TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   EXPECT_EQ(look()->detail, "the gate of 'deploy' is red: the site is down");
 }
 
+TEST_F(StuckTest, variable_missing) {
+  give_every_step_a_command();
+  MissingVariable missing{.version = row()->version, .since = machine.now(), .words = "TOKEN: /srv/token: none"};
+  const auto found = [&] {
+    return why_stuck(machine.state(), *row(), machine.now(),
+                     {.missing_variable = [&](TaskId) { return std::optional(missing); }});
+  };
+  ASSERT_TRUE(found());
+  EXPECT_EQ(found()->reason, "variable_missing");
+  EXPECT_EQ(found()->detail, "its command cannot be given the variable TOKEN: /srv/token: none");
+  missing.version = Version{raw(row()->version) - 1};
+  EXPECT_FALSE(found() && found()->reason == "variable_missing") << "that was before the task moved on";
+}
+
 }  // namespace
 }  // namespace pawl
