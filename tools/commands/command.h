@@ -94,6 +94,7 @@ extern const Command note_command;
 extern const Command leases_command;
 extern const Command release_command;
 extern const Command settings_command;
+extern const Command pipelines_command;
 extern const Command repos_command;
 extern const Command tail_command;
 extern const Command lock_command;

@@ -30,7 +30,8 @@ class Daemon {
   Daemon() { start(); }
   ~Daemon() { stop(SIGTERM); }
 
-  void start() {
+  /// `more`: further options.
+  void start(std::vector<std::string> more = {}) {
     pid_ = ::fork();
     if (pid_ == 0) {
       const int log = ::open(folder_.path("pawld.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -38,6 +39,7 @@ class Daemon {
       ::dup2(log, 2);
       std::vector<std::string> words{"pawld", "--data", data()};
       words.insert(words.end(), options.begin(), options.end());
+      words.insert(words.end(), more.begin(), more.end());
       std::vector<char*> arguments;
       for (std::string& word : words) arguments.push_back(word.data());
       arguments.push_back(nullptr);
@@ -60,6 +62,7 @@ class Daemon {
 
   std::string data() const { return folder_.path("data"); }
   std::string path(const std::string& name) const { return folder_.path(name); }
+  std::string file(const std::string& name, const std::string& content) const { return folder_.file(name, content); }
 
   std::vector<std::string> options;  // of the next start
 
@@ -398,6 +401,119 @@ TEST_F(AgainstDaemon, a_branch_is_looked_for_at_origin_before_its_task_is_taken)
   EXPECT_EQ(pawl({"submit", "W-2", "--repo", "shop", "--branch", "feature/new", "--pipeline", "delivery"}).out,
             "task 2 (W-2 of shop): analysis, version 1\n"
             "branch 'feature/new' is not at origin yet: it begins at origin's default branch\n");
+}
+
+constexpr const char* shop_yaml = R"(name: shop
+agents:
+  dev: {run: "make test"}
+stages:
+  - {name: build, agent: dev, to: done}
+)";
+
+TEST_F(AgainstDaemon, pipelines_are_applied_and_shown_as_they_were_written) {
+  const std::string file = daemon.file("shop.yaml", shop_yaml);
+  EXPECT_EQ(pawl({"pipelines", "apply", file}).out, "shop: new\n");
+  EXPECT_EQ(pawl({"pipelines", "apply", file}).out, "shop: equal to what is in force\n");
+  const Ran shown = pawl({"pipelines", "show", "shop"});
+  EXPECT_EQ(shown.exit, 0) << shown.err;
+  EXPECT_EQ(pawl({"pipelines", "apply", daemon.file("again.yaml", shown.out)}).out, "shop: equal to what is in force\n")
+      << shown.out;
+  const Ran list = pawl({"pipelines"});
+  EXPECT_NE(list.out.find("built in"), std::string::npos) << list.out;
+  EXPECT_NE(list.out.find("pawl pipelines apply"), std::string::npos) << list.out;
+  EXPECT_EQ(asked({"pipelines"}).as_array().size(), 2u);
+}
+
+TEST_F(AgainstDaemon, a_changed_pipeline_says_what_differs_and_how_many_tasks_keep_what_they_began_with) {
+  pawl({"pipelines", "apply", daemon.file("shop.yaml", shop_yaml)});
+  pawl({"settings", "queue.max_concurrency=1", "reconciler.enabled=false"});
+  for (const std::string item : {"W-1", "W-2"}) {
+    EXPECT_EQ(pawl({"submit", item, "--repo", "r", "--pipeline", "delivery"}).exit, 0);
+  }
+  const std::string changed = daemon.file("delivery.yaml", "name: delivery\nstages:\n  - {name: analysis, to: done}\n");
+  const Ran applied = pawl({"pipelines", "apply", changed});
+  EXPECT_EQ(applied.exit, 0) << applied.err;
+  EXPECT_NE(applied.out.find("delivery: changed: agent 'analyst' is gone"), std::string::npos) << applied.out;
+  EXPECT_NE(applied.out.find("stage 'analysis' differs"), std::string::npos) << applied.out;
+  EXPECT_NE(applied.out.find("delivery: 2 live tasks keep the definition that they began with\n"), std::string::npos)
+      << applied.out;
+}
+
+TEST_F(AgainstDaemon, nothing_is_applied_if_one_file_is_wrong) {
+  const std::string good = daemon.file("shop.yaml", shop_yaml);
+  const std::string bad = daemon.file("bad.yaml", "name: x\nstages:\n  - {name: a, too: done}\n");
+  const Ran ran = pawl({"pipelines", "apply", good, bad});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_NE(ran.err.find(bad + ":3: unknown key 'too'"), std::string::npos) << ran.err;
+  EXPECT_EQ(asked({"pipelines"}).as_array().size(), 1u);
+  EXPECT_EQ(pawl({"pipelines", "apply", good, good}).exit, 2) << "two files of one name";
+  EXPECT_EQ(pawl({"pipelines", "apply", daemon.path("none.yaml")}).exit, 2);
+}
+
+TEST_F(AgainstDaemon, what_is_applied_survives_a_restart_until_the_file_changes) {
+  const std::string file = daemon.file("shop.yaml", shop_yaml);
+  daemon.stop(SIGTERM);
+  daemon.start({"--pipeline", file});
+  std::string other = shop_yaml;
+  other.replace(other.find("make test"), 9, "make it");
+  EXPECT_EQ(pawl({"pipelines", "apply", daemon.file("other.yaml", other)}).out, "shop: changed: agent 'dev' differs\n");
+  const auto has = [&](const std::string& what) {
+    return pawl({"pipelines", "show", "shop"}).out.find(what) != std::string::npos;
+  };
+  daemon.stop(SIGTERM);
+  daemon.start({"--pipeline", file});
+  EXPECT_TRUE(has("make it"));
+  daemon.stop(SIGTERM);
+  std::string third = shop_yaml;
+  third.replace(third.find("make test"), 9, "make all");
+  daemon.start({"--pipeline", daemon.file("shop.yaml", third)});
+  EXPECT_TRUE(has("make all"));
+}
+
+TEST_F(AgainstDaemon, a_pipeline_that_is_not_there_is_named_with_its_nearest) {
+  const Ran ran = pawl({"pipelines", "show", "delivry"});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_NE(ran.err.find("did you mean 'delivery'?"), std::string::npos) << ran.err;
+}
+
+TEST(PipelinesCommand, check_needs_no_daemon) {
+  const TestFolder folder;
+  const Ran good = run_pawl({"pipelines", "check", folder.file("shop.yaml", shop_yaml)});
+  EXPECT_EQ(good.exit, 0);
+  EXPECT_EQ(good.out, "shop: 1 stage, 1 agent, 0 steps, ok\n");
+  EXPECT_EQ(good.err, "");
+  const std::string file = folder.file(
+      "warned.yaml",
+      "name: w\nstages:\n  - {name: s, to: done, steps: [{name: m, run: [no-such-program], irreversible: yes}]}\n");
+  const Ran warned = run_pawl({"pipelines", "check", file});
+  EXPECT_EQ(warned.exit, 0);
+  EXPECT_EQ(warned.out, "w: 1 stage, 0 agents, 1 step, ok\n");
+  EXPECT_NE(warned.err.find("pawl: " + file + ":3: warning: step 'm' of stage 's' is irreversible"), std::string::npos)
+      << warned.err;
+  EXPECT_NE(warned.err.find("warning: 'run' of step 'm' of stage 's': no-such-program"), std::string::npos)
+      << warned.err;
+  const Ran json = run_pawl({"pipelines", "check", "--json", file});
+  EXPECT_EQ(parse_json(json.out)->at(0).at("warnings").as_array().size(), 2u) << json.out;
+}
+
+TEST(PipelinesCommand, check_says_what_is_wrong_with_each_file_and_its_line) {
+  const TestFolder folder;
+  const std::string missing = folder.file(
+      "missing.yaml", "name: w\nagents:\n  a: {run: [./bin/lnt]}\nstages:\n  - {name: s, agent: a, to: done}\n");
+  const std::string malformed = folder.file("malformed.yaml", "name: [\n");
+  const Ran ran = run_pawl(
+      {"pipelines", "check", missing, malformed, folder.path("none.yaml"), folder.file("shop.yaml", shop_yaml)});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_NE(ran.err.find("pawl: " + missing + ":3: 'run' of agent 'a': " + folder.path("bin/lnt") + ": No such file"),
+            std::string::npos)
+      << ran.err;
+  EXPECT_NE(ran.err.find("pawl: " + malformed + ":"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find(folder.path("none.yaml") + ": No such file or directory"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.out, "shop: 1 stage, 1 agent, 0 steps, ok\n");
+  const Ran word = run_pawl({"pipelines", "chek", malformed});
+  EXPECT_EQ(word.exit, 2);
+  EXPECT_NE(word.err.find("did you mean 'check'?"), std::string::npos) << word.err;
+  EXPECT_EQ(run_pawl({"pipelines", "check"}).exit, 2);
 }
 
 }  // namespace
