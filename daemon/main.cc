@@ -389,7 +389,6 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                          },
                      .variable_alert =
                          [&alerts, &sequencer, &boot_id](TaskId task, const std::string& words) {
-                           spdlog::warn("task {}: its command waits for the variable {}", raw(task), words);
                            Alert alert;
                            alert.reason = std::string(stuck_reason::variable_missing) + ": " + words;
                            alert.seq = sequencer.durable_seq();

@@ -402,13 +402,14 @@ void Executor::Impl::run() {
     if (pause_end && log_time >= *pause_end) jobs_changed = true;
     const auto news = [&] {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
-             !finished.empty() || !exited.empty() || previous_seen_to || (previous_changed && !is_seeing_to_previous);
+             !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
+             (previous_changed && !is_seeing_to_previous);
     };
     if (!leftovers.empty() && system.now() >= next_leftovers) {
       next_leftovers = system.now() + leftovers_again;
       if (!std::exchange(retrying_leftovers, true)) workers->post([this] { retry_leftovers(); });
     }
-    previous_seen_to = false;
+    previous_seen_to = outside_changed = false;
     if ((previous_changed || system.now() >= next_previous) && !std::exchange(is_seeing_to_previous, true)) {
       previous_changed = false;
       previous_thread->post([this] { see_to_previous(); });

@@ -141,7 +141,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::optional<Claimable> claimable(std::set<JobId> passed_over);
   std::optional<Claim> claim(JobId job);
   /// A variable that cannot be had now is tried again by itself, as an origin is.
-  static constexpr std::chrono::seconds variable_again{5};
+  static constexpr std::chrono::seconds variable_again{2};
   void run_job(Running& entry, const Claim& claim);
   /// The process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is no
   /// longer ours.
@@ -323,6 +323,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::map<JobId, Preparation> preparations;  // likewise
   /// Tasks that a path gave up for an origin or a variable, and when it is tried again.
   std::map<TaskId, Deadline> waiting_for_outside;
+  bool outside_changed = false;                               // so there is a new time for the next look
   std::map<std::string, std::vector<BranchAsk>> branch_asks;  // by repository: those that no question answers yet
   std::map<JobId, std::vector<std::string>> leftovers;        // runs that are not known to be gone
   std::map<JobId, OutsideRun> outside_runs;

@@ -92,7 +92,10 @@ void Executor::Impl::drive(TaskId task) {
   const bool waits_for_variable = done.answer && done.answer->reason.starts_with(stuck_reason::variable_missing);
   const Deadline next_try = waits_for_variable ? system.now() + variable_again : weather.next_try(view->task.repo);
   const std::lock_guard lock(mutex);
-  if (waits_for_origin || waits_for_variable) waiting_for_outside.insert_or_assign(task, next_try);
+  if (waits_for_origin || waits_for_variable) {
+    waiting_for_outside.insert_or_assign(task, next_try);
+    outside_changed = true;
+  }
   // Back to the gate, at once.
   if (done.answer && done.answer->reason == "head_moved") flagged.insert(task);
   if (waits_for_origin || waits_for_variable || !flagged.empty()) wake->notify();
