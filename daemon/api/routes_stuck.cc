@@ -24,7 +24,8 @@ Page page_after(const State& state, TaskId after, std::size_t limit, TimeUs now,
       return page;
     }
     page.last = at->first;
-    if (auto stuck = why_stuck(state, at->second, now, {services.is_passed_over, services.origin_trouble, services.missing_variable}))
+    if (auto stuck = why_stuck(state, at->second, now,
+                               {services.is_passed_over, services.origin_trouble, services.missing_variable}))
       page.found.push_back(std::move(*stuck));
   }
   return page;

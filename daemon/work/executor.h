@@ -56,7 +56,7 @@ class Executor {
     std::function<void(const std::string&)> warn = {};
     /// Called when an origin refuses, or has been away for long. From any thread. May be empty.
     std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
-    /// Called when a command of a task begins to wait for a variable, with which and why. From any thread. May be empty.
+    /// Called when a command of a task begins to wait for a variable, with words on it. From any thread. May be empty.
     std::function<void(TaskId, const std::string& words)> variable_alert = {};
     /// Whether there is room to begin anything; what has begun comes to its end without being asked. From any thread;
     /// must not block. May be empty: there is.
