@@ -16,11 +16,14 @@ bool is_plain_text(std::string_view text) {
   const auto is_letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '/';
   };
-  const auto is_later = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-'; };
+  const auto is_later = [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ' ';
+  };
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return !text.empty() && is_letter(text.front()) && std::all_of(text.begin(), text.end(), is_later) && lower != "n" &&
+  return !text.empty() && is_letter(text.front()) && text.back() != ' ' &&
+         std::all_of(text.begin(), text.end(), is_later) && lower != "n" &&
          std::find(words.begin(), words.end(), lower) == words.end();
 }
 
@@ -58,7 +61,7 @@ class YamlWriter {
   /// A script of several lines is shown as such.
   void line(const std::string& value) {
     if (!is_block(value)) return text(value);
-    yaml_ << YAML::Literal << value;
+    yaml_ << YAML::Literal << value.substr(0, value.size() - 1);  // which ends its last line by itself
   }
   void member(const char* key, const std::string& value) {
     yaml_ << YAML::Key << key << YAML::Value;

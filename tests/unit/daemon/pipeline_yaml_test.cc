@@ -254,7 +254,7 @@ TEST(PipelineYaml, flags_are_read_as_people_write_them) {
 class PipelineFile : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = testing::TempDir() + "/pawl-yaml-XXXXXX";
+    std::string name = (std::filesystem::path(testing::TempDir()) / "pawl-yaml-XXXXXX").string();
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
   }
