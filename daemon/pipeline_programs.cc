@@ -30,7 +30,7 @@ std::string path_by(const Variables& env, std::string path) {
   return path;
 }
 
-/// An agent may work on several stages: where they do not agree nobody can say.
+/// An agent may work on several stages. Where they do not agree it is not known: empty.
 std::string path_of_agent(const Pipeline& pipeline, const Agent& agent, const std::string& path) {
   std::optional<std::string> agreed;
   for (const Stage& stage : pipeline.stages) {

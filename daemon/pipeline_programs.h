@@ -26,7 +26,7 @@ Result<std::string> find_program(const std::string& word, const std::string& pat
 struct NamedCommand {
   std::string what;  // "'run' of agent 'developer'"
   const CommandLine* words = nullptr;
-  std::string path;  // where a program without a slash is looked for; empty: nobody can say before it begins
+  std::string path;  // where a program without a slash is looked for; empty: not known before it begins
 };
 /// All that a definition can have, also those that are empty, in order: the agents, then of each stage its gate, and of
 /// each step what it runs and its probe. `path`: PATH of who is going to run them, where no `env` says otherwise.

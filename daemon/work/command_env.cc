@@ -3,13 +3,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/work/output_mask.h"
+
 namespace pawl {
 namespace {
+
+static_assert(value_bytes_max <= masked_bytes_max);  // a keeper takes no longer secret
 
 Result<std::string> value_of(System& system, const Variable& variable) {
   if (variable.value) return *variable.value;
   if (variable.from_daemon) {
     std::optional<std::string> value = system.own_variable(*variable.from_daemon);
+    if (value && value->size() > value_bytes_max) {
+      return Error{ErrorCode::io, variable.name + ": " + *variable.from_daemon +
+                                      " in the environment of pawld has more than " + std::to_string(value_bytes_max) +
+                                      " bytes"};
+    }
     if (value) return std::move(*value);
     return Error{ErrorCode::missing, variable.name + ": the environment of pawld has no " + *variable.from_daemon};
   }

@@ -15,7 +15,7 @@ constexpr std::size_t value_bytes_max = 64 * 1024;
 
 struct CommandEnv {
   std::map<std::string, std::string> values;
-  /// Those of them whose values came from a file or from the daemon's environment. They are nobody else's to see: not
+  /// Those of them whose values came from a file or from the daemon's environment. Only the command may see them: not
   /// in the log, nor in a command line, nor in what the command prints.
   std::vector<std::string> secrets;
 };

@@ -82,7 +82,7 @@ TEST(PipelineAdvice, a_path_of_its_own_is_where_a_program_is_looked_for) {
   const std::string begin = "name: x\nagents: {a: {run: [sh], env: {PATH: ";
   EXPECT_EQ(advice(begin + "/none" + end).size(), 1u);
   EXPECT_TRUE(advice(begin + "'/none:/bin'" + end).empty());
-  EXPECT_TRUE(advice(begin + "{from_daemon: OTHER}" + end).empty()) << "nobody can say before it begins";
+  EXPECT_TRUE(advice(begin + "{from_daemon: OTHER}" + end).empty()) << "not known before it begins";
 }
 
 }  // namespace
