@@ -76,16 +76,21 @@ Result<std::chrono::seconds> drain_from(const std::string& text) {
   return malformed("--drain-s: '" + text + "' is no whole number of seconds from 0 to " + std::to_string(drain_s_max));
 }
 
+/// For messages: a URL that stands where a name should may bear a token.
+std::string told(const std::string& text) {
+  return has_credentials(text) ? "a URL with a user name in it" : "'" + text + "'";
+}
+
 /// NAME and URL of a `--repo`. A relative path is one from `folder`.
 Result<std::pair<std::string, std::string>> repo_from(const std::string& text, const path& folder) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return malformed("--repo: '" + text + "' is not NAME=URL, such as shop=git@example.org:shop.git");
+    return malformed("--repo: " + told(text) + " is not NAME=URL, such as shop=git@example.org:shop.git");
   }
   const std::string name = text.substr(0, equals);
   const std::string url = text.substr(equals + 1);
   if (const auto checked = check_repo_name(name); !checked) {
-    return malformed("--repo: the name '" + name + "' must not " + checked.error().message);
+    return malformed("--repo: the name must not " + checked.error().message + ", and is " + told(name));
   }
   if (has_password(url)) {
     return malformed("--repo: the URL of " + name +

@@ -26,7 +26,10 @@ Outcome apply_event(Turn& turn, const fb::RepoDeclared& event) {
   const std::string repo = event.repo()->str();
   const std::string url = text_or_empty(event.url());
   const RepoRow* known = state.repos.find(repo);
-  if (!known && state.repos.size() >= limits::repos_max) return Outcome::limit;
+  if (!known && state.repos.size() >= limits::repos_max) {
+    turn.applied.detail = std::to_string(limits::repos_max) + " repositories are known, and no more can be";
+    return Outcome::limit;
+  }
 
   RepoRow& row = known ? state.repos.edit(repo) : state.repos.insert(repo, {.repo = repo});
   row.declared = true;

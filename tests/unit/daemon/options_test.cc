@@ -86,6 +86,12 @@ TEST(Options, every_error_names_the_option) {
   EXPECT_NE(with_password.find("--repo: the URL of shop has a password"), std::string::npos) << with_password;
   EXPECT_EQ(with_password.find("s3cret"), std::string::npos);
   for (const char* repo :
+       {"https://tok3n@host/shop.git", "https://tok3n@host/shop.git?a=b", "ssh://me:tok3n@host/x=y"}) {
+    const std::string said = error_of({"--data", "/d", "--repo", repo});
+    EXPECT_TRUE(said.starts_with("--repo: ")) << said;
+    EXPECT_EQ(said.find("tok3n"), std::string::npos) << "what has no name is not shown";
+  }
+  for (const char* repo :
        {"shop=git@example.org:shop.git", "shop=ssh://git@example.org:22/shop.git", "shop=/a/b:c@d"}) {
     EXPECT_EQ(error_of({"--data", "/d", "--repo", repo}), "none") << repo;
   }
