@@ -171,8 +171,9 @@ Result<CommandLine> optional_command(const YamlFile& source, const Fields& field
 }
 
 /// The value of a variable: a scalar is the text that stands there, whatever else it could be taken for.
-Result<Variable> variable_of(const YamlFile& source, const std::string& name, const YAML::Node& node,
+Result<Variable> variable_of(const YamlFile& source, const YAML::Node& key, const YAML::Node& node,
                              const std::string& of) {
+  const std::string name = PAWL_TRY(text_of(source, key, "the name of a variable of " + of));
   Variable variable{.name = name};
   const std::string what = "variable " + in_quotes(name) + " of " + of;
   if (node.IsScalar()) {
@@ -181,7 +182,7 @@ Result<Variable> variable_of(const YamlFile& source, const std::string& name, co
     return variable;
   }
   if (!node.IsMap()) {
-    return at(source, node,
+    return at(source, node.IsNull() ? key : node,  // what is not there has the mark of what comes next
               what + " is neither a text nor a map of `file` or `from_daemon`; write '' for an empty text");
   }
   const Fields fields = PAWL_TRY(fields_of(source, node, what, {"file", "from_daemon"}));
@@ -204,8 +205,7 @@ Result<Variables> optional_env(const YamlFile& source, const Fields& fields, con
   PAWL_TRY(bounded(source, *node, limits::variables_max, "'env' of " + of));
   for (const auto& entry : *node) {
     const YAML::Node key = entry.first;
-    const std::string name = PAWL_TRY(text_of(source, key, "the name of a variable of " + of));
-    env.push_back(PAWL_TRY(variable_of(source, name, entry.second, of)));
+    env.push_back(PAWL_TRY(variable_of(source, key, entry.second, of)));
     // Here and not with the whole, so that the line is the variable's own.
     if (const auto problem = env_problem(env)) return at(source, key, of + " " + *problem);
     source.read.variables.push_back({line_of(key.Mark()), env.back()});
