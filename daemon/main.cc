@@ -510,6 +510,7 @@ int run(std::span<const char* const> arguments) {
   auto destinations = alert_destinations(options->alerts, options->data.string());
   if (!destinations) return usage(destinations.error());
   std::optional<Tokens> tokens;
+  for (const std::string& note : options->notes) spdlog::warn("{}", note);
   if (options->tokens) {
     auto read = read_tokens(options->tokens->string());
     if (!read) return usage({read.error().code, "--tokens: " + read.error().message});

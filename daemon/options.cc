@@ -30,9 +30,9 @@ po::options_description described(const char* caption) {
       ("data", po::value<std::string>()->value_name("DIR"),                                     //
        "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")         //
       ("listen", po::value<std::string>()->value_name("HOST:PORT"),                             //
-       "serve HTTP there; only on loopback, unless there are tokens (PAWL_LISTEN)")             //
+       "serve HTTP there too; only on loopback, unless there are tokens (PAWL_LISTEN)")         //
       ("socket", po::value<std::string>()->value_name("PATH"),                                  //
-       "serve HTTP on this unix socket; DIR/pawl.sock if neither is named (PAWL_SOCKET)")       //
+       "serve HTTP on this unix socket, in place of DIR/pawl.sock (PAWL_SOCKET)")               //
       ("tokens", po::value<std::string>()->value_name("FILE"),                                  //
        "who may do what over TCP: lines of NAME ROLE HASH; read anew on SIGHUP (PAWL_TOKENS)")  //
       ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),      //
@@ -175,7 +175,8 @@ Result<OptionSource> file_source(const std::string& name) {
   if (!file) return malformed("--config: cannot read " + name);
   const po::options_description options = described("");
   po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
-  return OptionSource{.where = name, .values = std::move(values), .folder = (working_folder() / name).parent_path()};
+  return OptionSource{
+      .where = "file " + name, .values = std::move(values), .folder = (working_folder() / name).parent_path()};
 }
 
 /// The first source that names a repository wins, as for every other option.
@@ -190,17 +191,38 @@ Result<std::map<std::string, std::string>> repos_from(const std::vector<OptionSo
   return repos;
 }
 
+/// As one name, with or without a slash at its end.
+path folder_named(const std::string& name) {
+  return (std::filesystem::absolute(path(name)) / "").lexically_normal();
+}
+
+/// A folder that is named twice, and differently, is soon looked for in the wrong place.
+void note_other_folders(const std::vector<OptionSource>& sources, Options& options) {
+  const OptionSource* used = nullptr;
+  for (const OptionSource& source : sources) {
+    if (source.values.count("data") == 0) continue;
+    const auto& named = source.values["data"].as<std::string>();
+    if (!used) {
+      used = &source;
+    } else if (folder_named(named) != folder_named(options.data)) {
+      options.notes.push_back("the data folder is " + options.data.string() + ", as named by the " + used->where +
+                              "; the one that the " + source.where + " names, " + named + ", is not used");
+    }
+  }
+}
+
 Result<Options> options_from(const std::vector<OptionSource>& sources) {
   Options options;
   const auto data = text_of(sources, "data");
   if (!data || data->empty()) return malformed("--data: say where the data folder is, or set PAWL_DATA");
   options.data = std::filesystem::absolute(path(*data)).lexically_normal();
+  note_other_folders(sources, options);
   if (const auto listen = text_of(sources, "listen")) options.listen = PAWL_TRY(address_from(*listen));
   if (const auto socket = text_of(sources, "socket")) {
     if (socket->empty()) return malformed("--socket: the path is empty");
     options.socket = std::filesystem::absolute(path(*socket)).lexically_normal();
   }
-  if (!options.listen && !options.socket) options.socket = options.data / "pawl.sock";
+  if (options.socket.empty()) options.socket = options.data / "pawl.sock";
   if (const auto tokens = text_of(sources, "tokens")) {
     if (tokens->empty()) return malformed("--tokens: the path is empty");
     options.tokens = std::filesystem::absolute(path(*tokens)).lexically_normal();
@@ -246,7 +268,8 @@ Result<Options> read_options(std::span<const char* const> arguments, const Envir
       "command line", [&] { return po::command_line_parser(words).options(all).positional(none).style(style).run(); }));
   if (line.count("help") > 0) {
     std::ostringstream text;
-    text << all;
+    text << all
+         << "\nThe command line comes before the environment, and the environment before the configuration file.\n";
     Options options;
     options.answer = text.str();
     return options;

@@ -21,15 +21,16 @@ namespace pawl {
 struct Options {
   std::filesystem::path data;
   std::optional<TcpAddress> listen;
-  std::optional<std::filesystem::path> socket;  // DIR/pawl.sock if neither was named
-  std::vector<std::string> pipelines;           // files
-  std::map<std::string, std::string> repos;     // name → where it is cloned from; empty: nowhere
+  std::filesystem::path socket;              // DIR/pawl.sock if none was named
+  std::vector<std::string> pipelines;        // files
+  std::map<std::string, std::string> repos;  // name → where it is cloned from; empty: nowhere
   LogForm log = LogForm::text;
   std::chrono::seconds drain{0};  // how long agents may go on once the daemon is to end
   AlertOptions alerts;
   WebhookConfig webhooks;
   std::optional<std::filesystem::path> tokens;  // the file
   bool accept_clock = false;                    // the wall clock is right, whatever the log says
+  std::vector<std::string> notes;               // to be said at the start: what was named, and is not used
   /// To be printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };

@@ -10,8 +10,8 @@ void options(Bytes input) {
   const auto options = read_options(arguments, [](const char*) -> const char* { return nullptr; });
   if (!options) return PAWL_ASSERT(!options.error().message.empty());
   PAWL_ASSERT(options->data.is_absolute() && !options->answer);
-  // Nobody may be let in unseen: what is listened on is what was named, and the socket if nothing was.
-  PAWL_ASSERT(options->listen || options->socket);
+  // There is always a socket: the one in the data folder, unless another one was named.
+  PAWL_ASSERT(!options->socket.empty());
 }
 
 }  // namespace pawl::fuzz

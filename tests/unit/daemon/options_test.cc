@@ -37,11 +37,29 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   EXPECT_EQ(read->data, "/from-line");
   EXPECT_EQ(read->listen->host, "::1");
   EXPECT_EQ(read->listen->port, 2);
-  EXPECT_FALSE(read->socket) << "only where neither was named";
+  EXPECT_EQ(read->socket, "/from-line/pawl.sock") << "beside what is listened on";
+  ASSERT_EQ(read->notes.size(), 2U) << "each folder that is not used is named";
+  EXPECT_EQ(read->notes[0],
+            "the data folder is /from-line, as named by the command line; the one that the environment names, "
+            "/from-environment, is not used");
+  EXPECT_NE(read->notes[1].find("the one that the file " + file + " names, /from-file, is not used"), std::string::npos)
+      << read->notes[1];
   EXPECT_EQ(read->pipelines, std::vector<std::string>{"one.yaml"});
   EXPECT_EQ(read->repos.at("shop"), "host:url-line");
   EXPECT_EQ(read->repos.at("depot"), std::filesystem::path(file).parent_path() / "git/depot.git")
       << "a relative path is one from where it is said";
+  ::unlink(file.c_str());
+}
+
+TEST(Options, environment_outweighs_file_and_the_same_folder_twice_is_no_matter) {
+  const std::string file = testing::TempDir() + "pawl-options-two-" + std::to_string(::getpid());
+  std::ofstream(file) << "data = /same\nlisten = 127.0.0.1:1\n";
+  const auto read = options({"--config", file.c_str()}, {{"PAWL_DATA", "/same/"}, {"PAWL_LISTEN", "[::1]:2"}});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->listen->port, 2);
+  const auto other = options({"--config", file.c_str()}, {{"PAWL_DATA", "/other"}});
+  EXPECT_EQ(other->data, "/other");
+  EXPECT_EQ(other->notes.size(), 1U);
   ::unlink(file.c_str());
 }
 
@@ -58,6 +76,7 @@ TEST(Options, the_wall_clock_is_accepted_by_the_command_line_alone) {
 TEST(Options, the_socket_is_in_the_data_folder_unless_said) {
   EXPECT_EQ(options({"--data", "/d"})->socket, "/d/pawl.sock");
   EXPECT_EQ(options({"--data", "/d", "--socket", "/s"})->socket, "/s");
+  EXPECT_EQ(options({"--data", "/d", "--listen", "127.0.0.1:0"})->socket, "/d/pawl.sock");
 }
 
 TEST(Options, a_repository_may_be_nowhere_and_a_relative_path_is_one_from_here) {
