@@ -1,5 +1,7 @@
 #include "schema/record_view.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 
 #include "schema/layout.h"
@@ -34,6 +36,40 @@ bool is_as_built(const flatbuffers::Table& table, const TableLayout& layout) {
   return layout.name != "SettingValue" || present == 1;
 }
 
+/// The number, from 0, of a field that a newer version wrote; none if all are known here. The verifier passes over it.
+std::optional<std::size_t> newer_field(const flatbuffers::Table& table, std::size_t known) {
+  const auto* vtable = reinterpret_cast<const std::uint8_t*>(&table) -
+                       flatbuffers::ReadScalar<flatbuffers::soffset_t>(reinterpret_cast<const std::uint8_t*>(&table));
+  const std::size_t fields = flatbuffers::ReadScalar<flatbuffers::voffset_t>(vtable) / sizeof(flatbuffers::voffset_t);
+  for (std::size_t at = known + 2; at < fields; ++at) {  // behind the sizes of the vtable and of the table
+    if (flatbuffers::ReadScalar<flatbuffers::voffset_t>(vtable + at * sizeof(flatbuffers::voffset_t)) != 0) {
+      return at - 2;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The table, "JobReaped", that has one.
+std::optional<std::string> with_newer_field(const flatbuffers::Table& table, const TableLayout& layout) {
+  std::size_t known = 0;
+  for (const FieldLayout& field : layout.fields) known = std::max(known, field.id + std::size_t{1});
+  if (newer_field(table, known)) return layout.name;
+  for (const FieldLayout& field : layout.fields) {
+    if (!has(table, field)) continue;
+    if (field.type == FieldLayout::Type::table) {
+      if (auto found = with_newer_field(table_of(table, field), *field.table)) return found;
+    }
+    if (field.type == FieldLayout::Type::tables) {
+      for (std::uint32_t i = 0; i < size_of(table, field); ++i) {
+        if (auto found = with_newer_field(table_at(table, field, i), *field.table)) return found;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+constexpr std::size_t record_fields = fb::Record::VT_EVENT / sizeof(flatbuffers::voffset_t) - 1;
+
 }  // namespace
 
 Result<const fb::Record*> view_record(RecordBytes bytes) {
@@ -53,7 +89,11 @@ Result<const fb::Record*> view_record(RecordBytes bytes) {
     return Error{ErrorCode::unsupported,
                  where + ": outcome " + std::to_string(record.stamp()->outcome()) + " is not known here"};
   }
-  if (!is_as_built(*static_cast<const flatbuffers::Table*>(record.event()), *layout)) {
+  const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
+  const bool has_newer = newer_field(reinterpret_cast<const flatbuffers::Table&>(record), record_fields).has_value();
+  const auto newer = has_newer ? std::optional<std::string>("Record") : with_newer_field(event, *layout);
+  if (newer) return Error{ErrorCode::unsupported, where + ": a field of its " + *newer + " is not known here"};
+  if (!is_as_built(event, *layout)) {
     return Error{ErrorCode::damaged,
                  where + ": a field of its " + layout->name + " is missing, out of range, or one too many"};
   }

@@ -21,7 +21,7 @@ const std::array<Section, 2>& sections() {
         &cancel_command, &resolve_command, &retry_command, &unblock_command, &note_command, &leases_command,
         &release_command, &reap_command, &pipelines_command, &repos_command, &settings_command, &tail_command,
         &lock_command}},
-      {"on a data folder, also one that a daemon has open, or on an exported log",
+      {"on a data folder (--data DIR or PAWL_DATA), also one that a daemon has open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &explain_command, &simulate_command,
         &backup_command, &restore_command}},
   }};

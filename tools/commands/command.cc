@@ -119,11 +119,17 @@ Exit fail(Exit exit, std::string_view message) {
   return exit;
 }
 
+Exit fail_to_read(const Error& error) {
+  const bool is_newer = error.code == ErrorCode::unsupported;
+  return fail(Exit::usage, error.message + (is_newer ? "; a newer pawl wrote it, and one reads it" : ""));
+}
+
 Exit fail(const Error& error) {
   switch (error.code) {
+    case ErrorCode::unsupported:
+      return fail_to_read(error);
     case ErrorCode::missing:
     case ErrorCode::damaged:
-    case ErrorCode::unsupported:
     case ErrorCode::malformed:
       return fail(Exit::usage, error.message);
     case ErrorCode::busy:

@@ -75,6 +75,8 @@ Result<std::uint64_t> read_number(std::string_view text, std::string_view what);
 
 /// Says on standard error what went wrong, as "pawl: …", and gives the exit code that fits the error.
 Exit fail(const Error& error);
+/// The same of input that could not be read, for whatever reason: always Exit::usage.
+Exit fail_to_read(const Error& error);
 Exit fail(Exit exit, std::string_view message);
 
 // Against the daemon.

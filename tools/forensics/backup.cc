@@ -16,11 +16,14 @@ Result<void> prove(const std::string& copy) {
 }
 
 Exit run_backup(const Arguments& arguments) {
-  const std::string& from = arguments.positional()[0];
-  const std::string& to = arguments.positional()[1];
+  const auto& words = arguments.positional();
+  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), "backup");
+  if (!named) return fail(named.error());
+  const std::string& from = *named;
+  const std::string& to = words.back();
   if (lies_in(to, from)) return fail(Exit::usage, "backup: " + to + " is, or lies in, the data folder that is read");
   const auto log = RocksLog::open(from, RocksLog::Mode::read_only);
-  if (!log) return fail(log.error());
+  if (!log) return fail_to_read(log.error());
   const auto made = (*log)->backup(to);
   if (!made) return fail(made.error());
   const auto proved = prove(to);
@@ -35,13 +38,13 @@ Exit run_backup(const Arguments& arguments) {
 
 const Command backup_command = {
     .name = "backup",
-    .arguments = "DIR TO",
+    .arguments = "[DIR] TO",
     .summary = "Makes a data folder of its own from another, hard-linked where that is possible",
     .details =
-        "TO must not exist. DIR may be one that a daemon has open: the copy holds all that was durable.\n"
+        "TO must not exist. DIR (PAWL_DATA) may be one that a daemon has open: the copy holds all that was durable.\n"
         "It is opened as a start would, so its newest records are proved; what a start would refuse is told, exit 2.\n",
     .options = {},
-    .positional_min = 2,
+    .positional_min = 1,
     .positional_max = 2,
     .run = run_backup};
 

@@ -157,10 +157,12 @@ std::string in_json(const Checked& checked, const Findings& findings) {
 }
 
 Exit run_check(const Arguments& arguments) {
-  const std::string& path = arguments.positional()[0];
+  const auto& words = arguments.positional();
+  const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), "check");
+  if (!path) return fail(path.error());
   Checked checked;
-  const Result<void> walked = check(path, checked);
-  if (!walked) return fail(walked.error());
+  const Result<void> walked = check(*path, checked);
+  if (!walked) return fail_to_read(walked.error());
   const Findings findings = checked.audit.findings();
   print(arguments.has("json") ? in_json(checked, findings) : in_words(checked, findings));
   return findings.empty() ? Exit::done : Exit::refused;
@@ -170,12 +172,12 @@ Exit run_check(const Arguments& arguments) {
 
 const Command check_command = {
     .name = "check",
-    .arguments = "LOG",
+    .arguments = "[LOG]",
     .summary = "Tries the invariants on every prefix of a log, and looks for what should never have happened",
     .details =
-        "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input. Each finding comes\n"
-        "with its record and those that led to it, the earliest first; records that were decided with ownership\n"
-        "switched off come last. Exit 1 if there is any finding, 2 if the log cannot be read.\n\n"
+        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input.\n"
+        "Each finding comes with its record and those that led to it, the earliest first; records that were decided\n"
+        "with ownership switched off come last. Exit 1 if there is any finding, 2 if the log cannot be read.\n\n"
         "  violation       of an invariant, by its number\n"
         "  divergence      the record does not say what the rules say, or was changed after the fact\n"
         "  double_effect   a step was started twice for one crossing\n"
@@ -187,7 +189,6 @@ const Command check_command = {
         "  gap             records are missing\n"
         "  unchecked       ownership was switched off\n",
     .options = {{"json", "", "print the findings as JSON"}},
-    .positional_min = 1,
     .positional_max = 1,
     .run = run_check};
 

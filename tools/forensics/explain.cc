@@ -65,20 +65,23 @@ Result<void> write_page(const std::string& to, const std::string& log, const std
 }
 
 Exit run_explain(const Arguments& arguments) {
-  const std::string& path = arguments.positional()[0];
+  const auto& words = arguments.positional();
+  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), "explain");
+  if (!named) return fail(named.error());
+  const std::string& path = *named;
   const auto html = arguments.value("html");
   if (html && arguments.has("json")) return fail(Exit::usage, "explain: --html and --json: give one of them");
-  auto subject = subject_of(arguments.positional()[1]);
+  auto subject = subject_of(words.back());
   if (!subject) return fail(subject.error());
   if (subject->seq) {
     if (path == "-") {
       return fail(Exit::usage, "explain: for a record the log is read twice, which standard input cannot be");
     }
     subject = about_record(path, *subject->seq);
-    if (!subject) return fail(subject.error());
+    if (!subject) return fail_to_read(subject.error());
   }
   const auto story = story_of(path, *subject);
-  if (!story) return fail(story.error());
+  if (!story) return fail_to_read(story.error());
   if (!html) {
     print(arguments.has("json") ? story_json(*story) : story_text(*story));
     return Exit::done;
@@ -93,10 +96,11 @@ Exit run_explain(const Arguments& arguments) {
 
 const Command explain_command = {
     .name = "explain",
-    .arguments = "LOG WHAT",
+    .arguments = "[LOG] WHAT",
     .summary = "Tells the story of one task, job or record: who asked, who was refused and why, what was reaped",
     .details =
-        "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input. WHAT is one of\n\n"
+        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input. WHAT is\n"
+        "one of\n\n"
         "  task:12         a task: all of its records, those of its jobs, and of the leases taken for it\n"
         "  job:7           a job: from the record that queued it to the one that ended it, and what came late\n"
         "  31, record:31   a record: what led to it, and what rests on it (LOG is read twice, so not '-')\n"
@@ -106,7 +110,7 @@ const Command explain_command = {
         "depends on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
     .options = {{"html", "FILE", "write a page for a browser, which needs no network"},
                 {"json", "", "print the story as JSON"}},
-    .positional_min = 2,
+    .positional_min = 1,
     .positional_max = 2,
     .run = run_explain};
 

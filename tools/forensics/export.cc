@@ -114,17 +114,17 @@ Exit run_export(const Arguments& arguments) {
   const std::string& what = arguments.positional()[0];
   if (what != "log" && what != "state") return fail(Exit::usage, "export: '" + what + "' is neither log nor state");
   const auto log = open_data(arguments, "export");
-  if (!log) return fail(log.error());
+  if (!log) return fail_to_read(log.error());
   Result<void> written;
   if (what == "state") {
     written = write_state(**log, arguments);
   } else {
     const auto order = log_order(**log, arguments);
-    if (!order) return fail(order.error());
+    if (!order) return fail_to_read(order.error());
     const auto records = write_log(**log, *order, (*log)->last_seq());
     if (!records) written = records.error();
   }
-  return written ? Exit::done : fail(written.error());
+  return written ? Exit::done : fail_to_read(written.error());
 }
 
 }  // namespace

@@ -9,8 +9,11 @@
 #include "schema/hex.h"
 #include "schema/json/json_text.h"
 #include "schema/json/record_json.h"
+#include "schema/layout.h"
+#include "schema/record_view.h"
 #include "store/open.h"
 #include "tools/commands/output.h"
+#include "tools/forensics/base64.h"
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
@@ -52,11 +55,40 @@ class LogWriter {
     begin();
     text_.clear();
     if (format_ == Format::csv) {
-      append_csv(item);
+      std::string effects;
+      append_json(effects, item.applied.effects);
+      append_csv(item.record, item.applied.outcome, effects);
     } else {
       append_record_line(text_, item.record, item.applied.effects);
     }
     print(text_);
+    end();
+  }
+
+  /// What cannot be applied: without its effects.
+  void write_unapplied(const fb::Record& record) {
+    begin();
+    text_.clear();
+    if (format_ == Format::csv) {
+      append_csv(record, Outcome{record.stamp()->outcome()}, "");
+    } else {
+      append_record_json(text_, record, "null");
+    }
+    print(text_);
+    end();
+  }
+
+  /// What is of a newer version: its bytes.
+  void write_raw(const fb::Record& record, RecordBytes bytes) {
+    const TableLayout* known = layout_of(record.event_type());
+    const std::string type = known ? '"' + known->name + '"' : std::to_string(static_cast<int>(record.event_type()));
+    const std::string seq = std::to_string(record.stamp()->seq());
+    begin();
+    if (format_ == Format::csv) {
+      print(seq + ",,,,,,,," + (known ? known->name : type) + ',' + base64(bytes) + ",,,,,");
+    } else {
+      print("{\"seq\":" + seq + ",\"type\":" + type + ",\"bytes\":\"" + base64(bytes) + "\"}");
+    }
     end();
   }
 
@@ -73,8 +105,7 @@ class LogWriter {
     if (format_ != Format::json) print("\n");
   }
 
-  void append_csv(const AppliedRecord& item) {
-    const fb::Record& record = item.record;
+  void append_csv(const fb::Record& record, Outcome outcome, std::string_view effects) {
     const fb::Stamp& stamp = *record.stamp();
     const auto integer = [&](std::uint64_t value) { text_ += std::to_string(value) + ','; };
     const auto text = [&](std::string_view value) { text_ += csv(value) + ','; };
@@ -90,10 +121,8 @@ class LogWriter {
     std::string data;
     append_event_json(data, record);
     text(data);
-    text(name(item.applied.outcome));
+    text(name(outcome));
     text(stamp.unchecked() ? "true" : "false");
-    std::string effects;
-    append_json(effects, item.applied.effects);
     text(effects);
     text(hex(stamp.digest()));
     append_hex(text_, {stamp.chain()->data(), stamp.chain()->size()});
@@ -152,11 +181,63 @@ Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view
   return seq_at(journal, just_before);
 }
 
+namespace {
+
+/// The record in bytes that have the form of one, whatever event and fields it has; null if they have not.
+const fb::Record* record_in(RecordBytes bytes) {
+  flatbuffers::Verifier verifier(bytes.data(), bytes.size());
+  const bool is_one =
+      bytes.size() >= 8 && fb::RecordBufferHasIdentifier(bytes.data()) && fb::VerifyRecordBuffer(verifier);
+  return is_one ? fb::GetRecord(bytes.data()) : nullptr;
+}
+
+/// From a record on that a newer version wrote nothing can be applied: the rest is written as it stands. Returns `why`
+/// with what was written, or what stopped it.
+Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Error why) {
+  std::uint64_t known = 0;
+  std::uint64_t raw_ones = 0;
+  std::optional<Error> damaged;
+  const Result<void> read = log.read(from, [&](RecordBytes bytes) {
+    const fb::Record* record = record_in(bytes);
+    if (!record) {
+      damaged = Error{ErrorCode::damaged, "these bytes are not a record"};
+      return false;
+    }
+    if (record->stamp()->seq() > raw(order.to)) return false;
+    if (const auto viewed = view_record(bytes)) {
+      writer.write_unapplied(**viewed);
+      ++known;
+    } else if (viewed.error().code == ErrorCode::unsupported) {
+      writer.write_raw(*record, bytes);
+      ++raw_ones;
+    } else {
+      damaged = viewed.error();
+      return false;
+    }
+    return true;
+  });
+  writer.close();
+  if (!read) return read.error();
+  if (damaged) return *damaged;
+  why.message += ", so it cannot be applied, nor what follows it: from record " + std::to_string(raw(from)) + " on " +
+                 std::to_string(raw_ones) + " were written as bytes, and " + std::to_string(known) +
+                 " without their effects";
+  return why;
+}
+
+}  // namespace
+
 Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
   // What comes before is only applied, for the effects and the digest depend on it; a checkpoint saves most of that,
   // but not which jobs belong to a task.
   Opened opened;
-  if (order.from > Seq{1} && !order.task) opened = PAWL_TRY(open_state_at(log, Seq{raw(order.from) - 1}));
+  if (order.from > Seq{1} && !order.task) {
+    auto at = open_state_at(log, Seq{raw(order.from) - 1});
+    const bool is_newer = !at && at.error().code == ErrorCode::unsupported && order.is_whole();
+    if (is_newer) return write_rest(log, order, order.from, LogWriter(order.format), at.error());
+    if (!at) return at.error();
+    opened = std::move(*at);
+  }
   LogWriter writer(order.format);
   const Seq begun = opened.state.last_seq;
   if (begun > Seq{0} && order.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
@@ -178,7 +259,11 @@ Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
     }
   };
   Replica replica(std::move(opened.state), opened.chain, proving_policy(write));
-  PAWL_TRY(replica.read(log, order.to));
+  const Result<void> walked = replica.read(log, order.to);
+  if (!walked && walked.error().code == ErrorCode::unsupported && order.is_whole()) {
+    return write_rest(log, order, next(replica.state().last_seq), std::move(writer), walked.error());
+  }
+  if (!walked) return walked.error();
   if (replica.difference()) return error_of(*replica.difference());
   writer.close();
   return written;

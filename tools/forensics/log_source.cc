@@ -86,6 +86,14 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
+Result<std::string> log_named(const std::optional<std::string>& word, std::string_view command) {
+  if (word) return *word;
+  const char* variable = std::getenv("PAWL_DATA");
+  if (variable && *variable) return std::string(variable);
+  return Error{ErrorCode::malformed,
+               std::string(command) + ": which log? Name a data folder or a file, or set PAWL_DATA"};
+}
+
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
   std::string dir = arguments.value_or("data", "");
   if (const char* variable = std::getenv("PAWL_DATA"); dir.empty() && variable) dir = variable;

@@ -26,6 +26,9 @@ Result<Moment> moment_of(std::string_view text, std::string_view option);
 bool lies_in(const std::string& to, const std::string& log);
 
 /// The log of the folder in `--data`, else in PAWL_DATA. `command` is who asks, for the message.
+/// The log that a command is given as `word`; without one the folder that PAWL_DATA names.
+Result<std::string> log_named(const std::optional<std::string>& word, std::string_view command);
+
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
 
 /// The seq of the last record that a moment takes in. Reads the log up to there if it is a time.

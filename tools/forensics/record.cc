@@ -20,11 +20,11 @@ Result<LogOrder> order_since(Log& log, const std::string& since) {
 
 Exit run_record(const Arguments& arguments) {
   const auto log = open_data(arguments, "record");
-  if (!log) return fail(log.error());
+  if (!log) return fail_to_read(log.error());
   const auto order = order_since(**log, arguments.positional()[0]);
-  if (!order) return fail(order.error());
+  if (!order) return fail_to_read(order.error());
   const auto written = write_log(**log, *order, (*log)->last_seq());
-  return written ? Exit::done : fail(written.error());
+  return written ? Exit::done : fail_to_read(written.error());
 }
 
 }  // namespace

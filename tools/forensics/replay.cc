@@ -169,19 +169,21 @@ std::string in_json(const Summary& summary) {
 
 /// Which of the two is the log: `--diff A B` takes two words, and the parser gives it one.
 Result<Order> order_of(const Arguments& arguments) {
-  Order order{.path = arguments.positional()[0], .is_json = arguments.has("json")};
+  std::vector<std::string> words = arguments.positional();
+  const auto from = arguments.value("diff");
+  // `--diff A B` alone is of the folder that PAWL_DATA names.
+  if (words.size() < (from ? 2U : 1U)) words.insert(words.begin(), PAWL_TRY(log_named(std::nullopt, "replay")));
+  Order order{.path = words[0], .is_json = arguments.has("json")};
   if (const auto until = arguments.value("until")) order.until = PAWL_TRY(moment_of(*until, "--until"));
   const auto task = PAWL_TRY(arguments.number("task"));
   if (task) order.task = TaskId{*task};
-  const auto from = arguments.value("diff");
   const std::size_t most = from ? 2 : 1;
-  if (arguments.positional().size() > most) {
-    return Error{ErrorCode::malformed, "what is '" + arguments.positional()[most] + "'? There are too many arguments"};
+  if (words.size() > most) {
+    return Error{ErrorCode::malformed, "what is '" + words[most] + "'? There are too many arguments"};
   }
-  const bool has_two = arguments.positional().size() == 2;
   if (!from) return order;
-  if (!has_two) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
-  std::string to = arguments.positional()[1];
+  if (words.size() < 2) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
+  std::string to = words[1];
   std::error_code failed;
   if (order.path != "-" && !std::filesystem::exists(order.path, failed)) std::swap(order.path, to);
   const Moment first = PAWL_TRY(moment_of(*from, "--diff"));
@@ -219,13 +221,18 @@ Exit run_other_story(const Arguments& arguments) {
     const bool is_change = word.find('=') != std::string::npos && !std::filesystem::exists(word, failed);
     (is_change ? words : logs).push_back(word);
   }
+  if (logs.empty()) {
+    const auto named = log_named(std::nullopt, "replay");
+    if (!named) return fail(named.error());
+    logs.push_back(*named);
+  }
   if (logs.size() != 1) return fail(Exit::usage, "--what-if needs KEY=VALUE, and one LOG");
   const bool tries_each = arguments.has("each-defence");
   if (tries_each && !words.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
   std::vector<Change> changes;
   for (const std::string& word : words) {
     auto change = change_from(word);
-    if (!change) return fail(change.error());
+    if (!change) return fail_to_read(change.error());
     for (const Change& other : changes) {
       if (other.key == change->key)
         return fail(Exit::usage, "--what-if: " + std::string(other.key->name) + " is given twice");
@@ -233,7 +240,7 @@ Exit run_other_story(const Arguments& arguments) {
     changes.push_back(std::move(*change));
   }
   const auto log = read_recorded(logs.front());
-  if (!log) return fail(log.error());
+  if (!log) return fail_to_read(log.error());
   const ReportForm form = arguments.has("json") ? ReportForm::json : ReportForm::words;
   return tries_each ? run_each_defence(*log, form) : run_what_if(*log, changes, form);
 }
@@ -241,13 +248,13 @@ Exit run_other_story(const Arguments& arguments) {
 Exit run_replay(const Arguments& arguments) {
   if (arguments.has("what-if") || arguments.has("each-defence")) return run_other_story(arguments);
   const auto order = order_of(arguments);
-  if (!order) return fail(order.error());
+  if (!order) return fail_to_read(order.error());
   auto summary = Replay(*order).run();
-  if (!summary) return fail(summary.error());
+  if (!summary) return fail_to_read(summary.error());
   if (summary->difference) {
     summary->changes.reset();
     const Result<void> added = add_changes(*order, *summary);
-    if (!added) return fail(added.error());
+    if (!added) return fail_to_read(added.error());
   }
   print(order->is_json ? in_json(*summary) : in_words(*summary));
   return summary->difference ? Exit::refused : Exit::done;
@@ -257,11 +264,12 @@ Exit run_replay(const Arguments& arguments) {
 
 const Command replay_command = {
     .name = "replay",
-    .arguments = "LOG",
+    .arguments = "[LOG]",
     .summary = "Applies a log again, and compares every outcome, digest and chain",
     .details =
-        "LOG is a data folder, a file of exported lines, or '-' for such lines on standard input; of lines the\n"
-        "form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what cannot\n"
+        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input; of\n"
+        "lines the form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what "
+        "cannot\n"
         "be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
         "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n\n"
         "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
@@ -273,7 +281,6 @@ const Command replay_command = {
                 {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
                 {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
                 {"json", "", "print the summary as JSON, and records as exported lines"}},
-    .positional_min = 1,
     .positional_max = 32,
     .run = run_replay};
 

@@ -1,10 +1,15 @@
 // Brings a log back from a backup.
 #include "store/restore.h"
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 
 #include "engine/policies/ahead.h"
+#include "store/os/descriptor.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/log_source.h"
@@ -50,6 +55,14 @@ void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) 
   print(out + in_words(state));
 }
 
+/// Whether the log of a backup may be read, where there is one: what else is wrong with it is found by reading.
+Result<void> check_readable(const std::string& backup) {
+  const std::string name = backup + "/log/CURRENT";
+  const Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() >= 0 || errno == ENOENT || errno == ENOTDIR) return {};
+  return Error{ErrorCode::io, name + ": " + std::strerror(errno)};
+}
+
 Exit run_restore(const Arguments& arguments) {
   std::error_code ignored;
   const std::string& backup = arguments.positional()[0];
@@ -65,6 +78,7 @@ Exit run_restore(const Arguments& arguments) {
   order.data = std::filesystem::weakly_canonical(data, ignored).lexically_normal().string();
   while (order.data.size() > 1 && order.data.back() == '/') order.data.pop_back();
   const bool is_plan = arguments.has("dry-run");
+  if (const auto readable = check_readable(backup); !readable) return fail_to_read(readable.error());
   const auto report = is_plan ? plan_restore(order) : restore_log(order);
   if (!report) return fail(report.error());
   tell(order, *report, is_plan);

@@ -24,7 +24,7 @@ Exit run_simulate(const Arguments& arguments) {
   std::error_code failed;
   if (path != "-" && std::filesystem::is_directory(path, failed)) return fail(Exit::usage, path + " is no script");
   const auto script = read_script(path);
-  if (!script) return fail(script.error());
+  if (!script) return fail_to_read(script.error());
   std::unique_ptr<Log> log;
   if (const auto dir = arguments.value("data")) {
     auto opened = fresh_log(*dir);

@@ -87,6 +87,25 @@ TEST(RecordView, event_and_outcome_of_a_newer_version_are_unsupported_and_named)
   EXPECT_EQ(view_record(bytes_of(outcome)).error().code, ErrorCode::unsupported);
 }
 
+TEST(RecordView, a_field_of_a_newer_version_is_unsupported_and_its_table_named) {
+  const auto with_field = [](flatbuffers::voffset_t voffset) {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.ForceDefaults(true);
+    const auto start = builder.StartTable();
+    builder.AddElement<std::uint64_t>(fb::FinalizerMarked::VT_JOB, 1, 0);
+    if (voffset > 0) builder.AddElement<std::uint64_t>(voffset, 5, 0);
+    const flatbuffers::Offset<fb::FinalizerMarked> event(builder.EndTable(start));
+    return finish_proposal(builder, {.boot = "b", .actor = "a", .key = {}, .request = {}}, fb::Event::FinalizerMarked,
+                           event.Union());
+  };
+  EXPECT_TRUE(view_record(bytes_of(with_field(0))).has_value());
+  const auto newer = view_record(bytes_of(with_field(fb::FinalizerMarked::VT_JOB + 2)));
+  ASSERT_FALSE(newer.has_value());
+  EXPECT_EQ(newer.error().code, ErrorCode::unsupported);
+  EXPECT_NE(newer.error().message.find("a field of its FinalizerMarked is not known here"), std::string::npos)
+      << newer.error().message;
+}
+
 TEST(RecordView, enum_beyond_its_values_is_damage) {
   Proposal proposal = sample();
   auto* event = static_cast<fb::JobReaped*>(proposal.mutable_record().mutable_event());

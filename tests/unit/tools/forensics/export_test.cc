@@ -3,6 +3,8 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "schema/json/read_json.h"
 #include "store/chain.h"
 #include "tests/unit/tools/sample_log.h"
@@ -245,6 +247,92 @@ TEST_F(Export, backup_of_a_log_that_no_daemon_starts_from_says_so) {
   EXPECT_EQ(ran.exit, 2);
   EXPECT_NE(ran.err.find("was made, but no daemon starts from it: the log: record 1 cannot be read"), std::string::npos)
       << ran.err;
+}
+
+/// A record as a newer version would write it: of an event that is not known here.
+std::vector<std::uint8_t> newer_record(const State& state) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.ForceDefaults(true);
+  fb::TaskNoteT note;
+  note.task = 1;
+  note.text = "from a later day";
+  Proposal proposal = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, note);
+  fb::Stamp& stamp = proposal.stamp();
+  stamp.mutate_seq(raw(state.last_seq) + 1);
+  stamp.mutate_group(raw(state.last_seq) + 1);
+  stamp.mutate_rules(rules_version);
+  stamp.mutate_time_us(state.last_time.us);
+  auto& table = reinterpret_cast<flatbuffers::Table&>(proposal.mutable_record());
+  EXPECT_TRUE(table.SetField<std::uint8_t>(fb::Record::VT_EVENT_TYPE, 99, 0));
+  return {proposal.data(), proposal.data() + proposal.size()};
+}
+
+TEST_F(Export, a_record_of_a_newer_version_is_written_as_its_bytes) {
+  const auto before = log_lines();
+  const std::vector<std::uint8_t> newer = newer_record(sample.state());
+  ASSERT_TRUE(sample.log().append({.records = {newer}, .archived = {}}, next(sample.last_seq())));
+  const std::string seq = std::to_string(raw(sample.last_seq()) + 1);
+  for (const std::string& from : {std::string("1"), std::string("9"), seq}) {
+    const Ran ran = exported({"log", "--from", from});
+    EXPECT_EQ(ran.exit, 2);
+    const auto lines = lines_of(ran.out);
+    EXPECT_TRUE(lines.back().starts_with(R"({"seq":)" + seq + R"(,"type":99,"bytes":")")) << lines.back();
+    EXPECT_NE(ran.err.find("record " + seq + ": event type 99 is not known here, so it cannot be applied"),
+              std::string::npos)
+        << ran.err;
+    EXPECT_NE(ran.err.find("1 were written as bytes, and 0 without their effects; a newer pawl wrote it"),
+              std::string::npos)
+        << ran.err;
+  }
+  const auto lines = lines_of(exported({"log"}).out);
+  ASSERT_EQ(lines.size(), before.size() + 1);
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), lines.begin())) << "what is known is as ever";
+  EXPECT_NE(exported({"log", "--format", "csv"}).out.find("\n" + seq + ",,,,,,,,99,"), std::string::npos);
+  EXPECT_TRUE(parse_json(exported({"log", "--format", "json"}).out));
+  EXPECT_EQ(exported({"log", "--task", "1"}).exit, 2);
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"replay", folder.path("data")},
+                                             {"check", folder.path("data")},
+                                             {"explain", folder.path("data"), "task:1"}}) {
+    const Ran ran = run_pawl(words);
+    EXPECT_EQ(ran.exit, 2) << words[0];
+    EXPECT_NE(ran.err.find("record " + seq + ": event type 99 is not known here; a newer pawl wrote it"),
+              std::string::npos)
+        << ran.err;
+  }
+}
+
+TEST_F(Export, what_cannot_be_read_is_exit_2_for_every_tool) {
+  const std::string below_a_file = folder.file("plain", "") + "/log";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"replay", below_a_file},
+                                             {"check", below_a_file},
+                                             {"explain", below_a_file, "task:1"},
+                                             {"simulate", below_a_file},
+                                             {"export", "log", "--data", below_a_file},
+                                             {"export", "state", "--data", below_a_file},
+                                             {"record", "1", "--data", below_a_file},
+                                             {"backup", below_a_file, folder.path("copy")},
+                                             {"restore", below_a_file, folder.path("new")},
+                                             {"replay", below_a_file, "--what-if", "reaper.enabled=false"}}) {
+    const Ran ran = run_pawl(words);
+    EXPECT_EQ(ran.exit, 2) << words[0] << ": " << ran.err;
+  }
+}
+
+TEST_F(Export, the_folder_that_PAWL_DATA_names_is_the_log_that_is_meant) {
+  const std::vector<std::string> environment = {"PAWL_DATA=" + folder.path("data")};
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"replay"},
+                                                                                     {"replay", "--diff", "1", "5"},
+                                                                                     {"check"},
+                                                                                     {"explain", "task:1"},
+                                                                                     {"backup", folder.path("copy")}}) {
+    EXPECT_EQ(run_pawl(words, "", environment).exit, 0) << words[0] << run_pawl(words, "", environment).err;
+    if (words[0] == "backup") continue;
+    const Ran none = run_pawl(words);
+    EXPECT_EQ(none.exit, 2);
+    EXPECT_NE(none.err.find("PAWL_DATA"), std::string::npos) << none.err;
+  }
 }
 
 }  // namespace
