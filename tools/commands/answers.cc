@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "schema/json/json_text.h"
@@ -86,7 +87,8 @@ Result<json::value> call(Client& client, const Request& request) {
   return body_of(answer);
 }
 
-Result<json::array> call_list(Client& client, const std::string& path) {
+Result<json::array> call_list(Client& client, const std::string& path,
+                              const std::function<void(const json::object&)>& note) {
   json::array all;
   std::string after;
   while (true) {
@@ -96,6 +98,7 @@ Result<json::array> call_list(Client& client, const std::string& path) {
     if (!body.is_object() || !body.get_object().contains("items") || !body.at("items").is_array()) {
       return Error{ErrorCode::io, "the daemon's answer to " + path + " is not a list"};
     }
+    if (note) note(body.get_object());
     for (json::value& item : body.at("items").get_array()) all.push_back(std::move(item));
     const json::value* next = body.get_object().if_contains("next");
     if (!next || next->is_null()) return all;
@@ -110,7 +113,8 @@ Result<Caller> caller_of(const Arguments& arguments) {
   return Caller{Client(PAWL_TRY(target_of(arguments))), arguments.value_or("actor", "operator")};
 }
 
-Exit run_call(const Arguments& arguments, Request request, const std::function<std::string(const json::value&)>& show) {
+Exit run_call(const Arguments& arguments, Request request, const std::function<std::string(const json::value&)>& show,
+              const std::function<void(const json::value&)>& note) {
   auto caller = caller_of(arguments);
   if (!caller) return fail(caller.error());
   request.actor = caller->actor;
@@ -119,6 +123,7 @@ Exit run_call(const Arguments& arguments, Request request, const std::function<s
   if (arguments.has("json") && !answer->body.empty()) print(answer->body + (answer->body.ends_with('\n') ? "" : "\n"));
   const auto body = body_of(*answer);
   if (!body) return fail(body.error());
+  if (note) note(*body);
   if (!arguments.has("json")) print(show(*body));
   return Exit::done;
 }
@@ -137,6 +142,17 @@ const json::value& part_of(const json::value& answer, std::string_view name) {
   const json::value* part =
       answer.is_object() ? answer.get_object().if_contains(json::string_view(name.data(), name.size())) : nullptr;
   return part ? *part : answer;
+}
+
+std::string attempt_text(const json::value& job) {
+  const auto number = [&job](std::string_view name) -> std::uint64_t {
+    const auto read = read_number(cell(job, name), name);
+    return read ? *read : 0;
+  };
+  const std::uint64_t attempts = number("attempts");
+  const std::uint64_t free = number("interruptions") + number("returned");
+  const std::string tries = std::to_string(attempts - std::min(free, attempts)) + " of " + cell(job, "max_attempts");
+  return free == 0 ? tries : std::to_string(attempts) + ", try " + tries;
 }
 
 std::string task_line(const json::value& task) {

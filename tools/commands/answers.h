@@ -24,8 +24,9 @@ boost::json::value refusal_row(const Answer& answer);
 /// Sends, and reads the answer.
 Result<boost::json::value> call(Client& client, const Request& request);
 
-/// All pages of a list: the items of GET `path` and of what follows.
-Result<boost::json::array> call_list(Client& client, const std::string& path);
+/// All pages of a list: the items of GET `path` and of what follows. `note` sees each page first; it may be empty.
+Result<boost::json::array> call_list(Client& client, const std::string& path,
+                                     const std::function<void(const boost::json::object&)>& note = {});
 
 /// A client, and the actor, by the options of the command.
 struct Caller {
@@ -34,9 +35,11 @@ struct Caller {
 };
 Result<Caller> caller_of(const Arguments& arguments);
 
-/// A whole command: sends, and prints either the answer as it came (--json) or what `show` makes of it.
+/// A whole command: sends, and prints either the answer as it came (--json) or what `show` makes of it. `note` sees the
+/// answer, unless it is a refusal; it may be empty.
 Exit run_call(const Arguments& arguments, Request request,
-              const std::function<std::string(const boost::json::value&)>& show);
+              const std::function<std::string(const boost::json::value&)>& show,
+              const std::function<void(const boost::json::value&)>& note = {});
 
 /// A whole command for a list.
 Exit run_list(const Arguments& arguments, const std::string& path,
@@ -44,6 +47,9 @@ Exit run_list(const Arguments& arguments, const std::string& path,
 
 /// `answer[name]`, or `answer` itself if it has no such member: rows come with a `seq` around them, or alone.
 const boost::json::value& part_of(const boost::json::value& answer, std::string_view name);
+
+/// "2 of 2"; "3, try 2 of 2" where one costs no try: a restart cut it short, or nobody heard of it.
+std::string attempt_text(const boost::json::value& job);
 
 /// "task 3 (W-1 of shop): review, version 4", as far as the task says.
 std::string task_line(const boost::json::value& task);

@@ -13,8 +13,17 @@ namespace json = boost::json;
 
 std::string show_jobs(const json::array& jobs) {
   if (jobs.empty()) return "no jobs\n";
-  return table_of(jobs, {"job=id", "task", "agent", "stage", "version", "status", "attempts", "of=max_attempts", "pid",
-                         "exit=exit_code", "queued=queued_at", "reason"});
+  TextTable table({"job", "task", "agent", "stage", "version", "status", "attempt", "pid", "exit", "queued", "reason"});
+  for (const json::value& job : jobs) {
+    std::vector<std::string> row;
+    for (const std::string_view member : {"id", "task", "agent", "stage", "version", "status"}) {
+      row.push_back(cell(job, member));
+    }
+    row.push_back(attempt_text(job));
+    for (const std::string_view member : {"pid", "exit_code", "queued_at", "reason"}) row.push_back(cell(job, member));
+    table.add(std::move(row));
+  }
+  return table.text();
 }
 
 Exit print_log(const Arguments& arguments, std::uint64_t job) {

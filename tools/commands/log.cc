@@ -6,6 +6,7 @@
 
 #include "tools/commands/answers.h"
 #include "tools/commands/log_output.h"
+#include "tools/commands/named_task.h"
 #include "tools/commands/output.h"
 
 namespace pawl {
@@ -43,15 +44,15 @@ Result<std::string> query_of(const Arguments& arguments) {
 }
 
 Exit run_log(const Arguments& arguments) {
-  const auto task = id_of(arguments, 0, "TASK");
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto task = named_task(caller->client, arguments);
   if (!task) return fail(task.error());
-  const std::string path = "/v1/tasks/" + std::to_string(*task);
+  const std::string path = "/v1/tasks/" + std::to_string(task->id);
   if (arguments.has("list")) return run_list(arguments, path + "/logs", show_logs);
   if (arguments.has("json")) return fail(Exit::usage, "log: --json goes with --list: what a run printed is a text");
   const auto query = query_of(arguments);
   if (!query) return fail(query.error());
-  auto caller = caller_of(arguments);
-  if (!caller) return fail(caller.error());
   return print_output(caller->client, path + "/log?" + *query,
                       arguments.has("follow") ? Following::yes : Following::no);
 }
@@ -65,16 +66,15 @@ const Command log_command = {
     .details =
         "Of the newest run that fits; of the task's newest run if nothing is said. What is not kept of a long\n"
         "output is named where it is missing. The option --list shows what there is.\n",
-    .options = with_daemon_options({{"stage", "STAGE", "only what ran on that stage"},
-                                    {"agent", "", "only agents"},
-                                    {"gate", "", "only gates"},
-                                    {"step", "NAME", "only that step"},
-                                    {"probe", "NAME", "only that step's probe"},
-                                    {"attempt", "N", "only an agent's attempt of that number"},
-                                    {"run", "RUN", "only that run, as --list names it"},
-                                    {"follow", "", "go on until the run has ended", 'f'},
-                                    {"list", "", "list what ran and has captured output, the newest first"}}),
-    .positional_min = 1,
+    .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
+                                  {"agent", "", "only agents"},
+                                  {"gate", "", "only gates"},
+                                  {"step", "NAME", "only that step"},
+                                  {"probe", "NAME", "only that step's probe"},
+                                  {"attempt", "N", "only an agent's attempt of that number"},
+                                  {"run", "RUN", "only that run, as --list names it"},
+                                  {"follow", "", "go on until the run has ended", 'f'},
+                                  {"list", "", "list what ran and has captured output, the newest first"}}),
     .positional_max = 1,
     .run = run_log};
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <ctime>
 
 #include "schema/json/json_text.h"
 #include "schema/time.h"
@@ -33,12 +34,11 @@ std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// "2026-06-15T10:00:00.000042Z" → "2026-06-15 10:00:00"
-std::string shown_time(std::string_view text) {
-  if (text.size() < 27 || text.back() != 'Z' || text[10] != 'T' || !parse_rfc3339(text)) return printable(text);
-  std::string out(text.substr(0, 19));
-  out[10] = ' ';
-  return out;
+/// How long the RFC 3339 time is that `text` begins with, as pawl writes it: "2026-06-15T10:00:00.000042Z"; 0: none.
+std::size_t time_length(std::string_view text) {
+  constexpr std::size_t length = 27;
+  const bool has_form = text.size() >= length && text[10] == 'T' && text[length - 1] == 'Z';
+  return has_form && parse_rfc3339(text.substr(0, length)) ? length : 0;
 }
 
 const json::value* member_of(const json::value& object, std::string_view path) {
@@ -121,17 +121,47 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string cell(const json::value& value) {
+std::string local_time(TimeUs time) {
+  std::int64_t whole_s = time.us / us_per_s;
+  if (time.us % us_per_s < 0) --whole_s;
+  const auto seconds = static_cast<std::time_t>(whole_s);
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (!::localtime_r(&seconds, &parts)) return rfc3339(time);
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S %z", &parts);
+  std::string out = text.data();
+  return out.insert(out.size() - 2, ":");  // +0200 → +02:00
+}
+
+std::string with_local_times(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = time_length(text);
+    if (length > 0) {
+      out += local_time(*parse_rfc3339(text.substr(0, length)));
+    } else {
+      out += text.front();
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
+std::string recorded_cell(const json::value& value) {
   switch (value.kind()) {
     case json::kind::null:
       return "-";
     case json::kind::bool_:
       return value.get_bool() ? "yes" : "no";
     case json::kind::string:
-      return value.get_string().empty() ? "\"\"" : shown_time(view(value.get_string()));
+      return value.get_string().empty() ? "\"\"" : printable(view(value.get_string()));
     default:
       return printable(json::serialize(value));
   }
+}
+
+std::string cell(const json::value& value) {
+  return with_local_times(recorded_cell(value));
 }
 
 std::string cell(const json::value& object, std::string_view member) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/time.h"
+
 namespace pawl {
 
 /// Columns as wide as their widest cell. Made for screens full, not for whole logs.
@@ -28,8 +30,15 @@ class TextTable {
 /// `text` without what could move a terminal's cursor or change its colours.
 std::string printable(std::string_view text);
 
-/// A value as a cell: null is "-", texts are bare, times without their fractions, lists and objects compact JSON.
+/// A moment as people here read it: "2026-06-15 12:00:03 +02:00", by the time zone of this process.
+std::string local_time(TimeUs time);
+/// The same of each RFC 3339 time that stands in a text.
+std::string with_local_times(std::string_view text);
+
+/// A value as a cell: null is "-", texts are bare with their times local, lists and objects compact JSON.
 std::string cell(const boost::json::value& value);
+/// The same with its times as the log has them, in UTC: for what is shown of a log that may have come from anywhere.
+std::string recorded_cell(const boost::json::value& value);
 /// The cell of a member; "-" if there is none.
 std::string cell(const boost::json::value& object, std::string_view member);
 

@@ -46,9 +46,8 @@ std::string show_running(const json::value& queue) {
   for (const json::value& job : queue.at("running").as_array()) {
     const json::value& run = job.at("run");
     const bool has_exited = !job.at("exit_code").is_null();
-    rows.add({cell(job, "id"), item_of(job), cell(job, "stage"), cell(job, "agent"),
-              cell(job, "attempts") + " of " + cell(job, "max_attempts"), ago(queue, run.at("claimed_at")),
-              cell(job, "pid"),
+    rows.add({cell(job, "id"), item_of(job), cell(job, "stage"), cell(job, "agent"), attempt_text(job),
+              ago(queue, run.at("claimed_at")), cell(job, "pid"),
               has_exited ? "exit " + cell(job, "exit_code") + ", finishing for " + ago(queue, run.at("exited_at"))
                          : "runs"});
   }

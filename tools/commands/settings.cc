@@ -1,7 +1,11 @@
 // The settings that live in the log.
+#include "engine/state/settings.h"
+
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+
+#include <optional>
 
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
@@ -24,6 +28,15 @@ std::string show(const json::value& answer) {
   return fields_of(shown);
 }
 
+/// A boolean as people write it, in whatever case; none for any other word.
+std::optional<bool> boolean_from(std::string_view word) {
+  std::string lower;
+  for (const char c : word) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  if (lower == "true" || lower == "yes" || lower == "on") return true;
+  if (lower == "false" || lower == "no" || lower == "off") return false;
+  return std::nullopt;
+}
+
 /// `{"key":value,…}` from words `key=value`. A value is JSON where it reads as a boolean, a number or a list, and
 /// otherwise a text.
 Result<std::string> body_from(const std::vector<std::string>& words) {
@@ -37,8 +50,12 @@ Result<std::string> body_from(const std::vector<std::string>& words) {
     if (body.size() > 1) body += ',';
     append_json_text(body, word.substr(0, equals));
     body += ':';
+    const SettingKey* known = setting_named(word.substr(0, equals));
+    const auto boolean = known && known->type == "boolean" ? boolean_from(value) : std::nullopt;
     const auto read = parse_json(value);
-    if (read && (read->is_bool() || read->is_int64() || read->is_array())) {
+    if (boolean) {
+      body += *boolean ? "true" : "false";
+    } else if (read && (read->is_bool() || read->is_int64() || read->is_array())) {
       body += json::serialize(*read);
     } else {
       append_json_text(body, value);
@@ -61,8 +78,8 @@ const Command settings_command = {
     .arguments = "[KEY=VALUE ...]",
     .summary = "Shows the settings, or changes those named, all of them or none",
     .details =
-        "A value is true, false, a whole number, or a list such as '[\"shop\",\"depot\"]'. docs/SETTINGS.md says what\n"
-        "each setting does.\n",
+        "A value is true or false (also yes, no, on, off), a whole number, a word, or a list such as\n"
+        "'[\"shop\",\"depot\"]'. docs/SETTINGS.md says what each setting does.\n",
     .options = with_daemon_options({}),
     .positional_max = 64,
     .run = run_settings};

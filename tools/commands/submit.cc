@@ -10,6 +10,7 @@
 #include "schema/json/json_text.h"
 #include "tools/commands/answers.h"
 #include "tools/commands/follow.h"
+#include "tools/commands/named_task.h"
 #include "tools/commands/output.h"
 #include "tools/commands/progress.h"
 #include "tools/commands/working_copy.h"
@@ -27,7 +28,7 @@ struct Place {
 };
 
 Error with_way_out(const Error& error, const std::string& option) {
-  return {error.code, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
+  return {ErrorCode::malformed, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
 }
 
 Result<Place> place_from(const Arguments& arguments) {
@@ -52,7 +53,7 @@ Result<Place> place_from(const Arguments& arguments) {
   return place;
 }
 
-Result<std::string> body_from(const Arguments& arguments) {
+Result<std::string> body_from(Client& client, const Arguments& arguments) {
   const Place place = PAWL_TRY(place_from(arguments));
   std::string body = "{\"work_item\":";
   append_json_text(body, arguments.positional()[0]);
@@ -69,7 +70,7 @@ Result<std::string> body_from(const Arguments& arguments) {
     body += ",\"depends_on\":[";
     for (std::size_t begin = 0; begin <= list->size();) {
       const std::size_t end = std::min(list->find(',', begin), list->size());
-      const std::uint64_t task = PAWL_TRY(read_number(list->substr(begin, end - begin), "--depends-on"));
+      const std::uint64_t task = PAWL_TRY(task_of_word(client, list->substr(begin, end - begin), ""));
       if (body.back() != '[') body += ',';
       append_json_integer(body, task);
       begin = end + 1;
@@ -210,13 +211,13 @@ std::string show_created(const json::value& answer) {
 }
 
 Exit run_submit(const Arguments& arguments) {
-  const auto body = body_from(arguments);
-  if (!body) return fail(Exit::usage, body.error().message);
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto body = body_from(caller->client, arguments);
+  if (!body) return fail(body.error());
   Request request{.method = "POST", .path = "/v1/tasks", .body = *body};
   if (!arguments.has("wait")) return run_call(arguments, request, show_created);
 
-  auto caller = caller_of(arguments);
-  if (!caller) return fail(caller.error());
   request.actor = caller->actor;
   const auto answer = call(caller->client, request);
   if (!answer) return fail(answer.error());

@@ -4,7 +4,9 @@
 #include <boost/json/value.hpp>
 
 #include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
 #include "tools/commands/answers.h"
+#include "tools/commands/named_task.h"
 #include "tools/commands/output.h"
 
 namespace pawl {
@@ -43,26 +45,63 @@ std::string list_path(const Arguments& arguments) {
   return path;
 }
 
+/// "delivery, as record 393 defined it"; the record alone where it cannot be read.
+std::string pipeline_text(Client& client, const json::value& task) {
+  const std::string record = cell(task, "pipeline");
+  std::string name;
+  const auto seq = read_number(record, "the pipeline's record");
+  if (seq && *seq > 0) {
+    const auto answer = client.send({.method = "GET", .path = "/v1/events?limit=1&after=" + std::to_string(*seq - 1)});
+    const auto read = answer && answer->is_success() ? parse_json(answer->body) : Result<json::value>(json::value());
+    if (read && cell(*read, "type") == "PipelineDefined") name = cell(*read, "data.name") + ", as ";
+  }
+  return name + "record " + record + " defined it";
+}
+
 Exit run_task(const Arguments& arguments) {
+  // With a word --repo says of which repository it is; --work-item alone lists, for there may be several.
   if (arguments.positional().empty()) return run_list(arguments, list_path(arguments), show_list);
-  const auto task = id_of(arguments, 0, "TASK");
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto task = task_of_word(caller->client, arguments.positional()[0], arguments.value_or("repo", ""));
   if (!task) return fail(task.error());
   if (arguments.has("history")) return run_list(arguments, path_of(*task) + "/history", show_history);
-  return run_call(arguments, {.method = "GET", .path = path_of(*task)},
-                  [](const json::value& answer) { return fields_of(part_of(answer, "task")); });
+  return run_call(arguments, {.method = "GET", .path = path_of(*task)}, [&caller](const json::value& answer) {
+    json::value shown = part_of(answer, "task");
+    if (shown.is_object()) shown.get_object()["pipeline"] = pipeline_text(caller->client, shown);
+    return fields_of(shown);
+  });
 }
 
 constexpr int answer_timeout_s = 60;
 
-/// POST /v1/tasks/{id}/ACTION, with TASK as the first argument.
-Exit post(const Arguments& arguments, std::string_view action, const std::string& body,
-          const std::function<std::string(const json::value&)>& show, int timeout_s = answer_timeout_s) {
-  const auto task = id_of(arguments, 0, "TASK");
+/// What is posted about a task: /v1/tasks/{id}/ACTION.
+struct Post {
+  std::string_view action;
+  /// Made of the words behind TASK.
+  std::function<std::string(const std::vector<std::string>& words)> body;
+  std::function<std::string(const json::value&)> show;
+  std::size_t words = 0;  // behind TASK
+  int timeout_s = answer_timeout_s;
+  /// What the command exits with once it was answered. May be empty: done.
+  std::function<Exit(const json::value&)> exit = {};
+};
+
+Exit post(const Arguments& arguments, const Post& post) {
+  auto caller = caller_of(arguments);
+  if (!caller) return fail(caller.error());
+  const auto task = named_task(caller->client, arguments, post.words);
   if (!task) return fail(task.error());
-  return run_call(
-      arguments,
-      {.method = "POST", .path = path_of(*task) + "/" + std::string(action), .body = body, .timeout_s = timeout_s},
-      show);
+  Exit exit = Exit::done;
+  const Exit called = run_call(arguments,
+                               {.method = "POST",
+                                .path = path_of(task->id) + "/" + std::string(post.action),
+                                .body = post.body(task->rest),
+                                .timeout_s = post.timeout_s},
+                               post.show, [&](const json::value& answer) {
+                                 if (post.exit) exit = post.exit(answer);
+                               });
+  return called == Exit::done ? exit : called;
 }
 
 std::string reason_body(const Arguments& arguments) {
@@ -81,9 +120,24 @@ std::string show_cancel(const json::value& answer) {
   return "deferred until what is under way has ended: " + show_task(answer);
 }
 
+std::function<std::string(const std::vector<std::string>&)> always(const std::string& body) {
+  return [body](const std::vector<std::string>&) { return body; };
+}
+
+/// A path that found the task's work wanting, or left it for a person, did not do what was asked.
+Exit exit_of_advance(const json::value& answer) {
+  const std::string result = cell(answer, "result");
+  const bool is_bad = result == "gate_red" || result == "blocked" || result == "rolled_back";
+  return is_bad ? Exit::refused : Exit::done;
+}
+
 Exit run_advance(const Arguments& arguments) {
   constexpr int gate_and_steps_s = 24 * 3600;  // the daemon answers when they have ended, which their time-outs bound
-  return post(arguments, "advance", "{}", show_advance, gate_and_steps_s);
+  return post(arguments, {.action = "advance",
+                          .body = always("{}"),
+                          .show = show_advance,
+                          .timeout_s = gate_and_steps_s,
+                          .exit = exit_of_advance});
 }
 Exit run_cancel(const Arguments& arguments) {
   std::string body = reason_body(arguments);
@@ -92,7 +146,7 @@ Exit run_cancel(const Arguments& arguments) {
     if (body.back() != '{') body += ',';
     body += "\"keep_branch\":true}";
   }
-  return post(arguments, "cancel", body, show_cancel);
+  return post(arguments, {.action = "cancel", .body = always(body), .show = show_cancel});
 }
 Exit run_retry(const Arguments& arguments) {
   const std::string take = arguments.value_or("take", "");
@@ -105,28 +159,31 @@ Exit run_retry(const Arguments& arguments) {
     if (body.back() != '{') body += ',';
     body += "\"take\":\"" + take + "\"}";
   }
-  return post(arguments, "retry", body, show_task);
+  return post(arguments, {.action = "retry", .body = always(body), .show = show_task});
 }
 Exit run_unblock(const Arguments& arguments) {
-  return post(arguments, "unblock", reason_body(arguments), show_task);
+  return post(arguments, {.action = "unblock", .body = always(reason_body(arguments)), .show = show_task});
 }
 
 Exit run_note(const Arguments& arguments) {
-  return post(arguments, "note", json_object("text", arguments.positional()[1]), show_task);
+  const auto body = [](const std::vector<std::string>& words) { return json_object("text", words[0]); };
+  return post(arguments, {.action = "note", .body = body, .show = show_task, .words = 1});
 }
 
 Exit run_resolve(const Arguments& arguments) {
   if (arguments.has("happened") == arguments.has("did-not")) {
     return fail(Exit::usage, "resolve: say either --happened or --did-not");
   }
-  std::string body = "{\"step\":";
-  append_json_text(body, arguments.positional()[1]);
-  body += ",\"happened\":";
-  append_json_bool(body, arguments.has("happened"));
-  body += ",\"reason\":";
-  append_json_text_or_null(body, arguments.value_or("reason", ""));
-  body += '}';
-  return post(arguments, "resolve", body, show_task);
+  const auto body = [&arguments](const std::vector<std::string>& words) {
+    std::string out = "{\"step\":";
+    append_json_text(out, words[0]);
+    out += ",\"happened\":";
+    append_json_bool(out, arguments.has("happened"));
+    out += ",\"reason\":";
+    append_json_text_or_null(out, arguments.value_or("reason", ""));
+    return out + '}';
+  };
+  return post(arguments, {.action = "resolve", .body = body, .show = show_task, .words = 1});
 }
 
 const OptionSpec reason_option = {"reason", "TEXT", "why, for the record"};
@@ -144,15 +201,16 @@ const Command task_command = {.name = "task",
                               .positional_max = 1,
                               .run = run_task};
 
-const Command advance_command = {
-    .name = "advance",
-    .arguments = "TASK",
-    .summary = "Drives a task over its forward edge, as far as it goes now",
-    .details = "Lease, gate and steps are taken as by everybody else; the answer says what happened.\n",
-    .options = with_daemon_options({}),
-    .positional_min = 1,
-    .positional_max = 1,
-    .run = run_advance};
+const Command advance_command = {.name = "advance",
+                                 .arguments = "TASK",
+                                 .summary = "Drives a task over its forward edge, as far as it goes now",
+                                 .details =
+                                     "Lease, gate and steps are taken as by everybody else; the answer says what "
+                                     "happened. Exit 1 if the gate is red,\n"
+                                     "or the task is rolled back or blocked.\n",
+                                 .options = with_task_options({}),
+                                 .positional_max = 1,
+                                 .run = run_advance};
 
 const Command cancel_command = {
     .name = "cancel",
@@ -163,8 +221,7 @@ const Command cancel_command = {
         "ended, and the task's folder removed. Its branch at origin goes too if this task began it there and it is\n"
         "where pawl last saw it (setting stop.delete_branch); the task's history has the command that brings it "
         "back.\n",
-    .options = with_daemon_options({reason_option, {"keep-branch", "", "leave the branch at origin, whatever is set"}}),
-    .positional_min = 1,
+    .options = with_task_options({reason_option, {"keep-branch", "", "leave the branch at origin, whatever is set"}}),
     .positional_max = 1,
     .run = run_cancel};
 
@@ -173,8 +230,7 @@ const Command retry_command = {
     .arguments = "TASK",
     .summary = "Unblocks a task if it is blocked, and queues a fresh job for its stage",
     .details = "Where the task is blocked as diverged, --take says whose commits stay.\n",
-    .options = with_daemon_options({reason_option, {"take", "SIDE", "origin or ours, where the branch has diverged"}}),
-    .positional_min = 1,
+    .options = with_task_options({reason_option, {"take", "SIDE", "origin or ours, where the branch has diverged"}}),
     .positional_max = 1,
     .run = run_retry};
 
@@ -182,8 +238,7 @@ const Command unblock_command = {.name = "unblock",
                                  .arguments = "TASK",
                                  .summary = "Lets a blocked task go on",
                                  .details = "",
-                                 .options = with_daemon_options({reason_option}),
-                                 .positional_min = 1,
+                                 .options = with_task_options({reason_option}),
                                  .positional_max = 1,
                                  .run = run_unblock};
 
@@ -191,8 +246,8 @@ const Command note_command = {.name = "note",
                               .arguments = "TASK TEXT",
                               .summary = "Records a sentence about a task, for people",
                               .details = "",
-                              .options = with_daemon_options({}),
-                              .positional_min = 2,
+                              .options = with_task_options({}),
+                              .positional_min = 1,
                               .positional_max = 2,
                               .run = run_note};
 
@@ -201,10 +256,10 @@ const Command resolve_command = {
     .arguments = "TASK STEP (--happened | --did-not)",
     .summary = "Says whether a step whose outcome is unknown has happened",
     .details = "Look at the target of the effect first: this word is what the machine goes on by.\n",
-    .options = with_daemon_options({{"happened", "", "the effect is there"},
-                                    {"did-not", "", "the effect is not there, and nothing of it can still come"},
-                                    reason_option}),
-    .positional_min = 2,
+    .options = with_task_options({{"happened", "", "the effect is there"},
+                                  {"did-not", "", "the effect is not there, and nothing of it can still come"},
+                                  reason_option}),
+    .positional_min = 1,
     .positional_max = 2,
     .run = run_resolve};
 

@@ -42,6 +42,7 @@ std::string_view name(RowName::Kind kind) {
 }
 
 std::string label(const RowName& row) {
+  if (row.kind == RowName::Kind::pipeline) return "pipeline defined by record " + std::to_string(row.id);
   return std::string(name(row.kind)) + ' ' + (row.key.empty() ? std::to_string(row.id) : printable(row.key));
 }
 
@@ -109,9 +110,9 @@ std::string difference_in_words(const StateRows& before, const StateRows& after)
       const json::value* other = (is ? old_fields : new_fields).if_contains(member.key());
       if (other && *other == member.value()) continue;
       out += "  " + std::string(member.key()) + ": ";
-      if (was) out += cell(old_fields.at(member.key()));
+      if (was) out += recorded_cell(old_fields.at(member.key()));
       if (was && is) out += " -> ";
-      if (is) out += cell(member.value());
+      if (is) out += recorded_cell(member.value());
       out += '\n';
     }
   });

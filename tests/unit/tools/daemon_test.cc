@@ -27,11 +27,14 @@ constexpr auto patience = std::chrono::seconds(60);
 /// A daemon on a data folder of its own, for the life of this.
 class Daemon {
  public:
-  Daemon() { start(); }
+  explicit Daemon(const std::string& pipeline = {}) {
+    if (!pipeline.empty()) options = {"--pipeline", file("pipeline.yaml", pipeline)};
+    start();
+  }
   ~Daemon() { stop(SIGTERM); }
 
   /// `more`: further options.
-  void start(std::vector<std::string> more = {}) {
+  void start(const std::vector<std::string>& more = {}) {
     pid_ = ::fork();
     if (pid_ == 0) {
       const int log = ::open(folder_.path("pawld.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -270,6 +273,9 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran stuck = pawl({"stuck"});
   EXPECT_EQ(stuck.exit, 0) << stuck.err;
   EXPECT_TRUE(stuck.out.starts_with("task 1  W-1 of shop, on analysis: unclaimed\n")) << stuck.out;
+  EXPECT_NE(stuck.out.find("\n  job 1 waits for somebody to claim it as 'analyst', since 20"), std::string::npos)
+      << stuck.out;
+  EXPECT_NE(stuck.out.find("\n  try: start a worker that claims jobs of 'analyst'\n"), std::string::npos) << stuck.out;
   const Ran reap = pawl({"reap"});
   EXPECT_EQ(reap.exit, 0) << reap.err;
   EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
@@ -296,7 +302,8 @@ TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
   EXPECT_NE(unknown.err.find("there is some of gate of analysis, step merge of analysis"), std::string::npos)
       << unknown.err;
   EXPECT_EQ(pawl({"log", "1", "--gate", "--step", "merge"}).exit, 2);
-  EXPECT_EQ(pawl({"log", "x"}).exit, 2);
+  EXPECT_EQ(pawl({"log", "x"}).exit, 1) << "no task has that work item";
+  EXPECT_EQ(pawl({"log", "W-1"}).out, newest.out);
   EXPECT_EQ(pawl({"log", "9"}).exit, 1);
   const Ran list = pawl({"log", "1", "--list"});
   EXPECT_TRUE(list.out.starts_with("what  name   stage     version")) << list.out;
@@ -514,6 +521,91 @@ TEST(PipelinesCommand, check_says_what_is_wrong_with_each_file_and_its_line) {
   EXPECT_EQ(word.exit, 2);
   EXPECT_NE(word.err.find("did you mean 'check'?"), std::string::npos) << word.err;
   EXPECT_EQ(run_pawl({"pipelines", "check"}).exit, 2);
+}
+
+TEST_F(AgainstDaemon, a_switch_that_is_off_is_named_once_with_the_command_that_turns_it_on) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  EXPECT_EQ(pawl({"settings", "--actor", "ines", "reaper.enabled=off"}).exit, 0);
+  const Ran stuck = pawl({"stuck"});
+  EXPECT_TRUE(stuck.out.starts_with("reaper.enabled is off: ")) << stuck.out;
+  EXPECT_NE(stuck.out.find(", since 20"), std::string::npos) << stuck.out;
+  EXPECT_NE(stuck.out.find(", by ines\n  try: pawl settings reaper.enabled=true\n"), std::string::npos) << stuck.out;
+  EXPECT_EQ(pawl({"settings", "reaper.enabled=Yes"}).exit, 0);
+  EXPECT_EQ(pawl({"stuck"}).out.find("reaper.enabled"), std::string::npos);
+  EXPECT_EQ(pawl({"settings", "pipeline.default=on"}).exit, 1) << "a word where a word is meant";
+}
+
+TEST_F(AgainstDaemon, what_waits_its_turn_is_counted_and_listed_when_asked_for) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  pawl({"settings", "queue.max_concurrency=5"});
+  pawl({"submit", "W-2", "--repo", "shop", "--depends-on", "W-1"});
+  const Ran stuck = pawl({"stuck"});
+  EXPECT_NE(stuck.out.find("task 1  W-1 of shop, on analysis: unclaimed"), std::string::npos) << stuck.out;
+  EXPECT_NE(stuck.out.find("1 task waits its turn; --all lists it\n"), std::string::npos) << stuck.out;
+  EXPECT_EQ(stuck.out.find("W-2"), std::string::npos) << stuck.out;
+  EXPECT_NE(pawl({"stuck", "--all"}).out.find("task 2  W-2 of shop, on analysis: dependency"), std::string::npos);
+}
+
+TEST_F(AgainstDaemon, a_task_is_named_by_its_work_item_too) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  EXPECT_NE(pawl({"task", "W-1"}).out.find("work_item         W-1\n"), std::string::npos);
+  EXPECT_EQ(pawl({"note", "W-1", "look"}).exit, 0);
+  EXPECT_EQ(pawl({"note", "--work-item", "W-1", "look"}).exit, 0);
+  EXPECT_EQ(pawl({"note", "W-1"}).exit, 2);
+  EXPECT_EQ(pawl({"note", "W-1", "look", "here"}).exit, 2);
+  const Ran none = pawl({"cancel", "W-9"});
+  EXPECT_EQ(none.exit, 1);
+  EXPECT_EQ(none.err, "pawl: no task has the work item 'W-9'; 'pawl task' lists them\n");
+  EXPECT_EQ(pawl({"cancel"}).exit, 2);
+
+  pawl({"submit", "W-1", "--repo", "group/depot"});
+  const Ran several = pawl({"cancel", "W-1"});
+  EXPECT_EQ(several.exit, 2);
+  EXPECT_NE(several.err.find("\n  task 1  shop/W-1  analysis\n  task 2  group/depot/W-1  analysis\n"),
+            std::string::npos)
+      << several.err;
+  EXPECT_EQ(pawl({"cancel", "group/depot/W-1"}).out, "task 2 (W-1 of group/depot): cancelled, version 2\n");
+  EXPECT_EQ(pawl({"retry", "W-1", "--repo", "shop"}).out, "task 1 (W-1 of shop): analysis, version 1\n");
+  EXPECT_EQ(pawl({"unblock", "W-1"}).err.find("several"), std::string::npos)
+      << "a live task goes before a finished one";
+
+  pawl({"submit", "2", "--repo", "shop"});
+  EXPECT_EQ(pawl({"cancel", "2"}).exit, 1) << "a number is an id, and that task is cancelled";
+  EXPECT_EQ(pawl({"cancel", "--work-item", "2"}).out, "task 3 (2 of shop): cancelled, version 2\n");
+}
+
+TEST_F(AgainstDaemon, times_are_those_of_the_people_who_read_them) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const auto shown = [&](std::vector<std::string> words) {
+    return run_pawl(words, "", {"PAWL_DATA=" + daemon.data(), "TZ=UTC-2"}).out;
+  };
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"task"}, {"task", "1"}, {"task", "1", "--history"}, {"jobs"}, {"stuck"}, {"tail", "--no-follow"}}) {
+    EXPECT_NE(shown(words).find(" +02:00"), std::string::npos) << words[0] << shown(words);
+  }
+  EXPECT_EQ(shown({"task", "1", "--json"}).find("+02:00"), std::string::npos);
+  EXPECT_EQ(run_pawl({"replay", daemon.data(), "--task", "1"}, "", {"TZ=UTC-2"}).out.find("+02:00"), std::string::npos)
+      << "a log is shown as it stands";
+}
+
+TEST_F(AgainstDaemon, a_pipeline_is_shown_by_its_name_and_attempts_as_tries) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  EXPECT_NE(pawl({"task", "1"}).out.find("delivery, as record "), std::string::npos) << pawl({"task", "1"}).out;
+  EXPECT_NE(pawl({"jobs"}).out.find("queued  0 of 2 "), std::string::npos) << pawl({"jobs"}).out;
+}
+
+TEST(WithGate, an_advance_that_ends_red_is_refused) {
+  const Daemon daemon("name: delivery\nstages: [{name: check, gate: {run: 'echo no; exit 1'}, to: done}]\n");
+  const std::vector<std::string> environment = {"PAWL_DATA=" + daemon.data()};
+  ASSERT_EQ(run_pawl({"submit", "W-1", "--repo", "shop"}, "", environment).exit, 0);
+  // Its own finalizer asks the gate too, and holds the lease meanwhile.
+  Ran ran = run_pawl({"advance", "W-1"}, "", environment);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (ran.out.starts_with("deferred") && std::chrono::steady_clock::now() < until) {
+    ran = run_pawl({"advance", "W-1"}, "", environment);
+  }
+  EXPECT_TRUE(ran.out.starts_with("gate_red (no): task 1 ")) << ran.out << ran.err;
+  EXPECT_EQ(ran.exit, 1);
 }
 
 }  // namespace

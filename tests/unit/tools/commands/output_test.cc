@@ -4,12 +4,28 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <ctime>
+
 #include "schema/json/read_json.h"
 #include "schema/time.h"
 #include "tools/forensics/base64.h"
 
 namespace pawl {
 namespace {
+
+/// Two hours ahead of UTC, for as long as this lives.
+class TwoHoursAhead {
+ public:
+  TwoHoursAhead() { set("UTC-2"); }
+  ~TwoHoursAhead() { set("UTC0"); }
+
+ private:
+  static void set(const char* zone) {
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+  }
+};
 
 boost::json::value value(std::string_view text) {
   auto read = parse_json(text);
@@ -29,9 +45,17 @@ TEST(Output, cells_are_short) {
   EXPECT_EQ(cell(value("true")), "yes");
   EXPECT_EQ(cell(value("\"\"")), "\"\"");
   EXPECT_EQ(cell(value("[1,{\"a\":\"b\"}]")), "[1,{\"a\":\"b\"}]");
-  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15 10:00:00");
   EXPECT_EQ(cell(value(R"({"a":{"b":7}})"), "a.b"), "7");
   EXPECT_EQ(cell(value(R"({"a":{"b":7}})"), "a.c"), "-");
+}
+
+TEST(Output, times_are_local_with_their_offset) {
+  const TwoHoursAhead zone;
+  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15 12:00:00 +02:00");
+  EXPECT_EQ(cell(value("\"until 2026-06-15T23:30:00.000000Z, at most\"")), "until 2026-06-16 01:30:00 +02:00, at most");
+  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00\"")), "2026-06-15T10:00:00") << "that is no time of pawl's";
+  EXPECT_EQ(recorded_cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15T10:00:00.000042Z");
+  EXPECT_EQ(local_time(TimeUs{-1}), "1970-01-01 01:59:59 +02:00");
 }
 
 TEST(Output, control_characters_are_not_let_through) {
