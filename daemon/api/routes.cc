@@ -83,6 +83,13 @@ void count(Totals& totals, const Published& published) {
   if (published.record.event_as_LeaseReclaimed()) totals.leases_reclaimed.fetch_add(1);
 }
 
+/// Whether a claim that waits may belong to a boot that is stale by now.
+bool ends_a_boot(const Published& published) {
+  const fb::Event type = published.record.event_type();
+  return published.applied.outcome == Outcome::accepted &&
+         (type == fb::Event::BootStarted || type == fb::Event::BootEnded);
+}
+
 }  // namespace
 
 struct Api::Impl {
@@ -98,7 +105,7 @@ Api::Api(Services services) : impl_(std::make_unique<Impl>(std::move(services)))
         bool helps = false;
         for (const Published& published : batch) {
           count(shop->totals, published);
-          helps = helps || published.applied.frees_claims;
+          helps = helps || published.applied.frees_claims || ends_a_boot(published);
         }
         shop->record_waits.notify();
         if (helps) shop->claim_waits.notify();

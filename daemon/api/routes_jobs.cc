@@ -92,6 +92,9 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
              },
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
+               // Whoever may not claim is told at once, and not when there is a job.
+               const Boot* boot = state.boots.find(claim->asker.boot);
+               if (!boot || boot->stale) return true;
                *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
                if (!choice->job) return false;
                // The event was built before it could be known; a forced default makes the field settable in place.
