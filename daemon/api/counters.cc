@@ -111,7 +111,8 @@ std::vector<Counter> make_counters() {
       gauge("pawl_jobs_max_concurrency", "jobs", "the setting `queue.max_concurrency`", {"jobs.max_concurrency"},
             [](const From& from) { return whole(from.state.settings().queue.max_concurrency); }),
 
-      gauge("pawl_reaper_interval_seconds", "seconds", "the setting `reaper.interval_s`", {"reaper.interval_s"},
+      gauge("pawl_reaper_interval_seconds", "seconds", "the setting `reaper.interval_s`",
+            {"reaper.interval", "reaper.interval_s"},
             [](const From& from) { return whole(from.state.settings().reaper.interval_s); }),
       gauge("pawl_reaper_last_pass_age_seconds", "seconds", "since the reaper's last pass, or the daemon's start",
             {"reaper.last_run_age_s"}, [](const From& from) { return whole(from.reaper.since_pass_s); }),

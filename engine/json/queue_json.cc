@@ -153,6 +153,7 @@ void append_reaper(std::string& out, const State& state, const QueueTotals& tota
   append_json_member(out, "reaper");
   out += '{';
   append_json_member(out, "enabled", settings.reaper.enabled);
+  append_json_member(out, "interval", settings.reaper.interval_s);
   append_json_member(out, "interval_s", settings.reaper.interval_s);
   append_time_or_null(out, "last_run_ts", totals.reaper_last_run);
   append_json_member(out, "last_run_age_s", totals.reaper_since_run_s);

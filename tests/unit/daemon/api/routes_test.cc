@@ -412,7 +412,7 @@ TEST_F(Routes, queue_shows_what_runs_what_waits_and_why) {
   EXPECT_EQ(queue.at("/queued/0/reason"), "\"serial_gate\"");
   EXPECT_EQ(queue.at("/tasks/by_stage/analysis"), "2");
   for (const std::string field :
-       {"enabled", "interval_s", "last_run_ts", "reaped_total", "last_reaped", "lease_reclaimed_total",
+       {"enabled", "interval", "interval_s", "last_run_ts", "reaped_total", "last_reaped", "lease_reclaimed_total",
         "finalizer_liveness_enabled", "finalizer_defers_total", "finalizer_owned"}) {
     EXPECT_NE(queue.at("/reaper/" + field), "missing") << field;
   }
@@ -522,26 +522,6 @@ TEST_F(Routes, reaper_that_does_not_come_round_is_not_ready) {
   EXPECT_EQ(get("/readyz").at("/reason"), "\"job_past_ceiling\"");
   post("/v1/settings", R"({"reaper.enabled":false})");
   EXPECT_EQ(get("/readyz").status, 200) << "nobody waits for a reaper that was switched off";
-}
-
-TEST_F(Routes, stuck_lists_what_does_not_move_and_what_would_free_it) {
-  create("W-1");
-  create("W-2");
-  worker("w");
-  claim("w", "analyst");
-  const Answer waits = get("/v1/stuck");
-  EXPECT_EQ(waits.at("/items/0/task"), "2");
-  EXPECT_EQ(waits.at("/items/0/reason"), "\"serial_gate\"");
-  EXPECT_EQ(waits.at("/items/1"), "missing") << "the first runs";
-  EXPECT_EQ(waits.at("/next"), "null");
-  dead_pid = 7;
-  const Answer dead = get("/v1/stuck?limit=1");
-  EXPECT_EQ(dead.at("/items/0/reason"), "\"owner_dead\"");
-  EXPECT_EQ(dead.at("/items/0/frees"), "\"pawl reap\"");
-  EXPECT_EQ(dead.at("/items/0/owner/pid"), "7");
-  EXPECT_EQ(dead.at("/next"), "1");
-  EXPECT_EQ(get("/v1/stuck?after=1").at("/items/0/task"), "2");
-  EXPECT_EQ(get("/v1/stuck?limit=0").status, 400);
 }
 
 TEST_F(Routes, reaper_runs_when_asked_and_tells_what_it_did) {
