@@ -446,7 +446,16 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .origin_trouble = [&executor](const std::string& repo) { return executor.origin_trouble(repo); },
       .origin_troubles = [&executor] { return executor.origin_troubles(); },
       .missing_variable = [&executor](TaskId task) { return executor.missing_variable(task); },
+      .fetching_since = [&executor](TaskId task) { return executor.fetching_since(task); },
       .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
+      .is_seen =
+          [&system, &boot_id](const Owner& owner, const Boot& boot) {
+            if (owner.boot_id == boot_id) return true;
+            const std::optional<std::int64_t> start =
+                owner.pid == boot.pid ? std::optional(boot.pid_start) : std::nullopt;
+            const Liveness seen = system.liveness_of(boot.host, owner.pid, start);
+            return seen == Liveness::alive || seen == Liveness::dead;
+          },
       .readiness =
           [&space, &clock] {
             Readiness readiness = space.look();
@@ -500,6 +509,7 @@ int run(std::span<const char* const> arguments) {
   block_end_signals();
   explain_missing_threads();
   const std::shared_ptr<MessageWriter> messages = start_logging(options->log);
+  for (const std::string& note : options->notes) spdlog::warn("{}", note);
   std::vector<Pipeline> given;
   for (const std::string& file : options->pipelines) {
     auto read = read_pipeline(file);
@@ -510,7 +520,6 @@ int run(std::span<const char* const> arguments) {
   auto destinations = alert_destinations(options->alerts, options->data.string());
   if (!destinations) return usage(destinations.error());
   std::optional<Tokens> tokens;
-  for (const std::string& note : options->notes) spdlog::warn("{}", note);
   if (options->tokens) {
     auto read = read_tokens(options->tokens->string());
     if (!read) return usage({read.error().code, "--tokens: " + read.error().message});

@@ -10,6 +10,7 @@
 
 #include "daemon/api/answers.h"
 #include "daemon/api/counters.h"
+#include "daemon/api/log_memory.h"
 #include "daemon/api/requests.h"
 #include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
@@ -31,6 +32,7 @@ struct Shop {
   std::atomic<bool> is_ending{false};
   Waits record_waits;  // for any record
   Waits claim_waits;   // for what may have freed or queued a job
+  LogMemory memory{services.journal};
   ThreadPool workers;
 };
 

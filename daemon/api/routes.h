@@ -65,8 +65,12 @@ struct Services {
   std::function<std::map<std::string, OriginTrouble>()> origin_troubles = {};
   /// What a task's command waits for; none if it waits for no variable. Likewise.
   std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
+  /// Since when origin is being fetched from for a task; none if it is not. Likewise.
+  std::function<std::optional<TimeUs>(TaskId)> fetching_since = {};
   /// Whether an owner's process lives. May look at the process table: not for the sequencer's thread.
   std::function<bool(const Owner&, const Boot&)> is_alive;
+  /// Whether that can be seen from here; what cannot counts as alive. Likewise. May be empty: it can.
+  std::function<bool(const Owner&, const Boot&)> is_seen = {};
   /// Threads: any; must not block.
   std::function<Readiness()> readiness;
   std::function<ReconcilerTotals()> reconciler_totals;

@@ -1,5 +1,10 @@
 // What does not move, and what would free it (SPEC §12).
+#include <algorithm>
+#include <map>
+
 #include "daemon/api/call.h"
+#include "daemon/work/log_name.h"
+#include "daemon/work/stored_output.h"
 #include "engine/json/state_json.h"
 #include "engine/policies/stuck.h"
 #include "schema/json/json_text.h"
@@ -11,80 +16,187 @@ namespace {
 /// A page of candidates: owners are still to be looked at.
 struct Page {
   std::vector<Stuck> found;
+  std::vector<SwitchedOff> off;  // on the first page
+  bool is_first = false;
   TaskId last{};
   bool more = false;
 };
 
-Page page_after(const State& state, TaskId after, std::size_t limit, TimeUs now, const Services& services) {
+/// What a client asked for.
+struct Wish {
+  TaskId after{};
+  std::size_t limit = 0;
+  bool all = false;  // also what waits its turn, and what a switch holds
+};
+
+Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& services) {
   Page page;
+  page.is_first = wish.after == TaskId{0};
+  if (page.is_first) page.off = switches_off(state.settings());
   std::size_t rows = 0;
-  for (auto at = state.tasks.rows().upper_bound(after); at != state.tasks.rows().end(); ++at) {
-    if (page.found.size() == limit || ++rows > limits::rows_per_read_max) {
+  for (auto at = state.tasks.rows().upper_bound(wish.after); at != state.tasks.rows().end(); ++at) {
+    if (page.found.size() == wish.limit || ++rows > limits::rows_per_read_max) {
       page.more = true;
       return page;
     }
     page.last = at->first;
     if (auto stuck = why_stuck(state, at->second, now,
-                               {services.is_passed_over, services.origin_trouble, services.missing_variable}))
+                               {services.is_passed_over, services.origin_trouble, services.missing_variable,
+                                services.fetching_since}))
       page.found.push_back(std::move(*stuck));
   }
   return page;
 }
 
-void append(std::string& out, const Stuck& stuck) {
-  const auto text = [&out](std::string_view name, std::string_view value) {
-    out += name;
-    append_json_text_or_null(out, value);
-  };
-  out += R"({"task":)";
-  append_json_integer(out, raw(stuck.task));
-  text(R"(,"work_item":)", stuck.work_item);
-  text(R"(,"repo":)", stuck.repo);
-  text(R"(,"stage":)", stuck.stage);
-  text(R"(,"reason":)", stuck.reason);
-  text(R"(,"detail":)", stuck.detail);
-  text(R"(,"frees":)", stuck.frees);
-  out += R"(,"since":)";
-  stuck.since ? append_json_time(out, *stuck.since) : append_json_text_or_null(out, "");
-  out += R"(,"owner":)";
-  stuck.owner ? append_json(out, *stuck.owner) : append_json_text_or_null(out, "");
-  out += '}';
+Sight sight_of(const Services& services, const Owner& owner, const Boot& boot) {
+  if (!services.is_alive(owner, boot)) return Sight::dead;
+  return !services.is_seen || services.is_seen(owner, boot) ? Sight::alive : Sight::unseen;
 }
 
-void answer(const Page& page, const Services& services, HttpResponse& response) {
-  std::string& out = response.body;
-  out = R"({"items":[)";
-  for (const Stuck& candidate : page.found) {
-    std::optional<Stuck> stuck = candidate;
-    if (stuck->owner && stuck->owner_boot) {
-      const bool alive = services.is_alive(*stuck->owner, *stuck->owner_boot);
-      stuck = judge_owner(std::move(*stuck), alive);
+/// When it began, where no row says it.
+std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck) {
+  const auto found = [&]() -> std::optional<LastRecord> {
+    const StandsSince& since = stuck.since_record;
+    switch (since.record) {
+      case StandsSince::Record::none:
+        return std::nullopt;
+      case StandsSince::Record::blocked:
+        return memory.blocked(stuck.task, since.job, since.after);
+      case StandsSince::Record::cancel_requested:
+        return memory.cancel_requested(stuck.task);
+      case StandsSince::Record::restored:
+        return memory.restored();
+      case StandsSince::Record::at:
+        return memory.at(since.after);
     }
-    if (!stuck) continue;
-    if (out.back() != '[') out += ',';
-    append(out, *stuck);
+    return std::nullopt;
+  }();
+  return found ? std::optional(found->time) : std::nullopt;
+}
+
+/// The last line that an attempt printed; empty if there is none.
+std::string last_line_of(const std::filesystem::path& folder, const StuckAttempt& attempt) {
+  constexpr std::size_t looked_at_bytes = 4096;
+  constexpr std::size_t shown_bytes_max = 200;
+  const auto output = StoredOutput::look_at(folder / path_of_job_log(attempt.job, attempt.attempt));
+  std::string text = output ? output->end(looked_at_bytes) : std::string();
+  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  const std::size_t line = text.find_last_of("\r\n");
+  if (line != std::string::npos) text.erase(0, line + 1);
+  return as_utf8(text.substr(0, shown_bytes_max));
+}
+
+class StuckWriter {
+ public:
+  explicit StuckWriter(std::string& out) : out_(out) {}
+
+  void write(const Stuck& stuck, std::string_view by = {}) {
+    if (out_.back() != '[') out_ += ',';
+    out_ += R"({"task":)";
+    out_ += raw(stuck.task) == 0 ? "null" : std::to_string(raw(stuck.task));
+    text("work_item", stuck.work_item);
+    text("repo", stuck.repo);
+    text("stage", stuck.stage);
+    text("reason", stuck.reason);
+    text("detail", stuck.detail);
+    text("frees", stuck.frees);
+    time("since", stuck.since);
+    time("until", stuck.until);
+    append_json_member(out_, "owner");
+    stuck.owner ? append_json(out_, *stuck.owner) : append_json_text_or_null(out_, "");
+    text("held_by", stuck.held_by);
+    text("by", by);
+    append_json_member(out_, "waits", stuck.standing == Standing::waits);
+    out_ += '}';
   }
-  out += R"(],"next":)";
+
+ private:
+  void text(std::string_view name, std::string_view value) {
+    append_json_member(out_, name);
+    append_json_text_or_null(out_, value);
+  }
+  void time(std::string_view name, const std::optional<TimeUs>& value) {
+    append_json_member(out_, name);
+    value ? append_json_time(out_, *value) : append_json_text_or_null(out_, "");
+  }
+
+  std::string& out_;
+};
+
+/// What holds up all tasks is said once.
+void write_for_all(const Page& page, Shop& shop, StuckWriter& writer) {
+  for (const SwitchedOff& off : page.off) {
+    Stuck row;
+    row.reason = stuck_reason::switched_off;
+    row.detail = std::string(off.key) + " is off: " + std::string(off.words);
+    row.frees = "pawl settings " + std::string(off.key) + "=true";
+    row.held_by = off.key;
+    const auto changed = shop.memory.setting_changed(std::string(off.key));
+    if (changed) row.since = changed->time;
+    writer.write(row, changed ? changed->actor : "");
+  }
+  const Readiness readiness = shop.services.readiness();
+  if (!page.is_first || readiness.has_space) return;
+  Stuck full;
+  full.reason = stuck_reason::disk_full;
+  full.detail = "nothing is begun, as the data folder has " + std::to_string(readiness.free_bytes >> 20) +
+                " MiB free, and needs " + std::to_string(readiness.free_bytes_floor >> 20);
+  if (readiness.free_inodes && *readiness.free_inodes < readiness.free_inodes_floor) {
+    full.detail = "nothing is begun, as the data folder's file system can take only " +
+                  std::to_string(*readiness.free_inodes) + " more files";
+  }
+  full.frees = "make room where the data folder is";
+  writer.write(full);
+}
+
+void answer(const Page& page, const Wish& wish, Shop& shop, HttpResponse& response) {
+  const Services& services = shop.services;
+  std::string& out = response.body;
+  std::uint64_t waiting = 0;
+  std::map<std::string_view, std::uint64_t> held;
+  out = R"({"items":[)";
+  StuckWriter writer(out);
+  write_for_all(page, shop, writer);
+  for (const Stuck& candidate : page.found) {
+    Stuck stuck = candidate;
+    if (stuck.owner && stuck.owner_boot) {
+      const Sight sight = sight_of(services, *stuck.owner, *stuck.owner_boot);
+      stuck = judge_owner(std::move(stuck), sight);
+    }
+    if (stuck.standing == Standing::waits) ++waiting;
+    if (!stuck.held_by.empty()) ++held[stuck.held_by];
+    if (!wish.all && (stuck.standing == Standing::waits || !stuck.held_by.empty())) continue;
+    if (!stuck.since) stuck.since = since_in_log(shop.memory, stuck);
+    const std::string line = stuck.failed ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
+    if (!line.empty()) stuck.detail += "; its last line: " + line;
+    writer.write(stuck);
+  }
+  out += ']';
+  append_json_member(out, "next");
   out += page.more ? std::to_string(raw(page.last)) : "null";
-  out += '}';
+  append_json_member(out, "waiting", waiting);
+  append_json_member(out, "held");
+  out += '{';
+  for (const auto& [key, count] : held) append_json_member(out, key, count);
+  out += "}}";
 }
 
 }  // namespace
 
 void stuck_list(Call call) {
   const auto page = std::make_shared<Page>();
-  call.sequencer().read(
-      [page, &services = call.shop.services, after = TaskId{static_cast<std::uint64_t>(call.query.number("after"))},
-       limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state) {
-        *page = page_after(state, after, limit, services.sequencer.now(), services);
-      },
-      [page, &shop = call.shop, reply = call.reply] {
-        shop.workers.post([page, &shop, reply] {
-          HttpResponse response;
-          answer(*page, shop.services, response);
-          reply(std::move(response));
-        });
-      });
+  const Wish wish{.after = TaskId{static_cast<std::uint64_t>(call.query.number("after"))},
+                  .limit = static_cast<std::size_t>(call.query.number("limit")),
+                  .all = call.query.text("all") == "true"};
+  call.sequencer().read([page, wish, &services = call.shop.services](
+                            const State& state) { *page = page_of(state, wish, services.sequencer.now(), services); },
+                        [page, wish, &shop = call.shop, reply = call.reply] {
+                          shop.workers.post([page, wish, &shop, reply] {
+                            HttpResponse response;
+                            answer(*page, wish, shop, response);
+                            reply(std::move(response));
+                          });
+                        });
 }
 
 }  // namespace pawl

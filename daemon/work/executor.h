@@ -110,6 +110,8 @@ class Executor {
   std::map<std::string, OriginTrouble> origin_troubles() const;
   /// What a task's command waits for; none if it waits for no variable. Likewise.
   std::optional<MissingVariable> missing_variable(TaskId task) const;
+  /// Since when origin is being fetched from for a task; none if it is not. Likewise.
+  std::optional<TimeUs> fetching_since(TaskId task) const;
   /// The queued jobs whose worktrees are not ready yet, by id. Likewise.
   std::vector<JobId> being_prepared() const;
 

@@ -30,6 +30,10 @@ std::map<std::string, OriginTrouble> Executor::origin_troubles() const {
   return impl_->weather.troubles();
 }
 
+std::optional<TimeUs> Executor::fetching_since(TaskId task) const {
+  return impl_->world.fetching_since(task);
+}
+
 std::vector<JobId> Executor::being_prepared() const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<JobId> jobs;
@@ -77,7 +81,10 @@ bool Executor::Impl::is_prepared(const Claimable& next) {
 }
 
 void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
-  const Fetched fetched = weather.fetch(next.repo, fetch_within, entry.off.get());
+  const Fetched fetched = [&] {
+    const RealWorld::Fetching fetching(world, next.task);
+    return weather.fetch(next.repo, fetch_within, entry.off.get());
+  }();
   Preparation::State state = Preparation::State::waits;
   Deadline until = weather.next_try(next.repo);
   std::optional<Worktree> tree;

@@ -238,6 +238,23 @@ RealWorld::OwnAgent::~OwnAgent() {
   world_.agents_.erase(pid_);
 }
 
+RealWorld::Fetching::Fetching(RealWorld& world, TaskId task) : world_(world), task_(task) {
+  const TimeUs now = world_.system_.wall_time();
+  const std::lock_guard lock(world_.mutex_);
+  world_.fetches_.emplace(task_, now);
+}
+
+RealWorld::Fetching::~Fetching() {
+  const std::lock_guard lock(world_.mutex_);
+  world_.fetches_.erase(world_.fetches_.find(task_));
+}
+
+std::optional<TimeUs> RealWorld::fetching_since(TaskId task) {
+  const std::lock_guard lock(mutex_);
+  const auto found = fetches_.find(task);
+  return found == fetches_.end() ? std::nullopt : std::optional(found->second);
+}
+
 Result<CommandEnv> RealWorld::read_variables(const Variables& own, const CommandContext& context) {
   const std::array<const Variables*, 3> layers = {&context.of_pipeline, &context.of_stage, &own};
   Result<CommandEnv> env = read_env(system_, layers);
@@ -349,6 +366,7 @@ TreeAnswer RealWorld::ask_origin(const CommandContext& context, TreeNeed need) {
   const bool is_compared = need == TreeNeed::compared || need == TreeNeed::compared_by_all_means;
   if (!is_compared && is_at_hand(context, need)) return {};
   const Listed listed(*this, context.task, Kind::gate);
+  const Fetching fetching(*this, context.task);
   const bool can_go_on = need == TreeNeed::compared && is_at_hand(context, TreeNeed::of_today);
   const Fetched fetched =
       weather_.fetch(context.repo, can_go_on ? origin_within : origin_within_by_all_means, listed.off());

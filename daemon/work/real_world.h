@@ -89,6 +89,21 @@ class RealWorld final : public World {
     std::int64_t pid_;
   };
 
+  /// A fetch from origin that a task waits for, under way for as long as this lives.
+  class Fetching {
+   public:
+    Fetching(RealWorld& world, TaskId task);
+    Fetching(const Fetching&) = delete;
+    Fetching& operator=(const Fetching&) = delete;
+    ~Fetching();
+
+   private:
+    RealWorld& world_;
+    TaskId task_;
+  };
+  /// Since when one is under way for the task; none if none is.
+  std::optional<TimeUs> fetching_since(TaskId task);
+
   /// A job of ours, in hand for as long as this lives.
   class InHand {
    public:
@@ -172,7 +187,8 @@ class RealWorld final : public World {
   std::set<JobId> in_hand_;
   /// By task, and by the step of the command; none: its agent or its gate.
   std::map<std::pair<TaskId, std::string>, MissingVariable> missing_;
-  std::set<std::string> foreign_runs_;  // of which only the log says so
+  std::multimap<TaskId, TimeUs> fetches_;  // since when
+  std::set<std::string> foreign_runs_;     // of which only the log says so
   std::uint64_t next_running_ = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ = Phase::running;

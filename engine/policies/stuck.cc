@@ -1,5 +1,8 @@
 #include "engine/policies/stuck.h"
 
+#include <algorithm>
+#include <array>
+
 #include "engine/policies/ahead.h"
 #include "engine/policies/machine.h"
 #include "engine/rules/claim.h"
@@ -7,15 +10,32 @@
 namespace pawl {
 namespace {
 
-std::string id_text(TaskId id) {
+template <class Id>
+std::string id_text(Id id) {
   return std::to_string(raw(id));
 }
+
+/// A job that the daemon runs itself is no cause for concern so soon.
+constexpr std::int64_t claimed_within_s = 10;
+
+constexpr std::string_view ownership_enabled = "ownership.enabled";
+constexpr std::string_view reaper_enabled = "reaper.enabled";
+constexpr std::string_view reclaim_enabled = "lease.reclaim_enabled";
+constexpr std::string_view reconciler_enabled = "reconciler.enabled";
+constexpr std::string_view stop_enabled = "stop.enabled";
 
 /// As a word of a shell's command line, whatever is in it.
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) c == '\'' ? out += "'\\''" : out += c;
   return out + "'";
+}
+
+/// The name of the machine that the owner is on.
+std::string_view host_of(const Stuck& stuck) {
+  if (!stuck.owner_boot) return "an unknown host";
+  const std::string_view host = stuck.owner_boot->host;
+  return host.substr(0, host.find(' '));
 }
 
 /// One look at a task.
@@ -31,7 +51,7 @@ class StuckSearch {
   std::optional<Stuck> find(const StuckSources& sources) {
     if (is_terminal(task_.stage)) return std::nullopt;
     if (!task_.blocked.empty()) return blocked();
-    if (const Job* running = state_.running_job(task_.id)) return running_job(*running);
+    if (const Job* running = state_.running_job(task_.id)) return running_job(*running, sources);
     const Lease* lease = state_.lease(task_key(task_.id));
     if (const StepRow* step = open_step(task_); step && !lease && !is_settled_here(*step)) return left_open(*step);
     if (!task_.cancel_requested.empty()) return critical_window(lease);
@@ -43,12 +63,16 @@ class StuckSearch {
       return away(*trouble, "its worktree");
     }
     if (const auto missing = missing_variable(sources)) return lacking(*missing);
-    if (task_.gate && task_.gate->version == task_.version && task_.gate->passed != true) return gate_red();
+    if (const auto since = fetching(sources)) return fetched("its worktree", *since);
+    if (gate_stands()) return gate_red();
     if (!state_.settings().reconciler.enabled) {
+      found_.held_by = reconciler_enabled;
       return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
                      "pawl advance " + id_text(task_.id), task_.entered);
     }
-    return repo_leased();
+    if (const Lease* repo = needed_repo()) return repo_leased(*repo, task_.entered);
+    if (const PipelineStep* step = step_for_others()) return without_command(*step, task_.entered);
+    return in_turn(stuck_reason::next_pass, "the reconciler drives it on at its next pass", task_.entered);
   }
 
  private:
@@ -59,6 +83,10 @@ class StuckSearch {
     found_.since = since;
     return found_;
   }
+  Stuck in_turn(std::string_view reason, std::string detail, std::optional<TimeUs> since) {
+    found_.standing = Standing::waits;
+    return because(reason, std::move(detail), "", since);
+  }
   void waits_for(const Owner& owner) {
     found_.owner = owner;
     if (const Boot* boot = state_.boots.find(owner.boot_id)) found_.owner_boot = *boot;
@@ -66,83 +94,154 @@ class StuckSearch {
   std::string force() const {
     return "pawl release --work-item " + quoted(task_.work_item) + " --repo " + quoted(task_.repo);
   }
+  std::string unblock() const { return "pawl unblock " + id_text(task_.id); }
 
   std::string resolve(const StepRow& step) const {
-    return "pawl resolve " + id_text(task_.id) + " " + step.step + " --happened (or --did-not)";
+    std::string out = "pawl resolve " + id_text(task_.id) + " " + step.step + " --happened (or --did-not)";
+    // Of a restored task that says what became of the step, and not that it may go on.
+    if (is_restored(task_)) out += ", then " + unblock();
+    return out;
   }
   /// Whether the reconciler finds out what became of it: it drives the present crossing of the task, by commands.
   bool is_settled_here(const StepRow& step) const {
     const PipelineStep* known = state_.pipeline_of(task_).step(step.to, step.step);
     return known && !known->run.empty() && step.version == task_.version && state_.stage_of(task_)->to == step.to;
   }
+  /// What stands behind a wait for a word, where a cancel waits for it too.
+  std::string and_cancel() const {
+    return task_.cancel_requested.empty() ? "" : "; it is to be cancelled, and that waits for this word";
+  }
 
   /// Somebody outside began it and is gone, so nothing would ever block the task.
   Stuck left_open(const StepRow& step) {
-    return because(stuck_reason::outcome_unknown,
-                   "nobody knows whether '" + step.step + "' happened: who began it holds no lease any more",
-                   resolve(step), std::nullopt);
+    found_.since_record = {.record = StandsSince::Record::at, .after = step.started};
+    return because(
+        stuck_reason::outcome_unknown,
+        "nobody knows whether '" + step.step + "' happened: who began it holds no lease any more" + and_cancel(),
+        resolve(step), std::nullopt);
+  }
+
+  /// With what is known of the gate that was red.
+  std::string blocked_words() const {
+    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
+    return task_.blocked + (is_gate && !task_.gate->reason.empty() ? ": " + task_.gate->reason : "");
+  }
+  const Job* failed_job() const {
+    const Job* found = nullptr;
+    const auto& jobs = state_.indexes.jobs_of_task;
+    for (auto at = jobs.lower_bound({task_.id, JobId{0}}); at != jobs.end() && at->first == task_.id; ++at) {
+      const Job* job = state_.jobs.find(at->second);
+      if (job && job->status == JobStatus::failed && job->version == task_.version) found = job;
+    }
+    return found;
   }
 
   Stuck blocked() {
+    const Job* failed = failed_job();
+    found_.since_record = {.record = is_restored(task_) ? StandsSince::Record::restored : StandsSince::Record::blocked,
+                           .after = task_.last.seq,
+                           .job = failed ? failed->id : JobId{0}};
+    if (failed && task_.blocked == "job_failed") found_.failed = {.job = failed->id, .attempt = failed->attempts};
+    // The record that moved the task back has blocked it too.
+    std::optional<TimeUs> since;
+    if (task_.blocked == "max_rollbacks") since = task_.entered;
     if (const StepRow* step = doubtful_step(task_)) {
-      return because(stuck_reason::outcome_unknown,
-                     "'" + step->step + "' has not happened, and a try of it may happen yet: " + task_.blocked,
-                     resolve(*step), step->ended);
+      return because(
+          stuck_reason::outcome_unknown,
+          "'" + step->step + "' has not happened, and a try of it may happen yet: " + task_.blocked + and_cancel(),
+          resolve(*step), step->ended);
     }
     if (const StepRow* step = open_step(task_)) {
       return because(stuck_reason::outcome_unknown,
-                     "nobody knows whether '" + step->step + "' happened: " + task_.blocked, resolve(*step),
-                     std::nullopt);
+                     "nobody knows whether '" + step->step + "' happened: " + task_.blocked + and_cancel(),
+                     resolve(*step), since);
     }
     if (is_restored(task_)) {
       return because(stuck_reason::blocked,
                      task_.blocked + ": look whether what lies ahead has happened in what was lost (" +
-                         in_words(irreversible_ahead(state_, task_)) + "), and that nothing of it still acts",
-                     "pawl unblock " + id_text(task_.id) + " (or pawl resolve " + id_text(task_.id) +
-                         " STEP --happened, before that)",
-                     std::nullopt);
+                         in_words(irreversible_ahead(state_, task_)) + "), and that nothing of it still acts" +
+                         and_cancel(),
+                     unblock() + " (or pawl resolve " + id_text(task_.id) + " STEP --happened, before that)", since);
     }
     if (task_.blocked.starts_with("diverged")) {
       return because(stuck_reason::blocked, task_.blocked,
-                     "pawl retry " + id_text(task_.id) + " --take origin (or --take ours)", std::nullopt);
+                     "pawl retry " + id_text(task_.id) + " --take origin (or --take ours)", since);
     }
     // A retry queues a job, which somebody has to be there for.
     const bool is_worked_on = !state_.stage_of(task_)->agent.empty();
-    return because(stuck_reason::blocked, task_.blocked,
-                   (is_worked_on ? "pawl retry " : "pawl unblock ") + id_text(task_.id), std::nullopt);
+    return because(stuck_reason::blocked, blocked_words(), is_worked_on ? "pawl retry " + id_text(task_.id) : unblock(),
+                   since);
   }
 
-  std::optional<Stuck> running_job(const Job& job) {
+  Stuck running_job(const Job& job, const StuckSources& sources) {
     const Run& run = *job.run;
-    const auto& reaper = state_.settings().reaper;
-    const std::string name = "job " + std::to_string(raw(job.id));
+    const auto& settings = state_.settings();
+    const std::string name = "job " + id_text(job.id);
     const Lease* lease = state_.lease(task_key(task_.id));
-    if (run.exit_code && age_s(*run.exited, now_) >= reaper.finalize_grace_s) {
+    if (!settings.reaper.enabled) found_.held_by_if_dead = reaper_enabled;
+    if (run.exit_code && !lease) {
+      // What has exited waits for its finalizer, and that for all that a crossing needs.
+      if (const Lease* repo = needed_repo()) return repo_leased(*repo, *run.exited);
+      if (const auto trouble = trouble_of_origin(sources)) return away(*trouble, name + "'s worktree");
+      if (const auto since = fetching(sources)) return fetched(name + "'s worktree", *since);
+    }
+    if (run.exit_code && age_s(*run.exited, now_) >= settings.reaper.finalize_grace_s) {
       waits_for(lease ? lease->owner : run.owner);
       return because(stuck_reason::owner_alive,
                      name + " has exited, and " + found_.owner->actor + " has not finished it",
                      lease ? force() : "pawl reap", run.exited);
     }
-    // Within its grace what has exited waits for a finalizer, whatever became of whoever ran it.
-    if (run.exit_code && !lease) return repo_leased();
+    if (run.exit_code && !lease) {
+      if (const PipelineStep* step = step_for_others()) return without_command(*step, *run.exited);
+      return in_turn(stuck_reason::running, name + " has exited, and is about to be finished", *run.exited);
+    }
     waits_for(run.exit_code ? lease->owner : run.owner);
-    if (age_s(run.claimed, now_) >= reaper.max_running_s) {
+    if (const auto end = run.claim_end(); end && *end <= now_) {
+      found_.until.reset();
+      if (!settings.reaper.enabled) found_.held_by = reaper_enabled;
+      return because(stuck_reason::claim_expired,
+                     "the claim of " + name + " was not renewed by " + run.owner.actor + ", and has run out",
+                     "pawl reap", *end);
+    }
+    if (age_s(run.claimed, now_) >= settings.reaper.max_running_s) {
+      if (!settings.reaper.enabled) found_.held_by = reaper_enabled;
       return because(stuck_reason::owner_alive, name + " runs for longer than reaper.max_running_s", "pawl reap",
                      run.claimed);
     }
+    if (!task_.cancel_requested.empty() && !settings.stop.enabled && !run.exit_code) {
+      found_.held_by = stop_enabled;
+      return because(stuck_reason::stop_off,
+                     "it is to be cancelled when " + name + " has ended, which nobody ends: stop.enabled is off",
+                     "pawl settings stop.enabled=true", run.claimed);
+    }
     found_.only_if_owner_is_dead = true;
-    return because(stuck_reason::owner_alive, name + " runs", "pawl reap", run.claimed);
+    found_.standing = Standing::waits;
+    found_.until = run.claim_end();
+    const std::string does = run.exit_code ? " has exited, and " + lease->owner.actor + " finishes it"
+                             : task_.cancel_requested.empty() ? " runs within its time"
+                                                              : " is being ended, and the task is cancelled then";
+    return because(stuck_reason::running, name + does, "", run.exit_code ? *run.exited : run.claimed);
   }
 
   Stuck critical_window(const Lease* lease) {
-    if (lease) waits_for(lease->owner);
-    return because(stuck_reason::critical_window, "it is cancelled as soon as its crossing has ended",
-                   lease ? force() : "pawl advance " + id_text(task_.id),
-                   lease ? std::optional(lease->acquired) : std::nullopt);
+    found_.since_record = {.record = StandsSince::Record::cancel_requested, .after = Seq{0}};
+    if (!lease) {
+      return because(stuck_reason::critical_window, "it is cancelled as soon as its crossing has ended",
+                     "pawl advance " + id_text(task_.id), std::nullopt);
+    }
+    waits_for(lease->owner);
+    found_.until = end_of(*lease);
+    if (!state_.settings().lease.reclaim_enabled) found_.held_by_if_dead = reclaim_enabled;
+    return because(stuck_reason::critical_window,
+                   "it is cancelled as soon as its crossing has ended, which " + lease->owner.actor + " is in", force(),
+                   std::nullopt);
   }
 
   std::optional<OriginTrouble> trouble_of_origin(const StuckSources& sources) const {
     return sources.origin_trouble ? sources.origin_trouble(task_.repo) : std::nullopt;
+  }
+  std::optional<TimeUs> fetching(const StuckSources& sources) const {
+    return sources.fetching_since ? sources.fetching_since(task_.id) : std::nullopt;
   }
 
   Stuck away(const OriginTrouble& trouble, const std::string& what) {
@@ -163,19 +262,26 @@ class StuckSearch {
                    "make it readable for pawld; it is tried again by itself", missing.since);
   }
 
+  Stuck fetched(const std::string& what, TimeUs since) {
+    return because(stuck_reason::fetching, what + " waits for a fetch from origin of '" + task_.repo + "', under way",
+                   "", since);
+  }
+
   Stuck queued_job(const Job& job, const StuckSources& sources) {
-    const std::string name = "job " + std::to_string(raw(job.id));
+    const std::string name = "job " + id_text(job.id);
     const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
     if (outcome == Outcome::dependency) return dependent(job.queued);
     if (outcome == Outcome::retry_delay) {
-      return because(reason, name + " is tried again at " + rfc3339(*job.not_before), "", job.queued);
+      found_.until = job.not_before;
+      found_.failed = {.job = job.id, .attempt = job.attempts};
+      return because(reason, name + " is tried again after a pause, as its last try failed", "", job.queued);
     }
     if (outcome == Outcome::serial_gate) {
-      return because(reason, "another job runs for repository '" + task_.repo + "'", "pawl jobs", job.queued);
+      return in_turn(reason, name + " waits: another job runs for repository '" + task_.repo + "'", job.queued);
     }
     if (outcome == Outcome::limit) {
-      return because(reason, "as many jobs run as may", "pawl settings queue.max_concurrency=N", job.queued);
+      return in_turn(reason, name + " waits for a slot: queue.max_concurrency jobs run", job.queued);
     }
     if (outcome == Outcome::previous_alive) return barred(name, job.queued);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
@@ -184,12 +290,17 @@ class StuckSearch {
                      name + " waits for a process of an earlier attempt, which cannot be ended", "", job.queued);
     }
     const Agent* agent = state_.pipeline_of(task_).agent(job.agent);
-    const auto trouble = trouble_of_origin(sources);
-    if (trouble && agent && !agent->run.empty()) return away(*trouble, name);
-    const auto missing = missing_variable(sources);
-    if (missing && agent && !agent->run.empty()) return lacking(*missing);
-    return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'", "",
-                   job.queued);
+    const bool is_for_workers = !agent || agent->run.empty();
+    if (!is_for_workers) {
+      if (const auto trouble = trouble_of_origin(sources)) return away(*trouble, name);
+      if (const auto missing = missing_variable(sources)) return lacking(*missing);
+      if (const auto since = fetching(sources)) return fetched(name, *since);
+    }
+    // The daemon's own are claimed as soon as it comes to them.
+    const TimeUs free = std::max(job.queued, job.not_before.value_or(job.queued));
+    if (!is_for_workers && age_s(free, now_) < claimed_within_s) found_.standing = Standing::waits;
+    return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'",
+                   is_for_workers ? "start a worker that claims jobs of '" + job.agent + "'" : "", job.queued);
   }
 
   Stuck barred(const std::string& who, std::optional<TimeUs> since) {
@@ -197,47 +308,101 @@ class StuckSearch {
     const std::string pid = std::to_string(left.previous->pid);
     return because(stuck_reason::previous_alive,
                    who + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
-                       " of job " + std::to_string(raw(left.id)) + " left behind and which is not known to be gone",
-                   "kill -KILL " + pid + " (or, if it is gone: pawl unblock " + id_text(task_.id) + ")", since);
+                       " of job " + id_text(left.id) + " left behind and which is not known to be gone",
+                   "kill -KILL " + pid + " (or, if it is gone: " + unblock() + ")", since);
   }
 
   Stuck dependent(TimeUs since) {
     const std::string reason(pawl::name(Outcome::dependency));
+    const Task* awaited = nullptr;
     for (const TaskId id : task_.depends_on) {
       const Task* other = state_.tasks.find(id);
       if (!other || is_terminal(other->stage)) continue;
-      return because(reason, "it depends on task " + id_text(id) + ", which stands on '" + other->stage + "'",
-                     "pawl task " + id_text(id), since);
+      if (!awaited || !other->blocked.empty()) awaited = other;
+      if (!other->blocked.empty()) break;
+    }
+    if (awaited) {
+      const bool is_blocked = !awaited->blocked.empty();
+      if (!is_blocked) found_.standing = Standing::waits;
+      return because(reason,
+                     "it depends on task " + id_text(awaited->id) + ", which is on '" + awaited->stage + "'" +
+                         (is_blocked ? ", blocked: " + awaited->blocked : ""),
+                     "pawl task " + id_text(awaited->id), since);
     }
     return because(reason,
                    "it depends on task " + id_text(*task_.lost_dependency) +
                        ", which was cancelled, and queue.cancelled_dependency is 'hold'",
-                   "pawl unblock " + id_text(task_.id), since);
+                   unblock(), since);
   }
 
-  Stuck leased(const Lease& lease) {
+  static std::optional<TimeUs> end_of(const Lease& lease) {
+    return lease.ttl_s ? std::optional(plus_s(lease.renewed, *lease.ttl_s)) : std::nullopt;
+  }
+  /// Whether the daemon itself is at it, within the time that all its budgets fit in.
+  bool is_daemons_turn(const Lease& lease) const {
+    const Boot* daemon = state_.boot_named(daemon_name);
+    return daemon && lease.owner.boot_id == daemon->boot_id &&
+           age_s(lease.acquired, now_) < state_.settings().reaper.max_running_s;
+  }
+
+  Stuck held(const Lease& lease, const std::string& frees, TimeUs since) {
     waits_for(lease.owner);
-    return because(stuck_reason::lease, lease.key + " is held by " + lease.owner.actor, force(), lease.acquired);
+    found_.until = end_of(lease);
+    if (!state_.settings().reaper.enabled) found_.held_by_if_dead = reaper_enabled;
+    if (!state_.settings().lease.reclaim_enabled) found_.held_by_if_dead = reclaim_enabled;
+    if (is_daemons_turn(lease)) found_.standing = Standing::waits;
+    return because(stuck_reason::lease,
+                   "it waits for the lease " + lease.key + ", which " + lease.owner.actor + " holds" +
+                       (lease.edge.empty() ? "" : " to cross " + lease.edge),
+                   frees, since);
   }
 
-  std::optional<Stuck> repo_leased() {
-    const Stage* stage = state_.stage_of(task_);
+  Stuck leased(const Lease& lease) { return held(lease, force(), lease.acquired); }
+
+  /// The lease on the repository, where somebody has it and the task's edge needs it.
+  const Lease* needed_repo() const {
     const Lease* repo = state_.lease(repo_key(task_.repo));
-    bool needs_repo = false;
-    for (const PipelineStep& step : stage->steps) needs_repo = needs_repo || step.exclusive;
-    if (!repo || !needs_repo) return std::nullopt;
-    waits_for(repo->owner);
-    return because(stuck_reason::lease, repo->key + " is held by " + repo->owner.actor,
-                   "pawl release " + quoted(repo->key) + " --token " + std::to_string(raw(repo->token)),
-                   repo->acquired);
+    if (!repo) return nullptr;
+    for (const PipelineStep& step : state_.stage_of(task_)->steps) {
+      if (step.exclusive) return repo;
+    }
+    return nullptr;
+  }
+  Stuck repo_leased(const Lease& repo, TimeUs since) {
+    return held(repo, "pawl release " + quoted(repo.key) + " --token " + std::to_string(raw(repo.token)),
+                std::max(since, repo.acquired));
   }
 
+  /// The step of the forward edge that pawl cannot take by itself, as it has no command.
+  const PipelineStep* step_for_others() const {
+    const Stage& stage = *state_.stage_of(task_);
+    for (const PipelineStep& step : stage.steps) {
+      const bool is_done = std::any_of(task_.steps.begin(), task_.steps.end(), [&](const StepRow& row) {
+        return row.version == task_.version && row.to == stage.to && row.step == step.name &&
+               row.state == StepState::done;
+      });
+      if (step.run.empty() && !is_done) return &step;
+    }
+    return nullptr;
+  }
+  Stuck without_command(const PipelineStep& step, TimeUs since) {
+    return because(stuck_reason::no_command,
+                   "step '" + step.name + "' has no command, so somebody outside has to take it, under the lease " +
+                       task_key(task_.id),
+                   "take the lease and tell of the step, as docs/API.md says", since);
+  }
+
+  /// Whether the last word on the gate is one that a pass does not ask for again.
+  bool gate_stands() const { return task_.gate && task_.gate->version == task_.version && task_.gate->passed != true; }
   Stuck gate_red() {
     const GateRow& gate = *task_.gate;
-    const std::string how = gate.passed ? "is red" : "is in error";
+    const std::string how = gate.passed                  ? "is red"
+                            : gate.later.value_or(false) ? "asks to be asked again"
+                                                         : "is in error";
+    found_.since_record = {.record = StandsSince::Record::at, .after = gate.seq};
     return because(stuck_reason::gate_red,
                    "the gate of '" + gate.gate + "' " + how + (gate.reason.empty() ? "" : ": " + gate.reason),
-                   "pawl advance " + id_text(task_.id), task_.entered);
+                   "pawl advance " + id_text(task_.id), std::nullopt);
   }
 
   const State& state_;
@@ -252,12 +417,45 @@ std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
   return StuckSearch(state, task, now).find(sources);
 }
 
-std::optional<Stuck> judge_owner(Stuck stuck, bool is_alive) {
-  if (is_alive) return stuck.only_if_owner_is_dead ? std::nullopt : std::optional(std::move(stuck));
-  stuck.detail += "; " + stuck.owner->actor + ", pid " + std::to_string(stuck.owner->pid) + ", is dead";
-  stuck.reason = stuck_reason::owner_dead;
-  stuck.frees = "pawl reap";
+Stuck judge_owner(Stuck stuck, Sight sight) {
+  const std::string who = stuck.owner->actor + ", pid " + std::to_string(stuck.owner->pid);
+  if (sight == Sight::dead) {
+    stuck.detail += "; " + who + ", is dead";
+    stuck.reason = stuck_reason::owner_dead;
+    stuck.frees = "pawl reap";
+    stuck.standing = Standing::stands;
+    stuck.held_by = stuck.held_by_if_dead;
+  }
+  if (sight == Sight::unseen && stuck.standing == Standing::stands) {
+    stuck.detail +=
+        "; " + who + " on " + std::string(host_of(stuck)) + ", cannot be seen from here, so it counts as alive";
+    // What it waits for has a name of its own where more is known than that.
+    if (stuck.reason == stuck_reason::lease || stuck.reason == stuck_reason::owner_alive) {
+      stuck.reason = stuck_reason::owner_unseen;
+    }
+  }
   return stuck;
+}
+
+std::vector<SwitchedOff> switches_off(const Settings& settings) {
+  struct Switch {
+    SwitchedOff off;
+    bool is_on;
+  };
+  const std::array<Switch, 5> all = {{
+      {{reclaim_enabled, "leases of the dead, and those whose ttl ran out, are not taken back"},
+       settings.lease.reclaim_enabled},
+      {{ownership_enabled, "transitions are let through unchecked, whoever holds the lease"},
+       settings.ownership.enabled},
+      {{reaper_enabled, "nobody ends what the dead have left, nor what is past its time"}, settings.reaper.enabled},
+      {{reconciler_enabled, "nobody drives on a task that has no job"}, settings.reconciler.enabled},
+      {{stop_enabled, "a cancel ends no agent, and deletes nothing"}, settings.stop.enabled},
+  }};
+  std::vector<SwitchedOff> found;
+  for (const Switch& each : all) {
+    if (!each.is_on) found.push_back(each.off);
+  }
+  return found;
 }
 
 }  // namespace pawl

@@ -527,7 +527,8 @@ void Story::judge_settled() {
       return broken(which + " never came to its end, though nothing is in its way: " +
                     (stuck ? stuck->reason + ", " + stuck->detail : "nobody says why"));
     }
-    if (!stuck) return broken(which + " does not move any more, and nobody says why");
+    if (!stuck || stuck->reason == stuck_reason::next_pass)
+      return broken(which + " does not move any more, and nobody says why");
   }
 }
 

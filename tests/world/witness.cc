@@ -5,6 +5,7 @@
 #include "engine/rules/claim.h"
 #include "schema/subject.h"
 #include "store/chain.h"
+#include "tests/world/explained.h"
 
 namespace pawl::hostile {
 namespace {
@@ -54,8 +55,26 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
             (finding.invariant > 0 ? " of invariant " + std::to_string(finding.invariant) : "") + ": " + finding.what);
   }
   for (std::size_t i = 0; i < group.size(); ++i) note(*group[i], checked.reapplied.applied[i]);
+  check_explained(group);
   to_be_cancelled_.clear();
   chain_ = chain_of(*group.back());
+}
+
+/// Of each task that a record is about people are told rightly why it does not move; of all of them now and then.
+void Witness::check_explained(std::span<const fb::Record* const> group) {
+  constexpr std::uint64_t all_every = 256;
+  constexpr std::uint64_t typed_every = 32;
+  const auto ask = [&](const Task& task, bool types) {
+    std::string wrong = wrong_in_words(state_, task);
+    if (wrong.empty() && types) wrong = wrong_in_command(state_, task);
+    if (!wrong.empty()) broken_("record " + std::to_string(raw(state_.last_seq)) + ": " + wrong);
+  };
+  for (const fb::Record* record : group) {
+    const Task* task = state_.tasks.find(task_of(*record, state_));
+    if (task) ask(*task, raw(state_.last_seq) % typed_every == 0);
+  }
+  if (raw(state_.last_seq) % all_every != 0) return;
+  for (const auto& [id, task] : state_.tasks.rows()) ask(task, false);
 }
 
 /// Who leaves which version for where. Before the group is applied: what it does away with is still there.

@@ -83,6 +83,7 @@ class Witness {
     Seq pipeline{};
   };
   void see_group(std::span<const fb::Record* const> group);
+  void check_explained(std::span<const fb::Record* const> group);
   void note_departures(std::span<const fb::Record* const> group);
   void check_reap(const fb::Record& record, const fb::JobReaped& reaped);
   void check_attempts(std::span<const fb::Record* const> group);

@@ -99,6 +99,7 @@ class Served : public testing::Test {
         .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
         .origin_trouble = [this](const std::string& repo) { return trouble_of(repo); },
         .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
+        .is_seen = [this](const Owner& owner, const Boot&) { return owner.pid != unseen_pid; },
         .readiness =
             [this] {
               return Readiness{.has_space = has_space,
@@ -199,6 +200,7 @@ class Served : public testing::Test {
   std::optional<std::int64_t> clock_drift_s;  // set while nobody asks
   std::atomic<std::uint64_t> passed_over{0};
   std::atomic<std::int64_t> dead_pid{0};
+  std::atomic<std::int64_t> unseen_pid{0};
   const Access* services_access = nullptr;
   ReaperTotals reaper;
   ReaperPass reaper_pass;

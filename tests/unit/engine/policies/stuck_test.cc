@@ -12,7 +12,9 @@ class StuckTest : public Story {
     std::optional<Stuck> found =
         why_stuck(machine.state(), *row(), machine.now(), {.is_passed_over = [this](JobId) { return passed_over; }});
     if (!found || !found->owner) return found;
-    return judge_owner(*found, world.is_alive(*found->owner, *found->owner_boot));
+    return judge_owner(*found, sight                                               ? *sight
+                               : world.is_alive(*found->owner, *found->owner_boot) ? Sight::alive
+                                                                                   : Sight::dead);
   }
   std::string reason() {
     const auto found = look();
@@ -48,10 +50,17 @@ class StuckTest : public Story {
   }
 
   bool passed_over = false;
+  std::optional<Sight> sight;  // in place of what the world sees
 };
 
-TEST_F(StuckTest, what_runs_within_its_budget_is_not_stuck) {
-  EXPECT_EQ(reason(), "none");
+TEST_F(StuckTest, what_runs_within_its_budget_waits_its_turn) {
+  EXPECT_EQ(reason(), "running");
+  EXPECT_EQ(look()->standing, Standing::waits);
+  EXPECT_EQ(look()->since, machine.state().jobs.find(job)->run->claimed);
+  EXPECT_EQ(frees(), "");
+  sight = Sight::unseen;
+  EXPECT_EQ(look()->standing, Standing::waits) << "of whom nothing is seen";
+  EXPECT_EQ(reason(), "running");
 }
 
 TEST_F(StuckTest, owner_dead) {
@@ -69,14 +78,17 @@ TEST_F(StuckTest, owner_alive_past_the_grace) {
   exit_with(0);
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
   wait(299);
-  EXPECT_EQ(reason(), "none");
+  EXPECT_EQ(reason(), "running");
+  EXPECT_EQ(look()->standing, Standing::waits);
   wait(1);
   EXPECT_EQ(reason(), "owner_alive");
+  EXPECT_EQ(look()->standing, Standing::stands);
   EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
 }
 
 TEST_F(StuckTest, owner_alive_past_the_grace_without_a_lease_is_for_the_reaper) {
   exit_with(0);
+  EXPECT_EQ(reason(), "no_command") << "whoever takes the step is not there";
   wait(300);
   EXPECT_EQ(reason(), "owner_alive");
   EXPECT_EQ(frees(), "pawl reap");
@@ -113,6 +125,8 @@ TEST_F(StuckTest, repository_that_somebody_holds_is_asked_of_every_step) {
 }
 
 TEST_F(StuckTest, repository_that_somebody_holds) {
+  give_every_step_a_command();
+  stand_on("deploy-staging");
   finish(fb::JobResult::done);
   fb::GateEvaluatedT gate;
   gate.task = raw(task);
@@ -120,17 +134,20 @@ TEST_F(StuckTest, repository_that_somebody_holds) {
   gate.gate = "deploy-staging";
   gate.passed = true;
   machine.propose(propose_group(asker("monitor"), gate));
-  EXPECT_EQ(reason(), "none") << "its gate is green: the next pass drives it";
+  EXPECT_EQ(reason(), "next_pass") << "its gate is green";
+  EXPECT_EQ(look()->standing, Standing::waits);
   const Decision repo = acquire(repo_key("shop"), "worker");
   EXPECT_EQ(reason(), "lease");
   EXPECT_EQ(frees(), "pawl release 'repo:shop' --token " + std::to_string(raw(*repo.granted(repo_key("shop")))));
+  EXPECT_EQ(look()->detail, "it waits for the lease repo:shop, which worker holds");
+  EXPECT_EQ(look()->since, machine.state().lease(repo_key("shop"))->acquired);
   go();
   fb::TaskCreatedT event;
   event.work_item = "W-other";
   event.repo = "shop";
   event.stage = "deploy";
   task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
-  EXPECT_EQ(reason(), "none") << "nothing on its edge needs the repository for itself";
+  EXPECT_EQ(reason(), "next_pass") << "nothing on its edge needs the repository for itself";
 }
 
 TEST_F(StuckTest, outcome_unknown_says_how_it_is_resolved) {
@@ -184,6 +201,14 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   ASSERT_EQ(machine.propose(propose_group(asker("operator"), cancel)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "dependency") << "of two, the one that has not ended";
   EXPECT_EQ(frees(), "pawl task 1");
+  EXPECT_EQ(look()->standing, Standing::waits);
+  fb::TaskBlockedT block;
+  block.task = raw(first);
+  block.version = raw(machine.state().tasks.find(first)->version);
+  block.reason = "odd";
+  ASSERT_EQ(machine.propose(propose_group(asker("operator"), block)).outcome, Outcome::accepted);
+  EXPECT_EQ(look()->standing, Standing::stands) << "of one that moves nobody has to be told";
+  EXPECT_EQ(look()->detail, "it depends on task 1, which is on 'deploy-staging', blocked: odd");
 }
 
 TEST_F(StuckTest, critical_window_waits_for_whoever_crosses) {
@@ -238,6 +263,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
   EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
   request_cancel();
   EXPECT_EQ(reason(), "outcome_unknown") << "a committed crossing is finished first";
+  EXPECT_NE(look()->detail.find("it is to be cancelled, and that waits for this word"), std::string::npos);
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_not_stand) {
@@ -279,11 +305,12 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_e
 }
 
 TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
-  go();
-  ASSERT_EQ(stage(), "deploy");
-  EXPECT_EQ(reason(), "none") << "the next pass drives it";
+  give_every_step_a_command();
+  stand_on("deploy");
+  EXPECT_EQ(reason(), "next_pass");
   set("reconciler.enabled", false);
   EXPECT_EQ(reason(), "reconciler_off");
+  EXPECT_EQ(look()->held_by, "reconciler.enabled");
   set("reconciler.enabled", true);
   world.gate_green[task] = false;
   go(AdvanceOrder::OnRed::report, "finalizer");
@@ -315,6 +342,149 @@ TEST_F(StuckTest, variable_missing) {
   EXPECT_EQ(found()->detail, "its command cannot be given the variable TOKEN: /srv/token: none");
   missing.version = Version{raw(row()->version) - 1};
   EXPECT_FALSE(found() && found()->reason == "variable_missing") << "that was before the task moved on";
+}
+
+TEST_F(StuckTest, a_finalizer_names_the_lease_of_the_repository_that_it_waits_for) {
+  exit_with(0);
+  fb::LeaseAcquiredT event;
+  event.key = repo_key("shop");
+  event.owner = owner("worker");
+  event.ttl = 600;
+  ASSERT_EQ(machine.propose(propose_group(asker("worker"), event)).outcome, Outcome::accepted);
+  EXPECT_EQ(reason(), "lease");
+  EXPECT_NE(look()->detail.find("repo:shop"), std::string::npos);
+  EXPECT_EQ(look()->until, plus_s(machine.now(), 600));
+  sight = Sight::unseen;
+  EXPECT_EQ(reason(), "lease") << "of the daemon's own boot it waits its turn, whoever sees it";
+  wait(300);
+  EXPECT_EQ(reason(), "lease") << "also past the grace: the job's owner is not what it waits for";
+}
+
+TEST_F(StuckTest, what_the_daemon_itself_crosses_waits_its_turn_until_the_ceiling) {
+  finish(fb::JobResult::done);
+  ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  EXPECT_EQ(look()->standing, Standing::waits);
+  wait(5399);
+  EXPECT_EQ(look()->standing, Standing::waits);
+  wait(1);
+  EXPECT_EQ(look()->standing, Standing::stands);
+  EXPECT_EQ(reason(), "lease");
+}
+
+TEST_F(StuckTest, owner_that_cannot_be_seen_is_said_to_be_so) {
+  finish(fb::JobResult::done);
+  fb::BootStartedT worker;
+  worker.name = "worker";
+  worker.boot_id = "far";
+  worker.pid = 7;
+  worker.host = "elsewhere kernel pid:[1]";
+  worker.version = "test";
+  ASSERT_EQ(machine.propose(propose_group(asker("pawld"), worker)).outcome, Outcome::accepted);
+  fb::LeaseAcquiredT event;
+  event.key = task_key(task);
+  event.owner = std::make_unique<fb::OwnerT>();
+  event.owner->boot_id = "far";
+  event.owner->pid = 7;
+  event.owner->actor = "worker";
+  ASSERT_EQ(machine.propose(propose_group(asker("worker"), event)).outcome, Outcome::accepted);
+  sight = Sight::alive;
+  EXPECT_EQ(reason(), "lease");
+  sight = Sight::unseen;
+  EXPECT_EQ(reason(), "owner_unseen");
+  EXPECT_NE(look()->detail.find("worker, pid 7 on elsewhere, cannot be seen from here"), std::string::npos)
+      << look()->detail;
+  EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
+  sight = Sight::dead;
+  EXPECT_EQ(reason(), "owner_dead");
+  EXPECT_EQ(look()->held_by, "");
+  set("lease.reclaim_enabled", false);
+  EXPECT_EQ(look()->held_by, "lease.reclaim_enabled");
+}
+
+TEST_F(StuckTest, claim_that_ran_out) {
+  finish(fb::JobResult::done);
+  fb::TaskCreatedT created;
+  created.work_item = "far";
+  created.repo = "other";
+  const Decision decision = machine.propose(propose_group(asker("operator"), created));
+  task = TaskId{decision.effects.front().id};
+  job = JobId{decision.effects.back().id};
+  fb::JobClaimedT claim;
+  claim.job = raw(job);
+  claim.owner = owner("worker");
+  claim.ttl = 60;
+  ASSERT_EQ(machine.propose(propose_group(asker("worker"), claim)).outcome, Outcome::accepted);
+  const TimeUs end = plus_s(machine.now(), 60);
+  wait(59);
+  EXPECT_EQ(reason(), "running");
+  EXPECT_EQ(look()->until, end);
+  wait(1);
+  EXPECT_EQ(reason(), "claim_expired");
+  EXPECT_EQ(look()->since, end);
+  EXPECT_EQ(frees(), "pawl reap");
+  EXPECT_EQ(look()->held_by, "");
+  set("reaper.enabled", false);
+  EXPECT_EQ(look()->held_by, "reaper.enabled");
+}
+
+TEST_F(StuckTest, pause_between_two_tries_says_until_when_and_why) {
+  fb::JobFinishedT event;
+  event.job = raw(job);
+  event.attempt = 1;
+  event.result = fb::JobResult::retry;
+  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  EXPECT_EQ(reason(), "retry_delay");
+  EXPECT_EQ(look()->until, plus_s(machine.now(), 10));
+  ASSERT_TRUE(look()->failed);
+  EXPECT_EQ(look()->failed->job, job);
+  EXPECT_EQ(look()->failed->attempt, 1U);
+  wait(10);
+  EXPECT_EQ(reason(), "unclaimed");
+}
+
+TEST_F(StuckTest, job_that_failed_is_named_for_its_last_words) {
+  fb::JobFinishedT event;
+  event.job = raw(job);
+  event.attempt = 1;
+  event.result = fb::JobResult::failed;
+  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  EXPECT_EQ(look()->detail, "job_failed");
+  EXPECT_EQ(look()->failed->job, job);
+  EXPECT_EQ(look()->since_record.record, StandsSince::Record::blocked);
+  EXPECT_EQ(look()->since_record.job, job);
+}
+
+TEST_F(StuckTest, fetch_that_is_under_way) {
+  give_every_step_a_command();
+  stand_on("deploy");
+  const TimeUs since = machine.now();
+  const StuckSources sources{
+      .fetching_since = [&](TaskId id) { return id == task ? std::optional(since) : std::nullopt; }};
+  const auto found = why_stuck(machine.state(), *row(), machine.now(), sources);
+  EXPECT_EQ(found->reason, "fetching");
+  EXPECT_EQ(found->since, since);
+  EXPECT_EQ(found->standing, Standing::stands);
+}
+
+TEST_F(StuckTest, cancel_that_nobody_carries_out) {
+  request_cancel();
+  EXPECT_EQ(reason(), "running");
+  EXPECT_NE(look()->detail.find("is being ended"), std::string::npos) << look()->detail;
+  set("stop.enabled", false);
+  EXPECT_EQ(reason(), "stop_off");
+  EXPECT_EQ(look()->held_by, "stop.enabled");
+}
+
+TEST_F(StuckTest, switches_that_are_off_are_named) {
+  EXPECT_TRUE(switches_off(machine.state().settings()).empty());
+  for (const std::string key :
+       {"lease.reclaim_enabled", "ownership.enabled", "reaper.enabled", "reconciler.enabled", "stop.enabled"}) {
+    set(key, false);
+    const auto off = switches_off(machine.state().settings());
+    ASSERT_EQ(off.size(), 1U) << key;
+    EXPECT_EQ(off.front().key, key);
+    set(key, true);
+  }
 }
 
 }  // namespace

@@ -283,6 +283,11 @@ TEST_F(Restored, says_what_lies_ahead) {
   ASSERT_TRUE(stuck.has_value());
   EXPECT_EQ(stuck->reason, "blocked");
   EXPECT_NE(stuck->detail.find("merge on deploy-staging, deploy on deploy"), std::string::npos) << stuck->detail;
+  const auto open = why_stuck(state, task(crossing.task), now, {});
+  EXPECT_EQ(open->reason, "outcome_unknown");
+  const std::string number = std::to_string(raw(crossing.task));
+  EXPECT_EQ(open->frees, "pawl resolve " + number + " merge --happened (or --did-not), then pawl unblock " + number)
+      << "the word on the step lets nothing go on";
 }
 
 }  // namespace

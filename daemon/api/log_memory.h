@@ -1,0 +1,59 @@
+// What no row says: when something was recorded last, and who asked for it. Read from the log, from its end backwards,
+// on threads that may block; what was read once is kept.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "schema/ids.h"
+#include "schema/time.h"
+#include "store/journal.h"
+
+namespace pawl {
+
+/// A record, in short.
+struct LastRecord {
+  Seq seq{};
+  TimeUs time;
+  std::string actor;
+};
+
+class LogMemory {
+ public:
+  explicit LogMemory(Journal& journal) : journal_(journal) {}
+
+  /// The last change of a setting; none if it cannot be found. How far back it looks is bounded.
+  std::optional<LastRecord> setting_changed(const std::string& key);
+  /// The last record after `after` that may have blocked the task: one that says so, or one that ended `job`.
+  std::optional<LastRecord> blocked(TaskId task, JobId job, Seq after);
+  /// The last request to cancel the task.
+  std::optional<LastRecord> cancel_requested(TaskId task);
+  /// The last restore.
+  std::optional<LastRecord> restored();
+  /// The record itself.
+  std::optional<LastRecord> at(Seq seq);
+
+ private:
+  enum class Kind { setting, blocked, job_ended, cancel_requested, restored };
+  struct Key {
+    Kind kind;
+    std::uint64_t id = 0;
+    std::string name = {};
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  std::optional<LastRecord> last(const Key& key, Seq after);
+  void read(Seq from, Seq to);
+  void note(const Key& key, const fb::Record& record);
+
+  Journal& journal_;
+  std::mutex mutex_;
+  Seq from_{};  // what was read: from here
+  Seq to_{};    // to here, both included; 0: nothing yet
+  std::map<Key, LastRecord> last_;
+};
+
+}  // namespace pawl
