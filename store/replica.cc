@@ -44,7 +44,13 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
     const Error& error = viewed.error();
     const std::string where =
         error.message.starts_with("record ") ? "" : "record " + std::to_string(raw(next_seq())) + ": ";
-    return RecordFault{.seq = next_seq(), .why = error.message, .error = {error.code, where + error.message}};
+    RecordFault fault{.seq = next_seq(), .why = error.message, .error = {error.code, where + error.message}};
+    // One of a newer version has a form all the same, and may show that the group before it is whole.
+    if (error.code == ErrorCode::unsupported) {
+      const fb::Stamp& stamp = *fb::GetRecord(bytes.data())->stamp();
+      fault.begins_group = stamp.group() == stamp.seq();
+    }
+    return fault;
   }
   const fb::Record& record = **viewed;
   const fb::Stamp& stamp = *record.stamp();

@@ -86,7 +86,8 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
         {.group = propose_group(claim->asker, claim->event),
          .look =
              [choice](const SeenDecision& seen, Shown& shown) {
-               show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown);
+               const JobId job = claimed_in(seen, choice->job.value_or(JobId{0}));
+               if (raw(job) != 0) show_job(seen, job, shown);
                const bool is_given = seen.decision.outcome == Outcome::accepted && shown.job;
                if (is_given) choice->attempt = shown.job->attempts;
              },

@@ -187,9 +187,11 @@ class StuckSearch {
     }
     if (run.exit_code && age_s(*run.exited, now_) >= settings.reaper.finalize_grace_s) {
       waits_for(lease ? lease->owner : run.owner);
-      return because(stuck_reason::owner_alive,
-                     name + " has exited, and " + found_.owner->actor + " has not finished it",
-                     lease ? force() : "pawl reap", run.exited);
+      return because(
+          stuck_reason::owner_alive,
+          name + " has exited, and " + found_.owner->actor +
+              (lease ? ", which holds the lease " + lease->key + ", has not finished it" : " has not finished it"),
+          lease ? force() : "pawl reap", run.exited);
     }
     if (run.exit_code && !lease) {
       if (const PipelineStep* step = step_for_others()) return without_command(*step, *run.exited);

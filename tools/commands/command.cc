@@ -121,7 +121,7 @@ Exit fail(Exit exit, std::string_view message) {
 
 Exit fail_to_read(const Error& error) {
   const bool is_newer = error.code == ErrorCode::unsupported;
-  return fail(Exit::usage, error.message + (is_newer ? "; a newer pawl wrote it, and one reads it" : ""));
+  return fail(Exit::usage, error.message + (is_newer ? "; it takes a newer pawl to read it" : ""));
 }
 
 Exit fail(const Error& error) {

@@ -110,7 +110,9 @@ std::string reason_body(const Arguments& arguments) {
 
 std::string show_advance(const json::value& answer) {
   std::string out = cell(answer, "result");
-  if (const std::string reason = cell(answer, "reason"); reason != "-") out += " (" + reason + ")";
+  std::string reason = cell(answer, "reason");
+  if (reason.starts_with(out + ": ")) reason.erase(0, out.size() + 2);  // it need not be said twice
+  if (reason != "-" && reason != out) out += " (" + reason + ")";
   return out + ": " + show_task(answer);
 }
 

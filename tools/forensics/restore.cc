@@ -59,7 +59,7 @@ void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) 
 Result<void> check_readable(const std::string& backup) {
   const std::string name = backup + "/log/CURRENT";
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() >= 0 || errno == ENOENT || errno == ENOTDIR) return {};
+  if (file.get() >= 0 || errno == ENOENT) return {};
   return Error{ErrorCode::io, name + ": " + std::strerror(errno)};
 }
 

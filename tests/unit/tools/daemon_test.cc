@@ -565,7 +565,7 @@ TEST_F(AgainstDaemon, a_task_is_named_by_its_work_item_too) {
             std::string::npos)
       << several.err;
   EXPECT_EQ(pawl({"cancel", "group/depot/W-1"}).out, "task 2 (W-1 of group/depot): cancelled, version 2\n");
-  EXPECT_EQ(pawl({"retry", "W-1", "--repo", "shop"}).out, "task 1 (W-1 of shop): analysis, version 1\n");
+  EXPECT_EQ(pawl({"note", "W-1", "looked at", "--repo", "shop"}).out, "task 1 (W-1 of shop): analysis, version 1\n");
   EXPECT_EQ(pawl({"unblock", "W-1"}).err.find("several"), std::string::npos)
       << "a live task goes before a finished one";
 

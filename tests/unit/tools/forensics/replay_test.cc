@@ -130,7 +130,8 @@ TEST_F(Replay, what_cannot_be_read_is_named_by_its_line) {
   EXPECT_EQ(complaint(), "line 5: data: there is no field \"worktem\" in TaskCreated");
   lines = good;
   edit(5, R"("rules":2)", R"("rules":3)");
-  EXPECT_EQ(complaint(), "line 5: record 5 was decided by rules 3; this program knows up to 2");
+  EXPECT_EQ(complaint(),
+            "line 5: record 5 was decided by rules 3; this program knows up to 2; it takes a newer pawl to read it");
 }
 
 TEST_F(Replay, a_record_that_is_missing_doubled_or_misplaced_is_refused) {
