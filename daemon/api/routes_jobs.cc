@@ -39,6 +39,7 @@ struct Choice {
   std::optional<JobId> job;
   std::uint64_t attempt = 0;                       // that it was given out as
   bool passed_over = false;                        // there is another that only waits for an earlier process to be gone
+  Outcome refusal = Outcome::accepted;             // of whoever asks, where there is no job to be refused
   std::optional<TimeUs> pause_end = std::nullopt;  // there is one that only waits for the end of a pause
 };
 
@@ -86,17 +87,17 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
         {.group = propose_group(claim->asker, claim->event),
          .look =
              [choice](const SeenDecision& seen, Shown& shown) {
-               const JobId job = claimed_in(seen, choice->job.value_or(JobId{0}));
-               if (raw(job) != 0) show_job(seen, job, shown);
+               show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown);
                const bool is_given = seen.decision.outcome == Outcome::accepted && shown.job;
                if (is_given) choice->attempt = shown.job->attempts;
              },
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
+               *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
                // Whoever may not claim is told at once, and not when there is a job.
                const Boot* boot = state.boots.find(claim->asker.boot);
-               if (!boot || boot->stale) return true;
-               *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
+               if (!boot) choice->refusal = Outcome::unknown_boot;
+               if (boot && boot->stale) choice->refusal = Outcome::stale_boot;
                if (!choice->job) return false;
                // The event was built before it could be known; a forced default makes the field settable in place.
                static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())
@@ -105,6 +106,10 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
              },
          .nothing =
              [claim, choice, generation, wake, log_now] {
+               if (choice->refusal != Outcome::accepted) {
+                 const OutcomeRow& row = row_of(choice->refusal);
+                 return claim->reply(http_error(row.http_status, row.name, std::string(row.sentence)));
+               }
                const auto now = std::chrono::steady_clock::now();
                const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
                if (is_over) {

@@ -15,8 +15,8 @@ std::string id_text(Id id) {
   return std::to_string(raw(id));
 }
 
-/// A job that the daemon runs itself is no cause for concern so soon.
-constexpr std::int64_t claimed_within_s = 10;
+/// For so long a fetch, or a job that the daemon is about to claim itself, is no cause for concern.
+constexpr std::int64_t soon_s = 10;
 
 constexpr std::string_view ownership_enabled = "ownership.enabled";
 constexpr std::string_view reaper_enabled = "reaper.enabled";
@@ -265,6 +265,7 @@ class StuckSearch {
   }
 
   Stuck fetched(const std::string& what, TimeUs since) {
+    if (age_s(since, now_) < soon_s) found_.standing = Standing::waits;
     return because(stuck_reason::fetching, what + " waits for a fetch from origin of '" + task_.repo + "', under way",
                    "", since);
   }
@@ -300,7 +301,7 @@ class StuckSearch {
     }
     // The daemon's own are claimed as soon as it comes to them.
     const TimeUs free = std::max(job.queued, job.not_before.value_or(job.queued));
-    if (!is_for_workers && age_s(free, now_) < claimed_within_s) found_.standing = Standing::waits;
+    if (!is_for_workers && age_s(free, now_) < soon_s) found_.standing = Standing::waits;
     return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'",
                    is_for_workers ? "start a worker that claims jobs of '" + job.agent + "'" : "", job.queued);
   }

@@ -460,10 +460,13 @@ TEST_F(StuckTest, fetch_that_is_under_way) {
   const TimeUs since = machine.now();
   const StuckSources sources{
       .fetching_since = [&](TaskId id) { return id == task ? std::optional(since) : std::nullopt; }};
-  const auto found = why_stuck(machine.state(), *row(), machine.now(), sources);
-  EXPECT_EQ(found->reason, "fetching");
-  EXPECT_EQ(found->since, since);
-  EXPECT_EQ(found->standing, Standing::stands);
+  const auto found = [&] { return why_stuck(machine.state(), *row(), machine.now(), sources); };
+  EXPECT_EQ(found()->reason, "fetching");
+  EXPECT_EQ(found()->since, since);
+  wait(9);
+  EXPECT_EQ(found()->standing, Standing::waits);
+  wait(1);
+  EXPECT_EQ(found()->standing, Standing::stands);
 }
 
 TEST_F(StuckTest, cancel_that_nobody_carries_out) {

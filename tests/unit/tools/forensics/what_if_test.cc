@@ -215,7 +215,7 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
             "pawl: --what-if: reaper.dead_ticks cannot be '0': it is a whole number from 1 to 1000\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled", log}), "pawl: --what-if: 'reaper.enabled' is not KEY=VALUE\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "stop.enabled=true"}),
-            "pawl: --what-if needs KEY=VALUE, and one LOG\n");
+            "pawl: replay: which log? Name a data folder or a file, or set PAWL_DATA\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "reaper.enabled=false", log}),
             "pawl: --what-if: reaper.enabled is given twice\n");
   EXPECT_EQ(refused({"--each-defence", "reaper.enabled=true", log}), "pawl: --each-defence makes its changes itself\n");
