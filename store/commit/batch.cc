@@ -1,6 +1,7 @@
 #include "store/commit/batch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "store/chain.h"
@@ -88,9 +89,19 @@ TimeUs Decider::look_at_clock() {
 void Decider::bring_up_to_date(Group& group, const LogTime& clock) {
   auto* boot = static_cast<fb::BootStarted*>(group.front().mutable_record().mutable_event());
   if (boot->boottime_us()) boot->mutate_boottime_us(clock.boottime_us);
-  if (group.size() < 2 || !group[1].record().event_as_TimeGap()) return;
-  auto* gap = static_cast<fb::TimeGap*>(group[1].mutable_record().mutable_event());
-  gap->mutate_us(std::max(gap->us(), clock.gap_us));
+  const bool has_gap = group.size() >= 2 && group[1].record().event_as_TimeGap();
+  if (has_gap) {
+    auto* gap = static_cast<fb::TimeGap*>(group[1].mutable_record().mutable_event());
+    gap->mutate_us(std::max(gap->us(), clock.gap_us));
+  } else {
+    // There was none worth a record when the boot was made ready; the machine may have slept since.
+    if (raw(state_.last_seq) == 0 || clock.gap_us < shortest_gap_us) return;
+    const fb::Record& asked = group.front().record();
+    const Asker asker{.boot = asked.boot()->str(), .actor = asked.actor()->str(), .key = {}, .request = std::nullopt};
+    fb::TimeGapT gap;
+    gap.us = clock.gap_us;
+    group.insert(std::next(group.begin()), propose(asker, gap));
+  }
   asleep_told_us_ = clock.asleep_us;
 }
 

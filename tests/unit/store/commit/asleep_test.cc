@@ -150,5 +150,33 @@ TEST(SequencerAsleep, what_passed_before_the_daemons_own_boot_is_told_with_that)
   ASSERT_TRUE(start_boot(*sequencer, "d-2", "test", {}, {.time_ns = "t", .gap_us = 3600 * us_per_s}));
 }
 
+TEST(SequencerAsleep, a_sleep_between_the_look_at_the_clock_and_the_boot_is_told_with_the_boot) {
+  const auto log = std::move(MemoryLog::open(std::make_shared<MemoryDisk>())).value();
+  std::int64_t asleep_us = 0;
+  const auto restarted = [&] {
+    Opened opened = open_state(*log).value();
+    auto sequencer =
+        std::make_unique<Sequencer>(*log, std::move(opened.state), opened.chain, Sequencer::Options{.now = [&] {
+          LogTime now{TimeUs{bedtime.us + asleep_us}, asleep_us};
+          now.gap_us = asleep_us;
+          return now;
+        }});
+    sequencer->start();
+    return sequencer;
+  };
+  ASSERT_TRUE(start_boot(*restarted(), "d", "test"));
+  const auto sequencer = restarted();
+  asleep_us = 3600 * us_per_s;
+  ASSERT_TRUE(start_boot(*sequencer, "d-2", "test", {}, {.time_ns = "t"})) << "without a gap, when it was made ready";
+  std::vector<std::string> types;
+  ASSERT_TRUE(log->read(Seq{1}, [&](RecordBytes bytes) {
+    types.emplace_back(fb::EnumNameEvent(fb::GetRecord(bytes.data())->event_type()));
+    return true;
+  }));
+  ASSERT_GE(types.size(), 3U);
+  EXPECT_EQ(types[1], "BootStarted");
+  EXPECT_EQ(types[2], "TimeGap");
+}
+
 }  // namespace
 }  // namespace pawl
