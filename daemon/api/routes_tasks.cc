@@ -6,6 +6,7 @@
 #include "daemon/api/call.h"
 #include "daemon/api/history.h"
 #include "engine/json/state_json.h"
+#include "engine/rules/claim.h"
 #include "schema/json/json_text.h"
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
@@ -161,9 +162,7 @@ void propose_retry(Shop& shop, const Asker& asker, TaskId task, const std::optio
              [task](const State& state, Group& group) {
                const Task* row = state.tasks.find(task);
                const bool is_blocked = row && !row->blocked.empty();
-               // Blocked before its job was claimed, it still has that one.
-               const Job* open = is_blocked ? state.open_job(*row) : nullptr;
-               if (open && open->status == JobStatus::queued) group.pop_back();
+               if (is_blocked && !retry_queues(state, *row)) group.pop_back();
                if (!is_blocked) group.erase(group.begin());
                return true;
              }},

@@ -26,6 +26,10 @@ inline constexpr std::string_view reaped_for_ttl = "ttl_expired";
 /// Whether a process that an earlier attempt left behind bars every claim of the task (SPEC §8).
 [[nodiscard]] bool is_barred(const State& state, TaskId task);
 
+/// Whether an operator's retry of a blocked task queues a job beside letting it go on: not where it has one that
+/// is queued or runs, nor where nobody works on the stage or a cancel is asked for.
+[[nodiscard]] bool retry_queues(const State& state, const Task& blocked);
+
 /// Whether nothing of the task may begin yet: a task that it depends on is not finished, or was cancelled while
 /// `queue.cancelled_dependency` is `hold` (SPEC §4).
 [[nodiscard]] bool waits_for_dependency(const State& state, const Task& task);

@@ -157,6 +157,10 @@ Outcome apply_event(Turn& turn, const fb::JobQueued& event) {
   return Outcome::accepted;
 }
 
+bool retry_queues(const State& state, const Task& blocked) {
+  return !state.stage_of(blocked)->agent.empty() && blocked.cancel_requested.empty() && !state.open_job(blocked);
+}
+
 bool waits_for_dependency(const State& state, const Task& task) {
   if (task.lost_dependency && state.settings().queue.cancelled_dependency == "hold") return true;
   return std::any_of(task.depends_on.begin(), task.depends_on.end(),

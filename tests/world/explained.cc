@@ -83,7 +83,7 @@ std::optional<Group> typed(const State& state, const Task& task, const std::stri
     fb::JobQueuedT queued;
     queued.task = raw(task.id);
     queued.reason = "retry";
-    return state.open_job(task) ? propose_group(asker, unblocked) : propose_group(asker, unblocked, queued);
+    return retry_queues(state, task) ? propose_group(asker, unblocked, queued) : propose_group(asker, unblocked);
   }
   if (words[1] == "settings") {
     fb::SettingChangedT changed;

@@ -245,6 +245,20 @@ TEST_F(TaskRoutes, retry_unblocks_and_queues) {
   EXPECT_EQ(get("/v1/jobs/2").at("/status"), "\"queued\"");
 }
 
+TEST_F(TaskRoutes, retry_of_what_nobody_works_on_lets_it_go_on) {
+  create("W-1", R"(,"stage":"deploy")");
+  EXPECT_EQ(post("/v1/tasks/1/retry", "").code(), "no_agent");
+  fb::TaskBlockedT blocked;
+  blocked.task = 1;
+  blocked.version = 1;
+  blocked.reason = "diverged";
+  const Asker executor{.boot = boot, .actor = "executor", .key = {}, .request = std::nullopt};
+  ASSERT_EQ(sequencer->propose(propose_group(executor, blocked)).outcome, Outcome::accepted);
+  const Answer retried = post("/v1/tasks/1/retry", "");
+  EXPECT_EQ(retried.status, 200) << retried.body;
+  EXPECT_EQ(retried.at("/task/blocked"), "null");
+}
+
 class NoLock final : public StepLock {};
 
 TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operators) {
