@@ -138,7 +138,8 @@ StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
   for (const auto& [order, row] : state.keys.rows()) key_rows.push_back(pack_key(builder, order, row));
   const auto keys = builder.CreateVector(key_rows);
   const auto totals = fb::CreateTotals(builder, state.indexes.archived_done, state.indexes.archived_cancelled);
-  const auto repos = pack_rows(builder, state.repos.rows());
+  decltype(pack_rows(builder, state.repos.rows())) repos = 0;
+  if (state.repos.size() > 0) repos = pack_rows(builder, state.repos.rows());
   const auto checkpoint =
       fb::CreateCheckpoint(builder, raw(state.last_seq), state.last_time.us, state.digest(), state.archived_digest(),
                            chain_bytes, ids, tasks, jobs, leases, boots, settings, pipelines, keys, totals, repos);

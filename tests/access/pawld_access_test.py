@@ -150,7 +150,7 @@ class Tokens(Pawld):
         self.assertIn("unauthorized", self.pawl("task", *at).stderr)
         self.assertEqual(self.pawl("task", *at, "--token", "x").returncode, 2)
         for wrong, why in ((self.write("open", "token", 0o644), "others may read"), (self.write("none", "\n"), "empty"),
-                           (self.write("two", "a\r\nPawl-Actor: b"), "no token"), (self.folder / "absent", "No such file")):
+                           (self.write("two", "a\r\nPawl-Actor: b"), "not a token"), (self.folder / "absent", "No such file")):
             answer = self.pawl("task", *at, "--token-file", wrong)
             self.assertEqual(answer.returncode, 2, answer.stderr)
             self.assertIn(str(wrong), answer.stderr)
