@@ -26,24 +26,24 @@ Error malformed(std::string message) {
 
 po::options_description described(const char* caption) {
   po::options_description options(caption);
-  options.add_options()                                                                         //
-      ("data", po::value<std::string>()->value_name("DIR"),                                     //
-       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")         //
-      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                             //
-       "serve HTTP there too; only on loopback, unless there are tokens (PAWL_LISTEN)")         //
-      ("socket", po::value<std::string>()->value_name("PATH"),                                  //
-       "serve HTTP on this unix socket, in place of DIR/pawl.sock (PAWL_SOCKET)")               //
-      ("tokens", po::value<std::string>()->value_name("FILE"),                                  //
-       "who may do what over TCP: lines of NAME ROLE HASH; read anew on SIGHUP (PAWL_TOKENS)")  //
-      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),      //
-       "a pipeline in YAML, to be in force from now on; more than once for more than one")      //
-      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("NAME=URL"),      //
+  options.add_options()                                                                          //
+      ("data", po::value<std::string>()->value_name("DIR"),                                      //
+       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")          //
+      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                              //
+       "serve HTTP there too; only on loopback, unless there are tokens (PAWL_LISTEN)")          //
+      ("socket", po::value<std::string>()->value_name("PATH"),                                   //
+       "serve HTTP on this unix socket, in place of DIR/pawl.sock (PAWL_SOCKET)")                //
+      ("tokens", po::value<std::string>()->value_name("FILE"),                                   //
+       "who may do what over TCP: lines of NAME ROLE HASH; read again on SIGHUP (PAWL_TOKENS)")  //
+      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),       //
+       "a pipeline in YAML; may be repeated")                                                    //
+      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("NAME=URL"),       //
        "a repository, and where it is cloned from (NAME= for nowhere); more than once for more "
        "than one. What was changed since by `pawl repos` stays as it is")           //
       ("log", po::value<std::string>()->value_name("text|json"),                    //
        "the form of messages on stderr: text on a terminal, JSON lines otherwise")  //
       ("drain-s", po::value<std::string>()->value_name("N"),                        //
-       "on SIGTERM, let what runs come to its end for so many seconds (0)");
+       "on SIGTERM, let what runs finish, for N seconds at most (0)");
   add_alert_options(options);
   add_webhook_options(options);
   return options;
@@ -73,7 +73,8 @@ Result<std::chrono::seconds> drain_from(const std::string& text) {
   const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool is_whole = failure == std::errc() && stop == text.data() + text.size();
   if (is_whole && number >= 0 && number <= drain_s_max) return std::chrono::seconds(number);
-  return malformed("--drain-s: '" + text + "' is no whole number of seconds from 0 to " + std::to_string(drain_s_max));
+  return malformed("--drain-s: '" + text + "' is not a whole number of seconds from 0 to " +
+                   std::to_string(drain_s_max));
 }
 
 /// For messages: a URL that stands where a name should may bear a token.
@@ -250,7 +251,8 @@ std::map<std::string, std::string> repos_for_log(const Options& options) {
 }
 
 Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment) {
-  po::options_description all = described("pawld: owns the stage transitions of delivery pipelines\n\noptions");
+  po::options_description all =
+      described("usage: pawld --data DIR [OPTIONS]\n\nOwns the stage transitions of delivery pipelines.\n\noptions");
   all.add_options()                                                    //
       ("accept-clock",                                                 //
        "the wall clock is right, however far it is from the log's "    //

@@ -64,8 +64,8 @@ const Command log_command = {
     .arguments = "TASK",
     .summary = "Prints what an agent, gate or step of a task printed",
     .details =
-        "Of the newest run that fits; of the task's newest run if nothing is said. What is not kept of a long\n"
-        "output is named where it is missing. The option --list shows what there is.\n",
+        "Prints the newest run that fits the options, and without any the task's newest run. Where a part of a long\n"
+        "output was not kept, a line says how much. --list shows what there is.\n",
     .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
                                   {"agent", "", "only agents"},
                                   {"gate", "", "only gates"},

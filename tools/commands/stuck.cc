@@ -104,7 +104,7 @@ const Command stuck_command = {
 
 const Command reap_command = {.name = "reap",
                               .arguments = "",
-                              .summary = "Makes a pass of the reaper now, also where it is switched off",
+                              .summary = "Makes a pass of the reaper now, even if it is switched off",
                               .details = "",
                               .options = with_daemon_options({}),
                               .run = run_reap};

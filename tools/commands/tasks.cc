@@ -203,26 +203,26 @@ const Command task_command = {.name = "task",
                               .positional_max = 1,
                               .run = run_task};
 
-const Command advance_command = {.name = "advance",
-                                 .arguments = "TASK",
-                                 .summary = "Drives a task over its forward edge, as far as it goes now",
-                                 .details =
-                                     "Lease, gate and steps are taken as by everybody else; the answer says what "
-                                     "happened. Exit 1 if the gate is red,\n"
-                                     "or the task is rolled back or blocked.\n",
-                                 .options = with_task_options({}),
-                                 .positional_max = 1,
-                                 .run = run_advance};
+const Command advance_command = {
+    .name = "advance",
+    .arguments = "TASK",
+    .summary = "Drives a task over its forward edge, as far as it goes now",
+    .details =
+        "Takes the lease, asks the gate and runs the steps as the daemon does by itself; the "
+        "answer says what happened.\nExit 1 if the gate is red,\n"
+        "or the task is rolled back or blocked.\n",
+    .options = with_task_options({}),
+    .positional_max = 1,
+    .run = run_advance};
 
 const Command cancel_command = {
     .name = "cancel",
     .arguments = "TASK",
     .summary = "Stops a task for good",
     .details =
-        "While a crossing is under way the request stands, and is carried out when that has ended. The agent is\n"
-        "ended, and the task's folder removed. Its branch at origin goes too if this task began it there and it is\n"
-        "where pawl last saw it (setting stop.delete_branch); the task's history has the command that brings it "
-        "back.\n",
+        "Ends the agent and removes the task's folder. A crossing that is under way is finished first. The branch\n"
+        "at origin is deleted if this task began it there and it has not moved since pawl last saw it (setting\n"
+        "stop.delete_branch); the task's history has the command that brings it back.\n",
     .options = with_task_options({reason_option, {"keep-branch", "", "leave the branch at origin, whatever is set"}}),
     .positional_max = 1,
     .run = run_cancel};
@@ -230,7 +230,7 @@ const Command cancel_command = {
 const Command retry_command = {
     .name = "retry",
     .arguments = "TASK",
-    .summary = "Unblocks a task if it is blocked, and queues a fresh job for its stage",
+    .summary = "Unblocks a task if it is blocked, and queues a new job for its stage",
     .details = "Where the task is blocked as diverged, --take says whose commits stay.\n",
     .options = with_task_options({reason_option, {"take", "SIDE", "origin or ours, where the branch has diverged"}}),
     .positional_max = 1,
@@ -257,7 +257,7 @@ const Command resolve_command = {
     .name = "resolve",
     .arguments = "TASK STEP (--happened | --did-not)",
     .summary = "Says whether a step whose outcome is unknown has happened",
-    .details = "Look at the target of the effect first: this word is what the machine goes on by.\n",
+    .details = "Look at the target of the effect first: pawl goes on by this answer.\n",
     .options = with_task_options({{"happened", "", "the effect is there"},
                                   {"did-not", "", "the effect is not there, and nothing of it can still come"},
                                   reason_option}),

@@ -39,10 +39,10 @@ Exit run_backup(const Arguments& arguments) {
 const Command backup_command = {
     .name = "backup",
     .arguments = "[DIR] TO",
-    .summary = "Makes a data folder of its own from another, hard-linked where that is possible",
+    .summary = "Copies a data folder, also one in use; hard-linked where that is possible",
     .details =
         "TO must not exist. DIR (PAWL_DATA) may be one that a daemon has open: the copy holds all that was durable.\n"
-        "It is opened as a start would, so its newest records are proved; what a start would refuse is told, exit 2.\n",
+        "It is opened as pawld would open it, so its newest records are verified; what pawld would refuse is exit 2.\n",
     .options = {},
     .positional_min = 1,
     .positional_max = 2,

@@ -173,7 +173,7 @@ Exit run_check(const Arguments& arguments) {
 const Command check_command = {
     .name = "check",
     .arguments = "[LOG]",
-    .summary = "Tries the invariants on every prefix of a log, and looks for what should never have happened",
+    .summary = "Tests the invariants after every group of a log, and looks for what should never have happened",
     .details =
         "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input.\n"
         "Each finding comes with its record and those that led to it, the earliest first; records that were decided\n"

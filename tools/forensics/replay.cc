@@ -267,14 +267,13 @@ const Command replay_command = {
     .arguments = "[LOG]",
     .summary = "Applies a log again, and compares every outcome, digest and chain",
     .details =
-        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input; of\n"
-        "lines the form is compared too, byte by byte. The first difference is shown with both sides, exit 1; what "
-        "cannot\n"
-        "be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
+        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input; the\n"
+        "form of lines is compared too, byte by byte. The first difference is shown with both sides, exit 1; what\n"
+        "cannot be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
         "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n\n"
         "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
-        "them is decided anew: the first decision that differs is shown with both sides, and how the story goes on\n"
-        "from there, as far as the facts carry. docs/FORENSICS.md says what is a fact.\n",
+        "them is decided again with other settings. The first decision that differs is shown with both sides, then\n"
+        "what follows from it, as far as the facts go. docs/FORENSICS.md says what counts as a fact.\n",
     .options = {{"until", "SEQ|TIME", "go no further"},
                 {"task", "ID", "show the records that concern this task"},
                 {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},

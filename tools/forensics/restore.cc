@@ -97,8 +97,8 @@ const Command restore_command = {
         "Every record of it is proved. DIR must not exist, or be empty: what is lost may still be wanted, so move it\n"
         "away first. The log goes on 10^9 seqs and 10^6 ids further (and a seq for each us and an id for each ms "
         "since\n"
-        "its last record): tokens, attempts, versions and ids that were given out since the backup open nothing in "
-        "it.\n"
+        "its last record): tokens, attempts, versions and ids that were given out since the backup are refused "
+        "by it.\n"
         "Every live task is blocked as 'restored' until 'pawl unblock' says that somebody has looked at its target,\n"
         "and that nothing of what is lost still acts. Workers register again. Idempotency keys that were given since\n"
         "the backup are forgotten: what is asked again with one is decided again.\n",
