@@ -12,7 +12,7 @@
 
 namespace pawl {
 
-class RealSystem final : public System {
+class RealSystem : public System {
  public:
   struct Options {
     std::string data_folder;
