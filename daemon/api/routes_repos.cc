@@ -16,23 +16,23 @@
 namespace pawl {
 namespace {
 
-Error malformed(std::string message) {
+Error bad_field(std::string message) {
   return {ErrorCode::malformed, std::move(message)};
 }
 
 /// What stands in the log is read by everybody who may read it.
 Result<void> check_url(std::string_view url) {
   if (has_credentials(url)) {
-    return malformed(
+    return bad_field(
         "field \"url\" must not have a user name or password in it, which everybody could read: give it without, and "
         "let one of git's credential helpers know them, or use a key");
   }
   if (is_relative_path(url)) {
-    return malformed("field \"url\" must be a URL, HOST:PATH or an absolute path: the daemon stands in another folder");
+    return bad_field("field \"url\" must be a URL, HOST:PATH or an absolute path: the daemon stands in another folder");
   }
   for (const char c : url) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      return malformed("field \"url\" must not have a control character in it");
+      return bad_field("field \"url\" must not have a control character in it");
     }
   }
   return {};
@@ -97,7 +97,7 @@ void repos_declare(Call call) {
   };
   const std::string repo(text("repo"));
   if (const auto checked = check_repo_name(repo); !checked) {
-    return call.refuse(malformed("field \"repo\" must not " + checked.error().message));
+    return call.refuse(bad_field("field \"repo\" must not " + checked.error().message));
   }
   if (const auto checked = check_url(text("url")); !checked) return call.refuse(checked.error());
   auto proposal = propose_asked(call, fb::Event::RepoDeclared);

@@ -40,9 +40,9 @@ Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& s
       return page;
     }
     page.last = at->first;
-    if (auto stuck = why_stuck(state, at->second, now,
-                               {services.is_passed_over, services.origin_trouble, services.missing_variable,
-                                services.fetching_since}))
+    if (auto stuck = why_stuck(
+            state, at->second, now,
+            {services.is_passed_over, services.origin_trouble, services.missing_variable, services.fetching_since}))
       page.found.push_back(std::move(*stuck));
   }
   return page;

@@ -243,8 +243,12 @@ bool Executor::Impl::note(const Published& published) {
     // `done` comes with what moved or blocked the task.
     if (!queued && ended->result() != fb::JobResult::done) flagged_jobs.insert(JobId{ended->job()});
     take_back(JobId{ended->job()}, false);
+    flags = try_waiting_again();  // for the end of its agent
+    // Said by somebody else while its agent runs: that works for nothing, where others are about to.
+    if (const auto ours = running.find(JobId{ended->job()}); ours != running.end()) ours->second.off->call();
   } else if (const auto* reaped = record.event_as_JobReaped()) {
     frees = previous_changed = true;
+    flags = try_waiting_again();
     if (!queued) flagged_jobs.insert(JobId{reaped->job()});
   } else if (const auto* gone = record.event_as_PreviousGone()) {
     frees = true;
@@ -263,8 +267,11 @@ bool Executor::Impl::note(const Published& published) {
     note_repo(record);
     frees = true;
   } else if (const auto* step = record.event_as_StepFinished()) {
-    // An exit may wait for a crossing that was committed, and is not any more.
-    if (step->outcome() != fb::StepOutcome::done) flags = try_waiting_again();
+    // A job or an exit may wait for a crossing that was committed, and is not any more.
+    if (step->outcome() != fb::StepOutcome::done) {
+      frees = true;
+      flags = try_waiting_again();
+    }
   } else if (const auto* started = record.event_as_RunStarted()) {
     const JobId job{started->job()};
     const OutsideRun run{.pid = started->pid(), .pid_start = started->pid_start(), .boot = record.boot()->str()};
@@ -274,9 +281,10 @@ bool Executor::Impl::note(const Published& published) {
     }
   } else if (const auto* exit = record.event_as_RunExited()) {
     const JobId job{exit->job()};
+    flags = try_waiting_again();
     if (!running.contains(job)) {
       world.take_in_hand(job);
-      flags = exited.insert_or_assign(job, exit->attempt()).second;
+      flags = exited.insert_or_assign(job, exit->attempt()).second || flags;
     }
   }
   if (const auto* cancel = record.event_as_CancelRequested()) call_off_preparations(TaskId{cancel->task()});

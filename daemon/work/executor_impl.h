@@ -189,6 +189,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// Whether the job's worktree is ready to be claimed with; if not, sees to it that it will be. From run() alone.
   bool is_prepared(const Claimable& next);
   void prepare(Preparation& entry, const Claimable& next);
+  void wait_for_path(const Claimable& next);
   /// Of a job that is about to be claimed.
   void take_tree(JobId job, Claim& claim);
   /// With the mutex: calls off what is being prepared for a task.

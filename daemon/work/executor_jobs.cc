@@ -1,6 +1,7 @@
 // Jobs: claimed, run, and seen to after their exit (SPEC §7, the monitor).
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reaper.h"
+#include "engine/policies/reconciler.h"
 #include "engine/rules/claim.h"
 #include "engine/rules/proposals.h"
 
@@ -73,6 +74,10 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
         const Outcome outcome = claim_outcome(state, *id, now);
         if (outcome == Outcome::limit) break;
         const Job& job = *state.jobs.find(*id);
+        if (waits_behind_crossing(job, *state.tasks.find(job.task))) continue;
+        // The task was moved while an agent of ours worked on it: one at a time in a worktree.
+        const Job* other = state.running_job(job.task);
+        if (other && runs_an_agent_of(*other, options.boot_id)) continue;
         const Pipeline& pipeline = state.pipeline_of(*state.tasks.find(job.task));
         const Agent* agent = pipeline.agent(job.agent);
         if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
@@ -141,6 +146,13 @@ void Executor::Impl::claim_jobs() {
       refused.insert(next->job);
       continue;
     }
+    // No agent begins where a gate or a step is at work; a path that comes later finds the job running.
+    std::unique_ptr<PathHold> hold = world.enter_path(next->task);
+    if (!hold) {
+      wait_for_path(*next);
+      refused.insert(next->job);
+      continue;
+    }
     Running* entry = nullptr;
     {
       // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
@@ -151,6 +163,7 @@ void Executor::Impl::claim_jobs() {
       entry->off = system.make_call_off();
     }
     std::optional<Claim> claimed = claim(next->job);
+    hold.reset();
     const std::lock_guard lock(mutex);
     if (claimed) take_tree(next->job, *claimed);
     if (claimed) claimed->env = *std::move(env);
@@ -335,8 +348,8 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                                               .pid = system.own_pid(),
                                               .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
   const bool waits = answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed ||
-                     answer.reason == "lease" || answer.reason == name(Outcome::dependency) ||
-                     answer.reason == name(Outcome::previous_alive);
+                     answer.reason == agent_at_work || answer.reason == "lease" ||
+                     answer.reason == name(Outcome::dependency) || answer.reason == name(Outcome::previous_alive);
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
   // The daemon is about to end: the next one goes on with it.

@@ -75,7 +75,7 @@ void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
 void Executor::Impl::drive(TaskId task) {
   const std::optional<TaskView> view = desk.view(task);
   const Stage* stage = view ? view->stage() : nullptr;
-  if (!stage || view->open_job) return;
+  if (!stage) return;
   const std::string actor = stage->agent.empty() ? "finalizer" : "reconciler";
   std::uint64_t freed = 0;
   {
@@ -84,9 +84,9 @@ void Executor::Impl::drive(TaskId task) {
     freed = leases_freed;
   }
   const Reconciled done = reconcile(machine, world, task, asker(actor), system.own_pid());
-  const bool waits =
-      done.move == ReconcileMove::defer ||
-      (done.answer && (done.answer->reason == "lease" || done.answer->result == AdvanceResult::deferred));
+  const bool waits = done.move == ReconcileMove::defer ||
+                     (done.answer && (done.answer->reason == "lease" || done.answer->reason == agent_at_work ||
+                                      done.answer->result == AdvanceResult::deferred));
   const bool waits_for_origin = done.answer && (done.answer->reason == stuck_reason::origin_unreachable ||
                                                 done.answer->reason == stuck_reason::origin_refused);
   const bool waits_for_variable = done.answer && done.answer->reason.starts_with(stuck_reason::variable_missing);

@@ -153,6 +153,19 @@ void Executor::Impl::take_tree(JobId job, Claim& claim) {
   jobs_changed = true;  // another one may have waited for its place
 }
 
+/// It is prepared again: the path may change what is there.
+void Executor::Impl::wait_for_path(const Claimable& next) {
+  const std::lock_guard lock(mutex);
+  Preparation& entry = preparations[next.job];
+  entry.attempts = next.attempts;
+  entry.task = next.task;
+  entry.repo = next.repo;
+  entry.state = Preparation::State::waits;
+  entry.until = system.now() + path_again;
+  entry.off = system.make_call_off();
+  entry.ended = true;
+}
+
 void Executor::Impl::call_off_preparations(TaskId task) {
   for (auto& [job, entry] : preparations) {
     if (entry.task == task) entry.off->call();

@@ -40,6 +40,7 @@ AdvanceAnswer AdvancePath::run() {
   if (view_->is_barred && !is_committed(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::previous_alive));
   }
+  if (is_agent_at_work()) return end(AdvanceResult::waiting, agent_at_work);
   if (const auto refusal = ask_origin()) return *refusal;
   if (const auto refusal = need_variables()) return *refusal;
   if (const auto refusal = enter()) return *refusal;
@@ -48,6 +49,7 @@ AdvanceAnswer AdvancePath::run() {
     if (const auto refusal = ask_gate()) return *refusal;
   }
   if (const auto refusal = settle_open()) return *refusal;
+  if (const auto refusal = compare_after_settling()) return *refusal;
   for (const PipelineStep& step : stage_->steps) {
     if (const auto refusal = cross(step)) return *refusal;
   }
@@ -205,6 +207,20 @@ std::optional<AdvanceAnswer> AdvancePath::still_the_same() {
   const TreeAnswer now = world_.look_at_tree(context({}));
   if (auto refusal = not_ready(now)) return refusal;
   if (now.head == tree_.head && now.origin_head == tree_.origin_head) return std::nullopt;
+  return head_moved();
+}
+
+std::optional<AdvanceAnswer> AdvancePath::compare_after_settling() {
+  if (need_ != TreeNeed::any || is_committed(view_->task)) return std::nullopt;
+  need_ = tree_need();
+  if (!need_) return std::nullopt;
+  if (auto refusal = not_ready(world_.ask_origin(context({}), *need_))) return refusal;
+  const TreeAnswer before = std::exchange(tree_, world_.ready_tree(context({}), *need_));
+  if (auto refusal = not_ready(tree_)) return refusal;
+  return tree_.head == before.head ? std::nullopt : std::optional(head_moved());
+}
+
+AdvanceAnswer AdvancePath::head_moved() {
   constexpr std::string_view why = "head_moved";
   const bool has_begun = std::any_of(stage_->steps.begin(), stage_->steps.end(),
                                      [this](const PipelineStep& step) { return is_done(step); });
@@ -337,6 +353,14 @@ fb::LeaseReleasedT AdvancePath::release(const std::string& key, Token token) {
   event.key = key;
   event.token = raw(token);
   return event;
+}
+
+bool AdvancePath::is_agent_at_work() const {
+  const bool comes_for_a_job = order_.on_red != AdvanceOrder::OnRed::report || order_.gate != AdvanceOrder::Gate::ask;
+  return std::any_of(view_->running.begin(), view_->running.end(), [&](const RunningJob& running) {
+    const bool is_its_own = comes_for_a_job && running.job.version == order_.version;
+    return !is_its_own && runs_an_agent_of(running.job, order_.asker.boot);
+  });
 }
 
 const Job* AdvancePath::running_job() const {

@@ -56,11 +56,14 @@ struct AdvanceOrder {
   bool is_entered = false;
 };
 
+/// The reason of a path that waits for the end of an agent of the daemon's.
+inline constexpr std::string_view agent_at_work = "agent_at_work";
+
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
   Seq seq{};                            // of the last record that the path made; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
-  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", "previous_alive", …
+  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", "agent_at_work", …
 };
 
 /// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.

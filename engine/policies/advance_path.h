@@ -63,6 +63,10 @@ class AdvancePath {
   /// Whether branch and worktree still are what the gate judged. Asked until the crossing is committed: from there
   /// nothing changes until it ends.
   std::optional<AdvanceAnswer> still_the_same();
+  /// A step that was open when the path began was settled in what it had begun in. What follows commits the crossing:
+  /// of that it is asked as for any other.
+  std::optional<AdvanceAnswer> compare_after_settling();
+  AdvanceAnswer head_moved();
 
   // The gate.
   std::optional<AdvanceAnswer> ask_gate();
@@ -121,6 +125,9 @@ class AdvancePath {
   void add_job_end(Group& group, fb::JobResult result) const;
   void add_releases(Group& group) const;
   static fb::LeaseReleasedT release(const std::string& key, Token token);
+  /// Of the daemon, for whatever stage: those of others have folders of their own. A monitor and the reaper come for a
+  /// job whose own agent has ended.
+  bool is_agent_at_work() const;
   /// The running job of the version that the path leaves.
   const Job* running_job() const;
   const StepRow* journal_of(const PipelineStep& step) const;

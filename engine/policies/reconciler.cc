@@ -22,7 +22,8 @@ Outcome queue_or_block(Machine& machine, const TaskView& view, const Asker& aske
 
 ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive) {
   const Stage* stage = view.stage();
-  if (!stage || !view.task.blocked.empty() || view.open_job) return ReconcileMove::none;
+  if (!stage || !view.task.blocked.empty()) return ReconcileMove::none;
+  if (view.open_job && !waits_behind_crossing(*view.open_job, view.task)) return ReconcileMove::none;
   const bool committed = is_committed(view.task);
   if (!view.task.cancel_requested.empty() && !committed) return ReconcileMove::none;
   if (view.lease && lease_owner_alive) return ReconcileMove::defer;
@@ -51,8 +52,14 @@ Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& a
   return done;
 }
 
+bool waits_behind_crossing(const Job& job, const Task& task) {
+  return job.status == JobStatus::queued && is_committed(task);
+}
+
 bool is_reconcile_candidate(const State& state, const Task& task) {
-  return !is_terminal(task.stage) && task.blocked.empty() && !state.open_job(task);
+  if (is_terminal(task.stage) || !task.blocked.empty()) return false;
+  const Job* job = state.open_job(task);
+  return !job || waits_behind_crossing(*job, task);
 }
 
 std::vector<TaskId> reconcile_candidates(const State& state) {

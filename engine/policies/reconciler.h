@@ -11,6 +11,7 @@ namespace pawl {
 
 enum class ReconcileMove {
   none,      // somebody drives it: it has a queued or running job, or is blocked, or cancel is requested
+             // (a queued one aside that waits behind a committed crossing)
   defer,     // a live owner holds its lease
   reenter,   // its crossing is committed: advance, gate not asked
   advance,   // no agent: advance; its red gate waits
@@ -28,9 +29,12 @@ struct Reconciled {
 /// One task's part of a pass: looks, and does what reconcile_move() says. Blocks for as long as gates and steps take.
 Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid);
 
-/// Whether a pass has to look at a task: it is live and not blocked, and has no queued or running job of its version.
+/// Whether a queued job waits for a crossing that is committed: its agent would change what was judged, and is about to
+/// be merged. The crossing is ended without it.
+[[nodiscard]] bool waits_behind_crossing(const Job& job, const Task& task);
+/// Whether a pass has to look at a task: it is live and not blocked, and no job of its version drives it.
 [[nodiscard]] bool is_reconcile_candidate(const State& state, const Task& task);
-/// The live, unblocked tasks without a queued or running job of their version, by id.
+/// Those tasks, by id.
 [[nodiscard]] std::vector<TaskId> reconcile_candidates(const State& state);
 
 }  // namespace pawl

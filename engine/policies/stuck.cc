@@ -5,6 +5,7 @@
 
 #include "engine/policies/ahead.h"
 #include "engine/policies/machine.h"
+#include "engine/policies/reconciler.h"
 #include "engine/rules/claim.h"
 
 namespace pawl {
@@ -55,7 +56,8 @@ class StuckSearch {
     const Lease* lease = state_.lease(task_key(task_.id));
     if (const StepRow* step = open_step(task_); step && !lease && !is_settled_here(*step)) return left_open(*step);
     if (!task_.cancel_requested.empty()) return critical_window(lease);
-    if (const Job* queued = state_.open_job(task_)) return queued_job(*queued, sources);
+    const Job* queued = state_.open_job(task_);
+    if (queued && !waits_behind_crossing(*queued, task_)) return queued_job(*queued, sources);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);

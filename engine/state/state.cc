@@ -348,6 +348,10 @@ bool stands(const Task& task, const StepRow& step) {
 
 }  // namespace
 
+bool runs_an_agent_of(const Job& job, const std::string& boot) {
+  return job.status == JobStatus::running && !job.run->exit_code && job.run->owner.boot_id == boot;
+}
+
 bool is_committed(const Task& task) {
   return !committed_to(task).empty();
 }

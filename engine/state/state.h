@@ -161,6 +161,8 @@ bool is_key_checked(const State& state, const std::string& key);
 constexpr std::string_view blocked_as_restored = "restored";
 bool is_restored(const Task& task);
 
+/// Whether the job's agent runs, as far as is recorded, and that boot owns it.
+bool runs_an_agent_of(const Job& job, const std::string& boot);
 /// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done, or in
 /// doubt (StepRow::in_doubt).
 bool is_committed(const Task& task);

@@ -76,6 +76,9 @@ class Daemon final : public Desk {
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
     executor_->lock_step(std::move(place), std::move(run), std::move(done));
   }
+  void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done) {
+    executor_->take_side(task, side, std::move(done));
+  }
   void pass_now() {
     reaper_->pass_now([this, before = system_.running_attempts()](const ReaperPass& pass) {
       system_.check_pass(before, pass);

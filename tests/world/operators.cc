@@ -73,6 +73,18 @@ class Operator {
     if (const StepRow* step = open_step(view.task)) return resolve(view, *step);
     const StepRow* doubtful = doubtful_step(view.task);
     if (doubtful && story_.dice.one_in(2)) return resolve(view, *doubtful);
+    if (view.task.blocked.starts_with("diverged") && !story_.dice.one_in(4)) {
+      const Side side = story_.dice.one_in(2) ? Side::origin : Side::ours;
+      Daemon& daemon = story_.daemon_that_serves();
+      return daemon.take_side(
+          view.task.id, side, [&daemon, group = std::make_shared<Group>(let_go(view))](const auto& taken) {
+            if (taken) daemon.submit({.group = std::move(*group), .done = [](const std::optional<Decision>&) {}});
+          });
+    }
+    story_.ask(let_go(view));
+  }
+
+  Group let_go(const TaskView& view) {
     fb::TaskUnblockedT unblocked;
     unblocked.task = raw(view.task.id);
     unblocked.reason = "mended";
@@ -80,11 +92,8 @@ class Operator {
     queued.task = raw(view.task.id);
     queued.reason = "mended";
     const bool has_job = view.open_job || view.stage()->agent.empty() || is_committed(view.task);
-    if (has_job || story_.dice.one_in(4)) {
-      say(unblocked);
-    } else {
-      story_.ask(propose_group(asker(), unblocked, queued));
-    }
+    return has_job || story_.dice.one_in(4) ? propose_group(asker(), unblocked)
+                                            : propose_group(asker(), unblocked, queued);
   }
 
   /// Whether something of what a restore took away may still act. Workers are told that they have come to their end;
@@ -287,6 +296,29 @@ class Webhook {
   Story& story_;
 };
 
+/// Pushes to branches on which tasks work: on top, or over what was there.
+class Developer {
+ public:
+  explicit Developer(Story& story) : story_(story) {}
+
+  void live() {
+    while (story_.is_hostile()) {
+      story_.scheduler.sleep(story_.dice.between(5, 300) * second);
+      if (!story_.strikes(Hostility::branches, 60)) continue;
+      const std::map<Branch, Commit>& heads = story_.branches.heads();
+      auto at = heads.begin();
+      std::advance(at, static_cast<std::ptrdiff_t>(story_.dice.roll(heads.size())));
+      const Branch branch = at->first;
+      const bool is_pushed_over = !branch.second.empty() && story_.dice.one_in(3);
+      const Commit base = is_pushed_over ? story_.branches.before(at->second) : at->second;
+      story_.branches.set(branch, story_.branches.commit_on(base));
+    }
+  }
+
+ private:
+  Story& story_;
+};
+
 /// Changes settings while all goes on, and puts them back.
 class Administrator {
  public:
@@ -397,6 +429,7 @@ void send_operators(Story& story) {
   story.send([operator_ = std::make_shared<Operator>(story)] { operator_->live(); });
   story.send([operator_ = std::make_shared<Operator>(story)] { operator_->live(); });
   story.send([webhook = std::make_shared<Webhook>(story)] { webhook->live(); });
+  story.send([developer = std::make_shared<Developer>(story)] { developer->live(); });
   story.send([administrator = std::make_shared<Administrator>(story)] { administrator->live(); });
 }
 

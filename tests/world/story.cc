@@ -70,6 +70,7 @@ Story::Story(const Order& order)
   for (std::uint64_t i = 0; i < repos_wanted; ++i) repos.push_back("repo-" + std::to_string(i));
   // Two names of one repository, and one that is nowhere to be cloned from.
   origins = {{"repo-0", "origin-a"}, {"repo-1", "origin-a"}};
+  branches.set({"origin-a", ""}, branches.commit_on(0));
   tasks_wanted = 3 + dice.roll(12);
 }
 
@@ -535,7 +536,7 @@ void Story::judge_settled() {
 /// Of what is finished nothing is left lying about.
 void Story::judge_tidy() {
   if (!daemon_ || !daemon_->serves()) return broken("the last start never came to its end");
-  for (const auto& [task, boot] : folder.worktrees) {
+  for (const auto& [task, tree] : folder.worktrees) {
     const Task* row = witness_.state().tasks.find(task);
     if (!row || is_terminal(row->stage)) {
       return broken("task " + std::to_string(raw(task)) + " is finished, and its worktree is still there");

@@ -15,6 +15,7 @@
 
 #include "daemon/work/system.h"
 #include "store/memory_log.h"
+#include "tests/world/branches.h"
 #include "tests/world/outside.h"
 #include "tests/world/witness.h"
 
@@ -55,12 +56,13 @@ enum class Hostility : std::uint8_t {
   downtime,       // hours in which no daemon runs, and a sign of life that is lost
   restore,        // from a backup of before, while everybody outside goes on
   naive_probe,    // probes that say no of a request that is still under way
+  branches,       // that others push to, rewind and push over, and clones that break
 };
-constexpr std::array<std::string_view, 31> hostility_names = {
+constexpr std::array<std::string_view, 32> hostility_names = {
     "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
     "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
     "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
-    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",       "naive_probe"};
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",       "naive_probe", "branches"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -109,8 +111,13 @@ enum class Mark : std::uint8_t {
   second_no,
   came_late,
   came_twice,
+  branch_followed,
+  branch_kept_moved,
+  clone_damaged,
+  diverged,
+  side_taken,
 };
-constexpr std::array<std::string_view, 45> mark_names = {
+constexpr std::array<std::string_view, 50> mark_names = {
     "stop_in_order",
     "step_ends_in_drain",
     "step_cut_off",
@@ -156,6 +163,11 @@ constexpr std::array<std::string_view, 45> mark_names = {
     "second_no",
     "came_late",
     "came_twice",
+    "branch_followed",
+    "branch_kept_moved",
+    "clone_damaged",
+    "diverged",
+    "side_taken",
 };
 using Marks = std::array<std::uint64_t, mark_names.size()>;
 
@@ -185,8 +197,8 @@ struct DataFolder {
   std::map<std::string, Run> runs;
   std::map<StepKey, Place> places;
   std::map<std::string, Agent> agents;
-  std::map<TaskId, std::string> worktrees;  // and the boot that prepared each
-  std::set<std::string> fetched;            // repositories
+  std::map<TaskId, Tree> worktrees;
+  std::map<std::string, Mirrored> fetched;  // by repository
   std::optional<TimeUs> sign;               // of life: DIR/probe
 
   bool is_locked(const StepKey& place, Us now) const;
@@ -286,9 +298,9 @@ class Story {
   Machines machines;
   Targets targets;
   DataFolder folder;
-  std::map<std::string, std::string> origins;              // repo → origin
-  std::set<std::pair<std::string, std::string>> branches;  // at an origin
-  std::map<std::string, KnownWorker> workers;              // by boot
+  std::map<std::string, std::string> origins;  // repo → origin
+  Branches branches;
+  std::map<std::string, KnownWorker> workers;  // by boot
   std::vector<std::string> repos;
   std::uint64_t tasks_wanted = 6;   // live at once
   std::set<std::string> own_hosts;  // under which this data folder's daemon has run

@@ -106,7 +106,12 @@ class HostileSystem final : public System {
   void check_monitors(const Idle& idle);
   enum class Answer { answers, fails, called_off };
   Answer remote(Us most, Us until, const CallOff* off);
-  Worktree tree_of(const WorkOrder& order) const;
+  void note_fetched(const std::string& repo);
+  Mirrored::Head fetched_head(const WorkOrder& order) const;
+  Worktree told_of(const WorkOrder& order, const Tree& tree);
+  bool has_diverged(const Tree& tree, Commit origin) const;
+  void check_tree(const StepKey& key, const std::string& repo);
+  void note_work(TaskId task, const std::string& repo, const std::string& branch);
   void check_settles_nothing_owned(const std::string& run);
   void check_claims(const Idle& idle);
   void check_barred();

@@ -1,4 +1,5 @@
 // Worktrees, and an origin that hangs, is not there, or is called off.
+#include <algorithm>
 #include <utility>
 
 #include "tests/world/system_parts.h"
@@ -40,7 +41,7 @@ Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, con
   fetching_.erase(repo);
   switch (answer) {
     case Answer::answers:
-      story_.folder.fetched.insert(repo);
+      note_fetched(repo);
       return {};
     case Answer::called_off:
       return {.end = FetchEnd::called_off, .words = "called off"};
@@ -58,20 +59,51 @@ Result<std::vector<std::string>> HostileSystem::origin_branches(const std::strin
   const Us most = static_cast<Us>(within.count()) * second;
   if (remote(most, scheduler_.now() + most, nullptr) != Answer::answers) return Error{ErrorCode::io, "no answer"};
   std::vector<std::string> names;
-  for (const auto& [place, branch] : story_.branches) {
-    if (place == origin->second) names.push_back(branch);
+  for (const auto& [branch, head] : story_.branches.heads()) {
+    if (branch.first == origin->second && !branch.second.empty()) names.push_back(branch.second);
   }
   return names;
 }
 
-Worktree HostileSystem::tree_of(const WorkOrder& order) const {
-  const auto found = story_.folder.worktrees.find(order.task);
-  const bool is_begun_here = raw(order.task) % 2 == 1;
-  return {.folder = "work",
-          .head = "1",
-          .origin_head = is_begun_here ? "" : "1",
-          .is_begun_here = is_begun_here,
-          .is_of_boot = found != story_.folder.worktrees.end() && found->second == order.boot};
+void HostileSystem::note_fetched(const std::string& repo) {
+  const std::string& origin = story_.origins.at(repo);
+  std::map<std::string, Mirrored::Head> branches;
+  std::map<std::string, Mirrored::Head>& known = story_.folder.fetched[repo].branches;
+  for (const auto& [branch, head] : story_.branches.heads()) {
+    if (branch.first != origin) continue;
+    const auto before = known.find(branch.second);
+    const bool is_known = before != known.end() && before->second.commit == head;
+    branches[branch.second] = is_known ? before->second : Mirrored::Head{head, scheduler_.now()};
+  }
+  known = std::move(branches);
+}
+
+Mirrored::Head HostileSystem::fetched_head(const WorkOrder& order) const {
+  const auto repo = story_.folder.fetched.find(order.repo);
+  if (repo == story_.folder.fetched.end()) return {};
+  const auto branch = repo->second.branches.find(order.branch);
+  return branch == repo->second.branches.end() ? Mirrored::Head{} : branch->second;
+}
+
+Worktree HostileSystem::told_of(const WorkOrder& order, const Tree& tree) {
+  const Commit origin = fetched_head(order).commit;
+  const auto text = [](Commit commit) { return commit == 0 ? std::string() : "c" + std::to_string(commit); };
+  Worktree told{.folder = "work",
+                .head = text(tree.head),
+                .origin_head = text(origin),
+                .is_begun_here = origin == 0 && !order.branch.empty(),
+                .is_of_boot = tree.boot == order.boot};
+  if (tree.is_damaged) {
+    story_.mark(Mark::clone_damaged);
+    told.barred = "clone_damaged: the world broke it";
+  }
+  return told;
+}
+
+/// Each side has something that the other one does not have, and ours is nowhere else.
+bool HostileSystem::has_diverged(const Tree& tree, Commit origin) const {
+  if (origin == 0 || !tree.is_own) return false;
+  return !story_.branches.has(tree.head, origin) && !story_.branches.has(origin, tree.head);
 }
 
 Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
@@ -80,21 +112,102 @@ Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
   if (story_.origins.contains(order.repo) && !story_.folder.fetched.contains(order.repo)) {
     story_.broken("a worktree of " + order.repo + " is made, which was never fetched");
   }
-  story_.folder.worktrees[order.task] = order.boot;
-  return tree_of(order);
+  const auto known = story_.folder.worktrees.find(order.task);
+  const bool is_whole = known != story_.folder.worktrees.end() && known->second.head != 0 && !known->second.is_damaged;
+  Tree& tree = story_.folder.worktrees[order.task];
+  if (!story_.origins.contains(order.repo)) {
+    tree.boot = order.boot;
+    return told_of(order, tree);
+  }
+  const Commit origin = fetched_head(order).commit;
+  if (!is_whole) {
+    // Put aside; what takes its place begins where origin stands.
+    const bool is_excused = tree.is_damaged || tree.is_excused;
+    tree = {.is_excused = is_excused};
+    tree.head = origin != 0 ? origin : fetched_head({.repo = order.repo, .branch = {}}).commit;
+  } else if (story_.strikes(Hostility::branches, 1)) {
+    tree.is_damaged = tree.is_excused = true;
+  } else if (has_diverged(tree, origin) && !order.branch.empty()) {
+    story_.mark(Mark::diverged);
+    tree.boot.clear();
+    Worktree apart = told_of(order, tree);
+    apart.barred = "diverged: ours " + apart.head + ", origin " + apart.origin_head;
+    return apart;
+  } else if (origin != 0 && !order.branch.empty() && !story_.branches.has(tree.head, origin)) {
+    if (!story_.branches.has(origin, tree.head)) story_.mark(Mark::branch_followed);
+    tree.head = origin;
+    tree.is_own = false;
+  }
+  tree.boot = order.boot;
+  return told_of(order, tree);
 }
 
 Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
   breathe();
-  if (!story_.origins.contains(order.repo)) story_.folder.worktrees.try_emplace(order.task, order.boot);
-  if (!story_.folder.worktrees.contains(order.task)) return Error{ErrorCode::missing, "no worktree"};
-  Worktree tree = tree_of(order);
-  if (!story_.origins.contains(order.repo)) tree.is_of_boot = true;
+  const bool has_origin = story_.origins.contains(order.repo);
+  if (!has_origin) story_.folder.worktrees.try_emplace(order.task, Tree{.boot = order.boot});
+  const auto found = story_.folder.worktrees.find(order.task);
+  if (found == story_.folder.worktrees.end()) return Error{ErrorCode::missing, "no worktree"};
+  Worktree tree = told_of(order, found->second);
+  if (!has_origin) tree.is_of_boot = true;
   return tree;
 }
 
-Result<Worktree> HostileSystem::take_side(const WorkOrder& order, Side /*side*/) {
-  return existing_worktree(order);
+Result<Worktree> HostileSystem::take_side(const WorkOrder& order, Side side) {
+  breathe();
+  const auto found = story_.folder.worktrees.find(order.task);
+  if (found == story_.folder.worktrees.end()) return Error{ErrorCode::missing, "no worktree"};
+  Tree& tree = found->second;
+  const Commit origin = fetched_head(order).commit;
+  if (has_diverged(tree, origin)) {
+    story_.mark(Mark::side_taken);
+    // By `ours` what origin has counts as seen: it is in what comes on top.
+    tree.head = side == Side::origin ? origin : story_.branches.commit_on(origin);
+    tree.is_own = side == Side::ours;
+  }
+  return told_of(order, tree);
+}
+
+/// A step of the daemon begins. Of a crossing that is not committed yet, what it works on is what was judged, and what
+/// origin has as far as that is known.
+void HostileSystem::check_tree(const StepKey& key, const std::string& repo) {
+  const Task* task = story_.witness().state().tasks.find(key.task);
+  const auto found = story_.folder.worktrees.find(key.task);
+  if (!task || found == story_.folder.worktrees.end() || !story_.origins.contains(repo)) return;
+  const Tree& tree = found->second;
+  // With ownership off a path goes on as if it were alone, also where the task has moved on.
+  if (tree.is_excused || !story_.witness().state().settings().ownership_checked(repo)) return;
+  const std::string head = "c" + std::to_string(tree.head);
+  const bool was_judged = task->gate && task->gate->version == key.version && task->gate->head;
+  if (was_judged && *task->gate->head != head) {
+    story_.broken("step '" + key.step + "' of task " + std::to_string(raw(key.task)) + " begins at " + head +
+                  ", and the gate judged " + *task->gate->head);
+  }
+  const bool was_committed = std::any_of(task->steps.begin(), task->steps.end(), [&](const StepRow& row) {
+    return row.version == key.version && row.irreversible && (row.step != key.step || row.is_in_doubt());
+  });
+  const Mirrored::Head origin = fetched_head({.repo = repo, .branch = task->branch});
+  const bool is_known_since =
+      origin.commit != 0 && !task->branch.empty() && scheduler_.now() - origin.since > 5 * minute;
+  if (was_judged && !was_committed && is_known_since && !story_.branches.has(tree.head, origin.commit)) {
+    story_.broken("step '" + key.step + "' of task " + std::to_string(raw(key.task)) + " begins at " + head +
+                  ", and origin has stood at c" + std::to_string(origin.commit) + " for long");
+  }
+}
+
+/// An agent has done its work: what it committed is its own until it has pushed it.
+void HostileSystem::note_work(TaskId task, const std::string& repo, const std::string& branch) {
+  const auto tree = story_.folder.worktrees.find(task);
+  const auto origin = story_.origins.find(repo);
+  if (tree == story_.folder.worktrees.end() || origin == story_.origins.end() || branch.empty()) return;
+  Tree& at = tree->second;
+  if (at.head == 0 || at.is_damaged || !story_.strikes(Hostility::branches, 40)) return;
+  at.head = story_.branches.commit_on(at.head);
+  at.is_own = true;
+  const Commit there = story_.branches.head({origin->second, branch});
+  if (!story_.branches.has(at.head, there) || story_.dice.one_in(3)) return;
+  story_.branches.set({origin->second, branch}, at.head);
+  at.is_own = false;
 }
 
 /// The live tasks that work on that branch of what is one repository under several names.
@@ -114,8 +227,8 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
     return Error{ErrorCode::io, "git: origin does not answer"};
   };
   PAWL_TRY(ask());
-  const std::pair<std::string, std::string> branch{story_.origins.at(order.repo), order.branch};
-  if (!story_.branches.contains(branch)) return BranchDeletion{};
+  const Branch branch{story_.origins.at(order.repo), order.branch};
+  if (story_.branches.head(branch) == 0) return BranchDeletion{};
   const std::set<TaskId> before = on_branch(order);
   if (in_use()) {
     story_.mark(Mark::branch_in_use);
@@ -130,7 +243,11 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
                   " works");
   }
   PAWL_TRY(ask());
-  story_.branches.erase(branch);
+  if (story_.branches.head(branch) != fetched_head(order).commit) {
+    story_.mark(Mark::branch_kept_moved);
+    return BranchDeletion{.end = BranchEnd::moved, .head = "head"};
+  }
+  story_.branches.remove(branch);
   story_.mark(Mark::branch_deleted);
   return BranchDeletion{.end = BranchEnd::deleted, .head = "head", .brings_back = "git push"};
 }
@@ -160,7 +277,7 @@ Result<void> HostileSystem::remove_worktree(TaskId task) {
 
 std::vector<TaskId> HostileSystem::worktrees() {
   std::vector<TaskId> tasks;
-  for (const auto& [task, boot] : story_.folder.worktrees) tasks.push_back(task);
+  for (const auto& [task, tree] : story_.folder.worktrees) tasks.push_back(task);
   return tasks;
 }
 

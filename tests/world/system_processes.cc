@@ -93,6 +93,25 @@ class HostileSystem::MadeUpChild final : public Child {
            !row->cancel_requested.empty() && !is_committed(*row) && job && job->status == JobStatus::running &&
            !story_.witness().was_stop_off();
   }
+  /// And nobody has said, rightly or not, that it has ended.
+  bool is_agent_at_work(TaskId of) const {
+    const Job* job = story_.witness().state().jobs.find(JobId{number_in(told(launch_, "JOB"))});
+    const bool is_on_record = job && job->status == JobStatus::running && !job->run->exit_code &&
+                              job->attempts == number_in(told(launch_, "ATTEMPT"));
+    return launch_.command.front() == "agent" && task() == of && is_released_ && process_->alive && !is_told_ &&
+           is_on_record;
+  }
+  /// Its job was ended by somebody else.
+  bool works_for_nothing() const {
+    const Job* job = story_.witness().state().jobs.find(JobId{number_in(told(launch_, "JOB"))});
+    const bool is_ended =
+        !job || job->status != JobStatus::running || job->attempts != number_in(told(launch_, "ATTEMPT"));
+    return launch_.command.front() == "agent" && is_released_ && process_->alive && !is_told_ && is_ended &&
+           !story_.witness().was_stop_off();
+  }
+  bool is_path_at_work(TaskId of) const {
+    return launch_.command.front() != "agent" && task() == of && is_released_ && process_->alive && !is_told_;
+  }
   bool is_gate_at_work(TaskId of) const {
     return launch_.command.front() == "gate" && task() == of && is_released_ && process_->alive && !is_told_;
   }
@@ -155,17 +174,35 @@ class HostileSystem::MadeUpChild final : public Child {
       story_.broken("attempt " + told(launch_, "ATTEMPT") + " of job " + job +
                     " begins beside a process of an earlier one");
     }
+    for (const MadeUpChild* child : system_.children_) {
+      if (child != this && (child->is_path_at_work(task()) || child->is_agent_at_work(task()))) {
+        story_.broken("an agent of task " + std::to_string(raw(task())) + " begins beside " +
+                      child->launch_.command.front() + " of it");
+      }
+    }
     story_.folder.agents[process_->run] = {.job = job};
     const auto origin = story_.origins.find(told(launch_, "REPO"));
     const std::string branch = told(launch_, "BRANCH");
-    if (origin != story_.origins.end() && !branch.empty()) story_.branches.insert({origin->second, branch});
+    if (origin != story_.origins.end() && !branch.empty()) {
+      // It pushes its branch as soon as it has one.
+      const Branch at{origin->second, branch};
+      const auto tree = story_.folder.worktrees.find(task());
+      const bool is_new = story_.branches.head(at) == 0 && tree != story_.folder.worktrees.end();
+      if (is_new && tree->second.head != 0) story_.branches.set(at, tree->second.head);
+    }
     if (cannot_execute()) return;
     const Fate fate = story_.fate_of_agent();
+    system_.note_work(task(), told(launch_, "REPO"), branch);
     ends_after(fate.work, fate.exit);
   }
 
   void be_gate() {
     if (cannot_execute()) return;
+    for (const MadeUpChild* child : system_.children_) {
+      if (child->is_agent_at_work(task())) {
+        story_.broken("a gate of task " + std::to_string(raw(task())) + " begins beside an agent of it");
+      }
+    }
     const std::string what = "a gate of task " + std::to_string(raw(task()));
     for (const MadeUpChild* child : system_.children_) {
       if (child != this && child->is_gate_at_work(task())) story_.broken(what + " runs beside another one of it");
@@ -181,6 +218,7 @@ class HostileSystem::MadeUpChild final : public Child {
 
   void be_step(const PipelineStep& step) {
     if (cannot_execute()) return;
+    system_.check_tree(key(), told(launch_, "REPO"));
     const Fate fate = story_.fate_of_step(step);
     meddle(story_, task(), fate.work, fate.work);
     if (fate.effect) {
@@ -250,6 +288,7 @@ void HostileSystem::check_idle(const Idle& idle) {
   check_kills();
   for (const MadeUpChild* child : children_) {
     if (child->ignores_cancel()) story_.broken("an agent runs on whose task is to be cancelled");
+    if (child->works_for_nothing()) story_.broken("an agent runs on whose job was ended");
   }
 }
 
@@ -338,8 +377,17 @@ void HostileSystem::check_claims(const Idle& idle) {
     const Task& task = *state.tasks.find(job.task);
     const Agent* agent = state.pipeline_of(task).agent(job.agent);
     if (!agent || agent->run.empty()) continue;
-    // Its worktree is made ready first, or others' are.
-    if (story_.origins.contains(task.repo) && !idle.being_prepared.empty()) {
+    if (is_committed(task)) continue;  // No agent changes what was judged: the crossing is ended without it.
+    // One agent at a time in a worktree, also of a task that was moved on.
+    if (const Job* running = state.running_job(task.id);
+        running && running->run->owner.boot_id == story_.daemon().boot_id()) {
+      continue;
+    }
+    // Its worktree is made ready first, or others' are; or a path is at work in it.
+    const bool is_being_prepared =
+        std::find(idle.being_prepared.begin(), idle.being_prepared.end(), id) != idle.being_prepared.end();
+    const bool waits_for_others = story_.origins.contains(task.repo) && !idle.being_prepared.empty();
+    if (is_being_prepared || waits_for_others || idle.driven.contains(task.id)) {
       passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
       if (scheduler_.now() - passed_over[id] > passed_over_max) {
         story_.broken("job " + std::to_string(raw(id)) + " waits for its worktree, and will not get it");
@@ -360,6 +408,12 @@ void HostileSystem::check_monitors(const Idle& idle) {
     const Task& task = *state.tasks.find(job->task);
     if (is_committed(task)) continue;             // It waits for that to be finished, whoever has to.
     if (idle.driven.contains(task.id)) continue;  // By a path that began before: one at a time.
+    // By an agent of a stage from which the task was moved, as far as is recorded.
+    const bool is_at_work = std::any_of(state.indexes.running.begin(), state.indexes.running.end(), [&](JobId other) {
+      const Job& running = *state.jobs.find(other);
+      return running.task == task.id && runs_an_agent_of(running, story_.daemon().boot_id());
+    });
+    if (is_at_work) continue;
     if (state.lease(task_key(task.id)) || state.lease(repo_key(task.repo))) continue;
     story_.broken("the exit of job " + std::to_string(raw(id)) + " waits for a lease, and its leases are free");
   }

@@ -91,6 +91,15 @@ class Story : public testing::Test {
                    {.task = task, .version = version(), .asker = asker(actor), .pid = 1, .on_red = on_red});
   }
 
+  /// The agent of the job has come to its end.
+  void exited(std::int64_t code = 0) {
+    fb::RunExitedT event;
+    event.job = raw(job);
+    event.attempt = 1;
+    event.exit_code = code;
+    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  }
+
   Decision acquire(const std::string& key, const std::string& actor) {
     fb::LeaseAcquiredT event;
     event.key = key;

@@ -90,7 +90,7 @@ stages:
   EXPECT_EQ(count(fb::Event::JobFinished), 1u);
 }
 
-TEST_F(ExecutorStopTest, every_agent_of_a_task_that_was_moved_by_hand_is_ended) {
+TEST_F(ExecutorStopTest, a_task_that_was_moved_by_hand_has_one_agent_at_a_time_and_a_cancel_ends_it) {
   define(R"(name: test
 agents:
   worker: {run: 'echo $$ > $1/pid-$PAWL_JOB; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
@@ -105,7 +105,9 @@ stages:
   const auto is_up = [&](const char* file) { return comes_true([&] { return contents(at(file)).ends_with("\n"); }); };
   ASSERT_TRUE(is_up("pid-1"));
   move(id, "more");
-  ASSERT_TRUE(is_up("pid-2"));
+  submit("W-2");
+  ASSERT_TRUE(is_up("pid-3")) << "the job behind the one that waits";
+  EXPECT_EQ(contents(at("pid-2")), "") << "two agents in one folder";
   cancel(id);
   EXPECT_TRUE(reaches(id, "cancelled"));
 }

@@ -129,6 +129,7 @@ TEST_F(ConflictsInAStory, a_rollback_by_who_knows_the_version_is_none) {
 }
 
 TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
+  exited();
   set("ownership.enabled", false);
   world.meanwhile = [&](const std::string& what) {
     if (what != "step retest") return;
@@ -141,7 +142,7 @@ TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
   ASSERT_EQ(names.size(), 2u);
   EXPECT_EQ(names[1],
             "double_entry LeaseAcquired by webhook: task 1: webhook enters the crossing at version 1, in which monitor "
-            "is since record 6");
+            "is since record 7");
   EXPECT_EQ(last_followed_by, (Names{"StepFinished by monitor"}));
 }
 

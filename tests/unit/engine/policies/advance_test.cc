@@ -75,6 +75,7 @@ TEST_F(Advance, held_repository_waits_and_takes_neither_lease) {
 }
 
 TEST_F(Advance, second_actor_in_mid_flight_runs_nothing) {
+  exited();
   world.meanwhile = [&](const std::string& what) {
     if (what != "step merge") return;
     world.meanwhile = nullptr;
@@ -95,6 +96,7 @@ TEST_F(Advance, task_that_is_to_be_cancelled_goes_no_further_than_the_gate_that_
 }
 
 TEST_F(Advance, red_gate_rolls_back_for_the_monitor_only) {
+  exited();
   world.gate_green[task] = false;
   EXPECT_EQ(go(AdvanceOrder::OnRed::report).result, AdvanceResult::gate_red);
   EXPECT_EQ(stage(), "deploy-staging");

@@ -1,7 +1,10 @@
 // What a path asks of its worktree and of origin, and what it does about the answers.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "engine/policies/advance.h"
+#include "engine/policies/reconciler.h"
 #include "tests/unit/engine/story.h"
 
 namespace pawl {
@@ -14,7 +17,8 @@ class TreeWorld : public ScriptedWorld {
     if (on_ask) on_ask();
     return origin;
   }
-  TreeAnswer ready_tree(const CommandContext&, TreeNeed) override {
+  TreeAnswer ready_tree(const CommandContext&, TreeNeed need) override {
+    if (need == TreeNeed::any) return tree;
     if (tree.state == TreeAnswer::State::ready) tree.head = tree.origin_head = branch;
     return tree;
   }
@@ -142,6 +146,77 @@ TEST_F(AdvanceTree, committed_crossing_asks_origin_for_nothing) {
   ASSERT_EQ(machine.propose(propose_group(asker("operator"), done, unblocked)).outcome, Outcome::accepted);
   EXPECT_EQ(cross().result, AdvanceResult::advanced);
   for (const TreeNeed need : trees.needs) EXPECT_EQ(need, TreeNeed::any);
+}
+
+TEST_F(AdvanceTree, an_agent_at_work_is_waited_for_by_all_but_its_monitor) {
+  const AdvanceOrder order{.task = task, .version = version(), .asker = asker("operator"), .pid = 1};
+  const AdvanceAnswer answer = advance(machine, trees, order);
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "agent_at_work");
+  EXPECT_TRUE(trees.ran.empty());
+  EXPECT_FALSE(held(task_key(task)));
+  exited();
+  EXPECT_EQ(advance(machine, trees, order).result, AdvanceResult::advanced);
+}
+
+TEST_F(AdvanceTree, an_agent_of_another_boot_works_elsewhere) {
+  fb::BootStartedT worker;
+  worker.name = "worker";
+  worker.boot_id = "far";
+  worker.pid = 7;
+  worker.host = "elsewhere";
+  worker.version = "test";
+  ASSERT_EQ(machine.propose(propose_group(asker("pawld"), worker)).outcome, Outcome::accepted);
+  set("queue.serial_per_repo", false);
+  set("queue.max_concurrency", std::int64_t{2});
+  const std::string ours = std::exchange(boot_id, "far");
+  stand_on("deploy-staging");
+  boot_id = ours;
+  const AdvanceOrder order{.task = task, .version = version(), .asker = asker("operator"), .pid = 1};
+  EXPECT_EQ(advance(machine, trees, order).result, AdvanceResult::advanced);
+}
+
+TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_compared) {
+  // By a daemon that was killed in the midst of it.
+  ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  fb::StepStartedT start;
+  start.task = raw(task);
+  start.version = raw(version());
+  start.to = "deploy";
+  start.step = "retest";
+  start.token = raw(machine.state().lease(task_key(task))->token);
+  start.run = "run-1";
+  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), start)).outcome, Outcome::accepted);
+  fb::LeaseReleasedT release;
+  release.key = task_key(task);
+  release.token = *start.token;
+  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), release)).outcome, Outcome::accepted);
+  // While nothing ran a person has pushed over the branch.
+  trees.branch = "2";
+  const AdvanceAnswer answer = cross();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.reason, "head_moved") << "back to the gate";
+  EXPECT_EQ(ran("step merge"), 0U);
+  EXPECT_EQ(trees.needs.front(), TreeNeed::any);
+  EXPECT_EQ(trees.needs.back(), TreeNeed::compared_by_all_means);
+  EXPECT_EQ(cross().result, AdvanceResult::advanced);
+  EXPECT_EQ(ran("gate deploy-staging"), 2U);
+}
+
+TEST_F(AdvanceTree, a_queued_job_waits_behind_a_committed_crossing_which_is_ended_without_it) {
+  trees.step_exit["merge"] = {.how = CommandExit::How::timed_out};
+  trees.probe_exit["merge"] = 1;
+  cross();
+  ASSERT_TRUE(is_committed(*row()));
+  ASSERT_TRUE(row()->blocked.empty());
+  fb::JobQueuedT queued;
+  queued.task = raw(task);
+  if (!machine.view(task)->open_job) {
+    ASSERT_EQ(machine.propose(propose_group(asker("operator"), queued)).outcome, Outcome::accepted);
+  }
+  const TaskView view = *machine.view(task);
+  EXPECT_TRUE(waits_behind_crossing(*view.open_job, view.task));
+  EXPECT_EQ(reconcile_move(view, false), ReconcileMove::reenter);
 }
 
 }  // namespace
