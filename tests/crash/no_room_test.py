@@ -92,7 +92,8 @@ class NoRoom(unittest.TestCase):
         self.entries = []
 
     def prepare(self):
-        return Example(options.binaries, self.folder, pathlib.Path(__file__).parent / "kill_world/contest.yaml")
+        return Example(options.binaries, self.folder, pathlib.Path(__file__).parent / "kill_world/contest.yaml",
+                       ["--repo", "r="])
 
     def tearDown(self):
         if self.example.daemon and self.example.daemon.poll() is None:
@@ -340,7 +341,7 @@ class Output(NoRoom):
         (self.data / "lost+found").mkdir()
         pipeline = self.folder / "printer.yaml"
         pipeline.write_text(PRINTER)
-        return Example(options.binaries, self.folder, pipeline)
+        return Example(options.binaries, self.folder, pipeline, ["--repo", "r="])
 
     def leave(self, mib):
         """Takes room, or gives some back, until so much is free."""
@@ -421,7 +422,7 @@ class Rights(NoRoom):
         self.assertIn(str(path), words)
         self.assertRegex(words, "Permission denied")
         if code != 0:  # what pawld may not write, a tool may still read
-            self.assertEqual(code, 1, error)
+            self.assertEqual(code, 2, error)
             self.assertIn(str(path), error)
             self.assertIn("Permission denied", error)
 
