@@ -114,8 +114,8 @@ OutputMask::Found OutputMask::look(const char* at, std::size_t left) const {
 }
 
 std::size_t OutputMask::pass(const char* bytes, std::size_t count, char* out, Rest rest) {
-  if (word_count_ == 0 && count > 0) {
-    std::memcpy(out, bytes, count);
+  if (word_count_ == 0) {  // and nothing is held
+    if (count > 0) std::memcpy(out, bytes, count);
     return count;
   }
   if (count > 0) std::memcpy(held_ + held_count_, bytes, count);
