@@ -39,7 +39,7 @@ struct Choice {
   std::optional<JobId> job;
   std::uint64_t attempt = 0;                       // that it was given out as
   bool passed_over = false;                        // there is another that only waits for an earlier process to be gone
-  Outcome refusal = Outcome::accepted;             // of whoever asks, where there is no job to be refused
+  Outcome refusal = Outcome::accepted;             // of the asker, where no job is there to be refused
   std::optional<TimeUs> pause_end = std::nullopt;  // there is one that only waits for the end of a pause
 };
 
@@ -94,7 +94,7 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
                *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
-               // Whoever may not claim is told at once, and not when there is a job.
+               // An asker that may not claim is told at once, and not only when a job comes.
                const Boot* boot = state.boots.find(claim->asker.boot);
                if (!boot) choice->refusal = Outcome::unknown_boot;
                if (boot && boot->stale) choice->refusal = Outcome::stale_boot;

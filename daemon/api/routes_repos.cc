@@ -38,7 +38,7 @@ Result<void> check_url(std::string_view url) {
   return {};
 }
 
-/// Calls `look` with where to go on, from the first key, until there is no more. Both tables may be long.
+/// Calls `look` again and again, with the key to go on from, until it has seen all rows. Both tables may be long.
 template <class Key, class Look>
 void in_pieces(Sequencer& sequencer, Look look) {
   std::optional<Key> next = Key();

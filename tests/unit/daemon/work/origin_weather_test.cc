@@ -77,7 +77,7 @@ TEST_F(OriginWeatherTest, one_that_is_away_is_asked_again_after_2_s_and_doubled_
   EXPECT_EQ(pauses, expected);
 }
 
-TEST_F(OriginWeatherTest, until_then_whoever_comes_is_answered_without_asking) {
+TEST_F(OriginWeatherTest, until_then_all_who_come_are_answered_without_asking) {
   fetch();
   const Fetched fetched = fetch();
   EXPECT_EQ(system.asked, 1);

@@ -1,7 +1,6 @@
 // The table of origins, and those who follow it: real git, on real repositories.
 #include "daemon/work/origins.h"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -96,23 +95,15 @@ TEST_F(FollowedOrigins, one_that_moves_is_fetched_from_there_and_what_is_cloned_
 }
 
 TEST_F(FollowedOrigins, a_fetch_that_hangs_where_it_was_is_left) {
-  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(::listen(silent, 8), 0);
-  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  origins_->declare("shop", "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop");
+  const Listener silent;
+  origins_->declare("shop", "git://127.0.0.1:" + silent.port + "/shop");
   Tried all(system(), url("data"), origins_);
   auto fetched = std::async(std::launch::async, [&] { return all.fetch("shop", no_deadline, nullptr); });
-  const int called = ::accept(silent, nullptr, nullptr);
+  const int called = ::accept(silent.fd, nullptr, nullptr);
   ASSERT_GE(called, 0);
   origins_->declare("shop", url("origin.git"));
   EXPECT_EQ(fetched.get().end, FetchEnd::fetched);
   ::close(called);
-  ::close(silent);
 }
 
 TEST_F(FollowedOrigins, its_branches_can_be_asked_for_without_a_fetch) {

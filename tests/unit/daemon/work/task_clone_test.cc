@@ -1,8 +1,6 @@
 // What becomes of a task's clone when origin, the mirror or an agent does what was not foreseen.
 #include "daemon/work/task_clone.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <future>
@@ -292,19 +290,12 @@ TEST(OriginUrl, gits_words_are_weather_or_a_refusal) {
 
 /// A server that wants a password, and sees what it gets.
 TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
-  const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ASSERT_EQ(::bind(server, reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(::listen(server, 8), 0);
-  ASSERT_EQ(::getsockname(server, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const Listener server;
   const std::string token = "token0123456789abcdef";
   std::string lines;
   auto asked = std::async(std::launch::async, [&]() -> std::string {
     for (;;) {
-      const int called = ::accept(server, nullptr, nullptr);
+      const int called = ::accept(server.fd, nullptr, nullptr);
       if (called < 0) return "";
       std::string request(4096, '\0');
       request.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(called, request.data(), request.size()), 0)));
@@ -318,7 +309,7 @@ TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
     }
   });
   Tried all(system(), (folder_ / "data").string(),
-            {{"shop", "http://" + token + "@127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop"}});
+            {{"shop", "http://" + token + "@127.0.0.1:" + server.port + "/shop"}});
   const Fetched fetched = all.fetch("shop", no_deadline, nullptr);
   EXPECT_EQ(fetched.end, FetchEnd::refused) << fetched.words;
   EXPECT_EQ(fetched.words.find(token), std::string::npos) << fetched.words;
@@ -327,23 +318,14 @@ TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
   EXPECT_NE(lines.find("git"), std::string::npos);
   EXPECT_EQ(lines.find(token), std::string::npos);
   EXPECT_EQ(said("find data -name '*.credential' -perm 600 | wc -l"), "1");
-  ::close(server);
 }
 
 TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
-  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(::listen(silent, 8), 0);
-  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  Tried all(system(), (folder_ / "data").string(),
-            {{"shop", "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop"}});
+  const Listener silent;
+  Tried all(system(), (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});
   EventCallOff off;
   auto first = std::async(std::launch::async, [&] { return all.fetch("shop", no_deadline, nullptr); });
-  const int called = ::accept(silent, nullptr, nullptr);
+  const int called = ::accept(silent.fd, nullptr, nullptr);
   ASSERT_GE(called, 0);
   auto second = std::async(std::launch::async, [&] { return all.fetch("shop", no_deadline, &off); });
   off.call();
@@ -354,7 +336,6 @@ TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
   all.stop();
   EXPECT_EQ(first.get().end, FetchEnd::called_off);
   ::close(called);
-  ::close(silent);
 }
 
 }  // namespace

@@ -1,9 +1,7 @@
 // Real git on real repositories, small ones.
 #include "daemon/work/worktree.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -265,27 +263,19 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   fs::create_directory(folder_ / "data");
   ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
   // Somebody who accepts connections by the kernel alone, and never says a word.
-  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(::listen(silent, 8), 0);
-  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  const std::string origin = "git://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/shop";
+  const Listener silent;
+  const std::string origin = "git://127.0.0.1:" + silent.port + "/shop";
 
   Tried all(system(), (folder_ / "data").string(), {{"shop", origin}});
   auto deletion = std::async(std::launch::async, [&] {
     return all.delete_branch({TaskId{2}, "shop", "feature"}, nobody);
   });
-  const int called = ::accept(silent, nullptr, nullptr);
+  const int called = ::accept(silent.fd, nullptr, nullptr);
   ASSERT_GE(called, 0);
   EXPECT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
   all.stop();
   EXPECT_FALSE(deletion.get()) << "and the daemon's end does not wait for it";
   ::close(called);
-  ::close(silent);
 }
 
 TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {

@@ -130,18 +130,26 @@ TEST(SequencerAsleep, says_up_to_when_nothing_is_left_to_be_told) {
   EXPECT_EQ(raw(log->last_seq()), 2u);
 }
 
-TEST(SequencerAsleep, what_passed_before_the_daemons_own_boot_is_told_with_that) {
-  const auto log = std::move(MemoryLog::open(std::make_shared<MemoryDisk>())).value();
-  std::int64_t asleep_us = 0;
-  const auto restarted = [&] {
+/// A daemon that is started again on its log. The machine has slept since bedtime, and nobody has acted.
+class RestartedAsleep : public testing::Test {
+ protected:
+  std::unique_ptr<Sequencer> restarted() {
     Opened opened = open_state(*log).value();
     auto sequencer =
-        std::make_unique<Sequencer>(*log, std::move(opened.state), opened.chain, Sequencer::Options{.now = [&] {
-          return LogTime{TimeUs{bedtime.us + asleep_us}, asleep_us};
+        std::make_unique<Sequencer>(*log, std::move(opened.state), opened.chain, Sequencer::Options{.now = [this] {
+          LogTime now{TimeUs{bedtime.us + asleep_us}, asleep_us};
+          now.gap_us = asleep_us;
+          return now;
         }});
     sequencer->start();
     return sequencer;
-  };
+  }
+
+  const std::unique_ptr<MemoryLog> log = std::move(MemoryLog::open(std::make_shared<MemoryDisk>())).value();
+  std::int64_t asleep_us = 0;
+};
+
+TEST_F(RestartedAsleep, what_passed_before_the_daemons_own_boot_is_told_with_that) {
   ASSERT_TRUE(start_boot(*restarted(), "d", "test"));
   const auto sequencer = restarted();
   asleep_us = 3600 * us_per_s;
@@ -150,20 +158,7 @@ TEST(SequencerAsleep, what_passed_before_the_daemons_own_boot_is_told_with_that)
   ASSERT_TRUE(start_boot(*sequencer, "d-2", "test", {}, {.time_ns = "t", .gap_us = 3600 * us_per_s}));
 }
 
-TEST(SequencerAsleep, a_sleep_between_the_look_at_the_clock_and_the_boot_is_told_with_the_boot) {
-  const auto log = std::move(MemoryLog::open(std::make_shared<MemoryDisk>())).value();
-  std::int64_t asleep_us = 0;
-  const auto restarted = [&] {
-    Opened opened = open_state(*log).value();
-    auto sequencer =
-        std::make_unique<Sequencer>(*log, std::move(opened.state), opened.chain, Sequencer::Options{.now = [&] {
-          LogTime now{TimeUs{bedtime.us + asleep_us}, asleep_us};
-          now.gap_us = asleep_us;
-          return now;
-        }});
-    sequencer->start();
-    return sequencer;
-  };
+TEST_F(RestartedAsleep, a_sleep_between_the_look_at_the_clock_and_the_boot_is_told_with_the_boot) {
   ASSERT_TRUE(start_boot(*restarted(), "d", "test"));
   const auto sequencer = restarted();
   asleep_us = 3600 * us_per_s;
