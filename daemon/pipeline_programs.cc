@@ -62,7 +62,8 @@ Result<std::string> find_program(const std::string& word, const std::string& pat
   for (std::size_t from = 0; from <= path.size();) {
     const std::size_t end = std::min(path.find(':', from), path.size());
     const std::string entry = path.substr(from, end - from);
-    // An empty or relative entry would mean the work folder, whose contents come from the people who push to the branch.
+    // An empty or relative entry would mean the work folder, whose contents come from the people who push to the
+    // branch.
     if (entry.starts_with('/') && is_program(entry + "/" + word)) return entry + "/" + word;
     from = end + 1;
   }
