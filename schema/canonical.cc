@@ -61,6 +61,8 @@ void canonical_record(const fb::Record& record, std::string& out) {
   writer.integer(stamp.outcome());
   writer.integer(stamp.unchecked() ? 1 : 0);
   writer.integer(stamp.digest());
+  // It came later: where it is absent it leaves no trace, and what stands before it is read without it.
+  if (record.principal()) writer.text(record.principal()->string_view());
 }
 
 }  // namespace pawl

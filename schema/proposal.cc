@@ -7,6 +7,8 @@ Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& a
   const auto boot = builder.CreateString(asker.boot);
   const auto actor = builder.CreateString(asker.actor);
   const flatbuffers::Offset<flatbuffers::String> key = asker.key.empty() ? 0 : builder.CreateString(asker.key);
+  const flatbuffers::Offset<flatbuffers::String> principal =
+      asker.principal.empty() ? 0 : builder.CreateString(asker.principal);
   const fb::Stamp stamp{};
   fb::RecordBuilder record(builder);
   record.add_stamp(&stamp);
@@ -16,6 +18,7 @@ Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& a
   if (asker.request) record.add_request(*asker.request);
   record.add_event_type(type);
   record.add_event(event);
+  if (!asker.principal.empty()) record.add_principal(principal);
   fb::FinishRecordBuffer(builder, record.Finish());
   return Proposal(builder.Release());
 }

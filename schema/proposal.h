@@ -19,9 +19,12 @@ constexpr std::uint32_t rules_version = 2;
 /// Who asks.
 struct Asker {
   std::string boot;
-  std::string actor;
-  std::string key;                       // idempotency key, empty for none
-  std::optional<std::uint64_t> request;  // hash of the request that bore the key
+  std::string actor;                          // as the asker calls itself
+  std::string key;                            // idempotency key, empty for none
+  std::optional<std::uint64_t> request = {};  // hash of the request that bore the key
+  /// Who is known to ask, whatever it calls itself: "token:NAME", "uid:N", "webhook:SOURCE", or "tcp" where nobody is
+  /// asked for a token. Empty: the daemon itself.
+  std::string principal = {};
 };
 
 /// A record whose stamp is still zero, or, once decided, the record as it goes to the log. Owns its bytes.

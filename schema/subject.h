@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "record_generated.h"
@@ -27,6 +28,11 @@ struct Subject {
 
 /// Requires: the record was verified.
 Subject subject_of(const fb::Record& record);
+
+/// Who is known to have asked; empty: the daemon itself, or a record of before.
+inline std::string principal_of(const fb::Record& record) {
+  return record.principal() ? record.principal()->str() : std::string();
+}
 
 /// The task that the event names, by its id or by the key of its lease; TaskId{0} for a `task:` key without an id.
 std::optional<TaskId> task_of(const Subject& subject);

@@ -30,6 +30,7 @@ flatbuffers::Offset<fb::KeyRow> pack_key(flatbuffers::FlatBufferBuilder& builder
   key.job = raw(row.job);
   key.token = raw(row.token);
   key.order = order;
+  key.principal = row.principal;
   return fb::KeyRow::Pack(builder, &key);
 }
 
@@ -109,7 +110,8 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
                          .outcome = *outcome,
                          .task = TaskId{row->task()},
                          .job = JobId{row->job()},
-                         .token = Token{row->token()}});
+                         .token = Token{row->token()},
+                         .principal = row->principal() ? row->principal()->str() : std::string()});
   }
   return {};
 }

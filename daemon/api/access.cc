@@ -127,6 +127,11 @@ const TokenEntry* find_token(const Tokens& tokens, std::string_view token) {
   return found;
 }
 
+std::string principal_without_token(const HttpRequest& request) {
+  if (request.transport == Transport::tcp) return "tcp";
+  return request.peer_uid ? "uid:" + std::to_string(*request.peer_uid) : "uid";
+}
+
 Access::Access(std::optional<Tokens> tokens) {
   if (tokens) tokens_ = std::make_shared<const Tokens>(*std::move(tokens));
 }
@@ -145,10 +150,12 @@ Permit Access::permit_of(const HttpRequest& request) const {
   }
   // Who may open the socket is for the file system to say.
   const bool needs_token = tokens && request.transport == Transport::tcp;
-  if (!tokens || (!needs_token && request.authorization.empty())) return {.role = Role::operate};
+  if (!tokens || (!needs_token && request.authorization.empty())) {
+    return {.role = Role::operate, .principal = principal_without_token(request)};
+  }
   const TokenEntry* entry = find_token(*tokens, bearer_of(request.authorization));
   if (!entry) return {};
-  return {.role = entry->role, .holder = entry->name};
+  return {.role = entry->role, .holder = entry->name, .principal = "token:" + entry->name};
 }
 
 }  // namespace pawl

@@ -46,7 +46,12 @@ const TokenEntry* find_token(const Tokens& tokens, std::string_view token);
 struct Permit {
   Role role = Role::none;
   std::string holder = {};  // the name of its token; empty: it came without
+  /// Who is known to ask, as records bear it: "token:NAME", "uid:N" over the unix socket, or "tcp".
+  std::string principal = {};
 };
+
+/// Of a request without a token.
+std::string principal_without_token(const HttpRequest& request);
 
 /// Threads: any.
 class Access {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/api/access.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/counters.h"
 #include "daemon/api/log_memory.h"
@@ -42,6 +43,7 @@ struct Call {
   const HttpRequest& request;  // lives until the route returns
   HttpReply reply;
   Asker asker;
+  Role role = Role::none;  // of who asks
   const Route& route;
   std::string param = {};  // of the path, decoded
   std::uint64_t id = 0;    // the same, where the row says that it is one

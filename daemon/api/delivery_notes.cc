@@ -186,7 +186,7 @@ FoundTasks find_tasks(Sequencer& sequencer, const std::vector<std::string>& repo
 std::optional<TaskId> task_of_key(const Delivery& delivery) {
   if (delivery.call.key.empty()) return std::nullopt;
   const TaskId before = delivery.shop.services.sequencer.ask([&](const State& state) {
-    const KeyRow* first = state.keys.find(delivery.call.key);
+    const KeyRow* first = state.keys.find(delivery.asker.principal, delivery.call.key);
     return first ? first->task : TaskId{0};
   });
   return before == TaskId{0} ? std::nullopt : std::optional(before);

@@ -132,7 +132,9 @@ void Api::stop() {
 void Api::handle(const HttpRequest& request, HttpReply reply) {
   const FoundRoute found = find_route(request.method, request.path);
   const Access* access = impl_->shop.services.access;
-  const Permit permit = access ? access->permit_of(request) : Permit{.role = Role::operate};
+  const Permit permit =
+      access ? access->permit_of(request)
+             : Permit{.role = Role::operate, .holder = {}, .principal = principal_without_token(request)};
   // Which paths exist is told to readers only.
   if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return reply(*std::move(refused));
   if (!found.is_path_known) {
@@ -156,8 +158,13 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   const bool is_delivery = route.form == BodyForm::delivery;
   Result<Asker> asker = asker_of(is_delivery ? HttpRequest{} : request, impl_->shop.services.boot_id);
   if (!asker) return reply(http_error(400, "malformed", asker.error().message));
-  Call call{
-      .shop = impl_->shop, .request = request, .reply = std::move(reply), .asker = std::move(*asker), .route = route};
+  asker->principal = permit.principal;
+  Call call{.shop = impl_->shop,
+            .request = request,
+            .reply = std::move(reply),
+            .asker = std::move(*asker),
+            .role = permit.role,
+            .route = route};
   if (!read_param(found.param, call)) return;
   run(std::move(call));
 }

@@ -88,10 +88,24 @@ void leases_release(Call call) {
   fb::LeaseReleasedT released;
   released.key = call.param.empty() ? std::string(*call.query.text("key")) : call.param;
   released.token = static_cast<std::uint64_t>(call.query.number("token"));
-  write(call.shop,
-        {.group = propose_group(call.asker, released),
-         .look = [key = released.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }},
-        std::move(call.reply));
+  // An operator who frees what somebody else holds does so by force, and the log says so.
+  const auto by_force = [key = released.key, token = released.token, asker = call.asker](const State& state,
+                                                                                         Group& group) {
+    const Lease* lease = state.lease(key);
+    const Boot* boot = lease && lease->token == Token{*token} ? state.boots.find(lease->owner.boot_id) : nullptr;
+    if (!boot || belongs_to(*boot, asker.principal)) return true;
+    fb::LeaseReclaimedT reclaimed;
+    reclaimed.key = key;
+    reclaimed.token = token;
+    reclaimed.reason = fb::ReclaimReason::forced;
+    group = propose_group(asker, reclaimed);
+    return true;
+  };
+  Writing writing{
+      .group = propose_group(call.asker, released),
+      .look = [key = released.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }};
+  if (call.role == Role::operate) writing.resolve = by_force;
+  write(call.shop, std::move(writing), std::move(call.reply));
 }
 
 void leases_force(Call call) {
@@ -155,10 +169,21 @@ void boots_end(Call call) {
   for (const fb::BootEndReason each : fb::EnumValuesBootEndReason()) {
     if (reason == fb::EnumNameBootEndReason(each)) ended.reason = each;
   }
-  write(call.shop,
-        {.group = propose_group(call.asker, ended),
-         .look = [boot = ended.boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot, shown); }},
-        std::move(call.reply));
+  // An operator may end any boot; a worker those that it registered. Whose a boot is never changes.
+  const auto may_end = std::make_shared<bool>(call.role == Role::operate);
+  call.sequencer().read(
+      [may_end, boot_id = ended.boot_id, principal = call.asker.principal](const State& state) {
+        const Boot* boot = state.boots.find(boot_id);
+        *may_end = *may_end || !boot || belongs_to(*boot, principal);
+      },
+      [&shop = call.shop, may_end, ended, asker = call.asker, reply = call.reply] {
+        if (!*may_end) return reply(http_error(403, "forbidden", "that boot belongs to another token or user"));
+        write(
+            shop,
+            {.group = propose_group(asker, ended),
+             .look = [boot = ended.boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot, shown); }},
+            reply);
+      });
 }
 
 }  // namespace pawl

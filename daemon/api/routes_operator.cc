@@ -102,7 +102,9 @@ void pipelines_define(Call call) {
   const auto is_known = std::make_shared<bool>(false);
   const auto asked = std::make_shared<Proposal>(std::move(*proposal));
   call.sequencer().read(
-      [is_known, key = call.asker.key](const State& state) { *is_known = !key.empty() && state.keys.find(key); },
+      [is_known, asker = call.asker](const State& state) {
+        *is_known = !asker.key.empty() && state.keys.find(asker.principal, asker.key);
+      },
       [is_known, asked, define, &shop = call.shop, reply = call.reply] {
         if (*is_known) return define(std::move(*asked));
         // On a thread that may block: a program may lie on a file system that is slow.

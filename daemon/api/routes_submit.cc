@@ -10,6 +10,7 @@
 #include "schema/json/json_in_words.h"
 #include "schema/json/record_json.h"
 #include "schema/repository.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
@@ -59,8 +60,8 @@ bool look_first(const State& state, Submission& submission) {
   submission.pipeline = event.pipeline() ? event.pipeline()->str() : state.settings().pipeline.fallback;
   const PipelineRow* pipeline = state.pipeline_in_force(submission.pipeline);
   submission.begins_branch = pipeline && pipeline->definition->begins_branches();
-  const auto* key = submission.group.front().record().key();
-  if (const KeyRow* first = key ? state.keys.find(key->str()) : nullptr) {
+  const fb::Record& record = submission.group.front().record();
+  if (const KeyRow* first = record.key() ? state.keys.find(principal_of(record), record.key()->str()) : nullptr) {
     const Task* task = state.tasks.find(first->task);
     if (task) submission.branch_begins = task->branch_begun;
     return submission.begins_branch && task && !task->branch_begun;

@@ -239,8 +239,11 @@ void receive(Call call, WebhookSource source) {
   auto parsed = parse_webhook(source, headers, request.body, webhooks->config);
   if (!parsed) return delivery.refuse("malformed", parsed.error().message);
   // Who asks is said by the signature, not by headers that anybody on the way could add.
-  delivery.asker = {
-      .boot = call.shop.services.boot_id, .actor = std::string(webhook_actor), .key = parsed->key, .request = {}};
+  delivery.asker = {.boot = call.shop.services.boot_id,
+                    .actor = std::string(webhook_actor),
+                    .key = parsed->key,
+                    .request = {},
+                    .principal = "webhook:" + std::string(name(source))};
   if (!parsed->key.empty()) delivery.asker.request = parsed->request;
   delivery.call = std::move(*parsed);
   carry_out(std::make_shared<const Delivery>(std::move(delivery)));

@@ -53,10 +53,23 @@ std::string_view header(const Fields& fields, boost::beast::string_view name) {
 
 }  // namespace
 
+namespace {
+
+/// The user who connected, as the kernel knows it.
+std::optional<std::uint32_t> uid_of_peer(int socket) {
+  ucred peer{};
+  socklen_t bytes = sizeof(peer);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return std::nullopt;
+  return peer.uid;
+}
+
+}  // namespace
+
 Connection::Connection(asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop)
     : io_(io),
       socket_(std::move(socket)),
       transport_(transport),
+      peer_uid_(transport == Transport::unix_socket ? uid_of_peer(socket_.native_handle()) : std::nullopt),
       shared_(shared),
       loop_(loop),
       timer_(io),
@@ -391,6 +404,7 @@ void Connection::handle() {
                             .body = message.body(),
                             .authorization = header(message, "Authorization"),
                             .transport = transport_,
+                            .peer_uid = peer_uid_,
                             .header = [&message](std::string_view name) { return header(message, name); },
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);

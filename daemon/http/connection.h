@@ -110,6 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::io_context& io_;
   Socket socket_;
   const Transport transport_;
+  const std::optional<std::uint32_t> peer_uid_;
   ServerShared& shared_;
   LoopShared& loop_;
   boost::asio::steady_timer timer_;

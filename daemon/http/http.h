@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,6 +28,8 @@ struct HttpRequest {
   std::string_view body;
   std::string_view authorization = {};
   Transport transport = Transport::unix_socket;
+  /// Of who opened the connection, where the kernel says it: over the unix socket.
+  std::optional<std::uint32_t> peer_uid = {};
   /// Any other header, by name; empty when not sent. May be empty.
   std::function<std::string_view(std::string_view name)> header = {};
   /// Set once the connection is known to be gone; null when nobody can tell. May be kept.

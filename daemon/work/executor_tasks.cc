@@ -8,6 +8,7 @@ void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> do
   // The path's records are many, and its asker's key stands for one: it is not theirs.
   order.asker.key.clear();
   order.asker.request.reset();
+  order.asker.principal.clear();  // it is the daemon that drives the task: the lease and the steps are its own
   order.asker.boot = impl_->options.boot_id;
   order.pid = impl_->system.own_pid();
   Impl& impl = *impl_;

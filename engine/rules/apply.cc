@@ -71,6 +71,15 @@ bool follows_from_state(const State& state, const fb::Record& record) {
   return false;
 }
 
+/// Whether the principal may act for the boots that stand behind the event: the daemon's own speaks for those who have
+/// none, but holds and runs nothing for them.
+bool are_its_own(const Turn& turn, const fb::Record& record) {
+  const Boot& proposer = *turn.state.boots.find(turn.boot);
+  if (proposer.name != daemon_name && !acts_for(turn, proposer)) return false;
+  const fb::Owner* owner = subject_of(record).owner;
+  return !owner || acts_for(turn, *turn.state.boots.find(owner->boot_id()->str()));
+}
+
 /// Whether the boots that stand behind the event may still act. No holder's boot is ever stale, so an owner's is
 /// looked at like the proposer's.
 Outcome boots_outcome(const State& state, const fb::Record& record) {
@@ -103,6 +112,7 @@ Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_
           .rules = stamp.rules(),
           .boot = record.boot()->str(),
           .actor = record.actor()->str(),
+          .principal = principal_of(record),
           .settings_to_come = settings_to_come,
           .applied = applied};
 }
@@ -113,15 +123,35 @@ Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to
   if (applied.outcome == Outcome::accepted) applied.outcome = boots_outcome(state, record);
   if (applied.outcome == Outcome::accepted) {
     Turn turn = turn_of(state, record, settings_to_come, applied);
+    if (!turn.principal.empty() && !are_its_own(turn, record)) {
+      applied.outcome = Outcome::not_yours;
+      return applied;
+    }
     applied.outcome = with_event(record, [&turn](const auto& event) { return apply_event(turn, event); });
   }
   PAWL_ASSERT(applied.outcome == Outcome::accepted || applied.effects.empty());
   return applied;
 }
 
-bool is_daemon(const Turn& turn) {
+namespace {
+
+bool is_by_the_daemons_boot(const Turn& turn) {
   const Boot* proposer = turn.state.boots.find(turn.boot);
   return proposer && proposer->name == daemon_name;
+}
+
+}  // namespace
+
+bool is_daemon(const Turn& turn) {
+  return turn.principal.empty() && is_by_the_daemons_boot(turn);
+}
+
+bool is_guest(const Turn& turn) {
+  return !turn.principal.empty() && is_by_the_daemons_boot(turn);
+}
+
+bool acts_for(const Turn& turn, const Boot& boot) {
+  return belongs_to(boot, turn.principal);
 }
 
 /// The sequencer's count, for people: nothing follows from it.

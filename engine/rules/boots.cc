@@ -44,7 +44,14 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
   if (state.boots.find(boot_id)) return Outcome::duplicate_boot_id;
 
   // There is at most one: each boot made the one before it stale.
-  if (const Boot* earlier = state.boot_named(name)) make_stale(turn, earlier->boot_id);
+  const Boot* earlier = state.boot_named(name);
+  if (earlier && !acts_for(turn, *earlier)) return Outcome::not_yours;
+  if (!earlier && !is_within_quota(turn, state.indexes.boot_in_force.size(), state.indexes.boots_of_principal,
+                                   state.settings().quota.boots)) {
+    return Outcome::quota;
+  }
+
+  if (earlier) make_stale(turn, earlier->boot_id);
   state.boots.insert(boot_id, {.boot_id = boot_id,
                                .name = name,
                                .pid = event.pid(),
@@ -55,7 +62,8 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
                                .member = event.member() ? std::optional(event.member()->str()) : std::nullopt,
                                .time_ns = event.time_ns() ? std::optional(event.time_ns()->str()) : std::nullopt,
                                .boottime_us = optional_from(event.boottime_us()),
-                               .started_at = event.boottime_us() ? std::optional(turn.now) : std::nullopt});
+                               .started_at = event.boottime_us() ? std::optional(turn.now) : std::nullopt,
+                               .principal = principal_if_any(turn)});
   forget_oldest_stale(turn);
   if (name == daemon_name) {
     // A finalizer's mark speaks of a process of the daemon that is gone.

@@ -48,6 +48,7 @@ void remember_key(State& state, std::span<const fb::Record* const> records, cons
     if (row.key.empty()) {
       row.key = record.key()->str();
       row.request = record.request().value_or(0);
+      row.principal = principal_of(record);
       row.outcome = outcome;
     }
     // As the first answer said it: the refused record, or the proposer's last.

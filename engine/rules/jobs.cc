@@ -15,10 +15,11 @@ Outcome running_outcome(const State& state, JobId id, std::uint64_t attempt) {
   return job->attempts == attempt ? Outcome::accepted : Outcome::stale_attempt;
 }
 
-/// Whether the proposer may report on the attempt: the boot that owns it, or the daemon's, which speaks for its own
-/// threads and for people.
+/// Whether the proposer may report on the attempt: the boot that owns it knows how it goes, and the daemon's, which
+/// speaks for its own threads.
 bool is_reporter(const Turn& turn, const Run& run) {
-  return turn.rules < 2 || turn.boot == run.owner.boot_id || is_daemon(turn);
+  if (turn.rules < 2 || is_daemon(turn)) return true;
+  return turn.boot == run.owner.boot_id && !is_guest(turn);
 }
 
 /// The running job that a run reports on, by somebody who may; else why not.
@@ -26,6 +27,11 @@ Outcome report_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
   const Outcome outcome = running_outcome(turn.state, id, attempt);
   if (outcome != Outcome::accepted) return outcome;
   return is_reporter(turn, *turn.state.jobs.find(id)->run) ? Outcome::accepted : Outcome::not_owner;
+}
+
+/// The same for the end of a job, which people may say too: they take it back, and know nothing of its process.
+Outcome end_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
+  return is_guest(turn) ? running_outcome(turn.state, id, attempt) : report_outcome(turn, id, attempt);
 }
 
 /// Whether an end of the job says otherwise than the exit that is recorded of it. What exited is the finalizer's: the
@@ -268,14 +274,15 @@ Outcome apply_event(Turn& turn, const fb::RunExited& event) {
 
 Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
   const JobId id{event.job()};
-  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  const Outcome outcome = end_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
   const Job& job = *turn.state.jobs.find(id);
   if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
   const JobStatus status = status_of(turn, job, event.result(), fb::Tier::pid_dead);
   // Whoever runs it has seen it end. Anybody else who takes it back says nothing of its process.
-  const bool is_taken_back = turn.boot != job.run->owner.boot_id && event.result() != fb::JobResult::done;
+  const bool is_taken_back =
+      (turn.boot != job.run->owner.boot_id || is_guest(turn)) && event.result() != fb::JobResult::done;
   if (is_taken_back) leave_behind(turn, id);
   leave_running(turn, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
   return Outcome::accepted;

@@ -33,6 +33,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
   const std::optional<Token> token = token_from(event.token());
   const Lease* held = state.lease(key);
   const bool renewal = held && token == held->token;
+  if (renewal && !is_its_own(turn, *held)) return Outcome::not_yours;
   if (checked && !renewal) {
     if (token) return Outcome::stale_token;
     // Held by whomever, its own boot included: two threads of one process are two owners. Expired or not: an expired
@@ -44,6 +45,10 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
     if (!task->blocked.empty()) return Outcome::blocked;
     if (!task->cancel_requested.empty() && !is_committed(*task) && !renewal) return Outcome::cancel_requested;
     if (!renewal && is_held_back(turn, *task)) return Outcome::dependency;
+  }
+  if (!renewal &&
+      !is_within_quota(turn, state.leases.size(), state.indexes.leases_of_principal, state.settings().quota.leases)) {
+    return Outcome::quota;
   }
   if (!checked) return Outcome::accepted;  // With ownership off nothing is granted, so nothing is held.
 
@@ -72,6 +77,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseReleased& event) {
   const std::string key = event.key()->str();
   const Outcome outcome = holds(turn.state, key, token_from(event.token()));
   if (outcome != Outcome::accepted) return outcome;
+  if (!is_its_own(turn, *turn.state.lease(key))) return Outcome::not_yours;
 
   free_lease(turn, key);
   return Outcome::accepted;

@@ -1,8 +1,14 @@
 #include "engine/rules/rules.h"
 
+#include <algorithm>
+
 #include "engine/rules/claim.h"
 
 namespace pawl {
+
+std::optional<std::string> principal_if_any(const Turn& turn) {
+  return turn.principal.empty() ? std::nullopt : std::optional(turn.principal);
+}
 
 std::string text_or_empty(const flatbuffers::String* text) {
   return text ? text->str() : std::string();
@@ -27,9 +33,23 @@ bool is_checked(Turn& turn, std::string_view repo) {
   return checked;
 }
 
+bool is_within_quota(const Turn& turn, std::size_t all, const std::map<std::string, std::uint64_t>& by_principal,
+                     std::int64_t most) {
+  if (turn.principal.empty()) return true;
+  const auto own = by_principal.find(turn.principal);
+  const auto share = static_cast<std::uint64_t>(most * turn.state.settings().quota.share_percent / 100);
+  if (all >= static_cast<std::uint64_t>(most)) return false;
+  return own == by_principal.end() || own->second < std::max<std::uint64_t>(share, 1);
+}
+
+bool is_its_own(const Turn& turn, const Lease& lease) {
+  return acts_for(turn, *turn.state.boots.find(lease.owner.boot_id));
+}
+
 Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need) {
   const Lease* lease = turn.state.lease(key);
-  if (token) return lease && lease->token == *token ? Outcome::accepted : Outcome::stale_token;
+  if (token && (!lease || lease->token != *token)) return Outcome::stale_token;
+  if (token) return is_its_own(turn, *lease) ? Outcome::accepted : Outcome::not_yours;
   if (lease && turn.state.is_live(*lease, turn.now)) return Outcome::lease_held;
   return need == LeaseNeed::required ? Outcome::lease_required : Outcome::accepted;
 }

@@ -7,6 +7,7 @@
 // log of the older version (tests/golden) stays as the proof that its branch still decides as it did.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,7 @@ struct Turn {
   std::uint32_t rules;  // version of the rules that decide: rules_version for what is new, the record's on a replay
   std::string boot;
   std::string actor;
+  std::string principal;  // who is known to propose it; empty: the daemon itself, or a record of before
   SettingsToCome settings_to_come;
   Applied& applied;
 
@@ -77,14 +79,28 @@ std::optional<Token> token_from(flatbuffers::Optional<std::uint64_t> token);
 /// The live task of that id; null if it is terminal, archived or not. Requires: the id was given out.
 const Task* live_task(const State& state, TaskId id);
 
-/// Whether the daemon in force, or one before it, proposes the event.
+/// Whether the daemon in force, or one before it, proposes the event itself.
 bool is_daemon(const Turn& turn);
+/// Whether somebody proposes it through the daemon, without a boot of its own: what that may ask for the daemon has
+/// looked at (docs/SECURITY.md).
+bool is_guest(const Turn& turn);
+/// Whether the proposer may act for a boot, and for what that holds: a boot belongs to who registered it.
+bool acts_for(const Turn& turn, const Boot& boot);
+/// The same for a held lease. Its token is a number and no secret: it is worth something to its holder alone.
+bool is_its_own(const Turn& turn, const Lease& lease);
+/// Whether there is room for one more, of `all` that there are and for the principal, whose share is a part of the
+/// setting `most`: what one token may have is never everything. The daemon's own are counted, and never refused.
+bool is_within_quota(const Turn& turn, std::size_t all, const std::map<std::string, std::uint64_t>& by_principal,
+                     std::int64_t most);
+/// As rows keep it.
+std::optional<std::string> principal_if_any(const Turn& turn);
 
 /// Whether ownership is checked for this repository; if it is not, the record is marked `unchecked`.
 bool is_checked(Turn& turn, std::string_view repo);
 
 enum class LeaseNeed { required, optional };
-/// What a token, sent or not, is worth on a key: `accepted`, `stale_token`, `lease_held` or `lease_required`.
+/// What a token, sent or not, is worth on a key: `accepted`, `stale_token`, `not_yours`, `lease_held` or
+/// `lease_required`.
 Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
 /// Whether something new of the task may not begin yet, because of what it depends on. What re-enters or settles a

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/rules/rules.h"
+#include "schema/limits.h"
 
 namespace pawl {
 namespace {
@@ -14,17 +15,26 @@ const StepRow* step_at(const Task& task, Version version, std::string_view to, s
   return nullptr;
 }
 
-/// Enters a start in its place in the journal, whatever stood there.
+/// Enters a start in its place in the journal, whatever stood there. Of an irreversible step the starts before it stay
+/// known, the last of them: what was taken for not happened may be reported as done yet.
 void put_step(Task& task, StepRow row) {
+  const auto with = [](std::optional<Starts> starts, Seq last) {
+    if (!starts) starts.emplace();
+    starts->seqs.push_back(last);
+    if (starts->seqs.size() > limits::earlier_starts_max) starts->seqs.erase(starts->seqs.begin());
+    return starts;
+  };
   const auto is_place = [&](const StepRow& at) {
     return at.version == row.version && at.to == row.to && at.step == row.step;
   };
   const auto place = std::find_if(task.steps.begin(), task.steps.end(), is_place);
   if (place == task.steps.end()) {
     task.steps.push_back(std::move(row));
-  } else {
-    *place = std::move(row);
+    return;
   }
+  row.late = std::move(place->late);
+  if (place->irreversible) row.not_done = with(std::move(place->not_done), place->started);
+  *place = std::move(row);
 }
 
 StepState state_of(fb::StepOutcome outcome) {
@@ -52,6 +62,50 @@ const StepRow* step_started_by(const Task& task, Version version, std::string_vi
     if (row.version == version && row.step == step && row.started == started) return &row;
   }
   return nullptr;
+}
+
+bool has(const std::optional<Starts>& starts, Seq started) {
+  return starts && std::find(starts->seqs.begin(), starts->seqs.end(), started) != starts->seqs.end();
+}
+
+/// The place whose earlier start, settled as not happened, was made by that record; null if there is none.
+const StepRow* place_of_earlier(const Task& task, Version version, std::string_view step, Seq started) {
+  for (const StepRow& row : task.steps) {
+    if (row.version == version && row.step == step && (has(row.not_done, started) || has(row.late, started))) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+/// Whether the proposer can know what became of a start: it is who started it, by its boot or by the token of the lease
+/// under which it did; an operator, whose right the daemon has looked at; or the daemon, which asks probes.
+Outcome knower_outcome(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
+  if (turn.rules < 2 || is_daemon(turn)) return Outcome::accepted;
+  if (event.by() == fb::StepBy::operator_) return Outcome::accepted;
+  if (event.by() != fb::StepBy::command) return Outcome::not_daemon;
+  const bool is_by_boot = turn.boot == row.boot && !is_guest(turn);
+  const bool is_by_token = row.token && token_from(event.token()) == row.token;
+  const bool is_same_principal = turn.principal == row.principal.value_or("");
+  return (is_by_boot || is_by_token) && is_same_principal ? Outcome::accepted : Outcome::not_owner;
+}
+
+/// A start that was settled as not happened has happened: nothing that followed from the settling holds, so people have
+/// to look (SPEC §8). A reversible step may happen again, and so may its news come late.
+Outcome happened_late(Turn& turn, TaskId id, const StepRow& place, const fb::StepFinished& event) {
+  const Seq started{event.started()};
+  if (event.outcome() != fb::StepOutcome::done || !place.irreversible) return Outcome::not_started;
+  StepRow& row = *step_row(turn.state.tasks.edit(id), place.started);
+  if (!row.late) row.late.emplace();
+  row.late->seqs.push_back(started);
+  if (row.not_done) std::erase(row.not_done->seqs, started);
+  if (row.started == started) row.state = StepState::done;
+  if (turn.state.tasks.find(id)->blocked.empty()) {
+    block_task(turn, id, "outcome_unknown");
+  } else {
+    turn.effect({.kind = EffectKind::alert, .text = "outcome_unknown"});
+  }
+  return Outcome::accepted;
 }
 
 /// When a probe's *no* of a place in doubt may let the crossing go.
@@ -102,7 +156,11 @@ Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
               .boot = turn.boot,
               .in_doubt = std::nullopt,
               .ended = std::nullopt,
-              .reason = std::nullopt};
+              .reason = std::nullopt,
+              .token = std::nullopt,
+              .principal = principal_if_any(turn),
+              .not_done = std::nullopt,
+              .late = std::nullopt};
   put_step(state.tasks.edit(task->id), std::move(row));
   return Outcome::accepted;
 }
@@ -132,9 +190,15 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
     }
     if (token != Outcome::accepted) return token;
   }
+  // Without a boot of its own a start would be taken for the daemon's, which has no process for it.
+  if (is_guest(turn)) return Outcome::not_yours;
   const StepRow* earlier = step_at(*task, version, to, name);
   if (earlier && earlier->state == StepState::done) return Outcome::already_done;
   if (open_step(*task)) return Outcome::outcome_unknown;
+  // By its run a process is found and ended: two starts may not share one.
+  const std::string run = text_or_empty(event.run());
+  if (!turn.principal.empty() && !run.empty() && state.indexes.step_runs.contains(run)) return Outcome::run_in_use;
+
   // What is in doubt may happen yet: only that very step may start again, under the same key.
   const StepRow* doubtful = doubtful_step(*task);
   if (doubtful && doubtful != earlier) return Outcome::outcome_unknown;
@@ -143,14 +207,18 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
               .to = to,
               .step = name,
               .started = turn.seq,
-              .run = text_or_empty(event.run()),
+              .run = run,
               .irreversible = step->irreversible,
               .state = StepState::started,
               .boot = turn.boot,
               // What an earlier try left in the air is still there.
               .in_doubt = doubtful ? std::optional(true) : std::nullopt,
               .ended = std::nullopt,
-              .reason = std::nullopt};
+              .reason = std::nullopt,
+              .token = turn.principal.empty() ? std::nullopt : token_from(event.token()),
+              .principal = principal_if_any(turn),
+              .not_done = std::nullopt,
+              .late = std::nullopt};
   put_step(state.tasks.edit(id), std::move(row));
   return Outcome::accepted;
 }
@@ -163,10 +231,16 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
   if (started == Seq{0} && event.by() == fb::StepBy::operator_) return happened_in_what_was_lost(turn, event);
   const StepRow* step =
       task ? step_started_by(*task, Version{event.version()}, event.step()->string_view(), started) : nullptr;
+  const bool is_latest = step != nullptr;
+  if (!is_latest && task)
+    step = place_of_earlier(*task, Version{event.version()}, event.step()->string_view(), started);
   if (!step) return Outcome::not_started;
+  if (const Outcome outcome = knower_outcome(turn, *step, event); outcome != Outcome::accepted) return outcome;
+  if (!is_latest) return has(step->late, started) ? Outcome::already_done : happened_late(turn, id, *step, event);
   if (step->state == StepState::done) return Outcome::already_done;
+  if (step->is_in_doubt() && step->state != StepState::started) return end_doubt(turn, *task, *step, event);
   if (step->state != StepState::started) {
-    return step->is_in_doubt() ? end_doubt(turn, *task, *step, event) : Outcome::not_started;
+    return turn.rules < 2 ? Outcome::not_started : happened_late(turn, id, *step, event);
   }
   const bool happened = event.outcome() == fb::StepOutcome::done;
   // That it cannot happen any more is a second word: the first one, after the process was gone, comes before it.

@@ -71,6 +71,11 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
       event.stage() ? pipeline->definition->stage(event.stage()->string_view()) : &pipeline->definition->stages.front();
   if (!stage) return Outcome::unknown_stage;
 
+  if (!is_within_quota(turn, state.indexes.live_work_items.size(), state.indexes.tasks_of_principal,
+                       state.settings().quota.tasks)) {
+    return Outcome::quota;
+  }
+
   Ids& ids = state.ids.edit(0);
   const TaskId id = ids.next_task;
   Task task;
@@ -84,6 +89,7 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
   for (const std::uint64_t dependency : *event.depends_on()) task.depends_on.push_back(TaskId{dependency});
   task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
   task.created = turn.now;
+  task.principal = principal_if_any(turn);
   task.entered = turn.now;
   ids.next_task = next(id);
   turn.effect({.kind = EffectKind::task, .id = raw(id)});
@@ -145,7 +151,8 @@ Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
   if (!passed && event.later() == true) gate.later = true;
   if (event.head()) gate.head = event.head()->str();
   Task& judged = turn.state.tasks.edit(task->id);
-  if (passed == false && gate.head) judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
+  // What the daemon's own gate found decides about the next try (SPEC §7), not what somebody says of one.
+  if (passed == false && gate.head && !is_guest(turn)) judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
   judged.gate = std::move(gate);
   return Outcome::accepted;
 }

@@ -50,6 +50,11 @@ struct RedRow {
   std::string head;
 };
 
+/// Starts of a step, oldest first.
+struct Starts {
+  std::vector<Seq> seqs;
+};
+
 struct LastTransition {
   Seq seq{};
   std::string boot;
@@ -70,8 +75,14 @@ struct StepRow {
   /// Settled as not happened or failed, while a try of the crossing may happen yet: the target may still be at it. The
   /// crossing stays committed until a second no, or a word, ends the doubt (SPEC §8).
   std::optional<bool> in_doubt;
-  std::optional<TimeUs> ended;        // when the last try in doubt was recorded as ended: its process is gone since
-  std::optional<std::string> reason;  // the last line that its command printed, if it did not end well
+  std::optional<TimeUs> ended;           // when the last try in doubt was recorded as ended: its process is gone since
+  std::optional<std::string> reason;     // the last line that its command printed, if it did not end well
+  std::optional<Token> token;            // of the task's lease, under which it was started
+  std::optional<std::string> principal;  // who is known to have started it; none: the daemon
+  /// Earlier starts of an irreversible step's place, settled as not happened: one that says later that it happened all
+  /// the same is still known (SPEC §8).
+  std::optional<Starts> not_done;
+  std::optional<Starts> late;  // those that said so
 
   bool is_in_doubt() const { return in_doubt.value_or(false); }
 };
@@ -99,6 +110,7 @@ struct Task {
   std::optional<std::string> branch_head;  // where the daemon last saw the branch at origin
   std::optional<bool> branch_begun;        // origin did not have it: the task began it
   std::optional<RedRow> red;
+  std::optional<std::string> principal;  // who is known to have submitted it
 
   std::uint64_t hash = 0;  // of the row; kept by State, no part of it
 };
@@ -182,6 +194,8 @@ struct Boot {
   std::optional<std::string> time_ns;
   std::optional<std::int64_t> boottime_us;
   std::optional<TimeUs> started_at;
+  /// To whom it belongs, with all that it holds; none: to the daemon, or, in a log of before, to all.
+  std::optional<std::string> principal;
 
   std::uint64_t hash = 0;
 };
@@ -249,6 +263,7 @@ struct KeyRow {
   TaskId task{};  // given out or concerned; 0 for none
   JobId job{};
   Token token{};
+  std::string principal = {};  // whose key it is; empty: the daemon's, or one of before
 };
 
 /// A row that is looked at, or one that is to be filled.
@@ -280,6 +295,11 @@ void visit(RowOf<RedRow> auto& row, V&& field) {
 }
 
 template <class V>
+void visit(RowOf<Starts> auto& row, V&& field) {
+  field(1, "seqs", row.seqs);
+}
+
+template <class V>
 void visit(RowOf<LastTransition> auto& row, V&& field) {
   field(1, "seq", row.seq);
   field(2, "boot", row.boot);
@@ -299,6 +319,10 @@ void visit(RowOf<StepRow> auto& row, V&& field) {
   field(9, "in_doubt", row.in_doubt);
   field(10, "ended_us", row.ended);
   field(11, "reason", row.reason);
+  field(12, "token", row.token);
+  field(13, "principal", row.principal);
+  field(14, "not_done", row.not_done);
+  field(15, "late", row.late);
 }
 
 template <class V>
@@ -324,6 +348,7 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(19, "branch_head", row.branch_head);
   field(20, "branch_begun", row.branch_begun);
   field(21, "red", row.red);
+  field(22, "principal", row.principal);
 }
 
 template <class V>
@@ -394,6 +419,7 @@ void visit(RowOf<Boot> auto& row, V&& field) {
   field(10, "time_ns", row.time_ns);
   field(11, "boottime", row.boottime_us);
   field(12, "started_us", row.started_at);
+  field(13, "principal", row.principal);
 }
 
 template <class V>

@@ -52,6 +52,12 @@ struct Settings {
     std::int64_t logs_max_bytes = 10LL << 30;    // 0: no bound
     std::int64_t logs_max_age_s = 90LL * 86400;  // 0: no bound
   };
+  struct Quota {
+    std::int64_t boots = 2048;
+    std::int64_t leases = 16'384;
+    std::int64_t tasks = 65'536;
+    std::int64_t share_percent = 50;
+  };
   struct Ownership {
     bool enabled = true;
     std::vector<std::string> repos;  // empty: all
@@ -80,6 +86,7 @@ struct Settings {
   Lease lease;
   Stop stop;
   Recovery recovery;
+  Quota quota;
 
   /// Whether leases and versions are checked for this repository: the kill switch and its scope (SPEC §7).
   bool ownership_checked(std::string_view repo) const;

@@ -23,17 +23,19 @@ void follow(std::set<Element>& set, const Element* before, const Element* after)
 
 }  // namespace
 
-const KeyRow* KeyMemory::find(const std::string& key) const {
-  const auto order = order_of_.find(key);
+const KeyRow* KeyMemory::find(const std::string& principal, const std::string& key) const {
+  auto order = order_of_.find({principal, key});
+  if (order == order_of_.end()) order = order_of_.find({std::string(), key});
   return order == order_of_.end() ? nullptr : &by_order_.at(order->second);
 }
 
 void KeyMemory::remember(KeyRow row) {
-  if (const auto old = order_of_.find(row.key); old != order_of_.end()) by_order_.erase(old->second);
-  order_of_[row.key] = next_order_;
+  const auto whose = [](const KeyRow& of) { return std::pair(of.principal, of.key); };
+  if (const auto old = order_of_.find(whose(row)); old != order_of_.end()) by_order_.erase(old->second);
+  order_of_[whose(row)] = next_order_;
   by_order_.emplace(next_order_++, std::move(row));
   if (by_order_.size() > limits::keyed_records_max) {
-    order_of_.erase(by_order_.begin()->second.key);
+    order_of_.erase(whose(by_order_.begin()->second));
     by_order_.erase(by_order_.begin());
   }
 }
@@ -125,6 +127,10 @@ void State::index(const Task* before, const Task* after) {
   const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
   if (before) {
     count_down(indexes.tasks_by_stage, before->stage);
+    if (live(before)) count_down(indexes.tasks_of_principal, before->principal.value_or(""));
+    for (const StepRow& row : before->steps) {
+      if (!row.run.empty()) count_down(indexes.step_runs, row.run);
+    }
     if (live(before)) indexes.live_work_items.erase({before->repo, before->work_item});
     for (const TaskId dependency : before->depends_on) indexes.dependents.erase({dependency, before->id});
     indexes.blocked.erase(before->id);
@@ -132,6 +138,10 @@ void State::index(const Task* before, const Task* after) {
   }
   if (after) {
     ++indexes.tasks_by_stage[after->stage];
+    if (live(after)) ++indexes.tasks_of_principal[after->principal.value_or("")];
+    for (const StepRow& row : after->steps) {
+      if (!row.run.empty()) ++indexes.step_runs[row.run];
+    }
     if (live(after)) {
       indexes.live_work_items[{after->repo, after->work_item}] = after->id;
       for (const TaskId dependency : after->depends_on) indexes.dependents.emplace(dependency, after->id);
@@ -180,10 +190,16 @@ void State::index(const Lease* before, const Lease* after) {
   const std::optional<Element> was = element(before);
   const std::optional<Element> is = element(after);
   follow(indexes.leases_of_boot, was ? &*was : nullptr, is ? &*is : nullptr);
+  // A lease's boot is in memory for as long as the lease is, and never changes hands.
+  const auto holder = [&](const Lease& lease) { return boots.find(lease.owner.boot_id)->principal.value_or(""); };
+  if (before) count_down(indexes.leases_of_principal, holder(*before));
+  if (after) ++indexes.leases_of_principal[holder(*after)];
   if (const auto task = task_of_key(either(before, after).key)) maybe_finished_.insert(*task);
 }
 
 void State::index(const Boot* before, const Boot* after) {
+  if (before && !before->stale) count_down(indexes.boots_of_principal, before->principal.value_or(""));
+  if (after && !after->stale) ++indexes.boots_of_principal[after->principal.value_or("")];
   if (before && !before->stale) {
     const auto found = indexes.boot_in_force.find(before->name);
     if (found != indexes.boot_in_force.end() && found->second == before->boot_id) indexes.boot_in_force.erase(found);
@@ -323,6 +339,11 @@ std::string no_repo_named(const State& state, const std::string& name) {
   const auto meant = nearest_of(name, names);
   return "'" + name + "' is not a declared repository" +
          (meant ? "; did you mean '" + std::string(*meant) + "'?" : ";") + " `pawl repos` lists them all";
+}
+
+bool belongs_to(const Boot& boot, std::string_view principal) {
+  if (principal.empty()) return true;
+  return boot.name != daemon_name && (!boot.principal || *boot.principal == principal);
 }
 
 bool is_key_checked(const State& state, const std::string& key) {

@@ -27,7 +27,8 @@ struct ArchivedTask {
 /// What a retry with the same idempotency key is answered with: the last `limits::keyed_records_max` of them.
 class KeyMemory {
  public:
-  const KeyRow* find(const std::string& key) const;
+  /// The row of a principal's key. Where it has none, that of a log of before, which did not say whose its keys are.
+  const KeyRow* find(const std::string& principal, const std::string& key) const;
   /// Forgets the oldest beyond the bound.
   void remember(KeyRow row);
   /// Oldest first.
@@ -35,7 +36,7 @@ class KeyMemory {
 
  private:
   std::map<std::uint64_t, KeyRow> by_order_;
-  std::map<std::string, std::uint64_t, std::less<>> order_of_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> order_of_;  // by principal and key
   std::uint64_t next_order_ = 1;
 };
 
@@ -53,9 +54,14 @@ struct Indexes {
   std::map<std::string, std::uint64_t> running_by_repo;
   std::set<std::pair<TaskId, TaskId>> dependents;  // (task, live task that depends on it)
   std::set<TaskId> blocked;
-  std::set<TaskId> cancel_standing;                               // requested, and not yet carried out
+  std::map<std::string, std::uint64_t> step_runs;  // of steps of tasks in memory: how many bear each PAWL_RUN
+  std::set<TaskId> cancel_standing;                // requested, and not yet carried out
   std::set<std::pair<std::string, std::string>> leases_of_boot;   // (boot id, key)
   std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
+  // What each principal has, the daemon's own under "": boots in force, leases, live tasks.
+  std::map<std::string, std::uint64_t> boots_of_principal;
+  std::map<std::string, std::uint64_t> leases_of_principal;
+  std::map<std::string, std::uint64_t> tasks_of_principal;
   std::uint64_t archived_done = 0;
   std::uint64_t archived_cancelled = 0;
 };
@@ -160,6 +166,10 @@ bool is_key_checked(const State& state, const std::string& key);
 /// of what was lost still acts (SPEC §5). One that was blocked before has that reason behind this one.
 constexpr std::string_view blocked_as_restored = "restored";
 bool is_restored(const Task& task);
+
+/// Whether a principal may act for a boot, and for what that holds: a boot belongs to who registered it, one of a log
+/// of before to all, and the daemon's to itself alone.
+bool belongs_to(const Boot& boot, std::string_view principal);
 
 /// Whether the job's agent runs, as far as is recorded, and that boot owns it.
 bool runs_an_agent_of(const Job& job, const std::string& boot);

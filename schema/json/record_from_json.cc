@@ -23,6 +23,9 @@ constexpr std::array<std::string_view, 15> line_fields = {"seq",     "group",   
                                                           "actor",   "key",       "request", "type",   "data",
                                                           "outcome", "unchecked", "effects", "digest", "chain"};
 
+// A line may have this one too; without it the daemon itself asked.
+constexpr std::string_view principal_field = "principal";
+
 /// Takes the fields of a line one by one; each error names the field.
 class Line {
  public:
@@ -65,6 +68,7 @@ class Line {
     return out;
   }
 
+  bool has(std::string_view field) const { return object_.contains(json::string_view(field.data(), field.size())); }
   bool is_null(std::string_view field) const { return at(field).is_null(); }
   const json::value& at(std::string_view field) const {
     return *object_.if_contains(json::string_view(field.data(), field.size()));
@@ -83,7 +87,9 @@ Result<bool> check_keys(const json::object& line) {
     if (!line.contains(json::string_view(field.data(), field.size()))) return Line::error(field, "is missing");
   }
   for (const auto& member : line) {
-    if (std::find(line_fields.begin(), line_fields.end(), view(member.key())) == line_fields.end()) {
+    const std::string_view name = view(member.key());
+    if (name == principal_field) continue;
+    if (std::find(line_fields.begin(), line_fields.end(), name) == line_fields.end()) {
       return Error{ErrorCode::malformed, "a record has no field " + quoted_json(view(member.key()))};
     }
   }
@@ -99,6 +105,10 @@ Result<Asker> read_asker(const Line& line) {
     if (asker.key.empty()) return Line::error("key", "must be null rather than empty");
   }
   if (!line.is_null("request")) asker.request = PAWL_TRY(line.hash("request"));
+  if (line.has(principal_field)) {
+    asker.principal = PAWL_TRY(line.text(principal_field));
+    if (asker.principal.empty()) return Line::error(principal_field, "must be left out rather than empty");
+  }
   return asker;
 }
 

@@ -100,6 +100,10 @@ void append_record_json(std::string& out, const fb::Record& record, std::string_
   append_json_text(out, record.boot()->string_view());
   out += ",\"actor\":";
   append_json_text(out, record.actor()->string_view());
+  if (record.principal()) {
+    out += ",\"principal\":";
+    append_json_text(out, record.principal()->string_view());
+  }
   out += ",\"key\":";
   append_json_text_or_null(out, record.key() ? record.key()->string_view() : std::string_view());
   out += ",\"request\":";

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "schema/subject.h"
 #include "store/chain.h"
 #include "store/checkpoint.h"
 
@@ -44,7 +45,7 @@ void Decider::take(WriteRequest write) {
   // A known key before all else: not even what the request would resolve to is looked at again.
   if (!write.group.empty() && write.group.front().record().key()) {
     const fb::Record& record = write.group.front().record();
-    if (const KeyRow* first = state_.keys.find(record.key()->str())) {
+    if (const KeyRow* first = state_.keys.find(principal_of(record), record.key()->str())) {
       Decision decision{.outcome = first->outcome, .seq = first->seq, .effects = {}, .detail = {}};
       const bool same = record.request().has_value() && *record.request() == first->request;
       decision.way = same ? Decision::Way::replayed : Decision::Way::mismatched;

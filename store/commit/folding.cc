@@ -31,6 +31,7 @@ std::string target_of(const fb::Record& record) {
 RefusalKey refusal_key(const fb::Record& record, Outcome outcome) {
   return {.boot = record.boot()->str(),
           .actor = record.actor()->str(),
+          .principal = principal_of(record),
           .type = record.event_type(),
           .target = target_of(record),
           .outcome = outcome};

@@ -20,6 +20,7 @@ namespace pawl {
 struct RefusalKey {
   std::string boot;
   std::string actor;
+  std::string principal;
   fb::Event type = fb::Event::NONE;
   std::string target;  // the task, job or key
   Outcome outcome = Outcome::accepted;

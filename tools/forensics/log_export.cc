@@ -11,6 +11,7 @@
 #include "schema/json/record_json.h"
 #include "schema/layout.h"
 #include "schema/record_view.h"
+#include "schema/subject.h"
 #include "store/open.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/base64.h"
@@ -39,7 +40,7 @@ class LogWriter {
   explicit LogWriter(Format format) : format_(format) {
     if (format_ == Format::json) print("[");
     if (format_ == Format::csv) {
-      print("seq,group,rules,time,boot,actor,key,request,type,data,outcome,unchecked,effects,digest,chain\n");
+      print("seq,group,rules,time,boot,actor,key,request,type,data,outcome,unchecked,effects,digest,chain,principal\n");
     }
   }
 
@@ -85,7 +86,7 @@ class LogWriter {
     const std::string seq = std::to_string(record.stamp()->seq());
     begin();
     if (format_ == Format::csv) {
-      print(seq + ",,,,,,,," + (known ? known->name : type) + ',' + base64(bytes) + ",,,,,");
+      print(seq + ",,,,,,,," + (known ? known->name : type) + ',' + base64(bytes) + ",,,,,,");
     } else {
       print("{\"seq\":" + seq + ",\"type\":" + type + ",\"bytes\":\"" + base64(bytes) + "\"}");
     }
@@ -126,6 +127,7 @@ class LogWriter {
     text(effects);
     text(hex(stamp.digest()));
     append_hex(text_, {stamp.chain()->data(), stamp.chain()->size()});
+    text_ += ',' + csv(principal_of(record));
   }
 
   Format format_;

@@ -11,7 +11,8 @@ Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
   const Asker asker{.boot = record.boot()->str(),
                     .actor = record.actor()->str(),
                     .key = record.key() ? record.key()->str() : std::string(),
-                    .request = record.request()};
+                    .request = record.request(),
+                    .principal = principal_of(record)};
   if (event.type == fb::Event::SettingChanged) return propose(asker, *event.AsSettingChanged());
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);

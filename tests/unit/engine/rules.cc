@@ -35,6 +35,10 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.dependents, right.dependents);
   EXPECT_EQ(left.leases_of_boot, right.leases_of_boot);
   EXPECT_EQ(left.boot_in_force, right.boot_in_force);
+  EXPECT_EQ(left.step_runs, right.step_runs);
+  EXPECT_EQ(left.boots_of_principal, right.boots_of_principal);
+  EXPECT_EQ(left.leases_of_principal, right.leases_of_principal);
+  EXPECT_EQ(left.tasks_of_principal, right.tasks_of_principal);
   EXPECT_EQ(left.archived_done, right.archived_done);
   EXPECT_EQ(left.archived_cancelled, right.archived_cancelled);
 }
@@ -158,8 +162,9 @@ void Rules::release(const std::string& key, Token token) {
   must(lease_released(key, token));
 }
 
-Seq Rules::start_step(TaskId id, const std::string& step, std::optional<Token> token, std::optional<Token> repo_token) {
-  must(step_started(id, version(id), state.stage_of(task(id))->to, step, token, repo_token));
+Seq Rules::start_step(TaskId id, const std::string& step, std::optional<Token> token, std::optional<Token> repo_token,
+                      const Who& who) {
+  must(step_started(id, version(id), state.stage_of(task(id))->to, step, token, repo_token), who);
   return state.last_seq;
 }
 

@@ -24,6 +24,7 @@ namespace pawl {
 struct Who {
   std::string boot = "daemon-1";
   std::string actor = "monitor";
+  std::string principal = {};  // empty: the daemon itself
 };
 
 class Rules : public testing::Test {
@@ -60,7 +61,9 @@ class Rules : public testing::Test {
     EXPECT_TRUE(effects_of(decided).empty());
     return decided;
   }
-  static Asker asker(const Who& who) { return {.boot = who.boot, .actor = who.actor, .key = {}, .request = {}}; }
+  static Asker asker(const Who& who) {
+    return {.boot = who.boot, .actor = who.actor, .key = {}, .request = {}, .principal = who.principal};
+  }
   /// All effects of a group, in order.
   static Effects effects_of(const Decided& decided);
   /// "TaskCancelled", …: the types of a group's records, in order.
@@ -84,7 +87,7 @@ class Rules : public testing::Test {
   void release(const std::string& key, Token token);
   /// Starts a step of the edge from where the task stands; returns the seq of its start.
   Seq start_step(TaskId id, const std::string& step, std::optional<Token> token,
-                 std::optional<Token> repo_token = std::nullopt);
+                 std::optional<Token> repo_token = std::nullopt, const Who& who = {});
   void finish_step(TaskId id, const std::string& step, Seq started, fb::StepOutcome outcome = fb::StepOutcome::done);
   /// A whole step, done.
   void do_step(TaskId id, const std::string& step, std::optional<Token> token,

@@ -123,9 +123,9 @@ TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
   EXPECT_EQ(restored->state.indexes.blocked, was.indexes.blocked);
   EXPECT_EQ(restored->state.indexes.running, was.indexes.running);
   EXPECT_EQ(restored->state.indexes.live_work_items, was.indexes.live_work_items);
-  ASSERT_NE(restored->state.keys.find("key-1"), nullptr);
-  EXPECT_EQ(restored->state.keys.find("key-1")->task, TaskId{1});
-  EXPECT_EQ(restored->state.keys.find("key-1")->request, 77U);
+  ASSERT_NE(restored->state.keys.find("", "key-1"), nullptr);
+  EXPECT_EQ(restored->state.keys.find("", "key-1")->task, TaskId{1});
+  EXPECT_EQ(restored->state.keys.find("", "key-1")->request, 77U);
   ASSERT_TRUE(restored->state.tasks.find(TaskId{1})->gate);
   EXPECT_FALSE(restored->state.tasks.find(TaskId{1})->gate->passed) << "in error is not red";
   EXPECT_EQ(restored->state.jobs.find(JobId{1})->run->pid, 4242);

@@ -75,8 +75,7 @@ TEST_F(AnyEvent, stale_boot_may_not_cancel_a_committed_crossing) {
 
 TEST_F(AnyEvent, facts_are_taken_from_a_stale_boot) {
   const TaskId id = create("deploy-staging");
-  const Token token = lease(id);
-  const Seq started = start_step(id, "retest", token);
+  const Seq started = start_step(id, "retest", lease(id), std::nullopt, worker);
   const JobId running = claim(create());
   must(run_exited(running, 1, 0), worker);
   boot("worker-2", "worker");

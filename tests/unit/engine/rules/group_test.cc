@@ -144,7 +144,7 @@ Asker with_key(const std::string& key, std::uint64_t request) {
 
 TEST_F(Groups, remember_what_their_key_was_answered_with) {
   ask(propose_group(with_key("k-task", 7), task_created("W")));
-  const KeyRow* row = state.keys.find("k-task");
+  const KeyRow* row = state.keys.find("", "k-task");
   ASSERT_NE(row, nullptr);
   EXPECT_EQ(row->request, 7u);
   EXPECT_EQ(row->seq, state.last_seq);
@@ -153,13 +153,13 @@ TEST_F(Groups, remember_what_their_key_was_answered_with) {
   EXPECT_EQ(row->job, JobId{1});
 
   ask(propose_group(with_key("k-claim", 8), job_claimed(JobId{1}, worker)));
-  EXPECT_EQ(state.keys.find("k-claim")->job, JobId{1});
+  EXPECT_EQ(state.keys.find("", "k-claim")->job, JobId{1});
   ask(propose_group(with_key("k-lease", 9), lease_acquired("any")));
-  EXPECT_EQ(state.keys.find("k-lease")->token, state.lease("any")->token);
+  EXPECT_EQ(state.keys.find("", "k-lease")->token, state.lease("any")->token);
   ask(propose_group(with_key("k-refused", 10), lease_acquired("any")));
-  EXPECT_EQ(state.keys.find("k-refused")->outcome, Outcome::lease_held);
-  EXPECT_EQ(state.keys.find("k-refused")->seq, state.last_seq);
-  EXPECT_EQ(state.keys.find("k-other"), nullptr);
+  EXPECT_EQ(state.keys.find("", "k-refused")->outcome, Outcome::lease_held);
+  EXPECT_EQ(state.keys.find("", "k-refused")->seq, state.last_seq);
+  EXPECT_EQ(state.keys.find("", "k-other"), nullptr);
 }
 
 TEST_F(Groups, remember_keys_outside_of_the_digest) {
@@ -178,13 +178,13 @@ TEST(KeyMemoryBound, forgets_the_oldest_beyond_the_most) {
     return each;
   };
   for (std::size_t i = 0; i < limits::keyed_records_max; ++i) memory.remember(row(i));
-  EXPECT_NE(memory.find("k0"), nullptr);
+  EXPECT_NE(memory.find("", "k0"), nullptr);
   memory.remember(row(0));  // Put anew, it is the youngest.
   memory.remember(row(limits::keyed_records_max));
   EXPECT_EQ(memory.rows().size(), limits::keyed_records_max);
-  EXPECT_NE(memory.find("k0"), nullptr);
-  EXPECT_EQ(memory.find("k1"), nullptr);
-  EXPECT_NE(memory.find("k2"), nullptr);
+  EXPECT_NE(memory.find("", "k0"), nullptr);
+  EXPECT_EQ(memory.find("", "k1"), nullptr);
+  EXPECT_NE(memory.find("", "k2"), nullptr);
 }
 
 // Replay.

@@ -248,7 +248,7 @@ TEST_F(StepFinished, accepted_from_an_owner_whose_lease_and_boot_are_gone) {
   const TaskId id = create("deploy-staging");
   const Token token = lease(id, worker);
   const Token repo_token = lease("repo:shop", worker);
-  const Seq started = start_step(id, "merge", token, repo_token);
+  const Seq started = start_step(id, "merge", token, repo_token, worker);
   boot("worker-2", "worker");
   EXPECT_EQ(state.lease(task_key(id)), nullptr);
   must(step_finished(id, 1, "merge", started), worker);

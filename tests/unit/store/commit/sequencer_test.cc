@@ -530,7 +530,7 @@ TEST_F(SupersededTest, key_that_was_decided_and_lost_is_not_known_afterwards) {
   const auto keyed = [&] { return sequencer_->propose(propose_group(asker("key-1", 7), task("W-2"))); };
   expect_superseded(keyed());
   expect_superseded(keyed());
-  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.keys.find("key-1"); }), nullptr);
+  EXPECT_EQ(sequencer_->ask([](const State& state) { return state.keys.find("", "key-1"); }), nullptr);
 }
 
 TEST(SequencerDeath, a_failed_append_ends_the_process) {
