@@ -99,6 +99,7 @@ class Layouts {
       field.id = source->id();
       field.voffset = source->offset();
       field.is_time = source->attributes() && source->attributes()->LookupByKey("time");
+      field.is_hidden = source->attributes() && source->attributes()->LookupByKey("hidden");
       field.is_added = source->attributes() && source->attributes()->LookupByKey("added");
       field.subject = attribute(*source, "subject");
       field.known = attribute(*source, "known");

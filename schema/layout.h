@@ -31,6 +31,7 @@ struct FieldLayout {
   bool required;                            // a scalar without `= null`, or marked (required)
   bool is_time;                             // an integer shown as RFC 3339 text
   bool is_added;                            // absent from JSON where it is absent
+  bool is_hidden;                           // kept from readers of the daemon
   const EnumLayout* enumeration = nullptr;  // of an integer
   const TableLayout* table = nullptr;       // of a table, or an element of `tables`
   std::string subject;                      // its attribute of that name in event.fbs, or empty

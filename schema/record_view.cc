@@ -68,7 +68,7 @@ std::optional<std::string> with_newer_field(const flatbuffers::Table& table, con
   return std::nullopt;
 }
 
-constexpr std::size_t record_fields = fb::Record::VT_EVENT / sizeof(flatbuffers::voffset_t) - 1;
+constexpr std::size_t record_fields = fb::Record::VT_PRINCIPAL / sizeof(flatbuffers::voffset_t) - 1;
 
 }  // namespace
 

@@ -148,7 +148,7 @@ Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& 
       page.next = Seq{seq - 1};
       return false;
     }
-    if (is_of(**record, traces)) append_record_json(page.lines.emplace_back(), **record, "null");
+    if (is_of(**record, traces)) append_record_json(page.lines.emplace_back(), **record, "null", Audience::reader);
     return true;
   }));
   if (damage) return *damage;

@@ -45,7 +45,7 @@ Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t cou
     }
     lines.last = seq;
     if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
-    append_record_json(lines.text, **record, "null");
+    append_record_json(lines.text, **record, "null", Audience::reader);
     lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
     return ++count < count_max && lines.text.size() < bytes_per_answer_max;
   }));

@@ -244,6 +244,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     std::string boot;  // of whoever reported it
     /// Opened when it was reported, if it was there then: it means that very process for good. May be null.
     std::shared_ptr<OtherProcess> process = nullptr;
+    bool is_its = false;  // seen to be of the worker that reported it: only then is it ended
   };
   struct FoundOutside {
     JobId job{};
@@ -257,7 +258,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   /// After a cancel, on a worker's thread.
   void end_outside_of(TaskId task);
   void end_outside(const OutsideRun& run);
-  std::string host_of(const std::string& boot);
+  std::optional<Boot> boot_of(const std::string& boot);
 
   // executor_previous.cc
 
@@ -272,6 +273,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   struct LeftProcess {
     Previous previous;
     std::shared_ptr<OtherProcess> process = nullptr;
+    bool is_its = false;                          // as OutsideRun's
     std::optional<Deadline> told = std::nullopt;  // by SIGTERM: when
     bool is_warned_of = false;
   };

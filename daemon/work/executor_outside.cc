@@ -1,8 +1,8 @@
 // Agents that workers outside began, where their job is taken back or their task cancelled (SPEC §4 end_group, §9).
 //
 // Of these there is neither a lock nor a word in the environment, only what the worker reported: a pid and when it
-// began. So a process is ended only if it is one of this machine and began just then; one elsewhere comes to its own
-// end, and its report is refused.
+// began. So a process is ended only if it is one of this machine, began just then, and was seen to be of the worker:
+// below its process, or in its session and of its user. One elsewhere comes to its own end, and its report is refused.
 #include "daemon/work/executor_impl.h"
 
 namespace pawl {
@@ -49,20 +49,26 @@ void Executor::Impl::end_outside_of(TaskId task) {
   }
 }
 
-std::string Executor::Impl::host_of(const std::string& boot) {
+std::optional<Boot> Executor::Impl::boot_of(const std::string& boot) {
   return desk.ask([&](const State& state) {
     const Boot* row = state.boots.find(boot);
-    return row ? row->host : std::string();
+    return row ? std::optional(*row) : std::nullopt;
   });
 }
 
 void Executor::Impl::end_outside(const OutsideRun& run) {
   if (run.pid <= 1 || run.pid == system.own_pid() || run.pid_start <= 0) return;
-  const std::string host = host_of(run.boot);
+  const std::optional<Boot> boot = boot_of(run.boot);
   // The handle comes before the look: what is seen to be the process then is the one that the handle means.
   const auto pid = static_cast<pid_t>(run.pid);
   const std::unique_ptr<OtherProcess> process = system.process(pid);
-  if (!process || system.liveness_of(host, run.pid, run.pid_start) != Liveness::alive) return;
+  if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
+  if (!run.is_its && !system.is_of_worker(pid, boot->pid, boot->pid_start)) {
+    warn("process " + std::to_string(pid) +
+         ", which a worker reported as its agent, is not ended: it was not seen to be "
+         "of that worker");
+    return;
+  }
 
   const auto signal = [&](Stop how) {
     const std::optional<std::string> failure = process->signal_group(how);

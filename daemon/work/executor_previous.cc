@@ -23,14 +23,17 @@ constexpr seconds dies_within{1};  // of SIGKILL
 
 void Executor::Impl::open_reported(JobId job, const OutsideRun& run) {
   if (run.pid <= 1 || run.pid > INT32_MAX || run.pid_start <= 0) return;
-  const std::string host = host_of(run.boot);
-  std::shared_ptr<OtherProcess> process = system.process(static_cast<pid_t>(run.pid));
+  const std::optional<Boot> boot = boot_of(run.boot);
+  const auto pid = static_cast<pid_t>(run.pid);
+  std::shared_ptr<OtherProcess> process = system.process(pid);
   // The handle comes before the look: what is seen to be the process then is the one that the handle means.
-  if (!process || system.liveness_of(host, run.pid, run.pid_start) != Liveness::alive) return;
+  if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
+  const bool is_its = system.is_of_worker(pid, boot->pid, boot->pid_start);
   const std::lock_guard lock(mutex);
   const auto known = outside_runs.find(job);
   if (known == outside_runs.end() || known->second.pid != run.pid || known->second.pid_start != run.pid_start) return;
   known->second.process = std::move(process);
+  known->second.is_its = is_its;
 }
 
 void Executor::Impl::take_back(JobId job, bool is_to_end) {
@@ -56,7 +59,11 @@ void Executor::Impl::see_to_previous() {
   for (auto& [job, of_job] : taken) {
     const auto previous = all.find(job);
     const bool bars = previous != all.end() && previous->second.pid == of_job.run.pid;
-    if (bars) left_behind[{job, previous->second.attempt}].process = std::move(of_job.run.process);
+    if (bars) {
+      LeftProcess& left = left_behind[{job, previous->second.attempt}];
+      left.process = std::move(of_job.run.process);
+      left.is_its = of_job.run.is_its;
+    }
     if (!bars && of_job.is_to_end) workers->post([this, run = of_job.run] { end_outside(run); });
   }
   for (const auto& [job, previous] : all) left_behind[{job, previous.attempt}].previous = previous;
@@ -104,6 +111,8 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
     left.process = std::move(process);
   }
   if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
+  // Anybody's process could have been reported. What was not seen to be the worker's is for people to end.
+  if (!left.is_its) return not_ended(left, "it was not seen to be of the worker that reported it");
 
   const auto since = left.told ? system.now() - *left.told : seconds(0);
   const seconds kill_after(world.kill_after_s());

@@ -166,6 +166,31 @@ std::vector<pid_t> ended_children() {
   return ended;
 }
 
+bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
+  if (worker <= 1 || worker > INT32_MAX) return false;
+  const auto owner_of = [](pid_t process) -> std::optional<uid_t> {
+    struct stat owner {};
+    if (::stat(("/proc/" + std::to_string(process)).c_str(), &owner) != 0) return std::nullopt;
+    return owner.st_uid;
+  };
+  const auto worker_pid = static_cast<pid_t>(worker);
+  const std::optional<ProcessStat> its_worker = process_stat(worker_pid);
+  const std::optional<ProcessStat> itself = process_stat(pid);
+  if (!its_worker || !itself || !is_same_start(its_worker->start, worker_start)) return false;
+  const std::optional<uid_t> user = owner_of(pid);
+  if (itself->session == its_worker->session && user && user == owner_of(worker_pid)) return true;
+  // A chain of parents is as long as there are processes, unless they change behind the eyes of this look.
+  constexpr int generations_max = 4096;
+  pid_t at = itself->parent;
+  for (int i = 0; i < generations_max && at > 1; ++i) {
+    if (at == worker_pid) return true;
+    const std::optional<ProcessStat> parent = process_stat(at);
+    if (!parent) return false;
+    at = parent->parent;
+  }
+  return false;
+}
+
 std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path) {
   std::vector<std::unique_ptr<OtherProcess>> found;
   const uid_t user = ::geteuid();

@@ -28,6 +28,9 @@ std::vector<pid_t> ended_children();
 /// As System::process().
 std::unique_ptr<OtherProcess> other_process(pid_t pid);
 
+/// As System::is_of_worker().
+bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start);
+
 /// As System::processes_of(); `lock_path` is the run's file, empty if the lock is not asked for.
 std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path);
 

@@ -101,6 +101,10 @@ bool RealSystem::kernel_has_ended(const std::string& host) {
   return pawl::kernel_has_ended(host, earlier_hosts_);
 }
 
+bool RealSystem::is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
+  return pawl::is_of_worker(pid, worker, worker_start);
+}
+
 bool RealSystem::is_foreign(const std::optional<std::string>& member) {
   return member && !folder_.member.empty() && *member != folder_.member;
 }

@@ -35,6 +35,7 @@ class RealSystem : public System {
   pid_t own_pid() const override;
   std::string own_host() const override;
   bool kernel_has_ended(const std::string& host) override;
+  bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) override;
   bool is_foreign(const std::optional<std::string>& member) override;
   std::vector<std::string> clean_environment() const override;
   std::optional<std::string> own_variable(const std::string& name) override;

@@ -21,11 +21,22 @@ class PlaceLock final : public StepLock {
   std::unique_ptr<Handle> lock_;
 };
 
+std::string key_of(const StepPlace& place) {
+  return std::to_string(raw(place.task)) + "-" + std::to_string(raw(place.version)) + "-" + place.step;
+}
+
 std::string step_key_of(const CommandContext& context) {
-  const std::string key =
-      std::to_string(raw(context.task)) + "-" + std::to_string(raw(context.version)) + "-" + context.step;
+  const std::string key = key_of({context.task, context.version, context.step});
   // What a log gave out that was lost since is another crossing's, whatever its numbers.
   return context.restores == 0 ? key : key + "-r" + std::to_string(context.restores);
+}
+
+constexpr std::string_view purpose_of_step = "step ";
+
+/// Whether a run was begun for that very step.
+bool is_of(const RunNote& note, const StepPlace& place) {
+  const std::string purpose = std::string(purpose_of_step) + key_of(place);
+  return note.purpose == purpose || note.purpose.starts_with(purpose + "-r");
 }
 
 /// How long a path waits for an origin that says nothing: where it can go on without, and where it cannot.
@@ -429,6 +440,19 @@ bool RealWorld::is_another_members(const std::string& run) {
   return note && note->is_foreign;
 }
 
+/// Ends what is left of an earlier start. Which run that was the journal says, and in that it is the word of who
+/// started the step: of what it names only that is ended which was begun here for this very step. What merely bears the
+/// name in its environment counts as alive, and is left alone.
+RunEnd RealWorld::end_start(const StepPlace& place, const std::string& run, milliseconds within) {
+  if (run.empty()) return RunEnd::gone;
+  const std::optional<RunNote> note = system_.noted_run(run);
+  if (note && is_of(*note, place)) return end_run(system_, run, {Stop::terminate, within});
+  if (note) return RunEnd::gone;  // another's: it says nothing of this step
+  RunSigns signs;
+  signs.run = run;
+  return system_.processes_of(signs).empty() ? RunEnd::gone : RunEnd::alive;
+}
+
 EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
   const Deadline deadline = system_.now() + within;
@@ -437,7 +461,7 @@ EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& ru
     const std::lock_guard lock(mutex_);
     foreign_runs_.insert(run);
   }
-  if (!run.empty() && !is_foreign && end_run(system_, run, {Stop::terminate, within}) == RunEnd::alive) return {};
+  if (!is_foreign && end_start(place, run, within) == RunEnd::alive) return {};
   Result<std::unique_ptr<Handle>> lock = lock_place_until(place, deadline);
   if (!lock) return {};
   const bool gone = is_shown_gone(system_, system_.place_note(**lock), run, starter);
@@ -451,12 +475,11 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const auto alive = [](const std::string& why) {
     return Held{.status = Held::Status::previous_alive, .step = nullptr, .why = why};
   };
-  if (!previous_run.empty() && !is_another_members(previous_run) &&
-      end_run(system_, previous_run, {Stop::terminate, seconds(kill_after_s())}) == RunEnd::alive) {
+  const StepPlace at{context.task, context.version, context.step};
+  if (!is_another_members(previous_run) && end_start(at, previous_run, seconds(kill_after_s())) == RunEnd::alive) {
     return alive("run " + previous_run + " is alive");
   }
-  Result<std::unique_ptr<Handle>> place =
-      lock_place_until({context.task, context.version, context.step}, system_.now() + seconds(kill_after_s()));
+  Result<std::unique_ptr<Handle>> place = lock_place_until(at, system_.now() + seconds(kill_after_s()));
   if (!place) return place.error().code == ErrorCode::busy ? alive(place.error().message) : cannot(place.error());
   const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
   if (!worktree) return cannot(worktree.error());
@@ -468,7 +491,7 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const RunOrder order{.command = step.run,
                        .folder = worktree->folder,
                        .environment = environment_of(context, *env),
-                       .purpose = "step " + step_key_of(context),
+                       .purpose = std::string(purpose_of_step) + step_key_of(context),
                        .inherited = {place->get()},
                        .output_bytes_max = output_bytes_max_,
                        .secrets = env->secrets};

@@ -169,6 +169,7 @@ class RealWorld final : public World {
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
   bool is_another_members(const std::string& run);
   Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
+  RunEnd end_start(const StepPlace& place, const std::string& run, std::chrono::milliseconds within);
 
   System& system_;
   OriginWeather& weather_;

@@ -65,12 +65,13 @@ void append_field(std::string& out, const flatbuffers::Table& table, const Field
 
 }  // namespace
 
-void append_json(std::string& out, const flatbuffers::Table& table, const TableLayout& layout) {
+void append_json(std::string& out, const flatbuffers::Table& table, const TableLayout& layout, Audience audience) {
   if (layout.name == "Command") return append_field(out, table, layout.fields.front());
   if (layout.name == "SettingValue") return append_bare_value(out, table, layout);
   out += '{';
   for (const FieldLayout& field : layout.fields) {
     if (field.is_added && !has(table, field)) continue;
+    if (field.is_hidden && audience == Audience::reader) continue;
     if (out.back() != '{') out += ',';
     out += '"';
     out += field.name;
@@ -80,13 +81,13 @@ void append_json(std::string& out, const flatbuffers::Table& table, const TableL
   out += '}';
 }
 
-void append_event_json(std::string& out, const fb::Record& record) {
+void append_event_json(std::string& out, const fb::Record& record, Audience audience) {
   const TableLayout* layout = layout_of(record.event_type());
   PAWL_ASSERT(layout != nullptr);  // The verifier let no other event through.
-  append_json(out, *static_cast<const flatbuffers::Table*>(record.event()), *layout);
+  append_json(out, *static_cast<const flatbuffers::Table*>(record.event()), *layout, audience);
 }
 
-void append_record_json(std::string& out, const fb::Record& record, std::string_view effects) {
+void append_record_json(std::string& out, const fb::Record& record, std::string_view effects, Audience audience) {
   const fb::Stamp& stamp = *record.stamp();
   out += "{\"seq\":";
   append_json_integer(out, stamp.seq());
@@ -115,7 +116,7 @@ void append_record_json(std::string& out, const fb::Record& record, std::string_
   out += ",\"type\":";
   append_json_text(out, fb::EnumNameEvent(record.event_type()));
   out += ",\"data\":";
-  append_event_json(out, record);
+  append_event_json(out, record, audience);
   out += ",\"outcome\":";
   const std::optional<Outcome> outcome = outcome_numbered(stamp.outcome());
   append_json_text(out, outcome ? name(*outcome) : "?");

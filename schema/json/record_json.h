@@ -21,15 +21,21 @@ namespace pawl {
 /// Beyond this an exported line is refused unread: the longest record, with every byte of it escaped.
 constexpr std::size_t record_line_bytes_max = 6 * limits::record_bytes_max + 4096;
 
+/// For whom JSON is made: whoever has the log sees all of it, readers of the daemon nothing of the fields that the
+/// schema calls hidden.
+enum class Audience { owner, reader };
+
 /// Appends a table as an object. Requires: its buffer was verified.
-void append_json(std::string& out, const flatbuffers::Table& table, const TableLayout& layout);
+void append_json(std::string& out, const flatbuffers::Table& table, const TableLayout& layout,
+                 Audience audience = Audience::owner);
 
 /// Appends the fields of the record's event: what stands under `data`.
-void append_event_json(std::string& out, const fb::Record& record);
+void append_event_json(std::string& out, const fb::Record& record, Audience audience = Audience::owner);
 
 /// Appends the record in its one canonical form, without a line end. `effects` is their JSON, as
 /// engine/json/state_json.h makes it: effects are not stored, so whoever writes a line has applied the record.
-void append_record_json(std::string& out, const fb::Record& record, std::string_view effects);
+void append_record_json(std::string& out, const fb::Record& record, std::string_view effects,
+                        Audience audience = Audience::owner);
 
 /// Which fields may be left out.
 enum class Reading {

@@ -171,6 +171,11 @@ bool HostileSystem::kernel_has_ended(const std::string& host) {
   return host != own_host() && story_.own_hosts.contains(host);
 }
 
+bool HostileSystem::is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
+  return story_.machines.exists(own_host(), pid, std::nullopt) &&
+         story_.machines.exists(own_host(), worker, worker_start);
+}
+
 Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {
   if (host == own_host()) {
     const ProcessPtr process = story_.machines.find(host, pid);

@@ -56,6 +56,7 @@ class HostileSystem final : public System {
   pid_t own_pid() const override;
   std::string own_host() const override;
   bool kernel_has_ended(const std::string& host) override;
+  bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) override;
   std::vector<std::string> clean_environment() const override { return {}; }
   Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
   Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;

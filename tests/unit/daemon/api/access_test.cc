@@ -176,17 +176,21 @@ TEST_F(AccessToRoutes, over_the_socket_nobody_is_asked_but_a_token_that_is_sent_
 }
 
 TEST_F(AccessToRoutes, who_asks_is_what_the_request_says_and_not_the_token) {
-  const auto actor_of_last = [&] {
+  const auto of_last = [&](const std::string& field) {
     const std::string lines = ask("GET", "/v1/events?after=" + std::to_string(last_seq() - 1), "", bearer("r")).body;
-    const std::size_t at = lines.find(R"("actor":")") + 9;
+    const std::string before = "\"" + field + "\":\"";
+    const std::size_t at = lines.find(before) + before.size();
     return lines.substr(at, lines.find('"', at) - at);
   };
+  const auto actor_of_last = [&] { return of_last("actor"); };
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"W","repo":"r"})", bearer("o")).status, 201);
   EXPECT_EQ(actor_of_last(), "operator");
   Headers said = bearer("o");
   said.actor = "reconciler";
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"X","repo":"r"})", said).status, 201);
   EXPECT_EQ(actor_of_last(), "reconciler");
+  // Whatever it calls itself, the record says whose token it was.
+  EXPECT_EQ(of_last("principal"), "token:o");
 }
 
 TEST_F(AccessToRoutes, tokens_that_are_replaced_hold_no_more) {

@@ -266,7 +266,7 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   worker("w");
   const std::string token = lease("task:1", "w").at("/token");
   const std::string repo_token = lease("repo:shop", "w").at("/token");
-  const auto step = [&](const std::string& more) { return post("/v1/tasks/1/steps", "{" + more + "}"); };
+  const auto step = [&](const std::string& more) { return post("/v1/tasks/1/steps", "{" + more + "}", {.boot = "w"}); };
   EXPECT_EQ(step(R"("type":"StepStolen","version":1,"step":"merge")").status, 400);
   EXPECT_EQ(step(R"("type":"StepStarted","version":1,"step":"merge")").status, 400) << "where to?";
   EXPECT_EQ(step(R"("type":"StepStarted","version":1,"step":"merge","to":"deploy")").code(), "lease_required");

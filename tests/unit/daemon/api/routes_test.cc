@@ -107,12 +107,13 @@ TEST_F(Routes, a_worker_claims_reports_and_finishes) {
   EXPECT_EQ(claimed.at("/job/id"), "1");
   EXPECT_EQ(claimed.at("/job/attempts"), "1");
   EXPECT_EQ(claimed.at("/job/run/owner/boot_id"), "\"w\"");
-  EXPECT_EQ(post("/v1/jobs/1/started", R"({"attempt":1,"pid":42,"pid_start":5})").at("/job/pid"), "42");
-  EXPECT_EQ(post("/v1/jobs/1/started", R"({"attempt":2,"pid":42,"pid_start":5})").code(), "stale_attempt");
-  const Answer done = post("/v1/jobs/1/finished", R"({"attempt":1,"result":"done"})");
+  EXPECT_EQ(post("/v1/jobs/1/started", R"({"attempt":1,"pid":42,"pid_start":5})", {.boot = "w"}).at("/job/pid"), "42");
+  EXPECT_EQ(post("/v1/jobs/1/started", R"({"attempt":2,"pid":42,"pid_start":5})", {.boot = "w"}).code(),
+            "stale_attempt");
+  const Answer done = post("/v1/jobs/1/finished", R"({"attempt":1,"result":"done"})", {.boot = "w"});
   EXPECT_EQ(done.at("/job/exit_code"), "0") << "done is an exit code of 0, for the monitor to judge";
   EXPECT_EQ(done.at("/job/status"), "\"running\"");
-  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})").status, 200);
+  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"}).status, 200);
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").at("/job/status"), "\"done\"")
       << "what exited with 0 is not done again";
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").code(), "not_running");
@@ -546,7 +547,7 @@ TEST_F(Routes, finalizer_owns_what_has_exited_while_its_lease_is_held) {
   EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]");
   lease("task:1", "w");
   EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]") << "it still runs";
-  post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})");
+  post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"});
   EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[1]");
 }
 
