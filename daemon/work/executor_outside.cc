@@ -44,8 +44,15 @@ void Executor::Impl::find_outside_runs() {
 }
 
 void Executor::Impl::end_outside_of(TaskId task) {
-  for (const FoundOutside& each : look_for_outside_runs()) {
-    if (each.task == task && each.is_cancelled) workers->post([this, run = each.run] { end_outside(run); });
+  for (FoundOutside& each : look_for_outside_runs()) {
+    if (each.task != task || !each.is_cancelled) continue;
+    {
+      // What was seen when it was reported counts also once the worker is gone.
+      const std::lock_guard lock(mutex);
+      const auto known = outside_runs.find(each.job);
+      if (known != outside_runs.end() && known->second.pid == each.run.pid) each.run = known->second;
+    }
+    workers->post([this, run = each.run] { end_outside(run); });
   }
 }
 

@@ -87,6 +87,19 @@ void Executor::Impl::see_to_previous() {
   wake->notify();
 }
 
+/// Whose it was is not known any more where this start found it in the log.
+bool Executor::Impl::is_of_some_worker(pid_t pid) {
+  const std::vector<Boot> workers_here = desk.ask([this](const State& state) {
+    std::vector<Boot> found;
+    for (const auto& [id, boot] : state.boots.rows()) {
+      if (boot.name != daemon_name && boot.host == system.own_host()) found.push_back(boot);
+    }
+    return found;
+  });
+  return std::any_of(workers_here.begin(), workers_here.end(),
+                     [&](const Boot& boot) { return system.is_of_worker(pid, boot.pid, boot.pid_start); });
+}
+
 /// False if it was refused.
 bool Executor::Impl::say_gone(JobId job, std::int64_t pid) {
   fb::PreviousGoneT event;
@@ -109,6 +122,7 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
       return not_ended(left, "it cannot be seen from here whether it lives");
     }
     left.process = std::move(process);
+    left.is_its = is_of_some_worker(static_cast<pid_t>(previous.pid));
   }
   if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
   // Anybody's process could have been reported. What was not seen to be the worker's is for people to end.

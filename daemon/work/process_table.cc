@@ -176,7 +176,8 @@ bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
   const auto worker_pid = static_cast<pid_t>(worker);
   const std::optional<ProcessStat> its_worker = process_stat(worker_pid);
   const std::optional<ProcessStat> itself = process_stat(pid);
-  if (!its_worker || !itself || !is_same_start(its_worker->start, worker_start)) return false;
+  const bool is_that_worker = worker_start == 0 || (its_worker && is_same_start(its_worker->start, worker_start));
+  if (!its_worker || !itself || !is_that_worker) return false;
   const std::optional<uid_t> user = owner_of(pid);
   if (itself->session == its_worker->session && user && user == owner_of(worker_pid)) return true;
   // A chain of parents is as long as there are processes, unless they change behind the eyes of this look.

@@ -305,7 +305,7 @@ class System {
   /// Whether that host is this machine under an earlier kernel: nothing of it lives any more.
   virtual bool kernel_has_ended(const std::string& host) = 0;
   /// Whether a process is a worker's own doing: it descends from the worker's process, or shares session and user with
-  /// it. False too where that cannot be seen, or that process has ended.
+  /// it. False too where that cannot be seen, or that process has ended. A `worker_start` of 0 is not known.
   virtual bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) = 0;
   /// What the environment of every command begins with: PATH and the like.
   virtual std::vector<std::string> clean_environment() const = 0;

@@ -23,6 +23,7 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
     look_at(verified);
     records.push_back(verified.record);
   }
+  for (const fb::Record* record : records) late_facts_.see(state, *record);
   conflicts_.see(state, records);
   CheckedGroup checked = check_group(state, records);
   of_group_ = std::move(checked.findings);
@@ -83,6 +84,7 @@ bool Audit::goes_on(const Difference& difference) {
 Findings Audit::findings() const {
   Findings all = found_;
   for (Finding& finding : conflicts_.findings()) all.push_back(std::move(finding));
+  for (const Finding& finding : late_facts_.findings()) all.push_back(finding);
   const auto is_unchecked = [](const Finding& finding) { return finding.kind == Finding::Kind::unchecked; };
   std::stable_sort(all.begin(), all.end(), [&](const Finding& left, const Finding& right) {
     return std::pair(is_unchecked(left), left.seq) < std::pair(is_unchecked(right), right.seq);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/forensics/conflicts.h"
+#include "engine/forensics/late_facts.h"
 #include "store/replica.h"
 
 namespace pawl {
@@ -71,6 +72,7 @@ class Audit {
 
   Seq first_;
   Conflicts conflicts_;
+  LateFacts late_facts_;
   Findings found_;
   Findings of_group_;                            // found in the group in hand
   std::set<std::pair<int, std::string>> known_;  // what was found once is not told after every record

@@ -135,6 +135,33 @@ TEST(LivenessOf, what_is_not_known_equals_nothing) {
   EXPECT_FALSE(kernel_has_ended("", {""}));
 }
 
+TEST(IsOfWorker, what_descends_from_it_is) {
+  const auto start = pid_start_of(::getpid()).value();
+  const Forked child([] { ::setsid(); });
+  EXPECT_TRUE(is_of_worker(child.pid(), ::getpid(), start));
+  EXPECT_TRUE(is_of_worker(child.pid(), ::getpid(), 0)) << "when it began is not known";
+  EXPECT_FALSE(is_of_worker(child.pid(), ::getpid(), start + 1)) << "that number is another process by now";
+}
+
+TEST(IsOfWorker, what_shares_session_and_user_is) {
+  const Forked worker;
+  const Forked agent;
+  const auto start = pid_start_of(worker.pid()).value();
+  EXPECT_TRUE(is_of_worker(agent.pid(), worker.pid(), start)) << "neither descends from the other";
+  const Forked elsewhere([] { ::setsid(); });
+  EXPECT_FALSE(is_of_worker(elsewhere.pid(), worker.pid(), start));
+  const Forked other_session([] { ::setsid(); });
+  EXPECT_FALSE(is_of_worker(agent.pid(), other_session.pid(), 0));
+}
+
+TEST(IsOfWorker, nothing_is_of_everybodys_ancestor_or_of_a_child) {
+  const Forked agent([] { ::setsid(); });
+  EXPECT_FALSE(is_of_worker(agent.pid(), 1, 0)) << "all descend from the first process";
+  EXPECT_FALSE(is_of_worker(agent.pid(), 0, 0));
+  EXPECT_FALSE(is_of_worker(agent.pid(), INT64_MAX, 0));
+  EXPECT_FALSE(is_of_worker(::getpid(), agent.pid(), 0));
+}
+
 TEST(KernelHasEnded, only_where_a_daemon_of_this_member_ran_under_it) {
   const std::string earlier = host("earlier-boot", "1");
   EXPECT_FALSE(kernel_has_ended(earlier, {})) << "another machine may have this name";
