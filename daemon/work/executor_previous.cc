@@ -4,6 +4,7 @@
 // The log remembers it by pid, start and host, so a restart changes nothing. It is ended as for a cancel, and looked at
 // again until there is evidence that it is gone: then PreviousGone says so. What cannot be ended, or not be seen, goes
 // on barring; `pawl stuck` names it.
+#include <algorithm>
 #include <iterator>
 #include <utility>
 

@@ -1,4 +1,9 @@
 // What the executor does with jobs and tasks, from their first stage to their last.
+#include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+
 #include "tests/unit/daemon/work/executor_stage.h"
 
 namespace pawl {
@@ -573,6 +578,47 @@ stages:
   EXPECT_EQ(count(fb::Event::StepStarted), 1u);
 }
 
+TEST_F(ExecutorTest, a_start_that_names_the_run_of_something_else_ends_nothing_of_it) {
+  define(sleeper);
+  execute();
+  submit();
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  const auto agent = static_cast<pid_t>(std::stol(contents(at("pid"))));
+  const auto began = pid_start_of(agent);
+  const std::vector<RunNote> runs = noted_runs(data());
+  ASSERT_EQ(runs.size(), 1U);
+  std::promise<std::shared_ptr<StepLock>> lock;
+  executor_->lock_step({TaskId{7}, Version{1}, "merge"}, runs.front().run,
+                       [&](auto got) { lock.set_value(std::move(got)); });
+  lock.get_future().wait();
+  EXPECT_EQ(pid_start_of(agent), began) << "the agent of task 1 was ended for a step of task 7";
+}
+
+TEST_F(ExecutorTest, what_merely_bears_the_name_of_a_run_counts_as_alive_and_is_left_alone) {
+  define(sleeper);
+  set("stop.kill_after_s", 0);
+  execute();
+  const pid_t bearer = ::fork();
+  if (bearer == 0) {
+    std::string name = "PAWL_RUN=made-up";
+    const std::array<char*, 2> environment = {name.data(), nullptr};
+    ::execle("/bin/sleep", "sleep", "1000", nullptr, environment.data());
+    ::_exit(127);
+  }
+  // It bears its environment once it has become what it is to run.
+  ASSERT_TRUE(comes_true([&] {
+    RunSigns signs;
+    signs.run = "made-up";
+    return !processes_of(signs, "").empty();
+  }));
+  std::promise<std::shared_ptr<StepLock>> lock;
+  executor_->lock_step({TaskId{7}, Version{1}, "merge"}, "made-up", [&](auto got) { lock.set_value(std::move(got)); });
+  EXPECT_EQ(lock.get_future().get(), nullptr) << "the step's process is not known to be gone";
+  EXPECT_TRUE(pid_start_of(bearer).has_value()) << "it was ended";
+  ::kill(bearer, SIGKILL);
+  ::waitpid(bearer, nullptr, 0);
+}
+
 TEST_F(ExecutorTest, advance_on_request_is_answered_and_leased_to_the_daemon) {
   define(R"(name: test
 agents:
@@ -586,8 +632,11 @@ stages:
   execute();
   const TaskId id = submit();
   std::promise<AdvanceAnswer> answered;
-  executor_->advance({.task = id, .version = Version{1}, .asker = {"elsewhere", "operator", "key", 7}},
-                     [&](AdvanceAnswer answer) { answered.set_value(std::move(answer)); });
+  executor_->advance(
+      {.task = id,
+       .version = Version{1},
+       .asker = {.boot = "elsewhere", .actor = "operator", .key = "key", .request = 7, .principal = "uid:1"}},
+      [&](AdvanceAnswer answer) { answered.set_value(std::move(answer)); });
   const AdvanceAnswer answer = answered.get_future().get();
   EXPECT_EQ(answer.result, AdvanceResult::gate_red);
   EXPECT_NE(answer.reason.find("not yet"), std::string::npos);
