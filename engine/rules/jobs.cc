@@ -35,10 +35,10 @@ Outcome end_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
 }
 
 /// Whether an end of the job says otherwise than the exit that is recorded of it. What exited is the finalizer's: the
-/// daemon, or whoever outside holds the task's lease to cross an edge whose steps have no command.
+/// daemon and people, or whoever outside holds the task's lease to cross an edge whose steps have no command.
 bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
   if (turn.rules < 2 || !job.run->exit_code) return false;
-  if (is_daemon(turn)) return false;
+  if (is_daemon(turn) || is_guest(turn)) return false;
   const Task* task = live_task(turn.state, job.task);
   if (moved_on(task, job)) return false;
   if (result == fb::JobResult::cancelled && !task->cancel_requested.empty()) return false;

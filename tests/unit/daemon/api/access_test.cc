@@ -190,7 +190,7 @@ TEST_F(AccessToRoutes, who_asks_is_what_the_request_says_and_not_the_token) {
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"X","repo":"r"})", said).status, 201);
   EXPECT_EQ(actor_of_last(), "reconciler");
   // Whatever it calls itself, the record says whose token it was.
-  EXPECT_EQ(of_last("principal"), "token:o");
+  EXPECT_EQ(of_last("principal"), "token:boss");
 }
 
 TEST_F(AccessToRoutes, tokens_that_are_replaced_hold_no_more) {

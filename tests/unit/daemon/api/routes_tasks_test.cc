@@ -263,7 +263,11 @@ class NoLock final : public StepLock {};
 
 TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operators) {
   create("W-1", R"(,"stage":"deploy-staging")");
-  worker("w");
+  // Of the daemon's host, where its locks say something.
+  ASSERT_EQ(post("/v1/boots",
+                 R"({"name":"w","boot_id":"w","pid":7,"pid_start":1,"version":"1","host":")" + this_host() + "\"}")
+                .status,
+            201);
   const std::string token = lease("task:1", "w").at("/token");
   const std::string repo_token = lease("repo:shop", "w").at("/token");
   const auto step = [&](const std::string& more) { return post("/v1/tasks/1/steps", "{" + more + "}", {.boot = "w"}); };
