@@ -101,8 +101,9 @@ Exit run(std::span<const std::string_view> words) {
   }
   const auto read = read_arguments(*command, arguments);
   if (!read) {
-    return fail(Exit::usage, std::string(name) + ": " + read.error().message + "; 'pawl " + std::string(name) +
-                                 " --help' says more");
+    const std::string& what = read.error().message;
+    return fail(Exit::usage, std::string(name) + ": " + what + (what.ends_with('?') ? "" : ";") + " 'pawl " +
+                                 std::string(name) + " --help' says more");
   }
   return command->run(*read);
 }

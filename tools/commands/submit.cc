@@ -33,21 +33,21 @@ Error with_way_out(const Error& error, const std::string& option) {
   return {ErrorCode::malformed, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
 }
 
-/// What the repository of this working copy is called: as those are that are declared with the URL of its origin, or
-/// else after that. Of several, the one that is called after it, if there is one.
-Result<std::vector<std::string>> repos_here(Client& client) {
-  const std::string origin = PAWL_TRY(working_copy_origin());
-  const std::string last_part = repo_name_of(origin);
+/// What may be meant by the repository of this working copy: those that are declared with the URL of its origin.
+Result<std::vector<std::string>> declared_with(Client& client, const std::string& url) {
   std::vector<std::string> names;
   for (const json::value& repo : PAWL_TRY(call_list(client, "/v1/repos"))) {
-    if (is_same_url(cell(repo, "url"), origin)) names.push_back(cell(repo, "repo"));
+    if (is_same_url(cell(repo, "url"), url)) names.push_back(cell(repo, "repo"));
   }
-  if (names.empty() || std::find(names.begin(), names.end(), last_part) != names.end()) return {{last_part}};
   return names;
 }
 
+/// Of several the one that is called after origin's URL; that also where there is none.
 Result<std::string> repo_here(Client& client) {
-  const std::vector<std::string> names = PAWL_TRY(repos_here(client));
+  const std::string origin = PAWL_TRY(working_copy_origin());
+  const std::vector<std::string> names = PAWL_TRY(declared_with(client, origin));
+  const std::string last_part = repo_name_of(origin);
+  if (names.empty() || std::find(names.begin(), names.end(), last_part) != names.end()) return last_part;
   if (names.size() == 1) return names.front();
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "as " : " and as ") + name;
@@ -56,8 +56,9 @@ Result<std::string> repo_here(Client& client) {
 
 bool is_repo_here(Client& client, const std::string& repo) {
   const auto origin = working_copy_origin();
-  if (origin && repo_name_of(*origin) == repo) return true;
-  const auto names = repos_here(client);
+  if (!origin) return false;
+  if (repo_name_of(*origin) == repo) return true;
+  const auto names = declared_with(client, *origin);
   return names && std::find(names->begin(), names->end(), repo) != names->end();
 }
 

@@ -91,6 +91,8 @@ TEST(Command, an_unknown_command_or_option_is_named) {
   EXPECT_EQ(run_pawl({"frobnicate"}).err, "pawl: unknown command 'frobnicate'; 'pawl --help' lists them\n");
   EXPECT_EQ(run_pawl({"submitt", "W-1"}).err,
             "pawl: unknown command 'submitt'; did you mean 'submit'? 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"task", "--histry"}).err,
+            "pawl: task: unknown option '--histry'; did you mean '--history'? 'pawl task --help' says more\n");
   EXPECT_EQ(run_pawl({"--data", "d", "task"}).err,
             "pawl: options stand behind the command: pawl COMMAND --data …; 'pawl --help' lists the commands\n");
   EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
