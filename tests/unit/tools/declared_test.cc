@@ -87,7 +87,7 @@ TEST_F(AgainstDaemon, a_working_copy_is_known_by_the_url_of_its_origin) {
   pawl({"repos", "add", "origin", origin});
   EXPECT_TRUE(submit("W-2").starts_with("task 2 (W-2 of origin)")) << "of several, the one that is called so";
   EXPECT_TRUE(submit("W-3 --repo shop").starts_with("task 3 (W-3 of shop)"));
-  EXPECT_EQ(asked({"task", "3"}).at("task").at("branch").as_string(), "feature/receipt") << "it is checked out there";
+  EXPECT_EQ(asked({"task", "3"}).at("branch").as_string(), "feature/receipt") << "it is checked out there";
   EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 1);
   pawl({"cancel", "2"});
   EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 0);
