@@ -256,6 +256,13 @@ Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& kno
   return {};
 }
 
+void say_if_git_is_missing(const Options& options) {
+  const bool clones =
+      std::any_of(options.repos.begin(), options.repos.end(), [](const auto& repo) { return !repo.second.empty(); });
+  if (!clones || find_program("git", program_path(), {})) return;
+  spdlog::warn("there is no git in PATH ({}): no repository can be cloned", program_path());
+}
+
 int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
           Access& access, MessageWriter& messages, Hangup hangup) {
   const auto connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
@@ -333,6 +340,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (const auto declared = declare_given(sequencer, repos, options, asker); !declared) {
     return failed(declared.error());
   }
+  say_if_git_is_missing(options);
 
   Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
 

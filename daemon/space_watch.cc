@@ -51,7 +51,10 @@ SpaceWatch::~SpaceWatch() {
 }
 
 Readiness SpaceWatch::look() {
-  Shared& shared = *shared_;
+  return look(*shared_);
+}
+
+Readiness SpaceWatch::look(Shared& shared) {
   const Options& options = shared.options;
   const std::int64_t now = now_ms();
   std::int64_t next = shared.next_look_ms.load();
@@ -76,6 +79,7 @@ Readiness SpaceWatch::look() {
 
 void SpaceWatch::run(Shared& shared) {
   const Options& options = shared.options;
+  bool had_space = true;
   std::unique_lock lock(shared.mutex);
   while (!shared.ending) {
     const TimeUs now = options.now();
@@ -87,6 +91,9 @@ void SpaceWatch::run(Shared& shared) {
       options.warn("the data folder cannot be written, so nothing is taken until it can: " + probed.error().message);
     }
     if (options.warn && !could_write && probed) options.warn("the data folder can be written again");
+    const Readiness seen = look(shared);
+    if (options.warn && seen.has_space != had_space) options.warn(words_on_room(seen));
+    had_space = seen.has_space;
     lock.lock();
     shared.probing_since_ms.store(0);
     shared.wake.wait_for(lock, options.probe_interval, [&] { return shared.ending; });

@@ -30,7 +30,8 @@ class SpaceWatch {
     std::chrono::milliseconds probe_interval = std::chrono::seconds(3);
     /// A probe that takes longer counts as failed.
     std::chrono::milliseconds probe_patience = std::chrono::seconds(30);
-    /// Told when the folder can no longer be written, and when it can again. From a thread of its own. May be empty.
+    /// Told when the folder can no longer be written or has too little room for anything to begin, also where that is
+    /// so from the start, and when it is as it should be again. From a thread of its own. May be empty.
     std::function<void(const std::string&)> warn = {};
     std::function<Result<FreeSpace>(const std::string&)> free_space = pawl::free_space;
     /// By the log's time, for the probe: of a moment up to which nothing is left to be recorded. Called every
@@ -46,6 +47,7 @@ class SpaceWatch {
 
  private:
   struct Shared;
+  static Readiness look(Shared& shared);
   static void run(Shared& shared);
 
   const std::shared_ptr<Shared> shared_;  // with the thread, which may outlive this

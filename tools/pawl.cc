@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "schema/nearest.h"
 #include "store/os/descriptor.h"
 #include "tools/commands/command.h"
 
@@ -53,6 +54,27 @@ const Command* command_named(std::string_view name) {
   return nullptr;
 }
 
+/// The sentence for a first word that is no command.
+std::string no_command_named(std::string_view name) {
+  std::vector<std::string_view> names;
+  bool is_an_option = false;  // of some command
+  for (const Section& section : sections()) {
+    for (const Command* command : section.commands) {
+      names.push_back(command->name);
+      for (const OptionSpec& option : command->options) {
+        is_an_option = is_an_option || name.substr(0, name.find('=')) == "--" + std::string(option.name);
+      }
+    }
+  }
+  if (is_an_option) {
+    return "options stand behind the command: pawl COMMAND " + std::string(name) +
+           " …; 'pawl --help' lists the commands";
+  }
+  const auto meant = nearest_of(name, names);
+  return std::string("unknown ") + (name.starts_with('-') ? "option" : "command") + " '" + std::string(name) + "';" +
+         (meant ? " did you mean '" + std::string(*meant) + "'?" : "") + " 'pawl --help' lists them";
+}
+
 Exit run(std::span<const std::string_view> words) {
   if (words.empty()) {
     std::fputs(overview().c_str(), stderr);
@@ -69,10 +91,7 @@ Exit run(std::span<const std::string_view> words) {
   const bool is_help = words[0] == "help";
   const std::string_view name = is_help ? words[1] : words[0];
   const Command* command = command_named(name);
-  if (!command) {
-    const std::string what = name.starts_with('-') ? "option" : "command";
-    return fail(Exit::usage, "unknown " + what + " '" + std::string(name) + "'; 'pawl --help' lists them");
-  }
+  if (!command) return fail(Exit::usage, no_command_named(name));
   const auto arguments = words.subspan(1);
   const auto own_end = std::find(arguments.begin(), arguments.end(), "--");
   const auto is_asking = [](std::string_view word) { return word == "--help" || word == "-h"; };
@@ -82,8 +101,9 @@ Exit run(std::span<const std::string_view> words) {
   }
   const auto read = read_arguments(*command, arguments);
   if (!read) {
-    return fail(Exit::usage, std::string(name) + ": " + read.error().message + "; 'pawl " + std::string(name) +
-                                 " --help' says more");
+    const std::string& what = read.error().message;
+    return fail(Exit::usage, std::string(name) + ": " + what + (what.ends_with('?') ? "" : ";") + " 'pawl " +
+                                 std::string(name) + " --help' says more");
   }
   return command->run(*read);
 }

@@ -34,6 +34,9 @@ struct Readiness {
   std::optional<std::int64_t> clock_drift_s = std::nullopt;  // of the wall clock, if that is far from the log's time
 };
 
+/// A sentence on whether there is room, with how much is missing.
+std::string words_on_room(const Readiness& seen);
+
 /// What the routes stand on. `sequencer`, `journal` and `archive` outlive the Api.
 struct Services {
   Sequencer& sequencer;

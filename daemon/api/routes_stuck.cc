@@ -11,6 +11,16 @@
 #include "schema/limits.h"
 
 namespace pawl {
+
+std::string words_on_room(const Readiness& seen) {
+  if (seen.has_space) return "there is room in the data folder again";
+  const bool is_short_of_inodes = seen.free_inodes && *seen.free_inodes < seen.free_inodes_floor;
+  return is_short_of_inodes ? "nothing is begun, as the data folder's file system can take only " +
+                                  std::to_string(*seen.free_inodes) + " more files"
+                            : "nothing is begun, as the data folder has " + std::to_string(seen.free_bytes >> 20) +
+                                  " MiB free, and needs " + std::to_string(seen.free_bytes_floor >> 20);
+}
+
 namespace {
 
 /// A page of candidates: owners are still to be looked at.
@@ -139,12 +149,7 @@ void write_for_all(const Page& page, Shop& shop, StuckWriter& writer) {
   if (!page.is_first || readiness.has_space) return;
   Stuck full;
   full.reason = stuck_reason::disk_full;
-  full.detail = "nothing is begun, as the data folder has " + std::to_string(readiness.free_bytes >> 20) +
-                " MiB free, and needs " + std::to_string(readiness.free_bytes_floor >> 20);
-  if (readiness.free_inodes && *readiness.free_inodes < readiness.free_inodes_floor) {
-    full.detail = "nothing is begun, as the data folder's file system can take only " +
-                  std::to_string(*readiness.free_inodes) + " more files";
-  }
+  full.detail = words_on_room(readiness);
   full.frees = "make room where the data folder is";
   writer.write(full);
 }

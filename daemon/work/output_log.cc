@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "daemon/work/stored_output.h"
 
@@ -15,6 +16,9 @@ namespace pawl {
 namespace {
 
 constexpr std::size_t last_line_bytes_max = 240;
+/// What is looked through for it: git prints up to ten lines of advice behind what went wrong.
+constexpr std::size_t last_lines_bytes = 2048;
+constexpr std::string_view advice_of_git = "hint: ";
 
 /// Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
 constexpr int open_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -33,12 +37,15 @@ void LogFile::say(const std::string& text) {
 std::string LogFile::last_line() const {
   const auto stored = StoredOutput::look_at(path_);
   if (!stored) return {};
-  std::istringstream end(stored->end(last_line_bytes_max));
+  std::istringstream end(stored->end(last_lines_bytes));
   std::string last;
+  std::string advice;
   for (std::string line; std::getline(end, line);) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.pop_back();
-    if (!line.empty()) last = line;
+    if (!line.empty()) (line.starts_with(advice_of_git) ? advice : last) = line;
   }
+  if (last.empty()) last = advice;
+  if (last.size() > last_line_bytes_max) last.erase(0, last.size() - last_line_bytes_max);
   return last;
 }
 

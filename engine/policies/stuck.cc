@@ -263,7 +263,8 @@ class StuckSearch {
 
   Stuck lacking(const MissingVariable& missing) {
     return because(stuck_reason::variable_missing, "its command cannot be given the variable " + missing.words,
-                   "make it readable for pawld; it is tried again by itself", missing.since);
+                   "make the file readable for pawld, or start pawld with the variable; it then goes on by itself",
+                   missing.since);
   }
 
   Stuck fetched(const std::string& what, TimeUs since) {
@@ -362,7 +363,17 @@ class StuckSearch {
                    frees, since);
   }
 
-  Stuck leased(const Lease& lease) { return held(lease, force(), lease.acquired); }
+  Stuck leased(const Lease& lease) {
+    // To take it away from a daemon that is at work would help no one. Whether that is dead is judged afterwards.
+    Stuck found = held(lease, is_daemons_turn(lease) ? "" : force(), lease.acquired);
+    const StepRow* step = doubtful_step(task_);
+    const PipelineStep* known = step ? state_.pipeline_of(task_).step(step->to, step->step) : nullptr;
+    if (!known || !step->ended || found.standing != Standing::waits) return found;
+    found.detail += "; '" + step->step + "' has not happened" + (step->reason ? " (" + *step->reason + ")" : "") +
+                    ", and its probe is asked once more before the task may go";
+    found.until = plus_s(*step->ended, known->settle_s);
+    return found;
+  }
 
   /// The lease on the repository, where somebody has it and the task's edge needs it.
   const Lease* needed_repo() const {

@@ -66,10 +66,16 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
   const std::string fallback = turn.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
   const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : fallback;
   const PipelineRow* pipeline = state.pipeline_in_force(pipeline_name);
-  if (!pipeline) return Outcome::unknown_pipeline;
+  if (!pipeline) {
+    turn.applied.detail = no_pipeline_named(state, pipeline_name);
+    return Outcome::unknown_pipeline;
+  }
   const Stage* stage =
       event.stage() ? pipeline->definition->stage(event.stage()->string_view()) : &pipeline->definition->stages.front();
-  if (!stage) return Outcome::unknown_stage;
+  if (!stage) {
+    turn.applied.detail = no_stage_named(*pipeline->definition, event.stage()->string_view());
+    return Outcome::unknown_stage;
+  }
 
   if (!is_within_quota(turn, state.indexes.live_work_items.size(), state.indexes.tasks_of_principal,
                        state.settings().quota.tasks)) {

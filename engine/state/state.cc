@@ -331,14 +331,37 @@ void State::follow_settings() {
   }
 }
 
+namespace {
+
+/// "; did you mean 'shop'?", or ";" where none is near.
+std::string meant_by(std::string_view name, std::span<const std::string_view> names) {
+  const auto meant = nearest_of(name, names);
+  return meant ? "; did you mean '" + std::string(*meant) + "'?" : ";";
+}
+
+}  // namespace
+
 std::string no_repo_named(const State& state, const std::string& name) {
   std::vector<std::string_view> names;
   for (const auto& [repo, row] : state.repos.rows()) {
     if (row.declared) names.emplace_back(repo);
   }
-  const auto meant = nearest_of(name, names);
-  return "'" + name + "' is not a declared repository" +
-         (meant ? "; did you mean '" + std::string(*meant) + "'?" : ";") + " `pawl repos` lists them all";
+  return "'" + name + "' is not a declared repository" + meant_by(name, names) + " `pawl repos` lists them all";
+}
+
+std::string no_pipeline_named(const State& state, const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    if (row.in_force) names.emplace_back(row.definition->name);
+  }
+  return "'" + name + "' is not a pipeline" + meant_by(name, names) + " `pawl pipelines` lists them all";
+}
+
+std::string no_stage_named(const Pipeline& pipeline, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Stage& stage : pipeline.stages) names.emplace_back(stage.name);
+  return "'" + std::string(name) + "' is not a stage of '" + pipeline.name + "'" + meant_by(name, names) +
+         " `pawl pipelines show " + pipeline.name + "` shows it";
 }
 
 bool belongs_to(const Boot& boot, std::string_view principal) {

@@ -159,6 +159,11 @@ class State {
 /// "'shpo' is not a declared repository; did you mean …": what is wrong with such a name.
 std::string no_repo_named(const State& state, const std::string& name);
 
+/// The same for a pipeline, of those in force.
+std::string no_pipeline_named(const State& state, const std::string& name);
+/// The same for a stage where a task may begin.
+std::string no_stage_named(const Pipeline& pipeline, std::string_view name);
+
 /// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
 bool is_key_checked(const State& state, const std::string& key);
 

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "schema/nearest.h"
+
 namespace pawl {
 namespace {
 
@@ -13,6 +15,15 @@ const OptionSpec* option_given(const Command& command, std::string_view given) {
     if (option.letter != 0 && given.size() == 2 && given[1] == option.letter) return &option;
   }
   return nullptr;
+}
+
+/// "unknown option '--siz'; did you mean '--size'?"
+std::string no_option_given(const Command& command, std::string_view given) {
+  std::vector<std::string_view> names;
+  for (const OptionSpec& option : command.options) names.push_back(option.name);
+  const auto meant = nearest_of(given.substr(given.find_first_not_of('-')), names);
+  return "unknown option '" + std::string(given) + "'" +
+         (meant ? "; did you mean '--" + std::string(*meant) + "'?" : "");
 }
 
 Error malformed(const std::string& message) {
@@ -55,7 +66,7 @@ Result<Arguments> read_arguments(const Command& command, std::span<const std::st
     const std::size_t equals = word.find('=');
     const std::string_view given = word.substr(0, equals);
     const OptionSpec* option = option_given(command, given);
-    if (!option) return malformed("unknown option '" + std::string(given) + "'");
+    if (!option) return malformed(no_option_given(command, given));
     if (options.contains(option->name)) return malformed("'" + std::string(given) + "' is given twice");
     std::string value;
     if (option->argument.empty()) {

@@ -43,6 +43,26 @@ Result<std::string> query_of(const Arguments& arguments) {
   return query;
 }
 
+/// Where nothing chooses and the newest run is a probe: the run of its step, which is what was meant. A step that
+/// failed says why in its own words; its probe, which is asked afterwards, tells of the target.
+std::string step_before_probe(Client& client, const std::string& path) {
+  const auto logs = call(client, {.method = "GET", .path = path + "/logs?limit=20"});
+  if (!logs || !part_of(*logs, "items").is_array()) return {};
+  std::string probe;
+  for (const json::value& run : part_of(*logs, "items").get_array()) {
+    const std::string what = cell(run, "what");
+    const std::string name = cell(run, "name");
+    if (what == "probe" && (probe.empty() || probe == name)) {
+      probe = name;
+      continue;
+    }
+    if (what != "step" || name != probe) return {};
+    fail(Exit::done, "this is what the step " + name + " printed; its probe was asked since: --probe " + name);
+    return "run=" + percent_encoded(cell(run, "run")) + "&";
+  }
+  return {};
+}
+
 Exit run_log(const Arguments& arguments) {
   auto caller = caller_of(arguments);
   if (!caller) return fail(caller.error());
@@ -51,8 +71,9 @@ Exit run_log(const Arguments& arguments) {
   const std::string path = "/v1/tasks/" + std::to_string(task->id);
   if (arguments.has("list")) return run_list(arguments, path + "/logs", show_logs);
   if (arguments.has("json")) return fail(Exit::usage, "log: --json goes with --list: what a run printed is a text");
-  const auto query = query_of(arguments);
+  auto query = query_of(arguments);
   if (!query) return fail(query.error());
+  if (query->empty()) *query = step_before_probe(caller->client, path);
   return print_output(caller->client, path + "/log?" + *query,
                       arguments.has("follow") ? Following::yes : Following::no);
 }
@@ -64,8 +85,10 @@ const Command log_command = {
     .arguments = "TASK",
     .summary = "Prints what an agent, gate or step of a task printed",
     .details =
-        "Prints the newest run that fits the options, and without any the task's newest run. Where a part of a long\n"
-        "output was not kept, a line says how much. --list shows what there is.\n",
+        "Prints the newest run that fits the options, and without any the task's newest run; not a probe, but the "
+        "step\n"
+        "that it was asked about. Where a part of a long output was not kept, a line says how much. --list shows what\n"
+        "there is.\n",
     .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
                                   {"agent", "", "only agents"},
                                   {"gate", "", "only gates"},
@@ -73,7 +96,7 @@ const Command log_command = {
                                   {"probe", "NAME", "only that step's probe"},
                                   {"attempt", "N", "only an agent's attempt of that number"},
                                   {"run", "RUN", "only that run, as --list names it"},
-                                  {"follow", "", "go on until the run has ended", 'f'},
+                                  {"follow", "", "wait for the run, and go on until it has ended", 'f'},
                                   {"list", "", "list what ran and has captured output, the newest first"}}),
     .positional_max = 1,
     .run = run_log};

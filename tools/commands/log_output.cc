@@ -17,17 +17,34 @@ constexpr int output_wait_s = 30;
 constexpr auto away_max = std::chrono::seconds(60);  // with a daemon that is away
 constexpr auto ask_again = std::chrono::milliseconds(200);
 
+/// Whether something may still run for the task of such a path.
+bool may_run(Client& client, const std::string& path) {
+  const auto answer = call(client, {.method = "GET", .path = path.substr(0, path.find("/log?"))});
+  if (!answer) return false;
+  const std::string stage = cell(part_of(*answer, "task"), "stage");
+  return stage != "done" && stage != "cancelled";
+}
+
 }  // namespace
 
 Exit print_output(Client& client, const std::string& path, Following following) {
   const std::string wait = following == Following::yes ? "&wait_s=" + std::to_string(output_wait_s) : "";
   std::string run;  // the one that was begun with: by now another one may be the newest
   std::string from = "0";
+  bool is_waiting = false;  // nothing has run yet
   std::optional<steady_clock::time_point> away_since;
   for (;;) {
     const std::string chosen = run.empty() ? "" : "run=" + percent_encoded(run) + "&";
     const auto answer = client.send({.method = "GET", .path = path + chosen + "from=" + from + wait});
     const bool is_away = !answer || answer->status == 503;
+    if (following == Following::yes && answer && refusal_code(*answer) == "no_log" && path.starts_with("/v1/tasks/") &&
+        path.find("run=") == std::string::npos && may_run(client, path)) {
+      const std::string message = body_of(*answer).error().message;  // behind the code
+      if (!is_waiting) fail(Exit::done, message.substr(message.find(": ") + 2) + "; waiting for it");
+      is_waiting = true;
+      std::this_thread::sleep_for(ask_again);
+      continue;
+    }
     if (is_away || !answer->is_success()) {
       const Error trouble = answer ? body_of(*answer).error() : answer.error();
       const bool goes_on = is_away && following == Following::yes && from != "0";

@@ -46,12 +46,30 @@ std::string show_declared_repo(const json::value& answer) {
   return "declared " + cell(repo, "repo") + ", " + url_of_repo(repo) + "\n";
 }
 
+/// Where a repository is cloned from by now; empty: from nowhere, or it is not declared.
+Result<std::string> url_declared(const Arguments& arguments, const std::string& repo) {
+  auto caller = PAWL_TRY(caller_of(arguments));
+  for (const json::value& row : PAWL_TRY(call_list(caller.client, "/v1/repos"))) {
+    if (cell(row, "repo") == repo && !row.at("url").is_null()) return cell(row, "url");
+  }
+  return std::string();
+}
+
 Exit add_repo(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positional();
   if (words.size() < 2) return fail(Exit::usage, "repos add: say which, and where it is cloned from: NAME [URL]");
+  if (words.size() == 2) {
+    // Typed to see what there is, it would send the commands of all its tasks into empty folders.
+    const auto url = url_declared(arguments, words[1]);
+    if (!url) return fail(url.error());
+    if (!url->empty()) {
+      return fail(Exit::usage, "repos add: " + printable(words[1]) + " is declared, cloned from " + *url +
+                                   ": say its new URL, or '' for none");
+    }
+  }
   std::string body = "{\"repo\":";
   append_json_text(body, words[1]);
-  if (words.size() > 2) {
+  if (words.size() > 2 && !words[2].empty()) {
     std::error_code gone;
     body += ",\"url\":";
     append_json_text(body, from_folder(words[2], std::filesystem::current_path(gone)));
@@ -88,7 +106,8 @@ const Command repos_command = {
     .summary = "Lists the repositories that tasks may name, declares one, or removes one",
     .details =
         "As long as none is declared, tasks may name any. `add` of one that is declared says where it is cloned from\n"
-        "from now on; without a URL its commands run in an empty folder. Credentials have no place in a URL: leave\n"
+        "from now on; without a URL ('' where it has one) its commands run in an empty folder. Credentials have no "
+        "place in a URL: leave\n"
         "them to a key, or to one of git's credential helpers. What is said here stays over a restart of pawld, as\n"
         "long as its --repo is the same as before.\n",
     .options = with_daemon_options({}),

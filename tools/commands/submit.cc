@@ -4,8 +4,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <vector>
 
 #include "schema/json/json_text.h"
 #include "tools/commands/answers.h"
@@ -31,19 +33,50 @@ Error with_way_out(const Error& error, const std::string& option) {
   return {ErrorCode::malformed, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
 }
 
-Result<Place> place_from(const Arguments& arguments) {
+/// What may be meant by the repository of this working copy: those that are declared with the URL of its origin.
+Result<std::vector<std::string>> declared_with(Client& client, const std::string& url) {
+  std::vector<std::string> names;
+  for (const json::value& repo : PAWL_TRY(call_list(client, "/v1/repos"))) {
+    if (is_same_url(cell(repo, "url"), url)) names.push_back(cell(repo, "repo"));
+  }
+  return names;
+}
+
+/// Of several the one that is called after origin's URL; that also where there is none.
+Result<std::string> repo_here(Client& client) {
+  const std::string origin = PAWL_TRY(working_copy_origin());
+  const std::vector<std::string> names = PAWL_TRY(declared_with(client, origin));
+  const std::string last_part = repo_name_of(origin);
+  if (names.empty() || std::find(names.begin(), names.end(), last_part) != names.end()) return last_part;
+  if (names.size() == 1) return names.front();
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "as " : " and as ") + name;
+  return Error{ErrorCode::malformed, "origin is declared " + all};
+}
+
+bool is_repo_here(Client& client, const std::string& repo) {
+  const auto origin = working_copy_origin();
+  if (!origin) return false;
+  if (repo_name_of(*origin) == repo) return true;
+  const auto names = declared_with(client, *origin);
+  return names && std::find(names->begin(), names->end(), repo) != names->end();
+}
+
+Result<Place> place_from(Client& client, const Arguments& arguments) {
   Place place{.repo = arguments.value_or("repo", ""), .branch = arguments.value_or("branch", "")};
   const bool has_repo = arguments.has("repo");
   if (!has_repo) {
-    auto repo = working_copy_repo();
+    auto repo = repo_here(client);
+    if (!repo && repo.error().code != ErrorCode::missing && repo.error().code != ErrorCode::malformed) {
+      return repo.error();  // of the daemon
+    }
     if (!repo) return with_way_out(repo.error(), "--repo");
     place.repo = *std::move(repo);
   }
   if (arguments.has("branch")) return place;
   if (has_repo) {
     // The branch of a working copy of another repository is none of this one's.
-    const auto here = working_copy_repo();
-    const auto branch = here && *here == place.repo ? working_copy_branch() : Result<std::string>(std::string());
+    const auto branch = is_repo_here(client, place.repo) ? working_copy_branch() : Result<std::string>(std::string());
     if (branch) place.branch = *branch;
     return place;
   }
@@ -54,7 +87,7 @@ Result<Place> place_from(const Arguments& arguments) {
 }
 
 Result<std::string> body_from(Client& client, const Arguments& arguments) {
-  const Place place = PAWL_TRY(place_from(arguments));
+  const Place place = PAWL_TRY(place_from(client, arguments));
   std::string body = "{\"work_item\":";
   append_json_text(body, arguments.positional()[0]);
   body += ",\"repo\":";
@@ -238,9 +271,10 @@ const Command submit_command = {
     .arguments = "WORK_ITEM",
     .summary = "Creates a task, and with --wait shows how it moves until it ends",
     .details =
-        "In a git working copy, --repo may be left out for the last part of origin's URL, without .git, and --branch\n"
-        "for the branch that is checked out. Elsewhere, or for another repository, a task without --branch has "
-        "none.\n\n"
+        "In a git working copy, --repo may be left out for the repository that is declared with origin's URL (else: "
+        "for\n"
+        "the last part of that, without .git), and --branch for the branch that is checked out. Elsewhere, or for\n"
+        "another repository, a task without --branch has none.\n\n"
         "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
         "--json too, only the task as it then stands is printed.\n",
     .options = with_daemon_options({{"repo", "REPO", "the repository (that of this working copy's origin)"},

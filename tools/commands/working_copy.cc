@@ -40,22 +40,32 @@ Result<void> check_working_copy() {
   return {};
 }
 
-}  // namespace
-
-std::string repo_name_of(std::string_view url) {
+std::string_view without_ending(std::string_view url) {
   while (url.ends_with('/')) url.remove_suffix(1);
   if (url.ends_with(".git")) url.remove_suffix(sizeof(".git") - 1);
+  return url;
+}
+
+}  // namespace
+
+bool is_same_url(std::string_view one, std::string_view other) {
+  return without_ending(one) == without_ending(other);
+}
+
+std::string repo_name_of(std::string_view url) {
+  url = without_ending(url);
   const std::size_t end = url.find_last_of("/:");
   return std::string(end == std::string_view::npos ? url : url.substr(end + 1));
 }
 
-Result<std::string> working_copy_repo() {
+Result<std::string> working_copy_origin() {
   PAWL_TRY(check_working_copy());
   const GitAnswer answer = ask_git("git remote get-url origin 2>/dev/null");
   if (answer.exit_code != 0) return missing("this working copy has no remote named origin");
-  std::string name = repo_name_of(answer.line);
-  if (name.empty()) return missing("the URL of origin, '" + answer.line + "', ends with no name");
-  return name;
+  if (repo_name_of(answer.line).empty()) {
+    return missing("the URL of origin, '" + answer.line + "', ends with no name");
+  }
+  return answer.line;
 }
 
 Result<std::string> working_copy_branch() {

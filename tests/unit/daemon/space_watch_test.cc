@@ -60,6 +60,31 @@ TEST(SpaceWatch, folder_that_cannot_be_written_is_told_of_until_it_can) {
   EXPECT_NE(told[0].find("a sentence"), std::string::npos);
 }
 
+TEST(SpaceWatch, too_little_room_is_told_of_from_the_start_and_once) {
+  std::atomic<std::uint64_t> free = 20U << 20;
+  std::mutex mutex;
+  std::vector<std::string> told;
+  const auto has_told = [&](std::size_t count) {
+    const std::lock_guard lock(mutex);
+    return told.size() == count;
+  };
+  SpaceWatch watch({.folder = "/nowhere",
+                    .bytes_floor = 64U << 20,
+                    .probe_interval = std::chrono::milliseconds(1),
+                    .warn =
+                        [&](const std::string& message) {
+                          const std::lock_guard lock(mutex);
+                          told.push_back(message);
+                        },
+                    .free_space = [&](const std::string&) { return FreeSpace{.bytes = free}; },
+                    .probe = [](const std::string&, TimeUs) { return Result<void>(); }});
+  EXPECT_TRUE(comes_true([&] { return has_told(1); }));
+  EXPECT_EQ(told.front(), "nothing is begun, as the data folder has 20 MiB free, and needs 64");
+  free = 65U << 20;
+  EXPECT_TRUE(comes_true([&] { return has_told(2); }));
+  EXPECT_EQ(told.back(), "there is room in the data folder again");
+}
+
 TEST(SpaceWatch, each_probe_bears_the_time_up_to_which_all_is_told) {
   std::atomic<std::int64_t> now = 1;
   std::atomic<std::int64_t> probed = 0;

@@ -243,6 +243,40 @@ TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
   EXPECT_EQ(rows->at(0).at("kept").as_int64(), 11);
 }
 
+TEST_F(AgainstDaemon, output_of_a_step_comes_before_that_of_the_probe_that_was_asked_about_it) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const std::filesystem::path folder = std::filesystem::path(daemon.data()) / "logs/task-1";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "v1~analysis~gate~20260101T000000.000000Z.log") << "green\n";
+  std::ofstream(folder / "v1~analysis~step~merge~20260101T000001.000000Z.log") << "rejected\n";
+  std::ofstream(folder / "v1~analysis~probe~merge~20260101T000002.000000Z.log") << "fetched\n";
+  const Ran newest = pawl({"log", "1"});
+  EXPECT_EQ(newest.out, "rejected\n");
+  EXPECT_EQ(newest.err, "pawl: this is what the step merge printed; its probe was asked since: --probe merge\n");
+  EXPECT_EQ(pawl({"log", "1", "--probe", "merge"}).out, "fetched\n");
+  EXPECT_EQ(pawl({"log", "1", "--stage", "analysis"}).out, "fetched\n") << "the newest that was asked for";
+}
+
+TEST_F(AgainstDaemon, output_that_is_followed_may_not_have_begun_yet) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const std::string command = PAWL_PROGRAM " log 1 -f --data " + daemon.data() + " 2>&1";
+  std::FILE* const follower = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): read while it runs
+  ASSERT_TRUE(follower);
+  const auto line = [&] {
+    std::array<char, 256> text{};
+    return std::string(std::fgets(text.data(), text.size(), follower) ? text.data() : "");
+  };
+  EXPECT_EQ(line(), "pawl: nothing that ran for task 1 has captured output; waiting for it\n");
+  const std::filesystem::path folder = std::filesystem::path(daemon.data()) / "logs/task-1";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "v1~analysis~gate~20260101T000000.000000Z.log") << "green\n";
+  EXPECT_EQ(line(), "green\n");
+  EXPECT_EQ(::pclose(follower), 0);
+  pawl({"submit", "W-2", "--repo", "shop"});
+  pawl({"cancel", "2"});
+  EXPECT_EQ(pawl({"log", "2", "-f"}).exit, 1) << "nothing will ever run for it";
+}
+
 TEST_F(AgainstDaemon, the_queue_is_shown) {
   pawl({"submit", "W-1", "--repo", "shop"});
   const Ran ran = pawl({"queue"});

@@ -27,6 +27,18 @@ std::string make_origin(const std::string& folder) {
   return folder + "/origin.git";
 }
 
+/// A line for /bin/sh.
+Ran run_shell(const std::string& line) {
+  const TestFolder folder;
+  const std::string whole = "{ " + line + "; } >" + folder.path("out") + " 2>" + folder.path("err");
+  const int status = std::system(whole.c_str());  // NOLINT(cert-env33-c): a script
+  const auto content = [&folder](const std::string& name) {
+    std::ifstream file(folder.path(name));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content("out"), content("err")};
+}
+
 TEST_F(AgainstDaemon, repositories_are_declared_listed_and_removed) {
   EXPECT_EQ(pawl({"repos"}).out, "no repositories are declared: tasks may name any\n");
   EXPECT_EQ(pawl({"repos", "add", "team/shop", "./shop.git"}).out,
@@ -49,6 +61,42 @@ TEST_F(AgainstDaemon, repositories_are_declared_listed_and_removed) {
   EXPECT_EQ(pawl({"repos", "remove", "team/shop"}).exit, 0);
 }
 
+TEST_F(AgainstDaemon, a_url_is_not_taken_away_in_passing) {
+  pawl({"repos", "add", "shop", "/srv/shop.git"});
+  const Ran bare = pawl({"repos", "add", "shop"});
+  EXPECT_EQ(bare.exit, 2);
+  EXPECT_EQ(bare.err,
+            "pawl: repos add: shop is declared, cloned from /srv/shop.git: say its new URL, or '' for none\n");
+  EXPECT_EQ(asked({"repos"}).at(0).at("url").as_string(), "/srv/shop.git");
+  EXPECT_EQ(pawl({"repos", "add", "shop", ""}).out, "declared shop, (no URL)\n");
+  EXPECT_EQ(pawl({"repos", "add", "shop"}).exit, 0) << "it has none";
+}
+
+TEST_F(AgainstDaemon, a_working_copy_is_known_by_the_url_of_its_origin) {
+  const std::string origin = make_origin(daemon.path("o"));
+  const std::string copy = daemon.path("o/copy");
+  const auto submit = [&](const std::string& item) {
+    const Ran git = run_shell("cd " + copy + " && " PAWL_PROGRAM " submit " + item + " --data " + daemon.data());
+    EXPECT_EQ(git.err, "") << item;
+    return git.out;
+  };
+  EXPECT_EQ(run_shell("git clone -q -b feature/receipt " + origin + " " + copy).exit, 0);
+  pawl({"repos", "add", "shop", origin});
+  EXPECT_TRUE(submit("W-1").starts_with("task 1 (W-1 of shop)")) << "its name is not in the URL";
+  pawl({"repos", "add", "depot", origin});
+  pawl({"repos", "add", "origin", origin});
+  EXPECT_TRUE(submit("W-2").starts_with("task 2 (W-2 of origin)")) << "of several, the one that is called so";
+  EXPECT_TRUE(submit("W-3 --repo shop").starts_with("task 3 (W-3 of shop)"));
+  EXPECT_EQ(asked({"task", "3"}).at("branch").as_string(), "feature/receipt") << "it is checked out there";
+  EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 1);
+  pawl({"cancel", "2"});
+  EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 0);
+  const Ran either = run_shell("cd " + copy + " && " PAWL_PROGRAM " submit W-4 --data " + daemon.data());
+  EXPECT_EQ(either.exit, 2);
+  EXPECT_NE(either.err.find("origin is declared as depot and as shop: name it by --repo"), std::string::npos)
+      << either.err;
+}
+
 TEST_F(AgainstDaemon, repositories_badly_said_are_usage) {
   const Ran word = pawl({"repos", "remvoe", "shop"});
   EXPECT_EQ(word.exit, 2);
@@ -63,6 +111,22 @@ TEST_F(AgainstDaemon, repositories_badly_said_are_usage) {
     EXPECT_EQ(ran.exit, 2) << ran.err;
     EXPECT_EQ(ran.err.find("tok3n"), std::string::npos) << ran.err;
   }
+}
+
+TEST_F(AgainstDaemon, a_start_without_git_says_so_if_it_is_to_clone) {
+  const auto messages = [this] {
+    daemon.stop(SIGTERM);
+    std::ifstream file(daemon.path("pawld.log"));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string path = std::getenv("PATH");
+  daemon.stop(SIGTERM);
+  ::setenv("PATH", "/nowhere", 1);
+  daemon.start();
+  EXPECT_EQ(messages().find("no git"), std::string::npos) << "there is nothing to be cloned";
+  daemon.start({"--repo", "shop=/srv/shop.git"});
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_NE(messages().find("there is no git in PATH (/nowhere): no repository can be cloned"), std::string::npos);
 }
 
 TEST_F(AgainstDaemon, what_was_said_of_repositories_stays_over_a_restart_with_the_same_options) {

@@ -82,6 +82,13 @@ TEST_F(TaskRoutes, every_refusal_of_creation_has_its_status_and_object) {
   EXPECT_EQ(create("W-2", R"(,"pipeline":"nope")").status, 422);
   EXPECT_EQ(create("W-2", R"(,"pipeline":"nope")").code(), "unknown_pipeline");
   EXPECT_EQ(create("W-2", R"(,"stage":"nope")").code(), "unknown_stage");
+  const auto words = [this](const std::string& more) { return create("W-2", more).at("/error/message"); };
+  EXPECT_NE(words(R"(,"pipeline":"delivry")").find("'delivry' is not a pipeline; did you mean 'delivery'?"),
+            std::string::npos)
+      << words(R"(,"pipeline":"delivry")");
+  EXPECT_NE(words(R"(,"stage":"reveiw")").find("'reveiw' is not a stage of 'delivery'; did you mean 'review'?"),
+            std::string::npos)
+      << words(R"(,"stage":"reveiw")");
   EXPECT_EQ(create("W-2", R"(,"depends_on":[9])").status, 404);
   EXPECT_EQ(create("W-2", R"(,"depends_on":[9])").code(), "unknown_task");
 }

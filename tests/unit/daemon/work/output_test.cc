@@ -272,6 +272,17 @@ TEST_F(OutputTest, what_a_command_said_last_is_there_when_its_end_is_told) {
   }
 }
 
+TEST_F(OutputTest, advice_of_git_is_not_what_a_command_said_last) {
+  const std::string advice = "for n in 1 2 3 4 5; do echo \"hint: $(head -c 60 /dev/zero | tr '\\0' x)\"; done";
+  HeldRun run = held("echo 'error: failed to push some refs'; " + advice, 64 * bound);
+  EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+  EXPECT_EQ(output_->last_line(), "error: failed to push some refs");
+  fs::remove(log());
+  HeldRun alone = held("echo 'hint: only that'", 64 * bound);
+  EXPECT_EQ(alone.go({600, 10}, nullptr).code, 0);
+  EXPECT_EQ(output_->last_line(), "hint: only that");
+}
+
 TEST_F(OutputTest, a_command_that_prints_without_end_is_bounded_and_can_be_ended) {
   HeldRun run = held("exec yes");
   EventCallOff call;

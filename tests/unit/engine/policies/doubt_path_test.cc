@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/policies/reconciler.h"
+#include "engine/policies/stuck.h"
 #include "tests/unit/engine/story.h"
 
 namespace pawl {
@@ -29,6 +30,22 @@ TEST_F(DoubtfulPath, rolls_back_after_the_second_no_and_not_before_its_time) {
   EXPECT_EQ(count("probe merge"), 2u);
   EXPECT_EQ(waited_us, 30 * us_per_s);
   EXPECT_EQ(stage(), "development");
+}
+
+TEST_F(DoubtfulPath, between_its_two_looks_it_waits_and_nothing_is_to_be_taken_away) {
+  merge_times_out();
+  world.probe_exit["merge"] = 1;
+  world.pass_time = nullptr;
+  go();
+  ASSERT_TRUE(is_in_doubt());
+  ASSERT_EQ(acquire(task_key(task), "reconciler").outcome, Outcome::accepted);
+  const auto found = why_stuck(machine.state(), *row(), machine.now(), {});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->standing, Standing::waits);
+  EXPECT_EQ(found->frees, "") << "the daemon is at it";
+  EXPECT_EQ(found->until, plus_s(*doubtful_step(*row())->ended, 30));
+  EXPECT_NE(found->detail.find("'merge' has not happened"), std::string::npos) << found->detail;
+  EXPECT_NE(found->detail.find("its probe is asked once more"), std::string::npos) << found->detail;
 }
 
 TEST_F(DoubtfulPath, late_effect_is_seen_by_the_second_look) {

@@ -101,6 +101,8 @@ TEST_F(StuckTest, words_of_a_command_line_are_words_whatever_is_in_them) {
   event.stage = "deploy";
   task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
+  EXPECT_EQ(frees(), "") << "the daemon is at it";
+  wait(5400);
   EXPECT_EQ(frees(), R"(pawl release --work-item 'it'\''s $(reboot)' --repo 'other')");
 }
 
@@ -340,6 +342,8 @@ TEST_F(StuckTest, variable_missing) {
   ASSERT_TRUE(found());
   EXPECT_EQ(found()->reason, "variable_missing");
   EXPECT_EQ(found()->detail, "its command cannot be given the variable TOKEN: /srv/token: none");
+  EXPECT_EQ(found()->frees,
+            "make the file readable for pawld, or start pawld with the variable; it then goes on by itself");
   missing.version = Version{raw(row()->version) - 1};
   EXPECT_FALSE(found() && found()->reason == "variable_missing") << "that was before the task moved on";
 }

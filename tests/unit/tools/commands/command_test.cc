@@ -39,7 +39,7 @@ TEST(Command, an_option_may_have_a_letter) {
   EXPECT_EQ(read({"thing", "-s=3"})->value("size"), "3");
   EXPECT_EQ(complaint({"thing", "-s", "3", "--size", "4"}), "'--size' is given twice");
   EXPECT_EQ(complaint({"thing", "-s"}), "'-s' needs a value: N");
-  EXPECT_EQ(complaint({"thing", "-size", "3"}), "unknown option '-size'");
+  EXPECT_EQ(complaint({"thing", "-size", "3"}), "unknown option '-size'; did you mean '--size'?");
   EXPECT_NE(usage_of(sample_command).find("  -s, --size N  how large\n"), std::string::npos)
       << usage_of(sample_command);
 }
@@ -48,7 +48,7 @@ TEST(Command, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint({}), "too few arguments; wanted: THING [OTHER]");
   EXPECT_EQ(complaint({"a", "b", "c"}), "what is 'c'? There are too many arguments");
   EXPECT_EQ(complaint({"a", "--colour=red"}), "unknown option '--colour'");
-  EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'");  // no guessing
+  EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'; did you mean '--size'?");  // it is not taken
   EXPECT_EQ(complaint({"a", "-d"}), "unknown option '-d'");
   EXPECT_EQ(complaint({"a", "--size"}), "'--size' needs a value: N");
   EXPECT_EQ(complaint({"a", "--dry=yes"}), "'--dry' takes no value");
@@ -89,6 +89,12 @@ TEST(Command, every_command_of_the_overview_explains_itself) {
 
 TEST(Command, an_unknown_command_or_option_is_named) {
   EXPECT_EQ(run_pawl({"frobnicate"}).err, "pawl: unknown command 'frobnicate'; 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"submitt", "W-1"}).err,
+            "pawl: unknown command 'submitt'; did you mean 'submit'? 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"task", "--histry"}).err,
+            "pawl: task: unknown option '--histry'; did you mean '--history'? 'pawl task --help' says more\n");
+  EXPECT_EQ(run_pawl({"--data", "d", "task"}).err,
+            "pawl: options stand behind the command: pawl COMMAND --data …; 'pawl --help' lists the commands\n");
   EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
   const Ran ran = run_pawl({"replay", "x", "--fast"});
   EXPECT_EQ(ran.exit, 2);

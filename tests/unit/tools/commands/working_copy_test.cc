@@ -50,27 +50,33 @@ TEST(RepoName, is_the_last_part_of_the_url) {
   for (const char* url : {"", "/", ".git", "host:.git"}) EXPECT_EQ(repo_name_of(url), "") << url;
 }
 
-TEST_F(WorkingCopy, names_repository_and_branch) {
+TEST(RepoName, urls_are_the_same_but_for_their_end) {
+  EXPECT_TRUE(is_same_url("/srv/shop.git", "/srv/shop"));
+  EXPECT_TRUE(is_same_url("https://git.example.org/acme/shop/", "https://git.example.org/acme/shop.git"));
+  EXPECT_FALSE(is_same_url("/srv/a/shop.git", "/srv/b/shop.git"));
+}
+
+TEST_F(WorkingCopy, names_origin_and_branch) {
   git("init");
   git("remote add origin git@git.example.org:acme/shop.git");
   git("checkout -b feature/shop-42");
-  EXPECT_EQ(*working_copy_repo(), "shop");
+  EXPECT_EQ(*working_copy_origin(), "git@git.example.org:acme/shop.git");
   EXPECT_EQ(*working_copy_branch(), "feature/shop-42") << "also before its first commit";
   fs::create_directory("deep");
   fs::current_path("deep");
-  EXPECT_EQ(*working_copy_repo(), "shop");
+  EXPECT_EQ(*working_copy_origin(), "git@git.example.org:acme/shop.git");
 }
 
 TEST_F(WorkingCopy, says_what_is_missing) {
-  EXPECT_NE(error_of(working_copy_repo()).find("not in a git working copy"), std::string::npos);
+  EXPECT_NE(error_of(working_copy_origin()).find("not in a git working copy"), std::string::npos);
   EXPECT_NE(error_of(working_copy_branch()).find("not in a git working copy"), std::string::npos);
   git("init");
-  EXPECT_NE(error_of(working_copy_repo()).find("no remote named origin"), std::string::npos);
+  EXPECT_NE(error_of(working_copy_origin()).find("no remote named origin"), std::string::npos);
   git("commit --allow-empty -m one");
   git("checkout --detach");
   EXPECT_NE(error_of(working_copy_branch()).find("detached HEAD"), std::string::npos);
   git("remote add origin .git");
-  EXPECT_NE(error_of(working_copy_repo()).find("ends with no name"), std::string::npos);
+  EXPECT_NE(error_of(working_copy_origin()).find("ends with no name"), std::string::npos);
 }
 
 }  // namespace
