@@ -1,3 +1,4 @@
+#include "store/os/process_identity.h"
 #include "tests/unit/daemon/served.h"
 
 namespace pawl {
