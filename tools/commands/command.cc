@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "schema/printable.h"
+
 namespace pawl {
 namespace {
 
@@ -115,7 +117,7 @@ Result<std::uint64_t> read_number(std::string_view text, std::string_view what) 
 
 Exit fail(Exit exit, std::string_view message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "pawl: %.*s\n", static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "pawl: %s\n", printable_lines(message).c_str());
   return exit;
 }
 

@@ -53,8 +53,8 @@ Exit run_log(const Arguments& arguments) {
   if (arguments.has("json")) return fail(Exit::usage, "log: --json goes with --list: what a run printed is a text");
   const auto query = query_of(arguments);
   if (!query) return fail(query.error());
-  return print_output(caller->client, path + "/log?" + *query,
-                      arguments.has("follow") ? Following::yes : Following::no);
+  return print_output(caller->client, path + "/log?" + *query, arguments.has("follow") ? Following::yes : Following::no,
+                      output_form(arguments));
 }
 
 }  // namespace
@@ -65,7 +65,10 @@ const Command log_command = {
     .summary = "Prints what an agent, gate or step of a task printed",
     .details =
         "Prints the newest run that fits the options, and without any the task's newest run. Where a part of a long\n"
-        "output was not kept, a line says how much. --list shows what there is.\n",
+        "output was not kept, a line says how much. --list shows what there is. On a terminal, what is no text, "
+        "colour, end\n"
+        "of a line or tab is shown as \\x1b or \\u{202e} instead of obeyed; elsewhere, and with --raw, all is as "
+        "printed.\n",
     .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
                                   {"agent", "", "only agents"},
                                   {"gate", "", "only gates"},
@@ -74,6 +77,7 @@ const Command log_command = {
                                   {"attempt", "N", "only an agent's attempt of that number"},
                                   {"run", "RUN", "only that run, as --list names it"},
                                   {"follow", "", "go on until the run has ended", 'f'},
+                                  raw_option,
                                   {"list", "", "list what ran and has captured output, the newest first"}}),
     .positional_max = 1,
     .run = run_log};
