@@ -478,6 +478,10 @@ class Strings(Pawld):
             as_json = "--history" in words  # within it a control of ASCII is escaped already
             self.assertIn(SHOWN.replace("\\x1b", "\\u001b") if as_json else SHOWN, told.stdout, words)
             self.seen_by_people(told.stdout)
+        page = self.folder / "page.html"
+        self.assertEqual(self.pawl("explain", self.data, "task:1", "--html", page).returncode, 0)
+        self.assertIn(json.dumps(SHOWN), page.read_text(encoding="utf-8"))
+        self.seen_by_people(page.read_text(encoding="utf-8"))
         # Exact, for programs.
         exact = [json.loads(line) for line in self.pawl("export", "log", "--data", self.data).stdout.split("\n") if line]
         self.assertIn(HIDES, [record["data"].get("text") for record in exact])
@@ -490,7 +494,8 @@ class Strings(Pawld):
             self.assertEqual(self.on_terminal(*words),
                              "\x1b[31mred\x1b[0m\n\\x1b[2J\\x1b]0;t\\x07 100 %\\x0dok \\u{202e} grün\n\x1b[0m")
         # An alert, the daemon's own log, and the answer that the sender gets.
-        body = json.dumps({"event": "start", "repo": "shop", "work_item": "W-3", "branch": "a\u202eb\u009b"}).encode()
+        body = json.dumps({"event": "start", "repo": "shop", "work_item": "W-3", "branch": "a\u202eb\u009b",
+                           "by": "mal\u2066lory\nforged line"}).encode()
         signature = hmac.new(b"our own secret", body, hashlib.sha256).hexdigest()
         status, answer = self.ask("POST", "/webhooks/generic", body, {"X-Pawl-Signature": signature})
         self.assertEqual((status, answer["result"]), (202, "refused"), answer)
@@ -500,7 +505,8 @@ class Strings(Pawld):
         self.assertIn("|a\\u{202e}b\\u{9b}|", alerted.read_text(encoding="utf-8"))
         self.seen_by_people(alerted.read_text(encoding="utf-8"))
         self.wait_until(lambda: "webhook_refused" in self.said() or "malformed: " in self.said())
-        self.assertIn("\\u{202e}", self.said())
+        self.assertIn("by mal\\u{2066}lory forged line", self.said())
+        self.assertFalse([line for line in self.said().splitlines() if line.startswith("forged")], self.said())
         self.seen_by_people(self.said())
         told = self.pawl("task", "no\u202esuch", *at)
         self.assertIn("'no\\u{202e}such'", told.stderr)
