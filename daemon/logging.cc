@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "schema/json/json_text.h"
+#include "schema/printable.h"
 
 namespace pawl {
 namespace {
@@ -59,8 +60,8 @@ std::string_view colour_of(spdlog::level::level_enum level) {
 /// Formats, and leaves the writing to the writer's thread.
 class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit WriterSink(std::shared_ptr<MessageWriter> writer)
-      : writer_(std::move(writer)), is_coloured_(::isatty(STDERR_FILENO) == 1) {}
+  WriterSink(std::shared_ptr<MessageWriter> writer, LogForm form)
+      : writer_(std::move(writer)), form_(form), is_coloured_(::isatty(STDERR_FILENO) == 1) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -73,7 +74,12 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
-  std::string line_of(const spdlog::details::log_msg& message) {
+  std::string line_of(spdlog::details::log_msg message) {
+    // JSON is for programs, and exact. A line is for people: what is quoted in it can neither hide nor begin another
+    // one.
+    const std::string seen =
+        form_ == LogForm::text ? printable({message.payload.data(), message.payload.size()}) : std::string();
+    if (form_ == LogForm::text) message.payload = seen;
     spdlog::memory_buf_t buffer;
     formatter_->format(message, buffer);
     std::string line(buffer.data(), buffer.size());
@@ -85,6 +91,7 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
   }
 
   const std::shared_ptr<MessageWriter> writer_;
+  const LogForm form_;
   const bool is_coloured_;
   std::uint64_t untold_ = 0;  // dropped since that was last told
 };
@@ -93,7 +100,7 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 std::shared_ptr<MessageWriter> start_logging(LogForm form) {
   auto writer = std::make_shared<MessageWriter>(STDERR_FILENO);
-  auto logger = std::make_shared<spdlog::logger>("pawld", std::make_shared<WriterSink>(writer));
+  auto logger = std::make_shared<spdlog::logger>("pawld", std::make_shared<WriterSink>(writer, form));
   if (form == LogForm::json) {
     logger->set_formatter(std::make_unique<JsonLines>());
   } else {

@@ -8,7 +8,7 @@
 namespace pawl {
 
 enum class LogForm {
-  text,  // for a terminal
+  text,  // for a terminal: printable, a line each
   json,  // one object a line, {"time","level","message"}, for a service
 };
 

@@ -41,6 +41,7 @@
 #include "daemon/work/reaper_loop.h"
 #include "engine/policies/ahead.h"
 #include "schema/limits.h"
+#include "schema/printable.h"
 #include "store/commit/clock.h"
 #include "store/commit/sequencer.h"
 #include "store/commit/start.h"
@@ -65,7 +66,7 @@ constexpr std::uint64_t checkpoint_every_records = 100'000;
 constexpr std::size_t threads_wanted = 48;
 
 int usage(const Error& error) {
-  std::fprintf(stderr, "pawld: %s\n", error.message.c_str());
+  std::fprintf(stderr, "pawld: %s\n", printable_lines(error.message).c_str());
   return exit_usage;
 }
 

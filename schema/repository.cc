@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schema/names.h"
+
 namespace pawl {
 namespace {
 
@@ -24,9 +26,7 @@ std::string_view user_of(std::string_view url) {
 Result<void> check_repo_name(std::string_view name) {
   if (name.empty()) return malformed("be empty");
   if (name.starts_with('-')) return malformed("begin with '-'");
-  const bool has_control =
-      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-  if (has_control) return malformed("have a control character in it");
+  PAWL_TRY(check_seen(name));
   for (std::string_view rest = name; !rest.empty();) {
     const std::size_t slash = std::min(rest.find('/'), rest.size());
     const std::string_view part = rest.substr(0, slash);

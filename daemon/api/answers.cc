@@ -2,6 +2,7 @@
 
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
+#include "schema/printable.h"
 #include "store/checkpoint.h"
 
 namespace pawl {
@@ -92,7 +93,7 @@ void write_refusal(HttpResponse& response, const Decision& decision, const Shown
   out += R"(,"message":)";
   std::string message = sentence(decision.outcome, shown);
   if (!decision.detail.empty()) message += ": " + decision.detail;
-  append_json_text(out, message);
+  append_json_text(out, printable_lines(message));
   out += R"(,"current":)";
   append_object(out, shown, concerned(decision.outcome, shown));
   out += R"(,"seq":)";

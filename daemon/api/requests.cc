@@ -12,6 +12,7 @@
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
 #include "schema/limits.h"
+#include "schema/names.h"
 
 namespace pawl {
 namespace {
@@ -320,6 +321,9 @@ std::int64_t RequestQuery::number(std::string_view name) const {
 
 Result<Asker> asker_of(const HttpRequest& request, const std::string& daemon_boot) {
   PAWL_TRY(check_header("Pawl-Actor", request.actor, limits::actor_bytes_max));
+  if (const auto seen = check_seen(request.actor); !seen) {
+    return malformed("header Pawl-Actor must not " + seen.error().message);
+  }
   PAWL_TRY(check_header("Pawl-Boot", request.boot, limits::boot_id_bytes_max));
   PAWL_TRY(check_header("Idempotency-Key", request.idempotency_key, limits::idempotency_key_bytes_max));
   Asker asker{.boot = request.boot.empty() ? daemon_boot : std::string(request.boot),

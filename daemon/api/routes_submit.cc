@@ -9,6 +9,7 @@
 #include "daemon/api/call.h"
 #include "schema/json/json_in_words.h"
 #include "schema/json/record_json.h"
+#include "schema/names.h"
 #include "schema/repository.h"
 #include "schema/subject.h"
 
@@ -27,13 +28,8 @@ Result<void> check_names(const json::object& body) {
   if (const auto checked = check_repo_name(text("repo")); !text("repo").empty() && !checked) {
     return Error{ErrorCode::malformed, "field \"repo\" must not " + checked.error().message};
   }
-  if (text("branch").starts_with('-')) {
-    return Error{ErrorCode::malformed, "field \"branch\" must not begin with '-'"};
-  }
-  for (const char c : text("branch")) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      return Error{ErrorCode::malformed, "field \"branch\" must not have a control character in it"};
-    }
+  if (const auto checked = check_branch_name(text("branch")); !text("branch").empty() && !checked) {
+    return Error{ErrorCode::malformed, "field \"branch\" must not " + checked.error().message};
   }
   return {};
 }

@@ -12,6 +12,7 @@
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
 #include "schema/limits.h"
+#include "schema/printable.h"
 
 namespace pawl {
 namespace {
@@ -292,7 +293,7 @@ void Delivery::refuse(std::string_view reason, const std::string& why, std::opti
   HttpResponse response = delivery_answer(202, seq, "refused", reason, {});
   response.body.pop_back();
   response.body += R"(,"message":)";
-  append_json_text(response.body, why);
+  append_json_text(response.body, printable_lines(why));
   response.body += '}';
   reply(std::move(response));
 }

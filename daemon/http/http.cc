@@ -2,6 +2,7 @@
 
 #include "schema/hex.h"
 #include "schema/json/json_text.h"
+#include "schema/printable.h"
 
 namespace pawl {
 namespace {}  // namespace
@@ -71,7 +72,7 @@ HttpResponse http_error(int status, std::string_view code, std::string_view mess
   HttpResponse response{.status = status, .body = R"({"error":{"code":)"};
   append_json_text(response.body, code);
   response.body += R"(,"message":)";
-  append_json_text(response.body, message);
+  append_json_text(response.body, printable_lines(message));
   response.body += R"(,"current":null}})";
   return response;
 }

@@ -66,7 +66,8 @@ using HttpHandle = std::function<void(const HttpRequest&, HttpReply)>;
 std::string_view http_reason(int status);
 /// "a%20b" → "a b"; none if a '%' is not followed by two hex digits.
 std::optional<std::string> percent_decoded(std::string_view text);
-/// `{"error":{"code":…,"message":…,"current":null}}`
+/// `{"error":{"code":…,"message":…,"current":null}}`. The message is a sentence for people, and may quote what others
+/// sent: it is made printable.
 HttpResponse http_error(int status, std::string_view code, std::string_view message);
 
 }  // namespace pawl

@@ -1,5 +1,6 @@
 #include "daemon/outside/alert.h"
 
+#include "schema/printable.h"
 #include "schema/subject.h"
 #include "schema/time.h"
 #include "store/checkpoint.h"
@@ -77,8 +78,8 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
   using enum AlertFact::Kind;
   const std::string about = alert.what.empty() ? subject_of(alert) + ", by " + alert.actor : alert.what;
   const std::string seq = raw(alert.seq) == 0 ? std::string() : std::to_string(raw(alert.seq));
-  return {
-      {"summary", text, alert.reason + ": " + about + ", " + record_of(alert)},
+  std::vector<AlertFact> facts = {
+      {"summary", text, printable(alert.reason + ": " + about + ", " + record_of(alert))},
       {"reason", text, alert.reason},
       {"type", text, alert.type},
       {"seq", integer, seq},
@@ -93,6 +94,8 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
       {"branch", text, alert.branch},
       {"stage", text, alert.stage},
   };
+  for (AlertFact& fact : facts) fact.value = printable_lines(fact.value);
+  return facts;
 }
 
 }  // namespace pawl

@@ -62,7 +62,8 @@ struct AlertFact {
   std::string value;  // empty: there is none
 };
 
-/// All facts, always the same names in the same order; first "summary", a sentence for people.
+/// All facts, always the same names in the same order; first "summary", a sentence for people. They are shown to
+/// people, so texts are printable (schema/printable.h); what is exact is the record.
 std::vector<AlertFact> facts_of(const Alert& alert);
 
 }  // namespace pawl

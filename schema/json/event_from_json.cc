@@ -4,12 +4,15 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "schema/json/json_in_words.h"
 #include "schema/json/record_json.h"
+#include "schema/names.h"
 #include "schema/time.h"
 
 namespace pawl {
@@ -46,6 +49,26 @@ constexpr TextBound text_bounds[] = {
     {"text", limits::note_bytes_max},
     {"url", limits::url_bytes_max},
 };
+
+/// Where something gets its name. Elsewhere a name is that of something which has it already, and may be of a log from
+/// before this was asked. What a definition names is for the rules to check: they take less than this.
+struct NameGiven {
+  std::string_view table;
+  std::string_view field;
+};
+constexpr NameGiven names_given[] = {
+    {"BootStarted", "name"}, {"BootStarted", "boot_id"}, {"BootStarted", "host"},  {"TaskCreated", "work_item"},
+    {"TaskCreated", "repo"}, {"TaskCreated", "branch"},  {"LeaseAcquired", "key"}, {"RepoDeclared", "repo"},
+};
+
+/// Whether what is named can be called so.
+Result<void> check_name(std::string_view table, std::string_view field, std::string_view name) {
+  const bool is_given = std::any_of(std::begin(names_given), std::end(names_given), [&](const NameGiven& given) {
+    return given.table == table && given.field == field;
+  });
+  if (!is_given || name.empty()) return {};
+  return field == "branch" ? check_branch_name(name) : check_seen(name);
+}
 
 /// Numbers that may be left out by those who ask: SPEC §3 (time-outs) and §4 (no lease seen is 0).
 struct NumberDefault {
@@ -183,7 +206,7 @@ class EventJsonReader {
         slot.number = PAWL_TRY(integer(*value, field));
         break;
       case FieldLayout::Type::text:
-        slot.offset = PAWL_TRY(text(*value, field));
+        slot.offset = PAWL_TRY(text(*value, layout, field));
         break;
       case FieldLayout::Type::table:
         slot.offset = PAWL_TRY(table(*value, *field.table));
@@ -232,12 +255,15 @@ class EventJsonReader {
     return read->us;
   }
 
-  Result<flatbuffers::uoffset_t> text(const json::value& value, const FieldLayout& field) {
+  Result<flatbuffers::uoffset_t> text(const json::value& value, const TableLayout& layout, const FieldLayout& field) {
     if (!value.is_string()) return wrong_type(value, "a text");
     const std::string_view content = view(value.get_string());
     if (reading_ == Reading::asked) {
       PAWL_TRY(check_text(content, text_bytes_max(field.name)));
       if (field.required && content.empty()) return error("must not be empty");
+      if (const auto named = check_name(layout.name, field.name, content); !named) {
+        return error("must not " + named.error().message);
+      }
     }
     return write_text(content);
   }

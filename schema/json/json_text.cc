@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "schema/hex.h"
+#include "schema/utf8.h"
 
 namespace pawl {
 namespace {
@@ -12,26 +13,6 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
 std::uint8_t byte_at(std::string_view text, std::size_t at) {
   return static_cast<std::uint8_t>(text[at]);
-}
-
-/// How many bytes the well-formed character at `at` has; 0 if there is none (Unicode 15, table 3-7).
-std::size_t character_bytes(std::string_view text, std::size_t at) {
-  const std::uint8_t first = byte_at(text, at);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  const std::size_t bytes = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-  if (text.size() - at < bytes) return 0;
-  std::uint8_t low = 0x80;
-  std::uint8_t high = 0xBF;
-  if (first == 0xE0) low = 0xA0;   // else it would have fitted into two bytes
-  if (first == 0xED) high = 0x9F;  // surrogates
-  if (first == 0xF0) low = 0x90;
-  if (first == 0xF4) high = 0x8F;  // beyond U+10FFFF
-  if (byte_at(text, at + 1) < low || byte_at(text, at + 1) > high) return 0;
-  for (std::size_t i = 2; i < bytes; ++i) {
-    if ((byte_at(text, at + i) & 0xC0) != 0x80) return 0;
-  }
-  return bytes;
 }
 
 bool is_plain(std::uint8_t byte) {

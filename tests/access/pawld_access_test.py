@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 import unittest
 
 sys.dont_write_bytecode = True
@@ -338,7 +339,7 @@ class Strings(Pawld):
     """Values from outside, through real git and real commands: they are only ever strings."""
 
     ODD = ["$(touch${IFS}pwned)", "`touch${IFS}pwned`", "a;touch${IFS}pwned", "a|touch${IFS}pwned", "'\"", "%2e%2e",
-           "refs/heads/x", "HEAD", "a&&b", "ünï", "a#b", "!touch"]
+           "refs/heads/x", "a/HEAD", "a&&b", "ünï", "a#b", "!touch"]
 
     def setUp(self):
         super().setUp()
@@ -369,7 +370,7 @@ class Strings(Pawld):
         self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", SAYS))
         self.ask("POST", "/v1/settings", {"queue.max_concurrency": 4, "queue.serial_per_repo": False,
                                           "job.max_attempts": 1})
-        items = ["W\n'\"$(touch pwned)", "--help", "-rf /", "a\tb\r\nPAWL_TASK=99", "../../../etc"]
+        items = ["W'\"$(touch pwned)", "--help", "-rf /", "a b; PAWL_TASK=99", "../../../etc"]
         tasks = []
         for i, branch in enumerate(self.ODD):
             item = items[i] if i < len(items) else f"W-{i}"
@@ -379,23 +380,19 @@ class Strings(Pawld):
         for task, item, branch in tasks:
             self.wait_until(lambda task=task: self.ends(task))
             said = self.data / "logs" / f"job-{task}-1.log"
-            if self.ask("GET", f"/v1/tasks/{task}")[1]["stage"] == "done":
-                # What the agent saw is what was given, and its branch was pushed under just that name.
-                self.assertIn(item.encode() + b"\0" + branch.encode() + b"\0", said.read_bytes())
-                self.assertIn(f"refs/heads/{branch}\n", self.git("ls-remote", "origin.git"))
-            else:
-                self.assertIn(branch, ("HEAD",), said.read_text(encoding="utf-8"))
-                self.assertIn("is not the name of a branch", said.read_text(encoding="utf-8"))
+            self.assertEqual(self.ask("GET", f"/v1/tasks/{task}")[1]["stage"], "done", branch)
+            # What the agent saw is what was given, and its branch was pushed under just that name.
+            self.assertIn(item.encode() + b"\0" + branch.encode() + b"\0", said.read_bytes())
+            self.assertIn(f"refs/heads/{branch}\n", self.git("ls-remote", "origin.git"))
         self.assertTrue(self.nothing_was_executed())
 
     def test_cancelling_deletes_the_branch_of_that_name_and_no_other(self):
         self.start("--repo", f"shop={self.folder}/origin.git", "--pipeline", self.write("p.yaml", WORKS))
         self.ask("POST", "/v1/settings", {"stop.delete_branch": "always"})
-        branches = [branch for branch in self.ODD if branch != "HEAD"]
-        for branch in branches:
+        for branch in self.ODD:
             self.git("-C", "seed", "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
         tasks = []
-        for i, branch in enumerate(branches):
+        for i, branch in enumerate(self.ODD):
             status, answer = self.create(work_item=f"W-{i}", branch=branch, pipeline="works")
             self.assertEqual(status, 201, answer)
             tasks.append(answer["task"]["id"])
@@ -417,6 +414,107 @@ class Strings(Pawld):
             self.assertEqual(status, 400, (field, value, answer))
             self.assertIn(field, answer["error"]["message"])
         self.assertEqual(self.ask("GET", "/v1/tasks")[1]["items"], [])
+
+    def test_names_are_those_of_git_and_are_seen_as_a_whole(self):
+        self.start("--pipeline", self.write("p.yaml", SAYS))
+        unseen = ["\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\u0085", "\u00ad", "\u3164", "\U000e0041", "\n"]
+        wrong = [("branch", name) for name in ("a:b", "@{-1}", "*", "HEAD", "HEAD/x", "@", "a..b", "a b", "a.lock", "a//b", "a~1")]
+        wrong += [(field, "a" + one + "b") for one in unseen for field in ("branch", "work_item", "repo")]
+        for field, value in wrong:
+            status, answer = self.create(**{field: value})
+            self.assertEqual(status, 400, (field, value, answer))
+            said = answer["error"]["message"]
+            self.assertRegex(said, f'^(field "{field}"|{field}:) must not ')
+            self.assertTrue(said.isascii(), said)
+            told = self.pawl("submit", "W", "--repo", "shop", "--pipeline", "says", "--socket", self.socket,
+                             "--branch", value) if field == "branch" else None
+            if told:
+                self.assertEqual((told.returncode, told.stdout), (2, ""), told)
+                self.assertIn(said, told.stderr)
+        self.assertEqual(self.ask("POST", "/v1/repos", {"repo": "shop\u200b", "url": "/srv/shop.git"})[0], 400)
+        self.assertEqual(self.ask("GET", "/v1/tasks", headers={"Pawl-Actor": "oper\u200bator".encode()})[0], 400)
+        boot = self.ask("POST", "/v1/boots", {"name": "w\u202e", "boot_id": "b1", "pid": 1, "pid_start": 1, "host": "h",
+                                              "version": "1"})
+        self.assertEqual(boot[0], 400, boot)
+        self.assertIn("name: must not have \\u{202e} in it", boot[1]["error"]["message"])
+        self.assertEqual(self.ask("GET", "/v1/tasks")[1]["items"], [])
+        # Free text is free.
+        self.assertEqual(self.create(branch="fine")[0], 201)
+        self.assertEqual(self.ask("POST", "/v1/tasks/1/note", {"text": HIDES})[0], 200)
+
+    def on_terminal(self, *words):
+        """What a terminal would get of a command, which ends well."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([BIN / "pawl", *words, "--socket", self.socket], stdin=subprocess.DEVNULL, stdout=theirs,
+                              stderr=subprocess.PIPE) as command:
+            os.close(theirs)
+            got = b""
+            try:
+                while piece := os.read(ours, 65536):
+                    got += piece
+            except OSError:  # EIO: the last who had it open has ended
+                pass
+            os.close(ours)
+            self.assertEqual((command.wait(), command.stderr.read()), (0, b""))
+        return got.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def test_what_cannot_be_seen_is_shown_where_people_read(self):
+        self.write("secret", "our own secret\n")
+        self.write("page", "#!/bin/sh\nprintf '%s|' \"$PAWL_ALERT_SUMMARY\" \"$PAWL_ALERT_BRANCH\" >>alerted\n", 0o700)
+        self.start("--pipeline", self.write("p.yaml", PRINTS), "--pipeline",
+                   self.write("w.yaml", WAITS), "--log", "text", "--generic-secret-file",
+                   self.folder / "secret", "--alert-command", self.folder / "page")
+        self.assertEqual(self.create(pipeline="prints")[0], 201)
+        self.wait_until(lambda: self.ends(1))
+        self.assertEqual(self.ask("POST", "/v1/tasks/1/note", {"text": HIDES})[0], 200)
+        self.assertEqual(self.create(work_item="W-2", pipeline="waits")[0], 201)
+        self.assertEqual(self.ask("POST", "/v1/tasks/2/cancel", {"reason": HIDES})[0], 200)
+        # Text for people, on a terminal or not.
+        at = ("--socket", self.socket)
+        for words in (("tail", "--no-follow", *at), ("task", "1", "--history", *at), ("explain", self.data, "task:1"),
+                      ("explain", self.data, "task:2")):
+            told = self.pawl(*words)
+            self.assertEqual(told.returncode, 0, told)
+            as_json = "--history" in words  # within it a control of ASCII is escaped already
+            self.assertIn(SHOWN.replace("\\x1b", "\\u001b") if as_json else SHOWN, told.stdout, words)
+            self.seen_by_people(told.stdout)
+        page = self.folder / "page.html"
+        self.assertEqual(self.pawl("explain", self.data, "task:1", "--html", page).returncode, 0)
+        self.assertIn(json.dumps(SHOWN), page.read_text(encoding="utf-8"))
+        self.seen_by_people(page.read_text(encoding="utf-8"))
+        # Exact, for programs.
+        exact = [json.loads(line) for line in self.pawl("export", "log", "--data", self.data).stdout.split("\n") if line]
+        self.assertIn(HIDES, [record["data"].get("text") for record in exact])
+        # What a run printed.
+        raw = subprocess.run([BIN / "pawl", "log", "1", *at], capture_output=True, timeout=PATIENCE_S,
+                             check=True).stdout.decode()
+        self.assertEqual(raw, "\x1b[31mred\x1b[0m\n\x1b[2J\x1b]0;t\x07 100 %\rok \u202e grün\r\n")
+        self.assertEqual(self.on_terminal("log", "1", "--raw"), raw)
+        for words in (("log", "1"), ("jobs", "1", "--log")):
+            self.assertEqual(self.on_terminal(*words),
+                             "\x1b[31mred\x1b[0m\n\\x1b[2J\\x1b]0;t\\x07 100 %\\x0dok \\u{202e} grün\n\x1b[0m")
+        # An alert, the daemon's own log, and the answer that the sender gets.
+        body = json.dumps({"event": "start", "repo": "shop", "work_item": "W-3", "branch": "a\u202eb\u009b",
+                           "by": "mal\u2066lory\nforged line"}).encode()
+        signature = hmac.new(b"our own secret", body, hashlib.sha256).hexdigest()
+        status, answer = self.ask("POST", "/webhooks/generic", body, {"X-Pawl-Signature": signature})
+        self.assertEqual((status, answer["result"]), (202, "refused"), answer)
+        self.assertIn("must not have \\u{202e} in it", answer["message"])
+        alerted = self.data / "alerted"
+        self.wait_until(lambda: alerted.exists() and alerted.read_text().endswith("|"))
+        self.assertIn("|a\\u{202e}b\\u{9b}|", alerted.read_text(encoding="utf-8"))
+        self.seen_by_people(alerted.read_text(encoding="utf-8"))
+        self.wait_until(lambda: "webhook_refused" in self.said() or "malformed: " in self.said())
+        self.assertIn("by mal\\u{2066}lory forged line", self.said())
+        self.assertFalse([line for line in self.said().splitlines() if line.startswith("forged")], self.said())
+        self.seen_by_people(self.said())
+        told = self.pawl("task", "no\u202esuch", *at)
+        self.assertIn("'no\\u{202e}such'", told.stderr)
+        self.seen_by_people(told.stderr)
+
+    def seen_by_people(self, text):
+        hidden = [letter for letter in text if letter != "\n" and (unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp"))]
+        self.assertEqual(hidden, [], text)
 
     def test_paths_lead_nowhere_else(self):
         self.start("--pipeline", self.write("p.yaml", SAYS))
@@ -456,6 +554,18 @@ stages:
     steps:
       - name: ship
         run: 'printf %s "$PAWL_BRANCH" "$PAWL_WORK_ITEM" "$PAWL_REPO" >/dev/null'
+"""
+HIDES = "a \u202e\u2066b \u2028 \x1b[2J \x9b31m \u200b \U000e0041 z"
+SHOWN = "a \\u{202e}\\u{2066}b \\u{2028} \\x1b[2J \\u{9b}31m \\u{200b} \\u{e0041} z"
+PRINTS = r"""
+name: prints
+agents:
+  printer:
+    run: ['printf', '\033[31mred\033[0m\n\033[2J\033]0;t\007 100 %%\rok \342\200\256 grün\r\n']
+stages:
+  - name: work
+    agent: printer
+    to: done
 """
 WORKS = """
 name: works

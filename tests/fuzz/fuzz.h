@@ -27,6 +27,7 @@ void mask(Bytes input);         // a secret, and what a command prints
 void http(Bytes input);         // a connection
 void webhook(Bytes input);      // the body of a delivery, signed
 void options(Bytes input);      // a configuration file
+void terminal(Bytes input);     // what a command prints, for a terminal
 
 inline std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -19,7 +19,7 @@ constexpr Target targets[] = {
     {"block", block},       {"checkpoint", checkpoint}, {"write_ahead", write_ahead},
     {"exported", exported}, {"script", script},         {"pipeline", pipeline},
     {"http", http},         {"webhook", webhook},       {"options", options},
-    {"mask", mask},
+    {"mask", mask},         {"terminal", terminal},
 };
 
 const Target* chosen = nullptr;

@@ -124,7 +124,7 @@ Exit run_call(const Arguments& arguments, Request request, const std::function<s
   const auto body = body_of(*answer);
   if (!body) return fail(body.error());
   if (note) note(*body);
-  if (!arguments.has("json")) print(show(*body));
+  if (!arguments.has("json")) print_for_people(show(*body));
   return Exit::done;
 }
 
@@ -134,7 +134,11 @@ Exit run_list(const Arguments& arguments, const std::string& path,
   if (!caller) return fail(caller.error());
   const auto items = call_list(caller->client, path);
   if (!items) return fail(items.error());
-  print(arguments.has("json") ? json::serialize(*items) + '\n' : show(*items));
+  if (arguments.has("json")) {
+    print(json::serialize(*items) + '\n');
+  } else {
+    print_for_people(show(*items));
+  }
   return Exit::done;
 }
 

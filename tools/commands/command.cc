@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "schema/nearest.h"
+#include "schema/printable.h"
 
 namespace pawl {
 namespace {
@@ -126,7 +127,7 @@ Result<std::uint64_t> read_number(std::string_view text, std::string_view what) 
 
 Exit fail(Exit exit, std::string_view message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "pawl: %.*s\n", static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "pawl: %s\n", printable_lines(message).c_str());
   return exit;
 }
 

@@ -33,7 +33,7 @@ Exit print_log(const Arguments& arguments, std::uint64_t job) {
   if (!attempt) return fail(attempt.error());
   std::string path = "/v1/jobs/" + std::to_string(job) + "/log?";
   if (*attempt) path += "attempt=" + std::to_string(**attempt) + "&";
-  return print_output(caller->client, path, Following::no);
+  return print_output(caller->client, path, Following::no, output_form(arguments));
 }
 
 Exit run_jobs(const Arguments& arguments) {
@@ -50,13 +50,17 @@ Exit run_jobs(const Arguments& arguments) {
 
 }  // namespace
 
-const Command jobs_command = {.name = "jobs",
-                              .arguments = "[JOB]",
-                              .summary = "Lists the jobs, or shows one, or its log",
-                              .details = "",
-                              .options = with_daemon_options({{"log", "", "print what the job's agent printed"},
-                                                              {"attempt", "N", "of that attempt (the last one)"}}),
-                              .positional_max = 1,
-                              .run = run_jobs};
+const Command jobs_command = {
+    .name = "jobs",
+    .arguments = "[JOB]",
+    .summary = "Lists the jobs, or shows one, or its log",
+    .details =
+        "On a terminal --log shows what is no text, colour, end of a line or tab as \\x1b or \\u{202e}\n"
+        "instead of obeying it; elsewhere, and with --raw, all is as printed.\n",
+    .options = with_daemon_options({{"log", "", "print what the job's agent printed"},
+                                    {"attempt", "N", "of that attempt (the last one)"},
+                                    raw_option}),
+    .positional_max = 1,
+    .run = run_jobs};
 
 }  // namespace pawl

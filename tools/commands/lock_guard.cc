@@ -18,6 +18,7 @@
 #include <optional>
 #include <system_error>
 
+#include "schema/printable.h"
 #include "tools/commands/descendants.h"
 
 namespace pawl {
@@ -56,7 +57,7 @@ struct Inherited {
   ::sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
   ::execvp(arguments[0], arguments.data());
   const int why = errno;
-  std::fprintf(stderr, "pawl: %s: %s\n", arguments[0], std::strerror(why));
+  std::fprintf(stderr, "pawl: %s: %s\n", printable(arguments[0]).c_str(), std::strerror(why));
   ::_exit(why == ENOENT ? 127 : 126);
 }
 

@@ -74,8 +74,8 @@ Exit run_log(const Arguments& arguments) {
   auto query = query_of(arguments);
   if (!query) return fail(query.error());
   if (query->empty()) *query = step_before_probe(caller->client, path);
-  return print_output(caller->client, path + "/log?" + *query,
-                      arguments.has("follow") ? Following::yes : Following::no);
+  return print_output(caller->client, path + "/log?" + *query, arguments.has("follow") ? Following::yes : Following::no,
+                      output_form(arguments));
 }
 
 }  // namespace
@@ -88,7 +88,8 @@ const Command log_command = {
         "Prints the newest run that fits the options, and without any the task's newest run; not a probe, but the "
         "step\n"
         "that it was asked about. Where a part of a long output was not kept, a line says how much. --list shows what\n"
-        "there is.\n",
+        "there is. On a terminal, what is no text, colour, end of a line or tab is shown as \\x1b or \\u{202e}\n"
+        "instead of obeyed; elsewhere, and with --raw, all is as printed.\n",
     .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
                                   {"agent", "", "only agents"},
                                   {"gate", "", "only gates"},
@@ -97,6 +98,7 @@ const Command log_command = {
                                   {"attempt", "N", "only an agent's attempt of that number"},
                                   {"run", "RUN", "only that run, as --list names it"},
                                   {"follow", "", "wait for the run, and go on until it has ended", 'f'},
+                                  raw_option,
                                   {"list", "", "list what ran and has captured output, the newest first"}}),
     .positional_max = 1,
     .run = run_log};

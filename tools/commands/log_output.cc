@@ -1,5 +1,7 @@
 #include "tools/commands/log_output.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -7,6 +9,7 @@
 
 #include "tools/commands/answers.h"
 #include "tools/commands/output.h"
+#include "tools/commands/terminal_text.h"
 
 namespace pawl {
 namespace {
@@ -27,7 +30,13 @@ bool may_run(Client& client, const std::string& path) {
 
 }  // namespace
 
-Exit print_output(Client& client, const std::string& path, Following following) {
+OutputForm output_form(const Arguments& arguments) {
+  const bool is_raw = arguments.has("raw") || ::isatty(STDOUT_FILENO) != 1;
+  return is_raw ? OutputForm::raw : OutputForm::seen;
+}
+
+Exit print_output(Client& client, const std::string& path, Following following, OutputForm form) {
+  TerminalText terminal;
   const std::string wait = following == Following::yes ? "&wait_s=" + std::to_string(output_wait_s) : "";
   std::string run;  // the one that was begun with: by now another one may be the newest
   std::string from = "0";
@@ -52,15 +61,21 @@ Exit print_output(Client& client, const std::string& path, Following following) 
         away_since = steady_clock::now();
         fail(Exit::refused, trouble.message + "; trying again");
       }
-      if (!goes_on || steady_clock::now() - *away_since >= away_max) return fail(trouble);
+      if (!goes_on || steady_clock::now() - *away_since >= away_max) {
+        print(terminal.end());
+        return fail(trouble);
+      }
       std::this_thread::sleep_for(ask_again);
       continue;
     }
     away_since.reset();
-    print(answer->body);
+    print(form == OutputForm::raw ? answer->body : terminal.take(answer->body));
     const std::string next = answer->header("Pawl-Log-Next");
     const bool is_idle = answer->body.empty() || next == from;
-    if (answer->header("Pawl-Log-End") == "true" || (is_idle && following == Following::no)) return Exit::done;
+    if (answer->header("Pawl-Log-End") == "true" || (is_idle && following == Following::no)) {
+      print(terminal.end());
+      return Exit::done;
+    }
     if (std::fflush(stdout) != 0) return Exit::refused;
     if (path.starts_with("/v1/tasks/") && path.find("run=") == std::string::npos) run = answer->header("Pawl-Log-Run");
     from = next;

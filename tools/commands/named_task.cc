@@ -53,7 +53,8 @@ Result<std::uint64_t> choose(const std::string& item, const std::string& repo, s
   }
   std::string message = "several repositories have the work item '" + printable(item) + "':";
   for (const Found& each : found) {
-    message += "\n  task " + std::to_string(each.id) + "  " + each.repo + '/' + printable(item) + "  " + each.stage;
+    message +=
+        "\n  task " + std::to_string(each.id) + "  " + printable(each.repo) + '/' + printable(item) + "  " + each.stage;
   }
   return Error{ErrorCode::malformed, message + "\nname one as REPO/WORK_ITEM, by --repo REPO, or by its number"};
 }

@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <array>
+#include <clocale>
 #include <cstdio>
 #include <ctime>
+#include <cwchar>
 
-#include "schema/json/json_text.h"
+#include "schema/printable.h"
 #include "schema/time.h"
+#include "schema/utf8.h"
 
 namespace pawl {
 namespace {
@@ -28,10 +31,10 @@ json::string_view key(std::string_view text) {
   return {text.data(), text.size()};
 }
 
-/// Columns on a screen; all characters count as one.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+/// As the C library knows characters in UTF-8, whatever language the process was begun in; 0: it does not.
+locale_t utf8_locale() {
+  static const locale_t locale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return locale;
 }
 
 /// How long the RFC 3339 time is that `text` begins with, as pawl writes it: "2026-06-15T10:00:00.000042Z"; 0: none.
@@ -57,10 +60,11 @@ bool is_list_of_objects(const json::value& value) {
 
 void append_fields(std::string& out, const json::object& object, std::size_t indent) {
   std::size_t width = 0;
-  for (const auto& member : object) width = std::max(width, member.key().size());
+  for (const auto& member : object) width = std::max(width, width_of(printable(view(member.key()))));
   for (const auto& member : object) {
+    const std::string name = printable(view(member.key()));
     out.append(indent, ' ');
-    out += view(member.key());
+    out += name;
     const json::value& value = member.value();
     if (value.is_object() && !value.get_object().empty()) {
       out += '\n';
@@ -74,13 +78,37 @@ void append_fields(std::string& out, const json::object& object, std::size_t ind
         if (item.is_object()) append_fields(out, item.get_object(), indent + 2);
       }
     } else {
-      out.append(width - member.key().size() + 2, ' ');
+      out.append(width - width_of(name) + 2, ' ');
       out += cell(value) + '\n';
     }
   }
 }
 
 }  // namespace
+
+std::size_t width_of(std::string_view text) {
+  const locale_t before = utf8_locale() ? ::uselocale(utf8_locale()) : nullptr;
+  std::size_t width = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t bytes = std::max<std::size_t>(character_bytes(text, at), 1);
+    const bool is_ascii = bytes == 1;
+    const int columns = is_ascii || !before ? 1 : ::wcwidth(static_cast<wchar_t>(code_point(text.substr(at, bytes))));
+    width += columns < 0 ? 1 : static_cast<std::size_t>(columns);
+    at += bytes;
+  }
+  if (before) ::uselocale(before);
+  return width;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  text.append(width - std::min(width, width_of(text)), ' ');
+  return text;
+}
+
+void TextTable::add(std::vector<std::string> row) {
+  for (std::string& text : row) text = printable(text);
+  rows_.push_back(std::move(row));
+}
 
 std::string TextTable::text() const {
   std::vector<std::size_t> widths;
@@ -100,23 +128,6 @@ std::string TextTable::text() const {
       blanks += widths[i] - width_of(row[i]) + 2;
     }
     out += '\n';
-  }
-  return out;
-}
-
-std::string printable(std::string_view text) {
-  const bool is_utf8 = is_json_text(text);
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    const bool is_long_control = is_utf8 && byte == 0xC2 && next < 0xA0;  // U+0080 to U+009F
-    if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_utf8) || is_long_control) {
-      out += byte == '\n' || byte == '\t' ? ' ' : '?';
-      if (is_long_control) ++i;
-    } else {
-      out += text[i];
-    }
   }
   return out;
 }
@@ -211,6 +222,10 @@ std::string duration(std::int64_t us) {
 
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_for_people(std::string_view text) {
+  print(printable_lines(text));
 }
 
 }  // namespace pawl

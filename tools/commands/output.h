@@ -9,16 +9,17 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/printable.h"
 #include "schema/time.h"
 
 namespace pawl {
 
-/// Columns as wide as their widest cell. Made for screens full, not for whole logs.
+/// Columns as wide as their widest cell, each cell printable. Made for screens full, not for whole logs.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heads) : rows_{std::move(heads)} {}
 
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void add(std::vector<std::string> row);
   bool is_empty() const { return rows_.size() == 1; }
   /// Lines with their ends. Never longer than their content: no blanks at the end of a line.
   std::string text() const;
@@ -27,8 +28,11 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// `text` without what could move a terminal's cursor or change its colours.
-std::string printable(std::string_view text);
+/// How many columns a printable text takes on a screen: two for what East Asia writes and for most emoji, none for an
+/// accent that stands on the character before it.
+std::size_t width_of(std::string_view text);
+/// `text` with blanks behind it, up to that width.
+std::string padded(std::string text, std::size_t width);
 
 /// A moment as people here read it: "2026-06-15 12:00:03 +02:00", by the time zone of this process.
 std::string local_time(TimeUs time);
@@ -52,7 +56,9 @@ std::string fields_of(const boost::json::value& object);
 /// "0.42 s", "12.3 s", "3 min 05 s", "2 h 03 min"
 std::string duration(std::int64_t us);
 
-/// Prints to standard output.
+/// Prints to standard output, byte for byte: what programs read, and what pawl itself moves a cursor with.
 void print(std::string_view text);
+/// The same of what people read: lines in which all is seen (schema/printable.h).
+void print_for_people(std::string_view text);
 
 }  // namespace pawl

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -83,7 +84,7 @@ Exit run_pipelines_list(const Arguments& arguments) {
     table.add({cell(definition, "name"), std::to_string(definition.at("stages").as_array().size()),
                defined_at(caller->client, row.at("seq")), given_by(row), cell(row, "live_tasks")});
   }
-  print(table.text());
+  print_for_people(table.text());
   return Exit::done;
 }
 
@@ -114,7 +115,12 @@ Exit run_pipelines_show(const Arguments& arguments, const std::string& name) {
   if (!definition) return fail(definition.error());
   const auto yaml = yaml_of(*definition);
   if (!yaml) return fail(Exit::refused, yaml.error().message + "; --json shows it");
-  print(*yaml);
+  // A file that is made of it is to be what was applied; on a screen nothing in a command is to hide.
+  if (::isatty(STDOUT_FILENO) == 1) {
+    print_for_people(*yaml);
+  } else {
+    print(*yaml);
+  }
   return Exit::done;
 }
 
@@ -137,7 +143,8 @@ std::optional<CheckedFile> checked(const std::string& file) {
   result.advice = advice_on(result.text, program_path());
   for (const PipelineAdvice& advice : result.advice) {
     std::fflush(stdout);
-    std::fprintf(stderr, "pawl: %s:%d: warning: %s\n", file.c_str(), advice.line, advice.what.c_str());
+    std::fprintf(stderr, "pawl: %s:%d: warning: %s\n", printable(file).c_str(), advice.line,
+                 printable(advice.what).c_str());
   }
   return result;
 }
@@ -159,7 +166,7 @@ Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string
       continue;
     }
     const Pipeline& pipeline = result->text.pipeline;
-    if (!arguments.has("json")) print(pipeline.name + ": " + what_it_has(pipeline) + ", ok\n");
+    if (!arguments.has("json")) print_for_people(pipeline.name + ": " + what_it_has(pipeline) + ", ok\n");
     json::array warnings;
     for (const PipelineAdvice& advice : result->advice) {
       warnings.push_back(json::object{{"line", advice.line}, {"what", advice.what}});
@@ -273,7 +280,7 @@ Exit run_pipelines_apply(const Arguments& arguments, std::span<const std::string
       fail(result.error());
       return fail(Exit::refused, file.file + ": not applied" + (shown.empty() ? "" : "; those before it are"));
     }
-    if (!arguments.has("json")) print(said);
+    if (!arguments.has("json")) print_for_people(said);
     shown.push_back(*std::move(result));
   }
   if (arguments.has("json")) print(json::serialize(shown) + '\n');

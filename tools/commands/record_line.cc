@@ -10,9 +10,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.resize(width, ' ');
-  return text + ' ';
+/// A column, and the blank behind it.
+std::string column(std::string text, std::size_t width) {
+  return padded(std::move(text), width) + ' ';
 }
 
 /// The fields of an event that have something to say.
@@ -23,13 +23,15 @@ std::string shown_data(const json::value& data) {
     if (member.value().is_null()) continue;
     if (member.value().is_array() && member.value().get_array().empty()) continue;
     if (!out.empty()) out += ' ';
-    out += std::string(member.key()) + '=';
+    out += printable({member.key().data(), member.key().size()}) + '=';
     const bool is_owner = member.value().is_object() && member.value().get_object().contains("actor");
     out += is_owner ? cell(member.value(), "actor") + "/" + cell(member.value(), "pid") : cell(member.value());
   }
   constexpr std::size_t shown_bytes_max = 160;
-  if (out.size() > shown_bytes_max) out = out.substr(0, shown_bytes_max) + " ...";
-  return out;
+  if (out.size() <= shown_bytes_max) return out;
+  std::size_t end = shown_bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return out.substr(0, end) + " ...";
 }
 
 }  // namespace
@@ -37,8 +39,8 @@ std::string shown_data(const json::value& data) {
 std::string record_in_words(const json::value& record, const std::string& time) {
   const std::string outcome = cell(record, "outcome");
   const json::value* data = record.is_object() ? record.get_object().if_contains("data") : nullptr;
-  return padded(cell(record, "seq"), 7) + padded(time, 8) + padded(cell(record, "actor"), 11) +
-         padded(cell(record, "type"), 16) + (outcome == "accepted" ? "" : "REFUSED " + outcome + " ") +
+  return column(cell(record, "seq"), 7) + column(time, 8) + column(cell(record, "actor"), 11) +
+         column(cell(record, "type"), 16) + (outcome == "accepted" ? "" : "REFUSED " + outcome + " ") +
          (data ? shown_data(*data) : "") + '\n';
 }
 

@@ -77,7 +77,11 @@ Exit run_stuck(const Arguments& arguments) {
   const bool has_all = arguments.has("all");
   const auto stuck = ask(caller->client, has_all);
   if (!stuck) return fail(stuck.error());
-  print(arguments.has("json") ? json::serialize(stuck->items) + '\n' : show_stuck(*stuck, has_all));
+  if (arguments.has("json")) {
+    print(json::serialize(stuck->items) + '\n');
+  } else {
+    print_for_people(show_stuck(*stuck, has_all));
+  }
   return Exit::done;
 }
 

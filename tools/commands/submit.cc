@@ -124,7 +124,7 @@ class Screen {
     if (lines.size() > rows_max) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows_max));
     std::string out;
     if (drawn_ > 0) out += "\x1b[" + std::to_string(drawn_) + "A";
-    for (const std::string& line : lines) out += "\r\x1b[2K" + cut(line, columns) + "\n";
+    for (const std::string& line : lines) out += "\r\x1b[2K" + cut(printable(line), columns) + "\n";
     out += "\x1b[J";
     drawn_ = lines.size();
     print(out);
@@ -132,12 +132,11 @@ class Screen {
   }
 
  private:
-  /// At most that many characters: a line that wraps would be two.
-  static std::string cut(const std::string& line, std::size_t columns) {
-    std::size_t shown = 0;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80) continue;
-      if (++shown > columns) return line.substr(0, i);
+  /// At most that wide: a line that wraps would be two.
+  static std::string cut(std::string line, std::size_t columns) {
+    while (width_of(line) > columns) {
+      while ((static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.pop_back();
+      line.pop_back();
     }
     return line;
   }
@@ -192,7 +191,7 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   };
   const auto say = [&](const std::string& line) {
     if (view != View::lines || line.empty()) return;
-    print(line);
+    print_for_people(line);
     std::fflush(stdout);
   };
   auto looked_at = steady_clock::now();
@@ -259,7 +258,7 @@ Exit run_submit(const Arguments& arguments) {
   const auto seq = read_number(cell(*answer, "seq"), "the record's seq");
   if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer names no task or no seq");
   const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
-  if (view != View::nothing) print(show_created(*answer));
+  if (view != View::nothing) print_for_people(show_created(*answer));
   std::fflush(stdout);
   return watch(caller->client, *id, *seq, cell(task, "stage"), view);
 }

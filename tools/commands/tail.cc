@@ -52,7 +52,7 @@ Exit run_tail(const Arguments& arguments) {
       print(line);
       print("\n");
     } else {
-      print(shown(record));
+      print_for_people(shown(record));
     }
     writes = std::fflush(stdout) == 0;
     quiet_since = std::chrono::steady_clock::now();

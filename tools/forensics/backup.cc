@@ -30,7 +30,7 @@ Exit run_backup(const Arguments& arguments) {
   if (!proved) {
     return fail(Error{proved.error().code, to + " was made, but no daemon starts from it: " + proved.error().message});
   }
-  print("all up to record " + std::to_string(raw((*log)->last_seq())) + " is in " + to + '\n');
+  print_for_people("all up to record " + std::to_string(raw((*log)->last_seq())) + " is in " + to + '\n');
   return Exit::done;
 }
 

@@ -164,7 +164,11 @@ Exit run_check(const Arguments& arguments) {
   const Result<void> walked = check(*path, checked);
   if (!walked) return fail_to_read(walked.error());
   const Findings findings = checked.audit.findings();
-  print(arguments.has("json") ? in_json(checked, findings) : in_words(checked, findings));
+  if (arguments.has("json")) {
+    print(in_json(checked, findings));
+  } else {
+    print_for_people(in_words(checked, findings));
+  }
   return findings.empty() ? Exit::done : Exit::refused;
 }
 

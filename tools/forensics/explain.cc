@@ -83,12 +83,16 @@ Exit run_explain(const Arguments& arguments) {
   const auto story = story_of(path, *subject);
   if (!story) return fail_to_read(story.error());
   if (!html) {
-    print(arguments.has("json") ? story_json(*story) : story_text(*story));
+    if (arguments.has("json")) {
+      print(story_json(*story));
+    } else {
+      print_for_people(story_text(*story));
+    }
     return Exit::done;
   }
   const Result<void> written = write_page(*html, path, story_page(*story));
   if (!written) return fail(written.error());
-  print(*html + ": " + story->subject + ", " + std::to_string(story->entries.size()) + " records\n");
+  print_for_people(*html + ": " + story->subject + ", " + std::to_string(story->entries.size()) + " records\n");
   return Exit::done;
 }
 

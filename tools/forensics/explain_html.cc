@@ -1,4 +1,15 @@
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
 #include "engine/rules/rules.h"
+#include "schema/hex.h"
+#include "schema/printable.h"
+#include "schema/utf8.h"
+#include "tools/forensics/base64.h"
 #include "tools/forensics/explain_page.h"
 #include "tools/forensics/explain_render.h"
 
@@ -25,34 +36,79 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-/// JSON for the inside of a script element: nothing in it can end the element, and it means the same.
-std::string embedded(const std::string& json) {
+/// JSON for the inside of a script element: nothing in it can end the element. It means the same, but for what people
+/// would not see: its texts are printable.
+std::string embedded(std::string_view json) {
   std::string out;
   out.reserve(json.size());
-  for (const char letter : json) {
-    if (letter == '<') {
+  const auto show = [&out](std::string_view character) { out += '\\' + printable(character); };
+  for (std::size_t at = 0; at < json.size();) {
+    if (json[at] == '<') {
       out += "\\u003c";
+      ++at;
+    } else if (json[at] == '\\') {
+      // As append_json_text() writes: two characters, or \u00xx.
+      const std::size_t bytes = json[at + 1] == 'u' ? 6 : 2;
+      if (bytes == 6) {
+        std::uint8_t control = 0;
+        PAWL_ASSERT(read_hex(json.substr(at + 4, 2), {&control, 1}));
+        const char character = static_cast<char>(control);
+        show({&character, 1});
+      } else if (const std::size_t control = std::string_view("bfr").find(json[at + 1]);
+                 control != std::string_view::npos) {
+        show(std::string_view("\b\f\r").substr(control, 1));
+      } else {
+        out += json.substr(at, bytes);
+      }
+      at += bytes;
     } else {
-      out += letter;
+      const std::size_t bytes = character_bytes(json, at);
+      PAWL_ASSERT(bytes > 0);
+      const std::string_view character = json.substr(at, bytes);
+      const bool ends_the_json = character == "\n";
+      if (!ends_the_json && is_unseen(code_point(character))) {
+        show(character);
+      } else {
+        out += character;
+      }
+      at += bytes;
     }
   }
   return out;
 }
 
+/// What stands between two tags of the page, of which there is one each.
+std::string_view between(std::string_view begin, std::string_view end) {
+  const std::size_t from = explain_page.find(begin) + begin.size();
+  return explain_page.substr(from, explain_page.find(end, from) - from);
+}
+
+/// As a Content-Security-Policy names it.
+std::string hash_of(std::string_view text) {
+  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> hash{};
+  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
+  return "sha256-" + base64(hash);
+}
+
 }  // namespace
 
 std::string story_page(const Story& story) {
-  constexpr std::string_view text_mark = "@TEXT@";
-  constexpr std::string_view story_mark = "@STORY@";
-  const std::size_t text_at = explain_page.find(text_mark);
-  const std::size_t story_at = explain_page.find(story_mark);
-  PAWL_ASSERT(text_at < story_at && story_at != std::string_view::npos);
-  const std::size_t text_end = text_at + text_mark.size();
-  std::string out(explain_page.substr(0, text_at));
-  out += escaped(story_text(story));
-  out += explain_page.substr(text_end, story_at - text_end);
-  out += embedded(story_json(story));
-  out += explain_page.substr(story_at + story_mark.size());
+  const std::pair<std::string_view, std::string> parts[] = {
+      {"@STYLE_HASH@", hash_of(between("<style>", "</style>"))},
+      {"@SCRIPT_HASH@", hash_of(between("<script>", "</script>"))},
+      {"@TEXT@", escaped(printable_lines(story_text(story)))},
+      {"@STORY@", embedded(story_json(story))},
+  };
+  std::string out;
+  std::size_t from = 0;
+  for (const auto& [mark, part] : parts) {
+    const std::size_t at = explain_page.find(mark, from);
+    PAWL_ASSERT(at != std::string_view::npos);
+    out += explain_page.substr(from, at - from);
+    out += part;
+    from = at + mark.size();
+  }
+  out += explain_page.substr(from);
   return out;
 }
 

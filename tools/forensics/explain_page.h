@@ -5,7 +5,8 @@
 
 namespace pawl {
 
-/// Has `@TEXT@` and `@STORY@` where the story goes, once each, in this order.
+/// Has `@TEXT@` and `@STORY@` where the story goes, and `@STYLE_HASH@` and `@SCRIPT_HASH@` where its policy names the
+/// one style and the one script that it lets in; once each, in the order style, script, text, story.
 extern const std::string_view explain_page;
 
 }  // namespace pawl

@@ -16,11 +16,6 @@ std::string clock_of(TimeUs time) {
   return rfc3339(time).substr(11, 12);
 }
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
-}
-
 std::string seqs_in_words(const std::vector<Seq>& seqs) {
   constexpr std::size_t shown = 12;
   std::string out;
@@ -78,7 +73,7 @@ std::string silence_in_words(const StoryEntry& before, const StoryEntry& after) 
 }  // namespace
 
 std::string story_text(const Story& story) {
-  std::string out = story.subject + '\n';
+  std::string out = printable(story.subject) + '\n';
   append_tasks(out, story);
   const StoryEntry& first = story.entries.front();
   const StoryEntry& last = story.entries.back();
@@ -87,7 +82,7 @@ std::string story_text(const Story& story) {
   append_findings(out, story);
 
   std::size_t lane_width = 0;
-  for (const std::string& lane : story.lanes) lane_width = std::max(lane_width, printable(lane).size());
+  for (const std::string& lane : story.lanes) lane_width = std::max(lane_width, width_of(printable(lane)));
   const std::size_t seq_width = std::to_string(raw(last.seq)).size();
   const std::string indent(2 + 12 + 2 + seq_width + 2 + lane_width + 2, ' ');
   std::string day;

@@ -105,7 +105,8 @@ class Replay {
     if (!traces_.concerns(*order_.task, item.record, item.applied.effects)) return;
     std::string line;
     append_record_line(line, item.record, item.applied.effects);
-    print(order_.is_json ? line + '\n' : record_in_words(*parse_json(line), rfc3339({item.record.stamp()->time_us()})));
+    if (order_.is_json) return print(line + '\n');
+    print_for_people(record_in_words(*parse_json(line), rfc3339({item.record.stamp()->time_us()})));
   }
 
   const Order& order_;
@@ -256,7 +257,11 @@ Exit run_replay(const Arguments& arguments) {
     const Result<void> added = add_changes(*order, *summary);
     if (!added) return fail_to_read(added.error());
   }
-  print(order->is_json ? in_json(*summary) : in_words(*summary));
+  if (order->is_json) {
+    print(in_json(*summary));
+  } else {
+    print_for_people(in_words(*summary));
+  }
   return summary->difference ? Exit::refused : Exit::done;
 }
 

@@ -52,7 +52,7 @@ void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) 
   out += order.data + (is_plan ? " would go on" : " goes on") + " at record " + number(report.next_seq) +
          ", with task " + std::to_string(raw(ids.next_task)) + " and job " + std::to_string(raw(ids.next_job)) +
          "; what was given out from record " + number(next(report.last)) + " on is lost, and opens nothing\n";
-  print(out + in_words(state));
+  print_for_people(out + in_words(state));
 }
 
 /// Whether the log of a backup may be read, where there is one: what else is wrong with it is found by reading.

@@ -246,8 +246,11 @@ Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, Rep
   if (!retold) return fail(retold.error());
   const Findings findings = findings_in(log);
   const Finding* target = target_of(findings);
-  print(form == ReportForm::json ? in_json(log, changes, *retold, target) + '\n'
-                                 : in_words(log, changes, *retold, target));
+  if (form == ReportForm::json) {
+    print(in_json(log, changes, *retold, target) + '\n');
+  } else {
+    print_for_people(in_words(log, changes, *retold, target));
+  }
   return Exit::done;
 }
 
@@ -286,7 +289,7 @@ Exit run_each_defence(const RecordedLog& log, ReportForm form) {
   std::size_t width = 0;
   for (const Tried& tried : all) width = std::max(width, in_words(tried.change).size());
   for (const Tried& tried : all) out += defence_in_words(tried, width);
-  print(out);
+  print_for_people(out);
   return Exit::done;
 }
 

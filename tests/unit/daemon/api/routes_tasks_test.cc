@@ -41,6 +41,11 @@ TEST_F(TaskRoutes, malformed_requests_name_the_field_and_change_nothing) {
       {R"({"work_item":"W","repo":"-x"})", "repo"},
       {R"({"work_item":"W","repo":"r","branch":"-x"})", "branch"},
       {R"({"work_item":"W","repo":"r","branch":"a\u0007"})", "branch"},
+      {R"({"work_item":"W","repo":"r","branch":"a:b"})", R"(field \"branch\" must not have ':' in it)"},
+      {R"({"work_item":"W","repo":"r","branch":"@{-1}"})", R"(field \"branch\" must not have '@{' in it)"},
+      {R"({"work_item":"W","repo":"r","branch":"*"})", R"(field \"branch\" must not have '*' in it)"},
+      {R"({"work_item":"W","repo":"r\u200b"})", R"(field \"repo\" must not have \\u{200b} in it)"},
+      {R"({"work_item":"W\u202e","repo":"r"})", R"(work_item: must not have \\u{202e} in it)"},
       {R"({"work_item":"W","work_item":"V","repo":"r"})", "work_item"},
       {R"({"work_item":")" + std::string(201, 'w') + R"(","repo":"r"})", "work_item"},
       {R"({"work_item":"W","repo":"r","depends_on":"1"})", "depends_on"},
@@ -59,6 +64,7 @@ TEST_F(TaskRoutes, malformed_requests_name_the_field_and_change_nothing) {
 TEST_F(TaskRoutes, malformed_headers_and_queries_are_refused) {
   EXPECT_EQ(ask("GET", "/v1/tasks", "", {.actor = std::string(33, 'a')}).status, 400);
   EXPECT_EQ(ask("GET", "/v1/tasks", "", {.actor = "\xFF"}).status, 400);
+  EXPECT_EQ(ask("GET", "/v1/tasks", "", {.actor = "oper\u200Bator"}).status, 400);
   EXPECT_EQ(ask("GET", "/v1/tasks", "", {.boot = std::string(65, 'a')}).status, 400);
   EXPECT_EQ(ask("GET", "/v1/tasks", "", {.key = std::string(65, 'a')}).status, 400);
   EXPECT_EQ(get("/v1/tasks?colour=red").status, 400);

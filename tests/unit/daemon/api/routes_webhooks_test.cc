@@ -316,6 +316,33 @@ TEST_F(WebhookRoutes, a_started_item_becomes_a_task) {
   EXPECT_EQ(again.body, answer.body);
 }
 
+/// A forge has no such branch; a program of one's own may say anything.
+TEST_F(WebhookRoutes, a_name_that_nothing_may_bear_is_refused_at_a_start_and_unknown_elsewhere) {
+  const auto told = [](const std::string& event, const std::string& branch) {
+    return R"({"event":")" + event + R"(","repo":"shop","work_item":"W-1","commit":"abc","branch":")" + branch +
+           R"("})";
+  };
+  for (const std::string odd : {"a:b", "@{-1}", "*", R"(a\u202eb)", R"(a\u0085b)", "-x"}) {
+    const Answer start = generic(told("start", odd));
+    EXPECT_EQ(start.status, 202) << start.body;
+    EXPECT_TRUE(start.says(R"("result":"refused","reason":"malformed")")) << start.body;
+    EXPECT_TRUE(start.says("must not ")) << start.body;
+    EXPECT_FALSE(start.says("\u202E")) << "a sentence is for people";
+    const Answer pushed = generic(told("pushed", odd));
+    EXPECT_TRUE(pushed.says(R"("result":"ignored","reason":"no live task works there")")) << pushed.body;
+  }
+  EXPECT_TRUE(orders().empty());
+  EXPECT_EQ(last_record(), "PipelineDefined test accepted") << "nothing was created";
+}
+
+/// It is of a log from before names were asked about.
+TEST_F(WebhookRoutes, a_task_that_has_an_odd_branch_already_goes_on) {
+  const TaskId id = task("W-1", "a:b\u202E");
+  const Answer pushed = generic(R"({"event":"pushed","repo":"shop","commit":"abc","branch":"a:b\u202e"})");
+  EXPECT_TRUE(pushed.says(R"("id":)" + std::to_string(raw(id)))) << pushed.body;
+  EXPECT_EQ(orders().size(), 1U);
+}
+
 TEST_F(WebhookRoutes, a_start_of_a_live_task_is_refused_as_everybodys) {
   plane("d1", payloads::plane_issue_started);
   const Answer first_stage = plane("d2", payloads::plane_issue_started);

@@ -48,6 +48,23 @@ TEST(AlertTemplate, a_quote_escaped_by_the_template_ends_no_string) {
   EXPECT_EQ(filled(R"(["\"{repo}\""])", awkward_alert()), R"(["\"shop\""])");
 }
 
+TEST(AlertTemplate, what_cannot_be_seen_is_shown_in_every_fact) {
+  const Alert alert{.reason = "no \u202Eway\u009B2J\nsecond line",
+                    .seq = Seq{3},
+                    .actor = "mal\x1blory",
+                    .task = TaskId{1},
+                    .work_item = "W\u200B-1",
+                    .repo = "shop",
+                    .branch = "a\u2028b",
+                    .stage = "review"};
+  EXPECT_EQ(filled(R"(["{work_item} {branch}",{actor},"{reason}"])", alert),
+            R"(["W\\u{200b}-1 a\\u{2028}b","mal\\x1blory","no \\u{202e}way\\u{9b}2J\nsecond line"])");
+  EXPECT_EQ(
+      filled("{summary}", alert),
+      R"("no \\u{202e}way\\u{9b}2J second line: W\\u{200b}-1 of shop (task 1, review), by mal\\x1blory, record 3")")
+      << "one line";
+}
+
 TEST(AlertTemplate, the_summary_names_the_work_item) {
   Alert alert = awkward_alert();
   alert.work_item = "W-1";

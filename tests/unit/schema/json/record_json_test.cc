@@ -281,6 +281,39 @@ TEST(RecordJson, texts_of_a_request_are_bounded) {
             "work_item: has 201 bytes, more than 200");
 }
 
+TEST(RecordJson, names_are_checked_where_they_are_given_and_only_there) {
+  using fb::Event;
+  const auto created = [](const std::string& field, const std::string& name) {
+    std::string fields = R"("work_item":"W","repo":"r")";
+    if (field != "branch") fields = field == "repo" ? R"("work_item":"W")" : R"("repo":"r")";
+    return "{" + fields + R"(,")" + field + R"(":")" + name + R"("})";
+  };
+  for (const std::string field : {"work_item", "repo", "branch"}) {
+    for (const std::string unseen : {R"(\u202e)", R"(\u0085)", R"(\u2028)", R"(\u200b)", R"(\n)"}) {
+      const std::string said = complaint(Event::TaskCreated, created(field, "a" + unseen + "b"));
+      EXPECT_TRUE(said.starts_with(field + ": must not have \\")) << said;
+    }
+    EXPECT_TRUE(asked(Event::TaskCreated, created(field, "日本")));
+  }
+  EXPECT_TRUE(complaint(Event::TaskCreated, created("branch", "a:b")).starts_with("branch: must not have ':' in it; "));
+  EXPECT_TRUE(asked(Event::TaskCreated, created("work_item", "a:b *")));
+  EXPECT_TRUE(complaint(Event::LeaseAcquired, R"({"key":"a\u200b","owner":{"boot_id":"b","actor":"a","pid":1}})")
+                  .starts_with("key: must not have \\u{200b} in it"));
+  // What has such a name already can be named, and free text is free.
+  EXPECT_TRUE(asked(Event::LeaseReleased, R"({"key":"a\u200b","token":1})"));
+  EXPECT_TRUE(asked(Event::StageTransition, R"({"task":1,"to":"a\u200b","reason":"\u202e\u001b"})"));
+}
+
+TEST(RecordJson, names_of_a_log_are_read_as_they_are) {
+  const std::string odd = R"("branch":"a:b\u202e@{-1}")";
+  std::string line =
+      line_of("TaskCreated", Filler(Filler::Optionals::present).object(*layout_of(fb::Event::TaskCreated)));
+  const std::size_t begin = line.find(R"("branch":")");
+  ASSERT_NE(begin, std::string::npos) << line;
+  line.replace(begin, line.find('"', begin + 10) + 1 - begin, odd);
+  EXPECT_TRUE(read_record_line(line)) << line;
+}
+
 TEST(RecordJson, no_changed_byte_and_no_cut_of_a_line_is_more_than_an_error) {
   const std::string line =
       line_of("JobReaped", Filler(Filler::Optionals::present).object(*layout_of(fb::Event::JobReaped)));

@@ -59,13 +59,27 @@ TEST(Output, times_are_local_with_their_offset) {
 }
 
 TEST(Output, control_characters_are_not_let_through) {
-  EXPECT_EQ(printable("a\x1b[31mb\n\x7f"), "a?[31mb ?");
-  EXPECT_EQ(printable("\xC2\x9B"
-                      "31m grün"),
-            "?31m grün");
-  EXPECT_EQ(printable("\x9B"
-                      "31m"),
-            "?31m");
+  EXPECT_EQ(cell(value(R"("a\u001b[31mb\n\u007f\u009b31m grün \u202e")")),
+            "a\\x1b[31mb \\x7f\\u{9b}31m grün \\u{202e}");
+  EXPECT_EQ(cell(value(R"(["\u202e"])")), R"(["\u{202e}"])");
+  EXPECT_EQ(fields_of(value(R"({"a\u2028b":"\u2029"})")), "a\\u{2028}b  \\u{2029}\n");
+  TextTable table({"id", "name"});
+  table.add({"1", "x\u202Ey\nz"});
+  EXPECT_EQ(table.text(), "id  name\n1   x\\u{202e}y z\n") << "also what was no cell before";
+}
+
+TEST(Output, columns_are_counted_as_a_screen_does) {
+  EXPECT_EQ(width_of("grün"), 4U);
+  EXPECT_EQ(width_of("gru\u0308n"), 4U) << "the accent stands on its letter";
+  EXPECT_EQ(width_of("日本"), 4U);
+  EXPECT_EQ(width_of("\U0001F6D2"), 2U);
+  EXPECT_EQ(width_of("a\xFFz"), 3U);
+  TextTable table({"item", "repo"});
+  table.add({"日本-1", "a"});
+  table.add({"W-1", "b"});
+  EXPECT_EQ(table.text(), "item    repo\n日本-1  a\nW-1     b\n");
+  EXPECT_EQ(padded("日本", 6) + "|", "日本  |");
+  EXPECT_EQ(padded("longer", 3), "longer");
 }
 
 TEST(Output, a_table_has_the_members_that_were_asked_for) {

@@ -88,7 +88,7 @@ TEST_F(ProgressOfTask, a_cancellation_ends_it) {
 
 TEST_F(ProgressOfTask, what_a_record_says_cannot_move_the_cursor) {
   at(0, "TaskCreated", "{}");
-  EXPECT_EQ(at(1, "TaskBlocked", R"({"task":3,"reason":"a\u001b[2Jb"})"), "build: blocked: a?[2Jb");
+  EXPECT_EQ(at(1, "TaskBlocked", R"({"task":3,"reason":"a\u001b[2Jb"})"), "build: blocked: a\\x1b[2Jb");
 }
 
 }  // namespace

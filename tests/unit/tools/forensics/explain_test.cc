@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -272,6 +273,55 @@ TEST(ExplainPage, text_of_a_log_is_only_text) {
   ASSERT_TRUE(story.has_value()) << data;
   EXPECT_EQ(story->at("tasks").at(0).at("work_item").as_string(), evil.c_str());
   EXPECT_EQ(story->at("lanes").at(0), "<b>w</b>");
+}
+
+std::string printed_by(const std::string& command) {
+  FILE* pipe = ::popen(command.c_str(), "r");
+  EXPECT_NE(pipe, nullptr);
+  std::string out(4096, '\0');
+  out.resize(std::fread(out.data(), 1, out.size(), pipe));
+  EXPECT_EQ(::pclose(pipe), 0);
+  return out;
+}
+
+TEST(ExplainPage, its_policy_lets_in_its_style_and_its_script_alone) {
+  const TestFolder folder;
+  const std::string log = incident("reap_during_finalization_defences_off");
+  ASSERT_EQ(run_pawl({"explain", log, "W-1", "--html", folder.path("page.html")}).exit, 0);
+  const std::string page = written_to(folder.path("page.html"));
+  const std::string policy = between(page, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+  // As `printf %s "$TEXT" | openssl dgst -sha256 -binary | base64` says.
+  const auto hashed = [&](const std::string& text) {
+    const std::string file = folder.file("text", text);
+    return printed_by("openssl dgst -sha256 -binary '" + file + "' | base64 -w0");
+  };
+  EXPECT_EQ(policy, "default-src 'none'; style-src 'sha256-" + hashed(between(page, "<style>", "</style>")) +
+                        "'; script-src 'sha256-" + hashed(between(page, "<script>", "</script>")) +
+                        "'; base-uri 'none'; form-action 'none'");
+  for (const std::string inline_code :
+       {"unsafe-inline", " style=", " onclick=", "{style", "'style'", "eval(", "javascript:"})
+    EXPECT_FALSE(has(page, inline_code)) << inline_code;
+}
+
+TEST(ExplainPage, what_cannot_be_seen_is_shown_on_it_and_in_the_text) {
+  const TestFolder folder;
+  const std::string script =
+      R"({"at":1,"do":{"type":"TaskCreated","work_item":"W-1","repo":"r","branch":"b"}})"
+      "\n"
+      R"({"at":2,"do":{"type":"TaskBlocked","task":1,"version":1,"reason":"if (\u202e) \u001b[2J\u009b \u2028\b\u007f ok"}})"
+      "\n";
+  const std::string log = run_pawl({"simulate", "-"}, script).out;
+  const std::string shown = "if (\\u{202e}) \\x1b[2J\\u{9b} \\u{2028}\\x08\\x7f ok";
+  EXPECT_TRUE(has(run_pawl({"explain", "-", "task:1"}, log).out, shown));
+  EXPECT_TRUE(has(run_pawl({"explain", "-", "task:1", "--json"}, log).out, "if (\u202E) \\u001b[2J")) << "exact";
+  const Ran ran = run_pawl({"explain", "-", "task:1", "--html", folder.path("page.html")}, log);
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const std::string page = written_to(folder.path("page.html"));
+  EXPECT_TRUE(has(between(page, "<noscript>", "</noscript>"), shown));
+  const auto story = parse_json(between(page, "id=\"data\">", "</script>"));
+  ASSERT_TRUE(story.has_value());
+  EXPECT_EQ(story->at("tasks").at(0).at("blocked").as_string(), shown);
+  for (const char* unseen : {"\u202E", "\u2028", "\u009B", "\x1b", "\x7f"}) EXPECT_FALSE(has(page, unseen));
 }
 
 TEST_F(ExplainSample, a_page_never_goes_into_the_log) {

@@ -1,0 +1,102 @@
+// What may be called how; of branches, git itself is asked.
+#include "schema/names.h"
+
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "schema/printable.h"
+
+namespace pawl {
+namespace {
+
+/// `git check-ref-format refs/heads/NAME`. Requires: no zero byte.
+bool git_takes(const std::string& name) {
+  std::string ref = "refs/heads/" + name;
+  std::array<char*, 4> words = {const_cast<char*>("git"), const_cast<char*>("check-ref-format"), ref.data(), nullptr};
+  pid_t git = 0;
+  EXPECT_EQ(::posix_spawnp(&git, "git", nullptr, nullptr, words.data(), environ), 0);
+  int status = 0;
+  EXPECT_EQ(::waitpid(git, &status, 0), git);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) <= 1) << status;
+  return WEXITSTATUS(status) == 0;
+}
+
+/// Where pawl is stricter than the form of a ref: what `git branch` refuses, what makes `git clone` fail, and what
+/// people would not see.
+bool is_for_pawl_to_refuse(const std::string& name) {
+  return name.starts_with('-') || name == "@" || name == "HEAD" || name.starts_with("HEAD/") || unseen_in(name);
+}
+
+std::vector<std::string> tricky_names() {
+  std::vector<std::string> names = {
+      "a",        "a/b",         "a.b",   "a.b.c/d-e_f",  "a@b",        "@a",       "a@",       "@/a",    "a/@",
+      "{a}",      "a{",          "a@{-1", "@{-1}",        "@{u}",       "a:b",      ":a",       "a:",     "*",
+      "a*",       "a?b",         "a[b",   "a]b",          "a\\b",       "a b",      " a",       "a ",     "a~1",
+      "a^",       "..",          ".",     "a..b",         "a...b",      "a./b",     "a/.b",     ".a",     "a.",
+      "a.lock",   "a.lock/b",    ".lock", "a.lockb",      "a.LOCK",     "lock",     "a/b.lock", "/a",     "a/",
+      "a//b",     "/",           "//",    "-a",           "a/-b",       "a-",       "HEAD",     "HEAD/a", "a/HEAD",
+      "@",        "@@",          "a\x7F", "a\x01",        "a\tb",       "a\nb",     "grün",     "日本",   "\U0001F6D2",
+      "a\u202Eb", "a\u00A0b",    "a\xFF", "refs/heads/a", "$(touch x)", "$(touch)", "`a`",      "a;b",    "a|b",
+      "a&b",      "a'b",         "a\"b",  "a#b",          "!a",         "%2e%2e",   "a,b",      "a=b",    "a+b",
+      "<a>",      "a.lock.lock", "a@{b}", "a@/{b",        "a.lo.ck",    "a..",      "..a",      "a/../b", "a/./b"};
+  // Words of what git has a rule about, put together by the same dice everywhere.
+  const std::vector<std::string> parts = {"a", "b", ".", "..", "/", "@",  "{", "@{",   ".lock", "-", " ",   "~",
+                                          "^", ":", "?", "*",  "[", "\\", "ü", "HEAD", "\x7F",  "}", "lock"};
+  std::mt19937 dice(20260615);
+  while (names.size() < 300) {
+    std::string name;
+    for (auto length = 1 + dice() % 5; length > 0; --length) name += parts[dice() % parts.size()];
+    names.push_back(name);
+  }
+  return names;
+}
+
+TEST(Names, of_branches_are_those_that_git_takes) {
+  int taken = 0;
+  for (const std::string& name : tricky_names()) {
+    const bool is_taken = check_branch_name(name).has_value();
+    EXPECT_EQ(is_taken, git_takes(name) && !is_for_pawl_to_refuse(name)) << name;
+    taken += is_taken ? 1 : 0;
+  }
+  EXPECT_GT(taken, 60);
+  EXPECT_LT(taken, 240);
+}
+
+std::string said_of_branch(std::string_view name) {
+  const auto checked = check_branch_name(name);
+  return checked ? "" : checked.error().message.substr(0, checked.error().message.find(';'));
+}
+
+TEST(Names, of_branches_are_refused_with_what_is_wrong) {
+  EXPECT_EQ(said_of_branch(""), "be empty");
+  EXPECT_EQ(said_of_branch("a:b"), "have ':' in it");
+  EXPECT_EQ(said_of_branch("a b"), "have a blank in it");
+  EXPECT_EQ(said_of_branch("@{-1}"), "have '@{' in it");
+  EXPECT_EQ(said_of_branch("*"), "have '*' in it");
+  EXPECT_EQ(said_of_branch("HEAD"), "be 'HEAD'");
+  EXPECT_EQ(said_of_branch("a..b"), "have '..' in it");
+  EXPECT_EQ(said_of_branch("a//b"), "begin or end with '/', or have '//' in it");
+  EXPECT_EQ(said_of_branch("a/.b"), "have a part that begins with '.'");
+  EXPECT_EQ(said_of_branch("a.lock/b"), "have a part that ends with '.lock'");
+  EXPECT_EQ(said_of_branch("a."), "end with '.'");
+  EXPECT_EQ(said_of_branch("-x"), "begin with '-'");
+  EXPECT_TRUE(said_of_branch("a\u202Eb").starts_with("have \\u{202e} in it: "));
+  EXPECT_TRUE(check_branch_name("a:b").error().message.ends_with("ends with '.lock'")) << "and what is allowed";
+}
+
+TEST(Names, are_seen_as_a_whole) {
+  for (const char* name : {"W-1", "grün", "日本", "a b", "--help", "$(x)", "../etc"}) EXPECT_TRUE(check_seen(name));
+  for (const char* name : {"a\nb", "a\x1b", "a\u009B", "shop\u200B", "\u202Epohs", "a\uFE0F", "a\xFF"}) {
+    ASSERT_FALSE(check_seen(name));
+    EXPECT_TRUE(check_seen(name).error().message.starts_with("have " + *unseen_in(name) + " in it: "));
+  }
+}
+
+}  // namespace
+}  // namespace pawl
