@@ -3,6 +3,8 @@
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+
 #include "daemon/api/call.h"
 #include "daemon/api/history.h"
 #include "engine/json/state_json.h"
@@ -191,6 +193,48 @@ void tasks_retry(Call call) {
                                });
 }
 
+namespace {
+
+/// Whether a start of an irreversible step was settled as not happened.
+bool was_settled_as_not_done(const StepRow& row, Seq started) {
+  const bool is_earlier = row.not_done && std::find(row.not_done->seqs.begin(), row.not_done->seqs.end(), started) !=
+                                              row.not_done->seqs.end();
+  return row.irreversible && (is_earlier || (row.started == started && row.state != StepState::done));
+}
+
+/// A step that was settled as not happened has happened, and its task has ended meanwhile: the machine can only refuse
+/// that, but people have to know (SPEC §8).
+std::function<void(Decision&, const Shown&)> telling_of_late_news(const Call& call, const fb::StepFinished& event) {
+  if (event.outcome() != fb::StepOutcome::done) return nullptr;
+  return [&shop = call.shop, asker = call.asker, version = Version{event.version()}, step = event.step()->str(),
+          started = Seq{event.started()}](const Decision& decision, const Shown& shown) {
+    if (decision.outcome != Outcome::not_started || decision.way != Decision::Way::decided) return;
+    if (!shown.task || !is_terminal(shown.task->stage) || !shop.services.raise_alert) return;
+    for (const StepRow& row : shown.task->steps) {
+      const bool is_asked = row.version == version && row.step == step && was_settled_as_not_done(row, started);
+      if (!is_asked || row.principal.value_or("") != asker.principal) continue;
+      shop.services.raise_alert({.reason = "outcome_unknown",
+                                 .type = "StepFinished",
+                                 .seq = decision.seq,
+                                 .time = shop.services.sequencer.now(),
+                                 .boot = asker.boot,
+                                 .actor = asker.actor,
+                                 .principal = asker.principal,
+                                 .task = shown.task->id,
+                                 .work_item = shown.task->work_item,
+                                 .repo = shown.task->repo,
+                                 .branch = shown.task->branch,
+                                 .stage = shown.task->stage,
+                                 .what = "step '" + step + "' of task " + std::to_string(raw(shown.task->id)) +
+                                         " has happened, although it was settled as not happened, and the task has "
+                                         "ended"});
+      return;
+    }
+  };
+}
+
+}  // namespace
+
 void tasks_steps(Call call) {
   const bool is_start = call.body.text("type") == "StepStarted";
   if (is_start) {
@@ -204,8 +248,9 @@ void tasks_steps(Call call) {
   }
   auto proposal = propose_asked(call, is_start ? fb::Event::StepStarted : fb::Event::StepFinished, "task");
   if (!proposal) return;
-  write(call.shop, {.group = group_of(std::move(*proposal)), .look = showing_task(TaskId{call.id})},
-        std::move(call.reply));
+  Writing writing{.group = group_of(std::move(*proposal)), .look = showing_task(TaskId{call.id})};
+  if (!is_start) writing.amend = telling_of_late_news(call, *writing.group.front().record().event_as_StepFinished());
+  write(call.shop, std::move(writing), std::move(call.reply));
 }
 
 void tasks_advance(Call call) {

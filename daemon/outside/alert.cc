@@ -48,7 +48,8 @@ std::vector<Alert> alerts_of(const Published& published) {
                 .seq = Seq{record.stamp()->seq()},
                 .time = TimeUs{record.stamp()->time_us()},
                 .boot = record.boot()->str(),
-                .actor = record.actor()->str()};
+                .actor = record.actor()->str(),
+                .principal = principal_of(record)};
     name_subject(record, alert);
     alerts.push_back(std::move(alert));
   }
@@ -93,6 +94,7 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
       {"repo", text, alert.repo},
       {"branch", text, alert.branch},
       {"stage", text, alert.stage},
+      {"principal", text, alert.principal},
   };
   for (AlertFact& fact : facts) fact.value = printable_lines(fact.value);
   return facts;

@@ -21,6 +21,7 @@ struct Alert {
   TimeUs time;
   std::string boot;
   std::string actor;
+  std::string principal = {};  // who is known to have asked; empty: the daemon itself
 
   // What it is about, as far as the record says it, or look_up() found it.
   std::optional<TaskId> task;

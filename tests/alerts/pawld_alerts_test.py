@@ -99,10 +99,13 @@ class PawldAlerts(unittest.TestCase):
         finally:
             connection.close()
 
+    def boot(self, boot_id):
+        boot = {"name": "tester", "boot_id": boot_id, "pid": os.getpid(), "pid_start": 1, "host": "elsewhere", "version": "1"}
+        self.assertEqual(self.request("POST", "/v1/boots", boot)[0], 201)
+
     def lease(self, key):
-        boots = self.request("GET", "/v1/boots")[1]["items"]
-        daemon = next(boot["boot_id"] for boot in boots if boot["name"] == "pawld" and not boot["stale"])
-        owner = {"boot_id": daemon, "pid": 1, "actor": "tester"}
+        self.boot("tester-1")
+        owner = {"boot_id": "tester-1", "pid": 1, "actor": "tester"}
         self.assertEqual(self.request("POST", "/v1/leases", {"key": key, "owner": owner})[0], 201)
 
     def test_alerts_reach_webhook_and_command(self):
@@ -125,6 +128,7 @@ class PawldAlerts(unittest.TestCase):
         self.lease("nightly")
         self.kill()
         self.start()
+        self.boot("tester-2")
         body = self.webhook.posts.get(timeout=PATIENCE_S)[2]
         self.assertIn("pawl: lease_reclaimed:stale_boot", body["text"])
         told = self.folder / "told"

@@ -29,7 +29,7 @@ std::string show_list(const json::array& tasks) {
 }
 
 std::string show_history(const json::array& records) {
-  return table_of(records, {"seq", "time", "event=type", "actor", "outcome", "data"});
+  return table_of(records, {"seq", "time", "event=type", "actor", "by=principal", "outcome", "data"});
 }
 
 /// The query of a list, from the options that are filters.
