@@ -49,6 +49,7 @@
 #include "store/member.h"
 #include "store/open.h"
 #include "store/os/descriptor.h"
+#include "store/os/file_mask.h"
 #include "store/os/process_identity.h"
 #include "store/os/random.h"
 
@@ -122,6 +123,7 @@ Result<std::shared_ptr<const DirLock>> hold(const std::string& folder) {
         "{}: its file system cannot lock a folder, so the file LOCK in it is all that keeps a second daemon off",
         folder);
   }
+  for (const std::string& narrowed : held.narrowed()) spdlog::warn("{}", narrowed);
   PAWL_TRY(held.enter());
   return std::make_shared<const DirLock>(std::move(held));
 }
@@ -526,7 +528,7 @@ int run(std::span<const char* const> arguments) {
     if (const auto there = check_programs(*read, file, program_path()); !there) return usage(there.error());
     given.push_back(std::move(read->pipeline));
   }
-  auto destinations = alert_destinations(options->alerts, options->data.string());
+  auto destinations = alert_destinations(options->alerts, here);
   if (!destinations) return usage(destinations.error());
   std::optional<Tokens> tokens;
   if (options->tokens) {
@@ -543,5 +545,6 @@ int run(std::span<const char* const> arguments) {
 
 int main(int count, char** values) {
   pawl::occupy_standard_descriptors();
+  pawl::keep_files_private();
   return pawl::run({values + 1, static_cast<std::size_t>(count > 0 ? count - 1 : 0)});
 }

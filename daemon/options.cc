@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <fstream>
 #include <sstream>
 
 #include "daemon/outside/webhook_options.h"
@@ -13,12 +12,15 @@
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 #include "schema/repository.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
 
 namespace po = boost::program_options;
 using std::filesystem::path;
+
+constexpr std::size_t config_bytes_max = 1024 * 1024;
 
 Error malformed(std::string message) {
   return {ErrorCode::malformed, std::move(message)};
@@ -172,8 +174,9 @@ Result<OptionSource> environment_source(const Environment& environment) {
 }
 
 Result<OptionSource> file_source(const std::string& name) {
-  std::ifstream file(name);
-  if (!file) return malformed("--config: cannot read " + name);
+  Result<std::string> text = read_regular_file(name, config_bytes_max);
+  if (!text) return malformed("--config: " + text.error().message);
+  std::istringstream file(*std::move(text));
   const po::options_description options = described("");
   po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
   return OptionSource{

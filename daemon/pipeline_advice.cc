@@ -1,13 +1,9 @@
 #include "daemon/pipeline_advice.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "daemon/pipeline_programs.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -62,13 +58,10 @@ void look_at_probes(const PipelineText& text, std::vector<PipelineAdvice>& advic
 void look_at_files(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
   for (const VariableLine& variable : text.variables) {
     if (!variable.variable.file) continue;
-    const int file = ::open(variable.variable.file->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file >= 0) {
-      ::close(file);
-      continue;
-    }
-    advice.push_back({variable.line, variable.variable.name + ": " + *variable.variable.file + ": " +
-                                         std::strerror(errno) + "; what needs it waits until it can be read"});
+    const Result<Descriptor> file = open_regular_file(*variable.variable.file);
+    if (file) continue;
+    advice.push_back({variable.line, variable.variable.name + ": " + file.error().message +
+                                         "; what needs it waits until it can be read"});
   }
 }
 

@@ -4,11 +4,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <iterator>
 #include <map>
@@ -23,6 +20,7 @@
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 #include "schema/proposal.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -414,17 +412,8 @@ Result<PipelineText> read_pipeline(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) return Error{ErrorCode::io, path + ": " + error.message()};
-  if (std::filesystem::is_directory(absolute, error)) return Error{ErrorCode::io, path + ": is a folder"};
-  errno = 0;
-  std::ifstream file(absolute, std::ios::binary);
-  if (!file) {
-    const int reason = errno;
-    return Error{reason == ENOENT ? ErrorCode::missing : ErrorCode::io, path + ": " + std::strerror(reason)};
-  }
-  std::string text(file_bytes_max + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return Error{ErrorCode::io, path + ": cannot be read"};
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  const Descriptor file = PAWL_TRY(open_regular_file(path));
+  const std::string text = PAWL_TRY(read_up_to(file, path, file_bytes_max));
   PipelineText read = PAWL_TRY(parse_pipeline(text, path, absolute.parent_path().string()));
   PAWL_TRY(check_programs(read, path, {}));
   return read;

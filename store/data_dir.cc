@@ -15,8 +15,10 @@
 #include <thread>
 #include <vector>
 
+#include "store/folder_guard.h"
 #include "store/key_format.h"
 #include "store/os/file_lock.h"
+#include "store/os/inner_file.h"
 #include "store/os/system_error.h"
 
 namespace pawl {
@@ -51,8 +53,14 @@ Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds 
   // Close-on-exec: a command that outlives the daemon must not keep its folder from the next one.
   Descriptor folder(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return system_error(dir, "open");
-  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!file) return system_error(path, "open");
+  struct stat about {};
+  if (::fstat(folder.get(), &about) != 0) return system_error(dir, "fstat");
+  // Of the folder that is open, so that what was judged is what is written in.
+  PAWL_TRY(check_folder(about, dir));
+  PAWL_TRY(check_entries(folder, dir));
+  Descriptor file = open_below(folder, "LOCK", O_RDWR | O_CREAT, 0640);
+  if (!file) return inner_error(path);
+  PAWL_TRY(check_written(file, path));
   const auto end = std::chrono::steady_clock::now() + patience;
   bool has_folder = false;
   while (true) {
@@ -70,8 +78,10 @@ Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds 
   if (::ftruncate(file.get(), 0) != 0) return system_error(path, "truncate");
   if (::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size()))
     return system_error(path, "write");
-  return DirLock(std::filesystem::absolute(dir).lexically_normal().string(), std::move(folder), std::move(file),
-                 has_folder);
+  DirLock lock(std::filesystem::absolute(dir).lexically_normal().string(), std::move(folder), std::move(file),
+               has_folder);
+  lock.narrowed_ = PAWL_TRY(narrow_folder(lock.folder_, dir));
+  return lock;
 }
 
 Result<void> DirLock::enter() const {
@@ -106,6 +116,7 @@ Result<void> make_data_dir(const std::string& dir, Files& files) {
     PAWL_TRY(files.sync(std::filesystem::path(*path).parent_path().string()));
   }
 
+  PAWL_TRY(files.check_owned(dir));
   const std::vector<std::string> entries = PAWL_TRY(files.names_in(dir));
   for (const std::string& entry : entries) {
     if (entry == "sealed" ||
@@ -149,8 +160,11 @@ Result<FreeSpace> free_space(const std::string& dir) {
 
 Result<void> probe_writable(const std::string& dir, TimeUs now) {
   const std::string path = dir + "/probe";
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
-  if (!file) return system_error(path, "open");
+  Descriptor file = open_below(dir, "probe", O_WRONLY | O_CREAT, 0640);
+  // As a copy of the folder by hard links has it, which may be made at any time: that one keeps what it has.
+  if (has_other_name(file) && remove_inner(path)) file = open_below(dir, "probe", O_WRONLY | O_CREAT | O_EXCL, 0640);
+  if (!file) return inner_error(path);
+  PAWL_TRY(check_written(file, path));
   // Of one length for centuries: what is written over is never left in part.
   const std::string text = std::to_string(now.us) + "\n";
   if (::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
@@ -160,8 +174,7 @@ Result<void> probe_writable(const std::string& dir, TimeUs now) {
 }
 
 std::optional<TimeUs> read_probe(const std::string& dir) {
-  const std::string path = dir + "/probe";
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const Descriptor file = open_below(dir, "probe", O_RDONLY);
   std::array<char, 32> text{};
   const ssize_t bytes = file ? ::pread(file.get(), text.data(), text.size(), 0) : -1;
   if (bytes < 2 || text[static_cast<std::size_t>(bytes) - 1] != '\n') return std::nullopt;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "schema/ids.h"
 #include "schema/result.h"
@@ -21,12 +22,16 @@ namespace pawl {
 /// What is held is the folder, whatever becomes of its name: it may be moved away, and another put in its place.
 class DirLock {
  public:
-  /// `busy` names the pid. The folder exists. If whoever is named there has ended, `patience` is how long it is waited
-  /// for: a command that it was about to start has the lock too, until it has closed what it inherited.
+  /// `busy` names the pid. The folder exists. `malformed` if it is another user's, if others may write in it, or if a
+  /// link stands in the place of anything that pawl opens in it (store/folder_guard.h): each with what mends it. If
+  /// whoever is named there has ended, `patience` is how long it is waited for: a command that it was about to start
+  /// has the lock too, until it has closed what it inherited.
   static Result<DirLock> take(const std::string& dir, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
   /// Whether the folder itself could be locked. On NFS it cannot, and DIR/LOCK alone keeps others off.
   bool has_folder() const { return has_folder_; }
+  /// What others could do with it, and may not any more: sentences for people, mostly none.
+  const std::vector<std::string>& narrowed() const { return narrowed_; }
   /// Makes it the folder that this process works in: from then on "." leads to it, and to nothing else.
   Result<void> enter() const;
   /// `replaced` if the name that it was taken by leads elsewhere by now, or nowhere. What cannot be asked is no
@@ -41,10 +46,11 @@ class DirLock {
   Descriptor folder_;
   Descriptor file_;
   bool has_folder_;
+  std::vector<std::string> narrowed_;
 };
 
 /// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is
-/// ever mixed with somebody else's files.
+/// ever mixed with somebody else's files. Also if it is another user's, or others may write in it.
 Result<void> make_data_dir(const std::string& dir, Files& files = disk_files());
 
 /// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.

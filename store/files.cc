@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <system_error>
 
+#include "store/folder_guard.h"
 #include "store/os/descriptor.h"
 #include "store/os/file_io.h"
+#include "store/os/inner_file.h"
 #include "store/os/system_error.h"
 
 namespace pawl {
@@ -21,16 +23,15 @@ class DiskFiles final : public Files {
   rocksdb::Env* rocksdb_env() override { return nullptr; }
 
   Result<std::string> read(const std::string& path) override {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return system_error(path, "open");
+    // A copy that is only read may have links in it, but what they lead to has to be files.
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat about {};
+    if (!file || ::fstat(file.get(), &about) != 0) return system_error(path, "open");
+    if (!S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
     return read_to_end(file, path);
   }
 
-  Result<void> write(const std::string& path, std::string_view bytes) override {
-    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file) return system_error(path, "open");
-    return write_all(file, bytes, path);
-  }
+  Result<void> write(const std::string& path, std::string_view bytes) override { return write_inner(path, bytes); }
 
   Result<void> sync(const std::string& path) override {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -79,6 +80,12 @@ class DiskFiles final : public Files {
   Result<void> check_writable(const std::string& folder) override {
     if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return system_error(folder, "not to be written");
     return {};
+  }
+
+  Result<void> check_owned(const std::string& folder) override {
+    struct stat about {};
+    if (::stat(folder.c_str(), &about) != 0) return system_error(folder, "stat");
+    return check_folder(about, folder);
   }
 
   Result<void> check_readable(const std::string& folder) override {

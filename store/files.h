@@ -26,7 +26,8 @@ class Files {
 
   /// The whole content of a file. `missing` if there is none.
   virtual Result<std::string> read(const std::string& path) = 0;
-  /// Makes a file, or another content for it. Not durable, nor is its name.
+  /// Makes a file, for its owner and group alone; what bore the name goes first, and is never written into. Not
+  /// durable, nor is its name.
   virtual Result<void> write(const std::string& path, std::string_view bytes) = 0;
   /// Makes durable what a file holds, or the entries of a folder.
   virtual Result<void> sync(const std::string& path) = 0;
@@ -45,6 +46,8 @@ class Files {
 
   /// `io` names the folder if this process may not read and write what is in it.
   virtual Result<void> check_writable(const std::string& /*folder*/) { return {}; }
+  /// As check_folder() (store/folder_guard.h).
+  virtual Result<void> check_owned(const std::string& /*folder*/) { return {}; }
   /// `io` names the first file of the folder, or the folder itself, that this process may not read.
   virtual Result<void> check_readable(const std::string& /*folder*/) { return {}; }
 };

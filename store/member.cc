@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "store/files.h"
+#include "store/os/file_io.h"
+#include "store/os/inner_file.h"
 #include "store/os/random.h"
 #include "store/os/system_error.h"
 
@@ -41,6 +43,13 @@ Result<std::string> place_of(const std::string& dir) {
   return place + "\n";
 }
 
+Result<std::string> read_member(const std::string& dir, const std::string& path) {
+  const Descriptor file = open_below(dir, "member", O_RDONLY);
+  if (!file) return inner_error(path);
+  PAWL_TRY(check_file(file, path));
+  return read_to_end(file, path);
+}
+
 bool is_id(const std::string& text) {
   return text.size() == id_digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -52,7 +61,7 @@ Result<Member> member_of(const std::string& dir) {
   const std::string path = dir + "/member";
   const std::string place = PAWL_TRY(place_of(dir));
   Member member;
-  const Result<std::string> known = files.read(path);
+  const Result<std::string> known = read_member(dir, path);
   if (!known && known.error().code != ErrorCode::missing) return known.error();
   if (known) {
     const std::size_t line_end = known->find('\n');

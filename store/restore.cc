@@ -31,7 +31,7 @@ std::string parent_of(const std::string& path) {
 /// The lock of a file, for as long as the descriptor lives; none where there is no such file. `busy` if another
 /// process has it.
 Result<Descriptor> lock_if_there(const std::string& path, const std::string& busy) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file || try_lock(file) || errno != EWOULDBLOCK) return file;
   return Error{ErrorCode::busy, busy};
 }
@@ -169,7 +169,7 @@ Result<void> append(Log& log, Planned& planned) {
 Result<Descriptor> begin_fresh(const RestoreOrder& order, const std::string& fresh, Files& files) {
   const Descriptor parent = hold_parent(order.data);
   PAWL_TRY(clear_fresh(fresh, files));
-  PAWL_TRY(files.make_dir(fresh));
+  if (!PAWL_TRY(files.make_dir(fresh))) return Error{ErrorCode::malformed, fresh + " is in the way"};
   PAWL_TRY(files.write(fresh + "/" + marker, order.backup + "\n"));
   return hold_fresh(fresh);
 }

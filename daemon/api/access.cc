@@ -112,7 +112,12 @@ Result<Tokens> parse_tokens(std::string_view text, const std::string& path) {
 
 Result<Tokens> read_tokens(const std::string& path) {
   const std::string text = PAWL_TRY(read_guarded_file(path, Guard::unwritable, limits::tokens_file_bytes_max));
-  return parse_tokens(text, path);
+  Tokens tokens = PAWL_TRY(parse_tokens(text, path));
+  // A file that is just being written, or that a deployment emptied, would lock out all who come over TCP.
+  if (tokens.empty()) {
+    return Error{ErrorCode::malformed, path + ": there is no token in it; it takes a line NAME ROLE HASH for each"};
+  }
+  return tokens;
 }
 
 const TokenEntry* find_token(const Tokens& tokens, std::string_view token) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -49,13 +50,14 @@ std::string said_by(const CommandExit& exit) {
 AlertDelivery run_command(System& system, const std::vector<std::string>& command, const std::string& data_folder,
                           const Alert& alert, const CallOff& call_off) {
   const std::string log_path = data_folder + "/logs/alert-command.log";
+  const std::string log_name = std::filesystem::absolute(log_path).lexically_normal().string();
   const Result<std::shared_ptr<OutputLog>> log = open_log(log_path);
   if (!log) return {.how = How::later, .why = log.error().message};
   const auto stored = StoredOutput::look_at(log_path);
   // One that said too much has left parts, which what comes next must not stand before.
   const bool is_long = stored && (stored->produced() > command_log_bytes_max || stored->kept() < stored->produced());
   if (is_long && !empty_log(**log)) {
-    return {.how = How::later, .why = log_path + ": cannot be cut"};
+    return {.how = How::later, .why = log_name + ": cannot be cut"};
   }
 
   RunOrder order;
@@ -70,7 +72,7 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   const CommandExit exit = run->go({limits::alert_command_timeout_s, limits::alert_kill_after_s}, &call_off);
   if (run->exec_failure()) return {.how = How::later, .why = *run->exec_failure()};
   if (exit.how == CommandExit::How::exited && exit.code == 0) return {};
-  return {.how = How::later, .why = said_by(exit) + ", see " + log_path};
+  return {.how = How::later, .why = said_by(exit) + ", see " + log_name};
 }
 
 Result<void> check_program(const std::string& program) {

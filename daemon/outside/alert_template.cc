@@ -3,14 +3,11 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
 #include "schema/limits.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -84,17 +81,7 @@ Result<AlertTemplate> AlertTemplate::parse(std::string_view text, const std::str
 }
 
 Result<AlertTemplate> AlertTemplate::read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return Error{errno == ENOENT ? ErrorCode::missing : ErrorCode::io, path + ": " + std::strerror(errno)};
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return Error{ErrorCode::io, path + ": cannot be read"};
-  if (text.size() > limits::alert_body_bytes_max) {
-    return Error{ErrorCode::malformed,
-                 path + ": is longer than " + std::to_string(limits::alert_body_bytes_max) + " bytes"};
-  }
-  return parse(text, path);
+  return parse(PAWL_TRY(read_regular_file(path, limits::alert_body_bytes_max)), path);
 }
 
 AlertTemplate AlertTemplate::of_all_facts() {

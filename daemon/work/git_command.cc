@@ -16,6 +16,9 @@
 #include "daemon/work/output_log.h"
 #include "daemon/work/path_component.h"
 #include "daemon/work/process_run.h"
+#include "store/os/file_io.h"
+#include "store/os/inner_file.h"
+#include "store/os/system_error.h"
 
 namespace pawl {
 namespace {
@@ -93,21 +96,22 @@ void add_ways_out(std::vector<std::string>& environment, std::initializer_list<c
   }
 }
 
-/// Replaces a file that only this user may read.
-Result<void> write_private(const std::string& path, const std::string& text) {
-  const std::string part = path + ".part";
-  const auto failed = [&] { return Error{ErrorCode::io, path + ": " + std::strerror(errno)}; };
-  ::unlink(part.c_str());
-  const Descriptor file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return failed();
-  for (std::size_t at = 0; at < text.size();) {
-    const ssize_t written = ::write(file.get(), text.data() + at, text.size() - at);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed();
-    at += static_cast<std::size_t>(written);
-  }
-  if (::rename(part.c_str(), path.c_str()) != 0) return failed();
+/// Replaces a file in there that only this user may read.
+Result<void> write_private(const Descriptor& folder, const std::string& path, const std::string& text) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  const std::string part = name + ".part";
+  ::unlinkat(folder.get(), part.c_str(), 0);
+  const Descriptor file = open_below(folder, part, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (!file) return inner_error(path);
+  PAWL_TRY(write_all(file, text, path));
+  if (::renameat(folder.get(), part.c_str(), folder.get(), name.c_str()) != 0) return system_error(path, "rename");
   return {};
+}
+
+/// Whether it works in a task's own clone: what it checks out there is the agents', and as they would make it.
+bool is_in_worktree(const std::vector<std::string>& words) {
+  const bool makes_clone = words.front() == "init" && std::find(words.begin(), words.end(), "--bare") == words.end();
+  return words.front() == "-C" || makes_clone;
 }
 
 }  // namespace
@@ -206,6 +210,7 @@ GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& 
   // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
   run_order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
   run_order.purpose = "git";
+  run_order.makes_pawls_files = !is_in_worktree(order.words);
   Result<HeldRun> run = HeldRun::hold(system_, run_order, std::make_shared<LogFile>(std::move(written), ""));
   if (!run) {
     end.said = run.error().message;
@@ -255,12 +260,15 @@ Result<void> GitCommand::write_settings() {
   const std::lock_guard lock(settings_mutex_);
   std::error_code error;
   if (text == settings_ && std::filesystem::exists(settings_file(), error)) return {};
-  std::filesystem::create_directories(data_folder_ + "/repos", error);
+  const std::string repos = data_folder_ + "/repos";
+  PAWL_TRY(make_inner_folders(repos));
+  const Descriptor folder = open_inner(repos, O_RDONLY | O_DIRECTORY);
+  if (!folder) return inner_error(repos);
   for (const auto& [repo, origin] : origins) {
     if (!origin->username) continue;
-    PAWL_TRY(write_private(credential_file(repo), "password=" + origin->password.value_or("") + "\n"));
+    PAWL_TRY(write_private(folder, credential_file(repo), "password=" + origin->password.value_or("") + "\n"));
   }
-  PAWL_TRY(write_private(settings_file(), text));
+  PAWL_TRY(write_private(folder, settings_file(), text));
   settings_ = std::move(text);
   return {};
 }

@@ -46,6 +46,7 @@ class LogRoom::Walk {
   Walk(const Live& live, std::size_t kept) : live_(live), kept_(kept) {}
 
   void visit(const fs::path& logs) {
+    if (!is_folder(logs)) return;
     for_each_in(logs, [&](const fs::path& path) {
       const LogOwner owner = owner_of_log(path.filename().string());
       if (!is_folder(path)) return visit_log(path, owner);

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "daemon/work/task_clone.h"
 #include "schema/time.h"
+#include "store/os/inner_file.h"
 
 namespace pawl {
 namespace {
@@ -53,6 +53,14 @@ std::map<std::string, std::string> refs_in(const std::string& said) {
     }
   }
   return refs;
+}
+
+std::string folder_above(const std::string& folder) {
+  return fs::path(folder).parent_path().string();
+}
+
+std::string name_of(const std::string& folder) {
+  return fs::path(folder).filename().string();
 }
 
 }  // namespace
@@ -186,12 +194,10 @@ Result<void> Mirror::init(const std::string& folder, const std::string& object_n
   // It may be repeated, so that a start that was cut short is made good by the next.
   PAWL_TRY(git_({"init", "--quiet", "--bare", "--template=", "--object-format=" + format, "--", folder}));
   // For people: pawld itself names URL and refs with each call.
-  std::ofstream config(folder + "/config", std::ios::app);
-  config << setting_lines("remote.origin.url", origin_url())
-         << setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
-         << setting_lines("gc.auto", "0");
-  if (!config.flush()) return Error{ErrorCode::io, folder + "/config: cannot be written"};
-  return {};
+  return append_below(folder_above(folder), name_of(folder) + "/config",
+                      setting_lines("remote.origin.url", origin_url()) +
+                          setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*") +
+                          setting_lines("gc.auto", "0"));
 }
 
 Result<void> Mirror::set_up() {
@@ -200,6 +206,10 @@ Result<void> Mirror::set_up() {
   std::error_code error;
   fs::create_directories(options_.work_folder, error);
   fs::create_directories(fs::path(options_.folder).parent_path(), error);
+  for (const std::string& ours : {options_.work_folder, folder_above(options_.folder), options_.folder}) {
+    if (!fs::is_symlink(fs::symlink_status(ours, error))) continue;
+    return Error{ErrorCode::io, ours + ": is a link, and none is followed here"};
+  }
   // A replacement that was cut short between its two renames.
   const std::string next = options_.folder + ".new";
   if (!fs::exists(options_.folder, error) && fs::exists(next + "/pawl-carried", error)) {
@@ -291,7 +301,9 @@ Fetched Mirror::fetch_into(const std::string& folder, const OriginUrl& origin, c
     return trouble(end);
   }
   note_default(folder, at_origin);
-  std::ofstream(folder + "/pawl-fetched").flush();
+  if (const auto noted = write_below(folder_above(folder), name_of(folder) + "/pawl-fetched", ""); !noted) {
+    return {.end = FetchEnd::unreachable, .words = noted.error().message};
+  }
   return {};
 }
 
@@ -340,7 +352,9 @@ Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, cons
   // Those of earlier replacements too: whoever came by them may have no other copy.
   git_.run({.words = {"--git-dir=" + next, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--",
                       options_.folder, "+refs/pawl/task-*:refs/pawl/task-*"}});
-  std::ofstream(next + "/pawl-carried").flush();
+  if (const auto noted = write_below(folder_above(next), name_of(next) + "/pawl-carried", ""); !noted) {
+    return {.end = FetchEnd::unreachable, .words = noted.error().message};
+  }
   const std::int64_t now_s = system_.wall_time().us / 1000000;
   std::string aside = options_.folder + ".damaged-" + std::to_string(now_s);
   for (unsigned n = 2; fs::exists(aside, error); ++n) {

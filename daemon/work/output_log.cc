@@ -1,16 +1,15 @@
 #include "daemon/work/output_log.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <sstream>
 #include <string_view>
 
 #include "daemon/work/stored_output.h"
+#include "store/os/inner_file.h"
 
 namespace pawl {
 namespace {
@@ -21,7 +20,7 @@ constexpr std::size_t last_lines_bytes = 2048;
 constexpr std::string_view advice_of_git = "hint: ";
 
 /// Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
-constexpr int open_flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+constexpr int open_flags = O_WRONLY | O_APPEND;
 
 }  // namespace
 
@@ -30,7 +29,7 @@ void LogFile::say(const std::string& text) {
   const auto stored = StoredOutput::look_at(path_);
   const std::string before = stored ? stored->end(1) : std::string();
   const std::string line = (before.empty() || before == "\n" ? "pawl: " : "\npawl: ") + text + "\n";
-  const Descriptor last(stored ? ::open(stored->last_file().c_str(), open_flags) : -1);
+  const Descriptor last = stored ? open_inner(stored->last_file().string(), open_flags) : Descriptor();
   [[maybe_unused]] const ssize_t written = ::write(last ? last.get() : file_.get(), line.data(), line.size());
 }
 
@@ -50,14 +49,14 @@ std::string LogFile::last_line() const {
 }
 
 Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) {
-  std::error_code ignored;  // what matters is whether the file can be opened
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  PAWL_TRY(make_inner_folders(std::filesystem::path(path).parent_path().string()));
   const int make = age == LogAge::is_new ? O_CREAT | O_EXCL : O_CREAT;
-  Descriptor log(::open(path.c_str(), open_flags | make, 0640));
+  Descriptor log = open_inner(path, open_flags | make, 0640);
+  // What it says is then somebody else's too, to whom nothing is to be said.
+  if (has_other_name(log) && remove_inner(path)) log = open_inner(path, open_flags | O_CREAT | O_EXCL, 0640);
   if (!log && errno == EEXIST) return Error{ErrorCode::busy, path + ": is there already"};
-  if (!log) return Error{ErrorCode::io, path + ": " + std::strerror(errno)};
-  struct stat about {};
-  if (::fstat(log.get(), &about) != 0 || !S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
+  if (!log) return Error{ErrorCode::io, inner_error(path).message};
+  PAWL_TRY(check_written(log, path));
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;

@@ -25,6 +25,8 @@
 #include "daemon/work/keeper.h"
 #include "daemon/work/process_table.h"
 #include "schema/limits.h"
+#include "store/os/file_mask.h"
+#include "store/os/inner_file.h"
 
 namespace pawl {
 namespace {
@@ -158,8 +160,8 @@ struct OutputPipe {
 Result<OutputPipe> pipe_for(const OutputLog& log) {
   const std::filesystem::path path = log.path();
   OutputPipe made;
-  made.folder = Descriptor(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!made.folder) return Error{ErrorCode::io, path.parent_path().string() + ": " + reason(errno)};
+  made.folder = open_inner(path.parent_path().string(), O_RDONLY | O_DIRECTORY);
+  if (!made.folder) return inner_error(path.parent_path().string());
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error{ErrorCode::io, "pipe: " + reason(errno)};
   made.read = Descriptor(ends[0]);
@@ -237,6 +239,8 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
     keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch),
                    numbers_of(launch.secrets, launch.environment));
   }
+  // What a command makes is its own, as if there were no pawld above it.
+  const std::optional<mode_t> mask = launch.makes_pawls_files ? std::nullopt : umask_before();
   {
     const std::lock_guard lock(one_fork_at_a_time);
     reap_left_keepers();
@@ -245,6 +249,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
       const SignalsBlocked blocked;
       forked = ::fork();
       if (forked == 0) {
+        if (mask) ::umask(*mask);
         if (!keeper) run_command(plan);
         keeper->become();
         const Report report{Progress::keeper, errno};

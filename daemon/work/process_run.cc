@@ -22,6 +22,7 @@ Result<HeldRun> HeldRun::hold(System& system, const RunOrder& order, std::shared
   launch.inherited.push_back(file.get());
   launch.is_kept = true;
   launch.secrets = order.secrets;
+  launch.makes_pawls_files = order.makes_pawls_files;
   launch.of_keeper = file->of_keeper();
   Result<std::unique_ptr<Child>> child = system.fork_stopped(launch);
   if (!child) {

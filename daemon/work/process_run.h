@@ -22,6 +22,7 @@ struct RunOrder {
   std::vector<const Handle*> inherited;  // locks that its processes shall hold
   std::int64_t output_bytes_max = limits::output_bytes_max;
   std::vector<std::string> secrets = {};  // variables of the environment whose values are masked in what it prints
+  bool makes_pawls_files = false;         // as Launch's
 };
 
 /// How long, and how it is ended.

@@ -1,13 +1,9 @@
 #include "daemon/work/real_system.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
-#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -16,6 +12,7 @@
 #include "daemon/work/output_log.h"
 #include "daemon/work/process.h"
 #include "daemon/work/process_table.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -119,23 +116,12 @@ std::optional<std::string> RealSystem::own_variable(const std::string& name) {
 }
 
 Result<std::string> RealSystem::read_value(const std::string& path, std::size_t bytes_max) {
-  const auto failed = [&path](const std::string& why) { return Error{ErrorCode::io, path + ": " + why}; };
-  // Not a pipe, which would have us wait for whoever writes to it.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat about {};
-  if (!file || ::fstat(file.get(), &about) != 0) return failed(std::strerror(errno));
-  if (!S_ISREG(about.st_mode)) return failed("is not a file");
-  std::string value(bytes_max + 1, '\0');
-  std::size_t count = 0;
-  while (count < value.size()) {
-    const ssize_t got = ::read(file.get(), value.data() + count, value.size() - count);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(std::strerror(errno));
-    if (got == 0) break;
-    count += static_cast<std::size_t>(got);
+  const Result<Descriptor> file = open_regular_file(path);
+  if (!file) return Error{ErrorCode::io, file.error().message};  // whatever it is: it may be mended, and is tried again
+  std::string value = PAWL_TRY(read_up_to(*file, path, bytes_max));
+  if (value.size() > bytes_max) {
+    return Error{ErrorCode::io, path + ": has more than " + std::to_string(bytes_max) + " bytes"};
   }
-  if (count > bytes_max) return failed("has more than " + std::to_string(bytes_max) + " bytes");
-  value.resize(count);
   return value;
 }
 

@@ -10,7 +10,6 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -19,8 +18,10 @@
 #include "daemon/work/process.h"
 #include "store/os/file_io.h"
 #include "store/os/file_lock.h"
+#include "store/os/inner_file.h"
 #include "store/os/process_identity.h"
 #include "store/os/random.h"
+#include "store/os/regular_file.h"
 #include "store/os/system_error.h"
 
 namespace pawl {
@@ -29,6 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view lock_suffix = ".lock";
+constexpr std::size_t note_bytes_max = 64 * 1024;
 
 /// Whether it is a name that new_run() gives: only that becomes part of a path. Others, which somebody outside made up
 /// for a process of his own, are only ever compared.
@@ -100,12 +102,11 @@ std::string path_of_run(const std::string& data_folder, const std::string& run) 
 Result<std::unique_ptr<RunFile>> new_run(const RunFolder& folder, const std::string& purpose) {
   std::string run = random_hex();
   std::string path = path_of_run(folder.path, run);
-  std::error_code ignored;  // what matters is whether the file can be made
-  fs::create_directories(folder.path + "/runs", ignored);
-  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+  PAWL_TRY(make_inner_folders(folder.path + "/runs"));
+  Descriptor lock = open_inner(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0600);
   if (!lock || !try_lock(lock)) return system_error(path, "made and locked");
   const std::string kept = path_of_keeper(folder.path, run);
-  Descriptor of_keeper(::open(kept.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  Descriptor of_keeper = open_inner(kept, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!of_keeper || !try_lock(of_keeper)) return system_error(kept, "made and locked");
   const std::string whose = folder.member.empty() ? "" : "member " + folder.member + "\n";
   PAWL_TRY(write_all(lock, "for " + purpose + "\n" + whose, path));
@@ -130,40 +131,44 @@ std::vector<RunNote> noted_runs(const RunFolder& folder) {
 
 std::optional<RunNote> noted_run(const RunFolder& folder, const std::string& run) {
   if (!is_given_name(run)) return std::nullopt;
-  std::ifstream file(path_of_run(folder.path, run));
-  if (!file) return std::nullopt;
-  return note_in(folder, run, file);
+  const std::string path = path_of_run(folder.path, run);
+  const Descriptor file = open_inner(path, O_RDONLY);
+  if (!file || !check_file(file, path)) return std::nullopt;
+  const Result<std::string> text = read_up_to(file, path, note_bytes_max);
+  if (!text) return std::nullopt;
+  std::istringstream lines(*text);
+  return note_in(folder, run, lines);
 }
 
 bool is_run_unlocked(const std::string& data_folder, const std::string& run) {
-  const Descriptor file(::open(path_of_run(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
+  const Descriptor file = open_inner(path_of_run(data_folder, run), O_RDWR);
   return file ? try_lock(file) : errno == ENOENT;
 }
 
 bool is_run_kept(const std::string& data_folder, const std::string& run) {
-  const Descriptor file(::open(path_of_keeper(data_folder, run).c_str(), O_RDWR | O_CLOEXEC));
+  const Descriptor file = open_inner(path_of_keeper(data_folder, run), O_RDWR);
   return file ? !try_lock(file) : errno != ENOENT;  // what cannot be asked is no evidence
 }
 
 void forget_run(const std::string& data_folder, const std::string& run) {
-  ::unlink(path_of_run(data_folder, run).c_str());
-  ::unlink(path_of_keeper(data_folder, run).c_str());
+  remove_inner(path_of_run(data_folder, run));
+  remove_inner(path_of_keeper(data_folder, run));
 }
 
 Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place) {
   const std::string path = data_folder + "/steps/" + std::to_string(raw(place.task)) + "-" +
                            std::to_string(raw(place.version)) + "-" + place.step + std::string(lock_suffix);
-  std::error_code ignored;
-  fs::create_directories(data_folder + "/steps", ignored);
+  PAWL_TRY(make_inner_folders(data_folder + "/steps"));
   for (;;) {
-    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!file) return system_error(path, "open");
+    Descriptor file = open_inner(path, O_RDWR | O_CREAT, 0600);
+    if (!file) return inner_error(path);
+    PAWL_TRY(check_file(file, path));
     if (!try_lock(file)) return Error{ErrorCode::busy, path + ": somebody works on this step"};
     // It may have been removed between the two calls: the lock has to be on what others will open.
     struct stat ours {};
     struct stat theirs {};
     if (::fstat(file.get(), &ours) != 0) return system_error(path, "fstat");
-    if (::stat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) {
+    if (::lstat(path.c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev) {
       return std::unique_ptr<Handle>(std::make_unique<OpenDescriptor>(std::move(file)));
     }
   }
@@ -200,8 +205,8 @@ void forget_places(const std::string& data_folder, TaskId task) {
     if (entry->path().filename().string().starts_with(prefix)) doomed.push_back(entry->path());
   }
   for (const fs::path& path : doomed) {
-    const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    if (file && try_lock(file)) ::unlink(path.c_str());
+    const Descriptor file = open_inner(path.string(), O_RDWR);
+    if (file && try_lock(file)) remove_inner(path.string());
   }
 }
 

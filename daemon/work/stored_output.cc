@@ -11,6 +11,7 @@
 
 #include "daemon/work/output_pump.h"
 #include "store/os/descriptor.h"
+#include "store/os/inner_file.h"
 
 namespace pawl {
 namespace {
@@ -24,9 +25,8 @@ struct OpenFile {
 
 /// Commands can write there: a link that they made would have us read elsewhere, and a pipe would have us wait.
 Result<OpenFile> open_file(const fs::path& path) {
-  OpenFile open{.file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK))};
-  if (!open.file)
-    return Error{errno == ENOENT ? ErrorCode::missing : ErrorCode::io, path.string() + ": " + std::strerror(errno)};
+  OpenFile open{.file = open_inner(path.string(), O_RDONLY)};
+  if (!open.file) return inner_error(path.string());
   if (::fstat(open.file.get(), &open.about) != 0 || !S_ISREG(open.about.st_mode)) {
     return Error{ErrorCode::io, path.string() + ": is no file"};
   }

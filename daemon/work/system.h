@@ -156,6 +156,7 @@ struct Launch {
   bool is_kept = false;                                      // whether it gets a keeper (daemon/work/keeper.h)
   const Handle* of_keeper = nullptr;                         // what that holds open, and nobody else
   std::vector<std::string> secrets = {};                     // variables whose values are masked in its output
+  bool makes_pawls_files = false;                            // for pawld's user and group alone, as pawld's own are
 };
 
 /// A child process, leader of a session and group of its own, with nothing on stdin. Destroyed before reap(), it is

@@ -1,15 +1,19 @@
 #include "daemon/work/task_clone.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "daemon/work/mirror.h"
+#include "store/os/inner_file.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -18,6 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view task_prefix = "task-";
 constexpr std::size_t known_heads_max = 200;
+constexpr std::size_t own_file_bytes_max = 64 * 1024;
+constexpr std::size_t heads_log_bytes_max = 1024 * 1024;  // the end of it, which is the newest
+constexpr const char* alternates_file = ".git/objects/info/alternates";
 
 std::string branch_ref(const std::string& branch) {
   return "refs/heads/" + branch;
@@ -27,11 +34,10 @@ std::string origin_ref(const std::string& branch) {
   return "refs/remotes/origin/" + branch;
 }
 
-std::string in_file(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
+/// Agents can write there: a link that they made is not followed, and a pipe is not waited for. Empty if there is none.
+std::string in_file(const std::string& folder, const std::string& below) {
+  const Result<std::string> text = read_below(folder, below, own_file_bytes_max);
+  return text ? *text : std::string();
 }
 
 /// For names of what is put aside: seconds since 1970, and more of them where two fall into one.
@@ -50,7 +56,12 @@ std::string unused(const std::string& prefix) {
 /// newest last.
 std::vector<std::string> heads_in_log(const std::string& folder, const std::string& branch) {
   std::vector<std::string> heads;
-  std::ifstream log(folder + "/.git/logs/" + origin_ref(branch));
+  const std::string below = ".git/logs/" + origin_ref(branch);
+  const Descriptor file = open_below(folder, below, O_RDONLY);
+  if (!file || !check_file(file, below)) return heads;
+  if (::lseek(file.get(), -static_cast<off_t>(heads_log_bytes_max), SEEK_END) < 0) ::lseek(file.get(), 0, SEEK_SET);
+  const Result<std::string> text = read_up_to(file, below, heads_log_bytes_max);
+  std::istringstream log(text ? *text : std::string());
   for (std::string line; std::getline(log, line);) {
     std::istringstream words(line);
     for (int n = 0; n < 2; ++n) {
@@ -124,8 +135,9 @@ bool TaskClones::is_made(TaskId task) const {
 }
 
 std::optional<TaskClones::Mark> TaskClones::mark_of(TaskId task) const {
-  std::ifstream file(folder_of(task) + "/.git/pawl");
-  if (!file) return std::nullopt;
+  const Result<std::string> text = read_below(folder_of(task), ".git/pawl", own_file_bytes_max);
+  if (!text) return std::nullopt;
+  std::istringstream file(*text);
   Mark mark;
   for (std::string line; std::getline(file, line);) {
     const std::size_t space = line.find(' ');
@@ -143,12 +155,9 @@ std::optional<TaskClones::Mark> TaskClones::mark_of(TaskId task) const {
 
 Result<void> TaskClones::write_mark(TaskId task, const Mark& mark) {
   const std::string path = folder_of(task) + "/.git/pawl";
-  {
-    std::ofstream file(path + ".part");
-    file << "boot " << mark.boot << "\nbranch " << mark.branch << "\nseen " << mark.seen << "\nbegun_here "
-         << (mark.is_begun_here ? 1 : 0) << "\nurl " << mark.url << "\n";
-    if (!file.flush()) return Error{ErrorCode::io, path + ": cannot be written"};
-  }
+  PAWL_TRY(write_below(folder_of(task), ".git/pawl.part",
+                       "boot " + mark.boot + "\nbranch " + mark.branch + "\nseen " + mark.seen + "\nbegun_here " +
+                           (mark.is_begun_here ? "1" : "0") + "\nurl " + mark.url + "\n"));
   std::error_code error;
   fs::rename(path + ".part", path, error);
   if (error) return Error{ErrorCode::io, path + ": " + error.message()};
@@ -200,16 +209,9 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder&
   std::error_code error;
   const std::string git = folder + "/.git";
   fs::create_directories(git + "/objects/info", error);
-  std::ofstream alternates(git + "/objects/info/alternates");
-  alternates << mirror_.folder() << "/objects\n";
-  std::ofstream packed(git + "/packed-refs");
-  packed << "# pack-refs with: sorted \n" << refs;
-  std::ofstream config(git + "/config", std::ios::app);
-  config << settings;
-  if (!alternates.flush() || !packed.flush() || !config.flush()) {
-    return Error{ErrorCode::io, git + ": cannot be written"};
-  }
-  return {};
+  PAWL_TRY(write_below(folder, alternates_file, mirror_.folder() + "/objects\n"));
+  PAWL_TRY(write_below(folder, ".git/packed-refs", "# pack-refs with: sorted \n" + refs));
+  return append_below(folder, ".git/config", settings);
 }
 
 Result<Worktree> TaskClones::make(const WorkOrder& order) {
@@ -313,9 +315,7 @@ Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
   const std::string url = mirror_.origin_url();
   if (url.empty() || url == mark.url) return {};
   PAWL_TRY(git_(in(order.task, {"config", "--replace-all", "remote.origin.url", url})));
-  std::ofstream config(folder_of(order.task) + "/.git/config", std::ios::app);
-  config << mirror_.settings();
-  if (!config.flush()) return Error{ErrorCode::io, folder_of(order.task) + "/.git/config: cannot be written"};
+  PAWL_TRY(append_below(folder_of(order.task), ".git/config", mirror_.settings()));
   mark.url = url;
   return write_mark(order.task, mark);
 }
@@ -324,9 +324,8 @@ Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
 Result<void> TaskClones::copy_refs(const WorkOrder& order) {
   const std::string git = folder_of(order.task) + "/.git";
   const std::string wanted = mirror_.folder() + "/objects\n";
-  if (in_file(git + "/objects/info/alternates") != wanted) {  // the data folder was moved
-    std::ofstream alternates(git + "/objects/info/alternates");
-    alternates << wanted;
+  if (in_file(folder_of(order.task), alternates_file) != wanted) {  // the data folder was moved
+    PAWL_TRY(write_below(folder_of(order.task), alternates_file, wanted));
   }
   remove_locks(git);
   PAWL_TRY(git_(
@@ -476,9 +475,8 @@ Result<Worktree> TaskClones::take(const WorkOrder& order, Side side) {
 std::vector<TaskId> TaskClones::borrowers() const {
   std::vector<TaskId> tasks = tasks_in(work_folder_);
   const std::string wanted = mirror_.folder() + "/objects\n";
-  std::erase_if(tasks, [&](TaskId task) {
-    return !is_made(task) || in_file(folder_of(task) + "/.git/objects/info/alternates") != wanted;
-  });
+  std::erase_if(tasks,
+                [&](TaskId task) { return !is_made(task) || in_file(folder_of(task), alternates_file) != wanted; });
   return tasks;
 }
 
@@ -497,7 +495,7 @@ bool TaskClones::carry_over(TaskId task, const std::string& into) {
   const bool has_head = fetch({"+HEAD:" + name + "/head"});
   const std::optional<Heads> heads = heads_of({.task = task, .repo = {}, .branch = {}});
   if (has_head || (heads && heads->head.empty())) return true;
-  std::ofstream(from + "/pawl-damaged").flush();
+  [[maybe_unused]] const Result<void> noted = write_below(folder_of(task), ".git/pawl-damaged", "");
   return false;
 }
 
@@ -543,9 +541,9 @@ void TaskClones::convert_worktrees() {
       // By its time git knows which files may have changed in the same instant.
       fs::last_write_time(next + "/.git/index", fs::last_write_time(admin + "/index", error), error);
       const std::string seen = branch.empty() ? std::string() : origin_head(branch);
-      std::ofstream mark(next + "/.git/pawl");
-      mark << "boot \nbranch " << branch << "\nseen " << seen << "\nbegun_here 0\n";
-      mark.close();
+      const Result<void> marked =
+          write_below(next, ".git/pawl", "boot \nbranch " + branch + "\nseen " + seen + "\nbegun_here 0\n");
+      if (!marked) continue;
       fs::remove(folder + "/.git", error);
     }
     if (fs::exists(next + "/.git/pawl", error) && is_real_folder(folder)) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "daemon/work/path_component.h"
+#include "store/os/file_mask.h"
+#include "store/os/inner_file.h"
 
 namespace pawl {
 namespace {
@@ -18,10 +20,14 @@ std::string absolute(const std::string& folder) {
   return fs::absolute(folder).lexically_normal().string();
 }
 
+/// Of a task: what its agents make in it, and the folder itself, is of the mode that they would make it.
 Result<void> make_real_folder(const fs::path& path) {
   std::error_code error;
+  PAWL_TRY(make_inner_folders(path.parent_path().string()));
   if (fs::is_symlink(fs::symlink_status(path, error))) fs::remove(path, error);
-  fs::create_directories(path, error);
+  const bool is_new = fs::create_directory(path, error);
+  const std::optional<mode_t> mask = umask_before();
+  if (is_new && mask) fs::permissions(path, static_cast<fs::perms>(0777 & ~*mask), error);
   if (error) return Error{ErrorCode::io, path.string() + ": " + error.message()};
   return {};
 }

@@ -1,13 +1,12 @@
 #include "store/os/guarded_file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
-#include "store/os/descriptor.h"
+#include "store/os/regular_file.h"
 
 namespace pawl {
 namespace {
@@ -35,31 +34,14 @@ Result<void> check_guard(const std::string& path, int fd, Guard guard) {
   return {};
 }
 
-/// Up to `bytes_max` bytes, or one more than that where there are more.
-Result<std::string> read_some_more_than(const std::string& path, int fd, std::size_t bytes_max) {
-  std::string bytes(bytes_max + 1, '\0');
-  std::size_t have = 0;
-  while (have < bytes.size()) {
-    const ssize_t got = ::read(fd, bytes.data() + have, bytes.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error{ErrorCode::io, path + ": " + std::strerror(errno)};
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  bytes.resize(have);
-  return bytes;
-}
-
 }  // namespace
 
 Result<std::string> read_guarded_file(const std::string& path, Guard guard, std::size_t bytes_max) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return Error{errno == ENOENT ? ErrorCode::missing : ErrorCode::io, path + ": " + std::strerror(errno)};
+  const Descriptor file = PAWL_TRY(open_regular_file(path));
   // Asked of the open file: what is checked is what is read.
-  const Result<void> guarded = check_guard(path, file.get(), guard);
-  if (!guarded) return guarded.error();
-  Result<std::string> bytes = read_some_more_than(path, file.get(), bytes_max);
-  if (bytes && bytes->size() > bytes_max) {
+  PAWL_TRY(check_guard(path, file.get(), guard));
+  std::string bytes = PAWL_TRY(read_up_to(file, path, bytes_max));
+  if (bytes.size() > bytes_max) {
     return Error{ErrorCode::malformed, path + ": is longer than " + std::to_string(bytes_max) + " bytes"};
   }
   return bytes;

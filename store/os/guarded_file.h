@@ -14,8 +14,9 @@ enum class Guard {
   unreadable,  // it holds a secret
 };
 
-/// The whole of the file. `missing` or `io` if it cannot be read, `malformed` if it is longer than `bytes_max`, or if
-/// others may do what they must not. Errors name the file, and never show what is in it.
+/// The whole of the file. `missing` or `io` if it cannot be read, `malformed` if it is longer than `bytes_max`, if it
+/// is a pipe, a folder or a device, or if others may do what they must not. A link is followed, and what it leads to is
+/// judged. Errors name the file, and never show what is in it.
 Result<std::string> read_guarded_file(const std::string& path, Guard guard, std::size_t bytes_max);
 
 /// A secret from its file, without the line's end after it. `malformed` also if there is none.

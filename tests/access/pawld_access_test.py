@@ -166,7 +166,7 @@ class Tokens(Pawld):
         self.daemon.send_signal(signal.SIGHUP)
         self.wait_until(lambda: "tokens:1: must be NAME ROLE HASH" in self.said())
         self.assertEqual(self.ask("GET", "/queue", headers=as_old, tcp=True)[0], 200)
-        self.write("tokens", "")
+        self.write("tokens", self.token("new")[1].replace("new new", "new read"))
         self.daemon.send_signal(signal.SIGHUP)
         self.wait_until(lambda: self.ask("GET", "/queue", headers=as_old, tcp=True)[0] == 401)
         self.assertEqual(self.ask("GET", "/queue")[0], 200, "the socket is for whoever may open it")
@@ -776,7 +776,7 @@ class Surroundings(Pawld):
         if os.geteuid() == 0 and shutil.which("setpriv"):  # of root no number of processes is asked
             self.folder.chmod(0o755)
             self.data.mkdir()
-            self.data.chmod(0o777)
+            shutil.chown(self.data, 65534)
             prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "prlimit", "--nproc=20:20")
             if os.access(BIN / "pawld", os.X_OK) and subprocess.run([*prefix[:4], BIN / "pawld", "--version"],
                                                                     capture_output=True, check=False).returncode == 0:

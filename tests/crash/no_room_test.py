@@ -198,7 +198,7 @@ class FullDisk(NoRoom):
 
     def mount(self):
         self.data.mkdir(exist_ok=True)
-        mount("-t", "tmpfs", "-o", f"size={self.SIZE_MIB}m", "none", self.data)
+        mount("-t", "tmpfs", "-o", f"size={self.SIZE_MIB}m,mode=0750", "none", self.data)
 
     def unmount(self):
         subprocess.run(["umount", "-l", self.data], check=True)
@@ -206,7 +206,7 @@ class FullDisk(NoRoom):
     def fill(self, leave_bytes=0):
         """A file that takes all the room but so much."""
         stat = os.statvfs(self.data)
-        ballast = os.open(self.data / "logs", os.O_WRONLY | os.O_CREAT, 0o644)
+        ballast = os.open(self.data / "ballast", os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.posix_fallocate(ballast, 0, max(1, stat.f_bavail * stat.f_frsize - leave_bytes))
         except OSError as error:  # somebody else has taken some of it meanwhile
@@ -216,7 +216,7 @@ class FullDisk(NoRoom):
 
     def make_room(self):
         """A larger disk: a start needs as much again as the log has come to, however fast the writers were."""
-        (self.data / "logs").unlink()
+        (self.data / "ballast").unlink()
         mount("-o", f"remount,size={4 * self.SIZE_MIB}m", self.data)
 
     def test_writes_are_refused_and_reads_go_on_until_there_is_room(self):
@@ -299,7 +299,7 @@ class FewInodes(NoRoom):
     def prepare(self):
         example = super().prepare()
         self.data.mkdir()
-        mount("-t", "tmpfs", "-o", "size=200m,nr_inodes=600", "none", self.data)
+        mount("-t", "tmpfs", "-o", "size=200m,nr_inodes=600,mode=0750", "none", self.data)
         self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=False)
         (self.data / "lost+found").mkdir()  # as a new file system has
         return example
@@ -336,7 +336,7 @@ class Output(NoRoom):
 
     def prepare(self):
         self.data.mkdir()
-        mount("-t", "tmpfs", "-o", "size=300m", "none", self.data)
+        mount("-t", "tmpfs", "-o", "size=300m,mode=0750", "none", self.data)
         self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=False)
         (self.data / "lost+found").mkdir()
         pipeline = self.folder / "printer.yaml"

@@ -1,5 +1,6 @@
 // Copies a data folder.
 #include "store/open.h"
+#include "store/os/file_mask.h"
 #include "store/rocks_log.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
@@ -22,6 +23,7 @@ Exit run_backup(const Arguments& arguments) {
   const std::string& from = *named;
   const std::string& to = words.back();
   if (lies_in(to, from)) return fail(Exit::usage, "backup: " + to + " is, or lies in, the data folder that is read");
+  const PrivateFiles private_files;
   const auto log = RocksLog::open(from, RocksLog::Mode::read_only);
   if (!log) return fail_to_read(log.error());
   const auto made = (*log)->backup(to);

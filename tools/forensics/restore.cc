@@ -10,6 +10,7 @@
 
 #include "engine/policies/ahead.h"
 #include "store/os/descriptor.h"
+#include "store/os/file_mask.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/log_source.h"
@@ -79,6 +80,7 @@ Exit run_restore(const Arguments& arguments) {
   while (order.data.size() > 1 && order.data.back() == '/') order.data.pop_back();
   const bool is_plan = arguments.has("dry-run");
   if (const auto readable = check_readable(backup); !readable) return fail_to_read(readable.error());
+  const PrivateFiles private_files;
   const auto report = is_plan ? plan_restore(order) : restore_log(order);
   if (!report) return fail(report.error());
   tell(order, *report, is_plan);

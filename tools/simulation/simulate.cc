@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "store/log.h"
+#include "store/os/file_mask.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/simulation/simulation.h"
@@ -25,6 +26,7 @@ Exit run_simulate(const Arguments& arguments) {
   if (path != "-" && std::filesystem::is_directory(path, failed)) return fail(Exit::usage, path + " is no script");
   const auto script = read_script(path);
   if (!script) return fail_to_read(script.error());
+  const PrivateFiles private_files;
   std::unique_ptr<Log> log;
   if (const auto dir = arguments.value("data")) {
     auto opened = fresh_log(*dir);

@@ -53,7 +53,7 @@ TEST(DataDir, lock_file_that_is_removed_lets_nobody_in) {
 
 TEST(DataDir, folder_is_known_to_be_held_until_its_name_leads_elsewhere) {
   const TempDir dir;
-  std::filesystem::create_directory(dir.path("data"));
+  ASSERT_TRUE(make_data_dir(dir.path("data")).has_value());
   const Result<DirLock> held = DirLock::take(dir.path("data"));
   ASSERT_TRUE(held.has_value());
   EXPECT_TRUE(held->check_name().has_value());
@@ -61,7 +61,7 @@ TEST(DataDir, folder_is_known_to_be_held_until_its_name_leads_elsewhere) {
   ASSERT_FALSE(held->check_name().has_value());
   EXPECT_EQ(held->check_name().error().code, ErrorCode::replaced);
   EXPECT_NE(held->check_name().error().message.find("moved away"), std::string::npos);
-  std::filesystem::create_directory(dir.path("data"));
+  ASSERT_TRUE(make_data_dir(dir.path("data")).has_value());
   EXPECT_NE(held->check_name().error().message.find("replaced"), std::string::npos);
   std::filesystem::remove(dir.path("data"));
   std::filesystem::create_directory_symlink(dir.path("away"), dir.path("data"));

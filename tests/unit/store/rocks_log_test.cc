@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "store/data_dir.h"
 #include "store/key_format.h"
 #include "store/open.h"
 #include "store/take_checkpoint.h"
@@ -59,7 +60,7 @@ TEST(RocksLog, what_is_written_into_a_folder_that_was_replaced_is_not_acknowledg
 TEST(RocksLog, log_of_a_folder_that_is_held_goes_where_the_folder_goes) {
   const TempDir dir;
   const std::filesystem::path was = std::filesystem::current_path();
-  std::filesystem::create_directory(dir.path("data"));
+  ASSERT_TRUE(make_data_dir(dir.path("data")).has_value());
   const auto held = std::make_shared<const DirLock>(std::move(DirLock::take(dir.path("data"))).value());
   ASSERT_TRUE(held->enter().has_value());
   {

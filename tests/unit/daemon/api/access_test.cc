@@ -81,6 +81,19 @@ TEST(TokensFile, that_others_may_write_is_refused) {
   EXPECT_EQ(read_tokens(path).error().code, ErrorCode::missing);
 }
 
+TEST(TokensFile, without_a_token_is_refused) {
+  const std::string path = testing::TempDir() + "pawl-no-tokens-" + std::to_string(::getpid());
+  for (const char* text : {"", "\n \n", "# soon\n"}) {
+    std::ofstream(path) << text;
+    ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
+    const auto refused = read_tokens(path);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().code, ErrorCode::malformed);
+    EXPECT_EQ(refused.error().message, path + ": there is no token in it; it takes a line NAME ROLE HASH for each");
+  }
+  ::unlink(path.c_str());
+}
+
 TEST(TokensFile, token_is_found_by_all_of_it) {
   const Tokens tokens = parse_tokens(line("a", "read", "first") + line("b", "work", "second"), "f").value();
   ASSERT_NE(find_token(tokens, "second"), nullptr);

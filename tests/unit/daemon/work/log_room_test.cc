@@ -95,6 +95,17 @@ TEST_F(LogRoomTest, parts_count_and_go_with_their_log) {
   EXPECT_FALSE(fs::exists(part.parent_path()));
 }
 
+TEST_F(LogRoomTest, folder_of_logs_that_is_a_link_is_left_alone) {
+  log("job-9-1.log", 4, 1'000'000);
+  fs::rename(logs_folder, logs_folder + "-elsewhere");
+  fs::create_symlink(logs_folder + "-elsewhere", logs_folder);
+  EXPECT_EQ(look({.bytes_max = 1, .age_s_max = 1}), 0u);
+  EXPECT_TRUE(fs::exists(logs_folder + "-elsewhere/job-9-1.log"));
+  fs::remove(logs_folder);
+  fs::rename(logs_folder + "-elsewhere", logs_folder);
+  EXPECT_EQ(look({.bytes_max = 1, .age_s_max = 1}), 1u);
+}
+
 TEST_F(LogRoomTest, files_that_are_no_logs_and_links_that_lead_elsewhere_are_left_alone) {
   const fs::path elsewhere = fs::path(logs_folder + "-elsewhere");
   fs::create_directories(elsewhere);

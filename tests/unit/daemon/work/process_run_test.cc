@@ -21,6 +21,8 @@
 #include "daemon/work/process_table.h"
 #include "daemon/work/real_system.h"
 #include "daemon/work/run_lock.h"
+#include "store/os/file_mask.h"
+#include "store/os/process_identity.h"
 #include "tests/unit/daemon/comes_true.h"
 
 namespace pawl {
@@ -131,6 +133,61 @@ TEST_F(ProcessRun, log_that_is_a_link_or_no_file_is_not_written) {
   }
   EXPECT_EQ(contents(folder_ / "precious"), "kept");
   EXPECT_FALSE(fs::exists(folder_ / "nowhere"));
+}
+
+TEST_F(ProcessRun, log_with_a_second_name_is_begun_afresh) {
+  std::ofstream(folder_ / "precious") << "kept";
+  fs::create_hard_link(folder_ / "precious", folder_ / "log");
+  EXPECT_EQ(held("echo said").go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(log(), "said\n");
+  EXPECT_EQ(contents(folder_ / "precious"), "kept");
+}
+
+TEST_F(ProcessRun, run_that_is_noted_by_a_link_is_none_and_what_it_leads_to_stays) {
+  const std::string run(32, '0');
+  fs::create_directory(folder_ / "runs");
+  std::ofstream(folder_ / "precious") << "for a job\nhost " << this_host() << "\npid 1\nstart 1\n";
+  fs::create_symlink(folder_ / "precious", path_of_run(data(), run));
+  fs::create_symlink(folder_ / "precious", folder_ / "runs" / (run + ".kept"));
+  EXPECT_TRUE(noted_runs(data()).empty());
+  EXPECT_FALSE(is_run_unlocked(data(), run)) << "what cannot be asked is no evidence";
+  EXPECT_TRUE(is_run_kept(data(), run));
+  forget_run(data(), run);
+  EXPECT_TRUE(fs::is_empty(folder_ / "runs"));
+  EXPECT_TRUE(contents(folder_ / "precious").starts_with("for a job\n"));
+  ASSERT_EQ(::mkfifo(path_of_run(data(), run).c_str(), 0600), 0);
+  EXPECT_TRUE(noted_runs(data()).empty()) << "a pipe is not waited for";
+}
+
+TEST_F(ProcessRun, step_whose_lock_is_a_link_is_not_locked) {
+  fs::create_directory(folder_ / "steps");
+  fs::create_symlink(folder_ / "precious", folder_ / "steps/1-2-merge.lock");
+  const auto locked = lock_place(data(), {TaskId{1}, Version{2}, "merge"});
+  ASSERT_FALSE(locked);
+  EXPECT_NE(locked.error().message.find("is a link"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder_ / "precious"));
+}
+
+TEST_F(ProcessRun, files_of_a_command_are_as_it_would_make_them_and_pawls_own_are_closed) {
+  const mode_t before = ::umask(0002);
+  keep_files_private();
+  HeldRun run = held("echo x > made; umask");
+  EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
+  RunOrder order;
+  order.command = {"/bin/sh", "-c", "echo x > closed"};
+  order.folder = (folder_ / "work").string();
+  order.environment = {"PATH=/usr/bin:/bin"};
+  order.purpose = "test";
+  order.makes_pawls_files = true;
+  Result<HeldRun> closed = HeldRun::hold(system(), order, open_log((folder_ / "other").string()).value());
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(fs::status(work("made")).permissions(), fs::perms{0664});
+  EXPECT_EQ(fs::status(work("closed")).permissions(), fs::perms{0640});
+  EXPECT_EQ(log(), "0002\n");
+  ::umask(before);
+  keep_files_private();  // as if it had been begun so
+  ::umask(before);
 }
 
 TEST_F(ProcessRun, signal_is_told_from_an_exit_code) {

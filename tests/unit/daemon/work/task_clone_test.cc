@@ -2,6 +2,7 @@
 #include "daemon/work/task_clone.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <future>
 
@@ -134,6 +135,23 @@ TEST_F(TaskClone, own_work_on_a_commit_that_was_withdrawn_has_diverged) {
   sh(in_task("echo ours > more && git add more && git commit -qm ours"));
   sh("git -C origin.git update-ref refs/heads/feature trunk");  // an ancestor of it
   EXPECT_TRUE(prepared(all, order()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, links_and_pipes_in_its_git_folder_are_not_followed_nor_waited_for) {
+  Tried all = worktrees();
+  prepared(all, order());
+  std::ofstream(folder_ / "precious") << "precious\n";
+  const fs::path git = folder_of_task(1) / ".git";
+  // In the place of what pawld writes there, and of what it reads.
+  fs::create_symlink(folder_ / "precious", git / "pawl.part");
+  fs::remove(git / "objects/info/alternates");
+  fs::create_symlink(folder_ / "precious", git / "objects/info/alternates");
+  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_FALSE(fs::is_symlink(git / "objects/info/alternates"));
+  fs::remove(git / "logs/refs/remotes/origin/feature");
+  ASSERT_EQ(::mkfifo((git / "logs/refs/remotes/origin/feature").c_str(), 0600), 0);
+  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(text_of(folder_ / "precious"), "precious\n");
 }
 
 TEST_F(TaskClone, folders_that_cannot_be_written_to_are_removed) {
