@@ -211,6 +211,19 @@ TEST_F(WorktreesTest, branch_on_which_somebody_has_put_work_since_it_was_seen_is
   sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
 }
 
+TEST_F(WorktreesTest, branch_on_which_somebody_puts_work_while_it_is_being_deleted_stays) {
+  fs::create_directory(folder_ / "data");
+  Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
+  // The last that is asked after origin has said where it stands.
+  const auto pushes = [&] {
+    sh("cd seed && git checkout -q feature && git commit -q --allow-empty -m late && git push -q origin feature");
+    return false;
+  };
+  EXPECT_FALSE(all.delete_branch({TaskId{1}, "shop", "feature"}, pushes)) << "so it is tried again";
+  sh("test $(git -C origin.git log -1 --format=%s feature) = late");
+}
+
 TEST_F(WorktreesTest, branch_that_origin_does_not_have_bars_the_work_unless_it_may_begin_there) {
   Tried all = worktrees();
   all.fetch("shop", no_deadline, nullptr);
