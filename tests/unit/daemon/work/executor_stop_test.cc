@@ -196,6 +196,28 @@ stages:
   EXPECT_TRUE(ends(*second));
 }
 
+TEST_F(OutsideAgentTest, cancel_ends_the_agent_of_the_daemon_too_that_a_task_has_beside_it) {
+  define(R"(name: test
+agents:
+  outsider:
+  worker: {run: 'echo $$ > $1/pid; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: outsider, to: more}
+  - {name: more, agent: worker, to: done}
+)");
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const std::unique_ptr<Child> first = begin();
+  claim_for(*first, 1, "w1", "another");
+  move(id, "more");
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  EXPECT_TRUE(comes_true([&] { return job(2)->status == JobStatus::cancelled; }));
+  EXPECT_FALSE(pid_start_of(agent()));
+}
+
 TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {
   const TaskId id = submit();
   const std::unique_ptr<Child> agent = begin();
