@@ -104,6 +104,33 @@ TEST_F(ExecutorBranches, one_that_was_not_where_it_was_said_to_be_goes_on_once_t
   EXPECT_TRUE(reaches(id, "done"));
 }
 
+/// No pass comes by in time, and nothing happens that would be a reason to look: the pause after the try is over.
+TEST_F(ExecutorBranches, a_job_whose_origin_was_away_is_made_ready_again_at_its_time) {
+  declare("shop", at("comes.git").string());
+  set("reconciler.interval_s", 86400);
+  define(begins_none);
+  execute();
+  const TaskId id = submit("W-1", "feature/receipt");
+  ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
+  sh("mv origin.git comes.git");
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+TEST_F(ExecutorBranches, a_path_that_gave_up_for_its_origin_is_tried_again_at_its_time) {
+  declare("shop", at("comes.git").string());
+  set("reconciler.interval_s", 86400);
+  define(R"(name: test
+agents: {}
+stages:
+  - {name: work, gate: {run: 'true'}, to: done}
+)");
+  execute();
+  const TaskId id = submit("W-1", "feature/receipt");
+  ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
+  sh("mv origin.git comes.git");
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
 TEST_F(ExecutorBranches, a_branch_that_is_missing_bars_the_work_where_the_pipeline_does_not_begin_it) {
   declare("shop", at("origin.git").string());
   define(begins_none);
