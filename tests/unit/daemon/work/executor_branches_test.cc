@@ -1,4 +1,5 @@
 // Repositories that come, move and are asked while the executor runs: real git, on real repositories.
+#include <condition_variable>
 #include <cstdlib>
 #include <future>
 
@@ -81,6 +82,60 @@ TEST_F(ExecutorBranches, many_who_ask_at_once_are_all_answered) {
   }
   for (std::size_t i = 0; i < found.size(); ++i) {
     EXPECT_EQ(found[i].get_future().get().is, i % 2 == 0 ? FoundBranch::Is::there : FoundBranch::Is::absent) << i;
+  }
+}
+
+/// Each question hangs until the test lets all of them go; and the test says how late it is.
+class SilentOrigins : public RealSystem {
+ public:
+  using RealSystem::RealSystem;
+  Deadline now() const override { return RealSystem::now() + seconds(ahead_s.load()); }
+  Result<std::vector<std::string>> origin_branches(const std::string&, seconds within) override {
+    std::unique_lock lock(mutex);
+    asked_within.push_back(within);
+    changed.notify_all();
+    changed.wait(lock, [this] { return is_let_go; });
+    return Error{ErrorCode::io, "no end within its time"};
+  }
+
+  std::atomic<std::int64_t> ahead_s{0};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<seconds> asked_within;
+  bool is_let_go = false;
+};
+
+class BranchesOfSilentOrigins : public ExecutorBranches {
+ protected:
+  std::unique_ptr<RealSystem> make_system(const RealSystem::Options& options) override {
+    auto made = std::make_unique<SilentOrigins>(options);
+    origins = made.get();
+    return made;
+  }
+  SilentOrigins* origins = nullptr;
+};
+
+TEST_F(BranchesOfSilentOrigins, nobody_waits_longer_for_them_than_the_bound_however_many_there_are) {
+  constexpr std::size_t many = 64;  // and fewer threads that ask
+  const auto name = [](std::size_t i) { return "silent-" + std::to_string(i); };
+  for (std::size_t i = 0; i < many; ++i) declare(name(i), at("origin.git").string());
+  execute();
+  std::vector<std::promise<FoundBranch>> found(many);
+  for (std::size_t i = 0; i < many; ++i) {
+    executor_->find_branch(name(i), "trunk", [&found, i](const FoundBranch& answer) { found[i].set_value(answer); });
+  }
+  {
+    std::unique_lock lock(origins->mutex);
+    origins->changed.wait(lock, [this] { return !origins->asked_within.empty(); });
+    origins->ahead_s += Executor::branch_within.count();
+    origins->is_let_go = true;
+    origins->changed.notify_all();
+  }
+  for (std::promise<FoundBranch>& answer : found) EXPECT_EQ(answer.get_future().get().is, FoundBranch::Is::unknown);
+  EXPECT_LT(origins->asked_within.size(), many) << "who has waited in the queue has no time left to ask";
+  for (const seconds within : origins->asked_within) {
+    EXPECT_GT(within.count(), 0);
+    EXPECT_LE(within, Executor::branch_within);
   }
 }
 

@@ -291,6 +291,26 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   ::close(called);
 }
 
+/// Its clock is behind that of the commands, by all the time that one may take.
+class LateSystem : public RealSystem {
+ public:
+  using RealSystem::RealSystem;
+  Deadline now() const override { return RealSystem::now() - std::chrono::seconds(5); }
+};
+
+TEST_F(WorktreesTest, origin_that_hangs_is_asked_for_its_branches_for_as_long_as_it_is_said) {
+  fs::create_directory(folder_ / "data");
+  LateSystem late({.data_folder = (folder_ / "data").string()});
+  const Listener silent;
+  Tried all(late, (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});
+  auto asked = std::async(std::launch::async, [&] { return all.branches("shop", std::chrono::seconds(5)); });
+  EXPECT_EQ(asked.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  all.stop();
+  const Result<std::vector<std::string>> branches = asked.get();
+  ASSERT_FALSE(branches);
+  EXPECT_NE(branches.error().message.find("no end within its time"), std::string::npos) << branches.error().message;
+}
+
 TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
   fs::create_directory(folder_ / "data");
   Tried all = worktrees();
