@@ -115,7 +115,7 @@ class BranchesOfSilentOrigins : public ExecutorBranches {
   SilentOrigins* origins = nullptr;
 };
 
-TEST_F(BranchesOfSilentOrigins, nobody_waits_longer_for_them_than_the_bound_however_many_there_are) {
+TEST_F(BranchesOfSilentOrigins, none_is_waited_for_longer_than_the_bound_however_many_there_are) {
   constexpr std::size_t many = 64;  // and fewer threads that ask
   const auto name = [](std::size_t i) { return "silent-" + std::to_string(i); };
   for (std::size_t i = 0; i < many; ++i) declare(name(i), at("origin.git").string());

@@ -485,7 +485,7 @@ TEST_F(OutputTest, end_of_a_command_is_told_after_its_last_line_was_written) {
   std::ofstream(folder_ / "work/go") << "";
   ASSERT_TRUE(comes_true([&] { return process_stat(child->pid())->ended(); }));
   EXPECT_EQ(slow.read(half + 1).size(), half + 1) << "it has seen the end, and writes what it had not yet read by then";
-  EXPECT_EQ(child->wait(system_->now(), nullptr), Child::Wake::deadline) << "whoever hears of it reads the last line";
+  EXPECT_EQ(child->wait(system_->now(), nullptr), Child::Wake::deadline) << "what is told of it has its last line";
   EXPECT_TRUE(slow.read(half - 1 + 5).ends_with("last\n"));
   EXPECT_EQ(child->wait(no_deadline, nullptr), Child::Wake::ended);
   child->reap();
