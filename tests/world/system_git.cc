@@ -247,9 +247,8 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
     story_.mark(Mark::branch_kept_moved);
     return BranchDeletion{.end = BranchEnd::moved, .head = "head"};
   }
-  const State& state = story_.witness().state();
-  const Task* row = state.tasks.find(order.task);
-  if (row && state.settings().stop.delete_branch == "created" && !row->branch_begun.value_or(false)) {
+  const bool deletes_created = story_.witness().state().settings().stop.delete_branch == "created";
+  if (deletes_created && !story_.witness().has_begun_branch(order.task)) {
     story_.broken("the branch " + order.branch + " is deleted, which was there before task " +
                   std::to_string(raw(order.task)));
   }
