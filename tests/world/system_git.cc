@@ -247,6 +247,11 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
     story_.mark(Mark::branch_kept_moved);
     return BranchDeletion{.end = BranchEnd::moved, .head = "head"};
   }
+  const bool deletes_created = story_.witness().state().settings().stop.delete_branch == "created";
+  if (deletes_created && !story_.witness().has_begun_branch(order.task)) {
+    story_.broken("the branch " + order.branch + " is deleted, which was there before task " +
+                  std::to_string(raw(order.task)));
+  }
   story_.branches.remove(branch);
   story_.mark(Mark::branch_deleted);
   return BranchDeletion{.end = BranchEnd::deleted, .head = "head", .brings_back = "git push"};

@@ -123,6 +123,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
     check_aged(*record);
     check_entitled(*record);
     if (const auto* reaped = record->event_as_JobReaped()) check_reap(*record, *reaped);
+    if (const auto* seen = record->event_as_BranchSeen(); seen && seen->begun()) begun_.insert(TaskId{seen->task()});
     if (const auto* set = record->event_as_SettingChanged()) {
       settings_changed_ = TimeUs{record->stamp()->time_us()};
       if (set->key()->string_view() == "ownership.enabled") ownership_changed_ = settings_changed_;

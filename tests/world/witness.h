@@ -72,6 +72,8 @@ class Witness {
   bool is_owners_step(TaskId task, Seq started) const;
   /// Whether stop.enabled was switched off at some time: who was left alone then is left alone for good.
   bool was_stop_off() const { return was_stop_off_; }
+  /// Whether the task began its branch at origin.
+  bool has_begun_branch(TaskId task) const { return begun_.contains(task); }
   TimeUs settings_changed() const { return settings_changed_; }
   /// Decided at some time with ownership off: then nobody was kept out.
   bool was_unchecked(TaskId task) const { return unchecked_.contains(task); }
@@ -123,6 +125,7 @@ class Witness {
   TimeUs settings_changed_;
   TimeUs ownership_changed_;
   bool was_stop_off_ = false;
+  std::set<TaskId> begun_;  // tasks, their branches at origin
   std::set<TaskId> unchecked_;
   Reach reach_{};
 };

@@ -44,7 +44,7 @@ class Daemon {
       std::vector<char*> arguments;
       for (std::string& word : words) arguments.push_back(word.data());
       arguments.push_back(nullptr);
-      ::execv(PAWLD_PROGRAM, arguments.data());
+      ::execv(program("pawld").c_str(), arguments.data());
       ::_exit(125);
     }
     const auto begun = std::chrono::steady_clock::now();

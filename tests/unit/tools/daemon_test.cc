@@ -120,7 +120,7 @@ TEST_F(AgainstDaemon, lock_hands_signals_on_and_gives_the_lease_back) {
   const std::string begun = daemon.path("begun");
   const pid_t lock = ::fork();
   if (lock == 0) {
-    ::execl(PAWL_PROGRAM, "pawl", "lock", "--data", daemon.data().c_str(), "db", "--", "sh", "-c",
+    ::execl(program("pawl").c_str(), "pawl", "lock", "--data", daemon.data().c_str(), "db", "--", "sh", "-c",
             ("trap 'exit 5' TERM; touch " + begun + "; while :; do sleep 0.05; done").c_str(), nullptr);
     ::_exit(125);
   }

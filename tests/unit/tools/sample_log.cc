@@ -154,6 +154,11 @@ void SampleLog::deliver(std::uint64_t task) {
   }
 }
 
+std::string program(const std::string& name) {
+  if (const char* folder = std::getenv("PAWL_TEST_PROGRAMS")) return std::string(folder) + "/" + name;
+  return name == "pawl" ? PAWL_PROGRAM : PAWLD_PROGRAM;
+}
+
 Ran run_pawl(const std::vector<std::string>& words, const std::string& input,
              const std::vector<std::string>& environment) {
   const TestFolder folder;
@@ -170,7 +175,7 @@ Ran run_pawl(const std::vector<std::string>& words, const std::string& input,
     std::vector<char*> arguments = {const_cast<char*>("pawl")};
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    ::execv(PAWL_PROGRAM, arguments.data());
+    ::execv(program("pawl").c_str(), arguments.data());
     ::_exit(125);
   }
   int status = 0;

@@ -48,6 +48,9 @@ class SampleLog {
   TimeUs now_;
 };
 
+/// Where one of the programs is: "pawl" or "pawld". As it was built, or in the folder that PAWL_TEST_PROGRAMS names.
+std::string program(const std::string& name);
+
 /// What a run of the program came to.
 struct Ran {
   int exit = -1;

@@ -97,13 +97,27 @@ TEST_F(Stucks, a_full_disk_is_named) {
   EXPECT_EQ(full.at("/items/0/task"), "null");
 }
 
+/// Its own time would tell it too, but only at its end: the bound is half of that.
+TEST_F(Stucks, a_claim_that_waits_is_refused_when_its_own_boot_ends) {
+  for (const std::string name : {"ended", "replaced"}) {
+    worker(name);
+    auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner(name) + "}");
+    if (name == "ended") {
+      ASSERT_EQ(ask("DELETE", "/v1/boots/ended").status, 200);
+    } else {
+      const std::string next = R"({"name":"replaced","boot_id":"next","pid":8,"pid_start":1,"host":"h","version":"1"})";
+      ASSERT_EQ(post("/v1/boots", next).status, 201);
+    }
+    ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready) << name;
+    const Answer woken = waiting.get();
+    EXPECT_EQ(woken.status, 409);
+    EXPECT_EQ(woken.code(), "stale_boot");
+  }
+}
+
 TEST_F(Stucks, a_claim_of_a_boot_that_is_stale_is_refused_at_once) {
   worker("w");
-  auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"owner":)" + owner("w") + R"(,"wait_s":60})");
   ASSERT_EQ(ask("DELETE", "/v1/boots/w").status, 200);
-  const Answer woken = waiting.get();
-  EXPECT_EQ(woken.status, 409);
-  EXPECT_EQ(woken.code(), "stale_boot") << "also one that waits";
   const Answer again = claim("w", "analyst");
   EXPECT_EQ(again.code(), "stale_boot") << "though no job is queued";
   EXPECT_EQ(claim("nobody", "analyst").code(), "unknown_boot");

@@ -159,6 +159,7 @@ TEST_F(EnvOfCommands, each_command_gets_its_own_over_its_stages_over_its_pipelin
 
 TEST_F(EnvOfCommands, a_job_is_not_claimed_before_its_variables_can_be_had) {
   fs::remove(at("token"));
+  set("reconciler.interval_s", 86400);  // so it is tried again because its time has come, and for no pass
   define(with_secrets);
   execute();
   const TaskId id = submit();
@@ -185,6 +186,7 @@ TEST_F(EnvOfCommands, a_job_is_not_claimed_before_its_variables_can_be_had) {
 
 TEST_F(EnvOfCommands, no_lease_is_taken_and_no_step_begun_before_its_variables_can_be_had) {
   fs::remove(at("other"));
+  set("reconciler.interval_s", 86400);
   define(with_secrets);
   execute();
   const TaskId id = submit();

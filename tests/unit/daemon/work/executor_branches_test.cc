@@ -1,4 +1,5 @@
 // Repositories that come, move and are asked while the executor runs: real git, on real repositories.
+#include <condition_variable>
 #include <cstdlib>
 #include <future>
 
@@ -84,6 +85,60 @@ TEST_F(ExecutorBranches, many_who_ask_at_once_are_all_answered) {
   }
 }
 
+/// Each question hangs until the test lets all of them go; and the test says how late it is.
+class SilentOrigins : public RealSystem {
+ public:
+  using RealSystem::RealSystem;
+  Deadline now() const override { return RealSystem::now() + seconds(ahead_s.load()); }
+  Result<std::vector<std::string>> origin_branches(const std::string&, seconds within) override {
+    std::unique_lock lock(mutex);
+    asked_within.push_back(within);
+    changed.notify_all();
+    changed.wait(lock, [this] { return is_let_go; });
+    return Error{ErrorCode::io, "no end within its time"};
+  }
+
+  std::atomic<std::int64_t> ahead_s{0};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<seconds> asked_within;
+  bool is_let_go = false;
+};
+
+class BranchesOfSilentOrigins : public ExecutorBranches {
+ protected:
+  std::unique_ptr<RealSystem> make_system(const RealSystem::Options& options) override {
+    auto made = std::make_unique<SilentOrigins>(options);
+    origins = made.get();
+    return made;
+  }
+  SilentOrigins* origins = nullptr;
+};
+
+TEST_F(BranchesOfSilentOrigins, none_is_waited_for_longer_than_the_bound_however_many_there_are) {
+  constexpr std::size_t many = 64;  // and fewer threads that ask
+  const auto name = [](std::size_t i) { return "silent-" + std::to_string(i); };
+  for (std::size_t i = 0; i < many; ++i) declare(name(i), at("origin.git").string());
+  execute();
+  std::vector<std::promise<FoundBranch>> found(many);
+  for (std::size_t i = 0; i < many; ++i) {
+    executor_->find_branch(name(i), "trunk", [&found, i](const FoundBranch& answer) { found[i].set_value(answer); });
+  }
+  {
+    std::unique_lock lock(origins->mutex);
+    origins->changed.wait(lock, [this] { return !origins->asked_within.empty(); });
+    origins->ahead_s += Executor::branch_within.count();
+    origins->is_let_go = true;
+    origins->changed.notify_all();
+  }
+  for (std::promise<FoundBranch>& answer : found) EXPECT_EQ(answer.get_future().get().is, FoundBranch::Is::unknown);
+  EXPECT_LT(origins->asked_within.size(), many) << "who has waited in the queue has no time left to ask";
+  for (const seconds within : origins->asked_within) {
+    EXPECT_GT(within.count(), 0);
+    EXPECT_LE(within, Executor::branch_within);
+  }
+}
+
 TEST_F(ExecutorBranches, a_repository_that_is_declared_meanwhile_is_fetched) {
   define(begins_none);
   execute();
@@ -101,6 +156,33 @@ TEST_F(ExecutorBranches, one_that_was_not_where_it_was_said_to_be_goes_on_once_t
   ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
   declare("shop", at("origin.git").string());
   EXPECT_FALSE(executor_->origin_trouble("shop")) << "at once";
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+/// No pass comes by in time, and nothing happens that would be a reason to look: the pause after the try is over.
+TEST_F(ExecutorBranches, a_job_whose_origin_was_away_is_made_ready_again_at_its_time) {
+  declare("shop", at("comes.git").string());
+  set("reconciler.interval_s", 86400);
+  define(begins_none);
+  execute();
+  const TaskId id = submit("W-1", "feature/receipt");
+  ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
+  sh("mv origin.git comes.git");
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
+TEST_F(ExecutorBranches, a_path_that_gave_up_for_its_origin_is_tried_again_at_its_time) {
+  declare("shop", at("comes.git").string());
+  set("reconciler.interval_s", 86400);
+  define(R"(name: test
+agents: {}
+stages:
+  - {name: work, gate: {run: 'true'}, to: done}
+)");
+  execute();
+  const TaskId id = submit("W-1", "feature/receipt");
+  ASSERT_TRUE(comes_true([&] { return executor_->origin_trouble("shop").has_value(); }));
+  sh("mv origin.git comes.git");
   EXPECT_TRUE(reaches(id, "done"));
 }
 

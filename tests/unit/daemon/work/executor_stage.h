@@ -89,7 +89,7 @@ class ExecutorTest : public testing::Test {
   }
   void execute() {
     const auto origins = origins_of(origins_);
-    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data(), .origins = origins});
+    system_ = make_system({.data_folder = data(), .origins = origins});
     executor_ = std::make_unique<Executor>(desk_ ? *desk_ : *sequencer_, *system_,
                                            Executor::Options{.boot_id = boot_id_,
                                                              .origins = origins,
@@ -111,6 +111,10 @@ class ExecutorTest : public testing::Test {
                                                                  },
                                                              .jobs_at_once = jobs_at_once_});
     executor_->start();
+  }
+  /// What execute() runs on, if a test wants to come in between.
+  virtual std::unique_ptr<RealSystem> make_system(const RealSystem::Options& options) {
+    return std::make_unique<RealSystem>(options);
   }
   void shut_down() {
     executor_.reset();

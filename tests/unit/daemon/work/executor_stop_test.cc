@@ -1,37 +1,15 @@
-// STOP: what a cancel ends and removes, with real processes and a real git repository.
-#include <cstdlib>
+// STOP: what a cancel ends, with real processes and a real git repository.
 #include <future>
 
 #include "daemon/work/process.h"
-#include "tests/unit/daemon/work/executor_stage.h"
+#include "tests/unit/daemon/work/cancel_stage.h"
 #include "tests/unit/store/commit/another_writer.h"
 
 namespace pawl {
 namespace {
 
-class ExecutorStopTest : public ExecutorTest {
+class ExecutorStopTest : public CancelStage {
  protected:
-  /// origin.git, with `trunk` as its default branch and a branch `feature`.
-  void make_origin() {
-    sh("git init -q --bare -b trunk origin.git && git clone -q origin.git seed 2>&1 && cd seed && "
-       "git checkout -q -b trunk && echo 1 > file && git add file && git commit -qm one && "
-       "git push -q origin trunk trunk:feature trunk:other");
-    origins_ = {{"shop", at("origin.git").string()}};
-  }
-  int run(const std::string& script) {
-    const std::string line = "cd '" + folder_.string() +
-                             "' && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a "
-                             "GIT_COMMITTER_EMAIL=a@a GIT_CONFIG_NOSYSTEM=1 && " +
-                             script;
-    return std::system(line.c_str());  // NOLINT(cert-env33-c): a script
-  }
-  void sh(const std::string& script) { ASSERT_EQ(run(script), 0) << script; }
-  bool has_branch(const std::string& name) {
-    return run("git -C origin.git rev-parse -q --verify 'refs/heads/" + name + "' > /dev/null") == 0;
-  }
-  bool folder_goes(std::uint64_t task) {
-    return comes_true([&] { return !fs::exists(worktree(task)); });
-  }
   /// By hand, from its first stage.
   void move(TaskId id, const std::string& to) {
     fb::StageTransitionT event;
@@ -40,19 +18,8 @@ class ExecutorStopTest : public ExecutorTest {
     event.expected_version = 1;
     ASSERT_EQ(tell(event).outcome, Outcome::accepted);
   }
-  /// The agent of a task that was just submitted says that it is there.
-  bool agent_is_up() {
-    return comes_true([&] { return contents(at("pid")).ends_with("\n"); });
-  }
   pid_t agent() { return std::stoi(contents(at("pid"))); }
 };
-
-constexpr const char* waiting_pipeline = R"(name: test
-agents:
-  worker: {run: 'echo $$ > $1/pid; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
-stages:
-  - {name: work, agent: worker, to: done}
-)";
 
 TEST_F(ExecutorStopTest, superseded_daemon_ends_its_agents_and_writes_nothing_more) {
   define(waiting_pipeline);
@@ -110,118 +77,6 @@ stages:
   EXPECT_EQ(contents(at("pid-2")), "") << "two agents in one folder";
   cancel(id);
   EXPECT_TRUE(reaches(id, "cancelled"));
-}
-
-TEST_F(ExecutorStopTest, branch_that_was_there_before_the_task_stays_unless_it_is_said_to_go) {
-  make_origin();
-  define(waiting_pipeline);
-  execute();
-  const TaskId id = submit();
-  ASSERT_TRUE(agent_is_up());
-  cancel(id);
-  ASSERT_TRUE(reaches(id, "cancelled"));
-  ASSERT_TRUE(folder_goes(1));
-  EXPECT_TRUE(has_branch("feature"));
-}
-
-TEST_F(ExecutorStopTest, branch_of_a_cancelled_task_is_deleted_at_origin_and_others_are_not) {
-  make_origin();
-  define(waiting_pipeline);
-  set("stop.delete_branch", std::string("always"));
-  execute();
-  const TaskId id = submit();
-  ASSERT_TRUE(agent_is_up());
-  cancel(id);
-  ASSERT_TRUE(reaches(id, "cancelled"));
-  ASSERT_TRUE(folder_goes(1));
-  EXPECT_FALSE(has_branch("feature"));
-  EXPECT_TRUE(has_branch("trunk") && has_branch("other"));
-  EXPECT_EQ(count(fb::Event::TaskNote), 1u) << "and its history says so";
-  EXPECT_TRUE(warnings().empty());
-}
-
-TEST_F(ExecutorStopTest, branch_of_a_task_that_is_done_stays) {
-  make_origin();
-  set("stop.delete_branch", std::string("always"));
-  define(waiting_pipeline);
-  std::ofstream(at("go")) << "";
-  execute();
-  ASSERT_TRUE(reaches(submit(), "done"));
-  ASSERT_TRUE(folder_goes(1));
-  EXPECT_TRUE(has_branch("feature"));
-}
-
-TEST_F(ExecutorStopTest, task_on_the_default_branch_keeps_it) {
-  make_origin();
-  set("stop.delete_branch", std::string("always"));
-  define(std::string("branch: create\n") + waiting_pipeline);  // origin has none that is spelled so
-  execute();
-  std::uint64_t number = 0;
-  for (const std::string& spelled : {std::string("trunk"), std::string("refs/heads/trunk"), std::string("Trunk")}) {
-    fs::remove(at("pid"));
-    const TaskId id = submit("W-" + spelled, spelled);
-    ASSERT_TRUE(agent_is_up());
-    cancel(id);
-    ASSERT_TRUE(reaches(id, "cancelled"));
-    ASSERT_TRUE(folder_goes(++number));
-  }
-  EXPECT_TRUE(has_branch("trunk"));
-  EXPECT_EQ(count(fb::Event::TaskNote), 0u);
-}
-
-TEST_F(ExecutorStopTest, branch_that_a_live_task_works_on_stays) {
-  make_origin();
-  set("stop.delete_branch", std::string("always"));
-  define(waiting_pipeline);
-  execute();
-  const TaskId id = submit();
-  ASSERT_TRUE(agent_is_up());
-  submit("W-2");
-  cancel(id);
-  ASSERT_TRUE(reaches(id, "cancelled"));
-  ASSERT_TRUE(folder_goes(1));
-  EXPECT_TRUE(has_branch("feature"));
-}
-
-TEST_F(ExecutorStopTest, deletion_that_fails_is_told_and_tried_again_by_the_next_start) {
-  make_origin();
-  set("stop.delete_branch", std::string("always"));
-  sh("git -C origin.git config receive.denyDeletes true");
-  define(waiting_pipeline);
-  execute();
-  const TaskId id = submit();
-  ASSERT_TRUE(agent_is_up());
-  cancel(id);
-  ASSERT_TRUE(reaches(id, "cancelled"));
-  ASSERT_TRUE(comes_true([&] { return !warnings().empty(); }));
-  const std::string warning = warnings().front();
-  EXPECT_NE(warning.find("task 1 "), std::string::npos) << warning;
-  EXPECT_NE(warning.find("'feature'"), std::string::npos) << warning;
-  EXPECT_NE(warning.find("deletion prohibited"), std::string::npos) << warning;
-  EXPECT_TRUE(has_branch("feature"));
-  EXPECT_TRUE(fs::is_empty(worktree(1))) << "the mark of what is still to be done";
-
-  shut_down();
-  sh("git -C origin.git config receive.denyDeletes false");
-  boot();
-  execute();
-  ASSERT_TRUE(folder_goes(1));
-  EXPECT_FALSE(has_branch("feature"));
-}
-
-TEST_F(ExecutorStopTest, task_cancelled_before_it_had_a_folder_loses_its_branch_too) {
-  make_origin();
-  set("stop.delete_branch", std::string("always"));
-  define(waiting_pipeline);
-  execute();
-  const TaskId first = submit("W-1", "other");
-  ASSERT_TRUE(agent_is_up());
-  const TaskId queued = submit("W-2");
-  cancel(queued);
-  ASSERT_TRUE(reaches(queued, "cancelled"));
-  ASSERT_TRUE(comes_true([&] { return !has_branch("feature"); }));
-  EXPECT_TRUE(folder_goes(raw(queued)));
-  EXPECT_EQ(task(first)->stage, "work");
 }
 
 /// The agent of a worker outside: a process that this test began, and that only SIGKILL ends.
@@ -339,6 +194,28 @@ stages:
   cancel(id);
   EXPECT_TRUE(ends(*first));
   EXPECT_TRUE(ends(*second));
+}
+
+TEST_F(OutsideAgentTest, cancel_ends_the_agent_of_the_daemon_too_that_a_task_has_beside_it) {
+  define(R"(name: test
+agents:
+  outsider:
+  worker: {run: 'echo $$ > $1/pid; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
+stages:
+  - {name: work, agent: outsider, to: more}
+  - {name: more, agent: worker, to: done}
+)");
+  set("queue.max_concurrency", 2);
+  set("queue.serial_per_repo", false);
+  execute();
+  const TaskId id = submit();
+  const std::unique_ptr<Child> first = begin();
+  claim_for(*first, 1, "w1", "another");
+  move(id, "more");
+  ASSERT_TRUE(agent_is_up());
+  cancel(id);
+  EXPECT_TRUE(comes_true([&] { return job(2)->status == JobStatus::cancelled; }));
+  EXPECT_FALSE(pid_start_of(agent()));
 }
 
 TEST_F(OutsideAgentTest, cancel_that_stands_at_a_start_is_carried_out) {

@@ -72,6 +72,16 @@ TEST_F(LogRoomTest, what_belongs_to_a_live_task_stays_however_old_and_large) {
   EXPECT_FALSE(fs::exists(of_task));
 }
 
+TEST_F(LogRoomTest, what_belongs_to_a_live_task_does_not_keep_the_rest_from_going) {
+  create("W-1");
+  create("W-2");
+  end_task(2);
+  for (int i = 1; i <= 4; ++i) log("job-1-" + std::to_string(i) + ".log", 4, 2000 + i);
+  const fs::path of_ended = log("job-2-1.log", 4, 1000);
+  EXPECT_EQ(look({.bytes_max = 1, .age_s_max = 0}, 2), 1u) << "though a look takes two, and older ones are there";
+  EXPECT_FALSE(fs::exists(of_ended));
+}
+
 TEST_F(LogRoomTest, without_bounds_nothing_goes) {
   const fs::path of_nobody = log("job-9-1.log", 64, 1'000'000'000);
   EXPECT_EQ(look({.bytes_max = 0, .age_s_max = 0}), 0u);

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -435,6 +437,69 @@ TEST_F(OutputTest, a_secret_is_masked_after_the_daemon_was_killed_too) {
   std::ofstream(folder_ / "work" / "go") << "yes";
   EXPECT_TRUE(comes_true([&] { return fs::exists(log()) && !stored().is_live(); }));
   EXPECT_EQ(whole(), "begun\n***\n");
+}
+
+/// A log that takes no more than a page until the test has read of it.
+class SlowLog : public OutputLog {
+ public:
+  explicit SlowLog(const fs::path& path) : path_(path) {
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    read_ = Descriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    write_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(::fcntl(read_.get(), F_SETPIPE_SZ, page), page);
+    ::fcntl(read_.get(), F_SETFL, 0);
+  }
+  int descriptor() const override { return write_.get(); }
+  std::string path() const override { return path_.string(); }
+  void say(const std::string&) override {}
+  std::string last_line() const override { return {}; }
+
+  int there() const {
+    int bytes = 0;
+    EXPECT_EQ(::ioctl(read_.get(), FIONREAD, &bytes), 0);
+    return bytes;
+  }
+  /// Waits for so many bytes.
+  std::string read(std::size_t count) const {
+    std::string text(count, ' ');
+    for (std::size_t at = 0; at < count;) {
+      const ssize_t got = ::read(read_.get(), text.data() + at, count - at);
+      if (got <= 0) return text.substr(0, at);
+      at += static_cast<std::size_t>(got);
+    }
+    return text;
+  }
+
+  static constexpr int page = 4096;
+
+ private:
+  const fs::path path_;
+  Descriptor read_;
+  Descriptor write_;
+};
+
+TEST_F(OutputTest, end_of_a_command_is_told_after_its_last_line_was_written) {
+  const std::size_t half = 2 * SlowLog::page;
+  const SlowLog slow(folder_ / "slow");
+  Launch launch;
+  launch.command = {"/bin/sh", "-c",
+                    "head -c 8192 /dev/zero; until [ -e go ]; do sleep 0.01; done; head -c 8192 /dev/zero; echo last"};
+  launch.folder = (folder_ / "work").string();
+  launch.environment = {"PATH=/usr/bin:/bin"};
+  launch.output = &slow;
+  launch.output_bytes_max = bound;
+  launch.is_kept = true;
+  const std::unique_ptr<Child> child = system_->fork_stopped(launch).value();
+  child->release();
+  // The keeper is busy with the first half while the command prints the second and ends.
+  ASSERT_TRUE(comes_true([&] { return slow.there() == SlowLog::page; }));
+  std::ofstream(folder_ / "work/go") << "";
+  ASSERT_TRUE(comes_true([&] { return process_stat(child->pid())->ended(); }));
+  EXPECT_EQ(slow.read(half + 1).size(), half + 1) << "it has seen the end, and writes what it had not yet read by then";
+  EXPECT_EQ(child->wait(system_->now(), nullptr), Child::Wake::deadline) << "what is told of it has its last line";
+  EXPECT_TRUE(slow.read(half - 1 + 5).ends_with("last\n"));
+  EXPECT_EQ(child->wait(no_deadline, nullptr), Child::Wake::ended);
+  child->reap();
 }
 
 }  // namespace

@@ -303,6 +303,7 @@ TEST_F(ProcessRun, called_off_before_it_began_it_never_executes) {
   EXPECT_EQ(run.process_exit().how, CommandExit::How::signalled) << "its exit code is that of nothing";
   EXPECT_FALSE(lives(pid));
   EXPECT_FALSE(fs::exists(work("ran")));
+  EXPECT_EQ(log(), "pawl: called off before it began\n") << "by what it does, and not because the signal was quicker";
   EXPECT_TRUE(run.gone());
   EXPECT_TRUE(noted_runs(data()).empty());
 }

@@ -211,6 +211,19 @@ TEST_F(WorktreesTest, branch_on_which_somebody_has_put_work_since_it_was_seen_is
   sh("git -C origin.git rev-parse -q --verify refs/heads/feature > /dev/null");
 }
 
+TEST_F(WorktreesTest, branch_on_which_somebody_puts_work_while_it_is_being_deleted_stays) {
+  fs::create_directory(folder_ / "data");
+  Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
+  // The last that is asked after origin has said where it stands.
+  const auto pushes = [&] {
+    sh("cd seed && git checkout -q feature && git commit -q --allow-empty -m late && git push -q origin feature");
+    return false;
+  };
+  EXPECT_FALSE(all.delete_branch({TaskId{1}, "shop", "feature"}, pushes)) << "so it is tried again";
+  sh("test $(git -C origin.git log -1 --format=%s feature) = late");
+}
+
 TEST_F(WorktreesTest, branch_that_origin_does_not_have_bars_the_work_unless_it_may_begin_there) {
   Tried all = worktrees();
   all.fetch("shop", no_deadline, nullptr);
@@ -276,6 +289,26 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   all.stop();
   EXPECT_FALSE(deletion.get()) << "and the daemon's end does not wait for it";
   ::close(called);
+}
+
+/// Its clock is behind that of the commands, by all the time that one may take.
+class LateSystem : public RealSystem {
+ public:
+  using RealSystem::RealSystem;
+  Deadline now() const override { return RealSystem::now() - std::chrono::seconds(5); }
+};
+
+TEST_F(WorktreesTest, origin_that_hangs_is_asked_for_its_branches_for_as_long_as_it_is_said) {
+  fs::create_directory(folder_ / "data");
+  LateSystem late({.data_folder = (folder_ / "data").string()});
+  const Listener silent;
+  Tried all(late, (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});
+  auto asked = std::async(std::launch::async, [&] { return all.branches("shop", std::chrono::seconds(5)); });
+  EXPECT_EQ(asked.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  all.stop();
+  const Result<std::vector<std::string>> branches = asked.get();
+  ASSERT_FALSE(branches);
+  EXPECT_NE(branches.error().message.find("no end within its time"), std::string::npos) << branches.error().message;
 }
 
 TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {

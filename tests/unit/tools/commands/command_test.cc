@@ -109,7 +109,24 @@ TEST(Command, version_is_said) {
 
 TEST(Command, output_that_cannot_be_written_is_a_failure) {
   // NOLINTNEXTLINE(cert-env33-c): a shell, for its redirection
-  EXPECT_NE(std::system("'" PAWL_PROGRAM "' --version > /dev/full 2> /dev/null"), 0);
+  EXPECT_NE(std::system(("'" + program("pawl") + "' --version > /dev/full 2> /dev/null").c_str()), 0);
+}
+
+TEST(Command, a_daemon_that_is_named_outweighs_the_environment_and_there_the_address_comes_first) {
+  const std::vector<std::string> all = {"PAWL_URL=127.0.0.1:9", "PAWL_SOCKET=/nowhere/socket",
+                                        "PAWL_DATA=/nowhere/data"};
+  const auto asked = [](const std::vector<std::string>& words, const std::vector<std::string>& environment) {
+    const Ran ran = run_pawl(words, "", environment);
+    EXPECT_EQ(ran.exit, 1);
+    return ran.err.substr(0, ran.err.find(" ("));
+  };
+  const std::string none = "pawl: no daemon answers at ";
+  EXPECT_EQ(asked({"settings", "--data", "/nowhere"}, all), none + "/nowhere/pawl.sock");
+  EXPECT_EQ(asked({"settings", "--socket", "/nowhere/s"}, all), none + "/nowhere/s");
+  EXPECT_EQ(asked({"settings", "--url", "127.0.0.1:19"}, all), none + "127.0.0.1:19");
+  EXPECT_EQ(asked({"settings"}, all), none + "127.0.0.1:9");
+  EXPECT_EQ(asked({"settings"}, {all[1], all[2]}), none + "/nowhere/socket");
+  EXPECT_EQ(asked({"settings"}, {all[2]}), none + "/nowhere/data/pawl.sock");
 }
 
 }  // namespace

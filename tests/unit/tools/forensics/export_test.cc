@@ -335,5 +335,18 @@ TEST_F(Export, the_folder_that_PAWL_DATA_names_is_the_log_that_is_meant) {
   }
 }
 
+TEST_F(Export, a_log_that_is_named_outweighs_the_one_that_PAWL_DATA_names) {
+  const std::vector<std::string> environment = {"PAWL_DATA=" + folder.path("nowhere")};
+  const std::string data = folder.path("data");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"replay", data},
+                                                                                     {"check", data},
+                                                                                     {"explain", data, "task:1"},
+                                                                                     {"export", "log", "--data", data},
+                                                                                     {"record", "1", "--data", data}}) {
+    const Ran ran = run_pawl(words, "", environment);
+    EXPECT_EQ(ran.exit, 0) << words[0] << ": " << ran.err;
+  }
+}
+
 }  // namespace
 }  // namespace pawl
