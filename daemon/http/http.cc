@@ -4,8 +4,6 @@
 #include "schema/json/json_text.h"
 
 namespace pawl {
-namespace {}  // namespace
-
 std::string_view http_reason(int status) {
   switch (status) {
     case 100:
@@ -36,6 +34,10 @@ std::string_view http_reason(int status) {
       return "Gone";
     case 413:
       return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 417:
+      return "Expectation Failed";
     case 422:
       return "Unprocessable Content";
     case 431:
