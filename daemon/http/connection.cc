@@ -45,16 +45,6 @@ std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-template <class Fields>
-std::string_view header(const Fields& fields, boost::beast::string_view name) {
-  const auto found = fields.find(name);
-  return found == fields.end() ? std::string_view() : view(found->value());
-}
-
-}  // namespace
-
-namespace {
-
 /// The user who connected, as the kernel knows it.
 std::optional<std::uint32_t> uid_of_peer(int socket) {
   ucred peer{};
@@ -310,6 +300,7 @@ void Connection::consume() {
     const std::size_t used = parser_->put(asio::buffer(in_.data() + in_begin_, in_.size() - in_begin_), failure);
     in_begin_ += used;
     if (!failure && parser_->is_header_done() && !body_bytes_max_) {
+      if (is_refused()) return;
       // Only now it is known where it goes. What follows the header is read by the next call.
       body_bytes_max_ = body_bytes_max();
       if (parser_->content_length().value_or(0) > *body_bytes_max_) failure = http::error::body_limit;
@@ -318,6 +309,10 @@ void Connection::consume() {
       if (!failure) continue;
     }
     if (failure == http::error::need_more) break;
+    if (failure == http::error::header_limit && !parser_->has_request_line()) {
+      return refuse(414, "target_too_long",
+                    "the request's first line is longer than " + std::to_string(limits::header_bytes_max) + " bytes");
+    }
     if (failure == http::error::header_limit) {
       return refuse(431, "headers_too_large",
                     "the headers are longer than " + std::to_string(limits::header_bytes_max) + " bytes");
@@ -347,10 +342,10 @@ void Connection::consume() {
                       std::to_string(limits::header_bytes_max) + " bytes");
   }
   if (peer_closed_) return close();
-  if (parser_->is_header_done() && !continue_sent_ && header(parser_->get(), "Expect") == "100-continue") {
+  if (parser_->is_header_done() && !continue_sent_ && parser_->expects_continue().value_or(false)) {
     continue_sent_ = true;
     error_code ignored;  // If it does not fit, the client sends its body after a moment all the same.
-    socket_.write_some(asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25), ignored);
+    socket_.write_some(asio::buffer(interim_answer.data(), interim_answer.size()), ignored);
   }
   wait_readable();
 }
@@ -361,9 +356,20 @@ std::size_t Connection::body_bytes_max() const {
   return target && bytes_max_of ? bytes_max_of(target->path) : limits::body_bytes_max;
 }
 
+bool Connection::is_refused() {
+  if (const auto trouble = parser_->trouble()) {
+    refuse(400, "malformed", *trouble);
+  } else if (!parser_->expects_continue()) {
+    refuse(417, "malformed", "nothing can be expected but 100-continue");
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void Connection::refuse(int status, std::string_view code, std::string_view message) {
   keep_alive_ = false;
-  is_head_ = false;
+  is_head_ = parser_ && parser_->is_head();
   is_1_1_ = true;
   parser_.reset();
   shared_.in_hand.fetch_add(1);
@@ -374,38 +380,34 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
 void Connection::handle() {
   const auto& message = parser_->get();
   undelivered_ = nullptr;  // a client that sends another request has read the answer
-  keep_alive_ = parser_->keep_alive() && !shared_.stopping.load();
-  is_1_1_ = message.version() >= 11;
-  is_head_ = message.method() == http::verb::head;
-  if (message.version() != 10 && message.version() != 11) {
-    return refuse(400, "malformed", "only HTTP/1.1 and HTTP/1.0 are spoken here");
-  }
-  const std::size_t hosts = message.count(http::field::host);
-  if (hosts > 1) return refuse(400, "malformed", "there is more than one Host header");
+  keep_alive_ = parser_->has_successor() && !shared_.stopping.load();
+  is_1_1_ = parser_->is_1_1();
+  is_head_ = parser_->is_head();
   const std::optional<RequestTarget> target = parse_target(view(message.target()));
-  if (!target) return refuse(400, "malformed", "the request's target is neither a path nor an http URL");
+  PAWL_ASSERT(target);  // as is_refused() has seen
   // Where tokens are asked for, a page has none to show.
   if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
     const auto why = foreign_page({.only_reads = is_head_ || message.method() == http::verb::get,
-                                   .has_host = hosts > 0,
-                                   .host = header(message, "Host"),
+                                   .has_host = parser_->has("Host"),
+                                   .host = parser_->header("Host"),
                                    .authority = target->authority,
-                                   .origin = header(message, "Origin")});
+                                   .origin = parser_->header("Origin")});
     if (why) return refuse(403, "foreign_page", *why);
   }
+  const std::string accept = parser_->list("Accept");
   const HttpRequest request{.method = is_head_ ? std::string_view("GET") : view(message.method_string()),
                             .path = target->path,
                             .query = target->query,
-                            .actor = header(message, "Pawl-Actor"),
-                            .boot = header(message, "Pawl-Boot"),
-                            .idempotency_key = header(message, "Idempotency-Key"),
-                            .accept = header(message, "Accept"),
-                            .last_event_id = header(message, "Last-Event-ID"),
+                            .actor = parser_->header("Pawl-Actor"),
+                            .boot = parser_->header("Pawl-Boot"),
+                            .idempotency_key = parser_->header("Idempotency-Key"),
+                            .accept = accept,
+                            .last_event_id = parser_->header("Last-Event-ID"),
                             .body = message.body(),
-                            .authorization = header(message, "Authorization"),
+                            .authorization = parser_->header("Authorization"),
                             .transport = transport_,
                             .peer_uid = peer_uid_,
-                            .header = [&message](std::string_view name) { return header(message, name); },
+                            .header = [this](std::string_view name) { return parser_->header(name); },
                             .gone = gone_};
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);

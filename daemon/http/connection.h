@@ -4,9 +4,6 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <atomic>
 #include <functional>
@@ -15,6 +12,7 @@
 #include <string>
 
 #include "daemon/http/http.h"
+#include "daemon/http/request_parser.h"
 #include "daemon/http/server_options.h"
 
 namespace pawl {
@@ -57,8 +55,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t held_bytes() const { return held_bytes_; }
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
-
   enum class Phase {
     idle,      // nothing of a request has come
     reading,   // some of it has
@@ -92,6 +88,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void consume();
   /// Of the request whose header is read.
   std::size_t body_bytes_max() const;
+  /// Whether the request whose header is read was refused, before its body is.
+  bool is_refused();
+  /// Answers what is no request of HTTP, or is none to be served. Nothing behind it is read as one.
   void refuse(int status, std::string_view code, std::string_view message);
   void handle();
   void reply(HttpResponse response);
@@ -126,7 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::idle;
   std::string in_;  // read and not yet parsed: in_[in_begin_..]
   std::size_t in_begin_ = 0;
-  std::optional<Parser> parser_;
+  std::optional<RequestParser> parser_;
   std::optional<std::size_t> body_bytes_max_;  // of the request, once its header is read
   bool continue_sent_ = false;
   bool peer_closed_ = false;

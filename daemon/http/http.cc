@@ -5,8 +5,6 @@
 #include "schema/printable.h"
 
 namespace pawl {
-namespace {}  // namespace
-
 std::string_view http_reason(int status) {
   switch (status) {
     case 100:
@@ -37,6 +35,10 @@ std::string_view http_reason(int status) {
       return "Gone";
     case 413:
       return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 417:
+      return "Expectation Failed";
     case 422:
       return "Unprocessable Content";
     case 431:

@@ -36,15 +36,43 @@ std::optional<std::string_view> after_scheme(std::string_view target) {
   return std::nullopt;
 }
 
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool all_of(std::string_view text, std::string_view others) {
+  return std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_letter_or_digit(c) || others.find(c) != std::string_view::npos; });
+}
+
 }  // namespace
+
+bool is_authority(std::string_view text) {
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    const std::string_view address = text.substr(1, end - 1);
+    if (address.find_first_not_of("0123456789abcdefABCDEF.:") != std::string_view::npos) return false;
+    text = text.substr(end + 1);
+    if (!text.empty() && text.front() != ':') return false;
+  } else {
+    const std::string_view name = text.substr(0, text.find(':'));
+    // A comma may stand in a name, but where one does, two Hosts have been made one.
+    if (!all_of(name, "-._~%!$&'()*+;=") || (name.empty() && !text.empty())) return false;
+    text = text.substr(name.size());
+  }
+  return text.empty() || std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 std::optional<RequestTarget> parse_target(std::string_view target) {
   RequestTarget parsed;
+  // Others cut it where a fragment would begin, or read a byte beyond ASCII as they see fit.
+  if (!all_of(target, "-._~:/?[]@!$&'()*+,;=%")) return std::nullopt;
   if (const auto rest = after_scheme(target)) {
     const std::size_t end = std::min(rest->find_first_of("/?"), rest->size());
     parsed.authority = rest->substr(0, end);
-    // Credentials before the host are never meant for the server that a request has reached.
-    if (parsed.authority.empty() || parsed.authority.find('@') != std::string_view::npos) return std::nullopt;
+    // Credentials before the host, never meant for the server that a request has reached, are none either.
+    if (parsed.authority.empty() || !is_authority(parsed.authority)) return std::nullopt;
     target = rest->substr(end);
   } else if (!target.starts_with('/')) {
     return std::nullopt;
@@ -64,7 +92,7 @@ std::optional<std::string> foreign_page(const RequestOrigin& request) {
   };
   if (has_authority && not_ours(request.authority)) return refusal(request.authority);
   if ((request.has_host || !has_authority) && not_ours(request.host)) return refusal(request.host);
-  const std::string_view host = request.has_host ? request.host : request.authority;
+  const std::string_view host = has_authority ? request.authority : request.host;
   if (!request.origin.empty() && request.origin != "http://" + std::string(host)) {
     return "Origin '" + std::string(request.origin) + "' is another site";
   }
