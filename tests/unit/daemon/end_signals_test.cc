@@ -76,6 +76,7 @@ TEST(EndSignals, further_signal_is_told_of_until_nobody_wants_to_know) {
 
 TEST(EndSignals, hangup_without_tokens_and_terminal_is_ignored) {
   const int survived = in_a_child([] {
+    ::signal(SIGHUP, SIG_DFL);  // by nohup it would be ignored for another reason
     if (hangup_of(false) != Hangup::ignore || hangup_of(true) != Hangup::read_tokens) return 1;
     block_end_signals();
     std::atomic<int> hung_up = 0;

@@ -570,6 +570,13 @@ stages:
   start.token = raw(*lease.granted(acquire.key));
   start.run = "somebody-elses";
   ASSERT_EQ(tell(start, "outsider").outcome, Outcome::accepted);
+  {
+    // An earlier run of this start's had the place, and is gone: that proves nothing of the other one.
+    RealSystem system({.data_folder = data()});
+    const auto place = system.lock_place({id, Version{1}, "merge"});
+    ASSERT_TRUE(place) << place.error().message;
+    ASSERT_TRUE(system.note_place(**place, "earlier"));
+  }
   shut_down();
   boot();
   execute();
