@@ -18,9 +18,6 @@ std::string_view spelling(StepState state) {
   return fb::EnumNameStepState(state);
 }
 
-template <class T>
-constexpr bool is_optional_text = std::is_same_v<T, std::optional<std::string>>;
-
 /// Writes the fields that visit() names into an object. Construct, visit, close().
 class JsonRowWriter {
  public:
@@ -34,9 +31,6 @@ class JsonRowWriter {
     // Of a step: by it a process is found and ended, so it is shown to nobody.
     if constexpr (std::is_same_v<T, std::string>) {
       if (name == "run") return;
-    }
-    if constexpr (is_optional_text<T>) {
-      if (name == "principal" && !value) return;  // of the daemon, or of a log of before
     }
     constexpr std::string_view time_suffix = "_us";
     const bool is_time = name.ends_with(time_suffix);

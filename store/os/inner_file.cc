@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string_view>
 
 #include "store/os/file_io.h"
@@ -56,6 +57,10 @@ WayTo place_of(Descriptor folder, std::string_view below, Absent absent) {
 WayTo inner_place(const std::string& path, Absent absent) {
   if (!path.starts_with('/')) return place_of(Descriptor(::open(".", held_flags)), path, absent);
   const std::size_t slash = path.rfind('/');
+  if (absent == Absent::is_made) {
+    std::error_code ignored;  // what matters is whether it can be opened
+    std::filesystem::create_directories(path.substr(0, slash + 1), ignored);
+  }
   return {.folder = Descriptor(::open(path.substr(0, slash + 1).c_str(), held_flags)), .name = path.substr(slash + 1)};
 }
 

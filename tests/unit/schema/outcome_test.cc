@@ -32,7 +32,7 @@ TEST(Outcome, each_has_a_status_and_a_sentence_of_its_own) {
   for (const OutcomeRow& row : outcome_rows) {
     EXPECT_TRUE(sentences.insert(row.sentence).second) << row.name;
     EXPECT_FALSE(row.sentence.empty() || row.sentence.ends_with('.')) << row.name;
-    const bool is_of_a_refusal = row.http_status == 404 || row.http_status == 409 || row.http_status == 422;
+    const bool is_of_a_refusal = std::set{404, 409, 422, 429}.contains(row.http_status);
     EXPECT_TRUE(row.outcome == Outcome::accepted || is_of_a_refusal) << row.name;
   }
 }

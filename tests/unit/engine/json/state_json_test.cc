@@ -53,12 +53,12 @@ TEST(StateJson, a_task_shows_what_is_absent_as_null) {
       json_of(task_12()),
       R"({"id":12,"work_item":"W-\"1\"","repo":"shop","branch":null,"pipeline":2,"stage":"deploy-staging",)"
       R"("version":5,"blocked":null,"cancel_requested":null,"rollbacks":0,"depends_on":[3,4],)"
-      R"("steps":[{"version":5,"to":"deploy","step":"merge","started":40,"run":"run-1","irreversible":true,)"
-      R"("state":"did_not_happen","boot":"b-1","in_doubt":null,"ended_at":null,"reason":null}],)"
+      R"("steps":[{"version":5,"to":"deploy","step":"merge","started":40,"irreversible":true,)"
+      R"("state":"did_not_happen","boot":"b-1","in_doubt":null,"ended_at":null,"reason":null,"token":null,"principal":null,"not_done":null,"late":null}],)"
       R"("gate":{"version":5,"gate":"deploy-staging","passed":null,"reason":"timed out","seq":39,"later":null,"head":null},)"
       R"("last":{"seq":30,"boot":"b-1","actor":"monitor"},"created_at":"2026-06-15T12:00:00.000001Z",)"
       R"("entered_at":"2026-06-15T12:00:00.000001Z","lost_dependency":null,"keep_branch":null,"branch_head":null,)"
-      R"("branch_begun":null,"red":null})");
+      R"("branch_begun":null,"red":null,"principal":null})");
 }
 
 TEST(StateJson, a_queued_job_has_no_pid) {
@@ -94,7 +94,7 @@ TEST(StateJson, leases_and_boots_are_objects) {
   EXPECT_NE(json_of(lease).find(R"("ttl":1800,)"), std::string::npos);
   EXPECT_EQ(json_of(Boot{"b-1", "pawld", 1, -2, "host", "0.1.0", Seq{1}, true}),
             R"({"boot_id":"b-1","name":"pawld","pid":1,"pid_start":-2,"host":"host","version":"0.1.0","started":1,)"
-            R"("stale":true,"member":null,"time_ns":null,"boottime":null,"started_at":null})");
+            R"("stale":true,"member":null,"time_ns":null,"boottime":null,"started_at":null,"principal":null})");
 }
 
 TEST(StateJson, a_pipeline_without_commands_shows_null_for_them) {
