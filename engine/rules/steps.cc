@@ -15,8 +15,8 @@ const StepRow* step_at(const Task& task, Version version, std::string_view to, s
   return nullptr;
 }
 
-/// Enters a start in its place in the journal, whatever stood there. Of an irreversible step the starts before it stay
-/// known, the last of them: what was taken for not happened may be reported as done yet.
+/// Enters a start in its place in the journal, whatever stood there. Of an irreversible step that somebody else starts
+/// the starts before it stay known, the last of them: what was taken for not happened may be reported as done yet.
 void put_step(Task& task, StepRow row) {
   const auto with = [](std::optional<Starts> starts, Seq last) {
     if (!starts) starts.emplace();
@@ -33,7 +33,9 @@ void put_step(Task& task, StepRow row) {
     return;
   }
   row.late = std::move(place->late);
-  if (place->irreversible) row.not_done = with(std::move(place->not_done), place->started);
+  row.not_done = std::move(place->not_done);
+  // Of its own the daemon knows itself: it says nothing of one that it has settled.
+  if (place->irreversible && place->principal) row.not_done = with(std::move(row.not_done), place->started);
   *place = std::move(row);
 }
 

@@ -202,9 +202,11 @@ class Tokens(Pawld):
         self.ask("POST", "/v1/settings", {"stop.kill_after_s": 1})
         work = {"Authorization": f"Bearer {tokens['work']}"}
         host = next(boot["host"] for boot in self.ask("GET", "/v1/boots")[1]["items"])
-        boot = {"name": "w", "boot_id": "w", "pid": 1, "pid_start": 1, "host": host, "version": "1"}
+        start, own_start = (int(pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()[19])
+                            for pid in (self.daemon.pid, os.getpid()))
+        # What began the daemon descends from this worker too.
+        boot = {"name": "w", "boot_id": "w", "pid": os.getpid(), "pid_start": own_start, "host": host, "version": "1"}
         self.assertEqual(self.ask("POST", "/v1/boots", boot, work, tcp=True)[0], 201)
-        start = int(pathlib.Path(f"/proc/{self.daemon.pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()[19])
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "waits"})
         claim = {"agents": ["outside"], "owner": {"boot_id": "w", "pid": 1, "actor": "worker"}}
         self.assertEqual(self.ask("POST", "/v1/jobs/claim", claim, work, tcp=True)[0], 200)

@@ -293,6 +293,9 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
                               token + R"(,"repo_token":)" + repo_token);
   ASSERT_EQ(started.status, 200) << started.body;
   EXPECT_EQ(started.at("/task/steps/0/state"), "\"started\"");
+  for (const char* path : {"/v1/tasks/1", "/v1/tasks/1/history", "/v1/events?after=0", "/v1/tasks"}) {
+    EXPECT_EQ(get(path).body.find("\"r1\""), std::string::npos) << path << " shows by which word a process is found";
+  }
 
   const std::string finished =
       R"("type":"StepFinished","version":1,"step":"merge","outcome":"did_not_happen","started":)" + started.at("/seq");

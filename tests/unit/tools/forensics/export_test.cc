@@ -125,7 +125,8 @@ TEST_F(Export, json_is_one_array_of_the_lines) {
 TEST_F(Export, csv_has_a_head_and_quotes_what_needs_it) {
   const auto lines = log_lines({"--format", "csv"});
   ASSERT_EQ(lines.size(), raw(sample.last_seq()) + 1);
-  EXPECT_EQ(lines[0], "seq,group,rules,time,boot,actor,key,request,type,data,outcome,unchecked,effects,digest,chain");
+  EXPECT_EQ(lines[0],
+            "seq,group,rules,time,boot,actor,key,request,type,data,outcome,unchecked,effects,digest,chain,principal");
   EXPECT_TRUE(lines[7].starts_with(R"(7,7,2,2026-01-01T00:00:07.000000Z,boot-1,webhook,"hook-W-""3"", grün",)"
                                    R"(0000000000000abc,TaskCreated,"{""work_item"":""W-\""3\"", grün"",)"))
       << lines[7];
