@@ -7,7 +7,7 @@ import time
 import uuid
 
 from account import NEVER, Entry
-from wire import NoAnswer, NotSent, Wire
+from wire import NoAnswer, NotSent, Wire, is_starting
 
 COUNT = 16
 TIMEOUT_S = 0.6  # shorter than the stops of pawld
@@ -87,6 +87,11 @@ class Client(threading.Thread):
                 if key and not self.stopping.is_set():
                     continue
                 break
+            if is_starting(answer):  # it has looked at nothing yet, nor knows what became of an earlier try
+                time.sleep(0.01)
+                if self.stopping.is_set():
+                    break
+                continue
             self._was_sent(entry)
             entry.back = time.monotonic()
             entry.status, entry.answer, entry.replayed = answer.status, answer.body, answer.replayed

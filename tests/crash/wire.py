@@ -30,6 +30,11 @@ class Answer:
         return self.body["error"]["code"] if isinstance(self.body, dict) and "error" in self.body else None
 
 
+def is_starting(answer):
+    """Whether the daemon has looked at nothing yet: it replays its log."""
+    return answer.status == 503 and answer.error == "starting"
+
+
 class Wire:
     """Of one thread. After whatever went wrong the next request gets a connection of its own."""
 
