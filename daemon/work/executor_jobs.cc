@@ -76,8 +76,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
         const Job& job = *state.jobs.find(*id);
         if (waits_behind_crossing(job, *state.tasks.find(job.task))) continue;
         // The task was moved while an agent of ours worked on it: one at a time in a worktree.
-        const Job* other = state.running_job(job.task);
-        if (other && runs_an_agent_of(*other, options.boot_id)) continue;
+        if (is_worked_on_by(state, job.task, options.boot_id)) continue;
         const Pipeline& pipeline = state.pipeline_of(*state.tasks.find(job.task));
         const Agent* agent = pipeline.agent(job.agent);
         if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;

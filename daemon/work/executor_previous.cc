@@ -88,10 +88,17 @@ void Executor::Impl::see_to_previous() {
   wake->notify();
 }
 
-/// Whose it was is not known any more where this start found it in the log.
+/// Whose it was is not known any more where this start found it in the log. What a job that runs has for its agent is
+/// not what another one left behind, whoever reported it.
 bool Executor::Impl::is_of_some_worker(pid_t pid) {
-  const std::vector<Boot> workers_here = desk.ask([this](const State& state) {
+  const std::vector<Boot> workers_here = desk.ask([this, pid](const State& state) {
     std::vector<Boot> found;
+    for (const JobId id : state.indexes.running) {
+      const Run& run = *state.jobs.find(id)->run;
+      if (run.pid == pid && !run.exit_code && state.boots.find(run.owner.boot_id)->host == system.own_host()) {
+        return found;
+      }
+    }
     for (const auto& [id, boot] : state.boots.rows()) {
       if (boot.name != daemon_name && boot.host == system.own_host()) found.push_back(boot);
     }

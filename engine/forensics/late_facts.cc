@@ -1,5 +1,7 @@
 #include "engine/forensics/late_facts.h"
 
+#include <algorithm>
+
 #include "schema/outcome.h"
 #include "schema/subject.h"
 
@@ -12,6 +14,13 @@ bool was_accepted(const fb::Record& record) {
 
 bool could_only_be_refused(const fb::Record& record) {
   return record.stamp()->outcome() == static_cast<std::uint16_t>(Outcome::not_started);
+}
+
+bool is_in_doubt(const State& before, const fb::Record& record, const fb::StepFinished& event) {
+  const Task* task = before.tasks.find(TaskId{event.task()});
+  return record.stamp()->rules() >= 2 && task &&
+         std::any_of(task->steps.begin(), task->steps.end(),
+                     [&](const StepRow& row) { return row.started == Seq{event.started()} && row.is_in_doubt(); });
 }
 
 }  // namespace
@@ -28,17 +37,19 @@ void LateFacts::see(const State& before, const fb::Record& record) {
                                            .principal = principal_of(record),
                                            .token = token ? std::optional(*token) : std::nullopt};
   } else if (const auto* finished = record.event_as_StepFinished()) {
-    see_finish(record, *finished);
+    see_finish(before, record, *finished);
   }
 }
 
-void LateFacts::see_finish(const fb::Record& record, const fb::StepFinished& event) {
+void LateFacts::see_finish(const State& before, const fb::Record& record, const fb::StepFinished& event) {
   const auto known = starts_.find(Seq{event.started()});
   if (known == starts_.end() || raw(known->second.task) != event.task()) return;
   Start& start = known->second;
   if (event.outcome() != fb::StepOutcome::done) {
-    // In doubt it may happen yet, and its `done` is what is waited for.
-    if (was_accepted(record)) start.settled = event.conclusive() == false ? Seq{0} : Seq{record.stamp()->seq()};
+    // In doubt it may happen yet, and its `done` is what is waited for. A try that vouches ends no doubt of one before.
+    const bool ends_doubt = event.conclusive() == true || event.by() == fb::StepBy::operator_;
+    const bool stays_in_doubt = event.conclusive() == false || (!ends_doubt && is_in_doubt(before, record, event));
+    if (was_accepted(record)) start.settled = stays_in_doubt ? Seq{0} : Seq{record.stamp()->seq()};
     return;
   }
   if (was_accepted(record) && start.settled == Seq{0}) {

@@ -30,7 +30,7 @@ class LateFacts {
     Seq settled{};  // the record that said that it did not happen; 0: none has
   };
 
-  void see_finish(const fb::Record& record, const fb::StepFinished& event);
+  void see_finish(const State& before, const fb::Record& record, const fb::StepFinished& event);
 
   std::map<Seq, Start> starts_;
   Findings found_;

@@ -30,6 +30,14 @@ Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
   return task;
 }
 
+/// Whether what the proposer says of a gate counts: it is the daemon, or holds the task's lease. With ownership off
+/// nobody holds it.
+bool has_in_hand(const Turn& turn, const Task& task) {
+  if (turn.principal.empty() || !turn.state.settings().ownership_checked(task.repo)) return true;
+  const Lease* lease = turn.state.lease(task_key(task.id));
+  return lease && is_its_own(turn, *lease);
+}
+
 /// A cancelled task leaves memory; those that depend on it have to know of it when they are claimed.
 void tell_dependents(Turn& turn, TaskId cancelled) {
   const std::set<std::pair<TaskId, TaskId>>& dependents = turn.state.indexes.dependents;
@@ -156,9 +164,13 @@ Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
                .head = std::nullopt};
   if (!passed && event.later() == true) gate.later = true;
   if (event.head()) gate.head = event.head()->str();
+  // What somebody says of a gate who has not the task in hand is recorded, and nothing follows from it (SPEC §7).
+  if (!has_in_hand(turn, *task)) return Outcome::accepted;
   Task& judged = turn.state.tasks.edit(task->id);
-  // What the daemon's own gate found decides about the next try (SPEC §7), not what somebody says of one.
-  if (passed == false && gate.head && !is_guest(turn)) judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
+  // What the daemon's own gate found decides about the next try, and nobody else's.
+  if (passed == false && gate.head && turn.principal.empty()) {
+    judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
+  }
   judged.gate = std::move(gate);
   return Outcome::accepted;
 }

@@ -396,6 +396,14 @@ bool runs_an_agent_of(const Job& job, const std::string& boot) {
   return job.status == JobStatus::running && !job.run->exit_code && job.run->owner.boot_id == boot;
 }
 
+bool is_worked_on_by(const State& state, TaskId task, const std::string& boot) {
+  const auto& of_task = state.indexes.jobs_of_task;
+  for (auto at = of_task.lower_bound({task, JobId{0}}); at != of_task.end() && at->first == task; ++at) {
+    if (runs_an_agent_of(*state.jobs.find(at->second), boot)) return true;
+  }
+  return false;
+}
+
 bool is_committed(const Task& task) {
   return !committed_to(task).empty();
 }

@@ -178,6 +178,8 @@ bool belongs_to(const Boot& boot, std::string_view principal);
 
 /// Whether the job's agent runs, as far as is recorded, and that boot owns it.
 bool runs_an_agent_of(const Job& job, const std::string& boot);
+/// The same for any job of the task: a task that was moved by hand may have several that run.
+bool is_worked_on_by(const State& state, TaskId task, const std::string& boot);
 /// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done, or in
 /// doubt (StepRow::in_doubt).
 bool is_committed(const Task& task);

@@ -79,6 +79,7 @@
 #define OFF_DOUBT_STEP (off == 77) /* §4 StepStarted of another step in doubt | late_order | nothing_beside_a_late_effect */
 #define OFF_DOUBT_CANCEL_REQUESTED (off == 78) /* §4 StepStarted in doubt: cancel_requested | late_cancel | cancel_is_heeded */
 #define OFF_LATE_YES (off == 79) /* §4 StepFinished(done) is taken for a place in doubt | late_cancel | progress */
+#define OFF_KNOWER (off == 80) /* §8 what became of a step is said by who can know it | liar | effect_at_most_once */
 
 /* What is asked beyond the documentation, and answered with no (README.md). */
 #define ASK_QUEUE (off == 101)   /* JobQueued while the crossing is committed | four | no_agent_in_committed */

@@ -154,3 +154,19 @@ over:
   unless { atomic { down[me] -> d_step { down[me] = 0; v = 0; mine = 0; said = 0; theirs = 0 } } }
   goto end_idle
 }
+
+/* One who may work, and says of a merge that another began what it likes: the seq of the start is to be read by all. */
+proctype Liar(byte me) {
+  byte ok;
+end_idle:
+  do
+  :: atomic {
+      lies > 0 && open[T] == MERGE ->
+      lies--;
+      if
+      :: d_step { started[me] = start[T]; step_finished(me, T, version[T], MERGE, VOUCHED); ok = 0; follow_up(T) }
+      :: d_step { started[me] = start[T]; step_finished(me, T, version[T], MERGE, HAPPENED); ok = 0; follow_up(T) }
+      fi
+    }
+  od
+}

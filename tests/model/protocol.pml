@@ -33,8 +33,9 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 #define OUTSIDE 6
 #define OUTSIDE2 7 /* a later boot of the same name */
 #define OPERATOR 8
-#define HOLDERS 9 /* of tokens */
 #define WORKER 9  /* outside; it claims jobs, and runs their agents */
+#define LIAR 9    /* the same, where it lies about what is not its own */
+#define HOLDERS 10 /* of tokens, and of starts */
 #define ACTORS 10
 #define NOBODY 10
 #define IN_DAEMON(a) ((a) < OUTSIDE)
@@ -132,6 +133,7 @@ byte orders;    /* an operator moves the task by hand */
 byte losses;    /* a monitor loses hold of an attempt that has exited */
 byte asks;      /* somebody asks for `advance` */
 byte ends;      /* the worker leaves or dies */
+byte lies;      /* one who may work says what became of a merge that is not its own */
 byte repeats;   /* the worker reports once more what it has reported */
 byte blocks;    /* an operator blocks the task */
 byte flips;     /* of queue.cancelled_dependency */
@@ -395,11 +397,15 @@ inline count_from_here(n, t) {
   air[n] = (air[n] != 0 && air_task[n] == t && !HANGS_OF(t) -> OLD : air[n])
 }
 
+/* It started it; or it is the daemon, which asks probes; or the operator, whose word is another. */
+#define CAN_KNOW(a, t) (starter[t] == (a) || IN_DAEMON(a) || (a) == OPERATOR)
+
 /* StepFinished for the start that `a` knows: a fact, it needs no lease. A no that is no vouch leaves the place in doubt,
  * and a vouch speaks of its own try alone. */
 inline step_finished(a, t, v, s, how) {
   ok = LIVE(t) && version[t] == v && open[t] == s &&
-    (OFF_NOT_STARTED || (start[t] == started[a]));
+    (OFF_NOT_STARTED || (start[t] == started[a])) &&
+    (OFF_KNOWER || CAN_KNOW(a, t));
   if
   :: ok ->
     HOLDS(start[t] == started[a], step_ends_once);

@@ -388,6 +388,7 @@ init {
       now.asks = setting("ASKS");
       now.ends = setting("ENDS");
       now.repeats = setting("REPEATS");
+      now.lies = setting("LIES");
       now.blocks = setting("BLOCKS");
       now.flips = setting("FLIPS");
       now.restores = setting("RESTORES");
@@ -429,6 +430,7 @@ init {
     if :: ACTS(REAPER) -> run Pass() :: else fi;
     if :: ACTS(WORKER) -> run Worker(WORKER) :: else fi;
     if :: ends > 0 -> run Leaving() :: else fi;
+    if :: lies > 0 -> run Liar(LIAR) :: else fi;
     if :: restores > 0 -> run Restore() :: else fi;
     if :: ACTS(OUTSIDE) -> run Outside(OUTSIDE) :: else fi;
     if :: ACTS(OUTSIDE2) -> run Outside(OUTSIDE2) :: else fi;

@@ -7,6 +7,8 @@ namespace pawl::hostile {
 namespace {
 
 const std::vector<std::string> everybody = {"monitor", "webhook", "reconciler", "reaper", "finalizer", "worker"};
+// The rest are threads of the daemon.
+const std::vector<std::string> principals = {"", webhooks, "", "", "", "token:worker-1"};
 
 class Crowd {
  public:
@@ -45,7 +47,8 @@ class Crowd {
       const Asker asker{.boot = is_late ? known_->boot : daemon.boot_id(),
                         .actor = everybody[(first + i) % everybody.size()],
                         .key = {},
-                        .request = {}};
+                        .request = {},
+                        .principal = principals[(first + i) % everybody.size()]};
       // Mostly the same, and now and then something else in between.
       const std::uint64_t what = story_.dice.one_in(3) ? story_.dice.roll(10) : wanted;
       daemon.submit({.group = wish(asker, what),
@@ -94,6 +97,12 @@ class Crowd {
     const std::uint64_t job = known.job ? raw(known.job->id) : 1;
     const std::uint64_t attempt = known.job ? known.job->attempts : 1;
     const bool is_of_job = what == 3 || what == 4;
+    // No thread of the daemon reports what it does not know.
+    if (is_of_job && known.job && asker.principal.empty()) {
+      Asker somebody = asker;
+      somebody.principal = operators;
+      return wish(somebody, what);
+    }
     switch (is_of_job && !known.job ? what - 2 : what) {
       case 0:
       case 1: {  // Over an edge that nothing guards only for a version that is gone: the gate was not asked.

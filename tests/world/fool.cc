@@ -18,7 +18,13 @@ class Fool {
       story_.scheduler.sleep(story_.dice.between(1, 20) * second);
       if (!story_.strikes(Hostility::nonsense, 60)) continue;
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
-      const Asker asker{.boot = some_boot(), .actor = "operator", .key = {}, .request = {}};
+      // What no route takes is asked as if it were the daemon itself that is wrong.
+      const bool is_daemon = story_.dice.one_in(2);
+      const Asker asker{.boot = some_boot(),
+                        .actor = "operator",
+                        .key = {},
+                        .request = {},
+                        .principal = is_daemon ? std::string() : operators};
       const std::uint64_t what = story_.dice.roll(34);
       const std::uint64_t dice = story_.dice.roll(1000);
       for (std::uint64_t i = 0; i < times; ++i) {
@@ -41,6 +47,12 @@ class Fool {
       if (row.stale) found = id;
     }
     return found;
+  }
+  /// Of whoever registered it: its own is what the wrong word of a boot comes with.
+  std::string principal_of(const std::string& boot) {
+    const Boot* row = story_.daemon_that_serves().decided().boots.find(boot);
+    if (row && row->name == daemon_name) return operators;
+    return row ? row->principal.value_or("") : std::string();
   }
   /// A job that nobody may claim as things stand, queued if there is such a one.
   std::optional<JobId> job_to_be_refused(std::uint64_t dice) {
@@ -219,7 +231,9 @@ class Fool {
             event.started = raw(step.started);
           }
         }
-        return propose_group(asker, event);
+        Asker stranger = asker;  // The daemon itself would be believed.
+        stranger.principal = operators;
+        return propose_group(stranger, event);
       }
       case 13: {
         fb::TaskUnblockedT event;
@@ -239,8 +253,11 @@ class Fool {
         event.host = "gamma kernel-1 ns-1";
         event.version = "0";
         // A boot that is not registered cannot ask; the daemon asks for it, and so cannot be given another's name.
-        const Asker by_daemon{
-            .boot = story_.daemon_that_serves().boot_id(), .actor = asker.actor, .key = {}, .request = {}};
+        const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
+                              .actor = asker.actor,
+                              .key = {},
+                              .request = {},
+                              .principal = operators};
         return propose_group(by_daemon, event);
       }
       case 16: {
@@ -365,35 +382,37 @@ class Fool {
 
   /// Of the attempt that runs, and by somebody who has nothing to do with it.
   Group report_of_a_stranger(const Job& job, std::uint64_t dice) {
-    const Asker stranger{.boot = stranger_to(job, dice / 7), .actor = "worker", .key = {}, .request = {}};
+    const std::string stranger = stranger_to(job, dice / 7);
+    const Asker by{.boot = stranger, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(stranger)};
     switch (dice % 3) {
       case 0: {
         fb::RunStartedT event;
         event.job = raw(job.id);
         event.attempt = job.attempts;
         event.pid = 1;
-        return propose_group(stranger, event);
+        return propose_group(by, event);
       }
       case 1: {
         fb::RunExitedT event;
         event.job = raw(job.id);
         event.attempt = job.attempts;
         event.exit_code = static_cast<std::int64_t>(dice / 3 % 2);
-        return propose_group(stranger, event);
+        return propose_group(by, event);
       }
       default: {
         fb::JobFinishedT event;
         event.job = raw(job.id);
         event.attempt = job.attempts;
         event.result = dice % 2 == 0 ? fb::JobResult::retry : fb::JobResult::failed;
-        return propose_group(stranger, event);
+        return propose_group(by, event);
       }
     }
   }
 
   /// By the owner, who has said otherwise before.
-  static Group report_against_the_exit(const Job& job, std::uint64_t dice) {
-    const Asker owner{.boot = job.run->owner.boot_id, .actor = "worker", .key = {}, .request = {}};
+  Group report_against_the_exit(const Job& job, std::uint64_t dice) {
+    const std::string& boot = job.run->owner.boot_id;
+    const Asker owner{.boot = boot, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(boot)};
     if (dice % 2 == 0) {
       fb::RunExitedT event;
       event.job = raw(job.id);

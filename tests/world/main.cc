@@ -41,7 +41,7 @@ struct Options {
   std::uint64_t seconds = 0;
   std::uint64_t records = 10000;  // of a run, before it settles
   std::uint64_t threads = 2;
-  std::uint32_t without = 0;
+  std::uint64_t without = 0;
   bool hash = false;
   bool reach = false;
   bool log = false;
@@ -56,8 +56,8 @@ struct Options {
   std::exit(2);
 }
 
-std::uint32_t hostilities(const std::string& names) {
-  std::uint32_t bits = 0;
+std::uint64_t hostilities(const std::string& names) {
+  std::uint64_t bits = 0;
   std::size_t from = 0;
   while (from <= names.size()) {
     const std::size_t comma = std::min(names.find(',', from), names.size());
@@ -65,7 +65,7 @@ std::uint32_t hostilities(const std::string& names) {
     bool known = false;
     for (std::size_t i = 0; i < hostility_names.size(); ++i) {
       if (hostility_names[i] != name) continue;
-      bits |= 1u << i;
+      bits |= std::uint64_t{1} << i;
       known = true;
     }
     if (!known) wrong("'" + name + "' is no hostility");
@@ -185,7 +185,7 @@ void make_small(const Options& options, std::uint64_t seed, const std::string& f
   std::string command = "pawl_world --seed " + std::to_string(seed) + " --records " + std::to_string(least.records);
   std::string names;
   for (std::size_t i = 0; i < hostility_names.size(); ++i) {
-    if ((least.without >> i & 1u) != 0) names += (names.empty() ? "" : ",") + std::string(hostility_names[i]);
+    if ((least.without >> i & 1) != 0) names += (names.empty() ? "" : ",") + std::string(hostility_names[i]);
   }
   if (!names.empty()) command += " --without " + names;
   Story story(least);

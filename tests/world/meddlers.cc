@@ -35,7 +35,11 @@ class Meddler {
   }
 
   Asker asker(const char* actor) {
-    return {.boot = story_.daemon_that_serves().boot_id(), .actor = actor, .key = {}, .request = {}};
+    return {.boot = story_.daemon_that_serves().boot_id(),
+            .actor = actor,
+            .key = {},
+            .request = {},
+            .principal = operators};
   }
 
   /// Does not wait for the answer.
@@ -95,12 +99,12 @@ class Meddler {
     story_.ask(propose_group(asker("operator"), event));
   }
 
-  /// Whoever can read the token can give it back.
   void give_back_repo() {
     if (!view_->repo_lease) return;
-    fb::LeaseReleasedT event;
+    fb::LeaseReclaimedT event;
     event.key = view_->repo_lease->key;
     event.token = raw(view_->repo_lease->token);
+    event.reason = fb::ReclaimReason::forced;
     say(event);
   }
 
@@ -165,9 +169,8 @@ class Meddler {
     event.version = raw(step->version);
     event.step = step->step;
     event.started = raw(step->started);
-    const bool failed = !step->irreversible && story_.dice.one_in(2);
-    event.outcome = failed ? fb::StepOutcome::failed : fb::StepOutcome::done;
-    event.by = failed ? fb::StepBy::command : fb::StepBy::operator_;
+    event.outcome = fb::StepOutcome::done;
+    event.by = fb::StepBy::operator_;
     say(event);
   }
 

@@ -17,6 +17,7 @@ class Operator {
       if (story_.is_hostile() && story_.dice.one_in(4)) story_.daemon_that_serves().pass_now();
       const std::optional<TaskId> task = some_task();
       if (!task) continue;
+      if (story_.is_mending()) end_what_bars(*task);
       const std::optional<TaskView> view = story_.look_at(*task);
       if (!view || is_terminal(view->task.stage)) continue;
       if (!view->task.blocked.empty() || is_left_open(*view)) {
@@ -38,11 +39,26 @@ class Operator {
 
  private:
   Asker asker() {
-    return {.boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+    return {.boot = story_.daemon_that_serves().boot_id(),
+            .actor = "operator",
+            .key = {},
+            .request = {},
+            .principal = operators};
   }
   template <class Event>
   void say(const Event& event) {
     story_.ask(propose_group(asker(), event));
+  }
+
+  /// What was left behind, and was not seen to be of the worker who reported it, people end.
+  void end_what_bars(TaskId task) {
+    const State& state = story_.daemon_that_serves().decided();
+    for (auto at = state.indexes.barred.lower_bound({task, JobId{0}});
+         at != state.indexes.barred.end() && at->first == task; ++at) {
+      const Previous& previous = *state.jobs.find(at->second)->previous;
+      const ProcessPtr process = story_.machines.find(previous.host, previous.pid);
+      if (process && process->start == previous.pid_start) story_.machines.kill(process);
+    }
   }
 
   std::optional<TaskId> some_task() {
@@ -259,7 +275,9 @@ class Webhook {
   }
 
  private:
-  Asker asker() { return {.boot = {}, .actor = "webhook", .key = story_.fresh_id("delivery"), .request = 1}; }
+  Asker asker() {
+    return {.boot = {}, .actor = "webhook", .key = story_.fresh_id("delivery"), .request = 1, .principal = webhooks};
+  }
 
   void create() {
     fb::TaskCreatedT event;
@@ -289,7 +307,7 @@ class Webhook {
     const Decision noted = story_.ask_keyed([&](const Asker& asker) { return propose_group(asker, note); }, asker());
     if (noted.way != Decision::Way::decided) return;
     Daemon& daemon = story_.daemon_that_serves();
-    const Asker by{.boot = daemon.boot_id(), .actor = "webhook", .key = {}, .request = {}};
+    const Asker by{.boot = daemon.boot_id(), .actor = "webhook", .key = {}, .request = {}, .principal = webhooks};
     daemon.advance({.task = id, .version = view->task.version, .asker = by}, [](const AdvanceAnswer&) {});
   }
 
@@ -370,7 +388,11 @@ class Administrator {
   template <class... Events>
   void say(const Events&... events) {
     for (;;) {
-      const Asker asker{.boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      const Asker asker{.boot = story_.daemon_that_serves().boot_id(),
+                        .actor = "operator",
+                        .key = {},
+                        .request = {},
+                        .principal = operators};
       const auto decision = story_.ask(propose_group(asker, events...));
       if (decision && decision->outcome != Outcome::stale_boot) return;
     }

@@ -92,6 +92,14 @@ ProcessPtr Machines::find(const std::string& host, std::int64_t pid) const {
   return found != table_.end() ? found->second : nullptr;
 }
 
+std::vector<ProcessPtr> Machines::all(const std::string& host) const {
+  std::vector<ProcessPtr> found;
+  for (auto at = table_.lower_bound({host, 0}); at != table_.end() && at->first.first == host; ++at) {
+    if (at->second->alive) found.push_back(at->second);
+  }
+  return found;
+}
+
 std::vector<ProcessPtr> Machines::of_run(const std::string& host, const std::string& run) const {
   std::vector<ProcessPtr> found;
   for (auto at = table_.lower_bound({host, 0}); at != table_.end() && at->first.first == host; ++at) {

@@ -28,7 +28,10 @@ struct Process {
   bool has_hidden = false;  // behind the eyes of a look at it
   std::vector<std::shared_ptr<Process>> group;  // that it leads, itself aside
   bool leads_group = true;
-  bool leads = false;                         // it is the run's first
+  bool leads = false;       // it is the run's first
+  std::int64_t worker = 0;  // the start of the worker's process whose agent it is; 0: of none
+  JobId job{};              // that it works on as such
+  std::uint64_t attempt = 0;
   bool may_be_ended = false;                  // by a daemon: it is of a run, or reported as an agent
   bool shows_run = false;                     // by its environment or its session
   bool holds_lock = false;                    // of its run, and of its step's place
@@ -58,6 +61,8 @@ class Machines {
   void reboot(const std::string& name);
   bool exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const;
   ProcessPtr find(const std::string& host, std::int64_t pid) const;
+  /// All live ones on a machine.
+  std::vector<ProcessPtr> all(const std::string& host) const;
   /// The live ones of a run on a machine.
   std::vector<ProcessPtr> of_run(const std::string& host, const std::string& run) const;
   /// That machine under an earlier kernel.

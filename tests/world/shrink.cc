@@ -214,7 +214,7 @@ Order shrunk(const Order& order, const std::string& failure) {
   };
   for (std::size_t i = 0; i < hostility_names.size(); ++i) {
     Order fewer = least;
-    fewer.without |= 1u << i;
+    fewer.without |= std::uint64_t{1} << i;
     if (still_fails(fewer)) least = fewer;
   }
   for (std::uint64_t step = least.records / 2; step >= records_min; step /= 2) {

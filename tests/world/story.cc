@@ -86,7 +86,7 @@ void Story::broken(std::string what) {
 }
 
 bool Story::allows(Hostility hostility) const {
-  return phase_ == Phase::hostile && (order_.without >> static_cast<unsigned>(hostility) & 1u) == 0;
+  return phase_ == Phase::hostile && (order_.without >> static_cast<unsigned>(hostility) & 1) == 0;
 }
 
 bool Story::strikes(Hostility hostility, std::uint64_t chance) {
@@ -492,7 +492,11 @@ void Story::begin_calm() {
       fb::SettingChangedT event;
       event.key = key.name;
       event.value = std::make_unique<fb::SettingValueT>(setting_value_event(key.get(Settings{})));
-      const Asker asker{.boot = daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      const Asker asker{.boot = daemon_that_serves().boot_id(),
+                        .actor = "operator",
+                        .key = {},
+                        .request = {},
+                        .principal = operators};
       ask(propose_group(asker, event));
     }
   });
@@ -575,6 +579,7 @@ void Story::tell() {
   send_operators(*this);
   send_fool(*this);
   send_crowd(*this);
+  send_liar(*this);
   std::uint64_t turns = 0;
   while (!failure_ && !over_) {
     turn();

@@ -57,12 +57,14 @@ enum class Hostility : std::uint8_t {
   restore,        // from a backup of before, while everybody outside goes on
   naive_probe,    // probes that say no of a request that is still under way
   branches,       // that others push to, rewind and push over, and clones that break
+  lies,           // by one who may work, about what is not his, and about what is
 };
-constexpr std::array<std::string_view, 32> hostility_names = {
-    "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
-    "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
-    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
-    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",       "naive_probe", "branches"};
+constexpr std::array<std::string_view, 33> hostility_names = {
+    "kill",        "power_cut",   "torn_write",  "failed_sync", "full_disk",   "flip",       "clock_jump",
+    "stall",       "reboot",      "stubborn",    "late_effect", "bad_exit",    "red_gate",   "sleepy_worker",
+    "dead_worker", "lost_answer", "settings",    "kill_switch", "cancel",      "force",      "nonsense",
+    "crowd",       "meddling",    "remote",      "unseen",      "death_watch", "clean_stop", "sleep",
+    "downtime",    "restore",     "naive_probe", "branches",    "lies"};
 
 /// What the driver met on its system: reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -116,8 +118,11 @@ enum class Mark : std::uint8_t {
   clone_damaged,
   diverged,
   side_taken,
+  late_truth,
+  late_truth_of_ended,
+  stranger_reported,
 };
-constexpr std::array<std::string_view, 50> mark_names = {
+constexpr std::array<std::string_view, 53> mark_names = {
     "stop_in_order",
     "step_ends_in_drain",
     "step_cut_off",
@@ -168,13 +173,16 @@ constexpr std::array<std::string_view, 50> mark_names = {
     "clone_damaged",
     "diverged",
     "side_taken",
+    "late_truth",
+    "late_truth_of_ended",
+    "stranger_reported",
 };
 using Marks = std::array<std::uint64_t, mark_names.size()>;
 
 struct Order {
   std::uint64_t seed = 0;
   std::uint64_t records = 10000;  // after which the hostilities stop
-  std::uint32_t without = 0;      // a bit for each hostility
+  std::uint64_t without = 0;      // a bit for each hostility
 };
 
 /// What lies in the data folder beside the log, and outlives the daemon.
@@ -204,6 +212,11 @@ struct DataFolder {
   bool is_locked(const StepKey& place, Us now) const;
 };
 
+/// Who is known to ask (SPEC §4, *Principals*); a worker is by a token of its name.
+constexpr const char* operators = "uid:1000";
+constexpr const char* webhooks = "webhook:github";
+constexpr const char* liars = "token:liar";
+
 /// The reason of an unblock by whoever has looked at the targets after a restore.
 constexpr std::string_view word_after_restore = "looked at";
 
@@ -232,6 +245,7 @@ class Story {
   /// Over the chain of all records, the state and the ledger.
   std::uint64_t hash() const;
   const Witness& witness() const { return witness_; }
+  Witness& witness() { return witness_; }
   const std::shared_ptr<MemoryDisk>& disk() const { return disk_; }
 
   // For those who act in it.
@@ -364,6 +378,7 @@ void send_workers(Story& story);
 void send_operators(Story& story);
 void send_fool(Story& story);
 void send_crowd(Story& story);
+void send_liar(Story& story);
 /// Something begins for that task, and takes `work`: now and then it is disturbed, and then it may take longer, up to
 /// `most`. How long it takes.
 Us meddle(Story& story, TaskId task, Us work, Us most);

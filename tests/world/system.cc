@@ -172,8 +172,10 @@ bool HostileSystem::kernel_has_ended(const std::string& host) {
 }
 
 bool HostileSystem::is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
-  return story_.machines.exists(own_host(), pid, std::nullopt) &&
-         story_.machines.exists(own_host(), worker, worker_start);
+  const ProcessPtr process = story_.machines.find(own_host(), pid);
+  const ProcessPtr parent = story_.machines.find(own_host(), worker);
+  const bool both_live = process && process->alive && parent && parent->alive;
+  return both_live && parent->start == worker_start && process->worker == worker_start;
 }
 
 Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) {

@@ -176,7 +176,9 @@ void HostileSystem::check_tree(const StepKey& key, const std::string& repo) {
   if (!task || found == story_.folder.worktrees.end() || !story_.origins.contains(repo)) return;
   const Tree& tree = found->second;
   // With ownership off a path goes on as if it were alone, also where the task has moved on.
-  if (tree.is_excused || !story_.witness().state().settings().ownership_checked(repo)) return;
+  if (tree.is_excused || story_.witness().was_unchecked(key.task) ||
+      !story_.witness().state().settings().ownership_checked(repo))
+    return;
   const std::string head = "c" + std::to_string(tree.head);
   const bool was_judged = task->gate && task->gate->version == key.version && task->gate->head;
   if (was_judged && *task->gate->head != head) {

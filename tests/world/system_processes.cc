@@ -93,13 +93,8 @@ class HostileSystem::MadeUpChild final : public Child {
            !row->cancel_requested.empty() && !is_committed(*row) && job && job->status == JobStatus::running &&
            !story_.witness().was_stop_off();
   }
-  /// And nobody has said, rightly or not, that it has ended.
   bool is_agent_at_work(TaskId of) const {
-    const Job* job = story_.witness().state().jobs.find(JobId{number_in(told(launch_, "JOB"))});
-    const bool is_on_record = job && job->status == JobStatus::running && !job->run->exit_code &&
-                              job->attempts == number_in(told(launch_, "ATTEMPT"));
-    return launch_.command.front() == "agent" && task() == of && is_released_ && process_->alive && !is_told_ &&
-           is_on_record;
+    return launch_.command.front() == "agent" && task() == of && is_released_ && process_->alive && !is_told_;
   }
   /// Its job was ended by somebody else.
   bool works_for_nothing() const {
@@ -379,10 +374,11 @@ void HostileSystem::check_claims(const Idle& idle) {
     if (!agent || agent->run.empty()) continue;
     if (is_committed(task)) continue;  // No agent changes what was judged: the crossing is ended without it.
     // One agent at a time in a worktree, also of a task that was moved on.
-    if (const Job* running = state.running_job(task.id);
-        running && running->run->owner.boot_id == story_.daemon().boot_id()) {
-      continue;
-    }
+    const bool is_worked_on = std::any_of(state.indexes.running.begin(), state.indexes.running.end(), [&](JobId other) {
+      const Job& running = *state.jobs.find(other);
+      return running.task == task.id && running.run->owner.boot_id == story_.daemon().boot_id();
+    });
+    if (is_worked_on) continue;
     // Its worktree is made ready first, or others' are; or a path is at work in it.
     const bool is_being_prepared =
         std::find(idle.being_prepared.begin(), idle.being_prepared.end(), id) != idle.being_prepared.end();
@@ -444,7 +440,9 @@ Result<std::unique_ptr<Child>> HostileSystem::fork_stopped(const Launch& launch)
 
 class HostileSystem::MadeUpProcess final : public OtherProcess {
  public:
-  MadeUpProcess(HostileSystem& system, ProcessPtr process) : system_(system), process_(std::move(process)) {}
+  /// `is_reported`: it is somebody's word that it is an agent of his.
+  MadeUpProcess(HostileSystem& system, ProcessPtr process, bool is_reported)
+      : system_(system), process_(std::move(process)), is_reported_(is_reported) {}
 
   pid_t pid() const override { return static_cast<pid_t>(process_->pid); }
   void signal(Stop how) override {
@@ -452,6 +450,7 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
     if (!process_->may_be_ended) {
       system_.story_.broken("the daemon ends process " + std::to_string(process_->pid) + ", which is none of its own");
     }
+    if (is_reported_) check_reported();
     system_.note_signal(process_, how);
     if (how == Stop::kill) return machines.kill(process_);
     machines.terminate(process_);
@@ -476,8 +475,22 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
   }
 
  private:
+  /// Anybody's process can be reported. What is ended is an agent of a worker's, and one whose work is over.
+  void check_reported() {
+    const std::string what = "the daemon ends process " + std::to_string(process_->pid) + ", which ";
+    if (process_->worker == 0) return system_.story_.broken(what + "is no worker's agent");
+    const State& state = system_.story_.witness().state();
+    const Job* job = state.jobs.find(process_->job);
+    const bool is_at_work = job && job->status == JobStatus::running && job->attempts == process_->attempt &&
+                            job->run->pid == process_->pid && !job->run->exit_code;
+    const Task* task = job ? state.tasks.find(job->task) : nullptr;
+    if (!is_at_work || !task || !task->cancel_requested.empty()) return;
+    system_.story_.broken(what + "is the agent of job " + std::to_string(raw(job->id)) + ", at work");
+  }
+
   HostileSystem& system_;
   const ProcessPtr process_;
+  const bool is_reported_;
 };
 
 std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const RunSigns& signs) {
@@ -487,7 +500,7 @@ std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const Run
     if (hides(*process)) continue;
     if (!process->shows_run && !(signs.by_lock && process->holds_lock)) continue;
     if (!process->shows_run) story_.mark(Mark::found_by_lock);
-    found.push_back(std::make_unique<MadeUpProcess>(*this, process));
+    found.push_back(std::make_unique<MadeUpProcess>(*this, process, false));
   }
   return found;
 }
@@ -516,7 +529,7 @@ bool HostileSystem::hides(Process& process) {
 
 std::unique_ptr<OtherProcess> HostileSystem::process(pid_t pid) {
   const ProcessPtr found = story_.machines.find(own_host(), pid);
-  return found ? std::make_unique<MadeUpProcess>(*this, found) : nullptr;
+  return found ? std::make_unique<MadeUpProcess>(*this, found, true) : nullptr;
 }
 
 /// Tells of deaths late, or twice, or never.

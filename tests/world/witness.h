@@ -14,6 +14,7 @@
 #include "engine/rules/group.h"
 #include "store/chain.h"
 #include "store/memory_log.h"
+#include "tests/world/entitled.h"
 #include "tests/world/left_behind.h"
 #include "tests/world/lost.h"
 #include "tests/world/outside.h"
@@ -43,7 +44,8 @@ class Witness {
         }),
         machines_(machines),
         served_(std::move(served)),
-        left_behind_(broken_, machines) {}
+        left_behind_(broken_, machines),
+        entitled_(broken_) {}
 
   std::function<void(Doubt)> on_doubt = [](Doubt) {};
 
@@ -76,7 +78,10 @@ class Witness {
   bool has_begun_branch(TaskId task) const { return begun_.contains(task); }
   TimeUs settings_changed() const { return settings_changed_; }
   /// Decided at some time with ownership off: then nobody was kept out.
-  bool was_unchecked(TaskId task) const { return unchecked_.contains(task); }
+  bool was_unchecked(TaskId task) const { return unchecked_.contains(task) || deceived_.contains(task); }
+  /// Somebody says of an irreversible step of the task that it did not happen, and makes it happen: what it does from
+  /// then on rests on a lie of the one who alone can know.
+  void deceive(TaskId task) { deceived_.insert(task); }
 
  private:
   struct Left {
@@ -107,6 +112,7 @@ class Witness {
   const Machines& machines_;
   std::function<Served()> served_;
   LeftBehind left_behind_;
+  Entitled entitled_;
   State state_;
   Chain chain_{};
   bool is_rewinding_ = false;  // what is seen now was seen before, when the world was another
@@ -127,6 +133,7 @@ class Witness {
   bool was_stop_off_ = false;
   std::set<TaskId> begun_;  // tasks, their branches at origin
   std::set<TaskId> unchecked_;
+  std::set<TaskId> deceived_;
   Reach reach_{};
 };
 

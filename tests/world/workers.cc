@@ -47,8 +47,11 @@ class Worker {
     event.version = "worker";
     for (;;) {
       // A boot that is not registered yet cannot ask; the daemon asks for it.
-      const Asker by_daemon{
-          .boot = story_.daemon_that_serves().boot_id(), .actor = "operator", .key = {}, .request = {}};
+      const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
+                            .actor = name_,
+                            .key = {},
+                            .request = {},
+                            .principal = principal()};
       const auto decision = tell(propose_group(by_daemon, event));
       if (decision && decision->outcome == Outcome::accepted) return;
       if (decision && decision->outcome == Outcome::duplicate_boot_id) return;  // The answer before this got lost.
@@ -75,7 +78,8 @@ class Worker {
     }
     return Outcome::skipped;
   }
-  Asker asker() const { return {.boot = boot_, .actor = name_, .key = {}, .request = {}}; }
+  Asker asker() const { return {.boot = boot_, .actor = name_, .key = {}, .request = {}, .principal = principal()}; }
+  std::string principal() const { return "token:" + name_; }
   std::unique_ptr<fb::OwnerT> owner() const {
     auto owner = std::make_unique<fb::OwnerT>();
     owner->boot_id = boot_;
@@ -146,6 +150,9 @@ class Worker {
     }
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
+    agent->worker = process_->start;
+    agent->job = id;
+    agent->attempt = claimed.attempt;
     if (story_.strikes(Hostility::stubborn, 10)) {
       agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 20) * minute;
     }

@@ -278,6 +278,38 @@ TEST_F(Principals, run_by_which_a_process_is_found_is_not_taken_twice) {
   must(second, ci);
 }
 
+TEST_F(Principals, gate_counts_of_who_has_the_task_in_hand) {
+  const TaskId id = create("deploy-staging");
+  must(gate_evaluated(id, 1, true));
+  const Who other{.boot = "guest-1", .actor = "worker", .principal = "token:guest"};
+  must(boot_started("guest-1", "guest"), guest);
+  const Token token = lease(task_key(id), ci);
+  fb::GateEvaluatedT red = gate_evaluated(id, 1, false);
+  red.head = "0123abcd";
+  for (const Who& stranger : {guest, other}) {
+    must(red, stranger);
+    EXPECT_EQ(task(id).gate->passed, true);
+  }
+  must(red, ci);
+  EXPECT_EQ(task(id).gate->passed, false);
+  EXPECT_FALSE(task(id).red.has_value()) << "it is the daemon's gate that is not asked again";
+  must(lease_released(task_key(id), token), ci);
+  must(gate_evaluated(id, 1, true), ci);
+  EXPECT_EQ(task(id).gate->passed, false);
+  set("ownership.enabled", false);
+  must(gate_evaluated(id, 1, true), ci);
+  EXPECT_EQ(task(id).gate->passed, true);
+}
+
+TEST_F(Principals, work_that_a_stranger_calls_red_is_kept) {
+  const JobId job = job_of(create());
+  must(job_claimed(job, ci), ci);
+  must(run_exited(job, 1, 0), ci);
+  must(gate_evaluated(this->job(job).task, 1, false), guest);
+  must(job_finished(job, 1, fb::JobResult::retry));
+  EXPECT_EQ(this->job(job).status, JobStatus::done);
+}
+
 TEST_F(Principals, red_gate_that_somebody_reports_is_not_held_against_the_next_try) {
   const TaskId id = create();
   fb::GateEvaluatedT red = gate_evaluated(id, 1, false);

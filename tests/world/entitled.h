@@ -1,0 +1,59 @@
+// Who may say what (SPEC §4 *Principals*, §8 *Who can know*), told again from the records alone: whose each boot, lease
+// and start is, and what a step came to that had been settled as not happened.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "engine/forensics/late_facts.h"
+#include "engine/rules/apply.h"
+
+namespace pawl::hostile {
+
+class Entitled {
+ public:
+  explicit Entitled(std::function<void(std::string)> broken) : broken_(std::move(broken)) {}
+
+  /// Every record, before its group is applied.
+  void see(const fb::Record& record, const State& before);
+  /// The same record afterwards.
+  void seen(const fb::Record& record, const Applied& applied, const State& after);
+  /// The log is another one by now.
+  void forget();
+
+ private:
+  struct Starter {
+    TaskId task{};
+    std::string principal;
+    std::string boot;
+    std::optional<std::uint64_t> token;
+    bool is_settled = false;  // as not happened, beyond doubt
+    bool is_late = false;     // has happened after that
+  };
+
+  void check_boots(const fb::Record& record, const State& before);
+  void check_tokens(const fb::Record& record);
+  void check_reports(const fb::Record& record, const State& before);
+  void check_steps(const fb::Record& record, const State& before);
+  void note(const fb::Record& record);
+  void check_late(const fb::Record& record, const Applied& applied, const State& after);
+  bool is_the_daemons(const std::string& boot) const;
+  bool is_of(const std::string& boot, std::string_view principal) const;
+  bool can_know(const fb::Record& record, const fb::StepFinished& event, const Starter& starter) const;
+  void wrong(const fb::Record& record, const std::string& what) const;
+
+  std::function<void(std::string)> broken_;
+  std::map<std::string, std::pair<std::string, std::string>> boots_;  // by id: name and principal
+  std::map<std::uint64_t, std::string> granted_;                      // by token: whose the lease is
+  std::map<Seq, Starter> starts_;                                     // of irreversible steps, by their seqs
+  std::map<Seq, std::pair<std::string, std::string>> other_starts_;   // of the others: boot and principal
+  Seq restored_{};  // what started before, and is told of after, has only people to look at it
+  LateFacts late_facts_;
+  std::size_t late_ = 0;  // how many starts have happened late
+};
+
+}  // namespace pawl::hostile
