@@ -49,17 +49,12 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, Ti
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
   choice.pause_end = next_pause_end(state, now);
-  for (const JobId id : state.indexes.queued) {
-    const Job& job = *state.jobs.find(id);
-    if (std::find(agents.begin(), agents.end(), job.agent) == agents.end()) continue;
-    if (claim_outcome(state, id, now) != Outcome::accepted) continue;
-    if (is_passed_over && is_passed_over(id)) {
-      choice.passed_over = true;
-      continue;
-    }
-    choice.job = id;
-    break;
-  }
+  const JobId first = first_claimable(state, agents, now, [&](JobId id) {
+    const bool is_for_later = is_passed_over && is_passed_over(id);
+    choice.passed_over = choice.passed_over || is_for_later;
+    return !is_for_later;
+  });
+  if (first != JobId{0}) choice.job = first;
   return choice;
 }
 
