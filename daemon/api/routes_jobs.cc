@@ -28,6 +28,7 @@ struct Claim {
   Asker asker;
   Waits::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
+  std::function<void(HttpResponse)> waits;
   HttpReply reply;
 };
 
@@ -107,11 +108,10 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                }
                const auto now = std::chrono::steady_clock::now();
                const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
-               if (is_over) {
-                 HttpResponse response;
-                 response.status = 204;
-                 return claim->reply(std::move(response));
-               }
+               HttpResponse nothing;
+               nothing.status = 204;
+               if (is_over) return claim->reply(std::move(nothing));
+               if (claim->waits) claim->waits(std::move(nothing));
                Waits::Time until = claim->deadline;
                if (choice->passed_over) until = std::min(until, now + passed_over_interval);
                if (choice->pause_end) {
@@ -230,6 +230,7 @@ void jobs_claim(Call call) {
                                           .asker = std::move(asker),
                                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s),
                                           .gone = call.request.gone,
+                                          .waits = call.request.waits,
                                           .reply = std::move(call.reply)}),
             Waits::Wake::again);
 }
