@@ -206,7 +206,7 @@ class Served : public testing::Test {
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
-  std::function<void()> undelivered;  // of the last answer
+  std::function<void()> undelivered;               // of the last answer
   std::function<void(HttpResponse)> told_of_wait;  // by the request in hand
   std::atomic<int> branches_asked{0};
   std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =

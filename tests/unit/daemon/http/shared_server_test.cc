@@ -56,7 +56,7 @@ class SharedServer : public testing::Test {
   ~SharedServer() override {
     if (!server) return;
     server->stop();
-    later.clear();  // they hold connections of the server
+    later.clear();   // they hold connections of the server
     server.reset();  // whose streams tell the test of their end
   }
 
