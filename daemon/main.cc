@@ -172,12 +172,20 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
 class FrontDoor {
  public:
   /// What cannot be listened on is known before the log is written to.
-  Result<void> open(const Options& options, std::size_t connections_max, std::function<bool()> may_make_socket) {
+  Result<void> open(const Options& options, const Access& access, std::size_t connections_max,
+                    std::function<bool()> may_make_socket) {
     server_ =
         PAWL_TRY(Server::open({.listen = options.listen,
                                .socket = options.socket,
                                .asks_for_tokens = options.tokens.has_value(),
                                .connections_max = connections_max,
+                               .who_asks =
+                                   [&access](const HttpRequest& request) {
+                                     Permit permit = access.permit_of(request);
+                                     return Visitor{.principal = std::move(permit.principal),
+                                                    .is_operator = permit.role == Role::operate,
+                                                    .is_rated = !permit.holder.empty()};
+                                   },
                                .body_bytes_max = options.webhooks.body_bytes_max,
                                .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
                                                         std::string_view path) { return body_bytes_max(path, most); },
@@ -284,7 +292,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const auto member = member_of(here);
   if (!member) return failed(in_folder(member.error(), options.data));
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, *connections_max, is_our_folder); !bound) return failed(bound.error());
+  if (const auto bound = door.open(options, access, *connections_max, is_our_folder); !bound)
+    return failed(bound.error());
   auto opened = open_state(**log);
   if (!opened) return failed(in_folder(opened.error(), options.data));
   signals.started();

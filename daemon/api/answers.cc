@@ -87,6 +87,8 @@ std::string sentence(Outcome outcome, const Shown& shown) {
 
 void write_refusal(HttpResponse& response, const Decision& decision, const Shown& shown) {
   response.status = row_of(decision.outcome).http_status;
+  // Somebody's boots, leases or tasks have to end first.
+  if (response.status == 429) response.headers.emplace_back("Retry-After", "10");
   std::string& out = response.body;
   out += R"({"error":{"code":)";
   append_json_text(out, name(decision.outcome));

@@ -70,8 +70,15 @@ struct Asked {
   std::int64_t count_max;
   Waits::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
+  std::function<void(HttpResponse)> waits;
   HttpReply reply;
 };
+
+HttpResponse answer_of(Lines lines) {
+  HttpResponse response{.content_type = "application/x-ndjson", .body = std::move(lines.text)};
+  response.headers.emplace_back("Pawl-Next", std::to_string(lines.last));
+  return response;
+}
 
 void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
   if (asked->gone && asked->gone->load()) return;
@@ -83,12 +90,11 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     if (lines->text.empty() && !is_over) {
+      if (asked->waits) asked->waits(answer_of(*lines));
       return shop.record_waits.park(generation, asked->deadline, asked->gone,
                                     [asked](Waits::Wake why) { answer_lines(asked, why); });
     }
-    HttpResponse response{.content_type = "application/x-ndjson", .body = lines->text};
-    response.headers.emplace_back("Pawl-Next", std::to_string(lines->last));
-    asked->reply(std::move(response));
+    asked->reply(answer_of(*lines));
   };
   // At the end the workers take nothing new, and this thread may block as well as theirs.
   if (wake == Waits::Wake::stopped) return look();
@@ -138,6 +144,8 @@ void events_get(Call call) {
       if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
       from = *seen;
     }
+    // From now on: a crowd of them that waits for its first piece must not be in the way of others.
+    if (call.request.waits) call.request.waits({.content_type = "text/event-stream", .body = {}});
     return call.shop.workers.post([&shop = call.shop, from, reply = std::move(call.reply)] {
       const auto lines = read_lines(shop.services.journal, from, 1, StreamForm::server_sent);
       if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
@@ -147,12 +155,15 @@ void events_get(Call call) {
       reply(std::move(response));
     });
   }
+  const bool may_wait = call.query.number("wait_s") > 0;
+  if (may_wait && call.request.waits) call.request.waits(answer_of({.text = {}, .last = after}));
   answer_lines(std::make_shared<Asked>(Asked{
                    .shop = call.shop,
                    .after = after,
                    .count_max = call.query.number("limit"),
                    .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(call.query.number("wait_s")),
                    .gone = call.request.gone,
+                   .waits = call.request.waits,
                    .reply = std::move(call.reply)}),
                Waits::Wake::again);
 }

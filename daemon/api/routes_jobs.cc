@@ -28,6 +28,7 @@ struct Claim {
   Asker asker;
   Waits::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
+  std::function<void(HttpResponse)> waits;
   HttpReply reply;
 };
 
@@ -49,17 +50,12 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, Ti
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
   choice.pause_end = next_pause_end(state, now);
-  for (const JobId id : state.indexes.queued) {
-    const Job& job = *state.jobs.find(id);
-    if (std::find(agents.begin(), agents.end(), job.agent) == agents.end()) continue;
-    if (claim_outcome(state, id, now) != Outcome::accepted) continue;
-    if (is_passed_over && is_passed_over(id)) {
-      choice.passed_over = true;
-      continue;
-    }
-    choice.job = id;
-    break;
-  }
+  const JobId first = first_claimable(state, agents, now, [&](JobId id) {
+    const bool is_for_later = is_passed_over && is_passed_over(id);
+    choice.passed_over = choice.passed_over || is_for_later;
+    return !is_for_later;
+  });
+  if (first != JobId{0}) choice.job = first;
   return choice;
 }
 
@@ -112,11 +108,10 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                }
                const auto now = std::chrono::steady_clock::now();
                const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
-               if (is_over) {
-                 HttpResponse response;
-                 response.status = 204;
-                 return claim->reply(std::move(response));
-               }
+               HttpResponse nothing;
+               nothing.status = 204;
+               if (is_over) return claim->reply(std::move(nothing));
+               if (claim->waits) claim->waits(std::move(nothing));
                Waits::Time until = claim->deadline;
                if (choice->passed_over) until = std::min(until, now + passed_over_interval);
                if (choice->pause_end) {
@@ -235,6 +230,7 @@ void jobs_claim(Call call) {
                                           .asker = std::move(asker),
                                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s),
                                           .gone = call.request.gone,
+                                          .waits = call.request.waits,
                                           .reply = std::move(call.reply)}),
             Waits::Wake::again);
 }

@@ -35,6 +35,7 @@ struct LogAsked {
   std::int64_t from;
   Waits::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
+  std::function<void(HttpResponse)> waits;
   HttpReply reply;
 };
 
@@ -89,6 +90,7 @@ void answer_log(std::shared_ptr<LogAsked> asked, Waits::Wake wake) {
     const auto now = std::chrono::steady_clock::now();
     const bool is_over = wake == Waits::Wake::stopped || now >= asked->deadline;
     if (auto response = log_answer(*asked, *stored, is_over)) return asked->reply(*std::move(response));
+    if (asked->waits) asked->waits(log_answer(*asked, *stored, true).value());
     shop.record_waits.park(generation, std::min(asked->deadline, now + look_for_output), asked->gone,
                            [asked](Waits::Wake why) { answer_log(asked, why); });
   };
@@ -105,6 +107,7 @@ std::shared_ptr<LogAsked> asked_by(const Call& call) {
                .from = call.query.number("from"),
                .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(call.query.number("wait_s")),
                .gone = call.request.gone,
+               .waits = call.request.waits,
                .reply = call.reply});
 }
 

@@ -63,10 +63,13 @@ Connection::Connection(asio::io_context& io, Socket socket, Transport transport,
       shared_(shared),
       loop_(loop),
       timer_(io),
-      delivery_timer_(io) {}
+      delivery_timer_(io) {
+  begin_share();
+}
 
 Connection::~Connection() {
   gone_->store(true);
+  move_to(nullptr);
   loop_.held_bytes.fetch_sub(held_bytes_);
   loop_.connections.fetch_sub(1);
 }
@@ -101,13 +104,17 @@ std::optional<Connection::Time> Connection::waiting_since() const {
   return std::nullopt;
 }
 
-void Connection::account() {
+void Connection::count_bytes() {
   std::size_t held = in_.capacity() + out_.capacity();
   if (parser_) held += parser_->get().body().capacity();
   const bool is_more = held > held_bytes_;
-  loop_.held_bytes.fetch_add(held - held_bytes_);  // modulo the width: also if it is less now
+  const std::size_t change = held - held_bytes_;  // modulo the width: also if it is less now
+  loop_.held_bytes.fetch_add(change);
+  if (account_) account_->bytes.fetch_add(change);
   held_bytes_ = held;
-  if (is_more && loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads) loop_.relieve();
+  const bool is_too_much = loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads ||
+                           (account_ && account_->bytes > shared_.shares.bytes_share());
+  if (is_more && is_too_much) loop_.relieve();
 }
 
 void Connection::close() {
@@ -120,7 +127,10 @@ void Connection::close() {
   // What still waits for this connection's end must not keep its bytes until then.
   std::string().swap(in_);
   std::string().swap(out_);
-  account();
+  count_bytes();
+  place_.reset();
+  early_ = {};
+  move_to(nullptr);
   error_code ignored;
   timer_.cancel();
   delivery_timer_.cancel();
@@ -333,7 +343,7 @@ void Connection::consume() {
     in_begin_ = 0;
   }
   if (parser_->is_done()) return handle();
-  account();
+  count_bytes();
   // The parser keeps what it could not use yet with us, the bytes of an unfinished header or of a line between the
   // chunks of a body: that too is bounded, or nothing more would be read and nothing ever parsed.
   if (in_.size() - in_begin_ > limits::header_bytes_max) {
@@ -408,7 +418,14 @@ void Connection::handle() {
                             .transport = transport_,
                             .peer_uid = peer_uid_,
                             .header = [this](std::string_view name) { return parser_->header(name); },
-                            .gone = gone_};
+                            .gone = gone_,
+                            .waits =
+                                [weak = weak_from_this(), number = ++request_, &io = io_](HttpResponse early) {
+                                  asio::post(io, [weak, number, early = std::move(early)]() mutable {
+                                    if (const auto self = weak.lock()) self->wait(number, std::move(early));
+                                  });
+                                }};
+  if (!is_within_share(request)) return;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
   shared_.handle(request, [self = shared_from_this()](HttpResponse response) {
@@ -422,6 +439,11 @@ void Connection::handle() {
 
 void Connection::reply(HttpResponse response) {
   parser_.reset();
+  place_.reset();
+  early_ = {};
+  if (response.stream && !is_head_ && !take_place()) {
+    response = refusal_of_place();
+  }
   undelivered_ = std::move(response.undelivered);
   if (response.format) response.format(response);
   const bool chunked = response.stream && is_1_1_;
@@ -458,7 +480,7 @@ void Connection::reply(HttpResponse response) {
   if (!is_head_) stream_ = std::move(response.stream);
   enter(Phase::writing);
   write_pending();
-  if (phase_ == Phase::writing) account();
+  if (phase_ == Phase::writing) count_bytes();
 }
 
 void Connection::write_pending() {
@@ -512,7 +534,7 @@ void Connection::written() {
   // A connection that once had a large answer must not keep the room for one while it is idle.
   if (out_.capacity() > kept_bytes_max) std::string().swap(out_);
   if (in_.empty() && in_.capacity() > kept_bytes_max) std::string().swap(in_);
-  if (held_bytes_ > 2 * kept_bytes_max) account();
+  if (held_bytes_ > 2 * kept_bytes_max) count_bytes();
   if (stream_) return next_of_stream();
   shared_.in_hand.fetch_sub(1);
   if (!keep_alive_ || has_nothing_more()) {
@@ -543,10 +565,13 @@ void Connection::next_of_stream() {
       }
       if (piece) self->out_ += *piece;
       if (self->is_1_1_) self->out_ += "\r\n";
-      if (!piece) self->stream_.reset();
+      if (!piece) {
+        self->stream_.reset();
+        self->place_.reset();
+      }
       self->enter(Phase::writing);
       self->write_pending();
-      if (self->phase_ == Phase::writing) self->account();
+      if (self->phase_ == Phase::writing) self->count_bytes();
     });
   });
 }

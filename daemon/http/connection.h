@@ -14,12 +14,21 @@
 #include "daemon/http/http.h"
 #include "daemon/http/request_parser.h"
 #include "daemon/http/server_options.h"
+#include "daemon/http/shares.h"
 
 namespace pawl {
 
 /// What all connections of a server share.
 struct ServerShared {
+  explicit ServerShared(ServerOptions given)
+      : options(std::move(given)),
+        shares({.connections = options.connections_max,
+                .bytes = options.client_bytes_max,
+                .requests_per_s = options.requests_per_s,
+                .requests_at_once = options.requests_at_once}) {}
+
   ServerOptions options;
+  Shares shares;
   HttpHandle handle;
   std::atomic<std::size_t> in_hand{0};  // requests handed to the handle and not yet answered in full
   std::atomic<bool> stopping{false};
@@ -53,6 +62,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// client that waits.
   std::optional<Time> waiting_since() const;
   std::size_t held_bytes() const { return held_bytes_; }
+  /// Whose it is, by its last request. Null once it is closed.
+  const Shares::Account* account() const { return account_.get(); }
+  /// Of a stream or a long poll; else null.
+  const Shares::Place* place() const { return place_.get(); }
+  /// Ends what has a place, as if its time were over: a stream behind its last whole event, a poll with the answer that
+  /// it has if nothing happens. Requires: place().
+  void give_way();
+  /// Whether it gave way, and is not yet closed.
+  bool is_leaving() const { return is_leaving_ && phase_ != Phase::closed; }
 
  private:
   enum class Phase {
@@ -65,8 +83,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   void enter(Phase phase);
-  /// Counts anew what is held for the client.
-  void account();
+  /// Counts again what is held for the client.
+  void count_bytes();
+  void begin_share();
+  void move_to(std::shared_ptr<Shares::Account> account);
+  /// Finds whose the request is. False after it was refused, as there were too many.
+  bool is_within_share(const HttpRequest& request);
+  /// Its request has begun to wait. `early`: what it is answered with if it may not.
+  void wait(std::uint64_t request, HttpResponse early);
+  /// Takes a place for the stream or the long poll; false: it may have none.
+  bool take_place();
+  static HttpResponse refusal_of_place();
   void arm_timer();
   void on_timer();
   void wait_readable();
@@ -118,6 +145,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Time deadline_;
   Time since_;  // of the phase; of an answer's first byte, however it comes on
   std::size_t held_bytes_ = 0;
+  std::shared_ptr<Shares::Account> account_;
+  bool is_operators_ = false;
+  bool is_leaving_ = false;
+  std::unique_ptr<Shares::Place> place_;
+  std::uint64_t request_ = 0;  // which of the connection's is in hand
+  HttpResponse early_;         // of a long poll that has a place
   bool timer_armed_ = false;
   bool read_armed_ = false;
   bool error_armed_ = false;

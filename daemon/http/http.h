@@ -15,6 +15,8 @@ namespace pawl {
 
 enum class Transport { unix_socket, tcp };
 
+struct HttpResponse;
+
 /// Views live until the call that got the request returns.
 struct HttpRequest {
   std::string_view method;  // "GET"; a HEAD comes as a GET
@@ -34,6 +36,9 @@ struct HttpRequest {
   std::function<std::string_view(std::string_view name)> header = {};
   /// Set once the connection is known to be gone; null when nobody can tell. May be kept.
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
+  /// Told that the request waits for something to happen, and what it is answered with if it may wait no longer: its
+  /// place may be needed. From any thread, each time that it begins to wait. May be empty, and may be kept.
+  std::function<void(HttpResponse)> waits = {};
 };
 
 /// A streaming body. Destroyed with its connection; `done` is not called afterwards.

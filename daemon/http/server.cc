@@ -40,17 +40,69 @@ struct Loop {
 /// Below that a connection costs little more than its descriptor, and is left alone when bytes run short.
 constexpr std::size_t few_bytes = 64 * 1024;
 
-/// Closes the connection whose client has been waited for the longest, of those that hold more than `bytes`. False:
-/// there is none.
-bool close_longest_waiting(Loop& loop, std::size_t bytes) {
+/// Closes the connection whose client has been waited for the longest, of those that are of the one who has most of
+/// them. False: there is none.
+bool close_longest_waiting(Loop& loop) {
   std::shared_ptr<Connection> longest;
   for (const auto& each : loop.connections) {
     auto connection = each.lock();
-    if (!connection || connection->held_bytes() < bytes || !connection->waiting_since()) continue;
+    if (!connection || connection->place() || !connection->waiting_since()) continue;
+    const std::size_t others = connection->account()->connections;
+    const std::size_t most = longest ? longest->account()->connections.load() : 0;
+    if (longest && others == most ? *connection->waiting_since() < *longest->waiting_since() : others > most) {
+      longest = std::move(connection);
+    }
+  }
+  if (longest) longest->close();
+  return longest != nullptr;
+}
+
+/// Ends the stream or the long poll that is to go before all others. False: there is none.
+bool end_one_that_stays(Loop& loop) {
+  std::shared_ptr<Connection> first;
+  for (const auto& each : loop.connections) {
+    auto connection = each.lock();
+    if (!connection || !connection->place()) continue;
+    if (!first || connection->place()->goes_before(*first->place())) first = std::move(connection);
+  }
+  if (first) first->give_way();
+  return first != nullptr;
+}
+
+/// Has one connection go, where there are `room` of them or more. One that was made to end what it had may still be
+/// taking its leave: that is cut short, so that there is never more than one too many. False: all have requests in hand
+/// that wait for nothing.
+bool make_room(Loop& loop, std::size_t room) {
+  if (loop.connections.size() < room) return true;
+  for (const auto& each : loop.connections) {
+    const auto connection = each.lock();
+    if (connection && connection->is_leaving()) connection->close();
+  }
+  return close_longest_waiting(loop) || end_one_that_stays(loop);
+}
+
+/// Closes the connection whose client has been waited for the longest, of those that much is held for, and that are of
+/// `account` if that is given. False: there is none.
+bool close_holder_of_bytes(Loop& loop, const Shares::Account* account) {
+  std::shared_ptr<Connection> longest;
+  for (const auto& each : loop.connections) {
+    auto connection = each.lock();
+    if (!connection || connection->held_bytes() < few_bytes || !connection->waiting_since()) continue;
+    if (account && connection->account() != account) continue;
     if (!longest || *connection->waiting_since() < *longest->waiting_since()) longest = std::move(connection);
   }
   if (longest) longest->close();
   return longest != nullptr;
+}
+
+/// Who has more than one may, of those with connections in the loop; else null.
+const Shares::Account* over_share(const Loop& loop, std::size_t bytes_share) {
+  for (const auto& each : loop.connections) {
+    const auto connection = each.lock();
+    const Shares::Account* account = connection ? connection->account() : nullptr;
+    if (account && account->bytes > bytes_share && connection->held_bytes() >= few_bytes) return account;
+  }
+  return nullptr;
 }
 
 void write_full(Connection::Socket& socket) {
@@ -119,6 +171,8 @@ std::optional<FileIdentity> identity_of(const std::filesystem::path& path) {
 }  // namespace
 
 struct Server::Impl {
+  explicit Impl(ServerOptions options) : shared(std::move(options)) {}
+
   ServerShared shared;
   std::vector<std::unique_ptr<Loop>> loops;
   // Shared with what waits for a connection: an acceptor may be replaced meanwhile.
@@ -264,9 +318,10 @@ void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transp
     const auto connection = each.lock();
     return !connection || connection->is_closed();
   });
-  // Each thread has its share, so that none has to ask another's connections to go.
-  const std::size_t share = std::max<std::size_t>(1, shared.options.connections_max / loops.size());
-  if (loop.connections.size() >= share && !close_longest_waiting(loop, 0)) {
+  // Each thread has its part, so that none has to ask another's connections to go.
+  const std::size_t reserve = transport == Transport::unix_socket ? 0 : shared.shares.reserve();
+  const std::size_t room = std::max<std::size_t>(1, (shared.options.connections_max - reserve) / loops.size());
+  if (!make_room(loop, room)) {
     loop.shared.connections.fetch_sub(1);
     return write_full(socket);
   }
@@ -279,7 +334,10 @@ void Server::Impl::relieve(Loop& loop) {
   // Through the queue: the connection that brought it about is in the middle of something.
   asio::post(loop.io, [this, &loop] {
     const std::size_t share = shared.options.client_bytes_max / loops.size();
-    while (loop.shared.held_bytes > share && close_longest_waiting(loop, few_bytes)) {
+    while (const Shares::Account* account = over_share(loop, shared.shares.bytes_share())) {
+      if (!close_holder_of_bytes(loop, account)) break;
+    }
+    while (loop.shared.held_bytes > share && close_holder_of_bytes(loop, nullptr)) {
     }
   });
 }
@@ -287,10 +345,9 @@ void Server::Impl::relieve(Loop& loop) {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Server>> Server::open(Options options, HttpHandle handle) {
-  auto impl = std::make_unique<Impl>();
-  impl->shared.options = std::move(options);
+  options.threads = std::max(1u, options.threads);
+  auto impl = std::make_unique<Impl>(std::move(options));
   impl->shared.handle = std::move(handle);
-  impl->shared.options.threads = std::max(1u, impl->shared.options.threads);
   for (unsigned i = 0; i < impl->shared.options.threads; ++i) {
     impl->loops.push_back(std::make_unique<Loop>());
     impl->loops.back()->shared.relieve = [impl = impl.get(), loop = impl->loops.back().get()] { impl->relieve(*loop); };

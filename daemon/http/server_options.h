@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/http/http.h"
+#include "daemon/http/shares.h"
 #include "schema/limits.h"
 
 namespace pawl {
@@ -32,6 +34,12 @@ struct ServerOptions {
   /// What has come of requests, and has not yet been read of answers, of all clients together. Beyond it those whose
   /// clients have been waited for the longest go.
   std::size_t client_bytes_max = limits::client_bytes_max;
+  /// Who asks, so that each has a share of it. Empty: all who come through one door are one.
+  std::function<Visitor(const HttpRequest&)> who_asks = {};
+  /// Of one visitor whose requests are counted: a second, and at once after a rest.
+  std::size_t requests_per_s = 2000;
+  std::size_t requests_at_once = 4000;
+  std::function<Shares::Time()> now = [] { return std::chrono::steady_clock::now(); };
   /// The longest body that any path takes, and that a path takes. Empty: limits::body_bytes_max.
   std::size_t body_bytes_max = limits::body_bytes_max;
   std::function<std::size_t(std::string_view path)> body_bytes_max_of = {};

@@ -1,6 +1,10 @@
 // Whether a job may be claimed, and whether anything of a task may begin.
 #pragma once
 
+#include <functional>
+#include <span>
+#include <string>
+
 #include "engine/state/state.h"
 #include "schema/proposal.h"
 
@@ -14,6 +18,10 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
 /// tries is no record: who waits for a job has to look again at next_pause_end().
 /// Requires: the record was applied and state.settle() not yet called.
 [[nodiscard]] bool frees_claims(const State& state);
+/// The queued job, lowest id first, that those agents may claim and `is_taken` takes; none: 0. Asked of no job behind
+/// another's serial gate: however many wait there, they cost nothing.
+[[nodiscard]] JobId first_claimable(const State& state, std::span<const std::string> agents, TimeUs now,
+                                    const std::function<bool(JobId)>& is_taken);
 /// When the first pause of a queued job ends that is not over; none if there is none.
 [[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, TimeUs now);
 

@@ -205,12 +205,38 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
   return Outcome::accepted;
 }
 
+JobId first_claimable(const State& state, std::span<const std::string> agents, TimeUs now,
+                      const std::function<bool(JobId)>& is_taken) {
+  JobId first{0};
+  const Settings::Queue& queue = state.settings().queue;
+  if (state.indexes.running.size() >= static_cast<std::size_t>(queue.max_concurrency)) return first;
+  for (const auto& [repo, by_agent] : state.indexes.queued_by_repo) {
+    if (queue.serial_per_repo && state.indexes.running_by_repo.contains(repo)) continue;
+    for (const std::string& agent : agents) {
+      const auto jobs = by_agent.find(agent);
+      if (jobs == by_agent.end()) continue;
+      for (const JobId id : jobs->second) {
+        if (first != JobId{0} && first < id) break;
+        if (claim_outcome(state, id, now) != Outcome::accepted || !is_taken(id)) continue;
+        first = id;
+        break;
+      }
+    }
+  }
+  return first;
+}
+
 bool frees_claims(const State& state) {
   bool frees = false;
   state.settings_changed.touched([&](const std::string&, const SettingRow*) { frees = true; });
+  // Behind a job that ran before the record, one more frees nothing: what does is the end of that one, or a setting.
+  const auto is_open = [&](TaskId task) {
+    return !state.settings().queue.serial_per_repo ||
+           !state.indexes.running_by_repo.contains(state.tasks.find(task)->repo);
+  };
   state.jobs.touched([&](JobId id, const Job* before) {
     const Job* after = state.jobs.find(id);
-    frees = frees || (after && after->status == JobStatus::queued);
+    frees = frees || (after && after->status == JobStatus::queued && is_open(after->task));
     frees = frees || (before && before->previous && after && !after->previous);
     frees = frees || (before && before->status == JobStatus::running && after && after->status != JobStatus::running);
   });

@@ -160,6 +160,13 @@ void State::index(const Job* before, const Job* after) {
   if (before) {
     indexes.jobs_of_task.erase({before->task, before->id});
     indexes.queued.erase(before->id);
+    if (before->status == JobStatus::queued) {
+      const auto repo = indexes.queued_by_repo.find(take(*before));
+      const auto agent = repo->second.find(before->agent);
+      agent->second.erase(before->id);
+      if (agent->second.empty()) repo->second.erase(agent);
+      if (repo->second.empty()) indexes.queued_by_repo.erase(repo);
+    }
     if (before->not_before) indexes.paused.erase({*before->not_before, before->id});
     indexes.barred.erase({before->task, before->id});
     if (before->status == JobStatus::running) {
@@ -170,7 +177,10 @@ void State::index(const Job* before, const Job* after) {
   }
   if (after) {
     indexes.jobs_of_task.emplace(after->task, after->id);
-    if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
+    if (after->status == JobStatus::queued) {
+      indexes.queued.insert(after->id);
+      indexes.queued_by_repo[take(*after)][after->agent].insert(after->id);
+    }
     if (after->status == JobStatus::queued && after->not_before) indexes.paused.emplace(*after->not_before, after->id);
     if (after->previous) indexes.barred.emplace(after->task, after->id);
     if (after->status == JobStatus::running) {

@@ -47,6 +47,8 @@ struct Indexes {
   std::map<std::string, std::uint64_t> tasks_by_stage;                    // those in memory
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
   std::set<JobId> queued;
+  // Of those, by repository and agent: where a repository is taken, a claim passes over all of its jobs at once.
+  std::map<std::string, std::map<std::string, std::set<JobId>>> queued_by_repo;
   std::set<std::pair<TimeUs, JobId>> paused;  // of those: by the time before which they are not claimed
   std::set<JobId> running;
   std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind

@@ -26,7 +26,7 @@ constexpr std::chrono::seconds patience_at_the_end{20};
 /// What all connections have in common. It outlives them, as the daemon's does: a thread of the routes may hold on to a
 /// connection for a moment after it was answered.
 struct Common {
-  ServerShared shared;
+  ServerShared shared{ServerOptions{}};
   LoopShared loop;
   asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};

@@ -60,9 +60,9 @@ Result<void> follow(Client& client, std::uint64_t after, const Follower& followe
       if (!follower.idle()) return {};
       continue;
     }
-    // 503 is a daemon that is on its way up or down: as good as away.
+    // 503 is a daemon that is on its way up or down: as good as away. 429 is too much for now.
     const Error trouble = answer ? body_of(*answer).error() : answer.error();
-    if (answer && answer->status != 503) return trouble;
+    if (answer && answer->status != 503 && answer->status != 429) return trouble;
     if (!away_since) {
       away_since = steady_clock::now();
       if (follower.patience_s > 0) follower.lost(trouble);

@@ -142,7 +142,8 @@ class Served : public testing::Test {
                  .last_event_id = headers.last_event_id,
                  .body = body,
                  .authorization = headers.authorization,
-                 .transport = headers.transport},
+                 .transport = headers.transport,
+                 .waits = told_of_wait},
                 [this, promise](HttpResponse response) {
                   if (response.format) response.format(response);
                   undelivered = response.undelivered;
@@ -205,7 +206,8 @@ class Served : public testing::Test {
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
-  std::function<void()> undelivered;  // of the last answer
+  std::function<void()> undelivered;               // of the last answer
+  std::function<void(HttpResponse)> told_of_wait;  // by the request in hand
   std::atomic<int> branches_asked{0};
   std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =
       [](const auto&, const auto&) { return FoundBranch{}; };

@@ -25,6 +25,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.tasks_by_stage, right.tasks_by_stage);
   EXPECT_EQ(left.jobs_of_task, right.jobs_of_task);
   EXPECT_EQ(left.queued, right.queued);
+  EXPECT_EQ(left.queued_by_repo, right.queued_by_repo);
   EXPECT_EQ(left.running, right.running);
   EXPECT_EQ(left.running_by_repo, right.running_by_repo);
   EXPECT_EQ(left.blocked, right.blocked);
@@ -51,6 +52,26 @@ std::set<JobId> claimable_jobs(const State& state) {
     if (claim_outcome(state, id, after_all_pauses) == Outcome::accepted) jobs.insert(id);
   }
   return jobs;
+}
+
+/// What claims find is what a walk over all that is queued would find, whoever asks.
+void expect_found(const State& state, TimeUs now) {
+  std::map<std::string, JobId> first;  // by agent
+  for (const JobId id : state.indexes.queued) {
+    if (claim_outcome(state, id, now) == Outcome::accepted) first.emplace(state.jobs.find(id)->agent, id);
+  }
+  std::vector<std::string> agents;
+  JobId of_all{0};
+  for (const auto& [agent, id] : first) {
+    EXPECT_EQ(first_claimable(state, std::vector{agent}, now, [](JobId) { return true; }), id) << agent;
+    if (of_all == JobId{0} || id < of_all) of_all = id;
+    agents.push_back(agent);
+  }
+  EXPECT_EQ(first_claimable(state, agents, now, [](JobId) { return true; }), of_all);
+  if (agents.empty()) {
+    for (const JobId id : state.indexes.queued) agents.push_back(state.jobs.find(id)->agent);
+    EXPECT_EQ(first_claimable(state, agents, now, [](JobId) { return true; }), JobId{0});
+  }
 }
 
 }  // namespace
@@ -83,6 +104,7 @@ const Decided& Rules::ask(Group group) {
   const std::set<JobId> claimable = claimable_jobs(state);
   const Decided& decided = history_.emplace_back(decide(state, std::move(group), now, rules_in_force));
   expect_told(claimable, decided);
+  expect_found(state, now);
   std::vector<const fb::Record*> records;
   for (const Proposal& record : decided.records) records.push_back(&record.record());
 

@@ -1,3 +1,4 @@
+#include "engine/rules/claim.h"
 #include "engine/rules/rules.h"
 #include "tests/unit/engine/rules.h"
 
@@ -37,6 +38,28 @@ TEST_F(Apply, what_may_let_a_claim_through_says_so) {
   EXPECT_FALSE(must(task_note(first)).applied.front().frees_claims);
   EXPECT_FALSE(must(task_blocked(first, version(first))).applied.front().frees_claims);
   EXPECT_FALSE(must(job_claimed(job_of(second), worker), worker).applied.front().frees_claims);
+}
+
+TEST_F(Apply, what_is_queued_behind_a_taken_repository_wakes_no_claim) {
+  set("queue.serial_per_repo", true);
+  const TaskId first = create();
+  const JobId running = claim(first);
+  const Decided& behind = must(task_created("behind"));
+  for (const Applied& applied : behind.applied) EXPECT_FALSE(applied.frees_claims);
+
+  const std::string agent = state.jobs.find(running)->agent;
+  const auto is_taken = [](JobId) { return true; };
+  EXPECT_EQ(first_claimable(state, std::vector{agent}, now, is_taken), JobId{0});
+  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::failed)).applied.front().frees_claims);
+  EXPECT_NE(first_claimable(state, std::vector{agent}, now, is_taken), JobId{0});
+}
+
+TEST_F(Apply, job_that_is_passed_over_leaves_the_next_to_be_found) {
+  const JobId first = job_of(create());
+  const JobId second = job_of(create());
+  const std::vector<std::string> agents{state.jobs.find(first)->agent};
+  EXPECT_EQ(first_claimable(state, agents, now, [&](JobId id) { return id != first; }), second);
+  EXPECT_EQ(first_claimable(state, agents, now, [&](JobId id) { return id != second; }), first);
 }
 
 }  // namespace

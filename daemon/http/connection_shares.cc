@@ -1,0 +1,90 @@
+// What a connection has of the server, and how it gives its place to others.
+#include "daemon/http/connection.h"
+
+namespace pawl {
+namespace {
+
+/// Before anything was asked: all who come over TCP are one stranger.
+std::string name_of_stranger(Transport transport, std::optional<std::uint32_t> uid) {
+  if (transport == Transport::tcp) return "stranger";
+  return uid ? "uid:" + std::to_string(*uid) : "uid";
+}
+
+/// A refusal of what others have to be left room for.
+HttpResponse too_many(std::string_view code, std::string_view message) {
+  HttpResponse response = http_error(429, code, message);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+void Connection::begin_share() {
+  move_to(shared_.shares.account_of(name_of_stranger(transport_, peer_uid_), shared_.options.now()));
+  is_operators_ = transport_ == Transport::unix_socket;
+}
+
+void Connection::move_to(std::shared_ptr<Shares::Account> account) {
+  if (account == account_) return;
+  if (account_) {
+    account_->connections.fetch_sub(1);
+    account_->bytes.fetch_sub(held_bytes_);
+  }
+  account_ = std::move(account);
+  if (account_) {
+    account_->connections.fetch_add(1);
+    account_->bytes.fetch_add(held_bytes_);
+  }
+}
+
+bool Connection::is_within_share(const HttpRequest& request) {
+  if (!shared_.options.who_asks) return true;
+  const Visitor visitor = shared_.options.who_asks(request);
+  if (visitor.principal.empty()) return true;
+  const auto now = shared_.options.now();
+  move_to(shared_.shares.account_of(visitor.principal, now));
+  is_operators_ = visitor.is_operator;
+  if (!visitor.is_rated || shared_.shares.takes_request(*account_, now)) return true;
+  shared_.in_hand.fetch_add(1);
+  enter(Phase::handling);
+  reply(too_many("too_many_requests", "this token sends more requests a second than one may"));
+  return false;
+}
+
+bool Connection::take_place() {
+  if (!place_) place_ = shared_.shares.take_place(account_, is_operators_, shared_.options.now());
+  return place_ != nullptr;
+}
+
+void Connection::wait(std::uint64_t request, HttpResponse early) {
+  // Its answer may have come before this.
+  if (request != request_ || phase_ != Phase::handling || stream_) return;
+  early_ = std::move(early);
+  if (take_place()) return;
+  early_ = refusal_of_place();
+  give_way();
+}
+
+void Connection::give_way() {
+  keep_alive_ = false;
+  is_leaving_ = true;
+  if (!stream_) {
+    // What it is answered with meanwhile comes too late.
+    gone_->store(true);
+    return reply(std::exchange(early_, {}));
+  }
+  // What is not yet out of an event cannot be ended; its client asks for it again.
+  if (phase_ != Phase::handling) return close();
+  stream_.reset();
+  place_.reset();
+  if (is_1_1_) out_ = "0\r\n\r\n";
+  enter(Phase::writing);
+  write_pending();
+}
+
+HttpResponse Connection::refusal_of_place() {
+  return too_many("too_many_streams",
+                  "one token or user may have no more event streams and requests that wait than this one has");
+}
+
+}  // namespace pawl

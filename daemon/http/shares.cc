@@ -1,0 +1,78 @@
+#include "daemon/http/shares.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace pawl {
+namespace {
+
+/// Tokens are 1,000 at most; users of the socket may be more, and tokens come and go.
+constexpr std::size_t accounts_kept = 2048;
+
+}  // namespace
+
+Shares::Place::Place(Shares& shares, std::shared_ptr<Account> account, bool is_operator, Time since)
+    : shares_(shares), account_(std::move(account)), is_operator_(is_operator), since_(since) {}
+
+Shares::Place::~Place() {
+  const std::lock_guard lock(shares_.mutex_);
+  account_->waiting.fetch_sub(1);
+  if (!is_operator_) --shares_.readers_waiting_;
+}
+
+bool Shares::Place::goes_before(const Place& other) const {
+  if (is_operator_ != other.is_operator_) return other.is_operator_;
+  const std::size_t mine = account_->waiting.load();
+  const std::size_t others = other.account_->waiting.load();
+  return mine != others ? mine > others : since_ < other.since_;
+}
+
+std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto found = accounts_.find(principal);
+  if (found != accounts_.end()) return found->second;
+  if (accounts_.size() >= accounts_kept) forget_idle(now);
+  auto account = std::make_shared<Account>();
+  account->requests_left_ = static_cast<double>(bounds_.requests_at_once);
+  account->refilled_ = now;
+  accounts_.emplace(principal, account);
+  return account;
+}
+
+bool Shares::takes_request(Account& account, Time now) {
+  const std::lock_guard lock(mutex_);
+  refill(account, now);
+  if (account.requests_left_ < 1) return false;
+  account.requests_left_ -= 1;
+  return true;
+}
+
+std::unique_ptr<Shares::Place> Shares::take_place(const std::shared_ptr<Account>& account, bool is_operator, Time now) {
+  const std::lock_guard lock(mutex_);
+  if (account->waiting.load() >= std::max<std::size_t>(1, bounds_.connections / 2)) return nullptr;
+  if (!is_operator && readers_waiting_ >= bounds_.connections - reserve()) return nullptr;
+  account->waiting.fetch_add(1);
+  if (!is_operator) ++readers_waiting_;
+  return std::make_unique<Place>(*this, account, is_operator, now);
+}
+
+void Shares::refill(Account& account, Time now) const {
+  // Threads read the clock before they come here, and may come in another order.
+  if (now <= account.refilled_) return;
+  const std::chrono::duration<double> since = now - std::exchange(account.refilled_, now);
+  account.requests_left_ =
+      std::min(account.requests_left_ + since.count() * static_cast<double>(bounds_.requests_per_s),
+               static_cast<double>(bounds_.requests_at_once));
+}
+
+void Shares::forget_idle(Time now) {
+  for (auto at = accounts_.begin(); at != accounts_.end();) {
+    refill(*at->second, now);
+    // One that has asked much lately must not begin with a full measure again.
+    const bool is_rested = at->second->requests_left_ >= static_cast<double>(bounds_.requests_at_once);
+    at = is_rested && at->second.use_count() == 1 ? accounts_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace pawl
