@@ -48,11 +48,11 @@ class LocalUser(stage.Stage):
 
     @unittest.skipUnless(IS_ROOT, "needs root, to become another user")
     def test_local_user_opens_nothing(self):
-        before = os.umask(0)  # as generous as it may be: what closes the files is pawld's own
-        self.addCleanup(os.umask, before)
         self.each_seed(self.play)
 
     def play(self, chance):
+        before = os.umask(0)  # as generous as it may be: what closes the files is pawld's own
+        self.addCleanup(os.umask, before)
         self.folder.chmod(0o755)  # the test's own folder keeps out nobody
         self.raise_curtain()
         self.out.chmod(0o700)
