@@ -8,6 +8,7 @@ import hmac
 import http.client
 import json
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -122,7 +123,6 @@ class Worker(stage.Stage):
         self.raise_curtain()
         as_a = list(self.of("a").items())
         host = next(row["host"] for row in self.wants(200, "GET", "/v1/boots")["items"] if row["boot_id"] == self.daemon_boot)
-        # Of a process that is long gone, on the daemon's own machine: what it "began" is ended with it.
         self.wants(201, "POST", "/v1/boots", {"name": "a", "boot_id": "boot-a", "pid": 1, "pid_start": 1, "host": "unknown",
                                               "version": "1"}, self.of("a"))
         lies = self.lies()
@@ -143,15 +143,19 @@ class Worker(stage.Stage):
     def end_by_report(self, host):
         """A worker that says its agent is the daemon's step, and dies."""
         as_a = self.of("a", **{"Pawl-Boot": "boot-z"})
-        dead = {"name": "z", "boot_id": "boot-z", "pid": 4194303, "pid_start": 7, "host": host, "version": "1"}
-        if self.ask("POST", "/v1/boots", dead, self.of("a"))[0] != 201:
-            return
-        claim = {"agents": ["far"], "owner": {"boot_id": "boot-z", "pid": 4194303, "actor": "worker"}}
-        status, answer = self.ask("POST", "/v1/jobs/claim", claim, as_a)
-        if status == 200:
-            report = {"attempt": answer["job"]["attempts"], "pid": self.step_pid, "pid_start": self.step_pid_start}
-            self.ask("POST", f"/v1/jobs/{answer['job']['id']}/started", report, as_a)
-            self.wants(200, "POST", "/v1/reaper/run")
+        with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+            self.addCleanup(process.kill)
+            stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+            boot = {"name": "z", "boot_id": "boot-z", "pid": process.pid, "host": host, "version": "1",
+                    "pid_start": int(stat.rsplit(") ", 1)[1].split()[19])}
+            self.wants(201, "POST", "/v1/boots", boot, self.of("a"))
+            claim = {"agents": ["far"], "owner": {"boot_id": "boot-z", "pid": process.pid, "actor": "worker"}}
+            status, answer = self.ask("POST", "/v1/jobs/claim", claim, as_a)
+            if status == 200:
+                report = {"attempt": answer["job"]["attempts"], "pid": self.step_pid, "pid_start": self.step_pid_start}
+                self.ask("POST", f"/v1/jobs/{answer['job']['id']}/started", report, as_a)
+            process.kill()
+        self.wants(200, "POST", "/v1/reaper/run")
 
     def judge(self, record):
         kind, data = record["type"], record["data"]
