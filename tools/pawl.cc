@@ -23,8 +23,8 @@ const std::array<Section, 2>& sections() {
         &unblock_command,   &note_command,    &leases_command,   &release_command, &reap_command,
         &pipelines_command, &repos_command,   &settings_command, &tail_command,    &lock_command}},
       {"on a data folder (--data DIR or PAWL_DATA), also one that a daemon has open, or on an exported log",
-       {&export_command, &record_command, &replay_command, &check_command, &explain_command, &simulate_command,
-        &backup_command, &restore_command}},
+       {&export_command, &record_command, &replay_command, &check_command, &witness_command, &explain_command,
+        &simulate_command, &backup_command, &restore_command}},
   }};
   return all;
 }

@@ -16,6 +16,7 @@ void boots_end(Call call);
 void boots_list(Call call);
 void boots_start(Call call);
 void events_get(Call call);
+void head_get(Call call);
 void healthz_get(Call call);
 void jobs_claim(Call call);
 void jobs_exited(Call call);
@@ -277,6 +278,13 @@ std::vector<Route> daemon_routes() {
                   .remark = "at most some 4 MiB. `Pawl-Next`: what to ask after next"},
        .errors = {"gone", "io"},
        .function = events_get},
+      {.method = "GET",
+       .path = "/v1/head",
+       .role = Role::read,
+       .summary = "the last durable record's place in the chain, for `pawl witness`",
+       .answer = {.shape = Shape::members, .members = {"time", "digest", "chain"}},
+       .errors = {"io"},
+       .function = head_get},
       {.method = "GET",
        .path = "/v1/settings",
        .role = Role::read,

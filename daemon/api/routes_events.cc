@@ -135,6 +135,21 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 
 }  // namespace
 
+void head_get(Call call) {
+  call.shop.workers.post([&shop = call.shop, reply = std::move(call.reply)] {
+    HttpResponse response;
+    Result<void> viewed;
+    const auto read = shop.services.journal.read(shop.services.sequencer.durable_seq(), [&](RecordBytes bytes) {
+      const auto record = view_record(bytes);
+      record ? append_head_json(response.body, **record) : void(viewed = record.error());
+      return false;
+    });
+    if (!read) return reply(http_error(500, "io", read.error().message));
+    if (!viewed) return reply(http_error(500, "io", viewed.error().message));
+    reply(std::move(response));
+  });
+}
+
 void events_get(Call call) {
   const auto after = static_cast<std::uint64_t>(call.query.number("after"));
   if (call.request.accept.find("text/event-stream") != std::string_view::npos) {

@@ -95,7 +95,8 @@ class Executor {
   /// Asks origin for a branch, within branch_within. Those who ask for the same repository meanwhile share the next
   /// answer. `unknown` at once where it has no origin, or one that is known not to answer. As advance().
   void find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done);
-  /// Gets the lock of a step's place for whoever settles it, after ending its process; null if that cannot be had.
+  /// Gets the lock of a step's place for whoever settles it, after ending what its process left; null if that
+  /// cannot be had, or a path of this daemon has the step under way.
   /// As advance().
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 

@@ -209,6 +209,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void answer_branch_asks(const std::string& repo);
   // executor_tasks.cc
 
+  /// Whether a path has the step's process under way.
+  bool runs_step(const StepPlace& place);
   /// The boot that began the step of a place; none if it is forgotten.
   std::optional<Boot> starter_of(const StepPlace& place);
   /// The reconciler's part for one task, on a worker's thread.

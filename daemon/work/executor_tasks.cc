@@ -1,4 +1,6 @@
 // Tasks: driven on where nobody else does it, and on request (SPEC §7, the reconciler).
+#include <algorithm>
+
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reconciler.h"
 
@@ -24,8 +26,23 @@ std::optional<MissingVariable> Executor::missing_variable(TaskId task) const {
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
+    // What a path of ours has under way is nothing that was left: no word ends it.
+    const std::unique_ptr<PathHold> hold = impl.world.enter_path(place.task);
+    if (!hold && impl.runs_step(place)) return done(nullptr);
     const std::optional<Boot> starter = impl.starter_of(place);
     done(impl.world.end_and_lock(place, run, starter ? &*starter : nullptr).lock);
+  });
+}
+
+/// Of a task that a path drives. Where that is blocked the path is at its end, and while it waits to ask once more the
+/// step's process is gone: then a word may come before it.
+bool Executor::Impl::runs_step(const StepPlace& place) {
+  return desk.ask([&place](const State& state) {
+    const Task* task = state.tasks.find(place.task);
+    return task && task->blocked.empty() &&
+           std::any_of(task->steps.begin(), task->steps.end(), [&](const StepRow& row) {
+             return row.version == place.version && row.step == place.step && row.state == StepState::started;
+           });
   });
 }
 

@@ -85,6 +85,10 @@ std::string_view name(Finding::Kind kind) {
       return "time_backwards";
     case Finding::Kind::gap:
       return "gap";
+    case Finding::Kind::rewritten:
+      return "rewritten";
+    case Finding::Kind::cut_off:
+      return "cut_off";
   }
   return "?";
 }

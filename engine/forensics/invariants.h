@@ -30,6 +30,8 @@ struct Finding {
     overdue,         // a job or a lease outlives its bound, and what would end it is switched off
     time_backwards,  // the record is older than the one before it
     gap,             // records are missing before this one
+    rewritten,       // a witness of the log saw another record here
+    cut_off,         // a witness of the log saw records behind this one, the last
   };
   Kind kind = Kind::violation;
   Seq seq{};                          // of the record that did it, or after which it was found

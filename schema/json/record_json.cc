@@ -87,6 +87,19 @@ void append_event_json(std::string& out, const fb::Record& record, Audience audi
   append_json(out, *static_cast<const flatbuffers::Table*>(record.event()), *layout, audience);
 }
 
+void append_head_json(std::string& out, const fb::Record& record) {
+  const fb::Stamp& stamp = *record.stamp();
+  out += "{\"seq\":";
+  append_json_integer(out, stamp.seq());
+  out += ",\"time\":";
+  append_json_time(out, {stamp.time_us()});
+  out += ",\"digest\":";
+  append_json_hex(out, stamp.digest());
+  out += ",\"chain\":";
+  append_json_hex(out, {stamp.chain()->data(), stamp.chain()->size()});
+  out += '}';
+}
+
 void append_record_json(std::string& out, const fb::Record& record, std::string_view effects, Audience audience) {
   const fb::Stamp& stamp = *record.stamp();
   out += "{\"seq\":";

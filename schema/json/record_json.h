@@ -37,6 +37,9 @@ void append_event_json(std::string& out, const fb::Record& record, Audience audi
 void append_record_json(std::string& out, const fb::Record& record, std::string_view effects,
                         Audience audience = Audience::owner);
 
+/// Appends where the record stands in the chain, as an object: what a witness of the log keeps (docs/FORENSICS.md).
+void append_head_json(std::string& out, const fb::Record& record);
+
 /// Which fields may be left out.
 enum class Reading {
   /// What was exported: every field is there. Texts are taken as they are.

@@ -105,6 +105,7 @@ extern const Command export_command;
 extern const Command record_command;
 extern const Command replay_command;
 extern const Command check_command;
+extern const Command witness_command;
 extern const Command explain_command;
 extern const Command simulate_command;
 extern const Command backup_command;

@@ -6,6 +6,7 @@
 #include "tools/commands/output.h"
 #include "tools/forensics/audit.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/witness_lines.h"
 
 namespace pawl {
 namespace {
@@ -13,13 +14,40 @@ namespace {
 struct Checked {
   Audit audit{Seq{1}};
   std::optional<Seq> torn_at;
+  std::optional<Witness> witness = std::nullopt;
+
+  /// What the records say of each other, and what a witness says of them.
+  Findings findings() const {
+    Findings all = audit.findings();
+    if (!witness) return all;
+    for (Finding& finding : witness->findings(!audit.stopped_at())) {
+      const auto is_behind = [&](const Finding& other) {
+        return other.kind == Finding::Kind::unchecked || other.seq > finding.seq;
+      };
+      all.insert(std::find_if(all.begin(), all.end(), is_behind), std::move(finding));
+    }
+    return all;
+  }
 };
+
+/// The audit's policy; the witness is shown each record first.
+ReplicaPolicy policy_of(Checked& checked) {
+  ReplicaPolicy policy = checked.audit.policy();
+  if (!checked.witness) return policy;
+  policy.apply = [&witness = *checked.witness, look = policy.apply](State& state,
+                                                                    std::span<const VerifiedRecord> group) {
+    for (const VerifiedRecord& verified : group) witness.see(*verified.record);
+    return look(state, group);
+  };
+  return policy;
+}
 
 Result<void> check(const std::string& path, Checked& checked) {
   std::optional<Replica> replica;
   checked.torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
                                         checked.audit = Audit(next(state.last_seq));
-                                        return replica.emplace(std::move(state), chain, checked.audit.policy());
+                                        if (checked.witness) checked.witness->begin(state.last_seq, chain);
+                                        return replica.emplace(std::move(state), chain, policy_of(checked));
                                       }}));
   return {};
 }
@@ -85,6 +113,21 @@ std::optional<Seq> culprit_of(const Findings& findings) {
   return findings.front().seq;
 }
 
+/// What the lines of a witness came to, as far as they are no findings.
+std::string in_words(const Witness& witness, bool is_stopped) {
+  std::string out = "\n" + printable(witness.path()) + ": " + counted(witness.agreed(), "line") + " as the log is\n";
+  if (witness.before() > 0) out += "  " + counted(witness.before(), "line") + " of before its first record\n";
+  if (is_stopped && witness.left() > 0) {
+    out += "  " + counted(witness.left(), "line") + " of what was not looked at\n";
+  }
+  for (const Witness::Restored& each : witness.restored()) {
+    out += "  record " + std::to_string(raw(each.seq)) +
+           " was there, and is not: the log says so itself, it was restored from a " + "backup (record " +
+           std::to_string(raw(each.by)) + ")\n";
+  }
+  return out;
+}
+
 std::string in_words(const Checked& checked, const Findings& findings) {
   const Audit& audit = checked.audit;
   std::string out = counted(audit.records(), "record");
@@ -97,6 +140,7 @@ std::string in_words(const Checked& checked, const Findings& findings) {
     out +=
         "\nfrom record " + std::to_string(raw(*at)) + " on the log was not looked at: what it stands on is not known\n";
   }
+  if (checked.witness) out += in_words(*checked.witness, audit.stopped_at().has_value());
   if (checked.torn_at) {
     out += "\nrecords from " + std::to_string(raw(*checked.torn_at)) +
            " on are torn: never acknowledged, or on their way just now\n";
@@ -140,6 +184,16 @@ void append_finding(std::string& out, const Audit& audit, const Finding& finding
   out += '}';
 }
 
+void append_witness(std::string& out, const Witness& witness) {
+  out += "{\"agreed\":" + std::to_string(witness.agreed()) + ",\"before\":" + std::to_string(witness.before()) +
+         ",\"left\":" + std::to_string(witness.left()) + ",\"restored\":[";
+  for (const Witness::Restored& each : witness.restored()) {
+    if (out.back() != '[') out += ',';
+    out += "{\"seq\":" + std::to_string(raw(each.seq)) + ",\"by\":" + std::to_string(raw(each.by)) + '}';
+  }
+  out += "]}";
+}
+
 std::string in_json(const Checked& checked, const Findings& findings) {
   std::string out = "{\"records\":" + std::to_string(checked.audit.records()) +
                     ",\"first\":" + std::to_string(raw(checked.audit.first())) + ",\"culprit\":";
@@ -153,7 +207,9 @@ std::string in_json(const Checked& checked, const Findings& findings) {
     if (out.back() != '[') out += ',';
     append_finding(out, checked.audit, finding);
   }
-  return out + "]}\n";
+  out += "],\"witness\":";
+  checked.witness ? append_witness(out, *checked.witness) : void(out += "null");
+  return out + "}\n";
 }
 
 Exit run_check(const Arguments& arguments) {
@@ -161,9 +217,15 @@ Exit run_check(const Arguments& arguments) {
   const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), "check");
   if (!path) return fail(path.error());
   Checked checked;
+  if (const auto file = arguments.value("witness")) {
+    if (*file == "-" && *path == "-") return fail(Exit::usage, "check: standard input is one of LOG and --witness");
+    auto witness = Witness::read(*file);
+    if (!witness) return fail_to_read(witness.error());
+    checked.witness = std::move(*witness);
+  }
   const Result<void> walked = check(*path, checked);
   if (!walked) return fail_to_read(walked.error());
-  const Findings findings = checked.audit.findings();
+  const Findings findings = checked.findings();
   if (arguments.has("json")) {
     print(in_json(checked, findings));
   } else {
@@ -191,8 +253,11 @@ const Command check_command = {
         "  overdue         a job or a lease outlives its bound, and what would end it is switched off\n"
         "  time_backwards  a record is older than the one before it\n"
         "  gap             records are missing\n"
+        "  rewritten       with --witness: another record stood here when the line was taken\n"
+        "  cut_off         with --witness: there were more records\n"
         "  unchecked       ownership was switched off\n",
-    .options = {{"json", "", "print the findings as JSON"}},
+    .options = {{"json", "", "print the findings as JSON"},
+                {"witness", "FILE", "compare the log with lines that 'pawl witness' printed"}},
     .positional_max = 1,
     .run = run_check};
 

@@ -73,11 +73,11 @@ std::string TestFolder::file(const std::string& name, const std::string& content
   return path(name);
 }
 
-SampleLog::SampleLog(const std::string& dir) : now_{1'767'225'600 * us_per_s} {
+SampleLog::SampleLog(const std::string& dir, std::int64_t concurrency) : now_{1'767'225'600 * us_per_s} {
   auto opened = RocksLog::open(dir, RocksLog::Mode::write);
   EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
   log_ = std::move(*opened);
-  tell();
+  tell(concurrency);
 }
 
 Seq SampleLog::propose(Group group) {
@@ -96,7 +96,7 @@ Seq SampleLog::propose(Group group) {
   return state_.last_seq;
 }
 
-void SampleLog::tell() {
+void SampleLog::tell(std::int64_t concurrency) {
   fb::BootStartedT boot;
   boot.name = "pawld";
   boot.boot_id = "boot-1";
@@ -108,7 +108,7 @@ void SampleLog::tell() {
   propose(propose_group(asker("operator"), short_pipeline()));
   fb::SettingChangedT setting;
   setting.key = "queue.max_concurrency";
-  setting.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue{std::int64_t{4}}));
+  setting.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue{concurrency}));
   propose(propose_group(asker("operator"), setting));
   for (const std::string item : {"W-1", "W-2", "W-\"3\", grün"}) {
     fb::TaskCreatedT task;

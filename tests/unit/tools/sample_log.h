@@ -31,7 +31,8 @@ class TestFolder {
 /// a keyed record and a changed setting. A second passes between groups.
 class SampleLog {
  public:
-  explicit SampleLog(const std::string& dir);
+  /// `concurrency`: what its setting says, which is record 4. All else is the same each time.
+  explicit SampleLog(const std::string& dir, std::int64_t concurrency = 4);
 
   Seq propose(Group group);
   Seq last_seq() const { return state_.last_seq; }
@@ -39,7 +40,7 @@ class SampleLog {
   RocksLog& log() { return *log_; }
 
  private:
-  void tell();
+  void tell(std::int64_t concurrency);
   void deliver(std::uint64_t task);
 
   std::unique_ptr<RocksLog> log_;

@@ -43,6 +43,17 @@ TEST_F(RestoredRoutes, events_after_a_seq_that_was_left_out_are_gone) {
   EXPECT_NE(all.body.find("\"type\":\"LogRestored\""), std::string::npos);
 }
 
+TEST_F(RestoredRoutes, the_head_is_where_the_last_record_stands_in_the_chain) {
+  for (int i = 0; i < 2; ++i) {
+    const Answer head = get("/v1/head");
+    EXPECT_EQ(head.status, 200);
+    const Answer last = get(after(last_seq() - 1));
+    for (const char* name : {"/seq", "/time", "/digest", "/chain"}) EXPECT_EQ(head.at(name), last.at(name)) << name;
+    EXPECT_EQ(head.json().as_object().size(), 4u) << head.body;
+    EXPECT_EQ(post("/v1/tasks/1/note", R"({"text":"and on"})").status, 200);
+  }
+}
+
 TEST_F(RestoredRoutes, ids_that_were_left_out_are_unknown) {
   EXPECT_EQ(get("/v1/tasks/3").code(), "unknown_task");
   EXPECT_EQ(get("/v1/jobs/500").code(), "unknown_job");

@@ -544,6 +544,30 @@ stages:
   EXPECT_EQ(count(fb::Event::StepStarted), 1u);
 }
 
+TEST_F(ExecutorTest, a_step_that_is_under_way_is_not_ended_for_a_word_that_it_did_not_happen) {
+  define(R"(name: test
+stages:
+  - name: work
+    to: done
+    guarded: true
+    steps:
+      - {name: merge, run: 'echo $$ >$1/pid; until test -e $1/go; do sleep 0.02; done', timeout_s: 60, irreversible: true}
+)");
+  set("stop.kill_after_s", 0);
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
+  const auto step = static_cast<pid_t>(std::stol(contents(at("pid"))));
+  const auto began = pid_start_of(step);
+  const StepRow open = task(id)->steps.front();
+  std::promise<std::shared_ptr<StepLock>> lock;
+  executor_->lock_step({id, open.version, open.step}, open.run, [&](auto got) { lock.set_value(std::move(got)); });
+  EXPECT_EQ(lock.get_future().get(), nullptr) << "its process is there, and may have its effect";
+  EXPECT_EQ(pid_start_of(step), began) << "it was ended";
+  std::ofstream(at("go")) << "go";
+  EXPECT_TRUE(reaches(id, "done"));
+}
+
 TEST_F(ExecutorTest, no_of_a_probe_about_somebody_elses_step_blocks) {
   define(R"(name: test
 stages:
