@@ -146,6 +146,7 @@ class Served : public testing::Test {
                 [this, promise](HttpResponse response) {
                   if (response.format) response.format(response);
                   undelivered = response.undelivered;
+                  stream = response.stream;
                   promise->set_value({response.status, response.body, response.headers});
                 });
     return promise->get_future();
@@ -205,7 +206,8 @@ class Served : public testing::Test {
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
-  std::function<void()> undelivered;  // of the last answer
+  std::function<void()> undelivered;   // of the last answer
+  std::shared_ptr<HttpStream> stream;  // likewise
   std::atomic<int> branches_asked{0};
   std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =
       [](const auto&, const auto&) { return FoundBranch{}; };
