@@ -59,6 +59,7 @@ constexpr std::int64_t wait_s_max = 60;  // of a long poll
 constexpr std::size_t rows_per_read_max = 256;
 constexpr std::size_t token_bytes_max = 256;
 constexpr std::size_t tokens_max = 1000;
+constexpr std::size_t names_per_limit_max = 100;  // of a token: repositories, agents, or beginnings of keys
 constexpr std::size_t tokens_file_bytes_max = 256 * 1024;
 static_assert(record_bytes_max > body_bytes_max);
 static_assert(client_bytes_max > delivery_bytes_most);

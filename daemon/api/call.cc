@@ -6,8 +6,106 @@
 #include <utility>
 
 #include "schema/json/record_json.h"
+#include "schema/limits.h"
 
 namespace pawl {
+namespace {
+
+HttpResponse outside(const Call& call, const std::string& what) {
+  return http_error(
+      403, "forbidden",
+      what + " is outside of what " + call.asker.principal + " is limited to: " + text_of(call.narrow->scope()));
+}
+
+/// As of one that was never given out: that there is such a one is kept too.
+HttpResponse unknown(Outcome outcome) {
+  return http_error(404, name(outcome), std::string(row_of(outcome).sentence));
+}
+
+std::optional<HttpResponse> refuse_key(const Call& call, std::string_view key) {
+  if (call.narrow->has_key(key)) return std::nullopt;
+  const bool is_of_task = task_of_key(key) && !call.narrow->scope().repos.empty();
+  return is_of_task ? unknown(Outcome::unknown_task) : outside(call, "that key");
+}
+
+/// The key that the call is about; none where it is not sent as one, which its function refuses.
+std::optional<std::string> key_of(const Call& call) {
+  if (!call.param.empty()) return call.param;
+  if (call.route.method != "POST") return std::string(call.query.text("key").value_or(""));
+  const boost::json::value* key = call.body.fields().if_contains("key");
+  if (!key || !key->is_string()) return std::nullopt;
+  return std::string(key->get_string().data(), key->get_string().size());
+}
+
+std::optional<HttpResponse> refuse_submission(const Call& call) {
+  const boost::json::value* repo = call.body.fields().if_contains("repo");
+  if (repo && repo->is_string()) {
+    const std::string name(repo->get_string().data(), repo->get_string().size());
+    if (!call.narrow->scope().has_repo(name)) return outside(call, "that repository");
+  }
+  const boost::json::value* waits_for = call.body.fields().if_contains("depends_on");
+  if (!waits_for || !waits_for->is_array()) return std::nullopt;
+  for (const boost::json::value& each : waits_for->get_array()) {
+    boost::system::error_code is_no_id;
+    const auto id = each.to_number<std::uint64_t>(is_no_id);
+    if (!is_no_id && !call.narrow->has(TaskId{id})) return unknown(Outcome::unknown_task);
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpResponse> refuse_claim(const Call& call) {
+  for (const std::string& agent : call.body.names("agents")) {
+    if (!call.narrow->scope().has_agent(agent)) return outside(call, "that agent");
+  }
+  return std::nullopt;
+}
+
+/// The refusal of what is kept from a narrow token, or nothing. May block.
+std::optional<HttpResponse> refuse_narrow(const Call& call) {
+  switch (call.route.reach) {
+    case Reach::everything:
+      return outside(call, "this call");
+    case Reach::task:
+      return call.narrow->has(TaskId{call.id}) ? std::nullopt : std::optional(unknown(Outcome::unknown_task));
+    case Reach::job:
+      return call.narrow->has(JobId{call.id}) ? std::nullopt : std::optional(unknown(Outcome::unknown_job));
+    case Reach::key:
+      if (const auto key = key_of(call)) return refuse_key(call, *key);
+      return std::nullopt;
+    case Reach::submits:
+      return refuse_submission(call);
+    case Reach::claims:
+      return refuse_claim(call);
+    case Reach::open:
+    case Reach::filtered:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Looks at what the call names, on a thread that may block, and goes on if that is within bounds.
+void run_narrow(Call call) {
+  // Of the request only this is left then.
+  const auto kept = std::make_shared<HttpRequest>();
+  kept->gone = call.request.gone;
+  const auto later = std::make_shared<Call>(Call{.shop = call.shop,
+                                                 .request = *kept,
+                                                 .reply = std::move(call.reply),
+                                                 .asker = std::move(call.asker),
+                                                 .role = call.role,
+                                                 .narrow = std::move(call.narrow),
+                                                 .route = call.route,
+                                                 .param = std::move(call.param),
+                                                 .id = call.id,
+                                                 .body = std::move(call.body),
+                                                 .query = std::move(call.query)});
+  call.shop.workers.post([kept, later] {
+    if (auto refused = refuse_narrow(*later)) return later->reply(*std::move(refused));
+    later->route.function(std::move(*later));
+  });
+}
+
+}  // namespace
 
 void Call::refuse(const Error& error) const {
   reply(http_error(400, "malformed", error.message));
@@ -20,6 +118,8 @@ void run(Call call) {
   if (!body) return call.refuse(body.error());
   call.query = std::move(*query);
   call.body = std::move(*body);
+  const bool looks_first = call.narrow && call.route.reach != Reach::open && call.route.reach != Reach::filtered;
+  if (looks_first) return run_narrow(std::move(call));
   call.route.function(std::move(call));
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/api/answers.h"
 #include "daemon/api/counters.h"
 #include "daemon/api/log_memory.h"
+#include "daemon/api/narrow.h"
 #include "daemon/api/requests.h"
 #include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
@@ -34,6 +35,7 @@ struct Shop {
   Waits record_waits;  // for any record
   Waits claim_waits;   // for what may have freed or queued a job
   LogMemory memory{services.journal};
+  Whereabouts places{services.sequencer, services.archive};
   ThreadPool workers;
 };
 
@@ -44,6 +46,8 @@ struct Call {
   HttpReply reply;
   Asker asker;
   Role role = Role::none;  // of who asks
+  /// What is kept from who asks; null: nothing.
+  std::shared_ptr<const Narrow> narrow = nullptr;
   const Route& route;
   std::string param = {};  // of the path, decoded
   std::uint64_t id = 0;    // the same, where the row says that it is one
@@ -55,7 +59,8 @@ struct Call {
   void refuse(const Error& error) const;  // 400
 };
 
-/// Reads body and query by the call's route, and calls its function or refuses. Requires: `param` and `id` are set.
+/// Reads body and query by the call's route, and calls its function or refuses, also what a narrow token may not name.
+/// Requires: `param` and `id` are set.
 void run(Call call);
 
 /// The refusal of a write that the disk would not take, or nothing.

@@ -18,7 +18,7 @@ constexpr std::size_t records_per_call_max = 1'000'000;
 
 bool passes(const Task& task, const TaskFilter& filter) {
   return (!filter.stage || task.stage == *filter.stage) && (!filter.repo || task.repo == *filter.repo) &&
-         (!filter.work_item || task.work_item == *filter.work_item);
+         (!filter.work_item || task.work_item == *filter.work_item) && (!filter.narrow || filter.narrow->has(task));
 }
 
 /// Rows of one bounded look at the state.
@@ -129,8 +129,8 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFi
   return page;
 }
 
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, TaskId task, Seq after,
-                               std::size_t limit) {
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, const Narrow* narrow,
+                               TaskId task, Seq after, std::size_t limit) {
   const Traces traces = PAWL_TRY(traces_of(sequencer, archive, task));
   HistoryPage page;
   std::size_t seen = 0;
@@ -148,7 +148,8 @@ Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& 
       page.next = Seq{seq - 1};
       return false;
     }
-    if (is_of(**record, traces)) append_record_json(page.lines.emplace_back(), **record, "null", Audience::reader);
+    const bool is_shown = is_of(**record, traces) && (!narrow || narrow->has(**record));
+    if (is_shown) append_record_json(page.lines.emplace_back(), **record, "null", Audience::reader);
     return true;
   }));
   if (damage) return *damage;

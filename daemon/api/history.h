@@ -2,10 +2,12 @@
 // threads that may block.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/api/narrow.h"
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
 #include "store/journal.h"
@@ -16,6 +18,7 @@ struct TaskFilter {
   std::optional<std::string> stage = std::nullopt;
   std::optional<std::string> repo = std::nullopt;
   std::optional<std::string> work_item = std::nullopt;
+  std::shared_ptr<const Narrow> narrow = nullptr;  // who asks; null: all are shown
 };
 
 struct TaskPage {
@@ -34,7 +37,8 @@ struct HistoryPage {
 };
 
 /// The records that speak of a task, or of a job of it, or of its lease. `missing`: no task of that id was created.
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, TaskId task, Seq after,
-                               std::size_t limit);
+/// `narrow`: who asks; null: all are shown.
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, const Narrow* narrow,
+                               TaskId task, Seq after, std::size_t limit);
 
 }  // namespace pawl

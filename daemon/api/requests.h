@@ -30,6 +30,9 @@ class RequestBody {
   std::optional<bool> flag(std::string_view field) const;
   std::vector<std::string> names(std::string_view field) const;
 
+  /// As they were sent, for who looks before the event is made.
+  const boost::json::object& fields() const { return object_; }
+
   /// What proposing an event takes: the fields of the event, without those that the row types itself. Those are gone
   /// then.
   boost::json::object& event_fields();

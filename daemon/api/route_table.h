@@ -27,6 +27,18 @@ enum class RouteRoom {
   reserve,  // it ends or frees something, or says how something ended: there is some room left for that
 };
 
+/// How a call keeps to what a narrow token is limited to.
+enum class Reach {
+  everything,  // it does not: refused to each narrow token
+  open,        // it takes no token, and shows nothing that is kept from any
+  task,        // the task of its id has to be within bounds
+  job,         // likewise, the job of its id
+  key,         // likewise, the lease of its key
+  submits,     // likewise, the repository of its body, and what the task is to wait for
+  claims,      // likewise, the agents of its body; of the jobs it takes those within bounds
+  filtered,    // its function leaves out, or refuses, what is outside
+};
+
 /// A field of a body, or a parameter of a query.
 struct Field {
   enum class Need { required, optional };
@@ -87,6 +99,8 @@ struct Route {
   Role role = Role::operate;
   /// What it takes where no Pawl-Boot is sent: the request then speaks for no worker, but for whoever runs the daemon.
   Role role_without_boot = Role::none;
+  /// What becomes of it where the token is narrow.
+  Reach reach = Reach::everything;
   std::string_view summary;  // one line
   /// Where `{…}` is an id: the refusal for one that was never given out.
   std::optional<Outcome> unknown_id = std::nullopt;

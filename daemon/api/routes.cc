@@ -22,6 +22,14 @@ std::optional<HttpResponse> refusal(const Permit& permit, Role needed) {
                         ", and this takes " + std::string(name(needed)));
 }
 
+/// The refusal of a call that shows or moves more than a narrow token is for, or nothing.
+std::optional<HttpResponse> refusal(const Permit& permit, Reach reach) {
+  if (!permit.scope || reach != Reach::everything) return std::nullopt;
+  return http_error(403, "forbidden",
+                    "token '" + permit.holder + "' is limited (" + text_of(*permit.scope) +
+                        "), and this call is for tokens that are not");
+}
+
 HttpResponse method_not_allowed(std::string_view path) {
   const std::string methods = methods_of(path);
   HttpResponse response = http_error(405, "method_not_allowed", std::string(path) + " takes " + methods + " only");
@@ -133,8 +141,10 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   const FoundRoute found = find_route(request.method, request.path);
   const Access* access = impl_->shop.services.access;
   const Permit permit =
-      access ? access->permit_of(request)
-             : Permit{.role = Role::operate, .holder = {}, .principal = principal_without_token(request)};
+      access
+          ? access->permit_of(request)
+          : Permit{
+                .role = Role::operate, .holder = {}, .principal = principal_without_token(request), .scope = nullptr};
   // Which paths exist is told to readers only.
   if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return reply(*std::move(refused));
   if (!found.is_path_known) {
@@ -142,6 +152,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   }
   if (!found.route) return reply(method_not_allowed(request.path));
   const Route& route = *found.route;
+  if (auto refused = refusal(permit, route.reach)) return reply(*std::move(refused));
   // The daemon's own boot speaks for no worker either.
   if (request.boot.empty() || request.boot == impl_->shop.services.boot_id) {
     if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
@@ -165,6 +176,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
             .asker = std::move(*asker),
             .role = permit.role,
             .route = route};
+  if (permit.scope) call.narrow = std::make_shared<const Narrow>(permit.scope, permit.principal, impl_->shop.places);
   if (!read_param(found.param, call)) return;
   run(std::move(call));
 }

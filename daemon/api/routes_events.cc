@@ -1,5 +1,6 @@
 // The log as a stream: JSON lines for programs that ask on, Server-Sent Events for those that stay.
 #include <charconv>
+#include <utility>
 
 #include "daemon/api/call.h"
 #include "schema/json/json_text.h"
@@ -13,23 +14,28 @@ namespace {
 constexpr std::uint64_t seq_max = INT64_MAX - 1;
 constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
 constexpr std::int64_t records_per_event_piece = 100;
+/// Records, also of those that are kept from who asks.
+constexpr std::int64_t looked_at_max = 10'000;
 /// A stream with nothing to say says so, that proxies and clients keep it.
 constexpr std::chrono::seconds heartbeat{15};
 
 struct Lines {
   std::string text;
-  std::uint64_t last = 0;  // seq of the last record among them, or what was asked after
+  std::uint64_t last = 0;  // seq of the last record that was looked at, or what was asked after
   /// Where the log goes on, if the seq that was asked after is one that a restore left out.
   std::optional<std::uint64_t> goes_on_at = std::nullopt;
 };
 
 enum class StreamForm { json_lines, server_sent };
 
-/// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log.
-Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t count_max, StreamForm form) {
+/// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log. `narrow`: who asks; null:
+/// all are shown. There may be more even where none of them is.
+Result<Lines> read_lines(Journal& journal, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
+                         StreamForm form) {
   Lines lines{.text = {}, .last = after};
   std::optional<Error> damage;
   std::int64_t count = 0;
+  std::int64_t seen = 0;
   PAWL_TRY(journal.read(Seq{after + 1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
@@ -38,16 +44,18 @@ Result<Lines> read_lines(Journal& journal, std::uint64_t after, std::int64_t cou
     }
     const std::uint64_t seq = (*record)->stamp()->seq();
     const auto* restored = (*record)->event_as_LogRestored();
-    if (count == 0 && restored && seq_after(Seq{restored->from()}, **record) == Seq{seq} && restored->from() < after &&
+    if (seen == 0 && restored && seq_after(Seq{restored->from()}, **record) == Seq{seq} && restored->from() < after &&
         after + 1 < seq) {
       lines.goes_on_at = seq;
       return false;
     }
     lines.last = seq;
+    const bool goes_on = ++seen < looked_at_max;
+    if (narrow && !narrow->has(**record)) return goes_on;
     if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
     append_record_json(lines.text, **record, "null", Audience::reader);
     lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
-    return ++count < count_max && lines.text.size() < bytes_per_answer_max;
+    return ++count < count_max && goes_on && lines.text.size() < bytes_per_answer_max;
   }));
   if (damage) return *damage;
   return lines;
@@ -66,6 +74,7 @@ HttpResponse gone(std::uint64_t after, std::uint64_t next) {
 
 struct Asked {
   Shop& shop;
+  std::shared_ptr<const Narrow> narrow;  // null: nothing is kept from who asks
   std::uint64_t after;
   std::int64_t count_max;
   Waits::Time deadline;
@@ -85,10 +94,15 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
   Shop& shop = asked->shop;
   const auto look = [asked, wake, &shop] {
     const std::uint64_t generation = shop.record_waits.generation();
-    const auto lines = read_lines(shop.services.journal, asked->after, asked->count_max, StreamForm::json_lines);
+    const auto lines =
+        read_lines(shop.services.journal, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
+    // Nothing for this one among what was looked at: it goes on behind that, to the end of the log. An answer without
+    // a record says that there is none.
+    const bool has_more = lines->last > std::exchange(asked->after, lines->last);
+    if (lines->text.empty() && has_more && wake != Waits::Wake::stopped) return answer_lines(asked, wake);
     if (lines->text.empty() && !is_over) {
       if (asked->waits) asked->waits(answer_of(*lines));
       return shop.record_waits.park(generation, asked->deadline, asked->gone,
@@ -104,7 +118,8 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
 /// The stream of one client. What it holds in hand is one piece, however far behind it is.
 class RecordStream final : public HttpStream, public std::enable_shared_from_this<RecordStream> {
  public:
-  RecordStream(Shop& shop, std::uint64_t after) : shop_(shop), after_(after) {}
+  RecordStream(Shop& shop, std::shared_ptr<const Narrow> narrow, std::uint64_t after)
+      : shop_(shop), narrow_(std::move(narrow)), after_(after) {}
 
   void next(std::function<void(std::optional<std::string>)> done) override {
     shop_.workers.post([weak = weak_from_this(), done = std::move(done)] {
@@ -115,22 +130,33 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
     const std::uint64_t generation = shop_.record_waits.generation();
-    auto lines = read_lines(shop_.services.journal, after_, records_per_event_piece, StreamForm::server_sent);
+    auto lines =
+        read_lines(shop_.services.journal, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
-    after_ = lines->last;
-    if (!lines->text.empty()) return done(std::move(lines->text));
-    const auto deadline = std::chrono::steady_clock::now() + heartbeat;
+    const bool has_more = lines->last > std::exchange(after_, lines->last);
+    if (!lines->text.empty()) return say(done, std::move(lines->text));
+    // What is kept from this one is no sign of life.
+    const auto deadline = said_ + heartbeat;
+    if (std::chrono::steady_clock::now() >= deadline) return say(done, ":\n\n");
+    if (has_more) return next(done);
     shop_.record_waits.park(generation, deadline, nullptr, [weak = weak_from_this(), done](Waits::Wake why) {
       const auto self = weak.lock();
       if (!self) return;
-      if (why == Waits::Wake::deadline) return done(":\n\n");
+      if (why == Waits::Wake::deadline) return self->say(done, ":\n\n");
       if (why == Waits::Wake::stopped) return done(std::nullopt);
       self->next(done);
     });
   }
 
+  void say(const std::function<void(std::optional<std::string>)>& done, std::string piece) {
+    said_ = std::chrono::steady_clock::now();
+    done(std::move(piece));
+  }
+
   Shop& shop_;
+  std::shared_ptr<const Narrow> narrow_;
   std::uint64_t after_;
+  std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace
@@ -161,19 +187,21 @@ void events_get(Call call) {
     }
     // From now on: a crowd of them that waits for its first piece must not be in the way of others.
     if (call.request.waits) call.request.waits({.content_type = "text/event-stream", .body = {}});
-    return call.shop.workers.post([&shop = call.shop, from, reply = std::move(call.reply)] {
-      const auto lines = read_lines(shop.services.journal, from, 1, StreamForm::server_sent);
-      if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
-      HttpResponse response{.content_type = "text/event-stream", .body = {}};
-      response.headers.emplace_back("Cache-Control", "no-cache");
-      response.stream = std::make_shared<RecordStream>(shop, from);
-      reply(std::move(response));
-    });
+    return call.shop.workers.post(
+        [&shop = call.shop, narrow = std::move(call.narrow), from, reply = std::move(call.reply)] {
+          const auto lines = read_lines(shop.services.journal, nullptr, from, 1, StreamForm::server_sent);
+          if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
+          HttpResponse response{.content_type = "text/event-stream", .body = {}};
+          response.headers.emplace_back("Cache-Control", "no-cache");
+          response.stream = std::make_shared<RecordStream>(shop, narrow, from);
+          reply(std::move(response));
+        });
   }
   const bool may_wait = call.query.number("wait_s") > 0;
   if (may_wait && call.request.waits) call.request.waits(answer_of({.text = {}, .last = after}));
   answer_lines(std::make_shared<Asked>(Asked{
                    .shop = call.shop,
+                   .narrow = std::move(call.narrow),
                    .after = after,
                    .count_max = call.query.number("limit"),
                    .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(call.query.number("wait_s")),

@@ -24,6 +24,7 @@ Look showing_job(JobId job) {
 struct Claim {
   Shop& shop;
   std::vector<std::string> agents;
+  std::shared_ptr<const Narrow> narrow;  // null: it may have any
   fb::JobClaimedT event;
   Asker asker;
   Waits::Time deadline;
@@ -45,12 +46,13 @@ struct Choice {
 };
 
 /// The queued job, lowest id first, that those agents may have now.
-Choice choose_job(const State& state, const std::vector<std::string>& agents, TimeUs now,
+Choice choose_job(const State& state, const std::vector<std::string>& agents, const Narrow* narrow, TimeUs now,
                   const std::function<bool(JobId)>& is_passed_over) {
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
   choice.pause_end = next_pause_end(state, now);
   const JobId first = first_claimable(state, agents, now, [&](JobId id) {
+    if (narrow && !narrow->has(state, *state.jobs.find(id))) return false;
     const bool is_for_later = is_passed_over && is_passed_over(id);
     choice.passed_over = choice.passed_over || is_for_later;
     return !is_for_later;
@@ -69,6 +71,13 @@ void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
       {.group = propose_group(asker, event), .resolve = {}, .look = {}, .done = [](auto&&) {}});
 }
 
+/// A claim that is repeated is answered with the job of the first: the token may be narrower by now.
+void hide_outside(const Narrow* narrow, const State& state, Shown& shown) {
+  if (!narrow || (shown.job && narrow->has(state, *shown.job))) return;
+  shown.job.reset();
+  shown.archived_job.reset();
+}
+
 JobId claimed_in(const SeenDecision& seen, JobId resolved) {
   return seen.decision.first ? seen.decision.first->job : resolved;
 }
@@ -82,14 +91,16 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
   write(shop,
         {.group = propose_group(claim->asker, claim->event),
          .look =
-             [choice](const SeenDecision& seen, Shown& shown) {
+             [claim, choice](const SeenDecision& seen, Shown& shown) {
                show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown);
+               hide_outside(claim->narrow.get(), seen.state, shown);
                const bool is_given = seen.decision.outcome == Outcome::accepted && shown.job;
                if (is_given) choice->attempt = shown.job->attempts;
              },
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
-               *choice = choose_job(state, claim->agents, log_now, claim->shop.services.is_passed_over);
+               *choice =
+                   choose_job(state, claim->agents, claim->narrow.get(), log_now, claim->shop.services.is_passed_over);
                // An asker that may not claim is told at once, and not only when a job comes.
                const Boot* boot = state.boots.find(claim->asker.boot);
                if (!boot) choice->refusal = Outcome::unknown_boot;
@@ -226,6 +237,7 @@ void jobs_claim(Call call) {
   asker.actor = event.owner->actor;
   try_claim(std::make_shared<Claim>(Claim{.shop = call.shop,
                                           .agents = std::move(agents),
+                                          .narrow = call.narrow,
                                           .event = std::move(event),
                                           .asker = std::move(asker),
                                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s),
@@ -279,7 +291,7 @@ void jobs_list(Call call) {
       if (*wanted == fb::EnumNameJobStatus(each)) status = each;
     }
   }
-  read_json(call, [status, task = call.query.integer("task"),
+  read_json(call, [status, narrow = call.narrow, task = call.query.integer("task"),
                    after = JobId{static_cast<std::uint64_t>(call.query.number("after"))},
                    limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state, std::string& out) {
     out = R"({"items":[)";
@@ -294,6 +306,7 @@ void jobs_list(Call call) {
       }
       last = at->first;
       const Job& job = at->second;
+      if (narrow && !narrow->has(state, job)) continue;
       if (status && job.status != *status) continue;
       if (task && raw(job.task) != static_cast<std::uint64_t>(*task)) continue;
       if (count++ > 0) out += ',';

@@ -24,20 +24,31 @@ void asked_by_owner(const json::object& body, Asker& asker) {
   }
 }
 
+bool is_shown(const Narrow* narrow, const State& state, const Lease& lease) {
+  return !narrow || narrow->has(state, lease);
+}
+
+bool is_shown(const Narrow* narrow, const State&, const Boot& boot) {
+  return !narrow || narrow->has(boot);
+}
+
 template <class Rows>
-void append_page(std::string& out, const Rows& rows, const std::string& after, std::size_t limit) {
+void append_page(std::string& out, const State& state, const Rows& rows, const Narrow* narrow, const std::string& after,
+                 std::size_t limit) {
   out = R"({"items":[)";
   std::string last;
   bool more = false;
   std::size_t count = 0;
+  std::size_t seen = 0;
   for (auto at = rows.upper_bound(after); at != rows.end(); ++at) {
-    if (count == limit) {
+    if (count == limit || ++seen > limits::rows_per_read_max) {
       more = true;
       break;
     }
+    last = at->first;
+    if (!is_shown(narrow, state, at->second)) continue;
     if (count++ > 0) out += ',';
     append_json(out, at->second);
-    last = at->first;
   }
   out += R"(],"next":)";
   append_json_text_or_null(out, more ? last : "");
@@ -47,9 +58,9 @@ void append_page(std::string& out, const Rows& rows, const std::string& after, s
 /// A page of rows by a text key.
 template <class Rows>
 void list_by_key(const Call& call, const Rows& (*rows_of)(const State&)) {
-  read_json(call, [rows_of, after = std::string(call.query.text("after").value_or("")),
+  read_json(call, [rows_of, narrow = call.narrow, after = std::string(call.query.text("after").value_or("")),
                    limit = static_cast<std::size_t>(call.query.number("limit"))](const State& state, std::string& out) {
-    append_page(out, rows_of(state), after, limit);
+    append_page(out, state, rows_of(state), narrow.get(), after, limit);
   });
 }
 
@@ -150,7 +161,11 @@ void boots_start(Call call) {
   group.push_back(std::move(*proposal));
   write(call.shop,
         {.group = std::move(group),
-         .look = [boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot_id, shown); },
+         .look =
+             [boot_id, narrow = call.narrow](const SeenDecision& seen, Shown& shown) {
+               show_boot(seen, boot_id, shown);
+               if (narrow && shown.boot && !narrow->has(*shown.boot)) shown.boot.reset();
+             },
          .status_accepted = 201},
         std::move(call.reply));
 }
@@ -170,13 +185,19 @@ void boots_end(Call call) {
     if (reason == fb::EnumNameBootEndReason(each)) ended.reason = each;
   }
   // An operator may end any boot; a worker those that it registered. Whose a boot is never changes.
-  const auto may_end = std::make_shared<bool>(call.role == Role::operate);
+  const auto may_end = std::make_shared<bool>(call.role == Role::operate && !call.narrow);
   call.sequencer().read(
-      [may_end, boot_id = ended.boot_id, principal = call.asker.principal](const State& state) {
+      [may_end, boot_id = ended.boot_id, principal = call.asker.principal,
+       is_narrow = call.narrow != nullptr](const State& state) {
         const Boot* boot = state.boots.find(boot_id);
-        *may_end = *may_end || !boot || belongs_to(*boot, principal);
+        *may_end = *may_end || (boot ? belongs_to(*boot, principal) : !is_narrow);
       },
-      [&shop = call.shop, may_end, ended, asker = call.asker, reply = call.reply] {
+      [&shop = call.shop, may_end, ended, asker = call.asker, narrow = call.narrow, reply = call.reply] {
+        // That there is such a boot is kept from a narrow token.
+        if (!*may_end && narrow) {
+          const OutcomeRow& row = row_of(Outcome::unknown_boot);
+          return reply(http_error(row.http_status, row.name, std::string(row.sentence)));
+        }
         if (!*may_end) return reply(http_error(403, "forbidden", "that boot belongs to another token or user"));
         write(
             shop,

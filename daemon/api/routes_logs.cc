@@ -192,13 +192,16 @@ void with_runs(const Call& call, std::function<void(Shop&, const std::vector<Ran
           seen->jobs.push_back(*state.jobs.find(at->second));
         }
       },
-      [&shop = call.shop, seen, task, reply = call.reply, found = std::move(found)] {
-        shop.workers.post([&shop, seen, task, reply, found] {
+      [&shop = call.shop, seen, task, narrow = call.narrow, reply = call.reply, found = std::move(found)] {
+        shop.workers.post([&shop, seen, task, narrow, reply, found] {
           if (!seen->given_out) return reply(http_error(404, "unknown_task", "no task of that id was ever created"));
           if (!seen->in_memory) {
             if (const auto bytes = shop.services.archive.find(task)) {
               if (auto archived = unpack_archived(*bytes)) seen->jobs = std::move(archived->rows.jobs);
             }
+          }
+          if (narrow) {
+            std::erase_if(seen->jobs, [&](const Job& job) { return !narrow->scope().has_agent(job.agent); });
           }
           found(shop, ran_for(task, seen->jobs, shop.services.logs_folder));
         });

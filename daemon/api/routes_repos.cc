@@ -131,12 +131,13 @@ void repos_remove(Call call) {
 }
 
 void repos_list(Call call) {
-  call.shop.workers.post([&shop = call.shop, reply = call.reply] {
+  call.shop.workers.post([&shop = call.shop, narrow = call.narrow, reply = call.reply] {
     const Listed found = listed(shop.services.sequencer);
     HttpResponse response;
     std::string& out = response.body;
     out = R"({"items":[)";
     for (const auto& [repo, row] : found.rows) {
+      if (narrow && !narrow->scope().has_repo(repo)) continue;
       if (out.back() != '[') out += ',';
       append_json(out, row);
       out.pop_back();

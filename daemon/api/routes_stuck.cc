@@ -36,8 +36,16 @@ struct Page {
 struct Wish {
   TaskId after{};
   std::size_t limit = 0;
-  bool all = false;  // also what waits its turn, and what a switch holds
+  bool all = false;                                // also what waits its turn, and what a switch holds
+  std::shared_ptr<const Narrow> narrow = nullptr;  // who asks; null: all is shown
 };
+
+/// What an agent printed that is outside is not shown.
+Stuck kept_within(const State& state, const Narrow* narrow, Stuck stuck) {
+  const Job* job = stuck.failed ? state.jobs.find(stuck.failed->job) : nullptr;
+  if (narrow && job && !narrow->has(state, *job)) stuck.failed.reset();
+  return stuck;
+}
 
 Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& services) {
   Page page;
@@ -50,10 +58,11 @@ Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& s
       return page;
     }
     page.last = at->first;
+    if (wish.narrow && !wish.narrow->has(at->second)) continue;
     if (auto stuck = why_stuck(
             state, at->second, now,
             {services.is_passed_over, services.origin_trouble, services.missing_variable, services.fetching_since}))
-      page.found.push_back(std::move(*stuck));
+      page.found.push_back(kept_within(state, wish.narrow.get(), std::move(*stuck)));
   }
   return page;
 }
@@ -134,7 +143,7 @@ class StuckWriter {
 };
 
 /// What holds up all tasks is said once.
-void write_for_all(const Page& page, Shop& shop, StuckWriter& writer) {
+void write_for_all(const Page& page, const Wish& wish, Shop& shop, StuckWriter& writer) {
   for (const SwitchedOff& off : page.off) {
     Stuck row;
     row.reason = stuck_reason::switched_off;
@@ -143,7 +152,7 @@ void write_for_all(const Page& page, Shop& shop, StuckWriter& writer) {
     row.held_by = off.key;
     const auto changed = shop.memory.setting_changed(std::string(off.key));
     if (changed) row.since = changed->time;
-    writer.write(row, changed ? changed->actor : "");
+    writer.write(row, changed && !wish.narrow ? changed->actor : "");
   }
   const Readiness readiness = shop.services.readiness();
   if (!page.is_first || readiness.has_space) return;
@@ -161,7 +170,7 @@ void answer(const Page& page, const Wish& wish, Shop& shop, HttpResponse& respon
   std::map<std::string_view, std::uint64_t> held;
   out = R"({"items":[)";
   StuckWriter writer(out);
-  write_for_all(page, shop, writer);
+  write_for_all(page, wish, shop, writer);
   for (const Stuck& candidate : page.found) {
     Stuck stuck = candidate;
     if (stuck.owner && stuck.owner_boot) {
@@ -192,7 +201,8 @@ void stuck_list(Call call) {
   const auto page = std::make_shared<Page>();
   const Wish wish{.after = TaskId{static_cast<std::uint64_t>(call.query.number("after"))},
                   .limit = static_cast<std::size_t>(call.query.number("limit")),
-                  .all = call.query.text("all") == "true"};
+                  .all = call.query.text("all") == "true",
+                  .narrow = call.narrow};
   call.sequencer().read([page, wish, &services = call.shop.services](
                             const State& state) { *page = page_of(state, wish, services.sequencer.now(), services); },
                         [page, wish, &shop = call.shop, reply = call.reply] {

@@ -328,7 +328,8 @@ void tasks_list(Call call) {
     const auto value = call.query.text(name);
     return value ? std::optional<std::string>(*value) : std::nullopt;
   };
-  TaskFilter filter{.stage = text("stage"), .repo = text("repo"), .work_item = text("work_item")};
+  TaskFilter filter{
+      .stage = text("stage"), .repo = text("repo"), .work_item = text("work_item"), .narrow = call.narrow};
   call.shop.workers.post([&shop = call.shop, filter = std::move(filter), reply = call.reply,
                           limit = static_cast<std::size_t>(call.query.number("limit")),
                           first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}] {
@@ -349,11 +350,11 @@ void tasks_list(Call call) {
 }
 
 void tasks_history(Call call) {
-  call.shop.workers.post([&shop = call.shop, task = TaskId{call.id}, reply = call.reply,
+  call.shop.workers.post([&shop = call.shop, task = TaskId{call.id}, reply = call.reply, narrow = call.narrow,
                           limit = static_cast<std::size_t>(call.query.number("limit")),
                           after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}] {
-    const auto page =
-        history_of(shop.services.sequencer, shop.services.journal, shop.services.archive, task, after, limit);
+    const auto page = history_of(shop.services.sequencer, shop.services.journal, shop.services.archive, narrow.get(),
+                                 task, after, limit);
     if (!page && page.error().code == ErrorCode::missing) {
       return reply(http_error(404, "unknown_task", page.error().message));
     }

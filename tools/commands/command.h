@@ -100,6 +100,7 @@ extern const Command pipelines_command;
 extern const Command repos_command;
 extern const Command tail_command;
 extern const Command lock_command;
+extern const Command tokens_command;  // on the file that a daemon reads
 // On a data folder or an exported log.
 extern const Command export_command;
 extern const Command record_command;

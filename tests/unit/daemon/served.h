@@ -147,6 +147,7 @@ class Served : public testing::Test {
                 [this, promise](HttpResponse response) {
                   if (response.format) response.format(response);
                   undelivered = response.undelivered;
+                  stream = response.stream;
                   promise->set_value({response.status, response.body, response.headers});
                 });
     return promise->get_future();
@@ -208,6 +209,7 @@ class Served : public testing::Test {
   std::shared_ptr<StepLock> step_lock;
   std::function<void()> undelivered;               // of the last answer
   std::function<void(HttpResponse)> told_of_wait;  // by the request in hand
+  std::shared_ptr<HttpStream> stream;              // of the last answer
   std::atomic<int> branches_asked{0};
   std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =
       [](const auto&, const auto&) { return FoundBranch{}; };

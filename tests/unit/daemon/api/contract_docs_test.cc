@@ -357,16 +357,38 @@ TEST(ContractDocs, fields_of_api_md_are_those_that_requests_are_read_by) {
   for (const char* section : {"tasks", "leases and boots", "jobs", "the daemon"}) expect_documented(fields_of(section));
 }
 
+std::string of_narrow(Reach reach) {
+  switch (reach) {
+    case Reach::everything:
+      return "refused";
+    case Reach::open:
+      return "as any";
+    case Reach::task:
+      return "its tasks";
+    case Reach::job:
+      return "its jobs";
+    case Reach::key:
+      return "its keys";
+    case Reach::submits:
+      return "its repositories";
+    case Reach::claims:
+      return "its jobs";
+    case Reach::filtered:
+      return "what is within";
+  }
+  return "";
+}
+
 TEST(ContractDocs, roles_of_security_md_are_those_of_the_routes) {
   DocTable table{.file = "docs/SECURITY.md",
                  .marker = "roles",
                  .noun = "route",
                  .place = route_place,
-                 .head = {"call", "role"},
+                 .head = {"call", "role", "narrow"},
                  .rows = {}};
   for (const Role role : {Role::none, Role::read, Role::work, Role::operate}) {
     for (const Route& route : routes()) {
-      if (route.role == role) table.rows.push_back({call_of(route), std::string(name(role))});
+      if (route.role == role) table.rows.push_back({call_of(route), std::string(name(role)), of_narrow(route.reach)});
     }
   }
   expect_documented(table);

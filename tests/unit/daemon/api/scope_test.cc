@@ -1,0 +1,132 @@
+// What a narrow token is limited to, and how its line says so.
+#include "daemon/api/scope.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/api/tokens.h"
+
+namespace pawl {
+namespace {
+
+const std::string hash(64, 'a');
+
+Scope scope_of(const std::vector<std::string>& words) {
+  Scope scope;
+  for (const std::string& word : words) EXPECT_TRUE(read_limit(word, scope)) << word;
+  return scope;
+}
+
+TEST(Scope, without_limits_has_everything) {
+  const Scope scope;
+  EXPECT_FALSE(scope.is_narrow());
+  EXPECT_TRUE(scope.has_repo("shop"));
+  EXPECT_TRUE(scope.has_agent("coder"));
+  for (const char* key : {"task:1", "repo:shop", "deploy"}) EXPECT_TRUE(scope.has_key(key, "shop")) << key;
+}
+
+TEST(Scope, repositories_are_whole_names_or_beginnings) {
+  const Scope scope = scope_of({"repos=shop,team/*"});
+  for (const char* inside : {"shop", "team/a", "team/a/b"}) EXPECT_TRUE(scope.has_repo(inside)) << inside;
+  for (const char* outside : {"shops", "sho", "ashop", "team", "a/team/b", "", "Shop"}) {
+    EXPECT_FALSE(scope.has_repo(outside)) << outside;
+  }
+}
+
+TEST(Scope, keys_of_tasks_and_repositories_follow_the_repository) {
+  // A beginning of keys gives nothing of them away where repositories are named.
+  for (const Scope& scope : {scope_of({"repos=shop"}), scope_of({"repos=shop", "leases=task:,repo:"})}) {
+    EXPECT_TRUE(scope.has_key("task:1", "shop"));
+    EXPECT_FALSE(scope.has_key("task:1", "bank"));
+    EXPECT_FALSE(scope.has_key("task:1", "")) << "of no task";
+    EXPECT_FALSE(scope.has_key("task:", "shop") && scope.has_key("task:x", ""));
+    EXPECT_TRUE(scope.has_key("repo:shop", ""));
+    EXPECT_FALSE(scope.has_key("repo:bank", ""));
+    EXPECT_FALSE(scope.has_key("repo:shopping", ""));
+    EXPECT_FALSE(scope.has_key("deploy", ""));
+  }
+}
+
+TEST(Scope, other_keys_begin_as_is_said) {
+  const Scope both = scope_of({"repos=shop", "leases=deploy:,nightly"});
+  for (const char* inside : {"deploy:", "deploy:x", "nightly", "nightly-2"})
+    EXPECT_TRUE(both.has_key(inside, "")) << inside;
+  for (const char* outside : {"a-deploy:x", "deploy", "x nightly", ""})
+    EXPECT_FALSE(both.has_key(outside, "")) << outside;
+  const Scope alone = scope_of({"leases=deploy:"});
+  EXPECT_TRUE(alone.has_key("deploy:x", ""));
+  EXPECT_FALSE(alone.has_key("task:1", "shop")) << "every key has to begin so";
+  EXPECT_FALSE(alone.has_key("repo:shop", ""));
+  EXPECT_TRUE(alone.has_repo("any"));
+  const Scope of_agents = scope_of({"agents=coder"});
+  EXPECT_TRUE(of_agents.has_key("any", ""));
+  EXPECT_FALSE(of_agents.has_agent("code"));
+  EXPECT_FALSE(of_agents.has_agent("coder2"));
+}
+
+TokenEntry entry_of(const std::string& further) {
+  const auto tokens = parse_tokens("ci work " + hash + " " + further, "file");
+  EXPECT_TRUE(tokens) << tokens.error().message;
+  return tokens->front();
+}
+
+TEST(TokenLine, has_limits_and_an_end_in_any_order) {
+  const TokenEntry entry = entry_of("until=2027-01-01T00:00:00Z leases=deploy: repos=a,b*\tagents=x,y\r");
+  EXPECT_EQ(text_of(*entry.scope), "repos=a,b* agents=x,y leases=deploy:");
+  EXPECT_EQ(rfc3339(entry.until.value()), "2027-01-01T00:00:00.000000Z");
+  EXPECT_EQ(line_of(entry),
+            "ci work " + hash + " repos=a,b* agents=x,y leases=deploy: until=2027-01-01T00:00:00.000000Z");
+  EXPECT_EQ(line_of(parse_tokens(line_of(entry), "file").value().front()), line_of(entry));
+  EXPECT_EQ(line_of(entry_of("")), "ci work " + hash);
+}
+
+TEST(TokenLine, with_an_end_alone_is_not_narrow) {
+  const TokenEntry entry = entry_of("until=2027-01-01T00:00:00Z");
+  EXPECT_EQ(entry.scope, nullptr);
+  EXPECT_FALSE(has_ended(entry, TimeUs{entry.until->us - 1}));
+  EXPECT_TRUE(has_ended(entry, *entry.until));
+  EXPECT_FALSE(has_ended(entry_of(""), TimeUs{INT64_MAX}));
+}
+
+TEST(TokenLine, each_wrong_form_names_the_line_and_what_is_wrong) {
+  std::string many = "agents=a";
+  for (int i = 0; i < 100; ++i) many += ",a" + std::to_string(i);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"more", "what stands behind the hash must be repos=, agents=, leases= or until="},
+      {"repo=a", "what stands behind the hash must be repos=, agents=, leases= or until=, not repo="},
+      {"Repos=a", "what stands behind the hash must be repos=, agents=, leases= or until=, not Repos="},
+      {"=a", "what stands behind the hash must be repos=, agents=, leases= or until="},
+      {std::string(40, 'f') + "=", "what stands behind the hash must be repos=, agents=, leases= or until="},
+      {"repos", "what stands behind the hash must be repos=, agents=, leases= or until="},
+      {"repos=", "repos= takes names with commas between them, none of them empty"},
+      {"repos=a,", "repos= takes names with commas between them, none of them empty"},
+      {"repos=,a", "repos= takes names with commas between them, none of them empty"},
+      {"agents=a,,b", "agents= takes names with commas between them, none of them empty"},
+      {"leases=", "leases= takes names with commas between them, none of them empty"},
+      {"repos=a repos=b", "repos= is there twice"},
+      {"agents=a repos=a agents=b", "agents= is there twice"},
+      {"leases=a leases=a", "leases= is there twice"},
+      {"repos=*", "repos= takes no '*' alone: leave it out for all"},
+      {"repos=a*b", "repos= takes a '*' at the end of a name alone"},
+      {"repos=a**", "repos= takes a '*' at the end of a name alone"},
+      {many, "agents= takes 100 names at most"},
+      {"until=", "until= takes a time such as 2027-01-01T00:00:00Z"},
+      {"until=2027-01-01", "until= takes a time such as 2027-01-01T00:00:00Z"},
+      {"until=2027-02-30T00:00:00Z", "until= takes a time such as 2027-01-01T00:00:00Z"},
+      {"until=2027-01-01T00:00:00Z until=2028-01-01T00:00:00Z", "until= is there twice"},
+  };
+  for (const auto& [further, what] : cases) {
+    const auto tokens = parse_tokens("# who\nci work " + hash + " " + further + "\n", "file");
+    ASSERT_FALSE(tokens) << further;
+    EXPECT_EQ(tokens.error().message, "file:2: " + what) << further;
+  }
+  const auto bad_name = parse_tokens("ci work " + hash + " repos=../a", "file");
+  ASSERT_FALSE(bad_name);
+  EXPECT_EQ(bad_name.error().message.find("file:1: a name in repos= must not "), 0u) << bad_name.error().message;
+}
+
+}  // namespace
+}  // namespace pawl

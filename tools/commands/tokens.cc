@@ -1,0 +1,303 @@
+// Who may do what over TCP: the file of tokens, and the daemon that reads it.
+#include "daemon/api/tokens.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "schema/nearest.h"
+#include "store/os/descriptor.h"
+#include "store/os/random.h"
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/commands/tokens_file.h"
+
+namespace pawl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 3> token_actions{"list", "add", "revoke"};
+constexpr std::array<std::string_view, 3> limiting_options{"repos", "agents", "leases"};
+
+/// An option, or what the environment has in its place.
+std::optional<std::string> given(const Arguments& arguments, std::string_view option, const char* variable) {
+  if (auto value = arguments.value(option)) return value;
+  const char* text = std::getenv(variable);
+  if (!text || !*text) return std::nullopt;
+  return text;
+}
+
+Result<std::string> tokens_path(const Arguments& arguments) {
+  auto path = given(arguments, "file", "PAWL_TOKENS");
+  if (!path || path->empty()) return Error{ErrorCode::malformed, "tokens: which file? Give --file FILE (PAWL_TOKENS)"};
+  return *path;
+}
+
+TimeUs host_time() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
+}
+
+// ---- the daemon
+
+/// What a file of /proc has, its zeros as ends of lines.
+std::vector<std::string> words_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  return words;
+}
+
+/// Which file of tokens a pawld was started with, as far as its words and its environment say; as it was written there.
+std::optional<std::string> tokens_read_by(pid_t pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const std::vector<std::string> words = words_of(folder + "/cmdline");
+  if (words.empty() || fs::path(words.front()).filename() != "pawld") return std::nullopt;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (words[i] == "--tokens" && i + 1 < words.size()) return words[i + 1];
+    if (words[i].starts_with("--tokens=")) return words[i].substr(9);
+  }
+  for (const std::string& word : words_of(folder + "/environ")) {
+    if (word.starts_with("PAWL_TOKENS=")) return word.substr(12);
+  }
+  return std::nullopt;
+}
+
+/// Who listens on a unix socket, as the kernel knows it.
+std::optional<pid_t> pid_behind(const std::string& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.size() >= sizeof address.sun_path) return std::nullopt;
+  std::memcpy(address.sun_path, socket.data(), socket.size());
+  const Descriptor connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (!connection || ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) {
+    return std::nullopt;
+  }
+  return peer.pid;
+}
+
+/// Who holds a data folder, or held it last.
+std::optional<pid_t> pid_in_lock(const std::string& data) {
+  std::ifstream file(data + "/LOCK");
+  pid_t pid = 0;
+  if (!(file >> pid) || pid <= 0) return std::nullopt;
+  return pid;
+}
+
+/// Has the daemon read the file, or says how. A signal goes to a pawld alone that reads tokens: it could end another.
+void have_it_read(const Arguments& arguments, const std::string& path) {
+  const auto socket = arguments.value("socket");
+  const auto data = arguments.value("data");
+  const bool is_named = socket || data;
+  const auto of_environment = [&](const char* variable) {
+    return is_named ? std::nullopt : given(arguments, "", variable);
+  };
+  const auto at_socket = socket ? socket : of_environment("PAWL_SOCKET");
+  const auto in_folder = data ? data : of_environment("PAWL_DATA");
+  const std::optional<pid_t> pid = at_socket   ? pid_behind(*at_socket)
+                                   : in_folder ? pid_in_lock(*in_folder)
+                                               : std::nullopt;
+  const auto read = pid ? tokens_read_by(*pid) : std::nullopt;
+  const bool is_it = read && fs::path(*read).filename() == fs::path(path).filename();
+  if (is_it && ::kill(*pid, SIGHUP) == 0) {
+    std::fprintf(stderr, "pawld, pid %d, was told to read it; its log says how many tokens it has now\n",
+                 static_cast<int>(*pid));
+    return;
+  }
+  std::fputs("have pawld read it: kill -HUP PID", stderr);
+  if (pid && read && !is_it) {
+    std::fprintf(stderr, " (pid %d reads %s)", static_cast<int>(*pid), printable(*read).c_str());
+  } else if (!at_socket && !in_folder) {
+    std::fputs(", or give --data DIR or --socket PATH", stderr);
+  }
+  std::fputc('\n', stderr);
+}
+
+// ---- list, add, revoke
+
+std::string limits_of(const TokenEntry& entry) {
+  return entry.scope ? text_of(*entry.scope) : "-";
+}
+
+std::string end_of(const TokenEntry& entry, TimeUs now) {
+  if (!entry.until) return "-";
+  return rfc3339(*entry.until) + (has_ended(entry, now) ? " (ended)" : "");
+}
+
+Exit list_tokens(const std::string& path) {
+  const auto tokens = read_tokens(path);
+  if (!tokens) return fail(tokens.error());
+  const TimeUs now = host_time();
+  TextTable table({"name", "role", "limited to", "until"});
+  for (const TokenEntry& entry : *tokens) {
+    table.add({entry.name, std::string(name(entry.role)), limits_of(entry), end_of(entry, now)});
+  }
+  print(table.text());
+  return Exit::done;
+}
+
+/// "30d", "12h", "2027-01-01" or a whole time.
+Result<TimeUs> end_given(const std::string& text, TimeUs now) {
+  const auto wrong = [&] {
+    return Error{ErrorCode::malformed,
+                 "tokens add: --until takes 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z, not '" + text + "'"};
+  };
+  constexpr std::size_t days_digits_max = 5;
+  const char unit = text.empty() ? ' ' : text.back();
+  if ((unit == 'd' || unit == 'h') && text.size() <= days_digits_max + 1) {
+    std::int64_t count = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size() - 1, count);
+    if (failed != std::errc() || end != text.data() + text.size() - 1 || count <= 0) return wrong();
+    return TimeUs{now.us + count * (unit == 'd' ? 24 : 1) * 3600 * us_per_s};
+  }
+  const auto time = parse_rfc3339(text.find('T') == std::string::npos ? text + "T00:00:00Z" : text);
+  if (!time) return wrong();
+  if (time->us <= now.us) return Error{ErrorCode::malformed, "tokens add: --until " + text + " is over"};
+  return *time;
+}
+
+Result<TokenEntry> entry_given(const Arguments& arguments, const std::string& who, const std::string& token) {
+  const auto wrong = [](const std::string& what) { return Error{ErrorCode::malformed, "tokens add: " + what}; };
+  const auto role = role_named(arguments.value_or("role", ""));
+  if (!role) return wrong("--role takes read, work or operate");
+  TokenEntry entry{.name = who, .role = *role, .hash = hash_of_token(token)};
+  Scope scope;
+  for (const std::string_view option : limiting_options) {
+    const auto value = arguments.value(option);
+    if (!value) continue;
+    if (value->find_first_of(" \t\r\n") != std::string::npos) {
+      return wrong("--" + std::string(option) + " takes names with commas between them, and no blanks");
+    }
+    if (const auto read = read_limit(std::string(option) + "=" + *value, scope); !read) {
+      return wrong(read.error().message);
+    }
+  }
+  if (scope.is_narrow()) entry.scope = std::make_shared<const Scope>(std::move(scope));
+  if (const auto until = arguments.value("until")) entry.until = PAWL_TRY(end_given(*until, host_time()));
+  // A name with a blank, an end of a line or a '#' in it would be read as something else.
+  const auto read = parse_tokens(line_of(entry), "");
+  if (!read || read->size() != 1 || read->front().name != who) {
+    return wrong("the name must be 1 to 32 letters, digits, '-', '_' and '.'");
+  }
+  return entry;
+}
+
+bool has_name(const Tokens& tokens, const std::string& who) {
+  return std::any_of(tokens.begin(), tokens.end(), [&](const TokenEntry& entry) { return entry.name == who; });
+}
+
+std::string with_line(const std::string& text, const std::string& line) {
+  return text + (text.empty() || text.ends_with('\n') ? "" : "\n") + line + "\n";
+}
+
+Exit add_token(const Arguments& arguments, const std::string& path) {
+  const std::vector<std::string>& words = arguments.positional();
+  if (words.size() != 2) return fail(Exit::usage, "tokens add: say for whom: NAME");
+  const std::string token = random_hex() + random_hex();
+  const auto entry = entry_given(arguments, words[1], token);
+  if (!entry) return fail(entry.error());
+  bool is_there = false;
+  const auto written = edit_tokens(path, [&](const std::string& text, const Tokens& tokens) -> Result<std::string> {
+    is_there = has_name(tokens, entry->name);
+    if (is_there) {
+      return Error{ErrorCode::malformed, "tokens add: there is a token for " + words[1] + "; revoke that first"};
+    }
+    return with_line(text, line_of(*entry));
+  });
+  if (!written) return is_there ? fail(Exit::refused, written.error().message) : fail(written.error());
+  print(token + "\n");
+  std::fprintf(stderr, "that is the token of %s, shown this once: %s has its hash alone\n", words[1].c_str(),
+               printable(path).c_str());
+  have_it_read(arguments, path);
+  return Exit::done;
+}
+
+Exit revoke_token(const Arguments& arguments, const std::string& path) {
+  const std::vector<std::string>& words = arguments.positional();
+  if (words.size() != 2) return fail(Exit::usage, "tokens revoke: say whose: NAME");
+  for (const std::string_view option : {"role", "repos", "agents", "leases", "until"}) {
+    if (arguments.has(option)) return fail(Exit::usage, "tokens revoke: --" + std::string(option) + " is for add");
+  }
+  bool is_there = true;
+  bool is_last = false;
+  const auto written = edit_tokens(path, [&](const std::string& text, const Tokens& tokens) -> Result<std::string> {
+    const auto found =
+        std::find_if(tokens.begin(), tokens.end(), [&](const TokenEntry& entry) { return entry.name == words[1]; });
+    is_there = found != tokens.end();
+    if (!is_there) {
+      return Error{ErrorCode::malformed, "tokens revoke: there is no token for " + printable(words[1])};
+    }
+    const std::string rest = without_line(text, found->line);
+    is_last = tokens.size() == 1;
+    if (!is_last) return rest;
+    // A file without any is passed over, and the old ones would stay: one that no token fits takes their place.
+    const TokenEntry fits_none{.name = "none",
+                               .role = Role::read,
+                               .hash = hash_of_token(random_hex() + random_hex()),
+                               .scope = nullptr,
+                               .until = TimeUs{0}};
+    return with_line(rest, line_of(fits_none));
+  });
+  if (!written) return is_there ? fail(written.error()) : fail(Exit::refused, written.error().message);
+  std::fprintf(stderr, "revoked %s%s\n", words[1].c_str(),
+               is_last ? ", the last: a line that no token fits stands in its place, so that none is let in" : "");
+  have_it_read(arguments, path);
+  return Exit::done;
+}
+
+Exit run_tokens(const Arguments& arguments) {
+  const std::vector<std::string>& words = arguments.positional();
+  const std::string action = words.empty() ? "list" : words[0];
+  if (std::find(token_actions.begin(), token_actions.end(), action) == token_actions.end()) {
+    const auto meant = nearest_of(action, token_actions);
+    return fail(Exit::usage, "tokens: '" + action + "' is not list, add or revoke" +
+                                 (meant ? "; did you mean '" + std::string(*meant) + "'?" : ""));
+  }
+  const auto path = tokens_path(arguments);
+  if (!path) return fail(path.error());
+  if (action == "add") return add_token(arguments, *path);
+  if (action == "revoke") return revoke_token(arguments, *path);
+  if (words.size() > 1) return fail(Exit::usage, "tokens list: what is '" + words[1] + "'? It takes no more words");
+  return list_tokens(*path);
+}
+
+}  // namespace
+
+const Command tokens_command = {
+    .name = "tokens",
+    .arguments = "[list | add NAME | revoke NAME]",
+    .summary = "Lists who has a token for pawld over TCP, makes one, or takes one back",
+    .details =
+        "`add` prints the token, and nothing else, on standard output: once, since the file has its hash alone. The\n"
+        "file is replaced as a whole. With --data or --socket the daemon there is told to read it.\n"
+        "A token with --repos, --agents or --leases neither sees nor moves what is outside of them. Names stand with\n"
+        "commas between them; a repository's may end with `*`, and of keys of leases it is the beginning that "
+        "counts.\n",
+    .options = {{"file", "FILE", "the file that pawld has as --tokens (PAWL_TOKENS)"},
+                {"role", "ROLE", "add: read, work or operate"},
+                {"repos", "NAMES", "add: for tasks of these repositories alone"},
+                {"agents", "NAMES", "add: for jobs of these agents alone"},
+                {"leases", "KEYS", "add: for leases whose keys begin so"},
+                {"until", "TIME", "add: ends then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
+                {"data", "DIR", "the data folder of the pawld to be told (PAWL_DATA)"},
+                {"socket", "PATH", "or its unix socket (PAWL_SOCKET)"}},
+    .positional_max = 2,
+    .run = run_tokens};
+
+}  // namespace pawl
