@@ -22,7 +22,7 @@ constexpr std::int64_t fetch_timeout_s = 900;   // a first clone over a slow lin
 constexpr milliseconds look_for_call_off{50};
 constexpr std::size_t packs_max = 50;
 
-constexpr std::string_view heads = "refs/heads/";
+constexpr std::string_view heads_prefix = "refs/heads/";
 constexpr std::string_view at_origin_prefix = "refs/remotes/origin/";
 
 Fetched trouble(const GitEnd& end) {
@@ -80,12 +80,12 @@ AtOrigin read_ls_remote(const std::string& said) {
       continue;
     } else if (name == "HEAD") {
       found.head = value;
-    } else if (!name.ends_with("^{}") && (name.starts_with(heads) || name.starts_with("refs/tags/"))) {
+    } else if (!name.ends_with("^{}") && (name.starts_with(heads_prefix) || name.starts_with("refs/tags/"))) {
       found.refs.emplace(name, value);
     }
   }
   // A HEAD that names a branch which is not there is listed by newer versions of git only.
-  if (found.default_branch && !found.refs.contains(std::string(heads) + *found.default_branch)) {
+  if (found.default_branch && !found.refs.contains(std::string(heads_prefix) + *found.default_branch)) {
     found.default_branch.reset();
   }
   return found;
@@ -276,8 +276,9 @@ bool Mirror::is_unchanged(const AtOrigin& at_origin) {
   std::map<std::string, std::string> here = refs_in(*said);
   if (here.size() != at_origin.refs.size()) return false;
   return std::all_of(at_origin.refs.begin(), at_origin.refs.end(), [&](const auto& ref) {
-    const std::string name =
-        ref.first.starts_with(heads) ? std::string(at_origin_prefix) + ref.first.substr(heads.size()) : ref.first;
+    const std::string name = ref.first.starts_with(heads_prefix)
+                                 ? std::string(at_origin_prefix) + ref.first.substr(heads_prefix.size())
+                                 : ref.first;
     const auto found = here.find(name);
     return found != here.end() && found->second == ref.second;
   });

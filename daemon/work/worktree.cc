@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t deletion_timeout_s = 50;  // to ask, and to delete: with the seconds until SIGKILL, a minute each
-constexpr std::string_view heads = "refs/heads/";
+constexpr std::string_view branch_heads = "refs/heads/";
 
 std::string absolute(const std::string& folder) {
   return fs::absolute(folder).lexically_normal().string();
@@ -77,7 +77,7 @@ Mirror* Worktrees::mirror_of(const std::string& repo) {
 /// `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
 bool Worktrees::is_branch_name(const std::string& branch) {
   return !branch.starts_with('-') && branch != "HEAD" && branch.find('\0') == std::string::npos &&
-         git_({"check-ref-format", std::string(heads) + branch});
+         git_({"check-ref-format", std::string(branch_heads) + branch});
 }
 
 Fetched Worktrees::fetch(const std::string& repo, Deadline until, const CallOff* off) {
@@ -93,7 +93,7 @@ Result<std::vector<std::string>> Worktrees::branches(const std::string& repo, st
   if (!listed.is_ok()) return Error{ErrorCode::io, listed.message()};
   std::vector<std::string> names;
   for (const auto& [ref, head] : read_ls_remote(listed.said).refs) {
-    if (ref.starts_with(heads)) names.push_back(ref.substr(heads.size()));
+    if (ref.starts_with(branch_heads)) names.push_back(ref.substr(branch_heads.size()));
   }
   return names;
 }
@@ -155,7 +155,7 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const st
     if (!end.is_ok()) return Error{ErrorCode::io, end.message()};
     return std::move(end.said);
   };
-  const std::string ref = std::string(heads) + order.branch;
+  const std::string ref = std::string(branch_heads) + order.branch;
   const AtOrigin at_origin = read_ls_remote(PAWL_TRY(ask({"ls-remote", "--symref", "--", origin})));
   if (!at_origin.default_branch) {
     return Error{ErrorCode::io, origin + " does not say which is its default branch, so none is deleted there"};

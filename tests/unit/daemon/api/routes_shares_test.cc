@@ -55,8 +55,8 @@ TEST_F(RoutesShares, reader_that_waits_would_be_told_to_ask_after_the_same_recor
 }
 
 TEST_F(RoutesShares, stream_has_its_place_before_its_first_record_is_read) {
-  auto stream = begin("GET", "/v1/events", {}, {.accept = "text/event-stream"});
-  EXPECT_EQ(stream.get().status, 200);
+  auto of_records = begin("GET", "/v1/events", {}, {.accept = "text/event-stream"});
+  EXPECT_EQ(of_records.get().status, 200);
   const std::lock_guard lock(mutex);
   ASSERT_TRUE(early.has_value());
   EXPECT_EQ(early->status, 200);
