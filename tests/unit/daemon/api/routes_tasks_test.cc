@@ -240,7 +240,13 @@ TEST_F(TaskRoutes, notes_gates_and_unblocking_are_recorded) {
   EXPECT_EQ(post("/v1/tasks/1/note", R"({"text":"hello"})").status, 200);
   EXPECT_EQ(post("/v1/tasks/1/note", "{}").status, 400);
   EXPECT_EQ(post("/v1/tasks/9/note", R"({"text":"hello"})").code(), "unknown_task");
-  const Answer gate = post("/v1/tasks/1/gate", R"({"gate":"analysis","version":1,"passed":null,"reason":"broke"})");
+  const std::string broke = R"({"gate":"analysis","version":1,"passed":null,"reason":"broke"})";
+  const Answer of_a_guest = post("/v1/tasks/1/gate", broke);
+  EXPECT_EQ(of_a_guest.status, 200);
+  EXPECT_EQ(of_a_guest.at("/task/gate"), "null") << "it has not the task in hand: nothing follows from what it says";
+  worker("w");
+  lease("task:1", "w");
+  const Answer gate = post("/v1/tasks/1/gate", broke, {.boot = "w"});
   EXPECT_EQ(gate.at("/task/gate/reason"), "\"broke\"");
   EXPECT_EQ(gate.at("/task/gate/passed"), "null");
   EXPECT_EQ(post("/v1/tasks/1/unblock", "").code(), "not_blocked");
