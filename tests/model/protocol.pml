@@ -397,6 +397,8 @@ inline count_from_here(n, t) {
   air[n] = (air[n] != 0 && air_task[n] == t && !HANGS_OF(t) -> OLD : air[n])
 }
 
+/* Who can know of a step mostly knows its start too: what asks for the start is taken out together with that. */
+#define NO_KNOWER (OFF_KNOWER || OFF_NOT_STARTED)
 /* It started it; or it is the daemon, which asks probes; or the operator, whose word is another. */
 #define CAN_KNOW(a, t) (starter[t] == (a) || IN_DAEMON(a) || (a) == OPERATOR)
 
@@ -405,7 +407,7 @@ inline count_from_here(n, t) {
 inline step_finished(a, t, v, s, how) {
   ok = LIVE(t) && version[t] == v && open[t] == s &&
     (OFF_NOT_STARTED || (start[t] == started[a])) &&
-    (OFF_KNOWER || CAN_KNOW(a, t));
+    (NO_KNOWER || CAN_KNOW(a, t));
   if
   :: ok ->
     HOLDS(start[t] == started[a], step_ends_once);

@@ -194,6 +194,7 @@ TEST_F(Race, one_client_wins_each_guarded_transition_and_every_loser_is_told_and
                    {daemon_->socket(), actor_of(i)},
                    {{"boot_id", boot_id}, {"pid", static_cast<std::int64_t>(::getpid())}, {"actor", actor_of(i)}}}));
     ASSERT_TRUE(clients.back()->http.connected());
+    clients.back()->http.set_boot(boot_id);
   }
 
   std::vector<Round> rounds(round_count);

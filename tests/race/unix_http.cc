@@ -60,6 +60,7 @@ UnixHttp::~UnixHttp() {
 HttpAnswer UnixHttp::request(std::string_view method, std::string_view path, std::string_view body) {
   std::string text;
   text.append(method).append(" ").append(path).append(" HTTP/1.1\r\nHost: pawl\r\nPawl-Actor: ").append(actor_);
+  if (!boot_.empty()) text.append("\r\nPawl-Boot: ").append(boot_);
   text.append("\r\nContent-Type: application/json\r\nContent-Length: ").append(std::to_string(body.size()));
   text.append("\r\n\r\n").append(body);
   if (!send_all(fd_, text)) return {};

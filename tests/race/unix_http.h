@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pawl {
 
@@ -22,12 +23,15 @@ class UnixHttp {
 
   bool connected() const { return fd_ >= 0; }
   const std::string& actor() const { return actor_; }
+  /// From now on every request bears it as its Pawl-Boot.
+  void set_boot(std::string boot) { boot_ = std::move(boot); }
 
   /// Sends, and waits for the whole answer, which bears a Content-Length.
   HttpAnswer request(std::string_view method, std::string_view path, std::string_view body = {});
 
  private:
   std::string actor_;
+  std::string boot_;  // empty: none is sent
   int fd_ = -1;
   std::string received_;  // what came behind the last answer
 };
