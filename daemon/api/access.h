@@ -30,7 +30,7 @@ std::string principal_without_token(const HttpRequest& request);
 /// Threads: any.
 class Access {
  public:
-  /// No tokens: nobody is asked for one. `now`: by which tokens end; the host's clock if it is empty.
+  /// Without `tokens` no request is asked for one. `now` says when tokens expire; empty: the host's clock.
   explicit Access(std::optional<Tokens> tokens = std::nullopt, std::function<TimeUs()> now = {});
 
   /// From now on these hold. Requests in hand are answered as they were let in.

@@ -135,7 +135,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     if (!lines) return done(std::nullopt);
     const bool has_more = lines->last > std::exchange(after_, lines->last);
     if (!lines->text.empty()) return say(done, std::move(lines->text));
-    // What is kept from this one is no sign of life.
+    // A record that this reader may not see does not count as something sent: the heartbeat stays due.
     const auto deadline = said_ + heartbeat;
     if (std::chrono::steady_clock::now() >= deadline) return say(done, ":\n\n");
     if (has_more) return next(done);

@@ -41,7 +41,7 @@ std::string_view next_word(std::string_view& line) {
   return word;
 }
 
-/// Of a word that is no limit, for a message: its name, if it has one.
+/// For a message about a word that is not a known limit: its name alone, for the word may be a token.
 std::string unknown_name(std::string_view word) {
   const std::string_view name = word.substr(0, word.find('='));
   const bool is_shown = name.size() < word.size() && is_plain_name(name) && name.size() <= word_bytes_shown_max;

@@ -16,13 +16,13 @@ namespace pawl {
 
 /// Each includes those before it.
 enum class Role {
-  none,     // whoever reaches the port
+  none,     // any client that can reach the port
   read,     // sees everything
   work,     // what workers and holders of leases do
   operate,  // everything
 };
 std::string_view name(Role role);
-/// None: it is no role that a token can have.
+/// Empty if the word is not a role that a token can have.
 std::optional<Role> role_named(std::string_view text);
 
 using TokenHash = std::array<unsigned char, 32>;
