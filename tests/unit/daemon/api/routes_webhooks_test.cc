@@ -60,7 +60,6 @@ TEST_F(WebhookRoutes, a_push_advances_the_task_that_stands_on_that_branch) {
   EXPECT_TRUE(answer.says(R"("result":"advancing")")) << answer.body;
   EXPECT_TRUE(answer.says(R"("work_item":"SHOP-42")")) << answer.body;
   EXPECT_EQ(last_record(), "TaskNote webhook accepted");
-  api_->stop();  // What follows the answer is then done.
   ASSERT_EQ(orders().size(), 1U);
   EXPECT_EQ(orders()[0].task, mine);
   EXPECT_EQ(orders()[0].version, Version{1});
@@ -85,7 +84,6 @@ TEST_F(WebhookRoutes, a_redelivery_returns_the_first_answer_and_does_nothing) {
   const Answer after_restart = gitea("push", "d1", payloads::gitea_push);
   EXPECT_EQ(after_restart.body, first.body);
   EXPECT_TRUE(after_restart.replayed);
-  api_->stop();
   EXPECT_EQ(orders().size(), 1U);
 }
 
@@ -151,7 +149,6 @@ TEST_F(WebhookRoutes, a_flood_of_pushes_drives_a_task_once_at_a_time) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_TRUE(gitea("push", "d" + std::to_string(i), payloads::gitea_push).says("advancing")) << i;
   }
-  api_->stop();
   EXPECT_EQ(orders().size(), 1U);
 }
 
@@ -159,7 +156,6 @@ TEST_F(WebhookRoutes, an_advance_that_ended_makes_room_for_the_next) {
   task("SHOP-42", "shop-42");
   advance_answer_ = {.result = AdvanceResult::gate_red};
   for (int i = 0; i < 3; ++i) gitea("push", "d" + std::to_string(i), payloads::gitea_push);
-  api_->stop();
   EXPECT_GE(orders().size(), 1U);
   EXPECT_TRUE(webhooks_->under_way.begin(TaskId{1})) << "none is under way any more";
 }
@@ -201,7 +197,6 @@ TEST_F(WebhookRoutes, the_full_name_of_a_repository_comes_before_its_last_part) 
   task("SHOP-42", "shop-42", "deploy", "shop");
   const TaskId full = task("SHOP-42", "shop-42", "deploy", "acme/shop");
   gitea("push", "d1", payloads::gitea_push);
-  api_->stop();
   ASSERT_EQ(orders().size(), 1U);
   EXPECT_EQ(orders()[0].task, full);
 }
@@ -210,7 +205,6 @@ TEST_F(WebhookRoutes, a_task_is_found_among_very_many) {
   for (int i = 0; i < 600; ++i) task("A-" + std::to_string(i), "a-" + std::to_string(i));
   const TaskId mine = task("SHOP-42", "shop-42");
   gitea("push", "d1", payloads::gitea_push);
-  api_->stop();
   ASSERT_EQ(orders().size(), 1U);
   EXPECT_EQ(orders()[0].task, mine);
 }
@@ -222,7 +216,6 @@ TEST_F(WebhookRoutes, a_status_finds_the_branch_that_its_commit_was_pushed_to) {
   EXPECT_TRUE(unknown.says("the commit is not known")) << unknown.body;
   gitea("push", "d2", payloads::gitea_push);
   EXPECT_TRUE(gitea("status", "d3", payloads::gitea_status).says("advancing"));
-  api_->stop();
   ASSERT_EQ(orders().size(), 2U);
   EXPECT_EQ(orders()[1].task, mine);
 }
@@ -230,7 +223,6 @@ TEST_F(WebhookRoutes, a_status_finds_the_branch_that_its_commit_was_pushed_to) {
 TEST_F(WebhookRoutes, a_status_of_an_unknown_commit_is_for_the_only_task) {
   const TaskId mine = task("SHOP-42", "shop-42");
   gitea("status", "d1", payloads::gitea_status);
-  api_->stop();
   ASSERT_EQ(orders().size(), 1U);
   EXPECT_EQ(orders()[0].task, mine);
 }

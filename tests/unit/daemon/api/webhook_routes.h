@@ -213,7 +213,9 @@ class WebhookRoutes : public testing::Test {
     return text;
   }
 
+  /// All that came of what was posted; what follows an answer is waited for. The API takes no request after it.
   std::vector<AdvanceOrder> orders() {
+    api_->stop();
     const std::lock_guard lock(mutex_);
     return orders_;
   }
