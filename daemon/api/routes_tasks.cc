@@ -49,7 +49,7 @@ void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpRe
           HttpResponse response;
           if (answer.outcome != Outcome::accepted && shop.services.sequencer.is_superseded()) {
             response = superseded_answer();
-          } else if (answer.reason == "no_command") {
+          } else if (answer.awaited == Awaited::command) {
             response = http_error(409, "no_command", "a step of the edge has no command: the daemon cannot start it");
           } else if (answer.result == AdvanceResult::waiting && answer.outcome != Outcome::accepted) {
             Decision refusal{.outcome = answer.outcome, .seq = answer.seq, .effects = {}, .detail = answer.reason};

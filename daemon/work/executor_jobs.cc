@@ -347,14 +347,14 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                                               .pid = system.own_pid(),
                                               .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
   const bool waits = answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed ||
-                     answer.reason == agent_at_work || answer.reason == "lease" ||
-                     answer.reason == name(Outcome::dependency) || answer.reason == name(Outcome::previous_alive);
+                     answer.awaited == Awaited::lease || answer.awaited == Awaited::agent ||
+                     answer.awaited == Awaited::dependency || answer.awaited == Awaited::previous;
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
   // The daemon is about to end: the next one goes on with it.
-  if (answer.reason == name(Outcome::stale_boot)) return Monitored::finished;
+  if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
   // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
-  if (answer.reason == "no_command") {
+  if (answer.awaited == Awaited::command) {
     if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);
     return Monitored::finished;
   }

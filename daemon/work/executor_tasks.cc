@@ -102,20 +102,18 @@ void Executor::Impl::drive(TaskId task) {
     freed = leases_freed;
   }
   const Reconciled done = reconcile(machine, world, task, asker(actor), system.own_pid());
-  const bool waits = done.move == ReconcileMove::defer ||
-                     (done.answer && (done.answer->reason == "lease" || done.answer->reason == agent_at_work ||
-                                      done.answer->result == AdvanceResult::deferred));
-  const bool waits_for_origin = done.answer && (done.answer->reason == stuck_reason::origin_unreachable ||
-                                                done.answer->reason == stuck_reason::origin_refused);
-  const bool waits_for_variable = done.answer && done.answer->reason.starts_with(stuck_reason::variable_missing);
+  const Awaited awaited = done.answer ? done.answer->awaited : Awaited::nothing;
+  const bool waits = done.move == ReconcileMove::defer || awaited == Awaited::lease || awaited == Awaited::agent ||
+                     (done.answer && done.answer->result == AdvanceResult::deferred);
+  const bool waits_for_origin = awaited == Awaited::origin;
+  const bool waits_for_variable = awaited == Awaited::variable;
   const Deadline next_try = waits_for_variable ? system.now() + variable_again : weather.next_try(view->task.repo);
   const std::lock_guard lock(mutex);
   if (waits_for_origin || waits_for_variable) {
     waiting_for_outside.insert_or_assign(task, next_try);
     outside_changed = true;
   }
-  // Back to the gate, at once.
-  if (done.answer && done.answer->reason == "head_moved") flagged.insert(task);
+  if (awaited == Awaited::gate) flagged.insert(task);
   if (waits_for_origin || waits_for_variable || !flagged.empty()) wake->notify();
   // One that was freed during the try is not missed. Leases of its own it has had, and freed, only if it does not wait.
   if (waits) (freed == leases_freed ? waiting_for_lease : flagged).insert(task);

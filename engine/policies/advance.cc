@@ -9,8 +9,6 @@
 namespace pawl {
 namespace {
 
-constexpr std::string_view in_hand = "in_hand";
-
 /// How a refusal ends the path: what the asker is told.
 AdvanceResult result_of(Outcome refusal) {
   switch (refusal) {
@@ -27,20 +25,32 @@ AdvanceResult result_of(Outcome refusal) {
   }
 }
 
+Awaited awaited_after(Outcome refusal) {
+  switch (refusal) {
+    case Outcome::dependency:
+      return Awaited::dependency;
+    case Outcome::previous_alive:
+      return Awaited::previous;
+    default:
+      return Awaited::nothing;
+  }
+}
+
 }  // namespace
 
 AdvanceAnswer AdvancePath::run() {
-  if (!order_.is_entered && !(hold_ = world_.enter_path(order_.task))) return end(AdvanceResult::deferred, in_hand);
+  if (!order_.is_entered && !(hold_ = world_.enter_path(order_.task)))
+    return end(AdvanceResult::deferred, "in_hand", Awaited::path);
   if (!begin()) return end(AdvanceResult::waiting, moved_on);
   if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
   if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
-    return end(AdvanceResult::waiting, name(Outcome::dependency));
+    return end(AdvanceResult::waiting, name(Outcome::dependency), Awaited::dependency);
   }
   // Neither a gate nor a step beside what may still write where they read.
   if (view_->is_barred && !is_committed(view_->task)) {
-    return end(AdvanceResult::waiting, name(Outcome::previous_alive));
+    return end(AdvanceResult::waiting, name(Outcome::previous_alive), Awaited::previous);
   }
-  if (is_agent_at_work()) return end(AdvanceResult::waiting, agent_at_work);
+  if (is_agent_at_work()) return end(AdvanceResult::waiting, "agent_at_work", Awaited::agent);
   if (const auto refusal = ask_origin()) return *refusal;
   if (const auto refusal = need_variables()) return *refusal;
   if (const auto refusal = enter()) return *refusal;
@@ -78,7 +88,8 @@ bool AdvancePath::look() {
 
 std::optional<AdvanceAnswer> AdvancePath::enter() {
   const bool checked = view_->settings.ownership_checked(view_->task.repo);
-  if (checked && view_->lease && view_->lease->token != token_) return end(AdvanceResult::deferred, "lease");
+  if (checked && view_->lease && view_->lease->token != token_)
+    return end(AdvanceResult::deferred, "lease", Awaited::lease);
   if (!stage_->guarded()) return runs_gate() && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
   // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
   // With ownership off there is no telling whether he has left it.
@@ -115,7 +126,7 @@ bool AdvancePath::has_open_step() const {
 
 std::optional<AdvanceAnswer> AdvancePath::need_commands() {
   for (const PipelineStep& step : stage_->steps) {
-    if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command");
+    if (!is_done(step) && !world_.can_run(step)) return end(AdvanceResult::waiting, "no_command", Awaited::command);
   }
   return std::nullopt;
 }
@@ -136,7 +147,7 @@ AdvanceAnswer AdvancePath::not_entered(const Decision& decision) {
   // Either the task's or the repository's: the first defers to its owner, the second waits for its turn.
   const bool moved = !look();
   const bool repo_is_held = !moved && (!view_->lease || view_->lease->token == token_);
-  return end(repo_is_held ? AdvanceResult::waiting : AdvanceResult::deferred, "lease");
+  return end(repo_is_held ? AdvanceResult::waiting : AdvanceResult::deferred, "lease", Awaited::lease);
 }
 
 // The worktree.
@@ -174,7 +185,7 @@ std::optional<AdvanceAnswer> AdvancePath::need_variables() {
     const bool runs = !is_done(step) && (world_.can_run(step) || !step.probe.empty());
     if (runs && !missing) missing = world_.missing_variable(step.env, context(step.name));
   }
-  return missing ? std::optional(end(AdvanceResult::waiting, *missing)) : std::nullopt;
+  return missing ? std::optional(end(AdvanceResult::waiting, *missing, Awaited::variable)) : std::nullopt;
 }
 
 std::optional<AdvanceAnswer> AdvancePath::ready_tree() {
@@ -191,7 +202,7 @@ std::optional<AdvanceAnswer> AdvancePath::not_ready(const TreeAnswer& tree) {
     case TreeAnswer::State::ready:
       return std::nullopt;
     case TreeAnswer::State::waits:
-      return end(AdvanceResult::waiting, tree.reason);
+      return end(AdvanceResult::waiting, tree.reason, Awaited::origin);
     case TreeAnswer::State::barred:
       return block(tree.reason);
     case TreeAnswer::State::failed:
@@ -225,7 +236,7 @@ AdvanceAnswer AdvancePath::head_moved() {
   const bool has_begun = std::any_of(stage_->steps.begin(), stage_->steps.end(),
                                      [this](const PipelineStep& step) { return is_done(step); });
   // Back to the gate, which judges what is there by now.
-  if (!has_begun) return end(AdvanceResult::waiting, why);
+  if (!has_begun) return end(AdvanceResult::waiting, why, Awaited::gate);
   // Steps are done for a head that is none any more: only another version does them again.
   if (stage_->rollback.empty()) return block(std::string(why));
   return finish_by(transition(stage_->rollback, std::string(why)), AdvanceResult::rolled_back, why);
@@ -318,16 +329,18 @@ AdvanceAnswer AdvancePath::give_back_job(AdvanceResult result, std::string_view 
 }
 
 AdvanceAnswer AdvancePath::refused(const Decision& decision) {
-  AdvanceAnswer given = end(result_of(decision.outcome), name(decision.outcome));
+  AdvanceAnswer given = end(result_of(decision.outcome), name(decision.outcome), awaited_after(decision.outcome));
   given.outcome = decision.outcome;
   return given;
 }
 
-AdvanceAnswer AdvancePath::end(AdvanceResult result, std::string_view reason) {
+AdvanceAnswer AdvancePath::end(AdvanceResult result, std::string_view reason, Awaited awaited) {
   for (const auto& [key, token] : std::exchange(held_, {})) {
     tell(propose_group(order_.asker, release(key, token)));
   }
-  return answer(result, reason);
+  AdvanceAnswer given = answer(result, reason);
+  given.awaited = awaited;
+  return given;
 }
 
 AdvanceAnswer AdvancePath::answer(AdvanceResult result, std::string_view reason) const {

@@ -56,14 +56,26 @@ struct AdvanceOrder {
   bool is_entered = false;
 };
 
-/// The reason of a path that waits for the end of an agent of the daemon's.
-inline constexpr std::string_view agent_at_work = "agent_at_work";
+/// What has to happen before it is worth trying again, for callers that decide by it.
+enum class Awaited {
+  nothing,     // or nothing that is known here
+  lease,       // the task's or the repository's is held by another
+  path,        // another path of this process has the task in hand
+  agent,       // an agent of the daemon still works on the task
+  dependency,  // a task that this one waits for
+  previous,    // what an earlier attempt left running
+  command,     // a step that only another program can start
+  origin,      // it cannot be reached, or refuses
+  variable,    // one of a command's environment is missing
+  gate,        // the head has moved: the gate can judge it at once
+};
 
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
+  Awaited awaited = Awaited::nothing;
   Seq seq{};                            // of the last record that the path made; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
-  std::string reason;                   // "lease", "in_hand", "no_command", "moved_on", "agent_at_work", …
+  std::string reason;                   // for people: "lease", "in_hand", "no_command", "moved_on", …
 };
 
 /// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.

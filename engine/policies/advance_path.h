@@ -120,7 +120,7 @@ class AdvancePath {
   AdvanceAnswer give_back_job(AdvanceResult result, std::string_view reason);
   AdvanceAnswer refused(const Decision& decision);
   /// Gives back the leases, one by one: one that was reclaimed meanwhile must not keep the other from its release.
-  AdvanceAnswer end(AdvanceResult result, std::string_view reason);
+  AdvanceAnswer end(AdvanceResult result, std::string_view reason, Awaited awaited = Awaited::nothing);
   AdvanceAnswer answer(AdvanceResult result, std::string_view reason) const;
   void add_job_end(Group& group, fb::JobResult result) const;
   void add_releases(Group& group) const;

@@ -17,7 +17,7 @@ std::optional<AdvanceAnswer> AdvancePath::settle_open() {
     const bool was_granted = std::any_of(held_.begin(), held_.end(),
                                          [this](const auto& held) { return held.first == task_key(order_.task); });
     const bool lost = !is_ours && (was_granted || view_->settings.ownership_checked(view_->task.repo));
-    if (lost) return end(AdvanceResult::deferred, "lease");
+    if (lost) return end(AdvanceResult::deferred, "lease", Awaited::lease);
     if (auto refusal = settle(step, *row).refusal) return refusal;
     if (!look()) return end(AdvanceResult::waiting, moved_on);
     break;
@@ -48,7 +48,7 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
   const StepRow* row = journal_of(step);
   if (row && row->state == StepState::done) return std::nullopt;
   // Ours is settled by now: this is what the next owner does, who got the lease meanwhile.
-  if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
+  if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease", Awaited::lease);
   const std::string previous_run = row ? row->run : std::string();
   if (auto refusal = still_the_same()) return refusal;
   Held held = world_.hold_step(step, context(step.name), previous_run);
@@ -135,7 +135,7 @@ std::optional<AdvanceAnswer> AdvancePath::ask_again(const PipelineStep& step, On
   if (!look()) return end(AdvanceResult::waiting, moved_on);
   const StepRow* row = journal_of(step);
   if (row && row->state == StepState::done) return std::nullopt;
-  if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease");
+  if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease", Awaited::lease);
   const std::string reason = row ? row->reason.value_or("") : "";
   if (!row || !row->is_in_doubt()) return step_failed(step, reason);
   const StepRow doubtful = *row;

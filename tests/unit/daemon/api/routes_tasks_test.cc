@@ -225,8 +225,10 @@ TEST_F(TaskRoutes, advance_goes_through_the_one_path_and_says_what_happened) {
   EXPECT_EQ(red.at("/seq"), "3");
   EXPECT_EQ(red.at("/task/id"), "1");
   advance_answer = [](const AdvanceOrder&) {
-    return AdvanceAnswer{
-        .result = AdvanceResult::waiting, .seq = {}, .outcome = Outcome::accepted, .reason = "no_command"};
+    return AdvanceAnswer{.result = AdvanceResult::waiting,
+                         .awaited = Awaited::command,
+                         .outcome = Outcome::accepted,
+                         .reason = "no_command"};
   };
   EXPECT_EQ(post("/v1/tasks/1/advance", "").code(), "no_command");
   EXPECT_EQ(post("/v1/tasks/1/advance", R"({"expected_version":2})").code(), "version_conflict");

@@ -201,10 +201,11 @@ TEST_F(EnvOfCommands, no_lease_is_taken_and_no_step_begun_before_its_variables_c
     executor_->advance({.task = id, .version = task(id)->version, .asker = asker("operator")},
                        [&](AdvanceAnswer got) { answered.set_value(std::move(got)); });
     answer = answered.get_future().get();
-    return answer.reason != "in_hand";
+    return answer.awaited != Awaited::path;
   }));
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_TRUE(answer.reason.starts_with("variable_missing: TOKEN: ")) << answer.reason;
+  EXPECT_EQ(answer.awaited, Awaited::variable);
   EXPECT_EQ(count(fb::Event::LeaseAcquired), leases);
   EXPECT_TRUE(task(id)->blocked.empty());
   put("other", "hunter2hunter2\n");

@@ -318,6 +318,7 @@ stages:
   const AdvanceAnswer answer = answered.get_future().get();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "previous_alive");
+  EXPECT_EQ(answer.awaited, Awaited::previous);
   EXPECT_TRUE(ends(*agent));
   EXPECT_TRUE(reaches(id, "done")) << "tried again when it is gone";
 }

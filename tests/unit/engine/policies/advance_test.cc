@@ -70,6 +70,7 @@ TEST_F(Advance, held_repository_waits_and_takes_neither_lease) {
   const AdvanceAnswer answer = go();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "lease");
+  EXPECT_EQ(answer.awaited, Awaited::lease);
   EXPECT_FALSE(held(task_key(task)));
   EXPECT_TRUE(world.ran.empty());
 }
@@ -260,6 +261,7 @@ TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_th
   const AdvanceAnswer answer = go();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "no_command");
+  EXPECT_EQ(answer.awaited, Awaited::command);
   EXPECT_EQ(count("step merge"), 0U) << "there is no command for it";
 }
 
@@ -394,6 +396,7 @@ TEST_F(Advance, old_version_drives_nothing) {
   const AdvanceAnswer answer = advance(machine, world, {.task = task, .version = old, .asker = asker("monitor")});
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "moved_on");
+  EXPECT_EQ(answer.awaited, Awaited::nothing);
   EXPECT_TRUE(world.ran.empty());
 }
 

@@ -57,6 +57,7 @@ TEST_F(AdvanceTree, origin_that_is_away_is_waited_for_with_nothing_held) {
   const AdvanceAnswer answer = cross();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "origin_unreachable");
+  EXPECT_EQ(answer.awaited, Awaited::origin);
   EXPECT_FALSE(was_held);
   EXPECT_EQ(machine.lines().size(), records);
   EXPECT_TRUE(trees.ran.empty());
@@ -153,6 +154,7 @@ TEST_F(AdvanceTree, an_agent_at_work_is_waited_for_by_all_but_its_monitor) {
   const AdvanceAnswer answer = advance(machine, trees, order);
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "agent_at_work");
+  EXPECT_EQ(answer.awaited, Awaited::agent);
   EXPECT_TRUE(trees.ran.empty());
   EXPECT_FALSE(held(task_key(task)));
   exited();
@@ -195,7 +197,8 @@ TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_c
   trees.branch = "2";
   const AdvanceAnswer answer = cross();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
-  EXPECT_EQ(answer.reason, "head_moved") << "back to the gate";
+  EXPECT_EQ(answer.reason, "head_moved");
+  EXPECT_EQ(answer.awaited, Awaited::gate);
   EXPECT_EQ(ran("step merge"), 0U);
   EXPECT_EQ(trees.needs.front(), TreeNeed::any);
   EXPECT_EQ(trees.needs.back(), TreeNeed::compared_by_all_means);
