@@ -10,8 +10,8 @@ Result<void> DurableSeq::follow(Journal& journal, Seq from, const std::function<
   bool is_wanted = true;
   while (true) {
     {
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait(lock, stop, [&] { return last_ >= wanted; })) return {};
+      MutexLock lock(mutex_);
+      if (!changed_.wait(lock.waiting(), stop, [&]() PAWL_REQUIRES(mutex_) { return last_ >= wanted; })) return {};
     }
     PAWL_TRY(journal.read(wanted, [&](RecordBytes record) {
       // What cannot be viewed is for `each` to refuse.

@@ -3,24 +3,24 @@
 
 #include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <stop_token>
 
 #include "schema/ids.h"
 #include "store/journal.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
 class DurableSeq {
  public:
   Seq last() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return last_;
   }
 
   /// What was appended up to `seq` is durable.
   void advance(Seq seq) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     last_ = seq;
     changed_.notify_all();
   }
@@ -30,9 +30,9 @@ class DurableSeq {
                       const std::stop_token& stop);
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any changed_;  // of the kind that a stop token can end
-  Seq last_{};
+  Seq last_ PAWL_GUARDED_BY(mutex_){};
 };
 
 }  // namespace pawl

@@ -33,6 +33,7 @@ Result<std::unique_ptr<MemoryLog>> MemoryLog::open(std::shared_ptr<MemoryDisk> d
 }
 
 Result<void> MemoryLog::load() {
+  const MutexLock lock(mutex_);
   TailEvidence evidence;
   if (!disk_->seal.empty()) evidence.sealed = PAWL_TRY(decode_seal(disk_->seal));
 
@@ -61,7 +62,7 @@ Result<void> MemoryLog::load() {
 }
 
 Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
   const Seq last = durable_.last();
   const Seq first = first_after(last, expected_next, batch.records.front());
@@ -113,7 +114,7 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
   while (true) {
     {
       // A block at a time, so that an append never waits for whoever reads.
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (last == Seq{}) {
         if (from > durable_.last()) return {};
         const auto after = std::upper_bound(block_at_.begin(), block_at_.end(), from,
@@ -140,21 +141,21 @@ Result<void> MemoryLog::follow(Seq from, const std::function<bool(RecordBytes)>&
 }
 
 Result<void> MemoryLog::store(const StoredCheckpoint& checkpoint) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   disk_->checkpoints[checkpoint.seq] = encode_checkpoint(checkpoint);
   while (disk_->checkpoints.size() > checkpoints_kept) disk_->checkpoints.erase(disk_->checkpoints.begin());
   return {};
 }
 
 std::vector<Seq> MemoryLog::list() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Seq> seqs;
   for (auto at = disk_->checkpoints.rbegin(); at != disk_->checkpoints.rend(); ++at) seqs.push_back(at->first);
   return seqs;
 }
 
 Result<StoredCheckpoint> MemoryLog::load(Seq seq) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = disk_->checkpoints.find(seq);
   if (found == disk_->checkpoints.end()) {
     return Error{ErrorCode::missing, "there is no checkpoint " + std::to_string(raw(seq))};
@@ -163,7 +164,7 @@ Result<StoredCheckpoint> MemoryLog::load(Seq seq) {
 }
 
 Result<std::vector<std::uint8_t>> MemoryLog::find(TaskId task) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = disk_->archive.find(task);
   if (found == disk_->archive.end()) {
     return Error{ErrorCode::missing, "task " + std::to_string(raw(task)) + " is not in the archive"};
@@ -176,7 +177,7 @@ Result<void> MemoryLog::walk(TaskId from, const std::function<bool(TaskId, Recor
     TaskId task{};
     std::string bytes;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto found = disk_->archive.lower_bound(wanted);
       if (found == disk_->archive.end()) return {};
       task = found->first;
@@ -189,13 +190,13 @@ Result<void> MemoryLog::walk(TaskId from, const std::function<bool(TaskId, Recor
 }
 
 Result<void> MemoryLog::seal() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   disk_->seal = encode_seal(durable_.last());
   return {};
 }
 
 void MemoryLog::fail_append(std::size_t nth, Failure failure) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   PAWL_ASSERT(nth > 0);
   appends_to_failure_ = nth;
   failure_ = failure;

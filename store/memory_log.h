@@ -4,11 +4,11 @@
 
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <vector>
 
 #include "store/durable_seq.h"
 #include "store/log.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -59,18 +59,18 @@ class MemoryLog final : public Log {
   Result<void> load();
 
   DurableSeq durable_;
-  mutable std::mutex mutex_;  // guards all below
-  std::shared_ptr<MemoryDisk> disk_;
+  std::optional<Seq> torn_at_;  // set once, by load()
+  mutable Mutex mutex_;         // guards what is on the disk, too
+  const std::shared_ptr<MemoryDisk> disk_;
   struct BlockAt {
     Seq first{};
     std::size_t offset = 0;
     std::size_t length = 0;
   };
-  std::vector<BlockAt> block_at_;  // in their order
-  std::optional<Seq> torn_at_;
-  std::optional<std::size_t> appends_to_failure_;
-  Failure failure_ = Failure::nothing_written;
-  bool failed_ = false;
+  std::vector<BlockAt> block_at_ PAWL_GUARDED_BY(mutex_);  // in their order
+  std::optional<std::size_t> appends_to_failure_ PAWL_GUARDED_BY(mutex_);
+  Failure failure_ PAWL_GUARDED_BY(mutex_) = Failure::nothing_written;
+  bool failed_ PAWL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace pawl

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <mutex>
 #include <set>
 
 #include "store/data_dir.h"
 #include "store/durable_seq.h"
+#include "store/os/mutex.h"
 #include "store/survey.h"
 #include "store/tail.h"
 
@@ -39,7 +39,7 @@ struct RocksLog::Impl {
   bool failed = false;  // appending thread alone
   std::string block;    // reused by append
   rocksdb::WriteBatch write;
-  std::mutex checkpointing;
+  Mutex checkpointing;
 
   std::string path() const { return dir + "/log"; }
   rocksdb::ColumnFamilyHandle* family(Family family) const { return database.families[family]; }
@@ -184,7 +184,7 @@ Result<void> RocksLog::follow(Seq from, const std::function<bool(RecordBytes)>& 
 }
 
 Result<void> RocksLog::store(const StoredCheckpoint& checkpoint) {
-  const std::lock_guard lock(impl_->checkpointing);
+  const MutexLock lock(impl_->checkpointing);
   // Not through the write-ahead file: a checkpoint is no smaller than the state, and losing one loses nothing.
   rocksdb::WriteOptions aside;
   aside.disableWAL = true;

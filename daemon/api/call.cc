@@ -105,6 +105,38 @@ void run_narrow(Call call) {
   });
 }
 
+/// A write that waits for its decision.
+struct PendingWrite {
+  Shop& shop;
+  Writing writing;  // except `group` and `resolve`, which the sequencer has
+  HttpReply reply;
+  Shown shown = {};
+};
+
+void answer_write(const std::shared_ptr<PendingWrite>& pending, Decision decision) {
+  const Writing& writing = pending->writing;
+  if (writing.amend) writing.amend(decision, pending->shown);
+  HttpResponse response;
+  response.status = writing.status ? writing.status(pending->shown) : writing.status_accepted;
+  // Rows become JSON on the connection's thread, not on the one that makes records durable.
+  response.format = [pending, decision = std::move(decision), status = response.status](HttpResponse& out) {
+    write_answer(out, decision, pending->shown, status);
+  };
+  pending->reply(std::move(response));
+}
+
+/// On the thread that makes records durable: must not block.
+void finish_write(const std::shared_ptr<PendingWrite>& pending, std::optional<Decision> decision) {
+  pending->writing.keep.reset();
+  if (!decision) return pending->writing.nothing();
+  const Shown& shown = pending->shown;
+  if (!shown.archived_task && !shown.archived_job) return answer_write(pending, *std::move(decision));
+  pending->shop.workers.post([pending, decision = *std::move(decision)] {
+    fetch_archived(pending->shop.services.archive, pending->shown);
+    answer_write(pending, decision);
+  });
+}
+
 }  // namespace
 
 void Call::refuse(const Error& error) const {
@@ -133,52 +165,14 @@ std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_vi
 }
 
 void write(Shop& shop, Writing writing, HttpReply reply) {
-  struct Answering {
-    HttpReply reply;
-    Look look;
-    Shown shown;
-    int status_accepted;
-    std::function<int(const Shown&)> status;
-    std::function<void()> nothing;
-    std::function<void(Decision&, const Shown&)> amend;
-    std::shared_ptr<void> keep;
-  };
-  const auto answering = std::make_shared<Answering>(Answering{.reply = std::move(reply),
-                                                               .look = std::move(writing.look),
-                                                               .shown = {},
-                                                               .status_accepted = writing.status_accepted,
-                                                               .status = std::move(writing.status),
-                                                               .nothing = std::move(writing.nothing),
-                                                               .amend = std::move(writing.amend),
-                                                               .keep = std::move(writing.keep)});
+  Group group = std::move(writing.group);
+  auto resolve = std::move(writing.resolve);
+  const auto pending = std::make_shared<PendingWrite>(PendingWrite{shop, std::move(writing), std::move(reply)});
   shop.services.sequencer.submit(
-      {.group = std::move(writing.group),
-       .resolve = std::move(writing.resolve),
-       .look = [answering](const SeenDecision& seen) { answering->look(seen, answering->shown); },
-       .done =
-           [answering, &shop](std::optional<Decision> decision) {
-             answering->keep.reset();
-             if (!decision) return answering->nothing();
-             auto answer = [answering, decision = std::move(*decision)]() mutable {
-               if (answering->amend) answering->amend(decision, answering->shown);
-               const int status = answering->status ? answering->status(answering->shown) : answering->status_accepted;
-               HttpResponse response;
-               response.status = status;
-               // Rows become JSON on the connection's thread, not on the one that makes records durable.
-               response.format = [answering, decision, status](HttpResponse& out) {
-                 write_answer(out, decision, answering->shown, status);
-               };
-               answering->reply(std::move(response));
-             };
-             const Shown& shown = answering->shown;
-             if (shown.archived_task || shown.archived_job) {
-               return shop.workers.post([answering, answer, &shop]() mutable {
-                 fetch_archived(shop.services.archive, answering->shown);
-                 answer();
-               });
-             }
-             answer();
-           }});
+      {.group = std::move(group),
+       .resolve = std::move(resolve),
+       .look = [pending](const SeenDecision& seen) { pending->writing.look(seen, pending->shown); },
+       .done = [pending](std::optional<Decision> decision) { finish_write(pending, std::move(decision)); }});
 }
 
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {

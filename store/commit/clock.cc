@@ -60,7 +60,7 @@ Clock::Sources Clock::system_sources() {
 }
 
 LogTime Clock::read() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return read_locked();
 }
 
@@ -88,12 +88,12 @@ std::int64_t Clock::gap_us() {
 }
 
 std::int64_t Clock::drift_us() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return sources_.wall() - read_locked().time.us;
 }
 
 TimeBefore::Base Clock::base() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::int64_t boottime_us = sources_.boottime();
   return {.time = {boottime_us + offset_us_}, .boottime_us = boottime_us};
 }

@@ -5,12 +5,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "schema/result.h"
 #include "schema/time.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -68,13 +68,14 @@ class Clock {
   TimeBefore::Base base();
 
  private:
-  LogTime read_locked();
+  LogTime read_locked() PAWL_REQUIRES(mutex_);
 
   const Sources sources_;
-  std::mutex mutex_;
-  std::int64_t monotonic_us_ = 0;  // of the last step of the slew: what was slept is counted as it was
-  std::int64_t offset_us_ = 0;     // now = boottime + offset
-  std::int64_t slept_before_us_ = 0;
+  Mutex mutex_;
+  std::int64_t monotonic_us_ PAWL_GUARDED_BY(mutex_) =
+      0;  // of the last step of the slew: what was slept is counted as it was
+  std::int64_t offset_us_ PAWL_GUARDED_BY(mutex_) = 0;  // now = boottime + offset
+  std::int64_t slept_before_us_ PAWL_GUARDED_BY(mutex_) = 0;
   std::optional<TimeUs> last_alive_;  // before the clock began
 };
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "store/open.h"
+#include "store/os/mutex.h"
 #include "store/take_checkpoint.h"
 
 namespace pawl {
@@ -86,25 +87,25 @@ struct Sequencer::Impl {
   std::atomic<std::int64_t> asleep_told_us{0};  // durably
   std::atomic<bool> superseded{false};
 
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable wake_sequencer;
   std::condition_variable wake_syncing;
-  std::vector<Item> inbox;
-  bool started = false;
-  bool stopping = false;
-  bool ended = false;    // nothing was left, and nobody is answered any more
-  bool syncing = false;  // `to_sync` belongs to the syncing thread
-  bool syncing_ends = false;
-  std::optional<DecidedBatch> to_sync;
-  std::optional<DecidedBatch> lost;  // that another writer was faster than
+  std::vector<Item> inbox PAWL_GUARDED_BY(mutex);
+  bool started PAWL_GUARDED_BY(mutex) = false;
+  bool stopping PAWL_GUARDED_BY(mutex) = false;
+  bool ended PAWL_GUARDED_BY(mutex) = false;    // nothing was left, and nobody is answered any more
+  bool syncing PAWL_GUARDED_BY(mutex) = false;  // `to_sync` belongs to the syncing thread
+  bool syncing_ends PAWL_GUARDED_BY(mutex) = false;
+  std::optional<DecidedBatch> to_sync PAWL_GUARDED_BY(mutex);
+  std::optional<DecidedBatch> lost PAWL_GUARDED_BY(mutex);  // that another writer was faster than
 
   std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe from within its call
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
   std::uint64_t next_subscriber = 1;
 
-  std::mutex checkpoint_mutex;
+  Mutex checkpoint_mutex;
   std::condition_variable wake_checkpoints;
-  bool checkpoints_end = false;
+  bool checkpoints_end PAWL_GUARDED_BY(checkpoint_mutex) = false;
 
   std::thread sequencing_thread;
   std::thread syncing_thread;
@@ -114,7 +115,7 @@ struct Sequencer::Impl {
 // --- Any thread ---
 
 void Sequencer::Impl::submit(Item item) {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   PAWL_ASSERT(!ended);
   inbox.push_back(std::move(item));
   wake_sequencer.notify_one();
@@ -133,8 +134,11 @@ void Sequencer::Impl::unsubscribe(std::uint64_t id) {
 }
 
 void Sequencer::Impl::start() {
-  PAWL_ASSERT(!started);
-  started = true;
+  {
+    const MutexLock lock(mutex);
+    PAWL_ASSERT(!started);
+    started = true;
+  }
   syncing_thread = std::thread([this] { run_syncing(); });
   checkpoint_thread = std::thread([this] { run_checkpoints(); });
   sequencing_thread = std::thread([this] { run(); });
@@ -142,20 +146,20 @@ void Sequencer::Impl::start() {
 
 void Sequencer::Impl::stop() {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!started || stopping) return;
     stopping = true;
     wake_sequencer.notify_one();
   }
   sequencing_thread.join();
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     syncing_ends = true;
     wake_syncing.notify_one();
   }
   syncing_thread.join();
   {
-    const std::lock_guard lock(checkpoint_mutex);
+    const MutexLock lock(checkpoint_mutex);
     checkpoints_end = true;
     wake_checkpoints.notify_one();
   }
@@ -165,7 +169,7 @@ void Sequencer::Impl::stop() {
 // --- The sequencer's thread ---
 
 void Sequencer::Impl::run() {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (true) {
     if (lost) {
       DecidedBatch batch = std::move(*lost);
@@ -174,7 +178,7 @@ void Sequencer::Impl::run() {
       step_down(std::move(batch));
       lock.lock();
     }
-    const auto has_work = [&] {
+    const auto has_work = [&]() PAWL_REQUIRES(mutex) {
       if (lost) return true;
       if (!inbox.empty() && !building_is_full()) return true;
       if (!decider.batch().empty() && !syncing) return true;
@@ -183,16 +187,16 @@ void Sequencer::Impl::run() {
     if (!taken.empty() && !building_is_full()) {
       // Decided below, without a wait.
     } else if (decider.any_folded()) {
-      wake_sequencer.wait_for(lock, folding_interval, has_work);
+      wake_sequencer.wait_for(lock.waiting(), folding_interval, has_work);
     } else if (written_since_idle) {
-      if (!wake_sequencer.wait_for(lock, milliseconds(options.idle_after_ms), has_work) && !syncing) {
+      if (!wake_sequencer.wait_for(lock.waiting(), milliseconds(options.idle_after_ms), has_work) && !syncing) {
         lock.unlock();
         idle();
         lock.lock();
         continue;
       }
     } else {
-      wake_sequencer.wait(lock, has_work);
+      wake_sequencer.wait(lock.waiting(), has_work);
     }
 
     for (Item& item : inbox) taken.push_back(std::move(item));
@@ -284,7 +288,7 @@ void Sequencer::Impl::append(DecidedBatch batch) {
   if (appended.error().code != ErrorCode::superseded || !options.superseded) die_of(appended.error());
   superseded.store(true);
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     lost = std::move(batch);
   }
   options.superseded(appended.error());
@@ -315,9 +319,9 @@ void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
 }
 
 void Sequencer::Impl::run_syncing() {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (true) {
-    wake_syncing.wait(lock, [this] { return to_sync || syncing_ends; });
+    wake_syncing.wait(lock.waiting(), [this]() PAWL_REQUIRES(mutex) { return to_sync || syncing_ends; });
     if (!to_sync) return;
     DecidedBatch batch = std::move(*to_sync);
     to_sync.reset();
@@ -333,9 +337,9 @@ void Sequencer::Impl::run_checkpoints() {
   if (options.checkpoint_every == 0) return;
   const std::vector<Seq> stored = checkpoints.list();
   std::uint64_t checkpointed = stored.empty() ? 0 : raw(stored.front());
-  std::unique_lock lock(checkpoint_mutex);
+  MutexLock lock(checkpoint_mutex);
   while (true) {
-    wake_checkpoints.wait(lock, [&] {
+    wake_checkpoints.wait(lock.waiting(), [&]() PAWL_REQUIRES(checkpoint_mutex) {
       return checkpoints_end || durable.load(std::memory_order_acquire) - checkpointed >= options.checkpoint_every;
     });
     if (checkpoints_end) return;
