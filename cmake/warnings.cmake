@@ -4,6 +4,7 @@ target_compile_options(pawl_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast
   -Wcast-align -Woverloaded-virtual -Werror
   $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression> # PAWL_TRY
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety> # store/os/mutex.h
   $<$<CXX_COMPILER_ID:GNU>:-Wno-pedantic -Wno-subobject-linkage -Wduplicated-cond -Wlogical-op>
   -fno-omit-frame-pointer)
 # Of -Wsubobject-linkage: in a unity build g++ takes each source for a header, whose anonymous types nobody may use.

@@ -42,7 +42,7 @@ EndSignals::EndSignals(Actions actions) : actions_(std::move(actions)), thread_(
 
 EndSignals::~EndSignals() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     destroyed_ = true;
   }
   ::pthread_kill(thread_.native_handle(), SIGTERM);
@@ -50,18 +50,18 @@ EndSignals::~EndSignals() {
 }
 
 void EndSignals::started() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   starting_ = false;
 }
 
 int EndSignals::wait() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return signal_.has_value(); });
+  MutexLock lock(mutex_);
+  changed_.wait(lock.waiting(), [this]() PAWL_REQUIRES(mutex_) { return signal_.has_value(); });
   return *signal_;
 }
 
 void EndSignals::set_again(std::function<void()> again) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   again_ = std::move(again);
 }
 
@@ -80,7 +80,7 @@ int EndSignals::next_signal() {
 void EndSignals::run() {
   while (true) {
     const int number = next_signal();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (destroyed_) return;
     if (number == 0) {
       if (starting_ && actions_.still_starting) actions_.still_starting();

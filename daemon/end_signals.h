@@ -4,9 +4,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -56,12 +57,12 @@ class EndSignals {
   int next_signal();
 
   const Actions actions_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  bool starting_ = true;
-  bool destroyed_ = false;
-  std::optional<int> signal_;
-  std::function<void()> again_;
+  bool starting_ PAWL_GUARDED_BY(mutex_) = true;
+  bool destroyed_ PAWL_GUARDED_BY(mutex_) = false;
+  std::optional<int> signal_ PAWL_GUARDED_BY(mutex_);
+  std::function<void()> again_ PAWL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -8,9 +8,10 @@
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <string_view>
 #include <utility>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 namespace {
@@ -42,13 +43,13 @@ struct MessageWriter::Shared {
   const Bounds bounds;
   std::atomic<std::uint64_t> dropped{0};
 
-  std::mutex mutex;  // never held while something is written
+  Mutex mutex;  // never held while something is written
   std::condition_variable wake;
   std::condition_variable is_done;
-  std::deque<std::string> queue;
-  std::size_t queued_bytes = 0;
-  bool writing = false;
-  bool ending = false;
+  std::deque<std::string> queue PAWL_GUARDED_BY(mutex);
+  std::size_t queued_bytes PAWL_GUARDED_BY(mutex) = 0;
+  bool writing PAWL_GUARDED_BY(mutex) = false;
+  bool ending PAWL_GUARDED_BY(mutex) = false;
 };
 
 MessageWriter::MessageWriter(int fd, Bounds bounds) : shared_(std::make_shared<Shared>(fd, bounds)) {
@@ -58,7 +59,7 @@ MessageWriter::MessageWriter(int fd, Bounds bounds) : shared_(std::make_shared<S
 MessageWriter::~MessageWriter() {
   const bool all_written = flush(end_patience);
   {
-    const std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(shared_->mutex);
     shared_->ending = true;
     shared_->wake.notify_one();
   }
@@ -70,7 +71,7 @@ MessageWriter::~MessageWriter() {
 }
 
 bool MessageWriter::take(std::string line) {
-  const std::lock_guard lock(shared_->mutex);
+  const MutexLock lock(shared_->mutex);
   if (shared_->queue.size() >= shared_->bounds.lines_max ||
       shared_->queued_bytes + line.size() > shared_->bounds.bytes_max) {
     shared_->dropped.fetch_add(1);
@@ -83,8 +84,10 @@ bool MessageWriter::take(std::string line) {
 }
 
 bool MessageWriter::flush(std::chrono::milliseconds patience) {
-  std::unique_lock lock(shared_->mutex);
-  return shared_->is_done.wait_for(lock, patience, [this] { return shared_->queue.empty() && !shared_->writing; });
+  MutexLock lock(shared_->mutex);
+  return shared_->is_done.wait_for(lock.waiting(), patience, [this]() PAWL_REQUIRES(shared_->mutex) {
+    return shared_->queue.empty() && !shared_->writing;
+  });
 }
 
 std::uint64_t MessageWriter::dropped() const {
@@ -95,9 +98,10 @@ void MessageWriter::run(Shared& shared) {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // signals are for others
-  std::unique_lock lock(shared.mutex);
+  MutexLock lock(shared.mutex);
   while (true) {
-    shared.wake.wait(lock, [&] { return shared.ending || !shared.queue.empty(); });
+    shared.wake.wait(lock.waiting(),
+                     [&]() PAWL_REQUIRES(shared.mutex) { return shared.ending || !shared.queue.empty(); });
     if (shared.queue.empty()) return;
     const std::string line = std::move(shared.queue.front());
     shared.queue.pop_front();

@@ -1,7 +1,8 @@
 #include "daemon/space_watch.h"
 
-#include <mutex>
 #include <utility>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 namespace {
@@ -27,9 +28,9 @@ struct SpaceWatch::Shared {
   std::atomic<bool> can_write{true};
   std::atomic<std::int64_t> probing_since_ms{0};  // 0: no probe is under way
 
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable wake;
-  bool ending = false;
+  bool ending PAWL_GUARDED_BY(mutex) = false;
 };
 
 SpaceWatch::SpaceWatch(Options options) : shared_(std::make_shared<Shared>(std::move(options))) {
@@ -39,7 +40,7 @@ SpaceWatch::SpaceWatch(Options options) : shared_(std::make_shared<Shared>(std::
 
 SpaceWatch::~SpaceWatch() {
   {
-    const std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(shared_->mutex);
     shared_->ending = true;
     shared_->wake.notify_one();
   }
@@ -80,7 +81,7 @@ Readiness SpaceWatch::look(Shared& shared) {
 void SpaceWatch::run(Shared& shared) {
   const Options& options = shared.options;
   bool had_space = true;
-  std::unique_lock lock(shared.mutex);
+  MutexLock lock(shared.mutex);
   while (!shared.ending) {
     const TimeUs now = options.now();
     shared.probing_since_ms.store(now_ms());
@@ -96,7 +97,8 @@ void SpaceWatch::run(Shared& shared) {
     had_space = seen.has_space;
     lock.lock();
     shared.probing_since_ms.store(0);
-    shared.wake.wait_for(lock, options.probe_interval, [&] { return shared.ending; });
+    shared.wake.wait_for(lock.waiting(), options.probe_interval,
+                         [&]() PAWL_REQUIRES(shared.mutex) { return shared.ending; });
   }
 }
 

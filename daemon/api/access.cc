@@ -35,14 +35,14 @@ Access::Access(std::optional<Tokens> tokens, std::function<TimeUs()> now) : now_
 
 void Access::replace(Tokens tokens) {
   auto fresh = std::make_shared<const Tokens>(std::move(tokens));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   tokens_.swap(fresh);
 }
 
 Permit Access::permit_of(const HttpRequest& request) const {
   std::shared_ptr<const Tokens> tokens;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     tokens = tokens_;
   }
   // Who may open the socket is for the file system to say.

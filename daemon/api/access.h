@@ -4,13 +4,13 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "daemon/api/tokens.h"
 #include "daemon/http/http.h"
 #include "schema/time.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -40,8 +40,8 @@ class Access {
 
  private:
   const std::function<TimeUs()> now_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Tokens> tokens_;  // null: nobody is asked
+  mutable Mutex mutex_;
+  std::shared_ptr<const Tokens> tokens_ PAWL_GUARDED_BY(mutex_);  // null: nobody is asked
 };
 
 }  // namespace pawl

@@ -49,7 +49,7 @@ std::optional<LastRecord> LogMemory::at(Seq seq) {
 }
 
 std::optional<LastRecord> LogMemory::last(const Key& key, Seq after) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const Seq end = journal_.last_seq();
   if (raw(end) == 0) return std::nullopt;
   if (raw(to_) == 0) {
@@ -79,7 +79,7 @@ void LogMemory::note(const Key& key, const fb::Record& record) {
 
 void LogMemory::read(Seq from, Seq to) {
   // What cannot be read is not told of: the log is checked elsewhere.
-  (void)journal_.read(from, [&](RecordBytes bytes) {
+  (void)journal_.read(from, [&](RecordBytes bytes) PAWL_REQUIRES(mutex_) {
     const auto viewed = view_record(bytes);
     if (!viewed) return false;
     const fb::Record& record = **viewed;

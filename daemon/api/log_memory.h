@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +11,7 @@
 #include "schema/ids.h"
 #include "schema/time.h"
 #include "store/journal.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -46,14 +46,14 @@ class LogMemory {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   std::optional<LastRecord> last(const Key& key, Seq after);
-  void read(Seq from, Seq to);
-  void note(const Key& key, const fb::Record& record);
+  void read(Seq from, Seq to) PAWL_REQUIRES(mutex_);
+  void note(const Key& key, const fb::Record& record) PAWL_REQUIRES(mutex_);
 
   Journal& journal_;
-  std::mutex mutex_;
-  Seq from_{};  // what was read: from here
-  Seq to_{};    // to here, both included; 0: nothing yet
-  std::map<Key, LastRecord> last_;
+  Mutex mutex_;
+  Seq from_ PAWL_GUARDED_BY(mutex_){};  // what was read: from here
+  Seq to_ PAWL_GUARDED_BY(mutex_){};    // to here, both included; 0: nothing yet
+  std::map<Key, LastRecord> last_ PAWL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pawl

@@ -30,7 +30,7 @@ Whereabouts::Found Whereabouts::found_in(const ArchivedTask& archived) {
 }
 
 void Whereabouts::remember(TaskId task, const Found& found) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (repos_.size() + jobs_.size() + found.agents.size() >= remembered_max) {
     repos_.clear();
     jobs_.clear();
@@ -40,14 +40,14 @@ void Whereabouts::remember(TaskId task, const Found& found) {
 }
 
 std::optional<Whereabouts::OfJob> Whereabouts::remembered(JobId job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto known = jobs_.find(job);
   return known == jobs_.end() ? std::nullopt : std::optional(known->second);
 }
 
 std::optional<std::string> Whereabouts::repo_of(TaskId task) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto known = repos_.find(task); known != repos_.end()) return known->second;
   }
   struct Looked {

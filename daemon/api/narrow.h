@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "record_generated.h"
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -44,9 +44,9 @@ class Whereabouts {
 
   Sequencer& sequencer_;
   Archive& archive_;
-  std::mutex mutex_;
-  std::map<TaskId, std::string> repos_;
-  std::map<JobId, OfJob> jobs_;
+  Mutex mutex_;
+  std::map<TaskId, std::string> repos_ PAWL_GUARDED_BY(mutex_);
+  std::map<JobId, OfJob> jobs_ PAWL_GUARDED_BY(mutex_);
 };
 
 class Narrow {

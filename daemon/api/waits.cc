@@ -19,12 +19,12 @@ Waits::~Waits() {
 }
 
 std::uint64_t Waits::generation() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return generation_;
 }
 
 void Waits::park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (stopping_) {
     lock.unlock();
     return wake(Wake::stopped);
@@ -34,14 +34,14 @@ void Waits::park(std::uint64_t seen, Time deadline, Gone gone, std::function<voi
 }
 
 void Waits::notify() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++generation_;
   if (!parked_.empty()) changed_.notify_one();
 }
 
 void Waits::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_one();
   }
@@ -49,7 +49,7 @@ void Waits::stop() {
 }
 
 void Waits::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     const Time now = std::chrono::steady_clock::now();
     std::vector<std::pair<std::function<void(Wake)>, Wake>> due;
@@ -78,9 +78,9 @@ void Waits::run() {
     }
     if (stopping_) return;
     if (next == Time::max()) {
-      changed_.wait(lock);
+      changed_.wait(lock.waiting());
     } else {
-      changed_.wait_until(lock, next);
+      changed_.wait_until(lock.waiting(), next);
     }
   }
 }

@@ -8,8 +8,9 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <thread>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -47,11 +48,11 @@ class Waits {
 
   void run();
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable changed_;
-  std::list<Parked> parked_;
-  std::uint64_t generation_ = 0;
-  bool stopping_ = false;
+  std::list<Parked> parked_ PAWL_GUARDED_BY(mutex_);
+  std::uint64_t generation_ PAWL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ PAWL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

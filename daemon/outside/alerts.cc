@@ -7,12 +7,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "daemon/work/process.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 namespace {
@@ -45,13 +45,13 @@ struct Alerts::Impl {
   const Pace pace;
   std::function<void(Alert&)> look_up;  // constant once the thread runs
 
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable wake;
   std::condition_variable ended;
-  std::deque<Alert> arrived;       // under mutex
-  std::uint64_t arrived_lost = 0;  // under mutex: dropped, and not yet said
-  bool stopping = false;           // under mutex
-  bool has_ended = false;          // under mutex
+  std::deque<Alert> arrived PAWL_GUARDED_BY(mutex);
+  std::uint64_t arrived_lost PAWL_GUARDED_BY(mutex) = 0;  // dropped, and not yet said
+  bool stopping PAWL_GUARDED_BY(mutex) = false;
+  bool has_ended PAWL_GUARDED_BY(mutex) = false;
 
   std::vector<Lane> lanes;  // the thread's alone
   EventCallOff call_off;
@@ -66,7 +66,7 @@ struct Alerts::Impl {
 
   void raise(Alert alert) {
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (stopping) {
         dropped += copies();
         return;
@@ -101,7 +101,7 @@ struct Alerts::Impl {
       }
       if (turn.stopping) break;
     }
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     has_ended = true;
     ended.notify_all();
   }
@@ -114,14 +114,14 @@ struct Alerts::Impl {
 
   /// Waits for something to do.
   Turn next_turn() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     for (;;) {
       const std::optional<steady_clock::time_point> due = next_due();
       if (stopping || !arrived.empty() || (due && *due <= steady_clock::now())) break;
       if (due) {
-        wake.wait_until(lock, *due);
+        wake.wait_until(lock.waiting(), *due);
       } else {
-        wake.wait(lock);
+        wake.wait(lock.waiting());
       }
     }
     return {std::exchange(arrived, {}), std::exchange(arrived_lost, 0), stopping};
@@ -246,10 +246,11 @@ AlertCounts Alerts::counts() const {
 void Alerts::stop() {
   if (!impl_->thread.joinable()) return;
   {
-    std::unique_lock lock(impl_->mutex);
+    MutexLock lock(impl_->mutex);
     impl_->stopping = true;
     impl_->wake.notify_all();
-    impl_->ended.wait_for(lock, impl_->pace.stop_within, [this] { return impl_->has_ended; });
+    impl_->ended.wait_for(lock.waiting(), impl_->pace.stop_within,
+                          [this]() PAWL_REQUIRES(impl_->mutex) { return impl_->has_ended; });
   }
   impl_->call_off.call();
   impl_->thread.join();

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +17,7 @@
 #include "daemon/outside/webhooks.h"
 #include "schema/ids.h"
 #include "schema/time.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -35,9 +35,9 @@ class CommitBranches {
  private:
   using Commit = std::pair<std::string, std::string>;  // repo, commit
 
-  mutable std::mutex mutex_;
-  std::map<Commit, std::string> branches_;
-  std::deque<Commit> order_;  // oldest first
+  mutable Mutex mutex_;
+  std::map<Commit, std::string> branches_ PAWL_GUARDED_BY(mutex_);
+  std::deque<Commit> order_ PAWL_GUARDED_BY(mutex_);  // oldest first
 };
 
 /// The tasks that a webhook's advance is under way for: one at a time each, or a flood of pushes would be a flood of
@@ -49,8 +49,8 @@ class UnderWay {
   void end(TaskId task);
 
  private:
-  std::mutex mutex_;
-  std::set<TaskId> tasks_;
+  Mutex mutex_;
+  std::set<TaskId> tasks_ PAWL_GUARDED_BY(mutex_);
 };
 
 /// What became of the deliveries since the daemon's start.
@@ -85,9 +85,9 @@ class WebhookRefusals {
     std::uint64_t folded = 0;
   };
 
-  mutable std::mutex mutex_;
-  std::map<std::string, std::uint64_t, std::less<>> by_reason_;
-  std::map<std::string, Told> told_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::uint64_t, std::less<>> by_reason_ PAWL_GUARDED_BY(mutex_);
+  std::map<std::string, Told> told_ PAWL_GUARDED_BY(mutex_);
 };
 
 /// What the webhook routes own.

@@ -42,7 +42,7 @@ void PidfdWatch::watch(const std::string& host, std::int64_t pid, std::int64_t p
   if (look_(host, pid, pid_start) == Liveness::dead) return died_();
   if (!process) return;
   const int fd = process.get();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   watched_.emplace(fd, std::move(process));
   add(epoll_, fd);
 }
@@ -62,7 +62,7 @@ void PidfdWatch::run() {
       const int fd = events[static_cast<std::size_t>(i)].data.fd;
       if (fd == wake_.get()) continue;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         watched_.erase(fd);  // closed, it leaves the epoll too
       }
       died_();

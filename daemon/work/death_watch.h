@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "daemon/work/system.h"
 #include "store/os/descriptor.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -32,8 +32,8 @@ class PidfdWatch final : public DeathWatch {
   const std::function<void()> died_;
   Descriptor epoll_;
   Descriptor wake_;  // an eventfd
-  std::mutex mutex_;
-  std::map<int, Descriptor> watched_;  // by number
+  Mutex mutex_;
+  std::map<int, Descriptor> watched_ PAWL_GUARDED_BY(mutex_);  // by number
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

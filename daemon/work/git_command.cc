@@ -257,7 +257,7 @@ Result<void> GitCommand::write_settings() {
   std::string text = listed.is_ok() ? needed_settings(listed.said) : std::string();
   const auto origins = origins_->all();
   for (const auto& [repo, origin] : origins) text += credential_settings(repo);
-  const std::lock_guard lock(settings_mutex_);
+  const MutexLock lock(settings_mutex_);
   std::error_code error;
   if (text == settings_ && std::filesystem::exists(settings_file(), error)) return {};
   const std::string repos = data_folder_ + "/repos";

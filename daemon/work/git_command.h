@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "daemon/work/process.h"
 #include "daemon/work/system.h"
 #include "schema/result.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -69,8 +69,8 @@ class GitCommand {
   const std::string data_folder_;
   const std::shared_ptr<const Origins> origins_;
   EventCallOff stop_;
-  std::mutex settings_mutex_;
-  std::string settings_;  // as written last
+  Mutex settings_mutex_;
+  std::string settings_ PAWL_GUARDED_BY(settings_mutex_);  // as written last
 };
 
 /// A setting ("section.sub.key") as lines of a configuration file; empty for a key that no file can hold.

@@ -103,7 +103,7 @@ void LogRoom::start() {
 
 void LogRoom::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     wake_.notify_one();
   }
@@ -111,12 +111,13 @@ void LogRoom::stop() {
 }
 
 void LogRoom::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
     const bool is_done = look() < options_.removed_per_look;
     lock.lock();
-    if (is_done) wake_.wait_for(lock, options_.interval, [this] { return stopping_; });
+    if (is_done)
+      wake_.wait_for(lock.waiting(), options_.interval, [this]() PAWL_REQUIRES(mutex_) { return stopping_; });
   }
 }
 

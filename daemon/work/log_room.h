@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "daemon/work/log_name.h"
 #include "schema/limits.h"
 #include "store/commit/desk.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -67,9 +67,9 @@ class LogRoom {
 
   Desk& desk_;
   const Options options_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  bool stopping_ PAWL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -108,14 +108,14 @@ Mirror::~Mirror() {
   stop();
   std::unique_ptr<RunningThread> thread;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     thread = std::move(thread_);
   }
   if (thread) thread->join();
 }
 
 void Mirror::stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   is_stopped_ = true;
   if (off_) off_->call();
   changed_.notify_all();
@@ -126,16 +126,16 @@ std::string Mirror::origin_url() const {
   return origin ? origin->plain : std::string();
 }
 
-/// With the mutex. Its thread runs on when all who wait have gone: what it brings is for those who come next.
+/// Its thread runs on when all who wait have gone: what it brings is for those who come next.
 void Mirror::begin() {
   if (thread_) thread_->join();  // it has ended, but for its last instruction
   is_running_ = true;
   ++begun_;
   off_ = std::make_unique<EventCallOff>();
   asked_ = git_.origin(options_.repo);
-  thread_ = system_.start_thread([this, origin = asked_] {
-    Fetched fetched = fetch_now(origin, *off_);
-    const std::lock_guard lock(mutex_);
+  thread_ = system_.start_thread([this, origin = asked_, &off = *off_] {
+    Fetched fetched = fetch_now(origin, off);
+    const MutexLock lock(mutex_);
     last_ = std::move(fetched);
     ended_ = begun_;
     is_running_ = false;
@@ -143,7 +143,7 @@ void Mirror::begin() {
   });
 }
 
-/// With the mutex: what a fetch brings that asks where origin was before is nothing to those who wait.
+/// What a fetch brings that asks where origin was before is nothing to those who wait.
 void Mirror::leave_outdated() {
   if (begun_ < counts_from_ || git_.origin(options_.repo) == asked_) return;
   counts_from_ = begun_ + 1;
@@ -151,7 +151,7 @@ void Mirror::leave_outdated() {
 }
 
 Fetched Mirror::fetch(Deadline until, const CallOff* off) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   // One that began before we asked may have read origin before what we were told of happened.
   const std::uint64_t wanted = begun_ + 1;
   const std::uint64_t ended_before = ended_;
@@ -177,7 +177,7 @@ Fetched Mirror::fetch(Deadline until, const CallOff* off) {
     }
     if (!is_running_) begin();
     const Deadline next = std::min(until, system_.now() + look_for_call_off);
-    changed_.wait_until(lock, next);
+    changed_.wait_until(lock.waiting(), next);
   }
   --waiters_;
   if (found.end == FetchEnd::called_off && waiters_ == 0 && is_running_) off_->call();
@@ -201,7 +201,7 @@ Result<void> Mirror::init(const std::string& folder, const std::string& object_n
 }
 
 Result<void> Mirror::set_up() {
-  const std::lock_guard lock(set_up_mutex_);
+  const MutexLock lock(set_up_mutex_);
   if (is_set_up_) return {};
   std::error_code error;
   fs::create_directories(options_.work_folder, error);

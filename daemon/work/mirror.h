@@ -16,7 +16,6 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "daemon/work/git_command.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -83,30 +83,31 @@ class Mirror {
   bool is_unchanged(const AtOrigin& at_origin);
   void note_default(const std::string& folder, const AtOrigin& at_origin);
   void pack_up();
-  void begin();           // with mutex_
-  void leave_outdated();  // likewise
+  void begin() PAWL_REQUIRES(mutex_);
+  void leave_outdated() PAWL_REQUIRES(mutex_);
 
   System& system_;
   GitCommand& git_;
   const Options options_;
+  Origin named_;  // in the mirror's settings; of the fetching thread alone
 
   std::shared_mutex place_;  // shared by those who use the mirror, exclusive for who replaces it
-  std::mutex set_up_mutex_;
-  bool is_set_up_ = false;
+  Mutex set_up_mutex_;
+  bool is_set_up_ PAWL_GUARDED_BY(set_up_mutex_) = false;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::unique_ptr<RunningThread> thread_;
-  std::unique_ptr<EventCallOff> off_;  // of the fetch that is under way
-  Origin asked_;                       // by it, or by the last one
-  Origin named_;                       // in the mirror's settings; of the fetching thread alone
-  std::uint64_t counts_from_ = 0;      // those that were begun before asked where origin is not any more
-  bool is_running_ = false;
-  bool is_stopped_ = false;
-  std::uint64_t begun_ = 0;
-  std::uint64_t ended_ = 0;
-  unsigned waiters_ = 0;
-  Fetched last_;
+  std::unique_ptr<RunningThread> thread_ PAWL_GUARDED_BY(mutex_);
+  std::unique_ptr<EventCallOff> off_ PAWL_GUARDED_BY(mutex_);  // of the fetch that is under way
+  Origin asked_ PAWL_GUARDED_BY(mutex_);                       // by it, or by the last one
+  std::uint64_t counts_from_ PAWL_GUARDED_BY(mutex_) =
+      0;  // those that were begun before asked where origin is not any more
+  bool is_running_ PAWL_GUARDED_BY(mutex_) = false;
+  bool is_stopped_ PAWL_GUARDED_BY(mutex_) = false;
+  std::uint64_t begun_ PAWL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t ended_ PAWL_GUARDED_BY(mutex_) = 0;
+  unsigned waiters_ PAWL_GUARDED_BY(mutex_) = 0;
+  Fetched last_ PAWL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pawl

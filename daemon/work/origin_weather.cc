@@ -18,7 +18,7 @@ Fetched OriginWeather::fetch(const std::string& repo, std::chrono::steady_clock:
   const Deadline began = system_.now();
   const TimeUs began_at = system_.wall_time();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = away_.find(repo); found != away_.end() && began < found->second.next) {
       const OriginTrouble& trouble = found->second.trouble;
       return {.end = trouble.is_refused ? FetchEnd::refused : FetchEnd::unreachable, .words = trouble.words};
@@ -32,7 +32,7 @@ Fetched OriginWeather::fetch(const std::string& repo, std::chrono::steady_clock:
 void OriginWeather::note(const std::string& repo, const Fetched& fetched, Deadline began, TimeUs began_at) {
   std::optional<OriginTrouble> told;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (fetched.end == FetchEnd::fetched) {
       away_.erase(repo);
       return;
@@ -62,24 +62,24 @@ void OriginWeather::note(const std::string& repo, const Fetched& fetched, Deadli
 }
 
 void OriginWeather::forget(const std::string& repo) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   away_.erase(repo);
 }
 
 Deadline OriginWeather::next_try(const std::string& repo) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = away_.find(repo);
   return found == away_.end() ? Deadline::min() : found->second.next;
 }
 
 std::optional<OriginTrouble> OriginWeather::trouble(const std::string& repo) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = away_.find(repo);
   return found == away_.end() ? std::nullopt : std::optional(found->second.trouble);
 }
 
 std::map<std::string, OriginTrouble> OriginWeather::troubles() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::map<std::string, OriginTrouble> all;
   for (const auto& [repo, away] : away_) all.emplace(repo, away.trouble);
   return all;

@@ -6,12 +6,12 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "daemon/work/system.h"
 #include "engine/policies/stuck.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -43,8 +43,8 @@ class OriginWeather {
 
   System& system_;
   const std::function<void(const std::string& repo, const OriginTrouble&)> alert_;
-  mutable std::mutex mutex_;
-  std::map<std::string, Away> away_;
+  mutable Mutex mutex_;
+  std::map<std::string, Away> away_ PAWL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pawl

@@ -19,24 +19,24 @@ void Origins::declare(const std::string& repo, const std::string& url) {
   const auto given = given_.find(repo);
   const bool is_given = given != given_.end() && given->second->plain == url;
   const auto origin = is_given ? given->second : std::make_shared<const OriginUrl>(parse_origin(url));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::shared_ptr<const OriginUrl>& known = declared_[repo];
   if (!known || known->plain != origin->plain) known = origin;
 }
 
 void Origins::remove(const std::string& repo) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   declared_.erase(repo);
 }
 
 std::shared_ptr<const OriginUrl> Origins::of(const std::string& repo) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = declared_.find(repo);
   return found == declared_.end() ? nullptr : found->second;
 }
 
 std::map<std::string, std::shared_ptr<const OriginUrl>> Origins::all() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return declared_;
 }
 

@@ -5,11 +5,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "daemon/work/origin_url.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -34,8 +34,8 @@ class Origins {
  private:
   std::map<std::string, std::shared_ptr<const OriginUrl>> given_;
   std::vector<std::string> secrets_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const OriginUrl>> declared_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::shared_ptr<const OriginUrl>> declared_ PAWL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pawl

@@ -26,7 +26,7 @@ OrphanReaper::OrphanReaper() {
 
 OrphanReaper::~OrphanReaper() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     wake_.notify_all();
   }
@@ -34,8 +34,8 @@ OrphanReaper::~OrphanReaper() {
 }
 
 void OrphanReaper::run() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, reap_interval, [this] { return stopping_; })) {
+  MutexLock lock(mutex_);
+  while (!wake_.wait_for(lock.waiting(), reap_interval, [this]() PAWL_REQUIRES(mutex_) { return stopping_; })) {
     lock.unlock();
     reap_strangers();
     lock.lock();

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <thread>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -19,9 +20,9 @@ class OrphanReaper {
  private:
   void run();
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  bool stopping_ PAWL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

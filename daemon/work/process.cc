@@ -17,7 +17,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <mutex>
 #include <set>
 #include <utility>
 
@@ -27,6 +26,7 @@
 #include "schema/limits.h"
 #include "store/os/file_mask.h"
 #include "store/os/inner_file.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 namespace {
@@ -80,16 +80,16 @@ class SignalsBlocked {
 };
 
 /// One child at a time has copies of our descriptors, and that only until it says that it is ready.
-std::mutex one_fork_at_a_time;
+Mutex one_fork_at_a_time;
 
-/// The children that somebody here waits for: nobody else may. Guarded by that mutex.
-std::set<pid_t>& awaited_children() {
+/// The children that a thread here waits for: no other may.
+std::set<pid_t>& awaited_children() PAWL_REQUIRES(one_fork_at_a_time) {
   static std::set<pid_t> children;
   return children;
 }
 
-/// Keepers that still had something to keep when nobody had time for them any more. Likewise.
-std::vector<pid_t>& keepers_left() {
+/// Keepers that still had something to keep when the time to wait for them was over.
+std::vector<pid_t>& keepers_left() PAWL_REQUIRES(one_fork_at_a_time) {
   static std::vector<pid_t> keepers;
   return keepers;
 }
@@ -99,9 +99,8 @@ constexpr std::chrono::milliseconds keeper_ends_within{1000};
 /// Of all the runs that there can be at once, no more than one user's pipes may hold together.
 constexpr int pipe_bytes = 256 * 1024;
 
-/// With the mutex held.
-void reap_left_keepers() {
-  std::erase_if(keepers_left(), [](pid_t pid) {
+void reap_left_keepers() PAWL_REQUIRES(one_fork_at_a_time) {
+  std::erase_if(keepers_left(), [](pid_t pid) PAWL_REQUIRES(one_fork_at_a_time) {
     if (::waitpid(pid, nullptr, WNOHANG) == 0) return false;
     awaited_children().erase(pid);
     return true;
@@ -175,7 +174,7 @@ Result<OutputPipe> pipe_for(const OutputLog& log) {
 /// Reaps a child of ours, and forgets it.
 void await_child(pid_t pid, int* status) {
   [[maybe_unused]] const pid_t got = await(pid, status);
-  const std::lock_guard lock(one_fork_at_a_time);
+  const MutexLock lock(one_fork_at_a_time);
   awaited_children().erase(pid);
 }
 
@@ -242,7 +241,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   // What a command makes is its own, as if there were no pawld above it.
   const std::optional<mode_t> mask = launch.makes_pawls_files ? std::nullopt : umask_before();
   {
-    const std::lock_guard lock(one_fork_at_a_time);
+    const MutexLock lock(one_fork_at_a_time);
     reap_left_keepers();
     pid_t forked = 0;
     {
@@ -303,7 +302,7 @@ void ForkedChild::end_keeper() {
   pollfd polled{keeper.get(), POLLIN, 0};
   const pid_t pid = std::exchange(keeper_, 0);
   if (::poll(&polled, 1, static_cast<int>(keeper_ends_within.count())) == 1) return await_child(pid, nullptr);
-  const std::lock_guard lock(one_fork_at_a_time);
+  const MutexLock lock(one_fork_at_a_time);
   keepers_left().push_back(pid);
 }
 
@@ -369,7 +368,7 @@ CommandExit ForkedChild::reap() {
 }
 
 void reap_strangers() {
-  const std::lock_guard lock(one_fork_at_a_time);
+  const MutexLock lock(one_fork_at_a_time);
   reap_left_keepers();
   const std::vector<pid_t> ended = ended_children();
   for (const pid_t pid : ended) {

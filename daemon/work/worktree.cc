@@ -61,7 +61,7 @@ Worktrees::Worktrees(System& system, const std::string& data_folder, std::shared
 
 Mirror* Worktrees::mirror_of(const std::string& repo) {
   if (!git_.origin(repo)) return nullptr;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::unique_ptr<Mirror>& mirror = mirrors_[repo];
   if (!mirror) {
     Mirror::Options options{.repo = repo,
@@ -196,7 +196,7 @@ Result<void> Worktrees::remove(TaskId task) {
 
 void Worktrees::stop() {
   git_.stop();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   is_stopped_ = true;
   for (const auto& [repo, mirror] : mirrors_) mirror->stop();
 }

@@ -15,7 +15,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -26,6 +25,7 @@
 #include "daemon/work/task_clone.h"
 #include "schema/ids.h"
 #include "schema/result.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -70,9 +70,10 @@ class Worktrees {
   const std::string repos_folder_;
   const std::string work_folder_;
   const std::function<void(const std::string&)> warn_;
-  std::mutex mutex_;                                        // guards all below
-  std::map<std::string, std::unique_ptr<Mirror>> mirrors_;  // by repo: of those that were asked for
-  bool is_stopped_ = false;
+  Mutex mutex_;
+  std::map<std::string, std::unique_ptr<Mirror>> mirrors_
+      PAWL_GUARDED_BY(mutex_);  // by repo: of those that were asked for
+  bool is_stopped_ PAWL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace pawl

@@ -47,12 +47,12 @@ HeldLease::HeldLease(Caller caller, LeaseWish wish, int changed)
 }
 
 HeldLease::Look HeldLease::look() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return look_;
 }
 
 void HeldLease::give_back() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   is_to_end_ = true;
   called_.notify_all();
 }
@@ -60,7 +60,7 @@ void HeldLease::give_back() {
 template <class Change>
 void HeldLease::note(Change change) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     change(look_);
   }
   const std::uint64_t one = 1;
@@ -68,8 +68,9 @@ void HeldLease::note(Change change) {
 }
 
 bool HeldLease::pause(std::int64_t ms) {
-  std::unique_lock lock(mutex_);
-  called_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return is_to_end_; });
+  MutexLock lock(mutex_);
+  called_.wait_for(lock.waiting(), std::chrono::milliseconds(ms),
+                   [this]() PAWL_REQUIRES(mutex_) { return is_to_end_; });
   return !is_to_end_;
 }
 

@@ -7,12 +7,12 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "store/os/descriptor.h"
+#include "store/os/mutex.h"
 #include "tools/commands/answers.h"
 
 namespace pawl {
@@ -92,10 +92,10 @@ class HeldLease {
   std::optional<Error> trouble_;  // of the last try
   std::optional<std::uint64_t> ttl_s_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable called_;
-  Look look_;
-  bool is_to_end_ = false;
+  Look look_ PAWL_GUARDED_BY(mutex_);
+  bool is_to_end_ PAWL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace pawl
