@@ -1,4 +1,4 @@
-// A webhook's other side: a web server on the loopback that keeps what it was sent, and answers as it is told.
+// The receiving side of a webhook: a web server on the loopback that keeps requests and answers as scripted.
 #pragma once
 
 #include <condition_variable>
@@ -25,13 +25,14 @@ class AlertServer {
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/hook"; }
 
-  /// The whole answers to the next requests, one each; empty: the connection is closed without one. Afterwards 200.
+  /// The complete answers to the next requests, one each; an empty one closes the connection unanswered. After them:
+  /// 200.
   void answer_with(std::vector<std::string> answers);
-  /// Requests that come from now on wait for their answer until release().
+  /// From now on, requests get no answer until release().
   void hold();
   void release();
 
-  /// Waits until so many requests have come, and returns all; fewer if a minute does not bring them.
+  /// Waits until that many requests have arrived, and returns all of them; fewer after a minute.
   std::vector<Request> requests(std::size_t count);
 
  private:

@@ -1,4 +1,4 @@
-// Waiting for what other threads and processes bring about.
+// Waits for the effects of other threads and processes.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace pawl {
 
-/// Whether the condition holds within two minutes: a generous bound, reached only by a failure.
+/// Whether the condition becomes true within two minutes: a generous bound that only a failing test reaches.
 inline bool comes_true(const std::function<bool()>& condition) {
   const auto bound = std::chrono::steady_clock::now() + std::chrono::seconds(120);
   while (!condition()) {

@@ -13,13 +13,13 @@ TEST(DriftWatch, tells_once_that_the_clocks_are_apart_and_once_that_they_are_tog
   std::vector<std::string> told;
   DriftWatch watch([&](const std::string& message) { told.push_back(message); });
   watch.look(60 * us_per_s);
-  EXPECT_TRUE(told.empty()) << "a minute is not more than a minute";
+  EXPECT_TRUE(told.empty()) << "exactly a minute is not more than a minute";
   watch.look(7200 * us_per_s);
   watch.look(7199 * us_per_s);
   ASSERT_EQ(told.size(), 1u);
   EXPECT_NE(told[0].find("7200 s ahead"), std::string::npos) << told[0];
   watch.look(45 * us_per_s);
-  ASSERT_EQ(told.size(), 1u) << "not yet: or it would be told again and again";
+  ASSERT_EQ(told.size(), 1u) << "not yet: otherwise the alert would repeat";
   watch.look(30 * us_per_s);
   ASSERT_EQ(told.size(), 2u);
   watch.look(-61 * us_per_s);

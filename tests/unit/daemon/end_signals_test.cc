@@ -13,7 +13,8 @@
 namespace pawl {
 namespace {
 
-/// What a child's end shows: the number that `body` returns. A test of signals must not meet those of others.
+/// Runs `body` in a child, and returns the number that it ends with: signal tests must not receive signals meant for
+/// others.
 int in_a_child(const std::function<int()>& body) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -36,7 +37,7 @@ TEST(EndSignals, signal_while_the_daemon_starts_ends_it_at_once) {
       block_end_signals();
       EndSignals signals({.hung_up = [] {}, .leave = [](int by) { ::_exit(by == SIGTERM ? 41 : 42); }});
       send(number);
-      while (true) ::pause();  // a replay without an end
+      while (true) ::pause();  // an endless replay
       return 1;
     });
     ASSERT_EQ(left, number == SIGTERM ? 41 : 42);
@@ -76,7 +77,7 @@ TEST(EndSignals, further_signal_is_told_of_until_nobody_wants_to_know) {
 
 TEST(EndSignals, hangup_without_tokens_and_terminal_is_ignored) {
   const int survived = in_a_child([] {
-    ::signal(SIGHUP, SIG_DFL);  // by nohup it would be ignored for another reason
+    ::signal(SIGHUP, SIG_DFL);  // under nohup it would be ignored for another reason
     if (hangup_of(false) != Hangup::ignore || hangup_of(true) != Hangup::read_tokens) return 1;
     block_end_signals();
     std::atomic<int> hung_up = 0;

@@ -62,12 +62,12 @@ TEST(MessageWriter, who_speaks_into_a_full_pipe_is_not_held_up_and_what_has_no_r
   {
     MessageWriter writer(pipe.ends[1], {.lines_max = 10, .bytes_max = 100});
     for (int i = 0; i < 100; ++i) dropped += writer.take("line\n") ? 0U : 1U;
-    EXPECT_GE(dropped, 89U) << "ten wait, and one may be in the writer's hand";
+    EXPECT_GE(dropped, 89U) << "ten are queued, and the writer may hold one";
     EXPECT_EQ(writer.dropped(), dropped);
     EXPECT_FALSE(writer.take(std::string(101, 'x')));
     EXPECT_FALSE(writer.flush(milliseconds(10)));
-  }  // Nor is its end held up.
-  // What waits is written yet, so that nobody is left to write to a descriptor that is another's by then.
+  }  // Its end is not held up either.
+  // Queued messages are still written, so that no thread writes to a descriptor that has been reused by then.
   std::size_t lines = 0;
   while (lines < 100 - dropped) {
     const std::string some = pipe.read_some();

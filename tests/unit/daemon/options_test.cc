@@ -1,4 +1,4 @@
-// What a daemon is told: command line, environment and file.
+// The daemon's options: command line, environment and file.
 #include "daemon/options.h"
 
 #include <gtest/gtest.h>
@@ -37,8 +37,8 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   EXPECT_EQ(read->data, "/from-line");
   EXPECT_EQ(read->listen->host, "::1");
   EXPECT_EQ(read->listen->port, 2);
-  EXPECT_EQ(read->socket, "/from-line/pawl.sock") << "beside what is listened on";
-  ASSERT_EQ(read->notes.size(), 2U) << "each folder that is not used is named";
+  EXPECT_EQ(read->socket, "/from-line/pawl.sock") << "in addition to the --listen address";
+  ASSERT_EQ(read->notes.size(), 2U) << "each unused folder is named";
   EXPECT_EQ(read->notes[0],
             "the data folder is /from-line, as named by the command line; the one that the environment names, "
             "/from-environment, is not used");
@@ -47,7 +47,7 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   EXPECT_EQ(read->pipelines, std::vector<std::string>{"one.yaml"});
   EXPECT_EQ(read->repos.at("shop"), "host:url-line");
   EXPECT_EQ(read->repos.at("depot"), std::filesystem::path(file).parent_path() / "git/depot.git")
-      << "a relative path is one from where it is said";
+      << "a relative path starts from the file that holds it";
   ::unlink(file.c_str());
 }
 
@@ -69,7 +69,7 @@ TEST(Options, the_wall_clock_is_accepted_by_the_command_line_alone) {
   const std::string file = testing::TempDir() + "pawl-clock-" + std::to_string(::getpid());
   std::ofstream(file) << "data = /d\naccept-clock = true\n";
   EXPECT_NE(error_of({"--config", file.c_str()}).find("accept-clock"), std::string::npos)
-      << "what stands there would be accepted at every start";
+      << "an option in the file would apply to every start";
   ::unlink(file.c_str());
 }
 
@@ -108,7 +108,7 @@ TEST(Options, every_error_names_the_option) {
        {"https://tok3n@host/shop.git", "https://tok3n@host/shop.git?a=b", "ssh://me:tok3n@host/x=y"}) {
     const std::string said = error_of({"--data", "/d", "--repo", repo});
     EXPECT_TRUE(said.starts_with("--repo: ")) << said;
-    EXPECT_EQ(said.find("tok3n"), std::string::npos) << "what has no name is not shown";
+    EXPECT_EQ(said.find("tok3n"), std::string::npos) << "a value without a name is not shown";
   }
   for (const char* repo :
        {"shop=git@example.org:shop.git", "shop=ssh://git@example.org:22/shop.git", "shop=/a/b:c@d"}) {

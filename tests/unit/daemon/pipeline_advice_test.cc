@@ -1,4 +1,4 @@
-// What is said of a definition that is sound.
+// Advice on valid definitions.
 #include "daemon/pipeline_advice.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 namespace pawl {
 namespace {
 
-/// "LINE: what", of all that is said of a text. Nothing of it runs a program but sh.
+/// All advice on a text, as "LINE: what". The only program it runs is sh.
 std::vector<std::string> advice(const std::string& text) {
   const auto read = parse_pipeline(text, "p.yaml", "/srv");
   EXPECT_TRUE(read) << read.error().message;
@@ -45,7 +45,7 @@ TEST(PipelineAdvice, a_rollback_behind_an_irreversible_step_is_named_with_its_li
                               "8: stage 'deploy' rolls back to 'development', before the irreversible step 'merge' "
                               "of stage 'staging'"))
       << (said.empty() ? "" : said[0]);
-  // To the stage itself too: its edge is crossed again.
+  // Also back to the stage itself: its edge is crossed again.
   EXPECT_TRUE(one_begins_with(advice(text + "staging}\n"), "8: stage 'deploy' rolls back to 'staging'"));
 }
 
@@ -85,7 +85,7 @@ TEST(PipelineAdvice, a_path_of_its_own_is_where_a_program_is_looked_for) {
   const std::string begin = "name: x\nagents: {a: {run: [sh], env: {PATH: ";
   EXPECT_EQ(advice(begin + "/none" + end).size(), 1u);
   EXPECT_TRUE(advice(begin + "'/none:/bin'" + end).empty());
-  EXPECT_TRUE(advice(begin + "{from_daemon: OTHER}" + end).empty()) << "not known before it begins";
+  EXPECT_TRUE(advice(begin + "{from_daemon: OTHER}" + end).empty()) << "its value is unknown before the command starts";
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST(PipelineYaml, sound_definition_is_read_whole) {
 struct Bad {
   const char* situation;
   const char* text;
-  const char* message;  // a part of it that has to be there
+  const char* message;  // a part that it must contain
 };
 
 class PipelineYamlErrors : public testing::TestWithParam<Bad> {};
@@ -268,7 +268,7 @@ class PipelineFile : public testing::Test {
   void program(const std::string& name) {
     std::filesystem::permissions(write(name, "#!/bin/sh\n"), std::filesystem::perms::owner_all);
   }
-  /// What is wrong with a pipeline whose one agent runs this.
+  /// The error for a pipeline whose only agent runs this.
   std::string why(const std::string& run) {
     const std::string file =
         write("p.yaml", "name: x\nagents:\n  a:\n    run: " + run + "\nstages:\n  - {name: s, agent: a, to: done}\n");
@@ -307,8 +307,8 @@ TEST_F(PipelineFile, a_program_that_is_not_there_is_refused_with_its_line) {
   program("path/lint");
   EXPECT_EQ(why("[./bin/lint]"), "");
   EXPECT_EQ(why("[lint]"), "");
-  EXPECT_EQ(why("lnt --all"), "") << "lines for the shell are not looked into";
-  EXPECT_EQ(why("[bin/lnt]"), "") << "one in the worktree is looked for when it begins";
+  EXPECT_EQ(why("lnt --all"), "") << "shell lines are not inspected";
+  EXPECT_EQ(why("[bin/lnt]"), "") << "a program in the worktree is looked up when it starts";
 }
 
 TEST_F(PipelineFile, each_command_is_known_by_its_line) {

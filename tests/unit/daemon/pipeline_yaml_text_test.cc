@@ -1,4 +1,4 @@
-// What is written as YAML is read again as it was.
+// A definition survives being written as YAML and read back.
 #include "daemon/pipeline_yaml_text.h"
 
 #include <gtest/gtest.h>
@@ -76,7 +76,7 @@ TEST(YamlOfPipeline, a_program_in_the_worktree_that_reads_as_one_beside_the_file
   EXPECT_NE(yaml.error().message.find("'./analyse'"), std::string::npos);
 }
 
-/// Texts that YAML could take for something else, and names that it could.
+/// Texts and names that YAML could take for something else.
 TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
   std::mt19937 random(20260615);
   const auto number = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };

@@ -1,4 +1,4 @@
-// A client that sends whatever bytes it is told to.
+// A client that sends exactly the bytes given to it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace pawl {
 
-/// A plain socket; reads with a generous bound, so that a test fails instead of hanging.
+/// A plain socket; reads have a generous time-out, so that a test fails instead of hanging.
 class Client {
  public:
   explicit Client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -32,7 +32,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// What is sent after the server gave up is lost: that is for the answer to show.
+  /// Bytes sent after the server gave up are lost; the answer shows that.
   void send(const std::string& bytes) {
     std::size_t sent = 0;
     while (sent < bytes.size()) {
@@ -42,12 +42,12 @@ class Client {
     }
   }
 
-  /// Its end is no orderly one: a reset.
+  /// Closes with a reset instead of in order.
   void reset_at_the_end() {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
-  /// Says that nothing more will come; answers are still read.
+  /// Shuts down the sending side; answers can still be read.
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
 
   /// Until the server closes.

@@ -1,4 +1,4 @@
-// The routes over a log in memory: asked as the server asks them, but without a socket.
+// The routes over a log in memory: called as the server calls them, but without a socket.
 #pragma once
 
 #include <boost/json/parse.hpp>
@@ -199,7 +199,7 @@ class Served : public testing::Test {
   std::atomic<bool> has_space{true};
   std::atomic<bool> has_reserve{true};
   std::atomic<bool> can_write{true};
-  std::optional<std::int64_t> clock_drift_s;  // set while nobody asks
+  std::optional<std::int64_t> clock_drift_s;  // set while no request is in progress
   std::atomic<std::uint64_t> passed_over{0};
   std::atomic<std::int64_t> dead_pid{0};
   std::atomic<std::int64_t> unseen_pid{0};
@@ -208,7 +208,7 @@ class Served : public testing::Test {
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;
   std::function<void()> undelivered;               // of the last answer
-  std::function<void(HttpResponse)> told_of_wait;  // by the request in hand
+  std::function<void(HttpResponse)> told_of_wait;  // by the current request
   std::shared_ptr<HttpStream> stream;              // of the last answer
   std::atomic<int> branches_asked{0};
   std::function<FoundBranch(const std::string& repo, const std::string& branch)> branch_answer =

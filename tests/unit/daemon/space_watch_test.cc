@@ -50,7 +50,7 @@ TEST(SpaceWatch, folder_that_cannot_be_written_is_told_of_until_it_can) {
   EXPECT_TRUE(watch.look().can_write);
   is_read_only = true;
   EXPECT_TRUE(comes_true([&] { return !watch.look().can_write; }));
-  EXPECT_TRUE(watch.look().has_space) << "that is another question";
+  EXPECT_TRUE(watch.look().has_space) << "space is checked separately";
   is_read_only = false;
   EXPECT_TRUE(comes_true([&] { return watch.look().can_write; }));
   EXPECT_TRUE(comes_true([&] {

@@ -1,6 +1,6 @@
-// What others do between any two looks of a path at the log: it is tried at every one of them. Whatever comes in
-// between, an irreversible step has its effect once, nobody's step is ended by who has lost the lease, and the path
-// leaves nothing held.
+// Interference between any two looks of a path at the log, tried at every such moment. Whatever happens in between, an
+// irreversible step takes effect once, a path that lost the lease ends no one's step, and the path leaves no lease
+// held.
 #include <algorithm>
 
 #include "tests/unit/engine/story.h"
@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// A machine at whose n-th call, before it is answered, something happens.
+/// A machine on which something happens at the n-th call, before it is answered.
 class Meddled final : public Machine {
  public:
   Meddled(DirectMachine& machine, std::size_t at, std::function<void()> what)
@@ -39,7 +39,7 @@ class Meddled final : public Machine {
 
 constexpr const char* workers_run = "run-of-the-worker";
 
-/// One story, to be told once for every moment.
+/// One story, told once for every moment.
 class Told final : public Story {
  public:
   void TestBody() override {}
@@ -73,7 +73,7 @@ class Told final : public Story {
     event.reason = "an operator wants to look";
     ask("operator", event);
   }
-  /// Somebody else takes the leases and begins the first step that can be begun; he is in the midst of it from then on.
+  /// Another worker takes the leases and begins the first step that can begin; from then on the step stays in progress.
   void enter() {
     const Decision lease = acquire(task_key(task), "worker");
     const Decision repo = acquire(repo_key("shop"), "worker");
@@ -108,7 +108,7 @@ class Told final : public Story {
     const auto probe = world.probe_exit.find("merge");
     return probe != world.probe_exit.end() && probe->second == 1;
   }
-  /// Whether the worker's step stands as he has begun it, and nobody wanted its process ended.
+  /// Whether the worker's step is still as begun, and no one asked to end its process.
   bool is_left_alone() const {
     if (!row() || world.ended_runs.contains(workers_run)) return false;
     return std::any_of(row()->steps.begin(), row()->steps.end(), [this](const StepRow& step) {
@@ -154,7 +154,7 @@ const std::vector<Meddling>& meddlings() {
          told.take_leases_by_force();
          told.enter();
          told.take_leases_by_force();
-         told.begun = Seq{0};  // whoever comes next may find out about it
+         told.begun = Seq{0};  // the next path may settle it
        }},
       {"and the task is blocked",
        [](Told& told) {
@@ -201,7 +201,7 @@ const std::vector<Outside>& outsides() {
   return all;
 }
 
-/// Tells the story once for each moment at which `meddling` can come, until it is over before that.
+/// Tells the story once for each moment at which `meddling` can strike, until the story ends before it.
 void at_every_moment(const Outside& outside, const Meddling& meddling,
                      const std::function<void(Told&, Machine&)>& path) {
   for (std::size_t at = 0;; ++at) {
@@ -216,7 +216,7 @@ void at_every_moment(const Outside& outside, const Meddling& meddling,
     EXPECT_TRUE(told.stage() != "deploy" || told.merges() > 0) << "delivered without a merge";
     for (const auto& [key, lease] : told.machine.state().leases.rows()) EXPECT_EQ(lease.owner.actor, "worker") << key;
     EXPECT_TRUE(told.begun == Seq{0} || told.is_left_alone())
-        << "what the next owner does was ended by who had lost the lease";
+        << "a path that had lost the lease ended the next owner's step";
     EXPECT_TRUE(told.machine.replay()) << "the records do not lead to the same digests";
     if (testing::Test::HasFailure()) return;
   }

@@ -24,7 +24,7 @@ class Ownership : public Story {
     return found;
   }
 
-  /// The boot of a worker process, on the same host.
+  /// The boot of a worker process on the same host.
   void worker(const std::string& id, std::int64_t pid, const std::string& name = "worker") {
     fb::BootStartedT event;
     event.name = name;
@@ -35,7 +35,7 @@ class Ownership : public Story {
     ASSERT_EQ(propose_as("worker", event).outcome, Outcome::accepted);
   }
 
-  /// A monitor of its own process, which holds the task's lease.
+  /// A monitor in its own process, which holds the task's lease.
   Token monitor_holds_lease(std::int64_t pid = 77) {
     worker("monitor-boot", pid, "monitor");
     fb::LeaseAcquiredT event;
@@ -81,7 +81,7 @@ class Ownership : public Story {
   void wait(std::int64_t seconds) { machine.set_now(plus_s(machine.now(), seconds)); }
   std::size_t records() const { return machine.lines().size(); }
 
-  /// Crashes the monitor in the middle of a step of its crossing, and restarts the daemon.
+  /// Crashes the monitor in the middle of a step in its crossing, and restarts the daemon.
   void crash_during(const std::string& what) {
     struct Crash {};
     world.meanwhile = [&](const std::string& seen) {
@@ -131,7 +131,7 @@ TEST_F(Ownership, DeadFinalizerIsReapedOnce) {
   world.pid_alive[77] = false;
   wait(grace_s);
   EXPECT_TRUE(pass().reaped);
-  EXPECT_EQ(stage(), "deploy") << "exit 0, green, and nobody else: the reaper finishes what the monitor began";
+  EXPECT_EQ(stage(), "deploy") << "exit 0, green, and no live owner: the reaper finishes what the monitor began";
   EXPECT_EQ(count("step merge"), 1u);
   const std::size_t before = records();
   EXPECT_FALSE(pass().reaped);
@@ -158,7 +158,7 @@ TEST_F(Ownership, LeaseOfTheReaperEndsWithItsTry) {
 }
 
 TEST_F(Ownership, StepOfTheNextOwnerIsNotTakenForALeftover) {
-  // While the gate runs the lease is freed by force, and somebody else starts a step.
+  // While the gate runs, the lease is freed by force, and another owner starts a step.
   world.meanwhile = [&](const std::string&) {
     world.meanwhile = nullptr;
     fb::LeaseReclaimedT freed;
@@ -176,7 +176,7 @@ TEST_F(Ownership, StepOfTheNextOwnerIsNotTakenForALeftover) {
   };
   EXPECT_EQ(go().result, AdvanceResult::deferred);
   EXPECT_EQ(world.ran, Names{"gate deploy-staging"});
-  EXPECT_NE(open_step(*row()), nullptr) << "only who started it, or holds the lease, says what became of it";
+  EXPECT_NE(open_step(*row()), nullptr) << "only its starter or the lease holder may report its outcome";
 }
 
 TEST_F(Ownership, BackstopIgnoresMarkers) {
@@ -185,7 +185,7 @@ TEST_F(Ownership, BackstopIgnoresMarkers) {
   monitor_holds_lease();
   wait(ceiling_s);
   EXPECT_TRUE(pass().reaped);
-  EXPECT_EQ(job_status(), JobStatus::done) << "what has exited with 0 is not done again";
+  EXPECT_EQ(job_status(), JobStatus::done) << "work that exited with 0 is not redone";
   EXPECT_FALSE(held(task_key(task)));
   EXPECT_TRUE(world.ran.empty());
 }
@@ -204,8 +204,8 @@ TEST_F(Ownership, NoSecondAdvanceUnderRace) {
   EXPECT_EQ(world.ran, (Names{"gate deploy-staging", "step retest", "step merge"}));
 }
 
-/// The incident: the monitor's heavy checks outlast the grace, the reaper takes it for dead and advances by itself, and
-/// the second re-test is red.
+/// The incident: the monitor's heavy checks outlast the grace, the reaper takes it for dead and advances on its own,
+/// and the second re-test is red.
 class FoundingIncident : public Ownership {
  protected:
   void happen() {
@@ -269,7 +269,7 @@ TEST_F(Ownership, KillSwitchOffIsThePriorBehaviour) {
   back.token = 1;
   EXPECT_EQ(propose_as("webhook", back).outcome, Outcome::accepted);
   EXPECT_TRUE(machine.lines().back().applied.unchecked);
-  EXPECT_TRUE(held(task_key(task))) << "what was held stays recorded";
+  EXPECT_TRUE(held(task_key(task))) << "the held lease stays recorded";
   set("ownership.enabled", true);
   EXPECT_EQ(acquire(task_key(task), "webhook").outcome, Outcome::lease_held) << "and binds again";
 }
@@ -282,7 +282,7 @@ TEST_F(Ownership, OtherStagesAreNotConsulted) {
   exit_with(1);
   mark();
   wait(grace_s);
-  EXPECT_TRUE(pass().reaped) << "the mark speaks of deploy-staging only";
+  EXPECT_TRUE(pass().reaped) << "the mark covers deploy-staging only";
 }
 
 TEST_F(Ownership, WithinGraceIsUntouched) {
@@ -318,7 +318,7 @@ TEST_F(Ownership, WhatCannotBeSeenCountsAsAliveUntilTheCeiling) {
   wait(grace_s);
   EXPECT_FALSE(pass().reaped);
   wait(5400);
-  EXPECT_TRUE(pass().reaped) << "nothing stuck is immortal";
+  EXPECT_TRUE(pass().reaped) << "nothing stays stuck forever";
 }
 
 TEST_F(Ownership, LostClaimHasNoSideEffects) {
@@ -370,14 +370,14 @@ TEST_F(Ownership, LiveWorkerSurvivesDaemonRestart) {
   EXPECT_EQ(job_status(), JobStatus::running);
   EXPECT_EQ(pass().move, ReapMove::leave);
   world.pid_alive[500] = false;
-  EXPECT_TRUE(pass().reaped) << "one that dies loses it, at once";
+  EXPECT_TRUE(pass().reaped) << "a dead worker loses its job at once";
 }
 
 TEST_F(Ownership, StopDuringDeployIsDeferred) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step merge") return;
     request_cancel();
-    EXPECT_EQ(stage(), "deploy-staging") << "it stands, and waits";
+    EXPECT_EQ(stage(), "deploy-staging") << "it stays and waits";
   };
   EXPECT_EQ(go().result, AdvanceResult::advanced);
   ASSERT_EQ(machine.archive().size(), 1u);
@@ -398,7 +398,7 @@ TEST_F(Ownership, StopNeverRevives) {
 }
 
 TEST_F(Ownership, StopOfAJobThatNobodyFinishesFreesItsSlot) {
-  // An outside worker's: its monitor left it to the worker, who has to take the steps, and cannot any more.
+  // An outside worker's job: its monitor left the steps to the worker, which can no longer take them.
   exit_with(0);
   request_cancel();
   wait(grace_s);
@@ -497,7 +497,7 @@ TEST_F(Ownership, CommittedCrossingIsNeverRolledBack) {
   back.expected_version = raw(version());
   EXPECT_EQ(propose_as("reaper", back).outcome, Outcome::committed);
   set("ownership.enabled", false);
-  EXPECT_EQ(propose_as("reaper", back).outcome, Outcome::committed) << "kill switch or not";
+  EXPECT_EQ(propose_as("reaper", back).outcome, Outcome::committed) << "whether the kill switch is on or off";
 }
 
 TEST_F(Ownership, CommittedCrossingIsNeverRequeued) {
@@ -516,7 +516,7 @@ TEST_F(Ownership, OrphanStepIsEndedBeforeProbe) {
   EXPECT_EQ(world.ran[1], "probe merge");
 }
 
-/// An owner outside of the daemon starts the merge, and its boot ends before anybody learns what came of it.
+/// An owner outside the daemon starts the merge, and its boot ends before the outcome is known.
 class OutsidersStep : public Ownership {
  protected:
   OutsidersStep() {
@@ -588,7 +588,7 @@ TEST_F(Ownership, ReapedOwnersFactIsStillTaken) {
   };
   go();
   ASSERT_EQ(row()->steps.size(), 2u);
-  EXPECT_EQ(row()->steps[1].state, StepState::done) << "the merge happened, whoever had lost the lease";
+  EXPECT_EQ(row()->steps[1].state, StepState::done) << "the merge happened, although its owner had lost the lease";
 }
 
 TEST_F(Ownership, LateReaperDoesNotTakeANewOwnersLease) {
@@ -691,14 +691,14 @@ TEST_F(Ownership, WorkerThatReRegistersLosesItsLeases) {
 TEST_F(Ownership, TwoThreadsOfOneProcessAreTwoOwners) {
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
   EXPECT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::lease_held)
-      << "same boot, same pid, same actor: still somebody else, without the token";
+      << "same boot, same pid, same actor: without the token, still another owner";
 }
 
 TEST_F(Ownership, CancelStandsAcrossRestart) {
   request_cancel();
   EXPECT_EQ(stage(), "deploy-staging");
   restart();
-  EXPECT_EQ(stage(), "archived") << "the job's process died with the daemon, so nothing holds the request back";
+  EXPECT_EQ(stage(), "archived") << "the job's process died with the daemon, so nothing delays the request";
   EXPECT_EQ(machine.archive()[0].task.stage, "cancelled");
 }
 

@@ -1,8 +1,8 @@
-// Several actors who propose whatever comes to their minds: plausible events with mostly, but not always, the right
-// versions, tokens and attempts, alone and in groups, while boots come and go, time passes and settings change. After
-// every record all invariants are asked, and every group is replayed (tests/unit/engine/rules.h).
+// Several actors propose random events: plausible ones with mostly, but not always, the right versions, tokens and
+// attempts, alone and in groups, while boots come and go, time passes and settings change. After every record all
+// invariants are checked, and every group is replayed (tests/unit/engine/rules.h).
 //
-// A run is given by its number alone: to see one again, run with PAWL_SEED=number.
+// A run's number determines it: to repeat one, run with PAWL_SEED=number.
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -16,7 +16,7 @@ namespace {
 
 using hostile::Dice;
 
-/// What was seen over all runs, so that a generator that proposes nothing of interest is noticed.
+/// Coverage over all runs, so that a generator that proposes nothing interesting is noticed.
 using Seen = std::map<std::string, std::set<std::string>>;  // outcomes by event
 
 class RandomStory : public Rules {
@@ -48,7 +48,7 @@ class RandomStory : public Rules {
     }
   }
 
-  // Choices among what there is; now and then among what there is not.
+  // Choices among existing things; occasionally among missing ones.
 
   Who someone() {
     Who who{.boot = dice_.one_in(20) ? dice_.pick(boots_) : current_boot(), .actor = dice_.pick(actors_)};
@@ -114,7 +114,7 @@ class RandomStory : public Rules {
     return to == "done" ? "deploy" : (dice_.one_in(2) ? "retest" : "merge");
   }
 
-  /// What whoever drives a task over its guarded edge would do next; somebody else if there is no such task.
+  /// The next move of a task's driver on its guarded edge; another actor's if there is no such task.
   Proposal purposeful() {
     if (!state.boot_named("pawld")) return boot_of("pawld", {});
     const Who who = someone();
@@ -234,7 +234,7 @@ class RandomStory : public Rules {
     const bool used = dice_.one_in(6);
     const std::string boot_id = used ? dice_.pick(boots_) : "boot-" + std::to_string(boots_.size());
     if (!used) boots_.push_back(boot_id);
-    // A daemon speaks for itself; one that somebody else announces is refused.
+    // A daemon registers itself; one that another actor announces is refused.
     const bool itself = boot_name == daemon_name && !dice_.one_in(4);
     return propose(asker(itself ? Who{.boot = boot_id} : who), boot_started(boot_id, boot_name));
   }
@@ -288,7 +288,7 @@ class RandomStory : public Rules {
   Proposal reaping(const Asker& by) {
     const JobId id = job_id();
     const Job* job = state.jobs.find(id);
-    // `restart` is the machine's own.
+    // Only the machine itself uses `restart`.
     fb::JobReapedT event = job_reaped(id, attempt_of(id), static_cast<fb::Tier>(dice_.roll(3)),
                                       job ? token_of(task_key(job->task)) : std::nullopt,
                                       dice_.one_in(3) ? fb::JobResult::done : fb::JobResult::retry);
@@ -350,7 +350,7 @@ TEST(Randomly, proposed_events_keep_every_invariant_and_replay) {
   }
   if (chosen) return;
 
-  // All that can be reached by events was reached: every event was accepted, and every refusal was met.
+  // Everything reachable by events was reached: every event was accepted, and every refusal occurred.
   const std::map<std::string, std::set<std::string>> expected = {
       {"BootStarted", {"reserved_name", "duplicate_boot_id", "stale_boot", "unknown_boot"}},
       {"BootEnded", {"unknown_boot"}},

@@ -5,7 +5,7 @@
 namespace pawl {
 namespace {
 
-/// All that State derives from its rows, made anew from copies of them.
+/// Everything that State derives from its rows, rebuilt from copies of them.
 State loaded_anew(const State& state) {
   State anew;
   for (const auto& [key, row] : state.tasks.rows()) anew.tasks.load(key, row);
@@ -44,7 +44,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.archived_cancelled, right.archived_cancelled);
 }
 
-/// Pauses between two tries aside: their end is no record.
+/// Except pauses between two tries: their end is not a record.
 std::set<JobId> claimable_jobs(const State& state) {
   constexpr TimeUs after_all_pauses{INT64_MAX};
   std::set<JobId> jobs;
@@ -54,7 +54,7 @@ std::set<JobId> claimable_jobs(const State& state) {
   return jobs;
 }
 
-/// What claims find is what a walk over all that is queued would find, whoever asks.
+/// Whoever claims, the index finds the same jobs as a walk over the whole queue.
 void expect_found(const State& state, TimeUs now) {
   std::map<std::string, JobId> first;  // by agent
   for (const JobId id : state.indexes.queued) {
@@ -96,7 +96,7 @@ void Rules::expect_told(const std::set<JobId>& claimable_before, const Decided& 
   for (const Applied& applied : decided.applied) told = told || applied.frees_claims;
   for (const JobId id : claimable_jobs(state)) {
     EXPECT_TRUE(told || claimable_before.contains(id))
-        << "job " << raw(id) << " may be claimed, and no waiter is woken";
+        << "job " << raw(id) << " became claimable, but no waiter is woken";
   }
 }
 

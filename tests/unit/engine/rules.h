@@ -1,10 +1,11 @@
-// The fixture of the engine's tests: a log with a daemon and a worker, the default pipeline, and verbs to tell a story.
+// The fixture of the engine's tests: a log with a daemon and a worker, the default pipeline, and verbs for telling a
+// story.
 //
-// Whatever a test proposes goes through decide(). Each group is then applied twice more, to states of their own: by
-// reapply(), which must give the same digests, and by check_group(), which tries every invariant of SPEC §14 after
+// Everything a test proposes goes through decide(). Each group is then applied twice more, to separate states: by
+// reapply(), which must give the same digests, and by check_group(), which checks every invariant of SPEC §14 after
 // every record. At the end the rows are loaded into a fresh state, which must have the same digest and the same
-// indexes. And if a job may be claimed that could not be before, one of the records says so. So each test is also a
-// proof of replay, of the invariants, of what is derived and of who is woken.
+// indexes. And if a group makes a job claimable, one of its records says so. So each test also proves replay, the
+// invariants, the derived indexes and the wake-ups.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,12 +32,12 @@ class Rules : public testing::Test {
  protected:
   static constexpr std::int64_t start_s = 1'767'225'600;  // 2026-01-01T00:00:00Z
 
-  /// A daemon and a worker have started, `delivery` is defined, and the queue is wide: it limits only where a test
-  /// asks for it.
+  /// A daemon and a worker have started, `delivery` is defined, and the queue is wide: it limits only tests that ask
+  /// for it.
   Rules();
   void TearDown() override;
 
-  // What was asked, and what came of it.
+  // A proposal and its result.
 
   /// Decides a group. The answer lives as long as the test.
   const Decided& ask(Group group);
@@ -44,14 +45,14 @@ class Rules : public testing::Test {
   const Decided& ask(const EventT& event, const Who& who = {}) {
     return ask(propose_group(asker(who), event));
   }
-  /// As ask(), and it must be accepted.
+  /// Like ask(), but it must be accepted.
   template <class EventT>
   const Decided& must(const EventT& event, const Who& who = {}) {
     const Decided& decided = ask(event, who);
     EXPECT_EQ(name(decided.outcome), name(Outcome::accepted)) << decided.applied[decided.deciding].detail;
     return decided;
   }
-  /// As ask(), and it must be refused with `outcome`, and have changed and caused nothing.
+  /// Like ask(), but it must be refused with `outcome`, without changes or effects.
   template <class EventT>
   const Decided& refuses(Outcome outcome, const EventT& event, const Who& who = {}) {
     const std::uint64_t digest = state.digest();
@@ -75,7 +76,7 @@ class Rules : public testing::Test {
   void pass_s(std::int64_t seconds) { now = plus_s(now, seconds); }
   void boot(const std::string& boot_id, const std::string& boot_name);
   void set(const std::string& key, const SettingValue& value);
-  /// A task with a work item of its own.
+  /// A task with its own work item.
   TaskId create(const std::string& stage = "analysis", const std::string& repo = "shop");
   /// The queued or running job of the task's version.
   JobId job_of(TaskId id) const;
@@ -94,9 +95,9 @@ class Rules : public testing::Test {
                std::optional<Token> repo_token = std::nullopt);
   void block(TaskId id);
   void request_cancel(TaskId id);
-  /// A task that is done, in memory for as long as its lease is held.
+  /// A finished task, in memory as long as its lease is held.
   TaskId create_done();
-  /// A task on deploy-staging of which the merge has begun, and all that was needed for that.
+  /// A task on deploy-staging whose merge has begun, with everything that requires.
   struct Crossing {
     TaskId task;
     Token token;
@@ -105,8 +106,8 @@ class Rules : public testing::Test {
   };
   Crossing create_committed();
 
-  /// Changes rows behind the back of the rules: for refusals that no sequence of events can reach. From then on
-  /// invariants are not asked for: such rows break them.
+  /// Changes rows behind the rules' back, for refusals that no sequence of events can reach. From then on, invariants
+  /// are not checked: such rows break them.
   void tamper(const std::function<void(State&)>& change);
 
   const Task& task(TaskId id) const { return *state.tasks.find(id); }
@@ -120,7 +121,7 @@ class Rules : public testing::Test {
   std::uint32_t rules_in_force = rules_version;  // that decide
 
  private:
-  /// Whoever waits for a job is woken by each group after which one may be claimed that could not be before.
+  /// Each group that makes a job claimable wakes those who wait for one.
   void expect_told(const std::set<JobId>& claimable_before, const Decided& decided) const;
 
   std::deque<Decided> history_;

@@ -1,4 +1,4 @@
-// A log with one task on its way, and verbs to tell a story about it: the real engine, in virtual time.
+// A log with one task under way, and verbs for telling a story about it: the real engine, in virtual time.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,8 +18,7 @@ namespace pawl {
 
 using Names = std::vector<std::string>;
 
-/// A log with one task on deploy-staging, whose job runs; and verbs to tell a
-/// story about it.
+/// A log with one task on deploy-staging whose job is running, and verbs for telling a story about it.
 class Story : public testing::Test {
  protected:
   Story() {
@@ -91,7 +90,7 @@ class Story : public testing::Test {
                    {.task = task, .version = version(), .asker = asker(actor), .pid = 1, .on_red = on_red});
   }
 
-  /// The agent of the job has come to its end.
+  /// The job's agent has exited.
   void exited(std::int64_t code = 0) {
     fb::RunExitedT event;
     event.job = raw(job);

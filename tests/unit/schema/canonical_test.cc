@@ -92,7 +92,7 @@ TEST(Canonical, vectors_and_tables_nest) {
 }
 
 TEST(Canonical, two_layouts_of_one_table_encode_alike) {
-  // The same note, its fields written in another order and its text shared with the actor's.
+  // The same note, with its fields written in another order and its text shared with the actor's.
   const Asker asker{.boot = "b", .actor = "hi", .key = {}, .request = {}};
   fb::TaskNoteT event;
   event.task = 1;
@@ -145,7 +145,7 @@ TEST(Canonical, row_hash_is_over_the_kind_and_the_row) {
   ids.next_task = TaskId{5};
   const std::string row = std::string("\1") + id(1) + integer(5) + id(2) + integer(1) + id(3) + integer(1) + id(0);
   EXPECT_EQ(row_hash(RowKind::ids, ids), detail::hash_bytes(row));
-  EXPECT_NE(row_hash(RowKind::ids, ids), row_hash(RowKind::task, ids)) << "equal rows of two kinds differ";
+  EXPECT_NE(row_hash(RowKind::ids, ids), row_hash(RowKind::task, ids)) << "equal rows of different kinds must differ";
 }
 
 TEST(Canonical, row_writes_empty_texts_and_leaves_out_absent_options) {

@@ -73,7 +73,7 @@ TEST(Layout, values_are_read_by_layout_as_by_the_generated_code) {
   EXPECT_EQ(depends_on.type, FieldLayout::Type::integers);
   ASSERT_EQ(size_of(table, depends_on), 2U);
   EXPECT_EQ(integer_at(table, depends_on, 0), 5);
-  EXPECT_EQ(integer_at(table, depends_on, 1), -1) << "beyond int64 it keeps its bits";
+  EXPECT_EQ(integer_at(table, depends_on, 1), -1) << "beyond int64, the bits are kept";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What may be called how; of branches, git itself is asked.
+// Which names are allowed; for branches, checked against git itself.
 #include "schema/names.h"
 
 #include <gtest/gtest.h>
@@ -27,8 +27,8 @@ bool git_takes(const std::string& name) {
   return WEXITSTATUS(status) == 0;
 }
 
-/// Where pawl is stricter than the form of a ref: what `git branch` refuses, what makes `git clone` fail, and what
-/// people would not see.
+/// Where pawl is stricter than git's ref format: names that `git branch` refuses, that make `git clone` fail, or that
+/// people cannot see.
 bool is_for_pawl_to_refuse(const std::string& name) {
   return name.starts_with('-') || name == "@" || name == "HEAD" || name.starts_with("HEAD/") || unseen_in(name);
 }
@@ -45,7 +45,7 @@ std::vector<std::string> tricky_names() {
       "a\u202Eb", "a\u00A0b",    "a\xFF", "refs/heads/a", "$(touch x)", "$(touch)", "`a`",      "a;b",    "a|b",
       "a&b",      "a'b",         "a\"b",  "a#b",          "!a",         "%2e%2e",   "a,b",      "a=b",    "a+b",
       "<a>",      "a.lock.lock", "a@{b}", "a@/{b",        "a.lo.ck",    "a..",      "..a",      "a/../b", "a/./b"};
-  // Words of what git has a rule about, put together by the same dice everywhere.
+  // Words built from pieces that git has rules about, with the same random sequence everywhere.
   const std::vector<std::string> parts = {"a", "b", ".", "..", "/", "@",  "{", "@{",   ".lock", "-", " ",   "~",
                                           "^", ":", "?", "*",  "[", "\\", "ü", "HEAD", "\x7F",  "}", "lock"};
   std::mt19937 dice(20260615);
@@ -87,7 +87,8 @@ TEST(Names, of_branches_are_refused_with_what_is_wrong) {
   EXPECT_EQ(said_of_branch("a."), "end with '.'");
   EXPECT_EQ(said_of_branch("-x"), "begin with '-'");
   EXPECT_TRUE(said_of_branch("a\u202Eb").starts_with("have \\u{202e} in it: "));
-  EXPECT_TRUE(check_branch_name("a:b").error().message.ends_with("ends with '.lock'")) << "and what is allowed";
+  EXPECT_TRUE(check_branch_name("a:b").error().message.ends_with("ends with '.lock'"))
+      << "the message also says what is allowed";
 }
 
 TEST(Names, are_seen_as_a_whole) {

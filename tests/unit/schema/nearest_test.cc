@@ -13,9 +13,9 @@ const std::vector<std::string_view> words = {"submit", "settings", "simulate", "
 
 TEST(Nearest, slips_of_a_finger_find_their_word) {
   EXPECT_EQ(nearest_of("sumbit", words), "submit") << "two letters swapped";
-  EXPECT_EQ(nearest_of("setings", words), "settings") << "one is missing";
-  EXPECT_EQ(nearest_of("settiings", words), "settings") << "one too many";
-  EXPECT_EQ(nearest_of("simulste", words), "simulate") << "one is wrong";
+  EXPECT_EQ(nearest_of("setings", words), "settings") << "one letter missing";
+  EXPECT_EQ(nearest_of("settiings", words), "settings") << "one letter too many";
+  EXPECT_EQ(nearest_of("simulste", words), "simulate") << "one letter wrong";
   EXPECT_EQ(nearest_of("stuck", words), "stuck");
 }
 

@@ -1,4 +1,4 @@
-// What people see of texts that others wrote.
+// How foreign text is shown to people.
 #include "schema/printable.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ TEST(Printable, bytes_that_are_no_utf8_are_shown_one_by_one_and_what_is_around_t
                       "31m \xC3"),
             "grün \\x9b31m \\xc3");
   EXPECT_EQ(printable("\xED\xA0\x80"), "\\xed\\xa0\\x80") << "half of a surrogate pair";
-  EXPECT_EQ(printable("\xC0\x9B"), "\\xc0\\x9b") << "ESC in a form that some would still read";
+  EXPECT_EQ(printable("\xC0\x9B"), "\\xc0\\x9b") << "ESC in a form that some decoders accept";
   EXPECT_EQ(unseen_in("a\xFF"), "\\xff");
 }
 

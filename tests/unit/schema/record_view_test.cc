@@ -44,7 +44,7 @@ TEST(RecordView, every_cut_is_refused_or_reads_the_same) {
   std::string whole;
   canonical_record(proposal.record(), whole);
   for (std::size_t length = 0; length < proposal.size(); ++length) {
-    // A copy of just that length, so that a sanitizer sees a read beyond it.
+    // A copy of exactly that length, so that a sanitizer sees a read past its end.
     const std::vector<std::uint8_t> cut(proposal.data(), proposal.data() + length);
     if (const auto record = view_record(cut)) {
       std::string out;
@@ -137,7 +137,7 @@ TEST(RecordView, a_setting_has_one_value) {
   EXPECT_TRUE(is_seen(false, std::nullopt));
   EXPECT_TRUE(is_seen(std::nullopt, 3));
   EXPECT_FALSE(is_seen(std::nullopt, std::nullopt));
-  // JSON has room for one: the other would be in the chain, and not in what is exported.
+  // JSON has room for one: the other would be in the chain, but not in the export.
   EXPECT_FALSE(is_seen(false, 3));
 }
 

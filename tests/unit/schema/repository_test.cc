@@ -1,4 +1,4 @@
-// Names and URLs of repositories, as texts.
+// Names and URLs of repositories, as text.
 #include "schema/repository.h"
 
 #include <gtest/gtest.h>

@@ -79,7 +79,7 @@ TEST(Subject, of_what_belongs_to_no_task_is_its_name) {
   const Proposal task = propose(asker, created);
   EXPECT_EQ(subject_of(task.record()).repo, "shop");
   EXPECT_EQ(subject_of(task.record()).work_item, "W-1");
-  EXPECT_EQ(task_of(subject_of(task.record())), std::nullopt) << "it has no id before it is accepted";
+  EXPECT_EQ(task_of(subject_of(task.record())), std::nullopt) << "it gets its id only when it is accepted";
 }
 
 TEST(Subject, every_field_that_is_called_task_or_job_has_to_be_known) {

@@ -28,7 +28,7 @@ TEST(Chain, stamp_sets_what_the_record_bears) {
   Proposal proposal = stamped("hi");
   const Chain chain = stamp_chain(Chain{}, proposal);
   EXPECT_EQ(chain_of(proposal.record()), chain);
-  EXPECT_EQ(chain_after(Chain{}, proposal.record()), chain) << "what it bears already does not count";
+  EXPECT_EQ(chain_after(Chain{}, proposal.record()), chain) << "the chain it already carries does not count";
 }
 
 TEST(Chain, depends_on_the_one_before_and_on_every_part_of_the_record) {

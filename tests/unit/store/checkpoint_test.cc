@@ -11,7 +11,7 @@
 namespace pawl {
 namespace {
 
-/// A state in which every table has a row, and every optional field is there in one of them.
+/// A state in which every table has a row, and every optional field is set in one of them.
 class CheckpointTest : public testing::Test {
  protected:
   CheckpointTest() : writer_(log_) {
@@ -66,7 +66,7 @@ class CheckpointTest : public testing::Test {
     return owner;
   }
 
-  /// The checkpoint with something changed in it, its structure sound.
+  /// The checkpoint with a change in it, but a valid structure.
   template <class Change>
   std::vector<std::uint8_t> changed(Change change) const {
     const std::unique_ptr<fb::CheckpointT> object(fb::GetCheckpoint(bytes_.data())->UnPack());
@@ -90,7 +90,7 @@ TEST_F(CheckpointTest, a_field_that_an_older_version_did_not_write_is_as_in_a_ne
   flatbuffers::FlatBufferBuilder builder;
   fb::BootRowT boot;
   boot.boot_id = "old";
-  builder.Finish(fb::BootRow::Pack(builder, &boot));  // without defaults: nothing but texts
+  builder.Finish(fb::BootRow::Pack(builder, &boot));  // without defaults: only texts
   const Boot read = unpack_row(*flatbuffers::GetRoot<fb::BootRow>(builder.GetBufferPointer()));
   EXPECT_EQ(read.boot_id, "old");
   EXPECT_EQ(read.pid, Boot().pid);
@@ -127,11 +127,11 @@ TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
   EXPECT_EQ(restored->state.keys.find("", "key-1")->task, TaskId{1});
   EXPECT_EQ(restored->state.keys.find("", "key-1")->request, 77U);
   ASSERT_TRUE(restored->state.tasks.find(TaskId{1})->gate);
-  EXPECT_FALSE(restored->state.tasks.find(TaskId{1})->gate->passed) << "in error is not red";
+  EXPECT_FALSE(restored->state.tasks.find(TaskId{1})->gate->passed) << "a gate in error is not red";
   EXPECT_EQ(restored->state.jobs.find(JobId{1})->run->pid, 4242);
   EXPECT_EQ(restored->state.leases.find("repo:shop")->ttl_s, 60);
 
-  MemoryLog other_log;  // where they go does not matter
+  MemoryLog other_log;  // their target does not matter
   Writer again(other_log, std::move(restored->state), restored->chain);
   const auto next_of = [](Writer& writer) {
     return writer.decide(propose_group(writer.asker(), task_created("W-4"))).records.back().record().stamp()->digest();
@@ -168,7 +168,7 @@ TEST_F(CheckpointTest, changed_row_has_another_digest) {
   const auto other = changed([](fb::CheckpointT& checkpoint) { checkpoint.tasks[0]->branch = "w-2"; });
   ASSERT_FALSE(unpack_checkpoint(other).has_value());
   EXPECT_EQ(unpack_checkpoint(other).error().code, ErrorCode::damaged);
-  EXPECT_TRUE(unpack_checkpoint(changed([](fb::CheckpointT&) {})).has_value()) << "the change alone is what counts";
+  EXPECT_TRUE(unpack_checkpoint(changed([](fb::CheckpointT&) {})).has_value()) << "without a change it is accepted";
 }
 
 TEST_F(CheckpointTest, rows_that_contradict_each_other_are_damage) {
@@ -246,7 +246,7 @@ TEST_F(CheckpointTest, archived_task_comes_back_with_its_hashes) {
 }
 
 TEST_F(CheckpointTest, archive_and_digest_agree) {
-  // The rows in the archive are the part of the digest that no row in memory accounts for.
+  // The archived rows account for the part of the digest that the rows in memory do not.
   const Result<std::vector<std::uint8_t>> bytes = log_.find(TaskId{3});
   ASSERT_TRUE(bytes.has_value());
   const Result<Unarchived> unarchived = unpack_archived(*bytes);

@@ -16,7 +16,7 @@
 namespace pawl {
 namespace {
 
-/// How many of ours lead to that file.
+/// How many of our descriptors lead to that file.
 std::size_t descriptors_of(const std::string& path) {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -65,20 +65,20 @@ TEST(DataDir, folder_is_known_to_be_held_until_its_name_leads_elsewhere) {
   EXPECT_NE(held->check_name().error().message.find("replaced"), std::string::npos);
   std::filesystem::remove(dir.path("data"));
   std::filesystem::create_directory_symlink(dir.path("away"), dir.path("data"));
-  EXPECT_TRUE(held->check_name().has_value()) << "the same folder by another way";
+  EXPECT_TRUE(held->check_name().has_value()) << "the same folder by another path";
 }
 
 TEST(DataDir, lock_that_outlives_who_is_named_there_is_waited_for) {
   const TempDir dir;
   const std::string path = dir.path("LOCK");
-  write_file(path, "2147483647\n");  // nobody's pid
+  write_file(path, "2147483647\n");  // an unused pid
   const int left = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_EQ(::flock(left, LOCK_EX), 0);
   const Result<DirLock> impatient = DirLock::take(dir.path(), std::chrono::milliseconds(0));
   ASSERT_FALSE(impatient.has_value());
   EXPECT_EQ(impatient.error().code, ErrorCode::busy);
 
-  // What it left goes as soon as somebody else is at the door.
+  // Its leftovers are removed as soon as the next holder arrives.
   std::atomic<bool> is_over = false;
   std::thread last_of_it([&] {
     while (descriptors_of(path) < 2 && !is_over) std::this_thread::yield();
@@ -197,7 +197,7 @@ TEST(DataDir, probe_tells_whether_the_folder_can_be_written) {
   const TempDir dir;
   EXPECT_TRUE(probe_writable(dir.path(), TimeUs{1}).has_value());
   EXPECT_TRUE(probe_writable(dir.path(), TimeUs{1}).has_value());
-  EXPECT_TRUE(make_data_dir(dir.path()).has_value()) << "what it leaves is pawl's own";
+  EXPECT_TRUE(make_data_dir(dir.path()).has_value()) << "it leaves only pawl's own files";
   std::filesystem::remove(dir.path("probe"));
   std::filesystem::create_directory(dir.path("probe"));
   ASSERT_FALSE(probe_writable(dir.path(), TimeUs{1}).has_value());

@@ -33,7 +33,7 @@ std::string why(const std::string& dir) {
   return taken.error().message;
 }
 
-/// A folder with a log, as a daemon leaves it.
+/// A folder with a log, as left by a daemon.
 class FolderGuard : public testing::Test {
  protected:
   FolderGuard() {
@@ -64,14 +64,14 @@ TEST_F(FolderGuard, folder_that_others_may_write_is_refused_and_left_as_it_is) {
     EXPECT_NE(make_data_dir(at()).error().message.find("chmod go-w " + at()), std::string::npos);
     EXPECT_EQ(mode_of(at()), mode);
   }
-  EXPECT_TRUE(RocksLog::open(at(), RocksLog::Mode::read_only)) << "reading it is no harm";
+  EXPECT_TRUE(RocksLog::open(at(), RocksLog::Mode::read_only)) << "reading is harmless";
   EXPECT_EQ(mode_of(at()), 02770u);
   set_mode(at(), 0700);
   EXPECT_EQ(why(at()), "");
 }
 
 TEST_F(FolderGuard, folder_of_another_user_is_refused_also_to_root) {
-  if (::geteuid() != 0) GTEST_SKIP() << "no other user can be had";
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to act as another user";
   ASSERT_EQ(::chown(at().c_str(), 65534, 65534), 0);
   const std::string lock = content_of(at("LOCK"));
   EXPECT_NE(why(at()).find("chown -R 0 " + at()), std::string::npos) << why(at());
@@ -106,10 +106,10 @@ TEST_F(FolderGuard, what_others_may_read_is_narrowed_and_told_once) {
   EXPECT_EQ(mode_of(at("logs")), 0750u);
   EXPECT_EQ(mode_of(at("runs")), 0750u);
   for (const char* file : {"member", "LOCK", "log/CURRENT"}) EXPECT_EQ(mode_of(at(file)), 0640u) << file;
-  EXPECT_EQ(mode_of(at("notes")), 0644u) << "it is none of pawl's; the folder closes it";
+  EXPECT_EQ(mode_of(at("notes")), 0644u) << "not pawl's file; the folder's mode protects it";
   EXPECT_EQ(said(), "");
   set_mode(at(), 0700);
-  EXPECT_EQ(said(), "") << "who is stricter stays so";
+  EXPECT_EQ(said(), "") << "stricter modes are kept";
   EXPECT_EQ(mode_of(at()), 0700u);
 }
 
@@ -170,7 +170,7 @@ TEST_F(FolderGuard, second_name_of_the_lock_is_refused_and_not_written_into) {
   EXPECT_NE(why(at()).find("rm " + at("LOCK")), std::string::npos) << why(at());
   EXPECT_EQ(content_of(dir.path("precious")), "precious");
   fs::remove(at("LOCK"));
-  EXPECT_EQ(why(at()), "") << "it is made again";
+  EXPECT_EQ(why(at()), "") << "it is created again";
 }
 
 TEST_F(FolderGuard, copy_by_hard_links_keeps_what_it_has) {
@@ -198,7 +198,7 @@ TEST_F(FolderGuard, private_files_are_closed_whatever_the_umask) {
       const PrivateFiles here;
       EXPECT_TRUE(RocksLog::open(dir.path("new"), RocksLog::Mode::write));
     }
-    EXPECT_EQ(::umask(before), mask) << "and given back";
+    EXPECT_EQ(::umask(before), mask) << "and restored";
     for (const auto& entry : fs::recursive_directory_iterator(dir.path("new"))) {
       const mode_t most = entry.is_directory() ? 0750 : 0640;
       EXPECT_EQ(mode_of(entry.path()) & ~most, 0u) << entry.path();

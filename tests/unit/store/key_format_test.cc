@@ -88,7 +88,7 @@ TEST(KeyFormat, seal_is_the_one_in_the_format) {
 }
 
 TEST(KeyFormat, block_is_the_worked_example_of_the_format) {
-  // docs/FORMAT.md §10: the head, the sizes and, where another flatc might lay it out differently, not the record.
+  // docs/FORMAT.md §10: the head and the sizes, but not the record, which another flatc might lay out differently.
   Proposal note = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, task_note(TaskId{1}, "hi"));
   note.stamp().mutate_seq(1);
   const RecordBytes bytes(note.data(), note.size());
@@ -134,7 +134,7 @@ TEST(KeyFormat, whole_blocks_are_found_between_other_bytes) {
   find_blocks("junk", found);
   EXPECT_EQ(found.highest, Seq{0});
   find_blocks("junk" + block.substr(0, block.size() - 1), found);
-  EXPECT_EQ(found.highest, Seq{0}) << "a cut block proves nothing";
+  EXPECT_EQ(found.highest, Seq{0}) << "a truncated block proves nothing";
   find_blocks("junk" + block.substr(0, 50) + block + "junk", found);
   EXPECT_EQ(found.lowest, Seq{5});
   EXPECT_EQ(found.highest, Seq{7});

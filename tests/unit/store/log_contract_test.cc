@@ -1,4 +1,4 @@
-// What every journal, checkpoint store and archive promises, tried on those of each log.
+// The contract of every journal, checkpoint store and archive, tried on each log's.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -14,7 +14,7 @@
 namespace pawl {
 namespace {
 
-/// A log that can be closed and opened again.
+/// A log that can be closed and reopened.
 class Subject {
  public:
   virtual ~Subject() = default;
@@ -133,13 +133,13 @@ TEST_P(JournalContract, append_with_another_expected_seq_is_superseded_and_write
   Writer writer(journal());
   writer.boot();
   const auto before = records_in(journal());
-  Writer other(journal());  // begins with 1, as whoever lost the race for it
+  Writer other(journal());  // begins with 1, like the loser of the race for it
   other.decide(propose_group({.boot = "b", .actor = "a", .key = {}, .request = {}}, task_note(TaskId{1}, "x")));
   const Result<void> appended = other.append();
   ASSERT_FALSE(appended.has_value());
   EXPECT_EQ(appended.error().code, ErrorCode::superseded);
   EXPECT_EQ(records_in(journal()), before);
-  writer.create_task("W-1");  // the one who was first goes on
+  writer.create_task("W-1");  // the winner goes on
   EXPECT_EQ(journal().last_seq(), Seq{3});
 }
 
@@ -209,7 +209,7 @@ TEST_P(JournalContract, follower_passes_over_what_a_restore_left_out) {
 TEST_P(JournalContract, restore_of_another_log_is_superseded) {
   Writer writer(journal());
   writer.boot();
-  Writer other(journal());  // which knows nothing of the first
+  Writer other(journal());  // which does not know of the first
   other.start("boot-9");
   EXPECT_EQ(other.append().error().code, ErrorCode::superseded);
   other.decide(propose_group({.boot = {}, .actor = "restore", .key = {}, .request = {}}, [&] {
@@ -245,7 +245,7 @@ TEST_P(JournalContract, sealed_log_opens_and_takes_more) {
   Writer writer(journal());
   writer.boot();
   ASSERT_TRUE(journal().seal().has_value());
-  writer.create_task("W-1");  // an older seal says less, and nothing wrong
+  writer.create_task("W-1");  // an older seal says less, but nothing false
   ASSERT_TRUE(subject_->reopen().has_value());
   EXPECT_EQ(records_in(journal()).size(), 3U);
 }
@@ -271,7 +271,7 @@ TEST_P(JournalContract, reader_beside_an_appender_sees_a_growing_prefix) {
   reader.join();
 }
 
-/// Follows a journal on a thread of its own, and lets a test wait for what it has seen.
+/// Follows a journal on its own thread, and lets a test wait for what it has seen.
 class Follower {
  public:
   Follower(Journal& journal, Seq from, std::size_t at_most = SIZE_MAX)

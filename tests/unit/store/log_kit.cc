@@ -153,7 +153,7 @@ fb::TaskNoteT task_note(TaskId task, const std::string& text) {
 std::vector<std::vector<std::uint8_t>> records_in(Journal& journal, Seq from) {
   std::vector<std::vector<std::uint8_t>> records;
   const Result<void> read = journal.read(from, [&](RecordBytes bytes) {
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8, 0U) << "FlatBuffers want to be aligned";
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8, 0U) << "FlatBuffers must be aligned";
     records.emplace_back(bytes.begin(), bytes.end());
     return true;
   });

@@ -1,5 +1,5 @@
-// What the tests of logs need: a folder that goes away, a writer that fills a log as the daemon does, and verbs to
-// look at what came of it.
+// Helpers for log tests: a temporary folder, a writer that fills a log as the daemon does, and verbs to inspect the
+// result.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,7 @@
 
 namespace pawl {
 
-/// A fresh folder, removed at the end.
+/// A fresh folder, removed on destruction.
 class TempDir {
  public:
   TempDir();
@@ -30,30 +30,30 @@ std::string content_of(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 /// The one write-ahead file of a RocksDB that is closed and was never flushed.
 std::string wal_of(const std::string& dir);
-/// Every file under `dir` with its content: to show that nothing was changed.
+/// Every file under `dir` with its content: shows that nothing changed.
 std::vector<std::pair<std::string, std::string>> files_in(const std::string& dir);
 
 /// Decides, chains and appends as the sequencer does, a batch at a time.
 class Writer {
  public:
   explicit Writer(Journal& journal) : journal_(journal) {}
-  /// Goes on where a log ends.
+  /// Continues where a log ends.
   Writer(Journal& journal, State state, Chain chain);
 
-  /// Decides a group, into the batch in hand.
+  /// Decides a group, into the current batch.
   Decided& decide(Group group);
-  /// Appends the batch in hand.
+  /// Appends the current batch.
   Result<void> append();
-  /// Both, and expects success.
+  /// Both, expecting success.
   void write(Group group);
 
-  /// Boots the daemon, into the batch in hand.
+  /// Boots the daemon, into the current batch.
   void start(const std::string& boot_id = "boot-1");
   /// start(), and the default pipeline: one batch, two records.
   void boot(const std::string& boot_id = "boot-1");
   /// One batch, one record.
   void create_task(const std::string& work_item);
-  /// One batch, one record: a restore that leaves out as many seqs, and no other goes on.
+  /// One batch, one record: a restore that skips that many seqs; no other boot continues.
   void restore(std::uint64_t seqs);
   /// One batch: cancels a task that has no lease, which archives it.
   void cancel_task(TaskId task);
@@ -72,11 +72,11 @@ class Writer {
 };
 
 fb::TaskCreatedT task_created(const std::string& work_item);
-/// A small event that is accepted: a batch of few bytes.
+/// A small accepted event: a batch of a few bytes.
 fb::SettingChangedT max_attempts(std::int64_t number);
 fb::TaskNoteT task_note(TaskId task, const std::string& text);
 
-/// Everything that can be read from `from` on, as bytes; fails the test if the read ends in an error.
+/// Everything readable from `from` on, as bytes; fails the test if the read ends in an error.
 std::vector<std::vector<std::uint8_t>> records_in(Journal& journal, Seq from = Seq{1});
 Seq seq_of(const std::vector<std::uint8_t>& record);
 

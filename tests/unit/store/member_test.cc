@@ -49,7 +49,7 @@ TEST_F(MemberTest, is_drawn_anew_for_a_copy_which_is_told) {
   ASSERT_TRUE(copy);
   EXPECT_NE(copy->id, id);
   EXPECT_EQ(copy->copied_of, id);
-  EXPECT_EQ(member_of(folder("copy"))->copied_of, "") << "from its second start on it is a folder of its own";
+  EXPECT_EQ(member_of(folder("copy"))->copied_of, "") << "from its second start on it is an independent folder";
   EXPECT_EQ(member_of(folder())->id, id);
 }
 

@@ -80,7 +80,7 @@ TEST(MemoryLog, every_flip_is_damage_at_its_batch_or_a_torn_last_one) {
       const auto disk = copy_of(*written.disk);
       disk->blocks[at] = static_cast<char>(disk->blocks[at] ^ mask);
       const auto log = MemoryLog::open(disk);
-      if (log) {  // Only a last batch whose length grew can be taken for a torn one.
+      if (log) {  // Only a last batch whose length grew can look torn.
         ASSERT_EQ(before, Seq{4}) << at;
         ASSERT_EQ((*log)->torn_at(), Seq{5}) << at;
         continue;
@@ -144,7 +144,7 @@ TEST(MemoryLog, failed_append_is_the_last_and_recovery_finds_what_was_durable) {
 
     const auto after_crash = MemoryLog::open(disk);
     ASSERT_TRUE(after_crash.has_value());
-    const bool whole = failure == MemoryLog::Failure::not_synced;  // it may survive: nobody was told that it did not
+    const bool whole = failure == MemoryLog::Failure::not_synced;  // it may survive: no one was told that it did not
     EXPECT_EQ((*after_crash)->last_seq(), whole ? Seq{5} : Seq{4});
     EXPECT_EQ((*after_crash)->torn_at(),
               failure == MemoryLog::Failure::half_written ? std::optional(Seq{5}) : std::nullopt);
@@ -163,7 +163,7 @@ TEST(MemoryLog, full_disk_fails_the_append_and_keeps_what_was_durable) {
   const std::size_t bytes = log.disk()->blocks.size();
   writer.decide(propose_group(writer.asker(), task_created("W-2")));
   ASSERT_FALSE(writer.append().has_value());
-  EXPECT_EQ(log.disk()->blocks.size(), bytes + 10) << "what fitted was written";
+  EXPECT_EQ(log.disk()->blocks.size(), bytes + 10) << "as much as fitted was written";
   log.disk()->room.reset();
   writer.decide(propose_group(writer.asker(), task_created("W-3")));
   EXPECT_FALSE(writer.append().has_value()) << "after a failure nothing may be appended";

@@ -22,7 +22,7 @@ class OpenTest : public testing::Test {
     writer_.create_task("W-2");
   }
 
-  /// Six records in, a checkpoint at 4, 5 and 6.
+  /// Six records, with checkpoints at 4, 5 and 6.
   void three_checkpoints() {
     ASSERT_EQ(*take_checkpoint(log_), Seq{4});
     writer_.create_task("W-3");
@@ -47,7 +47,7 @@ class OpenTest : public testing::Test {
     EXPECT_NE(opened.error().message.find(why), std::string::npos) << opened.error().message;
   }
 
-  /// Writes the log anew with one record changed by `change`; later chains are made afresh if `mended`.
+  /// Rewrites the log with one record changed by `change`; recomputes later chains if `mended`.
   enum class Chains { left, mended };
   template <class Change>
   std::unique_ptr<MemoryLog> rewritten(Seq seq, Chains chains, Change change) {
@@ -67,7 +67,7 @@ class OpenTest : public testing::Test {
     return other;
   }
 
-  /// Gives a record the chain of its content, after the log's record `before`.
+  /// Gives a record the chain that matches its content, after the log's record `before`.
   void mend(fb::Record& record, Seq before) {
     const auto bytes = records_in(log_, before).front();
     const Chain chain = chain_after(chain_of(*fb::GetRecord(bytes.data())), record);

@@ -1,4 +1,4 @@
-// The table of store/replica.h, row by row, and a replica that follows.
+// The table of store/replica.h, row by row, and a following replica.
 #include "store/replica.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ class ReplicaTest : public testing::Test {
 
   fb::Record& record(std::uint64_t seq) { return *fb::GetMutableRecord(records_[seq - 1].data()); }
 
-  /// Makes the chain right again from a record on.
+  /// Recomputes the chain from a record on.
   void mend_chain() {
     Chain chain{};
     for (std::vector<std::uint8_t>& bytes : records_) {
@@ -38,7 +38,7 @@ class ReplicaTest : public testing::Test {
     }
   }
 
-  /// Feeds the records one by one. What ends it early, in words; empty if nothing does.
+  /// Feeds the records one by one. Returns the error that ends it early; empty if none does.
   std::string fed(ReplicaPolicy policy = {}) {
     replica_.emplace(State(), Chain{}, std::move(policy));
     for (const std::vector<std::uint8_t>& bytes : records_) {
@@ -84,7 +84,7 @@ TEST_F(ReplicaTest, A_bytes_that_are_no_record_end_it) {
   records_[5].assign(64, 0);
   EXPECT_EQ(fed(), "record 6: these bytes are not a record");
   EXPECT_EQ(replica_->fault()->seq, Seq{6});
-  EXPECT_EQ(applied(), Seq{3}) << "whether the group before it is whole is not known";
+  EXPECT_EQ(applied(), Seq{3}) << "whether the previous group is complete is unknown";
 }
 
 TEST_F(ReplicaTest, A_record_of_another_group_ends_it) {
@@ -102,7 +102,7 @@ TEST_F(ReplicaTest, B_record_of_newer_rules_ends_it_after_the_whole_group_before
 TEST_F(ReplicaTest, C_record_that_does_not_follow_ends_it_or_is_told) {
   records_.erase(records_.begin() + 4);
   EXPECT_EQ(fed(), "record 6 stands where 5 should");
-  EXPECT_EQ(applied(), Seq{3}) << "the group before it is cut";
+  EXPECT_EQ(applied(), Seq{3}) << "the previous group is cut off";
 
   Seq told{};
   EXPECT_EQ(fed({.gap = [&](const RecordFault& fault) { told = Seq{fault.record->stamp()->seq()}; }}), "");
@@ -126,7 +126,7 @@ TEST_F(ReplicaTest, C_restore_alone_may_leave_seqs_out) {
     return std::pair(replica.state().last_seq, replica.fault().has_value() && replica.fault()->is_gap);
   };
   EXPECT_EQ(walk(), std::pair(Seq{1008}, false));
-  for (const std::size_t at : {std::size_t{6}, std::size_t{7}}) {  // the restore, and the record behind it
+  for (const std::size_t at : {std::size_t{6}, std::size_t{7}}) {  // the restore, and the record after it
     const auto sound = records_;
     fb::Stamp& stamp = *fb::GetMutableRecord(records_[at].data())->mutable_stamp();
     stamp.mutate_seq(stamp.seq() + 1);
@@ -210,7 +210,7 @@ TEST_F(ReplicaTest, trouble_before_a_place_that_cannot_be_read_is_told_first) {
   EXPECT_EQ(replica.difference()->seq, Seq{6});
 }
 
-/// What a replica that follows has come to, for the thread that writes.
+/// How far a following replica has got, for the writing thread.
 class Standby {
  public:
   explicit Standby(Journal& journal)

@@ -73,7 +73,7 @@ TEST(RocksLog, log_of_a_folder_that_is_held_goes_where_the_folder_goes) {
     EXPECT_TRUE((*log)->seal().has_value());
   }
   std::filesystem::current_path(was);
-  EXPECT_TRUE(std::filesystem::is_empty(dir.path("data"))) << "what stands there now is somebody else's";
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path("data"))) << "the folder there now belongs to another process";
   EXPECT_EQ(opened(dir.path("away"), Mode::read_only)->last_seq(), Seq{2});
 }
 
@@ -135,7 +135,7 @@ TEST(RocksLog, reader_opens_again_and_again_while_tables_change_under_it) {
   writer.boot();
   for (int i = 0; i < 15; ++i) {
     writer.create_task("W-" + std::to_string(i));
-    if (i % 5 == 0) {  // flushes, and turns to a new write-ahead file
+    if (i % 5 == 0) {  // flushes, and switches to a new write-ahead file
       ASSERT_TRUE(take_checkpoint(*log).has_value());
     }
     const auto reader = opened(dir.path(), Mode::read_only);
@@ -162,8 +162,8 @@ TEST(RocksLog, folder_of_somebody_else_is_refused_and_left_alone) {
   EXPECT_EQ(files_in(dir.path()), before);
 }
 
-// RocksDB makes its families one by one. A start that was killed between them once left a database that was refused as
-// somebody else's, for good.
+// RocksDB creates its column families one by one. A start killed between them once left a database that was refused as
+// foreign for good.
 TEST(RocksLog, log_whose_making_was_cut_short_is_made_afresh) {
   const TempDir dir;
   std::filesystem::create_directory(dir.path("log.new"));
@@ -337,7 +337,7 @@ TEST(RocksLog, backup_is_a_data_folder_of_its_own_with_the_same_digest) {
     Writer goes_on(*copy, std::move(state->state), state->chain);
     goes_on.boot("boot-of-copy");
     EXPECT_TRUE(open_state(*copy).has_value());
-    EXPECT_EQ(open_state(*log)->state.digest(), writer.state().digest()) << "the original is its own";
+    EXPECT_EQ(open_state(*log)->state.digest(), writer.state().digest()) << "the original is unchanged";
   }
 }
 

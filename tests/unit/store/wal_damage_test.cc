@@ -1,6 +1,6 @@
-// Every cut and every flipped byte of a small log on disk. What may come of it: the same records; a torn tail, told
-// with its seq, and only where nothing says that it was ever durable; or damage, naming a seq. Never fewer records in
-// silence, never other ones.
+// Every cut and every flipped byte of a small log on disk. Allowed results: the same records; a torn tail, reported
+// with its seq, and only where nothing says that it was ever durable; or damage that names a seq. Never silently fewer
+// records, never different ones.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -89,10 +89,10 @@ TEST_F(WalDamage, every_cut_leaves_the_whole_batches_and_tells_the_torn_tail) {
   }
 }
 
-// What a power cut leaves that took the first page of a batch and not the last. RocksDB alone says nothing of it.
+// What a power cut leaves if it wipes out a batch's first page but not its last. RocksDB alone does not report it.
 TEST_F(WalDamage, batch_whose_beginning_never_came_is_a_torn_tail_and_told) {
   const std::size_t batch = ends_[ends_.size() - 2];
-  const std::size_t block = bytes_.find("pawlblk\n", batch);  // as long as it stands whole, its loss is damage
+  const std::size_t block = bytes_.find("pawlblk\n", batch);  // while this block is intact, losing the batch is damage
   for (std::size_t end = block + 1; end < bytes_.size(); ++end) {
     std::string bytes = bytes_;
     std::fill(bytes.begin() + std::ptrdiff_t(batch), bytes.begin() + std::ptrdiff_t(end), '\0');
@@ -103,8 +103,8 @@ TEST_F(WalDamage, batch_whose_beginning_never_came_is_a_torn_tail_and_told) {
   }
 }
 
-// The block of a batch that finishes a task once stood before the task's rows: a cut between the two left a whole block
-// that RocksDB did not have, and the start was refused for damage that was none.
+// The block of a batch that finishes a task once preceded the task's rows: a cut between the two left a whole block
+// that RocksDB did not have, and the start was refused for damage that did not exist.
 TEST(WalCut, every_cut_of_a_batch_that_archives_a_task_is_a_torn_tail) {
   const TempDir dir;
   std::size_t before = 0;
@@ -157,7 +157,7 @@ TEST_F(WalDamage, every_flip_is_damage_or_a_torn_last_batch) {
       expect_prefix(**log, Seq{3});
     }
   }
-  EXPECT_LE(torn, 4U) << "by its two length bytes alone";
+  EXPECT_LE(torn, 4U) << "only by its two length bytes";
 }
 
 TEST_F(WalDamage, no_flip_of_a_sealed_log_is_ever_a_torn_tail) {
@@ -181,8 +181,8 @@ TEST_F(WalDamage, writer_refuses_damage_too_and_overwrites_nothing) {
 }
 
 TEST_F(WalDamage, length_that_grew_does_not_hide_what_follows) {
-  // The head of a piece: checksum (4), length (2), type (1). RocksDB takes a length beyond the file's end for a write
-  // that was cut, and would drop this batch and all after it.
+  // The head of a piece: checksum (4), length (2), type (1). RocksDB takes a length past the end of the file for a
+  // truncated write, and would drop this batch and all after it.
   const std::size_t length_high_byte = ends_[0] + 5;
   const auto log = opened_with(flipped(length_high_byte, '\x40'), Mode::write);
   ASSERT_FALSE(log.has_value());

@@ -13,7 +13,7 @@ TEST(WalScan, heads_of_pieces_are_left_out) {
   const std::string piece = head + std::string(32 * 1024 - head.size(), 'a');
   EXPECT_EQ(without_heads(piece + head + "bb"), std::string(32 * 1024 - head.size(), 'a') + "bb");
   EXPECT_EQ(without_heads(""), "");
-  EXPECT_EQ(without_heads("abc"), "") << "a head that was cut";
+  EXPECT_EQ(without_heads("abc"), "") << "a truncated head";
 }
 
 TEST(WalScan, blocks_are_found_also_where_they_span_pieces) {
@@ -24,7 +24,7 @@ TEST(WalScan, blocks_are_found_also_where_they_span_pieces) {
     Writer writer(**log);
     writer.boot();
     writer.create_task("W-1");
-    // 3 records of 50 KB each: every one of them spans two pieces or three.
+    // 3 records of 50 KB each: each spans two or three pieces.
     for (int i = 0; i < 3; ++i) {
       writer.write(propose_group(writer.asker(), task_note(TaskId{1}, std::string(50'000, 'n'))));
     }
@@ -45,7 +45,7 @@ TEST(WalScan, hole_is_zeros_where_a_piece_should_begin_and_bytes_behind_them) {
   EXPECT_TRUE(has_hole(piece + zeros + "y"));
   EXPECT_TRUE(has_hole(zeros + piece));
   EXPECT_FALSE(has_hole(std::string("cccc\x14\x00t", 7) + zeros + piece)) << "a piece may hold zeros";
-  // Too little room for a head before the next 32 KiB: zeros that are meant.
+  // Too little room for a head before the next 32 KiB: intended zeros.
   const std::string long_piece = std::string("cccc\xf3\x7ft", 7) + std::string(0x7ff3, 'x');
   EXPECT_FALSE(has_hole(long_piece + std::string(6, '\0') + piece));
 }

@@ -1,4 +1,4 @@
-// The commands against a real pawld, on a data folder of its own.
+// The commands against a real pawld on its own data folder.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -22,7 +22,7 @@ namespace json = boost::json;
 
 inline constexpr auto patience = std::chrono::seconds(60);
 
-/// A daemon on a data folder of its own, for the life of this.
+/// A daemon on its own data folder, for the lifetime of this object.
 class Daemon {
  public:
   explicit Daemon(const std::string& pipeline = {}) {
@@ -49,7 +49,7 @@ class Daemon {
     }
     const auto begun = std::chrono::steady_clock::now();
     while (run_pawl({"settings", "--data", data()}).exit != 0) {
-      ASSERT_LT(std::chrono::steady_clock::now() - begun, patience) << "pawld does not come up";
+      ASSERT_LT(std::chrono::steady_clock::now() - begun, patience) << "pawld does not start";
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }
@@ -65,7 +65,7 @@ class Daemon {
   std::string path(const std::string& name) const { return folder_.path(name); }
   std::string file(const std::string& name, const std::string& content) const { return folder_.file(name, content); }
 
-  std::vector<std::string> options;  // of the next start
+  std::vector<std::string> options;  // for the next start
 
  private:
   TestFolder folder_;

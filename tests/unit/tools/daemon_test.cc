@@ -53,7 +53,7 @@ TEST_F(AgainstDaemon, a_refusal_names_what_stands_in_the_way) {
 TEST_F(AgainstDaemon, settings_are_shown_and_set) {
   EXPECT_NE(pawl({"settings"}).out.find("queue.max_concurrency       1\n"), std::string::npos)
       << pawl({"settings"}).out;
-  // What it prints for a setting is what it takes.
+  // It accepts a setting in the form in which it prints it.
   EXPECT_NE(pawl({"settings"}).out.find("ownership.enabled           true\n"), std::string::npos);
   EXPECT_EQ(pawl({"settings", "ownership.enabled=true"}).exit, 0);
   EXPECT_NE(pawl({"settings", "ownership.enabeld=true"}).err.find("did you mean 'ownership.enabled'?"),
@@ -225,7 +225,7 @@ TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
   std::ofstream(folder / "v1~analysis~step~merge~20260101T000000.000000Z.log") << "merged\n";
   const Ran newest = pawl({"log", "1"});
   EXPECT_EQ(newest.out, "begun\npawl: 2,000,000 bytes are not kept here\nover\n") << newest.err;
-  EXPECT_EQ(pawl({"log", "1", "-f"}).out, newest.out) << "it has ended";
+  EXPECT_EQ(pawl({"log", "1", "-f"}).out, newest.out) << "the run has ended, so -f does not wait";
   EXPECT_EQ(pawl({"log", "1", "--step", "merge"}).out, "merged\n");
   EXPECT_EQ(pawl({"log", "1", "--run", "v1~analysis~step~merge~20260101T000000.000000Z", "-f"}).out, "merged\n");
   const Ran unknown = pawl({"log", "1", "--stage", "analysys"});
@@ -233,7 +233,7 @@ TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
   EXPECT_NE(unknown.err.find("there is some of gate of analysis, step merge of analysis"), std::string::npos)
       << unknown.err;
   EXPECT_EQ(pawl({"log", "1", "--gate", "--step", "merge"}).exit, 2);
-  EXPECT_EQ(pawl({"log", "x"}).exit, 1) << "no task has that work item";
+  EXPECT_EQ(pawl({"log", "x"}).exit, 1) << "x is not a task's work item";
   EXPECT_EQ(pawl({"log", "W-1"}).out, newest.out);
   EXPECT_EQ(pawl({"log", "9"}).exit, 1);
   const Ran list = pawl({"log", "1", "--list"});
@@ -254,7 +254,7 @@ TEST_F(AgainstDaemon, output_of_a_step_comes_before_that_of_the_probe_that_was_a
   EXPECT_EQ(newest.out, "rejected\n");
   EXPECT_EQ(newest.err, "pawl: this is what the step merge printed; its probe was asked since: --probe merge\n");
   EXPECT_EQ(pawl({"log", "1", "--probe", "merge"}).out, "fetched\n");
-  EXPECT_EQ(pawl({"log", "1", "--stage", "analysis"}).out, "fetched\n") << "the newest that was asked for";
+  EXPECT_EQ(pawl({"log", "1", "--stage", "analysis"}).out, "fetched\n") << "the newest one that matches";
 }
 
 TEST_F(AgainstDaemon, output_that_is_followed_may_not_have_begun_yet) {
@@ -274,7 +274,7 @@ TEST_F(AgainstDaemon, output_that_is_followed_may_not_have_begun_yet) {
   EXPECT_EQ(::pclose(follower), 0);
   pawl({"submit", "W-2", "--repo", "shop"});
   pawl({"cancel", "2"});
-  EXPECT_EQ(pawl({"log", "2", "-f"}).exit, 1) << "nothing will ever run for it";
+  EXPECT_EQ(pawl({"log", "2", "-f"}).exit, 1) << "the task will never run anything";
 }
 
 TEST_F(AgainstDaemon, the_queue_is_shown) {
@@ -285,7 +285,7 @@ TEST_F(AgainstDaemon, the_queue_is_shown) {
   EXPECT_NE(ran.out.find("queued 1\njob  item         stage     agent    waits"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("somebody to claim it\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("reaper      on, every 60 s, not yet"), std::string::npos) << ran.out;
-  EXPECT_EQ(ran.out.find("running 0"), std::string::npos) << "nothing is said of what there is nothing of";
+  EXPECT_EQ(ran.out.find("running 0"), std::string::npos) << "empty groups are not shown";
   const auto whole = parse_json(pawl({"queue", "--json"}).out);
   ASSERT_TRUE(whole);
   EXPECT_EQ(whole->at("queued").at(0).at("work_item").as_string(), "W-1");
@@ -300,7 +300,7 @@ TEST_F(AgainstDaemon, a_switch_that_is_off_is_named_once_with_the_command_that_t
   EXPECT_NE(stuck.out.find(", by ines\n  try: pawl settings reaper.enabled=true\n"), std::string::npos) << stuck.out;
   EXPECT_EQ(pawl({"settings", "reaper.enabled=Yes"}).exit, 0);
   EXPECT_EQ(pawl({"stuck"}).out.find("reaper.enabled"), std::string::npos);
-  EXPECT_EQ(pawl({"settings", "pipeline.default=on"}).exit, 1) << "a word where a word is meant";
+  EXPECT_EQ(pawl({"settings", "pipeline.default=on"}).exit, 1) << "only a setting of words takes a word";
 }
 
 TEST_F(AgainstDaemon, what_waits_its_turn_is_counted_and_listed_when_asked_for) {
@@ -335,10 +335,10 @@ TEST_F(AgainstDaemon, a_task_is_named_by_its_work_item_too) {
   EXPECT_EQ(pawl({"cancel", "group/depot/W-1"}).out, "task 2 (W-1 of group/depot): cancelled, version 2\n");
   EXPECT_EQ(pawl({"note", "W-1", "looked at", "--repo", "shop"}).out, "task 1 (W-1 of shop): analysis, version 1\n");
   EXPECT_EQ(pawl({"unblock", "W-1"}).err.find("several"), std::string::npos)
-      << "a live task goes before a finished one";
+      << "a live task takes precedence over a finished one";
 
   pawl({"submit", "2", "--repo", "shop"});
-  EXPECT_EQ(pawl({"cancel", "2"}).exit, 1) << "a number is an id, and that task is cancelled";
+  EXPECT_EQ(pawl({"cancel", "2"}).exit, 1) << "a number is an id, and that task is already cancelled";
   EXPECT_EQ(pawl({"cancel", "--work-item", "2"}).out, "task 3 (2 of shop): cancelled, version 2\n");
 }
 
@@ -353,7 +353,7 @@ TEST_F(AgainstDaemon, times_are_those_of_the_people_who_read_them) {
   }
   EXPECT_EQ(shown({"task", "1", "--json"}).find("+02:00"), std::string::npos);
   EXPECT_EQ(run_pawl({"replay", daemon.data(), "--task", "1"}, "", {"TZ=UTC-2"}).out.find("+02:00"), std::string::npos)
-      << "a log is shown as it stands";
+      << "a log is shown as it is";
 }
 
 TEST_F(AgainstDaemon, a_pipeline_is_shown_by_its_name_and_attempts_as_tries) {
@@ -366,7 +366,7 @@ TEST(WithGate, an_advance_that_ends_red_is_refused) {
   const Daemon daemon("name: delivery\nstages: [{name: check, gate: {run: 'echo no; exit 1'}, to: done}]\n");
   const std::vector<std::string> environment = {"PAWL_DATA=" + daemon.data()};
   ASSERT_EQ(run_pawl({"submit", "W-1", "--repo", "shop"}, "", environment).exit, 0);
-  // Its own finalizer asks the gate too, and holds the lease meanwhile.
+  // Its own finalizer runs the gate too, and holds the lease meanwhile.
   Ran ran = run_pawl({"advance", "W-1"}, "", environment);
   const auto until = std::chrono::steady_clock::now() + patience;
   while (ran.out.starts_with("deferred") && std::chrono::steady_clock::now() < until) {

@@ -1,4 +1,4 @@
-// `pawl repos` and `pawl pipelines`: what tasks may name, declared while pawld runs.
+// `pawl repos` and `pawl pipelines`: declaring what tasks may name while pawld runs.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -69,7 +69,7 @@ TEST_F(AgainstDaemon, a_url_is_not_taken_away_in_passing) {
             "pawl: repos add: shop is declared, cloned from /srv/shop.git: say its new URL, or '' for none\n");
   EXPECT_EQ(asked({"repos"}).at(0).at("url").as_string(), "/srv/shop.git");
   EXPECT_EQ(pawl({"repos", "add", "shop", ""}).out, "declared shop, (no URL)\n");
-  EXPECT_EQ(pawl({"repos", "add", "shop"}).exit, 0) << "it has none";
+  EXPECT_EQ(pawl({"repos", "add", "shop"}).exit, 0) << "it has no URL";
 }
 
 TEST_F(AgainstDaemon, a_working_copy_is_known_by_the_url_of_its_origin) {
@@ -82,12 +82,12 @@ TEST_F(AgainstDaemon, a_working_copy_is_known_by_the_url_of_its_origin) {
   };
   EXPECT_EQ(run_shell("git clone -q -b feature/receipt " + origin + " " + copy).exit, 0);
   pawl({"repos", "add", "shop", origin});
-  EXPECT_TRUE(submit("W-1").starts_with("task 1 (W-1 of shop)")) << "its name is not in the URL";
+  EXPECT_TRUE(submit("W-1").starts_with("task 1 (W-1 of shop)")) << "the URL does not contain its name";
   pawl({"repos", "add", "depot", origin});
   pawl({"repos", "add", "origin", origin});
-  EXPECT_TRUE(submit("W-2").starts_with("task 2 (W-2 of origin)")) << "of several, the one that is called so";
+  EXPECT_TRUE(submit("W-2").starts_with("task 2 (W-2 of origin)")) << "of several, the one with that name";
   EXPECT_TRUE(submit("W-3 --repo shop").starts_with("task 3 (W-3 of shop)"));
-  EXPECT_EQ(asked({"task", "3"}).at("branch").as_string(), "feature/receipt") << "it is checked out there";
+  EXPECT_EQ(asked({"task", "3"}).at("branch").as_string(), "feature/receipt") << "the branch checked out there";
   EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 1);
   pawl({"cancel", "2"});
   EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 0);
@@ -123,7 +123,7 @@ TEST_F(AgainstDaemon, a_start_without_git_says_so_if_it_is_to_clone) {
   daemon.stop(SIGTERM);
   ::setenv("PATH", "/nowhere", 1);
   daemon.start();
-  EXPECT_EQ(messages().find("no git"), std::string::npos) << "there is nothing to be cloned";
+  EXPECT_EQ(messages().find("no git"), std::string::npos) << "there is nothing to clone";
   daemon.start({"--repo", "shop=/srv/shop.git"});
   ::setenv("PATH", path.c_str(), 1);
   EXPECT_NE(messages().find("there is no git in PATH (/nowhere): no repository can be cloned"), std::string::npos);
@@ -206,7 +206,7 @@ TEST_F(AgainstDaemon, nothing_is_applied_if_one_file_is_wrong) {
   EXPECT_EQ(ran.exit, 2);
   EXPECT_NE(ran.err.find(bad + ":3: unknown key 'too'"), std::string::npos) << ran.err;
   EXPECT_EQ(asked({"pipelines"}).as_array().size(), 1u);
-  EXPECT_EQ(pawl({"pipelines", "apply", good, good}).exit, 2) << "two files of one name";
+  EXPECT_EQ(pawl({"pipelines", "apply", good, good}).exit, 2) << "two files define the same name";
   EXPECT_EQ(pawl({"pipelines", "apply", daemon.path("none.yaml")}).exit, 2);
 }
 

@@ -1,4 +1,4 @@
-// A data folder with a log in it, made by the real engine and the real store, and the program run on it.
+// A data folder with a log, made by the real engine and store, and the program run on it.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 namespace pawl {
 
-/// A folder of its own for a test, removed at its end.
+/// A temporary folder for a test, removed with this object.
 class TestFolder {
  public:
   TestFolder();
@@ -20,18 +20,18 @@ class TestFolder {
   TestFolder& operator=(const TestFolder&) = delete;
 
   std::string path(const std::string& name) const { return (root_ / name).string(); }
-  /// Writes a file, and gives its path.
+  /// Writes a file, and returns its path.
   std::string file(const std::string& name, const std::string& content) const;
 
  private:
   std::filesystem::path root_;
 };
 
-/// A log of one task that was delivered, one that was cancelled and one that stands blocked; with a group, a refusal,
-/// a keyed record and a changed setting. A second passes between groups.
+/// A log of one delivered task, one cancelled and one blocked; with a group, a refusal, a keyed record and a changed
+/// setting. A second passes between groups.
 class SampleLog {
  public:
-  /// `concurrency`: what its setting says, which is record 4. All else is the same each time.
+  /// `concurrency`: the value of its setting, in record 4. Everything else is the same each time.
   explicit SampleLog(const std::string& dir, std::int64_t concurrency = 4);
 
   Seq propose(Group group);
@@ -49,17 +49,18 @@ class SampleLog {
   TimeUs now_;
 };
 
-/// Where one of the programs is: "pawl" or "pawld". As it was built, or in the folder that PAWL_TEST_PROGRAMS names.
+/// The path of a program, "pawl" or "pawld": in the build, or in the folder that PAWL_TEST_PROGRAMS names.
 std::string program(const std::string& name);
 
-/// What a run of the program came to.
+/// The result of a run of the program.
 struct Ran {
   int exit = -1;
   std::string out;
   std::string err;
 };
 
-/// Runs `pawl` with these words, without PAWL_… in its environment but those in `environment` ("NAME=value").
+/// Runs `pawl` with these arguments; its environment has no PAWL_… variables except those in `environment`
+/// ("NAME=value").
 Ran run_pawl(const std::vector<std::string>& words, const std::string& input = "",
              const std::vector<std::string>& environment = {});
 

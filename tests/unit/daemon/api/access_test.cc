@@ -1,4 +1,4 @@
-// Who may do what: the file of tokens, and what they open.
+// Access control: the tokens file, and what each token allows.
 #include "daemon/api/access.h"
 
 #include <gtest/gtest.h>
@@ -105,10 +105,10 @@ TEST(TokensFile, token_is_found_by_all_of_it) {
   EXPECT_EQ(find_token(tokens, hash_of("second")), nullptr);
   const std::string longer(1000, 'x');
   const Tokens of_longer = parse_tokens(line("a", "read", longer), "f").value();
-  EXPECT_EQ(find_token(of_longer, longer), nullptr);  // beyond the bound it is not even hashed
+  EXPECT_EQ(find_token(of_longer, longer), nullptr);  // beyond the limit it is not even hashed
 }
 
-// --- What a request may do; every call is tried against the real daemon ---
+// --- What a request may do; each call also runs against the real daemon ---
 
 class AccessToRoutes : public Served {
  protected:
@@ -203,7 +203,7 @@ TEST_F(AccessToRoutes, who_asks_is_what_the_request_says_and_not_the_token) {
   said.actor = "reconciler";
   EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"X","repo":"r"})", said).status, 201);
   EXPECT_EQ(actor_of_last(), "reconciler");
-  // Whatever it calls itself, the record says whose token it was.
+  // Whatever name the client gives, the record names the token's owner.
   EXPECT_EQ(of_last("principal"), "token:boss");
 }
 

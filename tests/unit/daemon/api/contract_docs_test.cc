@@ -1,7 +1,7 @@
-// The tables of docs/API.md, docs/SECURITY.md and docs/SETTINGS.md are those of the code: each stands behind a marker,
-// `<!-- calls: tasks -->` say, and has the rows that are rendered here. What differs is named by a sentence.
+// The tables of docs/API.md, docs/SECURITY.md and docs/SETTINGS.md match the code: each follows a marker such as `<!--
+// calls: tasks -->` and holds the rows rendered here. A sentence names each difference.
 //
-// To have the tables written anew, run this program with PAWL_WRITE_DOCS=1.
+// To rewrite the tables, run this program with PAWL_WRITE_DOCS=1.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ constexpr const char* mend =
     "\nTo have the tables written from the code: PAWL_WRITE_DOCS=1 build/release/bin/pawl_daemon_tests "
     "--gtest_filter='ContractDocs.*'";
 
-/// A table as it should be.
+/// The expected form of a table.
 struct DocTable {
   std::string file;    // "docs/API.md"
   std::string marker;  // "calls: tasks"
@@ -36,7 +36,7 @@ struct DocTable {
   std::string place;   // where the code has the rows
   Cells head;
   std::vector<Cells> rows;
-  std::size_t keys = 1;  // how many cells, from the left, name a row
+  std::size_t keys = 1;  // how many leading cells identify a row
 };
 
 std::string code(std::string_view text) {
@@ -108,7 +108,7 @@ void write_table(const DocTable& table) {
   std::ofstream(source_folder() / table.file) << joined(lines, "\n") << '\n';
 }
 
-/// What has to be changed in the document, or in the code, a sentence each.
+/// What to change in the document or the code, one sentence each.
 std::string problems_of(const DocTable& table, const Cells& lines) {
   const auto place = place_of(lines, table.marker);
   if (!place) return table.file + " has no table behind a line `<!-- " + table.marker + " -->`\n";
@@ -295,7 +295,7 @@ std::string type_of(const Route& route, const Field& field) {
   return "";
 }
 
-/// Of which of several events it is: " (`StepStarted`)".
+/// Which of several events it belongs to: " (`StepStarted`)".
 std::string event_of(const Route& route, const Field& field) {
   if (field.type != Field::Type::event || route.events.size() < 2) return "";
   Cells having;
@@ -432,7 +432,7 @@ TEST(ContractDocs, settings_md_has_the_settings) {
   expect_documented(table);
 }
 
-// The comparison itself: each kind of difference is named.
+// The comparison itself: it names each kind of difference.
 
 DocTable role_table() {
   return {.file = "docs/X.md",

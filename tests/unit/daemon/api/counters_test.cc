@@ -1,4 +1,4 @@
-// Each number that /queue shows outside its rows is a counter of the table, and has its value.
+// Each number that /queue shows outside its rows is a counter in the table, with the same value.
 #include "daemon/api/counters.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 namespace pawl {
 namespace {
 
-/// The numbers of an object by their place: "reaper.passes_total". Lists are rows, and are left out.
+/// An object's numbers by path: "reaper.passes_total". Lists are rows, and are skipped.
 void collect(const boost::json::object& object, const std::string& prefix,
              std::map<std::string, std::uint64_t>& numbers) {
   for (const auto& member : object) {
@@ -45,7 +45,7 @@ std::map<std::string, std::uint64_t> by_place(const CounterSources& sources) {
 
 class Counters : public Served {
  protected:
-  /// Each number another one, so that none can stand for another.
+  /// All numbers differ, so one cannot pass for another.
   Services services(Webhooks& webhooks) {
     return {
         .sequencer = *sequencer,
@@ -105,7 +105,7 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   std::map<std::string, std::uint64_t> shown;
   collect(boost::json::parse(queue).as_object(), "", shown);
   EXPECT_EQ(read, shown)
-      << "a number of /queue is a row of daemon/api/counters.cc, and a place named there is in /queue";
+      << "each number in /queue needs a row in daemon/api/counters.cc, and each path named there must be in /queue";
   EXPECT_EQ(shown["tasks.cancelled"], 1U);
   EXPECT_EQ(shown["tasks.by_stage.analysis"], 1U);
   EXPECT_EQ(shown["transition_lease.active"], 1U);
@@ -119,7 +119,7 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
 TEST(CounterTable, names_are_those_of_prometheus) {
   std::set<std::string_view> names;
   for (const Counter& counter : counters()) {
-    EXPECT_TRUE(names.insert(counter.name).second) << counter.name << " is there twice";
+    EXPECT_TRUE(names.insert(counter.name).second) << counter.name << "appears twice";
     EXPECT_TRUE(counter.name.starts_with("pawl_")) << counter.name;
     EXPECT_EQ(counter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos) << counter.name;
     EXPECT_EQ(counter.name.ends_with("_total"), counter.kind == Counter::Kind::counter) << counter.name;

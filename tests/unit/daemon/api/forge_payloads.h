@@ -1,5 +1,5 @@
-// What GitHub and GitLab send, in the form of their documentation (docs/WEBHOOKS.md names it), with most of the links,
-// dates and counts left out. All names and values are invented.
+// Payloads in the form that GitHub and GitLab document (docs/WEBHOOKS.md has the links), without most of the links,
+// dates and counts. All names and values are invented.
 #pragma once
 
 #include <string>

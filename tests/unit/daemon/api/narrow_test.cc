@@ -1,4 +1,4 @@
-// A narrow token against every route: what is outside is neither seen nor moved, alive or archived.
+// A narrow token against every route: it neither sees nor moves what is out of scope, live or archived.
 #include "daemon/api/narrow.h"
 
 #include <gtest/gtest.h>
@@ -19,8 +19,8 @@ std::string token_line(const std::string& name, const std::string& role, const s
   return name + " " + role + " " + hex(hash_of_token(name)) + " " + further + "\n";
 }
 
-/// Tasks 1 and 2 are outside, 3 and 4 inside; 1 and 3 are archived, as are their jobs of the same numbers. All that is
-/// outside has "bank" in it.
+/// Tasks 1 and 2 are out of scope, 3 and 4 in scope; 1 and 3 are archived, as are their jobs, which have the same
+/// numbers. Everything out of scope contains "bank".
 class Narrowed : public Served {
  protected:
   Narrowed() {
@@ -97,7 +97,7 @@ struct Case {
   std::string body = {};
 };
 
-/// Each route has to be here: one that is new is written down with what becomes of it.
+/// Every route must be listed here: add each new one with its expected behaviour.
 const std::map<std::string, Case>& cases() {
   static const std::map<std::string, Case> all = {
       {"POST /v1/tasks", {Reach::submits}},
@@ -166,7 +166,7 @@ std::string with_id(const Route& route, const std::string& id) {
 TEST(NarrowRoutes, every_route_says_how_it_keeps_to_the_limits) {
   for (const Route& route : routes()) {
     const auto found = cases().find(call_named(route));
-    ASSERT_NE(found, cases().end()) << call_named(route) << " has no case here: see it refused, or kept within bounds";
+    ASSERT_NE(found, cases().end()) << call_named(route) << "has no case here: show that it is refused or filtered";
     EXPECT_EQ(route.reach, found->second.reach) << call_named(route);
     EXPECT_EQ(route.reach == Reach::open, route.role == Role::none) << call_named(route);
     EXPECT_FALSE(route.reach == Reach::task && route.unknown_id != Outcome::unknown_task) << call_named(route);
@@ -204,7 +204,7 @@ TEST_F(Narrowed, tasks_and_jobs_outside_are_as_if_never_there) {
       EXPECT_EQ(answer.body, never.body) << call_named(route) << outside;
     }
   }
-  EXPECT_EQ(last_seq(), before) << "nothing of it is recorded";
+  EXPECT_EQ(last_seq(), before) << "must not be recorded";
 }
 
 TEST_F(Narrowed, tasks_and_jobs_inside_are_as_for_others) {
@@ -260,7 +260,7 @@ TEST_F(Narrowed, lists_and_the_log_have_what_is_inside_alone) {
                                                     {"GET /v1/stuck", "shop-4"}};
   for (const Route& route : routes()) {
     if (route.reach != Reach::filtered || route.method != "GET") continue;
-    ASSERT_TRUE(shows.contains(call_named(route))) << call_named(route) << ": say what of it is inside";
+    ASSERT_TRUE(shows.contains(call_named(route))) << call_named(route) << ": list which of its rows are in scope";
     const std::string target = std::string(route.path) + (route.path == "/v1/stuck" ? "?all=true" : "");
     const Answer seen = narrow("GET", target);
     EXPECT_EQ(seen.status, 200) << call_named(route);
@@ -270,14 +270,14 @@ TEST_F(Narrowed, lists_and_the_log_have_what_is_inside_alone) {
          {"\"task\":1,", "\"task\":2,", "\"job\":1,", "\"job\":2,", "\"task\":1}", "\"task\":2}"}) {
       EXPECT_EQ(seen.body.find(outside), std::string::npos) << call_named(route) << outside << seen.body;
     }
-    EXPECT_NE(get(target).body.find("bank"), std::string::npos) << call_named(route) << ": others see it";
+    EXPECT_NE(get(target).body.find("bank"), std::string::npos) << call_named(route) << ": other tokens see it";
   }
 }
 
 TEST_F(Narrowed, log_is_followed_past_what_is_kept) {
   prepare();
   const Answer all = narrow("GET", "/v1/events");
-  EXPECT_EQ(all.header("Pawl-Next"), std::to_string(last_seq())) << "one that is kept is not asked for again";
+  EXPECT_EQ(all.header("Pawl-Next"), std::to_string(last_seq())) << "a withheld record is not requested again";
   auto waiting = begin("GET", "/v1/events?wait_s=60&after=" + std::to_string(last_seq()), "", as("narrow"));
   ASSERT_EQ(post("/v1/tasks/2/note", R"({"text":"bank"})").status, 200);
   EXPECT_EQ(waiting.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
@@ -376,7 +376,7 @@ TEST_F(Narrowed, by_keys_alone_sees_all_tasks_and_its_leases) {
 }
 
 TEST_F(Narrowed, token_that_has_ended_is_as_one_that_is_not_known) {
-  EXPECT_EQ(ask("GET", "/queue", "", as("short")).status, 200) << "an end is no limit";
+  EXPECT_EQ(ask("GET", "/queue", "", as("short")).status, 200) << "an expiry is not a limit";
   now_us = 10 * us_per_s - 1;
   EXPECT_EQ(ask("GET", "/queue", "", as("short")).status, 200);
   now_us = 10 * us_per_s;

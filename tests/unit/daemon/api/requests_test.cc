@@ -1,4 +1,4 @@
-// How bodies and queries are read by the row of their route.
+// A route's row determines how its body and query are read.
 #include "daemon/api/requests.h"
 
 #include <gtest/gtest.h>
@@ -55,7 +55,7 @@ TEST(RequestBody, is_read_by_the_row) {
   EXPECT_EQ(body->flag("loud"), true);
   EXPECT_EQ(body->names("agents"), (std::vector<std::string>{"a", "b"}));
   const boost::json::object& event = body->event_fields();
-  EXPECT_EQ(event.size(), 1U) << "only what is the event's goes into it";
+  EXPECT_EQ(event.size(), 1U) << "only the event's own fields go into it";
   EXPECT_TRUE(event.contains("text"));
 }
 
@@ -106,7 +106,7 @@ TEST(RequestBody, settings_are_one_to_sixty_four) {
   route.form = BodyForm::settings;
   const std::string wrong = "the body must be an object of 1 to 64 settings by name";
   for (const char* body : {"{}", "[]", "1"}) EXPECT_EQ(RequestBody::read(body, route).error().message, wrong) << body;
-  EXPECT_FALSE(RequestBody::read("", route)) << "no settings are no object of settings";
+  EXPECT_FALSE(RequestBody::read("", route)) << "an empty body is not an object of settings";
   std::string many = "{\"k0\":1";
   for (int i = 1; i < 64; ++i) many += ",\"k" + std::to_string(i) + "\":1";
   EXPECT_EQ(RequestBody::read(many + "}", route)->settings().size(), 64U);
@@ -145,7 +145,7 @@ TEST(RequestQuery, one_that_the_row_has_not_is_not_looked_at) {
 TEST(RequestDeathTest, what_the_row_does_not_declare_cannot_be_read) {
   const auto body = RequestBody::read(R"({"text":"t","who":"ann","how":"slow"})", thing_route);
   const auto query = RequestQuery::read("key=a", thing_route);
-  EXPECT_DEATH(static_cast<void>(body->text("text")), "declared") << "it is the event's";
+  EXPECT_DEATH(static_cast<void>(body->text("text")), "declared") << "the field belongs to the event";
   EXPECT_DEATH(static_cast<void>(body->integer("ttl")), "declared");
   EXPECT_DEATH(static_cast<void>(query->text("after")), "field");
   EXPECT_DEATH(static_cast<void>(query->integer("key")), "type");

@@ -1,4 +1,4 @@
-// The rows themselves, and how one is found.
+// The rows themselves, and the lookup.
 #include "daemon/api/route_table.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ std::string found(std::string_view method, std::string_view path) {
 
 TEST(RouteTable, the_most_literal_route_is_found) {
   EXPECT_EQ(found("POST", "/v1/jobs/claim"), "POST /v1/jobs/claim");
-  EXPECT_EQ(found("GET", "/v1/jobs/claim"), "method") << "no job is called claim";
+  EXPECT_EQ(found("GET", "/v1/jobs/claim"), "method") << "'claim' is not a job id";
   EXPECT_EQ(found("GET", "/v1/jobs/7"), "GET /v1/jobs/{id} of 7");
   EXPECT_EQ(found("GET", "/v1/jobs/7/log"), "GET /v1/jobs/{id}/log of 7");
   EXPECT_EQ(found("DELETE", "/v1/leases/task%3A1"), "DELETE /v1/leases/{key} of task%3A1");
@@ -39,21 +39,21 @@ TEST(RouteTable, the_most_literal_route_is_found) {
 TEST(RouteTable, every_row_is_complete_and_no_two_are_alike) {
   std::set<std::string> titles;
   for (const Route& route : routes()) {
-    EXPECT_TRUE(titles.insert(title(route)).second) << title(route) << " is there twice";
+    EXPECT_TRUE(titles.insert(title(route)).second) << title(route) << "appears twice";
     EXPECT_NE(route.function, nullptr) << title(route);
     EXPECT_FALSE(route.summary.empty()) << title(route);
     EXPECT_EQ(std::count(route.path.begin(), route.path.end(), '{'), route.path.find('{') == route.path.npos ? 0 : 1)
-        << title(route) << ": a path has one parameter at most";
+        << title(route) << ": a path has at most one parameter";
     EXPECT_EQ(route.unknown_id.has_value(),
               route.path.find("{id}") != route.path.npos && !route.path.starts_with("/v1/boots"))
-        << title(route) << ": an id in a path is refused where it was never given out";
+        << title(route) << ": a route with an id must name a refusal for ids never issued";
     if (route.unknown_id) {
       EXPECT_NE(std::find(route.refusals.begin(), route.refusals.end(), *route.unknown_id), route.refusals.end())
-          << title(route) << " does not name the refusal of its id";
+          << title(route) << "does not list the refusal for an unknown id";
     }
     EXPECT_EQ(route.kind == RouteKind::reads, route.method == "GET") << title(route);
     EXPECT_FALSE(route.role < Role::read && route.kind == RouteKind::writes && route.form != BodyForm::delivery)
-        << title(route) << ": what writes takes a role, or a signature";
+        << title(route) << ": a route that writes requires a role or a signature";
     const auto is_unknown = [](Outcome outcome) { return outcome == Outcome::accepted || outcome == Outcome::skipped; };
     EXPECT_TRUE(std::none_of(route.refusals.begin(), route.refusals.end(), is_unknown)) << title(route);
   }
@@ -85,16 +85,16 @@ TEST(RouteTable, fields_of_events_are_those_of_the_schema) {
         const auto& fields = layout_of(event)->fields;
         return std::any_of(fields.begin(), fields.end(), [&](const auto& each) { return each.name == field.name; });
       });
-      EXPECT_TRUE(is_known) << title(route) << ": no event of its has a field " << field.name;
+      EXPECT_TRUE(is_known) << title(route) << ": none of its events has a field " << field.name;
     }
-    // A text that the event requires has to be asked for: there is no default for one.
+    // A text that the event requires must be a required field: texts have no default.
     if (route.events.size() != 1 || route.form != BodyForm::fields) continue;
     for (const FieldLayout& layout : layout_of(route.events.front())->fields) {
       if (!layout.required || layout.type != FieldLayout::Type::text) continue;
       const bool is_asked = std::any_of(route.body.begin(), route.body.end(), [&](const Field& field) {
         return field.name == layout.name && field.need == Field::Need::required;
       });
-      EXPECT_TRUE(is_asked) << title(route) << " does not ask for " << layout.name;
+      EXPECT_TRUE(is_asked) << title(route) << "does not require " << layout.name;
     }
   }
 }

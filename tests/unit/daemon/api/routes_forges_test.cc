@@ -1,5 +1,5 @@
-// Deliveries of GitHub, GitLab and programs of one's own against a machine of its own; and what is refused, of whatever
-// source.
+// Deliveries from GitHub, GitLab and custom programs against a state machine built for the test; and refusals common to
+// all sources.
 #include <gtest/gtest.h>
 
 #include "tests/unit/daemon/api/forge_payloads.h"
@@ -14,7 +14,7 @@ class ForgeRoutes : public WebhookRoutes {};
 
 // --- What is refused ---
 
-/// A stop of the work item, so many levels deep.
+/// A stop for the work item, nested this many levels deep.
 std::string deep_stop(std::size_t levels, const std::string& item = "W-1") {
   return R"({"event":"stop","repo":"shop","description":)" + std::string(levels - 1, '[') +
          std::string(levels - 1, ']') + R"(,"work_item":")" + item + "\"}";
@@ -93,11 +93,11 @@ TEST_F(ForgeRoutes, what_a_retry_can_help_with_is_503) {
   readiness_ = {};
   const TaskId mine = task("W-1", "w-1");
   api_->begin_end();
-  EXPECT_EQ(generic(deep_stop(2)).status, 200) << "a daemon that is about to end still takes a stop";
+  EXPECT_EQ(generic(deep_stop(2)).status, 200) << "a daemon that is shutting down still takes a stop";
   EXPECT_EQ(stage_of(mine), "ended");
 }
 
-// --- GitHub, GitLab, programs of one's own ---
+// --- GitHub, GitLab, custom programs ---
 
 TEST_F(ForgeRoutes, githubs_events_find_their_task) {
   const TaskId mine = task("SHOP-42", "shop-42");
@@ -153,7 +153,7 @@ TEST_F(ForgeRoutes, who_may_not_write_starts_and_stops_nothing) {
   expect_refused(gitlab("g1", std::string(payloads::gitlab_note_on_merge_request)), "no_permission");
   const std::string other = with(payloads::gitlab_note_on_merge_request, R"("iid": 17)", R"("iid": 18)");
   expect_refused(gitlab("g2", other), "no_permission");
-  ASSERT_EQ(alerts().size(), 3U) << "each stop by itself";
+  ASSERT_EQ(alerts().size(), 3U) << "one alert per stop";
   EXPECT_EQ(alerts()[0].what.find("STOP"), std::string::npos) << alerts()[0].what;
   EXPECT_NE(alerts()[2].what.find("it was a STOP"), std::string::npos) << alerts()[2].what;
   EXPECT_EQ(last_seq(), before);
@@ -193,7 +193,7 @@ TEST_F(ForgeRoutes, a_comment_finds_the_branch_of_its_pull_request) {
   expect_refused(github("issue_comment", "d1", stop), "unknown_branch");
   EXPECT_EQ(stage_of(mine), "deploy");
   github("pull_request", "d2", std::string(payloads::github_pull_request));
-  EXPECT_EQ(github("issue_comment", "d1", stop).status, 200) << "what did nothing is judged again";
+  EXPECT_EQ(github("issue_comment", "d1", stop).status, 200) << "a delivery without effect is judged again";
   EXPECT_EQ(stage_of(mine), "ended");
   restart();
   EXPECT_TRUE(github("issue_comment", "d1", stop).replayed);
@@ -202,7 +202,7 @@ TEST_F(ForgeRoutes, a_comment_finds_the_branch_of_its_pull_request) {
 TEST_F(ForgeRoutes, a_program_of_ones_own_says_what_happened) {
   const std::string start = R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1"})";
   EXPECT_EQ(generic(start).status, 201);
-  EXPECT_TRUE(generic(start).says("duplicate_work_item")) << "without an id nothing is remembered";
+  EXPECT_TRUE(generic(start).says("duplicate_work_item")) << "a delivery without an id is not remembered";
   EXPECT_EQ(generic(R"({"event":"stop","work_item":"W-1","repo":"shop","id":"night-1"})").status, 200);
   EXPECT_EQ(generic(start).status, 201);
   EXPECT_TRUE(generic(R"({"event":"stop","work_item":"W-1","repo":"shop","id":"night-1"})").replayed);

@@ -1,4 +1,4 @@
-// What commands printed, over HTTP.
+// Command output over HTTP.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -36,7 +36,7 @@ TEST_F(RoutesLogs, all_that_ran_for_a_task_is_listed_the_newest_first) {
   file("task-2/v1~review~gate" + at(10) + ".log", "of another\n");
   const Answer listed = get("/v1/tasks/1/logs");
   ASSERT_EQ(listed.status, 200) << listed.body;
-  EXPECT_EQ(listed.at("/items/0/what"), "\"agent\"") << "it was made just now";
+  EXPECT_EQ(listed.at("/items/0/what"), "\"agent\"") << "created just now";
   EXPECT_EQ(listed.at("/items/0/name"), "\"analyst\"");
   EXPECT_EQ(listed.at("/items/0/run"), "\"job-1-1\"");
   EXPECT_EQ(listed.at("/items/0/attempt"), "1");
@@ -99,7 +99,7 @@ TEST_F(RoutesLogs, text_is_utf8_also_where_it_is_cut) {
   const auto open = open_log(logs_folder + "/job-1-1.log").value();
   file("job-1-1.log", "a\xE2\x82");
   const Answer cut = get("/v1/jobs/1/log");
-  EXPECT_EQ(cut.body, "a") << "the rest of it may come";
+  EXPECT_EQ(cut.body, "a") << "the rest of the character may follow";
   EXPECT_EQ(cut.header("Pawl-Log-Next"), "1");
   file("job-1-1.log", "a\xE2\x82\xAC\xFF");
   EXPECT_EQ(get("/v1/jobs/1/log?from=1").body, "\xE2\x82\xAC\xEF\xBF\xBD");
@@ -131,7 +131,7 @@ TEST_F(RoutesLogs, more_can_wait_than_there_are_threads_and_each_is_answered_at_
   const auto open = open_log(logs_folder + "/job-1-1.log").value();
   std::vector<std::future<Answer>> waiting;
   for (int i = 0; i < 32; ++i) waiting.push_back(begin("GET", "/v1/jobs/1/log?wait_s=60"));
-  EXPECT_EQ(get("/v1/jobs/1/log").header("Pawl-Log-End"), "false") << "no thread is held";
+  EXPECT_EQ(get("/v1/jobs/1/log").header("Pawl-Log-End"), "false") << "the wait holds no thread";
   api->stop();
   for (auto& each : waiting) EXPECT_EQ(each.get().header("Pawl-Log-Next"), "0");
 }

@@ -1,4 +1,4 @@
-// Repositories over HTTP, and what a submission is asked about its branch.
+// Repositories over HTTP, and the branch check on submission.
 #include "tests/unit/daemon/served.h"
 
 namespace pawl {
@@ -11,7 +11,7 @@ class RepoRoutes : public Served {
   }
   Answer remove(const std::string& repo) { return ask("DELETE", "/v1/repos?repo=" + repo); }
   std::string message_of(const Answer& answer) { return answer.at("/error/message"); }
-  /// All that was ever recorded.
+  /// The whole log.
   std::string log_text() { return get("/v1/events?limit=1000").body; }
 };
 
@@ -94,7 +94,7 @@ TEST_F(RepoRoutes, what_cannot_be_one_is_refused_by_name) {
   for (const char* repo : {"", "-x", "../x", "a//b"}) EXPECT_EQ(declare(repo).status, 400) << repo;
   EXPECT_EQ(declare(std::string(201, 'r')).status, 400);
   const Answer given = post("/v1/repos", R"({"repo":"shop","given":true})");
-  EXPECT_EQ(given.status, 400) << "that is the start's to say";
+  EXPECT_EQ(given.status, 400) << "only the start may set that";
   EXPECT_EQ(get("/v1/repos").at("/items"), "[]");
 }
 
@@ -165,7 +165,8 @@ TEST_F(Submissions, what_the_machine_refuses_asks_no_origin) {
   EXPECT_EQ(post("/v1/tasks", R"({"repo":"shpo","work_item":"W-2","branch":"b"})").code(), "unknown_repo");
   EXPECT_EQ(post("/v1/tasks", R"({"repo":"shop","work_item":"W-2","branch":"b","pipeline":"no"})").code(),
             "unknown_pipeline");
-  EXPECT_EQ(post("/v1/tasks", R"({"repo":"shop","work_item":"W-2"})").at("/branch_begins"), "null") << "it has none";
+  EXPECT_EQ(post("/v1/tasks", R"({"repo":"shop","work_item":"W-2"})").at("/branch_begins"), "null")
+      << "it has no branch";
   EXPECT_EQ(branches_asked, before);
 }
 

@@ -69,7 +69,7 @@ TEST_F(RestoredRoutes, a_step_that_happened_in_what_is_lost_is_resolved_without_
   const Answer answer = post("/v1/tasks/2/resolve", R"({"step":"deploy","happened":true})");
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(answer.at("/task/steps/0/state"), "\"done\"");
-  // There may be more to say: the word is another call.
+  // There may be more: the decision itself is another call.
   EXPECT_EQ(answer.at("/task/blocked"), "\"restored\"");
   EXPECT_EQ(post("/v1/tasks/2/unblock", "{}").at("/task/blocked"), "null");
 }

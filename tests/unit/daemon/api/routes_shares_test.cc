@@ -1,4 +1,4 @@
-// What those are told who would have more than their share, and what the server is told of those who wait.
+// What clients over their share are told, and what the server learns about waiting clients.
 #include <gtest/gtest.h>
 
 #include "daemon/work/output_log.h"
@@ -17,7 +17,7 @@ class RoutesShares : public Served {
       early = std::move(response);
     };
   }
-  /// What a request that waits said that it is answered with if it may not.
+  /// The answer that a waiting request supplied in case it is not admitted.
   HttpResponse early_answer_of(std::future<Answer>& asked) {
     const auto is_told = [this] {
       const std::lock_guard lock(mutex);
@@ -60,7 +60,7 @@ TEST_F(RoutesShares, stream_has_its_place_before_its_first_record_is_read) {
   const std::lock_guard lock(mutex);
   ASSERT_TRUE(early.has_value());
   EXPECT_EQ(early->status, 200);
-  EXPECT_EQ(early->body, "") << "its client comes again";
+  EXPECT_EQ(early->body, "") << "its client will retry";
 }
 
 TEST_F(RoutesShares, reader_of_output_that_waits_would_be_told_to_read_on_where_it_is) {

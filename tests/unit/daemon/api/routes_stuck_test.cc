@@ -1,4 +1,4 @@
-// GET /v1/stuck: what stands, since when and by whose doing; and what only waits its turn.
+// GET /v1/stuck: which tasks are stuck, since when and because of whom; and which only wait their turn.
 #include "tests/unit/daemon/served.h"
 
 namespace pawl {
@@ -48,7 +48,7 @@ TEST_F(Stucks, a_switch_is_named_once_and_the_tasks_that_wait_for_it_are_counted
   EXPECT_EQ(held.at("/items/0/since"), "\"2026-01-01T00:00:05.000000Z\"");
   EXPECT_EQ(held.at("/items/0/by"), "\"ines\"");
   EXPECT_EQ(held.at("/items/0/frees"), "\"pawl settings reaper.enabled=true\"");
-  EXPECT_EQ(held.at("/items/1"), "missing") << "and not a line for each";
+  EXPECT_EQ(held.at("/items/1"), "missing") << "not one line per task";
   EXPECT_EQ(held.at("/held/reaper.enabled"), "2");
   EXPECT_EQ(get("/v1/stuck?all=true").at("/items/1/held_by"), "\"reaper.enabled\"");
   EXPECT_EQ(get("/v1/stuck?after=1").at("/items"), "[]") << "the switch is named on the first page";
@@ -97,7 +97,7 @@ TEST_F(Stucks, a_full_disk_is_named) {
   EXPECT_EQ(full.at("/items/0/task"), "null");
 }
 
-/// Its own time would tell it too, but only at its end: the bound is half of that.
+/// Its time-out would show it too, but only when it expires: the bound is half of that.
 TEST_F(Stucks, a_claim_that_waits_is_refused_when_its_own_boot_ends) {
   for (const std::string name : {"ended", "replaced"}) {
     worker(name);

@@ -105,7 +105,7 @@ TEST_F(TaskRoutes, every_refusal_of_a_transition_has_its_status_and_object) {
   EXPECT_EQ(move(9, "development", 1).status, 404);
   EXPECT_EQ(move(9, "development", 1).code(), "unknown_task");
   EXPECT_EQ(post("/v1/tasks/none/transition", "{}").status, 404);
-  EXPECT_EQ(post("/v1/tasks/1/transition", R"({"to":"development"})").status, 400) << "expected_version is needed";
+  EXPECT_EQ(post("/v1/tasks/1/transition", R"({"to":"development"})").status, 400) << "expected_version is required";
 
   const Answer conflict = move(1, "development", 7);
   EXPECT_EQ(conflict.status, 409);
@@ -245,7 +245,7 @@ TEST_F(TaskRoutes, notes_gates_and_unblocking_are_recorded) {
   const std::string broke = R"({"gate":"analysis","version":1,"passed":null,"reason":"broke"})";
   const Answer of_a_guest = post("/v1/tasks/1/gate", broke);
   EXPECT_EQ(of_a_guest.status, 200);
-  EXPECT_EQ(of_a_guest.at("/task/gate"), "null") << "it has not the task in hand: nothing follows from what it says";
+  EXPECT_EQ(of_a_guest.at("/task/gate"), "null") << "it does not have the task in hand, so its report has no effect";
   worker("w");
   lease("task:1", "w");
   const Answer gate = post("/v1/tasks/1/gate", broke, {.boot = "w"});
@@ -285,7 +285,7 @@ class NoLock final : public StepLock {};
 
 TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operators) {
   create("W-1", R"(,"stage":"deploy-staging")");
-  // Of the daemon's host, where its locks say something.
+  // On the daemon's host, where its locks are evidence.
   ASSERT_EQ(post("/v1/boots",
                  R"({"name":"w","boot_id":"w","pid":7,"pid_start":1,"version":"1","host":")" + this_host() + "\"}")
                 .status,
@@ -302,12 +302,12 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   ASSERT_EQ(started.status, 200) << started.body;
   EXPECT_EQ(started.at("/task/steps/0/state"), "\"started\"");
   for (const char* path : {"/v1/tasks/1", "/v1/tasks/1/history", "/v1/events?after=0", "/v1/tasks"}) {
-    EXPECT_EQ(get(path).body.find("\"r1\""), std::string::npos) << path << " shows by which word a process is found";
+    EXPECT_EQ(get(path).body.find("\"r1\""), std::string::npos) << path << "shows the name by which a process is found";
   }
 
   const std::string finished =
       R"("type":"StepFinished","version":1,"step":"merge","outcome":"did_not_happen","started":)" + started.at("/seq");
-  EXPECT_EQ(step(finished + R"(,"by":"operator")").status, 400) << "not past the step's lock, nor by who may only work";
+  EXPECT_EQ(step(finished + R"(,"by":"operator")").status, 400) << "neither past the step's lock nor by a worker";
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":false})").code(), "previous_alive");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"retest","happened":true})").code(), "not_started");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge"})").status, 400);
@@ -316,7 +316,7 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   const Answer resolved = post("/v1/tasks/1/resolve", R"({"step":"merge","happened":false,"reason":"looked"})");
   EXPECT_EQ(resolved.status, 200) << resolved.body;
   EXPECT_EQ(resolved.at("/task/steps/0/state"), "\"did_not_happen\"");
-  EXPECT_EQ(step_lock.use_count(), 1) << "the lock is given back";
+  EXPECT_EQ(step_lock.use_count(), 1) << "the lock is released";
 }
 
 TEST_F(TaskRoutes, an_idempotency_key_gets_the_first_answer_also_after_a_restart) {
@@ -344,7 +344,7 @@ TEST_F(TaskRoutes, a_refusal_under_a_key_is_answered_again_though_it_would_now_b
   move(1, "development", 1);
   const Answer again = post("/v1/tasks/1/transition", body, {.key = "k"});
   EXPECT_EQ(again.code(), "version_conflict");
-  EXPECT_EQ(again.at("/error/current/version"), "2") << "objects as they now stand";
+  EXPECT_EQ(again.at("/error/current/version"), "2") << "objects in their current state";
 }
 
 TEST_F(TaskRoutes, equal_refusals_are_folded) {

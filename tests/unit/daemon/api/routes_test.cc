@@ -1,4 +1,4 @@
-// The calls that are not about tasks.
+// Calls that do not concern tasks.
 #include <sys/stat.h>
 
 #include <thread>
@@ -20,7 +20,7 @@ TEST_F(Routes, unknown_paths_are_404_and_other_methods_405_with_allow) {
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.header("Allow"), "POST, GET, HEAD");
   EXPECT_EQ(ask("DELETE", "/v1/tasks/1").header("Allow"), "GET, HEAD");
-  EXPECT_EQ(get("/v1/jobs/claim").header("Allow"), "POST") << "no job is called claim";
+  EXPECT_EQ(get("/v1/jobs/claim").header("Allow"), "POST") << "'claim' is not a job id";
 }
 
 TEST_F(Routes, a_lease_is_granted_once_renewed_listed_and_released) {
@@ -37,7 +37,7 @@ TEST_F(Routes, a_lease_is_granted_once_renewed_listed_and_released) {
   const Answer renewed = lease("any key/1", "w", R"(,"token":)" + granted.at("/token"));
   EXPECT_EQ(renewed.at("/token"), granted.at("/token"));
   EXPECT_EQ(get("/v1/leases").at("/items/0/key"), "\"any key/1\"");
-  EXPECT_EQ(ask("DELETE", "/v1/leases/any%20key%2F1").status, 400) << "whose is it?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases/any%20key%2F1").status, 400) << "an owner is required";
   EXPECT_EQ(ask("DELETE", "/v1/leases/any%20key%2F1?token=1").code(), "stale_token");
   EXPECT_EQ(ask("DELETE", "/v1/leases/any%20key%2F1?token=" + granted.at("/token")).at("/lease"), "null");
   EXPECT_EQ(ask("DELETE", "/v1/leases/any%20key%2F1?token=1").code(), "not_held");
@@ -52,7 +52,7 @@ TEST_F(Routes, lease_whose_key_has_a_slash_is_given_back_without_a_path_of_its_o
   const Answer granted = lease("repo:group/shop", "w");
   const std::string token = granted.at("/token");
   EXPECT_EQ(ask("DELETE", "/v1/leases?token=" + token).status, 400) << "which?";
-  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop").status, 400) << "whose is it?";
+  EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop").status, 400) << "an owner is required";
   EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=99").code(), "stale_token");
   EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo%3Agroup%2Fshop&token=" + token).at("/lease"), "null");
   EXPECT_EQ(ask("DELETE", "/v1/leases?key=repo:group/shop&token=" + token).code(), "not_held");
@@ -93,7 +93,7 @@ TEST_F(Routes, boots_register_under_their_own_name_only) {
   EXPECT_EQ(ask("DELETE", "/v1/boots/v").at("/boot/stale"), "true");
   EXPECT_EQ(ask("DELETE", "/v1/boots/v?reason=tired").status, 400);
   EXPECT_EQ(ask("DELETE", "/v1/boots/nobody").status, 404);
-  EXPECT_EQ(ask("DELETE", "/v1/boots/" + boot).status, 422) << "the daemon's own";
+  EXPECT_EQ(ask("DELETE", "/v1/boots/" + boot).status, 422) << "the daemon's own boot";
   EXPECT_EQ(lease("k", "v").code(), "stale_boot");
   EXPECT_EQ(post("/v1/tasks", R"({"work_item":"W","repo":"r"})", {.boot = "v"}).code(), "stale_boot");
 }
@@ -115,7 +115,7 @@ TEST_F(Routes, a_worker_claims_reports_and_finishes) {
   EXPECT_EQ(done.at("/job/status"), "\"running\"");
   EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"}).status, 200);
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").at("/job/status"), "\"done\"")
-      << "what exited with 0 is not done again";
+      << "work that exited with 0 is not redone";
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"retry"})").code(), "not_running");
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"maybe"})").status, 400);
   EXPECT_EQ(post("/v1/jobs/9/finished", R"({"attempt":1,"result":"retry"})").status, 404);
@@ -179,7 +179,7 @@ TEST_F(Routes, a_claim_that_nobody_hears_of_is_given_back_and_counts_for_nothing
   EXPECT_EQ(again.at("/job/attempts"), "2") << "the fence does not shrink";
   EXPECT_EQ(again.at("/job/returned"), "1");
   EXPECT_EQ(again.at("/job/interruptions"), "0");
-  EXPECT_EQ(again.at("/job/not_before_at"), "null") << "nor is there a pause";
+  EXPECT_EQ(again.at("/job/not_before_at"), "null") << "and there is no pause";
 }
 
 TEST_F(Routes, a_claim_under_a_key_is_kept_for_whoever_asks_again) {
@@ -266,7 +266,8 @@ TEST_F(Routes, a_job_with_a_process_left_is_passed_over) {
   EXPECT_EQ(get("/queue").at("/queued/0/reason"), "\"previous_alive\"");
   auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");
   passed_over = 0;
-  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready) << "no record says that it is gone";
+  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready)
+      << "the wake-up comes without a record that it is gone";
   EXPECT_EQ(waiting.get().at("/job/id"), "1");
 }
 
@@ -306,7 +307,7 @@ TEST_F(Routes, what_an_agent_put_in_the_place_of_its_log_is_not_shown) {
   std::filesystem::create_symlink(logs_folder + "/secret", logs_folder + "/job-1-1.log");
   EXPECT_EQ(get("/v1/jobs/1/log").code(), "no_log");
   std::filesystem::remove(logs_folder + "/job-1-1.log");
-  // Whoever opened this one would wait until somebody writes to it.
+  // Opening this pipe would block until someone writes to it.
   ASSERT_EQ(::mkfifo((logs_folder + "/job-1-1.log").c_str(), 0600), 0);
   EXPECT_EQ(get("/v1/jobs/1/log").code(), "no_log");
 }
@@ -376,7 +377,7 @@ TEST_F(Routes, a_pipeline_that_is_posted_is_nobodys_file_and_says_how_many_live_
   EXPECT_EQ(defined.at("/pipeline/definition/env/2/file"), "\"/srv/token\"");
   const Answer listed = get("/v1/pipelines");
   EXPECT_EQ(listed.at("/items/0/definition/name"), "\"delivery\"");
-  EXPECT_EQ(listed.at("/items/0/live_tasks"), "1") << "of the definition before";
+  EXPECT_EQ(listed.at("/items/0/live_tasks"), "1") << "of the previous definition";
   EXPECT_EQ(post("/v1/pipelines", R"({"name":"x","given":true,"stages":[{"name":"one","to":"done"}]})").status, 400);
 }
 
@@ -391,13 +392,14 @@ TEST_F(Routes, a_pipeline_whose_program_is_not_there_is_refused_with_its_place) 
     EXPECT_EQ(bad.code(), "bad_pipeline");
     EXPECT_NE(bad.body.find("'run' of step 'merge' of stage 'one': " + program), std::string::npos) << bad.body;
   }
-  EXPECT_EQ(post("/v1/pipelines", with("bin/merge")).status, 201) << "one in the worktree is looked for when it begins";
+  EXPECT_EQ(post("/v1/pipelines", with("bin/merge")).status, 201)
+      << "a program in the worktree is looked up when it starts";
   const std::string program = logs_folder + "/merge";
   std::ofstream(program) << "#!/bin/sh\n";
   std::filesystem::permissions(program, std::filesystem::perms::owner_all);
   EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "k"}).status, 201);
   std::filesystem::remove(program);
-  EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "k"}).status, 201) << "what was accepted stays so";
+  EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "k"}).status, 201) << "the accepted answer is repeated";
   EXPECT_EQ(post("/v1/pipelines", with(program), {.key = "l"}).status, 422);
 }
 
@@ -455,11 +457,11 @@ TEST_F(Routes, in_the_reserve_what_ends_something_is_taken_and_nothing_is_begun)
         post("/v1/tasks/1/steps", R"({"type":"StepStarted","version":1,"step":"merge","to":"x"})", {.boot = "w"})}) {
     EXPECT_EQ(refused.code(), "disk_full");
   }
-  EXPECT_EQ(lease("task:1", "w", ",\"token\":" + token).status, 201) << "a renewal begins nothing";
+  EXPECT_EQ(lease("task:1", "w", ",\"token\":" + token).status, 201) << "a renewal does not start work";
   EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":1})", {.boot = "w"}).status, 200);
   EXPECT_EQ(post("/v1/settings", R"({"queue.max_concurrency":2})").status, 200);
   EXPECT_EQ(ask("DELETE", "/v1/leases/task%3A1?token=" + token).status, 200);
-  EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":true})").status, 409) << "it is decided";
+  EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":true})").status, 409) << "already decided";
   EXPECT_LT(post("/v1/tasks/1/cancel", "{}").status, 300);
   has_reserve = false;
   EXPECT_EQ(post("/v1/settings", R"({"queue.max_concurrency":3})").code(), "disk_full");
@@ -522,7 +524,7 @@ TEST_F(Routes, reaper_that_does_not_come_round_is_not_ready) {
   reaper.oldest_past_ceiling_s = 5401;
   EXPECT_EQ(get("/readyz").at("/reason"), "\"job_past_ceiling\"");
   post("/v1/settings", R"({"reaper.enabled":false})");
-  EXPECT_EQ(get("/readyz").status, 200) << "nobody waits for a reaper that was switched off";
+  EXPECT_EQ(get("/readyz").status, 200) << "a reaper that is switched off does not affect readiness";
 }
 
 TEST_F(Routes, reaper_runs_when_asked_and_tells_what_it_did) {
@@ -537,7 +539,7 @@ TEST_F(Routes, reaper_runs_when_asked_and_tells_what_it_did) {
   EXPECT_EQ(queue.at("/reaper/finalizer_defers_total"), "8");
   EXPECT_EQ(queue.at("/reaper/passes_total"), "9");
   EXPECT_EQ(queue.at("/reaper/troubles_total"), "6");
-  EXPECT_EQ(queue.at("/transition_lease/defers_total"), "10") << "the reconciler's two among them";
+  EXPECT_EQ(queue.at("/transition_lease/defers_total"), "10") << "including the reconciler's two";
 }
 
 TEST_F(Routes, finalizer_owns_what_has_exited_while_its_lease_is_held) {
@@ -546,7 +548,7 @@ TEST_F(Routes, finalizer_owns_what_has_exited_while_its_lease_is_held) {
   claim("w", "analyst");
   EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]");
   lease("task:1", "w");
-  EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]") << "it still runs";
+  EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[]") << "the job is still running";
   post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"});
   EXPECT_EQ(get("/queue").at("/reaper/finalizer_owned"), "[1]");
 }
@@ -568,7 +570,8 @@ TEST_F(Routes, sixteen_race_for_one_transition_and_one_wins) {
       }
       EXPECT_EQ(answer.status, 409);
       EXPECT_EQ(answer.code(), "version_conflict");
-      EXPECT_NE(answer.at("/error/current/last/actor").find("racer-"), std::string::npos) << "the winner is named";
+      EXPECT_NE(answer.at("/error/current/last/actor").find("racer-"), std::string::npos)
+          << "the answer names the winner";
     }
     EXPECT_EQ(won, 1);
   }

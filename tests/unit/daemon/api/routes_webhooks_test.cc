@@ -1,4 +1,4 @@
-// Deliveries of Gitea and Plane against a machine of its own: what they are answered with, and what the log then says.
+// Deliveries from Gitea and Plane against a state machine built for the test: the answers, and the resulting log.
 #include <gtest/gtest.h>
 
 #include "tests/unit/daemon/api/webhook_routes.h"
@@ -8,7 +8,7 @@ namespace {
 
 using payloads::with;
 
-// --- Who may speak ---
+// --- Authentication ---
 
 TEST_F(WebhookRoutes, wrong_and_missing_signatures_are_refused_and_counted) {
   task("SHOP-42", "shop-42");
@@ -65,7 +65,7 @@ TEST_F(WebhookRoutes, a_push_advances_the_task_that_stands_on_that_branch) {
   EXPECT_EQ(orders()[0].version, Version{1});
   EXPECT_EQ(orders()[0].asker.actor, "webhook");
   EXPECT_EQ(orders()[0].asker.boot, boot_);
-  EXPECT_EQ(orders()[0].asker.key, "") << "each record of the path is decided anew";
+  EXPECT_EQ(orders()[0].asker.key, "") << "each record of the path gets a fresh decision";
   EXPECT_EQ(orders()[0].on_red, AdvanceOrder::OnRed::report);
 }
 
@@ -157,7 +157,7 @@ TEST_F(WebhookRoutes, an_advance_that_ended_makes_room_for_the_next) {
   advance_answer_ = {.result = AdvanceResult::gate_red};
   for (int i = 0; i < 3; ++i) gitea("push", "d" + std::to_string(i), payloads::gitea_push);
   EXPECT_GE(orders().size(), 1U);
-  EXPECT_TRUE(webhooks_->under_way.begin(TaskId{1})) << "none is under way any more";
+  EXPECT_TRUE(webhooks_->under_way.begin(TaskId{1})) << "none is under way any longer";
 }
 
 TEST_F(WebhookRoutes, a_task_that_has_a_job_is_left_to_its_monitor) {
@@ -289,7 +289,7 @@ TEST_F(WebhookRoutes, the_queue_tells_what_became_of_them) {
 
 // --- Plane ---
 
-/// Its sender learns nothing of a refusal, and would not send it again.
+/// The sender does not see refusals, and would not resend.
 TEST_F(WebhookRoutes, a_start_is_not_refused_for_a_branch_that_is_not_there) {
   Pipeline existing = default_pipeline();
   existing.branch = "existing";
@@ -308,7 +308,7 @@ TEST_F(WebhookRoutes, a_started_item_becomes_a_task) {
   EXPECT_EQ(again.body, answer.body);
 }
 
-/// A forge has no such branch; a program of one's own may say anything.
+/// A forge cannot have such a branch; a custom program may send anything.
 TEST_F(WebhookRoutes, a_name_that_nothing_may_bear_is_refused_at_a_start_and_unknown_elsewhere) {
   const auto told = [](const std::string& event, const std::string& branch) {
     return R"({"event":")" + event + R"(","repo":"shop","work_item":"W-1","commit":"abc","branch":")" + branch +
@@ -319,15 +319,15 @@ TEST_F(WebhookRoutes, a_name_that_nothing_may_bear_is_refused_at_a_start_and_unk
     EXPECT_EQ(start.status, 202) << start.body;
     EXPECT_TRUE(start.says(R"("result":"refused","reason":"malformed")")) << start.body;
     EXPECT_TRUE(start.says("must not ")) << start.body;
-    EXPECT_FALSE(start.says("\u202E")) << "a sentence is for people";
+    EXPECT_FALSE(start.says("\u202E")) << "the sentence is meant for people";
     const Answer pushed = generic(told("pushed", odd));
     EXPECT_TRUE(pushed.says(R"("result":"ignored","reason":"no live task works there")")) << pushed.body;
   }
   EXPECT_TRUE(orders().empty());
-  EXPECT_EQ(last_record(), "PipelineDefined test accepted") << "nothing was created";
+  EXPECT_EQ(last_record(), "PipelineDefined test accepted") << "no task was created";
 }
 
-/// It is of a log from before names were asked about.
+/// From a log written before names were checked.
 TEST_F(WebhookRoutes, a_task_that_has_an_odd_branch_already_goes_on) {
   const TaskId id = task("W-1", "a:b\u202E");
   const Answer pushed = generic(R"({"event":"pushed","repo":"shop","commit":"abc","branch":"a:b\u202e"})");
@@ -352,7 +352,7 @@ TEST_F(WebhookRoutes, a_start_of_a_live_task_is_refused_as_everybodys) {
   EXPECT_EQ(last_record(), "TaskCreated webhook relaunch");
   EXPECT_EQ(refused_for("relaunch"), 1U);
   EXPECT_EQ(warned_of("relaunch: a delivery of plane was refused"), 1U);
-  EXPECT_TRUE(alerts().empty()) << "what was asked for stands already";
+  EXPECT_TRUE(alerts().empty()) << "the requested task already exists";
 }
 
 TEST_F(WebhookRoutes, a_cancelled_item_stops_its_task_and_frees_its_key) {
@@ -367,7 +367,7 @@ TEST_F(WebhookRoutes, a_cancelled_item_stops_its_task_and_frees_its_key) {
   EXPECT_EQ(last_seq(), seq);
   const Answer anew = plane("d3", payloads::plane_issue_started);
   EXPECT_EQ(anew.status, 201) << anew.body;
-  EXPECT_TRUE(plane("d2", cancelled()).replayed) << "the first stop, told again, stops no later task";
+  EXPECT_TRUE(plane("d2", cancelled()).replayed) << "a repeat of the first stop does not stop a later task";
   EXPECT_EQ(sequencer_->ask([](const State& state) { return state.indexes.live_work_items.size(); }), 1U);
 }
 

@@ -1,4 +1,4 @@
-// What a narrow token is limited to, and how its line says so.
+// The limits of a narrow token, and how its line states them.
 #include "daemon/api/scope.h"
 
 #include <gtest/gtest.h>
@@ -37,11 +37,11 @@ TEST(Scope, repositories_are_whole_names_or_beginnings) {
 }
 
 TEST(Scope, keys_of_tasks_and_repositories_follow_the_repository) {
-  // A beginning of keys gives nothing of them away where repositories are named.
+  // Where repositories are named, a key prefix grants no access to their keys.
   for (const Scope& scope : {scope_of({"repos=shop"}), scope_of({"repos=shop", "leases=task:,repo:"})}) {
     EXPECT_TRUE(scope.has_key("task:1", "shop"));
     EXPECT_FALSE(scope.has_key("task:1", "bank"));
-    EXPECT_FALSE(scope.has_key("task:1", "")) << "of no task";
+    EXPECT_FALSE(scope.has_key("task:1", "")) << "a key without a known task";
     EXPECT_FALSE(scope.has_key("task:", "shop") && scope.has_key("task:x", ""));
     EXPECT_TRUE(scope.has_key("repo:shop", ""));
     EXPECT_FALSE(scope.has_key("repo:bank", ""));
@@ -58,7 +58,7 @@ TEST(Scope, other_keys_begin_as_is_said) {
     EXPECT_FALSE(both.has_key(outside, "")) << outside;
   const Scope alone = scope_of({"leases=deploy:"});
   EXPECT_TRUE(alone.has_key("deploy:x", ""));
-  EXPECT_FALSE(alone.has_key("task:1", "shop")) << "every key has to begin so";
+  EXPECT_FALSE(alone.has_key("task:1", "shop")) << "every key must have the prefix";
   EXPECT_FALSE(alone.has_key("repo:shop", ""));
   EXPECT_TRUE(alone.has_repo("any"));
   const Scope of_agents = scope_of({"agents=coder"});

@@ -19,7 +19,7 @@ TEST(Waits, who_is_gone_is_dropped_and_not_woken) {
   waits.park(waits.generation(), no_deadline, gone, [held, &woken](Waits::Wake) { ++woken; });
   EXPECT_EQ(held.use_count(), 2);
   gone->store(true);
-  EXPECT_TRUE(comes_true([&] { return held.use_count() == 1; })) << "what it holds is freed";
+  EXPECT_TRUE(comes_true([&] { return held.use_count() == 1; })) << "its resources are freed";
   waits.notify();
   waits.stop();
   EXPECT_EQ(woken, 0);

@@ -1,5 +1,5 @@
-// What Gitea and Plane send, field by field as their sources make it (docs/WEBHOOKS.md names them), with the bulk of
-// lists and of user objects left out. Values are invented.
+// Payloads of Gitea and Plane, field by field as their source code builds them (docs/WEBHOOKS.md has the links), with
+// most of the lists and user objects left out. Values are invented.
 #pragma once
 
 #include <string>
@@ -116,7 +116,7 @@ constexpr std::string_view gitea_pull_request_merged = R"json({
   "sender": {"id": 4, "login": "grace", "username": "grace"}
 })json";
 
-/// The first form, of Plane's open-source server: one delivery for each changed field, named by `activity`.
+/// The first form, from Plane's open-source server: one delivery for each changed field, which `activity` names.
 constexpr std::string_view plane_issue_started = R"json({
   "event": "issue",
   "action": "updated",
@@ -157,7 +157,7 @@ constexpr std::string_view plane_issue_started = R"json({
   }
 })json";
 
-/// The second form: one delivery for each change, with what was before, and an id of the event.
+/// The second form: one delivery for each change, with the previous values and an event id.
 constexpr std::string_view plane_workitem_updated = R"json({
   "version": "v2",
   "delivery_id": "7f8c2f9e-3f4d-4a0b-8d1c-000000000001",
@@ -180,7 +180,7 @@ constexpr std::string_view plane_workitem_updated = R"json({
   "previous_attributes": {"state_id": "5d0c7a5e-1111-4222-8333-944455556666"}
 })json";
 
-/// `text` with one piece of it replaced. Requires: it has that piece.
+/// `text` with one piece replaced. Requires: it contains that piece.
 inline std::string with(std::string_view text, std::string_view piece, std::string_view other) {
   std::string out(text);
   return out.replace(out.find(piece), piece.size(), other);

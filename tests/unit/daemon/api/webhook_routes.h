@@ -1,4 +1,4 @@
-// A machine of its own, and deliveries to it, signed or not.
+// A state machine built for the test, and deliveries to it, signed or not.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -131,7 +131,7 @@ class WebhookRoutes : public testing::Test {
     return Token{raw(propose(event).seq)};
   }
 
-  /// `headers` by name; what is not there was not sent.
+  /// `headers` by name; a missing one was not sent.
   Answer post(WebhookSource source, const std::map<std::string, std::string, std::less<>>& headers,
               const std::string& body) {
     const std::string path = "/webhooks/" + std::string(name(source));
@@ -213,7 +213,8 @@ class WebhookRoutes : public testing::Test {
     return text;
   }
 
-  /// All that came of what was posted; what follows an answer is waited for. The API takes no request after it.
+  /// Everything that the posts led to; waits for work that follows an answer. After this call the API takes no more
+  /// requests.
   std::vector<AdvanceOrder> orders() {
     api_->stop();
     const std::lock_guard lock(mutex_);
@@ -239,7 +240,7 @@ class WebhookRoutes : public testing::Test {
     }
     return 0;
   }
-  /// 2xx, counted, logged and told to people.
+  /// 2xx, counted, logged and alerted.
   void expect_refused(const Answer& answer, std::string_view reason) {
     EXPECT_EQ(answer.status, 202) << answer.body;
     EXPECT_TRUE(answer.says(R"("result":"refused","reason":")" + std::string(reason) + '"')) << answer.body;
@@ -253,7 +254,7 @@ class WebhookRoutes : public testing::Test {
   std::string stage_of(TaskId task) {
     return sequencer_->ask([&](const State& state) {
       const Task* found = state.tasks.find(task);
-      return found ? found->stage : std::string("ended");  // what is terminal leaves memory at once
+      return found ? found->stage : std::string("ended");  // terminal tasks leave memory at once
     });
   }
 
@@ -278,8 +279,8 @@ class WebhookRoutes : public testing::Test {
   std::string boot_;
   int boots_ = 0;
   std::atomic<std::int64_t> now_us_{0};
-  bool is_slow_ = false;  // what is to be advanced stays under way
-  std::mutex mutex_;      // guards what follows
+  bool is_slow_ = false;  // a task to be advanced stays under way
+  std::mutex mutex_;      // guards the members below
   std::vector<AdvanceOrder> orders_;
   std::vector<Alert> alerts_;
   std::vector<std::string> warnings_;

@@ -1,4 +1,4 @@
-// Clients that come in numbers, and take their time: what they may hold, and who goes when others want it.
+// Many slow clients: what they may hold, and who is dropped when others need room.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t large_bytes = 16 * 1024 * 1024;  // more than the buffers of any socket
 
-/// Pieces without an end, each too large for a client that does not read.
+/// Endless pieces, each too large for a client that does not read.
 class Endless final : public HttpStream {
  public:
   void next(std::function<void(std::optional<std::string>)> done) override { done(std::string(large_bytes, 'x')); }
@@ -26,7 +26,7 @@ class Endless final : public HttpStream {
 
 class CrowdedServer : public testing::Test {
  protected:
-  /// One thread: who came first is then no question.
+  /// One thread, so the order of arrival is known.
   void serve(Server::Options options) {
     options.listen = TcpAddress{.host = "127.0.0.1", .port = 0};
     options.threads = 1;
@@ -53,7 +53,7 @@ class CrowdedServer : public testing::Test {
     clients.back()->send(says);
     return *clients.back();
   }
-  /// All places are taken by clients whose requests are in hand and who are gone.
+  /// All places are taken by clients that are gone but whose requests are in hand.
   void ask_for_later_and_leave(const std::string& version) {
     later_wanted = 4;
     serve({.connections_max = 4});
@@ -82,7 +82,7 @@ TEST_F(CrowdedServer, idle_connection_makes_room_for_a_new_one_the_longest_idle_
   EXPECT_TRUE(older.response().ends_with("served"));
   Client& young = client(get("/"));
   EXPECT_TRUE(young.response().ends_with("served"));
-  older.send(get("/"));  // and so is the youngest now
+  older.send(get("/"));  // so it is now the youngest
   EXPECT_TRUE(older.response().ends_with("served"));
   EXPECT_TRUE(client(get("/")).response().ends_with("served"));
   EXPECT_EQ(oldest.rest(), "");
@@ -124,9 +124,9 @@ TEST_F(CrowdedServer, answers_that_nobody_reads_are_bounded_together) {
   serve({.client_bytes_max = 3 * large_bytes});
   for (int i = 0; i < 10; ++i) {
     client(get("/large"));
-    EXPECT_TRUE(is_served());  // by now the answer above has been begun
+    EXPECT_TRUE(is_served());  // by now the answer above has started
   }
-  // The first seven were given up for those after them; what their sockets held they still get.
+  // The first seven were dropped for later ones; they still receive what their sockets held.
   for (std::size_t i = 0; i < 7; ++i) EXPECT_LT(clients[i]->rest().size(), large_bytes) << i;
   EXPECT_GT(clients[9]->response().size(), large_bytes);
 }
@@ -156,7 +156,7 @@ TEST_F(CrowdedServer, request_in_hand_is_never_given_up_for_a_new_one) {
 
 TEST_F(CrowdedServer, line_without_an_end_inside_a_body_is_refused_at_once) {
   serve({});
-  // In none of these is there a byte that the parser could take.
+  // None of these contains a byte that the parser could accept.
   const std::string begin = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (const std::string& part : {std::string("1;"), std::string("1;a=\""), std::string("0\r\nX: ")}) {
     Client endless(server->port());

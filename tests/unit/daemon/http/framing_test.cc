@@ -1,5 +1,5 @@
-// Where a request ends, and what it says, is read as a proxy in front of pawld reads it, or not at all: each request
-// here that is refused has another one behind it, which must not be served.
+// pawld must agree with a proxy in front of it on where a request ends and what it says, or refuse it: each refused
+// request here has another behind it, which must not be served.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -38,7 +38,7 @@ class Framing : public testing::Test {
     return text;
   }
 
-  /// What comes back for these bytes and a request behind them, on a connection of their own.
+  /// The answer to these bytes with a request behind them, on a fresh connection.
   std::string answer(const std::string& bytes) {
     Client client(server->port());
     client.send(bytes + behind);
@@ -149,7 +149,7 @@ TEST_F(Framing, headers_that_are_read_come_once) {
     for (char& c : other_case) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     expect_refused(post(name + ": a\r\n" + other_case + ": b\r\n"));
   }
-  // Of others pawl reads none, and lists may take several lines.
+  // pawl reads no others, and a list may span several header lines.
   expect_served(post("X-Other: a\r\nX-Other: b\r\nCookie: a\r\nCookie: b\r\nContent-Length: 0\r\n"), "[/a]");
   expect_served(post("Accept: text/plain\r\nX: y\r\nAccept: text/event-stream\r\nContent-Length: 0\r\n"),
                 "[text/plain, text/event-stream]");
@@ -174,7 +174,7 @@ TEST_F(Framing, trailers_are_dropped) {
                 "[POST][/a][][][][][][][][ab]");
   expect_served(chunked("0\r\nPawl-Actor: evil\r\nConnection: close\r\nExpect: x\r\n\r\n", "Pawl-Actor: me\r\n"),
                 "[POST][/a][][][me][][][][][]");
-  // What frames a body cannot come behind it.
+  // Framing headers cannot follow the body.
   expect_refused(chunked("0\r\nContent-Length: 5\r\n\r\n"));
   expect_refused(chunked("0\r\nTransfer-Encoding: chunked\r\n\r\n"));
   expect_refused(chunked("0\r\nX: a\r\n b\r\n\r\n"));
@@ -189,7 +189,7 @@ TEST_F(Framing, lines_end_as_they_should_and_begin_with_a_name) {
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\n\n"), std::string("GET /a HTTP/1.1\rHost: pawl\r\r"),
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\nX: a\rb\r\n\r\n"),
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\nX: a\r\r\n\r\n"),
-        // Lines that go on in the next, also where there is nothing in one of them.
+        // Lines continued on the next, even if one of them is empty.
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\nX: a\r\n b\r\n\r\n"),
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\nX: a\r\n\tb\r\n\r\n"),
         std::string("GET /a HTTP/1.1\r\nHost: pawl\r\nX:\r\n b\r\n\r\n"),
@@ -225,7 +225,7 @@ TEST_F(Framing, chunks_are_read_to_the_byte) {
         std::string(" 2\r\nab\r\n0\r\n\r\n"), std::string("2 \r\nab\r\n0\r\n\r\n"), std::string("g\r\nab\r\n0\r\n\r\n"),
         std::string("\r\nab\r\n0\r\n\r\n"), std::string("2\r\nab\r\n\r\n"), std::string("2,2\r\nab\r\n0\r\n\r\n"),
         std::string("10000000000000002\r\nab\r\n0\r\n\r\n"), std::string("2;\r\nab\r\n0\r\n\r\n"),
-        // Who ends a line at a bare LF, or at any CR, reads the next chunk out of these.
+        // A parser that ends a line at a bare LF, or at any CR, finds another chunk in these.
         std::string("2;a\nx\r\nab\r\n0\r\n\r\n"), std::string("2;a=\"\n\"\r\nab\r\n0\r\n\r\n"),
         std::string("2;a=\"\\\n\"\r\nab\r\n0\r\n\r\n"), std::string("2;a\rx\r\nab\r\n0\r\n\r\n"),
         "2;a=\"" + nul + "\"\r\nab\r\n0\r\n\r\n", std::string("2;a=\"\r\n\"\r\nab\r\n0\r\n\r\n"),
@@ -283,7 +283,7 @@ TEST_F(Framing, targets_are_paths_or_http_urls_of_ascii) {
   }
   expect_refused("CONNECT pawl:80 HTTP/1.1\r\nHost: pawl\r\n\r\n");
   expect_refused("OPTIONS * HTTP/1.1\r\nHost: pawl\r\n\r\n");
-  // The URL's host counts, whatever Host says (RFC 9112, 3.2.2); with tokens neither is looked at further.
+  // The URL's host overrides Host (RFC 9112, 3.2.2); with tokens, neither is checked further.
   expect_served("GET http://pawl:80/a?b=c HTTP/1.1\r\nHost: other\r\n\r\n", "[/a][b=c]");
   expect_served("GET /a?b=%C3%A4:@[]/? HTTP/1.1\r\nHost: pawl\r\n\r\n", "[/a][b=%C3%A4:@[]/?]");
 }
@@ -299,7 +299,7 @@ TEST_F(Framing, host_is_one_host_and_there_where_something_is_to_change) {
   expect_refused("POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
   expect_refused("DELETE /a HTTP/1.1\r\n\r\n");
   expect_refused("POST http://pawl/a HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
-  expect_served("GET /a HTTP/1.1\r\n\r\n", "[GET][/a]");  // as load balancers ask
+  expect_served("GET /a HTTP/1.1\r\n\r\n", "[GET][/a]");  // as load balancers send it
   expect_served("POST /a HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", "[POST][/a]");
 }
 
@@ -313,11 +313,11 @@ TEST_F(Framing, other_versions_and_protocols_are_refused) {
   }
   expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   expect_refused("GET /a\r\n");
-  // Methods are what they are, letter by letter: that there is no "get" the routes know.
+  // Methods are case-sensitive: the routes do not know "get".
   expect_served("get /a HTTP/1.1\r\nHost: pawl\r\n\r\n", "[get][/a]");
   expect_served("head /a HTTP/1.1\r\nHost: pawl\r\n\r\n", "[head][/a]");
   expect_served("GET /a HTTP/1.1\r\nHost: pawl\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n", "[/a]");
-  // A body belongs to its request, whatever the method.
+  // A body belongs to its request, whatever its method.
   expect_served("GET /a HTTP/1.1\r\nHost: pawl\r\nContent-Length: 2\r\n\r\n{}", "[{}]");
 }
 
@@ -338,12 +338,12 @@ TEST_F(Framing, nothing_is_expected_but_a_word_before_the_body) {
     client.send("{}");
     EXPECT_NE(client.until("[{}]").find("HTTP/1.1 200"), std::string::npos);
   }
-  // HTTP/1.0 has no such answer.
+  // HTTP/1.0 does not define this answer.
   Client old(server->port());
   old.send("POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   old.send("{}");
   EXPECT_TRUE(old.rest().starts_with("HTTP/1.1 200"));
-  // Who is refused is told so, and not to go on.
+  // A refused client gets the refusal, not "100 Continue".
   Client refused(server->port());
   refused.send(post("Expect: 100-continue\r\nTransfer-Encoding: cow\r\n"));
   EXPECT_TRUE(refused.rest().starts_with("HTTP/1.1 400"));

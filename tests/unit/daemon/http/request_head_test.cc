@@ -57,7 +57,7 @@ TEST(ForeignPage, is_who_names_another_host_or_site) {
 
 TEST(ForeignPage, is_not_who_only_reads_and_says_no_host_at_all) {
   EXPECT_FALSE(foreign_page({.only_reads = true}));
-  EXPECT_TRUE(foreign_page({.only_reads = false})) << "nothing is written for who does not say where it meant to go";
+  EXPECT_TRUE(foreign_page({.only_reads = false})) << "a write without a host is refused";
   EXPECT_TRUE(foreign_page({.only_reads = true, .origin = "http://evil.example"}));
 }
 

@@ -1,5 +1,5 @@
-// Real sockets, and clients that misbehave. Time-outs are short where they are what is tried, long where they must
-// not strike; no result depends on how fast the machine is.
+// Real sockets, and misbehaving clients. Time-outs are short where they are under test, long where they must not fire;
+// no result depends on the machine's speed.
 #include "daemon/http/server.h"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Two pieces, and no end.
+/// Two pieces, and then silence.
 class TwoPieces final : public HttpStream {
  public:
   void next(std::function<void(std::optional<std::string>)> done) override {
@@ -204,7 +204,7 @@ TEST_F(ServerTest, a_request_in_hand_is_not_timed_out) {
   Client client(server->port());
   client.send(get("/later"));
   asked.get_future().wait();
-  // Longer than both time-outs: what is waited for here is only that they have had their chance.
+  // Longer than both time-outs: waits only until they have had their chance to fire.
   std::this_thread::sleep_for(milliseconds(100));
   later.front()({.body = "at last"});
   EXPECT_NE(client.response().find("at last"), std::string::npos);
@@ -256,7 +256,7 @@ TEST_F(ServerTest, empty_line_after_a_body_is_not_the_beginning_of_a_request) {
   Client client(server->port());
   client.send("POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc\r\n");
   EXPECT_NE(client.response().find("POST /a   3"), std::string::npos);
-  // Longer than a request may take: what is waited for here is only that the server had its chance to give up.
+  // Longer than a request may take: waits only until the server has had its chance to give up.
   std::this_thread::sleep_for(milliseconds(150));
   client.send("\r");
   client.send("\n" + get("/b"));
@@ -312,7 +312,7 @@ TEST_F(ServerTest, a_client_that_only_ends_its_side_is_answered) {
   client.send(get("/later"));
   asked.get_future().wait();
   client.end_sending();
-  // Time for several looks at whether it is still there.
+  // Time for several checks that it is still there.
   std::this_thread::sleep_for(milliseconds(600));
   EXPECT_FALSE(gone->load());
   later.front()({.body = "at last"});
@@ -327,7 +327,7 @@ TEST_F(ServerTest, an_answer_to_nobody_is_told_of) {
     client.send(get("/later"));
     asked.get_future().wait();
   }
-  // Known to be gone, or not yet: the answer finds nobody either way.
+  // Whether or not the server knows it is gone, the answer has no reader.
   later.front()({.body = std::string(1000, 'x'), .undelivered = [&told] { ++told; }});
   EXPECT_TRUE(comes_true([&] { return told == 1; }));
 }
@@ -492,7 +492,7 @@ TEST_F(SocketFile, that_is_removed_is_made_again_and_it_is_told) {
   }
   EXPECT_NE(told[0].find(path), std::string::npos);
   connected.send("GET / HTTP/1.1\r\nHost: any\r\n\r\n");
-  EXPECT_NE(connected.response().find("200 OK"), std::string::npos) << "who was connected stays so";
+  EXPECT_NE(connected.response().find("200 OK"), std::string::npos) << "existing connections stay open";
   server->stop();
   EXPECT_FALSE(std::filesystem::exists(path));
 }
@@ -504,14 +504,14 @@ TEST_F(SocketFile, of_somebody_else_in_its_place_is_left_alone) {
                [this](const HttpRequest& request, HttpReply reply) { handle(request, std::move(reply)); })
                .value();
   server->start();
-  // Made under another name, so that the place is never empty.
+  // Created under another name, so that the path is never empty.
   const std::string other = path + ".other";
   ::close(::open(other.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   ASSERT_EQ(::rename(other.c_str(), path.c_str()), 0);
   ASSERT_TRUE(comes_true([&] { return told > 0; }));
   server->stop();
   EXPECT_TRUE(std::filesystem::is_regular_file(path));
-  EXPECT_EQ(told, 1) << "once is enough";
+  EXPECT_EQ(told, 1) << "one message is enough";
 }
 
 TEST_F(SocketFile, of_too_long_a_name_is_done_without_beside_a_port) {

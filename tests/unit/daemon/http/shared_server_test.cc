@@ -1,4 +1,4 @@
-// Clients that are known by name, and want everything: what each may have, and who goes for whom.
+// Named clients that want everything: what each may have, and who is dropped for whom.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -18,7 +18,7 @@ constexpr std::size_t large_answer_bytes = 16 * 1024 * 1024;  // more than the b
 
 class SharedServer : public testing::Test {
  protected:
-  /// Numbers, one event each, from the one after `seen` to the last that is published so far.
+  /// Numbers, one event each, from the one after `seen` to the last one published so far.
   class Numbers final : public HttpStream {
    public:
     Numbers(SharedServer& test, std::string name, int seen) : test_(test), name_(std::move(name)), seen_(seen) {}
@@ -27,7 +27,7 @@ class SharedServer : public testing::Test {
       test_.ended.push_back(name_);
     }
     void next(std::function<void(std::optional<std::string>)> done) override {
-      if (seen_ >= test_.published) return;  // nothing happens any more
+      if (seen_ >= test_.published) return;  // nothing more happens
       const std::string number = std::to_string(++seen_);
       done("id: " + number + "\ndata: " + number + "\n\n");
     }
@@ -57,7 +57,7 @@ class SharedServer : public testing::Test {
     if (!server) return;
     server->stop();
     later.clear();   // they hold connections of the server
-    server.reset();  // whose streams tell the test of their end
+    server.reset();  // whose streams report their end to the test
   }
 
   void handle(const HttpRequest& request, HttpReply reply) {
@@ -86,7 +86,7 @@ class SharedServer : public testing::Test {
     clients.back()->send(says);
     return *clients.back();
   }
-  /// As many streams as one gets of those that it asks for.
+  /// How many of the requested streams one client gets.
   std::size_t streams_of(const std::string& who, int asked) {
     std::size_t count = 0;
     for (int i = 0; i < asked; ++i) {
@@ -108,7 +108,7 @@ class SharedServer : public testing::Test {
     const std::lock_guard lock(mutex);
     return later.size();
   }
-  /// A request that is in hand, and so gives its place to no other.
+  /// A request in hand, which therefore keeps its place.
   void takes_a_place() {
     const std::size_t before = in_hand();
     client(get("/later", "op"));
@@ -141,7 +141,7 @@ TEST_F(SharedServer, streams_of_one_reader_keep_no_others_out) {
   EXPECT_TRUE(is_served("another"));
   EXPECT_TRUE(is_served(""));
   EXPECT_TRUE(is_served_locally());
-  EXPECT_EQ(streams_ended(), 168U) << "those that were refused";
+  EXPECT_EQ(streams_ended(), 168U) << "the refused ones";
 }
 
 TEST_F(SharedServer, streams_of_two_readers_leave_the_reserve_to_the_socket) {
@@ -169,7 +169,7 @@ TEST_F(SharedServer, who_has_the_most_makes_room_and_an_operator_the_last) {
   EXPECT_EQ(streams_of("op", 1), 1U);
   EXPECT_EQ(streams_of("y", 2), 2U);
   EXPECT_EQ(streams_of("x", 4), 4U);
-  // Each finds the place of one that has ended, or has one more end.
+  // Each takes the place of one that has ended, or makes one more end.
   for (int i = 0; i < 9 && streams_ended() < 6; ++i) takes_a_place();
   const std::vector<std::string> wanted{"x0", "x1", "y0", "x2", "y1", "x3"};
   const std::lock_guard lock(mutex);
@@ -201,7 +201,7 @@ TEST_F(SharedServer, poll_that_makes_room_is_answered_as_if_its_time_were_over) 
   const std::string answer = waiting.rest();
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 204 ")) << answer;
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);
-  // What it waited for comes too late, and is not lost.
+  // The event it waited for comes too late, and is reported as undelivered.
   std::atomic<bool> was_lost{false};
   later.front()({.body = "a job", .undelivered = [&] { was_lost = true; }});
   EXPECT_TRUE(comes_true([&] { return was_lost.load(); }));
@@ -219,7 +219,7 @@ TEST_F(SharedServer, polls_of_one_are_bounded_with_its_streams) {
   EXPECT_NE(answer.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_NE(answer.find(R"("code":"too_many_streams")"), std::string::npos);
   EXPECT_EQ(streams_ended(), 0U);
-  // One that is answered gives its place to the next.
+  // An answered request gives its place to the next.
   EXPECT_TRUE(comes_true([&] { return in_hand() == 6; }));
   later[0]({.body = "news"});
   EXPECT_TRUE(clients[3]->response().ends_with("news"));
@@ -235,7 +235,7 @@ TEST_F(SharedServer, poll_that_was_answered_gives_its_answer_to_no_later_request
   one.send(get("/later", "reader"));
   EXPECT_TRUE(comes_true([&] { return in_hand() == 2; }));
   for (int i = 0; i < 3; ++i) takes_a_place();
-  EXPECT_TRUE(client().rest().starts_with("HTTP/1.1 503")) << "it waits for nothing now";
+  EXPECT_TRUE(client().rest().starts_with("HTTP/1.1 503")) << "it no longer waits for anything";
   later[1]({.body = "at last"});
   EXPECT_TRUE(one.response().ends_with("at last"));
 }
@@ -253,7 +253,7 @@ TEST_F(SharedServer, requests_a_second_of_one_are_bounded_and_the_connection_sta
   EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_NE(refused.find(R"("code":"too_many_requests")"), std::string::npos);
   EXPECT_TRUE(is_served("another"));
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(is_served_locally()) << "who comes without a token is not counted";
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(is_served_locally()) << "clients without a token are not counted";
   now_us += 1'000'000;
   busy.send(get("/", "reader"));
   EXPECT_TRUE(busy.response().ends_with("served"));
@@ -262,13 +262,13 @@ TEST_F(SharedServer, requests_a_second_of_one_are_bounded_and_the_connection_sta
 TEST_F(SharedServer, answers_that_one_does_not_read_cost_no_other_its_own) {
   serve({.client_bytes_max = 8 * large_answer_bytes});
   Client& slow = client(get("/large", "another"));
-  EXPECT_TRUE(is_served("another"));  // by now the answer above has been begun
+  EXPECT_TRUE(is_served("another"));  // by now the answer above has started
   for (int i = 0; i < 10; ++i) {
     client(get("/large", "reader"));
     EXPECT_TRUE(is_served("reader"));
   }
   EXPECT_GT(slow.response().size(), large_answer_bytes)
-      << "it has waited for the longest, but is not of who holds the most";
+      << "it has waited longest, but its client does not hold the most";
   for (std::size_t i = 1; i <= 6; ++i) EXPECT_LT(clients[i]->rest().size(), large_answer_bytes) << i;
   EXPECT_GT(clients[10]->response().size(), large_answer_bytes);
 }

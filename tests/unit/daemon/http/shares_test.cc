@@ -1,4 +1,4 @@
-// What one principal may have of a server, by the numbers alone.
+// A principal's share of a server, by the numbers alone.
 #include "daemon/http/shares.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ class SharesTest : public testing::Test {
     for (int i = 0; i < asked; ++i) count += shares.takes_request(*account(name), now) ? 1 : 0;
     return count;
   }
-  /// As many places as that account gets of those that it asks for.
+  /// How many of the requested places that account gets.
   std::size_t places_of(const std::string& name, int asked, bool is_operator = false) {
     std::size_t count = 0;
     for (int i = 0; i < asked; ++i) {
@@ -42,7 +42,7 @@ TEST_F(SharesTest, requests_of_one_are_bounded_and_those_of_others_are_not_count
   EXPECT_EQ(taken("a", 30), 5);
   now += std::chrono::hours(1);
   EXPECT_EQ(taken("a", 30), 20);
-  now -= milliseconds(500);  // a thread that read the clock before
+  now -= milliseconds(500);  // a thread that read the clock earlier
   EXPECT_EQ(taken("a", 30), 0);
 }
 
@@ -87,7 +87,7 @@ TEST_F(SharesTest, who_has_the_most_goes_first_then_the_oldest_and_operators_las
   EXPECT_TRUE(older_a.goes_before(younger_a));
   EXPECT_FALSE(younger_a.goes_before(older_a));
   places.pop_back();
-  EXPECT_TRUE(b.goes_before(*places[4])) << "as many by now, and it is older";
+  EXPECT_TRUE(b.goes_before(*places[4])) << "equally many by now, and it is older";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Alerts against a real server and real commands. Pauses are cut to nothing or stretched to hours, never waited for.
+// Alerts against a real server and real commands. Pauses are zero or hours long, never waited for.
 #include "daemon/outside/alerts.h"
 
 #include <gtest/gtest.h>
@@ -41,7 +41,7 @@ Alert alert_number(std::uint64_t seq) {
           .job = JobId{3}};
 }
 
-/// What the state would say.
+/// Stands in for the state.
 void name_it(Alert& alert) {
   alert.task = TaskId{12};
   alert.work_item = "W-1";
@@ -49,7 +49,7 @@ void name_it(Alert& alert) {
   alert.stage = "review";
 }
 
-/// A log to be read while it is written.
+/// A log that is read while it is written.
 class LogText final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   std::string text() {
@@ -104,7 +104,7 @@ class AlertsTest : public testing::Test {
   /// A shell script as the command.
   AlertOptions command(const std::string& script) const { return {.command = {"/bin/sh", "-c", script}}; }
 
-  /// A pace with the same pause after every failure.
+  /// A retry schedule with the same pause after every failure.
   static Alerts::Pace pausing(milliseconds pause) {
     return {.backoff = [pause](unsigned) { return pause; }};
   }
@@ -207,7 +207,7 @@ TEST_F(AlertsTest, a_full_queue_drops_the_oldest) {
   Alerts alerts(destinations({.url = server.url()}), pace);
   alerts.start(name_it);
   alerts.raise(alert_number(1));
-  ASSERT_EQ(server.requests(1).size(), 1U);  // so the thread is busy with it
+  ASSERT_EQ(server.requests(1).size(), 1U);  // so that the thread is busy with it
   for (const std::uint64_t seq : {2U, 3U, 4U, 5U, 6U}) alerts.raise(alert_number(seq));
   EXPECT_EQ(alerts.counts().dropped, 2U);
   EXPECT_EQ(alerts.counts().queued, 4U);
@@ -233,12 +233,12 @@ TEST_F(AlertsTest, a_destination_that_is_down_for_long_drops_the_oldest) {
   ASSERT_EQ(server.requests(1).size(), 1U);
   for (const std::uint64_t seq : {2U, 3U, 4U}) {
     alerts.raise(alert_number(seq));
-    // Taken over into the destination's own queue, which is what this is about.
+    // Moved into the destination's own queue, which is the subject of this test.
     EXPECT_TRUE(comes_true([&] {
       return log().find("record " + std::to_string(seq)) != std::string::npos && alerts.counts().queued <= 2;
     }));
   }
-  alerts.stop();  // The pause ends here, and what is left goes out.
+  alerts.stop();  // The pause ends here, and the remaining alerts go out.
   EXPECT_EQ(alerts.counts().dropped, 2U);
   EXPECT_EQ(alerts.counts().sent, 2U);
   EXPECT_NE(log().find("alert of record 1 was dropped"), std::string::npos) << log();

@@ -1,4 +1,4 @@
-// GitHub, GitLab and programs of one's own: who may speak, and what a delivery of each kind comes to.
+// GitHub, GitLab and custom programs: authentication, and the outcome of each kind of delivery.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -17,7 +17,7 @@ using payloads::with;
 constexpr std::string_view head = "bffeb74224043ba2feb48d137756c8a9331c449a";
 constexpr std::string_view signing_token = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// Grace may write, and nothing is known of anybody else.
+/// Grace may write; nothing is known of other users.
 WebhookConfig forges() {
   return {.generic_secret = "our own secret",
           .github = {.secret = "github's secret",
@@ -49,7 +49,7 @@ Action came_to(const Result<WebhookCall>& call) {
   return action ? *action : Action{};
 }
 
-/// The one member of that name in a payload, with another value.
+/// A payload with the value of its only member of that name replaced.
 std::string having(std::string_view body, std::string_view member, std::string_view value) {
   const std::string key = '"' + std::string(member) + "\": ";
   const std::size_t at = body.find(key);
@@ -98,7 +98,7 @@ TEST(WebhookSignature, gitlabs_signing_token_signs_id_time_and_body) {
   WebhookConfig config = forges();
   config.gitlab.secret = std::string(signing_token);
   const std::string right = *standard_signature(signing_token, "id-1", "1781517600", "{}");
-  // Made by openssl: HMAC-SHA256 of "id-1.1781517600.{}" under the 32 bytes of the token.
+  // Computed with openssl: HMAC-SHA256 of "id-1.1781517600.{}" under the 32 bytes of the token.
   EXPECT_EQ(right, "v1,sz+iFODuOHteb9YwlhPbB35BktFz5VJWaR/n4J2r908=");
   const auto check = [&](WebhookHeaders headers, std::string_view body = "{}") {
     return check_signature(WebhookSource::gitlab, body, headers, config);
@@ -109,7 +109,7 @@ TEST(WebhookSignature, gitlabs_signing_token_signs_id_time_and_body) {
   EXPECT_EQ(check({.delivery = "id-2", .signature = right, .timestamp = "1781517600"}), SignatureCheck::wrong);
   EXPECT_EQ(check({.delivery = "id-1", .signature = right, .timestamp = "1781517601"}), SignatureCheck::wrong);
   EXPECT_EQ(check({.delivery = "id-1", .token = signing_token, .timestamp = "1781517600"}), SignatureCheck::missing)
-      << "a token that signs is never itself a proof";
+      << "a signing token is never accepted as a plain one";
   const std::string several = "v1,AAAA " + right;
   EXPECT_EQ(check({.delivery = "id-1", .signature = several, .timestamp = "1781517600"}), SignatureCheck::right);
   const std::string bare = right.substr(3);
@@ -267,7 +267,7 @@ TEST(GithubWebhook, a_comment_on_a_pull_request_is_about_the_branch_that_its_eve
             (WebhookStart{.repo = "shop", .work_item = "", .branch = "", .pipeline = "", .pull = "#42"}));
 }
 
-// Who may write. The owner of a repository is told, a member of an organization need not have the right.
+// Who may write. A payload identifies a repository's owner; a member of an organization may lack write access.
 TEST(GithubWebhook, only_those_who_are_known_to_write_count) {
   WebhookConfig unknown = forges();
   unknown.github.members = {"ada"};
@@ -286,7 +286,7 @@ TEST(GithubWebhook, only_those_who_are_known_to_write_count) {
       github("pull_request",
              with(pull("labeled"), R"("number": 17,)", R"("number": 17, "label": {"name": "pawl:stop"},)"), unknown));
 
-  // On the repository of a personal account all collaborators may write, and only they can put labels on.
+  // In a personal account's repository all collaborators may write, and only they can add labels.
   const auto personal = [](std::string body) {
     return with(body, R"("type": "Organization", "site)", R"("type": "User", "site)");
   };
@@ -297,7 +297,7 @@ TEST(GithubWebhook, only_those_who_are_known_to_write_count) {
   const std::string by_bot =
       with(labelled, R"("grace", "id": 4, "type": "User")", R"("fixer[bot]", "id": 9, "type": "Bot")");
   came_to<WebhookRefused>(github("issues", by_bot, unknown));
-  // An issue's template puts labels on for anybody who opens one.
+  // An issue template adds labels for anyone who opens an issue.
   WebhookConfig nobody = forges();
   nobody.github.members.clear();
   const std::string by_author = with(labelled, R"("sender": {"login": "grace")", R"("sender": {"login": "ada")");
@@ -346,7 +346,7 @@ TEST(GitlabWebhook, a_merge_is_noted_and_a_close_without_one_stops) {
   EXPECT_EQ(came_to<WebhookStop>(gitlab(merge_request("close"))).why, WebhookStop::Why::closed);
 }
 
-/// With the label put on by this event.
+/// With the label added by this event.
 std::string labelled(std::string_view body, std::string_view label) {
   const std::string labels = R"([{"id": 206, "title": ")" + std::string(label) + R"("}])";
   return with(body, R"("changes": {)", R"("changes": {"labels": {"previous": [], "current": )" + labels + "}, ");
@@ -376,7 +376,7 @@ TEST(GitlabWebhook, a_label_that_is_put_on_starts_and_stops) {
       with(payloads::gitlab_issue, R"({"id": 205, "title": "API", "color": "#ffffff", "type": "ProjectLabel"},
                   {)",
            R"({"id": 207, "title": "pawl:stop"}, {)");
-  EXPECT_EQ(came_to<WebhookStop>(gitlab(both)).work_item, "SHOP-42") << "of both, the one that stops counts";
+  EXPECT_EQ(came_to<WebhookStop>(gitlab(both)).work_item, "SHOP-42") << "of the two, the stop counts";
   EXPECT_EQ(came_to<WebhookStart>(gitlab(labelled(merge_request("update"), "pawl:start"))),
             (WebhookStart{.repo = "shop", .work_item = "", .branch = "shop-42", .pipeline = ""}));
   EXPECT_EQ(came_to<WebhookStop>(gitlab(labelled(merge_request("update"), "pawl:stop"))).branch, "shop-42");
@@ -426,7 +426,7 @@ TEST(GitlabWebhook, other_events_are_ignored) {
   }
 }
 
-// --- Programs of one's own ---
+// --- Custom programs ---
 
 TEST(GenericWebhook, says_what_happened_in_pawls_own_words) {
   const auto start = generic(R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1","pipeline":"hotfix"})");
@@ -465,7 +465,7 @@ TEST(GenericWebhook, what_is_missing_or_of_another_type_is_named) {
   }
 }
 
-// --- What others send in forms of their own ---
+// --- Foreign payload formats ---
 
 struct Sample {
   WebhookSource source;
@@ -504,7 +504,7 @@ TEST(Webhook, each_cut_and_each_turned_byte_of_each_source_is_answered) {
 TEST(Webhook, a_member_of_another_type_is_named_or_not_needed) {
   for (const Sample& sample : samples) {
     for (const std::string_view value : {"null", "7", "[]", "{}", "true", "\"\"", "[[{}]]"}) {
-      // Each value in turn: from a colon to the end of a text, or of a word.
+      // Each value in turn: from a colon to the end of a string or word.
       for (std::size_t at = sample.body.find(": "); at != std::string_view::npos; at = sample.body.find(": ", at + 1)) {
         const std::size_t begin = at + 2;
         const bool is_text = sample.body[begin] == '"';
@@ -518,7 +518,7 @@ TEST(Webhook, a_member_of_another_type_is_named_or_not_needed) {
   }
 }
 
-/// A stop whose description is nested so deeply that the whole has so many levels.
+/// A stop whose description is nested so that the whole has this many levels.
 std::string deep_stop(std::size_t levels) {
   std::string nested = std::string(levels - 1, '[') + std::string(levels - 1, ']');
   return R"({"event":"stop","work_item":"W-1","repo":"shop","description":)" + nested + '}';

@@ -1,4 +1,4 @@
-// What a delivery asks for and whether it is signed: no state, no socket.
+// What a delivery asks for, and whether it is signed: no state, no socket.
 #include "daemon/outside/webhooks.h"
 
 #include <gtest/gtest.h>
@@ -155,7 +155,7 @@ TEST(GiteaWebhook, a_merge_is_noted_for_people) {
       gitea("pull_request", with(payloads::gitea_pull_request_merged, R"("closed",)", R"("edited",)")));
 }
 
-/// As Gitea tells it when the merge deletes the branch: the ref is the pull request's, and the name is the label.
+/// Gitea's payload when the merge deletes the branch: `ref` is the pull request's, and the branch name is in `label`.
 TEST(GiteaWebhook, a_merge_of_a_branch_that_is_gone_is_recognised) {
   const std::string gone = with(payloads::gitea_pull_request_merged, R"("label": "shop-42", "ref": "shop-42")",
                                 R"("label": "shop-42", "ref": "refs/pull/17/head")");
@@ -298,7 +298,7 @@ TEST(PlaneWebhook, the_signed_body_says_which_event_it_is) {
   action_of<WebhookIgnored>(plane("issue", R"({"event":"issue_comment","action":"created","data":{"id":"1"}})"));
 }
 
-// --- What is not of the form ---
+// --- Malformed payloads ---
 
 TEST(Webhook, what_is_missing_is_named) {
   EXPECT_EQ(error_of(gitea("", payloads::gitea_push)), "header X-Gitea-Event is missing");
@@ -389,7 +389,7 @@ TEST(WebhookRefusals, a_storm_of_one_kind_is_told_once_in_a_while) {
   WebhookRefusals refusals;
   TimeUs now{};
   EXPECT_EQ(refusals.alert_due("a", now), 0U);
-  EXPECT_EQ(refusals.alert_due("b", now), 0U) << "another kind is not hidden by it";
+  EXPECT_EQ(refusals.alert_due("b", now), 0U) << "it does not hide another kind";
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(refusals.alert_due("a", now), std::nullopt);
   now.us += WebhookRefusals::alert_every_s * us_per_s;
   EXPECT_EQ(refusals.alert_due("a", now), 1000U);
@@ -405,7 +405,7 @@ TEST(WebhookRefusals, a_storm_of_many_kinds_takes_no_more_room_than_is_there) {
   }
   EXPECT_EQ(told, WebhookRefusals::kinds_max + 1);
   const TimeUs later{WebhookRefusals::alert_every_s * us_per_s};
-  EXPECT_EQ(refusals.alert_due("new", later), 0U) << "what is over makes room";
+  EXPECT_EQ(refusals.alert_due("new", later), 0U) << "expired kinds make room";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A stage for the tests of cancels: a real origin, and an agent that works until it is told to go.
+// A stage for cancel tests: a real origin, and an agent that works until the test releases it.
 #pragma once
 
 #include <cstdlib>
@@ -30,7 +30,7 @@ class CancelStage : public ExecutorTest {
   bool folder_goes(std::uint64_t task) {
     return comes_true([&] { return !fs::exists(worktree(task)); });
   }
-  /// The agent of a task that was just submitted says that it is there.
+  /// Waits until the agent of the task just submitted is running.
   bool agent_is_up() {
     return comes_true([&] { return contents(at("pid")).ends_with("\n"); });
   }

@@ -1,4 +1,4 @@
-// What commands are given by `env`: from where, over what, and who sees it.
+// The variables that `env` gives to commands: their sources, their precedence, and who can see them.
 #include "daemon/work/command_env.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 namespace pawl {
 namespace {
 
-/// A process whose environment and files are made up.
+/// A process with a made-up environment and made-up files.
 class CommandEnvTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -58,7 +58,7 @@ TEST_F(CommandEnvTest, only_what_is_not_written_in_the_definition_is_a_secret) {
   ASSERT_TRUE(env);
   EXPECT_EQ(env->secrets, (std::vector<std::string>{"OWN", "X"}));
   EXPECT_EQ(env->values.at("OWN"), "of the daemon");
-  // A literal over a file is no secret, and the file is not even read.
+  // A literal that overrides a file is not a secret, and the file is not even read.
   EXPECT_TRUE(read({{.name = "X", .file = "/none"}}, {{.name = "X", .value = "shown"}})->secrets.empty());
 }
 
@@ -82,7 +82,7 @@ TEST_F(CommandEnvTest, what_cannot_be_had_is_named) {
   fs::remove(path());
   ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
   EXPECT_NE(why({{.name = "X", .file = path()}}).find("X: " + path() + ": is a pipe"), std::string::npos)
-      << "its writer is not waited for";
+      << "it does not wait for a writer";
 }
 
 TEST_F(CommandEnvTest, a_value_takes_the_place_of_one_of_its_name) {
@@ -122,7 +122,7 @@ class EnvOfCommands : public ExecutorTest {
   }
   void put(const std::string& name, const std::string& content) { std::ofstream(at(name)) << content; }
 
-  /// All that is printed of a kind.
+  /// Everything printed by one kind of command.
   std::string printed(const std::string& kind) {
     std::string text;
     for (const auto& entry : fs::recursive_directory_iterator(at("data/logs"))) {
@@ -159,7 +159,7 @@ TEST_F(EnvOfCommands, each_command_gets_its_own_over_its_stages_over_its_pipelin
 
 TEST_F(EnvOfCommands, a_job_is_not_claimed_before_its_variables_can_be_had) {
   fs::remove(at("token"));
-  set("reconciler.interval_s", 86400);  // so it is tried again because its time has come, and for no pass
+  set("reconciler.interval_s", 86400);  // so that it is retried because it is due, not because of a pass
   define(with_secrets);
   execute();
   const TaskId id = submit();
@@ -180,7 +180,7 @@ TEST_F(EnvOfCommands, a_job_is_not_claimed_before_its_variables_can_be_had) {
   ASSERT_TRUE(reaches(id, "done")) << "by itself";
   EXPECT_EQ(count(fb::Event::JobClaimed), 1u);
   EXPECT_FALSE(executor_->missing_variable(id));
-  EXPECT_EQ(count(fb::Event::TaskNote), 1u) << "once, however often it was tried";
+  EXPECT_EQ(count(fb::Event::TaskNote), 1u) << "only one note, however often it was tried";
   EXPECT_EQ(variable_alerts(), std::vector<std::string>{words});
 }
 
@@ -195,7 +195,7 @@ TEST_F(EnvOfCommands, no_lease_is_taken_and_no_step_begun_before_its_variables_c
   EXPECT_EQ(count(fb::Event::StepStarted), 0u);
   const std::size_t leases = count(fb::Event::LeaseAcquired);
   AdvanceAnswer answer{};
-  // For a moment the daemon may be at it itself, to look whether the variable has come.
+  // The daemon may itself hold it for a moment, to check whether the variable is available.
   ASSERT_TRUE(comes_true([&] {
     std::promise<AdvanceAnswer> answered;
     executor_->advance({.task = id, .version = task(id)->version, .asker = asker("operator")},

@@ -1,4 +1,4 @@
-// Repositories that come, move and are asked while the executor runs: real git, on real repositories.
+// Repositories that are added, moved and queried while the executor runs: real git, on real repositories.
 #include <condition_variable>
 #include <cstdlib>
 #include <future>
@@ -85,7 +85,7 @@ TEST_F(ExecutorBranches, many_who_ask_at_once_are_all_answered) {
   }
 }
 
-/// Each question hangs until the test lets all of them go; and the test says how late it is.
+/// Each query hangs until the test releases all of them; the test also sets the time.
 class SilentOrigins : public RealSystem {
  public:
   using RealSystem::RealSystem;
@@ -116,7 +116,7 @@ class BranchesOfSilentOrigins : public ExecutorBranches {
 };
 
 TEST_F(BranchesOfSilentOrigins, none_is_waited_for_longer_than_the_bound_however_many_there_are) {
-  constexpr std::size_t many = 64;  // and fewer threads that ask
+  constexpr std::size_t many = 64;  // and fewer threads to ask with
   const auto name = [](std::size_t i) { return "silent-" + std::to_string(i); };
   for (std::size_t i = 0; i < many; ++i) declare(name(i), at("origin.git").string());
   execute();
@@ -132,7 +132,7 @@ TEST_F(BranchesOfSilentOrigins, none_is_waited_for_longer_than_the_bound_however
     origins->changed.notify_all();
   }
   for (std::promise<FoundBranch>& answer : found) EXPECT_EQ(answer.get_future().get().is, FoundBranch::Is::unknown);
-  EXPECT_LT(origins->asked_within.size(), many) << "who has waited in the queue has no time left to ask";
+  EXPECT_LT(origins->asked_within.size(), many) << "a submission that waited in the queue has no time left to ask";
   for (const seconds within : origins->asked_within) {
     EXPECT_GT(within.count(), 0);
     EXPECT_LE(within, Executor::branch_within);
@@ -147,7 +147,7 @@ TEST_F(ExecutorBranches, a_repository_that_is_declared_meanwhile_is_fetched) {
   EXPECT_EQ(contents(at("found")), "1\n");
 }
 
-/// The pause after a failed try is for where it was.
+/// The pause after a failed try applies to the old URL.
 TEST_F(ExecutorBranches, one_that_was_not_where_it_was_said_to_be_goes_on_once_that_is_put_right) {
   declare("shop", at("nothing.git").string());
   define(begins_none);
@@ -159,7 +159,7 @@ TEST_F(ExecutorBranches, one_that_was_not_where_it_was_said_to_be_goes_on_once_t
   EXPECT_TRUE(reaches(id, "done"));
 }
 
-/// No pass comes by in time, and nothing happens that would be a reason to look: the pause after the try is over.
+/// Neither a pass nor an event comes in time: only the end of the pause causes the retry.
 TEST_F(ExecutorBranches, a_job_whose_origin_was_away_is_made_ready_again_at_its_time) {
   declare("shop", at("comes.git").string());
   set("reconciler.interval_s", 86400);

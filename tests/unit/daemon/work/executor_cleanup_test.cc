@@ -1,4 +1,4 @@
-// What is left of a cancelled task: its folder, and the branch at origin, with a real git repository.
+// What a cancelled task leaves: its folder, and the branch at origin, with a real git repository.
 #include "tests/unit/daemon/work/cancel_stage.h"
 
 namespace pawl {
@@ -6,7 +6,7 @@ namespace {
 
 class ExecutorCleanupTest : public CancelStage {
  protected:
-  /// A task whose agent has begun the branch `fresh` at origin, where pawl has seen it, and which waits for a cancel.
+  /// A task whose agent has created the branch `fresh` at origin, where pawl has seen it, and now waits for a cancel.
   TaskId begin_branch() {
     make_origin();
     define(R"(name: test
@@ -134,7 +134,7 @@ TEST_F(ExecutorCleanupTest, branch_of_a_task_that_is_done_stays) {
 TEST_F(ExecutorCleanupTest, task_on_the_default_branch_keeps_it) {
   make_origin();
   set("stop.delete_branch", std::string("always"));
-  define(std::string("branch: create\n") + waiting_pipeline);  // origin has none that is spelled so
+  define(std::string("branch: create\n") + waiting_pipeline);  // origin does not have this spelling
   execute();
   std::uint64_t number = 0;
   for (const std::string& spelled : {std::string("trunk"), std::string("refs/heads/trunk"), std::string("Trunk")}) {
@@ -179,7 +179,7 @@ TEST_F(ExecutorCleanupTest, deletion_that_fails_is_told_and_tried_again_by_the_n
   EXPECT_NE(warning.find("'feature'"), std::string::npos) << warning;
   EXPECT_NE(warning.find("deletion prohibited"), std::string::npos) << warning;
   EXPECT_TRUE(has_branch("feature"));
-  EXPECT_TRUE(fs::is_empty(worktree(1))) << "the mark of what is still to be done";
+  EXPECT_TRUE(fs::is_empty(worktree(1))) << "an empty folder marks the pending clean-up";
 
   shut_down();
   sh("git -C origin.git config receive.denyDeletes false");

@@ -1,5 +1,4 @@
-// The end of the daemon: what may still come to its end, what is recorded of it, and how long it takes. With real
-// processes.
+// Shutdown of the daemon: what may still finish, what is recorded, and how long it takes. With real processes.
 #include "tests/unit/daemon/work/executor_stage.h"
 
 namespace pawl {
@@ -7,7 +6,7 @@ namespace {
 
 class ExecutorEndTest : public ExecutorTest {
  protected:
-  /// The agent of a task that was just submitted says that it is there.
+  /// Waits until the agent of the task just submitted is running.
   bool agent_is_up() {
     return comes_true([&] { return contents(at("pid")).ends_with("\n"); });
   }
@@ -15,7 +14,7 @@ class ExecutorEndTest : public ExecutorTest {
     return comes_true([&] { return contents(at("data/logs/job-1-1.log")).find("called off") != std::string::npos; });
   }
   void let_agents_go() { std::ofstream(at("go")) << ""; }
-  /// What the next daemon makes of it.
+  /// What the next daemon does about it.
   void start_again() {
     shut_down();
     boot();
@@ -65,7 +64,7 @@ stages:
   const TaskId id = submit();
   ASSERT_TRUE(agent_is_up());
   executor_->stop();
-  EXPECT_EQ(count(fb::Event::RunExited), 0u) << "the 3 was our doing";
+  EXPECT_EQ(count(fb::Event::RunExited), 0u) << "exit code 3 was our doing";
 
   let_agents_go();
   start_again();

@@ -1,5 +1,5 @@
-// A stage for executor tests: the real sequencer over a log in memory, with real, short processes. Each wait is for
-// something that the log says, and its bound is only there so that a fault fails instead of hanging.
+// A stage for executor tests: the real sequencer over a log in memory, with real, short processes. Each wait is for an
+// entry in the log; its bound only makes a faulty test fail instead of hang.
 #pragma once
 
 #include <fcntl.h>
@@ -73,7 +73,7 @@ class ExecutorTest : public testing::Test {
   fs::path worktree(std::uint64_t task) const { return at("data/work") / ("task-" + std::to_string(task)); }
   Asker asker(const std::string& actor) const { return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}}; }
 
-  /// Begins from what the log holds, as the daemon does, but for the executor.
+  /// Starts from the log, as the daemon does, but without the executor.
   void boot() {
     log_ = std::move(MemoryLog::open(disk_)).value();
     Opened opened = open_state(*log_).value();
@@ -112,7 +112,7 @@ class ExecutorTest : public testing::Test {
                                                              .jobs_at_once = jobs_at_once_});
     executor_->start();
   }
-  /// What execute() runs on, if a test wants to come in between.
+  /// The system that execute() uses, if a test needs to intervene.
   virtual std::unique_ptr<RealSystem> make_system(const RealSystem::Options& options) {
     return std::make_unique<RealSystem>(options);
   }
@@ -132,7 +132,7 @@ class ExecutorTest : public testing::Test {
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
     ASSERT_EQ(tell(event).outcome, Outcome::accepted);
   }
-  /// `$1` in a command is the test's folder.
+  /// `$1` in a command stands for the test's folder.
   void define(std::string yaml) {
     for (std::size_t at = yaml.find("$1"); at != std::string::npos; at = yaml.find("$1", at)) {
       yaml.replace(at, 2, folder_.string());
@@ -181,7 +181,7 @@ class ExecutorTest : public testing::Test {
       return row ? row->stage == stage : is_terminal(stage);
     });
   }
-  /// The records of a type and outcome, as many as the log has.
+  /// The number of records of that type and outcome in the log.
   std::size_t count(fb::Event type, Outcome outcome = Outcome::accepted) {
     std::size_t found = 0;
     EXPECT_TRUE(log_->read(Seq{1}, [&](RecordBytes bytes) {
@@ -212,10 +212,10 @@ class ExecutorTest : public testing::Test {
   std::shared_ptr<MemoryDisk> disk_;
   std::unique_ptr<MemoryLog> log_;
   std::unique_ptr<Clock> clock_;
-  std::atomic<std::int64_t> ahead_s_{0};  // of the clock: so nobody waits for a time-out
+  std::atomic<std::int64_t> ahead_s_{0};  // added to the clock, so that no test waits for a time-out
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<RealSystem> system_;
-  std::unique_ptr<Desk> desk_;  // in place of the sequencer, if a test wants to come in between; before execute()
+  std::unique_ptr<Desk> desk_;  // in place of the sequencer, if a test needs to intervene; set before execute()
   std::unique_ptr<Executor> executor_;
   std::string boot_id_;
 };

@@ -10,7 +10,7 @@ namespace {
 
 class ExecutorStopTest : public CancelStage {
  protected:
-  /// By hand, from its first stage.
+  /// Moves it by hand from its first stage.
   void move(TaskId id, const std::string& to) {
     fb::StageTransitionT event;
     event.task = raw(id);
@@ -53,7 +53,7 @@ stages:
   cancel(id);
   ASSERT_TRUE(comes_true([&] { return contents(at("trace")) == "asked\n"; })) << "SIGTERM comes first";
   ASSERT_TRUE(reaches(id, "cancelled"));
-  EXPECT_FALSE(pid_start_of(pid)) << "its job runs until it is gone";
+  EXPECT_FALSE(pid_start_of(pid)) << "its job keeps running until the process is gone";
   EXPECT_EQ(count(fb::Event::JobFinished), 1u);
 }
 
@@ -73,13 +73,13 @@ stages:
   ASSERT_TRUE(is_up("pid-1"));
   move(id, "more");
   submit("W-2");
-  ASSERT_TRUE(is_up("pid-3")) << "the job behind the one that waits";
-  EXPECT_EQ(contents(at("pid-2")), "") << "two agents in one folder";
+  ASSERT_TRUE(is_up("pid-3")) << "the job behind the waiting one";
+  EXPECT_EQ(contents(at("pid-2")), "") << "two agents would share one folder";
   cancel(id);
   EXPECT_TRUE(reaches(id, "cancelled"));
 }
 
-/// The agent of a worker outside: a process that this test began, and that only SIGKILL ends.
+/// The agent of an outside worker: a process that this test started, and that only SIGKILL ends.
 class OutsideAgentTest : public ExecutorStopTest {
  protected:
   void SetUp() override {
@@ -104,7 +104,7 @@ stages:
     fs::remove(at("up"));
     return std::move(*child);
   }
-  /// A worker of that host claims a job and reports the agent as its process.
+  /// A worker on that host claims a job and reports the agent as its process.
   void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host,
                  std::int64_t start_off_by = 0) {
     fb::BootStartedT boot;
@@ -164,7 +164,7 @@ TEST_F(OutsideAgentTest, cancel_ends_it_on_this_host_and_the_task_with_its_repor
   cancel(id);
   EXPECT_TRUE(ends(*agent));
   EXPECT_EQ(contents(at("trace")), "asked\n") << "SIGTERM comes first";
-  EXPECT_TRUE(lives(*elsewhere)) << "whose number means nothing here";
+  EXPECT_TRUE(lives(*elsewhere)) << "its pid means nothing on this host";
   EXPECT_EQ(task(id)->stage, "work") << "its slot is taken until its end is known";
   fb::RunExitedT exited;
   exited.job = 1;
@@ -320,7 +320,7 @@ stages:
   EXPECT_EQ(answer.reason, "previous_alive");
   EXPECT_EQ(answer.awaited, Awaited::previous);
   EXPECT_TRUE(ends(*agent));
-  EXPECT_TRUE(reaches(id, "done")) << "tried again when it is gone";
+  EXPECT_TRUE(reaches(id, "done")) << "retried once the process is gone";
 }
 
 TEST_F(OutsideAgentTest, process_that_is_another_by_now_is_left_alone) {
@@ -369,9 +369,9 @@ TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   cancel(id);
   EXPECT_EQ(task(id)->cancel_requested, "not wanted");
   std::ofstream(at("go")) << "";
-  ASSERT_TRUE(reaches(id, "cancelled")) << "once the agent has come to its own end";
+  ASSERT_TRUE(reaches(id, "cancelled")) << "once the agent has finished by itself";
   EXPECT_EQ(contents(at("data/logs/job-1-1.log")), "") << "it was not called off";
-  // The next task's end is after the clean-up of the first, had there been one.
+  // The next task ends after the clean-up of the first would have run.
   ASSERT_TRUE(reaches(submit("W-2", "other"), "done"));
   ASSERT_TRUE(folder_goes(2));
   EXPECT_TRUE(has_branch("feature"));
@@ -381,7 +381,7 @@ TEST_F(ExecutorStopTest, switched_off_it_ends_and_deletes_nothing) {
   shut_down();
   boot();
   execute();
-  ASSERT_TRUE(folder_goes(1)) << "the first start with it on catches up";
+  ASSERT_TRUE(folder_goes(1)) << "the first start with it switched on catches up";
   EXPECT_FALSE(has_branch("feature"));
 }
 

@@ -47,7 +47,7 @@ TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
   EXPECT_TRUE(comes_true([&] { return fs::is_empty(at("data/steps")) && fs::is_empty(at("data/runs")); }));
 }
 
-/// A desk at which a worker from outside is always quicker with the first job that the executor claims.
+/// A desk at which an outside worker always wins the first job that the executor tries to claim.
 class QuickerWorker final : public Desk {
  public:
   QuickerWorker(Sequencer& sequencer, Asker asker, std::string boot)
@@ -207,7 +207,7 @@ stages:
   has_room_ = false;
   execute();
   const TaskId id = submit();
-  ASSERT_TRUE(comes_true([&] { return room_asked_ > 1; })) << "it is asked for again";
+  ASSERT_TRUE(comes_true([&] { return room_asked_ > 1; })) << "free space is checked again";
   EXPECT_EQ(task(id)->stage, "work");
   EXPECT_EQ(count(fb::Event::JobClaimed), 0u);
   has_room_ = true;
@@ -227,7 +227,7 @@ stages:
   ASSERT_TRUE(comes_true([&] { return executor_->reconciler_totals().passes == 1; }));
   const TaskId first = submit();
   ASSERT_TRUE(comes_true([&] { return task(first)->gate.has_value(); }));
-  // By the time that another task has been asked in turn, the first would have been asked again.
+  // By the time another task has been checked in turn, the first would have been checked again.
   const TaskId second = submit("W-2");
   ASSERT_TRUE(comes_true([&] { return task(second)->gate.has_value(); }));
   EXPECT_TRUE(comes_true([&] { return count(fb::Event::LeaseReleased) >= 2; }));
@@ -311,7 +311,7 @@ stages:
   ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
   shut_down();
   EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
-  EXPECT_EQ(count(fb::Event::RunExited), 0u) << "it was no failure of the job";
+  EXPECT_EQ(count(fb::Event::RunExited), 0u) << "the job did not fail";
   boot();
   EXPECT_EQ(job(1)->interruptions, 1u);
   execute();
@@ -319,7 +319,7 @@ stages:
 }
 
 TEST_F(ExecutorTest, what_an_earlier_boot_left_running_is_ended_before_anything_is_claimed) {
-  // As after kill -9: the process goes on, and all that is known of it is its note.
+  // As after kill -9: the process goes on, and only its note tells of it.
   RunOrder order;
   order.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
   order.folder = folder_.string();
@@ -343,7 +343,7 @@ agents:
 stages:
   - {name: work, agent: worker, to: done}
 )");
-  // Held by this process, which nobody ends.
+  // Held by this process, which no one ends.
   std::unique_ptr<RunFile> held = std::move(new_run(data(), "job 1 attempt 1").value());
   const TaskId id = submit();
   const TaskId other = submit("W-2");
@@ -432,7 +432,7 @@ stages:
   ASSERT_TRUE(comes_true([&] { return fs::exists(at("began")); }));
   set("ownership.enabled", true);
   std::ofstream(at("go")) << "";
-  EXPECT_TRUE(reaches(id, "done")) << "what stood for a token was stale, and no lease that is freed says so";
+  EXPECT_TRUE(reaches(id, "done")) << "the placeholder token was stale, and no freed lease signals that";
 }
 
 TEST_F(ExecutorTest, exit_that_waits_for_a_crossing_hears_of_its_end_with_ownership_off) {
@@ -462,7 +462,7 @@ stages:
   started.to = "done";
   started.step = "merge";
   const Decision start = tell(started);
-  ASSERT_EQ(start.outcome, Outcome::accepted) << "somebody outside crosses beside the gate";
+  ASSERT_EQ(start.outcome, Outcome::accepted) << "an outsider crosses beside the gate";
   std::ofstream(at("go")) << "";
   ASSERT_TRUE(comes_true([&] { return count(fb::Event::StageTransition, Outcome::committed) == 1; }));
   fb::StepFinishedT finished;
@@ -477,7 +477,7 @@ stages:
   transition.task = raw(id);
   transition.to = "done";
   ASSERT_EQ(tell(transition).outcome, Outcome::accepted);
-  EXPECT_TRUE(comes_true([&] { return executor_->jobs_at_work() == 0; })) << "no lease that is freed says so";
+  EXPECT_TRUE(comes_true([&] { return executor_->jobs_at_work() == 0; })) << "no freed lease signals that";
 }
 
 TEST_F(ExecutorTest, unknown_end_of_an_irreversible_step_is_settled_by_its_probe) {
@@ -504,7 +504,7 @@ stages:
       - {name: merge, run: 'true', timeout_s: 60, irreversible: true}
 )");
   set("stop.kill_after_s", 600);
-  // As it is for a moment while another thread forks: held, although whoever took it has given it back.
+  // As happens for a moment while another thread forks: still held, although its holder has released it.
   auto place = lock_place(data(), {TaskId{1}, Version{1}, "merge"});
   ASSERT_TRUE(place) << place.error().message;
   execute();
@@ -562,8 +562,8 @@ stages:
   const StepRow open = task(id)->steps.front();
   std::promise<std::shared_ptr<StepLock>> lock;
   executor_->lock_step({id, open.version, open.step}, open.run, [&](auto got) { lock.set_value(std::move(got)); });
-  EXPECT_EQ(lock.get_future().get(), nullptr) << "its process is there, and may have its effect";
-  EXPECT_EQ(pid_start_of(step), began) << "it was ended";
+  EXPECT_EQ(lock.get_future().get(), nullptr) << "its process is alive, and may still take effect";
+  EXPECT_EQ(pid_start_of(step), began) << "the step was killed";
   std::ofstream(at("go")) << "go";
   EXPECT_TRUE(reaches(id, "done"));
 }
@@ -578,7 +578,7 @@ stages:
       - {name: merge, run: 'touch $1/merged', probe: 'test -e $1/merged', timeout_s: 60, irreversible: true}
 )");
   const TaskId id = submit();
-  // Under the daemon's own boot, as a request without Pawl-Boot is recorded: but it was not the daemon that forked it.
+  // Under the daemon's own boot, as for any request without Pawl-Boot, but the daemon did not fork it.
   fb::LeaseAcquiredT acquire;
   acquire.key = task_key(id);
   acquire.owner = std::make_unique<fb::OwnerT>();
@@ -595,7 +595,7 @@ stages:
   start.run = "somebody-elses";
   ASSERT_EQ(tell(start, "outsider").outcome, Outcome::accepted);
   {
-    // An earlier run of this start's had the place, and is gone: that proves nothing of the other one.
+    // An earlier run of this start's held the place, and is gone: that says nothing about the other one.
     RealSystem system({.data_folder = data()});
     const auto place = system.lock_place({id, Version{1}, "merge"});
     ASSERT_TRUE(place) << place.error().message;
@@ -622,7 +622,7 @@ TEST_F(ExecutorTest, a_start_that_names_the_run_of_something_else_ends_nothing_o
   executor_->lock_step({TaskId{7}, Version{1}, "merge"}, runs.front().run,
                        [&](auto got) { lock.set_value(std::move(got)); });
   lock.get_future().wait();
-  EXPECT_EQ(pid_start_of(agent), began) << "the agent of task 1 was ended for a step of task 7";
+  EXPECT_EQ(pid_start_of(agent), began) << "the agent of task 1 was killed for a step of task 7";
 }
 
 TEST_F(ExecutorTest, what_merely_bears_the_name_of_a_run_counts_as_alive_and_is_left_alone) {
@@ -636,7 +636,7 @@ TEST_F(ExecutorTest, what_merely_bears_the_name_of_a_run_counts_as_alive_and_is_
     ::execle("/bin/sleep", "sleep", "1000", nullptr, environment.data());
     ::_exit(127);
   }
-  // It bears its environment once it has become what it is to run.
+  // It has its environment only after exec.
   ASSERT_TRUE(comes_true([&] {
     RunSigns signs;
     signs.run = "made-up";
@@ -645,7 +645,7 @@ TEST_F(ExecutorTest, what_merely_bears_the_name_of_a_run_counts_as_alive_and_is_
   std::promise<std::shared_ptr<StepLock>> lock;
   executor_->lock_step({TaskId{7}, Version{1}, "merge"}, "made-up", [&](auto got) { lock.set_value(std::move(got)); });
   EXPECT_EQ(lock.get_future().get(), nullptr) << "the step's process is not known to be gone";
-  EXPECT_TRUE(pid_start_of(bearer).has_value()) << "it was ended";
+  EXPECT_TRUE(pid_start_of(bearer).has_value()) << "the process was killed";
   ::kill(bearer, SIGKILL);
   ::waitpid(bearer, nullptr, 0);
 }
@@ -679,7 +679,7 @@ TEST_F(ExecutorTest, folders_of_finished_tasks_are_removed_at_the_start) {
   const TaskId id = submit();
   cancel(id);
   fs::create_directories(worktree(1) / "deep");
-  fs::create_directories(worktree(77));  // never given out: not ours to remove
+  fs::create_directories(worktree(77));  // never issued: not ours to remove
   execute();
   EXPECT_FALSE(fs::exists(worktree(1)));
   EXPECT_TRUE(fs::exists(worktree(77)));

@@ -1,5 +1,5 @@
-// Keepers, with real processes: what leaves its session, clears its environment and closes all that it inherited is
-// found, ended and reaped all the same.
+// Keepers, with real processes: a process that leaves its session, clears its environment and closes all inherited
+// descriptors is still found, ended and reaped.
 #include "daemon/work/keeper.h"
 
 #include <fcntl.h>
@@ -28,8 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Begins a process that bears no sign of its run, and notes its pid in the file `escaped`: in a session of its own, by
-/// way of a parent that is gone, without environment, with no descriptor that it inherited.
+/// Starts a process without any sign of its run, and writes its pid to the file `escaped`: in its own session,
+/// orphaned, with an empty environment and without inherited descriptors.
 constexpr const char* escape =
     "(setsid env -i /bin/bash -c 'for fd in /proc/$$/fd/*; do fd=${fd##*/}; "
     "if [ $fd -gt 2 ]; then eval \"exec $fd>&-\"; fi; done; exec > /dev/null 2>&1; echo $$ > escaped; "
@@ -116,11 +116,11 @@ TEST_F(KeeperTest, what_escapes_is_found_by_the_next_start_when_the_daemon_was_k
   EXPECT_TRUE(lives(left.keeper));
   ::kill(daemon, SIGKILL);
   ::waitpid(daemon, nullptr, 0);
-  EXPECT_TRUE(lives(escaped_)) << "it goes on";
-  EXPECT_TRUE(lives(left.keeper)) << "and is kept";
+  EXPECT_TRUE(lives(escaped_)) << "it keeps running";
+  EXPECT_TRUE(lives(left.keeper)) << "so does its keeper";
   EXPECT_EQ(end_run(*system_, left.run, {Stop::terminate, std::chrono::seconds(20)}), RunEnd::gone);
   EXPECT_FALSE(lives(escaped_));
-  EXPECT_FALSE(lives(left.keeper)) << "it has nothing to keep any more";
+  EXPECT_FALSE(lives(left.keeper)) << "it has nothing left to keep";
 }
 
 TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_that_cannot_see_it) {
@@ -135,7 +135,7 @@ TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_th
   ::kill(daemon, SIGKILL);
   ::waitpid(daemon, nullptr, 0);
   EXPECT_TRUE(system_->is_run_kept(left.run));
-  // As if the machine were another one: only the lock is left to go by.
+  // As on another machine: only the lock is left as evidence.
   const fs::path path = path_of_run(folder_.string(), left.run);
   std::stringstream lines;
   lines << std::ifstream(path).rdbuf();
@@ -143,7 +143,7 @@ TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_th
   text.replace(text.find(this_host()), this_host().size(), "elsewhere unknown unknown");
   std::ofstream(path, std::ios::in | std::ios::out) << text;
   EXPECT_EQ(end_run(*system_, left.run, {Stop::terminate, std::chrono::milliseconds(0)}), RunEnd::alive);
-  EXPECT_TRUE(lives(left.keeper)) << "it is nobody's to end";
+  EXPECT_TRUE(lives(left.keeper)) << "this daemon may not end it";
   ::kill(-left.pid, SIGKILL);
   ::kill(escaped_, SIGKILL);
   EXPECT_TRUE(comes_true([&] { return !system_->is_run_kept(left.run); }));
@@ -199,7 +199,7 @@ TEST_F(KeeperTest, keeper_is_deaf_to_sigterm_and_bears_no_sign_of_the_run) {
   EXPECT_EQ(
       processes_of({.run = kept.run, .leader = 0, .leader_start = 0}, path_of_run(folder_.string(), kept.run)).size(),
       1U)
-      << "the command alone";
+      << "only the command";
 }
 
 TEST_F(KeeperTest, strangers_are_reaped_and_nobody_is_robbed_of_an_exit_code) {

@@ -1,4 +1,4 @@
-// DIR/logs as a whole, within its bounds.
+// The total size of DIR/logs stays within its bounds.
 #include "daemon/work/log_room.h"
 
 #include <fcntl.h>
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 class LogRoomTest : public Served {
  protected:
-  /// A log of so many KiB that was written that many seconds ago.
+  /// A log of that many KiB, written that many seconds ago.
   fs::path log(const std::string& name, std::size_t kib, std::int64_t age_s) {
     const fs::path path = fs::path(logs_folder) / name;
     fs::create_directories(path.parent_path());
@@ -53,7 +53,7 @@ TEST_F(LogRoomTest, oldest_of_ended_tasks_go_first_and_only_until_the_rest_fits)
   const fs::path newest = log("task-2/v1~a~gate~20260101T000000.000000Z.log", 64, 100);
   EXPECT_EQ(look({.bytes_max = 140 * 1024, .age_s_max = 0}), 1u);
   EXPECT_FALSE(fs::exists(oldest));
-  EXPECT_FALSE(fs::exists(oldest.parent_path())) << "nothing is left of that task";
+  EXPECT_FALSE(fs::exists(oldest.parent_path())) << "the task's folder is gone too";
   EXPECT_TRUE(fs::exists(middle));
   EXPECT_TRUE(fs::exists(newest));
   EXPECT_EQ(look({.bytes_max = 140 * 1024, .age_s_max = 0}), 0u);
@@ -78,7 +78,7 @@ TEST_F(LogRoomTest, what_belongs_to_a_live_task_does_not_keep_the_rest_from_goin
   end_task(2);
   for (int i = 1; i <= 4; ++i) log("job-1-" + std::to_string(i) + ".log", 4, 2000 + i);
   const fs::path of_ended = log("job-2-1.log", 4, 1000);
-  EXPECT_EQ(look({.bytes_max = 1, .age_s_max = 0}, 2), 1u) << "though a look takes two, and older ones are there";
+  EXPECT_EQ(look({.bytes_max = 1, .age_s_max = 0}, 2), 1u) << "although a look considers two, and older ones exist";
   EXPECT_FALSE(fs::exists(of_ended));
 }
 
@@ -99,7 +99,7 @@ TEST_F(LogRoomTest, what_somebody_may_still_write_to_stays) {
 TEST_F(LogRoomTest, parts_count_and_go_with_their_log) {
   const fs::path path = log("job-9-1.log", 4, 500);
   const fs::path part = log("job-9-1.log.parts/0000000000000009999", 256, 400);
-  EXPECT_EQ(look({.bytes_max = 512 * 1024, .age_s_max = 450}), 0u) << "by its newest part it is not that old";
+  EXPECT_EQ(look({.bytes_max = 512 * 1024, .age_s_max = 450}), 0u) << "its newest part is not that old";
   EXPECT_EQ(look({.bytes_max = 128 * 1024, .age_s_max = 0}), 1u);
   EXPECT_FALSE(fs::exists(path));
   EXPECT_FALSE(fs::exists(part.parent_path()));

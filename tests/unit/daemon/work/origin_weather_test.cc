@@ -1,4 +1,4 @@
-// When an origin that does not answer is asked again, and when people are told of it.
+// When an origin that does not answer is retried, and when an alert is sent.
 #include "daemon/work/origin_weather.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/// Of which time goes on, and origin answers, as the test says.
+/// Time and origin's answers are under the test's control.
 class MadeUpOrigin final : public RealSystem {
  public:
   MadeUpOrigin() : RealSystem({.data_folder = testing::TempDir()}) {}
@@ -43,7 +43,7 @@ class OriginWeatherTest : public testing::Test {
   seconds pause(const std::string& repo = "shop") {
     return std::chrono::duration_cast<seconds>(weather.next_try(repo) - system.now());
   }
-  /// As those who wait do it: as soon as they may.
+  /// As waiting callers do: as soon as they may.
   void fetch_when_due() {
     system.pass(pause());
     fetch();
@@ -91,7 +91,7 @@ TEST_F(OriginWeatherTest, those_who_come_to_one_end_together_are_one_try) {
   system.takes = seconds(1);
   fetch();
   system.pass(seconds(2));
-  // Both began when it was due; the second one is told of the same end a moment later.
+  // Both began when it was due; the second one gets the same result a moment later.
   const Deadline due = system.now();
   fetch();
   EXPECT_EQ(weather.next_try("shop"), due + seconds(1) + seconds(4));

@@ -1,4 +1,4 @@
-// Origins for those who have no log that declares them.
+// Origins for tests without a log that declares them.
 #pragma once
 
 #include <map>
@@ -9,7 +9,7 @@
 
 namespace pawl {
 
-/// As after a start that was given them.
+/// As after a start with these options.
 inline std::shared_ptr<Origins> origins_of(const std::map<std::string, std::string>& given) {
   auto origins = std::make_shared<Origins>(given);
   for (const auto& [repo, url] : given) origins->declare(repo, parse_origin(url).plain);

@@ -1,4 +1,4 @@
-// The table of origins, and those who follow it: real git, on real repositories.
+// The table of origins, and the components that follow it: real git, on real repositories.
 #include "daemon/work/origins.h"
 
 #include <sys/socket.h>
@@ -21,12 +21,12 @@ TEST(Origins, credentials_that_the_start_gave_go_with_the_url_that_they_came_wit
   origins.declare("shop", "https://host/shop.git");
   EXPECT_EQ(origins.of("shop")->username, "token0123456789");
   origins.declare("shop", "https://elsewhere/shop.git");
-  EXPECT_FALSE(origins.of("shop")->username) << "that host is told nothing";
+  EXPECT_FALSE(origins.of("shop")->username) << "that host gets no credentials";
   origins.declare("shop", "https://host/shop.git");
   EXPECT_EQ(origins.of("shop")->username, "token0123456789");
   origins.remove("shop");
   EXPECT_FALSE(origins.has("shop"));
-  EXPECT_EQ(masked("with token0123456789", origins.secrets()), "with ***") << "it is still secret";
+  EXPECT_EQ(masked("with token0123456789", origins.secrets()), "with ***") << "the old password stays secret";
 }
 
 TEST(Origins, the_same_url_is_the_same_origin_and_none_is_none) {
@@ -37,7 +37,7 @@ TEST(Origins, the_same_url_is_the_same_origin_and_none_is_none) {
   EXPECT_EQ(origins.of("shop"), first);
   origins.declare("shop", "/b");
   EXPECT_NE(origins.of("shop"), first);
-  EXPECT_EQ(first->plain, "/a") << "who asks there may come to an end";
+  EXPECT_EQ(first->plain, "/a") << "requests in progress may finish";
   origins.declare("shop", "");
   EXPECT_FALSE(origins.has("shop"));
   EXPECT_TRUE(origins.all().empty());
@@ -46,7 +46,7 @@ TEST(Origins, the_same_url_is_the_same_origin_and_none_is_none) {
 class FollowedOrigins : public WorktreesTest {
  protected:
   std::string url(const std::string& name) const { return (folder_ / name).string(); }
-  /// As origin.git, with one commit more on `feature`.
+  /// Like origin.git, with one more commit on `feature`.
   void make_other() {
     sh("git clone -q --bare origin.git other.git 2>&1 && git clone -q other.git more 2>&1 && cd more && "
        "git checkout -q feature && git commit -q --allow-empty -m more && git push -q origin feature");
@@ -70,7 +70,7 @@ class FollowedOrigins : public WorktreesTest {
 
 TEST_F(FollowedOrigins, one_that_is_declared_meanwhile_is_fetched) {
   Tried all(system(), url("data"), origins_);
-  EXPECT_EQ(all.prepare(order())->head, "") << "an empty folder";
+  EXPECT_EQ(all.prepare(order())->head, "") << "a task without a known repository gets an empty folder";
   ASSERT_TRUE(all.remove(TaskId{1}));
   origins_->declare("shop", url("origin.git"));
   EXPECT_EQ(all.prepare(order())->head, head_in("origin.git"));
@@ -88,7 +88,7 @@ TEST_F(FollowedOrigins, one_that_moves_is_fetched_from_there_and_what_is_cloned_
   EXPECT_EQ(remote_of("data/work/task-1"), url("other.git"));
   EXPECT_EQ(remote_of("data/repos/shop.git"), url("other.git"));
 
-  // What its agents set themselves stays, as long as origin does.
+  // The agents' own settings stay as long as origin does.
   sh("git -C data/work/task-1 config remote.origin.url elsewhere");
   ASSERT_TRUE(all.prepare(order()));
   EXPECT_EQ(remote_of("data/work/task-1"), "elsewhere");

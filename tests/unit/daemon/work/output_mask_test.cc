@@ -1,4 +1,4 @@
-// Secrets are looked for as a naive reader would, however the output is cut.
+// However the output is cut, masking matches a naive search.
 #include "daemon/work/output_mask.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-/// What a mask makes of a text that comes in chunks of these sizes, and then of one with the rest.
+/// Masks a text that comes in chunks of these sizes, followed by one with the rest.
 std::string seen_of(const Strings& secrets, const std::string& text, const std::vector<std::size_t>& chunks = {}) {
   std::vector<const char*> pointers;
   for (const std::string& secret : secrets) pointers.push_back(secret.c_str());
@@ -40,7 +40,7 @@ std::string seen_of(const Strings& secrets, const std::string& text, const std::
   return shown;
 }
 
-/// The same by trying each line of each secret at each place.
+/// The same by trying each line of each secret at each position.
 std::string naively_masked(const Strings& secrets, const std::string& text) {
   Strings words;
   for (const std::string& secret : secrets) {
@@ -66,7 +66,8 @@ std::string naively_masked(const Strings& secrets, const std::string& text) {
 
 TEST(OutputMask, a_secret_is_replaced_wherever_it_stands) {
   EXPECT_EQ(seen_of({"hunter2hunter2"}, "a hunter2hunter2 b hunter2hunter2\nhunter2hunter2"), "a *** b ***\n***");
-  EXPECT_EQ(seen_of({"correct-horse"}, "correct-horsecorrect-horse"), "******") << "beside each other they are two";
+  EXPECT_EQ(seen_of({"correct-horse"}, "correct-horsecorrect-horse"), "******")
+      << "adjacent ones are masked separately";
 }
 
 TEST(OutputMask, a_secret_of_less_than_eight_bytes_is_left_alone) {
@@ -119,7 +120,7 @@ TEST(OutputMask, a_secret_that_is_too_long_is_refused) {
   EXPECT_FALSE(mask.learn(&pointer, 1));
 }
 
-/// Of two letters, so that much overlaps and much is the beginning of something else.
+/// Made of two letters only, so that there are many overlaps and common prefixes.
 TEST(OutputMask, any_text_in_any_chunks_is_masked_as_by_a_naive_reader) {
   std::mt19937 random(20260615);
   const auto number = [&](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };

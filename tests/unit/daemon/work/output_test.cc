@@ -1,4 +1,4 @@
-// What commands print, on its way into files: the pump by itself, and in the keepers of real processes.
+// Command output on its way into files: the pump by itself, and in the keepers of real processes.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-/// Lines of 16 bytes with their numbers, so that each byte of a long text is known by where it stands.
+/// Numbered lines of 16 bytes, so that each byte of a long text shows its position.
 std::string numbered(std::size_t lines, std::size_t from = 0) {
   std::string text;
   for (std::size_t i = from; i < from + lines; ++i) {
@@ -70,7 +70,7 @@ class OutputTest : public testing::Test {
     const StoredOutput output = stored();
     return output.read(0, static_cast<std::size_t>(output.produced()) + 1).bytes;
   }
-  /// All files, as who reads them as they lie there sees them.
+  /// All files, as a reader of the folder sees them.
   std::string as_it_lies() const {
     std::string text = text_of(log());
     std::vector<fs::path> parts;
@@ -257,7 +257,7 @@ TEST_F(OutputTest, names_tell_what_ran_and_are_read_back) {
   EXPECT_EQ(owner_of_log("job-12-3.log").job, JobId{12});
   EXPECT_EQ(owner_of_log("job-12-3.log.parts").job, JobId{12});
   EXPECT_EQ(owner_of_log("task-7").task, TaskId{7});
-  EXPECT_EQ(owner_of_log("task-7-v1-gate.log").task, TaskId{7}) << "of a version before";
+  EXPECT_EQ(owner_of_log("task-7-v1-gate.log").task, TaskId{7}) << "the name format of an earlier version";
   EXPECT_FALSE(owner_of_log("task-7x").task);
   EXPECT_FALSE(owner_of_log("alert-command.log").job);
 }
@@ -312,7 +312,7 @@ TEST_F(OutputTest, somebody_may_still_write_for_as_long_as_its_keeper_lives) {
   EXPECT_TRUE(stored().is_live());
   std::ofstream(folder_ / "work" / "go") << "yes";
   waiting.join();
-  EXPECT_TRUE(stored().is_live()) << "the run has it still";
+  EXPECT_TRUE(stored().is_live()) << "the run is still writing it";
   { const HeldRun over = std::move(run); }
   EXPECT_FALSE(stored().is_live());
   EXPECT_EQ(whole(), "done\n");
@@ -332,8 +332,9 @@ TEST_F(OutputTest, output_goes_on_when_the_daemon_was_killed_and_is_whole) {
   ::kill(daemon, SIGKILL);
   ::waitpid(daemon, nullptr, 0);
   std::ofstream(folder_ / "work" / "go") << "yes";
-  EXPECT_TRUE(comes_true([&] { return fs::exists(folder_ / "work" / "over"); })) << "no pipe is full that nobody reads";
-  EXPECT_TRUE(comes_true([&] { return !stored().is_live(); })) << "its keeper ends by itself";
+  EXPECT_TRUE(comes_true([&] { return fs::exists(folder_ / "work" / "over"); }))
+      << "the keeper keeps reading, so no pipe fills up";
+  EXPECT_TRUE(comes_true([&] { return !stored().is_live(); })) << "its keeper exits by itself";
   const std::string text = whole();
   EXPECT_EQ(text.size(), 6u + 3'000'000u + 9u);
   EXPECT_TRUE(text.ends_with("x\nthe end\n"));
@@ -358,7 +359,7 @@ TEST_F(OutputTest, log_of_a_keeper_that_was_killed_can_be_read) {
 }
 
 TEST_F(OutputTest, what_passes_a_runs_output_on_to_somebody_else_does_not_keep_the_keeper) {
-  // As if a service had been given the descriptor: it holds the pipe and descends from nobody here.
+  // As if a service had inherited the descriptor: it holds the pipe, and is not a descendant of the run.
   HeldRun run = held("echo yes; echo $$ > pid; until [ -e go ]; do sleep 0.01; done");
   std::thread waiting([&] { EXPECT_EQ(run.go({600, 10}, nullptr).code, 0); });
   EXPECT_TRUE(comes_true([&] { return text_of(folder_ / "work" / "pid").ends_with("\n"); }));
@@ -377,7 +378,7 @@ TEST_F(OutputTest, a_secret_is_masked_before_it_is_counted_or_kept) {
   ASSERT_TRUE(mask.learn(&secret, 1));
   Pumped pumped(folder_, bound, 0, &mask);
   pumped.put("token: correct-hor");
-  EXPECT_EQ(text_of(log()), "token: ") << "what may be its beginning is held back";
+  EXPECT_EQ(text_of(log()), "token: ") << "a possible beginning of the secret is held back";
   pumped.put("se-battery\nthe end\ncorrect");
   EXPECT_EQ(text_of(log()), "token: ***\nthe end\n");
   EXPECT_EQ(stored().produced(), std::ssize(std::string("token: ***\nthe end\n")));
@@ -439,7 +440,7 @@ TEST_F(OutputTest, a_secret_is_masked_after_the_daemon_was_killed_too) {
   EXPECT_EQ(whole(), "begun\n***\n");
 }
 
-/// A log that takes no more than a page until the test has read of it.
+/// A log that accepts at most a page until the test reads from it.
 class SlowLog : public OutputLog {
  public:
   explicit SlowLog(const fs::path& path) : path_(path) {
@@ -459,7 +460,7 @@ class SlowLog : public OutputLog {
     EXPECT_EQ(::ioctl(read_.get(), FIONREAD, &bytes), 0);
     return bytes;
   }
-  /// Waits for so many bytes.
+  /// Waits for that many bytes.
   std::string read(std::size_t count) const {
     std::string text(count, ' ');
     for (std::size_t at = 0; at < count;) {
@@ -495,8 +496,9 @@ TEST_F(OutputTest, end_of_a_command_is_told_after_its_last_line_was_written) {
   ASSERT_TRUE(comes_true([&] { return slow.there() == SlowLog::page; }));
   std::ofstream(folder_ / "work/go") << "";
   ASSERT_TRUE(comes_true([&] { return process_stat(child->pid())->ended(); }));
-  EXPECT_EQ(slow.read(half + 1).size(), half + 1) << "it has seen the end, and writes what it had not yet read by then";
-  EXPECT_EQ(child->wait(system_->now(), nullptr), Child::Wake::deadline) << "what is told of it has its last line";
+  EXPECT_EQ(slow.read(half + 1).size(), half + 1)
+      << "the keeper has seen the end, and writes what it had not read before";
+  EXPECT_EQ(child->wait(system_->now(), nullptr), Child::Wake::deadline) << "the reported end includes its last line";
   EXPECT_TRUE(slow.read(half - 1 + 5).ends_with("last\n"));
   EXPECT_EQ(child->wait(no_deadline, nullptr), Child::Wake::ended);
   child->reap();

@@ -1,5 +1,5 @@
-// Real processes, short ones. Nothing here depends on how fast they are: each wait ends with an event, and its bound
-// is only there so that a fault fails instead of hanging.
+// Real, short processes. Nothing here depends on their speed: each wait ends with an event; its bound only makes a
+// faulty test fail instead of hang.
 #include "daemon/work/process_run.h"
 
 #include <fcntl.h>
@@ -44,7 +44,7 @@ RunBounds minutes() {
   return {600, 10};
 }
 
-/// Somebody who waits for a run on a thread of his own, and calls it off in the end.
+/// A waiter for a run, on its own thread, that finally calls it off.
 class Waiting {
  public:
   explicit Waiting(HeldRun& run) : thread_([this, &run] { run.go(minutes(), &call_); }) {}
@@ -94,7 +94,7 @@ class ProcessRun : public testing::Test {
     EXPECT_TRUE(run) << run.error().message;
     return std::move(*run);
   }
-  /// The pid that a script wrote to a file, once it has.
+  /// Waits for a script to write its pid to a file; returns it.
   pid_t pid_in(const std::string& name) {
     EXPECT_TRUE(comes_true([&] { return contents(work(name)).ends_with("\n"); }));
     return static_cast<pid_t>(std::stol(contents(work(name))));
@@ -121,7 +121,7 @@ TEST_F(ProcessRun, log_that_is_a_link_or_no_file_is_not_written) {
   fs::create_symlink(folder_ / "nowhere", folder_ / "dangling");
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   for (const char* name : {"linked", "dangling", "pipe"}) {
-    // In another process: whoever opens a pipe may wait for its reader for ever.
+    // In another process: opening a pipe may block forever, waiting for a reader.
     EXPECT_EXIT(
         {
           ::alarm(20);
@@ -150,13 +150,13 @@ TEST_F(ProcessRun, run_that_is_noted_by_a_link_is_none_and_what_it_leads_to_stay
   fs::create_symlink(folder_ / "precious", path_of_run(data(), run));
   fs::create_symlink(folder_ / "precious", folder_ / "runs" / (run + ".kept"));
   EXPECT_TRUE(noted_runs(data()).empty());
-  EXPECT_FALSE(is_run_unlocked(data(), run)) << "what cannot be asked is no evidence";
+  EXPECT_FALSE(is_run_unlocked(data(), run)) << "an unreadable lock is not evidence";
   EXPECT_TRUE(is_run_kept(data(), run));
   forget_run(data(), run);
   EXPECT_TRUE(fs::is_empty(folder_ / "runs"));
   EXPECT_TRUE(contents(folder_ / "precious").starts_with("for a job\n"));
   ASSERT_EQ(::mkfifo(path_of_run(data(), run).c_str(), 0600), 0);
-  EXPECT_TRUE(noted_runs(data()).empty()) << "a pipe is not waited for";
+  EXPECT_TRUE(noted_runs(data()).empty()) << "reading must not block on a pipe";
 }
 
 TEST_F(ProcessRun, step_whose_lock_is_a_link_is_not_locked) {
@@ -186,7 +186,7 @@ TEST_F(ProcessRun, files_of_a_command_are_as_it_would_make_them_and_pawls_own_ar
   EXPECT_EQ(fs::status(work("closed")).permissions(), fs::perms{0640});
   EXPECT_EQ(log(), "0002\n");
   ::umask(before);
-  keep_files_private();  // as if it had been begun so
+  keep_files_private();  // as if it had been started like this
   ::umask(before);
 }
 
@@ -211,7 +211,7 @@ TEST_F(ProcessRun, environment_is_what_was_given_and_stdin_is_empty) {
 }
 
 TEST_F(ProcessRun, child_inherits_locks_and_nothing_else) {
-  const int other = ::open("/dev/zero", O_RDONLY);  // not even close-on-exec, as a careless library might
+  const int other = ::open("/dev/zero", O_RDONLY);  // not even close-on-exec, as a careless library might open it
   HeldRun run = held("ls -l /proc/self/fd > fds");
   EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
   ::close(other);
@@ -236,7 +236,7 @@ TEST_F(ProcessRun, held_child_has_not_run_and_dropped_never_does) {
 }
 
 TEST_F(ProcessRun, held_child_goes_without_running_when_its_parent_dies) {
-  // The parent is a process of its own, which holds two children at once and is then killed as by kill -9.
+  // The parent is a separate process that holds two children at once and is then killed as by kill -9.
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   const pid_t parent = ::fork();
@@ -300,16 +300,16 @@ TEST_F(ProcessRun, called_off_before_it_began_it_never_executes) {
   const pid_t pid = run.pid();
   const CommandExit exit = run.go(minutes(), &call);
   EXPECT_EQ(exit.how, CommandExit::How::lost);
-  EXPECT_EQ(run.process_exit().how, CommandExit::How::signalled) << "its exit code is that of nothing";
+  EXPECT_EQ(run.process_exit().how, CommandExit::How::signalled) << "its exit code means nothing";
   EXPECT_FALSE(lives(pid));
   EXPECT_FALSE(fs::exists(work("ran")));
-  EXPECT_EQ(log(), "pawl: called off before it began\n") << "by what it does, and not because the signal was quicker";
+  EXPECT_EQ(log(), "pawl: called off before it began\n") << "by its own check, not because the signal was quicker";
   EXPECT_TRUE(run.gone());
   EXPECT_TRUE(noted_runs(data()).empty());
 }
 
 TEST_F(ProcessRun, what_a_command_leaves_behind_is_ended_with_it) {
-  // One by each sign: in the session; gone from it, known by its environment; without that too, but holding the lock.
+  // One for each sign: in the session; outside it, but with the environment; with neither, but holding the lock.
   HeldRun run = held(
       "sleep 1000 > /dev/null & echo $! > member\n"
       "for fd in /proc/self/fd/1??; do :; done\n"
@@ -324,7 +324,7 @@ TEST_F(ProcessRun, what_a_command_leaves_behind_is_ended_with_it) {
 }
 
 TEST_F(ProcessRun, orphan_that_closed_its_descriptors_is_found_by_its_environment) {
-  // It has also left its session, and nobody waits for it: the note is all that is left of its run.
+  // It has also left its session, and has no waiting parent: only the note remains of its run.
   Result<HeldRun> run = hold({"/bin/bash", "-c",
                               "for fd in /proc/$$/fd/*; do n=${fd##*/}; [ $n -gt 2 ] && eval \"exec $n>&-\"; done\n"
                               "setsid sh -c 'ls -l /proc/$$/fd > fds; echo $$ > pid; exec sleep 1000' & wait"});
@@ -421,7 +421,7 @@ TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
   EXPECT_EQ(second.error().code, ErrorCode::busy);
   EXPECT_TRUE(lock_place(data(), {TaskId{3}, Version{5}, "merge"}));
 
-  forget_places(data(), TaskId{3});  // removes the free one alone
+  forget_places(data(), TaskId{3});  // removes only the free one
   EXPECT_TRUE(fs::exists(folder_ / "steps/3-4-merge.lock"));
   EXPECT_FALSE(fs::exists(folder_ / "steps/3-5-merge.lock"));
   EXPECT_EQ(placed(data()), std::vector{TaskId{3}});

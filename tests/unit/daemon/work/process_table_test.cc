@@ -1,4 +1,4 @@
-// Who counts as dead: real processes, and hosts as other machines would name themselves.
+// Which processes count as dead: real ones, and host texts as other machines would report them.
 #include "daemon/work/process_table.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 namespace pawl {
 namespace {
 
-/// A child that does what it is told to, until it is killed.
+/// A child that obeys commands until it is killed.
 class Forked {
  public:
   explicit Forked(const std::function<void()>& body = [] {}) {
@@ -37,7 +37,7 @@ class Forked {
     ::waitpid(pid_, nullptr, 0);
   }
   void kill() const { ::kill(pid_, SIGKILL); }
-  /// Ended, and not waited for.
+  /// Ended, but not reaped.
   void become_zombie() const {
     kill();
     siginfo_t info{};
@@ -59,7 +59,7 @@ TEST(LivenessOf, a_process_lives_until_it_has_ended) {
   EXPECT_EQ(seen(process.pid(), start), Liveness::alive);
   EXPECT_EQ(seen(process.pid()), Liveness::alive);
   process.become_zombie();
-  EXPECT_EQ(seen(process.pid(), start), Liveness::dead) << "ended, though nobody has waited for it";
+  EXPECT_EQ(seen(process.pid(), start), Liveness::dead) << "ended, though not yet reaped";
 }
 
 TEST(LivenessOf, a_number_that_no_process_has_is_dead) {
@@ -95,7 +95,7 @@ TEST(LivenessOf, a_leader_that_ended_before_its_threads_lives) {
     end_the_leader_alone();
     const char ok = 1;
     (void)!::write(ready[1], &ok, 1);
-    ::syscall(SYS_exit, 0);  // of this thread alone
+    ::syscall(SYS_exit, 0);  // this thread only
   }
   char ok = 0;
   ASSERT_EQ(::read(ready[0], &ok, 1), 1);
@@ -109,7 +109,7 @@ TEST(LivenessOf, a_leader_that_ended_before_its_threads_lives) {
   ::close(ready[1]);
 }
 
-/// A host text from parts of this one.
+/// A host text built from parts of this host's.
 std::string host(const std::string& kernel_boot, const std::string& pid_namespace, const std::string& name = {}) {
   const std::string here = this_host();
   return (name.empty() ? std::string(host_parts(here).name) : name) + " " + kernel_boot + " " + pid_namespace;
@@ -140,14 +140,14 @@ TEST(IsOfWorker, what_descends_from_it_is) {
   const Forked child([] { ::setsid(); });
   EXPECT_TRUE(is_of_worker(child.pid(), ::getpid(), start));
   EXPECT_TRUE(is_of_worker(child.pid(), ::getpid(), 0)) << "when it began is not known";
-  EXPECT_FALSE(is_of_worker(child.pid(), ::getpid(), start + 1)) << "that number is another process by now";
+  EXPECT_FALSE(is_of_worker(child.pid(), ::getpid(), start + 1)) << "that pid belongs to another process by now";
 }
 
 TEST(IsOfWorker, what_shares_session_and_user_is) {
   const Forked worker;
   const Forked agent;
   const auto start = pid_start_of(worker.pid()).value();
-  EXPECT_TRUE(is_of_worker(agent.pid(), worker.pid(), start)) << "neither descends from the other";
+  EXPECT_TRUE(is_of_worker(agent.pid(), worker.pid(), start)) << "related although neither descends from the other";
   const Forked elsewhere([] { ::setsid(); });
   EXPECT_FALSE(is_of_worker(elsewhere.pid(), worker.pid(), start));
   const Forked other_session([] { ::setsid(); });
@@ -164,7 +164,7 @@ TEST(IsOfWorker, nothing_is_of_everybodys_ancestor_or_of_a_child) {
 
 TEST(KernelHasEnded, only_where_a_daemon_of_this_member_ran_under_it) {
   const std::string earlier = host("earlier-boot", "1");
-  EXPECT_FALSE(kernel_has_ended(earlier, {})) << "another machine may have this name";
+  EXPECT_FALSE(kernel_has_ended(earlier, {})) << "another machine may have the same name";
   EXPECT_FALSE(kernel_has_ended(earlier, {host("other-boot", "1")}));
   EXPECT_TRUE(kernel_has_ended(earlier, {host("other-boot", "1"), earlier}));
   EXPECT_TRUE(kernel_has_ended(host("earlier-boot", "2"), {earlier})) << "a worker in another pid namespace of it";

@@ -1,4 +1,4 @@
-// The reaper's passes over the real sequencer and world. Time is set ahead by hand; processes are real.
+// The reaper's passes over the real sequencer and world. The test advances the time; processes are real.
 #include "daemon/work/reaper_loop.h"
 
 #include <signal.h>
@@ -13,7 +13,7 @@
 namespace pawl {
 namespace {
 
-/// A process of this machine that does nothing, for others to be watched as.
+/// An idle process on this machine, to be watched in place of others.
 class Idler {
  public:
   Idler() : pid_(::fork()) {
@@ -47,7 +47,7 @@ class ReaperLoopTest : public ExecutorTest {
     ExecutorTest::TearDown();
   }
 
-  /// A pipeline whose agents are somebody else's, with gates of this test's.
+  /// A pipeline whose agents run outside, with gates from this test.
   void define_outside(const std::string& gate) {
     define("name: test\nagents:\n  outsider:\nstages:\n  - name: work\n    agent: outsider\n    gate: {run: '" + gate +
            "', timeout_s: 60}\n    to: next\n  - {name: next, agent: outsider, to: done}\n");
@@ -55,7 +55,7 @@ class ReaperLoopTest : public ExecutorTest {
     set("queue.serial_per_repo", SettingValue(false));
     set("reaper.finalize_grace_s", SettingValue(std::int64_t{0}));
   }
-  /// The reaper alone: what else the executor does would be quicker.
+  /// The reaper alone: the rest of the executor would act first.
   void watch() {
     system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
     executor_ = std::make_unique<Executor>(*sequencer_, *system_,
@@ -200,7 +200,7 @@ TEST_F(ReaperLoopTest, gate_that_hangs_holds_up_its_own_job_only) {
   EXPECT_EQ(first.reaped, 1u);
   EXPECT_EQ(job(2)->status, JobStatus::queued);
   const ReaperPass second = pass();
-  EXPECT_EQ(second.jobs, 0u) << "the first job is being seen to";
+  EXPECT_EQ(second.jobs, 0u) << "the first job is still being handled";
   std::ofstream(at("go")) << "go";
   EXPECT_TRUE(reaches(TaskId{1}, "next"));
   EXPECT_EQ(count(fb::Event::GateEvaluated), 1u);
@@ -225,7 +225,7 @@ stages:
   EXPECT_TRUE(comes_true([&] { return reaper_->totals().troubles == 1u; }));
   ASSERT_EQ(warnings().size(), 1u);
   EXPECT_NE(warnings()[0].find("job 1: the gate of work is in error"), std::string::npos) << warnings()[0];
-  EXPECT_EQ(job(1)->status, JobStatus::queued) << "the retry rule";
+  EXPECT_EQ(job(1)->status, JobStatus::queued) << "by the retry rule";
 }
 
 TEST_F(ReaperLoopTest, ceiling_ends_what_is_alive_and_leased) {
@@ -257,7 +257,7 @@ stages:
       - {name: retest, run: 'echo $$ > $1/pid; exec sleep 600', timeout_s: 700}
 )");
   const TaskId id = submit();
-  set("reconciler.enabled", false);  // It would take the finished work on from here.
+  set("reconciler.enabled", false);  // It would drive the finished work on from here.
   watch();
   executor_->start();
   claim(1, boot_id_, ::getpid());
@@ -265,7 +265,7 @@ stages:
   ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
   ahead_s_ = 5400;
   EXPECT_EQ(pass().reaped, 1u);
-  EXPECT_EQ(job(1)->status, JobStatus::done) << "what exited with 0 is not done again";
+  EXPECT_EQ(job(1)->status, JobStatus::done) << "work that exited with 0 is not redone";
   EXPECT_TRUE(comes_true([&] { return !pid_start_of(std::stoi(contents(at("pid")))); }));
   EXPECT_TRUE(comes_true([&] { return !open_step(*task(id)); }));
   EXPECT_FALSE(is_held("task:1"));
@@ -337,7 +337,7 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
     world.await_idle(no_deadline);
     world.call_off_all();
   });
-  // A gate that is called off shows that the end has begun.
+  // A called-off gate shows that the shutdown has begun.
   const Gate gate{.run = {"/bin/sh", "-c", "sleep 600"}};
   EXPECT_TRUE(comes_true([&] { return world.run_gate(gate, context).reason == "called off"; }));
   const CommandExit exit = held.step->go();

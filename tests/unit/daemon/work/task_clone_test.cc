@@ -1,4 +1,4 @@
-// What becomes of a task's clone when origin, the mirror or an agent does what was not foreseen.
+// What happens to a task's clone when origin, the mirror or an agent does something unexpected.
 #include "daemon/work/task_clone.h"
 
 #include <sys/socket.h>
@@ -61,7 +61,7 @@ TEST_F(TaskClone, a_bare_push_of_a_new_branch_works) {
   const Worktree pushed = prepared(all, order("new"));
   EXPECT_EQ(pushed.barred + pushed.remark, "");
   EXPECT_EQ(pushed.head, pushed.origin_head);
-  EXPECT_TRUE(pushed.is_begun_here) << "by this task";
+  EXPECT_TRUE(pushed.is_begun_here) << "created by this task";
 }
 
 TEST_F(TaskClone, branch_that_was_rewritten_is_followed_where_nothing_is_its_own) {
@@ -74,7 +74,7 @@ TEST_F(TaskClone, branch_that_was_rewritten_is_followed_where_nothing_is_its_own
   EXPECT_NE(tree.remark.find(old), std::string::npos) << tree.remark;
   EXPECT_EQ(text_of(work(1, "file")), "rewritten\n");
   EXPECT_EQ(text_of(work(1, "untracked")), "mine");
-  // And back: what was withdrawn is not its own either.
+  // And back: the withdrawn commit is not its own either.
   sh("git -C origin.git update-ref refs/heads/feature trunk");
   EXPECT_EQ(prepared(all, order()).barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "1\n");
@@ -116,7 +116,7 @@ TEST_F(TaskClone, commits_on_both_sides_bar_it_until_a_side_is_taken) {
   branch("feature", "theirs");
   const Worktree apart = prepared(all, order());
   EXPECT_EQ(apart.barred, "diverged: ours " + apart.head + ", origin " + apart.origin_head);
-  EXPECT_FALSE(apart.is_of_boot) << "nothing may use it";
+  EXPECT_FALSE(apart.is_of_boot) << "the worktree must not be used";
   ASSERT_TRUE(all.take(order(), Side::ours));
   EXPECT_EQ(prepared(all, order()).barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "ours\n");
@@ -126,7 +126,7 @@ TEST_F(TaskClone, commits_on_both_sides_bar_it_until_a_side_is_taken) {
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_EQ(taken->head, taken->origin_head);
   EXPECT_EQ(text_of(work(1, "file")), "theirs again\n");
-  EXPECT_NE(said(in_task("git for-each-ref refs/pawl/left/" + apart.head)), "") << "what was ours is kept";
+  EXPECT_NE(said(in_task("git for-each-ref refs/pawl/left/" + apart.head)), "") << "our commits are kept";
 }
 
 TEST_F(TaskClone, own_work_on_a_commit_that_was_withdrawn_has_diverged) {
@@ -142,7 +142,7 @@ TEST_F(TaskClone, links_and_pipes_in_its_git_folder_are_not_followed_nor_waited_
   prepared(all, order());
   std::ofstream(folder_ / "precious") << "precious\n";
   const fs::path git = folder_of_task(1) / ".git";
-  // In the place of what pawld writes there, and of what it reads.
+  // In place of a file that pawld writes there, and of one that it reads.
   fs::create_symlink(folder_ / "precious", git / "pawl.part");
   fs::remove(git / "objects/info/alternates");
   fs::create_symlink(folder_ / "precious", git / "objects/info/alternates");
@@ -169,7 +169,7 @@ TEST_F(TaskClone, default_branch_of_today_is_where_a_new_one_begins) {
   prepared(all, order("two", 2));
   EXPECT_EQ(text_of(work(2, "file")), "feature\n");
   prepared(all, order("one"));
-  EXPECT_EQ(text_of(work(1, "file")), "feature\n") << "as long as nothing is on it";
+  EXPECT_EQ(text_of(work(1, "file")), "feature\n") << "as long as it has no commits of its own";
 }
 
 TEST_F(TaskClone, head_that_names_no_branch_hinders_only_who_needs_it) {
@@ -224,7 +224,7 @@ TEST_F(TaskClone, clone_whose_head_is_lost_bars_its_task_and_is_kept) {
   const Worktree tree = prepared(all, order());
   EXPECT_TRUE(tree.barred.starts_with("clone_damaged: ")) << tree.barred;
   EXPECT_NE(said("ls -d data/work/task-1.damaged-*"), "");
-  EXPECT_EQ(prepared(all, order()).barred, "") << "after a person's word it goes on from origin";
+  EXPECT_EQ(prepared(all, order()).barred, "") << "after an operator's decision it goes on from origin";
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
 }
 
@@ -306,7 +306,7 @@ TEST(OriginUrl, gits_words_are_weather_or_a_refusal) {
   EXPECT_FALSE(is_damage("fatal: Could not read from remote repository."));
 }
 
-/// A server that wants a password, and sees what it gets.
+/// A server that demands a password, and records the one it gets.
 TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
   const Listener server;
   const std::string token = "token0123456789abcdef";
@@ -349,8 +349,9 @@ TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
   off.call();
   EXPECT_EQ(second.get().end, FetchEnd::called_off);
   EXPECT_EQ(all.fetch("shop", system().now() + std::chrono::milliseconds(50), nullptr).end, FetchEnd::unreachable)
-      << "who does not want to wait longer";
-  EXPECT_EQ(first.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it goes on for the first";
+      << "this caller gives up at its deadline";
+  EXPECT_EQ(first.wait_for(std::chrono::seconds(0)), std::future_status::timeout)
+      << "the fetch goes on for the first caller";
   all.stop();
   EXPECT_EQ(first.get().end, FetchEnd::called_off);
   ::close(called);

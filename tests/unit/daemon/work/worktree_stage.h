@@ -1,4 +1,4 @@
-// Real git on real repositories, small ones, for the tests of worktrees.
+// Real git on small real repositories, for the worktree tests.
 #pragma once
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@
 
 namespace pawl {
 
-/// A port of the loopback that takes connections by the kernel alone, and never says a word unless the test does.
+/// A loopback port whose connections only the kernel accepts: silent unless the test answers.
 class Listener {
  public:
   Listener() {
@@ -75,7 +75,7 @@ class WorktreesTest : public testing::Test {
                              script;
     ASSERT_EQ(std::system(line.c_str()), 0) << script;  // NOLINT(cert-env33-c)
   }
-  /// A branch of origin with a commit of its own.
+  /// A branch at origin with its own commit.
   void branch(const std::string& name, const std::string& text) {
     sh("cd seed && git checkout -q trunk && git checkout -q -B side && echo '" + text +
        "' > file && git commit -qam side && git push -q -f origin 'HEAD:refs/heads/" + name + "'");

@@ -1,4 +1,4 @@
-// Real git on real repositories, small ones.
+// Real git on small real repositories.
 #include "daemon/work/worktree.h"
 
 #include <gtest/gtest.h>
@@ -87,7 +87,7 @@ TEST_F(WorktreesTest, odd_branch_names_are_only_names) {
   fs::create_directory(folder_ / "data");
   Tried all = worktrees();
   std::uint64_t task = 1;
-  // Each is fit for a branch, and would be something else to a shell, to revision parsing, or as an option's value.
+  // Each is a valid branch, and would mean something else to a shell, to revision parsing, or as an option's value.
   for (const std::string& name :
        {std::string("refs/heads/feature"), std::string("a/--force"), std::string("a;touch$IFS/owned"),
         std::string("$(touch${IFS}owned)"), std::string("origin/feature"), std::string("\xC3\xA9")}) {
@@ -149,7 +149,7 @@ TEST_F(WorktreesTest, locks_of_a_git_that_was_killed_are_in_nobodys_way) {
   ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
   EXPECT_FALSE(fs::exists(repo / "config.lock"));
   EXPECT_FALSE(fs::exists(repo / "refs/remotes/origin/feature.lock"));
-  // That of an agent in its worktree goes when the next one is to work there.
+  // A lock that an agent left in its worktree is removed before the next agent works there.
   std::ofstream(work(1, ".git/index.lock")) << "";
   ASSERT_TRUE(next.existing({TaskId{1}, "shop", "feature"}));
   EXPECT_TRUE(fs::exists(work(1, ".git/index.lock")));
@@ -169,7 +169,7 @@ TEST_F(WorktreesTest, tasks_on_one_branch_do_not_know_of_each_other) {
      folder_of_task(2).string() +
      "' && test $(git branch --show-current) = feature && test $(git log --oneline | wc -l) = 2");
   ASSERT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
-  EXPECT_EQ(text_of(work(2, "file")), "2\n") << "what the other one pushed";
+  EXPECT_EQ(text_of(work(2, "file")), "2\n") << "the other task's push";
   ASSERT_TRUE(all.remove(TaskId{1}));
   ASSERT_TRUE(all.remove(TaskId{1}));
   EXPECT_EQ(all.present(), std::vector<TaskId>{TaskId{2}});
@@ -196,7 +196,7 @@ TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
   sh("git -C origin.git for-each-ref --format='%(refname)' > refs");
   EXPECT_EQ(text_of(folder_ / "refs"), "refs/heads/trunk\nrefs/heads/x/feature\nrefs/tags/feature\n");
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::absent);
-  // What was taken can be given back.
+  // What was taken can be restored.
   sh(deletion->brings_back);
   sh("git -C origin.git rev-parse refs/heads/feature > head");
   EXPECT_EQ(text_of(folder_ / "head"), deletion->head + "\n");
@@ -215,12 +215,12 @@ TEST_F(WorktreesTest, branch_on_which_somebody_puts_work_while_it_is_being_delet
   fs::create_directory(folder_ / "data");
   Tried all = worktrees();
   all.fetch("shop", no_deadline, nullptr);
-  // The last that is asked after origin has said where it stands.
+  // The last question before the push, after origin has reported the branch's head.
   const auto pushes = [&] {
     sh("cd seed && git checkout -q feature && git commit -q --allow-empty -m late && git push -q origin feature");
     return false;
   };
-  EXPECT_FALSE(all.delete_branch({TaskId{1}, "shop", "feature"}, pushes)) << "so it is tried again";
+  EXPECT_FALSE(all.delete_branch({TaskId{1}, "shop", "feature"}, pushes)) << "so it will be retried";
   sh("test $(git -C origin.git log -1 --format=%s feature) = late");
 }
 
@@ -243,7 +243,7 @@ TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {
                                      std::string("refs/heads/trunk"), std::string("origin/trunk")}) {
     EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", spelled}, nobody)), BranchEnd::is_default) << spelled;
   }
-  // Which one it is, origin says: what used to be it may go.
+  // Origin says which branch it is: a former default branch may be deleted.
   sh("git -C origin.git symbolic-ref HEAD refs/heads/feature");
   all.fetch("shop", no_deadline, nullptr);
   EXPECT_EQ(end_of(all.delete_branch({TaskId{1}, "shop", "feature"}, nobody)), BranchEnd::is_default);
@@ -275,7 +275,7 @@ TEST_F(WorktreesTest, branch_in_use_is_not_deleted_and_names_that_are_none_are_a
 TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   fs::create_directory(folder_ / "data");
   ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
-  // Somebody who accepts connections by the kernel alone, and never says a word.
+  // A peer whose connections only the kernel accepts, and which never sends a byte.
   const Listener silent;
   const std::string origin = "git://127.0.0.1:" + silent.port + "/shop";
 
@@ -287,11 +287,11 @@ TEST_F(WorktreesTest, origin_that_hangs_keeps_nobody_from_the_repository) {
   ASSERT_GE(called, 0);
   EXPECT_TRUE(all.existing({TaskId{1}, "shop", "feature"}));
   all.stop();
-  EXPECT_FALSE(deletion.get()) << "and the daemon's end does not wait for it";
+  EXPECT_FALSE(deletion.get()) << "and the daemon's shutdown does not wait for it";
   ::close(called);
 }
 
-/// Its clock is behind that of the commands, by all the time that one may take.
+/// Its clock is behind the commands' clock by the longest time that a command may take.
 class LateSystem : public RealSystem {
  public:
   using RealSystem::RealSystem;
@@ -322,7 +322,7 @@ TEST_F(WorktreesTest, emptied_folder_stays_and_its_branch_is_free) {
   EXPECT_TRUE(all.prepare({TaskId{2}, "shop", "feature"}));
 }
 
-/// Agents can make links wherever they can write.
+/// Agents can create links wherever they can write.
 class WorktreeLinks : public WorktreesTest {
  protected:
   void SetUp() override {

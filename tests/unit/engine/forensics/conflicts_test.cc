@@ -1,4 +1,4 @@
-// What records make of each other: the incidents, told through the real engine, and what is found in their records.
+// Conflicts between records: the incidents, replayed through the real engine, and the findings in their records.
 #include "engine/forensics/conflicts.h"
 
 #include "tests/unit/engine/story.h"
@@ -8,7 +8,7 @@ namespace {
 
 class ConflictsInAStory : public Story {
  protected:
-  /// Everything that is found in the records so far, in words: "reaped_alive 12: job 1 …".
+  /// All findings in the records so far, as text: "reaped_alive 12: job 1 …".
   Names found() const {
     State state;
     Conflicts conflicts;
@@ -43,7 +43,7 @@ class ConflictsInAStory : public Story {
   Decision ask(const std::string& actor, const Event& event) {
     return machine.propose(propose_group(asker(actor), event));
   }
-  /// A process outside, pid 500, of the boot worker-1.
+  /// An outside process, pid 500, under the boot worker-1.
   void start_worker() {
     fb::BootStartedT event;
     event.name = "worker";
@@ -108,7 +108,7 @@ TEST_F(ConflictsInAStory, a_decision_about_a_version_that_was_left_goes_two_ways
   back.task = raw(task);
   back.to = "development";
   back.expected_version = 1;
-  ASSERT_EQ(ask("webhook", back).outcome, Outcome::accepted) << "deploy rolls back, and the version is not looked at";
+  ASSERT_EQ(ask("webhook", back).outcome, Outcome::accepted) << "deploy rolls back, and does not check the version";
   const Names names = found();
   ASSERT_EQ(names.size(), 2u);
   EXPECT_TRUE(
@@ -135,7 +135,7 @@ TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
     if (what != "step retest") return;
     world.previous_alive["retest"] = true;
     EXPECT_EQ(go(AdvanceOrder::OnRed::report, "webhook").result, AdvanceResult::blocked)
-        << "nobody can say what becomes of a step that runs";
+        << "the outcome of a running step is unknown";
   };
   EXPECT_EQ(go().result, AdvanceResult::blocked);
   const Names names = found();
@@ -236,7 +236,7 @@ TEST_F(ConflictsInAStory, the_monitor_of_a_new_attempt_is_none) {
   world.gate_green[task] = true;
   wait_for_retry();
   ASSERT_EQ(ask("executor", claim).outcome, Outcome::accepted);
-  EXPECT_EQ(go().result, AdvanceResult::advanced) << "over an edge without a lease";
+  EXPECT_EQ(go().result, AdvanceResult::advanced) << "over an edge that needs no lease";
   EXPECT_TRUE(found().empty());
 }
 
@@ -287,7 +287,7 @@ TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double
   EXPECT_EQ(types_of(findings[0].led_by), (Names{"StepStarted by monitor"}));
 }
 
-/// Records by hand, as a log may hold them that begins in the midst of things, or whose rules were broken.
+/// Hand-made records, as in a log that starts midway, or whose rules were broken.
 class ConflictsByHand : public ConflictsInAStory {
  protected:
   template <class Event>
@@ -296,7 +296,7 @@ class ConflictsByHand : public ConflictsInAStory {
     records_.back().stamp().mutate_seq(raw(machine.state().last_seq) + ++seq_);
     records_.back().stamp().mutate_time_us(machine.now().us);
   }
-  /// Those so far are a group, which the state as it stands meets.
+  /// Makes the records so far one group, applied to the current state.
   void end_group() {
     std::vector<const fb::Record*> group;
     for (const Proposal& each : records_) group.push_back(&each.record());
@@ -390,7 +390,7 @@ TEST_F(ConflictsByHand, lease_that_was_given_up_by_its_own_boot_or_ran_out_claim
   end_group();
   record("worker", fb::TaskNoteT());
   end_group();
-  EXPECT_EQ(whats(), Names()) << "the worker is of the reaper's own boot";
+  EXPECT_EQ(whats(), Names()) << "the worker belongs to the reaper's own boot";
 }
 
 TEST_F(ConflictsByHand, reap_whose_evidence_and_claim_are_not_in_the_log_is_told_with_what_is_there) {
@@ -471,7 +471,7 @@ TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
   record("monitor", move_to("deploy"));
   record("webhook", move_to("done", 1));
   end_group();
-  EXPECT_EQ(whats().size(), 1u) << "the move by an old version alone";
+  EXPECT_EQ(whats().size(), 1u) << "only the move by an old version";
   fb::LeaseAcquiredT lease;
   lease.key = "old";
   lease.owner = owner("worker");
@@ -500,7 +500,7 @@ TEST_F(ConflictsByHand, whoever_is_taken_for_dead_as_finalizer_shows_more_than_o
   const std::string daemon = std::exchange(boot_id, "worker-1");
   record("worker", fb::TaskNoteT());
   end_group();
-  EXPECT_EQ(whats(), Names()) << "not by the very group that took him for dead";
+  EXPECT_EQ(whats(), Names()) << "the group that took the owner for dead does not count";
   for (int i = 0; i < 2; ++i) {
     record("worker", fb::TaskNoteT());
     end_group();
@@ -576,7 +576,7 @@ TEST_F(ConflictsInAStory, three_in_one_crossing_are_told_two_by_two_and_only_if_
   acquire(task_key(task), "monitor");
   acquire(task_key(task), "webhook");
   acquire(task_key(task), "reconciler");
-  EXPECT_EQ(found().size(), 1u) << "nobody has done anything yet";
+  EXPECT_EQ(found().size(), 1u) << "neither has acted yet";
   fb::TaskBlockedT blocked;
   blocked.task = raw(task);
   blocked.version = 1;
@@ -598,7 +598,7 @@ TEST_F(ConflictsInAStory, three_in_one_crossing_are_told_two_by_two_and_only_if_
   acquire(task_key(task), "webhook");
   blocked.version = 2;
   ask("webhook", blocked);
-  EXPECT_EQ(found().size(), 2u) << "at another version that is no matter of theirs";
+  EXPECT_EQ(found().size(), 2u) << "at another version it does not concern them";
   ask("operator", unblocked);
   fb::StepStartedT late;
   late.task = raw(task);

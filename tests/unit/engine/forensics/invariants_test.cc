@@ -1,4 +1,4 @@
-// Each invariant of SPEC §14, broken on purpose: what the other tests never see has to be seen here.
+// Each invariant of SPEC §14, broken on purpose: violations that the other tests never produce must be found here.
 #include "engine/forensics/invariants.h"
 
 #include "tests/unit/engine/rules.h"
@@ -6,7 +6,7 @@
 namespace pawl {
 namespace {
 
-/// One accepted record, between a snapshot and a state of which either may be tampered with.
+/// One accepted record between a snapshot and a state, either of which may be tampered with.
 class Invariants : public Rules {
  protected:
   template <class EventT>
@@ -84,14 +84,14 @@ TEST_F(Invariants, 2_terminal_is_terminal) {
   change_job(ended, [](Job& job) { job.status = JobStatus::queued; });
   EXPECT_EQ(found(check_terminal, passage()), "2: job 1: revived, though task 1 is 'done'\n");
   before.jobs.at(ended).status = JobStatus::queued;
-  EXPECT_EQ(found(check_terminal, passage()), "") << "it was queued all the time";
+  EXPECT_EQ(found(check_terminal, passage()), "") << "it was queued the whole time";
   before.jobs.erase(ended);
   EXPECT_EQ(found(check_terminal, passage()), "2: job 1: revived, though task 1 is 'done'\n");
   tamper([&](State& each) {
     each.jobs.erase(ended);
     each.tasks.erase(id);
   });
-  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left 'done'\n") << "only its archive may take it";
+  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left 'done'\n") << "only archiving may remove it";
 }
 
 TEST_F(Invariants, 3_no_holder_is_stale) {
@@ -109,7 +109,7 @@ TEST_F(Invariants, 3_no_holder_is_stale) {
     each.leases.erase("any");
     each.boots.erase("worker-1");
   });
-  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n") << "nor is it one that nobody knows";
+  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n") << "and it is not an unknown boot";
   change_job(JobId{1}, [](Job& job) { job.run.reset(); });
   EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n");
 }
@@ -164,13 +164,13 @@ TEST_F(Invariants, 5_jobs_leave_running_once_for_each_claim) {
 
   const JobId other = job_of(create());
   record(job_claimed(other, worker));
-  EXPECT_EQ(found(check_jobs, passage()), "") << "of the one, nothing of the other";
+  EXPECT_EQ(found(check_jobs, passage()), "") << "changes of one job do not count for the other";
   EXPECT_EQ(found(check_jobs, passage(false)),
             "5: job 2: attempts went from 0 to 1\n5: job 2: from queued to running\n")
-      << "by a refused claim";
+      << "after a refused claim";
   change_job(its_job, [](Job& job) { job.status = JobStatus::cancelled; });
   before.jobs.at(its_job).status = JobStatus::queued;
-  EXPECT_EQ(found(check_jobs, passage()), "") << "what waits may be cancelled";
+  EXPECT_EQ(found(check_jobs, passage()), "") << "a queued job may be cancelled";
   change_job(its_job, [](Job& job) { job.status = JobStatus::running; });
   must(job_finished(other, 1, fb::JobResult::done), worker);
 
@@ -245,10 +245,10 @@ TEST_F(Invariants, 7_is_asked_of_what_is_new_alone) {
   const TaskId first = create();
   const TaskId second = create();
   record(task_note(first));
-  EXPECT_EQ(found(check_jobs, passage()), "") << "what waits, waits";
+  EXPECT_EQ(found(check_jobs, passage()), "") << "a queued job may stay queued";
   before.tasks.erase(first);
   before.tasks.erase(second);
-  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "") << "two that are new";
+  EXPECT_EQ(found(check_uniqueness_of_new, passage()), "") << "both are new";
   record(task_note(first));
   change_task(second, [&](Task& each) { each.work_item = task(first).work_item; });
   EXPECT_EQ(found(check_uniqueness_of_new, passage()), "7: task 2: another live task has 'shop' and 'W-1'\n");
@@ -301,7 +301,7 @@ TEST_F(Invariants, 9_a_committed_crossing_is_left_over_its_edge_alone) {
             "9: task 1: left 'deploy-staging' while its crossing to 'deploy' was committed\n");
   EXPECT_EQ(found(check_committed_crossing, passage(true, true)),
             "unchecked 9: task 1: left 'deploy-staging' while its crossing to 'deploy' was committed\n");
-  // What led to it is the irreversible step of that version alone.
+  // Only the irreversible step of that version led to it.
   StepRow step = before.tasks.at(id).steps.back();
   step.irreversible = false;
   before.tasks.at(id).steps.push_back(step);
@@ -311,7 +311,7 @@ TEST_F(Invariants, 9_a_committed_crossing_is_left_over_its_edge_alone) {
   Findings findings;
   check_committed_crossing(passage(), findings);
   ASSERT_EQ(findings.size(), 1u);
-  EXPECT_EQ(findings[0].led_by.size(), 2u) << "that, and who moved it there";
+  EXPECT_EQ(findings[0].led_by.size(), 2u) << "the step, and the transition that led there";
   before.tasks.at(id).steps.resize(1);
   before.tasks.at(id).steps.back().to = "development";
   EXPECT_EQ(found(check_committed_crossing, passage()), "");
@@ -341,7 +341,7 @@ TEST_F(Invariants, 10_a_task_without_a_job_needs_a_reconciler) {
             "10: task 1: has no queued or running job of its version, and the reconciler, which would drive it, is "
             "switched off\n");
   lease(id);
-  EXPECT_EQ(found(check_nothing_lost, state), "") << "somebody is at it";
+  EXPECT_EQ(found(check_nothing_lost, state), "") << "an owner is at work";
 }
 
 TEST_F(Invariants, are_all_asked_of_a_group_as_it_is_applied) {

@@ -1,4 +1,4 @@
-// Steps that were settled as not happened, and are reported as done all the same.
+// Steps that were settled as not happened but are reported as done later.
 #include "engine/forensics/late_facts.h"
 
 #include "tests/unit/engine/story.h"
@@ -125,7 +125,7 @@ TEST_F(LateFactsInAStory, nor_does_the_end_of_the_task) {
   end.result = fb::JobResult::cancelled;
   tell(asker("monitor"), end);
   ASSERT_EQ(stage(), "archived");
-  // What somebody else says of it says nothing.
+  // A report by another party proves nothing.
   Asker stranger = worker;
   stranger.principal = "token:guest";
   stranger.boot = boot_id;

@@ -1,5 +1,4 @@
-// The one path, through the real engine: what it asks of the world, what it
-// leaves in the log, who wins.
+// The single path, through the real engine: what it asks of the world, what it writes to the log, who wins.
 #include "engine/policies/advance.h"
 
 #include <gtest/gtest.h>
@@ -202,10 +201,10 @@ TEST_F(Advance, orphan_that_cannot_be_ended_blocks) {
   EXPECT_TRUE(world.ran.empty()) << "nothing is probed while the old process may still act";
 }
 
-/// Whoever works on the edge is outside: the daemon has no command for its steps, and can only ask.
+/// The edge's owner is outside: the daemon has no command for its steps, and can only run probes.
 class LeftOpenOutside : public Advance {
  protected:
-  /// The owner of the crossing dies in the midst of its merge, and the reconciler comes by.
+  /// The owner of the crossing dies in the middle of its merge, and the reconciler takes over.
   AdvanceAnswer reconciled(int probe_exit) {
     struct Crash {};
     world.meanwhile = [&](const std::string& what) {
@@ -237,7 +236,7 @@ TEST_F(LeftOpenOutside, step_that_did_not_happen_is_for_the_next_owner) {
   const AdvanceAnswer answer = reconciled(1);
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "did_not_happen: merge");
-  EXPECT_EQ(count("probe merge"), 2u) << "it might have happened yet";
+  EXPECT_EQ(count("probe merge"), 2u) << "it might still have happened";
   EXPECT_FALSE(is_committed(*row()));
   EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).answer->reason, "no_command");
 }
@@ -262,7 +261,7 @@ TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_th
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "no_command");
   EXPECT_EQ(answer.awaited, Awaited::command);
-  EXPECT_EQ(count("step merge"), 0U) << "there is no command for it";
+  EXPECT_EQ(count("step merge"), 0U) << "the daemon has no command for it";
 }
 
 TEST_F(Advance, reaped_owner_is_fenced_at_its_next_step) {
@@ -276,7 +275,7 @@ TEST_F(Advance, reaped_owner_is_fenced_at_its_next_step) {
   };
   EXPECT_EQ(go().result, AdvanceResult::deferred);
   EXPECT_EQ(count("step merge"), 0u);
-  EXPECT_FALSE(held("repo:shop")) << "what it still held is given back";
+  EXPECT_FALSE(held("repo:shop")) << "the lease it still held is released";
 }
 
 TEST_F(Advance, cancel_in_mid_crossing_stops_before_the_merge) {

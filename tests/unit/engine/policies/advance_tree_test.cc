@@ -1,4 +1,4 @@
-// What a path asks of its worktree and of origin, and what it does about the answers.
+// What a path asks its worktree and origin, and what it does with the answers.
 #include <gtest/gtest.h>
 
 #include <utility>
@@ -86,7 +86,7 @@ TEST_F(AdvanceTree, gate_of_a_stage_without_agent_judges_the_branch_at_origin) {
   trees.needs.clear();
   stand_on("development");
   EXPECT_EQ(cross().result, AdvanceResult::advanced);
-  EXPECT_EQ(trees.needs, std::vector{TreeNeed::of_today}) << "what the agent left is judged, pushed or not";
+  EXPECT_EQ(trees.needs, std::vector{TreeNeed::of_today}) << "the agent's work is judged, pushed or not";
 }
 
 TEST_F(AdvanceTree, worktree_that_needs_a_word_blocks_the_task) {
@@ -179,7 +179,7 @@ TEST_F(AdvanceTree, an_agent_of_another_boot_works_elsewhere) {
 }
 
 TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_compared) {
-  // By a daemon that was killed in the midst of it.
+  // Begun by a daemon that was killed in the middle of it.
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
   fb::StepStartedT start;
   start.task = raw(task);
@@ -193,7 +193,7 @@ TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_c
   release.key = task_key(task);
   release.token = *start.token;
   ASSERT_EQ(machine.propose(propose_group(asker("monitor"), release)).outcome, Outcome::accepted);
-  // While nothing ran a person has pushed over the branch.
+  // While nothing ran, a person force-pushed the branch.
   trees.branch = "2";
   const AdvanceAnswer answer = cross();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);

@@ -1,4 +1,4 @@
-// The path over an edge whose irreversible step may happen yet: who is asked what, and when (SPEC §8).
+// The path over an edge whose irreversible step may still happen: who is asked what, and when (SPEC §8).
 #include <gtest/gtest.h>
 
 #include "engine/policies/reconciler.h"
@@ -42,7 +42,7 @@ TEST_F(DoubtfulPath, between_its_two_looks_it_waits_and_nothing_is_to_be_taken_a
   const auto found = why_stuck(machine.state(), *row(), machine.now(), {});
   ASSERT_TRUE(found);
   EXPECT_EQ(found->standing, Standing::waits);
-  EXPECT_EQ(found->frees, "") << "the daemon is at it";
+  EXPECT_EQ(found->frees, "") << "the daemon is already handling it";
   EXPECT_EQ(found->until, plus_s(*doubtful_step(*row())->ended, 30));
   EXPECT_NE(found->detail.find("'merge' has not happened"), std::string::npos) << found->detail;
   EXPECT_NE(found->detail.find("its probe is asked once more"), std::string::npos) << found->detail;
@@ -94,7 +94,7 @@ TEST_F(DoubtfulPath, refusal_of_the_second_try_does_not_let_the_first_one_go) {
   world.step_exit["merge"] = {.how = CommandExit::How::exited, .code = 3};
   EXPECT_EQ(pass().answer->reason, "settling: merge");
   EXPECT_EQ(stage(), "deploy-staging");
-  // It refused, so it is not begun a third time: only asked after.
+  // It refused, so it is not begun a third time; only the probe runs.
   machine.set_now(plus_s(machine.now(), 30));
   EXPECT_EQ(pass().answer->result, AdvanceResult::rolled_back);
   EXPECT_EQ(count("step merge"), 2u);

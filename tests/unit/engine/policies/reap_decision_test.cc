@@ -1,4 +1,4 @@
-// The table of SPEC §6, row by row: what is seen of one running job, and what is done about it.
+// The table of SPEC §6, row by row: the observations of one running job, and the action.
 #include <gtest/gtest.h>
 
 #include "engine/policies/reaper.h"
@@ -9,7 +9,7 @@ namespace {
 constexpr std::int64_t grace_s = 300;
 constexpr std::int64_t ceiling_s = 5400;
 
-/// A job that was claimed at 0 and has started; everything about it is well.
+/// A healthy job, claimed at 0 and started.
 ReapSight sight_at(std::int64_t seconds) {
   ReapSight sight;
   sight.job.attempts = 1;
@@ -88,10 +88,10 @@ TEST(ReapDecision, streak_is_forgotten_by_a_live_look_an_exit_and_another_attemp
   sight.streak = {.attempt = 1, .passes = 1, .first_dead = TimeUs{1}};
   EXPECT_EQ(reap_decision(sight).streak.passes, 0) << "alive";
   sight.life = Life::unknown;
-  EXPECT_EQ(reap_decision(sight).streak.passes, 0) << "its pid was never told";
+  EXPECT_EQ(reap_decision(sight).streak.passes, 0) << "its pid was never reported";
   sight.life = Life::dead;
   sight.job.attempts = 2;
-  EXPECT_EQ(reap_decision(sight).streak.passes, 1) << "of another attempt";
+  EXPECT_EQ(reap_decision(sight).streak.passes, 1) << "the earlier streak was of another attempt";
   EXPECT_EQ(reap_decision(sight).move, ReapMove::leave);
   ReapSight exited = exited_at(10, 0, 20);
   exited.streak = sight.streak;

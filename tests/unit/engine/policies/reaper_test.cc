@@ -1,10 +1,10 @@
-// A pass of the reaper over one job, where the table of decisions alone does not say what comes of it.
+// A pass of the reaper over one job, in cases that the decision table alone does not cover.
 #include "tests/unit/engine/story.h"
 
 namespace pawl {
 namespace {
 
-/// A process that has the job in hand, or drives its task: no pass may have anything run beside that.
+/// A process that has the job in hand, or drives its task: no pass may run anything beside it.
 class BusyWorld final : public World {
  public:
   bool in_hand = false;
@@ -29,7 +29,7 @@ class BusyWorld final : public World {
   Verdict probe(const PipelineStep&, const CommandContext&) override { return Verdict::unknown; }
 };
 
-/// Whoever was shown a task falls asleep right after, for a day.
+/// The caller sleeps for a day right after it is shown a task.
 class SleepyMachine final : public Machine {
  public:
   explicit SleepyMachine(DirectMachine& machine) : machine_(machine) {}
@@ -60,7 +60,7 @@ class ReaperPass : public Story {
   Outcome ask(const std::string& actor, const Event& event) {
     return machine.propose(propose_group(asker(actor), event)).outcome;
   }
-  /// The task is moved on by hand while a worker's job of it runs, which the ceiling meets then.
+  /// The task is moved by hand while a worker's job for it runs, which then hits the ceiling.
   TaskId leave_behind() {
     set("queue.max_concurrency", std::int64_t{4});
     set("queue.serial_per_repo", false);
@@ -115,7 +115,7 @@ class ReaperPass : public Story {
   Reaped pass(JobId of) { return reap_job(machine, world, task, of, streaks, asker("reaper"), 1); }
 
   Streaks streaks;
-  JobId left{};  // what leave_behind() has reaped
+  JobId left{};  // the job that leave_behind() reaped
 };
 
 TEST_F(ReaperPass, task_that_is_gone_is_no_work) {
@@ -229,7 +229,7 @@ TEST_F(ReaperPass, old_lease_that_is_no_tasks_is_not_the_ceilings) {
   EXPECT_EQ(reclaim_reason(lease, settings, late, true, false), std::nullopt);
   lease.key = task_key(task);
   EXPECT_EQ(reclaim_reason(lease, settings, late, true, false), fb::ReclaimReason::reaped);
-  EXPECT_EQ(reclaim_reason(lease, settings, late, true, true), std::nullopt) << "the job's own ceiling comes";
+  EXPECT_EQ(reclaim_reason(lease, settings, late, true, true), std::nullopt) << "the job's own ceiling covers it";
 }
 
 TEST_F(ReaperPass, lease_of_a_boot_that_nobody_knows_is_not_live) {

@@ -1,4 +1,4 @@
-// Every reason why a task does not move, by the code that people and programs are told.
+// Every reason why a task does not move, by the code that people and programs see.
 #include "engine/policies/stuck.h"
 
 #include "tests/unit/engine/story.h"
@@ -32,7 +32,7 @@ class StuckTest : public Story {
     event.exit_code = code;
     ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
   }
-  /// For tasks from here on; the fixture's own is out of the way.
+  /// For tasks from here on; moves the fixture's own out of the way.
   void give_every_step_a_command() {
     Pipeline pipeline = pipeline_with_probe();
     for (Stage& each : pipeline.stages) {
@@ -50,7 +50,7 @@ class StuckTest : public Story {
   }
 
   bool passed_over = false;
-  std::optional<Sight> sight;  // in place of what the world sees
+  std::optional<Sight> sight;  // in place of the real observations
 };
 
 TEST_F(StuckTest, what_runs_within_its_budget_waits_its_turn) {
@@ -59,7 +59,7 @@ TEST_F(StuckTest, what_runs_within_its_budget_waits_its_turn) {
   EXPECT_EQ(look()->since, machine.state().jobs.find(job)->run->claimed);
   EXPECT_EQ(frees(), "");
   sight = Sight::unseen;
-  EXPECT_EQ(look()->standing, Standing::waits) << "of whom nothing is seen";
+  EXPECT_EQ(look()->standing, Standing::waits) << "its process cannot be observed";
   EXPECT_EQ(reason(), "running");
 }
 
@@ -88,7 +88,7 @@ TEST_F(StuckTest, owner_alive_past_the_grace) {
 
 TEST_F(StuckTest, owner_alive_past_the_grace_without_a_lease_is_for_the_reaper) {
   exit_with(0);
-  EXPECT_EQ(reason(), "no_command") << "whoever takes the step is not there";
+  EXPECT_EQ(reason(), "no_command") << "the step's outside owner is absent";
   wait(300);
   EXPECT_EQ(reason(), "owner_alive");
   EXPECT_EQ(frees(), "pawl reap");
@@ -101,7 +101,7 @@ TEST_F(StuckTest, words_of_a_command_line_are_words_whatever_is_in_them) {
   event.stage = "deploy";
   task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
-  EXPECT_EQ(frees(), "") << "the daemon is at it";
+  EXPECT_EQ(frees(), "") << "the daemon is already handling it";
   wait(5400);
   EXPECT_EQ(frees(), R"(pawl release --work-item 'it'\''s $(reboot)' --repo 'other')");
 }
@@ -149,7 +149,7 @@ TEST_F(StuckTest, repository_that_somebody_holds) {
   event.repo = "shop";
   event.stage = "deploy";
   task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
-  EXPECT_EQ(reason(), "next_pass") << "nothing on its edge needs the repository for itself";
+  EXPECT_EQ(reason(), "next_pass") << "no step on its edge is exclusive on the repository";
 }
 
 TEST_F(StuckTest, outcome_unknown_says_how_it_is_resolved) {
@@ -168,8 +168,8 @@ TEST_F(StuckTest, blocked_where_nobody_works_is_freed_without_a_job) {
   event.version = raw(version());
   event.reason = "outcome_unknown";
   ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
-  EXPECT_EQ(reason(), "blocked") << "whatever was unknown has been settled";
-  EXPECT_EQ(frees(), "pawl unblock 1") << "a retry wants an agent";
+  EXPECT_EQ(reason(), "blocked") << "the unknown outcome has been settled";
+  EXPECT_EQ(frees(), "pawl unblock 1") << "a retry needs an agent";
 }
 
 TEST_F(StuckTest, blocked_by_whatever_it_says) {
@@ -193,7 +193,8 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   EXPECT_EQ(reason(), "limit");
   set("queue.max_concurrency", std::int64_t{5});
   EXPECT_EQ(reason(), "unclaimed");
-  EXPECT_EQ(why_stuck(machine.state(), *row(), machine.now(), {})->reason, "unclaimed") << "whom nobody asks";
+  EXPECT_EQ(why_stuck(machine.state(), *row(), machine.now(), {})->reason, "unclaimed")
+      << "no worker asks for this agent";
   passed_over = true;
   EXPECT_EQ(reason(), "previous_alive");
   const TaskId second = task;
@@ -201,7 +202,7 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   fb::TaskCancelledT cancel;
   cancel.task = raw(second);
   ASSERT_EQ(machine.propose(propose_group(asker("operator"), cancel)).outcome, Outcome::accepted);
-  EXPECT_EQ(reason(), "dependency") << "of two, the one that has not ended";
+  EXPECT_EQ(reason(), "dependency") << "of the two, the unfinished one";
   EXPECT_EQ(frees(), "pawl task 1");
   EXPECT_EQ(look()->standing, Standing::waits);
   fb::TaskBlockedT block;
@@ -209,7 +210,7 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   block.version = raw(machine.state().tasks.find(first)->version);
   block.reason = "odd";
   ASSERT_EQ(machine.propose(propose_group(asker("operator"), block)).outcome, Outcome::accepted);
-  EXPECT_EQ(look()->standing, Standing::stands) << "of one that moves nobody has to be told";
+  EXPECT_EQ(look()->standing, Standing::stands) << "a moving dependency need not be reported";
   EXPECT_EQ(look()->detail, "it depends on task 1, which is on 'deploy-staging', blocked: odd");
 }
 
@@ -256,7 +257,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
   start.repo_token = raw(*repo.granted(repo_key("shop")));
   ASSERT_EQ(machine.propose(propose_group(asker("worker"), start)).outcome, Outcome::accepted);
   finish(fb::JobResult::done);
-  EXPECT_EQ(reason(), "lease") << "he is about to end it";
+  EXPECT_EQ(reason(), "lease") << "its owner is about to end it";
   fb::LeaseReleasedT release;
   release.key = task_key(task);
   release.token = start.token;
@@ -294,7 +295,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_e
     moved.expected_version = raw(version());
     ASSERT_EQ(machine.propose(propose_group(asker("operator"), moved)).outcome, Outcome::accepted);
   }
-  // Whoever entered the crossing before all that comes to its step only now.
+  // The owner that entered the crossing before all this reaches its step only now.
   fb::StepStartedT start;
   start.task = raw(task);
   start.version = 1;
@@ -302,7 +303,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_e
   start.step = "merge";
   ASSERT_EQ(machine.propose(propose_group(asker("finalizer"), start)).outcome, Outcome::accepted);
   set("ownership.enabled", true);
-  EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler settles what is of the present crossing";
+  EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler settles only the current crossing";
   EXPECT_EQ(frees(), "pawl resolve " + std::to_string(raw(task)) + " merge --happened (or --did-not)");
 }
 
@@ -359,7 +360,7 @@ TEST_F(StuckTest, a_finalizer_names_the_lease_of_the_repository_that_it_waits_fo
   EXPECT_NE(look()->detail.find("repo:shop"), std::string::npos);
   EXPECT_EQ(look()->until, plus_s(machine.now(), 600));
   sight = Sight::unseen;
-  EXPECT_EQ(reason(), "lease") << "of the daemon's own boot it waits its turn, whoever sees it";
+  EXPECT_EQ(reason(), "lease") << "under the daemon's own boot, it waits its turn";
   wait(300);
   EXPECT_EQ(reason(), "lease") << "also past the grace: the job's owner is not what it waits for";
 }

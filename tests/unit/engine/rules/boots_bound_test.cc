@@ -16,7 +16,7 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
     event.version = "test";
     return machine.propose(propose_group(asker("worker"), event)).outcome;
   };
-  // The oldest of all but the daemon's: its lease and its job go only after it has been made stale.
+  // The oldest boot except the daemon's: it loses its lease and its job only after it becomes stale.
   ASSERT_EQ(start("holder", "holder-1"), Outcome::accepted);
   ASSERT_EQ(start("watcher", "zz-watcher"), Outcome::accepted);
   fb::LeaseAcquiredT lease;
@@ -48,9 +48,9 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
   EXPECT_FALSE(held("of-the-holder"));
   EXPECT_TRUE(held("of-the-watcher"));
   EXPECT_EQ(job_status(), JobStatus::queued);
-  EXPECT_NE(machine.state().boots.find("holder-1"), nullptr) << "it held something when the bound was looked at";
+  EXPECT_NE(machine.state().boots.find("holder-1"), nullptr) << "it held something when the bound was checked";
   ASSERT_EQ(start("holder", "holder-3"), Outcome::accepted);
-  EXPECT_EQ(machine.state().boots.find("holder-1"), nullptr) << "the next one finds nothing of it";
+  EXPECT_EQ(machine.state().boots.find("holder-1"), nullptr) << "the next one finds it holding nothing";
 }
 
 TEST_F(Boots, stale_ones_are_forgotten_beyond_the_bound_but_never_one_that_holds_something) {

@@ -1,4 +1,4 @@
-// Boots, and what is asked of every proposer: every refusal in the order of SPEC §4, and the recovery that follows when
+// Boots, and the checks on every proposer: every refusal in the order of SPEC §4, and the recovery that follows when
 // a boot becomes stale (SPEC §5).
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-// Claims that have to be renewed, and claims that nobody heard of.
+// Claims that must be renewed, and claims whose answer was never delivered.
 #include "tests/unit/engine/rules.h"
 
 namespace pawl {
@@ -153,7 +153,7 @@ TEST_F(FarOwners, lease_on_a_repository_ends_some_time) {
   lease("repo:shop", {.boot = "far-1", .actor = "worker"});
   EXPECT_EQ(state.lease("repo:shop")->ttl_s, 1800);
   lease("repo:other", worker);
-  EXPECT_EQ(state.lease("repo:other")->ttl_s, std::nullopt) << "its death is seen";
+  EXPECT_EQ(state.lease("repo:other")->ttl_s, std::nullopt) << "the owner's death can be seen";
   lease("any", {.boot = "far-1", .actor = "worker"});
   EXPECT_EQ(state.lease("any")->ttl_s, std::nullopt);
   lease("repo:third", {.boot = "far-1", .actor = "worker"}, 60);

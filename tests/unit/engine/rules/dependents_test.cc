@@ -1,4 +1,4 @@
-// Nothing of a task begins before what it depends on is finished.
+// Nothing in a task begins before its dependencies are finished.
 #include "engine/policies/machine.h"
 #include "engine/rules/claim.h"
 #include "tests/unit/engine/rules.h"

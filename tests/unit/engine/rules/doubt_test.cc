@@ -1,5 +1,4 @@
-// Leaving needs a second no: what becomes of a crossing whose irreversible step has not happened, and may happen yet
-// (SPEC §8).
+// Leaving needs a second no: a crossing whose irreversible step has not happened but may still happen (SPEC §8).
 #include <gtest/gtest.h>
 
 #include "tests/unit/engine/rules.h"
@@ -11,7 +10,7 @@ class Doubt : public Rules {
  protected:
   static constexpr std::int64_t settle_s = 30;
 
-  /// The merge was started, its end got lost, and the probe says no.
+  /// The merge was started, its end was lost, and the probe says no.
   Crossing doubtful() {
     Pipeline pipeline = default_pipeline();
     PipelineStep& merge = pipeline.stages[4].steps[1];
@@ -70,7 +69,7 @@ TEST_F(Doubt, word_of_the_second_try_is_none_for_the_first) {
   const Seq again = start_step(crossing.task, "merge", crossing.token, crossing.repo_token);
   finish_step(crossing.task, "merge", again, fb::StepOutcome::failed);
   EXPECT_EQ(merge_of(crossing).state, StepState::failed);
-  EXPECT_TRUE(is_committed(task(crossing.task))) << "what the first try asked for may happen yet";
+  EXPECT_TRUE(is_committed(task(crossing.task))) << "the first try may still take effect";
   refuses(Outcome::committed, transition(crossing.task, "development", 1, crossing.token));
 }
 
@@ -135,7 +134,7 @@ TEST_F(Doubt, cancel_waits_for_the_second_no_and_starts_nothing_again) {
   request_cancel(id);
   refuses(Outcome::cancel_requested, step_started(id, 1, "deploy", "merge", crossing.token, crossing.repo_token));
   release(task_key(id), crossing.token);
-  EXPECT_EQ(task(id).stage, "deploy-staging") << "it is not cancelled while its merge may come yet";
+  EXPECT_EQ(task(id).stage, "deploy-staging") << "it is not cancelled while its merge may still happen";
   pass_s(settle_s);
   const Decided& decided = must(said_no(crossing, crossing.started, true));
   EXPECT_EQ(types_of(decided), (std::vector<std::string>{"StepFinished", "TaskCancelled"}));

@@ -1,4 +1,4 @@
-// What has exited is finished work: a boot's end does not have it done again. And the pause between two tries.
+// A job whose agent has exited is finished work: a boot's end does not redo it. Also, the pause between two tries.
 #include "engine/rules/claim.h"
 #include "tests/unit/engine/rules.h"
 
@@ -59,7 +59,7 @@ TEST_F(FinishedWork, is_not_done_again_whatever_ends_its_job) {
   must(run_exited(running, 1, 0), worker);
   block(id);
   must(job_finished(running, 1, fb::JobResult::retry));
-  EXPECT_EQ(job(running).status, JobStatus::done) << "an unblock has its gate asked, and no agent begun";
+  EXPECT_EQ(job(running).status, JobStatus::done) << "an unblock runs its gate, and starts no agent";
 }
 
 TEST_F(FinishedWork, is_done_again_once_a_gate_has_found_fault_with_it) {
@@ -77,7 +77,7 @@ TEST_F(FinishedWork, is_done_again_once_a_gate_has_found_fault_with_it) {
   must(job_claimed(running, worker));
   must(run_exited(running, 1, 0), worker);
   must(job_finished(running, 1, fb::JobResult::retry));
-  EXPECT_EQ(job(running).status, JobStatus::done) << "that gate was of before";
+  EXPECT_EQ(job(running).status, JobStatus::done) << "that gate result is from before";
 }
 
 TEST_F(FinishedWork, is_done_again_once_a_step_has_failed) {

@@ -1,4 +1,4 @@
-// Groups: all or nothing, what they remember, what they archive, and that a replay finds what is not as it was.
+// Groups: all or nothing, what they remember, what they archive, and that a replay finds any difference.
 #include "engine/rules/group.h"
 
 #include "schema/limits.h"
@@ -90,7 +90,7 @@ TEST_F(Groups, end_a_crossing_in_one) {
 }
 
 TEST_F(Groups, cancel_only_at_their_end) {
-  // An operator settles the step and unblocks in one group: the cancellation that this makes due comes after both.
+  // An operator settles the step and unblocks in one group: the resulting cancellation comes after both.
   const Crossing crossing = create_committed();
   request_cancel(crossing.task);
   must(task_blocked(crossing.task, 1, crossing.token));
@@ -136,7 +136,7 @@ TEST_F(Groups, archive_nothing_while_a_job_runs) {
   EXPECT_EQ(state.indexes.archived_cancelled, 1u);
 }
 
-// What is remembered of keys.
+// What is remembered about keys.
 
 Asker with_key(const std::string& key, std::uint64_t request) {
   return {.boot = "daemon-1", .actor = "operator", .key = key, .request = request};
@@ -179,7 +179,7 @@ TEST(KeyMemoryBound, forgets_the_oldest_beyond_the_most) {
   };
   for (std::size_t i = 0; i < limits::keyed_records_max; ++i) memory.remember(row(i));
   EXPECT_NE(memory.find("", "k0"), nullptr);
-  memory.remember(row(0));  // Put anew, it is the youngest.
+  memory.remember(row(0));  // Stored again, it is the youngest.
   memory.remember(row(limits::keyed_records_max));
   EXPECT_EQ(memory.rows().size(), limits::keyed_records_max);
   EXPECT_NE(memory.find("", "k0"), nullptr);
@@ -189,7 +189,7 @@ TEST(KeyMemoryBound, forgets_the_oldest_beyond_the_most) {
 
 // Replay.
 
-/// A log of one boot, one group of two records and one refusal, to be damaged.
+/// A log with one boot, one group of two records and one refusal, for damage tests.
 class Replays : public testing::Test {
  protected:
   Replays() {

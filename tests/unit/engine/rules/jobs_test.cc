@@ -99,8 +99,8 @@ TEST_F(JobClaimed, not_queued_once_its_task_is_archived) {
   refuses(Outcome::not_queued, job_claimed(queued, worker));
 }
 
-// The next three cannot be reached by events: what makes a task move, end or be cancelled cancels its queued jobs in
-// the same record. They are the second line of that defence, so the rows are put in place by hand.
+// Events cannot reach the next three: a record that moves, ends or cancels a task also cancels its queued jobs. They
+// are a second line of defence, so the rows are set by hand.
 
 TEST_F(JobClaimed, superseded) {
   const TaskId id = create();
@@ -285,7 +285,7 @@ TEST_F(RunExited, accepted_is_recorded_once_and_leaves_the_job_running) {
   const TimeUs exited = now;
   pass_s(10);
   must(run_exited(running, 1, 3), worker);
-  EXPECT_EQ(job(running).run->exited, exited) << "the age that the reaper goes by is that of the first report";
+  EXPECT_EQ(job(running).run->exited, exited) << "the reaper counts the age from the first report";
 }
 
 TEST_F(RunExited, already_exited) {
@@ -357,7 +357,7 @@ TEST_F(JobFinished, already_exited) {
   }
   request_cancel(id);
   must(job_finished(running, 1, fb::JobResult::cancelled), worker);
-  EXPECT_EQ(state.tasks.find(id), nullptr) << "nothing else kept it from its end";
+  EXPECT_EQ(state.tasks.find(id), nullptr) << "nothing else kept the task from ending";
 }
 
 TEST_F(JobFinished, refusals_come_in_the_order_of_the_contract) {
@@ -380,7 +380,7 @@ TEST_F(JobFinished, accepted_against_the_exit_by_whoever_outside_finishes_the_ta
   refuses(Outcome::already_exited, job_finished(running, 1, fb::JobResult::retry), worker);
   lease(id, worker);
   must(job_finished(running, 1, fb::JobResult::retry), worker);
-  EXPECT_EQ(job(running).status, JobStatus::done) << "nothing has found fault with what it did";
+  EXPECT_EQ(job(running).status, JobStatus::done) << "no gate or step has found fault with its work";
 }
 
 TEST_F(JobFinished, accepted_against_the_exit_once_the_task_has_moved_on) {
@@ -417,7 +417,7 @@ TEST_F(JobFinished, accepted_failed_does_not_block_a_task_that_has_moved_on) {
   EXPECT_TRUE(task(id).blocked.empty());
 }
 
-// The retry rule, in its order; each situation fits all the lines after its own as well.
+// The retry rule, in order; each situation also matches every line after its own.
 
 TEST_F(JobFinished, accepted_retry_1_cancelled_when_the_task_is_terminal) {
   const TaskId id = create();

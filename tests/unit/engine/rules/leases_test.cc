@@ -77,7 +77,7 @@ TEST_F(LeaseAcquired, refusals_of_a_dependent_come_in_the_order_of_the_contract)
   fb::TaskCreatedT event = task_created("W");
   event.depends_on = {raw(first)};
   const TaskId id{effects_of(must(event)).front().id};
-  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  rules_in_force = 1;  // Earlier rules did not refuse the lease.
   const Token token = lease(id);
   rules_in_force = rules_version;
   must(task_blocked(id, 1, token));

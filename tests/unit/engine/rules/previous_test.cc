@@ -1,5 +1,5 @@
-// No attempt beside its predecessor: what a worker's attempt left behind on the daemon's host bars every claim of its
-// task until it is gone.
+// No attempt runs beside its predecessor: a process that a worker's attempt left on the daemon's host bars every claim
+// of its task until it is gone.
 #include "engine/policies/machine.h"
 #include "engine/policies/stuck.h"
 #include "tests/unit/engine/rules.h"
@@ -9,7 +9,7 @@ namespace {
 
 class PreviousProcess : public Rules {
  protected:
-  /// A job of the worker's whose agent is process 4242.
+  /// A worker's job whose agent is process 4242.
   JobId begin(TaskId id) {
     const JobId running = claim(id);
     must(run_started(running, job(running).attempts, 4242), worker);
@@ -71,7 +71,7 @@ TEST_F(PreviousProcess, bars_nothing_where_it_is_known_to_have_ended) {
 
   const JobId finished = begin(create());
   must(job_finished(finished, 1, fb::JobResult::retry), worker);
-  EXPECT_FALSE(bars(finished)) << "by its owner's word";
+  EXPECT_FALSE(bars(finished)) << "its owner reported the end";
 
   const JobId seen_dead = begin(create());
   fb::JobReapedT reaped = job_reaped(seen_dead, 1, fb::Tier::pid_dead, std::nullopt);
@@ -81,7 +81,7 @@ TEST_F(PreviousProcess, bars_nothing_where_it_is_known_to_have_ended) {
 
   const JobId unreported = claim(create());
   must(job_reaped(unreported, 1, fb::Tier::ceiling, std::nullopt));
-  EXPECT_FALSE(bars(unreported)) << "there is no process to wait for";
+  EXPECT_FALSE(bars(unreported)) << "no process was reported";
 }
 
 TEST_F(PreviousProcess, bars_nothing_where_the_daemon_cannot_see_it_by_its_nature_or_runs_it_itself) {
@@ -98,7 +98,7 @@ TEST_F(PreviousProcess, bars_nothing_where_the_daemon_cannot_see_it_by_its_natur
   must(job_claimed(own, {.actor = "executor"}));
   must(run_started(own, 1, 4242), {.actor = "executor"});
   must(boot_started("daemon-2", "pawld"), {.boot = "daemon-2", .actor = "pawld"});
-  EXPECT_FALSE(bars(own)) << "its lock and its keeper show whether that is gone";
+  EXPECT_FALSE(bars(own)) << "its lock and its keeper show whether it is gone";
 }
 
 TEST_F(PreviousProcess, bars_when_somebody_else_takes_the_attempt_back) {
@@ -109,7 +109,7 @@ TEST_F(PreviousProcess, bars_when_somebody_else_takes_the_attempt_back) {
   }
   const JobId running = begin(create());
   must(job_finished(running, 1, fb::JobResult::done), {.actor = "operator"});
-  EXPECT_FALSE(bars(running)) << "its work is taken as it is";
+  EXPECT_FALSE(bars(running)) << "its work is accepted as it is";
 }
 
 TEST_F(PreviousProcess, gone_is_said_by_the_daemon_alone_and_of_that_process_alone) {

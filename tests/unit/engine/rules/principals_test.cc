@@ -1,22 +1,22 @@
-// Who is known to ask: a boot, and all that it holds, belongs to who registered it, and a fact comes from who can know
-// it (SPEC §4, *Principals*).
+// Principals: a boot, and everything it holds, belongs to whoever registered it, and only those who can know a fact may
+// report it (SPEC §4, *Principals*).
 #include "schema/limits.h"
 #include "tests/unit/engine/rules.h"
 
 namespace pawl {
 namespace {
 
-/// The worker `ci` with a boot of its own, beside an operator and another worker, `guest`.
+/// The worker `ci` with its own boot, beside an operator and another worker, `guest`.
 class Principals : public Rules {
  protected:
   Principals() { must(boot_started("ci-1", "ci"), through("token:ci")); }
 
-  /// Who speaks through the daemon, without a boot of its own.
+  /// A client without its own boot, which speaks through the daemon's.
   static Who through(const std::string& principal) {
     return {.boot = "daemon-1", .actor = "somebody", .principal = principal};
   }
 
-  /// With a run of its own, as each has.
+  /// With its own run, as each has.
   template <class... What>
   fb::StepStartedT start_of(TaskId task, What&&... what) {
     fb::StepStartedT event = step_started(task, 1, std::forward<What>(what)...);
@@ -67,7 +67,7 @@ TEST_F(Principals, boot_acts_for_nobody_but_its_own) {
   const Who thief{.boot = "ci-1", .actor = "worker", .principal = "token:guest"};
   refuses(Outcome::not_yours, task_note(id), thief);
   refuses(Outcome::not_yours, lease_acquired("deploy:shop", thief), thief);
-  // Nor as an owner whom somebody else names.
+  // Nor as an owner that another principal names.
   refuses(Outcome::not_yours, lease_acquired("deploy:shop", ci), guest);
   refuses(Outcome::not_yours, job_claimed(job_of(id), ci), guest);
   must(lease_acquired("deploy:shop", ci), ci);
@@ -86,7 +86,7 @@ TEST_F(Principals, name_of_a_boot_in_force_is_taken_over_by_its_own_alone) {
   EXPECT_FALSE(state.boots.find("ci-1")->stale);
   must(boot_started("ci-3", "ci"), through("token:ci"));
   EXPECT_TRUE(state.boots.find("ci-1")->stale);
-  // What has ended is free again.
+  // An ended boot's name is free again.
   must(boot_ended("ci-3"));
   must(boot_started("guest-1", "ci"), guest);
 }
@@ -112,7 +112,7 @@ TEST_F(Principals, token_of_a_lease_is_worth_nothing_to_others) {
   }
   refuses(Outcome::not_yours, lease_acquired(task_key(id), other, token), other);
   must(lease_acquired(task_key(id), ci, token), ci);
-  // The daemon itself reaps and reclaims as ever.
+  // The daemon itself reaps and reclaims as usual.
   must(lease_reclaimed(task_key(id), token));
 }
 
@@ -138,11 +138,11 @@ TEST_F(Principals, exit_is_reported_by_who_runs_it) {
   const JobId job = claim(id);
   const JobId own = job_of(create());
   must(job_claimed(own, ci), ci);
-  // An operator, who speaks through the daemon, does not know it.
+  // An operator, speaking through the daemon, cannot know it.
   refuses(Outcome::not_owner, run_exited(own, 1, 0), through("token:boss"));
   refuses(Outcome::not_owner, run_started(own, 1), through("token:boss"));
   must(run_exited(own, 1, 0), ci);
-  // Nor does he know what the daemon runs itself.
+  // Nor can an operator know what the daemon itself runs.
   must(job_finished(job, 1, fb::JobResult::retry), worker);
   const JobId daemons = job_of(create());
   must(job_claimed(daemons, {}));
@@ -159,7 +159,7 @@ TEST_F(Principals, operator_takes_a_job_back_and_says_nothing_of_its_process) {
   EXPECT_EQ(this->job(job).previous->pid, 4242);
 }
 
-// Steps: who may say what became of one.
+// Steps: who may report the outcome.
 
 TEST_F(Principals, stranger_says_nothing_of_a_step) {
   const Crossing it = begun_by_ci();
@@ -169,7 +169,7 @@ TEST_F(Principals, stranger_says_nothing_of_a_step) {
     for (const fb::StepOutcome outcome :
          {fb::StepOutcome::done, fb::StepOutcome::failed, fb::StepOutcome::did_not_happen}) {
       refuses(Outcome::not_owner, finished(it, outcome), stranger);
-      // The number of the lease is in the log for all to see.
+      // The lease's token is in the log for all to see.
       refuses(Outcome::not_owner, with_token(finished(it, outcome), it.token), stranger);
     }
   }
@@ -195,7 +195,7 @@ TEST_F(Principals, probe_is_the_daemons) {
 
 TEST_F(Principals, next_boot_of_the_starter_says_it_with_the_token_of_the_lease) {
   const Crossing it = begun_by_ci();
-  must(boot_started("ci-2", "ci"), through("token:ci"));  // its leases are reclaimed with this
+  must(boot_started("ci-2", "ci"), through("token:ci"));  // this reclaims its leases
   const Who again{.boot = "ci-2", .actor = "worker", .principal = "token:ci"};
   refuses(Outcome::not_owner, finished(it, fb::StepOutcome::done), again);
   refuses(Outcome::not_owner, with_token(finished(it, fb::StepOutcome::done), it.repo_token), again);
@@ -207,7 +207,7 @@ TEST_F(Principals, operator_resolves) {
   must(by(finished(it, fb::StepOutcome::did_not_happen), fb::StepBy::operator_), through("token:boss"));
 }
 
-// A fact that comes too late.
+// A fact that arrives too late.
 
 TEST_F(Principals, done_that_meets_a_no_is_recorded_and_blocks) {
   const Crossing it = begun_by_ci();
@@ -292,7 +292,7 @@ TEST_F(Principals, gate_counts_of_who_has_the_task_in_hand) {
   }
   must(red, ci);
   EXPECT_EQ(task(id).gate->passed, false);
-  EXPECT_FALSE(task(id).red.has_value()) << "it is the daemon's gate that is not asked again";
+  EXPECT_FALSE(task(id).red.has_value()) << "only a red from the daemon's own gate stops it from being asked again";
   must(lease_released(task_key(id), token), ci);
   must(gate_evaluated(id, 1, true), ci);
   EXPECT_EQ(task(id).gate->passed, false);
@@ -323,14 +323,14 @@ TEST_F(Principals, red_gate_that_somebody_reports_is_not_held_against_the_next_t
 // Quotas.
 
 TEST_F(Principals, share_of_one_is_not_everything) {
-  set("quota.boots", std::int64_t{6});  // the daemon, worker-1 and ci-1 are there
+  set("quota.boots", std::int64_t{6});  // the daemon, worker-1 and ci-1 exist already
   set("quota.share_percent", std::int64_t{34});
   must(boot_started("g-1", "g1"), guest);
   must(boot_started("g-2", "g2"), guest);
   refuses(Outcome::quota, boot_started("g-3", "g3"), guest);
-  must(boot_started("g-4", "g2"), guest);  // in the place of one
+  must(boot_started("g-4", "g2"), guest);  // replaces one
   must(boot_started("ci-2", "ci2"), through("token:ci"));
-  refuses(Outcome::quota, boot_started("x-1", "x"), through("token:x"));  // there are as many as may be
+  refuses(Outcome::quota, boot_started("x-1", "x"), through("token:x"));  // the limit is reached
   must(boot_started("daemon-2", "pawld"), {.boot = "daemon-2"});
 }
 
@@ -339,10 +339,10 @@ TEST_F(Principals, leases_are_bounded) {
   const Token token = lease("a", ci);
   lease("b", ci);
   refuses(Outcome::quota, lease_acquired("c", ci), ci);
-  must(lease_acquired("a", ci, token), ci);  // a renewal takes no more
+  must(lease_acquired("a", ci, token), ci);  // a renewal takes no extra room
   must(lease_released("a", token), ci);
   lease("c", ci);
-  lease("own");  // the daemon's own are counted, and not refused
+  lease("own");  // the daemon's own count, but are not refused
   lease("own-2");
   lease("own-3");
 }
@@ -366,7 +366,7 @@ TEST_F(Principals, idempotency_key_is_its_senders) {
   EXPECT_NE(memory.find("token:ci", "k"), nullptr);
   EXPECT_EQ(memory.find("token:guest", "k"), nullptr);
   EXPECT_EQ(memory.find("", "k"), nullptr);
-  // Of a log of before, which did not say whose it is.
+  // From an earlier log, which did not record its principal.
   row.key = "old";
   row.principal.clear();
   memory.remember(row);

@@ -161,7 +161,7 @@ TEST_F(JobReaped, accepted_by_restart_of_an_older_version_leaves_what_the_task_h
   lease(id, worker);
   const Decided& decided = must(boot_started("worker-2", "worker"));
   EXPECT_EQ(job(old).status, JobStatus::done);
-  EXPECT_EQ(state.lease(task_key(id)), nullptr) << "by its own record: its boot is stale too";
+  EXPECT_EQ(state.lease(task_key(id)), nullptr) << "reclaimed by its own record: its boot is stale too";
   EXPECT_EQ(types_of(decided).size(), 3u);
 }
 

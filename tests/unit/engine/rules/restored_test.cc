@@ -1,4 +1,4 @@
-// SPEC §5: a log that was restored from a backup goes on beyond what is lost, and nothing of that opens anything.
+// SPEC §5: a log restored from a backup continues past the lost part, and nothing issued there opens anything.
 #include <gtest/gtest.h>
 
 #include "engine/policies/ahead.h"
@@ -21,7 +21,7 @@ class Restored : public Rules {
     return event;
   }
   const Decided& restore() { return must(restored(), {.boot = "", .actor = "restore"}); }
-  /// What follows every restore.
+  /// The records after every restore.
   void start() {
     boot("daemon-2", "pawld");
     must(boot_started("worker-2", "worker"), daemon);
@@ -144,7 +144,7 @@ TEST_F(Restored, versions_go_on_beyond_what_is_lost) {
   restore();
   start();
   unblock(id);
-  // In what is lost the task was perhaps moved on with each record.
+  // In the lost part, every record may have moved the task on.
   for (std::uint64_t lost = before; lost < before + leap; lost += 100) {
     refuses(Outcome::version_conflict, transition(id, "development", lost), daemon);
   }
@@ -185,7 +185,7 @@ TEST_F(Restored, a_committed_crossing_stays_committed_and_open) {
   EXPECT_TRUE(is_committed(task(crossing.task)));
   ASSERT_NE(open_step(task(crossing.task)), nullptr);
   EXPECT_EQ(open_step(task(crossing.task))->version, task(crossing.task).version);
-  // Who began it says what became of it at a version that is of the past, and may be of what is lost.
+  // Its starter reports the outcome at a past version, which may belong to the lost part.
   refuses(Outcome::not_started, step_finished(crossing.task, 1, "merge", crossing.started), {});
   fb::StepFinishedT word = step_finished(crossing.task, version(crossing.task), "merge", crossing.started);
   word.by = fb::StepBy::operator_;
@@ -203,7 +203,7 @@ TEST_F(Restored, a_step_of_what_is_lost_can_be_said_to_have_happened) {
     event.by = fb::StepBy::operator_;
     return event;
   };
-  refuses(Outcome::not_started, word("deploy"));  // without a restore nothing can be said
+  refuses(Outcome::not_started, word("deploy"));  // without a restore there is nothing to decide
   restore();
   start();
   refuses(Outcome::no_such_step, word("merge"), daemon);
@@ -287,7 +287,7 @@ TEST_F(Restored, says_what_lies_ahead) {
   EXPECT_EQ(open->reason, "outcome_unknown");
   const std::string number = std::to_string(raw(crossing.task));
   EXPECT_EQ(open->frees, "pawl resolve " + number + " merge --happened (or --did-not), then pawl unblock " + number)
-      << "the word on the step lets nothing go on";
+      << "settling the step alone does not let the task go on";
 }
 
 }  // namespace

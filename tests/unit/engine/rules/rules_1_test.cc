@@ -1,4 +1,4 @@
-// Version 1 of the rules, where a later one decides otherwise: its logs replay for ever.
+// Version 1 of the rules, where a later one decides differently: its logs replay forever.
 #include "engine/rules/claim.h"
 #include "tests/unit/engine/rules.h"
 
@@ -68,7 +68,7 @@ TEST_F(RulesOne, tier_2_frees_the_reapers_own_lease_on_an_unguarded_edge) {
   EXPECT_EQ(state.lease(task_key(id)), nullptr);
 }
 
-/// An upgrade in the midst of everything: what version 1 left under way goes on under the rules of today.
+/// An upgrade in the middle of everything: work that version 1 left under way continues under today's rules.
 TEST_F(RulesOne, what_it_left_under_way_goes_on_under_the_next) {
   const JobId exited = claim(create());
   must(run_exited(exited, 1, 0), worker);

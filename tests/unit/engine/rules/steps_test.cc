@@ -112,7 +112,7 @@ TEST_F(StepStarted, refusals_come_in_the_order_of_the_contract) {
   const Crossing crossing = create_committed();
   const TaskId id = crossing.task;
   finish_step(id, "merge", crossing.started);
-  // Everything is wrong at once but the task; one thing after the other is put right.
+  // Everything except the task is wrong at once; one thing after another is fixed.
   release(task_key(id), crossing.token);
   block(id);
   refuses(Outcome::version_conflict, step_started(id, 9, "deploy", "launch", std::nullopt));
@@ -134,7 +134,7 @@ TEST_F(StepStarted, refusals_of_a_dependent_come_in_the_order_of_the_contract) {
   };
   const TaskId id = dependent("W-id");
   const TaskId cancelled = dependent("W-cancelled");
-  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  rules_in_force = 1;  // Earlier rules did not refuse the lease.
   lease(cancelled);
   rules_in_force = rules_version;
   request_cancel(cancelled);

@@ -268,7 +268,7 @@ TEST_F(CancelRequested, accepted_waits_for_a_running_job_to_be_ended) {
   EXPECT_EQ(effects_of(decided),
             (Effects{{.kind = EffectKind::end_group, .id = raw(running), .pid = 4242, .task = raw(id)}}));
   EXPECT_EQ(task(id).stage, "analysis");
-  EXPECT_EQ(job(running).status, JobStatus::running);  // Its slot is not free before its processes are gone.
+  EXPECT_EQ(job(running).status, JobStatus::running);  // Its slot is not free until its processes are gone.
   const Decided& finished = must(job_finished(running, 1, fb::JobResult::cancelled));
   EXPECT_EQ(types_of(finished), (std::vector<std::string>{"JobFinished", "TaskCancelled"}));
   ASSERT_EQ(finished.archived.size(), 1u);
@@ -319,7 +319,7 @@ TEST_F(CancelRequested, accepted_waits_for_a_committed_crossing) {
   release(task_key(crossing.task), crossing.token);
   finish_step(crossing.task, "merge", crossing.started);
   EXPECT_EQ(task(crossing.task).stage, "deploy-staging");
-  // What re-enters it is let in, and the request is carried out where the crossing has ended.
+  // A path may re-enter it, and the request is carried out when the crossing has ended.
   const Token token = lease(crossing.task);
   move(crossing.task, "deploy", token);
   EXPECT_EQ(types_of(must(lease_released(task_key(crossing.task), token))),
@@ -436,7 +436,7 @@ TEST_F(GateEvaluated, accepted_remembers_what_it_was_red_for_and_no_more) {
   const TaskId id = create();
   fb::GateEvaluatedT event = gate_evaluated(id, 1, false);
   must(event);
-  EXPECT_FALSE(task(id).red) << "of what commit?";
+  EXPECT_FALSE(task(id).red) << "the commit is not given";
   event.head = "c0ffee";
   must(event);
   ASSERT_TRUE(task(id).red);
@@ -447,7 +447,7 @@ TEST_F(GateEvaluated, accepted_remembers_what_it_was_red_for_and_no_more) {
   must(event);
   EXPECT_EQ(task(id).red->head, "c0ffee");
   EXPECT_EQ(task(id).gate->head, "decade");
-  EXPECT_FALSE(task(id).gate->later) << "what has an answer is not to be asked later";
+  EXPECT_FALSE(task(id).gate->later) << "an answered gate is not to be asked later";
 }
 
 TEST_F(CancelRequested, accepted_keeps_the_branch_whenever_that_is_said) {
@@ -470,7 +470,7 @@ TEST_F(TaskCreated, accepted_without_a_pipeline_takes_the_default_one) {
   set("pipeline.default", std::string("other"));
   const TaskId id = create();
   EXPECT_EQ(state.pipeline_of(task(id)).name, "other");
-  rules_in_force = 1;  // It knew none but `delivery`.
+  rules_in_force = 1;  // It knew only `delivery`.
   EXPECT_EQ(state.pipeline_of(task(create())).name, "delivery");
 }
 

@@ -1,4 +1,4 @@
-// Time in which nobody could act: what it shifts, what it leaves, and what is no such time. SPEC §4, §5.
+// Time in which no one could act: what it shifts, what it leaves, and what is not such a gap. SPEC §4, §5.
 #include <limits>
 
 #include "tests/unit/engine/rules.h"
@@ -15,7 +15,7 @@ class TimeGap : public Rules {
     event.us = us;
     return event;
   }
-  /// Nobody acts for so long, and the daemon says so.
+  /// No one acts for that long, and the daemon records it.
   void sleep_s(std::int64_t seconds) {
     pass_s(seconds);
     must(gap(seconds * us_per_s));
@@ -42,7 +42,7 @@ TEST_F(TimeGap, bad_value) {
 
 TEST_F(TimeGap, is_not_longer_than_the_time_since_the_record_before) {
   pass_s(hour_s);
-  refuses(Outcome::bad_value, gap(hour_s * us_per_s + 1));  // whoever acted then has left a record
+  refuses(Outcome::bad_value, gap(hour_s * us_per_s + 1));  // an actor in that time would have left a record
   refuses(Outcome::bad_value, gap(1));
   pass_s(hour_s);
   must(gap(hour_s * us_per_s));
@@ -88,7 +88,7 @@ TEST_F(TimeGap, nothing_is_said_to_begin_in_the_future) {
   const JobId running = claim(create());
   lease("slot", worker, 600);
   pass_s(hour_s);
-  // The gap began with the last record, as far as anybody knows: all is as young as that.
+  // As far as the log shows, the gap began at the last record: nothing is older than that.
   must(gap(hour_s * us_per_s));
   EXPECT_EQ(job(running).run->claimed, now);
   EXPECT_EQ(lease_row("slot").renewed, now);

@@ -1,4 +1,4 @@
-// StageTransition: every refusal in the order of SPEC §4, and what follows from moving.
+// StageTransition: every refusal in the order of SPEC §4, and the consequences of a move.
 #include "tests/unit/engine/rules.h"
 
 namespace pawl {
@@ -158,7 +158,7 @@ TEST_F(StageTransition, refusals_of_a_dependent_come_in_the_order_of_the_contrac
   fb::TaskCreatedT event = task_created("W", "review");
   event.depends_on = {raw(first)};
   const TaskId id{effects_of(must(event)).front().id};
-  rules_in_force = 1;  // The rules of before kept nobody from the lease.
+  rules_in_force = 1;  // Earlier rules did not refuse the lease.
   const Token token = lease(id);
   rules_in_force = rules_version;
   must(task_blocked(id, 1, token));
@@ -199,7 +199,7 @@ TEST_F(StageTransition, accepted_leaves_a_running_job_running) {
   EXPECT_EQ(job(running).status, JobStatus::running);
   EXPECT_EQ(job(job_of(id)).status, JobStatus::queued);
   must(job_finished(running, 1, fb::JobResult::retry));
-  EXPECT_EQ(job(running).status, JobStatus::done);  // It is of a version that is past.
+  EXPECT_EQ(job(running).status, JobStatus::done);  // It belongs to a past version.
 }
 
 TEST_F(StageTransition, accepted_over_a_guarded_edge_with_the_token_held) {

@@ -100,7 +100,7 @@ TEST(Pipelines, differ_by_every_field) {
   }
 }
 
-/// What is wrong, and what is said of it.
+/// What is wrong, and the message for it.
 struct Wrong {
   std::function<void(Pipeline&)> change;
   std::string what;
@@ -237,12 +237,12 @@ TEST(Pipelines, budgets_leave_room_below_the_ceiling) {
 TEST(Pipelines, budgets_count_probes_with_their_wait) {
   const Pipeline pipeline = changed([](Pipeline& each) {
     PipelineStep& merge = stage(each, "deploy-staging").steps[1];
-    merge.settle_s = 7;  // Counts with a probe only.
+    merge.settle_s = 7;  // Counts only with a probe.
     stage(each, "deploy").steps[0].settle_s = 7;
     merge.probe = {"probe"};
   });
   Settings settings;
-  // Asked once, or, of a step that cannot be taken back, twice: with the wait between the two.
+  // The probe runs once, or, for an irreversible step, twice with the wait in between.
   for (const std::uint32_t rules : {1U, 2U}) {
     settings.reaper.max_running_s = 3'420 + (rules == 1 ? 120 : 240) + 7 + 1;
     EXPECT_EQ(budget_problem_of(pipeline, settings, rules).has_value(), false) << rules;

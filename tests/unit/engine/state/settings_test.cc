@@ -54,7 +54,7 @@ TEST(SettingKeys, take_their_own_type_and_no_other_and_keep_what_was_before) {
       Settings settings;
       const bool taken = key.set(settings, value);
       if (key.type == "word") {
-        EXPECT_FALSE(taken) << key.name << " takes a few words only";
+        EXPECT_FALSE(taken) << key.name << " accepts only a few words";
         continue;
       }
       EXPECT_EQ(taken, value.index() == type) << key.name << " " << shown(value);
@@ -71,7 +71,7 @@ TEST(SettingKeys, of_numbers_take_exactly_the_range_that_they_say) {
     const std::string form(key.form);
     const std::size_t from = form.find("from ");
     ASSERT_NE(from, std::string::npos) << key.name;
-    // NOLINTNEXTLINE(cert-err34-c): what is no number leaves fewer than two
+    // NOLINTNEXTLINE(cert-err34-c): a non-number leaves fewer than two
     ASSERT_EQ(std::sscanf(form.c_str() + from, "from %lld to %lld", &min, &max), 2) << key.name;
     Settings settings;
     EXPECT_TRUE(key.set(settings, std::int64_t{min})) << key.name;

@@ -12,7 +12,7 @@
 namespace pawl {
 namespace {
 
-// What a field of each event is filled with: values differ by field, so that two that were exchanged would show.
+// The value for each field of an event: values differ by field, so that a swap would show.
 class Filler {
  public:
   enum class Optionals { present, absent };
@@ -87,13 +87,13 @@ std::string data_of(const Proposal& proposal) {
   return out;
 }
 
-/// The complaint about `data`, which is asked for.
+/// The error for `data`, which must be refused.
 std::string complaint(fb::Event type, std::string_view data) {
   const auto read = asked(type, data);
   return read ? "accepted" : read.error().message;
 }
 
-/// The complaint about a line in which `from` was replaced by `to`.
+/// The error for a line in which `from` was replaced by `to`.
 std::string line_complaint(std::string_view from, std::string_view to) {
   std::string line = line_of("TaskCancelled", R"({"task":3})");
   const std::size_t at = line.find(from);
@@ -299,7 +299,7 @@ TEST(RecordJson, names_are_checked_where_they_are_given_and_only_there) {
   EXPECT_TRUE(asked(Event::TaskCreated, created("work_item", "a:b *")));
   EXPECT_TRUE(complaint(Event::LeaseAcquired, R"({"key":"a\u200b","owner":{"boot_id":"b","actor":"a","pid":1}})")
                   .starts_with("key: must not have \\u{200b} in it"));
-  // What has such a name already can be named, and free text is free.
+  // Existing objects with such a name can still be named, and free text stays free.
   EXPECT_TRUE(asked(Event::LeaseReleased, R"({"key":"a\u200b","token":1})"));
   EXPECT_TRUE(asked(Event::StageTransition, R"({"task":1,"to":"a\u200b","reason":"\u202e\u001b"})"));
 }
@@ -324,7 +324,7 @@ TEST(RecordJson, no_changed_byte_and_no_cut_of_a_line_is_more_than_an_error) {
       std::string changed = line;
       changed[i] = other;
       const auto read = read_record_line(changed);
-      // What is still a record says something else, but for its effects, which are not read.
+      // A line that is still a record says something different, except in its effects, which are not read.
       if (!read) continue;
       EXPECT_TRUE(view_record({read->data(), read->size()}));
       const bool has_its_effects = changed.find(effects) != std::string::npos;

@@ -1,4 +1,4 @@
-// A second writer of a log that a sequencer has, as there may be one behind a log that is shared by hosts.
+// A second writer on a sequencer's log, as may exist for a log that hosts share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 namespace pawl {
 
-/// Appends a record past the sequencer, whose next append is then superseded.
+/// Appends a record behind the sequencer's back; the sequencer's next append is then superseded.
 inline void write_as_another(Log& log, const std::string& boot) {
   Opened opened = open_state(log).value();
   const TimeUs time = opened.state.last_time;

@@ -1,4 +1,4 @@
-// What the machine slept is recorded before anything is decided or seen after it (SPEC §5).
+// The machine's sleep is recorded before anything is decided or seen after it (SPEC §5).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr TimeUs bedtime{1'767'268'800 * us_per_s};  // 2026-01-01T12:00:00Z
 
-/// A daemon's boot, and a lease of 600 s that a worker elsewhere holds.
+/// A daemon's boot, and a lease of 600 s held by a worker elsewhere.
 class Asleep : public testing::Test {
  protected:
   Asleep() {
@@ -55,7 +55,7 @@ class Asleep : public testing::Test {
     time.us += seconds * us_per_s;
     asleep_us += seconds * us_per_s;
   }
-  /// Of the records since the last call.
+  /// The types of the records since the last call.
   std::vector<std::string> types() {
     std::vector<std::string> types;
     for (const Decided& group : decider.hand_over().groups) {
@@ -75,7 +75,7 @@ TEST_F(Asleep, nobody_takes_a_lease_whose_time_passed_in_a_sleep) {
   EXPECT_EQ(acquire("o"), Outcome::lease_held);
   EXPECT_EQ(types(), (Types{"TimeGap", "LeaseAcquired"}));
   time.us += 600 * us_per_s;
-  EXPECT_EQ(acquire("o"), Outcome::accepted) << "awake it runs out";
+  EXPECT_EQ(acquire("o"), Outcome::accepted) << "awake, the ttl runs out";
 }
 
 TEST_F(Asleep, whoever_looks_sees_what_is_open_as_old_as_it_was) {
@@ -85,7 +85,7 @@ TEST_F(Asleep, whoever_looks_sees_what_is_open_as_old_as_it_was) {
   EXPECT_EQ(renewed, plus_s(bedtime, 3600));
   EXPECT_EQ(types(), Types{"TimeGap"});
   decider.take(ReadRequest{.look = [](const State&) {}, .done = [] {}});
-  EXPECT_EQ(types(), Types{}) << "once is enough";
+  EXPECT_EQ(types(), Types{}) << "one record is enough";
 }
 
 TEST_F(Asleep, moments_add_up) {
@@ -130,7 +130,7 @@ TEST(SequencerAsleep, says_up_to_when_nothing_is_left_to_be_told) {
   EXPECT_EQ(raw(log->last_seq()), 2u);
 }
 
-/// A daemon that is started again on its log. The machine has slept since bedtime, and nobody has acted.
+/// A daemon restarted on its log. The machine has slept since bedtime, and no one has acted.
 class RestartedAsleep : public testing::Test {
  protected:
   std::unique_ptr<Sequencer> restarted() {
@@ -162,7 +162,7 @@ TEST_F(RestartedAsleep, a_sleep_between_the_look_at_the_clock_and_the_boot_is_to
   ASSERT_TRUE(start_boot(*restarted(), "d", "test"));
   const auto sequencer = restarted();
   asleep_us = 3600 * us_per_s;
-  ASSERT_TRUE(start_boot(*sequencer, "d-2", "test", {}, {.time_ns = "t"})) << "without a gap, when it was made ready";
+  ASSERT_TRUE(start_boot(*sequencer, "d-2", "test", {}, {.time_ns = "t"})) << "prepared when there was no gap";
   std::vector<std::string> types;
   ASSERT_TRUE(log->read(Seq{1}, [&](RecordBytes bytes) {
     types.emplace_back(fb::EnumNameEvent(fb::GetRecord(bytes.data())->event_type()));

@@ -1,4 +1,4 @@
-// Time as records bear it, and that no step of the wall clock reaps anybody.
+// Time in records; and that a step of the wall clock does not reap anyone.
 #include "store/commit/clock.h"
 
 #include <gtest/gtest.h>
@@ -44,10 +44,10 @@ TEST(Clock, begins_at_the_later_of_wall_clock_and_last_record) {
 TEST(Clock, a_step_of_the_wall_clock_is_followed_by_500_ppm_at_most) {
   HandClock hand{.wall = 1'000'000'000};
   Clock clock({}, hand.sources());
-  hand.wall += 3600 * us_per_s;  // somebody sets it an hour ahead
+  hand.wall += 3600 * us_per_s;  // set an hour ahead
   hand.boottime = hand.monotonic = 10 * us_per_s;
   EXPECT_EQ(clock.now().us, 1'000'000'000 + 10 * us_per_s + 5000);
-  hand.wall = 0;  // and now far back
+  hand.wall = 0;  // now set far back
   hand.boottime = hand.monotonic = 20 * us_per_s;
   EXPECT_EQ(clock.now().us, 1'000'000'000 + 20 * us_per_s);
 }
@@ -64,7 +64,7 @@ TEST(Clock, never_goes_back_however_often_it_is_asked) {
     ASSERT_GE(now, last);
     last = now;
   }
-  EXPECT_LT(last, 1'000'000'000 + hand.boottime) << "it is on its way back";
+  EXPECT_LT(last, 1'000'000'000 + hand.boottime) << "the clock slews back";
 }
 
 TEST(Clock, catches_up_with_a_wall_clock_that_is_a_little_ahead_and_stays_there) {
@@ -82,7 +82,7 @@ TEST(Clock, counts_what_the_machine_slept_and_tells_of_it_in_the_same_breath) {
   HandClock hand{.wall = noon_us, .boottime = 700 * us_per_s, .monotonic = 100 * us_per_s};
   Clock clock({}, hand.sources());
   hand.pass(5 * us_per_s);
-  EXPECT_EQ(clock.read().asleep_us, 0) << "what it slept before is nobody's business";
+  EXPECT_EQ(clock.read().asleep_us, 0) << "earlier sleep does not count";
   hand.sleep(3600 * us_per_s);
   const LogTime now = clock.read();
   EXPECT_EQ(now.time.us, noon_us + 3605 * us_per_s);
@@ -95,12 +95,12 @@ TEST(Clock, what_was_slept_is_counted_as_it_was_whatever_the_wall_clock_says) {
   hand.wall = 0;
   hand.sleep(3600 * us_per_s);
   EXPECT_EQ(clock.now().us, noon_us + 3600 * us_per_s)
-      << "or a gap of that length would be longer than the time for it";
+      << "otherwise a gap of that length would exceed the elapsed time";
 }
 
 TEST(Clock, goes_on_with_the_kernel_whatever_became_of_the_wall_clock) {
   HandClock hand{.wall = noon_us + 7200 * us_per_s,
-                 .boottime = 1060 * us_per_s};  // set on by two hours, while a minute passed
+                 .boottime = 1060 * us_per_s};  // set forward two hours while a minute passed
   const TimeBefore before{.last_record = TimeUs{noon_us + 10 * us_per_s},
                           .last_sign = TimeUs{noon_us + 20 * us_per_s},
                           .base = TimeBefore::Base{.time = {noon_us}, .boottime_us = 1000 * us_per_s}};
@@ -113,16 +113,16 @@ TEST(Clock, goes_on_with_the_kernel_whatever_became_of_the_wall_clock) {
 }
 
 TEST(Clock, goes_on_where_it_was_though_it_had_followed_a_wall_clock_ahead) {
-  // A day under this kernel, 500 ppm of it faster.
+  // A day under this kernel, running 500 ppm fast.
   HandClock hand{.wall = noon_us + 10 * day_us, .boottime = day_us};
   TimeBefore before{.last_record = TimeUs{noon_us + 10 * us_per_s},
                     .last_sign = TimeUs{noon_us + day_us + 43 * us_per_s},
                     .base = TimeBefore::Base{.time = {noon_us}, .boottime_us = 0}};
   EXPECT_EQ(Clock(before, hand.sources()).now().us, noon_us + day_us + 43 * us_per_s);
-  before.last_sign = TimeUs{noon_us + day_us + 44 * us_per_s};  // that cannot be
+  before.last_sign = TimeUs{noon_us + day_us + 44 * us_per_s};  // impossible
   Clock clock(before, hand.sources());
   EXPECT_EQ(clock.now().us, noon_us + day_us);
-  EXPECT_EQ(clock.gap_us(), day_us - 10 * us_per_s) << "then since the last record";
+  EXPECT_EQ(clock.gap_us(), day_us - 10 * us_per_s) << "in that case since the last record";
 }
 
 TEST(Clock, under_another_kernel_the_wall_clock_is_believed_but_never_before_the_last_record) {
@@ -172,24 +172,24 @@ std::string why_not(const TimeBefore& before, std::int64_t wall, std::int64_t bo
 TEST(WallClock, is_not_believed_more_than_400_days_after_the_last_sign_of_life) {
   TimeBefore before{.last_record = TimeUs{noon_us}};
   EXPECT_EQ(why_not(before, noon_us + 400 * day_us), "");
-  EXPECT_EQ(why_not(before, 0), "") << "then the log goes on from its last record";
+  EXPECT_EQ(why_not(before, 0), "") << "in that case the log goes on from its last record";
   const std::string refusal = why_not(before, noon_us + 400 * day_us + 1);
   for (const char* word : {"2027-02-05T12:00:00.000001Z", "2026-01-01T12:00:00.000000Z", "--accept-clock"}) {
     EXPECT_NE(refusal.find(word), std::string::npos) << refusal;
   }
   before.last_sign = TimeUs{noon_us + 2 * day_us};
   EXPECT_EQ(why_not(before, noon_us + 401 * day_us), "");
-  before.last_sign = TimeUs{noon_us + 4000 * day_us};  // that has not been yet
+  before.last_sign = TimeUs{noon_us + 4000 * day_us};  // a time in the future
   EXPECT_NE(why_not(before, noon_us + 401 * day_us), "");
   before.wall_is_right = true;
-  EXPECT_EQ(why_not(before, noon_us + 401 * day_us), "") << "somebody says so";
+  EXPECT_EQ(why_not(before, noon_us + 401 * day_us), "") << "an operator accepted the clock";
 }
 
 TEST(WallClock, is_not_asked_under_the_kernel_of_the_last_daemon) {
   const TimeBefore before{.last_record = TimeUs{noon_us},
                           .base = TimeBefore::Base{.time = {noon_us}, .boottime_us = 5 * us_per_s}};
   EXPECT_EQ(why_not(before, noon_us + 4000 * day_us), "");
-  EXPECT_NE(why_not(before, noon_us + 4000 * day_us, 4 * us_per_s), "") << "it is another one";
+  EXPECT_NE(why_not(before, noon_us + 4000 * day_us, 4 * us_per_s), "") << "the kernel is another one";
 }
 
 TEST(WallClock, of_a_new_log_is_between_the_program_and_twenty_years_after_it) {
@@ -201,7 +201,7 @@ TEST(WallClock, of_a_new_log_is_between_the_program_and_twenty_years_after_it) {
   EXPECT_EQ(why_not({.wall_is_right = true}, 0), "");
 }
 
-/// Somebody sets the wall clock a week ahead, then far back. Each pass sees a job that runs and a lease that has a ttl.
+/// The wall clock is set a week ahead, then far back. Each pass sees a running job and a lease with a ttl.
 TEST(Reaper, ClockStepReapsNobody) {
   HandClock hand{.wall = 1'767'225'600 * us_per_s};
   Clock clock({}, hand.sources());
@@ -243,7 +243,7 @@ TEST(Reaper, ClockStepReapsNobody) {
   for (int i = 0; i < 4; ++i) pass();
   hand.wall = 0;
   for (int i = 0; i < 4; ++i) pass();
-  // And what is truly too old is reaped all the same.
+  // And a job that is truly too old is still reaped.
   hand.pass(5400 * us_per_s);
   machine.set_now(clock.now());
   EXPECT_TRUE(reap_job(machine, world, TaskId{1}, JobId{1}, streaks, daemon, 1).reaped);

@@ -17,7 +17,7 @@
 namespace pawl {
 namespace {
 
-/// A journal whose appends wait at a gate, so that a test can look at what is decided and not yet durable.
+/// A journal whose appends wait at a gate, so that a test can look at decisions that are not durable yet.
 class GatedJournal final : public Journal {
  public:
   explicit GatedJournal(Journal& journal) : journal_(journal) {}
@@ -78,7 +78,7 @@ class SequencerTest : public testing::Test {
     sequencer_.reset();
   }
 
-  /// Begins again from what the log holds, under a boot of that number.
+  /// Restarts from the log, under a boot with that number.
   void restart(Sequencer::Options options = {.batch_records_max = 4096, .batch_bytes_max = 1 << 20, .now = {}}) {
     sequencer_.reset();
     memory_ = disk_ ? std::move(MemoryLog::open(disk_)).value() : std::make_unique<MemoryLog>();
@@ -169,7 +169,8 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
   sequencer_->subscribe([&](std::span<const Published> batch) { published += static_cast<int>(batch.size()); });
   log_->shut();
   sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [&](const std::optional<Decision>&) {
-                        EXPECT_EQ(published, 1) << "published first, so that who is answered can find it";
+                        EXPECT_EQ(published, 1)
+                            << "published first, so that a client can find it as soon as it is answered";
                         answered = true;
                       }});
   log_->await_append();
@@ -215,7 +216,7 @@ TEST_F(SequencerTest, what_comes_during_an_append_goes_into_one_batch) {
   log_->open();
   sequencer_->ask([](const State&) { return 0; });
   EXPECT_EQ(records(3).size(), 51u);
-  EXPECT_LE(log_->batches().size(), 2u + 4u) << "50 groups that waited were not written one by one";
+  EXPECT_LE(log_->batches().size(), 2u + 4u) << "the 50 waiting groups were not written one by one";
 }
 
 TEST_F(SequencerTest, a_batch_is_bounded_but_a_group_is_never_split) {
@@ -277,10 +278,10 @@ TEST_F(SequencerTest, the_33rd_equal_refusal_of_a_second_is_folded) {
     const Decision decision = propose(transition(1, "review", 1));
     EXPECT_EQ(decision.way, Decision::Way::folded);
     EXPECT_EQ(decision.outcome, Outcome::no_such_edge);
-    EXPECT_EQ(raw(decision.seq), 4u) << "that of the first";
+    EXPECT_EQ(raw(decision.seq), 4u) << "the seq of the first refusal";
   }
   EXPECT_EQ(propose(transition(1, "testing", 7)).outcome, Outcome::version_conflict)
-      << "another code, so no like of it";
+      << "a different refusal, so not the same kind";
   EXPECT_EQ(records(4).size(), 33u);
 
   now_us_ += 1'000'000;
@@ -296,7 +297,7 @@ TEST_F(SequencerTest, the_33rd_equal_refusal_of_a_second_is_folded) {
     return false;
   });
   EXPECT_TRUE(read);
-  EXPECT_EQ(propose(transition(1, "review", 1)).way, Decision::Way::decided) << "a second later they count anew";
+  EXPECT_EQ(propose(transition(1, "review", 1)).way, Decision::Way::decided) << "a second later the count restarts";
 }
 
 TEST_F(SequencerTest, what_was_folded_is_told_at_the_end) {
@@ -373,7 +374,7 @@ TEST_F(SequencerTest, a_replay_waits_for_the_first_to_be_durable) {
   log_->await_append();
   EXPECT_EQ(answered, 0);
   log_->open();
-  for (std::promise<void>& answer : answers) answer.get_future().wait();  // in whichever order
+  for (std::promise<void>& answer : answers) answer.get_future().wait();  // in either order
   EXPECT_EQ(records(3).size(), 1u);
 }
 
@@ -390,7 +391,7 @@ TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_le
                       .done = [](const std::optional<Decision>&) {}});
   EXPECT_EQ(seen.get_future().get(), (std::pair<bool, std::size_t>{false, 1}));
   sequencer_->ask([](const State&) { return 0; });
-  EXPECT_TRUE(memory_->find(TaskId{1})) << "packed into the same batch";
+  EXPECT_TRUE(memory_->find(TaskId{1})) << "archived in the same batch";
 }
 
 TEST_F(SequencerTest, the_log_of_a_run_replays_with_its_chain) {
@@ -423,11 +424,12 @@ TEST_F(SequencerTest, idle_is_told_once_after_the_last_write_and_at_the_end) {
   first.get_future().wait();
   sequencer_->ask([](const State&) { return 0; });
   sequencer_->stop();
-  EXPECT_LE(told, 3) << "the two writes of the start, and the end, at most";
+  EXPECT_LE(told, 3) << "at most the two writes of the start, and the end";
 }
 
 TEST_F(SequencerTest, what_an_answer_asks_is_answered_at_the_end_too) {
-  // Routes look a second time when they are answered. The chain is so long that stop() comes in the midst of it.
+  // Routes look a second time when they are answered. The chain is long enough for stop() to arrive in the middle of
+  // it.
   std::atomic<int> answered{0};
   constexpr int links = 20'000;
   std::function<void()> look = [&] {
@@ -450,7 +452,7 @@ TEST_F(SequencerTest, an_unsubscribed_listener_hears_no_more) {
   EXPECT_EQ(heard, 1);
 }
 
-/// A sequencer whose log a second writer gets hold of.
+/// A sequencer whose log a second writer takes over.
 class SupersededTest : public SequencerTest {
  protected:
   SupersededTest() {
@@ -469,7 +471,7 @@ class SupersededTest : public SequencerTest {
     durable_ = memory_->last_seq();
   }
 
-  /// Submits a task, and gives its decision once there is one.
+  /// Submits a task, and returns its decision.
   std::future<std::optional<Decision>> submitted(const std::string& work_item) {
     auto promise = std::make_shared<std::promise<std::optional<Decision>>>();
     sequencer_->submit(
@@ -505,7 +507,7 @@ TEST_F(SupersededTest, all_who_wait_or_come_later_are_answered_without_a_decisio
 
   expect_superseded(in_append.get());
   expect_superseded(behind_it.get());
-  EXPECT_EQ(saw.get_future().get(), 1U) << "W-2 and W-3 were decided, and never became durable";
+  EXPECT_EQ(saw.get_future().get(), 1U) << "W-2 and W-3 were decided but never became durable";
   expect_superseded(propose(task("W-4")));
   EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1U);
   first_told_.get_future().wait();
@@ -520,8 +522,8 @@ TEST_F(SupersededTest, it_ends_in_good_order_and_its_owner_is_told_once) {
   EXPECT_EQ(told_, 1);
   EXPECT_EQ(published_, 1U) << "W-1 alone";
   EXPECT_EQ(sequencer_->durable_seq(), durable_);
-  EXPECT_EQ(memory_->last_seq(), next(durable_)) << "the other one's record";
-  EXPECT_EQ(idle_, 0) << "the seal is not for it to set";
+  EXPECT_EQ(memory_->last_seq(), next(durable_)) << "the other writer's record";
+  EXPECT_EQ(idle_, 0) << "it must not set the seal";
   EXPECT_TRUE(open_state(*memory_).has_value());
 }
 

@@ -37,12 +37,12 @@ TEST(Startup, the_next_start_goes_on_by_the_clock_that_the_boot_bears) {
   ASSERT_TRUE(start_boot(machine, "b-2", "test", "m", {.time_ns = "time:[1]", .boottime_us = 77}));
   EXPECT_FALSE(time_before(machine.state()).base) << "in another time namespace";
   ASSERT_TRUE(start_boot(machine, "b-3", "test", "m", {.time_ns = "unknown", .boottime_us = 77}));
-  EXPECT_FALSE(time_before(machine.state()).base) << "what is not known equals nothing";
+  EXPECT_FALSE(time_before(machine.state()).base) << "an unknown value equals nothing";
   ASSERT_TRUE(start_boot(machine, "b-4", "test"));
-  EXPECT_FALSE(time_before(machine.state()).base) << "one that bears no clock";
+  EXPECT_FALSE(time_before(machine.state()).base) << "a boot without a clock";
 }
 
-/// Two hours without a daemon: what is open is as old as it was, and what the dead boot held is freed all the same.
+/// Two hours without a daemon: open work has not aged, and the dead boot's leases are still freed.
 TEST(Startup, time_without_a_daemon_is_recorded_behind_the_boot_and_ages_nothing) {
   DirectMachine machine;
   machine.set_now(start_time);
@@ -106,7 +106,7 @@ class RepositoriesAtStart : public testing::Test {
 TEST_F(RepositoriesAtStart, the_same_again_is_no_record) {
   start({{"shop", "/a"}, {"depot", ""}});
   EXPECT_EQ(url_of("shop"), "/a");
-  EXPECT_EQ(url_of("depot"), "") << "declared, and nowhere to be cloned from";
+  EXPECT_EQ(url_of("depot"), "") << "declared, but without a URL to clone from";
   const Seq before = last_seq();
   const DeclaredRepos done = start({{"shop", "/a"}, {"depot", ""}});
   EXPECT_EQ(last_seq(), before);
@@ -132,7 +132,7 @@ TEST_F(RepositoriesAtStart, one_that_is_not_given_any_more_is_left_and_named) {
   EXPECT_EQ(start({{"depot", "/d"}}).left, std::vector<std::string>{"shop"});
   EXPECT_EQ(url_of("shop"), "/a");
   remove("shop");
-  EXPECT_TRUE(start({{"depot", "/d"}}).left.empty()) << "it is gone, and till was never given";
+  EXPECT_TRUE(start({{"depot", "/d"}}).left.empty()) << "it is gone, and no start ever gave till";
 }
 
 TEST_F(RepositoriesAtStart, a_refusal_names_the_repository) {
@@ -153,17 +153,17 @@ TEST(DefaultPipeline, the_one_pipeline_of_a_first_start_is_that_of_submissions_t
   other.name = "other";
   ASSERT_TRUE(define_pipelines(machine, known_pipelines(machine.state()), {mine, other}, asker));
   const auto fallback = [&] { return machine.state().settings().pipeline.fallback; };
-  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, asker)) << "which of them is not said";
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, asker)) << "two pipelines, and neither is named";
   EXPECT_EQ(fallback(), "delivery");
-  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {default_pipeline()}, asker)) << "it is that already";
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {default_pipeline()}, asker)) << "it is already the default";
   EXPECT_FALSE(*set_default_pipeline(machine, Seq{7}, {mine}, asker))
-      << "the log has begun, and somebody may count on it";
+      << "the log has begun, and clients may rely on the old default";
   EXPECT_EQ(fallback(), "delivery");
   EXPECT_EQ(*set_default_pipeline(machine, Seq{0}, {mine}, asker), "mine");
   EXPECT_EQ(fallback(), "mine");
 }
 
-/// Starts of one log, with these files.
+/// Starts on one log, with these files.
 class Definitions : public testing::Test {
  protected:
   void SetUp() override {
@@ -177,7 +177,7 @@ class Definitions : public testing::Test {
     pipeline.stages = {{.name = "s", .agent = "a", .to = "done"}};
     return pipeline;
   }
-  /// The names of what was passed over.
+  /// The names of the skipped pipelines.
   std::vector<std::string> start(const std::vector<Pipeline>& given) {
     const auto passed_over = define_pipelines(machine, known_pipelines(machine.state()), given, daemon);
     EXPECT_TRUE(passed_over);
@@ -229,7 +229,7 @@ TEST_F(Definitions, a_file_that_has_become_what_was_applied_is_what_the_start_ga
   apply(shop(20));
   EXPECT_EQ(start({shop(20)}), nothing);
   EXPECT_EQ(in_force().given, true);
-  EXPECT_EQ(start({shop(10)}), nothing) << "it has changed again";
+  EXPECT_EQ(start({shop(10)}), nothing) << "the file has changed again";
   EXPECT_EQ(*in_force().definition, shop(10));
 }
 

@@ -15,8 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// In a folder "data", which this process works in as a daemon does, beside a "precious" one that is none of its
-/// business.
+/// In a folder "data", where this process works as a daemon does, beside a "precious" one that it must not touch.
 class InnerFile : public testing::Test {
  protected:
   InnerFile() : before_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
@@ -65,7 +64,8 @@ TEST_F(InnerFile, no_link_is_followed_be_it_the_file_or_a_folder_before_it) {
     }
     EXPECT_FALSE(open_below(dir.path("data"), path, O_RDONLY)) << path;
   }
-  EXPECT_FALSE(open_inner(dir.path("data/logs/file"), O_RDONLY)) << "of an absolute name, the last part";
+  EXPECT_FALSE(open_inner(dir.path("data/logs/file"), O_RDONLY))
+      << "in an absolute name, only the last part is checked";
   EXPECT_FALSE(open_inner("./runs", O_RDONLY | O_DIRECTORY));
   EXPECT_FALSE(fs::exists("logs/nowhere"));
   EXPECT_EQ(precious(), "precious");
@@ -90,7 +90,7 @@ TEST_F(InnerFile, file_of_two_names_is_not_written_into) {
   const Result<void> refused = check_written(open_inner("./probe", O_WRONLY), "./probe");
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("hard link"), std::string::npos);
-  EXPECT_TRUE(check_file(open_inner("./probe", O_RDONLY), "./probe").has_value()) << "reading it does no harm";
+  EXPECT_TRUE(check_file(open_inner("./probe", O_RDONLY), "./probe").has_value()) << "reading it is harmless";
   EXPECT_FALSE(append_below(".", "probe", "x").has_value());
   fs::remove("probe");
   write_file("probe", "");
@@ -130,7 +130,7 @@ TEST_F(InnerFile, what_is_made_is_closed_to_others) {
 TEST_F(InnerFile, folders_are_made_in_real_ones_alone) {
   link(dir.path("elsewhere"), "runs");
   EXPECT_TRUE(make_inner_folders("./logs/task-1").has_value());
-  EXPECT_TRUE(make_inner_folders("./logs/task-1").has_value()) << "it is there";
+  EXPECT_TRUE(make_inner_folders("./logs/task-1").has_value()) << "it exists";
   for (const char* path : {"./runs", "./runs/inner"}) {
     const Result<void> made = make_inner_folders(path);
     ASSERT_FALSE(made.has_value()) << path;

@@ -35,7 +35,7 @@ TEST(RegularFile, is_read_whole_also_through_links) {
 
 TEST(RegularFile, what_is_none_is_named_and_never_waited_for) {
   const TempDir dir;
-  // It has no writer, and will have none: to open it as a file is opened would be to wait for ever.
+  // It will never have a writer: opening it like a file would block forever.
   ASSERT_EQ(::mkfifo(dir.path("pipe").c_str(), 0600), 0);
   std::filesystem::create_symlink("pipe", dir.path("linked"));
   sockaddr_un address{};

@@ -33,7 +33,7 @@ class Check : public testing::Test {
     words.insert(words.end(), options.begin(), options.end());
     return run_pawl(words);
   }
-  /// What is found, as "kind seq".
+  /// The findings, as "kind seq".
   std::vector<std::string> found() {
     const Ran ran = checked({"--json"});
     std::vector<std::string> names;
@@ -87,7 +87,7 @@ TEST_F(Check, an_outcome_that_was_changed_is_found) {
   const Names names = found();
   ASSERT_GE(names.size(), 2u);
   EXPECT_EQ(names[0], "divergence 6") << "its chain";
-  EXPECT_EQ(names[1], "divergence 6") << "and what the rules say";
+  EXPECT_EQ(names[1], "divergence 6") << "its outcome by the rules";
 }
 
 TEST_F(Check, record_that_is_decided_otherwise_is_named_as_itself_and_not_as_the_last_of_its_group) {

@@ -104,7 +104,8 @@ TEST(Explain, the_founding_incident_names_its_culprit_and_who_was_in_the_way) {
   const json::value story = story_of(incident("reap_during_finalization_defences_off"), "task:1");
   Seqs all;
   for (std::int64_t seq = 3; seq <= 23; ++seq) all.push_back(seq);
-  EXPECT_EQ(seqs_of(story), all) << "the two settings are told, as records rest on them; boot and pipeline are not";
+  EXPECT_EQ(seqs_of(story), all)
+      << "the two settings are told, because records depend on them; boot and pipeline are not";
   EXPECT_EQ(story.at("findings").at(0).at("kind"), "reaped_alive");
   EXPECT_EQ(story.at("findings").at(0).at("seq"), 13);
   EXPECT_TRUE(has(entry_of(story, 13), "exited 6 min 00 s ago, nobody held the task's lease"));
@@ -139,7 +140,7 @@ TEST(Explain, a_record_comes_with_what_led_to_it_and_what_rests_on_it) {
 
 TEST(Explain, a_setting_is_told_with_what_check_finds_of_it) {
   const json::value story = story_of(incident("reap_during_finalization_defences_off"), "3");
-  EXPECT_EQ(seqs_of(story), (Seqs{3, 4})) << "with the other one of its group";
+  EXPECT_EQ(seqs_of(story), (Seqs{3, 4})) << "with the other record of its group";
   EXPECT_EQ(story.at("findings").as_array().size(), 3u);
 }
 
@@ -225,7 +226,7 @@ TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {
   const std::string at = "pawl: " + folder.path("bad.jsonl") + ", line ";
   for (const std::string what : {"task:1", "9"}) {
     EXPECT_TRUE(complaint("a,b,c\n", what).starts_with(at + "1: "));
-    EXPECT_TRUE(complaint(log.substr(0, log.size() / 3), what).starts_with(at)) << "cut within a line";
+    EXPECT_TRUE(complaint(log.substr(0, log.size() / 3), what).starts_with(at)) << "cut in the middle of a line";
     EXPECT_TRUE(has(complaint(replaced(log, "RunExited", "RunExcited"), what), ": type: "));
   }
   EXPECT_TRUE(has(complaint(replaced(log, R"("to":"ship")", R"("to":"shop")"), "task:1"), "differs in its"));
@@ -233,7 +234,7 @@ TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {
   EXPECT_EQ(run_pawl({"explain", "-", "9"}, log).exit, 2);
 }
 
-/// What stands between two marks.
+/// The text between two marks.
 std::string between(const std::string& text, const std::string& from, const std::string& to) {
   const std::size_t begin = text.find(from);
   if (begin == std::string::npos) return "";
@@ -249,11 +250,12 @@ TEST(ExplainPage, it_bears_the_story_and_needs_nothing_else) {
   const std::string page = written_to(folder.path("page.html"));
   EXPECT_TRUE(page.ends_with("</html>\n"));
   const std::string data = between(page, "id=\"data\">", "</script>");
-  EXPECT_EQ(data, run_pawl({"explain", log, "W-1", "--json"}).out) << "there is no '<' in it to be escaped";
+  EXPECT_EQ(data, run_pawl({"explain", log, "W-1", "--json"}).out) << "it contains no '<' to escape";
   for (const std::string outside : {"src=", "@import", "url(", "fetch(", "https:", "innerHTML"}) {
     EXPECT_FALSE(has(page, outside)) << outside;
   }
-  EXPECT_EQ(replaced(page, "http://www.w3.org/2000/svg", "").find("http:"), std::string::npos) << "a name, no address";
+  EXPECT_EQ(replaced(page, "http://www.w3.org/2000/svg", "").find("http:"), std::string::npos)
+      << "a name, not an address";
 }
 
 TEST(ExplainPage, text_of_a_log_is_only_text) {

@@ -109,7 +109,7 @@ TEST_F(Export, actor_type_and_outcome_choose_records) {
   EXPECT_EQ(log_lines({"--type", "TaskCreated"}).size(), 3U);
   EXPECT_EQ(log_lines({"--type", "TaskCreated,RunExited", "--to", "9"}).size(), 4U);
   const auto lost = log_lines({"--outcome", "version_conflict", "--from", "2026-01-01T00:00:03Z"});
-  ASSERT_EQ(lost.size(), 1U) << "a choice has no checkpoint before it: it does not replay";
+  ASSERT_EQ(lost.size(), 1U) << "a selection has no checkpoint before it, so it does not replay";
   EXPECT_NE(lost[0].find(R"("actor":"reaper")"), std::string::npos) << lost[0];
   EXPECT_TRUE(log_lines({"--outcome", "version_conflict", "--actor", "webhook"}).empty());
   EXPECT_EQ(log_lines({"--task", "1", "--type", "StageTransition"}).size(), 2U);
@@ -250,7 +250,7 @@ TEST_F(Export, backup_of_a_log_that_no_daemon_starts_from_says_so) {
       << ran.err;
 }
 
-/// A record as a newer version would write it: of an event that is not known here.
+/// A record as a newer version would write it, with an event unknown here.
 std::vector<std::uint8_t> newer_record(const State& state) {
   flatbuffers::FlatBufferBuilder builder;
   builder.ForceDefaults(true);
@@ -287,7 +287,7 @@ TEST_F(Export, a_record_of_a_newer_version_is_written_as_its_bytes) {
   }
   const auto lines = lines_of(exported({"log"}).out);
   ASSERT_EQ(lines.size(), before.size() + 1);
-  EXPECT_TRUE(std::equal(before.begin(), before.end(), lines.begin())) << "what is known is as ever";
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), lines.begin())) << "known records are unchanged";
   EXPECT_NE(exported({"log", "--format", "csv"}).out.find("\n" + seq + ",,,,,,,,99,"), std::string::npos);
   EXPECT_TRUE(parse_json(exported({"log", "--format", "json"}).out));
   EXPECT_EQ(exported({"log", "--task", "1"}).exit, 2);

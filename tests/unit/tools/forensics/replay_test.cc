@@ -35,7 +35,7 @@ class Replay : public testing::Test {
     words.insert(words.end(), options.begin(), options.end());
     return run_pawl(words);
   }
-  /// The difference that is found, as "seq what".
+  /// The first difference, as "seq what".
   std::string difference() {
     const Ran ran = replayed({"--json"});
     EXPECT_EQ(ran.exit, 1) << ran.err;
@@ -44,7 +44,7 @@ class Replay : public testing::Test {
     return std::to_string(read->at("difference").at("seq").as_int64()) + " " +
            std::string(read->at("difference").at("what").as_string());
   }
-  /// What is said about lines that cannot be read.
+  /// The error for unreadable lines.
   std::string complaint() {
     const Ran ran = replayed();
     EXPECT_EQ(ran.exit, 2) << ran.out;
@@ -208,7 +208,7 @@ TEST_F(Replay, until_a_moment_goes_no_further) {
       << by_seq.out;
   EXPECT_EQ(replayed({"--until", "2026-01-01T00:00:08.999Z"}).out, by_seq.out);
   edit(9, R"("outcome":"accepted")", R"("outcome":"relaunch")");
-  EXPECT_EQ(replayed({"--until", "8"}).out, by_seq.out) << "what comes behind is not looked at";
+  EXPECT_EQ(replayed({"--until", "8"}).out, by_seq.out) << "later lines are not read";
   EXPECT_EQ(replayed({"--until", "soon"}).exit, 2);
 }
 

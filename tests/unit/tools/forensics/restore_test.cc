@@ -1,4 +1,4 @@
-// `pawl restore`, on data folders that the real store wrote.
+// `pawl restore` on data folders that the real store wrote.
 #include "store/restore.h"
 
 #include <gtest/gtest.h>
@@ -102,7 +102,7 @@ TEST_F(RestoreCommand, folder_that_holds_something_is_left_alone) {
   folder.file("new/notes", "mine");
   EXPECT_EQ(restore().exit, 2);
   fs::remove(folder.path("new/notes"));
-  EXPECT_EQ(restore().exit, 0);  // an empty one is as good as none
+  EXPECT_EQ(restore().exit, 0);  // an empty one counts as missing
 }
 
 TEST_F(RestoreCommand, one_that_was_cut_short_is_begun_afresh_and_nothing_else_is) {
@@ -126,12 +126,12 @@ TEST_F(RestoreCommand, the_backup_is_only_read_and_never_linked) {
 }
 
 TEST_F(RestoreCommand, damage_ends_it_and_leaves_nothing) {
-  // In the table that holds the blocks.
+  // In the table with the blocks.
   for (const auto& entry : fs::directory_iterator(folder.path("backup/log"))) {
     if (entry.path().extension() != ".sst") continue;
     const fs::path path = entry.path();
     fs::copy_file(path, folder.path("copy"), fs::copy_options::overwrite_existing);
-    fs::remove(path);  // a link, perhaps
+    fs::remove(path);  // perhaps a link
     fs::copy_file(folder.path("copy"), path);
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(200);
@@ -166,7 +166,7 @@ TEST(Leap, grows_with_the_age_of_the_backup) {
   EXPECT_EQ(leap_after(then, plus_s(then, 10)).seqs, 1'010'000'000u);
   EXPECT_EQ(leap_after(then, plus_s(then, 10)).ids, 1'010'000u);
   EXPECT_GT(leap_after(then, TimeUs{then.us + 1}).seqs, leap_after(then, then).seqs);
-  EXPECT_EQ(leap_after(then, TimeUs{0}).seqs, 1'000'000'000u);  // a clock that was set back
+  EXPECT_EQ(leap_after(then, TimeUs{0}).seqs, 1'000'000'000u);  // a clock set back
 }
 
 }  // namespace

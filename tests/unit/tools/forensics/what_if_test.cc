@@ -46,7 +46,7 @@ std::map<std::string, std::string> verdicts(const std::string& name) {
   return all;
 }
 
-/// A script, played; its log.
+/// Plays a script; returns its log.
 std::string played(const TestFolder& folder, const std::string& script) {
   const Ran ran = run_pawl({"simulate", "-"}, script);
   EXPECT_EQ(ran.exit, 0) << ran.err;
@@ -108,8 +108,8 @@ TEST(WhatIf, each_defence_is_tried_by_itself) {
 }
 
 TEST(WhatIf, a_defence_taken_away_lets_the_incident_happen) {
-  // With the lease the reaper defers; without it and without marks it takes the monitor for dead, once the reason for
-  // which the log has no reap is gone.
+  // With the lease, the reaper defers. Without lease and marks, it takes the monitor for dead: the reason why the log
+  // has no reap is gone.
   const json::value story = told(log_of_incident("reap_during_finalization_defences_on"), {"ownership.enabled=false"});
   EXPECT_EQ(story.at("turns").at(0).at("seq").as_int64(), 9);
   bool is_there = false;
@@ -121,7 +121,7 @@ TEST(WhatIf, a_defence_taken_away_lets_the_incident_happen) {
 
 TEST(WhatIf, passes_are_at_boot_start_and_every_interval_after) {
   const TestFolder folder;
-  // Its owner dies at 100 s, which the log knows from the reap at 130 s.
+  // Its owner dies at 100 s; the log shows this only through the reap at 130 s.
   const std::string log = played(folder,
                                  R"({"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}}
 {"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}

@@ -1,4 +1,4 @@
-// `pawl witness`, and `pawl check --witness`: what a log was, kept where its owner cannot write.
+// `pawl witness`, and `pawl check --witness`: a log's past, kept where its owner cannot write.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -25,7 +25,7 @@ class WitnessCommand : public testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return lines_of(run_pawl(words).out);
   }
-  /// What a witness that came right then would have seen.
+  /// What a witness would have seen at that moment.
   static std::string line_of(const std::string& record) {
     const auto read = parse_json(record);
     EXPECT_TRUE(read.has_value()) << record;
@@ -43,7 +43,7 @@ class WitnessCommand : public testing::Test {
     if (is_json) words.emplace_back("--json");
     return run_pawl(words);
   }
-  /// What is found, as "kind seq".
+  /// The findings, as "kind seq".
   std::vector<std::string> found(const std::string& log, const std::vector<std::string>& seen) {
     const Ran ran = checked(log, seen, true);
     const auto read = parse_json(ran.out);
@@ -80,7 +80,7 @@ TEST_F(WitnessCommand, lines_of_the_log_as_it_is_are_agreed_with) {
   EXPECT_NE(ran.out.find(std::to_string(lines.size()) + " lines as the log is"), std::string::npos) << ran.out;
 }
 
-// The chain of a log that was written again fits: by itself it shows nothing.
+// A rewritten log has a consistent chain: by itself it shows nothing.
 TEST_F(WitnessCommand, history_that_was_written_again_with_a_new_chain_shows_by_the_lines_alone) {
   const SampleLog again(folder.path("again"), 5);
   ASSERT_EQ(raw(again.last_seq()), lines.size());
@@ -94,7 +94,7 @@ TEST_F(WitnessCommand, history_that_was_written_again_with_a_new_chain_shows_by_
   EXPECT_NE(ran.out.find("history between record 3, on which a line agrees, and this record was written again"),
             std::string::npos)
       << ran.out;
-  // Few lines say less exactly where it begins, and as surely that it was.
+  // Fewer lines locate the change less exactly, but prove it just as surely.
   EXPECT_EQ(found(folder.path("again"), {lines[1], lines[9]}), (Names{"rewritten 10"}));
   EXPECT_EQ(found(folder.path("again"), {lines[1]}), Names{});
 }
@@ -106,7 +106,7 @@ TEST_F(WitnessCommand, an_end_that_was_cut_off_shows) {
   const Ran ran = checked(cut, {lines[3], lines[8], lines[9]});
   EXPECT_NE(ran.out.find("line 2, saw record 9 of "), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("1 more line likewise"), std::string::npos) << ran.out;
-  // A cut log that went on otherwise is another one from there on.
+  // A truncated log that continued differently is another log from there on.
   EXPECT_EQ(found(cut, {lines[3], lines[7]}), Names{});
 }
 

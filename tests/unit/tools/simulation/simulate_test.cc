@@ -16,7 +16,7 @@ class Simulate : public testing::Test {
     words.insert(words.end(), options.begin(), options.end());
     return run_pawl(words);
   }
-  /// "Type by actor: outcome" of each record that a script makes, but for the two that every run begins with.
+  /// "Type by actor: outcome" of each record that a script makes, except the two that begin every run.
   std::vector<std::string> records(const std::string& script) {
     const Ran ran = simulated(script);
     EXPECT_EQ(ran.exit, 0) << ran.err;
@@ -33,13 +33,13 @@ class Simulate : public testing::Test {
     if (names.size() >= 2) names.erase(names.begin(), names.begin() + 2);
     return names;
   }
-  /// What is said about a script, without the file's name.
+  /// The error for a script, without the file's name.
   std::string complaint(const std::string& script, int exit = 2) {
     const Ran ran = simulated(script);
     EXPECT_EQ(ran.exit, exit) << ran.out << ran.err;
     const std::string head = "pawl: " + folder.path("script.jsonl") + ", ";
     EXPECT_TRUE(ran.err.starts_with(head)) << ran.err;
-    EXPECT_EQ(ran.out.empty(), exit == 2) << "nothing is played of a script that does not fit";
+    EXPECT_EQ(ran.out.empty(), exit == 2) << "an invalid script is not played at all";
     return ran.err.size() > head.size() ? ran.err.substr(head.size(), ran.err.size() - head.size() - 1) : ran.err;
   }
 
@@ -118,7 +118,7 @@ TEST_F(Simulate, a_dead_pid_is_reaped_after_its_streak) {
 {"at":120,"tick":"reaper"})")
                 .back(),
             "JobReaped by reaper: accepted")
-      << "the pid was given to another process";
+      << "another process has the pid";
 }
 
 TEST_F(Simulate, a_switched_off_reaper_does_not_pass) {
