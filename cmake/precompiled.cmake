@@ -1,10 +1,10 @@
-# Half of the time of a typical file goes into the standard library and flatc's headers; both are read once per target.
-# ccache follows precompiled headers only when told that their macros may be trusted.
+# A typical file spends half its compile time on the standard library and flatc's headers; both are read once per
+# target. ccache follows precompiled headers only when told that their macros may be trusted.
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 
-# What ccache asks of each compiler before it keeps what was made with one.
+# What ccache requires of each compiler before it caches output that used a precompiled header.
 set(pawl_precompile_options $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
   "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 
@@ -15,7 +15,7 @@ function(pawl_precompile target)
     <checkpoint_generated.h> <record_generated.h> ${ARGN})
 endfunction()
 
-# The same headers again, for a target with the same definitions: read once for both.
+# The same headers for a target with the same definitions: read once for both.
 function(pawl_precompiled_like target other)
   target_compile_options(${target} PRIVATE ${pawl_precompile_options})
   target_precompile_headers(${target} REUSE_FROM ${other})

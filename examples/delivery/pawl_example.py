@@ -15,30 +15,30 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPO = "shop"
 STAGES = ["analysis", "development", "review", "testing", "deploy-staging", "deploy", "done"]
 
-# (work item, branch, whether it is to be delivered)
+# (work item, branch, whether it should be delivered)
 BRANCHES = [
     ("SHOP-1", "feature/discount", True),
-    ("SHOP-2", "feature/rounding", False),  # does not pass its tests
+    ("SHOP-2", "feature/rounding", False),  # fails its tests
     ("SHOP-3", "feature/vat", True),
     ("SHOP-4", "feature/banner", False),  # conflicts with main
     ("SHOP-5", "feature/change", True),
     ("SHOP-6", "feature/receipt", True),
 ]
 
-# A branch that stays red goes round once more and is then blocked, in place of three times more; and a task that waits
-# for the reconciler waits for a second. Leases and the order on one repository stay as they are.
+# A branch that stays red gets one more round and is then blocked, instead of three more; and a task waits at most a
+# second for the reconciler. Leases and the order on one repository are unchanged.
 SETTINGS = ["pipeline.max_rollbacks=1", "queue.max_concurrency=2", "reconciler.interval_s=1", "reaper.interval_s=1"]
 
 TERMINAL_STAGES = ("done", "cancelled")
-# The events in whose records a task may become blocked, or free again.
+# The events whose records may block a task or unblock it.
 MAY_BLOCK = {"StageTransition", "TaskBlocked", "TaskUnblocked", "JobFinished", "JobReaped"}
 
-# Long enough for any machine; nothing ever waits for so long unless it is broken.
+# Long enough for any machine; only a broken run waits this long.
 PATIENCE_S = 240
 
 
 class ExampleError(Exception):
-    """Something did not go as it has to. Its text is for people."""
+    """Something went wrong. The text is for people."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -55,7 +55,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Example:
-    """The folders of one run of the example, and the pawld that works on them."""
+    """The folders of one run of the example, and its pawld."""
 
     def __init__(self, binaries, into, pipeline=HERE / "pipeline.yaml", options=()):
         self.pipeline = pipeline
@@ -82,11 +82,11 @@ class Example:
         self.await_ready()
 
     def spawn(self):
-        """Starts pawld. Its words go to pawld-N.log, N the number of the start."""
+        """Starts pawld. Its messages go to pawld-N.log, where N is the number of the start."""
         self._starts += 1
         self.log_file = self.into / f"pawld-{self._starts}.log"
         with open(self.log_file, "wb") as log:
-            # A session of its own: Ctrl-C is for the script, which then ends pawld as a service manager would.
+            # A separate session: Ctrl-C goes to the script, which then ends pawld as a service manager would.
             self.daemon = subprocess.Popen(
                 [self.binaries / "pawld", "--data", self.data, "--socket", self.socket,
                  "--pipeline", self.pipeline, "--repo", f"{REPO}={self.origin}", *self.options],
@@ -103,7 +103,7 @@ class Example:
             except OSError:
                 pass  # no socket yet
             time.sleep(0.02)
-        raise ExampleError(f"pawld does not get ready:\n{self.log_file.read_text()}")
+        raise ExampleError(f"pawld did not become ready:\n{self.log_file.read_text()}")
 
     def stop(self):
         if self.daemon and self.daemon.poll() is None:
@@ -112,12 +112,12 @@ class Example:
         return self.daemon.returncode if self.daemon else None
 
     def kill(self):
-        """kill -9, as it comes: nothing is told."""
+        """kill -9, without warning."""
         self.daemon.kill()
         self.daemon.wait()
 
     def request(self, method, path, body=None, timeout=60, headers=None):
-        """(status, the JSON of the answer, or its text where it is none)"""
+        """(status, the answer's JSON, or its text if it is not JSON)"""
         connection = UnixConnection(self.socket, timeout)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body)
@@ -138,9 +138,9 @@ class Example:
         return answer
 
     def events(self, after, wait_s=1):
-        """The records after a seq; waits for one if there is none yet. Empty when there was none."""
+        """The records after a seq; waits for one if there is none yet. Empty if none came."""
         status, text = self.request("GET", f"/v1/events?after={after}&wait_s={wait_s}")
-        if isinstance(text, dict):  # a single line is JSON of its own
+        if isinstance(text, dict):  # a single line is itself valid JSON
             if status != 200:
                 raise ExampleError(f"GET /v1/events: {status} {text}")
             return [text]
@@ -149,7 +149,7 @@ class Example:
         return [json.loads(line) for line in text.splitlines() if line]
 
     def pawl(self, command, *words):
-        """Runs pawl against the daemon, the way a person would."""
+        """Runs pawl against the daemon, as a person would."""
         return run(self.binaries / "pawl", command, "--socket", self.socket, *words)
 
     def pawl_offline(self, *words):
@@ -158,7 +158,7 @@ class Example:
     def submit(self, work_item, branch):
         return self.pawl("submit", work_item, "--repo", REPO, "--branch", branch)
 
-    # ---- what has become of the branches, as the outside sees it: nothing of pawl is asked --------------------------
+    # ---- the state of the branches, as seen from outside: pawl is not asked -----------------------------------------
     def git(self, *words):
         return run("git", "-C", self.origin, *words).strip()
 
@@ -176,7 +176,7 @@ class Example:
         return current.read_text().strip() if current.exists() else None
 
     def left_over(self):
-        """Processes whose working folder lies in the data folder: (pid, command line)."""
+        """Processes whose working directory is in the data folder: (pid, command line)."""
         found = []
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
@@ -187,26 +187,26 @@ class Example:
         return found
 
     def problems(self, branches=BRANCHES):
-        """Where the deliveries differ from what they have to be; each a sentence."""
+        """Where the deliveries differ from the expected result; one sentence each."""
         found = []
         for work_item, branch, delivered in branches:
             merges = self.merges_of(branch)
             if delivered and len(merges) != 1:
                 found.append(f"{work_item}: {branch} is merged {len(merges)} times, not once")
             if not delivered and (merges or self.has_on_main(branch)):
-                found.append(f"{work_item}: {branch} is on main, and must not be")
+                found.append(f"{work_item}: {branch} is on main, but must not be")
         total = len(self.git("log", "--first-parent", "--merges", "--format=%H", "main").splitlines())
         expected = sum(delivered for _, _, delivered in branches)
         if total != expected:
             found.append(f"main has {total} merges, not {expected}")
         if self.deployed_commit() != self.git("rev-parse", "main"):
-            found.append(f"deployed is {self.deployed_commit()}, not main")
+            found.append(f"the deployed commit is {self.deployed_commit()}, not main")
         return found
 
 
 class View:
-    """What the log says about the tasks, record by record. That a task is blocked is a consequence that some records
-    have, and is looked up in the task."""
+    """What the log says about the tasks, record by record. Some records block a task; that is looked up in the task
+    itself."""
 
     def __init__(self, example):
         self.example = example
@@ -216,7 +216,7 @@ class View:
         self.tasks = {}
 
     def take_next(self, wait_s=1):
-        """Waits for records and takes them; returns them, and what they have to tell: [(work item, sentence)]."""
+        """Waits for records and takes them; returns them and their news: [(work item, sentence)]."""
         records = self.example.events(self.seq, wait_s)
         told = [sentence for sentence in map(self._take, records) if sentence]
         if any(record["type"] in MAY_BLOCK for record in records):
@@ -273,14 +273,14 @@ class Row:
         self.logs = logs
         self.blocked = None
         self.rollbacks = []  # (from which stage, why)
-        self.words = None  # of the last gate that was not green, or step that failed
+        self.words = None  # of the last gate that was not green, or the last step that failed
 
     @property
     def settled(self):
         return self.stage in TERMINAL_STAGES or self.blocked is not None
 
     def take(self, kind, data):
-        """Takes one record; returns a sentence if there is something to tell."""
+        """Takes one record; returns a sentence if it is news."""
         if kind == "StageTransition":
             came_from, self.stage = self.stage, data["to"]
             if _index(self.stage) > _index(came_from):
@@ -302,7 +302,7 @@ class Row:
 
 
 def last_line(path):
-    """The last line of a file that says something; none if there is no such line, or no such file."""
+    """The last non-empty line of a file; None if it has none, or does not exist."""
     try:
         lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
@@ -320,7 +320,7 @@ def _seconds(text):
 
 
 def run(*words):
-    """Runs a command to its end, and returns what it printed."""
+    """Runs a command to its end, and returns its output."""
     done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=os.environ)
     if done.returncode != 0:
