@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""An external worker: claims jobs from pawld, runs a command for each, and reports what became of it.
+"""An external worker: claims jobs from pawld, runs a command for each, and reports the result.
 
-README.md says how to start it, and what each call is for. Needs nothing but Python's standard library.
+README.md says how to start it, and what each call is for. Needs only Python's standard library.
 """
 
 import argparse
@@ -21,7 +21,7 @@ class Leave(Exception):
 
 
 class Refused(Exception):
-    """pawld has answered, and said no."""
+    """pawld has refused."""
 
     def __init__(self, status, code, message):
         super().__init__(f"{status} {code}: {message}")
@@ -34,7 +34,7 @@ def say(text):
 
 
 def process_start(pid):
-    """When a process began: field 22 of its stat. The second, a name in parentheses, may hold anything."""
+    """When a process began: field 22 of its stat. The second field, a name in parentheses, may contain anything."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
             return int(stat.read().rpartition(") ")[2].split()[19])
@@ -43,7 +43,7 @@ def process_start(pid):
 
 
 def this_host():
-    """As pawld names this machine, so that it can see whether our processes are alive."""
+    """This machine's name in pawld's form, so that pawld can see whether our processes are alive."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
         return f"{os.uname().nodename} {boot.read().strip()} {os.stat('/proc/self/ns/pid').st_ino}"
 
@@ -66,11 +66,10 @@ class Pawld:
         self.is_leaving = lambda: False
 
     def call(self, method, path, body=None, tries_max=None):
-        """The answer's JSON, None for 204. Goes on until pawld answers, whatever restarts meanwhile.
+        """The answer's JSON, None for 204. Retries until pawld answers, through any restarts.
 
-        All tries bear one key: if pawld did what was asked and only its answer got lost, it gives that answer again
-        and does nothing twice.
-        """
+        All tries carry one key: if pawld did the request and only its answer got lost, it repeats that answer and does
+        nothing twice. """
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4()), "Pawl-Actor": "worker"}
         if self.boot:
             headers["Pawl-Boot"] = self.boot
@@ -90,7 +89,7 @@ class Pawld:
             if tries_max is None and self.is_leaving():
                 raise Leave
             if tries == 1:
-                say(f"pawld does not answer ({problem}); trying on")
+                say(f"pawld does not answer ({problem}); retrying")
             time.sleep(1)
         if status == 204:
             return None
@@ -112,7 +111,7 @@ class Pawld:
             try:
                 return response.status, json.loads(answer) if answer else {}
             except ValueError as error:
-                raise http.client.HTTPException("the answer is no JSON") from error
+                raise http.client.HTTPException("the answer is not JSON") from error
         finally:
             connection.close()
 
@@ -125,7 +124,7 @@ class Worker:
         self.boot = str(uuid.uuid4())
         self.child = None
         self.leaving = False
-        self.waiting = False  # in a claim, or for the agent: where a signal may break in
+        self.waiting = False  # in a claim, or waiting for the agent: where a signal may interrupt
         pawld.is_leaving = lambda: self.leaving
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
@@ -138,7 +137,7 @@ class Worker:
     def _wait_for(self, what):
         try:
             self.waiting = True
-            if self.leaving:  # it came just before
+            if self.leaving:  # it arrived just before
                 raise Leave
             return what()
         finally:
@@ -166,11 +165,11 @@ class Worker:
                  "BRANCH": task["branch"] or ""}
         environment = os.environ | {f"PAWL_{name}": str(value) for name, value in facts.items()}
         try:
-            # A group of its own, so that it can be ended with everything that it started.
+            # Its own process group, so that it can be ended with everything that it started.
             self.child = subprocess.Popen(self.command, env=environment, start_new_session=True)
         except OSError as error:
             say(f"job {job['id']}: {error}")
-            self.report(job, "finished", {"result": "failed"})  # another try would not help
+            self.report(job, "finished", {"result": "failed"})  # a retry would not help
             return
         self.report(job, "started", {"pid": self.child.pid, "pid_start": process_start(self.child.pid)})
         code = self._wait_for(self.child.wait)
@@ -182,11 +181,11 @@ class Worker:
         try:
             self.pawld.call("POST", f"/v1/jobs/{job['id']}/{what}", {"attempt": job["attempts"]} | facts)
         except Refused as refused:
-            # No fault of ours: the job was taken from us, and is another's by now.
+            # Not our fault: the job was taken from us, and belongs to another by now.
             say(f"job {job['id']}: {what} was refused: {refused}")
 
     def leave(self):
-        """Ends the agent, and leaves: pawld queues its job again, and counts no failed try."""
+        """Ends the agent, and exits: pawld queues its job again, without counting a failed try."""
         if self.child and self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGTERM)
             try:
@@ -203,15 +202,15 @@ class Worker:
 
 def main():
     parser = argparse.ArgumentParser(description="Runs COMMAND for each job that pawld has for these agents.")
-    parser.add_argument("--agent", action="append", required=True, help="which jobs to claim; may be repeated")
-    parser.add_argument("--name", help="what this worker is called; a second one of its name takes its place")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its words; no shell")
+    parser.add_argument("--agent", action="append", required=True, help="an agent whose jobs to claim; repeatable")
+    parser.add_argument("--name", help="this worker's name; a second worker with this name replaces it")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its arguments; no shell")
     arguments = parser.parse_args()
     if not arguments.command:
         parser.error("COMMAND is missing")
     where = os.environ.get("PAWL_SOCKET") or os.environ.get("PAWL_URL")
     if not where:
-        parser.error("PAWL_SOCKET (an absolute path) or PAWL_URL (host:port) has to say where pawld is")
+        parser.error("PAWL_SOCKET (an absolute path) or PAWL_URL (host:port) must say where pawld is")
     name = arguments.name or f"worker-{os.uname().nodename}-{arguments.agent[0]}"
 
     worker = Worker(Pawld(where), arguments.agent, arguments.command)
@@ -225,7 +224,7 @@ def main():
     except Leave:
         worker.leave()
     except Refused as refused:
-        say(f"no more jobs: {refused}")  # stale_boot: another worker of our name has started, or we were ended
+        say(f"no more jobs: {refused}")  # stale_boot: another worker with our name has started, or we were ended
         return 1
     return 0
 

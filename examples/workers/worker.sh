@@ -1,5 +1,5 @@
 #!/bin/sh
-# An external worker: claims jobs from pawld, runs a command for each, and reports what became of it.
+# An external worker: claims jobs from pawld, runs a command for each, and reports the result.
 # README.md says how to start it, and what each call is for. Needs curl, and setsid of util-linux.
 set -u
 
@@ -17,7 +17,7 @@ host=${PAWL_URL:-localhost}
 name=${PAWL_WORKER:-worker-$(uname -n)-$agent}
 
 boot=      # our boot_id, once it is registered
-child=     # the agent that runs, leader of a process group of its own
+child=     # the running agent, leader of its own process group
 pending=   # the curl that waits for an answer
 tries_max= # of a call; empty: any number
 scratch=$(mktemp -d) || exit 1
@@ -26,17 +26,17 @@ trap 'rm -rf "$scratch"' EXIT
 say() { echo "$(date -u +%H:%M:%S) $*" >&2; }
 uuid() { cat /proc/sys/kernel/random/uuid; }
 
-# When a process began: field 22 of its stat. The second field is a name in parentheses, which may hold anything.
+# When a process began: field 22 of its stat. The second field is a name in parentheses, which may contain anything.
 start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 
-# call METHOD PATH [BODY]: sets $status, and leaves the answer in a file. Goes on until pawld answers, whatever
-# restarts meanwhile. All tries bear one key: if pawld did what was asked and only its answer got lost, it gives that
-# answer again and does nothing twice.
+# call METHOD PATH [BODY]: sets $status, and leaves the answer in a file. Retries until pawld answers, through any
+# restarts. All tries carry one key: if pawld did the request and only its answer got lost, it repeats that answer and
+# does nothing twice.
 call() {
   key=$(uuid)
   tries=0
   while :; do
-    # In the background: a signal cuts short a wait, but not a command in the foreground.
+    # In the background: a signal interrupts a wait, but not a foreground command.
     curl --silent --noproxy '*' --max-time 90 ${PAWL_SOCKET:+--unix-socket "$PAWL_SOCKET"} \
       --request "$1" ${3:+--data "$3"} --header 'Content-Type: application/json' \
       --header "Idempotency-Key: $key" --header 'Pawl-Actor: worker' ${boot:+--header "Pawl-Boot: $boot"} \
@@ -46,23 +46,24 @@ call() {
     pending=
     status=$(cat "$scratch/status")
     case $status in
-      '' | 000 | 429 | 5??) ;; # nobody there, or not ready
+      '' | 000 | 429 | 5??) ;; # not running, or not ready
       *) return ;;
     esac
     tries=$((tries + 1))
     [ "$tries" != "$tries_max" ] || return
-    [ "$tries" != 1 ] || say "pawld does not answer; trying on"
+    [ "$tries" != 1 ] || say "pawld does not answer; retrying"
     sleep 1 &
     wait $!
   done
 }
 
 answer() { cat "$scratch/answer" 2>/dev/null; }
-# The answer's first number, or its text, of that name. What JSON had to escape is not understood here, and comes empty.
+# The answer's first number or string with that name. A string with JSON escapes is not understood here, and comes out
+# empty.
 number() { answer | tr '{' ',' | tr ',' '\n' | sed -n "s/^\"$1\":\([0-9][0-9]*\).*/\1/p" | head -n 1; }
 text() { answer | sed -n "s/.*[{,]\"$1\":\"\([^\"\\\\]*\)\".*/\1/p"; }
 
-# Ends the agent, and leaves: pawld queues its job again, and counts no failed try.
+# Ends the agent, and exits: pawld queues its job again, without counting a failed try.
 leave() {
   trap '' TERM INT
   [ -z "$pending" ] || kill "$pending" 2>/dev/null
@@ -71,7 +72,7 @@ leave() {
     sleep 10 && kill -KILL "-$child" 2>/dev/null &
     killer=$!
     wait "$child"
-    kill -KILL "$killer" 2>/dev/null # TERM it would ignore, as we do by now
+    kill -KILL "$killer" 2>/dev/null # it would ignore TERM, as we do by now
   fi
   tries_max=3
   [ -z "$boot" ] || call DELETE "/v1/boots/$boot"
@@ -79,13 +80,14 @@ leave() {
   exit 0
 }
 
-# report CALL BODY: about the job in hand. A refusal is no fault of ours: the job was taken from us, and is another's.
+# report CALL BODY: about the current job. A refusal is not our fault: the job was taken from us, and belongs to
+# another.
 report() {
   call POST "/v1/jobs/$job/$1" "$2"
   [ "$status" = 200 ] || say "job $job: $1 was refused: $status $(answer)"
 }
 
-# Runs the command for the job that has been claimed.
+# Runs the command for the claimed job.
 work() {
   job=$(number id)
   attempt=$(number attempts)
@@ -97,7 +99,7 @@ work() {
   branch=$(text branch)
   stage=$(text stage)
   if [ -z "$work_item" ] || [ -z "$repo" ]; then
-    say "job $job: the names of task $task are beyond this script"
+    say "job $job: this script cannot parse the names of task $task"
     report finished "{\"attempt\":$attempt,\"result\":\"failed\"}"
     return
   fi
@@ -132,9 +134,9 @@ while :; do
 \"wait_s\":30}"
   case $status in
     200) work "$@" ;;
-    204) ;; # nothing to do for so long
+    204) ;; # no job in that time
     *)
-      say "no more jobs: $status $(answer)" # stale_boot: another worker of our name has started, or an operator ended us
+      say "no more jobs: $status $(answer)" # stale_boot: a new worker has our name, or an operator ended us
       exit 1
       ;;
   esac

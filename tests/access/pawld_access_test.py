@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real pawld among strangers: roles, secrets, hostile names and crowds. Takes the folder of pawld and pawl."""
+"""A real pawld among strangers: roles, secrets, hostile names and crowds. Takes the folder with pawld and pawl."""
 
 import fcntl
 import hashlib
@@ -61,7 +61,7 @@ class Pawld(unittest.TestCase):
         return (self.folder / "pawld.log").read_text(encoding="utf-8")
 
     def port(self):
-        # It serves before it says so: what it says is written by a thread of its own.
+        # It serves before it says so: a separate thread writes its messages.
         self.wait_until(lambda: re.search(r"127\.0\.0\.1 port (\d+)", self.said()))
         return int(re.search(r"127\.0\.0\.1 port (\d+)", self.said()).group(1))
 
@@ -81,7 +81,7 @@ class Pawld(unittest.TestCase):
         self.fail(f"never came true\n{self.said()}")
 
     def ask(self, method, path, body=None, headers=None, tcp=False):
-        """Status and JSON; the body is sent as it is if it is bytes."""
+        """Status and JSON; a body of bytes is sent as it is."""
         connection = (http.client.HTTPConnection("127.0.0.1", self.port(), timeout=PATIENCE_S) if tcp
                       else UnixConnection(self.socket, PATIENCE_S))
         try:
@@ -99,7 +99,7 @@ class Pawld(unittest.TestCase):
                               env=os.environ | environment)
 
     def token(self, name):
-        """A token, as the documentation says how to make one; its line for the file."""
+        """A token, made as the documentation says; and its line for the file."""
         token = os.urandom(32).hex()
         self.write(f"{name}.token", token + "\n")
         return token, f"{name} {name} {hashlib.sha256(token.encode()).hexdigest()}\n"
@@ -112,8 +112,8 @@ class Pawld(unittest.TestCase):
 
 class Tokens(Pawld):
     def documented(self):
-        """The table of docs/SECURITY.md: what is promised is what is tried. That it has all routes, and no others, is seen
-        by ContractDocs.roles_of_security_md_are_those_of_the_routes."""
+        """The table of docs/SECURITY.md: the test tries exactly what it promises.
+        ContractDocs.roles_of_security_md_are_those_of_the_routes checks that it has all routes, and no others."""
         text = (SOURCE / "docs/SECURITY.md").read_text(encoding="utf-8")
         return re.findall(r"^\| `([A-Z]+) (/\S*)` \| (\w+) \| [\w ]+ \|$", text, re.MULTILINE)
 
@@ -127,7 +127,7 @@ class Tokens(Pawld):
             for role in ROLES:
                 headers = {"Authorization": f"Bearer {tokens[role]}"} if role in tokens else {}
                 headers["Pawl-Boot"] = "w"  # without one a report on a job takes `operate`
-                # No call can do anything with that body: who is let in gets another refusal, or a list.
+                # No call can use that body: an authorised client gets another refusal, or a list.
                 body = None if method == "GET" else b"[]"
                 status, answer = self.ask(method, path, body, headers, tcp=True)
                 code = answer.get("error", {}).get("code") if isinstance(answer, dict) else None
@@ -169,7 +169,7 @@ class Tokens(Pawld):
         self.write("tokens", self.token("new")[1].replace("new new", "new read"))
         self.daemon.send_signal(signal.SIGHUP)
         self.wait_until(lambda: self.ask("GET", "/queue", headers=as_old, tcp=True)[0] == 401)
-        self.assertEqual(self.ask("GET", "/queue")[0], 200, "the socket is for whoever may open it")
+        self.assertEqual(self.ask("GET", "/queue")[0], 200, "the socket is for all users who may open it")
 
     def test_beyond_loopback_only_with_tokens_that_nobody_else_writes(self):
         def refused(*options):
@@ -189,7 +189,7 @@ class Tokens(Pawld):
     def test_worker_cannot_have_the_daemon_end_itself(self):
         tokens = self.tokens()
         self.write("p.yaml", WAITS)
-        # What began the daemon leads the group that the daemon is in.
+        # The parent of the daemon leads the daemon's process group.
         with open(self.folder / "pawld.log", "ab") as log:
             self.daemon = subprocess.Popen(["/bin/sh", "-c", '"$@" & echo $! >pid; wait; exit', "sh", BIN / "pawld",
                                             "--data", self.data, "--socket", self.socket, "--listen", "127.0.0.1:0",
@@ -204,7 +204,7 @@ class Tokens(Pawld):
         host = next(boot["host"] for boot in self.ask("GET", "/v1/boots")[1]["items"])
         start, own_start = (int(pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()[19])
                             for pid in (self.daemon.pid, os.getpid()))
-        # What began the daemon descends from this worker too.
+        # The parent of the daemon is a descendant of this worker too.
         boot = {"name": "w", "boot_id": "w", "pid": os.getpid(), "pid_start": own_start, "host": host, "version": "1"}
         self.assertEqual(self.ask("POST", "/v1/boots", boot, work, tcp=True)[0], 201)
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "waits"})
@@ -214,7 +214,7 @@ class Tokens(Pawld):
         self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work, tcp=True)[0], 403)
         self.assertEqual(self.ask("POST", "/v1/jobs/1/started", report, work | {"Pawl-Boot": "w"}, tcp=True)[0], 200)
         self.assertEqual(self.ask("POST", "/v1/tasks/1/cancel", {})[0], 202)
-        self.daemon.wait(timeout=PATIENCE_S)  # that process is ended, as for any worker
+        self.daemon.wait(timeout=PATIENCE_S)  # that process is ended, as any worker's would be
         self.assertTrue(self.is_up(), "the daemon was ended with it")
 
     def kill_orphan(self):
@@ -240,7 +240,7 @@ class Tokens(Pawld):
 
 
 class Secrets(Pawld):
-    """Each secret is a word of its own, looked for wherever pawl says or shows anything."""
+    """Each secret is a unique word, searched for in everything that pawl prints or shows."""
 
     def test_secrets_are_in_no_log_export_or_process_list(self):
         gitea, plane, alert = "gitea5ecret", "plane5ecret", "alert5ecret"
@@ -253,7 +253,7 @@ class Secrets(Pawld):
                    "--alert-header-file", self.write("header", f"Authorization: Bearer {alert}\n"))
         operate = {"Authorization": f"Bearer {tokens['operate']}"}
 
-        # Refusals and errors of every kind, with a secret in the request wherever one can be.
+        # Refusals and errors of every kind, with a secret at every possible place in the request.
         for token in (wrong, tokens["read"]):
             for path in ("/v1/tasks", "/v1/nothing", "/v1/settings", "/v1/tasks/1/cancel"):
                 self.ask("POST", path, b"{", {"Authorization": f"Bearer {token}"}, tcp=True)
@@ -267,7 +267,7 @@ class Secrets(Pawld):
                     self.ask("POST", f"/webhooks/{source}", body,
                              {f"X-{name}-Signature": signature, f"X-{name}-Event": "push",
                               f"X-{name}-Delivery": "1"}, tcp=True)
-        # A task whose agent and gate tell what they got, and an alert that nobody takes.
+        # A task whose agent and gate print what they got, and an alert that no one receives.
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "told"}, operate, tcp=True)
         self.wait_until(lambda: self.ask("GET", "/v1/tasks/1")[1]["stage"] == "done")
         self.ask("POST", "/v1/tasks", {"work_item": "W-2", "repo": "shop", "pipeline": "stands"}, operate, tcp=True)
@@ -338,7 +338,7 @@ stages:
 
 
 class Strings(Pawld):
-    """Values from outside, through real git and real commands: they are only ever strings."""
+    """Values from outside, through real git and real commands: they are always treated as strings."""
 
     ODD = ["$(touch${IFS}pwned)", "`touch${IFS}pwned`", "a;touch${IFS}pwned", "a|touch${IFS}pwned", "'\"", "%2e%2e",
            "refs/heads/x", "a/HEAD", "a&&b", "ünï", "a#b", "!touch"]
@@ -383,7 +383,7 @@ class Strings(Pawld):
             self.wait_until(lambda task=task: self.ends(task))
             said = self.data / "logs" / f"job-{task}-1.log"
             self.assertEqual(self.ask("GET", f"/v1/tasks/{task}")[1]["stage"], "done", branch)
-            # What the agent saw is what was given, and its branch was pushed under just that name.
+            # The agent saw exactly the given values, and pushed its branch under exactly that name.
             self.assertIn(item.encode() + b"\0" + branch.encode() + b"\0", said.read_bytes())
             self.assertIn(f"refs/heads/{branch}\n", self.git("ls-remote", "origin.git"))
         self.assertTrue(self.nothing_was_executed())
@@ -398,7 +398,8 @@ class Strings(Pawld):
             status, answer = self.create(work_item=f"W-{i}", branch=branch, pipeline="works")
             self.assertEqual(status, 201, answer)
             tasks.append(answer["task"]["id"])
-        # Only what pawl has seen at origin is deleted there: the first agent's worktree was made from a fetch of all.
+        # pawl deletes at origin only what it has seen there: the first agent's worktree was made from a fetch of
+        # everything.
         self.wait_until(lambda: any(row["pid"] for row in self.ask("GET", "/v1/jobs?status=running")[1]["items"]))
         for task in tasks:
             self.assertIn(self.ask("POST", f"/v1/tasks/{task}/cancel", {})[0], (200, 202))
@@ -445,7 +446,7 @@ class Strings(Pawld):
         self.assertEqual(self.ask("POST", "/v1/tasks/1/note", {"text": HIDES})[0], 200)
 
     def on_terminal(self, *words):
-        """What a terminal would get of a command, which ends well."""
+        """The output of a successful command on a terminal."""
         ours, theirs = pty.openpty()
         with subprocess.Popen([BIN / "pawl", *words, "--socket", self.socket], stdin=subprocess.DEVNULL, stdout=theirs,
                               stderr=subprocess.PIPE) as command:
@@ -454,7 +455,7 @@ class Strings(Pawld):
             try:
                 while piece := os.read(ours, 65536):
                     got += piece
-            except OSError:  # EIO: the last who had it open has ended
+            except OSError:  # EIO: the last process that had it open has ended
                 pass
             os.close(ours)
             self.assertEqual((command.wait(), command.stderr.read()), (0, b""))
@@ -477,7 +478,7 @@ class Strings(Pawld):
                       ("explain", self.data, "task:2")):
             told = self.pawl(*words)
             self.assertEqual(told.returncode, 0, told)
-            as_json = "--history" in words  # within it a control of ASCII is escaped already
+            as_json = "--history" in words  # inside it, ASCII controls are already escaped
             self.assertIn(SHOWN.replace("\\x1b", "\\u001b") if as_json else SHOWN, told.stdout, words)
             self.seen_by_people(told.stdout)
         page = self.folder / "page.html"
@@ -495,7 +496,7 @@ class Strings(Pawld):
         for words in (("log", "1"), ("jobs", "1", "--log")):
             self.assertEqual(self.on_terminal(*words),
                              "\x1b[31mred\x1b[0m\n\\x1b[2J\\x1b]0;t\\x07 100 %\\x0dok \\u{202e} grün\n\x1b[0m")
-        # An alert, the daemon's own log, and the answer that the sender gets.
+        # An alert, the daemon's own log, and the answer to the sender.
         body = json.dumps({"event": "start", "repo": "shop", "work_item": "W-3", "branch": "a\u202eb\u009b",
                            "by": "mal\u2066lory\nforged line"}).encode()
         signature = hmac.new(b"our own secret", body, hashlib.sha256).hexdigest()
@@ -528,7 +529,7 @@ class Strings(Pawld):
             self.assertIn(status, (400, 404), (job, answer))
         for query in ("attempt=../1", "attempt=1%2f..", "attempt=-1", "from=-1", "attempt=99999999999999999999"):
             self.assertEqual(self.ask("GET", f"/v1/jobs/1/log?{query}")[0], 400, query)
-        # A step's name from outside is the name of no file, until the machine knows such a step.
+        # A step's name from outside does not become a file name until the machine knows that step.
         for step in ("../../../pwned", "/pwned", "x/../y"):
             for happened in (True, False):
                 self.ask("POST", "/v1/tasks/1/resolve", {"step": step, "happened": happened})
@@ -591,10 +592,10 @@ stages:
 
 
 class Crowds(Pawld):
-    """Clients that come in thousands, and others that are served all the same."""
+    """Thousands of clients, while others are still served."""
 
     CROWD = 10_000
-    MEMORY_KIB_MAX = 64 * 1024  # of what the crowd may cost; what a connection keeps is some 5 KiB, and 1,024 are kept
+    MEMORY_KIB_MAX = 64 * 1024  # limit for the crowd; a connection costs some 5 KiB, and 1,024 are kept
 
     def memory_kib(self):
         status = pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text(encoding="utf-8")
@@ -604,7 +605,7 @@ class Crowds(Pawld):
         return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
 
     def room_for(self, wanted):
-        """How many connections this process may open: as many as wanted, if the system lets it."""
+        """How many connections this process may open: as many as requested, if the system allows it."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         unlimited = hard == resource.RLIM_INFINITY
@@ -615,7 +616,7 @@ class Crowds(Pawld):
         return min(wanted, more - 100)
 
     def crowd(self, count, says):
-        """Connections that are kept, each with something said, and none of which ever reads."""
+        """Connections that stay open; each sends something, and none ever reads."""
         crowd = []
         for i in range(count):
             if i % 2:
@@ -629,7 +630,7 @@ class Crowds(Pawld):
             try:
                 each.send(says)
             except OSError:
-                pass  # It has been closed already, for newer ones.
+                pass  # The server has already closed it, for newer ones.
         return crowd
 
     def check_crowd(self, says):
@@ -667,7 +668,7 @@ class Crowds(Pawld):
 
 
 class Surroundings(Pawld):
-    """What a service manager, a terminal or a small machine does to pawld, and what it must not come to."""
+    """What a service manager, a terminal or a small machine does to pawld, and what must not happen."""
 
     def spawn(self, stderr=None, before_exec=None, prefix=()):
         with open(self.folder / "pawld.log", "ab") as log:
@@ -693,12 +694,12 @@ class Surroundings(Pawld):
         self.spawn(writer)
         self.wait_until(self.is_ready)
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})
-        # Its own end of the pipe: what is open twice has its flags twice.
+        # Its own end of the pipe: opened twice, so that it has its own flags.
         with open(os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK), "wb", buffering=0) as full:
             while full.write(b"." * 4096) is not None or full.write(b".") is not None:
                 pass
         os.close(writer)
-        (self.data / "sealed.new").mkdir()  # so that there is something to be said whenever the log falls idle
+        (self.data / "sealed.new").mkdir()  # so that there is a message whenever the log falls idle
         begun = self.dropped()
 
         def more_is_dropped():
@@ -712,7 +713,7 @@ class Surroundings(Pawld):
         self.assertEqual(self.end(), 0)
 
     def fill_queue_of_messages(self):
-        """SIGHUP without tokens has a line said each time."""
+        """SIGHUP without tokens prints a line each time."""
         for _ in range(1100):
             self.daemon.send_signal(signal.SIGHUP)
             time.sleep(0.002)
@@ -775,7 +776,7 @@ class Surroundings(Pawld):
     def test_limits_that_are_too_low_are_named_in_a_sentence(self):
         lines = {"descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))}
         prefix = ()
-        if os.geteuid() == 0 and shutil.which("setpriv"):  # of root no number of processes is asked
+        if os.geteuid() == 0 and shutil.which("setpriv"):  # the process limit does not apply to root
             self.folder.chmod(0o755)
             self.data.mkdir()
             shutil.chown(self.data, 65534)

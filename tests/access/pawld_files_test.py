@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A real pawld and the files around it: whose its folder is, what lies in it, and what it reads at its start. Takes the
-folder of pawld and pawl."""
+"""A real pawld and the files around it: who owns its folder, what is in it, and what it reads at its start. Takes the
+folder with pawld and pawl."""
 
 import hashlib
 import os
@@ -55,7 +55,7 @@ class Files(access.Pawld):
         self.out.mkdir()
 
     def refused(self, *options, prefix=(), code=1):
-        """What pawld says that ends at once. A pipe whose other end is open to no writer would hold it up for ever."""
+        """The message of a pawld that exits at once. A pipe without a writer would block it forever."""
         answer = subprocess.run([*prefix, access.BIN / "pawld", "--data", self.data, "--socket", self.socket, *options],
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         self.assertEqual(answer.returncode, code, answer.stderr)
@@ -77,7 +77,8 @@ class Files(access.Pawld):
         self.wait_until(lambda: self.ask("GET", "/v1/tasks/1")[1]["stage"] == "done")
 
     def open_to_others(self, folder):
-        """What is there with more than 0640, or 0750 of a folder; the worktrees are their agents'."""
+        """Files with a mode beyond 0640, and folders beyond 0750, except the worktrees, which belong to their
+        agents."""
         found = []
         for path in [folder, *folder.rglob("*")]:
             about = path.lstat()
@@ -88,7 +89,7 @@ class Files(access.Pawld):
                 found.append(f"{path} {oct(about.st_mode)}")
         return found
 
-    # ---- whose the folder is
+    # ---- who owns the folder
 
     def test_folder_that_others_may_write_is_refused_with_what_mends_it(self):
         self.data.mkdir()
@@ -110,7 +111,7 @@ class Files(access.Pawld):
         subprocess.run(["/bin/sh", "-c", command], check=True)
         self.assertEqual(mode(self.data), 0o755, command)
 
-    @unittest.skipUnless(IS_ROOT, "no other user can be had")
+    @unittest.skipUnless(IS_ROOT, "needs root to act as another user")
     def test_folder_of_another_user_is_refused_also_to_root(self):
         self.begin()
         subprocess.run(["chown", "-R", str(SOMEBODY), self.data], check=True)
@@ -119,14 +120,14 @@ class Files(access.Pawld):
         for word in ("sudo -u", "chown -R", str(self.data)):
             self.assertIn(word, said)
         self.assertEqual(before, sorted((path, os.lstat(path).st_mtime_ns) for path in self.data.rglob("*")))
-        # Who only reads is refused nothing.
+        # A reader is not refused anything.
         for words in (("check",), ("replay",), ("export", "log", "--data")):
             self.assertEqual(self.pawl(*words, str(self.data)).returncode, 0, words)
         self.assertEqual(self.pawl("backup", str(self.data), str(self.folder / "copy")).returncode, 0)
         subprocess.run(["chown", "-R", "0", self.data], check=True)
         self.begin()
 
-    @unittest.skipUnless(IS_ROOT, "no other user can be had")
+    @unittest.skipUnless(IS_ROOT, "needs root to act as another user")
     def test_folder_of_root_is_refused_to_another_user(self):
         self.folder.chmod(0o755)
         if subprocess.run([*AS_SOMEBODY, access.BIN / "pawld", "--version"], capture_output=True, check=False).returncode:
@@ -155,7 +156,7 @@ class Files(access.Pawld):
         for path in (self.data / "LOCK", self.data / "member", self.data / "sealed", *(self.data / "log").iterdir()):
             path.chmod(0o666)
         self.assertEqual(self.pawl("check", str(self.data)).returncode, 0)
-        self.assertEqual(mode(self.data), 0o2755, "who only reads changes nothing")
+        self.assertEqual(mode(self.data), 0o2755, "a reader changes nothing")
         self.begin()
         self.assertEqual(mode(self.data), 0o2750)
         self.assertEqual(self.open_to_others(self.data), [])
@@ -265,7 +266,7 @@ stages:
                     os.umask(before)
                 self.assertEqual(self.open_to_others(self.data), [])
                 self.assertGreater(len(list(self.data.rglob("*.log"))), 3)
-                # A command makes its files as it would without pawld.
+                # A command creates its files as it would without pawld.
                 self.assertEqual(int((self.out / "umask").read_text(encoding="utf-8"), 8), mask)
                 shutil.rmtree(self.data)
 
@@ -306,14 +307,14 @@ stages:
         finally:
             os.umask(before)
         self.assertEqual(self.open_to_others(self.folder / "again"), [])
-        self.assertEqual(mode(self.folder / "copy") & 0o027, 0, "what is hard-linked keeps its mode: the folder closes it")
+        self.assertEqual(mode(self.folder / "copy") & 0o027, 0, "hard-linked files keep their mode, in a closed folder")
         self.data = self.folder / "again"
         self.begin()
 
-    # ---- what is read at the start
+    # ---- files read at the start
 
     def readers(self):
-        """Each option that names a file, with what else it takes."""
+        """Each option that names a file, with the other options that it needs."""
         repo = ("--alert-url", "http://127.0.0.1:1/")
         return {"--tokens": (), "--pipeline": (), "--config": (), "--alert-url-file": (), "--alert-header-file": repo,
                 "--alert-body": repo, "--gitea-secret-file": (), "--github-secret-file": (), "--gitlab-secret-file": (),
@@ -354,7 +355,7 @@ stages:
         (real / "tokens").chmod(0o666)
         self.assertIn("others may write", self.refused("--tokens", self.folder / "tokens", code=2))
 
-    # ---- and read again
+    # ---- and reread
 
     def test_pipe_as_file_of_tokens_holds_up_no_hangup(self):
         tokens = self.write("tokens", LINE)
@@ -365,7 +366,7 @@ stages:
             make()
             said = len(self.said())
             self.daemon.send_signal(signal.SIGHUP)
-            self.wait_until(lambda: "those that were read before still hold" in self.said()[said:])
+            self.wait_until(lambda: "the tokens read before stay in force" in self.said()[said:])
             self.assertEqual(self.ask("GET", "/queue", headers=known, tcp=True)[0], 200)
             shutil.rmtree(tokens) if tokens.is_dir() else tokens.unlink()
             self.write("tokens", LINE.replace("ci", "new"))
@@ -386,7 +387,7 @@ stages:
             self.write("tokens", text)
             said = len(self.said())
             self.daemon.send_signal(signal.SIGHUP)
-            self.wait_until(lambda: "those that were read before still hold" in self.said()[said:])
+            self.wait_until(lambda: "the tokens read before stay in force" in self.said()[said:])
             self.assertEqual(self.ask("GET", "/queue", headers={"Authorization": "Bearer token"}, tcp=True)[0], 200)
 
 

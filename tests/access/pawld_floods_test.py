@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""A real pawld, and one client at a time that wants all of it. Takes the folder of pawld and pawl.
+"""A real pawld, and one client at a time that wants all of it. Takes the folder with pawld and pawl.
 
-How soon others are answered is told as a ratio to what it takes when all is quiet: no test depends on how fast the
-machine is."""
+Answer times of others are measured as a ratio to those in quiet times: no test depends on the machine's speed."""
 
 import hashlib
 import http.client
@@ -22,13 +21,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import pawld_access_test  # noqa: E402
 
 PATIENCE_S = pawld_access_test.PATIENCE_S
-CROWD = 1100  # more than there are connections
+CROWD = 1100  # more than the connection limit
 MIB = 1024 * 1024
 
 
 class Floods(pawld_access_test.Pawld):
-    # Of medians; who is shut out is refused, or beyond all ratios. What is seen is some 1 to 3, and 20 for writes, as they
-    # wait for the disk and each record goes to each stream; more on a machine that has much else to do.
+    # A ratio of medians; a client that is shut out is refused, or beyond any ratio. Observed: 1 to 3, and 20 for
+    # writes, as they wait for the disk and each record goes to each stream; more on a busy machine.
     RATIO_MAX = 300
     CALLS = 40
 
@@ -47,7 +46,7 @@ class Floods(pawld_access_test.Pawld):
         self.port_ = self.port()
         self.assertEqual(self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop"})[0], 201)
         for _ in range(5):
-            self.medians()  # so that what is quiet is also warm
+            self.medians()  # so that the quiet baseline is warm too
         self.quiet = self.medians()
         self.before = self.memory_kib()
 
@@ -63,7 +62,7 @@ class Floods(pawld_access_test.Pawld):
                 f"{more}\r\n").encode()
 
     def others(self):
-        """What the others want, each over a connection of its own."""
+        """The requests of the others, each over its own connection."""
         note = {"text": "still here"}
         return {"health check": lambda: self.tcp("GET", "/healthz"),
                 "reader over TCP": lambda: self.tcp("GET", "/v1/tasks/1", self.bearing("other")),
@@ -90,7 +89,7 @@ class Floods(pawld_access_test.Pawld):
         return medians
 
     def crowd(self, says, count=CROWD):
-        """Connections that are kept, each with something said, and none of which ever reads."""
+        """Connections that stay open; each sends something, and none ever reads."""
         crowd = []
         for _ in range(count):
             each = socket.create_connection(("127.0.0.1", self.port_), timeout=PATIENCE_S)
@@ -99,11 +98,11 @@ class Floods(pawld_access_test.Pawld):
             try:
                 each.sendall(says)
             except OSError:
-                pass  # It has been closed already, for newer ones.
+                pass  # The server has already closed it, for newer ones.
         return crowd
 
     def statuses(self, crowd):
-        """What came to the clients so far, by status; 0 where nothing did."""
+        """The clients' answers so far, by status; 0 for no answer."""
         counts = {}
         for each in crowd:
             each.setblocking(False)
@@ -164,7 +163,7 @@ class Floods(pawld_access_test.Pawld):
         self.check_others("1 MiB bodies", 128 + 64)
 
     def test_requests_without_an_end(self):
-        """More than 2,000 a second, if the machine is fast enough: then the rest is refused."""
+        """More than 2,000 requests a second, if the machine is fast enough: then the rest is refused."""
         ended = multiprocessing.Event()
         served, refused = (multiprocessing.Value("q") for _ in range(2))
 
@@ -181,14 +180,14 @@ class Floods(pawld_access_test.Pawld):
                         served.value += text.count(b"HTTP/1.1 200 ")
                         refused.value += text.count(b"HTTP/1.1 429 ")
 
-        # Processes: the threads of one would take its time from the others that are measured.
+        # Processes: threads would take time from the measured clients.
         processes = [multiprocessing.Process(target=flood, daemon=True) for _ in range(2)]
         begun = time.monotonic()
         for each in processes:
             each.start()
         try:
             self.wait_until(lambda: served.value + refused.value > 20000)
-            self.check_others("requests without an end", 64)
+            self.check_others("endless requests", 64)
         finally:
             ended.set()
             for each in processes:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A start of a pawld that has all the boots, leases and live tasks that it may have. Takes the folder of pawld and pawl."""
+"""Starts a pawld with the maximum of boots, leases and live tasks. Takes the folder with pawld and pawl."""
 
 import json
 import os
@@ -22,14 +22,14 @@ WRITERS = 8
 
 
 class FullStart(pawld_access_test.Pawld):
-    CPU_S_MAX = 2  # of pawld's own until it is ready: how busy the machine is else does not count
+    CPU_S_MAX = 2  # pawld's own processor time until it is ready: other load does not count
 
     def cpu_s(self):
         fields = pathlib.Path(f"/proc/{self.daemon.pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def write_all(self, path, bodies):
-        """Asks for all of it, pipelined over a few connections; each has to be made."""
+        """Creates all of them, pipelined over a few connections; each must succeed."""
         failed = []
 
         def some(mine):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A real pawld and narrow tokens: what is outside is neither seen nor moved, and `pawl tokens` makes and revokes them
-while it runs. Takes the folder of pawld and pawl."""
+"""A real pawld and narrow tokens: they neither see nor move what is out of scope, and `pawl tokens` makes and revokes
+them while pawld runs. Takes the folder with pawld and pawl."""
 
 import hashlib
 import http.client
@@ -36,7 +36,7 @@ class WithTokens(access.Pawld):
         self.held = {}
 
     def add(self, name, *options):
-        """Makes a token by pawl, and keeps it. What pawl said of it."""
+        """Makes a token with pawl, and keeps it. Returns pawl's output."""
         made = self.pawl("tokens", "add", name, "--file", self.file, *options)
         self.assertEqual(made.returncode, 0, made.stderr)
         self.assertRegex(made.stdout, r"\A[0-9a-f]{64}\n\Z")
@@ -68,7 +68,7 @@ class Narrow(WithTokens):
         self.claim = {"agents": ["outside"], "owner": {"boot_id": "bank-worker", "pid": 1, "actor": "worker"}}
         self.assertEqual(self.ask("POST", "/v1/jobs/claim", self.claim)[1]["job"]["task"], 1)
         self.ask("POST", "/v1/leases", {"key": f"repo:{OUTSIDE}", "owner": self.claim["owner"]})
-        # Of each a task is in the archive, too.
+        # Each also has a task in the archive.
         self.ask("POST", "/v1/jobs/1/finished", {"attempt": 1, "result": "failed"}, {"Pawl-Boot": "bank-worker"})
         for task in (1, 2):
             self.assertEqual(self.ask("POST", f"/v1/tasks/{task}/cancel", {"reason": OUTSIDE if task == 1 else "x"})[0], 200)
@@ -133,13 +133,13 @@ class Narrow(WithTokens):
         self.assertEqual(self.as_("boss", "POST", "/v1/tasks", {"work_item": "n", "repo": OUTSIDE})[0], 403)
         self.assertEqual(self.as_("boss", "POST", "/v1/tasks", {"work_item": "n", "repo": "shop", "depends_on": [3]})[0], 404)
         self.assertEqual(self.as_("boss", "DELETE", "/v1/boots/bank-worker")[0], 404)
-        self.assertEqual(self.ask("GET", "/v1/events?limit=10000")[1].count("\n"), records, "nothing of it is recorded")
+        self.assertEqual(self.ask("GET", "/v1/events?limit=10000")[1].count("\n"), records, "it must not be recorded")
 
     def test_worker_does_its_own_work(self):
         self.boot("w", "mine")
         claim = {"agents": ["outside"], "owner": {"boot_id": "mine", "pid": 1, "actor": "w"}}
         status, answer = self.as_("w", "POST", "/v1/jobs/claim", claim)
-        self.assertEqual((status, answer["job"]["task"]), (200, 4), "task 3 is before it, and outside")
+        self.assertEqual((status, answer["job"]["task"]), (200, 4), "task 3 precedes it, and is out of scope")
         self.assertEqual(self.as_("w", "POST", "/v1/jobs/claim", claim)[0], 204)
         for key in ("task:4", "repo:shop", "deploy:x"):
             self.assertEqual(self.as_("w", "POST", "/v1/leases", {"key": key, "owner": claim["owner"]})[0], 201, key)
@@ -203,7 +203,7 @@ class Keeping(WithTokens):
         self.assertEqual((revoked.returncode, revoked.stdout), (0, ""), revoked.stderr)
         self.wait_until(lambda: self.status("first") == 401)
         self.assertEqual((self.status("second"), self.status("third")), (200, 200))
-        # The last one leaves a file that lets in none, and not one that is passed over.
+        # Revoking the last one leaves a file that lets no one in, not one that is ignored.
         self.pawl("tokens", "revoke", "second", "--file", self.file, "--data", self.data)
         self.pawl("tokens", "revoke", "third", "--file", self.file, "--data", self.data)
         self.wait_until(lambda: self.status("third") == 401)

@@ -1,7 +1,6 @@
-"""What a client did and was told, and what of it does not agree: with the log, with the other clients, with itself.
+"""What a client did and was told, and where that disagrees: with the log, with the other clients, with itself.
 
-Each request bears an actor of its own, so that every record can be led back to the request that made it, and every
-request to its records.
+Each request carries its own actor, so that every record can be traced to its request, and every request to its records.
 """
 
 import collections
@@ -10,14 +9,14 @@ from typing import Optional
 
 from linearizable import NEVER, Operation, State, contradiction
 
-SLACK_S = 0.1  # of pawld's clock against ours: it may be slewed, and is read anew at each start
+SLACK_S = 0.1  # between pawld's clock and ours: it may be slewed, and is reread at each start
 
 
 @dataclasses.dataclass
 class Entry:
     """One request, with all its tries."""
     actor: str
-    kind: str  # one of RECORDED_AS, or advance; look for all that only reads
+    kind: str  # one of RECORDED_AS, or advance; look for everything that only reads
     method: str
     path: str
     body: Optional[dict]
@@ -50,7 +49,7 @@ class Entry:
         return bool(self.error and self.error.get("folded"))
 
     def shown_task(self):
-        """The task as it stood when that was answered."""
+        """The task as it was at that answer."""
         for shown in (self.answer or {}).get("task"), (self.error or {}).get("current"), self.answer:
             if isinstance(shown, dict) and "work_item" in shown and "version" in shown:
                 return shown
@@ -67,7 +66,7 @@ STATUSES = {200, 201, 202, 409}
 
 
 def against_log(entries, records):
-    """Nothing acknowledged is lost or another than was said, and nothing is there twice. Sentences."""
+    """Nothing acknowledged is lost or altered, and nothing is there twice. Returns sentences."""
     found = []
     by_actor = collections.defaultdict(list)
     for record in records:
@@ -88,9 +87,9 @@ def against_log(entries, records):
                 found.append(f"was turned away, and made record {mine[0]['seq']}: {entry}")
             continue
         if entry.status is not None and entry.status not in STATUSES:
-            found.append(f"an answer that nobody expects: {entry}")
+            found.append(f"an unexpected answer: {entry}")
             continue
-        if entry.kind == "advance":  # makes as many records as the path is long
+        if entry.kind == "advance":  # makes one record for each step of the path
             moves = [record for record in mine
                      if record["type"] == "StageTransition" and record["outcome"] == "accepted"]
             if len(moves) > 1:
@@ -109,12 +108,12 @@ def against_log(entries, records):
     clients = {entry.actor.partition("-")[0] for entry in entries}
     for actor, strays in by_actor.items():
         if actor.partition("-")[0] in clients and "-" in actor:
-            found.append(f"record {strays[0]['seq']} is by {actor}, who asked for nothing")
+            found.append(f"record {strays[0]['seq']} is by {actor}, which made no request")
     return found
 
 
 def differences(entry, record):
-    """Where a record is not what its client asked for and was told."""
+    """Where a record differs from what its client requested and was told."""
     data = record["data"]
     if record["type"] != RECORDED_AS[entry.kind]:
         yield f"is a {record['type']}"
@@ -143,7 +142,7 @@ def differences(entry, record):
 
 
 def against_time(entries):
-    """Seqs and versions that go back: whoever asks after another has been answered sees no less. Sentences."""
+    """Seqs and versions that go back: a request made after another's answer must see no less. Returns sentences."""
     found = []
     answered = sorted((entry for entry in entries if entry.status is not None), key=lambda entry: entry.back)
     asked = sorted(answered, key=lambda entry: entry.last_call)
@@ -157,7 +156,7 @@ def against_time(entries):
             task = earlier.shown_task()
             if task and task["version"] > versions.get(task["id"], (0, None))[0]:
                 versions[task["id"]] = (task["version"], earlier.actor)
-        # A first answer given again, or one refusal for many, bears the seq of then.
+        # A repeated first answer, or one refusal for many, carries the original seq.
         if entry.seq is not None and not entry.replayed and not entry.folded and entry.kind != "advance":
             is_old = entry.seq < highest[0] if entry.kind == "look" else entry.seq <= highest[0]
             if is_old:
@@ -170,7 +169,7 @@ def against_time(entries):
 
 
 def histories(entries):
-    """task → its history, as the checker of linearizability wants it: of its moves and of what was read of it."""
+    """task → its history for the linearizability checker: its moves and its reads."""
     found = collections.defaultdict(list)
     for entry in entries:
         if entry.task is None or entry.kind not in ("transition", "look"):
@@ -187,7 +186,7 @@ def histories(entries):
             continue
         won = entry.outcome == "accepted"
         if entry.replayed:
-            # It was decided at any of its tries, and the task is shown as it stood at the last one.
+            # It was decided at any of its tries, and shows the task as it was at the last one.
             found[entry.task].append(Operation(entry.actor, entry.call, entry.back, None, expected, to, won))
             if seen:
                 found[entry.task].append(Operation(entry.actor, entry.last_call, entry.back, seen))
@@ -197,7 +196,8 @@ def histories(entries):
 
 
 def against_register(entries, tasks):
-    """The moves of these tasks, each begun on version 1 of the stage `ping`. Sentences, and how many operations."""
+    """Checks the moves of these tasks, each begun on version 1 of the stage `ping`. Returns sentences, and the number
+    of operations."""
     found, count = [], 0
     by_task = histories(entries)
     for task in tasks:
@@ -205,13 +205,13 @@ def against_register(entries, tasks):
         count += len(history)
         wrong = contradiction(history, State(1, "ping"))
         if wrong:
-            found.append(f"task {task} is no register: {wrong}")
+            found.append(f"task {task} does not behave like a register: {wrong}")
     return found, count
 
 
 def against_each_other(entries):
-    """Leases of one key that two clients had at once. Sentences."""
-    ends = {}  # token → when it was first asked to be given back
+    """Leases on one key that two clients held at once. Returns sentences."""
+    ends = {}  # token → when its release was first requested
     for entry in entries:
         if entry.kind == "release":
             token = entry.body["token"]

@@ -1,5 +1,5 @@
-"""The sixteen clients of the kills. Each keeps its account of what it asked for and what it was told; some requests
-bear an idempotency key and are sent again until there is an answer, the others are sent once."""
+"""The sixteen clients of the kills. Each keeps an account of its requests and their answers; some requests carry an
+idempotency key and are resent until there is an answer, the others are sent once."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from wire import NoAnswer, NotSent, Wire, is_starting
 COUNT = 16
 TIMEOUT_S = 0.6  # shorter than the stops of pawld
 REPOS = 4
-CONTESTS = 4  # tasks that are fought for, at one time
+CONTESTS = 4  # contested tasks at one time
 CONTEST_VERSIONS = 40  # then another takes its place: a history is searched as a whole
 LOCKS = 5
 LOCK_TTL_S = 2
@@ -20,13 +20,13 @@ LIVE_MAX = 40  # deliveries under way, at one time
 
 
 class Board:
-    """What the clients know of each other's tasks: where to be, never what is true."""
+    """What the clients know about each other's tasks: where to go, never what is true."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.contests = []  # [task, version last seen]
         self.all_contests = []
-        self.deliveries = {}  # task → its version last seen; of those that are not terminal
+        self.deliveries = {}  # task → its version last seen; only tasks that are not terminal
         self.count = 0
 
     def next_number(self):
@@ -54,7 +54,7 @@ class Client(threading.Thread):
             while not self.stopping.is_set():
                 self.dice.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
                 time.sleep(self.dice.uniform(0, 0.02))
-        except Exception as error:  # pylint: disable=broad-except; said by whoever joins this thread
+        except Exception as error:  # pylint: disable=broad-except; reported by the joining thread
             self.failure = error
             raise
         finally:
@@ -62,7 +62,7 @@ class Client(threading.Thread):
 
     # ---- one request
     def ask(self, kind, method, path, body=None, task=None, keyed=None):
-        """Sends it, writes it down; the entry. A request that was never sent is none."""
+        """Sends a request, and records it; returns the entry. A request that was never sent leaves none."""
         self.sent += 1
         keyed = self.dice.random() < 0.5 if keyed is None else keyed
         key = str(uuid.UUID(int=self.dice.getrandbits(128))) if keyed and kind != "look" else None
@@ -87,7 +87,7 @@ class Client(threading.Thread):
                 if key and not self.stopping.is_set():
                     continue
                 break
-            if is_starting(answer):  # it has looked at nothing yet, nor knows what became of an earlier try
+            if is_starting(answer):  # it has examined nothing yet, and does not know the outcome of an earlier try
                 time.sleep(0.01)
                 if self.stopping.is_set():
                     break
@@ -108,7 +108,7 @@ class Client(threading.Thread):
 
     # ---- what they do
     def contest(self):
-        """A task to fight for, and the version to do it with; makes one where one is missing."""
+        """A contested task, and the version to use; creates one if needed."""
         slot = self.dice.randrange(CONTESTS)
         with self.board.lock:
             if slot < len(self.board.contests) and self.board.contests[slot][1] < CONTEST_VERSIONS:
@@ -199,7 +199,7 @@ class Client(threading.Thread):
                                          known[0]))
 
     def borrow(self):
-        """Takes a lock, with a time to live: if nobody can say whether it was given back, it runs out."""
+        """Takes a lock with a time to live: if its release cannot be confirmed, it expires."""
         key = f"lock:{self.dice.randrange(LOCKS)}"
         lease = self.ask("lease", "POST", "/v1/leases", {"key": key, "ttl_s": LOCK_TTL_S})
         if lease.status != 201:

@@ -1,5 +1,5 @@
-"""What has really happened outside of pawl while it was killed: merges in a git origin, deployments and stamps in a
-ledger; and whether that, the tasks and the log are one story."""
+"""What really happened outside pawl while it was being killed: merges in a git origin, deployments and stamps in a
+ledger; and whether that, the tasks and the log agree."""
 
 import collections
 import subprocess
@@ -10,11 +10,11 @@ REPO_NAMES = [f"repo-{number}" for number in range(REPOS)]
 ACTS = {"kills": ("merge", "deploy"), "byhand": ("stamp",)}
 
 
-FACTS = ("RunExited", "StepFinished")  # taken from whoever saw them, dispossessed or not
+FACTS = ("RunExited", "StepFinished")  # accepted from whoever saw them, with or without the lease
 
 
 def late_hands(records, workers):
-    """Where somebody who was taken for dead, or whose lease was taken away, was let through all the same. Sentences."""
+    """Where an actor that was taken for dead, or whose lease was taken away, still got through. Returns sentences."""
     found, stale, boots, held = [], set(), {}, {}
     for record in records:
         data, is_accepted = record["data"], record["outcome"] == "accepted"
@@ -55,7 +55,7 @@ class Outside:
                               text=True, stdout=subprocess.PIPE).stdout
 
     def effects(self):
-        """act → the effects that have happened, each as (task, its step's key)."""
+        """act → the effects that happened, each as (task, its step's key)."""
         found = collections.defaultdict(list)
         lines = self.ledger.read_text().splitlines()
         for repo in REPO_NAMES:
@@ -81,7 +81,7 @@ class Outside:
                 times = counts.get(act, {}).get(task["id"], 0)
                 if task["stage"] == "done" and times != 1:
                     found.append(f"task {task['id']} is delivered, with {times} times '{act}'")
-                # What was merged may be cancelled before it is deployed; the last effect is that of the way to `done`.
+                # A merged task may be cancelled before it is deployed; the last effect is the one on the way to `done`.
                 if task["stage"] == "cancelled" and times > (act == "merge"):
                     found.append(f"task {task['id']} is cancelled, with {times} times '{act}'")
         done = {f"{data['task']}-{data['version']}-{data['step']}" for data in
@@ -89,6 +89,6 @@ class Outside:
                  if record["type"] == "StepFinished" and record["outcome"] == "accepted")
                 if data["outcome"] == "done" and data["step"] != "retest"}
         happened = {key for all_of_it in effects.values() for _, key in all_of_it}
-        found += [f"{key} has happened, and the log does not know it as done" for key in sorted(happened - done)]
-        found += [f"{key} is done in the log, and has not happened" for key in sorted(done - happened)]
+        found += [f"{key} has happened, but is not done in the log" for key in sorted(happened - done)]
+        found += [f"{key} is done in the log, but has not happened" for key in sorted(done - happened)]
         return found

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""kill_worker NAME SOCKET WORLD SEED: a worker outside of the kills, a process that may be killed or stopped anywhere.
+"""kill_worker NAME SOCKET WORLD SEED: an outside worker for the kills, a process that may be killed or stopped
+anywhere.
 
 It builds (claims jobs of the builder, each a process of its own) and stamps (takes the lease of a task on `hand`, and
-its one step). The stamp goes to a target that fences, as docs/PIPELINES.md asks of one: it takes no token lower than
-the highest that it has seen for the task. So a worker that was stopped in between, and wakes when all is long decided,
-does no harm there; that it does none here is what it is for.
-"""
+its one step). The stamp goes to a target with fencing, as docs/PIPELINES.md requires: it accepts no token lower than
+the highest that it has seen for the task. So a worker that was stopped in between, and wakes long after the decision,
+does no harm there; this test shows that it does none in pawl either. """
 
 import fcntl
 import os
@@ -23,15 +23,15 @@ TIMEOUT_S = 20
 
 
 class Refused(Exception):
-    """pawld has answered, and said no."""
+    """pawld has refused."""
 
 
 class StaleBoot(Refused):
-    """We were taken for dead, or another of our name has started."""
+    """We were taken for dead, or another worker with our name has started."""
 
 
 def fenced(world, task, key, token, says):
-    """At the target: appends what `says`, unless it has seen a higher token for that task. Whether it did."""
+    """At the target: appends `says`, unless it has seen a higher token for that task. Returns whether it did."""
     token = token or 0
     with open(world / "ledger.lock", "a", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,7 +54,7 @@ class Worker:
         self.parent = os.getppid()
 
     def call(self, method, path, body=None):
-        """The answer's JSON, None for 204. All tries bear one key, so that nothing is done twice."""
+        """The answer's JSON, None for 204. All tries carry one key, so that nothing is done twice."""
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Pawl-Actor": self.name}
         if not path.startswith("/v1/boots"):
             headers["Pawl-Boot"] = self.boot
@@ -95,8 +95,8 @@ class Worker:
         return True
 
     def stamp(self):
-        """Takes one task over its edge; whoever refuses us on the way, the next round finds out what is left to do."""
-        # A step that somebody has begun is settled by the daemon, or by a person: the lease has to be free for it.
+        """Takes one task over its edge; after any refusal on the way, the next round finds out what is left to do."""
+        # The daemon, or a person, settles a step that another party has begun: the lease must be free for that.
         tasks = [task for task in self.call("GET", "/v1/tasks?stage=hand&limit=64")["items"]
                  if not task["blocked"] and all(step["state"] != "started" for step in task["steps"])]
         if not tasks:
@@ -106,7 +106,7 @@ class Worker:
         key = f"{task['id']}-{version}-stamp"
         token = self.call("POST", "/v1/leases", {"key": f"task:{task['id']}", "owner": self.owner}).get("token")
         try:
-            time.sleep(self.dice.uniform(0, 0.2))  # its checks: time enough to be put to sleep in
+            time.sleep(self.dice.uniform(0, 0.2))  # its checks: long enough to be stopped during them
             try:
                 started = self.call("POST", path + "/steps", {
                     "type": "StepStarted", "version": version, "to": "done", "step": "stamp", "token": token,
@@ -121,12 +121,12 @@ class Worker:
             except StaleBoot:
                 raise
             except Refused as refused:
-                if "already_done" not in str(refused):  # a former holder did not get further than that
+                if "already_done" not in str(refused):  # an earlier holder did not get further
                     raise
             self.call("POST", path + "/transition", {
                 "to": "done", "expected_version": version, "token": token, "reason": "stamped"})
         finally:
-            if token is not None:  # with ownership off nothing is granted
+            if token is not None:  # with ownership off, no lease is granted
                 self.call("DELETE", f"/v1/leases/task%3A{task['id']}?token={token}")
         return True
 
@@ -146,7 +146,8 @@ class Worker:
 
 
 def start_of(pid):
-    """When a process began: field 22 of its stat; 0 if it has ended. The second, in parentheses, may hold anything."""
+    """When a process began: field 22 of its stat; 0 if it has ended. The second field, in parentheses, may contain
+    anything."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

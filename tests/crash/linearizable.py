@@ -1,31 +1,31 @@
 """Is the history of one task, as its clients saw it, that of a register with compare-and-set?
 
-A history is a list of operations that overlapped in time. It is linearizable if each of them can be given one moment
-between its call and its return at which it happened as a whole, so that, moment after moment, a single register gives
-just the answers that were given. An operation without an answer may have happened at any moment after its call, or
-never. The search is that of Wing and Gong, with Lowe's memory of the places that led nowhere: from each place on, an
-operation may be next if none still to come has returned before it was called.
+A history is a list of operations that overlapped in time. It is linearizable if each operation can be assigned one
+moment between its call and its return at which it happened as a whole, so that, in the order of these moments, a single
+register gives exactly the recorded answers. An operation without an answer may have happened at any moment after its
+call, or never. The search is Wing and Gong's, with Lowe's cache of dead ends: at each point, an operation may be next
+if no remaining one returned before it was called.
 
-Nothing here knows of pawl's log: what is judged is only what the clients were told.
+Nothing here knows pawl's log: it judges only what the clients were told.
 """
 
 import math
 from typing import NamedTuple, Optional
 
-NEVER = math.inf  # the return of an operation that nobody heard of again
+NEVER = math.inf  # the return of an operation that was never answered
 
 
 class State(NamedTuple):
-    """What the register holds: where the task stands."""
+    """The register's value: where the task is."""
     version: int
     stage: str
 
 
 class Operation(NamedTuple):
-    """One operation of one client. Without `expected` it is a read, else a move of the task from that version.
+    """One operation of one client. Without `expected` it is a read, otherwise a move of the task from that version.
 
-    `won`: it was told that it moved the task; None: it was told nothing. `seen`: the state that its answer showed, of
-    a lost race the one that it lost to; None: its answer showed none.
+    `won`: the answer said that it moved the task; None: there was no answer. `seen`: the state in its answer, for a
+    lost race the one that it lost to; None: the answer had none.
     """
     client: str
     call: float
@@ -40,7 +40,7 @@ class Operation(NamedTuple):
         return self.back == NEVER
 
     def after(self, state):
-        """The state after it has happened in that one; None if it cannot have, or not with this answer."""
+        """The state after it happened in that one; None if it cannot have happened there, or not with this answer."""
         if self.expected is None or self.won is False:
             fits = (self.seen is None or self.seen == state) and self.expected != state.version
             return state if fits else None
@@ -61,12 +61,12 @@ class Operation(NamedTuple):
 
 
 def contradiction(history, first):
-    """None if the history is linearizable, beginning with the state `first`; else a sentence, with the operations that
-    no order makes sense of."""
+    """None if the history is linearizable, beginning with the state `first`; otherwise a sentence with the operations
+    that no order explains."""
     operations = sorted((each for each in history if not (each.may_never_happen and each.expected is None)),
                         key=lambda each: each.call)
     needed = sum(1 << at for at, each in enumerate(operations) if not each.may_never_happen)
-    tried = set()  # (which have happened, state): led nowhere, or is on its way
+    tried = set()  # (which have happened, state): a dead end, or in progress
     furthest = (-1, 0, first)
     places = [(0, first)]
     while places:
@@ -84,14 +84,14 @@ def contradiction(history, first):
                 places.append((happened | 1 << at, moved))
     _, happened, state = furthest
     candidates = [operations[at] for at in _may_be_next(operations, happened)]
-    return "\n  ".join([f"with version {state.version} on {state.stage} nothing fits any more of"]
+    return "\n  ".join([f"with version {state.version} on {state.stage} none of these fits any more:"]
                        + [str(each) for each in candidates])
 
 
 def _may_be_next(operations, happened):
-    """The indices of those that were called before any of the others, not yet happened, has returned."""
+    """The indices of those that were called before any other pending one returned."""
     found, first_back = [], NEVER
-    # By their calls: once one was called after a return, so were all that follow.
+    # Ordered by call: once one was called after a return, so were all later ones.
     for at in range(_first_missing(happened), len(operations)):
         if happened >> at & 1:
             continue
@@ -103,8 +103,8 @@ def _may_be_next(operations, happened):
 
 
 def _with_all_that_change_nothing(operations, happened, state):
-    """Reads and lost races that fit this state, at once: as they change nothing, none is worse off for it. And those of
-    no answer whose version is past: versions only grow, so that they never happen."""
+    """Takes reads and lost races that fit this state at once: they change nothing, so the order does not matter. Also
+    drops unanswered moves whose version is past: versions only grow, so they never happen."""
     while True:
         settled = [at for at in _may_be_next(operations, happened) if _is_settled(operations[at], state)]
         if not settled:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The checker of histories: what it has to let pass, what it has to reject, and the same as trying every order."""
+"""The checker of histories: what it must accept, what it must reject, and agreement with trying every order."""
 
 import itertools
 import random
@@ -122,7 +122,7 @@ class Rejected(unittest.TestCase):
 
 
 def by_trying_every_order(history, first):
-    """The definition, word by word."""
+    """The definition, taken literally."""
     certain = [each for each in history if not each.may_never_happen]
     doubtful = [each for each in history if each.may_never_happen]
     for count in range(len(doubtful) + 1):
@@ -141,7 +141,7 @@ def by_trying_every_order(history, first):
 
 
 def drawn(dice, count):
-    """A history of a true register, as its clients would have seen it; now and then one answer is not what it was."""
+    """The history of a true register, as its clients would have seen it; now and then one answer is altered."""
     history, state = [], FIRST
     for moment in range(count):
         call, back = moment - dice.random() * 3, moment + dice.random() * 3

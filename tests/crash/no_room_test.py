@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""no_room_test BINARIES INTO EXAMPLE disk|rights: a pawld that may not write, or that has no room to.
+"""no_room_test BINARIES INTO EXAMPLE disk|rights: a pawld that may not write, or has no room to.
 
-`disk` needs file systems of its own: a small tmpfs, and a folder mounted read-only, both in a mount namespace that no
-privilege is needed for. Where the kernel forbids that it ends with 77, which is a skipped test, and says so. `rights`
-needs nothing: folders and files whose mode forbids what pawld wants, and a bound on the size of its files.
-"""
+`disk` needs its own file systems: a small tmpfs and a folder mounted read-only, both in an unprivileged mount
+namespace. Where the kernel forbids that, it exits with 77 (a skipped test) and says so. `rights` needs nothing: it uses
+folders and files whose mode forbids what pawld needs, and a limit on file size. """
 
 import argparse
 import contextlib
@@ -28,7 +27,7 @@ options.add_argument("binaries", type=pathlib.Path)
 options.add_argument("into", type=pathlib.Path)
 options.add_argument("example", help="the folder of pawl_example.py")
 options.add_argument("what", choices=["disk", "rights"])
-options.add_argument("--rounds", type=int, default=4, help="of each way to run out of room (4)")
+options.add_argument("--rounds", type=int, default=4, help="rounds for each way to run out of room (4)")
 options.add_argument("--seed", type=int, default=1)
 options.add_argument("--in-namespace", action="store_true", help=argparse.SUPPRESS)
 options = options.parse_args()
@@ -44,12 +43,12 @@ SKIPPED = 77
 PATIENCE_S = 60
 WRITERS = 8
 MIB = 1024 * 1024
-# Root may everything, whatever a mode says; without these two rights it may not.
+# Root may do anything, whatever the mode; without these two capabilities it may not.
 PLAIN = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
 class Writer(Client):
-    """Writes as fast as it can, and keeps its account, until it is told to stop or nobody is there."""
+    """Writes as fast as it can, and keeps its account, until told to stop or pawld is gone."""
 
     def __init__(self, number, socket, board, seed, stopping, write):
         super().__init__(number, socket, board, None, seed, stopping)
@@ -75,7 +74,7 @@ STAGE = {"name": "a", "agent": "", "gate": None, "to": "done", "rollback": "",
 
 
 def write_much(writer):
-    """Half a MiB at once: a record that is torn in its midst."""
+    """Half a MiB at once: a record that is torn in the middle."""
     writer.ask("pipeline", "POST", "/v1/pipelines",
                {"name": f"{writer.name}-{writer.sent}", "agents": [], "stages": [STAGE]})
 
@@ -108,7 +107,7 @@ class NoRoom(unittest.TestCase):
         self.assertEqual(status, 201, answer)
 
     def refused_start(self, *prefix):
-        """What pawld says that must not start; its exit code is 1."""
+        """The message of a pawld that must not start; its exit code is 1."""
         ran = subprocess.run([*prefix, options.binaries / "pawld", "--data", self.data, "--socket",
                               self.example.socket], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S)
@@ -121,7 +120,7 @@ class NoRoom(unittest.TestCase):
         return ran.returncode, ran.stdout, ran.stderr
 
     def content(self):
-        """What is in the data folder, to the byte; but for who tried last to open it."""
+        """The exact contents of the data folder, except for who last tried to open it."""
         def digest(path):
             return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         return {str(path.relative_to(self.data)): digest(path)
@@ -137,7 +136,7 @@ class NoRoom(unittest.TestCase):
         return self.fail(f"never came true: {what}")
 
     def write_until_it_ends(self, write, meanwhile=lambda: None):
-        """Everybody writes until pawld has ended, or turns one away. Its exit code; None if it lives."""
+        """All writers write until pawld ends, or refuses a write. Returns its exit code; None if it still runs."""
         stopping = threading.Event()
         first = len(self.entries)
         writers = [Writer(number, self.example.socket, Board(), self.seed, stopping, write)
@@ -147,7 +146,7 @@ class NoRoom(unittest.TestCase):
         try:
             meanwhile()
             self.until(lambda: self.example.daemon.poll() is not None
-                       or any(writer.was_turned_away.is_set() for writer in writers), "pawld ends or turns one away")
+                       or any(writer.was_turned_away.is_set() for writer in writers), "pawld ends or refuses a write")
             return self.example.daemon.poll()
         finally:
             stopping.set()
@@ -158,7 +157,7 @@ class NoRoom(unittest.TestCase):
 
     def assert_nothing_is_lost(self):
         self.example.spawn()
-        self.until(lambda: self.answers("/healthz"), "it serves again")  # ready it is only with room enough
+        self.until(lambda: self.answers("/healthz"), "it serves again")  # it is ready only with enough room
         self.assertEqual(self.example.stop(), 0)
         for command in ("check", "replay"):
             code, said, error = self.pawl(command, self.data)
@@ -182,14 +181,14 @@ class NoRoom(unittest.TestCase):
         return map(json.loads, said.splitlines())
 
 
-# ---- a disk that is full, or only to be read
+# ---- a disk that is full or read-only
 
 def mount(*words):
     subprocess.run(["mount", *map(str, words)], check=True)
 
 
 class FullDisk(NoRoom):
-    SIZE_MIB = 144  # 64 for the floor, and what RocksDB asks for beforehand
+    SIZE_MIB = 144  # 64 for the floor, and what RocksDB preallocates
 
     def prepare(self):
         self.mount()
@@ -204,18 +203,18 @@ class FullDisk(NoRoom):
         subprocess.run(["umount", "-l", self.data], check=True)
 
     def fill(self, leave_bytes=0):
-        """A file that takes all the room but so much."""
+        """A file that takes all the room except that much."""
         stat = os.statvfs(self.data)
         ballast = os.open(self.data / "ballast", os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.posix_fallocate(ballast, 0, max(1, stat.f_bavail * stat.f_frsize - leave_bytes))
-        except OSError as error:  # somebody else has taken some of it meanwhile
+        except OSError as error:  # others have taken some of it meanwhile
             self.assertEqual(error.errno, errno.ENOSPC)
         finally:
             os.close(ballast)
 
     def make_room(self):
-        """A larger disk: a start needs as much again as the log has come to, however fast the writers were."""
+        """A larger disk: a start needs the size of the log once more, however fast the writers were."""
         (self.data / "ballast").unlink()
         mount("-o", f"remount,size={4 * self.SIZE_MIB}m", self.data)
 
@@ -249,9 +248,9 @@ class FullDisk(NoRoom):
         self.assertEqual(self.pawl("check", self.data)[0], 0)
 
     def begin_where_nobody_sees_it_coming(self):
-        """The look at the free space finds plenty, as with a quota: it is for a write to find that there is none."""
+        """The free-space check finds plenty, as with a quota: only a write discovers that there is none."""
         blind = self.folder / "pawld"
-        # A sanitizer's runtime wants to come first otherwise; it does not mind who answers statvfs.
+        # Otherwise a sanitizer's runtime insists on loading first; it does not mind an interposed statvfs.
         blind.write_text(f"#!/bin/sh\nLD_PRELOAD='{options.binaries / 'librosy_statvfs.so'}' "
                          f"ASAN_OPTIONS=verify_asan_link_order=0 exec '{options.binaries / 'pawld'}' \"$@\"\n")
         blind.chmod(0o755)
@@ -263,7 +262,7 @@ class FullDisk(NoRoom):
         for _ in range(options.rounds):
             self.begin_where_nobody_sees_it_coming()
             before = Writer(1000, self.example.socket, Board(), self.seed, threading.Event(), write_much)
-            for _ in range(self.dice.randrange(50, 60)):  # most of what RocksDB has asked for beforehand
+            for _ in range(self.dice.randrange(50, 60)):  # most of what RocksDB preallocated
                 write_much(before)
             self.entries.append(before.account)
             leave = self.dice.randrange(0, 2 * MIB)
@@ -332,7 +331,7 @@ stages:
 
 
 class Output(NoRoom):
-    """What commands print stops before the log does, and the log before what ends something."""
+    """Command output stops before the log does, and the log before records that end something."""
 
     def prepare(self):
         self.data.mkdir()
@@ -344,7 +343,7 @@ class Output(NoRoom):
         return Example(options.binaries, self.folder, pipeline, ["--repo", "r="])
 
     def leave(self, mib):
-        """Takes room, or gives some back, until so much is free."""
+        """Takes or frees room until that much is free."""
         ballast = self.data / "lost+found/ballast"
         ballast.unlink(missing_ok=True)
         stat = os.statvfs(self.data)
@@ -364,13 +363,13 @@ class Output(NoRoom):
         self.assertEqual(self.write("/v1/tasks", {"work_item": "W-1", "repo": "r", "pipeline": "printer"}), 201)
         self.until(lambda: self.example.request("GET", "/v1/jobs/1")[1]["pid"], "the agent runs")
         self.until(lambda: self.example.request("GET", "/v1/tasks/1/logs")[1]["items"], "it has a log")
-        time.sleep(1)  # of any length: it prints all the while, and nothing of it may be written
+        time.sleep(1)  # of any length: it prints all the time, and none of it may be written
         self.assertEqual(self.log()["kept"], 0)
         self.assertEqual(self.write("/v1/tasks/1/note", {"text": "n"}), 200)
 
         self.leave(200)
-        self.until(lambda: self.log()["kept"] > 0, "it is written again")
-        self.assertGreater(self.log()["bytes"], self.log()["kept"], "what was left out counts")
+        self.until(lambda: self.log()["kept"] > 0, "output is written again")
+        self.assertGreater(self.log()["bytes"], self.log()["kept"], "the omitted output is counted")
         answer = Wire(self.example.socket, PATIENCE_S).request("GET", "/v1/tasks/1/log")
         self.assertEqual(answer.status, 200)
 
@@ -405,11 +404,11 @@ class ReadOnlyDisk(NoRoom):
         self.assertEqual(self.content(), before)
 
 
-# ---- rights, and files that may not grow
+# ---- permissions, and files that may not grow
 
 class Rights(NoRoom):
     def forbidden(self, path, mode):
-        """What pawld says of a folder or file with that mode. Nothing is changed by it."""
+        """pawld's message for a folder or file with that mode. pawld changes nothing."""
         before = self.content()
         had = path.stat().st_mode
         path.chmod(mode)
@@ -421,7 +420,7 @@ class Rights(NoRoom):
         self.assertEqual(self.content(), before)
         self.assertIn(str(path), words)
         self.assertRegex(words, "Permission denied")
-        if code != 0:  # what pawld may not write, a tool may still read
+        if code != 0:  # a tool may still read what pawld may not write
             self.assertEqual(code, 2, error)
             self.assertIn(str(path), error)
             self.assertIn("Permission denied", error)
@@ -463,10 +462,10 @@ class Rights(NoRoom):
 
 
 class FileSizeLimit(NoRoom):
-    """The kernel refuses an append in its midst (EFBIG): what ENOSPC does, where nothing can be mounted."""
+    """The kernel cuts off an append (EFBIG): the same effect as ENOSPC, where nothing can be mounted."""
 
     def start_limited(self, bytes_max):
-        """The limit comes when it serves: at its start it may write what it has read to a file as large as it likes."""
+        """The limit applies once it serves: at its start it may write replayed data to files of any size."""
         self.example.binaries = self.folder
         deaf = self.folder / "pawld"
         deaf.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{options.binaries / 'pawld'}' \"$@\"\n")
@@ -486,7 +485,7 @@ class FileSizeLimit(NoRoom):
 
 
 class FolderGone(NoRoom):
-    """The name of the data folder leads elsewhere while pawld runs."""
+    """The data folder's name leads elsewhere while pawld runs."""
 
     def note(self):
         try:
@@ -496,7 +495,7 @@ class FolderGone(NoRoom):
 
     @contextlib.contextmanager
     def asleep(self):
-        """pawld looks every 3 s: it may not look between two acts here that are to be one."""
+        """pawld looks every 3 s: it must not look between two actions here that belong together."""
         self.example.daemon.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.example.daemon.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         yield
@@ -549,7 +548,7 @@ class FolderGone(NoRoom):
 
 
 def enter_namespace():
-    """Becomes this script again where it may mount; returns why if that is not to be had."""
+    """Re-executes this script where it may mount; returns the reason if that is impossible."""
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True, check=False)
     if probe.returncode != 0:

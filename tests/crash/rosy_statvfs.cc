@@ -1,5 +1,5 @@
-// Put in front of the C library, this says of every file system that it has plenty of room: as a quota does, which
-// nobody sees before a write hits it. What looks at the free space once a second then never sees the end coming.
+// Preloaded before the C library, this reports plenty of room for every file system, as with a quota, which only a
+// failing write reveals. The check that looks at the free space once a second then never sees the end coming.
 
 #include <sys/statvfs.h>
 

@@ -1,5 +1,5 @@
-"""The storm's actors: each enters the transitions of one task by its own way through HTTP, all of them at once. The
-daemon itself is another: as monitor, reconciler and finalizer of everything here."""
+"""The storm's actors: each enters the transitions of one task in its own way over HTTP, all of them at once. The daemon
+itself is another: the monitor, reconciler and finalizer of everything here."""
 
 import collections
 import concurrent.futures
@@ -20,7 +20,7 @@ TERMINAL = ("done", "cancelled")
 
 
 class Board:
-    """What the actors know of the tasks, from the answers that they get."""
+    """What the actors know about the tasks, from their answers."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -43,7 +43,7 @@ class Board:
 
 
 class Actors:
-    """Lanes that each go from task to task, and let every actor loose on it at the same moment."""
+    """Lanes that each go from task to task, and set every actor on it at the same moment."""
 
     def __init__(self, example, board, seed, lanes):
         self.example = example
@@ -74,11 +74,11 @@ class Actors:
 
     # ---- calls
     def call(self, actor, method, path, body=None, headers=None):
-        """(status, answer); (None, None) if there is no daemon just now. The answer's task is learned."""
+        """(status, answer); (None, None) if there is no daemon just now. Remembers the answer's task."""
         said = {"Pawl-Actor": actor} | (headers or {})
         try:
             status, answer = self.example.request(method, path, body, timeout=60, headers=said)
-        except (OSError, http.client.HTTPException):  # there is none, or it was killed before its answer was out
+        except (OSError, http.client.HTTPException):  # there is none, or it was killed before it answered
             self.board.count(actor, "no daemon")
             time.sleep(0.02)
             return None, None
@@ -91,8 +91,8 @@ class Actors:
         return status, answer
 
     def insist(self, actor, method, path, body=None, headers=None):
-        """As call(), with an idempotency key, again and again until there is an answer: an answer that got lost in a
-        crash is then given once more. (None, None) if the storm is over."""
+        """Like call(), with an idempotency key, repeated until there is an answer: pawld then repeats an answer that
+        was lost in a crash. (None, None) if the storm is over."""
         key = {"Idempotency-Key": str(uuid.uuid4())} | (headers or {})
         while not self.worker_stopping.is_set():
             status, answer = self.call(actor, method, path, body, key)
@@ -103,7 +103,7 @@ class Actors:
 
     # ---- the actors
     def webhook(self, task, _):
-        """Gitea: somebody has pushed to the task's branch."""
+        """Gitea: a push to the task's branch."""
         commit = hashlib.sha1(str(uuid.uuid4()).encode()).hexdigest()
         body = json.dumps({"ref": f"refs/heads/{task['branch']}", "before": "0" * 40, "after": commit, "commits": [],
                            "repository": {"name": task["repo"], "full_name": "storm/" + task["repo"]}}).encode()
@@ -121,7 +121,7 @@ class Actors:
         self.advance("finalizer", task)
 
     def operator(self, task, dice):
-        """An impatient person: moves it by hand, forward or back, starts its merge by hand, and seldom stops it."""
+        """An impatient person: moves it by hand, forward or back, starts its merge by hand, and rarely stops it."""
         path = f"/v1/tasks/{task['id']}"
         draw = dice.random()
         if draw < 0.002:
@@ -140,7 +140,7 @@ class Actors:
             self.advance("operator", task)
 
     def holder(self, task, dice):
-        """A worker outside that takes the task's lease for a moment, and gives it back."""
+        """An outside worker that takes the task's lease for a moment, and releases it."""
         if dice.random() > 0.2:
             return self.advance("worker", task)
         owner = {"boot_id": self.boot, "pid": os.getpid(), "actor": "worker"}
@@ -165,7 +165,7 @@ class Actors:
                     continue
                 task = dice.choice(live)
                 draws = [random.Random(dice.random()) for _ in actors]
-                # They know the same version: whoever comes second races for what is done already.
+                # They know the same version: the second to arrive races for what is already done.
                 concurrent.futures.wait([pool.submit(actor, task, draw) for actor, draw in zip(actors, draws)])
                 status, answer = self.call("look", "GET", f"/v1/tasks/{task['id']}")
                 if status == 200:

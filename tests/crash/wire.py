@@ -1,5 +1,5 @@
-"""A connection to pawld that is kept, and what its clients have to tell apart: a request that was never sent, one that
-was and is not answered, and one that is."""
+"""A persistent connection to pawld, and the cases its clients must tell apart: a request that was never sent, one that
+was sent but not answered, and one that was answered."""
 
 import http.client
 import json
@@ -12,11 +12,11 @@ from pawl_example import UnixConnection  # noqa: E402
 
 
 class NotSent(Exception):
-    """Nobody was there: the request cannot have happened."""
+    """Not connected: the request cannot have happened."""
 
 
 class NoAnswer(Exception):
-    """It was sent, or a part of it. It may have happened, or may happen yet."""
+    """It was sent, at least in part. It may have happened, or may still happen."""
 
 
 class Answer:
@@ -31,12 +31,12 @@ class Answer:
 
 
 def is_starting(answer):
-    """Whether the daemon has looked at nothing yet: it replays its log."""
+    """Whether the daemon has examined nothing yet, because it is still replaying its log."""
     return answer.status == 503 and answer.error == "starting"
 
 
 class Wire:
-    """Of one thread. After whatever went wrong the next request gets a connection of its own."""
+    """For one thread. After any error, the next request gets a new connection."""
 
     def __init__(self, path, timeout_s):
         self._path = path
