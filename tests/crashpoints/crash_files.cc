@@ -29,7 +29,7 @@ Result<void> result_of(const IOStatus& status, const std::string& path) {
 
 }  // namespace
 
-/// Jobs that were handed to RocksDB's threads and are not done.
+/// Jobs that were handed to RocksDB's threads and are unfinished.
 struct Jobs {
   std::mutex mutex;
   std::condition_variable changed;
@@ -46,7 +46,7 @@ struct Jobs {
   }
 };
 
-/// One of them, on its way through a thread pool that knows only functions and pointers.
+/// One of them, wrapped for a thread pool that knows only functions and pointers.
 struct Job {
   Jobs& jobs;
   void (*run)(void*);
@@ -65,7 +65,7 @@ struct Job {
   }
 };
 
-/// After a failure in the background RocksDB waits a second. Here nobody waits.
+/// After a background failure RocksDB waits a second. Here it does not wait.
 class ImpatientClock final : public rocksdb::SystemClockWrapper {
  public:
   ImpatientClock() : rocksdb::SystemClockWrapper(rocksdb::SystemClock::Default()) {}
@@ -73,7 +73,7 @@ class ImpatientClock final : public rocksdb::SystemClockWrapper {
   void SleepForMicroseconds(int) override {}
 };
 
-/// RocksDB asks some things of a FileSystem and some of an Env of the older kind; both are answered by the same files.
+/// RocksDB asks some things of a FileSystem and some of an older Env; the same files answer both.
 class CountingEnv final : public rocksdb::EnvWrapper {
  public:
   explicit CountingEnv(const std::shared_ptr<rocksdb::FileSystem>& files)
@@ -95,7 +95,7 @@ class CountingEnv final : public rocksdb::EnvWrapper {
   Jobs jobs_;
 };
 
-/// The disk, and all that is done to it, one at a time.
+/// The disk and all operations on it, one at a time.
 struct CrashFiles::State {
   explicit State(Tree start) : tree(std::move(start)) {}
 
@@ -134,7 +134,7 @@ struct CrashFiles::State {
     return node && !tree.is_dir(*node) ? node : std::nullopt;
   }
 
-  /// An empty file, new or emptied.
+  /// An empty file, new or truncated.
   IOStatus create(const std::string& path, NodeId& node) {
     if (const auto there = file(path)) {
       node = *there;

@@ -1,5 +1,5 @@
-// A file system in memory, for RocksDB and for what store writes beside it, that records every step that would change
-// a disk. It can lose its power, or fail one step. DIR/LOCK alone is on the real disk, in a folder of the same path.
+// An in-memory file system, for RocksDB and for the other files of store, that records every step that would change a
+// disk. It can lose power, or fail one step. Only DIR/LOCK is on the real disk, in a folder with the same path.
 #pragma once
 
 #include <memory>
@@ -26,20 +26,20 @@ class CrashFiles final : public Files {
   Result<std::vector<std::string>> names_in(const std::string& dir) override;
   void remove_all(const std::string& path) override;
 
-  /// Waits until RocksDB has nothing under way in the background. Without it the order of steps would be another each
-  /// time; legal, but not to be counted on.
+  /// Waits until RocksDB has no background work under way. Without this, the order of steps would differ each time:
+  /// legal, but not reproducible.
   void wait_for_quiet();
 
-  /// How many steps were tried so far.
+  /// The number of steps tried so far.
   std::size_t steps() const;
-  /// Of the steps that were done; with the power off none is.
+  /// The steps that were done; with the power off none is.
   const std::vector<Step>& trace() const;
   const Tree& tree() const;
 
   enum class Trouble { io_error, no_space };
-  /// Lets the nth step from now on (0: the next) fail. A write that fails has written half.
+  /// Makes the nth step from now on (0: the next) fail. A failing write has written half.
   void fail_step(std::size_t nth, Trouble trouble);
-  /// Nothing more reaches the disk: what is told to change it, is told that it failed.
+  /// Nothing more reaches the disk: every attempt to change it fails.
   void power_off();
 
   struct State;

@@ -1,4 +1,4 @@
-// A crash at every point of a run that knows every event, and what is found after it.
+// A crash at every point of a run that includes every event, and what recovery finds.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -36,7 +36,7 @@ class CrashPoints : public testing::Test {
   }
 
   CrashPoints() { std::filesystem::create_directory(data()); }
-  /// Here in memory; on the disk only the lock.
+  /// Here in memory; only the lock is on disk.
   std::string data() const { return dir_.path("data"); }
   Tree bare() const {
     Tree tree;
@@ -96,7 +96,7 @@ TEST_F(CrashPoints, step_that_fails_ends_the_process_or_is_told_and_loses_nothin
   const Thoroughness quick{.each_alone = false, .torn_positions = 0};
   std::size_t runs = 0;
   std::size_t told = 0;
-  std::size_t first = 0;  // the two troubles in turn, where not every step can have both
+  std::size_t first = 0;  // by day the two faults alternate: no step gets both
   for (const CrashFiles::Trouble trouble : {CrashFiles::Trouble::io_error, CrashFiles::Trouble::no_space}) {
     for (std::size_t nth = nightly() ? 0 : std::exchange(first, first + 5); nth < steps; nth += nightly() ? 1U : 10U) {
       CrashFiles files(bare());

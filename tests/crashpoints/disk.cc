@@ -141,7 +141,7 @@ void Tree::apply(const Step& step) {
       enter(step);
       break;
     case StepKind::rename: {
-      // Whatever is lost besides: if the old name still leads to it, it goes; the new one does.
+      // Whatever else is lost: if the old name still leads to it, that goes; the new one remains.
       auto& from = node(step.from_dir).entries;
       const auto old = from.find(step.from_name);
       if (old != from.end() && old->second == step.node) from.erase(old);
@@ -169,7 +169,7 @@ void Tree::enter(const Step& step) {
   if (step.is_folder) {
     node(step.node);
   } else if (!node(step.node).content) {
-    writable(step.node);  // its name came through, its bytes did not
+    writable(step.node);  // its name survived, its bytes did not
   }
   node(step.dir).entries[step.name] = step.node;
 }
@@ -192,10 +192,10 @@ std::uint64_t Tree::hash_of(NodeId id) const {
 void Durability::take(const Step& step) {
   switch (step.kind) {
     case StepKind::write: {
-      // RocksDB's notes of its options are long, and nobody reads them back.
+      // RocksDB's OPTIONS files are long, and are never read back.
       const bool in_pages = step.path.find("/OPTIONS-") == std::string::npos;
       if (!in_pages) pending_.push_back({.step = &step, .from = 0, .to = step.bytes.size()});
-      // Pages of the file, not of the write: that is how they reach the disk.
+      // Pages of the file, not of the write: they reach the disk by page.
       for (std::size_t from = 0; in_pages && from < step.bytes.size();) {
         const std::size_t in_page = page_bytes - (step.offset + from) % page_bytes;
         const std::size_t to = std::min(from + in_page, step.bytes.size());
@@ -213,7 +213,7 @@ void Durability::take(const Step& step) {
       pending_.push_back({.step = &step});
       break;
     case StepKind::sync_range:
-      break;  // Linux says of sync_file_range(2) that it makes nothing durable.
+      break;  // According to Linux, sync_file_range(2) makes nothing durable.
     case StepKind::sync_file:
     case StepKind::sync_dir:
     case StepKind::failed_sync: {

@@ -1,4 +1,4 @@
-// The same story on the log in memory: cut at every byte of every batch.
+// The same story on the in-memory log: cut at every byte of every batch.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -12,7 +12,7 @@
 namespace pawl::crash {
 namespace {
 
-/// Opens what a crash left, holds it against the story, goes on by a batch, loses the power, and looks again.
+/// Opens what a crash left, compares it with the story, appends a batch, cuts the power, and looks again.
 void expect_recovers(const Story& story, const MemoryDisk& left, Seq last, std::optional<Seq> torn_at) {
   const auto disk = std::make_shared<MemoryDisk>(left);
   for (const bool again : {false, true}) {
@@ -57,7 +57,7 @@ TEST(MemoryLogCrash, every_cut_of_every_batch_leaves_whole_batches) {
     ++images;
     ASSERT_NO_FATAL_FAILURE(expect_recovers(story, whole, batch.last, std::nullopt)) << "batch " << i;
 
-    // What no honest crash leaves: a checkpoint, or a seal, of records that are gone.
+    // What an honest crash never leaves: a checkpoint, or a seal, for records that are gone.
     if (i % 4 == 3) {
       ASSERT_TRUE(take_checkpoint(log).has_value());
       MemoryDisk lost = *log.disk();
@@ -65,7 +65,7 @@ TEST(MemoryLogCrash, every_cut_of_every_batch_leaves_whole_batches) {
       const auto opened = MemoryLog::open(std::make_shared<MemoryDisk>(lost));
       ASSERT_TRUE(opened.has_value());
       const auto faults = faults_of(**opened, story, before);
-      ASSERT_FALSE(faults.has_value()) << "a checkpoint says that there was more";
+      ASSERT_FALSE(faults.has_value()) << "a checkpoint shows that there was more";
       ASSERT_EQ(faults.error().code, ErrorCode::damaged);
     }
     if (i % 4 == 1) {
@@ -103,7 +103,7 @@ TEST(MemoryLogCrash, append_that_fails_is_the_last_and_loses_nothing) {
         if (power_cut) left.lose_unsynced();
         const bool survives = failure == Failure::not_synced && !power_cut;
         const bool torn = failure == Failure::half_written && !power_cut;
-        if (survives && nth + 1 == story.batches.size()) continue;  // nothing to go on with
+        if (survives && nth + 1 == story.batches.size()) continue;  // nothing to append
         ASSERT_NO_FATAL_FAILURE(expect_recovers(story, left, survives ? failed.last : acknowledged,
                                                 torn ? std::optional(failed.first) : std::nullopt))
             << "append " << nth;

@@ -110,15 +110,15 @@ Result<std::vector<std::string>> faults_of_backup(const Story& story, const std:
   return faults_of(**opened, story, (*opened)->last_seq());
 }
 
-/// What of each unit in the air came through, and what that makes of the write-ahead file.
+/// What survived of each pending unit, and what that makes of the write-ahead file.
 struct Explorer::Choice {
   std::vector<Fate> fates;
   std::size_t torn_unit = 0;
   std::optional<std::size_t> torn;
 
-  bool log_bytes_kept = false;  // some of a batch that was on its way
-  bool hole = false;            // in a file, a page that never came before one that did
-  bool disordered = false;      // in a folder, a name that never came before one that did
+  bool log_bytes_kept = false;  // part of a batch under way
+  bool hole = false;            // in a file, a lost page before one that survived
+  bool disordered = false;      // in a folder, a lost name before one that survived
 };
 
 std::vector<Explorer::Choice> Explorer::choices(const Durability& durability, const Thoroughness& thoroughness) const {
@@ -168,7 +168,7 @@ std::vector<Explorer::Choice> Explorer::choices(const Durability& durability, co
     if (!last_of_its_file) continue;
     const std::size_t bytes = units[i].to - units[i].from;
     for (std::size_t n = 1; n <= thoroughness.torn_positions; ++n) {
-      // The first byte, the last but one, and between them evenly.
+      // The first byte, the last but one, and evenly spaced ones between.
       const std::size_t at = n == 1 ? 1 : bytes * (n - 1) / thoroughness.torn_positions;
       if (at > 0 && at < bytes) add(all, i, at);
     }
@@ -216,7 +216,7 @@ void Explorer::explore(const History& history, const Thoroughness& thoroughness,
       judge(found_in(image, promise), promise, choice, where);
       judge_backups(image, promise, where);
     }
-    // With nothing in the air, a kill leaves what a power cut does.
+    // With nothing pending, a kill leaves the same as a power cut.
     if (thoroughness.kills && !durability.pending().empty()) {
       ++tally.kills;
       ++tally.recoveries;
@@ -242,8 +242,8 @@ void Explorer::judge(const Finding& finding, const Promise& promise, const Choic
   for (const std::string& what : finding.faults) fault(where, what);
   if (finding.refused) {
     ++tally.refused;
-    // A hole is no cut, so it is called damage, although nobody was told of that batch: doubt counts as damage.
-    // Names that come through out of order are more than RocksDB bears; every file system of Linux keeps their order.
+    // A hole is not a cut, so it counts as damage, although no client was told of that batch: doubt counts as damage.
+    // RocksDB does not survive names that arrive out of order; every Linux file system keeps their order.
     if (choice.disordered) ++tally.refused_disordered;
     if (!choice.hole && !choice.disordered) fault(where, "refused: " + finding.error.message);
     return;
@@ -286,7 +286,7 @@ void Explorer::explore_recoveries(const Thoroughness& thoroughness) {
   for (const Image& image : std::exchange(images_, {})) {
     const Finding& first = findings_.at(image.hash);
     if (first.refused) continue;
-    // What the first recovery finds is on the disk, so the second has to find it too.
+    // What the first recovery finds is on the disk, so the second must find it too.
     const Promise before{
         .submitted = first.last, .acknowledged = first.last, .sealed = first.sealed, .backups = image.backups};
     CrashFiles files(image.tree);

@@ -1,4 +1,4 @@
-// What is found on a disk after a crash, and whether that is right.
+// The contents of a disk after a crash, and whether they are right.
 #pragma once
 
 #include <string>
@@ -9,33 +9,33 @@
 
 namespace pawl::crash {
 
-/// What came of opening the log that a crash left, of going on with it, and of losing the power once more after that.
+/// The results of opening the log that a crash left, of continuing it, and of a second power cut after that.
 struct Finding {
   bool refused = false;
   Error error;  // if refused
   Seq last{};
   Seq sealed{};
   std::optional<Seq> torn_at;
-  std::vector<std::string> faults;  // what can never be right, whatever was promised
+  std::vector<std::string> faults;  // what is always wrong, whatever was promised
 };
 
-/// What an open log says of itself, held against the story: state, chain, groups, archive. Empty if all is right; an
-/// error if it has no state.
+/// Compares an open log with the story: state, chain, groups, archive. Empty if all is right; an error if it has no
+/// state.
 Result<std::vector<std::string>> faults_of(Log& log, const Story& story, Seq last);
 
 /// Opens the log in `dir` of the tree `seen`, appends a batch, cuts the power at once, and opens it again.
-/// `durability`: of all that stands in `seen`; after a power cut everything, after a kill what was synced.
+/// `durability`: of the contents of `seen`; after a power cut everything, after a kill what was synced.
 Finding examine(const Story& story, const std::string& dir, const Tree& seen, Durability durability);
 
-/// Whether a backup that was called done can be opened and holds a part of the story. Empty if it is right.
+/// Whether a backup reported as done can be opened and holds part of the story. Empty if it is right.
 Result<std::vector<std::string>> faults_of_backup(const Story& story, const std::string& dir, const Tree& seen);
 
-/// How many choices a cut is tried with.
+/// The choices to try for each cut.
 struct Thoroughness {
-  std::size_t all_subsets_up_to = 0;  // units in the air; with more of them: each alone, each prefix
-  bool each_alone = true;             // lost, and kept; else each prefix only
+  std::size_t all_subsets_up_to = 0;  // pending units; with more of them: each alone, each prefix
+  bool each_alone = true;             // lost, and kept; otherwise only each prefix
   std::size_t torn_positions = 4;     // of the last write of each file
-  bool kills = true;                  // the process alone dies too, and later the power is cut
+  bool kills = true;                  // also: only the process dies, and later the power is cut
 };
 
 struct Tally {
@@ -46,23 +46,23 @@ struct Tally {
   std::size_t intact = 0;      // images by what came of them
   std::size_t torn = 0;
   std::size_t refused = 0;
-  std::size_t refused_disordered = 0;  // of them, with names of a folder that came through out of order
+  std::size_t refused_disordered = 0;  // of them, with a folder's names surviving out of order
   std::size_t kills = 0;
   std::vector<std::string> faults;  // the first few
 };
 
-/// Crashes a run wherever it can be crashed, and examines what is left.
+/// Crashes a run at every possible place, and examines what is left.
 class Explorer {
  public:
-  /// `every_nth` image is kept for explore_recoveries().
+  /// Keeps every `every_nth` image for explore_recoveries().
   Explorer(const Story& story, std::string dir, std::size_t every_nth)
       : story_(story), dir_(std::move(dir)), every_nth_(every_nth) {}
 
   void explore(const History& history, const Thoroughness& thoroughness, std::size_t first_cut = 0);
-  /// The same for the recovery of each image that was kept so far.
+  /// The same for the recovery of each image kept so far.
   void explore_recoveries(const Thoroughness& thoroughness);
-  /// A disk that from some sync of a write-ahead file on says done and does nothing: what it loses cannot be brought
-  /// back, but where a seal or a checkpoint says that it was there, nobody may start without it.
+  /// A disk that from some sync of a write-ahead file on reports success and does nothing: what it loses is gone, but
+  /// where a seal or a checkpoint proves that it existed, a start without it is refused.
   void explore_lies(const History& history);
 
   Tally tally;

@@ -1,4 +1,4 @@
-// A restore that is cut short at any of its steps: DATA is as it was, or whole, and the next restore finds its way.
+// A restore that is cut short at any step: DATA is as before, or complete, and the next restore succeeds.
 #include <gtest/gtest.h>
 
 #include "store/open.h"
@@ -13,7 +13,7 @@ namespace {
 class RestoreCrash : public testing::Test {
  protected:
   RestoreCrash() {
-    // Here in memory; on the disk only the locks.
+    // Here in memory; only the locks are on disk.
     for (const std::string& folder : {backup(), data() + ".new", data()}) std::filesystem::create_directory(folder);
     Tree bare;
     bare.make_dirs(dir_.path());
@@ -35,7 +35,7 @@ class RestoreCrash : public testing::Test {
   std::string data() const { return dir_.path("data"); }
   RestoreOrder order() const { return {.backup = backup(), .data = data(), .bump = 1000, .now = TimeUs{1'000'000}}; }
 
-  /// What stands there, and what becomes of it.
+  /// What is there, and what happens to it.
   void expect_way_out(const Tree& tree, const std::string& where) {
     CrashFiles files(tree);
     const bool is_there = files.exists(data()).value();

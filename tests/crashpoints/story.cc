@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t big_record_bytes = 2000;
 
-/// An event with its required fields alone, about a task and a job of the script that are still there at its end.
+/// An event with only its required fields, about a task and a job that still exist at the end of the script.
 std::string plain_event(fb::Event type) {
   std::string text = R"({"type": ")" + std::string(fb::EnumNameEvent(type)) + '"';
   for (const FieldLayout& field : layout_of(type)->fields) {
@@ -34,8 +34,8 @@ std::string plain_event(fb::Event type) {
   return text + '}';
 }
 
-/// A restore after the record `from`, and the start that follows it. It leaves no seq out: here everything is known by
-/// its seq. (tests/unit/store/log_contract_test.cc has those that do.)
+/// A restore after the record `from`, and the start that follows it. It skips no seq: here everything is identified by
+/// its seq. (tests/unit/store/log_contract_test.cc has restores that do.)
 std::string restored(Seq from) {
   return R"({"at": 157, "do": {"type": "LogRestored", "from": )" + std::to_string(raw(from)) + R"(, "next_seq": )" +
          std::to_string(raw(from) + 1) + R"(, "next_task": 1000, "next_job": 1000}, "actor": "restore"})" + "\n" +
@@ -43,8 +43,7 @@ std::string restored(Seq from) {
 }
 
 /// The script, with notes before its last lines that make a batch of some 50 KB, and a restore, if `from` says where;
-/// and after them the events that it does not come to, so that a new one is in the story as soon as it is in the
-/// schema.
+/// after them the events that it does not reach, so that a new event is in the story as soon as it is in the schema.
 std::string script(const std::set<fb::Event>& missing, std::optional<Seq> from) {
   std::istringstream lines(content_of(PAWL_STORY));
   std::string text;
@@ -88,7 +87,7 @@ std::unique_ptr<RocksLog> play(const TempDir& dir, const std::string& script) {
   return std::move(*log);
 }
 
-/// The record before the note of that text.
+/// The record before the note with that text.
 Seq before_note(RocksLog& log, std::string_view text) {
   Seq last{};
   for (const auto& record : records_in(log)) {
@@ -143,7 +142,7 @@ Story load_story() {
     const Seq seq{stamp.seq()};
     if (stamp.outcome() == static_cast<std::uint16_t>(Outcome::accepted)) kinds.insert(int(view.event_type()));
     story.proofs.push_back({.digest = stamp.digest(), .chain = chain_of(view)});
-    // Every third batch has two groups; what is big goes on in the batch in hand.
+    // Every third batch has two groups; big ones continue in the current batch.
     const bool begins_group = stamp.group() == stamp.seq();
     const bool goes_on = !story.batches.empty() && story.batches.back().records.back().size() > big_record_bytes &&
                          record.size() > big_record_bytes;
@@ -181,7 +180,7 @@ History run(CrashFiles& files, const std::string& dir, const Story& story, std::
   std::unique_ptr<RocksLog> log;
   Promise promise = before;
   std::size_t backups_tried = 0;
-  // A promise holds from the step on by which it was given.
+  // A promise holds from the step at which it was given.
   const auto promised = [&] {
     promise.step = files.steps();
     run.promises.push_back(promise);
@@ -196,7 +195,7 @@ History run(CrashFiles& files, const std::string& dir, const Story& story, std::
         ended = !opened;
         if (!opened) failed(opened.error());
         if (opened) log = std::move(*opened);
-        // What it found is shown to whoever asks, so it may not go away any more either.
+        // Anyone may see what it found, so that must not go away either.
         if (opened) promise.acknowledged = std::max(promise.acknowledged, log->last_seq());
         if (opened) promise.submitted = std::max(promise.submitted, log->last_seq());
         break;

@@ -1,4 +1,4 @@
-// The scripted run: what is appended, the same bytes each time, what is done between, and what was promised when.
+// The scripted run: what is appended, the same bytes each time, the actions in between, and the promises.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace pawl::crash {
 
-/// A batch that can be appended again and again: its records were decided, stamped and chained beforehand.
+/// A batch that can be appended again and again: its records are already decided, stamped and chained.
 struct StoryBatch {
   Seq first{};
   Seq last{};
@@ -22,7 +22,7 @@ struct StoryBatch {
   Batch batch() const;
 };
 
-/// What a log has to be after a record.
+/// The required state of a log after a record.
 struct Proof {
   std::uint64_t digest = 0;
   Chain chain{};
@@ -30,35 +30,36 @@ struct Proof {
 
 struct Story {
   std::vector<StoryBatch> batches;
-  std::vector<Proof> proofs;          // by seq; the first is that of the empty log
-  std::map<TaskId, Seq> archived_at;  // which tasks are archived by which record
+  std::vector<Proof> proofs;          // by seq; the first is for the empty log
+  std::map<TaskId, Seq> archived_at;  // which record archives which tasks
   std::size_t kinds_accepted = 0;     // of events
 
-  /// The batch that begins with this seq; null beyond the end.
+  /// The batch that begins with this seq; null past the end.
   const StoryBatch* batch_from(Seq first) const;
 };
 
-/// Plays tests/crashpoints/every_event.jsonl by `pawl simulate`, with a batch of many pages, and keeps what it wrote.
+/// Plays tests/crashpoints/every_event.jsonl with `pawl simulate`, including a batch of many pages, and keeps the
+/// output.
 Story load_story();
 
-/// What the outside was told by some step: a crash from there on may take back none of it.
+/// What clients had been told by some step: a crash from there on must not take any of it back.
 struct Promise {
-  std::size_t step = 0;              // holds once so many steps were done
-  Seq submitted{};                   // the last record that was handed to append()
-  Seq acknowledged{};                // the last that append() called durable
+  std::size_t step = 0;              // holds once that many steps were done
+  Seq submitted{};                   // the last record handed to append()
+  Seq acknowledged{};                // the last that append() reported as durable
   Seq sealed{};                      // by the last seal that returned
-  Seq checkpointed{};                // by the last checkpoint that was stored
-  std::vector<std::size_t> backups;  // the numbers of those that returned
+  Seq checkpointed{};                // by the last stored checkpoint
+  std::vector<std::size_t> backups;  // the numbers of the backups that returned
 };
 
-/// A run as it would be found by a power cut at any of its steps.
+/// A run as a power cut would find it at any of its steps.
 struct History {
   Tree start;
   std::vector<Step> trace;
   std::vector<Promise> promises;
-  std::vector<std::string> troubles;  // what failed and was said
+  std::vector<std::string> troubles;  // reported failures
 
-  /// What was promised by the time that so many steps were done.
+  /// What had been promised once that many steps were done.
   const Promise& promise_at(std::size_t steps) const;
   Durability durability_at(std::size_t steps) const;
 };
@@ -72,11 +73,11 @@ enum class Action : char {
   close = 'x',
 };
 
-/// The whole run: several starts, so that tables are merged too, and more checkpoints than are kept.
+/// The whole run: several starts, so that tables are merged too, and more checkpoints than are retained.
 constexpr std::string_view whole_run = "oaaaaaaaasaaacaaasxoaaacabaaxoaasaacxoaaaacaaxoaacaabasaax";
 
-/// Does these actions on the disk as the daemon does them, until an append fails: then the process ends.
-/// `dir` is the data folder; backups go beside it. `before`: what was promised in an earlier life.
+/// Does these actions on the disk as the daemon does, until an append fails: then the process ends. `dir` is the data
+/// folder; backups go beside it. `before`: what an earlier life promised.
 History run(CrashFiles& files, const std::string& dir, const Story& story, std::string_view actions,
             Promise before = {});
 

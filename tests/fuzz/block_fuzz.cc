@@ -1,5 +1,5 @@
-// A block as it stands on disk, and what is in it. Read twice: as it is, which the checksum hardly ever lets through,
-// and with the checksum put right, as damage would look that no checksum sees.
+// A block as on disk, and its contents. Read twice: as it is, which the checksum rarely lets through, and with the
+// checksum corrected, like damage that a checksum does not catch.
 #include <xxhash.h>
 
 #include <cstring>
@@ -23,7 +23,7 @@ void mend_checksum(std::string& bytes) {
   std::memcpy(bytes.data() + bytes.size() - 8, &checksum, 8);
 }
 
-/// A record that passes says the same in each of its forms, if its texts can be JSON: that is for the edges to see to.
+/// A record that passes says the same in each of its forms, if its texts can be JSON: the edges ensure that.
 void check_forms(const fb::Record& record) {
   std::string canonical;
   canonical_record(record, canonical);
@@ -69,7 +69,7 @@ void block(Bytes input) {
   read_block(bytes);
   mend_checksum(bytes);
   read_block(bytes);
-  // One record without a block around it: what a writer that is broken may have put in a good one.
+  // One record without a block around it: a broken writer may have put it in a good block.
   const std::vector<std::uint64_t> aligned((input.size() + 7) / 8);
   if (input.empty()) return;
   std::memcpy(const_cast<std::uint64_t*>(aligned.data()), input.data(), input.size());

@@ -1,5 +1,5 @@
-// A checkpoint as it stands on disk, and an archived task. The checksum, and the digest over the rows, are put right as
-// well, so that rows which nobody wrote reach the checks behind them.
+// A checkpoint as on disk, and an archived task. The checksum, and the digest over the rows, are corrected as well, so
+// that made-up rows reach the checks behind them.
 #include <xxhash.h>
 
 #include <cstring>
@@ -14,7 +14,7 @@
 namespace pawl::fuzz {
 namespace {
 
-/// The sum that the state would make of these rows. Requires: verified, with known enums.
+/// The digest that the state would compute for these rows. Requires: verified, with known enums.
 std::uint64_t digest_of(const fb::Checkpoint& checkpoint) {
   std::uint64_t digest = checkpoint.archived_digest() + row_hash(RowKind::ids, unpack_row(*checkpoint.ids()));
   const auto add = [&](RowKind kind, const auto& rows) {
@@ -29,7 +29,7 @@ std::uint64_t digest_of(const fb::Checkpoint& checkpoint) {
   return digest;
 }
 
-/// Whether it had a structure in which a digest could be set.
+/// Whether it had a structure that can hold a digest.
 bool mend_digest(std::vector<std::uint8_t>& bytes) {
   flatbuffers::Verifier verifier(bytes.data(), bytes.size());
   if (bytes.size() < 8 || !fb::CheckpointBufferHasIdentifier(bytes.data()) || !fb::VerifyCheckpointBuffer(verifier)) {
@@ -43,7 +43,7 @@ bool mend_digest(std::vector<std::uint8_t>& bytes) {
 void read_state(const std::vector<std::uint8_t>& bytes) {
   const auto restored = unpack_checkpoint(bytes);
   if (!restored) return PAWL_ASSERT(!restored.error().message.empty());
-  // What was accepted can be written again, and is then the same state.
+  // An accepted checkpoint can be written again, and gives the same state.
   const StoredCheckpoint packed = pack_checkpoint(restored->state, restored->chain);
   const auto again = unpack_checkpoint(packed.bytes);
   if (!again) assertion_failed(again.error().message.c_str(), __FILE__, __LINE__);
@@ -68,7 +68,7 @@ void checkpoint(Bytes input) {
     if (stored) PAWL_ASSERT(encode_checkpoint(*stored).size() == framed.size());
   }
   if (input.size() <= 40) return;
-  // Without its frame, as the readers of a log's checkpoint get it.
+  // Without its frame, in the form that readers of a log's checkpoint get.
   std::vector<std::uint8_t> bytes(input.begin() + 32, input.end() - 8);
   read_state(bytes);
   if (mend_digest(bytes)) read_state(bytes);

@@ -1,5 +1,5 @@
-// Lines that `pawl export` is said to have written. Whoever replays them compares everything, so hardly any get far;
-// their records are also applied as if they were right.
+// Lines that claim to come from `pawl export`. A replay compares everything, so hardly any get far; their records are
+// also applied as if they were right.
 #include "schema/json/record_json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/reapplied.h"
@@ -34,7 +34,7 @@ void apply_lines(const std::string& path) {
     log.take(std::move(bytes));
     return true;
   };
-  // An error only ends it: what stood before it is applied.
+  // An error only ends the input: the records before it are applied.
   const Result<void> read = read_lines(path, reader);
   PAWL_ASSERT(read || !read.error().message.empty());
   log.finish();

@@ -1,5 +1,5 @@
-// A connection, byte for byte: Beast's parser, the bounds, the routes, and the bodies behind them. The first byte says
-// how the connection was made and in what pieces the rest comes.
+// A connection, byte for byte: Beast's parser, the bounds, the routes, and the bodies behind them. The first byte
+// selects the kind of connection and the sizes of the pieces in which the rest arrives.
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <sys/socket.h>
@@ -18,13 +18,13 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Nobody takes so long to answer but who waits: for a job, or for a record.
+/// Only waiting calls take this long to answer: for a job, or for a record.
 constexpr std::chrono::milliseconds patience{20};
-/// Nobody takes so long to end.
+/// Nothing takes this long to end.
 constexpr std::chrono::seconds patience_at_the_end{20};
 
-/// What all connections have in common. It outlives them, as the daemon's does: a thread of the routes may hold on to a
-/// connection for a moment after it was answered.
+/// What all connections share. It outlives them, as in the daemon: a thread of the routes may hold a connection for a
+/// moment after answering it.
 struct Common {
   ServerShared shared{ServerOptions{}};
   LoopShared loop;
@@ -48,7 +48,7 @@ class Client {
     Connection::Socket socket(io_, asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
     LoopShared& loop = common().loop;
     loop.connections.fetch_add(1);
-    loop.relieve = [] {};  // nobody holds enough of one connection's for that
+    loop.relieve = [] {};  // no client holds enough for that on one connection
     connection_ = std::make_shared<Connection>(io_, std::move(socket), transport, shared_, loop);
     connection_->start();
   }
@@ -61,11 +61,11 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   void send(std::string_view bytes) {
-    // What no longer fits, or comes after pawld hung up, is lost: a client has to live with that.
+    // Bytes that no longer fit, or arrive after pawld hung up, are lost: a client must live with that.
     (void)::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     go_on();
   }
-  /// Waits for what others have in hand. False: nothing came for so long.
+  /// Waits for work that other threads have in hand. False: nothing came in that time.
   bool settle(std::chrono::milliseconds longest) {
     go_on();
     while (shared_.in_hand.load() > 0) {
@@ -77,7 +77,7 @@ class Client {
   const std::string& answers() const { return answers_; }
 
  private:
-  /// All that can be done without waiting.
+  /// Everything that can be done without waiting.
   void go_on() {
     while (io_.poll() > 0) receive();
     receive();
@@ -102,7 +102,8 @@ void send_in_pieces(Client& client, std::string_view bytes, std::size_t piece_by
   }
 }
 
-/// How many final answers there are. One that says that the connection ends has none behind it: a refused request too.
+/// The number of final answers. An answer that announces the end of the connection is the last, even for a refused
+/// request.
 std::size_t count_answers(std::string_view bytes) {
   std::size_t count = 0;
   while (!bytes.empty()) {
@@ -117,7 +118,7 @@ std::size_t count_answers(std::string_view bytes) {
     const bool is_last = head.find("\r\nConnection: close\r\n") != std::string_view::npos;
     const bool is_refusal = !head.starts_with("HTTP/1.1 204 ");
     PAWL_ASSERT(is_last || !is_refusal);
-    // Without a body if it was a HEAD.
+    // Without a body for HEAD.
     if (head.find(length) != std::string_view::npos && bytes.starts_with('{')) {
       bytes.remove_prefix(std::stoul(std::string(head.substr(head.find(length) + length.size(), 20))));
     }
@@ -126,7 +127,7 @@ std::size_t count_answers(std::string_view bytes) {
   return count;
 }
 
-/// The requests that a connection makes of these bytes, each as one text.
+/// The requests that a connection parses from these bytes, each as one text.
 std::vector<std::string> requests_in(Transport transport, std::string_view bytes, std::size_t piece_bytes) {
   std::vector<std::string> requests;
   Client client(transport, [&](const HttpRequest& request, const HttpReply& reply) {
@@ -156,7 +157,7 @@ void http(Bytes input) {
   const std::size_t piece_bytes = 1 + input.front() / 2;
   const std::string_view bytes = text_of(input.subspan(1));
 
-  // A network cuts where it likes: that changes nothing in what is asked.
+  // A network may cut anywhere: that does not change the requests.
   PAWL_ASSERT(requests_in(transport, bytes, bytes.size()) == requests_in(transport, bytes, piece_bytes));
 
   Served& served = fresh_served();
@@ -164,8 +165,8 @@ void http(Bytes input) {
                 [&](const HttpRequest& request, HttpReply reply) { served.handle(request, std::move(reply)); });
   send_in_pieces(client, bytes, bytes.size());
   if (client.settle(patience)) return;
-  // A long poll, or a stream of records: let it end as it does when the daemon stops. What is only slow may come too
-  // late for the routes' threads and get no answer: its connection is then closed, as by pawld, which stops to serve
+  // A long poll, or a stream of records: end it as when the daemon stops. A request that is merely slow may come too
+  // late for the routes' threads and get no answer: its connection is then closed, as pawld does, which stops serving
   // first.
   served.stop();
   client.settle(patience);

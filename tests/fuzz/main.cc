@@ -1,4 +1,4 @@
-// Which target libFuzzer is to drive: --target=NAME.
+// Selects the target for libFuzzer: --target=NAME.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ void choose(std::span<char*> arguments) {
 
 }  // namespace
 
-// Truncated names and short writes do not happen to a file in memory of at most some MiB.
+// An in-memory file of at most some MiB has no truncated names or short writes.
 InputFile::InputFile(Bytes content)
     : fd_(::memfd_create("input", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(fd_)) {
   PAWL_ASSERT(fd_ >= 0);

@@ -1,4 +1,4 @@
-// Secrets in output: masked alike however it is cut, and never to be read in it.
+// Secrets in output: masked alike however it is cut, and never readable in it.
 #include <array>
 #include <memory>
 
@@ -7,7 +7,7 @@
 
 namespace pawl::fuzz {
 
-/// The first lines of the input are secrets, the rest is printed, in chunks of the size that its first byte says.
+/// The first lines of the input are secrets; the rest is output, in chunks whose size the first byte gives.
 void mask(Bytes input) {
   const std::string_view text = text_of(input);
   const std::size_t first = text.find('\0');
@@ -30,7 +30,7 @@ void mask(Bytes input) {
   const std::string shown = masked(chunk);
   PAWL_ASSERT(shown == masked(mask_chunk_bytes));
   const bool is_one_line = secret.find('\n') == std::string::npos && secret.find('\r') == std::string::npos;
-  const bool is_apart = secret.find('*') == std::string::npos;  // of what stands for it
+  const bool is_apart = secret.find('*') == std::string::npos;  // of the mask
   if (is_one_line && is_apart && secret.size() >= masked_bytes_min) {
     PAWL_ASSERT(shown.find(secret) == std::string::npos);
   }

@@ -10,7 +10,7 @@ void options(Bytes input) {
   const auto options = read_options(arguments, [](const char*) -> const char* { return nullptr; });
   if (!options) return PAWL_ASSERT(!options.error().message.empty());
   PAWL_ASSERT(options->data.is_absolute() && !options->answer);
-  // There is always a socket: the one in the data folder, unless another one was named.
+  // There is always a socket: the one in the data folder, unless another one is given.
   PAWL_ASSERT(!options->socket.empty());
 }
 

@@ -1,4 +1,4 @@
-// Pipelines as people write them: what is read is what the machine takes, and what it then has.
+// Pipelines as people write them: the machine accepts what was read, and then holds the same.
 #include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
 #include "daemon/pipeline_yaml_text.h"
@@ -19,7 +19,7 @@ void pipeline(Bytes input) {
   PAWL_ASSERT(read->command_lines.size() == commands_of(*pipeline, "/bin").size());
   PAWL_ASSERT(read->stage_lines.size() == pipeline->stages.size());
   const auto yaml = yaml_of(*pipeline);
-  if (!yaml) assertion_failed(yaml.error().message.c_str(), __FILE__, __LINE__);  // what was read has a text
+  if (!yaml) assertion_failed(yaml.error().message.c_str(), __FILE__, __LINE__);  // whatever was read has a text
   const auto read_again = parse_pipeline(*yaml, "FILE", "/elsewhere");
   if (!read_again) assertion_failed(read_again.error().message.c_str(), __FILE__, __LINE__);
   PAWL_ASSERT(read_again->pipeline == *pipeline);

@@ -1,6 +1,6 @@
-// Records that passed the verifier, applied as a log's would be: with seq, group, time and rules put right, so that
-// what they say reaches the rules whatever their stamps say. Outcome and digest are left to the rules; a log with the
-// right ones could come from a pawl that is broken, or from somebody who means harm, and neither may end a reader.
+// Records that passed the verifier, applied as a log's would be: with seq, group, time and rules corrected, so that
+// their contents reach the rules whatever their stamps say. Outcome and digest are left to the rules; a log with
+// correct ones could come from a broken pawl, or from an attacker, and neither may crash a reader.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@ namespace pawl::fuzz {
 
 class ReappliedLog {
  public:
-  /// Begins after a small story: a daemon, a worker, two tasks, a claimed job and a held lease.
+  /// Starts after a small story: a daemon, a worker, two tasks, a claimed job and a held lease.
   ReappliedLog();
 
-  /// Requires: view_record() took the bytes.
+  /// Requires: view_record() accepted the bytes.
   void take(std::vector<std::uint8_t> record);
-  /// Applies what is left, and looks at the state that it came to: its invariants, and that a checkpoint of it is the
-  /// same state again.
+  /// Applies the rest, and checks the resulting state: its invariants, and that a checkpoint of it gives the same
+  /// state.
   void finish();
 
  private:

@@ -1,4 +1,4 @@
-// Scripts of `pawl simulate`: whatever one says, the log that it makes is a good one.
+// Scripts for `pawl simulate`: whatever one says, its log is valid.
 #include <vector>
 
 #include "engine/forensics/invariants.h"
@@ -10,7 +10,7 @@
 namespace pawl::fuzz {
 namespace {
 
-/// A made log replays without a difference, down to the form of its lines.
+/// The log replays without a difference, down to the form of its lines.
 void check_replay(const std::vector<std::string>& lines) {
   Replica replica(State(), Chain{}, proving_policy());
   for (const std::string& line : lines) {
@@ -22,7 +22,7 @@ void check_replay(const std::vector<std::string>& lines) {
   PAWL_ASSERT(replica.finish().has_value() && !replica.difference());
 }
 
-/// No record of it breaks an invariant, unless the script had that switched off which keeps it.
+/// None of its records breaks an invariant, unless the script switched off the setting that protects it.
 void check_invariants(const std::vector<std::string>& lines) {
   State state;
   std::vector<Proposal> group;

@@ -13,7 +13,7 @@
 namespace pawl::fuzz {
 namespace {
 
-/// No byte of a header's value ends the header.
+/// A header's value contains no byte that ends the header.
 bool is_one_line(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 || c == '\t'; });
 }
@@ -74,7 +74,7 @@ Served::Served() : webhooks_(webhook_config()) {
 }
 
 Served::~Served() {
-  // As pawld does: what was asked, and is decided only now, still finds the routes there.
+  // As in pawld: requests that are decided only now still find the routes alive.
   stop();
   sequencer_->stop();
   api_.reset();
@@ -82,7 +82,7 @@ Served::~Served() {
 
 void Served::handle(const HttpRequest& request, HttpReply reply) {
   api_->handle(request, [reply = std::move(reply)](HttpResponse response) {
-    // Rows become text once, here: on the connection's thread it would be the same text.
+    // Rows become text once, here: the connection's thread would make the same text.
     if (const auto format = std::exchange(response.format, nullptr)) format(response);
     check(response);
     reply(std::move(response));

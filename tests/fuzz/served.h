@@ -1,5 +1,5 @@
-// The routes over a log in memory in which the story has happened: as pawld serves them, but that nothing is driven on
-// and no process is started.
+// The routes over an in-memory log after the story: as pawld serves them, except that no task is driven on and no
+// process is started.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,10 @@ class Served {
   Served();
   ~Served();
 
-  /// Hands a request to the routes. Every answer is looked at before `reply` gets it: that it is one that pawl gives,
-  /// with a body and headers that no client trips over.
+  /// Hands a request to the routes. Checks every answer before `reply` gets it: it must be one that pawl gives, with a
+  /// body and headers that clients can parse.
   void handle(const HttpRequest& request, HttpReply reply);
-  /// Lets whatever waits be answered at once; nothing can be asked any more.
+  /// Answers all waiting requests at once; no more requests are possible.
   void stop();
   /// Whether anything was written since the story: the next input then needs a machine of its own.
   bool is_used() const;
@@ -34,10 +34,10 @@ class Served {
   bool stopped_ = false;
 };
 
-/// The machine for the next input: the last one if it is as it was. To make one takes a millisecond.
+/// The machine for the next input: the last one if it is unchanged. Making one takes a millisecond.
 Served& fresh_served();
 
-/// The options, secrets too, that webhooks are read with.
+/// The options for reading webhooks, including secrets.
 WebhookConfig webhook_config();
 
 }  // namespace pawl::fuzz

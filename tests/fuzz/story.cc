@@ -36,7 +36,7 @@ std::unique_ptr<fb::OwnerT> worker() {
   return owner;
 }
 
-/// Tells it, to a log in memory.
+/// Plays it into an in-memory log.
 std::unique_ptr<MemoryLog> told() {
   auto log = std::make_unique<MemoryLog>();
   Chain chain{};
@@ -79,7 +79,7 @@ MemoryLog& told_once() {
 }  // namespace
 
 State story_state() {
-  // Unpacked: cheaper than to open a log, and every input begins with it.
+  // Unpacked, which is cheaper than opening a log; every input starts with it.
   static const StoredCheckpoint at_its_end = [] {
     const Opened opened = std::move(open_state(told_once())).value();
     return pack_checkpoint(opened.state, opened.chain);

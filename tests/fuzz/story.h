@@ -1,5 +1,5 @@
-// What has already happened where a target begins: a daemon, a worker, a task on its way and one at a guarded edge, a
-// claimed job and a held lease. Inputs can then be about something: ids 1 and 2, the boots "daemon" and "worker".
+// What has happened before a target begins: a daemon, a worker, a task under way and one at a guarded edge, a claimed
+// job and a held lease. So inputs can refer to something: ids 1 and 2, the boots "daemon" and "worker".
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace pawl::fuzz {
 
-/// The state that it comes to.
+/// The resulting state.
 State story_state();
 
 /// A copy of its log.

@@ -1,4 +1,4 @@
-// What a command printed, on a terminal: the same however it is cut, and nothing in it that a terminal would obey.
+// Command output on a terminal: the same however it is cut, and without anything that a terminal would obey.
 #include "schema/printable.h"
 #include "schema/utf8.h"
 #include "tests/fuzz/fuzz.h"
@@ -7,7 +7,7 @@
 namespace pawl::fuzz {
 namespace {
 
-/// How many bytes the colour has that `text` begins with; 0: none.
+/// The length in bytes of the colour sequence at the start of `text`; 0: none.
 std::size_t colour_at(std::string_view text) {
   if (!text.starts_with("\x1b[")) return 0;
   const std::size_t end = text.find_first_not_of("0123456789;:", 2);
@@ -16,7 +16,7 @@ std::size_t colour_at(std::string_view text) {
 
 }  // namespace
 
-/// Printed in chunks of the size that the first byte says.
+/// Prints it in chunks whose size the first byte gives.
 void terminal(Bytes input) {
   const std::string_view text = text_of(input);
   if (text.empty()) return;

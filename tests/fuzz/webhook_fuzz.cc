@@ -1,5 +1,5 @@
-// Deliveries that are rightly signed: the first byte says by whom, the first line which event, the second which
-// delivery, and the rest is the body.
+// Correctly signed deliveries: the first byte selects the source, the first line is the event, the second the delivery,
+// and the rest is the body.
 #include <future>
 
 #include "daemon/outside/webhooks.h"
@@ -17,7 +17,7 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// Under the secret that is configured for it.
+/// With the secret configured for the source.
 std::string signature_of(WebhookSource source, std::string_view body, const WebhookConfig& config) {
   const std::string& secret = *secret_of(source, config);
   if (source == WebhookSource::gitlab) return secret;
@@ -32,7 +32,7 @@ std::string_view header_of(WebhookSource source, const WebhookHeaders& headers, 
   return name.find("Signature") == std::string_view::npos ? "" : headers.signature;
 }
 
-/// Posts it, and waits for the answer: what is signed right is answered 2xx, whatever it is.
+/// Posts it, and waits for the answer: a correctly signed delivery is answered 2xx, whatever it says.
 void post(WebhookSource source, const WebhookHeaders& headers, std::string_view body) {
   const std::string path = "/webhooks/" + std::string(name(source));
   const HttpRequest request{

@@ -1,4 +1,4 @@
-// The end of a log: blocks one after the other, whole, cut or wrong. The first byte says what was sealed.
+// The end of a log: consecutive blocks, whole, cut or wrong. The first byte says what was sealed.
 #include <cstring>
 
 #include "store/key_format.h"
@@ -26,7 +26,7 @@ void write_ahead(Bytes input) {
   if (sealed > 0) disk->seal = encode_seal(Seq{sealed});
   const auto log = MemoryLog::open(disk);
   if (!log) return PAWL_ASSERT(!log.error().message.empty());
-  // What opens has every record that any whole block has or names, and all that was sealed.
+  // A log that opens has every record that any whole block contains or names, and everything that was sealed.
   PAWL_ASSERT((*log)->last_seq() >= found.highest && raw((*log)->last_seq()) >= sealed);
   PAWL_ASSERT(!(*log)->torn_at() || *(*log)->torn_at() == next((*log)->last_seq()));
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`pawl lock` against a real pawld: is it at least flock(1)? Takes the folder of pawld and pawl.
+"""`pawl lock` against a real pawld: is it at least as good as flock(1)? Takes the folder with pawld and pawl.
 
-A command here writes its pid to a file and then reads a FIFO, so a test knows when it runs and says when it ends."""
+A command here writes its pid to a file and then reads a FIFO, so a test knows when it runs and decides when it ends."""
 
 import contextlib
 import json
@@ -61,7 +61,7 @@ class Locks(unittest.TestCase):
                               text=True, timeout=PATIENCE_S, check=False, **more)
 
     def lock(self, *options, command=("true",), key="slot", wrap=(), **more):
-        """Begins a `pawl lock`. What it leaves running is ended with the test."""
+        """Starts a `pawl lock`. The end of the test kills what it leaves running."""
         more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
         begun = subprocess.Popen([*wrap, BIN / "pawl", "lock", "--data", self.data, *options, key, "--", *command],
                                  text=True, start_new_session=True, **more)
@@ -81,7 +81,7 @@ class Locks(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
 
     def held(self, name):
-        """A command that says that it runs, and goes on until let_go(name)."""
+        """A command that reports that it runs, and goes on until let_go(name)."""
         os.mkfifo(self.folder / f"{name}.go")
         return ["sh", "-c", f"echo $$ > {self.folder}/{name}.new; mv {self.folder}/{name}.new {self.folder}/{name}.pid; "
                             f"exec cat {self.folder}/{name}.go"]
@@ -139,7 +139,7 @@ class Held(Locks):
 
     def test_what_the_command_leaves_behind_keeps_the_lease_and_holds_up_nobody(self):
         leaves = ["sh", "-c", 'setsid "$@" >/dev/null 2>&1 </dev/null & exit 3', "sh", *self.held("rest")]
-        # It ends, and so do its streams, although what it left behind goes on.
+        # It ends and closes its streams, although the process that it left behind goes on.
         self.assert_ends(self.lock(command=leaves), 3)
         self.assertTrue(is_alive(self.pid_of("rest")))
         self.assertEqual(self.pawl("lock", "slot", "--", "true").returncode, 1)
@@ -185,7 +185,7 @@ class Held(Locks):
         self.assert_ends(here, 0)
         there = ["unshare", "--pid", "--fork", "--kill-child"]
         if subprocess.run([*there, "true"], capture_output=True, check=False).returncode != 0:
-            self.skipTest("no pid namespace may be made here")
+            self.skipTest("pid namespaces are not permitted here")
         far = self.lock(command=["cat", self.folder / "far.go"], wrap=there) if self.held("far") else None
         self.assertEqual(self.lease()["ttl"], 60)
         self.let_go("far")
@@ -229,7 +229,7 @@ class Lost(Locks):
         first = self.lock("--ttl", "4", command=self.held("first"))
         pid, guard = self.pid_of("first"), self.lease()["owner"]["pid"]
         os.kill(guard, signal.SIGSTOP)
-        first.kill()  # so that nobody stands in for the guard
+        first.kill()  # so that nothing stands in for the guard
         self.until(lambda: self.pawl("lock", "slot", "--", "true").returncode == 0)
         os.kill(guard, signal.SIGCONT)
         self.until(lambda: not is_alive(pid))
@@ -324,14 +324,14 @@ class Terminal(Locks):
         self.assertEqual((ran.returncode, ran.stdout), (0, "text\n"))
 
     def at_terminal(self, script, typed):
-        """Runs a lock at a terminal of its own, types when it says so; its exit code and what it printed."""
+        """Runs a lock on its own terminal, and types when it asks; returns its exit code and output."""
         pid, terminal = pty.fork()
         if pid == 0:
             os.execv(BIN / "pawl", ["pawl", "lock", "--data", str(self.data), "slot", "--", "sh", "-c", script])
         self.addCleanup(os.close, terminal)
         self.addCleanup(self.end, pid)
         printed = b""
-        with contextlib.suppress(OSError):  # EIO is the end of a terminal
+        with contextlib.suppress(OSError):  # a terminal ends with EIO
             while piece := os.read(terminal, 4096):
                 if b"ready" not in printed and b"ready" in printed + piece:
                     os.write(terminal, typed)

@@ -17,7 +17,7 @@
 namespace pawl {
 namespace {
 
-/// In the child: becomes the program, its words going to `log`. Does not return.
+/// In the child: executes the program with its output going to `log`. Does not return.
 [[noreturn]] void become(const std::vector<std::string>& words, const std::string& log) {
   const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   ::dup2(out, STDOUT_FILENO);
@@ -32,7 +32,7 @@ namespace {
 }  // namespace
 
 PawldProcess::PawldProcess(const std::string& program, const std::vector<std::string>& options) {
-  // Short, whatever the build folder is called: a socket's path has room for 107 bytes.
+  // Short, whatever the build folder's name: a socket's path may have at most 107 bytes.
   std::string name = (std::filesystem::temp_directory_path() / "pawl-test-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) return;
   folder_ = name;
@@ -61,7 +61,7 @@ PawldProcess::~PawldProcess() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  std::error_code ignored;  // what is left of a temporary folder is no test's failure
+  std::error_code ignored;  // leftovers of a temporary folder must not fail a test
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 

@@ -1,4 +1,4 @@
-// A pawld of its own for a test: the real program, on a data folder that goes with the object.
+// A test's own pawld: the real program, on a data folder that is removed with the object.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,7 @@ class PawldProcess {
   /// Starts the program at `program` on a fresh folder with these further options, and waits until its socket answers
   /// GET /readyz with 200.
   PawldProcess(const std::string& program, const std::vector<std::string>& options);
-  /// Kills it, if it still runs, and removes the folder.
+  /// Kills it if it still runs, and removes the folder.
   ~PawldProcess();
   PawldProcess(const PawldProcess&) = delete;
   PawldProcess& operator=(const PawldProcess&) = delete;
@@ -21,7 +21,7 @@ class PawldProcess {
   bool ready() const { return ready_; }
   const std::string& data() const { return data_; }
   const std::string& socket() const { return socket_; }
-  /// What it has written to its standard output and error.
+  /// Its standard output and error so far.
   std::string words() const;
   /// Asks it to end (SIGTERM); returns its wait status.
   int stop();

@@ -1,6 +1,6 @@
-// Sixteen clients race for one guarded transition, over HTTP: for its lease, and then, the winner's token being known
-// to the winner alone, for the transition itself. However often they try, one wins; each of the others is told who,
-// and each lost race is in the log.
+// Sixteen clients race for one guarded transition, over HTTP: for its lease, and then, since only the winner knows its
+// token, for the transition itself. However often they try, one wins; each of the others learns who won, and each lost
+// race is in the log.
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -29,11 +29,11 @@ namespace json = boost::json;
 constexpr int client_count = 16;
 constexpr int round_count = 1000;
 
-/// What one client was told in one round.
+/// The answer that one client got in one round.
 struct Told {
   int status = 0;
   std::string code;    // of the error; empty if it won
-  std::string winner;  // whom the answer names
+  std::string winner;  // the actor named in the answer
 };
 
 struct Round {
@@ -97,7 +97,7 @@ struct Client {
     const HttpAnswer answer = http.request("POST", "/v1/leases", json::serialize(body));
     Told result = told(answer);
     if (answer.status / 100 == 2) {
-      round.winner = number;  // if two should ever get here, the counts below tell
+      round.winner = number;  // if two ever get here, the counts below show it
       round.token = number_at(parsed(answer.body), "token");
     }
     return result;
@@ -131,8 +131,8 @@ class Race : public testing::Test {
     ASSERT_TRUE(daemon_->ready()) << daemon_->words();
   }
 
-  /// Registers this process as a boot; every client is an actor of it. Its host is none that the daemon can see into,
-  /// so it counts as alive.
+  /// Registers this process as a boot; every client is an actor of it. The daemon cannot observe its host, so it counts
+  /// as alive.
   std::string register_boot(UnixHttp& http) {
     const json::object body{{"name", "race"},
                             {"boot_id", "00000000-0000-4000-8000-00000000race"},
@@ -163,7 +163,7 @@ using Lost = std::map<std::tuple<std::int64_t, std::string, std::string>, std::v
 Lost lost_races(const std::string& data) {
   Lost lost;
   const std::string command = std::string(PAWL) + " export log --data '" + data + "'";
-  FILE* lines = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): its words are ours
+  FILE* lines = ::popen(command.c_str(), "r");  // NOLINT(cert-env33-c): we control the command line
   if (lines == nullptr) return lost;
   char* line = nullptr;
   std::size_t capacity = 0;
@@ -176,7 +176,7 @@ Lost lost_races(const std::string& data) {
     if (type == "LeaseAcquired") task = std::stoll(text_at(record, "data.key").substr(5));
     lost[{task, type, text_at(record, "actor")}].push_back(outcome);
   }
-  std::free(line);  // NOLINT(cppcoreguidelines-no-malloc): as getline asks
+  std::free(line);  // NOLINT(cppcoreguidelines-no-malloc): as getline requires
   EXPECT_EQ(::pclose(lines), 0) << "pawl export log failed";
   return lost;
 }
@@ -223,7 +223,7 @@ TEST_F(Race, one_client_wins_each_guarded_transition_and_every_loser_is_told_and
   std::size_t lost_transitions = 0;
   for (const Round& round : rounds) {
     SCOPED_TRACE("task " + std::to_string(round.task));
-    ASSERT_GE(round.winner, 0) << "nobody got the lease";
+    ASSERT_GE(round.winner, 0) << "no client got the lease";
     const std::string winner = actor_of(round.winner);
     for (int i = 0; i < client_count; ++i) {
       SCOPED_TRACE(actor_of(i));

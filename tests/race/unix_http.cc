@@ -29,7 +29,7 @@ bool receive_more(int fd, std::string& into) {
   return true;
 }
 
-/// The number behind a header's name; 0 if it is not there. Names are written as Beast writes them, or in lower case.
+/// The number after a header's name; 0 if it is missing. Names are spelled as Beast does, or in lower case.
 std::size_t header_number(std::string_view head, std::string_view name) {
   const auto same = [](char left, char right) { return std::tolower(left) == std::tolower(right); };
   const auto at = std::search(head.begin(), head.end(), name.begin(), name.end(), same);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""page_test PAWLD: the worker in docs/API.md, as it stands there, against a real pawld: the page alone has to suffice."""
+"""page_test PAWLD: the worker in docs/API.md, exactly as printed, against a real pawld: the page alone must suffice."""
 
 import http.client
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The example workers, against a real pawld and, for what a real one does too seldom, against a false one.
+"""The example workers, against a real pawld and, for what a real one does too rarely, against a fake one.
 
-Nothing waits for a fixed time: each wait ends with what it waits for, and its bound is there so that a fault fails.
+Nothing waits for a fixed time: each wait ends with its condition; its bound only makes a faulty test fail.
 """
 
 import argparse
@@ -29,7 +29,7 @@ WORKER = None
 
 
 def worker_command(agent, script):
-    """The worker's words: a shell script is its agent."""
+    """The worker's arguments: a shell script is its agent."""
     if WORKER == "sh":
         return [ROOT / "examples/workers/worker.sh", agent, "/bin/sh", "-c", script]
     return [sys.executable, ROOT / "examples/workers/worker.py", "--agent", agent, "/bin/sh", "-c", script]
@@ -159,7 +159,7 @@ class WithDaemon(WorkerTest):
                     '$PAWL_STAGE" >>facts; echo $$ >>pid; exit 3')
         exited = self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")[0]
         self.assertEqual(exited, {"job": 1, "attempt": 1, "exit_code": 3})
-        # Exit code 3 is tried again, perhaps already: what counts is what the first attempt wrote.
+        # Exit code 3 is tried again, perhaps already: only the first attempt's output counts.
         self.assertEqual(self.wait_for_file("facts").splitlines()[0], "1 1 1 1|W 1, {a}|shop|feature/x|analysis")
         started = self.records("RunStarted")[0]
         self.assertEqual(started["pid"], int(self.path("pid").read_text().splitlines()[0]))
@@ -174,7 +174,7 @@ class WithDaemon(WorkerTest):
         job = self.job()
         self.assertEqual((job["status"], job["attempts"]), ("running", 1))
         self.kill_daemon()
-        self.path("go").touch()  # so that the report meets nobody
+        self.path("go").touch()  # so that the report gets no answer
         self.wait_until(lambda: "trying on" in self.said(), "the worker notices that pawld is away")
         self.start_daemon()
         exited = self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")
@@ -242,7 +242,8 @@ class WithDaemon(WorkerTest):
 
 
 class FalsePawld(http.server.BaseHTTPRequestHandler):
-    """Answers by a script of (status, body); status 0 closes the connection instead, after the request has come."""
+    """Answers from a script of (status, body); status 0 closes the connection instead, after the request has
+    arrived."""
 
     protocol_version = "HTTP/1.1"
 
