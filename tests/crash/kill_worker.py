@@ -2,7 +2,7 @@
 """kill_worker NAME SOCKET WORLD SEED: an outside worker for the kills, a process that may be killed or stopped
 anywhere.
 
-It builds (claims jobs of the builder, each a process of its own) and stamps (takes the lease of a task on `hand`, and
+It builds (claims jobs of the builder, each its own process) and stamps (takes the lease of a task on `hand`, and
 its one step). The stamp goes to a target with fencing, as docs/PIPELINES.md requires: it accepts no token lower than
 the highest that it has seen for the task. So a worker that was stopped in between, and wakes long after the decision,
 does no harm there; this test shows that it does none in pawl either. """

@@ -23,7 +23,7 @@ class Served {
   void handle(const HttpRequest& request, HttpReply reply);
   /// Answers all waiting requests at once; no more requests are possible.
   void stop();
-  /// Whether anything was written since the story: the next input then needs a machine of its own.
+  /// Whether anything was written since the story: the next input then needs a new machine.
   bool is_used() const;
 
  private:

@@ -144,12 +144,12 @@ const std::vector<Meddling>& meddlings() {
          told.take_leases_by_force();
          told.move_back();
        }},
-      {"and somebody else enters",
+      {"and another worker enters",
        [](Told& told) {
          told.take_leases_by_force();
          told.enter();
        }},
-      {"and somebody else enters, and is gone",
+      {"and another worker enters, and is gone",
        [](Told& told) {
          told.take_leases_by_force();
          told.enter();
@@ -162,7 +162,7 @@ const std::vector<Meddling>& meddlings() {
          told.block();
        }},
       {"it is cancelled", [](Told& told) { told.request_cancel(); }},
-      {"ownership is switched off, and somebody moves it on",
+      {"ownership is switched off, and an operator moves it on",
        [](Told& told) {
          told.set("ownership.enabled", false);
          told.move_back();

@@ -54,7 +54,7 @@ std::set<JobId> claimable_jobs(const State& state) {
   return jobs;
 }
 
-/// Whoever claims, the index finds the same jobs as a walk over the whole queue.
+/// For any claimer, the index finds the same jobs as a walk over the whole queue.
 void expect_found(const State& state, TimeUs now) {
   std::map<std::string, JobId> first;  // by agent
   for (const JobId id : state.indexes.queued) {

@@ -1,5 +1,5 @@
-// The tables of docs/API.md, docs/SECURITY.md and docs/SETTINGS.md match the code: each follows a marker such as `<!--
-// calls: tasks -->` and holds the rows rendered here. A sentence names each difference.
+// The tables of docs/API.md, docs/SECURITY.md and docs/SETTINGS.md match the code: each follows a marker, such as
+// `<!-- calls: tasks -->`, and holds the rows rendered here. A sentence names each difference.
 //
 // To rewrite the tables, run this program with PAWL_WRITE_DOCS=1.
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Principals: a boot, and everything it holds, belongs to whoever registered it, and only those who can know a fact may
-// report it (SPEC §4, *Principals*).
+// Principals: a boot, and everything it holds, belongs to the principal that registered it, and only those who can know
+// a fact may report it (SPEC §4, *Principals*).
 #include "schema/limits.h"
 #include "tests/unit/engine/rules.h"
 

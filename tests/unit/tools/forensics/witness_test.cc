@@ -198,7 +198,7 @@ TEST_F(AgainstDaemon, a_witness_is_told_the_head) {
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("2 lines as the log is"), std::string::npos) << ran.out;
   daemon.stop(SIGTERM);
-  EXPECT_EQ(pawl({"witness"}).exit, 1) << "nobody answers";
+  EXPECT_EQ(pawl({"witness"}).exit, 1) << "no daemon answers";
 }
 
 }  // namespace
