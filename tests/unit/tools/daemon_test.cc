@@ -300,7 +300,7 @@ TEST_F(AgainstDaemon, a_switch_that_is_off_is_named_once_with_the_command_that_t
   EXPECT_NE(stuck.out.find(", by ines\n  try: pawl settings reaper.enabled=true\n"), std::string::npos) << stuck.out;
   EXPECT_EQ(pawl({"settings", "reaper.enabled=Yes"}).exit, 0);
   EXPECT_EQ(pawl({"stuck"}).out.find("reaper.enabled"), std::string::npos);
-  EXPECT_EQ(pawl({"settings", "pipeline.default=on"}).exit, 1) << "only a setting of words takes a word";
+  EXPECT_EQ(pawl({"settings", "pipeline.default=on"}).exit, 1) << "here 'on' is a pipeline's name, not a switch";
 }
 
 TEST_F(AgainstDaemon, what_waits_its_turn_is_counted_and_listed_when_asked_for) {
