@@ -175,7 +175,7 @@ class WithDaemon(WorkerTest):
         self.assertEqual((job["status"], job["attempts"]), ("running", 1))
         self.kill_daemon()
         self.path("go").touch()  # so that the report gets no answer
-        self.wait_until(lambda: "trying on" in self.said(), "the worker notices that pawld is away")
+        self.wait_until(lambda: "retrying" in self.said(), "the worker notices that pawld is away")
         self.start_daemon()
         exited = self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")
         self.assertEqual(exited, [{"job": 1, "attempt": 1, "exit_code": 0}])
@@ -199,7 +199,7 @@ class WithDaemon(WorkerTest):
         self.worker("touch ran")
         self.wait_until(lambda: "works for" in self.said(), "the worker is registered")
         self.kill_daemon()
-        self.wait_until(lambda: "trying on" in self.said(), "the worker notices that pawld is away")
+        self.wait_until(lambda: "retrying" in self.said(), "the worker notices that pawld is away")
         self.start_daemon()
         self.submit("W-1")
         self.wait_until(lambda: self.records("RunExited"), "the exit is recorded")
