@@ -1,4 +1,5 @@
-// One connection: bytes in, requests to the handle, answers out. Only server.cc and connection.cc see Asio.
+// One connection: bytes in (connection.cc), requests to the handle, answers out (connection_answer.cc), and what it may
+// have of the server (connection_shares.cc). Only they and server.cc see Asio.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -103,6 +104,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ended,   // the client has closed its side; it may still read
     broken,  // the connection is gone
   };
+  /// Whether a socket cannot go on before it is waited for.
+  static bool is_wait(const boost::system::error_code& failure);
   /// Reads what is there, without waiting.
   Input fill();
   /// Has the connection closed as soon as its client is known to be gone, while its request is with the handle.
