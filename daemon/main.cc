@@ -173,7 +173,7 @@ class FrontDoor {
  public:
   /// What cannot be listened on is known before the log is written to.
   Result<void> open(const Options& options, const Access& access, std::size_t connections_max,
-                    std::function<bool()> may_make_socket) {
+                    std::shared_ptr<ShareBook> share_book, std::function<bool()> may_make_socket) {
     server_ =
         PAWL_TRY(Server::open({.listen = options.listen,
                                .socket = options.socket,
@@ -186,6 +186,7 @@ class FrontDoor {
                                                     .is_operator = permit.role == Role::operate,
                                                     .is_rated = !permit.holder.empty()};
                                    },
+                               .share_book = std::move(share_book),
                                .body_bytes_max = options.webhooks.body_bytes_max,
                                .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
                                                         std::string_view path) { return body_bytes_max(path, most); },
@@ -291,8 +292,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (!log) return failed(in_folder(log.error(), options.data));
   const auto member = member_of(here);
   if (!member) return failed(in_folder(member.error(), options.data));
+  const auto share_book = std::make_shared<ShareBook>();
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, access, *connections_max, is_our_folder); !bound)
+  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound)
     return failed(bound.error());
   auto opened = open_state(**log);
   if (!opened) return failed(in_folder(opened.error(), options.data));
@@ -491,6 +493,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       .messages_dropped = [&messages] { return messages.dropped(); },
       .webhooks = &webhooks,
       .access = &access,
+      .share_book = share_book,
   });
 
   door.serve(api, options);

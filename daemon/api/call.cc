@@ -7,6 +7,7 @@
 
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
@@ -105,6 +106,17 @@ void run_narrow(Call call) {
   });
 }
 
+/// Of what the group would have one have more; none: of nothing that is shared.
+std::optional<ShareKind> share_of(const Group& group) {
+  for (const Proposal& proposal : group) {
+    const fb::Event type = proposal.record().event_type();
+    if (type == fb::Event::BootStarted) return ShareKind::boots;
+    if (type == fb::Event::LeaseAcquired) return ShareKind::leases;
+    if (type == fb::Event::TaskCreated) return ShareKind::tasks;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void Call::refuse(const Error& error) const {
@@ -142,15 +154,21 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
     std::function<void()> nothing;
     std::function<void(Decision&, const Shown&)> amend;
     std::shared_ptr<void> keep;
+    std::optional<ShareKind> share;
+    std::string principal;
   };
-  const auto answering = std::make_shared<Answering>(Answering{.reply = std::move(reply),
-                                                               .look = std::move(writing.look),
-                                                               .shown = {},
-                                                               .status_accepted = writing.status_accepted,
-                                                               .status = std::move(writing.status),
-                                                               .nothing = std::move(writing.nothing),
-                                                               .amend = std::move(writing.amend),
-                                                               .keep = std::move(writing.keep)});
+  const bool asks = !writing.group.empty();
+  const auto answering = std::make_shared<Answering>(
+      Answering{.reply = std::move(reply),
+                .look = std::move(writing.look),
+                .shown = {},
+                .status_accepted = writing.status_accepted,
+                .status = std::move(writing.status),
+                .nothing = std::move(writing.nothing),
+                .amend = std::move(writing.amend),
+                .keep = std::move(writing.keep),
+                .share = share_of(writing.group),
+                .principal = asks ? principal_of(writing.group.front().record()) : std::string()});
   shop.services.sequencer.submit(
       {.group = std::move(writing.group),
        .resolve = std::move(writing.resolve),
@@ -159,6 +177,9 @@ void write(Shop& shop, Writing writing, HttpReply reply) {
            [answering, &shop](std::optional<Decision> decision) {
              answering->keep.reset();
              if (!decision) return answering->nothing();
+             if (decision->outcome == Outcome::quota && answering->share) {
+               shop.services.share_book->refuse(*answering->share, answering->principal);
+             }
              auto answer = [answering, decision = std::move(*decision)]() mutable {
                if (answering->amend) answering->amend(decision, answering->shown);
                const int status = answering->status ? answering->status(answering->shown) : answering->status_accepted;

@@ -101,7 +101,7 @@ void append_webhooks(std::string& out, const Webhooks* webhooks);
 
 /// For the sequencer's thread. `state` and `shop` outlive it.
 CounterSources counter_sources(const State& state, const Shop& shop);
-/// What GET /queue says.
-void append_queue(std::string& out, const State& state, const Shop& shop);
+/// What GET /queue says to who has that role.
+void append_queue(std::string& out, const State& state, const Shop& shop, Role role);
 
 }  // namespace pawl

@@ -59,6 +59,7 @@ Connection::~Connection() {
   gone_->store(true);
   move_to(nullptr);
   loop_.held_bytes.fetch_sub(held_bytes_);
+  shared_.shares.book().held(ShareKind::bytes).fetch_sub(held_bytes_);
   loop_.connections.fetch_sub(1);
 }
 
@@ -102,6 +103,7 @@ void Connection::count_bytes() {
   const bool is_more = held > held_bytes_;
   const std::size_t change = held - held_bytes_;  // modulo the width: also if it is less now
   loop_.held_bytes.fetch_add(change);
+  shared_.shares.book().held(ShareKind::bytes).fetch_add(change);
   if (account_) account_->bytes.fetch_add(change);
   held_bytes_ = held;
   const bool is_too_much = loop_.held_bytes > shared_.options.client_bytes_max / shared_.options.threads ||

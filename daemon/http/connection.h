@@ -26,7 +26,8 @@ struct ServerShared {
         shares({.connections = options.connections_max,
                 .bytes = options.client_bytes_max,
                 .requests_per_s = options.requests_per_s,
-                .requests_at_once = options.requests_at_once}) {}
+                .requests_at_once = options.requests_at_once},
+               options.share_book) {}
 
   ServerOptions options;
   Shares shares;
@@ -93,7 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Its request has begun to wait. `early`: what it is answered with if it may not.
   void wait(std::uint64_t request, HttpResponse early);
   /// Takes a place for the stream or the long poll; false: it may have none.
-  bool take_place();
+  bool take_place(ShareKind kind);
   static HttpResponse refusal_of_place();
   void arm_timer();
   void on_timer();

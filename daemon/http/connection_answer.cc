@@ -29,9 +29,7 @@ void Connection::reply(HttpResponse response) {
   parser_.reset();
   place_.reset();
   early_ = {};
-  if (response.stream && !is_head_ && !take_place()) {
-    response = refusal_of_place();
-  }
+  if (response.stream && !is_head_ && !take_place(ShareKind::streams)) response = refusal_of_place();
   undelivered_ = std::move(response.undelivered);
   if (response.format) response.format(response);
   const bool chunked = response.stream && is_1_1_;
