@@ -17,12 +17,10 @@
 #include <vector>
 
 #include "daemon/api/access.h"
-#include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
-#include "daemon/api/starting.h"
 #include "daemon/drift_watch.h"
 #include "daemon/end_signals.h"
-#include "daemon/http/server.h"
+#include "daemon/front_door.h"
 #include "daemon/logging.h"
 #include "daemon/message_writer.h"
 #include "daemon/options.h"
@@ -33,6 +31,7 @@
 #include "daemon/preflight.h"
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
+#include "daemon/wiring.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/log_room.h"
 #include "daemon/work/origins.h"
@@ -167,67 +166,6 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
                opened.replayed);
 }
 
-/// The server, and whether there is anything to be asked yet. It opens its doors when all else is ready; or before, if
-/// a replay takes long, so that whoever looks after this process can see that it lives.
-class FrontDoor {
- public:
-  /// What cannot be listened on is known before the log is written to.
-  Result<void> open(const Options& options, const Access& access, std::size_t connections_max,
-                    std::function<bool()> may_make_socket) {
-    server_ =
-        PAWL_TRY(Server::open({.listen = options.listen,
-                               .socket = options.socket,
-                               .asks_for_tokens = options.tokens.has_value(),
-                               .connections_max = connections_max,
-                               .who_asks =
-                                   [&access](const HttpRequest& request) {
-                                     Permit permit = access.permit_of(request);
-                                     return Visitor{.principal = std::move(permit.principal),
-                                                    .is_operator = permit.role == Role::operate,
-                                                    .is_rated = !permit.holder.empty()};
-                                   },
-                               .body_bytes_max = options.webhooks.body_bytes_max,
-                               .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
-                                                        std::string_view path) { return body_bytes_max(path, most); },
-                               .may_make_socket = std::move(may_make_socket),
-                               .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
-                              [this](const HttpRequest& request, HttpReply reply) {
-                                if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
-                                reply(starting_answer(request, program_version));
-                              }));
-    is_bound_.store(true);
-    return {};
-  }
-  /// While the log is replayed, from another thread: EndSignals sees to it that the two never meet.
-  void open_early() {
-    if (!is_bound_.load() || is_open_) return;
-    spdlog::info("the log is still being replayed: /healthz is served meanwhile");
-    begin();
-  }
-  void leave_early() {
-    if (is_bound_.load()) server_->stop();
-  }
-
-  void serve(Api& api, const Options& options) {
-    api_.store(&api);
-    if (!is_open_) begin();
-    if (server_->socket()) spdlog::info("serving on {}", server_->socket()->string());
-    if (options.listen) spdlog::info("serving on {} port {}", options.listen->host, server_->port());
-  }
-  void close() { server_->stop(); }
-
- private:
-  void begin() {
-    server_->start();
-    is_open_ = true;
-  }
-
-  std::atomic<Api*> api_{nullptr};
-  std::atomic<bool> is_bound_{false};
-  bool is_open_ = false;
-  std::unique_ptr<Server> server_;
-};
-
 /// A signal that comes before the log was replayed: nothing was begun, and nothing has to be brought to an end.
 EndSignals::Actions actions_on_signals(const Options& options, Access& access, MessageWriter& messages, Hangup hangup,
                                        FrontDoor& door) {
@@ -291,8 +229,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (!log) return failed(in_folder(log.error(), options.data));
   const auto member = member_of(here);
   if (!member) return failed(in_folder(member.error(), options.data));
+  const auto share_book = std::make_shared<ShareBook>();
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, access, *connections_max, is_our_folder); !bound)
+  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound)
     return failed(bound.error());
   auto opened = open_state(**log);
   if (!opened) return failed(in_folder(opened.error(), options.data));
@@ -390,35 +329,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                      .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   const OrphanReaper orphans;
   Executor executor(sequencer, system,
-                    {.boot_id = boot_id,
-                     .origins = origins,
-                     .has_old_trees = has_old_trees,
-                     .archive = **log,
-                     .warn = [](const std::string& message) { spdlog::warn("{}", message); },
-                     .origin_alert =
-                         [&alerts, &sequencer, &boot_id](const std::string& repo, const OriginTrouble& trouble) {
-                           spdlog::warn("origin of '{}': {}", repo, trouble.words);
-                           Alert alert;
-                           alert.reason = std::string(trouble.reason()) + ": " + trouble.words;
-                           alert.seq = sequencer.durable_seq();
-                           alert.time = sequencer.now();
-                           alert.boot = boot_id;
-                           alert.actor = "executor";
-                           alert.repo = repo;
-                           alerts.raise(std::move(alert));
-                         },
-                     .variable_alert =
-                         [&alerts, &sequencer, &boot_id](TaskId task, const std::string& words) {
-                           Alert alert;
-                           alert.reason = std::string(stuck_reason::variable_missing) + ": " + words;
-                           alert.seq = sequencer.durable_seq();
-                           alert.time = sequencer.now();
-                           alert.boot = boot_id;
-                           alert.actor = "executor";
-                           alert.task = task;
-                           alerts.raise(std::move(alert));
-                         },
-                     .has_room = [&space] { return space.look().has_space; }});
+                    executor_options({.sequencer = sequencer,
+                                      .archive = **log,
+                                      .alerts = alerts,
+                                      .space = space,
+                                      .boot_id = boot_id,
+                                      .origins = origins,
+                                      .has_old_trees = has_old_trees}));
   executor.start();
   ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
                     {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
@@ -439,59 +356,21 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
-  Api api(Services{
-      .sequencer = sequencer,
-      .journal = **log,
-      .archive = **log,
-      .boot_id = boot_id,
-      .version = std::string(program_version),
-      .logs_folder = std::filesystem::path(here) / "logs",
-      .torn_from = opened->report.torn_at.value_or(Seq{0}),
-      .advance = [&executor](
-                     AdvanceOrder order,
-                     std::function<void(AdvanceAnswer)> done) { executor.advance(std::move(order), std::move(done)); },
-      .lock_step =
-          [&executor](StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
-            executor.lock_step(std::move(place), std::move(run), std::move(done));
-          },
-      .blind = blindness(),
-      .take_side = [&executor](
-                       TaskId task, Side side,
-                       std::function<void(Result<Worktree>)> done) { executor.take_side(task, side, std::move(done)); },
-      .find_branch =
-          [&executor](const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done) {
-            executor.find_branch(repo, branch, std::move(done));
-          },
-      .is_passed_over = [&executor](JobId job) { return executor.is_passed_over(job); },
-      .origin_trouble = [&executor](const std::string& repo) { return executor.origin_trouble(repo); },
-      .origin_troubles = [&executor] { return executor.origin_troubles(); },
-      .missing_variable = [&executor](TaskId task) { return executor.missing_variable(task); },
-      .fetching_since = [&executor](TaskId task) { return executor.fetching_since(task); },
-      .is_alive = [&executor](const Owner& owner, const Boot& boot) { return executor.world().is_alive(owner, boot); },
-      .is_seen =
-          [&system, &boot_id](const Owner& owner, const Boot& boot) {
-            if (owner.boot_id == boot_id) return true;
-            const std::optional<std::int64_t> start =
-                owner.pid == boot.pid ? std::optional(boot.pid_start) : std::nullopt;
-            const Liveness seen = system.liveness_of(boot.host, owner.pid, start);
-            return seen == Liveness::alive || seen == Liveness::dead;
-          },
-      .readiness =
-          [&space, &clock] {
-            Readiness readiness = space.look();
-            readiness.clock_drift_s = drift_to_tell(clock.drift_us());
-            return readiness;
-          },
-      .reconciler_totals = [&executor] { return executor.reconciler_totals(); },
-      .reaper_totals = [&reaper] { return reaper.totals(); },
-      .run_reaper = [&reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
-      .alert_counts = [&alerts] { return alerts.counts(); },
-      .raise_alert = [&alerts](Alert alert) { alerts.raise(std::move(alert)); },
-      .warn = [](const std::string& message) { spdlog::warn("{}", message); },
-      .messages_dropped = [&messages] { return messages.dropped(); },
-      .webhooks = &webhooks,
-      .access = &access,
-  });
+  Api api(services_of({.sequencer = sequencer,
+                       .log = **log,
+                       .clock = clock,
+                       .system = system,
+                       .executor = executor,
+                       .reaper = reaper,
+                       .alerts = alerts,
+                       .space = space,
+                       .messages = messages,
+                       .webhooks = webhooks,
+                       .access = access,
+                       .share_book = share_book,
+                       .boot_id = boot_id,
+                       .logs_folder = std::filesystem::path(here) / "logs",
+                       .torn_from = opened->report.torn_at.value_or(Seq{0})}));
 
   door.serve(api, options);
   spdlog::info("ending, by signal {}", signals.wait());

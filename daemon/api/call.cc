@@ -7,6 +7,7 @@
 
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
+#include "schema/subject.h"
 
 namespace pawl {
 namespace {
@@ -110,6 +111,8 @@ struct PendingWrite {
   Shop& shop;
   Writing writing;  // except `group` and `resolve`, which the sequencer has
   HttpReply reply;
+  std::optional<ShareKind> share;  // that it asks for more of
+  std::string principal;
   Shown shown = {};
 };
 
@@ -129,12 +132,26 @@ void answer_write(const std::shared_ptr<PendingWrite>& pending, Decision decisio
 void finish_write(const std::shared_ptr<PendingWrite>& pending, std::optional<Decision> decision) {
   pending->writing.keep.reset();
   if (!decision) return pending->writing.nothing();
+  if (decision->outcome == Outcome::quota && pending->share) {
+    pending->shop.services.share_book->refuse(*pending->share, pending->principal);
+  }
   const Shown& shown = pending->shown;
   if (!shown.archived_task && !shown.archived_job) return answer_write(pending, *std::move(decision));
   pending->shop.workers.post([pending, decision = *std::move(decision)] {
     fetch_archived(pending->shop.services.archive, pending->shown);
     answer_write(pending, decision);
   });
+}
+
+/// What the group asks for more of; none: nothing that is shared.
+std::optional<ShareKind> share_of(const Group& group) {
+  for (const Proposal& proposal : group) {
+    const fb::Event type = proposal.record().event_type();
+    if (type == fb::Event::BootStarted) return ShareKind::boots;
+    if (type == fb::Event::LeaseAcquired) return ShareKind::leases;
+    if (type == fb::Event::TaskCreated) return ShareKind::tasks;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -167,7 +184,10 @@ std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_vi
 void write(Shop& shop, Writing writing, HttpReply reply) {
   Group group = std::move(writing.group);
   auto resolve = std::move(writing.resolve);
-  const auto pending = std::make_shared<PendingWrite>(PendingWrite{shop, std::move(writing), std::move(reply)});
+  const auto share = share_of(group);
+  std::string principal = group.empty() ? std::string() : principal_of(group.front().record());
+  const auto pending = std::make_shared<PendingWrite>(
+      PendingWrite{shop, std::move(writing), std::move(reply), share, std::move(principal)});
   shop.services.sequencer.submit(
       {.group = std::move(group),
        .resolve = std::move(resolve),

@@ -13,6 +13,7 @@
 #include "daemon/api/counters.h"
 #include "daemon/api/log_memory.h"
 #include "daemon/api/narrow.h"
+#include "daemon/api/record_lines.h"
 #include "daemon/api/requests.h"
 #include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
@@ -35,6 +36,7 @@ struct Shop {
   Waits record_waits;  // for any record
   Waits claim_waits;   // for what may have freed or queued a job
   LogMemory memory{services.journal};
+  RecordLines lines;
   Whereabouts places{services.sequencer, services.archive};
   ThreadPool workers;
 };
@@ -101,7 +103,7 @@ void append_webhooks(std::string& out, const Webhooks* webhooks);
 
 /// For the sequencer's thread. `state` and `shop` outlive it.
 CounterSources counter_sources(const State& state, const Shop& shop);
-/// What GET /queue says.
-void append_queue(std::string& out, const State& state, const Shop& shop);
+/// What GET /queue says to who has that role.
+void append_queue(std::string& out, const State& state, const Shop& shop, Role role);
 
 }  // namespace pawl

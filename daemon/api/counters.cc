@@ -1,6 +1,7 @@
 #include "daemon/api/counters.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "daemon/outside/webhook_book.h"
@@ -84,6 +85,36 @@ Counts webhook_refusals(const From& from) {
   return counts;
 }
 
+Counts shares_held(const From& from) {
+  Counts counts;
+  for (const ShareKind kind : share_kinds) {
+    std::uint64_t count = from.shares->held(kind);
+    if (kind == ShareKind::requests) count = from.shares->last_second(from.look);
+    if (kind == ShareKind::boots) count = from.state.indexes.boot_in_force.size();
+    if (kind == ShareKind::leases) count = from.state.leases.size();
+    if (kind == ShareKind::tasks) count = from.state.indexes.live_work_items.size();
+    counts.push_back({std::string(name(kind)), count});
+  }
+  return counts;
+}
+
+template <std::uint64_t (ShareBook::*member)(ShareKind) const>
+Counts shares_by_kind(const From& from, std::initializer_list<ShareKind> kinds) {
+  Counts counts;
+  for (const ShareKind kind : kinds) counts.push_back({std::string(name(kind)), (from.shares->*member)(kind)});
+  return counts;
+}
+
+Counts shares_refused(const From& from) {
+  using enum ShareKind;
+  return shares_by_kind<&ShareBook::refused>(from, {connections, streams, polls, requests, boots, leases, tasks});
+}
+
+Counts shares_evicted(const From& from) {
+  using enum ShareKind;
+  return shares_by_kind<&ShareBook::evicted>(from, {connections, streams, polls, bytes});
+}
+
 // One row each. Rows of a block that append_block() writes stand in the order in which /queue shows them.
 std::vector<Counter> make_counters() {
   return {
@@ -164,6 +195,20 @@ std::vector<Counter> make_counters() {
       total("pawl_messages_dropped_total", "messages", "messages dropped because stderr was not read in time",
             {"messages.dropped_total"}, [](const From& from) { return from.messages_dropped; }),
 
+      each(gauge("pawl_shares_held", "of its kind",
+                 "what clients have now of what is shared; of `requests` those of tokens in the last whole second",
+                 {"shares.held.*"}, nullptr),
+           "share", shares_held),
+      each(total("pawl_shares_refused_total", "answers",
+                 "answers that one has its share (429), or that no connection is free (503)", {"shares.refused.*"},
+                 nullptr),
+           "share", shares_refused),
+      each(
+          total("pawl_shares_evicted_total", "connections",
+                "streams, polls and connections that were ended to make room for others, or for their memory (`bytes`)",
+                {"shares.evicted.*"}, nullptr),
+          "share", shares_evicted),
+
       each(
           total("pawl_webhooks_received_total", "deliveries", "deliveries that came", {"webhooks.*.received"}, nullptr),
           "source", by_source<&WebhookTotals::received>),
@@ -228,6 +273,19 @@ void append_block(std::string& out, std::string_view block, const CounterSources
     }
   }
   out += '}';
+}
+
+void append_labelled(std::string& out, std::string_view block, const CounterSources& sources) {
+  for (const Counter& counter : counters()) {
+    for (const std::string_view place : counter.shown_at) {
+      const std::size_t dot = place.find('.');
+      if (!counter.read_each || place.substr(0, dot) != block) continue;
+      append_json_member(out, place.substr(dot + 1, place.rfind('.') - dot - 1));
+      out += '{';
+      for (const LabelledCount& each : counter.read_each(sources)) append_json_member(out, each.label, each.count);
+      out += '}';
+    }
+  }
 }
 
 }  // namespace pawl

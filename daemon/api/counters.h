@@ -32,6 +32,8 @@ struct CounterSources {
   std::uint64_t messages_dropped = 0;
   std::map<std::string, OriginTrouble> origins = {};  // that cannot be asked, by repository
   const Webhooks* webhooks = nullptr;                 // null: none can be taken
+  const ShareBook* shares = nullptr;                  // never null
+  ShareBook::Time look = {};                          // when they are looked at
 };
 
 /// One number of a counter that has several, and the value of its label.
@@ -62,5 +64,7 @@ const std::vector<Counter>& counters();
 
 /// Appends `"block":{…}`: the counters that /queue shows in that block, in the order of the table.
 void append_block(std::string& out, std::string_view block, const CounterSources& sources);
+/// Appends an object for each counter with a label that /queue shows in that block: `"refused":{"streams":1,…}`.
+void append_labelled(std::string& out, std::string_view block, const CounterSources& sources);
 
 }  // namespace pawl

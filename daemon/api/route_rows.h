@@ -1,5 +1,4 @@
-// What the rows of route_table.cc and route_table_tasks.cc are written with: makers of fields and answers. For those
-// two alone.
+// What the rows of route_table*.cc are written with: makers of fields and answers. For those alone.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,8 @@ namespace pawl {
 
 /// The rows of tasks, in route_table_tasks.cc.
 std::vector<Route> task_routes();
+/// Those of the log, the definitions and the daemon, in route_table_daemon.cc.
+std::vector<Route> daemon_routes();
 
 namespace rows {
 

@@ -10,6 +10,7 @@
 
 #include "daemon/api/access.h"
 #include "daemon/http/http.h"
+#include "daemon/http/share_book.h"
 #include "daemon/outside/alert.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/reaper_loop.h"
@@ -92,6 +93,8 @@ struct Services {
   Webhooks* webhooks = nullptr;
   /// Outlives the Api. Null: nobody is asked for a token.
   const Access* access = nullptr;
+  /// What became of the shares; the server that is asked writes in it too. Not null.
+  std::shared_ptr<ShareBook> share_book = std::make_shared<ShareBook>();
 };
 
 class Api {

@@ -30,13 +30,35 @@ enum class StreamForm { json_lines, server_sent };
 
 /// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log. `narrow`: who asks; null:
 /// all are shown. There may be more even where none of them is.
-Result<Lines> read_lines(Journal& journal, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
+Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
                          StreamForm form) {
   Lines lines{.text = {}, .last = after};
-  std::optional<Error> damage;
   std::int64_t count = 0;
   std::int64_t seen = 0;
-  PAWL_TRY(journal.read(Seq{after + 1}, [&](RecordBytes bytes) {
+  // Whether it is shown to who asks.
+  const auto look_at = [&](const fb::Record& record) {
+    lines.last = record.stamp()->seq();
+    ++seen;
+    return !narrow || narrow->has(record);
+  };
+  const auto take = [&](const RecordLine& line) {
+    if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
+    lines.text += line.json();
+    lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
+    ++count;
+  };
+  const auto has_room = [&] {
+    return count < count_max && seen < looked_at_max && lines.text.size() < bytes_per_answer_max;
+  };
+  // What others who follow the log have read just now.
+  while (const auto line = shop.lines.find(Seq{lines.last + 1})) {
+    if (look_at(line->record())) take(*line);
+    if (!has_room()) return lines;
+  }
+  if (seen > 0 && lines.last >= raw(shop.services.sequencer.durable_seq())) return lines;
+
+  std::optional<Error> damage;
+  PAWL_TRY(shop.services.journal.read(Seq{lines.last + 1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();
@@ -49,13 +71,8 @@ Result<Lines> read_lines(Journal& journal, const Narrow* narrow, std::uint64_t a
       lines.goes_on_at = seq;
       return false;
     }
-    lines.last = seq;
-    const bool goes_on = ++seen < looked_at_max;
-    if (narrow && !narrow->has(**record)) return goes_on;
-    if (form == StreamForm::server_sent) lines.text += "id: " + std::to_string(lines.last) + "\ndata: ";
-    append_record_json(lines.text, **record, "null", Audience::reader);
-    lines.text += form == StreamForm::server_sent ? "\n\n" : "\n";
-    return ++count < count_max && goes_on && lines.text.size() < bytes_per_answer_max;
+    if (look_at(**record)) take(*shop.lines.add(bytes));
+    return has_room();
   }));
   if (damage) return *damage;
   return lines;
@@ -94,8 +111,7 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
   Shop& shop = asked->shop;
   const auto look = [asked, wake, &shop] {
     const std::uint64_t generation = shop.record_waits.generation();
-    const auto lines =
-        read_lines(shop.services.journal, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
+    const auto lines = read_lines(shop, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
@@ -130,8 +146,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
     const std::uint64_t generation = shop_.record_waits.generation();
-    auto lines =
-        read_lines(shop_.services.journal, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
+    auto lines = read_lines(shop_, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
     const bool has_more = lines->last > std::exchange(after_, lines->last);
     if (!lines->text.empty()) return say(done, std::move(lines->text));
@@ -189,7 +204,7 @@ void events_get(Call call) {
     if (call.request.waits) call.request.waits({.content_type = "text/event-stream", .body = {}});
     return call.shop.workers.post(
         [&shop = call.shop, narrow = std::move(call.narrow), from, reply = std::move(call.reply)] {
-          const auto lines = read_lines(shop.services.journal, nullptr, from, 1, StreamForm::server_sent);
+          const auto lines = read_lines(shop, nullptr, from, 1, StreamForm::server_sent);
           if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
           HttpResponse response{.content_type = "text/event-stream", .body = {}};
           response.headers.emplace_back("Cache-Control", "no-cache");

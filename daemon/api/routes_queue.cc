@@ -1,5 +1,6 @@
 // The queue at a glance, whether all is well, and the reaper's pass on request.
 #include <algorithm>
+#include <chrono>
 
 #include "daemon/api/call.h"
 #include "engine/json/queue_json.h"
@@ -16,10 +17,35 @@ CounterSources counter_sources(const State& state, const Shop& shop) {
           .readiness = services.readiness(),
           .messages_dropped = services.messages_dropped ? services.messages_dropped() : 0,
           .origins = services.origin_troubles ? services.origin_troubles() : std::map<std::string, OriginTrouble>(),
-          .webhooks = services.webhooks};
+          .webhooks = services.webhooks,
+          .shares = services.share_book.get(),
+          .look = std::chrono::steady_clock::now()};
 }
 
-void append_queue(std::string& out, const State& state, const Shop& shop) {
+namespace {
+
+/// Names are for operators: to others it is not said who else is here, nor what becomes of them.
+void append_refused_most(std::string& out, const ShareBook& book, Role role) {
+  append_json_member(out, "refused_most");
+  if (role < Role::operate) {
+    out += "null";
+    return;
+  }
+  out += '[';
+  for (const ShareBook::Refused& refused : book.refused_most()) {
+    if (out.back() != '[') out += ',';
+    out += '{';
+    append_json_member(out, "principal");
+    append_json_text(out, refused.principal);
+    append_json_member(out, "count", refused.count);
+    out += '}';
+  }
+  out += ']';
+}
+
+}  // namespace
+
+void append_queue(std::string& out, const State& state, const Shop& shop, Role role) {
   const CounterSources from = counter_sources(state, shop);
   append_queue_open(out, state,
                     {.now = shop.services.sequencer.now(),
@@ -42,13 +68,20 @@ void append_queue(std::string& out, const State& state, const Shop& shop) {
                      .missing_variable = shop.services.missing_variable});
   append_block(out, "alerts", from);
   append_block(out, "messages", from);
+  append_json_member(out, "shares");
+  out += '{';
+  append_labelled(out, "shares", from);
+  append_refused_most(out, *from.shares, role);
+  out += '}';
   append_json_member(out, "webhooks");
   append_webhooks(out, from.webhooks);
   out += '}';
 }
 
 void queue_get(Call call) {
-  read_json(call, [&shop = call.shop](const State& state, std::string& out) { append_queue(out, state, shop); });
+  read_json(call, [&shop = call.shop, role = call.role](const State& state, std::string& out) {
+    append_queue(out, state, shop, role);
+  });
 }
 
 void healthz_get(Call call) {

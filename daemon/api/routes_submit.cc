@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/api/call.h"
+#include "engine/state/state.h"
 #include "schema/json/json_in_words.h"
 #include "schema/json/record_json.h"
 #include "schema/names.h"
@@ -44,6 +45,8 @@ struct Submission {
   bool begins_branch = false;  // by its pipeline, where origin does not have it
   bool may_be_refused = false;
   std::optional<bool> branch_begins = std::nullopt;
+  std::shared_ptr<const Narrow> narrow = nullptr;  // of who asks; null: nothing is kept from it
+  std::string wrong_repo = {};                     // what a narrow one is told of a repository that is not declared
 };
 
 const fb::TaskCreated& event_of(const Submission& submission) {
@@ -84,10 +87,19 @@ void create(Shop& shop, const std::shared_ptr<Submission>& submission, HttpReply
                const auto found = live.find({submission->repo, submission->work_item});
                const bool is_new = seen.decision.outcome == Outcome::accepted;
                const bool is_shown = is_new || found == live.end();
+               if (submission->narrow && seen.decision.outcome == Outcome::unknown_repo) {
+                 submission->wrong_repo = no_repo_named(seen.state, submission->repo, [&](const std::string& repo) {
+                   return submission->narrow->scope().has_repo(repo);
+                 });
+               }
                show_task(seen, is_shown ? created_in(seen) : found->second, shown);
                shown.branch_begins = submission->branch_begins;
              },
-         .status_accepted = 201},
+         .status_accepted = 201,
+         .amend =
+             [submission](Decision& decision, const Shown&) {
+               if (!submission->wrong_repo.empty()) decision.detail = submission->wrong_repo;
+             }},
         std::move(reply));
 }
 
@@ -111,6 +123,7 @@ void tasks_create(Call call) {
   submission->repo = event.repo()->str();
   submission->work_item = event.work_item()->str();
   submission->branch = event.branch() ? event.branch()->str() : std::string();
+  submission->narrow = call.narrow;
   const bool is_asked = !submission->branch.empty() && !call.is_of_webhook && call.shop.services.find_branch;
   if (!is_asked) return create(call.shop, submission, std::move(call.reply));
 

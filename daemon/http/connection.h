@@ -1,4 +1,5 @@
-// One connection: bytes in, requests to the handle, answers out. Only server.cc and connection.cc see Asio.
+// One connection: bytes in (connection.cc), requests to the handle, answers out (connection_answer.cc), and what it may
+// have of the server (connection_shares.cc). Only they and server.cc see Asio.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -25,7 +26,8 @@ struct ServerShared {
         shares({.connections = options.connections_max,
                 .bytes = options.client_bytes_max,
                 .requests_per_s = options.requests_per_s,
-                .requests_at_once = options.requests_at_once}) {}
+                .requests_at_once = options.requests_at_once},
+               options.share_book) {}
 
   ServerOptions options;
   Shares shares;
@@ -92,7 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Its request has begun to wait. `early`: what it is answered with if it may not.
   void wait(std::uint64_t request, HttpResponse early);
   /// Takes a place for the stream or the long poll; false: it may have none.
-  bool take_place();
+  bool take_place(ShareKind kind);
   static HttpResponse refusal_of_place();
   void arm_timer();
   void on_timer();
@@ -103,6 +105,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ended,   // the client has closed its side; it may still read
     broken,  // the connection is gone
   };
+  /// Whether a socket cannot go on before it is waited for.
+  static bool is_wait(const boost::system::error_code& failure);
   /// Reads what is there, without waiting.
   Input fill();
   /// Has the connection closed as soon as its client is known to be gone, while its request is with the handle.

@@ -26,12 +26,15 @@ void Connection::begin_share() {
 
 void Connection::move_to(std::shared_ptr<Shares::Account> account) {
   if (account == account_) return;
+  auto& connections = shared_.shares.book().held(ShareKind::connections);
   if (account_) {
+    connections.fetch_sub(1);
     account_->connections.fetch_sub(1);
     account_->bytes.fetch_sub(held_bytes_);
   }
   account_ = std::move(account);
   if (account_) {
+    connections.fetch_add(1);
     account_->connections.fetch_add(1);
     account_->bytes.fetch_add(held_bytes_);
   }
@@ -51,8 +54,8 @@ bool Connection::is_within_share(const HttpRequest& request) {
   return false;
 }
 
-bool Connection::take_place() {
-  if (!place_) place_ = shared_.shares.take_place(account_, is_operators_, shared_.options.now());
+bool Connection::take_place(ShareKind kind) {
+  if (!place_) place_ = shared_.shares.take_place(account_, kind, is_operators_, shared_.options.now());
   return place_ != nullptr;
 }
 
@@ -60,7 +63,8 @@ void Connection::wait(std::uint64_t request, HttpResponse early) {
   // Its answer may have come before this.
   if (request != request_ || phase_ != Phase::handling || stream_) return;
   early_ = std::move(early);
-  if (take_place()) return;
+  const bool is_stream = early_.content_type == "text/event-stream";
+  if (take_place(is_stream ? ShareKind::streams : ShareKind::polls)) return;
   early_ = refusal_of_place();
   give_way();
 }

@@ -42,7 +42,7 @@ constexpr std::size_t few_bytes = 64 * 1024;
 
 /// Closes the connection whose client has been waited for the longest, of those that are of the one who has most of
 /// them. False: there is none.
-bool close_longest_waiting(Loop& loop) {
+bool close_longest_waiting(Loop& loop, ShareBook& book) {
   std::shared_ptr<Connection> longest;
   for (const auto& each : loop.connections) {
     auto connection = each.lock();
@@ -53,37 +53,43 @@ bool close_longest_waiting(Loop& loop) {
       longest = std::move(connection);
     }
   }
-  if (longest) longest->close();
+  if (longest) {
+    longest->close();
+    book.evict(ShareKind::connections);
+  }
   return longest != nullptr;
 }
 
 /// Ends the stream or the long poll that is to go before all others. False: there is none.
-bool end_one_that_stays(Loop& loop) {
+bool end_one_that_stays(Loop& loop, ShareBook& book) {
   std::shared_ptr<Connection> first;
   for (const auto& each : loop.connections) {
     auto connection = each.lock();
     if (!connection || !connection->place()) continue;
     if (!first || connection->place()->goes_before(*first->place())) first = std::move(connection);
   }
-  if (first) first->give_way();
+  if (first) {
+    book.evict(first->place()->kind());
+    first->give_way();
+  }
   return first != nullptr;
 }
 
 /// Has one connection go, where there are `room` of them or more. One that was made to end what it had may still be
 /// taking its leave: that is cut short, so that there is never more than one too many. False: all have requests in hand
 /// that wait for nothing.
-bool make_room(Loop& loop, std::size_t room) {
+bool make_room(Loop& loop, std::size_t room, ShareBook& book) {
   if (loop.connections.size() < room) return true;
   for (const auto& each : loop.connections) {
     const auto connection = each.lock();
     if (connection && connection->is_leaving()) connection->close();
   }
-  return close_longest_waiting(loop) || end_one_that_stays(loop);
+  return close_longest_waiting(loop, book) || end_one_that_stays(loop, book);
 }
 
 /// Closes the connection whose client has been waited for the longest, of those that much is held for, and that are of
 /// `account` if that is given. False: there is none.
-bool close_holder_of_bytes(Loop& loop, const Shares::Account* account) {
+bool close_holder_of_bytes(Loop& loop, const Shares::Account* account, ShareBook& book) {
   std::shared_ptr<Connection> longest;
   for (const auto& each : loop.connections) {
     auto connection = each.lock();
@@ -91,7 +97,10 @@ bool close_holder_of_bytes(Loop& loop, const Shares::Account* account) {
     if (account && connection->account() != account) continue;
     if (!longest || *connection->waiting_since() < *longest->waiting_since()) longest = std::move(connection);
   }
-  if (longest) longest->close();
+  if (longest) {
+    longest->close();
+    book.evict(ShareKind::bytes);
+  }
   return longest != nullptr;
 }
 
@@ -321,8 +330,9 @@ void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transp
   // Each thread has its part, so that none has to ask another's connections to go.
   const std::size_t reserve = transport == Transport::unix_socket ? 0 : shared.shares.reserve();
   const std::size_t room = std::max<std::size_t>(1, (shared.options.connections_max - reserve) / loops.size());
-  if (!make_room(loop, room)) {
+  if (!make_room(loop, room, shared.shares.book())) {
     loop.shared.connections.fetch_sub(1);
+    shared.shares.book().refuse(ShareKind::connections, {});
     return write_full(socket);
   }
   const auto connection = std::make_shared<Connection>(loop.io, std::move(socket), transport, shared, loop.shared);
@@ -334,10 +344,11 @@ void Server::Impl::relieve(Loop& loop) {
   // Through the queue: the connection that brought it about is in the middle of something.
   asio::post(loop.io, [this, &loop] {
     const std::size_t share = shared.options.client_bytes_max / loops.size();
+    ShareBook& book = shared.shares.book();
     while (const Shares::Account* account = over_share(loop, shared.shares.bytes_share())) {
-      if (!close_holder_of_bytes(loop, account)) break;
+      if (!close_holder_of_bytes(loop, account, book)) break;
     }
-    while (loop.shared.held_bytes > share && close_holder_of_bytes(loop, nullptr)) {
+    while (loop.shared.held_bytes > share && close_holder_of_bytes(loop, nullptr, book)) {
     }
   });
 }

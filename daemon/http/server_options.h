@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ struct ServerOptions {
   std::size_t client_bytes_max = limits::client_bytes_max;
   /// Who asks, so that each has a share of it. Empty: all who come through one door are one.
   std::function<Visitor(const HttpRequest&)> who_asks = {};
+  /// What becomes of the shares is told to it. Not null.
+  std::shared_ptr<ShareBook> share_book = std::make_shared<ShareBook>();
   /// Of one visitor whose requests are counted: a second, and at once after a rest.
   std::size_t requests_per_s = 2000;
   std::size_t requests_at_once = 4000;

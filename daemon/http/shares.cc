@@ -12,13 +12,16 @@ constexpr std::size_t accounts_kept = 2048;
 
 }  // namespace
 
-Shares::Place::Place(Shares& shares, std::shared_ptr<Account> account, bool is_operator, Time since)
-    : shares_(shares), account_(std::move(account)), is_operator_(is_operator), since_(since) {}
+Shares::Place::Place(Shares& shares, std::shared_ptr<Account> account, ShareKind kind, bool is_operator, Time since)
+    : shares_(shares), account_(std::move(account)), kind_(kind), is_operator_(is_operator), since_(since) {
+  shares_.book().held(kind_).fetch_add(1);
+}
 
 Shares::Place::~Place() {
   const std::lock_guard lock(shares_.mutex_);
   account_->waiting.fetch_sub(1);
   if (!is_operator_) --shares_.readers_waiting_;
+  shares_.book().held(kind_).fetch_sub(1);
 }
 
 bool Shares::Place::goes_before(const Place& other) const {
@@ -33,7 +36,7 @@ std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal
   const auto found = accounts_.find(principal);
   if (found != accounts_.end()) return found->second;
   if (accounts_.size() >= accounts_kept) forget_idle(now);
-  auto account = std::make_shared<Account>();
+  auto account = std::make_shared<Account>(principal);
   account->requests_left_ = static_cast<double>(bounds_.requests_at_once);
   account->refilled_ = now;
   accounts_.emplace(principal, account);
@@ -43,18 +46,26 @@ std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal
 bool Shares::takes_request(Account& account, Time now) {
   const std::lock_guard lock(mutex_);
   refill(account, now);
-  if (account.requests_left_ < 1) return false;
+  if (account.requests_left_ < 1) {
+    book_->refuse(ShareKind::requests, account.principal);
+    return false;
+  }
   account.requests_left_ -= 1;
+  book_->take_request(now);
   return true;
 }
 
-std::unique_ptr<Shares::Place> Shares::take_place(const std::shared_ptr<Account>& account, bool is_operator, Time now) {
+std::unique_ptr<Shares::Place> Shares::take_place(const std::shared_ptr<Account>& account, ShareKind kind,
+                                                  bool is_operator, Time now) {
   const std::lock_guard lock(mutex_);
-  if (account->waiting.load() >= std::max<std::size_t>(1, bounds_.connections / 2)) return nullptr;
-  if (!is_operator && readers_waiting_ >= bounds_.connections - reserve()) return nullptr;
+  const bool has_its_share = account->waiting.load() >= std::max<std::size_t>(1, bounds_.connections / 2);
+  if (has_its_share || (!is_operator && readers_waiting_ >= bounds_.connections - reserve())) {
+    book_->refuse(kind, account->principal);
+    return nullptr;
+  }
   account->waiting.fetch_add(1);
   if (!is_operator) ++readers_waiting_;
-  return std::make_unique<Place>(*this, account, is_operator, now);
+  return std::make_unique<Place>(*this, account, kind, is_operator, now);
 }
 
 void Shares::refill(Account& account, Time now) const {

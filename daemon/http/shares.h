@@ -9,6 +9,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+
+#include "daemon/http/share_book.h"
 
 namespace pawl {
 
@@ -34,6 +37,9 @@ class Shares {
 
   /// What one principal has. Lives for as long as it has something.
   struct Account {
+    explicit Account(std::string whose) : principal(std::move(whose)) {}
+
+    const std::string principal;
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> waiting{0};  // of those: streams and long polls
     std::atomic<std::size_t> bytes{0};
@@ -47,7 +53,7 @@ class Shares {
   /// The place of one stream or long poll, given back at its end.
   class Place {
    public:
-    Place(Shares& shares, std::shared_ptr<Account> account, bool is_operator, Time since);
+    Place(Shares& shares, std::shared_ptr<Account> account, ShareKind kind, bool is_operator, Time since);
     ~Place();
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
@@ -56,32 +62,40 @@ class Shares {
     /// them first, then the one that has been there the longest.
     bool goes_before(const Place& other) const;
 
+    /// A stream, or a poll.
+    ShareKind kind() const { return kind_; }
+
    private:
     Shares& shares_;
     const std::shared_ptr<Account> account_;
+    const ShareKind kind_;
     const bool is_operator_;
     const Time since_;
   };
 
-  explicit Shares(Bounds bounds) : bounds_(bounds) {}
+  /// `book` is told of each place that is taken or given back, and of each request that is taken or refused.
+  Shares(Bounds bounds, std::shared_ptr<ShareBook> book) : bounds_(bounds), book_(std::move(book)) {}
 
   /// The account of a principal: always the same while it has something, or asked lately.
   std::shared_ptr<Account> account_of(const std::string& principal, Time now);
   /// Whether one more request of that account is taken by now.
   bool takes_request(Account& account, Time now);
   /// Null: the account has its share of streams and long polls, or all that are not operators have theirs.
-  std::unique_ptr<Place> take_place(const std::shared_ptr<Account>& account, bool is_operator, Time now);
+  std::unique_ptr<Place> take_place(const std::shared_ptr<Account>& account, ShareKind kind, bool is_operator,
+                                    Time now);
 
   /// Connections that are kept for the unix socket: others make room before they use them.
   std::size_t reserve() const { return bounds_.connections / 16; }
   /// The bytes that may be held for one account.
   std::size_t bytes_share() const { return bounds_.bytes / 2; }
+  ShareBook& book() { return *book_; }
 
  private:
   void refill(Account& account, Time now) const;
   void forget_idle(Time now);
 
   const Bounds bounds_;
+  const std::shared_ptr<ShareBook> book_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Account>> accounts_;
   std::size_t readers_waiting_ = 0;  // of those that are not operators

@@ -4,6 +4,20 @@
 #include "daemon/outside/webhook_reading.h"
 
 namespace pawl {
+namespace {
+
+/// That of a start or a stop, by which it is known when it comes again, also after a restart. In the body alone: a
+/// header is not signed. The body cannot stand for it: the same start and the same stop are said again of the next task
+/// of that item.
+Result<std::string> needed_id(const boost::json::value& body) {
+  Result<std::string> id = needed_text(body, {"id"});
+  if (id) return id;
+  return bad_delivery(id.error().message +
+                      ": send an id of this event in the body, the same where the event is sent again and another for "
+                      "each start and stop");
+}
+
+}  // namespace
 
 Result<WebhookReading> read_generic(const boost::json::value& body) {
   const std::string event = PAWL_TRY(needed_text(body, {"event"}));
@@ -16,6 +30,7 @@ Result<WebhookReading> read_generic(const boost::json::value& body) {
   const std::string about = short_text(work_item.empty() ? branch : work_item) + " of " + short_text(repo);
   if (event == "start") {
     PAWL_TRY(needed_text(body, {"work_item"}));
+    PAWL_TRY(needed_id(body));
     return WebhookReading{
         "generic: " + about + " was started" + by_whom,
         WebhookStart{.repo = repo, .work_item = work_item, .branch = branch, .pipeline = text_at(body, {"pipeline"})},
@@ -23,6 +38,7 @@ Result<WebhookReading> read_generic(const boost::json::value& body) {
   }
   if (event == "stop") {
     if (branch.empty()) PAWL_TRY(needed_text(body, {"work_item"}));
+    PAWL_TRY(needed_id(body));
     const std::string reason = "generic: " + about + " was called off" + by_whom;
     return WebhookReading{reason,
                           WebhookStop{.repos = {repo},

@@ -151,7 +151,7 @@ std::string_view delivery_header(WebhookSource source) {
 }
 
 /// The event's own id first: a second try of Plane has a delivery id of its own. GitLab before 17.4 sends none: there
-/// the same body is the same delivery. Empty: a program of one's own need not have any.
+/// the same body is the same delivery. Empty: a program of one's own need not have any for a push or a merge.
 std::string key_of(WebhookSource source, const WebhookHeaders& headers, std::string_view body,
                    const WebhookReading& reading) {
   if (!reading.event_id.empty()) return delivery_key(source, reading.event_id);

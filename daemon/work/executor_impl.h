@@ -282,7 +282,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   enum class PreviousEnd { gone, told, alive };
   /// A look at all that bars the claims of its task.
   void see_to_previous();
-  bool is_of_some_worker(pid_t pid);
+  bool was_its_workers(const Previous& previous);
   bool say_gone(JobId job, std::int64_t pid);
   PreviousEnd end_previous(LeftProcess& left);
   PreviousEnd not_ended(LeftProcess& left, const std::string& why);

@@ -88,24 +88,34 @@ void Executor::Impl::see_to_previous() {
   wake->notify();
 }
 
-/// Whose it was is not known any more where this start found it in the log. What a job that runs has for its agent is
-/// not what another one left behind, whoever reported it.
-bool Executor::Impl::is_of_some_worker(pid_t pid) {
-  const std::vector<Boot> workers_here = desk.ask([this, pid](const State& state) {
-    std::vector<Boot> found;
+/// Of one that this start found in the log, or whose report was followed by no look in time. What a job that runs has
+/// for its agent is not what another one left behind, whoever reported it. A log of before principals does not say
+/// whose it was: there any worker of this host counts.
+bool Executor::Impl::was_its_workers(const Previous& previous) {
+  struct Worker {
+    std::int64_t pid = 0;
+    std::int64_t pid_start = 0;
+  };
+  const std::vector<Worker> workers_here = desk.ask([this, &previous](const State& state) {
+    std::vector<Worker> found;
     for (const JobId id : state.indexes.running) {
       const Run& run = *state.jobs.find(id)->run;
-      if (run.pid == pid && !run.exit_code && state.boots.find(run.owner.boot_id)->host == system.own_host()) {
+      if (run.pid == previous.pid && !run.exit_code && state.boots.find(run.owner.boot_id)->host == system.own_host()) {
         return found;
       }
     }
+    if (previous.worker_pid) {
+      found.push_back({*previous.worker_pid, previous.worker_pid_start.value_or(0)});
+      return found;
+    }
     for (const auto& [id, boot] : state.boots.rows()) {
-      if (boot.name != daemon_name && boot.host == system.own_host()) found.push_back(boot);
+      if (boot.name != daemon_name && boot.host == system.own_host()) found.push_back({boot.pid, boot.pid_start});
     }
     return found;
   });
-  return std::any_of(workers_here.begin(), workers_here.end(),
-                     [&](const Boot& boot) { return system.is_of_worker(pid, boot.pid, boot.pid_start); });
+  return std::any_of(workers_here.begin(), workers_here.end(), [&](const Worker& worker) {
+    return system.is_of_worker(static_cast<pid_t>(previous.pid), worker.pid, worker.pid_start);
+  });
 }
 
 /// False if it was refused.
@@ -130,7 +140,7 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
       return not_ended(left, "it cannot be seen from here whether it lives");
     }
     left.process = std::move(process);
-    left.is_its = is_of_some_worker(static_cast<pid_t>(previous.pid));
+    left.is_its = was_its_workers(previous);
   }
   if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
   // Anybody's process could have been reported. What was not seen to be the worker's is for people to end.

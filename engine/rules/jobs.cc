@@ -102,8 +102,13 @@ std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
   const Boot* owner = turn.state.boots.find(run.owner.boot_id);
   const Boot* daemon = turn.state.boot_named(daemon_name);
   if (!daemon || owner->name == daemon_name || owner->host != daemon->host) return std::nullopt;
-  return Previous{
+  Previous previous{
       .attempt = job.attempts, .pid = *run.pid, .pid_start = run.pid_start.value_or(0), .host = owner->host};
+  if (owner->principal) {
+    previous.worker_pid = owner->pid;
+    previous.worker_pid_start = owner->pid_start;
+  }
+  return previous;
 }
 
 /// Until its process is gone, nothing of the task is claimed.

@@ -143,6 +143,10 @@ struct Previous {
   std::int64_t pid = 0;
   std::int64_t pid_start = 0;
   std::string host;
+  /// The process of the worker that reported it: what else of this host is not ended for its word. None in a log of
+  /// before principals.
+  std::optional<std::int64_t> worker_pid = std::nullopt;
+  std::optional<std::int64_t> worker_pid_start = std::nullopt;
 };
 
 struct Job {
@@ -373,6 +377,8 @@ void visit(RowOf<Previous> auto& row, V&& field) {
   field(2, "pid", row.pid);
   field(3, "pid_start", row.pid_start);
   field(4, "host", row.host);
+  field(5, "worker_pid", row.worker_pid);
+  field(6, "worker_pid_start", row.worker_pid_start);
 }
 
 template <class V>

@@ -351,10 +351,11 @@ std::string meant_by(std::string_view name, std::span<const std::string_view> na
 
 }  // namespace
 
-std::string no_repo_named(const State& state, const std::string& name) {
+std::string no_repo_named(const State& state, const std::string& name,
+                          const std::function<bool(const std::string&)>& is_shown) {
   std::vector<std::string_view> names;
   for (const auto& [repo, row] : state.repos.rows()) {
-    if (row.declared) names.emplace_back(repo);
+    if (row.declared && (!is_shown || is_shown(repo))) names.emplace_back(repo);
   }
   return "'" + name + "' is not a declared repository" + meant_by(name, names) + " `pawl repos` lists them all";
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -158,8 +159,10 @@ class State {
   std::set<TaskId> maybe_finished_;  // touched by the group in hand
 };
 
-/// "'shpo' is not a declared repository; did you mean …": what is wrong with such a name.
-std::string no_repo_named(const State& state, const std::string& name);
+/// "'shpo' is not a declared repository; did you mean …": what is wrong with such a name. What is meant is one of those
+/// that are shown to who asks; empty: all are.
+std::string no_repo_named(const State& state, const std::string& name,
+                          const std::function<bool(const std::string& repo)>& is_shown = {});
 
 /// The same for a pipeline, of those in force.
 std::string no_pipeline_named(const State& state, const std::string& name);

@@ -498,7 +498,7 @@ class Strings(Pawld):
                              "\x1b[31mred\x1b[0m\n\\x1b[2J\\x1b]0;t\\x07 100 %\\x0dok \\u{202e} grün\n\x1b[0m")
         # An alert, the daemon's own log, and the answer to the sender.
         body = json.dumps({"event": "start", "repo": "shop", "work_item": "W-3", "branch": "a\u202eb\u009b",
-                           "by": "mal\u2066lory\nforged line"}).encode()
+                           "id": "1", "by": "mal\u2066lory\nforged line"}).encode()
         signature = hmac.new(b"our own secret", body, hashlib.sha256).hexdigest()
         status, answer = self.ask("POST", "/webhooks/generic", body, {"X-Pawl-Signature": signature})
         self.assertEqual((status, answer["result"]), (202, "refused"), answer)

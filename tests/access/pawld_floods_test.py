@@ -12,6 +12,7 @@ import pathlib
 import re
 import resource
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -195,6 +196,91 @@ class Floods(pawld_access_test.Pawld):
         took = time.monotonic() - begun
         print(f"in {took:.1f} s {served.value} were served and {refused.value} refused")
         self.assertLessEqual(served.value, 4000 + 2000 * (took + 1) + 200)
+
+
+class Quotas(pawld_access_test.Pawld):
+    """One who registers, locks and submits without an end, beside one who works and one who operates."""
+    MORE = 50  # tries beyond the share
+
+    def setUp(self):
+        super().setUp()
+        roles = {"flood": "work", "worker": "work", "submitter": "operate", "people": "operate"}
+        self.token_of = {name: os.urandom(32).hex() for name in roles}
+        self.write("tokens", "".join(f"{name} {roles[name]} {hashlib.sha256(token.encode()).hexdigest()}\n"
+                                     for name, token in self.token_of.items()))
+        self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens")
+        settings = {"quota.boots": 12, "quota.leases": 8, "quota.tasks": 8}
+        self.assertEqual(self.as_who("people", "POST", "/v1/settings", settings)[0], 200)
+        self.assertEqual(self.submit("people", "W-1")[0], 201)
+        self.assertEqual(self.register("worker", "w-1")[0], 201)
+
+    def as_who(self, name, method, path, body=None, boot=None):
+        headers = {"Authorization": f"Bearer {self.token_of[name]}"}
+        return self.ask(method, path, body, headers | ({"Pawl-Boot": boot} if boot else {}), tcp=True)
+
+    def register(self, name, boot):
+        return self.as_who(name, "POST", "/v1/boots", {"name": boot, "boot_id": boot, "pid": os.getpid(), "pid_start": 1,
+                                                       "host": "elsewhere", "version": "1"})
+
+    def lock(self, name, boot, key):
+        return self.as_who(name, "POST", "/v1/leases",
+                           {"key": key, "owner": {"boot_id": boot, "pid": 2, "actor": "locker"}}, boot)
+
+    def submit(self, name, work_item):
+        return self.as_who(name, "POST", "/v1/tasks", {"work_item": work_item, "repo": "shop"})
+
+    def shares(self, name="people"):
+        status, answer = self.as_who(name, "GET", "/queue")
+        self.assertEqual(status, 200)
+        return answer["shares"]
+
+    def flood(self, kind, share, call):
+        """`call(i)` until it is refused, and on; what the others do meanwhile is taken."""
+        before = self.shares()
+        taken = 0
+        while (answer := call(taken))[0] == 201:
+            taken += 1
+            self.assertLessEqual(taken, share, kind)
+        self.assertEqual((answer[0], answer[1]["error"]["code"]), (429, "quota"), kind)
+        self.assertEqual(taken, share, kind)
+        for i in range(self.MORE - 1):
+            self.assertEqual(call(taken + 1 + i)[0], 429, kind)
+            if i % 10 == 0:
+                self.others(f"{kind}-{i}")
+        after = self.shares()
+        self.assertEqual(after["held"][kind], before["held"][kind] + share, kind)
+        self.assertEqual(after["refused"][kind], before["refused"][kind] + self.MORE, kind)
+        return after
+
+    def others(self, tag):
+        """A worker that comes, locks and leaves, and one who operates."""
+        self.assertEqual(self.register("worker", tag)[0], 201)
+        self.assertEqual(self.lock("worker", tag, f"w:{tag}")[0], 201)
+        self.assertEqual(self.as_who("worker", "DELETE", f"/v1/boots/{tag}")[0], 200)
+        self.assertEqual(self.as_who("people", "POST", "/v1/tasks/1/note", {"text": tag})[0], 200)
+        self.assertEqual(self.submit("people", tag)[0], 201)
+        task = self.as_who("people", "GET", "/v1/tasks")[1]["items"][-1]
+        self.assertEqual(self.as_who("people", "POST", f"/v1/tasks/{task['id']}/cancel")[0], 200)
+
+    def test_boots(self):
+        after = self.flood("boots", 6, lambda i: self.register("flood", f"f-{i}"))
+        self.assertEqual(after["refused_most"], [{"principal": "token:flood", "count": self.MORE}])
+        self.assertIsNone(self.shares("worker")["refused_most"], "names are for operators")
+        self.assertEqual(self.as_who("flood", "DELETE", "/v1/boots/f-0")[0], 200)
+        self.assertEqual(self.register("flood", "f-again")[0], 201, "what it gave back it may have again")
+        self.assertEqual(self.register("flood", "f-more")[0], 429)
+
+    def test_leases(self):
+        self.assertEqual(self.register("flood", "f")[0], 201)
+        self.flood("leases", 4, lambda i: self.lock("flood", "f", f"f:{i}"))
+
+    def test_submissions(self):
+        after = self.flood("tasks", 4, lambda i: self.submit("submitter", f"S-{i}"))
+        self.assertEqual(after["refused_most"], [{"principal": "token:submitter", "count": self.MORE}])
+        text = subprocess.run([pawld_access_test.BIN / "pawl", "queue", "--socket", self.socket], capture_output=True,
+                              text=True, timeout=PATIENCE_S, check=True).stdout
+        self.assertIn(f"refused tasks {self.MORE}; ended for others none; refused most: token:submitter {self.MORE}\n",
+                      text)
 
 
 if __name__ == "__main__":

@@ -209,6 +209,28 @@ class Keeping(WithTokens):
         self.wait_until(lambda: self.status("third") == 401)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir() if path.name.startswith("tokens")), ["tokens"])
 
+    def test_with_json_for_programs(self):
+        def said(*words):
+            answer = self.pawl("tokens", *words, "--json", "--file", self.file)
+            self.assertEqual(answer.returncode, 0, answer.stderr)
+            return json.loads(answer.stdout)
+
+        made = said("add", "ci", "--role", "work", "--repos", "shop,team/*", "--leases", "deploy:", "--until", "2999-01-01")
+        self.held["ci"] = made.pop("token")
+        self.add("old", "--role", "read")
+        self.file.write_text(self.file.read_text(encoding="utf-8").rstrip("\n") + " until=2020-01-01T00:00:00Z\n",
+                             encoding="utf-8")
+        row = {"name": "ci", "role": "work", "repos": ["shop", "team/*"], "agents": [], "leases": ["deploy:"],
+               "until": "2999-01-01T00:00:00.000000Z", "ended": False}
+        self.assertEqual(made, row)
+        self.assertEqual(said(), said("list"))
+        self.assertEqual(said("list"), {"items": [row, {"name": "old", "role": "read", "repos": [], "agents": [], "leases": [],
+                                                        "until": "2020-01-01T00:00:00.000000Z", "ended": True}]})
+        self.serve()
+        self.assertEqual(self.status("ci"), 200)
+        self.assertEqual(said("revoke", "old"), {"name": "old", "last": False})
+        self.assertEqual(said("revoke", "ci"), {"name": "ci", "last": True})
+
     def test_what_cannot_be_is_refused_and_changes_nothing(self):
         self.write("tokens", self.line("first", ""), mode=0o640)
         before = self.file.read_bytes()

@@ -108,6 +108,27 @@ std::string on_or_off(const json::value& part) {
   return part.at("enabled").as_bool() ? "on" : "off";
 }
 
+/// "streams 4, requests 8" of those that are not 0.
+std::string show_counts(const json::value& counts) {
+  std::string out;
+  for (const auto& count : counts.as_object()) {
+    if (cell(count.value()) == "0") continue;
+    out += (out.empty() ? "" : ", ") + printable({count.key().data(), count.key().size()}) + ' ' + cell(count.value());
+  }
+  return out.empty() ? "none" : out;
+}
+
+std::string show_shares(const json::value& shares) {
+  std::string out =
+      "refused " + show_counts(shares.at("refused")) + "; ended for others " + show_counts(shares.at("evicted"));
+  if (!shares.at("refused_most").is_array()) return out;
+  std::string most;
+  for (const json::value& each : shares.at("refused_most").as_array()) {
+    most += (most.empty() ? "; refused most: " : ", ") + cell(each, "principal") + ' ' + cell(each, "count");
+  }
+  return out + most;
+}
+
 std::string show_watch(const json::value& queue) {
   const json::value& reaper = queue.at("reaper");
   const json::value& reconciler = queue.at("reconciler");
@@ -126,6 +147,7 @@ std::string show_watch(const json::value& queue) {
   rows.add({"alerts", cell(alerts, "queued") + " waiting",
             "sent " + cell(alerts, "sent_total") + ", failed " + cell(alerts, "failed_total") + ", dropped " +
                 cell(alerts, "dropped_total")});
+  rows.add({"shares", "held: " + show_counts(queue.at("shares").at("held")), show_shares(queue.at("shares"))});
   for (const auto& source : queue.at("webhooks").as_object()) {
     // What was refused, by reason, stands beside the sources.
     const json::value* configured =

@@ -17,6 +17,7 @@
 #include <fstream>
 #include <optional>
 
+#include "schema/json/json_text.h"
 #include "schema/nearest.h"
 #include "store/os/descriptor.h"
 #include "store/os/random.h"
@@ -140,10 +141,50 @@ std::string end_of(const TokenEntry& entry, TimeUs now) {
   return rfc3339(*entry.until) + (has_ended(entry, now) ? " (ended)" : "");
 }
 
-Exit list_tokens(const std::string& path) {
+void append_names(std::string& out, std::string_view member, const std::vector<std::string>* names) {
+  append_json_member(out, member);
+  out += '[';
+  for (const std::string& each : names ? *names : std::vector<std::string>()) {
+    if (out.back() != '[') out += ',';
+    append_json_text(out, each);
+  }
+  out += ']';
+}
+
+/// All but its hash. A list without names limits nothing.
+void append_entry(std::string& out, const TokenEntry& entry, TimeUs now) {
+  const Scope* scope = entry.scope.get();
+  append_json_member(out, "name");
+  append_json_text(out, entry.name);
+  append_json_member(out, "role");
+  append_json_text(out, name(entry.role));
+  append_names(out, "repos", scope ? &scope->repos : nullptr);
+  append_names(out, "agents", scope ? &scope->agents : nullptr);
+  append_names(out, "leases", scope ? &scope->leases : nullptr);
+  append_json_member(out, "until");
+  if (entry.until) {
+    append_json_time(out, *entry.until);
+  } else {
+    out += "null";
+  }
+  append_json_member(out, "ended", has_ended(entry, now));
+}
+
+Exit list_tokens(const Arguments& arguments, const std::string& path) {
   const auto tokens = read_tokens(path);
   if (!tokens) return fail(tokens.error());
   const TimeUs now = host_time();
+  if (arguments.has("json")) {
+    std::string out = R"({"items":[)";
+    for (const TokenEntry& entry : *tokens) {
+      if (out.back() != '[') out += ',';
+      out += '{';
+      append_entry(out, entry, now);
+      out += '}';
+    }
+    print(out + "]}\n");
+    return Exit::done;
+  }
   TextTable table({"name", "role", "limited to", "until"});
   for (const TokenEntry& entry : *tokens) {
     table.add({entry.name, std::string(name(entry.role)), limits_of(entry), end_of(entry, now)});
@@ -221,7 +262,15 @@ Exit add_token(const Arguments& arguments, const std::string& path) {
     return with_line(text, line_of(*entry));
   });
   if (!written) return is_there ? fail(Exit::refused, written.error().message) : fail(written.error());
-  print(token + "\n");
+  if (arguments.has("json")) {
+    std::string out = "{";
+    append_entry(out, *entry, host_time());
+    append_json_member(out, "token");
+    append_json_text(out, token);
+    print(out + "}\n");
+  } else {
+    print(token + "\n");
+  }
   std::fprintf(stderr, "that is the token of %s, shown this once: %s has its hash alone\n", words[1].c_str(),
                printable(path).c_str());
   have_it_read(arguments, path);
@@ -255,6 +304,13 @@ Exit revoke_token(const Arguments& arguments, const std::string& path) {
     return with_line(rest, line_of(fits_none));
   });
   if (!written) return is_there ? fail(written.error()) : fail(Exit::refused, written.error().message);
+  if (arguments.has("json")) {
+    std::string out = "{";
+    append_json_member(out, "name");
+    append_json_text(out, words[1]);
+    append_json_member(out, "last", is_last);
+    print(out + "}\n");
+  }
   std::fprintf(stderr, "revoked %s%s\n", words[1].c_str(),
                is_last ? ", the last: a line that no token fits stands in its place, so that none is let in" : "");
   have_it_read(arguments, path);
@@ -274,7 +330,7 @@ Exit run_tokens(const Arguments& arguments) {
   if (action == "add") return add_token(arguments, *path);
   if (action == "revoke") return revoke_token(arguments, *path);
   if (words.size() > 1) return fail(Exit::usage, "tokens list: what is '" + words[1] + "'? It takes no more words");
-  return list_tokens(*path);
+  return list_tokens(arguments, *path);
 }
 
 }  // namespace
@@ -295,6 +351,7 @@ const Command tokens_command = {
                 {"agents", "NAMES", "add: for jobs of these agents alone"},
                 {"leases", "KEYS", "add: for leases whose keys begin so"},
                 {"until", "TIME", "add: ends then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
+                {"json", "", "print JSON: the list, or what was made or taken back"},
                 {"data", "DIR", "the data folder of the pawld to be told (PAWL_DATA)"},
                 {"socket", "PATH", "or its unix socket (PAWL_SOCKET)"}},
     .positional_max = 2,

@@ -285,9 +285,11 @@ TEST_F(AgainstDaemon, the_queue_is_shown) {
   EXPECT_NE(ran.out.find("queued 1\njob  item         stage     agent    waits"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("somebody to claim it\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("reaper      on, every 60 s, not yet"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("refused none; ended for others none\n"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("running 0"), std::string::npos) << "empty groups are not shown";
   const auto whole = parse_json(pawl({"queue", "--json"}).out);
   ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->at("shares").at("held").at("connections"), 1);
   EXPECT_EQ(whole->at("queued").at(0).at("work_item").as_string(), "W-1");
 }
 

@@ -94,11 +94,16 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   shop.totals.last_reaped_job = 62;
   shop.totals.leases_reclaimed = 63;
   shop.totals.advances_deferred = 64;
+  ShareBook& shares = *shop.services.share_book;
+  shares.held(ShareKind::connections) = 91;
+  shares.held(ShareKind::streams) = 92;
+  for (int i = 0; i < 93; ++i) shares.refuse(ShareKind::polls, "token:ci");
+  for (int i = 0; i < 94; ++i) shares.evict(ShareKind::streams);
 
   std::string queue;
   std::map<std::string, std::uint64_t> read;
   sequencer->ask([&](const State& state) {
-    append_queue(queue, state, shop);
+    append_queue(queue, state, shop, Role::operate);
     read = by_place(counter_sources(state, shop));
     return 0;
   });
@@ -114,6 +119,13 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   EXPECT_EQ(shown["webhooks.github.refused"], 55U);
   EXPECT_EQ(shown["webhooks.refusals.malformed"], 1U);
   EXPECT_EQ(shown["messages.dropped_total"], 81U);
+  EXPECT_EQ(shown["shares.held.connections"], 91U);
+  EXPECT_EQ(shown["shares.held.streams"], 92U);
+  EXPECT_EQ(shown["shares.held.boots"], 2U) << "the daemon's, and the worker's";
+  EXPECT_EQ(shown["shares.held.leases"], 1U);
+  EXPECT_EQ(shown["shares.held.tasks"], 1U);
+  EXPECT_EQ(shown["shares.refused.polls"], 93U);
+  EXPECT_EQ(shown["shares.evicted.streams"], 94U);
 }
 
 TEST(CounterTable, names_are_those_of_prometheus) {

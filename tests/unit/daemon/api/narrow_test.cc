@@ -388,5 +388,21 @@ TEST_F(Narrowed, token_that_has_ended_is_as_one_that_is_not_known) {
   EXPECT_EQ(ask("GET", "/queue", "", over_socket).status, 401);
 }
 
+TEST_F(Narrowed, what_was_meant_is_one_of_the_repositories_that_it_may_see) {
+  access.replace(
+      parse_tokens(token_line("team", "operate", "repos=team/*") + token_line("wide", "operate", ""), "file").value());
+  for (const std::string repo : {"tam/shpo", "team/shop"}) {
+    ASSERT_EQ(post("/v1/repos", R"({"repo":")" + repo + R"("})").status, 201);
+  }
+  const std::string wanted = R"({"work_item":"W-1","repo":"team/shpo"})";
+  const Answer wide = ask("POST", "/v1/tasks", wanted, as("wide"));
+  EXPECT_EQ(wide.code(), "unknown_repo");
+  EXPECT_NE(wide.body.find("did you mean 'tam/shpo'?"), std::string::npos) << wide.body;
+  const Answer narrow = ask("POST", "/v1/tasks", wanted, as("team"));
+  EXPECT_EQ(narrow.code(), "unknown_repo");
+  EXPECT_NE(narrow.body.find("did you mean 'team/shop'?"), std::string::npos) << narrow.body;
+  EXPECT_EQ(narrow.body.find("tam/"), std::string::npos) << narrow.body;
+}
+
 }  // namespace
 }  // namespace pawl

@@ -17,7 +17,7 @@ class ForgeRoutes : public WebhookRoutes {};
 /// A stop for the work item, nested this many levels deep.
 std::string deep_stop(std::size_t levels, const std::string& item = "W-1") {
   return R"({"event":"stop","repo":"shop","description":)" + std::string(levels - 1, '[') +
-         std::string(levels - 1, ']') + R"(,"work_item":")" + item + "\"}";
+         std::string(levels - 1, ']') + R"(,"id":")" + std::to_string(levels) + R"(","work_item":")" + item + "\"}";
 }
 
 TEST_F(ForgeRoutes, a_stop_is_not_lost_in_what_nobody_reads) {
@@ -42,7 +42,7 @@ TEST_F(ForgeRoutes, a_stop_that_cannot_be_read_wakes_somebody) {
 
 TEST_F(ForgeRoutes, a_body_of_four_mebibytes_is_read) {
   const TaskId mine = task("W-1", "w-1");
-  std::string body = R"({"event":"stop","repo":"shop","work_item":"W-1","description":")";
+  std::string body = R"({"event":"stop","repo":"shop","work_item":"W-1","id":"1","description":")";
   body += std::string(limits::delivery_bytes_max - body.size() - 2, 'x') + "\"}";
   ASSERT_EQ(body.size(), limits::delivery_bytes_max);
   EXPECT_EQ(generic(body).status, 200);
@@ -64,7 +64,7 @@ TEST_F(ForgeRoutes, each_stop_that_is_refused_is_told_of) {
   for (const std::string item : {"W-1", "W-2"}) {
     task(item, item + "-a");
     task(item + "-x", item + "-a");
-    const std::string body = R"({"event":"stop","repo":"shop","branch":")" + item + "-a\"}";
+    const std::string body = R"({"event":"stop","repo":"shop","id":"1","branch":")" + item + "-a\"}";
     expect_refused(generic(body), "ambiguous_branch");
     generic(body);
   }
@@ -76,7 +76,7 @@ TEST_F(ForgeRoutes, each_stop_that_is_refused_is_told_of) {
 }
 
 TEST_F(ForgeRoutes, a_start_that_the_machine_refuses_is_told_of) {
-  const Answer answer = generic(R"({"event":"start","work_item":"W-1","repo":"shop","pipeline":"nothing"})");
+  const Answer answer = generic(R"({"event":"start","work_item":"W-1","repo":"shop","pipeline":"nothing","id":"1"})");
   expect_refused(answer, "unknown_pipeline");
   EXPECT_TRUE(answer.says(R"({"seq":)" + std::to_string(last_seq()))) << answer.body;
   ASSERT_EQ(alerts().size(), 1U);
@@ -200,16 +200,44 @@ TEST_F(ForgeRoutes, a_comment_finds_the_branch_of_its_pull_request) {
 }
 
 TEST_F(ForgeRoutes, a_program_of_ones_own_says_what_happened) {
-  const std::string start = R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1"})";
-  EXPECT_EQ(generic(start).status, 201);
-  EXPECT_TRUE(generic(start).says("duplicate_work_item")) << "a delivery without an id is not remembered";
+  const auto start = [](const std::string& id) {
+    return R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1","id":")" + id + "\"}";
+  };
+  EXPECT_EQ(generic(start("1")).status, 201);
+  EXPECT_TRUE(generic(start("2")).says("duplicate_work_item"));
   EXPECT_EQ(generic(R"({"event":"stop","work_item":"W-1","repo":"shop","id":"night-1"})").status, 200);
-  EXPECT_EQ(generic(start).status, 201);
+  EXPECT_EQ(generic(start("3")).status, 201) << "again, after it ended";
   EXPECT_TRUE(generic(R"({"event":"stop","work_item":"W-1","repo":"shop","id":"night-1"})").replayed);
   task("W-2", "w-2");
-  EXPECT_TRUE(generic(R"({"event":"pushed","repo":"shop","branch":"w-2"})").says("advancing"));
+  const std::string pushed = R"({"event":"pushed","repo":"shop","branch":"w-2"})";
+  EXPECT_TRUE(generic(pushed).says("advancing"));
+  const Answer again = generic(pushed);
+  EXPECT_TRUE(again.says("advancing")) << again.body;
+  EXPECT_FALSE(again.replayed) << "without an id a push that is told twice is two";
   EXPECT_TRUE(generic(R"({"event":"merged","repo":"shop","branch":"w-2"})").says("noted"));
   expect_refused(generic(R"({"event":"merged"})"), "malformed");
+}
+
+TEST_F(ForgeRoutes, a_recorded_start_or_stop_of_ones_own_program_does_nothing_when_it_is_sent_again) {
+  const std::string start = R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1","id":"1"})";
+  const std::string stop = R"({"event":"stop","work_item":"W-1","repo":"shop","id":"2"})";
+  EXPECT_EQ(generic(start).status, 201);
+  EXPECT_EQ(generic(stop).status, 200);
+  restart();
+  EXPECT_TRUE(generic(start).replayed);
+  EXPECT_TRUE(generic_by_header(start, "another").replayed) << "what is not signed does not make it another delivery";
+  const TaskId later = task("W-1", "w-1");
+  EXPECT_TRUE(generic_by_header(stop, "another").replayed);
+  EXPECT_EQ(stage_of(later), "deploy") << "a stop of before does not end it";
+
+  for (const std::string event : {"start", "stop"}) {
+    const std::string bare = R"({"event":")" + event + R"(","work_item":"W-9","repo":"shop"})";
+    for (const Answer& answer : {generic(bare), generic_by_header(bare, "by-header")}) {
+      expect_refused(answer, "malformed");
+      EXPECT_TRUE(answer.says("field \\\"id\\\" is missing")) << answer.body;
+      EXPECT_TRUE(answer.says("send an id of this event in the body")) << answer.body;
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/work/output_log.h"
+#include "schema/hex.h"
 #include "tests/unit/daemon/comes_true.h"
 #include "tests/unit/daemon/served.h"
 
@@ -96,6 +97,46 @@ TEST_F(RoutesShares, what_is_beyond_a_quota_is_refused_with_when_to_come_again) 
   EXPECT_EQ(refused.code(), "quota");
   EXPECT_EQ(refused.header("Retry-After"), "10");
   EXPECT_EQ(create("W-1").header("Retry-After"), "") << "another refusal";
+}
+
+TEST_F(RoutesShares, who_was_refused_by_a_quota_is_counted_and_named_to_operators_alone) {
+  const auto line = [](const std::string& name, const std::string& role) {
+    return name + " " + role + " " + hex(hash_of_token(name)) + "\n";
+  };
+  Access access(std::nullopt);
+  access.replace(
+      parse_tokens(line("ci", "work") + line("eve", "work") + line("reader", "read") + line("op", "operate"), "file")
+          .value());
+  services_access = &access;
+  restart();
+  const auto as = [](const std::string& name) {
+    return Headers{.authorization = "Bearer " + name, .transport = Transport::tcp};
+  };
+  const auto boot_of = [&](const std::string& who, const std::string& id) {
+    return ask("POST", "/v1/boots",
+               R"({"name":")" + id + R"(","boot_id":")" + id + R"(","pid":7,"pid_start":1,"host":"h","version":"1"})",
+               as(who))
+        .status;
+  };
+  EXPECT_EQ(post("/v1/settings", R"({"quota.tasks":1,"quota.boots":3})").status, 200);
+  EXPECT_EQ(boot_of("ci", "c-1"), 201);
+  EXPECT_EQ(boot_of("eve", "e-1"), 201);
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(boot_of("eve", "e-2"), 429) << "folded ones count as well";
+  EXPECT_EQ(boot_of("ci", "c-2"), 429);
+  EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"W-1","repo":"shop"})", as("op")).status, 201);
+  EXPECT_EQ(ask("POST", "/v1/tasks", R"({"work_item":"W-2","repo":"shop"})", as("op")).status, 429);
+
+  const auto seen = ask("GET", "/queue", {}, as("op")).json().at("shares");
+  EXPECT_EQ(seen.at("refused").at("boots"), 41);
+  EXPECT_EQ(seen.at("refused").at("tasks"), 1);
+  EXPECT_EQ(seen.at("refused").at("leases"), 0);
+  EXPECT_EQ(seen.at("held").at("boots"), 3);
+  EXPECT_EQ(boost::json::serialize(seen.at("refused_most")),
+            R"([{"principal":"token:eve","count":40},{"principal":"token:ci","count":1},)"
+            R"({"principal":"token:op","count":1}])");
+  const auto shown = ask("GET", "/queue", {}, as("reader")).json().at("shares");
+  EXPECT_EQ(shown.at("refused").at("boots"), 41);
+  EXPECT_TRUE(shown.at("refused_most").is_null());
 }
 
 }  // namespace

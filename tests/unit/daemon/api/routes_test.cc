@@ -338,6 +338,26 @@ TEST_F(Routes, events_are_json_lines_and_can_be_waited_for) {
   EXPECT_EQ(get("/v1/events?wait_s=61").status, 400);
 }
 
+TEST_F(Routes, events_are_the_same_byte_for_byte_whoever_read_them_before) {
+  for (int i = 0; i < 5; ++i) create("W-" + std::to_string(i));
+  restart();
+  const std::string tail = get("/v1/events?after=4").body;
+  const std::string whole = get("/v1/events").body;
+  EXPECT_TRUE(whole.ends_with(tail));
+  EXPECT_EQ(get("/v1/events").body, whole);
+  create("W-5");
+  const std::string more = get("/v1/events").body;
+  EXPECT_TRUE(more.starts_with(whole));
+  EXPECT_EQ(std::count(more.begin(), more.end(), '\n'), static_cast<std::ptrdiff_t>(last_seq()));
+  restart();
+  EXPECT_TRUE(get("/v1/events").body.starts_with(more)) << "read from the log itself";
+  std::string by_one;
+  for (std::uint64_t after = 0; after < last_seq(); ++after) {
+    by_one += get("/v1/events?limit=1&after=" + std::to_string(after)).body;
+  }
+  EXPECT_EQ(by_one, get("/v1/events").body);
+}
+
 TEST_F(Routes, settings_change_together_or_not_at_all) {
   const Answer changed = post("/v1/settings", R"({"queue.max_concurrency":3,"ownership.repos":["shop"]})");
   EXPECT_EQ(changed.status, 200) << changed.body;

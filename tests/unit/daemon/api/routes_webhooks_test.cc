@@ -311,8 +311,8 @@ TEST_F(WebhookRoutes, a_started_item_becomes_a_task) {
 /// A forge cannot have such a branch; a custom program may send anything.
 TEST_F(WebhookRoutes, a_name_that_nothing_may_bear_is_refused_at_a_start_and_unknown_elsewhere) {
   const auto told = [](const std::string& event, const std::string& branch) {
-    return R"({"event":")" + event + R"(","repo":"shop","work_item":"W-1","commit":"abc","branch":")" + branch +
-           R"("})";
+    return R"({"event":")" + event + R"(","repo":"shop","work_item":"W-1","id":"1","commit":"abc","branch":")" +
+           branch + R"("})";
   };
   for (const std::string odd : {"a:b", "@{-1}", "*", R"(a\u202eb)", R"(a\u0085b)", "-x"}) {
     const Answer start = generic(told("start", odd));

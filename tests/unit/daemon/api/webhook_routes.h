@@ -181,6 +181,10 @@ class WebhookRoutes : public testing::Test {
   Answer generic(const std::string& body) {
     return post(WebhookSource::generic, {{"X-Pawl-Signature", webhook_signature(generic_secret, body)}}, body);
   }
+  Answer generic_by_header(const std::string& body, const std::string& delivery) {
+    return post(WebhookSource::generic,
+                {{"X-Pawl-Signature", webhook_signature(generic_secret, body)}, {"X-Pawl-Delivery", delivery}}, body);
+  }
 
   Answer gitea(std::string_view event, std::string_view delivery, std::string_view body) {
     const std::string text(body);

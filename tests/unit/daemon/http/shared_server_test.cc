@@ -43,6 +43,7 @@ class SharedServer : public testing::Test {
     options.socket = testing::TempDir() + "pawl-shares-" + std::to_string(::getpid());
     options.asks_for_tokens = true;
     options.threads = 1;
+    options.share_book = book;
     options.now = [this] { return Shares::Time{} + std::chrono::microseconds(now_us++); };
     options.who_asks = [](const HttpRequest& request) {
       const std::string name(request.authorization);
@@ -125,6 +126,9 @@ class SharedServer : public testing::Test {
     return fresh.response().ends_with("served");
   }
 
+  std::size_t held(ShareKind kind) const { return book->held(kind); }
+
+  const std::shared_ptr<ShareBook> book = std::make_shared<ShareBook>();
   std::mutex mutex;
   std::vector<HttpReply> later;
   std::vector<std::string> ended;
@@ -161,6 +165,8 @@ TEST_F(SharedServer, requests_over_tcp_leave_the_reserve_to_the_socket) {
   serve({.connections_max = 32});
   for (int i = 0; i < 30; ++i) takes_a_place();
   EXPECT_TRUE(client().rest().starts_with("HTTP/1.1 503"));
+  EXPECT_EQ(book->refused(ShareKind::connections), 1U);
+  EXPECT_EQ(held(ShareKind::connections), 30U);
   EXPECT_TRUE(is_served_locally());
 }
 
@@ -172,6 +178,9 @@ TEST_F(SharedServer, who_has_the_most_makes_room_and_an_operator_the_last) {
   // Each takes the place of one that has ended, or makes one more end.
   for (int i = 0; i < 9 && streams_ended() < 6; ++i) takes_a_place();
   const std::vector<std::string> wanted{"x0", "x1", "y0", "x2", "y1", "x3"};
+  EXPECT_TRUE(comes_true([&] { return held(ShareKind::streams) == 1; }));
+  EXPECT_EQ(book->evicted(ShareKind::streams), 6U);
+  EXPECT_EQ(book->evicted(ShareKind::polls), 0U);
   const std::lock_guard lock(mutex);
   EXPECT_EQ(ended, wanted);
 }
@@ -201,6 +210,8 @@ TEST_F(SharedServer, poll_that_makes_room_is_answered_as_if_its_time_were_over) 
   const std::string answer = waiting.rest();
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 204 ")) << answer;
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);
+  EXPECT_EQ(book->evicted(ShareKind::polls), 1U);
+  EXPECT_EQ(book->evicted(ShareKind::streams), 0U);
   // The event it waited for comes too late, and is reported as undelivered.
   std::atomic<bool> was_lost{false};
   later.front()({.body = "a job", .undelivered = [&] { was_lost = true; }});
@@ -219,6 +230,10 @@ TEST_F(SharedServer, polls_of_one_are_bounded_with_its_streams) {
   EXPECT_NE(answer.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_NE(answer.find(R"("code":"too_many_streams")"), std::string::npos);
   EXPECT_EQ(streams_ended(), 0U);
+  EXPECT_EQ(held(ShareKind::streams), 3U);
+  EXPECT_EQ(held(ShareKind::polls), 5U);
+  EXPECT_EQ(book->refused(ShareKind::polls), 1U);
+  EXPECT_EQ(book->refused_most(), std::vector<ShareBook::Refused>({{"reader", 1}}));
   // An answered request gives its place to the next.
   EXPECT_TRUE(comes_true([&] { return in_hand() == 6; }));
   later[0]({.body = "news"});
@@ -252,6 +267,7 @@ TEST_F(SharedServer, requests_a_second_of_one_are_bounded_and_the_connection_sta
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 429 ")) << refused;
   EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_NE(refused.find(R"("code":"too_many_requests")"), std::string::npos);
+  EXPECT_EQ(book->refused(ShareKind::requests), 1U);
   EXPECT_TRUE(is_served("another"));
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(is_served_locally()) << "clients without a token are not counted";
   now_us += 1'000'000;

@@ -429,18 +429,20 @@ TEST(GitlabWebhook, other_events_are_ignored) {
 // --- Custom programs ---
 
 TEST(GenericWebhook, says_what_happened_in_pawls_own_words) {
-  const auto start = generic(R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1","pipeline":"hotfix"})");
+  const auto start =
+      generic(R"({"event":"start","work_item":"W-1","repo":"shop","branch":"w-1","pipeline":"hotfix","id":"6"})");
   EXPECT_EQ(came_to<WebhookStart>(start),
             (WebhookStart{.repo = "shop", .work_item = "W-1", .branch = "w-1", .pipeline = "hotfix"}));
-  EXPECT_EQ(start->key, "");
+  EXPECT_EQ(start->key, "generic:6");
   const auto stop = generic(R"({"event":"stop","work_item":"W-1","repo":"shop","branch":"w-1","by":"cron","id":"7"})");
   EXPECT_EQ(
       came_to<WebhookStop>(stop),
       (WebhookStop{.repos = shop(), .work_item = "W-1", .reason = "generic: W-1 of shop was called off, by cron"}));
   EXPECT_EQ(stop->key, "generic:7");
-  EXPECT_EQ(came_to<WebhookStop>(generic(R"({"event":"stop","repo":"shop","branch":"w-1"})")).branch, "w-1");
+  EXPECT_EQ(came_to<WebhookStop>(generic(R"({"event":"stop","repo":"shop","branch":"w-1","id":"8"})")).branch, "w-1");
   EXPECT_EQ(came_to<WebhookAdvance>(generic(R"({"event":"pushed","repo":"shop","branch":"w-1","commit":"c0ffee"})")),
             (WebhookAdvance{.repos = shop(), .branch = "w-1", .commit = "c0ffee"}));
+  EXPECT_EQ(generic(R"({"event":"pushed","repo":"shop","branch":"w-1"})")->key, "") << "each is another one";
   EXPECT_EQ(came_to<WebhookNote>(generic(R"({"event":"merged","repo":"shop","branch":"w-1","mine":{"x":[1]}})")),
             (WebhookNote{.repos = shop(), .branch = "w-1"}));
 }
@@ -453,6 +455,9 @@ TEST(GenericWebhook, what_is_missing_or_of_another_type_is_named) {
       {R"({"event":"start","repo":["shop"],"work_item":"W-1"})", "\"repo\""},
       {R"({"event":"stop","repo":"shop"})", "\"work_item\""},
       {R"({"event":"stop","repo":"shop","work_item":7})", "\"work_item\""},
+      {R"({"event":"start","repo":"shop","work_item":"W-1"})", "\"id\""},
+      {R"({"event":"stop","repo":"shop","work_item":"W-1","id":""})", "\"id\""},
+      {R"({"event":"stop","repo":"shop","branch":"w-1","id":7})", "\"id\""},
       {R"({"event":"pushed","repo":"shop","work_item":"W-1"})", "\"branch\""},
       {R"({"event":"merged","repo":"shop"})", "\"branch\""},
       {R"({"event":"STOP","repo":"shop","work_item":"W-1"})", "'STOP', not start, stop, pushed or merged"},
@@ -483,7 +488,7 @@ const std::vector<Sample> samples = {
     {WebhookSource::gitlab, "", payloads::gitlab_issue},
     {WebhookSource::gitlab, "", payloads::gitlab_note_on_issue},
     {WebhookSource::gitlab, "", payloads::gitlab_note_on_merge_request},
-    {WebhookSource::generic, "", R"({"event":"stop","work_item":"W-1","repo":"shop"})"},
+    {WebhookSource::generic, "", R"({"event":"stop","work_item":"W-1","repo":"shop","id":"1"})"},
 };
 
 TEST(Webhook, each_cut_and_each_turned_byte_of_each_source_is_answered) {
@@ -521,7 +526,7 @@ TEST(Webhook, a_member_of_another_type_is_named_or_not_needed) {
 /// A stop whose description is nested so that the whole has this many levels.
 std::string deep_stop(std::size_t levels) {
   std::string nested = std::string(levels - 1, '[') + std::string(levels - 1, ']');
-  return R"({"event":"stop","work_item":"W-1","repo":"shop","description":)" + nested + '}';
+  return R"({"event":"stop","work_item":"W-1","repo":"shop","id":"1","description":)" + nested + '}';
 }
 
 TEST(Webhook, a_body_may_be_64_levels_deep) {
@@ -533,7 +538,7 @@ TEST(Webhook, a_body_may_be_64_levels_deep) {
 }
 
 TEST(Webhook, what_is_not_read_may_be_as_it_likes) {
-  std::string body = R"({"event":"stop","work_item":"W-1","repo":"shop","same":1,"same":2,"fields":{)";
+  std::string body = R"({"event":"stop","work_item":"W-1","repo":"shop","id":"1","same":1,"same":2,"fields":{)";
   for (int i = 0; i < 2000; ++i) body += "\"f" + std::to_string(i) + "\":1e400000,";
   body.back() = '}';
   body += R"(,"text":")" + std::string(4'000'000, 'x') + "\"}";

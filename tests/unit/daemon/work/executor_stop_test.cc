@@ -1,4 +1,5 @@
 // STOP: what a cancel ends, with real processes and a real git repository.
+#include <algorithm>
 #include <future>
 
 #include "daemon/work/process.h"
@@ -104,16 +105,22 @@ stages:
     fs::remove(at("up"));
     return std::move(*child);
   }
-  /// A worker on that host claims a job and reports the agent as its process.
-  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host,
-                 std::int64_t start_off_by = 0) {
+  void register_worker(const std::string& worker, pid_t pid, const std::string& host) {
     fb::BootStartedT boot;
     boot.name = worker;
     boot.boot_id = worker;
-    boot.pid = ::getpid();
+    boot.pid = pid;
     boot.host = host;
     boot.version = "1";
-    ASSERT_EQ(tell(boot).outcome, Outcome::accepted);
+    ASSERT_EQ(tell_as(boot_id_, boot).outcome, Outcome::accepted);
+  }
+  /// A worker of that host, whose process is this one, claims a job and reports the agent as its process.
+  void claim_for(const Child& agent, std::uint64_t job_id, const std::string& worker, const std::string& host,
+                 std::int64_t start_off_by = 0) {
+    register_worker(worker, ::getpid(), host);
+    report(agent, job_id, worker, start_off_by);
+  }
+  void report(const Child& agent, std::uint64_t job_id, const std::string& worker, std::int64_t start_off_by = 0) {
     ASSERT_EQ(claim_again(job_id, worker).outcome, Outcome::accepted);
     fb::RunStartedT started;
     started.job = job_id;
@@ -140,13 +147,15 @@ stages:
   }
   template <class Event>
   Decision tell_as(const std::string& boot, const Event& event) {
-    return sequencer_->propose(propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}}, event));
+    return sequencer_->propose(
+        propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}, .principal = principal_}, event));
   }
   static bool ends(Child& child) {
     return child.wait(steady_clock::now() + seconds(120), nullptr) == Child::Wake::ended;
   }
   static bool lives(Child& child) { return child.wait(steady_clock::now(), nullptr) != Child::Wake::ended; }
 
+  std::string principal_ = "token:workers";  // of all workers; empty: a log of before principals
   const LogFile output_{Descriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)), "/dev/null"};
 };
 
@@ -284,6 +293,44 @@ TEST_F(OutsideAgentTest, next_attempt_waits_also_over_a_restart) {
   execute();
   EXPECT_TRUE(ends(*agent));
   EXPECT_TRUE(comes_true([&] { return claim_again(1, "w1").outcome == Outcome::accepted; }));
+}
+
+/// The agent is of this process, which is worker `w2`; `w1` reports it, whose process has nothing to do with it.
+TEST_F(OutsideAgentTest, what_is_of_another_worker_is_left_alone_also_after_a_restart) {
+  set("stop.kill_after_s", 0);
+  submit();
+  const std::unique_ptr<Child> victim = begin();
+  const std::unique_ptr<Child> liar = begin();
+  register_worker("w1", liar->pid(), this_host());
+  register_worker("w2", ::getpid(), this_host());
+  report(*victim, 1, "w1");
+  reap_at_ceiling(1);
+  shut_down();
+  boot();
+  execute();
+  const std::string warned = "process " + std::to_string(victim->pid()) +
+                             ", which a worker left behind, holds up its task and is not ended: it was not seen to be "
+                             "of the worker that reported it";
+  EXPECT_TRUE(comes_true([&] {
+    const std::vector<std::string> told = warnings();
+    return std::find(told.begin(), told.end(), warned) != told.end() || !lives(*victim);
+  }));
+  EXPECT_TRUE(lives(*victim));
+  EXPECT_EQ(claim_again(1, "w2").outcome, Outcome::previous_alive);
+}
+
+TEST_F(OutsideAgentTest, in_a_log_of_before_principals_any_worker_of_this_host_counts_as_its_own) {
+  principal_.clear();
+  set("job.retry_delay_s", 0);
+  set("stop.kill_after_s", 0);
+  submit();
+  const std::unique_ptr<Child> agent = begin();
+  claim_for(*agent, 1, "w1", this_host());
+  reap_at_ceiling(1);
+  shut_down();
+  boot();
+  execute();
+  EXPECT_TRUE(ends(*agent));
 }
 
 TEST_F(OutsideAgentTest, process_that_is_another_by_now_bars_nothing_and_is_left_alone) {

@@ -85,6 +85,16 @@ TEST(StateJson, a_running_job_has_the_pid_of_its_attempt) {
   EXPECT_TRUE(json.ends_with(R"("pid":4242,"exit_code":0})")) << json;
 }
 
+TEST(StateJson, a_job_shows_what_an_attempt_left_behind_and_whose_it_is) {
+  Job job = job_of(7);
+  job.previous = Previous{.attempt = 1, .pid = 42, .pid_start = 5, .host = "here"};
+  EXPECT_NE(json_of(job).find(R"("pid_start":5,"host":"here","worker_pid":null,"worker_pid_start":null})"),
+            std::string::npos);
+  job.previous->worker_pid = 7;
+  job.previous->worker_pid_start = 0;
+  EXPECT_NE(json_of(job).find(R"("worker_pid":7,"worker_pid_start":0})"), std::string::npos);
+}
+
 TEST(StateJson, leases_and_boots_are_objects) {
   Lease lease{"task:12", Token{30}, {"b-1", 9, "monitor"}, "", std::nullopt, noon, noon};
   EXPECT_EQ(json_of(lease),

@@ -42,6 +42,24 @@ TEST_F(PreviousProcess, bars_the_next_claim_when_its_worker_leaves_dies_or_meets
   }
 }
 
+TEST_F(PreviousProcess, is_kept_with_the_process_of_the_worker_that_reported_it) {
+  const Who its{.boot = "worker-3", .actor = "worker", .principal = "token:ci"};
+  fb::BootStartedT registered = boot_started("worker-3", "worker-3");
+  registered.pid = 777;
+  registered.pid_start = 8;
+  must(registered, {.boot = "daemon-1", .actor = "worker", .principal = "token:ci"});
+  const JobId running = job_of(create());
+  must(job_claimed(running, its), its);
+  must(run_started(running, 1, 4242), its);
+  must(boot_ended("worker-3"), its);
+  EXPECT_EQ(job(running).previous->worker_pid, 777);
+  EXPECT_EQ(job(running).previous->worker_pid_start, 8);
+
+  const JobId of_before = begin(create());
+  must(job_reaped(of_before, 1, fb::Tier::ceiling, std::nullopt));
+  EXPECT_FALSE(job(of_before).previous->worker_pid) << "in a log of before principals, whose digests stand";
+}
+
 TEST_F(PreviousProcess, bars_over_a_restart_of_the_daemon) {
   const JobId running = begin(create());
   must(job_reaped(running, 1, fb::Tier::ceiling, std::nullopt));

@@ -1,0 +1,212 @@
+// The rows of routes about the log, the definitions and the daemon itself, and those of deliveries.
+#include "daemon/api/route_rows.h"
+
+namespace pawl {
+
+// The functions of the rows, in daemon/api/routes_*.cc.
+void events_get(Call call);
+void head_get(Call call);
+void healthz_get(Call call);
+void leases_force(Call call);
+void pipelines_define(Call call);
+void pipelines_list(Call call);
+void queue_get(Call call);
+void readyz_get(Call call);
+void reaper_run(Call call);
+void repos_declare(Call call);
+void repos_list(Call call);
+void repos_remove(Call call);
+void settings_get(Call call);
+void settings_set(Call call);
+void stuck_list(Call call);
+void webhooks_generic(Call call);
+void webhooks_gitea(Call call);
+void webhooks_github(Call call);
+void webhooks_gitlab(Call call);
+void webhooks_plane(Call call);
+
+namespace {
+
+/// What is signed right is answered 2xx, also where it is refused.
+Route delivery(std::string_view path, std::string_view summary, void (*function)(Call)) {
+  return {.method = "POST",
+          .path = path,
+          .kind = RouteKind::writes,
+          .role = Role::none,
+          .reach = Reach::open,
+          .summary = summary,
+          .form = BodyForm::delivery,
+          .answer = {.shape = RouteAnswer::Shape::members,
+                     .of = "task",
+                     .statuses = {201, 200, 202},
+                     .members = {"result", "reason"},
+                     .remark = "[WEBHOOKS.md](WEBHOOKS.md)"},
+          .errors = {"bad_signature", "webhook_not_configured"},
+          .function = function};
+}
+
+}  // namespace
+
+std::vector<Route> daemon_routes() {
+  using namespace rows;
+  // What can be asked after: the seq behind it is still a number.
+  constexpr std::int64_t seq_max = integer_max - 1;
+  return {
+      {.method = "GET",
+       .path = "/v1/events",
+       .role = Role::read,
+       .reach = Reach::filtered,
+       .summary = "the records after a seq",
+       .query = {optional(integer("after", 0, seq_max, "a seq"), 0),
+                 optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for a record"), 0),
+                 limit(10'000, 1000)},
+       .answer = {.shape = Shape::lines,
+                  .of = "record",
+                  .remark = "at most some 4 MiB. `Pawl-Next`: what to ask after next"},
+       .errors = {"gone", "io"},
+       .function = events_get},
+      {.method = "GET",
+       .path = "/v1/head",
+       .role = Role::read,
+       .summary = "the last durable record's place in the chain, for `pawl witness`",
+       .answer = {.shape = Shape::members, .members = {"time", "digest", "chain"}},
+       .errors = {"io"},
+       .function = head_get},
+      {.method = "GET",
+       .path = "/v1/settings",
+       .role = Role::read,
+       .summary = "shows all settings",
+       .answer = {.shape = Shape::members, .of = "settings"},
+       .function = settings_get},
+      {.method = "POST",
+       .path = "/v1/settings",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "changes settings, all of them or none",
+       .events = {Event::SettingChanged},
+       .form = BodyForm::settings,
+       .answer = written("settings", {200}, "all of them"),
+       .refusals = {O::unknown_setting, O::bad_value},
+       .function = settings_set},
+      {.method = "GET",
+       .path = "/v1/pipelines",
+       .role = Role::read,
+       .summary = "lists the pipelines in force",
+       .answer = list("pipeline"),
+       .function = pipelines_list},
+      {.method = "POST",
+       .path = "/v1/pipelines",
+       .kind = Kind::writes,
+       .role = Role::operate,
+       .summary = "defines a pipeline, in place of the one of that name",
+       .events = {Event::PipelineDefined},
+       .form = BodyForm::fields,
+       .body = {of_event("name", "of the pipeline"), of_event("stages", "in order ([PIPELINES.md](PIPELINES.md))"),
+                optional(of_event("agents", "those that the stages name")),
+                optional(of_event("branch", "`existing`, if not sent, or `create`: it begins where origin lacks it")),
+                optional(
+                    of_event("env", "variables of every command: `name`, and one of `value`, `file`, `from_daemon`"))},
+       .answer = written("pipeline", {201}),
+       .refusals = {O::bad_pipeline},
+       .function = pipelines_define},
+      {.method = "POST",
+       .path = "/v1/repos",
+       .kind = Kind::writes,
+       .role = Role::operate,
+       .summary = "declares a repository, or says where it is from now on",
+       .events = {Event::RepoDeclared},
+       .form = BodyForm::fields,
+       .body = {of_event("repo", "its name"),
+                optional(of_event("url", "where it is cloned from, without credentials; not sent: nowhere"))},
+       .answer = written("repo", {201}),
+       .refusals = {O::limit},
+       .function = repos_declare},
+      {.method = "GET",
+       .path = "/v1/repos",
+       .role = Role::read,
+       .reach = Reach::filtered,
+       .summary = "lists the declared repositories, each with how many live `tasks` it has and its origin's `trouble`",
+       .answer = list("repo", "by name"),
+       .function = repos_list},
+      {.method = "DELETE",
+       .path = "/v1/repos/{repo}",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "removes a repository",
+       .answer = written("repo", {200}, "null"),
+       .refusals = {O::unknown_repo, O::repo_in_use},
+       .function = repos_remove},
+      {.method = "DELETE",
+       .path = "/v1/repos",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "the same, for clients behind a proxy that takes `%2F` in a path apart",
+       .query = {text("repo", limits::repo_bytes_max, "its name")},
+       .answer = written("repo", {200}, "null"),
+       .refusals = {O::unknown_repo, O::repo_in_use},
+       .function = repos_remove},
+      {.method = "POST",
+       .path = "/transition-lease/release",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "takes the lease of a work item's task away, by force",
+       .query = {text("work_item", 0, "of a live task"),
+                 filter("repo", "needed where live tasks of several repositories have it")},
+       .answer = written("lease", {200}, "null"),
+       .refusals = {O::unknown_task, O::not_held},
+       .function = leases_force},
+      {.method = "POST",
+       .path = "/v1/reaper/run",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "makes a pass of the reaper, now",
+       .form = BodyForm::fields,
+       .answer = {.shape = Shape::members, .members = {"pass"}},
+       .function = reaper_run},
+      {.method = "GET",
+       .path = "/v1/stuck",
+       .role = Role::read,
+       .reach = Reach::filtered,
+       .summary = "lists live tasks that do not move, and what would free them",
+       .query = {limit(), after("a task"),
+                 optional(word("all", {"true", "false"}, "also what waits its turn, or for a setting (false)"))},
+       .answer = list("stuck task", "by id; beside them `waiting` and `held`"),
+       .function = stuck_list},
+      {.method = "GET",
+       .path = "/queue",
+       .role = Role::read,
+       .summary = "what runs, waits and is blocked, and the counters",
+       .answer = {.shape = Shape::members, .remark = "[below](#the-queue)"},
+       .function = queue_get},
+      delivery("/webhooks/gitea", "takes a delivery of Gitea", webhooks_gitea),
+      delivery("/webhooks/plane", "takes a delivery of Plane", webhooks_plane),
+      delivery("/webhooks/github", "takes a delivery of GitHub", webhooks_github),
+      delivery("/webhooks/gitlab", "takes a delivery of GitLab", webhooks_gitlab),
+      delivery("/webhooks/generic", "takes a delivery of a program of one's own", webhooks_generic),
+      {.method = "GET",
+       .path = "/healthz",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "answers while the process does",
+       .answer = {.shape = Shape::members, .members = {"status"}},
+       .function = healthz_get},
+      {.method = "GET",
+       .path = "/readyz",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "says whether the daemon is fit to serve",
+       .answer = {.shape = Shape::members,
+                  .statuses = {200, 503},
+                  .members = {"ready", "reason", "version", "boot", "free_bytes", "free_bytes_floor", "free_inodes",
+                              "free_inodes_floor", "reaper_age_s", "oldest_past_ceiling_s", "torn_from",
+                              "clock_drift_s", "blind"}},
+       .function = readyz_get},
+  };
+}
+
+}  // namespace pawl

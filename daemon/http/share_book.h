@@ -1,0 +1,66 @@
+// What became of the shares since the start: how much is held, who was refused, and who made room for others. For those
+// who look; nothing is decided by it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pawl {
+
+/// What one principal may have only a part of.
+enum class ShareKind { connections, streams, polls, requests, bytes, boots, leases, tasks };
+constexpr std::array share_kinds{ShareKind::connections, ShareKind::streams, ShareKind::polls,  ShareKind::requests,
+                                 ShareKind::bytes,       ShareKind::boots,   ShareKind::leases, ShareKind::tasks};
+std::string_view name(ShareKind kind);
+
+/// Threads: any.
+class ShareBook {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  struct Refused {
+    std::string principal;
+    std::uint64_t count = 0;
+    bool operator==(const Refused&) const = default;
+  };
+
+  /// What clients hold now: connections, streams, polls and bytes. Of requests see last_second(); boots, leases and
+  /// tasks are rows of the state.
+  std::atomic<std::size_t>& held(ShareKind kind) { return held_[index(kind)]; }
+  std::size_t held(ShareKind kind) const { return held_[index(kind)].load(); }
+
+  /// A request that counts was taken.
+  void take_request(Time now);
+  /// How many were taken in the last whole second.
+  std::uint64_t last_second(Time now) const;
+
+  /// `principal`: who was refused; empty: it is not known.
+  void refuse(ShareKind kind, const std::string& principal);
+  /// What one had was ended to make room for others.
+  void evict(ShareKind kind) { evicted_[index(kind)].fetch_add(1); }
+  std::uint64_t refused(ShareKind kind) const { return refused_[index(kind)].load(); }
+  std::uint64_t evicted(ShareKind kind) const { return evicted_[index(kind)].load(); }
+  /// Those who were refused most, of all kinds together: the first is who was refused most of all. Some 10 at most.
+  std::vector<Refused> refused_most() const;
+
+ private:
+  static std::size_t index(ShareKind kind) { return static_cast<std::size_t>(kind); }
+
+  std::array<std::atomic<std::size_t>, share_kinds.size()> held_{};
+  std::array<std::atomic<std::uint64_t>, share_kinds.size()> refused_{};
+  std::array<std::atomic<std::uint64_t>, share_kinds.size()> evicted_{};
+  mutable std::mutex mutex_;
+  std::map<std::string, std::uint64_t> refused_by_;
+  std::chrono::seconds second_{0};  // the one that is being counted
+  std::uint64_t in_second_ = 0;
+  std::uint64_t in_second_before_ = 0;
+};
+
+}  // namespace pawl

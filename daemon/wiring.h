@@ -1,0 +1,53 @@
+// What pawld's parts are told of each other: functions, so that none of them has to know what stands behind.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "daemon/api/routes.h"
+#include "daemon/work/executor.h"
+
+namespace pawl {
+
+class Alerts;
+class Clock;
+class Log;
+class MessageWriter;
+class ReaperLoop;
+class SpaceWatch;
+class System;
+
+/// What the executor stands on. All that is referred to outlives it.
+struct ExecutorParts {
+  Sequencer& sequencer;
+  Archive& archive;
+  Alerts& alerts;
+  SpaceWatch& space;
+  std::string boot_id;  // the daemon's
+  std::shared_ptr<Origins> origins;
+  bool has_old_trees = false;
+};
+Executor::Options executor_options(const ExecutorParts& parts);
+
+/// What the routes stand on. All that is referred to outlives the Api.
+struct ServiceParts {
+  Sequencer& sequencer;
+  Log& log;
+  Clock& clock;
+  System& system;
+  Executor& executor;
+  ReaperLoop& reaper;
+  Alerts& alerts;
+  SpaceWatch& space;
+  MessageWriter& messages;
+  Webhooks& webhooks;
+  const Access& access;
+  std::shared_ptr<ShareBook> share_book;
+  std::string boot_id;  // the daemon's
+  std::filesystem::path logs_folder;
+  Seq torn_from{};  // as Services has it
+};
+Services services_of(const ServiceParts& parts);
+
+}  // namespace pawl

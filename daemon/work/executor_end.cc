@@ -1,0 +1,138 @@
+// How the executor ends: nothing new begins, what runs comes to its end or is ended, and what is said of that meanwhile
+// is taken or not.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/work/executor_impl.h"
+
+namespace pawl {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::chrono::milliseconds look_for_hurry{100};
+/// From SIGTERM to SIGKILL for what was not told to end before: steps and probes.
+constexpr seconds steps_kill_after{1};
+
+/// Whether it begins something: a job, a path, a step.
+bool begins(const Group& group) {
+  return std::any_of(group.begin(), group.end(), [](const Proposal& proposal) {
+    const fb::Event type = proposal.record().event_type();
+    return type == fb::Event::JobClaimed || type == fb::Event::LeaseAcquired || type == fb::Event::StepStarted;
+  });
+}
+
+/// Whether it says how something ended. `done`: and that it came to what it should.
+bool is_fact(const Group& group, bool done) {
+  const fb::Record& first = group.front().record();
+  if (const auto* step = first.event_as_StepFinished()) {
+    return group.size() == 1 && (!done || step->outcome() == fb::StepOutcome::done);
+  }
+  // With the finalizer's mark, where marks count.
+  const auto* exit = first.event_as_RunExited();
+  return exit && (!done || exit->exit_code() == 0);
+}
+
+}  // namespace
+
+bool EndingMachine::is_taken(Phase phase, const Group& group) {
+  switch (phase) {
+    case Phase::open:
+      return true;
+    case Phase::finishing:
+      return !begins(group);
+    case Phase::draining:
+      return is_fact(group, false);
+    case Phase::closed:
+      return is_fact(group, true);
+  }
+  return false;
+}
+
+Decision EndingMachine::propose(Group group) {
+  const Phase phase = phase_;
+  if (is_taken(phase, group)) return machine_.propose(std::move(group));
+  Decision refused;
+  refused.outcome = Outcome::stale_boot;
+  return refused;
+}
+
+void Executor::Impl::begin_nothing_more() {
+  const std::lock_guard lock(mutex);
+  ending = true;
+  wake->notify();
+  lease_freed->notify();
+}
+
+void Executor::Impl::drain(seconds time) {
+  begin_nothing_more();
+  machine.enter(EndingMachine::Phase::finishing);
+  await_end(system.now() + time);
+}
+
+void Executor::Impl::stop() {
+  if (std::exchange(stopped, true)) return;
+  begin_nothing_more();
+  end_what_runs();
+  if (thread) thread->join();
+  // Nobody else adds or joins threads any more.
+  for (auto& [job, of_job] : running) {
+    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  }
+  for (auto& [job, entry] : preparations) {
+    if (entry.thread) entry.thread->join();
+  }
+  workers->stop();
+  branch_deletions->stop();
+  branch_askers->stop();
+  previous_thread->stop();
+}
+
+void Executor::Impl::hurry() {
+  const std::lock_guard lock(mutex);
+  ++hurries;
+  wake->notify();
+}
+
+void Executor::Impl::end_what_runs() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    machine.enter(EndingMachine::Phase::draining);
+    for (auto& [job, of_job] : running) of_job.off->call();
+    for (auto& [job, entry] : preparations) entry.off->call();
+    wake->notify();
+    lease_freed->notify();
+  }
+  if (subscription != 0) desk.unsubscribe(subscription);
+  system.stop_git();
+  world.drain();
+  await_end(system.now() + stop_grace);
+  machine.enter(EndingMachine::Phase::closed);
+  world.call_off_all();
+  await_end(system.now() + steps_kill_after);
+  world.hurry();
+  world.await_idle(no_deadline);
+}
+
+void Executor::Impl::await_end(Deadline deadline) {
+  std::unique_lock lock(mutex);
+  const unsigned before = std::exchange(hurries, 0);
+  const auto jobs_have_ended = [&] {
+    return std::all_of(running.begin(), running.end(),
+                       [](const auto& entry) { return entry.second.ended || !entry.second.thread; });
+  };
+  if (before > 0) return;
+  while (system.now() < deadline && hurries == 0) {
+    lock.unlock();
+    // Whoever hurries waits no longer than this.
+    const bool is_idle = world.await_idle(std::min(deadline, system.now() + look_for_hurry));
+    lock.lock();
+    if (!is_idle) continue;
+    const Deadline next = std::min(deadline, system.now() + look_for_hurry);
+    if (wake->await(lock, next, [&] { return jobs_have_ended() || hurries > 0; }) && jobs_have_ended()) return;
+  }
+  hurries = 0;
+}
+
+}  // namespace pawl
