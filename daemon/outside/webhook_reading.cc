@@ -15,7 +15,7 @@ std::string_view verb_name(ForgeOrder::Verb verb) {
   return verb == ForgeOrder::Verb::start ? "start" : "stop";
 }
 
-/// Where somebody is named who may write.
+/// The option that names users with write access.
 std::string_view member_option(WebhookSource source) {
   return source == WebhookSource::github ? "--github-member" : "--gitlab-member";
 }
@@ -58,7 +58,7 @@ Result<std::string> needed_text(const json::value& root, JsonPath path) {
   if (!text.empty()) return text;
   std::string field;
   for (const std::string_view name : path) field += (field.empty() ? "" : ".") + std::string(name);
-  return bad_delivery("field \"" + field + "\" is missing, or no text");
+  return bad_delivery("field \"" + field + "\" is missing or is not a string");
 }
 
 std::string number_at(const json::value& root, JsonPath path) {
@@ -101,7 +101,8 @@ WebhookReading reading_of_push(WebhookSource source, std::vector<std::string> re
                                const std::string& commit) {
   constexpr std::string_view heads = "refs/heads/";
   const std::string by(name(source));
-  if (!ref.starts_with(heads)) return {by + ": push to " + short_text(ref), WebhookIgnored{"no branch was pushed to"}};
+  if (!ref.starts_with(heads))
+    return {by + ": push to " + short_text(ref), WebhookIgnored{"the push was not to a branch"}};
   std::string branch = ref.substr(heads.size());
   if (commit.find_first_not_of('0') == std::string::npos) {
     return {by + ": removal of " + short_text(branch), WebhookIgnored{"the branch was removed"}};
@@ -115,7 +116,7 @@ WebhookReading reading_of(const PullRequest& pull) {
                               " (" + short_text(pull.branch) + ")";
   const std::string what = subject + " " + short_text(pull.action);
   const std::string by = ", by " + (pull.by.empty() ? "somebody" : short_text(pull.by));
-  // A fork's branch may bear any name, that of a task's branch too.
+  // A fork's branch can have any name, including that of a task's branch.
   if (pull.is_of_fork) return {what, WebhookIgnored{"its branch is in another repository"}};
   if (pull.branch.empty()) return {what, WebhookIgnored{"it has no branch"}};
   switch (pull.what) {
