@@ -146,7 +146,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
           ? access->permit_of(request)
           : Permit{
                 .role = Role::operate, .holder = {}, .principal = principal_without_token(request), .scope = nullptr};
-  // Which paths exist is told to readers only.
+  // Only callers who may read learn which paths exist.
   if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return reply(*std::move(refused));
   if (!found.is_path_known) {
     return reply(http_error(404, "no_such_path", "nothing at " + std::string(request.path)));

@@ -112,7 +112,7 @@ struct Alerts::Impl {
     bool stopping = false;
   };
 
-  /// Waits for something to do.
+  /// Waits until there is something to do.
   Turn next_turn() {
     MutexLock lock(mutex);
     for (;;) {

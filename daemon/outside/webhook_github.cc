@@ -1,4 +1,4 @@
-// GitHub: pushes, pull requests, and what a label or a comment on an issue or pull request asks for.
+// GitHub: pushes, pull requests, and requests by label or comment on an issue or pull request.
 #include <boost/json/value.hpp>
 
 #include <algorithm>

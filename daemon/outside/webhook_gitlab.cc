@@ -1,4 +1,4 @@
-// GitLab: pushes, merge requests, and what a label or a comment on an issue or merge request asks for.
+// GitLab: pushes, merge requests, and requests by label or comment on an issue or merge request.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 

@@ -149,16 +149,17 @@ WebhookReading reading_of(const ForgeOrder& order, const WebhookConfig& config) 
   const bool is_start = order.verb == ForgeOrder::Verb::start;
   const bool is_of_issue = !order.issue.empty();
   if (!order.place && (is_start || is_of_issue)) {
-    return {what, WebhookIgnored{"the repository is not named by " + std::string(repo_option(order.source))}};
+    return {what, WebhookIgnored{"the repository is not listed in " + std::string(repo_option(order.source))}};
   }
   if (!order.may_write) {
     const std::string_view instead = is_start ? "submit" : "cancel";
-    return {what, WebhookRefused{.why = what +
-                                        ": it is not known that this user may write to the repository; if so, name the "
-                                        "user by " +
-                                        std::string(member_option(order.source)) + ", or say `pawl " +
-                                        std::string(instead) + "`",
-                                 .stop_of = is_start ? std::string() : order.repos.front() + "\n" + order.subject}};
+    return {
+        what,
+        WebhookRefused{
+            .why = what +
+                   ": pawl does not know whether this user may write to the repository; if so, name the user with " +
+                   std::string(member_option(order.source)) + ", or run `pawl " + std::string(instead) + "`",
+            .stop_of = is_start ? std::string() : order.repos.front() + "\n" + order.subject}};
   }
   std::string work_item;
   std::string branch = order.branch;

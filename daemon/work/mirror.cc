@@ -233,7 +233,7 @@ void Mirror::name_origin(const Origin& origin) {
 }
 
 Fetched Mirror::fetch_now(const Origin& origin, const CallOff& off) {
-  if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' has no origin any more"};
+  if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' no longer has an origin"};
   if (const auto set = set_up(); !set) return {.end = FetchEnd::unreachable, .words = set.error().message};
   if (const auto written = git_.write_settings(); !written) {
     return {.end = FetchEnd::unreachable, .words = written.error().message};

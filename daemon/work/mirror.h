@@ -59,7 +59,7 @@ class Mirror {
   /// Whether worktrees can be made from it.
   bool is_fetched();
   const std::string& folder() const { return options_.folder; }
-  /// Without credentials; empty once the repository has no origin any more.
+  /// Without credentials; empty if the repository no longer has an origin.
   std::string origin_url() const;
   /// Completes what an earlier start left unfinished, and converts worktrees of an earlier version to clones. Call
   /// before any other operation on a clone. Does not contact origin.
