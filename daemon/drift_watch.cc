@@ -24,8 +24,8 @@ void DriftWatch::look(std::int64_t drift_us) {
   if (!is_told_ && apart_us > far_s * us_per_s) {
     is_told_ = true;
     warn_("the wall clock is " + std::to_string(apart_us / us_per_s) + " s " + (drift_us > 0 ? "ahead of" : "behind") +
-          " the log's time, which approaches it by 0.5 ms a second, so the drift costs no job or lease. If the wall clock "
-          "is right and ahead, restart with --accept-clock to follow it at once");
+          " the log's time, which approaches it by 0.5 ms a second, so the drift costs no job or lease. If the wall "
+          "clock is right and ahead, restart with --accept-clock to follow it at once");
   } else if (is_told_ && apart_us <= near_s * us_per_s) {
     is_told_ = false;
     warn_("the wall clock and the log's time agree again");

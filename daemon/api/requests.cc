@@ -266,8 +266,7 @@ Result<RequestQuery> RequestQuery::read(std::string_view query, const Route& rou
     }
     const Field* field = field_named(route.query, *name);
     if (!field) {
-      return malformed("unknown query parameter " + quoted_json(*name) +
-                       "; this call has: " + names_of(route.query));
+      return malformed("unknown query parameter " + quoted_json(*name) + "; this call has: " + names_of(route.query));
     }
     if (result.value_of(*field)) return malformed("query parameter " + quoted_json(*name) + " is given twice");
     result.values_.push_back({.field = field, .text = std::move(*value)});

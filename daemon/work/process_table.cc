@@ -107,7 +107,7 @@ Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<st
   // Readable once the process and all its threads have ended, reaped or not.
   pollfd polled{process.get(), POLLIN, 0};
   if (::poll(&polled, 1, 0) == 1) return Liveness::dead;
-  // From here on the pid belongs to a live process; the question is which. If /proc does not show it, assume the worst.
+  // From here on the pid belongs to a live process; the question is which. Without /proc it may still be the one.
   const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
   if (!stat) return pid_start ? Liveness::unknown : Liveness::alive;
   return pid_start && !is_same_start(stat->start, *pid_start) ? Liveness::dead : Liveness::alive;
