@@ -156,7 +156,7 @@ TEST_F(AlertsTest, failures_first_and_then_success) {
                           [&](const auto& request) { return request.body == requests[0].body; }));
   EXPECT_EQ(failures, (std::vector<unsigned>{1, 2, 3}));
   EXPECT_EQ(alerts.counts().failed, 0U);
-  EXPECT_NE(log().find("try 1 of 12, next in 0 ms: HTTP 503: no!"), std::string::npos) << log();
+  EXPECT_NE(log().find("(try 1 of 12, next in 0 ms): HTTP 503: no!"), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, what_is_refused_is_not_tried_again) {
@@ -219,7 +219,7 @@ TEST_F(AlertsTest, a_full_queue_drops_the_oldest) {
   for (const auto& [at, seq] : {std::pair(1U, 4), std::pair(2U, 5), std::pair(3U, 6)}) {
     EXPECT_NE(requests[at].head.find("Pawl-Alert: " + std::to_string(seq)), std::string::npos) << requests[at].head;
   }
-  EXPECT_NE(log().find("dropped: 2 alerts"), std::string::npos) << log();
+  EXPECT_NE(log().find("dropped 2 alerts: "), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, a_destination_that_is_down_for_long_drops_the_oldest) {
