@@ -8,7 +8,8 @@ namespace pawl {
 namespace {
 
 constexpr std::int64_t far_s = 60;
-/// Nearer than that they are together again: two clocks a minute apart are not to be told of all the time.
+/// Below this the clocks agree again: hysteresis, so that clocks about a minute apart do not cause a stream of
+/// messages.
 constexpr std::int64_t near_s = 30;
 
 }  // namespace
@@ -23,11 +24,11 @@ void DriftWatch::look(std::int64_t drift_us) {
   if (!is_told_ && apart_us > far_s * us_per_s) {
     is_told_ = true;
     warn_("the wall clock is " + std::to_string(apart_us / us_per_s) + " s " + (drift_us > 0 ? "ahead of" : "behind") +
-          " the log's time, which follows it by 0.5 ms a second: no job or lease is lost to it. If the wall clock is "
-          "right and ahead, a start with --accept-clock follows it at once");
+          " the log's time, which approaches it by 0.5 ms a second, so the drift costs no job or lease. If the wall "
+          "clock is right and ahead, restart with --accept-clock to follow it at once");
   } else if (is_told_ && apart_us <= near_s * us_per_s) {
     is_told_ = false;
-    warn_("the wall clock and the log's time are together again");
+    warn_("the wall clock and the log's time agree again");
   }
 }
 

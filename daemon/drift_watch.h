@@ -1,4 +1,4 @@
-// How far the wall clock is from the log's time, for people: nothing follows from it.
+// How far the wall clock is from the log's time. Only reported to people; nothing depends on it.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace pawl {
 
-/// In whole seconds, the wall clock ahead; none if it is a minute or less.
+/// In whole seconds, positive if the wall clock is ahead; none if the drift is a minute or less.
 std::optional<std::int64_t> drift_to_tell(std::int64_t drift_us);
 
-/// Tells once that the clocks are more than a minute apart, and once that they are together again. Threads: one.
+/// Warns once when the clocks are more than a minute apart, and once when they agree again. Threads: one.
 class DriftWatch {
  public:
   explicit DriftWatch(std::function<void(const std::string&)> warn) : warn_(std::move(warn)) {}

@@ -65,7 +65,7 @@ void EndSignals::set_again(std::function<void()> again) {
   again_ = std::move(again);
 }
 
-/// 0 after the patience of a start.
+/// 0 on time-out, while the daemon starts.
 int EndSignals::next_signal() {
   const sigset_t signals = end_signals();
   const auto ns = std::chrono::nanoseconds(actions_.start_patience).count();

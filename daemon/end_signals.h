@@ -11,45 +11,45 @@
 
 namespace pawl {
 
-/// What SIGHUP is taken for.
+/// What SIGHUP means.
 enum class Hangup {
-  read_tokens,  // there is a file of tokens
-  end,          // a terminal is closed
-  ignore,       // neither: whoever sends it hopes for something to be read again, and nothing is
+  read_tokens,  // reread the token file
+  end,          // the terminal was closed
+  ignore,       // neither: the sender expects a reload, but there is nothing to reload
 };
-/// `has_tokens`: a file of them was named. Without, it depends on whether this process has a terminal now, and on
-/// whether it was started to outlive it (nohup).
+/// `has_tokens`: a token file was named. Without one, the answer depends on whether this process has a terminal now,
+/// and whether it was started to outlive it (nohup).
 Hangup hangup_of(bool has_tokens);
 
-/// Keeps SIGTERM, SIGINT and SIGHUP from this thread and from all that it starts, for EndSignals, and ignores SIGPIPE.
-/// To be called before any thread is started, and after hangup_of().
+/// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in all threads that it starts, so that EndSignals gets them,
+/// and ignores SIGPIPE. Call after hangup_of() and before starting any thread.
 void block_end_signals();
 
-/// A thread that takes them. While the daemon starts a signal ends it at once: nothing was begun yet that would have to
-/// be brought to an end, and a replay may take minutes.
+/// A thread that receives these signals. While the daemon starts, a signal ends it at once: nothing has begun that
+/// would need a clean shutdown, and a replay may take minutes.
 class EndSignals {
  public:
   struct Actions {
-    /// Whether a SIGHUP ends the daemon, as the others do; if not, `hung_up` is called.
+    /// Whether SIGHUP ends the daemon like the other signals; if not, it calls `hung_up`.
     bool hangup_ends = false;
     std::function<void()> hung_up;
     /// Called with the signal while the daemon starts. Must not return.
     std::function<void(int)> leave;
-    /// Called again and again while the daemon starts, at first after `start_patience`. May be empty.
+    /// Called repeatedly while the daemon starts, first after `start_patience`. May be empty.
     std::function<void()> still_starting = {};
     std::chrono::milliseconds start_patience = std::chrono::seconds(1);
   };
 
-  /// Requires: block_end_signals(). Nothing is called any more once this is destroyed.
+  /// Requires: block_end_signals(). No callback runs after this is destroyed.
   explicit EndSignals(Actions actions);
   ~EndSignals();
 
-  /// From now on a signal is for wait(). When it returns, neither `leave` nor `still_starting` is running.
+  /// From now on wait() receives the signals. When this returns, neither `leave` nor `still_starting` is running.
   void started();
-  /// The number of the signal that is to end the daemon; waits for it. One that has come since started() counts.
+  /// Waits for the signal that ends the daemon, and returns its number. A signal that arrived since started() counts.
   int wait();
-  /// Calls `again` for each signal after the one that wait() returned; null: for none any more, and when this returns
-  /// it is not running.
+  /// Sets the callback for each signal after the one that wait() returned. Null: stops the calls; when this returns,
+  /// none is running.
   void set_again(std::function<void()> again);
 
  private:

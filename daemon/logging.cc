@@ -18,7 +18,7 @@
 namespace pawl {
 namespace {
 
-/// A pattern cannot escape what a message holds, so lines are written by hand.
+/// spdlog's patterns cannot escape a message, so this formats the lines itself.
 class JsonLines final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
@@ -37,7 +37,7 @@ class JsonLines final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonLines>(); }
 };
 
-/// The code of a level's colour, for a terminal.
+/// The terminal's colour code for a level.
 std::string_view colour_of(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::critical:
@@ -57,7 +57,7 @@ std::string_view colour_of(spdlog::level::level_enum level) {
   return "";
 }
 
-/// Formats, and leaves the writing to the writer's thread.
+/// Formats messages; the writer's thread writes them.
 class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   WriterSink(std::shared_ptr<MessageWriter> writer, LogForm form)
@@ -66,7 +66,8 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     if (untold_ > 0) {
-      const std::string text = std::to_string(untold_) + " messages before this were dropped: nobody read stderr";
+      const std::string text =
+          std::to_string(untold_) + " messages before this one were dropped: stderr was not being read";
       if (writer_->take(line_of({message.logger_name, spdlog::level::warn, text}))) untold_ = 0;
     }
     if (!writer_->take(line_of(message))) ++untold_;
@@ -75,8 +76,7 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   std::string line_of(spdlog::details::log_msg message) {
-    // JSON is for programs, and exact. A line is for people: what is quoted in it can neither hide nor begin another
-    // one.
+    // JSON is for programs, and exact. A text line is for people: quoted content must not hide a line or start another.
     const std::string seen =
         form_ == LogForm::text ? printable({message.payload.data(), message.payload.size()}) : std::string();
     if (form_ == LogForm::text) message.payload = seen;
@@ -93,7 +93,7 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
   const std::shared_ptr<MessageWriter> writer_;
   const LogForm form_;
   const bool is_coloured_;
-  std::uint64_t untold_ = 0;  // dropped since that was last told
+  std::uint64_t untold_ = 0;  // dropped since the last such message
 };
 
 }  // namespace

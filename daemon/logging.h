@@ -1,4 +1,4 @@
-// Messages for those who run the daemon, on stderr. What happened to tasks is in the log of records, not here.
+// Messages on stderr for the people who run the daemon. The event log, not this, records what happened to tasks.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,12 @@
 namespace pawl {
 
 enum class LogForm {
-  text,  // for a terminal: printable, a line each
-  json,  // one object a line, {"time","level","message"}, for a service
+  text,  // for a terminal: one printable line each
+  json,  // for a service: one object per line, {"time","level","message"}
 };
 
-/// Sets spdlog's default logger: whoever says something never waits for whoever reads stderr. Call once, before any
-/// thread logs, with the signals blocked that no thread shall take. Returns what writes the lines.
+/// Sets spdlog's default logger. Logging never waits for the reader of stderr. Call once, before any thread logs, with
+/// the signals blocked that the writer's thread must not receive. Returns the writer of the lines.
 std::shared_ptr<MessageWriter> start_logging(LogForm form);
 
 }  // namespace pawl

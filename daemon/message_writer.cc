@@ -27,7 +27,7 @@ bool write_whole(int fd, std::string_view line) {
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return false;
-    // Somebody who shares the descriptor made it non-blocking.
+    // Another process that shares the descriptor made it non-blocking.
     pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
     ::poll(&room, 1, -1);
   }
@@ -43,7 +43,7 @@ struct MessageWriter::Shared {
   const Bounds bounds;
   std::atomic<std::uint64_t> dropped{0};
 
-  Mutex mutex;  // never held while something is written
+  Mutex mutex;  // not held during a write
   std::condition_variable wake;
   std::condition_variable is_done;
   std::deque<std::string> queue PAWL_GUARDED_BY(mutex);
@@ -97,7 +97,7 @@ std::uint64_t MessageWriter::dropped() const {
 void MessageWriter::run(Shared& shared) {
   sigset_t all;
   sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // signals are for others
+  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // other threads handle signals
   MutexLock lock(shared.mutex);
   while (true) {
     shared.wake.wait(lock.waiting(),

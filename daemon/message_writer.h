@@ -1,4 +1,4 @@
-// Lines on their way to a file descriptor whose reader may be slow, stopped or gone.
+// Writes lines to a file descriptor whose reader may be slow, stopped or gone.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@
 
 namespace pawl {
 
-/// A bounded queue of lines, and the one thread that writes them. Whoever has something to say is never held up: what
-/// finds no room is dropped, and so is what cannot be written; both are counted.
+/// A bounded queue of lines, and the one thread that writes them. Callers never wait: lines that do not fit or cannot
+/// be written are dropped and counted.
 class MessageWriter {
  public:
   struct Bounds {
@@ -19,17 +19,17 @@ class MessageWriter {
     std::size_t bytes_max = 1024 * 1024;
   };
 
-  /// `fd` is not closed here. Requires: SIGPIPE is ignored.
+  /// Does not close `fd`. Requires: SIGPIPE is ignored.
   explicit MessageWriter(int fd, Bounds bounds);
   explicit MessageWriter(int fd) : MessageWriter(fd, Bounds()) {}
-  /// As flush(), for a second. A thread that is held up in a write is then left to the process's end.
+  /// Flushes for up to a second. If the thread is still blocked in a write, it is abandoned until the process ends.
   ~MessageWriter();
   MessageWriter(const MessageWriter&) = delete;
   MessageWriter& operator=(const MessageWriter&) = delete;
 
-  /// False: it was dropped. Never blocks. Threads: any.
+  /// False if the line was dropped. Never blocks. Threads: any.
   bool take(std::string line);
-  /// Waits until all that was taken is written or dropped, at most for `patience`. Threads: any.
+  /// Waits, for `patience` at most, until every line taken is written or dropped. Threads: any.
   bool flush(std::chrono::milliseconds patience);
   /// How many lines were dropped. Threads: any.
   std::uint64_t dropped() const;
@@ -38,7 +38,7 @@ class MessageWriter {
   struct Shared;
   static void run(Shared& shared);
 
-  const std::shared_ptr<Shared> shared_;  // with the thread, which may outlive this
+  const std::shared_ptr<Shared> shared_;  // with the thread, which may outlive this object
   std::thread thread_;
 };
 

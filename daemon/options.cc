@@ -28,24 +28,24 @@ Error malformed(std::string message) {
 
 po::options_description described(const char* caption) {
   po::options_description options(caption);
-  options.add_options()                                                                          //
-      ("data", po::value<std::string>()->value_name("DIR"),                                      //
-       "the data folder: log, socket, worktrees; made where there is none (PAWL_DATA)")          //
-      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                              //
-       "serve HTTP there too; only on loopback, unless there are tokens (PAWL_LISTEN)")          //
-      ("socket", po::value<std::string>()->value_name("PATH"),                                   //
-       "serve HTTP on this unix socket, in place of DIR/pawl.sock (PAWL_SOCKET)")                //
-      ("tokens", po::value<std::string>()->value_name("FILE"),                                   //
-       "who may do what over TCP: lines of NAME ROLE HASH; read again on SIGHUP (PAWL_TOKENS)")  //
-      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),       //
-       "a pipeline in YAML; may be repeated")                                                    //
-      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("NAME=URL"),       //
-       "a repository, and where it is cloned from (NAME= for nowhere); more than once for more "
-       "than one. What was changed since by `pawl repos` stays as it is")           //
-      ("log", po::value<std::string>()->value_name("text|json"),                    //
-       "the form of messages on stderr: text on a terminal, JSON lines otherwise")  //
-      ("drain-s", po::value<std::string>()->value_name("N"),                        //
-       "on SIGTERM, let what runs finish, for N seconds at most (0)");
+  options.add_options()                                                                            //
+      ("data", po::value<std::string>()->value_name("DIR"),                                        //
+       "the data folder: log, socket, worktrees; created if missing (PAWL_DATA)")                  //
+      ("listen", po::value<std::string>()->value_name("HOST:PORT"),                                //
+       "also serve HTTP on this address; without tokens, only loopback is allowed (PAWL_LISTEN)")  //
+      ("socket", po::value<std::string>()->value_name("PATH"),                                     //
+       "serve HTTP on this unix socket instead of DIR/pawl.sock (PAWL_SOCKET)")                    //
+      ("tokens", po::value<std::string>()->value_name("FILE"),                                     //
+       "who may do what over TCP: lines of NAME ROLE HASH; reread on SIGHUP (PAWL_TOKENS)")        //
+      ("pipeline", po::value<std::vector<std::string>>()->composing()->value_name("FILE"),         //
+       "a pipeline in YAML; may be repeated")                                                      //
+      ("repo", po::value<std::vector<std::string>>()->composing()->value_name("NAME=URL"),         //
+       "a repository and the URL to clone it from (NAME= for no origin); may be repeated. Does not override later "
+       "changes by `pawl repos`")                                                          //
+      ("log", po::value<std::string>()->value_name("text|json"),                           //
+       "format of messages on stderr; default: text on a terminal, JSON lines otherwise")  //
+      ("drain-s", po::value<std::string>()->value_name("N"),                               //
+       "on SIGTERM, let running work finish for at most N seconds (0)");
   add_alert_options(options);
   add_webhook_options(options);
   return options;
@@ -59,7 +59,7 @@ Result<TcpAddress> address_from(const std::string& text) {
   if (address.host.starts_with('[') && address.host.ends_with(']')) {
     address.host = address.host.substr(1, address.host.size() - 2);
   } else if (address.host.find(':') != std::string::npos) {
-    return wrong;  // An IPv6 address without brackets: which colon is meant cannot be known.
+    return wrong;  // An IPv6 address without brackets: the colon before the port is ambiguous.
   }
   const char* begin = text.data() + colon + 1;
   const char* end = text.data() + text.size();
@@ -79,12 +79,12 @@ Result<std::chrono::seconds> drain_from(const std::string& text) {
                    std::to_string(drain_s_max));
 }
 
-/// For messages: a URL that stands where a name should may bear a token.
+/// For messages: a URL in place of a name may contain a token.
 std::string told(const std::string& text) {
   return has_credentials(text) ? "a URL with a user name in it" : "'" + text + "'";
 }
 
-/// NAME and URL of a `--repo`. A relative path is one from `folder`.
+/// NAME and URL of a `--repo`. A relative path is resolved against `folder`.
 Result<std::pair<std::string, std::string>> repo_from(const std::string& text, const path& folder) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -97,42 +97,42 @@ Result<std::pair<std::string, std::string>> repo_from(const std::string& text, c
   }
   if (has_password(url)) {
     return malformed("--repo: the URL of " + name +
-                     " has a password in it, which every process list and many messages would show: use a key, or one "
-                     "of git's credential helpers");
+                     " has a password in it, which process lists and many messages would show: use a key or a git "
+                     "credential helper");
   }
   if (!is_json_text(text)) return malformed("--repo: '" + name + "' or its URL is not UTF-8");
   if (name.size() > limits::repo_bytes_max || url.size() > limits::url_bytes_max) {
-    return malformed("--repo: a name has at most " + std::to_string(limits::repo_bytes_max) + " bytes, and a URL " +
-                     std::to_string(limits::url_bytes_max));
+    return malformed("--repo: a name may have at most " + std::to_string(limits::repo_bytes_max) +
+                     " bytes, and a URL " + std::to_string(limits::url_bytes_max));
   }
   return std::pair(name, from_folder(url, folder));
 }
 
-/// The options of one source. They are kept apart until all are known to be well formed.
+/// The options of one source. Sources stay separate until all are known to be well formed.
 struct OptionSource {
   std::string where;  // for errors
   po::variables_map values;
-  path folder;  // that relative paths are from
+  path folder;  // base of relative paths
 };
 
-/// Empty where it was removed.
+/// Empty if it was removed.
 path working_folder() {
   std::error_code gone;
   return std::filesystem::current_path(gone);
 }
 
-/// The only place that Program_options throws through.
+/// The only function that handles Program_options' exceptions.
 Result<po::variables_map> parsed(const std::string& where, const std::function<po::parsed_options()>& parse) {
   try {
     po::variables_map values;
     po::store(parse(), values);
     return values;
   } catch (const po::too_many_positional_options_error&) {
-    return malformed(where + ": only options are taken, each beginning with --");
+    return malformed(where + ": takes only options, which begin with --");
   } catch (const po::invalid_config_file_syntax& error) {
-    return malformed(where + ": no option is set by the line '" + error.tokens() + "'");
+    return malformed(where + ": not a 'name = value' line: '" + error.tokens() + "'");
   } catch (const po::error_with_option_name& error) {
-    // what() puts the name in for a placeholder of its text, and then for those that the name itself had, for ever.
+    // what() substitutes the name for placeholders in its text, then for placeholders in the name itself, without end.
     const std::string name = error.get_option_name();
     if (name.find('%') != std::string::npos) return malformed(where + ": unrecognised option '" + name + "'");
     return malformed(where + ": " + error.what());
@@ -195,12 +195,12 @@ Result<std::map<std::string, std::string>> repos_from(const std::vector<OptionSo
   return repos;
 }
 
-/// As one name, with or without a slash at its end.
+/// Normalised: with or without a trailing slash is the same folder.
 path folder_named(const std::string& name) {
   return (std::filesystem::absolute(path(name)) / "").lexically_normal();
 }
 
-/// A folder that is named twice, and differently, is soon looked for in the wrong place.
+/// If two sources name different folders, people soon look in the wrong one.
 void note_other_folders(const std::vector<OptionSource>& sources, Options& options) {
   const OptionSource* used = nullptr;
   for (const OptionSource& source : sources) {
@@ -209,8 +209,8 @@ void note_other_folders(const std::vector<OptionSource>& sources, Options& optio
     if (!used) {
       used = &source;
     } else if (folder_named(named) != folder_named(options.data)) {
-      options.notes.push_back("the data folder is " + options.data.string() + ", as named by the " + used->where +
-                              "; the one that the " + source.where + " names, " + named + ", is not used");
+      options.notes.push_back("the data folder is " + options.data.string() + ", from the " + used->where +
+                              "; the one from the " + source.where + ", " + named + ", is not used");
     }
   }
 }
@@ -218,7 +218,7 @@ void note_other_folders(const std::vector<OptionSource>& sources, Options& optio
 Result<Options> options_from(const std::vector<OptionSource>& sources) {
   Options options;
   const auto data = text_of(sources, "data");
-  if (!data || data->empty()) return malformed("--data: say where the data folder is, or set PAWL_DATA");
+  if (!data || data->empty()) return malformed("--data: name the data folder, or set PAWL_DATA");
   options.data = std::filesystem::absolute(path(*data)).lexically_normal();
   note_other_folders(sources, options);
   if (const auto listen = text_of(sources, "listen")) options.listen = PAWL_TRY(address_from(*listen));
@@ -256,25 +256,24 @@ std::map<std::string, std::string> repos_for_log(const Options& options) {
 Result<Options> read_options(std::span<const char* const> arguments, const Environment& environment) {
   po::options_description all =
       described("usage: pawld --data DIR [OPTIONS]\n\nOwns the stage transitions of delivery pipelines.\n\noptions");
-  all.add_options()                                                    //
-      ("accept-clock",                                                 //
-       "the wall clock is right, however far it is from the log's "    //
-       "time: on the command line alone, for one start")               //
-      ("config", po::value<std::string>()->value_name("FILE"),         //
-       "lines of `name = value`, with the names above (PAWL_CONFIG)")  //
-      ("help", "print this, and end")                                  //
-      ("version", "print the version, and end");
+  all.add_options()                                                                                             //
+      ("accept-clock",                                                                                          //
+       "trust the wall clock, however far it is from the log's time; only on the command line, for one start")  //
+      ("config", po::value<std::string>()->value_name("FILE"),                                                  //
+       "file of `name = value` lines, with the names above (PAWL_CONFIG)")                                      //
+      ("help", "print this and exit")                                                                           //
+      ("version", "print the version and exit");
   const std::vector<std::string> words(arguments.begin(), arguments.end());
   const po::positional_options_description none;
   std::vector<OptionSource> sources;
-  // No guessing: an abbreviation that is clear today may not be tomorrow.
+  // No abbreviations: one that is unambiguous today may be ambiguous tomorrow.
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   po::variables_map line = PAWL_TRY(parsed(
       "command line", [&] { return po::command_line_parser(words).options(all).positional(none).style(style).run(); }));
   if (line.count("help") > 0) {
     std::ostringstream text;
     text << all
-         << "\nThe command line comes before the environment, and the environment before the configuration file.\n";
+         << "\nThe command line overrides the environment, and the environment overrides the configuration file.\n";
     Options options;
     options.answer = text.str();
     return options;

@@ -1,5 +1,5 @@
-// What pawld is told at its start: by command line, environment or configuration file, in this order of weight.
-// Settings that decide something live in the log instead (engine/state/settings.h).
+// pawld's start options, from command line, environment or configuration file, in this order of precedence. Settings
+// that affect decisions are in the log instead (engine/state/settings.h).
 #pragma once
 
 #include <chrono>
@@ -21,21 +21,21 @@ namespace pawl {
 struct Options {
   std::filesystem::path data;
   std::optional<TcpAddress> listen;
-  std::filesystem::path socket;              // DIR/pawl.sock if none was named
+  std::filesystem::path socket;              // default: DIR/pawl.sock
   std::vector<std::string> pipelines;        // files
-  std::map<std::string, std::string> repos;  // name → where it is cloned from; empty: nowhere
+  std::map<std::string, std::string> repos;  // name → URL to clone from; empty: no origin
   LogForm log = LogForm::text;
-  std::chrono::seconds drain{0};  // how long agents may go on once the daemon is to end
+  std::chrono::seconds drain{0};  // how long agents may go on at shutdown
   AlertOptions alerts;
   WebhookConfig webhooks;
   std::optional<std::filesystem::path> tokens;  // the file
-  bool accept_clock = false;                    // the wall clock is right, whatever the log says
-  std::vector<std::string> notes;               // to be said at the start: what was named, and is not used
-  /// To be printed instead of serving: --help, --version.
+  bool accept_clock = false;                    // trust the wall clock over the log
+  std::vector<std::string> notes;               // to log at the start: values given but not used
+  /// Printed instead of serving: --help, --version.
   std::optional<std::string> answer;
 };
 
-/// The repositories as the log is told of them: without credentials.
+/// The repositories as recorded in the log: without credentials.
 std::map<std::string, std::string> repos_for_log(const Options& options);
 
 /// The value of an environment variable, or null.

@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// The stages in the order in which tasks pass them, which need not be that of the file.
+/// The stages in the order that tasks pass through them, which may differ from the file's.
 std::vector<std::size_t> way_of(const Pipeline& pipeline) {
   std::vector<std::size_t> way = {0};
   while (const Stage* next = pipeline.stage(pipeline.stages[way.back()].to)) {
@@ -45,10 +45,10 @@ void look_at_probes(const PipelineText& text, std::vector<PipelineAdvice>& advic
     ++command;
     for (const PipelineStep& step : stage.steps) {
       if (step.irreversible && !step.run.empty() && step.probe.empty()) {
-        advice.push_back({text.command_lines[command],
-                          "step '" + step.name + "' of stage '" + stage.name +
-                              "' is irreversible and has no probe: if its end is lost, the task is blocked until a "
-                              "person says whether it happened"});
+        advice.push_back(
+            {text.command_lines[command], "step '" + step.name + "' of stage '" + stage.name +
+                                              "' is irreversible and has no probe: if its outcome is lost, the task is "
+                                              "blocked until a person says whether it happened"});
       }
       command += 2;
     }
@@ -61,7 +61,7 @@ void look_at_files(const PipelineText& text, std::vector<PipelineAdvice>& advice
     const Result<Descriptor> file = open_regular_file(*variable.variable.file);
     if (file) continue;
     advice.push_back({variable.line, variable.variable.name + ": " + file.error().message +
-                                         "; what needs it waits until it can be read"});
+                                         "; commands that need it wait until it can be read"});
   }
 }
 

@@ -1,4 +1,4 @@
-// What is sound in a definition and may still not be what somebody meant.
+// Advice on a definition that is valid but may not be what its author meant.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ struct PipelineAdvice {
   std::string what;
 };
 
-/// In the order of their lines: a rollback that leads behind an irreversible step, an irreversible step without a
-/// probe, a file of an `env` that cannot be read here, a program that is not in `path`.
+/// In line order: a rollback to before an irreversible step, an irreversible step without a probe, an `env` file that
+/// cannot be read here, a program that is not in `path`.
 std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path);
 
 }  // namespace pawl

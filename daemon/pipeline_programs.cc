@@ -20,7 +20,7 @@ std::string in_quotes(std::string_view text) {
   return "'" + std::string(text) + "'";
 }
 
-/// PATH as the variables leave it: empty if only the moment of the start can tell.
+/// PATH after the variables apply; empty if it is known only when the command starts.
 std::string path_by(const Variables& env, std::string path) {
   for (const Variable& variable : env) {
     if (variable.name != "PATH") continue;
@@ -30,7 +30,7 @@ std::string path_by(const Variables& env, std::string path) {
   return path;
 }
 
-/// An agent may work on several stages. Where they do not agree it is not known: empty.
+/// An agent may work on several stages. If their PATHs differ, it is unknown: empty.
 std::string path_of_agent(const Pipeline& pipeline, const Agent& agent, const std::string& path) {
   std::optional<std::string> agreed;
   for (const Stage& stage : pipeline.stages) {
@@ -62,12 +62,12 @@ Result<std::string> find_program(const std::string& word, const std::string& pat
   for (std::size_t from = 0; from <= path.size();) {
     const std::size_t end = std::min(path.find(':', from), path.size());
     const std::string entry = path.substr(from, end - from);
-    // An empty or relative entry would mean the work folder, whose contents come from the people who push to the
-    // branch.
+    // An empty or relative entry would mean the work folder, whose contents are under the control of whatever pushes to
+    // the branch.
     if (entry.starts_with('/') && is_program(entry + "/" + word)) return entry + "/" + word;
     from = end + 1;
   }
-  return Error{ErrorCode::missing, word + ": there is no such program in " + path};
+  return Error{ErrorCode::missing, word + ": no such program in " + path};
 }
 
 std::vector<NamedCommand> commands_of(const Pipeline& pipeline, const std::string& path) {

@@ -1,4 +1,4 @@
-// The commands of a definition, and whether the programs are there that they begin with.
+// The commands of a definition, and whether their programs exist.
 #pragma once
 
 #include <optional>
@@ -11,32 +11,31 @@
 
 namespace pawl {
 
-/// What stands for a PATH where there is none.
+/// Used if PATH is not set.
 constexpr const char* program_path_default = "/usr/local/bin:/usr/bin:/bin";
 
-/// PATH of this process, or that.
+/// PATH of this process, or the default above.
 std::string program_path();
 
-/// The file that a program's name leads to, as for execvp(3): one without a slash is looked for in `path`, a list as of
-/// PATH; one with a slash is looked for from `folder`, if it is not absolute. `missing`: there is none; `io`: it is not
-/// an executable file.
+/// The file that a program's name resolves to, as for execvp(3): a name without a slash is searched for in `path`, a
+/// list like PATH; a relative path is resolved against `folder`. `missing`: not found; `io`: not an executable file.
 Result<std::string> find_program(const std::string& word, const std::string& path, const std::string& folder);
 
-/// A command line of a definition. Points into it.
+/// A command line of a definition. Points into the definition.
 struct NamedCommand {
   std::string what;  // "'run' of agent 'developer'"
   const CommandLine* words = nullptr;
-  std::string path;  // where a program without a slash is looked for; empty: not known before it begins
+  std::string path;  // where to search for a program without a slash; empty: unknown until the command starts
 };
-/// All that a definition can have, also those that are empty, in order: the agents, then of each stage its gate, and of
-/// each step what it runs and its probe. `path`: PATH of who is going to run them, where no `env` says otherwise.
+/// Every command that the definition can have, including empty ones, in order: the agents, then for each stage its
+/// gate, and for each step its command and its probe. `path`: the PATH of the process that will run them, unless an
+/// `env` sets it.
 std::vector<NamedCommand> commands_of(const Pipeline& pipeline, const std::string& path);
 
-/// Why the program of a command cannot be run; none if it can, or if that cannot be known yet: one that is named by a
-/// path in the worktree.
+/// Why a command's program cannot run; none if it can, or if this is not known yet, as for a path in the worktree.
 struct ProgramProblem {
-  bool is_in_path = false;  // it was looked for in PATH, which is another one for another process
-  std::string what;         // "'run' of agent 'developer': lnt: there is no such program in /usr/bin:/bin"
+  bool is_in_path = false;  // it was searched for in PATH, which other processes may set differently
+  std::string what;         // "'run' of agent 'developer': lnt: no such program in /usr/bin:/bin"
 };
 std::optional<ProgramProblem> program_problem(const NamedCommand& command);
 

@@ -30,7 +30,7 @@ constexpr std::size_t file_bytes_max = 1024 * 1024;
 struct YamlFile {
   const std::string& name;
   const std::string& base_dir;
-  PipelineText& read;  // where things stand, as far as it was read
+  PipelineText& read;  // what was read so far, with line numbers
 };
 
 Error at_line(const std::string& name, int line, const std::string& what) {
@@ -49,8 +49,8 @@ std::string in_quotes(std::string_view text) {
   return "'" + std::string(text) + "'";
 }
 
-/// The values of a map by their keys. Each key is one of `known`, and comes once: yaml-cpp itself takes the first of
-/// two and says nothing.
+/// The values of a map by key. Each key must be one of `known` and unique: yaml-cpp itself silently takes the first of
+/// two.
 using Fields = std::map<std::string, YAML::Node, std::less<>>;
 
 Result<Fields> fields_of(const YamlFile& source, const YAML::Node& node, const std::string& what,
@@ -77,7 +77,7 @@ const YAML::Node* field(const Fields& fields, std::string_view name) {
   return found == fields.end() ? nullptr : &found->second;
 }
 
-/// A definition goes to the log, and from there into JSON: what is no UTF-8 would come back as something else.
+/// A definition goes into the log, and from there into JSON: bytes that are not UTF-8 would come back changed.
 Result<void> check_bytes(const YamlFile& source, const YAML::Node& scalar, const std::string& what) {
   if (scalar.Scalar().find('\0') != std::string::npos) return at(source, scalar, what + " has a NUL byte in it");
   if (!is_json_text(scalar.Scalar())) return at(source, scalar, what + " is not UTF-8");
@@ -91,11 +91,11 @@ Result<std::string> text_of(const YamlFile& source, const YAML::Node& node, cons
   return node.Scalar();
 }
 
-/// Bounds a list before it is read: by aliases a short file can name a long thing very often.
+/// Bounds a list before it is read: with aliases, a short file can repeat a long value many times.
 Result<void> bounded(const YamlFile& source, const YAML::Node& list, std::size_t most, const std::string& what) {
   if (list.size() <= most) return {};
   return at(source, list,
-            what + " has " + std::to_string(list.size()) + " entries; " + std::to_string(most) + " are the most");
+            what + " has " + std::to_string(list.size()) + " entries; the maximum is " + std::to_string(most));
 }
 
 /// Absent: empty.
@@ -168,7 +168,7 @@ Result<CommandLine> optional_command(const YamlFile& source, const Fields& field
   return command;
 }
 
-/// The value of a variable: a scalar is the text that stands there, whatever else it could be taken for.
+/// The value of a variable: a scalar is taken as text as written, even if it looks like another type.
 Result<Variable> variable_of(const YamlFile& source, const YAML::Node& key, const YAML::Node& node,
                              const std::string& of) {
   const std::string name = PAWL_TRY(text_of(source, key, "the name of a variable of " + of));
@@ -180,11 +180,11 @@ Result<Variable> variable_of(const YamlFile& source, const YAML::Node& key, cons
     return variable;
   }
   if (!node.IsMap()) {
-    return at(source, node.IsNull() ? key : node,  // what is not there has the mark of what comes next
+    return at(source, node.IsNull() ? key : node,  // a null node has the mark of the next node
               what + " is neither a text nor a map of `file` or `from_daemon`; write '' for an empty text");
   }
   const Fields fields = PAWL_TRY(fields_of(source, node, what, {"file", "from_daemon"}));
-  if (fields.size() != 1) return at(source, node, what + " has to have either `file` or `from_daemon`");
+  if (fields.size() != 1) return at(source, node, what + " must have either `file` or `from_daemon`");
   if (const YAML::Node* file = field(fields, "file")) {
     const std::string path = PAWL_TRY(text_of(source, *file, "'file' of " + what));
     const bool is_absolute = path.starts_with('/');
@@ -204,7 +204,7 @@ Result<Variables> optional_env(const YamlFile& source, const Fields& fields, con
   for (const auto& entry : *node) {
     const YAML::Node key = entry.first;
     env.push_back(PAWL_TRY(variable_of(source, key, entry.second, of)));
-    // Here and not with the whole, so that the line is the variable's own.
+    // Checked here rather than with the whole, so that the error has the variable's own line.
     if (const auto problem = env_problem(env)) return at(source, key, of + " " + *problem);
     source.read.variables.push_back({line_of(key.Mark()), env.back()});
   }
@@ -215,7 +215,7 @@ Result<Agent> agent_of(const YamlFile& source, const std::string& name, const YA
   const std::string what = "agent " + in_quotes(name);
   Agent agent;
   agent.name = name;
-  if (node.IsNull()) {  // `analyst:` alone: for external workers, with the time-out that all have
+  if (node.IsNull()) {  // `analyst:` alone: for external workers, with the default time-out
     source.read.command_lines.push_back(0);
     return agent;
   }
@@ -242,7 +242,7 @@ Result<std::vector<int>> exit_codes_of(const YamlFile& source, const YAML::Node&
   for (const YAML::Node& item : node) {
     const std::int64_t code = PAWL_TRY(number_of(source, item, "an exit code in " + what));
     if (code < 1 || code > 255) {
-      return at(source, item, what + " names " + std::to_string(code) + "; an exit code there is from 1 to 255");
+      return at(source, item, what + " names " + std::to_string(code) + "; an exit code here must be from 1 to 255");
     }
     codes.push_back(static_cast<int>(code));
   }
@@ -267,7 +267,7 @@ Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, con
   step.settle_s = PAWL_TRY(optional_number(source, fields, "settle_s", settle_s, what));
   const YAML::Node* exclusive = field(fields, "exclusive");
   if (exclusive) {
-    // The one thing that steps can exclude each other on. Written out, so that others can be added.
+    // The only thing that steps can exclude each other on. Spelled out, so that others can be added.
     if (!exclusive->IsScalar() || exclusive->Scalar() != "repo") {
       return at(source, *exclusive, "'exclusive' of " + what + " is not 'repo'");
     }
@@ -315,7 +315,7 @@ Result<Stage> stage_of(const YamlFile& source, const YAML::Node& node) {
   return stage;
 }
 
-/// Notes where a document begins, and nothing else.
+/// Notes where a document begins, nothing else.
 class YamlStart final : public YAML::EventHandler {
  public:
   YAML::Mark mark;
@@ -331,7 +331,7 @@ class YamlStart final : public YAML::EventHandler {
   void OnMapEnd() override {}
 };
 
-/// Not by YAML::LoadAll(): where a token stands that no document can begin with, it makes empty documents for ever.
+/// Not YAML::LoadAll(): at a token that cannot begin a document, it produces empty documents forever.
 std::optional<YAML::Mark> second_document(const std::string& text) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
@@ -362,11 +362,10 @@ Result<void> read_into(const YamlFile& source, const YAML::Node& root) {
   if (branch) {
     const std::string policy = PAWL_TRY(text_of(source, *branch, "'branch'"));
     if (policy != "existing" && policy != "create") {
-      return at(
-          source, *branch,
-          "'branch' is " + in_quotes(policy) +
-              "; it is existing (a branch that origin does not have bars the work) or create (it begins at origin's "
-              "default branch)");
+      return at(source, *branch,
+                "'branch' is " + in_quotes(policy) +
+                    "; it must be existing (if origin does not have the branch, no work begins) or create (the branch "
+                    "begins at origin's default branch)");
     }
     pipeline.branch = policy;
   }
@@ -394,13 +393,13 @@ Result<PipelineText> parse_pipeline(const std::string& text, const std::string& 
                                     const std::string& base_dir) {
   PipelineText read;
   const YamlFile source{name_for_errors, base_dir, read};
-  if (text.size() > file_bytes_max) return at_line(source.name, 1, "a pipeline of more than 1 MiB");
+  if (text.size() > file_bytes_max) return at_line(source.name, 1, "the pipeline is larger than 1 MiB");
   try {
     if (const auto second = second_document(text)) {
       return at_line(source.name, line_of(*second), "a second document: a file holds one pipeline");
     }
     const YAML::Node document = YAML::Load(text);
-    if (document.IsNull()) return at_line(source.name, 1, "there is no pipeline in it");
+    if (document.IsNull()) return at_line(source.name, 1, "the file has no pipeline");
     PAWL_TRY(read_into(source, document));
     return read;
   } catch (const YAML::Exception& error) {

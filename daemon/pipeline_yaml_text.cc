@@ -10,7 +10,7 @@
 namespace pawl {
 namespace {
 
-/// Whether a text stands for itself without quotes: not for a number, a flag, or nothing.
+/// Whether YAML reads the text as a string without quotes: not as a number, a boolean or null.
 bool is_plain_text(std::string_view text) {
   constexpr std::array<std::string_view, 8> words = {"true", "false", "yes", "no", "on", "off", "null", "y"};
   const auto is_letter = [](char c) {
@@ -27,8 +27,7 @@ bool is_plain_text(std::string_view text) {
          std::find(words.begin(), words.end(), lower) == words.end();
 }
 
-/// Whether it can stand as a block of lines as they are: it ends with one line end, and has nothing in it that such a
-/// block would lose.
+/// Whether it can be a literal block: it ends with one newline and has nothing that such a block would lose.
 bool is_block(std::string_view text) {
   const auto is_shown = [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); };
   return text.size() > 2 && text.find('\n') < text.size() - 1 && text.ends_with('\n') && !text.ends_with("\n\n") &&
@@ -58,10 +57,10 @@ class YamlWriter {
     if (!is_plain_text(value)) yaml_ << YAML::DoubleQuoted;
     yaml_ << value;
   }
-  /// A script of several lines is shown as such.
+  /// Writes a script of several lines as a literal block.
   void line(const std::string& value) {
     if (!is_block(value)) return text(value);
-    yaml_ << YAML::Literal << value.substr(0, value.size() - 1);  // which ends its last line by itself
+    yaml_ << YAML::Literal << value.substr(0, value.size() - 1);  // the block adds the last newline itself
   }
   void member(const char* key, const std::string& value) {
     yaml_ << YAML::Key << key << YAML::Value;
@@ -83,8 +82,8 @@ class YamlWriter {
     }
     if (words.front().starts_with("./") || words.front().starts_with("../")) {
       return Error{ErrorCode::unsupported, "'" + words.front() +
-                                               "' is a program in the worktree; in YAML that name means one that lies "
-                                               "beside the file, so there is no YAML of this definition"};
+                                               "' is a program in the worktree; in YAML that name means a program next "
+                                               "to the file, so this definition cannot be written as YAML"};
     }
     yaml_ << YAML::Flow << YAML::BeginSeq;
     for (const std::string& word : words) text(word);
@@ -114,7 +113,7 @@ class YamlWriter {
     text(agent.name);
     yaml_ << YAML::Value << YAML::BeginMap;
     PAWL_TRY(command("run", agent.run));
-    yaml_ << YAML::Key << "timeout_s" << YAML::Value << agent.timeout_s;  // a map that is empty is hard to read
+    yaml_ << YAML::Key << "timeout_s" << YAML::Value << agent.timeout_s;  // an empty map would be hard to read
     env(agent.env);
     yaml_ << YAML::EndMap;
     return {};

@@ -1,4 +1,4 @@
-// A definition as YAML, such as people write it.
+// A definition as YAML, as people write it.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace pawl {
 
-/// What parse_pipeline() reads the same definition from, wherever the file lies. What has its default is left out.
-/// `unsupported` where there is no such text: a program whose name begins with "./" or "../" is one in the worktree in
-/// the log, and one beside the file in YAML.
+/// A text from which parse_pipeline() reads the same definition, wherever the file is. Omits defaults. `unsupported` if
+/// there is no such text: in the log, a program name that begins with "./" or "../" means the worktree; in YAML, the
+/// file's folder.
 Result<std::string> yaml_of(const Pipeline& pipeline);
 
 }  // namespace pawl

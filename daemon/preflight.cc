@@ -17,7 +17,7 @@
 namespace pawl {
 namespace {
 
-/// For the files of a log, the daemon's own, and a process or two.
+/// For the log's files, the daemon's own, and a process or two.
 constexpr std::size_t descriptors_of_the_log = 96;
 constexpr std::size_t connections_min = 16;
 
@@ -30,7 +30,7 @@ constexpr const char* thread_limits =
       std::rethrow_exception(thrown);
     } catch (const std::system_error& error) {
       if (error.code() != std::errc::resource_unavailable_try_again) throw;
-      const std::string text = std::string("pawld: ending at once: a thread cannot be started") + thread_limits + "\n";
+      const std::string text = std::string("pawld: exiting: cannot start a thread") + thread_limits + "\n";
       const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
       static_cast<void>(ignored);
       std::_Exit(EXIT_FAILURE);
@@ -46,7 +46,7 @@ Result<std::size_t> connections_for(std::size_t descriptors) {
     return Error{ErrorCode::io, "only " + std::to_string(descriptors) +
                                     " descriptors may be open (ulimit -n, LimitNOFILE=); at least " +
                                     std::to_string(descriptors_of_the_log + 2 * connections_min) + " are needed, and " +
-                                    std::to_string(limits::descriptors_wanted) + " are wanted"};
+                                    std::to_string(limits::descriptors_wanted) + " are recommended"};
   }
   return std::min(limits::connections_max, (descriptors - descriptors_of_the_log) / 2);
 }

@@ -1,5 +1,5 @@
-// What this process may use of the system, asked before anything is begun: a limit that is met later ends it in the
-// midst of something.
+// Checks this process's resource limits before anything begins: a limit reached later would end the process in the
+// middle of its work.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,15 @@
 
 namespace pawl {
 
-/// As many connections as may be kept where so many descriptors may be open: the others are for the log and for
-/// processes. `io` if too few are left for either.
+/// How many connections to allow if that many descriptors may be open: the other descriptors are for the log and for
+/// processes. `io` if there are too few.
 Result<std::size_t> connections_for(std::size_t descriptors);
 
-/// Starts that many threads at once, and ends them. `io`: the system does not let this user, or this group of
-/// processes, have so many.
+/// Starts that many threads at once, then ends them. `io`: the system does not allow this user, or this control group,
+/// that many.
 Result<void> check_threads(std::size_t count);
 
-/// Has the process end with a sentence, exit code 1, where a thread cannot be started in spite of that.
+/// Makes the process exit with a message and exit code 1 if a thread cannot be started all the same.
 void explain_missing_threads();
 
 }  // namespace pawl

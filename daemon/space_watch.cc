@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// Stands for a file system that does not count its inodes.
+/// For a file system that does not count its inodes.
 constexpr std::uint64_t uncounted = UINT64_MAX;
 
 std::int64_t now_ms() {
@@ -26,7 +26,7 @@ struct SpaceWatch::Shared {
   std::atomic<std::uint64_t> free_bytes{0};
   std::atomic<std::uint64_t> free_inodes{uncounted};
   std::atomic<bool> can_write{true};
-  std::atomic<std::int64_t> probing_since_ms{0};  // 0: no probe is under way
+  std::atomic<std::int64_t> probing_since_ms{0};  // 0: no probe is running
 
   Mutex mutex;
   std::condition_variable wake;
@@ -34,7 +34,7 @@ struct SpaceWatch::Shared {
 };
 
 SpaceWatch::SpaceWatch(Options options) : shared_(std::make_shared<Shared>(std::move(options))) {
-  look();  // Of the first two who ask at once, one would be told of what the other has not yet found out.
+  look();  // Otherwise, of two first callers at once, one would get a result that the other has not measured yet.
   thread_ = std::thread([shared = shared_] { run(*shared); });
 }
 
@@ -61,7 +61,7 @@ Readiness SpaceWatch::look(Shared& shared) {
   std::int64_t next = shared.next_look_ms.load();
   if (now >= next && shared.next_look_ms.compare_exchange_strong(next, now + 1000)) {
     const auto free = options.free_space(options.folder.string());
-    // What cannot be asked is not taken for full: an append that fails says so by itself.
+    // If the free space cannot be read, the disk does not count as full: an append that fails reports it anyway.
     shared.free_bytes.store(free ? free->bytes : options.bytes_floor);
     shared.free_inodes.store(free ? free->inodes.value_or(uncounted) : uncounted);
   }
@@ -89,9 +89,10 @@ void SpaceWatch::run(Shared& shared) {
     const Result<void> probed = options.probe(options.folder.string(), now);
     const bool could_write = shared.can_write.exchange(probed.has_value());
     if (options.warn && could_write && !probed) {
-      options.warn("the data folder cannot be written, so nothing is taken until it can: " + probed.error().message);
+      options.warn("cannot write to the data folder; no writes are accepted until this succeeds: " +
+                   probed.error().message);
     }
-    if (options.warn && !could_write && probed) options.warn("the data folder can be written again");
+    if (options.warn && !could_write && probed) options.warn("the data folder is writable again");
     const Readiness seen = look(shared);
     if (options.warn && seen.has_space != had_space) options.warn(words_on_room(seen));
     had_space = seen.has_space;

@@ -1,4 +1,4 @@
-// A few threads for what may block: reads of the log and of files, on behalf of requests.
+// A few threads for work that may block: reads of the log and of files, on behalf of requests.
 #pragma once
 
 #include <condition_variable>
@@ -15,9 +15,9 @@ class ThreadPool {
   explicit ThreadPool(unsigned threads);
   ~ThreadPool();
 
-  /// Threads: any. After stop() nothing is run any more.
+  /// Threads: any. After stop(), nothing runs.
   void post(std::function<void()> work);
-  /// Finishes what was posted, and ends the threads.
+  /// Finishes the posted work, then ends the threads.
   void stop();
 
  private:

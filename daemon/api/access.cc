@@ -11,7 +11,7 @@ TimeUs host_now() {
   return TimeUs{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
 }
 
-/// "Bearer TOKEN" → "TOKEN"; empty if it is not that.
+/// "Bearer TOKEN" → "TOKEN"; empty for anything else.
 std::string_view bearer_of(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer ";
   if (authorization.size() <= scheme.size()) return {};
@@ -45,7 +45,7 @@ Permit Access::permit_of(const HttpRequest& request) const {
     const MutexLock lock(mutex_);
     tokens = tokens_;
   }
-  // Who may open the socket is for the file system to say.
+  // File permissions decide who may open the socket.
   const bool needs_token = tokens && request.transport == Transport::tcp;
   if (!tokens || (!needs_token && request.authorization.empty())) {
     return {.role = Role::operate, .principal = principal_without_token(request)};

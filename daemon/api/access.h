@@ -1,5 +1,5 @@
-// Who may do what. Whoever has a token may do what the token's role allows; without a file of tokens, whoever reaches
-// the daemon may do everything (docs/SECURITY.md).
+// Who may do what. A request with a token may do what the token's role allows; without a token file, every request that
+// reaches the daemon may do everything (docs/SECURITY.md).
 #pragma once
 
 #include <functional>
@@ -17,23 +17,23 @@ namespace pawl {
 /// What a request may do.
 struct Permit {
   Role role = Role::none;
-  std::string holder = {};  // the name of its token; empty: it came without
-  /// Who is known to ask, as records bear it: "token:NAME", "uid:N" over the unix socket, or "tcp".
+  std::string holder = {};  // the name of its token; empty: no token
+  /// The authenticated requester, as in records: "token:NAME", "uid:N" over the unix socket, or "tcp".
   std::string principal = {};
-  /// What its token is limited to. The request keeps it, whatever becomes of the file. Null: nothing is kept from it.
+  /// The limits of its token. The request keeps them, even if the file changes. Null: no limits.
   SharedScope scope = nullptr;
 };
 
-/// Of a request without a token.
+/// The principal of a request without a token.
 std::string principal_without_token(const HttpRequest& request);
 
 /// Threads: any.
 class Access {
  public:
-  /// Without `tokens` no request is asked for one. `now` says when tokens expire; empty: the host's clock.
+  /// Without `tokens`, no request needs one. `now` is the time for the expiry of tokens; empty: the host's clock.
   explicit Access(std::optional<Tokens> tokens = std::nullopt, std::function<TimeUs()> now = {});
 
-  /// From now on these hold. Requests in hand are answered as they were let in.
+  /// Replaces the tokens for new requests. Requests in progress keep their permits.
   void replace(Tokens tokens);
 
   Permit permit_of(const HttpRequest& request) const;
@@ -41,7 +41,7 @@ class Access {
  private:
   const std::function<TimeUs()> now_;
   mutable Mutex mutex_;
-  std::shared_ptr<const Tokens> tokens_ PAWL_GUARDED_BY(mutex_);  // null: nobody is asked
+  std::shared_ptr<const Tokens> tokens_ PAWL_GUARDED_BY(mutex_);  // null: no token needed
 };
 
 }  // namespace pawl

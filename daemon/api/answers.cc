@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// The members of an answer, in the order of their first mention.
+/// The name of an object's member in an answer.
 std::string_view name_of(Noun noun) {
   switch (noun) {
     case Noun::task:
@@ -87,7 +87,7 @@ std::string sentence(Outcome outcome, const Shown& shown) {
 
 void write_refusal(HttpResponse& response, const Decision& decision, const Shown& shown) {
   response.status = row_of(decision.outcome).http_status;
-  // Somebody's boots, leases or tasks have to end first.
+  // Existing boots, leases or tasks have to end first.
   if (response.status == 429) response.headers.emplace_back("Retry-After", "10");
   std::string& out = response.body;
   out += R"({"error":{"code":)";
@@ -219,9 +219,9 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
 }
 
 HttpResponse superseded_answer() {
-  HttpResponse response = http_error(503, "stepped_down",
-                                     "another writer has the log: this daemon decided nothing, and is ending; ask the "
-                                     "one that writes now");
+  HttpResponse response = http_error(
+      503, "stepped_down",
+      "another daemon now writes the log: this one decided nothing and is shutting down; ask the current one");
   response.headers.emplace_back("Retry-After", "10");
   return response;
 }
@@ -233,7 +233,7 @@ void fetch_archived(Archive& archive, Shown& shown) {
     }
   }
   if (shown.archived_job && !shown.job) {
-    // Ids of jobs say nothing of their task, and who asks for a job that long ago can wait for a walk.
+    // A job's id does not reveal its task, and a request for such an old job can wait for a walk.
     const auto read = archive.walk(TaskId{1}, [&](TaskId, RecordBytes bytes) {
       if (auto archived = unpack_archived(bytes)) {
         for (Job& job : archived->rows.jobs) {

@@ -13,12 +13,11 @@ namespace pawl {
 namespace {
 
 HttpResponse outside(const Call& call, const std::string& what) {
-  return http_error(
-      403, "forbidden",
-      what + " is outside of what " + call.asker.principal + " is limited to: " + text_of(call.narrow->scope()));
+  return http_error(403, "forbidden",
+                    what + " is outside the limits of " + call.asker.principal + ": " + text_of(call.narrow->scope()));
 }
 
-/// As of one that was never given out: that there is such a one is kept too.
+/// Answers as for an id that was never given out, so as not to reveal that it exists.
 HttpResponse unknown(Outcome outcome) {
   return http_error(404, name(outcome), std::string(row_of(outcome).sentence));
 }
@@ -29,7 +28,7 @@ std::optional<HttpResponse> refuse_key(const Call& call, std::string_view key) {
   return is_of_task ? unknown(Outcome::unknown_task) : outside(call, "that key");
 }
 
-/// The key that the call is about; none where it is not sent as one, which its function refuses.
+/// The key that the call is about; none if it is malformed, which the route's function refuses.
 std::optional<std::string> key_of(const Call& call) {
   if (!call.param.empty()) return call.param;
   if (call.route.method != "POST") return std::string(call.query.text("key").value_or(""));
@@ -61,7 +60,7 @@ std::optional<HttpResponse> refuse_claim(const Call& call) {
   return std::nullopt;
 }
 
-/// The refusal of what is kept from a narrow token, or nothing. May block.
+/// The refusal if a narrow token may not make the call, or nothing. May block.
 std::optional<HttpResponse> refuse_narrow(const Call& call) {
   switch (call.route.reach) {
     case Reach::everything:
@@ -84,9 +83,10 @@ std::optional<HttpResponse> refuse_narrow(const Call& call) {
   return std::nullopt;
 }
 
-/// Looks at what the call names, on a thread that may block, and goes on if that is within bounds.
+/// Checks the objects that the call names, on a thread that may block, and continues if they are within the token's
+/// limits.
 void run_narrow(Call call) {
-  // Of the request only this is left then.
+  // By then this is all that is left of the request.
   const auto kept = std::make_shared<HttpRequest>();
   kept->gone = call.request.gone;
   const auto later = std::make_shared<Call>(Call{.shop = call.shop,
@@ -106,7 +106,7 @@ void run_narrow(Call call) {
   });
 }
 
-/// A write that waits for its decision.
+/// A write that is waiting for its decision.
 struct PendingWrite {
   Shop& shop;
   Writing writing;  // except `group` and `resolve`, which the sequencer has
@@ -121,14 +121,14 @@ void answer_write(const std::shared_ptr<PendingWrite>& pending, Decision decisio
   if (writing.amend) writing.amend(decision, pending->shown);
   HttpResponse response;
   response.status = writing.status ? writing.status(pending->shown) : writing.status_accepted;
-  // Rows become JSON on the connection's thread, not on the one that makes records durable.
+  // The connection's thread formats the rows as JSON, not the thread that makes records durable.
   response.format = [pending, decision = std::move(decision), status = response.status](HttpResponse& out) {
     write_answer(out, decision, pending->shown, status);
   };
   pending->reply(std::move(response));
 }
 
-/// On the thread that makes records durable: must not block.
+/// Runs on the thread that makes records durable: must not block.
 void finish_write(const std::shared_ptr<PendingWrite>& pending, std::optional<Decision> decision) {
   pending->writing.keep.reset();
   if (!decision) return pending->writing.nothing();

@@ -1,4 +1,4 @@
-// One request on its way through the routes: what its functions share. For daemon/routes*.cc alone.
+// One request to the routes, and what their functions share. Only for daemon/api/routes*.cc.
 #pragma once
 
 #include <atomic>
@@ -23,10 +23,10 @@
 
 namespace pawl {
 
-/// A reader of a long history or two shall not hold up those who follow the log.
+/// Several, so that a reader or two of a long history do not delay requests that follow the log.
 constexpr unsigned worker_threads = 4;
 
-/// What the routes own together.
+/// What all routes share.
 struct Shop {
   explicit Shop(Services services_) : services(std::move(services_)), workers(worker_threads) {}
 
@@ -34,76 +34,75 @@ struct Shop {
   Totals totals;
   std::atomic<bool> is_ending{false};
   Waits record_waits;  // for any record
-  Waits claim_waits;   // for what may have freed or queued a job
+  Waits claim_waits;   // for records that may have freed or queued a job
   LogMemory memory{services.journal};
   RecordLines lines;
   Whereabouts places{services.sequencer, services.archive};
   ThreadPool workers;
 };
 
-/// What its route's row says was read and checked before the route's function sees it.
+/// A call, read and checked against its route's row before the route's function sees it.
 struct Call {
   Shop& shop;
   const HttpRequest& request;  // lives until the route returns
   HttpReply reply;
   Asker asker;
-  Role role = Role::none;  // of who asks
-  /// What is kept from who asks; null: nothing.
+  Role role = Role::none;  // the requester's
+  /// The requester's limits; null: none.
   std::shared_ptr<const Narrow> narrow = nullptr;
   const Route& route;
-  std::string param = {};  // of the path, decoded
-  std::uint64_t id = 0;    // the same, where the row says that it is one
+  std::string param = {};  // from the path, decoded
+  std::uint64_t id = 0;    // the same as a number, if the row says that it is an id
   RequestBody body = {};
   RequestQuery query = {};
-  bool is_of_webhook = false;  // its sender learns nothing of a refusal
+  bool is_of_webhook = false;  // a refusal is not reported to its sender
 
   Sequencer& sequencer() const { return shop.services.sequencer; }
   void refuse(const Error& error) const;  // 400
 };
 
-/// Reads body and query by the call's route, and calls its function or refuses, also what a narrow token may not name.
-/// Requires: `param` and `id` are set.
+/// Reads body and query as the route's row says, then calls the route's function or refuses, including what a narrow
+/// token may not name. Requires: `param` and `id` are set.
 void run(Call call);
 
-/// The refusal of a write that the disk would not take, or nothing.
+/// The refusal of a write for lack of disk space or a read-only folder, or nothing.
 std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room);
 
-/// The event that the body's fields make up; none after the request was refused. `id_field`: the event's field that the
-/// id in the path goes into; empty: there is none.
+/// The event made from the body's fields; none if this refused the request. `id_field`: the event's field for the id in
+/// the path; empty: none.
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field = {});
 
 using Look = std::function<void(const SeenDecision&, Shown&)>;
 
-/// Proposes, and answers with what `look` showed.
+/// Proposes a group, and answers with what `look` copied.
 struct Writing {
   Group group;
   Look look;
   int status_accepted = 200;
   std::function<bool(const State&, Group&)> resolve = {};
-  /// Status of an accepted answer, where it depends on what it came to. May be empty.
+  /// Status of an accepted answer, if it depends on the result. May be empty.
   std::function<int(const Shown&)> status = {};
-  /// Kept until the answer is out: a lock that has to be held until the record is durable.
+  /// Kept until the record is durable, such as a lock.
   std::shared_ptr<void> keep = nullptr;
-  /// Where there was nothing to propose. May be empty if resolve never says so.
+  /// Called if there was nothing to propose. May be empty if `resolve` never returns false.
   std::function<void()> nothing = {};
-  /// Takes a refusal back, where what is in the archive by now shows that what was asked for stands already. May be
-  /// empty.
+  /// Turns a refusal into acceptance if the archive shows that the request already has its effect. May be empty.
   std::function<void(Decision&, const Shown&)> amend = {};
 };
 void write(Shop& shop, Writing writing, HttpReply reply);
 
-/// Finds the job of the call, in memory or in the archive, and calls `found` on a thread that may block.
+/// Finds the call's job, in memory or in the archive, and calls `found` on a thread that may block.
 void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found);
 
 /// Answers with what `look` appends to the body, read from the state. `look` copies and formats: for small answers.
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look);
 
-/// What became of the deliveries, by source: an object. Null: none can be taken.
+/// An object with the counts of deliveries by source; `null` if webhooks are off.
 void append_webhooks(std::string& out, const Webhooks* webhooks);
 
 /// For the sequencer's thread. `state` and `shop` outlive it.
 CounterSources counter_sources(const State& state, const Shop& shop);
-/// What GET /queue says to who has that role.
+/// The answer to GET /queue, for a reader of that role.
 void append_queue(std::string& out, const State& state, const Shop& shop, Role role);
 
 }  // namespace pawl

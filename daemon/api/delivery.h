@@ -1,5 +1,4 @@
-// One delivery of a webhook on its way, after its signature was found right and its body read. For the webhook routes
-// alone.
+// One webhook delivery in progress, after its signature was verified and its body read. Only for the webhook routes.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@
 
 namespace pawl {
 
-/// What is common to the answers of one delivery.
+/// What all answers to one delivery share.
 struct Delivery {
   Shop& shop;
   Webhooks& webhooks;
@@ -26,10 +25,9 @@ struct Delivery {
 
   WebhookTotals& totals() const { return webhooks.totals(source); }
   void ignore(std::string_view why) const;
-  /// Answers 2xx: a sender can do nothing about a refusal, and many give up for good after a few
-  /// 4xx. So it is logged, counted by its reason, and told to people.
+  /// Answers 2xx: a sender can do nothing about a refusal, and many give up for good after a few 4xx. So the refusal is
   void refuse(std::string_view reason, const std::string& why, std::optional<Seq> seq = std::nullopt) const;
-  /// Answers with what a call was answered with; a refusal becomes one of the delivery's.
+  /// Answers with a call's response; a refused call becomes a refused delivery.
   void settle(HttpResponse response) const;
 };
 using SharedDelivery = std::shared_ptr<const Delivery>;
@@ -38,21 +36,22 @@ using SharedDelivery = std::shared_ptr<const Delivery>;
 HttpResponse delivery_answer(int status, std::optional<Seq> seq, std::string_view result, std::string_view reason,
                              const Shown& shown);
 
-/// The live tasks that a webhook may be about: at most two are ever looked for, for one is needed.
+/// The live tasks that a webhook may be about. Stops at two, since exactly one is needed.
 struct FoundTasks {
   std::vector<TaskId> tasks;
   bool is_worked_on = false;  // the repository has live tasks
 };
-/// In the first of the repositories that has live tasks. An empty branch is any. Blocks: on a thread of its own.
+/// Searches the first of the repositories that has live tasks. An empty branch matches any. Blocks: call on a thread
+/// that may.
 FoundTasks find_tasks(Sequencer& sequencer, const std::vector<std::string>& repos, const std::string& branch);
 
-/// The task that this delivery was about when it came before. Blocks likewise.
+/// The task of an earlier copy of this delivery. Blocks, as find_tasks().
 std::optional<TaskId> task_of_key(const Delivery& delivery);
 
-/// Whether an irreversible step of the task's own may have happened, or is under way.
+/// Whether an irreversible step of the task itself may have happened, or is running.
 bool has_own_step(const Task& task);
 
-// The two that write a note first. Both block likewise.
+// Both write a note first, and block, as find_tasks().
 void advance_by(const SharedDelivery& delivery, const WebhookAdvance& wanted);
 void note_by(const SharedDelivery& delivery, const WebhookNote& wanted);
 

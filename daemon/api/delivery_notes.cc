@@ -1,8 +1,8 @@
-// What a delivery leads to that has no call of its own: a note in the log, and what follows from it.
+// The effects of a delivery that are not ordinary calls: a note in the log, and what follows from it.
 //
-// What lets a task go on is written down first, as a note that bears the delivery's idempotency key, and then driven on
-// with `advance` after the answer: a gate may take minutes, and who sends webhooks waits for seconds. A crash between
-// the two loses nothing: the reconciler drives what stands still.
+// A delivery that lets a task advance is first recorded as a note with the delivery's idempotency key. `advance` runs
+// after the answer, since a gate may take minutes and a webhook's sender waits for seconds. A crash between the two
+// loses nothing: the reconciler drives the task.
 #include <algorithm>
 #include <utility>
 
@@ -15,10 +15,10 @@ namespace {
 
 constexpr std::size_t found_max = 2;
 
-/// Blocks: on a thread of its own. An empty branch is any.
+/// Blocks: call on a thread that may. An empty branch matches any.
 FoundTasks find_in_repo(Sequencer& sequencer, const std::string& repo, const std::string& branch) {
   FoundTasks found;
-  std::pair<std::string, std::string> after{repo, ""};  // No work item is without a name.
+  std::pair<std::string, std::string> after{repo, ""};  // Every work item has a name.
   bool more = true;
   while (more && found.tasks.size() < found_max) {
     more = sequencer.ask([&](const State& state) {
@@ -38,7 +38,7 @@ FoundTasks find_in_repo(Sequencer& sequencer, const std::string& repo, const std
   return found;
 }
 
-/// What is to be done with a task that was found, decided at the very moment of the note.
+/// What to do with the task found, decided atomically with the note.
 struct WebhookVerdict {
   enum class What { pass_on, defer, ignore };
   What what = What::pass_on;
@@ -58,7 +58,7 @@ WebhookVerdict verdict_on_advance(const State& state, const Task& task, TimeUs n
   return {};
 }
 
-/// A merge that pawl made itself, or is about to make, changes nothing.
+/// Ignores a merge that pawl made itself or is about to make.
 WebhookVerdict verdict_on_merge(const State& state, const Task& task, TimeUs now) {
   if (is_lease_live(state, task, now)) return {WebhookVerdict::What::defer, "lease"};
   if (has_own_step(task)) return {WebhookVerdict::What::ignore, "own_step"};
@@ -67,18 +67,18 @@ WebhookVerdict verdict_on_merge(const State& state, const Task& task, TimeUs now
 
 using Judge = WebhookVerdict (*)(const State&, const Task&, TimeUs);
 
-/// A note about a task that was found, and what follows from it.
+/// A note about the task found, and what follows from it.
 struct Noting {
   SharedDelivery delivery;
   TaskId task{};
   Judge judge;
   std::string_view result;                                 // for the answer
-  int status;                                              // likewise
-  std::function<void(const Delivery&, const Task&)> then;  // once it is durable, for the first delivery alone
+  int status;                                              // for the answer
+  std::function<void(const Delivery&, const Task&)> then;  // once the note is durable; only for the first delivery
 
   // Filled in by the sequencer:
   WebhookVerdict verdict = {};
-  std::optional<Task> seen = std::nullopt;  // as the verdict found it
+  std::optional<Task> seen = std::nullopt;  // at the time of the verdict
   Shown shown = {};
 };
 
@@ -141,8 +141,8 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
                         }});
 }
 
-/// The task of this delivery: that of its key, if it came before, else the one live task on that branch. None after
-/// it was answered. Blocks: on a thread of its own.
+/// The task of this delivery: that of its key, if it came before, else the only live task on the branch. If none,
+/// answers the delivery. Blocks: call on a thread that may.
 std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::string>& repos,
                               const std::string& branch) {
   if (const auto before = task_of_key(delivery)) return before;
@@ -151,7 +151,7 @@ std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::s
   if (found.tasks.empty()) {
     delivery.ignore("no live task works there");
   } else {
-    delivery.ignore(branch.empty() ? "the commit is not known, and more than one task is live"
+    delivery.ignore(branch.empty() ? "the commit is unknown, and more than one task is live"
                                    : "more than one live task works on this branch");
   }
   return std::nullopt;
@@ -159,9 +159,9 @@ std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::s
 
 void advance_on(const Delivery& delivery, const Task& task) {
   Webhooks& webhooks = delivery.webhooks;
-  if (!webhooks.under_way.begin(task.id)) return;  // What it comes too early for, the reconciler takes up.
+  if (!webhooks.under_way.begin(task.id)) return;  // If this comes too early, the reconciler follows up.
   Asker asker = delivery.asker;
-  asker.key.clear();  // It was the note's: each record of the path is a decision of its own.
+  asker.key.clear();  // The note used it; each record of the path is a separate decision.
   asker.request.reset();
   delivery.shop.services.advance(
       {.task = task.id, .version = task.version, .asker = std::move(asker)},

@@ -12,7 +12,7 @@
 namespace pawl {
 namespace {
 
-/// How far one call looks before it says "ask on from here".
+/// How far one call searches before it returns a `next` to continue from.
 constexpr std::size_t archived_per_call_max = 10'000;
 constexpr std::size_t records_per_call_max = 1'000'000;
 
@@ -21,10 +21,10 @@ bool passes(const Task& task, const TaskFilter& filter) {
          (!filter.work_item || task.work_item == *filter.work_item) && (!filter.narrow || filter.narrow->has(task));
 }
 
-/// Rows of one bounded look at the state.
+/// Rows from one bounded read of the state.
 struct LiveRows {
   std::vector<Task> passing;
-  std::optional<TaskId> next;  // where the next look begins
+  std::optional<TaskId> next;  // where the next read begins
 };
 
 LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
@@ -79,10 +79,10 @@ Result<Traces> traces_of(Sequencer& sequencer, Archive& archive, TaskId id) {
 
 Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
                             std::size_t limit) {
-  // Memory before the archive: a task that leaves the one in between is then seen in the other.
+  // Memory before the archive: a task that moves in between is then found in the archive.
   std::map<TaskId, Task> found;
   std::optional<TaskId> from = first;
-  TaskId looked_to{UINT64_MAX};  // ids above were not looked at
+  TaskId looked_to{UINT64_MAX};  // ids above were not read
   while (from && found.size() <= limit) {
     const LiveRows rows =
         sequencer.ask([&filter, start = *from](const State& state) { return live_rows(state, filter, start); });
@@ -135,7 +135,7 @@ Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& 
   HistoryPage page;
   std::size_t seen = 0;
   std::optional<Error> damage;
-  // Nothing can speak of a task before the pipeline that it began with.
+  // No record can mention a task before the one that defined its first pipeline.
   const Seq from = std::max(next(after), traces.task.pipeline);
   PAWL_TRY(journal.read(from, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);

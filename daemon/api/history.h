@@ -1,5 +1,5 @@
-// What was: finished tasks beside live ones, and the records that made them. Read from the log and its archive, on
-// threads that may block.
+// History: finished and live tasks, and the records that made them. Read from the log and its archive, on threads that
+// may block.
 #pragma once
 
 #include <memory>
@@ -18,16 +18,16 @@ struct TaskFilter {
   std::optional<std::string> stage = std::nullopt;
   std::optional<std::string> repo = std::nullopt;
   std::optional<std::string> work_item = std::nullopt;
-  std::shared_ptr<const Narrow> narrow = nullptr;  // who asks; null: all are shown
+  std::shared_ptr<const Narrow> narrow = nullptr;  // the requester's limits; null: show all
 };
 
 struct TaskPage {
   std::vector<Task> tasks;     // by id
-  std::optional<TaskId> next;  // to ask after; none: there are no more
+  std::optional<TaskId> next;  // where to continue; none: the end
 };
 
-/// The tasks that pass, live and archived, from `first` on; at most `limit`. A page may be short and still have a
-/// `next`: how far a call looks is bounded too.
+/// The tasks that match the filter, live and archived, from `first` on; at most `limit`. A short page may still have a
+/// `next`: the search per call is bounded too.
 Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
                             std::size_t limit);
 
@@ -36,8 +36,8 @@ struct HistoryPage {
   std::optional<Seq> next;
 };
 
-/// The records that speak of a task, or of a job of it, or of its lease. `missing`: no task of that id was created.
-/// `narrow`: who asks; null: all are shown.
+/// The records about a task, its jobs or its lease. `missing`: no task with that id was ever created. `narrow`: the
+/// requester's limits; null: show all.
 Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, const Narrow* narrow,
                                TaskId task, Seq after, std::size_t limit);
 

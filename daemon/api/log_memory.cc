@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// How much is read in one go, and how far back in all: a log may be longer than anybody wants to wait for.
+/// How many records to read at a time, and how far back in total: reading a long log takes too long to wait for.
 constexpr std::uint64_t records_per_read = 4096;
 constexpr std::uint64_t records_back_max = 1'000'000;
 
@@ -78,7 +78,7 @@ void LogMemory::note(const Key& key, const fb::Record& record) {
 }
 
 void LogMemory::read(Seq from, Seq to) {
-  // What cannot be read is not told of: the log is checked elsewhere.
+  // Ignores read errors here: other code checks the log.
   (void)journal_.read(from, [&](RecordBytes bytes) PAWL_REQUIRES(mutex_) {
     const auto viewed = view_record(bytes);
     if (!viewed) return false;

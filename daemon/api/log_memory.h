@@ -1,5 +1,5 @@
-// What no row says: when something was recorded last, and who asked for it. Read from the log, from its end backwards,
-// on threads that may block; what was read once is kept.
+// Facts that are not in any row: when something was last recorded, and who requested it. Reads the log backwards from
+// its end, on threads that may block, and remembers what it has read.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace pawl {
 
-/// A record, in short.
+/// A record's summary.
 struct LastRecord {
   Seq seq{};
   TimeUs time;
@@ -26,7 +26,7 @@ class LogMemory {
  public:
   explicit LogMemory(Journal& journal) : journal_(journal) {}
 
-  /// The last change of a setting; none if it cannot be found. How far back it looks is bounded.
+  /// The last change of a setting; none if not found. The search is bounded.
   std::optional<LastRecord> setting_changed(const std::string& key);
   /// The last record after `after` that may have blocked the task: one that says so, or one that ended `job`.
   std::optional<LastRecord> blocked(TaskId task, JobId job, Seq after);
@@ -51,8 +51,8 @@ class LogMemory {
 
   Journal& journal_;
   Mutex mutex_;
-  Seq from_ PAWL_GUARDED_BY(mutex_){};  // what was read: from here
-  Seq to_ PAWL_GUARDED_BY(mutex_){};    // to here, both included; 0: nothing yet
+  Seq from_ PAWL_GUARDED_BY(mutex_){};  // the range read: from here
+  Seq to_ PAWL_GUARDED_BY(mutex_){};    // to here, inclusive; 0: nothing yet
   std::map<Key, LastRecord> last_ PAWL_GUARDED_BY(mutex_);
 };
 

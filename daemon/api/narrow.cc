@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// What is remembered at most: forgotten all at once, and found again.
+/// The most entries to remember; beyond this all are dropped, and found again when needed.
 constexpr std::size_t remembered_max = 100'000;
 
 }  // namespace
@@ -17,7 +17,7 @@ Whereabouts::Found Whereabouts::found_in(const State& state, const Task& task) {
   Found found{.repo = task.repo, .agents = {}};
   const auto& jobs = state.indexes.jobs_of_task;
   for (auto at = jobs.lower_bound({task.id, JobId{0}}); at != jobs.end() && at->first == task.id; ++at) {
-    if (found.agents.size() == limits::rows_per_read_max) break;  // the others are looked for by themselves
+    if (found.agents.size() == limits::rows_per_read_max) break;  // the others are looked up one by one
     found.agents.emplace(at->second, state.jobs.find(at->second)->agent);
   }
   return found;
@@ -54,7 +54,7 @@ std::optional<std::string> Whereabouts::repo_of(TaskId task) {
     bool given_out = false;
     std::optional<Found> found = std::nullopt;
   };
-  // Memory before the archive: a task that leaves the one in between is then seen in the other.
+  // Memory before the archive: a task that moves in between is then found in the archive.
   Looked looked = sequencer_.ask([task](const State& state) {
     const Task* row = state.tasks.find(task);
     return Looked{state.given_out(task), row ? std::optional(found_in(state, *row)) : std::nullopt};
@@ -85,8 +85,8 @@ std::optional<Whereabouts::OfJob> Whereabouts::of(JobId job) {
     return found;
   });
   if (looked.found || !looked.given_out) return looked.found;
-  // Ids of jobs say nothing of their task. All that the walk comes by is remembered: who follows the log asks for the
-  // next one next.
+  // A job's id does not reveal its task. Remembers everything on the walk: a client that follows the log asks for the
+  // next job next.
   std::optional<OfJob> found;
   const auto walked = archive_.walk(TaskId{1}, [&](TaskId id, RecordBytes bytes) {
     if (const auto archived = unpack_archived(bytes)) {

@@ -1,5 +1,5 @@
-// Who asks with a narrow token, and what is kept from it (docs/SECURITY.md). What a task belongs to never changes, so
-// that what was found within bounds stays there, whatever happens to the task meanwhile.
+// The limits of a requester with a narrow token (docs/SECURITY.md). A task's repository never changes, so what was once
+// within the limits stays there, whatever happens to the task.
 #pragma once
 
 #include <map>
@@ -15,8 +15,8 @@
 
 namespace pawl {
 
-/// Which repository each task is of, and which task and agent each job: in memory, or in the archive. Threads: any;
-/// must be able to block.
+/// The repository of each task, and the task and agent of each job, from memory or the archive. Threads: any that may
+/// block.
 class Whereabouts {
  public:
   struct OfJob {
@@ -27,7 +27,7 @@ class Whereabouts {
   /// Both outlive it.
   Whereabouts(Sequencer& sequencer, Archive& archive) : sequencer_(sequencer), archive_(archive) {}
 
-  /// None: no task of that id was created, or it cannot be read.
+  /// None if no task with that id was created, or it cannot be read.
   std::optional<std::string> repo_of(TaskId task);
   std::optional<OfJob> of(JobId job);
 
@@ -57,14 +57,15 @@ class Narrow {
 
   const Scope& scope() const { return *scope_; }
 
-  // Whether it may know of that. These may block.
+  // Whether the requester may know of it. These may block.
   bool has(TaskId task) const;
   bool has(JobId job) const;
   bool has_key(std::string_view key) const;
-  /// Of what it names all has to be within bounds; one that names none of these has to be its own.
+  /// Everything that the record names must be within the limits; a record that names none of these must be the
+  /// requester's own.
   bool has(const fb::Record& record) const;
 
-  // The same of rows, for the sequencer's thread.
+  // The same for rows, on the sequencer's thread.
   bool has(const Task& task) const { return scope_->has_repo(task.repo); }
   bool has(const State& state, const Job& job) const;
   bool has(const State& state, const Lease& lease) const;

@@ -68,12 +68,12 @@ std::string must_be_whole(std::int64_t min, std::int64_t max) {
 }
 
 Result<void> check_text(const Field& field, const json::value& value, std::int64_t bytes_max) {
-  if (!value.is_string()) return field_error(field.name, "must be a text");
+  if (!value.is_string()) return field_error(field.name, "must be a string");
   const std::string_view content = view(value.get_string());
   if (content.size() > static_cast<std::size_t>(bytes_max)) {
     return field_error(field.name, "is longer than " + std::to_string(bytes_max) + " bytes");
   }
-  if (content.find('\0') != std::string_view::npos) return field_error(field.name, "has a zero byte in it");
+  if (content.find('\0') != std::string_view::npos) return field_error(field.name, "contains a NUL byte");
   return {};
 }
 
@@ -87,7 +87,7 @@ Result<void> check_names(const Field& field, const json::value& value) {
                      "must be a list of 1 to " + std::to_string(field.max) + " names of " + std::string(field.name));
 }
 
-/// A value of a body against its field. What belongs to an event is checked when that is proposed.
+/// Checks a body's value against its field. Fields of the event are checked when it is proposed.
 Result<void> check_value(const Field& field, const json::value& value) {
   switch (field.type) {
     case Field::Type::event:
@@ -114,7 +114,7 @@ Result<void> check_fields(const json::object& object, const std::vector<Field>& 
   for (const auto& member : object) {
     const std::string_view name = view(member.key());
     if (field_named(fields, name)) continue;
-    return malformed("there is no field " + quoted_json(name) + " here; there are: " + names_of(fields));
+    return malformed("unknown field " + quoted_json(name) + "; this call has: " + names_of(fields));
   }
   for (const Field& field : fields) {
     if (field.need == Field::Need::required && !value_in(object, field.name)) {
@@ -134,7 +134,7 @@ Result<json::object> read_object(std::string_view body) {
   return std::move(value.get_object());
 }
 
-/// The names are the body's fields, so which of them exist is for apply to say.
+/// The field names are the settings' names; apply decides which of them exist.
 Result<json::object> read_settings(std::string_view body) {
   json::value value = PAWL_TRY(parse_json(body));
   const json::object* settings = value.if_object();
@@ -145,7 +145,7 @@ Result<json::object> read_settings(std::string_view body) {
   return std::move(value.get_object());
 }
 
-/// A header's text: short, and nothing that would be a riddle in a log.
+/// Checks a header's text: short, and readable in a log.
 Result<void> check_header(std::string_view name, std::string_view value, std::size_t bytes_max) {
   const std::string header = "header " + std::string(name);
   if (value.size() > bytes_max) {
@@ -164,7 +164,7 @@ std::uint64_t request_hash(const HttpRequest& request) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-/// A value of a query against its parameter; the number of an integer.
+/// Checks a query's value against its parameter; returns the number of an integer.
 Result<std::int64_t> checked_number(const Field& field, std::string_view text) {
   const std::string parameter = "query parameter " + quoted_json(field.name);
   if (field.type == Field::Type::word && !contains(field.words, text)) {
@@ -266,10 +266,9 @@ Result<RequestQuery> RequestQuery::read(std::string_view query, const Route& rou
     }
     const Field* field = field_named(route.query, *name);
     if (!field) {
-      return malformed("there is no query parameter " + quoted_json(*name) +
-                       " here; there are: " + names_of(route.query));
+      return malformed("unknown query parameter " + quoted_json(*name) + "; this call has: " + names_of(route.query));
     }
-    if (result.value_of(*field)) return malformed("query parameter " + quoted_json(*name) + " is there twice");
+    if (result.value_of(*field)) return malformed("query parameter " + quoted_json(*name) + " is given twice");
     result.values_.push_back({.field = field, .text = std::move(*value)});
   }
   for (const Field& field : route.query) {

@@ -1,4 +1,4 @@
-// From a request to what it asks for. Strict: what is unknown, of the wrong type or too long is refused by name.
+// Parses requests. Strict: anything unknown, of the wrong type or too long is refused by name.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -16,25 +16,24 @@
 
 namespace pawl {
 
-/// The body of a request, read by its route's row. What is read from it must be declared there: anything else is a bug.
+/// A request's body, read as its route's row says. Reading a field that the row does not declare is a bug.
 class RequestBody {
  public:
   RequestBody() = default;
-  /// An empty body is an empty object; one that the row ignores is not looked at. `malformed` names the field.
+  /// An empty body counts as an empty object; a body that the row ignores is not read. `malformed` names the field.
   /// `route` outlives the body.
   static Result<RequestBody> read(std::string_view body, const Route& route);
 
-  /// The value of a field; an absent or null one is its fallback, or none. Views live as long as the body.
+  /// The value of a field; its fallback, or none, if it is absent or null. Views live as long as the body.
   std::optional<std::string_view> text(std::string_view field) const;
   std::optional<std::int64_t> integer(std::string_view field) const;
   std::optional<bool> flag(std::string_view field) const;
   std::vector<std::string> names(std::string_view field) const;
 
-  /// As they were sent, for who looks before the event is made.
+  /// The fields as sent, for checks before the event is made.
   const boost::json::object& fields() const { return object_; }
 
-  /// What proposing an event takes: the fields of the event, without those that the row types itself. Those are gone
-  /// then.
+  /// The fields for proposing an event. Removes those that the row types itself.
   boost::json::object& event_fields();
   /// The settings by name. Requires: the row's form is `settings`.
   const boost::json::object& settings() const;
@@ -46,15 +45,15 @@ class RequestBody {
   boost::json::object object_;
 };
 
-/// The query of a request, decoded and read by its route's row, as the body is.
+/// A request's query, decoded and read as its route's row says, like the body.
 class RequestQuery {
  public:
   RequestQuery() = default;
-  /// `malformed`: a bad escape, a name twice, one that the row has not, one that is missing, or a value that the row
-  /// does not take. `route` outlives the query.
+  /// `malformed`: a bad escape, a duplicate, unknown or missing parameter, or a value that the row does not allow.
+  /// `route` outlives the query.
   static Result<RequestQuery> read(std::string_view query, const Route& route);
 
-  /// The value of a parameter; an absent one is its fallback, or none.
+  /// The value of a parameter; its fallback, or none, if it is absent.
   std::optional<std::string_view> text(std::string_view name) const;
   std::optional<std::int64_t> integer(std::string_view name) const;
   /// Requires: the row has a fallback for it, or requires it.
@@ -74,7 +73,7 @@ class RequestQuery {
   std::vector<Value> values_;
 };
 
-/// Who asks, from the headers. `daemon_boot` stands where no Pawl-Boot was sent.
+/// The requester, from the headers. Without a Pawl-Boot header, `daemon_boot` is used.
 Result<Asker> asker_of(const HttpRequest& request, const std::string& daemon_boot);
 
 /// An id in a path: a whole number from 1.

@@ -1,4 +1,4 @@
-// What the rows of route_table*.cc are written with: makers of fields and answers. For those alone.
+// Helpers that make the fields and answers in the rows of route_table*.cc. Only for those.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ using Choices = std::vector<std::string_view>;
 
 constexpr std::int64_t integer_max = INT64_MAX;
 
-// Fields. What of_event() names has its type and its bounds in the schema.
+// Fields. The schema has the types and bounds of those made by of_event().
 
 inline Field of_event(std::string_view name, std::string_view summary) {
   return {.name = name, .type = Field::Type::event, .summary = summary};
@@ -87,7 +87,7 @@ inline Field after(std::string_view summary) {
   return optional(integer("after", 0, integer_max, summary), 0);
 }
 
-/// Of a query: a text of any length.
+/// A query parameter: a text of any length.
 inline Field filter(std::string_view name, std::string_view summary) {
   return optional(text(name, 0, summary));
 }

@@ -1,7 +1,7 @@
-// The contract over HTTP as a table: each route with its path, role, body, query, answer and refusals.
+// The HTTP contract as a table: each route with its path, role, body, query, answer and refusals.
 //
-// A request is read by its route's row (daemon/api/requests.h), so what the row does not declare cannot be sent, nor be
-// read by the route's function. docs/API.md and docs/SECURITY.md are compared with the rows by a test.
+// The row determines how a request is read (daemon/api/requests.h): a client cannot send, and the route's function
+// cannot read, what the row does not declare. A test compares docs/API.md and docs/SECURITY.md with the rows.
 #pragma once
 
 #include <cstdint>
@@ -21,31 +21,32 @@ struct Call;
 /// Whether a call may change the state.
 enum class RouteKind { reads, writes };
 
-/// What a call that writes needs of the free space for the log.
+/// How much free space for the log a write needs.
 enum class RouteRoom {
   usual,    // it may begin something
-  reserve,  // it ends or frees something, or says how something ended: there is some room left for that
+  reserve,  // it ends or frees something, or reports an end: some room is reserved for that
 };
 
-/// How a call keeps to what a narrow token is limited to.
+/// How a call enforces the limits of a narrow token.
 enum class Reach {
-  everything,  // it does not: refused to each narrow token
-  open,        // it takes no token, and shows nothing that is kept from any
-  task,        // the task of its id has to be within bounds
-  job,         // likewise, the job of its id
-  key,         // likewise, the lease of its key
-  submits,     // likewise, the repository of its body, and what the task is to wait for
-  claims,      // likewise, the agents of its body; of the jobs it takes those within bounds
-  filtered,    // its function leaves out, or refuses, what is outside
+  everything,  // it does not: refused for every narrow token
+  open,        // it takes no token, and shows nothing that any token may not see
+  task,        // the task with its id must be within the limits
+  job,         // the job with its id must be
+  key,         // the lease with its key must be
+  submits,     // the repository in its body, and the tasks to wait for, must be
+  claims,      // the agents in its body must be; it takes only jobs within the limits
+  filtered,    // its function leaves out or refuses what is outside
 };
 
 /// A field of a body, or a parameter of a query.
 struct Field {
   enum class Need { required, optional };
   enum class Type {
-    event,  // of a body: the field of that name in the route's event. The schema has its type, and proposing checks it
-    text,   // of at most `max` bytes; of a query, of any length
-    word,   // a text that is one of `words`
+    event,    // in a body: the field with that name in the route's event. The schema has its type, and proposing checks
+              // it
+    text,     // at most `max` bytes; in a query, any length
+    word,     // a text that is one of `words`
     integer,  // from `min` to `max`
     flag,     // true or false
     names,    // a list of 1 to `max` texts
@@ -56,7 +57,7 @@ struct Field {
   Need need = Need::required;
   std::int64_t min = 0;
   std::int64_t max = 0;
-  std::optional<std::int64_t> fallback = std::nullopt;  // of an integer that was not sent
+  std::optional<std::int64_t> fallback = std::nullopt;  // for an integer that was not sent
   std::vector<std::string_view> words = {};
   std::string_view summary = {};
 };
@@ -64,17 +65,17 @@ struct Field {
 /// How a request's body is read.
 enum class BodyForm {
   ignored,   // not looked at
-  fields,    // an object of the row's fields; no body is an empty object
+  fields,    // an object of the row's fields; no body counts as an empty object
   settings,  // an object of 1 to settings_per_call_max settings, by name
-  delivery,  // of a webhook: as its sender makes it, read once its signature was found right
+  delivery,  // a webhook's, in its sender's format, read after its signature was verified
 };
 constexpr std::int64_t settings_per_call_max = 64;
 
-/// What a call that was carried out is answered with.
+/// The answer to a successful call.
 struct RouteAnswer {
   enum class Shape {
-    written,  // {"seq":…,"<of>":{…}}: the object as it then stands
-    object,   // the object alone
+    written,  // {"seq":…,"<of>":{…}}: the object afterwards
+    object,   // the object only
     list,     // {"items":[…],"next":…}
     members,  // an object of `members`
     lines,    // JSON lines, or Server-Sent Events
@@ -82,8 +83,8 @@ struct RouteAnswer {
   };
   Shape shape = Shape::written;
   std::string_view of = {};                    // "task", "record"
-  std::vector<int> statuses = {200};           // the first is the usual one
-  std::vector<std::string_view> members = {};  // beside "seq" and `of`
+  std::vector<int> statuses = {200};           // the usual one first
+  std::vector<std::string_view> members = {};  // besides "seq" and `of`
   std::string_view remark = {};                // for docs/API.md
 };
 
@@ -92,46 +93,46 @@ struct Route {
   std::string_view path;  // `{…}` stands for any one segment; there is at most one
   RouteKind kind = RouteKind::reads;
   RouteRoom room = RouteRoom::usual;
-  /// Whether it begins what a daemon that is about to end could not see to.
+  /// Whether it begins work that a daemon about to end could not finish.
   bool begins_work = false;
-  /// What it takes, at least. `none`: the request authenticates itself (webhooks), or the answer reveals only that the
+  /// The least role it needs. `none`: the request authenticates itself (webhooks), or the answer reveals only that the
   /// port is open.
   Role role = Role::operate;
-  /// What it takes where no Pawl-Boot is sent: the request then speaks for no worker, but for whoever runs the daemon.
+  /// The role it needs without a Pawl-Boot header: the request then speaks for the operator, not for a worker.
   Role role_without_boot = Role::none;
-  /// What becomes of it where the token is narrow.
+  /// How it treats a narrow token.
   Reach reach = Reach::everything;
   std::string_view summary;  // one line
-  /// Where `{…}` is an id: the refusal for one that was never given out.
+  /// If `{…}` is an id: the refusal for one that was never given out.
   std::optional<Outcome> unknown_id = std::nullopt;
-  /// What it proposes, where that is an event of the body's fields.
+  /// What it proposes, if that is an event made from the body's fields.
   std::vector<fb::Event> events = {};
   BodyForm form = BodyForm::ignored;
-  std::vector<Field> body = {};   // those that are required first
-  std::vector<Field> query = {};  // none: the query is not looked at
+  std::vector<Field> body = {};   // required ones first
+  std::vector<Field> query = {};  // empty: the query is not read
   RouteAnswer answer = {};
-  std::vector<Outcome> refusals = {};         // by the machine, beside those of every call (docs/API.md)
-  std::vector<std::string_view> errors = {};  // other codes of its own
+  std::vector<Outcome> refusals = {};         // by the machine, besides those of every call (docs/API.md)
+  std::vector<std::string_view> errors = {};  // its other error codes
   void (*function)(Call) = nullptr;
 };
 
-/// All of them. Two of one path stand in the order in which `Allow` names their methods.
+/// All routes. Those with the same path are in the order in which `Allow` lists their methods.
 const std::vector<Route>& routes();
 
-/// A path that was looked up.
+/// The result of looking up a path.
 struct FoundRoute {
-  const Route* route = nullptr;  // null: no route has this path, or none of them this method
-  std::string_view param = {};   // the raw segment that stands for `{…}`
+  const Route* route = nullptr;  // null: no route has this path with this method
+  std::string_view param = {};   // the raw segment that matched `{…}`
   bool is_path_known = false;    // some route has this path
 };
 
-/// The most literal route wins: `/v1/jobs/claim` does not name a job.
+/// The most literal route wins: `/v1/jobs/claim` is not a job's path.
 FoundRoute find_route(std::string_view method, std::string_view path);
-/// The methods that a path takes, as the header Allow has them. Empty: no such path.
+/// The methods of a path, as in the header Allow. Empty: no such path.
 std::string methods_of(std::string_view path);
-/// How many bytes a body for that path may have: a webhook's up to `delivery_max`.
+/// The maximum size of a body for that path: `delivery_max` for webhooks.
 std::size_t body_bytes_max(std::string_view path, std::size_t delivery_max);
-/// The route of that row. Requires: there is one.
+/// The route with that method and path. Requires: it exists.
 const Route& route_named(std::string_view method, std::string_view path);
 
 }  // namespace pawl

@@ -9,25 +9,25 @@
 namespace pawl {
 namespace {
 
-/// The refusal of a request that may not do what it asks for, or nothing.
+/// The refusal of a request without the role it needs, or nothing.
 std::optional<HttpResponse> refusal(const Permit& permit, Role needed) {
   if (permit.role >= needed) return std::nullopt;
   if (permit.role == Role::none) {
-    HttpResponse response = http_error(401, "unauthorized", "a token that is known here is needed, as bearer token");
+    HttpResponse response = http_error(401, "unauthorized", "a valid bearer token is required");
     response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"pawl\"");
     return response;
   }
   return http_error(403, "forbidden",
                     "token '" + permit.holder + "' has the role " + std::string(name(permit.role)) +
-                        ", and this takes " + std::string(name(needed)));
+                        ", but this call needs " + std::string(name(needed)));
 }
 
-/// The refusal of a call that shows or moves more than a narrow token is for, or nothing.
+/// The refusal of a call that a narrow token may never make, or nothing.
 std::optional<HttpResponse> refusal(const Permit& permit, Reach reach) {
   if (!permit.scope || reach != Reach::everything) return std::nullopt;
   return http_error(403, "forbidden",
                     "token '" + permit.holder + "' is limited (" + text_of(*permit.scope) +
-                        "), and this call is for tokens that are not");
+                        "), and this call is only for tokens without limits");
 }
 
 HttpResponse method_not_allowed(std::string_view path) {
@@ -43,13 +43,13 @@ std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room) 
   const bool is_full = room == RouteRoom::reserve ? !readiness.has_reserve : !readiness.has_space;
   if (!is_full && readiness.can_write) return std::nullopt;
   HttpResponse response =
-      is_full ? http_error(503, "disk_full",
-                           "there is too little free space for the log, in bytes or in inodes: nothing is begun until "
-                           "there is more; what ends or frees something is taken for as long as possible, and all can "
-                           "be read")
-              : http_error(503, "not_writable",
-                           "the data folder cannot be written, its file system may have become read-only: nothing is "
-                           "written until it can, but all can be read");
+      is_full
+          ? http_error(503, "disk_full",
+                       "the log has too little free space, in bytes or inodes: until there is more, nothing new can "
+                       "begin; calls that end or free something are accepted as long as possible, and reads still work")
+          : http_error(503, "not_writable",
+                       "the data folder is not writable, perhaps because its file system became read-only: until it "
+                       "is, writes are refused, but reads still work");
   response.headers.emplace_back("Retry-After", "10");
   return response;
 }
@@ -57,12 +57,12 @@ std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room) 
 namespace {
 
 HttpResponse ending_answer() {
-  HttpResponse response = http_error(503, "ending", "this daemon is about to end: nothing new is begun");
+  HttpResponse response = http_error(503, "ending", "this daemon is shutting down: nothing new can begin");
   response.headers.emplace_back("Retry-After", "10");
   return response;
 }
 
-/// Decodes what stands for the `{…}` of the route's path. False after the request was refused.
+/// Decodes the segment for the `{…}` of the route's path. False if this refused the request.
 bool read_param(std::string_view param, Call& call) {
   const bool has_param = !param.empty();
   if (!has_param) return true;
@@ -76,7 +76,8 @@ bool read_param(std::string_view param, Call& call) {
   // An id that is not a number was never given out.
   const auto id = id_of(call.param);
   if (!id) {
-    call.reply(http_error(404, name(*call.route.unknown_id), "'" + call.param + "' is no id that was ever given out"));
+    call.reply(
+        http_error(404, name(*call.route.unknown_id), "'" + call.param + "' is not an id that was ever given out"));
   }
   call.id = id.value_or(0);
   return id.has_value();
@@ -91,7 +92,7 @@ void count(Totals& totals, const Published& published) {
   if (published.record.event_as_LeaseReclaimed()) totals.leases_reclaimed.fetch_add(1);
 }
 
-/// Whether a claim that waits may belong to a boot that is stale by now.
+/// Whether a waiting claim may belong to a boot that is now stale.
 bool ends_a_boot(const Published& published) {
   const fb::Event type = published.record.event_type();
   return published.applied.outcome == Outcome::accepted &&
@@ -145,19 +146,19 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
           ? access->permit_of(request)
           : Permit{
                 .role = Role::operate, .holder = {}, .principal = principal_without_token(request), .scope = nullptr};
-  // Which paths exist is told to readers only.
+  // Only callers who may read learn which paths exist.
   if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return reply(*std::move(refused));
   if (!found.is_path_known) {
-    return reply(http_error(404, "no_such_path", "there is nothing at " + std::string(request.path)));
+    return reply(http_error(404, "no_such_path", "nothing at " + std::string(request.path)));
   }
   if (!found.route) return reply(method_not_allowed(request.path));
   const Route& route = *found.route;
   if (auto refused = refusal(permit, route.reach)) return reply(*std::move(refused));
-  // The daemon's own boot speaks for no worker either.
+  // The daemon's own boot does not speak for a worker either.
   if (request.boot.empty() || request.boot == impl_->shop.services.boot_id) {
     if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
   }
-  // How the process is can still be asked; what it knows is no longer the truth.
+  // The process's health can still be queried, but its data is no longer current.
   if (route.path != "/healthz" && impl_->shop.services.sequencer.is_superseded()) {
     return reply(superseded_answer());
   }
@@ -165,7 +166,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   if (route.kind == RouteKind::writes) {
     if (auto refused = no_room(impl_->shop.services.readiness(), route.room)) return reply(*std::move(refused));
   }
-  // Of a delivery no header says who asks, so none of them can make it one that is not taken.
+  // A delivery's headers do not identify the requester, so a malformed header must not get it refused.
   const bool is_delivery = route.form == BodyForm::delivery;
   Result<Asker> asker = asker_of(is_delivery ? HttpRequest{} : request, impl_->shop.services.boot_id);
   if (!asker) return reply(http_error(400, "malformed", asker.error().message));

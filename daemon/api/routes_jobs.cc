@@ -1,4 +1,4 @@
-// Calls about jobs: for workers, which claim and report, and for those who watch.
+// Calls about jobs: for workers, which claim and report, and for observers.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -20,11 +20,11 @@ Look showing_job(JobId job) {
   return [job](const SeenDecision& seen, Shown& shown) { show_job(seen, job, shown); };
 }
 
-/// A claim, for as long as it waits for a job.
+/// A claim that may wait for a job.
 struct Claim {
   Shop& shop;
   std::vector<std::string> agents;
-  std::shared_ptr<const Narrow> narrow;  // null: it may have any
+  std::shared_ptr<const Narrow> narrow;  // null: it may get any job
   fb::JobClaimedT event;
   Asker asker;
   Waits::Time deadline;
@@ -33,19 +33,19 @@ struct Claim {
   HttpReply reply;
 };
 
-/// How soon a claim looks again that passed over a job because of a process of an earlier attempt: no record says when
-/// that is gone.
+/// How soon a claim retries after skipping a job because of a process of an earlier attempt: no record says when that
+/// process is gone.
 constexpr std::chrono::seconds passed_over_interval{1};
 
 struct Choice {
   std::optional<JobId> job;
-  std::uint64_t attempt = 0;                       // that it was given out as
-  bool passed_over = false;                        // there is another that only waits for an earlier process to be gone
-  Outcome refusal = Outcome::accepted;             // of the asker, where no job is there to be refused
-  std::optional<TimeUs> pause_end = std::nullopt;  // there is one that only waits for the end of a pause
+  std::uint64_t attempt = 0;                       // the attempt it was handed out as
+  bool passed_over = false;                        // another job only waits for an earlier process to go
+  Outcome refusal = Outcome::accepted;             // of the requester, if there is no job to refuse
+  std::optional<TimeUs> pause_end = std::nullopt;  // a job only waits for the end of a pause
 };
 
-/// The queued job, lowest id first, that those agents may have now.
+/// The queued job with the lowest id that those agents may claim now.
 Choice choose_job(const State& state, const std::vector<std::string>& agents, const Narrow* narrow, TimeUs now,
                   const std::function<bool(JobId)>& is_passed_over) {
   Choice choice;
@@ -61,7 +61,7 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, co
   return choice;
 }
 
-/// Returns a job whose claim was never delivered. A claim with a key is kept: its sender repeats the request.
+/// Returns a job whose claim was never delivered. A claim with a key is kept, since its sender repeats the request.
 void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
   fb::ClaimReturnedT event;
   event.job = raw(job);
@@ -71,7 +71,7 @@ void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
       {.group = propose_group(asker, event), .resolve = {}, .look = {}, .done = [](auto&&) {}});
 }
 
-/// A claim that is repeated is answered with the job of the first: the token may be narrower by now.
+/// A repeated claim gets the job of the first one, but the token may be narrower by now.
 void hide_outside(const Narrow* narrow, const State& state, Shown& shown) {
   if (!narrow || (shown.job && narrow->has(state, *shown.job))) return;
   shown.job.reset();
@@ -83,7 +83,7 @@ JobId claimed_in(const SeenDecision& seen, JobId resolved) {
 }
 
 void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
-  if (claim->gone && claim->gone->load()) return;  // A job given to nobody would stay with nobody.
+  if (claim->gone && claim->gone->load()) return;  // A job claimed for a disconnected client would be lost.
   Shop& shop = claim->shop;
   const std::uint64_t generation = shop.claim_waits.generation();
   const auto choice = std::make_shared<Choice>();
@@ -101,12 +101,12 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
              [claim, choice, log_now](const State& state, Group& group) {
                *choice =
                    choose_job(state, claim->agents, claim->narrow.get(), log_now, claim->shop.services.is_passed_over);
-               // An asker that may not claim is told at once, and not only when a job comes.
+               // Refuse a requester that may not claim at once, not only when a job arrives.
                const Boot* boot = state.boots.find(claim->asker.boot);
                if (!boot) choice->refusal = Outcome::unknown_boot;
                if (boot && boot->stale) choice->refusal = Outcome::stale_boot;
                if (!choice->job) return false;
-               // The event was built before it could be known; a forced default makes the field settable in place.
+               // The event was built before the job was known; a forced default makes the field settable in place.
                static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())
                    ->mutate_job(raw(*choice->job));
                return true;
@@ -147,13 +147,13 @@ void write_report(Call call, fb::Event type) {
   write(call.shop, {.group = std::move(group), .look = showing_job(JobId{call.id})}, std::move(call.reply));
 }
 
-/// Whether that exit is the one that is recorded of the attempt: asked again, it is answered as the first time.
+/// Whether the attempt's recorded exit is this one: a repeated report gets the first answer.
 bool is_recorded(const Job& job, std::uint64_t attempt, std::int64_t exit_code) {
   return job.run && job.attempts == attempt && job.run->exit_seq && job.run->exit_code == exit_code;
 }
 
-/// Proposes an exit, unless it is recorded already: a second record would be taken for a second exit by those who
-/// follow the log.
+/// Proposes an exit unless it is already recorded: clients that follow the log would mistake a second record for a
+/// second exit.
 void write_exit(Call call) {
   auto proposal = propose_asked(call, fb::Event::RunExited, "job");
   if (!proposal) return;
@@ -225,7 +225,7 @@ void jobs_claim(Call call) {
   const std::int64_t wait_s = *call.body.integer("wait_s");
   const auto ttl_s = call.body.integer("ttl_s");
   std::vector<std::string> agents = call.body.names("agents");
-  call.body.event_fields().emplace("job", 0);  // chosen when it is decided
+  call.body.event_fields().emplace("job", 0);  // chosen when the claim is decided
   if (ttl_s) call.body.event_fields().emplace("ttl", *ttl_s);
   const auto proposal = propose_asked(call, fb::Event::JobClaimed);
   if (!proposal) return;
@@ -278,7 +278,7 @@ void jobs_finished(Call call) {
   if (!result.is_string() || result.get_string() != "done") {
     return write_report(std::move(call), fb::Event::JobFinished);
   }
-  // No worker ends its job as done: what it has done is for the gate to say, so it is an exit code of 0.
+  // A worker cannot end its job as done: the gate decides that, so success is exit code 0.
   fields.erase("result");
   fields.emplace("exit_code", 0);
   write_exit(std::move(call));

@@ -1,4 +1,4 @@
-// Calls about leases and boots: who owns what, and who there is.
+// Calls about leases and boots: owners, and what they own.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Whom the body names as owner asks: it is the one that will have to answer for it.
+/// The owner in the body becomes the requester, since it is responsible for the lease.
 void asked_by_owner(const json::object& body, Asker& asker) {
   const json::value* owner = body.if_contains("owner");
   if (!owner || !owner->is_object()) return;
@@ -55,7 +55,7 @@ void append_page(std::string& out, const State& state, const Rows& rows, const N
   out += '}';
 }
 
-/// A page of rows by a text key.
+/// A page of rows, by a text key.
 template <class Rows>
 void list_by_key(const Call& call, const Rows& (*rows_of)(const State&)) {
   read_json(call, [rows_of, narrow = call.narrow, after = std::string(call.query.text("after").value_or("")),
@@ -99,7 +99,7 @@ void leases_release(Call call) {
   fb::LeaseReleasedT released;
   released.key = call.param.empty() ? std::string(*call.query.text("key")) : call.param;
   released.token = static_cast<std::uint64_t>(call.query.number("token"));
-  // An operator who frees what somebody else holds does so by force, and the log says so.
+  // An operator who frees another owner's lease does so by force, and the log records that.
   const auto by_force = [key = released.key, token = released.token, asker = call.asker](const State& state,
                                                                                          Group& group) {
     const Lease* lease = state.lease(key);
@@ -138,7 +138,7 @@ void leases_force(Call call) {
         if (found->tasks.empty()) return reply(http_error(404, "unknown_task", "no live task has that work item"));
         if (found->tasks.size() > 1) {
           return reply(
-              http_error(400, "malformed", "live tasks of several repositories have that work item: say &repo= too"));
+              http_error(400, "malformed", "live tasks in several repositories have that work item: add &repo="));
         }
         fb::LeaseReclaimedT reclaimed;
         reclaimed.key = task_key(found->tasks.front());
@@ -152,7 +152,8 @@ void leases_force(Call call) {
 }
 
 void boots_start(Call call) {
-  // A boot that is not registered yet cannot ask; the daemon asks for it, and so cannot be given another's name.
+  // An unregistered boot cannot make requests, so the daemon makes this one for it; the boot cannot take another's
+  // name.
   call.asker.boot = call.shop.services.boot_id;
   auto proposal = propose_asked(call, fb::Event::BootStarted);
   if (!proposal) return;
@@ -178,13 +179,13 @@ void boots_end(Call call) {
   fb::BootEndedT ended;
   ended.boot_id = call.param;
   if (ended.boot_id == call.shop.services.boot_id) {
-    return call.reply(http_error(422, "reserved_name", "the daemon's own boot ends with the daemon"));
+    return call.reply(http_error(422, "reserved_name", "the daemon's own boot ends only with the daemon"));
   }
   const std::string_view reason = call.query.text("reason").value_or("clean");
   for (const fb::BootEndReason each : fb::EnumValuesBootEndReason()) {
     if (reason == fb::EnumNameBootEndReason(each)) ended.reason = each;
   }
-  // An operator may end any boot; a worker those that it registered. Whose a boot is never changes.
+  // An operator may end any boot, a worker only those that it registered. A boot's owner never changes.
   const auto may_end = std::make_shared<bool>(call.role == Role::operate && !call.narrow);
   call.sequencer().read(
       [may_end, boot_id = ended.boot_id, principal = call.asker.principal,
@@ -193,7 +194,7 @@ void boots_end(Call call) {
         *may_end = *may_end || (boot ? belongs_to(*boot, principal) : !is_narrow);
       },
       [&shop = call.shop, may_end, ended, asker = call.asker, narrow = call.narrow, reply = call.reply] {
-        // That there is such a boot is kept from a narrow token.
+        // A narrow token must not learn that the boot exists.
         if (!*may_end && narrow) {
           const OutcomeRow& row = row_of(Outcome::unknown_boot);
           return reply(http_error(row.http_status, row.name, std::string(row.sentence)));

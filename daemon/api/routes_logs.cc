@@ -1,4 +1,4 @@
-// Calls about what commands printed: of a job, or of anything that ran for a task.
+// Calls about commands' output: of a job, or of anything that ran for a task.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -21,9 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t log_bytes_per_answer_max = 1024 * 1024;
-/// No record says when a command has printed something, and none of those who wait holds a thread.
+/// Polls, because no record says when a command prints; waiting requests do not hold a thread.
 constexpr std::chrono::milliseconds look_for_output{200};
-/// Of the attempts of one job: so many, the last ones, are looked for.
+/// How many of a job's last attempts to look for.
 constexpr std::uint64_t attempts_listed_max = 256;
 
 // ---- the text
@@ -45,7 +45,7 @@ std::string grouped(std::int64_t number) {
   return digits;
 }
 
-/// The line that stands for what is not kept, or nothing.
+/// The line in place of output that was not kept, or nothing.
 std::string gap_line(const StoredOutput& stored, std::int64_t from, const StoredOutput::Piece& piece) {
   if (piece.range.from <= from) return {};
   const bool is_line_begin = from == 0 || stored.read(from - 1, 1).bytes == "\n";
@@ -53,7 +53,7 @@ std::string gap_line(const StoredOutput& stored, std::int64_t from, const Stored
          " bytes are not kept here\n";
 }
 
-/// What an answer has of the output; none if there is nothing yet, and more may come.
+/// The answer with the output; none if there is nothing yet and more may come.
 std::optional<HttpResponse> log_answer(const LogAsked& asked, const StoredOutput& stored, bool is_over) {
   StoredOutput::Piece piece = stored.read(asked.from, log_bytes_per_answer_max);
   const std::vector<OutputRange> gaps = stored.gaps();
@@ -61,7 +61,7 @@ std::optional<HttpResponse> log_answer(const LogAsked& asked, const StoredOutput
       std::any_of(gaps.begin(), gaps.end(), [&](const OutputRange& gap) { return gap.from == piece.range.to; });
   const bool has_ended = !stored.is_live() && piece.range.to >= stored.produced();
   if (!is_cut_off && !has_ended) {
-    // The rest of a character comes with what comes next.
+    // The next read returns an incomplete character in full.
     const std::size_t incomplete = incomplete_at_end(piece.bytes);
     piece.bytes.resize(piece.bytes.size() - incomplete);
     piece.range.to -= static_cast<std::int64_t>(incomplete);
@@ -94,7 +94,7 @@ void answer_log(std::shared_ptr<LogAsked> asked, Waits::Wake wake) {
     shop.record_waits.park(generation, std::min(asked->deadline, now + look_for_output), asked->gone,
                            [asked](Waits::Wake why) { answer_log(asked, why); });
   };
-  // At the end the workers take nothing new, and this thread may block as well as theirs.
+  // At shutdown the workers accept nothing new, and this thread may block as they may.
   if (wake == Waits::Wake::stopped) return look();
   shop.workers.post(look);
 }
@@ -111,9 +111,9 @@ std::shared_ptr<LogAsked> asked_by(const Call& call) {
                .reply = call.reply});
 }
 
-// ---- all that ran for a task
+// ---- everything that ran for a task
 
-/// A run of which there may be output.
+/// A run that may have output.
 struct RanForTask {
   std::string run;  // its id: the name of its file
   fs::path path;
@@ -121,12 +121,12 @@ struct RanForTask {
   std::string name;  // of the agent or the step
   std::string stage;
   Version version{};
-  JobId job{};                // of an agent
-  std::uint64_t attempt = 0;  // of an agent
+  JobId job{};                // for an agent
+  std::uint64_t attempt = 0;  // for an agent
   TimeUs began_at;
 };
 
-/// When a file was made; where that is not known, when it was written to last.
+/// When a file was made or, if unknown, last written to.
 std::optional<TimeUs> made_at(const fs::path& path) {
   struct statx about {};
   if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME | STATX_MTIME, &about) != 0) return std::nullopt;
@@ -152,7 +152,7 @@ void add_runs_of(const Job& job, const fs::path& folder, std::vector<RanForTask>
   }
 }
 
-/// The newest first.
+/// Newest first.
 std::vector<RanForTask> ran_for(TaskId task, const std::vector<Job>& jobs, const fs::path& folder) {
   std::vector<RanForTask> ran;
   for (const Job& job : jobs) add_runs_of(job, folder, ran);
@@ -175,7 +175,7 @@ std::vector<RanForTask> ran_for(TaskId task, const std::vector<Job>& jobs, const
   return ran;
 }
 
-/// Calls `found` with all that ran for the task of the call, on a thread that may block.
+/// Calls `found` with everything that ran for the call's task, on a thread that may block.
 void with_runs(const Call& call, std::function<void(Shop&, const std::vector<RanForTask>&)> found) {
   struct Seen {
     bool given_out = false;
@@ -235,7 +235,7 @@ void append_json(std::string& out, const RanForTask& ran, const StoredOutput& st
   out += '}';
 }
 
-/// Which of them is asked for.
+/// The runs requested.
 struct Wanted {
   std::optional<std::string> run;
   std::optional<std::string> what;
@@ -294,7 +294,7 @@ void tasks_log(Call call) {
       return asked->reply(http_error(404, "no_log",
                                      there_is.empty()
                                          ? "nothing that ran for task " + std::to_string(task) + " has captured output"
-                                         : "no captured output fits; there is some of " + there_is));
+                                         : "no captured output matches; there is output of " + there_is));
     }
     asked->path = found->path;
     asked->run = found->run;

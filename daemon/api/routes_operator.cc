@@ -1,4 +1,4 @@
-// Calls for those who run the daemon: settings and pipelines.
+// Calls for operators: settings and pipelines.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -48,7 +48,7 @@ void settings_set(Call call) {
 
 namespace {
 
-/// The live tasks of each name, under whichever of its definitions they began.
+/// The number of live tasks per pipeline name, under any of its definitions.
 std::map<std::string, std::uint64_t, std::less<>> live_tasks(const State& state) {
   std::map<Seq, std::uint64_t> by_definition;
   for (const auto& [id, task] : state.tasks.rows()) {
@@ -81,7 +81,7 @@ void pipelines_list(Call call) {
 }
 
 void pipelines_define(Call call) {
-  call.body.event_fields().emplace("given", false);  // so that no file takes it back that is as it was
+  call.body.event_fields().emplace("given", false);  // so that an unchanged file does not revert it
   auto proposal = propose_asked(call, fb::Event::PipelineDefined);
   if (!proposal) return;
   const auto define = [&shop = call.shop, reply = call.reply](Proposal asked) {
@@ -98,7 +98,7 @@ void pipelines_define(Call call) {
            .status_accepted = 201},
           reply);
   };
-  // What was accepted before is answered as it was then, whatever has become of its programs.
+  // A definition accepted before gets the same answer, whatever happened to its programs since.
   const auto is_known = std::make_shared<bool>(false);
   const auto asked = std::make_shared<Proposal>(std::move(*proposal));
   call.sequencer().read(
@@ -107,7 +107,7 @@ void pipelines_define(Call call) {
       },
       [is_known, asked, define, &shop = call.shop, reply = call.reply] {
         if (*is_known) return define(std::move(*asked));
-        // On a thread that may block: a program may lie on a file system that is slow.
+        // On a thread that may block: a program may be on a slow file system.
         shop.workers.post([asked, define, reply] {
           const Pipeline pipeline = pipeline_from(*asked->record().event_as_PipelineDefined());
           for (const NamedCommand& command : commands_of(pipeline, program_path())) {

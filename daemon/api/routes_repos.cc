@@ -1,4 +1,4 @@
-// Calls about repositories: which there are, and where they are cloned from (SPEC §4).
+// Calls about repositories: which exist, and the URLs to clone them from (SPEC §4).
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
@@ -20,38 +20,38 @@ Error bad_field(std::string message) {
   return {ErrorCode::malformed, std::move(message)};
 }
 
-/// What stands in the log is read by everybody who may read it.
+/// Every reader of the log sees its contents.
 Result<void> check_url(std::string_view url) {
   if (has_credentials(url)) {
     return bad_field(
-        "field \"url\" must not have a user name or password in it, which everybody could read: give it without, and "
-        "let one of git's credential helpers know them, or use a key");
+        "field \"url\" must not contain a user name or password, which every reader of the log could see: leave them "
+        "out, and use a git credential helper or a key");
   }
   if (is_relative_path(url)) {
-    return bad_field("field \"url\" must be a URL, HOST:PATH or an absolute path: the daemon stands in another folder");
+    return bad_field("field \"url\" must be a URL, HOST:PATH or an absolute path: the daemon runs in another folder");
   }
   for (const char c : url) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      return bad_field("field \"url\" must not have a control character in it");
+      return bad_field("field \"url\" must not contain a control character");
     }
   }
   return {};
 }
 
-/// Calls `look` again and again, with the key to go on from, until it has seen all rows. Both tables may be long.
+/// Calls `look` repeatedly, with the key to continue from, until it has seen all rows. Both tables may be long.
 template <class Key, class Look>
 void in_pieces(Sequencer& sequencer, Look look) {
   std::optional<Key> next = Key();
   while (next) next = sequencer.ask([&look, next](const State& state) { return look(state, *next); });
 }
 
-/// The declared ones, by name, and how many live tasks each has.
+/// The declared repositories by name, with their numbers of live tasks.
 struct Listed {
   std::map<std::string, RepoRow> rows;
   std::map<std::string, std::set<TaskId>> tasks;
 };
 
-/// A look may be made twice: what it found the first time is found again.
+/// The sequencer may run a look twice; running it again gives the same result.
 Listed listed(Sequencer& sequencer) {
   Listed found;
   in_pieces<std::string>(sequencer, [&found](const State& state, const std::string& from) {

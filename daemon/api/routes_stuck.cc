@@ -1,4 +1,4 @@
-// What does not move, and what would free it (SPEC §12).
+// What is stuck, and what would free it (SPEC §12).
 #include <algorithm>
 #include <map>
 
@@ -13,34 +13,34 @@
 namespace pawl {
 
 std::string words_on_room(const Readiness& seen) {
-  if (seen.has_space) return "there is room in the data folder again";
+  if (seen.has_space) return "the data folder has enough room again";
   const bool is_short_of_inodes = seen.free_inodes && *seen.free_inodes < seen.free_inodes_floor;
-  return is_short_of_inodes ? "nothing is begun, as the data folder's file system can take only " +
+  return is_short_of_inodes ? "nothing new can begin: the data folder's file system has room for only " +
                                   std::to_string(*seen.free_inodes) + " more files"
-                            : "nothing is begun, as the data folder has " + std::to_string(seen.free_bytes >> 20) +
-                                  " MiB free, and needs " + std::to_string(seen.free_bytes_floor >> 20);
+                            : "nothing new can begin: the data folder has " + std::to_string(seen.free_bytes >> 20) +
+                                  " MiB free and needs " + std::to_string(seen.free_bytes_floor >> 20);
 }
 
 namespace {
 
-/// A page of candidates: owners are still to be looked at.
+/// A page of candidates, before their owners are checked.
 struct Page {
   std::vector<Stuck> found;
-  std::vector<SwitchedOff> off;  // on the first page
+  std::vector<SwitchedOff> off;  // only on the first page
   bool is_first = false;
   TaskId last{};
   bool more = false;
 };
 
-/// What a client asked for.
+/// The client's request.
 struct Wish {
   TaskId after{};
   std::size_t limit = 0;
-  bool all = false;                                // also what waits its turn, and what a switch holds
-  std::shared_ptr<const Narrow> narrow = nullptr;  // who asks; null: all is shown
+  bool all = false;                                // include what waits its turn or is held by a switch
+  std::shared_ptr<const Narrow> narrow = nullptr;  // the requester's limits; null: show all
 };
 
-/// What an agent printed that is outside is not shown.
+/// Hides the output of agents outside the limits.
 Stuck kept_within(const State& state, const Narrow* narrow, Stuck stuck) {
   const Job* job = stuck.failed ? state.jobs.find(stuck.failed->job) : nullptr;
   if (narrow && job && !narrow->has(state, *job)) stuck.failed.reset();
@@ -72,7 +72,7 @@ Sight sight_of(const Services& services, const Owner& owner, const Boot& boot) {
   return !services.is_seen || services.is_seen(owner, boot) ? Sight::alive : Sight::unseen;
 }
 
-/// When it began, where no row says it.
+/// When it began, if no row has the time.
 std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck) {
   const auto found = [&]() -> std::optional<LastRecord> {
     const StandsSince& since = stuck.since_record;
@@ -93,7 +93,7 @@ std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck) {
   return found ? std::optional(found->time) : std::nullopt;
 }
 
-/// The last line that an attempt printed; empty if there is none.
+/// The last line of an attempt's output; empty if there is none.
 std::string last_line_of(const std::filesystem::path& folder, const StuckAttempt& attempt) {
   constexpr std::size_t looked_at_bytes = 4096;
   constexpr std::size_t shown_bytes_max = 200;
@@ -142,7 +142,7 @@ class StuckWriter {
   std::string& out_;
 };
 
-/// What holds up all tasks is said once.
+/// Reports once what blocks all tasks.
 void write_for_all(const Page& page, const Wish& wish, Shop& shop, StuckWriter& writer) {
   for (const SwitchedOff& off : page.off) {
     Stuck row;
@@ -159,7 +159,7 @@ void write_for_all(const Page& page, const Wish& wish, Shop& shop, StuckWriter& 
   Stuck full;
   full.reason = stuck_reason::disk_full;
   full.detail = words_on_room(readiness);
-  full.frees = "make room where the data folder is";
+  full.frees = "free up space on the data folder's file system";
   writer.write(full);
 }
 

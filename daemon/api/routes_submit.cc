@@ -1,5 +1,5 @@
-// How a task is created (SPEC §7). A branch that its pipeline does not begin has to be at origin: that is asked before
-// the task is taken, with a bound, and not of the log, which knows nothing of it.
+// How a task is created (SPEC §7). If the pipeline does not create the branch, origin must have it. This asks origin,
+// for a bounded time, before accepting the task, because the log does not know.
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
@@ -19,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Names of repositories become folders, and names of branches words of command lines.
+/// Names of repositories become folders, and names of branches become command-line arguments.
 Result<void> check_names(const json::object& body) {
   const auto text = [&](std::string_view field) -> std::string_view {
     const json::value* value = body.if_contains(json::string_view(field.data(), field.size()));
@@ -35,14 +35,14 @@ Result<void> check_names(const json::object& body) {
   return {};
 }
 
-/// A submission on its way. Shared by those who ask for it.
+/// A submission in progress. Shared by its callbacks.
 struct Submission {
   Group group;
   std::string repo;
   std::string work_item;
   std::string branch;
   std::string pipeline;
-  bool begins_branch = false;  // by its pipeline, where origin does not have it
+  bool begins_branch = false;  // by its pipeline, if origin does not have it
   bool may_be_refused = false;
   std::optional<bool> branch_begins = std::nullopt;
   std::shared_ptr<const Narrow> narrow = nullptr;  // of who asks; null: nothing is kept from it
@@ -53,7 +53,7 @@ const fb::TaskCreated& event_of(const Submission& submission) {
   return *submission.group.front().record().event_as_TaskCreated();
 }
 
-/// Whether origin is to be asked: not where the machine refuses the task all the same, or answers as it did before.
+/// Whether to ask origin: not if the machine would refuse the task anyway, or repeats an earlier answer.
 bool look_first(const State& state, Submission& submission) {
   const fb::TaskCreated& event = event_of(submission);
   submission.pipeline = event.pipeline() ? event.pipeline()->str() : state.settings().pipeline.fallback;
@@ -106,8 +106,9 @@ void create(Shop& shop, const std::shared_ptr<Submission>& submission, HttpReply
 HttpResponse no_branch(const Submission& submission, const FoundBranch& found) {
   std::string message = "origin of '" + submission.repo + "' has no branch '" + submission.branch + "'";
   if (!found.nearest.empty()) message += "; did you mean '" + found.nearest + "'?";
-  message += (found.nearest.empty() ? "; push" : " Push") + std::string(" it first, or let the pipeline '") +
-             submission.pipeline + "' say `branch: create`: it then begins at origin's default branch";
+  message += (found.nearest.empty() ? "; push" : " Push") +
+             std::string(" it first, or set `branch: create` in the pipeline '") + submission.pipeline +
+             "': it then begins at origin's default branch";
   return http_error(422, "no_branch", message);
 }
 

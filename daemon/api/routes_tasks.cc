@@ -1,4 +1,4 @@
-// Calls about tasks that are there: to move one, and to say what became of it. routes_submit.cc makes them.
+// Calls about existing tasks: to move one, and to report results. routes_submit.cc creates them.
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
@@ -28,7 +28,7 @@ Group group_of(Proposal proposal) {
   return group;
 }
 
-/// What an advance is to begin from.
+/// The starting point of an advance.
 struct AdvanceStart {
   std::optional<Task> task;
   bool given_out = false;
@@ -70,12 +70,12 @@ void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpRe
       });
 }
 
-/// The start of the step that an operator speaks of: it is open, or may happen yet.
+/// The start of the step that an operator resolves: it is open, or may still happen.
 struct OpenStep {
   Version version{};
   Seq started{};
   std::string run;
-  bool is_elsewhere = false;  // on another host, where no lock of ours says anything
+  bool is_elsewhere = false;  // on another host, where our locks mean nothing
 };
 
 OpenStep open_step_named(const State& state, TaskId id, const std::string& step) {
@@ -116,7 +116,7 @@ void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::
          .resolve =
              [task](const State& state, Group& group) {
                const Task* row = state.tasks.find(task);
-               // After a restore there may be more to say of a task before anything of it goes on.
+               // After a restore, more may need to be resolved before the task goes on.
                if (!row || row->blocked.empty() || is_restored(*row)) group.pop_back();
                return true;
              },
@@ -202,8 +202,8 @@ bool was_settled_as_not_done(const StepRow& row, Seq started) {
   return row.irreversible && (is_earlier || (row.started == started && row.state != StepState::done));
 }
 
-/// A step that was settled as not happened has happened, and its task has ended meanwhile: the machine can only refuse
-/// that, but people have to know (SPEC §8).
+/// A step settled as not happened did happen, and its task has ended meanwhile. The machine can only refuse the report,
+/// but people have to know (SPEC §8).
 std::function<void(Decision&, const Shown&)> telling_of_late_news(const Call& call, const fb::StepFinished& event) {
   if (event.outcome() != fb::StepOutcome::done) return nullptr;
   return [&shop = call.shop, asker = call.asker, version = Version{event.version()}, step = event.step()->str(),
@@ -241,10 +241,10 @@ void tasks_steps(Call call) {
     if (auto refused = no_room(call.shop.services.readiness(), RouteRoom::usual))
       return call.reply(*std::move(refused));
   }
-  // The word of an operator takes an operator's right and, if it is a no, the step's lock: it is given by resolve.
+  // An operator's verdict needs the operate role and, if it is "not done", the step's lock: only resolve gives it.
   const json::value* by = call.body.event_fields().if_contains("by");
   if (by && by->is_string() && by->get_string() == "operator") {
-    return call.refuse({ErrorCode::malformed, R"(field "by" must not be "operator": that is said by POST …/resolve)"});
+    return call.refuse({ErrorCode::malformed, R"(field "by" must not be "operator": use POST …/resolve for that)"});
   }
   auto proposal = propose_asked(call, is_start ? fb::Event::StepStarted : fb::Event::StepFinished, "task");
   if (!proposal) return;
@@ -294,7 +294,7 @@ void tasks_resolve(Call call) {
             [&shop, open, task, step, happened, reason, asker, reply](std::shared_ptr<StepLock> lock) {
               if (!lock) {
                 return reply(http_error(409, "previous_alive",
-                                        "the step's process is not known to be gone: what it does may still happen"));
+                                        "the step's process may still be running: the step may still happen"));
               }
               propose_resolution(shop, asker, task, step, *open, happened, reason, std::move(lock), reply);
             });

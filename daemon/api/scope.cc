@@ -33,15 +33,16 @@ bool begins_with_one(const std::vector<std::string>& beginnings, std::string_vie
                      [key](const std::string& beginning) { return key.starts_with(beginning); });
 }
 
-/// A name that no repository can have limits to nothing by a slip.
+/// Refuses a name that no repository can have: such a typo would exclude everything.
 Result<void> check_repo(std::string_view word) {
   const bool is_beginning = word.ends_with('*');
   if (is_beginning) word.remove_suffix(1);
   if (word.find('*') != std::string_view::npos) {
-    return Error{ErrorCode::malformed, "repos= takes a '*' at the end of a name alone"};
+    return Error{ErrorCode::malformed, "repos= takes a '*' only at the end of a name"};
   }
-  if (word.empty()) return Error{ErrorCode::malformed, "repos= takes no '*' alone: leave it out for all"};
-  // A beginning may end as no name can: `team/*`.
+  if (word.empty())
+    return Error{ErrorCode::malformed, "repos= does not take a lone '*': for all repositories, omit repos="};
+  // A prefix may end in a way that a name cannot: `team/*`.
   const std::string name = std::string(word) + (is_beginning ? "x" : "");
   if (const auto checked = check_repo_name(name); !checked) {
     return Error{ErrorCode::malformed, "a name in repos= must not " + checked.error().message};
@@ -83,14 +84,14 @@ Result<void> read_limit(std::string_view word, Scope& scope) {
   PAWL_ASSERT(limit);
   const std::string_view name = limit->name;
   std::vector<std::string>& list = scope.*limit->list;
-  if (!list.empty()) return wrong(std::string(name) + "= is there twice");
+  if (!list.empty()) return wrong(std::string(name) + "= is given twice");
   std::string_view rest = word.substr(name.size() + 1);
   for (bool more = true; more;) {
     const std::size_t comma = rest.find(',');
     const std::string_view one = rest.substr(0, comma);
     more = comma != std::string_view::npos;
     if (more) rest.remove_prefix(comma + 1);
-    if (one.empty()) return wrong(std::string(name) + "= takes names with commas between them, none of them empty");
+    if (one.empty()) return wrong(std::string(name) + "= takes comma-separated names, none of them empty");
     if (limit->list == &Scope::repos) PAWL_TRY(check_repo(one));
     if (list.size() == limits::names_per_limit_max) {
       return wrong(std::string(name) + "= takes " + std::to_string(limits::names_per_limit_max) + " names at most");

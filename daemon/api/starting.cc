@@ -29,7 +29,7 @@ HttpResponse starting_answer(const HttpRequest& request, std::string_view versio
     append_json_member(out, "seq");
     out += "null}";
   } else {
-    response = http_error(503, "starting", "the daemon is replaying its log, and answers when it has");
+    response = http_error(503, "starting", "the daemon is still replaying its log; retry when it has finished");
   }
   response.headers.emplace_back("Retry-After", "1");
   return response;

@@ -1,4 +1,4 @@
-// What a daemon answers whose log is still being replayed.
+// The answers of a daemon that is still replaying its log.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 namespace pawl {
 
 /// /healthz: the process answers. /readyz: not ready, `starting`, with all members of its answer that are not known yet
-/// as null. All else: 503 `starting`, whoever asks; nothing is looked at.
+/// as null. Everything else: 503 `starting`, without authentication or other checks.
 HttpResponse starting_answer(const HttpRequest& request, std::string_view version);
 
 }  // namespace pawl

@@ -14,7 +14,7 @@
 namespace pawl {
 namespace {
 
-/// A token is longer than any word that is shown.
+/// Shorter than any token, so that messages never show one.
 constexpr std::size_t word_bytes_shown_max = 12;
 
 static_assert(std::tuple_size_v<TokenHash> == SHA256_DIGEST_LENGTH);
@@ -41,20 +41,20 @@ std::string_view next_word(std::string_view& line) {
   return word;
 }
 
-/// For a message about a word that is not a known limit: its name alone, for the word may be a token.
+/// For a message about an unknown limit: only its name, since the word may be a token.
 std::string unknown_name(std::string_view word) {
   const std::string_view name = word.substr(0, word.find('='));
   const bool is_shown = name.size() < word.size() && is_plain_name(name) && name.size() <= word_bytes_shown_max;
   return is_shown ? ", not " + std::string(name) + "=" : "";
 }
 
-/// What stands behind the hash, one word after the other.
+/// Reads the words after the hash.
 Result<void> read_further(std::string_view rest, TokenEntry& entry) {
   constexpr std::string_view until = "until=";
   Scope scope;
   for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest)) {
     if (word.starts_with(until)) {
-      if (entry.until) return Error{ErrorCode::malformed, "until= is there twice"};
+      if (entry.until) return Error{ErrorCode::malformed, "until= is given twice"};
       const auto time = parse_rfc3339(word.substr(until.size()));
       if (!time) return Error{ErrorCode::malformed, "until= takes a time such as 2027-01-01T00:00:00Z"};
       entry.until = *time;
@@ -62,7 +62,7 @@ Result<void> read_further(std::string_view rest, TokenEntry& entry) {
       PAWL_TRY(read_limit(word, scope));
     } else {
       return Error{ErrorCode::malformed,
-                   "what stands behind the hash must be repos=, agents=, leases= or until=" + unknown_name(word)};
+                   "after the hash, only repos=, agents=, leases= or until= may follow" + unknown_name(word)};
     }
   }
   if (scope.is_narrow()) entry.scope = std::make_shared<const Scope>(std::move(scope));
@@ -128,11 +128,12 @@ Result<Tokens> parse_tokens(std::string_view text, const std::string& path) {
     const std::string where = path + ":" + std::to_string(number);
     TokenEntry entry = PAWL_TRY(entry_from(line, where));
     for (const TokenEntry& earlier : tokens) {
-      if (earlier.name == entry.name) return Error{ErrorCode::malformed, where + ": the name is there already"};
-      if (earlier.hash == entry.hash) return Error{ErrorCode::malformed, where + ": the token is there already"};
+      if (earlier.name == entry.name) return Error{ErrorCode::malformed, where + ": duplicate name"};
+      if (earlier.hash == entry.hash) return Error{ErrorCode::malformed, where + ": duplicate token"};
     }
     if (tokens.size() == limits::tokens_max) {
-      return Error{ErrorCode::malformed, where + ": there are more than " + std::to_string(limits::tokens_max)};
+      return Error{ErrorCode::malformed,
+                   where + ": the maximum number of tokens is " + std::to_string(limits::tokens_max)};
     }
     entry.line = number;
     tokens.push_back(std::move(entry));
@@ -143,9 +144,9 @@ Result<Tokens> parse_tokens(std::string_view text, const std::string& path) {
 Result<Tokens> read_tokens(const std::string& path) {
   const std::string text = PAWL_TRY(read_guarded_file(path, Guard::unwritable, limits::tokens_file_bytes_max));
   Tokens tokens = PAWL_TRY(parse_tokens(text, path));
-  // A file that is just being written, or that a deployment emptied, would lock out all who come over TCP.
+  // An empty file, half written or emptied by a deployment, would lock out every client over TCP.
   if (tokens.empty()) {
-    return Error{ErrorCode::malformed, path + ": there is no token in it; it takes a line NAME ROLE HASH for each"};
+    return Error{ErrorCode::malformed, path + ": contains no tokens; it needs a line NAME ROLE HASH for each"};
   }
   return tokens;
 }
@@ -154,7 +155,7 @@ const TokenEntry* find_token(const Tokens& tokens, std::string_view token) {
   if (token.empty() || token.size() > limits::token_bytes_max) return nullptr;
   const TokenHash hash = hash_of_token(token);
   const TokenEntry* found = nullptr;
-  // All of them, each whole: how long this takes tells nothing about any hash.
+  // Compares all entries in full, so the time taken reveals nothing about any hash.
   for (const TokenEntry& entry : tokens) {
     if (::CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
   }

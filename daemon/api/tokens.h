@@ -1,5 +1,5 @@
-// The file of tokens: who holds one, what it opens, and until when (docs/SECURITY.md). For pawld, which asks it, and
-// for `pawl tokens`, which writes it.
+// The token file: the holders, what each token permits, and until when (docs/SECURITY.md). For pawld, which reads it,
+// and `pawl tokens`, which writes it.
 #pragma once
 
 #include <array>
@@ -17,8 +17,8 @@ namespace pawl {
 /// Each includes those before it.
 enum class Role {
   none,     // any client that can reach the port
-  read,     // sees everything
-  work,     // what workers and holders of leases do
+  read,     // may read everything
+  work,     // what workers and lease holders do
   operate,  // everything
 };
 std::string_view name(Role role);
@@ -29,30 +29,29 @@ using TokenHash = std::array<unsigned char, 32>;
 /// SHA-256.
 TokenHash hash_of_token(std::string_view token);
 
-/// One line of the file: the token itself is known to its holder alone.
+/// One line of the file: only the holder knows the token itself.
 struct TokenEntry {
   std::string name;
   Role role = Role::none;
   TokenHash hash{};
-  SharedScope scope = nullptr;                 // null: of everything
-  std::optional<TimeUs> until = std::nullopt;  // from then on it is as one that is not known; none: no end
-  std::size_t line = 0;                        // of the file, from 1
+  SharedScope scope = nullptr;                 // null: no limits
+  std::optional<TimeUs> until = std::nullopt;  // from then on it counts as unknown; none: does not expire
+  std::size_t line = 0;                        // in the file, from 1
 };
 
 using Tokens = std::vector<TokenEntry>;
 
-/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [until=…]`; empty ones and those that begin with '#' are
-/// passed over. `malformed` names file and line, and shows nothing of it: by mistake it may be the token itself that
-/// stands there.
+/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [until=…]`; empty lines and those that begin with '#' are
+/// skipped. `malformed` names file and line, but never shows the contents: they may contain a token by mistake.
 Result<Tokens> parse_tokens(std::string_view text, const std::string& path);
-/// Likewise; refuses a file that others may write.
+/// The same from a file; refuses one that others may write.
 Result<Tokens> read_tokens(const std::string& path);
 
 /// A line of the file, without its end.
 std::string line_of(const TokenEntry& entry);
 
-/// The entry of a token, or null; whether it has ended is for the caller to ask. Takes the same time for each token of
-/// a length, whichever entry is near it.
+/// The entry of a token, or null; the caller checks whether it has expired. Takes the same time for all tokens of one
+/// length, however close they are to an entry.
 const TokenEntry* find_token(const Tokens& tokens, std::string_view token);
 bool has_ended(const TokenEntry& entry, TimeUs now);
 

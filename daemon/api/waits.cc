@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-/// How often it is looked after those who are gone.
+/// How often to look for disconnected clients.
 constexpr std::chrono::seconds gone_interval{1};
 
 }  // namespace
@@ -71,7 +71,7 @@ void Waits::run() {
     }
     if (!due.empty() || !dropped.empty()) {
       lock.unlock();
-      dropped.clear();  // Outside of the lock: each may be the last to hold its connection.
+      dropped.clear();  // Outside the lock: each may hold the last reference to its connection.
       for (const auto& [wake, why] : due) wake(why);
       lock.lock();
       continue;

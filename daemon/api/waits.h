@@ -1,4 +1,4 @@
-// Requests that wait for something to happen: a job to claim, a record to come. None of them holds a thread.
+// Requests that wait for an event: a job to claim, a new record. They do not hold a thread.
 #pragma once
 
 #include <atomic>
@@ -19,23 +19,24 @@ class Waits {
   using Time = std::chrono::steady_clock::time_point;
   /// Why a wait ended.
   enum class Wake {
-    again,     // something happened: it may be worth to look again
-    deadline,  // nothing did
-    stopped,   // the daemon ends: whatever can be answered is to be answered now
+    again,     // something happened: look again
+    deadline,  // nothing happened
+    stopped,   // the daemon is shutting down: answer now what can be answered
   };
 
   Waits();
   ~Waits();
 
-  /// How often notify() was called. To be taken before looking, so that what happens between the look and park() wakes.
+  /// How often notify() was called. Read it before looking, so that an event between the look and park() wakes the
+  /// wait.
   std::uint64_t generation() const;
-  /// Set once whoever waits is gone; null when nobody can tell.
+  /// Set once the waiting client is gone; null if this is unknown.
   using Gone = std::shared_ptr<const std::atomic<bool>>;
-  /// Calls `wake` once, from the thread of this: after the next notify() since `seen`, or at the deadline. Within a
-  /// second after `gone` was set it is dropped instead, and not called. Threads: any.
+  /// Calls `wake` once, on this object's thread: after the next notify() since `seen`, or at the deadline. If `gone` is
+  /// set, drops it within a second instead, without a call. Threads: any.
   void park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake);
   void notify();
-  /// Wakes all with `stopped`, and each that still comes at once.
+  /// Wakes all waits with `stopped`, and later ones at once.
   void stop();
 
  private:

@@ -1,6 +1,6 @@
-// The program of a keeper (daemon/work/keeper.h). Small and static, as it is executed for each run; pawld carries it
-// within itself. One thread, no memory but this. What the command prints goes through it into files, so that no run
-// needs pawld to go on printing.
+// The keeper's program (daemon/work/keeper.h). Small and static, because it is executed for each run; embedded in
+// pawld. One thread, no allocation. The command's output goes through it into files, so a run can go on printing
+// without pawld.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,7 +23,7 @@
 namespace pawl {
 namespace {
 
-/// The keeper's own life, after its execution. One thread, no signals, nothing open but what it needs.
+/// The keeper's main loop. One thread, all signals blocked, only the descriptors it needs open.
 class Keeper {
  public:
   Keeper(pid_t command, int report, const PumpOrder& output) : command_(command), report_(report), pump_(output) {}
@@ -37,7 +37,7 @@ class Keeper {
       reap();
       std::array<pollfd, 3> polled{pollfd{children, POLLIN, 0}, pollfd{report_, POLLIN, 0},
                                    pollfd{pump_.pipe(), POLLIN, 0}};
-      ::poll(polled.data(), polled.size(), -1);  // a descriptor of -1 is passed over
+      ::poll(polled.data(), polled.size(), -1);  // poll ignores a descriptor of -1
       std::array<signalfd_siginfo, 8> told{};
       while (::read(children, told.data(), sizeof told) > 0) {
       }
@@ -53,7 +53,7 @@ class Keeper {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     may_reap_command_ = true;
     if (got == 1) return;
-    ::close(report_);  // pawld is gone, or done with us
+    ::close(report_);  // pawld has died, or no longer needs us
     report_ = -1;
   }
 
@@ -61,7 +61,7 @@ class Keeper {
     for (;;) {
       siginfo_t ended{};
       if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0) {
-        if (errno == ECHILD) {  // Nothing is left.
+        if (errno == ECHILD) {  // No process is left.
           pump_.finish();
           ::_exit(0);
         }
@@ -74,9 +74,10 @@ class Keeper {
     }
   }
 
-  /// False while the command must not be reaped, so that its pid, group and session are not given to another process.
+  /// Tells pawld that the command has ended. False while it must not be reaped, which keeps the kernel from reusing its
+  /// pid, group and session.
   bool tell(const siginfo_t& ended) {
-    if (!is_told_) {  // Who hears of its end may look at once for what it said last.
+    if (!is_told_) {  // Its last output first: a reader may look as soon as it hears of the end.
       pump_.drain();
       pump_.let_go();
     }
@@ -104,7 +105,7 @@ int number_in(const char* word) {
   return static_cast<int>(std::strtol(word, nullptr, 10));
 }
 
-/// The values of those variables whose numbers are listed, "3,7". False if there are too many.
+/// Masks the values of the variables whose numbers are listed, "3,7". False if there are too many.
 bool learn(OutputMask& mask, const char* listed, char* const* environment) {
   static std::array<const char*, 1024> secrets;
   std::size_t count = 0;
@@ -118,7 +119,8 @@ bool learn(OutputMask& mask, const char* listed, char* const* environment) {
   return mask.learn(secrets.data(), count);
 }
 
-/// So that what it was executed with is not taken for the command: neither by its words nor by PAWL_RUN.
+/// Erases the keeper's arguments and environment, so that nothing mistakes it for the command by its words or by
+/// PAWL_RUN.
 void wipe(char* const* words) {
   for (; *words; ++words) std::memset(*words, 0, std::strlen(*words));
 }
@@ -135,7 +137,7 @@ void wipe(char* const* words) {
     kept[static_cast<std::size_t>(i)] = number_in(words[fixed + i]);
     ::fcntl(kept[static_cast<std::size_t>(i)], F_SETFD, FD_CLOEXEC);
   }
-  static std::array<char, 256> log_name;  // of its own: the words are wiped
+  static std::array<char, 256> log_name;  // a copy: the words are wiped
   std::strncpy(log_name.data(), words[9], log_name.size() - 1);
   static OutputMask mask;
   const PumpOrder output{.pipe = number_in(words[6]),
@@ -164,11 +166,11 @@ void wipe(char* const* words) {
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
-  ::sigaction(SIGCHLD, &by_default, nullptr);  // were it ignored, no end would be told
+  ::sigaction(SIGCHLD, &by_default, nullptr);  // if ignored, ended children would not be reported
   ::setsid();
   ::prctl(PR_SET_NAME, "pawl-keeper");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  // Before the command begins: it must not run where what it prints cannot be masked.
+  // Before the fork: the command must not run unless its output can be masked.
   if (output.mask && !learn(mask, words[13], environment)) give_up(plan, Progress::keeper);
   const pid_t command = ::fork();
   if (command == 0) run_command(plan);

@@ -1,6 +1,6 @@
-// One alert: what happened that somebody should look at, as facts with names.
+// One alert: an event that people should look at, as named facts.
 //
-// Whoever is told gets the same facts under the same names: as PAWL_ALERT_… in a command's environment, as {…} in the
+// Every destination gets the same facts under the same names: as PAWL_ALERT_… in a command's environment, as {…} in the
 // template of a body.
 #pragma once
 
@@ -17,54 +17,54 @@ namespace pawl {
 struct Alert {
   std::string reason;  // of the effect: "job_failed", "lease_reclaimed:forced", why a task is blocked
   std::string type;    // the event of the record
-  Seq seq{};           // 0: there is no record
+  Seq seq{};           // 0: no record
   TimeUs time;
   std::string boot;
   std::string actor;
-  std::string principal = {};  // who is known to have asked; empty: the daemon itself
+  std::string principal = {};  // the authenticated requester; empty: the daemon itself
 
-  // What it is about, as far as the record says it, or look_up() found it.
+  // What it is about, from the record or from look_up().
   std::optional<TaskId> task;
   std::optional<JobId> job;
   std::string lease;  // its key
   std::string work_item;
   std::string repo;
   std::string branch;
-  std::string stage;  // when it was looked up, which is soon after the record
-  std::string what;   // of what has no record: a sentence for people
+  std::string stage;  // at the time of look_up(), soon after the record
+  std::string what;   // for an alert without a record: a sentence for people
 };
 
-/// What became of alerts since the daemon's start. A destination counts each of them: one that a command got and a
-/// webhook refused is one sent and one failed.
+/// Alerts since the daemon's start, by outcome, counted per destination: an alert that the command took and the webhook
+/// refused is one sent and one failed.
 struct AlertCounts {
   std::uint64_t sent = 0;
-  std::uint64_t failed = 0;   // refused, or tried as often as it may
-  std::uint64_t dropped = 0;  // for want of room, or left at the end
+  std::uint64_t failed = 0;   // refused, or the last try failed
+  std::uint64_t dropped = 0;  // the queue was full, or undelivered at shutdown
   std::uint64_t queued = 0;   // now
 };
 
-/// The alerts that are due for a record. Cheap: for the thread that publishes records.
+/// The alerts that a record raises. Cheap: runs on the thread that publishes records.
 std::vector<Alert> alerts_of(const Published& published);
 
-/// Fills in what the state knows and the record does not say. A task that has left memory stays without a name.
+/// Fills in what the state knows beyond the record. A task that has left memory stays without a name.
 void look_up(const State& state, Alert& alert);
-/// The same from the archive, where the state did not know the task. Blocks for a read of it.
+/// The same from the archive, for a task that the state no longer has. Blocks for a read.
 void look_up_archived(Archive& archive, Alert& alert);
 
-/// "record 12", or that there is none.
+/// "record 12", or "no record".
 std::string record_of(const Alert& alert);
 
-/// One fact. Absent ones are there too, so that a list of facts has every name.
+/// One fact. Absent facts are included, so that a list has every name.
 struct AlertFact {
   enum class Kind { text, integer };
 
   std::string_view name;
   Kind kind = Kind::text;
-  std::string value;  // empty: there is none
+  std::string value;  // empty: absent
 };
 
-/// All facts, always the same names in the same order; first "summary", a sentence for people. They are shown to
-/// people, so texts are printable (schema/printable.h); what is exact is the record.
+/// All facts, always the same names in the same order; first "summary", a sentence for people. The texts are made
+/// printable for display (schema/printable.h); the record has the exact bytes.
 std::vector<AlertFact> facts_of(const Alert& alert);
 
 }  // namespace pawl

@@ -40,7 +40,7 @@ std::string said_by(const CommandExit& exit) {
     case CommandExit::How::signalled:
       return "ended by signal " + std::to_string(exit.code);
     case CommandExit::How::timed_out:
-      return "ended: over its time of " + std::to_string(limits::alert_command_timeout_s) + " s";
+      return "ended: exceeded its time limit of " + std::to_string(limits::alert_command_timeout_s) + " s";
     case CommandExit::How::lost:
       return "called off";
   }
@@ -54,10 +54,10 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   const Result<std::shared_ptr<OutputLog>> log = open_log(log_path);
   if (!log) return {.how = How::later, .why = log.error().message};
   const auto stored = StoredOutput::look_at(log_path);
-  // One that said too much has left parts, which what comes next must not stand before.
+  // A command that printed too much has left parts. Later output in the head file would wrongly precede them.
   const bool is_long = stored && (stored->produced() > command_log_bytes_max || stored->kept() < stored->produced());
   if (is_long && !empty_log(**log)) {
-    return {.how = How::later, .why = log_name + ": cannot be cut"};
+    return {.how = How::later, .why = log_name + ": cannot be truncated"};
   }
 
   RunOrder order;
@@ -65,7 +65,7 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
   order.folder = data_folder;
   order.environment = system.clean_environment();
   for (const AlertFact& fact : facts_of(alert)) order.environment.push_back(variable_of(fact));
-  order.output_bytes_max = 2 * command_log_bytes_max;  // parts begin behind what makes it long
+  order.output_bytes_max = 2 * command_log_bytes_max;  // parts begin beyond the length that counts as too long
   order.purpose = "alert of " + record_of(alert);
   Result<HeldRun> run = HeldRun::hold(system, order, *log);
   if (!run) return {.how = How::later, .why = run.error().message};
@@ -76,12 +76,12 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
 }
 
 Result<void> check_program(const std::string& program) {
-  if (program.find('/') == std::string::npos) return {};  // looked for in PATH, each time
+  if (program.find('/') == std::string::npos) return {};  // looked up in PATH on each use
   if (program.front() != '/') {
     return Error{ErrorCode::malformed, "--alert-command " + program + ": must be a name in PATH or an absolute path"};
   }
   if (::access(program.c_str(), X_OK) != 0) {
-    return Error{ErrorCode::missing, "--alert-command " + program + ": there is no such program"};
+    return Error{ErrorCode::missing, "--alert-command " + program + ": no such executable file"};
   }
   return {};
 }
@@ -107,7 +107,7 @@ int is_called_off(void* call_off, curl_off_t, curl_off_t, curl_off_t, curl_off_t
   return static_cast<const CallOff*>(call_off)->called() ? 1 : 0;
 }
 
-/// What somebody else wrote, fit for a line of a log.
+/// Makes foreign text fit for one line of a log.
 std::string in_one_line(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char byte) { return (byte >= 0 && byte < ' ') || byte == 127; }, ' ');
@@ -126,7 +126,7 @@ bool is_content_type(const std::string& header) {
   return curl_strnequal(header.c_str(), "content-type:", sizeof("content-type:") - 1) != 0;
 }
 
-/// A webhook. Its connection is kept for the next alert.
+/// A webhook. Keeps its connection open for the next alert.
 class Webhook {
  public:
   Webhook(std::string url, std::vector<std::string> headers, AlertTemplate body)
@@ -148,7 +148,7 @@ class Webhook {
     std::string answer;
     std::array<char, CURL_ERROR_SIZE> reason{};
     CURL* const handle = handle_.get();
-    curl_easy_reset(handle);  // options only: the connection stays
+    curl_easy_reset(handle);  // resets the options only: the connection stays open
     curl_easy_setopt(handle, CURLOPT_URL, url_.c_str());
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
@@ -193,7 +193,7 @@ class Webhook {
   AlertTemplate body_;
 };
 
-/// A host is no secret; what stands before and behind it may be.
+/// The host is not a secret; the parts of the URL before and after it may be.
 std::string host_of(const std::string& url) {
   CURLU* parsed = curl_url();
   PAWL_ASSERT(parsed);

@@ -1,4 +1,4 @@
-// How one alert reaches somebody: a command, or a webhook. Queues and retries are daemon/outside/alerts.h's.
+// How one alert is delivered: by a command or a webhook. daemon/outside/alerts.h has queues and retries.
 #pragma once
 
 #include <chrono>
@@ -13,26 +13,26 @@
 
 namespace pawl {
 
-/// What became of one try.
+/// The result of one try.
 struct AlertDelivery {
   enum class How {
     delivered,
-    refused,  // and would be again: it is not tried again
-    later,    // nobody there, no time, an error on their side
+    refused,  // permanently: not retried
+    later,    // no answer, a time-out, or an error at the destination
   };
   How how = How::delivered;
-  std::string why = {};                       // in one line, without secrets; when not delivered
-  std::chrono::milliseconds not_before = {};  // when they said how long to wait
+  std::string why = {};                       // if not delivered: one line, without secrets
+  std::chrono::milliseconds not_before = {};  // if the destination said how long to wait
 };
 
-/// Somebody whom alerts go to. Blocks for a bounded time; `call_off` ends it early. Threads: one at a time.
+/// A receiver of alerts. `deliver` blocks for a bounded time; `call_off` ends it early. Threads: one at a time.
 struct AlertDestination {
   std::string name;  // for logs: "command", "webhook at HOST"
   std::function<AlertDelivery(const Alert& alert, const CallOff& call_off)> deliver;
 };
 
-/// Those that the options name, none or one or two. Everything that can be known to be wrong beforehand is an error
-/// here. The command works in the data folder; what it says goes to DIR/logs/alert-command.log.
+/// The destinations in the options: none, one or two. Every mistake that can be detected at the start is an error here.
+/// The command runs in the data folder; its output goes to DIR/logs/alert-command.log.
 Result<std::vector<AlertDestination>> alert_destinations(const AlertOptions& options, const std::string& data_folder);
 
 }  // namespace pawl

@@ -73,19 +73,19 @@ std::optional<std::string> part_of(CURLU* url, CURLUPart part) {
 void add_alert_options(po::options_description& description) {
   using Text = std::string;
   using Texts = std::vector<std::string>;
-  description.add_options()                                                                      //
-      ("alert-command", po::value<Texts>()->composing()->value_name("WORD"),                     //
-       "a command told of each alert by PAWL_ALERT_…; once for each of its words")               //
-      ("alert-url", po::value<Text>()->value_name("URL"),                                        //
-       "a webhook that each alert is posted to, http or https")                                  //
-      ("alert-url-file", po::value<Text>()->value_name("FILE"),                                  //
-       "the same, as a file's first line: for a URL that is a secret")                           //
-      ("alert-body", po::value<Text>()->value_name("FILE"),                                      //
-       "template of what is posted: JSON with {summary} and the like; every fact if not given")  //
-      ("alert-header", po::value<Texts>()->composing()->value_name("'NAME: VALUE'"),             //
-       "a header of what is posted; may be repeated")                                            //
-      ("alert-header-file", po::value<Texts>()->composing()->value_name("FILE"),                 //
-       "headers that are secrets, one a line; may be repeated");
+  description.add_options()                                                                                 //
+      ("alert-command", po::value<Texts>()->composing()->value_name("WORD"),                                //
+       "a command to run for each alert, with the facts in PAWL_ALERT_…; repeat the option for each word")  //
+      ("alert-url", po::value<Text>()->value_name("URL"),                                                   //
+       "a webhook to post each alert to, http or https")                                                    //
+      ("alert-url-file", po::value<Text>()->value_name("FILE"),                                             //
+       "a file whose first line is the URL, for a URL that is a secret")                                    //
+      ("alert-body", po::value<Text>()->value_name("FILE"),                                                 //
+       "template of the body: JSON with placeholders such as {summary}; default: every fact")               //
+      ("alert-header", po::value<Texts>()->composing()->value_name("'NAME: VALUE'"),                        //
+       "a header to send; may be repeated")                                                                 //
+      ("alert-header-file", po::value<Texts>()->composing()->value_name("FILE"),                            //
+       "a file of secret headers, one per line; may be repeated");
 }
 
 void take_alert_options(const po::variables_map& source, AlertOptions& options) {
@@ -102,7 +102,7 @@ void take_alert_options(const po::variables_map& source, AlertOptions& options) 
 
 Result<std::string> alert_url(const AlertOptions& options) {
   if (!options.url.empty() && !options.url_file.empty()) {
-    return wrong("--alert-url and --alert-url-file: only one of them can be given");
+    return wrong("--alert-url and --alert-url-file: give only one of them");
   }
   std::string url = options.url;
   std::string from = "--alert-url";
@@ -121,7 +121,7 @@ Result<std::string> alert_url(const AlertOptions& options) {
   const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME).value_or("");
   if (scheme != "http" && scheme != "https") return wrong(from + ": must begin with http:// or https://");
   if (!options.url.empty() && part_of(parsed.get(), CURLUPART_PASSWORD)) {
-    return wrong("--alert-url: has a password in it, which every process list would show: use --alert-url-file");
+    return wrong("--alert-url: contains a password, which process lists would show: use --alert-url-file");
   }
   return url;
 }
@@ -132,7 +132,7 @@ Result<std::vector<std::string>> alert_headers(const AlertOptions& options) {
     if (!is_header(header)) return wrong("--alert-header: must be 'NAME: VALUE'");
     if (is_secret(header)) {
       return wrong("--alert-header " + header.substr(0, header.find(':')) +
-                   ": every process list would show it: use --alert-header-file");
+                   ": process lists would show this secret: use --alert-header-file");
     }
     headers.push_back(header);
   }

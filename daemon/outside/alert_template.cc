@@ -16,8 +16,8 @@ bool is_name_byte(char byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
 }
 
-/// The name of the placeholder that begins at `at`; empty if none does: a brace of JSON's is never followed by a bare
-/// word and a closing brace.
+/// The name of the placeholder that begins at `at`; empty if none does. In JSON itself, a brace is never followed by a
+/// bare word and a closing brace.
 std::string_view placeholder_at(std::string_view text, std::size_t at) {
   if (text[at] != '{') return {};
   std::size_t end = at + 1;
@@ -26,7 +26,7 @@ std::string_view placeholder_at(std::string_view text, std::size_t at) {
   return text.substr(at + 1, end - at - 1);
 }
 
-/// Facts that a template is tried with: one with everything in it that could break a string, one with nothing.
+/// Facts to try a template with, each set to `word`.
 std::vector<AlertFact> trial_facts(const std::string& word) {
   std::vector<AlertFact> facts = facts_of({});
   for (AlertFact& fact : facts) fact.value = fact.kind == AlertFact::Kind::integer && !word.empty() ? "7" : word;
@@ -56,7 +56,7 @@ Result<AlertTemplate> AlertTemplate::parse(std::string_view text, const std::str
     if (const std::string_view name = placeholder_at(text, at); !name.empty()) {
       if (!fact_named(known, name)) {
         return Error{ErrorCode::malformed, name_for_errors + ":" + std::to_string(line) + ": unknown placeholder {" +
-                                               std::string(name) + "}; known are " + known_names()};
+                                               std::string(name) + "}; the placeholders are " + known_names()};
       }
       parsed.pieces_.push_back({Place::literal, std::move(literal)});
       literal.clear();
@@ -74,7 +74,8 @@ Result<AlertTemplate> AlertTemplate::parse(std::string_view text, const std::str
   for (const char* word : {"", "\"a\" \\ \n {b}"}) {
     const auto filled = parse_json(parsed.fill(trial_facts(word)));
     if (!filled) {
-      return Error{ErrorCode::malformed, name_for_errors + ": is no JSON once filled in: " + filled.error().message};
+      return Error{ErrorCode::malformed, name_for_errors + ": is not valid JSON once the placeholders are filled in: " +
+                                             filled.error().message};
     }
   }
   return parsed;

@@ -1,8 +1,8 @@
 // The body of an alert's webhook: a JSON text with placeholders.
 //
-// `{name}` stands for a fact (daemon/outside/alert.h). Within a string it becomes the fact's text, escaped; elsewhere
-// it becomes a value: a string, an integer, or null where there is none. So `"text": "{reason} of {work_item}"` and
-// `"task": {task}` both give JSON, whatever a work item is called.
+// `{name}` stands for a fact (daemon/outside/alert.h). Inside a string it becomes the fact's text, escaped; elsewhere
+// it becomes a value: a string, an integer, or null if the fact is absent. So `"text": "{reason} of {work_item}"` and
+// `"task": {task}` both give valid JSON, whatever the work item's name.
 #pragma once
 
 #include <string>
@@ -16,10 +16,10 @@ namespace pawl {
 
 class AlertTemplate {
  public:
-  /// `malformed`, with `name_for_errors` and where it can be said the line: a placeholder that nobody knows, or a
-  /// text that would not be JSON once it is filled in.
+  /// `malformed`, with `name_for_errors` and, if known, the line: an unknown placeholder, or a text that is not valid
+  /// JSON once filled in.
   static Result<AlertTemplate> parse(std::string_view text, const std::string& name_for_errors);
-  /// The same from a file. `missing`, `io`: it cannot be read.
+  /// The same from a file. `missing`, `io`: the file cannot be read.
   static Result<AlertTemplate> read(const std::string& path);
   /// One object with every fact.
   static AlertTemplate of_all_facts();

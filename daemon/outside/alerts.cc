@@ -20,11 +20,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// A destination, with what it has yet to be told. The thread's alone.
+/// A destination and its undelivered alerts. Only the thread uses it.
 struct Lane {
   AlertDestination destination;
   std::deque<std::shared_ptr<const Alert>> queue;
-  unsigned failures = 0;  // of the first in the queue
+  unsigned failures = 0;  // of the queue's first alert
   steady_clock::time_point due = {};
 };
 
@@ -49,11 +49,11 @@ struct Alerts::Impl {
   std::condition_variable wake;
   std::condition_variable ended;
   std::deque<Alert> arrived PAWL_GUARDED_BY(mutex);
-  std::uint64_t arrived_lost PAWL_GUARDED_BY(mutex) = 0;  // dropped, and not yet said
+  std::uint64_t arrived_lost PAWL_GUARDED_BY(mutex) = 0;  // dropped, not yet logged
   bool stopping PAWL_GUARDED_BY(mutex) = false;
   bool has_ended PAWL_GUARDED_BY(mutex) = false;
 
-  std::vector<Lane> lanes;  // the thread's alone
+  std::vector<Lane> lanes;  // only the thread uses them
   EventCallOff call_off;
   std::thread thread;
 
@@ -84,7 +84,7 @@ struct Alerts::Impl {
   }
 
   void run() {
-    // Signals are for the daemon's main thread; and a TLS library that writes to a closed connection raises SIGPIPE
+    // The daemon's main thread handles signals. Also, a TLS library that writes to a closed connection raises SIGPIPE
     // here.
     sigset_t all;
     ::sigfillset(&all);
@@ -112,7 +112,7 @@ struct Alerts::Impl {
     bool stopping = false;
   };
 
-  /// Waits for something to do.
+  /// Waits until there is something to do.
   Turn next_turn() {
     MutexLock lock(mutex);
     for (;;) {
@@ -135,16 +135,16 @@ struct Alerts::Impl {
     return due;
   }
 
-  /// From the common queue to those of the destinations.
+  /// Moves alerts from the common queue to the queues of the destinations.
   void sort_in(std::deque<Alert>& alerts, std::uint64_t lost) {
-    if (lost > 0) spdlog::error("dropped: {} alerts, more came than could be sent", lost);
+    if (lost > 0) spdlog::error("dropped {} alerts: they arrived faster than they could be sent", lost);
     for (Alert& alert : alerts) {
       look_up(alert);
       spdlog::warn("alert: {}", facts_of(alert).front().value);
       const auto shared = std::make_shared<const Alert>(std::move(alert));
       for (Lane& lane : lanes) {
         if (lane.queue.size() >= pace.queue_max) {
-          spdlog::error("alert of {} was dropped: {} others wait for the {}", record_of(*lane.queue.front()),
+          spdlog::error("dropped the alert of {}: {} others are queued for the {}", record_of(*lane.queue.front()),
                         lane.queue.size() - 1, lane.destination.name);
           ++dropped;
           next_in(lane);
@@ -154,7 +154,7 @@ struct Alerts::Impl {
     }
   }
 
-  /// Forgets the first in the queue. A new one has a fresh count of tries, but no claim to an earlier one.
+  /// Removes the first alert. The next one starts with a fresh count of tries, but is not due any earlier.
   void next_in(Lane& lane) {
     lane.queue.pop_front();
     lane.failures = 0;
@@ -180,7 +180,7 @@ struct Alerts::Impl {
           give_up(lane, delivery.why);
           return;
         }
-        spdlog::warn("alert of {} did not reach the {}, try {} of {}, next in {} ms: {}", record_of(*alert),
+        spdlog::warn("the alert of {} did not reach the {} (try {} of {}, next in {} ms): {}", record_of(*alert),
                      lane.destination.name, failures, pace.tries_max, pause.count(), delivery.why);
         return;
       }
@@ -188,13 +188,13 @@ struct Alerts::Impl {
   }
 
   void give_up(Lane& lane, const std::string& why) {
-    spdlog::error("alert of {} is given up: the {} did not take it: {}", record_of(*lane.queue.front()),
+    spdlog::error("gave up on the alert of {}: the {} did not accept it: {}", record_of(*lane.queue.front()),
                   lane.destination.name, why);
     ++failed;
     next_in(lane);
   }
 
-  /// The end: each alert once more, as long as the destination takes them and nobody calls it off.
+  /// At shutdown: tries each alert once more, until the destination fails or the drain is called off.
   void drain(Lane& lane) {
     while (!lane.queue.empty() && !call_off.called()) {
       const AlertDelivery delivery = lane.destination.deliver(*lane.queue.front(), call_off);
@@ -207,7 +207,7 @@ struct Alerts::Impl {
       next_in(lane);
     }
     if (lane.queue.empty()) return;
-    spdlog::error("dropped at the end: {} alerts for the {}, the first of {}", lane.queue.size(), lane.destination.name,
+    spdlog::error("dropped {} alerts for the {} at shutdown, the first of {}", lane.queue.size(), lane.destination.name,
                   record_of(*lane.queue.front()));
     dropped += lane.queue.size();
     while (!lane.queue.empty()) next_in(lane);

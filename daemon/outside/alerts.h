@@ -1,11 +1,11 @@
-// Alerts on their way out: queues, retries, counters, and the one thread that all of it happens on.
+// Delivery of alerts: queues, retries, counters, and the one thread that does it all.
 //
-// What is durable is published, and every alert effect among it is queued here: that costs the publishing thread a
-// copy and a short lock, whatever a webhook does. Each destination has its own queue, in the order of the records,
-// and its own pause after a failure, so that a dead webhook holds up a command by one time-out at most. A full queue
-// drops its oldest.
+// Durable records are published, and each alert effect in them is queued here. That costs the publishing thread a copy
+// and a short lock, whatever a webhook does. Each destination has its own queue, in the order of the records, and its
+// own pause after a failure, so a dead webhook delays a command by one time-out at most. A full queue drops its oldest
+// alert.
 //
-// Alerts do not outlive the process: what is queued when it dies is told nobody. The log has the records.
+// Alerts do not outlive the process: those still queued when it dies are lost. The log has the records.
 #pragma once
 
 #include <chrono>
@@ -21,8 +21,8 @@
 
 namespace pawl {
 
-/// The pause after so many failures in a row: 1 s, doubled each time, up to limits::alert_backoff_s_max.
-/// Requires: `failures` ≥ 1.
+/// The pause after that many failures in a row: 1 s, doubled each time, up to limits::alert_backoff_s_max. Requires:
+/// `failures` ≥ 1.
 std::chrono::milliseconds alert_backoff(unsigned failures);
 
 class Alerts {
@@ -38,10 +38,10 @@ class Alerts {
   Alerts(std::vector<AlertDestination> destinations, Pace pace);
   ~Alerts();
 
-  /// Begins to deliver; what came before waits until then. `look_up` fills in what a record does not say
-  /// (daemon/outside/alert.h); it is called once for each alert, from the thread in here, and may block. Every alert is
-  /// also a line in the daemon's log, destinations or none. Once, and after the executor's start: that ends every run
-  /// that it finds noted, and would take a command of ours for one that an earlier boot left behind.
+  /// Starts delivering; alerts that came earlier wait until then. `look_up` fills in what a record does not say
+  /// (daemon/outside/alert.h); it is called once for each alert, on this class's thread, and may block. Every alert is
+  /// also a line in the daemon's log, even without destinations. Call once, after the executor's start: that ends every
+  /// run it finds noted, and would mistake a command of ours for one left by an earlier boot.
   void start(std::function<void(Alert&)> look_up);
 
   /// For Sequencer::subscribe. Threads: any; never blocks.
@@ -52,8 +52,8 @@ class Alerts {
   /// Threads: any.
   AlertCounts counts() const;
 
-  /// Tries once more, without a pause, what is queued, for `stop_within` at most; the rest is dropped. Before the
-  /// sequencer's stop(), since looking up asks it. What is raised afterwards is dropped.
+  /// Tries each queued alert once more, without a pause, for `stop_within` at most; drops the rest. Call before the
+  /// sequencer's stop(), since look_up asks it. Alerts raised afterwards are dropped.
   void stop();
 
  private:

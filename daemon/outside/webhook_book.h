@@ -1,5 +1,5 @@
-// What the daemon keeps of deliveries between two of them: counts, and what later ones are understood by. All of it is
-// gone with the process; nothing that is decided depends on it alone.
+// What the daemon remembers from one webhook delivery to the next: counts, and what it needs to interpret later ones.
+// All of it is lost with the process; no decision depends on it alone.
 #pragma once
 
 #include <array>
@@ -21,13 +21,13 @@
 
 namespace pawl {
 
-/// Which branch a commit was last seen at the head of, or a pull request ("#17") is of. Gitea's status event names the
-/// commit and no branch, GitHub's comment on a pull request its number and no branch; pushes and pull request events
-/// name both. Threads: any.
+/// The branch that a commit was last seen at the head of, or that a pull request ("#17") merges. Gitea's status event
+/// names the commit but not the branch, GitHub's comment on a pull request the number but not the branch; pushes and
+/// pull request events name both. Threads: any.
 class CommitBranches {
  public:
   void learn(const std::string& repo, const std::string& commit, const std::string& branch);
-  /// Empty: not known.
+  /// Empty: unknown.
   std::string find(const std::string& repo, const std::string& commit) const;
 
   static constexpr std::size_t remembered_max = 1024;
@@ -40,11 +40,11 @@ class CommitBranches {
   std::deque<Commit> order_ PAWL_GUARDED_BY(mutex_);  // oldest first
 };
 
-/// The tasks that a webhook's advance is under way for: one at a time each, or a flood of pushes would be a flood of
-/// gates. Threads: any.
+/// The tasks for which a webhook's advance is in progress: one at a time per task, otherwise a flood of pushes would
+/// start a flood of gates. Threads: any.
 class UnderWay {
  public:
-  /// False if one is under way already.
+  /// False if one is already in progress.
   bool begin(TaskId task);
   void end(TaskId task);
 
@@ -53,31 +53,31 @@ class UnderWay {
   std::set<TaskId> tasks_ PAWL_GUARDED_BY(mutex_);
 };
 
-/// What became of the deliveries since the daemon's start.
+/// Deliveries since the daemon's start, by outcome.
 struct WebhookTotals {
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> bad_signatures{0};  // wrong or missing
   std::atomic<std::uint64_t> not_configured{0};
-  std::atomic<std::uint64_t> refused{0};  // signed right
+  std::atomic<std::uint64_t> refused{0};  // correctly signed
   std::atomic<std::uint64_t> ignored{0};
-  std::atomic<std::uint64_t> deferred{0};  // a live lease was met
+  std::atomic<std::uint64_t> deferred{0};  // to the holder of a live lease
   std::atomic<std::uint64_t> calls{0};     // passed on
 };
 
-/// The deliveries that were signed right and refused: how many for which reason, and which of them somebody is to be
-/// told of. Threads: any.
+/// The deliveries that were correctly signed but refused: counts by reason, and which of them raise an alert. Threads:
+/// any.
 class WebhookRefusals {
  public:
   void count(std::string_view reason);
   /// By reason.
   std::vector<std::pair<std::string, std::uint64_t>> counts() const;
 
-  /// Whether a refusal of this kind is to be told now, and then how many others were folded into the one before it:
-  /// one every alert_every_s of each kind, so that a storm is one alert, and no stop is hidden by another's.
+  /// If a refusal of this kind should raise an alert now: how many refusals were folded into the one before it. Each
+  /// kind alerts once every alert_every_s, so a storm is one alert, and one refused stop cannot hide another.
   std::optional<std::uint64_t> alert_due(const std::string& kind, TimeUs now);
 
   static constexpr std::int64_t alert_every_s = 300;
-  static constexpr std::size_t kinds_max = 1024;  // beyond it kinds that are not remembered count as one
+  static constexpr std::size_t kinds_max = 1024;  // beyond this, all further kinds count as one
 
  private:
   struct Told {

@@ -1,4 +1,4 @@
-// The generic source: a program of one's own, which signs a small object. Its names are pawl's own.
+// The generic source: the user's own program, which signs a small object. The field names are pawl's.
 #include <boost/json/value.hpp>
 
 #include "daemon/outside/webhook_reading.h"

@@ -28,12 +28,12 @@ Result<WebhookReading> read_gitea_status(const json::value& body, const WebhookC
   WebhookAdvance advance{.repos = repos, .branch = {}, .commit = commit};
   const std::string context = short_text(text_at(body, {"context"}));
   const std::string what = "gitea: status " + short_text(state) + " of " + short_commit(commit) + " (" + context + ")";
-  if (state != "success") return WebhookReading{what, WebhookIgnored{"only a success lets a task go on"}};
+  if (state != "success") return WebhookReading{what, WebhookIgnored{"only a successful status advances a task"}};
   return WebhookReading{what, std::move(advance)};
 }
 
-/// While a branch is there, Gitea names it as `head.ref`. Once it is gone, as it is after a merge that deletes it, that
-/// is "refs/pull/17/head", and only `head.label` has the branch's name.
+/// While the branch exists, `head.ref` is its name. Once it is deleted, for instance by a merge, `head.ref` is
+/// "refs/pull/17/head", and only `head.label` has the name.
 Result<std::string> gitea_branch(const json::value& body) {
   std::string ref = PAWL_TRY(needed_text(body, {"pull_request", "head", "ref"}));
   if (!ref.starts_with("refs/")) return ref;
@@ -70,7 +70,7 @@ Result<WebhookReading> read_gitea(std::string_view event, const json::value& bod
   if (event == "push") return read_gitea_push(body, config);
   if (event == "status") return read_gitea_status(body, config);
   if (event == "pull_request") return read_gitea_pull(body, config);
-  return WebhookReading{"gitea: " + short_text(event), WebhookIgnored{"events of this kind mean nothing here"}};
+  return WebhookReading{"gitea: " + short_text(event), WebhookIgnored{"pawl does not act on events of this kind"}};
 }
 
 }  // namespace pawl

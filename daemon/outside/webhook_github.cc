@@ -1,4 +1,4 @@
-// GitHub: pushes, pull requests, and what a label or a comment on an issue or pull request asks for.
+// GitHub: pushes, pull requests, and requests by label or comment on an issue or pull request.
 #include <boost/json/value.hpp>
 
 #include <algorithm>
@@ -10,16 +10,16 @@ namespace {
 
 namespace json = boost::json;
 
-/// Somebody who labels or comments, as far as the payload tells.
+/// The user who labels or comments, as far as the payload says.
 struct GithubUser {
   std::string login;
   std::string type;         // "User", "Bot"
-  std::string association;  // with the repository; empty: not told
+  std::string association;  // with the repository; empty: not sent
 };
 
-/// Whether it is certain that the user may write. GitHub tells no permission, only who somebody is to the repository:
-/// that an organization's members and collaborators may write is not said by that, and a label takes no more than the
-/// triage role there. On a personal account's repository every collaborator may write.
+/// Whether the user certainly has write access. GitHub sends only the user's association with the repository, not the
+/// permission. In an organization, neither membership nor collaboration implies write access, and the triage role is
+/// enough to label. In a personal account's repository every collaborator can write.
 bool may_write(const json::value& body, const GithubUser& user, const WebhookConfig& config) {
   if (user.login.empty()) return false;
   const auto is_user = [&](const std::string& login) { return lower(login) == lower(user.login); };
@@ -29,8 +29,8 @@ bool may_write(const json::value& body, const GithubUser& user, const WebhookCon
   return is_user(text_at(body, {"repository", "owner", "login"})) || user.association == "COLLABORATOR";
 }
 
-/// Who put a label on. The association told is the author's; anybody else needs to be a collaborator for it, where
-/// there is no triage role. An author may get a label by the issue's template, without any right to it.
+/// The user who added a label. The association sent is the author's; anyone else must be a collaborator to label, where
+/// there is no triage role. An author may get a label from the issue template without any permission.
 GithubUser labeller(const json::value& body, std::string_view labelled) {
   GithubUser user{.login = text_at(body, {"sender", "login"}),
                   .type = text_at(body, {"sender", "type"}),
@@ -40,7 +40,7 @@ GithubUser labeller(const json::value& body, std::string_view labelled) {
   return user;
 }
 
-/// A branch of another repository, or of one that is gone.
+/// The branch belongs to another repository, or to a deleted one.
 bool is_of_fork(const json::value& body) {
   const auto home = integer_at(body, {"repository", "id"});
   const auto head = integer_at(body, {"pull_request", "head", "repo", "id"});
@@ -54,7 +54,7 @@ Result<WebhookReading> read_github_push(const json::value& body, const WebhookCo
   return reading_of_push(WebhookSource::github, repos_of(config.github, full_name), ref, commit);
 }
 
-/// None if the label is not one of ours.
+/// None if pawl does not use the label.
 Result<std::optional<WebhookReading>> read_github_label(const json::value& body, std::string_view labelled,
                                                         const WebhookConfig& config) {
   const std::string label = PAWL_TRY(needed_text(body, {"label", "name"}));
@@ -112,10 +112,10 @@ Result<WebhookReading> read_github_issue(const json::value& body, const WebhookC
     if (auto order = PAWL_TRY(read_github_label(body, "issue", config))) return *std::move(order);
   }
   return WebhookReading{"github: issue " + number_at(body, {"issue", "number"}) + " " + short_text(action),
-                        WebhookIgnored{"of an issue only the labels that start and stop mean anything here"}};
+                        WebhookIgnored{"pawl acts on an issue only when the start or stop label is added"}};
 }
 
-/// A comment on a pull request does not name its branch: that is known from the pull request's own events.
+/// A comment on a pull request does not name the branch; the pull request's own events do.
 Result<WebhookReading> read_github_comment(const json::value& body, const WebhookConfig& config) {
   const std::string action = PAWL_TRY(needed_text(body, {"action"}));
   const std::string number = number_at(body, {"issue", "number"});
@@ -123,7 +123,7 @@ Result<WebhookReading> read_github_comment(const json::value& body, const Webhoo
   const auto verb = verb_of_comment(comment);
   if (action != "created" || !verb) {
     return WebhookReading{"github: comment on " + number + " " + short_text(action),
-                          WebhookIgnored{"only a new comment that begins with /pawl means anything here"}};
+                          WebhookIgnored{"pawl acts only on a new comment that begins with /pawl"}};
   }
   const std::string full_name = PAWL_TRY(needed_text(body, {"repository", "full_name"}));
   const GithubUser user{.login = text_at(body, {"comment", "user", "login"}),
@@ -150,7 +150,7 @@ Result<WebhookReading> read_github(std::string_view event, const json::value& bo
   if (event == "pull_request") return read_github_pull(body, config);
   if (event == "issues") return read_github_issue(body, config);
   if (event == "issue_comment") return read_github_comment(body, config);
-  return WebhookReading{"github: " + short_text(event), WebhookIgnored{"events of this kind mean nothing here"}};
+  return WebhookReading{"github: " + short_text(event), WebhookIgnored{"pawl does not act on events of this kind"}};
 }
 
 }  // namespace pawl

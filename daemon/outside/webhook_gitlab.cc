@@ -1,4 +1,4 @@
-// GitLab: pushes, merge requests, and what a label or a comment on an issue or merge request asks for.
+// GitLab: pushes, merge requests, and requests by label or comment on an issue or merge request.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// A payload says who did something, and not what they may do: only those who are configured count.
+/// A payload names the user but not the user's permissions: only configured users count.
 bool is_member(const std::string& username, const WebhookConfig& config) {
   const auto& members = config.gitlab.members;
   return !username.empty() && std::any_of(members.begin(), members.end(),
@@ -25,8 +25,8 @@ std::vector<std::string> label_titles(const json::value* labels) {
   return titles;
 }
 
-/// The labels that this event put on. Of a merge request that new commits came to, `changes` also has labels that were
-/// there before (GitLab's issues 22023 and 216874), so they are not looked at then.
+/// The labels that this event added. When a merge request gets new commits, `changes` also lists labels that were there
+/// before (GitLab's issues 22023 and 216874), so it is ignored then.
 std::vector<std::string> added_labels(const json::value& body) {
   if (value_at(body, {"object_attributes", "oldrev"})) return {};
   if (text_at(body, {"object_attributes", "action"}) == "open") return label_titles(value_at(body, {"labels"}));
@@ -37,7 +37,7 @@ std::vector<std::string> added_labels(const json::value& body) {
   return added;
 }
 
-/// None if no label of ours was put on. Of both, the one that stops counts.
+/// None if the event added neither of our labels. If it added both, stop wins.
 std::optional<std::pair<ForgeOrder::Verb, std::string>> label_put_on(const json::value& body,
                                                                      const WebhookConfig& config) {
   std::optional<std::pair<ForgeOrder::Verb, std::string>> found;
@@ -59,8 +59,7 @@ Result<ForgeOrder> gitlab_order(const json::value& body, const WebhookConfig& co
                     .place = place_of(config.gitlab, full_name)};
 }
 
-/// Makes it about the merge request that `pull` is: `object_attributes` of its own event, `merge_request` of a
-/// comment's.
+/// Fills in the merge request that `pull` holds: `object_attributes` in its own event, `merge_request` in a comment's.
 Result<void> set_merge_request(ForgeOrder& order, const json::value& body, std::string_view pull) {
   order.branch = PAWL_TRY(needed_text(body, {pull, "source_branch"}));
   order.subject = "merge request " + number_at(body, {pull, "iid"}) + " (" + short_text(order.branch) + ")";
@@ -107,7 +106,7 @@ Result<WebhookReading> read_gitlab_issue(const json::value& body, const WebhookC
   const auto label = label_put_on(body, config);
   if (!label) {
     return WebhookReading{"gitlab: issue " + number_at(body, {"object_attributes", "iid"}),
-                          WebhookIgnored{"of an issue only the labels that start and stop mean anything here"}};
+                          WebhookIgnored{"pawl acts on an issue only when the start or stop label is added"}};
   }
   ForgeOrder order = PAWL_TRY(gitlab_order(body, config));
   set_issue(order, body, "object_attributes");
@@ -120,12 +119,14 @@ Result<WebhookReading> read_gitlab_comment(const json::value& body, const Webhoo
   const std::string action = text_at(body, {"object_attributes", "action"});
   const std::string noteable = text_at(body, {"object_attributes", "noteable_type"});
   const auto verb = verb_of_comment(text_at(body, {"object_attributes", "note"}));
-  const bool is_new = action.empty() || action == "create";  // before 16.11 there was no action, and no other comment
+  const bool is_new =
+      action.empty() || action == "create";  // before 16.11 there was no action, and every comment was new
   const bool is_of_issue = noteable == "Issue";
   if (!verb || !is_new || is_true_at(body, {"object_attributes", "system"}) ||
       (!is_of_issue && noteable != "MergeRequest")) {
-    return WebhookReading{"gitlab: comment", WebhookIgnored{"only a new comment on an issue or merge request that "
-                                                            "begins with /pawl means anything here"}};
+    return WebhookReading{
+        "gitlab: comment",
+        WebhookIgnored{"pawl acts only on a new comment on an issue or merge request that begins with /pawl"}};
   }
   ForgeOrder order = PAWL_TRY(gitlab_order(body, config));
   order.verb = *verb;
@@ -141,7 +142,7 @@ Result<WebhookReading> read_gitlab_comment(const json::value& body, const Webhoo
 }  // namespace
 
 Result<WebhookReading> read_gitlab(const json::value& body, const WebhookConfig& config) {
-  // The body may be signed, and the header X-Gitlab-Event says no more.
+  // The body may be signed; the unsigned header X-Gitlab-Event adds nothing.
   const std::string kind = PAWL_TRY(needed_text(body, {"object_kind"}));
   if (kind == "push") {
     const std::string full_name = PAWL_TRY(needed_text(body, {"project", "path_with_namespace"}));
@@ -152,7 +153,7 @@ Result<WebhookReading> read_gitlab(const json::value& body, const WebhookConfig&
   if (kind == "merge_request") return read_merge_request(body, config);
   if (kind == "issue") return read_gitlab_issue(body, config);
   if (kind == "note") return read_gitlab_comment(body, config);
-  return WebhookReading{"gitlab: " + short_text(kind), WebhookIgnored{"events of this kind mean nothing here"}};
+  return WebhookReading{"gitlab: " + short_text(kind), WebhookIgnored{"pawl does not act on events of this kind"}};
 }
 
 }  // namespace pawl

@@ -32,7 +32,7 @@ constexpr const char* issue_branch_prefix = "issue-branch-prefix";
 constexpr const char* issue_pipeline = "issue-pipeline";
 constexpr const char* body_bytes = "webhook-body-bytes";
 
-/// The options of a forge whose labels and comments start and stop.
+/// The options of a forge whose labels and comments start and stop tasks.
 struct ForgeOptions {
   const char* secret_file;
   const char* repo;
@@ -55,7 +55,7 @@ Result<std::optional<std::string>> secret_of(const GivenOptions& given, const ch
   return std::optional<std::string>(*std::move(secret));
 }
 
-/// "LEFT=RIGHT", neither of them empty.
+/// "LEFT=RIGHT", neither side empty.
 Result<std::pair<std::string, std::string>> read_pair(const char* option, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
@@ -89,7 +89,7 @@ Result<std::pair<std::string, WorkPlace>> read_place(const char* option, const s
 Result<ForgeConfig> forge_of(const GivenOptions& given, const ForgeOptions& names) {
   ForgeConfig forge;
   forge.secret = PAWL_TRY(secret_of(given, names.secret_file));
-  // The weightiest source that names one wins, as for every other option.
+  // The source with the highest precedence wins, as for every other option.
   for (const std::string& text : given.texts(names.repo)) forge.repos.insert(PAWL_TRY(read_place(names.repo, text)));
   forge.members = given.texts(names.member);
   return forge;
@@ -107,7 +107,7 @@ Result<std::size_t> body_bytes_of(const GivenOptions& given) {
                                    std::to_string(limits::delivery_bytes_most));
 }
 
-/// A short text, empty if it was not given.
+/// A short text; empty if the option was not given.
 Result<std::string> text_of(const GivenOptions& given, const char* option) {
   std::string text = given.text(option).value_or("");
   PAWL_TRY(check_length(option, text, limits::name_bytes_max));
@@ -123,45 +123,45 @@ void add_webhook_options(po::options_description& options) {
       (gitea_secret_file, text("FILE"),                                     //
        "the secret of Gitea's webhook; without it /webhooks/gitea is off")  //
       (gitea_repo, texts("OWNER/NAME=REPO"),                                //
-       "what a repository of Gitea is called here; may be repeated")        //
+       "the name here of a Gitea repository; may be repeated")              //
       (plane_secret_file, text("FILE"),                                     //
        "the secret of Plane's webhook; without it /webhooks/plane is off")  //
       (plane_project, texts("PROJECT=REPO[:PREFIX]"),                       //
-       "where the work items of a Plane project, named by its id, are worked on, and what stands before their number; "
-       "may be repeated")                                                                        //
+       "the repository for the work items of a Plane project, named by its id, and the prefix of their numbers; may be "
+       "repeated")                                                                               //
       (plane_start, texts("STATE"),                                                              //
-       "a state, by group or name, that starts a work item; 'started' unless any is named")      //
+       "a state, by group or name, that starts a work item; may be repeated ('started')")        //
       (plane_stop, texts("STATE"),                                                               //
-       "a state, by group or name, that stops a work item; 'cancelled' unless any is named")     //
+       "a state, by group or name, that stops a work item; may be repeated ('cancelled')")       //
       (plane_branch_prefix, text("TEXT"),                                                        //
-       "what the branch of a work item from Plane begins with; its name in lower case follows")  //
+       "prefix of the branch of a work item from Plane; the item's name in lower case follows")  //
       (plane_pipeline, text("NAME"),                                                             //
-       "the pipeline of work items from Plane, if not the default one")                          //
+       "the pipeline of work items from Plane; default: the default pipeline")                   //
       (github.secret_file, text("FILE"),                                                         //
        "the secret of GitHub's webhook; without it /webhooks/github is off")                     //
       (github.repo, texts("OWNER/NAME=REPO[:PREFIX]"),                                           //
-       "what a repository of GitHub is called here, and what stands before the number of its issues; its labels and "
-       "comments start and stop; may be repeated")                                                     //
-      (github.member, texts("LOGIN"),                                                                  //
-       "a user of GitHub whose labels and comments count; may be repeated")                            //
-      (gitlab.secret_file, text("FILE"),                                                               //
-       "the secret token or signing token of GitLab's webhook; without it /webhooks/gitlab is off")    //
-      (gitlab.repo, texts("GROUP/NAME=REPO[:PREFIX]"),                                                 //
-       "the same for a project of GitLab; may be repeated")                                            //
-      (gitlab.member, texts("USERNAME"),                                                               //
-       "a user of GitLab whose labels and comments count; may be repeated")                            //
-      (start_label, text("LABEL"),                                                                     //
-       "the label that starts an issue, or what is on a pull or merge request's branch (pawl:start)")  //
-      (stop_label, text("LABEL"),                                                                      //
-       "the label that stops it (pawl:stop)")                                                          //
-      (issue_branch_prefix, text("TEXT"),                                                              //
-       "what the branch of an issue begins with; its name in lower case follows")                      //
-      (issue_pipeline, text("NAME"),                                                                   //
-       "the pipeline of what a label or comment starts, if not the default one")                       //
-      (generic_secret_file, text("FILE"),                                                              //
-       "the secret that programs of one's own sign with; without it /webhooks/generic is off")         //
-      (body_bytes, text("N"),                                                                          //
-       "how many bytes a webhook's body may have (4194304)");
+       "the name here of a GitHub repository whose labels and comments start and stop tasks, and the prefix of its "
+       "issues' numbers; may be repeated")                                                              //
+      (github.member, texts("LOGIN"),                                                                   //
+       "a GitHub user whose labels and comments count; may be repeated")                                //
+      (gitlab.secret_file, text("FILE"),                                                                //
+       "the secret token or signing token of GitLab's webhook; without it /webhooks/gitlab is off")     //
+      (gitlab.repo, texts("GROUP/NAME=REPO[:PREFIX]"),                                                  //
+       "the same for a GitLab project; may be repeated")                                                //
+      (gitlab.member, texts("USERNAME"),                                                                //
+       "a GitLab user whose labels and comments count; may be repeated")                                //
+      (start_label, text("LABEL"),                                                                      //
+       "the label that starts an issue, or the work on a pull or merge request's branch (pawl:start)")  //
+      (stop_label, text("LABEL"),                                                                       //
+       "the label that stops it (pawl:stop)")                                                           //
+      (issue_branch_prefix, text("TEXT"),                                                               //
+       "prefix of the branch of an issue; the issue's name in lower case follows")                      //
+      (issue_pipeline, text("NAME"),                                                                    //
+       "the pipeline of tasks that a label or comment starts; default: the default pipeline")           //
+      (generic_secret_file, text("FILE"),                                                               //
+       "the secret that your own programs sign with; without it /webhooks/generic is off")              //
+      (body_bytes, text("N"),                                                                           //
+       "maximum size of a webhook's body in bytes (4194304)");
 }
 
 Result<WebhookConfig> webhook_config(const GivenOptions& given) {
@@ -173,12 +173,12 @@ Result<WebhookConfig> webhook_config(const GivenOptions& given) {
   config.gitlab = PAWL_TRY(forge_of(given, gitlab));
   if (const auto& secret = config.gitlab.secret;
       secret && is_signing_token(*secret) && !standard_signature(*secret, "", "", "")) {
-    return malformed(gitlab.secret_file, "begins as a signing token, but no base64 follows");
+    return malformed(gitlab.secret_file, "begins like a signing token, but is not followed by base64");
   }
   for (const std::string& text : given.texts(gitea_repo)) {
     auto [full_name, repo] = PAWL_TRY(read_pair(gitea_repo, text));
     PAWL_TRY(check_length(gitea_repo, repo, limits::repo_bytes_max));
-    // The weightiest source that names one wins, as for every other option.
+    // The source with the highest precedence wins, as for every other option.
     config.gitea_repos.emplace(full_name, repo);
   }
   for (const std::string& text : given.texts(plane_project)) {
@@ -195,7 +195,7 @@ Result<WebhookConfig> webhook_config(const GivenOptions& given) {
     if (const std::string given_label = PAWL_TRY(text_of(given, option)); !given_label.empty()) *label = given_label;
   }
   if (verb_of_label(config.start_label, config) != ForgeOrder::Verb::start) {
-    return malformed(start_label, "is the label that stops, too");
+    return malformed(start_label, "is also the stop label");
   }
   config.body_bytes_max = PAWL_TRY(body_bytes_of(given));
   return config;

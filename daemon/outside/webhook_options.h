@@ -1,4 +1,4 @@
-// The options about webhooks: declared, and turned into a WebhookConfig.
+// The options for webhooks: their declaration, and their conversion to a WebhookConfig.
 #pragma once
 
 #include <boost/program_options/options_description.hpp>
@@ -13,10 +13,10 @@
 
 namespace pawl {
 
-/// Adds them, for the command line and the configuration file alike.
+/// Adds them, for both the command line and the configuration file.
 void add_webhook_options(boost::program_options::options_description& options);
 
-/// What was given, by an option's name: the weightiest source first.
+/// The given values by option name; the source with the highest precedence first.
 struct GivenOptions {
   std::function<std::optional<std::string>(const char*)> text;
   std::function<std::vector<std::string>(const char*)> texts;

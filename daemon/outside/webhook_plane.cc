@@ -1,4 +1,4 @@
-// Plane: work items that came into a state.
+// Plane: work items that entered a state.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -18,9 +18,9 @@ bool is_among(const std::vector<std::string>& wanted, const std::vector<std::str
   });
 }
 
-/// An update to a work item that is not about its state means nothing, else each edit of a started item would start it
-/// again. The first form says which field, one delivery each; the second says what the changed fields were before.
-/// Old servers say neither: there each update counts.
+/// Updates that do not change the state are ignored; otherwise each edit of a started item would start it again. The
+/// first form names the field, one delivery per field; the second gives the changed fields' previous values. Old
+/// servers send neither: there every update counts.
 bool is_about_state(const json::value& body) {
   constexpr std::array<std::string_view, 3> fields = {"state", "state_id", "state_group"};
   if (const json::value* before = value_at(body, {"previous_attributes"})) {
@@ -41,7 +41,7 @@ PlaneVerb plane_verb(std::string_view event, std::string_view action) {
   return PlaneVerb::other;
 }
 
-/// By what a state may be named in the options: its group, name and id, in the places that the versions put them.
+/// What the options may name a state by: its group, name or id, wherever each version of Plane puts them.
 std::vector<std::string> plane_states(const json::value& item) {
   std::vector<std::string> states;
   const auto add = [&](std::string text) {
@@ -69,7 +69,7 @@ const WorkPlace* named_project(const json::value& item, const WebhookConfig& con
   return nullptr;
 }
 
-/// "SHOP-42" where that can be told, else the item's id.
+/// "SHOP-42" if the payload allows it, else the item's id.
 Result<std::string> plane_work_item(const json::value& item, const WorkPlace& project) {
   const auto number = integer_at(item, {"sequence_id"});
   if (number && !project.prefix.empty()) return project.prefix + "-" + std::to_string(*number);
@@ -93,19 +93,19 @@ Result<WebhookReading> read_plane(std::string_view event_header, const json::val
   const auto ignored = [&](std::string why) { return WebhookReading{what, WebhookIgnored{std::move(why)}, event_id}; };
 
   const bool is_item = event == "issue" || event == "workitem.created" || event == "workitem.updated";
-  if (!is_item) return ignored("events of this kind mean nothing here");
+  if (!is_item) return ignored("pawl does not act on events of this kind");
   const PlaneVerb verb = plane_verb(event, text_at(body, {"action"}));
-  if (verb == PlaneVerb::other) return ignored("only a new work item or a new state of one means anything here");
-  if (verb == PlaneVerb::updated && !is_about_state(body)) return ignored("the work item's state was not changed");
+  if (verb == PlaneVerb::other) return ignored("pawl acts only on a new work item or a change of its state");
+  if (verb == PlaneVerb::updated && !is_about_state(body)) return ignored("the work item's state did not change");
 
   const json::value* item = value_at(body, {"data"});
-  if (!item || !item->is_object()) return bad_delivery("field \"data\" is missing, or no object");
+  if (!item || !item->is_object()) return bad_delivery("field \"data\" is missing or is not an object");
   const WorkPlace* project = named_project(*item, config);
   if (!project) return ignored("no repository is configured for the work item's project");
   const std::string work_item = PAWL_TRY(plane_work_item(*item, *project));
   const std::vector<std::string> states = plane_states(*item);
   if (states.empty()) return bad_delivery("field \"data.state\" is missing");
-  // A state that was put on both lists stops: what is called off by mistake can be started again.
+  // A state on both lists stops the item: an item stopped by mistake can be started again.
   if (is_among(config.plane_stop_states, states)) {
     const std::string reason = "plane: " + short_text(work_item) + " became " + short_text(states.front());
     return WebhookReading{reason, WebhookStop{.repos = {project->repo}, .work_item = work_item, .reason = reason},
@@ -119,7 +119,7 @@ Result<WebhookReading> read_plane(std::string_view event_header, const json::val
                                        .pipeline = config.plane_pipeline},
                           event_id};
   }
-  return ignored("its state starts and stops nothing");
+  return ignored("its state neither starts nor stops a task");
 }
 
 }  // namespace pawl

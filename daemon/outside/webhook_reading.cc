@@ -15,7 +15,7 @@ std::string_view verb_name(ForgeOrder::Verb verb) {
   return verb == ForgeOrder::Verb::start ? "start" : "stop";
 }
 
-/// Where somebody is named who may write.
+/// The option that names users with write access.
 std::string_view member_option(WebhookSource source) {
   return source == WebhookSource::github ? "--github-member" : "--gitlab-member";
 }
@@ -58,7 +58,7 @@ Result<std::string> needed_text(const json::value& root, JsonPath path) {
   if (!text.empty()) return text;
   std::string field;
   for (const std::string_view name : path) field += (field.empty() ? "" : ".") + std::string(name);
-  return bad_delivery("field \"" + field + "\" is missing, or no text");
+  return bad_delivery("field \"" + field + "\" is missing or is not a string");
 }
 
 std::string number_at(const json::value& root, JsonPath path) {
@@ -101,7 +101,8 @@ WebhookReading reading_of_push(WebhookSource source, std::vector<std::string> re
                                const std::string& commit) {
   constexpr std::string_view heads = "refs/heads/";
   const std::string by(name(source));
-  if (!ref.starts_with(heads)) return {by + ": push to " + short_text(ref), WebhookIgnored{"no branch was pushed to"}};
+  if (!ref.starts_with(heads))
+    return {by + ": push to " + short_text(ref), WebhookIgnored{"the push was not to a branch"}};
   std::string branch = ref.substr(heads.size());
   if (commit.find_first_not_of('0') == std::string::npos) {
     return {by + ": removal of " + short_text(branch), WebhookIgnored{"the branch was removed"}};
@@ -115,7 +116,7 @@ WebhookReading reading_of(const PullRequest& pull) {
                               " (" + short_text(pull.branch) + ")";
   const std::string what = subject + " " + short_text(pull.action);
   const std::string by = ", by " + (pull.by.empty() ? "somebody" : short_text(pull.by));
-  // A fork's branch may bear any name, that of a task's branch too.
+  // A fork's branch can have any name, including that of a task's branch.
   if (pull.is_of_fork) return {what, WebhookIgnored{"its branch is in another repository"}};
   if (pull.branch.empty()) return {what, WebhookIgnored{"it has no branch"}};
   switch (pull.what) {
@@ -148,16 +149,17 @@ WebhookReading reading_of(const ForgeOrder& order, const WebhookConfig& config) 
   const bool is_start = order.verb == ForgeOrder::Verb::start;
   const bool is_of_issue = !order.issue.empty();
   if (!order.place && (is_start || is_of_issue)) {
-    return {what, WebhookIgnored{"the repository is not named by " + std::string(repo_option(order.source))}};
+    return {what, WebhookIgnored{"the repository is not listed in " + std::string(repo_option(order.source))}};
   }
   if (!order.may_write) {
     const std::string_view instead = is_start ? "submit" : "cancel";
-    return {what, WebhookRefused{.why = what +
-                                        ": it is not known that this user may write to the repository; if so, name the "
-                                        "user by " +
-                                        std::string(member_option(order.source)) + ", or say `pawl " +
-                                        std::string(instead) + "`",
-                                 .stop_of = is_start ? std::string() : order.repos.front() + "\n" + order.subject}};
+    return {
+        what,
+        WebhookRefused{
+            .why = what +
+                   ": pawl does not know whether this user may write to the repository; if so, name the user with " +
+                   std::string(member_option(order.source)) + ", or run `pawl " + std::string(instead) + "`",
+            .stop_of = is_start ? std::string() : order.repos.front() + "\n" + order.subject}};
   }
   std::string work_item;
   std::string branch = order.branch;

@@ -1,5 +1,5 @@
-// What the readers of the sources share: looking into a payload that is somebody else's format, of whatever version;
-// and what a push, a pull request, a label or a comment comes to, wherever it happened.
+// Shared by the readers of all sources: access to payloads in foreign formats of any version, and the meaning of a
+// push, a pull request, a label or a comment at any forge.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -15,14 +15,14 @@
 
 namespace pawl {
 
-/// What a payload comes to, before it gets its key.
+/// What a payload asks for, before the call gets its key.
 struct WebhookReading {
   std::string what;
   WebhookAction action;
-  std::string event_id = {};  // of the event rather than of the delivery, where the source tells it
+  std::string event_id = {};  // of the event rather than the delivery, if the source sends one
 };
 
-// The readers, one for each source.
+// One reader per source.
 Result<WebhookReading> read_gitea(std::string_view event, const boost::json::value& body, const WebhookConfig& config);
 Result<WebhookReading> read_plane(std::string_view event, const boost::json::value& body, const WebhookConfig& config);
 Result<WebhookReading> read_github(std::string_view event, const boost::json::value& body, const WebhookConfig& config);
@@ -31,9 +31,9 @@ Result<WebhookReading> read_generic(const boost::json::value& body);
 
 using JsonPath = std::initializer_list<std::string_view>;
 
-/// Null if the path leads nowhere, or to null.
+/// Null if the path does not exist, or if its value is null.
 const boost::json::value* value_at(const boost::json::value& root, JsonPath path);
-/// Empty if it is absent or not a text.
+/// Empty if it is absent or not a string.
 std::string text_at(const boost::json::value& root, JsonPath path);
 std::optional<std::int64_t> integer_at(const boost::json::value& root, JsonPath path);
 bool is_true_at(const boost::json::value& root, JsonPath path);
@@ -44,14 +44,14 @@ std::string number_at(const boost::json::value& root, JsonPath path);
 
 Error bad_delivery(const std::string& what);
 std::string lower(std::string_view text);
-/// Somebody else's text in a sentence of ours: bounded, so that no note outgrows its record.
+/// Foreign text for use in a sentence of ours: bounded, so that no note outgrows its record.
 std::string short_text(std::string_view text);
 std::string short_commit(std::string_view commit);
 
-/// The names that we may know a repository by, in the order to try: its full name, and the last part of that.
+/// The names that pawl may know a repository by, in the order to try: its full name, then the last part of it.
 std::vector<std::string> repo_names(const std::string& full_name);
 
-/// A push to `ref`, at whose head `commit` is now.
+/// A push to `ref`, whose head is now `commit`.
 WebhookReading reading_of_push(WebhookSource source, std::vector<std::string> repos, const std::string& ref,
                                const std::string& commit);
 
@@ -72,7 +72,7 @@ struct PullRequest {
 };
 WebhookReading reading_of(const PullRequest& pull);
 
-/// What a label or comment asks for. It is about an issue, or about a pull request: then about its branch.
+/// What a label or comment asks for: about an issue, or about a pull request's branch.
 struct ForgeOrder {
   enum class Verb { start, stop };
   WebhookSource source;
@@ -83,20 +83,20 @@ struct ForgeOrder {
   bool may_write = false;
   std::vector<std::string> repos;
   const WorkPlace* place = nullptr;  // null: the repository is not configured
-  std::string issue = {};            // its number; empty: it is about a pull request
+  std::string issue = {};            // its number; empty: a pull request's
   std::string branch = {};
-  std::string pull = {};  // where the branch is not told
+  std::string pull = {};  // if the payload does not name the branch
   bool is_of_fork = false;
 };
 WebhookReading reading_of(const ForgeOrder& order, const WebhookConfig& config);
 
-/// Our place for a forge's repository; null if it is not configured.
+/// The place configured for a forge's repository, or null.
 const WorkPlace* place_of(const ForgeConfig& forge, const std::string& full_name);
 std::vector<std::string> repos_of(const ForgeConfig& forge, const std::string& full_name);
 
-/// The verb of a label, or none.
+/// The verb of a label, if it has one.
 std::optional<ForgeOrder::Verb> verb_of_label(std::string_view label, const WebhookConfig& config);
-/// The verb of a comment: its first line begins with "/pawl start" or "/pawl stop", in whatever case.
+/// The verb of a comment: its first line begins with "/pawl start" or "/pawl stop", in any case.
 std::optional<ForgeOrder::Verb> verb_of_comment(std::string_view comment);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Whether a delivery comes from who knows the secret: an HMAC-SHA256 of the body, or the secret itself.
+// Whether a delivery's sender knows the secret: an HMAC-SHA256 of the body, or the secret itself.
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -22,14 +22,14 @@ Digest hmac_sha256(std::string_view key, std::string_view text) {
   return digest;
 }
 
-/// The length is not secret; where the first wrong byte stands must stay so.
+/// The length is not secret; the position of the first wrong byte must be.
 bool is_same(std::string_view one, std::string_view other) {
   return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
 constexpr std::string_view signing_token_prefix = "whsec_";
 
-/// None if it is not of the form.
+/// None if it does not have this form.
 std::optional<std::string> key_of(std::string_view signing_token) {
   if (!is_signing_token(signing_token)) return std::nullopt;
   const std::string_view text = signing_token.substr(signing_token_prefix.size());
@@ -42,7 +42,7 @@ std::optional<std::string> key_of(std::string_view signing_token) {
   return key;
 }
 
-/// Standard Webhooks allow several, with a space between, for the time in which a token is changed.
+/// Standard Webhooks allows several signatures, separated by spaces, while a token is being rotated.
 bool is_among(std::string_view signatures, std::string_view right) {
   bool found = false;
   while (!signatures.empty()) {

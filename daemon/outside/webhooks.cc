@@ -28,7 +28,7 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-/// An id may be of any length and bytes; a key has neither freedom.
+/// An id may have any length and bytes; a key may not.
 std::string delivery_key(WebhookSource source, std::string_view delivery) {
   std::string key = std::string(name(source)) + ":";
   const bool is_plain =
@@ -41,7 +41,7 @@ std::string delivery_key(WebhookSource source, std::string_view delivery) {
   return key;
 }
 
-// --- What is read ---
+// --- Fields that are read ---
 
 /// Every name that a reader of any source looks up, at any level.
 constexpr std::array<std::string_view, 69> read_names = {
@@ -134,7 +134,7 @@ Result<WebhookReading> read(WebhookSource source, const WebhookHeaders& headers,
   return read_generic(body);
 }
 
-/// Where the delivery's id is sent; empty: it need not be.
+/// The header with the delivery's id; empty: the id is optional.
 std::string_view delivery_header(WebhookSource source) {
   switch (source) {
     case WebhookSource::gitea:
@@ -150,8 +150,8 @@ std::string_view delivery_header(WebhookSource source) {
   return "";
 }
 
-/// The event's own id first: a second try of Plane has a delivery id of its own. GitLab before 17.4 sends none: there
-/// the same body is the same delivery. Empty: a program of one's own need not have any for a push or a merge.
+/// Prefers the event's own id: a retry by Plane has a new delivery id. GitLab before 17.4 sends no id: there the same
+/// body is the same delivery. Empty: the user's own program need not send one for a push or a merge.
 std::string key_of(WebhookSource source, const WebhookHeaders& headers, std::string_view body,
                    const WebhookReading& reading) {
   if (!reading.event_id.empty()) return delivery_key(source, reading.event_id);
@@ -164,7 +164,7 @@ std::string key_of(WebhookSource source, const WebhookHeaders& headers, std::str
 
 using Words = std::vector<std::string>;
 
-/// What is empty is left out: what later versions can tell beside must not make a delivery of before another request.
+/// Leaves out empty words: a field added by a later version must not turn an earlier delivery into a different request.
 Words with(Words words, const Words& more) {
   for (const std::string& word : more) {
     if (!word.empty()) words.push_back(word);
@@ -204,7 +204,7 @@ Words words_of(const WebhookRefused& call) {
   return {call.why};
 }
 
-/// Not the body: a second try of Plane differs in its `delivery_id`.
+/// Not the body: a retry by Plane differs in its `delivery_id`.
 std::uint64_t request_of(const WebhookAction& action) {
   std::string text = std::to_string(action.index());
   for (const std::string& word : std::visit([](const auto& call) { return words_of(call); }, action)) {
@@ -232,8 +232,8 @@ WebhookHeaders webhook_headers(WebhookSource source,
               .delivery = header("X-GitHub-Delivery"),
               .signature = header("X-Hub-Signature-256")};
     case WebhookSource::gitlab: {
-      // The two are the same where both are sent; only the first is signed. X-Gitlab-Event-UUID is of no use: events
-      // that a webhook's own answer leads to share it.
+      // If both are sent they are equal; only the first is signed. X-Gitlab-Event-UUID does not help: events caused by
+      // a webhook's own answer share it.
       const std::string_view id = header("webhook-id");
       return {.event = header("X-Gitlab-Event"),
               .delivery = id.empty() ? header("Idempotency-Key") : id,

@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-static_assert(value_bytes_max <= masked_bytes_max);  // a keeper takes no longer secret
+static_assert(value_bytes_max <= masked_bytes_max);  // the maximum that a keeper accepts
 
 Result<std::string> value_of(System& system, const Variable& variable) {
   if (variable.value) return *variable.value;
@@ -16,18 +16,18 @@ Result<std::string> value_of(System& system, const Variable& variable) {
     std::optional<std::string> value = system.own_variable(*variable.from_daemon);
     if (value && value->size() > value_bytes_max) {
       return Error{ErrorCode::io, variable.name + ": " + *variable.from_daemon +
-                                      " in the environment of pawld has more than " + std::to_string(value_bytes_max) +
+                                      " in pawld's environment is longer than " + std::to_string(value_bytes_max) +
                                       " bytes"};
     }
     if (value) return std::move(*value);
-    return Error{ErrorCode::missing, variable.name + ": the environment of pawld has no " + *variable.from_daemon};
+    return Error{ErrorCode::missing, variable.name + ": pawld's environment has no variable " + *variable.from_daemon};
   }
   Result<std::string> read = system.read_value(*variable.file, value_bytes_max);
   if (!read) return Error{read.error().code, variable.name + ": " + read.error().message};
   std::string value = *std::move(read);
   if (value.ends_with('\n')) value.pop_back();
   if (value.find('\0') != std::string::npos) {
-    return Error{ErrorCode::malformed, variable.name + ": " + *variable.file + ": has a NUL byte in it"};
+    return Error{ErrorCode::malformed, variable.name + ": " + *variable.file + ": contains a NUL byte"};
   }
   return value;
 }

@@ -1,4 +1,4 @@
-// The variables that a definition gives to a command, with the values that they have when it begins.
+// The variables that a definition gives to a command, with their values when the command begins.
 #pragma once
 
 #include <map>
@@ -10,21 +10,21 @@
 
 namespace pawl {
 
-/// Of one file.
+/// Limit for one file.
 constexpr std::size_t value_bytes_max = 64 * 1024;
 
 struct CommandEnv {
   std::map<std::string, std::string> values;
-  /// Those of them whose values came from a file or from the daemon's environment. Only the command may see them: not
-  /// in the log, nor in a command line, nor in what the command prints.
+  /// The names of the variables whose values came from a file or from the daemon's environment. Only the command may
+  /// see the values: they must not appear in the log, on a command line, or in the command's output.
   std::vector<std::string> secrets;
 };
 
-/// Reads what the variables hold now. Each of `layers` counts more than those before it. `missing`: a file cannot be
-/// read, or the daemon lacks a variable: "TOKEN: /srv/token: No such file or directory".
+/// Reads the variables' current values. Later `layers` override earlier ones. `missing`: a file cannot be read, or the
+/// daemon lacks a variable: "TOKEN: /srv/token: No such file or directory".
 Result<CommandEnv> read_env(System& system, std::span<const Variables* const> layers);
 
-/// Puts the values into an environment of "NAME=value", in place of what it has under their names.
+/// Sets the values in an environment of "NAME=value", replacing existing ones.
 void put_into(std::vector<std::string>& environment, const CommandEnv& env);
 
 }  // namespace pawl

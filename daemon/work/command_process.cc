@@ -11,7 +11,7 @@
 namespace pawl {
 namespace {
 
-constexpr int inherited_fd_min = 100;  // above those that shell scripts choose for themselves
+constexpr int inherited_fd_min = 100;  // above the numbers that shell scripts choose for themselves
 
 }  // namespace
 
@@ -32,8 +32,8 @@ void close_all_but(const int* kept, std::size_t count) {
 }
 
 void run_command(const Plan& plan) {
-  // Else a copy of another child's control socket would keep that one waiting after the daemon's death, and copies
-  // of listeners, logs and locks would outlive it.
+  // Otherwise a copy of another child's control socket would keep that child waiting after the daemon's death, and
+  // copies of listeners, logs and locks would outlive the daemon.
   close_all_but(plan.kept, plan.kept_count);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0 || ::dup2(null, 0) < 0) give_up(plan, Progress::descriptors);
@@ -61,7 +61,7 @@ void run_command(const Plan& plan) {
     const ssize_t got = ::recv(plan.control, &word, 1, 0);
     if (got == 1) break;
     if (got < 0 && errno == EINTR) continue;
-    ::_exit(127);  // pawld has dropped us, or died
+    ::_exit(127);  // pawld has dropped this run, or died
   }
   ::execve(plan.program, plan.arguments, plan.environment);
   give_up(plan, Progress::exec);

@@ -1,6 +1,5 @@
-// The process of a command, from its fork to its program. Linked into the daemon and into the keeper's program, so it
-// uses nothing but the C library; and nothing that allocates or locks, since it may be called in a child of a process
-// with many threads.
+// A command's process, from fork to exec. Linked into the daemon and into the keeper's program, so it uses only the C
+// library. It neither allocates nor locks, since it may run in the forked child of a multi-threaded process.
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +8,7 @@
 
 namespace pawl {
 
-/// Where in the command's process something went wrong before its program began; sent to pawld with errno.
+/// Where the command's process failed before its program began; sent to pawld with errno.
 enum class Progress : int { ready, descriptors, folder, exec, keeper };
 
 struct Report {
@@ -17,7 +16,7 @@ struct Report {
   int error = 0;
 };
 
-/// All that the command's process needs, made before the fork.
+/// Everything that the command's process needs, prepared before the fork.
 struct Plan {
   const char* program;
   const char* folder;
@@ -25,20 +24,20 @@ struct Plan {
   char* const* environment;
   int output;
   int control;
-  const int* kept;  // `output`, `control`, and what is inherited, ascending
+  const int* kept;  // `output`, `control` and the inherited descriptors, ascending
   std::size_t kept_count;
 };
 
-/// Says that it is ready, waits for a word on `control`, and executes. Without a word it ends.
+/// Reports that it is ready, waits for a message on `control`, then executes. If none comes, it exits.
 [[noreturn]] void run_command(const Plan& plan);
 
-/// Reports what errno says, and ends.
+/// Reports errno, and exits.
 [[noreturn]] void give_up(const Plan& plan, Progress progress);
 
-/// Closes all but those, which are ascending, and the first three.
+/// Closes all descriptors except those listed, in ascending order, and 0 to 2.
 void close_all_but(const int* kept, std::size_t count);
 
-/// What a keeper tells pawld over its report.
+/// What a keeper sends to pawld on its report socket.
 struct KeeperWord {
   enum class What : int { begun, ended };
   What what = What::begun;
@@ -46,8 +45,7 @@ struct KeeperWord {
   int code = 0;   // ended: CLD_EXITED and the like
   int status = 0;
 };
-/// What pawld tells it once, when the number of the command may become somebody else's. The end of the report says it
-/// too.
+/// pawld sends this once, when the command's pid may be reused. Closing the report socket means the same.
 constexpr char may_reap = '!';
 
 }  // namespace pawl

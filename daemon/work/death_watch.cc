@@ -38,7 +38,7 @@ PidfdWatch::~PidfdWatch() {
 void PidfdWatch::watch(const std::string& host, std::int64_t pid, std::int64_t pid_start) {
   if (look_(host, pid, pid_start) == Liveness::invisible) return;
   Descriptor process = pidfd_of(static_cast<pid_t>(pid));
-  // Asked again now that the number cannot be given out anew unseen.
+  // Check again now: with the pidfd open, the pid cannot be reused unnoticed.
   if (look_(host, pid, pid_start) == Liveness::dead) return died_();
   if (!process) return;
   const int fd = process.get();
@@ -63,7 +63,7 @@ void PidfdWatch::run() {
       if (fd == wake_.get()) continue;
       {
         const MutexLock lock(mutex_);
-        watched_.erase(fd);  // closed, it leaves the epoll too
+        watched_.erase(fd);  // closing it also removes it from the epoll
       }
       died_();
     }

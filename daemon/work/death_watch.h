@@ -1,4 +1,4 @@
-// Learns of the end of processes by pidfds, each of which keeps meaning the one process that it was opened for.
+// Watches for the end of processes through pidfds. A pidfd always refers to the process that it was opened for.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace pawl {
 
 class PidfdWatch final : public DeathWatch {
  public:
-  /// `look`: System::liveness_of(). `died`: as System::watch_deaths() says it.
+  /// `look`: System::liveness_of(). `died`: as in System::watch_deaths().
   using Look = std::function<Liveness(const std::string& host, std::int64_t pid, std::int64_t pid_start)>;
   PidfdWatch(Look look, std::function<void()> died);
   ~PidfdWatch() override;

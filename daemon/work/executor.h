@@ -1,9 +1,9 @@
-// The executor: makes happen outside what the log says shall happen, and brings back what came of it as events.
+// The executor: carries out what the log decides, and reports the results back as events.
 //
-// It claims queued jobs whose agents have a command, runs each as a process in its task's worktree, and is the monitor
-// of what comes after (SPEC §7); it is the reconciler, and the finalizer of stages without an agent; it ends process
-// groups when the log says so. All that it knows it learns from the durable records: what it forgets by a crash,
-// the next start finds in the log and among the locks in DIR/runs.
+// It claims queued jobs whose agents have a command, runs each as a process in its task's worktree, and monitors what
+// follows (SPEC §7). It is the reconciler, and the finalizer of stages without an agent. It ends process groups when
+// the log says so. It learns everything from durable records: after a crash, the next start finds what was lost in the
+// log and in the locks of DIR/runs.
 #pragma once
 
 #include <chrono>
@@ -29,16 +29,16 @@ namespace pawl {
 /// What the reconciler did since the daemon's start.
 struct ReconcilerTotals {
   std::uint64_t passes = 0;
-  std::uint64_t defers = 0;  // tasks left to the live owner of their lease
+  std::uint64_t defers = 0;  // tasks left to the live owner of the lease
   std::uint64_t moves = 0;   // tasks driven
   TimeUs last_pass;          // wall clock; 0: none yet
 };
 
-/// Whether a branch is at origin.
+/// Whether origin has a branch.
 struct FoundBranch {
   enum class Is { there, absent, unknown };
   Is is = Is::unknown;
-  std::string nearest = {};  // of one that is absent: the branch that may have been meant; empty if none is near
+  std::string nearest = {};  // if absent: the branch that was perhaps meant; empty if no name is similar
 };
 
 class Executor {
@@ -46,85 +46,84 @@ class Executor {
   static constexpr std::chrono::seconds branch_within{5};
 
   struct Options {
-    std::string boot_id;  // of this daemon: its BootStarted is in the log already
-    /// That of the system: the executor keeps it as the log has it.
+    std::string boot_id;  // this daemon's, whose BootStarted is already in the log
+    /// The system's table; the executor keeps it up to date with the log.
     std::shared_ptr<Origins> origins = std::make_shared<Origins>();
-    /// A daemon of another data folder led since this one did: what its worktrees were left as says nothing of today.
+    /// A daemon of another data folder was the leader in the meantime, so the worktrees here may be out of date.
     bool has_old_trees = false;
-    Archive& archive;  // where finished tasks are looked up; outlives the executor
-    /// Called with what people should know and no record says. From any thread. May be empty.
+    Archive& archive;  // for looking up finished tasks; outlives the executor
+    /// Called with messages for people that are not in any record. From any thread. May be empty.
     std::function<void(const std::string&)> warn = {};
-    /// Called when an origin refuses, or has been away for long. From any thread. May be empty.
+    /// Called when an origin refuses access, or has been unreachable for long. From any thread. May be empty.
     std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
-    /// Called when a command of a task begins to wait for a variable, with words on it. From any thread. May be empty.
+    /// Called when a task's command begins to wait for a variable, with a description. From any thread. May be empty.
     std::function<void(TaskId, const std::string& words)> variable_alert = {};
-    /// Whether there is room to begin anything; what has begun comes to its end without being asked. From any thread;
-    /// must not block. May be empty: there is.
+    /// Whether there is room to begin anything; work in progress finishes without asking. From any thread; must not
+    /// block. May be empty: there is room.
     std::function<bool()> has_room = {};
-    /// How many rows of the state it looks at in one go.
+    /// How many rows of the state it reads in one request to the sequencer.
     std::size_t rows_per_look = limits::rows_per_read_max;
-    /// How many jobs it runs at once, each on a thread of its own, whatever queue.max_concurrency allows.
+    /// Maximum number of jobs that run at once, each on its own thread, whatever queue.max_concurrency allows.
     std::size_t jobs_at_once = 256;
   };
 
-  /// Both outlive the executor; `desk` takes what is asked from now on.
+  /// Both outlive the executor; `desk` must accept requests from now on.
   Executor(Desk& desk, System& system, Options options);
   /// Stops it.
   ~Executor();
 
-  /// Ends what earlier boots left running, and cleans up after finished tasks; then begins to work. Blocks for
-  /// some stop.kill_after_s at most. Before the listeners open.
+  /// Ends processes that earlier boots left running, and cleans up after finished tasks; then begins to work. Blocks
+  /// for a few times stop.kill_after_s at most. Call before the listeners open.
   void start();
-  /// Before stop(): begins nothing new from now on. What runs may come to its end for so long, and that is recorded.
-  /// Returns once all has ended, or the time is over.
+  /// Call before stop(): begins nothing new. Running work has up to `time` to finish, and its results are recorded.
+  /// Returns once all of it has ended, or the time is over.
   void drain(std::chrono::seconds time);
-  /// Ends what runs and joins its threads; what was running is for the next start to recover. Agents and gates are told
-  /// to end; steps and probes get some time to end by themselves, since one that is cut off may leave a question for
-  /// people; then all are ended. That time is stop.kill_after_s, where somebody has set it, else 6 s at most. Before
-  /// the sequencer stops.
+  /// Ends running work and joins the threads; the next start recovers that work. Agents and gates are told to end;
+  /// steps and probes get some time to finish, since interrupting one may leave a question for people; then all are
+  /// killed. That time is stop.kill_after_s if it was set, else 6 s at most. Call before the sequencer stops.
   void stop();
-  /// Ends the wait that is under way in drain() or stop(), or the next one. From another thread.
+  /// Ends the current wait in drain() or stop(), or the next one. Call from another thread.
   void hurry();
 
-  /// Drives a task as an asker wishes, on another thread; `done` is called once, from there: it must not block. The
-  /// lease is then the daemon's, whoever asked: it is this process that has to be alive. After stop() nothing is done
-  /// and `done` is not called. The exit of a job's run needs no such call: it is seen in the log.
+  /// Drives a task on request, on another thread; calls `done` once, from there: it must not block. The daemon holds
+  /// the lease, whoever the requester is, because this process has to stay alive. After stop() it does nothing and does
+  /// not call `done`. The exit of a job's run needs no such call: the executor sees it in the log.
   void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
-  /// Ends `diverged` by one side, if no path drives the task meanwhile (`busy`). As advance().
+  /// Resolves `diverged` in favour of one side; `busy` if a path is driving the task. Threads and `done` as in
+  /// advance().
   void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done);
-  /// Asks origin for a branch, within branch_within. Those who ask for the same repository meanwhile share the next
-  /// answer. `unknown` at once where it has no origin, or one that is known not to answer. As advance().
+  /// Asks origin for a branch, within branch_within. Concurrent requests for the same repository share the next answer.
+  /// `unknown` at once if it has no origin, or one known not to answer. Threads and `done` as in advance().
   void find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done);
-  /// Gets the lock of a step's place for whoever settles it, after ending what its process left; null if that
-  /// cannot be had, or a path of this daemon has the step under way.
-  /// As advance().
+  /// Locks a step's place for settling it, after ending what the step's process left; null if the lock is not
+  /// available, or a path of this daemon is running the step. Threads and `done` as in advance().
   void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 
-  /// Whether claims pass over a job: a process of an earlier attempt is not known to be gone yet
-  /// (`previous_alive`). Threads: any, also the sequencer's.
+  /// Whether claims skip a job because a process of an earlier attempt may still be alive (`previous_alive`). Threads:
+  /// any, also the sequencer's.
   bool is_passed_over(JobId job) const;
-  /// All of them, by id.
+  /// All skipped jobs, by id.
   std::vector<JobId> passed_over() const;
 
   /// Why a repository's origin cannot be asked; none if it can. Threads: any, also the sequencer's.
   std::optional<OriginTrouble> origin_trouble(const std::string& repo) const;
   std::map<std::string, OriginTrouble> origin_troubles() const;
-  /// What a task's command waits for; none if it waits for no variable. Likewise.
+  /// The variable that a task's command waits for, if any. Threads: any, also the sequencer's.
   std::optional<MissingVariable> missing_variable(TaskId task) const;
-  /// Since when origin is being fetched from for a task; none if it is not. Likewise.
+  /// Since when a fetch from origin has been running for a task, if one is. Threads: any, also the sequencer's.
   std::optional<TimeUs> fetching_since(TaskId task) const;
-  /// The queued jobs whose worktrees are not ready yet, by id. Likewise.
+  /// The queued jobs whose worktrees are not ready yet, by id. Threads: any, also the sequencer's.
   std::vector<JobId> being_prepared() const;
 
-  /// How many jobs have a thread. At Options::jobs_at_once nothing is claimed. Threads: any, also the sequencer's.
+  /// How many jobs have a thread. At Options::jobs_at_once it claims no more. Threads: any, also the sequencer's.
   std::size_t jobs_at_work() const;
 
-  /// The jobs whose exit nobody sees to before a lease is free, by id. Threads: any, also the sequencer's.
+  /// The jobs whose exit must wait for a lease to become free, by id. Threads: any, also the sequencer's.
   std::vector<JobId> waiting_for_lease() const;
-  /// The tasks that a path of this process drives now. Likewise.
+  /// The tasks that a path of this process drives now. Threads: any, also the sequencer's.
   std::set<TaskId> driven() const;
 
-  /// For paths that others in this process drive. The machine takes nothing but facts once stop() was called.
+  /// For paths that other parts of this process drive. After stop(), the machine accepts only facts.
   World& world();
   Machine& machine();
 
@@ -133,7 +132,7 @@ class Executor {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // shared with the sequencer's listener, which may be under way when it is taken back
+  std::shared_ptr<Impl> impl_;  // shared with the sequencer's listener, which may still be running when it unsubscribes
 };
 
 }  // namespace pawl

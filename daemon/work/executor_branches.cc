@@ -1,4 +1,4 @@
-// Repositories as the log has them, and what their origins are asked before a task is taken (SPEC §7).
+// Repositories as the log has them, and the questions to their origins before a task is accepted (SPEC §7).
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +21,7 @@ FoundBranch look_for(const std::string& branch, const std::vector<std::string>& 
 void Executor::Impl::learn_origins() {
   std::optional<std::string> from = "";
   while (from) {
-    // While it is looked at, so that no later record is overtaken by what is seen here.
+    // Declared within the request, so that an older state cannot overwrite a later record.
     from = desk.ask([&](const State& state) -> std::optional<std::string> {
       std::size_t rows = 0;
       for (auto at = state.repos.rows().lower_bound(*from); at != state.repos.rows().end(); ++at) {
@@ -70,7 +70,7 @@ void Executor::Impl::answer_branch_asks(const std::string& repo) {
     asks = std::exchange(branch_asks[repo], {});
     branch_asks.erase(repo);
   }
-  // The first of them has waited longest.
+  // The first request has waited longest.
   const auto left = std::chrono::duration_cast<seconds>(asks.front().until - system.now());
   const Result<std::vector<std::string>> branches =
       left < seconds(1) ? Error{ErrorCode::busy, "no time is left"} : system.origin_branches(repo, left);

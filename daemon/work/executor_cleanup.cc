@@ -1,11 +1,11 @@
-// What is left of a finished task goes: its folder, and of a cancelled one the branch at origin too (SPEC §9).
+// Cleans up after finished tasks: removes the folder and, for a cancelled task, also the branch at origin (SPEC §9).
 //
-// A cancelled task's folder is emptied first, and removed last: while it is there, its branch is still to be deleted.
-// So whatever the daemon dies of in between, and whatever origin answers, the next start finds the folder and tries
-// again; what went wrong is said in the daemon's log. Nothing waits for any of this: the task has its end already, and
-// its work item may be created afresh. Where a live task works on the same branch by then, the branch is its own, and
-// stays. One that is created between that look and the deletion can lose the branch at origin, never a commit: the
-// branch is deleted only where pawl last saw it, and that commit is kept.
+// A cancelled task's folder is emptied first and removed last: while it exists, the branch has yet to be deleted. So if
+// the daemon dies in between, or origin fails, the next start finds the folder and tries again; errors go to the
+// daemon's messages. Nothing waits for this: the task has already ended, and its work item may be created again. If a
+// live task works on the same branch by then, the branch stays. A task created between that check and the deletion can
+// lose the branch at origin, but never a commit: pawl deletes the branch only at the commit where it last saw it, and
+// keeps that commit.
 #include <utility>
 
 #include "daemon/work/executor_impl.h"
@@ -14,7 +14,7 @@
 namespace pawl {
 
 Result<Task> Executor::Impl::finished_task(TaskId task) {
-  // Memory before the archive: one that leaves the one in between is then seen in the other.
+  // Memory before the archive: a task that moves in between is then found in the archive.
   std::optional<Task> row = desk.ask([task](const State& state) {
     const Task* found = state.tasks.find(task);
     return found ? std::optional(*found) : std::nullopt;
@@ -41,7 +41,7 @@ void Executor::Impl::remove_folder(TaskId task) {
 void Executor::Impl::clean_up(TaskId task) {
   world.forget_missing(task);
   const Result<Task> row = finished_task(task);
-  if (!row) return warn("task " + std::to_string(raw(task)) + " is not cleaned up: " + row.error().message);
+  if (!row) return warn("task " + std::to_string(raw(task)) + " was not cleaned up: " + row.error().message);
   if (row->stage != stage_cancelled) return remove_folder(task);
   {
     const std::lock_guard lock(mutex);
@@ -57,7 +57,7 @@ void Executor::Impl::clean_up(TaskId task) {
   branch_deletions->post([this, cancelled = *row] { delete_branch(cancelled); });
 }
 
-/// Why a cancel leaves the branch at origin; empty: it is to be deleted.
+/// Why a cancel leaves the branch at origin; empty: delete it.
 std::string Executor::Impl::why_kept(const Task& cancelled) {
   if (cancelled.keep_branch.value_or(false)) return "the cancel asked for it";
   const std::string which = desk.ask([](const State& state) { return state.settings().stop.delete_branch; });
@@ -98,10 +98,10 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
   remove_folder(cancelled.id);
 }
 
-/// Whether a live task works on a branch of what may be one repository under several names.
+/// Whether a live task works on the branch. The same repository may have several names.
 bool Executor::Impl::is_worked_on(const std::string& repo, const std::string& branch) {
   const auto origin = options.origins->of(repo);
-  if (!origin) return true;  // it is not known any more what is one with it
+  if (!origin) return true;  // its URL is no longer known, so neither are its other names
   TaskId from{0};
   bool found = false;
   while (!found && from != TaskId{UINT64_MAX}) {

@@ -1,4 +1,4 @@
-// Jobs: claimed, run, and seen to after their exit (SPEC §7, the monitor).
+// Jobs: claims them, runs them, and deals with their exit (SPEC §7, the monitor).
 #include "daemon/work/executor_impl.h"
 #include "engine/policies/reaper.h"
 #include "engine/policies/reconciler.h"
@@ -11,8 +11,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::int64_t exit_code_not_started = 127;  // as shells say it
-constexpr std::int64_t exit_code_timed_out = 124;    // as timeout(1) says it
+constexpr std::int64_t exit_code_not_started = 127;  // as in shells
+constexpr std::int64_t exit_code_timed_out = 124;    // as in timeout(1)
 constexpr std::int64_t exit_code_signal_base = 128;
 
 std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process) {
@@ -65,7 +65,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
   std::optional<Claimable> found;
   JobId from{0};
   while (!found && from != JobId{UINT64_MAX}) {
-    // A bounded look at a time: everybody waits for the sequencer's thread.
+    // A bounded number of rows at a time: everything waits for the sequencer's thread.
     from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
       for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
@@ -75,7 +75,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
         if (outcome == Outcome::limit) break;
         const Job& job = *state.jobs.find(*id);
         if (waits_behind_crossing(job, *state.tasks.find(job.task))) continue;
-        // The task was moved while an agent of ours worked on it: one at a time in a worktree.
+        // The task moved while an agent of ours was working on it; a worktree takes one agent at a time.
         if (is_worked_on_by(state, job.task, options.boot_id)) continue;
         const Pipeline& pipeline = state.pipeline_of(*state.tasks.find(job.task));
         const Agent* agent = pipeline.agent(job.agent);
@@ -135,17 +135,17 @@ std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
 }
 
 void Executor::Impl::claim_jobs() {
-  // A claim that is refused, since a worker was first, says nothing of the jobs behind it.
+  // A claim refused because a worker was faster says nothing about the jobs behind it.
   std::set<JobId> refused;
   while (const std::optional<Claimable> next = claimable(refused)) {
-    // Before anything is prepared or claimed: a job that cannot begin stays queued, and nothing is charged.
+    // Before preparing or claiming anything: a job that cannot begin stays queued, and uses up no attempt.
     Result<CommandEnv> env = world.read_variables(next->env, next->context);
     if (!env) variables_again = system.now() + variable_again;
     if (!env || !is_prepared(*next)) {
       refused.insert(next->job);
       continue;
     }
-    // No agent begins where a gate or a step is at work; a path that comes later finds the job running.
+    // No agent begins while a gate or step is running; a later path finds the job running.
     std::unique_ptr<PathHold> hold = world.enter_path(next->task);
     if (!hold) {
       wait_for_path(*next);
@@ -154,7 +154,7 @@ void Executor::Impl::claim_jobs() {
     }
     Running* entry = nullptr;
     {
-      // Listed before it is claimed: a cancel right after the claim must find somebody to call off.
+      // Listed before the claim: a cancel right after the claim must find a run to call off.
       const std::lock_guard lock(mutex);
       if (is_ending()) return;
       entry = &running[next->job];
@@ -168,7 +168,7 @@ void Executor::Impl::claim_jobs() {
     if (claimed) claimed->env = *std::move(env);
     if (!claimed || stopping) {
       running.erase(next->job);
-      if (is_ending()) return;  // What was claimed is for the next start.
+      if (is_ending()) return;  // The next start recovers what was claimed.
       refused.insert(next->job);
       continue;
     }
@@ -221,7 +221,7 @@ bool Executor::Impl::is_ours(JobId job, std::uint64_t attempt) {
 }
 
 void Executor::Impl::run_job(Running& entry, const Claim& claim) {
-  // Before its exit is recorded: a pass that falls in between would see nobody.
+  // Before its exit is recorded; otherwise a reaper pass in between would find no one finishing the job.
   const RealWorld::InHand in_hand(world, claim.job);
   if (!run_agent(entry, claim)) return;
   std::unique_lock lock(mutex);
@@ -237,7 +237,8 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
   }
 }
 
-/// With the finalizer's mark in the same group, where marks count: a pass that falls in between would see nobody.
+/// With the finalizer's mark in the same group, where marks count; otherwise a reaper pass in between would find no one
+/// finishing the job.
 bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
   fb::RunExitedT exit;
   exit.job = raw(claim.job);
@@ -291,7 +292,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   event.attempt = claim.attempt;
   event.pid = run->pid();
   event.pid_start = run->pid_start();
-  // Refused, it is not ours any more: the child, dropped, goes without having run.
+  // If refused, the job is no longer ours; destroying the child ends it before it executes.
   if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
 
   const RealWorld::OwnAgent agent(world, run->pid());
@@ -299,7 +300,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   {
     const std::lock_guard lock(mutex);
     if (!run->gone()) leftovers[claim.job].push_back(run->run());
-    // Cut off by us it has not failed. What came to its own end all the same, with 0, is finished work.
+    // A run that we cut off has not failed. One that still exited by itself with 0 is finished work.
     const bool is_cut_off = stopping && exit.how == CommandExit::How::lost;
     const CommandExit& own = run->process_exit();
     if (is_cut_off && !(own.how == CommandExit::How::exited && own.code == 0)) return false;
@@ -330,7 +331,7 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                 .to_be_marked = task && marks_count_on(task->stage) && !row->run->marked};
   });
   if (!seen) return Monitored::finished;
-  // Somebody else's run has just exited, of which we were only told.
+  // A worker's run has just exited; we only saw the report.
   if (seen->to_be_marked) mark<fb::FinalizerMarkedT>(job);
   if (seen->cancelled) {
     finish_job(job, attempt, fb::JobResult::cancelled);
@@ -351,14 +352,14 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
                      answer.awaited == Awaited::dependency || answer.awaited == Awaited::previous;
   if (!is_ours(job, attempt)) return Monitored::finished;
   if (waits) return Monitored::waiting;
-  // The daemon is about to end: the next one goes on with it.
+  // The daemon is shutting down; the next one continues.
   if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
-  // Its edge has steps that only somebody else can start: he has to find the job running, and ends it.
+  // Its edge has steps that only an external driver can start: it must find the job running, and ends it.
   if (answer.awaited == Awaited::command) {
     if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);
     return Monitored::finished;
   }
-  // Somebody moved or blocked the task meanwhile, without this job: the retry rule knows what that means for it.
+  // Another actor moved or blocked the task meanwhile; the retry rule decides what that means for this job.
   finish_job(job, attempt, fb::JobResult::retry);
   return Monitored::finished;
 }
@@ -398,7 +399,7 @@ void Executor::Impl::retry_leftovers() {
     std::erase(of_job->second, run);
     if (of_job->second.empty()) leftovers.erase(of_job);
     jobs_changed = true;
-    wake->notify();  // the next one may take its time
+    wake->notify();  // the next one may take a while
   }
   const std::lock_guard lock(mutex);
   retrying_leftovers = false;

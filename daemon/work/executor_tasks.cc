@@ -1,4 +1,4 @@
-// Tasks: driven on where nobody else does it, and on request (SPEC §7, the reconciler).
+// Tasks: drives them when no one else does, and on request (SPEC §7, the reconciler).
 #include <algorithm>
 
 #include "daemon/work/executor_impl.h"
@@ -7,10 +7,10 @@
 namespace pawl {
 
 void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done) {
-  // The path's records are many, and its asker's key stands for one: it is not theirs.
+  // The path makes many records, but the requester's idempotency key stands for one, so they do not carry it.
   order.asker.key.clear();
   order.asker.request.reset();
-  order.asker.principal.clear();  // it is the daemon that drives the task: the lease and the steps are its own
+  order.asker.principal.clear();  // the daemon drives the task: the lease and the steps are its own
   order.asker.boot = impl_->options.boot_id;
   order.pid = impl_->system.own_pid();
   Impl& impl = *impl_;
@@ -26,7 +26,7 @@ std::optional<MissingVariable> Executor::missing_variable(TaskId task) const {
 void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
-    // What a path of ours has under way is nothing that was left: no word ends it.
+    // A step that a path of ours is running was not left behind, so an operator's verdict must not end it.
     const std::unique_ptr<PathHold> hold = impl.world.enter_path(place.task);
     if (!hold && impl.runs_step(place)) return done(nullptr);
     const std::optional<Boot> starter = impl.starter_of(place);
@@ -34,8 +34,8 @@ void Executor::lock_step(StepPlace place, std::string run, std::function<void(st
   });
 }
 
-/// Of a task that a path drives. Where that is blocked the path is at its end, and while it waits to ask once more the
-/// step's process is gone: then a word may come before it.
+/// Whether the path that drives the task is running this step. If the task is blocked, the path has ended; if the path
+/// waits to probe again, the step's process is gone. In both cases an operator's verdict may come first.
 bool Executor::Impl::runs_step(const StepPlace& place) {
   return desk.ask([&place](const State& state) {
     const Task* task = state.tasks.find(place.task);
@@ -115,7 +115,8 @@ void Executor::Impl::drive(TaskId task) {
   }
   if (awaited == Awaited::gate) flagged.insert(task);
   if (waits_for_origin || waits_for_variable || !flagged.empty()) wake->notify();
-  // One that was freed during the try is not missed. Leases of its own it has had, and freed, only if it does not wait.
+  // This does not miss a lease that was freed during the try. The try has freed leases of its own only if it does not
+  // wait.
   if (waits) (freed == leases_freed ? waiting_for_lease : flagged).insert(task);
   if (waits) wake->notify();
   if (done.move == ReconcileMove::defer) ++totals.defers;

@@ -1,5 +1,5 @@
-// Worktrees for jobs, made ready before the claim (SPEC §7): while an origin is away its jobs stay queued, and hold no
-// slot, no lease and no thread.
+// Prepares worktrees for jobs before the claim (SPEC §7): while an origin is unreachable its jobs stay queued, and hold
+// no slot, lease or thread.
 #include <algorithm>
 #include <utility>
 
@@ -11,13 +11,13 @@ namespace {
 
 using std::chrono::seconds;
 
-/// A fetch that takes longer is awaited by the next preparation; meanwhile the job says that it waits for origin.
+/// If a fetch takes longer, the next preparation waits for it; meanwhile the job shows that it waits for origin.
 constexpr seconds fetch_within{120};
-/// For so long a worktree that was made ready counts as of now.
+/// How long a prepared worktree counts as up to date.
 constexpr seconds fresh_for{30};
 constexpr seconds path_again{1};
 constexpr std::size_t at_once_max = 32;
-/// Of one repository: one that is silent must not have all of them.
+/// Per repository: one whose origin does not answer must not take all preparations.
 constexpr std::size_t of_repo_max = 4;
 
 }  // namespace
@@ -63,7 +63,7 @@ bool Executor::Impl::is_prepared(const Claimable& next) {
     if (entry.repo == next.repo) ++of_repo;
   }
   if (at_work >= std::min(next.room, at_once_max)) return false;
-  // Of an origin that is away one job asks, for all.
+  // If the origin is unreachable, one job asks on behalf of all.
   if (of_repo >= (next.is_serial || is_away ? 1 : of_repo_max)) return false;
   Preparation& entry = preparations[next.job];
   entry.attempts = next.attempts;
@@ -91,7 +91,7 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
   std::string no_tree;
   if (fetched.end == FetchEnd::fetched) {
     until = system.now() + path_again;
-    // Nobody else works in it meanwhile: no gate, no step.
+    // Holding the path keeps gates and steps out of the worktree meanwhile.
     if (const std::unique_ptr<PathHold> hold = world.enter_path(next.task); hold && !entry.off->called()) {
       const Result<Worktree> made =
           system.prepare_worktree({next.task, next.repo, next.branch, options.boot_id, next.begins_branch});
@@ -105,7 +105,7 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
         if (!made) no_tree = made.error().message;
       }
     }
-    // A task that ended meanwhile has lost its folder, and may just have got another.
+    // If the task ended meanwhile, its folder was removed, and this may just have recreated it.
     if (is_finished(next.task)) workers->post([this, task = next.task] { clean_up(task); });
   }
   const std::lock_guard lock(mutex);
@@ -118,7 +118,7 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
   wake->notify();
 }
 
-/// What becomes of the branch when the task is cancelled depends on who began it.
+/// Records who began the branch: this decides what a cancel does with it.
 void Executor::Impl::note_branch(const Claimable& next, const Worktree& tree) {
   const std::string& head = tree.origin_head.empty() ? tree.head : tree.origin_head;
   if (next.branch.empty() || head.empty()) return;
@@ -135,7 +135,7 @@ void Executor::Impl::note_branch(const Claimable& next, const Worktree& tree) {
   machine.propose(propose_group(asker("executor"), event));
 }
 
-/// Nothing may work there before a person has said how it goes on.
+/// Blocks the task: nothing may work there until a person decides how to go on.
 void Executor::Impl::bar(const Claimable& next, const std::string& reason) {
   fb::TaskBlockedT event;
   event.task = raw(next.task);
@@ -150,10 +150,10 @@ void Executor::Impl::take_tree(JobId job, Claim& claim) {
   claim.tree = std::move(found->second.tree);
   claim.no_tree = std::move(found->second.no_tree);
   preparations.erase(found);
-  jobs_changed = true;  // another one may have waited for its place
+  jobs_changed = true;  // another job may have been waiting for the place
 }
 
-/// It is prepared again: the path may change what is there.
+/// Prepares the worktree again later: the path may change its contents.
 void Executor::Impl::wait_for_path(const Claimable& next) {
   const std::lock_guard lock(mutex);
   Preparation& entry = preparations[next.job];
@@ -172,7 +172,7 @@ void Executor::Impl::call_off_preparations(TaskId task) {
   }
 }
 
-/// With the mutex: the threads that have ended are to be joined; what nobody came back for goes.
+/// Requires the mutex. Collects the ended threads for joining, and drops stale preparations.
 void Executor::Impl::drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads) {
   const Deadline now = system.now();
   for (auto at = preparations.begin(); at != preparations.end();) {

@@ -46,8 +46,8 @@ std::string one_line(const std::string& text) {
   return line;
 }
 
-/// Whether a setting of pawld's user is needed to reach an origin or to check a file out. Keys come in lower case, but
-/// for the part between the first and the last dot.
+/// Whether a setting of pawld's user is needed to reach an origin or to check out a file. Keys are in lower case,
+/// except for the part between the first and the last dot.
 bool is_needed(std::string_view key) {
   constexpr std::array<std::string_view, 8> sections{"credential.", "http.",   "url.",      "ssh.",
                                                      "safe.",       "filter.", "protocol.", "lfs."};
@@ -56,7 +56,7 @@ bool is_needed(std::string_view key) {
          std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-/// A value in the quotes of git's configuration.
+/// A value, quoted for git's configuration.
 std::string quoted(std::string_view value) {
   std::string out = "\"";
   for (const char c : value) {
@@ -70,7 +70,7 @@ std::string quoted(std::string_view value) {
   return out + '"';
 }
 
-/// Those of `git config --list -z --show-scope` that are needed.
+/// The needed settings in the output of `git config --list -z --show-scope`.
 std::string needed_settings(const std::string& listed) {
   std::string out;
   for (std::size_t at = 0; at < listed.size();) {
@@ -89,14 +89,14 @@ std::string needed_settings(const std::string& listed) {
   return out;
 }
 
-/// What an origin may be reached by, and no setting says.
+/// Adds the variables that may be needed to reach an origin, in addition to settings.
 void add_ways_out(std::vector<std::string>& environment, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     if (const char* value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
   }
 }
 
-/// Replaces a file in there that only this user may read.
+/// Replaces a file in the folder, readable only by this user.
 Result<void> write_private(const Descriptor& folder, const std::string& path, const std::string& text) {
   const std::string name = std::filesystem::path(path).filename().string();
   const std::string part = name + ".part";
@@ -108,7 +108,8 @@ Result<void> write_private(const Descriptor& folder, const std::string& path, co
   return {};
 }
 
-/// Whether it works in a task's own clone: what it checks out there is the agents', and as they would make it.
+/// Whether it works in a task's own clone: files checked out there belong to the agents, and get the mode they would
+/// use.
 bool is_in_worktree(const std::vector<std::string>& words) {
   const bool makes_clone = words.front() == "init" && std::find(words.begin(), words.end(), "--bare") == words.end();
   return words.front() == "-C" || makes_clone;
@@ -151,7 +152,7 @@ std::string GitCommand::credential_file(const std::string& repo) const {
 std::string GitEnd::message() const {
   switch (how) {
     case How::timed_out:
-      return what + ": no end within its time" + (said.empty() ? "" : ": " + one_line(said));
+      return what + ": exceeded its time limit" + (said.empty() ? "" : ": " + one_line(said));
     case How::called_off:
       return what + ": called off";
     case How::exited:
@@ -186,8 +187,8 @@ GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& 
     return end;
   }
   RunOrder run_order;
-  // On the command line, since a task's own clone has settings of its own, which are in reach of its agents. What runs
-  // in the background would be taken for something left behind, and nothing is ever pruned.
+  // On the command line, since agents can change the settings of a task's clone. Background processes would be mistaken
+  // for something left behind, and nothing is ever pruned.
   run_order.command = {"git",
                        "-c",
                        "core.hooksPath=/dev/null",
@@ -205,9 +206,9 @@ GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& 
   run_order.command.insert(run_order.command.end(), order.words.begin(), order.words.end());
   run_order.folder = data_folder_;
   run_order.environment = environment;
-  run_order.environment.emplace_back("LC_ALL=C");  // its words are read
+  run_order.environment.emplace_back("LC_ALL=C");  // its messages are parsed
   run_order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
-  // A folder that has lost its .git must not be taken for a part of a repository around the data folder.
+  // A folder that has lost its .git must not count as part of a repository around the data folder.
   run_order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
   run_order.purpose = "git";
   run_order.makes_pawls_files = !is_in_worktree(order.words);
@@ -238,8 +239,8 @@ Result<std::string> GitCommand::operator()(std::vector<std::string> words) {
 std::string GitCommand::credential_settings(const std::string& repo) const {
   const auto origin = origins_->of(repo);
   if (!origin || !origin->username) return {};
-  // The user's own helpers are asked first. This one knows the password of the URL; where that has none, the user name
-  // is a token, and any password will do. It reads a file, since a word of it would stand on a shell's command line.
+  // git asks the user's own helpers first. This one knows the URL's password; without one, the user name is a token,
+  // and any password will do. It reads a file, since a password in the helper would appear on a shell's command line.
   std::string file;
   for (const char c : credential_file(repo)) c == '\'' ? file += "'\\''" : file += c;
   const std::string key = "credential." + origin->plain;
@@ -253,7 +254,7 @@ Result<void> GitCommand::write_settings() {
   const GitEnd listed =
       run_with({.words = {"config", "--list", "--includes", "-z", "--show-scope"}, .timeout_s = 30, .off = nullptr},
                environment);
-  // Settings that cannot be read are none.
+  // If the settings cannot be read, use none.
   std::string text = listed.is_ok() ? needed_settings(listed.said) : std::string();
   const auto origins = origins_->all();
   for (const auto& [repo, origin] : origins) text += credential_settings(repo);

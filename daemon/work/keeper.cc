@@ -10,7 +10,7 @@
 
 #include "store/os/descriptor.h"
 
-// The program, as the linker takes it in (daemon/CMakeLists.txt).
+// The keeper's program, as the linker embeds it (daemon/CMakeLists.txt).
 extern "C" const char _binary_pawl_keeper_start[];
 extern "C" const char _binary_pawl_keeper_end[];
 
@@ -18,7 +18,7 @@ namespace pawl {
 namespace {
 
 constexpr const char* keeper_name = "pawld: keeper of a run";
-constexpr unsigned executable = 0x10;  // MFD_EXEC, which older headers and kernels do not know
+constexpr unsigned executable = 0x10;  // MFD_EXEC, unknown to older headers and kernels
 
 Descriptor written_program() {
   Descriptor file(::memfd_create("pawl-keeper", MFD_CLOEXEC | MFD_ALLOW_SEALING | executable));
@@ -39,7 +39,7 @@ std::string listed(const std::vector<std::size_t>& numbers) {
   return list;
 }
 
-/// In memory, whatever becomes of files. Invalid where none may be executed there.
+/// An in-memory copy, independent of files on disk. Invalid if the system does not allow executing it.
 const Descriptor& keeper_program() {
   static const Descriptor program = written_program();
   return program;

@@ -1,14 +1,13 @@
 // The keeper of a run: a small process between pawld and the command.
 //
-// It is the command's parent and a child subreaper, so what descends from the command stays below it, whatever it does
-// to its session, its environment and its descriptors (SPEC §8). It reaps all of that, and ends when nothing is left.
-// It outlives pawld, and then needs nobody: what the command prints goes through it into files (output_pump.h). It is
-// deaf to all signals but SIGKILL, holds nothing open but its report, that output, and the lock by which the next start
-// knows that it still keeps something, and knows nothing of what it keeps but the command's pid.
+// It is the command's parent and a child subreaper, so the command's descendants stay below it, whatever they do to
+// their session, environment and descriptors (SPEC §8). It reaps them all, and exits when none is left. It outlives
+// pawld, and then works alone: the command's output goes through it into files (output_pump.h). It blocks all signals
+// but SIGKILL. It holds open only its report socket, that output, and the lock that tells the next start that processes
+// are left. It knows only the command's pid.
 //
-// It is a program of its own, which pawld carries within itself (daemon/keeper): a mere fork would keep a copy of all
-// that pawld has in memory for as long as the run goes on. The command is forked by the keeper, and stands still until
-// pawld lets it go.
+// It is a separate program, embedded in pawld (daemon/keeper): a mere fork would keep a copy of pawld's memory for as
+// long as the run lasts. The keeper forks the command, which waits until pawld releases it.
 #pragma once
 
 #include <string>
@@ -19,19 +18,20 @@
 
 namespace pawl {
 
-/// What a keeper is executed with.
+/// The arguments to execute a keeper with.
 class KeeperCall {
  public:
-  /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `held`: what it holds open besides; -1: nothing. `plan` is
-  /// copied, its arguments aside, which outlive this; its output is the end to write to of the pipe that `output` is
-  /// read from, or what the command writes to by itself, where `output` has none. `secrets`: the numbers of the
-  /// variables of the plan's environment whose values are masked in what the command prints. They reach the keeper by
-  /// its own environment, which it wipes.
+  /// `report`: the keeper's end of a SOCK_SEQPACKET pair. `held`: another descriptor that it holds open; -1: none.
+  /// Copies `plan`, except its arguments, which must outlive this. The plan's output is the write end of `output`'s
+  /// pipe or, if `output` has no pipe, the file that the command writes to directly. `secrets`: the indices of the
+  /// variables in the plan's environment whose values are masked in the command's output. They reach the keeper in its
+  /// environment, which it wipes.
   KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output, const std::vector<std::size_t>& secrets);
 
-  /// In a forked child: becomes the keeper. Returns only if it cannot, with errno. Safe as run_command().
+  /// In a forked child: becomes the keeper. Returns only on failure, with errno set. As safe after fork as
+  /// run_command().
   void become() const;
-  /// Whether there is a program to become.
+  /// Whether the keeper's program is available.
   static bool possible();
 
  private:

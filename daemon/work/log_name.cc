@@ -10,11 +10,11 @@ namespace pawl {
 namespace {
 
 constexpr std::string_view log_suffix = ".log";
-constexpr char between = '~';  // which no component has in it
+constexpr char between = '~';  // which no component contains
 
 constexpr std::array all_whats = {LogOf::agent, LogOf::gate, LogOf::step, LogOf::probe};
 
-/// "20260615T100000.123456Z": sorts as time does, and is no trouble to a shell.
+/// "20260615T100000.123456Z": sorts by time, and needs no quoting in a shell.
 std::string stamp_of(TimeUs time) {
   std::string stamp;
   for (const char c : rfc3339(time)) {
@@ -32,7 +32,7 @@ std::optional<TimeUs> time_of(std::string_view stamp) {
   return time ? std::optional(*time) : std::nullopt;
 }
 
-/// The number that stands at the beginning, which is taken away.
+/// Removes the leading number, and returns it.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -79,7 +79,7 @@ std::string path_of_job_log(JobId job, std::uint64_t attempt) {
 }
 
 std::optional<LogName> read_log_name(TaskId task, std::string_view file) {
-  // Commands can write there, and the name goes into answers.
+  // Commands can write there, and the name appears in answers.
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.%~";
   const bool is_plain = file.find_first_not_of(letters) == std::string_view::npos;
   if (!is_plain || !file.ends_with(log_suffix) || !take(file, "v")) return std::nullopt;
@@ -112,7 +112,7 @@ LogOwner owner_of_log(std::string_view entry) {
   }
   if (!take(entry, "task-")) return {};
   const auto task = take_number(entry);
-  // Behind a '-' there are logs of a version that put them beside each other.
+  // A '-' follows in logs of an older version, which did not use folders.
   return task && (entry.empty() || entry.starts_with("-")) ? LogOwner{.task = TaskId{*task}} : LogOwner{};
 }
 

@@ -1,5 +1,5 @@
-// The names of the files below DIR/logs: one for each run, so that no two share one. `job-3-1.log` is an agent's; all
-// others lie in a folder of their task: `task-7/v5~testing~gate~20260615T100000.123456Z.log`.
+// The names of the files below DIR/logs, unique to each run. `job-3-1.log` is an agent's; all others are in their
+// task's folder: `task-7/v5~testing~gate~20260615T100000.123456Z.log`.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace pawl {
 enum class LogOf { agent, gate, step, probe };
 std::string_view name(LogOf what);
 
-/// A run of a task that no job names.
+/// A run of a task that does not belong to a job.
 struct LogName {
   LogOf what = LogOf::gate;
   TaskId task{};
@@ -26,15 +26,15 @@ struct LogName {
   bool operator==(const LogName&) const = default;
 };
 
-/// All below DIR/logs.
+/// Relative to DIR/logs.
 std::string path_of(const LogName& name);
 std::string path_of_job_log(JobId job, std::uint64_t attempt);
 std::string log_folder_of(TaskId task);
 
-/// What a file in that folder is called after; none if it is no log.
+/// The run that a file in that folder is named after; none if it is not a log.
 std::optional<LogName> read_log_name(TaskId task, std::string_view file);
 
-/// Whose job or task the entry of DIR/logs belongs to: a job's log or its parts, or the folder of a task.
+/// The job or task that an entry of DIR/logs belongs to: a job's log or its parts, or a task's folder.
 struct LogOwner {
   std::optional<JobId> job = std::nullopt;
   std::optional<TaskId> task = std::nullopt;

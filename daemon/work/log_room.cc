@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view log_suffix = ".log";
 constexpr std::int64_t block_bytes = 512;
 
-/// Not through a link: commands can write there.
+/// Does not follow links: commands can write there.
 std::optional<struct stat> about(const fs::path& path) {
   struct stat found {};
   return ::lstat(path.c_str(), &found) == 0 ? std::optional(found) : std::nullopt;
@@ -40,7 +40,7 @@ void for_each_in(const fs::path& folder, Each each) {
 
 }  // namespace
 
-/// What stands in the folder: how much in all, and the oldest of what may go.
+/// Walks the folder: adds up the total size, and collects the oldest removable logs.
 class LogRoom::Walk {
  public:
   Walk(const Live& live, std::size_t kept) : live_(live), kept_(kept) {}
@@ -125,7 +125,7 @@ bool LogRoom::Live::has(const LogOwner& owner) const {
   return (owner.task && tasks.contains(*owner.task)) || (owner.job && jobs.contains(*owner.job));
 }
 
-/// A bounded look at a time: everybody waits for the sequencer's thread.
+/// A bounded number of rows at a time: everything waits for the sequencer's thread.
 LogRoom::Live LogRoom::live() {
   Live live;
   for (std::optional<TaskId> from = TaskId{0}; from;) {
@@ -156,13 +156,13 @@ bool LogRoom::is_live(const LogOwner& owner) {
 
 bool LogRoom::remove(const Log& log) {
   const auto stored = StoredOutput::look_at(log.path);
-  // Asked again, for each that goes: by now it may be a live task's.
+  // Checked again for each log: by now it may belong to a live task.
   if (!stored || stored->is_live() || is_live(log.owner)) return false;
   std::error_code ignored;
   if (is_folder(parts_of(log.path))) fs::remove_all(parts_of(log.path), ignored);
   if (::unlink(log.path.c_str()) != 0) return false;
   const fs::path folder = log.path.parent_path();
-  if (folder != options_.folder) ::rmdir(folder.c_str());  // of a task of which nothing is left
+  if (folder != options_.folder) ::rmdir(folder.c_str());  // succeeds only if the task's folder is empty
   return true;
 }
 

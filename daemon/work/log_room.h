@@ -1,4 +1,4 @@
-// Keeps DIR/logs within bounds, by age and by bytes: the oldest logs of ended tasks go first.
+// Keeps DIR/logs within bounds of age and size, removing the oldest logs of ended tasks first.
 #pragma once
 
 #include <atomic>
@@ -19,17 +19,17 @@
 
 namespace pawl {
 
-/// Looks once a minute, on a thread of its own. Never removes what belongs to a live task, or what somebody may still
-/// write to.
+/// Checks once a minute, on its own thread. Never removes a log that belongs to a live task, or that a process may
+/// still write to.
 class LogRoom {
  public:
   struct Bounds {
-    std::int64_t bytes_max = limits::logs_bytes_max;  // 0: no bound
-    std::int64_t age_s_max = limits::logs_age_s_max;  // likewise
+    std::int64_t bytes_max = limits::logs_bytes_max;  // 0: no limit
+    std::int64_t age_s_max = limits::logs_age_s_max;  // 0: no limit
   };
   struct Options {
     std::filesystem::path folder;  // DIR/logs
-    /// Asked before each look, from the thread of this. May be empty: the defaults.
+    /// Called before each check, on this object's thread. May be empty: the defaults.
     std::function<Bounds()> bounds = {};
     std::chrono::milliseconds interval = std::chrono::minutes(1);
     std::size_t removed_per_look = 1000;
@@ -42,8 +42,8 @@ class LogRoom {
   void start();
   void stop();
 
-  /// One look: how many logs it removed. At `removed_per_look` there may be more. For its thread, and for tests
-  /// instead of start().
+  /// One check; returns how many logs it removed. If that is `removed_per_look`, more may be due. For the thread, and
+  /// for tests instead of start().
   std::size_t look();
 
  private:

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-constexpr std::int64_t listing_timeout_s = 60;  // a few seconds' work: an origin that takes longer is silent
+constexpr std::int64_t listing_timeout_s = 60;  // a few seconds' work: a slower origin counts as not answering
 constexpr std::int64_t fetch_timeout_s = 900;   // a first clone over a slow line
 constexpr milliseconds look_for_call_off{50};
 constexpr std::size_t packs_max = 50;
@@ -31,7 +31,7 @@ Fetched trouble(const GitEnd& end) {
   return {.end = trouble_of(end.said), .words = end.message()};
 }
 
-/// The packs of a repository.
+/// The number of packs in a repository.
 std::size_t packs_in(const std::string& folder) {
   std::error_code error;
   std::size_t packs = 0;
@@ -84,7 +84,7 @@ AtOrigin read_ls_remote(const std::string& said) {
       found.refs.emplace(name, value);
     }
   }
-  // A HEAD that names a branch which is not there is listed by newer versions of git only.
+  // Only newer versions of git list a HEAD whose branch does not exist.
   if (found.default_branch && !found.refs.contains(std::string(heads_prefix) + *found.default_branch)) {
     found.default_branch.reset();
   }
@@ -126,9 +126,9 @@ std::string Mirror::origin_url() const {
   return origin ? origin->plain : std::string();
 }
 
-/// Its thread runs on when all who wait have gone: what it brings is for those who come next.
+/// Its thread continues when all waiters have left: the result serves the next ones.
 void Mirror::begin() {
-  if (thread_) thread_->join();  // it has ended, but for its last instruction
+  if (thread_) thread_->join();  // it has ended, except for its last instruction
   is_running_ = true;
   ++begun_;
   off_ = std::make_unique<EventCallOff>();
@@ -143,7 +143,7 @@ void Mirror::begin() {
   });
 }
 
-/// What a fetch brings that asks where origin was before is nothing to those who wait.
+/// Discards a fetch from the previous URL: its result is of no use to waiters.
 void Mirror::leave_outdated() {
   if (begun_ < counts_from_ || git_.origin(options_.repo) == asked_) return;
   counts_from_ = begun_ + 1;
@@ -152,17 +152,17 @@ void Mirror::leave_outdated() {
 
 Fetched Mirror::fetch(Deadline until, const CallOff* off) {
   MutexLock lock(mutex_);
-  // One that began before we asked may have read origin before what we were told of happened.
+  // A fetch that began before this call may have read origin too early to see what the caller knows of.
   const std::uint64_t wanted = begun_ + 1;
   const std::uint64_t ended_before = ended_;
   ++waiters_;
-  Fetched found{.end = FetchEnd::called_off, .words = "the daemon ends"};
+  Fetched found{.end = FetchEnd::called_off, .words = "the daemon is shutting down"};
   for (;;) {
     if (is_stopped_) break;
     leave_outdated();
     const bool has_failed =
         ended_ > ended_before && last_.end != FetchEnd::fetched && last_.end != FetchEnd::called_off;
-    // Another try at once would come to the same.
+    // An immediate retry would fail the same way.
     if (ended_ >= counts_from_ && (ended_ >= wanted || has_failed)) {
       found = last_;
       break;
@@ -191,9 +191,9 @@ bool Mirror::is_fetched() {
 
 Result<void> Mirror::init(const std::string& folder, const std::string& object_name) {
   const std::string format = object_name.size() == 64 ? "sha256" : "sha1";
-  // It may be repeated, so that a start that was cut short is made good by the next.
+  // Repeatable, so that the next start completes one that was interrupted.
   PAWL_TRY(git_({"init", "--quiet", "--bare", "--template=", "--object-format=" + format, "--", folder}));
-  // For people: pawld itself names URL and refs with each call.
+  // For people: pawld itself passes the URL and refs in each call.
   return append_below(folder_above(folder), name_of(folder) + "/config",
                       setting_lines("remote.origin.url", origin_url()) +
                           setting_lines("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*") +
@@ -208,15 +208,15 @@ Result<void> Mirror::set_up() {
   fs::create_directories(fs::path(options_.folder).parent_path(), error);
   for (const std::string& ours : {options_.work_folder, folder_above(options_.folder), options_.folder}) {
     if (!fs::is_symlink(fs::symlink_status(ours, error))) continue;
-    return Error{ErrorCode::io, ours + ": is a link, and none is followed here"};
+    return Error{ErrorCode::io, ours + ": is a symbolic link; pawl does not follow links here"};
   }
-  // A replacement that was cut short between its two renames.
+  // A replacement was interrupted between its two renames.
   const std::string next = options_.folder + ".new";
   if (!fs::exists(options_.folder, error) && fs::exists(next + "/pawl-carried", error)) {
     fs::rename(next, options_.folder, error);
   }
   if (fs::exists(options_.folder, error)) {
-    // Nothing of this boot has worked here yet, and what earlier ones left running was ended at the start.
+    // No process of this boot has worked here yet, and the start ended those of earlier boots.
     remove_locks(options_.folder);
     TaskClones(git_, *this, options_.work_folder).convert_worktrees();
   }
@@ -224,7 +224,7 @@ Result<void> Mirror::set_up() {
   return {};
 }
 
-/// For people, who push and fetch in the mirror by hand.
+/// For people who push and fetch in the mirror by hand.
 void Mirror::name_origin(const Origin& origin) {
   if (named_ == origin) return;
   const GitEnd end =
@@ -233,7 +233,7 @@ void Mirror::name_origin(const Origin& origin) {
 }
 
 Fetched Mirror::fetch_now(const Origin& origin, const CallOff& off) {
-  if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' has no origin any more"};
+  if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' no longer has an origin"};
   if (const auto set = set_up(); !set) return {.end = FetchEnd::unreachable, .words = set.error().message};
   if (const auto written = git_.write_settings(); !written) {
     return {.end = FetchEnd::unreachable, .words = written.error().message};
@@ -267,7 +267,7 @@ Fetched Mirror::fetch_now(const Origin& origin, const CallOff& off) {
   return fetched;
 }
 
-/// Whether the mirror has what was listed, object for object. Damage that shows in a ref makes a difference.
+/// Whether the mirror's refs match the list exactly. Damage that shows in a ref counts as a difference.
 bool Mirror::is_unchanged(const AtOrigin& at_origin) {
   if (!is_fetched()) return false;
   const Result<std::string> said = git_({"--git-dir=" + options_.folder, "for-each-ref",
@@ -288,8 +288,8 @@ Fetched Mirror::fetch_into(const std::string& folder, const OriginUrl& origin, c
                            const CallOff& off, bool& is_damaged) {
   is_damaged = false;
   const std::string git_dir = "--git-dir=" + folder;
-  // Pruning comes first in a fetch, so a branch that is gone does not stand in the way of one below its name. Small
-  // fetches come as packs too: a mirror that is never pruned would fill with single files.
+  // A fetch prunes first, so a deleted branch does not block a new one below its name. Small fetches become packs too:
+  // a mirror that is never pruned would fill up with loose objects.
   const GitEnd end = git_.run(
       {.words = {git_dir, "-c", "fetch.unpackLimit=1", "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60",
                  "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--",
@@ -329,7 +329,7 @@ void Mirror::note_default(const std::string& folder, const AtOrigin& at_origin) 
   }
 }
 
-/// Rolls packs up, without leaving any object out.
+/// Combines packs, keeping every object.
 void Mirror::pack_up() {
   if (packs_in(options_.folder) <= packs_max) return;
   const GitEnd end = git_.run({.words = {"--git-dir=" + options_.folder, "repack", "--quiet", "-d", "--geometric=2"}});
@@ -350,7 +350,7 @@ Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, cons
   const std::unique_lock lock(place_);
   TaskClones clones(git_, *this, options_.work_folder);
   for (const TaskId task : clones.borrowers()) clones.carry_over(task, next);
-  // Those of earlier replacements too: whoever came by them may have no other copy.
+  // Including those of earlier replacements: there may be no other copy.
   git_.run({.words = {"--git-dir=" + next, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--",
                       options_.folder, "+refs/pawl/task-*:refs/pawl/task-*"}});
   if (const auto noted = write_below(folder_above(next), name_of(next) + "/pawl-carried", ""); !noted) {
@@ -366,7 +366,7 @@ Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, cons
   fs::rename(next, options_.folder, error);
   if (error) return {.end = FetchEnd::unreachable, .words = next + ": " + error.message()};
   if (options_.warn) {
-    options_.warn("the clone of '" + options_.repo + "' is damaged; it was put aside as " + aside +
+    options_.warn("the clone of '" + options_.repo + "' is damaged; it was renamed to " + aside +
                   ", and a new one was fetched. " + why);
   }
   return {};

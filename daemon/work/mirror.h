@@ -1,16 +1,16 @@
 // pawld's copy of a repository: DIR/repos/<repo>.git, bare. Tasks work in clones of their own that borrow its objects
 // (daemon/work/task_clone.h), so nothing in it is ever pruned.
 //
-//   refs/remotes/origin/   origin's branches, as of the last fetch; refs/tags likewise
+//   refs/remotes/origin/   origin's branches, as of the last fetch; likewise refs/tags
 //   refs/pawl/default      where origin's HEAD points: one of those, or a commit; missing if it names no branch
-//   refs/pawl/task-<id>/   heads of tasks that were carried over, from a worktree of an earlier version or when the
-//                          mirror was replaced
+//   refs/pawl/task-<id>/   heads of tasks carried over from an earlier version's worktree, or when the mirror was
+//                          replaced
 //
-// One fetch is under way at a time, on a thread of its own. It begins with a list of origin's refs, which tells what
-// HEAD stands for and how objects are named, and ends there if nothing has changed.
+// One fetch runs at a time, on its own thread. It begins with a list of origin's refs, which shows HEAD's branch and
+// the object format, and stops there if nothing has changed.
 //
-// A mirror that is damaged is renamed to <repo>.git.damaged-<time>, and never deleted; one that was fetched beforehand
-// takes its place, with the heads of all clones that were whole.
+// A damaged mirror is renamed to <repo>.git.damaged-<time> and never deleted. A new one, fetched before the rename,
+// takes its place, with the heads of all intact clones.
 #pragma once
 
 #include <condition_variable>
@@ -27,16 +27,16 @@
 
 namespace pawl {
 
-/// What `git ls-remote --symref` says.
+/// The output of `git ls-remote --symref`.
 struct AtOrigin {
-  std::optional<std::string> default_branch;  // that HEAD stands for; none if HEAD names no branch that is there
-  std::string head;                           // the commit of HEAD; empty if there is none
+  std::optional<std::string> default_branch;  // HEAD's branch; none if HEAD does not name an existing branch
+  std::string head;                           // HEAD's commit; empty if it has none
   std::map<std::string, std::string> refs;    // branches and tags: name → object
 };
 AtOrigin read_ls_remote(const std::string& said);
 
-/// Removes the lock files that a git which was killed left behind, and over which every later one would stumble. They
-/// are told by their names: no ref may end so. Requires: no git works there.
+/// Removes the lock files that a killed git left behind, which would make every later git fail. Recognised by name: a
+/// ref may not end in .lock. Requires: no git is running there.
 void remove_locks(const std::string& folder);
 
 /// Threads: any.
@@ -45,7 +45,7 @@ class Mirror {
   struct Options {
     std::string repo;
     std::string folder;       // <repo>.git
-    std::string work_folder;  // DIR/work: where its tasks' clones are
+    std::string work_folder;  // DIR/work, with its tasks' clones
     std::function<void(const std::string&)> warn = {};
   };
   Mirror(System& system, GitCommand& git, Options options);
@@ -53,23 +53,23 @@ class Mirror {
 
   /// As System::fetch_origin().
   Fetched fetch(Deadline until, const CallOff* off);
-  /// Ends the fetch that is under way, and every one to come.
+  /// Ends the current fetch, and prevents later ones.
   void stop();
 
-  /// Whether there is something to make a worktree from.
+  /// Whether worktrees can be made from it.
   bool is_fetched();
   const std::string& folder() const { return options_.folder; }
-  /// Without credentials; empty once the repository has no origin any more.
+  /// Without credentials; empty if the repository no longer has an origin.
   std::string origin_url() const;
-  /// Makes good what an earlier start left, and makes worktrees of an earlier version clones. Before anything else is
-  /// done to a clone. Asks nobody.
+  /// Completes what an earlier start left unfinished, and converts worktrees of an earlier version to clones. Call
+  /// before any other operation on a clone. Does not contact origin.
   Result<void> set_up();
-  /// Held, the mirror is not replaced.
+  /// While held, the mirror is not replaced.
   std::shared_lock<std::shared_mutex> hold() { return std::shared_lock(place_); }
 
-  /// The credentials of its origin, as lines of a clone's configuration.
+  /// Its origin's credentials, as lines for a clone's configuration.
   std::string settings() const { return git_.credential_settings(options_.repo); }
-  /// Makes an empty repository if there is none, for objects whose names are as long as that one.
+  /// Makes an empty repository if there is none, for object names as long as the given one.
   Result<void> init(const std::string& folder, const std::string& object_name);
 
  private:
@@ -89,19 +89,18 @@ class Mirror {
   System& system_;
   GitCommand& git_;
   const Options options_;
-  Origin named_;  // in the mirror's settings; of the fetching thread alone
+  Origin named_;  // in the mirror's settings; only for the fetching thread
 
-  std::shared_mutex place_;  // shared by those who use the mirror, exclusive for who replaces it
+  std::shared_mutex place_;  // shared to use the mirror, exclusive to replace it
   Mutex set_up_mutex_;
   bool is_set_up_ PAWL_GUARDED_BY(set_up_mutex_) = false;
 
   Mutex mutex_;
   std::condition_variable changed_;
   std::unique_ptr<RunningThread> thread_ PAWL_GUARDED_BY(mutex_);
-  std::unique_ptr<EventCallOff> off_ PAWL_GUARDED_BY(mutex_);  // of the fetch that is under way
-  Origin asked_ PAWL_GUARDED_BY(mutex_);                       // by it, or by the last one
-  std::uint64_t counts_from_ PAWL_GUARDED_BY(mutex_) =
-      0;  // those that were begun before asked where origin is not any more
+  std::unique_ptr<EventCallOff> off_ PAWL_GUARDED_BY(mutex_);  // of the current fetch
+  Origin asked_ PAWL_GUARDED_BY(mutex_);                       // the origin of the current or last fetch
+  std::uint64_t counts_from_ PAWL_GUARDED_BY(mutex_) = 0;      // earlier fetches used an outdated URL
   bool is_running_ PAWL_GUARDED_BY(mutex_) = false;
   bool is_stopped_ PAWL_GUARDED_BY(mutex_) = false;
   std::uint64_t begun_ PAWL_GUARDED_BY(mutex_) = 0;

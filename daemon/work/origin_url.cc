@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-/// Without percent-encoding. What is no code stands for itself.
+/// Decodes percent-encoding. Invalid codes stay as they are.
 std::string decoded(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -26,7 +26,7 @@ bool has_any(std::string_view text, const auto& patterns) {
                      [&](std::string_view pattern) { return text.find(pattern) != std::string_view::npos; });
 }
 
-/// A user name of so few letters ("git", "oauth2") is a word rather than a token, and masking it would garble messages.
+/// A shorter user name ("git", "oauth2") is a word rather than a token, and masking it would garble messages.
 constexpr std::size_t token_bytes_min = 12;
 
 }  // namespace
@@ -71,8 +71,8 @@ std::string masked(std::string text, const std::vector<std::string>& secrets) {
 }
 
 FetchEnd trouble_of(std::string_view words) {
-  // Everything that is not listed is weather: it is tried again, and told after ten minutes at the latest. A local path
-  // that is not there is weather too: it may be a mount.
+  // Everything not listed is temporary ("weather"): pawl retries it, and alerts after ten minutes at the latest. A
+  // missing local path is temporary too: it may be a mount.
   constexpr std::array<std::string_view, 26> refusals{
       "Authentication failed",
       "could not read Username",
@@ -133,7 +133,7 @@ bool is_damage(std::string_view words) {
     const std::size_t end = std::min(words.find('\n', begin), words.size());
     const std::string_view line = words.substr(begin, end - begin);
     begin = end + 1;
-    // What the other side says of itself, and "Could not read from remote repository", are not about our copy.
+    // The remote's own messages, and "Could not read from remote repository", are not about our copy.
     if (line.starts_with("remote: ") || line.find("Could not read from") != std::string_view::npos) continue;
     if (has_any(line, signs)) return true;
   }

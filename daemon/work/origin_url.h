@@ -1,4 +1,4 @@
-// What an origin is called, what of that is secret, and what its answers mean.
+// An origin's URL, the secrets in it, and the meaning of its answers.
 #pragma once
 
 #include <optional>
@@ -10,13 +10,13 @@
 
 namespace pawl {
 
-/// An origin's URL, apart from the credentials in it. Every user of a machine sees command lines, and git itself hands
-/// the URL to its helpers on theirs: so git is given `plain`, and the rest by files that only pawld's user can read.
+/// An origin's URL, split from its credentials. Every user of a machine can see command lines, and git itself passes
+/// the URL to its helpers on theirs. So git gets `plain` there, and the rest in files that only pawld's user can read.
 struct OriginUrl {
   std::string plain;
-  std::optional<std::string> username;  // decoded; only of http and https: to ssh it is no secret, and needed
+  std::optional<std::string> username;  // decoded; only for http and https: for ssh it is needed, and not a secret
   std::optional<std::string> password;  // decoded
-  /// What must not be in any message, the longest first.
+  /// Texts that must not appear in any message, longest first.
   std::vector<std::string> secrets;
 };
 
@@ -25,11 +25,11 @@ OriginUrl parse_origin(const std::string& url);
 /// The text with every secret replaced by "***".
 std::string masked(std::string text, const std::vector<std::string>& secrets);
 
-/// What git's words about a failure at origin mean: `refused` where another try alone changes nothing, since somebody
-/// has to give a right or correct a name; else `unreachable`. Requires: said under LC_ALL=C.
+/// The meaning of git's message about a failure at origin: `refused` if a retry cannot help, because a person has to
+/// grant access or correct a name; else `unreachable`. Requires: git ran with LC_ALL=C.
 FetchEnd trouble_of(std::string_view words);
 
-/// Whether git's words about a failure name this machine's copy as what is damaged, and not what origin sent.
+/// Whether git's message about a failure says that this machine's copy is damaged, rather than what origin sent.
 bool is_damage(std::string_view words);
 
 }  // namespace pawl

@@ -48,7 +48,7 @@ void OriginWeather::note(const std::string& repo, const Fetched& fetched, Deadli
     if (is_refused != away.trouble.is_refused) away.is_told = false;
     away.trouble.is_refused = is_refused;
     away.trouble.words = fetched.words;
-    // Those who came to the same end together are one try.
+    // Waiters that shared a failed fetch count as one try.
     if (is_new || now >= away.next) {
       away.next = now + std::min(pause_max, pause_first * (1 << std::min(away.tries, 5U)));
       ++away.tries;

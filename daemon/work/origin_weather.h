@@ -1,7 +1,7 @@
-// What is known of each origin: whether it answers, since when it does not, and when it is asked again.
+// The state of each origin: whether it answers, since when it does not, and when to try again.
 //
-// An origin that is away is weather: whoever needs it waits, and holds nothing meanwhile. Between two tries lie 2 s,
-// doubled up to a minute, for all who wait for that repository together.
+// An unreachable origin is like the weather: work that needs it waits, and holds nothing meanwhile. The pause between
+// two tries is 2 s, doubled up to a minute, shared by everything that waits for that repository.
 #pragma once
 
 #include <functional>
@@ -17,16 +17,16 @@ namespace pawl {
 
 class OriginWeather {
  public:
-  /// `alert` is called, without a lock, when people should know: at once of a refusal, after ten minutes of an origin
-  /// that is away; once for each time that it was. May be empty.
+  /// `alert` is called without a lock when people should know: at once after a refusal, after ten minutes if an origin
+  /// is unreachable; once per outage. May be empty.
   explicit OriginWeather(System& system, std::function<void(const std::string& repo, const OriginTrouble&)> alert = {})
       : system_(system), alert_(std::move(alert)) {}
 
-  /// Asks origin, unless it is known not to answer and the next try is not due. Notes what came of it. Blocks.
+  /// Fetches from origin, unless it is known not to answer and the next try is not due. Records the result. Blocks.
   Fetched fetch(const std::string& repo, std::chrono::steady_clock::duration within, const CallOff* off);
-  /// It is somewhere else by now.
+  /// Forgets its state: its URL has changed.
   void forget(const std::string& repo);
-  /// When it may be asked again; long ago, if all is well.
+  /// When the next try may begin; in the past if all is well.
   Deadline next_try(const std::string& repo) const;
   std::optional<OriginTrouble> trouble(const std::string& repo) const;
   std::map<std::string, OriginTrouble> troubles() const;

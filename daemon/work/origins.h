@@ -1,6 +1,5 @@
-// Where each repository is cloned from: as the log says, and for all that ask git. One table, which follows the log: a
-// repository that is declared while the daemon runs is cloned, and one that gets another URL is fetched from there from
-// then on.
+// The URL that each repository is cloned from, for everything that uses git. One table, which follows the log: a
+// repository declared while the daemon runs is cloned, and after a change of URL it is fetched from the new one.
 #pragma once
 
 #include <map>
@@ -16,19 +15,19 @@ namespace pawl {
 /// Threads: any.
 class Origins {
  public:
-  /// `given`: by repository, URLs as the daemon was told them at its start. The log has them without credentials; those
-  /// are used with a URL that is the log's but for them.
+  /// `given`: the URLs, by repository, that the daemon got at its start. The log has them without credentials; the
+  /// credentials apply while the log's URL is otherwise the same.
   explicit Origins(const std::map<std::string, std::string>& given = {});
 
-  /// As the log has it. An empty URL: the repository has no origin.
+  /// Sets the URL as the log has it. Empty: the repository has no origin.
   void declare(const std::string& repo, const std::string& url);
   void remove(const std::string& repo);
 
-  /// Null if it has none. As long as its URL is the same it is the same object.
+  /// Null if it has no origin. Returns the same object while the URL stays the same.
   std::shared_ptr<const OriginUrl> of(const std::string& repo) const;
   bool has(const std::string& repo) const { return of(repo) != nullptr; }
   std::map<std::string, std::shared_ptr<const OriginUrl>> all() const;
-  /// What must not be in any message, the longest first: of URLs that are not in use any more too.
+  /// Texts that must not appear in any message, longest first; includes those of URLs no longer in use.
   const std::vector<std::string>& secrets() const { return secrets_; }
 
  private:

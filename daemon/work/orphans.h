@@ -1,5 +1,5 @@
-// Where orphans of others come to the daemon, it reaps them: as the first process of a container, or as a subreaper.
-// What the daemon itself runs is reaped by keepers (daemon/work/keeper.h).
+// Reaps orphans that the kernel hands to the daemon, when it is a container's first process or a subreaper. Keepers
+// reap what the daemon itself runs (daemon/work/keeper.h).
 #pragma once
 
 #include <condition_variable>
@@ -9,7 +9,8 @@
 
 namespace pawl {
 
-/// Reaps each second, on a thread of its own, what nobody here waits for. Does nothing where no orphans come.
+/// Every second, on its own thread, reaps children that nothing here waits for. Does nothing if the daemon does not get
+/// orphans.
 class OrphanReaper {
  public:
   OrphanReaper();

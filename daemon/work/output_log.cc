@@ -15,17 +15,17 @@ namespace pawl {
 namespace {
 
 constexpr std::size_t last_line_bytes_max = 240;
-/// What is looked through for it: git prints up to ten lines of advice behind what went wrong.
+/// How much to search for the last line: git prints up to ten lines of advice after an error.
 constexpr std::size_t last_lines_bytes = 2048;
 constexpr std::string_view advice_of_git = "hint: ";
 
-/// Commands can write there: a link that they made would have us write elsewhere, and a pipe would have us wait.
+/// Commands can write there: a link of theirs would make us write elsewhere, and a pipe would block us.
 constexpr int open_flags = O_WRONLY | O_APPEND;
 
 }  // namespace
 
 void LogFile::say(const std::string& text) {
-  // Behind what the command has said: a keeper may have begun further parts.
+  // Goes after the command's output: a keeper may have begun further parts.
   const auto stored = StoredOutput::look_at(path_);
   const std::string before = stored ? stored->end(1) : std::string();
   const std::string line = (before.empty() || before == "\n" ? "pawl: " : "\npawl: ") + text + "\n";
@@ -52,9 +52,9 @@ Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age)
   PAWL_TRY(make_inner_folders(std::filesystem::path(path).parent_path().string()));
   const int make = age == LogAge::is_new ? O_CREAT | O_EXCL : O_CREAT;
   Descriptor log = open_inner(path, open_flags | make, 0640);
-  // What it says is then somebody else's too, to whom nothing is to be said.
+  // A second hard link means that another party also has the file, and must not get this output.
   if (has_other_name(log) && remove_inner(path)) log = open_inner(path, open_flags | O_CREAT | O_EXCL, 0640);
-  if (!log && errno == EEXIST) return Error{ErrorCode::busy, path + ": is there already"};
+  if (!log && errno == EEXIST) return Error{ErrorCode::busy, path + ": already exists"};
   if (!log) return Error{ErrorCode::io, inner_error(path).message};
   PAWL_TRY(check_written(log, path));
   struct flock lock {};

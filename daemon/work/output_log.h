@@ -1,4 +1,4 @@
-// Where commands write to: files under DIR/logs.
+// The files under DIR/logs that commands write to.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace pawl {
 
-/// Locked for as long as this lives, and as the keeper of a run that writes to it: so it is known whether more may
-/// come.
+/// Locked while this object lives, and while the keeper of a run that writes to it lives: the lock shows whether more
+/// may come.
 class LogFile final : public OutputLog {
  public:
   LogFile(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
@@ -27,7 +27,7 @@ class LogFile final : public OutputLog {
 
 /// As System::open_log(), at a path.
 Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age = LogAge::any);
-/// Empties a log that nobody writes to. False if it cannot be.
+/// Truncates a log that no process writes to. False on failure.
 bool empty_log(const OutputLog& log);
 
 }  // namespace pawl

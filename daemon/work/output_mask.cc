@@ -18,7 +18,7 @@ std::uint64_t hash_of(const char* bytes) {
   return (first * 0x9E3779B97F4A7C15) >> (64 - hash_bits);
 }
 
-/// Calls `each` with the lines of a secret that are long enough, however they end.
+/// Calls `each` with the lines of a secret that are long enough, without their line ends.
 template <class Each>
 void each_word(const char* secret, Each each) {
   for (const char* line = secret; *line;) {
@@ -78,7 +78,7 @@ void OutputMask::index() {
     Word& word = words_[i];
     const std::uint64_t hash = hash_of(word.text);
     beginnings_[hash / 64] |= std::uint64_t{1} << (hash % 64);
-    // Whatever this one begins with, the one before it in order begins with too, or is.
+    // A word that is a prefix of this one is the previous word in order, or a prefix of that.
     std::int32_t prefix = static_cast<std::int32_t>(i) - 1;
     const auto begins_with = [&word](const Word& other) {
       return other.length <= word.length && std::memcmp(other.text, word.text, other.length) == 0;
@@ -95,7 +95,7 @@ bool OutputMask::may_begin(const char* at) const {
 
 OutputMask::Found OutputMask::look(const char* at, std::size_t left) const {
   if (left >= masked_bytes_min && !may_begin(at)) return {};
-  // The first word behind what stands there. One that begins with all of that stands behind it.
+  // The first word that sorts after the text at `at`. A word that begins with all of that text also sorts after it.
   const Word* const begin = words_;
   const Word* const end = words_ + word_count_;
   const Word* const next = std::partition_point(begin, end, [&](const Word& word) {
@@ -114,7 +114,7 @@ OutputMask::Found OutputMask::look(const char* at, std::size_t left) const {
 }
 
 std::size_t OutputMask::pass(const char* bytes, std::size_t count, char* out, Rest rest) {
-  if (word_count_ == 0) {  // and nothing is held
+  if (word_count_ == 0) {  // so nothing is held back
     if (count > 0) std::memcpy(out, bytes, count);
     return count;
   }

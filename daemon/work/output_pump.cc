@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t chunk_bytes = mask_chunk_bytes;
 constexpr std::int64_t look_at_room_ms = 1000;
 constexpr std::int64_t look_again_ms = 250;
-/// With as many keepers as there can be jobs, all of them between two looks stay above the log's own floor.
+/// Even with the maximum number of keepers, writes between two checks cannot push free space below the log's floor.
 constexpr std::size_t look_at_room_bytes = 256 * 1024;
 
 std::array<char, chunk_bytes> chunk;
@@ -77,7 +77,7 @@ void OutputPump::finish() {
   if (left_out_ > 0) begin_part();
 }
 
-/// How much it took; 0 if there is nothing now.
+/// Returns how much it took; 0 if nothing is available.
 std::size_t OutputPump::take(std::size_t bytes_max) {
   if (order_.pipe < 0) return 0;
   const ssize_t got = ::read(order_.pipe, chunk.data(), std::min(bytes_max, chunk.size()));
@@ -116,7 +116,7 @@ void OutputPump::keep(const char* bytes, std::size_t count) {
   }
   if (count == 0) return;
   if (!is_short_) {
-    is_short_ = true;  // Whatever kept it from being written, it is not tried for each of a million lines.
+    is_short_ = true;  // Whatever made the write fail, do not retry for each of a million lines.
     next_look_ms_ = monotonic_ms() + look_again_ms;
   }
   left_out_ += static_cast<std::int64_t>(count);
@@ -127,10 +127,10 @@ bool OutputPump::has_room() {
   const std::int64_t now = monotonic_ms();
   if (now < next_look_ms_ && (is_short_ || written_since_look_ < look_at_room_bytes)) return !is_short_;
   struct statvfs found {};
-  // What cannot be asked is not taken for full: a write that fails says so by itself.
+  // If the free space cannot be read, the disk does not count as full: a write that fails reports it anyway.
   const bool is_known = ::fstatvfs(order_.log, &found) == 0;
   const std::uint64_t bytes = static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
-  // More than it takes to stop, so that it does not go on for a line at a time.
+  // Hysteresis: resuming takes more room than stopping, so that it does not resume for one line at a time.
   const std::uint64_t bytes_min = is_short_ ? order_.free_bytes_min / 8 * 9 : order_.free_bytes_min;
   const bool counts_inodes = found.f_files > 0;
   is_short_ = is_known && (bytes < bytes_min || (counts_inodes && found.f_favail < order_.free_inodes_min));
@@ -139,7 +139,7 @@ bool OutputPump::has_room() {
   return !is_short_;
 }
 
-/// A head is half of what may be kept, and all parts together are the other half.
+/// The head gets half of the limit, and all parts together the other half.
 std::int64_t OutputPump::part_bytes_max() const {
   const std::int64_t half = order_.bytes_max / 2;
   return part_count_ == 0 ? half : half / output_parts_max;
@@ -148,7 +148,7 @@ std::int64_t OutputPump::part_bytes_max() const {
 bool OutputPump::begin_part() {
   if (parts_ < 0) parts_ = make_parts_folder(order_.folder, order_.name);
   if (parts_ < 0) return false;
-  // By the file, not by what was written here: the daemon adds lines of its own.
+  // From the file's size, not from a count of our writes: the daemon adds lines of its own.
   const std::int64_t begin = out_begin_ + size_of(out_) + left_out_;
   const int made = ::openat(parts_, PartName(begin).text.data(),
                             O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -173,7 +173,7 @@ void OutputPump::drop_oldest_part() {
   --part_count_;
 }
 
-/// For who reads the files as they lie there, by `cat NAME NAME.parts/*`: the first of them says what is missing.
+/// For people who read the files directly with `cat NAME NAME.parts/*`: the first part says what is missing.
 void OutputPump::note_gap() const {
   const int note = ::openat(parts_, PartName(0).text.data(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (note < 0) return;

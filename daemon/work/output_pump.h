@@ -1,13 +1,12 @@
-// What a command prints, on its way from a pipe to files. Linked into the daemon and into the keeper's program, so it
-// uses nothing but the C library, and allocates nothing.
+// Moves a command's output from a pipe to files. Linked into the daemon and into the keeper's program, so it uses only
+// the C library, and allocates nothing.
 //
-// The first half of what may be kept is the head, the file NAME itself. Once it is full the rest goes to parts, files
-// in NAME.parts whose names are the number of bytes that were produced before them; the oldest goes when a new one
-// would be too many. All of them are only ever appended to, so whatever is killed leaves what can be read: by their
-// names and sizes it is known what is missing. Where there is too little room nothing is written and the bytes are
-// counted; the next part's name tells.
+// The first half of the limit is the head, the file NAME itself. Once it is full, the rest goes to parts: files in
+// NAME.parts, each named after the number of bytes produced before it. When there are too many parts, the oldest is
+// deleted. Files are only appended to, so a kill leaves readable files, whose names and sizes show what is missing. If
+// there is too little room, bytes are counted but not written; the next part's name shows the gap.
 //
-// Secrets are masked before anything of this: all that is counted is what can be shown.
+// Secrets are masked first: all counts are of the masked output.
 #pragma once
 
 #include <sys/types.h>
@@ -21,19 +20,19 @@
 namespace pawl {
 
 constexpr const char* output_parts_suffix = ".parts";
-constexpr int output_part_digits = 19;  // so that names sort by what they say
+constexpr int output_part_digits = 19;  // so that names sort by number
 constexpr std::int64_t output_parts_max = 8;
 
 struct PumpOrder {
-  int pipe = -1;               // the end to read from: the pump's own, to be closed by it
+  int pipe = -1;               // the read end, owned and closed by the pump
   int log = -1;                // NAME, open for appending
-  int folder = -1;             // that NAME lies in
+  int folder = -1;             // the folder of NAME
   const char* name = nullptr;  // outlives the pump
-  std::int64_t bytes_max = 0;  // of all files together, but for what the daemon itself appends
-  // Below these nothing is written.
+  std::int64_t bytes_max = 0;  // of all files together, except what the daemon itself appends
+  // Below these limits it writes nothing.
   std::uint64_t free_bytes_min = 0;
   std::uint64_t free_inodes_min = 0;
-  OutputMask* mask = nullptr;  // of what must not be seen; outlives the pump. Null: nothing is masked
+  OutputMask* mask = nullptr;  // for secrets; outlives the pump. Null: nothing is masked
 };
 
 class OutputPump {
@@ -42,16 +41,16 @@ class OutputPump {
   OutputPump(const OutputPump&) = delete;
   OutputPump& operator=(const OutputPump&) = delete;
 
-  /// To be polled for reading; -1 once everybody who could write has closed it.
+  /// The descriptor to poll for reading; -1 once all writers have closed the pipe.
   int pipe() const { return order_.pipe; }
-  /// Takes some of what is in the pipe. Does not wait.
+  /// Takes some of the pipe's contents. Does not wait.
   void pump();
-  /// Takes what is in the pipe now. What comes meanwhile is left for later, so one that prints without end does not
-  /// keep it.
+  /// Takes what is in the pipe now. Leaves later output for later, so a command that prints endlessly does not block
+  /// this.
   void drain();
-  /// Writes what was held back because it may be the beginning of a secret: nothing more of it is going to come.
+  /// Writes what was held back as the possible beginning of a secret: no more of it will come.
   void let_go();
-  /// Drains, lets go, and makes what was left out at the very end known.
+  /// Drains, lets go, and records a gap at the very end.
   void finish();
 
  private:
@@ -69,11 +68,11 @@ class OutputPump {
   int out_ = -1;                // the file that is being written
   std::int64_t out_begin_ = 0;  // bytes produced before it
   std::int64_t out_size_ = 0;
-  std::int64_t left_out_ = 0;                            // bytes since the end of that file that were not written
-  std::int64_t gone_ = 0;                                // of all that is not kept: bytes
-  std::array<std::int64_t, output_parts_max> begins_{};  // of the parts that are there, ascending
+  std::int64_t left_out_ = 0;                            // bytes after the end of that file that were not written
+  std::int64_t gone_ = 0;                                // total bytes not kept
+  std::array<std::int64_t, output_parts_max> begins_{};  // of the existing parts, ascending
   std::int64_t part_count_ = 0;
-  // The room on the disk, as it was found last.
+  // The disk's free space, as of the last check.
   bool is_short_ = false;
   std::int64_t next_look_ms_ = 0;
   std::size_t written_since_look_ = 0;

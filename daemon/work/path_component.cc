@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-constexpr std::size_t component_bytes_max = 200;  // of the 255 that file systems take, less our suffixes
+constexpr std::size_t component_bytes_max = 200;  // the 255 that file systems allow, less our suffixes
 
 }  // namespace
 
@@ -28,7 +28,7 @@ std::string path_component_of(const std::string& name) {
     component += "0123456789ABCDEF"[byte & 15];
   }
   if (component.size() <= component_bytes_max && !component.empty()) return component;
-  // Too long with its escapes: told from its likes by a hash, and no name without one can look like it.
+  // Too long with its escapes: a hash distinguishes it from similar names, and no name without a hash can look like it.
   std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
   ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), hash.data());
   component = component.substr(0, 100) + "%";

@@ -1,4 +1,4 @@
-// Names that come from outside, as parts of paths.
+// Turns names from outside into parts of paths.
 #pragma once
 
 #include <string>

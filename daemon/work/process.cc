@@ -46,7 +46,7 @@ Result<std::string> program_of(const Launch& launch) {
   return find_program(launch.command.front(), path_of(launch.environment), launch.folder);
 }
 
-/// Where the variables of those names stand in an environment.
+/// The indices of the variables with those names in an environment.
 std::vector<std::size_t> numbers_of(const std::vector<std::string>& names,
                                     const std::vector<std::string>& environment) {
   std::vector<std::size_t> numbers;
@@ -79,16 +79,16 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-/// One child at a time has copies of our descriptors, and that only until it says that it is ready.
+/// Only one child at a time has copies of our descriptors, and only until it reports that it is ready.
 Mutex one_fork_at_a_time;
 
-/// The children that a thread here waits for: no other may.
+/// The children that a thread here waits for; no other thread may reap them.
 std::set<pid_t>& awaited_children() PAWL_REQUIRES(one_fork_at_a_time) {
   static std::set<pid_t> children;
   return children;
 }
 
-/// Keepers that still had something to keep when the time to wait for them was over.
+/// Keepers that still had processes below them when the wait for them timed out.
 std::vector<pid_t>& keepers_left() PAWL_REQUIRES(one_fork_at_a_time) {
   static std::vector<pid_t> keepers;
   return keepers;
@@ -96,7 +96,7 @@ std::vector<pid_t>& keepers_left() PAWL_REQUIRES(one_fork_at_a_time) {
 
 constexpr std::chrono::milliseconds keeper_ends_within{1000};
 
-/// Of all the runs that there can be at once, no more than one user's pipes may hold together.
+/// With the maximum number of runs at once, all pipes together stay within one user's limit for pipe memory.
 constexpr int pipe_bytes = 256 * 1024;
 
 void reap_left_keepers() PAWL_REQUIRES(one_fork_at_a_time) {
@@ -119,7 +119,7 @@ pid_t await(pid_t pid, int* status) {
   }
 }
 
-/// False if something else came, or nothing.
+/// False if it received something else, or nothing.
 template <class Word>
 bool receive(int from, Word& word, int flags) {
   for (;;) {
@@ -128,7 +128,7 @@ bool receive(int from, Word& word, int flags) {
   }
 }
 
-/// The two ends of a pair, each message whole.
+/// The two ends of a socket pair that preserves message boundaries.
 Result<std::array<Descriptor, 2>> make_pair() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
@@ -137,7 +137,7 @@ Result<std::array<Descriptor, 2>> make_pair() {
   return std::array<Descriptor, 2>{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-/// What a command writes to that has a keeper, and what the keeper is to do with it.
+/// The pipe that a command with a keeper writes to, and the keeper's instructions for it.
 struct OutputPipe {
   Descriptor read;
   Descriptor write;
@@ -165,7 +165,7 @@ Result<OutputPipe> pipe_for(const OutputLog& log) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error{ErrorCode::io, "pipe: " + reason(errno)};
   made.read = Descriptor(ends[0]);
   made.write = Descriptor(ends[1]);
-  // Where that is not granted the usual size will do.
+  // If this fails, the default size will do.
   [[maybe_unused]] const int size = ::fcntl(ends[1], F_SETPIPE_SZ, pipe_bytes);
   made.name = path.filename().string();
   return made;
@@ -202,7 +202,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   PAWL_ASSERT(!launch.command.empty() && launch.output && launch.output->descriptor() >= 3);
   struct stat folder {};
   if (::stat(launch.folder.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) {
-    return Error{ErrorCode::missing, launch.folder + ": is no folder to work in"};
+    return Error{ErrorCode::missing, launch.folder + ": not a folder to work in"};
   }
   const std::string program = PAWL_TRY(program_of(launch));
   std::vector<std::string> command = launch.command;
@@ -219,14 +219,14 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   OutputPipe pipe;
   const bool is_piped = is_kept && !launch.output->path().empty();
   if (!is_piped && !launch.secrets.empty()) {
-    return Error{ErrorCode::io, program + ": what it prints cannot be masked here, and it is given a secret"};
+    return Error{ErrorCode::io, program + ": it gets a secret, but its output cannot be masked here"};
   }
   if (is_piped) pipe = PAWL_TRY(pipe_for(*launch.output));
   const int output = is_piped ? pipe.write.get() : launch.output->descriptor();
   std::vector<int> kept;
   for (const Handle* handle : launch.inherited) kept.push_back(handle->descriptor());
   kept.push_back(control[1].get());
-  kept.push_back(output);  // until it has become 1 and 2
+  kept.push_back(output);  // until it is duplicated to 1 and 2
   std::sort(kept.begin(), kept.end());
   const Plan plan{program.c_str(), launch.folder.c_str(), arguments.data(), variables.data(),
                   output,          control[1].get(),      kept.data(),      kept.size()};
@@ -238,7 +238,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
     keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch),
                    numbers_of(launch.secrets, launch.environment));
   }
-  // What a command makes is its own, as if there were no pawld above it.
+  // The command's files get the mode they would have without pawld as its parent.
   const std::optional<mode_t> mask = launch.makes_pawls_files ? std::nullopt : umask_before();
   {
     const MutexLock lock(one_fork_at_a_time);
@@ -265,7 +265,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
     Report report;
     const bool told = receive(child.control_.get(), report, 0);
     KeeperWord begun;
-    // Also when that went wrong: its copies of our descriptors are closed by the time that it says so.
+    // Also after a failure: by the time of this message, its copies of our descriptors are closed.
     if (keeper && receive(child.report_.get(), begun, 0)) child.pid_ = begun.pid;
     if (!told) return Error{ErrorCode::io, program + ": the child ended before it was ready"};
     if (report.progress == Progress::folder) return Error{ErrorCode::io, launch.folder + ": " + reason(report.error)};
@@ -279,7 +279,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   if (!start && has_ended(child.pidfd_)) {
     return Error{ErrorCode::io, program + ": the child ended before it was released"};
   }
-  child.pid_start_ = start.value_or(0);  // 0 where /proc does not show it: its pidfd is what it is known by
+  child.pid_start_ = start.value_or(0);  // 0 if /proc does not show it: the pidfd identifies it
   return std::unique_ptr<Child>(std::move(made));
 }
 
@@ -295,7 +295,7 @@ ForkedChild::~ForkedChild() {
   }
 }
 
-/// It ends when nothing is left below it; where something is, somebody else waits for it.
+/// The keeper exits when no process is left below it. If some are, reap_left_keepers() waits for it later.
 void ForkedChild::end_keeper() {
   [[maybe_unused]] const ssize_t sent = ::send(report_.get(), &may_reap, sizeof may_reap, MSG_NOSIGNAL);
   const Descriptor keeper = pidfd_of(keeper_);
@@ -307,7 +307,7 @@ void ForkedChild::end_keeper() {
 }
 
 void ForkedChild::release() {
-  // If it has been killed meanwhile, its end is what wait() will see.
+  // If it was killed meanwhile, wait() will see its end.
   [[maybe_unused]] const ssize_t sent = ::send(control_.get(), "!", 1, MSG_NOSIGNAL);
 }
 
@@ -330,7 +330,7 @@ Child::Wake ForkedChild::wait(Deadline deadline, const CallOff* call) {
   }
 }
 
-/// False if its keeper is lost: then it is ended, and its own end is waited for.
+/// False if its keeper was lost: then this kills the child, and wait() continues until the child's own end.
 bool ForkedChild::hear_end() {
   if (keeper_ == 0 || has_lost_keeper_) return true;
   KeeperWord word;
@@ -345,7 +345,7 @@ bool ForkedChild::hear_end() {
 
 void ForkedChild::signal_group(Stop how) {
   PAWL_ASSERT(pid_ > 0);
-  // Whoever has taken it over from a keeper that was killed may have given its number away.
+  // The process that adopted it after its keeper was killed may have reaped it, so its pid may be reused.
   if (has_lost_keeper_ && has_ended(pidfd_)) return;
   ::kill(-pid_, signal_number(how));
 }

@@ -1,8 +1,8 @@
-// Commands as processes: forked, stopped, and executed only when they are told to (SPEC §8).
+// Commands as processes: forked, held, and executed only on release (SPEC §8).
 //
-// The fork happens before a step's start is in the log, the execution after: whatever the daemon dies of in between,
-// the child reads the end of its pipe instead of a word, and goes without having run. A child of a process with many
-// threads may call only what is safe in a signal handler, so all that it needs is prepared before the fork.
+// The fork happens before a step's start is in the log, the exec after: if the daemon dies in between, the child reads
+// end-of-file instead of a message, and exits without having run. The child of a multi-threaded process may call only
+// async-signal-safe functions, so everything it needs is prepared before the fork.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace pawl {
 
-/// By an eventfd, which a thread can wait for together with a process.
+/// Based on an eventfd, so that a thread can wait for it together with a process.
 class EventCallOff final : public CallOff {
  public:
   EventCallOff();
@@ -27,7 +27,7 @@ class EventCallOff final : public CallOff {
   Descriptor event_;
 };
 
-/// A handle that is a descriptor and no more.
+/// A handle that is just a descriptor.
 class OpenDescriptor final : public Handle {
  public:
   explicit OpenDescriptor(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
@@ -39,7 +39,7 @@ class OpenDescriptor final : public Handle {
 
 class ForkedChild final : public Child {
  public:
-  /// As System::fork_stopped(). Requires: what is inherited has descriptors.
+  /// As System::fork_stopped(). Requires: the inherited handles have descriptors.
   static Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch);
 
   ForkedChild(const ForkedChild&) = delete;
@@ -62,11 +62,11 @@ class ForkedChild final : public Child {
   bool hear_end();
   void end_keeper();
 
-  pid_t keeper_ = 0;  // 0: none, or it was let go
+  pid_t keeper_ = 0;  // 0: none, or no longer ours
   std::int64_t keeper_start_ = 0;
   Descriptor report_;               // the keeper's
   bool has_lost_keeper_ = false;    // it was killed
-  std::optional<CommandExit> end_;  // once it is known
+  std::optional<CommandExit> end_;  // once known
   pid_t pid_ = 0;                   // 0 once reaped
   std::int64_t pid_start_ = 0;
   Descriptor pidfd_;
@@ -75,14 +75,14 @@ class ForkedChild final : public Child {
   std::optional<std::string> exec_failure_;
 };
 
-/// Reaps the children of this process that have ended and that nobody here waits for: for a daemon to which orphans
-/// come, as the first process of a container. Threads: any.
+/// Reaps ended children of this process that nothing here waits for: for a daemon that gets orphans, such as a
+/// container's first process. Threads: any.
 void reap_strangers();
 
 /// SIGTERM or SIGKILL.
 int signal_number(Stop how);
 
-/// PATH, HOME, USER, LANG and TMPDIR as this process has them: what a clean environment begins with.
+/// PATH, HOME, USER, LANG and TMPDIR of this process: the start of a clean environment.
 std::vector<std::string> clean_environment();
 
 }  // namespace pawl

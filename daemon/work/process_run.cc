@@ -40,20 +40,20 @@ HeldRun::HeldRun(System& system, std::string run, std::unique_ptr<Child> child, 
 HeldRun::~HeldRun() {
   if (!child_ || went_) return;
   child_.reset();
-  system_->forget_run(run_);  // It has not executed, so it left nothing behind.
+  system_->forget_run(run_);  // It did not execute, so it left nothing behind.
 }
 
 void HeldRun::end_child(Stop first, const RunBounds& bounds) {
   child_->signal_group(first);
   const Deadline kill = system_->now() + seconds(bounds.kill_after_s);
   if (child_->wait(kill, bounds.hurry) != Child::Wake::ended) child_->signal_group(Stop::kill);
-  // Not even SIGKILL is instant, and while the process lives its place is taken.
+  // Even SIGKILL is not instant, and the process occupies its place while it lives.
   while (child_->wait(system_->now() + seconds(60), nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
 }
 
 CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
   went_ = true;
-  // Called off by now it does not execute at all: a signal right after its first instruction may come too late.
+  // If already called off, do not execute it at all: a signal right after its first instruction may be too late.
   const bool is_called_off = call && call->called();
   if (!is_called_off) child_->release();
   const Child::Wake wake =
@@ -62,11 +62,12 @@ CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
     output_->say("called off before it began");
     end_child(Stop::kill, bounds);
   } else if (wake != Child::Wake::ended) {
-    output_->say(wake == Child::Wake::deadline ? "ended: over its time of " + std::to_string(bounds.timeout_s) + " s"
-                                               : "ended: called off");
+    output_->say(wake == Child::Wake::deadline
+                     ? "ended: exceeded its time limit of " + std::to_string(bounds.timeout_s) + " s"
+                     : "ended: called off");
     end_child(Stop::terminate, bounds);
   }
-  // Before it is reaped: until then its number, and so that of its group and session, is nobody else's.
+  // Before reaping it: until then its pid, and so its group and session id, cannot be reused.
   gone_ =
       end_run(
           *system_, run_,

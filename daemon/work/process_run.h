@@ -1,4 +1,4 @@
-// A command as a run: a process with a name, a lock and a log, from its fork to the end of everything that it started.
+// A command as a run: a process with a name, a lock and a log, from its fork until everything it started has ended.
 #pragma once
 
 #include <chrono>
@@ -17,46 +17,46 @@ namespace pawl {
 struct RunOrder {
   CommandLine command;
   std::string folder;
-  std::vector<std::string> environment;  // without PAWL_RUN, which the run brings
+  std::vector<std::string> environment;  // without PAWL_RUN, which the run adds
   std::string purpose;                   // for its note: one line
-  std::vector<const Handle*> inherited;  // locks that its processes shall hold
+  std::vector<const Handle*> inherited;  // locks for its processes to hold
   std::int64_t output_bytes_max = limits::output_bytes_max;
-  std::vector<std::string> secrets = {};  // variables of the environment whose values are masked in what it prints
-  bool makes_pawls_files = false;         // as Launch's
+  std::vector<std::string> secrets = {};  // variables whose values are masked in its output
+  bool makes_pawls_files = false;         // as in Launch
 };
 
-/// How long, and how it is ended.
+/// The time limit, and how to end it.
 struct RunBounds {
   std::int64_t timeout_s = 0;
   std::int64_t kill_after_s = 0;   // from SIGTERM to SIGKILL
-  const CallOff* hurry = nullptr;  // once called SIGKILL follows at once; null: nobody hurries
+  const CallOff* hurry = nullptr;  // once called, SIGKILL follows at once; may be null
 };
 
 /// Threads: one at a time.
 class HeldRun {
  public:
-  /// Forks the command, stopped; its run is noted. `output` gets stdout and stderr. `system` outlives it.
+  /// Forks the command, held, and notes the run. `output` gets stdout and stderr. `system` outlives it.
   static Result<HeldRun> hold(System& system, const RunOrder& order, std::shared_ptr<OutputLog> output);
 
   HeldRun(HeldRun&&) noexcept = default;
   HeldRun& operator=(HeldRun&&) = delete;
-  /// Without go() the child ends without having executed.
+  /// Without go(), the child exits without executing.
   ~HeldRun();
 
   const std::string& run() const { return run_; }
   pid_t pid() const { return child_->pid(); }
   std::int64_t pid_start() const { return child_->pid_start(); }
 
-  /// Lets it execute, waits for its end, and ends what it left behind. How it ended: `timed_out` if it had to be
-  /// ended for its time, `lost` if it was called off, whatever code it then gave. Called off before, it never executes.
+  /// Lets it execute, waits for its end, and ends what it left behind. Returns how it ended: `timed_out` if it exceeded
+  /// its time, `lost` if it was called off, whatever its exit code then. If already called off, it does not execute.
   CommandExit go(const RunBounds& bounds, const CallOff* call);
 
-  /// The process's own end, whatever brought it. After go().
+  /// The process's own exit, whatever caused it. Call after go().
   const CommandExit& process_exit() const { return process_exit_; }
 
-  /// Why the program could not be executed after all; none if it was. After go().
+  /// Why exec failed; none if it did not. Call after go().
   const std::optional<std::string>& exec_failure() const { return exec_failure_; }
-  /// Whether all that it started is known to have ended. After go(). If not, its note stays in DIR/runs.
+  /// Whether everything it started is known to have ended; if not, its note stays in DIR/runs. Call after go().
   bool gone() const { return gone_; }
 
  private:

@@ -57,7 +57,7 @@ bool holds_open(pid_t pid, const struct stat& wanted) {
   return false;
 }
 
-/// By a pidfd, so that a signal cannot reach a successor of that number.
+/// Uses a pidfd, so that a signal cannot reach a later process with the same pid.
 class PidfdProcess final : public OtherProcess {
  public:
   PidfdProcess(pid_t pid, Descriptor pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
@@ -67,8 +67,8 @@ class PidfdProcess final : public OtherProcess {
 
   std::optional<std::string> signal_group(Stop how) override {
     const int number = signal_number(how);
-    // Its number is its group's only as long as it lives, so the group is told while it is known to.
-    // Nor may the group be ours: whoever reports the process that began the daemon would end the daemon.
+    // Its pid is the group's id only while it lives, so signal the group while it is known to live. The group must not
+    // be ours: a report naming the process that started the daemon would then end the daemon.
     const bool leads = ::getpgid(pid_) == pid_ && pid_ != ::getpgrp();
     const bool told = leads ? ::kill(-pid_, number) == 0 : ::kill(pid_, number) == 0;
     if (told || errno == ESRCH) return std::nullopt;
@@ -87,7 +87,7 @@ class PidfdProcess final : public OtherProcess {
 
 }  // namespace
 
-// Debian 12's <sys/pidfd.h> forgets to be C to a C++ compiler, so the calls are made by number.
+// Debian 12's <sys/pidfd.h> lacks extern "C" for C++, so this calls by system call number.
 Descriptor pidfd_of(pid_t pid) {
   return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
@@ -101,13 +101,13 @@ Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<st
   const bool is_here = is_known(ours) && theirs.name == ours.name && theirs.kernel_boot == ours.kernel_boot &&
                        theirs.pid_namespace == ours.pid_namespace;
   if (!is_here) return Liveness::invisible;
-  if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // never was the number of a process
+  if (pid <= 0 || pid > INT32_MAX) return Liveness::dead;  // not a valid pid
   const Descriptor process = pidfd_of(static_cast<pid_t>(pid));
   if (!process) return errno == ESRCH ? Liveness::dead : Liveness::unknown;
-  // Readable once the process has ended with all its threads, be it waited for or not.
+  // Readable once the process and all its threads have ended, reaped or not.
   pollfd polled{process.get(), POLLIN, 0};
   if (::poll(&polled, 1, 0) == 1) return Liveness::dead;
-  // From here on the number is that of a live process, and the question is which: what /proc does not show may be it.
+  // From here on the pid belongs to a live process; the question is which. Without /proc it may still be the one.
   const std::optional<ProcessStat> stat = process_stat(static_cast<pid_t>(pid));
   if (!stat) return pid_start ? Liveness::unknown : Liveness::alive;
   return pid_start && !is_same_start(stat->start, *pid_start) ? Liveness::dead : Liveness::alive;
@@ -134,7 +134,7 @@ std::vector<pid_t> all_pids() {
   return pids;
 }
 
-/// What descends from a keeper, as /proc shows it at one look.
+/// A keeper's descendants, in one pass over /proc.
 std::set<pid_t> below(pid_t keeper, std::int64_t keeper_start) {
   std::set<pid_t> found;
   const std::optional<ProcessStat> itself = keeper > 0 ? process_stat(keeper) : std::nullopt;
@@ -180,7 +180,7 @@ bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
   if (!its_worker || !itself || !is_that_worker) return false;
   const std::optional<uid_t> user = owner_of(pid);
   if (itself->session == its_worker->session && user && user == owner_of(worker_pid)) return true;
-  // A chain of parents is as long as there are processes, unless they change behind the eyes of this look.
+  // A chain of parents is bounded by the number of processes, unless they change during this loop.
   constexpr int generations_max = 4096;
   pid_t at = itself->parent;
   for (int i = 0; i < generations_max && at > 1; ++i) {
@@ -197,8 +197,8 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
   const uid_t user = ::geteuid();
   const pid_t self = ::getpid();
 
-  // The number of a session is not given out again while the session has members; but once it had none, its number
-  // may have become somebody else's.
+  // The kernel does not reuse a session's id while the session has members, but once it is empty, another process may
+  // have the id.
   bool by_session = signs.leader > 0;
   if (by_session) {
     const std::optional<ProcessStat> leader = process_stat(signs.leader);
@@ -210,7 +210,7 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
   const std::set<pid_t> kept = below(signs.keeper, signs.keeper_start);
   for (const pid_t pid : all_pids()) {
     if (pid == self) continue;
-    // Another user's is the run's only where it descends from it: its other signs could be anybody's.
+    // A process of another user belongs to the run only as a descendant of the keeper: its other signs could be forged.
     const bool is_kept = kept.contains(pid);
     struct stat owner {};
     if (::stat(("/proc/" + std::to_string(pid)).c_str(), &owner) != 0 || (owner.st_uid != user && !is_kept)) continue;
@@ -220,8 +220,8 @@ std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, c
     const std::optional<ProcessStat> stat = process_stat(pid);
     if (!stat || stat->ended()) continue;
     const bool in_session = by_session && stat->session == signs.leader && stat->start >= signs.leader_start;
-    // A child of ours that is just being started has copies of all our descriptors for a moment, this lock among
-    // them, and is none of the run's.
+    // A child of ours that is just starting briefly has copies of all our descriptors, including this lock, but does
+    // not belong to the run.
     const bool has_lock = by_lock && stat->parent != self && holds_open(pid, lock);
     if (is_kept || in_session || has_lock || bears_run(pid, signs.run)) {
       found.push_back(std::make_unique<PidfdProcess>(pid, std::move(pidfd)));

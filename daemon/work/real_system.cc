@@ -117,10 +117,10 @@ std::optional<std::string> RealSystem::own_variable(const std::string& name) {
 
 Result<std::string> RealSystem::read_value(const std::string& path, std::size_t bytes_max) {
   const Result<Descriptor> file = open_regular_file(path);
-  if (!file) return Error{ErrorCode::io, file.error().message};  // whatever it is: it may be mended, and is tried again
+  if (!file) return Error{ErrorCode::io, file.error().message};  // any error: it may be fixed, so it is retried
   std::string value = PAWL_TRY(read_up_to(*file, path, bytes_max));
   if (value.size() > bytes_max) {
-    return Error{ErrorCode::io, path + ": has more than " + std::to_string(bytes_max) + " bytes"};
+    return Error{ErrorCode::io, path + ": is longer than " + std::to_string(bytes_max) + " bytes"};
   }
   return value;
 }

@@ -1,4 +1,4 @@
-// The operating system itself, and a data folder: what pawld's driver runs on.
+// The real operating system and a data folder, for pawld's driver to run on.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,9 @@ class RealSystem : public System {
   struct Options {
     std::string data_folder;
     std::shared_ptr<const Origins> origins = std::make_shared<const Origins>();
-    std::vector<std::string> earlier_hosts = {};        // that were this very machine (store/commit/start.h)
-    std::string member = {};                            // whose data folder it is (store/member.h)
-    std::function<void(const std::string&)> warn = {};  // told what people should know; from any thread
+    std::vector<std::string> earlier_hosts = {};        // that were this machine (store/commit/start.h)
+    std::string member = {};                            // the data folder's member id (store/member.h)
+    std::function<void(const std::string&)> warn = {};  // called with messages for people; from any thread
   };
   explicit RealSystem(const Options& options);
 

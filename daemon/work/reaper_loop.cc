@@ -14,9 +14,9 @@ namespace {
 
 using std::chrono::seconds;
 
-/// Gates and steps of the exit-zero rule that run at once.
+/// How many gates and steps of the exit-zero rule run at once.
 constexpr unsigned finishing_threads = 4;
-/// When a claim is looked at again that a pass could do nothing about.
+/// How soon to check a claim again if a pass could do nothing about it.
 constexpr seconds claim_again{1};
 
 struct RunningId {
@@ -24,7 +24,7 @@ struct RunningId {
   TaskId task{};
 };
 
-/// A lease as a pass saw it, with all that is needed to judge it.
+/// A lease as a pass saw it, with what is needed to judge it.
 struct LeaseSight {
   Lease lease;
   Boot boot;
@@ -73,7 +73,7 @@ struct ReaperLoop::Impl {
   const std::unique_ptr<Pool> workers;
   std::uint64_t subscription = 0;
 
-  // The loop's thread alone.
+  // Only for the loop's thread.
   Streaks streaks;
   Deadline last_pass_begun;
 
@@ -91,7 +91,7 @@ struct ReaperLoop::Impl {
   ReaperTotals totals;
   Deadline last_pass;
 
-  const std::unique_ptr<DeathWatch> deaths;  // calls in: made last, gone first
+  const std::unique_ptr<DeathWatch> deaths;  // calls back into this object, so constructed last and destroyed first
   std::unique_ptr<RunningThread> thread;
 };
 
@@ -126,7 +126,7 @@ ReaperTotals ReaperLoop::totals() const {
 
 void ReaperLoop::Impl::start() {
   read_settings();
-  // Subscribed first, so that no boot falls between this look at the state and the next record.
+  // Subscribes first, so that no boot is missed between reading the state and the next record.
   subscription = desk.subscribe([this](std::span<const Published> batch) { listen(batch); });
   watch_boots();
   thread = system.start_thread([this] { run(); });
@@ -212,7 +212,7 @@ void ReaperLoop::Impl::run() {
     const auto is_due = [&] { return somebody_died || system.now() >= std::min(last_pass + interval, claim_end); };
     if ((enabled && is_due()) || !asked.empty()) {
       somebody_died = false;
-      // A renewal moved the end, or the pass could do nothing: either is looked at again, a second later at the least.
+      // A renewal moved the end, or the pass could do nothing: check again, at least a second later.
       claims_changed = claim_end != no_deadline;
       const auto answers = std::exchange(asked, {});
       lock.unlock();
@@ -296,11 +296,11 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   workers->post([this, running] { finish(running); });
 }
 
-/// The exit-zero rule of one job, decided anew: much may have happened while it waited for a thread.
+/// Applies the exit-zero rule to one job, and decides afresh: much may have happened while it waited for a thread.
 void ReaperLoop::Impl::finish(const RunningId& running) {
   Reaped reaped;
   try {
-    Streaks none;  // what has exited has no streak
+    Streaks none;  // an exited run has no streak
     reaped = reap_job(machine, world, running.task, running.job, none, asker(), system.own_pid());
   } catch (const std::exception& failure) {
     reaped.trouble = failure.what();
@@ -335,7 +335,7 @@ void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
   const Settings settings = desk.ask([](const State& state) { return state.settings(); });
   std::string after;
   for (;;) {
-    // Asked first: of what the machine slept after that, the rows may not know.
+    // Read before the rows: if the machine sleeps in between, the rows may not reflect that time.
     const TimeUs now = machine.now();
     const std::vector<LeaseSight> some = leases_after(after);
     for (const LeaseSight& sight : some) {
@@ -354,7 +354,7 @@ void ReaperLoop::Impl::reclaim(const LeaseSight& sight, fb::ReclaimReason reason
   event.key = sight.lease.key;
   event.token = raw(sight.lease.token);
   event.reason = reason;
-  // Renewed since the look, its owner was alive after it: the token would still be the same.
+  // If renewed since the check, its owner is alive; the token alone would not show that.
   const auto unchanged = [key = sight.lease.key, renewed = sight.lease.renewed](const State& state) {
     const Lease* lease = state.lease(key);
     return lease && lease->renewed == renewed;

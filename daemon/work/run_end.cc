@@ -17,7 +17,7 @@ constexpr milliseconds end_within_min{1000};
 constexpr milliseconds look_again_min{5};
 constexpr milliseconds look_again_max{100};
 
-/// Whether a pid means the same on both: a machine may get another name.
+/// Whether a pid means the same on both hosts: a machine may have been renamed.
 bool is_same_view(const std::string& one, const std::string& other) {
   const HostParts left = host_parts(one);
   const HostParts right = host_parts(other);
@@ -46,10 +46,10 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
   const Deadline begin = system.now();
   RunSigns signs;
   signs.run = run;
-  if (note && note->is_foreign) return RunEnd::alive;  // for all that is known, and nobody's to end here
+  if (note && note->is_foreign) return RunEnd::alive;  // presumably, and not ours to end
   if (note) signs = signs_of(*note, system.own_host());
   std::set<pid_t> told;
-  bool was_killed = false;  // at the look before
+  bool was_killed = false;  // in the previous round
   Deadline killed_at{};     // for the first time
   milliseconds pause = look_again_min;
   for (;;) {
@@ -57,23 +57,23 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
     const bool kill = order.first == Stop::kill || hurries || system.now() - begin >= within / 2;
     const std::vector<std::unique_ptr<OtherProcess>> found = system.processes_of(signs);
     if (found.empty()) {
-      // Seen twice, since one that forks and ends behind the eyes of a single look could hide its child.
+      // Scan twice: a process that forks and exits during a single scan could hide its child.
       const bool is_kept = note && note->keeper != 0 && !order.is_ours && system.is_run_kept(run);
       if (!is_kept && (!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
         if (note) system.forget_run(run);
         return RunEnd::gone;
       }
-      signs.by_lock = note.has_value();  // Somebody holds it who bears no other sign.
+      signs.by_lock = note.has_value();  // A process without any other sign holds the lock.
     }
     for (const std::unique_ptr<OtherProcess>& process : found) {
-      // Told once to go, by a signal that it may handle; a second one could disturb it at that.
+      // Send SIGTERM only once: a second signal could disturb its handler.
       if (kill) {
         process->signal(Stop::kill);
       } else if (told.insert(process->pid()).second) {
         process->signal(Stop::terminate);
       }
     }
-    // A machine that stood still may have used up the time before anybody was killed, or died of it.
+    // If the machine was suspended, the time may be over before anything was killed, or had time to die.
     const Deadline end = hurries ? killed_at + end_within_min : begin + within;
     if (was_killed && system.now() >= end) return RunEnd::alive;
     if (kill && !was_killed) killed_at = system.now();

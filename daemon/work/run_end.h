@@ -1,4 +1,4 @@
-// How a run is ended with all that it left behind, and when it counts as gone (SPEC §8).
+// How to end a run with everything it left behind, and when it counts as gone (SPEC §8).
 #pragma once
 
 #include <chrono>
@@ -10,23 +10,23 @@ namespace pawl {
 
 enum class RunEnd { gone, alive };
 
-/// How a run is told to go.
+/// How to end a run.
 struct EndOrder {
   using First = Stop;
   First first = First::terminate;
-  /// SIGKILL follows SIGTERM when half of this has passed. A second is the least: even SIGKILL takes its time.
+  /// SIGKILL follows SIGTERM after half of this. At least a second: even SIGKILL takes time.
   std::chrono::milliseconds within{};
-  /// Once called SIGKILL is sent at once, and no more is waited than it takes. May be null.
+  /// Once called, sends SIGKILL at once, and waits only as long as that takes. May be null.
   const CallOff* hurry = nullptr;
-  /// Its leader is a child here that has ended and is not reaped: so its keeper lives, whatever is left.
+  /// Its leader is our child, ended but not reaped, so its keeper still lives whatever is left.
   bool is_ours = false;
 };
 
-/// Ends what is left of a run: the group and session of its leader, every process of this user that bears its name,
-/// every one that holds its lock, and all that is below its keeper; again and again, since they may fork, until none is
-/// seen, the lock is free, and a keeper of an earlier start has ended too.
-/// Then its file is removed, and it is `gone`. Of a run that is not noted, because it is known to be gone or because
-/// somebody else began it, only the environment tells. Requires: `run` is not empty.
+/// Ends what is left of a run: its leader's group and session, every process of this user that has its name or holds
+/// its lock, and everything below its keeper. Repeats, since they may fork, until none is found, the lock is free, and
+/// a keeper of an earlier start has ended too. Then it removes the run's file and returns `gone`. For a run that is not
+/// noted, because it is known to be gone or pawl did not begin it, only the environment shows its processes. Requires:
+/// `run` is not empty.
 RunEnd end_run(System& system, const std::string& run, const EndOrder& order);
 
 }  // namespace pawl

@@ -32,8 +32,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view lock_suffix = ".lock";
 constexpr std::size_t note_bytes_max = 64 * 1024;
 
-/// Whether it is a name that new_run() gives: only that becomes part of a path. Others, which somebody outside made up
-/// for a process of his own, are only ever compared.
+/// Whether new_run() could have made this name: only such a name becomes part of a path. Others, invented outside pawl,
+/// are only compared.
 bool is_given_name(const std::string& run) {
   return run.size() == 32 && run.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -47,7 +47,8 @@ bool is_of_another(const RunFolder& folder, std::string_view member) {
   return !member.empty() && !folder.member.empty() && member != folder.member;
 }
 
-/// Which its keeper alone has open, and has locked. A file of its own: whoever holds the run's is ended with it.
+/// Only the keeper has this file open and locked. It is separate because every process that holds the run's lock is
+/// ended with the run.
 std::string path_of_keeper(const std::string& data_folder, const std::string& run) {
   return data_folder + "/runs/" + run + ".kept";
 }
@@ -147,7 +148,7 @@ bool is_run_unlocked(const std::string& data_folder, const std::string& run) {
 
 bool is_run_kept(const std::string& data_folder, const std::string& run) {
   const Descriptor file = open_inner(path_of_keeper(data_folder, run), O_RDWR);
-  return file ? !try_lock(file) : errno != ENOENT;  // what cannot be asked is no evidence
+  return file ? !try_lock(file) : errno != ENOENT;  // an error is not evidence of an end
 }
 
 void forget_run(const std::string& data_folder, const std::string& run) {
@@ -163,8 +164,8 @@ Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const
     Descriptor file = open_inner(path, O_RDWR | O_CREAT, 0600);
     if (!file) return inner_error(path);
     PAWL_TRY(check_file(file, path));
-    if (!try_lock(file)) return Error{ErrorCode::busy, path + ": somebody works on this step"};
-    // It may have been removed between the two calls: the lock has to be on what others will open.
+    if (!try_lock(file)) return Error{ErrorCode::busy, path + ": another process is working on this step"};
+    // The file may have been removed between the two calls: the lock must be on the file that others will open.
     struct stat ours {};
     struct stat theirs {};
     if (::fstat(file.get(), &ours) != 0) return system_error(path, "fstat");

@@ -1,13 +1,14 @@
-// The files by whose locks it is known that a process is gone (SPEC §8 "No orphan races its successor").
+// The files whose locks show that a process is gone (SPEC §8 "No orphan races its successor").
 //
-// Each run has a random name, which its processes bear in their environment as PAWL_RUN, and a file DIR/runs/NAME.lock.
-// They inherit an open descriptor that holds flock(2) on it: the kernel gives the lock back when the last of them is
-// gone, whoever has died in between. The file also says what the run is for and who leads it. It is removed when the
-// run is known to be gone (daemon/work/run_end.h); so what lies in DIR/runs at a start is what an earlier boot left.
+// Each run has a random name, which its processes carry in their environment as PAWL_RUN, and a file
+// DIR/runs/NAME.lock. They inherit an open descriptor that holds flock(2) on it: the kernel releases the lock when the
+// last of them is gone, even if pawld has died. The file also says what the run is for and which process leads it. It
+// is removed when the run is known to be gone (daemon/work/run_end.h), so files in DIR/runs at a start were left by an
+// earlier boot.
 //
-// Each place in the journal of steps has a file DIR/steps/TASK-VERSION-STEP.lock, held by whoever works on it.
+// Each place in the journal of steps has a file DIR/steps/TASK-VERSION-STEP.lock, held by the process that works on it.
 //
-// What each function promises stands at that of its name in System.
+// System documents the contract of each function under the same name.
 #pragma once
 
 #include <memory>
@@ -20,19 +21,20 @@
 
 namespace pawl {
 
-/// A data folder, and whose it is: notes that bear another member's id were made in the folder that it is a copy of.
+/// A data folder and its member id. Notes with another member's id were made in the folder that this one was copied
+/// from.
 struct RunFolder {
   RunFolder(std::string path_, std::string member_ = {})  // NOLINT: a path will do
       : path(std::move(path_)), member(std::move(member_)) {}
 
   std::string path;
-  std::string member;  // empty: not known, and nothing is foreign
+  std::string member;  // empty: unknown, and nothing is foreign
 };
 
 Result<std::unique_ptr<RunFile>> new_run(const RunFolder& folder, const std::string& purpose);
 std::vector<RunNote> noted_runs(const RunFolder& folder);
 std::optional<RunNote> noted_run(const RunFolder& folder, const std::string& run);
-/// Requires, as what follows: the run is noted.
+/// This and the next functions require: the run is noted.
 bool is_run_unlocked(const std::string& data_folder, const std::string& run);
 bool is_run_kept(const std::string& data_folder, const std::string& run);
 void forget_run(const std::string& data_folder, const std::string& run);

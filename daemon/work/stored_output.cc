@@ -23,17 +23,17 @@ struct OpenFile {
   struct stat about {};
 };
 
-/// Commands can write there: a link that they made would have us read elsewhere, and a pipe would have us wait.
+/// Commands can write there: a link of theirs would make us read elsewhere, and a pipe would block us.
 Result<OpenFile> open_file(const fs::path& path) {
   OpenFile open{.file = open_inner(path.string(), O_RDONLY)};
   if (!open.file) return inner_error(path.string());
   if (::fstat(open.file.get(), &open.about) != 0 || !S_ISREG(open.about.st_mode)) {
-    return Error{ErrorCode::io, path.string() + ": is no file"};
+    return Error{ErrorCode::io, path.string() + ": not a regular file"};
   }
   return open;
 }
 
-/// Whether somebody holds the lock that open_log() takes.
+/// Whether another process holds the lock that open_log() takes.
 bool is_locked(const Descriptor& file) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -62,7 +62,7 @@ fs::path parts_of(const fs::path& log) {
 Result<StoredOutput> StoredOutput::look_at(const fs::path& log) {
   StoredOutput found;
   const OpenFile head = PAWL_TRY(open_file(log));
-  found.is_live_ = is_locked(head.file);  // First: what is written before the lock is given back is then seen.
+  found.is_live_ = is_locked(head.file);  // First, so that output written before the lock's release is seen.
   std::error_code error;
   std::vector<std::pair<std::int64_t, fs::path>> parts;
   for (fs::directory_iterator entry(parts_of(log), error), end; !error && entry != end; entry.increment(error)) {
@@ -75,7 +75,7 @@ Result<StoredOutput> StoredOutput::look_at(const fs::path& log) {
   found.written_at_ = changed_at(about);
   for (auto& [begin, path] : parts) {
     const auto part = open_file(path);
-    if (!part) continue;  // The oldest goes when a new one begins.
+    if (!part) continue;  // Deleted meanwhile: a new part replaces the oldest.
     found.files_.back().range.to = std::min(found.files_.back().range.to, begin);
     found.files_.push_back({std::move(path), {begin, begin + part->about.st_size}});
     found.written_at_ = std::max(found.written_at_, changed_at(part->about));
@@ -134,8 +134,8 @@ std::string StoredOutput::end(std::size_t bytes) const {
 
 namespace {
 
-/// The length of the character that `bytes` begins with; 0 if it begins with none. `is_cut`: it may be one that goes on
-/// behind the end.
+/// The length of the character at the start of `bytes`; 0 if there is none. `is_cut`: the character may continue after
+/// the end.
 std::size_t character_at(std::string_view bytes, bool& is_cut) {
   is_cut = false;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
@@ -150,7 +150,7 @@ std::size_t character_at(std::string_view bytes, bool& is_cut) {
     }
     unsigned char low = 0x80;
     unsigned char high = 0xBF;
-    if (i == 1) {  // neither overlong, nor a surrogate, nor beyond the last one
+    if (i == 1) {  // not overlong, not a surrogate, not beyond the last code point
       if (first == 0xE0) low = 0xA0;
       if (first == 0xED) high = 0x9F;
       if (first == 0xF0) low = 0x90;

@@ -1,5 +1,5 @@
-// The output of a run as it lies in DIR/logs, for who reads it: also while it is written, and after whatever wrote it
-// was killed (output_pump.h has how it is written).
+// Reads a run's output in DIR/logs, also while it is being written, and after its writer was killed (output_pump.h
+// describes the writing).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace pawl {
 
-/// Bytes of what was produced: from one up to, but without, another.
+/// A half-open range of the bytes produced.
 struct OutputRange {
   std::int64_t from = 0;
   std::int64_t to = 0;
@@ -22,31 +22,31 @@ struct OutputRange {
   bool operator==(const OutputRange&) const = default;
 };
 
-/// Positions count the bytes that were produced, kept or not. Blocks for reads of files. Threads: any.
+/// Positions count the bytes produced, whether kept or not. Blocks for file reads. Threads: any.
 class StoredOutput {
  public:
-  /// What is there now, at `log`. `missing`: nothing; `io`: a link, or no file: commands can write there.
+  /// The output now at `log`. `missing`: there is none; `io`: a link, or not a regular file: commands can write there.
   static Result<StoredOutput> look_at(const std::filesystem::path& log);
 
-  /// Whether somebody may still write to it. What is_live() denies is all there ever will be.
+  /// Whether a process may still write to it. If not, the output is final.
   bool is_live() const { return is_live_; }
   std::int64_t produced() const { return files_.empty() ? 0 : files_.back().range.to; }
-  /// How much of that is there.
+  /// How much of that was kept.
   std::int64_t kept() const;
-  /// Which is being written, or was last.
+  /// The file being written, or last written.
   const std::filesystem::path& last_file() const { return files_.back().path; }
   /// When it was last written to.
   TimeUs written_at() const { return written_at_; }
-  /// What is left out, ascending.
+  /// The ranges not kept, ascending.
   std::vector<OutputRange> gaps() const;
 
   struct Piece {
-    OutputRange range;  // where its bytes stand; behind what was asked for if that is not kept
+    OutputRange range;  // position of the bytes; after the requested one if that was not kept
     std::string bytes;
   };
-  /// At most so many bytes from there on, none behind a gap that is not at their beginning.
+  /// At most `bytes_max` bytes from there, stopping at a gap unless it is at the beginning.
   Piece read(std::int64_t from, std::size_t bytes_max) const;
-  /// What is there of its last bytes.
+  /// Its last bytes, as far as kept.
   std::string end(std::size_t bytes) const;
 
  private:
@@ -60,12 +60,12 @@ class StoredOutput {
   TimeUs written_at_;
 };
 
-/// Its bytes as UTF-8: each that fits nowhere becomes U+FFFD.
+/// The bytes as UTF-8, with U+FFFD for each invalid byte.
 std::string as_utf8(std::string_view bytes);
-/// How many bytes at the end are the beginning of a character that is not complete: 0 to 3.
+/// How many bytes at the end are an incomplete character: 0 to 3.
 std::size_t incomplete_at_end(std::string_view bytes);
 
-/// Where the parts of a log lie, if it has any.
+/// The folder of a log's parts, if it has any.
 std::filesystem::path parts_of(const std::filesystem::path& log);
 
 }  // namespace pawl

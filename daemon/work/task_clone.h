@@ -1,15 +1,15 @@
-// A task's clone: DIR/work/task-<id>, a repository with refs of its own that borrows the mirror's objects, so that no
-// task's branch stands in another one's way.
+// A task's clone: DIR/work/task-<id>, a repository with its own refs that borrows the mirror's objects, so that tasks'
+// branches cannot conflict.
 //
 //   .git/pawl            who prepared it (boot), on which branch, where origin's branch stood when pawl last followed
 //                        it (seen), whether origin had it when the work began, and the URL that the remote was given.
-//                        Without it a clone was cut short
+//                        Without it the clone is incomplete
 //   refs/heads/<branch>  checked out; its upstream is origin's branch of the same name
 //   refs/pawl/seen/<id>  every head of origin's branch that pawl has followed
-//   refs/pawl/left/<t>   what was not committed when the worktree had to move on, and heads that `take` put aside
+//   refs/pawl/left/<t>   uncommitted changes from when the worktree had to move on, and heads that `take` put aside
 //
-// A commit is the task's own if it can be reached from its head, and neither from a head that was seen, nor from what
-// its agents fetched or pushed (the log of refs/remotes/origin/<branch> in the clone), nor from a branch of origin.
+// A commit is the task's own if it is reachable from the task's head, but not from a head that was seen, from what its
+// agents fetched or pushed (the log of refs/remotes/origin/<branch> in the clone), or from a branch of origin.
 #pragma once
 
 #include <optional>
@@ -23,9 +23,9 @@ namespace pawl {
 
 class Mirror;
 
-/// Removes a folder and all that is in it, also what may not be written to. Links are not followed.
+/// Removes a folder with all its contents, including read-only ones. Does not follow links.
 Result<void> remove_folder(const std::string& folder);
-/// A folder, and no link to one. Agents can make links wherever they work, and what those point to is none of ours.
+/// Whether it is a folder, not a link to one. Agents can make links wherever they work, and the targets are not ours.
 bool is_real_folder(const std::string& path);
 
 std::string task_folder_name(TaskId task);
@@ -39,36 +39,36 @@ class TaskClones {
       : git_(git), mirror_(mirror), work_folder_(std::move(work_folder)) {}
 
   std::string folder_of(TaskId task) const { return work_folder_ + "/" + task_folder_name(task); }
-  /// Whether it is there and was not cut short.
+  /// Whether the clone exists and is complete.
   bool is_made(TaskId task) const;
 
   Result<Worktree> make(const WorkOrder& order);
   /// Requires: is_made().
   Result<Worktree> follow(const WorkOrder& order);
-  /// As it is. Requires: is_made().
+  /// Returns the worktree unchanged. Requires: is_made().
   Result<Worktree> look(const WorkOrder& order);
   /// Requires: is_made().
   Result<Worktree> take(const WorkOrder& order, Side side);
 
   /// The tasks whose clones borrow from the mirror.
   std::vector<TaskId> borrowers() const;
-  /// Brings the heads of a clone, with all that they stand on, into another repository, as refs/pawl/task-<id>/.
+  /// Copies a clone's heads, with their history, into another repository, as refs/pawl/task-<id>/.
   bool carry_over(TaskId task, const std::string& into);
-  /// Makes clones of the worktrees that an earlier version left in the mirror. What was changed in them stays.
+  /// Converts worktrees that an earlier version left in the mirror to clones. Keeps the changes in them.
   void convert_worktrees();
 
  private:
-  /// What .git/pawl says.
+  /// The contents of .git/pawl.
   struct Mark {
     std::string boot;
     std::string branch;
     std::string seen;
     bool is_begun_here = false;
-    std::string url = {};  // that the remote was given; empty: an earlier version did not say
+    std::string url = {};  // given to the remote; empty: an earlier version did not record it
   };
   struct Heads {
-    std::string head;         // that is checked out
-    std::string branch_head;  // of the task's branch here
+    std::string head;         // checked out
+    std::string branch_head;  // the task's branch in the clone
   };
 
   std::optional<Mark> mark_of(TaskId task) const;

@@ -13,14 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t deletion_timeout_s = 50;  // to ask, and to delete: with the seconds until SIGKILL, a minute each
+constexpr std::int64_t deletion_timeout_s =
+    50;  // for listing and for deleting: a minute each, including the wait for SIGKILL
 constexpr std::string_view branch_heads = "refs/heads/";
 
 std::string absolute(const std::string& folder) {
   return fs::absolute(folder).lexically_normal().string();
 }
 
-/// Of a task: what its agents make in it, and the folder itself, is of the mode that they would make it.
+/// Makes a task's folder, with the mode that the task's agents would give it.
 Result<void> make_real_folder(const fs::path& path) {
   std::error_code error;
   PAWL_TRY(make_inner_folders(path.parent_path().string()));
@@ -32,8 +33,8 @@ Result<void> make_real_folder(const fs::path& path) {
   return {};
 }
 
-/// Whether a branch's name may mean the default branch to anybody: by its name, by a longer form of it, or to a server
-/// whose file system does not tell capitals apart.
+/// Whether a branch's name may mean the default branch: by its name, by a longer form of it, or on a server with a
+/// case-insensitive file system.
 bool may_be(std::string branch, std::string default_branch) {
   const auto lower = [](std::string& text) {
     for (char& c : text) {
@@ -74,7 +75,7 @@ Mirror* Worktrees::mirror_of(const std::string& repo) {
   return mirror.get();
 }
 
-/// `git check-ref-format` takes whole refs: what makes a branch of those is that it is no option and not HEAD.
+/// `git check-ref-format` checks whole refs: a branch's name must also not be an option or HEAD.
 bool Worktrees::is_branch_name(const std::string& branch) {
   return !branch.starts_with('-') && branch != "HEAD" && branch.find('\0') == std::string::npos &&
          git_({"check-ref-format", std::string(branch_heads) + branch});
@@ -147,8 +148,8 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const st
   if (!mirror || order.branch.empty()) return BranchDeletion{};
   PAWL_TRY(mirror->set_up());
   if (!is_branch_name(order.branch)) return BranchDeletion{};
-  // Origin is called by its URL, not as the remote `origin`: so git leaves alone what it keeps of that, which a fetch
-  // may be busy with.
+  // Uses origin's URL, not the remote `origin`, so that git does not touch that remote's refs, which a fetch may be
+  // updating.
   const std::string origin = mirror->origin_url();
   const auto ask = [&](std::vector<std::string> words) -> Result<std::string> {
     GitEnd end = git_.run({.words = std::move(words), .timeout_s = deletion_timeout_s});
@@ -158,7 +159,7 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const st
   const std::string ref = std::string(branch_heads) + order.branch;
   const AtOrigin at_origin = read_ls_remote(PAWL_TRY(ask({"ls-remote", "--symref", "--", origin})));
   if (!at_origin.default_branch) {
-    return Error{ErrorCode::io, origin + " does not say which is its default branch, so none is deleted there"};
+    return Error{ErrorCode::io, origin + " does not name its default branch, so no branch is deleted there"};
   }
   if (may_be(order.branch, *at_origin.default_branch)) return BranchDeletion{.end = BranchEnd::is_default};
   if (!at_origin.refs.contains(ref)) return BranchDeletion{};

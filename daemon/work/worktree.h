@@ -1,14 +1,14 @@
-// Where commands work: for each task a clone of its own, on its branch, that borrows its objects from one bare copy of
-// each repository.
+// Where commands work: each task has its own clone, on its branch, that borrows objects from one bare copy per
+// repository.
 //
 //   DIR/repos/<repo>.git   pawld's copy of a repository (daemon/work/mirror.h)
-//   DIR/work               of each task a folder task-<id>: its clone (daemon/work/task_clone.h); empty for a repo that
-//                          nobody named an origin for
+//   DIR/work               a folder task-<id> per task: its clone (daemon/work/task_clone.h); empty if the repo has no
+//                          origin
 //
-// Only fetch(), branches() and delete_branch() ask origin; all else takes a moment, whatever origin does.
+// Only fetch(), branches() and delete_branch() contact origin; everything else is quick, whatever origin does.
 //
-// Names of repos and branches come from outside and may look like options, paths or revisions: git is run without a
-// shell, is given whole ref names, and only branch names that it would itself accept.
+// Names of repos and branches come from outside and may look like options, paths or revisions. So git runs without a
+// shell, and gets full ref names and only branch names that it accepts itself.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ namespace pawl {
 /// Threads: any; one at a time for a task.
 class Worktrees {
  public:
-  /// `system` runs git, and outlives them. `warn` is told what people should know; from any thread; may be empty.
+  /// `system` runs git, and outlives this. `warn` gets messages for people, from any thread; may be empty.
   Worktrees(System& system, const std::string& data_folder, std::shared_ptr<const Origins> origins,
             std::function<void(const std::string&)> warn = {});
 
@@ -44,19 +44,19 @@ class Worktrees {
   Result<Worktree> prepare(const WorkOrder& order);
   Result<Worktree> existing(const WorkOrder& order);
   Result<Worktree> take(const WorkOrder& order, Side side);
-  /// Deletes a branch at origin, if it stands where it was when it was fetched last, and never the default branch,
-  /// however it is spelled. Its commit is kept under refs/pawl/deleted/. Which one that is, origin is asked; if it does
-  /// not say, the branch is kept, with an error. `in_use` is asked right before. Takes two minutes at most, and keeps
-  /// nobody else from the repository meanwhile.
+  /// Deletes a branch at origin if it has not moved since the last fetch, but never the default branch, however
+  /// spelled. Keeps its commit under refs/pawl/deleted/. Asks origin for the default branch; if origin does not name
+  /// one, keeps the branch and returns an error. Calls `in_use` right before deleting. Takes two minutes at most,
+  /// without blocking other use of the repository.
   Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use);
-  /// Removes all that the task's folder holds, and leaves it there, empty; makes it if there is none.
+  /// Empties the task's folder; makes it if there is none.
   Result<void> empty(TaskId task);
-  /// Removes the task's folder, whatever it holds; fine if there is none.
+  /// Removes the task's folder with its contents; succeeds if there is none.
   Result<void> remove(TaskId task);
   /// The tasks that have a folder, by id.
   std::vector<TaskId> present() const { return tasks_in(work_folder_); }
 
-  /// Calls off what git is doing, for good.
+  /// Calls off running git commands and all later ones.
   void stop();
 
  private:
@@ -71,8 +71,7 @@ class Worktrees {
   const std::string work_folder_;
   const std::function<void(const std::string&)> warn_;
   Mutex mutex_;
-  std::map<std::string, std::unique_ptr<Mirror>> mirrors_
-      PAWL_GUARDED_BY(mutex_);  // by repo: of those that were asked for
+  std::map<std::string, std::unique_ptr<Mirror>> mirrors_ PAWL_GUARDED_BY(mutex_);  // by repo; created on first use
   bool is_stopped_ PAWL_GUARDED_BY(mutex_) = false;
 };
 

@@ -40,9 +40,9 @@ TEST(Options, command_line_outweighs_environment_and_file) {
   EXPECT_EQ(read->socket, "/from-line/pawl.sock") << "in addition to the --listen address";
   ASSERT_EQ(read->notes.size(), 2U) << "each unused folder is named";
   EXPECT_EQ(read->notes[0],
-            "the data folder is /from-line, as named by the command line; the one that the environment names, "
+            "the data folder is /from-line, from the command line; the one from the environment, "
             "/from-environment, is not used");
-  EXPECT_NE(read->notes[1].find("the one that the file " + file + " names, /from-file, is not used"), std::string::npos)
+  EXPECT_NE(read->notes[1].find("the one from the file " + file + ", /from-file, is not used"), std::string::npos)
       << read->notes[1];
   EXPECT_EQ(read->pipelines, std::vector<std::string>{"one.yaml"});
   EXPECT_EQ(read->repos.at("shop"), "host:url-line");

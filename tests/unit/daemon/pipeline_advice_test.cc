@@ -70,13 +70,14 @@ TEST(PipelineAdvice, a_file_that_cannot_be_read_is_named) {
                   "}\nstages:\n  - {name: s, to: done}\n");
   };
   EXPECT_TRUE(one_begins_with(of("none"), "4: B: /srv/none: No such file or directory"));
-  EXPECT_TRUE(one_begins_with(of("/dev/null"), "4: B: /dev/null: is a device, and has to be a file; what needs it"));
+  EXPECT_TRUE(
+      one_begins_with(of("/dev/null"), "4: B: /dev/null: is a device, and has to be a file; commands that need it"));
 }
 
 TEST(PipelineAdvice, a_program_that_is_not_in_path_is_named) {
   const auto said =
       advice("name: x\nagents:\n  a:\n    run: [no-such-program]\nstages:\n  - {name: s, agent: a, to: done}\n");
-  EXPECT_TRUE(one_begins_with(said, "4: 'run' of agent 'a': no-such-program: there is no such program in /bin"))
+  EXPECT_TRUE(one_begins_with(said, "4: 'run' of agent 'a': no-such-program: no such program in /bin"))
       << (said.empty() ? "" : said[0]);
 }
 

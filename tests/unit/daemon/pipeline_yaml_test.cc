@@ -97,8 +97,8 @@ TEST_P(PipelineYamlErrors, names_line_and_reason) {
 INSTANTIATE_TEST_SUITE_P(
     All, PipelineYamlErrors,
     testing::Values(
-        Bad{"empty", "", "p.yaml:1: there is no pipeline"},  //
-        Bad{"comment_only", "# nothing\n", "p.yaml:1: there is no pipeline"},
+        Bad{"empty", "", "p.yaml:1: the file has no pipeline"},  //
+        Bad{"comment_only", "# nothing\n", "p.yaml:1: the file has no pipeline"},
         Bad{"not_yaml", "name: x\nstages: [\n", "p.yaml:3: "},  //
         Bad{"tab", "name: x\nstages:\n\t- name: a\n", "p.yaml:3: "},
         Bad{"a_list", "- a\n", "p.yaml:1: a pipeline is not a map"},
@@ -162,7 +162,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"env_is_a_list", "name: x\nenv: [A]\n", "p.yaml:2: 'env' of a pipeline is not a map"},
         Bad{"env_without_a_value", "name: x\nenv:\n  A:\n", "p.yaml:3: variable 'A' of a pipeline is neither"},
         Bad{"env_of_two", "name: x\nenv:\n  A: {file: a, from_daemon: B}\n",
-            "has to have either `file` or `from_daemon`"},
+            "must have either `file` or `from_daemon`"},
         Bad{"env_of_something_else", "name: x\nenv:\n  A: {vault: a}\n", "p.yaml:3: unknown key 'vault'"},
         Bad{"env_twice", "name: x\nenv:\n  A: 1\n  B: 2\n  A: 3\n",
             "p.yaml:5: a pipeline has an `env` in which A comes twice"},
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(
             "p.yaml:3: 'exclusive' of step 's' of stage 'a' is not 'repo'"},
         Bad{"exit_code_zero",
             "name: x\nstages:\n  - {name: a, to: done, steps: [{name: s, not_done_exit_codes: [0]}]}\n",
-            "names 0; an exit code there is from 1 to 255"},
+            "names 0; an exit code here must be from 1 to 255"},
         Bad{"exit_code_is_text",
             "name: x\nstages:\n  - {name: a, to: done, steps: [{name: s, not_done_exit_codes: [x]}]}\n",
             "is not a whole number"},
@@ -198,7 +198,8 @@ TEST(PipelineYaml, aliases_cannot_make_a_short_file_long) {
   text += "]}\n";
   const Result<PipelineText> read = parse(text);
   ASSERT_FALSE(read);
-  EXPECT_NE(read.error().message.find("has 301 entries; 256 are the most"), std::string::npos) << read.error().message;
+  EXPECT_NE(read.error().message.find("has 301 entries; the maximum is 256"), std::string::npos)
+      << read.error().message;
 }
 
 TEST(PipelineYaml, deep_nesting_is_an_error_and_no_crash) {
@@ -298,8 +299,7 @@ TEST_F(PipelineFile, a_program_that_is_not_there_is_refused_with_its_line) {
   EXPECT_EQ(why("[./bin/lnt]"),
             file + ":4: 'run' of agent 'a': " + (folder / "bin/lnt").string() + ": No such file or directory");
   EXPECT_EQ(why("[/none/lint, x]"), file + ":4: 'run' of agent 'a': /none/lint: No such file or directory");
-  EXPECT_EQ(why("[lnt]"),
-            file + ":4: 'run' of agent 'a': lnt: there is no such program in " + (folder / "path").string());
+  EXPECT_EQ(why("[lnt]"), file + ":4: 'run' of agent 'a': lnt: no such program in " + (folder / "path").string());
   write("bin/lnt", "no program");
   EXPECT_EQ(why("[./bin/lnt]"),
             file + ":4: 'run' of agent 'a': " + (folder / "bin/lnt").string() + ": is not an executable file");

@@ -52,7 +52,7 @@ TEST(TokensFile, has_a_name_a_role_and_a_hash_on_each_line) {
 TEST(TokensFile, every_error_names_the_line_and_never_shows_it) {
   const std::string good = line("a", "read", "t");
   EXPECT_EQ(error_of(good + "b read\n"), "file:2: must be NAME ROLE HASH");
-  EXPECT_NE(error_of(good + "b read " + hash_of("u") + " more\n").find("file:2: what stands behind the hash"),
+  EXPECT_NE(error_of(good + "b read " + hash_of("u") + " more\n").find("file:2: after the hash, only"),
             std::string::npos);
   EXPECT_NE(error_of("\n" + line("b", "root", "u")).find("file:2: the role must be"), std::string::npos);
   EXPECT_NE(error_of(line("b", "none", "u")).find("file:1: the role must be"), std::string::npos);
@@ -61,8 +61,8 @@ TEST(TokensFile, every_error_names_the_line_and_never_shows_it) {
   EXPECT_NE(error_of("b read s3cret\n").find("file:1: the hash must be"), std::string::npos);
   EXPECT_EQ(error_of("b read s3cret\n").find("s3cret"), std::string::npos);
   EXPECT_NE(error_of("b read " + hash_of("u").substr(1) + "g\n").find("the hash must be"), std::string::npos);
-  EXPECT_EQ(error_of(good + line("a", "work", "u")), "file:2: the name is there already");
-  EXPECT_EQ(error_of(good + line("b", "work", "t")), "file:2: the token is there already");
+  EXPECT_EQ(error_of(good + line("a", "work", "u")), "file:2: duplicate name");
+  EXPECT_EQ(error_of(good + line("b", "work", "t")), "file:2: duplicate token");
 }
 
 TEST(TokensFile, that_others_may_write_is_refused) {
@@ -90,7 +90,7 @@ TEST(TokensFile, without_a_token_is_refused) {
     const auto refused = read_tokens(path);
     ASSERT_FALSE(refused) << text;
     EXPECT_EQ(refused.error().code, ErrorCode::malformed);
-    EXPECT_EQ(refused.error().message, path + ": there is no token in it; it takes a line NAME ROLE HASH for each");
+    EXPECT_EQ(refused.error().message, path + ": contains no tokens; it needs a line NAME ROLE HASH for each");
   }
   ::unlink(path.c_str());
 }

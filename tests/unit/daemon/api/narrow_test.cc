@@ -182,8 +182,9 @@ TEST_F(Narrowed, what_shows_or_moves_everything_is_refused) {
     if (route.reach != Reach::everything) continue;
     const Answer answer = narrow(std::string(route.method), with_id(route, "shop"), "{}");
     EXPECT_EQ(answer.status, 403) << call_named(route) << answer.body;
-    EXPECT_EQ(answer.at("/error/message"),
-              R"("token 'narrow' is limited (repos=shop leases=deploy:), and this call is for tokens that are not")");
+    EXPECT_EQ(
+        answer.at("/error/message"),
+        R"("token 'narrow' is limited (repos=shop leases=deploy:), and this call is only for tokens without limits")");
   }
   EXPECT_EQ(last_seq(), before);
 }

@@ -69,16 +69,16 @@ TEST(RequestBody, null_is_the_same_as_left_out) {
 
 TEST(RequestBody, what_is_not_as_the_row_says_is_refused_by_name) {
   EXPECT_EQ(refused_body(R"({"text":"t","who":"ann","how":"slow","x":1})"),
-            R"(there is no field "x" here; there are: "text", "who", "how", "count", "loud", "agents")");
+            R"(unknown field "x"; this call has: "text", "who", "how", "count", "loud", "agents")");
   EXPECT_EQ(refused_body(""), R"(field "text" is missing)");
   EXPECT_EQ(refused_body(R"({"text":"t","who":null,"how":"slow"})"), R"(field "who" is missing)");
   EXPECT_EQ(refused_body("[]"), "the body must be a JSON object");
   const auto with = [](const std::string& fields) {
     return refused_body(R"({"text":"t","how":"slow",)" + fields + "}");
   };
-  EXPECT_EQ(with(R"("who":1)"), R"(field "who" must be a text)");
+  EXPECT_EQ(with(R"("who":1)"), R"(field "who" must be a string)");
   EXPECT_EQ(with(R"("who":"abcde")"), R"(field "who" is longer than 4 bytes)");
-  EXPECT_EQ(with("\"who\":\"a\\u0000\""), R"(field "who" has a zero byte in it)");
+  EXPECT_EQ(with("\"who\":\"a\\u0000\""), R"(field "who" contains a NUL byte)");
   const auto also = [&](const std::string& fields) { return with(R"("who":"ann",)" + fields); };
   for (const char* count : {"0", "10", "1.5", "\"1\"", "18446744073709551615"}) {
     EXPECT_EQ(also("\"count\":" + std::string(count)), R"(field "count" must be a whole number from 1 to 9)") << count;
@@ -92,7 +92,7 @@ TEST(RequestBody, what_is_not_as_the_row_says_is_refused_by_name) {
 }
 
 TEST(RequestBody, fields_are_checked_in_the_order_of_the_row) {
-  EXPECT_EQ(refused_body(R"({"count":0,"how":1,"who":1,"text":1})"), R"(field "who" must be a text)");
+  EXPECT_EQ(refused_body(R"({"count":0,"how":1,"who":1,"text":1})"), R"(field "who" must be a string)");
 }
 
 TEST(RequestBody, one_that_the_row_ignores_is_not_looked_at) {
@@ -125,8 +125,8 @@ TEST(RequestQuery, is_read_by_the_row) {
 
 TEST(RequestQuery, what_is_not_as_the_row_says_is_refused_by_name) {
   EXPECT_EQ(refused_query("limit=1"), R"(query parameter "key" is missing)");
-  EXPECT_EQ(refused_query("key=a&x=1"), R"(there is no query parameter "x" here; there are: "key", "limit", "why")");
-  EXPECT_EQ(refused_query("key=a&key=b"), R"(query parameter "key" is there twice)");
+  EXPECT_EQ(refused_query("key=a&x=1"), R"(unknown query parameter "x"; this call has: "key", "limit", "why")");
+  EXPECT_EQ(refused_query("key=a&key=b"), R"(query parameter "key" is given twice)");
   EXPECT_EQ(refused_query("key=%zz"), R"(query parameter "key=%zz" is not percent-encoded UTF-8)");
   for (const char* limit : {"0", "11", "", "1x", "-1"}) {
     EXPECT_EQ(refused_query("key=a&limit=" + std::string(limit)),

@@ -213,7 +213,7 @@ TEST_F(WebhookRoutes, a_status_finds_the_branch_that_its_commit_was_pushed_to) {
   task("SHOP-41", "shop-41");
   const TaskId mine = task("SHOP-42", "shop-42");
   const Answer unknown = gitea("status", "d1", payloads::gitea_status);
-  EXPECT_TRUE(unknown.says("the commit is not known")) << unknown.body;
+  EXPECT_TRUE(unknown.says("the commit is unknown")) << unknown.body;
   gitea("push", "d2", payloads::gitea_push);
   EXPECT_TRUE(gitea("status", "d3", payloads::gitea_status).says("advancing"));
   ASSERT_EQ(orders().size(), 2U);

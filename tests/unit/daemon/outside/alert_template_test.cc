@@ -75,15 +75,18 @@ TEST(AlertTemplate, the_summary_names_the_work_item) {
 
 TEST(AlertTemplate, an_unknown_placeholder_is_refused_with_its_line) {
   const std::string message = refusal("{\n\"text\":\n\"{resaon}\"}");
-  EXPECT_NE(message.find("body.json:3: unknown placeholder {resaon}; known are {summary}, {reason}"), std::string::npos)
+  EXPECT_NE(message.find("body.json:3: unknown placeholder {resaon}; the placeholders are {summary}, {reason}"),
+            std::string::npos)
       << message;
 }
 
 TEST(AlertTemplate, a_body_that_would_be_no_json_is_refused) {
-  EXPECT_NE(refusal(R"({"text": "{reason}")").find("body.json: is no JSON once filled in"), std::string::npos);
-  EXPECT_NE(refusal(R"(text={reason}&chat=1)").find("body.json: is no JSON once filled in"), std::string::npos);
-  EXPECT_NE(refusal("").find("is no JSON"), std::string::npos);
-  EXPECT_NE(refusal(R"({"a": 1{task}})").find("is no JSON"), std::string::npos);
+  EXPECT_NE(refusal(R"({"text": "{reason}")").find("body.json: is not valid JSON once the placeholders are filled in"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"(text={reason}&chat=1)").find("body.json: is not valid JSON once the placeholders are filled in"),
+            std::string::npos);
+  EXPECT_NE(refusal("").find("is not valid JSON"), std::string::npos);
+  EXPECT_NE(refusal(R"({"a": 1{task}})").find("is not valid JSON"), std::string::npos);
 }
 
 TEST(AlertTemplate, by_default_every_fact_is_told) {

@@ -156,7 +156,7 @@ TEST_F(AlertsTest, failures_first_and_then_success) {
                           [&](const auto& request) { return request.body == requests[0].body; }));
   EXPECT_EQ(failures, (std::vector<unsigned>{1, 2, 3}));
   EXPECT_EQ(alerts.counts().failed, 0U);
-  EXPECT_NE(log().find("try 1 of 12, next in 0 ms: HTTP 503: no!"), std::string::npos) << log();
+  EXPECT_NE(log().find("(try 1 of 12, next in 0 ms): HTTP 503: no!"), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, what_is_refused_is_not_tried_again) {
@@ -182,7 +182,7 @@ TEST_F(AlertsTest, what_fails_as_often_as_it_may_is_given_up_and_the_next_has_it
   EXPECT_TRUE(comes_true([&] { return alerts.counts().sent == 1; }));
   alerts.stop();
   EXPECT_EQ(alerts.counts().failed, 1U);
-  EXPECT_NE(log().find("alert of record 1 is given up: the webhook at 127.0.0.1 did not take it: HTTP 500: no!"),
+  EXPECT_NE(log().find("gave up on the alert of record 1: the webhook at 127.0.0.1 did not accept it: HTTP 500: no!"),
             std::string::npos)
       << log();
 }
@@ -219,7 +219,7 @@ TEST_F(AlertsTest, a_full_queue_drops_the_oldest) {
   for (const auto& [at, seq] : {std::pair(1U, 4), std::pair(2U, 5), std::pair(3U, 6)}) {
     EXPECT_NE(requests[at].head.find("Pawl-Alert: " + std::to_string(seq)), std::string::npos) << requests[at].head;
   }
-  EXPECT_NE(log().find("dropped: 2 alerts"), std::string::npos) << log();
+  EXPECT_NE(log().find("dropped 2 alerts: "), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, a_destination_that_is_down_for_long_drops_the_oldest) {
@@ -241,8 +241,8 @@ TEST_F(AlertsTest, a_destination_that_is_down_for_long_drops_the_oldest) {
   alerts.stop();  // The pause ends here, and the remaining alerts go out.
   EXPECT_EQ(alerts.counts().dropped, 2U);
   EXPECT_EQ(alerts.counts().sent, 2U);
-  EXPECT_NE(log().find("alert of record 1 was dropped"), std::string::npos) << log();
-  EXPECT_NE(log().find("alert of record 2 was dropped"), std::string::npos) << log();
+  EXPECT_NE(log().find("dropped the alert of record 1:"), std::string::npos) << log();
+  EXPECT_NE(log().find("dropped the alert of record 2:"), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, a_dead_webhook_does_not_hold_up_the_command) {
@@ -299,7 +299,7 @@ TEST_F(AlertsTest, a_command_that_hangs_does_not_outlive_a_stop) {
   EXPECT_FALSE(pid_start_of(std::stoi(contents("pid"))));
   EXPECT_EQ(alerts.counts().dropped, 1U);
   EXPECT_EQ(alerts.counts().queued, 0U);
-  EXPECT_NE(log().find("dropped at the end: 1 alerts for the command, the first of record 1"), std::string::npos)
+  EXPECT_NE(log().find("dropped 1 alerts for the command at shutdown, the first of record 1"), std::string::npos)
       << log();
 }
 
@@ -371,7 +371,7 @@ TEST_F(AlertsTest, what_cannot_work_is_refused_at_the_start) {
     EXPECT_FALSE(made);
     return made ? std::string() : made.error().message;
   };
-  EXPECT_EQ(error_of({.command = {"/nowhere/notify"}}), "--alert-command /nowhere/notify: there is no such program");
+  EXPECT_EQ(error_of({.command = {"/nowhere/notify"}}), "--alert-command /nowhere/notify: no such executable file");
   EXPECT_NE(error_of({.command = {"./notify"}}).find("absolute path"), std::string::npos);
   EXPECT_NE(error_of({.body_file = write("body", "{}")}).find("need --alert-url"), std::string::npos);
   EXPECT_NE(error_of({.url = "http://h/", .body_file = write("body", "{\"a\":{foo}}")}).find("unknown placeholder"),

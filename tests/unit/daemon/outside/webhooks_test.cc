@@ -307,13 +307,13 @@ TEST(Webhook, what_is_missing_is_named) {
   EXPECT_EQ(error_of(parse_webhook(WebhookSource::plane, {.event = "issue"}, "{}", config())),
             "header X-Plane-Delivery is missing");
   EXPECT_EQ(error_of(gitea("push", with(payloads::gitea_push, "\"ref\"", "\"re\""))),
-            "field \"ref\" is missing, or no text");
+            "field \"ref\" is missing or is not a string");
   EXPECT_EQ(error_of(gitea("push", with(payloads::gitea_push, "\"full_name\": \"acme/shop\"", "\"full_name\": 7"))),
-            "field \"repository.full_name\" is missing, or no text");
+            "field \"repository.full_name\" is missing or is not a string");
   EXPECT_EQ(error_of(gitea("pull_request", R"({"action":"closed","pull_request":[]})")),
-            "field \"pull_request.head.ref\" is missing, or no text");
+            "field \"pull_request.head.ref\" is missing or is not a string");
   EXPECT_EQ(error_of(plane("", "{}")), "field \"event\" and header X-Plane-Event are missing");
-  EXPECT_EQ(error_of(plane("issue", R"({"action":"created"})")), "field \"data\" is missing, or no object");
+  EXPECT_EQ(error_of(plane("issue", R"({"action":"created"})")), "field \"data\" is missing or is not an object");
 }
 
 TEST(Webhook, what_is_no_json_object_is_malformed) {

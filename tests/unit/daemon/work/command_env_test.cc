@@ -70,13 +70,14 @@ TEST_F(CommandEnvTest, one_line_end_is_cut_off_a_file) {
 
 TEST_F(CommandEnvTest, what_cannot_be_had_is_named) {
   EXPECT_EQ(why({{.name = "X", .file = path()}}), "X: " + path() + ": No such file or directory");
-  EXPECT_EQ(why({{.name = "X", .from_daemon = "PAWL_TEST_NONE"}}), "X: the environment of pawld has no PAWL_TEST_NONE");
+  EXPECT_EQ(why({{.name = "X", .from_daemon = "PAWL_TEST_NONE"}}),
+            "X: pawld's environment has no variable PAWL_TEST_NONE");
   ::setenv("PAWL_TEST_VARIABLE", std::string(value_bytes_max + 1, 'x').c_str(), 1);
   EXPECT_EQ(why({{.name = "X", .from_daemon = "PAWL_TEST_VARIABLE"}}),
-            "X: PAWL_TEST_VARIABLE in the environment of pawld has more than 65536 bytes");
-  EXPECT_EQ(why({of_file(std::string("a\0b", 3))}), "X: " + path() + ": has a NUL byte in it");
+            "X: PAWL_TEST_VARIABLE in pawld's environment is longer than 65536 bytes");
+  EXPECT_EQ(why({of_file(std::string("a\0b", 3))}), "X: " + path() + ": contains a NUL byte");
   EXPECT_EQ(why({of_file(std::string(value_bytes_max, 'x'))}), "");
-  EXPECT_EQ(why({of_file(std::string(value_bytes_max + 1, 'x'))}), "X: " + path() + ": has more than 65536 bytes");
+  EXPECT_EQ(why({of_file(std::string(value_bytes_max + 1, 'x'))}), "X: " + path() + ": is longer than 65536 bytes");
   EXPECT_EQ(why({{.name = "X", .file = folder_.string()}}),
             "X: " + folder_.string() + ": is a folder, and has to be a file");
   fs::remove(path());

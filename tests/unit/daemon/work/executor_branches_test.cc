@@ -95,7 +95,7 @@ class SilentOrigins : public RealSystem {
     asked_within.push_back(within);
     changed.notify_all();
     changed.wait(lock, [this] { return is_let_go; });
-    return Error{ErrorCode::io, "no end within its time"};
+    return Error{ErrorCode::io, "exceeded its time limit"};
   }
 
   std::atomic<std::int64_t> ahead_s{0};

@@ -269,7 +269,7 @@ TEST_F(ProcessRun, time_out_ends_the_group_and_what_left_it) {
   EXPECT_TRUE(run.gone());
   EXPECT_FALSE(lives(pid_in("member")));
   EXPECT_FALSE(lives(pid_in("leaver")));
-  EXPECT_NE(log().find("pawl: ended: over its time of 2 s"), std::string::npos);
+  EXPECT_NE(log().find("pawl: ended: exceeded its time limit of 2 s"), std::string::npos);
 }
 
 TEST_F(ProcessRun, one_that_ignores_sigterm_is_killed) {
