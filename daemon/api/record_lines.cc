@@ -11,7 +11,7 @@ RecordLine::RecordLine(RecordBytes bytes) : bytes_(bytes.begin(), bytes.end()) {
 }
 
 std::shared_ptr<const RecordLine> RecordLines::find(Seq seq) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = lines_.find(seq);
   return found == lines_.end() ? nullptr : found->second;
 }
@@ -20,7 +20,7 @@ std::shared_ptr<const RecordLine> RecordLines::add(RecordBytes bytes) {
   const Seq seq{fb::GetRecord(bytes.data())->stamp()->seq()};
   if (auto known = find(seq)) return known;
   auto line = std::make_shared<const RecordLine>(bytes);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Several may have read it at the same moment.
   const auto [at, is_new] = lines_.emplace(seq, line);
   if (!is_new) return at->second;

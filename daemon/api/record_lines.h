@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "schema/ids.h"
 #include "schema/record_view.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -51,9 +51,9 @@ class RecordLines {
 
  private:
   const Bounds bounds_;
-  mutable std::mutex mutex_;
-  std::map<Seq, std::shared_ptr<const RecordLine>> lines_;
-  std::size_t bytes_ = 0;
+  mutable Mutex mutex_;
+  std::map<Seq, std::shared_ptr<const RecordLine>> lines_ PAWL_GUARDED_BY(mutex_);
+  std::size_t bytes_ PAWL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pawl

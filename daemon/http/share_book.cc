@@ -38,7 +38,7 @@ std::string_view name(ShareKind kind) {
 }
 
 void ShareBook::take_request(Time now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::chrono::seconds second = second_of(now);
   if (second > second_) {
     in_second_before_ = second - second_ == std::chrono::seconds(1) ? in_second_ : 0;
@@ -49,7 +49,7 @@ void ShareBook::take_request(Time now) {
 }
 
 std::uint64_t ShareBook::last_second(Time now) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::chrono::seconds since = second_of(now) - second_;
   if (since.count() <= 0) return in_second_before_;
   return since == std::chrono::seconds(1) ? in_second_ : 0;
@@ -58,14 +58,14 @@ std::uint64_t ShareBook::last_second(Time now) const {
 void ShareBook::refuse(ShareKind kind, const std::string& principal) {
   refused_[index(kind)].fetch_add(1);
   if (principal.empty()) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (refused_by_.size() < names_max || refused_by_.contains(principal)) ++refused_by_[principal];
 }
 
 std::vector<ShareBook::Refused> ShareBook::refused_most() const {
   std::vector<Refused> most;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [principal, count] : refused_by_) most.push_back({.principal = principal, .count = count});
   }
   std::stable_sort(most.begin(), most.end(), [](const Refused& a, const Refused& b) { return a.count > b.count; });

@@ -8,10 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -56,11 +57,11 @@ class ShareBook {
   std::array<std::atomic<std::size_t>, share_kinds.size()> held_{};
   std::array<std::atomic<std::uint64_t>, share_kinds.size()> refused_{};
   std::array<std::atomic<std::uint64_t>, share_kinds.size()> evicted_{};
-  mutable std::mutex mutex_;
-  std::map<std::string, std::uint64_t> refused_by_;
-  std::chrono::seconds second_{0};  // the one that is being counted
-  std::uint64_t in_second_ = 0;
-  std::uint64_t in_second_before_ = 0;
+  mutable Mutex mutex_;
+  std::map<std::string, std::uint64_t> refused_by_ PAWL_GUARDED_BY(mutex_);
+  std::chrono::seconds second_ PAWL_GUARDED_BY(mutex_){0};  // the one that is being counted
+  std::uint64_t in_second_ PAWL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t in_second_before_ PAWL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pawl

@@ -18,7 +18,7 @@ Shares::Place::Place(Shares& shares, std::shared_ptr<Account> account, ShareKind
 }
 
 Shares::Place::~Place() {
-  const std::lock_guard lock(shares_.mutex_);
+  const MutexLock lock(shares_.mutex_);
   account_->waiting.fetch_sub(1);
   if (!is_operator_) --shares_.readers_waiting_;
   shares_.book().held(kind_).fetch_sub(1);
@@ -32,7 +32,7 @@ bool Shares::Place::goes_before(const Place& other) const {
 }
 
 std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal, Time now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = accounts_.find(principal);
   if (found != accounts_.end()) return found->second;
   if (accounts_.size() >= accounts_kept) forget_idle(now);
@@ -44,7 +44,7 @@ std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal
 }
 
 bool Shares::takes_request(Account& account, Time now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   refill(account, now);
   if (account.requests_left_ < 1) {
     book_->refuse(ShareKind::requests, account.principal);
@@ -57,7 +57,7 @@ bool Shares::takes_request(Account& account, Time now) {
 
 std::unique_ptr<Shares::Place> Shares::take_place(const std::shared_ptr<Account>& account, ShareKind kind,
                                                   bool is_operator, Time now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool has_its_share = account->waiting.load() >= std::max<std::size_t>(1, bounds_.connections / 2);
   if (has_its_share || (!is_operator && readers_waiting_ >= bounds_.connections - reserve())) {
     book_->refuse(kind, account->principal);

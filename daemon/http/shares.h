@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "daemon/http/share_book.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -92,13 +92,13 @@ class Shares {
 
  private:
   void refill(Account& account, Time now) const;
-  void forget_idle(Time now);
+  void forget_idle(Time now) PAWL_REQUIRES(mutex_);
 
   const Bounds bounds_;
   const std::shared_ptr<ShareBook> book_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Account>> accounts_;
-  std::size_t readers_waiting_ = 0;  // of those that are not operators
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Account>> accounts_ PAWL_GUARDED_BY(mutex_);
+  std::size_t readers_waiting_ PAWL_GUARDED_BY(mutex_) = 0;  // of those that are not operators
 };
 
 }  // namespace pawl

@@ -61,7 +61,7 @@ Machine& Executor::machine() {
 }
 
 ReconcilerTotals Executor::reconciler_totals() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   return impl_->totals;
 }
 
@@ -102,7 +102,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
       const EndOrder order{Stop::terminate, seconds(world.kill_after_s())};
       if (end_run(system, note.run, order) == RunEnd::gone) return;
       warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive and cannot be ended");
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (const auto job = job_of(note)) leftovers[*job].push_back(note.run);
     }));
   }
@@ -130,7 +130,7 @@ void Executor::Impl::end_what_earlier_boots_left() {
     return jobs;
   });
   find_outside_runs();
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   for (const auto& [job, attempt] : told) world.take_in_hand(job);
   exited.insert(told.begin(), told.end());
 }
@@ -149,7 +149,7 @@ void Executor::Impl::read_settings() {
   });
   world.set_kill_after_s(settings.stop.kill_after_s);
   world.set_output_bytes_max(settings.output.max_bytes);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   has_commands = commands;
   reconciler_enabled = settings.reconciler.enabled;
   stop_enabled = settings.stop.enabled;
@@ -157,153 +157,12 @@ void Executor::Impl::read_settings() {
   reconciler_interval = seconds(settings.reconciler.interval_s);
 }
 
-void Executor::Impl::listen(std::span<const Published> batch) {
-  const std::lock_guard lock(mutex);
-  bool news = false;
-  for (const Published& published : batch) {
-    if (published.applied.outcome == Outcome::accepted) news = note(published) || news;
-  }
-  // The clock of the log may have leapt on.
-  if (!batch.empty()) log_time = TimeUs{batch.back().record.stamp()->time_us()};
-  if (pause_end && log_time >= *pause_end) {
-    pause_end.reset();
-    jobs_changed = news = true;
-  }
-  if (news) wake->notify();
-}
-
-/// False if there is nothing in it for the executor: most of what others do to tasks with agents of their own.
-bool Executor::Impl::note(const Published& published) {
-  const fb::Record& record = published.record;
-  const Effects& effects = published.applied.effects;
-  bool queued = false;
-  for (const Effect& effect : effects) queued = queued || effect.kind == EffectKind::job_queued;
-  // A record after which a task has a job leaves nothing to the reconciler.
-  bool flags = false;
-  bool frees = queued;
-  if (const auto* event = record.event_as_StageTransition()) {
-    const bool ends = is_terminal(event->to()->string_view());
-    if (ends) finished.insert(TaskId{event->task()});
-    if (!ends && !queued) flags = flagged.insert(TaskId{event->task()}).second;
-    frees = frees || ends;
-    // With ownership off no lease is freed with it, and an exit may wait for the crossing that is finished now.
-    if (record.stamp()->unchecked()) flags = try_waiting_again() || flags;
-  } else if (const auto* cancelled = record.event_as_TaskCancelled()) {
-    frees = finished.insert(TaskId{cancelled->task()}).second;
-  } else if (const auto* unblocked = record.event_as_TaskUnblocked()) {
-    frees = true;
-    flagged.insert(TaskId{unblocked->task()});
-    try_waiting_again();  // what an attempt left behind may bar nothing any more
-  } else if (const auto* ended = record.event_as_JobFinished()) {
-    frees = true;
-    // `done` comes with what moved or blocked the task.
-    if (!queued && ended->result() != fb::JobResult::done) flagged_jobs.insert(JobId{ended->job()});
-    take_back(JobId{ended->job()}, false);
-    flags = try_waiting_again();  // for the end of its agent
-    // Said by somebody else while its agent runs: that works for nothing, where others are about to.
-    if (const auto ours = running.find(JobId{ended->job()}); ours != running.end()) ours->second.off->call();
-  } else if (const auto* reaped = record.event_as_JobReaped()) {
-    frees = previous_changed = true;
-    flags = try_waiting_again();
-    if (!queued) flagged_jobs.insert(JobId{reaped->job()});
-  } else if (const auto* gone = record.event_as_PreviousGone()) {
-    frees = true;
-    flagged_jobs.insert(JobId{gone->job()});
-    try_waiting_again();
-  } else if (const auto* set = record.event_as_SettingChanged()) {
-    frees = settings_changed = true;
-    // At once: a cancel in the very next record goes by it.
-    const std::string_view key = set->key()->string_view();
-    if (key == "stop.enabled") stop_enabled = set->value()->flag().value_or(true);
-    // Switched off, leases stand in nobody's way; switched on, whoever was refused for want of one may have it.
-    if (key.starts_with("ownership.")) try_waiting_again();
-  } else if (record.event_as_PipelineDefined()) {
-    frees = settings_changed = true;
-  } else if (record.event_as_RepoDeclared() || record.event_as_RepoRemoved()) {
-    note_repo(record);
-    frees = true;
-  } else if (const auto* step = record.event_as_StepFinished()) {
-    // A job or an exit may wait for a crossing that was committed, and is not any more.
-    if (step->outcome() != fb::StepOutcome::done) {
-      frees = true;
-      flags = try_waiting_again();
-    }
-  } else if (const auto* started = record.event_as_RunStarted()) {
-    const JobId job{started->job()};
-    const OutsideRun run{.pid = started->pid(), .pid_start = started->pid_start(), .boot = record.boot()->str()};
-    if (!running.contains(job)) {
-      outside_runs.insert_or_assign(job, run);
-      previous_thread->post([this, job, run] { open_reported(job, run); });
-    }
-  } else if (const auto* exit = record.event_as_RunExited()) {
-    const JobId job{exit->job()};
-    flags = try_waiting_again();
-    if (!running.contains(job)) {
-      world.take_in_hand(job);
-      flags = exited.insert_or_assign(job, exit->attempt()).second || flags;
-    }
-  }
-  if (const auto* cancel = record.event_as_CancelRequested()) call_off_preparations(TaskId{cancel->task()});
-  // Whoever asked for the gate: a monitor, the finalizer, somebody outside. No job of the task need run.
-  if (const auto* cancel = record.event_as_CancelRequested(); cancel && stop_enabled) {
-    world.call_off(TaskId{cancel->task()}, RealWorld::Which::gates);
-  }
-  for (const Effect& effect : effects) {
-    if (effect.kind == EffectKind::task && !queued) flags = flagged.insert(TaskId{effect.id}).second;
-    const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;
-    if (effect.kind == EffectKind::end_group && !is_left_alone) call_off(effect, record);
-    if (effect.kind == EffectKind::lease_freed) flags = try_waiting_again() || flags;
-  }
-  jobs_changed = jobs_changed || frees;
-  return frees || flags;
-}
-
-/// Somebody was turned away from a path that has ended now.
-void Executor::Impl::note_path_end() {
-  const std::lock_guard lock(mutex);
-  if (try_waiting_again()) wake->notify();
-}
-
-/// Each looks for itself whether what it waits for is free now. False if nobody waits.
-bool Executor::Impl::try_waiting_again() {
-  ++leases_freed;
-  lease_freed->notify();
-  const bool any = !waiting_for_lease.empty() || !exits_waiting_for_lease.empty();
-  flagged.merge(waiting_for_lease);
-  exited.merge(exits_waiting_for_lease);
-  return any;
-}
-
-/// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
-/// cancelled task's steps go on, since a committed crossing is finished honestly; what the reaper's ceiling has met
-/// must not.
-void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record) {
-  const JobId job{end_group.id};
-  const fb::JobReaped* reaped = record.event_as_JobReaped();
-  // The effect names one job. A task that was moved on by hand may have more, and a cancel ends them all.
-  if (!reaped && !outside_runs.empty()) {
-    workers->post([this, task = TaskId{end_group.task}] { end_outside_of(task); });
-  } else if (reaped) {
-    take_back(job, true);
-  }
-  bool is_ours = false;
-  for (auto& [id, of_job] : running) {
-    const bool ends = id == job || (!reaped && of_job.task == TaskId{end_group.task});
-    if (ends) of_job.off->call();
-    is_ours = is_ours || ends;
-  }
-  const bool at_ceiling = reaped && reaped->tier() == fb::Tier::ceiling;
-  if (at_ceiling || is_ours) {
-    world.call_off(TaskId{end_group.task}, at_ceiling ? RealWorld::Which::all : RealWorld::Which::gates);
-  }
-}
-
 void Executor::Impl::run() {
   Deadline next_pass = system.now();
   Deadline last_pass = next_pass;
   Deadline next_leftovers = next_pass;
   Deadline next_claim = no_deadline;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (!stopping) {
     const Deadline now = system.now();
     if (std::exchange(settings_changed, false)) {
@@ -316,8 +175,9 @@ void Executor::Impl::run() {
       last_pass = now;
       next_pass = now + reconciler_interval;
       exited.merge(exits_waiting_for_lease);
+      const bool reconciles = reconciler_enabled;
       lock.unlock();
-      if (reconciler_enabled) reconcile_all();
+      if (reconciles) reconcile_all();
       lock.lock();
     }
     if (now >= next_claim) {
@@ -336,7 +196,7 @@ void Executor::Impl::run() {
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
     std::set<TaskId> ended = std::exchange(finished, {});
     std::map<JobId, std::uint64_t> exits = std::exchange(exited, {});
-    const bool claim = std::exchange(jobs_changed, false);
+    const bool claim = std::exchange(jobs_changed, false) && has_commands;
     lock.unlock();
     if (!jobs.empty()) {
       tasks.merge(desk.ask([&jobs](const State& state) {
@@ -351,7 +211,7 @@ void Executor::Impl::run() {
     look_after(std::move(tasks), ended, exits);
     join_ended();
     std::optional<TimeUs> next_end;
-    if (claim && has_commands) {
+    if (claim) {
       // The time of before: a pause that ends during the round is looked at again.
       const TimeUs log_now = desk.now();
       const bool may_claim = has_room();
@@ -364,7 +224,7 @@ void Executor::Impl::run() {
     lock.lock();
     if (claim) pause_end = next_end;
     if (pause_end && log_time >= *pause_end) jobs_changed = true;
-    const auto news = [&] {
+    const auto news = [&]() PAWL_REQUIRES(mutex) {
       return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
              !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
              (previous_changed && !is_seeing_to_previous);

@@ -57,7 +57,7 @@ void Executor::find_branch(const std::string& repo, const std::string& branch, s
   const Deadline now = impl.system.now();
   const bool is_away = impl.weather.trouble(repo) && now < impl.weather.next_try(repo);
   if (!impl.options.origins->has(repo) || is_away) return done({});
-  const std::lock_guard lock(impl.mutex);
+  const MutexLock lock(impl.mutex);
   std::vector<Impl::BranchAsk>& asks = impl.branch_asks[repo];
   asks.push_back({.branch = branch, .until = now + branch_within, .done = std::move(done)});
   if (asks.size() == 1) impl.branch_askers->post([&impl, repo] { impl.answer_branch_asks(repo); });
@@ -66,7 +66,7 @@ void Executor::find_branch(const std::string& repo, const std::string& branch, s
 void Executor::Impl::answer_branch_asks(const std::string& repo) {
   std::vector<BranchAsk> asks;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     asks = std::exchange(branch_asks[repo], {});
     branch_asks.erase(repo);
   }

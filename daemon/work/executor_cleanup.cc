@@ -44,7 +44,7 @@ void Executor::Impl::clean_up(TaskId task) {
   if (!row) return warn("task " + std::to_string(raw(task)) + " was not cleaned up: " + row.error().message);
   if (row->stage != stage_cancelled) return remove_folder(task);
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!stop_enabled) return;
   }
   if (row->branch.empty() || !options.origins->has(row->repo)) return remove_folder(task);
@@ -75,7 +75,7 @@ void Executor::Impl::note_on_branch(const Task& cancelled, const std::string& te
 
 void Executor::Impl::delete_branch(const Task& cancelled) {
   const auto is_stopping = [this] {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return stopping;
   };
   if (is_stopping()) return;

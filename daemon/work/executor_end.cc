@@ -58,7 +58,7 @@ Decision EndingMachine::propose(Group group) {
 }
 
 void Executor::Impl::begin_nothing_more() {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   ending = true;
   wake->notify();
   lease_freed->notify();
@@ -71,16 +71,22 @@ void Executor::Impl::drain(seconds time) {
 }
 
 void Executor::Impl::stop() {
-  if (std::exchange(stopped, true)) return;
+  {
+    const MutexLock lock(mutex);
+    if (std::exchange(stopped, true)) return;
+  }
   begin_nothing_more();
   end_what_runs();
   if (thread) thread->join();
-  // Nobody else adds or joins threads any more.
-  for (auto& [job, of_job] : running) {
-    if (of_job.thread) of_job.thread->join();  // none where a claim was cut short
+  // run() has ended, and it alone adds threads or joins them. Each of these takes the mutex before it ends.
+  std::vector<RunningThread*> threads;
+  {
+    const MutexLock lock(mutex);
+    for (auto& [job, of_job] : running) threads.push_back(of_job.thread.get());  // null where a claim was cut short
+    for (auto& [job, entry] : preparations) threads.push_back(entry.thread.get());
   }
-  for (auto& [job, entry] : preparations) {
-    if (entry.thread) entry.thread->join();
+  for (RunningThread* each : threads) {
+    if (each) each->join();
   }
   workers->stop();
   branch_deletions->stop();
@@ -89,15 +95,17 @@ void Executor::Impl::stop() {
 }
 
 void Executor::Impl::hurry() {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   ++hurries;
   wake->notify();
 }
 
 void Executor::Impl::end_what_runs() {
+  seconds grace{0};
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     stopping = true;
+    grace = stop_grace;
     machine.enter(EndingMachine::Phase::draining);
     for (auto& [job, of_job] : running) of_job.off->call();
     for (auto& [job, entry] : preparations) entry.off->call();
@@ -107,7 +115,7 @@ void Executor::Impl::end_what_runs() {
   if (subscription != 0) desk.unsubscribe(subscription);
   system.stop_git();
   world.drain();
-  await_end(system.now() + stop_grace);
+  await_end(system.now() + grace);
   machine.enter(EndingMachine::Phase::closed);
   world.call_off_all();
   await_end(system.now() + steps_kill_after);
@@ -116,9 +124,9 @@ void Executor::Impl::end_what_runs() {
 }
 
 void Executor::Impl::await_end(Deadline deadline) {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   const unsigned before = std::exchange(hurries, 0);
-  const auto jobs_have_ended = [&] {
+  const auto jobs_have_ended = [&]() PAWL_REQUIRES(mutex) {
     return std::all_of(running.begin(), running.end(),
                        [](const auto& entry) { return entry.second.ended || !entry.second.thread; });
   };
@@ -130,7 +138,9 @@ void Executor::Impl::await_end(Deadline deadline) {
     lock.lock();
     if (!is_idle) continue;
     const Deadline next = std::min(deadline, system.now() + look_for_hurry);
-    if (wake->await(lock, next, [&] { return jobs_have_ended() || hurries > 0; }) && jobs_have_ended()) return;
+    if (wake->await(lock, next, [&]() PAWL_REQUIRES(mutex) { return jobs_have_ended() || hurries > 0; }) &&
+        jobs_have_ended())
+      return;
   }
   hurries = 0;
 }

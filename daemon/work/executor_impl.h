@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -17,6 +16,7 @@
 #include "daemon/work/process_run.h"
 #include "daemon/work/real_world.h"
 #include "daemon/work/system.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -54,23 +54,15 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void drain(std::chrono::seconds time);
   void stop();
   void hurry();
-  /// Whether nothing new may begin. With the mutex.
-  bool is_ending() const { return ending || stopping; }
+  /// Whether nothing new may begin.
+  bool is_ending() const PAWL_REQUIRES(mutex) { return ending || stopping; }
   bool has_room() const { return !options.has_room || options.has_room(); }
   void begin_nothing_more();
   void end_what_runs();
   /// Until all jobs have come to an end, and steps and probes too; or the deadline, or somebody hurries.
   void await_end(Deadline deadline);
-  /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
-  void listen(std::span<const Published> batch);
-  bool note(const Published& published);
-  bool try_waiting_again();
-  void call_off(const Effect& end_group, const fb::Record& record);
-  /// Of a run that is reported as over, or reaped: see_to_previous() looks what is left of it. With the mutex held.
-  void take_back(JobId job, bool is_to_end);
-  void note_path_end();
-  /// Of a repository that is declared, or removed: what is known of where it was is past. With the mutex held.
-  void note_repo(const fb::Record& record);
+  /// A repository was declared or removed: what is known of its old origin no longer holds.
+  void note_repo(const fb::Record& record) PAWL_REQUIRES(mutex);
   void learn_origins();
   /// The one thread that hands out work.
   void run();
@@ -84,6 +76,30 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   Asker asker(const std::string& actor) const {
     return {.boot = options.boot_id, .actor = actor, .key = {}, .request = {}};
   }
+
+  // executor_listen.cc
+
+  /// What a record gives run() to look at.
+  struct News {
+    bool tasks = false;  // in `flagged` or `exited`
+    bool jobs = false;   // that may be claimed now
+  };
+  /// From the sequencer's threads: notes what is to be done, and calls off what has to end.
+  void listen(std::span<const Published> batch);
+  News hear(const Published& published) PAWL_REQUIRES(mutex);
+  /// `queues`: the record queues a job.
+  News hear_event(const fb::Record& record, bool queues) PAWL_REQUIRES(mutex);
+  News hear_transition(const fb::StageTransition& event, bool queues, bool unchecked) PAWL_REQUIRES(mutex);
+  News hear_job_end(const fb::JobFinished& event, bool queues) PAWL_REQUIRES(mutex);
+  News hear_setting(const fb::SettingChanged& event) PAWL_REQUIRES(mutex);
+  News hear_exit(const fb::RunExited& event) PAWL_REQUIRES(mutex);
+  void hear_outside_run(const fb::RunStarted& event, const std::string& boot) PAWL_REQUIRES(mutex);
+  void hear_cancel(TaskId task) PAWL_REQUIRES(mutex);
+  bool try_waiting_again() PAWL_REQUIRES(mutex);
+  void call_off(const Effect& end_group, const fb::Record& record) PAWL_REQUIRES(mutex);
+  /// After a run is reported as over, or reaped: see_to_previous() checks what is left of it.
+  void take_back(JobId job, bool is_to_end) PAWL_REQUIRES(mutex);
+  void note_path_end();
 
   // executor_jobs.cc
 
@@ -191,10 +207,10 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void prepare(Preparation& entry, const Claimable& next);
   void wait_for_path(const Claimable& next);
   /// Of a job that is about to be claimed.
-  void take_tree(JobId job, Claim& claim);
-  /// With the mutex: calls off what is being prepared for a task.
-  void call_off_preparations(TaskId task);
-  void drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads);
+  void take_tree(JobId job, Claim& claim) PAWL_REQUIRES(mutex);
+  /// Calls off what is being prepared for a task.
+  void call_off_preparations(TaskId task) PAWL_REQUIRES(mutex);
+  void drop_preparations(std::vector<std::unique_ptr<RunningThread>>& threads) PAWL_REQUIRES(mutex);
   void note_branch(const Claimable& next, const Worktree& tree);
   void bar(const Claimable& next, const std::string& reason);
 
@@ -305,50 +321,52 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::uint64_t subscription = 0;
   std::unique_ptr<RunningThread> thread;  // runs run()
 
-  mutable std::mutex mutex;  // guards all below
+  mutable Mutex mutex;
   const std::unique_ptr<Signal> wake;
-  bool ending = false;    // nothing new begins
-  bool stopping = false;  // what runs is ended
-  bool stopped = false;   // stop() was called
-  unsigned hurries = 0;   // how often somebody could not wait for the next part of the end
-  std::chrono::seconds stop_grace{0};
+  bool ending PAWL_GUARDED_BY(mutex) = false;    // nothing new begins
+  bool stopping PAWL_GUARDED_BY(mutex) = false;  // what runs is ended
+  bool stopped PAWL_GUARDED_BY(mutex) = false;   // stop() was called
+  unsigned hurries PAWL_GUARDED_BY(mutex) = 0;   // how often somebody could not wait for the next part of the end
+  std::chrono::seconds stop_grace PAWL_GUARDED_BY(mutex){0};
 
   // What the log said, for run() to see to.
-  bool jobs_changed = true;
-  TimeUs log_time;                  // of the last record
-  std::optional<TimeUs> pause_end;  // by the clock of the log: when the next pause between two tries ends
-  bool settings_changed = true;
-  std::set<TaskId> flagged;               // may stand where the reconciler drives them
-  std::set<JobId> flagged_jobs;           // whose tasks may
-  std::set<TaskId> finished;              // came to a terminal stage
-  std::map<JobId, std::uint64_t> exited;  // runs of others, by job: the attempt
-  std::uint64_t leases_freed = 0;         // counts, for those who wait
+  bool jobs_changed PAWL_GUARDED_BY(mutex) = true;
+  TimeUs log_time PAWL_GUARDED_BY(mutex);  // of the last record
+  std::optional<TimeUs> pause_end
+      PAWL_GUARDED_BY(mutex);  // by the clock of the log: when the next pause between two tries ends
+  bool settings_changed PAWL_GUARDED_BY(mutex) = true;
+  std::set<TaskId> flagged PAWL_GUARDED_BY(mutex);               // may stand where the reconciler drives them
+  std::set<JobId> flagged_jobs PAWL_GUARDED_BY(mutex);           // whose tasks may
+  std::set<TaskId> finished PAWL_GUARDED_BY(mutex);              // came to a terminal stage
+  std::map<JobId, std::uint64_t> exited PAWL_GUARDED_BY(mutex);  // runs of others, by job: the attempt
+  std::uint64_t leases_freed PAWL_GUARDED_BY(mutex) = 0;         // counts, for those who wait
   const std::unique_ptr<Signal> lease_freed;
 
-  std::map<JobId, Running> running;           // nodes stay where they are
-  std::map<JobId, Preparation> preparations;  // likewise
+  std::map<JobId, Running> running PAWL_GUARDED_BY(mutex);           // nodes stay where they are
+  std::map<JobId, Preparation> preparations PAWL_GUARDED_BY(mutex);  // likewise
   /// Tasks that a path gave up for an origin or a variable, and when it is tried again.
-  std::map<TaskId, Deadline> waiting_for_outside;
-  bool outside_changed = false;                               // so there is a new time for the next look
-  std::map<std::string, std::vector<BranchAsk>> branch_asks;  // by repository: those that no question answers yet
-  std::map<JobId, std::vector<std::string>> leftovers;        // runs that are not known to be gone
-  std::map<JobId, OutsideRun> outside_runs;
-  std::map<JobId, TakenBack> taken_back;  // of those, for see_to_previous()
-  bool previous_changed = false;
-  bool is_seeing_to_previous = false;
-  bool previous_seen_to = false;  // so there is a new time for the next look
-  Deadline next_previous = no_deadline;
-  std::set<TaskId> driven;       // by a worker, now
-  std::set<TaskId> drive_again;  // flagged meanwhile
-  std::set<TaskId> waiting_for_lease;
-  std::map<JobId, std::uint64_t> exits_waiting_for_lease;
-  bool retrying_leftovers = false;
+  std::map<TaskId, Deadline> waiting_for_outside PAWL_GUARDED_BY(mutex);
+  bool outside_changed PAWL_GUARDED_BY(mutex) = false;  // so there is a new time for the next look
+  std::map<std::string, std::vector<BranchAsk>> branch_asks
+      PAWL_GUARDED_BY(mutex);  // by repository: those that no question answers yet
+  std::map<JobId, std::vector<std::string>> leftovers PAWL_GUARDED_BY(mutex);  // runs that are not known to be gone
+  std::map<JobId, OutsideRun> outside_runs PAWL_GUARDED_BY(mutex);
+  std::map<JobId, TakenBack> taken_back PAWL_GUARDED_BY(mutex);  // of those, for see_to_previous()
+  bool previous_changed PAWL_GUARDED_BY(mutex) = false;
+  bool is_seeing_to_previous PAWL_GUARDED_BY(mutex) = false;
+  bool previous_seen_to PAWL_GUARDED_BY(mutex) = false;  // so there is a new time for the next look
+  Deadline next_previous PAWL_GUARDED_BY(mutex) = no_deadline;
+  std::set<TaskId> driven PAWL_GUARDED_BY(mutex);       // by a worker, now
+  std::set<TaskId> drive_again PAWL_GUARDED_BY(mutex);  // flagged meanwhile
+  std::set<TaskId> waiting_for_lease PAWL_GUARDED_BY(mutex);
+  std::map<JobId, std::uint64_t> exits_waiting_for_lease PAWL_GUARDED_BY(mutex);
+  bool retrying_leftovers PAWL_GUARDED_BY(mutex) = false;
 
-  bool has_commands = false;  // whether any pipeline has an agent that is run from here
-  bool reconciler_enabled = true;
-  bool stop_enabled = true;
-  std::chrono::seconds reconciler_interval{0};
-  ReconcilerTotals totals;
+  bool has_commands PAWL_GUARDED_BY(mutex) = false;  // whether any pipeline has an agent that is run from here
+  bool reconciler_enabled PAWL_GUARDED_BY(mutex) = true;
+  bool stop_enabled PAWL_GUARDED_BY(mutex) = true;
+  std::chrono::seconds reconciler_interval PAWL_GUARDED_BY(mutex){0};
+  ReconcilerTotals totals PAWL_GUARDED_BY(mutex);
 };
 
 }  // namespace pawl

@@ -24,24 +24,24 @@ std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process
 }  // namespace
 
 bool Executor::is_passed_over(JobId job) const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   return impl_->running.contains(job) || impl_->leftovers.contains(job);
 }
 
 std::vector<JobId> Executor::passed_over() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   std::vector<JobId> jobs;
   for (const auto& [job, runs] : impl_->leftovers) jobs.push_back(job);
   return jobs;
 }
 
 std::size_t Executor::jobs_at_work() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   return impl_->running.size();
 }
 
 std::vector<JobId> Executor::waiting_for_lease() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   std::set<JobId> jobs;
   for (const auto& [job, of_job] : impl_->running) {
     if (of_job.waits) jobs.insert(job);
@@ -56,7 +56,7 @@ std::set<TaskId> Executor::driven() const {
 
 std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> passed_over) {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (is_ending() || running.size() >= options.jobs_at_once) return std::nullopt;
     for (const auto& [job, of_job] : running) passed_over.insert(job);
     for (const auto& [job, runs] : leftovers) passed_over.insert(job);
@@ -155,7 +155,7 @@ void Executor::Impl::claim_jobs() {
     Running* entry = nullptr;
     {
       // Listed before the claim: a cancel right after the claim must find a run to call off.
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (is_ending()) return;
       entry = &running[next->job];
       entry->task = next->task;
@@ -163,7 +163,7 @@ void Executor::Impl::claim_jobs() {
     }
     std::optional<Claim> claimed = claim(next->job);
     hold.reset();
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (claimed) take_tree(next->job, *claimed);
     if (claimed) claimed->env = *std::move(env);
     if (!claimed || stopping) {
@@ -190,7 +190,7 @@ void Executor::Impl::note_missing(TaskId task, const std::string& words) {
 }
 
 void Executor::Impl::note_end(Running& entry) {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   entry.ended = true;
   jobs_changed = true;
   wake->notify();
@@ -199,7 +199,7 @@ void Executor::Impl::note_end(Running& entry) {
 void Executor::Impl::join_ended() {
   std::vector<std::unique_ptr<RunningThread>> threads;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     drop_preparations(threads);
     for (auto entry = running.begin(); entry != running.end();) {
       if (entry->second.ended) {
@@ -224,7 +224,7 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
   // Before its exit is recorded; otherwise a reaper pass in between would find no one finishing the job.
   const RealWorld::InHand in_hand(world, claim.job);
   if (!run_agent(entry, claim)) return;
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (!is_ending()) {
     const std::uint64_t freed = leases_freed;
     lock.unlock();
@@ -232,7 +232,7 @@ void Executor::Impl::run_job(Running& entry, const Claim& claim) {
     lock.lock();
     entry.waits = true;
     lease_freed->await(lock, system.now() + std::max(reconciler_interval, seconds(1)),
-                       [&] { return is_ending() || leases_freed != freed; });
+                       [&]() PAWL_REQUIRES(mutex) { return is_ending() || leases_freed != freed; });
     entry.waits = false;
   }
 }
@@ -270,7 +270,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
       claim.tree ? Result<Worktree>(*claim.tree)
                  : system.prepare_worktree({claim.task, claim.context.repo, claim.context.branch, options.boot_id});
   if (!worktree) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping) return false;
   }
   if (!worktree) return not_started(worktree.error());
@@ -298,7 +298,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   const RealWorld::OwnAgent agent(world, run->pid());
   const CommandExit exit = run->go(world.bounds_of(claim.agent.timeout_s), entry.off.get());
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!run->gone()) leftovers[claim.job].push_back(run->run());
     // A run that we cut off has not failed. One that still exited by itself with 0 is finished work.
     const bool is_cut_off = stopping && exit.how == CommandExit::How::lost;
@@ -367,11 +367,11 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
 void Executor::Impl::monitor_once(JobId job, std::uint64_t attempt) {
   std::uint64_t freed = 0;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     freed = leases_freed;
   }
   if (monitor(job, attempt) == Monitored::finished) return world.let_go(job);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   (freed == leases_freed ? exits_waiting_for_lease : exited)[job] = attempt;
   wake->notify();
 }
@@ -387,21 +387,21 @@ void Executor::Impl::finish_job(JobId job, std::uint64_t attempt, fb::JobResult 
 void Executor::Impl::retry_leftovers() {
   std::vector<std::pair<JobId, std::string>> runs;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     for (const auto& [job, of_job] : leftovers) {
       for (const std::string& run : of_job) runs.emplace_back(job, run);
     }
   }
   for (const auto& [job, run] : runs) {
     if (end_run(system, run, {Stop::kill, milliseconds(0)}) == RunEnd::alive) continue;
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const auto of_job = leftovers.find(job);
     std::erase(of_job->second, run);
     if (of_job->second.empty()) leftovers.erase(of_job);
     jobs_changed = true;
     wake->notify();  // the next one may take a while
   }
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   retrying_leftovers = false;
   wake->notify();
 }

@@ -34,7 +34,7 @@ std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs(
 
 void Executor::Impl::find_outside_runs() {
   const std::vector<FoundOutside> all = look_for_outside_runs();
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   previous_changed = true;  // what was left behind by then is looked after too
   for (const FoundOutside& each : all) {
     outside_runs.insert({each.job, each.run});
@@ -48,7 +48,7 @@ void Executor::Impl::end_outside_of(TaskId task) {
     if (each.task != task || !each.is_cancelled) continue;
     {
       // What was seen when it was reported counts also once the worker is gone.
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       const auto known = outside_runs.find(each.job);
       if (known != outside_runs.end() && known->second.pid == each.run.pid) each.run = known->second;
     }
@@ -85,7 +85,7 @@ void Executor::Impl::end_outside(const OutsideRun& run) {
   const Deadline deadline = system.now() + seconds(world.kill_after_s());
   while (system.now() < deadline) {
     if (process->ended_within(stop_is_seen_within)) return;
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping) return;  // The next start finds the request standing.
   }
   if (!process->ended_within(milliseconds(0))) signal(Stop::kill);

@@ -30,7 +30,7 @@ void Executor::Impl::open_reported(JobId job, const OutsideRun& run) {
   // The handle comes before the look: what is seen to be the process then is the one that the handle means.
   if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
   const bool is_its = system.is_of_worker(pid, boot->pid, boot->pid_start);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto known = outside_runs.find(job);
   if (known == outside_runs.end() || known->second.pid != run.pid || known->second.pid_start != run.pid_start) return;
   known->second.process = std::move(process);
@@ -48,7 +48,7 @@ void Executor::Impl::take_back(JobId job, bool is_to_end) {
 void Executor::Impl::see_to_previous() {
   std::map<JobId, TakenBack> taken;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping) return;  // The next start finds them in the log.
     taken = std::exchange(taken_back, {});
   }
@@ -80,7 +80,7 @@ void Executor::Impl::see_to_previous() {
     const bool is_gone = end == PreviousEnd::gone && (!bars || say_gone(job, each->second.previous.pid));
     each = is_gone ? left_behind.erase(each) : std::next(each);
   }
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   is_seeing_to_previous = false;
   previous_seen_to = true;
   next_previous = no_deadline;

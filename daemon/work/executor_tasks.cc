@@ -73,7 +73,7 @@ void Executor::take_side(TaskId task, Side side, std::function<void(Result<Workt
 
 void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!reconciler_enabled || is_ending()) return;
     if (!driven.insert(task).second) {
       if (if_driven == IfDriven::again) drive_again.insert(task);
@@ -82,7 +82,7 @@ void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
   }
   workers->post([this, task] {
     drive(task);
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     driven.erase(task);
     if (drive_again.erase(task) == 0) return;
     flagged.insert(task);
@@ -97,7 +97,7 @@ void Executor::Impl::drive(TaskId task) {
   const std::string actor = stage->agent.empty() ? "finalizer" : "reconciler";
   std::uint64_t freed = 0;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (is_ending()) return;
     freed = leases_freed;
   }
@@ -108,7 +108,7 @@ void Executor::Impl::drive(TaskId task) {
   const bool waits_for_origin = awaited == Awaited::origin;
   const bool waits_for_variable = awaited == Awaited::variable;
   const Deadline next_try = waits_for_variable ? system.now() + variable_again : weather.next_try(view->task.repo);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   if (waits_for_origin || waits_for_variable) {
     waiting_for_outside.insert_or_assign(task, next_try);
     outside_changed = true;
@@ -137,7 +137,7 @@ void Executor::Impl::reconcile_all() {
     });
     for (const TaskId task : tasks) post_drive(task, IfDriven::enough);
   }
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   ++totals.passes;
   totals.last_pass = system.wall_time();
 }

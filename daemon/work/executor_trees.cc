@@ -35,7 +35,7 @@ std::optional<TimeUs> Executor::fetching_since(TaskId task) const {
 }
 
 std::vector<JobId> Executor::being_prepared() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   std::vector<JobId> jobs;
   for (const auto& [job, entry] : impl_->preparations) jobs.push_back(job);
   return jobs;
@@ -46,7 +46,7 @@ bool Executor::Impl::is_prepared(const Claimable& next) {
   const Deadline now = system.now();
   const bool is_away = weather.trouble(next.repo).has_value();
   const Deadline next_try = weather.next_try(next.repo);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto found = preparations.find(next.job);
   if (found != preparations.end()) {
     const Preparation& entry = found->second;
@@ -108,7 +108,7 @@ void Executor::Impl::prepare(Preparation& entry, const Claimable& next) {
     // If the task ended meanwhile, its folder was removed, and this may just have recreated it.
     if (is_finished(next.task)) workers->post([this, task = next.task] { clean_up(task); });
   }
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   entry.state = entry.is_outdated ? Preparation::State::waits : state;
   entry.until = entry.is_outdated ? system.now() : until;
   entry.tree = std::move(tree);
@@ -155,7 +155,7 @@ void Executor::Impl::take_tree(JobId job, Claim& claim) {
 
 /// Prepares the worktree again later: the path may change its contents.
 void Executor::Impl::wait_for_path(const Claimable& next) {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   Preparation& entry = preparations[next.job];
   entry.attempts = next.attempts;
   entry.task = next.task;

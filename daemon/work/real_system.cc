@@ -12,6 +12,7 @@
 #include "daemon/work/output_log.h"
 #include "daemon/work/process.h"
 #include "daemon/work/process_table.h"
+#include "store/os/mutex.h"
 #include "store/os/regular_file.h"
 
 namespace pawl {
@@ -20,9 +21,9 @@ namespace {
 class ConditionSignal final : public Signal {
  public:
   void notify() override { condition_.notify_all(); }
-  bool wait(std::unique_lock<std::mutex>& lock, Deadline deadline) override {
-    if (deadline != no_deadline) return condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
-    condition_.wait(lock);
+  bool wait(MutexLock& lock, Deadline deadline) override {
+    if (deadline != no_deadline) return condition_.wait_until(lock.waiting(), deadline) == std::cv_status::no_timeout;
+    condition_.wait(lock.waiting());
     return true;
   }
 

@@ -98,7 +98,7 @@ std::string reason_of(const CommandExit& exit, const OutputLog& log) {
 class RealWorld::Listed {
  public:
   Listed(RealWorld& world, TaskId task, Kind kind) : world_(world) {
-    const std::lock_guard lock(world.mutex_);
+    const MutexLock lock(world.mutex_);
     id_ = world.next_running_++;
     Running& running = world.running_[id_];
     running.task = task;
@@ -110,7 +110,7 @@ class RealWorld::Listed {
   Listed(const Listed&) = delete;
   Listed& operator=(const Listed&) = delete;
   ~Listed() {
-    const std::lock_guard lock(world_.mutex_);
+    const MutexLock lock(world_.mutex_);
     world_.running_.erase(id_);
     world_.ended_->notify();
   }
@@ -159,7 +159,7 @@ class RealWorld::RealPath final : public PathHold {
   ~RealPath() override {
     bool was_wanted = false;
     {
-      const std::lock_guard lock(world_.mutex_);
+      const MutexLock lock(world_.mutex_);
       const auto path = world_.paths_.find(task_);
       was_wanted = path->second;
       world_.paths_.erase(path);
@@ -174,7 +174,7 @@ class RealWorld::RealPath final : public PathHold {
 };
 
 std::unique_ptr<PathHold> RealWorld::enter_path(TaskId task) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto [path, is_free] = paths_.emplace(task, false);
   if (is_free) return std::make_unique<RealPath>(*this, task);
   path->second = true;
@@ -182,24 +182,24 @@ std::unique_ptr<PathHold> RealWorld::enter_path(TaskId task) {
 }
 
 bool RealWorld::has_in_hand(JobId job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return in_hand_.contains(job);
 }
 
 std::set<TaskId> RealWorld::driven() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::set<TaskId> tasks;
   for (const auto& [task, is_wanted] : paths_) tasks.insert(task);
   return tasks;
 }
 
 void RealWorld::take_in_hand(JobId job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   in_hand_.insert(job);
 }
 
 void RealWorld::let_go(JobId job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   in_hand_.erase(job);
 }
 
@@ -225,7 +225,7 @@ bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
 Life RealWorld::life_of(const Run& run, const Boot& boot) {
   if (!run.pid) return Life::unknown;
   if (run.owner.boot_id == boot_id_) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (agents_.contains(*run.pid)) return Life::alive;
   }
   switch (system_.liveness_of(boot.host, *run.pid, run.pid_start)) {
@@ -240,28 +240,28 @@ Life RealWorld::life_of(const Run& run, const Boot& boot) {
 }
 
 RealWorld::OwnAgent::OwnAgent(RealWorld& world, std::int64_t pid) : world_(world), pid_(pid) {
-  const std::lock_guard lock(world_.mutex_);
+  const MutexLock lock(world_.mutex_);
   world_.agents_.insert(pid_);
 }
 
 RealWorld::OwnAgent::~OwnAgent() {
-  const std::lock_guard lock(world_.mutex_);
+  const MutexLock lock(world_.mutex_);
   world_.agents_.erase(pid_);
 }
 
 RealWorld::Fetching::Fetching(RealWorld& world, TaskId task) : world_(world), task_(task) {
   const TimeUs now = world_.system_.wall_time();
-  const std::lock_guard lock(world_.mutex_);
+  const MutexLock lock(world_.mutex_);
   world_.fetches_.emplace(task_, now);
 }
 
 RealWorld::Fetching::~Fetching() {
-  const std::lock_guard lock(world_.mutex_);
+  const MutexLock lock(world_.mutex_);
   world_.fetches_.erase(world_.fetches_.find(task_));
 }
 
 std::optional<TimeUs> RealWorld::fetching_since(TaskId task) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = fetches_.find(task);
   return found == fetches_.end() ? std::nullopt : std::optional(found->second);
 }
@@ -271,7 +271,7 @@ Result<CommandEnv> RealWorld::read_variables(const Variables& own, const Command
   Result<CommandEnv> env = read_env(system_, layers);
   const std::pair<TaskId, std::string> place(context.task, context.step);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (env) {
       missing_.erase(place);
       return env;
@@ -285,14 +285,14 @@ Result<CommandEnv> RealWorld::read_variables(const Variables& own, const Command
 }
 
 std::optional<MissingVariable> RealWorld::missing_variable(TaskId task) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = missing_.lower_bound({task, {}});
   const bool is_of_task = found != missing_.end() && found->first.first == task;
   return is_of_task ? std::optional(found->second) : std::nullopt;
 }
 
 void RealWorld::forget_missing(TaskId task) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(missing_, [task](const auto& entry) { return entry.first.first == task; });
 }
 
@@ -433,7 +433,7 @@ Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& pla
 /// Whether a run was begun in the folder that this one is a copy of: it goes on there, and is ended there.
 bool RealWorld::is_another_members(const std::string& run) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (foreign_runs_.contains(run)) return true;
   }
   const std::optional<RunNote> note = run.empty() ? std::nullopt : system_.noted_run(run);
@@ -458,7 +458,7 @@ EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& ru
   const Deadline deadline = system_.now() + within;
   const bool is_foreign = is_another_members(run) || (starter && system_.is_foreign(starter->member));
   if (is_foreign) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     foreign_runs_.insert(run);
   }
   if (!is_foreign && end_start(place, run, within) == RunEnd::alive) return {};
@@ -523,14 +523,14 @@ Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context
 }
 
 void RealWorld::call_off(TaskId task, Which which) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto& [id, running] : running_) {
     if (running.task == task && (which == Which::all || running.kind == Kind::gate)) running.off->call();
   }
 }
 
 void RealWorld::drain() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   phase_ = Phase::draining;
   for (auto& [id, running] : running_) {
     if (running.kind == Kind::gate || running.kind == Kind::wait) running.off->call();
@@ -538,14 +538,14 @@ void RealWorld::drain() {
 }
 
 void RealWorld::call_off_all() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   phase_ = Phase::stopping;
   for (auto& [id, running] : running_) running.off->call();
 }
 
 bool RealWorld::await_idle(Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  return ended_->await(lock, deadline, [&] { return running_.empty() && paths_.empty(); });
+  MutexLock lock(mutex_);
+  return ended_->await(lock, deadline, [&]() PAWL_REQUIRES(mutex_) { return running_.empty() && paths_.empty(); });
 }
 
 }  // namespace pawl

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 
@@ -17,6 +16,7 @@
 #include "daemon/work/system.h"
 #include "engine/policies/stuck.h"
 #include "engine/policies/world.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -179,20 +179,20 @@ class RealWorld final : public World {
   std::atomic<std::int64_t> kill_after_s_;
   std::atomic<std::int64_t> output_bytes_max_{limits::output_bytes_max};
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   const std::unique_ptr<Signal> ended_;
   const std::unique_ptr<CallOff> hurry_;
-  std::map<std::uint64_t, Running> running_;
-  std::set<std::int64_t> agents_;  // pids
-  std::map<TaskId, bool> paths_;   // that are under way: whether another one was turned away
-  std::set<JobId> in_hand_;
+  std::map<std::uint64_t, Running> running_ PAWL_GUARDED_BY(mutex_);
+  std::set<std::int64_t> agents_ PAWL_GUARDED_BY(mutex_);  // pids
+  std::map<TaskId, bool> paths_ PAWL_GUARDED_BY(mutex_);   // that are under way: whether another one was turned away
+  std::set<JobId> in_hand_ PAWL_GUARDED_BY(mutex_);
   /// By task, and by the step of the command; none: its agent or its gate.
-  std::map<std::pair<TaskId, std::string>, MissingVariable> missing_;
-  std::multimap<TaskId, TimeUs> fetches_;  // since when
-  std::set<std::string> foreign_runs_;     // of which only the log says so
-  std::uint64_t next_running_ = 1;
+  std::map<std::pair<TaskId, std::string>, MissingVariable> missing_ PAWL_GUARDED_BY(mutex_);
+  std::multimap<TaskId, TimeUs> fetches_ PAWL_GUARDED_BY(mutex_);  // since when
+  std::set<std::string> foreign_runs_ PAWL_GUARDED_BY(mutex_);     // of which only the log says so
+  std::uint64_t next_running_ PAWL_GUARDED_BY(mutex_) = 1;
   enum class Phase { running, draining, stopping };
-  Phase phase_ = Phase::running;
+  Phase phase_ PAWL_GUARDED_BY(mutex_) = Phase::running;
 };
 
 }  // namespace pawl

@@ -2,12 +2,12 @@
 
 #include <chrono>
 #include <exception>
-#include <mutex>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "engine/rules/claim.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 namespace {
@@ -77,19 +77,19 @@ struct ReaperLoop::Impl {
   Streaks streaks;
   Deadline last_pass_begun;
 
-  mutable std::mutex mutex;  // guards all below
+  mutable Mutex mutex;
   const std::unique_ptr<Signal> wake;
-  bool stopping = false;
-  bool settings_changed = false;
-  bool somebody_died = false;
-  bool claims_changed = true;
-  Deadline claim_end = no_deadline;  // when the next claim may have run out
-  bool enabled = true;
-  seconds interval{0};
-  std::vector<std::function<void(const ReaperPass&)>> asked;
-  std::set<JobId> finishing;
-  ReaperTotals totals;
-  Deadline last_pass;
+  bool stopping PAWL_GUARDED_BY(mutex) = false;
+  bool settings_changed PAWL_GUARDED_BY(mutex) = false;
+  bool somebody_died PAWL_GUARDED_BY(mutex) = false;
+  bool claims_changed PAWL_GUARDED_BY(mutex) = true;
+  Deadline claim_end PAWL_GUARDED_BY(mutex) = no_deadline;  // when the next claim may have run out
+  bool enabled PAWL_GUARDED_BY(mutex) = true;
+  seconds interval PAWL_GUARDED_BY(mutex){0};
+  std::vector<std::function<void(const ReaperPass&)>> asked PAWL_GUARDED_BY(mutex);
+  std::set<JobId> finishing PAWL_GUARDED_BY(mutex);
+  ReaperTotals totals PAWL_GUARDED_BY(mutex);
+  Deadline last_pass PAWL_GUARDED_BY(mutex);
 
   const std::unique_ptr<DeathWatch> deaths;  // calls back into this object, so constructed last and destroyed first
   std::unique_ptr<RunningThread> thread;
@@ -111,14 +111,14 @@ void ReaperLoop::stop() {
 }
 
 void ReaperLoop::pass_now(std::function<void(const ReaperPass&)> done) {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   if (impl_->stopping) return;
   impl_->asked.push_back(std::move(done));
   impl_->wake->notify();
 }
 
 ReaperTotals ReaperLoop::totals() const {
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   ReaperTotals totals = impl_->totals;
   totals.since_pass_s = std::chrono::duration_cast<seconds>(impl_->system.now() - impl_->last_pass).count();
   return totals;
@@ -134,7 +134,7 @@ void ReaperLoop::Impl::start() {
 
 void ReaperLoop::Impl::stop() {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (std::exchange(stopping, true)) return;
     wake->notify();
   }
@@ -152,11 +152,11 @@ void ReaperLoop::Impl::listen(std::span<const Published> batch) {
         deaths->watch(boot->host()->str(), boot->pid(), boot->pid_start());
       }
     } else if (published.record.event_as_SettingChanged()) {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       settings_changed = true;
       wake->notify();
     } else if (const auto* claimed = published.record.event_as_JobClaimed(); claimed && claimed->ttl()) {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       claims_changed = true;
       wake->notify();
     }
@@ -164,7 +164,7 @@ void ReaperLoop::Impl::listen(std::span<const Published> batch) {
 }
 
 void ReaperLoop::Impl::note_death() {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   somebody_died = true;
   wake->notify();
 }
@@ -190,13 +190,13 @@ void ReaperLoop::Impl::watch_boots() {
 
 void ReaperLoop::Impl::read_settings() {
   const Settings settings = desk.ask([](const State& state) { return state.settings(); });
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   enabled = settings.reaper.enabled;
   interval = seconds(settings.reaper.interval_s);
 }
 
 void ReaperLoop::Impl::run() {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (!stopping) {
     if (std::exchange(settings_changed, false)) {
       lock.unlock();
@@ -209,7 +209,9 @@ void ReaperLoop::Impl::run() {
       lock.lock();
       claim_end = end;
     }
-    const auto is_due = [&] { return somebody_died || system.now() >= std::min(last_pass + interval, claim_end); };
+    const auto is_due = [&]() PAWL_REQUIRES(mutex) {
+      return somebody_died || system.now() >= std::min(last_pass + interval, claim_end);
+    };
     if ((enabled && is_due()) || !asked.empty()) {
       somebody_died = false;
       // A renewal moved the end, or the pass could do nothing: check again, at least a second later.
@@ -221,7 +223,7 @@ void ReaperLoop::Impl::run() {
       lock.lock();
       continue;
     }
-    const auto news = [&] {
+    const auto news = [&]() PAWL_REQUIRES(mutex) {
       return stopping || settings_changed || claims_changed || (enabled && somebody_died) || !asked.empty();
     };
     wake->await(lock, enabled ? std::min(last_pass + interval, claim_end) : no_deadline, news);
@@ -251,7 +253,7 @@ ReaperPass ReaperLoop::Impl::pass() {
   std::erase_if(streaks, [&seen](const auto& streak) { return !seen.contains(streak.first); });
   reclaim_leases(done);
 
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   last_pass = system.now();
   ++totals.passes;
   totals.defers += done.deferred;
@@ -273,7 +275,7 @@ std::vector<RunningId> ReaperLoop::Impl::running_from(JobId from) const {
 
 void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping || finishing.contains(running.job)) return;
   }
   ++pass.jobs;
@@ -290,7 +292,7 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   }
   ++pass.finishing;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     finishing.insert(running.job);
   }
   workers->post([this, running] { finish(running); });
@@ -306,14 +308,14 @@ void ReaperLoop::Impl::finish(const RunningId& running) {
     reaped.trouble = failure.what();
   }
   if (!reaped.trouble.empty()) trouble(running.job, reaped.trouble);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   finishing.erase(running.job);
   totals.defers += reaped.deferred;
 }
 
 void ReaperLoop::Impl::trouble(JobId job, const std::string& what) {
   if (options.warn) options.warn("reaper: job " + std::to_string(raw(job)) + ": " + what);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   ++totals.troubles;
 }
 

@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +26,7 @@
 #include "schema/limits.h"
 #include "schema/result.h"
 #include "schema/time.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -43,10 +43,10 @@ class Signal {
   /// Wakes all waiters.
   virtual void notify() = 0;
   /// Blocks, with the lock released, until notify() or the deadline; false at the deadline. May wake spuriously.
-  virtual bool wait(std::unique_lock<std::mutex>& lock, Deadline deadline) = 0;
+  virtual bool wait(MutexLock& lock, Deadline deadline) = 0;
   /// Blocks until `holds` is true or the deadline has passed; returns whether it is true.
   template <class Holds>
-  bool await(std::unique_lock<std::mutex>& lock, Deadline deadline, Holds holds) {
+  bool await(MutexLock& lock, Deadline deadline, Holds holds) PAWL_UNCHECKED_LOCKS {
     while (!holds()) {
       if (!wait(lock, deadline)) return holds();
     }

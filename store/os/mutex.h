@@ -17,6 +17,9 @@
 /// Of a function or a lambda: called only with the mutex held, which it does not give back.
 #define PAWL_REQUIRES(...) PAWL_THREAD_ANNOTATION(exclusive_locks_required(__VA_ARGS__))
 
+/// Of a function that the analysis cannot follow: it works on a lock that it is passed.
+#define PAWL_UNCHECKED_LOCKS PAWL_THREAD_ANNOTATION(no_thread_safety_analysis)
+
 namespace pawl {
 
 class PAWL_THREAD_ANNOTATION(capability("mutex")) Mutex {

@@ -45,7 +45,7 @@ class HostileSystem::FiberSignal final : public Signal {
   void notify() override {
     for (const ActorId actor : waiting_) scheduler_.wake(actor);
   }
-  bool wait(std::unique_lock<std::mutex>& lock, Deadline deadline) override {
+  bool wait(MutexLock& lock, Deadline deadline) override PAWL_UNCHECKED_LOCKS {
     const ActorId self = scheduler_.self();
     waiting_.insert(self);
     lock.unlock();
@@ -75,14 +75,14 @@ class HostileSystem::FiberThread final : public RunningThread {
     });
   }
   void join() override {
-    std::unique_lock lock(state_->mutex);
+    MutexLock lock(state_->mutex);
     while (!state_->has_ended && !system_.is_gone_) state_->ended.wait(lock, no_deadline);
   }
 
  private:
   struct State {
     explicit State(Scheduler& scheduler) : ended(scheduler) {}
-    std::mutex mutex;
+    Mutex mutex;
     FiberSignal ended;
     bool has_ended = false;
   };
@@ -109,13 +109,13 @@ class HostileSystem::FiberPool final : public Pool {
   void stop() override {
     stopping_ = true;
     changed_.notify();
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (threads_ > 0 && !system_.is_gone_) changed_.wait(lock, no_deadline);
   }
 
  private:
   void run() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
       ++idle_;
       while (queue_.empty() && !stopping_) changed_.wait(lock, no_deadline);
@@ -133,7 +133,7 @@ class HostileSystem::FiberPool final : public Pool {
 
   HostileSystem& system_;
   const unsigned threads_max_;
-  std::mutex mutex_;
+  Mutex mutex_;
   FiberSignal changed_;
   std::deque<std::function<void()>> queue_;
   unsigned threads_ = 0;
