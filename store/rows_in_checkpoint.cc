@@ -91,6 +91,10 @@ class TablePacker {
   void put(const FieldLayout& field, const std::optional<T>& value) {
     if (value) put(field, *value);
   }
+  /// Empty is not the same as none.
+  void put(const FieldLayout& field, const std::optional<std::string>& value) {
+    if (value) put_offset(field, builder_.CreateString(*value));
+  }
   template <class T>
   void put(const FieldLayout& field, const std::vector<T>& values) {
     if constexpr (std::is_enum_v<T>) {

@@ -206,12 +206,12 @@ bool was_settled_as_not_done(const StepRow& row, Seq started) {
 /// but people have to know (SPEC §8).
 std::function<void(Decision&, const Shown&)> telling_of_late_news(const Call& call, const fb::StepFinished& event) {
   if (event.outcome() != fb::StepOutcome::done) return nullptr;
-  return [&shop = call.shop, asker = call.asker, version = Version{event.version()}, step = event.step()->str(),
-          started = Seq{event.started()}](const Decision& decision, const Shown& shown) {
+  return [&shop = call.shop, asker = call.asker, step = event.step()->str(), started = Seq{event.started()}](
+             const Decision& decision, const Shown& shown) {
     if (decision.outcome != Outcome::not_started || decision.way != Decision::Way::decided) return;
     if (!shown.task || !is_terminal(shown.task->stage) || !shop.services.raise_alert) return;
     for (const StepRow& row : shown.task->steps) {
-      const bool is_asked = row.version == version && row.step == step && was_settled_as_not_done(row, started);
+      const bool is_asked = row.step == step && was_settled_as_not_done(row, started);
       if (!is_asked || row.principal.value_or("") != asker.principal) continue;
       shop.services.raise_alert({.reason = "outcome_unknown",
                                  .type = "StepFinished",

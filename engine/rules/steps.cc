@@ -58,10 +58,26 @@ StepRow* step_row(Task& task, Seq started) {
   return &*found;
 }
 
+/// Whether that step is the one that an event names, by the version at which it was started. A restore moves the
+/// present crossing of a task on to another version; who tells that it has happened knows nothing of that (SPEC §5).
+bool is_place_of(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
+  if (row.step != event.step()->string_view()) return false;
+  std::uint64_t version = event.version();
+  if (raw(row.version) == version) return true;
+  const std::optional<Restores>& restored = turn.state.ids.find(0)->restored;
+  if (turn.rules < 2 || event.outcome() != fb::StepOutcome::done || !restored) return false;
+  for (const Gap& gap : restored->gaps) {
+    if (raw(gap.first_seq) <= event.started()) continue;
+    version += raw(gap.next_seq) - raw(gap.first_seq) + 1;
+    if (raw(row.version) == version) return true;
+  }
+  return false;
+}
+
 /// The step that was started by that record; null if none was, or if it was started anew since.
-const StepRow* step_started_by(const Task& task, Version version, std::string_view step, Seq started) {
+const StepRow* step_started_by(const Turn& turn, const Task& task, const fb::StepFinished& event) {
   for (const StepRow& row : task.steps) {
-    if (row.version == version && row.step == step && row.started == started) return &row;
+    if (row.started == Seq{event.started()} && is_place_of(turn, row, event)) return &row;
   }
   return nullptr;
 }
@@ -71,11 +87,10 @@ bool has(const std::optional<Starts>& starts, Seq started) {
 }
 
 /// The place whose earlier start, settled as not happened, was made by that record; null if there is none.
-const StepRow* place_of_earlier(const Task& task, Version version, std::string_view step, Seq started) {
+const StepRow* place_of_earlier(const Turn& turn, const Task& task, const fb::StepFinished& event) {
+  const Seq started{event.started()};
   for (const StepRow& row : task.steps) {
-    if (row.version == version && row.step == step && (has(row.not_done, started) || has(row.late, started))) {
-      return &row;
-    }
+    if ((has(row.not_done, started) || has(row.late, started)) && is_place_of(turn, row, event)) return &row;
   }
   return nullptr;
 }
@@ -231,11 +246,9 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
   const Task* task = live_task(state, id);
   const Seq started{event.started()};
   if (started == Seq{0} && event.by() == fb::StepBy::operator_) return happened_in_what_was_lost(turn, event);
-  const StepRow* step =
-      task ? step_started_by(*task, Version{event.version()}, event.step()->string_view(), started) : nullptr;
+  const StepRow* step = task ? step_started_by(turn, *task, event) : nullptr;
   const bool is_latest = step != nullptr;
-  if (!is_latest && task)
-    step = place_of_earlier(*task, Version{event.version()}, event.step()->string_view(), started);
+  if (!is_latest && task) step = place_of_earlier(turn, *task, event);
   if (!step) return Outcome::not_started;
   if (const Outcome outcome = knower_outcome(turn, *step, event); outcome != Outcome::accepted) return outcome;
   if (!is_latest) return has(step->late, started) ? Outcome::already_done : happened_late(turn, id, *step, event);

@@ -171,14 +171,12 @@ end_idle:
 /* Drives on what nobody else does (engine/policies/reconciler.cc). */
 proctype Reconciler(byte me, t) {
   LOCALS;
-  bit reentered; /* a committed crossing */
 end_idle:
   {
     atomic {
       LIVE(t) && !blocked[t] && !(job_version[t] == version[t] && (job[t] == QUEUED || job[t] == RUNNING)) &&
       (!cancel[t] || COMMITTED(t)) && !(LEASED(t) && !IS_DEAD(holder[t])) && PATH_IS_FREE(t) && !BARRED_HERE(t) ->
-      v = version[t];
-      reentered = COMMITTED(t)
+      v = version[t]
     }
     cross(me, t, ON_RED_LEAVE);
     if
@@ -196,10 +194,10 @@ end_idle:
       fi
     } }
 over:
-    atomic { true; d_step { forget(); reentered = 0 } }
+    atomic { true; d_step { forget() } }
     goto end_idle
   }
-  unless { atomic { down[me] -> down[me] = 0; forget(); reentered = 0 } }
+  unless { atomic { down[me] -> down[me] = 0; forget() } }
   goto end_idle
 }
 

@@ -80,6 +80,8 @@
 #define OFF_DOUBT_CANCEL_REQUESTED (off == 78) /* §4 StepStarted in doubt: cancel_requested | late_cancel | cancel_is_heeded */
 #define OFF_LATE_YES (off == 79) /* §4 StepFinished(done) is taken for a place in doubt | late_cancel | progress */
 #define OFF_KNOWER (off == 80) /* §8 what became of a step is said by who can know it | liar | effect_at_most_once */
+#define OFF_LATE_TRUTH (off == 81) /* §8 a done of what was settled as not happened blocks | late_truth | nothing_follows_a_late_truth */
+#define OFF_LATE_EARLIER (off == 82) /* §8 also where the step was started again since | late_truth | nothing_follows_a_late_truth */
 
 /* What is asked beyond the documentation, and answered with no (README.md). */
 #define ASK_QUEUE (off == 101)   /* JobQueued while the crossing is committed | four | no_agent_in_committed */

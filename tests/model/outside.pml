@@ -66,6 +66,10 @@ merge:
       fi
     }
     d_step { spawn(me, T, 1) }
+    if
+    :: atomic { falses > 0 -> falses--; goto mislead }
+    :: true
+    fi;
     atomic {
       if
       :: MY_EXIT(0, me) -> reap_exit(0)
@@ -79,6 +83,48 @@ merge:
       fi
     }
     goto finish;
+mislead: /* it says that its merge failed, which goes on; and, once that has ended, how */
+    atomic {
+      true;
+      d_step {
+        misled[T] = 1;
+        false_start = started[me];
+        false_version = v;
+        step_finished(me, T, v, MERGE, VOUCHED);
+        ok = 0;
+        follow_up(T)
+      }
+    }
+    if
+    :: d_step { true -> release(me, T); follow_up(T) }
+    :: true
+    fi;
+    atomic {
+      if
+      :: MY_EXIT(0, me) -> reap_exit(0)
+      :: MY_EXIT(1, me) -> reap_exit(1)
+      fi
+    }
+    atomic {
+      true;
+      d_step {
+        if
+        :: said == EXIT_DONE && doubt[T] == false_start && open[T] == 0 ->
+          started[me] = false_start;
+          doubt_ended(me, T, v, true)
+        :: said == EXIT_DONE && !(doubt[T] == false_start && open[T] == 0) -> happened_late(T)
+        :: else
+        fi;
+        follow_up(T);
+        false_start = 0;
+        false_version = 0;
+        settled = 0;
+        renewed = 0;
+        said = 0;
+        ok = 0
+      }
+      goto out
+    }
 announce:
     atomic {
       d_step { step_started(me, T, v, ANNOUNCE) }

@@ -165,6 +165,7 @@ inline cross(a, t, mode) {
       :: ok ->
         path[t] = 1 + a;
         look(t);
+        reentered = (mode == ON_RED_LEAVE && a != ASKED && COMMITTED(t));
         skip_gate = (COMMITTED(t) && !OFF_GATE_ONCE);
         if
         :: !skip_gate -> HOLDS(gate[t] == 0 || (NO_ONE_PATH && !OFF_ONE_PATH), one_gate_at_a_time);
@@ -427,7 +428,8 @@ out:
 
 #define LOCALS \
   byte v, seen_attempt, ok, said; \
-  bit runs, skip_gate, own_start, settles_outside, waits, was_red
+  bit runs, skip_gate, own_start, settles_outside, waits, was_red; \
+  bit reentered /* the reconciler: a committed crossing */
 
 inline forget() {
   v = 0;
@@ -439,6 +441,7 @@ inline forget() {
   own_start = 0;
   settles_outside = 0;
   waits = 0;
-  was_red = 0
+  was_red = 0;
+  reentered = 0
 }
 

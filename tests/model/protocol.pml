@@ -20,7 +20,7 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
     stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
     steps_in_order, step_ends_once, claim_before_act, one_gate_at_a_time, nothing_moves_under_a_gate, one_finalization,
     dependent_waits, one_agent_at_a_time, no_gate_beside_what_is_left, finished_work_is_kept, failures_are_charged,
-    nothing_beside_a_late_effect, model_is_sound;
+    nothing_beside_a_late_effect, nothing_follows_a_late_truth, model_is_sound;
 #define HOLDS(condition, property) assert((condition) || property)
 
 /* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
@@ -114,6 +114,13 @@ byte hand[TASKS];     /* 1 + the monitor that sees to the attempt: it runs, or w
 bit call;             /* `exited` of a worker's attempt was accepted: a monitor is to see to it */
 bit told[TASKS];      /* an operator has cancelled it after a restore, because it had been delivered */
 bit synced[TASKS];    /* only without the defence: the open start would survive a crash */
+bit misled[TASKS];    /* an owner has said of its merge what is not so: of effects nothing more is asked */
+bit late_truth[TASKS]; /* told that it has happened after all, and no operator has given his word since */
+
+/* The owner outside has said of its merge that it failed, and that goes on. */
+byte false_start, false_version; /* 0 for none; it knows them until it has told how it ended */
+bit settled; /* by the log: that start did not happen, beyond doubt */
+bit renewed; /* and its place has been started again */
 
 /* What the actors remember. */
 byte token[HOLDERS], repo_token[HOLDERS], started[HOLDERS];
@@ -134,6 +141,7 @@ byte losses;    /* a monitor loses hold of an attempt that has exited */
 byte asks;      /* somebody asks for `advance` */
 byte ends;      /* the worker leaves or dies */
 byte lies;      /* one who may work says what became of a merge that is not its own */
+byte falses;    /* the owner outside says that its merge failed, and that goes on */
 byte repeats;   /* the worker reports once more what it has reported */
 byte blocks;    /* an operator blocks the task */
 byte flips;     /* of queue.cancelled_dependency */
@@ -213,7 +221,7 @@ inline draw_start() {
   fresh = 1;
   do
   :: fresh == started[0] || fresh == started[1] || fresh == started[2] || fresh == started[3] || fresh == started[4] ||
-     fresh == started[5] || fresh == started[6] || fresh == started[7] -> fresh++
+     fresh == started[5] || fresh == started[6] || fresh == started[7] || fresh == false_start -> fresh++
   :: else -> break
   od
 }
@@ -288,11 +296,12 @@ inline transition(a, t, to, v) {
     HOLDS(!LEASED(t) || OWNS(a, t), nothing_moves_under_an_owner);
     HOLDS(to != DONE || (LEASED(t) && token[a] == lease[t]), guarded_needs_its_lease);
     HOLDS(!blocked[t], blocked_stands_still);
+    HOLDS(!late_truth[t], nothing_follows_a_late_truth);
     HOLDS(gate[t] == 0 || gate[t] == DOOMED || gate[t] == 1 + a, nothing_moves_under_a_gate);
     HOLDS(to == DEV || MAY_BEGIN(t), dependent_waits);
     judged[t] = judged[t] || (depends && rules2 && to != DEV);
-    HOLDS(to != DONE || merges[t] == 1, delivered_means_merged);
-    HOLDS(to == DONE || merges[t] == 0, delivered_means_merged);
+    HOLDS(to != DONE || merges[t] == 1 || misled[t], delivered_means_merged);
+    HOLDS(to == DONE || merges[t] == 0 || misled[t], delivered_means_merged);
     HOLDS(to == DEV || worked[t] || !HAS_AGENT(t) || (restored_log && COMMITTED(t)), stage_is_worked_on);
     enter_stage(t, to);
     if
@@ -325,6 +334,7 @@ inline acquire(a, t, wants_task, wants_repo) {
     :: wants_task ->
       HOLDS(!LEASED(t) || IS_DEAD(holder[t]), owner_is_not_robbed);
       HOLDS(MAY_BEGIN(t), dependent_waits);
+      HOLDS(!late_truth[t], nothing_follows_a_late_truth);
       judged[t] = judged[t] || (depends && rules2);
       draw();
       lease[t] = fresh;
@@ -380,7 +390,9 @@ inline step_started(a, t, v, s) {
     HOLDS(LEASED(t) && COUNTS(a, t), guarded_needs_its_lease);
     HOLDS(MAY_BEGIN(t), dependent_waits);
     HOLDS(s != MERGE || (done[t] & RETEST), steps_in_order);
-    HOLDS(s == MERGE || !IN_THE_AIR(t), nothing_beside_a_late_effect);
+    HOLDS(s == MERGE || !IN_THE_AIR(t) || misled[t], nothing_beside_a_late_effect);
+    HOLDS(!late_truth[t], nothing_follows_a_late_truth);
+    renewed = renewed || (settled && s == MERGE && v == false_version);
     draw_start();
     open[t] = s;
     start[t] = fresh;
@@ -428,12 +440,24 @@ inline step_finished(a, t, v, s, how) {
       vouched[t] = 0
     :: else
     fi;
+    settled = settled || (start[t] == false_start && how != HAPPENED && doubt[t] == 0);
     open[t] = 0;
     start[t] = 0;
     starter[t] = NOBODY
   :: else
   fi;
   started[a] = 0
+}
+
+/* StepFinished(done) for a start that was settled as not happened: it is recorded, and the task blocked. */
+inline happened_late(t) {
+  late_truth[t] = late_truth[t] || (LIVE(t) && settled);
+  if
+  :: LIVE(t) && settled && !OFF_LATE_TRUTH && !(renewed && OFF_LATE_EARLIER) ->
+    done[t] = (version[t] == false_version && !renewed -> done[t] | MERGE : done[t]);
+    blocked[t] = 1
+  :: else
+  fi
 }
 
 /* StepFinished for the try that ended last, of a place in doubt: the second no, or the late effect. */
@@ -447,7 +471,7 @@ inline doubt_ended(a, t, v, happened) {
     vouched[t] = 0;
     if
     :: happened -> done[t] = done[t] | MERGE
-    :: else
+    :: else -> settled = settled || started[a] == false_start
     fi
   :: else
   fi;
@@ -500,7 +524,7 @@ inline follow_up(t) {
     HOLDS(LIVE(t), terminal_is_terminal);
     HOLDS(!LEASED(t), nothing_moves_under_an_owner);
     HOLDS(gate[t] == 0 || gate[t] == DOOMED, nothing_moves_under_a_gate);
-    HOLDS(merges[t] == 0 || told[t], delivered_means_merged);
+    HOLDS(merges[t] == 0 || told[t] || misled[t], delivered_means_merged);
     open[t] = 0;
     enter_stage(t, CANCELLED);
     cancel[t] = 0;
@@ -537,6 +561,7 @@ inline free_by_ceiling(t) {
 /* JobClaimed. */
 inline claim(t, outside) {
   HOLDS(MAY_BEGIN(t), dependent_waits);
+  HOLDS(!late_truth[t], nothing_follows_a_late_truth);
   HOLDS(!kept[t], finished_work_is_kept);
   HOLDS(failures[t] < ATTEMPTS, failures_are_charged);
   HOLDS(outside || (agent_of[t] == 0 && !ours[t]), one_agent_at_a_time);

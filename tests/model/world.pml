@@ -91,6 +91,7 @@ end_idle:
         fi;
         ok = 0;
         blocked[T] = 0;
+        late_truth[T] = 0;
         follow_up(T)
       }
     }
@@ -102,6 +103,7 @@ end_idle:
         doubt_ended(OPERATOR, T, version[T], merges[T] > 0);
         ok = 0;
         blocked[T] = 0;
+        late_truth[T] = 0;
         follow_up(T)
       }
     }
@@ -117,15 +119,15 @@ inline happen(t, v) {
   :: else ->
     merges[t]++;
     landed_as[t] = v;
-    HOLDS(merges[t] <= 1, effect_at_most_once);
-    HOLDS(LIVE(t), terminal_is_terminal);
-    HOLDS(v <= lost[t] || (stage[t] == SHIP && version[t] == v && COMMITTED(t)), effect_is_fenced)
+    HOLDS(merges[t] <= 1 || misled[t], effect_at_most_once);
+    HOLDS(LIVE(t) || misled[t], terminal_is_terminal);
+    HOLDS(misled[t] || v <= lost[t] || (stage[t] == SHIP && version[t] == v && COMMITTED(t)), effect_is_fenced)
   fi
 }
 
 inline happen_in_time(n) {
   HOLDS(process_version[n] <= lost[process_task[n]] || landed_as[process_task[n]] != process_version[n] || doubt[process_task[n]] != 0 ||
-          landed_late[process_task[n]],
+          landed_late[process_task[n]] || misled[process_task[n]],
         effect_at_most_once);
   happen(process_task[n], process_version[n])
 }
@@ -389,6 +391,7 @@ init {
       now.ends = setting("ENDS");
       now.repeats = setting("REPEATS");
       now.lies = setting("LIES");
+      now.falses = setting("FALSES");
       now.blocks = setting("BLOCKS");
       now.flips = setting("FLIPS");
       now.restores = setting("RESTORES");

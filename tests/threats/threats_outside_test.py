@@ -199,7 +199,7 @@ while :; do sleep 1; done
         for name, body in (("hostile", self.HOSTILE.format(script=script)), ("second", second)):
             applied = self.pawl("pipelines", "apply", str(self.write(f"{name}.yaml", body)), "--socket", self.socket)
             self.assertEqual(applied.returncode, 0, applied.stderr)
-        self.wants(200, "POST", "/v1/settings", {"stop.kill_after_s": 1})
+        self.wants(200, "POST", "/v1/settings", {"stop.kill_after_s": 1, "job.retry_delay_s": 0})
         evil = self.wants(201, "POST", "/v1/tasks", {"work_item": "E", "repo": "evil", "pipeline": "hostile"})["task"]["id"]
         self.wait_until(begun.exists)
         good = self.wants(201, "POST", "/v1/tasks", {"work_item": "G", "repo": "good", "pipeline": "second"})["task"]["id"]

@@ -2,6 +2,7 @@
 
 #include "store/chain.h"
 #include "store/checkpoint.h"
+#include "store/commit/start.h"
 #include "store/take_checkpoint.h"
 #include "tests/world/pipelines.h"
 
@@ -87,12 +88,14 @@ void Daemon::start_up() {
     if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
-  // As by options of the start, where nothing is declared.
-  const auto origins = std::make_shared<Origins>();
-  const bool declares = ask([](const State& state) { return state.repos.size() > 0; });
-  for (const auto& [repo, url] : story_.origins) {
-    if (!declares) origins->declare(repo, url);
+  // As its options name them, each time: a log that was restored may not have them.
+  std::map<std::string, std::string> given = story_.origins;
+  for (const std::string& repo : story_.repos) given.try_emplace(repo);
+  const auto known = ask([](const State& state) { return repos_known(state); });
+  if (const auto declared = declare_repos(*this, known, given, asker); !declared) {
+    return story_.broken("its repositories are refused: " + declared.error().message);
   }
+  const auto origins = std::make_shared<Origins>(story_.origins);
   executor_ = std::make_unique<Executor>(*this, system_,
                                          Executor::Options{.boot_id = boot_id_,
                                                            .origins = origins,

@@ -135,7 +135,6 @@ void Entitled::check_steps(const fb::Record& record, const State& before) {
 
 void Entitled::note(const fb::Record& record) {
   const Seq seq{record.stamp()->seq()};
-  if (record.event_as_LogRestored()) restored_ = seq;
   if (const auto* started = record.event_as_BootStarted()) {
     boots_[started->boot_id()->str()] = {started->name()->str(), principal_of(record)};
   } else if (record.event_as_LeaseAcquired()) {
@@ -180,9 +179,7 @@ void Entitled::check_late(const fb::Record& record, const Applied& applied, cons
   if (task && is_terminal(task->stage)) task = nullptr;
   if (!is_accepted(record)) {
     if (applied.outcome != Outcome::not_started || !can_know(record, event, start)) return;
-    // A restore has given the task another version, and blocked it: people look at the target.
-    const bool was_restored = known->first < restored_;
-    if (task && !was_restored) wrong(record, "says that a step has happened after all, and is not heard");
+    if (task) wrong(record, "says that a step has happened after all, and is not heard");
   } else {
     const bool alerts = std::any_of(applied.effects.begin(), applied.effects.end(),
                                     [](const Effect& effect) { return effect.kind == EffectKind::alert; });

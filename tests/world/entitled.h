@@ -51,7 +51,6 @@ class Entitled {
   std::map<std::uint64_t, std::string> granted_;                      // by token: whose the lease is
   std::map<Seq, Starter> starts_;                                     // of irreversible steps, by their seqs
   std::map<Seq, std::pair<std::string, std::string>> other_starts_;   // of the others: boot and principal
-  Seq restored_{};  // what started before, and is told of after, has only people to look at it
   LateFacts late_facts_;
   std::size_t late_ = 0;  // how many starts have happened late
 };

@@ -28,6 +28,7 @@ class Operator {
         fb::CancelRequestedT cancel;
         cancel.task = raw(*task);
         cancel.reason = "changed our minds";
+        if (story_.dice.one_in(3)) cancel.keep_branch = true;
         say(cancel);
       } else if (story_.is_mending() || story_.strikes(Hostility::force, 10)) {
         advance(*view);
@@ -207,7 +208,7 @@ class Operator {
   }
 
   void interfere(const TaskView& view) {
-    switch (story_.dice.roll(8)) {
+    switch (story_.dice.roll(9)) {
       case 0: {
         if (!view.lease) return;
         fb::LeaseReclaimedT event;
@@ -251,9 +252,22 @@ class Operator {
       }
       case 6:
         return story_.daemon_that_serves().pass_now();
+      case 7:
+        return take_back(view);
       default:
         return advance(view);
     }
+  }
+
+  /// The job, whoever runs it: that says nothing of its process.
+  void take_back(const TaskView& view) {
+    const Job* job = story_.daemon_that_serves().decided().running_job(view.task.id);
+    if (!job) return;
+    fb::JobFinishedT event;
+    event.job = raw(job->id);
+    event.attempt = job->attempts;
+    event.result = fb::JobResult::retry;
+    say(event);
   }
 
   Story& story_;
@@ -378,10 +392,11 @@ class Administrator {
     for (const std::string& repo : story_.repos) say(declared(repo));
   }
 
-  /// And declared again, unless a live task is on it.
+  /// And declared again, unless a live task is on it. Now and then he mistypes its name.
   void remove_repo() {
     fb::RepoRemovedT event;
-    event.repo = story_.dice.pick(story_.repos);
+    event.repo = story_.dice.one_in(4) ? "rep0" : story_.dice.pick(story_.repos);
+    if (event.repo == "rep0") return say(event);
     say(event, declared(event.repo));
   }
 

@@ -147,8 +147,11 @@ Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
   const bool has_origin = story_.origins.contains(order.repo);
   if (!has_origin) story_.folder.worktrees.try_emplace(order.task, Tree{.boot = order.boot});
   const auto found = story_.folder.worktrees.find(order.task);
-  if (found == story_.folder.worktrees.end()) return Error{ErrorCode::missing, "no worktree"};
+  const bool is_there = found != story_.folder.worktrees.end() && !(has_origin && found->second.head == 0);
+  if (!is_there) return Error{ErrorCode::missing, "no worktree"};
   Worktree tree = told_of(order, found->second);
+  // It is put aside, so that this is said once.
+  if (found->second.is_damaged) found->second = {.is_excused = true};
   if (!has_origin) tree.is_of_boot = true;
   return tree;
 }

@@ -1,5 +1,6 @@
 #include "tools/forensics/recorded_log.h"
 
+#include "schema/subject.h"
 #include "store/checkpoint.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
@@ -7,13 +8,23 @@
 namespace pawl {
 namespace {
 
+/// By what apply made of it: the task remembers what counts of a gate.
+bool is_heeded(const fb::Record& record, const State& after) {
+  const auto* gate = record.event_as_GateEvaluated();
+  if (!gate || principal_of(record).empty()) return true;
+  const Task* task = after.tasks.find(TaskId{gate->task()});
+  return task && task->gate && task->gate->seq == Seq{record.stamp()->seq()};
+}
+
 void keep(const AppliedGroup& applied, RecordedLog& log) {
   RecordedGroup group;
   Effects effects;
   for (std::size_t i = 0; i < applied.records.size(); ++i) {
     const Effects& of_record = applied.records[i].applied.effects;
     effects.insert(effects.end(), of_record.begin(), of_record.end());
-    group.push_back({{applied.read[i].bytes.begin(), applied.read[i].bytes.end()}, of_record});
+    RecordedEvent event{.bytes = {applied.read[i].bytes.begin(), applied.read[i].bytes.end()}, .effects = of_record};
+    event.is_heeded = is_heeded(event.record(), applied.state);
+    group.push_back(std::move(event));
   }
   log.jobs.add(applied.state, {applied.archived.begin(), applied.archived.end()}, effects);
   log.groups.push_back(std::move(group));

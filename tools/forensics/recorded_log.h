@@ -18,6 +18,9 @@ namespace pawl {
 struct RecordedEvent {
   std::vector<std::uint8_t> bytes;
   Effects effects;
+  /// Of a gate's result: whether anything follows from it. What somebody says who has not the task in hand is recorded,
+  /// and no more.
+  bool is_heeded = true;
 
   const fb::Record& record() const { return *fb::GetRecord(bytes.data()); }
   Seq seq() const { return Seq{record().stamp()->seq()}; }

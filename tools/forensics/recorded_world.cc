@@ -11,7 +11,7 @@ RecordedWorld::RecordedWorld(const RecordedLog& log) {
   }
   for (const RecordedGroup& group : log.groups) {
     for (const RecordedEvent& event : group) {
-      if (event.is_accepted()) learn(event.record());
+      if (event.is_accepted() && event.is_heeded) learn(event.record());
     }
   }
 }

@@ -108,6 +108,18 @@ TEST_F(CheckpointTest, a_list_that_was_set_to_be_empty_comes_back_empty) {
   EXPECT_EQ(restored->state.digest(), writer_.state().digest());
 }
 
+/// A start with `--repo NAME=`: what it gave was nothing, which is not the same as that it gave none.
+TEST_F(CheckpointTest, a_text_that_was_given_and_is_empty_comes_back_empty) {
+  fb::RepoDeclaredT declared;
+  declared.repo = "nowhere";
+  declared.given = true;
+  writer_.write(propose_group(writer_.asker(), declared));
+  const auto restored = unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_EQ(restored->state.repos.find("nowhere")->given, "");
+  EXPECT_EQ(restored->state.digest(), writer_.state().digest());
+}
+
 TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
   Result<Restored> restored = unpack_checkpoint(bytes_);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;

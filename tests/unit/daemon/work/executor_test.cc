@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 
+#include "tests/unit/daemon/work/desk_between.h"
 #include "tests/unit/daemon/work/executor_stage.h"
 
 namespace pawl {
@@ -48,10 +49,10 @@ TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
 }
 
 /// A desk at which an outside worker always wins the first job that the executor tries to claim.
-class QuickerWorker final : public Desk {
+class QuickerWorker final : public DeskBetween {
  public:
   QuickerWorker(Sequencer& sequencer, Asker asker, std::string boot)
-      : sequencer_(sequencer), asker_(std::move(asker)), boot_(std::move(boot)) {}
+      : DeskBetween(sequencer), asker_(std::move(asker)), boot_(std::move(boot)) {}
 
   Decision propose(Group group) override {
     const fb::JobClaimed* claim = group.front().record().event_as_JobClaimed();
@@ -61,23 +62,12 @@ class QuickerWorker final : public Desk {
       first.owner = std::make_unique<fb::OwnerT>();
       first.owner->boot_id = boot_;
       first.owner->actor = "worker";
-      EXPECT_EQ(sequencer_.propose(propose_group(asker_, first)).outcome, Outcome::accepted);
+      EXPECT_EQ(DeskBetween::propose(propose_group(asker_, first)).outcome, Outcome::accepted);
     }
-    return sequencer_.propose(std::move(group));
+    return DeskBetween::propose(std::move(group));
   }
-  std::optional<TaskView> view(TaskId task) override { return sequencer_.view(task); }
-  TimeUs now() const override { return sequencer_.now(); }
-  void look(const std::function<void(const State&)>& look) override { sequencer_.look(look); }
-  std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override {
-    return sequencer_.propose_if(std::move(group), std::move(holds));
-  }
-  std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) override {
-    return sequencer_.subscribe(std::move(listener));
-  }
-  void unsubscribe(std::uint64_t id) override { sequencer_.unsubscribe(id); }
 
  private:
-  Sequencer& sequencer_;
   Asker asker_;
   std::string boot_;
   bool has_come_ = false;  // the executor claims from one thread
@@ -701,30 +691,6 @@ TEST_F(ExecutorTest, lock_files_that_were_held_when_their_task_was_finished_go_a
   execute();
   EXPECT_FALSE(has("1-1-merge.lock"));
   EXPECT_TRUE(has("2-1-merge.lock") && has("77-1-merge.lock"));
-}
-
-TEST_F(ExecutorTest, no_more_jobs_run_at_once_than_there_are_threads_for) {
-  define(R"(name: test
-agents:
-  worker: {run: 'echo >> $1/up-$PAWL_JOB; until [ -e $1/go ]; do sleep 0.02; done', timeout_s: 600}
-stages:
-  - {name: work, agent: worker, to: done}
-)");
-  set("queue.max_concurrency", 3);
-  set("queue.serial_per_repo", false);
-  jobs_at_once_ = 2;
-  execute();
-  const TaskId first = submit();
-  submit("W-2");
-  const TaskId last = submit("W-3");
-  ASSERT_TRUE(comes_true([&] { return fs::exists(at("up-1")) && fs::exists(at("up-2")); }));
-  EXPECT_EQ(executor_->jobs_at_work(), 2u);
-  EXPECT_EQ(job(3)->status, JobStatus::queued);
-  cancel(first);
-  ASSERT_TRUE(comes_true([&] { return fs::exists(at("up-3")); })) << "as soon as a thread is free";
-  EXPECT_EQ(executor_->jobs_at_work(), 2u);
-  std::ofstream(at("go")) << "";
-  EXPECT_TRUE(reaches(last, "done"));
 }
 
 }  // namespace

@@ -28,6 +28,17 @@ class Restored : public Rules {
   }
   void unblock(TaskId id) { must(task_unblocked(id), daemon); }
 
+  /// Of the worker, who has the leases.
+  Crossing begun_by_worker() {
+    Crossing crossing{};
+    crossing.task = create("deploy-staging");
+    crossing.token = lease(crossing.task, worker);
+    crossing.repo_token = lease(repo_key("shop"), worker);
+    do_step(crossing.task, "retest", crossing.token);
+    crossing.started = start_step(crossing.task, "merge", crossing.token, crossing.repo_token, worker);
+    return crossing;
+  }
+
   const Who nobody{.boot = "", .actor = "restore"};
   const Who daemon{.boot = "daemon-2", .actor = "operator"};
   const Who fresh_worker{.boot = "worker-2", .actor = "worker"};
@@ -185,8 +196,10 @@ TEST_F(Restored, a_committed_crossing_stays_committed_and_open) {
   EXPECT_TRUE(is_committed(task(crossing.task)));
   ASSERT_NE(open_step(task(crossing.task)), nullptr);
   EXPECT_EQ(open_step(task(crossing.task))->version, task(crossing.task).version);
-  // Its starter reports the outcome at a past version, which may belong to the lost part.
-  refuses(Outcome::not_started, step_finished(crossing.task, 1, "merge", crossing.started), {});
+  // A no of its starter says nothing of the lost part: the step may have been tried again there.
+  for (const fb::StepOutcome no : {fb::StepOutcome::failed, fb::StepOutcome::did_not_happen}) {
+    refuses(Outcome::not_started, step_finished(crossing.task, 1, "merge", crossing.started, no), {});
+  }
   fb::StepFinishedT word = step_finished(crossing.task, version(crossing.task), "merge", crossing.started);
   word.by = fb::StepBy::operator_;
   Group group = propose_group(asker(daemon), word);
@@ -194,6 +207,54 @@ TEST_F(Restored, a_committed_crossing_stays_committed_and_open) {
   EXPECT_EQ(ask(std::move(group)).outcome, Outcome::accepted);
   const Token token = lease(crossing.task, daemon);
   must(transition(crossing.task, "deploy", version(crossing.task), token), daemon);
+}
+
+TEST_F(Restored, done_of_a_start_that_the_log_has_is_taken_under_the_version_that_it_was_told) {
+  const Crossing crossing = begun_by_worker();
+  restore();
+  start();
+  refuses(Outcome::not_started, step_finished(crossing.task, 2, "merge", crossing.started), worker);
+  must(step_finished(crossing.task, 1, "merge", crossing.started), worker);
+  EXPECT_EQ(open_step(task(crossing.task)), nullptr);
+  EXPECT_EQ(task(crossing.task).blocked, "restored") << "the word still has to follow";
+  refuses(Outcome::already_done, step_finished(crossing.task, 1, "merge", crossing.started), worker);
+  unblock(crossing.task);
+  const Token token = lease(crossing.task, daemon);
+  must(transition(crossing.task, "deploy", version(crossing.task), token), daemon);
+}
+
+TEST_F(Restored, done_of_what_was_settled_before_is_recorded_alerts_and_blocks_what_was_let_go_on) {
+  const Crossing crossing = begun_by_worker();
+  must(step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::failed), worker);
+  restore();
+  restore();  // once more: it is moved on again
+  start();
+  unblock(crossing.task);
+  const Decided& late = must(step_finished(crossing.task, 1, "merge", crossing.started), worker);
+  EXPECT_TRUE(has_effect(late, EffectKind::alert));
+  EXPECT_EQ(task(crossing.task).blocked, "outcome_unknown");
+}
+
+TEST_F(Restored, done_of_what_was_settled_before_leaves_the_block_of_the_restore) {
+  const Crossing crossing = begun_by_worker();
+  must(step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::failed), worker);
+  restore();
+  start();
+  const Decided& late = must(step_finished(crossing.task, 1, "merge", crossing.started), worker);
+  EXPECT_TRUE(has_effect(late, EffectKind::alert));
+  EXPECT_EQ(task(crossing.task).blocked, "restored");
+}
+
+/// Who made it this log does not know: anybody could say so. Its task waits for the word of who has looked.
+TEST_F(Restored, done_of_a_start_that_only_what_is_lost_has_is_refused) {
+  const Crossing crossing = begun_by_worker();
+  must(step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::failed), worker);
+  const Seq lost = next(state.last_seq);
+  restore();
+  start();
+  refuses(Outcome::not_started, step_finished(crossing.task, 1, "merge", lost), worker);
+  refuses(Outcome::not_started, step_finished(crossing.task, version(crossing.task), "merge", lost), worker);
+  EXPECT_EQ(task(crossing.task).blocked, "restored");
 }
 
 TEST_F(Restored, a_step_of_what_is_lost_can_be_said_to_have_happened) {

@@ -8,6 +8,7 @@
 
 #include "schema/json/read_json.h"
 #include "tests/unit/tools/sample_log.h"
+#include "tools/forensics/recorded_world.h"
 
 namespace pawl {
 namespace {
@@ -173,6 +174,50 @@ TEST(WhatIf, a_gate_that_the_log_never_asked_is_the_horizon) {
   EXPECT_EQ(text(story.at("horizon").at("why")),
             "the log does not say what the gate of analysis says of task 1 at version 1");
   EXPECT_EQ(text(story.at("horizon").at("time")), "2026-01-01T00:06:00.000000Z");
+}
+
+/// What somebody says of a gate who has not the task in hand: nothing followed from it, and nothing would have. Of who
+/// holds the lease it counts.
+TEST(WhatIf, a_gates_result_counts_only_of_who_had_the_task_in_hand) {
+  for (const bool holds_the_lease : {false, true}) {
+    const TestFolder folder;
+    {
+      SampleLog sample(folder.path("data"));
+      const Asker through_pawld{.boot = "boot-1", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
+      const Asker worker{.boot = "boot-w", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
+      fb::BootStartedT boot;
+      boot.name = "worker";
+      boot.boot_id = "boot-w";
+      boot.host = "elsewhere";
+      boot.version = "1";
+      sample.propose(propose_group(through_pawld, boot));
+      fb::TaskCreatedT created;
+      created.work_item = "W-9";
+      created.repo = "till";
+      sample.propose(propose_group(through_pawld, created));
+      fb::LeaseAcquiredT lease;
+      lease.key = "task:4";
+      lease.owner = std::make_unique<fb::OwnerT>();
+      lease.owner->boot_id = "boot-w";
+      if (holds_the_lease) sample.propose(propose_group(worker, lease));
+      fb::GateEvaluatedT gate;
+      gate.task = 4;
+      gate.version = 1;
+      gate.gate = "analysis";
+      gate.passed = true;
+      sample.propose(propose_group(worker, gate));
+    }
+    const auto log = read_recorded(folder.path("data"));
+    ASSERT_TRUE(log) << log.error().message;
+    ASSERT_TRUE(log->groups.back().back().is_accepted());
+    RecordedWorld world(*log);
+    CommandContext context;
+    context.task = TaskId{4};
+    context.version = Version{1};
+    context.stage = "analysis";
+    EXPECT_EQ(world.run_gate({}, context).passed, holds_the_lease ? std::optional(true) : std::nullopt);
+    EXPECT_EQ(world.unanswered.has_value(), !holds_the_lease);
+  }
 }
 
 TEST(WhatIf, a_restart_that_gives_up_instead_is_a_decision_too) {
