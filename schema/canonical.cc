@@ -10,7 +10,7 @@ void canonical_table(const flatbuffers::Table& table, const TableLayout& layout,
     if (!has(table, field)) continue;
     writer.field(static_cast<std::uint16_t>(field.id + 1));
     switch (field.type) {
-      case FieldLayout::Type::boolean:  // any other byte than 0 is true, and JSON has no third one
+      case FieldLayout::Type::boolean:  // any byte but 0 is true: JSON has no third value
         writer.integer(integer_of(table, field) != 0 ? 1 : 0);
         break;
       case FieldLayout::Type::integer:
@@ -56,12 +56,12 @@ void canonical_record(const fb::Record& record, std::string& out) {
   writer.integer(record.request().value_or(0));
   writer.integer(static_cast<std::uint64_t>(record.event_type()));
   const TableLayout* layout = layout_of(record.event_type());
-  PAWL_ASSERT(layout != nullptr);  // The verifier let no other event through.
+  PAWL_ASSERT(layout != nullptr);  // The verifier rejects unknown events.
   canonical_table(*static_cast<const flatbuffers::Table*>(record.event()), *layout, out);
   writer.integer(stamp.outcome());
   writer.integer(stamp.unchecked() ? 1 : 0);
   writer.integer(stamp.digest());
-  // It came later: where it is absent it leaves no trace, and what stands before it is read without it.
+  // A later addition: when absent it leaves no trace, and older records are read without it.
   if (record.principal()) writer.text(record.principal()->string_view());
 }
 

@@ -1,11 +1,11 @@
-// The canonical encoding: the bytes that chain and digest are taken over. FlatBuffers are not canonical (the same
-// table can be laid out in many ways), and an exported JSON line has to prove the same as the record; so both are
-// turned into this first. docs/FORMAT.md is its definition.
+// The canonical encoding: the bytes that the chain and the digest are computed over. FlatBuffers are not canonical (the
+// same table can be laid out in many ways), and an exported JSON line has to prove the same thing as the record, so
+// both are converted to this encoding first. docs/FORMAT.md defines it.
 //
-// A table is its present fields in the order of their ids, each as a 2-byte id (from 1) and its value, then a 2-byte
-// zero. Absent fields leave no trace, so that a field added by a later version does not change what older records
-// hash to. Every integer, enum and bool is 8 bytes, two's complement; text is a 4-byte length and its bytes; a vector
-// is a 4-byte count and its elements. All little-endian.
+// A table is written as its present fields in the order of their ids, each as a 2-byte id (from 1) and its value, then
+// a 2-byte zero. Absent fields leave no trace, so a field added by a later version does not change the hash of an older
+// record. Every integer, enum and bool is 8 bytes, two's complement; text is a 4-byte length and its bytes; a vector is
+// a 4-byte count and its elements. Everything is little-endian.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ class CanonicalWriter {
 /// Appends the encoding of a table. Requires: the buffer was verified.
 void canonical_table(const flatbuffers::Table& table, const TableLayout& layout, std::string& out);
 
-/// Appends what the chain hash covers: everything in the record but the chain itself.
+/// Appends what the chain hash covers: the whole record except the chain itself.
 void canonical_record(const fb::Record& record, std::string& out);
 
 }  // namespace pawl

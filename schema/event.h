@@ -1,5 +1,5 @@
-// The events of the union, one overload each: what differs by event is a set of functions over the events' tables, and
-// a new event without one of them does not compile.
+// The events of the union. Code that differs by event is an overload set over the events' tables, so a new event that
+// lacks an overload does not compile.
 #pragma once
 
 #include <utility>
@@ -10,7 +10,7 @@
 
 namespace pawl {
 
-/// Calls `function` with the record's event as the table that it is: `with_event(record, [&](const auto& event) {…})`.
+/// Calls `function` with the record's event, typed as its own table: `with_event(record, [&](const auto& event) {…})`.
 /// Requires: the record was verified.
 template <class Function>
 decltype(auto) with_event(const fb::Record& record, Function&& function) {

@@ -1,4 +1,4 @@
-// The identities that pawl gives out, each a type of its own, so that a job's id is never taken for a task's.
+// The ids that pawl assigns. Each has its own type, so a job's id cannot be mistaken for a task's.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ enum class Token : std::uint64_t {};
 enum class TaskId : std::uint64_t {};
 enum class JobId : std::uint64_t {};
 enum class RunId : std::uint64_t {};
-/// A task's version: 1 when created, and one more with each accepted transition or cancellation.
+/// A task's version: 1 when created; each accepted transition or cancellation adds 1.
 enum class Version : std::uint64_t {};
 
 template <class Id>
@@ -38,8 +38,8 @@ inline constexpr std::string_view repo_prefix = "repo:";
 inline std::string repo_key(const std::string& repo) {
   return std::string(repo_prefix) + repo;
 }
-/// The task whose transition lease `key` names: none if it is a key of another kind, TaskId{0} if it begins with
-/// "task:" and no number follows.
+/// The task whose transition lease `key` names. None for any other kind of key; TaskId{0} if it begins with "task:" but
+/// no number follows.
 std::optional<TaskId> task_of_key(std::string_view key);
 
 }  // namespace pawl

@@ -17,7 +17,7 @@ std::string without_namespace(const flatbuffers::String& name) {
   return full.substr(full.rfind('.') + 1);
 }
 
-// The one enum whose JSON spellings are no identifiers.
+// The only enum whose JSON spellings are not identifiers.
 std::string json_spelling(const std::string& enumeration, std::int64_t number, const std::string& name) {
   if (enumeration == "Tier" && number < 3) return std::to_string(number + 1);
   return name;
@@ -76,7 +76,7 @@ class Layouts {
 
  private:
   void read(const reflection::Schema& schema) {
-    // Tables refer to each other, so all exist before the first is filled.
+    // Tables refer to each other, so all are created before the first is filled in.
     for (const reflection::Object* object : *schema.objects()) {
       auto& table = tables_[without_namespace(*object->name())];
       if (!table) table = std::make_unique<TableLayout>();
@@ -117,7 +117,7 @@ class Layouts {
         field.type = FieldLayout::Type::integers;
         field.bytes = bytes_of(element);
         field.is_signed = is_signed(element);
-      } else {  // a table, a vector of tables; the stamp and the union of Record are read by hand
+      } else {  // a table or a vector of tables; the stamp and the union of Record are read by hand
         field.type = base == reflection::Vector ? FieldLayout::Type::tables : FieldLayout::Type::table;
         if (index >= 0 && base != reflection::Union) {
           field.table = named(without_namespace(*schema.objects()->Get(static_cast<std::uint32_t>(index))->name()));
@@ -199,7 +199,7 @@ std::int64_t integer_at(const flatbuffers::Table& table, const FieldLayout& fiel
 }
 
 std::uint32_t size_of(const flatbuffers::Table& table, const FieldLayout& field) {
-  return table.GetPointer<const Tables*>(field.voffset)->size();  // the count stands first in every vector
+  return table.GetPointer<const Tables*>(field.voffset)->size();  // every vector begins with its count
 }
 
 std::string_view text_of(const flatbuffers::Table& table, const FieldLayout& field) {

@@ -1,5 +1,5 @@
-// The schema as data: what fields a table has, in which order, of which type. Read once from the binary schema that
-// flatc made of *.fbs, so that the canonical encoding and JSON follow the schema by themselves.
+// The schema as data: the fields of each table, their order and their types. Read once from the binary schema that
+// flatc generates from *.fbs, so the canonical encoding and the JSON follow the schema automatically.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,12 @@ struct FieldLayout {
   bool is_signed;                           // of an integer
   bool required;                            // a scalar without `= null`, or marked (required)
   bool is_time;                             // an integer shown as RFC 3339 text
-  bool is_added;                            // absent from JSON where it is absent
-  bool is_hidden;                           // kept from readers of the daemon
+  bool is_added;                            // left out of JSON when absent
+  bool is_hidden;                           // not shown to readers of the daemon
   const EnumLayout* enumeration = nullptr;  // of an integer
   const TableLayout* table = nullptr;       // of a table, or an element of `tables`
-  std::string subject;                      // its attribute of that name in event.fbs, or empty
-  std::string known;                        // the same
+  std::string subject;                      // the attribute of that name in event.fbs, or empty
+  std::string known;                        // likewise
 };
 
 struct TableLayout {

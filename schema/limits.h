@@ -1,4 +1,4 @@
-// Every bound of pawl, in one place, so that none is forgotten and those that depend on each other can be compared.
+// Every limit of pawl in one place, so that none is forgotten and limits that depend on each other can be compared.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace pawl::limits {
 
-// Texts, in bytes. Checked at the edges (HTTP, YAML, scripts); apply takes what it is given.
-constexpr std::size_t name_bytes_max = 64;  // work items aside: stages, agents, steps, boots, pipelines
+// Texts, in bytes. Checked at the edges (HTTP, YAML, scripts); apply() does not check them again.
+constexpr std::size_t name_bytes_max = 64;  // stages, agents, steps, boots, pipelines; work items have their own
 constexpr std::size_t work_item_bytes_max = 200;
 constexpr std::size_t repo_bytes_max = 200;
 constexpr std::size_t branch_bytes_max = 250;
@@ -30,7 +30,7 @@ constexpr std::size_t variables_max = 64;  // in one `env`
 constexpr std::size_t variable_bytes_max = 4096;
 constexpr std::size_t url_bytes_max = 4096;
 constexpr std::size_t repos_max = 4096;
-constexpr std::size_t earlier_starts_max = 64;  // of one place of a step, that are remembered
+constexpr std::size_t earlier_starts_max = 64;  // earlier starts of a step that are remembered
 constexpr std::size_t depends_on_max = 64;
 constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
 
@@ -41,17 +41,17 @@ constexpr std::size_t batch_records_max = 4096;
 constexpr std::size_t batch_bytes_max = 16 * 1024 * 1024;
 constexpr std::size_t keyed_records_max = 65'536;
 
-constexpr std::size_t boots_max = 4096;  // in memory; beyond it the oldest stale ones are forgotten
+constexpr std::size_t boots_max = 4096;  // in memory; beyond this the oldest stale boots are forgotten
 
 // HTTP.
 constexpr std::size_t body_bytes_max = 1024 * 1024;
-constexpr std::size_t delivery_bytes_max = 4 * 1024 * 1024;    // of a webhook, unless pawld is told otherwise
-constexpr std::size_t delivery_bytes_most = 16 * 1024 * 1024;  // that it can be told
+constexpr std::size_t delivery_bytes_max = 4 * 1024 * 1024;    // of a webhook: the default
+constexpr std::size_t delivery_bytes_most = 16 * 1024 * 1024;  // the highest value pawld accepts
 constexpr std::size_t delivery_depth_max = 64;
 constexpr std::size_t header_bytes_max = 16 * 1024;
 constexpr std::size_t connections_max = 1024;
-constexpr std::size_t client_bytes_max = 256 * 1024 * 1024;  // held for all clients together: unread, unsent
-constexpr std::size_t descriptors_wanted = 4096;             // of connections, the log, and processes
+constexpr std::size_t client_bytes_max = 256 * 1024 * 1024;  // buffered for all clients together, in and out
+constexpr std::size_t descriptors_wanted = 4096;             // for connections, the log and processes
 static_assert(descriptors_wanted >= 2 * connections_max);
 constexpr std::int64_t request_timeout_s = 30;  // from the first byte of a request to its last
 constexpr std::int64_t idle_timeout_s = 120;
@@ -59,7 +59,7 @@ constexpr std::int64_t wait_s_max = 60;  // of a long poll
 constexpr std::size_t rows_per_read_max = 256;
 constexpr std::size_t token_bytes_max = 256;
 constexpr std::size_t tokens_max = 1000;
-constexpr std::size_t names_per_limit_max = 100;  // of a token: repositories, agents, or beginnings of keys
+constexpr std::size_t names_per_limit_max = 100;  // in a token: repositories, agents or key prefixes
 constexpr std::size_t tokens_file_bytes_max = 256 * 1024;
 static_assert(record_bytes_max > body_bytes_max);
 static_assert(client_bytes_max > delivery_bytes_most);
@@ -69,26 +69,26 @@ static_assert(batch_bytes_max > record_bytes_max);
 constexpr std::int64_t output_bytes_max = 64 * 1024 * 1024;                     // of one run
 constexpr std::int64_t logs_bytes_max = std::int64_t{10} * 1024 * 1024 * 1024;  // of all runs together
 constexpr std::int64_t logs_age_s_max = 90 * 24 * 3600;
-// Below these the log takes no more than what ends something, and below the reserve nothing.
+// Below these the log accepts only records that end something; below the reserve it accepts nothing.
 constexpr std::uint64_t log_free_bytes_min = 64 * 1024 * 1024;
 constexpr std::uint64_t log_free_inodes_min = 256;
 constexpr std::uint64_t log_reserve_bytes_min = 16 * 1024 * 1024;
 constexpr std::uint64_t log_reserve_inodes_min = 64;
 constexpr std::uint64_t output_free_bytes_min = 128 * 1024 * 1024;
 constexpr std::uint64_t output_free_inodes_min = 512;
-// Output stops before the log does.
+// Output stops being written before the log does.
 static_assert(output_free_bytes_min > log_free_bytes_min && output_free_inodes_min > log_free_inodes_min);
 static_assert(log_free_bytes_min > log_reserve_bytes_min && log_free_inodes_min > log_reserve_inodes_min);
 
 // Alerts.
 constexpr std::size_t alert_body_bytes_max = 64 * 1024;
 constexpr std::size_t alerts_queued_max = 1000;  // for each destination
-constexpr unsigned alert_tries_max = 12;         // some 20 minutes
+constexpr unsigned alert_tries_max = 12;         // about 20 minutes
 constexpr std::int64_t alert_backoff_s_max = 300;
 constexpr std::int64_t alert_connect_timeout_s = 5;
 constexpr std::int64_t alert_post_timeout_s = 15;
 constexpr std::int64_t alert_command_timeout_s = 30;
 constexpr std::int64_t alert_kill_after_s = 2;
-constexpr std::int64_t alert_stop_within_s = 3;  // what is queued when the daemon stops has so long to go out
+constexpr std::int64_t alert_stop_within_s = 3;  // time allowed at shutdown to deliver queued alerts
 
 }  // namespace pawl::limits

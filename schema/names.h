@@ -1,5 +1,5 @@
-// What may be called how: what can be told from the name alone, where it is first said. Names that a log has already
-// are never checked again.
+// Rules for names that can be checked from the name alone. A name is checked where it is first introduced; names that
+// are already in a log are never checked again.
 #pragma once
 
 #include <string_view>
@@ -8,13 +8,14 @@
 
 namespace pawl {
 
-/// Whether people see all of a name, so that they can tell it from others. `malformed` says what it must not have, to
-/// stand behind "must not". Names that merely look alike are not told apart.
+/// Checks that every character of a name is visible, so that people can tell it from other names. The message of
+/// `malformed` completes a sentence that begins "must not". Names that merely look alike are not detected.
 Result<void> check_seen(std::string_view name);
 
-/// The name of a branch: what git takes (`git check-ref-format refs/heads/NAME`), and besides not `@`, not `HEAD`, and
-/// nothing that begins with '-', as `git branch` refuses them; nor what begins with `HEAD/`: with such a branch at
-/// origin nothing can be cloned from there, `refs/remotes/origin/HEAD` being a folder then. `malformed` as above.
+/// Checks the name of a branch. It must be a name that git accepts (`git check-ref-format refs/heads/NAME`). It must
+/// also not be `@` or `HEAD` and must not begin with '-', which `git branch` refuses, nor begin with `HEAD/`: with such
+/// a branch at origin, `refs/remotes/origin/HEAD` would be a folder and nothing could be cloned from there. `malformed`
+/// as above.
 Result<void> check_branch_name(std::string_view name);
 
 }  // namespace pawl

@@ -9,9 +9,9 @@ namespace {
 constexpr std::size_t length_max = 64;
 using EditRow = std::array<std::size_t, length_max + 1>;
 
-/// How many edits make `to` of `from`. Requires: neither is longer than length_max.
+/// The number of edits that turn `from` into `to`. Requires: neither is longer than length_max.
 std::size_t edits_between(std::string_view from, std::string_view to) {
-  // Of the table of all pairs of beginnings, only three rows are needed at a time: a swap looks two back.
+  // Of the full table of prefix pairs, only three rows are needed at a time: a swap looks two rows back.
   EditRow two_back{};
   EditRow one_back{};
   EditRow row{};

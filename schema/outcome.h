@@ -9,28 +9,28 @@
 
 namespace pawl {
 
-/// `accepted`; `skipped`, for an event of a group in which another was refused; or why it was refused.
+/// `accepted`; `skipped`, for an event whose group was refused because of another event; or the reason for the refusal.
 enum class Outcome : std::uint16_t {
 #define PAWL_OUTCOME(name, number, ...) name = number,
 #include "schema/outcomes.def"
 #undef PAWL_OUTCOME
 };
 
-/// Whether the same request can be accepted later without anybody correcting it.
+/// Whether the same request, uncorrected, can be accepted later.
 enum class Retry : std::uint8_t {
   no,
-  later,  // by itself: what stands in the way ends
-  act,    // once somebody has acted on what stands in the way
+  later,  // by itself: the obstacle goes away
+  act,    // once somebody removes the obstacle
 };
 
-/// What an answer in words ends with, where it is known.
+/// What the sentence of an answer ends with, if known.
 enum class Ending : std::uint8_t {
   nothing,
-  task,    // where the task stands
-  job,     // how the job stands
+  task,    // the task's stage and version
+  job,     // the job's status and attempt
   block,   // why the task is blocked
   holder,  // who holds the lease
-  lease,   // nothing, but the answer shows the lease rather than the object that was asked about; so does `holder`
+  lease,   // nothing, but the answer shows the lease instead of the object asked about; so does `holder`
 };
 
 struct OutcomeRow {
@@ -42,7 +42,7 @@ struct OutcomeRow {
   std::string_view sentence;  // for people
 };
 
-/// By number, without a gap.
+/// By number, without gaps.
 inline constexpr auto outcome_rows = std::to_array<OutcomeRow>({
 #define PAWL_OUTCOME(name, number, http_status, retry, ending, sentence) \
   {Outcome::name, #name, http_status, Retry::retry, Ending::ending, sentence},
@@ -50,7 +50,7 @@ inline constexpr auto outcome_rows = std::to_array<OutcomeRow>({
 #undef PAWL_OUTCOME
 });
 
-/// Requires: an outcome of the table, which each is that was read by outcome_named() or outcome_numbered().
+/// Requires: an outcome in the table, as outcome_named() and outcome_numbered() return.
 constexpr const OutcomeRow& row_of(Outcome outcome) {
   return outcome_rows[static_cast<std::size_t>(outcome)];
 }
@@ -59,7 +59,7 @@ constexpr std::string_view name(Outcome outcome) {
   return static_cast<std::size_t>(outcome) < outcome_rows.size() ? row_of(outcome).name : "?";
 }
 
-/// The outcome of that name or number, if there is one: what is read back may be of a newer version.
+/// The outcome with that name or number, if any: a log may have been written by a newer version.
 constexpr std::optional<Outcome> outcome_named(std::string_view text) {
   for (const OutcomeRow& row : outcome_rows) {
     if (row.name == text) return row.outcome;
@@ -78,6 +78,6 @@ static_assert(
       }
       return true;
     }(),
-    "rows stand by their numbers, and no number is left out");
+    "rows are in the order of their numbers, without gaps");
 
 }  // namespace pawl

@@ -16,9 +16,9 @@ struct UnseenRange {
   char32_t last;
 };
 
-// Of Unicode 15.1: the categories Cc, Cf, Zl and Zp, and what has Default_Ignorable_Code_Point, assigned or not.
-// Without the signs of Cf that are seen (Prepended_Concatenation_Mark, such as U+0600), and without U+FE0E and U+FE0F.
-// With the noncharacters. tests/tidy/unseen compares.
+// From Unicode 15.1: the categories Cc, Cf, Zl and Zp, everything with Default_Ignorable_Code_Point, assigned or not,
+// and the noncharacters. Excluded are the visible characters in Cf (Prepended_Concatenation_Mark, such as U+0600),
+// U+FE0E and U+FE0F. tests/tidy/unseen compares this list with Unicode's.
 constexpr std::array unseen = {
     UnseenRange{0x0000, 0x001F},    // controls
     UnseenRange{0x007F, 0x009F},    //
@@ -28,8 +28,8 @@ constexpr std::array unseen = {
     UnseenRange{0x115F, 0x1160},    // Hangul fillers
     UnseenRange{0x17B4, 0x17B5},    // Khmer inherent vowels
     UnseenRange{0x180B, 0x180F},    // Mongolian selectors and vowel separator
-    UnseenRange{0x200B, 0x200F},    // zero width, marks of direction
-    UnseenRange{0x2028, 0x202E},    // separators of lines and paragraphs, embeddings and overrides of direction
+    UnseenRange{0x200B, 0x200F},    // zero width, direction marks
+    UnseenRange{0x2028, 0x202E},    // line and paragraph separators, direction embeddings and overrides
     UnseenRange{0x2060, 0x206F},    // word joiner, invisible operators, isolates, deprecated controls
     UnseenRange{0x3164, 0x3164},    // Hangul filler
     UnseenRange{0xFDD0, 0xFDEF},    // noncharacters
@@ -95,7 +95,7 @@ std::string shown(std::string_view text, Lines lines) {
 }  // namespace
 
 bool is_unseen(char32_t character) {
-  if ((character & 0xFFFE) == 0xFFFE) return true;  // the last two of each plane: noncharacters
+  if ((character & 0xFFFE) == 0xFFFE) return true;  // the last two code points of each plane are noncharacters
   const auto after = std::upper_bound(unseen.begin(), unseen.end(), character,
                                       [](char32_t point, const UnseenRange& range) { return point < range.first; });
   return after != unseen.begin() && character <= std::prev(after)->last;

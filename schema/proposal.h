@@ -1,4 +1,4 @@
-// A proposal: an event as one finished FlatBuffer, before it has been decided.
+// A proposal: an event as one finished FlatBuffer, not yet decided.
 #pragma once
 
 #include <flatbuffers/flatbuffers.h>
@@ -13,21 +13,21 @@
 
 namespace pawl {
 
-/// The rules by which this program decides.
+/// The version of the rules that this program decides by.
 constexpr std::uint32_t rules_version = 2;
 
-/// Who asks.
+/// Who makes a request.
 struct Asker {
   std::string boot;
-  std::string actor;                          // as the asker calls itself
+  std::string actor;                          // as the requester calls itself
   std::string key;                            // idempotency key, empty for none
-  std::optional<std::uint64_t> request = {};  // hash of the request that bore the key
-  /// Who is known to ask, whatever it calls itself: "token:NAME", "uid:N", "webhook:SOURCE", or "tcp" where nobody is
-  /// asked for a token. Empty: the daemon itself.
+  std::optional<std::uint64_t> request = {};  // hash of the request that carried the key
+  /// The authenticated requester, whatever it calls itself: "token:NAME", "uid:N", "webhook:SOURCE", or "tcp" where no
+  /// token is required. Empty: the daemon itself.
   std::string principal = {};
 };
 
-/// A record whose stamp is still zero, or, once decided, the record as it goes to the log. Owns its bytes.
+/// A record whose stamp is still zero or, once decided, the record as it is written to the log. Owns its bytes.
 class Proposal {
  public:
   explicit Proposal(flatbuffers::DetachedBuffer bytes) : bytes_(std::move(bytes)) {}
@@ -36,7 +36,7 @@ class Proposal {
   const std::uint8_t* data() const { return bytes_.data(); }
   std::size_t size() const { return bytes_.size(); }
 
-  /// The stamp, to be set in place by the sequencer.
+  /// The stamp, which the sequencer sets in place.
   fb::Stamp& stamp() { return *fb::GetMutableRecord(bytes_.data())->mutable_stamp(); }
   /// The record, for the fields that only the sequencer can resolve (which job a claim gets).
   fb::Record& mutable_record() { return *fb::GetMutableRecord(bytes_.data()); }
@@ -47,8 +47,8 @@ class Proposal {
 
 using Group = std::vector<Proposal>;
 
-/// Finishes a record around an event that was already written to `builder`.
-/// Requires: builder.ForceDefaults(true) was called before the event was written: see schema/event.fbs.
+/// Finishes a record around an event already written to `builder`. Requires: builder.ForceDefaults(true) was called
+/// before the event was written; see schema/event.fbs.
 Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& asker, fb::Event type,
                          flatbuffers::Offset<void> event);
 
@@ -62,8 +62,8 @@ Proposal propose(const Asker& asker, const EventT& event) {
   return finish_proposal(builder, asker, fb::EventTraits<Table>::enum_value, offset.Union());
 }
 
-/// The generated packing leaves out a vector that is empty, and a setting's empty list would be no value at all. Here a
-/// value without flag, number and text is its list, empty or not.
+/// The generated packing omits an empty vector, so a setting's empty list would have no value at all. Here a value
+/// without flag, number and text is always a list, empty or not.
 Proposal propose(const Asker& asker, const fb::SettingChangedT& event);
 
 /// Several at once, as a group.

@@ -10,8 +10,9 @@
 namespace pawl {
 namespace {
 
-// The verifier checks offsets and what is (required), but cannot know that builders always store plain scalars, and
-// just one value of a setting: what its JSON does not show may not be in the chain either.
+// The verifier checks offsets and (required) fields. It cannot know that builders always store plain scalars, and
+// exactly one value of a setting. A record that breaks either rule would hold bytes in the chain that its JSON does not
+// show.
 bool is_as_built(const flatbuffers::Table& table, const TableLayout& layout) {
   std::size_t present = 0;
   for (const FieldLayout& field : layout.fields) {
@@ -36,12 +37,12 @@ bool is_as_built(const flatbuffers::Table& table, const TableLayout& layout) {
   return layout.name != "SettingValue" || present == 1;
 }
 
-/// The number, from 0, of a field that a newer version wrote; none if all are known here. The verifier passes over it.
+/// The number, from 0, of a field that a newer version wrote, which the verifier ignores; none if all fields are known.
 std::optional<std::size_t> newer_field(const flatbuffers::Table& table, std::size_t known) {
   const auto* vtable = reinterpret_cast<const std::uint8_t*>(&table) -
                        flatbuffers::ReadScalar<flatbuffers::soffset_t>(reinterpret_cast<const std::uint8_t*>(&table));
   const std::size_t fields = flatbuffers::ReadScalar<flatbuffers::voffset_t>(vtable) / sizeof(flatbuffers::voffset_t);
-  for (std::size_t at = known + 2; at < fields; ++at) {  // behind the sizes of the vtable and of the table
+  for (std::size_t at = known + 2; at < fields; ++at) {  // after the sizes of the vtable and the table
     if (flatbuffers::ReadScalar<flatbuffers::voffset_t>(vtable + at * sizeof(flatbuffers::voffset_t)) != 0) {
       return at - 2;
     }
@@ -49,7 +50,7 @@ std::optional<std::size_t> newer_field(const flatbuffers::Table& table, std::siz
   return std::nullopt;
 }
 
-/// The table, "JobReaped", that has one.
+/// The name of the table, such as "JobReaped", that has an unknown field.
 std::optional<std::string> with_newer_field(const flatbuffers::Table& table, const TableLayout& layout) {
   std::size_t known = 0;
   for (const FieldLayout& field : layout.fields) known = std::max(known, field.id + std::size_t{1});
@@ -81,21 +82,20 @@ Result<const fb::Record*> view_record(RecordBytes bytes) {
   const std::string where = "record " + std::to_string(record.stamp()->seq());
   const TableLayout* layout = layout_of(record.event_type());
   if (!layout) {
-    return Error{
-        ErrorCode::unsupported,
-        where + ": event type " + std::to_string(static_cast<int>(record.event_type())) + " is not known here"};
+    return Error{ErrorCode::unsupported,
+                 where + ": event type " + std::to_string(static_cast<int>(record.event_type())) + " is unknown"};
   }
   if (!outcome_numbered(record.stamp()->outcome())) {
     return Error{ErrorCode::unsupported,
-                 where + ": outcome " + std::to_string(record.stamp()->outcome()) + " is not known here"};
+                 where + ": outcome " + std::to_string(record.stamp()->outcome()) + " is unknown"};
   }
   const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
   const bool has_newer = newer_field(reinterpret_cast<const flatbuffers::Table&>(record), record_fields).has_value();
   const auto newer = has_newer ? std::optional<std::string>("Record") : with_newer_field(event, *layout);
-  if (newer) return Error{ErrorCode::unsupported, where + ": a field of its " + *newer + " is not known here"};
+  if (newer) return Error{ErrorCode::unsupported, where + ": a field of its " + *newer + " is unknown"};
   if (!is_as_built(event, *layout)) {
     return Error{ErrorCode::damaged,
-                 where + ": a field of its " + layout->name + " is missing, out of range, or one too many"};
+                 where + ": a field of its " + layout->name + " is missing, out of range or superfluous"};
   }
   return &record;
 }

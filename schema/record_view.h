@@ -1,4 +1,4 @@
-// Records as they are read back: only through the verifier.
+// Records read back from the log, always through the verifier.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@
 
 namespace pawl {
 
-/// A record in bytes that somebody else owns and that outlive the view.
+/// The bytes of a record. Their owner keeps them alive for longer than the view.
 using RecordBytes = std::span<const std::uint8_t>;
 
-/// Checks the structure of `bytes` and returns the record in them.
-/// `damaged`: they are not a record; `unsupported`: an event or an outcome of a newer version.
-/// The verifier is structural only: that the bytes are those that were written is for the block's checksum to say.
+/// Verifies the structure of `bytes` and returns the record in them. `damaged`: they are not a record; `unsupported`:
+/// an event or an outcome of a newer version. The verifier checks structure only; the block's checksum shows that the
+/// bytes are those that were written.
 Result<const fb::Record*> view_record(RecordBytes bytes);
 
-/// The seq that `record` has to bear where it follows the record `last`: the next one. The one exception is a
-/// LogRestored that was accepted and begins at `last`: it goes on at the seq that it names (docs/adr/0012). Everybody
-/// who numbers records, or asks whether they follow each other, asks here.
+/// The seq that `record` must have if it follows the record `last`: the next one. The one exception is an accepted
+/// LogRestored that begins at `last`: it continues at the seq it names (docs/adr/0012). All code that numbers records,
+/// or checks that they are consecutive, uses this function.
 Seq seq_after(Seq last, const fb::Record& record);
 
 }  // namespace pawl

@@ -11,7 +11,7 @@ Error malformed(std::string message) {
   return {ErrorCode::malformed, std::move(message)};
 }
 
-/// USER[:PASSWORD] of SCHEME://USER[:PASSWORD]@HOST…; empty if it has none.
+/// USER[:PASSWORD] of SCHEME://USER[:PASSWORD]@HOST…; empty if there is none.
 std::string_view user_of(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return {};
@@ -31,7 +31,7 @@ Result<void> check_repo_name(std::string_view name) {
     const std::size_t slash = std::min(rest.find('/'), rest.size());
     const std::string_view part = rest.substr(0, slash);
     if (part.empty() || part == "." || part == ".." || slash + 1 == rest.size()) {
-      return malformed("have '.', '..' or nothing between its slashes");
+      return malformed("contain '.', '..' or nothing between two slashes");
     }
     rest.remove_prefix(std::min(rest.size(), slash + 1));
   }
@@ -49,7 +49,7 @@ bool has_credentials(std::string_view url) {
 
 bool is_relative_path(std::string_view url) {
   if (url.empty() || url.starts_with('/')) return false;
-  // Of `a:b` git thinks as ssh does, of `./a:b` it does not.
+  // git reads `a:b` as ssh does, but not `./a:b`.
   return url.substr(0, url.find('/')).find(':') == std::string_view::npos;
 }
 

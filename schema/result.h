@@ -1,6 +1,6 @@
-// Failures: what the world refuses (a disk, some bytes, a malformed request). A refusal by the machine is an Outcome,
-// a bug is a PAWL_ASSERT; neither is ever an Error. Named as std::expected, which will replace the inside one day;
-// ours is [[nodiscard]] also for `void`, which is the reason to have it.
+// Failures: what the world refuses (a disk, some bytes, a malformed request). A refusal by the machine is an Outcome
+// and a bug is a PAWL_ASSERT; neither is ever an Error. The names are those of std::expected, which will replace the
+// implementation one day. Ours exists because it is [[nodiscard]] for `void` too.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,14 @@
 namespace pawl {
 
 enum class ErrorCode {
-  missing,      // it is not there
-  damaged,      // it is there, and its bytes cannot be what was written
-  unsupported,  // it is of a version that this program does not know
-  malformed,    // what somebody typed or sent does not have the form asked for
-  busy,         // somebody else has it
-  superseded,   // another writer was first: the right to write is lost
-  replaced,     // what its name leads to is something else by now
-  io,           // the system said no
+  missing,      // it does not exist
+  damaged,      // it exists, but its bytes cannot be what was written
+  unsupported,  // its version is unknown to this program
+  malformed,    // what was typed or sent does not have the required form
+  busy,         // it is in use by another
+  superseded,   // another writer was first: this one has lost the right to write
+  replaced,     // its name now leads to something else
+  io,           // the operating system reported an error
 };
 
 struct Error {
@@ -67,7 +67,8 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-/// The value of `expression`; if it is an error, returns that from the function around. One a line, never nested.
+/// The value of `expression`; if it is an error, returns the error from the enclosing function. One per line, never
+/// nested.
 #define PAWL_TRY(expression)                                                \
   ({                                                                        \
     auto pawl_result = (expression);                                        \
@@ -75,7 +76,7 @@ class [[nodiscard]] Result<void> {
     std::move(pawl_result).value();                                         \
   })
 
-/// What must be true whatever anybody sends. Always on; prints the expression and aborts.
+/// For conditions that must hold whatever the input. Always on; prints the expression and aborts.
 #define PAWL_ASSERT(expression) \
   (static_cast<bool>(expression) ? void() : ::pawl::assertion_failed(#expression, __FILE__, __LINE__))
 

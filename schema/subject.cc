@@ -14,7 +14,7 @@ std::uint64_t number_in(const flatbuffers::Table& table, const FieldLayout& fiel
   return static_cast<std::uint64_t>(integer_of(table, field));
 }
 
-/// How a field that bears one of these names, or is marked with it, is read into a subject.
+/// How a field with one of these names or marks is read into a subject.
 ReadField reader_of(const FieldLayout& field) {
   using flatbuffers::Table;
   static const std::map<std::string_view, ReadField> by_name{
@@ -60,7 +60,7 @@ struct FieldsOfEvent {
   std::vector<KnownField> known;
 };
 
-/// The fields of each event that say something here, by the event's number.
+/// The fields of each event that are part of its subject, by the event's number.
 const std::vector<FieldsOfEvent>& all_fields() {
   static const std::vector<FieldsOfEvent> all = [] {
     std::vector<FieldsOfEvent> fields(static_cast<std::size_t>(fb::Event::MAX) + 1);
@@ -95,7 +95,7 @@ std::optional<TaskId> task_of(const Subject& subject) {
 }
 
 const fb::Owner& owner_in(const flatbuffers::Table& event, const FieldLayout& field) {
-  return reinterpret_cast<const fb::Owner&>(table_of(event, field));  // as the generated code reads a table
+  return reinterpret_cast<const fb::Owner&>(table_of(event, field));  // as in the generated code
 }
 
 std::span<const KnownField> known_fields(fb::Event type) {

@@ -6,7 +6,8 @@
 namespace pawl {
 namespace {
 
-// Civil dates by counting days in 400-year eras: exact for every date, and free of the C library's time zones.
+// Civil dates, computed by counting days in 400-year eras: exact for every date and independent of the C library's time
+// zones.
 struct Date {
   std::int64_t year;
   unsigned month;
@@ -75,7 +76,7 @@ Result<TimeUs> parse_rfc3339(std::string_view text) {
   };
   const Date date{number(0, 4), static_cast<unsigned>(number(5, 2)), static_cast<unsigned>(number(8, 2))};
   const std::int64_t days = days_from_date(date);
-  const Date again = date_from_days(days);  // A 30th of February comes back as another date.
+  const Date again = date_from_days(days);  // 30 February would convert back to a different date.
   if (date.month < 1 || date.month > 12 || again.month != date.month || again.day != date.day) return bad();
   if (number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return bad();
 

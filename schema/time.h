@@ -1,4 +1,4 @@
-// Time as records bear it.
+// Time as it is recorded.
 #pragma once
 
 #include <compare>
@@ -11,7 +11,7 @@
 
 namespace pawl {
 
-/// Microseconds since 1970-01-01T00:00:00Z. Nothing in schema/ and engine/ asks a clock: now is always an argument.
+/// Microseconds since 1970-01-01T00:00:00Z. Nothing in schema/ and engine/ reads a clock: `now` is always an argument.
 struct TimeUs {
   std::int64_t us = 0;
   friend constexpr auto operator<=>(TimeUs, TimeUs) = default;
@@ -19,8 +19,7 @@ struct TimeUs {
 
 constexpr std::int64_t us_per_s = 1'000'000;
 
-/// Stops at the ends of time: a ttl of a million years, which nobody checked in an exported line or a script, is for
-/// ever.
+/// Saturates at both ends: a ttl of a million years, possible in an exported line or a script, means for ever.
 constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) {
   std::int64_t us = 0;
   const bool fits = !__builtin_mul_overflow(seconds, us_per_s, &us) && !__builtin_add_overflow(time.us, us, &us);
@@ -31,7 +30,7 @@ constexpr TimeUs plus_s(TimeUs time, std::int64_t seconds) {
 /// Whole seconds from `since` to `now`, rounded down; 0 if `now` is earlier.
 constexpr std::int64_t age_s(TimeUs since, TimeUs now) {
   if (now.us <= since.us) return 0;
-  // Without a sign, or the two ends of time would be too far from each other.
+  // Unsigned, because the difference between the two ends does not fit a signed type.
   const std::uint64_t age_us = static_cast<std::uint64_t>(now.us) - static_cast<std::uint64_t>(since.us);
   return static_cast<std::int64_t>(age_us / std::uint64_t{us_per_s});
 }

@@ -19,7 +19,7 @@ std::size_t character_bytes(std::string_view text, std::size_t at) {
   if (text.size() - at < bytes) return 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;
-  if (first == 0xE0) low = 0xA0;   // else it would have fitted into two bytes
+  if (first == 0xE0) low = 0xA0;   // below this, two bytes would do
   if (first == 0xED) high = 0x9F;  // surrogates
   if (first == 0xF0) low = 0x90;
   if (first == 0xF4) high = 0x8F;  // beyond U+10FFFF
@@ -33,7 +33,7 @@ std::size_t character_bytes(std::string_view text, std::size_t at) {
 char32_t code_point(std::string_view character) {
   const std::uint8_t first = unit_at(character, 0);
   if (first < 0x80) return first;
-  // 110xxxxx, 1110xxxx or 11110xxx, and six bits of each byte behind it.
+  // 110xxxxx, 1110xxxx or 11110xxx, then six bits from each following byte.
   char32_t point = first & (0x7FU >> character.size());
   for (std::size_t i = 1; i < character.size(); ++i) point = point << 6 | (unit_at(character, i) & 0x3FU);
   return point;

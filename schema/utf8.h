@@ -7,11 +7,11 @@
 
 namespace pawl {
 
-/// How many bytes the well-formed character at `at` has; 0 if there is none (Unicode 15, table 3-7). Requires: `at` is
-/// within the text.
+/// The length in bytes of the well-formed character at `at`; 0 if there is none (Unicode 15, table 3-7). Requires: `at`
+/// is within the text.
 std::size_t character_bytes(std::string_view text, std::size_t at);
 
-/// The code point of a well-formed character. Requires: `character` is one, and nothing else.
+/// The code point of a well-formed character. Requires: `character` is exactly one.
 char32_t code_point(std::string_view character);
 
 }  // namespace pawl

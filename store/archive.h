@@ -1,5 +1,5 @@
-// The archive: finished tasks, which left memory. It is read here alone; rows come into it with the records that
-// finished them (store/journal.h: Batch).
+// The archive: finished tasks that have left memory. This interface only reads it; rows are added together with the
+// records that finished the tasks (store/journal.h: Batch).
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,12 @@ class Archive {
  public:
   virtual ~Archive() = default;
 
-  /// One archived task, as an fb::Archived buffer; `missing` if there is none of that id; `damaged` if its bytes are
-  /// not those that were written. Threads: any, beside an append.
+  /// One archived task, as an fb::Archived buffer; `missing` if there is none with that id; `damaged` if its bytes are
+  /// not those that were written. Threads: any, concurrently with an append.
   virtual Result<std::vector<std::uint8_t>> find(TaskId task) = 0;
 
-  /// Calls `each` for every archived task by id, from `from` on, until it returns false; the bytes live for the call.
-  /// Threads: any, beside an append.
+  /// Calls `each` for every archived task by id, starting at `from`, until it returns false. The bytes are valid for
+  /// the call. Threads: any, concurrently with an append.
   virtual Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) = 0;
 };
 

@@ -9,8 +9,8 @@
 namespace pawl {
 namespace {
 
-// OpenSSL 3 looks the algorithm up by name at each start of a hash unless it is fetched beforehand, which costs more
-// than hashing a record.
+// Unless the algorithm is fetched in advance, OpenSSL 3 looks it up by name for every hash, which costs more than
+// hashing a record.
 const EVP_MD* sha256() {
   static EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return fetched;
@@ -28,7 +28,7 @@ Chain chain_after(const Chain& before, const fb::Record& record) {
   bytes.clear();
   canonical_record(record, bytes);
 
-  // A hash of bytes in memory can fail only where OpenSSL itself is broken.
+  // Hashing bytes in memory can fail only if OpenSSL itself is broken.
   Chain chain{};
   PAWL_ASSERT(sha256() && context);
   PAWL_ASSERT(EVP_DigestInit_ex2(context.get(), sha256(), nullptr) == 1);

@@ -11,7 +11,7 @@ Error damaged(const std::string& what) {
   return {ErrorCode::damaged, "the checkpoint is damaged: " + what};
 }
 
-/// The vector of a table's rows, in their order.
+/// The vector of a table's rows, in row order.
 auto pack_rows(flatbuffers::FlatBufferBuilder& builder, const auto& rows) {
   std::vector<decltype(pack_row(builder, rows.begin()->second))> tables;
   tables.reserve(rows.size());
@@ -38,7 +38,7 @@ std::vector<std::uint8_t> bytes_of(const flatbuffers::FlatBufferBuilder& builder
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
-/// Puts rows in place, each under a key of its own, in ascending order.
+/// Loads rows, which must have distinct keys in ascending order.
 template <class Key, class Row>
 bool load_rows(const auto& tables, Table<Key, Row>& rows, auto unpack, auto key_of) {
   for (const auto* table : tables) {
@@ -50,7 +50,7 @@ bool load_rows(const auto& tables, Table<Key, Row>& rows, auto unpack, auto key_
   return true;
 }
 
-/// Whether rows refer only to rows that exist: the rules rely on it, and never look twice.
+/// Checks that rows refer only to rows that exist: the rules rely on it and do not check again.
 Result<void> check_references(const State& state) {
   const Ids& ids = *state.ids.find(0);
   for (const auto& [seq, row] : state.pipelines.rows()) {
@@ -60,17 +60,17 @@ Result<void> check_references(const State& state) {
     const std::string where = "task " + std::to_string(raw(id));
     if (id == TaskId{0} || id >= ids.next_task) return damaged(where + " was never created");
     const PipelineRow* pipeline = state.pipelines.find(task.pipeline);
-    if (!pipeline) return damaged(where + " has a pipeline that is not there");
+    if (!pipeline) return damaged(where + " refers to a pipeline that does not exist");
     if (!is_terminal(task.stage) && !pipeline->definition->stage(task.stage)) {
-      return damaged(where + " stands on no stage of its pipeline");
+      return damaged(where + " is on a stage that its pipeline does not have");
     }
   }
   for (const auto& [id, job] : state.jobs.rows()) {
     const std::string where = "job " + std::to_string(raw(id));
     if (id == JobId{0} || id >= ids.next_job) return damaged(where + " was never queued");
-    if (!state.tasks.find(job.task)) return damaged(where + " has a task that is not there");
-    if (job.status == JobStatus::running && !job.run) return damaged(where + " is running, and has no run");
-    // Of a job that has ended the owner may be forgotten by now: there are bounds on boots, and none on the task's age.
+    if (!state.tasks.find(job.task)) return damaged(where + " refers to a task that does not exist");
+    if (job.status == JobStatus::running && !job.run) return damaged(where + " is running but has no run");
+    // The owner of an ended job may already be forgotten: the number of boots is limited, but a task's age is not.
     if (job.status == JobStatus::running && !state.boots.find(job.run->owner.boot_id)) {
       return damaged(where + " has an unknown owner");
     }
@@ -81,8 +81,10 @@ Result<void> check_references(const State& state) {
   Settings settings;
   for (const auto& [key, row] : state.settings_changed.rows()) {
     const SettingKey* setting = setting_named(key);
-    if (!setting) return Error{ErrorCode::unsupported, "the checkpoint has a setting '" + key + "', not known here"};
-    if (!setting->set(settings, row.value)) return damaged("setting '" + key + "' has a value that it cannot have");
+    if (!setting)
+      return Error{ErrorCode::unsupported,
+                   "the checkpoint has an unknown setting '" + key + "'; a newer pawl wrote it"};
+    if (!setting->set(settings, row.value)) return damaged("setting '" + key + "' has an invalid value");
   }
   return {};
 }
@@ -100,10 +102,10 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
                 [](const SettingRow& row) { return row.key; }) &&
       (!checkpoint.repos() ||
        load_rows(*checkpoint.repos(), state.repos, unpack, [](const RepoRow& row) { return row.repo; }));
-  if (!in_order) return damaged("rows are not in the order of their keys");
+  if (!in_order) return damaged("rows are not in key order");
   for (const fb::KeyRow* row : *checkpoint.keys()) {
     const auto outcome = outcome_numbered(row->outcome());
-    if (!outcome) return Error{ErrorCode::unsupported, "the checkpoint has an outcome that is not known here"};
+    if (!outcome) return Error{ErrorCode::unsupported, "the checkpoint has an unknown outcome; a newer pawl wrote it"};
     state.keys.remember({.key = row->key()->str(),
                          .request = row->request(),
                          .seq = Seq{row->seq()},
@@ -116,7 +118,7 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
   return {};
 }
 
-/// The verifier's own bound is made for small messages; the checksum around the bytes was checked before.
+/// The verifier's default limit is meant for small messages; the checksum of the bytes has already been checked.
 flatbuffers::Verifier verifier_of(std::span<const std::uint8_t> bytes) {
   constexpr flatbuffers::uoffset_t depth_max = 64;
   return {bytes.data(), bytes.size(), depth_max, static_cast<flatbuffers::uoffset_t>(bytes.size() / 4 + 1)};
@@ -127,7 +129,7 @@ flatbuffers::Verifier verifier_of(std::span<const std::uint8_t> bytes) {
 StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
   flatbuffers::FlatBufferBuilder builder(64 * 1024);
   builder.ForceDefaults(true);
-  // In the order of the fields, each with its rows before it.
+  // In field order; each field's rows are written before it.
   const auto chain_bytes = builder.CreateVector(chain.data(), chain.size());
   const auto ids = pack_row(builder, *state.ids.find(0));
   const auto tasks = pack_rows(builder, state.tasks.rows());
@@ -152,11 +154,11 @@ StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
 Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
   flatbuffers::Verifier verifier = verifier_of(bytes);
   if (bytes.size() < 8 || !fb::CheckpointBufferHasIdentifier(bytes.data()) || !fb::VerifyCheckpointBuffer(verifier)) {
-    return damaged("its structure is not one");
+    return damaged("its structure is not valid");
   }
   const fb::Checkpoint& checkpoint = *fb::GetCheckpoint(bytes.data());
   Restored restored;
-  if (checkpoint.chain()->size() != restored.chain.size()) return damaged("its chain has another length");
+  if (checkpoint.chain()->size() != restored.chain.size()) return damaged("its chain has the wrong length");
   std::copy(checkpoint.chain()->begin(), checkpoint.chain()->end(), restored.chain.begin());
 
   State& state = restored.state;
@@ -166,7 +168,7 @@ Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
   state.last_seq = Seq{checkpoint.seq()};
   state.last_time = TimeUs{checkpoint.time_us()};
   state.loaded(checkpoint.archived_digest(), checkpoint.totals()->done(), checkpoint.totals()->cancelled());
-  if (state.digest() != checkpoint.digest()) return damaged("its rows have another digest than it says");
+  if (state.digest() != checkpoint.digest()) return damaged("the digest of its rows differs from the stored one");
   return restored;
 }
 

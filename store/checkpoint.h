@@ -1,4 +1,4 @@
-// The state as one buffer (schema/checkpoint.fbs), and finished tasks as they lie in the archive.
+// Packs the state into one buffer (schema/checkpoint.fbs), and finished tasks into the archive's format.
 #pragma once
 
 #include "engine/state/state.h"
@@ -8,28 +8,29 @@
 
 namespace pawl {
 
-/// Copies the whole state: for a thread that owns it, and has the time. `chain`: of the record state.last_seq.
+/// Copies the whole state, so it is for a thread that owns the state and can take the time. `chain` is that of the
+/// record state.last_seq.
 StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain);
 
-/// A state as it was at a record, and that record's chain.
+/// The state after a record, and that record's chain.
 struct Restored {
   State state;
   Chain chain{};
 };
 
-/// `damaged` if the bytes are no checkpoint, if their rows contradict each other, or if the digest made afresh over
-/// the rows is not the one stored with them; `unsupported` if they need a newer version.
+/// `damaged` if the bytes are not a checkpoint, if the rows contradict each other, or if the digest recomputed from the
+/// rows differs from the stored one; `unsupported` if a newer version is needed.
 Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes);
 
-/// `seq`: of the record after which the task was finished.
+/// `seq` is that of the record that finished the task.
 ArchivedBytes pack_archived(const ArchivedTask& archived, Seq seq);
 
 struct Unarchived {
-  ArchivedTask rows;  // with their hashes
+  ArchivedTask rows;  // including their hashes
   Seq seq{};
 };
 
-/// Of the bytes that Archive::find() and Archive::walk() give.
+/// Unpacks the bytes from Archive::find() and Archive::walk().
 Result<Unarchived> unpack_archived(RecordBytes bytes);
 
 }  // namespace pawl

@@ -1,5 +1,5 @@
-// Where checkpoints are kept. They save a restart the way from the first record and are never needed: what a log stands
-// for is its records.
+// Storage for checkpoints. They spare a restart the replay from the first record, but are never required: the records
+// alone determine the state.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace pawl {
 
 /// Bytes of one checkpoint, an fb::Checkpoint buffer (store/checkpoint.h).
 struct StoredCheckpoint {
-  Seq seq{};  // of the record after which it was made
+  Seq seq{};  // of the record after which it was taken
   std::vector<std::uint8_t> bytes;
 };
 
@@ -20,15 +20,15 @@ class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
 
-  /// Stores a checkpoint durably, all or nothing, and forgets all but the newest few (`checkpoints_kept`).
-  /// Threads: any, beside an append.
+  /// Stores a checkpoint durably, all or nothing, and deletes all but the newest few (`checkpoints_kept`). Threads:
+  /// any, concurrently with an append.
   virtual Result<void> store(const StoredCheckpoint& checkpoint) = 0;
 
-  /// The seqs of the stored checkpoints, newest first. Whether they are good shows when they are loaded and unpacked.
-  /// Threads: any.
+  /// The seqs of the stored checkpoints, newest first. Only loading and unpacking shows whether they are good. Threads:
+  /// any.
   virtual std::vector<Seq> list() = 0;
 
-  /// `missing` if there is none of that seq; `damaged` if its bytes are not those that were stored. Threads: any.
+  /// `missing` if there is none with that seq; `damaged` if its bytes are not those that were stored. Threads: any.
   virtual Result<StoredCheckpoint> load(Seq seq) = 0;
 };
 

@@ -24,12 +24,13 @@
 namespace pawl {
 namespace {
 
-// What pawl itself puts beside the log, and so may stand there before there is one; and what a new file system has.
+// What pawl itself creates next to the log, and so may exist before there is a log; and what a new file system
+// contains.
 constexpr std::array<std::string_view, 13> expected_entries = {
     "LOCK",      "log",   "log.new", "logs", "lost+found", "member", "member.new",
     "pawl.sock", "probe", "repos",   "runs", "steps",      "work"};
 
-/// The pid that stands in the lock's file.
+/// The pid in the lock file.
 std::string named_in(const Descriptor& file) {
   std::array<char, 32> text{};
   const ssize_t bytes = ::pread(file.get(), text.data(), text.size() - 1, 0);
@@ -38,7 +39,7 @@ std::string named_in(const Descriptor& file) {
   return pid;
 }
 
-/// Not if it cannot be told: it may have the lock since just now, and not have written its pid yet.
+/// False if this cannot be determined: the holder may have just taken the lock and not yet written its pid.
 bool has_ended(const std::string& process) {
   pid_t pid = 0;
   const auto [rest, failed] = std::from_chars(process.data(), process.data() + process.size(), pid);
@@ -50,12 +51,12 @@ bool has_ended(const std::string& process) {
 
 Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds patience) {
   const std::string path = dir + "/LOCK";
-  // Close-on-exec: a command that outlives the daemon must not keep its folder from the next one.
+  // Close-on-exec: a command that outlives the daemon must not keep the folder from the next daemon.
   Descriptor folder(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return system_error(dir, "open");
   struct stat about {};
   if (::fstat(folder.get(), &about) != 0) return system_error(dir, "fstat");
-  // Of the folder that is open, so that what was judged is what is written in.
+  // Check the open folder, so that the folder checked is the one written to.
   PAWL_TRY(check_folder(about, dir));
   PAWL_TRY(check_entries(folder, dir));
   Descriptor file = open_below(folder, "LOCK", O_RDWR | O_CREAT, 0640);
@@ -70,7 +71,7 @@ Result<DirLock> DirLock::take(const std::string& dir, std::chrono::milliseconds 
     if (errno != EWOULDBLOCK) return system_error(path, "flock");
     const std::string holder = named_in(file);
     if (!has_ended(holder) || std::chrono::steady_clock::now() >= end) {
-      return Error{ErrorCode::busy, dir + " is in use by process " + (holder.empty() ? "of unknown pid" : holder)};
+      return Error{ErrorCode::busy, dir + " is in use by process " + (holder.empty() ? "with an unknown pid" : holder)};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -94,21 +95,21 @@ Result<void> DirLock::check_name() const {
   struct stat named {};
   if (::fstat(folder_.get(), &held) != 0) return {};
   const bool is_there = ::stat(name_.c_str(), &named) == 0;
-  // A disk or a server that is in trouble says EIO or ESTALE of a folder that stands where it stood.
+  // A failing disk or server reports EIO or ESTALE for a folder that has not moved.
   if (!is_there && errno != ENOENT && errno != ENOTDIR) return {};
   if (is_there && held.st_dev == named.st_dev && held.st_ino == named.st_ino) return {};
   return Error{ErrorCode::replaced, name_ + " is no longer the folder that this process holds: it was " +
-                                        (is_there ? "replaced by another one" : "moved away or removed")};
+                                        (is_there ? "replaced by another folder" : "moved away or removed")};
 }
 
 Result<void> make_data_dir(const std::string& dir, Files& files) {
-  std::vector<std::string> absent;  // the deepest first
+  std::vector<std::string> absent;  // deepest first
   std::filesystem::path there = std::filesystem::absolute(dir).lexically_normal();
-  if (!there.has_filename()) there = there.parent_path();  // of "data/"
+  if (!there.has_filename()) there = there.parent_path();  // for "data/"
   for (; !PAWL_TRY(files.exists(there.string())); there = there.parent_path()) absent.push_back(there.string());
   const bool has_log = PAWL_TRY(files.exists(dir + "/log/CURRENT"));
-  // A record is durable only if the way to it is. What is there already may be the work of a start that was killed
-  // before it could sync it; not so if there is a log, or if we may not write where it stands.
+  // A record is durable only if the path to it is. Existing folders may be left from a start that was killed before it
+  // could sync them; that is ruled out if there is a log, or if we may not write in the parent.
   const std::string above = there.parent_path().string();
   if (!has_log && files.check_writable(above)) PAWL_TRY(files.sync(above));
   for (auto path = absent.rbegin(); path != absent.rend(); ++path) {
@@ -122,10 +123,10 @@ Result<void> make_data_dir(const std::string& dir, Files& files) {
     if (entry == "sealed" ||
         std::find(expected_entries.begin(), expected_entries.end(), entry) != expected_entries.end())
       continue;
-    if (entry == "sealed.new") continue;  // a seal that a crash kept from its place
-    if (has_log) continue;                // Somebody's notes beside a log do no harm.
+    if (entry == "sealed.new") continue;  // a seal that a crash left unrenamed
+    if (has_log) continue;                // Other people's files next to a log do no harm.
     return Error{ErrorCode::malformed,
-                 dir + " is no data folder of pawl, and not empty: it holds '" + entry + "' and no log"};
+                 dir + " is not a pawl data folder (it has no log/) and is not empty: it contains '" + entry + "'"};
   }
   return {};
 }
@@ -153,7 +154,7 @@ Result<FreeSpace> free_space(const std::string& dir) {
   struct statvfs info {};
   if (::statvfs(dir.c_str(), &info) != 0) return system_error(dir, "statvfs");
   FreeSpace space{.bytes = std::uint64_t{info.f_bavail} * info.f_frsize};
-  // Those that make inodes as they need them say that there are none at all.
+  // File systems that create inodes on demand report a total of 0.
   if (info.f_files != 0) space.inodes = info.f_favail;
   return space;
 }
@@ -161,11 +162,11 @@ Result<FreeSpace> free_space(const std::string& dir) {
 Result<void> probe_writable(const std::string& dir, TimeUs now) {
   const std::string path = dir + "/probe";
   Descriptor file = open_below(dir, "probe", O_WRONLY | O_CREAT, 0640);
-  // As a copy of the folder by hard links has it, which may be made at any time: that one keeps what it has.
+  // A copy of the folder by hard links, made at any time, must keep its own content, so replace the file.
   if (has_other_name(file) && remove_inner(path)) file = open_below(dir, "probe", O_WRONLY | O_CREAT | O_EXCL, 0640);
   if (!file) return inner_error(path);
   PAWL_TRY(check_written(file, path));
-  // Of one length for centuries: what is written over is never left in part.
+  // Its length is constant for centuries, so an overwrite never leaves part of the old content.
   const std::string text = std::to_string(now.us) + "\n";
   if (::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
     return system_error(path, "write");

@@ -1,4 +1,4 @@
-// The data folder around the log: who has it, up to where it was sealed, how much room is left.
+// The data folder around the log: who holds it, up to where it is sealed, and how much space is left.
 #pragma once
 
 #include <chrono>
@@ -16,26 +16,25 @@
 
 namespace pawl {
 
-/// The right to write in a data folder: flock(2) on the folder itself, which nobody can remove from under it, and on
-/// DIR/LOCK, which holds the pid of who has it. Both end with the process, however that ends; the file stays.
+/// The right to write in a data folder: flock(2) on the folder itself, which cannot be removed while it is held, and on
+/// DIR/LOCK, which contains the holder's pid. Both locks end with the process, however it ends; the file stays.
 ///
-/// What is held is the folder, whatever becomes of its name: it may be moved away, and another put in its place.
+/// The lock holds the folder, not its name: the folder may be moved away and another put in its place.
 class DirLock {
  public:
-  /// `busy` names the pid. The folder exists. `malformed` if it is another user's, if others may write in it, or if a
-  /// link stands in the place of anything that pawl opens in it (store/folder_guard.h): each with what mends it. If
-  /// whoever is named there has ended, `patience` is how long it is waited for: a command that it was about to start
-  /// has the lock too, until it has closed what it inherited.
+  /// Requires: the folder exists. `busy` names the pid. `malformed` if the folder belongs to another user, if others
+  /// may write in it, or if anything that pawl opens in it is a link (store/folder_guard.h); the message says how to
+  /// fix it. If the named process has already ended, waits for up to `patience`: a command that it was starting shares
+  /// the lock until it has closed its inherited descriptors.
   static Result<DirLock> take(const std::string& dir, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
-  /// Whether the folder itself could be locked. On NFS it cannot, and DIR/LOCK alone keeps others off.
+  /// Whether the folder itself could be locked. On NFS it cannot, and only DIR/LOCK keeps others out.
   bool has_folder() const { return has_folder_; }
-  /// What others could do with it, and may not any more: sentences for people, mostly none.
+  /// Permissions that were removed from others: sentences for people, usually none.
   const std::vector<std::string>& narrowed() const { return narrowed_; }
-  /// Makes it the folder that this process works in: from then on "." leads to it, and to nothing else.
+  /// Makes it this process's working folder: from then on "." always leads to it.
   Result<void> enter() const;
-  /// `replaced` if the name that it was taken by leads elsewhere by now, or nowhere. What cannot be asked is no
-  /// evidence.
+  /// `replaced` if the name it was opened by now leads elsewhere or nowhere. A failed check is not treated as evidence.
   Result<void> check_name() const;
 
  private:
@@ -49,27 +48,27 @@ class DirLock {
   std::vector<std::string> narrowed_;
 };
 
-/// Makes the folder where there is none. `malformed` if it is no data folder of pawl and not empty either: nothing is
-/// ever mixed with somebody else's files. Also if it is another user's, or others may write in it.
+/// Creates the folder if it does not exist. `malformed` if it is neither empty nor a pawl data folder, so that pawl's
+/// files are never mixed with others; also if it belongs to another user, or others may write in it.
 Result<void> make_data_dir(const std::string& dir, Files& files = disk_files());
 
-/// Says, durably and all or nothing, that the log in `dir` is durable up to `seq`.
+/// Records, durably and all or nothing, that the log in `dir` is durable up to `seq`.
 Result<void> write_seal(const std::string& dir, Seq seq, Files& files = disk_files());
 /// 0 if the log was never sealed.
 Result<Seq> read_seal(const std::string& dir, Files& files = disk_files());
 
-/// What a process without privileges may still use where a folder is.
+/// The free space available to an unprivileged process on a folder's file system.
 struct FreeSpace {
   std::uint64_t bytes = 0;
-  /// How many files may still be made; none where the file system does not count them.
+  /// How many more files can be created; none if the file system has no such limit.
   std::optional<std::uint64_t> inodes = std::nullopt;
 };
 Result<FreeSpace> free_space(const std::string& dir);
 
-/// Writes to DIR/probe that a daemon lives at `now`, by the log's time, and syncs it. A file system that has turned
-/// read-only shows in no other way: statvfs(3) goes on to report free space. Blocks for as long as the disk does.
+/// Writes to DIR/probe that a daemon is alive at `now`, in the log's time, and syncs it. Only a write detects a file
+/// system that has become read-only: statvfs(3) still reports free space. Blocks for as long as the disk does.
 Result<void> probe_writable(const std::string& dir, TimeUs now);
-/// What was written there last; none if there is nothing that can be read as that.
+/// The time last written there; none if there is no readable one.
 std::optional<TimeUs> read_probe(const std::string& dir);
 
 }  // namespace pawl

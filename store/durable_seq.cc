@@ -14,7 +14,7 @@ Result<void> DurableSeq::follow(Journal& journal, Seq from, const std::function<
       if (!changed_.wait(lock.waiting(), stop, [&]() PAWL_REQUIRES(mutex_) { return last_ >= wanted; })) return {};
     }
     PAWL_TRY(journal.read(wanted, [&](RecordBytes record) {
-      // What cannot be viewed is for `each` to refuse.
+      // `each` will refuse a record that cannot be viewed.
       const auto viewed = view_record(record);
       wanted = next(viewed ? Seq{(*viewed)->stamp()->seq()} : wanted);
       is_wanted = each(record);

@@ -1,4 +1,4 @@
-// The last durable seq of a journal, which readers may wait on: what both logs follow by.
+// The last durable seq of a journal, which readers can wait on. Both logs implement follow() with it.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +18,7 @@ class DurableSeq {
     return last_;
   }
 
-  /// What was appended up to `seq` is durable.
+  /// Everything appended up to `seq` is durable.
   void advance(Seq seq) {
     const MutexLock lock(mutex_);
     last_ = seq;
@@ -31,7 +31,7 @@ class DurableSeq {
 
  private:
   mutable Mutex mutex_;
-  std::condition_variable_any changed_;  // of the kind that a stop token can end
+  std::condition_variable_any changed_;  // the kind that supports stop tokens
   Seq last_ PAWL_GUARDED_BY(mutex_){};
 };
 

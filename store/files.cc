@@ -23,11 +23,11 @@ class DiskFiles final : public Files {
   rocksdb::Env* rocksdb_env() override { return nullptr; }
 
   Result<std::string> read(const std::string& path) override {
-    // A copy that is only read may have links in it, but what they lead to has to be files.
+    // A copy that is only read may contain links, but they must lead to files.
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat about {};
     if (!file || ::fstat(file.get(), &about) != 0) return system_error(path, "open");
-    if (!S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
+    if (!S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + " is not a regular file"};
     return read_to_end(file, path);
   }
 
@@ -78,7 +78,7 @@ class DiskFiles final : public Files {
   }
 
   Result<void> check_writable(const std::string& folder) override {
-    if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return system_error(folder, "not to be written");
+    if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return system_error(folder, "is not writable");
     return {};
   }
 
@@ -89,12 +89,12 @@ class DiskFiles final : public Files {
   }
 
   Result<void> check_readable(const std::string& folder) override {
-    if (::access(folder.c_str(), R_OK | X_OK) != 0) return system_error(folder, "not to be read");
+    if (::access(folder.c_str(), R_OK | X_OK) != 0) return system_error(folder, "is not readable");
     const std::vector<std::string> names = PAWL_TRY(names_in(folder));
     for (const std::string& name : names) {
       const std::string path = folder + "/" + name;
-      // Whoever writes here moves files: one that is gone meanwhile is nobody's trouble.
-      if (::access(path.c_str(), R_OK) != 0 && errno != ENOENT) return system_error(path, "not to be read");
+      // A writer moves files, so one that disappears meanwhile is not an error.
+      if (::access(path.c_str(), R_OK) != 0 && errno != ENOENT) return system_error(path, "is not readable");
     }
     return {};
   }

@@ -1,8 +1,8 @@
-// The file system under a data folder, as far as the log asks of it.
+// The file system under a data folder: the operations that the log needs.
 //
-// What makes a log durable is not RocksDB's alone: the seal, and the way to the folder, are written beside it. Both ask
-// the same file system, so that a test that cuts the power cuts it for both, between any two steps. DIR/LOCK stands
-// apart (store/data_dir.h): a lock ends with its process and has nothing to lose.
+// RocksDB alone does not make a log durable: the seal and the path to the folder are written separately. Both use the
+// same file system, so that a test that cuts the power cuts it for both, between any two steps. DIR/LOCK is separate
+// (store/data_dir.h): a lock ends with its process and has nothing to lose.
 #pragma once
 
 #include <string>
@@ -21,38 +21,38 @@ class Files {
  public:
   virtual ~Files() = default;
 
-  /// For RocksDB, the same files; null: its own way to the disk.
+  /// The same files for RocksDB; null: RocksDB's default.
   virtual rocksdb::Env* rocksdb_env() = 0;
 
   /// The whole content of a file. `missing` if there is none.
   virtual Result<std::string> read(const std::string& path) = 0;
-  /// Makes a file, for its owner and group alone; what bore the name goes first, and is never written into. Not
-  /// durable, nor is its name.
+  /// Creates a file, accessible to its owner and group only. An existing file with that name is removed first and never
+  /// written into. Neither content nor directory entry is durable before sync().
   virtual Result<void> write(const std::string& path, std::string_view bytes) = 0;
-  /// Makes durable what a file holds, or the entries of a folder.
+  /// Makes the content of a file, or the entries of a folder, durable.
   virtual Result<void> sync(const std::string& path) = 0;
-  /// All or nothing, in the place of what bore the name. Durable once the folder is synced.
+  /// Atomically replaces any file named `to`. Durable once the folder is synced.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  /// For its owner and group alone: what agents print is in there, and what they are asked to do. Answers false if
-  /// there is a folder of that name already.
+  /// Creates a folder, accessible to its owner and group only: it will contain what agents print and what they are
+  /// asked to do. Returns false if the folder already exists.
   virtual Result<bool> make_dir(const std::string& path) = 0;
-  /// `io` if that cannot be known: what may not be looked at is not missing.
+  /// `io` if it cannot be determined: a file that may not be examined is not missing.
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> names_in(const std::string& dir) = 0;
-  /// With all that is in it; what cannot be removed stays.
+  /// Recursive; whatever cannot be removed stays.
   virtual void remove_all(const std::string& path) = 0;
 
-  // Rights, where files have any.
+  // Permissions, on file systems that have them.
 
-  /// `io` names the folder if this process may not read and write what is in it.
+  /// `io` names the folder if this process may not read and write its contents.
   virtual Result<void> check_writable(const std::string& /*folder*/) { return {}; }
-  /// As check_folder() (store/folder_guard.h).
+  /// Like check_folder() (store/folder_guard.h).
   virtual Result<void> check_owned(const std::string& /*folder*/) { return {}; }
-  /// `io` names the first file of the folder, or the folder itself, that this process may not read.
+  /// `io` names the first file, or the folder itself, that this process may not read.
   virtual Result<void> check_readable(const std::string& /*folder*/) { return {}; }
 };
 
-/// The disk.
+/// The real disk.
 Files& disk_files();
 
 }  // namespace pawl

@@ -29,7 +29,7 @@ std::string octal(mode_t mode) {
   return text.data();
 }
 
-/// The user's name as a command takes it; its number where it has none.
+/// The user's name for use in a command; the uid if there is no name.
 std::string user_named(uid_t user) {
   std::array<char, 4096> room{};
   passwd entry{};
@@ -38,7 +38,7 @@ std::string user_named(uid_t user) {
   return "#" + std::to_string(user);
 }
 
-/// As a shell takes it in one word.
+/// Quoted as one word for a shell.
 std::string quoted(const std::string& text) {
   const auto is_plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -50,7 +50,7 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-/// None if there is nothing of that name.
+/// None if it does not exist.
 Result<std::optional<struct stat>> about(const Descriptor& folder, const std::string& name, const std::string& path) {
   struct stat found {};
   if (::fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0) return std::optional(found);
@@ -59,16 +59,16 @@ Result<std::optional<struct stat>> about(const Descriptor& folder, const std::st
 }
 
 Error link_error(const std::string& path, bool is_folder) {
-  return {ErrorCode::malformed, path + " is a link, and nothing in a data folder is followed elsewhere: put in its " +
-                                    "place what it leads to" +
-                                    (is_folder ? ", or mount that there (mount --bind)" : "")};
+  return {ErrorCode::malformed,
+          path + " is a link, and pawl follows no links in a data folder: replace it with its target" +
+              (is_folder ? ", or mount the target there (mount --bind)" : "")};
 }
 
 struct CloseListing {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-/// What is in a folder of ours; empty if there is no such folder.
+/// The entries of one of our folders; empty if it does not exist.
 Result<std::vector<std::string>> names_in(const Descriptor& folder, const std::string& name, const std::string& path) {
   std::vector<std::string> names;
   const int opened = ::openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -84,7 +84,7 @@ Result<std::vector<std::string>> names_in(const Descriptor& folder, const std::s
   return names;
 }
 
-/// RocksDB opens by name whatever it is told of there.
+/// RocksDB opens by name whatever is there.
 Result<void> check_log(const Descriptor& folder, const std::string& name) {
   const std::string path = name + "/log";
   const std::vector<std::string> names = PAWL_TRY(names_in(folder, "log", path));
@@ -92,12 +92,12 @@ Result<void> check_log(const Descriptor& folder, const std::string& name) {
     const auto found = PAWL_TRY(about(folder, "log/" + each, path + "/" + each));
     if (!found || S_ISREG(found->st_mode) || S_ISDIR(found->st_mode)) continue;
     if (S_ISLNK(found->st_mode)) return link_error(path + "/" + each, false);
-    return Error{ErrorCode::malformed, path + "/" + each + " is no file, and no part of a log: remove it"};
+    return Error{ErrorCode::malformed, path + "/" + each + " is not a regular file and not part of a log: remove it"};
   }
   return {};
 }
 
-/// Takes away all but `most`, where it is ours. What it was; none where nothing was to be taken.
+/// Removes all permissions except `most`, if it is ours. Returns the old mode; none if nothing had to be removed.
 Result<std::optional<mode_t>> narrowed(const Descriptor& folder, const std::string& name, const std::string& path,
                                        mode_t most) {
   const auto found = PAWL_TRY(about(folder, name, path));
@@ -119,14 +119,14 @@ Result<void> check_folder(const struct stat& about, const std::string& name) {
   if (about.st_uid != us) {
     const std::string owner = user_named(about.st_uid);
     return Error{ErrorCode::malformed,
-                 name + " belongs to the user " + owner + ", and this process runs as " + user_named(us) +
+                 name + " belongs to the user " + owner + ", but this process runs as " + user_named(us) +
                      ", whose files would lock that user out. Run it as that user (sudo -u " + quoted(owner) +
-                     "), or give it the folder: chown -R " + std::to_string(us) + " " + quoted(name)};
+                     "), or change the owner: chown -R " + std::to_string(us) + " " + quoted(name)};
   }
   if ((about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Error{ErrorCode::malformed, name + " can be written by others (mode " + octal(about.st_mode) +
-                                           "), who could put files of theirs in the place of pawl's. To mend it: " +
-                                           "chmod go-w " + quoted(name)};
+                                           "), who could replace pawl's files. Fix it with: " + "chmod go-w " +
+                                           quoted(name)};
   }
   return {};
 }
@@ -137,17 +137,20 @@ Result<void> check_entries(const Descriptor& folder, const std::string& name) {
     const auto found = PAWL_TRY(about(folder, each, path));
     if (!found) continue;
     if (S_ISLNK(found->st_mode)) return link_error(path, false);
-    if (!S_ISREG(found->st_mode)) return Error{ErrorCode::malformed, path + " is no file: remove it"};
+    if (!S_ISREG(found->st_mode)) return Error{ErrorCode::malformed, path + " is not a regular file: remove it"};
     if (found->st_nlink > 1 && each == "LOCK") {
-      return Error{ErrorCode::malformed, path + " has another name too (a hard link), and pawl writes into it. It is " +
-                                             "made again where it is missing: rm " + quoted(path)};
+      return Error{
+          ErrorCode::malformed,
+          path +
+              " has another name (a hard link), and pawl writes into it. Remove it, and pawl creates a new one: rm " +
+              quoted(path)};
     }
   }
   for (const std::string each : own_folders) {
     const std::string path = name + "/" + each;
     const auto found = PAWL_TRY(about(folder, each, path));
     if (found && S_ISLNK(found->st_mode)) return link_error(path, true);
-    if (found && !S_ISDIR(found->st_mode)) return Error{ErrorCode::malformed, path + " is no folder: remove it"};
+    if (found && !S_ISDIR(found->st_mode)) return Error{ErrorCode::malformed, path + " is not a folder: remove it"};
   }
   return check_log(folder, name);
 }
@@ -157,7 +160,7 @@ Result<std::vector<std::string>> narrow_folder(const Descriptor& folder, const s
   constexpr mode_t of_files = 0640;
   std::vector<std::string> said;
   const auto tell = [&said](const std::string& path, mode_t had, mode_t most) {
-    said.push_back(path + ": others could get at it (mode " + octal(had) + "); narrowed to " + octal(had & most));
+    said.push_back(path + ": others had access (mode " + octal(had) + "); narrowed to " + octal(had & most));
   };
   const auto self = PAWL_TRY(narrowed(folder, ".", name, of_folders));
   if (self) tell(name, *self, of_folders);
@@ -175,9 +178,9 @@ Result<std::vector<std::string>> narrow_folder(const Descriptor& folder, const s
     const auto had = PAWL_TRY(narrowed(folder, each, name + "/" + each, of_files));
     if (had && count++ == 0) first = each + " had mode " + octal(*had);
   }
-  // One sentence for all: a log of years has many files.
+  // One sentence for all files: an old log has many.
   if (count > 0) {
-    said.push_back(name + ": " + std::to_string(count) + " files of it narrowed to 0640 (" + first + ")");
+    said.push_back(name + ": " + std::to_string(count) + " of its files narrowed to 0640 (" + first + ")");
   }
   return said;
 }

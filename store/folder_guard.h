@@ -1,5 +1,5 @@
-// Whose a data folder is, what may stand in it, and who else may look into it. For who writes: reading a folder of
-// somebody else is no harm, and changes nothing.
+// Checks who owns a data folder, what it may contain and who else may access it. Only writers check: reading another
+// user's folder is harmless and changes nothing.
 #pragma once
 
 #include <sys/stat.h>
@@ -12,15 +12,15 @@
 
 namespace pawl {
 
-/// `malformed`, with the command that mends it, unless the folder belongs to this process's user, and no other user may
-/// write in it. That holds for its group and for root too: what root wrote there would lock its user out.
+/// `malformed`, with the command that fixes it, unless the folder belongs to this process's user and no one else may
+/// write in it, its group included. Root gets no exception: files that root wrote there would lock its owner out.
 Result<void> check_folder(const struct stat& about, const std::string& name);
 
-/// `malformed` if something that pawl opens in there by its name is a link, a pipe, or has another name elsewhere.
+/// `malformed` if something that pawl opens there by name is a link or a pipe, or has another name elsewhere.
 Result<void> check_entries(const Descriptor& folder, const std::string& name);
 
-/// Takes from others what they may do with the folder, with pawl's own folders in it, and with the files that hold the
-/// log; what it did, in sentences. Requires: check_folder(), check_entries().
+/// Removes others' permissions on the folder, on pawl's own folders in it and on the log's files. Returns what it did,
+/// in sentences. Requires: check_folder(), check_entries().
 Result<std::vector<std::string>> narrow_folder(const Descriptor& folder, const std::string& name);
 
 }  // namespace pawl

@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-// Values are read and written by copying; on a big-endian machine each of the two would have to turn the bytes round.
+// Values are read and written by copying; a big-endian machine would have to swap the bytes in both directions.
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view block_magic = "pawlblk\n";
@@ -62,7 +62,7 @@ Result<void> check_version(std::string_view bytes, std::string_view what) {
                                            "; this program reads up to " + std::to_string(format_version)};
 }
 
-// Checks that the entries tile the payload, so that nobody after this has to.
+// Checks that the entries tile the payload, so that no later code has to.
 bool entries_are_sound(std::string_view entries, std::uint32_t count) {
   std::size_t at = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -105,7 +105,7 @@ void encode_block(std::span<const RecordBytes> records, Seq first, Seq synced, s
   std::size_t payload = 0;
   for (const RecordBytes record : records) payload += entry_head_bytes + padded(record.size());
 
-  PAWL_ASSERT(payload <= UINT32_MAX);  // 65,536 records of 2 MiB, the bounds at the edges, are never proposed at once
+  PAWL_ASSERT(payload <= UINT32_MAX);  // 65,536 records of 2 MiB, the limits at the edges, are never proposed at once
 
   out.clear();
   out.reserve(block_head_bytes + payload + checksum_bytes);
@@ -130,7 +130,7 @@ void encode_block(std::span<const RecordBytes> records, Seq first, Seq synced, s
 std::optional<std::uint64_t> stated_block_bytes(std::string_view bytes) {
   if (bytes.size() < block_head_bytes || !bytes.starts_with(block_magic)) return std::nullopt;
   const auto payload = get<std::uint64_t>(bytes, 32);
-  if (payload > UINT32_MAX) return std::nullopt;  // RocksDB holds no value beyond it
+  if (payload > UINT32_MAX) return std::nullopt;  // RocksDB cannot store a larger value
   return block_head_bytes + payload + checksum_bytes;
 }
 
@@ -142,15 +142,15 @@ bool is_cut_block(std::string_view bytes) {
 Result<Block> decode_block(std::string_view bytes) {
   const auto stated = stated_block_bytes(bytes);
   if (!stated) return damaged("not a block");
-  // The version first: a newer one may be laid out differently from here on.
+  // Check the version first: a newer version may have a different layout from here on.
   if (get<std::uint32_t>(bytes, 8) > format_version) PAWL_TRY(check_version(bytes, "a block"));
-  if (*stated != bytes.size()) return damaged("a block of another length than its head states");
+  if (*stated != bytes.size()) return damaged("the length of a block differs from the one in its header");
   if (!checksum_is_right(bytes)) return damaged("the checksum of a block is wrong");
   const auto count = get<std::uint32_t>(bytes, 12);
   const auto first = get<std::uint64_t>(bytes, 16);
   const std::string_view entries = bytes.substr(block_head_bytes, bytes.size() - block_head_bytes - checksum_bytes);
   if (count == 0 || first == 0 || first > UINT64_MAX - count || !entries_are_sound(entries, count)) {
-    return damaged("the head of a block contradicts its content");
+    return damaged("the header of a block contradicts its content");
   }
   return Block{Seq{first}, Seq{first + count - 1}, Seq{get<std::uint64_t>(bytes, 24)}, entries};
 }
@@ -158,7 +158,7 @@ Result<Block> decode_block(std::string_view bytes) {
 bool BlockReader::read(const Block& block, Seq from, const std::function<bool(RecordBytes)>& each) {
   const char* entries = block.entries.data();
   if (reinterpret_cast<std::uintptr_t>(entries) % alignof(std::uint64_t) != 0) {
-    aligned_.resize(block.entries.size() / sizeof(std::uint64_t));  // entries are padded to it
+    aligned_.resize(block.entries.size() / sizeof(std::uint64_t));  // entries are padded to this size
     std::memcpy(aligned_.data(), entries, block.entries.size());
     entries = reinterpret_cast<const char*>(aligned_.data());
   }
@@ -200,7 +200,7 @@ void find_blocks(std::string_view bytes, FoundBlocks& found) {
       if (const Result<Block> block = decode_block(rest.substr(0, *stated))) {
         if (found.lowest == Seq{} || block->first < found.lowest) found.lowest = block->first;
         found.highest = std::max({found.highest, block->last, block->synced});
-        skip = *stated;  // what looks like a block inside a block is somebody's text
+        skip = *stated;  // what looks like a block inside a block is user text
       }
     }
     at = bytes.find(block_magic, at + skip);
@@ -230,7 +230,7 @@ Result<StoredCheckpoint> decode_checkpoint(std::string_view bytes, Seq seq) {
   const std::string_view payload =
       bytes.substr(checkpoint_head_bytes, bytes.size() - checkpoint_head_bytes - checksum_bytes);
   if (get<std::uint64_t>(bytes, 16) != raw(seq) || get<std::uint64_t>(bytes, 24) != payload.size()) {
-    return damaged(where + "it is another one than its key says");
+    return damaged(where + "its seq differs from its key");
   }
   return StoredCheckpoint{seq, {payload.begin(), payload.end()}};
 }
@@ -248,7 +248,7 @@ Result<std::vector<std::uint8_t>> decode_archived(std::string_view bytes, TaskId
   const std::string where = "archived task " + std::to_string(raw(task)) + ": ";
   if (bytes.size() < 2 * checksum_bytes || !checksum_is_right(bytes)) return damaged(where + "its checksum is wrong");
   const std::string_view payload = bytes.substr(0, bytes.size() - 2 * checksum_bytes);
-  if (get<std::uint64_t>(bytes, payload.size()) != raw(task)) return damaged(where + "it is another one");
+  if (get<std::uint64_t>(bytes, payload.size()) != raw(task)) return damaged(where + "its id differs from its key");
   return std::vector<std::uint8_t>(payload.begin(), payload.end());
 }
 

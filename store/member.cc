@@ -23,15 +23,15 @@ std::string without_line_end(std::string text) {
   return text;
 }
 
-/// Empty where the machine has none: an image that was not started yet says so by a word.
+/// Empty if the machine has none: an image that was never started has a word there instead.
 std::string machine_id() {
   const Result<std::string> read = disk_files().read("/etc/machine-id");
   const std::string id = read ? without_line_end(*read) : std::string();
   return id == "uninitialized" ? std::string() : id;
 }
 
-/// By what this folder on this machine is told from another one: the machine's id, where there is one, the folder's
-/// number, and when it was made, where the file system says so. None of these changes when a kernel starts.
+/// What distinguishes this folder on this machine from any other: the machine id, if there is one, the folder's inode
+/// number, and its creation time, if the file system records it. None of these changes when a kernel starts.
 Result<std::string> place_of(const std::string& dir) {
   struct statx about {};
   if (::statx(AT_FDCWD, dir.c_str(), 0, STATX_INO | STATX_BTIME, &about) != 0) return system_error(dir, "stat");
@@ -66,7 +66,7 @@ Result<Member> member_of(const std::string& dir) {
   if (known) {
     const std::size_t line_end = known->find('\n');
     const std::string id = known->substr(0, line_end);
-    // One that a crash cut short, or that somebody has written into, speaks of no folder.
+    // A file that a crash truncated or that someone edited does not match any folder.
     if (is_id(id) && line_end != std::string::npos) {
       if (known->substr(line_end + 1) == place) {
         return Member{.id = id, .copied_of = {}, .has_machine = !machine_id().empty()};

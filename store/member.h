@@ -1,9 +1,9 @@
-// Who a data folder's daemon is among all machines: a random id, bound to this folder on this machine.
+// The identity of a data folder's daemon among all machines: a random id, bound to this folder on this machine.
 //
-// Host names repeat, and so do machine ids of one image. So the id is drawn afresh where the folder is another one than
-// the id was drawn for: a copy, or a folder on another machine. By it a log knows which earlier boots were this very
-// machine's, and so whose kernel has ended (SPEC §2). Two machines that are alike in all that is asked (a snapshot of a
-// whole machine that runs twice) cannot be told apart.
+// Host names repeat, and so do the machine ids of one image. So a new id is generated if the folder is not the one the
+// id was generated for: a copy, or a folder on another machine. The id tells a log which earlier boots ran on this same
+// machine, and so which kernels have ended (SPEC §2). Two machines that are identical in everything checked (one
+// machine snapshot running twice) cannot be distinguished.
 #pragma once
 
 #include <string>
@@ -14,13 +14,13 @@ namespace pawl {
 
 struct Member {
   std::string id;         // 32 hex digits
-  std::string copied_of;  // the id that stood in the folder, if it was another folder's; else empty
-  /// Whether it tells this machine from another one that has the folder too. Without a machine id it does not, and
-  /// then nothing is known of kernels that have ended.
+  std::string copied_of;  // the id found in the folder, if it belonged to another folder; else empty
+  /// Whether it distinguishes this machine from another that also has the folder. Without a machine id it does not, and
+  /// then it is not known which kernels have ended.
   bool has_machine = false;
 };
 
-/// Reads DIR/member, or makes it: durable when this returns. Requires: the folder's lock is held (store/data_dir.h).
+/// Reads DIR/member, or creates it durably. Requires: the folder's lock is held (store/data_dir.h).
 Result<Member> member_of(const std::string& dir);
 
 }  // namespace pawl

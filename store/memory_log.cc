@@ -63,7 +63,7 @@ Result<void> MemoryLog::load() {
 
 Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
   const MutexLock lock(mutex_);
-  if (failed_) return Error{ErrorCode::io, "memory log: an append failed before"};
+  if (failed_) return Error{ErrorCode::io, "memory log: an earlier append failed"};
   const Seq last = durable_.last();
   const Seq first = first_after(last, expected_next, batch.records.front());
   if (expected_next != first) {
@@ -88,7 +88,7 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
         }
         break;
     }
-    return Error{ErrorCode::io, "memory log: told to fail"};
+    return Error{ErrorCode::io, "memory log: failed on request"};
   }
   if (disk_->room && block.size() > *disk_->room) {
     failed_ = true;
@@ -108,12 +108,12 @@ Result<void> MemoryLog::append(const Batch& batch, Seq expected_next) {
 Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& each) {
   from = std::max(from, Seq{1});
   BlockReader reader;
-  Seq last{};  // of the last block read, once there is one
+  Seq last{};  // of the last block read, if any
   std::size_t index = 0;
   std::string bytes;
   while (true) {
     {
-      // A block at a time, so that an append never waits for whoever reads.
+      // One block at a time, so that an append never waits for a reader.
       const MutexLock lock(mutex_);
       if (last == Seq{}) {
         if (from > durable_.last()) return {};
@@ -130,7 +130,7 @@ Result<void> MemoryLog::read(Seq from, const std::function<bool(RecordBytes)>& e
     const Result<Block> block = decode_block(bytes);
     if (!block) return damaged_at(std::max(from, next(last)), memory_place, block.error().message);
     if (block->first != first_after(last, *block))
-      return damaged_at(next(last), memory_place, "another block stands in its place");
+      return damaged_at(next(last), memory_place, "there is another block in its place");
     if (!reader.read(*block, from, each)) return {};
     last = block->last;
   }

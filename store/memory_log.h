@@ -1,5 +1,5 @@
-// A log in memory: the same contract as the one on disk, for simulations and tests. What stands on its "disk" is the
-// same blocks, one after the other, so that every byte of it can be cut off or turned; and it fails when it is told.
+// A log in memory, for simulations and tests: the same contract as the one on disk. Its "disk" holds the same blocks,
+// one after another, so that a test can truncate it or flip any byte; and it fails on request.
 #pragma once
 
 #include <cstddef>
@@ -12,25 +12,25 @@
 
 namespace pawl {
 
-/// What outlives a crash. Changed by tests while no log is open on it.
+/// What survives a crash. Tests may change it while no log has it open.
 struct MemoryDisk {
-  std::string blocks;            // as store/key_format.h frames them, without a gap
+  std::string blocks;            // framed as in store/key_format.h, without gaps
   std::size_t synced_bytes = 0;  // of `blocks`
   std::string seal;
   std::map<Seq, std::string> checkpoints;
   std::map<TaskId, std::string> archive;
   std::vector<TaskId> unsynced_archive;
-  std::optional<std::size_t> room;  // bytes until it is full; none: it never is
+  std::optional<std::size_t> room;  // bytes until it is full; none: unlimited
 
-  /// What a power cut does: all that no sync made durable is gone.
+  /// Simulates a power cut: everything not made durable by a sync is lost.
   void lose_unsynced();
 };
 
 class MemoryLog final : public Log {
  public:
-  /// An empty log on a disk of its own.
+  /// An empty log on a new disk.
   MemoryLog();
-  /// As RocksLog::open: `damaged` names the seq, a torn tail is dropped and told by torn_at().
+  /// Like RocksLog::open: `damaged` names the seq; a torn tail is dropped and reported by torn_at().
   static Result<std::unique_ptr<MemoryLog>> open(std::shared_ptr<MemoryDisk> disk);
 
   Result<void> append(const Batch& batch, Seq expected_next) override;
@@ -47,9 +47,9 @@ class MemoryLog final : public Log {
   Result<std::vector<std::uint8_t>> find(TaskId task) override;
   Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
-  /// How far an append gets that fails.
+  /// How far a failing append gets.
   enum class Failure { nothing_written, half_written, not_synced };
-  /// Lets the nth append from here on fail (1: the next), and all after it.
+  /// Makes the nth append from now (1: the next) and all later ones fail.
   void fail_append(std::size_t nth, Failure failure);
 
   const std::shared_ptr<MemoryDisk>& disk() const { return disk_; }
@@ -67,7 +67,7 @@ class MemoryLog final : public Log {
     std::size_t offset = 0;
     std::size_t length = 0;
   };
-  std::vector<BlockAt> block_at_ PAWL_GUARDED_BY(mutex_);  // in their order
+  std::vector<BlockAt> block_at_ PAWL_GUARDED_BY(mutex_);  // in order
   std::optional<std::size_t> appends_to_failure_ PAWL_GUARDED_BY(mutex_);
   Failure failure_ PAWL_GUARDED_BY(mutex_) = Failure::nothing_written;
   bool failed_ PAWL_GUARDED_BY(mutex_) = false;

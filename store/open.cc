@@ -15,18 +15,18 @@ std::string side(Outcome outcome, bool unchecked, std::uint64_t digest) {
   return "'" + std::string(name(outcome)) + "'" + (unchecked ? ", unchecked" : "") + ", digest " + hex(digest);
 }
 
-/// @H: both sides.
+/// @H: shows both sides.
 Error diverged(const Difference& difference) {
   const Divergence& divergence = *difference.divergence;
   return damaged_at(divergence.seq, place,
-                    "the log says " +
+                    "the log has " +
                         side(divergence.recorded, divergence.recorded_unchecked, divergence.recorded_digest) +
-                        ", the rules say " +
+                        ", but the rules compute " +
                         side(divergence.recomputed, divergence.recomputed_unchecked, divergence.recomputed_digest) +
-                        " of this " + fb::EnumNameEvent(difference.type));
+                        " for this " + fb::EnumNameEvent(difference.type));
 }
 
-/// Whether the log's record at the checkpoint's seq is the one that it was made after. @D is an answer, @E an error.
+/// Whether the log's record at the checkpoint's seq is the one it was taken after. @D is an answer, @E an error.
 Result<bool> belongs_to(Journal& journal, const Restored& restored, Seq seq) {
   bool found = false;
   bool same = false;
@@ -38,16 +38,16 @@ Result<bool> belongs_to(Journal& journal, const Restored& restored, Seq seq) {
     return false;
   }));
   if (found) return same;
-  return damaged_at(next(journal.last_seq()), place, "a checkpoint was made after record " + std::to_string(raw(seq)));
+  return damaged_at(next(journal.last_seq()), place, "a checkpoint was taken after record " + std::to_string(raw(seq)));
 }
 
-/// Where the walk begins: after a checkpoint, or before the first record.
+/// Where the walk starts: after a checkpoint, or before the first record.
 struct Start {
   Restored restored;
   OpenReport report;
 };
 
-/// The newest checkpoint not beyond `upto` that is good, or the state before the first record.
+/// The newest good checkpoint not beyond `upto`, or the state before the first record.
 Result<Start> restore(Journal& journal, CheckpointStore& checkpoints, Seq upto) {
   Start start;
   start.report.torn_at = journal.torn_at();
@@ -68,7 +68,7 @@ Result<Start> restore(Journal& journal, CheckpointStore& checkpoints, Seq upto) 
     }
     const bool of_this_log = PAWL_TRY(belongs_to(journal, *restored, seq));
     if (!of_this_log) {
-      skip("it was not made after this log's record of that seq");
+      skip("it was not taken after this log's record with that seq");
       continue;
     }
     start.restored = std::move(*restored);

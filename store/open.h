@@ -1,4 +1,4 @@
-// From a log to the state that it stands for: the newest good checkpoint, and the records after it.
+// Computes a log's state: the newest good checkpoint, and the records after it.
 //
 //      | checkpoint     | the record of its seq    | records after it        | result
 //   ---|----------------|--------------------------|-------------------------|------------------------------------
@@ -12,8 +12,8 @@
 //   @H | good, or none  |                          | one is decided otherwise| damaged at its seq
 //   @I | good, or none  |                          | one is of newer rules   | unsupported
 //
-// @E: a checkpoint proves that its record was durable once. Every replayed record is proved twice: by the chain, and
-// by deciding it again, outcome and digest compared (store/replica.h).
+// @E: a checkpoint proves that its record was once durable. Every replayed record is verified twice: by the chain, and
+// by deciding it again and comparing outcome and digest (store/replica.h).
 #pragma once
 
 #include <optional>
@@ -27,20 +27,20 @@
 namespace pawl {
 
 struct OpenReport {
-  Seq checkpoint{};                              // that was restored; 0: the whole log was replayed
+  Seq checkpoint{};                              // the one restored; 0: the whole log was replayed
   std::uint64_t replayed = 0;                    // records
   std::optional<Seq> torn_at;                    // the first seq of a dropped tail (Journal::torn_at)
-  std::vector<std::string> skipped_checkpoints;  // why each was bad, newest first
+  std::vector<std::string> skipped_checkpoints;  // why each was skipped, newest first
 };
 
 struct Opened {
   State state;
-  Chain chain{};  // of the record state.last_seq; zero for an empty log
+  Chain chain{};  // of record state.last_seq; zero for an empty log
   OpenReport report;
 };
 
-/// The state after the last record. Changes nothing in the log. Threads: any, beside an append; it then ends with a
-/// record that was durable meanwhile.
+/// The state after the last record. Does not change the log. Threads: any, concurrently with an append; the result then
+/// ends with some record that became durable meanwhile.
 Result<Opened> open_state(Journal& journal, CheckpointStore& checkpoints);
 inline Result<Opened> open_state(Log& log) {
   return open_state(log, log);

@@ -33,7 +33,7 @@ Difference difference_of(const Divergence& divergence) {
 
 Error error_of(const Difference& difference) {
   return {ErrorCode::damaged, "record " + std::to_string(raw(difference.seq)) + " differs in its " + difference.what +
-                                  "; 'pawl replay' shows both sides"};
+                                  "; `pawl replay` shows both sides"};
 }
 
 // --- The first stage ---
@@ -45,7 +45,7 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
     const std::string where =
         error.message.starts_with("record ") ? "" : "record " + std::to_string(raw(next_seq())) + ": ";
     RecordFault fault{.seq = next_seq(), .why = error.message, .error = {error.code, where + error.message}};
-    // One of a newer version has a form all the same, and may show that the group before it is whole.
+    // A record of a newer version is still well-formed, and may show that the group before it is complete.
     if (error.code == ErrorCode::unsupported) {
       const fb::Stamp& stamp = *fb::GetRecord(bytes.data())->stamp();
       fault.begins_group = stamp.group() == stamp.seq();
@@ -63,8 +63,8 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
                     .record = &record};
   if (stamp.seq() != raw(due)) {
     fault.is_gap = true;
-    fault.why = "it says that it is " + std::to_string(stamp.seq());
-    fault.error.message = where + " stands where " + std::to_string(raw(due)) + " should";
+    fault.why = "its seq is " + std::to_string(stamp.seq());
+    fault.error.message = where + " is in the place of record " + std::to_string(raw(due));
     return fault;
   }
   if (stamp.rules() == 0 || stamp.rules() > rules_version) {
@@ -73,9 +73,9 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
     return fault;
   }
   if (!fault.begins_group && stamp.group() != raw(group_)) {
-    fault.why = "it belongs to a group that does not stand before it";
-    fault.error.message = where + " says that its group begins at " + std::to_string(stamp.group()) +
-                          ", which is not the group before it";
+    fault.why = "its group does not begin before it";
+    fault.error.message = where + " belongs to a group that begins at " + std::to_string(stamp.group()) +
+                          ", but the group before it is a different one";
     return fault;
   }
   group_records_ = fault.begins_group ? 1 : group_records_ + 1;
@@ -96,9 +96,9 @@ std::optional<RecordFault> RecordVerifier::verify(RecordBytes bytes, VerifiedRec
 
 // --- The second stage ---
 
-/// Bytes of records, held for as long as somebody looks at them.
+/// Bytes of records, kept alive while they are in use.
 struct Replica::Chunk {
-  std::vector<std::uint64_t> words;                          // a FlatBuffer has to be aligned
+  std::vector<std::uint64_t> words;                          // a FlatBuffer must be aligned
   std::vector<std::pair<std::size_t, std::size_t>> records;  // offset in words, length in bytes
 
   void add(RecordBytes record) {
@@ -136,13 +136,13 @@ Result<bool> Replica::apply(VerifiedRecord record, const std::shared_ptr<const C
   const bool begins = stamp.group() == stamp.seq();
   if (begins && !PAWL_TRY(apply_group())) return false;
   if (record.seq() > upto_) {
-    // What is in hand is a group that goes on beyond the end.
+    // The current group continues beyond the end.
     group_.clear();
     is_over_ = true;
     return false;
   }
   if (record.due_chain && policy_.broken_chain == ReplicaPolicy::BrokenChain::stop) {
-    const std::string why = "its chain does not follow from the record before it: one of the two was changed";
+    const std::string why = "its chain does not follow from the previous record: one of the two was changed";
     return end_with({.seq = record.seq(),
                      .why = why,
                      .error = {ErrorCode::damaged, "record " + std::to_string(stamp.seq()) + ": " + why},
@@ -181,7 +181,7 @@ Result<bool> Replica::apply_group() {
   return true;
 }
 
-/// Whether nothing was found that ends the walk.
+/// Whether nothing has ended the walk so far.
 bool Replica::is_as_applied(const AppliedGroup& group, const std::optional<Divergence>& divergence) {
   const auto ends = [&](Difference difference, const VerifiedRecord& read) {
     difference.type = read.record->event_type();
@@ -208,7 +208,8 @@ bool Replica::is_as_applied(const AppliedGroup& group, const std::optional<Diver
 }
 
 Result<bool> Replica::meet(RecordFault fault) {
-  // A group is whole where another one begins. Behind a gap it may also be cut, and would then be decided otherwise.
+  // A group is complete when the next one begins. Before a gap it may also be truncated, and would then be decided
+  // differently.
   if (fault.is_gap && policy_.gap) {
     if (!PAWL_TRY(apply_group())) return false;
     policy_.gap(fault);
@@ -226,14 +227,14 @@ Result<bool> Replica::meet(RecordFault fault) {
 
 Error Replica::end_with(RecordFault fault) {
   is_over_ = true;
-  fault.record = nullptr;  // its bytes are about to go
+  fault.record = nullptr;  // its bytes are about to be freed
   fault_ = std::move(fault);
   return fault_->error;
 }
 
 // --- Both, on two threads ---
 
-/// Verifies chunk by chunk on a thread of its own; while a chunk is verified, the one before it is applied on this one.
+/// Verifies chunk by chunk on a separate thread; meanwhile the previous chunk is applied on this one.
 class Replica::TwoThreads {
  public:
   explicit TwoThreads(Replica& replica) : replica_(replica), next_(replica.next_seq()) {}
@@ -244,15 +245,15 @@ class Replica::TwoThreads {
     filling_->add(bytes);
     const Seq seq = std::exchange(next_, next(next_));
     if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) so_far_ = hand_on(std::launch::async);
-    // One record beyond the end shows whether a group ended there. Behind a restore this count lags, and the end is
-    // found when the record is applied.
+    // One record beyond the end shows whether a group ended there. After a restore this count lags, and the end is
+    // detected when the record is applied.
     return goes_on() && seq <= replica_.upto_;
   }
 
-  /// Applies what is left, the last group too.
+  /// Applies the rest, including the last group.
   Result<void> finish() {
     while (goes_on() && (filling_ || verifying_.valid())) {
-      // A single chunk is waited for at once: then a thread would only cost.
+      // A single chunk is verified directly: a thread would only add cost.
       so_far_ = hand_on(verifying_.valid() ? std::launch::async : std::launch::deferred);
     }
     if (goes_on()) so_far_ = replica_.finish();
@@ -266,7 +267,7 @@ class Replica::TwoThreads {
   struct VerifiedChunk {
     std::shared_ptr<const Chunk> chunk;
     std::vector<VerifiedRecord> records;
-    std::optional<RecordFault> fault;  // of the record after them
+    std::optional<RecordFault> fault;  // in the record after them
   };
 
   bool goes_on() const { return so_far_.has_value() && *so_far_; }
@@ -281,7 +282,7 @@ class Replica::TwoThreads {
     return verified;
   }
 
-  /// Waits for the chunk that is being verified, sends the full one after it, and applies the first meanwhile.
+  /// Waits for the chunk being verified, starts verifying the full one, and applies the first meanwhile.
   Result<bool> hand_on(std::launch how) {
     std::optional<VerifiedChunk> verified;
     if (verifying_.valid()) verified = verifying_.get();
@@ -301,17 +302,17 @@ class Replica::TwoThreads {
   }
 
   Replica& replica_;
-  Seq next_;  // of the record that is taken next
+  Seq next_;  // of the next record to take
   std::shared_ptr<Chunk> filling_;
   Result<bool> so_far_ = true;
-  std::future<VerifiedChunk> verifying_;  // Destroyed first: waits for the thread, which uses what is above.
+  std::future<VerifiedChunk> verifying_;  // Destroyed first: waits for the thread, which uses the members above.
 };
 
 Result<void> Replica::read(Journal& journal, Seq upto) {
   upto_ = upto;
   TwoThreads stages(*this);
   const Result<void> read = journal.read(next_seq(), [&](RecordBytes bytes) { return stages.take(bytes); });
-  PAWL_TRY(stages.finish());  // What is wrong before the place that cannot be read comes first.
+  PAWL_TRY(stages.finish());  // A problem before the unreadable record takes precedence.
   if (is_over_) return {};
   return read;
 }
@@ -322,7 +323,7 @@ Result<void> follow(Journal& journal, Replica& replica, std::stop_token stop) {
       replica.next_seq(),
       [&](RecordBytes bytes) {
         more = replica.add(bytes);
-        // The last durable record ends a batch, and so a group (Journal::follow).
+        // The last durable record ends a batch, and therefore a group (Journal::follow).
         const bool is_whole = replica.next_seq() > journal.last_seq();
         if (more && *more && is_whole) more = replica.finish();
         return more && *more;

@@ -28,7 +28,7 @@ std::string parent_of(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().parent_path().string();
 }
 
-/// The lock of a file, for as long as the descriptor lives; none where there is no such file. `busy` if another
+/// The lock on a file, held for the lifetime of the descriptor; none if the file does not exist. `busy` if another
 /// process has it.
 Result<Descriptor> lock_if_there(const std::string& path, const std::string& busy) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -36,34 +36,34 @@ Result<Descriptor> lock_if_there(const std::string& path, const std::string& bus
   return Error{ErrorCode::busy, busy};
 }
 
-/// Holds off whoever would write to the backup while it is read. One that `pawl backup` made has no lock's file, and
-/// nothing is written into it.
+/// Keeps writers out of the backup while it is read. A backup made by `pawl backup` has no lock file and is never
+/// written to.
 Result<Descriptor> hold_still(const std::string& backup) {
-  return lock_if_there(backup + "/LOCK", backup +
-                                             " is in use: a daemon writes to it. Restore from a backup of it, "
-                                             "which 'pawl backup' makes");
+  return lock_if_there(
+      backup + "/LOCK",
+      backup + " is in use: a daemon is writing to it. Make a backup with `pawl backup`, and restore from that");
 }
 
-/// Keeps DATA.new from another restore.
+/// Keeps other restores out of DATA.new.
 Result<Descriptor> hold_fresh(const std::string& fresh) {
-  return lock_if_there(fresh + "/" + marker, fresh + " is in use: another restore is under way");
+  return lock_if_there(fresh + "/" + marker, fresh + " is in use: another restore is in progress");
 }
 
-/// The lock of the folder in which DATA.new is made, for the moment in which that is: two restores at once must not
-/// take each other's for one that was cut short. Waits for it; goes on without where folders cannot be locked.
+/// The lock on the folder in which DATA.new is created, held while that happens: of two restores at once, neither must
+/// take the other's for an interrupted one. Waits for the lock; continues without it if folders cannot be locked.
 Descriptor hold_parent(const std::string& data) {
   Descriptor parent(::open(parent_of(data).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent) ::flock(parent.get(), LOCK_EX);
   return parent;
 }
 
-/// Removes what an earlier restore left that was cut short.
+/// Removes what an interrupted restore left behind.
 Result<void> clear_fresh(const std::string& fresh, Files& files) {
   if (!PAWL_TRY(files.exists(fresh))) return {};
   const std::vector<std::string> names = PAWL_TRY(files.names_in(fresh));
   const bool is_ours = std::find(names.begin(), names.end(), marker) != names.end();
   if (!names.empty() && !is_ours) {
-    return Error{ErrorCode::malformed, fresh + " is in the way, and no restore left it there"};
+    return Error{ErrorCode::malformed, fresh + " exists, and no restore left it there: move it away first"};
   }
   const Descriptor held = PAWL_TRY(hold_fresh(fresh));
   files.remove_all(fresh);
@@ -71,7 +71,7 @@ Result<void> clear_fresh(const std::string& fresh, Files& files) {
   return {};
 }
 
-/// What RocksDB tells people, and the lock of whoever has it open, is no part of it.
+/// RocksDB's text logs and its lock file are not part of the log.
 bool is_of_the_log(const std::string& name) {
   return name != "LOCK" && name != "LOG" && !name.starts_with("LOG.old");
 }
@@ -82,9 +82,10 @@ Result<void> copy_file(const std::string& from, const std::string& to, Files& fi
   return files.sync(to);
 }
 
-/// Never by hard links: the backup stays a copy of its own.
+/// Never uses hard links: the backup must stay an independent copy.
 Result<void> copy_log(const std::string& backup, const std::string& fresh, Files& files) {
-  if (!PAWL_TRY(files.exists(backup + "/log/CURRENT"))) return Error{ErrorCode::missing, backup + " holds no log"};
+  if (!PAWL_TRY(files.exists(backup + "/log/CURRENT")))
+    return Error{ErrorCode::missing, backup + " has no log/: it is not a backup"};
   PAWL_TRY(files.make_dir(fresh + "/log"));
   const std::vector<std::string> names = PAWL_TRY(files.names_in(backup + "/log"));
   for (const std::string& name : names) {
@@ -96,7 +97,8 @@ Result<void> copy_log(const std::string& backup, const std::string& fresh, Files
   return files.sync(fresh);
 }
 
-/// Opens the log as a start does, and then proves every record from the first on, and that what it finished is there.
+/// Opens the log as a start does, then verifies every record from the first on, and that every finished task is in the
+/// archive.
 Result<Opened> prove(Log& log) {
   Opened as_at_start = PAWL_TRY(open_state(log));
   std::optional<Error> lost;
@@ -111,7 +113,7 @@ Result<Opened> prove(Log& log) {
   if (lost) return *lost;
   const bool is_same =
       replica.state().last_seq == as_at_start.state.last_seq && replica.state().digest() == as_at_start.state.digest();
-  if (!is_same) return Error{ErrorCode::damaged, "the log's checkpoint is not what its records come to"};
+  if (!is_same) return Error{ErrorCode::damaged, "the log's checkpoint differs from the state that its records give"};
   as_at_start.report.replayed = replica.records();
   return as_at_start;
 }
@@ -124,7 +126,7 @@ struct Planned {
 
 Result<Planned> plan(Log& log, std::optional<std::uint64_t> bump, TimeUs wall) {
   Opened opened = PAWL_TRY(prove(log));
-  if (opened.state.last_seq == Seq{}) return Error{ErrorCode::missing, "the log has no record"};
+  if (opened.state.last_seq == Seq{}) return Error{ErrorCode::missing, "the log has no records"};
   Planned planned;
   RestoreReport& report = planned.report;
   report.last = opened.state.last_seq;
@@ -142,11 +144,11 @@ Result<Planned> plan(Log& log, std::optional<std::uint64_t> bump, TimeUs wall) {
   event.next_seq = raw(report.last) + 1 + leap.seqs;
   event.next_task = raw(given.next_task) + leap.ids;
   event.next_job = raw(given.next_job) + leap.ids;
-  // No boot stands behind it: none runs while a log is restored.
+  // It has no boot: no daemon is running while a log is restored.
   const Asker asker{.boot = {}, .actor = "restore", .key = {}, .request = std::nullopt};
   planned.decided = decide(report.state, propose_group(asker, event), now);
   if (planned.decided.outcome != Outcome::accepted) {
-    return Error{ErrorCode::malformed, "the log cannot go on that far: seqs and ids stay below 2^53"};
+    return Error{ErrorCode::malformed, "the restore would skip too far: seqs and ids must stay below 2^53"};
   }
   report.next_seq = report.state.last_seq;
   return planned;
@@ -165,17 +167,18 @@ Result<void> append(Log& log, Planned& planned) {
   return log.seal();
 }
 
-/// Makes DATA.new, which is this restore's for as long as the answer lives.
+/// Creates DATA.new, which this restore holds for the lifetime of the result.
 Result<Descriptor> begin_fresh(const RestoreOrder& order, const std::string& fresh, Files& files) {
   const Descriptor parent = hold_parent(order.data);
   PAWL_TRY(clear_fresh(fresh, files));
-  if (!PAWL_TRY(files.make_dir(fresh))) return Error{ErrorCode::malformed, fresh + " is in the way"};
+  if (!PAWL_TRY(files.make_dir(fresh)))
+    return Error{ErrorCode::malformed, fresh + " exists already: move it away first"};
   PAWL_TRY(files.write(fresh + "/" + marker, order.backup + "\n"));
   return hold_fresh(fresh);
 }
 
 Result<RestoreReport> make(const RestoreOrder& order, const std::string& fresh, Files& files) {
-  // Durable before anything else is in it: by that it is known.
+  // Must be durable before anything else is in the folder: it identifies the folder.
   PAWL_TRY(files.sync(fresh + "/" + marker));
   PAWL_TRY(files.sync(fresh));
   PAWL_TRY(copy_log(order.backup, fresh, files));
@@ -190,11 +193,10 @@ Result<void> check_free(const std::string& data, Files& files) {
   const std::vector<std::string> names = PAWL_TRY(files.names_in(data));
   if (names.empty()) return {};
   const bool is_log = PAWL_TRY(files.exists(data + "/log/CURRENT"));
-  return Error{ErrorCode::malformed,
-               is_log ? data +
-                            " holds a log, which may have what the backup lacks: nothing is written over it. Move "
-                            "it away first"
-                      : data + " is not empty: it holds '" + names.front() + "'"};
+  return Error{ErrorCode::malformed, is_log ? data +
+                                                  " contains a log, which may have records that the backup lacks, and "
+                                                  "is never overwritten: move it away first"
+                                            : data + " is not empty: it contains '" + names.front() + "'"};
 }
 
 Leap leap_after(TimeUs last_record, TimeUs now) {
@@ -229,7 +231,7 @@ Result<RestoreReport> restore_log(const RestoreOrder& order, Files& files) {
     return placed.error();
   }
   PAWL_TRY(files.sync(parent_of(order.data)));
-  files.remove_all(order.data + "/" + marker);  // it is whole; where this fails, no harm is done
+  files.remove_all(order.data + "/" + marker);  // the log is complete; if this fails, no harm is done
   return made;
 }
 

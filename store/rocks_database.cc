@@ -18,7 +18,7 @@ constexpr std::array<const char*, family_count> family_names = {"default", "meta
 constexpr const char* written_by_key = "format";    // the newest format in this log
 constexpr const char* readable_by_key = "barrier";  // the oldest format whose programs may open it
 
-// RocksDB's own notes would be files in the folder, also of those who only read.
+// RocksDB's text logs would create files in the folder, even for readers.
 class Silent final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
@@ -32,7 +32,7 @@ rocksdb::DBOptions db_options(Files& files, rocksdb::WALRecoveryMode recovery) {
   options.info_log = std::make_shared<Silent>();
   options.max_total_wal_size = 64 * mib;
   options.max_open_files = 512;
-  options.max_file_opening_threads = 1;  // by default 16 threads a family are started for it, at every opening
+  options.max_file_opening_threads = 1;  // by default, every opening starts 16 threads per column family for this
   options.max_background_jobs = 2;
   options.skip_stats_update_on_db_open = true;
   options.stats_dump_period_sec = 0;
@@ -71,7 +71,7 @@ Error error_of(const rocksdb::Status& status, const std::string& where) {
   return {ErrorCode::io, where + ": " + status.ToString()};
 }
 
-Database::~Database() {  // RocksDB wants its handles back before it is closed
+Database::~Database() {  // RocksDB requires its handles back before it is closed
   for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
 }
 
@@ -101,16 +101,17 @@ rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WA
 }
 
 Result<void> check_families(Files& files, const std::string& path) {
-  if (!PAWL_TRY(files.exists(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log"};
-  PAWL_TRY(files.check_readable(path));  // RocksDB says the same of what is damaged and of what it may not read
+  if (!PAWL_TRY(files.exists(path + "/CURRENT"))) return Error{ErrorCode::missing, path + ": there is no log here"};
+  PAWL_TRY(files.check_readable(path));  // RocksDB reports damaged and unreadable files alike
   std::vector<std::string> names;
   const rocksdb::Status status =
       rocksdb::DB::ListColumnFamilies(db_options(files, rocksdb::WALRecoveryMode::kAbsoluteConsistency), path, &names);
-  // CURRENT is there, so what it leads to has to be.
+  // CURRENT exists, so the file it names must exist.
   if (!status.ok()) return damaged_at(Seq{1}, path, status.ToString());
   for (const char* wanted : family_names) {
     if (std::find(names.begin(), names.end(), wanted) == names.end()) {
-      return Error{ErrorCode::malformed, path + " is a database, but no log of pawl: it has no '" + wanted + "'"};
+      return Error{ErrorCode::malformed,
+                   path + " is a RocksDB database but not a pawl log: it has no column family '" + wanted + "'"};
     }
   }
   return {};
@@ -123,15 +124,15 @@ Result<bool> check_format(const Database& database, const std::string& path) {
     const auto blocks = database.iterate(log_blocks);
     blocks->SeekToFirst();
     if (!blocks->Valid() && blocks->status().ok())
-      return false;  // by an earlier pawl, made and not begun: a crash came between
-    return damaged_at(Seq{1}, path, "the log does not say which format it has");
+      return false;  // an earlier pawl created the log and crashed before beginning it
+    return damaged_at(Seq{1}, path, "the log does not record its format");
   }
   if (!status.ok()) return error_of(status, path);
   const auto barrier = decode_version(value);
-  if (!barrier) return damaged_at(Seq{1}, path, "the log does not say which format it has");
+  if (!barrier) return damaged_at(Seq{1}, path, "the log does not record its format");
   if (*barrier > format_version) {
-    return Error{ErrorCode::unsupported, path + " was written by a newer version: it asks for format " +
-                                             std::to_string(*barrier) + ", this program knows " +
+    return Error{ErrorCode::unsupported, path + " was written by a newer version: it needs format " +
+                                             std::to_string(*barrier) + ", but this program knows only up to " +
                                              std::to_string(format_version)};
   }
   return true;
@@ -172,7 +173,7 @@ Result<std::optional<Block>> BlockWalk::next_block() {
   if (!block && block.error().code == ErrorCode::unsupported) return block.error();
   if (!block) return damaged_at(next(last_), where_, block.error().message);
   if (block->first != first_after(last_, *block) || decode_key(iterator_->key().ToStringView()) != raw(block->first)) {
-    return damaged_at(next(last_), where_, "the next block begins with " + std::to_string(raw(block->first)));
+    return damaged_at(next(last_), where_, "the next block begins at " + std::to_string(raw(block->first)));
   }
   last_ = block->last;
   return std::optional<Block>(*block);

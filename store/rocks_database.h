@@ -1,5 +1,5 @@
-// The database under store/rocks_log.h: which families of keys it has, how it is opened, and how its blocks are walked
-// through. Nothing here judges what is found.
+// The database under store/rocks_log.h: its column families, how it is opened, and how its blocks are read in order.
+// Nothing here judges what is found.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -14,10 +14,10 @@
 
 namespace pawl {
 
-/// A family of keys each. RocksDB insists on one named default; it stays empty.
+/// The column families. RocksDB requires one named `default`; it stays empty.
 enum Family : std::size_t { unused, meta, log_blocks, checkpoint_values, archive, family_count };
 
-/// An open RocksDB with its families. Closed by the destructor.
+/// An open RocksDB with its column families. Closed by the destructor.
 struct Database {
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
@@ -39,25 +39,26 @@ enum class Purpose { create, write, survey };
 rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
                               Database& opened);
 
-/// What a failed call to RocksDB is: `damaged`, `missing` or `io`.
+/// Converts a failed RocksDB status: `damaged`, `missing` or `io`.
 Error error_of(const rocksdb::Status& status, const std::string& where);
 
-/// Whether RocksDB and its families are there. `missing`: nothing; `malformed`: it is not pawl's; `damaged`.
+/// Checks that the database and its column families exist. `missing`: there is nothing; `malformed`: it is not pawl's;
+/// `damaged`.
 Result<void> check_families(Files& files, const std::string& path);
 
-/// Whether this program may open the log. Answers whether the log was begun at all. `unsupported`: a newer format.
+/// Checks that this program may open the log. Returns whether the log was begun at all. `unsupported`: a newer format.
 Result<bool> check_format(const Database& database, const std::string& path);
 
-/// Says in the log which format it has, durably.
+/// Records the log's format in it, durably.
 Result<void> write_format(const Database& database, const std::string& path);
 
-/// Reads blocks in order and watches that no seq is missing between them.
+/// Reads blocks in order and checks that no seq is missing between them.
 class BlockWalk {
  public:
-  /// Begins with the block that holds `from`, or would: the one before it if there is none behind.
+  /// Starts at the block that contains `from`; if there is none at or after it, at the block before it.
   BlockWalk(const Database& database, Seq from, std::string where);
 
-  /// The next block; none at the end; `damaged` naming the first seq that cannot be read.
+  /// The next block; none at the end; `damaged` names the first seq that cannot be read.
   Result<std::optional<Block>> next_block();
 
   /// The last seq of the blocks so far; before the first, the one before it.

@@ -15,7 +15,7 @@
 namespace pawl {
 namespace {
 
-// Of whoever only reads, beside a writer that moves files.
+// For readers, while a writer moves files.
 constexpr int attempts_max = 10;
 
 std::set<std::string> names_in(Files& files, const std::string& folder) {
@@ -31,12 +31,12 @@ struct RocksLog::Impl {
   Files& files;
   std::string dir;
   Mode mode;
-  std::shared_ptr<const DirLock> lock;  // before the database: released after it is closed
+  std::shared_ptr<const DirLock> lock;  // declared before the database, so released after it is closed
   Database database;
   std::optional<Seq> torn_at;
 
   DurableSeq durable;
-  bool failed = false;  // appending thread alone
+  bool failed = false;  // appending thread only
   std::string block;    // reused by append
   rocksdb::WriteBatch write;
   Mutex checkpointing;
@@ -73,16 +73,16 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(std::shared_ptr<const DirLock> 
   return std::unique_ptr<RocksLog>(new RocksLog(std::move(impl)));
 }
 
-/// Makes the log under another name: a database comes in many steps, and one that was cut short in the midst of them
-/// could not be told from somebody else's.
+/// Creates the log under a temporary name: creating a database takes many steps, and one interrupted halfway could not
+/// be distinguished from a foreign one.
 Result<void> RocksLog::Impl::create() {
   const Seq sealed = PAWL_TRY(read_seal(dir, files));
   if (sealed > Seq{}) {
     return damaged_at(Seq{1}, path(), "the log is gone; it was sealed at " + std::to_string(raw(sealed)));
   }
-  if (!names_in(files, path()).empty()) return damaged_at(Seq{1}, path(), "there is a log without its CURRENT");
+  if (!names_in(files, path()).empty()) return damaged_at(Seq{1}, path(), "the log has no CURRENT file");
   const std::string fresh = path() + ".new";
-  files.remove_all(fresh);  // of a start that was cut short
+  files.remove_all(fresh);  // from an interrupted start
   Database made;
   const rocksdb::Status status =
       open_database(files, fresh, rocksdb::WALRecoveryMode::kAbsoluteConsistency, Purpose::create, made);
@@ -94,13 +94,15 @@ Result<void> RocksLog::Impl::create() {
 
 Result<void> RocksLog::Impl::open_for_writing() {
   PAWL_TRY(make_data_dir(dir, files));
-  // Before anything is changed: RocksDB moves files at each opening, and gets far before it misses a right.
+  // Check before anything is changed: RocksDB moves files at every opening, and gets far before it finds that it lacks
+  // a permission.
   PAWL_TRY(files.check_writable(dir));
   const bool is_old = PAWL_TRY(files.exists(path()));
   if (is_old) PAWL_TRY(files.check_writable(path()));
   if (!lock) lock = std::make_shared<const DirLock>(PAWL_TRY(DirLock::take(dir)));
   if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) PAWL_TRY(create());
-  // Of the log's own name; also if it was there: whoever gave it may have been killed before this.
+  // Sync the log's directory entry even if it already existed: the process that created it may have been killed before
+  // this.
   PAWL_TRY(files.sync(dir));
   Survey found = PAWL_TRY(survey(files, dir));
   found.database = Database();
@@ -113,14 +115,14 @@ Result<void> RocksLog::Impl::open_for_writing() {
 }
 
 Result<void> RocksLog::Impl::open_for_reading() {
-  // A writer beside us may delete, while we look, a file whose content it has just moved to another: what looks like
-  // trouble counts only if the folder stood still meanwhile.
+  // While we look, a concurrent writer may delete a file whose content it has just moved to another: an apparent
+  // problem counts only if the folder did not change meanwhile.
   for (int attempt = 1;; ++attempt) {
     const std::set<std::string> names = names_in(files, path());
     Result<Survey> found = survey(files, dir);
     if (!found && attempt < attempts_max && names_in(files, path()) != names) continue;
     if (!found) return std::move(found).error();
-    if (!found->begun) return Error{ErrorCode::missing, path() + ": the log was not begun yet"};
+    if (!found->begun) return Error{ErrorCode::missing, path() + ": the log has not been begun yet"};
     database = std::move(found->database);
     durable.advance(found->last);
     torn_at = found->torn_at;
@@ -129,8 +131,8 @@ Result<void> RocksLog::Impl::open_for_reading() {
 }
 
 Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
-  if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an append failed before"};
+  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an earlier append failed"};
   const Seq last = impl_->durable.last();
   const Seq first = first_after(last, expected_next, batch.records.front());
   if (expected_next != first) {
@@ -145,8 +147,8 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
     status = impl_->write.Put(impl_->family(archive), encode_key(raw(archived.task)), encode_archived(archived));
     if (!status.ok()) break;
   }
-  // The block comes last: if it stands whole in the write-ahead file, then so does all that was written with it, and
-  // what a crash cut off is never taken for damage.
+  // The block comes last: if it is complete in the write-ahead file, so is everything written with it, and what a crash
+  // cut off is never mistaken for damage.
   if (status.ok()) {
     status = impl_->write.Put(impl_->family(log_blocks), encode_key(raw(first)), impl_->block);
   }
@@ -157,7 +159,7 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
     impl_->failed = true;
     return error_of(status, impl_->path() + ": record " + std::to_string(raw(first)));
   }
-  // Durable in a folder that nobody would look for it in: the next start opens what stands there now.
+  // It would be durable in a folder where it would never be found: the next start opens whatever has that name now.
   if (const auto named = impl_->lock->check_name(); !named) {
     impl_->failed = true;
     return named.error();
@@ -185,7 +187,7 @@ Result<void> RocksLog::follow(Seq from, const std::function<bool(RecordBytes)>& 
 
 Result<void> RocksLog::store(const StoredCheckpoint& checkpoint) {
   const MutexLock lock(impl_->checkpointing);
-  // Not through the write-ahead file: a checkpoint is no smaller than the state, and losing one loses nothing.
+  // Bypasses the write-ahead file: a checkpoint is as large as the state, and losing one loses nothing.
   rocksdb::WriteOptions aside;
   aside.disableWAL = true;
   rocksdb::ColumnFamilyHandle* family = impl_->family(checkpoint_values);
@@ -235,7 +237,7 @@ Result<void> RocksLog::walk(TaskId from, const std::function<bool(TaskId, Record
   const auto at = impl_->database.iterate(archive);
   for (at->Seek(encode_key(raw(from))); at->Valid(); at->Next()) {
     const auto key = decode_key(at->key().ToStringView());
-    if (!key) return Error{ErrorCode::damaged, impl_->path() + ": a key of the archive is no task's"};
+    if (!key) return Error{ErrorCode::damaged, impl_->path() + ": the archive has a key that is not a task id"};
     const std::vector<std::uint8_t> bytes = PAWL_TRY(decode_archived(at->value().ToStringView(), TaskId{*key}));
     if (!each(TaskId{*key}, bytes)) return {};
   }
@@ -244,7 +246,7 @@ Result<void> RocksLog::walk(TaskId from, const std::function<bool(TaskId, Record
 }
 
 Result<void> RocksLog::seal() {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened for reading only"};
+  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
   return write_seal(impl_->dir, impl_->durable.last(), impl_->files);
 }
 
@@ -257,22 +259,22 @@ Result<void> RocksLog::Impl::copy_to(const std::string& target) {
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(database.db.get(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
-  // A writer moves its write-ahead file to tables first; who only reads has to take it as it is.
+  // A writer first moves its write-ahead file to tables; a reader has to copy it as it is.
   const std::uint64_t flush_beyond = mode == Mode::write ? 0 : UINT64_MAX;
   if (status.ok()) status = checkpoint->CreateCheckpoint(target + "/log", flush_beyond);
   if (!status.ok()) return error_of(status, target);
   PAWL_TRY(write_seal(target, covered, files));
-  const Survey copy = PAWL_TRY(survey(files, target));  // what cannot be opened is no backup
-  if (copy.last < covered) return damaged_at(next(copy.last), target, "the copy lacks it");
+  const Survey copy = PAWL_TRY(survey(files, target));  // a copy that cannot be opened is not a backup
+  if (copy.last < covered) return damaged_at(next(copy.last), target, "it is missing from the copy");
   return {};
 }
 
 Result<void> RocksLog::backup(const std::string& target) {
   Files& files = impl_->files;
   const bool made = PAWL_TRY(files.make_dir(target));
-  if (!made) return Error{ErrorCode::malformed, target + " exists already"};
+  if (!made) return Error{ErrorCode::malformed, target + " already exists"};
   Result<void> copied = impl_->copy_to(target);
-  // A writer beside us may have deleted what we saw when we opened: look again.
+  // A concurrent writer may have deleted files that we saw when we opened: look again.
   for (int attempt = 1; !copied && impl_->mode == Mode::read_only && attempt < attempts_max; ++attempt) {
     files.remove_all(target + "/log");
     const Result<std::unique_ptr<RocksLog>> again = open(impl_->dir, Mode::read_only, files);
@@ -280,7 +282,7 @@ Result<void> RocksLog::backup(const std::string& target) {
     copied = (*again)->impl_->copy_to(target);
   }
   if (!copied) {
-    files.remove_all(target);  // made by us just now
+    files.remove_all(target);  // we have just created it
     return copied.error();
   }
   return files.sync(std::filesystem::absolute(target).lexically_normal().parent_path().string());

@@ -1,9 +1,9 @@
 // The log on RocksDB, in DIR/log: the embedded default.
 //
-// Opening decides what the log still holds. A survey comes first, which writes nothing: the log is opened for reading
-// under RocksDB's strictest rule, and what can be read is held against the seal and against what stands in the
-// write-ahead files (store/tail.h has the judgement). Only a log that is whole, or that lacks no more than a torn tail,
-// is then opened for writing. The price is that write-ahead files, 64 MiB at most, are read twice at a start.
+// Opening determines what the log still contains. First comes a survey, which writes nothing: it opens the log
+// read-only under RocksDB's strictest rule, and compares what can be read with the seal and with the contents of the
+// write-ahead files (store/tail.h decides). Only a log that is complete, or lacks nothing but a torn tail, is then
+// opened for writing. The price is that the write-ahead files, at most 64 MiB, are read twice at a start.
 #pragma once
 
 #include "store/files.h"
@@ -25,9 +25,9 @@ class RocksLog final : public Log {
   Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override;
   Result<void> follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) override;
   Seq last_seq() const override;
-  /// In DIR/sealed: two syncs.
+  /// Writes DIR/sealed, with two syncs.
   Result<void> seal() override;
-  /// In a folder that a daemon is writing to, this may be the batch that was on its way.
+  /// In a folder that a daemon is writing to, this may be the batch being written.
   std::optional<Seq> torn_at() const override;
 
   Result<void> store(const StoredCheckpoint& checkpoint) override;
@@ -37,8 +37,9 @@ class RocksLog final : public Log {
   Result<std::vector<std::uint8_t>> find(TaskId task) override;
   Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
-  /// Makes a data folder of its own in `target`, which must not exist yet: tables are hard-linked where the file
-  /// system allows. It holds at least what was durable at the call. Threads: any, beside an append.
+  /// Creates an independent data folder in `target`, which must not exist yet; tables are hard-linked if the file
+  /// system allows it. It contains at least everything that was durable at the call. Threads: any, concurrently with an
+  /// append.
   Result<void> backup(const std::string& target);
 
  private:

@@ -9,7 +9,7 @@ namespace {
 
 using flatbuffers::FlatBufferBuilder;
 
-/// Generated tables are flatbuffers::Table and no more; the generated code itself casts so.
+/// Generated tables add nothing to flatbuffers::Table; the generated code casts in the same way.
 template <class TableT>
 const TableT& as(const flatbuffers::Table& table) {
   return reinterpret_cast<const TableT&>(table);
@@ -21,8 +21,8 @@ const flatbuffers::Table& plain(const TableT& table) {
 
 /// Writes the fields that visit() names. Construct, visit, finish().
 ///
-/// In the order of flatc's own packing, so that its bytes are reproduced: texts and tables as they come; then, in the
-/// table itself, the wide fields before the narrow ones, and of one width the last before the first.
+/// Follows the order of flatc's generated packing, to produce identical bytes: first texts and tables, in order; then,
+/// in the table itself, wide fields before narrow ones, and fields of one width from last to first.
 class TablePacker {
  public:
   TablePacker(FlatBufferBuilder& builder, const TableLayout& layout) : builder_(builder), layout_(layout) {}
@@ -127,7 +127,7 @@ class TablePacker {
   std::vector<Slot> slots_;
 };
 
-/// Fills in the fields that visit() names. A field that is not there is left as it is in a new row.
+/// Fills in the fields that visit() names. An absent field keeps its value from a new row.
 class TableReader {
  public:
   TableReader(const flatbuffers::Table& table, const TableLayout& layout) : table_(table), layout_(layout) {}
@@ -144,7 +144,7 @@ class TableReader {
   void read(const FieldLayout& field, bool& value) { value = integer_of(table_, field) != 0; }
   void read(const FieldLayout& field, SettingValue& value) {
     const auto& table = as<fb::SettingValue>(table_of(table_, field));
-    // The generated packing leaves out a list that is empty, and no setting's value is nothing.
+    // The generated packing omits an empty list, but a setting always has a value.
     const bool is_empty_list =
         !table.flag().has_value() && !table.number().has_value() && !table.text() && !table.list();
     value = is_empty_list ? SettingValue(std::vector<std::string>()) : setting_value_from(table);
@@ -184,7 +184,7 @@ class TableReader {
   const TableLayout& layout_;
 };
 
-/// Which row is in which table.
+/// Maps rows to tables.
 template <class TableT>
 struct Stored;
 #define X(Table, RowOfIt)                            \
@@ -301,7 +301,7 @@ bool enums_are_known(const fb::Archived& archived) {
 
 Result<void> check_enums(const fb::Checkpoint& checkpoint) {
   if (enums_are_known(plain(checkpoint), *layout_named("Checkpoint"))) return {};
-  return Error{ErrorCode::unsupported, "the checkpoint has a status that is not known here"};
+  return Error{ErrorCode::unsupported, "the checkpoint has an unknown status; a newer pawl wrote it"};
 }
 
 }  // namespace pawl

@@ -1,5 +1,5 @@
-// Rows of the state to and from their tables in schema/checkpoint.fbs, field by field as visit() of engine/state/rows.h
-// names them: a new field needs nothing here. An empty text or an empty optional is a field that is not there.
+// Converts rows of the state to and from their tables in schema/checkpoint.fbs, field by field, following visit() in
+// engine/state/rows.h: a new field needs no code here. An empty text or an empty optional is an absent field.
 #pragma once
 
 #include "checkpoint_generated.h"
@@ -8,7 +8,8 @@
 
 namespace pawl {
 
-/// Require: builder.ForceDefaults(true) was called before. The bytes are those of flatc's own packing.
+/// Requires: builder.ForceDefaults(true) was called before. The bytes are identical to those of flatc's generated
+/// packing.
 flatbuffers::Offset<fb::TaskRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Task& row);
 flatbuffers::Offset<fb::JobRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Job& row);
 flatbuffers::Offset<fb::LeaseRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Lease& row);
@@ -18,8 +19,8 @@ flatbuffers::Offset<fb::PipelineRow> pack_row(flatbuffers::FlatBufferBuilder& bu
 flatbuffers::Offset<fb::RepoRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const RepoRow& row);
 flatbuffers::Offset<fb::IdsRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Ids& row);
 
-/// Require: the buffer was verified, and its enums are known. What an older version did not write is as in a new row.
-/// Hashes are left at 0.
+/// Requires: the buffer was verified, and its enum values are known. Fields that an older version did not write have
+/// the values of a new row. Hashes are left at 0.
 Task unpack_row(const fb::TaskRow& table);
 Job unpack_row(const fb::JobRow& table);
 Lease unpack_row(const fb::LeaseRow& table);
@@ -29,9 +30,9 @@ PipelineRow unpack_row(const fb::PipelineRow& table);
 RepoRow unpack_row(const fb::RepoRow& table);
 Ids unpack_row(const fb::IdsRow& table);
 
-/// The verifier lets any number through where an enum stands.
+/// The verifier accepts any number as an enum value, so check them.
 bool enums_are_known(const fb::Archived& archived);
-/// `unsupported` if a newer version wrote one that is not known here.
+/// `unsupported` if there is an unknown one, written by a newer version.
 Result<void> check_enums(const fb::Checkpoint& checkpoint);
 
 }  // namespace pawl

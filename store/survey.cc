@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// Opens for reading by ever more lenient rules; what the strict ones refused is evidence.
+/// Opens read-only under ever more lenient rules; a refusal under a strict rule is evidence.
 Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& survey) {
   using Mode = rocksdb::WALRecoveryMode;
   rocksdb::Status status;
@@ -22,15 +22,15 @@ Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& sur
     if (status.ok()) return end;
     if (!status.IsCorruption()) break;
   }
-  // CURRENT is there, so what it leads to has to be.
+  // CURRENT exists, so the file it names must exist.
   const bool gone = status.IsNotFound() || status.IsPathNotFound();
   if (status.IsCorruption() || gone) return damaged_at(Seq{1}, path, status.ToString());
   return error_of(status, path);
 }
 
-/// Where a survey begins to look for gaps. What is in tables was looked at when it got there, so that is where the
-/// write-ahead files begin, and the block before; where anything is wrong, the log's beginning, to find the first seq
-/// concerned.
+/// Where a survey starts looking for gaps. Records in tables were checked when they got there, so it starts where the
+/// write-ahead files begin, one block earlier; if anything is wrong, it starts at the beginning of the log, to find the
+/// first seq concerned.
 Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd end) {
   if (end == LogEnd::wrong_bytes) return Seq{1};
   if (in_wal.lowest > Seq{1}) return static_cast<Seq>(raw(in_wal.lowest) - 1);
@@ -45,7 +45,8 @@ Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd en
 Result<Survey> survey(Files& files, const std::string& dir) {
   const std::string path = dir + "/log";
   TailEvidence evidence;
-  // In this order: a writer beside us only adds, so what seal and files show now, the database must have later.
+  // In this order: a concurrent writer only adds, so whatever the seal and the files show now, the database must have
+  // later.
   evidence.sealed = PAWL_TRY(read_seal(dir, files));
   const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
   PAWL_TRY(check_families(files, path));

@@ -1,4 +1,4 @@
-// What a log on RocksDB still holds, found without writing anything (store/rocks_log.h says why).
+// Finds out what a log on RocksDB still contains, without writing anything (store/rocks_log.h says why).
 #pragma once
 
 #include <optional>
@@ -16,8 +16,9 @@ struct Survey {
   rocksdb::WALRecoveryMode recovery = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
 };
 
-/// `dir`/log, held against its seal and against what stands in its write-ahead files. `damaged` names the first seq
-/// that cannot be read; else the errors of RocksLog::open. Also beside a writer, if it is asked again when files moved.
+/// Compares `dir`/log with its seal and with the contents of its write-ahead files. `damaged` names the first seq that
+/// cannot be read; otherwise the errors of RocksLog::open. Works concurrently with a writer, if repeated when files
+/// have moved.
 Result<Survey> survey(Files& files, const std::string& dir);
 
 }  // namespace pawl

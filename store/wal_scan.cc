@@ -24,7 +24,7 @@ std::string without_heads(std::string_view file) {
 bool has_hole(std::string_view file) {
   for (std::size_t at = 0; at + piece_head_bytes <= file.size();) {
     const std::size_t left = piece_bytes - at % piece_bytes;
-    if (left < piece_head_bytes) {  // too little for a head: the next one begins behind it
+    if (left < piece_head_bytes) {  // too short for a header: the next one follows
       at += left;
       continue;
     }
@@ -32,7 +32,7 @@ bool has_hole(std::string_view file) {
     if (head.find_first_not_of('\0') == std::string_view::npos) {
       return file.find_first_not_of('\0', at) != std::string_view::npos;
     }
-    // Checksum (4), length (2), type (1), and so many bytes.
+    // Checksum (4), length (2), type (1), then that many bytes.
     at += piece_head_bytes + static_cast<unsigned char>(head[4]) + 256U * static_cast<unsigned char>(head[5]);
   }
   return false;
@@ -48,7 +48,7 @@ Result<FoundInWal> blocks_in_wal(const std::string& log_dir, Files& files) {
     if (!bytes && bytes.error().code == ErrorCode::missing) continue;
     if (!bytes) return bytes.error();
     find_blocks(without_heads(*bytes), found);
-    // Names are numbers, filled up with zeros to six digits.
+    // Names are numbers, zero-padded to six digits.
     if (std::pair(name.size(), name) < std::pair(newest.size(), newest)) continue;
     newest = name;
     found.has_hole = has_hole(*bytes);

@@ -1,12 +1,12 @@
-// What stands in RocksDB's write-ahead files, read around RocksDB.
+// Reads RocksDB's write-ahead files directly, without RocksDB.
 //
-// One damaged length in a write-ahead file makes all that follows in it look like a tail that a crash cut off, and
-// RocksDB then drops it without a word. So the files are searched for whole blocks of ours beforehand: what they hold
-// has to be there afterwards. And seven zeros where a piece should begin are the end to RocksDB, whatever follows them;
-// a power cut that took a page and left the next one would go unnoticed.
+// One damaged length in a write-ahead file makes everything after it look like a tail that a crash cut off, and RocksDB
+// silently drops it. So the files are first searched for complete blocks of ours: those must be there afterwards. Also,
+// RocksDB treats seven zeros where a record fragment should begin as the end, whatever follows; a power cut that lost
+// one page but kept the next would go unnoticed.
 //
-// RocksDB cuts such a file in pieces of 32 KiB, each of which begins with a head of 7 bytes; what is longer goes on
-// behind the next head. A file without those heads holds each of our blocks in one piece.
+// RocksDB divides such a file into pieces of 32 KiB, each beginning with a 7-byte header; anything longer continues
+// after the next header. Without those headers, each of our blocks is contiguous.
 #pragma once
 
 #include <string>
@@ -18,17 +18,17 @@
 namespace pawl {
 
 struct FoundInWal : FoundBlocks {
-  bool has_hole = false;  // in the newest file: the older ones were read before, and may be there no longer in a moment
+  bool has_hole = false;  // in the newest file: older ones were read before, and may be deleted at any moment
 };
 
-/// Searches all write-ahead files in `log_dir`. One that is deleted meanwhile (its content is in tables then) does not
-/// count. Reads a file at a time into memory.
+/// Searches all write-ahead files in `log_dir`. A file deleted meanwhile is ignored: its content is then in tables.
+/// Reads one file at a time into memory.
 Result<FoundInWal> blocks_in_wal(const std::string& log_dir, Files& files = disk_files());
 
-/// Whether zeros stand where a piece should begin, and anything else behind them.
+/// Whether there are zeros where a piece should begin, followed by anything else.
 bool has_hole(std::string_view file);
 
-/// The content of a write-ahead file without the heads of its pieces.
+/// The content of a write-ahead file without the headers of its pieces.
 std::string without_heads(std::string_view file);
 
 }  // namespace pawl

@@ -310,7 +310,7 @@ void tasks_get(Call call) {
       },
       [&shop = call.shop, shown, reply = call.reply] {
         const auto answer = [shown, reply] {
-          if (!shown->task) return reply(http_error(404, "unknown_task", "no task of that id was ever created"));
+          if (!shown->task) return reply(http_error(404, "unknown_task", "no task with that id was ever created"));
           HttpResponse response;
           response.format = [shown](HttpResponse& out) { append_json(out.body, *shown->task); };
           reply(std::move(response));

@@ -1,4 +1,4 @@
-// A group of a log, applied record by record with every invariant asked on the way.
+// Applies a group from a log record by record, and checks every invariant on the way.
 #include <set>
 #include <utility>
 
@@ -21,7 +21,7 @@ void check_passage(const Passage& passage, Seq last, Findings& findings) {
   check_restore(passage, last, findings);
 }
 
-/// What the end of a group has to look at: that of which the group changed something.
+/// What to check at the end of a group: only what the group changed.
 struct Touched {
   std::set<TaskId> tasks;
   bool holders = false;  // a lease, a job or a boot
@@ -44,7 +44,7 @@ void note_touched(const Snapshot& before, const State& after, const fb::Record& 
   for (const auto& [key, lease] : before.leases) tasks.insert(task_of_key(key).value_or(TaskId{0}));
 }
 
-/// Applies one record and checks what came of it.
+/// Applies one record and checks the result.
 Applied check_record(State& state, const fb::Record& record, Seq last, SettingsToCome to_come, Touched& touched,
                      Findings& findings) {
   const std::uint64_t digest = state.digest();
@@ -67,16 +67,16 @@ void compare(const fb::Record& record, const Applied& applied, std::uint64_t dig
     findings.push_back({.kind = Finding::Kind::divergence,
                         .seq = {},
                         .invariant = 0,
-                        .what = "the rules give another " + what + " than the record has"});
+                        .what = "the rules compute a different " + what + " from the record's"});
   };
   if (stamp.outcome() != static_cast<std::uint16_t>(applied.outcome)) {
     differs("outcome (" + std::string(name(applied.outcome)) + ")");
   }
-  if (stamp.unchecked() != applied.unchecked) differs("mark `unchecked`");
+  if (stamp.unchecked() != applied.unchecked) differs("`unchecked` mark");
   if (stamp.digest() != digest) differs("digest");
 }
 
-/// What holds at the end of every group.
+/// The invariants that hold at the end of every group.
 void check_end(const State& state, const Touched& touched, Findings& findings) {
   if (touched.holders) check_holders(state, findings);
   if (touched.settings) {
@@ -135,7 +135,7 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
     date_from(first, *group[i]);
   }
   const std::size_t first = findings.size();
-  if (state.digest() != digests.back()) find_digest("a refused group left another digest than it found");
+  if (state.digest() != digests.back()) find_digest("a refused group changed the digest");
   check_end(state, touched, findings);
   if (!refused) reapplied.archived = state.archive_finished();
   if (state.digest() != digests.back()) find_digest("archiving changed the digest");

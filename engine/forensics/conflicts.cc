@@ -7,9 +7,9 @@
 namespace pawl {
 namespace {
 
-/// How many later records a finding names: the first ones tell the story.
+/// How many later records a finding names: the first few are enough.
 constexpr std::size_t followers_max = 16;
-/// How many groups pass between two looks at what may be forgotten.
+/// How many groups pass between two sweeps of what may be forgotten.
 constexpr std::uint64_t groups_between_sweeps = 4096;
 
 std::string text(std::uint64_t number) {
@@ -28,7 +28,7 @@ void follow(Finding& finding, Seq seq) {
   if (finding.followed_by.size() < followers_max) finding.followed_by.push_back(seq);
 }
 
-/// The start of a step that may have had its effect; null if the place in the journal is free.
+/// The earlier start of the step that may have had its effect; null if there is none in the journal.
 const StepRow* standing_start(const Task& task, const fb::StepStarted& event) {
   for (const StepRow& row : task.steps) {
     const bool stands = row.state == StepState::started || row.state == StepState::done;
@@ -40,7 +40,7 @@ const StepRow* standing_start(const Task& task, const fb::StepStarted& event) {
   return nullptr;
 }
 
-/// The irreversible step done for the crossing from `version` to `to`; null if there is none.
+/// The irreversible step that was done in the crossing from `version` to `to`; null if there is none.
 const StepRow* delivered_by(const Task& task, Version version, const std::string& to) {
   for (const StepRow& row : task.steps) {
     if (row.irreversible && row.state == StepState::done && row.version == version && row.to == to) return &row;
@@ -53,7 +53,7 @@ const StepRow* delivered_by(const Task& task, Version version, const std::string
 void Conflicts::see(const State& before, std::span<const fb::Record* const> group) {
   group_ = seq_of(*group.front());
   moved_in_group_.clear();
-  // What a gap of time ages nothing is seen behind it.
+  // A time gap does not age anything: check again after its group.
   const auto is_gap = [](const fb::Record* record) { return record->event_type() == fb::Event::TimeGap; };
   if (std::none_of(group.begin(), group.end(), is_gap)) see_overdue(before, *group.front());
   for (const fb::Record* record : group) see_record(before, *record);
@@ -75,19 +75,19 @@ Findings Conflicts::findings() const {
   }
   for (const auto& [task, entries] : double_entries_) {
     for (const DoubleEntry& entry : entries) {
-      // Where a reap brought the second one in, the reap is the story.
+      // If a reap brought the second actor in, report the reap instead.
       if (!entry.finding.followed_by.empty() && !is_reaped_by(task, entry)) all.push_back(entry.finding);
     }
   }
   all.insert(all.end(), unchecked_.begin(), unchecked_.end());
-  // A switch that was flipped before the log begins is not known.
+  // A setting changed before the log begins is not known.
   for (Finding& finding : all) std::erase(finding.led_by, Seq{0});
   std::stable_sort(all.begin(), all.end(),
                    [](const Finding& left, const Finding& right) { return left.seq < right.seq; });
   return all;
 }
 
-/// With the reaper on, a pass that is late is no more than late; with it off, nobody will come.
+/// With the reaper on, a late pass is only late; with it off, nothing will end the job or lease.
 void Conflicts::see_overdue(const State& before, const fb::Record& record) {
   const Settings& settings = before.settings();
   const TimeUs now{record.stamp()->time_us()};
@@ -104,10 +104,11 @@ void Conflicts::see_overdue(const State& before, const fb::Record& record) {
     for (const JobId id : before.indexes.running) {
       const Job& job = *before.jobs.find(id);
       if (age_s(job.run->claimed, now) < settings.reaper.max_running_s) continue;
-      // A claim from before the log begins is told by where it was first seen, so that it is told once.
+      // A claim from before the log begins is identified by where it was first seen, so that it is reported once.
       tell(claims_.try_emplace(id, Entry{.who = {}, .seq = group_}).first->second.seq, job.task,
            "job " + text(raw(id)) + " of task " + text(raw(job.task)) +
-               " runs past max_running_s, and the reaper, which would end it, is switched off",
+               " has been running for longer than reaper.max_running_s, and the reaper, which would end it, is "
+               "switched off",
            "reaper.enabled");
     }
   }
@@ -115,7 +116,7 @@ void Conflicts::see_overdue(const State& before, const fb::Record& record) {
   for (const auto& [key, lease] : before.leases.rows()) {
     if (!lease.ttl_s || now < plus_s(lease.renewed, *lease.ttl_s)) continue;
     tell(Seq{raw(lease.token)}, task_of_key(key).value_or(TaskId{0}),
-         "lease '" + key + "' is held past its ttl, and what would reclaim it is switched off",
+         "lease '" + key + "' is held past its ttl, and the setting that would reclaim it is switched off",
          settings.reaper.enabled ? "lease.reclaim_enabled" : "reaper.enabled");
   }
 }
@@ -147,7 +148,7 @@ void Conflicts::see_record(const State& before, const fb::Record& record) {
     see_act(record, {TaskId{started->task()}, Version{started->version()}});
     see_step_start(before, record, *started);
   } else if (const auto* finished = record.event_as_StepFinished()) {
-    // What a probe or an operator says of a step is no act of whoever started it.
+    // A report by a probe or an operator is not an act of the step's starter.
     if (finished->by() == fb::StepBy::command) {
       see_act(record, {TaskId{finished->task()}, Version{finished->version()}});
     }
@@ -168,7 +169,7 @@ void Conflicts::see_life(const fb::Record& record) {
     Reap& reap = reaps_[task][index];
     if (reap.finding.seq >= group_) continue;
     if (reap.finding.followed_by.empty()) {
-      reap.finding.what += "; its owner's process was taken for dead, but " + record.actor()->str() +
+      reap.finding.what += "; its owner's process was considered dead, but " + record.actor()->str() +
                            " of that boot (" + record.boot()->str() + ") was alive";
     }
     follow(reap.finding, seq_of(record));
@@ -179,14 +180,14 @@ void Conflicts::see_unchecked(const fb::Record& record) {
   if (unchecked_.empty() || unchecked_.back().led_by != std::vector<Seq>{switch_of_ownership()}) {
     unchecked_.push_back({.kind = Finding::Kind::unchecked,
                           .seq = seq_of(record),
-                          .what = "decided with ownership switched off: versions, tokens and leases were not looked at",
+                          .what = "decided with ownership switched off: versions, tokens and leases were not checked",
                           .led_by = {switch_of_ownership()}});
     return;
   }
   unchecked_.back().followed_by.push_back(seq_of(record));
 }
 
-/// An accepted act on a crossing: of somebody from whom it had been taken?
+/// Checks whether an accepted act on a crossing comes from an actor that had lost it.
 void Conflicts::see_act(const fb::Record& record, const Place& place) {
   const Who who = who_of(record);
   if (const auto reaps = reaps_.find(place.task); reaps != reaps_.end()) {
@@ -195,7 +196,7 @@ void Conflicts::see_act(const fb::Record& record, const Place& place) {
       const bool is_told = !reap.finding.followed_by.empty() && reap.finding.followed_by.back() == seq_of(record);
       if (!is_his || is_told) continue;
       if (reap.finding.followed_by.empty()) {
-        reap.finding.what += "; but " + who.actor + " (boot " + who.boot + ") was alive, and went on with it";
+        reap.finding.what += "; but " + who.actor + " (boot " + who.boot + ") was alive and continued it";
       }
       follow(reap.finding, seq_of(record));
     }
@@ -218,14 +219,14 @@ void Conflicts::see_step_start(const State& before, const fb::Record& record, co
     found_.push_back({.kind = Finding::Kind::double_effect,
                       .seq = seq_of(record),
                       .what = "task " + text(event.task()) + ": " + step + " is started again, though record " +
-                              text(raw(start->started)) + " started it, and nothing says that it did not happen",
+                              text(raw(start->started)) + " started it, and no record says that it did not happen",
                       .task = task->id,
                       .led_by = {start->started}});
   }
   const PipelineStep* defined = before.pipeline_of(*task).step(to, event.step()->string_view());
   if (!defined || !defined->irreversible || version >= version_of(*task)) return;
 
-  std::string how = "which it had left by then";
+  std::string how = "which it had already left";
   std::string ways = "goes two ways at once";
   if (const auto left = departures_[task->id].find(version); left != departures_[task->id].end()) {
     how = "which " + left->second.actor + " had left for '" + left->second.to + "' by record " +
@@ -249,7 +250,7 @@ void Conflicts::see_transition(const State& before, const fb::Record& record, co
     const Version meant = event.expected_version() ? Version{*event.expected_version()} : version;
     see_act(record, {id, meant});
     if (meant < version) {
-      std::string how = "was left by then";
+      std::string how = "had already been left";
       std::string ways = "goes two ways at once";
       if (const auto left = departures_[id].find(meant); left != departures_[id].end()) {
         how = left->second.actor + " had left for '" + left->second.to + "' by record " + text(raw(left->second.seq));
@@ -261,8 +262,7 @@ void Conflicts::see_transition(const State& before, const fb::Record& record, co
       found_.push_back({.kind = Finding::Kind::contradiction,
                         .seq = seq_of(record),
                         .what = "task " + text(raw(id)) + " " + ways + ": " + record.actor()->str() + " moves it to '" +
-                                event.to()->str() + "' by what it knew of version " + text(raw(meant)) + ", which " +
-                                how,
+                                event.to()->str() + "' based on version " + text(raw(meant)) + ", which " + how,
                         .task = id,
                         .led_by = led_to(before, *task, meant)});
     }
@@ -286,8 +286,8 @@ void Conflicts::see_entry(const State& before, const fb::Record& record, const f
   for (const Entry& first : crossing.entries) {
     Finding finding{.kind = Finding::Kind::double_entry,
                     .seq = seq_of(record),
-                    .what = "task " + text(raw(task->id)) + ": " + who.actor + " enters the crossing at version " +
-                            text(raw(crossing.version)) + ", in which " + first.who.actor + " is since record " +
+                    .what = "task " + text(raw(task->id)) + ": " + who.actor + " entered the crossing at version " +
+                            text(raw(crossing.version)) + ", which " + first.who.actor + " had entered by record " +
                             text(raw(first.seq)),
                     .task = task->id,
                     .led_by = {switch_of_ownership(), first.seq}};
@@ -299,7 +299,7 @@ void Conflicts::see_entry(const State& before, const fb::Record& record, const f
 void Conflicts::see_reap(const State& before, const fb::Record& record, const fb::JobReaped& event) {
   const Job* job = before.jobs.find(JobId{event.job()});
   if (!job || !job->run) return;
-  // Of a claim that ran out nobody says that its worker is dead: it has not said that it lives, as it had to.
+  // An expired claim does not mean that its worker is dead, only that it failed to renew.
   if (event.reason() && event.reason()->string_view() == reaped_for_ttl) return;
   const Lease* lease = before.lease(task_key(job->task));
   const Task* task = before.tasks.find(job->task);
@@ -325,7 +325,7 @@ void Conflicts::see_reap(const State& before, const fb::Record& record, const fb
     for (const Entry& entry : at->second.entries) reap.owners.insert(entry.who);
   }
   reap.owners.erase(reap.reaper);
-  // What a boot leaves behind is taken from that boot alone.
+  // Recovery takes work only from the stale boot.
   if (event.tier() == fb::Tier::restart) {
     std::erase_if(reap.owners, [&](const Who& who) { return who.boot != job->run->owner.boot_id; });
   }
@@ -333,7 +333,7 @@ void Conflicts::see_reap(const State& before, const fb::Record& record, const fb
   std::sort(led_by.begin(), led_by.end());
   led_by.erase(std::unique(led_by.begin(), led_by.end()), led_by.end());
 
-  // Whose death the reaper claimed, rather than that of the run.
+  // The boot whose owner the reaper considered dead, as opposed to the run's process.
   const auto streak = event.evidence() ? event.evidence()->streak() : flatbuffers::nullopt;
   const auto lease_owner_alive = event.evidence() ? event.evidence()->lease_owner_alive() : flatbuffers::nullopt;
   std::string dead_boot;
@@ -368,7 +368,7 @@ void Conflicts::take_for_dead(const std::string& boot, TaskId task, Reap reap) {
   reaps.push_back(std::move(reap));
 }
 
-/// A new attempt: what its monitor does from then on, under the same name, it does for that.
+/// A new attempt: from now on its monitor, under the same name, acts for the new attempt.
 void Conflicts::see_claim(const State& before, JobId id) {
   const Job* job = before.jobs.find(id);
   const auto found = job ? reaps_.find(job->task) : reaps_.end();
@@ -376,7 +376,7 @@ void Conflicts::see_claim(const State& before, JobId id) {
   for (Reap& reap : found->second) reap.owners.clear();
 }
 
-/// Whoever asks for the lease anew knows that it is not his: what he does from then on is a try of its own.
+/// An actor that requests the lease again knows that it lost it: its acts from then on are a separate attempt.
 void Conflicts::begins_afresh(TaskId task, const Who& who) {
   const auto found = reaps_.find(task);
   if (found == reaps_.end()) return;
@@ -411,16 +411,16 @@ Seq Conflicts::switch_of_ownership() const {
   return std::max(change_of("ownership.enabled"), change_of("ownership.repos"));
 }
 
-/// With what earlier records of the group did to it.
+/// The task's version, including the effects of earlier records of the group.
 Version Conflicts::version_of(const Task& task) const {
   const auto moved = moved_in_group_.find(task.id);
   return moved == moved_in_group_.end() ? task.version : moved->second;
 }
 
-/// What is known to have brought about trouble at that version: the switch, who entered, who reaped, who left.
+/// The records known to have caused trouble at that version: switching ownership off, entries, reaps, departures.
 std::vector<Seq> Conflicts::led_to(const State& before, const Task& task, Version version) const {
   std::vector<Seq> seqs;
-  // With ownership off the marks would have told the reaper, had they counted.
+  // With ownership off, marks would have stopped the reaper if they had counted.
   const Settings& settings = before.settings();
   const bool is_off = !settings.ownership_checked(task.repo);
   if (is_off) seqs.push_back(switch_of_ownership());

@@ -1,6 +1,6 @@
-// What one record of a log makes of another: an effect that began twice, an item that was rolled back by one path and
-// delivered by another, the reap of an owner that was alive. Each record by itself is as the rules say, also with the
-// defences off; only side by side do they show the incident. For `pawl check`: nothing here is needed to decide.
+// Finds records in a log that conflict with each other: an effect that was started twice, a task that one path rolled
+// back and another delivered, a reap of a live owner. Each record by itself obeys the rules, even with the defences
+// off; only together do they show the incident. For `pawl check`: nothing here is needed to decide.
 #pragma once
 
 #include <compare>
@@ -18,14 +18,13 @@
 
 namespace pawl {
 
-/// Wants every group of a log, in order. What was accepted is what the records say: nothing is decided here.
+/// Feed it every group of a log, in order. It trusts the outcomes in the records and decides nothing.
 class Conflicts {
  public:
-  /// `before` is the state that the group meets.
+  /// `before` is the state before the group.
   void see(const State& before, std::span<const fb::Record* const> group);
 
-  /// All that was found, in the order of the seqs. Findings about something that later records showed bear the seq of
-  /// the record that did it.
+  /// All findings, in seq order. A finding that only later records revealed has the seq of the record that caused it.
   Findings findings() const;
 
  private:
@@ -34,7 +33,7 @@ class Conflicts {
     std::string actor;
     friend auto operator<=>(const Who&, const Who&) = default;
   };
-  /// Who did something, and by which record.
+  /// Who acted, and in which record.
   struct Entry {
     Who who;
     Seq seq{};
@@ -46,14 +45,14 @@ class Conflicts {
     std::string actor;
     bool is_rollback = false;
   };
-  /// Who entered a guarded edge at a version while ownership was off: nobody is kept out then.
+  /// Who entered a guarded edge at a version while ownership was off, when no one is kept out.
   struct Crossing {
     Version version{};
     std::vector<Entry> entries;
   };
   struct Reap {
-    Finding finding;       // counts once it has followers
-    std::set<Who> owners;  // who could still act on what was taken from them
+    Finding finding;       // reported only once followed_by is not empty
+    std::set<Who> owners;  // actors that may not know what was taken from them
     Version version{};
     Who reaper;
   };
@@ -93,9 +92,9 @@ class Conflicts {
   std::vector<Seq> led_to(const State& before, const Task& task, Version version) const;
 
   Findings found_;
-  Findings unchecked_;                               // one for each time that ownership was off
-  std::map<std::string, Seq, std::less<>> changes_;  // the last change of each setting that was seen
-  std::set<Seq> overdue_;                            // claims and tokens that were told of
+  Findings unchecked_;                               // one for each period with ownership off
+  std::map<std::string, Seq, std::less<>> changes_;  // the last seen change of each setting
+  std::set<Seq> overdue_;                            // claims and tokens already reported
   Seq group_{};
   std::map<TaskId, Version> moved_in_group_;
   std::map<TaskId, std::map<Version, Departure>> departures_;
@@ -104,7 +103,8 @@ class Conflicts {
   std::map<JobId, Entry> exits_;  // who reported the exit of the attempt
   std::map<TaskId, std::vector<Reap>> reaps_;
   std::map<TaskId, std::vector<DoubleEntry>> double_entries_;
-  std::map<std::string, std::vector<ReapAt>> taken_for_dead_;  // by boot: any record of it shows that it was not
+  std::map<std::string, std::vector<ReapAt>>
+      taken_for_dead_;  // by boot: any later record of the boot shows that it was alive
   std::uint64_t groups_ = 0;
 };
 

@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// What a finding is about, and what is known of how it came about.
+/// What a finding is about, and the known records that led to it.
 struct About {
   TaskId task{0};
   std::vector<Seq> led_by = {};
@@ -40,20 +40,20 @@ bool is_open(const Job& job) {
   return job.status == JobStatus::queued || job.status == JobStatus::running;
 }
 
-/// How much further every version goes by the record: a restore leaves out what may have been given out.
+/// By how much the record raises every version: a restore skips versions that may have been used.
 std::uint64_t versions_left_out(const Passage& passage) {
   const auto* restored = passage.record.event_as_LogRestored();
   return passage.accepted && restored ? restored->next_seq() - restored->from() : 0;
 }
 
-/// The task that the record moves, by a transition or a cancellation; 0 if it moves none.
+/// The task that the record moves, by a transition or a cancellation; 0 if none.
 TaskId moved_task(const fb::Record& record) {
   if (const auto* transition = record.event_as_StageTransition()) return TaskId{transition->task()};
   if (const auto* cancelled = record.event_as_TaskCancelled()) return TaskId{cancelled->task()};
   return TaskId{0};
 }
 
-/// The job that the record takes from running; 0 if it takes none.
+/// The job that the record takes out of `running`; 0 if none.
 JobId ended_job(const fb::Record& record) {
   if (const auto* finished = record.event_as_JobFinished()) return JobId{finished->job()};
   if (const auto* reaped = record.event_as_JobReaped()) return JobId{reaped->job()};
@@ -95,7 +95,7 @@ std::string_view name(Finding::Kind kind) {
 
 namespace {
 
-/// The row as it was before the record; null if there was none.
+/// The row before the record; null if there was none.
 template <class Key, class Row>
 const Row* row_before(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
                       const Table<Key, Row>& after, const Key& key) {
@@ -113,7 +113,7 @@ const Lease* lease_before(const Passage& passage, const std::string& key) {
   return row_before(passage.before, passage.before.leases, passage.before.new_leases, passage.after.leases, key);
 }
 
-/// Calls `each` for every row as it is after the record, or, where only those are known, for the touched ones.
+/// Calls `each` for every row after the record or, if only the touched rows are known, for those.
 template <class Key, class Row, class Each>
 void for_rows(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
               const Table<Key, Row>& after, Each each) {
@@ -144,7 +144,7 @@ void check_versions(const Passage& passage, Findings& findings) {
     const Task* was = task_before(passage, task.id);
     if (!was) {
       if (task.version != Version{1}) {
-        find(findings, 1, label(task.id) + ": begins with version " + std::to_string(raw(task.version)),
+        find(findings, 1, label(task.id) + ": starts with version " + std::to_string(raw(task.version)),
              {.task = task.id});
       }
       return;
@@ -159,8 +159,8 @@ void check_versions(const Passage& passage, Findings& findings) {
            about);
     }
     if (task.id != moved && task.stage != was->stage) {
-      find(findings, 1, label(task.id) + ": came from '" + was->stage + "' to '" + task.stage + "' by no transition",
-           about);
+      find(findings, 1,
+           label(task.id) + ": went from '" + was->stage + "' to '" + task.stage + "' without a transition", about);
     }
   });
 }
@@ -170,7 +170,8 @@ void check_terminal(const Passage& passage, Findings& findings) {
     if (!is_terminal(was.stage)) continue;
     const Task* task = passage.after.tasks.find(id);
     if (!task || task->stage != was.stage) {
-      find(findings, 2, label(id) + ": left '" + was.stage + "'", {.task = id, .led_by = {was.last.seq}});
+      find(findings, 2, label(id) + ": left the terminal stage '" + was.stage + "'",
+           {.task = id, .led_by = {was.last.seq}});
     }
   }
   for_jobs(passage, [&](const Job& job) {
@@ -196,16 +197,17 @@ void check_holders(const State& state, Findings& findings) {
            {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
     }
     if (!tokens.insert(lease.token).second) {
-      find(findings, 3, "lease '" + key + "': its token " + std::to_string(raw(lease.token)) + " is another's as well",
+      find(findings, 3,
+           "lease '" + key + "': its token " + std::to_string(raw(lease.token)) + " is also another lease's",
            {.task = task_of_key(key).value_or(TaskId{0}), .led_by = {Seq{raw(lease.token)}}});
     }
   }
   for (const JobId id : state.indexes.running) {
     const Job& job = *state.jobs.find(id);
-    // What has exited is the finalizer's: a worker's end does not touch it.
+    // A job that has exited belongs to its finalizer; the end of a worker does not affect it.
     const bool is_finalized = job.run && job.run->exit_code;
     if (!job.run || (!is_finalized && is_stale(job.run->owner.boot_id))) {
-      find(findings, 3, label(id) + ": runs under a stale boot", {.task = job.task});
+      find(findings, 3, label(id) + ": is running under a stale boot", {.task = job.task});
     }
   }
 }
@@ -229,8 +231,7 @@ void check_guarded_crossing(const Passage& passage, Findings& findings) {
   if (!lease || !transition->token() || Token{*transition->token()} != lease->token) {
     About about{.task = id, .led_by = {was.last.seq}};
     if (lease) about.led_by.push_back(Seq{raw(lease->token)});
-    find(findings, 4, label(id) + ": crossed the guarded edge to '" + stage->to + "' without the token then held",
-         about);
+    find(findings, 4, label(id) + ": crossed the guarded edge to '" + stage->to + "' without the current token", about);
   }
 }
 
@@ -266,7 +267,7 @@ void check_job(const Passage& passage, const Job& was, const Job& job, Findings&
   }
 }
 
-/// A doubt ends by a second word about its step, or with the crossing; nothing else makes it go.
+/// Doubt about a step ends only with a second report about the step or with the crossing.
 void check_doubt(const Passage& passage, const Task& was, const Task& task, Findings& findings) {
   const auto* word = passage.accepted ? passage.record.event_as_StepFinished() : nullptr;
   for (const StepRow& step : was.steps) {
@@ -276,7 +277,8 @@ void check_doubt(const Passage& passage, const Task& was, const Task& task, Find
       return now.version == step.version && now.to == step.to && now.step == step.step && now.is_in_doubt();
     });
     if (!stays) {
-      find(findings, 6, label(task.id) + ": " + label(step) + " may happen yet, and is taken as if it could not",
+      find(findings, 6,
+           label(task.id) + ": " + label(step) + " may still take effect, but is treated as if it could not",
            {.task = task.id, .led_by = {step.started}});
     }
   }
@@ -290,13 +292,13 @@ void check_jobs(const Passage& passage, Findings& findings) {
     if (was) {
       check_job(passage, *was, job, findings);
     } else if (job.status != JobStatus::queued || job.attempts != 0) {
-      find(findings, 5, label(job.id) + ": begins otherwise than queued", {.task = job.task});
+      find(findings, 5, label(job.id) + ": its first status is not `queued`", {.task = job.task});
     }
     const std::uint64_t uncharged = job.interruptions + job.returned.value_or(0);
     if (uncharged > job.attempts || job.charged_tries() > job.max_attempts) {
       find(findings, 5,
            label(job.id) + ": " + std::to_string(job.attempts) + " attempts and " + std::to_string(uncharged) +
-               " that do not count, of " + std::to_string(job.max_attempts),
+               " uncounted, but max_attempts is " + std::to_string(job.max_attempts),
            {.task = job.task});
     }
   });
@@ -310,7 +312,7 @@ void check_steps(const Passage& passage, Findings& findings) {
       if (step.state == StepState::started) open.push_back(step.started);
       const auto [place, is_first] = places.insert({{step.version, step.to, step.step}, step.started});
       if (!is_first) {
-        find(findings, 6, label(task.id) + ": " + label(step) + " stands twice in the journal",
+        find(findings, 6, label(task.id) + ": " + label(step) + " is in the journal twice",
              {.task = task.id, .led_by = {place->second}});
       }
     }
@@ -331,7 +333,7 @@ void check_steps(const Passage& passage, Findings& findings) {
                             now.started == step.started && now.state == StepState::done);
       }
       if (!stands) {
-        find(findings, 6, label(task.id) + ": " + label(step) + " was done, and is no longer",
+        find(findings, 6, label(task.id) + ": " + label(step) + " was done, but no longer is",
              {.task = task.id, .led_by = {step.started}});
       }
     }
@@ -418,7 +420,7 @@ void check_committed_crossing(const Passage& passage, Findings& findings) {
 
 namespace {
 
-/// The task of which the record begins something new; 0 if it begins nothing.
+/// The task on which the record starts new work; 0 if none.
 TaskId begun_task(const Passage& passage) {
   const fb::Record& record = passage.record;
   if (const auto* step = record.event_as_StepStarted()) return TaskId{step->task()};
@@ -442,8 +444,7 @@ void check_dependents(const Passage& passage, Findings& findings) {
   for (const TaskId id : was->depends_on) {
     const Task* other = task_before(passage, id);
     if (!other || is_terminal(other->stage)) continue;
-    find(findings, 11,
-         label(begun) + ": something of it begins before " + label(id) + ", which it depends on, is finished",
+    find(findings, 11, label(begun) + ": work on it starts before its dependency, " + label(id) + ", is finished",
          {.task = begun, .led_by = {other->last.seq}});
   }
 }
@@ -463,18 +464,17 @@ void check_not_lost(const State& state, const Task& task, Findings& findings) {
   const bool held = state.lease(task_key(id)) != nullptr;
   const bool cancel_waits = held || running || is_committed(task) || is_restored(task);
   if (!task.cancel_requested.empty() && !cancel_waits) {
-    find(findings, 10, label(id) + ": nothing stands in the way of its cancellation, and it is not cancelled", about);
+    find(findings, 10, label(id) + ": nothing prevents its cancellation, but it is not cancelled", about);
   }
   if (!task.blocked.empty() || state.open_job(task)) return;
-  if (!task.cancel_requested.empty() && !is_committed(task)) return;  // It waits, as was just checked.
-  // Driven by the reconciler, once no live owner holds it.
+  if (!task.cancel_requested.empty() && !is_committed(task)) return;  // It is waiting, as checked above.
+  // The reconciler drives it once no live owner holds it.
   if (reconcile_move(*view_of(state, id), false) == ReconcileMove::none) {
-    find(findings, 10, label(id) + ": has no queued or running job of its version, and nobody drives it", about);
+    find(findings, 10, label(id) + ": has no queued or running job at its version, and nothing drives it", about);
   } else if (!state.settings().reconciler.enabled && !held) {
     find(findings, 10,
          label(id) +
-             ": has no queued or running job of its version, and the reconciler, which would drive it, is "
-             "switched off",
+             ": has no queued or running job at its version, and the reconciler, which would drive it, is switched off",
          about);
   }
 }

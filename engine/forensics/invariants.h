@@ -1,6 +1,6 @@
-// SPEC §14: what is true after every record. For tests, which ask after each of theirs, and for `pawl check`, which
-// asks it of every prefix of a log. Nothing here is needed to decide: it states a second time, from the outside, what
-// the rules are built to keep.
+// The invariants of SPEC §14, which hold after every record. Tests check them after each of their records, and `pawl
+// check` for every prefix of a log. Nothing here is needed to decide: it restates, independently, what the rules are
+// built to preserve.
 #pragma once
 
 #include <cstdint>
@@ -16,55 +16,55 @@
 
 namespace pawl {
 
-/// Something in a log that is not as it should be, or, for records that were decided with ownership switched off,
-/// that a reader of the log wants to know.
+/// Something wrong in a log or, for records decided with ownership off, something that a reader of the log should know.
 struct Finding {
   enum class Kind {
     violation,       // of an invariant of SPEC §14
-    divergence,      // the record does not say what the rules say
-    unchecked,       // it was decided with ownership switched off
+    divergence,      // the record differs from what the rules compute
+    unchecked,       // decided with ownership off
     double_effect,   // a step was started twice for one crossing, and the first start may have had its effect
-    contradiction,   // the task went two ways at once: rolled back by one path, and delivered by another
-    reaped_alive,    // a job was reaped from an owner that acted on it later
+    contradiction,   // one path rolled the task back and another delivered it
+    reaped_alive,    // a job was reaped from an owner that acted on it afterwards
     double_entry,    // a second actor entered a crossing that the first had not left
-    overdue,         // a job or a lease outlives its bound, and what would end it is switched off
-    time_backwards,  // the record is older than the one before it
+    overdue,         // a job or a lease outlived its limit, and what would end it is switched off
+    time_backwards,  // the record's time is before the previous record's
     gap,             // records are missing before this one
-    rewritten,       // a witness of the log saw another record here
-    cut_off,         // a witness of the log saw records behind this one, the last
+    rewritten,       // a witness of the log saw a different record here
+    cut_off,         // a witness of the log saw records after this, the last one
   };
   Kind kind = Kind::violation;
-  Seq seq{};                          // of the record that did it, or after which it was found
+  Seq seq{};                          // of the record that caused it, or after which it was found
   int invariant = 0;                  // its number in SPEC §14; 0: none
   std::string what;                   // "task 3: version 2 became 4"
-  TaskId task{0};                     // that it is about; 0: none
-  std::vector<Seq> led_by = {};       // earlier records that led to it, in order; empty: not known here
-  std::vector<Seq> followed_by = {};  // later ones that show it
+  TaskId task{0};                     // the task concerned; 0: none
+  std::vector<Seq> led_by = {};       // earlier records that led to it, in order; empty: unknown
+  std::vector<Seq> followed_by = {};  // later records that show it
 };
 
 std::string_view name(Finding::Kind kind);
 
 using Findings = std::vector<Finding>;
 
-/// What the invariants compare a state with: rows as they were before a record. A State is not copied.
+/// What the invariants compare a state with: the rows before a record. The State is not copied.
 struct Snapshot {
   std::map<TaskId, Task> tasks;
   std::map<JobId, Job> jobs;
   std::map<std::string, Lease> leases;
   std::uint64_t digest = 0;
 
-  /// Whether all rows are here. If not, those that the record touched are: the others are as they were.
+  /// Whether all rows are here. If not, only those that the record touched are; the others have not changed.
   bool whole = true;
-  std::set<TaskId> new_tasks = {};  // touched, and not there before
+  std::set<TaskId> new_tasks = {};  // touched, and new
   std::set<JobId> new_jobs = {};
   std::set<std::string> new_leases = {};
 };
 
 Snapshot snapshot_of(const State& state);
-/// What the record that was just applied has touched. Before state.settle().
+/// The rows that the last applied record touched. Call before state.settle().
 Snapshot touched_rows(const State& state, std::uint64_t digest_before);
 
-/// One record between two states. `after` is settled, and what the group finished is not yet archived.
+/// One record and the states before and after it. `after` is settled; tasks that the group finished are not yet
+/// archived.
 struct Passage {
   const Snapshot& before;
   const State& after;
@@ -73,8 +73,8 @@ struct Passage {
   bool unchecked;
 };
 
-// One function per number of SPEC §14. Those over a Passage hold after every record; those over a State alone hold at
-// the end of every group, when the machine has added what was due.
+// One function per invariant of SPEC §14. Those that take a Passage hold after every record; those that take only a
+// State hold at the end of every group, after the machine has added its own events.
 
 void check_versions(const Passage& passage, Findings& findings);            // 1
 void check_terminal(const Passage& passage, Findings& findings);            // 2
@@ -88,10 +88,10 @@ void check_committed_crossing(const Passage& passage, Findings& findings);  // 9
 void check_dependents(const Passage& passage, Findings& findings);          // 11
 void check_gap(const Passage& passage, Findings& findings);                 // 12
 void check_nothing_lost(const State& state, Findings& findings);            // 10, end of group
-/// 13. `last`: the record before.
+/// Invariant 13. `last` is the previous record's seq.
 void check_restore(const Passage& passage, Seq last, Findings& findings);
 
-// The same of 7 and 10, of what one record or one group changed.
+// Invariants 7 and 10 again, limited to what one record or one group changed.
 void check_uniqueness_of_new(const Passage& passage, Findings& findings);
 void check_not_lost(const State& state, const Task& task, Findings& findings);
 
@@ -100,10 +100,9 @@ struct CheckedGroup {
   Reapplied reapplied;
 };
 
-/// Applies a group as it stands in a log, record by record, and checks all of them. After a finding the state is what
-/// the rules made of it. Idempotency keys are not remembered: they decide nothing here. The work is in proportion to
-/// what the group changes, but for work items (7), where a task is new.
-/// Requires: as reapply() (engine/rules/group.h).
+/// Applies a group from a log, record by record, and checks all invariants. After a finding, the state is what the
+/// rules computed. Idempotency keys are not remembered: they do not matter here. The work is proportional to what the
+/// group changes, except for work items (7) when a task is new. Requires: the same as reapply() (engine/rules/group.h).
 [[nodiscard]] CheckedGroup check_group(State& state, std::span<const fb::Record* const> group);
 
 }  // namespace pawl

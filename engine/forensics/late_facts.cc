@@ -46,7 +46,8 @@ void LateFacts::see_finish(const State& before, const fb::Record& record, const 
   if (known == starts_.end() || raw(known->second.task) != event.task()) return;
   Start& start = known->second;
   if (event.outcome() != fb::StepOutcome::done) {
-    // In doubt it may happen yet, and its `done` is what is waited for. A try that vouches ends no doubt of one before.
+    // While in doubt it may still happen, and a `done` is expected. An attempt that guarantees that it did nothing does
+    // not end the doubt of an earlier one.
     const bool ends_doubt = event.conclusive() == true || event.by() == fb::StepBy::operator_;
     const bool stays_in_doubt = event.conclusive() == false || (!ends_doubt && is_in_doubt(before, record, event));
     if (was_accepted(record)) start.settled = stays_in_doubt ? Seq{0} : Seq{record.stamp()->seq()};
@@ -56,7 +57,7 @@ void LateFacts::see_finish(const State& before, const fb::Record& record, const 
     starts_.erase(known);
     return;
   }
-  // A refused word is one of who can know it, or it says nothing.
+  // A refused report counts only if its author can know the result.
   const bool can_know = principal_of(record) == start.principal &&
                         (record.boot()->str() == start.boot || (event.token() && *event.token() == start.token));
   if (!was_accepted(record) && !(could_only_be_refused(record) && can_know)) return;
@@ -66,11 +67,12 @@ void LateFacts::see_finish(const State& before, const fb::Record& record, const 
   found_.push_back({.kind = Finding::Kind::violation,
                     .seq = Seq{record.stamp()->seq()},
                     .invariant = 6,
-                    .what = where + " was done by the start of record " + std::to_string(event.started()) +
-                            ", which record " + std::to_string(raw(start.settled)) + " had settled as not happened",
+                    .what = where + ", started by record " + std::to_string(event.started()) +
+                            ", was done, though record " + std::to_string(raw(start.settled)) +
+                            " had settled it as not happened",
                     .task = start.task,
                     .led_by = {known->first, start.settled}});
-  starts_.erase(known);  // said once
+  starts_.erase(known);  // report it only once
 }
 
 }  // namespace pawl

@@ -1,6 +1,6 @@
-// A step that was settled as not happened, and is reported as done all the same (SPEC §8, §14.6): it may have happened
-// twice, or what was done since rests on something that is not so. For `pawl check`, also where the task had ended and
-// the report could only be refused.
+// Finds steps that were settled as not happened but are later reported as done (SPEC §8, §14.6): such a step may have
+// happened twice, or later work may rest on a false assumption. For `pawl check`; includes reports that could only be
+// refused because the task had ended.
 #pragma once
 
 #include <map>
@@ -14,20 +14,20 @@ namespace pawl {
 
 class LateFacts {
  public:
-  /// Wants every record of a log, in order, with the state that its group meets.
+  /// Feed it every record of a log, in order, with the state before the record's group.
   void see(const State& before, const fb::Record& record);
 
-  /// In the order of the seqs.
+  /// In seq order.
   const Findings& findings() const { return found_; }
 
  private:
-  /// A start of an irreversible step, and who can know what became of it.
+  /// A start of an irreversible step, and who can know its result.
   struct Start {
     TaskId task{};
     std::string boot;
     std::string principal;
     std::optional<std::uint64_t> token;
-    Seq settled{};  // the record that said that it did not happen; 0: none has
+    Seq settled{};  // the record that settled it as not happened; 0: none
   };
 
   void see_finish(const State& before, const fb::Record& record, const fb::StepFinished& event);

@@ -1,4 +1,4 @@
-// Invariant 13: what a restore from a backup leaves, and that nothing but it leaves seqs out.
+// Invariant 13: what a restore from a backup leaves behind, and that only a restore skips seqs.
 #include "engine/forensics/invariants.h"
 
 namespace pawl {
@@ -16,7 +16,7 @@ void check_outlived(const State& state, JobId next_job, Findings& findings) {
   for (const auto& [key, lease] : state.leases.rows()) find(findings, "lease '" + key + "' outlives a restore");
   for (const auto& [id, task] : state.tasks.rows()) {
     if (is_terminal(task.stage) || is_restored(task)) continue;
-    find(findings, "task " + std::to_string(raw(id)) + ": goes on after a restore without a word", id);
+    find(findings, "task " + std::to_string(raw(id)) + ": continues after a restore without an operator's consent", id);
   }
   for (const auto& [id, job] : state.jobs.rows()) {
     const bool is_fresh = job.status == JobStatus::queued && id >= next_job;
@@ -31,11 +31,11 @@ void check_restore(const Passage& passage, Seq last, Findings& findings) {
   const Seq seq{passage.record.stamp()->seq()};
   const auto* restored = passage.record.event_as_LogRestored();
   if (!passage.accepted || !restored) {
-    if (seq != next(last)) find(findings, "seqs are left out, and it is no restore");
+    if (seq != next(last)) find(findings, "the record skips seqs but is not a restore");
     return;
   }
   if (restored->from() != raw(last) || restored->next_seq() != raw(seq)) {
-    find(findings, "a restore of another log than the one before it");
+    find(findings, "this restore does not follow from the log before it");
   }
   check_outlived(passage.after, JobId{restored->next_job()}, findings);
 }

@@ -16,7 +16,7 @@ void append_text(std::string& out, std::string_view name, std::string_view text)
   append_json_text_or_null(out, text);
 }
 
-/// So that people need not look up what a task's id stands for.
+/// Adds the work item, so that people need not look up task ids.
 void append_work_item(std::string& out, const Task& task) {
   append_text(out, "work_item", task.work_item);
   append_text(out, "repo", task.repo);
@@ -71,7 +71,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
   }
   out += ']';
 
-  // Those that wait, each with what it waits for.
+  // The waiting jobs, each with what it waits for.
   append_json_member(out, "queued");
   out += '[';
   count = 0;
@@ -105,7 +105,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
   out += ']';
 }
 
-/// Tasks that only a person moves on.
+/// Tasks that only a person can move.
 void append_blocked(std::string& out, const State& state) {
   append_json_member(out, "blocked");
   out += '[';
@@ -133,8 +133,8 @@ void append_time_or_null(std::string& out, std::string_view name, TimeUs time) {
   }
 }
 
-/// Jobs whose finalization a live owner sees to: an exit code is recorded, and the task's lease is held, or the mark
-/// stands in for it.
+/// Jobs that a live owner is finalizing: an exit code is recorded, and the task's lease is held or the mark replaces
+/// it.
 std::vector<JobId> finalizer_owned(const State& state) {
   std::vector<JobId> owned;
   std::size_t rows = 0;

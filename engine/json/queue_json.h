@@ -1,4 +1,4 @@
-// What /queue says (SPEC §11): of a daemon, and of one that is simulated.
+// The answer of /queue (SPEC §11), for a real and a simulated daemon.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace pawl {
 
-/// What happened since the daemon's start, and what no row says.
+/// What happened since the daemon's start and is not in any row.
 struct QueueTotals {
-  TimeUs now;  // the time that a record made now would bear
+  TimeUs now;  // the time that a record made now would get
 
   TimeUs reaper_last_run;  // 0: none yet
   std::int64_t reaper_since_run_s = 0;
-  std::int64_t oldest_past_ceiling_s = 0;  // by how much the oldest running job was past max_running_s
+  std::int64_t oldest_past_ceiling_s = 0;  // how far the oldest running job was past max_running_s
   std::uint64_t reaper_passes = 0;
   std::uint64_t reaper_troubles = 0;
   std::uint64_t reaped = 0;
@@ -29,16 +29,16 @@ struct QueueTotals {
   std::uint64_t reconciler_moves = 0;
   std::uint64_t reconciler_defers = 0;
 
-  std::uint64_t lease_defers = 0;  // to the live owner of a transition lease, whoever deferred
+  std::uint64_t lease_defers = 0;  // deferrals to the live owner of a transition lease, by any actor
 
-  /// Whether claims pass over a job at this moment (`previous_alive`). May be empty.
+  /// Whether claims currently skip a job (`previous_alive`). May be empty.
   std::function<bool(JobId)> is_passed_over = {};
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
   std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
 };
 
-/// Appends the object but for its closing brace, so that more can follow. At most limits::rows_per_read_max rows of a
-/// kind.
+/// Appends the object without its closing brace, so that more can follow. At most limits::rows_per_read_max rows of
+/// each kind.
 void append_queue_open(std::string& out, const State& state, const QueueTotals& totals);
 
 }  // namespace pawl

@@ -26,9 +26,9 @@ class JsonRowWriter {
   template <class T>
   void operator()(int, std::string_view name, const T& value) {
     if constexpr (std::is_same_v<T, Variables>) {
-      if (value.empty()) return;  // as in the event, which leaves it out
+      if (value.empty()) return;  // as in the event, which omits it
     }
-    // Of a step: by it a process is found and ended, so it is shown to nobody.
+    // A step's run is never shown: anyone who has it can find and end the process.
     if constexpr (std::is_same_v<T, std::string>) {
       if (name == "run") return;
     }
@@ -153,7 +153,7 @@ void append_effect(std::string& out, const Effect& effect) {
   out += '}';
 }
 
-/// Collects output, and hands it on in large pieces.
+/// Collects output and passes it on in large pieces.
 class Pieces {
  public:
   explicit Pieces(const std::function<void(std::string_view)>& out) : out_(out) {}
@@ -174,7 +174,7 @@ class Pieces {
   std::string text_;
 };
 
-/// The items of one list, however they come.
+/// Writes the items of one list.
 class List {
  public:
   List(Pieces& pieces, std::string_view name) : pieces_(pieces) {

@@ -1,6 +1,6 @@
-// The JSON of the state: rows as HTTP answers and `pawl export state` show them, effects, and whole exported lines.
-// Rows follow visit() of engine/state/rows.h, with times as RFC 3339 text under `…_at` instead of `…_us`.
-// Empty texts and commands are null. Everything is appended to a string that the caller owns and may reuse.
+// The state as JSON: rows as in HTTP answers and `pawl export state`, effects, and whole exported lines. Rows follow
+// visit() in engine/state/rows.h; times are RFC 3339 text named `…_at` instead of `…_us`, and empty texts and commands
+// are null. Output is appended to a string that the caller owns and may reuse.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 namespace pawl {
 
 void append_json(std::string& out, const Task& task);
-/// With `pid` and `exit_code` of the current attempt beside its `run`: null once requeued.
+/// Includes `pid` and `exit_code` of the current attempt next to its `run`; null once requeued.
 void append_json(std::string& out, const Job& job);
 void append_json(std::string& out, const Lease& lease);
 void append_json(std::string& out, const Boot& boot);
@@ -28,20 +28,20 @@ void append_json(std::string& out, const SettingValue& value);
 /// `[{"effect":"task","id":1},…]`
 void append_json(std::string& out, const Effects& effects);
 
-/// The record in its canonical form (schema/json/record_json.h), with the effects that applying it had; no line end.
+/// The record in canonical form (schema/json/record_json.h), with the effects of applying it; no line end.
 void append_record_line(std::string& out, const fb::Record& record, const Effects& effects);
 
 /// Calls its argument for each archived task, by id.
 using EachArchived = std::function<Result<void>(const std::function<void(const ArchivedTask&)>&)>;
 
-/// Calls `each` for every task by id; with `archived` finished ones are among them.
+/// Calls `each` for every task, by id; with `archived`, finished tasks are included.
 Result<void> for_each_task(const State& state, const EachArchived& archived,
                            const std::function<void(const Task&)>& each);
 
-/// Writes the whole state, piece by piece, so that memory does not grow with it:
+/// Writes the whole state in pieces, so that memory use does not grow with it:
 ///   {"seq":…,"digest":"…","tasks":[…],"jobs":[…],"leases":[…],"boots":[…],"settings":{…}}
-/// Rows are in the order of their ids and keys. With `archived` finished tasks are among them; their jobs follow
-/// those in memory, by task. Empty: only what is in memory. `archived` is called twice.
+/// Rows are in the order of their ids and keys. With `archived`, finished tasks are included; their jobs follow those
+/// in memory, by task. If it is empty, only what is in memory is written. `archived` is called twice.
 Result<void> write_state_json(const State& state, const EachArchived& archived,
                               const std::function<void(std::string_view)>& out);
 

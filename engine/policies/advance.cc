@@ -9,12 +9,12 @@
 namespace pawl {
 namespace {
 
-/// How a refusal ends the path: what the asker is told.
+/// How a refusal ends the path: the result that the requester gets.
 AdvanceResult result_of(Outcome refusal) {
   switch (refusal) {
     case Outcome::lease_held:
     case Outcome::stale_token:
-    case Outcome::lease_required:  // it was held, and somebody reclaimed it
+    case Outcome::lease_required:  // it was held, and was reclaimed
       return AdvanceResult::deferred;
     case Outcome::blocked:
       return AdvanceResult::blocked;
@@ -46,7 +46,7 @@ AdvanceAnswer AdvancePath::run() {
   if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::dependency), Awaited::dependency);
   }
-  // Neither a gate nor a step beside what may still write where they read.
+  // Do not run gates or steps next to a process that may still write to the files they read.
   if (view_->is_barred && !is_committed(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::previous_alive), Awaited::previous);
   }
@@ -69,7 +69,7 @@ AdvanceAnswer AdvancePath::run() {
 bool AdvancePath::begin() {
   view_ = machine_.view(order_.task);
   if (!view_) return false;
-  // With ownership off the asker's token stands for no lease, and there is nothing to release.
+  // With ownership off the requester's token does not belong to a lease, and there is nothing to release.
   if (token_ && view_->lease && view_->lease->token == *token_) held_.emplace_back(view_->lease->key, *token_);
   if (view_->task.version != order_.version) return false;
   pipeline_ = view_->pipeline;
@@ -84,15 +84,15 @@ bool AdvancePath::look() {
   return view_->task.version == order_.version || !view_->settings.ownership_checked(view_->task.repo);
 }
 
-// Entry: the leases, before any heavy work.
+// Entry: take the leases before any heavy work.
 
 std::optional<AdvanceAnswer> AdvancePath::enter() {
   const bool checked = view_->settings.ownership_checked(view_->task.repo);
   if (checked && view_->lease && view_->lease->token != token_)
     return end(AdvanceResult::deferred, "lease", Awaited::lease);
   if (!stage_->guarded()) return runs_gate() && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
-  // What somebody outside has begun and left is settled all the same: that needs no command, and nobody else does it.
-  // With ownership off there is no telling whether he has left it.
+  // A step that an outside worker started and left is settled anyway: that needs no command, and no one else does it.
+  // With ownership off, it is not possible to tell whether the worker has left it.
   if (!checked || !has_open_step()) {
     if (auto refusal = need_commands()) return refusal;
   }
@@ -112,7 +112,7 @@ std::optional<AdvanceAnswer> AdvancePath::take(const Wanted& wanted) {
     if (wanted.task) token_ = hold(task_key(order_.task), decision);
     if (wanted.repo) repo_token_ = hold(repo_key(view_->task.repo), decision);
   }
-  // What another path did until the lease was ours is what this one goes on from.
+  // Continue from whatever another path did before the lease was ours.
   if (!look()) return end(AdvanceResult::waiting, moved_on);
   return std::nullopt;
 }
@@ -144,7 +144,7 @@ Token AdvancePath::hold(const std::string& key, const Decision& decision) {
 
 AdvanceAnswer AdvancePath::not_entered(const Decision& decision) {
   if (decision.outcome != Outcome::lease_held) return refused(decision);
-  // Either the task's or the repository's: the first defers to its owner, the second waits for its turn.
+  // It is either the task's lease or the repository's: for the first, defer to its owner; for the second, wait.
   const bool moved = !look();
   const bool repo_is_held = !moved && (!view_->lease || view_->lease->token == token_);
   return end(repo_is_held ? AdvanceResult::waiting : AdvanceResult::deferred, "lease", Awaited::lease);
@@ -156,11 +156,11 @@ std::optional<TreeNeed> AdvancePath::tree_need() const {
   const bool runs_steps = std::any_of(stage_->steps.begin(), stage_->steps.end(), [this](const PipelineStep& step) {
     return !is_done(step) && (world_.can_run(step) || !step.probe.empty());
   });
-  // What has begun goes on in what it began in, whatever origin does.
+  // Work that has started continues in its worktree, whatever happens at origin.
   if (is_committed(view_->task) || has_open_step()) return runs_steps ? std::optional(TreeNeed::any) : std::nullopt;
   if (!runs_steps) {
     if (!runs_gate()) return std::nullopt;
-    // Where no agent has worked, the gate judges the branch as it is at origin: nothing else fetches what was pushed.
+    // If no agent has worked here, the gate judges the branch as it is at origin: nothing else fetches what was pushed.
     return stage_->agent.empty() ? TreeNeed::compared : TreeNeed::of_today;
   }
   const bool changes_origin =
@@ -171,7 +171,7 @@ std::optional<TreeNeed> AdvancePath::tree_need() const {
 std::optional<AdvanceAnswer> AdvancePath::ask_origin() {
   const bool checked = view_->settings.ownership_checked(view_->task.repo);
   const bool is_leased = checked && view_->lease && view_->lease->token != token_;
-  // What is not going to be entered needs no worktree.
+  // A crossing that will not be entered needs no worktree.
   if (is_leased || (!view_->task.cancel_requested.empty() && !is_committed(view_->task))) return std::nullopt;
   need_ = tree_need();
   return need_ ? not_ready(world_.ask_origin(context({}), *need_)) : std::nullopt;
@@ -192,7 +192,7 @@ std::optional<AdvanceAnswer> AdvancePath::ready_tree() {
   if (!need_) return std::nullopt;
   const TreeAnswer before = asks_gate_ ? TreeAnswer() : world_.look_at_tree(context({}));
   tree_ = world_.ready_tree(context({}), *need_);
-  // Green was another head.
+  // A different head was green.
   if (before.state == TreeAnswer::State::ready && before.head != tree_.head) asks_gate_ = true;
   return not_ready(tree_);
 }
@@ -235,9 +235,9 @@ AdvanceAnswer AdvancePath::head_moved() {
   constexpr std::string_view why = "head_moved";
   const bool has_begun = std::any_of(stage_->steps.begin(), stage_->steps.end(),
                                      [this](const PipelineStep& step) { return is_done(step); });
-  // Back to the gate, which judges what is there by now.
+  // Go back to the gate, which judges what is there now.
   if (!has_begun) return end(AdvanceResult::waiting, why, Awaited::gate);
-  // Steps are done for a head that is none any more: only another version does them again.
+  // Steps were done for a head that is no longer current: only a new version can repeat them.
   if (stage_->rollback.empty()) return block(std::string(why));
   return finish_by(transition(stage_->rollback, std::string(why)), AdvanceResult::rolled_back, why);
 }
@@ -246,18 +246,18 @@ AdvanceAnswer AdvancePath::head_moved() {
 
 std::optional<AdvanceAnswer> AdvancePath::ask_gate() {
   const GateAnswer gate = world_.run_gate(*stage_->gate, context({}));
-  // For the record only; if the task has moved on meanwhile, look() sees it.
+  // For the record only; if the task has moved on meanwhile, look() detects it.
   const std::optional<RedRow> was_red = view_->task.red;
   tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate)));
   if (!look()) return end(AdvanceResult::waiting, moved_on);
-  // Asked for while the gate ran: what is to be cancelled goes no further, whatever the gate said.
+  // A cancel requested while the gate ran: the task goes no further, whatever the gate said.
   if (!view_->task.cancel_requested.empty() && !is_committed(view_->task)) {
     return give_back_job(AdvanceResult::waiting, name(Outcome::cancel_requested));
   }
   if (gate.passed == true) return std::nullopt;
 
   const std::string why = gate.reason.empty() ? "" : ": " + gate.reason;
-  // It could not tell: nothing is held against the job, and the reconciler asks again.
+  // It could not tell yet: this does not count against the job, and the reconciler runs the gate again.
   if (gate.later) return give_back_job(AdvanceResult::waiting, "later" + why);
   const bool is_unchanged = was_red && was_red->gate == stage_->name && was_red->head == gate.head;
   if (gate.passed && is_unchanged && order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry &&

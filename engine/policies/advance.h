@@ -1,10 +1,10 @@
-// The one path by which a task is driven over an edge (SPEC §7, §8), for every actor alike.
+// The one path that drives a task over an edge (SPEC §7, §8), the same for every actor.
 //
 //   guarded:    lease → gate → steps, each journalled → one group [StageTransition, JobFinished(done), LeaseReleased…]
-//   unguarded:  the same without steps; without a gate that runs a command it takes no lease
+//   unguarded: the same without steps; it takes no lease unless a gate runs a command
 //
-// A crossing that is already committed is re-entered: the gate is not asked again, finished steps are skipped, a step
-// that is started and not settled is settled first.
+// A crossing that is already committed is re-entered: the gate is not run again, finished steps are skipped, and a step
+// that was started but not settled is settled first.
 #pragma once
 
 #include <optional>
@@ -37,31 +37,31 @@ constexpr std::string_view name(AdvanceResult result) {
   return "?";
 }
 
-/// Who drives, and what it knows already.
+/// Who drives the task, and what it already knows.
 struct AdvanceOrder {
   enum class Gate { ask, known_green };
-  /// What a red gate leads to: the monitor rolls back (or retries where the stage has no rollback); the reaper and
-  /// the reconciler never do; an operator's `advance` reports it.
+  /// What to do about a red gate. The monitor rolls back (or retries if the stage has no rollback); the reaper and the
+  /// reconciler never do; an operator's `advance` reports it.
   enum class OnRed { report, roll_back_or_retry };
 
   TaskId task{};
-  Version version{};  // the version that is to be left: if the task has moved on, nothing is done
+  Version version{};  // the version to leave: if the task has moved on, nothing is done
   Asker asker;
-  std::int64_t pid = 0;  // of the asking process, for the lease's owner
+  std::int64_t pid = 0;  // of the requesting process, for the lease's owner
   Gate gate = Gate::ask;
   OnRed on_red = OnRed::report;
-  /// The task's lease, if the asker took it before.
+  /// The task's lease, if the requester already holds it.
   std::optional<Token> token = std::nullopt;
-  /// The asker entered the path before (World::enter_path).
+  /// The requester has already entered the path (World::enter_path).
   bool is_entered = false;
 };
 
 /// What has to happen before it is worth trying again, for callers that decide by it.
 enum class Awaited {
   nothing,     // or nothing that is known here
-  lease,       // the task's or the repository's is held by another
+  lease,       // the task's or the repository's is held by another owner
   path,        // another path of this process has the task in hand
-  agent,       // an agent of the daemon still works on the task
+  agent,       // one of the daemon's agents still works on the task
   dependency,  // a task that this one waits for
   previous,    // what an earlier attempt left running
   command,     // a step that only another program can start
@@ -73,13 +73,13 @@ enum class Awaited {
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
   Awaited awaited = Awaited::nothing;
-  Seq seq{};                            // of the last record that the path made; 0 if it made none
-  Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if one did
+  Seq seq{};                            // of the path's last record; 0 if it made none
+  Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if any
   std::string reason;                   // for people: "lease", "in_hand", "no_command", "moved_on", …
 };
 
-/// Drives a task over its forward edge, as far as it goes now. Blocks for as long as gates and steps take.
-/// No lease that it took outlives it, whatever happens, unless the process dies.
+/// Drives a task over its forward edge, as far as it can go now. Blocks for as long as gates and steps take. Releases
+/// every lease that it took, whatever happens, unless the process dies.
 AdvanceAnswer advance(Machine& machine, World& world, const AdvanceOrder& order);
 
 }  // namespace pawl

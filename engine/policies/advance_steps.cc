@@ -1,4 +1,4 @@
-// The steps of a path: started, settled, and asked after once more where one may happen yet (SPEC §8).
+// The steps of a path: starts them, settles them, and probes a second time if one may still take effect (SPEC §8).
 #include <algorithm>
 
 #include "engine/policies/advance_path.h"
@@ -11,8 +11,8 @@ std::optional<AdvanceAnswer> AdvancePath::settle_open() {
   for (const PipelineStep& step : stage_->steps) {
     const StepRow* row = journal_of(step);
     if (!row || row->state != StepState::started) continue;
-    // If the lease was lost while the gate ran, this is no leftover but what the next owner does.
-    // A lease that was granted and is gone was taken from this path, also if ownership is switched off by now.
+    // If the lease was lost while the gate ran, this step is not a leftover but the work of the next owner. A lease
+    // that was granted and is gone was taken from this path, even if ownership has been switched off since.
     const bool is_ours = view_->lease && view_->lease->token == token_;
     const bool was_granted = std::any_of(held_.begin(), held_.end(),
                                          [this](const auto& held) { return held.first == task_key(order_.task); });
@@ -23,7 +23,7 @@ std::optional<AdvanceAnswer> AdvancePath::settle_open() {
     break;
   }
   if (auto refusal = settle_doubt()) return refusal;
-  // Asked again, also if none is open: whoever had begun it may have ended it while the gate ran.
+  // Check again even if no step is open: its starter may have finished it while the gate ran.
   return need_commands();
 }
 
@@ -47,7 +47,7 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
   if (!look()) return end(AdvanceResult::waiting, moved_on);
   const StepRow* row = journal_of(step);
   if (row && row->state == StepState::done) return std::nullopt;
-  // Ours is settled by now: this is what the next owner does, who got the lease meanwhile.
+  // Ours is already settled: this start belongs to the next owner, who got the lease meanwhile.
   if (row && row->state == StepState::started) return end(AdvanceResult::deferred, "lease", Awaited::lease);
   const std::string previous_run = row ? row->run : std::string();
   if (auto refusal = still_the_same()) return refusal;
@@ -75,8 +75,8 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
   } else if (exited && exit.code == exit_code_later && !step.irreversible) {
     said.outcome = fb::StepOutcome::did_not_happen;
   } else if (step.irreversible && !(exited && vouches(step, exit.code))) {
-    // Nobody knows whether it happened. Its lock is given back first: only who gets it anew has shown that no
-    // process of it is left.
+    // It is unknown whether it happened. Release its lock first: acquiring the lock again proves that none of its
+    // processes is left.
     StepRow open;
     open.version = order_.version;
     open.step = step.name;
@@ -93,7 +93,7 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
   if (!step.irreversible && said.outcome == fb::StepOutcome::did_not_happen) {
     return give_back_job(AdvanceResult::waiting, "later: " + step.name);
   }
-  // Its word is for its own start: an earlier one may have left something in the air.
+  // This report covers only this start: an earlier one may still take effect.
   return ask_again(step, OnNo::failed);
 }
 
@@ -103,17 +103,17 @@ bool AdvancePath::vouches(const PipelineStep& step, std::int64_t code) {
 }
 
 AdvancePath::Settled AdvancePath::settle(const PipelineStep& step, const StepRow& row, const std::string& reason) {
-  const Seq started = row.started;  // a copy: looking anew takes the row away
+  const Seq started = row.started;  // a copy: look() invalidates the row
   Asked asked = ask_probe(step, row);
   if (!asked.lock) return {.refusal = block("outcome_unknown")};
   Said said{.by = fb::StepBy::probe, .reason = reason};
   if (asked.verdict == Verdict::unknown && !step.irreversible && asked.gone) {
-    asked.verdict = Verdict::no;  // It may run again, so it does not matter.
+    asked.verdict = Verdict::no;  // It may run again, so the answer does not matter.
     said.by = fb::StepBy::rerun;
   }
   if (asked.verdict == Verdict::unknown) return {.refusal = block("outcome_unknown")};
   if (asked.verdict == Verdict::yes) said.outcome = fb::StepOutcome::done;
-  // Its process is gone; what it has asked the target for may come yet.
+  // Its process is gone; what it requested at the target may still happen.
   if (asked.verdict == Verdict::no && step.irreversible) said.conclusive = false;
   return {.outcome = said.outcome, .refusal = record_end(step, started, said)};
 }
@@ -121,7 +121,7 @@ AdvancePath::Settled AdvancePath::settle(const PipelineStep& step, const StepRow
 AdvancePath::Asked AdvancePath::ask_probe(const PipelineStep& step, const StepRow& row) {
   const Version version = row.version;
   const std::string run = row.run;
-  look();  // for who started it
+  look();  // to get the starter's boot
   EndedStart ended =
       world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
   Asked asked{.lock = std::move(ended.lock), .gone = ended.gone};

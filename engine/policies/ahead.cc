@@ -12,7 +12,7 @@ std::vector<StepAhead> irreversible_ahead(const State& state, const Task& task) 
     }
     return StepState::did_not_happen;
   };
-  // A definition leads forward without a ring; the bound is for one that would not.
+  // A valid definition has no forward cycle; the bound guards against one that does.
   const Pipeline& pipeline = state.pipeline_of(task);
   const Stage* stage = pipeline.stage(task.stage);
   for (std::size_t i = 0; stage && i < pipeline.stages.size(); ++i) {

@@ -1,5 +1,5 @@
-// What cannot be taken back and still lies ahead of a task: what somebody has to look for at the targets before a log
-// goes on that is not the last word about them (a restored backup, a copy).
+// The irreversible steps still ahead of a task. Before continuing a log that may be out of date (a restored backup, a
+// copy), a person has to check at the targets whether they have already happened.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace pawl {
 
-/// An irreversible step that the task has yet to take on its way forward.
+/// An irreversible step on the task's way forward that is not done.
 struct StepAhead {
   std::string stage;
   std::string step;
-  bool is_open = false;  // begun, and nobody has said what became of it
+  bool is_open = false;  // started, with no recorded result
 };
 
-/// In the order of the way, from the task's stage on; steps that are done are none. Empty for a terminal task.
+/// In pipeline order, from the task's stage on, without steps that are done. Empty for a terminal task.
 [[nodiscard]] std::vector<StepAhead> irreversible_ahead(const State& state, const Task& task);
 
 /// "merge (begun) on deploy-staging, deploy on deploy"; "nothing irreversible" if there is nothing.

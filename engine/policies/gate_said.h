@@ -1,4 +1,4 @@
-// What a gate said, as the event that records it.
+// Converts a gate's answer to the event that records it.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace pawl {
 
-/// `stage`: whose gate it is.
+/// `stage` is the stage that the gate belongs to.
 fb::GateEvaluatedT gate_said(TaskId task, Version version, const std::string& stage, const GateAnswer& gate);
 
 }  // namespace pawl

@@ -1,5 +1,5 @@
-// The machine as a proposer meets it: ask, and be answered once it is durable. The daemon's sequencer is one; a
-// simulation's, which decides at once, is another.
+// The machine as seen by a proposer: propose a group, and get the answer once it is durable. The daemon's sequencer is
+// one implementation; a simulation's, which decides at once, is another.
 #pragma once
 
 #include <memory>
@@ -15,16 +15,16 @@
 
 namespace pawl {
 
-/// What a group came to. Durable when anybody sees it, but for `superseded`.
+/// The decision on a group. It is durable before anyone sees it, except `superseded`.
 struct Decision {
   /// How the answer was found.
   enum class Way {
-    decided,     // by apply, and recorded
-    folded,      // a refusal like many others of the last second: not recorded, seq is that of the first (SPEC §12)
-    replayed,    // the idempotency key was known: `first` is what it was answered with
-    mismatched,  // the key was known, but with another request: nothing was decided
-    superseded,  // not found: another writer has the log, and this one decides nothing any more. The outcome is
-                 // stale_boot, which ends every path
+    decided,     // by apply(), and recorded
+    folded,      // one of many like refusals in the last second: not recorded, seq is that of the first (SPEC §12)
+    replayed,    // the idempotency key was known: `first` is the earlier answer
+    mismatched,  // the key was known, but for a different request: nothing was decided
+    superseded,  // none: another writer has the log, and this one no longer decides. The outcome is stale_boot, which
+                 // ends every path
   };
 
   Outcome outcome = Outcome::accepted;
@@ -49,23 +49,23 @@ struct RunningJob {
   Boot owner_boot;
 };
 
-/// A task and all that a decision about it needs, copied at one moment.
+/// A consistent copy of a task and everything that a decision about it needs.
 struct TaskView {
   Task task;
   std::shared_ptr<const Pipeline> pipeline;
   Settings settings;
   std::optional<Lease> lease;       // on task:<id>, live or not
-  std::optional<Boot> lease_boot;   // of its owner
+  std::optional<Boot> lease_boot;   // the owner's
   std::optional<Lease> repo_lease;  // on repo:<name>
   std::optional<Boot> repo_lease_boot;
-  std::optional<Boot> step_boot;      // that started the step that is open, or in doubt; none also if it is forgotten
-  std::optional<Job> open_job;        // queued or running, of the task's version
-  std::optional<Job> running_job;     // of whatever version
+  std::optional<Boot> step_boot;   // of the starter of the step that is open or in doubt; none also if it was forgotten
+  std::optional<Job> open_job;     // queued or running, at the task's version
+  std::optional<Job> running_job;  // at any version
   std::vector<RunningJob> running;    // every running job of the task, by id
   std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
   bool waits_for_dependency = false;  // engine/rules/claim.h
   bool is_barred = false;             // likewise
-  std::uint64_t restores = 0;         // how often the log was restored from a backup
+  std::uint64_t restores = 0;         // how many times the log was restored from a backup
   TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }
@@ -75,15 +75,15 @@ class Machine {
  public:
   virtual ~Machine() = default;
 
-  /// Proposes a group and waits until its decision is durable, or can never be (Way::superseded).
+  /// Proposes a group and waits until its decision is durable, or never can be (Way::superseded).
   virtual Decision propose(Group group) = 0;
-  /// The task as it durably stands; none if it is terminal and archived, or was never created.
+  /// The task's durable state; none if it is archived or was never created.
   virtual std::optional<TaskView> view(TaskId task) = 0;
-  /// The time that a record made now would bear.
+  /// The time that a record made now would get.
   virtual TimeUs now() const = 0;
 };
 
-/// What a machine that lost its log answers instead of a decision.
+/// The answer of a machine that has lost its log.
 inline Decision superseded_decision() {
   return {.outcome = Outcome::stale_boot, .effects = {}, .detail = {}, .way = Decision::Way::superseded};
 }

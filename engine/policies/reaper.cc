@@ -10,7 +10,7 @@
 namespace pawl {
 namespace {
 
-/// The one stage whose finalization the marks speak of (SPEC §7, fallback).
+/// The only stage whose finalization uses marks (SPEC §7, fallback).
 constexpr std::string_view marked_stage = "deploy-staging";
 
 constexpr std::string_view reason_of(const ReapDecision& decision) {
@@ -81,8 +81,8 @@ class JobPass {
       reap(fb::JobResult::done);
       return;
     }
-    // Nothing new begins for such a task, so a claim of it would be refused on every pass, and the job would keep its
-    // slot for ever.
+    // Nothing new starts for such a task, so a claim for it would be refused on every pass, and the job would occupy
+    // its slot for ever.
     const bool is_cancelled = !view_.task.cancel_requested.empty() && !is_committed(view_.task);
     if (is_cancelled || !view_.task.blocked.empty()) {
       reap(fb::JobResult::retry);
@@ -95,12 +95,12 @@ class JobPass {
     const Stage& stage = *view_.stage();
     if (!take_lease(stage)) return;
     if (!is_committed(view_.task) && (!gate_is_green(stage) || is_to_be_cancelled())) {
-      // Refused, it frees nothing; and as long as this process lives nobody would take the lease for a dead one's.
+      // If refused, it frees nothing; and while this process lives, the lease would never be treated as a dead owner's.
       if (!reap(fb::JobResult::retry)) release_own();
       return;
     }
     if (!stage.guarded()) {
-      // The transition and the claim in one group, so that no crash falls between.
+      // The transition and the claim are one group, so that a crash cannot separate them.
       fb::StageTransitionT transition;
       transition.task = raw(view_.task.id);
       transition.to = stage.to;
@@ -126,7 +126,7 @@ class JobPass {
              .is_entered = true});
   }
 
-  /// False if somebody alive holds it: the reaper then defers.
+  /// False if a live owner holds it: the reaper then defers.
   bool take_lease(const Stage& stage) {
     Group group;
     if (view_.lease && !lease_owner_alive_) {
@@ -169,7 +169,7 @@ class JobPass {
     return gate.passed == true;
   }
 
-  /// By a request that came while the gate ran.
+  /// Whether a cancel was requested while the gate ran.
   bool is_to_be_cancelled() const {
     const std::optional<TaskView> now = machine_.view(view_.task.id);
     return now && !now->task.cancel_requested.empty();
@@ -233,7 +233,7 @@ class JobPass {
   bool lease_owner_alive_ = false;
   ReapDecision decision_;
   std::optional<Token> granted_;  // the reaper's own lease
-  std::optional<Token> token_;    // the same, or what stands for it with ownership off
+  std::optional<Token> token_;    // the same or, with ownership off, its substitute
   Reaped result_;
 };
 
@@ -295,7 +295,7 @@ ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& wor
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
                 std::int64_t pid, ReapActs acts) {
-  // Asked first: of what the machine slept after that, the view may not know.
+  // Read the clock first: if the machine sleeps after that, the view may not know about it.
   const TimeUs now = machine.now();
   std::optional<TaskView> view = machine.view(task);
   if (!view) return {};
@@ -304,7 +304,7 @@ Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks&
     RunningJob mine = std::move(running);
     return JobPass(machine, world, now, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
   }
-  streaks.erase(job);  // It ended since the pass began.
+  streaks.erase(job);  // It has ended since the pass began.
   return {};
 }
 

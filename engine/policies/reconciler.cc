@@ -3,7 +3,7 @@
 namespace pawl {
 namespace {
 
-/// After a red gate of a stage with an agent: another try, as long as the version has tries left.
+/// After a red gate on a stage with an agent: another job, while this version has any left.
 Outcome queue_or_block(Machine& machine, const TaskView& view, const Asker& asker) {
   if (view.jobs_of_version < static_cast<std::uint64_t>(view.settings.job.max_attempts)) {
     fb::JobQueuedT queued;

@@ -16,7 +16,7 @@ std::string id_text(Id id) {
   return std::to_string(raw(id));
 }
 
-/// For so long a fetch, or a job that the daemon is about to claim itself, is no cause for concern.
+/// For this long, a fetch or a job that the daemon is about to claim is no cause for concern.
 constexpr std::int64_t soon_s = 10;
 
 constexpr std::string_view ownership_enabled = "ownership.enabled";
@@ -25,14 +25,14 @@ constexpr std::string_view reclaim_enabled = "lease.reclaim_enabled";
 constexpr std::string_view reconciler_enabled = "reconciler.enabled";
 constexpr std::string_view stop_enabled = "stop.enabled";
 
-/// As a word of a shell's command line, whatever is in it.
+/// Quotes any text as one word of a shell command.
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) c == '\'' ? out += "'\\''" : out += c;
   return out + "'";
 }
 
-/// The name of the machine that the owner is on.
+/// The name of the owner's host.
 std::string_view host_of(const Stuck& stuck) {
   if (!stuck.owner_boot) return "an unknown host";
   const std::string_view host = stuck.owner_boot->host;
@@ -69,12 +69,12 @@ class StuckSearch {
     if (gate_stands()) return gate_red();
     if (!state_.settings().reconciler.enabled) {
       found_.held_by = reconciler_enabled;
-      return because(stuck_reason::reconciler_off, "nobody drives it, and the reconciler is switched off",
+      return because(stuck_reason::reconciler_off, "nothing drives it, and the reconciler is switched off",
                      "pawl advance " + id_text(task_.id), task_.entered);
     }
     if (const Lease* repo = needed_repo()) return repo_leased(*repo, task_.entered);
     if (const PipelineStep* step = step_for_others()) return without_command(*step, task_.entered);
-    return in_turn(stuck_reason::next_pass, "the reconciler drives it on at its next pass", task_.entered);
+    return in_turn(stuck_reason::next_pass, "the reconciler advances it at its next pass", task_.entered);
   }
 
  private:
@@ -100,30 +100,30 @@ class StuckSearch {
 
   std::string resolve(const StepRow& step) const {
     std::string out = "pawl resolve " + id_text(task_.id) + " " + step.step + " --happened (or --did-not)";
-    // Of a restored task that says what became of the step, and not that it may go on.
+    // For a restored task this states the step's result, but does not let the task go on.
     if (is_restored(task_)) out += ", then " + unblock();
     return out;
   }
-  /// Whether the reconciler finds out what became of it: it drives the present crossing of the task, by commands.
+  /// Whether the reconciler can find out the step's result: it drives the task's current crossing, by commands.
   bool is_settled_here(const StepRow& step) const {
     const PipelineStep* known = state_.pipeline_of(task_).step(step.to, step.step);
     return known && !known->run.empty() && step.version == task_.version && state_.stage_of(task_)->to == step.to;
   }
-  /// What stands behind a wait for a word, where a cancel waits for it too.
+  /// Added to a wait for an operator if a cancel is waiting too.
   std::string and_cancel() const {
-    return task_.cancel_requested.empty() ? "" : "; it is to be cancelled, and that waits for this word";
+    return task_.cancel_requested.empty() ? "" : "; a cancel is requested, and waits for this answer too";
   }
 
-  /// Somebody outside began it and is gone, so nothing would ever block the task.
+  /// An outside worker started it and is gone, so nothing would ever block the task.
   Stuck left_open(const StepRow& step) {
     found_.since_record = {.record = StandsSince::Record::at, .after = step.started};
     return because(
         stuck_reason::outcome_unknown,
-        "nobody knows whether '" + step.step + "' happened: who began it holds no lease any more" + and_cancel(),
+        "it is not known whether '" + step.step + "' happened: its starter no longer holds the lease" + and_cancel(),
         resolve(step), std::nullopt);
   }
 
-  /// With what is known of the gate that was red.
+  /// With what is known about the red gate.
   std::string blocked_words() const {
     const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
     return task_.blocked + (is_gate && !task_.gate->reason.empty() ? ": " + task_.gate->reason : "");
@@ -144,24 +144,24 @@ class StuckSearch {
                            .after = task_.last.seq,
                            .job = failed ? failed->id : JobId{0}};
     if (failed && task_.blocked == "job_failed") found_.failed = {.job = failed->id, .attempt = failed->attempts};
-    // The record that moved the task back has blocked it too.
+    // The record that rolled the task back also blocked it.
     std::optional<TimeUs> since;
     if (task_.blocked == "max_rollbacks") since = task_.entered;
     if (const StepRow* step = doubtful_step(task_)) {
       return because(
           stuck_reason::outcome_unknown,
-          "'" + step->step + "' has not happened, and a try of it may happen yet: " + task_.blocked + and_cancel(),
+          "'" + step->step + "' did not happen, but an attempt may still take effect: " + task_.blocked + and_cancel(),
           resolve(*step), step->ended);
     }
     if (const StepRow* step = open_step(task_)) {
       return because(stuck_reason::outcome_unknown,
-                     "nobody knows whether '" + step->step + "' happened: " + task_.blocked + and_cancel(),
+                     "it is not known whether '" + step->step + "' happened: " + task_.blocked + and_cancel(),
                      resolve(*step), since);
     }
     if (is_restored(task_)) {
       return because(stuck_reason::blocked,
-                     task_.blocked + ": look whether what lies ahead has happened in what was lost (" +
-                         in_words(irreversible_ahead(state_, task_)) + "), and that nothing of it still acts" +
+                     task_.blocked + ": check whether the steps ahead happened in the lost records (" +
+                         in_words(irreversible_ahead(state_, task_)) + "), and that none of them is still running" +
                          and_cancel(),
                      unblock() + " (or pawl resolve " + id_text(task_.id) + " STEP --happened, before that)", since);
     }
@@ -169,7 +169,7 @@ class StuckSearch {
       return because(stuck_reason::blocked, task_.blocked,
                      "pawl retry " + id_text(task_.id) + " --take origin (or --take ours)", since);
     }
-    // A retry queues a job, which somebody has to be there for.
+    // A retry queues a job, which needs an agent.
     const bool is_worked_on = !state_.stage_of(task_)->agent.empty();
     return because(stuck_reason::blocked, blocked_words(), is_worked_on ? "pawl retry " + id_text(task_.id) : unblock(),
                    since);
@@ -182,7 +182,7 @@ class StuckSearch {
     const Lease* lease = state_.lease(task_key(task_.id));
     if (!settings.reaper.enabled) found_.held_by_if_dead = reaper_enabled;
     if (run.exit_code && !lease) {
-      // What has exited waits for its finalizer, and that for all that a crossing needs.
+      // A job that has exited waits for its finalizer, and the finalizer for everything that a crossing needs.
       if (const Lease* repo = needed_repo()) return repo_leased(*repo, *run.exited);
       if (const auto trouble = trouble_of_origin(sources)) return away(*trouble, name + "'s worktree");
       if (const auto since = fetching(sources)) return fetched(name + "'s worktree", *since);
@@ -197,48 +197,48 @@ class StuckSearch {
     }
     if (run.exit_code && !lease) {
       if (const PipelineStep* step = step_for_others()) return without_command(*step, *run.exited);
-      return in_turn(stuck_reason::running, name + " has exited, and is about to be finished", *run.exited);
+      return in_turn(stuck_reason::running, name + " has exited and is about to be finished", *run.exited);
     }
     waits_for(run.exit_code ? lease->owner : run.owner);
     if (const auto end = run.claim_end(); end && *end <= now_) {
       found_.until.reset();
       if (!settings.reaper.enabled) found_.held_by = reaper_enabled;
       return because(stuck_reason::claim_expired,
-                     "the claim of " + name + " was not renewed by " + run.owner.actor + ", and has run out",
-                     "pawl reap", *end);
+                     "the claim of " + name + " has expired: " + run.owner.actor + " did not renew it", "pawl reap",
+                     *end);
     }
     if (age_s(run.claimed, now_) >= settings.reaper.max_running_s) {
       if (!settings.reaper.enabled) found_.held_by = reaper_enabled;
-      return because(stuck_reason::owner_alive, name + " runs for longer than reaper.max_running_s", "pawl reap",
-                     run.claimed);
+      return because(stuck_reason::owner_alive, name + " has been running for longer than reaper.max_running_s",
+                     "pawl reap", run.claimed);
     }
     if (!task_.cancel_requested.empty() && !settings.stop.enabled && !run.exit_code) {
       found_.held_by = stop_enabled;
       return because(stuck_reason::stop_off,
-                     "it is to be cancelled when " + name + " has ended, which nobody ends: stop.enabled is off",
+                     "it will be cancelled when " + name + " has ended, but nothing ends the job: stop.enabled is off",
                      "pawl settings stop.enabled=true", run.claimed);
     }
     found_.only_if_owner_is_dead = true;
     found_.standing = Standing::waits;
     found_.until = run.claim_end();
-    const std::string does = run.exit_code ? " has exited, and " + lease->owner.actor + " finishes it"
-                             : task_.cancel_requested.empty() ? " runs within its time"
-                                                              : " is being ended, and the task is cancelled then";
+    const std::string does = run.exit_code ? " has exited, and " + lease->owner.actor + " is finishing it"
+                             : task_.cancel_requested.empty() ? " is running within its time"
+                                                              : " is being ended, and the task is then cancelled";
     return because(stuck_reason::running, name + does, "", run.exit_code ? *run.exited : run.claimed);
   }
 
   Stuck critical_window(const Lease* lease) {
     found_.since_record = {.record = StandsSince::Record::cancel_requested, .after = Seq{0}};
     if (!lease) {
-      return because(stuck_reason::critical_window, "it is cancelled as soon as its crossing has ended",
+      return because(stuck_reason::critical_window, "it will be cancelled as soon as its crossing has ended",
                      "pawl advance " + id_text(task_.id), std::nullopt);
     }
     waits_for(lease->owner);
     found_.until = end_of(*lease);
     if (!state_.settings().lease.reclaim_enabled) found_.held_by_if_dead = reclaim_enabled;
     return because(stuck_reason::critical_window,
-                   "it is cancelled as soon as its crossing has ended, which " + lease->owner.actor + " is in", force(),
-                   std::nullopt);
+                   "it will be cancelled as soon as its crossing, driven by " + lease->owner.actor + ", has ended",
+                   force(), std::nullopt);
   }
 
   std::optional<OriginTrouble> trouble_of_origin(const StuckSources& sources) const {
@@ -251,9 +251,10 @@ class StuckSearch {
   Stuck away(const OriginTrouble& trouble, const std::string& what) {
     const std::string how = trouble.is_refused ? "refuses: " : "cannot be reached: ";
     const std::string does =
-        trouble.is_refused ? "set right what git says of '" + task_.repo + "'; it is tried again by itself" : "";
-    return because(trouble.reason(), what + " waits for origin of '" + task_.repo + "', which " + how + trouble.words,
-                   does, trouble.since);
+        trouble.is_refused ? "fix what git reports about '" + task_.repo + "'; the daemon then retries by itself" : "";
+    return because(trouble.reason(),
+                   what + " waits for the origin of '" + task_.repo + "', which " + how + trouble.words, does,
+                   trouble.since);
   }
 
   std::optional<MissingVariable> missing_variable(const StuckSources& sources) const {
@@ -262,15 +263,17 @@ class StuckSearch {
   }
 
   Stuck lacking(const MissingVariable& missing) {
-    return because(stuck_reason::variable_missing, "its command cannot be given the variable " + missing.words,
-                   "make the file readable for pawld, or start pawld with the variable; it then goes on by itself",
-                   missing.since);
+    return because(
+        stuck_reason::variable_missing, "its command needs the variable " + missing.words,
+        "make the file readable for pawld, or start pawld with the variable; the task then goes on by itself",
+        missing.since);
   }
 
   Stuck fetched(const std::string& what, TimeUs since) {
     if (age_s(since, now_) < soon_s) found_.standing = Standing::waits;
-    return because(stuck_reason::fetching, what + " waits for a fetch from origin of '" + task_.repo + "', under way",
-                   "", since);
+    return because(stuck_reason::fetching,
+                   what + " waits for a fetch from the origin of '" + task_.repo + "', which is in progress", "",
+                   since);
   }
 
   Stuck queued_job(const Job& job, const StuckSources& sources) {
@@ -281,13 +284,13 @@ class StuckSearch {
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
       found_.failed = {.job = job.id, .attempt = job.attempts};
-      return because(reason, name + " is tried again after a pause, as its last try failed", "", job.queued);
+      return because(reason, name + " is in a pause before its next attempt: the last one failed", "", job.queued);
     }
     if (outcome == Outcome::serial_gate) {
-      return in_turn(reason, name + " waits: another job runs for repository '" + task_.repo + "'", job.queued);
+      return in_turn(reason, name + " waits: another job is running for repository '" + task_.repo + "'", job.queued);
     }
     if (outcome == Outcome::limit) {
-      return in_turn(reason, name + " waits for a slot: queue.max_concurrency jobs run", job.queued);
+      return in_turn(reason, name + " waits for a slot: queue.max_concurrency jobs are running", job.queued);
     }
     if (outcome == Outcome::previous_alive) return barred(name, job.queued);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
@@ -302,11 +305,11 @@ class StuckSearch {
       if (const auto missing = missing_variable(sources)) return lacking(*missing);
       if (const auto since = fetching(sources)) return fetched(name, *since);
     }
-    // The daemon's own are claimed as soon as it comes to them.
+    // The daemon claims its own jobs as soon as it gets to them.
     const TimeUs free = std::max(job.queued, job.not_before.value_or(job.queued));
     if (!is_for_workers && age_s(free, now_) < soon_s) found_.standing = Standing::waits;
-    return because(stuck_reason::unclaimed, name + " waits for somebody to claim it as '" + job.agent + "'",
-                   is_for_workers ? "start a worker that claims jobs of '" + job.agent + "'" : "", job.queued);
+    return because(stuck_reason::unclaimed, name + " waits to be claimed for agent '" + job.agent + "'",
+                   is_for_workers ? "start a worker that claims jobs for agent '" + job.agent + "'" : "", job.queued);
   }
 
   Stuck barred(const std::string& who, std::optional<TimeUs> since) {
@@ -344,7 +347,7 @@ class StuckSearch {
   static std::optional<TimeUs> end_of(const Lease& lease) {
     return lease.ttl_s ? std::optional(plus_s(lease.renewed, *lease.ttl_s)) : std::nullopt;
   }
-  /// Whether the daemon itself is at it, within the time that all its budgets fit in.
+  /// Whether the daemon itself is working on it, within the time that covers all its budgets.
   bool is_daemons_turn(const Lease& lease) const {
     const Boot* daemon = state_.boot_named(daemon_name);
     return daemon && lease.owner.boot_id == daemon->boot_id &&
@@ -364,18 +367,18 @@ class StuckSearch {
   }
 
   Stuck leased(const Lease& lease) {
-    // To take it away from a daemon that is at work would help no one. Whether that is dead is judged afterwards.
+    // Taking the lease away from a daemon at work would not help. Whether the daemon is dead is checked later.
     Stuck found = held(lease, is_daemons_turn(lease) ? "" : force(), lease.acquired);
     const StepRow* step = doubtful_step(task_);
     const PipelineStep* known = step ? state_.pipeline_of(task_).step(step->to, step->step) : nullptr;
     if (!known || !step->ended || found.standing != Standing::waits) return found;
-    found.detail += "; '" + step->step + "' has not happened" + (step->reason ? " (" + *step->reason + ")" : "") +
-                    ", and its probe is asked once more before the task may go";
+    found.detail += "; '" + step->step + "' did not happen" + (step->reason ? " (" + *step->reason + ")" : "") +
+                    ", and its probe runs once more before the task may go on";
     found.until = plus_s(*step->ended, known->settle_s);
     return found;
   }
 
-  /// The lease on the repository, where somebody has it and the task's edge needs it.
+  /// The lease on the repository, if it is held and the task's edge needs it.
   const Lease* needed_repo() const {
     const Lease* repo = state_.lease(repo_key(task_.repo));
     if (!repo) return nullptr;
@@ -389,7 +392,7 @@ class StuckSearch {
                 std::max(since, repo.acquired));
   }
 
-  /// The step of the forward edge that pawl cannot take by itself, as it has no command.
+  /// The step of the forward edge that pawl cannot run itself because it has no command.
   const PipelineStep* step_for_others() const {
     const Stage& stage = *state_.stage_of(task_);
     for (const PipelineStep& step : stage.steps) {
@@ -403,17 +406,17 @@ class StuckSearch {
   }
   Stuck without_command(const PipelineStep& step, TimeUs since) {
     return because(stuck_reason::no_command,
-                   "step '" + step.name + "' has no command, so somebody outside has to take it, under the lease " +
+                   "step '" + step.name + "' has no command, so it has to be done from outside, under the lease " +
                        task_key(task_.id),
-                   "take the lease and tell of the step, as docs/API.md says", since);
+                   "take the lease and report the step, as docs/API.md describes", since);
   }
 
-  /// Whether the last word on the gate is one that a pass does not ask for again.
+  /// Whether the gate's last result stands, so that a pass does not run it again.
   bool gate_stands() const { return task_.gate && task_.gate->version == task_.version && task_.gate->passed != true; }
   Stuck gate_red() {
     const GateRow& gate = *task_.gate;
     const std::string how = gate.passed                  ? "is red"
-                            : gate.later.value_or(false) ? "asks to be asked again"
+                            : gate.later.value_or(false) ? "asks to be run again"
                                                          : "is in error";
     found_.since_record = {.record = StandsSince::Record::at, .after = gate.seq};
     return because(stuck_reason::gate_red,
@@ -445,7 +448,7 @@ Stuck judge_owner(Stuck stuck, Sight sight) {
   if (sight == Sight::unseen && stuck.standing == Standing::stands) {
     stuck.detail +=
         "; " + who + " on " + std::string(host_of(stuck)) + ", cannot be seen from here, so it counts as alive";
-    // What it waits for has a name of its own where more is known than that.
+    // A more specific reason stays.
     if (stuck.reason == stuck_reason::lease || stuck.reason == stuck_reason::owner_alive) {
       stuck.reason = stuck_reason::owner_unseen;
     }
@@ -459,13 +462,12 @@ std::vector<SwitchedOff> switches_off(const Settings& settings) {
     bool is_on;
   };
   const std::array<Switch, 5> all = {{
-      {{reclaim_enabled, "leases of the dead, and those whose ttl ran out, are not taken back"},
+      {{reclaim_enabled, "leases of dead owners, and leases whose ttl has expired, are not reclaimed"},
        settings.lease.reclaim_enabled},
-      {{ownership_enabled, "transitions are let through unchecked, whoever holds the lease"},
-       settings.ownership.enabled},
-      {{reaper_enabled, "nobody ends what the dead have left, nor what is past its time"}, settings.reaper.enabled},
-      {{reconciler_enabled, "nobody drives on a task that has no job"}, settings.reconciler.enabled},
-      {{stop_enabled, "a cancel ends no agent, and deletes nothing"}, settings.stop.enabled},
+      {{ownership_enabled, "transitions are accepted unchecked, whoever holds the lease"}, settings.ownership.enabled},
+      {{reaper_enabled, "jobs of dead owners, and jobs past their time, are not reaped"}, settings.reaper.enabled},
+      {{reconciler_enabled, "tasks without a job are not advanced"}, settings.reconciler.enabled},
+      {{stop_enabled, "a cancel neither ends agents nor deletes anything"}, settings.stop.enabled},
   }};
   std::vector<SwitchedOff> found;
   for (const Switch& each : all) {

@@ -1,4 +1,5 @@
-// What does not move, why, and what would free it (SPEC §12). For people, and pure: nothing is decided by it.
+// Which tasks do not move, why, and what would free them (SPEC §12). For people only: pure functions, which decide
+// nothing.
 #pragma once
 
 #include <functional>
@@ -11,79 +12,79 @@
 
 namespace pawl {
 
-/// The codes, as they stand in HTTP; those of claims (`dependency`, `limit`, `serial_gate`) are the refusals of
-/// JobClaimed.
+/// The codes, as in HTTP; those about claims (`dependency`, `limit`, `serial_gate`) are the refusals of JobClaimed.
 namespace stuck_reason {
 inline constexpr std::string_view blocked = "blocked";
-inline constexpr std::string_view claim_expired = "claim_expired";      // its worker has not renewed it
-inline constexpr std::string_view critical_window = "critical_window";  // to be cancelled, once its crossing has ended
-inline constexpr std::string_view fetching = "fetching";                // its worktree waits for a fetch under way
+inline constexpr std::string_view claim_expired = "claim_expired";  // its worker did not renew it
+inline constexpr std::string_view critical_window =
+    "critical_window";                                    // it will be cancelled once its crossing has ended
+inline constexpr std::string_view fetching = "fetching";  // its worktree waits for a fetch in progress
 inline constexpr std::string_view gate_red = "gate_red";
 inline constexpr std::string_view lease = "lease";
-inline constexpr std::string_view next_pass = "next_pass";                    // of the reconciler, which drives it on
-inline constexpr std::string_view no_command = "no_command";                  // its step is for somebody outside
-inline constexpr std::string_view origin_refused = "origin_refused";          // it says no, or is not there
-inline constexpr std::string_view origin_unreachable = "origin_unreachable";  // it is away, or silent
+inline constexpr std::string_view next_pass = "next_pass";            // of the reconciler, which will advance it
+inline constexpr std::string_view no_command = "no_command";          // its step has to be done from outside
+inline constexpr std::string_view origin_refused = "origin_refused";  // it denies access or does not exist
+inline constexpr std::string_view origin_unreachable = "origin_unreachable";  // it is down or does not answer
 inline constexpr std::string_view outcome_unknown = "outcome_unknown";
-inline constexpr std::string_view owner_alive = "owner_alive";  // past its budget
+inline constexpr std::string_view owner_alive = "owner_alive";  // but past its time
 inline constexpr std::string_view owner_dead = "owner_dead";
-inline constexpr std::string_view owner_unseen = "owner_unseen";      // whether it lives cannot be seen from here
-inline constexpr std::string_view previous_alive = "previous_alive";  // a process of an earlier attempt
+inline constexpr std::string_view owner_unseen = "owner_unseen";      // cannot be seen from this host
+inline constexpr std::string_view previous_alive = "previous_alive";  // a process of an earlier attempt may be
 inline constexpr std::string_view reconciler_off = "reconciler_off";
 inline constexpr std::string_view running = "running";    // within its time
-inline constexpr std::string_view stop_off = "stop_off";  // to be cancelled, and nobody ends what runs
+inline constexpr std::string_view stop_off = "stop_off";  // it will be cancelled, but nothing ends its running agent
 inline constexpr std::string_view unclaimed = "unclaimed";
-inline constexpr std::string_view variable_missing = "variable_missing";  // what a command is to be given
-// Of no task, but of all.
+inline constexpr std::string_view variable_missing = "variable_missing";  // a variable that a command needs
+// Not about one task, but about all.
 inline constexpr std::string_view disk_full = "disk_full";
 inline constexpr std::string_view switched_off = "switched_off";
 }  // namespace stuck_reason
 
-/// Why a repository's origin cannot be asked.
+/// Why a repository's origin cannot be used.
 struct OriginTrouble {
-  bool is_refused = false;  // somebody has to do something; else it is weather, and another try may do
+  bool is_refused = false;  // a person has to act; otherwise it is transient, and a retry may succeed
   TimeUs since;
-  std::string words;  // git's last ones
+  std::string words;  // git's last message
 
   std::string_view reason() const {
     return is_refused ? stuck_reason::origin_refused : stuck_reason::origin_unreachable;
   }
 };
 
-/// What a look has to ask the daemon for, since no record says it. Each may be empty.
-/// Why a command of a task cannot begin: what one of its variables is to hold cannot be had.
+/// What is not in the log and has to come from the daemon. Each may be empty.
+/// Why a task's command cannot start: the value of one of its variables is not available.
 struct MissingVariable {
-  Version version{};  // of the task, then
+  Version version{};  // of the task at that time
   TimeUs since;
   std::string words;  // "TOKEN: /srv/token: No such file or directory"
 };
 
 struct StuckSources {
-  /// Whether claims pass over a job, since a process of an earlier attempt is not known to be gone.
+  /// Whether claims skip a job because a process of an earlier attempt is not known to be gone.
   std::function<bool(JobId)> is_passed_over = {};
-  /// Why a repository's origin cannot be asked; none if it can.
+  /// Why a repository's origin cannot be used; none if it can.
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
-  /// What a command of a task waits for; none if it waits for no variable.
+  /// The variable that a task's command waits for; none if it waits for no variable.
   std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
-  /// Since when origin is being fetched from for a task; none if it is not.
+  /// Since when a fetch from origin has been in progress for a task; none if there is none.
   std::function<std::optional<TimeUs>(TaskId)> fetching_since = {};
 };
 
-/// Whether somebody should look at it.
+/// Whether it needs attention.
 enum class Standing {
-  stands,  // it does not move, though it needs more than its turn
-  waits,   // its turn comes by itself: ordinary queueing, or what runs within its time
+  stands,  // it does not move and will not move by itself
+  waits,   // its turn comes by itself: ordinary queueing, or work within its time
 };
 
-/// The record since which a task stands, where no row has its time: the last one of this kind after `after`.
+/// The record since which a task has been stuck, if no row has its time: the last one of this kind after `after`.
 struct StandsSince {
   enum class Record { none, blocked, cancel_requested, restored, at };
   Record record = Record::none;
-  Seq after{};  // it is a later one; of `at`: it is this one
-  JobId job{};  // of `blocked`: whose end may have blocked the task
+  Seq after{};  // the record is a later one; for `at`: this very one
+  JobId job{};  // for `blocked`: the job whose end may have blocked the task
 };
 
-/// An attempt of a job, whose last line says more than the state knows.
+/// An attempt of a job. The last line of its output says more than the state knows.
 struct StuckAttempt {
   JobId job{};
   std::uint64_t attempt = 0;
@@ -96,21 +97,22 @@ struct Stuck {
   std::string stage;
   std::string reason;                  // the code
   std::string detail;                  // in words
-  std::string frees;                   // what to type; empty if nothing helps but time
-  std::optional<TimeUs> since;         // when it began to wait
-  StandsSince since_record;            // where `since` is not known
-  std::optional<StuckAttempt> failed;  // the attempt that did not end well
+  std::string frees;                   // the command to type; empty if only time helps
+  std::optional<TimeUs> since;         // when the wait began
+  StandsSince since_record;            // used if `since` is not known
+  std::optional<StuckAttempt> failed;  // the attempt that failed
   std::optional<TimeUs> until;         // when it ends by itself
-  std::optional<Owner> owner;          // who it waits for
+  std::optional<Owner> owner;          // the owner that it waits for
   std::optional<Boot> owner_boot;      // of the owner
   Standing standing = Standing::stands;
-  /// The setting that is switched off and would free it; empty: there is none. It is said once, and not for each.
+  /// The setting that is switched off and would free it; empty if there is none. It is reported once, not for every
+  /// task.
   std::string_view held_by;
-  std::string_view held_by_if_dead;    // the same, should the owner be dead
-  bool only_if_owner_is_dead = false;  // all is well as long as the owner lives
+  std::string_view held_by_if_dead;    // the same, if the owner is dead
+  bool only_if_owner_is_dead = false;  // not stuck while the owner is alive
 };
 
-/// Why a live task does not move; none if it is terminal. Whether the owner lives is still to be asked: see
+/// Why a live task does not move; none if it is terminal. Whether its owner is alive is not yet checked: see
 /// judge_owner().
 [[nodiscard]] std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
                                              const StuckSources& sources);
@@ -118,16 +120,16 @@ struct Stuck {
 /// What the daemon sees of an owner.
 enum class Sight { alive, dead, unseen };
 
-/// The last word, with what the world says of stuck.owner. Requires: stuck.owner.
+/// Completes the answer with what the world reports about stuck.owner. Requires: stuck.owner.
 [[nodiscard]] Stuck judge_owner(Stuck stuck, Sight sight);
 
-/// A setting that somebody switched off, and that tasks wait for.
+/// A setting that is switched off and that tasks wait for.
 struct SwitchedOff {
   std::string_view key;
-  std::string_view words;  // what nobody does meanwhile
+  std::string_view words;  // what is not done meanwhile
 };
 
-/// Those that are off, by their names.
+/// The settings that are off, in name order.
 [[nodiscard]] std::vector<SwitchedOff> switches_off(const Settings& settings);
 
 }  // namespace pawl

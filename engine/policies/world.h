@@ -1,6 +1,6 @@
-// Everything outside of the log, through one small interface: processes, gates, steps, probes. The daemon has the real
-// one, simulations a scripted one in virtual time, the randomized tests a hostile one. Rules see only values that it
-// returned.
+// Everything outside the log, through one small interface: processes, gates, steps, probes. The daemon has the real
+// one, simulations a scripted one in virtual time, and the randomized tests a hostile one. Rules see only values that
+// it returned.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace pawl {
 
-/// What every command is told through its environment, as PAWL_… (SPEC §8).
+/// The facts that every command gets in its environment, as PAWL_… (SPEC §8).
 struct CommandContext {
   TaskId task{};
   std::string work_item;
@@ -20,17 +20,19 @@ struct CommandContext {
   std::string branch;
   std::string stage;
   Version version{};
-  std::string edge;            // "from->to"; for agents, the forward edge of their stage
-  std::optional<Token> token;  // the fencing token, where a lease is held
+  std::string edge;            // "from->to"; for agents: the forward edge of their stage
+  std::optional<Token> token;  // the fencing token, if a lease is held
   std::string step;            // empty for agents and gates
-  std::uint64_t restores = 0;  // how often the log was restored from a backup
-  bool begins_branch = true;   // whether a branch that origin does not have is begun
-  /// The variables of its pipeline and of its stage: the second count more, and those of the command itself the most.
+  std::uint64_t restores = 0;  // how many times the log was restored from a backup
+  bool begins_branch = true;   // whether a branch missing at origin is created
+  /// The variables of its pipeline and its stage. The stage's override the pipeline's, and the command's own override
+  /// both.
   Variables of_pipeline = {};
   Variables of_stage = {};
 };
 
-/// One place in the journal. Its lock is held by at most one process at a time, whoever that is (SPEC §8).
+/// One step of one crossing: its place in the step journal. At most one process at a time, on any side, holds its lock
+/// (SPEC §8).
 struct StepPlace {
   TaskId task{};
   Version version{};
@@ -39,45 +41,45 @@ struct StepPlace {
 
 enum class Verdict { yes, no, unknown };
 
-/// What is known of the process of a run.
+/// What is known about a run's process.
 enum class Life {
-  alive,    // or of another host, or not to be seen: it counts as alive until a ceiling ends it
-  dead,     // it looks dead
+  alive,    // or on another host, or not visible: it counts as alive until a ceiling ends it
+  dead,     // looks dead
   unknown,  // its pid was never reported
 };
 
 struct GateAnswer {
-  std::optional<bool> passed;  // none: the gate is in error: it could not start, or timed out
+  std::optional<bool> passed;  // none: the gate was in error: it could not start, or timed out
   std::string reason;
-  bool later = false;     // it could not tell, and asks to be asked again: exit code 75
-  std::string head = {};  // the commit that it judged; empty where none is known
+  bool later = false;     // it could not tell yet and must be run again: exit code 75
+  std::string head = {};  // the commit it judged; empty if not known
 };
 
-/// The exit code of a gate or a reversible step that could not tell, or do anything, now, and is to be tried again
-/// later: EX_TEMPFAIL of sysexits(3).
+/// The exit code of a gate that cannot tell yet, or of a reversible step that cannot act yet, and must be run again
+/// later: EX_TEMPFAIL in sysexits(3).
 constexpr std::int64_t exit_code_later = 75;
 
-/// What a path needs of the task's worktree before it goes on.
+/// The condition that the task's worktree must meet before a path goes on.
 enum class TreeNeed {
-  any,       // that there is one: what began in it goes on in it
-  of_today,  // one that this boot prepared: what another left may be behind what has happened since
-  /// One that was compared with the branch at origin just now; where origin is away, as it was fetched last.
+  any,       // it exists: work that started in it continues in it
+  of_today,  // this boot prepared it: one from an earlier boot may be out of date
+  /// It was just compared with the branch at origin or, if origin does not answer, with the last fetch.
   compared,
-  /// The same, and origin has to answer: what follows changes the repository there.
+  /// The same, but origin must answer: what follows changes the repository there.
   compared_by_all_means,
 };
 
 struct TreeAnswer {
   enum class State {
     ready,
-    waits,   // for an origin that does not answer: `reason` is origin_unreachable or origin_refused
-    barred,  // until a person says how it goes on: `reason` is what the task is to be blocked with
-    failed,  // it cannot be had
+    waits,   // origin does not answer: `reason` is origin_unreachable or origin_refused
+    barred,  // until a person decides how to go on: `reason` is the task's block reason
+    failed,  // it cannot be prepared
   };
   State state = State::ready;
   std::string reason;
-  std::string head;         // what is checked out
-  std::string origin_head;  // the branch at origin, as far as it was asked; empty: it is not there
+  std::string head;         // the commit checked out
+  std::string origin_head;  // the branch at origin, if it was queried; empty: it does not exist
 };
 
 /// How a command ended.
@@ -87,41 +89,41 @@ struct CommandExit {
   std::int64_t code = 0;  // exit code, or signal number
 };
 
-/// The lock of a place in the journal, held for as long as this lives.
+/// The lock on a place in the step journal, held for the lifetime of this object.
 class StepLock {
  public:
   virtual ~StepLock() = default;
 };
 
-/// What came of ending the process of a start.
+/// The result of ending a start's process.
 struct EndedStart {
-  std::unique_ptr<StepLock> lock;  // of its place; null: it cannot be had
-  /// Its process is shown to be gone. Not so if it is none that this daemon's data folder knows a lock of, or ran on
-  /// another host: then only somebody's word can say that it did not happen.
+  std::unique_ptr<StepLock> lock;  // on its place; null if it is not available
+  /// Its process is proven gone. False if this daemon's data folder has no lock for the process, or if it ran on
+  /// another host: then only a person can say that the step did not happen.
   bool gone = false;
 };
 
-/// A step's command, forked and stopped, holding the lock of its place. Destroyed before go(), it is ended without
-/// having run. Destroyed afterwards it gives back the lock: so keep it until its end is recorded.
+/// A step's command, forked and stopped, holding the lock on its place. If destroyed before go(), the process is ended
+/// without having run. If destroyed afterwards, it releases the lock, so keep it until the step's end is recorded.
 class HeldStep {
  public:
   virtual ~HeldStep() = default;
-  /// PAWL_RUN of the process: for StepStarted.
+  /// PAWL_RUN of the process, for StepStarted.
   virtual const std::string& run() const = 0;
-  /// Lets it execute, and waits for its end, which its time-out brings at the latest.
+  /// Lets it execute, and waits for its end: when its time-out expires, at the latest.
   virtual CommandExit go() = 0;
-  /// What its command has to say for itself: its last line, or else how it ended. After go().
+  /// The last line its command printed or, if there is none, how it ended. Call after go().
   virtual std::string reason() const = 0;
 };
 
 struct Held {
   enum class Status { held, previous_alive, cannot_start };
   Status status = Status::held;
-  std::unique_ptr<HeldStep> step;  // when held
-  std::string why;                 // otherwise
+  std::unique_ptr<HeldStep> step;  // if held
+  std::string why;                 // if not
 };
 
-/// Held by the one path that drives a task, for as long as it lives.
+/// Held by the one path that drives a task, for the lifetime of the path.
 class PathHold {
  public:
   virtual ~PathHold() = default;
@@ -131,50 +133,50 @@ class World {
  public:
   virtual ~World() = default;
 
-  /// Lets a path begin to drive a task: null while another one of this process drives it. Leases alone do not keep two
-  /// of them apart: with ownership switched off there are none, and an unguarded edge may need none.
+  /// Lets a path start to drive a task; null while another path of this process drives it. Leases alone cannot prevent
+  /// two paths: with ownership off there are none, and an unguarded edge may need none.
   virtual std::unique_ptr<PathHold> enter_path(TaskId) { return std::make_unique<PathHold>(); }
-  /// Whether this process finishes the exited run of a job: it waits for a lease, for its origin or for a thread, or
-  /// its path is under way. Such a job has an owner who is alive.
+  /// Whether this process is finishing a job whose run has exited: it waits for a lease, its origin or a thread, or its
+  /// path is in progress. Such a job has a live owner.
   virtual bool has_in_hand(JobId) { return false; }
 
-  /// Whether a lease's owner, or a job's, is alive. `boot` is the owner's boot. What cannot be seen, be it on another
-  /// host, hidden, or not to be asked after, counts as alive until a ttl or a ceiling ends it (SPEC §7).
+  /// Whether the owner of a lease or job is alive. `boot` is the owner's boot. An owner that cannot be seen (on another
+  /// host, hidden, or not queryable) counts as alive until a ttl or a ceiling ends it (SPEC §7).
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
-  /// What is known of a run's process. `boot` is that of the job's owner, and names the host.
+  /// What is known about a run's process. `boot` is the job owner's boot, which names the host.
   virtual Life life_of(const Run& run, const Boot& boot) = 0;
 
-  /// Asks origin for what the worktree is to be compared with, if it needs that. Blocks, but touches no worktree: so
-  /// before a lease is taken. Only `state` and `reason` are told.
+  /// Queries origin for what the worktree will be compared with, if needed. Blocks but touches no worktree, so call it
+  /// before taking a lease. Only `state` and `reason` are set.
   virtual TreeAnswer ask_origin(const CommandContext&, TreeNeed) { return {}; }
-  /// Brings the worktree to what was asked for. Blocks for a moment.
+  /// Prepares the worktree to meet `need`. Blocks briefly.
   virtual TreeAnswer ready_tree(const CommandContext&, TreeNeed) { return {}; }
-  /// The worktree, and origin's branch as it was asked for last; changes nothing.
+  /// The worktree, and origin's branch as last queried; changes nothing.
   virtual TreeAnswer look_at_tree(const CommandContext&) { return {}; }
 
-  /// Why a command with these variables of its own cannot begin now: what one of them is to hold cannot be had. None if
-  /// nothing is in its way. Touches nothing; so before a lease is taken.
+  /// The variable whose missing value prevents a command with this `env` from starting now; none if all are available.
+  /// Has no side effects, so call it before taking a lease.
   virtual std::optional<std::string> missing_variable(const Variables&, const CommandContext&) { return std::nullopt; }
 
-  /// Runs a gate to its end. In the daemon a gate without a command is green.
+  /// Runs a gate until it ends. In the daemon, a gate without a command is green.
   virtual GateAnswer run_gate(const Gate& gate, const CommandContext& context) = 0;
 
-  /// Whether a step can be started from here: in the daemon, whether it has a command.
+  /// Whether this world can start the step: in the daemon, whether the step has a command.
   virtual bool can_run(const PipelineStep& step) = 0;
 
-  /// Ends what is left of the process `run` of a place, and gets the place's lock, within stop.kill_after_s. `starter`
-  /// is the boot that recorded the start; null: it is forgotten.
+  /// Ends what is left of the process `run` of a step and takes the lock on its place, within stop.kill_after_s.
+  /// `starter` is the boot that recorded the start; null if it was forgotten.
   virtual EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) = 0;
 
-  /// Forks a step's command, stopped and holding its lock, after ending what `previous_run` left, if anything.
-  /// Requires: can_run(step).
+  /// Forks a step's command, stopped and holding its lock, after ending anything that `previous_run` left. Requires:
+  /// can_run(step).
   virtual Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) = 0;
 
-  /// Blocks until that much of the log's time has passed, with the path of the task under way. False if it is called
-  /// off, or where no time passes by waiting.
+  /// Blocks until that much log time has passed, while the task's path is in progress. False if cancelled, or in worlds
+  /// where waiting does not advance time.
   virtual bool wait(TaskId, std::int64_t /*us*/) { return false; }
 
-  /// Asks a step's probe whether the step has happened. Requires: step.probe is not empty.
+  /// Runs a step's probe to find out whether the step happened. Requires: step.probe is not empty.
   virtual Verdict probe(const PipelineStep& step, const CommandContext& context) = 0;
 };
 

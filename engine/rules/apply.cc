@@ -11,7 +11,7 @@ bool is_registered(const State& state, std::string_view boot_id) {
   return state.boots.find(std::string(boot_id)) != nullptr;
 }
 
-/// Whether what the field names was ever given out, or registered.
+/// Whether the id or boot in the field was ever assigned or registered.
 Outcome known_outcome(const State& state, const flatbuffers::Table& event, const KnownField& known) {
   const FieldLayout& field = *known.field;
   switch (known.names) {
@@ -41,7 +41,7 @@ Outcome known_outcome(const State& state, const flatbuffers::Table& event, const
   return Outcome::accepted;
 }
 
-/// The ids that the event names: one that was never given out is refused before all else.
+/// Checks the ids in the event: one that was never assigned is refused before anything else.
 Outcome ids_outcome(const State& state, const fb::Record& record) {
   const auto& event = *static_cast<const flatbuffers::Table*>(record.event());
   for (const KnownField& known : known_fields(record.event_type())) {
@@ -51,8 +51,8 @@ Outcome ids_outcome(const State& state, const fb::Record& record) {
   return Outcome::accepted;
 }
 
-/// What the machine adds when the last boot ends: then nobody is left to say it but a boot that is stale. It is no
-/// claim of that boot's: each is true by the state alone, and never true between two groups.
+/// Events that the machine adds when the last boot ends: then only a stale boot is left to propose them. They do not
+/// rest on that boot's word: each follows from the state alone, and is never true between two groups.
 bool follows_from_state(const State& state, const fb::Record& record) {
   const auto is_stale = [&](const Owner& owner) { return state.boots.find(owner.boot_id)->stale; };
   if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
@@ -71,8 +71,8 @@ bool follows_from_state(const State& state, const fb::Record& record) {
   return false;
 }
 
-/// Whether the principal may act for the boots that stand behind the event: the daemon's own speaks for those who have
-/// none, but holds and runs nothing for them.
+/// Whether the principal may act for the boots behind the event. The daemon's boot proposes for requesters without a
+/// boot, but holds and runs nothing for them.
 bool are_its_own(const Turn& turn, const fb::Record& record) {
   const Boot& proposer = *turn.state.boots.find(turn.boot);
   if (proposer.name != daemon_name && !acts_for(turn, proposer)) return false;
@@ -80,17 +80,17 @@ bool are_its_own(const Turn& turn, const fb::Record& record) {
   return !owner || acts_for(turn, *turn.state.boots.find(owner->boot_id()->str()));
 }
 
-/// Whether the boots that stand behind the event may still act. No holder's boot is ever stale, so an owner's is
-/// looked at like the proposer's.
+/// Whether the boots behind the event may still act. A holder's boot is never stale, so an owner's is checked like the
+/// proposer's.
 Outcome boots_outcome(const State& state, const fb::Record& record) {
   if (const auto* start = record.event_as_BootStarted()) {
-    // The daemon's first word is its own boot.
+    // The daemon's first record is its own boot.
     if (start->name()->string_view() == daemon_name &&
         start->boot_id()->string_view() == record.boot()->string_view()) {
       return Outcome::accepted;
     }
   }
-  // No daemon runs while a log is restored.
+  // No daemon is running while a log is restored.
   if (record.event_type() == fb::Event::LogRestored) return Outcome::accepted;
   const Boot* proposer = state.boots.find(record.boot()->str());
   if (!proposer) return Outcome::unknown_boot;
@@ -154,7 +154,7 @@ bool acts_for(const Turn& turn, const Boot& boot) {
   return belongs_to(boot, turn.principal);
 }
 
-/// The sequencer's count, for people: nothing follows from it.
+/// The sequencer's count of refusals, for people: it has no consequences.
 Outcome apply_event(Turn&, const fb::RefusalsFolded&) {
   return Outcome::accepted;
 }

@@ -1,4 +1,4 @@
-// The rules: whether an event is accepted, and what it changes. SPEC §4, one function per event.
+// The rules: whether an event is accepted, and what it changes (SPEC §4). One function per event.
 #pragma once
 
 #include <string>
@@ -13,10 +13,10 @@ struct Applied {
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;  // decided with ownership switched off (SPEC §7)
   Effects effects;
-  std::string detail;         // for people, where the outcome alone says too little: what is wrong with the pipeline
-  bool frees_claims = false;  // by it a claim may be granted that was not before; set by decide(), not by a replay
+  std::string detail;         // for people, if the outcome alone says too little: what is wrong with the pipeline, say
+  bool frees_claims = false;  // a claim refused before may now be granted; set by decide(), not by a replay
 
-  /// Of an event in whose group another was refused.
+  /// For an event whose group was refused because of another event.
   static Applied skipped() {
     Applied applied;
     applied.outcome = Outcome::skipped;
@@ -24,16 +24,15 @@ struct Applied {
   }
 };
 
-/// Whether further SettingChanged follow in the same group: settings are checked against each other at the last one.
+/// Whether more SettingChanged follow in the same group: settings are checked against each other at the last one.
 enum class SettingsToCome { none, some };
 
 /// Decides one event and, if it is accepted, changes `state`.
 ///
-/// Pure: the same state and record give the same outcome, effects and digest on every machine. Checks run in the
-/// order of SPEC §4; the first that fails is the outcome, and no row is then touched. The record's seq, time, boot and
-/// actor are taken from it as they stand; its outcome and digest are not looked at.
-/// Does not call state.settle(): that is for the group (engine/rules/group.h), which is how everybody but tests of
-/// single rules applies anything.
+/// Pure: the same state and record give the same outcome, effects and digest on every machine. Checks run in the order
+/// of SPEC §4; the first that fails is the outcome, and no row is touched. The record's seq, time, boot and actor are
+/// used unchecked; its outcome and digest are ignored. Does not call state.settle(): the group does
+/// (engine/rules/group.h). Only tests of single rules call apply() directly; all other code applies groups.
 [[nodiscard]] Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to_come);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Boots: which are known, and which are stale.
+// Boots: which ones are known, and which are stale.
 #include "engine/rules/rules.h"
 #include "schema/limits.h"
 
@@ -22,8 +22,8 @@ bool holds_something(const State& state, const std::string& boot_id) {
   return false;
 }
 
-/// Forgets the stale boot that started first, once there are more boots than the bound. Every `pawl lock` is a boot, so
-/// without a bound memory would grow with the past. What a forgotten one proposes is refused as `unknown_boot`.
+/// Forgets the stale boot that started first, once there are more boots than the limit. Every `pawl lock` is a boot, so
+/// without a limit, memory would grow with history. Proposals from a forgotten boot are refused as `unknown_boot`.
 void forget_oldest_stale(Turn& turn) {
   State& state = turn.state;
   if (state.boots.size() <= limits::boots_max) return;
@@ -43,7 +43,7 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
   if (name == daemon_name && turn.boot != boot_id) return Outcome::reserved_name;
   if (state.boots.find(boot_id)) return Outcome::duplicate_boot_id;
 
-  // There is at most one: each boot made the one before it stale.
+  // There is at most one: each boot makes the one before it stale.
   const Boot* earlier = state.boot_named(name);
   if (earlier && !acts_for(turn, *earlier)) return Outcome::not_yours;
   if (!earlier && !is_within_quota(turn, state.indexes.boot_in_force.size(), state.indexes.boots_of_principal,
@@ -66,7 +66,7 @@ Outcome apply_event(Turn& turn, const fb::BootStarted& event) {
                                .principal = principal_if_any(turn)});
   forget_oldest_stale(turn);
   if (name == daemon_name) {
-    // A finalizer's mark speaks of a process of the daemon that is gone.
+    // A finalizer mark refers to a daemon process that is gone.
     for (const JobId id : state.indexes.running) {
       if (state.jobs.find(id)->run->marked) state.jobs.edit(id).run->marked = false;
     }

@@ -1,4 +1,4 @@
-// Whether a job may be claimed, and whether anything of a task may begin.
+// Whether a job may be claimed, and whether new work on a task may start.
 #pragma once
 
 #include <functional>
@@ -10,36 +10,36 @@
 
 namespace pawl {
 
-/// What claiming the job at that time would come to: the checks of JobClaimed (SPEC §4), for callers that look for a
-/// job. `rules`: those that would decide.
+/// The outcome of claiming the job at that time: the checks of JobClaimed (SPEC §4), for callers that look for a job.
+/// `rules` is the version that would decide.
 Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules = rules_version);
-/// Whether the record in hand changed a row so that claim_outcome() may accept what it refused before. It is asked of
-/// the rows, and not of the event: so no rule has to remember those who wait for a job. The end of a pause between two
-/// tries is no record: who waits for a job has to look again at next_pause_end().
-/// Requires: the record was applied and state.settle() not yet called.
+/// Whether the current record changed a row so that claim_outcome() may now accept what it refused before. This looks
+/// at the rows, not at the event, so no rule has to remember to wake callers that wait for a job. The end of a pause
+/// between two attempts is not a record: such callers must look again at next_pause_end().
+/// Requires: the record was applied, and state.settle() was not yet called.
 [[nodiscard]] bool frees_claims(const State& state);
-/// The queued job, lowest id first, that those agents may claim and `is_taken` takes; none: 0. Asked of no job behind
-/// another's serial gate: however many wait there, they cost nothing.
+/// The queued job with the lowest id that those agents may claim and that `is_taken` accepts; 0 if there is none. Jobs
+/// behind another job's serial gate are not examined, so however many wait there, they cost nothing.
 [[nodiscard]] JobId first_claimable(const State& state, std::span<const std::string> agents, TimeUs now,
                                     const std::function<bool(JobId)>& is_taken);
-/// When the first pause of a queued job ends that is not over; none if there is none.
+/// When the next pause of a queued job ends; none if no job is paused.
 [[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, TimeUs now);
 
-/// The reason of a JobReaped because the claim's ttl ran out: whether it has is judged again on apply.
+/// The reason of a JobReaped for an expired claim. apply() checks again that the claim has expired.
 inline constexpr std::string_view reaped_for_ttl = "ttl_expired";
 
-/// When the first claim runs out that is not renewed; none if none has a ttl.
+/// When the next claim expires unless it is renewed; none if no claim has a ttl.
 [[nodiscard]] std::optional<TimeUs> next_claim_end(const State& state);
 
-/// Whether a process that an earlier attempt left behind bars every claim of the task (SPEC §8).
+/// Whether a process that an earlier attempt left behind blocks every claim for the task (SPEC §8).
 [[nodiscard]] bool is_barred(const State& state, TaskId task);
 
-/// Whether an operator's retry of a blocked task queues a job beside letting it go on: not where it has one that
-/// is queued or runs, nor where nobody works on the stage or a cancel is asked for.
+/// Whether an operator's retry of a blocked task also queues a job. It does not if the task has a queued or running
+/// job, if its stage has no agent, or if a cancel was requested.
 [[nodiscard]] bool retry_queues(const State& state, const Task& blocked);
 
-/// Whether nothing of the task may begin yet: a task that it depends on is not finished, or was cancelled while
-/// `queue.cancelled_dependency` is `hold` (SPEC §4).
+/// Whether new work on the task must wait for a dependency: a task that it depends on is not finished, or was cancelled
+/// while `queue.cancelled_dependency` is `hold` (SPEC §4).
 [[nodiscard]] bool waits_for_dependency(const State& state, const Task& task);
 
 }  // namespace pawl

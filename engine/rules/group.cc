@@ -13,13 +13,13 @@ namespace {
 constexpr std::string_view recovery_actor = "recovery";
 constexpr std::string_view sequencer_actor = "sequencer";
 
-/// Who speaks where the machine itself adds an event: the daemon's boot, once there is one.
+/// The proposer of events that the machine adds: the daemon's boot, once there is one.
 Asker machine_asker(const State& state, const std::string& boot_otherwise, std::string_view actor) {
   const Boot* daemon = state.boot_named(daemon_name);
   return {.boot = daemon ? daemon->boot_id : boot_otherwise, .actor = std::string(actor), .key = {}, .request = {}};
 }
 
-/// The reclaim that comes before a lease is granted on a key whose holder's ttl ran out.
+/// The reclaim that precedes granting a lease on a key whose holder's ttl has expired.
 std::optional<Proposal> reclaim_before(const State& state, const fb::Record& record, TimeUs now) {
   const auto* wanted = record.event_as_LeaseAcquired();
   if (!wanted) return std::nullopt;
@@ -27,7 +27,8 @@ std::optional<Proposal> reclaim_before(const State& state, const fb::Record& rec
   if (!held || !is_key_checked(state, held->key)) return std::nullopt;
   const bool renewal = wanted->token() == raw(held->token);
   if (renewal || state.is_live(*held, now)) return std::nullopt;
-  // Without a daemon in force the proposer itself would have to say so; if it may not, its own event is refused anyway.
+  // Without a daemon in force the proposer itself would have to propose it; if it may not, its own event is refused
+  // anyway.
   const Asker speaker = machine_asker(state, record.boot()->str(), sequencer_actor);
   const Boot* boot = state.boots.find(speaker.boot);
   if (!boot || boot->stale) return std::nullopt;
@@ -38,7 +39,7 @@ std::optional<Proposal> reclaim_before(const State& state, const fb::Record& rec
   return propose(speaker, reclaim);
 }
 
-/// Remembers what the group's idempotency key, if it has one, was answered with.
+/// Remembers the answer for the group's idempotency key, if it has one.
 void remember_key(State& state, std::span<const fb::Record* const> records, const std::vector<Applied>& applied,
                   Outcome outcome) {
   KeyRow row;
@@ -51,7 +52,7 @@ void remember_key(State& state, std::span<const fb::Record* const> records, cons
       row.principal = principal_of(record);
       row.outcome = outcome;
     }
-    // As the first answer said it: the refused record, or the proposer's last.
+    // As in the first answer: the refused record, or the proposer's last.
     if (applied[i].outcome != Outcome::skipped) row.seq = Seq{record.stamp()->seq()};
     const Subject subject = subject_of(record);
     if (subject.task && *subject.task != TaskId{0}) row.task = *subject.task;
@@ -65,7 +66,7 @@ void remember_key(State& state, std::span<const fb::Record* const> records, cons
   if (!row.key.empty()) state.keys.remember(std::move(row));
 }
 
-/// A refused group: the refusal at its record, `skipped` at all others, and the state as before.
+/// Refuses a group: its refused record keeps its outcome, all others become `skipped`, and the state is as before.
 void refuse_group(State& state, std::vector<Applied>& applied, std::size_t refused, std::size_t count) {
   state.settle();
   state.undo_group();
@@ -106,7 +107,7 @@ class GroupDecision {
         return refused();
       }
     }
-    // What follows from the group: a recovery may free what a standing cancel request waited for, so it goes first.
+    // Consequences of the group. Recovery goes first: it may free what a pending cancel request is waiting for.
     if (state_.boots.is_touched()) recover(machine_asker(state_, proposer, recovery_actor));
     for (Proposal& event : cancellations_due(state_, machine_asker(state_, proposer, sequencer_actor))) {
       add_own(std::move(event));
@@ -137,19 +138,20 @@ class GroupDecision {
     return true;
   }
 
-  /// A stale boot holds nothing when a group ends, so only a group that makes one so has anything to recover.
+  /// No stale boot holds anything once a group has ended, so recovery is needed only in a group that makes a boot
+  /// stale.
   void recover(const Asker& asker) {
     for (Proposal& event : recovery_of_stale_boots(state_, asker, now_, rules_)) add_own(std::move(event));
   }
 
-  /// What the machine adds is right by construction: a refusal of it would be a bug.
+  /// Events that the machine adds are valid by construction: if one were refused, that would be a bug.
   void add_own(Proposal proposal) { PAWL_ASSERT(add(std::move(proposal), SettingsToCome::none)); }
 
   Decided refused() {
     const std::size_t at = decided_.applied.size() - 1;
     decided_.outcome = decided_.applied[at].outcome;
     refuse_group(state_, decided_.applied, at, decided_.records.size());
-    group_ = next(state_.last_seq);  // a restore that is refused leaves no seq out
+    group_ = next(state_.last_seq);  // a refused restore skips no seqs
     for (std::size_t i = 0; i < decided_.records.size(); ++i) {
       fb::Stamp& stamp = decided_.records[i].stamp();
       stamp.mutate_seq(raw(group_) + i);

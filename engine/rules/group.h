@@ -1,9 +1,9 @@
-// Groups: what is decided together, all or nothing (SPEC §4). Every event is in one, most of them alone.
+// Groups: events that are decided together, all or nothing (SPEC §4). Every event is in a group, usually alone.
 //
-// decide() is the one way by which anything new happens, in the daemon, in a simulation and in tests; reapply() is its
-// mirror for what already stands in a log. What the machine itself adds to a group is added here: the reclaim of an
-// expired lease before somebody else gets it, the recovery of a boot that became stale (SPEC §5 step 2), a standing
-// cancel request whose moment has come (§9).
+// decide() is the only way that anything new happens, in the daemon, in simulations and in tests; reapply() is its
+// counterpart for records already in a log. The events that the machine adds to a group are added here: the reclaim of
+// an expired lease before the next holder gets it, the recovery of a boot that became stale (SPEC §5 step 2), and a
+// pending cancellation that can now take effect (§9).
 #pragma once
 
 #include <optional>
@@ -17,22 +17,22 @@
 
 namespace pawl {
 
-/// A group as it goes to the log.
+/// A decided group, ready for the log.
 struct Decided {
-  Group records;                 // stamped, but for the chain; what the machine added included
-  std::vector<Applied> applied;  // one for each record; no effects in a refused group
+  Group records;                 // stamped, except for the chain; includes the events the machine added
+  std::vector<Applied> applied;  // one per record; a refused group has no effects
   std::vector<ArchivedTask> archived;
-  Outcome outcome = Outcome::accepted;  // of the group: the refusal, if one of its events was refused
+  Outcome outcome = Outcome::accepted;  // of the group: if an event was refused, its outcome
   std::size_t first_proposed = 0;       // index of the proposer's first event among `records`
-  std::size_t deciding = 0;             // index of the refused record; if accepted, that of the proposer's last event
+  std::size_t deciding = 0;             // index of the refused record or, if accepted, of the proposer's last event
 };
 
-/// Decides a group and changes `state` by it, or leaves all but state.last_seq and last_time as it was.
-/// `rules`: those that decide; earlier ones only for who retells a log that was decided by them.
+/// Decides a group and applies it to `state`; if it is refused, only state.last_seq and last_time change. `rules` is
+/// the deciding version; pass an earlier one only to replay a log that was decided by it.
 /// Requires: `group` is not empty; now ≥ state.last_time; 1 ≤ rules ≤ rules_version.
 [[nodiscard]] Decided decide(State& state, Group group, TimeUs now, std::uint32_t rules = rules_version);
 
-/// The first record of a group that does not say what the rules say.
+/// The first record of a group whose stamp differs from what the rules compute.
 struct Divergence {
   Seq seq{};
   Outcome recorded{};
@@ -44,21 +44,22 @@ struct Divergence {
 };
 
 struct Reapplied {
-  std::vector<Applied> applied;  // one for each record
+  std::vector<Applied> applied;  // one per record
   std::vector<ArchivedTask> archived;
   std::optional<Divergence> divergence;
 };
 
-/// Applies a whole group as it stands in a log, and compares outcome, mark and digest of each record.
-/// After a divergence the state is what the rules made of it.
-/// Requires: the records were verified, follow state.last_seq as seq_after() says, and bear one group number.
+/// Applies a whole group from a log, and compares each record's outcome, `unchecked` mark and digest. After a
+/// divergence the state is what the rules computed. Requires: the records were verified, follow state.last_seq as
+/// seq_after() says, and have the same group number.
 [[nodiscard]] Reapplied reapply(State& state, std::span<const fb::Record* const> group);
 
-// For those who apply a group of a log record by record, as reapply() does.
+// For code that applies a group from a log record by record, as reapply() does.
 
-/// Whether the group changes settings after the record at `index`.
+/// Whether the group changes more settings after the record at `index`.
 SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index);
-/// Whether the record says another thing than was made of it. `digest`: of the state after it.
+/// The difference between the record's stamp and what the rules computed, if any. `digest` is that of the state after
+/// it.
 std::optional<Divergence> divergence_of(const fb::Record& record, const Applied& applied, std::uint64_t digest);
 
 }  // namespace pawl

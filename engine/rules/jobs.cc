@@ -1,4 +1,4 @@
-// Jobs and their runs. A job leaves `running` by exactly one record for each time it was claimed.
+// Jobs and their runs. For each time a job is claimed, exactly one record takes it out of `running`.
 #include <algorithm>
 
 #include "engine/rules/claim.h"
@@ -8,34 +8,36 @@
 namespace pawl {
 namespace {
 
-/// The running job that a run reports on; else why it is none.
+/// The running job that a run reports on, or why there is none.
 Outcome running_outcome(const State& state, JobId id, std::uint64_t attempt) {
   const Job* job = state.jobs.find(id);
   if (!job || job->status != JobStatus::running) return Outcome::not_running;
   return job->attempts == attempt ? Outcome::accepted : Outcome::stale_attempt;
 }
 
-/// Whether the proposer may report on the attempt: the boot that owns it knows how it goes, and the daemon's, which
-/// speaks for its own threads.
+/// Whether the proposer may report on the attempt: the boot that owns it may, and the daemon's boot, which proposes for
+/// its own threads.
 bool is_reporter(const Turn& turn, const Run& run) {
   if (turn.rules < 2 || is_daemon(turn)) return true;
   return turn.boot == run.owner.boot_id && !is_guest(turn);
 }
 
-/// The running job that a run reports on, by somebody who may; else why not.
+/// The running job that a run reports on, if the proposer may report on it; otherwise why not.
 Outcome report_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
   const Outcome outcome = running_outcome(turn.state, id, attempt);
   if (outcome != Outcome::accepted) return outcome;
   return is_reporter(turn, *turn.state.jobs.find(id)->run) ? Outcome::accepted : Outcome::not_owner;
 }
 
-/// The same for the end of a job, which people may say too: they take it back, and know nothing of its process.
+/// The same for the end of a job, which people may also report: they take the job back and know nothing about its
+/// process.
 Outcome end_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
   return is_guest(turn) ? running_outcome(turn.state, id, attempt) : report_outcome(turn, id, attempt);
 }
 
-/// Whether an end of the job says otherwise than the exit that is recorded of it. What exited is the finalizer's: the
-/// daemon and people, or whoever outside holds the task's lease to cross an edge whose steps have no command.
+/// Whether the reported end of the job contradicts its recorded exit. Once a run has exited, only a finalizer may end
+/// the job: the daemon, a person, or an outside holder of the task's lease that crosses an edge whose steps have no
+/// command.
 bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
   if (turn.rules < 2 || !job.run->exit_code) return false;
   if (is_daemon(turn) || is_guest(turn)) return false;
@@ -63,7 +65,7 @@ JobStatus status_of(const Turn& turn, const Job& job, fb::JobResult result, fb::
 
 enum class Charge { charged, free };
 
-/// The pause before a job's next try: twice as long after each one that counted against its budget.
+/// The pause before a job's next attempt: it doubles after each attempt that counted against the budget.
 std::int64_t retry_delay_s(const Settings& settings, const Job& job) {
   std::int64_t delay = settings.job.retry_delay_s;
   for (std::uint64_t tries = job.charged_tries(); tries > 1 && delay < settings.job.retry_delay_max_s; --tries) {
@@ -72,7 +74,7 @@ std::int64_t retry_delay_s(const Settings& settings, const Job& job) {
   return std::min(delay, settings.job.retry_delay_max_s);
 }
 
-/// The one exit from running.
+/// The only way out of `running`.
 void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const std::string& reason) {
   Job& job = turn.state.jobs.edit(id);
   job.status = status;
@@ -94,8 +96,8 @@ void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const 
   }
 }
 
-/// The agent of a worker on the daemon's host, which nobody knows to have ended: it bars the next claim. The daemon's
-/// own runs are known by their locks (SPEC §8).
+/// A worker's agent on the daemon's host that is not known to have ended blocks the next claim. The daemon's own runs
+/// are identified by their locks (SPEC §8).
 std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
   const Run& run = *job.run;
   if (turn.rules < 2 || !run.pid || run.exit_code) return std::nullopt;
@@ -111,14 +113,14 @@ std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
   return previous;
 }
 
-/// Until its process is gone, nothing of the task is claimed.
+/// Until its process is gone, no job of the task can be claimed.
 void leave_behind(Turn& turn, JobId id) {
   if (auto previous = left_behind(turn, *turn.state.jobs.find(id))) {
     turn.state.jobs.edit(id).previous = std::move(previous);
   }
 }
 
-/// Whether the number cannot be that of an agent: whoever reports it, the daemon, or the first process of a machine.
+/// Whether the pid cannot be an agent's: it is the reporter's own, the daemon's, or 1.
 bool is_bad_pid(const Turn& turn, const Run& run, std::int64_t pid) {
   if (turn.rules < 2) return false;
   const Boot* owner = turn.state.boots.find(run.owner.boot_id);
@@ -127,7 +129,7 @@ bool is_bad_pid(const Turn& turn, const Run& run, std::int64_t pid) {
   return pid <= 1 || pid == run.owner.pid || pid == owner->pid || is_daemons;
 }
 
-/// Whether the reaping of `job` frees the lease that its task is held by.
+/// Whether reaping `job` frees the lease on its task.
 bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::JobReaped& event) {
   const State& state = turn.state;
   const Task* task = live_task(state, job.task);
@@ -137,7 +139,7 @@ bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::
       if (raw(lease.token) != event.lease_token()) return false;
       const bool own = lease.owner.boot_id == turn.boot && lease.owner.actor == turn.actor;
       if (own) {
-        // Whoever ends it as done moves its task, under the same lease, and gives that back then.
+        // A reaper that ends the job as done then moves the task under the same lease, and releases it afterwards.
         if (turn.rules >= 2) return event.outcome() != fb::JobResult::done;
         const Stage* stage = task ? state.stage_of(*task) : nullptr;
         const bool advance_follows = event.outcome() == fb::JobResult::done && stage && stage->guarded();
@@ -234,7 +236,8 @@ JobId first_claimable(const State& state, std::span<const std::string> agents, T
 bool frees_claims(const State& state) {
   bool frees = false;
   state.settings_changed.touched([&](const std::string&, const SettingRow*) { frees = true; });
-  // Behind a job that ran before the record, one more frees nothing: what does is the end of that one, or a setting.
+  // If a job was already running in the repository, another queued job frees nothing; the end of the running job does,
+  // or a setting.
   const auto is_open = [&](TaskId task) {
     return !state.settings().queue.serial_per_repo ||
            !state.indexes.running_by_repo.contains(state.tasks.find(task)->repo);
@@ -247,7 +250,7 @@ bool frees_claims(const State& state) {
   });
   state.tasks.touched([&](TaskId id, const Task* before) {
     const Task* after = state.tasks.find(id);
-    if (!before || !after) return;  // A new task frees nothing, but its job, and none is erased.
+    if (!before || !after) return;  // A new task frees nothing (its job may), and tasks are never erased here.
     const bool finished = is_terminal(after->stage) && !is_terminal(before->stage);
     const bool unblocked = !before->blocked.empty() && after->blocked.empty();
     const bool let_go = before->lost_dependency && !after->lost_dependency;
@@ -292,7 +295,7 @@ Outcome apply_event(Turn& turn, const fb::RunExited& event) {
   const Outcome outcome = report_outcome(turn, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
-  // A process exits once: what is reported again changes neither the code nor the age that the reaper goes by.
+  // A process exits once: a repeated report changes neither the exit code nor the exit time that the reaper uses.
   if (const auto known = turn.state.jobs.find(id)->run->exit_code) {
     return turn.rules < 2 || *known == event.exit_code() ? Outcome::accepted : Outcome::already_exited;
   }
@@ -311,7 +314,7 @@ Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
   const Job& job = *turn.state.jobs.find(id);
   if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
   const JobStatus status = status_of(turn, job, event.result(), fb::Tier::pid_dead);
-  // Whoever runs it has seen it end. Anybody else who takes it back says nothing of its process.
+  // The owner has seen its process end. Anyone else who takes the job back knows nothing about the process.
   const bool is_taken_back =
       (turn.boot != job.run->owner.boot_id || is_guest(turn)) && event.result() != fb::JobResult::done;
   if (is_taken_back) leave_behind(turn, id);
@@ -332,13 +335,13 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
     const Lease* lease = state.lease(key);
     if (lease && raw(lease->token) != event.lease_token()) return Outcome::lease_held;
   }
-  // Between the reaper's look and this record whoever runs it may have said that he is still there.
+  // The owner may have renewed the claim between the reaper's check and this record.
   if (event.reason() && event.reason()->string_view() == reaped_for_ttl) {
     const auto end = state.jobs.find(id)->run->claim_end();
     if (!end || turn.now < *end) return Outcome::claim_renewed;
   }
 
-  // A restart is not the job's fault, unless its agent had come to its own end before.
+  // A restart is not the job's fault, unless its agent had already ended by itself.
   const bool has_exited = state.jobs.find(id)->run->exit_code.has_value();
   const bool is_free = event.tier() == fb::Tier::restart && (turn.rules < 2 || !has_exited);
   if (is_free) ++state.jobs.edit(id).interruptions;

@@ -1,18 +1,18 @@
-// Leases: who owns a key. The token is the seq of the record that granted it.
+// Leases: who owns a key. A lease's token is the seq of the record that granted it.
 #include "engine/rules/rules.h"
 
 namespace pawl {
 namespace {
 
-/// Whether `token` is that of the lease held on `key`.
+/// Whether `token` is that of the current lease on `key`.
 Outcome holds(const State& state, const std::string& key, std::optional<Token> token) {
   const Lease* lease = state.lease(key);
   if (!lease) return Outcome::not_held;
   return token == lease->token ? Outcome::accepted : Outcome::stale_token;
 }
 
-/// How long a lease lasts whose owner asked for no end. Nobody here sees an owner on another host die, and a merge must
-/// not wait for him for ever.
+/// The ttl of a lease whose owner requested none. The daemon cannot see an owner die on another host, and a merge must
+/// not wait for it for ever.
 std::optional<std::int64_t> ttl_of_endless(const Turn& turn, const std::string& key, const fb::Owner& owner) {
   const Boot* daemon = turn.state.boot_named(daemon_name);
   const Boot* boot = turn.state.boots.find(owner.boot_id()->str());
@@ -36,8 +36,8 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
   if (renewal && !is_its_own(turn, *held)) return Outcome::not_yours;
   if (checked && !renewal) {
     if (token) return Outcome::stale_token;
-    // Held by whomever, its own boot included: two threads of one process are two owners. Expired or not: an expired
-    // one is reclaimed by a record of its own before this one (engine/rules/group.h).
+    // Held by anyone, even the same boot: two threads of one process are two owners. Expired or not: a separate record
+    // before this one reclaims an expired lease (engine/rules/group.h).
     if (held) return Outcome::lease_held;
   }
   if (task_id) {
@@ -50,7 +50,7 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
       !is_within_quota(turn, state.leases.size(), state.indexes.leases_of_principal, state.settings().quota.leases)) {
     return Outcome::quota;
   }
-  if (!checked) return Outcome::accepted;  // With ownership off nothing is granted, so nothing is held.
+  if (!checked) return Outcome::accepted;  // With ownership off no lease is granted, so none is held.
 
   const auto ttl = event.ttl();
   const std::optional<std::int64_t> ttl_s = ttl ? std::optional(*ttl) : std::nullopt;

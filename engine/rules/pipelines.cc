@@ -1,4 +1,4 @@
-// Definitions of pipelines.
+// Pipeline definitions.
 #include <memory>
 
 #include "engine/rules/rules.h"

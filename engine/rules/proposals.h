@@ -1,4 +1,4 @@
-// Events that are proposed in more than one place, from the values that those places have.
+// Builds events that are proposed in more than one place.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace pawl {
 
 std::unique_ptr<fb::OwnerT> owner_event(const Owner& owner);
 
-/// A lease on `key` for the crossing of `edge`; without a ttl it is held until it is released.
+/// A lease on `key` for crossing `edge`; without a ttl it is held until it is released.
 fb::LeaseAcquiredT lease_wanted(const std::string& key, const Owner& owner, const std::string& edge,
                                 std::optional<std::int64_t> ttl_s = std::nullopt);
 

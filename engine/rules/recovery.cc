@@ -7,8 +7,9 @@
 namespace pawl {
 namespace {
 
-/// What a stale boot's running job comes to. One whose agent has exited is finished work: it waits for the finalizer,
-/// whom the end of a worker does not touch. If that was the daemon itself, the next one's reconciler asks the gate.
+/// The result for a stale boot's running job. If its agent has exited, the work is finished and the job waits for its
+/// finalizer, which the end of a worker does not affect. If the daemon itself was the finalizer, the next daemon's
+/// reconciler runs the gate.
 std::optional<fb::JobResult> result_of(const Job& job, const Boot& boot, std::uint32_t rules) {
   if (rules < 2 || !job.run->exit_code) return fb::JobResult::retry;
   if (boot.name != daemon_name) return std::nullopt;
@@ -37,7 +38,7 @@ fb::JobReapedT reaped_by_restart(const State& state, const Job& job, fb::JobResu
 }  // namespace
 
 Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now, std::uint32_t rules) {
-  // Only a few boots hold anything, so the holders are asked, not the boots.
+  // Few boots hold anything, so this walks the holders, not the boots.
   std::vector<const Boot*> stale;
   const auto note = [&](const std::string& boot_id) {
     const Boot* boot = state.boots.find(boot_id);
@@ -74,7 +75,7 @@ Group cancellations_due(const State& state, const Asker& asker) {
   for (const TaskId id : state.indexes.cancel_standing) {
     const Task& task = *state.tasks.find(id);
     if (is_committed(task) || state.lease(task_key(id)) || state.running_job(id)) continue;
-    if (is_restored(task)) continue;  // It may have been delivered in what was lost: that waits for a word.
+    if (is_restored(task)) continue;  // It may have been delivered in the lost records: wait for an operator.
     fb::TaskCancelledT event;
     event.task = raw(id);
     group.push_back(propose(asker, event));

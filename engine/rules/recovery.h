@@ -1,4 +1,5 @@
-// What a death leaves behind (SPEC §5 step 2): proposals that follow in the group of the event that made boots stale.
+// Recovery after a process dies (SPEC §5 step 2): proposals that are added to the group of the event that made boots
+// stale.
 #pragma once
 
 #include "engine/state/state.h"
@@ -6,11 +7,11 @@
 
 namespace pawl {
 
-/// For each stale boot that still has leases or running jobs, by the seq of its start: LeaseReclaimed(stale_boot) by
-/// key, then JobReaped(restart) by job id. Empty when nothing is left behind. `rules`: those that decide.
+/// For each stale boot that still has leases or running jobs, in the order of their starts: LeaseReclaimed(stale_boot)
+/// by key, then JobReaped(restart) by job id. Empty if nothing was left behind. `rules` is the deciding version.
 [[nodiscard]] Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now, std::uint32_t rules);
 
-/// TaskCancelled for each standing cancel request with no lease, no running job and no committed crossing (SPEC §9).
+/// TaskCancelled for each task with a pending cancel request and no lease, running job or committed crossing (SPEC §9).
 [[nodiscard]] Group cancellations_due(const State& state, const Asker& asker);
 
 }  // namespace pawl

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t told_max = 10;
 
-/// "task 3, task 7 and more": the live tasks on a repository; empty if there are none.
+/// "task 3, task 7 and more": the live tasks of a repository; empty if there are none.
 std::string live_tasks_on(const State& state, const std::string& repo) {
   const auto& live = state.indexes.live_work_items;
   std::string tasks;
@@ -27,7 +27,8 @@ Outcome apply_event(Turn& turn, const fb::RepoDeclared& event) {
   const std::string url = text_or_empty(event.url());
   const RepoRow* known = state.repos.find(repo);
   if (!known && state.repos.size() >= limits::repos_max) {
-    turn.applied.detail = std::to_string(limits::repos_max) + " repositories are known, and no more can be";
+    turn.applied.detail =
+        std::to_string(limits::repos_max) + " repositories are known, which is the limit; remove one first";
     return Outcome::limit;
   }
 
@@ -55,7 +56,8 @@ Outcome apply_event(Turn& turn, const fb::RepoRemoved& event) {
     state.repos.erase(repo);
     return Outcome::accepted;
   }
-  // What the daemon's start gave stays known: the same option at the next start declares nothing.
+  // A repository given at the daemon's start stays known, so that the same option at the next start does not declare it
+  // again.
   RepoRow& row = state.repos.edit(repo);
   row.declared = false;
   row.url.clear();

@@ -1,5 +1,5 @@
-// A log that was restored from a backup: what came after the backup was given out, and is lost. Nothing of it opens
-// anything in the log that goes on (SPEC §5).
+// A log restored from a backup: the ids assigned after the backup may have been used, and their records are lost. None
+// of those ids may be valid for anything in the continued log (SPEC §5).
 #include <vector>
 
 #include "engine/rules/retry.h"
@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// Numbers go through JSON, where they are exact only below 2^53.
+/// Numbers pass through JSON, where they are exact only below 2^53.
 constexpr std::uint64_t exact_below = std::uint64_t{1} << 53;
 
 template <class Id>
@@ -16,7 +16,7 @@ bool goes_on_from(std::uint64_t wanted, Id next) {
   return wanted >= raw(next) && wanted < exact_below;
 }
 
-/// What is open is ended, whoever runs it: its attempts were perhaps counted on in what was lost.
+/// Ends an open job, whoever runs it: the lost records may have counted more attempts.
 std::vector<JobId> open_jobs(const State& state, TaskId task) {
   std::vector<JobId> open;
   const auto& of_task = state.indexes.jobs_of_task;
@@ -34,7 +34,7 @@ void end_job(Turn& turn, JobId id) {
   turn.effect({.kind = EffectKind::job_cancelled, .id = raw(id)});
 }
 
-/// Whether an agent has to work for the task as it stands: one of its open jobs would be done, or done again.
+/// Whether the task still needs an agent: one of its open jobs would be done or repeated.
 bool wants_agent(const State& state, const Task& task, const std::vector<JobId>& open) {
   if (!task.cancel_requested.empty() || is_committed(task)) return false;
   for (const JobId id : open) {
@@ -44,12 +44,12 @@ bool wants_agent(const State& state, const Task& task, const std::vector<JobId>&
   return false;
 }
 
-/// The task as it stands, at a version that was never given out, until an operator says that he has looked.
+/// Blocks the task at its stage, at a version that was never used, until an operator confirms having checked it.
 void block_as_restored(Turn& turn, TaskId id, std::uint64_t versions) {
   Task& task = turn.state.tasks.edit(id);
   const Version version{raw(task.version) + versions};
   for (StepRow& step : task.steps) {
-    if (step.version == task.version) step.version = version;  // a crossing that is committed stays so
+    if (step.version == task.version) step.version = version;  // a committed crossing stays committed
   }
   task.version = version;
   task.gate.reset();
@@ -87,8 +87,8 @@ Outcome apply_event(Turn& turn, const fb::LogRestored& event) {
                        goes_on_from(event.next_job(), given.next_job);
   if (!is_first || !follows || !goes_on) return Outcome::bad_restore;
 
-  // Every version and every run took a record of its own, so what was lost has none beyond as many as there are seqs
-  // left out.
+  // Every version and every run takes at least one record, so the lost records used no more of them than there are
+  // skipped seqs.
   const std::uint64_t records = event.next_seq() - event.from();
   Ids& ids = state.ids.edit(0);
   if (!ids.restored) ids.restored.emplace();

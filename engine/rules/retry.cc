@@ -27,7 +27,7 @@ JobStatus retry_status(const State& state, const Job& job, fb::Tier tier, std::u
   if (moved_on(task, job)) return JobStatus::done;
   if (is_committed(*task)) return JobStatus::done;  // The reconciler re-enters the crossing.
   if (!task->cancel_requested.empty()) return JobStatus::cancelled;
-  if (rules >= 2 && is_finished_work(*task, job)) return JobStatus::done;  // The reconciler asks the gate.
+  if (rules >= 2 && is_finished_work(*task, job)) return JobStatus::done;  // The reconciler runs the gate.
   const auto interruptions_max = static_cast<std::uint64_t>(state.settings().recovery.max_interruptions);
   if (tier == fb::Tier::restart && job.interruptions > interruptions_max) return JobStatus::failed;
   return job.charged_tries() < job.max_attempts ? JobStatus::queued : JobStatus::failed;

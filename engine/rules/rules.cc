@@ -54,6 +54,20 @@ Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<To
   return need == LeaseNeed::required ? Outcome::lease_required : Outcome::accepted;
 }
 
+Outcome version_conflict(Turn& turn, const Task* task, std::optional<std::uint64_t> expected) {
+  std::string& detail = turn.applied.detail;
+  if (!task) {
+    detail = "the task is finished";
+  } else if (!expected) {
+    detail = "no expected version was given";
+  } else {
+    const bool has_passed = *expected < raw(task->version);
+    detail = "version " + std::to_string(*expected) + " was expected, " +
+             (has_passed ? "and the task has moved on since" : "which the task has not reached");
+  }
+  return Outcome::version_conflict;
+}
+
 bool is_held_back(const Turn& turn, const Task& task) {
   return turn.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(turn.state, task);
 }

@@ -1,10 +1,10 @@
-// One function per event, for apply.cc alone. Each has the same shape: the checks, in the order of SPEC §4, then the
-// changes, which cannot fail. So "a refused event changes nothing" is to be seen on the page.
+// One function per event, for apply.cc only. Each has the same shape: the checks, in the order of SPEC §4, then the
+// changes, which cannot fail. So you can see on the page that a refused event changes nothing.
 //
-// A rule that is to decide otherwise gets a second version beside the first one, because every log replays under the
-// rules that decided it. rules_version (schema/proposal.h) grows by one, which is what new records are stamped with;
-// the rule asks `turn.rules >= 2` in one small branch with a name, where it differs and nowhere else; and the golden
-// log of the older version (tests/golden) stays as the proof that its branch still decides as it did.
+// To change what a rule decides, add a second version beside the first, because every log replays under the rules that
+// decided it. Increment rules_version (schema/proposal.h), which new records are stamped with; test `turn.rules >= 2`
+// in one small named branch, only where the rule differs; and keep the golden log of the older version (tests/golden)
+// as proof that its branch still decides as before.
 #pragma once
 
 #include <map>
@@ -16,23 +16,24 @@
 
 namespace pawl {
 
-/// The event in hand: what its record says of it, and what it leads to.
+/// The event being decided: the facts in its record, and its results.
 struct Turn {
   State& state;
   Seq seq;
   Seq group;  // seq of its first record
   TimeUs now;
-  std::uint32_t rules;  // version of the rules that decide: rules_version for what is new, the record's on a replay
+  std::uint32_t
+      rules;  // the deciding version of the rules: rules_version for a new record, the record's own in a replay
   std::string boot;
   std::string actor;
-  std::string principal;  // who is known to propose it; empty: the daemon itself, or a record of before
+  std::string principal;  // the authenticated proposer; empty: the daemon itself, or a record from before principals
   SettingsToCome settings_to_come;
   Applied& applied;
 
   void effect(Effect effect) { applied.effects.push_back(std::move(effect)); }
 };
 
-/// The turn of a record, by its stamp and its proposer.
+/// The turn for a record, from its stamp and its proposer.
 Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_come, Applied& applied);
 
 Outcome apply_event(Turn& turn, const fb::BootStarted& event);
@@ -70,52 +71,56 @@ Outcome apply_event(Turn& turn, const fb::BranchSeen& event);
 Outcome apply_event(Turn& turn, const fb::RepoDeclared& event);
 Outcome apply_event(Turn& turn, const fb::RepoRemoved& event);
 
-// What several rules share.
+// Helpers that several rules share.
 
 std::string text_or_empty(const flatbuffers::String* text);
 Owner owner_from(const fb::Owner& owner);
 std::optional<Token> token_from(flatbuffers::Optional<std::uint64_t> token);
 
-/// The live task of that id; null if it is terminal, archived or not. Requires: the id was given out.
+/// The live task with that id; null if it is terminal, archived or not. Requires: the id was assigned.
 const Task* live_task(const State& state, TaskId id);
 
-/// Whether the daemon in force, or one before it, proposes the event itself.
+/// Whether the proposer is the daemon itself: the one in force or an earlier one.
 bool is_daemon(const Turn& turn);
-/// Whether somebody proposes it through the daemon, without a boot of its own: what that may ask for the daemon has
-/// looked at (docs/SECURITY.md).
+/// Whether the proposer goes through the daemon because it has no boot itself. The daemon has already checked what it
+/// may request (docs/SECURITY.md).
 bool is_guest(const Turn& turn);
-/// Whether the proposer may act for a boot, and for what that holds: a boot belongs to who registered it.
+/// Whether the proposer may act for a boot and for what it holds. A boot belongs to the principal that registered it.
 bool acts_for(const Turn& turn, const Boot& boot);
-/// The same for a held lease. Its token is a number and no secret: it is worth something to its holder alone.
+/// The same for a held lease. Its token is a number, not a secret: it is of use only to the holder.
 bool is_its_own(const Turn& turn, const Lease& lease);
-/// Whether there is room for one more, of `all` that there are and for the principal, whose share is a part of the
-/// setting `most`: what one token may have is never everything. The daemon's own are counted, and never refused.
+/// Whether there is room for one more, both among `all` that exist and for the principal, whose share is a fraction of
+/// the setting `most`, so that one token can never use up everything. The daemon's own are counted but never refused.
 bool is_within_quota(const Turn& turn, std::size_t all, const std::map<std::string, std::uint64_t>& by_principal,
                      std::int64_t most);
-/// As rows keep it.
+/// The principal in the form that rows store.
 std::optional<std::string> principal_if_any(const Turn& turn);
+
+/// Refuses as `version_conflict`; the detail says how the expected version differs from the task's. `task` is null if
+/// it is terminal.
+Outcome version_conflict(Turn& turn, const Task* task, std::optional<std::uint64_t> expected);
 
 /// Whether ownership is checked for this repository; if it is not, the record is marked `unchecked`.
 bool is_checked(Turn& turn, std::string_view repo);
 
 enum class LeaseNeed { required, optional };
-/// What a token, sent or not, is worth on a key: `accepted`, `stale_token`, `not_yours`, `lease_held` or
+/// Checks a token, sent or not, against the lease on a key: `accepted`, `stale_token`, `not_yours`, `lease_held` or
 /// `lease_required`.
 Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
-/// Whether something new of the task may not begin yet, because of what it depends on. What re-enters or settles a
-/// crossing that has begun may.
+/// Whether new work on the task must wait for its dependencies. Re-entering or settling a crossing that has begun need
+/// not wait.
 bool is_held_back(const Turn& turn, const Task& task);
-/// Something new of the task has begun: what became of a dependency is judged once, then.
+/// Records that new work on the task has started: from then on, the fate of its dependencies no longer matters.
 void note_begun(Turn& turn, TaskId id);
 
-/// Frees a lease that is held.
+/// Frees a held lease.
 void free_lease(Turn& turn, const std::string& key);
-/// Queues a fresh job for the task's present stage, which has an agent.
+/// Queues a new job for the task's current stage, which must have an agent.
 void queue_job(Turn& turn, const Task& task, const std::string& reason);
 /// Cancels every queued job of the task.
 void cancel_queued_jobs(Turn& turn, TaskId task);
-/// Blocks a live task, with the alert that is due. A task that is blocked already keeps its first reason.
+/// Blocks a live task and raises the alert. A task that is already blocked keeps its first reason.
 void block_task(Turn& turn, TaskId id, const std::string& reason);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Settings, each by itself and against the budgets of the pipelines in use (SPEC §3).
+// Settings, checked individually and against the time budgets of the pipelines in use (SPEC §3).
 #include <set>
 
 #include "engine/rules/rules.h"
@@ -6,7 +6,7 @@
 namespace pawl {
 namespace {
 
-/// The definitions that decide something from now on: those in force, and those that live tasks began with.
+/// The definitions still in use: those in force, and those that live tasks started with.
 std::set<Seq> pipelines_in_use(const State& state) {
   std::set<Seq> in_use;
   for (const auto& [seq, row] : state.pipelines.rows()) {
@@ -33,7 +33,7 @@ Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
     return Outcome::bad_value;
   }
   if (key == "pipeline.default" && !state.pipeline_in_force(changed.pipeline.fallback)) {
-    turn.applied.detail = "no pipeline '" + changed.pipeline.fallback + "' is defined";
+    turn.applied.detail = "there is no pipeline '" + changed.pipeline.fallback + "'; `pawl pipelines` lists them all";
     return Outcome::bad_value;
   }
   if (turn.settings_to_come == SettingsToCome::none) {

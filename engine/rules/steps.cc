@@ -1,4 +1,4 @@
-// The journal of steps: durable before a command starts, and after it ended. SPEC §8.
+// The step journal: durable before a command starts, and again after it has ended (SPEC §8).
 #include <algorithm>
 
 #include "engine/rules/rules.h"
@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-/// The latest start of a step of one crossing; null if it was never started.
+/// The latest start of a step in one crossing; null if it was never started.
 const StepRow* step_at(const Task& task, Version version, std::string_view to, std::string_view step) {
   for (const StepRow& row : task.steps) {
     if (row.version == version && row.to == to && row.step == step) return &row;
@@ -15,8 +15,9 @@ const StepRow* step_at(const Task& task, Version version, std::string_view to, s
   return nullptr;
 }
 
-/// Enters a start in its place in the journal, whatever stood there. Of an irreversible step that somebody else starts
-/// the starts before it stay known, the last of them: what was taken for not happened may be reported as done yet.
+/// Records a start in its place in the journal, replacing the previous start. If a principal started the previous,
+/// irreversible one, its most recent earlier starts are remembered: one that was settled as not happened may still be
+/// reported as done.
 void put_step(Task& task, StepRow row) {
   const auto with = [](std::optional<Starts> starts, Seq last) {
     if (!starts) starts.emplace();
@@ -34,7 +35,7 @@ void put_step(Task& task, StepRow row) {
   }
   row.late = std::move(place->late);
   row.not_done = std::move(place->not_done);
-  // Of its own the daemon knows itself: it says nothing of one that it has settled.
+  // The daemon's own starts need not be remembered: it never reports on a start that it has settled.
   if (place->irreversible && place->principal) row.not_done = with(std::move(row.not_done), place->started);
   *place = std::move(row);
 }
@@ -51,15 +52,15 @@ StepState state_of(fb::StepOutcome outcome) {
   return StepState::did_not_happen;
 }
 
-/// The row of a start that is known to be there.
+/// The row of a start that is known to exist.
 StepRow* step_row(Task& task, Seq started) {
   const auto found =
       std::find_if(task.steps.begin(), task.steps.end(), [&](const StepRow& row) { return row.started == started; });
   return &*found;
 }
 
-/// Whether that step is the one that an event names, by the version at which it was started. A restore moves the
-/// present crossing of a task on to another version; who tells that it has happened knows nothing of that (SPEC §5).
+/// Whether an event means this step, by the version at which it was started. A restore moves a task's present crossing
+/// to another version; a starter that reports later does not know that (SPEC §5).
 bool is_place_of(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
   if (row.step != event.step()->string_view()) return false;
   std::uint64_t version = event.version();
@@ -74,7 +75,7 @@ bool is_place_of(const Turn& turn, const StepRow& row, const fb::StepFinished& e
   return false;
 }
 
-/// The step that was started by that record; null if none was, or if it was started anew since.
+/// The step that the event's record started; null if there is none or it has been started again since.
 const StepRow* step_started_by(const Turn& turn, const Task& task, const fb::StepFinished& event) {
   for (const StepRow& row : task.steps) {
     if (row.started == Seq{event.started()} && is_place_of(turn, row, event)) return &row;
@@ -86,7 +87,7 @@ bool has(const std::optional<Starts>& starts, Seq started) {
   return starts && std::find(starts->seqs.begin(), starts->seqs.end(), started) != starts->seqs.end();
 }
 
-/// The place whose earlier start, settled as not happened, was made by that record; null if there is none.
+/// The step one of whose earlier starts, settled as not happened, is that record; null if there is none.
 const StepRow* place_of_earlier(const Turn& turn, const Task& task, const fb::StepFinished& event) {
   const Seq started{event.started()};
   for (const StepRow& row : task.steps) {
@@ -95,8 +96,8 @@ const StepRow* place_of_earlier(const Turn& turn, const Task& task, const fb::St
   return nullptr;
 }
 
-/// Whether the proposer can know what became of a start: it is who started it, by its boot or by the token of the lease
-/// under which it did; an operator, whose right the daemon has looked at; or the daemon, which asks probes.
+/// Whether the proposer can know the result of a start. It can if it is the starter, by its boot or by the token of the
+/// lease at the start; an operator, whose permission the daemon has checked; or the daemon, which runs probes.
 Outcome knower_outcome(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
   if (turn.rules < 2 || is_daemon(turn)) return Outcome::accepted;
   if (event.by() == fb::StepBy::operator_) return Outcome::accepted;
@@ -107,8 +108,8 @@ Outcome knower_outcome(const Turn& turn, const StepRow& row, const fb::StepFinis
   return (is_by_boot || is_by_token) && is_same_principal ? Outcome::accepted : Outcome::not_owner;
 }
 
-/// A start that was settled as not happened has happened: nothing that followed from the settling holds, so people have
-/// to look (SPEC §8). A reversible step may happen again, and so may its news come late.
+/// A start that was settled as not happened did happen. Decisions based on that settlement are void, so a person has to
+/// look (SPEC §8). A reversible step may simply run again, so late reports about it are refused.
 Outcome happened_late(Turn& turn, TaskId id, const StepRow& place, const fb::StepFinished& event) {
   const Seq started{event.started()};
   if (event.outcome() != fb::StepOutcome::done || !place.irreversible) return Outcome::not_started;
@@ -125,19 +126,19 @@ Outcome happened_late(Turn& turn, TaskId id, const StepRow& place, const fb::Ste
   return Outcome::accepted;
 }
 
-/// When a probe's *no* of a place in doubt may let the crossing go.
+/// When a probe's *no* about a step in doubt may release the crossing.
 TimeUs doubt_end(const State& state, const Task& task, const StepRow& row) {
   const PipelineStep* step = state.pipeline_of(task).step(row.to, row.step);
   return plus_s(*row.ended, step ? step->settle_s : 0);
 }
 
-/// A second word about a place in doubt: the late effect has come, or it cannot come any more.
+/// A second report about a step in doubt: the late effect has happened, or it no longer can.
 Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::StepFinished& event) {
   const bool is_operators = event.by() == fb::StepBy::operator_;
   const bool happened = event.outcome() == fb::StepOutcome::done;
   if (!happened && !is_operators) {
     if (event.outcome() != fb::StepOutcome::did_not_happen || event.conclusive() != true) return Outcome::not_started;
-    // When the probe was asked only the daemon knows, whose path waits before it asks (policies/advance_steps.cc).
+    // Only the daemon knows when the probe ran: its path waits before running it (policies/advance_steps.cc).
     if (!is_daemon(turn)) return Outcome::not_daemon;
     if (turn.now < doubt_end(turn.state, task, row)) return Outcome::too_early;
   }
@@ -148,8 +149,8 @@ Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::St
   return Outcome::accepted;
 }
 
-/// After a restore an operator may say that a step happened in what was lost, of which this log has no start. The
-/// record itself stands for the start.
+/// After a restore an operator may report that a step happened in the lost records; this log has no start for it. This
+/// record takes the place of the start.
 Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
   State& state = turn.state;
   const Task* task = live_task(state, TaskId{event.task()});
@@ -191,7 +192,7 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   if (!task) return Outcome::terminal;
   const bool checked = is_checked(turn, task->repo);
   const Version version{event.version()};
-  if (checked && version != task->version) return Outcome::version_conflict;
+  if (checked && version != task->version) return version_conflict(turn, task, raw(version));
   const std::string to = event.to()->str();
   const std::string name = event.step()->str();
   const PipelineStep* step = state.pipeline_of(*task).step(to, name);
@@ -207,16 +208,16 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
     }
     if (token != Outcome::accepted) return token;
   }
-  // Without a boot of its own a start would be taken for the daemon's, which has no process for it.
+  // Without a separate boot, the start would count as the daemon's, which has no process for it.
   if (is_guest(turn)) return Outcome::not_yours;
   const StepRow* earlier = step_at(*task, version, to, name);
   if (earlier && earlier->state == StepState::done) return Outcome::already_done;
   if (open_step(*task)) return Outcome::outcome_unknown;
-  // By its run a process is found and ended: two starts may not share one.
+  // The run identifies the process that has to be found and ended, so two starts may not share one.
   const std::string run = text_or_empty(event.run());
   if (!turn.principal.empty() && !run.empty() && state.indexes.step_runs.contains(run)) return Outcome::run_in_use;
 
-  // What is in doubt may happen yet: only that very step may start again, under the same key.
+  // A step in doubt may still take effect: only that same step may start again, under the same key.
   const StepRow* doubtful = doubtful_step(*task);
   if (doubtful && doubtful != earlier) return Outcome::outcome_unknown;
 
@@ -228,7 +229,7 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
               .irreversible = step->irreversible,
               .state = StepState::started,
               .boot = turn.boot,
-              // What an earlier try left in the air is still there.
+              // The doubt that an earlier attempt left is still there.
               .in_doubt = doubtful ? std::optional(true) : std::nullopt,
               .ended = std::nullopt,
               .reason = std::nullopt,
@@ -258,7 +259,7 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
     return turn.rules < 2 ? Outcome::not_started : happened_late(turn, id, *step, event);
   }
   const bool happened = event.outcome() == fb::StepOutcome::done;
-  // That it cannot happen any more is a second word: the first one, after the process was gone, comes before it.
+  // That it can no longer happen is a second report. A first one, from after the process was gone, must precede it.
   if (!happened && event.conclusive() == true) return Outcome::too_early;
 
   StepRow& row = *step_row(state.tasks.edit(id), started);

@@ -1,11 +1,11 @@
-// Tasks: how they begin, move over edges, are blocked and stopped.
+// Tasks: how they are created, move over edges, are blocked and are stopped.
 #include "engine/rules/claim.h"
 #include "engine/rules/rules.h"
 
 namespace pawl {
 namespace {
 
-/// All steps of the guarded edge out of `stage` are done for the crossing at the task's version.
+/// Whether all steps of the guarded edge from `stage` are done in the crossing at the task's version.
 bool steps_are_done(const Task& task, const Stage& stage) {
   for (const PipelineStep& step : stage.steps) {
     bool done = false;
@@ -18,7 +18,7 @@ bool steps_are_done(const Task& task, const Stage& stage) {
   return true;
 }
 
-/// Moves a task to a stage: its version grows, and no job of an earlier version can begin any more.
+/// Moves a task to a stage: increments its version, after which no job of an earlier version can start.
 Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
   cancel_queued_jobs(turn, id);
   Task& task = turn.state.tasks.edit(id);
@@ -30,15 +30,22 @@ Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
   return task;
 }
 
-/// Whether what the proposer says of a gate counts: it is the daemon, or holds the task's lease. With ownership off
-/// nobody holds it.
+/// Refuses as `no_such_edge`; the detail names the edge wanted, and those that there are.
+Outcome no_such_edge(Turn& turn, const Stage& stage, const std::string& to) {
+  turn.applied.detail = "no edge from '" + stage.name + "' to '" + to + "'; this stage leads to '" + stage.to + "'" +
+                        (stage.rollback.empty() ? "" : " and rolls back to '" + stage.rollback + "'");
+  return Outcome::no_such_edge;
+}
+
+/// Whether the proposer's report on a gate counts: it must be the daemon or hold the task's lease. With ownership off
+/// there are no leases, and every report counts.
 bool has_in_hand(const Turn& turn, const Task& task) {
   if (turn.principal.empty() || !turn.state.settings().ownership_checked(task.repo)) return true;
   const Lease* lease = turn.state.lease(task_key(task.id));
   return lease && is_its_own(turn, *lease);
 }
 
-/// A cancelled task leaves memory; those that depend on it have to know of it when they are claimed.
+/// A cancelled task leaves memory, so the tasks that depend on it must record the fact for when they are claimed.
 void tell_dependents(Turn& turn, TaskId cancelled) {
   const std::set<std::pair<TaskId, TaskId>>& dependents = turn.state.indexes.dependents;
   for (auto at = dependents.lower_bound({cancelled, TaskId{0}}); at != dependents.end() && at->first == cancelled;
@@ -47,11 +54,11 @@ void tell_dependents(Turn& turn, TaskId cancelled) {
   }
 }
 
-/// By the word of an operator: what earlier attempts left behind is gone.
+/// On an operator's word: the processes that earlier attempts left behind are gone.
 void let_previous_go(Turn& turn, TaskId id) {
   std::set<std::pair<TaskId, JobId>>& barred = turn.state.indexes.barred;
   for (auto at = barred.lower_bound({id, JobId{0}}); at != barred.end() && at->first == id; ++at) {
-    turn.state.jobs.edit(at->second).previous.reset();  // the index follows when the record has ended
+    turn.state.jobs.edit(at->second).previous.reset();  // the index is updated when the record ends
   }
 }
 
@@ -118,12 +125,14 @@ Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
   const Task* task = live_task(state, id);
   if (!task) return Outcome::terminal;
   const bool checked = is_checked(turn, task->repo);
-  if (checked && event.expected_version() != raw(task->version)) return Outcome::version_conflict;
+  if (checked && event.expected_version() != raw(task->version)) {
+    return version_conflict(turn, task, event.expected_version());
+  }
   const Stage& stage = *state.stage_of(*task);
   const std::string to = event.to()->str();
   const bool forward = to == stage.to;
   const bool rollback = !forward && !stage.rollback.empty() && to == stage.rollback;
-  if (!forward && !rollback) return Outcome::no_such_edge;
+  if (!forward && !rollback) return no_such_edge(turn, stage, to);
   if (is_committed(*task) && committed_to(*task) != to) return Outcome::committed;
   if (open_step(*task)) return Outcome::outcome_unknown;
   const bool guarded = forward && stage.guarded();
@@ -143,7 +152,7 @@ Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
     return Outcome::accepted;
   }
   const Stage* entered = state.stage_of(moved);
-  // A standing cancel request lets nothing new begin: the task is cancelled as soon as its lease is free.
+  // While a cancel request is pending nothing new starts: the task is cancelled as soon as its lease is free.
   if (entered && !entered->agent.empty() && moved.cancel_requested.empty()) {
     queue_job(turn, moved, rollback ? "rolled_back" : "entered");
   }
@@ -152,7 +161,7 @@ Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
 
 Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
   const Task* task = live_task(turn.state, TaskId{event.task()});
-  if (!task || event.version() != raw(task->version)) return Outcome::version_conflict;
+  if (!task || event.version() != raw(task->version)) return version_conflict(turn, task, event.version());
 
   const auto passed = event.passed();
   GateRow gate{.version = task->version,
@@ -164,10 +173,10 @@ Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
                .head = std::nullopt};
   if (!passed && event.later() == true) gate.later = true;
   if (event.head()) gate.head = event.head()->str();
-  // What somebody says of a gate who has not the task in hand is recorded, and nothing follows from it (SPEC §7).
+  // A gate report from a proposer that does not have the task in hand is recorded and has no consequences (SPEC §7).
   if (!has_in_hand(turn, *task)) return Outcome::accepted;
   Task& judged = turn.state.tasks.edit(task->id);
-  // What the daemon's own gate found decides about the next try, and nobody else's.
+  // Only the daemon's own gate result determines the next attempt.
   if (passed == false && gate.head && turn.principal.empty()) {
     judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
   }
@@ -179,7 +188,7 @@ Outcome apply_event(Turn& turn, const fb::TaskBlocked& event) {
   const TaskId id{event.task()};
   const Task* task = live_task(turn.state, id);
   if (!task) return Outcome::terminal;
-  if (event.version() != raw(task->version)) return Outcome::version_conflict;
+  if (event.version() != raw(task->version)) return version_conflict(turn, task, event.version());
   if (is_checked(turn, task->repo)) {
     const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()), LeaseNeed::optional);
     if (token != Outcome::accepted) return token;
@@ -196,12 +205,12 @@ Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
   const bool waits_for_word = !task->blocked.empty() || task->lost_dependency;
   if (!waits_for_word && !is_barred(turn.state, task->id)) return Outcome::not_blocked;
 
-  // What an earlier attempt left behind is a question of its own: it is answered when nothing else is asked.
+  // Processes that an earlier attempt left behind are a separate question, answered only if nothing else is open.
   if (!waits_for_word) {
     let_previous_go(turn, task->id);
     return Outcome::accepted;
   }
-  // After a restore the word is also that no agent of before is left.
+  // After a restore, unblocking also confirms that no earlier agent is left.
   if (is_restored(*task)) let_previous_go(turn, task->id);
   Task& freed = turn.state.tasks.edit(task->id);
   freed.blocked.clear();
@@ -218,7 +227,7 @@ Outcome apply_event(Turn& turn, const fb::CancelRequested& event) {
     const std::string reason = text_or_empty(event.reason());
     state.tasks.edit(task->id).cancel_requested = reason.empty() ? "cancel" : reason;
   }
-  // The word to keep it counts whenever it comes, and is not taken back by a request without it.
+  // A request to keep the branch counts whenever it comes; a later request without it does not revoke it.
   if (event.keep_branch() == true) state.tasks.edit(task->id).keep_branch = true;
   cancel_queued_jobs(turn, task->id);
   if (const Job* job = state.running_job(task->id)) {
@@ -251,12 +260,12 @@ Outcome apply_event(Turn& turn, const fb::BranchSeen& event) {
 
   Task& seen = turn.state.tasks.edit(task->id);
   seen.branch_head = event.head()->str();
-  // Begun once, it stays the task's own, wherever it has moved since.
+  // Once the task has created the branch, it stays the task's own, wherever it has moved since.
   if (event.begun()) seen.branch_begun = true;
   return Outcome::accepted;
 }
 
-/// For people: nothing follows from it.
+/// For people: it has no consequences.
 Outcome apply_event(Turn&, const fb::TaskNote&) {
   return Outcome::accepted;
 }

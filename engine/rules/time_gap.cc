@@ -1,4 +1,4 @@
-// Time in which nobody could act. SPEC §5.
+// Time during which nothing could act (SPEC §5).
 #include <algorithm>
 #include <limits>
 
@@ -7,10 +7,10 @@
 namespace pawl {
 namespace {
 
-/// What began at `then` began that much later, as far as its age goes; but not in the future.
+/// Shifts the start at `then` by the gap, for computing ages; never into the future.
 TimeUs later(TimeUs then, std::int64_t us, TimeUs now) {
   if (then >= now) return then;
-  // Without a sign, or the two ends of time would be too far from each other.
+  // Unsigned, because the difference between the two ends does not fit a signed type.
   const std::uint64_t age_us = static_cast<std::uint64_t>(now.us) - static_cast<std::uint64_t>(then.us);
   return age_us <= static_cast<std::uint64_t>(us) ? now : TimeUs{then.us + us};
 }
@@ -19,7 +19,7 @@ void shift(std::optional<TimeUs>& then, std::int64_t us, TimeUs now) {
   if (then) then = later(*then, us, now);
 }
 
-/// What was to end at `end` ends that much later.
+/// Postpones an end at `end` by the gap.
 TimeUs put_off(TimeUs end, std::int64_t us) {
   return {std::min(end.us, std::numeric_limits<std::int64_t>::max() - us) + us};
 }
@@ -28,7 +28,8 @@ TimeUs put_off(TimeUs end, std::int64_t us) {
 
 Outcome apply_event(Turn& turn, const fb::TimeGap& event) {
   if (!is_daemon(turn)) return Outcome::not_daemon;
-  // Whoever acted left a record: the gap began after the last one. What began later than that is not older than `now`.
+  // Any action leaves a record, so the gap began after the last record. A start later than that is not shifted beyond
+  // `now`.
   State& state = turn.state;
   const std::int64_t us = event.us();
   if (us <= 0 || turn.now <= state.last_time) return Outcome::bad_value;

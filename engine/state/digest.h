@@ -1,5 +1,6 @@
 // The hash of one row: XXH3 (64 bits) over a tag for its kind and its canonical encoding (schema/canonical.h). The
-// digest of the state is the sum of them modulo 2^64, so that a change costs in proportion to the rows it touches.
+// digest of the state is the sum of the row hashes modulo 2^64, so the cost of a change is proportional to the rows it
+// touches.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 
 namespace pawl {
 
-/// The kind of a row, hashed before it, so that equal bytes of two kinds differ. On disk: never changed.
+/// The kind of a row, hashed before the row so that equal bytes of two kinds differ. On disk: never change a number.
 enum class RowKind : std::uint8_t {
   ids = 1,
   task = 2,
@@ -29,8 +30,9 @@ enum class RowKind : std::uint8_t {
 
 namespace detail {
 
-/// Writes fields as visit() names them. A text is always written, also an empty one; an absent optional and an
-/// `env` without variables leave no trace. A setting is the index of its kind (flag, number, text, list) and its value.
+/// Writes the fields that visit() names. A text is always written, even if empty; an absent optional and an `env`
+/// without variables leave no trace. A setting is written as the index of its kind (flag, number, text, list) and its
+/// value.
 class CanonicalRowWriter {
  public:
   explicit CanonicalRowWriter(std::string& out) : out_(out), writer_(out) {}

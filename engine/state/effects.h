@@ -1,5 +1,5 @@
-// What apply asks the world to do, as values. They are not stored: whoever reads the log makes them again by applying
-// it, and only the daemon, and only for live records, carries them out.
+// What apply() asks the world to do, as values. Effects are not stored: a reader of the log recomputes them by applying
+// it. Only the daemon carries them out, and only for live records.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace pawl {
 enum class EffectKind : std::uint8_t {
   task,           // id: a task was created
   job_queued,     // id
-  job_cancelled,  // id: a queued job will never run
+  job_cancelled,  // id: a queued job that will never run
   lease_granted,  // key, token
   lease_freed,    // key, token
   blocked,        // id: task; text: reason
@@ -48,7 +48,7 @@ struct Effect {
   std::string text = {};  // key or reason
   std::uint64_t token = 0;
   std::int64_t pid = 0;
-  std::uint64_t task = 0;  // of the job whose group is to be ended
+  std::uint64_t task = 0;  // of the job whose process group is to be ended
   friend bool operator==(const Effect&, const Effect&) = default;
 };
 

@@ -1,7 +1,7 @@
-// What makes a definition sound. Each stage has exactly one forward edge and each is reached from the first, so a sound
-// pipeline is a chain from its first stage to `done`; all that leads back are rollbacks, to a stage that the chain has
-// passed. The checks go from the small (names, bounds) to the large (edges, budgets), so that the first problem
-// reported is the one whose repair does not depend on another.
+// Validates definitions. Each stage has exactly one forward edge and is reachable from the first, so a valid pipeline
+// is a chain from its first stage to `done`; only rollbacks lead back, to a stage earlier in the chain. The checks go
+// from the small (names, limits) to the large (edges, budgets), so the first problem reported can be fixed before any
+// other.
 #include "engine/state/pipeline.h"
 
 #include <algorithm>
@@ -39,25 +39,25 @@ const PipelineStep* Pipeline::step(std::string_view to, std::string_view step_na
 
 namespace {
 
-using Problem = std::optional<std::string>;  // what is wrong, without where
+using Problem = std::optional<std::string>;  // what is wrong, but not where
 
 Problem name_problem(std::string_view name) {
   if (name.empty()) return "has no name";
   if (name.size() > limits::name_bytes_max) {
-    return "has a name of " + std::to_string(name.size()) + " bytes; " + std::to_string(limits::name_bytes_max) +
-           " are the most";
+    return "has a name of " + std::to_string(name.size()) + " bytes; the limit is " +
+           std::to_string(limits::name_bytes_max);
   }
   const auto is_first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   const auto is_later = [&](char c) { return is_first(c) || c == '.' || c == '_' || c == '-'; };
   if (!is_first(name.front()) || !std::all_of(name.begin(), name.end(), is_later)) {
-    return "has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit";
+    return "has an invalid name: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit";
   }
   return std::nullopt;
 }
 
 Problem timeout_problem(std::int64_t timeout_s) {
   if (timeout_s >= 1 && timeout_s <= limits::timeout_s_max) return std::nullopt;
-  return "has a timeout_s of " + std::to_string(timeout_s) + "; it is from 1 to " +
+  return "has a timeout_s of " + std::to_string(timeout_s) + "; the range is 1 to " +
          std::to_string(limits::timeout_s_max);
 }
 
@@ -67,9 +67,9 @@ Problem command_problem(const CommandLine& run, std::string_view what) {
   for (const std::string& word : run) bytes += word.size() + 1;
   const std::string subject = "has a `" + std::string(what) + "` ";
   if (run.size() > limits::command_words_max || bytes > limits::command_bytes_max) {
-    return subject + "of " + std::to_string(run.size()) + " words and " + std::to_string(bytes) + " bytes; " +
-           std::to_string(limits::command_words_max) + " words and " + std::to_string(limits::command_bytes_max) +
-           " bytes are the most";
+    return subject + "of " + std::to_string(run.size()) + " words and " + std::to_string(bytes) +
+           " bytes; the limit is " + std::to_string(limits::command_words_max) + " words and " +
+           std::to_string(limits::command_bytes_max) + " bytes";
   }
   if (run.front().empty()) return subject + "whose first word, the program, is empty";
   const auto holds_nul = [](const std::string& word) { return word.find('\0') != std::string::npos; };
@@ -82,17 +82,18 @@ std::string label(std::string_view kind, std::size_t index, std::string_view nam
   return std::string(kind) + " " + std::to_string(index + 1) + " '" + std::string(name) + "'";
 }
 
-/// A variable by itself: "X is …".
+/// Checks one variable: "X is …".
 Problem variable_problem(const Variable& variable) {
   const std::string& name = variable.name;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto is_later = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); };
   if (name.empty() || name.size() > limits::name_bytes_max || !is_letter(name.front()) ||
       !std::all_of(name.begin(), name.end(), is_later)) {
-    return "'" + name + "' is not of letters, digits and '_', beginning with no digit, and of at most " +
+    return "'" + name +
+           "' is not a valid name: use letters, digits and '_', do not begin with a digit, and use at most " +
            std::to_string(limits::name_bytes_max) + " bytes";
   }
-  if (name.starts_with("PAWL_")) return name + " begins with PAWL_, which pawl's own variables do";
+  if (name.starts_with("PAWL_")) return name + " begins with PAWL_, which is reserved for pawl's own variables";
   int sources = 0;
   for (const std::optional<std::string>* text : {&variable.value, &variable.file, &variable.from_daemon}) {
     if (!*text) continue;
@@ -101,9 +102,9 @@ Problem variable_problem(const Variable& variable) {
       return name + " holds more than " + std::to_string(limits::variable_bytes_max) + " bytes, or a NUL byte";
     }
   }
-  if (sources != 1) return name + " has to have exactly one of `value`, `file` and `from_daemon`";
-  if (variable.file && !variable.file->starts_with('/')) return name + " is of a file that is not named absolutely";
-  if (variable.from_daemon && variable.from_daemon->empty()) return name + " is of a variable without a name";
+  if (sources != 1) return name + " must have exactly one of `value`, `file` and `from_daemon`";
+  if (variable.file && !variable.file->starts_with('/')) return name + " names a file by a path that is not absolute";
+  if (variable.from_daemon && variable.from_daemon->empty()) return name + " has a `from_daemon` without a name";
   return std::nullopt;
 }
 
@@ -111,13 +112,13 @@ Problem variable_problem(const Variable& variable) {
 
 std::optional<std::string> env_problem(const Variables& env) {
   if (env.size() > limits::variables_max) {
-    return "has " + std::to_string(env.size()) + " variables in its `env`; " + std::to_string(limits::variables_max) +
-           " are the most";
+    return "has " + std::to_string(env.size()) + " variables in its `env`; the limit is " +
+           std::to_string(limits::variables_max);
   }
   std::set<std::string_view> names;
   for (const Variable& variable : env) {
     Problem problem = variable_problem(variable);
-    if (!problem && !names.insert(variable.name).second) problem = variable.name + " comes twice";
+    if (!problem && !names.insert(variable.name).second) problem = variable.name + " is defined twice";
     if (problem) return "has an `env` in which " + *problem;
   }
   return std::nullopt;
@@ -139,14 +140,14 @@ Problem step_body_problem(const PipelineStep& step) {
   if (Problem problem = env_problem(step.env)) return problem;
   if (Problem problem = timeout_problem(step.timeout_s)) return problem;
   if (step.settle_s < 0 || step.settle_s > limits::timeout_s_max) {
-    return "has a settle_s of " + std::to_string(step.settle_s) + "; it is from 0 to " +
+    return "has a settle_s of " + std::to_string(step.settle_s) + "; the range is 0 to " +
            std::to_string(limits::timeout_s_max);
   }
   if (step.not_done_exit_codes.size() > 255) return "has more than 255 not_done_exit_codes";
   for (const int code : step.not_done_exit_codes) {
-    // 0 says that the step was done: it cannot also vouch that it was not.
+    // 0 means that the step was done: it cannot also mean that it was not.
     if (code < 1 || code > 255) {
-      return "has " + std::to_string(code) + " among its not_done_exit_codes; they are from 1 to 255";
+      return "has " + std::to_string(code) + " among its not_done_exit_codes; the range is 1 to 255";
     }
   }
   return std::nullopt;
@@ -154,24 +155,24 @@ Problem step_body_problem(const PipelineStep& step) {
 
 Problem steps_problem(const std::vector<PipelineStep>& steps) {
   if (steps.size() > limits::steps_per_edge_max) {
-    return "has " + std::to_string(steps.size()) + " steps; " + std::to_string(limits::steps_per_edge_max) +
-           " are the most";
+    return "has " + std::to_string(steps.size()) + " steps; the limit is " + std::to_string(limits::steps_per_edge_max);
   }
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Problem problem = step_body_problem(steps[i]);
     if (problem) return label("step", i, steps[i].name) + " " + *problem;
-    if (!names.insert(steps[i].name).second) return label("step", i, steps[i].name) + " has the name of an earlier one";
+    if (!names.insert(steps[i].name).second)
+      return label("step", i, steps[i].name) + " has a name that is already used";
   }
   return std::nullopt;
 }
 
-/// A stage by itself: all but where its edges lead.
+/// Checks one stage, except where its edges lead.
 Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
   if (Problem problem = name_problem(stage.name)) return problem;
-  if (is_terminal(stage.name)) return "has a reserved name: the terminal stages are implied";
+  if (is_terminal(stage.name)) return "has a reserved name: the terminal stages are implicit";
   if (!stage.agent.empty() && !pipeline.agent(stage.agent))
-    return "has the agent '" + stage.agent + "', which is unknown";
+    return "has the agent '" + stage.agent + "', which is not defined";
   if (stage.gate) {
     Problem problem = command_problem(stage.gate->run, "run");
     if (!problem) problem = env_problem(stage.gate->env);
@@ -187,7 +188,7 @@ Problem forward_problem(const Pipeline& pipeline, const Stage& stage) {
   if (stage.to.empty()) return "has no `to`: its forward edge is missing";
   if (stage.to == stage_cancelled) return "leads to 'cancelled', which only a cancellation reaches";
   if (stage.to == stage.name) return "leads to itself";
-  if (stage.to != stage_done && !pipeline.stage(stage.to)) return "leads to '" + stage.to + "', which is no stage";
+  if (stage.to != stage_done && !pipeline.stage(stage.to)) return "leads to '" + stage.to + "', which is not a stage";
   return std::nullopt;
 }
 
@@ -202,9 +203,9 @@ std::size_t index_of(const Pipeline& pipeline, std::string_view stage_name) {
   return static_cast<std::size_t>(stage - pipeline.stages.data());
 }
 
-/// Requires: every stage leads to a stage or to `done`.
+/// Requires: each stage leads to a stage or to `done`.
 std::optional<PipelineProblem> way_problem(const Pipeline& pipeline) {
-  // Where each stage stands on the way from the first one; not at all if it is not on it.
+  // The position of each stage on the path from the first; absent if it is not on the path.
   std::vector<std::optional<std::size_t>> place(pipeline.stages.size());
   std::size_t length = 0;
   for (std::size_t at = 0;; at = index_of(pipeline, pipeline.stages[at].to)) {
@@ -217,14 +218,15 @@ std::optional<PipelineProblem> way_problem(const Pipeline& pipeline) {
   }
   for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
     if (!place[i]) {
-      return problem_at_stage(pipeline, i, "is unreachable: no way leads to it from '" + pipeline.stages[0].name + "'");
+      return problem_at_stage(pipeline, i,
+                              "is unreachable: no path leads to it from '" + pipeline.stages[0].name + "'");
     }
   }
   for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
     const std::string& back = pipeline.stages[i].rollback;
     if (back.empty()) continue;
     if (is_terminal(back) || !pipeline.stage(back)) {
-      return problem_at_stage(pipeline, i, "rolls back to '" + back + "', which is no stage");
+      return problem_at_stage(pipeline, i, "rolls back to '" + back + "', which is not a stage");
     }
     if (back == pipeline.stages[i].name) return problem_at_stage(pipeline, i, "rolls back to itself");
     if (*place[index_of(pipeline, back)] > *place[i]) {
@@ -241,16 +243,16 @@ std::optional<PipelineProblem> problem_of_whole(const Pipeline& pipeline) {
   if (const Problem problem = name_problem(pipeline.name)) return whole(*problem);
   if (pipeline.stages.empty()) return whole("has no stages");
   if (pipeline.stages.size() > limits::stages_max) {
-    return whole("has " + std::to_string(pipeline.stages.size()) + " stages; " + std::to_string(limits::stages_max) +
-                 " are the most");
+    return whole("has " + std::to_string(pipeline.stages.size()) + " stages; the limit is " +
+                 std::to_string(limits::stages_max));
   }
   if (pipeline.branch && *pipeline.branch != "existing" && *pipeline.branch != "create") {
-    return whole("has '" + *pipeline.branch + "' as `branch`; that is existing or create");
+    return whole("has '" + *pipeline.branch + "' as `branch`; use existing or create");
   }
   if (const Problem problem = env_problem(pipeline.env)) return whole(*problem);
   if (pipeline.agents.size() > limits::agents_max) {
-    return whole("has " + std::to_string(pipeline.agents.size()) + " agents; " + std::to_string(limits::agents_max) +
-                 " are the most");
+    return whole("has " + std::to_string(pipeline.agents.size()) + " agents; the limit is " +
+                 std::to_string(limits::agents_max));
   }
   return std::nullopt;
 }
@@ -259,7 +261,7 @@ std::optional<PipelineProblem> problem_of_agents(const Pipeline& pipeline) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < pipeline.agents.size(); ++i) {
     Problem problem = agent_problem(pipeline.agents[i]);
-    if (!problem && !names.insert(pipeline.agents[i].name).second) problem = "has the name of an earlier one";
+    if (!problem && !names.insert(pipeline.agents[i].name).second) problem = "has a name that is already used";
     if (problem) {
       return PipelineProblem{PipelineProblem::Where::agent, i,
                              label("agent", i, pipeline.agents[i].name) + " " + *problem};
@@ -268,8 +270,8 @@ std::optional<PipelineProblem> problem_of_agents(const Pipeline& pipeline) {
   return std::nullopt;
 }
 
-/// What the steps of an edge may take, each with its probe; of an irreversible one that is asked twice, with the wait
-/// between the two.
+/// The time budget of an edge's steps, each with its probe; the probe of an irreversible step may run twice, with the
+/// settle time in between.
 std::int64_t steps_budget_s(const Stage& stage, std::uint32_t rules) {
   std::int64_t budget_s = 0;
   for (const PipelineStep& step : stage.steps) {
@@ -287,15 +289,15 @@ Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Setti
   const std::int64_t stage_s = (agent ? agent->timeout_s : 0) + edge_s + settings.reaper.finalize_grace_s;
   if (stage_s >= settings.reaper.max_running_s) {
     return "may take " + std::to_string(stage_s) +
-           " s (agent, gate, steps, probes and reaper.finalize_grace_s): not less than reaper.max_running_s, which "
-           "is " +
+           " s (agent, gate, steps, probes and reaper.finalize_grace_s), which must be less than reaper.max_running_s, "
+           "now " +
            std::to_string(settings.reaper.max_running_s) + "; lower their timeout_s, or raise that setting";
   }
   const bool exclusive =
       std::any_of(stage.steps.begin(), stage.steps.end(), [](const PipelineStep& step) { return step.exclusive; });
   if (exclusive && edge_s >= settings.lease.merge_ttl_s) {
     return "has an exclusive step, and its edge may take " + std::to_string(edge_s) +
-           " s (gate, steps and probes): not less than lease.merge_ttl_s, which is " +
+           " s (gate, steps and probes), which must be less than lease.merge_ttl_s, now " +
            std::to_string(settings.lease.merge_ttl_s) + "; lower their timeout_s, or raise that setting";
   }
   return std::nullopt;
@@ -318,7 +320,7 @@ std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settin
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
     Problem problem = stage_body_problem(pipeline, pipeline.stages[i]);
-    if (!problem && !names.insert(pipeline.stages[i].name).second) problem = "has the name of an earlier one";
+    if (!problem && !names.insert(pipeline.stages[i].name).second) problem = "has a name that is already used";
     if (problem) return problem_at_stage(pipeline, i, problem);
   }
   for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {

@@ -1,4 +1,4 @@
-// Pipelines: stages, the edges between them, and the commands on them, as data.
+// Pipelines as data: stages, the edges between them, and their commands.
 #pragma once
 
 #include <cstdint>
@@ -20,24 +20,24 @@ constexpr bool is_terminal(std::string_view stage) {
   return stage == stage_done || stage == stage_cancelled;
 }
 
-/// A command line, executed without a shell; empty means that there is none.
+/// A command line, executed without a shell; empty means none.
 using CommandLine = std::vector<std::string>;
 
 constexpr std::int64_t agent_timeout_default_s = 1800;
 constexpr std::int64_t gate_timeout_default_s = 300;
 constexpr std::int64_t step_timeout_default_s = 900;
-constexpr std::int64_t settle_default_s = 30;  // of an irreversible step; of another: 0
+constexpr std::int64_t settle_default_s = 30;  // for an irreversible step; for any other: 0
 
-/// A variable in the environment of a command. Exactly one of the others says what it holds.
+/// A variable in the environment of a command. Exactly one of the other fields gives its value.
 struct Variable {
   std::string name;
   std::optional<std::string> value = {};
-  std::optional<std::string> file = {};         // absolute: holds what that file does when the command begins
-  std::optional<std::string> from_daemon = {};  // holds what the variable of that name does in the daemon's environment
+  std::optional<std::string> file = {};         // an absolute path, read when the command starts
+  std::optional<std::string> from_daemon = {};  // a variable in the daemon's environment
 
   friend bool operator==(const Variable&, const Variable&) = default;
 };
-/// Of one place of a definition, each name once.
+/// The `env` of one place in a definition. Names are unique.
 using Variables = std::vector<Variable>;
 
 struct Agent {
@@ -56,24 +56,25 @@ struct Gate {
 struct PipelineStep {
   std::string name;
   CommandLine run = {};    // empty: the daemon cannot start it
-  CommandLine probe = {};  // empty: none. Exit 0: it has happened, 1: it has not, else unknown
+  CommandLine probe = {};  // empty: none. Exit 0: it happened; 1: it did not; else unknown
   std::int64_t timeout_s = step_timeout_default_s;
   bool irreversible = false;
-  bool exclusive = false;                     // on the repository
-  std::vector<int> not_done_exit_codes = {};  // with these an irreversible step vouches that nothing happened
-  /// How long after the end of the last try a probe's *no* may let the crossing go (SPEC §8).
+  bool exclusive = false;  // needs the repository's lease
+  std::vector<int> not_done_exit_codes =
+      {};  // exit codes by which an irreversible step guarantees that nothing happened
+  /// How long after the end of the last attempt a probe's *no* may release the crossing (SPEC §8).
   std::int64_t settle_s = 0;
-  Variables env = {};  // of its command and of its probe
+  Variables env = {};  // for its command and its probe
 };
 
 struct Stage {
   std::string name;
-  std::string agent = {};                // empty: none; the reconciler drives the task on
+  std::string agent = {};                // empty: none; the reconciler advances the task
   std::optional<Gate> gate = {};         // none: always green
   std::string to;                        // the forward edge
-  std::vector<PipelineStep> steps = {};  // the forward edge is guarded when there are any
+  std::vector<PipelineStep> steps = {};  // if there are any, the forward edge is guarded
   std::string rollback = {};             // empty: none
-  Variables env = {};                    // of its agent, its gate and its steps
+  Variables env = {};                    // for its agent, gate and steps
 
   bool guarded() const { return !steps.empty(); }
 };
@@ -81,40 +82,41 @@ struct Stage {
 struct Pipeline {
   std::string name;
   std::vector<Agent> agents;
-  std::vector<Stage> stages;  // the first is where tasks begin
-  /// "create": a branch that origin does not have begins at its default branch. "existing", or none: it bars the work.
+  std::vector<Stage> stages;  // tasks start at the first
+  /// "create": a branch missing at origin is created from the default branch. "existing" or none: a missing branch
+  /// stops the work.
   std::optional<std::string> branch = {};
-  Variables env = {};  // of every command
+  Variables env = {};  // for every command
 
   bool begins_branches() const { return branch == "create"; }
-  /// Null if there is none: also for the terminal stages.
+  /// Null if there is none, which includes the terminal stages.
   const Stage* stage(std::string_view stage_name) const;
   const Agent* agent(std::string_view agent_name) const;
-  /// The stage whose forward edge is guarded, leads to `to` and has the step; null if there is none.
+  /// The step of that name on a guarded forward edge to `to`; null if there is none.
   const PipelineStep* step(std::string_view to, std::string_view step_name) const;
 };
 
-/// What is wrong with a pipeline, and where, so that an edge that knows lines can name the line.
+/// What is wrong with a pipeline, and where, so that a caller that knows line numbers can name the line.
 struct PipelineProblem {
   enum class Where { pipeline, agent, stage };
   Where where = Where::pipeline;
   std::size_t index = 0;  // of the agent or stage
-  std::string what;       // "stage 'review': rolls back to 'qa', which is no stage"
+  std::string what;       // "stage 'review': rolls back to 'qa', which is not a stage"
 };
 
-/// The first problem of a definition, or none. Checks names, bounds, edges (unreachable stage, missing edge, unknown
-/// agent, a cycle that is not a rollback) and, with the settings in force, the budgets of SPEC §3. `rules`: the version
-/// that decides, since what an edge may take depends on it.
+/// The first problem in a definition, or none. Checks names, limits, edges (unreachable stage, missing edge, unknown
+/// agent, a cycle that is not a rollback) and, with the settings in force, the time budgets of SPEC §3. `rules` is the
+/// deciding version of the rules: an edge's time budget depends on it.
 std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings, std::uint32_t rules);
-/// The budgets alone: for a setting that would break a pipeline in use.
+/// Checks the time budgets only, for a setting that would break a pipeline in use.
 std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,
                                                  std::uint32_t rules);
 
-/// From and to the event, without what it says of who gave it.
+/// Conversion from and to the event, without its `given` field.
 Pipeline pipeline_from(const fb::PipelineDefined& event);
 fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline);
 
-/// SPEC §3: what every log begins with.
+/// The pipeline that every log starts with (SPEC §3).
 Pipeline default_pipeline();
 
 bool operator==(const Pipeline& left, const Pipeline& right);

@@ -1,4 +1,4 @@
-// A pipeline from its event, and into one.
+// Converts a pipeline from and to its event.
 #include <memory>
 #include <utility>
 
@@ -36,7 +36,7 @@ Variables env_from(const flatbuffers::Vector<flatbuffers::Offset<fb::Variable>>*
     variable.value = text(event->value());
     variable.file = text(event->file());
     variable.from_daemon = text(event->from_daemon());
-    // An empty text is packed as none.
+    // An empty text is packed as absent.
     if (!variable.value && !variable.file && !variable.from_daemon) variable.value = "";
   }
   return env;

@@ -1,9 +1,9 @@
-// What the state is made of: plain rows. Field ids are those of the rows in schema/checkpoint.fbs, in which a
-// checkpoint holds them and over which the digest is taken: visit() names each field once, and hashing, JSON,
-// row-by-row comparison and checkpoints all follow it.
+// The state's rows, as plain structs. Field ids are those of schema/checkpoint.fbs, which defines how checkpoints store
+// the rows and what the digest covers. visit() names each field once; hashing, JSON, row-by-row comparison and
+// checkpoints all follow it.
 //
-// A new field is its member and its line in visit() here, and its line in schema/checkpoint.fbs. It is a std::optional:
-// one that is absent leaves no trace in a row's hash, so the logs that were written before it keep their digests.
+// To add a field, add its member and its line in visit() here, and its line in schema/checkpoint.fbs. Make it a
+// std::optional: an absent one leaves no trace in a row's hash, so older logs keep their digests.
 #pragma once
 
 #include <concepts>
@@ -33,18 +33,18 @@ struct Owner {
   friend bool operator==(const Owner&, const Owner&) = default;
 };
 
-/// The last evaluation of a gate, as somebody reported it.
+/// The last evaluation of a gate, as reported.
 struct GateRow {
   Version version{};
   std::string gate;
   std::optional<bool> passed;  // none: the gate was in error
   std::string reason;
   Seq seq{};
-  std::optional<bool> later;        // it could not tell, and asks to be asked again
-  std::optional<std::string> head;  // the commit that it judged
+  std::optional<bool> later;        // it could not tell yet and will be run again
+  std::optional<std::string> head;  // the commit it judged
 };
 
-/// What a gate was red for last: the same verdict on the same commit is expected again (SPEC §7).
+/// The gate that was last red, and the commit: the same commit is expected to be red again (SPEC §7).
 struct RedRow {
   std::string gate;
   std::string head;
@@ -61,8 +61,8 @@ struct LastTransition {
   std::string actor;
 };
 
-/// One start of a step, the latest of its crossing. Kept for all crossings of a live task: `already_done` has to be
-/// known also of a crossing that was left, when the kill switch is off.
+/// One start of a step, the latest of its crossing. Kept for all crossings of a live task: with ownership off,
+/// `already_done` must also be known for a crossing that the task has left.
 struct StepRow {
   Version version{};
   std::string to;
@@ -71,18 +71,18 @@ struct StepRow {
   std::string run;  // PAWL_RUN of its process
   bool irreversible = false;
   StepState state = StepState::started;
-  std::string boot;  // of who started it
-  /// Settled as not happened or failed, while a try of the crossing may happen yet: the target may still be at it. The
-  /// crossing stays committed until a second no, or a word, ends the doubt (SPEC §8).
+  std::string boot;  // of its starter
+  /// Settled as not happened or failed, while an attempt of this crossing may still take effect: the target may still
+  /// be working on it. The crossing stays committed until a second *no* or an operator resolves the doubt (SPEC §8).
   std::optional<bool> in_doubt;
-  std::optional<TimeUs> ended;           // when the last try in doubt was recorded as ended: its process is gone since
-  std::optional<std::string> reason;     // the last line that its command printed, if it did not end well
-  std::optional<Token> token;            // of the task's lease, under which it was started
-  std::optional<std::string> principal;  // who is known to have started it; none: the daemon
-  /// Earlier starts of an irreversible step's place, settled as not happened: one that says later that it happened all
-  /// the same is still known (SPEC §8).
+  std::optional<TimeUs> ended;           // when the last attempt in doubt was recorded as ended: its process is gone
+  std::optional<std::string> reason;     // the last line its command printed, if it failed
+  std::optional<Token> token;            // of the task's lease when it started
+  std::optional<std::string> principal;  // the authenticated starter; none: the daemon
+  /// Earlier starts of the same irreversible step that were settled as not happened. They are kept so that a late
+  /// report that one happened after all is still recognised (SPEC §8).
   std::optional<Starts> not_done;
-  std::optional<Starts> late;  // those that said so
+  std::optional<Starts> late;  // those with such a late report
 
   bool is_in_doubt() const { return in_doubt.value_or(false); }
 };
@@ -92,27 +92,27 @@ struct Task {
   std::string work_item;
   std::string repo;
   std::string branch;  // empty: none
-  Seq pipeline{};      // the PipelineDefined that it began with
+  Seq pipeline{};      // the PipelineDefined that the task started with
   std::string stage;
   Version version{};
-  std::string blocked;           // why; empty: it is not
-  std::string cancel_requested;  // why; empty: it is not
+  std::string blocked;           // why; empty: not blocked
+  std::string cancel_requested;  // why; empty: not requested
   std::uint64_t rollbacks = 0;
   std::vector<TaskId> depends_on;
   std::vector<StepRow> steps;
   std::optional<GateRow> gate;
   LastTransition last;
   TimeUs created;
-  TimeUs entered;  // when it came to its stage
-  /// The last of depends_on that was cancelled before this one began. `pawl unblock` clears it.
+  TimeUs entered;  // when it entered its stage
+  /// The last task in depends_on that was cancelled before this one started. `pawl unblock` clears it.
   std::optional<TaskId> lost_dependency;
-  std::optional<bool> keep_branch;         // a cancel leaves the branch at origin
-  std::optional<std::string> branch_head;  // where the daemon last saw the branch at origin
-  std::optional<bool> branch_begun;        // origin did not have it: the task began it
+  std::optional<bool> keep_branch;         // a cancel keeps the branch at origin
+  std::optional<std::string> branch_head;  // the commit where the daemon last saw the branch at origin
+  std::optional<bool> branch_begun;        // missing at origin: the task created it
   std::optional<RedRow> red;
-  std::optional<std::string> principal;  // who is known to have submitted it
+  std::optional<std::string> principal;  // the authenticated submitter
 
-  std::uint64_t hash = 0;  // of the row; kept by State, no part of it
+  std::uint64_t hash = 0;  // of the row; maintained by State, not part of the row
 };
 
 /// The process of the current attempt.
@@ -127,10 +127,10 @@ struct Run {
   std::optional<TimeUs> exited;
   bool marked = false;                // finalizer mark, SPEC §7
   std::optional<Seq> exit_seq;        // of the RunExited that counts
-  std::optional<std::int64_t> ttl_s;  // of the claim, until an exit is recorded (SPEC §6)
+  std::optional<std::int64_t> ttl_s;  // of the claim; applies until an exit is recorded (SPEC §6)
   std::optional<TimeUs> renewed;
 
-  /// When a claim with a ttl runs out that is not renewed; none for one that has none, or whose run has exited.
+  /// When the claim expires unless it is renewed; none if it has no ttl or its run has exited.
   std::optional<TimeUs> claim_end() const {
     if (!ttl_s || exit_code) return std::nullopt;
     return plus_s(renewed.value_or(claimed), *ttl_s);
@@ -159,12 +159,12 @@ struct Job {
   std::uint64_t attempts = 0;
   std::uint64_t max_attempts = 0;
   std::uint64_t interruptions = 0;
-  std::string reason;      // why it was queued, or last taken from running
-  std::optional<Run> run;  // of the current attempt; none once requeued
+  std::string reason;      // why it was queued or last stopped running
+  std::optional<Run> run;  // the current attempt; none once requeued
   TimeUs queued;
-  std::optional<TimeUs> not_before;       // a pause between two tries (SPEC §6)
-  std::optional<Previous> previous;       // bars every claim of the task until it is gone
-  std::optional<std::uint64_t> returned;  // how many of the attempts nobody heard of
+  std::optional<TimeUs> not_before;       // end of the pause between two attempts (SPEC §6)
+  std::optional<Previous> previous;       // blocks every claim for the task until it is gone
+  std::optional<std::uint64_t> returned;  // attempts whose claim never reached the claimer
 
   /// Attempts that count against the budget.
   std::uint64_t charged_tries() const { return attempts - interruptions - returned.value_or(0); }
@@ -193,33 +193,33 @@ struct Boot {
   std::string version;
   Seq started{};
   bool stale = false;
-  std::optional<std::string> member;  // of a daemon (store/member.h)
-  // Of a daemon, by which the next one knows how much time has passed (store/commit/clock.h).
+  std::optional<std::string> member;  // for a daemon (store/member.h)
+  // For a daemon: lets the next one compute how much time has passed (store/commit/clock.h).
   std::optional<std::string> time_ns;
   std::optional<std::int64_t> boottime_us;
   std::optional<TimeUs> started_at;
-  /// To whom it belongs, with all that it holds; none: to the daemon, or, in a log of before, to all.
+  /// The owner of the boot and of everything it holds. None: the daemon or, in logs from before principals, everyone.
   std::optional<std::string> principal;
 
   std::uint64_t hash = 0;
 };
 
-/// A definition, for as long as tasks may refer to it.
+/// A definition, kept for as long as tasks may refer to it.
 struct PipelineRow {
   Seq seq{};
   bool in_force = false;
-  std::shared_ptr<const Pipeline> definition;  // shared with readers on other threads: never changed
-  std::optional<bool> given;                   // by a file at the daemon's start; false: by somebody who asked
+  std::shared_ptr<const Pipeline> definition;  // shared with readers on other threads: immutable
+  std::optional<bool> given;                   // true: from a file at the daemon's start; false: by a request
 
   std::uint64_t hash = 0;
 };
 
-/// A repository that was declared, or that the daemon's start gave once.
+/// A repository that was declared, by a request or at the daemon's start.
 struct RepoRow {
   std::string repo;
-  bool declared = false;             // false: it was removed since
+  bool declared = false;             // false: removed since
   std::string url;                   // empty: none
-  std::optional<std::string> given;  // the URL that the daemon's start gave last
+  std::optional<std::string> given;  // the URL last given at the daemon's start
 
   std::uint64_t hash = 0;
 };
@@ -232,8 +232,8 @@ struct SettingRow {
   std::uint64_t hash = 0;
 };
 
-/// What a restore left out, because it may have been given out in what was lost: from the first on, up to before the
-/// next (SPEC §5).
+/// The ids that a restore skipped, because they may have been used in the part of the log that was lost: from first_ up
+/// to, but not including, next_ (SPEC §5).
 struct Gap {
   Seq first_seq{};
   Seq next_seq{};  // of the LogRestored
@@ -248,29 +248,29 @@ struct Restores {
   std::vector<Gap> gaps;
 };
 
-/// The counters that give out ids.
+/// The counters that ids are assigned from.
 struct Ids {
   TaskId next_task{1};
   JobId next_job{1};
   RunId next_run{1};
-  std::optional<Restores> restored;  // none in a log that never was
+  std::optional<Restores> restored;  // none in a log that was never restored
 
   std::uint64_t hash = 0;
 };
 
-/// What a retry with an idempotency key is answered with. Not in the digest.
+/// The answer to a retry with an idempotency key. Not in the digest.
 struct KeyRow {
   std::string key;
   std::uint64_t request = 0;
-  Seq seq{};  // that it was answered with: of the refused record, or of its last
+  Seq seq{};  // in the answer: of the refused record, or of the group's last
   Outcome outcome = Outcome::accepted;
-  TaskId task{};  // given out or concerned; 0 for none
+  TaskId task{};  // created or concerned; 0 for none
   JobId job{};
   Token token{};
-  std::string principal = {};  // whose key it is; empty: the daemon's, or one of before
+  std::string principal = {};  // the key's owner; empty: the daemon, or from before principals
 };
 
-/// A row that is looked at, or one that is to be filled.
+/// A row to be read, or one to be filled in.
 template <class T, class Row>
 concept RowOf = std::same_as<std::remove_const_t<T>, Row>;
 

@@ -16,7 +16,7 @@ bool Settings::ownership_checked(std::string_view repo) const {
 
 namespace {
 
-/// What docs/SETTINGS.md says of a setting.
+/// The text about a setting in docs/SETTINGS.md.
 struct SettingWords {
   std::string_view does;
   std::string_view depends;
@@ -48,7 +48,7 @@ SettingKey flag(std::string_view name, Group Settings::*group, bool Group::*memb
 struct Range {
   std::int64_t min;
   std::int64_t max;
-  std::string_view also = {};  // what the value has to fit besides
+  std::string_view also = {};  // a further constraint on the value
 };
 
 template <class Group>
@@ -98,7 +98,7 @@ SettingKey word(std::string_view name, Group Settings::*group, std::string Group
           .depends = about.depends};
 }
 
-/// The name of a pipeline. Whether there is one of that name is for the rules to say.
+/// The name of a pipeline. The rules check that it exists.
 template <class Group>
 SettingKey pipeline_name(std::string_view name, Group Settings::*group, std::string Group::*member,
                          const SettingWords& words) {
@@ -111,14 +111,14 @@ SettingKey pipeline_name(std::string_view name, Group Settings::*group, std::str
                 settings.*group.*member = *given;
                 return true;
               },
-          .form = "the name of a pipeline that is defined",
+          .form = "the name of a defined pipeline",
           .type = "text",
           .range = "the name of a pipeline",
           .does = words.does,
           .depends = words.depends};
 }
 
-/// One that the rules know only since version 2.
+/// A setting that the rules have known only since version 2.
 SettingKey since_rules_2(SettingKey key) {
   key.rules = 2;
   return key;
@@ -126,7 +126,7 @@ SettingKey since_rules_2(SettingKey key) {
 
 constexpr std::size_t listed_repos_max = 1024;
 
-/// Names of repositories: none empty, none too long, none twice.
+/// Repository names: none empty, too long or repeated.
 bool are_repos(const std::vector<std::string>& names) {
   if (names.size() > listed_repos_max) return false;
   const auto has_good_size = [](const std::string& repo) {
@@ -148,7 +148,7 @@ SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std:
                 settings.*group.*member = *given;
                 return true;
               },
-          .form = "a list of at most 1024 different names of repositories, each of 1 to 200 bytes; empty for all",
+          .form = "a list of at most 1024 different repository names of 1 to 200 bytes each; empty for all",
           .type = "list of texts",
           .range = "at most 1024 different names of 1 to 200 bytes; empty: all",
           .does = words.does,
@@ -157,115 +157,118 @@ SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std:
 
 constexpr std::int64_t day_s = 24 * 3600;
 constexpr std::int64_t bytes_max = 1LL << 50;
-static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200, "the form and the range above say so");
-static_assert(30 * day_s > limits::timeout_s_max, "a ceiling has room above the longest time-out");
+static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200,
+              "the form and the range above state these numbers");
+static_assert(30 * day_s > limits::timeout_s_max, "the ceiling must be able to exceed the longest time-out");
 
-/// The rows, in the order of their names.
+/// The rows, in name order.
 std::vector<SettingKey> make_setting_keys() {
   using S = Settings;
   return {
-      since_rules_2(
-          word("gate.unchanged", &S::gate, &S::Gate::unchanged, {"block", "retry"},
-               {"what follows when a gate is red for the second time in a row on the same commit: the task is "
-                "blocked, or goes back or is tried again as for any red gate",
-                "a commit is known only of gates that the daemon runs in a git worktree"})),
+      since_rules_2(word("gate.unchanged", &S::gate, &S::Gate::unchanged, {"block", "retry"},
+                         {"what happens when a gate is red twice in a row on the same commit: `block` blocks the task; "
+                          "`retry` rolls it back or tries it again, as for any red gate",
+                          "the commit is known only for gates that the daemon runs in a git worktree"})),
       number("job.max_attempts", &S::job, &S::Job::max_attempts, {1, 1000},
-             {"how often a job is tried, and how many jobs the reconciler queues for one version of a task",
-              "a job keeps the number that held when it was queued"}),
-      since_rules_2(number("job.retry_delay_max_s", &S::job, &S::Job::retry_delay_max_s, {0, day_s},
-                           {"the longest pause between two tries of a job", "what `job.retry_delay_s` doubles up to"})),
+             {"how many times a job is tried, and how many jobs the reconciler queues for one version of a task",
+              "a job keeps the value in force when it was queued"}),
+      since_rules_2(
+          number("job.retry_delay_max_s", &S::job, &S::Job::retry_delay_max_s, {0, day_s},
+                 {"the longest pause between two attempts of a job", "`job.retry_delay_s` doubles up to this"})),
       since_rules_2(number("job.retry_delay_s", &S::job, &S::Job::retry_delay_s, {0, day_s},
-                           {"how long a job waits before its next try, when its last one counted as an attempt; twice "
-                            "as long after each further one; 0: not at all",
-                            "at most `job.retry_delay_max_s`; a restart's interruption is followed at once"})),
+                           {"the pause before a job's next attempt, if its last one counted as an attempt; it doubles "
+                            "after each further one; 0: no pause",
+                            "at most `job.retry_delay_max_s`; after an interruption by a restart there is no pause"})),
       number("lease.merge_ttl_s", &S::lease, &S::Lease::merge_ttl_s,
-             {1, 30 * day_s, "more than what an edge with an exclusive step may take"},
-             {"how long the lease on a repository lasts that an exclusive step (the merge) needs",
-              "more than gate + steps + probes of each edge with an exclusive step (SPEC §3), else `bad_value`; "
-              "leases already held keep theirs"}),
+             {1, 30 * day_s, "more than the time budget of any edge with an exclusive step"},
+             {"the ttl of the repository lease that an exclusive step (the merge) needs",
+              "must be more than gate + steps + probes of each edge with an exclusive step (SPEC §3), else "
+              "`bad_value`; leases already held keep their ttl"}),
       flag("lease.reclaim_enabled", &S::lease, &S::Lease::reclaim_enabled,
-           {"whether a lease is taken back once its owner is dead or its ttl ran out",
-            "off: such leases stay until they are released by hand or `reaper.max_running_s` is over"}),
+           {"whether a lease is reclaimed once its owner is dead or its ttl has expired",
+            "off: such leases stay until they are released by hand or `reaper.max_running_s` has passed"}),
       since_rules_2(number("output.logs_max_age_s", &S::output, &S::Output::logs_max_age_s, {0, 3650 * day_s},
-                           {"how long the output of ended tasks is kept; 0: as long as there is room",
+                           {"how long the output of finished tasks is kept; 0: for as long as there is room",
                             "output of live tasks is always kept"})),
-      since_rules_2(number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, bytes_max},
-                           {"how much output is kept in all; of ended tasks the oldest goes first; 0: no bound",
-                            "output of live tasks is always kept"})),
-      since_rules_2(number(
-          "output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
-          {"how much of the output of one run is kept: its head and its tail", "of runs that begin from then on"})),
+      since_rules_2(
+          number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, bytes_max},
+                 {"how much output is kept in total; the oldest output of finished tasks is deleted first; 0: no limit",
+                  "output of live tasks is always kept"})),
+      since_rules_2(number("output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
+                           {"how much of the output of one run is kept: its head and its tail",
+                            "applies to runs that start after the change"})),
       flag("ownership.enabled", &S::ownership, &S::Ownership::enabled,
-           {"whether leases and versions are checked at all: the kill switch",
-            "off: transitions are accepted unchecked and marked so in the log, and leases grant nothing"}),
+           {"whether leases and versions are checked at all (the kill switch)",
+            "off: transitions are accepted unchecked, and marked unchecked in the log; leases grant nothing"}),
       repos("ownership.repos", &S::ownership, &S::Ownership::repos,
             {"the repositories for which leases and versions are checked",
-             "counts only while `ownership.enabled` is on"}),
+             "applies only while `ownership.enabled` is on"}),
       since_rules_2(pipeline_name("pipeline.default", &S::pipeline, &S::Pipeline::fallback,
-                                  {"the pipeline of a submission that names none",
-                                   "set at the first start of a daemon that is given exactly one file"})),
+                                  {"the pipeline for a submission that names none",
+                                   "set at a daemon's first start if it is given exactly one file"})),
       number("pipeline.max_rollbacks", &S::pipeline, &S::Pipeline::max_rollbacks, {0, 1000},
-             {"how often a task may fall back; the rollback after that blocks it as `max_rollbacks`",
-              "tasks count their rollbacks from their beginning"}),
+             {"how many times a task may roll back; the next rollback blocks it as `max_rollbacks`",
+              "a task's rollbacks are counted from its creation"}),
       since_rules_2(word("queue.cancelled_dependency", &S::queue, &S::Queue::cancelled_dependency, {"release", "hold"},
-                         {"what becomes of a task when one that it depends on is cancelled: it goes on, or waits for "
-                          "a word",
+                         {"what happens to a task when one of its dependencies is cancelled: `release` lets it go on; "
+                          "`hold` makes it wait for an operator",
                           "hold: `pawl stuck` names it as `dependency`, and `pawl unblock` releases it"})),
       number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1024},
-             {"how many jobs run at once, of all repositories together",
-              "lowered: jobs that run go on, and nothing new starts until there are fewer"}),
+             {"how many jobs run at once, in all repositories together",
+              "when lowered, running jobs go on and no new job starts until fewer are running"}),
       flag("queue.serial_per_repo", &S::queue, &S::Queue::serial_per_repo,
-           {"whether a repository has at most one running job", "jobs that run already go on"}),
+           {"whether a repository has at most one running job", "jobs already running go on"}),
       since_rules_2(number("quota.boots", &S::quota, &S::Quota::boots, {1, 1'000'000},
-                           {"how many boots may be in force at once: workers, and holders of leases",
-                            "more are refused as `quota`; the daemon's own is never refused"})),
+                           {"how many boots may be in force at once: workers and lease holders",
+                            "further boots are refused as `quota`; the daemon's own boot is never refused"})),
       since_rules_2(number("quota.leases", &S::quota, &S::Quota::leases, {1, 1'000'000},
-                           {"how many leases may be held at once", "as `quota.boots`"})),
+                           {"how many leases may be held at once", "like `quota.boots`"})),
       since_rules_2(number("quota.share_percent", &S::quota, &S::Quota::share_percent, {1, 100},
-                           {"how much of each quota one token may have, or one user of the socket, or one sender of "
+                           {"how much of each quota one token may use, or one user of the socket, or one sender of "
                             "webhooks",
-                            "what somebody has already stays"})),
+                            "when lowered, nothing already held is taken away"})),
       since_rules_2(number("quota.tasks", &S::quota, &S::Quota::tasks, {1, 10'000'000},
-                           {"how many tasks may be under way at once", "as `quota.boots`"})),
+                           {"how many tasks may be live at once", "like `quota.boots`"})),
       number("reaper.dead_ticks", &S::reaper, &S::Reaper::dead_ticks, {1, 1000},
-             {"after how many passes in a row that find its process dead a job is reaped (tier 1)",
-              "with `reaper.interval_s`: how soon a dead job is found"}),
+             {"after how many passes in a row find a job's process dead the job is reaped (tier 1)",
+              "together with `reaper.interval_s`, determines how soon a dead job is found"}),
       flag("reaper.enabled", &S::reaper, &S::Reaper::enabled,
-           {"whether the reaper runs by itself; `pawl reap` works all the same",
-            "off: `/readyz` does not judge the reaper"}),
+           {"whether the reaper runs automatically; `pawl reap` works either way",
+            "off: `/readyz` does not check the reaper"}),
       number("reaper.finalize_grace_s", &S::reaper, &S::Reaper::finalize_grace_s, {0, 7 * day_s},
-             {"how long after a job's exit its monitor has to finish it, before the reaper does",
-              "part of the budget below `reaper.max_running_s` (SPEC §3), else `bad_value`"}),
+             {"how long a job's monitor has to finish the job after its exit, before the reaper does",
+              "counts towards the budget that must stay below `reaper.max_running_s` (SPEC §3), else `bad_value`"}),
       flag("reaper.finalizer_liveness", &S::reaper, &S::Reaper::finalizer_liveness,
-           {"whether a monitor's mark keeps the reaper off a job where ownership is not checked",
-            "counts only on `deploy-staging`, for repositories that `ownership.*` leaves out"}),
+           {"whether a monitor's finalizer mark protects a job from the reaper where ownership is not checked",
+            "applies only on `deploy-staging`, for repositories that `ownership.*` does not cover"}),
       number("reaper.interval_s", &S::reaper, &S::Reaper::interval_s, {1, day_s},
              {"time between two passes of the reaper",
               "`/readyz` is 503 `reaper_stalled` when the last pass is older than twice this"}),
       number("reaper.max_running_s", &S::reaper, &S::Reaper::max_running_s,
-             {1, 30 * day_s, "more than what any stage may take"},
-             {"the ceiling: whatever runs longer is reaped, whoever owns it (tier 3)",
-              "more than agent + gate + steps + probes of each stage + `reaper.finalize_grace_s` (SPEC §3), else "
-              "`bad_value`; also reclaims leases that old without a job"}),
+             {1, 30 * day_s, "more than the time budget of any stage"},
+             {"the ceiling: a job that runs longer is reaped, whoever owns it (tier 3)",
+              "must be more than agent + gate + steps + probes of each stage + `reaper.finalize_grace_s` (SPEC §3), "
+              "else `bad_value`; also the age at which a lease without a job is reclaimed"}),
       flag("reconciler.enabled", &S::reconciler, &S::Reconciler::enabled,
-           {"whether tasks that nothing drives are driven on",
-            "off: `pawl stuck` shows what waits for it as `reconciler_off`"}),
-      number(
-          "reconciler.interval_s", &S::reconciler, &S::Reconciler::interval_s, {1, day_s},
-          {"time between two passes of the reconciler", "a record that leaves a task standing wakes it at once, too"}),
+           {"whether the reconciler advances tasks that nothing else drives",
+            "off: `pawl stuck` shows tasks that wait for it as `reconciler_off`"}),
+      number("reconciler.interval_s", &S::reconciler, &S::Reconciler::interval_s, {1, day_s},
+             {"time between two passes of the reconciler",
+              "a record that leaves a task with nothing to drive it also wakes the reconciler at once"}),
       number("recovery.max_interruptions", &S::recovery, &S::Recovery::max_interruptions, {0, 1000},
-             {"how often restarts may interrupt a job before it fails",
-              "interruptions do not count as attempts of `job.max_attempts`"}),
+             {"how many times restarts may interrupt a job before it fails",
+              "interruptions do not count as attempts towards `job.max_attempts`"}),
       since_rules_2(word("stop.delete_branch", &S::stop, &S::Stop::delete_branch, {"created", "always", "never"},
-                         {"which branch at origin a cancel deletes: one that the task began there itself, any, or none",
-                          "never the default branch, nor one that a live task works on, nor one that has moved since "
-                          "pawl saw it"})),
+                         {"which branch a cancel deletes at origin: `created` only one that the task itself created "
+                          "there, `always` any, `never` none",
+                          "the default branch, a branch that a live task works on, and a branch that has moved since "
+                          "pawl last saw it are never deleted"})),
       flag("stop.enabled", &S::stop, &S::Stop::enabled,
            {"whether a cancel ends the running agent and cleans up its worktree and branch",
-            "off: agents come to their own end; the first start with it on catches up"}),
+            "off: agents run to their own end; the first start with it on catches up"}),
       number("stop.kill_after_s", &S::stop, &S::Stop::kill_after_s, {0, 3600},
-             {"time between SIGTERM and SIGKILL for agents, gates and steps that are to end",
-              "also bounds the wait for a lock that an earlier process holds (at least 1 s)"}),
+             {"time between SIGTERM and SIGKILL when agents, gates and steps are stopped",
+              "also limits the wait for a lock that an earlier process holds (at least 1 s)"}),
   };
 }
 
@@ -307,8 +310,8 @@ struct EventFields {
 
   void operator()(bool value) { event.flag = value; }
   void operator()(std::int64_t value) { event.number = value; }
-  // A value without anything is the empty list (schema/proposal.h). So an empty text becomes a list of it: neither
-  // is the value of any setting.
+  // A value without any field means the empty list (schema/proposal.h). An empty text therefore becomes a list that
+  // contains it; neither is valid for any setting.
   void operator()(const std::string& value) {
     if (value.empty()) {
       event.list = {value};

@@ -1,4 +1,4 @@
-// The settings that live in the log (SPEC §10), so that a replay decides by what was in force then.
+// The settings (SPEC §10). They live in the log, so a replay decides by the settings that were in force at the time.
 #pragma once
 
 #include <array>
@@ -42,15 +42,15 @@ struct Settings {
   };
   struct Pipeline {
     std::int64_t max_rollbacks = 3;
-    std::string fallback = "delivery";  // `pipeline.default`: of a submission that names none
+    std::string fallback = "delivery";  // `pipeline.default`: for a submission that names none
   };
   struct Gate {
     std::string unchanged = "block";  // or "retry"
   };
   struct Output {
     std::int64_t max_bytes = 64LL << 20;
-    std::int64_t logs_max_bytes = 10LL << 30;    // 0: no bound
-    std::int64_t logs_max_age_s = 90LL * 86400;  // 0: no bound
+    std::int64_t logs_max_bytes = 10LL << 30;    // 0: no limit
+    std::int64_t logs_max_age_s = 90LL * 86400;  // 0: no limit
   };
   struct Quota {
     std::int64_t boots = 2048;
@@ -92,25 +92,25 @@ struct Settings {
   bool ownership_checked(std::string_view repo) const;
 };
 
-/// One setting: its name, how it is read, how it is set, and what docs/SETTINGS.md says of it.
+/// One setting: its name, how to read and set it, and its text for docs/SETTINGS.md.
 struct SettingKey {
   std::string_view name;
   std::function<SettingValue(const Settings&)> get;
-  /// False if the value is of the wrong type or out of range; the settings are then untouched.
+  /// Returns false, and changes nothing, if the value has the wrong type or is out of range.
   std::function<bool(Settings&, const SettingValue&)> set;
   std::string form;  // for people: "a whole number from 1 to 86400"
   std::string_view type;
   std::string range;
   std::string_view does;     // what it does: one line
-  std::string_view depends;  // what depends on it, and what it has to fit: one line
-  std::uint32_t rules = 1;   // the first version of the rules that knows it: before that its name was refused
+  std::string_view depends;  // what depends on it, and its constraints: one line
+  std::uint32_t rules = 1;   // the first version of the rules that knows it; earlier ones refuse its name
 };
 
 /// All of them, in the order of their names.
 const std::vector<SettingKey>& setting_keys();
-/// Null if there is none of that name.
+/// Null if there is no such setting.
 const SettingKey* setting_named(std::string_view name);
-/// For a name that setting_named() does not know: says so, which name was probably meant, and where all are listed.
+/// The message for an unknown setting: suggests the name that was probably meant, and says where all are listed.
 std::string no_setting_named(std::string_view name);
 
 /// An empty fb::SettingValue (possible only in a foreign log) reads as "", which no setting accepts.

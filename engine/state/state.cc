@@ -14,7 +14,7 @@ void count_down(std::map<Key, Value>& counts, const Key& key) {
   if (--found->second == 0) counts.erase(found);
 }
 
-/// Puts into `set` what stands in it now, and takes out what stood in it before.
+/// Adds the new value to `set` and removes the old one.
 template <class Element>
 void follow(std::set<Element>& set, const Element* before, const Element* after) {
   if (before) set.erase(*before);
@@ -110,11 +110,11 @@ const Job* State::running_job(TaskId task) const {
   return nullptr;
 }
 
-// Indexes. Each takes the row out as it was and puts it in as it is, so undoing is the same with the two exchanged.
+// Indexes. Each removes the old row and adds the new one, so undo is the same call with the two swapped.
 
 namespace {
 
-/// The row in whichever form there is: a change has one at least.
+/// The new row or, if it was removed, the old one: a change has at least one of them.
 template <class Row>
 const Row& either(const Row* before, const Row* after) {
   PAWL_ASSERT(before || after);
@@ -154,7 +154,7 @@ void State::index(const Task* before, const Task* after) {
 
 void State::index(const Job* before, const Job* after) {
   const auto take = [&](const Job& job) {
-    // A job's task is in memory for as long as the job is.
+    // A job's task stays in memory for as long as the job.
     return tasks.find(job.task)->repo;
   };
   if (before) {
@@ -200,7 +200,7 @@ void State::index(const Lease* before, const Lease* after) {
   const std::optional<Element> was = element(before);
   const std::optional<Element> is = element(after);
   follow(indexes.leases_of_boot, was ? &*was : nullptr, is ? &*is : nullptr);
-  // A lease's boot is in memory for as long as the lease is, and never changes hands.
+  // A lease's boot stays in memory for as long as the lease and never changes its owner.
   const auto holder = [&](const Lease& lease) { return boots.find(lease.owner.boot_id)->principal.value_or(""); };
   if (before) count_down(indexes.leases_of_principal, holder(*before));
   if (after) ++indexes.leases_of_principal[holder(*after)];
@@ -254,7 +254,7 @@ void State::undo_table(Table<Key, Row>& table) {
 }
 
 void State::undo_group() {
-  // Jobs before tasks: the index of a job looks at its task, which a group may have created.
+  // Jobs before tasks: a job's index entry reads its task, which the group may have created.
   undo_table(jobs);
   undo_table(tasks);
   undo_table(leases);
@@ -337,13 +337,13 @@ void State::follow_settings() {
   settings_ = Settings{};
   for (const auto& [key, row] : settings_changed.rows()) {
     const SettingKey* setting = setting_named(key);
-    PAWL_ASSERT(setting && setting->set(settings_, row.value));  // apply let no other in
+    PAWL_ASSERT(setting && setting->set(settings_, row.value));  // apply() accepts no other value
   }
 }
 
 namespace {
 
-/// "; did you mean 'shop'?", or ";" where none is near.
+/// "; did you mean 'shop'?", or ";" if no name is close.
 std::string meant_by(std::string_view name, std::span<const std::string_view> names) {
   const auto meant = nearest_of(name, names);
   return meant ? "; did you mean '" + std::string(*meant) + "'?" : ";";
@@ -395,7 +395,7 @@ bool is_restored(const Task& task) {
 
 namespace {
 
-/// Whether an irreversible step of the present crossing is started or done.
+/// Whether an irreversible step of the current crossing is started or done.
 bool stands(const Task& task, const StepRow& step) {
   const bool begun = step.state == StepState::started || step.state == StepState::done;
   return step.irreversible && begun && step.version == task.version;

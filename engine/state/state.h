@@ -1,4 +1,4 @@
-// The state: everything that the log has decided so far, in ordered tables, with the digest over its rows.
+// The state: everything that the log has decided so far, in ordered tables, with a digest over the rows.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,21 @@
 
 namespace pawl {
 
-/// The name under which the daemon boots.
+/// The boot name of the daemon.
 constexpr std::string_view daemon_name = "pawld";
 
-/// A finished task on its way out of memory, with its jobs (SPEC §4).
+/// A finished task, with its jobs, on its way to the archive (SPEC §4).
 struct ArchivedTask {
   Task task;
   std::vector<Job> jobs;
 };
 
-/// What a retry with the same idempotency key is answered with: the last `limits::keyed_records_max` of them.
+/// The answers to retries with the same idempotency key: the last `limits::keyed_records_max` of them.
 class KeyMemory {
  public:
-  /// The row of a principal's key. Where it has none, that of a log of before, which did not say whose its keys are.
+  /// The row for a principal's key or, if there is none, the row from before keys were recorded with their owner.
   const KeyRow* find(const std::string& principal, const std::string& key) const;
-  /// Forgets the oldest beyond the bound.
+  /// Forgets the oldest beyond the limit.
   void remember(KeyRow row);
   /// Oldest first.
   const std::map<std::uint64_t, KeyRow>& rows() const { return by_order_; }
@@ -41,27 +41,27 @@ class KeyMemory {
   std::uint64_t next_order_ = 1;
 };
 
-/// Sums that follow every change of a row, so that no answer has to walk the tables. Not in the digest: they are
-/// derived from rows, but for the totals of archived tasks, which checkpoints keep.
+/// Indexes and counts that follow every change to a row, so no answer has to scan the tables. Not in the digest: they
+/// are derived from rows, except the totals of archived tasks, which checkpoints store.
 struct Indexes {
   std::map<std::pair<std::string, std::string>, TaskId> live_work_items;  // (repo, work item)
   std::map<std::string, std::uint64_t> tasks_by_stage;                    // those in memory
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
   std::set<JobId> queued;
-  // Of those, by repository and agent: where a repository is taken, a claim passes over all of its jobs at once.
+  // The queued jobs by repository and agent: if a repository is busy, a claim skips all of its jobs at once.
   std::map<std::string, std::map<std::string, std::set<JobId>>> queued_by_repo;
-  std::set<std::pair<TimeUs, JobId>> paused;  // of those: by the time before which they are not claimed
+  std::set<std::pair<TimeUs, JobId>> paused;  // queued jobs in a retry pause, by the end of the pause
   std::set<JobId> running;
   std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind
-  std::set<std::pair<TimeUs, JobId>> claim_ends;  // of those: by the end of a claim that is to be renewed
+  std::set<std::pair<TimeUs, JobId>> claim_ends;  // running jobs whose claim has a ttl, by its end
   std::map<std::string, std::uint64_t> running_by_repo;
   std::set<std::pair<TaskId, TaskId>> dependents;  // (task, live task that depends on it)
   std::set<TaskId> blocked;
-  std::map<std::string, std::uint64_t> step_runs;  // of steps of tasks in memory: how many bear each PAWL_RUN
-  std::set<TaskId> cancel_standing;                // requested, and not yet carried out
-  std::set<std::pair<std::string, std::string>> leases_of_boot;   // (boot id, key)
+  std::map<std::string, std::uint64_t> step_runs;                // how many steps of tasks in memory have each PAWL_RUN
+  std::set<TaskId> cancel_standing;                              // requested, and not yet carried out
+  std::set<std::pair<std::string, std::string>> leases_of_boot;  // (boot id, key)
   std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
-  // What each principal has, the daemon's own under "": boots in force, leases, live tasks.
+  // What each principal has (the daemon's own under ""): boots in force, leases, live tasks.
   std::map<std::string, std::uint64_t> boots_of_principal;
   std::map<std::string, std::uint64_t> leases_of_principal;
   std::map<std::string, std::uint64_t> tasks_of_principal;
@@ -69,7 +69,7 @@ struct Indexes {
   std::uint64_t archived_cancelled = 0;
 };
 
-/// Threads: the sequencer's alone; others get copies of rows.
+/// Threads: the sequencer's only; others get copies of rows.
 class State {
  public:
   Table<TaskId, Task> tasks;
@@ -77,9 +77,9 @@ class State {
   Table<std::string, Lease> leases;
   Table<std::string, Boot> boots;
   Table<Seq, PipelineRow> pipelines;
-  Table<std::string, SettingRow> settings_changed;  // those that were ever set, by key
+  Table<std::string, SettingRow> settings_changed;  // every setting ever changed, by key
   Table<std::string, RepoRow> repos;
-  Table<int, Ids> ids;  // one row, of key 0
+  Table<int, Ids> ids;  // one row, with key 0
   KeyMemory keys;
   Indexes indexes;
 
@@ -95,44 +95,45 @@ class State {
   /// 64-bit sum over the hashes of all rows, archived ones included.
   std::uint64_t digest() const { return digest_; }
 
-  /// Whether that id was ever given out. What a restore left out was not, as far as this log knows.
+  /// Whether that id was ever assigned. Ids that a restore skipped count as never assigned.
   bool given_out(TaskId task) const;
   bool given_out(JobId job) const;
-  /// How often the log was restored from a backup.
+  /// How many times the log was restored from a backup.
   std::uint64_t restores() const;
 
-  /// The boot in force of that name; null if there is none.
+  /// The boot in force with that name; null if there is none.
   const Boot* boot_named(std::string_view name) const;
   /// The definition in force under that name; null if there is none.
   const PipelineRow* pipeline_in_force(std::string_view name) const;
-  /// Whether tasks may name that repository: any, as long as none is declared.
+  /// Whether tasks may name that repository. While none is declared, any name will do.
   bool is_known_repo(const std::string& repo) const;
   const Pipeline& pipeline_of(const Task& task) const { return *pipelines.find(task.pipeline)->definition; }
   /// The task's stage; null when it is terminal.
   const Stage* stage_of(const Task& task) const { return pipeline_of(task).stage(task.stage); }
 
-  /// The lease on a key, whether live or not; null if it is free.
+  /// The lease on a key, live or not; null if the key is free.
   const Lease* lease(const std::string& key) const { return leases.find(key); }
-  /// Held, its boot not stale, its ttl not run out (SPEC §4).
+  /// Whether the lease is held, its boot is not stale and its ttl has not expired (SPEC §4).
   bool is_live(const Lease& lease, TimeUs now) const;
-  /// The task's queued or running job of its present version; null if there is none.
+  /// The task's queued or running job at its current version; null if there is none.
   const Job* open_job(const Task& task) const;
-  /// The running job of the task, of whatever version; null if there is none.
+  /// The task's running job, at any version; null if there is none.
   const Job* running_job(TaskId task) const;
 
-  // For apply and group alone.
+  // For apply() and groups only.
 
-  /// Ends a record: brings digest, indexes and settings up to date with the rows that it touched.
+  /// Ends a record: updates the digest, the indexes and the settings for the rows it touched.
   void settle();
-  /// Takes back, or makes final, every record since the last of either.
+  /// Undoes, or makes final, every record since the last call of either.
   void undo_group();
   void keep_group();
-  /// Removes the tasks that the group left finished: terminal, no queued or running job, no lease. After keep_group().
+  /// Removes the tasks that the group left finished: terminal, no queued or running job, no lease. Call after
+  /// keep_group().
   std::vector<ArchivedTask> archive_finished();
 
-  // For loading a checkpoint alone: rows were put in place by Table::load.
+  // For loading a checkpoint only, after Table::load has put the rows in place.
 
-  /// Recomputes hashes, digest, indexes and settings. `archived_digest` stands for the rows in the archive.
+  /// Recomputes hashes, digest, indexes and settings. `archived_digest` represents the rows in the archive.
   void loaded(std::uint64_t archived_digest, std::uint64_t archived_done, std::uint64_t archived_cancelled);
   std::uint64_t archived_digest() const { return archived_digest_; }
 
@@ -156,45 +157,47 @@ class State {
   Settings settings_;
   std::uint64_t digest_ = 0;
   std::uint64_t archived_digest_ = 0;
-  std::set<TaskId> maybe_finished_;  // touched by the group in hand
+  std::set<TaskId> maybe_finished_;  // touched by the current group
 };
 
-/// "'shpo' is not a declared repository; did you mean …": what is wrong with such a name. What is meant is one of those
-/// that are shown to who asks; empty: all are.
+/// "'shpo' is not a declared repository; did you mean …": the message for an unknown repository. It suggests only
+/// repositories that the requester may see; empty: all of them.
 std::string no_repo_named(const State& state, const std::string& name,
                           const std::function<bool(const std::string& repo)>& is_shown = {});
 
-/// The same for a pipeline, of those in force.
+/// The same for a pipeline; suggests only those in force.
 std::string no_pipeline_named(const State& state, const std::string& name);
-/// The same for a stage where a task may begin.
+/// The same for a stage where a task may start.
 std::string no_stage_named(const Pipeline& pipeline, std::string_view name);
 
-/// Whether ownership of a key is checked: keys of tasks and repositories follow the kill switch, all others always are.
+/// Whether ownership of a key is checked. Keys of tasks and repositories follow the kill switch; all others are always
+/// checked.
 bool is_key_checked(const State& state, const std::string& key);
 
-/// Why a live task is blocked after a restore, until an operator says that its target was looked at, and that nothing
-/// of what was lost still acts (SPEC §5). One that was blocked before has that reason behind this one.
+/// The reason that blocks a live task after a restore, until an operator confirms that the target was checked and that
+/// nothing from the lost records is still running (SPEC §5). If the task was already blocked, its earlier reason
+/// follows this one.
 constexpr std::string_view blocked_as_restored = "restored";
 bool is_restored(const Task& task);
 
-/// Whether a principal may act for a boot, and for what that holds: a boot belongs to who registered it, one of a log
-/// of before to all, and the daemon's to itself alone.
+/// Whether a principal may act for a boot and for what it holds. A boot belongs to the principal that registered it,
+/// one from before principals to everyone, and the daemon's own boot to the daemon alone.
 bool belongs_to(const Boot& boot, std::string_view principal);
 
-/// Whether the job's agent runs, as far as is recorded, and that boot owns it.
+/// Whether, by the records, the job's agent is running and that boot owns it.
 bool runs_an_agent_of(const Job& job, const std::string& boot);
-/// The same for any job of the task: a task that was moved by hand may have several that run.
+/// The same for any job of the task: a task that was moved by hand may have several running jobs.
 bool is_worked_on_by(const State& state, TaskId task, const std::string& boot);
-/// Whether a task's crossing at its present version is committed: an irreversible step of it is started or done, or in
+/// Whether the crossing at the task's current version is committed: an irreversible step of it is started, done or in
 /// doubt (StepRow::in_doubt).
 bool is_committed(const Task& task);
-/// Whether something else than a doubt keeps it committed.
+/// Whether anything other than doubt keeps it committed.
 bool is_committed_beyond_doubt(const Task& task);
-/// The stage to which the committed crossing leads; empty if none is.
+/// The stage that the committed crossing leads to; empty if no crossing is committed.
 std::string_view committed_to(const Task& task);
-/// The step of the task that is started and not settled; null if there is none.
+/// The task's step that has started and is not settled; null if there is none.
 const StepRow* open_step(const Task& task);
-/// The step of the present crossing that is in doubt and not started; null if there is none.
+/// The step of the current crossing that is in doubt and not started; null if there is none.
 const StepRow* doubtful_step(const Task& task);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Rows in the order of their keys, with the means to undo a group.
+// Rows in key order, with undo for a group of changes.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@
 
 namespace pawl {
 
-/// A map that remembers how its rows were before the group in hand.
+/// A map that remembers its rows as they were before the current group.
 ///
-/// Within a record rows are changed by edit(), insert() and erase(); settle() then reports each row that the record
-/// touched, once, as it was and as it is. undo() takes all records of the group back; keep() makes them final.
-/// A row removed by detach() is gone from here, but is no change of the state: it was archived.
+/// Within a record, edit(), insert() and erase() change rows; settle() then reports each row that the record touched,
+/// once, with its old and new contents. undo() reverts all records of the group; keep() makes them final. Removing a
+/// row by detach() does not change the state: the row was archived.
 template <class Key, class Row>
 class Table {
  public:
@@ -53,7 +53,8 @@ class Table {
     rows_.erase(found);
   }
 
-  /// Calls `changed(before, after)` for each row touched since the last settle(); null where there was or is none.
+  /// Calls `changed(before, after)` for each row touched since the last settle(); null if the row did not or does not
+  /// exist.
   template <class Changed>
   void settle(Changed changed) {
     for (; settled_ < saved_.size(); ++settled_) {
@@ -63,8 +64,8 @@ class Table {
     }
   }
 
-  /// Calls `each(key, before)` for each row touched since the last settle(); null where there was none. Beforehand:
-  /// settle() forgets what the record touched.
+  /// Calls `each(key, before)` for each row touched since the last settle(); null if the row did not exist. Call before
+  /// settle(), which clears the set.
   template <class Each>
   void touched(Each each) const {
     for (std::size_t i = settled_; i < saved_.size(); ++i) {
@@ -72,10 +73,10 @@ class Table {
     }
   }
 
-  /// Whether the group in hand has touched any row.
+  /// Whether the current group has touched any row.
   bool is_touched() const { return !saved_.empty(); }
 
-  /// Takes back every change since the last keep(), the latest first, with `changed(after, before)` for each.
+  /// Reverts every change since the last keep(), latest first, and calls `changed(after, before)` for each.
   /// Requires: settle() was called after the last change.
   template <class Changed>
   void undo(Changed changed) {
@@ -111,10 +112,10 @@ class Table {
     return row;
   }
 
-  /// Puts a row in place that a checkpoint held; State::loaded() follows.
+  /// Adds a row from a checkpoint; call State::loaded() afterwards.
   void load(const Key& key, Row row) { rows_.insert_or_assign(key, std::move(row)); }
 
-  /// The rows for what is kept beside them (their hashes). Requires: no change is pending.
+  /// The rows, mutable so that their hashes can be set. Requires: no change is pending.
   Rows& loaded_rows() { return rows_; }
 
  private:
@@ -125,14 +126,14 @@ class Table {
 
   void remember(const Key& key, const Row* row) {
     for (std::size_t i = settled_; i < saved_.size(); ++i) {
-      if (saved_[i].key == key) return;  // Once a record: it is the row before the record that counts.
+      if (saved_[i].key == key) return;  // Saved once per record: only the row as it was before the record matters.
     }
     saved_.push_back({key, row ? std::optional<Row>(*row) : std::nullopt});
   }
 
   Rows rows_;
-  std::vector<Saved> saved_;  // of the group in hand, in order
-  std::size_t settled_ = 0;   // how many of them belong to earlier records of the group
+  std::vector<Saved> saved_;  // of the current group, in order
+  std::size_t settled_ = 0;   // how many belong to earlier records of the group
 };
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// The variables of one `env`, by themselves.
+// Checks the variables of one `env`.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,8 @@
 
 namespace pawl {
 
-/// What is wrong with them, as it goes on behind what they belong to: "has an `env` in which …"; none if nothing is.
+/// What is wrong with them, to follow the name of what they belong to: "has an `env` in which …". None if they are
+/// valid.
 std::optional<std::string> env_problem(const Variables& env);
 
 }  // namespace pawl

@@ -1,5 +1,5 @@
-// Reading events: the other half of schema/json/record_json.h, with schema/json/record_from_json.cc for what stands
-// around them.
+// Reads events: the other half of schema/json/record_json.h. schema/json/record_from_json.cc reads the record around
+// them.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -20,7 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// What a text may have in bytes, by the name of its field. Others are bounded by the longest of these.
+/// Limits of texts in bytes, by field name. Fields not listed have the highest of these limits.
 struct TextBound {
   std::string_view field;
   std::size_t bytes_max;
@@ -50,8 +50,8 @@ constexpr TextBound text_bounds[] = {
     {"url", limits::url_bytes_max},
 };
 
-/// Where something gets its name. Elsewhere a name is that of something which has it already, and may be of a log from
-/// before this was asked. What a definition names is for the rules to check: they take less than this.
+/// The fields that introduce a name. Elsewhere a name refers to something that already has it, perhaps in a log from
+/// before names were checked. The rules check the names in a definition, and more strictly.
 struct NameGiven {
   std::string_view table;
   std::string_view field;
@@ -61,7 +61,7 @@ constexpr NameGiven names_given[] = {
     {"TaskCreated", "repo"}, {"TaskCreated", "branch"},  {"LeaseAcquired", "key"}, {"RepoDeclared", "repo"},
 };
 
-/// Whether what is named can be called so.
+/// Whether a name is allowed.
 Result<void> check_name(std::string_view table, std::string_view field, std::string_view name) {
   const bool is_given = std::any_of(std::begin(names_given), std::end(names_given), [&](const NameGiven& given) {
     return given.table == table && given.field == field;
@@ -70,7 +70,7 @@ Result<void> check_name(std::string_view table, std::string_view field, std::str
   return field == "branch" ? check_branch_name(name) : check_seen(name);
 }
 
-/// Numbers that may be left out by those who ask: SPEC §3 (time-outs) and §4 (no lease seen is 0).
+/// Numbers that a request may leave out: SPEC §3 (time-outs) and §4 (no lease seen is 0).
 struct NumberDefault {
   std::string_view table;
   std::string_view field;
@@ -83,7 +83,7 @@ constexpr NumberDefault number_defaults[] = {
     {"JobReaped", "lease_token", 0},
 };
 
-/// Of an irreversible step: how long after its end a probe's *no* counts (SPEC §8).
+/// For an irreversible step: how long after its end a probe's *no* counts (SPEC §8).
 constexpr std::int64_t settle_default_s = 30;
 
 std::optional<std::int64_t> default_of(const TableLayout& layout, const FieldLayout& field, const json::object& asked) {
@@ -119,7 +119,7 @@ flatbuffers::uoffset_t write_integers(flatbuffers::FlatBufferBuilder& builder,
   return builder.CreateVector(narrow).o;
 }
 
-/// Writes tables from JSON, by layout. Keeps the path to where it stands, for its errors.
+/// Writes tables from JSON, by layout. Tracks the path to the current position for error messages.
 class EventJsonReader {
  public:
   EventJsonReader(flatbuffers::FlatBufferBuilder& builder, Reading reading) : builder_(builder), reading_(reading) {}
@@ -149,14 +149,14 @@ class EventJsonReader {
   }
 
  private:
-  /// A field that is present, ready to be put into its table.
+  /// A present field, ready to be added to its table.
   struct Slot {
     const FieldLayout* field;
     std::int64_t number = 0;            // of booleans and integers
     flatbuffers::uoffset_t offset = 0;  // of all others
   };
 
-  /// A step down the path, for as long as it lives.
+  /// Extends the path for its lifetime.
   class Path {
    public:
     Path(EventJsonReader& reader, std::string_view name) : reader_(reader), before_(reader.path_.size()) {
@@ -186,7 +186,7 @@ class EventJsonReader {
                                       const FieldLayout& field) {
     if (!value && reading_ == Reading::exported && !field.is_added) return error("is missing");
     if (value && value->is_null() && reading_ == Reading::exported && field.is_added) {
-      return error("must not be null: where it is absent, it is left out");
+      return error("must not be null: leave it out instead");
     }
     if (!value || value->is_null()) {
       if (!field.required) return std::optional<Slot>();
@@ -270,9 +270,9 @@ class EventJsonReader {
 
   Result<bool> check_text(std::string_view content, std::size_t bytes_max) {
     if (content.size() > bytes_max) {
-      return error("has " + std::to_string(content.size()) + " bytes, more than " + std::to_string(bytes_max));
+      return error("has " + std::to_string(content.size()) + " bytes; the limit is " + std::to_string(bytes_max));
     }
-    if (content.find('\0') != std::string_view::npos) return error("has a zero byte in it");
+    if (content.find('\0') != std::string_view::npos) return error("contains a zero byte");
     return true;
   }
 
@@ -325,7 +325,7 @@ class EventJsonReader {
     return write_table({{&words, 0, PAWL_TRY(list(value.get_array(), words))}});
   }
 
-  /// A setting's value chooses its field by its type.
+  /// The type of a setting's value determines its field.
   Result<flatbuffers::uoffset_t> setting_value(const json::value& value, const TableLayout& layout) {
     for (const FieldLayout& field : layout.fields) {
       const bool fits = field.type == FieldLayout::Type::boolean   ? value.is_bool()

@@ -1,4 +1,4 @@
-// How what was read as JSON is spoken of in errors.
+// How errors refer to JSON values.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -13,7 +13,7 @@ inline std::string_view view(boost::json::string_view text) {
   return {text.data(), text.size()};
 }
 
-/// As a JSON text; of a long one the beginning.
+/// As a JSON string; only the beginning of a long one.
 std::string quoted_json(std::string_view text);
 
 /// "a number", "a list".

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Builds the document, and stops at the second of two equal keys: Boost's own would silently keep the last.
+/// Builds the document, and stops at a duplicate key: Boost's own handler would silently keep the last value.
 class Handler {
  public:
   static constexpr std::size_t max_object_size = json::object::max_size();
@@ -33,7 +33,7 @@ class Handler {
   }
   bool on_object_end(std::size_t, json::error_code&) {
     if (!leave()) return true;
-    stack.push_object(keys_.size() - first_key_.back());  // those that were not skipped
+    stack.push_object(keys_.size() - first_key_.back());  // those not skipped
     keys_.resize(first_key_.back());
     first_key_.pop_back();
     return true;
@@ -59,8 +59,10 @@ class Handler {
       return true;
     }
     const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first_key_.back());
-    if (keys_.size() - first_key_.back() >= keys_per_object_max || std::find(begin, keys_.end(), key_) != keys_.end()) {
-      refused_key = key_;
+    const bool is_duplicate = std::find(begin, keys_.end(), key_) != keys_.end();
+    if (is_duplicate || keys_.size() - first_key_.back() >= keys_per_object_max) {
+      refused = is_duplicate ? "duplicate key \"" + key_ + '"'
+                             : "more than " + std::to_string(keys_per_object_max) + " keys in one object";
       failed = json::error::extra_data;
       return false;
     }
@@ -102,18 +104,18 @@ class Handler {
   bool on_comment(json::string_view, json::error_code&) { return true; }
 
   json::value_stack stack;
-  std::optional<std::string> refused_key;
+  std::optional<std::string> refused;  // what is wrong with a key
 
  private:
-  static constexpr std::size_t keys_per_object_max = 256;  // no object of ours has more, and the search is linear
+  static constexpr std::size_t keys_per_object_max = 256;  // none of our objects has more, and the search is linear
 
-  /// For each value that is whole: whether it is read. One that is skipped ends the skipping, if it is the member's.
+  /// For each complete value: whether to read it. If it is a skipped member's value, the skipping ends.
   bool is_read() {
     if (!skipping_) return true;
     skipping_ = skipped_depth_ > 0;
     return false;
   }
-  /// At the begin of an object or array: whether it is read.
+  /// At the start of an object or array: whether to read it.
   bool enter() {
     if (skipping_) ++skipped_depth_;
     return !skipping_;
@@ -125,10 +127,10 @@ class Handler {
   }
 
   std::span<const std::string_view> names_;
-  bool skipping_ = false;               // within the value of a member that is not read
-  std::size_t skipped_depth_ = 0;       // objects and arrays that are open within it
-  std::string key_;                     // of which parts have come
-  std::vector<std::string> keys_;       // of all objects that are open
+  bool skipping_ = false;               // inside the value of a skipped member
+  std::size_t skipped_depth_ = 0;       // objects and arrays open inside it
+  std::string key_;                     // the parts received so far
+  std::vector<std::string> keys_;       // of all open objects
   std::vector<std::size_t> first_key_;  // for each of them, where its keys begin
 };
 
@@ -147,17 +149,15 @@ Result<json::value> parse_json(std::string_view text, const JsonReading& reading
   const std::size_t used = parser.write_some(false, text.data(), text.size(), failed);
   if (failed) {
     Handler& handler = parser.handler();
-    if (handler.refused_key) {
-      return malformed(used, "the key \"" + *handler.refused_key + "\" is there twice, or there are too many");
-    }
+    if (handler.refused) return malformed(used, *handler.refused);
     if (failed == json::error::too_deep) {
       return malformed(used, "nested too deeply: more than " + std::to_string(reading.depth_max) + " levels");
     }
-    if (failed == json::error::incomplete) return malformed(used, "this is no whole JSON value");
-    return malformed(used, "this is no JSON (" + failed.message() + ")");
+    if (failed == json::error::incomplete) return malformed(used, "the JSON value is incomplete");
+    return malformed(used, "not valid JSON (" + failed.message() + ")");
   }
   if (text.find_first_not_of(" \t\r\n", used) != std::string_view::npos) {
-    return malformed(used, "something follows the JSON value");
+    return malformed(used, "unexpected text after the JSON value");
   }
   return parser.handler().stack.release();
 }

@@ -1,4 +1,4 @@
-// Reading JSON into a document, with the bounds that everything from outside needs.
+// Reads JSON into a document, with the limits that outside input needs.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -11,19 +11,19 @@
 
 namespace pawl {
 
-/// Objects and arrays within each other, unless a caller says otherwise.
+/// The default nesting depth of objects and arrays.
 constexpr std::size_t json_depth_max = 16;
 
-/// How a text is read.
+/// How to read a text.
 struct JsonReading {
   std::size_t depth_max = json_depth_max;
-  /// Members with other names are skipped at every level, with all that they hold: they have to be JSON and no deeper
-  /// than `depth_max`, and nothing more is asked of them. Sorted. Empty: every member is read.
+  /// The members to read; sorted. All others are skipped at every level, with their contents: those must only be JSON
+  /// and no deeper than `depth_max`. Empty: every member is read.
   std::span<const std::string_view> names = {};
 };
 
-/// Parses one JSON value that fills `text`. `malformed` names the place (byte, from 1) and what is wrong: no JSON,
-/// not UTF-8, nested too deeply, a key twice in one object. How long `text` may be is the caller's bound.
+/// Parses `text` as exactly one JSON value. `malformed` names the position (byte, from 1) and what is wrong: not JSON,
+/// not UTF-8, nested too deeply, a duplicate key. The caller limits the length of `text`.
 Result<boost::json::value> parse_json(std::string_view text, const JsonReading& reading = {});
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Reading exported lines: the other half of schema/json/record_json.h.
+// Reads exported lines: the other half of schema/json/record_json.h.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -23,10 +23,10 @@ constexpr std::array<std::string_view, 15> line_fields = {"seq",     "group",   
                                                           "actor",   "key",       "request", "type",   "data",
                                                           "outcome", "unchecked", "effects", "digest", "chain"};
 
-// A line may have this one too; without it the daemon itself asked.
+// Optional; without it the request came from the daemon itself.
 constexpr std::string_view principal_field = "principal";
 
-/// Takes the fields of a line one by one; each error names the field.
+/// Reads the fields of a line one by one; each error names the field.
 class Line {
  public:
   explicit Line(const json::object& object) : object_(object) {}
@@ -36,7 +36,7 @@ class Line {
     const bool is_whole = value.is_uint64() || (value.is_int64() && value.get_int64() >= 0);
     if (!is_whole) return error(field, "must be a whole number, but is " + std::string(kind_of(value)));
     const std::uint64_t number = value.is_uint64() ? value.get_uint64() : static_cast<std::uint64_t>(value.get_int64());
-    if (number > largest) return error(field, "is greater than " + std::to_string(largest));
+    if (number > largest) return error(field, "is greater than the largest value, " + std::to_string(largest));
     return number;
   }
 
@@ -90,7 +90,7 @@ Result<bool> check_keys(const json::object& line) {
     const std::string_view name = view(member.key());
     if (name == principal_field) continue;
     if (std::find(line_fields.begin(), line_fields.end(), name) == line_fields.end()) {
-      return Error{ErrorCode::malformed, "a record has no field " + quoted_json(view(member.key()))};
+      return Error{ErrorCode::malformed, "unknown field " + quoted_json(view(member.key())) + " in a record"};
     }
   }
   return true;
@@ -123,7 +123,7 @@ Result<fb::Stamp> read_stamp(const Line& line) {
   const std::string_view outcome_text = PAWL_TRY(line.text("outcome"));
   const std::optional<Outcome> outcome = outcome_named(outcome_text);
   if (!outcome) {
-    return Error{ErrorCode::unsupported, "outcome: " + quoted_json(outcome_text) + " is not known here"};
+    return Error{ErrorCode::unsupported, "outcome: " + quoted_json(outcome_text) + " is unknown"};
   }
   const bool unchecked = PAWL_TRY(line.boolean("unchecked"));
   const std::uint64_t digest = PAWL_TRY(line.hash("digest"));
@@ -146,7 +146,7 @@ Result<fb::Stamp> read_stamp(const Line& line) {
 }  // namespace
 
 Result<Proposal> read_record_line(std::string_view line) {
-  if (line.size() > record_line_bytes_max) return Error{ErrorCode::malformed, "the line is too long for a record"};
+  if (line.size() > record_line_bytes_max) return Error{ErrorCode::malformed, "the line is longer than any record"};
   const json::value document = PAWL_TRY(parse_json(line));
   if (!document.is_object()) return Error{ErrorCode::malformed, "a record must be a JSON object"};
   PAWL_TRY(check_keys(document.get_object()));
@@ -156,7 +156,7 @@ Result<Proposal> read_record_line(std::string_view line) {
   const Asker asker = PAWL_TRY(read_asker(fields));
   const std::string_view type_name = PAWL_TRY(fields.text("type"));
   const std::optional<fb::Event> type = event_named(type_name);
-  if (!type) return Error{ErrorCode::unsupported, "type: the event " + quoted_json(type_name) + " is not known here"};
+  if (!type) return Error{ErrorCode::unsupported, "type: the event " + quoted_json(type_name) + " is unknown"};
   if (!fields.at("data").is_object()) {
     return Line::error("data", "must be an object, but is " + std::string(kind_of(fields.at("data"))));
   }

@@ -19,7 +19,7 @@ void append_value(std::string& out, std::int64_t value, const FieldLayout& field
 
 void append_field(std::string& out, const flatbuffers::Table& table, const FieldLayout& field);
 
-/// A table without a name of its own in JSON: a SettingValue is whichever of its fields is present.
+/// A table that JSON does not name: a SettingValue is whichever of its fields is present.
 void append_bare_value(std::string& out, const flatbuffers::Table& table, const TableLayout& layout) {
   for (const FieldLayout& field : layout.fields) {
     if (has(table, field)) return append_field(out, table, field);
@@ -83,7 +83,7 @@ void append_json(std::string& out, const flatbuffers::Table& table, const TableL
 
 void append_event_json(std::string& out, const fb::Record& record, Audience audience) {
   const TableLayout* layout = layout_of(record.event_type());
-  PAWL_ASSERT(layout != nullptr);  // The verifier let no other event through.
+  PAWL_ASSERT(layout != nullptr);  // The verifier rejects unknown events.
   append_json(out, *static_cast<const flatbuffers::Table*>(record.event()), *layout, audience);
 }
 

@@ -1,7 +1,7 @@
-// The JSON of records and events (SPEC §12), both ways. It follows the layout of schema/*.fbs by itself: nothing here
-// knows any single event.
+// Records and events as JSON (SPEC §12), both ways. It follows the layout of schema/*.fbs: no code here is specific to
+// an event.
 //
-// A table is an object of all its fields in the order of their ids; what is absent is null. A Command is the array of
+// A table is an object with all its fields in the order of their ids; absent fields are null. A Command is an array of
 // its words, a SettingValue the bare value, an enum its name, a time RFC 3339 text.
 #pragma once
 
@@ -18,39 +18,37 @@
 
 namespace pawl {
 
-/// Beyond this an exported line is refused unread: the longest record, with every byte of it escaped.
+/// A longer exported line is refused unread: this is the longest record with every byte escaped.
 constexpr std::size_t record_line_bytes_max = 6 * limits::record_bytes_max + 4096;
 
-/// For whom JSON is made: whoever has the log sees all of it, readers of the daemon nothing of the fields that the
-/// schema calls hidden.
+/// Who the JSON is for: an owner of the log sees everything; readers of the daemon do not see fields marked hidden.
 enum class Audience { owner, reader };
 
 /// Appends a table as an object. Requires: its buffer was verified.
 void append_json(std::string& out, const flatbuffers::Table& table, const TableLayout& layout,
                  Audience audience = Audience::owner);
 
-/// Appends the fields of the record's event: what stands under `data`.
+/// Appends the fields of the record's event, the value of `data`.
 void append_event_json(std::string& out, const fb::Record& record, Audience audience = Audience::owner);
 
-/// Appends the record in its one canonical form, without a line end. `effects` is their JSON, as
-/// engine/json/state_json.h makes it: effects are not stored, so whoever writes a line has applied the record.
+/// Appends the record in its canonical form, without a line end. `effects` is the JSON of its effects from
+/// engine/json/state_json.h: effects are not stored, so the caller must have applied the record.
 void append_record_json(std::string& out, const fb::Record& record, std::string_view effects,
                         Audience audience = Audience::owner);
 
-/// Appends where the record stands in the chain, as an object: what a witness of the log keeps (docs/FORENSICS.md).
+/// Appends the record's position in the chain as an object, for a witness of the log to keep (docs/FORENSICS.md).
 void append_head_json(std::string& out, const fb::Record& record);
 
 /// Which fields may be left out.
 enum class Reading {
-  /// What was exported: every field is there. Texts are taken as they are.
+  /// Exported data: every field is present. Texts are taken unchecked.
   exported,
-  /// What somebody typed or sent: fields left out are null, lists empty, booleans false, the numbers that have a
-  /// default (time-outs of a pipeline, say) that default. Texts have the bounds of schema/limits.h, and where a text
-  /// is required it is not empty.
+  /// A request: fields left out are null, lists empty, booleans false, and numbers with a default (a pipeline's
+  /// time-outs, say) take it. Texts are limited by schema/limits.h, and a required text must not be empty.
   asked,
 };
 
-/// What a text field of that name may have in bytes where somebody asks.
+/// The limit in bytes for a text field of that name in a request.
 std::size_t text_bytes_max(std::string_view field);
 
 /// Writes an event from its `data` to `builder`. `malformed` names the field and what is wrong with it.
@@ -62,9 +60,9 @@ Result<flatbuffers::Offset<void>> read_event(fb::Event type, const boost::json::
 Result<Proposal> proposal_from_json(const Asker& asker, fb::Event type, const boost::json::object& data,
                                     Reading reading);
 
-/// An exported line back into the record that it shows, stamp included. Its effects are not looked at, nor the order
-/// of its keys: whether the line was in canonical form is seen by writing it again, once the effects are known.
-/// `malformed` names the field; `unsupported`: an event or an outcome of a newer version.
+/// Reads an exported line back into its record, stamp included. The effects and the order of the keys are ignored: to
+/// check that a line is canonical, write it again once its effects are known. `malformed` names the field;
+/// `unsupported`: an event or an outcome of a newer version.
 Result<Proposal> read_record_line(std::string_view line);
 
 }  // namespace pawl

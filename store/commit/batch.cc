@@ -42,7 +42,7 @@ void Decider::take(WriteRequest write) {
     return;
   }
   const TimeUs now = look_at_clock();
-  // A known key before all else: not even what the request would resolve to is looked at again.
+  // Check for a known key first: the request is not even resolved again.
   if (!write.group.empty() && write.group.front().record().key()) {
     const fb::Record& record = write.group.front().record();
     if (const KeyRow* first = state_.keys.find(principal_of(record), record.key()->str())) {
@@ -61,7 +61,7 @@ void Decider::take(WriteRequest write) {
   }
   const fb::BootStarted* boot = write.group.front().record().event_as_BootStarted();
   if (boot && boot->boottime_us()) {
-    // Read once more, and used for both: the two times of a boot are of one moment.
+    // Read once more and use it for both: the two times of a boot must be from the same moment.
     const LogTime clock = clock_();
     bring_up_to_date(write.group, clock);
     return decide_and_keep(std::move(write), std::max(clock.time, state_.last_time));
@@ -73,11 +73,11 @@ TimeUs Decider::look_at_clock() {
   const LogTime clock = clock_();
   const TimeUs now = std::max(clock.time, state_.last_time);
   if (has_stepped_down_ || clock.asleep_us - asleep_told_us_ < shortest_gap_us) return now;
-  // The time before a boot of this daemon's own is told with that (store/commit/start.h).
+  // The time before this daemon's boot is recorded with the boot (store/commit/start.h).
   const Boot* boot = state_.boot_named(daemon_name);
   if (!boot || boot->started <= began_) return now;
   const std::int64_t slept_us = clock.asleep_us - std::exchange(asleep_told_us_, clock.asleep_us);
-  // A few of the moments that add up were before the last record.
+  // Part of the accumulated time was before the last record.
   const std::int64_t counted_us = std::min(slept_us, now.us - state_.last_time.us);
   if (counted_us <= 0) return now;
   fb::TimeGapT gap;
@@ -95,7 +95,7 @@ void Decider::bring_up_to_date(Group& group, const LogTime& clock) {
     auto* gap = static_cast<fb::TimeGap*>(group[1].mutable_record().mutable_event());
     gap->mutate_us(std::max(gap->us(), clock.gap_us));
   } else {
-    // There was none worth a record when the boot was made ready; the machine may have slept since.
+    // There was no gap worth recording when the boot was prepared; the machine may have slept since.
     if (raw(state_.last_seq) == 0 || clock.gap_us < shortest_gap_us) return;
     const fb::Record& asked = group.front().record();
     const Asker asker{.boot = asked.boot()->str(), .actor = asked.actor()->str(), .key = {}, .request = std::nullopt};
@@ -113,7 +113,7 @@ void Decider::decide_and_keep(WriteRequest write, TimeUs now) {
   Decided decided = decide(state_, std::move(write.group), now);
   Decision decision = decision_of(decided);
   if (folded(decided, decision)) {
-    // A refusal changed nothing but these two, so taking them back takes the record back.
+    // A refusal changed only these two, so restoring them removes the record.
     state_.last_seq = seq_before;
     state_.last_time = time_before;
     if (write.look) write.look({.state = state_, .decision = decision, .archived = {}});

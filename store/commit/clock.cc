@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// 500 ppm: a µs for each 2,000.
+/// 500 ppm: 1 µs in every 2,000.
 constexpr std::int64_t us_per_slewed_us = 2000;
 constexpr std::int64_t day_s = 24 * 60 * 60;
 constexpr std::int64_t longest_rest_s = 400 * day_s;
@@ -20,18 +20,18 @@ std::int64_t read_us(clockid_t clock) {
   return time.tv_sec * us_per_s + time.tv_nsec / 1000;
 }
 
-/// The last moment at which a daemon is known to have lived, if `start` is the first of this one. A sign from after
-/// that counts for nothing.
+/// The last moment at which a daemon is known to have been alive, if `start` is this daemon's first. A sign from after
+/// `start` is ignored.
 TimeUs last_alive(const TimeBefore& before, TimeUs start) {
   const TimeUs last = before.last_record.value_or(start);
   return before.last_sign && *before.last_sign <= start ? std::max(last, *before.last_sign) : last;
 }
 
-/// Where the log's time goes on under the kernel of the last daemon.
+/// Where the log's time continues under the last daemon's kernel.
 TimeUs gone_on(const TimeBefore& before, std::int64_t boottime_us) {
   const std::int64_t passed_us = boottime_us - before.base->boottime_us;
   const TimeUs by_boottime{before.base->time.us + passed_us};
-  const TimeUs most{by_boottime.us + passed_us / us_per_slewed_us};  // if it has followed the wall clock all the while
+  const TimeUs most{by_boottime.us + passed_us / us_per_slewed_us};  // if it followed the wall clock all the time
   return before.last_sign && *before.last_sign <= most ? std::max(by_boottime, *before.last_sign) : by_boottime;
 }
 
@@ -65,15 +65,15 @@ LogTime Clock::read() {
 }
 
 LogTime Clock::read_locked() {
-  // In this order: if the machine sleeps between the two, neither knows of it yet; and a thread that is held up there
-  // has not slept.
+  // In this order: if the machine sleeps between the two readings, neither includes the sleep yet; and a delayed thread
+  // does not look like sleep.
   const std::int64_t boottime_us = sources_.boottime();
   const std::int64_t monotonic_us = sources_.monotonic();
   const std::int64_t slew_us_max = (monotonic_us - monotonic_us_) / us_per_slewed_us;
   if (slew_us_max > 0) {
     const std::int64_t behind_us = sources_.wall() - (boottime_us + offset_us_);
     offset_us_ += std::clamp(behind_us, -slew_us_max, slew_us_max);
-    monotonic_us_ += slew_us_max * us_per_slewed_us;  // what is left of the interval counts towards the next step
+    monotonic_us_ += slew_us_max * us_per_slewed_us;  // the rest of the interval counts towards the next step
   }
   LogTime now(TimeUs{boottime_us + offset_us_}, boottime_us - monotonic_us - slept_before_us_);
   now.boottime_us = boottime_us;
@@ -101,8 +101,8 @@ TimeBefore::Base Clock::base() {
 Result<void> check_wall_clock(const TimeBefore& before, const Clock::Sources& sources, TimeUs earliest) {
   if (before.wall_is_right || goes_on(before, sources.boottime())) return {};
   const TimeUs wall{sources.wall()};
-  const std::string says = "the wall clock says " + rfc3339(wall);
-  const std::string remedy = ": set the clock, or, if it is right, start once with --accept-clock";
+  const std::string says = "the wall clock shows " + rfc3339(wall);
+  const std::string remedy = ": set the clock or, if it is right, start once with --accept-clock";
   if (before.last_record) {
     const TimeUs last = last_alive(before, wall);
     if (wall <= plus_s(last, longest_rest_s)) return {};
@@ -110,8 +110,9 @@ Result<void> check_wall_clock(const TimeBefore& before, const Clock::Sources& so
                  says + ", more than 400 days after the last sign of life in this log, " + rfc3339(last) + remedy};
   }
   if (wall >= earliest && wall <= plus_s(earliest, longest_use_s)) return {};
-  return Error{ErrorCode::malformed, says + ", and this log would begin then: this program is of " + rfc3339(earliest) +
-                                         ", and believes no clock before that, or 20 years after it" + remedy};
+  return Error{ErrorCode::malformed, says + ", and this log would begin then: this program dates from " +
+                                         rfc3339(earliest) + " and trusts a clock only from then until 20 years later" +
+                                         remedy};
 }
 
 }  // namespace pawl

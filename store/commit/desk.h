@@ -1,5 +1,5 @@
-// Where the daemon's own threads bring what they want of the log: a machine that can also be looked at, asked on
-// condition, and listened to. The sequencer is one; the hostile world of the tests has one without threads.
+// The log's interface for the daemon's own threads: a machine that also allows reads, conditional proposals and
+// subscriptions. The sequencer implements it; the tests' hostile world has an implementation without threads.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,13 @@
 
 namespace pawl {
 
-/// Threads: any; what blocks never from a callback.
+/// Threads: any; never call the blocking functions from a callback.
 class Desk : public Machine {
  public:
-  /// Runs `look` on the state, and blocks until what it saw is durable. At most limits::rows_per_read_max rows a call.
+  /// Runs `look` on the state, and blocks until what it saw is durable. At most limits::rows_per_read_max rows per
+  /// call.
   virtual void look(const std::function<void(const State&)>& look) = 0;
-  /// The same, for what `look` answers.
+  /// The same; returns the result of `look`.
   template <class Look>
   auto ask(Look see) -> decltype(see(std::declval<const State&>())) {
     std::optional<decltype(see(std::declval<const State&>()))> answer;
@@ -25,11 +26,11 @@ class Desk : public Machine {
     return std::move(*answer);
   }
 
-  /// As propose(), if `holds` says so of the state right before the decision; none if it does not.
+  /// Like propose(), but only if `holds` is true for the state right before the decision; none if it is false.
   virtual std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) = 0;
 
-  /// Calls `listener` with the records of each durable batch, in order, live ones only. It must not block. From the
-  /// next batch on; returns an id for unsubscribe().
+  /// Calls `listener` with the records of each durable batch from the next one on, in order, live ones only. It must
+  /// not block. Returns an id for unsubscribe().
   virtual std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) = 0;
   virtual void unsubscribe(std::uint64_t id) = 0;
 };

@@ -7,7 +7,7 @@ namespace pawl {
 namespace {
 
 constexpr std::size_t recorded_per_second_max = 32;
-/// Streaks that are watched at once. Beyond it refusals are simply recorded, which is never wrong.
+/// How many streaks are tracked at once. Beyond this, refusals are simply recorded, which is never wrong.
 constexpr std::size_t streaks_max = 4096;
 
 bool is_recent(TimeUs time, TimeUs now) {
@@ -61,7 +61,7 @@ void Folding::recorded(const RefusalKey& key, Seq seq, TimeUs now) {
     return;
   }
   Streak& streak = found->second;
-  // After a second of silence, or with none of the last ones left, this is the first of a new streak.
+  // After a quiet second, or if none of the last refusals is left, this is the first of a new streak.
   if (streak.folded == 0 && (streak.times.empty() || !is_recent(streak.times.back(), now))) {
     streak.first = seq;
     streak.times.clear();

@@ -1,4 +1,4 @@
-// Refusals that repeat (SPEC §12): a client that asks in a tight loop shall not fill the log with the same no.
+// Folds repeated refusals (SPEC §12), so that a client in a tight loop cannot fill the log with the same refusal.
 #pragma once
 
 #include <compare>
@@ -31,28 +31,29 @@ struct RefusalKey {
 std::string target_of(const fb::Record& record);
 RefusalKey refusal_key(const fb::Record& record, Outcome outcome);
 
-/// Counts equal refusals over a sliding second. Threads: one.
+/// Counts equal refusals over a sliding window of one second. Threads: one.
 class Folding {
  public:
-  /// The seq of the first of its like, if a refusal at `now` is to be folded into it. It is then counted.
+  /// If a refusal at `now` is to be folded, counts it and returns the seq of the first like it.
   std::optional<Seq> fold(const RefusalKey& key, TimeUs now);
-  /// A refusal that was recorded.
+  /// Notes a refusal that was recorded.
   void recorded(const RefusalKey& key, Seq seq, TimeUs now);
 
   struct Folded {
     Seq seq{};
     std::uint64_t count = 0;
   };
-  /// What was folded up to a second ago or earlier and has not been told yet; forgets what has been silent as long.
+  /// The refusals that were folded at least a second ago and not yet reported; forgets those that have been quiet for
+  /// as long.
   std::vector<Folded> due(TimeUs now);
-  /// The same, but without waiting: at the end.
+  /// The same without the delay, for the end.
   std::vector<Folded> all();
   bool any_folded() const { return folded_keys_ > 0; }
 
  private:
   struct Streak {
     Seq first{};
-    std::deque<TimeUs> times;  // of the last second, at most as many as make the next one fold
+    std::deque<TimeUs> times;  // from the last second, at most as many as make the next one fold
     std::uint64_t folded = 0;
     TimeUs folded_since;
   };

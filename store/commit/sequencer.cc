@@ -22,10 +22,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// How often folded refusals are looked after while there are any.
+/// How often folded refusals are checked while there are any.
 constexpr milliseconds folding_interval{100};
 
-/// A request as it waits: one of both.
+/// A waiting request: one or the other.
 struct Item {
   std::optional<WriteRequest> write;
   std::optional<ReadRequest> read;
@@ -62,7 +62,7 @@ struct Sequencer::Impl {
   void step_down(DecidedBatch lost_batch);
   TimeUs now() const { return std::max(options.now().time, TimeUs{decided_until_us.load()}); }
 
-  // One thread at a time: the sequencer's, or the syncing one while `syncing`.
+  // One thread at a time: the sequencer's or, while `syncing`, the syncing thread.
   void append(DecidedBatch batch);
   [[noreturn]] void die_of(const Error& error) const;
   void publish(const std::vector<Decided>& groups);
@@ -76,12 +76,12 @@ struct Sequencer::Impl {
 
   std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
 
-  // The sequencer's thread alone.
+  // The sequencer's thread only.
   Decider decider;
   std::deque<Item> taken;
   bool written_since_idle = false;
 
-  // Whoever appends.
+  // The appending thread.
   Chain chain;
   std::atomic<std::uint64_t> durable;
   std::atomic<std::int64_t> asleep_told_us{0};  // durably
@@ -93,13 +93,13 @@ struct Sequencer::Impl {
   std::vector<Item> inbox PAWL_GUARDED_BY(mutex);
   bool started PAWL_GUARDED_BY(mutex) = false;
   bool stopping PAWL_GUARDED_BY(mutex) = false;
-  bool ended PAWL_GUARDED_BY(mutex) = false;    // nothing was left, and nobody is answered any more
+  bool ended PAWL_GUARDED_BY(mutex) = false;    // nothing is left, and no more requests are answered
   bool syncing PAWL_GUARDED_BY(mutex) = false;  // `to_sync` belongs to the syncing thread
   bool syncing_ends PAWL_GUARDED_BY(mutex) = false;
   std::optional<DecidedBatch> to_sync PAWL_GUARDED_BY(mutex);
-  std::optional<DecidedBatch> lost PAWL_GUARDED_BY(mutex);  // that another writer was faster than
+  std::optional<DecidedBatch> lost PAWL_GUARDED_BY(mutex);  // a batch that lost to another writer
 
-  std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe from within its call
+  std::recursive_mutex subscribers_mutex;  // recursive: a listener may unsubscribe during its call
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
   std::uint64_t next_subscriber = 1;
 
@@ -185,7 +185,7 @@ void Sequencer::Impl::run() {
       return stopping && !syncing;
     };
     if (!taken.empty() && !building_is_full()) {
-      // Decided below, without a wait.
+      // Decided below, without waiting.
     } else if (decider.any_folded()) {
       wake_sequencer.wait_for(lock.waiting(), folding_interval, has_work);
     } else if (written_since_idle) {
@@ -215,7 +215,7 @@ void Sequencer::Impl::run() {
     if (!decider.batch().empty()) {
       DecidedBatch batch = decider.hand_over();
       if (taken.empty() && inbox.empty()) {
-        // Nothing else to decide meanwhile: a hand-over would cost more than it hides.
+        // There is nothing else to decide meanwhile: handing over would cost more than it saves.
         lock.unlock();
         append(std::move(batch));
         lock.lock();
@@ -255,8 +255,8 @@ void Sequencer::Impl::note_decided() {
   decided_until_us.store(last.us);
 }
 
-/// Nothing that was decided and not made durable has happened: all who wait for it are answered, and all who ask from
-/// now on see the state as it durably was. It is replayed from the log, because decisions cannot be taken back.
+/// Decisions that were not made durable never happened: everyone waiting for them is answered, and all later requests
+/// see the durable state. That state is replayed from the log, because decisions cannot be undone.
 void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
   Result<Opened> before = open_state_at(journal, checkpoints, Seq{durable.load()});
   if (!before) die_of(before.error());
@@ -264,7 +264,7 @@ void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
   decider.step_down(std::move(before->state));
   withdraw(std::move(lost_batch), decider.state());
   withdraw(std::move(building), decider.state());
-  written_since_idle = false;  // The seal is for the new writer to set.
+  written_since_idle = false;  // The new writer is responsible for the seal.
 }
 
 void Sequencer::Impl::idle() {
@@ -273,7 +273,7 @@ void Sequencer::Impl::idle() {
   if (options.idle) options.idle();
 }
 
-// --- Whoever appends ---
+// --- The appending thread ---
 
 void Sequencer::Impl::append(DecidedBatch batch) {
   const auto is_durable = [this](const std::vector<Decided>& groups) {
@@ -313,7 +313,7 @@ void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
   for (const std::uint64_t id : ids) {
     const auto found = subscribers.find(id);
     if (found == subscribers.end()) continue;
-    const auto listener = found->second;  // kept: it may unsubscribe itself
+    const auto listener = found->second;  // keeps it alive: it may unsubscribe itself
     (*listener)(published);
   }
 }
@@ -344,10 +344,10 @@ void Sequencer::Impl::run_checkpoints() {
     });
     if (checkpoints_end) return;
     lock.unlock();
-    // Made from the log, so that the one thread that owns the state is not held up by it.
+    // Made from the log, so that the thread that owns the state is not delayed.
     const Result<Seq> taken_at = take_checkpoint(journal, checkpoints);
     if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
-    // After a failure too it is not tried again before as many records have come.
+    // After a failure, too, the next attempt waits for as many records.
     checkpointed = taken_at ? raw(*taken_at) : durable.load(std::memory_order_acquire);
     lock.lock();
   }

@@ -1,10 +1,10 @@
 // The sequencer: the one owner of the state, and the only thread that touches it.
 //
-// It takes all that waits, up to a bound; decides each group; and hands the batch to the log. While one batch syncs,
-// the next is already being decided: two in flight. Only when a batch is durable are its askers answered, its records
-// published and its effects started, so nobody ever sees what a crash could take back. A failed append ends the
-// process; one that another writer was faster than ends the deciding (Options::superseded). At low load it appends by
-// itself: a hand-over to another thread costs more than it hides.
+// It takes all waiting requests, up to a limit, decides each group, and hands the batch to the log. While one batch
+// syncs, the next is already being decided: two are in flight. Only when a batch is durable are its requesters
+// answered, its records published and its effects started, so no one ever sees what a crash could undo. A failed append
+// ends the process; an append that another writer beat ends the deciding (Options::superseded). At low load the
+// sequencer's own thread appends: handing over to another thread would cost more than it saves.
 #pragma once
 
 #include <cstdint>
@@ -27,26 +27,27 @@ class Sequencer final : public Desk {
   struct Options {
     std::size_t batch_records_max = limits::batch_records_max;
     std::size_t batch_bytes_max = limits::batch_bytes_max;
-    /// What records are stamped with; never going back (store/commit/clock.h: Clock::read). From any thread.
+    /// The time for record stamps; must never go back (store/commit/clock.h: Clock::read). Called from any thread.
     std::function<LogTime()> now;
-    /// Called when a batch could not be appended; must not return. Empty: says why on stderr and aborts.
+    /// Called when a batch could not be appended; must not return. Empty: prints the reason on stderr and aborts.
     std::function<void(const Error&)> failed = {};
-    /// Called once, when another writer has taken the log: this one can write nothing any more, and its owner should
-    /// come to an end. All who wait or come later are answered until stop(): proposals with superseded_decision(),
-    /// reads from the state after the last record that was made durable here. Nothing more is published. From one of
+    /// Called once, when another writer has taken the log: this one can no longer write, and its owner should shut
+    /// down. Until stop(), all waiting and later requests are answered: proposals with superseded_decision(), reads
+    /// from the state after the last record that was made durable here. Nothing more is published. Called from one of
     /// the sequencer's threads; must not block. Empty: as `failed`.
     std::function<void(const Error&)> superseded = {};
-    /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call:
-    /// seals the log. From the sequencer's thread. May be empty.
+    /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call;
+    /// use it to seal the log. Called from the sequencer's thread. May be empty.
     std::function<void()> idle = {};
     std::int64_t idle_after_ms = 200;
-    /// A checkpoint every so many records; 0: none.
+    /// Takes a checkpoint every this many records; 0: none.
     std::uint64_t checkpoint_every = 0;
-    /// Called with each checkpoint that could not be stored; the log stands without it. From a thread of its own.
+    /// Called for each checkpoint that could not be stored; the log does not need it. Called from a separate thread.
     std::function<void(const Error&)> checkpoint_failed = {};
   };
 
-  /// Owns neither `journal` nor `checkpoints`, which outlive it. `state` and `chain`: after the journal's last record.
+  /// Owns neither `journal` nor `checkpoints`, which must outlive it. `state` and `chain` are those after the journal's
+  /// last record.
   Sequencer(Journal& journal, CheckpointStore& checkpoints, State state, Chain chain, Options options);
   Sequencer(Log& log, State state, Chain chain, Options options)
       : Sequencer(log, log, std::move(state), chain, std::move(options)) {}
@@ -54,26 +55,26 @@ class Sequencer final : public Desk {
 
   /// Threads: any.
   void submit(WriteRequest write);
-  /// As ReadRequest. At most limits::rows_per_read_max rows a call.
+  /// See ReadRequest. At most limits::rows_per_read_max rows per call.
   void read(std::function<void(const State&)> look, std::function<void()> done);
 
-  /// The blocking forms, for threads of their own (executor, tests). Never from a callback of the sequencer.
+  /// The blocking forms, for other threads (executor, tests). Never call them from a callback of the sequencer.
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override;
   void look(const std::function<void(const State&)>& look) override;
   std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override;
   /// Any thread.
   TimeUs now() const override;
-  /// The time up to which the records tell of all that the machine slept; none if the next read or write has more to
-  /// tell. Any thread.
+  /// The time up to which all of the machine's sleep is recorded; none if the next read or write has more to record.
+  /// Any thread.
   std::optional<TimeUs> told_until() const;
 
   std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener) override;
   void unsubscribe(std::uint64_t id) override;
 
   void start();
-  /// Answers what was submitted, and what those who are answered submit then; seals the log, and ends the threads.
-  /// Nothing may be submitted afterwards.
+  /// Answers everything submitted, including what those answers cause to be submitted; seals the log, and ends the
+  /// threads. Nothing may be submitted afterwards.
   void stop();
 
   /// The last seq that was made durable here. Any thread.

@@ -35,7 +35,7 @@ bool another_led(const State& state, const std::string& member) {
   for (const auto& [id, boot] : state.boots.rows()) {
     if (boot.name == daemon_name && (!last || last->started < boot.started)) last = &boot;
   }
-  // Those of before had no member: nothing is known of them, and one folder is what they had.
+  // Earlier boots recorded no member: nothing is known about them except that they shared one folder.
   return last && last->member && *last->member != member;
 }
 
@@ -44,7 +44,7 @@ KnownPipelines known_pipelines(const State& state) {
   std::map<std::string, std::shared_ptr<const Pipeline>> given;
   for (const auto& [seq, row] : state.pipelines.rows()) {
     if (row.in_force) known.in_force.push_back(*row.definition);
-    // Logs of before do not say who gave it: then it counts as the start's.
+    // Earlier logs do not record who gave it: then it counts as given by the start.
     if (row.given.value_or(true)) given[row.definition->name] = row.definition;
   }
   for (const auto& [name, definition] : given) known.given.push_back(*definition);
@@ -106,9 +106,9 @@ Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownP
     return found == pipelines.end() ? nullptr : &*found;
   };
   std::vector<fb::PipelineDefinedT> wanted;
-  // What every log begins with, whatever of that name follows.
+  // What every log begins with, whatever is defined under that name later.
   const Pipeline standard = default_pipeline();
-  Pipeline earlier = standard;  // as logs of before say it, when a branch was begun for all
+  Pipeline earlier = standard;  // as in earlier logs, from when a branch was created for every task
   earlier.branch.reset();
   const Pipeline* ours = named(known.in_force, standard.name);
   if (!ours || (*ours == earlier && !named(given, standard.name))) wanted.push_back(pipeline_event(standard));

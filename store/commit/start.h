@@ -1,4 +1,4 @@
-// The first records of a start: the boot, by which recovery runs, and the pipelines that have to be in force.
+// The first records of a start: the boot, which triggers recovery, and the pipelines that must be in force.
 #pragma once
 
 #include <map>
@@ -13,64 +13,66 @@
 
 namespace pawl {
 
-/// `version` as a boot bears it: "0.1.0", or "0.1.0+torn.813" if records from 813 on were torn off the log's tail.
+/// `version` in the form that a boot records: "0.1.0", or "0.1.0+torn.813" if records from 813 on were torn off the
+/// log's end.
 std::string boot_version(std::string version, std::optional<Seq> torn_at);
 
-/// The hosts under which daemons of this member have run: that very machine, under this kernel or earlier ones.
-/// Requires: `member` is not empty.
+/// The hosts under which daemons of this member have run: this same machine, under this or earlier kernels. Requires:
+/// `member` is not empty.
 std::vector<std::string> hosts_of_member(const State& state, const std::string& member);
 
-/// Whether the last daemon of the log was another member's: it led, with worktrees of its own, since this one did.
-/// Before start_boot(). Requires: `member` is not empty.
+/// Whether the log's last daemon was another member's: it led, with its own worktrees, after this one did. Call before
+/// start_boot(). Requires: `member` is not empty.
 bool another_led(const State& state, const std::string& member);
 
-/// What the log has of definitions, for define_pipelines().
+/// The definitions in the log, for define_pipelines().
 struct KnownPipelines {
   std::vector<Pipeline> in_force;
-  /// Of each name the one that a start gave last, be it in force or not.
+  /// For each name the definition that a start gave last, in force or not.
   std::vector<Pipeline> given;
 };
 KnownPipelines known_pipelines(const State& state);
 
-/// What the log says of the time before this start. `last_sign`: of a daemon that lived (store/data_dir.h).
+/// What the log records about the time before this start. `last_sign` is the last sign of a live daemon
+/// (store/data_dir.h).
 TimeBefore time_before(const State& state, std::optional<TimeUs> last_sign = std::nullopt);
 
-/// The clock as a boot bears it: by what the next one goes on, and the time before it in which no daemon ran.
+/// The clock in the form that a boot records, for the next boot to continue from, and the time before it in which no
+/// daemon ran.
 struct BootClock {
-  std::string time_ns;  // empty: the boot bears no clock
+  std::string time_ns;  // empty: the boot records no clock
   std::int64_t boottime_us = 0;
   std::int64_t gap_us = 0;
 };
 BootClock boot_clock(Clock& clock);
 
-/// Proposes BootStarted of this process as the log's daemon, under the very boot that it registers, and the TimeGap
+/// Proposes BootStarted for this process as the log's daemon, under the same boot that it registers, and the TimeGap
 /// before it, if there is one. What earlier boots left behind is recovered in the same group (SPEC §5). `busy` if the
-/// machine refuses the boot; `superseded` if another writer was first. `member`: the daemon's (store/member.h), where
-/// it has a data folder.
+/// machine refuses the boot; `superseded` if another writer was first. `member` is the daemon's (store/member.h), if it
+/// has a data folder.
 Result<void> start_boot(Machine& machine, const std::string& boot_id, const std::string& version,
                         const std::string& member = {}, const BootClock& clock = {});
 
-/// Defines `delivery` where the log has no pipeline of that name, and each of `given` that differs from what a start
-/// gave last under that name: a file that is as it was takes nothing back that was defined since. The names of those
-/// that were passed over for that. `malformed` if the machine refuses one: says why.
+/// Defines `delivery` if the log has no pipeline with that name, and each pipeline in `given` that differs from what a
+/// start last gave under its name: an unchanged file does not override a definition made since. Returns the names
+/// skipped for that reason. `malformed` if the machine refuses one, with the reason.
 Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownPipelines& known,
                                                   const std::vector<Pipeline>& given, const Asker& asker);
 
-/// What became of the repositories that a start is given.
+/// What happened to the repositories given at a start.
 struct DeclaredRepos {
-  std::vector<std::string> passed_over;  // given as the time before, and changed or removed by somebody since
-  std::vector<std::string> left;         // as an earlier start gave them, and this one does not
+  std::vector<std::string> passed_over;  // given as last time, but changed or removed by a request since
+  std::vector<std::string> left;         // given by an earlier start but not by this one
 };
-/// Declares each of `given` (name → URL, without credentials; empty: none) that is not what the start gave last: so
-/// what was changed since, and not at the option, stays. `known`: the rows before. `malformed` if the machine refuses
-/// one.
+/// Declares each of `given` (name → URL, without credentials; empty: none) that differs from what the last start gave,
+/// so a change made since by other means stays. `known` are the rows before. `malformed` if the machine refuses one.
 Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>& known,
                                     const std::map<std::string, std::string>& given, const Asker& asker);
 /// The rows, for declare_repos().
 std::vector<RepoRow> repos_known(const State& state);
 
-/// At the first start of a log, if it is given one pipeline: makes that the one of submissions that name none. Its
-/// name, if so. `last_seq`: of the log before this start. After define_pipelines().
+/// At the first start of a log with exactly one pipeline: makes it the default for submissions that name none, and
+/// returns its name. `last_seq` is that of the log before this start. Call after define_pipelines().
 Result<std::optional<std::string>> set_default_pipeline(Machine& machine, Seq last_seq,
                                                         const std::vector<Pipeline>& given, const Asker& asker);
 

@@ -11,8 +11,8 @@ namespace pawl {
 void occupy_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    // The lowest number that is free, so it is this one. Such a descriptor can be neither read nor written, and needs
-    // no device: there may be none.
+    // open() returns the lowest free number, so this one. Such a descriptor can be neither read nor written, and needs
+    // no device, which might not exist.
     if (::open("/", O_PATH | O_CLOEXEC) != fd) return;
   }
 }

@@ -1,4 +1,4 @@
-// An open file descriptor with one owner. Every one that this program opens is close-on-exec.
+// An open file descriptor with one owner. All descriptors that this program opens are close-on-exec.
 #pragma once
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ class Descriptor {
   }
   ~Descriptor() { close(); }
 
-  /// -1 when there is none.
+  /// -1 if there is none.
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   void close() {
@@ -33,13 +33,13 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// Occupies those of the descriptors 0, 1 and 2 that are closed, so that no file opened later gets one of them and what
-/// is meant for a terminal. Reading and writing them fails as it did before; commands find them closed. To be called
+/// Occupies those of the descriptors 0, 1 and 2 that are closed, so that no file opened later gets one of them and
+/// receives output meant for a terminal. Reading and writing them fails as before; commands find them closed. Call
 /// before anything is opened.
 void occupy_standard_descriptors();
 
-/// Raises this process's soft limit of open descriptors to `wanted`, as far as it may; the limit then. Commands inherit
-/// it.
+/// Raises this process's soft limit on open descriptors to `wanted`, or as far as allowed; returns the new limit.
+/// Commands inherit it.
 std::size_t raise_descriptor_limit(std::size_t wanted);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Whole reads and writes of an open file.
+// Complete reads and writes of an open file.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace pawl {
 
-/// From where the descriptor stands to the end. `io` names `path`.
+/// Reads from the current position to the end. `io` names `path`.
 Result<std::string> read_to_end(const Descriptor& file, const std::string& path);
-/// All of it, at once or in pieces. `io` names `path`; a part may then have been written.
+/// Writes all of it, at once or in pieces. `io` names `path`; a part may then have been written.
 Result<void> write_all(const Descriptor& file, std::string_view bytes, const std::string& path);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// For whom the files are that this process makes.
+// Permissions of the files that this process creates.
 #pragma once
 
 #include <sys/types.h>
@@ -7,16 +7,16 @@
 
 namespace pawl {
 
-/// What a private file mask takes away: others have nothing, and the group may read.
+/// The private umask: nothing for others, read-only for the group.
 constexpr mode_t private_mask = 027;
 
-/// From here on all files that this process makes are of mode 0640 at most, and folders of 0750; RocksDB's and git's
-/// too, which ask for more. A umask that takes away more stays. To be called once, before there are threads.
+/// From here on all files that this process creates have at most mode 0640, and folders 0750, including those of
+/// RocksDB and git, which request more. A stricter umask is kept. Call once, before there are threads.
 void keep_files_private();
-/// The umask from before that: what commands are given back, whose files are none of pawl's. None if it was not called.
+/// The umask before that call, which commands get back because their files are not pawl's. None if it was not called.
 std::optional<mode_t> umask_before();
 
-/// The same for as long as this lives: for a command that makes a data folder.
+/// The same for the lifetime of this object: for a command that creates a data folder.
 class PrivateFiles {
  public:
   PrivateFiles();

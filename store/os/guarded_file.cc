@@ -19,15 +19,15 @@ Result<void> check_guard(const std::string& path, int fd, Guard guard) {
   switch (guard) {
     case Guard::unwritable:
       if ((about.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return Error{ErrorCode::malformed, path + ": others may write this file: chmod go-w it"};
+        return Error{ErrorCode::malformed, path + ": others may write this file: run chmod go-w on it"};
       }
       if (about.st_uid != 0 && about.st_uid != ::geteuid()) {
-        return Error{ErrorCode::malformed, path + ": belongs to somebody else, who may write it"};
+        return Error{ErrorCode::malformed, path + ": belongs to another user, who may write it"};
       }
       return {};
     case Guard::unreadable:
       if ((about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        return Error{ErrorCode::malformed, path + ": others may read or write this file: chmod o= it"};
+        return Error{ErrorCode::malformed, path + ": others may read or write this file: run chmod o= on it"};
       }
       return {};
   }
@@ -38,7 +38,7 @@ Result<void> check_guard(const std::string& path, int fd, Guard guard) {
 
 Result<std::string> read_guarded_file(const std::string& path, Guard guard, std::size_t bytes_max) {
   const Descriptor file = PAWL_TRY(open_regular_file(path));
-  // Asked of the open file: what is checked is what is read.
+  // Check the open file, so that the file checked is the one read.
   PAWL_TRY(check_guard(path, file.get(), guard));
   std::string bytes = PAWL_TRY(read_up_to(file, path, bytes_max));
   if (bytes.size() > bytes_max) {
@@ -49,7 +49,7 @@ Result<std::string> read_guarded_file(const std::string& path, Guard guard, std:
 
 Result<std::string> read_secret(const std::string& path) {
   std::string secret = PAWL_TRY(read_guarded_file(path, Guard::unreadable, secret_bytes_max));
-  // Editors and `echo` end a file with a line's end; no tool that makes secrets puts one into them.
+  // Editors and `echo` end a file with a line end; no tool that generates secrets puts one into them.
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
   if (secret.empty()) return Error{ErrorCode::malformed, path + ": is empty"};
   return secret;

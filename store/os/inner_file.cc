@@ -18,7 +18,7 @@ namespace {
 constexpr int held_flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 constexpr mode_t folder_mode = 0750;
 
-/// Of "a/b/c" with `from` at its beginning: the folder in which c lies, and "c".
+/// For "a/b/c" with `from` at its start: the folder that contains c, and "c".
 struct WayTo {
   Descriptor folder;
   std::string name;
@@ -26,7 +26,7 @@ struct WayTo {
 
 enum class Absent { stays, is_made };
 
-/// Whether the name in the folder is a link: openat(2) says ENOTDIR of one where it wants a folder.
+/// Whether the name in the folder is a link: openat(2) reports ENOTDIR for a link where it expects a folder.
 bool is_link(int folder, const std::string& name) {
   struct stat about {};
   return ::fstatat(folder, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(about.st_mode);
@@ -38,7 +38,7 @@ Descriptor folder_in(int folder, const std::string& name) {
   return opened;
 }
 
-/// None: errno says why.
+/// If there is none, errno says why.
 WayTo place_of(Descriptor folder, std::string_view below, Absent absent) {
   WayTo place{.folder = std::move(folder), .name = {}};
   while (place.folder) {
@@ -58,7 +58,7 @@ WayTo inner_place(const std::string& path, Absent absent) {
   if (!path.starts_with('/')) return place_of(Descriptor(::open(".", held_flags)), path, absent);
   const std::size_t slash = path.rfind('/');
   if (absent == Absent::is_made) {
-    std::error_code ignored;  // what matters is whether it can be opened
+    std::error_code ignored;  // all that matters is whether it can be opened
     std::filesystem::create_directories(path.substr(0, slash + 1), ignored);
   }
   return {.folder = Descriptor(::open(path.substr(0, slash + 1).c_str(), held_flags)), .name = path.substr(slash + 1)};
@@ -94,13 +94,13 @@ Descriptor open_inner(const std::string& path, int flags, mode_t mode) {
 
 Error inner_error(const std::string& path) {
   if (errno != ELOOP) return system_error(path, "open");
-  return {ErrorCode::io, path + ": it, or a folder before it, is a link, and none is followed here"};
+  return {ErrorCode::io, path + ": this path, or a folder on it, is a link, and links are not followed here"};
 }
 
 Result<void> check_file(const Descriptor& file, const std::string& path) {
   struct stat about {};
   if (::fstat(file.get(), &about) != 0) return system_error(path, "fstat");
-  if (!S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + ": is no file"};
+  if (!S_ISREG(about.st_mode)) return Error{ErrorCode::io, path + " is not a regular file"};
   return {};
 }
 
@@ -112,7 +112,7 @@ bool has_other_name(const Descriptor& file) {
 Result<void> check_written(const Descriptor& file, const std::string& path) {
   PAWL_TRY(check_file(file, path));
   if (!has_other_name(file)) return {};
-  return Error{ErrorCode::io, path + ": has another name too (a hard link), so to write into it would write there"};
+  return Error{ErrorCode::io, path + " has another name (a hard link), so writing to it would also write there"};
 }
 
 Result<void> make_inner_folders(const std::string& path) {

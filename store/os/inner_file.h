@@ -1,5 +1,5 @@
-// What lies in a folder of ours, where a command, or who else has got in, may have put a link or a pipe in the
-// place of what we expect. On the way there no link is followed, and nothing is waited for.
+// Files inside one of our folders, where a command or an intruder may have replaced the expected file with a link or a
+// pipe. No link on the path is followed, and nothing here blocks.
 #pragma once
 
 #include <sys/types.h>
@@ -13,42 +13,41 @@
 
 namespace pawl {
 
-/// Opens `below` (such as "logs/task-1/x.log") from the folder on, without following any link: each folder of the way
-/// is opened in the one before. How the folder itself is named is for who named it. To `flags` come O_CLOEXEC,
-/// O_NOFOLLOW and O_NONBLOCK. None: errno says why; ELOOP where there is a link.
+/// Opens `below` (such as "logs/task-1/x.log") relative to the folder, without following any link: each folder on the
+/// path is opened relative to its parent. The path of the folder itself is trusted. O_CLOEXEC, O_NOFOLLOW and
+/// O_NONBLOCK are added to `flags`. If there is none, errno says why; ELOOP if there is a link.
 Descriptor open_below(const std::string& folder, const std::string& below, int flags, mode_t mode = 0);
-/// The same from a folder that is held open.
+/// The same, relative to an open folder.
 Descriptor open_below(const Descriptor& folder, const std::string& below, int flags, mode_t mode = 0);
 
-/// The same for a name in one piece. A relative one is below the folder that this process works in, which a daemon
-/// holds (DirLock::enter()): no link on it is followed at all. Of an absolute one the last part alone is no link.
+/// The same for a single path. A relative path is below the working folder, which a daemon holds (DirLock::enter()): no
+/// link on it is followed at all. In an absolute path only the last component may not be a link.
 Descriptor open_inner(const std::string& path, int flags, mode_t mode = 0);
 
-/// An error for what open_inner() failed with: `missing` or `io`, in a sentence where it is a link.
+/// The error for a failed open_inner(): `missing` or `io`, with an explanation if it is a link.
 Error inner_error(const std::string& path);
 
-/// `io` unless what is open there is a regular file.
+/// `io` unless the open file is a regular file.
 Result<void> check_file(const Descriptor& file, const std::string& path);
-/// Whether it is a file with more than one name (a hard link).
+/// Whether the file has more than one name (a hard link).
 bool has_other_name(const Descriptor& file);
-/// Also unless it has one name: what is written into a file with another one is
-/// written elsewhere too.
+/// Also `io` unless it has exactly one name: writing to a hard-linked file also writes elsewhere.
 Result<void> check_written(const Descriptor& file, const std::string& path);
 
-/// Makes the folder, and those on the way to it, with 0750; as open_inner(), no link is taken for one.
+/// Creates the folder and its parents with mode 0750; like open_inner(), it does not accept a link as a folder.
 Result<void> make_inner_folders(const std::string& path);
 
-/// Removes a name, be it of a link; not through one.
+/// Removes a directory entry, even a link; does not follow links.
 bool remove_inner(const std::string& path);
 
-/// The whole of a file that open_below() opens; `malformed` if it is longer than `bytes_max`.
+/// The whole content of a file opened with open_below(); `malformed` if it is longer than `bytes_max`.
 Result<std::string> read_below(const std::string& folder, const std::string& below, std::size_t bytes_max);
-/// As write_inner().
+/// Like write_inner().
 Result<void> write_below(const std::string& folder, const std::string& below, std::string_view bytes);
-/// Adds to a file that is there.
+/// Appends to an existing file.
 Result<void> append_below(const std::string& folder, const std::string& below, std::string_view bytes);
 
-/// Replaces a file, or makes it. What stood there goes first, so that nothing is ever written into it.
+/// Creates or replaces a file. An existing file is removed first, so that nothing is ever written into it.
 Result<void> write_inner(const std::string& path, std::string_view bytes, mode_t mode = 0640);
 
 }  // namespace pawl

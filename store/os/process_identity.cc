@@ -26,7 +26,7 @@ struct TimeOffset {
   std::int64_t ns = 0;
 };
 
-/// By how much CLOCK_BOOTTIME counts more in the time namespace of this process than outside.
+/// The CLOCK_BOOTTIME offset of this process's time namespace.
 std::optional<TimeOffset> boottime_offset() {
   const std::optional<std::string> lines = proc_file("/proc/self/timens_offsets");
   const std::size_t at = lines ? lines->find("boottime") : std::string::npos;
@@ -102,7 +102,7 @@ std::optional<std::string> blindness() {
   const std::string here = this_host();
   if (!is_known(host_parts(here))) return "/proc is not mounted, or shows only part of it";
   if (process_stat(::getpid()).value_or(ProcessStat{}).start == 0) return "/proc does not show this process";
-  // Process 1 belongs to somebody else for most daemons, and is there wherever processes are.
+  // For most daemons, process 1 belongs to another user, and it exists wherever processes do.
   const bool is_there = ::kill(1, 0) == 0 || errno == EPERM;
   if (is_there && !process_stat(1)) return "/proc hides the processes of other users (hidepid, subset)";
   return std::nullopt;
@@ -123,7 +123,8 @@ std::optional<std::string> proc_file(const std::string& path) {
 std::optional<ProcessStat> process_stat(pid_t pid) {
   const std::optional<std::string> text = proc_file("/proc/" + std::to_string(pid) + "/stat");
   if (!text) return std::nullopt;
-  // The second field is the program's name in parentheses, and may itself hold anything: fields count from its end.
+  // The second field is the program's name in parentheses, which may itself contain anything: count fields from its
+  // end.
   const std::size_t name_end = text->rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   ProcessStat stat;

@@ -1,4 +1,4 @@
-// Random names. Both end the process if the system has no randomness to give.
+// Random names. Both functions end the process if the system cannot provide randomness.
 #pragma once
 
 #include <string>

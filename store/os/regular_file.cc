@@ -16,11 +16,11 @@ Error failed(const std::string& path) {
 
 Result<void> check_kind(const std::string& path, mode_t mode) {
   if (S_ISREG(mode)) return {};
-  const char* what = "is a device, and has to be a file";
-  if (S_ISDIR(mode)) what = "is a folder, and has to be a file";
-  if (S_ISSOCK(mode)) what = "is a socket, and has to be a file";
-  // What a shell makes of `<(…)` can be read once, and not again on SIGHUP.
-  if (S_ISFIFO(mode)) what = "is a pipe, as `<(…)` makes one: write it to a file of mode 0600, and name that";
+  const char* what = "is a device, but must be a regular file";
+  if (S_ISDIR(mode)) what = "is a folder, but must be a regular file";
+  if (S_ISSOCK(mode)) what = "is a socket, but must be a regular file";
+  // A shell's `<(…)` can be read only once, not again on SIGHUP.
+  if (S_ISFIFO(mode)) what = "is a pipe, as from `<(…)`: write the content to a file with mode 0600 and name that file";
   return Error{ErrorCode::malformed, path + ": " + what};
 }
 
@@ -28,12 +28,12 @@ Result<void> check_kind(const std::string& path, mode_t mode) {
 
 Result<Descriptor> open_regular_file(const std::string& path) {
   struct stat about {};
-  // Before it is opened: to open a device may be to begin something.
+  // Check before opening: opening a device may have side effects.
   if (::stat(path.c_str(), &about) != 0) return failed(path);
   PAWL_TRY(check_kind(path, about.st_mode));
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file || ::fstat(file.get(), &about) != 0) return failed(path);
-  // And of what is open: another may have been put in its place meanwhile.
+  // Check the open file too: it may have been replaced meanwhile.
   PAWL_TRY(check_kind(path, about.st_mode));
   return file;
 }

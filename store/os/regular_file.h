@@ -1,5 +1,5 @@
-// Files that people name: tokens, secrets, pipelines, configuration. A name may lead anywhere, through links too, since
-// that is how they are often handed out; what it leads to has to be a file, so that nothing is ever waited for.
+// Files named by people: tokens, secrets, pipelines, configuration. The path may contain links, since such files are
+// often provided that way, but must lead to a regular file, so that reading never blocks.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,14 @@
 
 namespace pawl {
 
-/// Opened for reading. `missing` or `io` if it cannot be; `malformed`, in a sentence that says what it is, if it is a
-/// pipe, a socket, a device or a folder. Never blocks for the other end of a pipe.
+/// Opens for reading. `missing` or `io` if that fails; `malformed`, with a sentence that says what it is, for a pipe, a
+/// socket, a device or a folder. Never blocks waiting for the other end of a pipe.
 Result<Descriptor> open_regular_file(const std::string& path);
 
-/// Up to `bytes_max` bytes, or one more than that where there are more.
+/// Up to `bytes_max` bytes, or one more if there are more.
 Result<std::string> read_up_to(const Descriptor& file, const std::string& path, std::size_t bytes_max);
 
-/// The whole of such a file; also `malformed` if it is longer than `bytes_max`.
+/// The whole content of such a file; also `malformed` if it is longer than `bytes_max`.
 Result<std::string> read_regular_file(const std::string& path, std::size_t bytes_max);
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// What a failed system call says, as an Error.
+// Converts the error of a failed system call.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace pawl {
 
-/// Of the system call that has just failed with errno: `missing` if there is no such file, else `io`.
+/// The error of the system call that has just failed with errno: `missing` if there is no such file, else `io`.
 Error system_error(const std::string& path, const char* what);
 
 }  // namespace pawl

@@ -439,7 +439,7 @@ class Strings(Pawld):
         boot = self.ask("POST", "/v1/boots", {"name": "w\u202e", "boot_id": "b1", "pid": 1, "pid_start": 1, "host": "h",
                                               "version": "1"})
         self.assertEqual(boot[0], 400, boot)
-        self.assertIn("name: must not have \\u{202e} in it", boot[1]["error"]["message"])
+        self.assertIn("name: must not contain \\u{202e}", boot[1]["error"]["message"])
         self.assertEqual(self.ask("GET", "/v1/tasks")[1]["items"], [])
         # Free text is free.
         self.assertEqual(self.create(branch="fine")[0], 201)
@@ -502,7 +502,7 @@ class Strings(Pawld):
         signature = hmac.new(b"our own secret", body, hashlib.sha256).hexdigest()
         status, answer = self.ask("POST", "/webhooks/generic", body, {"X-Pawl-Signature": signature})
         self.assertEqual((status, answer["result"]), (202, "refused"), answer)
-        self.assertIn("must not have \\u{202e} in it", answer["message"])
+        self.assertIn("must not contain \\u{202e}", answer["message"])
         alerted = self.data / "alerted"
         self.wait_until(lambda: alerted.exists() and alerted.read_text().endswith("|"))
         self.assertIn("|a\\u{202e}b\\u{9b}|", alerted.read_text(encoding="utf-8"))

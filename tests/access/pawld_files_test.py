@@ -161,7 +161,7 @@ class Files(access.Pawld):
         self.assertEqual(mode(self.data), 0o2750)
         self.assertEqual(self.open_to_others(self.data), [])
         lines = [line for line in self.said().splitlines() if "narrowed" in line]
-        self.assertEqual(len([line for line in lines if "others could" in line and f"{self.data}:" in line]), 1, lines)
+        self.assertEqual(len([line for line in lines if "others had access" in line and f"{self.data}:" in line]), 1, lines)
         self.begin()
         self.assertEqual([line for line in self.said().splitlines() if "narrowed" in line], lines)
 
@@ -251,7 +251,7 @@ stages:
         self.ask("POST", "/v1/tasks", {"work_item": "W-1", "repo": "shop", "pipeline": "sly"})
         self.wait_until(lambda: (self.ask("GET", "/v1/tasks/1")[1].get("gate") or {}).get("reason") or list(self.out.iterdir()))
         self.assertEqual(list(self.out.iterdir()), [])
-        self.assertIn("logs/task-1: it, or a folder before it, is a link", self.ask("GET", "/v1/tasks/1")[1]["gate"]["reason"])
+        self.assertIn("logs/task-1: this path, or a folder on it, is a link", self.ask("GET", "/v1/tasks/1")[1]["gate"]["reason"])
 
     # ---- modes
 
@@ -341,7 +341,7 @@ stages:
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         self.assertEqual(answer.returncode, 2, answer.stderr)
         self.assertIn("is a pipe", answer.stderr)
-        self.assertIn("write it to a file", answer.stderr)
+        self.assertIn("write the content to a file", answer.stderr)
 
     def test_link_to_a_secret_is_followed_and_what_it_leads_to_is_judged(self):
         # As Kubernetes mounts a secret: tokens -> ..data/tokens, ..data -> ..2026

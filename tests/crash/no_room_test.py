@@ -524,7 +524,7 @@ class FolderGone(NoRoom):
             before = self.content()
         self.until(lambda: self.example.daemon.poll() is not None, "it ends by itself")
         self.assertEqual(self.example.daemon.poll(), 1)
-        self.assertIn("replaced by another one", self.example.log_file.read_text())
+        self.assertIn("replaced by another folder", self.example.log_file.read_text())
         self.assertEqual(self.content(), before)
         self.example.start()
         self.assertEqual(self.note(), 200)

@@ -189,20 +189,20 @@ TEST_F(CheckpointTest, rows_that_contradict_each_other_are_damage) {
     ASSERT_FALSE(restored.has_value()) << what;
     EXPECT_NE(restored.error().message.find(what), std::string::npos) << restored.error().message;
   };
-  refused("has a pipeline that is not there", [](fb::CheckpointT& c) { c.tasks[0]->pipeline = 999; });
-  refused("stands on no stage", [](fb::CheckpointT& c) { c.tasks[0]->stage = "nowhere"; });
+  refused("refers to a pipeline that does not exist", [](fb::CheckpointT& c) { c.tasks[0]->pipeline = 999; });
+  refused("is on a stage that its pipeline does not have", [](fb::CheckpointT& c) { c.tasks[0]->stage = "nowhere"; });
   refused("was never created", [](fb::CheckpointT& c) { c.ids->next_task = 1; });
-  refused("has a task that is not there", [](fb::CheckpointT& c) { c.jobs[0]->task = 999; });
+  refused("refers to a task that does not exist", [](fb::CheckpointT& c) { c.jobs[0]->task = 999; });
   refused("has no run", [](fb::CheckpointT& c) { c.jobs[0]->run.reset(); });
   refused("unknown owner", [](fb::CheckpointT& c) { c.leases[0]->owner->boot_id = "nobody"; });
-  refused("order of their keys", [](fb::CheckpointT& c) { std::swap(c.tasks[0], c.tasks[1]); });
-  refused("not known here", [](fb::CheckpointT& c) { c.settings[0]->key = "a.b"; });
-  refused("cannot have", [](fb::CheckpointT& c) {
+  refused("not in key order", [](fb::CheckpointT& c) { std::swap(c.tasks[0], c.tasks[1]); });
+  refused("unknown setting", [](fb::CheckpointT& c) { c.settings[0]->key = "a.b"; });
+  refused("invalid value", [](fb::CheckpointT& c) {
     c.settings[0]->value = std::make_unique<fb::SettingValueT>();
     c.settings[0]->value->number = 1;
   });
-  refused("not known here", [](fb::CheckpointT& c) { c.jobs[0]->status = static_cast<fb::JobStatus>(77); });
-  refused("another length", [](fb::CheckpointT& c) { c.chain.pop_back(); });
+  refused("unknown status", [](fb::CheckpointT& c) { c.jobs[0]->status = static_cast<fb::JobStatus>(77); });
+  refused("wrong length", [](fb::CheckpointT& c) { c.chain.pop_back(); });
 }
 
 TEST_F(CheckpointTest, is_good_also_when_the_owner_of_an_ended_job_is_forgotten) {

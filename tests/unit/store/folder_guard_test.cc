@@ -99,9 +99,9 @@ TEST_F(FolderGuard, what_others_may_read_is_narrowed_and_told_once) {
   write_file(at("notes"), "somebody's");
   set_mode(at("notes"), 0644);
   const std::string told = said();
-  EXPECT_NE(told.find(at() + ": others could get at it (mode 2755); narrowed to 2750\n"), std::string::npos) << told;
-  EXPECT_NE(told.find(at("logs") + ": others could get at it (mode 0777); narrowed to 0750\n"), std::string::npos);
-  EXPECT_NE(told.find("3 files of it narrowed to 0640 (LOCK had mode 0644)"), std::string::npos) << told;
+  EXPECT_NE(told.find(at() + ": others had access (mode 2755); narrowed to 2750\n"), std::string::npos) << told;
+  EXPECT_NE(told.find(at("logs") + ": others had access (mode 0777); narrowed to 0750\n"), std::string::npos);
+  EXPECT_NE(told.find("3 of its files narrowed to 0640 (LOCK had mode 0644)"), std::string::npos) << told;
   EXPECT_EQ(mode_of(at()), 02750u);
   EXPECT_EQ(mode_of(at("logs")), 0750u);
   EXPECT_EQ(mode_of(at("runs")), 0750u);
@@ -150,16 +150,16 @@ TEST_F(FolderGuard, what_is_of_another_kind_is_refused_and_not_waited_for) {
   for (const char* name : {"LOCK", "member", "probe", "sealed"}) {
     fs::rename(at(name), dir.path("aside"));
     ASSERT_EQ(::mkfifo(at(name).c_str(), 0600), 0);
-    EXPECT_EQ(why(at()).find(at(name) + " is no file"), 0u) << name;
+    EXPECT_EQ(why(at()).find(at(name) + " is not a regular file"), 0u) << name;
     fs::remove(at(name));
     fs::rename(dir.path("aside"), at(name));
   }
   fs::remove(at("runs"));
   write_file(at("runs"), "");
-  EXPECT_EQ(why(at()).find(at("runs") + " is no folder"), 0u);
+  EXPECT_EQ(why(at()).find(at("runs") + " is not a folder"), 0u);
   fs::remove(at("runs"));
   ASSERT_EQ(::mkfifo(at("log/000777.log").c_str(), 0600), 0);
-  EXPECT_EQ(why(at()).find(at("log/000777.log") + " is no file"), 0u);
+  EXPECT_EQ(why(at()).find(at("log/000777.log") + " is not a regular file"), 0u);
   ::alarm(0);
 }
 

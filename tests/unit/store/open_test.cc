@@ -153,7 +153,7 @@ TEST_F(OpenTest, E_checkpoint_beyond_the_end_proves_that_records_are_gone) {
   }
   const auto shorter = MemoryLog::open(disk);
   ASSERT_TRUE(shorter.has_value());
-  expect_damage(open_state(**shorter), Seq{5}, "a checkpoint was made after record 6");
+  expect_damage(open_state(**shorter), Seq{5}, "a checkpoint was taken after record 6");
 }
 
 TEST_F(OpenTest, F_unreadable_record_stops_with_its_seq) {
@@ -195,8 +195,8 @@ TEST_F(OpenTest, H_record_that_is_decided_otherwise_stops_with_both_sides) {
     record.mutable_stamp()->mutate_outcome(static_cast<std::uint16_t>(Outcome::blocked));
   };
   const Result<Opened> opened = open_state(*rewritten(Seq{3}, Chains::mended, outcome));
-  expect_damage(opened, Seq{3}, "the log says 'blocked'");
-  EXPECT_NE(opened.error().message.find("the rules say 'accepted'"), std::string::npos) << opened.error().message;
+  expect_damage(opened, Seq{3}, "the log has 'blocked'");
+  EXPECT_NE(opened.error().message.find("the rules compute 'accepted'"), std::string::npos) << opened.error().message;
 }
 
 TEST_F(OpenTest, H_record_with_another_digest_stops) {

@@ -89,7 +89,7 @@ TEST_F(ReplicaTest, A_bytes_that_are_no_record_end_it) {
 
 TEST_F(ReplicaTest, A_record_of_another_group_ends_it) {
   record(5).mutable_stamp()->mutate_group(3);
-  EXPECT_EQ(fed(), "record 5 says that its group begins at 3, which is not the group before it");
+  EXPECT_EQ(fed(), "record 5 belongs to a group that begins at 3, but the group before it is a different one");
 }
 
 TEST_F(ReplicaTest, B_record_of_newer_rules_ends_it_after_the_whole_group_before) {
@@ -101,7 +101,7 @@ TEST_F(ReplicaTest, B_record_of_newer_rules_ends_it_after_the_whole_group_before
 
 TEST_F(ReplicaTest, C_record_that_does_not_follow_ends_it_or_is_told) {
   records_.erase(records_.begin() + 4);
-  EXPECT_EQ(fed(), "record 6 stands where 5 should");
+  EXPECT_EQ(fed(), "record 6 is in the place of record 5");
   EXPECT_EQ(applied(), Seq{3}) << "the previous group is cut off";
 
   Seq told{};
@@ -142,7 +142,7 @@ TEST_F(ReplicaTest, D_broken_chain_stops_is_shown_or_is_gone_on_from) {
   EXPECT_NE(fed({.broken_chain = BrokenChain::stop}).find("its chain does not follow"), std::string::npos);
   EXPECT_EQ(applied(), Seq{3}) << "before its group is applied";
 
-  EXPECT_EQ(fed({.broken_chain = BrokenChain::show}), "record 5 differs in its chain; 'pawl replay' shows both sides");
+  EXPECT_EQ(fed({.broken_chain = BrokenChain::show}), "record 5 differs in its chain; `pawl replay` shows both sides");
   EXPECT_NE(replica_->difference()->recorded, replica_->difference()->recomputed);
 
   std::vector<Seq> broken;
@@ -159,7 +159,7 @@ TEST_F(ReplicaTest, D_broken_chain_stops_is_shown_or_is_gone_on_from) {
 TEST_F(ReplicaTest, E_record_that_is_decided_otherwise_ends_it_with_both_sides) {
   record(6).mutable_stamp()->mutate_outcome(static_cast<std::uint16_t>(Outcome::blocked));
   mend_chain();
-  EXPECT_EQ(fed(), "record 6 differs in its outcome; 'pawl replay' shows both sides");
+  EXPECT_EQ(fed(), "record 6 differs in its outcome; `pawl replay` shows both sides");
   EXPECT_EQ(replica_->difference()->recorded, "blocked");
   EXPECT_EQ(replica_->difference()->recomputed, "accepted");
   EXPECT_EQ(replica_->difference()->type, fb::Event::TaskCreated);
@@ -169,7 +169,7 @@ TEST_F(ReplicaTest, E_first_of_two_troubles_is_told_also_in_the_group_before_a_b
   record(3).mutable_stamp()->mutate_digest(1);
   mend_chain();
   record(4).mutable_actor()->Mutate(0, 'W');
-  EXPECT_EQ(fed(), "record 3 differs in its digest; 'pawl replay' shows both sides");
+  EXPECT_EQ(fed(), "record 3 differs in its digest; `pawl replay` shows both sides");
 }
 
 TEST_F(ReplicaTest, F_what_its_owner_compares_ends_it_unless_he_goes_on) {
@@ -178,7 +178,7 @@ TEST_F(ReplicaTest, F_what_its_owner_compares_ends_it_unless_he_goes_on) {
     return Difference{
         .kind = Difference::Kind::form, .seq = Seq{5}, .what = "form", .recorded = "a", .recomputed = "b"};
   };
-  EXPECT_EQ(fed({.compare = compare}), "record 5 differs in its form; 'pawl replay' shows both sides");
+  EXPECT_EQ(fed({.compare = compare}), "record 5 differs in its form; `pawl replay` shows both sides");
   EXPECT_EQ(fed({.compare = compare, .goes_on = [](const Difference&) { return true; }}), "");
 }
 

@@ -204,9 +204,10 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran stuck = pawl({"stuck"});
   EXPECT_EQ(stuck.exit, 0) << stuck.err;
   EXPECT_TRUE(stuck.out.starts_with("task 1  W-1 of shop, on analysis: unclaimed\n")) << stuck.out;
-  EXPECT_NE(stuck.out.find("\n  job 1 waits for somebody to claim it as 'analyst', since 20"), std::string::npos)
+  EXPECT_NE(stuck.out.find("\n  job 1 waits to be claimed for agent 'analyst', since 20"), std::string::npos)
       << stuck.out;
-  EXPECT_NE(stuck.out.find("\n  try: start a worker that claims jobs of 'analyst'\n"), std::string::npos) << stuck.out;
+  EXPECT_NE(stuck.out.find("\n  try: start a worker that claims jobs for agent 'analyst'\n"), std::string::npos)
+      << stuck.out;
   const Ran reap = pawl({"reap"});
   EXPECT_EQ(reap.exit, 0) << reap.err;
   EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;

@@ -79,7 +79,7 @@ TEST_F(CommandEnvTest, what_cannot_be_had_is_named) {
   EXPECT_EQ(why({of_file(std::string(value_bytes_max, 'x'))}), "");
   EXPECT_EQ(why({of_file(std::string(value_bytes_max + 1, 'x'))}), "X: " + path() + ": is longer than 65536 bytes");
   EXPECT_EQ(why({{.name = "X", .file = folder_.string()}}),
-            "X: " + folder_.string() + ": is a folder, and has to be a file");
+            "X: " + folder_.string() + ": is a folder, but must be a regular file");
   fs::remove(path());
   ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
   EXPECT_NE(why({{.name = "X", .file = path()}}).find("X: " + path() + ": is a pipe"), std::string::npos)

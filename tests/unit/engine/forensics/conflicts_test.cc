@@ -92,7 +92,7 @@ TEST_F(ConflictsInAStory, the_founding_incident_begins_with_the_reap_of_a_live_m
   EXPECT_TRUE(names[0].starts_with("unchecked LeaseAcquired by monitor")) << names[0];
   EXPECT_EQ(names[1],
             "reaped_alive JobReaped by reaper: job 1 of task 1 was reaped as finalizer_dead; but monitor (boot boot-1) "
-            "was alive, and went on with it");
+            "was alive and continued it");
   EXPECT_EQ(names[2],
             "contradiction StepStarted by monitor: task 1 is rolled back and delivered at once: monitor starts the "
             "irreversible 'merge' of the crossing to 'deploy' at version 1, which reaper had left for 'development' by "
@@ -113,7 +113,7 @@ TEST_F(ConflictsInAStory, a_decision_about_a_version_that_was_left_goes_two_ways
   ASSERT_EQ(names.size(), 2u);
   EXPECT_TRUE(
       names[1].starts_with("contradiction StageTransition by webhook: task 1 is delivered and rolled back at "
-                           "once: webhook moves it to 'development' by what it knew of version 1, which "
+                           "once: webhook moves it to 'development' based on version 1, which "
                            "monitor had left for 'deploy'"))
       << names[1];
 }
@@ -141,8 +141,8 @@ TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
   const Names names = found();
   ASSERT_EQ(names.size(), 2u);
   EXPECT_EQ(names[1],
-            "double_entry LeaseAcquired by webhook: task 1: webhook enters the crossing at version 1, in which monitor "
-            "is since record 7");
+            "double_entry LeaseAcquired by webhook: task 1: webhook entered the crossing at version 1, which monitor "
+            "had entered by record 7");
   EXPECT_EQ(last_followed_by, (Names{"StepFinished by monitor"}));
 }
 
@@ -174,7 +174,7 @@ TEST_F(ConflictsInAStory, an_owner_whose_process_was_taken_for_dead_shows_that_i
   ASSERT_EQ(names.size(), 1u);
   EXPECT_EQ(names[0],
             "reaped_alive JobReaped by reaper: job 1 of task 1 was reaped as process_dead; its owner's process was "
-            "taken for dead, but worker of that boot (worker-1) was alive");
+            "considered dead, but worker of that boot (worker-1) was alive");
 }
 
 TEST_F(ConflictsInAStory, a_reaped_owner_that_asks_anew_is_none) {
@@ -194,8 +194,8 @@ TEST_F(ConflictsInAStory, a_job_that_nobody_will_end_is_overdue) {
   set("reaper.enabled", false);
   EXPECT_TRUE(found().empty());
   ask("operator", fb::TaskNoteT());
-  EXPECT_EQ(found(), (Names{"overdue JobClaimed by executor: job 1 of task 1 runs past max_running_s, and the reaper, "
-                            "which would end it, is switched off"}));
+  EXPECT_EQ(found(), (Names{"overdue JobClaimed by executor: job 1 of task 1 has been running for longer than "
+                            "reaper.max_running_s, and the reaper, which would end it, is switched off"}));
   EXPECT_EQ(last_led_by, (Names{"SettingChanged by operator"}));
 }
 
@@ -218,8 +218,10 @@ TEST_F(ConflictsInAStory, a_lease_that_nobody_will_reclaim_is_overdue) {
   set("lease.reclaim_enabled", false);
   wait(60);
   ask("operator", fb::TaskNoteT());
-  EXPECT_EQ(found(), (Names{"overdue LeaseAcquired by worker: lease 'repo:shop' is held past its ttl, and what would "
-                            "reclaim it is switched off"}));
+  EXPECT_EQ(
+      found(),
+      (Names{"overdue LeaseAcquired by worker: lease 'repo:shop' is held past its ttl, and the setting that would "
+             "reclaim it is switched off"}));
 }
 
 TEST_F(ConflictsInAStory, the_monitor_of_a_new_attempt_is_none) {
@@ -260,7 +262,7 @@ TEST_F(ConflictsInAStory, the_holder_of_a_reclaimed_lease_shows_that_it_lives) {
   release.token = raw(token);
   EXPECT_EQ(ask("worker", release).outcome, Outcome::not_held);
   EXPECT_EQ(found(), (Names{"reaped_alive LeaseReclaimed by reaper: lease 'repo:shop' was reclaimed as owner_dead; its "
-                            "owner's process was taken for dead, but worker of that boot (worker-1) was alive"}));
+                            "owner's process was considered dead, but worker of that boot (worker-1) was alive"}));
 }
 
 TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double_effect) {
@@ -343,11 +345,11 @@ TEST_F(ConflictsByHand, how_a_version_was_left_is_told_as_far_as_it_is_known) {
   const Names names = whats();
   ASSERT_EQ(names.size(), 4u);
   EXPECT_EQ(names[0],
-            "task 1 goes two ways at once: webhook moves it to 'development' by what it knew of version 0, which was "
-            "left by then");
+            "task 1 goes two ways at once: webhook moves it to 'development' based on version 0, which "
+            "had already been left");
   EXPECT_EQ(names[1],
             "task 1 goes two ways at once: monitor starts the irreversible 'merge' of the crossing to 'deploy' at "
-            "version 0, which it had left by then");
+            "version 0, which it had already left");
   EXPECT_TRUE(names[2].starts_with("task 1 goes two ways at once: webhook starts the irreversible 'merge'"));
   EXPECT_NE(names[2].find("which monitor had left for 'deploy' by record"), std::string::npos) << names[2];
   EXPECT_TRUE(names[3].starts_with("task 1 goes two ways at once: webhook moves it to 'development'")) << names[3];
@@ -406,7 +408,7 @@ TEST_F(ConflictsByHand, reap_whose_evidence_and_claim_are_not_in_the_log_is_told
   record("executor", blocked);
   record("executor", blocked);
   end_group();
-  EXPECT_EQ(whats(), (Names{"job 1 of task 1 was reaped; but executor (boot boot-1) was alive, and went on with it"}));
+  EXPECT_EQ(whats(), (Names{"job 1 of task 1 was reaped; but executor (boot boot-1) was alive and continued it"}));
   EXPECT_EQ(conflicts.findings()[0].followed_by.size(), 2u);
 }
 
@@ -459,8 +461,8 @@ TEST_F(ConflictsByHand, what_is_overdue_since_before_the_log_begins_is_told_once
     record("operator", fb::TaskNoteT());
     end_group();
   }
-  EXPECT_EQ(whats(), (Names{"job 1 of task 1 runs past max_running_s, and the reaper, which would end it, is switched "
-                            "off"}));
+  EXPECT_EQ(whats(), (Names{"job 1 of task 1 has been running for longer than reaper.max_running_s, and the "
+                            "reaper, which would end it, is switched off"}));
 }
 
 TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
@@ -480,7 +482,7 @@ TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
   wait(1);
   record("operator", fb::TaskNoteT());
   end_group();
-  EXPECT_EQ(whats().front(), "lease 'old' is held past its ttl, and what would reclaim it is switched off");
+  EXPECT_EQ(whats().front(), "lease 'old' is held past its ttl, and the setting that would reclaim it is switched off");
 }
 
 TEST_F(ConflictsByHand, whoever_is_taken_for_dead_as_finalizer_shows_more_than_once_that_he_lives) {
@@ -584,8 +586,8 @@ TEST_F(ConflictsInAStory, three_in_one_crossing_are_told_two_by_two_and_only_if_
   const Names names = found();
   ASSERT_EQ(names.size(), 2u);
   EXPECT_EQ(names[1],
-            "double_entry LeaseAcquired by reconciler: task 1: reconciler enters the crossing at version 1, in which "
-            "webhook is since record " +
+            "double_entry LeaseAcquired by reconciler: task 1: reconciler entered the crossing at version 1, which "
+            "webhook had entered by record " +
                 std::to_string(machine.lines().size() - 2));
 
   fb::TaskUnblockedT unblocked;

@@ -66,10 +66,10 @@ TEST_F(Invariants, 1_versions_grow_by_one_with_each_transition_and_by_nothing_el
   EXPECT_EQ(found(check_versions, passage()), "1: task 1: version 1 became 1\n");
   change_task(id, [](Task& task) { task.version = Version{2}; });
   change_task(other, [](Task& task) { task.stage = "review"; });
-  EXPECT_EQ(found(check_versions, passage()), "1: task 2: came from 'analysis' to 'review' by no transition\n");
+  EXPECT_EQ(found(check_versions, passage()), "1: task 2: went from 'analysis' to 'review' without a transition\n");
   before.tasks.erase(id);
   before.tasks.erase(other);
-  EXPECT_EQ(found(check_versions, passage()), "1: task 1: begins with version 2\n");
+  EXPECT_EQ(found(check_versions, passage()), "1: task 1: starts with version 2\n");
 }
 
 TEST_F(Invariants, 2_terminal_is_terminal) {
@@ -78,7 +78,7 @@ TEST_F(Invariants, 2_terminal_is_terminal) {
   must(job_finished(ended, 1, fb::JobResult::done));
   record(task_note(id));
   before.tasks.at(id).stage = "done";
-  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left 'done'\n");
+  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left the terminal stage 'done'\n");
   change_task(id, [](Task& task) { task.stage = "done"; });
   EXPECT_EQ(found(check_terminal, passage()), "");
   change_job(ended, [](Job& job) { job.status = JobStatus::queued; });
@@ -91,7 +91,8 @@ TEST_F(Invariants, 2_terminal_is_terminal) {
     each.jobs.erase(ended);
     each.tasks.erase(id);
   });
-  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left 'done'\n") << "only archiving may remove it";
+  EXPECT_EQ(found(check_terminal, passage()), "2: task 1: left the terminal stage 'done'\n")
+      << "only archiving may remove it";
 }
 
 TEST_F(Invariants, 3_no_holder_is_stale) {
@@ -104,14 +105,14 @@ TEST_F(Invariants, 3_no_holder_is_stale) {
     each.boots.load("worker-1", std::move(boot));
   });
   EXPECT_EQ(found(check_holders, state),
-            "3: lease 'any': its holder's boot worker-1 is stale\n3: job 1: runs under a stale boot\n");
+            "3: lease 'any': its holder's boot worker-1 is stale\n3: job 1: is running under a stale boot\n");
   tamper([](State& each) {
     each.leases.erase("any");
     each.boots.erase("worker-1");
   });
-  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n") << "and it is not an unknown boot";
+  EXPECT_EQ(found(check_holders, state), "3: job 1: is running under a stale boot\n") << "and it is not an unknown boot";
   change_job(JobId{1}, [](Job& job) { job.run.reset(); });
-  EXPECT_EQ(found(check_holders, state), "3: job 1: runs under a stale boot\n");
+  EXPECT_EQ(found(check_holders, state), "3: job 1: is running under a stale boot\n");
 }
 
 TEST_F(Invariants, 3_no_token_is_given_twice) {
@@ -123,7 +124,7 @@ TEST_F(Invariants, 3_no_token_is_given_twice) {
     each.leases.load("other", std::move(lease));
   });
   EXPECT_EQ(found(check_holders, state),
-            "3: lease 'other': its token " + std::to_string(raw(token)) + " is another's as well\n");
+            "3: lease 'other': its token " + std::to_string(raw(token)) + " is also another lease's\n");
 }
 
 TEST_F(Invariants, 4_guarded_edges_are_crossed_with_the_token_then_held) {
@@ -136,7 +137,7 @@ TEST_F(Invariants, 4_guarded_edges_are_crossed_with_the_token_then_held) {
             "unchecked 4: task 1: crossed the guarded edge to 'done' unchecked\n");
   before.leases.at(task_key(id)).token = next(token);
   EXPECT_EQ(found(check_guarded_crossing, passage()),
-            "4: task 1: crossed the guarded edge to 'done' without the token then held\n");
+            "4: task 1: crossed the guarded edge to 'done' without the current token\n");
   before.leases.clear();
   EXPECT_NE(found(check_guarded_crossing, passage()), "");
   const TaskId other = create("deploy");
@@ -144,7 +145,7 @@ TEST_F(Invariants, 4_guarded_edges_are_crossed_with_the_token_then_held) {
   set("ownership.enabled", SettingValue(false));
   record(transition(other, "done", 1));
   EXPECT_EQ(found(check_guarded_crossing, passage()),
-            "4: task 2: crossed the guarded edge to 'done' without the token then held\n");
+            "4: task 2: crossed the guarded edge to 'done' without the current token\n");
   EXPECT_EQ(found(check_guarded_crossing, passage(false)), "");
 }
 
@@ -157,9 +158,9 @@ TEST_F(Invariants, 5_jobs_leave_running_once_for_each_claim) {
   EXPECT_EQ(found(check_jobs, passage()), "5: job 1: attempts went from 0 to 2\n");
   change_job(its_job, [](Job& job) { job.attempts = 1; });
   before.jobs.erase(its_job);
-  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: begins otherwise than queued\n");
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: its first status is not `queued`\n");
   change_job(its_job, [](Job& job) { job.status = JobStatus::queued; });
-  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: begins otherwise than queued\n") << "it has an attempt";
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: its first status is not `queued`\n") << "it has an attempt";
   change_job(its_job, [](Job& job) { job.status = JobStatus::running; });
 
   const JobId other = job_of(create());
@@ -190,7 +191,7 @@ TEST_F(Invariants, 5_jobs_keep_to_their_budget) {
   record(task_note(TaskId{1}));
   change_job(its_job, [](Job& job) { job.attempts = 4; });
   before.jobs.at(its_job).attempts = 4;
-  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: 4 attempts and 0 that do not count, of 2\n");
+  EXPECT_EQ(found(check_jobs, passage()), "5: job 1: 4 attempts and 0 uncounted, but max_attempts is 2\n");
   change_job(its_job, [](Job& job) { job.interruptions = 2; });
   EXPECT_EQ(found(check_jobs, passage()), "");
   change_job(its_job, [](Job& job) { job.interruptions = 5; });
@@ -206,7 +207,7 @@ TEST_F(Invariants, 6_an_irreversible_step_that_is_done_stays_done) {
   for (const StepState state_now : {StepState::started, StepState::failed, StepState::did_not_happen}) {
     change_task(crossing.task, [&](Task& task) { task.steps[1].state = state_now; });
     EXPECT_EQ(found(check_steps, passage()),
-              "6: task 1: step 'merge' of the crossing to 'deploy' at version 1 was done, and is no longer\n");
+              "6: task 1: step 'merge' of the crossing to 'deploy' at version 1 was done, but no longer is\n");
   }
   change_task(crossing.task, [&](Task& task) {
     task.steps = steps;
@@ -225,7 +226,7 @@ TEST_F(Invariants, 6_at_most_one_step_is_open_and_each_stands_once) {
     task.steps.push_back(task.steps[0]);
   });
   EXPECT_EQ(found(check_steps, passage()),
-            "6: task 1: step 'retest' of the crossing to 'deploy' at version 1 stands twice in the journal\n");
+            "6: task 1: step 'retest' of the crossing to 'deploy' at version 1 is in the journal twice\n");
 }
 
 TEST_F(Invariants, 7_work_items_and_open_jobs_are_unique) {
@@ -322,7 +323,7 @@ TEST_F(Invariants, 10_a_due_cancellation_is_carried_out) {
   EXPECT_EQ(found(check_nothing_lost, state), "");
   change_task(id, [](Task& task) { task.cancel_requested = "asked"; });
   EXPECT_EQ(found(check_nothing_lost, state),
-            "10: task 1: nothing stands in the way of its cancellation, and it is not cancelled\n");
+            "10: task 1: nothing prevents its cancellation, but it is not cancelled\n");
 }
 
 TEST_F(Invariants, 10_no_job_waits_for_a_task_that_has_ended) {
@@ -338,7 +339,7 @@ TEST_F(Invariants, 10_a_task_without_a_job_needs_a_reconciler) {
     each.settings_changed.load("reconciler.enabled", {.key = "reconciler.enabled", .value = SettingValue(false)});
   });
   EXPECT_EQ(found(check_nothing_lost, state),
-            "10: task 1: has no queued or running job of its version, and the reconciler, which would drive it, is "
+            "10: task 1: has no queued or running job at its version, and the reconciler, which would drive it, is "
             "switched off\n");
   lease(id);
   EXPECT_EQ(found(check_nothing_lost, state), "") << "an owner is at work";
@@ -367,7 +368,7 @@ TEST_F(Invariants, are_all_asked_of_a_group_as_it_is_applied) {
   first.records[0].stamp().mutate_unchecked(true);
   const Findings of_mark = check_group(marked, {&record, 1}).findings;
   ASSERT_EQ(of_mark.size(), 1u);
-  EXPECT_EQ(of_mark[0].what, "the rules give another mark `unchecked` than the record has");
+  EXPECT_EQ(of_mark[0].what, "the rules compute a different `unchecked` mark from the record's");
 }
 
 TEST(FindingKinds, have_names_of_their_own) {

@@ -91,8 +91,8 @@ TEST_F(LateFactsInAStory, a_done_that_meets_a_no_is_found) {
   EXPECT_EQ(found(), Names{});
   tell(worker, finished(started, fb::StepOutcome::done));
   EXPECT_EQ(found(),
-            Names{"task 1: 'merge' of version 1 was done by the start of record " + std::to_string(raw(started)) +
-                  ", which record " + std::to_string(raw(started) + 1) + " had settled as not happened"});
+            Names{"task 1: 'merge' of version 1, started by record " + std::to_string(raw(started)) +
+                  ", was done, though record " + std::to_string(raw(started) + 1) + " had settled it as not happened"});
   tell(worker, finished(started, fb::StepOutcome::done));
   EXPECT_EQ(found().size(), 1U) << "said once";
 }

@@ -44,8 +44,8 @@ TEST_F(DoubtfulPath, between_its_two_looks_it_waits_and_nothing_is_to_be_taken_a
   EXPECT_EQ(found->standing, Standing::waits);
   EXPECT_EQ(found->frees, "") << "the daemon is already handling it";
   EXPECT_EQ(found->until, plus_s(*doubtful_step(*row())->ended, 30));
-  EXPECT_NE(found->detail.find("'merge' has not happened"), std::string::npos) << found->detail;
-  EXPECT_NE(found->detail.find("its probe is asked once more"), std::string::npos) << found->detail;
+  EXPECT_NE(found->detail.find("'merge' did not happen"), std::string::npos) << found->detail;
+  EXPECT_NE(found->detail.find("its probe runs once more"), std::string::npos) << found->detail;
 }
 
 TEST_F(DoubtfulPath, late_effect_is_seen_by_the_second_look) {

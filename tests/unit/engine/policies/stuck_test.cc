@@ -266,7 +266,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
   EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
   request_cancel();
   EXPECT_EQ(reason(), "outcome_unknown") << "a committed crossing is finished first";
-  EXPECT_NE(look()->detail.find("it is to be cancelled, and that waits for this word"), std::string::npos);
+  EXPECT_NE(look()->detail.find("a cancel is requested, and waits for this answer too"), std::string::npos);
 }
 
 TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_not_stand) {
@@ -342,9 +342,9 @@ TEST_F(StuckTest, variable_missing) {
   };
   ASSERT_TRUE(found());
   EXPECT_EQ(found()->reason, "variable_missing");
-  EXPECT_EQ(found()->detail, "its command cannot be given the variable TOKEN: /srv/token: none");
+  EXPECT_EQ(found()->detail, "its command needs the variable TOKEN: /srv/token: none");
   EXPECT_EQ(found()->frees,
-            "make the file readable for pawld, or start pawld with the variable; it then goes on by itself");
+            "make the file readable for pawld, or start pawld with the variable; the task then goes on by itself");
   missing.version = Version{raw(row()->version) - 1};
   EXPECT_FALSE(found() && found()->reason == "variable_missing") << "that was before the task moved on";
 }

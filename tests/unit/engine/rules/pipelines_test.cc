@@ -10,7 +10,7 @@ TEST_F(PipelineDefined, bad_pipeline) {
   Pipeline pipeline = default_pipeline();
   pipeline.stages[2].rollback = "qa";
   const Decided& decided = refuses(Outcome::bad_pipeline, pipeline_event(pipeline));
-  EXPECT_EQ(decided.applied[0].detail, "stage 3 'review' rolls back to 'qa', which is no stage");
+  EXPECT_EQ(decided.applied[0].detail, "stage 3 'review' rolls back to 'qa', which is not a stage");
 }
 
 TEST_F(PipelineDefined, bad_pipeline_by_the_settings_in_force) {

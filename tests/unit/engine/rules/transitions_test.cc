@@ -30,11 +30,32 @@ TEST_F(StageTransition, version_conflict) {
   refuses(Outcome::version_conflict, transition(id, "development", 1));
 }
 
+TEST_F(StageTransition, version_conflict_tells_a_version_that_has_passed_from_one_to_come) {
+  const TaskId id = create();
+  must(transition(id, "development", 1));
+  const auto detail = [&](std::optional<std::uint64_t> expected) {
+    return refuses(Outcome::version_conflict, transition(id, "review", expected)).applied[0].detail;
+  };
+  EXPECT_EQ(detail(1), "version 1 was expected, and the task has moved on since");
+  EXPECT_EQ(detail(3), "version 3 was expected, which the task has not reached");
+  EXPECT_EQ(detail(std::nullopt), "no expected version was given");
+}
+
 TEST_F(StageTransition, no_such_edge) {
   const TaskId id = create();
   for (const char* to : {"review", "analysis", "done", "cancelled", "qa", ""}) {
     refuses(Outcome::no_such_edge, transition(id, to, 1));
   }
+}
+
+TEST_F(StageTransition, no_such_edge_names_the_edges_that_there_are) {
+  const TaskId id = create();
+  EXPECT_EQ(refuses(Outcome::no_such_edge, transition(id, "done", 1)).applied[0].detail,
+            "no edge from 'analysis' to 'done'; this stage leads to 'development'");
+  move(id, "development");
+  move(id, "review");
+  EXPECT_EQ(refuses(Outcome::no_such_edge, transition(id, "done", version(id))).applied[0].detail,
+            "no edge from 'review' to 'done'; this stage leads to 'testing' and rolls back to 'development'");
 }
 
 TEST_F(StageTransition, committed) {

@@ -110,27 +110,27 @@ TEST(Pipelines, edges_that_are_refused) {
   const std::vector<Wrong> wrongs = {
       {[](Pipeline& each) { stage(each, "review").to = ""; },
        "stage 3 'review' has no `to`: its forward edge is missing"},
-      {[](Pipeline& each) { stage(each, "review").to = "qa"; }, "stage 3 'review' leads to 'qa', which is no stage"},
+      {[](Pipeline& each) { stage(each, "review").to = "qa"; }, "stage 3 'review' leads to 'qa', which is not a stage"},
       {[](Pipeline& each) { stage(each, "review").to = "review"; }, "stage 3 'review' leads to itself"},
       {[](Pipeline& each) { stage(each, "review").to = "cancelled"; },
        "stage 3 'review' leads to 'cancelled', which only a cancellation reaches"},
       {[](Pipeline& each) { stage(each, "review").to = "deploy-staging"; },
-       "stage 4 'testing' is unreachable: no way leads to it from 'analysis'"},
+       "stage 4 'testing' is unreachable: no path leads to it from 'analysis'"},
       {[](Pipeline& each) { stage(each, "review").to = "done"; },
-       "stage 4 'testing' is unreachable: no way leads to it from 'analysis'"},
+       "stage 4 'testing' is unreachable: no path leads to it from 'analysis'"},
       {[](Pipeline& each) { stage(each, "testing").to = "development"; },
        "stage 4 'testing' leads back to 'development': a cycle that is not a rollback"},
       {[](Pipeline& each) { stage(each, "testing").to = "analysis"; },
        "stage 4 'testing' leads back to 'analysis': a cycle that is not a rollback"},
       {[](Pipeline& each) { stage(each, "review").rollback = "qa"; },
-       "stage 3 'review' rolls back to 'qa', which is no stage"},
+       "stage 3 'review' rolls back to 'qa', which is not a stage"},
       {[](Pipeline& each) { stage(each, "review").rollback = "cancelled"; },
-       "stage 3 'review' rolls back to 'cancelled', which is no stage"},
+       "stage 3 'review' rolls back to 'cancelled', which is not a stage"},
       {[](Pipeline& each) { stage(each, "review").rollback = "review"; }, "stage 3 'review' rolls back to itself"},
       {[](Pipeline& each) { stage(each, "review").rollback = "deploy"; },
        "stage 3 'review' rolls back to 'deploy', which comes after it"},
       {[](Pipeline& each) { stage(each, "review").agent = "auditor"; },
-       "stage 3 'review' has the agent 'auditor', which is unknown"},
+       "stage 3 'review' has the agent 'auditor', which is not defined"},
   };
   for (const Wrong& wrong : wrongs) EXPECT_EQ(problem(changed(wrong.change)), wrong.what);
 }
@@ -146,27 +146,28 @@ TEST(Pipelines, names_that_are_refused) {
   const std::vector<Wrong> wrongs = {
       {[](Pipeline& each) { each.name = ""; }, "pipeline '' has no name"},
       {[&](Pipeline& each) { each.name = long_name; },
-       "pipeline '" + long_name + "' has a name of 65 bytes; 64 are the most"},
+       "pipeline '" + long_name + "' has a name of 65 bytes; the limit is 64"},
       {[](Pipeline& each) { stage(each, "review").name = "Review"; },
-       "stage 3 'Review' has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"},
+       "stage 3 'Review' has an invalid name: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit"},
       {[](Pipeline& each) { each.agents[1].name = "-dev"; },
-       "agent 2 '-dev' has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"},
-      {[](Pipeline& each) { each.agents[1].name = "analyst"; }, "agent 2 'analyst' has the name of an earlier one"},
+       "agent 2 '-dev' has an invalid name: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit"},
+      {[](Pipeline& each) { each.agents[1].name = "analyst"; }, "agent 2 'analyst' has a name that is already used"},
       {[](Pipeline& each) { stage(each, "review").name = "analysis"; },
-       "stage 3 'analysis' has the name of an earlier one"},
+       "stage 3 'analysis' has a name that is already used"},
       {[](Pipeline& each) { stage(each, "review").name = "done"; },
-       "stage 3 'done' has a reserved name: the terminal stages are implied"},
+       "stage 3 'done' has a reserved name: the terminal stages are implicit"},
       {[](Pipeline& each) { stage(each, "review").name = "cancelled"; },
-       "stage 3 'cancelled' has a reserved name: the terminal stages are implied"},
+       "stage 3 'cancelled' has a reserved name: the terminal stages are implicit"},
       {[](Pipeline& each) { stage(each, "deploy-staging").steps[1].name = "retest"; },
-       "stage 5 'deploy-staging' has a problem on its edge: step 2 'retest' has the name of an earlier one"},
+       "stage 5 'deploy-staging' has a problem on its edge: step 2 'retest' has a name that is already used"},
       {[](Pipeline& each) { stage(each, "review").name = "re.vi_e-W"; },
-       "stage 3 're.vi_e-W' has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"},
+       "stage 3 're.vi_e-W' has an invalid name: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit"},
       {[](Pipeline& each) { stage(each, "review").name = "{review"; },
-       "stage 3 '{review' has a name that is not of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"},
+       "stage 3 '{review' has an invalid name: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit"},
       {[](Pipeline& each) { stage(each, "deploy-staging").steps[1].name = "re test"; },
-       "stage 5 'deploy-staging' has a problem on its edge: step 2 're test' has a name that is not of a-z, 0-9, '.', "
-       "'_' and '-', beginning with a letter or a digit"},
+       "stage 5 'deploy-staging' has a problem on its edge: step 2 're test' has an invalid name: use a-z, 0-9, '.', "
+       "'_' and '-', and "
+       "begin with a letter or a digit"},
   };
   for (const Wrong& wrong : wrongs) EXPECT_EQ(problem(changed(wrong.change)), wrong.what);
 }
@@ -179,13 +180,13 @@ TEST(Pipelines, bounds_that_are_refused) {
   const std::vector<Wrong> wrongs = {
       {[](Pipeline& each) { each.stages.clear(); }, "pipeline 'delivery' has no stages"},
       {[](Pipeline& each) { each.stages.resize(33, each.stages[0]); },
-       "pipeline 'delivery' has 33 stages; 32 are the most"},
+       "pipeline 'delivery' has 33 stages; the limit is 32"},
       {[](Pipeline& each) { each.agents.resize(65, each.agents[0]); },
-       "pipeline 'delivery' has 65 agents; 64 are the most"},
+       "pipeline 'delivery' has 65 agents; the limit is 64"},
       {[](Pipeline& each) { each.agents[0].timeout_s = 0; },
-       "agent 1 'analyst' has a timeout_s of 0; it is from 1 to 604800"},
+       "agent 1 'analyst' has a timeout_s of 0; the range is 1 to 604800"},
       {[](Pipeline& each) { each.stages[0].gate->timeout_s = 604'801; },
-       "stage 1 'analysis' has a gate that has a timeout_s of 604801; it is from 1 to 604800"},
+       "stage 1 'analysis' has a gate that has a timeout_s of 604801; the range is 1 to 604800"},
       {[](Pipeline& each) {
          each.agents[0].run = {"", "x"};
        },
@@ -195,31 +196,32 @@ TEST(Pipelines, bounds_that_are_refused) {
        },
        "agent 1 'analyst' has a `run` with a NUL byte in it"},
       {[](Pipeline& each) { each.agents[0].run.assign(257, "x"); },
-       "agent 1 'analyst' has a `run` of 257 words and 514 bytes; 256 words and 65536 bytes are the most"},
+       "agent 1 'analyst' has a `run` of 257 words and 514 bytes; the limit is 256 words and 65536 bytes"},
       {[](Pipeline& each) {
          each.agents[0].run = {"x", std::string(65'536, 'x')};
        },
-       "agent 1 'analyst' has a `run` of 2 words and 65539 bytes; 256 words and 65536 bytes are the most"},
+       "agent 1 'analyst' has a `run` of 2 words and 65539 bytes; the limit is 256 words and 65536 bytes"},
       {[](Pipeline& each) { each.stages[0].gate->run = {""}; },
        "stage 1 'analysis' has a gate that has a `run` whose first word, the program, is empty"},
       {on_merge([](PipelineStep& step) { step.run = {""}; }),
        merge + "a `run` whose first word, the program, is empty"},
       {on_merge([](PipelineStep& step) { step.settle_s = 604'801; }),
-       merge + "a settle_s of 604801; it is from 0 to 604800"},
+       merge + "a settle_s of 604801; the range is 0 to 604800"},
       {on_merge([](PipelineStep& step) { step.not_done_exit_codes.assign(256, 3); }),
        merge.substr(0, merge.size() - 4) + "has more than 255 not_done_exit_codes"},
       {on_merge([](PipelineStep& step) { step.probe = {""}; }),
        merge + "a `probe` whose first word, the program, is empty"},
-      {on_merge([](PipelineStep& step) { step.timeout_s = -1; }), merge + "a timeout_s of -1; it is from 1 to 604800"},
-      {on_merge([](PipelineStep& step) { step.settle_s = -1; }), merge + "a settle_s of -1; it is from 0 to 604800"},
+      {on_merge([](PipelineStep& step) { step.timeout_s = -1; }),
+       merge + "a timeout_s of -1; the range is 1 to 604800"},
+      {on_merge([](PipelineStep& step) { step.settle_s = -1; }), merge + "a settle_s of -1; the range is 0 to 604800"},
       {on_merge([](PipelineStep& step) {
          step.not_done_exit_codes = {3, 0};
        }),
-       merge + "0 among its not_done_exit_codes; they are from 1 to 255"},
+       merge + "0 among its not_done_exit_codes; the range is 1 to 255"},
       {on_merge([](PipelineStep& step) { step.not_done_exit_codes = {256}; }),
-       merge + "256 among its not_done_exit_codes; they are from 1 to 255"},
+       merge + "256 among its not_done_exit_codes; the range is 1 to 255"},
       {[](Pipeline& each) { stage(each, "deploy").steps.resize(17, stage(each, "deploy").steps[0]); },
-       "stage 6 'deploy' has a problem on its edge: has 17 steps; 16 are the most"},
+       "stage 6 'deploy' has a problem on its edge: has 17 steps; the limit is 16"},
   };
   for (const Wrong& wrong : wrongs) EXPECT_EQ(problem(changed(wrong.change)), wrong.what);
 }
@@ -230,8 +232,8 @@ TEST(Pipelines, budgets_leave_room_below_the_ceiling) {
   EXPECT_EQ(problem(default_pipeline(), settings), "");
   settings.reaper.max_running_s = 3'420;
   EXPECT_EQ(problem(default_pipeline(), settings),
-            "stage 5 'deploy-staging' may take 3420 s (agent, gate, steps, probes and reaper.finalize_grace_s): not "
-            "less than reaper.max_running_s, which is 3420; lower their timeout_s, or raise that setting");
+            "stage 5 'deploy-staging' may take 3420 s (agent, gate, steps, probes and reaper.finalize_grace_s), "
+            "which must be less than reaper.max_running_s, now 3420; lower their timeout_s, or raise that setting");
 }
 
 TEST(Pipelines, budgets_count_probes_with_their_wait) {
@@ -257,8 +259,8 @@ TEST(Pipelines, budgets_of_exclusive_steps_leave_room_below_the_ttl) {
   EXPECT_EQ(problem(default_pipeline(), settings), "");
   settings.lease.merge_ttl_s = 1'320;
   EXPECT_EQ(problem(default_pipeline(), settings),
-            "stage 5 'deploy-staging' has an exclusive step, and its edge may take 1320 s (gate, steps and probes): "
-            "not less than lease.merge_ttl_s, which is 1320; lower their timeout_s, or raise that setting");
+            "stage 5 'deploy-staging' has an exclusive step, and its edge may take 1320 s (gate, steps and probes), "
+            "which must be less than lease.merge_ttl_s, now 1320; lower their timeout_s, or raise that setting");
   const Pipeline shared = changed([](Pipeline& each) { stage(each, "deploy-staging").steps[1].exclusive = false; });
   EXPECT_EQ(problem(shared, settings), "");
 }

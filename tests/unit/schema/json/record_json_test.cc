@@ -189,7 +189,8 @@ TEST(RecordJson, a_line_without_one_of_its_fields_is_refused) {
 TEST(RecordJson, bad_lines_are_refused_by_the_name_of_the_field) {
   EXPECT_EQ(line_complaint(R"("seq":7)", R"("seq":-7)"), "seq: must be a whole number, but is a number");
   EXPECT_EQ(line_complaint(R"("seq":7)", R"("seq":"7")"), "seq: must be a whole number, but is a text");
-  EXPECT_EQ(line_complaint(R"("rules":1)", R"("rules":4294967296)"), "rules: is greater than 4294967295");
+  EXPECT_EQ(line_complaint(R"("rules":1)", R"("rules":4294967296)"),
+            "rules: is greater than the largest value, 4294967295");
   EXPECT_EQ(line_complaint(R"("time":"2026)", R"("time":"20x6)").substr(0, 6), "time: ");
   EXPECT_EQ(line_complaint(R"("boot":"b-1")", R"("boot":null)"), "boot: must be a text, but is null");
   EXPECT_EQ(line_complaint(R"("key":"k-1")", R"("key":"")"), "key: must be null rather than empty");
@@ -197,12 +198,12 @@ TEST(RecordJson, bad_lines_are_refused_by_the_name_of_the_field) {
   EXPECT_EQ(line_complaint("0123456789abcdef", "123"), "digest: must be 16 lower-case hex digits");
   EXPECT_EQ(line_complaint("a1\"}", "\"}"), "chain: must be 64 lower-case hex digits");
   EXPECT_EQ(line_complaint("true", "1"), "unchecked: must be true or false, but is a number");
-  EXPECT_EQ(line_complaint("version_conflict", "lost"), "outcome: \"lost\" is not known here");
-  EXPECT_EQ(line_complaint("TaskCancelled", "TaskForgotten"), "type: the event \"TaskForgotten\" is not known here");
+  EXPECT_EQ(line_complaint("version_conflict", "lost"), "outcome: \"lost\" is unknown");
+  EXPECT_EQ(line_complaint("TaskCancelled", "TaskForgotten"), "type: the event \"TaskForgotten\" is unknown");
   EXPECT_EQ(line_complaint(R"({"task":3})", "[]"), "data: must be an object, but is a list");
   EXPECT_EQ(line_complaint(R"({"task":3})", "{}"), "data: task: is missing");
   EXPECT_EQ(line_complaint(R"({"task":3})", R"({"task":3,"x":1})"), "data: there is no field \"x\" in TaskCancelled");
-  EXPECT_EQ(line_complaint(R"("digest")", R"("more":1,"digest")"), "a record has no field \"more\"");
+  EXPECT_EQ(line_complaint(R"("digest")", R"("more":1,"digest")"), "unknown field \"more\" in a record");
 }
 
 TEST(RecordJson, of_a_newer_version_is_told_from_malformed) {
@@ -214,7 +215,7 @@ TEST(RecordJson, of_a_newer_version_is_told_from_malformed) {
 
 TEST(RecordJson, a_line_that_is_too_long_is_refused_unread) {
   EXPECT_EQ(read_record_line(std::string(record_line_bytes_max + 1, ' ')).error().message,
-            "the line is too long for a record");
+            "the line is longer than any record");
 }
 
 TEST(RecordJson, what_is_left_out_of_a_request_is_null_empty_or_its_default) {
@@ -241,8 +242,7 @@ TEST(RecordJson, a_bad_request_is_refused_by_the_path_of_the_field) {
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"","repo":"r"})"), "work_item: must not be empty");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":5,"repo":"r"})"),
             "work_item: must be a text, but is a number");
-  EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"a\u0000b","repo":"r"})"),
-            "work_item: has a zero byte in it");
+  EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"a\u0000b","repo":"r"})"), "work_item: contains a zero byte");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":"r","depends_on":[1,"2"]})"),
             "depends_on[1]: must be a whole number, but is a text");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":"r","depends_on":[-1]})"),
@@ -278,7 +278,7 @@ TEST(RecordJson, texts_of_a_request_are_bounded) {
   };
   EXPECT_TRUE(asked(fb::Event::TaskCreated, named(limits::work_item_bytes_max)));
   EXPECT_EQ(complaint(fb::Event::TaskCreated, named(limits::work_item_bytes_max + 1)),
-            "work_item: has 201 bytes, more than 200");
+            "work_item: has 201 bytes; the limit is 200");
 }
 
 TEST(RecordJson, names_are_checked_where_they_are_given_and_only_there) {
@@ -291,14 +291,14 @@ TEST(RecordJson, names_are_checked_where_they_are_given_and_only_there) {
   for (const std::string field : {"work_item", "repo", "branch"}) {
     for (const std::string unseen : {R"(\u202e)", R"(\u0085)", R"(\u2028)", R"(\u200b)", R"(\n)"}) {
       const std::string said = complaint(Event::TaskCreated, created(field, "a" + unseen + "b"));
-      EXPECT_TRUE(said.starts_with(field + ": must not have \\")) << said;
+      EXPECT_TRUE(said.starts_with(field + ": must not contain \\")) << said;
     }
     EXPECT_TRUE(asked(Event::TaskCreated, created(field, "日本")));
   }
-  EXPECT_TRUE(complaint(Event::TaskCreated, created("branch", "a:b")).starts_with("branch: must not have ':' in it; "));
+  EXPECT_TRUE(complaint(Event::TaskCreated, created("branch", "a:b")).starts_with("branch: must not contain ':'; "));
   EXPECT_TRUE(asked(Event::TaskCreated, created("work_item", "a:b *")));
   EXPECT_TRUE(complaint(Event::LeaseAcquired, R"({"key":"a\u200b","owner":{"boot_id":"b","actor":"a","pid":1}})")
-                  .starts_with("key: must not have \\u{200b} in it"));
+                  .starts_with("key: must not contain \\u{200b}"));
   // Existing objects with such a name can still be named, and free text stays free.
   EXPECT_TRUE(asked(Event::LeaseReleased, R"({"key":"a\u200b","token":1})"));
   EXPECT_TRUE(asked(Event::StageTransition, R"({"task":1,"to":"a\u200b","reason":"\u202e\u001b"})"));

@@ -45,11 +45,12 @@ TEST(RegularFile, what_is_none_is_named_and_never_waited_for) {
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   ::alarm(20);
   for (const char* pipe : {"pipe", "linked"}) {
-    EXPECT_EQ(why(dir.path(pipe)), "is a pipe, as `<(…)` makes one: write it to a file of mode 0600, and name that");
+    EXPECT_EQ(why(dir.path(pipe)),
+              "is a pipe, as from `<(…)`: write the content to a file with mode 0600 and name that file");
   }
-  EXPECT_EQ(why(dir.path("socket")), "is a socket, and has to be a file");
-  EXPECT_EQ(why(dir.path()), "is a folder, and has to be a file");
-  EXPECT_EQ(why("/dev/null"), "is a device, and has to be a file");
+  EXPECT_EQ(why(dir.path("socket")), "is a socket, but must be a regular file");
+  EXPECT_EQ(why(dir.path()), "is a folder, but must be a regular file");
+  EXPECT_EQ(why("/dev/null"), "is a device, but must be a regular file");
   EXPECT_EQ(read_secret(dir.path("pipe")).error().code, ErrorCode::malformed);
   ::alarm(0);
 }

@@ -115,16 +115,16 @@ TEST_F(Replay, a_line_in_another_form_is_found) {
 
 TEST_F(Replay, a_line_with_a_key_twice_is_refused) {
   edit(5, R"("seq":5,)", R"("seq":5,"seq":5,)");
-  EXPECT_NE(complaint().find(R"(the key "seq" is there twice)"), std::string::npos) << complaint();
+  EXPECT_NE(complaint().find(R"(duplicate key "seq")"), std::string::npos) << complaint();
 }
 
 TEST_F(Replay, what_cannot_be_read_is_named_by_its_line) {
   const std::vector<std::string> good = lines;
   lines[2] = "{";
-  EXPECT_EQ(complaint(), "line 3: at byte 2: this is no whole JSON value");
+  EXPECT_EQ(complaint(), "line 3: at byte 2: the JSON value is incomplete");
   lines = good;
   lines[2] = "";
-  EXPECT_EQ(complaint(), "line 3: at byte 1: this is no whole JSON value");
+  EXPECT_EQ(complaint(), "line 3: at byte 1: the JSON value is incomplete");
   lines = good;
   edit(5, R"("work_item":)", R"("worktem":)");
   EXPECT_EQ(complaint(), "line 5: data: there is no field \"worktem\" in TaskCreated");
@@ -137,16 +137,17 @@ TEST_F(Replay, what_cannot_be_read_is_named_by_its_line) {
 TEST_F(Replay, a_record_that_is_missing_doubled_or_misplaced_is_refused) {
   const std::vector<std::string> good = lines;
   lines.erase(lines.begin() + 4);
-  EXPECT_EQ(complaint(), "line 5: record 6 stands where 5 should");
+  EXPECT_EQ(complaint(), "line 5: record 6 is in the place of record 5");
   lines = good;
   lines.insert(lines.begin() + 4, lines[3]);
-  EXPECT_EQ(complaint(), "line 5: record 4 stands where 5 should");
+  EXPECT_EQ(complaint(), "line 5: record 4 is in the place of record 5");
   lines = good;
   edit(5, R"("group":5)", R"("group":3)");
-  EXPECT_EQ(complaint(), "line 5: record 5 says that its group begins at 3, which is not the group before it");
+  EXPECT_EQ(complaint(),
+            "line 5: record 5 belongs to a group that begins at 3, but the group before it is a different one");
   lines = good;
   lines.erase(lines.begin());
-  EXPECT_EQ(complaint(), "line 1: record 2 stands where 1 should");
+  EXPECT_EQ(complaint(), "line 1: record 2 is in the place of record 1");
 }
 
 TEST_F(Replay, a_checkpoint_that_does_not_fit_is_found) {
@@ -163,7 +164,7 @@ TEST_F(Replay, a_checkpoint_that_does_not_fit_is_found) {
   EXPECT_EQ(complaint(), "line 1: checkpoint: data: not base64");
   lines = good;
   lines.erase(lines.begin() + 1);
-  EXPECT_EQ(complaint(), "line 2: record 10 stands where 9 should");
+  EXPECT_EQ(complaint(), "line 2: record 10 is in the place of record 9");
   lines = good;
   lines.insert(lines.begin() + 1, lines[0]);
   EXPECT_NE(complaint().find("line 2: "), std::string::npos);

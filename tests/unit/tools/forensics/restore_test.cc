@@ -94,7 +94,7 @@ TEST_F(RestoreCommand, dry_run_says_the_same_and_writes_nothing) {
 TEST_F(RestoreCommand, folder_that_holds_something_is_left_alone) {
   const Ran over = run_pawl({"restore", folder.path("backup"), folder.path("data")});
   EXPECT_EQ(over.exit, 2);
-  EXPECT_NE(over.err.find("holds a log"), std::string::npos) << over.err;
+  EXPECT_NE(over.err.find("contains a log"), std::string::npos) << over.err;
   const Ran planned = run_pawl({"restore", folder.path("backup"), folder.path("data"), "--dry-run"});
   EXPECT_EQ(planned.exit, 2);
   EXPECT_NE(planned.out.find("would go on"), std::string::npos) << planned.out;
