@@ -13,7 +13,7 @@
 #include "schema/json/read_json.h"
 #include "schema/json/record_json.h"
 #include "store/chain.h"
-#include "tools/forensics/base64.h"
+#include "store/base64.h"
 
 namespace pawl {
 namespace {

@@ -14,7 +14,7 @@
 #include "schema/subject.h"
 #include "store/open.h"
 #include "tools/commands/output.h"
-#include "tools/forensics/base64.h"
+#include "store/base64.h"
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
