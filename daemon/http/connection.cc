@@ -3,6 +3,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/beast/http/status.hpp>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -455,7 +456,7 @@ void Connection::reply(HttpResponse response) {
   out_ += "HTTP/1.1 ";
   out_ += std::to_string(response.status);
   out_ += ' ';
-  out_ += http_reason(response.status);
+  out_ += view(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status))));
   out_ += "\r\nContent-Type: ";
   out_ += response.content_type;
   for (const auto& [name, value] : response.headers) {
