@@ -55,6 +55,13 @@ void let_previous_go(Turn& turn, TaskId id) {
   }
 }
 
+/// The sentence for an edge that is not there. It names those that are.
+std::string no_edge_named(const Stage& stage, const std::string& to) {
+  std::string out = "no edge from '" + stage.name + "' to '" + to + "'; this stage leads to '" + stage.to + "'";
+  if (!stage.rollback.empty()) out += ", and back to '" + stage.rollback + "'";
+  return out;
+}
+
 }  // namespace
 
 Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
@@ -118,12 +125,18 @@ Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
   const Task* task = live_task(state, id);
   if (!task) return Outcome::terminal;
   const bool checked = is_checked(turn, task->repo);
-  if (checked && event.expected_version() != raw(task->version)) return Outcome::version_conflict;
+  if (const auto expected = event.expected_version(); checked && expected != raw(task->version)) {
+    if (expected) turn.applied.detail = "version " + std::to_string(*expected) + " was expected";
+    return Outcome::version_conflict;
+  }
   const Stage& stage = *state.stage_of(*task);
   const std::string to = event.to()->str();
   const bool forward = to == stage.to;
   const bool rollback = !forward && !stage.rollback.empty() && to == stage.rollback;
-  if (!forward && !rollback) return Outcome::no_such_edge;
+  if (!forward && !rollback) {
+    turn.applied.detail = no_edge_named(stage, to);
+    return Outcome::no_such_edge;
+  }
   if (is_committed(*task) && committed_to(*task) != to) return Outcome::committed;
   if (open_step(*task)) return Outcome::outcome_unknown;
   const bool guarded = forward && stage.guarded();
