@@ -113,6 +113,11 @@ Result<void> RocksLog::Impl::open_for_writing() {
 }
 
 Result<void> RocksLog::Impl::open_for_reading() {
+  if (!PAWL_TRY(files.exists(dir))) return Error{ErrorCode::missing, dir + ": there is no such folder"};
+  // Where a log was sealed, and is gone, that is damage.
+  if (!PAWL_TRY(files.exists(path())) && PAWL_TRY(read_seal(dir, files)) == Seq{}) {
+    return Error{ErrorCode::missing, dir + " is not a pawl data folder (it has no log/)"};
+  }
   // A writer beside us may delete, while we look, a file whose content it has just moved to another: what looks like
   // trouble counts only if the folder stood still meanwhile.
   for (int attempt = 1;; ++attempt) {
