@@ -115,6 +115,11 @@ Result<void> RocksLog::Impl::open_for_writing() {
 }
 
 Result<void> RocksLog::Impl::open_for_reading() {
+  if (!PAWL_TRY(files.exists(dir))) return Error{ErrorCode::missing, dir + ": no such folder"};
+  // A sealed log that is gone is damage.
+  if (!PAWL_TRY(files.exists(path())) && PAWL_TRY(read_seal(dir, files)) == Seq{}) {
+    return Error{ErrorCode::missing, dir + " is not a pawl data folder (it has no log/)"};
+  }
   // While we look, a concurrent writer may delete a file whose content it has just moved to another: an apparent
   // problem counts only if the folder did not change meanwhile.
   for (int attempt = 1;; ++attempt) {

@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "schema/nearest.h"
 #include "store/os/descriptor.h"
 #include "tools/commands/command.h"
+#include "tools/commands/sources.h"
+#include "tools/commands/target.h"
 
 namespace pawl {
 namespace {
@@ -17,7 +20,7 @@ struct Section {
 
 const std::array<Section, 2>& sections() {
   static const std::array<Section, 2> all = {{
-      {"against a daemon (--data DIR, --socket PATH or --url HOST:PORT; or PAWL_DATA, PAWL_SOCKET, PAWL_URL)",
+      {"against a daemon (--data DIR, --socket PATH or --url URL; or PAWL_DATA, PAWL_SOCKET, PAWL_URL)",
        {&submit_command,  &task_command,    &queue_command,   &stuck_command,     &jobs_command,    &log_command,
         &advance_command, &cancel_command,  &resolve_command, &retry_command,     &unblock_command, &note_command,
         &leases_command,  &release_command, &reap_command,    &pipelines_command, &repos_command,   &settings_command,
@@ -41,7 +44,9 @@ std::string overview() {
       out += line + std::string(command->summary) + '\n';
     }
   }
-  out += "\n'pawl COMMAND --help' says more. Exit: 0 done, 1 refused or diverged, 2 usage or unreadable input.\n";
+  out +=
+      "\nOptions that name the daemon may precede COMMAND, or be set in ~/.config/pawl/pawl.conf.\n"
+      "'pawl COMMAND --help' says more. Exit: 0 done, 1 refused or diverged, 2 usage or unreadable input.\n";
   return out;
 }
 
@@ -54,20 +59,18 @@ const Command* command_named(std::string_view name) {
   return nullptr;
 }
 
-/// The sentence for a first word that is no command.
+/// The sentence for a first word that is not a command.
 std::string no_command_named(std::string_view name) {
   std::vector<std::string_view> names;
   bool is_an_option = false;  // of some command
   for (const Section& section : sections()) {
     for (const Command* command : section.commands) {
       names.push_back(command->name);
-      for (const OptionSpec& option : command->options) {
-        is_an_option = is_an_option || name.substr(0, name.find('=')) == "--" + std::string(option.name);
-      }
+      is_an_option = is_an_option || (name.starts_with("--") && option_named(*command, name.substr(2)));
     }
   }
   if (is_an_option) {
-    return "options stand behind the command: pawl COMMAND " + std::string(name) +
+    return "this option stands behind the command: pawl COMMAND " + std::string(name) +
            " …; 'pawl --help' lists the commands";
   }
   const auto meant = nearest_of(name, names);
@@ -75,11 +78,31 @@ std::string no_command_named(std::string_view name) {
          (meant ? " did you mean '" + std::string(*meant) + "'?" : "") + " 'pawl --help' lists them";
 }
 
-Exit run(std::span<const std::string_view> words) {
-  if (words.empty()) {
+using Word = std::string_view;
+
+/// Puts the command first: options that say where the daemon is may precede it.
+std::vector<Word> with_command_first(std::span<const Word> typed) {
+  const Command early{.options = with_daemon_options({})};
+  std::size_t at = 0;
+  while (at < typed.size() && typed[at].starts_with("--")) {
+    const std::size_t equals = typed[at].find('=');
+    const OptionSpec* option = option_named(early, typed[at].substr(2, equals - std::min<std::size_t>(equals, 2)));
+    if (!option) break;
+    at += option->argument.empty() || equals != Word::npos ? 1U : 2U;
+  }
+  if (at >= typed.size()) return {typed.begin(), typed.end()};
+  std::vector<Word> words{typed[at]};
+  words.insert(words.end(), typed.begin(), typed.begin() + static_cast<std::ptrdiff_t>(at));
+  words.insert(words.end(), typed.begin() + static_cast<std::ptrdiff_t>(at) + 1, typed.end());
+  return words;
+}
+
+Exit run(std::span<const Word> typed) {
+  if (typed.empty()) {
     std::fputs(overview().c_str(), stderr);
     return Exit::usage;
   }
+  const std::vector<Word> words = with_command_first(typed);
   if (words[0] == "--help" || words[0] == "-h" || (words[0] == "help" && words.size() == 1)) {
     std::fputs(overview().c_str(), stdout);
     return Exit::done;
@@ -89,23 +112,26 @@ Exit run(std::span<const std::string_view> words) {
     return Exit::done;
   }
   const bool is_help = words[0] == "help";
-  const std::string_view name = is_help ? words[1] : words[0];
+  const Word name = is_help ? words[1] : words[0];
   const Command* command = command_named(name);
-  if (!command) return fail(Exit::usage, no_command_named(name));
-  const auto arguments = words.subspan(1);
-  const auto own_end = std::find(arguments.begin(), arguments.end(), "--");
-  const auto is_asking = [](std::string_view word) { return word == "--help" || word == "-h"; };
-  if (is_help || std::any_of(arguments.begin(), own_end, is_asking)) {
+  if (!command) return fail(Exit::usage, no_command_named(name.substr(0, name.find('='))));
+  const std::span<const Word> rest = std::span(words).subspan(1);
+  const auto own_end = std::find(rest.begin(), rest.end(), "--");
+  const auto is_asking = [](Word word) { return word == "--help" || word == "-h"; };
+  if (is_help || std::any_of(rest.begin(), own_end, is_asking)) {
     std::fputs(usage_of(*command).c_str(), stdout);
     return Exit::done;
   }
-  const auto read = read_arguments(*command, arguments);
-  if (!read) {
-    const std::string& what = read.error().message;
+  auto arguments = read_arguments(*command, rest);
+  if (!arguments) {
+    const std::string& what = arguments.error().message;
     return fail(Exit::usage, std::string(name) + ": " + what + (what.ends_with('?') ? "" : ";") + " 'pawl " +
                                  std::string(name) + " --help' says more");
   }
-  return command->run(*read);
+  const auto added = add_sources(
+      *command, [](const char* variable) { return std::getenv(variable); }, *arguments);
+  if (!added) return fail_to_read(added.error());
+  return command->run(*arguments);
 }
 
 }  // namespace

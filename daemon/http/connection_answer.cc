@@ -2,6 +2,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/beast/http/status.hpp>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -13,6 +14,7 @@ namespace pawl {
 namespace {
 
 namespace asio = boost::asio;
+namespace http = boost::beast::http;
 using boost::system::error_code;
 
 /// What a connection keeps of a buffer that it has no use for at the moment.
@@ -41,7 +43,7 @@ void Connection::reply(HttpResponse response) {
   out_ += "HTTP/1.1 ";
   out_ += std::to_string(response.status);
   out_ += ' ';
-  out_ += http_reason(response.status);
+  out_ += http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
   out_ += "\r\nContent-Type: ";
   out_ += response.content_type;
   for (const auto& [name, value] : response.headers) {

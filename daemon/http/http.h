@@ -68,7 +68,6 @@ using HttpReply = std::function<void(HttpResponse)>;
 /// Must not block: it runs on a thread that serves many connections.
 using HttpHandle = std::function<void(const HttpRequest&, HttpReply)>;
 
-std::string_view http_reason(int status);
 /// "a%20b" → "a b"; none if a '%' is not followed by two hex digits.
 std::optional<std::string> percent_decoded(std::string_view text);
 /// `{"error":{"code":…,"message":…,"current":null}}`. The message is a sentence for people, and may quote what others

@@ -6,6 +6,7 @@
 
 #include "daemon/outside/webhooks.h"
 #include "schema/hex.h"
+#include "store/base64.h"
 
 namespace pawl {
 namespace {
@@ -32,14 +33,9 @@ constexpr std::string_view signing_token_prefix = "whsec_";
 /// None if it does not have this form.
 std::optional<std::string> key_of(std::string_view signing_token) {
   if (!is_signing_token(signing_token)) return std::nullopt;
-  const std::string_view text = signing_token.substr(signing_token_prefix.size());
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string key(text.size() / 4 * 3, '\0');
-  const int bytes = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(key.data()),
-                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (bytes < 0) return std::nullopt;
-  key.resize(static_cast<std::size_t>(bytes) - (text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0));
-  return key;
+  const auto key = base64_decoded(signing_token.substr(signing_token_prefix.size()));
+  if (!key || key->empty()) return std::nullopt;
+  return std::string(key->begin(), key->end());
 }
 
 /// Standard Webhooks allows several signatures, separated by spaces, while a token is being rotated.
@@ -91,11 +87,7 @@ std::optional<std::string> standard_signature(std::string_view secret, std::stri
   std::string signed_text;
   signed_text.reserve(id.size() + timestamp.size() + body.size() + 2);
   signed_text.append(id).append(".").append(timestamp).append(".").append(body);
-  const Digest digest = hmac_sha256(*key, signed_text);
-  std::string text(4 * ((digest.size() + 2) / 3) + 1, '\0');
-  text.resize(static_cast<std::size_t>(
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), digest.data(), static_cast<int>(digest.size()))));
-  return "v1," + text;
+  return "v1," + base64(hmac_sha256(*key, signed_text));
 }
 
 SignatureCheck check_signature(WebhookSource source, std::string_view body, const WebhookHeaders& headers,

@@ -1,5 +1,6 @@
 #include "tests/fuzz/served.h"
 
+#include <boost/beast/http/status.hpp>
 #include <boost/json/value.hpp>
 
 #include <algorithm>
@@ -19,7 +20,9 @@ bool is_one_line(std::string_view text) {
 }
 
 void check(const HttpResponse& response) {
-  PAWL_ASSERT(response.status >= 200 && response.status < 600 && http_reason(response.status) != "Status");
+  PAWL_ASSERT(response.status >= 200 && response.status < 600);
+  namespace http = boost::beast::http;
+  PAWL_ASSERT(http::int_to_status(static_cast<unsigned>(response.status)) != http::status::unknown);
   PAWL_ASSERT(response.status != 500);
   PAWL_ASSERT(is_one_line(response.content_type));
   for (const auto& [name, value] : response.headers) PAWL_ASSERT(is_one_line(name) && is_one_line(value));

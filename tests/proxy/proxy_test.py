@@ -154,7 +154,7 @@ class Behind:
     def make_certificate(cls):
         made = cls.write("proxy.pem", "")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-days", "2", "-subj", "/CN=pawl.example", "-addext", "subjectAltName=DNS:pawl.example",
+                        "-days", "2", "-subj", "/CN=pawl.example", "-addext", "subjectAltName=DNS:pawl.example,IP:127.0.0.1",
                         "-keyout", made, "-out", cls.folder / "proxy.crt"], check=True, capture_output=True)
         with open(made, "a", encoding="utf-8") as both:
             both.write((cls.folder / "proxy.crt").read_text(encoding="utf-8"))
@@ -235,6 +235,24 @@ class Behind:
                 # A proxy that gathers bytes would hold this one back: nothing comes behind it.
                 self.submitted(f"B-{at.name}-2", repo=f"stream-{at.name}")
                 self.assertEqual(self.next_id(lines), last + 1)
+
+        self.each(tried)
+
+    def test_pawl_asks_and_follows_through_it(self):
+        token = self.write("operate.token", TOKENS["operate"])
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PAWL_")}
+        environment |= {"XDG_CONFIG_HOME": str(self.folder), "PAWL_TOKEN_FILE": str(token),
+                        "PAWL_CACERT": str(self.folder / "proxy.crt")}
+
+        def tried(at):
+            own = environment | {"PAWL_URL": f"https://127.0.0.1:{at.port}"}
+            with subprocess.Popen([BIN / "pawl", "tail", "--json"], stdout=subprocess.PIPE, text=True, env=own) as tail:
+                self.addCleanup(tail.kill)
+                made = subprocess.run([BIN / "pawl", "submit", f"P-{at.name}", "--repo", f"pawl-{at.name}", "--pipeline",
+                                       "waits"], capture_output=True, text=True, check=False, env=own, timeout=PATIENCE_S)
+                self.assertEqual((made.returncode, made.stderr), (0, ""))
+                self.assertTrue(any(f'"P-{at.name}"' in line for line in tail.stdout))
+                tail.kill()
 
         self.each(tried)
 

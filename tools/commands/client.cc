@@ -1,311 +1,340 @@
 #include "tools/commands/client.h"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <netdb.h>
-#include <poll.h>
+#include <curl/header.h>
+#include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
-#include "store/os/descriptor.h"
-#include "store/os/guarded_file.h"
+#include "schema/printable.h"
 #include "store/os/random.h"
 
 namespace pawl {
 namespace {
 
-namespace http = boost::beast::http;
-using std::chrono::steady_clock;
-
 constexpr std::size_t answer_bytes_max = 256 * 1024 * 1024;
 constexpr std::size_t line_bytes_max = 16 * 1024 * 1024;
+constexpr std::size_t first_words_bytes = 80;
 constexpr int tick_ms = 200;
+constexpr long connect_timeout_s = 20;
+constexpr long silence_s = 90;  // a long poll is answered after 30 s
 
-Error unreachable(const Target& target, const std::string& why) {
-  return {ErrorCode::io, "no daemon answers at " + target.name() + " (" + why + "); is pawld running?"};
+void start_curl() {
+  [[maybe_unused]] static const CURLcode started = [] {
+    const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    PAWL_ASSERT(code == CURLE_OK);
+    return code;
+  }();
 }
 
-Error lost(const Target& target, const std::string& why) {
-  return {ErrorCode::io, "the connection to " + target.name() + " was lost: " + why};
+/// Commands that pawl runs do not inherit its connections.
+curl_socket_t open_connection(void*, curlsocktype, curl_sockaddr* address) {
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-Result<Descriptor> connect_socket(const Target& target) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (target.socket.size() >= sizeof(address.sun_path)) {
-    return Error{ErrorCode::malformed, target.socket + ": too long for the path of a socket"};
-  }
-  target.socket.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  Descriptor connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connection.get() < 0 ||
-      ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return unreachable(target, std::strerror(errno));
-  }
-  return connection;
+/// Whether it is this machine: through a proxy it would be the proxy's.
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "[::1]" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
-Result<Descriptor> connect_tcp(const Target& target) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int failed = ::getaddrinfo(target.host.c_str(), target.port.c_str(), &hints, &found); failed != 0) {
-    return unreachable(target, ::gai_strerror(failed));
-  }
-  std::string why = "no address";
-  for (const addrinfo* at = found; at; at = at->ai_next) {
-    Descriptor connection(::socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol));
-    if (connection.get() >= 0 && ::connect(connection.get(), at->ai_addr, at->ai_addrlen) == 0) {
-      ::freeaddrinfo(found);
-      return connection;
-    }
-    why = std::strerror(errno);
-  }
-  ::freeaddrinfo(found);
-  return unreachable(target, why);
+std::string host_of_url(const std::string& url) {
+  std::string rest = url.substr(url.find("://") + 3);
+  rest.resize(std::min(rest.size(), rest.find('/')));
+  return rest.substr(0, rest.starts_with('[') ? rest.find(']') + 1 : rest.find(':'));
 }
 
-Result<Descriptor> connect_to(const Target& target) {
-  return target.socket.empty() ? connect_tcp(target) : connect_socket(target);
-}
-
-std::string header_line(std::string_view name, std::string_view value) {
-  return std::string(name) + ": " + std::string(value) + "\r\n";
-}
-
-std::string request_text(const Target& target, const Request& request, const std::string& key) {
-  std::string out = std::string(request.method) + ' ' + request.path + " HTTP/1.1\r\n";
-  out += header_line("Host", target.authority());
-  out += header_line("User-Agent", "pawl");
-  out += header_line("Accept", "application/json");
-  out += header_line("Connection", "close");
-  if (request.method != "GET") {
-    out += header_line("Pawl-Actor", request.actor);
-    out += header_line("Idempotency-Key", key);
-    out += header_line("Content-Type", "application/json");
-    out += header_line("Content-Length", std::to_string(request.body.size()));
-  }
-  if (!request.boot.empty()) out += header_line("Pawl-Boot", request.boot);
-  if (!target.token.empty()) out += header_line("Authorization", "Bearer " + target.token);
-  return out + "\r\n" + request.body;
-}
-
-Result<void> write_all(const Target& target, int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (written < 0 && errno == EINTR) continue;
-    // A server that refuses early answers and closes: what it said may still be read.
-    if (written < 0 && (errno == EPIPE || errno == ECONNRESET)) return {};
-    if (written < 0) return lost(target, std::strerror(errno));
-    text.remove_prefix(static_cast<std::size_t>(written));
+/// The variable that names a proxy for such a URL, as libcurl looks for it. Empty: none does.
+std::string proxy_variable(const Target& target) {
+  if (!target.socket.empty() || is_loopback(host_of_url(target.url))) return {};
+  const auto names = target.is_tls() ? std::vector<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
+                                     : std::vector<const char*>{"http_proxy", "all_proxy", "ALL_PROXY"};
+  for (const char* name : names) {
+    const char* value = std::getenv(name);
+    if (value && *value) return name;
   }
   return {};
 }
 
-enum class Got { some, end, idle };
-
-/// Waits for a tick at most, and appends what came to `buffer`.
-Result<Got> read_some(const Target& target, int fd, std::string& buffer) {
-  pollfd waiting{fd, POLLIN, 0};
-  const int ready = ::poll(&waiting, 1, tick_ms);
-  if (ready == 0 || (ready < 0 && errno == EINTR)) return Got::idle;
-  std::array<char, 64 * 1024> piece{};
-  const ssize_t got = ::read(fd, piece.data(), piece.size());
-  if (got < 0 && errno == EINTR) return Got::idle;
-  if (got < 0) return lost(target, std::strerror(errno));
-  if (got == 0) return Got::end;
-  buffer.append(piece.data(), static_cast<std::size_t>(got));
-  return Got::some;
+/// Whether the daemon may have received the request although no complete answer came.
+bool is_answer_lost(CURLcode code) {
+  return code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+         code == CURLE_PARTIAL_FILE;
 }
 
-/// Reads one answer. `tick` is called whenever something came or a moment passed, with the parser as it stands; false
-/// ends it.
-template <class Tick>
-Result<bool> read_answer(const Target& target, int fd, http::response_parser<http::string_body>& parser, Tick tick) {
-  std::string buffer;
-  while (!parser.is_done()) {
-    const Got got = PAWL_TRY(read_some(target, fd, buffer));
-    boost::system::error_code failed;
-    if (got == Got::end && !parser.got_some()) return lost(target, "it ended before an answer came");
-    if (got == Got::end) {
-      parser.put_eof(failed);
-      if (failed || !parser.is_done()) return lost(target, "it ended in the middle of an answer");
-    }
-    while (got == Got::some && !buffer.empty() && !parser.is_done()) {
-      const std::size_t used = parser.put(boost::asio::buffer(buffer), failed);
-      buffer.erase(0, used);
-      if (failed == http::error::need_more) break;
-      if (failed) return lost(target, "not an HTTP answer: " + failed.message());
-    }
-    if (!tick()) return false;
+bool says(std::string_view text, std::string_view words) {
+  return text.find(words) != std::string_view::npos;
+}
+
+/// The beginning of a foreign body, on one line.
+std::string first_words(std::string_view body) {
+  std::string out;
+  for (const char byte : body.substr(0, 4 * first_words_bytes)) {
+    const bool is_space = byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+    if (!is_space) out += byte;
+    if (is_space && !out.empty() && out.back() != ' ') out += ' ';
+    if (out.size() == first_words_bytes) break;
   }
-  return true;
-}
-
-void prepare(http::response_parser<http::string_body>& parser) {
-  parser.eager(true);
-  parser.body_limit(boost::none);
-  parser.header_limit(64 * 1024);
-}
-
-}  // namespace
-
-std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own) {
-  own.push_back({"data", "DIR", "the daemon's data folder, whose socket is used (PAWL_DATA)"});
-  own.push_back({"socket", "PATH", "the daemon's unix socket (PAWL_SOCKET)"});
-  own.push_back({"url", "HOST:PORT", "the daemon's address (PAWL_URL)"});
-  own.push_back({"token-file", "FILE", "a file with the token to send (PAWL_TOKEN_FILE)"});
-  own.push_back({"actor", "NAME", "the name to record for who asks (operator)"});
-  return own;
-}
-
-std::vector<OptionSpec> with_daemon_options(std::vector<OptionSpec> own) {
-  own = with_target_options(std::move(own));
-  own.push_back({"json", "", "print the daemon's answer as JSON"});
-  return own;
-}
-
-namespace {
-
-std::optional<std::string> in_environment(const char* variable) {
-  const char* text = std::getenv(variable);
-  if (!text || !*text) return std::nullopt;
-  return text;
-}
-
-/// Empty if none was named.
-Result<std::string> token_of(const Arguments& arguments) {
-  auto file = arguments.value("token-file");
-  if (!file) file = in_environment("PAWL_TOKEN_FILE");
-  if (!file) return std::string();
-  std::string token = PAWL_TRY(read_secret(*file));
-  // It becomes a part of a header: anything else in it would be one of its own.
-  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
-    return Error{ErrorCode::malformed, *file + ": not a token: more than one word, or not plain text"};
-  }
-  return token;
-}
-
-Result<Target> place_of(const Arguments& arguments) {
-  auto url = arguments.value("url");
-  auto socket = arguments.value("socket");
-  auto data = arguments.value("data");
-  if (!url && !socket && !data) {
-    url = in_environment("PAWL_URL");
-    socket = in_environment("PAWL_SOCKET");
-    data = in_environment("PAWL_DATA");
-  }
-  if (url) {
-    std::string_view text = *url;
-    if (text.starts_with("http://")) text.remove_prefix(7);
-    if (text.ends_with('/')) text.remove_suffix(1);
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-      return Error{ErrorCode::malformed, "'" + *url + "' is not HOST:PORT"};
-    }
-    std::string_view host = text.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    return Target{.socket = {}, .host = std::string(host), .port = std::string(text.substr(colon + 1))};
-  }
-  if (socket) return Target{.socket = *socket, .host = {}, .port = {}};
-  if (data) return Target{.socket = *data + "/pawl.sock", .host = {}, .port = {}};
-  return Error{ErrorCode::malformed, "which daemon? Give --data DIR, --socket PATH or --url HOST:PORT"};
-}
-
-}  // namespace
-
-Result<Target> target_of(const Arguments& arguments) {
-  Target target = PAWL_TRY(place_of(arguments));
-  target.token = PAWL_TRY(token_of(arguments));
-  return target;
-}
-
-namespace {
-
-Answer answer_of(http::response<http::string_body>& response) {
-  Answer answer{.status = static_cast<int>(response.result_int()), .body = std::move(response.body())};
-  for (const auto& field : response) answer.headers.emplace_back(field.name_string(), field.value());
-  return answer;
+  return printable(out);
 }
 
 }  // namespace
 
 std::string Answer::header(std::string_view name) const {
   for (const auto& [known, value] : headers) {
-    if (boost::beast::iequals(known, name)) return value;
+    if (known.size() == name.size() && curl_strnequal(known.data(), name.data(), name.size()) != 0) return value;
   }
   return {};
 }
 
+Client::Client(Target target) : target_(std::move(target)) {}
+
+std::size_t Client::take_head(char* line, std::size_t size, std::size_t count, void* incoming) {
+  static_cast<Incoming*>(incoming)->has_head = std::string_view(line, size * count) == "\r\n";
+  return size * count;
+}
+
+/// Takes no more than there is room for, with which libcurl ends the exchange.
+std::size_t Client::take_body(char* bytes, std::size_t size, std::size_t count, void* incoming) {
+  auto& [bytes_max, body, has_head] = *static_cast<Incoming*>(incoming);
+  if (size * count > bytes_max - std::min(bytes_max, body.size())) return 0;
+  body.append(bytes, size * count);
+  return size * count;
+}
+
+void Client::prepare(const Request& request, const std::string& idempotency_key) {
+  if (!easy_) {
+    start_curl();
+    multi_.reset(curl_multi_init());
+    easy_.reset(curl_easy_init());
+    PAWL_ASSERT(multi_ && easy_);
+  }
+  CURL* const easy = easy_.get();
+  curl_easy_reset(easy);  // the options: the connection is the other handle's
+  list_.reset();
+  const auto add_header = [this](const std::string& header) {
+    curl_slist* longer = curl_slist_append(list_.get(), header.c_str());
+    PAWL_ASSERT(longer);
+    [[maybe_unused]] curl_slist* same = list_.release();
+    list_.reset(longer);
+  };
+  add_header("Accept: application/json");
+  if (request.method != "GET") {
+    add_header("Pawl-Actor: " + request.actor);
+    add_header("Idempotency-Key: " + idempotency_key);
+    add_header("Content-Type: application/json");
+    add_header("Expect:");
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, std::string(request.method).c_str());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request.body.data());
+  }
+  if (!request.boot.empty()) add_header("Pawl-Boot: " + request.boot);
+  if (!target_.token.empty()) add_header("Authorization: Bearer " + target_.token);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list_.get());
+  curl_easy_setopt(easy, CURLOPT_HEADEROPT,
+                   static_cast<long>(CURLHEADER_SEPARATE));  // a proxy's CONNECT bears no token
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_URL, (target_.url + request.path).c_str());
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);  // a key may be ".."
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "pawl");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_connection);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, connect_timeout_s);
+  if (!target_.socket.empty()) curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, target_.socket.c_str());
+  if (proxy_variable(target_).empty()) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (!target_.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, target_.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  if (!target_.certificate.empty()) {
+    const std::string& key = target_.key.empty() ? target_.certificate : target_.key;
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, target_.certificate.c_str());
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, key.c_str());
+  }
+  reason_.assign(CURL_ERROR_SIZE, '\0');
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason_.data());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+}
+
+CURLcode Client::exchange(Incoming& incoming, const std::function<bool()>& tick) {
+  curl_easy_setopt(easy_.get(), CURLOPT_HEADERDATA, &incoming);
+  curl_easy_setopt(easy_.get(), CURLOPT_WRITEDATA, &incoming);
+  CURLMcode failed = curl_multi_add_handle(multi_.get(), easy_.get());
+  CURLcode code = CURLE_OK;
+  for (int running = 1; failed == CURLM_OK;) {
+    failed = curl_multi_perform(multi_.get(), &running);
+    int more = 0;
+    const CURLMsg* ended = running == 0 ? curl_multi_info_read(multi_.get(), &more) : nullptr;
+    if (ended) code = ended->data.result;
+    const bool goes_on = tick();
+    if (running == 0) break;
+    if (!goes_on) {
+      code = CURLE_ABORTED_BY_CALLBACK;
+      break;
+    }
+    if (failed == CURLM_OK) failed = curl_multi_poll(multi_.get(), nullptr, 0, tick_ms, nullptr);
+  }
+  curl_multi_remove_handle(multi_.get(), easy_.get());
+  if (failed != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+  // libcurl accepts a head that was cut off.
+  return code == CURLE_OK && !incoming.has_head ? CURLE_PARTIAL_FILE : code;
+}
+
+Error Client::error_of(CURLcode code, const Request& request) const {
+  const std::string where = target_.name();
+  const std::string why = reason_[0] != '\0' ? std::string(reason_.c_str()) : curl_easy_strerror(code);
+  const std::string variable = proxy_variable(target_);
+  const std::string proxy = variable.empty() ? "" : "; " + variable + " names a proxy, which may be what answered";
+  const auto io = [](const std::string& message) { return Error{ErrorCode::io, message}; };
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return io(where + " is asked through a proxy, whose host is not known (" + why + "); see " + variable);
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return io("no daemon answers at " + where + " (" + why + ")");
+    case CURLE_COULDNT_CONNECT: {
+      long number = 0;
+      curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
+      return io("no daemon answers at " + where + " (" + (number != 0 ? std::strerror(static_cast<int>(number)) : why) +
+                "); is pawld running?" + proxy);
+    }
+    case CURLE_OPERATION_TIMEDOUT: {
+      curl_off_t connected_us = 0;
+      curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+      if (connected_us == 0) return io("no daemon answers at " + where + " (" + why + "); is pawld running?" + proxy);
+      return io(where + " did not answer within " + std::to_string(request.timeout_s) + " s" + proxy);
+    }
+    case CURLE_PEER_FAILED_VERIFICATION:
+      if (says(why, "host name")) {
+        return io("the certificate of " + where + " is for another host (" + why +
+                  "): give --url a name that it is for");
+      }
+      return io("the certificate of " + where + " is not trusted (" + why +
+                "): name the authority that issued it by --cacert FILE (PAWL_CACERT)");
+    case CURLE_SSL_CONNECT_ERROR:
+      if (says(why, "wrong version number") || says(why, "packet length too long") || says(why, "http request")) {
+        return io(where + " does not speak TLS (" + why + "); is it http://?" + proxy);
+      }
+      return io("no TLS with " + where + ": " + why);
+    case CURLE_SSL_CERTPROBLEM:
+      return {ErrorCode::malformed, "--cert, --key: " + why};
+    case CURLE_SSL_CACERT_BADFILE:
+      return {ErrorCode::malformed, "--cacert: " + why};
+    case CURLE_UNSUPPORTED_PROTOCOL:  // bytes that begin no answer, as of a server that wants TLS
+    case CURLE_WEIRD_SERVER_REPLY:
+      return io("what answers at " + where + " does not speak HTTP (" + why + ")" +
+                (target_.is_tls() ? "" : "; is it https://?") + proxy);
+    case CURLE_WRITE_ERROR:
+      return io("the answer of " + where + " is longer than pawld ever sends" + proxy);
+    default:
+      break;
+  }
+  if (says(why, "certificate required")) {
+    return io(where + " asks for a client certificate: --cert FILE and --key FILE (PAWL_CERT, PAWL_KEY)");
+  }
+  std::string hint;
+  if (target_.is_tls() && target_.certificate.empty()) hint = "; does it ask for a client certificate (--cert FILE)?";
+  if (!target_.is_tls() && target_.socket.empty()) hint = "; does it want https://?";
+  return io("the connection to " + where + " was lost: " + why + (code == CURLE_PARTIAL_FILE ? "" : hint) + proxy);
+}
+
+Answer Client::head() const {
+  Answer answer;
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  answer.status = static_cast<int>(status);
+  curl_header* header = nullptr;
+  while ((header = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, header)) != nullptr) {
+    answer.headers.emplace_back(header->name, header->value);
+  }
+  return answer;
+}
+
+Result<void> Client::check_is_pawlds(const Answer& answer) const {
+  const std::string type = answer.header("Content-Type");
+  const bool is_pawlds =
+      type == "application/json" || type == "application/x-ndjson" || !answer.header("Pawl-Log-Next").empty();
+  if (is_pawlds) return {};
+  std::string what = "HTTP status " + std::to_string(answer.status) + ", " + (type.empty() ? "no content type" : type);
+  if (const std::string to = answer.header("Location"); !to.empty()) what += ", which sends to " + printable(to);
+  if (!answer.body.empty()) what += ", '" + first_words(answer.body) + "'";
+  const std::string variable = proxy_variable(target_);
+  const std::string hint = says(answer.body, "HTTPS port") && !target_.is_tls() ? "is it https://?"
+                           : variable.empty() ? "is it the right --url, and pawld up behind it?"
+                                              : "it may be the proxy that " + variable + " names";
+  return Error{ErrorCode::io, "what answers at " + target_.name() + " is not pawld: " + what + "; " + hint};
+}
+
 Result<Answer> Client::send(const Request& request) {
   const std::string key = request.method == "GET" ? "" : random_hex();
-  const std::string text = request_text(target_, request, key);
-  std::optional<Error> trouble;
+  CURLcode code = CURLE_OK;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const Descriptor connection = PAWL_TRY(connect_to(target_));
-    PAWL_TRY(write_all(target_, connection.get(), text));
-    http::response_parser<http::string_body> parser;
-    prepare(parser);
-    const auto deadline = steady_clock::now() + std::chrono::seconds(request.timeout_s);
-    const auto whole = read_answer(target_, connection.get(), parser, [&] {
-      return steady_clock::now() < deadline && parser.get().body().size() <= answer_bytes_max;
-    });
-    if (whole && *whole) return answer_of(parser.get());
-    if (whole) {
-      return Error{ErrorCode::io,
-                   target_.name() + " did not answer within " + std::to_string(request.timeout_s) + " s"};
+    prepare(request, key);
+    curl_easy_setopt(easy_.get(), CURLOPT_TIMEOUT, static_cast<long>(request.timeout_s));
+    Incoming incoming{.bytes_max = answer_bytes_max};
+    code = exchange(incoming, [] { return true; });
+    if (code == CURLE_OK) {
+      Answer answer = head();
+      answer.body = std::move(incoming.body);
+      PAWL_TRY(check_is_pawlds(answer));
+      return answer;
     }
-    trouble = whole.error();
+    if (!is_answer_lost(code)) break;
   }
-  return *trouble;
+  return error_of(code, request);
 }
 
 Result<Answer> Client::listen(const std::string& path, const Listener& listener) {
-  const Descriptor connection = PAWL_TRY(connect_to(target_));
-  PAWL_TRY(write_all(target_, connection.get(), request_text(target_, {.method = "GET", .path = path}, "")));
-  http::response_parser<http::string_body> parser;
-  prepare(parser);
-  std::string refusal;
+  const Request request{.method = "GET", .path = path, .timeout_s = silence_s};
+  prepare(request, "");
+  Incoming incoming{.bytes_max = line_bytes_max};
+  curl_easy_setopt(easy_.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(easy_.get(), CURLOPT_LOW_SPEED_TIME, silence_s);
+  bool is_enough = false;
+  std::optional<Error> stranger;
   const auto hand_on = [&] {
-    if (!parser.is_header_done()) return listener.idle();
-    std::string& body = parser.get().body();
-    if (parser.get().result() != http::status::ok) return body.size() <= line_bytes_max;
+    std::string& body = incoming.body;
+    if (body.empty()) return !(is_enough = is_enough || !listener.idle());
+    const Answer answer = head();
+    if (!answer.is_success()) return true;
+    if (const auto checked = check_is_pawlds({answer.status, body, answer.headers}); !checked) {
+      stranger = checked.error();
+      return false;
+    }
     std::size_t begin = 0;
     for (std::size_t end = body.find('\n'); end != std::string::npos; end = body.find('\n', begin)) {
       const std::string_view line = std::string_view(body).substr(begin, end - begin);
-      if (!line.empty() && !listener.line(line)) return false;
+      if (!line.empty() && !listener.line(line)) return !(is_enough = true);
       begin = end + 1;
     }
     body.erase(0, begin);
-    return begin > 0 || (listener.idle() && body.size() <= line_bytes_max);
+    if (begin == 0) is_enough = !listener.idle();
+    return !is_enough;
   };
-  PAWL_TRY(read_answer(target_, connection.get(), parser, hand_on));
-  if (!parser.is_header_done()) return Answer{200, ""};  // The listener had enough before anything came.
-  return Answer{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+  const CURLcode code = exchange(incoming, hand_on);
+  if (stranger) return *stranger;
+  if (is_enough) return Answer{200, ""};
+  if (code != CURLE_OK) return error_of(code, request);
+  Answer answer = head();
+  if (!answer.is_success()) answer.body = std::move(incoming.body);
+  PAWL_TRY(check_is_pawlds(answer));
+  return answer;
 }
 
 std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out;
-  for (const char letter : text) {
-    if (plain.find(letter) != std::string_view::npos) {
-      out += letter;
-    } else {
-      out += '%';
-      out += digits[static_cast<unsigned char>(letter) >> 4];
-      out += digits[static_cast<unsigned char>(letter) & 15];
-    }
-  }
-  return out;
+  if (text.empty()) return {};
+  const std::unique_ptr<char, decltype(&curl_free)> encoded(
+      curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), curl_free);
+  PAWL_ASSERT(encoded);
+  return encoded.get();
 }
 
 }  // namespace pawl

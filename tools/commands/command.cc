@@ -1,7 +1,12 @@
 #include "tools/commands/command.h"
 
+#include <boost/make_shared.hpp>
+#include <boost/program_options.hpp>
+
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 
 #include "schema/nearest.h"
 #include "schema/printable.h"
@@ -9,34 +14,135 @@
 namespace pawl {
 namespace {
 
-/// The option that was given as `--name` or `-x`.
-const OptionSpec* option_given(const Command& command, std::string_view given) {
-  for (const OptionSpec& option : command.options) {
-    if (given.starts_with("--") && given.substr(2) == option.name) return &option;
-    if (option.letter != 0 && given.size() == 2 && given[1] == option.letter) return &option;
-  }
-  return nullptr;
-}
-
-/// "unknown option '--siz'; did you mean '--size'?"
-std::string no_option_given(const Command& command, std::string_view given) {
-  std::vector<std::string_view> names;
-  for (const OptionSpec& option : command.options) names.push_back(option.name);
-  const auto meant = nearest_of(given.substr(given.find_first_not_of('-')), names);
-  return "unknown option '" + std::string(given) + "'" +
-         (meant ? "; did you mean '--" + std::string(*meant) + "'?" : "");
-}
+namespace po = boost::program_options;
 
 Error malformed(const std::string& message) {
   return {ErrorCode::malformed, message};
 }
 
+bool is_list(const OptionSpec& option) {
+  return option.argument.ends_with(" …");
+}
+
+/// How many words an option takes.
+class WordCount final : public po::untyped_value {
+ public:
+  explicit WordCount(const OptionSpec& option)
+      : least_(option.argument.empty()    ? 0U
+               : option.argument == "A B" ? 2U
+                                          : 1U),
+        most_(is_list(option) ? std::numeric_limits<unsigned>::max() : least_) {}
+
+  unsigned min_tokens() const override { return least_; }
+  unsigned max_tokens() const override { return most_; }
+
+ private:
+  unsigned least_;
+  unsigned most_;
+};
+
+/// As it was typed: "--size" of "--size=3". Of letters in a group ("-dv") the first alone has a token.
+std::string typed(const po::option& option) {
+  if (option.original_tokens.empty()) return "--" + option.string_key;
+  const std::string& token = option.original_tokens.front();
+  return token.substr(0, token.find('='));
+}
+
+/// "unknown option '--siz'; did you mean '--size'?"
+Error no_option_given(const Command& command, std::string_view given) {
+  std::vector<std::string_view> names;
+  for (const OptionSpec& option : command.options) names.push_back(option.name);
+  const auto meant = nearest_of(given.substr(given.find_first_not_of('-')), names);
+  return malformed("unknown option '" + std::string(given) + "'" +
+                   (meant ? "; did you mean '--" + std::string(*meant) + "'?" : ""));
+}
+
+Error no_value_given(const OptionSpec& option) {
+  return malformed("'--" + std::string(option.name) + "' needs a value: " + std::string(option.argument));
+}
+
+po::options_description grammar_of(const Command& command) {
+  po::options_description grammar;
+  for (const OptionSpec& option : command.options) {
+    std::string names(option.name);
+    if (option.letter != 0) names += std::string(",") + option.letter;
+    grammar.add(boost::make_shared<po::option_description>(names.c_str(), new WordCount(option)));
+  }
+  return grammar;
+}
+
+/// The words as Program_options tells them apart. The only place that it throws through.
+Result<std::vector<po::option>> told_apart(const Command& command, const std::vector<std::string>& words) {
+  // No guessing: an abbreviation that is clear today may not be tomorrow.
+  const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+  const po::options_description grammar = grammar_of(command);
+  try {
+    return po::command_line_parser(words).options(grammar).style(style).allow_unregistered().run().options;
+  } catch (const po::invalid_command_line_syntax& error) {
+    const std::string given = error.get_option_name();
+    const OptionSpec* option =
+        option_named(command, given.substr(std::min(given.size(), given.find_first_not_of('-'))));
+    const bool is_too_much = error.kind() == po::invalid_syntax::extra_parameter;
+    if (option && is_too_much) return malformed("'--" + std::string(option->name) + "' takes no value");
+    if (option) return no_value_given(*option);
+    return malformed(error.what());
+  } catch (const po::error& error) {
+    return malformed(error.what());
+  }
+}
+
+/// Checks one option that was told apart, and puts it among the others.
+Result<void> take(const Command& command, const po::option& option, Arguments::Options& options) {
+  const std::string given = typed(option);
+  // "-size" is how `--size` is mistyped, not how `-s ize` is written.
+  const bool is_long_with_one_dash =
+      given.size() > 2 && !given.starts_with("--") && option_named(command, given.substr(1));
+  if (option.unregistered || is_long_with_one_dash) return no_option_given(command, given);
+  const OptionSpec& spec = *option_named(command, option.string_key);
+  std::vector<std::string> words = option.value;
+  // `-s=3` is told apart as `-s` and "=3".
+  if (!given.starts_with("--") && !words.empty() && words[0].starts_with('=')) words[0].erase(0, 1);
+  for (const std::string& word : words) {
+    const bool is_option = word.starts_with("--") && option_named(command, word.substr(2));
+    if (is_option && option.original_tokens.size() > 1) return no_value_given(spec);
+  }
+  const auto [at, is_first] = options.try_emplace(option.string_key, Arguments::Given{Source::command_line, {}});
+  if (!is_first && !is_list(spec)) return malformed("'" + given + "' is given twice");
+  at->second.words.insert(at->second.words.end(), words.begin(), words.end());
+  return {};
+}
+
 }  // namespace
+
+const OptionSpec* option_named(const Command& command, std::string_view name) {
+  const auto found = std::find_if(command.options.begin(), command.options.end(),
+                                  [name](const OptionSpec& option) { return option.name == name; });
+  return found == command.options.end() ? nullptr : &*found;
+}
+
+void Arguments::stand_in(Source source, std::string_view option, std::string word) {
+  options_.try_emplace(std::string(option), Given{source, {std::move(word)}});
+}
+
+std::optional<Source> Arguments::source_of(std::initializer_list<std::string_view> options) const {
+  std::optional<Source> weightiest;
+  for (const std::string_view option : options) {
+    const auto found = options_.find(option);
+    if (found != options_.end() && (!weightiest || found->second.source < *weightiest))
+      weightiest = found->second.source;
+  }
+  return weightiest;
+}
+
+std::vector<std::string> Arguments::values(std::string_view option) const {
+  const auto found = options_.find(option);
+  return found == options_.end() ? std::vector<std::string>() : found->second.words;
+}
 
 std::optional<std::string> Arguments::value(std::string_view option) const {
   const auto found = options_.find(option);
-  if (found == options_.end()) return std::nullopt;
-  return found->second;
+  if (found == options_.end() || found->second.words.empty()) return std::nullopt;
+  return found->second.words.front();
 }
 
 std::string Arguments::value_or(std::string_view option, std::string_view otherwise) const {
@@ -50,36 +156,18 @@ Result<std::optional<std::uint64_t>> Arguments::number(std::string_view option) 
 }
 
 Result<Arguments> read_arguments(const Command& command, std::span<const std::string_view> words) {
-  std::map<std::string, std::string, std::less<>> options;
-  std::vector<std::string> positional;
+  const auto own_end = std::find(words.begin(), words.end(), "--");
+  if (own_end != words.end() && !command.takes_rest) return malformed("nothing may follow '--' here");
   std::vector<std::string> rest;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string_view word = words[i];
-    if (word == "--") {
-      if (!command.takes_rest) return malformed("nothing may follow '--' here");
-      rest.assign(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
-      break;
-    }
-    if (word.size() < 2 || word[0] != '-') {
-      positional.emplace_back(word);
-      continue;
-    }
-    const std::size_t equals = word.find('=');
-    const std::string_view given = word.substr(0, equals);
-    const OptionSpec* option = option_given(command, given);
-    if (!option) return malformed(no_option_given(command, given));
-    if (options.contains(option->name)) return malformed("'" + std::string(given) + "' is given twice");
-    std::string value;
-    if (option->argument.empty()) {
-      if (equals != std::string_view::npos) return malformed("'" + std::string(given) + "' takes no value");
-    } else if (equals != std::string_view::npos) {
-      value = word.substr(equals + 1);
-    } else if (++i < words.size()) {
-      value = words[i];
+  if (own_end != words.end()) rest.assign(own_end + 1, words.end());
+  Arguments::Options options;
+  std::vector<std::string> positional;
+  for (const po::option& option : PAWL_TRY(told_apart(command, {words.begin(), own_end}))) {
+    if (option.string_key.empty()) {
+      positional.insert(positional.end(), option.value.begin(), option.value.end());
     } else {
-      return malformed("'" + std::string(given) + "' needs a value: " + std::string(option->argument));
+      PAWL_TRY(take(command, option, options));
     }
-    options.emplace(option->name, value);
   }
   if (positional.size() < command.positional_min) {
     return malformed("too few arguments; wanted: " + std::string(command.arguments));
@@ -111,7 +199,9 @@ std::string usage_of(const Command& command) {
   for (const OptionSpec& option : command.options) {
     std::string line = head(option);
     line.resize(width + 2, ' ');
-    out += line + std::string(option.help) + '\n';
+    out += line + std::string(option.help);
+    if (!option.variable.empty()) out += " (" + std::string(option.variable) + ')';
+    out += '\n';
   }
   return out;
 }

@@ -1,7 +1,7 @@
 // The commands of `pawl`: each a file of its own, that exports one of these.
 #pragma once
 
-#include <iosfwd>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -23,19 +23,36 @@ enum class Exit : int {
 /// `--name`, or `--name ARGUMENT`; `-x` besides, where a letter is given.
 struct OptionSpec {
   std::string_view name;      // without dashes
-  std::string_view argument;  // in capitals; empty: it takes none
+  std::string_view argument;  // in capitals; empty: it takes none. "A B": two words. "A …": one or more, and repeatable
   std::string_view help;
-  char letter = 0;  // 0: it has none
+  char letter = 0;                 // 0: it has none
+  std::string_view variable = {};  // of the environment, that stands in for it; empty: none does
 };
 
-/// What was typed, once it fits the command.
+/// What gives an option, the weightiest first.
+enum class Source { command_line, environment, file };
+
+/// What was typed, once it fits the command; and what stands in for options that were not.
 class Arguments {
  public:
-  Arguments(std::map<std::string, std::string, std::less<>> options, std::vector<std::string> positional,
-            std::vector<std::string> rest)
+  struct Given {
+    Source source;
+    std::vector<std::string> words;  // none of an option that takes none
+  };
+  using Options = std::map<std::string, Given, std::less<>>;
+
+  Arguments(Options options, std::vector<std::string> positional, std::vector<std::string> rest)
       : options_(std::move(options)), positional_(std::move(positional)), rest_(std::move(rest)) {}
 
+  /// Gives an option that no weightier source gave.
+  void stand_in(Source source, std::string_view option, std::string word);
+
   bool has(std::string_view option) const { return options_.contains(option); }
+  /// The weightiest source that gives one of `options`; none if none does.
+  std::optional<Source> source_of(std::initializer_list<std::string_view> options) const;
+  /// All words of an option.
+  std::vector<std::string> values(std::string_view option) const;
+  /// Its first word.
   std::optional<std::string> value(std::string_view option) const;
   std::string value_or(std::string_view option, std::string_view otherwise) const;
   /// A whole number from 0. `malformed` names the option.
@@ -46,7 +63,7 @@ class Arguments {
   const std::vector<std::string>& rest() const { return rest_; }
 
  private:
-  std::map<std::string, std::string, std::less<>> options_;
+  Options options_;
   std::vector<std::string> positional_;
   std::vector<std::string> rest_;
 };
@@ -63,9 +80,12 @@ struct Command {
   Exit (*run)(const Arguments& arguments);
 };
 
-/// Reads what stood behind the command's name. `malformed` names what does not fit. Boolean options are there or not;
-/// each may be given once.
+/// Reads what stood behind the command's name. `malformed` names what does not fit. Options without a word are there or
+/// not; each option may be given once, unless it takes a list.
 Result<Arguments> read_arguments(const Command& command, std::span<const std::string_view> words);
+
+/// The command's option of that name; null if it has none.
+const OptionSpec* option_named(const Command& command, std::string_view name);
 
 /// How a command is used, for people.
 std::string usage_of(const Command& command);

@@ -167,7 +167,7 @@ void CommandGuard::fork_command() {
 
 void CommandGuard::begin_lease() {
   try {
-    lease_ = new HeldLease(plan_.caller, plan_.wish, changed_.get());  // for as long as this process lives
+    lease_ = new HeldLease(std::move(plan_.caller), plan_.wish, changed_.get());  // for as long as this process lives
   } catch (const std::system_error& failed) {
     leave(static_cast<int>(fail(Exit::refused, std::string("no thread can be started: ") + failed.what())));
   }

@@ -11,7 +11,6 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +22,7 @@
 #include "store/os/random.h"
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
+#include "tools/commands/sources.h"
 #include "tools/commands/tokens_file.h"
 
 namespace pawl {
@@ -33,16 +33,8 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 3> token_actions{"list", "add", "revoke"};
 constexpr std::array<std::string_view, 3> limiting_options{"repos", "agents", "leases"};
 
-/// An option, or what the environment has in its place.
-std::optional<std::string> given(const Arguments& arguments, std::string_view option, const char* variable) {
-  if (auto value = arguments.value(option)) return value;
-  const char* text = std::getenv(variable);
-  if (!text || !*text) return std::nullopt;
-  return text;
-}
-
 Result<std::string> tokens_path(const Arguments& arguments) {
-  auto path = given(arguments, "file", "PAWL_TOKENS");
+  auto path = arguments.value("file");
   if (!path || path->empty()) return Error{ErrorCode::malformed, "tokens: which file? Give --file FILE (PAWL_TOKENS)"};
   return *path;
 }
@@ -103,14 +95,12 @@ std::optional<pid_t> pid_in_lock(const std::string& data) {
 
 /// Has the daemon read the file, or says how. A signal goes to a pawld alone that reads tokens: it could end another.
 void have_it_read(const Arguments& arguments, const std::string& path) {
-  const auto socket = arguments.value("socket");
-  const auto data = arguments.value("data");
-  const bool is_named = socket || data;
-  const auto of_environment = [&](const char* variable) {
-    return is_named ? std::nullopt : given(arguments, "", variable);
+  const auto source = arguments.source_of({"socket", "data"});
+  const auto given = [&](std::string_view option) {
+    return arguments.source_of({option}) == source ? arguments.value(option) : std::nullopt;
   };
-  const auto at_socket = socket ? socket : of_environment("PAWL_SOCKET");
-  const auto in_folder = data ? data : of_environment("PAWL_DATA");
+  const auto at_socket = given("socket");
+  const auto in_folder = given("data");
   const std::optional<pid_t> pid = at_socket   ? pid_behind(*at_socket)
                                    : in_folder ? pid_in_lock(*in_folder)
                                                : std::nullopt;
@@ -345,15 +335,16 @@ const Command tokens_command = {
         "A token with --repos, --agents or --leases neither sees nor moves what is outside of them. Names stand with\n"
         "commas between them; a repository's may end with `*`, and of keys of leases it is the beginning that "
         "counts.\n",
-    .options = {{"file", "FILE", "the file that pawld has as --tokens (PAWL_TOKENS)"},
+    .options = {{"file", "FILE", "the file that pawld has as --tokens", 0, "PAWL_TOKENS"},
                 {"role", "ROLE", "add: read, work or operate"},
                 {"repos", "NAMES", "add: for tasks of these repositories alone"},
                 {"agents", "NAMES", "add: for jobs of these agents alone"},
                 {"leases", "KEYS", "add: for leases whose keys begin so"},
                 {"until", "TIME", "add: ends then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
-                {"json", "", "print JSON: the list, or what was made or taken back"},
-                {"data", "DIR", "the data folder of the pawld to be told (PAWL_DATA)"},
-                {"socket", "PATH", "or its unix socket (PAWL_SOCKET)"}},
+                {"json", "", "print JSON: the list, or what was added or revoked"},
+                {"data", "DIR", "the data folder of the pawld to be told", 0, "PAWL_DATA"},
+                {"socket", "PATH", "or its unix socket", 0, "PAWL_SOCKET"},
+                config_option()},
     .positional_max = 2,
     .run = run_tokens};
 

@@ -18,7 +18,7 @@ Result<void> prove(const std::string& copy) {
 
 Exit run_backup(const Arguments& arguments) {
   const auto& words = arguments.positional();
-  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), "backup");
+  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), arguments, "backup");
   if (!named) return fail(named.error());
   const std::string& from = *named;
   const std::string& to = words.back();
@@ -45,7 +45,7 @@ const Command backup_command = {
     .details =
         "TO must not exist. DIR (PAWL_DATA) may be one that a daemon has open: the copy holds all that was durable.\n"
         "It is opened as pawld would open it, so its newest records are verified; what pawld would refuse is exit 2.\n",
-    .options = {},
+    .options = with_log_options({}),
     .positional_min = 1,
     .positional_max = 2,
     .run = run_backup};

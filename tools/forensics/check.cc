@@ -214,7 +214,7 @@ std::string in_json(const Checked& checked, const Findings& findings) {
 
 Exit run_check(const Arguments& arguments) {
   const auto& words = arguments.positional();
-  const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), "check");
+  const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), arguments, "check");
   if (!path) return fail(path.error());
   Checked checked;
   if (const auto file = arguments.value("witness")) {
@@ -256,8 +256,8 @@ const Command check_command = {
         "  rewritten       with --witness: another record stood here when the line was taken\n"
         "  cut_off         with --witness: there were more records\n"
         "  unchecked       ownership was switched off\n",
-    .options = {{"json", "", "print the findings as JSON"},
-                {"witness", "FILE", "compare the log with lines that 'pawl witness' printed"}},
+    .options = with_log_options({{"json", "", "print the findings as JSON"},
+                                 {"witness", "FILE", "compare the log with lines that 'pawl witness' printed"}}),
     .positional_max = 1,
     .run = run_check};
 

@@ -66,7 +66,7 @@ Result<void> write_page(const std::string& to, const std::string& log, const std
 
 Exit run_explain(const Arguments& arguments) {
   const auto& words = arguments.positional();
-  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), "explain");
+  const auto named = log_named(words.size() < 2 ? std::nullopt : std::optional(words[0]), arguments, "explain");
   if (!named) return fail(named.error());
   const std::string& path = *named;
   const auto html = arguments.value("html");
@@ -112,8 +112,8 @@ const Command explain_command = {
         "above\n\n"
         "What 'pawl check' finds about it stands beside the records. Settings and boots are shown where something\n"
         "depends on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
-    .options = {{"html", "FILE", "write a page for a browser, which needs no network"},
-                {"json", "", "print the story as JSON"}},
+    .options = with_log_options({{"html", "FILE", "write a page for a browser, which needs no network"},
+                                 {"json", "", "print the story as JSON"}}),
     .positional_min = 1,
     .positional_max = 2,
     .run = run_explain};

@@ -9,7 +9,7 @@
 #include "schema/hex.h"
 #include "schema/printable.h"
 #include "schema/utf8.h"
-#include "tools/forensics/base64.h"
+#include "store/base64.h"
 #include "tools/forensics/explain_page.h"
 #include "tools/forensics/explain_render.h"
 

@@ -12,8 +12,8 @@
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
 #include "schema/json/record_json.h"
+#include "store/base64.h"
 #include "store/chain.h"
-#include "tools/forensics/base64.h"
 
 namespace pawl {
 namespace {

@@ -1,9 +1,9 @@
 #include "tools/forensics/log_source.h"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "schema/hex.h"
+#include "tools/commands/sources.h"
 #include "tools/forensics/exported_lines.h"
 
 namespace pawl {
@@ -86,18 +86,26 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
-Result<std::string> log_named(const std::optional<std::string>& word, std::string_view command) {
+std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own) {
+  own.push_back({"data", "DIR", "the data folder that is read, also one that a daemon has open", 0, "PAWL_DATA"});
+  own.push_back(config_option());
+  return own;
+}
+
+Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
+                              std::string_view command) {
+  if (word && arguments.source_of({"data"}) == Source::command_line) {
+    return Error{ErrorCode::malformed, std::string(command) + ": '" + *word + "' or --data: which log?"};
+  }
+  const auto data = arguments.value("data");
   if (word) return *word;
-  const char* variable = std::getenv("PAWL_DATA");
-  if (variable && *variable) return std::string(variable);
+  if (data) return *data;
   return Error{ErrorCode::malformed,
                std::string(command) + ": which log? Name a data folder or a file, or set PAWL_DATA"};
 }
 
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
-  std::string dir = arguments.value_or("data", "");
-  if (const char* variable = std::getenv("PAWL_DATA"); dir.empty() && variable) dir = variable;
-  if (!dir.empty()) return open_log(dir, LogMode::read_only);
+  if (const auto dir = arguments.value("data")) return open_log(*dir, LogMode::read_only);
   return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR"};
 }
 

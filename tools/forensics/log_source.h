@@ -25,10 +25,15 @@ Result<Moment> moment_of(std::string_view text, std::string_view option);
 /// there.
 bool lies_in(const std::string& to, const std::string& log);
 
-/// The log of the folder in `--data`, else in PAWL_DATA. `command` is who asks, for the message.
-/// The log that a command is given as `word`; without one the folder that PAWL_DATA names.
-Result<std::string> log_named(const std::optional<std::string>& word, std::string_view command);
+/// `own`, and what names a data folder.
+std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own);
 
+/// The log that a command is given as `word`; without one the folder of `--data`. `command` is who asks, for the
+/// message.
+Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
+                              std::string_view command);
+
+/// The log of the folder in `--data`.
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
 
 /// The seq of the last record that a moment takes in. Reads the log up to there if it is a time.

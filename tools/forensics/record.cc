@@ -38,7 +38,7 @@ const Command record_command = {
         "before\n"
         "the group of that record as a checkpoint, and every record from there on. It replays, it can be checked, and\n"
         "as a file in tests/incidents/ it is a test. It has what was in the log, names and notes included.\n",
-    .options = {{"data", "DIR", "the data folder (PAWL_DATA), also one that a daemon has open"}},
+    .options = with_log_options({}),
     .positional_min = 1,
     .positional_max = 1,
     .run = run_record};

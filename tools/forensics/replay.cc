@@ -1,7 +1,7 @@
 // Applies a log again and compares everything that it says.
 #include <boost/json/value.hpp>
 
-#include <filesystem>
+#include <algorithm>
 
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
@@ -168,27 +168,20 @@ std::string in_json(const Summary& summary) {
   return out + "}\n";
 }
 
-/// Which of the two is the log: `--diff A B` takes two words, and the parser gives it one.
 Result<Order> order_of(const Arguments& arguments) {
-  std::vector<std::string> words = arguments.positional();
-  const auto from = arguments.value("diff");
-  // `--diff A B` alone is of the folder that PAWL_DATA names.
-  if (words.size() < (from ? 2U : 1U)) words.insert(words.begin(), PAWL_TRY(log_named(std::nullopt, "replay")));
-  Order order{.path = words[0], .is_json = arguments.has("json")};
+  const auto& words = arguments.positional();
+  if (words.size() > 1) {
+    return Error{ErrorCode::malformed, "what is '" + words[1] + "'? There are too many arguments"};
+  }
+  Order order{.path = PAWL_TRY(log_named(words.empty() ? std::nullopt : std::optional(words[0]), arguments, "replay")),
+              .is_json = arguments.has("json")};
   if (const auto until = arguments.value("until")) order.until = PAWL_TRY(moment_of(*until, "--until"));
   const auto task = PAWL_TRY(arguments.number("task"));
   if (task) order.task = TaskId{*task};
-  const std::size_t most = from ? 2 : 1;
-  if (words.size() > most) {
-    return Error{ErrorCode::malformed, "what is '" + words[most] + "'? There are too many arguments"};
-  }
-  if (!from) return order;
-  if (words.size() < 2) return Error{ErrorCode::malformed, "--diff needs two moments, and LOG"};
-  std::string to = words[1];
-  std::error_code failed;
-  if (order.path != "-" && !std::filesystem::exists(order.path, failed)) std::swap(order.path, to);
-  const Moment first = PAWL_TRY(moment_of(*from, "--diff"));
-  const Moment second = PAWL_TRY(moment_of(to, "--diff"));
+  const auto moments = arguments.values("diff");
+  if (moments.empty()) return order;
+  const Moment first = PAWL_TRY(moment_of(moments[0], "--diff"));
+  const Moment second = PAWL_TRY(moment_of(moments[1], "--diff"));
   if (first.seq && second.seq && *second.seq < *first.seq) {
     return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
   }
@@ -209,29 +202,33 @@ Result<void> add_changes(const Order& order, Summary& summary) {
   return {};
 }
 
-/// `--what-if A=1 B=2 LOG`, in whatever order: the words with a '=' are changes, unless there is a file of that name.
+/// Whether it has the form KEY=VALUE. A key has no slash, so a log of such a name is given as ./NAME.
+bool is_change(const std::string& word) {
+  const std::size_t equals = word.find('=');
+  return equals != std::string::npos && word.find('/') > equals;
+}
+
+/// `--what-if A=1 B=2 LOG`, in whatever order.
 Exit run_other_story(const Arguments& arguments) {
   for (const std::string_view option : {"until", "task", "diff"}) {
     if (arguments.has(option)) return fail(Exit::usage, "--" + std::string(option) + " is not for a what-if");
   }
-  std::vector<std::string> words;
-  if (const auto first = arguments.value("what-if")) words.push_back(*first);
-  std::vector<std::string> logs;
-  for (const std::string& word : arguments.positional()) {
-    std::error_code failed;
-    const bool is_change = word.find('=') != std::string::npos && !std::filesystem::exists(word, failed);
-    (is_change ? words : logs).push_back(word);
+  std::vector<std::string> changes_given = arguments.values("what-if");
+  std::vector<std::string> words = arguments.positional();
+  if (!changes_given.empty()) {  // The list took all that followed it.
+    words.insert(words.end(), changes_given.begin() + 1, changes_given.end());
+    changes_given.resize(1);
   }
-  if (logs.empty()) {
-    const auto named = log_named(std::nullopt, "replay");
-    if (!named) return fail(named.error());
-    logs.push_back(*named);
-  }
-  if (logs.size() != 1) return fail(Exit::usage, "--what-if needs KEY=VALUE, and one LOG");
+  const auto logs_begin = std::stable_partition(words.begin(), words.end(), is_change);
+  changes_given.insert(changes_given.end(), words.begin(), logs_begin);
+  words.erase(words.begin(), logs_begin);
+  if (words.size() > 1) return fail(Exit::usage, "--what-if needs KEY=VALUE, and one LOG");
+  const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), arguments, "replay");
+  if (!path) return fail(path.error());
   const bool tries_each = arguments.has("each-defence");
-  if (tries_each && !words.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
+  if (tries_each && !changes_given.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
   std::vector<Change> changes;
-  for (const std::string& word : words) {
+  for (const std::string& word : changes_given) {
     auto change = change_from(word);
     if (!change) return fail_to_read(change.error());
     for (const Change& other : changes) {
@@ -240,7 +237,7 @@ Exit run_other_story(const Arguments& arguments) {
     }
     changes.push_back(std::move(*change));
   }
-  const auto log = read_recorded(logs.front());
+  const auto log = read_recorded(*path);
   if (!log) return fail_to_read(log.error());
   const ReportForm form = arguments.has("json") ? ReportForm::json : ReportForm::words;
   return tries_each ? run_each_defence(*log, form) : run_what_if(*log, changes, form);
@@ -279,12 +276,13 @@ const Command replay_command = {
         "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
         "them is decided again with other settings. The first decision that differs is shown with both sides, then\n"
         "what follows from it, as far as the facts go. docs/FORENSICS.md says what counts as a fact.\n",
-    .options = {{"until", "SEQ|TIME", "go no further"},
-                {"task", "ID", "show the records that concern this task"},
-                {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
-                {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
-                {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
-                {"json", "", "print the summary as JSON, and records as exported lines"}},
+    .options = with_log_options(
+        {{"until", "SEQ|TIME", "go no further"},
+         {"task", "ID", "show the records that concern this task"},
+         {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
+         {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
+         {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
+         {"json", "", "print the summary as JSON, and records as exported lines"}}),
     .positional_max = 32,
     .run = run_replay};
 

@@ -95,7 +95,7 @@ class HeadSource {
     if (!arguments.positional().empty()) {
       source.log_ = arguments.positional()[0];
       for (const std::string_view option : {"data", "socket", "url", "token-file"}) {
-        if (arguments.has(option))
+        if (arguments.source_of({option}) == Source::command_line)
           return Error{ErrorCode::malformed, "LOG or --" + std::string(option) + ": which one?"};
       }
       return source;

@@ -167,7 +167,11 @@ Ran run_pawl(const std::vector<std::string>& words, const std::string& input,
   const std::string err = folder.path("err");
   const pid_t child = ::fork();
   if (child == 0) {
-    for (const char* name : {"PAWL_DATA", "PAWL_SOCKET", "PAWL_URL"}) ::unsetenv(name);
+    for (const char* name : {"PAWL_DATA", "PAWL_SOCKET", "PAWL_URL", "PAWL_TOKEN_FILE", "PAWL_CACERT", "PAWL_CERT",
+                             "PAWL_KEY", "http_proxy", "https_proxy", "all_proxy"}) {
+      ::unsetenv(name);
+    }
+    ::setenv("XDG_CONFIG_HOME", folder.path("config").c_str(), 1);  // not of the user who runs the tests
     for (const std::string& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
     ::dup2(::open(in.c_str(), O_RDONLY), 0);
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);

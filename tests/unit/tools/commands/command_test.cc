@@ -11,7 +11,11 @@ const Command sample_command = {.name = "sample",
                                 .arguments = "THING [OTHER]",
                                 .summary = "Does a thing",
                                 .details = "",
-                                .options = {{"size", "N", "how large", 's'}, {"dry", "", "only say it"}},
+                                .options = {{"size", "N", "how large", 's', "SAMPLE_SIZE"},
+                                            {"dry", "", "only say it", 'd'},
+                                            {"very", "", "say more", 'v'},
+                                            {"between", "A B", "two moments"},
+                                            {"change", "KEY=VALUE …", "as many as wanted"}},
                                 .positional_min = 1,
                                 .positional_max = 2,
                                 .run = [](const Arguments&) { return Exit::done; }};
@@ -37,10 +41,13 @@ TEST(Command, options_and_arguments_may_be_mixed) {
 TEST(Command, an_option_may_have_a_letter) {
   EXPECT_EQ(read({"thing", "-s", "3"})->value("size"), "3");
   EXPECT_EQ(read({"thing", "-s=3"})->value("size"), "3");
+  EXPECT_EQ(read({"thing", "-s3"})->value("size"), "3");
+  EXPECT_EQ(read({"thing", "-s", "-3"})->value("size"), "-3");
+  EXPECT_TRUE(read({"thing", "-dv"})->has("very"));
   EXPECT_EQ(complaint({"thing", "-s", "3", "--size", "4"}), "'--size' is given twice");
-  EXPECT_EQ(complaint({"thing", "-s"}), "'-s' needs a value: N");
+  EXPECT_EQ(complaint({"thing", "-s"}), "'--size' needs a value: N");
   EXPECT_EQ(complaint({"thing", "-size", "3"}), "unknown option '-size'; did you mean '--size'?");
-  EXPECT_NE(usage_of(sample_command).find("  -s, --size N  how large\n"), std::string::npos)
+  EXPECT_NE(usage_of(sample_command).find("  -s, --size N            how large (SAMPLE_SIZE)\n"), std::string::npos)
       << usage_of(sample_command);
 }
 
@@ -49,11 +56,28 @@ TEST(Command, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint({"a", "b", "c"}), "what is 'c'? There are too many arguments");
   EXPECT_EQ(complaint({"a", "--colour=red"}), "unknown option '--colour'");
   EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'; did you mean '--size'?");  // it is not taken
-  EXPECT_EQ(complaint({"a", "-d"}), "unknown option '-d'");
+  EXPECT_EQ(complaint({"a", "-x"}), "unknown option '-x'");
+  EXPECT_EQ(complaint({"a", "-dry"}), "unknown option '-dry'; did you mean '--dry'?");
+  EXPECT_EQ(complaint({"a", "--size="}), "'--size' needs a value: N");
+  EXPECT_EQ(complaint({"a", "--size", "--dry"}), "'--size' needs a value: N");
+  EXPECT_EQ(read({"a", "--size=--dry"})->value("size"), "--dry");
   EXPECT_EQ(complaint({"a", "--size"}), "'--size' needs a value: N");
   EXPECT_EQ(complaint({"a", "--dry=yes"}), "'--dry' takes no value");
   EXPECT_EQ(complaint({"a", "--dry", "--dry"}), "'--dry' is given twice");
   EXPECT_EQ(complaint({"a", "--", "b"}), "nothing may follow '--' here");
+}
+
+TEST(Command, an_option_takes_as_many_words_as_its_usage_shows) {
+  const auto two = read({"--between", "1", "2", "thing"});
+  ASSERT_TRUE(two) << two.error().message;
+  EXPECT_EQ(two->values("between"), (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(two->positional(), std::vector<std::string>{"thing"});
+  EXPECT_EQ(complaint({"thing", "--between", "1"}), "'--between' needs a value: A B");
+  EXPECT_EQ(complaint({"thing", "--between", "1", "--dry"}), "'--between' needs a value: A B");
+  const auto list = read({"thing", "--change", "a=1", "b=2", "--dry", "--change", "c=3"});
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_EQ(list->values("change"), (std::vector<std::string>{"a=1", "b=2", "c=3"}));
+  EXPECT_EQ(read({"thing", ""})->positional(), (std::vector<std::string>{"thing", ""}));
 }
 
 TEST(Command, a_number_is_all_of_its_text) {
@@ -93,12 +117,29 @@ TEST(Command, an_unknown_command_or_option_is_named) {
             "pawl: unknown command 'submitt'; did you mean 'submit'? 'pawl --help' lists them\n");
   EXPECT_EQ(run_pawl({"task", "--histry"}).err,
             "pawl: task: unknown option '--histry'; did you mean '--history'? 'pawl task --help' says more\n");
-  EXPECT_EQ(run_pawl({"--data", "d", "task"}).err,
-            "pawl: options stand behind the command: pawl COMMAND --data …; 'pawl --help' lists the commands\n");
+  EXPECT_EQ(run_pawl({"--histry", "task"}).err, "pawl: unknown option '--histry'; 'pawl --help' lists them\n");
+  EXPECT_EQ(
+      run_pawl({"--history", "task"}).err,
+      "pawl: this option stands behind the command: pawl COMMAND --history …; 'pawl --help' lists the commands\n");
   EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
   const Ran ran = run_pawl({"replay", "x", "--fast"});
   EXPECT_EQ(ran.exit, 2);
   EXPECT_EQ(ran.err, "pawl: replay: unknown option '--fast'; 'pawl replay --help' says more\n");
+}
+
+TEST(Command, what_says_where_the_daemon_is_may_stand_before_the_command) {
+  const std::string none = "pawl: no daemon answers at ";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--data", "/nowhere", "settings"},
+                                             {"--data=/nowhere", "--json", "settings"},
+                                             {"settings", "--data=/nowhere"}}) {
+    EXPECT_TRUE(run_pawl(words).err.starts_with(none + "/nowhere/pawl.sock"));
+  }
+  EXPECT_EQ(run_pawl({"--data", "/nowhere"}).exit, 2);
+  EXPECT_EQ(run_pawl({"--data", "/nowhere", "settings", "--data", "/elsewhere"}).err,
+            "pawl: settings: '--data' is given twice; 'pawl settings --help' says more\n");
+  EXPECT_EQ(run_pawl({"--url", "127.0.0.1:9", "simulate", "x"}).err,
+            "pawl: simulate: unknown option '--url'; 'pawl simulate --help' says more\n");
 }
 
 TEST(Command, version_is_said) {

@@ -9,7 +9,6 @@
 
 #include "schema/json/read_json.h"
 #include "schema/time.h"
-#include "tools/forensics/base64.h"
 
 namespace pawl {
 namespace {
@@ -98,27 +97,6 @@ TEST(Output, durations_grow_coarser) {
   EXPECT_EQ(duration(59 * us_per_s), "59.0 s");
   EXPECT_EQ(duration(185 * us_per_s), "3 min 05 s");
   EXPECT_EQ(duration(7385 * us_per_s), "2 h 03 min");
-}
-
-TEST(Base64, the_vectors_of_rfc_4648) {
-  const std::pair<std::string, std::string> vectors[] = {{"", ""},
-                                                         {"f", "Zg=="},
-                                                         {"fo", "Zm8="},
-                                                         {"foo", "Zm9v"},
-                                                         {"foob", "Zm9vYg=="},
-                                                         {"fooba", "Zm9vYmE="},
-                                                         {"foobar", "Zm9vYmFy"}};
-  for (const auto& [plain, encoded] : vectors) {
-    const std::vector<std::uint8_t> bytes(plain.begin(), plain.end());
-    EXPECT_EQ(base64(bytes), encoded);
-    EXPECT_EQ(base64_decoded(encoded), bytes);
-  }
-}
-
-TEST(Base64, what_it_would_not_write_it_does_not_read) {
-  for (const std::string_view bad : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm 9", "Zm9\n"}) {
-    EXPECT_FALSE(base64_decoded(bad)) << bad;
-  }
 }
 
 }  // namespace

@@ -52,6 +52,15 @@ class Check : public testing::Test {
   using Names = std::vector<std::string>;
 };
 
+TEST_F(Check, a_folder_that_is_not_one_of_data_is_told) {
+  const TestFolder other;
+  const Ran ran = run_pawl({"check", other.path("")});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_EQ(ran.err, "pawl: " + other.path("") + " is not a pawl data folder (it has no log/)\n");
+  EXPECT_EQ(run_pawl({"export", "log", "--data", other.path("none")}).err,
+            "pawl: " + other.path("none") + ": no such folder\n");
+}
+
 TEST_F(Check, a_good_log_has_nothing) {
   const Ran ran = checked();
   EXPECT_EQ(ran.exit, 0) << ran.err;

@@ -66,6 +66,24 @@ TEST(WhatIf, checkpoint_that_is_not_what_its_line_says_is_damaged) {
       << ran.err;
 }
 
+TEST(WhatIf, the_log_may_stand_before_the_changes_or_behind_them_and_its_name_is_never_looked_for) {
+  const std::string log = log_of_incident(founding);
+  const Ran behind = run_pawl({"replay", "--what-if", "reaper.enabled=false", "reaper.dead_ticks=7", log});
+  EXPECT_NE(behind.out, "");
+  EXPECT_EQ(run_pawl({"replay", log, "--what-if", "reaper.enabled=false", "reaper.dead_ticks=7"}).out, behind.out);
+  EXPECT_EQ(run_pawl({"replay", "--what-if", "reaper.enabled=false", "--what-if", "reaper.dead_ticks=7", log}).out,
+            behind.out);
+  EXPECT_EQ(
+      run_pawl({"replay", "--what-if", "reaper.enabled=false", "reaper.dead_ticks=7"}, "", {"PAWL_DATA=" + log}).out,
+      behind.out);
+  // A file whose name has the form of a change.
+  const TestFolder folder;
+  std::filesystem::copy(log, folder.path("a=b.jsonl"));
+  EXPECT_EQ(
+      run_pawl({"replay", "--what-if", "reaper.enabled=false", "reaper.dead_ticks=7", folder.path("a=b.jsonl")}).out,
+      behind.out);
+}
+
 TEST(WhatIf, without_a_real_change_every_recorded_decision_is_made_again) {
   std::size_t logs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(PAWL_INCIDENTS)) {
@@ -267,6 +285,9 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
   EXPECT_NE(refused({"--what-if", "reaper.max_running_s=1", log}).find("could not have defined its pipeline"),
             std::string::npos);
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "--until", "9", log}), "pawl: --until is not for a what-if\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", log, log}), "pawl: --what-if needs KEY=VALUE, and one LOG\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", log, "--data", log}),
+            "pawl: replay: '" + log + "' or --data: which log?\n");
   EXPECT_EQ(refused({log, log}), "pawl: what is '" + log + "'? There are too many arguments\n");
 }
 

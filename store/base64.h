@@ -1,4 +1,4 @@
-// Base64 (RFC 4648 §4, with padding): checkpoints in exported lines.
+// Base64 (RFC 4648 §4, with padding), by OpenSSL: checkpoints in exported lines, signing tokens of webhooks.
 #pragma once
 
 #include <cstdint>
