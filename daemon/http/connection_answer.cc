@@ -43,7 +43,8 @@ void Connection::reply(HttpResponse response) {
   out_ += "HTTP/1.1 ";
   out_ += std::to_string(response.status);
   out_ += ' ';
-  out_ += http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  out_.append(reason.data(), reason.size());
   out_ += "\r\nContent-Type: ";
   out_ += response.content_type;
   for (const auto& [name, value] : response.headers) {
