@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "schema/canonical.h"
+#include "schema/result.h"
 
 namespace pawl {
 namespace {

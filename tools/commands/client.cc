@@ -191,7 +191,7 @@ CURLcode Client::exchange(Incoming& incoming, const std::function<bool()>& tick)
 
 Error Client::error_of(CURLcode code, const Request& request) const {
   const std::string where = target_.name();
-  const std::string why = reason_[0] != '\0' ? std::string(reason_.c_str()) : curl_easy_strerror(code);
+  const std::string why = reason_[0] != '\0' ? reason_.substr(0, reason_.find('\0')) : curl_easy_strerror(code);
   const std::string variable = proxy_variable(target_);
   const std::string proxy = variable.empty() ? "" : "; " + variable + " names a proxy, which may be what answered";
   const auto io = [](const std::string& message) { return Error{ErrorCode::io, message}; };
