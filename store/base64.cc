@@ -8,17 +8,17 @@ namespace pawl {
 namespace {
 
 // OpenSSL counts in an int, and a checkpoint may be longer than that.
-constexpr std::size_t piece_bytes = std::size_t{3} * 1024 * 1024;
-constexpr std::size_t piece_letters = piece_bytes / 3 * 4;
+constexpr std::size_t base64_piece_bytes = std::size_t{3} * 1024 * 1024;
+constexpr std::size_t piece_letters = base64_piece_bytes / 3 * 4;
 
 }  // namespace
 
 std::string base64(std::span<const std::uint8_t> bytes) {
   std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');  // with the zero that OpenSSL puts behind it
   std::size_t length = 0;
-  for (; !bytes.empty(); bytes = bytes.subspan(std::min(piece_bytes, bytes.size()))) {
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(base64_piece_bytes, bytes.size()))) {
     length += static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(&out[length]), bytes.data(),
-                                                       static_cast<int>(std::min(piece_bytes, bytes.size()))));
+                                                       static_cast<int>(std::min(base64_piece_bytes, bytes.size()))));
   }
   out.resize(length);
   return out;

@@ -70,8 +70,8 @@ TEST(PipelineAdvice, a_file_that_cannot_be_read_is_named) {
                   "}\nstages:\n  - {name: s, to: done}\n");
   };
   EXPECT_TRUE(one_begins_with(of("none"), "4: B: /srv/none: No such file or directory"));
-  EXPECT_TRUE(
-      one_begins_with(of("/dev/null"), "4: B: /dev/null: is a device, but must be a regular file; commands that need it"));
+  EXPECT_TRUE(one_begins_with(of("/dev/null"),
+                              "4: B: /dev/null: is a device, but must be a regular file; commands that need it"));
 }
 
 TEST(PipelineAdvice, a_program_that_is_not_in_path_is_named) {

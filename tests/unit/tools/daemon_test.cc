@@ -231,7 +231,7 @@ TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
   EXPECT_EQ(pawl({"log", "1", "--run", "v1~analysis~step~merge~20260101T000000.000000Z", "-f"}).out, "merged\n");
   const Ran unknown = pawl({"log", "1", "--stage", "analysys"});
   EXPECT_EQ(unknown.exit, 1);
-  EXPECT_NE(unknown.err.find("there is some of gate of analysis, step merge of analysis"), std::string::npos)
+  EXPECT_NE(unknown.err.find("there is output of gate of analysis, step merge of analysis"), std::string::npos)
       << unknown.err;
   EXPECT_EQ(pawl({"log", "1", "--gate", "--step", "merge"}).exit, 2);
   EXPECT_EQ(pawl({"log", "x"}).exit, 1) << "x is not a task's work item";

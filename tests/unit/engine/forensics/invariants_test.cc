@@ -110,7 +110,8 @@ TEST_F(Invariants, 3_no_holder_is_stale) {
     each.leases.erase("any");
     each.boots.erase("worker-1");
   });
-  EXPECT_EQ(found(check_holders, state), "3: job 1: is running under a stale boot\n") << "and it is not an unknown boot";
+  EXPECT_EQ(found(check_holders, state), "3: job 1: is running under a stale boot\n")
+      << "and it is not an unknown boot";
   change_job(JobId{1}, [](Job& job) { job.run.reset(); });
   EXPECT_EQ(found(check_holders, state), "3: job 1: is running under a stale boot\n");
 }

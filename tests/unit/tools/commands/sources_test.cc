@@ -108,12 +108,13 @@ TEST_F(Sources, the_usual_file_is_in_the_home_folder_where_no_other_is_named) {
 TEST_F(Sources, a_file_that_others_may_write_is_refused) {
   const std::string file = folder.file("open", "url = file:1\n");
   ::chmod(file.c_str(), 0666);
-  EXPECT_EQ(name_of_target({"--config", file}), file + ": others may write this file: chmod go-w it");
+  EXPECT_EQ(name_of_target({"--config", file}), file + ": others may write this file: run chmod go-w on it");
   write_usual("url = usual:1\n");
   ::chmod(folder.path("pawl/pawl.conf").c_str(), 0666);
-  EXPECT_EQ(name_of_target({"--data", "/d"}), folder.path("") + "/pawl/pawl.conf" +
-                                                  ": others may write this file: chmod go-w it; --config FILE names "
-                                                  "another");
+  EXPECT_EQ(name_of_target({"--data", "/d"}),
+            folder.path("") + "/pawl/pawl.conf" +
+                ": others may write this file: run chmod go-w on it; --config FILE names "
+                "another");
 }
 
 TEST_F(Sources, a_file_that_does_not_fit_is_named_with_what_is_wrong) {

@@ -53,7 +53,7 @@ TEST_F(TargetFiles, certificates_are_for_https_and_can_be_read) {
   EXPECT_EQ(told({"--url", "https://h", "--cert", open, "--key", file}), "accepted");
   EXPECT_EQ(told({"--url", "https://h", "--cert", file}), "accepted");
   EXPECT_EQ(told({"--url", "https://h", "--cert", file, "--key", open}),
-            open + ": others may read or write this file: chmod o= it");
+            open + ": others may read or write this file: run chmod o= on it");
   EXPECT_EQ(told({"--url", "https://h", "--key", file}), "--key needs --cert besides");
   EXPECT_EQ(told({"--url", "https://h", "--cacert", "/nowhere/ca.pem"}), "/nowhere/ca.pem: No such file or directory");
   EXPECT_EQ(told({"--url", "h:1", "--cacert", open}),
