@@ -16,7 +16,7 @@
 
 namespace pawl {
 
-/// Who sent a request, as far as that is known before it is parsed.
+/// Who sent a request, as far as that is known before it is handled.
 struct Visitor {
   std::string principal = {};  // empty: unknown; the connection keeps its account
   bool is_operator = false;

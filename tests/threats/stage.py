@@ -70,7 +70,7 @@ class Stage(access.Pawld):
                                      for name, role in self.ROLES.items()))
 
     def each_seed(self, play):
-        """Plays on a stage of its own for each seed."""
+        """Plays once per seed, each time on a new stage."""
         for seed in seeds():
             with self.subTest(seed=seed):
                 play(random.Random(seed))

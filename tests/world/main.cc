@@ -197,7 +197,7 @@ void make_small(const Options& options, std::uint64_t seed, const std::string& f
     std::ofstream(path) << *script;
     std::printf("as a script, %s:\n%s", path.c_str(), script->c_str());
   } else {
-    std::printf("its records alone do not show it, so there is no script of it\n");
+    std::printf("its records alone do not show it, so there is no script\n");
   }
   std::fflush(stdout);
 }

@@ -416,8 +416,7 @@ void Story::flip_a_bit() {
   }
   // In the last block, if it is not sealed, a flip may look like a cut (store/tail.h @C): then that is reported.
   if ((*log)->torn_at() == next(last) && at >= starts.back()) return;
-  broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) +
-         " of the log turned over, and nobody noticed");
+  broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) + " of the log flipped unnoticed");
 }
 
 void Story::strike() {

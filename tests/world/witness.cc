@@ -436,7 +436,7 @@ void Witness::recovered(const State& state, const Chain& chain, Journal& journal
   if (state.last_seq < state_.last_seq) {
     broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
             " were durable, and are gone after a restart" +
-            (told_until_ > state.last_seq ? "; somebody was told of " + std::to_string(raw(told_until_)) : ""));
+            (told_until_ > state.last_seq ? "; a party was told of " + std::to_string(raw(told_until_)) : ""));
     return;
   }
   // What was written but never acknowledged may survive or not.
