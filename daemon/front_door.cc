@@ -40,7 +40,7 @@ Result<void> FrontDoor::open(const Options& options, const Access& access, std::
 
 void FrontDoor::open_early() {
   if (!is_bound_.load() || is_open_) return;
-  spdlog::info("the log is still being replayed: /healthz is served meanwhile");
+  spdlog::info("the log is still being replayed; /healthz already answers");
   begin();
 }
 

@@ -1,4 +1,4 @@
-// The server of pawld, from before there is anything to be asked until after nothing is asked any more.
+// pawld's server: bound before the log is replayed, closed when the daemon ends.
 #pragma once
 
 #include <atomic>
@@ -14,14 +14,14 @@
 
 namespace pawl {
 
-/// It opens its doors when all else is ready; or before, if a replay takes long, so that whoever looks after this
-/// process can see that it lives.
+/// Opens when everything else is ready; or earlier, if the replay takes long, so that a service manager can see that
+/// the process is alive.
 class FrontDoor {
  public:
-  /// What cannot be listened on is known before the log is written to. `access` outlives it.
+  /// Binds, so that an unusable address is known before the log is written. `access` outlives it.
   Result<void> open(const Options& options, const Access& access, std::size_t connections_max,
                     std::shared_ptr<ShareBook> share_book, std::function<bool()> may_make_socket);
-  /// While the log is replayed, from another thread: EndSignals sees to it that the two never meet.
+  /// Both: during the replay, from EndSignals' thread, which is done with them before serve() is called.
   void open_early();
   void leave_early();
 

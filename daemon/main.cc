@@ -1,5 +1,5 @@
-// pawld: wiring only. Each step says what it needs from those before; what fails before anything is served ends with
-// a sentence that names it, and leaves the log as it was.
+// pawld: wiring only. Each step names what it needs from earlier ones. A failure before anything is served prints a
+// sentence that names it, and leaves the log unchanged.
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -58,11 +58,11 @@ namespace {
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 
-/// The data folder, once it is held.
+/// The data folder, once it is locked.
 constexpr const char* here = ".";
 
 constexpr std::uint64_t checkpoint_every_records = 100'000;
-/// As many as run where there is much to do: those of the log's database too.
+/// How many threads run under load, including those of the log's database.
 constexpr std::size_t threads_wanted = 48;
 
 int usage(const Error& error) {
@@ -75,36 +75,36 @@ int failed(const Error& error) {
   return exit_failed;
 }
 
-/// What is said of the folder that this process works in names that by its name.
+/// Replaces "." in an error about the working folder by the folder's name.
 Error in_folder(Error error, const std::filesystem::path& folder) {
   if (error.message.starts_with("./") || error.message.starts_with(".:")) error.message.replace(0, 1, folder.string());
   return error;
 }
 
-/// Ends at once, and lets go out what was said until now, as far as somebody reads it.
+/// Ends at once, after writing the messages so far, as long as stderr is being read.
 [[noreturn]] void end_at_once(int code, MessageWriter& messages) {
   messages.flush(std::chrono::seconds(1));
   std::_Exit(code);
 }
 
-void read_tokens_anew(const std::string& path, Access& access) {
+void read_tokens_again(const std::string& path, Access& access) {
   auto tokens = read_tokens(path);
-  if (!tokens) return spdlog::error("--tokens: {}; those that were read before still hold", tokens.error().message);
+  if (!tokens) return spdlog::error("--tokens: {}; the tokens read before stay in force", tokens.error().message);
   spdlog::info("{} tokens read from {}", tokens->size(), path);
   access.replace(*std::move(tokens));
 }
 
-/// What a daemon does that has lost its log to another writer: it ends as it does on a signal, and fails.
+/// A daemon that has lost its log to another writer ends as on a signal, with a failure.
 class StepDown {
  public:
   /// From any thread.
   void begin(const Error& error) {
     spdlog::critical(
-        "another writer has the log, so this daemon steps down: {}. See to it that one daemon alone "
-        "writes to this log, then start it again",
+        "another writer has the log, so this daemon steps down: {}. Make sure that only one daemon writes to this log, "
+        "then start it again",
         error.message);
     has_begun_.store(true);
-    ::kill(::getpid(), SIGTERM);  // EndSignals::wait() has it, also if it is called later
+    ::kill(::getpid(), SIGTERM);  // EndSignals::wait() gets it, even if called later
   }
   bool has_begun() const { return has_begun_.load(); }
 
@@ -112,15 +112,14 @@ class StepDown {
   std::atomic<bool> has_begun_{false};
 };
 
-/// Makes the data folder where there is none, and holds it. From here on its paths are those below `here`: they lead
-/// to what is held, whatever becomes of its name.
+/// Creates the data folder if it is missing, and locks it. From then on its paths are below `here`: they lead to the
+/// locked folder even if its name changes.
 Result<std::shared_ptr<const DirLock>> hold(const std::string& folder) {
   PAWL_TRY(make_data_dir(folder));
   DirLock held = PAWL_TRY(DirLock::take(folder));
   if (!held.has_folder()) {
-    spdlog::warn(
-        "{}: its file system cannot lock a folder, so the file LOCK in it is all that keeps a second daemon off",
-        folder);
+    spdlog::warn("{}: its file system cannot lock a folder, so only the file LOCK in it keeps a second daemon out",
+                 folder);
   }
   for (const std::string& narrowed : held.narrowed()) spdlog::warn("{}", narrowed);
   PAWL_TRY(held.enter());
@@ -129,12 +128,12 @@ Result<std::shared_ptr<const DirLock>> hold(const std::string& folder) {
 
 constexpr std::size_t copied_tasks_told_max = 20;
 
-/// What a copy of a data folder is about to drive, which the other folder's daemon may drive too.
+/// Warns of the tasks that this copy of a data folder will drive, and that the other folder's daemon may drive too.
 void report_copy(const State& state) {
   spdlog::warn(
-      "this data folder is a copy of another one, or stands on another machine: nothing is known of the processes "
-      "that earlier daemons of this log began, so they count as alive. If the other one goes on, or went on after the "
-      "copy was made, both deliver the same tasks: stop this daemon, and make the folder with 'pawl restore'");
+      "this data folder is a copy of another one, or is on another machine: pawld cannot see the processes that "
+      "earlier daemons of this log started, so they count as alive. If the other folder is in use, or was used after "
+      "the copy, both deliver the same tasks: stop this daemon, and make the folder with 'pawl restore'");
   std::size_t told = 0;
   std::size_t more = 0;
   for (const auto& [id, task] : state.tasks.rows()) {
@@ -142,42 +141,42 @@ void report_copy(const State& state) {
     if (is_terminal(task.stage) || !task.blocked.empty() || !is_concerned) continue;
     if (told < copied_tasks_told_max) {
       ++told;
-      spdlog::warn("it goes on with {}", ahead_line(state, task));
+      spdlog::warn("it continues {}", ahead_line(state, task));
     } else {
       ++more;
     }
   }
-  if (more > 0) spdlog::warn("and with {} more tasks", more);
+  if (more > 0) spdlog::warn("and {} more tasks", more);
 }
 
 void report(const OpenReport& opened, const State& state, const Member& member) {
-  // A restore has ended the boots of those who led before it, and said what there is to say.
+  // A restore has ended the boots of earlier leaders, and has given this warning itself.
   const bool is_anothers = another_led(state, member.id) && state.boot_named(daemon_name);
   if (!member.copied_of.empty() || is_anothers) report_copy(state);
   if (const auto why = blindness()) {
-    spdlog::warn("processes of this machine cannot be seen: {}; those that cannot count as alive", *why);
+    spdlog::warn("some processes of this machine cannot be seen: {}; they count as alive", *why);
   }
   for (const std::string& skipped : opened.skipped_checkpoints) spdlog::warn("checkpoint skipped: {}", skipped);
   if (opened.torn_at) {
-    spdlog::warn("the log's tail was torn: records from seq {} on were never acknowledged, and are dropped",
+    spdlog::warn("the log's tail was torn: records from seq {} on were never acknowledged and are dropped",
                  raw(*opened.torn_at));
   }
   spdlog::info("log open at seq {}: checkpoint {}, {} records replayed", raw(state.last_seq), raw(opened.checkpoint),
                opened.replayed);
 }
 
-/// A signal that comes before the log was replayed: nothing was begun, and nothing has to be brought to an end.
+/// For signals that arrive before the log is replayed: nothing has begun, so there is nothing to wind down.
 EndSignals::Actions actions_on_signals(const Options& options, Access& access, MessageWriter& messages, Hangup hangup,
                                        FrontDoor& door) {
   return {.hangup_ends = hangup == Hangup::end,
           .hung_up =
               [&options, &access] {
-                if (options.tokens) return read_tokens_anew(options.tokens->string(), access);
-                spdlog::info("SIGHUP is ignored: without --tokens there is nothing to be read again");
+                if (options.tokens) return read_tokens_again(options.tokens->string(), access);
+                spdlog::info("SIGHUP is ignored: without --tokens there is nothing to read again");
               },
           .leave =
               [&door, &messages](int number) {
-                spdlog::info("ending, by signal {}, before the log was replayed", number);
+                spdlog::info("ending on signal {}, before the log was replayed", number);
                 door.leave_early();
                 end_at_once(EXIT_SUCCESS, messages);
               },
@@ -195,12 +194,12 @@ Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& kno
                            const Asker& asker) {
   const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, repos_for_log(options), asker));
   if (!done.passed_over.empty()) {
-    spdlog::info("--repo is passed over for {}: it is as at the start before, and `pawl repos` was used on it since",
-                 listed(done.passed_over));
+    spdlog::info(
+        "--repo is ignored for {}: it has not changed since the last start, and `pawl repos` has been used since",
+        listed(done.passed_over));
   }
   if (!done.left.empty()) {
-    spdlog::info("no --repo names {} any more: declared as before; `pawl repos remove NAME` removes one",
-                 listed(done.left));
+    spdlog::info("--repo no longer names {}: still declared; `pawl repos remove NAME` removes one", listed(done.left));
   }
   return {};
 }
@@ -209,7 +208,7 @@ void say_if_git_is_missing(const Options& options) {
   const bool clones =
       std::any_of(options.repos.begin(), options.repos.end(), [](const auto& repo) { return !repo.second.empty(); });
   if (!clones || find_program("git", program_path(), {})) return;
-  spdlog::warn("there is no git in PATH ({}): no repository can be cloned", program_path());
+  spdlog::warn("git is not in PATH ({}), so repositories cannot be cloned", program_path());
 }
 
 int serve(const Options& options, const std::vector<Pipeline>& given, std::vector<AlertDestination> destinations,
@@ -217,7 +216,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const auto connections_max = connections_for(raise_descriptor_limit(limits::descriptors_wanted));
   if (!connections_max) return failed(connections_max.error());
   if (*connections_max < limits::connections_max) {
-    spdlog::warn("too few descriptors may be open (ulimit -n): {} connections are kept at most", *connections_max);
+    spdlog::warn("the limit on open files is low (ulimit -n): at most {} connections are kept", *connections_max);
   }
   if (const auto enough = check_threads(threads_wanted); !enough) return failed(enough.error());
 
@@ -257,7 +256,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       {.now = [&clock] { return clock.read(); },
        .failed =
            [&messages](const Error& error) {
-             spdlog::critical("the log cannot be written, ending at once: {}", error.message);
+             spdlog::critical("the log cannot be written; ending at once: {}", error.message);
              end_at_once(exit_failed, messages);
            },
        .superseded = [&step_down](const Error& error) { step_down.begin(error); },
@@ -281,19 +280,19 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (!passed_over) return failed(passed_over.error());
   for (const std::string& name : *passed_over) {
     spdlog::info(
-        "pipeline '{}': its file is as it was, so what was applied since stays in force; 'pawl pipelines apply FILE' "
-        "takes the file",
+        "pipeline '{}': its file has not changed, so the definition applied since stays in force; 'pawl pipelines "
+        "apply FILE' applies the file",
         name);
   }
   const auto fallback = set_default_pipeline(sequencer, last_seq, given, asker);
   if (!fallback) return failed(fallback.error());
-  if (*fallback) spdlog::info("tasks that name no pipeline get '{}': pipeline.default is set to it", **fallback);
+  if (*fallback) spdlog::info("pipeline.default is now '{}', for tasks that do not name a pipeline", **fallback);
   if (const auto declared = declare_given(sequencer, repos, options, asker); !declared) {
     return failed(declared.error());
   }
   say_if_git_is_missing(options);
 
-  Webhooks webhooks(options.webhooks);  // outlives whoever drives tasks on its behalf
+  Webhooks webhooks(options.webhooks);  // outlives everything that drives tasks for it
 
   DriftWatch drift([](const std::string& message) { spdlog::warn("{}", message); });
   SpaceWatch space({.folder = here,
@@ -310,7 +309,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                         },
                     .probe =
                         [held = *held, &messages](const std::string& folder, TimeUs now) {
-                          // Also while nothing is written: what is begun from here belongs to a log that is gone.
+                          // Checked also while nothing is written: work begun here would belong to a log that is gone.
                           if (const auto named = held->check_name(); !named) {
                             spdlog::critical("ending at once: {}", named.error().message);
                             end_at_once(exit_failed, messages);
@@ -318,7 +317,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                           return probe_writable(folder, now);
                         }});
 
-  // What earlier boots left running is ended before anything is claimed, and before anybody can ask.
+  // Processes that earlier boots left running are ended before anything is claimed or served.
   const auto origins = std::make_shared<Origins>(options.repos);
   RealSystem system({.data_folder = here,
                      .origins = origins,
@@ -373,18 +372,18 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                        .torn_from = opened->report.torn_at.value_or(Seq{0})}));
 
   door.serve(api, options);
-  spdlog::info("ending, by signal {}", signals.wait());
+  spdlog::info("ending on signal {}", signals.wait());
   signals.set_again([&executor] {
-    spdlog::info("another signal: no more is waited for");
+    spdlog::info("another signal: ending without waiting any longer");
     executor.hurry();
   });
   api.begin_end();
   if (options.drain.count() > 0) {
-    spdlog::info("what runs may come to its end for {} s", options.drain.count());
+    spdlog::info("waiting up to {} s for running work to finish", options.drain.count());
     executor.drain(options.drain);
   }
 
-  // From the outside in: nothing is asked any more, nothing is begun, and what was decided is written.
+  // From the outside in: stop serving, stop starting work, write what was decided.
   door.close();
   api.stop();
   executor.stop();

@@ -1,4 +1,4 @@
-// What pawld's parts are told of each other: functions, so that none of them has to know what stands behind.
+// How pawld's parts reach each other: through functions, so that no part depends on another.
 #pragma once
 
 #include <filesystem>
@@ -18,7 +18,7 @@ class ReaperLoop;
 class SpaceWatch;
 class System;
 
-/// What the executor stands on. All that is referred to outlives it.
+/// What the executor uses. Everything referred to outlives it.
 struct ExecutorParts {
   Sequencer& sequencer;
   Archive& archive;
@@ -30,7 +30,7 @@ struct ExecutorParts {
 };
 Executor::Options executor_options(const ExecutorParts& parts);
 
-/// What the routes stand on. All that is referred to outlives the Api.
+/// What the routes use. Everything referred to outlives the Api.
 struct ServiceParts {
   Sequencer& sequencer;
   Log& log;
@@ -46,7 +46,7 @@ struct ServiceParts {
   std::shared_ptr<ShareBook> share_book;
   std::string boot_id;  // the daemon's
   std::filesystem::path logs_folder;
-  Seq torn_from{};  // as Services has it
+  Seq torn_from{};  // see Services
 };
 Services services_of(const ServiceParts& parts);
 

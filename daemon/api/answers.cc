@@ -218,6 +218,10 @@ void write_answer(HttpResponse& response, const Decision& decision, const Shown&
   out += '}';
 }
 
+HttpResponse unknown_answer(Outcome outcome) {
+  return http_error(404, name(outcome), row_of(outcome).sentence);
+}
+
 HttpResponse superseded_answer() {
   HttpResponse response = http_error(
       503, "stepped_down",

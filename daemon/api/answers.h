@@ -50,6 +50,9 @@ void append_object(std::string& out, const Shown& shown, Noun noun);
 /// Writes `{"seq":…,"<noun>":…}` or the refusal.
 void write_answer(HttpResponse& response, const Decision& decision, const Shown& shown, int status_accepted);
 
+/// 404 with the outcome's own sentence. The same for an absent id and for one that the token must not see.
+HttpResponse unknown_answer(Outcome outcome);
+
 /// 503: another daemon writes the log now, so this one no longer decides anything.
 HttpResponse superseded_answer();
 

@@ -17,15 +17,10 @@ HttpResponse outside(const Call& call, const std::string& what) {
                     what + " is outside the limits of " + call.asker.principal + ": " + text_of(call.narrow->scope()));
 }
 
-/// Answers as for an id that was never given out, so as not to reveal that it exists.
-HttpResponse unknown(Outcome outcome) {
-  return http_error(404, name(outcome), std::string(row_of(outcome).sentence));
-}
-
 std::optional<HttpResponse> refuse_key(const Call& call, std::string_view key) {
   if (call.narrow->has_key(key)) return std::nullopt;
   const bool is_of_task = task_of_key(key) && !call.narrow->scope().repos.empty();
-  return is_of_task ? unknown(Outcome::unknown_task) : outside(call, "that key");
+  return is_of_task ? unknown_answer(Outcome::unknown_task) : outside(call, "that key");
 }
 
 /// The key that the call is about; none if it is malformed, which the route's function refuses.
@@ -48,7 +43,7 @@ std::optional<HttpResponse> refuse_submission(const Call& call) {
   for (const boost::json::value& each : waits_for->get_array()) {
     boost::system::error_code is_no_id;
     const auto id = each.to_number<std::uint64_t>(is_no_id);
-    if (!is_no_id && !call.narrow->has(TaskId{id})) return unknown(Outcome::unknown_task);
+    if (!is_no_id && !call.narrow->has(TaskId{id})) return unknown_answer(Outcome::unknown_task);
   }
   return std::nullopt;
 }
@@ -66,9 +61,9 @@ std::optional<HttpResponse> refuse_narrow(const Call& call) {
     case Reach::everything:
       return outside(call, "this call");
     case Reach::task:
-      return call.narrow->has(TaskId{call.id}) ? std::nullopt : std::optional(unknown(Outcome::unknown_task));
+      return call.narrow->has(TaskId{call.id}) ? std::nullopt : std::optional(unknown_answer(Outcome::unknown_task));
     case Reach::job:
-      return call.narrow->has(JobId{call.id}) ? std::nullopt : std::optional(unknown(Outcome::unknown_job));
+      return call.narrow->has(JobId{call.id}) ? std::nullopt : std::optional(unknown_answer(Outcome::unknown_job));
     case Reach::key:
       if (const auto key = key_of(call)) return refuse_key(call, *key);
       return std::nullopt;

@@ -21,7 +21,7 @@ std::shared_ptr<const RecordLine> RecordLines::add(RecordBytes bytes) {
   if (auto known = find(seq)) return known;
   auto line = std::make_shared<const RecordLine>(bytes);
   const MutexLock lock(mutex_);
-  // Several may have read it at the same moment.
+  // Several threads may have read it at the same moment.
   const auto [at, is_new] = lines_.emplace(seq, line);
   if (!is_new) return at->second;
   bytes_ += line->size();

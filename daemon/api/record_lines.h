@@ -1,5 +1,5 @@
-// The last records of the log, as those who follow it read them. A crowd of streams asks for each new record at once:
-// it is read, verified and made JSON of once, for all of them.
+// A cache of the log's last records, for streams that follow it. Many streams request each new record at once: it is
+// read, verified and converted to JSON only once.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 
 namespace pawl {
 
-/// A record that was read, and the JSON that readers of the daemon get of it. What is hidden from them is not in it, so
-/// it is the same for all: who may not see a record at all is for whoever asks to see to.
+/// A record, and its JSON as readers of the daemon get it. The JSON contains nothing that is hidden from readers, so it
+/// is the same for all. The caller checks who may see the record at all.
 class RecordLine {
  public:
   /// Requires: the bytes were verified.
@@ -34,7 +34,7 @@ class RecordLine {
 /// Threads: any.
 class RecordLines {
  public:
-  /// What is kept, by count and by bytes.
+  /// How much is kept.
   struct Bounds {
     std::size_t lines = 1024;
     std::size_t bytes = 4 * 1024 * 1024;
@@ -43,10 +43,10 @@ class RecordLines {
   RecordLines() : RecordLines(Bounds()) {}
   explicit RecordLines(Bounds bounds) : bounds_(bounds) {}
 
-  /// Null: it is not kept.
+  /// Null: not kept.
   std::shared_ptr<const RecordLine> find(Seq seq) const;
-  /// The line of a record that was read from the log, and is durable. It is kept in place of the oldest, unless all
-  /// that are kept are newer. Requires: the bytes were verified.
+  /// The line of a durable record that was read from the log. It replaces the oldest kept line, unless all kept lines
+  /// are newer. Requires: the bytes were verified.
   std::shared_ptr<const RecordLine> add(RecordBytes bytes);
 
  private:

@@ -1,4 +1,4 @@
-// Helpers that make the fields and answers in the rows of route_table*.cc. Only for those.
+// Helpers for the fields and answers in the rows of route_table*.cc. Only for those files.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace pawl {
 
-/// The rows of tasks, in route_table_tasks.cc.
+/// The rows for tasks, in route_table_tasks.cc.
 std::vector<Route> task_routes();
-/// Those of the log, the definitions and the daemon, in route_table_daemon.cc.
+/// The rows for the log, the definitions and the daemon, in route_table_daemon.cc.
 std::vector<Route> daemon_routes();
 
 namespace rows {
@@ -26,7 +26,7 @@ using Choices = std::vector<std::string_view>;
 
 constexpr std::int64_t integer_max = INT64_MAX;
 
-// Fields. The schema has the types and bounds of those made by of_event().
+// Fields. Those made by of_event() get their types and bounds from the schema.
 
 inline Field of_event(std::string_view name, std::string_view summary) {
   return {.name = name, .type = Field::Type::event, .summary = summary};
@@ -66,7 +66,7 @@ inline Field optional(Field field, std::int64_t fallback) {
   return optional(std::move(field));
 }
 
-/// The names of a schema's enumeration.
+/// The names of an enumeration of the schema.
 template <class Values, class Name>
 Choices words_of(const Values& values, Name name_of) {
   Choices words;
@@ -87,7 +87,7 @@ inline Field after(std::string_view summary) {
   return optional(integer("after", 0, integer_max, summary), 0);
 }
 
-/// A query parameter: a text of any length.
+/// A query parameter: a string of any length.
 inline Field filter(std::string_view name, std::string_view summary) {
   return optional(text(name, 0, summary));
 }
@@ -111,15 +111,15 @@ inline RouteAnswer object(std::string_view of, std::string_view remark = {}) {
 }
 
 inline Field log_from() {
-  return optional(integer("from", 0, integer_max, "the byte to begin at, of all that was printed"), 0);
+  return optional(integer("from", 0, integer_max, "the first byte wanted, counted from the start of the output"), 0);
 }
 
 inline Field log_wait() {
-  return optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for something to be printed"), 0);
+  return optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for output"), 0);
 }
 
 inline RouteAnswer log_text() {
-  return {.shape = Shape::text, .remark = "at most 1 MiB; `Pawl-Log-Next`: where to read on. [Below](#output)"};
+  return {.shape = Shape::text, .remark = "at most 1 MiB; `Pawl-Log-Next`: where to continue. [Below](#output)"};
 }
 
 inline RouteAnswer list(std::string_view of, std::string_view remark = {}) {

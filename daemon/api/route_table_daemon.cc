@@ -1,9 +1,9 @@
-// The rows of routes about the log, the definitions and the daemon itself, and those of deliveries.
+// The rows of routes about the log, the definitions and the daemon itself, and of webhook deliveries.
 #include "daemon/api/route_rows.h"
 
 namespace pawl {
 
-// The functions of the rows, in daemon/api/routes_*.cc.
+// The functions in the rows, from daemon/api/routes_*.cc.
 void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
@@ -27,7 +27,7 @@ void webhooks_plane(Call call);
 
 namespace {
 
-/// What is signed right is answered 2xx, also where it is refused.
+/// A correctly signed delivery is answered 2xx, even if it is refused.
 Route delivery(std::string_view path, std::string_view summary, void (*function)(Call)) {
   return {.method = "POST",
           .path = path,
@@ -49,26 +49,26 @@ Route delivery(std::string_view path, std::string_view summary, void (*function)
 
 std::vector<Route> daemon_routes() {
   using namespace rows;
-  // What can be asked after: the seq behind it is still a number.
+  // The largest `after`: the seq that follows it must still fit.
   constexpr std::int64_t seq_max = integer_max - 1;
   return {
       {.method = "GET",
        .path = "/v1/events",
        .role = Role::read,
        .reach = Reach::filtered,
-       .summary = "the records after a seq",
+       .summary = "returns the records after a seq",
        .query = {optional(integer("after", 0, seq_max, "a seq"), 0),
                  optional(integer("wait_s", 0, limits::wait_s_max, "seconds to wait for a record"), 0),
                  limit(10'000, 1000)},
        .answer = {.shape = Shape::lines,
                   .of = "record",
-                  .remark = "at most some 4 MiB. `Pawl-Next`: what to ask after next"},
+                  .remark = "about 4 MiB at most. `Pawl-Next`: the `after` of the next call"},
        .errors = {"gone", "io"},
        .function = events_get},
       {.method = "GET",
        .path = "/v1/head",
        .role = Role::read,
-       .summary = "the last durable record's place in the chain, for `pawl witness`",
+       .summary = "shows the last durable record's place in the chain, for `pawl witness`",
        .answer = {.shape = Shape::members, .members = {"time", "digest", "chain"}},
        .errors = {"io"},
        .function = head_get},
@@ -99,14 +99,14 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/pipelines",
        .kind = Kind::writes,
        .role = Role::operate,
-       .summary = "defines a pipeline, in place of the one of that name",
+       .summary = "defines a pipeline, replacing one of the same name",
        .events = {Event::PipelineDefined},
        .form = BodyForm::fields,
-       .body = {of_event("name", "of the pipeline"), of_event("stages", "in order ([PIPELINES.md](PIPELINES.md))"),
-                optional(of_event("agents", "those that the stages name")),
-                optional(of_event("branch", "`existing`, if not sent, or `create`: it begins where origin lacks it")),
-                optional(
-                    of_event("env", "variables of every command: `name`, and one of `value`, `file`, `from_daemon`"))},
+       .body =
+           {of_event("name", "the pipeline's name"), of_event("stages", "in order ([PIPELINES.md](PIPELINES.md))"),
+            optional(of_event("agents", "the agents that the stages name")),
+            optional(of_event("branch", "`existing` (if not sent) or `create`: a task creates it if origin lacks it")),
+            optional(of_event("env", "variables of every command: `name`, and one of `value`, `file`, `from_daemon`"))},
        .answer = written("pipeline", {201}),
        .refusals = {O::bad_pipeline},
        .function = pipelines_define},
@@ -114,11 +114,12 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/repos",
        .kind = Kind::writes,
        .role = Role::operate,
-       .summary = "declares a repository, or says where it is from now on",
+       .summary = "declares a repository, or changes its URL",
        .events = {Event::RepoDeclared},
        .form = BodyForm::fields,
        .body = {of_event("repo", "its name"),
-                optional(of_event("url", "where it is cloned from, without credentials; not sent: nowhere"))},
+                optional(
+                    of_event("url", "where it is cloned from, without credentials; if not sent, it is not cloned"))},
        .answer = written("repo", {201}),
        .refusals = {O::limit},
        .function = repos_declare},
@@ -126,7 +127,7 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/repos",
        .role = Role::read,
        .reach = Reach::filtered,
-       .summary = "lists the declared repositories, each with how many live `tasks` it has and its origin's `trouble`",
+       .summary = "lists the declared repositories, each with its number of live `tasks` and its origin's `trouble`",
        .answer = list("repo", "by name"),
        .function = repos_list},
       {.method = "DELETE",
@@ -143,7 +144,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
-       .summary = "the same, for clients behind a proxy that takes `%2F` in a path apart",
+       .summary = "the same, for clients behind a proxy that decodes `%2F` in paths",
        .query = {text("repo", limits::repo_bytes_max, "its name")},
        .answer = written("repo", {200}, "null"),
        .refusals = {O::unknown_repo, O::repo_in_use},
@@ -153,9 +154,9 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
-       .summary = "takes the lease of a work item's task away, by force",
-       .query = {text("work_item", 0, "of a live task"),
-                 filter("repo", "needed where live tasks of several repositories have it")},
+       .summary = "releases the lease of a work item's task by force",
+       .query = {text("work_item", 0, "a live task's work item"),
+                 filter("repo", "needed if live tasks in several repositories have that work item")},
        .answer = written("lease", {200}, "null"),
        .refusals = {O::unknown_task, O::not_held},
        .function = leases_force},
@@ -164,7 +165,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
-       .summary = "makes a pass of the reaper, now",
+       .summary = "runs a pass of the reaper now",
        .form = BodyForm::fields,
        .answer = {.shape = Shape::members, .members = {"pass"}},
        .function = reaper_run},
@@ -174,25 +175,26 @@ std::vector<Route> daemon_routes() {
        .reach = Reach::filtered,
        .summary = "lists live tasks that do not move, and what would free them",
        .query = {limit(), after("a task"),
-                 optional(word("all", {"true", "false"}, "also what waits its turn, or for a setting (false)"))},
-       .answer = list("stuck task", "by id; beside them `waiting` and `held`"),
+                 optional(word("all", {"true", "false"},
+                               "`true`: also tasks that wait their turn or for a setting; `false` if not sent"))},
+       .answer = list("stuck task", "by id, with `waiting` and `held`"),
        .function = stuck_list},
       {.method = "GET",
        .path = "/queue",
        .role = Role::read,
-       .summary = "what runs, waits and is blocked, and the counters",
+       .summary = "shows what runs, waits and is blocked, and the counters",
        .answer = {.shape = Shape::members, .remark = "[below](#the-queue)"},
        .function = queue_get},
-      delivery("/webhooks/gitea", "takes a delivery of Gitea", webhooks_gitea),
-      delivery("/webhooks/plane", "takes a delivery of Plane", webhooks_plane),
-      delivery("/webhooks/github", "takes a delivery of GitHub", webhooks_github),
-      delivery("/webhooks/gitlab", "takes a delivery of GitLab", webhooks_gitlab),
-      delivery("/webhooks/generic", "takes a delivery of a program of one's own", webhooks_generic),
+      delivery("/webhooks/gitea", "takes a delivery from Gitea", webhooks_gitea),
+      delivery("/webhooks/plane", "takes a delivery from Plane", webhooks_plane),
+      delivery("/webhooks/github", "takes a delivery from GitHub", webhooks_github),
+      delivery("/webhooks/gitlab", "takes a delivery from GitLab", webhooks_gitlab),
+      delivery("/webhooks/generic", "takes a delivery from a program of your own", webhooks_generic),
       {.method = "GET",
        .path = "/healthz",
        .role = Role::none,
        .reach = Reach::open,
-       .summary = "answers while the process does",
+       .summary = "answers while the process is alive",
        .answer = {.shape = Shape::members, .members = {"status"}},
        .function = healthz_get},
       {.method = "GET",

@@ -1,4 +1,4 @@
-// The log as a stream: JSON lines for programs that ask on, Server-Sent Events for those that stay.
+// The log as a stream: JSON lines for clients that poll, Server-Sent Events for clients that stay connected.
 #include <charconv>
 #include <utility>
 
@@ -10,32 +10,32 @@
 namespace pawl {
 namespace {
 
-/// What can be asked after: the seq behind it is still a number.
+/// The largest `after`: the seq that follows it must still fit.
 constexpr std::uint64_t seq_max = INT64_MAX - 1;
 constexpr std::size_t bytes_per_answer_max = 4 * 1024 * 1024;
 constexpr std::int64_t records_per_event_piece = 100;
-/// Records, also of those that are kept from who asks.
+/// Records per read, including those hidden from the client.
 constexpr std::int64_t looked_at_max = 10'000;
-/// A stream with nothing to say says so, that proxies and clients keep it.
+/// An idle stream sends a heartbeat, so that proxies and clients keep the connection.
 constexpr std::chrono::seconds heartbeat{15};
 
 struct Lines {
   std::string text;
-  std::uint64_t last = 0;  // seq of the last record that was looked at, or what was asked after
-  /// Where the log goes on, if the seq that was asked after is one that a restore left out.
+  std::uint64_t last = 0;  // seq of the last record looked at; at first, the requested `after`
+  /// Where the log goes on, if a restore left out the requested seq.
   std::optional<std::uint64_t> goes_on_at = std::nullopt;
 };
 
 enum class StreamForm { json_lines, server_sent };
 
-/// Some of the records after `after`: as many as fit an answer. Blocks for a read of the log. `narrow`: who asks; null:
-/// all are shown. There may be more even where none of them is.
+/// The records after `after`, up to one answer's worth. Blocks on reading the log. `narrow`: the client's limits; null:
+/// show all. More records may follow even if none of these is shown.
 Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
                          StreamForm form) {
   Lines lines{.text = {}, .last = after};
   std::int64_t count = 0;
   std::int64_t seen = 0;
-  // Whether it is shown to who asks.
+  // Whether the client may see it.
   const auto look_at = [&](const fb::Record& record) {
     lines.last = record.stamp()->seq();
     ++seen;
@@ -50,7 +50,7 @@ Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, 
   const auto has_room = [&] {
     return count < count_max && seen < looked_at_max && lines.text.size() < bytes_per_answer_max;
   };
-  // What others who follow the log have read just now.
+  // First the records that other followers have just read.
   while (const auto line = shop.lines.find(Seq{lines.last + 1})) {
     if (look_at(line->record())) take(*line);
     if (!has_room()) return lines;
@@ -83,7 +83,7 @@ HttpResponse gone(std::uint64_t after, std::uint64_t next) {
   HttpResponse response =
       http_error(410, "gone",
                  "record " + std::to_string(after) +
-                     " is not in this log, which was restored from a backup: it goes on at record " + goes_on +
+                     " is not in this log, which was restored from a backup: the log goes on at record " + goes_on +
                      ", and the records in between are lost");
   response.body.insert(response.body.size() - 2, ",\"next\":" + goes_on);
   return response;
@@ -91,7 +91,7 @@ HttpResponse gone(std::uint64_t after, std::uint64_t next) {
 
 struct Asked {
   Shop& shop;
-  std::shared_ptr<const Narrow> narrow;  // null: nothing is kept from who asks
+  std::shared_ptr<const Narrow> narrow;  // null: nothing is hidden from the client
   std::uint64_t after;
   std::int64_t count_max;
   Waits::Time deadline;
@@ -115,8 +115,8 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
     const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
-    // Nothing for this one among what was looked at: it goes on behind that, to the end of the log. An answer without
-    // a record says that there is none.
+    // The client may see none of these records: look on, to the end of the log. An answer without a record means that
+    // there is none.
     const bool has_more = lines->last > std::exchange(asked->after, lines->last);
     if (lines->text.empty() && has_more && wake != Waits::Wake::stopped) return answer_lines(asked, wake);
     if (lines->text.empty() && !is_over) {
@@ -126,12 +126,12 @@ void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
     }
     asked->reply(answer_of(*lines));
   };
-  // At the end the workers take nothing new, and this thread may block as well as theirs.
+  // At shutdown the workers accept nothing new, and this thread may block just as well.
   if (wake == Waits::Wake::stopped) return look();
   shop.workers.post(look);
 }
 
-/// The stream of one client. What it holds in hand is one piece, however far behind it is.
+/// One client's stream. It holds one piece in memory, however far behind the client is.
 class RecordStream final : public HttpStream, public std::enable_shared_from_this<RecordStream> {
  public:
   RecordStream(Shop& shop, std::shared_ptr<const Narrow> narrow, std::uint64_t after)
@@ -150,7 +150,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     if (!lines) return done(std::nullopt);
     const bool has_more = lines->last > std::exchange(after_, lines->last);
     if (!lines->text.empty()) return say(done, std::move(lines->text));
-    // A record that this reader may not see does not count as something sent: the heartbeat stays due.
+    // A record that the client may not see does not count as sent: the heartbeat stays due.
     const auto deadline = said_ + heartbeat;
     if (std::chrono::steady_clock::now() >= deadline) return say(done, ":\n\n");
     if (has_more) return next(done);
@@ -200,7 +200,7 @@ void events_get(Call call) {
       if (!seen || *seen > seq_max) return call.refuse({ErrorCode::malformed, "header Last-Event-ID must be a seq"});
       from = *seen;
     }
-    // From now on: a crowd of them that waits for its first piece must not be in the way of others.
+    // Takes a place now: many streams waiting for their first piece must not block others.
     if (call.request.waits) call.request.waits({.content_type = "text/event-stream", .body = {}});
     return call.shop.workers.post(
         [&shop = call.shop, narrow = std::move(call.narrow), from, reply = std::move(call.reply)] {

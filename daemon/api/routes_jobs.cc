@@ -215,7 +215,7 @@ void with_job(const Call& call, std::function<void(Shop&, const Job&, const Http
       [&shop = call.shop, shown, reply = call.reply, found = std::move(found)] {
         shop.workers.post([&shop, shown, reply, found] {
           fetch_archived(shop.services.archive, *shown);
-          if (!shown->job) return reply(http_error(404, "unknown_job", "no job with that id was ever queued"));
+          if (!shown->job) return reply(unknown_answer(Outcome::unknown_job));
           found(shop, *shown->job, reply);
         });
       });

@@ -194,7 +194,7 @@ void with_runs(const Call& call, std::function<void(Shop&, const std::vector<Ran
       },
       [&shop = call.shop, seen, task, narrow = call.narrow, reply = call.reply, found = std::move(found)] {
         shop.workers.post([&shop, seen, task, narrow, reply, found] {
-          if (!seen->given_out) return reply(http_error(404, "unknown_task", "no task with that id was ever created"));
+          if (!seen->given_out) return reply(unknown_answer(Outcome::unknown_task));
           if (!seen->in_memory) {
             if (const auto bytes = shop.services.archive.find(task)) {
               if (auto archived = unpack_archived(*bytes)) seen->jobs = std::move(archived->rows.jobs);

@@ -1,4 +1,4 @@
-// The queue at a glance, whether all is well, and the reaper's pass on request.
+// The queue, the health checks, and a reaper pass on request.
 #include <algorithm>
 #include <chrono>
 
@@ -24,7 +24,7 @@ CounterSources counter_sources(const State& state, const Shop& shop) {
 
 namespace {
 
-/// Names are for operators: to others it is not said who else is here, nor what becomes of them.
+/// Only operators see names: others do not learn which clients exist or what happens to them.
 void append_refused_most(std::string& out, const ShareBook& book, Role role) {
   append_json_member(out, "refused_most");
   if (role < Role::operate) {
@@ -92,13 +92,13 @@ void healthz_get(Call call) {
 
 namespace {
 
-/// Why the daemon is not fit to serve; empty if it is.
+/// Why the daemon is not ready to serve; empty if it is.
 std::string_view unready_reason(const Readiness& readiness, const ReaperTotals& reaper, const Settings& settings) {
   if (!readiness.has_space) return "disk_full";
   if (!readiness.can_write) return "not_writable";
   if (!settings.reaper.enabled) return "";
   if (reaper.since_pass_s > 2 * settings.reaper.interval_s) return "reaper_stalled";
-  // What the ceiling should have ended is twice as old as that.
+  // A job is twice as old as the ceiling that should have ended it.
   if (reaper.oldest_past_ceiling_s > settings.reaper.max_running_s) return "job_past_ceiling";
   return "";
 }
@@ -110,7 +110,7 @@ void readyz_get(Call call) {
     std::uint64_t seq = 0;
     Settings settings;
   };
-  // Through the sequencer: what cannot answer a read is not ready.
+  // Through the sequencer: a daemon that cannot answer a read is not ready.
   const auto seen = std::make_shared<Seen>();
   call.sequencer().read(
       [seen](const State& state) {

@@ -310,7 +310,7 @@ void tasks_get(Call call) {
       },
       [&shop = call.shop, shown, reply = call.reply] {
         const auto answer = [shown, reply] {
-          if (!shown->task) return reply(http_error(404, "unknown_task", "no task with that id was ever created"));
+          if (!shown->task) return reply(unknown_answer(Outcome::unknown_task));
           HttpResponse response;
           response.format = [shown](HttpResponse& out) { append_json(out.body, *shown->task); };
           reply(std::move(response));
@@ -356,7 +356,7 @@ void tasks_history(Call call) {
     const auto page = history_of(shop.services.sequencer, shop.services.journal, shop.services.archive, narrow.get(),
                                  task, after, limit);
     if (!page && page.error().code == ErrorCode::missing) {
-      return reply(http_error(404, "unknown_task", page.error().message));
+      return reply(unknown_answer(Outcome::unknown_task));
     }
     if (!page) return reply(http_error(500, "io", page.error().message));
     HttpResponse response;

@@ -1,7 +1,7 @@
-// Webhooks, carried out: over the routes and the one path that everybody's requests take.
+// Carries out webhooks, through the same routes and the same path as all requests.
 //
-// A start is POST /v1/tasks, a stop POST /v1/tasks/{id}/cancel, bodies and all; an advance and a note have a note in
-// the log (delivery_notes.cc). Nothing here knows the sources apart but for their names.
+// A start is POST /v1/tasks, a stop is POST /v1/tasks/{id}/cancel, with their bodies; an advance or a note leaves a
+// note in the log (delivery_notes.cc). Here the sources differ only by name.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -17,13 +17,13 @@
 namespace pawl {
 namespace {
 
-/// A refusal that says that what is asked for stands already: nothing is lost, so nobody is woken for it. Plane tells
+/// Whether a refusal says that the request is already fulfilled: nothing is lost, so it raises no alert. Plane reports
 /// some changes twice.
 bool stands_already(std::string_view reason) {
   return reason == name(Outcome::duplicate_work_item) || reason == name(Outcome::relaunch);
 }
 
-/// Each stop that was refused is told apart, so that none is hidden by others.
+/// Each refused stop is a kind of its own, so that none is folded into the alert of another.
 std::string kind_of_refusal(const Delivery& delivery, std::string_view reason) {
   std::string kind = std::string(name(delivery.source)) + ":" + std::string(reason);
   if (const auto* stop = std::get_if<WebhookStop>(&delivery.call.action)) {
@@ -74,7 +74,7 @@ std::optional<Seq> seq_of_error(const boost::json::value& answer) {
   return Seq{static_cast<std::uint64_t>(seq->get_int64())};
 }
 
-/// The same call as anybody's: its route gets a request of which only the body and the asker matter.
+/// Calls a route as any client would, with a request of which only the body and the asker matter.
 void pass_to(const SharedDelivery& delivery, const Route& route, const std::string& body, std::uint64_t id) {
   delivery->totals().calls.fetch_add(1);
   const HttpRequest request{.method = "POST", .body = body};
@@ -82,7 +82,7 @@ void pass_to(const SharedDelivery& delivery, const Route& route, const std::stri
            .request = request,
            .reply =
                [delivery](HttpResponse response) {
-                 // Not on the connection's thread: what was refused is told also if the sender has gone.
+                 // Not on the connection's thread: a refusal is reported even if the sender is gone.
                  delivery->shop.workers.post([delivery, response = std::move(response)]() mutable {
                    if (const auto format = std::exchange(response.format, nullptr)) format(response);
                    delivery->settle(std::move(response));
@@ -107,24 +107,24 @@ void create_task(const SharedDelivery& delivery, const WebhookStart& wanted) {
   pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0);
 }
 
-/// Where the branch is not told, that of the pull request. Empty after the delivery was refused.
+/// The branch, or if it is not given, the pull request's. Empty after refusing the delivery.
 std::string branch_of(const Delivery& delivery, const std::string& repo, const std::string& branch,
                       const std::string& pull) {
   if (!branch.empty()) return branch;
   std::string known = delivery.webhooks.branches.find(repo, pull);
   if (known.empty()) {
-    delivery.refuse("unknown_branch", "which branch the pull request " + pull +
-                                          " is of was not told since the daemon's start: put the label on it instead");
+    delivery.refuse("unknown_branch", "no delivery since the daemon's start has named the branch of pull request " +
+                                          pull + ": put the label on the pull request instead");
   }
   return known;
 }
 
-/// What has no work item's name yet is called as its branch, unless a live task works there under another name.
+/// A start without a work item gets its branch's name, unless a live task works on that branch under another name.
 void start(const SharedDelivery& delivery, const WebhookStart& wanted) {
   if (!wanted.work_item.empty()) return create_task(delivery, wanted);
   WebhookStart named = wanted;
   if (task_of_key(*delivery)) {
-    // It is answered with what it was answered the first time, whatever is asked for.
+    // A repeated delivery gets its first answer, whatever it asks for.
     if (named.branch.empty()) named.branch = wanted.pull;
   } else {
     named.branch = branch_of(*delivery, wanted.repo, wanted.branch, wanted.pull);
@@ -148,7 +148,7 @@ std::optional<TaskId> live_work_item(Sequencer& sequencer, const std::vector<std
   });
 }
 
-/// The one live task that is to be stopped; none after the delivery was answered.
+/// The one live task to stop; none after answering the delivery.
 std::optional<TaskId> task_to_stop(const Delivery& delivery, const WebhookStop& wanted) {
   Sequencer& sequencer = delivery.shop.services.sequencer;
   if (!wanted.work_item.empty()) {
@@ -164,7 +164,7 @@ std::optional<TaskId> task_to_stop(const Delivery& delivery, const WebhookStop& 
     delivery.ignore("no live task works there");
   } else {
     delivery.refuse("ambiguous_branch",
-                    "more than one live task works on the branch " + branch + ": stop the right one by `pawl cancel`");
+                    "more than one live task works on branch " + branch + ": stop the right one with `pawl cancel`");
   }
   return std::nullopt;
 }
@@ -177,7 +177,7 @@ bool is_of_own_step(const Delivery& delivery, TaskId id) {
 }
 
 void stop(const SharedDelivery& delivery, const WebhookStop& wanted) {
-  // That of its key, if the delivery came before: a first stop, told again, stops no later task.
+  // If the delivery is a repeat, the task of its key: a repeated stop must not stop a later task.
   std::optional<TaskId> task = task_of_key(*delivery);
   if (!task) {
     task = task_to_stop(*delivery, wanted);
@@ -220,7 +220,7 @@ void receive(Call call, WebhookSource source) {
   const HttpRequest& request = call.request;
   const WebhookHeaders headers = webhook_headers(
       source, [&](std::string_view header) { return request.header ? request.header(header) : std::string_view(); });
-  // Before anything of the body is looked at.
+  // Before looking at the body.
   switch (check_signature(source, request.body, headers, webhooks->config)) {
     case SignatureCheck::right:
       break;
@@ -233,13 +233,13 @@ void receive(Call call, WebhookSource source) {
     case SignatureCheck::wrong:
       totals.bad_signatures.fetch_add(1);
       return call.reply(http_error(401, "bad_signature",
-                                   "the signature is not that of this body under the secret configured for " +
-                                       std::string(name(source)) + "; the body has to be sent as application/json"));
+                                   "the signature does not match this body and the secret configured for " +
+                                       std::string(name(source)) + "; the body must be sent as application/json"));
   }
   Delivery delivery{.shop = call.shop, .webhooks = *webhooks, .source = source, .reply = std::move(call.reply)};
   auto parsed = parse_webhook(source, headers, request.body, webhooks->config);
   if (!parsed) return delivery.refuse("malformed", parsed.error().message);
-  // Who asks is said by the signature, not by headers that anybody on the way could add.
+  // The signature says who asks, not headers that anyone on the way could add.
   delivery.asker = {.boot = call.shop.services.boot_id,
                     .actor = std::string(webhook_actor),
                     .key = parsed->key,
@@ -286,7 +286,7 @@ void Delivery::refuse(std::string_view reason, const std::string& why, std::opti
   if (services.raise_alert && !stands_already(reason)) {
     const TimeUs now = services.sequencer.now();
     if (const auto folded = webhooks.refusals.alert_due(kind_of_refusal(*this, reason), now)) {
-      if (*folded > 0) told += "; " + std::to_string(*folded) + " more like the one before it were not told";
+      if (*folded > 0) told += "; " + std::to_string(*folded) + " more like it were not alerted";
       services.raise_alert(alert_of(*this, reason, std::move(told), now));
     }
   }
@@ -299,7 +299,7 @@ void Delivery::refuse(std::string_view reason, const std::string& why, std::opti
 }
 
 void Delivery::settle(HttpResponse response) const {
-  if (response.status == 202) totals().deferred.fetch_add(1);  // a stop whose moment has not come yet
+  if (response.status == 202) totals().deferred.fetch_add(1);  // a stop that has to wait
   if (response.status < 400 || response.status >= 500) return reply(std::move(response));
   const auto answer = parse_json(response.body);
   PAWL_ASSERT(answer.has_value());  // It is our own.

@@ -18,12 +18,12 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-/// Bytes held that no request has claimed yet: beyond that the socket's own buffer holds the client back.
+/// Bytes read but not yet parsed. Beyond that, nothing more is read, and the socket's own buffer holds the client back.
 constexpr std::size_t unparsed_bytes_max = 64 * 1024;
-/// For how long a refused client may go on sending before the connection is cut: closing on unread data resets it, and
-/// the client would lose the refusal.
+/// How long a refused client may go on sending before the connection is cut. Closing with unread data would reset it,
+/// and the client would lose the refusal.
 constexpr std::chrono::seconds drain_timeout{1};
-/// When a client that has ended its side is first asked whether it still reads, and how often from then on. Most
+/// When a client that has closed its side is first probed for whether it still reads, and how often from then on. Most
 /// requests are answered sooner.
 constexpr std::chrono::milliseconds first_probe{250};
 constexpr std::chrono::milliseconds probe_interval{5000};
@@ -79,7 +79,7 @@ void Connection::start() {
 void Connection::wind_down() {
   keep_alive_ = false;
   if (phase_ == Phase::idle || phase_ == Phase::reading || phase_ == Phase::draining) close();
-  // A stream has no end of its own.
+  // A stream would not end by itself.
   if (stream_) close();
 }
 
@@ -101,7 +101,7 @@ void Connection::count_bytes() {
   std::size_t held = in_.capacity() + out_.capacity();
   if (parser_) held += parser_->get().body().capacity();
   const bool is_more = held > held_bytes_;
-  const std::size_t change = held - held_bytes_;  // modulo the width: also if it is less now
+  const std::size_t change = held - held_bytes_;  // wraps around if it is less now
   loop_.held_bytes.fetch_add(change);
   shared_.shares.book().held(ShareKind::bytes).fetch_add(change);
   if (account_) account_->bytes.fetch_add(change);
@@ -118,7 +118,7 @@ void Connection::close() {
   gone_->store(true);
   stream_.reset();
   parser_.reset();
-  // What still waits for this connection's end must not keep its bytes until then.
+  // Pending operations keep the connection alive for a while, and must not keep its bytes.
   std::string().swap(in_);
   std::string().swap(out_);
   count_bytes();
@@ -140,7 +140,7 @@ void Connection::enter(Phase phase) {
       deadline_ = now + shared_.options.idle_timeout;
       break;
     case Phase::reading:
-    case Phase::writing:  // each write of the rest that makes progress begins it anew
+    case Phase::writing:  // each write that makes progress restarts it
       deadline_ = now + shared_.options.request_timeout;
       break;
     case Phase::draining:
@@ -154,7 +154,7 @@ void Connection::enter(Phase phase) {
   if (deadline_ != asio::steady_timer::time_point::max()) arm_timer();
 }
 
-// The timer is set anew only where the deadline came nearer or it had run out: most requests never touch it.
+// Sets the timer only if the deadline moved closer or the timer has expired: most requests never touch it.
 void Connection::arm_timer() {
   if (timer_armed_ && timer_.expiry() <= deadline_) return;
   timer_.expires_at(deadline_);
@@ -204,7 +204,7 @@ Connection::Input Connection::fill() {
       return failure == asio::error::eof ? Input::ended : Input::broken;
     }
     in_.append(piece.data(), bytes);
-    if (bytes < piece.size()) return Input::open;  // most likely all: the next wait will tell
+    if (bytes < piece.size()) return Input::open;  // most likely all there is; the next wait tells
   }
   return Input::open;
 }
@@ -217,7 +217,7 @@ void Connection::on_readable() {
     case Phase::draining:
       return drain();
     case Phase::handling:
-      // Only to learn of the client's end; what it pipelines is kept for later.
+      // Reads only to learn whether the client is gone; pipelined requests are kept for later.
       switch (fill()) {
         case Input::broken:
           return close();
@@ -230,9 +230,9 @@ void Connection::on_readable() {
     case Phase::idle:
     case Phase::reading: {
       const Input input = fill();
-      // Reset, and nothing was asked since: the client was closed with the answer on its way.
+      // Reset, with no request since: the client closed while the answer was on its way.
       if (input == Input::broken && in_begin_ == in_.size()) return lost();
-      // Ended, with an answer on its way: whether there is somebody to read it is told soon.
+      // Closed by the client, with an answer on its way: draining soon shows whether the client still reads.
       if (input == Input::ended && in_begin_ == in_.size() && undelivered_) return enter(Phase::draining);
       if (input != Input::open && in_begin_ == in_.size()) return close();
       return consume();
@@ -240,10 +240,10 @@ void Connection::on_readable() {
   }
 }
 
-// A client that has ended its side may still read its answer, or may have gone. The system tells of the latter: at once
-// on a unix socket; over TCP only when it is sent something, and then as a reset. Every client of HTTP/1.1 has to
-// understand an interim answer, so that is what is sent. One of HTTP/1.0 cannot be asked: it is answered if that is
-// soon, and then given up, because a job must not go to nobody.
+// A client that has closed its side may still read its answer, or may be gone. The system reports the latter: at once
+// on a unix socket; over TCP only after something is sent, as a reset. Every HTTP/1.1 client has to understand an
+// interim answer, so that is what we send. An HTTP/1.0 client cannot be probed: if its answer does not come soon, the
+// connection is closed, because a job must not be handed to a client that is gone.
 void Connection::watch_departure() {
   if (transport_ == Transport::tcp) {
     deadline_ = asio::steady_timer::clock_type::now() + (is_1_1_ ? first_probe : probe_interval);
@@ -261,13 +261,13 @@ void Connection::probe_client() {
   if (!is_1_1_) return close();
   error_code failure;
   const std::size_t bytes = socket_.write_some(asio::buffer(interim_answer.data(), interim_answer.size()), failure);
-  // Half of it would garble what follows.
+  // A partial interim answer would garble what follows.
   if (!is_wait(failure) && (failure || bytes != interim_answer.size())) return close();
   deadline_ = asio::steady_timer::clock_type::now() + probe_interval;
   arm_timer();
 }
 
-/// Clients of old send an empty line after a body, and a client must not be refused for it (RFC 9112, 2.2).
+/// Old clients send an empty line after a body, and must not be refused for it (RFC 9112, 2.2).
 void Connection::skip_empty_lines() {
   while (true) {
     const std::string_view rest = std::string_view(in_).substr(in_begin_);
@@ -285,7 +285,7 @@ void Connection::consume() {
   if (!parser_) skip_empty_lines();
   const std::string_view unparsed = std::string_view(in_).substr(in_begin_);
   if (!parser_ && (unparsed.empty() || unparsed == "\r")) {
-    // Nothing of a request yet.
+    // No byte of a request yet.
     if (phase_ == Phase::reading) enter(Phase::idle);
     in_.erase(0, in_begin_);
     in_begin_ = 0;
@@ -305,7 +305,7 @@ void Connection::consume() {
     in_begin_ += used;
     if (!failure && parser_->is_header_done() && !body_bytes_max_) {
       if (is_refused()) return;
-      // Only now it is known where it goes. What follows the header is read by the next call.
+      // Only now is the path known. The next call reads what follows the header.
       body_bytes_max_ = body_bytes_max();
       if (parser_->content_length().value_or(0) > *body_bytes_max_) failure = http::error::body_limit;
       parser_->body_limit(*body_bytes_max_);
@@ -338,8 +338,8 @@ void Connection::consume() {
   }
   if (parser_->is_done()) return handle();
   count_bytes();
-  // The parser keeps what it could not use yet with us, the bytes of an unfinished header or of a line between the
-  // chunks of a body: that too is bounded, or nothing more would be read and nothing ever parsed.
+  // The parser leaves unfinished input with us: a partial header, or a partial line between chunks. That needs a bound
+  // too, or the buffer would fill up and parsing never go on.
   if (in_.size() - in_begin_ > limits::header_bytes_max) {
     return refuse(431, "headers_too_large",
                   "the headers, or a line between the chunks of the body, are longer than " +
@@ -348,7 +348,7 @@ void Connection::consume() {
   if (peer_closed_) return close();
   if (parser_->is_header_done() && !continue_sent_ && parser_->expects_continue().value_or(false)) {
     continue_sent_ = true;
-    error_code ignored;  // If it does not fit, the client sends its body after a moment all the same.
+    error_code ignored;  // If it does not fit, the client sends its body after a moment anyway.
     socket_.write_some(asio::buffer(interim_answer.data(), interim_answer.size()), ignored);
   }
   wait_readable();
@@ -364,7 +364,7 @@ bool Connection::is_refused() {
   if (const auto trouble = parser_->trouble()) {
     refuse(400, "malformed", *trouble);
   } else if (!parser_->expects_continue()) {
-    refuse(417, "malformed", "nothing can be expected but 100-continue");
+    refuse(417, "malformed", "the Expect header must be 100-continue");
   } else {
     return false;
   }
@@ -383,13 +383,13 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
 
 void Connection::handle() {
   const auto& message = parser_->get();
-  undelivered_ = nullptr;  // a client that sends another request has read the answer
+  undelivered_ = nullptr;  // a client that sends another request has read the last answer
   keep_alive_ = parser_->has_successor() && !shared_.stopping.load();
   is_1_1_ = parser_->is_1_1();
   is_head_ = parser_->is_head();
   const std::optional<RequestTarget> target = parse_target(view(message.target()));
-  PAWL_ASSERT(target);  // as is_refused() has seen
-  // Where tokens are asked for, a page has none to show.
+  PAWL_ASSERT(target);  // is_refused() has checked it
+  // With tokens this check is not needed: a page does not have one.
   if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
     const auto why = foreign_page({.only_reads = is_head_ || message.method() == http::verb::get,
                                    .has_host = parser_->has("Host"),

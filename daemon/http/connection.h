@@ -1,5 +1,5 @@
-// One connection: bytes in (connection.cc), requests to the handle, answers out (connection_answer.cc), and what it may
-// have of the server (connection_shares.cc). Only they and server.cc see Asio.
+// One connection: reads bytes (connection.cc), hands requests to the handle, writes answers (connection_answer.cc), and
+// keeps within its share of the server (connection_shares.cc). Only these files and server.cc see Asio.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -38,18 +38,18 @@ struct ServerShared {
 
 /// What the connections of one thread share.
 struct LoopShared {
-  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; read by the thread that accepts too
-  /// For their clients. A connection may go on another thread: that of whoever drops a reply that is no longer wanted.
+  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; the accepting thread reads it too
+  /// For their clients. A connection may be destroyed on another thread: the one that drops a late reply.
   std::atomic<std::size_t> held_bytes{0};
-  std::function<void()> relieve;  // called when that came to be too much; does not close the caller at once
+  std::function<void()> relieve;  // called when held_bytes exceeds its bound; does not close the caller at once
 };
 
-/// Threads: that of its io_context alone; the handle's replies are posted to it. Owns itself through what it waits for.
+/// Threads: its io_context's alone; the handle's replies are posted to it. Owns itself through its pending operations.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Socket = boost::asio::generic::stream_protocol::socket;
 
-  /// Requires: it is counted in loop.connections already.
+  /// Requires: loop.connections already counts it.
   Connection(boost::asio::io_context& io, Socket socket, Transport transport, ServerShared& shared, LoopShared& loop);
   ~Connection();
 
@@ -60,40 +60,40 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   using Time = boost::asio::steady_timer::time_point;
   bool is_closed() const { return phase_ == Phase::closed; }
-  /// Since when the client has been waited for: to say something, to go on, or to take its answer. None while it is the
-  /// client that waits.
+  /// Since when the server has waited for the client to send something, to send more, or to read its answer. None while
+  /// the client waits for the server.
   std::optional<Time> waiting_since() const;
   std::size_t held_bytes() const { return held_bytes_; }
-  /// Whose it is, by its last request. Null once it is closed.
+  /// The account of its last request. Null once it is closed.
   const Shares::Account* account() const { return account_.get(); }
-  /// Of a stream or a long poll; else null.
+  /// The place of its stream or long poll; else null.
   const Shares::Place* place() const { return place_.get(); }
-  /// Ends what has a place, as if its time were over: a stream behind its last whole event, a poll with the answer that
-  /// it has if nothing happens. Requires: place().
+  /// Ends its stream or long poll as if its time were up: a stream after its last whole event, a poll with the answer
+  /// that says nothing happened. Requires: place().
   void give_way();
   /// Whether it gave way, and is not yet closed.
   bool is_leaving() const { return is_leaving_ && phase_ != Phase::closed; }
 
  private:
   enum class Phase {
-    idle,      // nothing of a request has come
-    reading,   // some of it has
-    handling,  // it is with the handle
+    idle,      // no byte of a request has arrived
+    reading,   // part of one has
+    handling,  // the handle has the request
     writing,
-    draining,  // the answer is out, the connection is given up, and what the client still sends is thrown away
+    draining,  // the answer is sent, the connection is closing, and further bytes from the client are discarded
     closed,
   };
 
   void enter(Phase phase);
-  /// Counts again what is held for the client.
+  /// Recounts the bytes held for the client.
   void count_bytes();
   void begin_share();
   void move_to(std::shared_ptr<Shares::Account> account);
-  /// Finds whose the request is. False after it was refused, as there were too many.
+  /// Finds whose request it is. False after refusing it because there were too many.
   bool is_within_share(const HttpRequest& request);
-  /// Its request has begun to wait. `early`: what it is answered with if it may not.
+  /// Its request has begun to wait. `early`: the answer if it may wait no longer.
   void wait(std::uint64_t request, HttpResponse early);
-  /// Takes a place for the stream or the long poll; false: it may have none.
+  /// Takes a place for the stream or the long poll; false: it may not have one.
   bool take_place(ShareKind kind);
   static HttpResponse refusal_of_place();
   void arm_timer();
@@ -105,32 +105,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ended,   // the client has closed its side; it may still read
     broken,  // the connection is gone
   };
-  /// Whether a socket cannot go on before it is waited for.
+  /// Whether the socket would block.
   static bool is_wait(const boost::system::error_code& failure);
-  /// Reads what is there, without waiting.
+  /// Reads what has arrived, without waiting.
   Input fill();
-  /// Has the connection closed as soon as its client is known to be gone, while its request is with the handle.
+  /// While the handle has the request: closes the connection once its client is known to be gone.
   void watch_departure();
   void probe_client();
   void skip_empty_lines();
-  /// Whether the client has ended its side, and all that it sent was seen to.
+  /// Whether the client has closed its side, and everything it sent has been handled.
   bool has_nothing_more() const { return peer_closed_ && in_begin_ == in_.size(); }
-  /// Parses what was read; hands over a request that is complete.
+  /// Parses what was read, and hands a complete request to the handle.
   void consume();
-  /// Of the request whose header is read.
+  /// For the request whose header has been read.
   std::size_t body_bytes_max() const;
-  /// Whether the request whose header is read was refused, before its body is.
+  /// Whether the request was refused by its header, before its body is read.
   bool is_refused();
-  /// Answers what is no request of HTTP, or is none to be served. Nothing behind it is read as one.
+  /// Answers bytes that are not an HTTP request, or a request that must not be served. Nothing after it is parsed.
   void refuse(int status, std::string_view code, std::string_view message);
   void handle();
   void reply(HttpResponse response);
   void write_pending();
-  /// Looks for a while whether the other side takes what it was answered with, or refuses it.
+  /// Watches for a while whether the other side accepts the answer or refuses it.
   void watch_delivery();
   /// Whether the other side refused what it was sent.
   bool has_failed();
-  /// The client is gone, and has not read what it was answered with.
+  /// The client is gone, and has not read its answer.
   void lost();
   void wait_writable();
   void written();
@@ -147,14 +147,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer delivery_timer_;
   Time delivery_end_;
   Time deadline_;
-  Time since_;  // of the phase; of an answer's first byte, however it comes on
+  Time since_;  // when the phase began; writing on does not restart it
   std::size_t held_bytes_ = 0;
   std::shared_ptr<Shares::Account> account_;
   bool is_operators_ = false;
   bool is_leaving_ = false;
   std::unique_ptr<Shares::Place> place_;
-  std::uint64_t request_ = 0;  // which of the connection's is in hand
-  HttpResponse early_;         // of a long poll that has a place
+  std::uint64_t request_ = 0;  // the number of the request in hand
+  HttpResponse early_;         // for a long poll that has a place
   bool timer_armed_ = false;
   bool read_armed_ = false;
   bool error_armed_ = false;
@@ -163,7 +163,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;  // read and not yet parsed: in_[in_begin_..]
   std::size_t in_begin_ = 0;
   std::optional<RequestParser> parser_;
-  std::optional<std::size_t> body_bytes_max_;  // of the request, once its header is read
+  std::optional<std::size_t> body_bytes_max_;  // for the request, once its header has been read
   bool continue_sent_ = false;
   bool peer_closed_ = false;
 
@@ -173,7 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string out_;
   std::size_t out_begin_ = 0;
   std::shared_ptr<HttpStream> stream_;
-  std::function<void()> undelivered_;  // of the last answer, until its client is known to have had time to read it
+  std::function<void()> undelivered_;  // the last answer's, until its client has had time to read it
   std::size_t drained_bytes_ = 0;
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };

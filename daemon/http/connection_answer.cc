@@ -1,4 +1,4 @@
-// The answer of a connection on its way out: at once, or piece by piece, until its client has had time to read it.
+// Sends a connection's answer, at once or piece by piece, until its client has had time to read it.
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -17,11 +17,11 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-/// What a connection keeps of a buffer that it has no use for at the moment.
+/// How much buffer capacity an idle connection keeps.
 constexpr std::size_t kept_bytes_max = 16 * 1024;
 /// How much a refused client may still send before the connection is cut.
 constexpr std::size_t drained_bytes_max = 4 * 1024 * 1024;
-/// How long, and how often, it is looked whether an answer comes to somebody that must not be lost.
+/// How long, and how often, the delivery of an answer that must not be lost is checked.
 constexpr std::chrono::milliseconds delivery_time{1000};
 constexpr std::chrono::milliseconds delivery_interval{50};
 
@@ -98,7 +98,8 @@ void Connection::wait_writable() {
   });
 }
 
-// All of it acknowledged, the other side had an open connection when it came; on a unix socket it is there at once.
+// Once all bytes are acknowledged, the other side had an open connection when they arrived. On a unix socket they
+// arrive at once.
 void Connection::watch_delivery() {
   delivery_timer_.expires_after(delivery_interval);
   delivery_timer_.async_wait([self = shared_from_this()](const error_code& failure) {
@@ -120,7 +121,7 @@ void Connection::written() {
   }
   out_.clear();
   out_begin_ = 0;
-  // A connection that once had a large answer must not keep the room for one while it is idle.
+  // A connection that once sent a large answer must not keep that buffer while it is idle.
   if (out_.capacity() > kept_bytes_max) std::string().swap(out_);
   if (in_.empty() && in_.capacity() > kept_bytes_max) std::string().swap(in_);
   if (held_bytes_ > 2 * kept_bytes_max) count_bytes();
@@ -133,7 +134,7 @@ void Connection::written() {
     return drain();
   }
   enter(Phase::idle);
-  // What was pipelined is already here; through the queue, so that one client cannot keep the thread.
+  // A pipelined request may already be here. Posted, so that one client cannot monopolise the thread.
   asio::post(io_, [self = shared_from_this()] {
     if (self->phase_ == Phase::idle) self->on_readable();
   });
@@ -172,7 +173,7 @@ void Connection::drain() {
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);
     if (is_wait(failure)) return wait_readable();
     if (failure && failure != asio::error::eof) return lost();
-    // It has ended its side, as one does that has gone altogether: whether it reads is told soon.
+    // The client has closed its side, as one that is gone also does: watch_delivery() soon shows whether it reads.
     if (failure && undelivered_) return;
     if (failure || drained_bytes_ > drained_bytes_max) return close();
   }

@@ -1,16 +1,16 @@
-// What a connection has of the server, and how it gives its place to others.
+// A connection's share of the server, and how it gives way to others.
 #include "daemon/http/connection.h"
 
 namespace pawl {
 namespace {
 
-/// Before anything was asked: all who come over TCP are one stranger.
+/// Before the first request: all TCP clients are one stranger.
 std::string name_of_stranger(Transport transport, std::optional<std::uint32_t> uid) {
   if (transport == Transport::tcp) return "stranger";
   return uid ? "uid:" + std::to_string(*uid) : "uid";
 }
 
-/// A refusal of what others have to be left room for.
+/// Refuses what would leave others no room.
 HttpResponse too_many(std::string_view code, std::string_view message) {
   HttpResponse response = http_error(429, code, message);
   response.headers.emplace_back("Retry-After", "1");
@@ -50,7 +50,7 @@ bool Connection::is_within_share(const HttpRequest& request) {
   if (!visitor.is_rated || shared_.shares.takes_request(*account_, now)) return true;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
-  reply(too_many("too_many_requests", "this token sends more requests a second than one may"));
+  reply(too_many("too_many_requests", "this token sends too many requests per second"));
   return false;
 }
 
@@ -73,11 +73,11 @@ void Connection::give_way() {
   keep_alive_ = false;
   is_leaving_ = true;
   if (!stream_) {
-    // What it is answered with meanwhile comes too late.
+    // An answer from the handle would now come too late.
     gone_->store(true);
     return reply(std::exchange(early_, {}));
   }
-  // What is not yet out of an event cannot be ended; its client asks for it again.
+  // An event that is half sent cannot be finished; its client asks for it again.
   if (phase_ != Phase::handling) return close();
   stream_.reset();
   place_.reset();
@@ -87,8 +87,7 @@ void Connection::give_way() {
 }
 
 HttpResponse Connection::refusal_of_place() {
-  return too_many("too_many_streams",
-                  "one token or user may have no more event streams and requests that wait than this one has");
+  return too_many("too_many_streams", "this token or user already has its share of event streams and waiting requests");
 }
 
 }  // namespace pawl

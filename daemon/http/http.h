@@ -21,7 +21,7 @@ struct HttpResponse;
 struct HttpRequest {
   std::string_view method;  // "GET"; a HEAD comes as a GET
   std::string_view path;    // percent-encoded, without query
-  std::string_view query;   // what follows '?', as it came
+  std::string_view query;   // what follows '?', undecoded
   std::string_view actor;   // headers; empty when not sent
   std::string_view boot;
   std::string_view idempotency_key;
@@ -30,14 +30,14 @@ struct HttpRequest {
   std::string_view body;
   std::string_view authorization = {};
   Transport transport = Transport::unix_socket;
-  /// Of who opened the connection, where the kernel says it: over the unix socket.
+  /// The user who opened the connection. Only the unix socket tells it.
   std::optional<std::uint32_t> peer_uid = {};
   /// Any other header, by name; empty when not sent. May be empty.
   std::function<std::string_view(std::string_view name)> header = {};
-  /// Set once the connection is known to be gone; null when nobody can tell. May be kept.
+  /// Set once the connection is known to be gone; null if that cannot be known. May be kept.
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
-  /// Told that the request waits for something to happen, and what it is answered with if it may wait no longer: its
-  /// place may be needed. From any thread, each time that it begins to wait. May be empty, and may be kept.
+  /// Called each time the request begins to wait, with the answer to send if it must stop waiting because its place is
+  /// needed. From any thread. May be empty, and may be kept.
   std::function<void(HttpResponse)> waits = {};
 };
 
@@ -45,8 +45,8 @@ struct HttpRequest {
 class HttpStream {
  public:
   virtual ~HttpStream() = default;
-  /// Asks for the next piece; `done` is called once, from any thread; none: that was the last. Not called again before
-  /// `done` was.
+  /// Asks for the next piece. `done` is called once, from any thread; none: the stream has ended. Not called again
+  /// before `done` was called.
   virtual void next(std::function<void(std::optional<std::string>)> done) = 0;
 };
 
@@ -59,7 +59,7 @@ struct HttpResponse {
   /// Writes status and body from rows that it owns, on the connection's thread. May be empty.
   std::function<void(HttpResponse&)> format = {};
   /// Called at most once, from any thread, if the client turns out to be gone before it can have read the answer. May
-  /// be empty; must not block. That it is not called proves nothing.
+  /// be empty; must not block. No call proves nothing.
   std::function<void()> undelivered = {};
 };
 
@@ -70,8 +70,8 @@ using HttpHandle = std::function<void(const HttpRequest&, HttpReply)>;
 
 /// "a%20b" → "a b"; none if a '%' is not followed by two hex digits.
 std::optional<std::string> percent_decoded(std::string_view text);
-/// `{"error":{"code":…,"message":…,"current":null}}`. The message is a sentence for people, and may quote what others
-/// sent: it is made printable.
+/// `{"error":{"code":…,"message":…,"current":null}}`. The message is a sentence for people. It may quote client input,
+/// so it is made printable.
 HttpResponse http_error(int status, std::string_view code, std::string_view message);
 
 }  // namespace pawl

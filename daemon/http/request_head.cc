@@ -14,14 +14,14 @@ std::string_view host_of(std::string_view authority) {
   return authority.substr(0, authority.find(':'));
 }
 
-/// Whole addresses only: "127.0.0.1.example" is a name, and whoever owns it says what it means.
+/// Whole addresses only: "127.0.0.1.example" is a name, and its owner decides where it leads.
 bool is_loopback_name(std::string_view host) {
   boost::system::error_code failure;
   const boost::asio::ip::address address = boost::asio::ip::make_address(host, failure);
   return host == "localhost" || (!failure && address.is_loopback());
 }
 
-/// What follows the scheme of an http URL, whose letters may be of either case.
+/// What follows the scheme of an http URL, in either case.
 std::optional<std::string_view> after_scheme(std::string_view target) {
   constexpr std::array<std::string_view, 2> schemes = {"http://", "https://"};
   const auto is_same = [](char a, char b) {
@@ -57,7 +57,7 @@ bool is_authority(std::string_view text) {
     if (!text.empty() && text.front() != ':') return false;
   } else {
     const std::string_view name = text.substr(0, text.find(':'));
-    // A comma may stand in a name, but where one does, two Hosts have been made one.
+    // A name may contain a comma, but a Host with one is two Hosts joined into one.
     if (!all_of(name, "-._~%!$&'()*+;=") || (name.empty() && !text.empty())) return false;
     text = text.substr(name.size());
   }
@@ -66,12 +66,12 @@ bool is_authority(std::string_view text) {
 
 std::optional<RequestTarget> parse_target(std::string_view target) {
   RequestTarget parsed;
-  // Others cut it where a fragment would begin, or read a byte beyond ASCII as they see fit.
+  // Proxies cut the target where a fragment would begin, or read non-ASCII bytes in their own way.
   if (!all_of(target, "-._~:/?[]@!$&'()*+,;=%")) return std::nullopt;
   if (const auto rest = after_scheme(target)) {
     const std::size_t end = std::min(rest->find_first_of("/?"), rest->size());
     parsed.authority = rest->substr(0, end);
-    // Credentials before the host, never meant for the server that a request has reached, are none either.
+    // This also refuses credentials before the host: they are never meant for the server a request reaches.
     if (parsed.authority.empty() || !is_authority(parsed.authority)) return std::nullopt;
     target = rest->substr(end);
   } else if (!target.starts_with('/')) {

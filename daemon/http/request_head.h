@@ -1,4 +1,4 @@
-// What a request's head says about where it goes and where it comes from, judged before any route sees it.
+// Checks the target, Host and Origin of a request before any route sees it.
 #pragma once
 
 #include <cstddef>
@@ -11,28 +11,28 @@ namespace pawl {
 /// A request's target, taken apart. Views into it.
 struct RequestTarget {
   std::string_view path;       // "/v1/tasks"
-  std::string_view query;      // what follows '?', as it came
-  std::string_view authority;  // "localhost:7777", of the form that proxies are sent: http://localhost:7777/v1/tasks
+  std::string_view query;      // what follows '?', undecoded
+  std::string_view authority;  // "localhost:7777" if the target has the proxy form: http://localhost:7777/v1/tasks
 };
 
-/// None if the target is neither a path nor an http URL, or has a byte that none of them can have.
+/// None if the target is neither a path nor an http URL, or contains a byte not allowed in URIs.
 std::optional<RequestTarget> parse_target(std::string_view target);
 
-/// Whether that is what a Host header may say: a host, mostly with a port; or nothing.
+/// Whether a Host header may say that: a host, with or without a port; or nothing.
 bool is_authority(std::string_view text);
 
-/// Where a request says that it goes to and comes from.
+/// Where a request says it goes, and where it says it comes from.
 struct RequestOrigin {
   bool only_reads = false;     // GET or HEAD
   bool has_host = false;       // a Host header came, empty or not
   std::string_view host;       // header
-  std::string_view authority;  // of the target; empty: it has none, else it counts instead of Host (RFC 9112, 3.2.2)
+  std::string_view authority;  // the target's; unless empty, it replaces Host (RFC 9112, 3.2.2)
   std::string_view origin;     // header; empty when not sent
 };
 
-/// Why a request over TCP is not to be served, or nothing. A page in somebody's browser can reach a loopback port and
-/// send a POST to it, under its own name or, by a DNS answer of its own, under another: neither is an actor of ours.
-/// Browsers always say a Host; so whoever reads without one, as load balancers do, is no page.
+/// Why a request over TCP must not be served; none if it may. A page in a user's browser can reach a loopback port and
+/// POST to it, under its own name or, with DNS rebinding, under another. Neither may act here. Browsers always send
+/// Host, so a read without one, as load balancers send it, does not come from a page.
 std::optional<std::string> foreign_page(const RequestOrigin& request);
 
 }  // namespace pawl

@@ -15,11 +15,11 @@ namespace {
 
 namespace http = boost::beast::http;
 
-/// Each header that is read anywhere in pawl, but for lists. `header` takes no other.
+/// Every header that pawl reads, except lists. header() takes no other name.
 constexpr std::array<std::string_view, 27> single_headers = {
     "Authorization", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key", "Last-Event-ID", "Origin",
     "Pawl-Actor", "Pawl-Boot", "Transfer-Encoding",
-    // Of webhooks.
+    // Webhooks.
     "webhook-id", "webhook-signature", "webhook-timestamp", "X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Signature",
     "X-GitHub-Delivery", "X-GitHub-Event", "X-Gitlab-Event", "X-Gitlab-Token", "X-Hub-Signature-256", "X-Pawl-Delivery",
     "X-Pawl-Signature", "X-Plane-Delivery", "X-Plane-Event", "X-Plane-Signature"};
@@ -45,29 +45,29 @@ bool is_single_header(std::string_view name) {
 
 std::optional<std::string> RequestParser::trouble() const {
   const auto& head = get();
-  // Those of one name stand together.
+  // Beast keeps headers of one name adjacent.
   const auto doubled = std::adjacent_find(head.begin(), head.end(), [](const auto& a, const auto& b) {
     return boost::beast::iequals(a.name_string(), b.name_string()) && is_single_header(plain(a.name_string()));
   });
   if (doubled != head.end()) return "there is more than one header " + std::string(plain(doubled->name_string()));
   if (has("Transfer-Encoding")) {
-    if (!is_1_1()) return "HTTP/1.0 knows no Transfer-Encoding";
+    if (!is_1_1()) return "HTTP/1.0 does not allow Transfer-Encoding";
     if (has("Content-Length")) return "there are both a Transfer-Encoding and a Content-Length";
     if (!boost::beast::iequals(beasts(header("Transfer-Encoding")), "chunked")) {
-      return "the only Transfer-Encoding that is understood is chunked";
+      return "the only supported Transfer-Encoding is chunked";
     }
   }
-  // Beast takes a list of equal lengths too.
+  // Beast also accepts a list of equal lengths.
   const std::string_view length = header("Content-Length");
   if (!std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    return "the Content-Length is no number";
+    return "the Content-Length is not a number";
   }
   const std::optional<RequestTarget> target = pawl::parse_target(plain(head.target()));
-  if (!target) return "the request's target is neither a path nor an http URL, or not written as one";
-  if (!is_authority(header("Host"))) return "the Host header names no host";
-  // Load balancers ask for health like that; it changes nothing.
+  if (!target) return "the request's target is not a valid path or http URL";
+  if (!is_authority(header("Host"))) return "the Host header is not a valid host name";
+  // Load balancers check health without Host; a read changes nothing.
   const bool only_reads = is_head() || head.method() == http::verb::get;
-  if (is_1_1() && !has("Host") && !only_reads) return "there is no Host header";
+  if (is_1_1() && !has("Host") && !only_reads) return "the Host header is missing";
   return std::nullopt;
 }
 
@@ -104,21 +104,20 @@ std::string RequestParser::list(std::string_view name) const {
 }
 
 void RequestParser::on_field_impl(http::field field, Text name, Text value, Failure& failure) {
-  // A value stands behind its name, unless its line went on in the next (obs-fold): Beast takes these together
-  // elsewhere.
+  // A value follows its name, unless its line is folded (obs-fold): Beast joins folded lines in another buffer.
   const char* behind = name.data() + name.size() + 1;
   while (*behind == ' ' || *behind == '\t') ++behind;
   if (value.data() != behind) {
     failure = http::error::bad_obs_fold;
     return;
   }
-  // What comes behind the body no proxy has looked at: it is no header.
+  // No proxy has checked what follows the body: trailers do not count as headers.
   if (!is_header_done()) get().insert(field, name, value);
 }
 
 void RequestParser::on_chunk_header_impl(std::uint64_t /*size*/, Text extensions, Failure& failure) {
   extension_bytes_ += extensions.size();
-  // Within quotes Beast takes any byte, also the end of a line for those who need no CR before it.
+  // Within quotes Beast accepts any byte, even a bare LF, which ends a line for some parsers.
   if (std::any_of(extensions.begin(), extensions.end(), is_control)) failure = http::error::bad_chunk_extension;
   if (extension_bytes_ > limits::header_bytes_max) failure = http::error::header_limit;
 }

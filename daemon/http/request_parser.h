@@ -1,6 +1,6 @@
-// A request's bytes, taken apart: Beast's parser, and what it is lenient about refused. A proxy in front of pawld reads
-// the same bytes; where the two could differ about where a request ends or what it says, one client could slip a
-// request of its own in between those of others.
+// Parses requests: Beast's parser, made strict where Beast is lenient. A proxy in front of pawld reads the same bytes.
+// If the two disagreed about where a request ends or what it says, a client could smuggle its own request in among
+// those of others.
 #pragma once
 
 #include <boost/beast/http/parser.hpp>
@@ -12,25 +12,25 @@
 
 namespace pawl {
 
-/// Whether a header is one that pawl reads as one value: of two a proxy might believe the other one.
+/// Whether pawl reads the header as a single value: of two, a proxy might use the other one.
 bool is_single_header(std::string_view name);
 
 class RequestParser : public boost::beast::http::request_parser<boost::beast::http::string_body> {
  public:
-  /// Why a request whose head is read is malformed, or nothing. To be asked before its body is read.
+  /// Why a request whose head has been read is malformed; none if it is not. Call before reading its body.
   std::optional<std::string> trouble() const;
-  /// Whether the first line has come.
+  /// Whether the request line has arrived.
   bool has_request_line() const { return !get().target().empty(); }
   bool is_1_1() const { return get().version() >= 11; }
   bool is_head() const { return get().method() == boost::beast::http::verb::head; }
-  /// Whether the client waits for a word before it sends the body; none if it expects anything else.
+  /// Whether the client waits for 100 Continue before it sends the body; none if it expects anything else.
   std::optional<bool> expects_continue() const;
   /// Whether another request may follow.
   bool has_successor() const;
   bool has(std::string_view name) const;
-  /// Of the head, never of a trailer; empty when not sent. Requires: is_single_header(name).
+  /// From the head, never from a trailer; empty when not sent. Requires: is_single_header(name).
   std::string_view header(std::string_view name) const;
-  /// Of a header that is a list: however many lines it takes.
+  /// A list header: all its lines, joined by commas.
   std::string list(std::string_view name) const;
 
  private:

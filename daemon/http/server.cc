@@ -25,23 +25,23 @@ using asio::local::stream_protocol;
 using boost::system::error_code;
 
 constexpr std::size_t socket_path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
-/// How long accepting rests after a failure that will not pass by itself (no descriptors left).
+/// How long accepting pauses after a failure that would repeat at once (no descriptors left).
 constexpr std::chrono::milliseconds accept_pause{100};
 
 /// A thread's own loop, and the connections that live on it.
 struct Loop {
-  LoopShared shared;  // outlives the connections that the context still has in hand
+  LoopShared shared;  // outlives the connections that the context still holds
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::list<std::weak_ptr<Connection>> connections;  // the loop's thread alone
   std::thread thread;
 };
 
-/// Below that a connection costs little more than its descriptor, and is left alone when bytes run short.
+/// A connection that holds less costs little more than its descriptor, and is spared when memory runs short.
 constexpr std::size_t few_bytes = 64 * 1024;
 
-/// Closes the connection whose client has been waited for the longest, of those that are of the one who has most of
-/// them. False: there is none.
+/// Of the account with the most connections, closes the one that has waited longest for its client. False: there is
+/// none to close.
 bool close_longest_waiting(Loop& loop, ShareBook& book) {
   std::shared_ptr<Connection> longest;
   for (const auto& each : loop.connections) {
@@ -60,7 +60,7 @@ bool close_longest_waiting(Loop& loop, ShareBook& book) {
   return longest != nullptr;
 }
 
-/// Ends the stream or the long poll that is to go before all others. False: there is none.
+/// Ends the stream or long poll that goes before all others. False: there is none.
 bool end_one_that_stays(Loop& loop, ShareBook& book) {
   std::shared_ptr<Connection> first;
   for (const auto& each : loop.connections) {
@@ -75,9 +75,8 @@ bool end_one_that_stays(Loop& loop, ShareBook& book) {
   return first != nullptr;
 }
 
-/// Has one connection go, where there are `room` of them or more. One that was made to end what it had may still be
-/// taking its leave: that is cut short, so that there is never more than one too many. False: all have requests in hand
-/// that wait for nothing.
+/// Closes or ends one connection if there are `room` or more. Connections that are already giving way are closed at
+/// once, so that there is never more than one too many. False: all are handling requests that do not wait.
 bool make_room(Loop& loop, std::size_t room, ShareBook& book) {
   if (loop.connections.size() < room) return true;
   for (const auto& each : loop.connections) {
@@ -87,8 +86,8 @@ bool make_room(Loop& loop, std::size_t room, ShareBook& book) {
   return close_longest_waiting(loop, book) || end_one_that_stays(loop, book);
 }
 
-/// Closes the connection whose client has been waited for the longest, of those that much is held for, and that are of
-/// `account` if that is given. False: there is none.
+/// Of the connections that hold much memory, and belong to `account` if given, closes the one that has waited longest
+/// for its client. False: there is none.
 bool close_holder_of_bytes(Loop& loop, const Shares::Account* account, ShareBook& book) {
   std::shared_ptr<Connection> longest;
   for (const auto& each : loop.connections) {
@@ -104,7 +103,7 @@ bool close_holder_of_bytes(Loop& loop, const Shares::Account* account, ShareBook
   return longest != nullptr;
 }
 
-/// Who has more than one may, of those with connections in the loop; else null.
+/// An account with connections in the loop that exceeds its share of bytes; else null.
 const Shares::Account* over_share(const Loop& loop, std::size_t bytes_share) {
   for (const auto& each : loop.connections) {
     const auto connection = each.lock();
@@ -133,8 +132,7 @@ bool is_too_long(const std::filesystem::path& path) {
   return path.native().size() > socket_path_bytes_max;
 }
 
-const std::string too_long =
-    ": longer than the " + std::to_string(socket_path_bytes_max) + " bytes that the system allows";
+const std::string too_long = ": longer than the " + std::to_string(socket_path_bytes_max) + " bytes the system allows";
 
 error_code last_error() {
   return {errno, boost::system::system_category()};
@@ -151,20 +149,20 @@ Result<tcp::endpoint> endpoint_of(asio::io_context& io, const TcpAddress& addres
     tcp::resolver resolver(io);
     const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, failure);
     if (failure || found.empty()) {
-      return Error{ErrorCode::malformed, "--listen: '" + address.host + "' is no address of this host"};
+      return Error{ErrorCode::malformed, "--listen: '" + address.host + "' is not an address of this host"};
     }
     parsed = found.begin()->endpoint().address();
   }
   if (!parsed.is_loopback() && !asks_for_tokens) {
     return Error{ErrorCode::malformed,
                  "--listen: " + address.host +
-                     " is not a loopback address, and without --tokens whoever reaches the port may do everything: "
-                     "give out tokens, or listen on 127.0.0.1 or [::1]"};
+                     " is not a loopback address, and without --tokens anyone who reaches the port may do everything: "
+                     "use --tokens, or listen on 127.0.0.1 or [::1]"};
   }
   return tcp::endpoint(parsed, address.port);
 }
 
-/// By what a file is known, whatever its name.
+/// Identifies a file whatever its name.
 struct FileIdentity {
   dev_t device = 0;
   ino_t inode = 0;
@@ -184,7 +182,7 @@ struct Server::Impl {
 
   ServerShared shared;
   std::vector<std::unique_ptr<Loop>> loops;
-  // Shared with what waits for a connection: an acceptor may be replaced meanwhile.
+  // Shared with pending accepts: an acceptor may be replaced meanwhile.
   std::shared_ptr<tcp::acceptor> tcp_acceptor;
   std::shared_ptr<stream_protocol::acceptor> unix_acceptor;
   std::optional<asio::steady_timer> pause;
@@ -219,7 +217,7 @@ Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
   if (!failure) tcp_acceptor->set_option(tcp::acceptor::reuse_address(true), failure);
   if (!failure) tcp_acceptor->bind(endpoint, failure);
   if (!failure) tcp_acceptor->listen(asio::socket_base::max_listen_connections, failure);
-  if (failure == asio::error::address_in_use) return Error{ErrorCode::busy, name + ": somebody else does"};
+  if (failure == asio::error::address_in_use) return Error{ErrorCode::busy, name + ": the address is in use"};
   if (failure) return io_error(name, failure);
   return {};
 }
@@ -233,11 +231,11 @@ Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
   const stream_protocol::endpoint endpoint(path.native());
   struct stat there {};
   if (::lstat(path.c_str(), &there) == 0) {
-    if (!S_ISSOCK(there.st_mode)) return Error{ErrorCode::busy, name + ": is there, and is no socket"};
+    if (!S_ISSOCK(there.st_mode)) return Error{ErrorCode::busy, name + ": exists and is not a socket"};
     stream_protocol::socket probe(io);
     error_code failure;
     probe.connect(endpoint, failure);
-    if (!failure) return Error{ErrorCode::busy, name + ": somebody serves there"};
+    if (!failure) return Error{ErrorCode::busy, name + ": another process serves there"};
     ::unlink(path.c_str());
   }
   return bind_unix(path);
@@ -249,8 +247,8 @@ Result<void> Server::Impl::bind_unix(const std::filesystem::path& path) {
   error_code failure;
   acceptor->open(endpoint.protocol(), failure);
   if (failure) return io_error(socket_name(path), failure);
-  // The file gets the mode of the open socket less the mask, so it is never there with a wider one than 0660. The mask
-  // is the whole process's, and left alone: other threads make folders.
+  // The file gets the open socket's mode, less the umask, so it never has a wider mode than 0660. The umask is left
+  // alone: it is the whole process's, and other threads make folders.
   if (::fchmod(acceptor->native_handle(), 0660) != 0) return io_error(socket_name(path), last_error());
   acceptor->bind(endpoint, failure);
   if (!failure && ::chmod(path.c_str(), 0660) != 0) failure = last_error();
@@ -284,10 +282,10 @@ void Server::Impl::look_after_socket() {
     if (!std::exchange(is_socket_trouble_told, true)) warn(message);
   };
   if (shared.options.may_make_socket && !shared.options.may_make_socket()) return;
-  if (there) return tell_once(socket_name(path) + ": was replaced by another file, which is left alone");
+  if (there) return tell_once(socket_name(path) + ": was replaced by another file, which pawld leaves alone");
   const Result<void> made = bind_unix(path);
-  if (!made) return tell_once(made.error().message + "; it was removed, and cannot be made again");
-  warn(socket_name(path) + ": was removed, and is made again");
+  if (!made) return tell_once(made.error().message + "; it was removed and cannot be created again");
+  warn(socket_name(path) + ": was removed and has been created again");
   accept(unix_acceptor, Transport::unix_socket);
 }
 
@@ -327,7 +325,7 @@ void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transp
     const auto connection = each.lock();
     return !connection || connection->is_closed();
   });
-  // Each thread has its part, so that none has to ask another's connections to go.
+  // Each thread has its own quota, so that no thread has to close another's connections.
   const std::size_t reserve = transport == Transport::unix_socket ? 0 : shared.shares.reserve();
   const std::size_t room = std::max<std::size_t>(1, (shared.options.connections_max - reserve) / loops.size());
   if (!make_room(loop, room, shared.shares.book())) {
@@ -341,7 +339,7 @@ void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transp
 }
 
 void Server::Impl::relieve(Loop& loop) {
-  // Through the queue: the connection that brought it about is in the middle of something.
+  // Posted: the connection that caused it is in the middle of something.
   asio::post(loop.io, [this, &loop] {
     const std::size_t share = shared.options.client_bytes_max / loops.size();
     ShareBook& book = shared.shares.book();
@@ -366,7 +364,7 @@ Result<std::unique_ptr<Server>> Server::open(Options options, HttpHandle handle)
   if (impl->shared.options.listen) PAWL_TRY(impl->listen_tcp(*impl->shared.options.listen));
   auto& socket = impl->shared.options.socket;
   if (socket && impl->shared.options.listen && is_too_long(*socket)) {
-    impl->warn(socket_name(*socket) + too_long + ", so it is done without");
+    impl->warn(socket_name(*socket) + too_long + ", so pawld listens on TCP only");
     socket.reset();
   }
   if (socket) PAWL_TRY(impl->listen_unix(*socket));

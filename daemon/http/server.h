@@ -1,8 +1,8 @@
-// The HTTP/1.1 server: sockets, framing, time-outs and bounds. What is asked is for the routes to know.
+// The HTTP/1.1 server: sockets, framing, time-outs and bounds. The routes know what requests mean.
 //
-// Each connection belongs to one thread and has one request in hand at a time: what a client pipelines waits in the
-// socket. Sockets are non-blocking; Beast's parser eats what a read brought, answers are written at once, and only a
-// full or empty socket costs a wait.
+// Each connection belongs to one thread and has one request in hand at a time; pipelined requests wait in the socket.
+// Sockets are non-blocking: Beast's parser consumes what a read returned, answers are written at once, and only a full
+// or empty socket costs a wait.
 #pragma once
 
 #include <cstdint>
@@ -18,22 +18,22 @@ class Server {
  public:
   using Options = ServerOptions;
 
-  /// Binds and listens, so that what cannot be had is known before anything is served. `malformed`: no such address,
-  /// or one that is not this host's loopback, and no tokens: then whoever reaches the port may do everything.
-  /// `busy`: somebody serves there. A socket file that nobody serves is replaced. One whose path is too long for the
-  /// system is done without, with a warning, if TCP is listened on too.
+  /// Binds and listens, so that an address that cannot be used is known before anything is served. `malformed`: the
+  /// address does not exist, or it is not this host's loopback and there are no tokens: then any client that reaches
+  /// the port could do everything. `busy`: another process serves there. A socket file without a server is replaced.
+  /// If the socket's path is too long for the system, it is left out with a warning when TCP is served too.
   static Result<std::unique_ptr<Server>> open(Options options, HttpHandle handle);
   ~Server();
 
-  /// The port that is listened on; 0 without TCP.
+  /// The port it listens on; 0 without TCP.
   std::uint16_t port() const;
-  /// The socket that is listened on.
+  /// The socket it listens on.
   const std::optional<std::filesystem::path>& socket() const;
 
-  /// Also looks after the socket file from now on: one that was removed is made again, with a warning.
+  /// From now on also watches the socket file: if it is removed, creates it again, with a warning.
   void start();
-  /// Accepts nothing more, lets requests in hand be answered, closes, and ends the threads. Removes the socket file, if
-  /// it is still its own.
+  /// Stops accepting, answers the requests in hand, closes, and ends the threads. Removes the socket file if it is
+  /// still the server's.
   void stop();
 
  private:

@@ -5,7 +5,7 @@
 namespace pawl {
 namespace {
 
-/// As many as there may be tokens. Of whom comes beyond, refusals count without the name.
+/// As many as there may be tokens. Refusals of further principals count without the name.
 constexpr std::size_t names_max = 1'000;
 constexpr std::size_t most_shown = 10;
 

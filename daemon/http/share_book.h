@@ -1,5 +1,5 @@
-// What became of the shares since the start: how much is held, who was refused, and who made room for others. For those
-// who look; nothing is decided by it.
+// Counts of the shares since the start: how much is held, who was refused, and what was ended to make room. For display
+// only; nothing is decided by it.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 
 namespace pawl {
 
-/// What one principal may have only a part of.
+/// A resource of which one principal may have only a part.
 enum class ShareKind { connections, streams, polls, requests, bytes, boots, leases, tasks };
 constexpr std::array share_kinds{ShareKind::connections, ShareKind::streams, ShareKind::polls,  ShareKind::requests,
                                  ShareKind::bytes,       ShareKind::boots,   ShareKind::leases, ShareKind::tasks};
@@ -32,23 +32,23 @@ class ShareBook {
     bool operator==(const Refused&) const = default;
   };
 
-  /// What clients hold now: connections, streams, polls and bytes. Of requests see last_second(); boots, leases and
+  /// What clients hold now: connections, streams, polls and bytes. For requests see last_second(); boots, leases and
   /// tasks are rows of the state.
   std::atomic<std::size_t>& held(ShareKind kind) { return held_[index(kind)]; }
   std::size_t held(ShareKind kind) const { return held_[index(kind)].load(); }
 
-  /// A request that counts was taken.
+  /// Counts a request of a rated visitor that was taken.
   void take_request(Time now);
   /// How many were taken in the last whole second.
   std::uint64_t last_second(Time now) const;
 
-  /// `principal`: who was refused; empty: it is not known.
+  /// `principal`: who was refused; empty: unknown.
   void refuse(ShareKind kind, const std::string& principal);
-  /// What one had was ended to make room for others.
+  /// Counts something that was ended to make room for others.
   void evict(ShareKind kind) { evicted_[index(kind)].fetch_add(1); }
   std::uint64_t refused(ShareKind kind) const { return refused_[index(kind)].load(); }
   std::uint64_t evicted(ShareKind kind) const { return evicted_[index(kind)].load(); }
-  /// Those who were refused most, of all kinds together: the first is who was refused most of all. Some 10 at most.
+  /// The principals with the most refusals, all kinds together, most first. At most 10.
   std::vector<Refused> refused_most() const;
 
  private:
@@ -59,7 +59,7 @@ class ShareBook {
   std::array<std::atomic<std::uint64_t>, share_kinds.size()> evicted_{};
   mutable Mutex mutex_;
   std::map<std::string, std::uint64_t> refused_by_ PAWL_GUARDED_BY(mutex_);
-  std::chrono::seconds second_ PAWL_GUARDED_BY(mutex_){0};  // the one that is being counted
+  std::chrono::seconds second_ PAWL_GUARDED_BY(mutex_){0};  // the one being counted
   std::uint64_t in_second_ PAWL_GUARDED_BY(mutex_) = 0;
   std::uint64_t in_second_before_ PAWL_GUARDED_BY(mutex_) = 0;
 };

@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-/// Tokens are 1,000 at most; users of the socket may be more, and tokens come and go.
+/// There are at most 1,000 tokens; socket users may be more, and tokens come and go.
 constexpr std::size_t accounts_kept = 2048;
 
 }  // namespace
@@ -69,7 +69,7 @@ std::unique_ptr<Shares::Place> Shares::take_place(const std::shared_ptr<Account>
 }
 
 void Shares::refill(Account& account, Time now) const {
-  // Threads read the clock before they come here, and may come in another order.
+  // Threads read the clock before they take the mutex, so times may arrive out of order.
   if (now <= account.refilled_) return;
   const std::chrono::duration<double> since = now - std::exchange(account.refilled_, now);
   account.requests_left_ =
@@ -80,7 +80,7 @@ void Shares::refill(Account& account, Time now) const {
 void Shares::forget_idle(Time now) {
   for (auto at = accounts_.begin(); at != accounts_.end();) {
     refill(*at->second, now);
-    // One that has asked much lately must not begin with a full measure again.
+    // An account that has sent many requests lately must not start again with a full allowance.
     const bool is_rested = at->second->requests_left_ >= static_cast<double>(bounds_.requests_at_once);
     at = is_rested && at->second.use_count() == 1 ? accounts_.erase(at) : std::next(at);
   }

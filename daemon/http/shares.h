@@ -1,5 +1,6 @@
-// Who has how much of what a server can bear. What one may have is a part of the whole, so that however much one client
-// takes, others are served: each token is one account, each user of the unix socket, and all strangers together.
+// Who has how much of a server's capacity. Each account may have only a part of the whole, so that however much one
+// client takes, others are served. Each token is an account, each user of the unix socket is one, and all strangers
+// together are one.
 #pragma once
 
 #include <atomic>
@@ -15,12 +16,11 @@
 
 namespace pawl {
 
-/// Who a request is from, as far as it is known before it is looked at.
+/// Who sent a request, as far as that is known before it is handled.
 struct Visitor {
-  std::string principal = {};  // empty: not known; it is counted to whom the connection was
+  std::string principal = {};  // empty: unknown; the connection keeps its account
   bool is_operator = false;
-  /// Whether its requests a second are bounded: not those that come without a token, as there a refusal costs as much
-  /// as the answer.
+  /// Whether its requests per second are bounded. Not without a token: there a refusal costs as much as the answer.
   bool is_rated = false;
 };
 
@@ -35,18 +35,18 @@ class Shares {
     std::size_t requests_at_once = 0;
   };
 
-  /// What one principal has. Lives for as long as it has something.
+  /// What one principal has. Lives as long as it has something.
   struct Account {
     explicit Account(std::string whose) : principal(std::move(whose)) {}
 
     const std::string principal;
     std::atomic<std::size_t> connections{0};
-    std::atomic<std::size_t> waiting{0};  // of those: streams and long polls
+    std::atomic<std::size_t> waiting{0};  // of the connections: streams and long polls
     std::atomic<std::size_t> bytes{0};
 
    private:
     friend class Shares;
-    double requests_left_ = 0;  // under the mutex of the shares, with what follows
+    double requests_left_ = 0;  // under the mutex of the shares, like refilled_
     Time refilled_;
   };
 
@@ -58,8 +58,8 @@ class Shares {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
 
-    /// Whether it is to go before the other where one of them has to: operators' last, then that of who has the most of
-    /// them first, then the one that has been there the longest.
+    /// Whether it is ended before the other when one of them must be. Operators' go last; then the account with the
+    /// most places goes first, then the oldest place.
     bool goes_before(const Place& other) const;
 
     /// A stream, or a poll.
@@ -73,18 +73,18 @@ class Shares {
     const Time since_;
   };
 
-  /// `book` is told of each place that is taken or given back, and of each request that is taken or refused.
+  /// `book` counts each place taken or given back, and each request taken or refused.
   Shares(Bounds bounds, std::shared_ptr<ShareBook> book) : bounds_(bounds), book_(std::move(book)) {}
 
-  /// The account of a principal: always the same while it has something, or asked lately.
+  /// The account of a principal: always the same one while it has something, or has sent requests lately.
   std::shared_ptr<Account> account_of(const std::string& principal, Time now);
-  /// Whether one more request of that account is taken by now.
+  /// Takes one more request of the account, if it may send one now.
   bool takes_request(Account& account, Time now);
-  /// Null: the account has its share of streams and long polls, or all that are not operators have theirs.
+  /// Null: the account has its full share of streams and long polls, or all non-operators together have theirs.
   std::unique_ptr<Place> take_place(const std::shared_ptr<Account>& account, ShareKind kind, bool is_operator,
                                     Time now);
 
-  /// Connections that are kept for the unix socket: others make room before they use them.
+  /// Connections reserved for the unix socket: TCP makes room before it uses them.
   std::size_t reserve() const { return bounds_.connections / 16; }
   /// The bytes that may be held for one account.
   std::size_t bytes_share() const { return bounds_.bytes / 2; }
@@ -98,7 +98,7 @@ class Shares {
   const std::shared_ptr<ShareBook> book_;
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<Account>> accounts_ PAWL_GUARDED_BY(mutex_);
-  std::size_t readers_waiting_ PAWL_GUARDED_BY(mutex_) = 0;  // of those that are not operators
+  std::size_t readers_waiting_ PAWL_GUARDED_BY(mutex_) = 0;  // places of those that are not operators
 };
 
 }  // namespace pawl

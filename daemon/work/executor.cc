@@ -13,11 +13,11 @@ namespace {
 using std::chrono::seconds;
 
 constexpr unsigned worker_threads = 8;
-/// Of their own: an origin that is silent must not keep a path waiting.
+/// Separate threads: a silent origin must not keep a path waiting.
 constexpr unsigned branch_asker_threads = 4;
 constexpr seconds leftovers_again{1};
 constexpr seconds room_again{1};
-/// Of the 9 s that a whole stop takes at most; most service managers wait for 10.
+/// Part of the 9 s that a whole stop takes at most; most service managers wait 10 s.
 constexpr std::int64_t stop_grace_default_s = 6;
 constexpr std::string_view job_purpose = "job ";
 
@@ -97,11 +97,11 @@ void Executor::Impl::end_what_earlier_boots_left() {
   const std::vector<RunNote> notes = system.noted_runs();
   std::vector<std::unique_ptr<RunningThread>> enders;
   for (const RunNote& note : notes) {
-    if (note.is_foreign) continue;  // the copy of a note: what it names goes on elsewhere
+    if (note.is_foreign) continue;  // a copied note: the run it names goes on elsewhere
     enders.push_back(system.start_thread([this, note] {
       const EndOrder order{Stop::terminate, seconds(world.kill_after_s())};
       if (end_run(system, note.run, order) == RunEnd::gone) return;
-      warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive and cannot be ended");
+      warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive; pawld cannot end it");
       const MutexLock lock(mutex);
       if (const auto job = job_of(note)) leftovers[*job].push_back(note.run);
     }));
@@ -115,12 +115,12 @@ void Executor::Impl::end_what_earlier_boots_left() {
       if (const auto removed = system.remove_worktree(task); !removed) warn(removed.error().message);
     }
   }
-  // Those that were held when the task was finished: its folder is gone, and nobody would come for them any more.
+  // Places that were locked when their task finished: its folder is gone, so nothing else would remove them.
   for (const TaskId task : system.placed()) {
     if (is_finished(task)) system.forget_places(task);
   }
 
-  // Workers that outlived the last boot may have told it of exits that it did not get to see to.
+  // Workers that outlived the last boot may have reported exits that it did not get to handle.
   const auto told = desk.ask([this](const State& state) {
     std::map<JobId, std::uint64_t> jobs;
     for (const JobId id : state.indexes.running) {
@@ -141,7 +141,7 @@ void Executor::Impl::read_settings() {
     for (const auto& [seq, row] : state.pipelines.rows()) {
       for (const Agent& agent : row.definition->agents) some = some || !agent.run.empty();
     }
-    // Whoever sets it knows how long his service manager waits; the default has to fit into what most of them do.
+    // An operator who sets it knows how long the service manager waits; the default must suit most of them.
     const std::int64_t grace = state.settings_changed.find("stop.kill_after_s")
                                    ? state.settings().stop.kill_after_s
                                    : std::min(state.settings().stop.kill_after_s, stop_grace_default_s);
@@ -212,7 +212,7 @@ void Executor::Impl::run() {
     join_ended();
     std::optional<TimeUs> next_end;
     if (claim) {
-      // The time of before: a pause that ends during the round is looked at again.
+      // Read before the round, so that a pause that ends during it is looked at again.
       const TimeUs log_now = desk.now();
       const bool may_claim = has_room();
       if (may_claim) claim_jobs();
@@ -250,7 +250,7 @@ void Executor::Impl::run() {
   }
 }
 
-/// Those that a task's end may set free.
+/// The tasks that the end of these may unblock.
 std::set<TaskId> Executor::Impl::dependents_of(const std::set<TaskId>& ended) {
   return desk.ask([&ended](const State& state) {
     std::set<TaskId> tasks;

@@ -1,5 +1,5 @@
-// How the executor ends: nothing new begins, what runs comes to its end or is ended, and what is said of that meanwhile
-// is taken or not.
+// How the executor ends: nothing new begins, running work finishes or is ended, and meanwhile only some proposals are
+// accepted.
 #include <algorithm>
 #include <utility>
 
@@ -11,10 +11,10 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::chrono::milliseconds look_for_hurry{100};
-/// From SIGTERM to SIGKILL for what was not told to end before: steps and probes.
+/// From SIGTERM to SIGKILL for steps and probes, which have not been signalled before.
 constexpr seconds steps_kill_after{1};
 
-/// Whether it begins something: a job, a path, a step.
+/// Whether it starts a job, a path or a step.
 bool begins(const Group& group) {
   return std::any_of(group.begin(), group.end(), [](const Proposal& proposal) {
     const fb::Event type = proposal.record().event_type();
@@ -22,13 +22,13 @@ bool begins(const Group& group) {
   });
 }
 
-/// Whether it says how something ended. `done`: and that it came to what it should.
+/// Whether it reports how something ended. `done`: only if it succeeded.
 bool is_fact(const Group& group, bool done) {
   const fb::Record& first = group.front().record();
   if (const auto* step = first.event_as_StepFinished()) {
     return group.size() == 1 && (!done || step->outcome() == fb::StepOutcome::done);
   }
-  // With the finalizer's mark, where marks count.
+  // The group may also contain the finalizer's mark.
   const auto* exit = first.event_as_RunExited();
   return exit && (!done || exit->exit_code() == 0);
 }
@@ -78,7 +78,7 @@ void Executor::Impl::stop() {
   begin_nothing_more();
   end_what_runs();
   if (thread) thread->join();
-  // run() has ended, and it alone adds threads or joins them. Each of these takes the mutex before it ends.
+  // run() has ended, and only it adds or joins threads. Joined without the mutex: each thread takes it before it ends.
   std::vector<RunningThread*> threads;
   {
     const MutexLock lock(mutex);
@@ -133,7 +133,7 @@ void Executor::Impl::await_end(Deadline deadline) {
   if (before > 0) return;
   while (system.now() < deadline && hurries == 0) {
     lock.unlock();
-    // Whoever hurries waits no longer than this.
+    // A hurried stop waits no longer than this.
     const bool is_idle = world.await_idle(std::min(deadline, system.now() + look_for_hurry));
     lock.lock();
     if (!is_idle) continue;

@@ -1,4 +1,4 @@
-// What the executor makes of each record, as soon as it is durable: what run() has to look at, and what has to end.
+// How the executor reacts to each record once it is durable: what run() has to look at, and what has to end.
 #include "daemon/work/executor_impl.h"
 
 namespace pawl {
@@ -12,7 +12,7 @@ void Executor::Impl::listen(std::span<const Published> batch) {
     jobs_changed = jobs_changed || news.jobs;
     any = any || news.jobs || news.tasks;
   }
-  // The clock of the log may have leapt on.
+  // The log's clock may have jumped forward.
   if (!batch.empty()) log_time = TimeUs{batch.back().record.stamp()->time_us()};
   if (pause_end && log_time >= *pause_end) {
     pause_end.reset();
@@ -38,7 +38,7 @@ Executor::Impl::News Executor::Impl::hear(const Published& published) {
   return news;
 }
 
-/// No news: most of what others do to tasks with agents of their own.
+/// Returns no news for most of what workers do to their own tasks.
 Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool queues) {
   if (const auto* moved = record.event_as_StageTransition()) {
     return hear_transition(*moved, queues, record.stamp()->unchecked());
@@ -48,7 +48,7 @@ Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool q
   }
   if (const auto* unblocked = record.event_as_TaskUnblocked()) {
     flagged.insert(TaskId{unblocked->task()});
-    try_waiting_again();  // what an attempt left behind may no longer bar anything
+    try_waiting_again();  // a process that an attempt left behind may no longer bar anything
     return {.jobs = true};
   }
   if (const auto* ended = record.event_as_JobFinished()) return hear_job_end(*ended, queues);
@@ -72,7 +72,7 @@ Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool q
     return {.jobs = true};
   }
   if (const auto* step = record.event_as_StepFinished()) {
-    // A job or an exit may wait for a committed crossing, which this takes back.
+    // A job or an exit may be waiting for a committed crossing, which this undoes.
     if (step->outcome() == fb::StepOutcome::done) return {};
     return {.tasks = try_waiting_again(), .jobs = true};
   }
@@ -94,18 +94,18 @@ Executor::Impl::News Executor::Impl::hear_transition(const fb::StageTransition& 
   } else if (!queues) {
     news.tasks = flagged.insert(task).second;
   }
-  // With ownership off no lease is freed with it, and an exit may wait for the crossing that has just been finished.
+  // With ownership off this frees no lease, but an exit may be waiting for the crossing that has just finished.
   if (unchecked && try_waiting_again()) news.tasks = true;
   return news;
 }
 
 Executor::Impl::News Executor::Impl::hear_job_end(const fb::JobFinished& event, bool queues) {
   const JobId job{event.job()};
-  // `done` comes with what moved or blocked the task.
+  // With `done`, the same group moved or blocked the task.
   if (!queues && event.result() != fb::JobResult::done) flagged_jobs.insert(job);
   take_back(job, false);
   const News news{.tasks = try_waiting_again(), .jobs = true};  // its agent's end may free the task for another path
-  // Another party said so while its agent runs: nothing needs that agent's work, and others are about to begin there.
+  // Another party reported the end while our agent runs: its work is not needed, and others are about to start there.
   if (const auto ours = running.find(job); ours != running.end()) ours->second.off->call();
   return news;
 }
@@ -113,9 +113,9 @@ Executor::Impl::News Executor::Impl::hear_job_end(const fb::JobFinished& event, 
 Executor::Impl::News Executor::Impl::hear_setting(const fb::SettingChanged& event) {
   settings_changed = true;
   const std::string_view key = event.key()->string_view();
-  // At once: a cancel in the very next record goes by it.
+  // At once: it must hold for a cancel in the very next record.
   if (key == "stop.enabled") stop_enabled = event.value()->flag().value_or(true);
-  // Switched off, leases no longer stand in the way; switched on, an owner that was refused for want of one may get it.
+  // Switched off, leases no longer block anything; switched on, an owner refused for lack of a lease may get one.
   if (key.starts_with("ownership.")) try_waiting_again();
   return {.jobs = true};
 }
@@ -137,19 +137,19 @@ Executor::Impl::News Executor::Impl::hear_exit(const fb::RunExited& event) {
   return news;
 }
 
-/// A gate ends no matter who asked for it: a monitor, the finalizer, an operator. It needs no running job.
+/// A gate ends whether a monitor, the finalizer or an operator started it, and even without a running job.
 void Executor::Impl::hear_cancel(TaskId task) {
   call_off_preparations(task);
   if (stop_enabled) world.call_off(task, RealWorld::Which::gates);
 }
 
-/// A path has ended that may have turned another away.
+/// Called when a path ends after turning another away.
 void Executor::Impl::note_path_end() {
   const MutexLock lock(mutex);
   if (try_waiting_again()) wake->notify();
 }
 
-/// Each checks for itself whether what it waits for is free now. False if none waits.
+/// Wakes all waiters; each checks for itself whether it can go on. False if there are none.
 bool Executor::Impl::try_waiting_again() {
   ++leases_freed;
   lease_freed->notify();
@@ -159,13 +159,12 @@ bool Executor::Impl::try_waiting_again() {
   return any;
 }
 
-/// What a record wants ended. Not later, from another thread: by then the same task may have a new step under way. A
-/// cancelled task's steps go on, since a committed crossing is finished honestly; what the reaper's ceiling has met
-/// must not.
+/// Ends what a record ends. Not later, from another thread: by then the task may have a new step under way. A cancelled
+/// task's steps go on, since a committed crossing runs to its end; at the reaper's ceiling they end too.
 void Executor::Impl::call_off(const Effect& end_group, const fb::Record& record) {
   const JobId job{end_group.id};
   const fb::JobReaped* reaped = record.event_as_JobReaped();
-  // The effect names one job. A task that was moved on by hand may have more, and a cancel ends them all.
+  // The effect names one job. A task that was moved by hand may have more, and a cancel ends them all.
   if (!reaped && !outside_runs.empty()) {
     workers->post([this, task = TaskId{end_group.task}] { end_outside_of(task); });
   } else if (reaped) {

@@ -1,8 +1,10 @@
-// Agents that workers outside began, where their job is taken back or their task cancelled (SPEC §4 end_group, §9).
+// Ends agents that outside workers started, when their job is taken back or their task cancelled (SPEC §4 end_group,
+// §9).
 //
-// Of these there is neither a lock nor a word in the environment, only what the worker reported: a pid and when it
-// began. So a process is ended only if it is one of this machine, began just then, and was seen to be of the worker:
-// below its process, or in its session and of its user. One elsewhere comes to its own end, and its report is refused.
+// These agents have no lock and no mark in the environment; we have only the pid and the start time that the worker
+// reported. So a process is ended only if it is on this machine, began at that time, and was seen to belong to the
+// worker: a descendant of its process, or in its session and of its user. One elsewhere ends by itself, and its report
+// is refused.
 #include "daemon/work/executor_impl.h"
 
 namespace pawl {
@@ -15,7 +17,7 @@ constexpr milliseconds stop_is_seen_within{50};
 
 }  // namespace
 
-/// What other boots run by now.
+/// What other boots are running.
 std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs() {
   return desk.ask([this](const State& state) {
     std::vector<FoundOutside> found;
@@ -35,7 +37,7 @@ std::vector<Executor::Impl::FoundOutside> Executor::Impl::look_for_outside_runs(
 void Executor::Impl::find_outside_runs() {
   const std::vector<FoundOutside> all = look_for_outside_runs();
   const MutexLock lock(mutex);
-  previous_changed = true;  // what was left behind by then is looked after too
+  previous_changed = true;  // handles what earlier attempts left behind too
   for (const FoundOutside& each : all) {
     outside_runs.insert({each.job, each.run});
     previous_thread->post([this, job = each.job, run = each.run] { open_reported(job, run); });
@@ -47,7 +49,7 @@ void Executor::Impl::end_outside_of(TaskId task) {
   for (FoundOutside& each : look_for_outside_runs()) {
     if (each.task != task || !each.is_cancelled) continue;
     {
-      // What was seen when it was reported counts also once the worker is gone.
+      // What was seen at the report still counts after the worker is gone.
       const MutexLock lock(mutex);
       const auto known = outside_runs.find(each.job);
       if (known != outside_runs.end() && known->second.pid == each.run.pid) each.run = known->second;
@@ -66,20 +68,19 @@ std::optional<Boot> Executor::Impl::boot_of(const std::string& boot) {
 void Executor::Impl::end_outside(const OutsideRun& run) {
   if (run.pid <= 1 || run.pid == system.own_pid() || run.pid_start <= 0) return;
   const std::optional<Boot> boot = boot_of(run.boot);
-  // The handle comes before the look: what is seen to be the process then is the one that the handle means.
+  // Open the handle first, then look: the process seen then is the one that the handle refers to.
   const auto pid = static_cast<pid_t>(run.pid);
   const std::unique_ptr<OtherProcess> process = system.process(pid);
   if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
   if (!run.is_its && !system.is_of_worker(pid, boot->pid, boot->pid_start)) {
     warn("process " + std::to_string(pid) +
-         ", which a worker reported as its agent, is not ended: it was not seen to be "
-         "of that worker");
+         ", which a worker reported as its agent, is not ended: it was not seen to belong to that worker");
     return;
   }
 
   const auto signal = [&](Stop how) {
     const std::optional<std::string> failure = process->signal_group(how);
-    if (failure) warn("process " + std::to_string(pid) + " of a worker cannot be ended: " + *failure);
+    if (failure) warn("cannot end process " + std::to_string(pid) + " of a worker: " + *failure);
   };
   signal(Stop::terminate);
   const Deadline deadline = system.now() + seconds(world.kill_after_s());

@@ -1,9 +1,9 @@
-// What attempts of workers outside left behind on this host: it bars every claim of its task until it is gone (SPEC
-// §8).
+// Processes that attempts of outside workers left behind on this host: each bars every claim of its task until it is
+// gone (SPEC §8).
 //
-// The log remembers it by pid, start and host, so a restart changes nothing. It is ended as for a cancel, and looked at
-// again until there is evidence that it is gone: then PreviousGone says so. What cannot be ended, or not be seen, goes
-// on barring; `pawl stuck` names it.
+// The log identifies them by pid, start and host, so a restart changes nothing. Each is ended as for a cancel, and
+// checked until there is evidence that it is gone: then PreviousGone records that. One that cannot be ended or seen
+// keeps barring; `pawl stuck` names it.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds look_again_soon{50};  // while it is about to end
+constexpr milliseconds look_again_soon{50};  // while one is about to end
 constexpr milliseconds look_again_later{1000};
 constexpr seconds dies_within{1};  // of SIGKILL
 
@@ -27,7 +27,7 @@ void Executor::Impl::open_reported(JobId job, const OutsideRun& run) {
   const std::optional<Boot> boot = boot_of(run.boot);
   const auto pid = static_cast<pid_t>(run.pid);
   std::shared_ptr<OtherProcess> process = system.process(pid);
-  // The handle comes before the look: what is seen to be the process then is the one that the handle means.
+  // Open the handle first, then look: the process seen then is the one that the handle refers to.
   if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
   const bool is_its = system.is_of_worker(pid, boot->pid, boot->pid_start);
   const MutexLock lock(mutex);
@@ -73,7 +73,7 @@ void Executor::Impl::see_to_previous() {
     const auto [job, attempt] = each->first;
     const auto barring = all.find(job);
     const bool bars = barring != all.end() && barring->second.attempt == attempt;
-    // What was told to end is seen to its end, whatever its task has come to meanwhile.
+    // What got SIGTERM is followed to its end, whatever its task has done meanwhile.
     const bool is_over = !bars && !each->second.told;
     const PreviousEnd end = is_over ? PreviousEnd::gone : end_previous(each->second);
     is_ending = is_ending || end == PreviousEnd::told;
@@ -88,9 +88,9 @@ void Executor::Impl::see_to_previous() {
   wake->notify();
 }
 
-/// Of one that this start found in the log, or whose report was followed by no look in time. What a job that runs has
-/// for its agent is not what another one left behind, whoever reported it. A log of before principals does not say
-/// whose it was: there any worker of this host counts.
+/// For a process that this start found in the log, or that was not looked at soon enough after its report. A running
+/// job's agent is not what another job left behind, no matter who reported it. Logs from before principals do not name
+/// the worker: there any worker of this host counts.
 bool Executor::Impl::was_its_workers(const Previous& previous) {
   struct Worker {
     std::int64_t pid = 0;
@@ -126,10 +126,10 @@ bool Executor::Impl::say_gone(JobId job, std::int64_t pid) {
   return machine.propose(propose_group(asker("executor"), event)).outcome == Outcome::accepted;
 }
 
-/// One look at it, and what is due by now. Does not wait.
+/// Looks at it once, and does what is due. Does not wait.
 Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
   const Previous& previous = left.previous;
-  // No number of an agent: a log from before such reports were refused may bear one. That is nobody's to end.
+  // Not an agent's pid: possible in a log from before such reports were refused. It must not be signalled.
   if (previous.pid <= 1 || previous.pid > INT32_MAX || previous.pid == system.own_pid()) return PreviousEnd::gone;
   if (system.kernel_has_ended(previous.host)) return PreviousEnd::gone;
   if (!left.process) {
@@ -137,14 +137,14 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
     const Liveness liveness = system.liveness_of(previous.host, previous.pid, previous.pid_start);
     if (liveness == Liveness::dead) return PreviousEnd::gone;
     if (liveness != Liveness::alive || !process) {
-      return not_ended(left, "it cannot be seen from here whether it lives");
+      return not_ended(left, "pawld cannot see whether it is alive");
     }
     left.process = std::move(process);
     left.is_its = was_its_workers(previous);
   }
   if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
-  // Anybody's process could have been reported. What was not seen to be the worker's is for people to end.
-  if (!left.is_its) return not_ended(left, "it was not seen to be of the worker that reported it");
+  // The report may name any process. If it was not seen to be the worker's, a person has to end it.
+  if (!left.is_its) return not_ended(left, "it was not seen to belong to the worker that reported it");
 
   const auto since = left.told ? system.now() - *left.told : seconds(0);
   const seconds kill_after(world.kill_after_s());
@@ -155,7 +155,7 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
   if (!left.told) left.told = system.now();
   if (left.process->ended_within(milliseconds(0))) return PreviousEnd::gone;
   if (!kills || since < kill_after + dies_within) return PreviousEnd::told;
-  return not_ended(left, "it outlives SIGKILL");
+  return not_ended(left, "it has survived SIGKILL");
 }
 
 Executor::Impl::PreviousEnd Executor::Impl::not_ended(LeftProcess& left, const std::string& why) {

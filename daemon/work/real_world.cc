@@ -27,19 +27,19 @@ std::string key_of(const StepPlace& place) {
 
 std::string step_key_of(const CommandContext& context) {
   const std::string key = key_of({context.task, context.version, context.step});
-  // What a log gave out that was lost since is another crossing's, whatever its numbers.
+  // Keys from a part of the log that was since lost belong to other crossings, even with the same numbers.
   return context.restores == 0 ? key : key + "-r" + std::to_string(context.restores);
 }
 
 constexpr std::string_view purpose_of_step = "step ";
 
-/// Whether a run was begun for that very step.
+/// Whether a run was started for exactly that step.
 bool is_of(const RunNote& note, const StepPlace& place) {
   const std::string purpose = std::string(purpose_of_step) + key_of(place);
   return note.purpose == purpose || note.purpose.starts_with(purpose + "-r");
 }
 
-/// How long a path waits for an origin that says nothing: where it can go on without, and where it cannot.
+/// How long a path waits for a silent origin: when it can go on without it, and when it cannot.
 constexpr seconds origin_within{10};
 constexpr seconds origin_within_by_all_means{30};
 
@@ -49,18 +49,18 @@ TreeAnswer answer_of(const Result<Worktree>& tree) {
   return {.state = TreeAnswer::State::ready, .reason = {}, .head = tree->head, .origin_head = tree->origin_head};
 }
 
-/// Whether the lock of its place shows that the process of a start is gone: only if it was forked from this data
-/// folder, on this host, and so held that lock. Nothing outlives a kernel.
+/// Whether the lock of a place shows that a start's process is gone: only if it was forked from this data folder, on
+/// this host, and so held that lock. No process outlives its kernel.
 bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run, const Boot* starter) {
   if (note.is_foreign || (starter && system.is_foreign(starter->member))) return false;
   if (!run.empty() && note.run == run) return note.host == system.own_host() || system.kernel_has_ended(note.host);
   return starter && system.kernel_has_ended(starter->host);
 }
 
-/// The last line that a command wrote: what it has to say for itself.
+/// The last line a command wrote: its own reason.
 std::string last_words(const OutputLog& log) {
   std::string last = log.last_line();
-  // Reasons are shown everywhere: only plain text gets into one.
+  // Reasons are shown everywhere, so they contain only plain text.
   for (char& c : last) {
     if (c < ' ' || c > '~') c = '?';
   }
@@ -85,7 +85,7 @@ std::string describe(const CommandExit& exit) {
   return "?";
 }
 
-/// Why it did not end well. One that was ended was so for a reason of its own, whatever it had just said.
+/// Why it failed. If pawl ended it, that is the reason, whatever it had just printed.
 std::string reason_of(const CommandExit& exit, const OutputLog& log) {
   const bool is_ended = exit.how == CommandExit::How::timed_out || exit.how == CommandExit::How::lost;
   std::string words = is_ended ? std::string() : last_words(log);
@@ -94,7 +94,7 @@ std::string reason_of(const CommandExit& exit, const OutputLog& log) {
 
 }  // namespace
 
-/// The entry of what runs, for as long as it does.
+/// The list entry of something that runs, as long as it runs.
 class RealWorld::Listed {
  public:
   Listed(RealWorld& world, TaskId task, Kind kind) : world_(world) {
@@ -122,8 +122,8 @@ class RealWorld::Listed {
   const CallOff* off_ = nullptr;  // in the world's list, whose nodes stay where they are
 };
 
-/// Listed from before it is forked until its end is recorded: a drain that did not know of it in the moments before it
-/// executes, or in those after, would take its time to end from it, or refuse to hear how it did.
+/// Listed from before the fork until its end is recorded. A drain that missed it in the moments before it executes, or
+/// after it ends, would not give it time to end, or would refuse to record how it ended.
 class RealWorld::RealHeldStep final : public HeldStep {
  public:
   RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, HeldRun run,
@@ -148,7 +148,7 @@ class RealWorld::RealHeldStep final : public HeldStep {
   std::unique_ptr<Listed> listed_;
   std::int64_t timeout_s_;
   std::string reason_;
-  std::unique_ptr<Handle> place_;  // given back after the run below has been ended
+  std::unique_ptr<Handle> place_;  // released after the run below has ended
   std::shared_ptr<OutputLog> log_;
   HeldRun run_;
 };
@@ -218,7 +218,7 @@ bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
     return system_.liveness_of(boot.host, pid, start) != Liveness::dead;
   };
   if (boot.pid > 0 && !lives(boot.pid, boot.pid_start)) return false;
-  // An owner may be another process than the one that registered its boot; of that only the number is known.
+  // The owner may be a process other than the one that registered the boot; then only its pid is known.
   return owner.pid <= 0 || owner.pid == boot.pid || lives(owner.pid, std::nullopt);
 }
 
@@ -231,7 +231,7 @@ Life RealWorld::life_of(const Run& run, const Boot& boot) {
   switch (system_.liveness_of(boot.host, *run.pid, run.pid_start)) {
     case Liveness::alive:
     case Liveness::invisible:
-    case Liveness::unknown:  // of a process, doubt counts as life: its job is ended by the ceiling at the latest
+    case Liveness::unknown:  // in doubt a process counts as alive: the ceiling ends its job at the latest
       return Life::alive;
     case Liveness::dead:
       return Life::dead;
@@ -356,7 +356,7 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
                        .inherited = {},
                        .output_bytes_max = output_bytes_max_,
                        .secrets = env->secrets};
-  // Listed before it is forked, so that nothing starts behind the back of stop().
+  // Listed before the fork, so that nothing starts unseen by stop().
   const Listed listed(*this, context.task, kind);
   Result<HeldRun> run = HeldRun::hold(system_, order, *log);
   if (!run) return {.exit = {}, .why = run.error().message, .words = {}, .head = {}};
@@ -420,8 +420,8 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
   return {.passed = exited && ran.exit.code == 0, .reason = ran.words, .later = false, .head = ran.head};
 }
 
-/// The lock of a place, as soon as it can be had. For a moment it may be held by nobody's wish: whoever has just given
-/// it back shared it with each child that another thread was forking, until that child has closed what is not its own.
+/// Waits for the lock of a place. It may be held by accident for a moment: a child that another thread is forking
+/// inherits the descriptor, and keeps the lock until it closes it.
 Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& place, Deadline deadline) const {
   for (;;) {
     Result<std::unique_ptr<Handle>> lock = system_.lock_place(place);
@@ -430,7 +430,7 @@ Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& pla
   }
 }
 
-/// Whether a run was begun in the folder that this one is a copy of: it goes on there, and is ended there.
+/// Whether a run was started in the folder that this one is a copy of: it goes on there, and is ended there.
 bool RealWorld::is_another_members(const std::string& run) {
   {
     const MutexLock lock(mutex_);
@@ -440,14 +440,14 @@ bool RealWorld::is_another_members(const std::string& run) {
   return note && note->is_foreign;
 }
 
-/// Ends what is left of an earlier start. Which run that was the journal says, and in that it is the word of who
-/// started the step: of what it names only that is ended which was begun here for this very step. What merely bears the
-/// name in its environment counts as alive, and is left alone.
+/// Ends what is left of an earlier start. The journal names the run, but only on the word of whoever started the step:
+/// so a run is ended only if it was started here for exactly this step. A process that merely has the run's name in its
+/// environment counts as alive, and is left alone.
 RunEnd RealWorld::end_start(const StepPlace& place, const std::string& run, milliseconds within) {
   if (run.empty()) return RunEnd::gone;
   const std::optional<RunNote> note = system_.noted_run(run);
   if (note && is_of(*note, place)) return end_run(system_, run, {Stop::terminate, within});
-  if (note) return RunEnd::gone;  // another's: it says nothing of this step
+  if (note) return RunEnd::gone;  // the run of something else: it says nothing about this step
   RunSigns signs;
   signs.run = run;
   return system_.processes_of(signs).empty() ? RunEnd::gone : RunEnd::alive;

@@ -1,4 +1,4 @@
-// The world as the daemon meets it: real processes, in the tasks' worktrees, with their output in DIR/logs.
+// The real World: processes that run in the tasks' worktrees, with their output in DIR/logs.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ namespace pawl {
 /// Threads: any.
 class RealWorld final : public World {
  public:
-  /// `boot_id`: of this daemon, which is alive. `system` and `weather` outlive it.
+  /// `boot_id`: this daemon's, which counts as alive. `system` and `weather` outlive it.
   RealWorld(System& system, OriginWeather& weather, std::string boot_id);
 
   // World
@@ -45,38 +45,39 @@ class RealWorld final : public World {
 
   // For the executor
 
-  /// The tasks that a path drives now.
+  /// The tasks that paths are driving now.
   std::set<TaskId> driven();
-  /// From when a job's exit is about to be recorded, or was reported, until its path has ended. Once more is as once.
+  /// A job is in hand from when its exit is about to be recorded, or was reported, until its path has ended. Repeating
+  /// the call changes nothing.
   void take_in_hand(JobId job);
   void let_go(JobId job);
-  /// Called, from any thread, when a path ends that another one was turned away from. Set before there are paths.
+  /// Called, from any thread, when a path ends after another was turned away. Set before there are paths.
   void set_on_path_end(std::function<void()> on_path_end) { on_path_end_ = std::move(on_path_end); }
 
-  /// The variables of a command, `own` those that are its alone, with what they hold now. What cannot be had is noted
-  /// as what the task waits for, until it can.
+  /// The variables of a command with their current values; `own` are the command's alone. If one cannot be read, notes
+  /// that the task waits for it, until it can be.
   Result<CommandEnv> read_variables(const Variables& own, const CommandContext& context);
-  /// What a task waits for, as it was found last. Threads: any, also the sequencer's.
+  /// The variable a task waits for, as last found. Threads: any, also the sequencer's.
   std::optional<MissingVariable> missing_variable(TaskId task) const;
-  /// Of a task that is finished.
+  /// For a task that has finished.
   void forget_missing(TaskId task);
-  /// Called, from any thread, when a command has begun to wait for a variable, with what it is in words. Set before
-  /// there are commands.
+  /// Called, from any thread, when a command has begun to wait for a variable, with a description. Set before there are
+  /// commands.
   void set_on_missing(std::function<void(TaskId, const std::string&)> on_missing) {
     on_missing_ = std::move(on_missing);
   }
-  /// The environment of a command but for PAWL_RUN: clean, its variables, and all that SPEC §8 names.
+  /// A command's environment except PAWL_RUN: the clean one, its variables, and everything SPEC §8 names.
   std::vector<std::string> environment_of(const CommandContext& context, const CommandEnv& env) const;
-  /// stop.kill_after_s, as it stands.
+  /// The current stop.kill_after_s.
   void set_kill_after_s(std::int64_t after_s) { kill_after_s_ = after_s; }
   std::int64_t kill_after_s() const { return kill_after_s_; }
-  /// How much is kept of what a run prints.
+  /// How much of a run's output is kept.
   void set_output_bytes_max(std::int64_t bytes) { output_bytes_max_ = bytes; }
   std::int64_t output_bytes_max() const { return output_bytes_max_; }
   RunBounds bounds_of(std::int64_t timeout_s) const { return {timeout_s, kill_after_s_, hurry_.get()}; }
 
-  /// An agent of ours that a thread waits for, and whose exit that thread will record: alive for as long as this lives,
-  /// also while its process is gone and what it left behind is being ended.
+  /// An agent of ours that a thread waits for, and whose exit that thread will record. Counts as alive as long as this
+  /// lives, even when its process is gone and what it left behind is being ended.
   class OwnAgent {
    public:
     OwnAgent(RealWorld& world, std::int64_t pid);
@@ -89,7 +90,7 @@ class RealWorld final : public World {
     std::int64_t pid_;
   };
 
-  /// A fetch from origin that a task waits for, under way for as long as this lives.
+  /// A fetch from origin that a task waits for; under way as long as this lives.
   class Fetching {
    public:
     Fetching(RealWorld& world, TaskId task);
@@ -101,10 +102,10 @@ class RealWorld final : public World {
     RealWorld& world_;
     TaskId task_;
   };
-  /// Since when one is under way for the task; none if none is.
+  /// When the fetch under way for the task began; none if there is none.
   std::optional<TimeUs> fetching_since(TaskId task);
 
-  /// A job of ours, in hand for as long as this lives.
+  /// A job of ours; in hand as long as this lives.
   class InHand {
    public:
     InHand(RealWorld& world, JobId job) : world_(world), job_(job) { world_.take_in_hand(job_); }
@@ -118,17 +119,17 @@ class RealWorld final : public World {
   };
 
   enum class Which { gates, all };
-  /// Calls off what runs for a task: its gate, or its probes and steps too. Does not wait, or block.
+  /// Calls off what runs for a task: only its gate, or its probes and steps too. Does not wait or block.
   void call_off(TaskId task, Which which);
 
-  /// On the way to the daemon's end, first: calls off gates, also those to come. Steps and probes may go on: a step
-  /// that is cut off may leave a question for people. Does not wait.
+  /// First part of the daemon's end: calls off gates, future ones too. Steps and probes go on, because a step that is
+  /// cut off may leave a question for people. Does not wait.
   void drain();
-  /// Then: calls off everything, also what is to come. Does not wait.
+  /// Second part: calls off everything, including what starts later. Does not wait.
   void call_off_all();
-  /// Whatever is being ended is killed at once from now on, agents included.
+  /// From now on, kills at once whatever is being ended, agents included.
   void hurry() { hurry_->call(); }
-  /// Blocks until no path is under way, and no gate, step or probe. False at the deadline.
+  /// Blocks until all paths, gates, steps and probes have ended. False at the deadline.
   bool await_idle(Deadline deadline);
 
  private:
@@ -154,9 +155,9 @@ class RealWorld final : public World {
   class RealHeldStep;
   struct Ran {
     CommandExit exit;
-    std::string why;    // it could not be started; empty if it was
+    std::string why;    // why it could not be started; empty if it was
     std::string words;  // its last line, or how it ended
-    std::string head;   // the commit that it found in the worktree
+    std::string head;   // the commit it found in the worktree
     bool lacks_variable = false;
   };
   struct Check {
@@ -184,12 +185,12 @@ class RealWorld final : public World {
   const std::unique_ptr<CallOff> hurry_;
   std::map<std::uint64_t, Running> running_ PAWL_GUARDED_BY(mutex_);
   std::set<std::int64_t> agents_ PAWL_GUARDED_BY(mutex_);  // pids
-  std::map<TaskId, bool> paths_ PAWL_GUARDED_BY(mutex_);   // that are under way: whether another one was turned away
+  std::map<TaskId, bool> paths_ PAWL_GUARDED_BY(mutex_);   // under way; true: another one was turned away
   std::set<JobId> in_hand_ PAWL_GUARDED_BY(mutex_);
   /// By task, and by the step of the command; none: its agent or its gate.
   std::map<std::pair<TaskId, std::string>, MissingVariable> missing_ PAWL_GUARDED_BY(mutex_);
-  std::multimap<TaskId, TimeUs> fetches_ PAWL_GUARDED_BY(mutex_);  // since when
-  std::set<std::string> foreign_runs_ PAWL_GUARDED_BY(mutex_);     // of which only the log says so
+  std::multimap<TaskId, TimeUs> fetches_ PAWL_GUARDED_BY(mutex_);  // when each began
+  std::set<std::string> foreign_runs_ PAWL_GUARDED_BY(mutex_);     // known to be foreign from the log alone
   std::uint64_t next_running_ PAWL_GUARDED_BY(mutex_) = 1;
   enum class Phase { running, draining, stopping };
   Phase phase_ PAWL_GUARDED_BY(mutex_) = Phase::running;

@@ -34,13 +34,13 @@ std::string origin_ref(const std::string& branch) {
   return "refs/remotes/origin/" + branch;
 }
 
-/// Agents can write there: a link that they made is not followed, and a pipe is not waited for. Empty if there is none.
+/// Agents can write there, so links are not followed and pipes are not waited for. Empty if there is no such file.
 std::string in_file(const std::string& folder, const std::string& below) {
   const Result<std::string> text = read_below(folder, below, own_file_bytes_max);
   return text ? *text : std::string();
 }
 
-/// For names of what is put aside: seconds since 1970, and more of them where two fall into one.
+/// An unused name for what is put aside: the prefix, seconds since 1970, and a number if two fall into one second.
 std::string unused(const std::string& prefix) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   std::string name = prefix + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
@@ -52,8 +52,8 @@ std::string unused(const std::string& prefix) {
   return name;
 }
 
-/// What origin's branch was, by the log of the clone's own copy of it: each fetch and push of an agent adds to it. The
-/// newest last.
+/// Earlier heads of origin's branch, from the reflog of the clone's own copy of it, to which each fetch and push of an
+/// agent adds. Newest last.
 std::vector<std::string> heads_in_log(const std::string& folder, const std::string& branch) {
   std::vector<std::string> heads;
   const std::string below = ".git/logs/" + origin_ref(branch);
@@ -74,7 +74,7 @@ std::vector<std::string> heads_in_log(const std::string& folder, const std::stri
   return heads;
 }
 
-/// Makes every folder writable that is ours: what is in one that is not can neither be removed nor listed.
+/// Makes all our folders writable: the contents of a read-only folder can neither be removed nor listed.
 void make_writable(const fs::path& folder) {
   std::error_code error;
   if (fs::symlink_status(folder, error).type() != fs::file_type::directory) return;
@@ -164,7 +164,7 @@ Result<void> TaskClones::write_mark(TaskId task, const Mark& mark) {
   return {};
 }
 
-/// The commit that a new branch begins at; empty if origin has no commit at all.
+/// The commit where a new branch begins; empty if origin has no commits.
 Result<std::string> TaskClones::default_head() {
   const std::string git_dir = "--git-dir=" + mirror_.folder();
   const GitEnd end = git_.run({.words = {git_dir, "rev-parse", "--quiet", "--verify", "refs/pawl/default^{commit}"}});
@@ -173,18 +173,18 @@ Result<std::string> TaskClones::default_head() {
       PAWL_TRY(git_({git_dir, "for-each-ref", "--count=1", "--format=%(objectname)", "refs/remotes/origin"}));
   if (!object_name_in(any)) return std::string();
   return Error{ErrorCode::malformed, mirror_.origin_url() +
-                                         ": HEAD names no branch that is there, so a new branch has nowhere to begin; "
+                                         ": HEAD names no branch that exists, so a new branch has no starting point; "
                                          "set HEAD at origin, or push the task's branch"};
 }
 
-/// Of a branch, as it was fetched last; empty if origin does not have it.
+/// The head of origin's branch, as last fetched; empty if origin does not have it.
 std::string TaskClones::origin_head(const std::string& branch) {
   const GitEnd end = git_.run({.words = {"--git-dir=" + mirror_.folder(), "rev-parse", "--quiet", "--verify",
                                          "--end-of-options", origin_ref(branch) + "^{commit}"}});
   return end.is_ok() ? object_name_in(end.said).value_or("") : std::string();
 }
 
-/// An empty repository in `folder` that borrows from the mirror and has its refs, nothing checked out.
+/// Creates a repository in `folder` that borrows the mirror's objects and has its refs, with nothing checked out.
 Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder& order) {
   const std::string mirror_dir = "--git-dir=" + mirror_.folder();
   const std::string format = without_end_of_line(PAWL_TRY(git_({mirror_dir, "rev-parse", "--show-object-format"})));
@@ -217,7 +217,7 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder&
 Result<Worktree> TaskClones::make(const WorkOrder& order) {
   const std::string folder = folder_of(order.task);
   if (!remove_folder(folder)) {
-    // What another user left in it is nobody's work any more, and must not close the task.
+    // It holds files of another user that cannot be removed. They are not needed, and must not block the task.
     std::error_code error;
     fs::rename(folder, unused(folder + ".left-"), error);
     if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
@@ -266,7 +266,7 @@ Worktree TaskClones::found(const WorkOrder& order, const Heads& heads, const Mar
           .barred = {}};
 }
 
-/// None if the clone is damaged. Empty heads where no commit is there yet.
+/// None if the clone is damaged. Heads are empty while there is no commit.
 std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkOrder& order) {
   const std::string folder = folder_of(order.task);
   std::error_code error;
@@ -297,7 +297,7 @@ std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkOrder& order) {
   return heads;
 }
 
-/// A damaged clone is kept for people, since nobody can say what was in it alone.
+/// Keeps a damaged clone for people: it may hold work that exists nowhere else.
 Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string& why) {
   const std::string folder = folder_of(order.task);
   const std::string aside = unused(folder + ".damaged-");
@@ -309,8 +309,7 @@ Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string
                             ", and a retry goes on from origin's branch"};
 }
 
-/// Where origin has moved, the clone's remote follows. What its agents have set themselves stays, as long as it has
-/// not.
+/// If origin has moved, the clone's remote follows it. Until then, what agents have set themselves stays.
 Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
   const std::string url = mirror_.origin_url();
   if (url.empty() || url == mark.url) return {};
@@ -320,7 +319,7 @@ Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
   return write_mark(order.task, mark);
 }
 
-/// Brings the clone's copy of origin's branches to what was fetched last.
+/// Updates the clone's copies of origin's branches to the last fetch.
 Result<void> TaskClones::copy_refs(const WorkOrder& order) {
   const std::string git = folder_of(order.task) + "/.git";
   const std::string wanted = mirror_.folder() + "/objects\n";
@@ -341,7 +340,7 @@ bool TaskClones::has_own(const WorkOrder& order, const Heads& heads) {
   words.insert(words.end(), {"--not", "--remotes=origin", "--glob=refs/pawl/seen/*"});
   for (std::string& head : heads_in_log(folder_of(order.task), order.branch)) words.push_back(std::move(head));
   const GitEnd end = git_.run({.words = in(order.task, std::move(words))});
-  // In doubt it is somebody's work.
+  // In doubt it counts as the task's own work.
   return !end.is_ok() || object_name_in(end.said).has_value();
 }
 
@@ -353,8 +352,8 @@ void TaskClones::keep(TaskId task, const std::string& head) {
   git_.run({.words = in(task, {"update-ref", "refs/pawl/left/" + head, head})});
 }
 
-/// Puts the branch, and what is checked out, to a commit. What was not committed stays where it can; else it is kept in
-/// a ref. Returns what is to be said of that.
+/// Moves the branch and the checkout to a commit. Uncommitted changes stay where possible; else they are kept in a ref.
+/// Returns a remark about that.
 Result<std::string> TaskClones::move_to(const WorkOrder& order, const std::string& head) {
   const auto run = [&](std::vector<std::string> words) {
     return git_.run({.words = in(order.task, std::move(words))});
@@ -362,7 +361,7 @@ Result<std::string> TaskClones::move_to(const WorkOrder& order, const std::strin
   const std::string branch = branch_ref(order.branch);
   std::string remark;
   if (!run({"checkout", "--quiet", "--detach", head}).is_ok()) {
-    // With an identity of pawl's own: the user may have none.
+    // With pawl's own identity: the user may not have one.
     GitEnd kept = git_.run({.words = in(order.task, {"-c", "user.name=pawl", "-c", "user.email=pawl@localhost", "stash",
                                                      "create", "left by a run"})});
     const std::optional<std::string> left = kept.is_ok() ? object_name_in(kept.said) : std::nullopt;
@@ -415,7 +414,7 @@ Result<Worktree> TaskClones::follow(const WorkOrder& order) {
     if (origin.empty() && !mark.seen.empty()) remark = "origin has no branch '" + order.branch + "' any more";
   } else if (has_moved) {
     const bool is_theirs = std::find(known.begin(), known.end(), origin) != known.end();
-    // With what it had before, and what came since: nothing was withdrawn, and nothing is missing here.
+    // Origin's new head is in ours and contains the old one: nothing was withdrawn, and nothing is missing here.
     const bool is_contained = is_ancestor(order.task, origin, heads.head) &&
                               (mark.seen.empty() || is_ancestor(order.task, mark.seen, origin));
     if (!is_theirs && !is_contained) {

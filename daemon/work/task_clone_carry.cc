@@ -1,4 +1,4 @@
-// Clones on the move: what one keeps, into a mirror that is made again; and the worktrees of earlier versions, into
+// Moves clones: copies what a clone keeps into a rebuilt mirror, and converts worktrees of earlier versions into
 // clones.
 #include <filesystem>
 #include <sstream>
@@ -27,7 +27,7 @@ bool TaskClones::carry_over(TaskId task, const std::string& into) {
   };
   const std::string others = "+refs/pawl/*:" + name + "/pawl/*";
   if (fetch({"+HEAD:" + name + "/head", "+refs/heads/*:" + name + "/heads/*", others})) return true;
-  // What else it keeps may be what is broken.
+  // The refs other than HEAD may be what is broken.
   const bool has_head = fetch({"+HEAD:" + name + "/head"});
   const std::optional<Heads> heads = heads_of({.task = task, .repo = {}, .branch = {}});
   if (has_head || (heads && heads->head.empty())) return true;
@@ -54,10 +54,11 @@ void TaskClones::convert_worktrees() {
       const std::string branch = on.starts_with("refs/heads/") ? on.substr(std::string("refs/heads/").size()) : "";
       const std::optional<std::string> commit = object_name_in(head.said);
       const WorkOrder order{.task = task, .repo = {}, .branch = branch};
-      if (!head.is_ok() || !commit || !begin_clone(next, order)) continue;  // as it is: it is made afresh when needed
+      if (!head.is_ok() || !commit || !begin_clone(next, order))
+        continue;  // left as it is: a new clone is made when needed
       const std::string ref = "refs/pawl/" + task_folder_name(task) + "/head";
       git_.run({.words = {"--git-dir=" + mirror_.folder(), "update-ref", ref, *commit}});
-      // Refs that commands keep were shared until now.
+      // Refs that commands keep were shared by all worktrees until now.
       std::istringstream lines(git_.run({.words = {"--git-dir=" + mirror_.folder(), "for-each-ref",
                                                    "--format=%(objectname) %(refname)", "refs/pawl"}})
                                    .said);
@@ -74,7 +75,7 @@ void TaskClones::convert_worktrees() {
         git_.run({.words = {"--git-dir=" + next + "/.git", "update-ref", on, *commit}});
       }
       fs::copy_file(admin + "/index", next + "/.git/index", fs::copy_options::overwrite_existing, error);
-      // By its time git knows which files may have changed in the same instant.
+      // Git uses the index's time to tell which files may have changed in the same instant.
       fs::last_write_time(next + "/.git/index", fs::last_write_time(admin + "/index", error), error);
       const std::string seen = branch.empty() ? std::string() : origin_head(branch);
       const Result<void> marked =

@@ -256,7 +256,7 @@ class EventJsonReader {
   }
 
   Result<flatbuffers::uoffset_t> text(const json::value& value, const TableLayout& layout, const FieldLayout& field) {
-    if (!value.is_string()) return wrong_type(value, "a text");
+    if (!value.is_string()) return wrong_type(value, "a string");
     const std::string_view content = view(value.get_string());
     if (reading_ == Reading::asked) {
       PAWL_TRY(check_text(content, text_bytes_max(field.name)));
@@ -272,7 +272,7 @@ class EventJsonReader {
     if (content.size() > bytes_max) {
       return error("has " + std::to_string(content.size()) + " bytes; the limit is " + std::to_string(bytes_max));
     }
-    if (content.find('\0') != std::string_view::npos) return error("contains a zero byte");
+    if (content.find('\0') != std::string_view::npos) return error("contains a NUL byte");
     return true;
   }
 
@@ -289,7 +289,7 @@ class EventJsonReader {
         offsets.emplace_back(PAWL_TRY(table(values[i], *field.table)));
         continue;
       }
-      if (!values[i].is_string()) return wrong_type(values[i], "a text");
+      if (!values[i].is_string()) return wrong_type(values[i], "a string");
       const std::string_view content = view(values[i].get_string());
       if (reading_ == Reading::asked) PAWL_TRY(check_text(content, limits::command_bytes_max));
       offsets.emplace_back(write_text(content));
@@ -336,7 +336,7 @@ class EventJsonReader {
       const std::optional<Slot> slot = PAWL_TRY(slot_of(&value, json::object(), layout, field));
       return write_table({*slot});
     }
-    return wrong_type(value, "a boolean, a whole number, a text or a list of texts");
+    return wrong_type(value, "a boolean, a whole number, a string or a list of strings");
   }
 
   flatbuffers::uoffset_t write_text(std::string_view content) {

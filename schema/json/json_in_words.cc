@@ -26,7 +26,7 @@ std::string_view kind_of(const boost::json::value& value) {
     case kind::double_:
       return "a number that is not whole";
     case kind::string:
-      return "a text";
+      return "a string";
     case kind::array:
       return "a list";
     case kind::object:

@@ -42,7 +42,7 @@ class Line {
 
   Result<std::string_view> text(std::string_view field) const {
     const json::value& value = at(field);
-    if (!value.is_string()) return error(field, "must be a text, but is " + std::string(kind_of(value)));
+    if (!value.is_string()) return error(field, "must be a string, but is " + std::string(kind_of(value)));
     return view(value.get_string());
   }
 

@@ -768,7 +768,7 @@ class Surroundings(Pawld):
         self.spawn()
         self.wait_until(self.is_ready)
         os.unlink(self.socket)
-        self.wait_until(lambda: os.path.exists(self.socket) and "made again" in self.said())
+        self.wait_until(lambda: os.path.exists(self.socket) and "created again" in self.said())
         self.assertEqual(self.ask("GET", "/healthz")[0], 200)
         self.assertEqual(self.end(), 0)
         self.assertFalse(os.path.exists(self.socket))

@@ -366,7 +366,7 @@ stages:
             make()
             said = len(self.said())
             self.daemon.send_signal(signal.SIGHUP)
-            self.wait_until(lambda: "those that were read before still hold" in self.said()[said:])
+            self.wait_until(lambda: "the tokens read before stay in force" in self.said()[said:])
             self.assertEqual(self.ask("GET", "/queue", headers=known, tcp=True)[0], 200)
             shutil.rmtree(tokens) if tokens.is_dir() else tokens.unlink()
             self.write("tokens", LINE.replace("ci", "new"))
@@ -387,7 +387,7 @@ stages:
             self.write("tokens", text)
             said = len(self.said())
             self.daemon.send_signal(signal.SIGHUP)
-            self.wait_until(lambda: "those that were read before still hold" in self.said()[said:])
+            self.wait_until(lambda: "the tokens read before stay in force" in self.said()[said:])
             self.assertEqual(self.ask("GET", "/queue", headers={"Authorization": "Bearer token"}, tcp=True)[0], 200)
 
 

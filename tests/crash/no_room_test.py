@@ -268,7 +268,7 @@ class FullDisk(NoRoom):
             leave = self.dice.randrange(0, 2 * MIB)
             self.assertEqual(self.write_until_it_ends(write_much, lambda: self.fill(leave)), 1)
             words = self.example.log_file.read_text()
-            self.assertIn("the log cannot be written, ending at once", words)
+            self.assertIn("the log cannot be written; ending at once", words)
             self.assertIn("No space left on device", words)
             if os.statvfs(self.data).f_bavail == 0:
                 self.assertIn(str(self.data), self.refused_start())
@@ -480,7 +480,7 @@ class FileSizeLimit(NoRoom):
         for _ in range(options.rounds):
             self.start_limited(self.dice.randrange(100_000, 300_000))
             self.assertEqual(self.write_until_it_ends(write_note), 1)
-            self.assertIn("the log cannot be written, ending at once", self.example.log_file.read_text())
+            self.assertIn("the log cannot be written; ending at once", self.example.log_file.read_text())
         self.assert_nothing_is_lost()
 
 

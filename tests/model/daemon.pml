@@ -1,6 +1,6 @@
-/* Who acts in the daemon: monitors, the reaper, the reconciler, an `advance` that somebody asks for. */
+/* Who acts in the daemon: monitors, the reaper, the reconciler, a requested `advance`. */
 
-/* Claims a job, runs its agent, and sees to it after the exit, as to a worker's (daemon/work/executor_jobs.cc). */
+/* Claims a job, runs its agent, and handles its exit, or a worker's (daemon/work/executor_jobs.cc). */
 proctype Monitor(byte me) {
   LOCALS;
   byte mine; /* the attempt */
@@ -21,7 +21,7 @@ end_idle:
         :: else -> goto over
         fi
       }
-    :: atomic { /* a worker's was reported */
+    :: atomic { /* a worker's exit was reported */
         call ->
         call = 0;
         if
@@ -34,7 +34,7 @@ end_idle:
         hand[T] = 1 + me
       }
     fi;
-end_see_to_it: /* what holds it up may hold it up for good */
+end_see_to_it: /* it may have to wait for ever */
     atomic {
       (PATH_IS_FREE(T) && !BARRED(T)) || blocked[T] || !MINE_RUNS(T, v, mine) ||
         version[T] != v || (cancel[T] && !COMMITTED(T)) || exit_code[T] == FAILED || losses > 0 ->
@@ -54,7 +54,7 @@ end_see_to_it: /* what holds it up may hold it up for good */
     :: else
     fi;
 
-end_it: /* what is still ours: by the retry rule; a late second end loses */
+end_it: /* if it is still ours: the retry rule; a late second end loses */
     atomic { true; d_step {
       if
       :: MINE_RUNS(T, v, mine) || (OFF_ATTEMPT && job[T] == RUNNING && job_version[T] == v) ->
@@ -72,7 +72,7 @@ over:
   goto end_idle
 }
 
-/* What the reaper proposes for the job it saw: JobReaped by tier 2. */
+/* The reaper's proposal for the job it saw: JobReaped by tier 2. */
 inline reap(t) {
   ok = MINE_RUNS(t, v, mine) &&
     (OFF_REAP_LEASE_HELD || (!(LEASED(t) && lease[t] != seen)));
@@ -87,7 +87,7 @@ inline reap(t) {
   fi
 }
 
-/* Nobody alive finishes it: no path of the daemon, no owner of its lease. */
+/* No live party is finishing it: no path of the daemon, no owner of its lease. */
 #define IN_HAND(t) ((hand[t] != 0 && !OFF_IN_HAND) || (path[t] != 0 && !NO_ONE_PATH))
 #define NOT_OWNED(t) (!IN_HAND(t) && (OFF_REAPER_SEES_LEASE || !LEASED(t) || IS_DEAD(holder[t])))
 #define SEEN(t) \
@@ -103,14 +103,14 @@ anew:
     skip;
 end_idle:
     do
-    :: atomic { /* it failed, or is nothing to go on with: by the retry rule */
+    :: atomic { /* it failed, or cannot go on: the retry rule */
         job[T] == RUNNING && NOT_OWNED(T) &&
           (exit_code[T] == FAILED ||
            (EXITED_ZERO(T) && (version[T] != job_version[T] || blocked[T] || (cancel[T] && !COMMITTED(T))))) ->
         SEEN(T)
       }
       atomic { true; d_step { reap(T); follow_up(T); forget(); mine = 0; seen = 0 } }
-    :: atomic { /* exit-zero rule: the path, from the claim of the lease on */
+    :: atomic { /* exit-zero rule: the path, from the claim of the lease */
         job[T] == RUNNING && EXITED_ZERO(T) && NOT_OWNED(T) && version[T] == job_version[T] && !blocked[T] &&
           !(cancel[T] && !COMMITTED(T)) && !BARRED(T) && PATH_IS_FREE(T) ->
         SEEN(T)
@@ -136,11 +136,11 @@ end_idle:
   goto anew
 }
 
-/* Time-outs end a step before the ttl of its repository's lease has run out. */
+/* Time-outs end a step before the ttl of its repository's lease runs out. */
 #define IN_TIME (!(open[0] == MERGE && starter[0] == repo_holder) && !(open[TASKS - 1] == MERGE && starter[TASKS - 1] == repo_holder))
 
-/* What the reaper's pass does at once, beside an exit-zero rule that takes its time. A ceiling may always have run out, but
- * under an owner that acts only so often. */
+/* What the reaper's pass does at once, beside a slow exit-zero rule. A ceiling may run out at any time, but under an
+ * acting owner only `ceilings` times. */
 proctype Pass() {
 end_idle:
   do
@@ -168,7 +168,7 @@ end_idle:
   od
 }
 
-/* Drives on what nobody else does (engine/policies/reconciler.cc). */
+/* Drives what no other actor drives (engine/policies/reconciler.cc). */
 proctype Reconciler(byte me, t) {
   LOCALS;
 end_idle:
@@ -201,7 +201,7 @@ over:
   goto end_idle
 }
 
-/* `advance` over HTTP: a path like any other, whoever else has one. */
+/* `advance` over HTTP: a path like any other, even beside another. */
 proctype Asked(byte me) {
   LOCALS;
 end_idle:

@@ -1,10 +1,10 @@
 /* Who acts outside the daemon: an owner of leases, and a worker that claims jobs. */
 
-/* An owner outside the daemon: it crosses by single calls, starts each step without a look at the journal, and knows
- * nothing of the locks of places. The daemon cannot see what it leaves behind. */
+/* An owner outside the daemon: it crosses by single calls, starts each step without looking at the journal, and does
+ * not use the locks of places. The daemon cannot see what it leaves behind. */
 proctype Outside(byte me) {
   LOCALS;
-  byte tried; /* the version that it has had its try at */
+  byte tried; /* the version that it has already tried */
   if
   :: me == OUTSIDE2 ->
 end_unborn:
@@ -83,7 +83,7 @@ merge:
       fi
     }
     goto finish;
-mislead: /* it says that its merge failed, which goes on; and, once that has ended, how */
+mislead: /* it reports that its merge failed, while the merge goes on; and, once that has ended, how */
     atomic {
       true;
       d_step {
@@ -134,7 +134,7 @@ announce:
       fi;
       goto out
     }
-finish: /* also where its merge has failed: what it does not know, it asks */
+finish: /* even if its merge has failed: the rules decide */
     atomic { true; d_step { transition(me, T, DONE, v); follow_up(T) } }
 out:
     atomic { true; d_step { tried = v; leave(me, T); forget() } goto end_idle }
@@ -142,8 +142,8 @@ out:
   unless { atomic { dead[me] || still[me] -> forget() } }
 }
 
-/* A worker outside the daemon: it claims a job, has its agent reported before it executes, and reports the exit. What it
- * leaves behind when it dies goes on. */
+/* A worker outside the daemon: it claims a job, reports its agent before the agent executes, and reports the exit. What
+ * it leaves behind when it dies goes on. */
 inline start_agent() {
   HOLDS(agent_of[T] == 0 && !ours[T], one_agent_at_a_time);
   theirs = 1;
@@ -166,7 +166,7 @@ end_idle:
         d_step { start_agent() }
         if
         :: skip
-        :: agent_of[T] = 0; reported[T] = 0 /* gone before the daemon could look: what is not found bars nothing */
+        :: agent_of[T] = 0; reported[T] = 0 /* gone before the daemon could look: a process that is not found bars nothing */
         fi
       :: else -> goto over
       fi
@@ -201,7 +201,7 @@ over:
   goto end_idle
 }
 
-/* One who may work, and says of a merge that another began what it likes: the seq of the start is to be read by all. */
+/* A party with the role work that says what it likes about another's merge: all can read the seq of its start. */
 proctype Liar(byte me) {
   byte ok;
 end_idle:

@@ -2,7 +2,7 @@
 
 #define MINE_RUNS(t, v, n) (job[t] == RUNNING && job_version[t] == v && attempt[t] == n)
 
-inline look(t) { /* at the job of the version that is to be left */
+inline look(t) { /* at the job of the version that the task will leave */
   runs = (job[t] == RUNNING && job_version[t] == v);
   seen_attempt = (runs -> attempt[t] : 0)
 }
@@ -77,7 +77,7 @@ inline close_by_retry(a, t) {
   follow_up(t)
 }
 
-inline spawn(a, t, outside) { /* the merge's process, let go */
+inline spawn(a, t, outside) { /* the merge's process begins to execute */
   was = (process[0] == GONE -> 0 : 1);
   HOLDS(process[was] == GONE, model_is_sound);
   HOLDS(!exclusive || !(RUNS(1 - was) && process_task[1 - was] != t) || (process_owner[1 - was] == NOBODY && process_outside[1 - was] && !ASK_ORPHAN), one_merge_per_repo);
@@ -101,7 +101,7 @@ inline reap_exit(n) {
   process_outside[n] = 0
 }
 
-inline kill(n, t, a) { /* the process of the start that is to be settled, if a daemon forked it */
+inline kill(n, t, a) { /* the process of the start to be settled, if a daemon forked it */
   if
   :: RUNS(n) && process_task[n] == t && !process_outside[n] && process_start[n] == started[a] ->
     if
@@ -116,7 +116,7 @@ inline kill(n, t, a) { /* the process of the start that is to be settled, if a d
   fi
 }
 
-inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
+inline leave(a, t) { /* the end of a path: releases everything it took */
   release(a, t);
   started[a] = 0;
   place[t] = (place[t] == 1 + a -> 0 : place[t]);
@@ -135,14 +135,14 @@ inline leave(a, t) { /* the end of a path: nothing that it took outlives it */
 #define ON_RED_ROLL_BACK 1
 #define BY_REAPER 2 /* on red or in error: the retry rule */
 
-/* Only without the defences: the lease is taken on the guarded edge alone. */
+/* Only without the defences: the lease is taken on the guarded edge only. */
 #define LEASELESS(t, mode) (stage[t] == DEV && (OFF_LEASE_EVERY_EDGE || (OFF_CLAIM_FIRST && mode == BY_REAPER)))
 
-/* In doubt: the last try vouched, so another one would come to nothing new, or a cancel stands. */
+/* In doubt: the last try vouched, so another would change nothing, or a cancel stands. */
 #define NOTHING_MAY_START(t) (doubt[t] != 0 && (vouched[t] || (cancel[t] && !OFF_DOUBT_CANCEL_REQUESTED)))
 
-/* engine/policies/advance*.cc: leases, gate, what is open, steps, closing group. Ends behind `out`, with `waits` or `was_red`
- * set where the asker has to know. The reaper takes over what a dead owner held, `seen`, in the group of its claim. */
+/* engine/policies/advance*.cc: leases, gate, open steps, steps, closing group. Ends after `out`, with `waits` or
+ * `was_red` set if the caller has to know. The reaper takes over a dead owner's lease, `seen`, in the group of its claim. */
 inline cross(a, t, mode) {
   waits = 0;
   was_red = 0;
@@ -198,7 +198,7 @@ inline cross(a, t, mode) {
     fi;
     kept[t] = kept[t] && said == 0;
     if
-    :: mode != BY_REAPER -> look(t) /* the reaper acts for the attempt that it saw */
+    :: mode != BY_REAPER -> look(t) /* the reaper acts on the attempt that it saw */
     :: else
     fi
   }
@@ -227,7 +227,7 @@ inline cross(a, t, mode) {
   :: said == 0 && stage[t] != DEV
   fi;
 
-  atomic { /* whichever step is open, before any other */
+  atomic { /* an open step before any other */
     if
     :: version[t] != v || !LIVE(t) -> goto out
     :: else
@@ -246,7 +246,7 @@ inline cross(a, t, mode) {
     fi
   }
 
-settle_retest: /* it may run again: rerun */
+settle_retest: /* it may simply run again: rerun */
   atomic {
     true;
     d_step { step_finished(a, t, v, RETEST, VOUCHED); follow_up(t) }
@@ -266,10 +266,10 @@ settle_merge:
   atomic {
     if
     :: PLACE_IS_FREE(t) || OFF_FLOCK -> place[t] = (OFF_FLOCK -> place[t] : 1 + a)
-    :: troubles > 0 -> troubles--; look(t); goto block_it /* it cannot be ended, or its lock not be had */
+    :: troubles > 0 -> troubles--; look(t); goto block_it /* it cannot be ended, or its lock cannot be taken */
     fi
   }
-  atomic { /* the probe. Its no counts only where the process is shown to be gone */
+  atomic { /* the probe. Its no counts only if the process is shown to be gone */
     if
     :: merges[t] > 0 -> said = 1
     :: merges[t] == 0 -> said = 0
@@ -299,7 +299,7 @@ settle_merge:
     fi
   }
 
-steps: /* of a place in doubt the same one again, or none where nothing may start */
+steps: /* for a place in doubt the same step again, or none if nothing may start */
   atomic {
     if
     :: version[t] != v || !LIVE(t) -> goto out
@@ -350,7 +350,7 @@ merge:
     :: else -> waits = 1; goto out
     fi
   }
-  d_step { /* only now that it is durable it executes */
+  d_step { /* it executes only now that the start is durable */
     !OFF_HELD_BEFORE_START || PLACE_IS_FREE(t) ->
     place[t] = (OFF_HELD_BEFORE_START -> 1 + a : place[t]);
     spawn(a, t, 0)
@@ -361,7 +361,7 @@ merge:
     :: MY_EXIT(1, a) -> reap_exit(1)
     fi;
     if
-    :: said == EXIT_UNKNOWN -> /* its lock is given back first: only who gets it anew knows that nothing is left */
+    :: said == EXIT_UNKNOWN -> /* releases its lock first: taking it again proves that nothing is left */
       said = 0;
       own_start = 1;
       settles_outside = 0;
@@ -384,7 +384,7 @@ merge:
     fi
   }
 
-second_ask: /* settle_s after the last try was recorded as ended */
+second_ask: /* settle_s after the end of the last try was recorded */
   atomic {
     SETTLE_PASSED(t) || OFF_SECOND_TIMED || OFF_SECOND_ASKED ->
     started[a] = doubt[t];
@@ -412,7 +412,7 @@ second_ask: /* settle_s after the last try was recorded as ended */
 finish:
   atomic { true; d_step { close_by_transition(a, t, DONE) } goto out }
 
-step_failed: /* back, unless an irreversible one before it stands */
+step_failed: /* roll back, unless an earlier irreversible step stands */
   if
   :: COMMITTED(t) -> goto block_it
   :: !COMMITTED(t) && HAS_AGENT(t) -> atomic { d_step { close_by_transition(a, t, DEV) } goto out }

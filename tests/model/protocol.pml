@@ -1,8 +1,8 @@
 /* Who may cross a guarded edge, and how often: leases, boots, versions, the journal of steps, the reaper, cancellation.
  *
- * One group that the sequencer decides is one atomic step here, as it is there; between two of them anything may happen
- * that another actor, the world or a crash can do. Each defence of the documentation has a switch, OFF_..., that takes it
- * out, so that it can be shown what it is good for. README.md beside this file says what is left out.
+ * One group that the sequencer decides is one atomic step here, as it is there; between two of them another actor, the
+ * world or a crash can do anything. Each defence of the documentation has a switch, OFF_..., that removes it, to show
+ * what it is good for. README.md beside this file says what is left out.
  *
  * The pipeline: dev -> ship -> done, ship rolls back to dev. ship -> done is guarded: retest (reversible), then merge
  * (irreversible, exclusive on the repository). done is terminal, so a merge happens once in a task's whole life.
@@ -14,7 +14,7 @@
 #define ROLLBACKS 1 /* pipeline.max_rollbacks: one more blocks */
 #define ATTEMPTS 2  /* job.max_attempts */
 
-/* The properties. Each is 0 for ever: its name in a failed assertion says which one was broken. */
+/* The properties. Each is always 0: its name in a failed assertion says which one broke. */
 hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, delivered_means_merged, owner_is_not_robbed,
     nothing_moves_under_an_owner, guarded_needs_its_lease, no_holder_is_stale, one_open_step, no_agent_in_committed,
     stage_is_worked_on, one_exit_per_claim, one_merge_per_repo, cancel_is_heeded, blocked_stands_still, all_settles,
@@ -23,18 +23,18 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
     nothing_beside_a_late_effect, nothing_follows_a_late_truth, model_is_sound;
 #define HOLDS(condition, property) assert((condition) || property)
 
-/* Actors. A token is remembered by whoever was granted it; a fresh one is the least that nobody remembers. */
+/* Actors. Each remembers the tokens granted to it; a new token is the smallest that none remembers. */
 #define MONITOR 0
 #define MONITOR2 1
 #define REAPER 2
 #define DRIVER 3  /* the reconciler */
 #define DRIVER2 4 /* the same daemon, another task */
-#define ASKED 5   /* an `advance` that somebody asks the daemon for */
+#define ASKED 5   /* an `advance` that a client requests */
 #define OUTSIDE 6
 #define OUTSIDE2 7 /* a later boot of the same name */
 #define OPERATOR 8
-#define WORKER 9  /* outside; it claims jobs, and runs their agents */
-#define LIAR 9    /* the same, where it lies about what is not its own */
+#define WORKER 9  /* outside; claims jobs, and runs their agents */
+#define LIAR 9    /* the same, when it lies about what is not its own */
 #define HOLDERS 10 /* of tokens, and of starts */
 #define ACTORS 10
 #define NOBODY 10
@@ -52,18 +52,18 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 #define RUNS_ON 0
 #define ZERO 1
 #define FAILED 2
-/* Steps, as bits of what is done; what is open. */
+/* Steps: bits in `done`, values of `open`. */
 #define RETEST 1
 #define MERGE 2
-#define ANNOUNCE 4 /* reversible; only an owner outside that keeps no order starts it */
+#define ANNOUNCE 4 /* reversible; started only by an outside owner that ignores the order */
 /* How a try of the merge ends, in the log. */
 #define VOUCHED 0   /* failed: nothing happened, and nothing of this try is under way */
 #define HAPPENED 1
 #define PROBED_NO 2 /* did_not_happen, not conclusive: the place is in doubt */
-#define WORD_NO 3   /* --did-not of an operator, who knows */
+#define WORD_NO 3   /* --did-not by an operator, who knows */
 /* Processes of a merge. */
 #define GONE 0
-#define HANGS 1 /* it has let go of its request, which is in the air, and hears nothing more of it */
+#define HANGS 1 /* it has sent its request, which is in the air, and gets no answer */
 #define GOES 2
 #define EXIT_DONE 3
 #define EXIT_VOUCHED 4 /* a code in not_done_exit_codes */
@@ -72,21 +72,21 @@ hidden byte effect_at_most_once, effect_is_fenced, terminal_is_terminal, deliver
 /* A request in the air. */
 #define UNDER_WAY 1
 #define OLD 2 /* its process was gone when the last try was recorded as ended: settle_s later it has landed, or never will */
-#define DOOMED 15 /* a gate whose lease the ceiling has freed: it is being ended, and says nothing any more */
+#define DOOMED 15 /* a gate whose lease the ceiling has freed: it is being ended, and its answer is lost */
 #define BUMP 8    /* of versions, at a restore */
 
 /* What the log says. */
 byte stage[TASKS], version[TASKS], rollbacks[TASKS], done[TASKS], open[TASKS], start[TASKS], starter[TASKS];
 bit blocked[TASKS], cancel[TASKS];
 byte job[TASKS], job_version[TASKS], attempt[TASKS], interrupted[TASKS], exit_code[TASKS];
-byte doubt[TASKS];      /* the last try of the merge, where it has ended and an earlier one, or itself, may land yet */
+byte doubt[TASKS];      /* the last try of the merge, if it has ended but it, or an earlier one, may still land */
 bit vouched[TASKS];     /* and it ended with a vouch */
-byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and whose it is */
+byte lease[TASKS], holder[TASKS]; /* the token, 0 for none, and its holder */
 byte repo_lease, repo_holder;
 bit job_outside[TASKS]; /* the worker's */
-byte reported[TASKS];   /* its agent's process, from RunStarted until the owner's word that it has ended; 0 for none */
+byte reported[TASKS];   /* its agent's process, from RunStarted until the owner reports its end; 0 for none */
 byte previous[TASKS];   /* an agent's process that an attempt has left behind, until PreviousGone */
-bit judged[TASKS];      /* what it depends on has ended in a way that lets it begin, or an operator let it */
+bit judged[TASKS];      /* its dependency has ended in a way that lets it begin, or an operator has */
 bit restored_log;       /* LogRestored is in it */
 bit restored[TASKS];    /* blocked until an operator has looked at the target */
 bit rules2;             /* the rule of dependents is in force */
@@ -97,28 +97,28 @@ bit stale[ACTORS]; /* of boots outside; the daemon's old actors are gone */
 byte process[2], process_task[2], process_version[2], process_owner[2];
 byte process_start[2];
 bit process_outside[2];
-byte air[2], air_task[2], air_version[2]; /* what tries that have ended, or hang, have under way in the target */
+byte air[2], air_task[2], air_version[2]; /* requests under way in the target, of tries that have ended or hang */
 byte place[TASKS]; /* who in the daemon holds the lock of the merge's place, beside its process: 1 + actor */
 byte merges[TASKS];
-byte landed_as[TASKS]; /* the version under whose key it happened: a second time under that key is no second one */
+byte landed_as[TASKS]; /* the version under whose key it happened: again under that key does not count */
 bit landed_late[TASKS]; /* from the air */
-byte lost[TASKS]; /* versions up to this one are of a lost future: what goes on of them is fenced by no log */
-bit worked[TASKS];    /* an agent of this version came to exit code 0 */
+byte lost[TASKS]; /* versions up to this one belong to a lost future: no log fences what goes on there */
+bit worked[TASKS];    /* an agent of this version ended with exit code 0 */
 bit kept[TASKS];      /* and no gate has been red or in error since */
-byte failures[TASKS]; /* agents of this job that came to another one */
+byte failures[TASKS]; /* agents of this job that ended with another exit code */
 byte agent_of[TASKS]; /* the worker's agent that runs; 0 for none */
 bit ours[TASKS];      /* an agent of the daemon's runs */
 byte gate[TASKS];     /* 1 + the actor whose gate runs */
 byte path[TASKS];     /* 1 + the actor of the daemon that has its path in hand */
-byte hand[TASKS];     /* 1 + the monitor that sees to the attempt: it runs, or waits */
-bit call;             /* `exited` of a worker's attempt was accepted: a monitor is to see to it */
+byte hand[TASKS];     /* 1 + the monitor that handles the attempt: it runs, or waits */
+bit call;             /* a worker's `exited` was accepted: a monitor must handle it */
 bit told[TASKS];      /* an operator has cancelled it after a restore, because it had been delivered */
 bit synced[TASKS];    /* only without the defence: the open start would survive a crash */
-bit misled[TASKS];    /* an owner has said of its merge what is not so: of effects nothing more is asked */
-bit late_truth[TASKS]; /* told that it has happened after all, and no operator has given his word since */
+bit misled[TASKS];    /* an owner has reported its merge falsely: effects are not checked any further */
+bit late_truth[TASKS]; /* reported as happened after all, and no operator has decided since */
 
-/* The owner outside has said of its merge that it failed, and that goes on. */
-byte false_start, false_version; /* 0 for none; it knows them until it has told how it ended */
+/* The outside owner has reported that its merge failed, and the merge goes on. */
+byte false_start, false_version; /* 0 for none; the owner knows them until it has reported how it ended */
 bit settled; /* by the log: that start did not happen, beyond doubt */
 bit renewed; /* and its place has been started again */
 
@@ -128,33 +128,33 @@ byte theirs; /* the worker's agent, as it knows it */
 bit down[ACTORS], dead[ACTORS], still[ACTORS];
 byte seen, seen_repo; /* the leases as the reaper saw them */
 
-/* How often what goes wrong still may; which world this is. Set by the first step, from the environment. */
+/* How often each thing may still go wrong; which world this is. Set by the first step, from the environment. */
 byte crashes;  /* of the daemon */
-byte deaths;   /* of the owner outside: it dies, or stands still for ever, or a new boot has its name */
+byte deaths;   /* of the outside owner: it dies, or stops for ever, or a new boot has its name */
 byte ceilings; /* max_running_s runs out under an owner that acts */
 byte expiries; /* the ttl of a repository's lease runs out under an owner that acts */
 byte troubles; /* a red gate, a gate in error, a failed step or agent, a lost exit code, a probe that does not know */
-byte lates;    /* a request of the merge stays in the air when its process hears nothing more of it */
+byte lates;    /* a request of the merge stays in the air when its process gets no answer */
 byte cancels;
 byte orders;    /* an operator moves the task by hand */
 byte losses;    /* a monitor loses hold of an attempt that has exited */
-byte asks;      /* somebody asks for `advance` */
+byte asks;      /* a client requests `advance` */
 byte ends;      /* the worker leaves or dies */
-byte lies;      /* one who may work says what became of a merge that is not its own */
-byte falses;    /* the owner outside says that its merge failed, and that goes on */
-byte repeats;   /* the worker reports once more what it has reported */
+byte lies;      /* a party with the role work reports a result for a merge that is not its own */
+byte falses;    /* the outside owner says that its merge failed, and the merge goes on */
+byte repeats;   /* the worker repeats a report */
 byte blocks;    /* an operator blocks the task */
 byte flips;     /* of queue.cancelled_dependency */
 byte restores;  /* 2: a copy of the log is still to be taken; 1: it may be put in place */
 bit depends;    /* the first task on the second */
-byte off;       /* which defence is taken out, 0 for none */
-short acts;     /* bit n: actor n is there */
+byte off;       /* which defence is removed, 0 for none */
+short acts;     /* bit n: actor n acts */
 byte tasks;     /* how many */
 bit agent;      /* ship has one; otherwise the reconciler drives it */
 bit exclusive;  /* merge needs the repository's lease */
-bit disorder;   /* an owner outside starts announce, whatever the merge has come to */
-bit from_dev;   /* where the tasks stand at first; otherwise on ship */
-bit leftovers;  /* can be ended by the next start; otherwise they go on */
+bit disorder;   /* an outside owner starts announce, whatever the state of the merge */
+bit from_dev;   /* the tasks begin on dev; otherwise on ship */
+bit leftovers;  /* the next start can end them; otherwise they go on */
 
 hidden byte fresh, was; /* scratch within one d_step */
 
@@ -171,19 +171,19 @@ bit saved_cancel, saved_worked, saved_vouched;
 #define COMMITTED_BUT(t, off) (COMMITTED_HARD(t) || (doubt[t] != 0 && !(off)))
 #define LEASED(t) (lease[t] != 0)
 #define EXITED_ZERO(t) (exit_code[t] == ZERO)
-/* Nothing of a dependent begins before what it depends on has ended; a cancelled one may hold it for longer. What was
- * judged once is not held any more. Held is held on every way in: a stage without an agent has no claim. */
+/* Nothing of a dependent begins before its dependency has ended; a cancelled one may hold it longer. Once judged, it is
+ * no longer held. Every way in is held: a stage without an agent has no claim. */
 #define DEPENDENCY_LIVES(t) (depends && t == 0 && rules2 && LIVE(1))
 #define HELD(t) (depends && t == 0 && rules2 && stage[1] == CANCELLED && hold && !judged[t])
 #define MAY_BEGIN(t) (COMMITTED(t) || !(DEPENDENCY_LIVES(t) || HELD(t)))
 #define WAITS(t) (DEPENDENCY_LIVES(t) || (HELD(t) && !OFF_HOLD))
 #define BARRED(t) (WAITS(t) && (!COMMITTED(t) || OFF_DEPENDENCY_COMMITTED))
 #define BARRED_HERE(t) (BARRED(t) && !(OFF_HOLD_EVERYWHERE && HELD(t)))
-/* What guards one actor of the daemon against another is taken out together with the one path, which would hide it. */
+/* The guards of one actor of the daemon against another are removed together with the one path, which would hide it. */
 #define NO_ONE_PATH (OFF_ONE_PATH || OFF_TOKEN_PER_THREAD || OFF_HELD_BEFORE_START)
-/* Of a worker's attempt, by the log; of the daemon's own, by its keeper. */
+/* For a worker's attempt, the log knows; for the daemon's own, its keeper does. */
 #define PREVIOUS_ALIVE(t) ((previous[t] != 0 && !OFF_PREVIOUS) || (ours[t] && !OFF_OUR_AGENT))
-/* No path of the daemon begins beside it either, but what settles a committed crossing. */
+/* Nor does a path of the daemon begin beside it, except one that settles a committed crossing. */
 #define PATH_IS_FREE(t)                                                        \
   ((path[t] == 0 || NO_ONE_PATH) && (previous[t] == 0 || COMMITTED(t) || OFF_PREVIOUS_PATH))
 #define IS_DEAD(a) (dead[a] || stale[a])
@@ -192,7 +192,7 @@ bit saved_cancel, saved_worked, saved_vouched;
    !(RUNS(1) && process_task[1] == t && !process_outside[1]))
 #define IN_THE_AIR(t) ((air[0] != 0 && air_task[0] == t) || (air[1] != 0 && air_task[1] == t))
 #define HANGS_OF(t) ((process[0] == HANGS && process_task[0] == t) || (process[1] == HANGS && process_task[1] == t))
-/* settle_s has passed since the last try was recorded as ended: it may have, once what it is long enough for is over. */
+/* settle_s may have passed since the end of the last try was recorded: once what it waits for is over. */
 #define SETTLE_PASSED(t) (!(air[0] == OLD && air_task[0] == t) && !(air[1] == OLD && air_task[1] == t))
 
 /* A token counts. Without OFF_TOKEN_PER_THREAD two threads of one process are two owners. */
@@ -200,7 +200,7 @@ bit saved_cancel, saved_worked, saved_vouched;
 #define OWNS(a, t) (token[a] == lease[t] && holder[t] == a)
 #define REPO_COUNTS(a) (repo_token[a] != 0 && repo_token[a] == repo_lease)
 
-inline draw() { /* a token that nobody remembers */
+inline draw() { /* a token that no actor remembers */
   fresh = 1;
   do
   :: fresh == token[0] || fresh == token[1] || fresh == token[2] || fresh == token[3] || fresh == token[4] ||
@@ -259,17 +259,17 @@ inline enter_stage(t, to) {
   kept[t] = 0
 }
 
-/* The attempt ends without its owner's word that the agent has: what was reported may go on. */
+/* The attempt ends without its owner's report that the agent has ended: the reported process may go on. */
 inline drop_run(t, bars) {
   previous[t] = (reported[t] != 0 && bars -> reported[t] : previous[t]);
   reported[t] = 0
 }
 
-inline queue_job(t) { /* one row is enough: a job that the task has moved on from has nothing more to say */
+inline queue_job(t) { /* one row is enough: a job of an earlier version no longer matters */
   if
   :: HAS_AGENT(t) && !cancel[t] ->
     drop_run(t, !OFF_PREVIOUS_OF_TASK);
-    attempt[t] = (job_version[t] == version[t] -> attempt[t] : 0); /* there are no ids of jobs: attempts count on */
+    attempt[t] = (job_version[t] == version[t] -> attempt[t] : 0); /* jobs have no ids here: attempts count on */
     interrupted[t] = attempt[t];
     job[t] = QUEUED;
     job_version[t] = version[t];
@@ -320,7 +320,7 @@ inline transition(a, t, to, v) {
   fi
 }
 
-/* LeaseAcquired on the task, unless `a` has that one already, and on its repository: one group. */
+/* LeaseAcquired on the task, unless `a` already holds it, and on its repository: one group. */
 inline acquire(a, t, wants_task, wants_repo) {
   ok = !(wants_task && !(LIVE(t) && !blocked[t] && (!cancel[t] || COMMITTED(t)))) &&
     (OFF_DEPENDENCY_LEASE || !wants_task || !BARRED_HERE(t)) &&
@@ -368,7 +368,7 @@ inline release(a, t) {
   repo_token[a] = 0
 }
 
-/* StepStarted. `ok` is 2 where it was done already. */
+/* StepStarted. `ok` is 2 if the step was already done. */
 inline step_started(a, t, v, s) {
   ok = LIVE(t) && version[t] == v && stage[t] == SHIP &&
     (OFF_BLOCKED || (!blocked[t])) &&
@@ -404,18 +404,18 @@ inline step_started(a, t, v, s) {
   fi
 }
 
-/* settle_s is counted from here for what is in the air. */
+/* For what is in the air, settle_s begins here. */
 inline count_from_here(n, t) {
   air[n] = (air[n] != 0 && air_task[n] == t && !HANGS_OF(t) -> OLD : air[n])
 }
 
-/* Who can know of a step mostly knows its start too: what asks for the start is taken out together with that. */
+/* A party that can know a step's result mostly knows its start too: the two checks are removed together. */
 #define NO_KNOWER (OFF_KNOWER || OFF_NOT_STARTED)
-/* It started it; or it is the daemon, which asks probes; or the operator, whose word is another. */
+/* It started the step; or it is the daemon, which runs probes; or the operator, who reports in another way. */
 #define CAN_KNOW(a, t) (starter[t] == (a) || IN_DAEMON(a) || (a) == OPERATOR)
 
-/* StepFinished for the start that `a` knows: a fact, it needs no lease. A no that is no vouch leaves the place in doubt,
- * and a vouch speaks of its own try alone. */
+/* StepFinished for the start that `a` knows: a fact, so it does not need a lease. A no that is not a vouch leaves the
+ * place in doubt, and a vouch covers only its own try. */
 inline step_finished(a, t, v, s, how) {
   ok = LIVE(t) && version[t] == v && open[t] == s &&
     (OFF_NOT_STARTED || (start[t] == started[a])) &&
@@ -449,7 +449,7 @@ inline step_finished(a, t, v, s, how) {
   started[a] = 0
 }
 
-/* StepFinished(done) for a start that was settled as not happened: it is recorded, and the task blocked. */
+/* StepFinished(done) for a start settled as not happened: it is recorded, and the task is blocked. */
 inline happened_late(t) {
   late_truth[t] = late_truth[t] || (LIVE(t) && settled);
   if
@@ -460,7 +460,7 @@ inline happened_late(t) {
   fi
 }
 
-/* StepFinished for the try that ended last, of a place in doubt: the second no, or the late effect. */
+/* StepFinished for the last ended try of a place in doubt: the second no, or the late effect. */
 inline doubt_ended(a, t, v, happened) {
   ok = LIVE(t) && version[t] == v && open[t] == 0 && doubt[t] != 0 &&
     doubt[t] == started[a] &&
@@ -478,8 +478,8 @@ inline doubt_ended(a, t, v, happened) {
   started[a] = 0
 }
 
-/* The retry rule of a job that runs; `charged` is 0 where a restart interrupted it. `keeps`: it is no gate's verdict that
- * the work is not good enough, so what came to exit code 0 is done, and the reconciler asks the gate. */
+/* The retry rule for a running job; `charged` is 0 if a restart interrupted it. `keeps`: no gate has found fault with
+ * the work, so an exit code of 0 means done, and the reconciler runs the gate. */
 inline retry_rule(t, charged, keeps) {
   if
   :: !(charged) -> interrupted[t]++
@@ -500,7 +500,7 @@ inline retry_rule(t, charged, keeps) {
   HOLDS(!(COMMITTED(t) && job[t] == QUEUED), no_agent_in_committed)
 }
 
-/* TaskBlocked by somebody on the path. */
+/* TaskBlocked by an actor on the path. */
 inline block(a, t, v) {
   ok = LIVE(t) && version[t] == v &&
     (OFF_LEASE_BLOCK || ((COUNTS(a, t) || (token[a] == 0 && !LEASED(t)))));
@@ -512,7 +512,7 @@ inline block(a, t, v) {
   fi
 }
 
-/* What the sequencer adds at the end of a group: a cancellation that has become due. */
+/* The sequencer adds this at the end of a group: a cancellation that has become due. */
 inline follow_up(t) {
   if
   :: cancel[t] &&
@@ -540,7 +540,7 @@ inline recover(t) {
   :: else
   fi;
   if
-  :: job[t] == RUNNING && !job_outside[t] -> /* what has exited is charged; a worker's is left alone */
+  :: job[t] == RUNNING && !job_outside[t] -> /* what has exited is charged; a worker's job is left alone */
     retry_rule(t, exit_code[t] == FAILED && !OFF_CHARGED_RESTART, !OFF_KEPT_RESTART)
   :: else
   fi;
@@ -548,7 +548,7 @@ inline recover(t) {
   follow_up(t)
 }
 
-/* What the ceiling has met: a task's lease is freed whatever its owner, and the gate that runs under it is ended. */
+/* At the ceiling: the task's lease is freed whoever owns it, and the gate that runs under it is ended. */
 inline free_by_ceiling(t) {
   free_lease(t, true);
   gate[t] = (gate[t] != 0 -> DOOMED : 0)

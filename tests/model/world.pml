@@ -1,18 +1,18 @@
-/* What goes on around them: an operator, the target, crashes and restores; and where it begins. */
+/* The surroundings: an operator, the target, crashes and restores; and the initial states. */
 
-/* It can be known once no process of the step lives, nor the owner who may yet start one; of a daemon's, by its lock. And
- * nothing of it is in the air. */
+/* The result can be known once no process of the step lives (for a daemon's step: its lock is free), no owner lives
+ * that may yet start one, and nothing of it is in the air. */
 #define IS_OVER                                                                            \
   (!RUNS(0) && !RUNS(1) && PLACE_IS_FREE(T) && !IN_THE_AIR(T) &&                           \
    (starter[T] < OUTSIDE || starter[T] == NOBODY || dead[starter[T]] || started[starter[T]] != start[T]))
 
-/* After a restore it can be known once nothing of the lost future goes on: no step, no agent, no owner who may yet begin
- * one. */
+/* After a restore the result can be known once nothing of the lost future goes on: no step, no agent, no owner that may
+ * yet start one. */
 #define LOST_IS_OVER                                                                                            \
   (!RUNS(0) && !RUNS(1) && PLACE_IS_FREE(T) && !IN_THE_AIR(T) && agent_of[T] == 0 && started[OUTSIDE] == 0 &&     \
    started[OUTSIDE2] == 0)
 
-/* Cancels, and says what a blocked step has come to, once it can be known. */
+/* Cancels, and reports the result of a blocked step once it can be known. */
 proctype Operator() {
   byte ok, v;
   bit spoken;
@@ -42,21 +42,21 @@ end_idle:
   :: d_step { /* TaskBlocked by hand */
       blocks > 0 && LIVE(T) && !blocked[T] -> blocks--; block(OPERATOR, T, version[T]); ok = 0
     }
-  :: atomic { orders > 0 && stage[T] == DEV && worked[T] -> orders--; v = version[T] } /* he looks */
-    atomic { true; d_step { transition(OPERATOR, T, SHIP, v); ok = 0; v = 0; follow_up(T) } } /* and moves it forward */
-  :: d_step { /* CancelRequested of what the first task depends on */
+  :: atomic { orders > 0 && stage[T] == DEV && worked[T] -> orders--; v = version[T] } /* it looks */
+    atomic { true; d_step { transition(OPERATOR, T, SHIP, v); ok = 0; v = 0; follow_up(T) } } /* and moves the task forward */
+  :: d_step { /* CancelRequested for the dependency of the first task */
       depends && cancels > 0 && LIVE(1) -> cancels--; cancel[1] = 1; follow_up(1)
     }
   :: d_step { depends && flips > 0 -> flips--; hold = 1 - hold }
-  :: d_step { depends && !rules2 -> rules2 = 1 } /* the upgrade, in the midst of everything */
-  :: d_step { /* TaskUnblocked of one that is held */
+  :: d_step { depends && !rules2 -> rules2 = 1 } /* the upgrade, in the middle of everything */
+  :: d_step { /* TaskUnblocked for a held task */
       HELD(T) && !spoken -> spoken = 1; judged[T] = 1
     }
-  :: d_step { /* the word after a restore, by one who has looked at the target */
+  :: d_step { /* the decision after a restore, after a look at the target */
       restored[T] && blocked[T] && LIVE(T) && (LOST_IS_OVER || OFF_RESTORED_WORD) ->
       restored[T] = 0;
       if
-      :: merges[T] > 0 && !OFF_RESTORED_HAPPENED && stage[T] == SHIP -> /* it has happened: no start is needed */
+      :: merges[T] > 0 && !OFF_RESTORED_HAPPENED && stage[T] == SHIP -> /* it has happened: does not need a start */
         done[T] = done[T] | MERGE;
         doubt[T] = 0;
         vouched[T] = 0;
@@ -95,7 +95,7 @@ end_idle:
         follow_up(T)
       }
     }
-  :: atomic { /* StepFinished(by operator) of a place in doubt, blocked or not, with TaskUnblocked if it is */
+  :: atomic { /* StepFinished(by operator) for a place in doubt, blocked or not, with TaskUnblocked if blocked */
       !spoken && doubt[T] != 0 && open[T] == 0 && !restored[T] && LIVE(T) && (merges[T] > 0 || IS_OVER) ->
       d_step {
         spoken = 1;
@@ -110,9 +110,9 @@ end_idle:
   od
 }
 
-/* It happens under a key, its version's, which the target takes once: what leans on that is a try in doubt, and one whose
- * place a late effect has settled. So the first time is while its crossing is committed; a later one, also after the
- * delivery, is none. */
+/* It happens under a key, its version's, which the target accepts once. A try in doubt relies on that, and so does a
+ * try whose place a late effect has settled. So the first effect comes while its crossing is committed; a later one, even
+ * after the delivery, has no effect. */
 inline happen(t, v) {
   if
   :: landed_as[t] == v
@@ -160,7 +160,7 @@ inline exit(n, how) {
   fi
 }
 
-/* What the merge's commands do, whoever still waits for them. */
+/* What the merge's commands do, even if no actor waits for them. */
 proctype Target() {
 end_idle:
   do
@@ -178,10 +178,10 @@ end_idle:
   :: d_step { air[0] != 0 -> come_down(0) } /* it never lands */
   :: d_step { air[1] != 0 -> come_down(1) }
   :: d_step { agent_of[T] != 0 && agent_of[T] != previous[T] -> agent_of[T] = 0 }
-  :: d_step { /* what was left behind may go on for ever: the daemon ends it */
+  :: d_step { /* what was left behind may run for ever: the daemon ends it */
       agent_of[T] != 0 && agent_of[T] == previous[T] && !OFF_PREVIOUS_ENDED -> agent_of[T] = 0
     }
-  :: d_step { /* PreviousGone: the daemon sees that the process is */
+  :: d_step { /* PreviousGone: the daemon sees that the process is gone */
       previous[T] != 0 && agent_of[T] != previous[T] && !OFF_PREVIOUS_GONE -> previous[T] = 0
     }
   :: d_step { OFF_DURABLE && open[0] != 0 && !synced[0] -> synced[0] = 1 }
@@ -218,8 +218,8 @@ inline daemon_ends() {
   n = 0
 }
 
-/* kill -9 of the daemon, and its next boot; the death of the owner outside. Between the two of a daemon only the world
- * can act, and what that does comes to the same before as after. */
+/* kill -9 of the daemon, and its next boot; the death of the outside owner. Between kill and boot only the world can
+ * act, and its actions have the same result before or after. */
 proctype Crash() {
   byte n;
 end_idle:
@@ -250,7 +250,7 @@ end_idle:
       deaths--;
       if
       :: dead[OUTSIDE] = 1
-      :: still[OUTSIDE] = 1 /* it lives, and does nothing any more */
+      :: still[OUTSIDE] = 1 /* it lives, but never acts again */
       fi;
       if
       :: process_owner[0] == OUTSIDE -> process_owner[0] = NOBODY
@@ -267,7 +267,7 @@ end_idle:
   od
 }
 
-/* BootEnded of the worker, with its recovery: what has exited is the finalizer's. */
+/* BootEnded of the worker, with its recovery: the finalizer handles what has exited. */
 proctype Leaving() {
 end_idle:
   do
@@ -284,7 +284,7 @@ end_idle:
   od
 }
 
-/* A copy of the log is taken at some moment, and put in place at a later one, with LogRestored. The world stays. */
+/* A copy of the log is taken at some moment, and put back at a later one, with LogRestored. The world stays. */
 proctype Restore() {
   byte n;
 end_idle:
@@ -328,7 +328,7 @@ end_idle:
       failures[T] = 0;
       previous[T] = saved_left;
       reported[T] = 0;
-      job[T] = NO_JOB; /* the reconciler has a fresh one, with an id that the lost future did not give out */
+      job[T] = NO_JOB; /* the reconciler queues a new one, with an id that the lost future did not assign */
       job_version[T] = 0;
       job_outside[T] = 0;
       attempt[T] = 0;
@@ -357,7 +357,7 @@ end_idle:
   od
 }
 
-/* Everything that can move has moved. Then each task has ended, or is blocked with a reason. */
+/* Once everything that can move has moved, each task has ended, or is blocked with a reason. */
 #define SETTLED(t) (!LIVE(t) || blocked[t] || (WAITS(t) && !COMMITTED(t) && (HELD(t) || blocked[1])))
 #define ALL_SETTLED (SETTLED(0) && (tasks == 1 || SETTLED(1)))
 

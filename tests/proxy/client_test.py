@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pawl and a real pawld with TLS, client certificates and HTTP proxies in between. Takes the folder of both."""
+"""pawl and a real pawld, with TLS, client certificates and HTTP proxies in between. Takes the folder of both."""
 
 import hashlib
 import os
@@ -33,13 +33,13 @@ def pump(source, sink):
 
 
 class Listener:
-    """Serves each connection on a thread of its own, until the test ends."""
+    """Serves each connection on its own thread, until the test ends."""
 
     def __init__(self, test, context=None):
         self.context = context
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.heads = []  # what came first on each connection
+        self.heads = []  # the first bytes of each connection
         test.addClassCleanup(self.socket.close)
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -70,7 +70,7 @@ class Listener:
 
 
 class Forwarder(Listener):
-    """All bytes to another port, and back: a proxy that ends TLS."""
+    """Copies all bytes to another port, and back: a proxy that terminates TLS."""
 
     def __init__(self, test, to, context=None):
         self.to = to
@@ -89,7 +89,7 @@ class Forwarder(Listener):
 
 
 class ConnectProxy(Forwarder):
-    """CONNECT to whatever host leads to one port."""
+    """Takes a CONNECT to any host to one port."""
 
     def serve(self, connection):
         self.head(connection)
@@ -98,7 +98,7 @@ class ConnectProxy(Forwarder):
 
 
 class PlainProxy(Forwarder):
-    """`GET http://host/path` to whatever host goes to one port."""
+    """Takes `GET http://host/path` for any host to one port."""
 
     def serve(self, connection):
         head = self.head(connection)
@@ -107,7 +107,7 @@ class PlainProxy(Forwarder):
 
 
 class Page(Listener):
-    """A page for a person, whatever is asked."""
+    """Answers every request with a page for people."""
 
     def __init__(self, test, status, context=None):
         self.status = status
@@ -228,7 +228,7 @@ class Client(unittest.TestCase):
         pair = ("--cert", str(self.folder / "client.pem"), "--key", str(self.folder / "client.key"))
         self.answered("queue", *at, *pair)
         self.answered("queue", *at, PAWL_CERT=pair[1], PAWL_KEY=pair[3])
-        # In TLS 1.3 the refusal comes behind the handshake, and may be lost with the connection.
+        # In TLS 1.3 the refusal comes after the handshake, and may be lost with the connection.
         self.assertRegex(self.refused("queue", *at), f"{at[1]} .*client certificate.*--cert FILE")
         wrong = self.refused("queue", *at, *pair[:3], str(self.folder / "server.key"), exit=2)
         self.assertIn("--cert, --key: ", wrong)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real pawld behind real proxies, configured as docs/SECURITY.md says. Takes the folder of pawld."""
+"""A real pawld behind real proxies, configured as in docs/SECURITY.md. Takes the folder of pawld."""
 
 import hashlib
 import hmac
@@ -69,7 +69,7 @@ def becomes_true(condition):
 
 
 class Endpoint:
-    """A place to ask at: a proxy with TLS, or pawld's own port."""
+    """Where requests go: a proxy with TLS, or pawld's own port."""
 
     def __init__(self, name, port, context=None):
         self.name, self.port, self.context = name, port, context
@@ -101,7 +101,7 @@ class Endpoint:
 
 
 class Behind:
-    """What each proxy is asked; over TCP, and over the socket."""
+    """The tests for each proxy, over TCP and over the socket."""
 
     PROXY = ""
 
@@ -200,7 +200,7 @@ class Behind:
             number = made["task"]["id"]
             self.assertEqual(at.ask("GET", f"/v1/tasks/{number}", role="read")[2]["work_item"], task["work_item"])
             self.assertEqual(at.ask("GET", f"/v1/tasks?work_item=A-{at.name}")[2]["items"][0]["id"], number)
-            # A key with a slash in it, in a path.
+            # A key that contains a slash, in a path.
             key = f"a/{at.name}"
             owner = self.boot(at, f"boot-{at.name}")
             status, _, lease = at.ask("POST", "/v1/leases", {"key": f"repo:{key}", "owner": owner}, role="work")
@@ -217,7 +217,7 @@ class Behind:
         self.assertEqual(self.proxied[0].ask("GET", "/v1/tasks", role=None)[0], 401)
 
     def boot(self, at, name):
-        """Registers one, of a machine that pawld does not know; its owner."""
+        """Registers a boot on a machine that pawld does not know; returns its owner."""
         boot = {"name": name, "boot_id": name, "pid": 2, "pid_start": 0, "host": "unknown", "version": "1"}
         self.assertEqual(at.ask("POST", "/v1/boots", boot, role="work")[0], 201)
         return {"boot_id": name, "pid": 2, "actor": "test"}
@@ -232,7 +232,7 @@ class Behind:
                                f"Accept: text/event-stream\r\nLast-Event-ID: {before}\r\n\r\n".encode())
                 lines = stream.makefile("rb")
                 self.assertEqual([self.next_id(lines) for _ in range(before, last)], list(range(before + 1, last + 1)))
-                # A proxy that gathers bytes would hold this one back: nothing comes behind it.
+                # A buffering proxy would hold this one back: nothing follows it.
                 self.submitted(f"B-{at.name}-2", repo=f"stream-{at.name}")
                 self.assertEqual(self.next_id(lines), last + 1)
 
@@ -281,13 +281,13 @@ class Behind:
         claim = {"agents": ["outside"], "owner": self.boot(self.direct, "w"), "ttl_s": 300}
         as_worker = {"Pawl-Boot": "w"}
         while self.direct.ask("POST", "/v1/jobs/claim", claim, as_worker, role="work")[0] == 200:
-            pass  # of the other tests
+            pass  # takes the jobs of the other tests
 
         def tried(at):
             connection = at.connection()
             connection.request("POST", "/v1/jobs/claim", json.dumps(claim | {"wait_s": 60}),
                                {"Authorization": f"Bearer {TOKENS['work']}", **as_worker})
-            time.sleep(0.3)  # it would be answered: what is waited for is only that it had its chance to arrive
+            time.sleep(0.3)  # only gives the request time to arrive
             before = self.connections(at)
             connection.close()
             self.assertTrue(becomes_true(lambda: self.connections(at) < before), "the proxy waits on without its client")
@@ -302,19 +302,19 @@ class Behind:
         owner = self.boot(self.direct, "reads")
 
         def tried(at):
-            for turn in range(4):  # on connections that are new to the proxy, and on those that it kept
+            for turn in range(4):  # on new connections of the proxy, and on kept ones
                 self.submitted(f"I-{at.name}-{turn}", repo=f"read-{at.name}-{turn}")
                 claim = {"agents": ["outside"], "owner": owner, "ttl_s": 300, "wait_s": 30}
                 status, _, answer = at.ask("POST", "/v1/jobs/claim", claim, {"Pawl-Boot": "reads"}, role="work")
                 self.assertEqual(status, 200, answer)
-                time.sleep(0.2)  # what is waited for is only that pawld had its chance to take it for unread
+                time.sleep(0.2)  # only gives pawld time to take the answer for unread
                 job = self.direct.ask("GET", f"/v1/jobs/{answer['job']['id']}")[2]
                 self.assertEqual((job["status"], job["attempts"]), ("running", answer["job"]["attempts"]))
 
         self.each(tried)
 
     def connections(self, at):
-        """How many a proxy has to pawld, as pawld's side of them shows."""
+        """How many connections a proxy has to pawld, counted on pawld's side."""
         kind, place = ("unix", f" 03 .* {re.escape(str(self.socket))}$") if at.name == "socket" else (
             "tcp", f"^ *\\d+: 0100007F:{self.direct.port:04X} \\S+ 01 ")
         listed = pathlib.Path(f"/proc/net/{kind}").read_text(encoding="utf-8")
@@ -377,7 +377,7 @@ class Behind:
                 got = answer.get("id") or (answer.get("task") or answer["error"].get("current") or {}).get("id")
                 if got != task:
                     wrong.append((at.name, task, answer))
-                if is_rude and turn % 10 == 0:  # one whose requests pawld refuses, on connections shared with the others
+                if is_rude and turn % 10 == 0:  # a client that pawld refuses, on connections shared with the others
                     status = at.ask("POST", f"/v1/tasks/{task}/note", b"{", {"Content-Type": "x"})[0]
                     if status != 400:
                         wrong.append((at.name, task, status))
@@ -404,14 +404,14 @@ class Behind:
                                             f"/v1/tasks/{victim}/advance".encode(), hidden))
                     attacker.settimeout(0.1)
                     answered = statuses(attacker)
-                    # The proxies take a lone LF for the end of a line, and pass on two requests: that hides nothing.
+                    # The proxies accept a lone LF as a line end, and forward two requests: that hides nothing.
                     if at is self.direct:
                         self.assertLessEqual(sum(status < 300 for status in answered), 1, answered)
-                # Others who share connections with it still get their own answers.
+                # Clients that share connections with it still get their own answers.
                 for _ in range(3):
                     status, _, answer = at.ask("GET", f"/v1/tasks/{victim}", role="read")
                     self.assertEqual((status, answer.get("id")), (200, victim), name)
-        # The proxies set the actor of all that they take for requests: what bears its own was hidden from them.
+        # The proxies set the actor of every request they see: one with its own actor was hidden from them.
         for at, actor in ((self.direct, "honest"), *((each, "proxied") for each in self.proxied)):
             at.ask("POST", f"/v1/tasks/{victim}/note", {"text": f"by {at.name}"}, {"Pawl-Actor": "honest"})
             self.assertIn((actor, f"by {at.name}"), self.notes(victim))
@@ -423,7 +423,7 @@ class Behind:
 
 
 def statuses(connection):
-    """Those of all answers that come until the other side closes, or for a moment sends nothing."""
+    """The statuses of all answers until the other side closes, or sends nothing for a moment."""
     got = b""
     try:
         while piece := connection.recv(65536):

@@ -1,9 +1,9 @@
-"""Requests that two readers may end in two places. Each takes the headers that every request has, a path, and the request
-to be hidden, and gives bytes in which a reader that keeps to RFC 9112 sees one request, or none."""
+"""Requests that two readers may end in different places. Each function takes the headers of every request, a path, and
+the request to hide, and returns bytes in which a reader that follows RFC 9112 sees one request, or none."""
 
 
 def lengths(headers, path, hidden, *lines, body=b"", version=b"1.1", method=b"POST"):
-    """A request that says how long it is in the given lines, with `hidden` in, or behind, its body."""
+    """A request that states its length in the given lines, with `hidden` in or after its body."""
     framing = b"".join(line + b"\r\n" for line in lines)
     return method + b" " + path + b" HTTP/" + version + b"\r\n" + headers + framing + b"\r\n" + body + hidden
 
@@ -13,7 +13,7 @@ def cl(number):
 
 
 def with_coding(*codings, before=False):
-    """Both a length that covers all, and a chunked body that ends before what is hidden."""
+    """Both a length that covers everything, and a chunked body that ends before the hidden request."""
     def attack(headers, path, hidden):
         end = b"0\r\n\r\n"
         lines = [*codings, cl(len(end) + len(hidden))]
@@ -22,7 +22,7 @@ def with_coding(*codings, before=False):
 
 
 def te_cl(*codings):
-    """A chunk that holds what is hidden, and a length that ends before it."""
+    """A chunk that contains the hidden request, and a length that ends before it."""
     def attack(headers, path, hidden):
         size = b"%x\r\n" % len(hidden)
         return lengths(headers, path, hidden + b"\r\n0\r\n\r\n", *codings, cl(len(size)), body=size)
@@ -37,21 +37,21 @@ def te_te(*codings):
 
 
 def behind(*lines, version=b"1.1"):
-    """What is hidden stands right behind the head of a request whose body has no length that is known."""
+    """The hidden request directly follows the head of a request whose body has no known length."""
     def attack(headers, path, hidden):
         return lengths(headers, path, hidden, *lines, version=version)
     return attack
 
 
 def of_length(*lines):
-    """Lengths of which one covers what is hidden."""
+    """Several lengths, one of which covers the hidden request."""
     def attack(headers, path, hidden):
         return lengths(headers, path, hidden, *(line.replace(b"ALL", b"%d" % (2 + len(hidden))) for line in lines), body=b"{}")
     return attack
 
 
 def chunked(before, after=b"\r\n0\r\n\r\n"):
-    """A body whose chunks one reader ends before what is hidden; `ALL` is its size."""
+    """A body whose chunks one reader ends before the hidden request; `ALL` is its size."""
     def attack(headers, path, hidden):
         return lengths(headers, path, hidden + after, b"Transfer-Encoding: chunked",
                        body=before.replace(b"ALL", b"%x" % len(hidden)))
@@ -59,7 +59,7 @@ def chunked(before, after=b"\r\n0\r\n\r\n"):
 
 
 def in_a_header(line):
-    """What is hidden stands behind a header's value, for those who end a line or a head there."""
+    """The hidden request follows a header's value, for readers that end a line or a head there."""
     def attack(headers, path, hidden):
         return b"GET " + path.rsplit(b"/", 1)[0] + b" HTTP/1.1\r\n" + headers + line + hidden
     return attack

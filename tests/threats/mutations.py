@@ -1,4 +1,4 @@
-"""Requests that an actor might send, and what becomes of them when chance has had its way with them."""
+"""Requests that an actor might send, and random changes to them."""
 
 import json
 
@@ -8,7 +8,7 @@ WRONG = [None, True, False, -1, 0, 1 << 62, 1 << 70, 1.5, "", "x", "x" * 5000, "
 
 
 class Request:
-    """What is sent: headers are a list, so that one may come twice; the body is bytes or None."""
+    """A request: headers are a list, so that one may come twice; the body is bytes or None."""
 
     def __init__(self, method, path, body=None, headers=()):
         self.method = method
@@ -33,7 +33,7 @@ class Request:
 
 
 class Mutator:
-    """Changes one to three things of a request. `boots` and `keys` are those of others; `tokens` numbers of leases."""
+    """Changes one to three things in a request. `boots` are those of others; `tokens` are lease tokens."""
 
     def __init__(self, chance, boots=(), tokens=(), paths=True):
         self.chance = chance
@@ -128,7 +128,7 @@ class Mutator:
 
 
 def all_calls(world):
-    """A request for each call of the API that writes, which would do harm if its sender were let."""
+    """A request for each call that writes; each would do harm if its sender were allowed to make it."""
     a, b, job_a, job_b = world.held, world.claimed, world.held_job, world.claimed_job
     start = world.step_start
     owner = {"boot_id": world.daemon_boot, "pid": 1, "actor": "x"}

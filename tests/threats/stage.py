@@ -1,4 +1,4 @@
-"""The stage that each actor plays on: a real pawld with work of others under way, and what has to be so afterwards."""
+"""The stage for each actor: a real pawld with others' work under way, and the checks that must hold afterwards."""
 
 import hashlib
 import http.client
@@ -15,11 +15,11 @@ sys.path.insert(0, str(HERE.parent / "access"))
 import pawld_access_test as access  # noqa: E402
 
 PATIENCE_S = access.PATIENCE_S
-# By day a share with fixed seeds; by night as many as ten minutes hold, shared among the actors.
+# By default one fixed seed; nightly as many seeds as fit into ten minutes, shared among the actors.
 NIGHT_S = 600 / 9 if os.environ.get("PAWL_TEST_NIGHTLY") else 0
 REQUESTS = 150
 
-# The step has its effect, and is then under way until it is let go.
+# The step has its effect, and then runs until it is released.
 HELD = """
 name: held
 agents:
@@ -35,7 +35,7 @@ stages:
         probe: 'grep -qx "$PAWL_STEP_KEY" {out}/effects'
         irreversible: true
 """
-# For workers: agent and step are theirs.
+# For workers: they run the agent and the step.
 OUTSIDE = """
 name: outside
 agents:
@@ -51,7 +51,7 @@ stages:
 
 
 def seeds():
-    """1, and by night 2, 3, … until the time is over."""
+    """1, and nightly 2, 3, … until the time is up."""
     end = time.monotonic() + NIGHT_S
     seed = 1
     while True:
@@ -70,7 +70,7 @@ class Stage(access.Pawld):
                                      for name, role in self.ROLES.items()))
 
     def each_seed(self, play):
-        """Plays on a stage of its own for each seed."""
+        """Plays once per seed, each time on a new stage."""
         for seed in seeds():
             with self.subTest(seed=seed):
                 play(random.Random(seed))
@@ -88,7 +88,7 @@ class Stage(access.Pawld):
         return got[1]
 
     def raise_curtain(self, *options):
-        """A step of the daemon under way, a job and a lease of the worker b, and a job that is queued."""
+        """Sets up a step of the daemon under way, a job and a lease of worker b, and a queued job."""
         self.make_tokens()
         self.out = self.folder / "out"
         self.out.mkdir()
@@ -133,7 +133,7 @@ class Stage(access.Pawld):
                     return int(entry.name)
             except OSError:
                 pass
-        self.fail("the step's process is not there")
+        self.fail("the step's process was not found")
 
     def effects(self):
         path = self.out / "effects"
@@ -157,7 +157,7 @@ class Stage(access.Pawld):
         return [record for record in self.made_by(principal) if record["outcome"] == "accepted"]
 
     def send(self, request, headers=()):
-        """Status and body of a request that need not be one; 0 where the connection was closed upon it."""
+        """Sends a request, valid or not; returns status and body, status 0 if the connection was closed."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port_, timeout=PATIENCE_S)
         try:
             connection.putrequest(request.method, request.path)
@@ -176,7 +176,7 @@ class Stage(access.Pawld):
         return status, text
 
     def let_down_curtain(self):
-        """What was under way comes to its end as if the actor had not been there."""
+        """What was under way finishes as if the actor had not been there."""
         self.assertTrue(pathlib.Path(f"/proc/{self.step_pid}").exists(), "the daemon's step was ended")
         (self.out / "go").touch()
         self.wait_until(lambda: self.ask("GET", f"/v1/tasks/{self.held}")[1]["stage"] == "done")
@@ -193,7 +193,7 @@ class Stage(access.Pawld):
         self.is_sound()
 
     def is_sound(self):
-        """The daemon answers, and its log is one that nothing is found in, nor by who was a witness of it before."""
+        """The daemon answers, and `pawl check` finds nothing in its log, nor against the earlier witness file."""
         self.assertEqual(self.ask("GET", "/readyz")[0], 200)
         witness = ["--witness", str(self.seen)] if hasattr(self, "seen") and self.seen.exists() else []
         found = self.pawl("check", str(self.data), *witness)

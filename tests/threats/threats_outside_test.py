@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Those actors of docs/SECURITY.md who come by files, processes and repositories. Takes the folder of pawld and pawl."""
+"""The actors of docs/SECURITY.md that use files, processes and repositories. Takes the folder of pawld and pawl."""
 
 import json
 import os
@@ -44,16 +44,16 @@ print(json.dumps(done))
 
 
 class LocalUser(stage.Stage):
-    """Another user of the host: neither the socket nor a file of pawl's opens to it."""
+    """Another user of the host, who can open neither the socket nor any of pawl's files."""
 
     @unittest.skipUnless(IS_ROOT, "needs root, to become another user")
     def test_local_user_opens_nothing(self):
         self.each_seed(self.play)
 
     def play(self, chance):
-        before = os.umask(0)  # as generous as it may be: what closes the files is pawld's own
+        before = os.umask(0)  # as permissive as possible: pawld itself must protect its files
         self.addCleanup(os.umask, before)
-        self.folder.chmod(0o755)  # the test's own folder keeps out nobody
+        self.folder.chmod(0o755)  # the test's own folder is open to all
         self.raise_curtain()
         self.out.chmod(0o700)
         paths = [self.socket, str(self.data) + "/", str(self.folder / "tokens")]
@@ -69,7 +69,7 @@ class LocalUser(stage.Stage):
 
 
 class Author(stage.Stage):
-    """Who pushes to the repository: names of branches and what is in them are data, and stay so."""
+    """An author who pushes to the repository: branch names and contents are data, and stay data."""
 
     NAMES = ["$(touch${IFS}pwned)", "`touch${IFS}pwned`", "a;touch${IFS}pwned", "a|touch${IFS}pwned", "'\"x", "a&&b", "#!x", "ünï"]
     WRONG = ["-x", "--upload-pack=touch pwned", "a\nb", "a\0b", "../../x", "a..b", "HEAD", "@{-1}", "a b", "a.lock", "x" * 251, "\u202ea"]
@@ -98,7 +98,7 @@ stages:
                               timeout=stage.PATIENCE_S).stdout
 
     def make_repository(self):
-        """What a checkout could execute, follow or be led by."""
+        """Makes a repository with everything that a checkout could execute, follow or obey."""
         self.git("init", "-q", "--bare", "-b", "trunk", "origin.git")
         self.git("clone", "-q", "origin.git", "seed")
         seed = self.folder / "seed"
@@ -147,7 +147,7 @@ stages:
 
 
 class Agent(stage.Stage):
-    """What runs as an agent: does not outlive its end, writes nowhere by way of pawld, and floods nobody."""
+    """An agent that turns hostile: it cannot outlive its job, write elsewhere through pawld, or flood anyone."""
 
     HOSTILE = """
 name: hostile
@@ -161,18 +161,18 @@ stages:
     SCRIPT = r"""#!/bin/sh
 trap '' TERM HUP INT
 data={data}
-# Children that do not want to be found: of another session, without the run's name, or with that of others.
+# Children that hide: in another session, without the run's name, or with another run's.
 for way in "setsid" "env -u PAWL_RUN setsid" "env PAWL_RUN={other} setsid" "nohup setsid"; do
   $way sh -c 'trap "" TERM HUP INT; while :; do echo $$ >>{alive}; sleep 0.1; done' 9>&- &
 done
-# Links where pawld is about to write, to remove and to read.
+# Links where pawld will write, remove and read.
 for name in job-2-1.log job-2-1.head job-2-1.log.new; do ln -s {victim} "$data/logs/$name"; done
 ln -s {kept} "$data/logs/task-2"
 ln -s {victim} "$data/member.new"
 ln -s {victim} "$data/sealed.new"
 ln -s {kept} "$data/work/task-2"
 for name in runs steps; do ln -s {victim} "$data/$name/zz"; done
-# More than anybody reads.
+# More output than anyone reads.
 yes "flood $(head -c 200 /dev/zero | tr '\0' x)" | head -c {flood}
 printf '\033[2J\377\376 begun\n'
 touch {begun}
@@ -213,7 +213,7 @@ while :; do sleep 1; done
         self.let_down_curtain()
 
     def living(self, alive):
-        """Of those that said that they are alive."""
+        """The pids that reported themselves alive and still live."""
         found = []
         for pid in sorted(set(alive.read_text().split())) if alive.exists() else []:
             try:
@@ -225,7 +225,7 @@ while :; do sleep 1; done
 
 
 class BackupReader(stage.Stage):
-    """Who has a backup, or an export: all that happened, and no secret."""
+    """A reader of a backup or an export: sees everything that happened, but no secret."""
 
     TELLS = """
 name: tells
@@ -257,13 +257,13 @@ stages:
                            "--alert-header-file", header, "--pipeline",
                            self.write("tells.yaml", self.TELLS.format(secret=files["env"], out=self.out)))
         secrets = [*words.values(), *self.secret.values()]
-        # Each secret comes near the log once: in a request that is refused, and in what a command prints.
+        # Each secret comes close to the log once: in a refused request, and in a command's output.
         for secret in secrets:
             self.ask("POST", "/v1/tasks", {"work_item": "X", "repo": "shop"}, {"Authorization": f"Bearer {secret}"})
             self.ask("POST", "/webhooks/generic", b"{}", {"X-Pawl-Signature": secret, "X-Pawl-Delivery": "1"})
         task = self.wants(201, "POST", "/v1/tasks", {"work_item": "T", "repo": "tell", "pipeline": "tells"})["task"]["id"]
         self.wait_until(lambda: self.ask("GET", f"/v1/tasks/{task}")[1]["stage"] == "done")
-        # A word of others over HTTP is kept as it stands; that is not pawl's to judge.
+        # Texts sent over HTTP are kept unchanged; pawl does not judge them.
         self.wants(201, "POST", "/v1/repos", {"repo": "shop", "url": "/srv/shop.git"})
         self.assertNotEqual(self.ask("POST", "/v1/repos", {"repo": "shop", "url": f"https://u:{words['env']}@h/x.git"})[0], 201)
         self.let_down_curtain()
@@ -288,7 +288,7 @@ stages:
 
 
 class KeptElsewhere(stage.Stage):
-    """`pawl witness --every` goes on over restarts of the daemon."""
+    """`pawl witness --every` goes on across restarts of the daemon."""
 
     def test_witness_waits_for_a_daemon_that_is_away(self):
         self.start()

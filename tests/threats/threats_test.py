@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Each actor of docs/SECURITY.md, played against a real pawld: over HTTP. Takes the folder of pawld and pawl.
+"""Each actor of docs/SECURITY.md, played against a real pawld over HTTP. Takes the folder of pawld and pawl.
 
-threats_outside_test.py plays those who come by other ways."""
+threats_outside_test.py plays the actors that come by other ways."""
 
 import hashlib
 import hmac
@@ -56,7 +56,7 @@ class Stranger(stage.Stage):
 
 
 class Reader(stage.Stage):
-    """A token of role `read`: sees what there is, but no secret and no run's name; changes nothing."""
+    """A token of role `read`: sees everything except secrets and names of runs; changes nothing."""
 
     def test_reader_changes_nothing_and_sees_no_secret(self):
         self.each_seed(self.play)
@@ -86,7 +86,7 @@ class Reader(stage.Stage):
 
 
 class Worker(stage.Stage):
-    """A token of role `work`: has its own boots, leases, jobs and steps, and lies about all others."""
+    """A token of role `work`: has its own boots, leases, jobs and steps, and lies about everyone else's."""
 
     MAY = {"TaskNote", "GateEvaluated", "GateResult", "BootStarted", "BootEnded", "LeaseAcquired", "LeaseReleased", "JobClaimed",
            "ClaimRenewed", "ClaimReturned", "RunStarted", "RunExited", "JobFinished", "StepStarted", "StepFinished",
@@ -96,7 +96,7 @@ class Worker(stage.Stage):
         self.each_seed(self.play)
 
     def lies(self):
-        """Each with its own boot, with none, with that of another worker and with the daemon's."""
+        """Lies, to be sent with its own boot, without a boot, with another worker's and with the daemon's."""
         a, b = self.held, self.claimed
         found = list(all_calls(self))
         for boot in ("boot-b", self.daemon_boot):
@@ -141,7 +141,7 @@ class Worker(stage.Stage):
         self.let_down_curtain()
 
     def end_by_report(self, host):
-        """A worker that says its agent is the daemon's step, and dies."""
+        """Plays a worker that reports the daemon's step as its agent, and dies."""
         as_a = self.of("a", **{"Pawl-Boot": "boot-z"})
         with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
             self.addCleanup(process.kill)
@@ -173,7 +173,7 @@ class Worker(stage.Stage):
 
 
 class Operator(stage.Stage):
-    """A token of role `operate`: may do nearly all; cannot make the daemon own or say what it did not do."""
+    """A token of role `operate`: may do nearly everything, but cannot speak or own in the daemon's name."""
 
     def test_operator_speaks_for_no_process_of_the_daemon(self):
         self.each_seed(self.play)
@@ -211,7 +211,7 @@ class Operator(stage.Stage):
         for record in self.accepted_of("token:boss"):
             with self.subTest(record=record):
                 self.judge(record)
-        # The daemon's own job came to its own end: nobody's word for it is in the log.
+        # The daemon's own step has not ended yet: no accepted record says otherwise.
         ends = [record for record in self.records() if record["type"] == "StepFinished" and record["data"]["task"] == a]
         self.assertEqual([record["data"]["outcome"] for record in ends if record["outcome"] == "accepted"], [])
         self.let_down_curtain()
@@ -226,7 +226,7 @@ class Operator(stage.Stage):
 
 
 class Forge(stage.Stage):
-    """Who sends webhooks, with the secret and without: nothing forged counts, and nothing counts twice."""
+    """A sender of webhooks, with the secret and without: nothing forged counts, and nothing counts twice."""
 
     SECRETS = {"gitea": "gitea's secret", "plane": "plane's secret", "github": "github's secret", "gitlab": "gitlab's token",
                "generic": "our own secret"}
@@ -244,7 +244,7 @@ class Forge(stage.Stage):
                     "--issue-pipeline", "outside", "--plane-pipeline", "outside")
 
     def deliveries(self, number):
-        """A start, or with Gitea, which starts nothing, a push: of each source, with an id and as far as it may be without."""
+        """A start from each source (from Gitea, which starts nothing, a push), with an id, and without if allowed."""
         issue = {"number": 100 + number, "state": "open", "user": {"login": "ada"}, "title": "t", "labels": []}
         hub = {"action": "labeled", "issue": issue, "label": {"name": "pawl:start"}, "sender": {"login": "ada", "type": "User"},
                "repository": {"name": "shop", "full_name": "acme/shop", "owner": {"login": "acme", "type": "Organization"}}}
@@ -274,7 +274,7 @@ class Forge(stage.Stage):
                 "generic": {"X-Pawl-Signature": digest}}.get(source, {f"X-{source.capitalize()}-Signature": digest})
 
     def deliver(self, source, headers, body):
-        """Status, JSON, and whether it was recognised."""
+        """Status, JSON, and whether the delivery was recognised as a repeat."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port_, timeout=stage.PATIENCE_S)
         try:
             connection.request("POST", f"/webhooks/{source}", body, headers)
@@ -319,12 +319,12 @@ class Forge(stage.Stage):
             status, again, is_replay = self.deliver(*sent)
             with self.subTest(f"{what} {number} once more"):
                 self.assertLess(status, 300, again)
-                if answer["seq"] is not None:  # what did nothing has no key
+                if answer["seq"] is not None:  # a delivery that did nothing has no key
                     self.assertTrue(is_replay, again)
                     self.assertEqual(again["seq"], answer["seq"])
 
     def end_all(self, first):
-        """So that nothing of the state itself stands in a second start's way."""
+        """Ends all tasks, so that the state itself does not prevent a second start."""
         for _, answer in first.values():
             if answer.get("task"):
                 self.assertIn(self.ask("POST", f"/v1/tasks/{answer['task']['id']}/cancel", {})[0], (200, 202, 409))
@@ -343,7 +343,7 @@ class Forge(stage.Stage):
         self.is_sound()
 
     def forged(self, chance):
-        """Signed by nobody, by another's secret, of another body, or by a part of the right signature."""
+        """Deliveries without a signature, with another secret or body, or with part of the right signature."""
         before = self.records()[-1]["seq"]
         for what, (headers, fields) in self.deliveries(9).items():
             source = what.split()[0]
@@ -353,7 +353,7 @@ class Forge(stage.Stage):
             wrongs = [{}, {name: ""}, {name: right[:cut]}, {name: right[:-1]}, {name: right + "0"}, {name: right.upper()},
                       {name: "0" * len(right)}, {name: right.replace("sha256=", "sha1=") + "x"},
                       self.proof(source, body, "another secret"), self.proof(source, body, " ")]
-            if source != "gitlab":  # whose token says nothing of the body
+            if source != "gitlab":  # its token does not cover the body
                 wrongs.append(self.proof(source, body + b" "))
             for other in self.SECRETS:
                 if other != source:
@@ -364,7 +364,7 @@ class Forge(stage.Stage):
         self.assertEqual([record for record in self.records(before) if record.get("principal")], [])
 
     def mutated(self, chance):
-        """Signed right, and of any form: answered 2xx, so that no forge switches the webhook off."""
+        """Correctly signed deliveries of any form are answered 2xx, so that no forge disables the webhook."""
         for number in range(stage.REQUESTS):
             what, (headers, fields) = chance.choice(sorted(self.deliveries(1000 + number).items(), key=lambda item: item[0]))
             source = what.split()[0]

@@ -1,5 +1,5 @@
-// Origins as the world has them: commits, each with the one before it, and branches that people push to, rewind and
-// push over; and what pawl fetched of them.
+// The world's origins: commits, each with its parent, and branches that people push to, rewind and force-push; and what
+// pawl has fetched of them.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,18 @@ namespace pawl::hostile {
 
 using Commit = std::uint64_t;  // 0: none
 
-/// A branch by its origin and its name; without a name it is origin's default branch.
+/// A branch of an origin by name; an empty name is origin's default branch.
 using Branch = std::pair<std::string, std::string>;
 
 class Branches {
  public:
   /// A new commit on top of another.
   Commit commit_on(Commit before);
-  /// Whether `later` has `earlier` in it.
+  /// Whether `later` contains `earlier`.
   bool has(Commit later, Commit earlier) const;
   Commit before(Commit commit) const { return commit == 0 ? 0 : parents_[commit - 1]; }
 
-  /// Where a branch stands; 0 if there is none.
+  /// Where a branch points; 0 if it does not exist.
   Commit head(const Branch& branch) const;
   void set(const Branch& branch, Commit head) { heads_[branch] = head; }
   void remove(const Branch& branch) { heads_.erase(branch); }
@@ -36,7 +36,7 @@ class Branches {
   std::map<Branch, Commit> heads_;
 };
 
-/// What pawl knows of one origin: its branches as they were fetched last, and since when it knows each to stand there.
+/// What pawl knows of one origin: its branches as last fetched, and since when it has known each to point there.
 struct Mirrored {
   struct Head {
     Commit commit = 0;
@@ -47,11 +47,11 @@ struct Mirrored {
 
 /// A worktree: its own clone of what was fetched.
 struct Tree {
-  std::string boot;     // that prepared it
-  Commit head = 0;      // that is checked out
-  bool is_own = false;  // it has something that origin never had
+  std::string boot;     // the boot that prepared it
+  Commit head = 0;      // checked out
+  bool is_own = false;  // it contains something that origin never had
   bool is_damaged = false;
-  bool is_excused = false;  // it was damaged since a gate judged it
+  bool is_excused = false;  // it was damaged after a gate judged it
 };
 
 }  // namespace pawl::hostile

@@ -1,5 +1,5 @@
-// A crowd at one door: five actors and more who all want the same of one task at the same moment, by what each of them
-// knew of it a while ago, and none of whom waits for another. Most of them come too late, and each is a record.
+// A crowd at one door: five or more actors that want the same thing from one task at the same moment, based on what
+// each knew about it a while ago. None waits for another. Most come too late, and each request is a record.
 #include "schema/proposal.h"
 #include "tests/world/daemon.h"
 
@@ -7,7 +7,7 @@ namespace pawl::hostile {
 namespace {
 
 const std::vector<std::string> everybody = {"monitor", "webhook", "reconciler", "reaper", "finalizer", "worker"};
-// The rest are threads of the daemon.
+// The others are threads of the daemon.
 const std::vector<std::string> principals = {"", webhooks, "", "", "", "token:worker-1"};
 
 class Crowd {
@@ -22,14 +22,14 @@ class Crowd {
   }
 
  private:
-  /// What is known of a task: long ago, or just now.
+  /// What is known about a task: from long ago, or current.
   struct Known {
     Task task;
     std::string to;
     bool guarded = false;
     std::optional<Token> token;
     std::optional<Job> job;
-    std::string boot;  // of the daemon of then
+    std::string boot;  // of the daemon at that time
   };
 
   void rush() {
@@ -49,7 +49,7 @@ class Crowd {
                         .key = {},
                         .request = {},
                         .principal = principals[(first + i) % everybody.size()]};
-      // Mostly the same, and now and then something else in between.
+      // Usually the same request, sometimes another in between.
       const std::uint64_t what = story_.dice.one_in(3) ? story_.dice.roll(10) : wanted;
       daemon.submit({.group = wish(asker, what),
                      .resolve = {},
@@ -76,7 +76,7 @@ class Crowd {
     if (const Job* job = state.open_job(task)) known_->job = *job;
   }
 
-  /// A lease that one of them got is given back at once: he only wanted to be first.
+  /// If one of them gets a lease, it releases it at once: it only wanted to be first.
   void give_back(const Asker& asker, const Decision& decision) {
     const std::string key = task_key(known_->task.id);
     const std::optional<Token> token = decision.granted(key);
@@ -105,7 +105,7 @@ class Crowd {
     }
     switch (is_of_job && !known.job ? what - 2 : what) {
       case 0:
-      case 1: {  // Over an edge that nothing guards only for a version that is gone: the gate was not asked.
+      case 1: {  // Over an unguarded edge only for an old version: the gate did not run.
         fb::StageTransitionT event;
         event.task = task;
         event.to = known.to;
@@ -123,7 +123,7 @@ class Crowd {
         event.ttl = 5;
         return propose_group(asker, event);
       }
-      case 3: {  // As one whose attempt was taken from him would say it.
+      case 3: {  // As a party would whose attempt was taken away.
         fb::JobFinishedT event;
         event.job = job;
         event.attempt = attempt > 0 ? attempt - 1 : 0;

@@ -10,10 +10,10 @@ namespace pawl::hostile {
 namespace {
 
 constexpr std::size_t batch_records_max = 64;
-// A restart replays half of them, and there are many restarts.
+// A restart replays half of them, and restarts are frequent.
 constexpr std::uint64_t records_per_checkpoint = 100;
 constexpr std::uint64_t checkpoints_per_replay = 8;
-// So few that every look at the state is one of many; until there are so many boots that a start would never end.
+// So small that every look at the state takes many pages; but with many boots a start must still end.
 constexpr std::size_t rows_per_look_min = 3;
 constexpr std::size_t boots_per_row = 100;
 
@@ -51,7 +51,7 @@ Daemon::Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std:
       system_(story, process_) {}
 
 Daemon::~Daemon() {
-  // Those who wait outside see their connection close.
+  // Outside parties that wait see their connection close.
   in_flight_.reset();
   inbox_.clear();
   story_.machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
@@ -61,7 +61,7 @@ void Daemon::begin() {
   scheduler_.spawn(Party::daemon, [this] { start_up(); });
 }
 
-/// As main() does it.
+/// As in main().
 void Daemon::start_up() {
   const Asker asker{.boot = boot_id_, .actor = std::string(daemon_name), .key = {}, .request = {}};
   fb::BootStartedT event;
@@ -88,7 +88,7 @@ void Daemon::start_up() {
     if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
-  // As its options name them, each time: a log that was restored may not have them.
+  // As its options name them, at each start: a restored log may lack them.
   std::map<std::string, std::string> given = story_.origins;
   for (const std::string& repo : story_.repos) given.try_emplace(repo);
   const auto known = ask([](const State& state) { return repos_known(state); });
@@ -110,7 +110,7 @@ void Daemon::start_up() {
   story_.daemon_has_changed();
 }
 
-/// As main() does it, from the outside in.
+/// As in main(), from the outside in.
 void Daemon::begin_end() {
   serves_ = false;
   if (story_.dice.one_in(3)) scheduler_.spawn(Party::daemon, [this] { hurry(); });
@@ -129,7 +129,7 @@ void Daemon::begin_end() {
   });
 }
 
-/// A signal more, and perhaps another.
+/// Another signal, and perhaps one more.
 void Daemon::hurry() {
   do {
     scheduler_.sleep(story_.dice.between(1, 20) * second);
@@ -141,16 +141,16 @@ void Daemon::hurry() {
 }
 
 std::optional<Decision> Daemon::decide(WriteRequest write) {
-  // Facts, and what is only given back.
+  // Only facts and releases.
   const fb::Event what = write.group.front().record().event_type();
   const bool is_fact = what == fb::Event::StepFinished || what == fb::Event::RunExited;
   if (is_draining_ && what == fb::Event::RunExited) story_.mark(Mark::exit_in_stop);
   if (is_finishing_ &&
       (what == fb::Event::JobClaimed || what == fb::Event::LeaseAcquired || what == fb::Event::StepStarted)) {
-    story_.broken("the daemon is about to end, and begins something: " + std::string(fb::EnumNameEvent(what)));
+    story_.broken("the daemon is about to end, but begins something: " + std::string(fb::EnumNameEvent(what)));
   }
   if (is_draining_ && !is_fact && what != fb::Event::LeaseReclaimed) {
-    story_.broken("the daemon ends, and begins something: " + std::string(fb::EnumNameEvent(what)));
+    story_.broken("the daemon ends, but begins something: " + std::string(fb::EnumNameEvent(what)));
   }
   Slot<Decision> slot;
   slot.actor = scheduler_.self();
@@ -235,8 +235,7 @@ Result<void> Daemon::sync() {
   return {};
 }
 
-/// By replaying, as the daemon does it; mostly the short way to the same bytes, when nothing is decided that is not
-/// durable.
+/// By replaying, as the daemon does; usually by a shorter way to the same bytes, if everything decided is durable.
 void Daemon::checkpoint() {
   if (records_since_checkpoint_ < records_per_checkpoint) return;
   const State& state = decider_.state();

@@ -1,5 +1,5 @@
 // The daemon without its sockets: the real decisions, batches and log, and the real driver of jobs, paths and passes
-// (pawl_work), with fibers for its threads and a system that the seed makes up.
+// (pawl_work), with fibers as threads and a system that the seed makes up.
 #pragma once
 
 #include <deque>
@@ -18,7 +18,7 @@
 
 namespace pawl::hostile {
 
-/// So few that the administrator's limit is mostly above it.
+/// So few that the administrator's limit is usually higher.
 constexpr std::size_t jobs_at_once = 5;
 
 class Daemon final : public Desk {
@@ -26,11 +26,11 @@ class Daemon final : public Desk {
   Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std::string boot_id);
   ~Daemon() override;
   void begin();
-  /// As SIGTERM has it: nobody is served any more, and what runs is ended in order. Once.
+  /// As on SIGTERM: stops serving, and ends what runs in order. Called once.
   void begin_end();
-  /// It has come to its end, and all that it decided is durable.
+  /// It has ended, and everything it decided is durable.
   bool has_ended() const { return has_ended_ && inbox_.empty() && !in_flight_ && decider_.batch().empty(); }
-  /// It is killed: its fibers are about to be ended where they stand.
+  /// It is killed: its fibers are about to be ended where they are.
   void abandon() { system_.abandon(); }
 
   // Desk, for the daemon's own fibers
@@ -48,11 +48,11 @@ class Daemon final : public Desk {
   bool can_hand_over() const { return !in_flight_ && !decider_.batch().empty(); }
   void hand_over() { in_flight_ = decider_.hand_over(); }
   bool can_sync() const { return in_flight_.has_value(); }
-  /// `io`: the log could not be written, and the daemon has to end.
+  /// `io`: the log could not be written, and the daemon must end.
   Result<void> sync();
   void checkpoint();
 
-  /// Nobody can go on, and it serves.
+  /// No fiber can go on, and the daemon serves.
   void check_idle() {
     system_.check_idle({.passes = reaper_->totals().passes,
                         .jobs_at_work = executor_->jobs_at_work(),
@@ -66,7 +66,7 @@ class Daemon final : public Desk {
   const std::string& boot_id() const { return boot_id_; }
   bool serves() const { return serves_; }
 
-  // For those outside, once it serves.
+  // For outside actors, once it serves.
 
   void submit(WriteRequest write) { inbox_.push_back({std::move(write), std::nullopt}); }
   void read(ReadRequest read) { inbox_.push_back({std::nullopt, std::move(read)}); }
@@ -85,13 +85,13 @@ class Daemon final : public Desk {
       story_.mark(Mark::pass_on_request);
     });
   }
-  /// As the production's sequencer has it.
+  /// As in the production sequencer.
   std::optional<TimeUs> told_until() const {
     const LogTime now = clock_.read();
     return now.asleep_us - asleep_told_us_ < shortest_gap_us ? std::optional(now.time) : std::nullopt;
   }
   bool is_passed_over(JobId job) const { return executor_ && executor_->is_passed_over(job); }
-  /// The state as it was decided so far: only for what is asked of nobody's word.
+  /// The state as decided so far: only for what does not depend on anyone's report.
   const State& decided() const { return decider_.state(); }
 
  private:
@@ -120,7 +120,7 @@ class Daemon final : public Desk {
   std::map<std::uint64_t, std::function<void(std::span<const Published>)>> listeners_;
   std::uint64_t next_listener_ = 1;
   bool serves_ = false;
-  bool is_finishing_ = false;  // what runs may come to its end
+  bool is_finishing_ = false;  // running work may finish
   bool is_draining_ = false;
   bool has_ended_ = false;
 
@@ -129,7 +129,7 @@ class Daemon final : public Desk {
   std::unique_ptr<ReaperLoop> reaper_;
 };
 
-/// Waits for an answer on behalf of the actor at hand.
+/// Waits for an answer on behalf of the current actor.
 template <class Value>
 struct Slot {
   std::optional<Value> value;

@@ -1,5 +1,5 @@
-// Chance, the same on every machine and with every compiler: std::uniform_int_distribution promises neither. Two rolls
-// never stand in one expression, since their order would be the compiler's.
+// Chance, the same on every machine and with every compiler: std::uniform_int_distribution promises neither. Never put
+// two rolls into one expression: the compiler would choose their order.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,7 @@ bool Entitled::can_know(const fb::Record& record, const fb::StepFinished& event,
 void Entitled::see(const fb::Record& record, const State& before) {
   late_facts_.see(before, record);
   if (!is_accepted(record)) return;
-  // What the daemon itself says is asked elsewhere.
+  // The daemon's own records are checked elsewhere.
   if (!principal_of(record).empty()) {
     check_boots(record, before);
     if (!record.stamp()->unchecked()) check_tokens(record);
@@ -55,22 +55,23 @@ void Entitled::see(const fb::Record& record, const State& before) {
   note(record);
 }
 
-/// Behind a record stands a boot of its own, or the daemon's, which holds and runs nothing for others.
+/// A record comes through the requester's own boot, or the daemon's, which holds and runs nothing for others.
 void Entitled::check_boots(const fb::Record& record, const State& before) {
   const std::string principal = principal_of(record);
   const std::string boot = record.boot()->str();
-  if (!is_the_daemons(boot) && !is_of(boot, principal)) wrong(record, "speaks by a boot of somebody else");
+  if (!is_the_daemons(boot) && !is_of(boot, principal)) wrong(record, "speaks through another party's boot");
   const fb::Owner* owner = subject_of(record).owner;
-  if (owner && !is_of(owner->boot_id()->str(), principal)) wrong(record, "has somebody else own what it takes");
+  if (owner && !is_of(owner->boot_id()->str(), principal))
+    wrong(record, "names another party as the owner of what it takes");
   if (const auto* started = record.event_as_BootStarted()) {
     const Boot* earlier = before.boot_named(started->name()->str());
     if (earlier && !is_of(earlier->boot_id, principal)) {
-      wrong(record, "takes over the name '" + earlier->name + "', which is somebody else's");
+      wrong(record, "takes over the name '" + earlier->name + "', which belongs to another party");
     }
   }
 }
 
-/// The number of a lease is for all to see, and worth something to its holder alone.
+/// Anyone can see a lease's token, but only its holder may use it.
 void Entitled::check_tokens(const fb::Record& record) {
   const std::string principal = principal_of(record);
   const auto check = [&](const flatbuffers::Optional<std::uint64_t>& token) {
@@ -90,7 +91,7 @@ void Entitled::check_tokens(const fb::Record& record) {
   }
 }
 
-/// How a run goes is said by the boot that owns it; people may take a job back.
+/// The boot that owns a run reports on it; people may take a job back.
 void Entitled::check_reports(const fb::Record& record, const State& before) {
   const auto check = [&](const auto* event, bool is_fact) {
     const Job* job = event ? before.jobs.find(JobId{event->job()}) : nullptr;
@@ -107,7 +108,7 @@ void Entitled::check_reports(const fb::Record& record, const State& before) {
   check(record.event_as_JobFinished(), false);
 }
 
-/// What became of a step is said by who started it, and by people by the word that is theirs.
+/// A step's result is reported by the party that started it, or by people in their own way.
 void Entitled::check_steps(const fb::Record& record, const State& before) {
   if (const auto* started = record.event_as_StepStarted()) {
     if (is_the_daemons(record.boot()->str())) wrong(record, "starts a step without a boot of its own");
@@ -116,7 +117,7 @@ void Entitled::check_steps(const fb::Record& record, const State& before) {
     for (const auto& [id, task] : before.tasks.rows()) {
       const auto bears = [&](const StepRow& row) { return row.run == run; };
       if (std::any_of(task.steps.begin(), task.steps.end(), bears)) {
-        wrong(record, "starts a step under the run '" + run + "' of another one");
+        wrong(record, "starts a step under the run '" + run + "' of another party");
       }
     }
   }
@@ -126,10 +127,10 @@ void Entitled::check_steps(const fb::Record& record, const State& before) {
   const auto start = starts_.find(Seq{finished->started()});
   const auto other = other_starts_.find(Seq{finished->started()});
   if (start != starts_.end() && !can_know(record, *finished, start->second)) {
-    wrong(record, "says what became of the step of " + start->second.boot);
+    wrong(record, "reports the result of a step of " + start->second.boot);
   }
   if (other != other_starts_.end() && other->second.second != principal_of(record)) {
-    wrong(record, "says what became of the step of " + other->second.first);
+    wrong(record, "reports the result of a step of " + other->second.first);
   }
 }
 
@@ -158,11 +159,11 @@ void Entitled::seen(const fb::Record& record, const Applied& applied, const Stat
   if (record.event_as_StepFinished()) check_late(record, applied, after);
   if (late_ != late_facts_.findings().size()) {
     late_ = late_facts_.findings().size();
-    wrong(record, "is told of wrongly by those who look for facts that come late");
+    wrong(record, "is reported wrongly by the search for late facts");
   }
 }
 
-/// What was settled as not happened and has happened all the same is recorded, blocks, and is told of; or its task has
+/// If a step was settled as not happened and happens after all, that is recorded, blocks and alerts; or its task has
 /// ended, and it is found in the log.
 void Entitled::check_late(const fb::Record& record, const Applied& applied, const State& after) {
   const auto& event = *record.event_as_StepFinished();
@@ -179,12 +180,12 @@ void Entitled::check_late(const fb::Record& record, const Applied& applied, cons
   if (task && is_terminal(task->stage)) task = nullptr;
   if (!is_accepted(record)) {
     if (applied.outcome != Outcome::not_started || !can_know(record, event, start)) return;
-    if (task) wrong(record, "says that a step has happened after all, and is not heard");
+    if (task) wrong(record, "says that a step has happened after all, but is not recorded");
   } else {
     const bool alerts = std::any_of(applied.effects.begin(), applied.effects.end(),
                                     [](const Effect& effect) { return effect.kind == EffectKind::alert; });
-    if (task && task->blocked.empty()) wrong(record, "says that a step has happened after all, and all goes on");
-    if (!alerts) wrong(record, "says that a step has happened after all, and there is no alert");
+    if (task && task->blocked.empty()) wrong(record, "says that a step has happened after all, but the task goes on");
+    if (!alerts) wrong(record, "says that a step has happened after all, but raises no alert");
   }
   start.is_late = true;
   ++late_;

@@ -1,5 +1,5 @@
-// Who may say what (SPEC §4 *Principals*, §8 *Who can know*), told again from the records alone: whose each boot, lease
-// and start is, and what a step came to that had been settled as not happened.
+// Who may say what (SPEC §4 *Principals*, §8 *Who can know*), derived again from the records alone: who owns each boot,
+// lease and start, and what happened later to steps settled as not happened.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ class Entitled {
 
   /// Every record, before its group is applied.
   void see(const fb::Record& record, const State& before);
-  /// The same record afterwards.
+  /// The same record, after its group is applied.
   void seen(const fb::Record& record, const Applied& applied, const State& after);
-  /// The log is another one by now.
+  /// The log has been replaced by another.
   void forget();
 
  private:
@@ -48,11 +48,11 @@ class Entitled {
 
   std::function<void(std::string)> broken_;
   std::map<std::string, std::pair<std::string, std::string>> boots_;  // by id: name and principal
-  std::map<std::uint64_t, std::string> granted_;                      // by token: whose the lease is
-  std::map<Seq, Starter> starts_;                                     // of irreversible steps, by their seqs
-  std::map<Seq, std::pair<std::string, std::string>> other_starts_;   // of the others: boot and principal
+  std::map<std::uint64_t, std::string> granted_;                      // by token: the lease's owner
+  std::map<Seq, Starter> starts_;                                     // of irreversible steps, by seq
+  std::map<Seq, std::pair<std::string, std::string>> other_starts_;   // of the other steps: boot and principal
   LateFacts late_facts_;
-  std::size_t late_ = 0;  // how many starts have happened late
+  std::size_t late_ = 0;  // how many starts happened late
 };
 
 }  // namespace pawl::hostile

@@ -20,7 +20,7 @@ std::string said_of(const Task& task, const Stuck& stuck) {
   return "of task " + std::to_string(raw(task.id)) + " it is said: " + stuck.reason + ", " + stuck.detail;
 }
 
-/// Whether the state bears out what is said.
+/// Whether the state bears out the explanation.
 bool is_borne_out(const State& state, const Task& task, const Stuck& stuck, TimeUs now) {
   const std::string& reason = stuck.reason;
   const Job* open = state.open_job(task);
@@ -56,7 +56,7 @@ bool is_borne_out(const State& state, const Task& task, const Stuck& stuck, Time
   return true;
 }
 
-/// The words of a command line, with those in quotes whole.
+/// The words of a command line, with quoted ones kept whole.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words(1);
   bool is_quoted = false;
@@ -72,7 +72,7 @@ std::vector<std::string> words_of(const std::string& command) {
   return words;
 }
 
-/// What typing it proposes; none if that is not the log's alone to say.
+/// What typing it proposes; none if it does more than change the log.
 std::optional<Group> typed(const State& state, const Task& task, const std::string& command, const Asker& asker) {
   const std::vector<std::string> words = words_of(command);
   if (words.size() < 3 || words[0] != "pawl") return std::nullopt;

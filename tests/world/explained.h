@@ -1,5 +1,5 @@
-// Whether people are told rightly why a task does not move (engine/policies/stuck): that something is said of each,
-// that the state bears it out, and that what they are told to type helps.
+// Checks the explanations of why tasks do not move (engine/policies/stuck): each task has one, the state bears it out,
+// and the suggested command helps.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace pawl::hostile {
 
-/// What is wrong with what is said of a live task; empty: nothing.
+/// What is wrong with the explanation of a live task; empty: nothing.
 [[nodiscard]] std::string wrong_in_words(const State& state, const Task& task);
 
-/// What is wrong with the command that is said to free it, once it is typed on a copy of the state; empty: nothing, or
-/// it is none that only changes the log. Dearer than the other.
+/// What is wrong with the suggested command, tried on a copy of the state; empty: nothing, or the command does more
+/// than change the log. More expensive than the other check.
 [[nodiscard]] std::string wrong_in_command(const State& state, const Task& task);
 
 }  // namespace pawl::hostile

@@ -41,10 +41,10 @@ namespace {
 constexpr std::size_t page_bytes = 4096;
 constexpr std::size_t stack_bytes = 256 * 1024;
 
-/// No std::exception: nothing but the fiber itself may catch it.
+/// Not a std::exception: nothing but the fiber itself may catch it.
 struct Unwound {};
 
-/// Stacks that were used before, each above a page that nobody may touch.
+/// Reused stacks, each above a guard page.
 class Stacks {
  public:
   ~Stacks() {
@@ -84,8 +84,8 @@ struct Fiber::Impl {
 #ifdef PAWL_FIBER_SANITIZED
   ucontext_t resumer{};
 #else
-  // After the first time: swapcontext asks the kernel for the signal mask twice a switch, which costs more than all
-  // else.
+  // After the first time: swapcontext makes two system calls per switch for the signal mask, which cost more than
+  // everything else.
   jmp_buf own_at{};
   jmp_buf resumer_at{};
   bool begun = false;
@@ -166,7 +166,7 @@ Fiber::Fiber(std::function<void()> body) : impl_(std::make_unique<Impl>()) {
   impl_->own.uc_stack.ss_size = stack_bytes;
   impl_->own.uc_link = nullptr;
   const auto address = reinterpret_cast<std::uintptr_t>(impl_.get());
-  // makecontext passes ints alone.
+  // makecontext passes ints only.
   ::makecontext(&impl_->own, reinterpret_cast<void (*)()>(&Impl::main), 2, static_cast<unsigned>(address >> 32),
                 static_cast<unsigned>(address & 0xffffffff));
 }

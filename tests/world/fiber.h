@@ -1,6 +1,6 @@
-// A function on a stack of its own, which can stop in the midst of itself and go on later: so that straight-line code
-// that blocks (advance, reap_job, reconcile) can be interleaved at every place where it does, on one thread and in an
-// order that a seed decides.
+// A function on its own stack, which can stop midway and go on later. So straight-line code that blocks (advance,
+// reap_job, reconcile) can be interleaved at every place where it blocks, on one thread, in an order that a seed
+// decides.
 #pragma once
 
 #include <cstddef>
@@ -11,19 +11,19 @@ namespace pawl::hostile {
 
 class Fiber {
  public:
-  /// Begins with the first resume().
+  /// The body begins with the first resume().
   explicit Fiber(std::function<void()> body);
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
-  /// A body that has not ended is unwound: the place where it stopped throws, and its destructors run. They must not
-  /// suspend. From outside of the body.
+  /// Unwinds a body that has not ended: the place where it stopped throws, and its destructors run. They must not
+  /// suspend. Call from outside the body.
   ~Fiber();
 
-  /// Lets the body go on until it suspends or ends.
+  /// Lets the body run until it suspends or ends.
   void resume();
   bool has_ended() const;
 
-  /// Back to whoever resumed; returns with the next resume(). From within the body.
+  /// Goes back to the caller of resume(), and returns with the next resume(). Call from within the body.
   void suspend();
 
  private:

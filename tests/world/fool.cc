@@ -1,4 +1,4 @@
-// One who gets everything wrong.
+// An actor that gets everything wrong.
 #include <algorithm>
 
 #include "engine/rules/claim.h"
@@ -8,7 +8,7 @@
 namespace pawl::hostile {
 namespace {
 
-/// Asks for everything that HTTP lets through and that nobody should.
+/// Requests everything that HTTP lets through and that must not succeed.
 class Fool {
  public:
   explicit Fool(Story& story) : story_(story) {}
@@ -18,7 +18,7 @@ class Fool {
       story_.scheduler.sleep(story_.dice.between(1, 20) * second);
       if (!story_.strikes(Hostility::nonsense, 60)) continue;
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
-      // What no route takes is asked as if it were the daemon itself that is wrong.
+      // What no route accepts is proposed as if the daemon itself were wrong.
       const bool is_daemon = story_.dice.one_in(2);
       const Asker asker{.boot = some_boot(),
                         .actor = "operator",
@@ -34,7 +34,7 @@ class Fool {
   }
 
  private:
-  /// The daemon's; now and then that of one before it, or nobody's.
+  /// The daemon's boot; sometimes an earlier one's, or an unknown one.
   std::string some_boot() {
     const std::uint64_t kind = story_.dice.roll(20);
     Daemon& daemon = story_.daemon_that_serves();
@@ -48,13 +48,13 @@ class Fool {
     }
     return found;
   }
-  /// Of whoever registered it: its own is what the wrong word of a boot comes with.
+  /// The principal that registered the boot: a boot's wrong request comes with its own principal.
   std::string principal_of(const std::string& boot) {
     const Boot* row = story_.daemon_that_serves().decided().boots.find(boot);
     if (row && row->name == daemon_name) return operators;
     return row ? row->principal.value_or("") : std::string();
   }
-  /// A job that nobody may claim as things stand, queued if there is such a one.
+  /// A job that cannot be claimed now, preferably a queued one.
   std::optional<JobId> job_to_be_refused(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<JobId> in_vain;
@@ -69,7 +69,7 @@ class Fool {
     const JobId job{some_job(dice)};
     return claim_outcome(state, job, story_.daemon().now()) == Outcome::accepted ? std::nullopt : std::optional(job);
   }
-  /// A job that runs, of which an exit is recorded or not; null if there is none.
+  /// A running job, with a recorded exit or without; null if there is none.
   const Job* some_running(std::uint64_t dice, bool has_exited) {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<const Job*> found;
@@ -79,7 +79,7 @@ class Fool {
     }
     return found.empty() ? nullptr : found[dice % found.size()];
   }
-  /// A boot that is alive, and neither the daemon's nor the one that owns the attempt.
+  /// A live boot that is neither the daemon's nor the owner of the attempt.
   std::string stranger_to(const Job& job, std::uint64_t dice) {
     std::vector<std::string> found{"nobody"};
     for (const auto& [id, row] : story_.daemon_that_serves().decided().boots.rows()) {
@@ -87,7 +87,7 @@ class Fool {
     }
     return found[dice % found.size()];
   }
-  /// A task of which nothing may begin before another one has ended; null if there is none.
+  /// A task that must wait for another one to end; null if there is none.
   const Task* some_dependent(std::uint64_t dice) {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<const Task*> found;
@@ -108,7 +108,7 @@ class Fool {
     const std::uint64_t recent = std::min<std::uint64_t>(next - 1, 12);
     return next - 1 - dice % recent;
   }
-  /// Live, and under the rule of leases: what nobody may take from its owner.
+  /// Live, and under the rule of leases: no one may take it from its owner.
   bool is_leased(const Task& task) {
     const State& state = story_.daemon_that_serves().decided();
     const Lease* lease = state.lease(task_key(task.id));
@@ -217,7 +217,7 @@ class Fool {
         return propose_group(asker, event);
       }
       case 12: {
-        fb::StepFinishedT event;  // Of a start that is settled: it changes nothing any more.
+        fb::StepFinishedT event;  // For a settled start: it must change nothing.
         event.task = task;
         event.version = version;
         event.step = "merge";
@@ -252,7 +252,7 @@ class Fool {
         event.boot_id = dice % 3 == 0 ? asker.boot : "fool-" + std::to_string(dice);
         event.host = "gamma kernel-1 ns-1";
         event.version = "0";
-        // A boot that is not registered cannot ask; the daemon asks for it, and so cannot be given another's name.
+        // An unregistered boot cannot send requests; the daemon sends this one, so it cannot get another's name.
         const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
                               .actor = asker.actor,
                               .key = {},
@@ -284,7 +284,7 @@ class Fool {
         if (dice % 4 == 0) event.pipeline = "no such";
         if (dice % 4 == 1) event.stage = "no such";
         if (dice % 4 == 2) event.depends_on.push_back(task + 1000);
-        // A good one would grow the world by a task that nobody counted.
+        // A valid one would add a task to the world that is not counted.
         if (!live && dice % 4 == 3) event.pipeline = "no such";
         return propose_group(asker, event);
       }
@@ -302,7 +302,7 @@ class Fool {
         return propose_group(asker, event);
       }
       case 22: {
-        fb::TaskCancelledT event;  // Out of turn: never of its own accord while something stands in the way.
+        fb::TaskCancelledT event;  // Out of turn: pawl never proposes it while something stands in the way.
         event.task = live && (is_committed(*live) || story_.daemon_that_serves().decided().lease(task_key(live->id)))
                          ? task
                          : task + 1000;
@@ -322,18 +322,18 @@ class Fool {
         return propose_group(asker, event);
       }
       case 25: {
-        fb::CancelRequestedT event;  // Too late, or of nothing.
+        fb::CancelRequestedT event;  // Too late, or for a task that does not exist.
         event.task = live ? task + 1000 : task;
         return propose_group(asker, event);
       }
       case 26: {
-        fb::TaskBlockedT event;  // Past the owner of its lease.
+        fb::TaskBlockedT event;  // Past the owner of the task's lease.
         event.task = live && is_leased(*live) ? task : task + 1000;
         event.version = version;
         return propose_group(asker, event);
       }
       case 27: {
-        fb::JobReapedT event;  // By what was seen before somebody took the lease.
+        fb::JobReapedT event;  // Based on what was seen before the lease was taken.
         event.job = at && row(raw(at->task)) && is_leased(*row(raw(at->task))) ? job : job + 1000;
         event.attempt = attempt;
         event.lease_token = 1;
@@ -358,7 +358,7 @@ class Fool {
         return exited ? report_of_a_stranger(*exited, dice) : clearing_of_nothing(asker, job);
       }
       case 32: {
-        fb::StageTransitionT transition;  // As one who has finished a task that somebody else moved on.
+        fb::StageTransitionT transition;  // As a party that has finished a task which another has moved on.
         transition.task = task;
         transition.to = "deploy";
         transition.expected_version = version + 1;
@@ -380,7 +380,7 @@ class Fool {
     return propose_group(asker, event);
   }
 
-  /// Of the attempt that runs, and by somebody who has nothing to do with it.
+  /// For the running attempt, by a party that has nothing to do with it.
   Group report_of_a_stranger(const Job& job, std::uint64_t dice) {
     const std::string stranger = stranger_to(job, dice / 7);
     const Asker by{.boot = stranger, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(stranger)};
@@ -409,7 +409,7 @@ class Fool {
     }
   }
 
-  /// By the owner, who has said otherwise before.
+  /// By the owner, which has reported something else before.
   Group report_against_the_exit(const Job& job, std::uint64_t dice) {
     const std::string& boot = job.run->owner.boot_id;
     const Asker owner{.boot = boot, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(boot)};

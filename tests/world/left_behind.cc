@@ -33,11 +33,11 @@ void LeftBehind::see(const fb::Record& record, const State& state) {
   } else if (const auto* unblocked = record.event_as_TaskUnblocked()) {
     const Task* task = state.tasks.find(TaskId{unblocked->task()});
     if (!task || !task->blocked.empty() || task->lost_dependency) return;
-    std::erase_if(left_, [&](const Agent& agent) { return agent.task == task->id; });  // by somebody's word
+    std::erase_if(left_, [&](const Agent& agent) { return agent.task == task->id; });  // by an operator's word
   } else if (const auto* gone = record.event_as_PreviousGone()) {
     for (const Agent& agent : left_) {
       if (raw(agent.job) != gone->job() || agent.pid != gone->pid() || !lives(agent)) continue;
-      broken_(which + " says that process " + std::to_string(agent.pid) + " is gone, which is alive");
+      broken_(which + " says that process " + std::to_string(agent.pid) + " is gone, but it is alive");
     }
   } else if (const auto* claimed = record.event_as_JobClaimed()) {
     const Job& job = *state.jobs.find(JobId{claimed->job()});

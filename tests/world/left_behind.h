@@ -1,5 +1,5 @@
-// What attempts of workers left behind on the daemon's machine, by the records alone and by who lives in truth: nothing
-// of a task may be given out beside it.
+// What workers' attempts left behind on the daemon's machine, derived from the records and from which processes really
+// live: nothing of a task may be given out beside it.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class LeftBehind {
 
   /// An accepted record; `state`: before its group.
   void see(const fb::Record& record, const State& state);
-  /// The log is another now, in which none of these runs.
+  /// The log has been replaced by another, in which none of these runs exists.
   void forget() {
     reported_.clear();
     left_.clear();
@@ -40,7 +40,7 @@ class LeftBehind {
 
   const std::function<void(std::string)> broken_;
   const Machines& machines_;
-  std::map<JobId, Agent> reported_;  // of attempts that are not over
+  std::map<JobId, Agent> reported_;  // of attempts that have not ended
   std::vector<Agent> left_;
 };
 

@@ -1,6 +1,5 @@
-// One who may work, and lies: about what is not his by all that a token of the role `work` can send, and about his own
-// steps what nobody but he can know. He has a boot and a process like any worker, and reads whatever there is to be
-// read.
+// A party that may work, and lies: about others' work with everything that a token of the role `work` can send, and
+// about its own steps what only it can know. It has a boot and a process like any worker, and reads everything it can.
 #include <algorithm>
 
 #include "engine/rules/claim.h"
@@ -24,7 +23,7 @@ class Liar {
   }
 
  private:
-  /// With a boot in force, as each worker.
+  /// With a boot in force, like every worker.
   bool is_there() {
     if (process_ && process_->alive && !is_stale_) return true;
     if (process_) story_.machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
@@ -68,14 +67,14 @@ class Liar {
     }
   }
 
-  // Who asks.
+  // Who sends the request.
 
   Asker himself() const { return {.boot = boot_, .actor = name, .key = {}, .request = {}, .principal = liars}; }
   Asker through_the_daemon() { return by(story_.daemon_that_serves().boot_id()); }
   Asker by(std::string boot) const {
     return {.boot = std::move(boot), .actor = name, .key = {}, .request = {}, .principal = liars};
   }
-  /// As `who` asks is a header: anything goes.
+  /// `who` is only a header: anything goes.
   Asker somehow(const std::string& others_boot) {
     const std::uint64_t how = story_.dice.roll(4);
     return how == 0 ? through_the_daemon() : how == 1 ? by(others_boot) : himself();
@@ -110,7 +109,7 @@ class Liar {
     return owner;
   }
 
-  // What is not his.
+  // Lies about others' work.
 
   struct Started {
     TaskId task{};
@@ -186,7 +185,7 @@ class Liar {
         event.job = raw(job.id);
         event.attempt = job.attempts;
         event.result = story_.dice.one_in(2) ? fb::JobResult::retry : fb::JobResult::failed;
-        // Without a boot it takes the role `operate`: then nobody lies, he takes the job back.
+        // Without a boot it needs the role `operate`: that is not a lie but a person who takes the job back.
         say(is_the_daemons(asker) ? himself() : asker, event);
         return;
       }
@@ -204,7 +203,7 @@ class Liar {
     return boot && boot->name == daemon_name;
   }
 
-  /// The number of a lease is to be read by all.
+  /// Everyone can read a lease's token.
   void by_a_token() {
     std::vector<Lease> found;
     for (const auto& [key, lease] : state().leases.rows()) {
@@ -264,7 +263,7 @@ class Liar {
     if (boot) say(through_the_daemon(), start_of(boot->name, story_.fresh_id("boot")));
   }
 
-  /// What he takes is to be somebody else's: who would answer for it, and lose it, is the other one.
+  /// What it takes is to belong to another party, which would answer for it, and lose it.
   void by_anothers_boot() {
     const auto boot = somebodys_boot();
     if (!boot) return;
@@ -289,7 +288,7 @@ class Liar {
     return &at->second;
   }
 
-  /// That he may say: nothing may follow from it, unless ownership is switched off.
+  /// It may say this: nothing may follow from it, unless ownership is switched off.
   void of_a_gate() {
     if (state().tasks.size() == 0) return;
     const Task& task = *some_task();
@@ -304,9 +303,9 @@ class Liar {
     say(story_.dice.one_in(2) ? himself() : through_the_daemon(), event);
   }
 
-  // What is his.
+  // Lies about its own work.
 
-  /// A task that anybody outside may take over an edge.
+  /// A task that any outside party may take over an edge.
   const Task* some_free_task() {
     std::vector<const Task*> found;
     for (const auto& [id, task] : state().tasks.rows()) {
@@ -345,7 +344,7 @@ class Liar {
     std::optional<Token> repo_token;
     std::optional<Seq> started;
   };
-  /// A step of his own under leases of his own.
+  /// A step of its own, under its own leases.
   std::optional<Begun> begin(const std::string& run, bool is_irreversible) {
     const Task* task = some_free_task();
     if (!task) return std::nullopt;
@@ -390,7 +389,7 @@ class Liar {
     return say(himself(), event);
   }
 
-  /// Whoever ends what bears the run of his step would end another one.
+  /// Ending the processes that bear its step's run would end another party's process.
   void under_anothers_run() {
     const auto known = some_step();
     if (!known || known->row.run.empty()) return;
@@ -400,7 +399,7 @@ class Liar {
     let_go(*begun);
   }
 
-  /// He says that his step did not happen, and then it does; and that he says too, as soon as he can.
+  /// It says that its step did not happen, and then it happens; it reports that too, as soon as it can.
   void tell_late() {
     const auto begun = begin(story_.fresh_id("liars"), true);
     if (!begun || !begun->started) return;
@@ -420,7 +419,7 @@ class Liar {
     if (holds_on) let_go(*begun);
   }
 
-  /// He takes a job, and says that somebody else's process is its agent: what ends the job is to end that.
+  /// It takes a job, and says that another party's process is its agent: ending the job is meant to end that process.
   void with_a_stranger_as_agent() {
     const auto id = claim();
     if (!id) return;
@@ -436,7 +435,7 @@ class Liar {
     const auto decision = say(himself(), event);
     if (decision && decision->outcome == Outcome::accepted) story_.mark(Mark::stranger_reported);
     story_.scheduler.sleep(story_.dice.between(0, 20) * second);
-    if (story_.dice.one_in(3)) is_stale_ = true;  // He begins again: what his boot held is taken back.
+    if (story_.dice.one_in(3)) is_stale_ = true;  // It starts again: everything its boot held is taken back.
   }
   std::optional<JobId> claim() {
     fb::JobClaimedT event;
@@ -451,7 +450,7 @@ class Liar {
     }
     return std::nullopt;
   }
-  /// Of nobody's, another worker's agent, or what the daemon runs.
+  /// A process of no one, another worker's agent, or what the daemon runs.
   ProcessPtr some_stranger() {
     std::vector<ProcessPtr> found;
     for (const ProcessPtr& process : story_.machines.all(process_->host)) {

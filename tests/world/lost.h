@@ -1,5 +1,5 @@
-// What restores took from the log, and what had its effect outside all the same: what an operator finds who looks at
-// the targets before he gives the word.
+// What restores removed from the log but still had its effect outside: what an operator finds by looking at the targets
+// before confirming.
 #pragma once
 
 #include <map>
@@ -17,21 +17,21 @@ class Lost {
  public:
   /// A restore, before it is applied.
   void see(const State& before, const fb::LogRestored& restored);
-  /// The log is looked at again from its beginning. Effects are not taken back.
+  /// Reads the log again from its beginning. Effects are not taken back.
   void forget_restores() { gaps_.clear(); }
 
   void had_effect(const StepKey& key) { effects_[{key.task, key.step}].insert(key.version); }
-  /// Whether what bears that key was begun in what is lost, as far as this log knows.
+  /// Whether the owner of that key began in the lost part, as far as this log knows.
   bool is_lost(const State& state, const StepKey& key) const;
-  /// Whether the step of a crossing had its effect: at its version, or at one of those that it had before restores.
+  /// Whether the step of a crossing had its effect: at its version, or at one of its versions before restores.
   bool has_happened(const StepKey& key) const;
-  /// Whether the step had its effect in what restores took from the task since it last fell back.
+  /// Whether the step had its effect in what restores removed, since the task last fell back.
   bool has_happened_in_it(const Task& task, const std::string& step) const;
 
  private:
   struct Gap {
     Version from{};
-    Version to{};  // with which the task went on
+    Version to{};  // the version with which the task went on
     std::uint64_t rollbacks = 0;
   };
   bool has_effect_in(TaskId task, const std::string& step, const Gap& gap) const;

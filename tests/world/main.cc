@@ -1,4 +1,4 @@
-// pawl_world: tells one story per seed, on as many threads as it is told to, and says what was not as it should be.
+// pawl_world: tells one story per seed, on the given number of threads, and reports every fault.
 #include <malloc.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ constexpr const char* usage =
 
 constexpr double progress_every_s = 10;
 
-/// As printf wants it.
+/// The type that printf expects.
 unsigned long long printed(std::uint64_t number) {
   return number;
 }
@@ -47,8 +47,8 @@ struct Options {
   bool log = false;
   bool shrink = true;
   bool progress = false;
-  std::map<std::uint64_t, std::string> hashes;  // that seeds have to have
-  std::string reaches;                          // a file of outcomes that have to occur
+  std::map<std::uint64_t, std::string> hashes;  // the expected hash of each seed
+  std::string reaches;                          // a file of outcomes that must occur
 };
 
 [[noreturn]] void wrong(const std::string& what) {
@@ -68,7 +68,7 @@ std::uint64_t hostilities(const std::string& names) {
       bits |= std::uint64_t{1} << i;
       known = true;
     }
-    if (!known) wrong("'" + name + "' is no hostility");
+    if (!known) wrong("'" + name + "' is not a hostility");
     from = comma + 1;
   }
   return bits;
@@ -85,7 +85,7 @@ std::map<std::uint64_t, std::string> read_hashes(const std::string& path) {
   std::map<std::uint64_t, std::string> hashes;
   std::uint64_t seed = 0;
   for (std::string hash; file >> seed >> hash;) hashes[seed] = hash;
-  if (!file.eof() || hashes.empty()) wrong(path + " is no table of seeds and hashes");
+  if (!file.eof() || hashes.empty()) wrong(path + " is not a table of seeds and hashes");
   return hashes;
 }
 
@@ -101,7 +101,7 @@ Options read_options(int count, char** words) {
       const std::string text = value();
       char* end = nullptr;
       const std::uint64_t parsed = std::strtoull(text.c_str(), &end, 10);
-      if (text.empty() || *end != '\0') wrong("'" + text + "' is no number");
+      if (text.empty() || *end != '\0') wrong("'" + text + "' is not a number");
       return parsed;
     };
     if (word == "--seed") {
@@ -135,14 +135,14 @@ Options read_options(int count, char** words) {
     } else if (word == "--reach") {
       options.reach = true;
     } else {
-      wrong("'" + word + "' is no option");
+      wrong("'" + word + "' is not an option");
     }
   }
   if (options.seeds == 0 && options.events == 0 && options.seconds == 0) options.seeds = 1;
   return options;
 }
 
-/// What all stories together came to. Threads: any, under `mutex`.
+/// The totals of all stories. Threads: any, under `mutex`.
 struct Tally {
   std::mutex mutex;
   std::uint64_t seeds = 0;
@@ -156,7 +156,7 @@ struct Tally {
   double elapsed_s() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
 };
 
-/// The log of a story as `pawl export` prints it, but for the effects: whoever wants them replays it.
+/// The log of a story as `pawl export` prints it, but without the effects: a replay recomputes them.
 void print_log(const Story& story) {
   const auto log = MemoryLog::open(std::make_shared<MemoryDisk>(*story.disk()));
   if (!log) return;
@@ -170,7 +170,7 @@ void print_log(const Story& story) {
   [[maybe_unused]] const Result<void> read = (*log)->read(Seq{1}, print);
 }
 
-/// Of the source tree, as it stands when the story is told.
+/// The source tree's commit when the story is told.
 std::string commit() {
   std::string text;
   if (FILE* git = ::popen("git -C '" PAWL_SOURCE_DIR "' describe --always --dirty 2>/dev/null", "r")) {
@@ -197,7 +197,7 @@ void make_small(const Options& options, std::uint64_t seed, const std::string& f
     std::ofstream(path) << *script;
     std::printf("as a script, %s:\n%s", path.c_str(), script->c_str());
   } else {
-    std::printf("its records alone do not show it: there is no script of it\n");
+    std::printf("its records alone do not show it, so there is no script\n");
   }
   std::fflush(stdout);
 }
@@ -254,7 +254,7 @@ void print_reach(const Reach& reach, const Marks& marks) {
   }
 }
 
-/// How many of the outcomes that a file names, "Event outcome" or "Driver mark" on each line, never occurred.
+/// How many of the outcomes in a file ("Event outcome" or "Driver mark" on each line) never occurred.
 std::uint64_t missing_in(const Reach& reach, const Marks& marks, const std::string& path) {
   std::ifstream file = open_file(path);
   std::uint64_t missing = 0;
@@ -262,7 +262,7 @@ std::uint64_t missing_in(const Reach& reach, const Marks& marks, const std::stri
   for (std::string named; file >> type >> named;) {
     if (type == "Driver") {
       const auto mark = std::find(mark_names.begin(), mark_names.end(), named);
-      if (mark == mark_names.end()) wrong(path + ": there is no mark '" + named + "'");
+      if (mark == mark_names.end()) wrong(path + ": unknown mark '" + named + "'");
       if (marks[static_cast<std::size_t>(mark - mark_names.begin())] > 0) continue;
       ++missing;
       std::printf("the driver never met %s\n", named.c_str());
@@ -271,10 +271,10 @@ std::uint64_t missing_in(const Reach& reach, const Marks& marks, const std::stri
     const auto outcome = outcome_named(named);
     std::size_t at = 1;
     while (at < event_types && type != fb::EnumNameEvent(static_cast<fb::Event>(at))) ++at;
-    if (at == event_types || !outcome) wrong(path + ": there is no '" + type + ' ' + named + "'");
+    if (at == event_types || !outcome) wrong(path + ": unknown outcome '" + type + ' ' + named + "'");
     if (reach[at][static_cast<std::size_t>(*outcome)] > 0) continue;
     ++missing;
-    std::printf("%s was never %s: nobody tried it\n", type.c_str(), named.c_str());
+    std::printf("%s was never %s: no actor tried it\n", type.c_str(), named.c_str());
   }
   return missing;
 }
@@ -284,7 +284,7 @@ std::uint64_t missing_in(const Reach& reach, const Marks& marks, const std::stri
 
 int main(int count, char** words) {
   using namespace pawl::hostile;
-  // Memory that a story gave back is kept for the next: asking the system for pages, crash by crash, costs 5 % of all.
+  // Keeps memory that a story freed for the next one: returning pages at each crash costs 5 % of the total time.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   const Options options = read_options(count, words);

@@ -1,5 +1,5 @@
-// Those who come for a task while something is under way for it: a gate, a step, a probe. What they do is allowed,
-// one thing at a time; what makes it hostile is the moment, and that they do not stop at one.
+// Actors that come for a task while something is under way for it: a gate, a step, a probe. Each thing they do is
+// allowed; what makes it hostile is the moment, and that they do not stop at one.
 #include <algorithm>
 
 #include "schema/proposal.h"
@@ -13,7 +13,7 @@ class Meddler {
   Meddler(Story& story, TaskId task) : story_(story), task_(task) {}
 
   void come() {
-    // Who comes for a lease that somebody holds takes it from him first.
+    // To come for a held lease, they first take it away.
     if (story_.dice.one_in(2)) take_lease_away();
     const std::uint64_t deeds = 1 + story_.dice.roll(3);
     for (std::uint64_t i = 0; i < deeds && story_.is_hostile(); ++i) {
@@ -108,7 +108,7 @@ class Meddler {
     say(event);
   }
 
-  /// By hand, and again at once for as long as the task may not move: what stood in its way soon ends.
+  /// By hand, and again as long as the task may not move: what is in its way soon ends.
   void move() {
     const Stage& stage = *view_->stage();
     fb::StageTransitionT event;
@@ -123,7 +123,7 @@ class Meddler {
     }
   }
 
-  /// A second path beside the one that is on its way.
+  /// A second path beside the one under way.
   void advance() {
     const Asker by = asker(story_.dice.one_in(2) ? "operator" : "finalizer");
     story_.daemon().advance({.task = task_, .version = view_->task.version, .asker = by}, [](const AdvanceAnswer&) {});
@@ -158,7 +158,7 @@ class Meddler {
     if (story_.dice.one_in(8)) story_.strike_down();
   }
 
-  /// Only the truth: of what may be done again nobody cares.
+  /// Only the truth; for repeatable steps it does not matter.
   void say_it_is_done() {
     const StepRow* step = open_step(view_->task);
     if (!step) return;
@@ -174,7 +174,7 @@ class Meddler {
     say(event);
   }
 
-  /// Whatever is done about it, it does not end.
+  /// It does not end, whatever is done about it.
   void hang(const StepRow& step) {
     const std::vector<ProcessPtr> processes = story_.machines.of_run(story_.machines.host(daemon_machine), step.run);
     if (processes.empty() || !story_.strikes(Hostility::stubborn, 30)) return;

@@ -1,4 +1,4 @@
-// People at the daemon: operators who mend and who interfere, an administrator; and the webhooks.
+// People at the daemon: operators that mend and interfere, an administrator; and the webhooks.
 #include <algorithm>
 
 #include "schema/proposal.h"
@@ -51,7 +51,7 @@ class Operator {
     story_.ask(propose_group(asker(), event));
   }
 
-  /// What was left behind, and was not seen to be of the worker who reported it, people end.
+  /// People end a process that was left behind, if it was not seen to belong to the worker that reported it.
   void end_what_bars(TaskId task) {
     const State& state = story_.daemon_that_serves().decided();
     for (auto at = state.indexes.barred.lower_bound({task, JobId{0}});
@@ -75,8 +75,8 @@ class Operator {
                                         [](const AdvanceAnswer&) {});
   }
 
-  /// A step that somebody began and left, and that nobody here can settle: it has no command, or it belongs to another
-  /// crossing than the one before which the task stands.
+  /// A step that was started and left, and that no one here can settle: it has no command, or it belongs to a crossing
+  /// other than the one the task now stands before.
   static bool is_left_open(const TaskView& view) {
     const StepRow* step = open_step(view.task);
     if (!step || view.lease) return false;
@@ -84,7 +84,7 @@ class Operator {
     return (known && known->run.empty()) || step->version != view.task.version || step->to != view.stage()->to;
   }
 
-  /// What a person does about a blocked task: says what happened if nobody else knows, and lets it go on.
+  /// What a person does about a blocked task: reports what happened if no one else knows, and lets it go on.
   void mend(const TaskView& view) {
     if (is_restored(view.task)) return give_word(view);
     if (const StepRow* step = open_step(view.task)) return resolve(view, *step);
@@ -113,8 +113,8 @@ class Operator {
                                             : propose_group(asker(), unblocked, queued);
   }
 
-  /// Whether something of what a restore took away may still act. Workers are told that they have come to their end;
-  /// what is under way has ended after a while.
+  /// Whether something of what a restore removed may still act. Workers are told to end; what is under way has ended
+  /// after a while.
   bool does_lost_act() {
     const State& state = story_.daemon_that_serves().decided();
     for (const auto& [boot, known] : story_.workers) {
@@ -126,13 +126,13 @@ class Operator {
     return story_.scheduler.now() - story_.lost_seen < 3 * hour;
   }
 
-  /// The word after a restore, by one who has looked at the targets: what has happened is said, as far as it can be,
-  /// and what can only be called off is.
+  /// The confirmation after a restore, by an operator who has looked at the targets: reports what has happened, as far
+  /// as possible, and cancels what can only be cancelled.
   void give_word(const TaskView& view) {
     if (does_lost_act()) return;
     const Task& task = view.task;
     const Lost& lost = story_.witness().lost();
-    bool is_beyond = false;  // what lies behind the next edge has happened as well
+    bool is_beyond = false;  // what lies beyond the next edge has happened too
     for (const Stage* stage = view.pipeline->stage(view.stage()->to); stage; stage = view.pipeline->stage(stage->to)) {
       for (const PipelineStep& step : stage->steps) is_beyond = is_beyond || lost.has_happened_in_it(task, step.name);
     }
@@ -156,7 +156,7 @@ class Operator {
     if (const StepRow* open = open_step(task)) {
       finish(open->step, open->version, open->started, lost.has_happened({task.id, open->version, open->step}));
     }
-    // In the order of the edge, also if another of its steps was open: all of it is said before anything goes on.
+    // In the edge's order, even if another of its steps was open: all of it is reported before anything goes on.
     for (const PipelineStep& step : view.stage()->steps) {
       const bool is_known = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& row) {
         const bool is_settled = row.state == StepState::done || row.state == StepState::started;
@@ -172,7 +172,7 @@ class Operator {
     story_.ask(std::move(group));
   }
 
-  /// Only the truth, and only once it cannot change any more.
+  /// Only the truth, and only once it can no longer change.
   void resolve(const TaskView& view, const StepRow& step) {
     const StepKey key{view.task.id, step.version, step.step};
     const auto outside = story_.workers.find(step.boot);
@@ -259,7 +259,7 @@ class Operator {
     }
   }
 
-  /// The job, whoever runs it: that says nothing of its process.
+  /// The job, whoever runs it: that says nothing about its process.
   void take_back(const TaskView& view) {
     const Job* job = story_.daemon_that_serves().decided().running_job(view.task.id);
     if (!job) return;
@@ -273,7 +273,7 @@ class Operator {
   Story& story_;
 };
 
-/// Creates tasks, and announces what it heard of from elsewhere. Every delivery bears a key, and comes until it is
+/// Creates tasks, and announces what it heard from elsewhere. Every delivery has a key, and is repeated until it is
 /// answered.
 class Webhook {
  public:
@@ -328,7 +328,7 @@ class Webhook {
   Story& story_;
 };
 
-/// Pushes to branches on which tasks work: on top, or over what was there.
+/// Pushes to branches that tasks work on: on top, or over what was there.
 class Developer {
  public:
   explicit Developer(Story& story) : story_(story) {}
@@ -351,7 +351,7 @@ class Developer {
   Story& story_;
 };
 
-/// Changes settings while all goes on, and puts them back.
+/// Changes settings while everything goes on, and puts them back.
 class Administrator {
  public:
   explicit Administrator(Story& story) : story_(story) {}
@@ -387,12 +387,12 @@ class Administrator {
     return event;
   }
 
-  /// Where they are, once more: what is under way begins again.
+  /// The same addresses again: what is under way starts over.
   void declare_repos() {
     for (const std::string& repo : story_.repos) say(declared(repo));
   }
 
-  /// And declared again, unless a live task is on it. Now and then he mistypes its name.
+  /// And declares it again, unless a live task is on it. Sometimes with a mistyped name.
   void remove_repo() {
     fb::RepoRemovedT event;
     event.repo = story_.dice.one_in(4) ? "rep0" : story_.dice.pick(story_.repos);

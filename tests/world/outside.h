@@ -1,5 +1,6 @@
-// All that is not pawl: machines and their processes, and the targets on which steps have their effects. What happens
-// out here nobody takes back, and the targets remember it: that is the ledger which decides whether pawl kept its word.
+// Everything that is not pawl: machines and their processes, and the targets on which steps have their effects. Nothing
+// that happens here is taken back, and the targets remember it: they are the ledger that decides whether pawl kept its
+// promises.
 #pragma once
 
 #include <cstdint>
@@ -22,26 +23,26 @@ struct Process {
   std::int64_t pid = 0;
   std::int64_t start = 0;
   bool alive = true;
-  bool is_kept = false;     // once it is dead its number stays taken: a parent has not reaped it yet
-  Us stubborn_until = 0;    // no signal ends it before: it hangs in the kernel
-  std::string run;          // that it belongs to, if to one
-  bool has_hidden = false;  // behind the eyes of a look at it
-  std::vector<std::shared_ptr<Process>> group;  // that it leads, itself aside
+  bool is_kept = false;                         // dead, but its pid stays taken: its parent has not reaped it yet
+  Us stubborn_until = 0;                        // no signal ends it before then: it hangs in the kernel
+  std::string run;                              // the run it belongs to, if any
+  bool has_hidden = false;                      // from a look at it
+  std::vector<std::shared_ptr<Process>> group;  // the group it leads, without itself
   bool leads_group = true;
-  bool leads = false;       // it is the run's first
-  std::int64_t worker = 0;  // the start of the worker's process whose agent it is; 0: of none
-  JobId job{};              // that it works on as such
+  bool leads = false;       // it is the run's first process
+  std::int64_t worker = 0;  // its worker's process start, if it is a worker's agent; else 0
+  JobId job{};              // the job it works on as an agent
   std::uint64_t attempt = 0;
-  bool may_be_ended = false;                  // by a daemon: it is of a run, or reported as an agent
-  bool shows_run = false;                     // by its environment or its session
-  bool holds_lock = false;                    // of its run, and of its step's place
+  bool may_be_ended = false;                  // by a daemon: it belongs to a run, or was reported as an agent
+  bool shows_run = false;                     // in its environment or its session
+  bool holds_lock = false;                    // its run's, and its step's place's
   std::vector<std::function<void()>> at_end;  // called when it has ended
   std::optional<CommandExit> exit;            // once it is dead
-  ActorId waiter = 0;                         // who waits for its end
+  ActorId waiter = 0;                         // the actor that waits for its end
 };
 using ProcessPtr = std::shared_ptr<Process>;
 
-/// Machines with few pids, so that one that is free is soon another's.
+/// Machines with few pids, so that a free pid is soon reused.
 class Machines {
  public:
   Machines(Scheduler& scheduler, Dice& dice) : scheduler_(scheduler), dice_(dice) {}
@@ -49,25 +50,25 @@ class Machines {
   /// As `this_host()`: the name of a machine, its kernel's boot, a namespace.
   std::string host(const std::string& name) const;
   ProcessPtr start(const std::string& name);
-  /// It has come to its end by itself.
+  /// It ends by itself.
   void end(Process& process, CommandExit exit);
-  /// SIGKILL, which takes a moment, and longer while it is stubborn.
+  /// SIGKILL: takes a moment, longer while the process is stubborn.
   void kill(const ProcessPtr& process);
-  /// SIGTERM: it ends by that, or sees to something first, or does not care.
+  /// SIGTERM: the process ends, or finishes something first, or ignores it.
   void terminate(const ProcessPtr& process);
-  /// Its parent knows of its end, or is gone itself.
+  /// Its parent has reaped it, or is gone itself.
   void reap(Process& process);
-  /// Everything on that machine is gone, and its kernel is another.
+  /// Everything on that machine is gone, and it has a new kernel.
   void reboot(const std::string& name);
   bool exists(const std::string& host, std::int64_t pid, std::optional<std::int64_t> start) const;
   ProcessPtr find(const std::string& host, std::int64_t pid) const;
-  /// All live ones on a machine.
+  /// All live processes on a machine.
   std::vector<ProcessPtr> all(const std::string& host) const;
-  /// The live ones of a run on a machine.
+  /// The live processes of a run on a machine.
   std::vector<ProcessPtr> of_run(const std::string& host, const std::string& run) const;
   /// That machine under an earlier kernel.
   bool kernel_has_ended(const std::string& host) const;
-  /// Nothing is stubborn any more.
+  /// From now on no process is stubborn.
   void soften();
 
  private:
@@ -78,7 +79,7 @@ class Machines {
   std::int64_t ticks_ = 100;
 };
 
-/// One crossing's step, as the target is told of it by PAWL_STEP_KEY.
+/// One crossing's step, as PAWL_STEP_KEY names it to the target.
 struct StepKey {
   TaskId task{};
   Version version{};
@@ -92,13 +93,13 @@ class Targets {
 
   /// Called with each effect when it happens.
   std::function<void(const StepKey&)> on_effect;
-  /// Called with each request that has none, since another one of its key had.
+  /// Called with each request that has no effect because an earlier one had the same key.
   std::function<void(const StepKey&)> on_repeat;
 
-  /// A request that nothing stops any more: it takes effect after `latency`.
+  /// A request that can no longer be stopped: it takes effect after `latency`.
   void request(const StepKey& key, Us latency);
-  /// One to a target that knows keys: of a second one with the same key it has no effect. It takes effect after
-  /// `latency`, and so long after the end of its sender at the latest.
+  /// A request to a target that knows keys: a second one with the same key has no effect. It takes effect after
+  /// `latency`, and at most that long after its sender's end.
   void request(const StepKey& key, Us latency, const ProcessPtr& sender, Us after_its_end);
   /// What a probe can find out: `unknown` while a request is under way.
   Verdict happened(const StepKey& key) const;

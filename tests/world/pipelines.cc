@@ -42,7 +42,7 @@ Pipeline chained(PipelineStep merge, PipelineStep publish) {
   return pipeline;
 }
 
-/// Each command says what it is, and of which step: that is all that a process is told from.
+/// Each command names its kind and its step: that is all that identifies a process.
 Pipeline with_names(Pipeline pipeline) {
   for (Stage& stage : pipeline.stages) {
     if (stage.gate && !stage.gate->run.empty()) stage.gate->run = {"gate"};

@@ -7,10 +7,10 @@
 
 namespace pawl::hostile {
 
-/// `delivery`, whose work is all done from outside; `conclusive`, with commands, probes and codes that vouch; `blunt`,
-/// with commands alone, so that doubt is left to people.
+/// `delivery`, with all work done from outside; `conclusive`, with commands, probes and codes that vouch; `blunt`, with
+/// commands only, so that doubt is left to people.
 std::vector<Pipeline> pipelines();
-/// A step of theirs that has a command.
+/// A step of these that has a command.
 PipelineStep step_named(const std::string& pipeline, const std::string& step);
 
 }  // namespace pawl::hostile

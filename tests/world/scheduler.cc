@@ -52,7 +52,7 @@ void Scheduler::wake(ActorId id) {
 
 void Scheduler::kill(Party party) {
   PAWL_ASSERT(current_ == 0);
-  // Out of the table first: what unwinds may look for others.
+  // Out of the table first: what unwinds may look for other actors.
   std::vector<std::unique_ptr<Fiber>> dying;
   for (auto at = actors_.begin(); at != actors_.end();) {
     if (at->second.party == party) {

@@ -1,4 +1,4 @@
-// Virtual time, and who goes on next: actors on fibers of their own, chosen by a seed, and events at their times.
+// Virtual time, and who goes on next: actors on their own fibers, chosen by a seed, and events at set times.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ constexpr Us second = 1000 * ms;
 constexpr Us minute = 60 * second;
 constexpr Us hour = 60 * minute;
 
-/// With whom an actor dies.
+/// The party that an actor dies with.
 enum class Party { daemon, outside };
 
 using ActorId = std::uint64_t;
@@ -28,36 +28,36 @@ using ActorId = std::uint64_t;
 class Scheduler {
  public:
   Us now() const { return now_; }
-  /// What becomes due on the way happens at its time; nobody goes on meanwhile.
+  /// What becomes due meanwhile happens at its time; no actor goes on.
   void advance_time(Us by);
 
   ActorId spawn(Party party, std::function<void()> body);
-  /// Calls `event` at that time, from no actor.
+  /// Calls `event` at that time, outside all actors.
   void at(Us time, std::function<void()> event);
 
   // From within an actor.
 
   ActorId self() const { return current_; }
-  /// Lets others go first, or not.
+  /// Lets others go first, or not, as the seed decides.
   void pause();
   void sleep(Us us) { wait_until(now_ + us, Wake::never); }
-  /// Until somebody calls wake(), or that time has come.
+  /// Until wake() is called, or that time has come.
   void wait_until(Us time) { wait_until(time, Wake::allowed); }
-  /// Until somebody calls wake().
+  /// Until wake() is called.
   void wait();
 
   // From anywhere.
 
-  /// Nothing if it is not waiting, or is gone.
+  /// Does nothing if the actor is not waiting, or is gone.
   void wake(ActorId actor);
-  /// Ends all actors of a party where they stand. From no actor.
+  /// Ends all actors of a party where they are. Call outside all actors.
   void kill(Party party);
 
   /// How many actors could go on now.
   std::size_t ready() const { return ready_.size(); }
-  /// Lets the nth of them go on.
+  /// Lets the nth of them run.
   void resume(std::size_t nth);
-  /// Moves time to the next timer and does what is due; false if there is none.
+  /// Moves time to the next timer and does what is due; false if there are no timers.
   bool next_timer();
 
  private:
@@ -67,7 +67,7 @@ class Scheduler {
     std::unique_ptr<Fiber> fiber;
     bool ready = true;
     bool may_be_woken = false;
-    std::uint64_t sleep = 0;  // counts, so that a timer knows whether it is still waited for
+    std::uint64_t sleep = 0;  // a count, so that a timer knows whether the actor still waits for it
   };
   struct Timer {
     ActorId actor = 0;  // 0: an event

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t records_min = 25;
 constexpr int plays_max = 3000;
 
-/// What is the same about two failures: their words, whatever the numbers.
+/// What two failures have in common: their words, without the numbers.
 std::string kind_of(const std::string& failure) {
   std::string kind;
   for (const char c : failure) {
@@ -32,10 +32,10 @@ std::optional<std::string> failure_of(const Order& order) {
   return story.failure();
 }
 
-/// A group of a log, as a line of a script.
+/// A group of a log as a line of a script.
 struct Line {
   TimeUs time;
-  std::string content;  // all but its time
+  std::string content;  // everything but its time
 };
 
 std::string text_of(const std::vector<Line>& lines) {
@@ -81,7 +81,7 @@ Groups groups_of(Journal& journal) {
   return groups;
 }
 
-/// What a witness who has nothing but the log finds first.
+/// What a witness that has only the log finds first.
 std::optional<std::string> broken_in(Journal& journal) {
   Scheduler scheduler;
   Dice dice(0);
@@ -96,14 +96,14 @@ std::optional<std::string> broken_in(Journal& journal) {
   return found;
 }
 
-/// Puts one spelling in the place of another, wherever it stands.
+/// Replaces one spelling by another, everywhere.
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);
   }
 }
 
-/// A log as a script: what was proposed, and by whom. What the machine itself added it will add again.
+/// A log as a script: what was proposed, and by whom. The machine adds its own records again.
 class Scripter {
  public:
   std::vector<Line> lines(Journal& journal) {
@@ -149,7 +149,7 @@ class Scripter {
     lines_.push_back({TimeUs{first->stamp()->time_us()}, std::move(content)});
   }
 
-  /// {"type":…, and its fields}: cut out of the line that an export has of it.
+  /// {"type":…, and its fields}: cut out of the exported line.
   std::string event_of(const fb::Record& record) const {
     std::string line;
     append_record_line(line, record, {});
@@ -158,7 +158,7 @@ class Scripter {
     const std::size_t end = line.rfind("},\"outcome\":");
     std::string event = "{\"type\":\"" + std::string(fb::EnumNameEvent(record.event_type())) + "\"," +
                         line.substr(data, end - data) + '}';
-    // A number that stands for what is held or open is said by its name, so that lines may go before it.
+    // A number that refers to something held or open becomes a name, so that lines can be inserted before it.
     for (const auto& [key, lease] : state_.leases.rows()) {
       const std::string number = ":" + std::to_string(raw(lease.token));
       for (const char* field : {"\"token\"", "\"repo_token\""}) {
@@ -181,10 +181,10 @@ class Scripter {
   std::map<std::string, std::string> boots_;
 };
 
-/// What came of playing a script.
+/// The result of playing a script.
 struct Played {
   std::optional<std::string> broken;
-  std::vector<Line> lines;  // without those that cannot be played: by a boot that nobody knows, …
+  std::vector<Line> lines;  // without those that cannot be played: by an unknown boot, …
 };
 
 Played play(const std::vector<Line>& lines) {
@@ -233,7 +233,7 @@ std::optional<std::string> script_of(const Story& story) {
   Played played = play(Scripter().lines(**log));
   if (played.broken != wanted) return std::nullopt;
   std::vector<Line> lines = std::move(played.lines);
-  // Ever smaller pieces are left out, as long as what is left breaks the same.
+  // Leaves out ever smaller pieces, as long as the rest breaks in the same way.
   int plays = 0;
   for (std::size_t piece = lines.size() / 2; piece > 0 && plays < plays_max;) {
     bool shorter = false;

@@ -14,14 +14,14 @@ namespace {
 
 /// 2026-01-01T00:00:00Z, where scripts begin too.
 constexpr Us wall_begin = 1'767'225'600 * second;
-/// What is running when the hostilities stop, and every bound that ends it, fits into this twice.
+/// What runs when the hostilities stop, with every bound that ends it, fits into this twice.
 constexpr Us calm = 6 * hour;
 constexpr Us mending = 48 * hour;
-/// A stop in order, and a start after it that cleans up.
+/// An orderly stop, and a start after it that cleans up.
 constexpr Us closing = hour;
 constexpr std::uint64_t turns_max = 40'000'000;
 
-/// A task, and what stands in its way.
+/// A task, and what is in its way.
 std::string in_words(const State& state, const Task& task) {
   std::string words = "task " + std::to_string(raw(task.id)) + " of '" + state.pipeline_of(task).name + "' on '" +
                       task.stage + "' at version " + std::to_string(raw(task.version));
@@ -68,7 +68,7 @@ Story::Story(const Order& order)
   crash_every_ = 500 + dice.roll(8000);
   const std::uint64_t repos_wanted = 1 + dice.roll(3);
   for (std::uint64_t i = 0; i < repos_wanted; ++i) repos.push_back("repo-" + std::to_string(i));
-  // Two names of one repository, and one that is nowhere to be cloned from.
+  // Two names of one repository, and one that cannot be cloned.
   origins = {{"repo-0", "origin-a"}, {"repo-1", "origin-a"}};
   branches.set({"origin-a", ""}, branches.commit_on(0));
   tasks_wanted = 3 + dice.roll(12);
@@ -114,13 +114,13 @@ Fate Story::fate_of_agent() {
 
 Fate Story::fate_of_step(const PipelineStep& step) {
   Fate fate = fate_of_effect(step);
-  if (!step.irreversible) fate.effect.reset();  // What may be done again is nobody's business.
+  if (!step.irreversible) fate.effect.reset();  // Repeatable steps are not checked.
   const bool failed = fate.exit.how == CommandExit::How::exited && fate.exit.code == 1;
   if (!step.irreversible && failed && dice.one_in(2)) fate.exit.code = exit_code_later;
   return fate;
 }
 
-/// Exit 0 vouches that it happened, and a code of `not_done_exit_codes` that it did not; all else vouches for nothing.
+/// Exit 0 vouches that it happened, and a code in `not_done_exit_codes` that it did not; nothing else vouches.
 Fate Story::fate_of_effect(const PipelineStep& step) {
   Fate fate;
   fate.work = std::min<Us>(duration() + second, step.timeout_s * second / 2);
@@ -156,7 +156,7 @@ Fate Story::fate_of_effect(const PipelineStep& step) {
   return fate;
 }
 
-/// What has a probe knows keys. What comes late comes within the time that the step's definition promises.
+/// A target with a probe knows keys. A late effect comes within the time that the step's definition promises.
 void Story::request(const StepKey& key, const PipelineStep& step, Us latency, const ProcessPtr& sender) {
   if (step.probe.empty()) return targets.request(key, latency);
   const std::int64_t within_s = std::max<std::int64_t>(step.settle_s - 5, 0);
@@ -213,7 +213,7 @@ std::optional<TaskId> Story::idle(Us us) {
 
 std::optional<Decision> Story::ask(Group group, std::function<bool(const State&, Group&)> resolve) {
   Daemon& daemon = daemon_that_serves();
-  // Nobody gives his word who has not looked.
+  // An operator who has not looked does not confirm.
   for (const Proposal& proposal : group) {
     const auto* unblocked = proposal.record().event_as_TaskUnblocked();
     const Task* task = unblocked ? daemon.decided().tasks.find(TaskId{unblocked->task()}) : nullptr;
@@ -223,7 +223,7 @@ std::optional<Decision> Story::ask(Group group, std::function<bool(const State&,
   }
   if (strikes(Hostility::lost_answer, 1)) {
     scheduler.sleep(dice.between(1, 30) * second);
-    return std::nullopt;  // The request never came to the daemon.
+    return std::nullopt;  // The request never reached the daemon.
   }
   auto slot = std::make_shared<Slot<Decision>>();
   slot->actor = scheduler.self();
@@ -246,7 +246,8 @@ Decision Story::ask_keyed(const std::function<Group(const Asker&)>& group, Asker
     asker.boot = daemon_that_serves().boot_id();
     auto decision = ask(group(asker));
     if (!decision) continue;
-    if (decision->way == Decision::Way::mismatched) broken("the key " + asker.key + " is said to be another request's");
+    if (decision->way == Decision::Way::mismatched)
+      broken("the key " + asker.key + " is said to belong to another request");
     return std::move(*decision);
   }
 }
@@ -301,7 +302,7 @@ void Story::kill_daemon() {
   if (!is_hostile()) daemon_from_ = scheduler.now() + second;
 }
 
-/// What a daemon wrote last that it lives: every three seconds it does. Or what became of that.
+/// The last sign of life that a daemon wrote (every three seconds), or what became of it.
 void Story::leave_sign() {
   const std::optional<TimeUs> told = daemon_->serves() ? daemon_->told_until() : std::nullopt;
   if (told) folder.sign = TimeUs{told->us - dice.between(0, 3 * second)};
@@ -310,13 +311,13 @@ void Story::leave_sign() {
   mark(Mark::sign_lost);
 }
 
-/// Nothing moves meanwhile but the clocks that say so.
+/// Only the clocks move meanwhile.
 void Story::fall_asleep() {
   slept_us_ += dice.one_in(3) ? dice.between(1, 8) * hour : dice.between(1, 600) * second;
   mark(Mark::slept);
 }
 
-/// After a stop in order nothing is under way: what was decided is durable, and the log is sealed.
+/// After an orderly stop nothing is under way: what was decided is durable, and the log is sealed.
 void Story::end_daemon() {
   mark(Mark::stop_in_order);
   if (daemon_->decided().last_seq != witness_.state().last_seq) broken("a stop in order lost what was decided");
@@ -324,7 +325,7 @@ void Story::end_daemon() {
   kill_daemon();
 }
 
-/// A crash in one of its ways; what is on its way to the disk gets there, or half of it, or nothing.
+/// A crash in one of its forms: what is on its way to the disk gets there, or half of it, or none.
 void Story::crash() {
   const bool in_flight = daemon_->can_sync();
   if (in_flight) {
@@ -335,7 +336,7 @@ void Story::crash() {
     if (how == 2) failure = MemoryLog::Failure::nothing_written;
     if (failure) daemon_->log().fail_append(1, *failure);
     if (const Result<void> synced = daemon_->sync(); !failure && !disk_->room && !synced) {
-      broken("an append failed that was to succeed: " + synced.error().message);
+      broken("an append failed that should have succeeded: " + synced.error().message);
     }
   }
   const bool reboot = strikes(Hostility::reboot, 15);
@@ -357,10 +358,10 @@ void Story::take_backup() {
   backup_->room.reset();
 }
 
-/// The folder is lost with all that came after the backup, and the world goes on: processes, requests, what everybody
-/// believes. As `pawl restore` does it.
+/// The folder is lost with everything after the backup, and the world goes on: processes, requests, everyone's beliefs.
+/// As in `pawl restore`.
 void Story::restore_backup() {
-  // One that was taken before the first record was durable is none: `pawl restore` refuses it.
+  // A backup from before the first durable record does not count: `pawl restore` refuses it.
   bool has_record = false;
   if (auto taken = MemoryLog::open(backup_)) {
     const Result<void> read = (*taken)->read(Seq{1}, [&](RecordBytes) { return !(has_record = true); });
@@ -370,7 +371,7 @@ void Story::restore_backup() {
   disk_ = std::exchange(backup_, nullptr);
   auto log = MemoryLog::open(disk_);
   if (!log) return broken("a backup cannot be opened: " + log.error().message);
-  // More than any story has records, and less than would make its numbers unreadable.
+  // More than any story has records, but few enough to keep its numbers readable.
   const auto restored = go_on_restored(**log, 1'000'000, TimeUs{wall_us()});
   if (!restored) return broken("a backup cannot be restored: " + restored.error().message);
   witness_.restored(**log);
@@ -379,14 +380,14 @@ void Story::restore_backup() {
   lost_seen = scheduler.now();
 }
 
-/// What is noted of runs and places is not synced: a machine that went down may have lost it, with all that ran there.
+/// Notes of runs and places are not synced: a machine that crashed may have lost them, with everything that ran there.
 void Story::lose_notes() {
   std::erase_if(folder.runs, [this](const auto&) { return dice.one_in(3); });
   std::erase_if(folder.places, [this](const auto&) { return dice.one_in(3); });
 }
 
-/// A bit of the log turns over: opening it must name a record, or find every record as it was. Then the copy from
-/// before goes on.
+/// A bit of the log flips: opening the log must name a record, or find every record unchanged. Then the earlier copy
+/// goes on.
 void Story::flip_a_bit() {
   if (disk_->blocks.empty()) return;
   const auto damaged = std::make_shared<MemoryDisk>();
@@ -395,7 +396,7 @@ void Story::flip_a_bit() {
   damaged->seal = disk_->seal;
   damaged->checkpoints = disk_->checkpoints;
   const std::vector<std::size_t> starts = block_starts(disk_->blocks);
-  // As often in a head, where the lengths and seqs are, as anywhere.
+  // As often in a header, where the lengths and seqs are, as elsewhere.
   const std::size_t start = dice.pick(starts);
   const std::size_t in_head = std::min(start + dice.roll(40), damaged->blocks.size() - 1);
   const std::size_t anywhere = dice.roll(damaged->blocks.size());
@@ -403,7 +404,7 @@ void Story::flip_a_bit() {
   const std::uint64_t bit = dice.roll(8);
   damaged->blocks[at] = static_cast<char>(static_cast<unsigned char>(damaged->blocks[at]) ^ (1u << bit));
   auto log = MemoryLog::open(damaged);
-  if (!log) return;  // It says where.
+  if (!log) return;  // It names the place.
   auto opened = open_state(**log);
   if (!opened) return;
   auto sound = MemoryLog::open(std::make_shared<MemoryDisk>(*disk_));
@@ -413,10 +414,9 @@ void Story::flip_a_bit() {
     const auto before = open_state(**sound);
     if (before && before->state.digest() == opened->state.digest() && before->chain == opened->chain) return;
   }
-  // In the last block, if it is not sealed, a flip may look like a cut (store/tail.h @C): then it is told of.
+  // In the last block, if it is not sealed, a flip may look like a cut (store/tail.h @C): then that is reported.
   if ((*log)->torn_at() == next(last) && at >= starts.back()) return;
-  broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) +
-         " of the log turned over, and nobody noticed");
+  broken("bit " + std::to_string(bit) + " of byte " + std::to_string(at) + " of the log flipped unnoticed");
 }
 
 void Story::strike() {
@@ -434,7 +434,7 @@ void Story::strike() {
     if (strikes(Hostility::reboot, 2)) machines.reboot("beta");
     if (strikes(Hostility::full_disk, 3)) disk_->room = dice.roll(20'000);
     if (strikes(Hostility::restore, 10)) take_backup();
-    // As the daemon does when it has been idle for a while.
+    // As the daemon does after being idle for a while.
     if (dice.one_in(4) && !daemon_->log().seal()) broken("the log cannot be sealed");
   }
 }
@@ -458,7 +458,7 @@ void Story::turn() {
   if (choices == 0) {
     if (daemon_ && daemon_->serves() && ++idle_ % 8 == 0) daemon_->check_idle();
     if (!daemon_) scheduler.at(daemon_from_, [] {});
-    if (!scheduler.next_timer()) broken("nobody has anything to do any more");
+    if (!scheduler.next_timer()) broken("no actor has anything left to do");
     return;
   }
   std::size_t choice = dice.roll(choices);
@@ -472,7 +472,7 @@ void Story::turn() {
     } else if (hands_over && choice-- == 0) {
       daemon_->hand_over();
     } else if (const Result<void> synced = daemon_->sync(); !synced) {
-      kill_daemon();  // It ends at once, and finds out at its next start what stands.
+      kill_daemon();  // It ends at once, and finds out at its next start what was written.
       if (strikes(Hostility::power_cut, 30)) disk_->lose_unsynced();
       disk_->room.reset();
     } else {
@@ -507,7 +507,7 @@ void Story::begin_mending() {
   phase_ends_ = scheduler.now() + mending;
 }
 
-/// Once more from the beginning: what earlier starts could not clean up, this one has to.
+/// Starts once more: what earlier starts could not clean up, this one must.
 void Story::begin_closing() {
   phase_ = Phase::closing;
   phase_ends_ = scheduler.now() + closing;
@@ -521,7 +521,7 @@ bool Story::has_settled() const {
   return true;
 }
 
-/// After the calm each task is finished, or is blocked, or somebody can say why it does not move.
+/// After the calm each task is finished, is blocked, or has an explanation for why it does not move.
 void Story::judge_settled() {
   const State& state = witness_.state();
   for (const auto& [id, task] : state.tasks.rows()) {
@@ -529,43 +529,43 @@ void Story::judge_settled() {
     const auto stuck = why_stuck(state, task, state.last_time, {});
     const std::string which = in_words(state, task);
     if (is_mending()) {
-      return broken(which + " never came to its end, though nothing is in its way: " +
-                    (stuck ? stuck->reason + ", " + stuck->detail : "nobody says why"));
+      return broken(which + " never ended, although nothing is in its way: " +
+                    (stuck ? stuck->reason + ", " + stuck->detail : "without an explanation"));
     }
     if (!stuck || stuck->reason == stuck_reason::next_pass)
-      return broken(which + " does not move any more, and nobody says why");
+      return broken(which + " no longer moves, without an explanation");
   }
 }
 
-/// Of what is finished nothing is left lying about.
+/// Nothing of finished tasks is left.
 void Story::judge_tidy() {
-  if (!daemon_ || !daemon_->serves()) return broken("the last start never came to its end");
+  if (!daemon_ || !daemon_->serves()) return broken("the last start never finished");
   for (const auto& [task, tree] : folder.worktrees) {
     const Task* row = witness_.state().tasks.find(task);
     if (!row || is_terminal(row->stage)) {
-      return broken("task " + std::to_string(raw(task)) + " is finished, and its worktree is still there");
+      return broken("task " + std::to_string(raw(task)) + " is finished, but its worktree still exists");
     }
   }
   for (const auto& [key, place] : folder.places) {
     const Task* row = witness_.state().tasks.find(key.task);
     if (!row || is_terminal(row->stage)) {
-      return broken("task " + std::to_string(raw(key.task)) + " is finished, and the lock file of its step '" +
+      return broken("task " + std::to_string(raw(key.task)) + " is finished, but the lock file of its step '" +
                     key.step + "' is still there");
     }
   }
   const State& state = witness_.state();
   for (const auto& [key, lease] : state.leases.rows()) {
     if (lease.ttl_s && age_s(lease.renewed, state.last_time) > *lease.ttl_s + closing / second / 2) {
-      return broken("the ttl of " + key + " ran out long ago, and it is still held");
+      return broken("the ttl of " + key + " ran out long ago, but it is still held");
     }
   }
   for (const auto& [end, job] : state.indexes.claim_ends) {
     if (state.settings().reaper.enabled && age_s(end, state.last_time) > closing / second / 2) {
-      return broken("the claim of job " + std::to_string(raw(job)) + " ran out long ago, and it still runs");
+      return broken("the claim of job " + std::to_string(raw(job)) + " ran out long ago, but it still runs");
     }
   }
   for (const auto& [run, noted] : folder.runs) {
-    if (!noted.held) broken("run " + run + " (" + noted.note.purpose + ") is gone, and its note is still there");
+    if (!noted.held) broken("run " + run + " (" + noted.note.purpose + ") is gone, but its note still exists");
   }
 }
 
@@ -583,7 +583,7 @@ void Story::tell() {
   std::uint64_t turns = 0;
   while (!failure_ && !over_) {
     turn();
-    if (++turns > turns_max) broken("the run does not come to an end");
+    if (++turns > turns_max) broken("the run does not end");
     if (phase_ == Phase::hostile) {
       if (witness_.records() >= order_.records) begin_calm();
       continue;

@@ -90,7 +90,7 @@ class HostileSystem::FiberThread final : public RunningThread {
   std::shared_ptr<State> state_;
 };
 
-/// Fibers that take up work as it comes, in an order of nobody's choosing once there is more than one.
+/// Fibers that take work as it comes; with more than one, the order is arbitrary.
 class HostileSystem::FiberPool final : public Pool {
  public:
   FiberPool(HostileSystem& system, unsigned threads)
@@ -190,14 +190,15 @@ Liveness HostileSystem::liveness_of(const std::string& host, std::int64_t pid, s
   return kernel_has_ended(host) ? Liveness::dead : Liveness::invisible;
 }
 
-/// What is gone bars nothing for long.
+/// A process that is gone does not bar a task for long.
 void HostileSystem::check_barred() {
   const State& state = story_.witness().state();
   std::map<JobId, Us> gone;
   for (const auto& [task, id] : state.indexes.barred) {
     const Previous& previous = *state.jobs.find(id)->previous;
     if (story_.machines.exists(previous.host, previous.pid, previous.pid_start)) continue;
-    // Of a kernel under which this folder's daemon never ran, as after a restore, it cannot know that it has ended.
+    // If this folder's daemon never ran under that kernel, as after a restore, it cannot know that the kernel has
+    // ended.
     if (previous.host != own_host() && !story_.own_hosts.contains(previous.host)) continue;
     gone[id] = barred_by_gone_.contains(id) ? barred_by_gone_.at(id) : scheduler_.now();
     if (scheduler_.now() - gone[id] > gone_is_seen_within) {
@@ -255,15 +256,15 @@ std::vector<RunNote> HostileSystem::noted_runs() {
   return notes;
 }
 
-/// Whoever looks at a run is about to end it.
+/// Looking at a run means it is about to be ended.
 std::optional<RunNote> HostileSystem::noted_run(const std::string& run) {
   check_settles_nothing_owned(run);
   const auto noted = story_.folder.runs.find(run);
   return noted == story_.folder.runs.end() ? std::nullopt : std::optional(noted->second.note);
 }
 
-/// A step whose owner holds the lease, and waits for it, is nobody else's business. Of a step from outside nothing is
-/// seen but that.
+/// A step whose owner holds the lease, and waits for it, is the owner's alone. For an outside step only the lease
+/// shows.
 void HostileSystem::check_settles_nothing_owned(const std::string& run) {
   for (const auto& [id, task] : story_.witness().state().tasks.rows()) {
     const StepRow* step = open_step(task);
@@ -272,7 +273,7 @@ void HostileSystem::check_settles_nothing_owned(const std::string& run) {
     const bool is_at_work =
         std::any_of(processes.begin(), processes.end(), [](const ProcessPtr& each) { return each->leads; });
     if (!is_at_work && !story_.workers.contains(step->boot)) continue;
-    story_.broken("somebody ends step '" + step->step + "' of task " + std::to_string(raw(id)) +
+    story_.broken("another party ends step '" + step->step + "' of task " + std::to_string(raw(id)) +
                   ", whose owner holds the lease and waits for it");
   }
 }
@@ -289,7 +290,7 @@ bool HostileSystem::is_run_unlocked(const std::string& run) {
 void HostileSystem::forget_run(const std::string& run) {
   if (is_gone_) return;
   if (!story_.machines.of_run(own_host(), run).empty()) {
-    story_.broken("run " + run + " is taken for gone, and a process of it is alive");
+    story_.broken("run " + run + " is taken for gone, but a process of it is alive");
   }
   story_.mark(Mark::run_forgotten);
   story_.folder.runs.erase(run);
@@ -341,5 +342,5 @@ Result<std::shared_ptr<OutputLog>> HostileSystem::open_log(const std::string&, L
 
 // Git.
 
-/// Origin answers, within some time, or it does not.
+/// Origin answers within some time, or not at all.
 }  // namespace pawl::hostile

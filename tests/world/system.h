@@ -1,6 +1,6 @@
 // The operating system as the seed makes it up, for the production driver to run on: processes of `Machines`, files of
-// the data folder, threads that are fibers, time that is virtual. Its answers come late, twice, or not at all, and are
-// wrong in every way in which those of a real one can be.
+// the data folder, fibers as threads, virtual time. Its answers come late, twice, or not at all, and are wrong in every
+// way that a real system's can be.
 #pragma once
 
 #include <map>
@@ -18,29 +18,29 @@ namespace pawl::hostile {
 
 constexpr const char* daemon_machine = "alpha";
 
-/// Of one boot of the daemon: what it opened dies with it.
+/// For one boot of the daemon: what it opened dies with it.
 class HostileSystem final : public System {
  public:
   HostileSystem(Story& story, ProcessPtr daemon);
 
-  /// The daemon is killed: whatever unwinds now has no say in anything any more. Before its fibers are ended.
+  /// The daemon is killed: what unwinds from now on has no effect. Called before its fibers are ended.
   void abandon() { is_gone_ = true; }
   bool is_gone() const { return is_gone_; }
   /// The daemon is told to end, in order.
   void begin_end();
-  /// Somebody could not wait for the end.
+  /// A second signal: the daemon must not wait for the end.
   void note_hurry() { is_hurried_ = true; }
   struct Idle {
-    std::uint64_t passes = 0;  // that the reaper has made
+    std::uint64_t passes = 0;  // made by the reaper
     std::size_t jobs_at_work = 0;
     std::size_t jobs_at_once = 0;
-    std::vector<JobId> waiting_for_lease;  // whose exits do
-    std::set<TaskId> driven;               // by a path of the daemon
-    std::vector<JobId> being_prepared;     // queued, and their worktrees not ready yet
+    std::vector<JobId> waiting_for_lease;  // those whose exits wait
+    std::set<TaskId> driven;               // by paths of the daemon
+    std::vector<JobId> being_prepared;     // queued, with worktrees that are not ready yet
   };
-  /// Asked when nobody has anything to do but wait, and the daemon serves: then the driver has done all that it could.
+  /// Called when every actor only waits, and the daemon serves: by then the driver has done all it could.
   void check_idle(const Idle& idle);
-  /// What is asked of a pass: begun before a call of the first, and it came to `pass` by the call of the second.
+  /// Checks a pass that began before the first call and returned `pass` by the second.
   using RunningAttempts = std::map<JobId, std::uint64_t>;
   RunningAttempts running_attempts() const;
   void check_pass(const RunningAttempts& before, const ReaperPass& pass);
@@ -68,7 +68,7 @@ class HostileSystem final : public System {
   std::vector<RunNote> noted_runs() override;
   std::optional<RunNote> noted_run(const std::string& run) override;
   bool is_run_unlocked(const std::string& run) override;
-  bool is_run_kept(const std::string& /*run*/) override { return false; }  // each process is a run's own
+  bool is_run_kept(const std::string& /*run*/) override { return false; }  // each process belongs to one run
   void forget_run(const std::string& run) override;
   Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
   Result<void> note_place(const Handle& place, const std::string& run) override;
@@ -120,7 +120,7 @@ class HostileSystem final : public System {
   void check_deaths(std::uint64_t passes);
   std::set<TaskId> on_branch(const WorkOrder& order) const;
 
-  /// Told to end by a SIGTERM.
+  /// Told to end by SIGTERM.
   struct Terminated {
     ProcessPtr process;
     Us since = 0;
@@ -131,7 +131,7 @@ class HostileSystem final : public System {
   const ProcessPtr daemon_;
   bool is_gone_ = false;
   std::optional<Us> ends_since_;
-  Us patience_ = 0;  // that a stop owes to steps
+  Us patience_ = 0;  // what a stop owes to steps
   bool is_hurried_ = false;
   bool git_stopped_ = false;
   std::set<ActorId> in_git_;
@@ -140,9 +140,9 @@ class HostileSystem final : public System {
   std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
   std::map<JobId, Us> passed_over_;                          // since when without a live process
   std::map<JobId, Us> barred_by_gone_;                       // since when
-  std::map<std::int64_t, Terminated> terminated_;            // by the process's start: not killed yet
+  std::map<std::int64_t, Terminated> terminated_;            // by the process's start; not killed yet
   std::uint64_t deaths_told_ = 0;
-  std::uint64_t deaths_seen_ = 0;  // of those: at the last look
+  std::uint64_t deaths_seen_ = 0;  // deaths at the last look
   std::uint64_t passes_then_ = 0;
 };
 

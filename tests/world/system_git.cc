@@ -1,4 +1,4 @@
-// Worktrees, and an origin that hangs, is not there, or is called off.
+// Worktrees, and an origin that hangs, is missing, or is called off.
 #include <algorithm>
 #include <utility>
 
@@ -35,7 +35,7 @@ HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CallOff* of
 Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {
   breathe();
   if (!story_.origins.contains(repo)) return {};
-  // How several share one is the business of what stands below.
+  // How several fetches share one is up to the layer below.
   if (!fetching_.insert(repo).second) story_.mark(Mark::repo_busy);
   const Answer answer = remote(git_hangs_max, us_of(until), off);
   fetching_.erase(repo);
@@ -100,7 +100,7 @@ Worktree HostileSystem::told_of(const WorkOrder& order, const Tree& tree) {
   return told;
 }
 
-/// Each side has something that the other one does not have, and ours is nowhere else.
+/// Each side has something that the other does not, and ours exists nowhere else.
 bool HostileSystem::has_diverged(const Tree& tree, Commit origin) const {
   if (origin == 0 || !tree.is_own) return false;
   return !story_.branches.has(tree.head, origin) && !story_.branches.has(origin, tree.head);
@@ -110,7 +110,7 @@ Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
   breathe();
   if (git_stopped_) return Error{ErrorCode::io, "git: called off"};
   if (story_.origins.contains(order.repo) && !story_.folder.fetched.contains(order.repo)) {
-    story_.broken("a worktree of " + order.repo + " is made, which was never fetched");
+    story_.broken("a worktree of " + order.repo + " is made, but the repository was never fetched");
   }
   const auto known = story_.folder.worktrees.find(order.task);
   const bool is_whole = known != story_.folder.worktrees.end() && known->second.head != 0 && !known->second.is_damaged;
@@ -121,7 +121,7 @@ Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
   }
   const Commit origin = fetched_head(order).commit;
   if (!is_whole) {
-    // Put aside; what takes its place begins where origin stands.
+    // Put aside; its replacement begins at origin's head.
     const bool is_excused = tree.is_damaged || tree.is_excused;
     tree = {.is_excused = is_excused};
     tree.head = origin != 0 ? origin : fetched_head({.repo = order.repo, .branch = {}}).commit;
@@ -150,7 +150,7 @@ Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
   const bool is_there = found != story_.folder.worktrees.end() && !(has_origin && found->second.head == 0);
   if (!is_there) return Error{ErrorCode::missing, "no worktree"};
   Worktree tree = told_of(order, found->second);
-  // It is put aside, so that this is said once.
+  // It is put aside, so that this is reported once.
   if (found->second.is_damaged) found->second = {.is_excused = true};
   if (!has_origin) tree.is_of_boot = true;
   return tree;
@@ -164,21 +164,21 @@ Result<Worktree> HostileSystem::take_side(const WorkOrder& order, Side side) {
   const Commit origin = fetched_head(order).commit;
   if (has_diverged(tree, origin)) {
     story_.mark(Mark::side_taken);
-    // By `ours` what origin has counts as seen: it is in what comes on top.
+    // With `ours`, origin's commits count as seen: later commits go on top of them.
     tree.head = side == Side::origin ? origin : story_.branches.commit_on(origin);
     tree.is_own = side == Side::ours;
   }
   return told_of(order, tree);
 }
 
-/// A step of the daemon begins. Of a crossing that is not committed yet, what it works on is what was judged, and what
-/// origin has as far as that is known.
+/// A step of the daemon begins. If its crossing is not committed yet, it works on what was judged, and on what origin
+/// has as far as that is known.
 void HostileSystem::check_tree(const StepKey& key, const std::string& repo) {
   const Task* task = story_.witness().state().tasks.find(key.task);
   const auto found = story_.folder.worktrees.find(key.task);
   if (!task || found == story_.folder.worktrees.end() || !story_.origins.contains(repo)) return;
   const Tree& tree = found->second;
-  // With ownership off a path goes on as if it were alone, also where the task has moved on.
+  // With ownership off, a path goes on as if it were alone, even after the task has moved on.
   if (tree.is_excused || story_.witness().was_unchecked(key.task) ||
       !story_.witness().state().settings().ownership_checked(repo))
     return;
@@ -200,7 +200,7 @@ void HostileSystem::check_tree(const StepKey& key, const std::string& repo) {
   }
 }
 
-/// An agent has done its work: what it committed is its own until it has pushed it.
+/// An agent has finished: its commits are only its own until it has pushed them.
 void HostileSystem::note_work(TaskId task, const std::string& repo, const std::string& branch) {
   const auto tree = story_.folder.worktrees.find(task);
   const auto origin = story_.origins.find(repo);
@@ -215,7 +215,7 @@ void HostileSystem::note_work(TaskId task, const std::string& repo, const std::s
   at.is_own = false;
 }
 
-/// The live tasks that work on that branch of what is one repository under several names.
+/// The live tasks that work on that branch, of one repository under several names.
 std::set<TaskId> HostileSystem::on_branch(const WorkOrder& order) const {
   std::set<TaskId> tasks;
   for (const auto& [id, task] : story_.witness().state().tasks.rows()) {
@@ -244,8 +244,8 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
     if (before.contains(task)) robbed.insert(task);
   }
   if (!robbed.empty()) {
-    story_.broken("the branch " + order.branch + " is deleted, on which task " + std::to_string(raw(*robbed.begin())) +
-                  " works");
+    story_.broken("the branch " + order.branch + " is deleted although task " + std::to_string(raw(*robbed.begin())) +
+                  " works on it");
   }
   PAWL_TRY(ask());
   if (story_.branches.head(branch) != fetched_head(order).commit) {
@@ -254,7 +254,7 @@ Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, cons
   }
   const bool deletes_created = story_.witness().state().settings().stop.delete_branch == "created";
   if (deletes_created && !story_.witness().has_begun_branch(order.task)) {
-    story_.broken("the branch " + order.branch + " is deleted, which was there before task " +
+    story_.broken("the branch " + order.branch + " is deleted although it existed before task " +
                   std::to_string(raw(order.task)));
   }
   story_.branches.remove(branch);
@@ -274,7 +274,8 @@ Result<void> HostileSystem::remove_worktree(TaskId task) {
   breathe();
   const Task* row = story_.witness().state().tasks.find(task);
   if (row && !is_terminal(row->stage)) {
-    story_.broken("the worktree of task " + std::to_string(raw(task)) + " is removed, which is not finished");
+    story_.broken("the worktree of task " + std::to_string(raw(task)) +
+                  " is removed although the task is not finished");
   }
   if (story_.strikes(Hostility::remote, 3)) {
     story_.mark(Mark::folder_kept);

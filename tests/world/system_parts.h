@@ -1,4 +1,4 @@
-// What the sources of the hostile system share. For tests/world/system*.cc alone.
+// Shared by the sources of the hostile system. Only for tests/world/system*.cc.
 #pragma once
 
 #include <chrono>
@@ -13,17 +13,17 @@
 
 namespace pawl::hostile {
 
-/// As long as git may take by itself.
+/// The longest time that git takes by itself.
 constexpr Us git_hangs_max = 900 * second;
 constexpr Us forever = std::numeric_limits<Us>::max();
-/// A fetch may hang for two minutes before a job's preparation gives it up, and fail several times in a row, with a
-/// minute between two tries; and others of the repository come first.
+/// A fetch may hang for two minutes before a job's preparation gives up, and fail several times in a row, with a minute
+/// between attempts; other tasks of the repository may come first.
 constexpr Us passed_over_max = 8 * git_hangs_max;
 
-/// From SIGTERM to SIGKILL at most: stop.kill_after_s, and whoever looks again after a pause or a stall.
+/// The longest time from SIGTERM to SIGKILL: stop.kill_after_s, and the next look after a pause or a stall.
 constexpr Us kill_follows_within = 12 * second;
 
-/// That what bars a task has ended: a look each second, which may fail, or be held up by a stall.
+/// The longest time until a barring process is seen to be gone: a look each second, which may fail or stall.
 constexpr Us gone_is_seen_within = 60 * second;
 
 inline Us us_of(Deadline time) {
@@ -38,7 +38,7 @@ inline StepKey key_of(const StepPlace& place) {
   return {place.task, place.version, place.step};
 }
 
-/// What a command is told.
+/// The variable of that name in a command's environment.
 inline std::string told(const Launch& launch, const std::string& name) {
   const std::string begin = "PAWL_" + name + "=";
   for (const std::string& each : launch.environment) {

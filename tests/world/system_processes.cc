@@ -1,4 +1,4 @@
-// Processes, and who is told of their ends: what shows of them, what hides, and what outlives a signal.
+// Processes, and who learns of their ends: what shows of them, what hides, and what outlives a signal.
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +21,7 @@ class HostileSystem::MadeUpChild final : public Child {
     if (!system_.is_gone_) {
       machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
     } else if (!is_released_) {
-      // It reads the end of its pipe in place of a word, when it comes to that.
+      // When it gets there, it reads the end of its pipe instead of a word.
       story_.scheduler.at(story_.scheduler.now() + story_.dice.between(0, 20) * ms,
                           [&machines, process = process_] { machines.end(*process, {.code = 127}); });
     }
@@ -33,7 +33,7 @@ class HostileSystem::MadeUpChild final : public Child {
 
   void release() override {
     released_at_ = story_.scheduler.now();
-    if (std::exchange(is_released_, true) || !process_->alive) return;  // A second word is nothing to it.
+    if (std::exchange(is_released_, true) || !process_->alive) return;  // It ignores a second word.
     const std::string& what = launch_.command.front();
     if (what == "agent") return be_agent();
     if (what == "gate") return be_gate();
@@ -50,7 +50,7 @@ class HostileSystem::MadeUpChild final : public Child {
     }
     for (;;) {
       if (!process_->alive) return Wake::ended;
-      if (off && off->called() && is_told_) return Wake::called;  // by somebody who cannot wait
+      if (off && off->called() && is_told_) return Wake::called;  // by a party that cannot wait
       if (off && off->called()) {
         if (off->called_at() < released_at_) story_.broken("a command executes that was called off before");
         const std::string& what = launch_.command.front();
@@ -84,7 +84,7 @@ class HostileSystem::MadeUpChild final : public Child {
   }
   const std::optional<std::string>& exec_failure() const override { return exec_failure_; }
 
-  /// Runs on although its task is to be cancelled.
+  /// Runs on although its task's cancel was requested.
   bool ignores_cancel() const {
     const State& state = story_.witness().state();
     const Task* row = state.tasks.find(task());
@@ -96,7 +96,7 @@ class HostileSystem::MadeUpChild final : public Child {
   bool is_agent_at_work(TaskId of) const {
     return launch_.command.front() == "agent" && task() == of && is_released_ && process_->alive && !is_told_;
   }
-  /// Its job was ended by somebody else.
+  /// Its job was ended by another party.
   bool works_for_nothing() const {
     const Job* job = story_.witness().state().jobs.find(JobId{number_in(told(launch_, "JOB"))});
     const bool is_ended =
@@ -110,7 +110,7 @@ class HostileSystem::MadeUpChild final : public Child {
   bool is_gate_at_work(TaskId of) const {
     return launch_.command.front() == "gate" && task() == of && is_released_ && process_->alive && !is_told_;
   }
-  /// Runs, and may not while the daemon ends: only steps, and what asks about them, get time for that.
+  /// Runs, and may not while the daemon ends: only steps and their probes get time then.
   bool is_overlooked() const {
     const std::string& what = launch_.command.front();
     return (what == "agent" || what == "gate") && is_released_ && process_->alive && !is_told_;
@@ -134,7 +134,7 @@ class HostileSystem::MadeUpChild final : public Child {
                         [&machines = story_.machines, process = process_, exit] { machines.end(*process, exit); });
   }
 
-  /// It starts something that is in no hurry, and that wants to be seen by one of its signs alone.
+  /// It starts something slow that shows only one of its signs.
   void leave_behind(Us after) {
     story_.scheduler.at(story_.scheduler.now() + after, [&story = story_, parent = process_, key = key()] {
       if (!parent->alive) return;
@@ -200,7 +200,8 @@ class HostileSystem::MadeUpChild final : public Child {
     }
     const std::string what = "a gate of task " + std::to_string(raw(task()));
     for (const MadeUpChild* child : system_.children_) {
-      if (child != this && child->is_gate_at_work(task())) story_.broken(what + " runs beside another one of it");
+      if (child != this && child->is_gate_at_work(task()))
+        story_.broken(what + " runs beside another gate of its task");
     }
     if (told(launch_, "TOKEN").empty()) story_.broken(what + " runs without the lease of its task");
     const std::optional<bool> colour = story_.gate_of(task());
@@ -225,7 +226,7 @@ class HostileSystem::MadeUpChild final : public Child {
     ends_after(fate.work, fate.exit);
   }
 
-  /// It says what was so when it ended.
+  /// It reports what was true when it ended.
   void be_probe(const PipelineStep& step) {
     if (cannot_execute()) return;
     const Us work = meddle(story_, task(), story_.duration(), step.timeout_s * second / 4);
@@ -237,7 +238,7 @@ class HostileSystem::MadeUpChild final : public Child {
     });
   }
 
-  /// A daemon that ends in order lets a step come to its own end, for a while.
+  /// A daemon that ends in order lets a step finish, for a while.
   void check_call(const FiberCallOff& off) {
     if (launch_.command.front() == "agent" || launch_.command.front() == "gate" || !system_.ends_since_) return;
     const Us patience = system_.is_hurried_ ? 0 : system_.patience_;
@@ -258,18 +259,18 @@ class HostileSystem::MadeUpChild final : public Child {
 
 void HostileSystem::begin_end() {
   ends_since_ = scheduler_.now();
-  // A setting that is new may not have come to the driver yet.
+  // A new setting may not have reached the driver yet.
   const State& state = story_.witness().state();
   const bool is_new = age_s(story_.witness().settings_changed(), state.last_time) < 60;
-  constexpr std::int64_t by_default_s = 6;  // of the 9 that a whole stop takes
+  constexpr std::int64_t by_default_s = 6;  // part of the 9 s that a whole stop takes
   const std::int64_t set_s = state.settings().stop.kill_after_s;
   const bool is_set = state.settings_changed.find("stop.kill_after_s") != nullptr;
   patience_ = is_new ? 0 : (is_set ? set_s : std::min(set_s, by_default_s)) * second;
   scheduler_.spawn(Party::daemon, [this] {
-    // Everybody has had his turn by then.
+    // By then everyone has had a turn.
     for (int turn = 0; turn < 500; ++turn) scheduler_.pause();
     for (const MadeUpChild* child : children_) {
-      if (child->is_overlooked()) story_.broken("the daemon ends, and waits for an agent or a gate to end by itself");
+      if (child->is_overlooked()) story_.broken("the daemon ends, but waits for an agent or a gate to end by itself");
     }
   });
 }
@@ -282,16 +283,16 @@ void HostileSystem::check_idle(const Idle& idle) {
   check_watches();
   check_kills();
   for (const MadeUpChild* child : children_) {
-    if (child->ignores_cancel()) story_.broken("an agent runs on whose task is to be cancelled");
-    if (child->works_for_nothing()) story_.broken("an agent runs on whose job was ended");
+    if (child->ignores_cancel()) story_.broken("an agent runs on although its task's cancel was requested");
+    if (child->works_for_nothing()) story_.broken("an agent runs on although its job was ended");
   }
 }
 
-/// A death that was told of is followed by a pass at once, unless the reaper is switched off.
+/// A pass follows at once after a reported death, unless the reaper is switched off.
 void HostileSystem::check_deaths(std::uint64_t passes) {
   const bool is_enabled = story_.witness().state().settings().reaper.enabled;
   if (is_enabled && deaths_told_ != deaths_seen_ && passes == passes_then_) {
-    story_.broken("a process has died, the daemon was told, and made no pass");
+    story_.broken("a process has died, and the daemon was told, but made no pass");
   }
   deaths_seen_ = deaths_told_;
   passes_then_ = passes;
@@ -305,7 +306,7 @@ void HostileSystem::note_signal(const ProcessPtr& process, Stop how) {
   }
 }
 
-/// Who does not end by SIGTERM gets a SIGKILL after it.
+/// What does not end on SIGTERM gets SIGKILL after it.
 void HostileSystem::check_kills() {
   std::erase_if(terminated_, [](const auto& each) { return !each.second.process->alive; });
   for (const auto& [start, told] : terminated_) {
@@ -320,13 +321,13 @@ HostileSystem::RunningAttempts HostileSystem::running_attempts() const {
   const State& state = story_.witness().state();
   for (const JobId id : state.indexes.running) {
     const Job& job = *state.jobs.find(id);
-    // The exit-zero rule may be under way already, for this attempt or the one before: then the job is left alone.
+    // The exit-zero rule may already be under way, for this attempt or an earlier one: then the job is left alone.
     if (job.run->exit_code != 0 && job.attempts == 1) attempts.emplace(id, job.attempts);
   }
   return attempts;
 }
 
-/// A pass looks at each job that ran all the while.
+/// A pass looks at each job that ran throughout it.
 void HostileSystem::check_pass(const RunningAttempts& before, const ReaperPass& pass) {
   std::uint64_t ran = 0;
   for (const auto& [id, attempt] : running_attempts()) {
@@ -339,7 +340,7 @@ void HostileSystem::check_pass(const RunningAttempts& before, const ReaperPass& 
   }
 }
 
-/// Each live boot of this machine is watched, that of the daemon aside.
+/// Each live boot of this machine is watched, except the daemon's.
 void HostileSystem::check_watches() {
   for (const auto& [id, boot] : story_.witness().state().boots.rows()) {
     if (boot.stale || boot.host != own_host() || boot.pid == daemon_->pid || boot.pid <= 0) continue;
@@ -347,7 +348,7 @@ void HostileSystem::check_watches() {
   }
 }
 
-/// What the driver can claim it claims.
+/// The driver claims whatever it can.
 void HostileSystem::check_claims(const Idle& idle) {
   if (idle.jobs_at_work > idle.jobs_at_once) story_.broken("more jobs run at once than there are threads for");
   if (idle.jobs_at_work == idle.jobs_at_once) return story_.mark(Mark::jobs_at_once_reached);
@@ -364,7 +365,7 @@ void HostileSystem::check_claims(const Idle& idle) {
           });
       if (is_alive) passed_over[id] = scheduler_.now();
       if (scheduler_.now() - passed_over[id] > passed_over_max) {
-        story_.broken("job " + std::to_string(raw(id)) + " is passed over, and no process of it is left");
+        story_.broken("job " + std::to_string(raw(id)) + " is passed over, but no process of it is left");
       }
       continue;
     }
@@ -372,46 +373,46 @@ void HostileSystem::check_claims(const Idle& idle) {
     const Task& task = *state.tasks.find(job.task);
     const Agent* agent = state.pipeline_of(task).agent(job.agent);
     if (!agent || agent->run.empty()) continue;
-    if (is_committed(task)) continue;  // No agent changes what was judged: the crossing is ended without it.
-    // One agent at a time in a worktree, also of a task that was moved on.
+    if (is_committed(task)) continue;  // No agent changes what was judged: the crossing ends without it.
+    // One agent at a time in a worktree, even if the task was moved on.
     const bool is_worked_on = std::any_of(state.indexes.running.begin(), state.indexes.running.end(), [&](JobId other) {
       const Job& running = *state.jobs.find(other);
       return running.task == task.id && running.run->owner.boot_id == story_.daemon().boot_id();
     });
     if (is_worked_on) continue;
-    // Its worktree is made ready first, or others' are; or a path is at work in it.
+    // Its worktree is prepared first, or others are; or a path is at work in it.
     const bool is_being_prepared =
         std::find(idle.being_prepared.begin(), idle.being_prepared.end(), id) != idle.being_prepared.end();
     const bool waits_for_others = story_.origins.contains(task.repo) && !idle.being_prepared.empty();
     if (is_being_prepared || waits_for_others || idle.driven.contains(task.id)) {
       passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
       if (scheduler_.now() - passed_over[id] > passed_over_max) {
-        story_.broken("job " + std::to_string(raw(id)) + " waits for its worktree, and will not get it");
+        story_.broken("job " + std::to_string(raw(id)) + " waits for its worktree, but will not get it");
       }
       continue;
     }
-    story_.broken("job " + std::to_string(raw(id)) + " could be claimed, and is not");
+    story_.broken("job " + std::to_string(raw(id)) + " could be claimed, but is not");
   }
   passed_over_ = std::move(passed_over);
 }
 
-/// Whoever has an exit to see to, and waits for a lease, waits for one that is held.
+/// An exit that waits for a lease waits for one that is held.
 void HostileSystem::check_monitors(const Idle& idle) {
   const State& state = story_.witness().state();
   for (const JobId id : idle.waiting_for_lease) {
     const Job* job = state.jobs.find(id);
     if (!job || job->status != JobStatus::running) continue;
     const Task& task = *state.tasks.find(job->task);
-    if (is_committed(task)) continue;             // It waits for that to be finished, whoever has to.
+    if (is_committed(task)) continue;             // It waits until the crossing is finished, by whichever party.
     if (idle.driven.contains(task.id)) continue;  // By a path that began before: one at a time.
-    // By an agent of a stage from which the task was moved, as far as is recorded.
+    // By an agent of the stage that the task was moved from, as far as is recorded.
     const bool is_at_work = std::any_of(state.indexes.running.begin(), state.indexes.running.end(), [&](JobId other) {
       const Job& running = *state.jobs.find(other);
       return running.task == task.id && runs_an_agent_of(running, story_.daemon().boot_id());
     });
     if (is_at_work) continue;
     if (state.lease(task_key(task.id)) || state.lease(repo_key(task.repo))) continue;
-    story_.broken("the exit of job " + std::to_string(raw(id)) + " waits for a lease, and its leases are free");
+    story_.broken("the exit of job " + std::to_string(raw(id)) + " waits for a lease, but its leases are free");
   }
 }
 
@@ -440,7 +441,7 @@ Result<std::unique_ptr<Child>> HostileSystem::fork_stopped(const Launch& launch)
 
 class HostileSystem::MadeUpProcess final : public OtherProcess {
  public:
-  /// `is_reported`: it is somebody's word that it is an agent of his.
+  /// `is_reported`: a party has reported it as its agent.
   MadeUpProcess(HostileSystem& system, ProcessPtr process, bool is_reported)
       : system_(system), process_(std::move(process)), is_reported_(is_reported) {}
 
@@ -448,7 +449,8 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
   void signal(Stop how) override {
     Machines& machines = system_.story_.machines;
     if (!process_->may_be_ended) {
-      system_.story_.broken("the daemon ends process " + std::to_string(process_->pid) + ", which is none of its own");
+      system_.story_.broken("the daemon ends process " + std::to_string(process_->pid) +
+                            ", which is not one of its own");
     }
     if (is_reported_) check_reported();
     system_.note_signal(process_, how);
@@ -475,10 +477,10 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
   }
 
  private:
-  /// Anybody's process can be reported. What is ended is an agent of a worker's, and one whose work is over.
+  /// Any process can be reported. Only a worker's agent whose work is over may be ended.
   void check_reported() {
     const std::string what = "the daemon ends process " + std::to_string(process_->pid) + ", which ";
-    if (process_->worker == 0) return system_.story_.broken(what + "is no worker's agent");
+    if (process_->worker == 0) return system_.story_.broken(what + "is not a worker's agent");
     const State& state = system_.story_.witness().state();
     const Job* job = state.jobs.find(process_->job);
     const bool is_at_work = job && job->status == JobStatus::running && job->attempts == process_->attempt &&
@@ -505,7 +507,7 @@ std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const Run
   return found;
 }
 
-/// It forks and ends behind the eyes of whoever looks. A second look finds what came of it.
+/// It forks and ends unseen by the look under way. A second look finds the child.
 bool HostileSystem::hides(Process& process) {
   if (process.leads || process.has_hidden || !story_.strikes(Hostility::unseen, 30)) return false;
   const ProcessPtr child = story_.machines.start(daemon_machine);
@@ -532,7 +534,7 @@ std::unique_ptr<OtherProcess> HostileSystem::process(pid_t pid) {
   return found ? std::make_unique<MadeUpProcess>(*this, found, true) : nullptr;
 }
 
-/// Tells of deaths late, or twice, or never.
+/// Reports deaths late, twice, or never.
 class HostileSystem::LateWatch final : public DeathWatch {
  public:
   LateWatch(HostileSystem& system, std::function<void()> died)
@@ -546,7 +548,7 @@ class HostileSystem::LateWatch final : public DeathWatch {
     if (liveness == Liveness::dead) return (*died_)();
     Story& story = system_.story_;
     const ProcessPtr process = story.machines.find(host, pid);
-    if (!process || story.strikes(Hostility::death_watch, 10)) return;  // for want of descriptors
+    if (!process || story.strikes(Hostility::death_watch, 10)) return;  // out of descriptors
     const std::weak_ptr<std::function<void()>> died = died_;
     process->at_end.emplace_back([&story, &system = system_, died] {
       const std::uint64_t times = story.strikes(Hostility::death_watch, 10) ? 2 : 1;

@@ -10,7 +10,7 @@
 namespace pawl::hostile {
 namespace {
 
-/// For so long nobody may run (Hostility::stall).
+/// The longest time that nothing runs (Hostility::stall).
 constexpr std::int64_t stall_s_max = 600;
 
 /// The task that a record is about; 0 for none.
@@ -50,7 +50,7 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
   }
   for (const Finding& finding : checked.findings) {
     if (finding.kind == Finding::Kind::unchecked) continue;
-    // Nobody drives on what the switched-off reconciler would: that is what switching it off means.
+    // What the switched-off reconciler would drive stands still: that is what switching it off means.
     if (finding.invariant == 10 && !state_.settings().reconciler.enabled) continue;
     broken_("record " + std::to_string(raw(finding.seq)) + ": " + std::string(name(finding.kind)) +
             (finding.invariant > 0 ? " of invariant " + std::to_string(finding.invariant) : "") + ": " + finding.what);
@@ -64,7 +64,7 @@ void Witness::see_group(std::span<const fb::Record* const> group) {
   chain_ = chain_of(*group.back());
 }
 
-/// Of each task that a record is about people are told rightly why it does not move; of all of them now and then.
+/// Checks the explanation for each task that a record is about; sometimes for all tasks.
 void Witness::check_explained(std::span<const fb::Record* const> group) {
   constexpr std::uint64_t all_every = 256;
   constexpr std::uint64_t typed_every = 32;
@@ -81,7 +81,7 @@ void Witness::check_explained(std::span<const fb::Record* const> group) {
   for (const auto& [id, task] : state_.tasks.rows()) ask(task, false);
 }
 
-/// Who leaves which version for where. Before the group is applied: what it does away with is still there.
+/// Who leaves which version for where. Before the group is applied, while what it removes is still there.
 void Witness::note_departures(std::span<const fb::Record* const> group) {
   std::map<TaskId, std::pair<Version, std::string>> moved;  // within the group
   for (const fb::Record* record : group) {
@@ -102,7 +102,7 @@ void Witness::note_departures(std::span<const fb::Record* const> group) {
   }
 }
 
-/// What a run reports is taken of the attempt that runs, and of no other.
+/// A run's report is accepted for the running attempt, and for no other.
 void Witness::check_attempts(std::span<const fb::Record* const> group) {
   for (const fb::Record* record : group) {
     if (record->stamp()->outcome() != static_cast<std::uint16_t>(Outcome::accepted)) continue;
@@ -136,7 +136,7 @@ void Witness::check_attempts(std::span<const fb::Record* const> group) {
   }
 }
 
-/// On an attempt reports the boot that owns it, or the daemon.
+/// Only the boot that owns an attempt reports on it, or the daemon.
 template <class Event>
 void Witness::check_reporter(const fb::Record& record, const Event* event) {
   const Job* job = event ? state_.jobs.find(JobId{event->job()}) : nullptr;
@@ -146,7 +146,7 @@ void Witness::check_reporter(const fb::Record& record, const Event* event) {
           " by boot " + boot->boot_id + ", which does not own it");
 }
 
-/// What exited is its finalizer's: the daemon's, or of whoever outside holds the lease of its task.
+/// What has exited belongs to its finalizer: the daemon, or the outside holder of its task's lease.
 void Witness::check_contradiction(const fb::Record& record) {
   const std::string what = "record " + std::to_string(record.stamp()->seq()) + " contradicts the exit of job ";
   if (const auto* exited = record.event_as_RunExited()) {
@@ -167,8 +167,7 @@ void Witness::check_contradiction(const fb::Record& record) {
   }
 }
 
-/// Work that an agent finished, by its exit code of 0, is not done again before a gate or a step has found fault with
-/// it.
+/// Work that an agent finished with exit code 0 is not repeated before a gate or a step has found fault with it.
 void Witness::note_work(const fb::Record& record) {
   const auto object = [&](std::uint64_t task, std::uint64_t version) {
     std::erase_if(finished_work_,
@@ -181,7 +180,7 @@ void Witness::note_work(const fb::Record& record) {
     if (!is_new && std::exchange(known->second, exited->attempt()) == exited->attempt()) return;
     if (job && exited->exit_code() == 0) finished_work_[id] = {job->task, job->version};
   } else if (const auto* gate = record.event_as_GateEvaluated()) {
-    // Of the one who has the task in hand: what others say of a gate is heard, and no more.
+    // Only from the party that has the task in hand: others' reports on a gate are recorded, and no more.
     const std::string principal = principal_of(record);
     const Lease* lease = state_.lease(task_key(TaskId{gate->task()}));
     const bool is_its_own = lease && state_.boots.find(lease->owner.boot_id)->principal == principal;
@@ -197,7 +196,7 @@ void Witness::note_work(const fb::Record& record) {
   }
 }
 
-/// A lease is given back, or taken away, by the token that is held, and by death only from the dead.
+/// A lease is released, or taken away, by its current token, and reclaimed for death only from a dead owner.
 void Witness::check_freed(const fb::Record& record) {
   const auto* released = record.event_as_LeaseReleased();
   const auto* reclaimed = record.event_as_LeaseReclaimed();
@@ -211,7 +210,7 @@ void Witness::check_freed(const fb::Record& record) {
   if (reclaimed && reclaimed->reason() == fb::ReclaimReason::owner_dead) check_said_dead(record, lease->owner);
 }
 
-/// Who is declared dead changes nothing but by a fact, and a step begins under the leases that are held.
+/// A party declared dead changes nothing except by a fact, and a step begins under the leases that are held.
 void Witness::check_entitled(const fb::Record& record) {
   const std::string which = "record " + std::to_string(record.stamp()->seq());
   const Boot* boot = state_.boots.find(record.boot()->str());
@@ -230,7 +229,7 @@ void Witness::check_entitled(const fb::Record& record) {
   if (step && step->exclusive) check(repo_key(task.repo), started->repo_token());
 }
 
-/// What is dead stays dead: who is alive now was alive when somebody looked.
+/// The dead stay dead: what is alive now was alive whenever anyone looked.
 void Witness::check_said_dead(const fb::Record& record, const Owner& owner) {
   const Boot* boot = state_.boots.find(owner.boot_id);
   if (!boot || boot->stale || !machines_.exists(boot->host, boot->pid, boot->pid_start)) return;
@@ -242,11 +241,11 @@ void Witness::note_began(const fb::Record& record) {
   if (!served_) return;
   if (const auto* claimed = record.event_as_JobClaimed()) claimed_[JobId{claimed->job()}] = served_();
   const auto* acquired = record.event_as_LeaseAcquired();
-  // Where ownership is off it changes nothing.
+  // With ownership off it changes nothing.
   if (acquired && !record.stamp()->unchecked()) renewed_[acquired->key()->str()] = served_();
 }
 
-/// Time in which no daemon ran, or the machine slept, ages nobody.
+/// Time without a running daemon, or with the machine asleep, ages nothing.
 void Witness::check_aged(const fb::Record& record) {
   if (const auto* reaped = record.event_as_JobReaped(); reaped && reaped->tier() == fb::Tier::ceiling) {
     const Job* job = state_.jobs.find(JobId{reaped->job()});
@@ -271,14 +270,14 @@ void Witness::check_served(const fb::Record& record, const Served& since, std::i
                            const std::string& what) {
   const Served now = served_();
   const Us served = now.us - since.us;
-  // What a daemon saw of it before it could say so durably; what is too short for a record, at each start; the slew.
+  // What a daemon saw of it before it could record it durably; what is too short for a record, at each start; the slew.
   const Us slack = stall_s_max * second + static_cast<Us>(now.starts - since.starts + 1) * 5 * second + served / 1000;
   if (served + slack >= bound_s * second) return;
   broken_("record " + std::to_string(record.stamp()->seq()) + ' ' + what + " for its age, " + std::to_string(bound_s) +
           " s, though daemons have run for " + std::to_string(served / second) + " s since it began");
 }
 
-/// Who has exited is left to whoever finishes it: for the grace, and for as long as he lives.
+/// A job that has exited is left to its finalizer: for the grace, and as long as the finalizer lives.
 void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) {
   const Job* job = state_.jobs.find(JobId{reaped.job()});
   const fb::Evidence* evidence = reaped.evidence();
@@ -292,7 +291,7 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
     broken_("record " + std::to_string(record.stamp()->seq()) + " takes job " + std::to_string(reaped.job()) +
             " from a worker whose claim still lasts");
   }
-  // An agent may outlive its owner, whose death alone is reason enough; or his word that he is still there.
+  // An agent may outlive its owner: the owner's death alone is reason enough, or its missing renewal.
   if (job && !by_ttl && reaped.tier() == fb::Tier::pid_dead && record.actor()->string_view() == "reaper" &&
       job->run->pid) {
     const Boot* boot = state_.boots.find(job->run->owner.boot_id);
@@ -306,14 +305,14 @@ void Witness::check_reap(const fb::Record& record, const fb::JobReaped& reaped) 
   const std::string what = "record " + std::to_string(record.stamp()->seq()) + " reaps job " +
                            std::to_string(reaped.job()) + " of a finalizer";
   const std::int64_t age = age_s(*job->run->exited, TimeUs{record.stamp()->time_us()});
-  // With a grace that was changed meanwhile it may have been decided by the one before.
+  // If the grace was changed meanwhile, the earlier one may have decided.
   const bool is_settled = settings_changed_ < *job->run->exited;
   if (is_settled && age < state_.settings().reaper.finalize_grace_s) {
     broken_(what + ' ' + std::to_string(age) + " s after the exit");
   }
   const bool is_own = owner && owner->boot_id()->string_view() == record.boot()->string_view() &&
                       owner->actor()->string_view() == record.actor()->string_view();
-  // Nor is it anybody's fault who looked while ownership was switched off, and was kept from deciding for a while.
+  // The same if the reaper looked while ownership was switched off, and was delayed in deciding.
   const bool was_checked = ownership_changed_ < *job->run->exited ||
                            age_s(ownership_changed_, TimeUs{record.stamp()->time_us()}) > stall_s_max;
   if (was_checked && !record.stamp()->unchecked() && owner && !is_own && evidence->lease_owner_alive() == true) {
@@ -330,7 +329,7 @@ void Witness::check_interrupted(const Job& job, std::uint64_t due) {
   if (job.status == JobStatus::failed && has_tries) broken_(what + "used up its tries");
 }
 
-/// A restart is not the job's fault: what a group of restarts has to bring each job's count to.
+/// A restart is not charged to the job: the expected count of each job after a group of restarts.
 std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Record* const> group) const {
   std::map<JobId, std::uint64_t> due;
   for (const fb::Record* record : group) {
@@ -379,16 +378,16 @@ void Witness::note(const fb::Record& record, const Applied& applied) {
 void Witness::told(const Decision& decision) {
   const Seq seq = decision.seq;
   if (seq > state_.last_seq) {
-    broken_("somebody was told of record " + std::to_string(raw(seq)) + ", which is not durable");
+    broken_("a party was told of record " + std::to_string(raw(seq)) + ", which is not durable");
     return;
   }
   told_until_ = std::max(told_until_, seq);
   const auto known = outcomes_.find(seq);
   if (known == outcomes_.end())
-    return broken_("somebody was told of record " + std::to_string(raw(seq)) + ", which is none");
+    return broken_("a party was told of record " + std::to_string(raw(seq)) + ", which does not exist");
   const auto recorded = Outcome{known->second};
   if (decision.way != Decision::Way::mismatched && recorded != decision.outcome) {
-    broken_("somebody was told '" + std::string(name(decision.outcome)) + "' of record " + std::to_string(raw(seq)) +
+    broken_("a party was told '" + std::string(name(decision.outcome)) + "' of record " + std::to_string(raw(seq)) +
             ", which says '" + std::string(name(recorded)) + "'");
   }
 }
@@ -437,14 +436,14 @@ void Witness::recovered(const State& state, const Chain& chain, Journal& journal
   if (state.last_seq < state_.last_seq) {
     broken_("records " + std::to_string(raw(state.last_seq) + 1) + " to " + std::to_string(raw(state_.last_seq)) +
             " were durable, and are gone after a restart" +
-            (told_until_ > state.last_seq ? "; somebody was told of " + std::to_string(raw(told_until_)) : ""));
+            (told_until_ > state.last_seq ? "; a party was told of " + std::to_string(raw(told_until_)) : ""));
     return;
   }
-  // What was written, and never answered for, may stand or not.
+  // What was written but never acknowledged may survive or not.
   if (const Result<void> read = follow(journal); !read) return broken_("after a restart: " + read.error().message);
   if (state.last_seq != state_.last_seq || state.digest() != state_.digest() || chain != chain_) {
     broken_("after a restart the state at record " + std::to_string(raw(state.last_seq)) +
-            " is another than the records say");
+            " is not what the records say");
   }
 }
 
@@ -459,7 +458,7 @@ void Witness::effect(const StepKey& key) {
   if (was_unchecked(key.task) || lost_.is_lost(state_, key)) return;
   const Task* task = state_.tasks.find(key.task);
   if (task && lost_.has_happened_in_it(*task, key.step)) {
-    broken_(words(key) + " has its effect, which it had had already in what a restore took away");
+    broken_(words(key) + " has its effect again: it already had it in what a restore removed");
   }
   if (task && task->version == key.version) {
     for (const StepRow& row : task->steps) {
@@ -482,7 +481,7 @@ void Witness::check_ledger(const Targets& targets) {
     if (left == left_.end() || was_unchecked(key.task)) continue;
     const Pipeline& pipeline = *state_.pipelines.find(left->second.pipeline)->definition;
     if (!pipeline.step(left->second.to, key.step)) {
-      broken_(words(key) + " had its effect, and the task went to '" + left->second.to + "'");
+      broken_(words(key) + " had its effect, but the task went to '" + left->second.to + "'");
     }
   }
   for (const auto& [at, left] : left_) {
@@ -493,7 +492,7 @@ void Witness::check_ledger(const Targets& targets) {
     for (const PipelineStep& step : stage->steps) {
       const StepKey key{at.first, at.second, step.name};
       if (step.irreversible && !lost_.has_happened(key)) {
-        broken_(words(key) + " had no effect, and the task went to '" + left.to + "'");
+        broken_(words(key) + " had no effect, but the task went to '" + left.to + "'");
       }
     }
   }

@@ -1,5 +1,5 @@
-// Who watches: a state of its own that follows the durable records one by one, with every invariant asked after each,
-// and an account of what everybody was told. After a crash the log has to be at least what the witness saw.
+// The witness: its own state follows the durable records one by one, checks every invariant after each, and keeps
+// account of what everyone was told. After a crash the log must be at least what the witness saw.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ constexpr std::size_t outcomes = 64;
 /// How often each type of event had each outcome.
 using Reach = std::array<std::array<std::uint64_t, outcomes>, event_types>;
 
-/// How long daemons have served until now, on a machine that was awake, and how often one was started.
+/// How long daemons have served so far, on a machine that was awake, and how often one was started.
 struct Served {
   Us us = 0;
   std::uint64_t starts = 0;
@@ -34,10 +34,10 @@ struct Served {
 
 class Witness {
  public:
-  /// What is seen of steps that may happen yet.
+  /// What is known about steps that may still happen.
   enum class Doubt { first_no, second_no, came_late };
 
-  /// `broken` is called with what is not as it should be. `machines`: who is dead in truth. `served`: none: not known.
+  /// `broken` is called with each fault. `machines`: which processes are really dead. `served`: none: unknown.
   Witness(std::function<void(std::string)> broken, const Machines& machines, std::function<Served()> served = {})
       : broken_([this, broken = std::move(broken)](std::string what) {
           if (!is_rewinding_) broken(std::move(what));
@@ -51,36 +51,36 @@ class Witness {
 
   /// Records that have just become durable.
   void see(const std::vector<Decided>& groups);
-  /// Somebody was told of a decision.
+  /// A party was told of a decision.
   void told(const Decision& decision);
-  /// What a restart made of the log. Records that nobody was told of may have survived: they are looked at now.
+  /// What a restart made of the log. Records that no one was told of may have survived: they are read now.
   void recovered(const State& state, const Chain& chain, Journal& journal);
-  /// The log is another by now: one that was restored from a backup. What was told of the other is lost.
+  /// The log has been replaced by a restored one. What was told of the other is lost.
   void restored(Journal& journal);
-  /// All records of a log after those that were seen.
+  /// All records of a log after those already seen.
   Result<void> follow(Journal& journal);
   /// An effect happened outside.
   void effect(const StepKey& key);
-  /// At the end, of the whole ledger.
+  /// At the end: checks the whole ledger.
   void check_ledger(const Targets& targets);
 
   const State& state() const { return state_; }
   const Chain& chain() const { return chain_; }
-  /// How many were seen, those included that a restore took away.
+  /// How many were seen, including those that a restore removed.
   std::uint64_t records() const { return records_; }
   const Lost& lost() const { return lost_; }
   const Reach& reach() const { return reach_; }
-  /// Whether the task is held by the lease under which that start was made: then nobody else may settle it.
+  /// Whether the task is held by the lease under which that start was made: then no one else may settle it.
   bool is_owners_step(TaskId task, Seq started) const;
-  /// Whether stop.enabled was switched off at some time: who was left alone then is left alone for good.
+  /// Whether stop.enabled was ever switched off: what was left alone then is left alone for good.
   bool was_stop_off() const { return was_stop_off_; }
   /// Whether the task began its branch at origin.
   bool has_begun_branch(TaskId task) const { return begun_.contains(task); }
   TimeUs settings_changed() const { return settings_changed_; }
-  /// Decided at some time with ownership off: then nobody was kept out.
+  /// Decided at some time with ownership off: then no one was kept out.
   bool was_unchecked(TaskId task) const { return unchecked_.contains(task) || deceived_.contains(task); }
-  /// Somebody says of an irreversible step of the task that it did not happen, and makes it happen: what it does from
-  /// then on rests on a lie of the one who alone can know.
+  /// A party says of an irreversible step of the task that it did not happen, and makes it happen: what it does from
+  /// then on rests on a lie of the only party that can know.
   void deceive(TaskId task) { deceived_.insert(task); }
 
  private:
@@ -115,19 +115,19 @@ class Witness {
   Entitled entitled_;
   State state_;
   Chain chain_{};
-  bool is_rewinding_ = false;  // what is seen now was seen before, when the world was another
+  bool is_rewinding_ = false;  // what is seen now was seen before, when the world was different
   std::uint64_t records_ = 0;
   Lost lost_;
   std::map<Seq, std::uint16_t> outcomes_;
   Seq told_until_{};
-  std::map<std::string, Seq> keys_;  // the record that a key was first decided by
+  std::map<std::string, Seq> keys_;  // the record that first decided each key
   std::map<std::pair<TaskId, Version>, Left> left_;
-  std::map<Seq, Token> step_tokens_;                           // with which a step was started, by its start
-  std::map<JobId, std::uint64_t> exited_;                      // the attempt of a job of which an exit is recorded
-  std::map<JobId, std::pair<TaskId, Version>> finished_work_;  // jobs whose agent exited with 0, and nobody objected
-  std::set<JobId> to_be_cancelled_;        // jobs that the group in hand ends, of tasks with a standing request
-  std::map<JobId, Served> claimed_;        // when a job was claimed last
-  std::map<std::string, Served> renewed_;  // when a lease was taken or renewed last
+  std::map<Seq, Token> step_tokens_;                           // the token each step was started with, by its start
+  std::map<JobId, std::uint64_t> exited_;                      // by job: the attempt whose exit is recorded
+  std::map<JobId, std::pair<TaskId, Version>> finished_work_;  // jobs whose agent exited with 0, with no objection
+  std::set<JobId> to_be_cancelled_;        // jobs that the current group ends, of tasks with a standing request
+  std::map<JobId, Served> claimed_;        // when each job was last claimed
+  std::map<std::string, Served> renewed_;  // when each lease was last taken or renewed
   TimeUs settings_changed_;
   TimeUs ownership_changed_;
   bool was_stop_off_ = false;

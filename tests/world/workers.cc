@@ -1,5 +1,5 @@
-// Workers from outside, each with a process, a boot and agents of its own. What they know they were told, and what they
-// were told may be long past.
+// Outside workers, each with a process, a boot and agents of its own. They know only what they were told, and that may
+// be long out of date.
 #include <algorithm>
 
 #include "engine/rules/claim.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* other_machine = "beta";
 
-/// A worker whose process is gone: thrown where it would do something next.
+/// A worker whose process is gone: thrown where it would act next.
 struct WorkerIsDead {};
 
 class Worker {
@@ -46,7 +46,7 @@ class Worker {
     event.host = process_->host;
     event.version = "worker";
     for (;;) {
-      // A boot that is not registered yet cannot ask; the daemon asks for it.
+      // An unregistered boot cannot send requests; the daemon sends this one.
       const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
                             .actor = name_,
                             .key = {},
@@ -54,11 +54,11 @@ class Worker {
                             .principal = principal()};
       const auto decision = tell(propose_group(by_daemon, event));
       if (decision && decision->outcome == Outcome::accepted) return;
-      if (decision && decision->outcome == Outcome::duplicate_boot_id) return;  // The answer before this got lost.
+      if (decision && decision->outcome == Outcome::duplicate_boot_id) return;  // The previous answer got lost.
     }
   }
 
-  /// Between any two things that a worker does it may be stopped, or die.
+  /// Between any two actions a worker may be stopped, or die.
   void live_on() {
     if (story_.strikes(Hostility::dead_worker, 1)) story_.machines.kill(process_);
     if (story_.strikes(Hostility::sleepy_worker, 1)) story_.scheduler.sleep(story_.dice.between(1, 100) * minute);
@@ -101,10 +101,10 @@ class Worker {
     fb::JobClaimedT event;
     event.job = 0;
     event.owner = owner();
-    // Of what is far away nobody sees the death.
+    // The death of a distant process goes unseen.
     if (story_.dice.one_in(machine_ == other_machine ? 2 : 6)) event.ttl = story_.dice.between(20, 600);
     const bool takes_all = story_.dice.one_in(4);
-    // And does not look whether an earlier attempt has left something behind.
+    // And does not check whether an earlier attempt has left something behind.
     const bool is_rash = story_.strikes(Hostility::nonsense, 10);
     auto chosen = std::make_shared<std::optional<JobId>>();
     const auto decision =
@@ -133,7 +133,7 @@ class Worker {
     };
     Claimed claimed;
     bool is_mine = false;
-    // Of the state as it was decided: the answer to the claim shows the job.
+    // From the state as decided: the answer to the claim shows the job.
     if (const Job* job = story_.daemon_that_serves().decided().jobs.find(id);
         job && job->status == JobStatus::running && job->run->owner.boot_id == boot_) {
       const State& state = story_.daemon_that_serves().decided();
@@ -146,7 +146,7 @@ class Worker {
     if (!is_mine) return;
     if (story_.strikes(Hostility::lost_answer, 10)) {
       give_back(id, claimed.attempt);
-      if (story_.dice.one_in(2)) return;  // Else he has read it all the same.
+      if (story_.dice.one_in(2)) return;  // Otherwise it has read it anyway.
     }
     const ProcessPtr agent = story_.machines.start(machine_);
     agent->may_be_ended = true;
@@ -156,7 +156,7 @@ class Worker {
     if (story_.strikes(Hostility::stubborn, 10)) {
       agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 20) * minute;
     }
-    // In the worker's own group, or with somebody in its.
+    // In the worker's own group, or with another process in the agent's.
     agent->leads_group = !story_.strikes(Hostility::unseen, 30);
     if (agent->leads_group && story_.strikes(Hostility::unseen, 30)) add_helper(*agent);
     fb::RunStartedT started;
@@ -165,10 +165,10 @@ class Worker {
     started.pid = agent->pid;
     started.pid_start = agent->start;
     const Boot* daemon = story_.witness().state().boot_named(daemon_name);
-    if (daemon && story_.strikes(Hostility::nonsense, 5)) {  // Whoever believes that ends himself for it.
+    if (daemon && story_.strikes(Hostility::nonsense, 5)) {  // A daemon that believed this would end itself.
       started.pid = daemon->pid;
       started.pid_start = daemon->pid_start;
-    } else if (story_.strikes(Hostility::nonsense, 5)) {  // That number is a stranger's by now, who is nobody's to end.
+    } else if (story_.strikes(Hostility::nonsense, 5)) {  // By now a stranger has that pid, and no one may end it.
       const ProcessPtr stranger = story_.machines.start(machine_);
       started.pid = stranger->pid;
       started.pid_start = stranger->start - 1;
@@ -190,7 +190,7 @@ class Worker {
     } catch (const WorkerIsDead&) {
       agent->waiter = 0;
       if (story_.dice.one_in(2)) story_.machines.end(*agent, fate.exit);
-      // Else it outlives its worker, and is not in every case impressed by a signal.
+      // Otherwise it outlives its worker, and may ignore signals.
       if (story_.strikes(Hostility::stubborn, 30)) {
         agent->stubborn_until = story_.scheduler.now() + story_.dice.between(1, 20) * minute;
       }
@@ -215,7 +215,7 @@ class Worker {
     if (code == 0 && claimed.guarded_without_command) cross(claimed.task);
   }
 
-  /// Says that he is still there, if he has to; when he has to again.
+  /// Renews, if it must; returns when it must again.
   std::optional<Us> keep_claim(JobId id, std::uint64_t attempt) {
     const Job* job = story_.daemon_that_serves().decided().jobs.find(id);
     if (!job || !job->run || job->attempts != attempt || !job->run->ttl_s) return std::nullopt;
@@ -227,7 +227,7 @@ class Worker {
     return story_.scheduler.now() + pause;
   }
 
-  /// As the server does whose answer found nobody.
+  /// As the server does when its answer could not be delivered.
   void give_back(JobId id, std::uint64_t attempt) {
     fb::ClaimReturnedT event;
     event.job = raw(id);
@@ -245,8 +245,8 @@ class Worker {
                         [&machines = story_.machines, helper] { machines.end(*helper, {}); });
   }
 
-  /// A task that stands on a guarded edge whose steps only somebody outside can start; now and then one that the
-  /// daemon would drive itself: an outsider's lease is as good as its own.
+  /// A task on a guarded edge whose steps only an outside party can start; sometimes one that the daemon would drive
+  /// itself: an outside lease is as good as its own.
   std::optional<TaskId> unfinished() {
     const bool takes_all = story_.is_hostile() && story_.dice.one_in(3);
     const State& state = story_.daemon_that_serves().decided();
@@ -264,8 +264,8 @@ class Worker {
     return story_.dice.pick(found);
   }
 
-  /// A task whose step the daemon tried, and that waits for people since: one of them tries the same step by hand. He
-  /// unblocks the task and takes its lease in one request, before anybody else comes for it.
+  /// A task whose step the daemon tried, and that has waited for people since: a worker tries the same step by hand. It
+  /// unblocks the task and takes its lease in one request, before anyone else comes for it.
   void relieve() {
     const State& state = story_.daemon_that_serves().decided();
     std::vector<TaskId> found;
@@ -293,7 +293,7 @@ class Worker {
     is_relieving_ = false;
   }
 
-  /// The way over a guarded edge as one goes it from outside, call by call.
+  /// The outside way over a guarded edge, call by call.
   void cross(TaskId id) {
     const std::optional<TaskView> view = story_.look_at(id);
     if (!view || !view->stage() || !view->stage()->guarded()) return;
@@ -319,7 +319,7 @@ class Worker {
     if (repo_token) release(repo_key(view->task.repo), *repo_token);
   }
 
-  /// With a token: holds on to it for longer.
+  /// With a token: keeps it for longer.
   std::optional<Token> lease(const std::string& key, const Stage& stage, std::optional<std::int64_t> ttl_s,
                              std::optional<Token> token = {}) {
     fb::LeaseAcquiredT event;
@@ -350,7 +350,7 @@ class Worker {
       if (colour) gate.passed = *colour;
       if (say(gate) != Outcome::accepted || colour != true) return;
     }
-    // Who does not keep count of what is done relies on being told.
+    // Without its own record of what is done, it relies on the answers.
     const bool forgets = story_.strikes(Hostility::nonsense, 20);
     for (const PipelineStep& step : stage.steps) {
       bool done = false;
@@ -388,13 +388,13 @@ class Worker {
     if (step.exclusive && repo_token) start.repo_token = raw(*repo_token);
     start.run = story_.fresh_id("outside");
     if (story_.dice.one_in(4)) lease(task_key(view.task.id), stage, std::nullopt, token);
-    // An answer that got lost leaves in doubt whether the start stands: then nothing is done.
+    // A lost answer leaves in doubt whether the start stands: then nothing is done.
     const auto started = tell(propose_group(asker(), start));
     if (started && started->outcome == Outcome::already_done) return true;
     if (!started || started->outcome != Outcome::accepted) return false;
     Fate fate = story_.fate_of_step(step);
     if (is_relieving_ && fate.effect && story_.dice.one_in(2)) {
-      // Whoever takes the lease away meanwhile finds a step that has not happened, and will.
+      // A party that takes the lease away meanwhile finds a step that has not happened yet, but will.
       fate.work = std::max<Us>(fate.work, minute);
       fate.effect = fate.work - second;
       take_away(story_, view.task.id, story_.dice.between(0, second));

@@ -49,7 +49,7 @@ Result<std::string> text_in(const json::object& object, std::string_view name, s
   const json::value* value = object.if_contains(name);
   if (!value) return malformed(in_quotes(name) + " is missing");
   const bool fits = value->is_string() && !value->get_string().empty() && value->get_string().size() <= bytes_max;
-  if (!fits) return malformed(in_quotes(name) + " must be a text of 1 to " + std::to_string(bytes_max) + " bytes");
+  if (!fits) return malformed(in_quotes(name) + " must be a string of 1 to " + std::to_string(bytes_max) + " bytes");
   return std::string(text(value->get_string()));
 }
 

@@ -126,7 +126,7 @@ TEST_F(AgainstDaemon, a_start_without_git_says_so_if_it_is_to_clone) {
   EXPECT_EQ(messages().find("no git"), std::string::npos) << "there is nothing to clone";
   daemon.start({"--repo", "shop=/srv/shop.git"});
   ::setenv("PATH", path.c_str(), 1);
-  EXPECT_NE(messages().find("there is no git in PATH (/nowhere): no repository can be cloned"), std::string::npos);
+  EXPECT_NE(messages().find("git is not in PATH (/nowhere), so repositories cannot be cloned"), std::string::npos);
 }
 
 TEST_F(AgainstDaemon, what_was_said_of_repositories_stays_over_a_restart_with_the_same_options) {

@@ -362,7 +362,7 @@ std::string of_narrow(Reach reach) {
     case Reach::everything:
       return "refused";
     case Reach::open:
-      return "as any";
+      return "like any token";
     case Reach::task:
       return "its tasks";
     case Reach::job:
@@ -374,7 +374,7 @@ std::string of_narrow(Reach reach) {
     case Reach::claims:
       return "its jobs";
     case Reach::filtered:
-      return "what is within";
+      return "what is within its limits";
   }
   return "";
 }

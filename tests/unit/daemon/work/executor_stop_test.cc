@@ -309,8 +309,8 @@ TEST_F(OutsideAgentTest, what_is_of_another_worker_is_left_alone_also_after_a_re
   boot();
   execute();
   const std::string warned = "process " + std::to_string(victim->pid()) +
-                             ", which a worker left behind, holds up its task and is not ended: it was not seen to be "
-                             "of the worker that reported it";
+                             ", which a worker left behind, holds up its task and is not ended: it was not seen to "
+                             "belong to the worker that reported it";
   EXPECT_TRUE(comes_true([&] {
     const std::vector<std::string> told = warnings();
     return std::find(told.begin(), told.end(), warned) != told.end() || !lives(*victim);

@@ -188,11 +188,11 @@ TEST(RecordJson, a_line_without_one_of_its_fields_is_refused) {
 
 TEST(RecordJson, bad_lines_are_refused_by_the_name_of_the_field) {
   EXPECT_EQ(line_complaint(R"("seq":7)", R"("seq":-7)"), "seq: must be a whole number, but is a number");
-  EXPECT_EQ(line_complaint(R"("seq":7)", R"("seq":"7")"), "seq: must be a whole number, but is a text");
+  EXPECT_EQ(line_complaint(R"("seq":7)", R"("seq":"7")"), "seq: must be a whole number, but is a string");
   EXPECT_EQ(line_complaint(R"("rules":1)", R"("rules":4294967296)"),
             "rules: is greater than the largest value, 4294967295");
   EXPECT_EQ(line_complaint(R"("time":"2026)", R"("time":"20x6)").substr(0, 6), "time: ");
-  EXPECT_EQ(line_complaint(R"("boot":"b-1")", R"("boot":null)"), "boot: must be a text, but is null");
+  EXPECT_EQ(line_complaint(R"("boot":"b-1")", R"("boot":null)"), "boot: must be a string, but is null");
   EXPECT_EQ(line_complaint(R"("key":"k-1")", R"("key":"")"), "key: must be null rather than empty");
   EXPECT_EQ(line_complaint("00ff", "00FF"), "request: must be 16 lower-case hex digits");
   EXPECT_EQ(line_complaint("0123456789abcdef", "123"), "digest: must be 16 lower-case hex digits");
@@ -241,10 +241,10 @@ TEST(RecordJson, a_bad_request_is_refused_by_the_path_of_the_field) {
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":null})"), "repo: must not be null");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"","repo":"r"})"), "work_item: must not be empty");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":5,"repo":"r"})"),
-            "work_item: must be a text, but is a number");
-  EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"a\u0000b","repo":"r"})"), "work_item: contains a zero byte");
+            "work_item: must be a string, but is a number");
+  EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"a\u0000b","repo":"r"})"), "work_item: contains a NUL byte");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":"r","depends_on":[1,"2"]})"),
-            "depends_on[1]: must be a whole number, but is a text");
+            "depends_on[1]: must be a whole number, but is a string");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":"r","depends_on":[-1]})"),
             "depends_on[0]: must be a whole number from 0 to 18446744073709551615");
   EXPECT_EQ(complaint(Event::TaskCreated, R"({"work_item":"W","repo":"r","depends_on":{}})"),
@@ -259,13 +259,14 @@ TEST(RecordJson, a_bad_request_is_refused_by_the_path_of_the_field) {
             R"(result: must be one of "done", "retry", "failed", "cancelled", but is "won")");
   EXPECT_EQ(complaint(Event::JobFinished, R"({"job":1,"attempt":1,"result":0})"),
             R"(result: must be one of "done", "retry", "failed", "cancelled", but is a number)");
-  EXPECT_EQ(complaint(Event::SettingChanged, R"({"key":"k","value":1.5})"),
-            "value: must be a boolean, a whole number, a text or a list of texts, but is a number that is not whole");
+  EXPECT_EQ(
+      complaint(Event::SettingChanged, R"({"key":"k","value":1.5})"),
+      "value: must be a boolean, a whole number, a string or a list of strings, but is a number that is not whole");
   EXPECT_EQ(complaint(Event::SettingChanged, R"({"key":"k","value":18446744073709551615})"),
             "value: must be a whole number from -9223372036854775808 to 9223372036854775807");
   EXPECT_EQ(complaint(Event::PipelineDefined,
                       R"({"name":"p","agents":[],"stages":[{"name":"s","to":"t","steps":[{"name":"m","run":[1]}]}]})"),
-            "stages[0].steps[0].run[0]: must be a text, but is a number");
+            "stages[0].steps[0].run[0]: must be a string, but is a number");
   EXPECT_EQ(complaint(Event::PipelineDefined,
                       R"({"name":"p","agents":[],"stages":[{"name":"s","to":"t","steps":[{"name":"m",)"
                       R"("not_done_exit_codes":[2147483648]}]}]})"),

@@ -203,7 +203,7 @@ TEST_F(Simulate, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"RunExited","job":1,"attempt":1}})"),
             "line 1: RunExited: exit_code: is missing");
   EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"TaskCreated","work_item":7,"repo":"shop"}})"),
-            "line 1: TaskCreated: work_item: must be a text, but is a number");
+            "line 1: TaskCreated: work_item: must be a string, but is a number");
   EXPECT_EQ(complaint(R"({"at":1,"set":{"reaper.enabled":null}})").substr(0, 26), "line 1: 'reaper.enabled': ");
   EXPECT_EQ(complaint(R"({"at":1,"world":{"pid":"x","alive":true}})").substr(0, 18), "line 1: 'pid' must");
   EXPECT_EQ(complaint(R"({"at":1,"expect":{"task":1,"lease":"x","held":true}})"),
