@@ -239,12 +239,12 @@ std::vector<Counter> make_counters() {
 
       gauge("pawl_free_bytes", "bytes", "free space for the log", {},
             [](const From& from) { return from.readiness.free_bytes; }),
-      gauge("pawl_free_bytes_floor", "bytes", "writes are refused below this much free space", {},
+      gauge("pawl_free_bytes_floor", "bytes", "no new work begins below this much free space", {},
             [](const From& from) { return from.readiness.free_bytes_floor; }),
       gauge("pawl_free_inodes", "inodes",
             "files that can still be created where the log is; also 0 if they are not counted", {},
             [](const From& from) { return from.readiness.free_inodes.value_or(0); }),
-      gauge("pawl_free_inodes_floor", "inodes", "writes are refused below this many free inodes", {},
+      gauge("pawl_free_inodes_floor", "inodes", "no new work begins below this many free inodes", {},
             [](const From& from) { return from.readiness.free_inodes_floor; }),
   };
 }

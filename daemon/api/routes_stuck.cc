@@ -18,7 +18,7 @@ std::string words_on_room(const Readiness& seen) {
   return is_short_of_inodes ? "nothing new can begin: the data folder's file system has room for only " +
                                   std::to_string(*seen.free_inodes) + " more files"
                             : "nothing new can begin: the data folder has " + std::to_string(seen.free_bytes >> 20) +
-                                  " MiB free and needs " + std::to_string(seen.free_bytes_floor >> 20);
+                                  " MiB free and needs " + std::to_string(seen.free_bytes_floor >> 20) + " MiB";
 }
 
 namespace {

@@ -119,6 +119,7 @@ void write_full(Connection::Socket& socket) {
       "Connection: close\r\nRetry-After: 1\r\n\r\n"
       R"({"error":{"code":"too_many_connections","message":"no connection is free","current":null}})"
       "\n";
+  static_assert(full.size() - full.find("\r\n\r\n") - 4 == 91);
   error_code ignored;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(full.data(), full.size()), ignored);

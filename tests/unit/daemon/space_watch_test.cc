@@ -79,7 +79,7 @@ TEST(SpaceWatch, too_little_room_is_told_of_from_the_start_and_once) {
                     .free_space = [&](const std::string&) { return FreeSpace{.bytes = free}; },
                     .probe = [](const std::string&, TimeUs) { return Result<void>(); }});
   EXPECT_TRUE(comes_true([&] { return has_told(1); }));
-  EXPECT_EQ(told.front(), "nothing new can begin: the data folder has 20 MiB free and needs 64");
+  EXPECT_EQ(told.front(), "nothing new can begin: the data folder has 20 MiB free and needs 64 MiB");
   free = 65U << 20;
   EXPECT_TRUE(comes_true([&] { return has_told(2); }));
   EXPECT_EQ(told.back(), "the data folder has enough room again");
