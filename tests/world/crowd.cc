@@ -1,4 +1,4 @@
-// A crowd at one door: five and more requests under six names that want the same thing from one task at the same
+// A crowd at one door: five and more requests, under six names, that want the same thing from one task at the same
 // moment, based on what each knew about it a while ago. None waits for another. Most come too late, and each request is
 // a record.
 #include "schema/proposal.h"
