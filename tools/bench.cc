@@ -1,9 +1,9 @@
-// pawl_bench DIR RECORDS: writes a log of deliveries into a fresh data folder, then reads it in every way there is, and
-// prints what each took, as ratios to plain RocksDB iteration over the same data in the same run.
+// pawl_bench DIR RECORDS: writes a log of deliveries into a fresh data folder, then reads it back in every way that
+// pawl has, and prints how long each took relative to plain RocksDB iteration over the same data in the same run.
 //
-// The deliveries are whole ones: a task goes through every stage of `delivery`, with its jobs, leases, gates and steps,
-// some fifty records each. Nothing runs but the engine, so a record is written as fast as this machine can decide,
-// chain and sync it in full batches.
+// Each delivery is complete: a task goes through every stage of `delivery`, with its jobs, leases, gates and steps, in
+// about fifty records. Only the engine runs, so records are written as fast as this machine can decide, chain and sync
+// them in full batches.
 #include <rocksdb/db.h>
 #include <sys/resource.h>
 
@@ -37,7 +37,7 @@ std::int64_t peak_kib() {
   return usage.ru_maxrss;
 }
 
-/// Decides deliveries, and appends them in full batches.
+/// Decides deliveries and appends them in full batches.
 class Writer {
  public:
   explicit Writer(Log& log) : log_(log) {
@@ -220,7 +220,7 @@ std::string number(double value, const char* format) {
   return text;
 }
 
-/// Every block's key and value, and nothing made of them: what no reader of this log can be quicker than.
+/// Reads every block's key and value without decoding them: no reader of this log can be faster.
 Row iterate(const std::string& dir, std::uint64_t records) {
   rocksdb::Options options;
   std::vector<std::string> names;
@@ -297,7 +297,7 @@ int bench(const std::string& dir, std::uint64_t wanted) {
       return 1;
     }
     if (raw((*log)->last_seq()) != 0) {
-      std::fprintf(stderr, "pawl_bench: %s holds a log already\n", dir.c_str());
+      std::fprintf(stderr, "pawl_bench: %s already holds a log\n", dir.c_str());
       return 1;
     }
     const auto begin = steady_clock::now();
@@ -306,11 +306,11 @@ int bench(const std::string& dir, std::uint64_t wanted) {
     writer.flush();
     PAWL_ASSERT((*log)->seal());
     rows.push_back({"decide, chain, append", writer.records(), seconds_since(begin),
-                    std::to_string(limits::batch_records_max) + " a sync"});
+                    std::to_string(limits::batch_records_max) + " per sync"});
   }
   const std::uint64_t records = rows[0].records;
   const std::int64_t written_kib = peak_kib();
-  iterate(dir, records);  // so that what is measured is read from the page cache, for all alike
+  iterate(dir, records);  // warms the page cache, so that all measurements start equal
   const Row plain = iterate(dir, records);
   rows.push_back(plain);
   auto log = open_log(dir, LogMode::read_only);

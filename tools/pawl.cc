@@ -1,4 +1,4 @@
-// The command-line client: finds the command, and lets it run.
+// The command-line client: finds the command and runs it.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -25,7 +25,7 @@ const std::array<Section, 2>& sections() {
         &advance_command, &cancel_command,  &resolve_command, &retry_command,     &unblock_command, &note_command,
         &leases_command,  &release_command, &reap_command,    &pipelines_command, &repos_command,   &settings_command,
         &tail_command,    &lock_command,    &tokens_command}},
-      {"on a data folder (--data DIR or PAWL_DATA), also one that a daemon has open, or on an exported log",
+      {"on a data folder (--data DIR or PAWL_DATA), even while a daemon has it open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &witness_command, &explain_command,
         &simulate_command, &backup_command, &restore_command}},
   }};
@@ -59,7 +59,7 @@ const Command* command_named(std::string_view name) {
   return nullptr;
 }
 
-/// The sentence for a first word that is not a command.
+/// The error message for a first word that is not a command.
 std::string no_command_named(std::string_view name) {
   std::vector<std::string_view> names;
   bool is_an_option = false;  // of some command
@@ -70,7 +70,7 @@ std::string no_command_named(std::string_view name) {
     }
   }
   if (is_an_option) {
-    return "this option stands behind the command: pawl COMMAND " + std::string(name) +
+    return "this option goes after the command: pawl COMMAND " + std::string(name) +
            " …; 'pawl --help' lists the commands";
   }
   const auto meant = nearest_of(name, names);
@@ -143,6 +143,6 @@ int main(int argc, char** argv) {
   pawl::Exit exit = pawl::run(words);
   const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (!is_written && exit == pawl::Exit::done)
-    exit = pawl::fail(pawl::Exit::refused, "standard output cannot be written");
+    exit = pawl::fail(pawl::Exit::refused, "cannot write to standard output");
   return static_cast<int>(exit);
 }

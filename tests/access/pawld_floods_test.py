@@ -279,7 +279,7 @@ class Quotas(pawld_access_test.Pawld):
         self.assertEqual(after["refused_most"], [{"principal": "token:submitter", "count": self.MORE}])
         text = subprocess.run([pawld_access_test.BIN / "pawl", "queue", "--socket", self.socket], capture_output=True,
                               text=True, timeout=PATIENCE_S, check=True).stdout
-        self.assertIn(f"refused tasks {self.MORE}; ended for others none; refused most: token:submitter {self.MORE}\n",
+        self.assertIn(f"refused tasks {self.MORE}; evicted none; refused most: token:submitter {self.MORE}\n",
                       text)
 
 

@@ -234,17 +234,17 @@ class Keeping(WithTokens):
     def test_what_cannot_be_is_refused_and_changes_nothing(self):
         self.write("tokens", self.line("first", ""), mode=0o640)
         before = self.file.read_bytes()
-        cases = [(1, "there is a token for first", ["add", "first", "--role", "read"]),
-                 (1, "there is no token for other", ["revoke", "other"]),
+        cases = [(1, "first already has a token", ["add", "first", "--role", "read"]),
+                 (1, "other has no token", ["revoke", "other"]),
                  (2, "--role takes", ["add", "x"]), (2, "--role takes", ["add", "x", "--role", "root"]),
                  (2, "--until takes", ["add", "x", "--role", "read", "--until", "soon"]),
                  (2, "--until takes", ["add", "x", "--role", "read", "--until", "0d"]),
-                 (2, "is over", ["add", "x", "--role", "read", "--until", "2020-01-01"]),
-                 (2, "no blanks", ["add", "x", "--role", "read", "--agents", "a until=2999-01-01T00:00:00Z"]),
+                 (2, "is in the past", ["add", "x", "--role", "read", "--until", "2020-01-01"]),
+                 (2, "without blanks", ["add", "x", "--role", "read", "--agents", "a until=2999-01-01T00:00:00Z"]),
                  (2, "none of them empty", ["add", "x", "--role", "read", "--repos", ""]),
                  (2, "the name must be", ["add", "a b", "--role", "read"]),
                  (2, "the name must be", ["add", "#a", "--role", "read"]), (2, "did you mean", ["revok", "first"]),
-                 (2, "for whom", ["add"]), (2, "whose", ["revoke"]), (2, "is for add", ["revoke", "first", "--role", "read"])]
+                 (2, "the NAME that", ["add"]), (2, "the NAME that", ["revoke"]), (2, "is for add", ["revoke", "first", "--role", "read"])]
         for code, why, words in cases:
             answer = self.pawl("tokens", *words, "--file", self.file)
             with self.subTest(words=words, said=answer.stderr):

@@ -241,7 +241,7 @@ class Client(unittest.TestCase):
         self.assertIn(f"https://127.0.0.1:{self.pawld_port} does not speak TLS (", said)
         self.assertIn("is it http://?", said)
         said = self.refused("task", "--url", self.url.replace("https", "http"))
-        self.assertRegex(said, "(is it|does it want) https://")
+        self.assertRegex(said, "(is it|does it expect) https://")
 
     def test_records_come_through_as_they_are_written(self):
         words = [BIN / "pawl", "tail", "--json", "--url", self.url, *self.trusted]
@@ -282,9 +282,9 @@ class Client(unittest.TestCase):
             at = f"127.0.0.1:{page.port}"
             words = f"HTTP status {number}, text/html, '<html><body>Please log in to the guest network</body></html>'"
             for command in (("task",), ("log", "1"), ("tail", "--no-follow"), ("settings", "a=b")):
-                self.assertIn(f"what answers at {at} is not pawld: {words}", self.refused(*command, "--url", at))
+                self.assertIn(f"the server at {at} is not pawld: {words}", self.refused(*command, "--url", at))
             said = self.refused("task", "--url", "pawl.example:80", http_proxy=f"http://{at}")
-            self.assertIn(f"what answers at pawl.example:80 is not pawld: {words}", said)
+            self.assertIn(f"the server at pawl.example:80 is not pawld: {words}", said)
             self.assertIn("it may be the proxy that http_proxy names", said)
             if number != "200":
                 said = self.refused("task", "--url", "https://pawl.example", https_proxy=f"http://{at}")

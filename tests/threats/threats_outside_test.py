@@ -309,7 +309,7 @@ class KeptElsewhere(stage.Stage):
         self.assertEqual(len(lines()), 2)
         checked = self.pawl("check", str(self.data), "--witness", str(kept))
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
-        self.assertIn("2 lines as the log is", checked.stdout)
+        self.assertIn("2 lines in agreement with the log", checked.stdout)
 
 
 if __name__ == "__main__":

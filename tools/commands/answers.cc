@@ -22,12 +22,12 @@ std::string text_at(const json::value& object, const char* name) {
   return found && found->is_string() ? printable(found->get_string()) : "";
 }
 
-/// What a refusal concerns, in a few words.
+/// A short description of what a refusal concerns.
 std::string about(const json::value& current) {
   if (!current.is_object()) return "";
   const json::object& row = current.get_object();
   if (row.contains("stage") && row.contains("version")) {
-    std::string out = "; it stands at " + task_line(current);
+    std::string out = "; currently " + task_line(current);
     if (row.contains("last") && row.at("last").is_object()) {
       out += ", since seq " + cell(current, "last.seq") + " by " + cell(current, "last.actor");
     }
@@ -41,7 +41,7 @@ std::string about(const json::value& current) {
   return "";
 }
 
-/// The `error` of a refusal; null if the answer is none, or cannot be read.
+/// The `error` of a refusal; null if the answer is not a refusal, or cannot be read.
 json::value error_in(const Answer& answer) {
   if (answer.is_success()) return nullptr;
   const auto body = parse_json(answer.body);

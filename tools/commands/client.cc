@@ -31,12 +31,12 @@ void start_curl() {
   }();
 }
 
-/// Commands that pawl runs do not inherit its connections.
+/// Close-on-exec: commands that pawl runs do not inherit its connections.
 curl_socket_t open_connection(void*, curlsocktype, curl_sockaddr* address) {
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/// Whether it is this machine: through a proxy it would be the proxy's.
+/// Whether the host is this machine. Never use a proxy for it: there the name would mean the proxy's own machine.
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "[::1]" ||
          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
@@ -48,7 +48,7 @@ std::string host_of_url(const std::string& url) {
   return rest.substr(0, rest.starts_with('[') ? rest.find(']') + 1 : rest.find(':'));
 }
 
-/// The variable that names a proxy for such a URL, as libcurl looks for it. Empty: none does.
+/// The variable that names a proxy for this target, by libcurl's rules. Empty if none does.
 std::string proxy_variable(const Target& target) {
   if (!target.socket.empty() || is_loopback(host_of_url(target.url))) return {};
   const auto names = target.is_tls() ? std::vector<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
@@ -70,7 +70,7 @@ bool says(std::string_view text, std::string_view words) {
   return text.find(words) != std::string_view::npos;
 }
 
-/// The beginning of a foreign body, on one line.
+/// The beginning of a body that is not pawld's, on one line.
 std::string first_words(std::string_view body) {
   std::string out;
   for (const char byte : body.substr(0, 4 * first_words_bytes)) {
@@ -98,7 +98,7 @@ std::size_t Client::take_head(char* line, std::size_t size, std::size_t count, v
   return size * count;
 }
 
-/// Takes no more than there is room for, with which libcurl ends the exchange.
+/// Takes at most `bytes_max`; beyond that, libcurl ends the exchange.
 std::size_t Client::take_body(char* bytes, std::size_t size, std::size_t count, void* incoming) {
   auto& [bytes_max, body, has_head] = *static_cast<Incoming*>(incoming);
   if (size * count > bytes_max - std::min(bytes_max, body.size())) return 0;
@@ -114,7 +114,7 @@ void Client::prepare(const Request& request, const std::string& idempotency_key)
     PAWL_ASSERT(multi_ && easy_);
   }
   CURL* const easy = easy_.get();
-  curl_easy_reset(easy);  // the options: the connection is the other handle's
+  curl_easy_reset(easy);  // resets the options; the connection belongs to the multi handle
   list_.reset();
   const auto add_header = [this](const std::string& header) {
     curl_slist* longer = curl_slist_append(list_.get(), header.c_str());
@@ -136,7 +136,7 @@ void Client::prepare(const Request& request, const std::string& idempotency_key)
   if (!target_.token.empty()) add_header("Authorization: Bearer " + target_.token);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list_.get());
   curl_easy_setopt(easy, CURLOPT_HEADEROPT,
-                   static_cast<long>(CURLHEADER_SEPARATE));  // a proxy's CONNECT bears no token
+                   static_cast<long>(CURLHEADER_SEPARATE));  // a proxy's CONNECT carries no token
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_URL, (target_.url + request.path).c_str());
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);  // a key may be ".."
@@ -185,7 +185,7 @@ CURLcode Client::exchange(Incoming& incoming, const std::function<bool()>& tick)
   }
   curl_multi_remove_handle(multi_.get(), easy_.get());
   if (failed != CURLM_OK) return CURLE_OUT_OF_MEMORY;
-  // libcurl accepts a head that was cut off.
+  // libcurl accepts a truncated head.
   return code == CURLE_OK && !incoming.has_head ? CURLE_PARTIAL_FILE : code;
 }
 
@@ -197,7 +197,7 @@ Error Client::error_of(CURLcode code, const Request& request) const {
   const auto io = [](const std::string& message) { return Error{ErrorCode::io, message}; };
   switch (code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return io(where + " is asked through a proxy, whose host is not known (" + why + "); see " + variable);
+      return io("cannot resolve the proxy for " + where + " (" + why + "); check " + variable);
     case CURLE_COULDNT_RESOLVE_HOST:
       return io("no daemon answers at " + where + " (" + why + ")");
     case CURLE_COULDNT_CONNECT: {
@@ -215,34 +215,34 @@ Error Client::error_of(CURLcode code, const Request& request) const {
     case CURLE_PEER_FAILED_VERIFICATION:
       if (says(why, "host name")) {
         return io("the certificate of " + where + " is for another host (" + why +
-                  "): give --url a name that it is for");
+                  "): use a name in --url that the certificate covers");
       }
       return io("the certificate of " + where + " is not trusted (" + why +
-                "): name the authority that issued it by --cacert FILE (PAWL_CACERT)");
+                "): name the authority that issued it with --cacert FILE (PAWL_CACERT)");
     case CURLE_SSL_CONNECT_ERROR:
       if (says(why, "wrong version number") || says(why, "packet length too long") || says(why, "http request")) {
         return io(where + " does not speak TLS (" + why + "); is it http://?" + proxy);
       }
-      return io("no TLS with " + where + ": " + why);
+      return io("TLS with " + where + " failed: " + why);
     case CURLE_SSL_CERTPROBLEM:
       return {ErrorCode::malformed, "--cert, --key: " + why};
     case CURLE_SSL_CACERT_BADFILE:
       return {ErrorCode::malformed, "--cacert: " + why};
-    case CURLE_UNSUPPORTED_PROTOCOL:  // bytes that begin no answer, as of a server that wants TLS
+    case CURLE_UNSUPPORTED_PROTOCOL:  // not an HTTP answer, for example from a server that expects TLS
     case CURLE_WEIRD_SERVER_REPLY:
-      return io("what answers at " + where + " does not speak HTTP (" + why + ")" +
+      return io("the server at " + where + " does not speak HTTP (" + why + ")" +
                 (target_.is_tls() ? "" : "; is it https://?") + proxy);
     case CURLE_WRITE_ERROR:
-      return io("the answer of " + where + " is longer than pawld ever sends" + proxy);
+      return io("the answer from " + where + " is longer than any that pawld sends" + proxy);
     default:
       break;
   }
   if (says(why, "certificate required")) {
-    return io(where + " asks for a client certificate: --cert FILE and --key FILE (PAWL_CERT, PAWL_KEY)");
+    return io(where + " requires a client certificate: give --cert FILE and --key FILE (PAWL_CERT, PAWL_KEY)");
   }
   std::string hint;
-  if (target_.is_tls() && target_.certificate.empty()) hint = "; does it ask for a client certificate (--cert FILE)?";
-  if (!target_.is_tls() && target_.socket.empty()) hint = "; does it want https://?";
+  if (target_.is_tls() && target_.certificate.empty()) hint = "; does it require a client certificate (--cert FILE)?";
+  if (!target_.is_tls() && target_.socket.empty()) hint = "; does it expect https://?";
   return io("the connection to " + where + " was lost: " + why + (code == CURLE_PARTIAL_FILE ? "" : hint) + proxy);
 }
 
@@ -264,13 +264,13 @@ Result<void> Client::check_is_pawlds(const Answer& answer) const {
       type == "application/json" || type == "application/x-ndjson" || !answer.header("Pawl-Log-Next").empty();
   if (is_pawlds) return {};
   std::string what = "HTTP status " + std::to_string(answer.status) + ", " + (type.empty() ? "no content type" : type);
-  if (const std::string to = answer.header("Location"); !to.empty()) what += ", which sends to " + printable(to);
+  if (const std::string to = answer.header("Location"); !to.empty()) what += ", redirecting to " + printable(to);
   if (!answer.body.empty()) what += ", '" + first_words(answer.body) + "'";
   const std::string variable = proxy_variable(target_);
   const std::string hint = says(answer.body, "HTTPS port") && !target_.is_tls() ? "is it https://?"
-                           : variable.empty() ? "is it the right --url, and pawld up behind it?"
+                           : variable.empty() ? "is --url right, and is pawld up behind it?"
                                               : "it may be the proxy that " + variable + " names";
-  return Error{ErrorCode::io, "what answers at " + target_.name() + " is not pawld: " + what + "; " + hint};
+  return Error{ErrorCode::io, "the server at " + target_.name() + " is not pawld: " + what + "; " + hint};
 }
 
 Result<Answer> Client::send(const Request& request) {

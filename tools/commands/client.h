@@ -1,5 +1,5 @@
-// Requests to the daemon over HTTP, by libcurl: on its unix socket, by TCP, or by TLS through whatever proxy stands in
-// front of it.
+// HTTP requests to the daemon, with libcurl: over its unix socket, over TCP, or over TLS through any proxy in front of
+// it.
 #pragma once
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@ struct Request {
   std::string body = {};    // JSON; empty: none
   std::string actor = "operator";
   std::string boot = {};  // empty: the daemon's
-  int timeout_s = 60;     // until the answer is there
+  int timeout_s = 60;     // until the whole answer has arrived
 };
 
 struct Answer {
@@ -31,29 +31,29 @@ struct Answer {
   std::vector<std::pair<std::string, std::string>> headers = {};
 
   bool is_success() const { return status >= 200 && status < 300; }
-  /// As it was sent; empty if it was not.
+  /// As the server sent it; empty if it did not.
   std::string header(std::string_view name) const;
 };
 
-/// Called with each whole line of a body, and about five times a second while none comes (`idle`); false ends it.
+/// `line` is called with each whole line of a body, `idle` about five times a second while none comes. False ends the
+/// exchange.
 struct Listener {
   std::function<bool(std::string_view)> line;
   std::function<bool()> idle;
 };
 
-/// Keeps its connection from one request to the next. Redirects are not followed, so that the token goes nowhere else.
+/// Keeps its connection between requests. Does not follow redirects, so that the token goes nowhere else.
 class Client {
  public:
   explicit Client(Target target);
 
   const Target& target() const { return target_; }
 
-  /// `io` if the daemon cannot be reached, the connection is lost, or what answers is not pawld. That a write then
-  /// happened or not is for a retry to find out, which is why every write bears an Idempotency-Key: a lost answer is
-  /// asked for once more.
+  /// `io` if the daemon cannot be reached, the connection is lost, or the server is not pawld. After a lost answer only
+  /// a retry can tell whether a write happened. So every write carries an Idempotency-Key, and send() retries once.
   Result<Answer> send(const Request& request);
 
-  /// GET, with the body handed on line by line as it comes. The status and, when that is not success, the body.
+  /// GET that passes the body on line by line as it arrives. Returns the status and, unless it is success, the body.
   Result<Answer> listen(const std::string& path, const Listener& listener);
 
  private:
@@ -75,24 +75,24 @@ class Client {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
 
-  /// Sets all that a request needs but the bounds of its time and of its answer.
+  /// Sets everything that a request needs except the limits on its time and on its answer.
   void prepare(const Request& request, const std::string& idempotency_key);
-  /// Runs what was prepared. `tick` is called whenever something came or a moment passed; false ends the exchange, with
-  /// CURLE_ABORTED_BY_CALLBACK.
+  /// Runs the prepared request. Calls `tick` whenever something arrived or a moment passed; false ends the exchange
+  /// with CURLE_ABORTED_BY_CALLBACK.
   CURLcode exchange(Incoming& incoming, const std::function<bool()>& tick);
   Error error_of(CURLcode code, const Request& request) const;
-  /// The status and the headers that came.
+  /// The status and the headers received.
   Answer head() const;
   Result<void> check_is_pawlds(const Answer& answer) const;
 
   Target target_;
-  std::string reason_;                          // libcurl's, of CURL_ERROR_SIZE
-  std::unique_ptr<CURLM, FreeMulti> multi_;     // has the connection
-  std::unique_ptr<curl_slist, FreeList> list_;  // the headers of the request in hand
+  std::string reason_;                          // libcurl's buffer of CURL_ERROR_SIZE
+  std::unique_ptr<CURLM, FreeMulti> multi_;     // owns the connection
+  std::unique_ptr<curl_slist, FreeList> list_;  // the headers of the current request
   std::unique_ptr<CURL, FreeEasy> easy_;
 };
 
-/// Encodes a text for a path or a query.
+/// Encodes a string for a path or a query.
 std::string percent_encoded(std::string_view text);
 
 }  // namespace pawl

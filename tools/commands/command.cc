@@ -41,7 +41,7 @@ class WordCount final : public po::untyped_value {
   unsigned most_;
 };
 
-/// As it was typed: "--size" of "--size=3". Of letters in a group ("-dv") the first alone has a token.
+/// The option as typed: "--size" of "--size=3". In a group of letters ("-dv"), only the first has a token.
 std::string typed(const po::option& option) {
   if (option.original_tokens.empty()) return "--" + option.string_key;
   const std::string& token = option.original_tokens.front();
@@ -71,9 +71,9 @@ po::options_description grammar_of(const Command& command) {
   return grammar;
 }
 
-/// The words as Program_options tells them apart. The only place that it throws through.
+/// The words as Program_options parses them. Its exceptions are caught here.
 Result<std::vector<po::option>> told_apart(const Command& command, const std::vector<std::string>& words) {
-  // No guessing: an abbreviation that is clear today may not be tomorrow.
+  // No guessing: an abbreviation that is unique today may be ambiguous tomorrow.
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   const po::options_description grammar = grammar_of(command);
   try {
@@ -91,7 +91,7 @@ Result<std::vector<po::option>> told_apart(const Command& command, const std::ve
   }
 }
 
-/// Checks one option that was told apart, and puts it among the others.
+/// Checks one parsed option and adds it to `options`.
 Result<void> take(const Command& command, const po::option& option, Arguments::Options& options) {
   const std::string given = typed(option);
   // "-size" is how `--size` is mistyped, not how `-s ize` is written.
@@ -100,7 +100,7 @@ Result<void> take(const Command& command, const po::option& option, Arguments::O
   if (option.unregistered || is_long_with_one_dash) return no_option_given(command, given);
   const OptionSpec& spec = *option_named(command, option.string_key);
   std::vector<std::string> words = option.value;
-  // `-s=3` is told apart as `-s` and "=3".
+  // Program_options parses `-s=3` as `-s` and "=3".
   if (!given.starts_with("--") && !words.empty() && words[0].starts_with('=')) words[0].erase(0, 1);
   for (const std::string& word : words) {
     const bool is_option = word.starts_with("--") && option_named(command, word.substr(2));
@@ -157,7 +157,7 @@ Result<std::optional<std::uint64_t>> Arguments::number(std::string_view option) 
 
 Result<Arguments> read_arguments(const Command& command, std::span<const std::string_view> words) {
   const auto own_end = std::find(words.begin(), words.end(), "--");
-  if (own_end != words.end() && !command.takes_rest) return malformed("nothing may follow '--' here");
+  if (own_end != words.end() && !command.takes_rest) return malformed("this command takes nothing after '--'");
   std::vector<std::string> rest;
   if (own_end != words.end()) rest.assign(own_end + 1, words.end());
   Arguments::Options options;
@@ -170,13 +170,13 @@ Result<Arguments> read_arguments(const Command& command, std::span<const std::st
     }
   }
   if (positional.size() < command.positional_min) {
-    return malformed("too few arguments; wanted: " + std::string(command.arguments));
+    return malformed("too few arguments; expected: " + std::string(command.arguments));
   }
   if (positional.size() > command.positional_max) {
-    return malformed("what is '" + positional[command.positional_max] + "'? There are too many arguments");
+    return malformed("too many arguments: '" + positional[command.positional_max] + "'");
   }
   if (command.takes_rest && rest.empty()) {
-    return malformed("the command is missing; wanted: " + std::string(command.arguments));
+    return malformed("the command is missing; expected: " + std::string(command.arguments));
   }
   return Arguments(std::move(options), std::move(positional), std::move(rest));
 }
@@ -223,7 +223,7 @@ Exit fail(Exit exit, std::string_view message) {
 
 Exit fail_to_read(const Error& error) {
   const bool is_newer = error.code == ErrorCode::unsupported;
-  return fail(Exit::usage, error.message + (is_newer ? "; it takes a newer pawl to read it" : ""));
+  return fail(Exit::usage, error.message + (is_newer ? "; reading it takes a newer pawl" : ""));
 }
 
 Exit fail(const Error& error) {

@@ -1,4 +1,4 @@
-// The commands of `pawl`: each a file of its own, that exports one of these.
+// The commands of `pawl`: each has a file, which exports one of these.
 #pragma once
 
 #include <initializer_list>
@@ -17,49 +17,49 @@ namespace pawl {
 enum class Exit : int {
   done = 0,
   refused = 1,  // by the machine, by the world, or because two sides diverge
-  usage = 2,    // what was typed or read does not have the form asked for
+  usage = 2,    // the command line or the input is malformed
 };
 
-/// `--name`, or `--name ARGUMENT`; `-x` besides, where a letter is given.
+/// `--name` or `--name ARGUMENT`; also `-x` if it has a letter.
 struct OptionSpec {
   std::string_view name;      // without dashes
-  std::string_view argument;  // in capitals; empty: it takes none. "A B": two words. "A …": one or more, and repeatable
+  std::string_view argument;  // in capitals; empty: none. "A B": two words. "A …": one or more, and repeatable
   std::string_view help;
-  char letter = 0;                 // 0: it has none
-  std::string_view variable = {};  // of the environment, that stands in for it; empty: none does
+  char letter = 0;                 // 0: none
+  std::string_view variable = {};  // the environment variable that can set it; empty: none
 };
 
-/// What gives an option, the weightiest first.
+/// Where an option's value comes from, in order of precedence.
 enum class Source { command_line, environment, file };
 
-/// What was typed, once it fits the command; and what stands in for options that were not.
+/// A valid command line, with values from other sources for options that were not typed.
 class Arguments {
  public:
   struct Given {
     Source source;
-    std::vector<std::string> words;  // none of an option that takes none
+    std::vector<std::string> words;  // empty for an option that takes none
   };
   using Options = std::map<std::string, Given, std::less<>>;
 
   Arguments(Options options, std::vector<std::string> positional, std::vector<std::string> rest)
       : options_(std::move(options)), positional_(std::move(positional)), rest_(std::move(rest)) {}
 
-  /// Gives an option that no weightier source gave.
+  /// Sets an option unless a source of higher precedence already has.
   void stand_in(Source source, std::string_view option, std::string word);
 
   bool has(std::string_view option) const { return options_.contains(option); }
-  /// The weightiest source that gives one of `options`; none if none does.
+  /// The source of highest precedence that sets one of `options`; none if none does.
   std::optional<Source> source_of(std::initializer_list<std::string_view> options) const;
   /// All words of an option.
   std::vector<std::string> values(std::string_view option) const;
   /// Its first word.
   std::optional<std::string> value(std::string_view option) const;
   std::string value_or(std::string_view option, std::string_view otherwise) const;
-  /// A whole number from 0. `malformed` names the option.
+  /// A non-negative whole number. `malformed` names the option.
   Result<std::optional<std::uint64_t>> number(std::string_view option) const;
 
   const std::vector<std::string>& positional() const { return positional_; }
-  /// What stood behind `--`.
+  /// The words after `--`.
   const std::vector<std::string>& rest() const { return rest_; }
 
  private:
@@ -80,22 +80,22 @@ struct Command {
   Exit (*run)(const Arguments& arguments);
 };
 
-/// Reads what stood behind the command's name. `malformed` names what does not fit. Options without a word are there or
-/// not; each option may be given once, unless it takes a list.
+/// Reads the words after the command's name. `malformed` names what is wrong. Each option may be given once, unless it
+/// takes a list.
 Result<Arguments> read_arguments(const Command& command, std::span<const std::string_view> words);
 
 /// The command's option of that name; null if it has none.
 const OptionSpec* option_named(const Command& command, std::string_view name);
 
-/// How a command is used, for people.
+/// A command's help text.
 std::string usage_of(const Command& command);
 
-/// A whole number from 0, all of `text`. `malformed` begins with `what`.
+/// All of `text` as a non-negative whole number. `malformed` begins with `what`.
 Result<std::uint64_t> read_number(std::string_view text, std::string_view what);
 
-/// Says on standard error what went wrong, as "pawl: …", and gives the exit code that fits the error.
+/// Prints "pawl: …" with the error to standard error, and returns the matching exit code.
 Exit fail(const Error& error);
-/// The same of input that could not be read, for whatever reason: always Exit::usage.
+/// The same for input that could not be read, for any reason: always Exit::usage.
 Exit fail_to_read(const Error& error);
 Exit fail(Exit exit, std::string_view message);
 

@@ -47,14 +47,14 @@ std::vector<ProcessId> descendants_of(pid_t root) {
       found.push_back(child->second);
       parents.push_back(child->second.pid);
     }
-    children.erase(begin, end);  // A pid that was used again in the middle of the look closes no circle.
+    children.erase(begin, end);  // A pid that was reused during the scan cannot close a cycle.
   }
   return found;
 }
 
 void signal_process(const ProcessId& process, int signal) {
   const Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-  // With the handle open, the pid is not given out again between this look and the signal.
+  // While the handle is open, the pid cannot be reused between this check and the signal.
   if (!handle || pid_start_of(process.pid) != process.start) return;
   ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0);
 }

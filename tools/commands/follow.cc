@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int poll_wait_s = 30;  // of one long poll
+constexpr int poll_wait_s = 30;  // per long poll
 constexpr auto pause = std::chrono::milliseconds(200);
 
 std::optional<std::uint64_t> seq_of(const boost::json::value& record) {
@@ -60,7 +60,7 @@ Result<void> follow(Client& client, std::uint64_t after, const Follower& followe
       if (!follower.idle()) return {};
       continue;
     }
-    // 503 is a daemon that is on its way up or down: as good as away. 429 is too much for now.
+    // 503: the daemon is starting or stopping, which is as good as away. 429: too much for now.
     const Error trouble = answer ? body_of(*answer).error() : answer.error();
     if (answer && answer->status != 503 && answer->status != 429) return trouble;
     if (!away_since) {

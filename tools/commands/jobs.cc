@@ -1,4 +1,4 @@
-// The command about jobs.
+// `pawl jobs`.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -53,12 +53,12 @@ Exit run_jobs(const Arguments& arguments) {
 const Command jobs_command = {
     .name = "jobs",
     .arguments = "[JOB]",
-    .summary = "Lists the jobs, or shows one, or its log",
+    .summary = "Lists the jobs, or shows one job or its log",
     .details =
-        "On a terminal --log shows what is no text, colour, end of a line or tab as \\x1b or \\u{202e}\n"
-        "instead of obeying it; elsewhere, and with --raw, all is as printed.\n",
+        "On a terminal, --log passes on only text, colours, line ends and tabs; it shows anything else as \\x1b or\n"
+        "\\u{202e}. Elsewhere, and with --raw, the output is exactly as printed.\n",
     .options = with_daemon_options({{"log", "", "print what the job's agent printed"},
-                                    {"attempt", "N", "of that attempt (the last one)"},
+                                    {"attempt", "N", "the log of that attempt (default: the last)"},
                                     raw_option}),
     .positional_max = 1,
     .run = run_jobs};

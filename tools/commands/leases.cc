@@ -1,4 +1,4 @@
-// The commands about leases.
+// `pawl leases` and `pawl release`.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -28,7 +28,7 @@ Exit run_release(const Arguments& arguments) {
     return fail(Exit::usage, "release: give either KEY with --token, or --work-item");
   }
   if (item) {
-    if (*token) return fail(Exit::usage, "release: --work-item takes no --token: it frees whoever holds the lease");
+    if (*token) return fail(Exit::usage, "release: --work-item takes no --token: it frees any holder's lease");
     std::string path = "/transition-lease/release?work_item=" + percent_encoded(*item);
     if (const auto repo = arguments.value("repo")) path += "&repo=" + percent_encoded(*repo);
     return run_call(arguments, {.method = "POST", .path = path}, [&](const json::value& answer) {
@@ -37,7 +37,7 @@ Exit run_release(const Arguments& arguments) {
   }
   if (!*token) return fail(Exit::usage, "release: KEY needs --token N, as shown by 'pawl leases'");
   const std::string& key = arguments.positional()[0];
-  // In the query, so that no proxy takes a key with a slash apart.
+  // In the query, so that no proxy splits a key with a slash.
   return run_call(
       arguments,
       {.method = "DELETE", .path = "/v1/leases?key=" + percent_encoded(key) + "&token=" + std::to_string(**token)},
@@ -58,11 +58,11 @@ const Command release_command = {
     .arguments = "(KEY --token N | --work-item ITEM)",
     .summary = "Gives a lease back, or frees a task's transition lease by force",
     .details =
-        "--work-item is for a holder that is stuck: its token is stale from then on, so that its next step is\n"
-        "refused, and an alert is sent.\n",
+        "--work-item is for a holder that is stuck: its token becomes stale, so its next step is refused, and an\n"
+        "alert is sent.\n",
     .options = with_daemon_options({{"token", "N", "the fencing token of the lease"},
                                     {"work-item", "ITEM", "the work item whose transition lease is freed by force"},
-                                    {"repo", "REPO", "its repository, where others have the same work item"}}),
+                                    {"repo", "REPO", "its repository, if several have that work item"}}),
     .positional_max = 1,
     .run = run_release};
 

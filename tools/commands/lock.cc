@@ -1,8 +1,7 @@
 // flock(1) with a log: a command under a lease.
 //
-// Three processes: this one, which was called and hands signals on (the wrapper); the guard, which holds the lease
-// (lock_guard.h); and the command. Both are forked before the lease is taken, so that what fails then costs nobody a
-// turn.
+// Three processes: this one, which was called and passes signals on (the wrapper); the guard, which holds the lease
+// (lock_guard.h); and the command. Both are forked before the lease is taken, so that a failed fork never holds it.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -28,7 +27,7 @@ volatile std::sig_atomic_t signals_to = -1;
 
 void on_signal(int signal, siginfo_t* info, void*) {
   const int saved = errno;
-  // What a terminal sends goes to its whole foreground group: the command has it already.
+  // A terminal signals its whole foreground group, so the command already has this one.
   const SignalNote note{.signal = static_cast<unsigned char>(signal), .has_command_too = info->si_code > 0};
   [[maybe_unused]] const ssize_t written = ::write(signals_to, &note, sizeof(note));
   errno = saved;
@@ -41,7 +40,7 @@ sigset_t forwarded_set() {
   return set;
 }
 
-/// Hands on from now on what is not ignored: `nohup` stays that.
+/// From now on passes signals on, except ignored ones: `nohup` still works.
 void catch_signals(int to) {
   signals_to = to;
   struct sigaction action {};
@@ -56,7 +55,7 @@ void catch_signals(int to) {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-/// Ends everything that descends from this process. The guard last: while it lives, the lease is nobody else's.
+/// Kills every descendant of this process, the guard last: while it lives, no other process can have the lease.
 void end_everything(pid_t guard) {
   const auto kill_descendants = [guard] {
     bool found = false;
@@ -67,21 +66,22 @@ void end_everything(pid_t guard) {
     }
     return found;
   };
-  constexpr int rounds_max = 100;  // of what forks faster than it is killed
+  constexpr int rounds_max = 100;  // in case processes fork faster than they are killed
   for (int round = 0; round < rounds_max && kill_descendants(); ++round) ::poll(nullptr, 0, 1);
   ::kill(guard, SIGKILL);
   while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) kill_descendants();
 }
 
-/// How long to wait for the guard until it is late; -1: for ever.
+/// How long to wait before the guard counts as late; -1: for ever.
 int patience_ms(const SharedDeadline& deadline) {
-  constexpr std::int64_t look_ms = 100;  // a machine's sleep is not counted by poll()
+  constexpr std::int64_t look_ms = 100;  // poll() does not count the time that the machine sleeps
   const std::int64_t at_ms = deadline.load();
   if (at_ms == 0) return -1;
   return static_cast<int>(std::max<std::int64_t>(0, std::min(look_ms, at_ms - boottime_ms())));
 }
 
-/// The exit code that the guard tells. If it dies or is stopped, the command does not go on without a lease.
+/// The exit code that the guard reports. If the guard dies or is stopped, ends the command: it must not run without a
+/// lease.
 int wait_for_guard(pid_t guard, int report, const SharedDeadline& deadline, int lost_exit) {
   while (true) {
     pollfd waiting{report, POLLIN, 0};
@@ -105,7 +105,7 @@ struct Pipe {
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-    return Error{ErrorCode::io, std::string("no pipe can be made: ") + std::strerror(errno)};
+    return Error{ErrorCode::io, std::string("cannot create a pipe: ") + std::strerror(errno)};
   }
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
@@ -114,13 +114,13 @@ Result<int> run_guarded(GuardPlan plan) {
   Pipe control = PAWL_TRY(make_pipe());
   Pipe report = PAWL_TRY(make_pipe());
   void* memory = ::mmap(nullptr, sizeof(SharedDeadline), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return Error{ErrorCode::io, std::string("no memory: ") + std::strerror(errno)};
+  if (memory == MAP_FAILED) return Error{ErrorCode::io, std::string("cannot map memory: ") + std::strerror(errno)};
   auto* deadline = new (memory) SharedDeadline(0);
   const int lost_exit = plan.lost_exit;
 
   const sigset_t blocked = forwarded_set();
   sigset_t before;
-  ::sigprocmask(SIG_BLOCK, &blocked, &before);  // until they can be handed on: none is lost, and none leaves the guard
+  ::sigprocmask(SIG_BLOCK, &blocked, &before);  // until they can be passed on: none is lost, and the guard misses none
   const pid_t guard = ::fork();
   if (guard == 0) {
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
@@ -131,11 +131,11 @@ Result<int> run_guarded(GuardPlan plan) {
   const int number = errno;
   if (guard > 0) {
     catch_signals(control.write.get());
-    // If the guard dies, what it watched over comes to this process.
+    // If the guard dies, its descendants become this process's children.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   }
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (guard < 0) return Error{ErrorCode::io, std::string("the guard cannot be started: ") + std::strerror(number)};
+  if (guard < 0) return Error{ErrorCode::io, std::string("cannot start the guard: ") + std::strerror(number)};
   control.read.close();
   report.write.close();
   return wait_for_guard(guard, report.read.get(), *deadline, lost_exit);
@@ -147,9 +147,9 @@ Result<GuardPlan> plan_of(const Arguments& arguments) {
   const auto lost_exit = PAWL_TRY(arguments.number("lost-exit"));
   constexpr std::uint64_t exit_max = 255;
   if (lost_exit.value_or(0) > exit_max) {
-    return Error{ErrorCode::malformed, "--lost-exit: an exit code is a number from 0 to 255"};
+    return Error{ErrorCode::malformed, "--lost-exit: must be from 0 to 255"};
   }
-  constexpr std::uint64_t lost = 125;  // as of timeout(1): what it watched over was not ended by itself
+  constexpr std::uint64_t lost = 125;  // as timeout(1) exits if it fails itself
   return GuardPlan{.caller = PAWL_TRY(caller_of(arguments)),
                    .wish = {.key = arguments.positional()[0], .ttl_s = ttl_s, .wait_s = wait_s.value_or(0)},
                    .command = arguments.rest(),
@@ -171,17 +171,17 @@ const Command lock_command = {
     .arguments = "KEY -- COMMAND ...",
     .summary = "Runs a command under a lease: flock(1) with a log",
     .details =
-        "Who held what, and when, is in the log. Signals are passed on to the command, whose environment has the\n"
+        "The log shows who held what, and when. Signals are passed on to the command, whose environment has the\n"
         "fencing token as PAWL_TOKEN and the key as PAWL_LEASE. The lease is held until the command and everything\n"
         "that it started have ended, even if this process is killed.\n\n"
-        "Exit codes: the command's, or 128 + N if signal N ended it; 1 if somebody else holds the lease, who is then\n"
-        "named; 125 if the lease was lost and the command ended for it; 126 if the command cannot be executed; 127 if\n"
-        "it was not found.\n",
+        "Exit codes: the command's, or 128 + N if signal N ended it; 1 if the lease is held by another owner, who\n"
+        "is then named; 125 if the lease was lost and the command therefore ended; 126 if the command cannot be\n"
+        "executed; 127 if it was not found.\n",
     .options = with_target_options(
-        {{"wait", "SECONDS", "wait that long for the lease (0), also over a restart of the daemon"},
+        {{"wait", "SECONDS", "wait that long for the lease (0), even across a restart of the daemon"},
          {"ttl", "SECONDS",
-          "renew the lease within that time, or end the command (on the daemon's host none, else 60)"},
-         {"command-only", "", "hold the lease for the command alone, not for what it leaves behind", 'o'},
+          "renew the lease within that time, or end the command (none on the daemon's host, elsewhere 60)"},
+         {"command-only", "", "hold the lease for the command only, not for processes that it leaves behind", 'o'},
          {"lost-exit", "N", "the exit code if the lease is lost (125)", 'E'}}),
     .positional_min = 1,
     .positional_max = 1,

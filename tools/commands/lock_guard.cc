@@ -26,20 +26,20 @@ namespace {
 
 using Phase = HeldLease::Phase;
 
-constexpr std::int64_t kill_after_ms = 10'000;   // for a command that is asked to end, where no ttl is shorter
-constexpr std::int64_t late_after_ms = 1000;     // what is still not killed then
-constexpr std::int64_t leave_within_ms = 5'000;  // for the daemon to take the lease back
+constexpr std::int64_t kill_after_ms = 10'000;   // after a command was asked to end, unless a ttl is shorter
+constexpr std::int64_t late_after_ms = 1000;     // after that, the guard counts as late
+constexpr std::int64_t leave_within_ms = 5'000;  // for the daemon to confirm the release
 constexpr std::int64_t leave_lost_within_ms = 1000;
 
-/// How the guard was called: what the command gets back.
+/// Signal state that the guard inherited, and restores for the command.
 struct Inherited {
   sigset_t mask;
   struct sigaction child;
 };
 
-/// Waits for the token, and becomes the command. Without one it was never to run.
+/// Waits for the token and becomes the command. Exits without running it if no token comes.
 [[noreturn]] void become_command(const GuardPlan& plan, int go, pid_t guard, const Inherited& inherited) {
-  // Were the guard killed, the lease would be free while the command goes on.
+  // If the guard were killed, the lease would become free while the command goes on.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != guard) ::_exit(1);
   std::uint64_t token = 0;
@@ -61,7 +61,7 @@ struct Inherited {
   ::_exit(why == ENOENT ? 127 : 126);
 }
 
-/// The exit code that a shell would give.
+/// The exit code that a shell would report.
 int exit_code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -73,7 +73,8 @@ void point_to_nothing(std::initializer_list<int> descriptors) {
   }
 }
 
-/// Closes what was inherited: whoever waits for the end of a pipe or for a lock waits for the command, not for us.
+/// Closes inherited descriptors: a reader at the other end of a pipe, or a waiter for a lock, waits for the command and
+/// not for the guard.
 void close_all_but(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   unsigned first = 3;
@@ -119,18 +120,18 @@ class CommandGuard {
 
   GuardPlan plan_;
   Descriptor control_;  // closed when the wrapper is gone
-  Descriptor report_;   // closed when the exit code is told
+  Descriptor report_;   // closed once the exit code is reported
   SharedDeadline* deadline_;
 
   Descriptor children_;  // signalfd of SIGCHLD
   Descriptor changed_;   // eventfd of the lease
-  Descriptor go_;        // written to: the token, for the command to begin
+  Descriptor go_;        // the write end: the token starts the command
   HeldLease* lease_ = nullptr;
   pid_t command_ = 0;
   bool has_begun_ = false;
   std::optional<int> command_exit_;
   bool is_childless_ = false;
-  std::optional<std::int64_t> kill_at_ms_;  // the command is to end, and is killed then
+  std::optional<std::int64_t> kill_at_ms_;  // set once the command has been asked to end: when to kill it
 };
 
 void CommandGuard::fork_command() {
@@ -140,7 +141,7 @@ void CommandGuard::fork_command() {
   sigaddset(&ours, SIGCHLD);
   ::sigprocmask(SIG_BLOCK, &ours, &inherited.mask);
   struct sigaction plain {};
-  plain.sa_handler = SIG_DFL;  // were it ignored, nobody's end would be told
+  plain.sa_handler = SIG_DFL;  // if it were ignored, no child's exit would be reported
   ::sigaction(SIGCHLD, &plain, &inherited.child);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 
@@ -157,7 +158,7 @@ void CommandGuard::fork_command() {
     become_command(plan_, go_read.get(), guard, inherited);
   }
   if (command_ < 0) {
-    leave(static_cast<int>(fail(Exit::refused, std::string("the command cannot be started: ") + std::strerror(errno))));
+    leave(static_cast<int>(fail(Exit::refused, std::string("cannot start the command: ") + std::strerror(errno))));
   }
   leave_terminal();
   children_ = Descriptor(::signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -167,14 +168,14 @@ void CommandGuard::fork_command() {
 
 void CommandGuard::begin_lease() {
   try {
-    lease_ = new HeldLease(std::move(plan_.caller), plan_.wish, changed_.get());  // for as long as this process lives
+    lease_ = new HeldLease(std::move(plan_.caller), plan_.wish, changed_.get());  // lives as long as this process
   } catch (const std::system_error& failed) {
-    leave(static_cast<int>(fail(Exit::refused, std::string("no thread can be started: ") + failed.what())));
+    leave(static_cast<int>(fail(Exit::refused, std::string("cannot start a thread: ") + failed.what())));
   }
 }
 
 void CommandGuard::wait_for_something() {
-  // poll() does not count a sleep of the machine, the deadlines do: so they are looked at from time to time.
+  // The deadlines count the time that the machine sleeps, poll() does not: so check them from time to time.
   constexpr std::int64_t longest_ms = 1000;
   constexpr std::int64_t pressing_ms = 50;
   std::int64_t wait_ms = kill_at_ms_ ? pressing_ms : -1;
@@ -208,7 +209,7 @@ void CommandGuard::heed(const SignalNote& note) {
     say("ended by a signal while waiting for the lease");
     leave(128 + note.signal);
   }
-  if (!note.has_command_too && !command_exit_) ::kill(command_, note.signal);  // not reaped yet, so it is the command
+  if (!note.has_command_too && !command_exit_) ::kill(command_, note.signal);  // not reaped: still its pid
 }
 
 void CommandGuard::hear_wrapper() {
@@ -221,7 +222,7 @@ void CommandGuard::hear_wrapper() {
       continue;
     }
     control_.close();
-    if (!has_begun_) leave(1);  // Nobody waits for it any more.
+    if (!has_begun_) leave(1);  // the wrapper is gone
   }
 }
 
@@ -240,10 +241,10 @@ void CommandGuard::look_at_lease() {
   if (lease.ttl_s) {
     const LeaseTimes times = lease_times(*lease.ttl_s);
     if (!has_begun_) {
-      // A machine that slept, or a guard that was stopped, meanwhile: it is as good as gone.
+      // The machine slept or the guard was stopped meanwhile: the lease is as good as gone.
       if (now_ms >= lease.renewed_at_ms + times.end) return;
     } else if (!kill_at_ms_ && now_ms >= lease.renewed_at_ms + times.end) {
-      end_command(name + "could not be renewed before its " + std::to_string(*lease.ttl_s) + " s end" +
+      end_command(name + "could not be renewed within its ttl of " + std::to_string(*lease.ttl_s) + " s" +
                       (lease.error ? " (" + lease.error->message + ")" : ""),
                   lease.renewed_at_ms + times.kill);
     }
@@ -260,7 +261,7 @@ void CommandGuard::look_at_lease() {
   }
 }
 
-/// From here on the wrapper takes this process for stopped.
+/// Past this time, the wrapper considers this process stopped.
 void CommandGuard::keep_deadline(std::int64_t at_ms) {
   const bool is_first = deadline_->exchange(at_ms) == 0;
   const int held = lease_is_held;
@@ -271,18 +272,18 @@ void CommandGuard::keep_deadline(std::int64_t at_ms) {
 void CommandGuard::end_command(const std::string& why, std::int64_t kill_at_ms) {
   kill_at_ms_ = kill_at_ms;
   if (is_over()) return;
-  say(why + "; the command is ended");
+  say(why + "; ending the command");
   for (const ProcessId& each : descendants_of(plan_.covers == Covers::command ? command_ : ::getpid())) {
     signal_process(each, SIGTERM);
-    signal_process(each, SIGCONT);  // what is stopped hears it too
+    signal_process(each, SIGCONT);  // so that a stopped process gets it too
   }
-  if (!command_exit_) {  // by what a parent knows, for where /proc shows nothing, and as the top of what it began
+  if (!command_exit_) {  // directly, in case /proc shows nothing
     ::kill(command_, SIGTERM);
     ::kill(command_, SIGCONT);
   }
 }
 
-/// Kills what has not ended in time; again each time, as some of it may fork meanwhile.
+/// Kills what has not ended in time. Called repeatedly, since processes may fork meanwhile.
 void CommandGuard::press_end() {
   if (!kill_at_ms_ || boottime_ms() < *kill_at_ms_) return;
   for (const ProcessId& each : descendants_of(plan_.covers == Covers::command ? command_ : ::getpid())) {
@@ -297,14 +298,14 @@ bool CommandGuard::is_over() const {
 
 void CommandGuard::tell(int code) {
   if (!report_) return;
-  point_to_nothing({STDERR_FILENO});  // Whoever reads it to its end need not wait for what the command left behind.
+  point_to_nothing({STDERR_FILENO});  // so that a reader need not wait for processes that the command left behind
   [[maybe_unused]] const ssize_t told = ::write(report_.get(), &code, sizeof(code));
   report_.close();
 }
 
 void CommandGuard::leave(int code) {
   go_.close();          // A command that has not begun never will.
-  deadline_->store(0);  // Nothing runs any more that would have to end in time, however long the daemon takes.
+  deadline_->store(0);  // Nothing is left that must end in time, however long the daemon takes.
   if (lease_) {
     lease_->give_back();
     const std::int64_t until_ms = boottime_ms() + (kill_at_ms_ ? leave_lost_within_ms : leave_within_ms);
@@ -316,8 +317,8 @@ void CommandGuard::leave(int code) {
     }
     if (!last.is_over) last.error = Error{ErrorCode::io, "the daemon does not answer"};
     if (last.phase == Phase::held && last.error) {
-      say("the lease could not be given back, and is left for the " +
-          std::string(last.ttl_s ? "end of its ttl" : "reaper") + ": " + last.error->message);
+      say("the lease could not be given back, and remains until " +
+          std::string(last.ttl_s ? "its ttl ends" : "the reaper frees it") + ": " + last.error->message);
     }
   }
   tell(code);
@@ -331,13 +332,13 @@ void CommandGuard::run() {
     wait_for_something();
     hear_wrapper();
     reap();
-    if (command_exit_ && !has_begun_) leave(*command_exit_);  // A signal of the terminal, for one.
+    if (command_exit_ && !has_begun_) leave(*command_exit_);  // for example, by a signal from the terminal
     if (!is_over()) look_at_lease();
     if (is_over()) leave(kill_at_ms_ ? plan_.lost_exit : *command_exit_);
     if (kill_at_ms_) {
       press_end();
     } else if (command_exit_) {
-      tell(*command_exit_);  // What it left behind keeps the lease, but nobody has to wait for that.
+      tell(*command_exit_);  // What it left behind keeps the lease, but the caller need not wait for that.
     }
   }
 }

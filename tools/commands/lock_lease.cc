@@ -22,7 +22,7 @@ namespace json = boost::json;
 
 constexpr std::int64_t first_pause_ms = 20;
 constexpr std::int64_t longest_pause_ms = 1000;
-constexpr std::int64_t look_every_ms = 2000;  // at a lease without a ttl, which needs no renewal
+constexpr std::int64_t look_every_ms = 2000;  // for a lease without a ttl, which needs no renewal
 constexpr int leaving_s = 5;
 
 }  // namespace
@@ -83,7 +83,7 @@ void HeldLease::run() {
 }
 
 Result<void> HeldLease::start_boot() {
-  // The name is nobody else's: a later boot of a name ends the one before, and two containers may share host and pid.
+  // The name must be unique: a later boot of a name ends the one before, and two containers may share host and pid.
   std::string body = "{\"name\":";
   append_json_text(
       body, "pawl-lock-" + host_name().substr(0, 32) + "-" + std::to_string(::getpid()) + "-" + boot_id_.substr(0, 8));
@@ -95,15 +95,15 @@ Result<void> HeldLease::start_boot() {
   body += ",\"version\":\"" PAWL_VERSION "\"}";
   const Answer answer =
       PAWL_TRY(caller_.client.send({.method = "POST", .path = "/v1/boots", .body = body, .actor = caller_.actor}));
-  // An earlier try came through, and its answer was lost.
+  // An earlier try succeeded, but its answer was lost.
   if (refusal_code(answer) == "duplicate_boot_id") return {};
   PAWL_TRY(body_of(answer));
   return {};
 }
 
-/// Whether the daemon sees this process, so that a lease needs no ttl. Where that is not certain, it does not.
+/// Whether the daemon sees this process, so that a lease needs no ttl. False if that is not certain.
 Result<bool> HeldLease::is_daemon_here() {
-  // Its own answer, whether it is ready or not: how it was reached says nothing, a socket may be another container's.
+  // Ask the daemon itself, ready or not: how it was reached proves nothing, since a socket may be another container's.
   const Answer readiness = PAWL_TRY(caller_.client.send({.method = "GET", .path = "/readyz"}));
   const auto ready = parse_json(readiness.body);
   const json::value* boot = ready && ready->is_object() ? ready->get_object().if_contains("boot") : nullptr;
@@ -111,7 +111,7 @@ Result<bool> HeldLease::is_daemon_here() {
     return Error{ErrorCode::io, "the daemon is not ready yet"};
   }
   const std::string id(boot->get_string());
-  // A page begins behind a key, so from what comes before the wanted one.
+  // A page begins after a key, so ask for what comes after a shorter one.
   const std::string path = "/v1/boots?limit=1&after=" + percent_encoded(id.substr(0, id.size() - 1));
   const json::value page = PAWL_TRY(call(caller_.client, {.method = "GET", .path = path}));
   const json::value* items = page.is_object() ? page.get_object().if_contains("items") : nullptr;
@@ -138,7 +138,7 @@ Request HeldLease::lease_request(std::optional<std::uint64_t> token) const {
 HeldLease::Tried HeldLease::try_once() {
   const auto failed = [this](const Error& error) {
     trouble_ = error;
-    // No answer: the daemon is away, or starts again. What was typed wrongly does not become right.
+    // No answer: the daemon is away or restarting. A refused request is not worth repeating.
     return error.code == ErrorCode::io ? Tried::again : Tried::refused;
   };
   if (!is_registered_) {
@@ -166,14 +166,14 @@ HeldLease::Tried HeldLease::try_once() {
   }
   trouble_ = body_of(*answer).error();
   const std::string code = refusal_code(*answer);
-  if (code == "stale_boot" || code == "unknown_boot") {  // The daemon came back with another log.
+  if (code == "stale_boot" || code == "unknown_boot") {  // The daemon came back with a different log.
     is_registered_ = false;
     boot_id_ = random_hex();
     return Tried::again;
   }
   const json::value row = refusal_row(*answer);
   if (code == "lease_held" && cell(row, "owner.boot_id") == boot_id_) {
-    // It was granted to an earlier try, whose answer was lost. Renewed, it is known from when on it counts.
+    // An earlier try was granted it, but the answer was lost. Renewing it shows when its ttl began.
     const auto token = read_number(cell(row, "token"), "the token");
     const std::int64_t renewal_asked_at_ms = boottime_ms();
     const auto renewed = token ? call(caller_.client, lease_request(*token)) : Result<json::value>(token.error());
@@ -204,7 +204,7 @@ void HeldLease::acquire() {
       return;
     }
     if (trouble_->code == ErrorCode::io && !is_said) {
-      fail(Exit::refused, trouble_->message + "; it is waited for");
+      fail(Exit::refused, trouble_->message + "; waiting for it");
       is_said = true;
     }
     if (!pause(std::min(pause_ms, left_ms))) return;
@@ -231,18 +231,18 @@ void HeldLease::renew() {
     });
   }
   Error error = answer ? body_of(*answer).error() : answer.error();
-  // Whatever else goes wrong, a token that is no longer accepted too, may be right again before the ttl is over.
+  // Any other error, even a bearer token that is no longer accepted, may pass before the ttl ends.
   if (answer && (answer->status == 409 || answer->status == 404)) return lose(error.message);
   note([&](Look& look) { look.error = std::move(error); });
 }
 
 void HeldLease::see_whether_it_is_still_there() {
-  // A page begins behind a key, so from what comes before the wanted one.
+  // A page begins after a key, so ask for what comes after a shorter one.
   std::string after = wish_.key.substr(0, wish_.key.size() - 1);
   const std::string token = std::to_string(look().token);
   while (true) {
     const auto page = call(caller_.client, {.method = "GET", .path = "/v1/leases?after=" + percent_encoded(after)});
-    if (!page) return;  // Without a ttl it is held whether or not the daemon answers.
+    if (!page) return;  // Without a ttl the lease is held whether or not the daemon answers.
     const json::value* items = page->is_object() ? page->get_object().if_contains("items") : nullptr;
     if (!items || !items->is_array()) return;
     for (const json::value& lease : items->get_array()) {
@@ -254,7 +254,7 @@ void HeldLease::see_whether_it_is_still_there() {
     }
     const json::value* next = page->get_object().if_contains("next");
     if (!next || !next->is_string() || std::string_view(next->get_string()) >= wish_.key) {
-      return lose("it was given back or taken away by somebody else");
+      return lose("it was released or reclaimed elsewhere");
     }
     after = next->get_string();
   }
@@ -286,7 +286,7 @@ void HeldLease::leave() {
                          .timeout_s = leaving_s});
     if (!released) error = released.error();
   }
-  // Ending the boot frees what a try was granted without our knowing.
+  // Ending the boot frees a lease that a try was granted without our knowing.
   if (is_asked_) {
     const auto ended = call(caller_.client, {.method = "DELETE",
                                              .path = "/v1/boots/" + percent_encoded(boot_id_),

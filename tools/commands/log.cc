@@ -1,4 +1,4 @@
-// The command about what ran for a task: what it printed.
+// `pawl log`: what the runs of a task printed.
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
@@ -20,7 +20,7 @@ std::string show_logs(const json::array& logs) {
                          "kept", "run"});
 }
 
-/// What chooses the run.
+/// The query that chooses the run.
 Result<std::string> query_of(const Arguments& arguments) {
   std::string query;
   const auto add = [&](std::string_view name, const std::string& value) {
@@ -30,7 +30,7 @@ Result<std::string> query_of(const Arguments& arguments) {
   for (const std::string_view kind : {"agent", "gate", "step", "probe"}) {
     if (!arguments.has(kind)) continue;
     if (what)
-      return Error{ErrorCode::malformed, "log: --" + *what + " and --" + std::string(kind) + " exclude each other"};
+      return Error{ErrorCode::malformed, "log: --" + *what + " and --" + std::string(kind) + " are mutually exclusive"};
     what = kind;
     add("what", *what);
     if (const std::string step = arguments.value_or(kind, ""); !step.empty()) add("step", step);
@@ -43,8 +43,8 @@ Result<std::string> query_of(const Arguments& arguments) {
   return query;
 }
 
-/// Where nothing chooses and the newest run is a probe: the run of its step, which is what was meant. A step that
-/// failed says why in its own words; its probe, which is asked afterwards, tells of the target.
+/// If no option chooses a run and the newest one is a probe: the run of its step, which the user most likely means. A
+/// failed step's output says why; its probe, which runs afterwards, only describes the target.
 std::string step_before_probe(Client& client, const std::string& path) {
   const auto logs = call(client, {.method = "GET", .path = path + "/logs?limit=20"});
   if (!logs || !part_of(*logs, "items").is_array()) return {};
@@ -57,7 +57,7 @@ std::string step_before_probe(Client& client, const std::string& path) {
       continue;
     }
     if (what != "step" || name != probe) return {};
-    fail(Exit::done, "this is what the step " + name + " printed; its probe was asked since: --probe " + name);
+    fail(Exit::done, "this is the output of the step " + name + "; for its later probe, give --probe " + name);
     return "run=" + percent_encoded(cell(run, "run")) + "&";
   }
   return {};
@@ -70,7 +70,7 @@ Exit run_log(const Arguments& arguments) {
   if (!task) return fail(task.error());
   const std::string path = "/v1/tasks/" + std::to_string(task->id);
   if (arguments.has("list")) return run_list(arguments, path + "/logs", show_logs);
-  if (arguments.has("json")) return fail(Exit::usage, "log: --json goes with --list: what a run printed is a text");
+  if (arguments.has("json")) return fail(Exit::usage, "log: --json needs --list: a run's output is plain text");
   auto query = query_of(arguments);
   if (!query) return fail(query.error());
   if (query->empty()) *query = step_before_probe(caller->client, path);
@@ -85,11 +85,10 @@ const Command log_command = {
     .arguments = "TASK",
     .summary = "Prints what an agent, gate or step of a task printed",
     .details =
-        "Prints the newest run that fits the options, and without any the task's newest run; not a probe, but the "
-        "step\n"
-        "that it was asked about. Where a part of a long output was not kept, a line says how much. --list shows what\n"
-        "there is. On a terminal, what is no text, colour, end of a line or tab is shown as \\x1b or \\u{202e}\n"
-        "instead of obeyed; elsewhere, and with --raw, all is as printed.\n",
+        "Prints the newest run that matches the options; without any, the task's newest run. If that is a probe,\n"
+        "prints the step that it was about instead. A line says how much of a long output was not kept. --list shows\n"
+        "what there is. On a terminal, only text, colours, line ends and tabs are passed on; anything else is shown\n"
+        "as \\x1b or \\u{202e}. Elsewhere, and with --raw, the output is exactly as printed.\n",
     .options = with_task_options({{"stage", "STAGE", "only what ran on that stage"},
                                   {"agent", "", "only agents"},
                                   {"gate", "", "only gates"},
@@ -97,7 +96,7 @@ const Command log_command = {
                                   {"probe", "NAME", "only that step's probe"},
                                   {"attempt", "N", "only an agent's attempt of that number"},
                                   {"run", "RUN", "only that run, as --list names it"},
-                                  {"follow", "", "wait for the run, and go on until it has ended", 'f'},
+                                  {"follow", "", "wait for the run, and follow it until it ends", 'f'},
                                   raw_option,
                                   {"list", "", "list what ran and has captured output, the newest first"}}),
     .positional_max = 1,

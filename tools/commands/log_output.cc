@@ -17,10 +17,10 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr int output_wait_s = 30;
-constexpr auto away_max = std::chrono::seconds(60);  // with a daemon that is away
+constexpr auto away_max = std::chrono::seconds(60);  // patience with a daemon that is away
 constexpr auto ask_again = std::chrono::milliseconds(200);
 
-/// Whether something may still run for the task of such a path.
+/// Whether anything may still run for the task in `path`.
 bool may_run(Client& client, const std::string& path) {
   const auto answer = call(client, {.method = "GET", .path = path.substr(0, path.find("/log?"))});
   if (!answer) return false;
@@ -38,9 +38,9 @@ OutputForm output_form(const Arguments& arguments) {
 Exit print_output(Client& client, const std::string& path, Following following, OutputForm form) {
   TerminalText terminal;
   const std::string wait = following == Following::yes ? "&wait_s=" + std::to_string(output_wait_s) : "";
-  std::string run;  // the one that was begun with: by now another one may be the newest
+  std::string run;  // the run that the output began with: a newer one may exist by now
   std::string from = "0";
-  bool is_waiting = false;  // nothing has run yet
+  bool is_waiting = false;  // no run yet
   std::optional<steady_clock::time_point> away_since;
   for (;;) {
     const std::string chosen = run.empty() ? "" : "run=" + percent_encoded(run) + "&";
@@ -48,7 +48,7 @@ Exit print_output(Client& client, const std::string& path, Following following, 
     const bool is_away = !answer || answer->status == 503;
     if (following == Following::yes && answer && refusal_code(*answer) == "no_log" && path.starts_with("/v1/tasks/") &&
         path.find("run=") == std::string::npos && may_run(client, path)) {
-      const std::string message = body_of(*answer).error().message;  // behind the code
+      const std::string message = body_of(*answer).error().message;  // the sentence follows the code
       if (!is_waiting) fail(Exit::done, message.substr(message.find(": ") + 2) + "; waiting for it");
       is_waiting = true;
       std::this_thread::sleep_for(ask_again);

@@ -1,4 +1,4 @@
-// Prints what a run printed, as the daemon has it.
+// Prints the captured output of a run.
 #pragma once
 
 #include <string>
@@ -10,16 +10,16 @@ namespace pawl {
 
 enum class Following { no, yes };
 
-/// `raw`: byte for byte, as for a file. `seen`: as a terminal may be given it (tools/commands/terminal_text.h).
+/// `raw`: byte for byte, as for a file. `seen`: safe for a terminal (tools/commands/terminal_text.h).
 enum class OutputForm { raw, seen };
 
 /// The option of commands that print output.
-constexpr OptionSpec raw_option = {"raw", "", "byte for byte, on a terminal too"};
-/// `raw` where that is given, and where standard output is no terminal.
+constexpr OptionSpec raw_option = {"raw", "", "byte for byte, even on a terminal"};
+/// `raw` if --raw was given or standard output is not a terminal.
 OutputForm output_form(const Arguments& arguments);
 
-/// All that there is of one run; following, until it ends, also over a restart of the daemon. `path`: of the call, with
-/// what chooses the run, ended by '?' or '&'. Piece by piece, for a log may be long.
+/// Prints all output of one run, piece by piece, since it may be long. When following, goes on until the run ends, even
+/// across a restart of the daemon. `path`: of the call, with the query that chooses the run; ends in '?' or '&'.
 Exit print_output(Client& client, const std::string& path, Following following, OutputForm form);
 
 }  // namespace pawl

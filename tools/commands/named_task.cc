@@ -25,7 +25,7 @@ bool is_number(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// `repo`: empty: any.
+/// An empty `repo` means any.
 Result<std::vector<Found>> find(Client& client, const std::string& item, const std::string& repo) {
   std::string path = "/v1/tasks?work_item=" + percent_encoded(item);
   if (!repo.empty()) path += "&repo=" + percent_encoded(repo);
@@ -56,12 +56,12 @@ Result<std::uint64_t> choose(const std::string& item, const std::string& repo, s
     message +=
         "\n  task " + std::to_string(each.id) + "  " + printable(each.repo) + '/' + printable(item) + "  " + each.stage;
   }
-  return Error{ErrorCode::malformed, message + "\nname one as REPO/WORK_ITEM, by --repo REPO, or by its number"};
+  return Error{ErrorCode::malformed, message + "\nname one as REPO/WORK_ITEM, with --repo REPO, or by its number"};
 }
 
 Result<std::uint64_t> task_of_item(Client& client, const std::string& item, const std::string& repo) {
   std::vector<Found> found = PAWL_TRY(find(client, item, repo));
-  // Names of repositories and work items may have slashes of their own.
+  // Names of repositories and of work items may contain slashes.
   for (std::size_t slash = item.find('/'); repo.empty() && found.empty() && slash != std::string::npos;
        slash = item.find('/', slash + 1)) {
     if (slash == 0 || slash + 1 == item.size()) continue;
@@ -73,8 +73,8 @@ Result<std::uint64_t> task_of_item(Client& client, const std::string& item, cons
 }  // namespace
 
 std::vector<OptionSpec> with_task_options(std::vector<OptionSpec> own) {
-  own.push_back({"work-item", "ITEM", "the task of that work item, in place of TASK: for one that is a number"});
-  own.push_back({"repo", "REPO", "the repository of the work item, where several have it"});
+  own.push_back({"work-item", "ITEM", "the task of that work item, instead of TASK: for a work item that is a number"});
+  own.push_back({"repo", "REPO", "the repository of the work item, if several have it"});
   return with_daemon_options(std::move(own));
 }
 
@@ -88,9 +88,9 @@ Result<NamedTask> named_task(Client& client, const Arguments& arguments, std::si
   const auto item = arguments.value("work-item");
   const std::string repo = arguments.value_or("repo", "");
   const std::size_t wanted = words_behind + (item ? 0 : 1);
-  if (named.rest.size() < wanted) return Error{ErrorCode::malformed, "too few arguments; name a TASK, or --work-item"};
+  if (named.rest.size() < wanted) return Error{ErrorCode::malformed, "too few arguments; give TASK or --work-item"};
   if (named.rest.size() > wanted) {
-    return Error{ErrorCode::malformed, "what is '" + named.rest[wanted] + "'? There are too many arguments"};
+    return Error{ErrorCode::malformed, "too many arguments: '" + named.rest[wanted] + "'"};
   }
   if (item) {
     named.id = PAWL_TRY(task_of_item(client, *item, repo));

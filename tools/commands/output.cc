@@ -31,13 +31,13 @@ json::string_view key(std::string_view text) {
   return {text.data(), text.size()};
 }
 
-/// As the C library knows characters in UTF-8, whatever language the process was begun in; 0: it does not.
+/// The C library's character data for UTF-8, independent of the process's language; 0: it has none.
 locale_t utf8_locale() {
   static const locale_t locale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   return locale;
 }
 
-/// How long the RFC 3339 time is that `text` begins with, as pawl writes it: "2026-06-15T10:00:00.000042Z"; 0: none.
+/// The length of the RFC 3339 time, as pawl writes it, at the start of `text` ("2026-06-15T10:00:00.000042Z"); 0: none.
 std::size_t time_length(std::string_view text) {
   constexpr std::size_t length = 27;
   const bool has_form = text.size() >= length && text[10] == 'T' && text[length - 1] == 'Z';

@@ -1,4 +1,4 @@
-// The pipelines in force, and those in files: tried, and put in force at run time.
+// `pawl pipelines`: shows the pipelines in force, checks pipeline files, and applies them at run time.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -29,7 +29,7 @@ namespace {
 
 namespace json = boost::json;
 
-// What the daemon says.
+// The daemon's answers.
 
 Result<Pipeline> definition_in(const json::value& row) {
   const json::value* definition = row.is_object() ? row.get_object().if_contains("definition") : nullptr;
@@ -52,7 +52,7 @@ std::string how_many(std::uint64_t count, const std::string& one) {
 
 // list
 
-/// The time of a record; "-" if it is not there any more.
+/// The time of a record; "-" if it no longer exists.
 std::string defined_at(Client& client, const json::value& seq) {
   const std::int64_t number = seq.as_int64();
   const auto answer =
@@ -104,7 +104,7 @@ Exit run_pipelines_show(const Arguments& arguments, const std::string& name) {
     }
     const auto nearest = nearest_of(name, names);
     return fail(Exit::refused,
-                "there is no pipeline '" + printable(name) + "'; " +
+                "unknown pipeline '" + printable(name) + "'; " +
                     (nearest ? "did you mean '" + std::string(*nearest) + "'?" : "'pawl pipelines' lists them"));
   }
   if (arguments.has("json")) {
@@ -115,7 +115,7 @@ Exit run_pipelines_show(const Arguments& arguments, const std::string& name) {
   if (!definition) return fail(definition.error());
   const auto yaml = yaml_of(*definition);
   if (!yaml) return fail(Exit::refused, yaml.error().message + "; --json shows it");
-  // A file that is made of it is to be what was applied; on a screen nothing in a command is to hide.
+  // In a file it must be exactly what was applied; on a screen nothing in a command may stay hidden.
   if (::isatty(STDOUT_FILENO) == 1) {
     print_for_people(*yaml);
   } else {
@@ -132,7 +132,7 @@ struct CheckedFile {
   std::vector<PipelineAdvice> advice;
 };
 
-/// Reads it, and says on standard error what is wrong with it or may not be what was meant.
+/// Reads it, and prints its errors and warnings to standard error.
 std::optional<CheckedFile> checked(const std::string& file) {
   auto read = read_pipeline(file);
   if (!read) {
@@ -182,7 +182,7 @@ Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string
 
 // apply
 
-/// The definition as the call takes it.
+/// The request body with the definition.
 std::string body_from(const Pipeline& pipeline) {
   PipelineRow row;
   row.definition = std::make_shared<const Pipeline>(pipeline);
@@ -192,7 +192,7 @@ std::string body_from(const Pipeline& pipeline) {
   return json::serialize(read->at("definition"));
 }
 
-/// Of two lists, the names of what is in one alone or differs, each behind `kind`.
+/// Compares two lists: names each row that is in only one of them or that differs, after `kind`.
 template <class Row>
 void add_differences(std::vector<std::string>& out, const std::string& kind, const std::vector<Row>& before,
                      const std::vector<Row>& after, std::vector<Row> Pipeline::*place) {
@@ -226,14 +226,14 @@ std::string differences(const Pipeline& before, const Pipeline& after) {
   return text;
 }
 
-/// The warning that a machine gives whose PATH is another one is the daemon's to judge; all else was judged here.
+/// Only the daemon can warn of a PATH that differs on its machine; everything else was checked here.
 Result<json::value> apply(Caller& caller, const CheckedFile& file, const json::value* row, std::string& said) {
   const Pipeline& pipeline = file.text.pipeline;
   std::optional<Pipeline> before;
   if (row) before = PAWL_TRY(definition_in(*row));
   json::object result{{"name", pipeline.name}};
   if (before && *before == pipeline) {
-    said = pipeline.name + ": equal to what is in force\n";
+    said = pipeline.name + ": equal to the definition in force\n";
     result["change"] = "equal";
     result["seq"] = row->at("seq");
     result["live_tasks"] = row->at("live_tasks");
@@ -262,7 +262,7 @@ Exit run_pipelines_apply(const Arguments& arguments, std::span<const std::string
     is_sound = is_sound && file;
     if (!file) continue;
     if (!names.insert(file->text.pipeline.name).second) {
-      fail(Exit::usage, path + ": another file defines '" + file->text.pipeline.name + "' too");
+      fail(Exit::usage, path + ": another file also defines '" + file->text.pipeline.name + "'");
       is_sound = false;
     }
     files.push_back(*std::move(file));
@@ -278,7 +278,7 @@ Exit run_pipelines_apply(const Arguments& arguments, std::span<const std::string
     auto result = apply(*caller, file, row_named(*rows, file.text.pipeline.name), said);
     if (!result) {
       fail(result.error());
-      return fail(Exit::refused, file.file + ": not applied" + (shown.empty() ? "" : "; those before it are"));
+      return fail(Exit::refused, file.file + ": not applied" + (shown.empty() ? "" : "; the files before it were"));
     }
     if (!arguments.has("json")) print_for_people(said);
     shown.push_back(*std::move(result));
@@ -292,22 +292,22 @@ Exit run_pipelines(const Arguments& arguments) {
   const std::string what = words.empty() ? "list" : words[0];
   const std::span<const std::string> rest(words.data() + (words.empty() ? 0 : 1), words.empty() ? 0 : words.size() - 1);
   if (what == "list") {
-    if (!rest.empty()) return fail(Exit::usage, "pipelines: list takes nothing behind it");
+    if (!rest.empty()) return fail(Exit::usage, "pipelines: list takes no arguments");
     return run_pipelines_list(arguments);
   }
   if (what == "show") {
-    if (rest.size() != 1) return fail(Exit::usage, "pipelines: show takes the NAME of one pipeline");
+    if (rest.size() != 1) return fail(Exit::usage, "pipelines: show takes one pipeline's NAME");
     return run_pipelines_show(arguments, rest[0]);
   }
   if (what == "check" || what == "apply") {
-    if (rest.empty()) return fail(Exit::usage, "pipelines: " + what + " takes the FILE of a pipeline, or several");
+    if (rest.empty()) return fail(Exit::usage, "pipelines: " + what + " takes one or more pipeline FILEs");
     return what == "check" ? run_pipelines_check(arguments, rest) : run_pipelines_apply(arguments, rest);
   }
   constexpr std::array<std::string_view, 4> known = {"list", "show", "check", "apply"};
   const auto nearest = nearest_of(what, known);
   return fail(Exit::usage, "pipelines: unknown word '" + printable(what) + "'; " +
                                (nearest ? "did you mean '" + std::string(*nearest) + "'?"
-                                        : "it is list, show NAME, check FILE or apply FILE"));
+                                        : "give list, show NAME, check FILE or apply FILE"));
 }
 
 }  // namespace
@@ -315,13 +315,12 @@ Exit run_pipelines(const Arguments& arguments) {
 const Command pipelines_command = {
     .name = "pipelines",
     .arguments = "[list | show NAME | check FILE... | apply FILE...]",
-    .summary = "Lists the pipelines, shows one as YAML, tries files, or puts them in force",
+    .summary = "Lists the pipelines, shows one as YAML, checks pipeline files, or applies them",
     .details =
-        "check needs no daemon: it says what is wrong with a file, with its line, and what may not be what was meant.\n"
-        "apply puts files in force for tasks that are created from then on; live tasks keep the definition that they\n"
-        "began with. What was applied stays in force over a restart, unless the daemon's --pipeline file of that name "
-        "has\n"
-        "changed since. docs/PIPELINES.md has every key.\n",
+        "check needs no daemon: it prints errors and warnings for a file, with their lines. apply puts files in\n"
+        "force for tasks created from then on; live tasks keep the definition that they began with. An applied\n"
+        "file stays in force across a restart, unless the daemon's --pipeline file of that name has changed since.\n"
+        "docs/PIPELINES.md describes every key.\n",
     .options = with_daemon_options({}),
     .positional_max = 65,
     .run = run_pipelines};

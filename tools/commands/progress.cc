@@ -108,7 +108,7 @@ std::string Progress::told(const json::object& record, const json::object& data)
   }
   if (type == "JobFinished" || type == "JobReaped") {
     const std::string result = text_of(data, type == "JobFinished" ? "result" : "outcome");
-    if (result == "done") return "";  // the transition in the same group says it
+    if (result == "done") return "";  // the transition in the same group says so
     return now_doing(with(type == "JobReaped" ? "run reaped: " + result : "job: " + result, reason));
   }
   if (type == "JobQueued") return now_doing(with("queued again", reason));

@@ -1,4 +1,4 @@
-// How one task moves, as its records tell it. Pure: records in, text out.
+// How one task moves, according to its records. Pure: records in, text out.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -18,34 +18,34 @@ namespace pawl {
 struct Stay {
   std::string stage;
   TimeUs entered;
-  TimeUs left;           // of the last one: zero
-  std::string activity;  // what goes on there, or how it ended
+  TimeUs left;           // zero for the last stay
+  std::string activity;  // what is going on there, or how it ended
 };
 
 class Progress {
  public:
   enum class State { moving, done, cancelled, blocked };
 
-  /// To which task a job belongs; 0 if that is not known. Asked at most once for each job.
+  /// The task that a job belongs to; 0 if unknown. Called at most once for each job.
   using TaskOfJob = std::function<std::uint64_t(std::uint64_t)>;
 
-  /// Of a task that begins on `stage`. Wants every record from the one that created it.
+  /// For a task that begins on `stage`. add() must get every record from the one that created the task.
   Progress(std::uint64_t task, std::string stage, TaskOfJob task_of_job)
       : task_(task), first_stage_(std::move(stage)), task_of_job_(std::move(task_of_job)) {}
 
-  /// Takes the next record of the log, whomever it concerns. The line for those who read along, with its end; empty
-  /// if the record says nothing about this task.
+  /// Takes the next record of the log, of any task. Returns a complete line to show; empty if the record says nothing
+  /// about this task.
   std::string add(const boost::json::object& record);
 
-  /// Takes what the task's row says. A record does not always tell that it blocked the task: one job too many that
-  /// failed does. The line as of add().
+  /// Takes the task's row, since a record does not always say that it blocked the task: a last failed attempt does not.
+  /// Returns a line as add() does.
   std::string see(const boost::json::object& task);
 
   State state() const { return state_; }
-  /// Why it is blocked, or was cancelled.
+  /// Why it is blocked or was cancelled.
   const std::string& reason() const { return reason_; }
   TimeUs begun() const { return stays_.empty() ? TimeUs{} : stays_.front().entered; }
-  /// The time of the last record seen, of whatever task.
+  /// The time of the last record seen, of any task.
   TimeUs last_time() const { return last_time_; }
 
   /// A line for each stay, the last one with its age at `now`.
@@ -60,7 +60,7 @@ class Progress {
   std::uint64_t task_;
   std::string first_stage_;
   TaskOfJob task_of_job_;
-  std::map<std::uint64_t, std::uint64_t> task_by_job_;  // those that were asked for
+  std::map<std::uint64_t, std::uint64_t> task_by_job_;  // the jobs asked for so far
   std::vector<Stay> stays_;
   State state_ = State::moving;
   std::string reason_;

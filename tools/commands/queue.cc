@@ -1,4 +1,4 @@
-// The queue at a glance: what runs, what waits and for what, what only a person moves on, and who watches over it.
+// The queue at a glance: what runs, what waits and for what, what only a person can move on, and what watches over it.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -36,7 +36,7 @@ std::string counted(std::string_view head, const json::value& count) {
   return std::string(head) + ' ' + cell(count) + '\n';
 }
 
-/// A part of the answer that may be as long as the daemon allows, under its head; nothing if there are no rows.
+/// A section of the answer under its head; empty if it has no rows.
 std::string section(const std::string& head, const TextTable& rows) {
   return rows.is_empty() ? "" : '\n' + head + rows.text();
 }
@@ -51,8 +51,8 @@ std::string show_running(const json::value& queue) {
               has_exited ? "exit " + cell(job, "exit_code") + ", finishing for " + ago(queue, run.at("exited_at"))
                          : "runs"});
   }
-  return section("running " + cell(queue.at("jobs"), "running") + ", of " + cell(queue.at("jobs"), "max_concurrency") +
-                     " that may\n",
+  return section("running " + cell(queue.at("jobs"), "running") + " of at most " +
+                     cell(queue.at("jobs"), "max_concurrency") + "\n",
                  rows);
 }
 
@@ -61,7 +61,7 @@ std::string show_queued(const json::value& queue) {
   for (const json::value& job : queue.at("queued").as_array()) {
     const bool is_free = job.at("reason").is_null();
     rows.add({cell(job, "id"), item_of(job), cell(job, "stage"), cell(job, "agent"), ago(queue, job.at("queued_at")),
-              is_free ? "somebody to claim it" : cell(job, "reason")});
+              is_free ? "a claim" : cell(job, "reason")});
   }
   return section(counted("queued", queue.at("jobs").at("queued")), rows);
 }
@@ -108,7 +108,7 @@ std::string on_or_off(const json::value& part) {
   return part.at("enabled").as_bool() ? "on" : "off";
 }
 
-/// "streams 4, requests 8" of those that are not 0.
+/// "streams 4, requests 8", without those that are 0.
 std::string show_counts(const json::value& counts) {
   std::string out;
   for (const auto& count : counts.as_object()) {
@@ -119,8 +119,7 @@ std::string show_counts(const json::value& counts) {
 }
 
 std::string show_shares(const json::value& shares) {
-  std::string out =
-      "refused " + show_counts(shares.at("refused")) + "; ended for others " + show_counts(shares.at("evicted"));
+  std::string out = "refused " + show_counts(shares.at("refused")) + "; evicted " + show_counts(shares.at("evicted"));
   if (!shares.at("refused_most").is_array()) return out;
   std::string most;
   for (const json::value& each : shares.at("refused_most").as_array()) {
@@ -149,7 +148,7 @@ std::string show_watch(const json::value& queue) {
                 cell(alerts, "dropped_total")});
   rows.add({"shares", "held: " + show_counts(queue.at("shares").at("held")), show_shares(queue.at("shares"))});
   for (const auto& source : queue.at("webhooks").as_object()) {
-    // What was refused, by reason, stands beside the sources.
+    // The refusals, by reason, are next to the sources.
     const json::value* configured =
         source.value().is_object() ? source.value().as_object().if_contains("configured") : nullptr;
     if (!configured || !configured->as_bool()) continue;
@@ -176,7 +175,7 @@ Exit run_queue(const Arguments& arguments) {
 const Command queue_command = {
     .name = "queue",
     .arguments = "",
-    .summary = "Shows what runs, what waits and for what, what is blocked, and who watches over it",
+    .summary = "Shows what runs, what waits and for what, what is blocked, and what watches over it",
     .details = "",
     .options = with_daemon_options({}),
     .run = run_queue};

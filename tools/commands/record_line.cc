@@ -10,12 +10,12 @@ namespace {
 
 namespace json = boost::json;
 
-/// A column, and the blank behind it.
+/// A column and a blank after it.
 std::string column(std::string text, std::size_t width) {
   return padded(std::move(text), width) + ' ';
 }
 
-/// The fields of an event that have something to say.
+/// The fields of an event that are worth showing.
 std::string shown_data(const json::value& data) {
   std::string out;
   if (!data.is_object()) return out;
@@ -30,7 +30,7 @@ std::string shown_data(const json::value& data) {
   constexpr std::size_t shown_bytes_max = 160;
   if (out.size() <= shown_bytes_max) return out;
   std::size_t end = shown_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;  // not within a character
+  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;  // not inside a character
   return out.substr(0, end) + " ...";
 }
 

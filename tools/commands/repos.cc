@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 constexpr std::array<std::string_view, 3> repo_actions{"list", "add", "remove"};
 
-/// A URL, or what stands for one.
+/// A URL, or a placeholder.
 std::string url_of_repo(const json::value& repo) {
   const std::string url = cell(repo, "url");
   return url == "-" ? "(no URL)" : url;
@@ -46,7 +46,7 @@ std::string show_declared_repo(const json::value& answer) {
   return "declared " + cell(repo, "repo") + ", " + url_of_repo(repo) + "\n";
 }
 
-/// Where a repository is cloned from by now; empty: from nowhere, or it is not declared.
+/// The URL that a repository is cloned from at present; empty: none, or the repository is not declared.
 Result<std::string> url_declared(const Arguments& arguments, const std::string& repo) {
   auto caller = PAWL_TRY(caller_of(arguments));
   for (const json::value& row : PAWL_TRY(call_list(caller.client, "/v1/repos"))) {
@@ -57,14 +57,14 @@ Result<std::string> url_declared(const Arguments& arguments, const std::string& 
 
 Exit add_repo(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positional();
-  if (words.size() < 2) return fail(Exit::usage, "repos add: say which, and where it is cloned from: NAME [URL]");
+  if (words.size() < 2) return fail(Exit::usage, "repos add: give NAME [URL] (where to clone it from)");
   if (words.size() == 2) {
-    // Typed to see what there is, it would send the commands of all its tasks into empty folders.
+    // Typed just to look, this would make all its tasks' commands run in empty folders.
     const auto url = url_declared(arguments, words[1]);
     if (!url) return fail(url.error());
     if (!url->empty()) {
-      return fail(Exit::usage, "repos add: " + printable(words[1]) + " is declared, cloned from " + *url +
-                                   ": say its new URL, or '' for none");
+      return fail(Exit::usage, "repos add: " + printable(words[1]) + " is already declared, cloned from " + *url +
+                                   "; give its new URL, or '' for none");
     }
   }
   std::string body = "{\"repo\":";
@@ -79,8 +79,8 @@ Exit add_repo(const Arguments& arguments) {
 
 Exit remove_repo(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positional();
-  if (words.size() != 2) return fail(Exit::usage, "repos remove: say which one: NAME");
-  // In the query, so that no proxy takes a name with a slash apart.
+  if (words.size() != 2) return fail(Exit::usage, "repos remove: give the repository's NAME");
+  // In the query, so that no proxy splits a name with a slash.
   return run_call(arguments, {.method = "DELETE", .path = "/v1/repos?repo=" + percent_encoded(words[1])},
                   [&](const json::value& answer) {
                     return "removed " + printable(words[1]) + ", seq " + cell(answer, "seq") + "\n";
@@ -90,7 +90,7 @@ Exit remove_repo(const Arguments& arguments) {
 Exit run_repos(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positional();
   if (words.empty() || (words[0] == "list" && words.size() == 1)) return run_list(arguments, "/v1/repos", show_repos);
-  if (words[0] == "list") return fail(Exit::usage, "repos list: what is '" + words[1] + "'? It takes no more words");
+  if (words[0] == "list") return fail(Exit::usage, "repos list: too many arguments: '" + words[1] + "'");
   if (words[0] == "add") return add_repo(arguments);
   if (words[0] == "remove") return remove_repo(arguments);
   const auto meant = nearest_of(words[0], repo_actions);
@@ -105,11 +105,10 @@ const Command repos_command = {
     .arguments = "[list | add NAME [URL] | remove NAME]",
     .summary = "Lists the repositories that tasks may name, declares one, or removes one",
     .details =
-        "As long as none is declared, tasks may name any. `add` of one that is declared says where it is cloned from\n"
-        "from now on; without a URL ('' where it has one) its commands run in an empty folder. Credentials have no "
-        "place in a URL: leave\n"
-        "them to a key, or to one of git's credential helpers. What is said here stays over a restart of pawld, as\n"
-        "long as its --repo is the same as before.\n",
+        "While no repository is declared, tasks may name any. `add` for a declared one changes where it is cloned\n"
+        "from; without a URL ('' if it already has one), its tasks' commands run in an empty folder. Do not put\n"
+        "credentials into a URL: use a key, or one of git's credential helpers. A declaration survives a restart of\n"
+        "pawld, as long as its --repo option stays the same.\n",
     .options = with_daemon_options({}),
     .positional_max = 3,
     .run = run_repos};

@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// A line a setting, each in the form in which it is given: `pawl settings KEY=VALUE` takes what this printed.
+/// One setting per line, in the form that `pawl settings KEY=VALUE` accepts.
 std::string show(const json::value& answer) {
   const json::value settings = part_of(answer, "settings");
   if (!settings.is_object()) return fields_of(settings);
@@ -28,7 +28,7 @@ std::string show(const json::value& answer) {
   return fields_of(shown);
 }
 
-/// A boolean as people write it, in whatever case; none for any other word.
+/// A boolean as people write it, in upper or lower case; none for any other word.
 std::optional<bool> boolean_from(std::string_view word) {
   std::string lower;
   for (const char c : word) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -37,8 +37,8 @@ std::optional<bool> boolean_from(std::string_view word) {
   return std::nullopt;
 }
 
-/// `{"key":value,…}` from words `key=value`. A value is JSON where it reads as a boolean, a number or a list, and
-/// otherwise a text.
+/// `{"key":value,…}` from words `key=value`. A value that reads as a boolean, a number or a list is JSON; any other is
+/// a string.
 Result<std::string> body_from(const std::vector<std::string>& words) {
   std::string body = "{";
   for (const std::string& word : words) {
@@ -76,10 +76,10 @@ Exit run_settings(const Arguments& arguments) {
 const Command settings_command = {
     .name = "settings",
     .arguments = "[KEY=VALUE ...]",
-    .summary = "Shows the settings, or changes those named, all of them or none",
+    .summary = "Shows the settings, or changes the named ones, all or none",
     .details =
         "A value is true or false (also yes, no, on, off), a whole number, a word, or a list such as\n"
-        "'[\"shop\",\"depot\"]'. docs/SETTINGS.md says what each setting does.\n",
+        "'[\"shop\",\"depot\"]'. docs/SETTINGS.md describes each setting.\n",
     .options = with_daemon_options({}),
     .positional_max = 64,
     .run = run_settings};

@@ -18,7 +18,7 @@ namespace po = boost::program_options;
 
 constexpr std::size_t file_bytes_max = 64 * 1024;
 
-/// The file that is read where none is named. Empty: there is no place for it.
+/// The default file. Empty if neither XDG_CONFIG_HOME nor HOME says where it would be.
 std::string usual_file(const GetVariable& variables) {
   const auto folder = [&](const char* variable) {
     const char* value = variables(variable);
@@ -36,20 +36,20 @@ Error wrong_name(const std::string& file, const std::string& name, const std::ve
   if (const auto meant = nearest_of(name, names)) {
     message += "; did you mean '" + std::string(*meant) + "'?";
   } else {
-    message += "; known are";
+    message += "; known options:";
     for (const std::string_view each : names) message += ' ' + std::string(each);
   }
   return {ErrorCode::malformed, message};
 }
 
-/// The lines of the file, by name. Empty where it is the usual one, and not there.
+/// The lines of the file, by name. Empty if it is the default file and does not exist.
 Result<std::map<std::string, std::string>> lines_of(const std::optional<std::string>& named,
                                                     const GetVariable& variables) {
   std::map<std::string, std::string> lines;
   const std::string file = named ? *named : usual_file(variables);
   if (file.empty()) return lines;
   const Result<std::string> text = read_guarded_file(file, Guard::unwritable, file_bytes_max);
-  // A home that is not there, or not this user's to look into, has no such file.
+  // A home that does not exist, or that this user may not read, has no such file.
   const bool is_unusable = !text && text.error().code == ErrorCode::malformed;
   if (!text && !named && !is_unusable) return lines;
   if (!text && !named) return Error{ErrorCode::malformed, text.error().message + "; --config FILE names another"};
@@ -66,7 +66,7 @@ Result<std::map<std::string, std::string>> lines_of(const std::optional<std::str
       if (!is_first) return Error{ErrorCode::malformed, file + ": '" + line.string_key + "' is given twice"};
     }
   } catch (const po::invalid_config_file_syntax& error) {
-    return Error{ErrorCode::malformed, file + ": no option is set by the line '" + error.tokens() + "'"};
+    return Error{ErrorCode::malformed, file + ": this line sets no option: '" + error.tokens() + "'"};
   } catch (const po::error& error) {
     return Error{ErrorCode::malformed, file + ": " + error.what()};
   }
@@ -76,7 +76,7 @@ Result<std::map<std::string, std::string>> lines_of(const std::optional<std::str
 }  // namespace
 
 OptionSpec config_option() {
-  return {"config", "FILE", "a file of `name = value` lines, in place of ~/.config/pawl/pawl.conf"};
+  return {"config", "FILE", "a file of `name = value` lines, instead of ~/.config/pawl/pawl.conf"};
 }
 
 Result<void> add_sources(const Command& command, const GetVariable& variables, Arguments& arguments) {

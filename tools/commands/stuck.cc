@@ -1,4 +1,4 @@
-// What does not move; and the pass that frees what is dead.
+// `pawl stuck`: tasks that do not move. `pawl reap`: the pass that frees what is dead.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -17,7 +17,7 @@ namespace json = boost::json;
 struct StuckList {
   json::array items;
   std::uint64_t waiting = 0;
-  std::map<std::string, std::uint64_t> held;  // tasks, by the setting that holds them
+  std::map<std::string, std::uint64_t> held;  // number of tasks, by the setting that holds them
 };
 
 std::string counted_tasks(std::uint64_t count) {
@@ -56,7 +56,7 @@ std::string show_stuck(const StuckList& stuck, bool has_all) {
          (is_one ? "it" : "them") + '\n';
 }
 
-/// All pages, with what is counted on each.
+/// All pages, with the counts on each.
 Result<StuckList> ask(Client& client, bool wants_all) {
   StuckList stuck;
   const std::string path = wants_all ? "/v1/stuck?all=true" : "/v1/stuck?all=false";
@@ -101,14 +101,14 @@ const Command stuck_command = {
     .arguments = "",
     .summary = "Lists what does not move, each with its reason and the command that would free it",
     .details =
-        "What waits its turn (for a slot, or while its agent runs within its time) is only counted. A setting that is\n"
-        "switched off is named once, with how many tasks wait for it. docs/GLOSSARY.md explains the reasons.\n",
-    .options = with_daemon_options({{"all", "", "list every live task, also those that wait their turn"}}),
+        "Tasks that wait their turn (for a slot, or for an agent that is within its time) are only counted. A setting\n"
+        "that is switched off is named once, with how many tasks wait for it. docs/GLOSSARY.md explains the reasons.\n",
+    .options = with_daemon_options({{"all", "", "list every live task, including those that wait their turn"}}),
     .run = run_stuck};
 
 const Command reap_command = {.name = "reap",
                               .arguments = "",
-                              .summary = "Makes a pass of the reaper now, even if it is switched off",
+                              .summary = "Runs a pass of the reaper now, even if the reaper is switched off",
                               .details = "",
                               .options = with_daemon_options({}),
                               .run = run_reap};

@@ -1,4 +1,4 @@
-// Creates a task, and shows how it moves.
+// Creates a task and shows how it moves.
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <sys/ioctl.h>
@@ -23,17 +23,17 @@ namespace {
 namespace json = boost::json;
 using std::chrono::steady_clock;
 
-/// What is worked on: as it is said, else as the working copy that this stands in has it.
+/// What the task works on: as the options say, else as the current working copy has it.
 struct Place {
   std::string repo;
   std::string branch;  // empty: none
 };
 
 Error with_way_out(const Error& error, const std::string& option) {
-  return {ErrorCode::malformed, "submit: " + option + " is missing, and " + error.message + ": name it by " + option};
+  return {ErrorCode::malformed, "submit: " + option + " is missing, and " + error.message + "; give " + option};
 }
 
-/// What may be meant by the repository of this working copy: those that are declared with the URL of its origin.
+/// The repositories that this working copy may belong to: those declared with the URL of its origin.
 Result<std::vector<std::string>> declared_with(Client& client, const std::string& url) {
   std::vector<std::string> names;
   for (const json::value& repo : PAWL_TRY(call_list(client, "/v1/repos"))) {
@@ -42,7 +42,7 @@ Result<std::vector<std::string>> declared_with(Client& client, const std::string
   return names;
 }
 
-/// Of several the one that is called after origin's URL; that also where there is none.
+/// Of several, the one with the name in origin's URL; that name also if there are none.
 Result<std::string> repo_here(Client& client) {
   const std::string origin = PAWL_TRY(working_copy_origin());
   const std::vector<std::string> names = PAWL_TRY(declared_with(client, origin));
@@ -68,14 +68,14 @@ Result<Place> place_from(Client& client, const Arguments& arguments) {
   if (!has_repo) {
     auto repo = repo_here(client);
     if (!repo && repo.error().code != ErrorCode::missing && repo.error().code != ErrorCode::malformed) {
-      return repo.error();  // of the daemon
+      return repo.error();  // an error of the daemon
     }
     if (!repo) return with_way_out(repo.error(), "--repo");
     place.repo = *std::move(repo);
   }
   if (arguments.has("branch")) return place;
   if (has_repo) {
-    // The branch of a working copy of another repository is none of this one's.
+    // A working copy of another repository says nothing about this one's branch.
     const auto branch = is_repo_here(client, place.repo) ? working_copy_branch() : Result<std::string>(std::string());
     if (branch) place.branch = *branch;
     return place;
@@ -113,14 +113,14 @@ Result<std::string> body_from(Client& client, const Arguments& arguments) {
   return body + '}';
 }
 
-/// What stands on a terminal, drawn again in place.
+/// Lines on a terminal, redrawn in place.
 class Screen {
  public:
   void draw(std::vector<std::string> lines) {
     winsize size{};
     const bool is_known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 1;
     const std::size_t columns = is_known ? size.ws_col : 80;
-    const std::size_t rows_max = is_known ? size.ws_row - 1U : 23U;  // beyond, the cursor could not go back up
+    const std::size_t rows_max = is_known ? size.ws_row - 1U : 23U;  // the cursor could not move up past more rows
     if (lines.size() > rows_max) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows_max));
     std::string out;
     if (drawn_ > 0) out += "\x1b[" + std::to_string(drawn_) + "A";
@@ -132,7 +132,7 @@ class Screen {
   }
 
  private:
-  /// At most that wide: a line that wraps would be two.
+  /// At most that wide: a line that wraps would take two rows.
   static std::string cut(std::string line, std::size_t columns) {
     while (width_of(line) > columns) {
       while ((static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.pop_back();
@@ -156,7 +156,7 @@ Exit exit_of(const Progress& progress, std::uint64_t task) {
     case Progress::State::moving:
       break;
   }
-  return fail(Exit::refused, name + " is still under way");
+  return fail(Exit::refused, name + " is still in progress");
 }
 
 std::uint64_t task_of(const json::value& job) {
@@ -166,9 +166,9 @@ std::uint64_t task_of(const json::value& job) {
 
 /// How progress is shown.
 enum class View {
-  screen,   // drawn again in place
-  lines,    // one for each thing that happened
-  nothing,  // --json: only what has become of it, at the end
+  screen,   // redrawn in place
+  lines,    // one line per event
+  nothing,  // --json: only the outcome, at the end
 };
 
 /// Follows the task from the record that created it.
@@ -181,7 +181,7 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   Screen screen;
   std::string trouble;
   auto last_record_at = steady_clock::now();
-  // The daemon's time goes on since its last record as ours does: their clocks need not agree.
+  // Adds our own elapsed time to the daemon's last record time, so the two clocks need not agree.
   const auto draw = [&] {
     if (view != View::screen) return;
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - last_record_at);
@@ -231,7 +231,7 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   return exit_of(progress, task);
 }
 
-/// What was created, and what else there is to say of it.
+/// The created task, and where its branch begins if it is new.
 std::string show_created(const json::value& answer) {
   const json::value& task = part_of(answer, "task");
   std::string text = task_line(task) + '\n';
@@ -256,7 +256,7 @@ Exit run_submit(const Arguments& arguments) {
   const json::value& task = part_of(*answer, "task");
   const auto id = read_number(cell(task, "id"), "the task's id");
   const auto seq = read_number(cell(*answer, "seq"), "the record's seq");
-  if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer names no task or no seq");
+  if (!id || !seq || *seq == 0) return fail(Exit::refused, "the daemon's answer lacks the task or the seq");
   const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
   if (view != View::nothing) print_for_people(show_created(*answer));
   std::fflush(stdout);
@@ -268,20 +268,19 @@ Exit run_submit(const Arguments& arguments) {
 const Command submit_command = {
     .name = "submit",
     .arguments = "WORK_ITEM",
-    .summary = "Creates a task, and with --wait shows how it moves until it ends",
+    .summary = "Creates a task; with --wait, shows how it moves until it ends",
     .details =
-        "In a git working copy, --repo may be left out for the repository that is declared with origin's URL (else: "
-        "for\n"
-        "the last part of that, without .git), and --branch for the branch that is checked out. Elsewhere, or for\n"
+        "In a git working copy, --repo defaults to the repository that is declared with origin's URL (else to the\n"
+        "last part of that URL, without .git), and --branch to the branch that is checked out. Elsewhere, or for\n"
         "another repository, a task without --branch has none.\n\n"
-        "With --wait the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
-        "--json too, only the task as it then stands is printed.\n",
-    .options = with_daemon_options({{"repo", "REPO", "the repository (that of this working copy's origin)"},
-                                    {"branch", "BRANCH", "the feature branch (the one that is checked out here)"},
-                                    {"pipeline", "NAME", "the pipeline (that of the setting pipeline.default)"},
-                                    {"stage", "STAGE", "where to begin (the pipeline's first stage)"},
-                                    {"depends-on", "TASK,...", "tasks that have to end before this one's jobs run"},
-                                    {"wait", "", "show its progress, and wait for its end"}}),
+        "With --wait, the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
+        "--json too, only the task's final state is printed.\n",
+    .options = with_daemon_options({{"repo", "REPO", "the repository (default: this working copy's)"},
+                                    {"branch", "BRANCH", "the feature branch (default: the one checked out here)"},
+                                    {"pipeline", "NAME", "the pipeline (default: the setting pipeline.default)"},
+                                    {"stage", "STAGE", "where to begin (default: the pipeline's first stage)"},
+                                    {"depends-on", "TASK,...", "tasks that must end before this one's jobs run"},
+                                    {"wait", "", "show its progress until it ends"}}),
     .positional_min = 1,
     .positional_max = 1,
     .run = run_submit};

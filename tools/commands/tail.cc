@@ -1,4 +1,4 @@
-// Follows the log of a daemon.
+// `pawl tail`: follows a daemon's log.
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -23,7 +23,7 @@ std::string shown(const json::object& record) {
   return record_in_words(value, time);
 }
 
-/// The last durable seq, if the daemon tells it.
+/// The last durable seq, if the daemon reports it.
 std::uint64_t last_seq(Client& client) {
   const auto settings = call(client, {.method = "GET", .path = "/v1/settings"});
   if (!settings || !settings->is_object()) return 0;
@@ -76,8 +76,8 @@ const Command tail_command = {
     .arguments = "",
     .summary = "Follows the records as they become durable",
     .details = "With --json each record is a line as 'pawl export log' writes it, except that its effects are null.\n",
-    .options = with_daemon_options({{"after", "SEQ", "begin after this record (the last ten)"},
-                                    {"no-follow", "", "end when there is nothing more"}}),
+    .options = with_daemon_options({{"after", "SEQ", "begin after this record (default: show the last ten)"},
+                                    {"no-follow", "", "end at the end of the log"}}),
     .run = run_tail};
 
 }  // namespace pawl

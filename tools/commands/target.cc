@@ -14,14 +14,14 @@
 namespace pawl {
 namespace {
 
-constexpr std::size_t pem_bytes_max = 4 * 1024 * 1024;  // a bundle of authorities has some 250 KiB
+constexpr std::size_t pem_bytes_max = 4 * 1024 * 1024;  // a bundle of authorities has about 250 KiB
 
 struct FreeParsedUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
 using Url = std::unique_ptr<CURLU, FreeParsedUrl>;
 
-/// Empty where the URL has none.
+/// Empty if the URL has none.
 std::string part_of_url(const Url& url, CURLUPart part) {
   char* text = nullptr;
   if (curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) return {};
@@ -39,7 +39,7 @@ Result<std::string> token_of(const Arguments& arguments) {
   const auto file = arguments.value("token-file");
   if (!file) return std::string();
   std::string token = PAWL_TRY(read_secret(*file));
-  // It becomes a part of a header: anything else in it would be one of its own.
+  // It becomes part of a header: any other character could start another one.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
     return malformed_target(*file + ": not a token: more than one word, or not plain text");
   }
@@ -57,12 +57,12 @@ Result<Target> place_of(const Arguments& arguments) {
   return Target{.socket = socket ? *socket : *arguments.value("data") + "/pawl.sock", .url = "http://localhost"};
 }
 
-/// The files of TLS. They are libcurl's to read; that they can be read is seen here, where the option is known.
+/// The TLS files. libcurl reads them, but errors are found here, where the option is known.
 Result<void> add_certificates(const Arguments& arguments, Target& target) {
   for (const std::string_view option : {"cacert", "cert", "key"}) {
     const bool is_typed = arguments.source_of({option}) == Source::command_line;
     if (is_typed && !target.is_tls()) {
-      return malformed_target("--" + std::string(option) + " is for --url https://…, and the daemon is asked at " +
+      return malformed_target("--" + std::string(option) + " needs --url https://…, but the daemon is at " +
                               target.name());
     }
   }
@@ -70,7 +70,7 @@ Result<void> add_certificates(const Arguments& arguments, Target& target) {
   target.ca_file = arguments.value_or("cacert", "");
   target.certificate = arguments.value_or("cert", "");
   target.key = arguments.value_or("key", "");
-  if (target.certificate.empty() && !target.key.empty()) return malformed_target("--key needs --cert besides");
+  if (target.certificate.empty() && !target.key.empty()) return malformed_target("--key needs --cert");
   for (const std::string& file : {target.ca_file, target.certificate}) {
     if (!file.empty()) PAWL_TRY(read_regular_file(file, pem_bytes_max));
   }
@@ -88,14 +88,14 @@ std::string Target::name() const {
 }
 
 std::vector<OptionSpec> with_target_options(std::vector<OptionSpec> own) {
-  own.push_back({"data", "DIR", "the daemon's data folder, whose socket is used", 0, "PAWL_DATA"});
+  own.push_back({"data", "DIR", "the daemon's data folder, for its socket", 0, "PAWL_DATA"});
   own.push_back({"socket", "PATH", "the daemon's unix socket", 0, "PAWL_SOCKET"});
   own.push_back({"url", "URL", "the daemon's address: HOST:PORT, or https://HOST[:PORT][/PREFIX]", 0, "PAWL_URL"});
   own.push_back({"token-file", "FILE", "a file with the token to send", 0, "PAWL_TOKEN_FILE"});
-  own.push_back({"cacert", "FILE", "trust these authorities for https, not the system's", 0, "PAWL_CACERT"});
-  own.push_back({"cert", "FILE", "the client certificate to show", 0, "PAWL_CERT"});
-  own.push_back({"key", "FILE", "its private key, if it is not in the same file", 0, "PAWL_KEY"});
-  own.push_back({"actor", "NAME", "the name to record for who asks (operator)"});
+  own.push_back({"cacert", "FILE", "trust these authorities for https instead of the system's", 0, "PAWL_CACERT"});
+  own.push_back({"cert", "FILE", "the client certificate to present", 0, "PAWL_CERT"});
+  own.push_back({"key", "FILE", "the certificate's private key, if it is in another file", 0, "PAWL_KEY"});
+  own.push_back({"actor", "NAME", "the name to record as the requester (operator)"});
   own.push_back(config_option());
   return own;
 }
@@ -127,8 +127,7 @@ Result<std::string> daemon_url(const std::string& text) {
   const CURLUcode code =
       curl_url_set(url.get(), CURLUPART_URL, (has_scheme ? text : "http://" + text).c_str(), CURLU_DISALLOW_USER);
   if (code == CURLUE_USER_NOT_ALLOWED) {
-    return malformed_target(
-        "--url: a user or a password is not allowed in it; name the file of a token with --token-file");
+    return malformed_target("--url: must not contain a user or a password; give a file with a token as --token-file");
   }
   const bool is_whole = code == CURLUE_OK && (has_scheme || !part_of_url(url, CURLUPART_PORT).empty());
   if (!is_whole || !part_of_url(url, CURLUPART_QUERY).empty() || !part_of_url(url, CURLUPART_FRAGMENT).empty()) {

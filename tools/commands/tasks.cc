@@ -32,7 +32,7 @@ std::string show_history(const json::array& records) {
   return table_of(records, {"seq", "time", "event=type", "actor", "by=principal", "outcome", "data"});
 }
 
-/// The query of a list, from the options that are filters.
+/// The query of a list, from the filter options.
 std::string list_path(const Arguments& arguments) {
   std::string path = "/v1/tasks?limit=256";
   for (const std::string_view option : {"stage", "repo", "work-item"}) {
@@ -45,7 +45,7 @@ std::string list_path(const Arguments& arguments) {
   return path;
 }
 
-/// "delivery, as record 393 defined it"; the record alone where it cannot be read.
+/// "delivery, as record 393 defined it"; the record alone if it cannot be read.
 std::string pipeline_text(Client& client, const json::value& task) {
   const std::string record = cell(task, "pipeline");
   std::string name;
@@ -59,7 +59,7 @@ std::string pipeline_text(Client& client, const json::value& task) {
 }
 
 Exit run_task(const Arguments& arguments) {
-  // With a word --repo says of which repository it is; --work-item alone lists, for there may be several.
+  // With a word, --repo names its repository. --work-item without a word lists, since several may match.
   if (arguments.positional().empty()) return run_list(arguments, list_path(arguments), show_list);
   auto caller = caller_of(arguments);
   if (!caller) return fail(caller.error());
@@ -75,15 +75,15 @@ Exit run_task(const Arguments& arguments) {
 
 constexpr int answer_timeout_s = 60;
 
-/// What is posted about a task: /v1/tasks/{id}/ACTION.
+/// A POST about a task: /v1/tasks/{id}/ACTION.
 struct Post {
   std::string_view action;
-  /// Made of the words behind TASK.
+  /// Made from the words after TASK.
   std::function<std::string(const std::vector<std::string>& words)> body;
   std::function<std::string(const json::value&)> show;
-  std::size_t words = 0;  // behind TASK
+  std::size_t words = 0;  // after TASK
   int timeout_s = answer_timeout_s;
-  /// What the command exits with once it was answered. May be empty: done.
+  /// The exit code for an answer. May be empty: done.
   std::function<Exit(const json::value&)> exit = {};
 };
 
@@ -111,7 +111,7 @@ std::string reason_body(const Arguments& arguments) {
 std::string show_advance(const json::value& answer) {
   std::string out = cell(answer, "result");
   std::string reason = cell(answer, "reason");
-  if (reason.starts_with(out + ": ")) reason.erase(0, out.size() + 2);  // it need not be said twice
+  if (reason.starts_with(out + ": ")) reason.erase(0, out.size() + 2);  // do not say it twice
   if (reason != "-" && reason != out) out += " (" + reason + ")";
   return out + ": " + show_task(answer);
 }
@@ -119,14 +119,14 @@ std::string show_advance(const json::value& answer) {
 std::string show_cancel(const json::value& answer) {
   const json::value& task = part_of(answer, "task");
   if (cell(task, "stage") == "cancelled") return show_task(answer);
-  return "deferred until what is under way has ended: " + show_task(answer);
+  return "deferred until work in progress has ended: " + show_task(answer);
 }
 
 std::function<std::string(const std::vector<std::string>&)> always(const std::string& body) {
   return [body](const std::vector<std::string>&) { return body; };
 }
 
-/// A path that found the task's work wanting, or left it for a person, did not do what was asked.
+/// A path that failed the task's work, or left it to a person, did not do what was requested.
 Exit exit_of_advance(const json::value& answer) {
   const std::string result = cell(answer, "result");
   const bool is_bad = result == "gate_red" || result == "blocked" || result == "rolled_back";
@@ -134,7 +134,7 @@ Exit exit_of_advance(const json::value& answer) {
 }
 
 Exit run_advance(const Arguments& arguments) {
-  constexpr int gate_and_steps_s = 24 * 3600;  // the daemon answers when they have ended, which their time-outs bound
+  constexpr int gate_and_steps_s = 24 * 3600;  // the daemon answers when they have ended, which their time-outs limit
   return post(arguments, {.action = "advance",
                           .body = always("{}"),
                           .show = show_advance,
@@ -153,7 +153,7 @@ Exit run_cancel(const Arguments& arguments) {
 Exit run_retry(const Arguments& arguments) {
   const std::string take = arguments.value_or("take", "");
   if (arguments.has("take") && take != "origin" && take != "ours") {
-    return fail(Exit::usage, "retry: --take is origin or ours");
+    return fail(Exit::usage, "retry: --take must be origin or ours");
   }
   std::string body = reason_body(arguments);
   if (!take.empty()) {
@@ -174,7 +174,7 @@ Exit run_note(const Arguments& arguments) {
 
 Exit run_resolve(const Arguments& arguments) {
   if (arguments.has("happened") == arguments.has("did-not")) {
-    return fail(Exit::usage, "resolve: say either --happened or --did-not");
+    return fail(Exit::usage, "resolve: give either --happened or --did-not");
   }
   const auto body = [&arguments](const std::vector<std::string>& words) {
     std::string out = "{\"step\":";
@@ -206,11 +206,10 @@ const Command task_command = {.name = "task",
 const Command advance_command = {
     .name = "advance",
     .arguments = "TASK",
-    .summary = "Drives a task over its forward edge, as far as it goes now",
+    .summary = "Drives a task over its forward edge, as far as it can go now",
     .details =
-        "Takes the lease, asks the gate and runs the steps as the daemon does by itself; the "
-        "answer says what happened.\nExit 1 if the gate is red,\n"
-        "or the task is rolled back or blocked.\n",
+        "Takes the lease, runs the gate and the steps as the daemon does on its own; the answer says what happened.\n"
+        "Exit 1 if the gate is red, or the task was rolled back or blocked.\n",
     .options = with_task_options({}),
     .positional_max = 1,
     .run = run_advance};
@@ -220,10 +219,11 @@ const Command cancel_command = {
     .arguments = "TASK",
     .summary = "Stops a task for good",
     .details =
-        "Ends the agent and removes the task's folder. A crossing that is under way is finished first. The branch\n"
-        "at origin is deleted if this task began it there and it has not moved since pawl last saw it (setting\n"
-        "stop.delete_branch); the task's history has the command that brings it back.\n",
-    .options = with_task_options({reason_option, {"keep-branch", "", "leave the branch at origin, whatever is set"}}),
+        "Ends the agent and removes the task's folder. A crossing that is under way finishes first. The branch at\n"
+        "origin is deleted if this task began it there and it has not moved since pawl last saw it (setting\n"
+        "stop.delete_branch); the task's history has the command that restores it.\n",
+    .options =
+        with_task_options({reason_option, {"keep-branch", "", "keep the branch at origin, whatever the setting"}}),
     .positional_max = 1,
     .run = run_cancel};
 
@@ -231,8 +231,8 @@ const Command retry_command = {
     .name = "retry",
     .arguments = "TASK",
     .summary = "Unblocks a task if it is blocked, and queues a new job for its stage",
-    .details = "Where the task is blocked as diverged, --take says whose commits stay.\n",
-    .options = with_task_options({reason_option, {"take", "SIDE", "origin or ours, where the branch has diverged"}}),
+    .details = "If the task is blocked as diverged, --take says whose commits to keep.\n",
+    .options = with_task_options({reason_option, {"take", "SIDE", "origin or ours, if the branch has diverged"}}),
     .positional_max = 1,
     .run = run_retry};
 
@@ -246,7 +246,7 @@ const Command unblock_command = {.name = "unblock",
 
 const Command note_command = {.name = "note",
                               .arguments = "TASK TEXT",
-                              .summary = "Records a sentence about a task, for people",
+                              .summary = "Records a note about a task, for people",
                               .details = "",
                               .options = with_task_options({}),
                               .positional_min = 1,
@@ -257,9 +257,9 @@ const Command resolve_command = {
     .name = "resolve",
     .arguments = "TASK STEP (--happened | --did-not)",
     .summary = "Says whether a step whose outcome is unknown has happened",
-    .details = "Look at the target of the effect first: pawl goes on by this answer.\n",
-    .options = with_task_options({{"happened", "", "the effect is there"},
-                                  {"did-not", "", "the effect is not there, and nothing of it can still come"},
+    .details = "Check the target of the effect first: pawl relies on this answer.\n",
+    .options = with_task_options({{"happened", "", "the effect has happened"},
+                                  {"did-not", "", "the effect has not happened, and can no longer happen"},
                                   reason_option}),
     .positional_min = 1,
     .positional_max = 2,

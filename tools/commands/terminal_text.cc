@@ -13,9 +13,9 @@ namespace {
 
 constexpr char escape = '\x1b';
 constexpr std::string_view colours_off = "\x1b[0m";
-constexpr std::size_t sequence_bytes_max = 64;  // no colour is longer
+constexpr std::size_t sequence_bytes_max = 64;  // more than any colour needs
 
-/// The numbers of `38;5;196`. What stands behind a colon belongs to the number before it.
+/// The numbers in `38;5;196`. Anything after a colon belongs to the number before it.
 std::vector<int> numbers_in(std::string_view parameters) {
   std::vector<int> numbers;
   for (std::size_t begin = 0; begin <= parameters.size();) {
@@ -28,7 +28,7 @@ std::vector<int> numbers_in(std::string_view parameters) {
   return numbers;
 }
 
-/// Whether the parameters of "select graphic rendition" make text unseen: 8 does, unless it is part of a colour.
+/// Whether the parameters of "select graphic rendition" make text invisible: 8 does, unless it is part of a colour.
 bool conceals(std::string_view parameters) {
   constexpr int conceal = 8;
   const std::vector<int> numbers = numbers_in(parameters);
@@ -44,8 +44,7 @@ bool conceals(std::string_view parameters) {
   return false;
 }
 
-/// How many bytes the colour has that `text` begins with: ESC [ numbers m. 0: it is none; none: that cannot be told
-/// yet.
+/// The length in bytes of the colour at the start of `text`: ESC [ numbers m. 0: not a colour; none: not known yet.
 std::optional<std::size_t> colour_bytes(std::string_view text) {
   if (text.size() == 1) return std::nullopt;
   if (text[1] != '[') return 0;
@@ -57,7 +56,7 @@ std::optional<std::size_t> colour_bytes(std::string_view text) {
   return end + 1;
 }
 
-/// Whether `text`, which begins no whole character, could still become one.
+/// Whether `text`, which does not begin with a whole character, could still become one.
 bool may_be_cut(std::string_view text) {
   constexpr std::string_view rest = "\x80\x80\x80";
   for (const char low : {'\x80', '\x90', '\xA0'}) {
@@ -94,7 +93,7 @@ std::string TerminalText::take(std::string_view piece) {
     }
     if (rest.front() == '\r') {
       if (rest.size() == 1) break;
-      // An end of a line as some systems write it; by itself it would write over what stands there.
+      // Part of a line end on some systems; alone it would overwrite the line.
       if (rest[1] != '\n') out += printable(rest.substr(0, 1));
       ++at;
       continue;

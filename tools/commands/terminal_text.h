@@ -1,4 +1,4 @@
-// What a command printed, as a terminal may be given it.
+// Makes a command's output safe for a terminal.
 #pragma once
 
 #include <string>
@@ -6,13 +6,13 @@
 
 namespace pawl {
 
-/// Lets texts, ends of lines, tabs and colours through, and shows everything else as printable() does: what would move
-/// the cursor, rename the window, hide what is written, or answer in the user's place. Fed in pieces, cut anywhere.
+/// Passes on text, line ends, tabs and colours, and shows everything else as printable() does: anything that could move
+/// the cursor, rename the window, hide text, or make the terminal type. Fed in pieces, cut anywhere.
 class TerminalText {
  public:
-  /// What is to be written of the next piece. A character or a colour that is not whole yet is held back.
+  /// What to write for the next piece. Holds back an incomplete character or colour.
   std::string take(std::string_view piece);
-  /// What was held back; and the colours put back, if they were changed.
+  /// What was held back, and a reset of the colours if they were changed.
   std::string end();
 
  private:

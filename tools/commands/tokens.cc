@@ -1,4 +1,4 @@
-// Who may do what over TCP: the file of tokens, and the daemon that reads it.
+// `pawl tokens`: the file that says who may do what over TCP, and the daemon that reads it.
 #include "daemon/api/tokens.h"
 
 #include <sys/socket.h>
@@ -46,7 +46,7 @@ TimeUs host_time() {
 
 // ---- the daemon
 
-/// What a file of /proc has, its zeros as ends of lines.
+/// The zero-terminated words of a file in /proc.
 std::vector<std::string> words_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::vector<std::string> words;
@@ -54,7 +54,7 @@ std::vector<std::string> words_of(const std::string& path) {
   return words;
 }
 
-/// Which file of tokens a pawld was started with, as far as its words and its environment say; as it was written there.
+/// The tokens file that a pawld was started with, exactly as its command line or its environment has it.
 std::optional<std::string> tokens_read_by(pid_t pid) {
   const std::string folder = "/proc/" + std::to_string(pid);
   const std::vector<std::string> words = words_of(folder + "/cmdline");
@@ -69,7 +69,7 @@ std::optional<std::string> tokens_read_by(pid_t pid) {
   return std::nullopt;
 }
 
-/// Who listens on a unix socket, as the kernel knows it.
+/// The process that listens on a unix socket, according to the kernel.
 std::optional<pid_t> pid_behind(const std::string& socket) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -85,7 +85,7 @@ std::optional<pid_t> pid_behind(const std::string& socket) {
   return peer.pid;
 }
 
-/// Who holds a data folder, or held it last.
+/// The process that holds a data folder, or held it last.
 std::optional<pid_t> pid_in_lock(const std::string& data) {
   std::ifstream file(data + "/LOCK");
   pid_t pid = 0;
@@ -93,7 +93,8 @@ std::optional<pid_t> pid_in_lock(const std::string& data) {
   return pid;
 }
 
-/// Has the daemon read the file, or says how. A signal goes to a pawld alone that reads tokens: it could end another.
+/// Has the daemon read the file, or says how. Signals only a pawld that reads tokens: SIGHUP could end any other
+/// process.
 void have_it_read(const Arguments& arguments, const std::string& path) {
   const auto source = arguments.source_of({"socket", "data"});
   const auto given = [&](std::string_view option) {
@@ -107,11 +108,11 @@ void have_it_read(const Arguments& arguments, const std::string& path) {
   const auto read = pid ? tokens_read_by(*pid) : std::nullopt;
   const bool is_it = read && fs::path(*read).filename() == fs::path(path).filename();
   if (is_it && ::kill(*pid, SIGHUP) == 0) {
-    std::fprintf(stderr, "pawld, pid %d, was told to read it; its log says how many tokens it has now\n",
+    std::fprintf(stderr, "pawld, pid %d, was told to read it; its log says how many tokens it now has\n",
                  static_cast<int>(*pid));
     return;
   }
-  std::fputs("have pawld read it: kill -HUP PID", stderr);
+  std::fputs("to have pawld read it: kill -HUP PID", stderr);
   if (pid && read && !is_it) {
     std::fprintf(stderr, " (pid %d reads %s)", static_cast<int>(*pid), printable(*read).c_str());
   } else if (!at_socket && !in_folder) {
@@ -141,7 +142,7 @@ void append_names(std::string& out, std::string_view member, const std::vector<s
   out += ']';
 }
 
-/// All but its hash. A list without names limits nothing.
+/// Everything except its hash. A list without names limits nothing.
 void append_entry(std::string& out, const TokenEntry& entry, TimeUs now) {
   const Scope* scope = entry.scope.get();
   append_json_member(out, "name");
@@ -183,7 +184,7 @@ Exit list_tokens(const Arguments& arguments, const std::string& path) {
   return Exit::done;
 }
 
-/// "30d", "12h", "2027-01-01" or a whole time.
+/// "30d", "12h", "2027-01-01" or a complete time.
 Result<TimeUs> end_given(const std::string& text, TimeUs now) {
   const auto wrong = [&] {
     return Error{ErrorCode::malformed,
@@ -199,7 +200,7 @@ Result<TimeUs> end_given(const std::string& text, TimeUs now) {
   }
   const auto time = parse_rfc3339(text.find('T') == std::string::npos ? text + "T00:00:00Z" : text);
   if (!time) return wrong();
-  if (time->us <= now.us) return Error{ErrorCode::malformed, "tokens add: --until " + text + " is over"};
+  if (time->us <= now.us) return Error{ErrorCode::malformed, "tokens add: --until " + text + " is in the past"};
   return *time;
 }
 
@@ -213,7 +214,7 @@ Result<TokenEntry> entry_given(const Arguments& arguments, const std::string& wh
     const auto value = arguments.value(option);
     if (!value) continue;
     if (value->find_first_of(" \t\r\n") != std::string::npos) {
-      return wrong("--" + std::string(option) + " takes names with commas between them, and no blanks");
+      return wrong("--" + std::string(option) + " takes names separated by commas, without blanks");
     }
     if (const auto read = read_limit(std::string(option) + "=" + *value, scope); !read) {
       return wrong(read.error().message);
@@ -221,7 +222,7 @@ Result<TokenEntry> entry_given(const Arguments& arguments, const std::string& wh
   }
   if (scope.is_narrow()) entry.scope = std::make_shared<const Scope>(std::move(scope));
   if (const auto until = arguments.value("until")) entry.until = PAWL_TRY(end_given(*until, host_time()));
-  // A name with a blank, an end of a line or a '#' in it would be read as something else.
+  // A name with a blank, a line end or a '#' in it would be read as something else.
   const auto read = parse_tokens(line_of(entry), "");
   if (!read || read->size() != 1 || read->front().name != who) {
     return wrong("the name must be 1 to 32 letters, digits, '-', '_' and '.'");
@@ -239,7 +240,7 @@ std::string with_line(const std::string& text, const std::string& line) {
 
 Exit add_token(const Arguments& arguments, const std::string& path) {
   const std::vector<std::string>& words = arguments.positional();
-  if (words.size() != 2) return fail(Exit::usage, "tokens add: say for whom: NAME");
+  if (words.size() != 2) return fail(Exit::usage, "tokens add: give the NAME that the token is for");
   const std::string token = random_hex() + random_hex();
   const auto entry = entry_given(arguments, words[1], token);
   if (!entry) return fail(entry.error());
@@ -247,7 +248,7 @@ Exit add_token(const Arguments& arguments, const std::string& path) {
   const auto written = edit_tokens(path, [&](const std::string& text, const Tokens& tokens) -> Result<std::string> {
     is_there = has_name(tokens, entry->name);
     if (is_there) {
-      return Error{ErrorCode::malformed, "tokens add: there is a token for " + words[1] + "; revoke that first"};
+      return Error{ErrorCode::malformed, "tokens add: " + words[1] + " already has a token; revoke it first"};
     }
     return with_line(text, line_of(*entry));
   });
@@ -261,7 +262,7 @@ Exit add_token(const Arguments& arguments, const std::string& path) {
   } else {
     print(token + "\n");
   }
-  std::fprintf(stderr, "that is the token of %s, shown this once: %s has its hash alone\n", words[1].c_str(),
+  std::fprintf(stderr, "this is the token of %s, shown only this once: %s has only its hash\n", words[1].c_str(),
                printable(path).c_str());
   have_it_read(arguments, path);
   return Exit::done;
@@ -269,7 +270,7 @@ Exit add_token(const Arguments& arguments, const std::string& path) {
 
 Exit revoke_token(const Arguments& arguments, const std::string& path) {
   const std::vector<std::string>& words = arguments.positional();
-  if (words.size() != 2) return fail(Exit::usage, "tokens revoke: say whose: NAME");
+  if (words.size() != 2) return fail(Exit::usage, "tokens revoke: give the NAME that the token is for");
   for (const std::string_view option : {"role", "repos", "agents", "leases", "until"}) {
     if (arguments.has(option)) return fail(Exit::usage, "tokens revoke: --" + std::string(option) + " is for add");
   }
@@ -280,12 +281,12 @@ Exit revoke_token(const Arguments& arguments, const std::string& path) {
         std::find_if(tokens.begin(), tokens.end(), [&](const TokenEntry& entry) { return entry.name == words[1]; });
     is_there = found != tokens.end();
     if (!is_there) {
-      return Error{ErrorCode::malformed, "tokens revoke: there is no token for " + printable(words[1])};
+      return Error{ErrorCode::malformed, "tokens revoke: " + printable(words[1]) + " has no token"};
     }
     const std::string rest = without_line(text, found->line);
     is_last = tokens.size() == 1;
     if (!is_last) return rest;
-    // A file without any is passed over, and the old ones would stay: one that no token fits takes their place.
+    // pawld ignores a file without tokens and would keep the old ones: so put in a line that no token fits.
     const TokenEntry fits_none{.name = "none",
                                .role = Role::read,
                                .hash = hash_of_token(random_hex() + random_hex()),
@@ -301,8 +302,9 @@ Exit revoke_token(const Arguments& arguments, const std::string& path) {
     append_json_member(out, "last", is_last);
     print(out + "}\n");
   }
-  std::fprintf(stderr, "revoked %s%s\n", words[1].c_str(),
-               is_last ? ", the last: a line that no token fits stands in its place, so that none is let in" : "");
+  std::fprintf(
+      stderr, "revoked %s%s\n", words[1].c_str(),
+      is_last ? ", the last one: a line that no token fits takes its place, so that pawld refuses every token" : "");
   have_it_read(arguments, path);
   return Exit::done;
 }
@@ -319,7 +321,7 @@ Exit run_tokens(const Arguments& arguments) {
   if (!path) return fail(path.error());
   if (action == "add") return add_token(arguments, *path);
   if (action == "revoke") return revoke_token(arguments, *path);
-  if (words.size() > 1) return fail(Exit::usage, "tokens list: what is '" + words[1] + "'? It takes no more words");
+  if (words.size() > 1) return fail(Exit::usage, "tokens list: too many arguments: '" + words[1] + "'");
   return list_tokens(arguments, *path);
 }
 
@@ -328,21 +330,21 @@ Exit run_tokens(const Arguments& arguments) {
 const Command tokens_command = {
     .name = "tokens",
     .arguments = "[list | add NAME | revoke NAME]",
-    .summary = "Lists who has a token for pawld over TCP, makes one, or takes one back",
+    .summary = "Lists who has a token for pawld over TCP, adds one, or revokes one",
     .details =
-        "`add` prints the token, and nothing else, on standard output: once, since the file has its hash alone. The\n"
-        "file is replaced as a whole. With --data or --socket the daemon there is told to read it.\n"
-        "A token with --repos, --agents or --leases neither sees nor moves what is outside of them. Names stand with\n"
-        "commas between them; a repository's may end with `*`, and of keys of leases it is the beginning that "
+        "`add` prints only the token to standard output, and only once, since the file has only its hash. The file\n"
+        "is replaced as a whole. With --data or --socket, the daemon there is told to read it.\n"
+        "A token with --repos, --agents or --leases neither sees nor moves anything outside of them. Separate\n"
+        "names with commas; a repository's may end with `*`, and for leases it is the beginning of the key that\n"
         "counts.\n",
     .options = {{"file", "FILE", "the file that pawld has as --tokens", 0, "PAWL_TOKENS"},
                 {"role", "ROLE", "add: read, work or operate"},
-                {"repos", "NAMES", "add: for tasks of these repositories alone"},
-                {"agents", "NAMES", "add: for jobs of these agents alone"},
-                {"leases", "KEYS", "add: for leases whose keys begin so"},
-                {"until", "TIME", "add: ends then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
+                {"repos", "NAMES", "add: only for tasks of these repositories"},
+                {"agents", "NAMES", "add: only for jobs of these agents"},
+                {"leases", "KEYS", "add: only for leases whose keys begin with one of these"},
+                {"until", "TIME", "add: valid until then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
                 {"json", "", "print JSON: the list, or what was added or revoked"},
-                {"data", "DIR", "the data folder of the pawld to be told", 0, "PAWL_DATA"},
+                {"data", "DIR", "the data folder of the pawld to tell", 0, "PAWL_DATA"},
                 {"socket", "PATH", "or its unix socket", 0, "PAWL_SOCKET"},
                 config_option()},
     .positional_max = 2,

@@ -19,7 +19,7 @@
 namespace pawl {
 namespace {
 
-/// The file, locked, if it is there: it has that name for as long as it is held.
+/// The file, locked, if it exists: it keeps that name while it is held.
 Result<Descriptor> hold(const std::string& path) {
   for (;;) {
     auto file = open_regular_file(path);
@@ -35,7 +35,7 @@ Result<Descriptor> hold(const std::string& path) {
   }
 }
 
-/// What is not moved into its place is removed.
+/// A new file, removed unless it is moved into place.
 class FreshFile {
  public:
   explicit FreshFile(std::string path) : path_(std::move(path)) {}
@@ -45,7 +45,7 @@ class FreshFile {
     if (file_) ::unlink(path_.c_str());
   }
 
-  /// As the file that it replaces, if there is one.
+  /// Writes `text`, with the owner and mode of the file to replace, if there is one.
   Result<void> write(const std::string& text, const Descriptor& old) {
     file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file_) return system_error(path_, "open");
@@ -66,7 +66,7 @@ class FreshFile {
     return {};
   }
 
-  /// Where there is none: false if one has come meanwhile.
+  /// Moves it into place where no file exists; false if one has appeared meanwhile.
   Result<bool> begin(const std::string& path) {
     const bool is_there = ::link(path_.c_str(), path.c_str()) != 0;
     if (is_there && errno != EEXIST) return system_error(path, "link");
@@ -84,7 +84,7 @@ Result<void> sync_folder(const std::filesystem::path& folder) {
   return {};
 }
 
-/// False: the file came while it was not there yet.
+/// False: the file did not exist, but appeared meanwhile.
 Result<bool> edit_once(const std::string& real, const std::string& path, const EditTokens& edit) {
   const Descriptor old = PAWL_TRY(hold(real));
   const std::string text =
@@ -92,7 +92,7 @@ Result<bool> edit_once(const std::string& real, const std::string& path, const E
   const Tokens tokens = PAWL_TRY(parse_tokens(text, path));
   const std::string edited = PAWL_TRY(edit(text, tokens));
   if (edited.size() > limits::tokens_file_bytes_max) {
-    return Error{ErrorCode::malformed, path + ": it would be longer than a file of tokens may be"};
+    return Error{ErrorCode::malformed, path + ": it would be too long for a file of tokens"};
   }
   const Tokens after = PAWL_TRY(parse_tokens(edited, path));
   PAWL_ASSERT(!after.empty());
@@ -106,7 +106,7 @@ Result<bool> edit_once(const std::string& real, const std::string& path, const E
 }  // namespace
 
 Result<void> edit_tokens(const std::string& path, const EditTokens& edit) {
-  // Else the link would be replaced, and who has it elsewhere reads on what it led to.
+  // Otherwise the link itself would be replaced, and other links to the file would keep the old content.
   std::error_code unknown;
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, unknown);
   const std::string real = unknown ? path : canonical.string();

@@ -1,4 +1,4 @@
-// Changes the file of tokens: all at once or not at all, and never two at a time.
+// Changes the file of tokens: atomically, and only one change at a time.
 #pragma once
 
 #include <functional>
@@ -8,15 +8,15 @@
 
 namespace pawl {
 
-/// Makes the text of the file from what is in it, and from what that says.
+/// Makes the file's new text from its old text and the tokens in it.
 using EditTokens = std::function<Result<std::string>(const std::string& text, const Tokens& tokens)>;
 
-/// Writes what `edit` makes beside the file, and moves it into its place: who reads it has the old one or the new one,
-/// whole. Mode and owner stay; a file that is not there is begun, for its owner alone. `malformed` if what is there is
-/// no file of tokens, or if what `edit` made would be none. A link is followed.
+/// Writes the edited text beside the file and moves it into place: a reader gets the whole old file or the whole new
+/// one. Mode and owner stay; a missing file is created, readable only by its owner. `malformed` if the file, or what
+/// `edit` made, is not a valid file of tokens. Follows a link.
 Result<void> edit_tokens(const std::string& path, const EditTokens& edit);
 
-/// Without that line, which is counted from 1.
+/// `text` without that line, counted from 1.
 std::string without_line(const std::string& text, std::size_t line);
 
 }  // namespace pawl

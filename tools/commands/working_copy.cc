@@ -12,10 +12,10 @@ constexpr int exit_not_found = 127;
 
 struct GitAnswer {
   int exit_code = -1;
-  std::string line;  // the first that it printed
+  std::string line;  // the first line of its output
 };
 
-/// Nothing of `command` comes from outside: it is for the shell as it stands.
+/// Runs `command` in a shell: no part of it may come from outside.
 GitAnswer ask_git(const char* command) {
   GitAnswer answer;
   std::FILE* const output = ::popen(command, "re");
@@ -63,7 +63,7 @@ Result<std::string> working_copy_origin() {
   const GitAnswer answer = ask_git("git remote get-url origin 2>/dev/null");
   if (answer.exit_code != 0) return missing("this working copy has no remote named origin");
   if (repo_name_of(answer.line).empty()) {
-    return missing("the URL of origin, '" + answer.line + "', ends with no name");
+    return missing("the URL of origin, '" + answer.line + "', does not end with a name");
   }
   return answer.line;
 }

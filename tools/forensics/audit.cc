@@ -37,17 +37,17 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
   return std::move(checked.reapplied);
 }
 
-/// What shows in the record itself.
+/// Checks what the record itself shows.
 void Audit::look_at(const VerifiedRecord& verified) {
   const fb::Stamp& stamp = *verified.record->stamp();
   const Seq seq = verified.seq();
   if (!headings_.empty() && stamp.time_us() < headings_.back().time_us) {
     find(Finding::Kind::time_backwards, seq,
-         "it is of " + rfc3339({stamp.time_us()}) + ", older than the one before it", {Seq{stamp.seq() - 1}});
+         "its time, " + rfc3339({stamp.time_us()}) + ", is before the previous record's", {Seq{stamp.seq() - 1}});
   }
   if (verified.due_chain) {
     find(Finding::Kind::divergence, seq,
-         "its chain is not that of its content: it, or the end of the one before it, was changed", {});
+         "its chain does not match its content: this record, or the end of the previous one, was changed", {});
   }
   head(*verified.record);
 }
@@ -67,7 +67,7 @@ void Audit::find_gap(const RecordFault& fault) {
       std::to_string(expected) + (found - 1 > expected ? " to " + std::to_string(found - 1) : "");
   find(Finding::Kind::gap, Seq{found},
        found > expected ? "records are missing before it: " + missing
-                        : "it stands where record " + std::to_string(expected) + " should",
+                        : "it is in the place of record " + std::to_string(expected),
        {});
   stopped_at_ = misplaced_ = Seq{found};
   head(*fault.record);
@@ -75,9 +75,9 @@ void Audit::find_gap(const RecordFault& fault) {
 
 bool Audit::goes_on(const Difference& difference) {
   if (difference.kind != Difference::Kind::form) return false;
-  if (stopped_at_) return true;  // The record that is decided otherwise comes next, and is enough.
+  if (stopped_at_) return true;  // The record that was decided differently comes next, and is enough.
   find(Finding::Kind::divergence, difference.seq,
-       "its line, effects and form included, is not that of the record; 'pawl replay' shows both", {});
+       "its line differs from the one that the record gives, in its effects or its form; 'pawl replay' shows both", {});
   return true;
 }
 
@@ -92,7 +92,7 @@ Findings Audit::findings() const {
   return all;
 }
 
-/// Where the record's heading is; none if it was not added.
+/// The index of the record's heading; none if it was not added.
 std::optional<std::size_t> Audit::index_of(Seq seq) const {
   const auto after = goes_on_at_.upper_bound(seq);
   Seq begin = first_;

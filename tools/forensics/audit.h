@@ -1,5 +1,5 @@
-// Looks for what is wrong in a log: the invariants of SPEC §14 after every record, what records make of each other, and
-// whether the log hangs together. What reads it, and what prints what was found, is in check.cc.
+// Looks for what is wrong in a log: the invariants of SPEC §14 after every record, conflicts between records, and
+// whether the log is consistent. check.cc reads the log and prints the findings.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace pawl {
 
-/// What a finding tells of a record that it names.
+/// What a finding shows of a record that it names.
 struct Heading {
   TimeUs time;
   std::string actor;
@@ -27,33 +27,33 @@ struct Heading {
 
 class Audit {
  public:
-  /// Of a log that begins with the record `first`.
+  /// For a log that begins with the record `first`.
   explicit Audit(Seq first) : first_(first) {}
 
-  /// What a replica does that this looks at: it goes on after a broken chain and a line in another form, and ends where
-  /// nothing can be said any more (records are missing, or were decided otherwise than the rules say).
-  /// The audit outlives the replica, and stays where it is.
+  /// The policy of a replica under audit: it goes on after a broken chain or a line in another form, and ends where
+  /// nothing more can be said (records are missing, or were decided against the rules).
+  /// The audit must outlive the replica and must not move.
   ReplicaPolicy policy();
 
-  // What that policy consists of, for a walk that ends at the first difference.
+  // The parts of that policy, for a walk that ends at the first difference.
 
-  /// Applies a group and looks at it.
+  /// Applies a group and audits it.
   Reapplied apply(State& state, std::span<const VerifiedRecord> group);
-  /// Once the group is as it was recorded. Before the next one.
+  /// Call it after a group that matches its records, before the next one.
   void keep(const State& state);
 
-  /// In the order of the seqs, those about unchecked records last.
+  /// In seq order, those about unchecked records last.
   Findings findings() const;
-  /// Of a record that was added.
+  /// None if the record was not added.
   std::optional<Heading> heading(Seq seq) const;
 
   std::uint64_t records() const { return headings_.size(); }
   Seq first() const { return first_; }
-  /// The record at which it ended early, if it did.
+  /// The record at which the audit ended early, if it did.
   std::optional<Seq> stopped_at() const { return stopped_at_; }
 
  private:
-  /// A Heading in few bytes: there is one for every record.
+  /// A compact Heading: there is one for every record.
   struct Brief {
     std::int64_t time_us;
     std::uint32_t actor;  // index of names_
@@ -74,14 +74,14 @@ class Audit {
   Conflicts conflicts_;
   LateFacts late_facts_;
   Findings found_;
-  Findings of_group_;                            // found in the group in hand
-  std::set<std::pair<int, std::string>> known_;  // what was found once is not told after every record
+  Findings of_group_;                            // found in the current group
+  std::set<std::pair<int, std::string>> known_;  // so that a finding is not reported again after every record
   std::vector<Brief> headings_;
-  std::map<Seq, std::size_t> goes_on_at_;  // where a restore left seqs out: the index of the record that goes on
+  std::map<Seq, std::size_t> goes_on_at_;  // where a restore left seqs out: the index of the record that continues
   std::vector<std::string> names_;
   std::map<std::string, std::uint32_t> index_of_name_;
   std::optional<Seq> stopped_at_;
-  std::optional<Seq> misplaced_;  // the record behind a gap, whose heading is the last one
+  std::optional<Seq> misplaced_;  // the record after a gap; its heading is the last one
 };
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// Copies a data folder.
+// `pawl backup`: copies a data folder.
 #include "store/open.h"
 #include "store/os/file_mask.h"
 #include "store/rocks_log.h"
@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// Opens the copy, and proves the records since its newest checkpoint.
+/// Opens the copy and proves the records since its newest checkpoint.
 Result<void> prove(const std::string& copy) {
   const std::unique_ptr<Log> log = PAWL_TRY(open_log(copy, LogMode::read_only));
   PAWL_TRY(open_state(*log));
@@ -30,9 +30,10 @@ Exit run_backup(const Arguments& arguments) {
   if (!made) return fail(made.error());
   const auto proved = prove(to);
   if (!proved) {
-    return fail(Error{proved.error().code, to + " was made, but no daemon starts from it: " + proved.error().message});
+    return fail(
+        Error{proved.error().code, to + " was made, but a daemon cannot start from it: " + proved.error().message});
   }
-  print_for_people("all up to record " + std::to_string(raw((*log)->last_seq())) + " is in " + to + '\n');
+  print_for_people("copied everything up to record " + std::to_string(raw((*log)->last_seq())) + " to " + to + '\n');
   return Exit::done;
 }
 
@@ -41,10 +42,10 @@ Exit run_backup(const Arguments& arguments) {
 const Command backup_command = {
     .name = "backup",
     .arguments = "[DIR] TO",
-    .summary = "Copies a data folder, also one in use; hard-linked where that is possible",
+    .summary = "Copies a data folder, even one in use; hard-links files where possible",
     .details =
-        "TO must not exist. DIR (PAWL_DATA) may be one that a daemon has open: the copy holds all that was durable.\n"
-        "It is opened as pawld would open it, so its newest records are verified; what pawld would refuse is exit 2.\n",
+        "TO must not exist. A daemon may have DIR (PAWL_DATA) open: the copy holds everything that was durable. The\n"
+        "copy is opened as pawld would open it, so its newest records are verified; exit 2 if pawld would refuse it.\n",
     .options = with_log_options({}),
     .positional_min = 1,
     .positional_max = 2,

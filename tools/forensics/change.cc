@@ -33,7 +33,7 @@ Result<Change> change_from(std::string_view text) {
     read = std::move(list);
   }
   if (!key->set(settings, read)) {
-    return malformed(name + " cannot be '" + std::string(value) + "': it is " + key->form);
+    return malformed(name + " cannot be '" + std::string(value) + "': it must be " + key->form);
   }
   return Change{key, std::move(read)};
 }

@@ -1,4 +1,4 @@
-// A setting as it is given to `pawl replay --what-if`.
+// A setting as given to `pawl replay --what-if`.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct Change {
   SettingValue value;
 };
 
-/// "reaper.dead_ticks=3"; a list is "a,b", or nothing. `malformed` names the key or the value that there cannot be.
+/// "reaper.dead_ticks=3"; a list is "a,b", or empty. `malformed` names the invalid key or value.
 Result<Change> change_from(std::string_view text);
 
 /// "reaper.dead_ticks=3".

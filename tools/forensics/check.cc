@@ -1,4 +1,4 @@
-// Tries a log: the invariants on every prefix of it, and what its records make of each other.
+// `pawl check`: tests a log for violated invariants after every group, and for conflicts between records.
 #include <algorithm>
 
 #include "schema/json/json_text.h"
@@ -16,7 +16,7 @@ struct Checked {
   std::optional<Seq> torn_at;
   std::optional<Witness> witness = std::nullopt;
 
-  /// What the records say of each other, and what a witness says of them.
+  /// The audit's findings and the witness's.
   Findings findings() const {
     Findings all = audit.findings();
     if (!witness) return all;
@@ -30,7 +30,7 @@ struct Checked {
   }
 };
 
-/// The audit's policy; the witness is shown each record first.
+/// The audit's policy, which shows each record to the witness first.
 ReplicaPolicy policy_of(Checked& checked) {
   ReplicaPolicy policy = checked.audit.policy();
   if (!checked.witness) return policy;
@@ -52,7 +52,7 @@ Result<void> check(const std::string& path, Checked& checked) {
   return {};
 }
 
-/// "12", or "12 StepStarted by monitor" if it is a record of this log.
+/// "12", or "12 StepStarted by monitor" for a record of this log.
 std::string in_words(const Audit& audit, Seq seq) {
   const auto heading = audit.heading(seq);
   std::string out = std::to_string(raw(seq));
@@ -68,7 +68,7 @@ std::string in_words(const Audit& audit, const std::vector<Seq>& seqs) {
   return out;
 }
 
-/// "8 to 11, 14": long lists, of which the seqs are enough.
+/// "8 to 11, 14": for long lists, where the seqs are enough.
 std::string in_ranges(const std::vector<Seq>& seqs) {
   constexpr std::size_t ranges_max = 12;
   std::string out;
@@ -107,22 +107,23 @@ std::string counted(std::size_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
 
-/// The record with which the trouble began; none if nothing but unchecked records was found.
+/// The record where the trouble began; none if only unchecked records were found.
 std::optional<Seq> culprit_of(const Findings& findings) {
   if (findings.empty() || findings.front().kind == Finding::Kind::unchecked) return std::nullopt;
   return findings.front().seq;
 }
 
-/// What the lines of a witness came to, as far as they are no findings.
+/// The result of comparing a witness's lines, except for findings.
 std::string in_words(const Witness& witness, bool is_stopped) {
-  std::string out = "\n" + printable(witness.path()) + ": " + counted(witness.agreed(), "line") + " as the log is\n";
-  if (witness.before() > 0) out += "  " + counted(witness.before(), "line") + " of before its first record\n";
+  std::string out =
+      "\n" + printable(witness.path()) + ": " + counted(witness.agreed(), "line") + " in agreement with the log\n";
+  if (witness.before() > 0) out += "  " + counted(witness.before(), "line") + " from before its first record\n";
   if (is_stopped && witness.left() > 0) {
-    out += "  " + counted(witness.left(), "line") + " of what was not looked at\n";
+    out += "  " + counted(witness.left(), "line") + " about records that were not checked\n";
   }
   for (const Witness::Restored& each : witness.restored()) {
     out += "  record " + std::to_string(raw(each.seq)) +
-           " was there, and is not: the log says so itself, it was restored from a " + "backup (record " +
+           " is missing: the log itself says that it was restored from a backup (record " +
            std::to_string(raw(each.by)) + ")\n";
   }
   return out;
@@ -138,12 +139,12 @@ std::string in_words(const Checked& checked, const Findings& findings) {
   for (const Finding& finding : findings) out += '\n' + in_words(audit, finding);
   if (const auto at = audit.stopped_at()) {
     out +=
-        "\nfrom record " + std::to_string(raw(*at)) + " on the log was not looked at: what it stands on is not known\n";
+        "\nfrom record " + std::to_string(raw(*at)) + " on the log was not checked: the state before it is not known\n";
   }
   if (checked.witness) out += in_words(*checked.witness, audit.stopped_at().has_value());
   if (checked.torn_at) {
     out += "\nrecords from " + std::to_string(raw(*checked.torn_at)) +
-           " on are torn: never acknowledged, or on their way just now\n";
+           " on are torn: never acknowledged, or still being written\n";
   }
   return out;
 }
@@ -218,7 +219,8 @@ Exit run_check(const Arguments& arguments) {
   if (!path) return fail(path.error());
   Checked checked;
   if (const auto file = arguments.value("witness")) {
-    if (*file == "-" && *path == "-") return fail(Exit::usage, "check: standard input is one of LOG and --witness");
+    if (*file == "-" && *path == "-")
+      return fail(Exit::usage, "check: LOG and --witness cannot both be standard input");
     auto witness = Witness::read(*file);
     if (!witness) return fail_to_read(witness.error());
     checked.witness = std::move(*witness);
@@ -239,22 +241,22 @@ Exit run_check(const Arguments& arguments) {
 const Command check_command = {
     .name = "check",
     .arguments = "[LOG]",
-    .summary = "Tests the invariants after every group of a log, and looks for what should never have happened",
+    .summary = "Tests the invariants after every group of a log, and finds what should never have happened",
     .details =
         "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input.\n"
         "Each finding comes with its record and those that led to it, the earliest first; records that were decided\n"
         "with ownership switched off come last. Exit 1 if there is any finding, 2 if the log cannot be read.\n\n"
-        "  violation       of an invariant, by its number\n"
-        "  divergence      the record does not say what the rules say, or was changed after the fact\n"
+        "  violation       an invariant, named by its number, does not hold\n"
+        "  divergence      the record differs from what the rules compute, or was changed later\n"
         "  double_effect   a step was started twice for one crossing\n"
         "  contradiction   a task went two ways at once: rolled back by one path, delivered by another\n"
         "  reaped_alive    a job was reaped from an owner that acted on it later\n"
         "  double_entry    a second actor entered a crossing that the first had not left\n"
-        "  overdue         a job or a lease outlives its bound, and what would end it is switched off\n"
-        "  time_backwards  a record is older than the one before it\n"
+        "  overdue         a job or a lease outlived its limit, and the setting that would end it is off\n"
+        "  time_backwards  a record's time is before the previous record's\n"
         "  gap             records are missing\n"
-        "  rewritten       with --witness: another record stood here when the line was taken\n"
-        "  cut_off         with --witness: there were more records\n"
+        "  rewritten       with --witness: there was a different record here when the line was taken\n"
+        "  cut_off         with --witness: there were more records after this one\n"
         "  unchecked       ownership was switched off\n",
     .options = with_log_options({{"json", "", "print the findings as JSON"},
                                  {"witness", "FILE", "compare the log with lines that 'pawl witness' printed"}}),

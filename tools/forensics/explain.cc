@@ -1,4 +1,4 @@
-// Tells the story of one task, job or record of a log.
+// `pawl explain`: tells the story of one task, job or record of a log.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,7 +12,7 @@
 namespace pawl {
 namespace {
 
-/// What a record is about. Reads the log up to it.
+/// What a record is about. Reads the log up to that record.
 Result<StorySubject> about_record(const std::string& path, Seq seq) {
   std::optional<StorySubject> found;
   std::optional<Replica> replica;
@@ -31,8 +31,8 @@ Result<StorySubject> about_record(const std::string& path, Seq seq) {
                                        std::to_string(raw(replica->state().last_seq))};
 }
 
-/// Reads the log once; what is kept of it grows with the subject's part of it. The teller and the audit see the same
-/// application of each record.
+/// Reads the log once; memory grows with the subject's part of it. The teller and the audit see the same application of
+/// each record.
 Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   StoryTeller teller(subject);
   Audit audit(Seq{1});
@@ -53,7 +53,7 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   return story;
 }
 
-/// Writes a file beside the log, never over it or into its folder.
+/// Writes a file, never over the log or into its folder.
 Result<void> write_page(const std::string& to, const std::string& log, const std::string& page) {
   if (lies_in(to, log)) return Error{ErrorCode::malformed, "--html: " + to + " is, or lies in, the log that is read"};
   std::FILE* file = std::fopen(to.c_str(), "we");
@@ -70,12 +70,12 @@ Exit run_explain(const Arguments& arguments) {
   if (!named) return fail(named.error());
   const std::string& path = *named;
   const auto html = arguments.value("html");
-  if (html && arguments.has("json")) return fail(Exit::usage, "explain: --html and --json: give one of them");
+  if (html && arguments.has("json")) return fail(Exit::usage, "explain: give --html or --json, not both");
   auto subject = subject_of(words.back());
   if (!subject) return fail(subject.error());
   if (subject->seq) {
     if (path == "-") {
-      return fail(Exit::usage, "explain: for a record the log is read twice, which standard input cannot be");
+      return fail(Exit::usage, "explain: a record's story reads the log twice, so LOG cannot be standard input");
     }
     subject = about_record(path, *subject->seq);
     if (!subject) return fail_to_read(subject.error());
@@ -107,13 +107,13 @@ const Command explain_command = {
         "one of\n\n"
         "  task:12         a task: all of its records, those of its jobs, and of the leases taken for it\n"
         "  job:7           a job: from the record that queued it to the one that ended it, and what came late\n"
-        "  31, record:31   a record: what led to it, and what rests on it (LOG is read twice, so not '-')\n"
-        "  SHOP-1          a work item: every task that it had; 'item:31' where the name looks like one of the "
+        "  31, record:31   a record: what led to it, and what depends on it (reads LOG twice, so not '-')\n"
+        "  SHOP-1          a work item: every task that it had; 'item:31' if the name looks like one of the "
         "above\n\n"
-        "What 'pawl check' finds about it stands beside the records. Settings and boots are shown where something\n"
-        "depends on them. Exit 2 if the log cannot be read, or has nothing of it.\n",
-    .options = with_log_options({{"html", "FILE", "write a page for a browser, which needs no network"},
-                                 {"json", "", "print the story as JSON"}}),
+        "What 'pawl check' finds about it is shown with the records. Settings and boots are shown if something\n"
+        "depends on them. Exit 2 if the log cannot be read, or has nothing about it.\n",
+    .options = with_log_options(
+        {{"html", "FILE", "write a page for a browser; it needs no network"}, {"json", "", "print the story as JSON"}}),
     .positional_min = 1,
     .positional_max = 2,
     .run = run_explain};

@@ -36,8 +36,8 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-/// JSON for the inside of a script element: nothing in it can end the element. It means the same, but for what people
-/// would not see: its texts are printable.
+/// JSON for the inside of a script element: nothing in it can end the element. It means the same, except that invisible
+/// characters in its strings become printable.
 std::string embedded(std::string_view json) {
   std::string out;
   out.reserve(json.size());
@@ -77,13 +77,13 @@ std::string embedded(std::string_view json) {
   return out;
 }
 
-/// What stands between two tags of the page, of which there is one each.
+/// The text between two tags of the page, each of which occurs once.
 std::string_view between(std::string_view begin, std::string_view end) {
   const std::size_t from = explain_page.find(begin) + begin.size();
   return explain_page.substr(from, explain_page.find(end, from) - from);
 }
 
-/// As a Content-Security-Policy names it.
+/// The hash as a Content-Security-Policy names it.
 std::string hash_of(std::string_view text) {
   std::array<std::uint8_t, SHA256_DIGEST_LENGTH> hash{};
   ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());

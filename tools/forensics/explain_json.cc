@@ -4,7 +4,7 @@
 namespace pawl {
 namespace {
 
-/// `"name":`, with a comma before it where something came before.
+/// `"name":`, preceded by a comma if something came before.
 void key(std::string& out, std::string_view name) {
   if (out.back() != '{' && out.back() != '[') out += ',';
   append_json_text(out, name);

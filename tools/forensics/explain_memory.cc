@@ -154,7 +154,7 @@ void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effec
                        .gate = {},
                        .step_end = {}};
     }
-    // After a restore every task's effects begin with its block.
+    // After a restore, every task's effects begin with its block.
     if (effect.kind == EffectKind::blocked && record.event_as_LogRestored()) task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && task) {
       jobs_[JobId{effect.id}].task = *task;

@@ -1,5 +1,5 @@
-// What a story remembers of its tasks while it reads on: so that a record can be told with what it ends, answers or
-// runs into. Follows what was accepted, also where ownership was off and the state knows of no lease.
+// What a story remembers of its tasks as it reads on, so that it can tell a record together with what the record ends,
+// answers or runs into. Follows what was accepted, even where ownership was off and the state has no lease.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace pawl {
 
-/// Something that was done by a record, and can be pointed to.
+/// Something that a record did, for other records to point to.
 struct Deed {
   Seq seq{};
   TimeUs time;
@@ -23,10 +23,10 @@ struct TaskSeen {
   std::string work_item;
   std::string repo;
   std::string branch;
-  std::string stage;  // empty: not known
+  std::string stage;  // empty: unknown
   Version version{};
   Deed entered;         // what brought it to its stage
-  std::string blocked;  // why; empty: it is not
+  std::string blocked;  // why; empty: not blocked
   Deed blocked_by;
   Deed cancel_asked;
   Deed committed;  // start of the irreversible step of this version
@@ -59,12 +59,12 @@ class Memory {
  public:
   /// The boots that a log begins with, if it begins with a checkpoint.
   void begin(const State& state);
-  /// What stands in the state about a task: one whose earlier records are not told.
+  /// Takes a task from the state, if the story does not have its earlier records.
   void know(const State& state, TaskId id);
 
-  /// Folds in a record that concerns one of the tasks. `state` is that after its group.
+  /// Takes a record that concerns one of the tasks. `state` is the one after its group.
   void add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state);
-  /// Folds in any other: boots and settings matter to every story.
+  /// Takes any other record: boots and settings matter to every story.
   void add_circumstance(const fb::Record& record, Outcome outcome);
 
   const TaskSeen* task(TaskId id) const { return find(tasks_, id); }
@@ -75,7 +75,7 @@ class Memory {
   const Deed* setting(const std::string& key) const { return find(settings_, key); }
 
   const std::map<TaskId, TaskSeen>& tasks() const { return tasks_; }
-  /// "pawld"; the id itself of a boot that was not seen.
+  /// "pawld"; the id itself for an unknown boot.
   std::string boot_name(const std::string& boot_id) const;
 
  private:

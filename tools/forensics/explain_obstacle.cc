@@ -1,4 +1,4 @@
-// Who or what stood in the way of what was refused.
+// Who or what caused a refusal.
 #include "schema/proposal.h"
 #include "schema/subject.h"
 #include "tools/commands/output.h"
@@ -19,7 +19,7 @@ void add_holder(const Scene& scene, Told& told) {
   const std::string key = lease_key_of(scene);
   const Lease* lease = scene.state.lease(key);
   if (!lease) {
-    if (!key.empty()) told.notes.emplace_back("nobody held " + key);
+    if (!key.empty()) told.notes.emplace_back(key + " was not held");
     return;
   }
   told.notes.push_back(key + " was held by " + in_words(scene.memory, lease->owner) + " since record " +
@@ -33,7 +33,7 @@ void add_place(const Scene& scene, const TaskSeen& task, Told& told) {
   point_to(told, task.entered);
 }
 
-/// The step of the task that was open, or done, by then.
+/// The step of the task that was open or done by then.
 void add_step(const Scene& scene, StepState state, Told& told) {
   const auto task_id = task_of(subject_of(scene.record));
   const Task* task = task_id ? scene.state.tasks.find(*task_id) : nullptr;
@@ -44,13 +44,13 @@ void add_step(const Scene& scene, StepState state, Told& told) {
     const bool is_it = row.state == state && (state == StepState::started || is_wanted);
     if (!is_it || !step) continue;
     told.notes.emplace_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
-                            (state == StepState::started ? ", and nobody had said how it ended" : ", and was done"));
+                            (state == StepState::started ? ", and its outcome was not reported" : ", and was done"));
     point_to(told, step->started);
     return;
   }
 }
 
-/// A refusal, and what is known of what stood in its way.
+/// A refusal, and what is known of its cause.
 struct Refused {
   const Scene& scene;
   Told& told;
@@ -65,8 +65,8 @@ struct Refused {
 
 struct Obstacle {
   Outcome outcome;
-  std::string_view note;                  // what is always said of it, or empty
-  void (*add)(const Refused&) = nullptr;  // what is said of it here
+  std::string_view note;                  // always added, unless empty
+  void (*add)(const Refused&) = nullptr;  // adds what this log shows
 };
 
 void tell_holder(const Refused& refused) {
@@ -79,7 +79,7 @@ void tell_end_of_attempt(const Refused& refused) {
   if (refused.job && refused.job->ended.seq != Seq{}) refused.deed("that attempt had ended", refused.job->ended);
 }
 
-/// Of a refusal that is not listed its detail is told, if it has one.
+/// For a refusal that is not listed, the story shows its detail, if it has one.
 const std::vector<Obstacle>& obstacles() {
   static const std::vector<Obstacle> all{
       {Outcome::lease_held, {}, tell_holder},
@@ -103,7 +103,7 @@ const std::vector<Obstacle>& obstacles() {
       {Outcome::cancel_requested,
        {},
        [](const Refused& it) {
-         if (it.task) it.deed("its cancellation was asked for", it.task->cancel_asked);
+         if (it.task) it.deed("its cancellation had been requested", it.task->cancel_asked);
        }},
       {Outcome::stale_boot,
        {},
@@ -124,7 +124,7 @@ const std::vector<Obstacle>& obstacles() {
       {Outcome::duplicate_work_item, "that work item had a live task"},
       {Outcome::relaunch, "that work item had a live task"},
       {Outcome::serial_gate, "another job of the same repository was running"},
-      {Outcome::limit, "as many jobs as may were running"},
+      {Outcome::limit, "the concurrency limit was reached"},
       {Outcome::dependency, "a task that it waits for was not finished"},
       {Outcome::skipped, "another record of its group was refused"},
   };

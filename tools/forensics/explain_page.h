@@ -1,4 +1,4 @@
-// The page that shows a story: explain_page.html, as it is compiled in.
+// The page that shows a story: explain_page.html, compiled in.
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,7 @@
 namespace pawl {
 
 /// Has `@TEXT@` and `@STORY@` where the story goes, and `@STYLE_HASH@` and `@SCRIPT_HASH@` where its policy names the
-/// one style and the one script that it lets in; once each, in the order style, script, text, story.
+/// only style and the only script that it allows; once each, in the order style, script, text, story.
 extern const std::string_view explain_page;
 
 }  // namespace pawl

@@ -1,4 +1,4 @@
-// A story as people and programs read it.
+// Renders a story for people and for programs.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@ namespace pawl {
 
 /// A timeline for a terminal.
 std::string story_text(const Story& story);
-/// One JSON object, ended. The records in it are exactly as `pawl export log` writes them.
+/// One JSON object and a line end. The records in it are exactly as `pawl export log` writes them.
 std::string story_json(const Story& story);
-/// One HTML page that needs nothing else, and asks for nothing: explain_page.html with the story in it.
+/// One self-contained HTML page that loads nothing: explain_page.html with the story in it.
 std::string story_page(const Story& story);
 
 }  // namespace pawl

@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// Whether it moves its task along the rollback of the stage where `memory` has it.
+/// Whether it moves its task along the rollback of the stage that `memory` has for it.
 bool is_rollback(const fb::Record& record, const Memory& memory, const State& state) {
   const auto* event = record.event_as_StageTransition();
   const Task* task = event ? state.tasks.find(TaskId{event->task()}) : nullptr;
@@ -43,8 +43,7 @@ Result<StorySubject> subject_of(std::string_view text) {
     subject.work_item = text;
   }
   if (subject.work_item && subject.work_item->empty()) {
-    return Error{ErrorCode::malformed,
-                 "what shall be explained? task:12, job:7, the number of a record, or a work item"};
+    return Error{ErrorCode::malformed, "explain what? Give task:12, job:7, the number of a record, or a work item"};
   }
   return subject;
 }
@@ -65,7 +64,7 @@ StorySubject about(const AppliedRecord& item, const State& state, std::span<cons
       if (job.id == *of_record.job) subject.task = job.task;
     }
   }
-  if (!subject.task) subject.job = of_record.job;  // it left memory long before: its task shows on the way
+  if (!subject.task) subject.job = of_record.job;  // it left memory long ago: its task will show up on the way
   return subject;
 }
 
@@ -114,7 +113,7 @@ void StoryTeller::add(std::span<const AppliedRecord> group, const State& state) 
     end_ = {item.record.stamp()->time_us()};
     take_in(item, state);
   }
-  // The boot that began or ended in this group is what its other records are about.
+  // A boot that began or ended in this group explains the group's other records.
   if (entries_.size() == before) return;
   for (const AppliedRecord& item : group) {
     const auto found = circumstances_.find(Seq{item.record.stamp()->seq()});
@@ -129,7 +128,7 @@ void StoryTeller::add(std::span<const AppliedRecord> group, const State& state) 
 void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
   const fb::Record& record = item.record;
   const Seq seq{record.stamp()->seq()};
-  // What a record gives out is known by its effects only: so a task, and the job that is asked about, come into it.
+  // Only its effects show which ids a record gave out: so this adds a new task, and the requested job's task.
   for (const Effect& effect : item.applied.effects) {
     const auto* created = record.event_as_TaskCreated();
     if (effect.kind == EffectKind::task) {
@@ -146,7 +145,7 @@ void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
     return effect.kind == EffectKind::task && tasks_.contains(TaskId{effect.id});
   });
   const bool is_asked_for = subject_.seq == seq;
-  const bool restores = record.event_type() == fb::Event::LogRestored;  // of everything that is live
+  const bool restores = record.event_type() == fb::Event::LogRestored;  // concerns everything that is live
   if (is_new || is_asked_for || restores || concerns(record)) {
     entries_.push_back(entry_of(item, state));
     follow_spans(item);
@@ -159,7 +158,7 @@ void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
   memory_.add_circumstance(record, item.applied.outcome);
 }
 
-/// Settings are few; of boots, of which a log may be full, only those whose names occur in the story are kept.
+/// Keeps all settings, since they are few; a log may be full of boots, so only those whose names occur in the story.
 bool StoryTeller::may_bear_on_it(const fb::Record& record) const {
   if (const auto* started = record.event_as_BootStarted()) return boots_.contains(started->name()->str());
   if (const auto* ended = record.event_as_BootEnded()) {
@@ -187,15 +186,15 @@ bool StoryTeller::concerns(const fb::Record& record) {
   return acquired && concerns(*acquired);
 }
 
-/// Somebody wanted the same work item, and did not get it.
+/// A refused request for the same work item.
 bool StoryTeller::concerns(const fb::TaskCreated& event) const {
   return std::any_of(memory_.tasks().begin(), memory_.tasks().end(), [&](const auto& task) {
     return task.second.work_item == event.work_item()->string_view() && task.second.repo == event.repo()->string_view();
   });
 }
 
-/// Whether a lease on something else was taken for one of the tasks: with the task's own, or by who is on its way with
-/// it. No record says for which task a repository is locked.
+/// Whether a lease on something else was taken for one of the tasks: together with the task's own, or by the owner that
+/// is moving it. No record says for which task a repository is locked.
 bool StoryTeller::concerns(const fb::LeaseAcquired& event) const {
   if (leased_in_group_) return tasks_.contains(*leased_in_group_);
   const Owner owner = owner_of(*event.owner());
@@ -235,7 +234,7 @@ StoryEntry StoryTeller::entry_of(const AppliedRecord& item, const State& state) 
 
 std::size_t StoryTeller::lane_of(const std::string& actor, const std::string& boot) {
   const std::string name = memory_.boot_name(boot);
-  // Two workers may both act as `worker`: then their boots tell them apart. The daemon's many parts have one boot.
+  // Two workers may both act as `worker`; their boots tell them apart. The daemon's many parts share one boot.
   const std::string lane = name == daemon_name || name == boot || name == actor ? actor : actor + " of " + name;
   const auto [at, is_new] = lane_at_.try_emplace(lane, lanes_.size());
   if (is_new) lanes_.push_back(lane);
@@ -321,7 +320,7 @@ void StoryTeller::follow_stay(const AppliedRecord& item) {
   }
 }
 
-/// Of a job or a record only a part of its task's story is wanted.
+/// Reduces the task's story to the part that concerns the job or record.
 void StoryTeller::keep_what_bears_on_it(Story& story) const {
   std::set<Seq> wanted;
   const bool is_of_job = !subject_.seq;
@@ -336,7 +335,7 @@ void StoryTeller::keep_what_bears_on_it(Story& story) const {
       if (is_within || entry.job == subject_.job) wanted.insert(entry.seq);
     }
   } else {
-    // Backwards all that led to it, forwards what rests on it directly.
+    // Backwards, everything that led to it; forwards, what depends on it directly.
     wanted.insert(*subject_.seq);
     for (auto entry = story.entries.rbegin(); entry != story.entries.rend(); ++entry) {
       if (wanted.contains(entry->seq)) wanted.insert(entry->told.because.begin(), entry->told.because.end());
@@ -368,7 +367,7 @@ void StoryTeller::keep_what_bears_on_it(Story& story) const {
 
 Result<Story> StoryTeller::finish(const Audit& audit) {
   if (entries_.empty()) {
-    return Error{ErrorCode::missing, "the log has nothing of " + in_words(subject_) + " in its " +
+    return Error{ErrorCode::missing, "the log has nothing about " + in_words(subject_) + " in its " +
                                          std::to_string(records_) + (records_ == 1 ? " record" : " records")};
   }
   Story story{.subject = in_words(subject_),
@@ -409,7 +408,7 @@ Result<Story> StoryTeller::finish(const Audit& audit) {
       if (story.findings[i].seq == entry.seq) entry.findings.push_back(i);
     }
   }
-  // Only lanes with something on them, in the order in which they enter.
+  // Only lanes with something on them, in order of appearance.
   std::map<std::size_t, std::size_t> lane_after;
   const auto renumber = [&](std::size_t& lane) {
     const auto [at, is_new] = lane_after.try_emplace(lane, story.lanes.size());

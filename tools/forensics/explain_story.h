@@ -1,5 +1,4 @@
-// The story of one thing in a log: of a task, a job or a record. Made of the records alone; how it is shown is in
-// explain_render.h.
+// The story of one task, job or record of a log, made from the records alone. explain_render.h shows it.
 #pragma once
 
 #include <map>
@@ -14,20 +13,19 @@
 
 namespace pawl {
 
-/// What somebody asks about: one of these, but for a record, which comes with what about() says of it.
+/// What the story is about: one of these; for a record also what about() adds.
 struct StorySubject {
   std::optional<TaskId> task;
   std::optional<JobId> job;
   std::optional<Seq> seq;
   std::optional<std::string> work_item;
-  std::optional<std::string> key;  // of a lease that is no task's
+  std::optional<std::string> key;  // of a lease that belongs to no task
 };
 
-/// "task:12", "job:7", "31" or "record:31"; anything else, and all behind "item:", is a work item. `malformed` if
-/// such a word is followed by no number.
+/// "task:12", "job:7", "31" or "record:31"; anything else, and everything after "item:", is a work item. `malformed` if
+/// the number is missing.
 Result<StorySubject> subject_of(std::string_view text);
-/// The subject of one record, which has its task, job or lease beside its seq. `state` and `archived` are those after
-/// its group.
+/// The subject for one record: its seq and its task, job or lease. `state` and `archived` are those after its group.
 StorySubject about(const AppliedRecord& item, const State& state, std::span<const ArchivedTask> archived);
 /// A subject for people: "task 12", "work item SHOP-1".
 std::string in_words(const StorySubject& subject);
@@ -36,19 +34,19 @@ struct StoryEntry {
   Seq seq{};
   Seq group{};
   TimeUs time;
-  std::size_t lane = 0;  // of who asked
+  std::size_t lane = 0;  // of the requester
   std::string type;
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;
   bool is_rollback = false;
   Told told;
-  std::vector<std::size_t> findings;  // those that begin with this record
+  std::vector<std::size_t> findings;  // those whose record this is
   std::optional<TaskId> task;
   std::optional<JobId> job;
-  std::string line;  // the record as it is exported
+  std::string line;  // the record, as exported
 };
 
-/// Something that lasted: a bar on the lane of who did or had it.
+/// Something that lasted: a bar on the lane of its owner.
 struct StorySpan {
   enum class Kind { lease, job, step };
   Kind kind{};
@@ -56,7 +54,7 @@ struct StorySpan {
   std::size_t lane = 0;
   Seq from{};
   TimeUs begun;
-  std::optional<Seq> to;  // none: it had not ended when the log did
+  std::optional<Seq> to;  // none: it had not ended by the end of the log
   TimeUs ended;
   std::string how;  // "released", "done", "reaped"
 };
@@ -79,7 +77,7 @@ struct Story {
   std::vector<StoryEntry> entries;
   std::vector<StorySpan> spans;
   std::vector<StageStay> stays;
-  Findings findings;  // those that concern it, as `pawl check` has them
+  Findings findings;  // the findings of `pawl check` that concern it
   std::uint64_t log_records = 0;
   TimeUs log_end;
   std::optional<Seq> torn_at;
@@ -89,15 +87,15 @@ class StoryTeller {
  public:
   explicit StoryTeller(StorySubject subject) : subject_(std::move(subject)) {}
 
-  /// Before the first record, of a log that begins with a checkpoint.
+  /// Call it before the first record if the log begins with a checkpoint.
   void begin(const State& state);
-  /// Every group of the log, in order; `state` is that after it. Keeps only what concerns the subject.
+  /// Takes every group of the log, in order; `state` is the one after it. Keeps only what concerns the subject.
   void add(std::span<const AppliedRecord> group, const State& state);
-  /// The story, with the findings of `audit` that belong to it. `missing` if the log has nothing of the subject.
+  /// The story, with the findings of `audit` that belong to it. `missing` if the log has nothing about the subject.
   Result<Story> finish(const Audit& audit);
 
  private:
-  /// Who is on its way over an edge with a task.
+  /// An owner that is moving a task over an edge.
   struct Path {
     Owner owner;
     std::string edge;
@@ -119,15 +117,15 @@ class StoryTeller {
   StorySubject subject_;
   Memory memory_;
   std::set<TaskId> tasks_;
-  std::set<Token> tokens_;  // of leases that were taken for these tasks
+  std::set<Token> tokens_;  // of leases taken for these tasks
   std::map<TaskId, Path> paths_;
-  std::optional<TaskId> leased_in_group_;  // the task whose lease the group in hand takes
-  std::set<std::string> boots_;            // names of those that acted, or had something
+  std::optional<TaskId> leased_in_group_;  // the task whose lease the current group takes
+  std::set<std::string> boots_;            // names of those that acted or owned something
   std::vector<std::string> lanes_;
   std::map<std::string, std::size_t> lane_at_;
   std::vector<StoryEntry> entries_;
   std::map<Seq, StoryEntry>
-      circumstances_;  // settings, pipelines and boots: in the story if something in it points there
+      circumstances_;  // settings, pipelines and boots: in the story only if something in it points to them
   std::vector<StorySpan> spans_;
   std::vector<StageStay> stays_;
   std::uint64_t records_ = 0;

@@ -6,7 +6,7 @@
 namespace pawl {
 namespace {
 
-/// Longer than this without a record of the story is said.
+/// A longer gap between records of the story is shown.
 constexpr std::int64_t silence_us = 10 * us_per_s;
 
 std::string day_of(TimeUs time) {
@@ -48,7 +48,7 @@ void append_findings(std::string& out, const Story& story) {
   }
 }
 
-/// What stands in the margin: the culprit, a refusal, a record that nobody checked.
+/// The mark in the margin: a finding's record, a refusal, an unchecked record.
 char margin_of(const Story& story, const StoryEntry& entry) {
   const auto is_grave = [&](std::size_t i) { return story.findings[i].kind != Finding::Kind::unchecked; };
   if (std::any_of(entry.findings.begin(), entry.findings.end(), is_grave)) return '!';
@@ -117,11 +117,11 @@ std::string story_text(const Story& story) {
            std::to_string(raw(span.from)) + ", " + span_of(span.begun, story.log_end) + " before the end of the log\n";
   }
   out +=
-      "\nin the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off; + belongs to "
+      "\nin the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off, + belongs to "
       "the group above\n";
   if (story.torn_at) {
     out += "records from " + std::to_string(raw(*story.torn_at)) +
-           " on are torn: never acknowledged, or on their way just now\n";
+           " on are torn: never acknowledged, or still being written\n";
   }
   return out;
 }

@@ -18,13 +18,13 @@ std::string after_colon(const flatbuffers::String* text) {
   return text && text->size() > 0 ? ": " + text->str() : std::string();
 }
 
-/// What was asked: in the present if it was granted, else as a wish.
+/// What was requested: "takes …" if it was granted, else "tries to take …".
 std::string does(const Scene& scene, const std::string& does_it, const std::string& rest) {
   if (scene.accepted()) return does_it + rest;
-  return "wants to " + does_it.substr(0, does_it.size() - 1) + rest;  // "takes" → "take": no verb here is irregular
+  return "tries to " + does_it.substr(0, does_it.size() - 1) + rest;  // "takes" → "take": no verb here is irregular
 }
 
-// What was asked.
+// The requests, by event.
 
 std::string task_text(const Scene& scene, TaskId id) {
   const TaskSeen* task = scene.memory.task(id);
@@ -75,8 +75,7 @@ Told tell(const Scene& scene, const fb::StageTransition& event) {
   std::string rest = ' ' + task_text(scene, TaskId{event.task()});
   if (scene.accepted() && task) rest += " from " + task->stage;
   rest += " to " + event.to()->str();
-  if (!scene.accepted() && event.expected_version())
-    rest += ", thinking it at version " + number(*event.expected_version());
+  if (!scene.accepted() && event.expected_version()) rest += ", expecting version " + number(*event.expected_version());
   Told told{does(scene, "moves", rest + after_colon(event.reason())), {}, {}};
   if (scene.accepted() && task) {
     told.notes.emplace_back("version " + number(raw(task->version)) + " becomes " + number(raw(task->version) + 1) +
@@ -98,11 +97,11 @@ Told tell(const Scene& scene, const fb::LeaseAcquired& event) {
   }
   if (event.token()) told.because.push_back(Seq{*event.token()});
   const bool is_nothing = scene.applied.unchecked && scene.accepted();
-  if (is_nothing) told.notes.emplace_back("ownership is switched off: nobody is kept out by it");
+  if (is_nothing) told.notes.emplace_back("ownership is switched off: it keeps no one out");
   return told;
 }
 
-/// How a lease ends, with how long it was held.
+/// The end of a lease, with how long it was held.
 Told tell_end(const Scene& scene, const std::string& verb, const std::string& rest, const std::string& key,
               flatbuffers::Optional<std::uint64_t> token) {
   Told told{does(scene, verb, " the lease " + key + rest), {}, {}};
@@ -180,7 +179,7 @@ std::string in_words(fb::Tier tier) {
     case fb::Tier::pid_dead:
       return "tier 1, its process is dead";
     case fb::Tier::finalizer_dead:
-      return "tier 2, who should finalize it is dead";
+      return "tier 2, its finalizer is dead";
     case fb::Tier::ceiling:
       return "tier 3, it ran too long";
     case fb::Tier::restart:
@@ -208,7 +207,7 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Told& told) 
          : *alive ? "alive"
                   : "dead"));
   } else {
-    add("nobody held the task's lease");
+    add("the task's lease was free");
   }
   if (const auto marked = evidence.marked(); marked && *marked) add("marked as being finalized");
   told.notes.push_back(seen);
@@ -278,9 +277,9 @@ std::string in_words(fb::StepBy by) {
     case fb::StepBy::probe:
       return "its probe";
     case fb::StepBy::rerun:
-      return "the rerun that follows";
+      return "its rerun";
     case fb::StepBy::operator_:
-      return "the word of an operator";
+      return "an operator";
   }
   return "?";
 }
@@ -292,10 +291,10 @@ Told tell(const Scene& scene, const fb::StepFinished& event) {
             {},
             {Seq{event.started()}}};
   if (event.conclusive() == false) {
-    told.notes.emplace_back("what it asked the target for may happen yet: the crossing stays committed");
+    told.notes.emplace_back("its effect may still happen: the crossing stays committed");
   }
   if (event.conclusive() == true)
-    told.notes.emplace_back("the second no, with its settle time over: the doubt has ended");
+    told.notes.emplace_back("the second no, after its settle time: it is no longer in doubt");
   if (event.reason()) told.notes.emplace_back("its last line: " + event.reason()->str());
   if (const StepSeen* step = scene.memory.step(Seq{event.started()})) {
     told.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor + " started it");
@@ -357,21 +356,22 @@ Told tell(const Scene& scene, const fb::RepoRemoved& event) {
 }
 
 Told tell(const Scene& scene, const fb::TimeGap& event) {
-  return {does(scene, "notes", " that nobody could act for " + duration(event.us()) + ": it ages nothing"), {}, {}};
+  return {
+      does(scene, "notes", " that no one could act for " + duration(event.us()) + ": that time ages nothing"), {}, {}};
 }
 
 Told tell(const Scene& scene, const fb::PreviousGone& event) {
-  return {
-      does(scene, "reports",
-           " process " + std::to_string(event.pid()) + ", which job " + number(event.job()) + " had left behind, gone"),
-      {},
-      {}};
+  return {does(scene, "reports",
+               " that process " + std::to_string(event.pid()) + ", left behind by job " + number(event.job()) +
+                   ", is gone"),
+          {},
+          {}};
 }
 
 Told tell(const Scene& scene, const fb::LogRestored& event) {
   return {does(scene, "restores",
                " the log from a backup that ended at record " + number(event.from()) +
-                   ": what followed it until now is lost"),
+                   ": everything after it until now is lost"),
           {},
           {Seq{event.from()}}};
 }
@@ -383,13 +383,13 @@ Told tell(const Scene& scene, const fb::ClaimRenewed& event) {
 }
 
 Told tell(const Scene& scene, const fb::ClaimReturned& event) {
-  Told told{does(scene, "returns", " job " + number(event.job()) + ": nobody heard that it was given out"), {}, {}};
+  Told told{does(scene, "returns", " job " + number(event.job()) + ": the claim's answer was lost"), {}, {}};
   if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
   return told;
 }
 
 Told tell(const Scene&, const fb::RefusalsFolded& event) {
-  return {"repeats record " + number(event.seq()) + ' ' + number(event.count()) + " times, and is refused each time",
+  return {"repeats record " + number(event.seq()) + ", " + number(event.count()) + " times, refused each time",
           {},
           {Seq{event.seq()}}};
 }

@@ -1,4 +1,4 @@
-// Writes what a data folder holds, for programs and for people.
+// `pawl export`: writes the log or the state of a data folder, for programs and for people.
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -21,7 +21,7 @@ Result<Format> format_of(const Arguments& arguments, Format otherwise) {
   if (*text == "jsonl") return Format::jsonl;
   if (*text == "json") return Format::json;
   if (*text == "csv") return Format::csv;
-  return Error{ErrorCode::malformed, "--format: '" + *text + "' is none of jsonl, json, csv"};
+  return Error{ErrorCode::malformed, "--format: '" + *text + "' is not jsonl, json or csv"};
 }
 
 Result<std::optional<Seq>> seq_option(Log& log, const Arguments& arguments, std::string_view option) {
@@ -31,19 +31,19 @@ Result<std::optional<Seq>> seq_option(Log& log, const Arguments& arguments, std:
   return std::optional(PAWL_TRY(seq_at(log, moment)));
 }
 
-/// The words of "a,b", each as `named` knows it. `malformed` names the first that it does not know.
+/// The words of "a,b", each converted by `named`. `malformed` names the first unknown one.
 template <class Value, class Named>
 Result<std::vector<Value>> list_option(const Arguments& arguments, std::string_view option, Named named) {
   std::vector<Value> list;
   const std::string text = arguments.value_or(option, "");
   if (text.empty() && arguments.has(option)) {
-    return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is nothing to choose"};
+    return Error{ErrorCode::malformed, "--" + std::string(option) + " needs a list such as A,B"};
   }
   for (std::size_t at = 0; at < text.size() || (at > 0 && at == text.size());) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
     const std::string word = text.substr(at, comma - at);
     const std::optional<Value> value = word.empty() ? std::optional<Value>() : named(word);
-    if (!value) return Error{ErrorCode::malformed, "--" + std::string(option) + ": there is no '" + word + "'"};
+    if (!value) return Error{ErrorCode::malformed, "--" + std::string(option) + ": unknown '" + word + "'"};
     list.push_back(*value);
     at = comma + 1;
   }
@@ -54,9 +54,9 @@ Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
   LogOrder order;
   order.format = PAWL_TRY(format_of(arguments, Format::jsonl));
   if (arguments.has("at") && arguments.has("to")) {
-    return Error{ErrorCode::malformed, "--at and --to say the same: give one of them"};
+    return Error{ErrorCode::malformed, "--at and --to mean the same: give only one"};
   }
-  if (arguments.has("all")) return Error{ErrorCode::malformed, "--all is for the state"};
+  if (arguments.has("all")) return Error{ErrorCode::malformed, "--all applies only to the state"};
   const auto task = PAWL_TRY(arguments.number("task"));
   if (task) order.task = TaskId{*task};
   order.actors = PAWL_TRY(
@@ -68,13 +68,14 @@ Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
   if (const auto text = arguments.value("from")) {
     order.from = next(PAWL_TRY(seq_before(log, *text, "--from")));
   }
-  if (order.from > order.to) return Error{ErrorCode::malformed, "--from lies behind --to"};
+  if (order.from > order.to) return Error{ErrorCode::malformed, "--from is after --to"};
   return order;
 }
 
 Result<void> write_state(Log& log, const Arguments& arguments) {
   for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome"}) {
-    if (arguments.has(option)) return Error{ErrorCode::malformed, "--" + std::string(option) + " is for the log"};
+    if (arguments.has(option))
+      return Error{ErrorCode::malformed, "--" + std::string(option) + " applies only to the log"};
   }
   const Format format = PAWL_TRY(format_of(arguments, Format::json));
   const auto at = PAWL_TRY(seq_option(log, arguments, "at"));
@@ -90,7 +91,7 @@ Result<void> write_state(Log& log, const Arguments& arguments) {
           unpacked = row.error();
           return false;
         }
-        if (row->seq <= opened.state.last_seq) each(row->rows);  // those of later are still in this state
+        if (row->seq <= opened.state.last_seq) each(row->rows);  // those archived later are still in this state
         return true;
       }));
       return unpacked;
@@ -134,18 +135,18 @@ const Command export_command = {
     .arguments = "(log | state)",
     .summary = "Writes the records of a data folder, or the state after them",
     .details =
-        "A range has whole groups: from the one that holds its start to the last one that ends at or before its end.\n"
-        "A range that does not begin at 1 is preceded by a checkpoint, so that it replays by itself; what --task,\n"
-        "--actor, --type or --outcome selects does not. The state at a moment is that after the last group that ends\n"
-        "there or before.\n",
-    .options = with_log_options({{"at", "SEQ|TIME", "as it was then (now)"},
-                                 {"from", "SEQ|TIME", "log: begin there (1)"},
+        "A range consists of whole groups: from the one that contains its start to the last one that ends at or\n"
+        "before its end. A range that does not begin at 1 is preceded by a checkpoint, so that it replays on its\n"
+        "own; a selection by --task, --actor, --type or --outcome does not replay. The state at a moment is the\n"
+        "one after the last group that ends at or before it.\n",
+    .options = with_log_options({{"at", "SEQ|TIME", "as of then (default: now)"},
+                                 {"from", "SEQ|TIME", "log: begin there (default: 1)"},
                                  {"to", "SEQ|TIME", "log: end there"},
-                                 {"task", "ID", "log: only what concerns this task"},
-                                 {"actor", "A,B", "log: only what these asked"},
+                                 {"task", "ID", "log: only records that concern this task"},
+                                 {"actor", "A,B", "log: only requests of these actors"},
                                  {"type", "A,B", "log: only events of these types"},
-                                 {"outcome", "A,B", "log: only what was decided so: accepted, or a refusal"},
-                                 {"all", "", "state: finished tasks that left memory, too"},
+                                 {"outcome", "A,B", "log: only records with these outcomes: accepted, or a refusal"},
+                                 {"all", "", "state: also finished tasks that left memory"},
                                  {"format", "FORMAT", "jsonl (log), json (state) or csv"}}),
     .positional_min = 1,
     .positional_max = 1,

@@ -30,7 +30,7 @@ struct CloseFile {
 };
 using LinesFile = std::unique_ptr<std::FILE, CloseFile>;
 
-/// The next line without its end; none at the end of the file. `malformed` if it is longer than any line may be.
+/// The next line without its end; none at the end of the file. `malformed` if it exceeds the maximum length.
 Result<std::optional<std::string>> next_line(std::FILE* file) {
   std::string line;
   for (int letter = ::getc_unlocked(file); letter != EOF; letter = ::getc_unlocked(file)) {
@@ -55,7 +55,7 @@ Result<ExportedCheckpoint> read_checkpoint(std::string_view line) {
   const json::value document = PAWL_TRY(parse_json(line));
   const json::value& found = document.at("checkpoint");
   if (!found.is_object() || document.get_object().size() != 1) {
-    return Error{ErrorCode::malformed, "checkpoint: must be an object, and all that there is on the line"};
+    return Error{ErrorCode::malformed, "checkpoint: must be an object, and alone on its line"};
   }
   const json::object& fields = found.get_object();
   const auto bytes = base64_decoded(text_in(fields, "data"));
@@ -63,7 +63,7 @@ Result<ExportedCheckpoint> read_checkpoint(std::string_view line) {
   Restored restored = PAWL_TRY(unpack_checkpoint(*bytes));
   const json::value* seq = fields.if_contains("seq");
   if (!seq || !seq->is_int64() || static_cast<std::uint64_t>(seq->get_int64()) != raw(restored.state.last_seq)) {
-    return Error{ErrorCode::malformed, "checkpoint: seq: is not that of its data"};
+    return Error{ErrorCode::malformed, "checkpoint: seq: does not match its data"};
   }
   return ExportedCheckpoint{std::move(restored), text_in(fields, "digest"), text_in(fields, "chain")};
 }

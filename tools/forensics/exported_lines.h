@@ -1,4 +1,4 @@
-// A log as exported lines: what `pawl export log` writes, and whoever replays reads.
+// A log as exported lines: `pawl export log` writes them, replays read them.
 #pragma once
 
 #include <cstdint>
@@ -10,27 +10,27 @@
 
 namespace pawl {
 
-/// What stands before the first record of an export that does not begin at 1.
+/// The checkpoint at the start of an export that does not begin at 1.
 struct ExportedCheckpoint {
   Restored restored;
-  std::string digest;  // as it stands there
+  std::string digest;  // as in the line
   std::string chain;
 };
 
 struct LineReader {
-  /// Comes first, if there is one. May be called once.
+  /// Comes first, if there is one; called at most once.
   std::function<Result<void>(ExportedCheckpoint)> checkpoint;
-  /// A record, read from a line. False ends it.
+  /// A record, read from a line. False ends the reading.
   std::function<Result<bool>(std::vector<std::uint8_t> bytes, std::string line)> record;
 };
 
 /// Calls `each` with every line of a file, or of standard input if `path` is "-", and its number from 1, until it
-/// answers false. Errors, also those of `each`, name the file and the line.
+/// returns false. Errors, including those of `each`, name the file and the line.
 Result<void> read_text_lines(const std::string& path,
                              const std::function<Result<bool>(std::string line, std::uint64_t number)>& each);
 
 /// Reads JSON lines from a file, or from standard input if `path` is "-". Errors name the file and the line.
-/// Memory does not grow with the file.
+/// Memory use does not grow with the file.
 Result<void> read_lines(const std::string& path, const LineReader& reader);
 
 /// The line of a checkpoint, without its end.

@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// Two long lines from a little before the place where they part.
+/// Cuts two long lines to start a little before the first difference.
 Difference parting(Seq seq, std::string_view recorded, std::string_view recomputed) {
   constexpr std::size_t before = 40;
   constexpr std::size_t shown = 120;

@@ -44,7 +44,7 @@ class LogWriter {
     }
   }
 
-  /// A line that is no record.
+  /// A line that is not a record.
   void write_line(std::string_view line) {
     if (format_ == Format::csv) return;
     begin();
@@ -66,7 +66,7 @@ class LogWriter {
     end();
   }
 
-  /// What cannot be applied: without its effects.
+  /// A record that cannot be applied: without its effects.
   void write_unapplied(const fb::Record& record) {
     begin();
     text_.clear();
@@ -79,7 +79,7 @@ class LogWriter {
     end();
   }
 
-  /// What is of a newer version: its bytes.
+  /// A record of a newer version: its bytes.
   void write_raw(const fb::Record& record, RecordBytes bytes) {
     const TableLayout* known = layout_of(record.event_type());
     const std::string type = known ? '"' + known->name + '"' : std::to_string(static_cast<int>(record.event_type()));
@@ -145,7 +145,7 @@ bool is_chosen(const LogOrder& order, const AppliedRecord& item) {
          is_among(order.outcomes, item.applied.outcome);
 }
 
-/// How far it is, on one line that is wiped in the end; nothing where no terminal shows it.
+/// A progress bar on one line, erased at the end; silent if standard error is not a terminal.
 class Bar {
  public:
   Bar(Seq first, Seq last) : first_(raw(first)), last_(raw(last)), is_shown_(::isatty(STDERR_FILENO) == 1) {}
@@ -185,7 +185,7 @@ Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view
 
 namespace {
 
-/// The record in bytes that have the form of one, whatever event and fields it has; null if they have not.
+/// The record in the bytes, of any event and with any fields; null if they do not have the form of a record.
 const fb::Record* record_in(RecordBytes bytes) {
   flatbuffers::Verifier verifier(bytes.data(), bytes.size());
   const bool is_one =
@@ -193,8 +193,8 @@ const fb::Record* record_in(RecordBytes bytes) {
   return is_one ? fb::GetRecord(bytes.data()) : nullptr;
 }
 
-/// From a record on that a newer version wrote nothing can be applied: the rest is written as it stands. Returns `why`
-/// with what was written, or what stopped it.
+/// After a record that a newer version wrote, nothing can be applied: writes the rest as it is. Returns `why` with what
+/// was written, or the error that stopped it.
 Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Error why) {
   std::uint64_t known = 0;
   std::uint64_t raw_ones = 0;
@@ -221,8 +221,8 @@ Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Er
   writer.close();
   if (!read) return read.error();
   if (damaged) return *damaged;
-  why.message += ", so it cannot be applied, nor what follows it: from record " + std::to_string(raw(from)) + " on " +
-                 std::to_string(raw_ones) + " were written as bytes, and " + std::to_string(known) +
+  why.message += ", so it and what follows cannot be applied: from record " + std::to_string(raw(from)) + " on, " +
+                 std::to_string(raw_ones) + " written as bytes, and " + std::to_string(known) +
                  " without their effects";
   return why;
 }
@@ -230,8 +230,8 @@ Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Er
 }  // namespace
 
 Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
-  // What comes before is only applied, for the effects and the digest depend on it; a checkpoint saves most of that,
-  // but not which jobs belong to a task.
+  // Earlier records are only applied, since effects and digests depend on them. A checkpoint saves most of that, but
+  // not which jobs belong to a task.
   Opened opened;
   if (order.from > Seq{1} && !order.task) {
     auto at = open_state_at(log, Seq{raw(order.from) - 1});

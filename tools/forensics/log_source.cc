@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// None if the checkpoint is what its line says.
+/// None if the checkpoint matches its line.
 std::optional<Difference> difference_of(const ExportedCheckpoint& checkpoint) {
   const State& state = checkpoint.restored.state;
   const std::string digest = hex(state.digest());
@@ -39,7 +39,7 @@ Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
     auto difference = difference_of(checkpoint);
     if (difference && !walk.differs) {
-      return Error{ErrorCode::damaged, "checkpoint: its digest or chain is not that of its data"};
+      return Error{ErrorCode::damaged, "checkpoint: its digest or chain does not match its data"};
     }
     if (difference) {
       walk.differs(std::move(*difference));
@@ -87,7 +87,7 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
 }
 
 std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own) {
-  own.push_back({"data", "DIR", "the data folder that is read, also one that a daemon has open", 0, "PAWL_DATA"});
+  own.push_back({"data", "DIR", "the data folder to read, even while a daemon has it open", 0, "PAWL_DATA"});
   own.push_back(config_option());
   return own;
 }

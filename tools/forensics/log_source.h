@@ -1,4 +1,4 @@
-// Where the offline commands read from: a data folder, a file of exported lines or standard input, and up to where.
+// Where the offline commands read from (a data folder, a file of exported lines or standard input), and how far.
 #pragma once
 
 #include <functional>
@@ -13,44 +13,45 @@
 
 namespace pawl {
 
-/// A point in a log, as people give it.
+/// A point in a log, as a user gives it.
 struct Moment {
-  std::optional<Seq> seq;      // else
-  std::optional<TimeUs> time;  // everything up to then
+  std::optional<Seq> seq;      // if not, then
+  std::optional<TimeUs> time;  // everything up to that time
 };
 /// "1234", or RFC 3339 in UTC. `malformed` names the option.
 Result<Moment> moment_of(std::string_view text, std::string_view option);
 
-/// Whether `to` is, or lies in, the log that is read from `log` (a folder, a file, or "-"): nothing may be written
+/// Whether `to` is, or lies in, the log that is read from `log` (a folder, a file, or "-"): commands must not write
 /// there.
 bool lies_in(const std::string& to, const std::string& log);
 
-/// `own`, and what names a data folder.
+/// `own`, and the option that names a data folder.
 std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own);
 
-/// The log that a command is given as `word`; without one the folder of `--data`. `command` is who asks, for the
-/// message.
+/// The log that a command is given as `word`; without one, the folder in `--data`. `command` is the command's name, for
+/// the error message.
 Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
                               std::string_view command);
 
 /// The log of the folder in `--data`.
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
 
-/// The seq of the last record that a moment takes in. Reads the log up to there if it is a time.
+/// The seq of the last record at or before a moment. Reads the log up to there if the moment is a time.
 Result<Seq> seq_at(Journal& journal, const Moment& moment);
 
-/// Who walks a log from its begin.
+/// The callbacks of a walk through a log.
 struct LogWalk {
-  /// Makes the replica that is fed, from the state before the first record and the chain there. Called once, and again
-  /// if exported lines turn out to begin with a checkpoint. The replica outlives the walk, or the next call.
+  /// Makes the replica to feed, from the state before the first record and the chain there. Called once, and again if
+  /// exported lines turn out to begin with a checkpoint. The replica must outlive the walk, or last until the next
+  /// call.
   std::function<Replica&(State, const Chain&)> begin;
-  /// Told of a checkpoint that is not what its line says; the walk then ends. Empty: that is `damaged`.
+  /// Called for a checkpoint that does not match its line; the walk then ends. If empty, that is `damaged`.
   std::function<void(Difference)> differs = {};
 };
 
-/// Feeds a log to a replica, up to its end or as far as the replica wants it, and applies the last group. `path`: a
-/// data folder (also while a daemon writes to it), a file of exported lines, or "-" for standard input. Errors name the
-/// file and the line, or the seq. Answers the seq from which a folder's log is torn, if it is.
+/// Feeds a log to a replica, to its end or as far as the replica wants it, and applies the last group. `path`: a data
+/// folder (even while a daemon writes to it), a file of exported lines, or "-" for standard input. Errors name the file
+/// and the line, or the seq. Returns the seq from which a folder's log is torn, if it is.
 Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk);
 
 }  // namespace pawl

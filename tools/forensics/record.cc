@@ -1,4 +1,4 @@
-// Cuts the end of a log out, so that what happened there can be kept as a test.
+// `pawl record`: cuts out the end of a log, so that what happened there can be kept as a test.
 #include "tools/commands/command.h"
 #include "tools/forensics/log_export.h"
 #include "tools/forensics/log_source.h"
@@ -6,7 +6,7 @@
 namespace pawl {
 namespace {
 
-/// Nothing is printed if there is nothing to record: the file that it goes into would be no log.
+/// Prints nothing if there are no records: the output would not be a log.
 Result<LogOrder> order_since(Log& log, const std::string& since) {
   const LogOrder order{.from = next(PAWL_TRY(seq_before(log, since, "SINCE"))), .to = no_end, .task = {}};
   bool is_there = false;
@@ -32,12 +32,12 @@ Exit run_record(const Arguments& arguments) {
 const Command record_command = {
     .name = "record",
     .arguments = "SINCE",
-    .summary = "Prints the end of a log as a log of its own, which replays and checks by itself",
+    .summary = "Prints the end of a log as an independent log, which can be replayed and checked on its own",
     .details =
-        "SINCE is a seq, or a time such as 2026-06-15T10:00:00Z. What is printed is a log of its own: the state "
-        "before\n"
-        "the group of that record as a checkpoint, and every record from there on. It replays, it can be checked, and\n"
-        "as a file in tests/incidents/ it is a test. It has what was in the log, names and notes included.\n",
+        "SINCE is a seq, or a time such as 2026-06-15T10:00:00Z. The output is an independent log: the state\n"
+        "before the group of that record as a checkpoint, and every record from there on. It can be replayed and\n"
+        "checked, and as a file in tests/incidents/ it is a test. It contains what was in the log, including names\n"
+        "and notes.\n",
     .options = with_log_options({}),
     .positional_min = 1,
     .positional_max = 1,

@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// By what apply made of it: the task remembers what counts of a gate.
+/// Judged by what apply made of it: the task remembers a gate's result if it counts.
 bool is_heeded(const fb::Record& record, const State& after) {
   const auto* gate = record.event_as_GateEvaluated();
   if (!gate || principal_of(record).empty()) return true;
@@ -64,7 +64,7 @@ std::optional<JobId> JobPlaces::job_at(const JobPlace& place) const {
 LogBeginning beginning_of(const RecordedLog& log) {
   if (log.checkpoint.empty()) return {};
   auto restored = unpack_checkpoint(log.checkpoint);
-  PAWL_ASSERT(restored.has_value());  // It was packed here, from a state that is one.
+  PAWL_ASSERT(restored.has_value());  // read_recorded() packed it from a valid state.
   return {std::move(restored->state), restored->chain};
 }
 

@@ -1,4 +1,4 @@
-// A whole log in memory, with what apply made of each record: for a what-if, which looks ahead in it.
+// A whole log in memory, with the effects of each record: for a what-if, which looks ahead in it.
 #pragma once
 
 #include <compare>
@@ -18,8 +18,7 @@ namespace pawl {
 struct RecordedEvent {
   std::vector<std::uint8_t> bytes;
   Effects effects;
-  /// Of a gate's result: whether anything follows from it. What somebody says who has not the task in hand is recorded,
-  /// and no more.
+  /// For a gate's result: whether it counts. A result from a requester that does not own the task is only recorded.
   bool is_heeded = true;
 
   const fb::Record& record() const { return *fb::GetRecord(bytes.data()); }
@@ -28,7 +27,7 @@ struct RecordedEvent {
 };
 using RecordedGroup = std::vector<RecordedEvent>;
 
-/// What makes a job the same in two stories: its task, the version that it is for, and how many there were before it.
+/// Identifies the same job in two stories: its task, its version, and how many jobs that version had before it.
 struct JobPlace {
   TaskId task{};
   Version version{};
@@ -36,11 +35,11 @@ struct JobPlace {
   friend auto operator<=>(const JobPlace&, const JobPlace&) = default;
 };
 
-/// Where the jobs of one story have their places.
+/// The places of one story's jobs.
 class JobPlaces {
  public:
   void add(const Job& job);
-  /// The jobs that a group gave out; those of a finished task have left memory.
+  /// Adds the jobs that a group created; those of a finished task have left memory.
   void add(const State& after, const std::vector<ArchivedTask>& archived, const Effects& effects);
   std::optional<JobPlace> place_of(JobId job) const;
   std::optional<JobId> job_at(const JobPlace& place) const;
@@ -51,12 +50,12 @@ class JobPlaces {
 };
 
 struct RecordedLog {
-  std::vector<std::uint8_t> checkpoint;  // that it begins with; empty: it begins at 1
+  std::vector<std::uint8_t> checkpoint;  // at its start; empty: the log begins at 1
   std::vector<RecordedGroup> groups;
   JobPlaces jobs;
 };
 
-/// The state before the first record, and that record's chain before it. Each call makes another.
+/// The state and the chain before the first record. Each call makes a new one.
 struct LogBeginning {
   State state;
   Chain chain{};
@@ -64,7 +63,7 @@ struct LogBeginning {
 LogBeginning beginning_of(const RecordedLog& log);
 
 /// Reads a data folder, a file of exported lines, or '-', and proves it on the way: `damaged` names the first record
-/// that is not as the rules say. Memory grows with the log.
+/// that differs from the rules. Memory use grows with the log.
 Result<RecordedLog> read_recorded(const std::string& path);
 
 }  // namespace pawl

@@ -42,7 +42,7 @@ void RecordedWorld::learn(const fb::Record& record) {
   }
 }
 
-/// A reap says what the reaper saw: a run that looked dead, since when, or an owner that did.
+/// A reap's evidence says what the reaper saw as dead, and since when: a run or an owner.
 void RecordedWorld::learn_reap(const fb::Record& record, const fb::JobReaped& event) {
   const TimeUs time{record.stamp()->time_us()};
   const Running& running = running_[event.job()];
@@ -74,7 +74,7 @@ Life RecordedWorld::life_of(const Run& run, const Boot&) {
   return died != dead_since_.end() && now >= died->second ? Life::dead : Life::alive;
 }
 
-/// A gate only reads, so what it said of this version last is taken, else what it said next.
+/// A gate only reads, so this takes its last result for this version before `now`, else its next one.
 GateAnswer RecordedWorld::run_gate(const Gate&, const CommandContext& context) {
   const auto found = gates_.find({context.task, context.version, context.stage});
   if (found == gates_.end()) {

@@ -1,5 +1,5 @@
-// A world that answers from a log: what was found dead there is dead, and a gate says what it said. What the log does
-// not hold it cannot know: it notes what it was asked, and the story ends there.
+// A world that answers from a log: processes that were found dead there are dead, and gates give their recorded
+// results. If the log has no answer, it notes the question, and the story ends there.
 #pragma once
 
 #include <map>
@@ -17,9 +17,9 @@ class RecordedWorld final : public World {
  public:
   explicit RecordedWorld(const RecordedLog& log);
 
-  /// The moment that is asked about.
+  /// The time that the questions are about.
   TimeUs now;
-  /// The first question that the log has no answer to.
+  /// The first question that the log cannot answer.
   std::optional<std::string> unanswered;
 
   bool is_alive(const Owner& owner, const Boot& boot) override;
@@ -50,7 +50,7 @@ class RecordedWorld final : public World {
 
   std::map<Process, TimeUs> dead_since_;
   std::map<GatePlace, std::vector<GateFact>> gates_;
-  // While the log is read: who runs what, and who holds what.
+  // While reading the log: running jobs by id, and holders by key.
   struct Running {
     Process owner;
     std::optional<std::int64_t> pid;

@@ -1,4 +1,4 @@
-// Applies a log again and compares everything that it says.
+// `pawl replay`: applies a log again and compares everything in it.
 #include <boost/json/value.hpp>
 
 #include <algorithm>
@@ -18,16 +18,16 @@
 namespace pawl {
 namespace {
 
-/// What is asked of a replay beside the proof.
+/// What a replay is to do besides the proof.
 struct Order {
   std::string path;
   std::optional<Moment> until;
-  std::optional<TaskId> task;  // whose records are shown
+  std::optional<TaskId> task;  // show its records
   std::optional<std::pair<Moment, Moment>> diff;
   bool is_json = false;
 };
 
-/// What a replay came to.
+/// The result of a replay.
 struct Summary {
   Seq first{};  // 1, or the first after the checkpoint
   std::optional<Difference> difference;
@@ -72,7 +72,7 @@ class Replay {
     return replica_.emplace(std::move(state), chain, std::move(policy));
   }
 
-  /// Whether a group lies behind what is asked for; it is then not applied.
+  /// Whether a group is within what was requested; others are not applied.
   Result<bool> wants(const State& before, std::span<const VerifiedRecord> group) {
     const TimeUs time{group.back().record->stamp()->time_us()};
     const auto is_past = [&](const Moment& moment) {
@@ -87,7 +87,7 @@ class Replay {
     }
     if (!before_ && is_past(from)) before_ = rows_of(before);
     const bool is_behind = is_past(to);
-    if (is_behind && !before_) return Error{ErrorCode::malformed, "--diff: the second moment lies before the first"};
+    if (is_behind && !before_) return Error{ErrorCode::malformed, "--diff: the second moment is before the first"};
     return is_wanted && !is_behind;
   }
 
@@ -113,7 +113,7 @@ class Replay {
   std::optional<Replica> replica_;
   TaskTraces traces_;
   std::optional<StateRows> before_;
-  std::vector<ArchivedTask> archived_;  // since then
+  std::vector<ArchivedTask> archived_;  // since `before_`
   Summary summary_;
 };
 
@@ -139,7 +139,7 @@ std::string in_words(const Summary& summary) {
          "\nlast digest  " + hex(summary.digest) + "\nlast chain   " + pawl::hex(summary.chain) + '\n';
   if (summary.torn_at) {
     out += "records from " + std::to_string(raw(*summary.torn_at)) +
-           " on are torn: never acknowledged, or on their way just now\n";
+           " on are torn: never acknowledged, or still being written\n";
   }
   return out + changes_in_words(summary);
 }
@@ -171,7 +171,7 @@ std::string in_json(const Summary& summary) {
 Result<Order> order_of(const Arguments& arguments) {
   const auto& words = arguments.positional();
   if (words.size() > 1) {
-    return Error{ErrorCode::malformed, "what is '" + words[1] + "'? There are too many arguments"};
+    return Error{ErrorCode::malformed, "too many arguments: '" + words[1] + "'"};
   }
   Order order{.path = PAWL_TRY(log_named(words.empty() ? std::nullopt : std::optional(words[0]), arguments, "replay")),
               .is_json = arguments.has("json")};
@@ -189,8 +189,8 @@ Result<Order> order_of(const Arguments& arguments) {
   return order;
 }
 
-/// What the group of the record that differs changes by the rules: the log has but a digest of what it made of it.
-/// Read once more, since nobody keeps all rows for a difference that hardly ever comes.
+/// What the group of the differing record changes by the rules; the log only has a digest of its own result. Reads the
+/// log again, since keeping all rows for such a rare difference would not pay.
 Result<void> add_changes(const Order& order, Summary& summary) {
   const Seq seq = summary.difference->seq;
   const bool is_decided_otherwise = summary.difference->divergence.has_value();
@@ -202,20 +202,20 @@ Result<void> add_changes(const Order& order, Summary& summary) {
   return {};
 }
 
-/// Whether it has the form KEY=VALUE. A key has no slash, so a log of such a name is given as ./NAME.
+/// Whether it has the form KEY=VALUE. Keys contain no slash, so a log with such a name can be given as ./NAME.
 bool is_change(const std::string& word) {
   const std::size_t equals = word.find('=');
   return equals != std::string::npos && word.find('/') > equals;
 }
 
-/// `--what-if A=1 B=2 LOG`, in whatever order.
+/// `--what-if A=1 B=2 LOG`, in any order.
 Exit run_other_story(const Arguments& arguments) {
   for (const std::string_view option : {"until", "task", "diff"}) {
-    if (arguments.has(option)) return fail(Exit::usage, "--" + std::string(option) + " is not for a what-if");
+    if (arguments.has(option)) return fail(Exit::usage, "--" + std::string(option) + " does not apply to a what-if");
   }
   std::vector<std::string> changes_given = arguments.values("what-if");
   std::vector<std::string> words = arguments.positional();
-  if (!changes_given.empty()) {  // The list took all that followed it.
+  if (!changes_given.empty()) {  // The list took all words after it.
     words.insert(words.end(), changes_given.begin() + 1, changes_given.end());
     changes_given.resize(1);
   }
@@ -226,7 +226,8 @@ Exit run_other_story(const Arguments& arguments) {
   const auto path = log_named(words.empty() ? std::nullopt : std::optional(words[0]), arguments, "replay");
   if (!path) return fail(path.error());
   const bool tries_each = arguments.has("each-defence");
-  if (tries_each && !changes_given.empty()) return fail(Exit::usage, "--each-defence makes its changes itself");
+  if (tries_each && !changes_given.empty())
+    return fail(Exit::usage, "--each-defence takes no KEY=VALUE: it makes its own changes");
   std::vector<Change> changes;
   for (const std::string& word : changes_given) {
     auto change = change_from(word);
@@ -267,19 +268,19 @@ Exit run_replay(const Arguments& arguments) {
 const Command replay_command = {
     .name = "replay",
     .arguments = "[LOG]",
-    .summary = "Applies a log again, and compares every outcome, digest and chain",
+    .summary = "Applies a log again and compares every outcome, digest and chain",
     .details =
         "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input; the\n"
-        "form of lines is compared too, byte by byte. The first difference is shown with both sides, exit 1; what\n"
-        "cannot be read is named by its file and line or seq, exit 2. A moment is a seq, or a time such as\n"
-        "2026-06-15T10:00:00Z: the state then is that after the last group that ends there or before.\n\n"
-        "With --what-if the log's facts are kept, and what the reaper, the reconciler, recovery and ownership made of\n"
-        "them is decided again with other settings. The first decision that differs is shown with both sides, then\n"
-        "what follows from it, as far as the facts go. docs/FORENSICS.md says what counts as a fact.\n",
+        "form of lines is compared too, byte by byte. The first difference is shown with both sides, exit 1; if the\n"
+        "log cannot be read, the message names file and line or the seq, exit 2. A moment is a seq, or a time such as\n"
+        "2026-06-15T10:00:00Z; its state is the one after the last group that ends at or before it.\n\n"
+        "With --what-if, the log's facts are kept, and what the reaper, the reconciler, recovery and ownership\n"
+        "made of them is decided again with other settings. The first decision that differs is shown with both\n"
+        "sides, then what follows from it, as far as the facts go. docs/FORENSICS.md says what counts as a fact.\n",
     .options = with_log_options(
-        {{"until", "SEQ|TIME", "go no further"},
+        {{"until", "SEQ|TIME", "stop there"},
          {"task", "ID", "show the records that concern this task"},
-         {"diff", "A B", "show what changed in the state from one moment to the other, row by row"},
+         {"diff", "A B", "show what changed in the state between two moments, row by row"},
          {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
          {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
          {"json", "", "print the summary as JSON, and records as exported lines"}}),

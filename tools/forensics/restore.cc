@@ -1,4 +1,4 @@
-// Brings a log back from a backup.
+// `pawl restore`: makes a data folder from a backup.
 #include "store/restore.h"
 
 #include <fcntl.h>
@@ -27,36 +27,37 @@ TimeUs wall_clock() {
   return {std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
 }
 
-/// The tasks that wait for a word, and how it is given.
+/// The tasks that wait for `pawl unblock`, and how to go about it.
 std::string in_words(const State& state) {
   std::string out;
   for (const auto& [id, task] : state.tasks.rows()) {
     if (is_restored(task)) out += "  " + printable(ahead_line(state, task)) + '\n';
   }
   if (out.empty()) return "no task is live\n";
-  return "these tasks are blocked as 'restored', each with what cannot be taken back and lies ahead of it:\n" + out +
-         "Of each: look whether that has happened already in what is lost, and that nothing of it still acts. Then\n"
-         "  pawl resolve TASK STEP --happened  says of a step of its stage that it has\n"
-         "  pawl unblock TASK                  is the word: it goes on from where it stands\n"
-         "  pawl cancel TASK                   first, if a step beyond its stage has: then the word calls it off\n";
+  return "these tasks are blocked as 'restored'; with each, the irreversible steps that lie ahead of it:\n" + out +
+         "For each task, check whether any of them already happened in the lost part, and that nothing of the task\n"
+         "still acts. Then\n"
+         "  pawl resolve TASK STEP --happened  if a step of its stage has already happened\n"
+         "  pawl cancel TASK                   if a step beyond its stage has: the unblock then cancels the task\n"
+         "  pawl unblock TASK                  to let it go on from where it is\n";
 }
 
 void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) {
   const State& state = report.state;
   const Ids& ids = *state.ids.find(0);
   std::string out = order.backup + " ends at record " + number(report.last) + ", of " + rfc3339(report.last_time) +
-                    "; all " + std::to_string(report.proved) + " records were replayed, and are as they were decided\n";
+                    "; all " + std::to_string(report.proved) + " records were replayed, with the same results\n";
   if (report.torn_at) {
-    out += "its tail is torn: what began at record " + number(*report.torn_at) +
+    out += "its tail is torn: the batch that began at record " + number(*report.torn_at) +
            " was never acknowledged, and is dropped\n";
   }
   out += order.data + (is_plan ? " would go on" : " goes on") + " at record " + number(report.next_seq) +
          ", with task " + std::to_string(raw(ids.next_task)) + " and job " + std::to_string(raw(ids.next_job)) +
-         "; what was given out from record " + number(next(report.last)) + " on is lost, and opens nothing\n";
+         "; anything issued from record " + number(next(report.last)) + " on is lost, and no longer valid\n";
   print_for_people(out + in_words(state));
 }
 
-/// Whether the log of a backup may be read, where there is one: what else is wrong with it is found by reading.
+/// Whether the log of a backup may be read, if there is one. Reading it finds any other error.
 Result<void> check_readable(const std::string& backup) {
   const std::string name = backup + "/log/CURRENT";
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
@@ -75,7 +76,7 @@ Exit run_restore(const Arguments& arguments) {
   if (!bump) return fail(bump.error());
   if (*bump && **bump == 0) return fail(Exit::usage, "restore: --bump must be at least 1");
   RestoreOrder order{.backup = backup, .data = data, .bump = *bump, .now = wall_clock()};
-  // Its own name, without a slash at the end: DATA.new is to stand beside it.
+  // Its canonical name, without a trailing slash: DATA.new will be next to it.
   order.data = std::filesystem::weakly_canonical(data, ignored).lexically_normal().string();
   while (order.data.size() > 1 && order.data.back() == '/') order.data.pop_back();
   const bool is_plan = arguments.has("dry-run");
@@ -93,19 +94,18 @@ Exit run_restore(const Arguments& arguments) {
 const Command restore_command = {
     .name = "restore",
     .arguments = "BACKUP DIR",
-    .summary = "Makes a data folder from a backup, in which no token given out since is valid",
+    .summary = "Makes a data folder from a backup, in which no token issued since then is valid",
     .details =
-        "BACKUP is what 'pawl backup' made, or another copy of a data folder that nobody writes to; it is only read.\n"
-        "Every record of it is proved. DIR must not exist, or be empty: what is lost may still be wanted, so move it\n"
-        "away first. The log goes on 10^9 seqs and 10^6 ids further (and a seq for each us and an id for each ms "
-        "since\n"
-        "its last record): tokens, attempts, versions and ids that were given out since the backup are refused "
-        "by it.\n"
-        "Every live task is blocked as 'restored' until 'pawl unblock' says that somebody has looked at its target,\n"
-        "and that nothing of what is lost still acts. Workers register again. Idempotency keys that were given since\n"
-        "the backup are forgotten: what is asked again with one is decided again.\n",
-    .options = {{"dry-run", "", "prove the backup and say what would be done; write nothing"},
-                {"bump", "N", "leave out N seqs, N task ids and N job ids instead"}},
+        "BACKUP is a folder that 'pawl backup' made, or another copy of a data folder that is not in use; it is\n"
+        "only read. Every record of it is proved. DIR must not exist or must be empty: you may still need the old\n"
+        "folder, so move it away first. The log continues 10^9 seqs and 10^6 ids later (plus a seq for each us and\n"
+        "an id for each ms since its last record), so it refuses all tokens, attempts, versions and ids that were\n"
+        "issued since the backup.\n"
+        "Every live task is blocked as 'restored' until 'pawl unblock' confirms that a person has checked its\n"
+        "target, and that nothing from the lost part still acts. Workers register again. Idempotency keys used\n"
+        "since the backup are forgotten: a request repeated with one is decided again.\n",
+    .options = {{"dry-run", "", "prove the backup and say what would be done, but write nothing"},
+                {"bump", "N", "skip N seqs, N task ids and N job ids instead"}},
     .positional_min = 2,
     .positional_max = 2,
     .run = run_restore};

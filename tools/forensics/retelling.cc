@@ -57,7 +57,7 @@ std::optional<std::uint64_t> Retelling::token_of(const fb::Record& record, const
     const auto found = tokens_.find({key, *recorded});
     return found == tokens_.end() ? recorded : std::optional(found->second);
   }
-  // With ownership off a token is not asked for; a speaker who holds one here would have sent it.
+  // With ownership off, the log's request needed no token; a requester that holds one here would have sent it.
   const auto grant = grants_.find({{record.boot()->str(), record.actor()->str()}, key});
   const Lease* held = state.lease(key);
   const bool is_his = record.stamp()->unchecked() && grant != grants_.end() && held;
@@ -86,7 +86,7 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
   };
   const auto of_task = [&](auto* it) { token(task_key(TaskId{it->task}), it->token); };
   const auto of_key = [&](auto* it) { token(it->key, it->token); };
-  // An id that was never given out is unknown here too; one that only the log gave out is no job.
+  // An id that was never given out is unknown here too; one that only the log gave out is not a job here.
   const auto job = [&](auto* it) {
     if (log_.jobs.place_of(JobId{it->job})) it->job = raw(job_of(it->job).value_or(JobId{0}));
   };
@@ -124,7 +124,7 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
     if (start != starts_.end()) it->started = start->second;
   }
   if (auto* it = event.AsLogRestored()) {
-    // As far beyond the end of this story as it was beyond the end of that one.
+    // As far beyond this story's end as it was beyond the log's.
     const Ids& given = *state.ids.find(0);
     it->next_seq = raw(state.last_seq) + (it->next_seq - it->from);
     it->from = raw(state.last_seq);
@@ -152,8 +152,7 @@ void Retelling::told(const std::vector<const RecordedEvent*>& events, const Deci
     if (!acquired) continue;
     const std::string key = acquired->key()->str();
     const auto granted = decision.granted(key);
-    // What stands for a token where ownership is off (engine/policies/advance.cc): the last seq of the group, or its
-    // own.
+    // With ownership off, a seq stands in for the token (engine/policies/advance.cc): the group's last, or its own.
     const std::uint64_t here = granted ? raw(*granted) : raw(decision.seq);
     bool is_in_the_log = false;
     for (const Effect& effect : event->effects) {

@@ -1,5 +1,5 @@
-// A log's records proposed once more, in a story that may have gone another way: who asked then asks again, with the
-// tokens, attempts and jobs that this story gave him in place of those that the log gave him.
+// Proposes a log's records again, in a story that may have gone differently: each requester asks again, with this
+// story's tokens, attempts and jobs in place of the log's.
 #pragma once
 
 #include <cstdint>
@@ -19,20 +19,20 @@ class Retelling {
  public:
   Retelling(const RecordedLog& log, const State& begun);
 
-  /// To be called with each record of the log, told again or not.
+  /// Must be called with each record of the log, whether proposed again or not.
   void hear(const RecordedEvent& event);
-  /// The record, to be proposed in a story that stands at `state`.
+  /// The record, to be proposed in a story whose state is `state`.
   Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
-  /// What came of records that were proposed as one group and accepted.
+  /// Takes the result of records that were proposed as one group and accepted.
   void told(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 
   JobPlaces& jobs() { return jobs_; }
-  /// The same job in this story; none if it did not come to it.
+  /// The same job in this story; none if this story does not have it.
   std::optional<JobId> job_of(std::uint64_t recorded) const;
-  /// What a record's token on a key is here.
+  /// This story's token in place of a record's token on a key.
   std::optional<std::uint64_t> token_of(const fb::Record& record, const std::string& key,
                                         std::optional<std::uint64_t> recorded, const State& state) const;
-  /// The leases that a speaker took for a task and that the log does not give back, because there nothing was granted.
+  /// The leases that a requester took for a task here and that the log never releases, since it did not grant them.
   std::vector<std::pair<std::string, std::uint64_t>> unreturned(const fb::Record& speaker, TaskId task,
                                                                 const State& state) const;
 
@@ -40,8 +40,8 @@ class Retelling {
   using Speaker = std::pair<std::string, std::string>;  // boot, actor
   struct Grant {
     std::uint64_t token = 0;
-    TaskId task{0};             // that it was taken for
-    bool is_in_the_log = true;  // granted there too
+    TaskId task{0};             // the task that it was taken for
+    bool is_in_the_log = true;  // the log granted it too
   };
 
   std::uint64_t attempt_of(std::uint64_t job, std::uint64_t recorded) const;
@@ -55,7 +55,7 @@ class Retelling {
   std::map<std::pair<Speaker, std::string>, Grant> grants_;
 };
 
-/// The task that a record is about, by its fields, its key or its job in the log; none if it is about none.
+/// The task that a record is about, by its fields, its key or its job in the log; none if there is none.
 std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record);
 
 }  // namespace pawl

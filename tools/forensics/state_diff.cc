@@ -46,7 +46,7 @@ std::string label(const RowName& row) {
   return std::string(name(row.kind)) + ' ' + (row.key.empty() ? std::to_string(row.id) : printable(row.key));
 }
 
-/// Calls `each` for every row that is not the same on both sides; null where it is not there.
+/// Calls `each` for every row that differs between the two sides; null on a side that lacks it.
 void for_differences(const StateRows& before, const StateRows& after,
                      const std::function<void(const RowName&, const std::string*, const std::string*)>& each) {
   auto was = before.begin();
@@ -66,7 +66,7 @@ void for_differences(const StateRows& before, const StateRows& after,
   }
 }
 
-/// The fields of a row; a setting is one by itself.
+/// The fields of a row; a setting is a single field.
 json::object fields_in(const std::string& row) {
   const json::value value = *parse_json(row);
   return value.is_object() ? value.get_object() : json::object({{"value", value}});

@@ -1,4 +1,4 @@
-// What changed in the state between two moments of a log, row by row and field by field.
+// The differences in the state between two moments of a log, row by row and field by field.
 #pragma once
 
 #include <compare>
@@ -14,7 +14,7 @@ struct RowName {
   enum class Kind { task, job, lease, boot, pipeline, setting };
   Kind kind{};
   std::uint64_t id = 0;  // of tasks, jobs and pipelines
-  std::string key;       // of all others
+  std::string key;       // of all other rows
   friend auto operator<=>(const RowName&, const RowName&) = default;
 };
 
@@ -28,7 +28,7 @@ void add_rows(StateRows& rows, const ArchivedTask& archived);
 
 /// "task 1: stage "review" -> "testing"", a line for each field. Empty if nothing changed.
 std::string difference_in_words(const StateRows& before, const StateRows& after);
-/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: rows whole, null where there was or is none.
+/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: whole rows, null on a side that lacks it.
 std::string difference_in_json(const StateRows& before, const StateRows& after);
 
 }  // namespace pawl

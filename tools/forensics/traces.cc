@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-/// The task that a record is about, by its fields or its lease's key, or that it created; none if it is about none.
+/// The task that a record is about, by its fields or its lease's key, or that it created; none if there is none.
 std::optional<TaskId> task_of(const Subject& subject, const Effects& effects) {
   if (const auto task = task_of(subject)) return task;
   for (const Effect& effect : effects) {
@@ -31,7 +31,7 @@ void TaskTraces::add(const fb::Record& record, const Effects& effects) {
   }
 }
 
-/// Every live task is blocked, and what it has queued afresh comes behind that.
+/// Blocks every live task; the jobs that it queues again follow the block.
 void TaskTraces::add_restored(const Effects& effects) {
   std::optional<TaskId> task;
   for (const Effect& effect : effects) {

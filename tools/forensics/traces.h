@@ -11,7 +11,7 @@
 
 namespace pawl {
 
-/// Wants every record of the log in order, from the first on, or from where a checkpoint's state was added.
+/// Must get every record of the log in order, from the first on, or from where a checkpoint's state was added.
 class TaskTraces {
  public:
   void add(const State& state);
@@ -21,7 +21,7 @@ class TaskTraces {
 
  private:
   void add_restored(const Effects& effects);
-  /// The task that a record is about: itself, its lease or a job of it.
+  /// The task that a record is about: the task itself, its lease, or one of its jobs.
   std::optional<TaskId> task_of_record(const fb::Record& record, const Effects& effects) const;
 
   std::map<JobId, TaskId> task_of_job_;

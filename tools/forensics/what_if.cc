@@ -47,7 +47,7 @@ Result<Retold> WhatIf::tell() {
   retold_.end = machine_.now();
   for (const auto& [job, since] : waiting_) {
     retold_.waits.push_back("job " + std::to_string(raw(job)) + " is queued again at " + rfc3339(since) +
-                            "; the log does not hold its next run");
+                            "; the log has no next run of it");
   }
   return std::move(retold_);
 }
@@ -122,7 +122,7 @@ void WhatIf::play(const RecordedGroup& group) {
   for (const RecordedEvent* event : events) {
     if (const auto task = task_of(log_, event->record())) key.task = *task;
   }
-  // A lease of a repository belongs to the path that its speaker is on.
+  // A lease on a repository belongs to the path that its requester is on.
   if (key.task == TaskId{0}) key.task = last_task_[{key.boot, actor}];
   last_task_[{key.boot, actor}] = key.task;
   const auto known = paths_.find(key);
@@ -175,7 +175,7 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   for (const RecordedEvent* event : wanted) {
     const auto* released = event->record().event_as_LeaseReleased();
     const Lease* held = released ? state.lease(released->key()->str()) : nullptr;
-    // Where nothing was granted there is nothing to be given back.
+    // Drop a release of a lease that was not granted here.
     const bool is_void = released && event->is_accepted() && is_key_void(*event, released->key()->str(), held);
     if (!is_void) events.push_back(event);
   }
@@ -238,12 +238,13 @@ bool WhatIf::part(const Events& events, Outcome recorded, const Decision& decisi
   const bool creates = has_type(events, {fb::Event::TaskCreated});
   if (decision.outcome == Outcome::accepted) {
     const bool goes_out = has_type(events, {fb::Event::StepStarted, fb::Event::JobClaimed}) || takes_task_lease(events);
-    if (goes_out || creates) end_at(first.seq(), "what comes of it the log does not hold: " + recorded_in_words(first));
+    if (goes_out || creates)
+      end_at(first.seq(), "the log does not show what follows from it: " + recorded_in_words(first));
     return true;
   }
   if (recorded != Outcome::accepted) return true;
   drop(events);
-  if (creates) end_at(first.seq(), "the log's next tasks are others: " + recorded_in_words(first));
+  if (creates) end_at(first.seq(), "from here on the log's task ids differ: " + recorded_in_words(first));
   return !takes_task_lease(events);
 }
 
@@ -263,7 +264,7 @@ void WhatIf::add_mark(const Events& events) {
   }
 }
 
-// What is told of it.
+// What the story reports.
 
 void WhatIf::turn(std::optional<Seq> seq, std::string recorded, std::string changed) {
   retold_.turns.push_back({machine_.now(), seq, std::move(recorded), std::move(changed)});

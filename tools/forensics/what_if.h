@@ -1,5 +1,5 @@
-// The counterfactual of `pawl replay --what-if` (docs/FORENSICS.md): the log's facts are kept, and what the policies
-// made of them is decided anew with other settings.
+// The counterfactual of `pawl replay --what-if` (docs/FORENSICS.md): keeps the log's facts, and decides again what the
+// policies made of them, with other settings.
 #pragma once
 
 #include <optional>
@@ -12,10 +12,10 @@
 
 namespace pawl {
 
-/// A decision that differs: what each side has, and on what evidence.
+/// A decision that differs: what each side decided, and on what evidence.
 struct TurningPoint {
   TimeUs time;
-  std::optional<Seq> seq;  // of the log's record; none: the log has none
+  std::optional<Seq> seq;  // of the log's record; none: the log has no such record
   std::string recorded;
   std::string changed;
 };
@@ -23,20 +23,20 @@ struct TurningPoint {
 /// Where the story ends before the log does.
 struct Horizon {
   TimeUs time;
-  std::optional<Seq> seq;  // the log's record that is there
+  std::optional<Seq> seq;  // the log's record at that point
   std::string why;
 };
 
 struct Retold {
-  std::vector<TurningPoint> turns;  // the first is where the stories part
+  std::vector<TurningPoint> turns;  // the stories part at the first
   std::optional<Horizon> horizon;
-  std::vector<std::string> waits;  // what stands still because the log does not hold how it goes on
-  Findings findings;               // in the story retold, its own seqs
-  std::vector<Seq> lost;           // the log's accepted records that it does not have
-  TimeUs end;                      // as far as it was told
+  std::vector<std::string> waits;  // what stops because the log does not show how it goes on
+  Findings findings;               // in the retold story, with its own seqs
+  std::vector<Seq> lost;           // the log's accepted records that the story lacks
+  TimeUs end;                      // how far the story goes
 };
 
-/// Tells the log anew. `malformed`: the settings refuse the change, for a pipeline in use.
+/// Retells the log. `malformed`: the changed settings do not fit each other or a pipeline of the log.
 Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes);
 
 /// What `pawl check` finds in the log itself.

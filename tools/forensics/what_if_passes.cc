@@ -1,4 +1,4 @@
-// The policies of a story: the passes that it has and the log has not, and those that the log has and it has not.
+// The policies of a story: passes that act in it but not in the log, and passes that act in the log but not in it.
 #include <algorithm>
 
 #include "engine/policies/reconciler.h"
@@ -155,7 +155,7 @@ bool WhatIf::is_reaper_agreed(const Events& events, TaskId task) {
   const bool is_pass = settings.reaper.enabled && !is_changed_key("reaper.interval_s");
   const ReapDecision decision = look && is_pass ? reap_decision(look->sight) : ReapDecision{};
   if (decision.move != ReapMove::leave && decision.tier == reaped->tier()) return true;
-  // What the reaper of this version would not have done by the log's own settings either was done by hand.
+  // A reap that this version's reaper would not have made by the log's own settings either was made by hand.
   const ReapDecision by_log = look ? decision_of_the_log(*look) : ReapDecision{};
   if (by_log.move == ReapMove::leave && !parted_.contains(task)) return true;
   std::string changed = "the job is not running";

@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// What a change does to the finding that the log is asked about.
+/// What a change does to the finding in question.
 enum class WhatIfVerdict { prevented, not_prevented, not_known };
 
 struct Judged {
@@ -16,7 +16,7 @@ struct Judged {
   std::string why;
 };
 
-/// What is looked for: the contradiction, else what the trouble began with; none if nothing went wrong.
+/// The finding in question: the contradiction, else the first one; null if nothing went wrong.
 const Finding* target_of(const Findings& findings) {
   for (const Finding& finding : findings) {
     if (finding.kind == Finding::Kind::contradiction) return &finding;
@@ -36,12 +36,12 @@ std::string record(Seq seq) {
   return "record " + std::to_string(raw(seq));
 }
 
-/// Prevented: the other story has no such finding, and either passed the moment of it or lost a record that made it.
+/// Prevented: the other story has no such finding, and either goes past its time or lacks a record that caused it.
 Judged judge(const RecordedLog& log, const Finding& target, const Retold& retold) {
   for (const Finding& finding : retold.findings) {
     if (finding.kind == target.kind && finding.task == target.task) {
-      return {WhatIfVerdict::not_prevented, retold.turns.empty() ? "nothing would have been decided otherwise"
-                                                                 : "it comes about in the other story too"};
+      return {WhatIfVerdict::not_prevented,
+              retold.turns.empty() ? "no decision differs" : "it happens in the other story too"};
     }
   }
   std::vector<Seq> parts = target.led_by;
@@ -49,13 +49,13 @@ Judged judge(const RecordedLog& log, const Finding& target, const Retold& retold
   parts.insert(parts.end(), target.followed_by.begin(), target.followed_by.end());
   for (const Seq seq : parts) {
     if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
-    return {WhatIfVerdict::prevented, record(seq) + " does not come about"};
+    return {WhatIfVerdict::prevented, record(seq) + " does not happen"};
   }
   const auto is_reached = [&](Seq seq) {
     if (!retold.horizon) return true;
     return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > time_of(log, seq);
   };
-  // What outlives its bound is shown by nothing but time.
+  // Only the passing of time shows that something outlives its limit.
   const Seq end = log.groups.back().back().seq();
   const bool is_overdue = target.kind == Finding::Kind::overdue;
   const bool is_past = is_reached(target.seq) && (!is_overdue || is_reached(end)) &&
@@ -95,7 +95,7 @@ std::string in_words(const RecordedLog& log, const std::vector<Change>& changes,
   for (const Change& change : changes) out += ' ' + in_words(change);
   out += "\n\n";
   if (retold.turns.empty()) {
-    out += "nothing would have been decided otherwise\n";
+    out += "no decision differs\n";
   } else {
     out += "the first decision that differs: ";
     append_turn(out, retold.turns.front());
@@ -195,7 +195,7 @@ std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, 
   return out + "}";
 }
 
-/// What the settings were in the log, at the record that is asked about.
+/// The settings in the log at the record in question.
 Settings settings_at(const RecordedLog& log, Seq seq) {
   Settings settings = beginning_of(log).state.settings();
   for (const RecordedGroup& group : log.groups) {
@@ -215,7 +215,7 @@ struct Tried {
   Judged judged;
 };
 
-/// The grace, doubled until it would have been enough, or is more than the pipelines allow.
+/// Doubles the grace until it is enough, or more than the pipelines allow.
 std::optional<Tried> try_grace(const RecordedLog& log, const Finding& target, const Settings& settings) {
   const SettingKey* key = setting_named("reaper.finalize_grace_s");
   std::optional<Tried> last;

@@ -1,4 +1,4 @@
-// What a what-if came to, for people and for programs.
+// The result of a what-if, for people and for programs.
 #pragma once
 
 #include <string>
@@ -11,11 +11,10 @@ namespace pawl {
 
 enum class ReportForm { words, json };
 
-/// Tells the log anew with the changes, and prints where the stories part and how far the other one goes.
+/// Retells the log with the changes, and prints where the stories part and how far the other one goes.
 Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, ReportForm form);
 
-/// Tries every switch the other way, and the grace alone, each by itself: which would have prevented what `check`
-/// finds.
+/// Flips every switch and raises the grace, one at a time, and prints which would have prevented what `check` finds.
 Exit run_each_defence(const RecordedLog& log, ReportForm form);
 
 }  // namespace pawl

@@ -1,5 +1,5 @@
 // One story of `pawl replay --what-if`: the log's, with other settings. tools/forensics/what_if.cc plays the log's
-// groups, tools/forensics/what_if_passes.cc has what the reaper and the reconciler make of them.
+// groups; tools/forensics/what_if_passes.cc has the reaper's and the reconciler's passes.
 #pragma once
 
 #include <map>
@@ -39,14 +39,14 @@ class WhatIf {
   };
   void set_now(TimeUs now);
 
-  /// What was asked of the outside and cannot be known ends the story before the record that would tell of it.
+  /// A question to the outside that the log cannot answer ends the story before the record that would depend on it.
   void take(Decided& decided);
 
   // Settings.
 
   bool is_changed_key(std::string_view key) const;
 
-  /// As soon as there is a boot that can say it.
+  /// Applies them as soon as there is a boot that can change settings.
   Result<void> apply_changes();
   void follow_settings(const RecordedEvent& event);
 
@@ -54,22 +54,22 @@ class WhatIf {
 
   void begin_passes();
 
-  /// Boot start + n × interval, before a moment.
+  /// Runs the passes before a moment: at the boot's start + n × interval.
   void pass_until(TimeUs moment);
   Asker policy(std::string_view actor) const;
   std::int64_t daemon_pid() const { return machine_.state().boot_named(daemon_name)->pid; }
 
-  /// Whether the log shows that no pass was at this moment: one by its own settings would have done the same.
+  /// Whether the log shows that there was no pass at this time: with the log's settings a pass would have acted alike.
   bool was_no_pass(TaskId task, std::string_view interval) const;
   void reaper_pass();
   void reclaim_pass();
   void reconciler_pass();
 
-  // What a policy sees and decides.
+  // The policies' views and decisions.
 
   std::optional<ReapLook> look_at(TaskId task, JobId id);
 
-  /// The same job under the settings that were in force in the log.
+  /// The decision about the same job under the log's settings.
   ReapDecision decision_of_the_log(const ReapLook& look);
   std::optional<fb::ReclaimReason> reason_of(const Lease& lease, const Settings& settings);
   void remember_streak(JobId job, const Streak& streak);
@@ -84,29 +84,29 @@ class WhatIf {
   bool is_reclaim_agreed(const RecordedEvent& event, const fb::LeaseReclaimed& reclaimed);
   bool is_reconciler_agreed(const Events& events, TaskId task);
 
-  /// The reap that a path of the reaper comes to, its opening included; null if it comes to none.
+  /// The reap in a path of the reaper, starting with its opening; null if there is none.
   const RecordedEvent* reap_of(const RecordedEvent& opening, TaskId task) const;
 
-  /// Records that this story does not have.
+  /// Takes records that this story does not have.
   void drop(const Events& events);
   bool is_irreversible(const fb::Record& record) const;
 
-  /// Asks again. False: its speaker is turned away here, where the log let him in.
+  /// Proposes the records again. False: their requester is refused here, but was accepted in the log.
   bool propose(const Events& wanted, const PathKey& key);
   bool is_key_void(const RecordedEvent& event, const std::string& key, const Lease* held) const;
 
-  /// The answer is the same, but what the machine itself made of it may not be: whom a restart reaps, what is cancelled
-  /// now, which task has been sent back or has failed too often.
+  /// Compares what the machine itself added to the same answer: the jobs that a restart reaps, deferred cancellations,
+  /// tasks blocked after too many rollbacks or failures.
   void compare_consequences(Seq seq, TaskId task);
 
-  /// The same was asked, and the answer is another.
+  /// Handles the same request with a different answer.
   bool part(const Events& events, Outcome recorded, const Decision& decision, TaskId task);
 
-  /// The monitor of this version marks what it finishes, at once and whatever the settings (SPEC §7). A log that was
-  /// made without the marks cannot show what they would have kept off.
+  /// This version's monitor always marks what it finalizes, at once (SPEC §7). A log from before the marks cannot show
+  /// what they would have prevented.
   void add_mark(const Events& events);
 
-  // What is told of it.
+  // What the story reports.
 
   void turn(std::optional<Seq> seq, std::string recorded, std::string changed);
   void end_at(std::optional<Seq> seq, std::string why);
@@ -119,7 +119,7 @@ class WhatIf {
   RecordedWorld world_;
   Retelling retelling_;
   Audit audit_;
-  Replica audited_;  // of what this story decides, seen by audit_
+  Replica audited_;  // replays this story's records for audit_
   Chain chain_;
   Settings recorded_settings_;
   bool is_changed_ = false;
@@ -129,12 +129,12 @@ class WhatIf {
   std::set<std::uint64_t> marked_;  // jobs of the log
   std::map<PathKey, Path> paths_;
   std::map<std::pair<std::string, std::string>, TaskId> last_task_;
-  std::set<TaskId> parted_;  // whose stories are others by now
+  std::set<TaskId> parted_;  // tasks whose stories differ by now
   std::set<std::string> parted_keys_;
   std::map<JobId, TimeUs> waiting_;
-  std::vector<std::string> recorded_consequences_;  // of the log's group in hand
+  std::vector<std::string> recorded_consequences_;  // of the log's current group
   std::vector<std::string> consequences_;           // of the last group of this story
-  Result<void> fits_;                               // the changes, every pipeline of the log
+  Result<void> fits_;                               // whether the changes fit every pipeline of the log
   Retold retold_;
 };
 

@@ -1,4 +1,4 @@
-// Prints where a log's head stands in the chain, for a place that the log's owner cannot write.
+// `pawl witness`: prints the chain at a log's head, to be kept where the log's owner cannot write.
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fcntl.h>
@@ -23,7 +23,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// How often a daemon that does not answer is asked again.
+/// How often to retry a daemon that does not answer.
 constexpr std::chrono::seconds retry_pause{5};
 
 /// "90", "90s", "15m", "1h", "1d"
@@ -38,12 +38,13 @@ Result<std::chrono::seconds> duration_of(const std::string& text, std::string_vi
   constexpr std::uint64_t days_max = 366;
   const auto number = read_number(digits, option);
   if (!number || *number == 0 || *number > days_max * 86'400 / unit) {
-    return Error{ErrorCode::malformed, std::string(option) + ": '" + text + "' is no time such as 90s, 15m, 1h or 1d"};
+    return Error{ErrorCode::malformed,
+                 std::string(option) + ": '" + text + "' is not a time such as 90s, 15m, 1h or 1d"};
   }
   return std::chrono::seconds(static_cast<std::int64_t>(*number * unit));
 }
 
-/// Where the lines go: standard output, or the end of a file, durably.
+/// Where the lines go: to standard output, or durably to the end of a file.
 class WitnessFile {
  public:
   static Result<WitnessFile> at(const std::optional<std::string>& path) {
@@ -59,15 +60,15 @@ class WitnessFile {
     if (about.st_size > 0 && ::pread(lines.file_.get(), &last, 1, about.st_size - 1) != 1) {
       return lines.trouble(std::strerror(errno));
     }
-    if (last != '\n') return lines.trouble("its last line has no end: not appended to");
+    if (last != '\n') return lines.trouble("its last line is incomplete: nothing was appended");
     return lines;
   }
 
-  /// One write a line: who is ended in between leaves a whole one, or none.
+  /// One write per line: a process killed in between leaves a whole line or none.
   Result<void> add(const std::string& text) {
     if (!file_) {
       print(text + '\n');
-      if (std::fflush(stdout) != 0) return Error{ErrorCode::io, "standard output cannot be written"};
+      if (std::fflush(stdout) != 0) return Error{ErrorCode::io, "cannot write to standard output"};
       return {};
     }
     PAWL_TRY(write_all(file_, text + '\n', path_));
@@ -96,7 +97,7 @@ class HeadSource {
       source.log_ = arguments.positional()[0];
       for (const std::string_view option : {"data", "socket", "url", "token-file"}) {
         if (arguments.source_of({option}) == Source::command_line)
-          return Error{ErrorCode::malformed, "LOG or --" + std::string(option) + ": which one?"};
+          return Error{ErrorCode::malformed, "give LOG or --" + std::string(option) + ", not both"};
       }
       return source;
     }
@@ -104,7 +105,7 @@ class HeadSource {
     return source;
   }
 
-  /// Empty: a daemon's.
+  /// Empty: ask the daemon.
   const std::string& log() const { return log_; }
   Result<WitnessLine> head() { return client_ ? head_of_daemon(*client_) : head_of_log(log_); }
 
@@ -113,7 +114,7 @@ class HeadSource {
   std::optional<Client> client_;
 };
 
-/// A line now and one each interval, as far as the head has moved; a daemon that is away is waited for.
+/// Prints a line now and one each interval, if the head has moved; waits for a daemon that is away.
 Exit go_on(HeadSource& source, WitnessFile& lines, std::chrono::seconds every) {
   std::string last;
   bool is_away = false;
@@ -143,13 +144,13 @@ Exit run_witness(const Arguments& arguments) {
   if (const auto text = arguments.value("every")) {
     const auto read = duration_of(*text, "--every");
     if (!read) return fail(read.error());
-    if (source->log() == "-") return fail(Exit::usage, "--every: standard input has one end only");
+    if (source->log() == "-") return fail(Exit::usage, "--every: standard input has only one end");
     every = *read;
   }
   const auto to = arguments.value("to");
   const std::string folder = source->log().empty() ? arguments.value_or("data", "") : source->log();
   if (to && !folder.empty() && lies_in(*to, folder)) {
-    return fail(Exit::usage, "--to " + *to + ": lies in the log that it is a witness of");
+    return fail(Exit::usage, "--to " + *to + ": is inside the log that it witnesses");
   }
   auto lines = WitnessFile::at(to);
   if (!lines) return fail(Exit::usage, lines.error().message);
@@ -165,14 +166,16 @@ Exit run_witness(const Arguments& arguments) {
 const Command witness_command = {
     .name = "witness",
     .arguments = "[LOG]",
-    .summary = "Prints where a log's head stands in its chain: a line for a place that the log's owner cannot write",
+    .summary = "Prints the chain at a log's head: a line to keep where the log's owner cannot write",
     .details =
-        "Without LOG a daemon is asked (role read); LOG is a data folder, a backup, a file of exported lines, or '-'.\n"
-        "The line says which record was the last, of when, the state's digest, and the chain over all that was there.\n"
-        "Who can write the log's files can write them again, with a chain that fits; 'pawl check LOG --witness FILE'\n"
-        "shows that by lines that were kept elsewhere: on another machine, under another user, on paper.\n",
-    .options = with_target_options({{"every", "TIME", "go on: a line each 1h, 15m or 90s, if the head has moved"},
-                                    {"to", "FILE", "append to this file, durably"}}),
+        "LOG is a data folder, a backup, a file of exported lines, or '-'; without LOG, pawl asks a daemon (role\n"
+        "read). The line has the seq and the time of the last record, the state's digest, and the chain over all\n"
+        "records so far. Anyone who can write the log's files can rewrite them with a matching chain; 'pawl check\n"
+        "LOG --witness FILE' detects that with lines that were kept elsewhere: on another machine, under another\n"
+        "user, on paper.\n",
+    .options =
+        with_target_options({{"every", "TIME", "continue: print a line each 1h, 15m or 90s, if the head has moved"},
+                             {"to", "FILE", "append to this file, durably"}}),
     .positional_max = 1,
     .run = run_witness};
 

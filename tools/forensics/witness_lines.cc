@@ -47,7 +47,7 @@ std::string WitnessLine::text() const {
 
 Result<WitnessLine> read_witness_line(const std::string& text) {
   const auto document = parse_json(text);
-  if (!document || !document->is_object()) return no_line("no object of JSON");
+  if (!document || !document->is_object()) return no_line("not a JSON object");
   const boost::json::object& object = document->get_object();
   const auto text_at = [&](std::string_view name) {
     const auto* found = object.if_contains(boost::json::string_view(name));
@@ -62,7 +62,7 @@ Result<WitnessLine> read_witness_line(const std::string& text) {
   if (!parse_rfc3339(line.time)) return no_line("time");
   if (!are_digits<sizeof(std::uint64_t)>(line.digest)) return no_line("digest");
   if (!are_digits<sizeof(Chain)>(line.chain)) return no_line("chain");
-  if (object.size() != 4) return no_line("it has other members");
+  if (object.size() != 4) return no_line("it has unknown members");
   return line;
 }
 
@@ -83,7 +83,7 @@ Result<WitnessLine> head_of_log(const std::string& path) {
                                      return Result<bool>(true);
                                    }}));
   }
-  if (last.empty()) return Error{ErrorCode::missing, path + ": there is no record in it"};
+  if (last.empty()) return Error{ErrorCode::missing, path + ": has no records"};
   return line_of(*PAWL_TRY(view_record(last)));
 }
 
@@ -95,7 +95,7 @@ Result<Witness> Witness::read(const std::string& path) {
     witness.lines_.back().number = number;
     return true;
   }));
-  if (witness.lines_.empty()) return Error{ErrorCode::malformed, witness.path_ + ": there is no line in it"};
+  if (witness.lines_.empty()) return Error{ErrorCode::malformed, witness.path_ + ": has no lines"};
   std::stable_sort(witness.lines_.begin(), witness.lines_.end(),
                    [](const WitnessLine& left, const WitnessLine& right) { return left.seq < right.seq; });
   return witness;
@@ -105,7 +105,7 @@ void Witness::begin(Seq last, const Chain& chain) {
   last_ = last;
   for (next_ = 0; next_ < lines_.size() && lines_[next_].seq <= last; ++next_) {
     const WitnessLine& line = lines_[next_];
-    // Of what stands before a checkpoint the chain is known at its end alone.
+    // Before a checkpoint, only the last record's chain is known.
     line.seq == last ? compare(line, line.time, line.digest, hex(chain)) : void(++before_);
   }
 }
@@ -138,22 +138,22 @@ void Witness::compare(const WitnessLine& line, const std::string& time, const st
   contradiction_ = {.line = line, .what = {}, .agreed_at = agreed_at_};
   const std::string saw = path_ + ", line " + std::to_string(line.number) + ", saw this record with ";
   if (line.chain == chain) {
-    // The chain is over time and digest too: it is the line that was changed.
-    contradiction_->what = saw + "another time or digest, and with this chain: the line was changed, not the log";
+    // The chain covers time and digest too, so the line was changed.
+    contradiction_->what = saw + "the same chain but another time or digest: the line was changed, not the log";
     return;
   }
   const std::string where =
       agreed_at_ ? "between record " + std::to_string(raw(*agreed_at_)) + ", on which a line agrees, and " : "up to ";
-  contradiction_->what = saw + "the chain " + line.chain.substr(0, 16) + "…, of " + line.time + "; here it bears " +
+  contradiction_->what = saw + "the chain " + line.chain.substr(0, 16) + "…, of " + line.time + "; here it has " +
                          chain.substr(0, 16) + "…, of " + time + ": history " + where +
-                         "this record was written again after that line was taken";
+                         "this record was rewritten after that line was taken";
 }
 
 Findings Witness::findings(bool is_whole) const {
   Findings found;
   if (contradiction_) {
     std::string what = contradiction_->what;
-    if (contradiction_->more > 0) what += "; " + plural(contradiction_->more, "line") + " behind it differ too";
+    if (contradiction_->more > 0) what += "; " + plural(contradiction_->more, "line") + " after it differ too";
     found.push_back({.kind = Finding::Kind::rewritten, .seq = contradiction_->line.seq, .what = std::move(what)});
     if (contradiction_->agreed_at) found.back().led_by.push_back(*contradiction_->agreed_at);
   }
@@ -161,9 +161,9 @@ Findings Witness::findings(bool is_whole) const {
     const WitnessLine& line = lines_[next_];
     std::string what = path_ + ", line " + std::to_string(line.number) + ", saw record " +
                        std::to_string(raw(line.seq)) + " of " + line.time +
-                       ", and the log ends here: it was cut off, or put back without 'pawl restore', or is a copy that "
-                       "was made before";
-    if (left() > 1) what += "; " + plural(left() - 1, "more line") + " likewise";
+                       ", but the log ends here: it was cut off, or put back without 'pawl restore', or is a copy that "
+                       "was made earlier";
+    if (left() > 1) what += "; " + plural(left() - 1, "more line") + " beyond the end";
     found.push_back({.kind = Finding::Kind::cut_off, .seq = last_, .what = std::move(what)});
   }
   return found;

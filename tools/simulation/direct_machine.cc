@@ -21,18 +21,18 @@ Decision DirectMachine::propose(Group group) {
 }
 
 bool DirectMachine::replay() {
-  State anew;
+  State rebuilt;
   std::vector<const fb::Record*> group;
   for (std::size_t i = 0; i < lines_.size(); ++i) {
     group.push_back(&lines_[i].record.record());
     const bool last =
         i + 1 == lines_.size() || lines_[i + 1].record.record().stamp()->group() != group.front()->stamp()->group();
     if (!last) continue;
-    if (reapply(anew, group).divergence) return false;
+    if (reapply(rebuilt, group).divergence) return false;
     group.clear();
   }
-  const bool same = anew.digest() == state_.digest();
-  state_ = std::move(anew);
+  const bool same = rebuilt.digest() == state_.digest();
+  state_ = std::move(rebuilt);
   return same;
 }
 

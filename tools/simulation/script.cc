@@ -18,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// More than a thousand years: times stay far from the end of their numbers.
+/// More than a thousand years: times stay far from overflow.
 constexpr std::int64_t at_max = 40'000'000'000;
 
 Error malformed(std::string what) {
@@ -33,7 +33,7 @@ std::string_view text(const json::string& value) {
   return {value.data(), value.size()};
 }
 
-/// A member that must be there, or may be null or absent.
+/// A required member.
 Result<std::int64_t> integer_in(const json::object& object, std::string_view name, std::int64_t least,
                                 std::int64_t most) {
   const json::value* value = object.if_contains(name);
@@ -57,7 +57,7 @@ Result<void> only(const json::object& object, std::string_view where, std::initi
   for (const auto& member : object) {
     const std::string_view name(member.key().data(), member.key().size());
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return malformed("there is no " + in_quotes(name) + " in " + std::string(where));
+      return malformed("unknown " + in_quotes(name) + " in " + std::string(where));
     }
   }
   return {};
@@ -65,7 +65,7 @@ Result<void> only(const json::object& object, std::string_view where, std::initi
 
 // Events.
 
-/// A reference, "@task:1" or "@step:1:merge", as the number that it stands for now; null if it stands for none.
+/// Resolves a reference such as "@task:1" or "@step:1:merge" to its current number; null if it has none.
 Result<json::value> resolved(std::string_view field, std::string_view reference, const References& references) {
   if (!reference.starts_with('@') || reference.size() == 1) {
     return malformed(in_quotes(field) + " must be a number, or a reference such as \"@task:1\"");
@@ -83,11 +83,11 @@ Result<json::value> resolved(std::string_view field, std::string_view reference,
   const auto task = read_number(reference.substr(prefix.size(), colon - prefix.size()), "'started'");
   if (!task) return task.error();
   const auto start = references.start(TaskId{*task}, std::string(reference.substr(colon + 1)));
-  // No record has the seq 0, so what refers to nothing is refused as `not_started`.
+  // No record has seq 0, so a reference to nothing is refused as `not_started`.
   return json::value(start ? raw(*start) : std::uint64_t{0});
 }
 
-/// What a script need not say of its world: who holds, on which host, since when.
+/// Fills in what a script may omit: the owner, its host, its start.
 void add_defaults(json::object& event, fb::Event type, const Asker& asker, const Speakers& speakers) {
   const auto otherwise = [&](json::object& object, std::string_view name, json::value value) {
     json::value& member = object[name];
@@ -117,7 +117,7 @@ Result<Proposal> proposal_of(const json::object& event, const Asker& asker, cons
   const json::value* type = event.if_contains("type");
   if (!type || !type->is_string()) return malformed("an event needs its 'type'");
   const auto known = event_named(text(type->get_string()));
-  if (!known) return malformed("there is no event " + in_quotes(text(type->get_string())));
+  if (!known) return malformed("unknown event " + in_quotes(text(type->get_string())));
   json::object data;
   for (const auto& member : event) {
     if (member.key() != "type") data.insert(member);
@@ -203,7 +203,7 @@ Result<void> check_expectation(const json::object& expected) {
       return malformed("'records' must be a list of objects");
     }
   } else if (expected.size() == 1) {
-    return malformed("'expect' names its subject, but nothing that it should have");
+    return malformed("'expect' names its subject, but not what to expect of it");
   }
   return {};
 }
@@ -221,7 +221,7 @@ Result<ScriptLine::Kind> one_of(std::string_view name, const json::value& value,
   return malformed(in_quotes(name) + " must be " + in_quotes(first) + " or " + in_quotes(second));
 }
 
-/// What happens: the one key of a line beside its time and its speaker.
+/// What happens: a line's one key besides its time and its proposer.
 Result<void> read_happening(ScriptLine& line, std::string_view name, const json::value& value) {
   using Kind = ScriptLine::Kind;
   if (name == "do" || name == "group") {
@@ -282,7 +282,7 @@ Result<ScriptLine> read_line(std::string_view words, std::uint64_t number, TimeU
   }
   line.actor = object.contains("actor") ? PAWL_TRY(text_in(object, "actor", limits::actor_bytes_max)) : "operator";
   if (object.contains("boot")) line.boot = PAWL_TRY(text_in(object, "boot", limits::boot_id_bytes_max));
-  // Made once to see that it can be; what its references stand for is known when it is played.
+  // Built once as a check; its references are resolved when the line is played.
   if (speaks || line.kind == ScriptLine::Kind::set) {
     PAWL_TRY(group_of(line, {.boot = "boot", .pid = 1, .host = "host"},
                       {.token = [](const std::string&) { return std::optional(Token{1}); },

@@ -1,4 +1,4 @@
-// The language of `pawl simulate` (SPEC §13): one JSON object a line, each a moment and what happens then.
+// The language of `pawl simulate` (SPEC §13): one JSON object per line, each a time and what happens then.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -33,22 +33,22 @@ struct ScriptLine {
   boost::json::object content;              // set, world, expect
 };
 
-/// Reads a script from a file, or from standard input if `path` is "-". What does not fit is `malformed`, by file and
-/// line: all of the script is looked at before any of it is played.
+/// Reads a script from a file, or from standard input if `path` is "-". Checks all of it before any of it is played;
+/// `malformed` names file and line.
 Result<std::vector<ScriptLine>> read_script(const std::string& path);
 
-/// What the references of a script stand for: "@task:1" for the token held on that key, "@step:1:merge" for the seq of
-/// the open start of that step. None: nothing is held or open.
+/// Resolves a script's references: "@task:1" is the token held on that key, "@step:1:merge" the seq of that step's open
+/// start. None: nothing is held or open.
 struct References {
   std::function<std::optional<Token>(const std::string& key)> token;
   std::function<std::optional<Seq>(TaskId task, const std::string& step)> start;
 };
 
-/// Who speaks in a script, where it does not say.
+/// The default proposer, for lines of a script that name none.
 struct Speakers {
   std::string boot;      // the daemon's
-  std::int64_t pid = 0;  // of the process that asks
-  std::string host;      // that all boots are on
+  std::int64_t pid = 0;  // of the proposing process
+  std::string host;      // of all boots
 };
 
 /// The group that a line proposes: kinds propose and set. `malformed` names the field.

@@ -1,5 +1,5 @@
-// A world in virtual time: what observers see is what a script said. Gates are green, steps exit 0 and processes live
-// until it says otherwise; commands take no time, and ending a process succeeds at once (SPEC §13).
+// A world in virtual time: observers see what a script says. Until it says otherwise, gates are green, steps exit 0 and
+// processes are alive. Commands take no time, and ending a process succeeds at once (SPEC §13).
 #pragma once
 
 #include <functional>
@@ -17,28 +17,28 @@ class ScriptedWorld : public World {
  public:
   // Facts. A probe or step that is not named here exits 0; a gate that is not named is green.
   std::map<std::int64_t, bool> pid_alive;
-  /// When a pid's process started, where a script says so: a record of another start speaks of one that is gone.
+  /// When a pid's process started, if a script says so: a record with a different start means a process that is gone.
   std::map<std::int64_t, std::int64_t> pid_start;
-  std::set<std::int64_t> liveness_fails;             // pids about which the question itself fails
+  std::set<std::int64_t> liveness_fails;             // pids whose liveness check itself fails
   std::map<TaskId, std::optional<bool>> gate_green;  // none: the gate is in error
-  std::set<TaskId> gate_later;                       // whose gate cannot tell, and asks to be asked again
+  std::set<TaskId> gate_later;                       // tasks whose gate is undecided, to be asked again later
   std::string head;                                  // the commit that gates judge
   std::map<std::string, CommandExit> step_exit;      // by step name
-  std::map<std::string, std::string> step_reason;    // likewise: what it has to say for itself
+  std::map<std::string, std::string> step_reason;    // by step name: the reason that it gives
   std::map<std::string, std::int64_t> probe_exit;    // by step name
-  std::set<std::string> without_command;             // steps that only somebody outside can start
-  /// Processes that cannot be ended, by step name: their lock is never had.
+  std::set<std::string> without_command;             // steps that only an outside process can start
+  /// Steps, by name, whose previous process cannot be ended, so that its lock is never free.
   std::map<std::string, bool> previous_alive;
-  /// Boots whose processes cannot be seen from here: that a step of theirs has ended is never shown.
+  /// Boots whose processes are not visible from here: nothing ever shows that a step of theirs has ended.
   std::set<std::string> unseen_boots;
 
   /// What ran, in order: "gate testing", "step merge", "probe merge", "end merge RUN".
   std::vector<std::string> ran;
-  /// The runs whose processes somebody wanted ended, whether there were any or not.
+  /// The runs whose processes the machine asked to end, whether or not there were any.
   std::set<std::string> ended_runs;
-  /// Called when a command has begun and before it ends: for what others do meanwhile.
+  /// Called after a command has begun and before it ends, for what happens meanwhile.
   std::function<void(const std::string& what)> meanwhile;
-  /// Lets time pass for a path that waits. None: it does not pass by waiting, and the path ends.
+  /// Lets time pass for a waiting path. Empty: waiting passes no time, and the path ends.
   std::function<void(std::int64_t us)> pass_time;
 
   bool is_alive(const Owner& owner, const Boot& boot) override;

@@ -10,12 +10,12 @@
 namespace pawl {
 namespace {
 
-/// The log of a folder that has none yet.
+/// Creates the log of a new or empty folder.
 Result<std::unique_ptr<Log>> fresh_log(const std::string& dir) {
   std::error_code failed;
   const bool is_there = std::filesystem::exists(dir, failed);
   if (is_there && !(std::filesystem::is_directory(dir, failed) && std::filesystem::is_empty(dir, failed))) {
-    return Error{ErrorCode::malformed, dir + " is not empty: a simulation begins a log of its own"};
+    return Error{ErrorCode::malformed, dir + " is not empty: a simulation starts a new log"};
   }
   return open_log(dir, LogMode::write);
 }
@@ -23,7 +23,8 @@ Result<std::unique_ptr<Log>> fresh_log(const std::string& dir) {
 Exit run_simulate(const Arguments& arguments) {
   const std::string& path = arguments.positional()[0];
   std::error_code failed;
-  if (path != "-" && std::filesystem::is_directory(path, failed)) return fail(Exit::usage, path + " is no script");
+  if (path != "-" && std::filesystem::is_directory(path, failed))
+    return fail(Exit::usage, path + " is not a script: it is a folder");
   const auto script = read_script(path);
   if (!script) return fail_to_read(script.error());
   const PrivateFiles private_files;
@@ -60,9 +61,9 @@ const Command simulate_command = {
     .summary = "Runs a script in virtual time: the real engine, policies and recovery in a simulated world",
     .details =
         "SCRIPT is a file of JSON lines, or '-' for standard input. Each record is printed as 'pawl export log' does.\n"
-        "Exit 1 at the first expectation that is not met, 2 if the script does not have the form asked for: it is\n"
-        "read as a whole before any of it is played.\n",
-    .options = {{"data", "DIR", "write the log into a data folder too, which must be new or empty"}},
+        "Exit 1 at the first expectation that is not met, 2 if the script is malformed: all of it is read before any\n"
+        "of it is played.\n",
+    .options = {{"data", "DIR", "also write the log into a data folder, which must be new or empty"}},
     .positional_min = 1,
     .positional_max = 1,
     .run = run_simulate};

@@ -28,8 +28,8 @@ std::string boot_id_of(std::uint64_t start) {
   return id;
 }
 
-/// Whether `found` has all that `expected` has: every member of an object; of a list of objects each of those expected,
-/// in their order; anything else as it is.
+/// Whether `found` has all that `expected` has: every member of an object; every object of a list, in order; any other
+/// value must be equal.
 bool is_in(const json::value& expected, const json::value& found) {
   if (expected.is_object()) {
     if (!found.is_object()) return false;
@@ -67,13 +67,13 @@ Simulation::Simulation(Print print, Journal* journal) : print_(std::move(print))
 
 Result<std::optional<std::string>> Simulation::play(const ScriptLine& line) {
   machine_.set_now(line.at);
-  makes_anew_ = true;
+  made_is_stale_ = true;
   std::optional<std::string> miss;
   switch (line.kind) {
     case ScriptLine::Kind::propose:
     case ScriptLine::Kind::set: {
       Group group = PAWL_TRY(group_of(line, speakers(), references()));
-      machine_.propose(std::move(group));  // A refusal is a record, and no failure of the script.
+      machine_.propose(std::move(group));  // A refusal is a record, not a failure of the script.
       break;
     }
     case ScriptLine::Kind::world:
@@ -117,9 +117,9 @@ void Simulation::start() {
   machine_.propose(propose_group(asker(std::string(daemon_name)), event));
 }
 
-/// A group as it was decided: chained, printed, written, and its effects in the world.
+/// Takes a decided group: chains, prints and writes it, and carries out its effects in the world.
 void Simulation::take(Decided& decided) {
-  if (std::exchange(makes_anew_, false)) made_.clear();
+  if (std::exchange(made_is_stale_, false)) made_.clear();
   Batch batch;
   for (std::size_t i = 0; i < decided.records.size(); ++i) {
     Proposal& record = decided.records[i];
@@ -281,7 +281,7 @@ Result<std::optional<std::string>> Simulation::missed_in(const json::object& exp
   return std::optional<std::string>();
 }
 
-/// Each of those expected has to be met by a record after the one that met the one before.
+/// Each expected record must match a record after the one that matched the previous expectation.
 std::optional<std::string> Simulation::missed_records(const json::array& expected) const {
   std::size_t at = 0;
   for (const json::value& wanted : expected) {

@@ -1,5 +1,5 @@
-// Plays a script (tools/simulation/script.h): the real engine, policies and recovery, in a world and a time that it
-// makes up.
+// Plays a script (tools/simulation/script.h): the real engine, policies and recovery, in a simulated world and
+// time.
 #pragma once
 
 #include <functional>
@@ -20,15 +20,15 @@ namespace pawl {
 
 class Simulation {
  public:
-  /// Gets each record as a line, and what is shown, without line ends.
+  /// Receives each record as a line, and each thing shown, without line ends.
   using Print = std::function<void(std::string_view line)>;
 
-  /// Begins with the daemon's first boot and `delivery`. With a `journal`, which is empty, every group goes there as
-  /// well.
+  /// Begins with the daemon's first boot and `delivery`. Every group is also written to `journal`, if there is one; it
+  /// must be empty.
   Simulation(Print print, Journal* journal);
 
-  /// Plays the next line. Answers what was expected and is not so, as a sentence; none if all is well. `malformed`:
-  /// the line names what there is not; `io`: the log could not be written.
+  /// Plays the next line. Returns an expectation that failed, as a sentence; none if all is well. `malformed`: the line
+  /// names something that does not exist; `io`: the log could not be written.
   Result<std::optional<std::string>> play(const ScriptLine& line);
 
  private:
@@ -58,10 +58,10 @@ class Simulation {
   QueueTotals totals_;  // since the last start
   Chain chain_{};
   std::uint64_t starts_ = 0;
-  TimeUs started_;  // the last of them
+  TimeUs started_;  // the last start
   std::string boot_id_;
   std::vector<std::string> made_;  // the records of the last line that made any
-  bool makes_anew_ = true;         // the next record begins another line's
+  bool made_is_stale_ = true;      // the next record clears made_
   Result<void> written_;
 };
 

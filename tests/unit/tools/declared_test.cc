@@ -66,7 +66,7 @@ TEST_F(AgainstDaemon, a_url_is_not_taken_away_in_passing) {
   const Ran bare = pawl({"repos", "add", "shop"});
   EXPECT_EQ(bare.exit, 2);
   EXPECT_EQ(bare.err,
-            "pawl: repos add: shop is declared, cloned from /srv/shop.git: say its new URL, or '' for none\n");
+            "pawl: repos add: shop is already declared, cloned from /srv/shop.git; give its new URL, or '' for none\n");
   EXPECT_EQ(asked({"repos"}).at(0).at("url").as_string(), "/srv/shop.git");
   EXPECT_EQ(pawl({"repos", "add", "shop", ""}).out, "declared shop, (no URL)\n");
   EXPECT_EQ(pawl({"repos", "add", "shop"}).exit, 0) << "it has no URL";
@@ -93,8 +93,7 @@ TEST_F(AgainstDaemon, a_working_copy_is_known_by_the_url_of_its_origin) {
   EXPECT_EQ(pawl({"repos", "remove", "origin"}).exit, 0);
   const Ran either = run_shell("cd " + copy + " && " PAWL_PROGRAM " submit W-4 --data " + daemon.data());
   EXPECT_EQ(either.exit, 2);
-  EXPECT_NE(either.err.find("origin is declared as depot and as shop: name it by --repo"), std::string::npos)
-      << either.err;
+  EXPECT_NE(either.err.find("origin is declared as depot and as shop; give --repo"), std::string::npos) << either.err;
 }
 
 TEST_F(AgainstDaemon, repositories_badly_said_are_usage) {
@@ -173,10 +172,11 @@ stages:
 TEST_F(AgainstDaemon, pipelines_are_applied_and_shown_as_they_were_written) {
   const std::string file = daemon.file("shop.yaml", shop_yaml);
   EXPECT_EQ(pawl({"pipelines", "apply", file}).out, "shop: new\n");
-  EXPECT_EQ(pawl({"pipelines", "apply", file}).out, "shop: equal to what is in force\n");
+  EXPECT_EQ(pawl({"pipelines", "apply", file}).out, "shop: equal to the definition in force\n");
   const Ran shown = pawl({"pipelines", "show", "shop"});
   EXPECT_EQ(shown.exit, 0) << shown.err;
-  EXPECT_EQ(pawl({"pipelines", "apply", daemon.file("again.yaml", shown.out)}).out, "shop: equal to what is in force\n")
+  EXPECT_EQ(pawl({"pipelines", "apply", daemon.file("again.yaml", shown.out)}).out,
+            "shop: equal to the definition in force\n")
       << shown.out;
   const Ran list = pawl({"pipelines"});
   EXPECT_NE(list.out.find("built in"), std::string::npos) << list.out;

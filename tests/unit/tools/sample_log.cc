@@ -171,7 +171,7 @@ Ran run_pawl(const std::vector<std::string>& words, const std::string& input,
                              "PAWL_KEY", "http_proxy", "https_proxy", "all_proxy"}) {
       ::unsetenv(name);
     }
-    ::setenv("XDG_CONFIG_HOME", folder.path("config").c_str(), 1);  // not of the user who runs the tests
+    ::setenv("XDG_CONFIG_HOME", folder.path("config").c_str(), 1);  // not that of the user who runs the tests
     for (const std::string& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
     ::dup2(::open(in.c_str(), O_RDONLY), 0);
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);

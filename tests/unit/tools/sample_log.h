@@ -31,7 +31,7 @@ class TestFolder {
 /// setting. A second passes between groups.
 class SampleLog {
  public:
-  /// `concurrency`: the value of its setting, in record 4. Everything else is the same each time.
+  /// `concurrency`: the value of its setting, in record 4. Everything else is the same every time.
   explicit SampleLog(const std::string& dir, std::int64_t concurrency = 4);
 
   Seq propose(Group group);

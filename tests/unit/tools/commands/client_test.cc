@@ -15,13 +15,13 @@
 namespace pawl {
 namespace {
 
-/// Says what it was told to, one turn for each request, whatever is asked; and keeps what was asked.
+/// Answers each request with the next turn, whatever the request, and keeps the requests.
 class Scripted {
  public:
   struct Turn {
     std::string answer;
-    bool closes = true;    // the connection, behind the answer
-    bool is_last = false;  // nothing is sent any more, and the connection stays as it is
+    bool closes = true;    // close the connection after the answer
+    bool is_last = false;  // send nothing more, and leave the connection open
   };
 
   explicit Scripted(std::vector<Turn> turns) : turns_(std::move(turns)), listening_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -103,7 +103,7 @@ class Scripted {
       const ssize_t got = ::recv(connection, piece, sizeof(piece), 0);
       if (got <= 0) return {};
       request.append(piece, static_cast<std::size_t>(got));
-      if (request[0] == 0x16) return request;  // the begin of TLS
+      if (request[0] == 0x16) return request;  // the start of TLS
       end = request.find("\r\n\r\n");
       const std::size_t length = request.find("Content-Length: ");
       if (length < end) body = std::stoul(request.substr(length + 16));
@@ -190,7 +190,7 @@ TEST(Client, an_answer_that_is_lost_twice_is_told) {
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().code, ErrorCode::io);
   EXPECT_EQ(lost.error().message, "the connection to " + server.target().name() +
-                                      " was lost: Empty reply from server; does it want https://?");
+                                      " was lost: Empty reply from server; does it expect https://?");
   EXPECT_EQ(server.asked().size(), 2U);
 }
 
@@ -213,9 +213,9 @@ TEST(Client, a_redirect_is_not_followed_and_no_token_leaves) {
     target.token = "secret";
     const auto sent = Client(target).send(a_write);
     ASSERT_FALSE(sent);
-    EXPECT_EQ(sent.error().message, "what answers at " + target.name() + " is not pawld: HTTP status " +
-                                        std::string(status, 3) + ", text/html, which sends to " + other.place() +
-                                        "/there, '<html>moved</html>'; is it the right --url, and pawld up behind it?");
+    EXPECT_EQ(sent.error().message, "the server at " + target.name() + " is not pawld: HTTP status " +
+                                        std::string(status, 3) + ", text/html, redirecting to " + other.place() +
+                                        "/there, '<html>moved</html>'; is --url right, and is pawld up behind it?");
   }
   EXPECT_EQ(other.asked().size(), 0U);
 }
@@ -228,10 +228,10 @@ TEST(Client, what_is_not_pawlds_is_never_taken_for_an_answer) {
     const auto sent = client.send(a_read);
     ASSERT_FALSE(sent);
     EXPECT_EQ(sent.error().code, ErrorCode::io);
-    EXPECT_EQ(sent.error().message, "what answers at " + server.target().name() + " is not pawld: HTTP status " +
+    EXPECT_EQ(sent.error().message, "the server at " + server.target().name() + " is not pawld: HTTP status " +
                                         std::string(status, 3) +
-                                        ", text/html; charset=utf-8, '<html> <title>Log\\x1b[2J in</title>'; is it the "
-                                        "right --url, and pawld up behind it?");
+                                        ", text/html; charset=utf-8, '<html> <title>Log\\x1b[2J in</title>'; is --url "
+                                        "right, and is pawld up behind it?");
     const auto heard = client.listen("/v1/events", {.line =
                                                         [](std::string_view line) {
                                                           ADD_FAILURE() << line;
@@ -241,7 +241,7 @@ TEST(Client, what_is_not_pawlds_is_never_taken_for_an_answer) {
     ASSERT_FALSE(heard);
     EXPECT_NE(heard.error().message.find("is not pawld"), std::string::npos) << heard.error().message;
   }
-  // What a run printed is of any kind, and known by where it goes on.
+  // A run's output may have any type; Pawl-Log-Next identifies it.
   Scripted server({{answer_of("<html>", "200 OK", "text/plain; charset=utf-8", "Pawl-Log-Next: 6\r\n")}});
   const auto printed = Client(server.target()).send(a_read);
   ASSERT_TRUE(printed) << printed.error().message;
@@ -254,8 +254,7 @@ TEST(Client, another_protocol_is_told_and_which_one_may_be_meant) {
   for (int i = 0; i < 2; ++i) {
     const auto sent = client.send(a_read);
     ASSERT_FALSE(sent);
-    EXPECT_TRUE(
-        sent.error().message.starts_with("what answers at " + server.target().name() + " does not speak HTTP ("))
+    EXPECT_TRUE(sent.error().message.starts_with("the server at " + server.target().name() + " does not speak HTTP ("))
         << sent.error().message;
     EXPECT_TRUE(sent.error().message.ends_with("; is it https://?")) << sent.error().message;
   }

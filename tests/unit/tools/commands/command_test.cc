@@ -15,7 +15,7 @@ const Command sample_command = {.name = "sample",
                                             {"dry", "", "only say it", 'd'},
                                             {"very", "", "say more", 'v'},
                                             {"between", "A B", "two moments"},
-                                            {"change", "KEY=VALUE …", "as many as wanted"}},
+                                            {"change", "KEY=VALUE …", "any number"}},
                                 .positional_min = 1,
                                 .positional_max = 2,
                                 .run = [](const Arguments&) { return Exit::done; }};
@@ -52,10 +52,10 @@ TEST(Command, an_option_may_have_a_letter) {
 }
 
 TEST(Command, what_does_not_fit_is_named) {
-  EXPECT_EQ(complaint({}), "too few arguments; wanted: THING [OTHER]");
-  EXPECT_EQ(complaint({"a", "b", "c"}), "what is 'c'? There are too many arguments");
+  EXPECT_EQ(complaint({}), "too few arguments; expected: THING [OTHER]");
+  EXPECT_EQ(complaint({"a", "b", "c"}), "too many arguments: 'c'");
   EXPECT_EQ(complaint({"a", "--colour=red"}), "unknown option '--colour'");
-  EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'; did you mean '--size'?");  // it is not taken
+  EXPECT_EQ(complaint({"a", "--siz", "3"}), "unknown option '--siz'; did you mean '--size'?");  // not used instead
   EXPECT_EQ(complaint({"a", "-x"}), "unknown option '-x'");
   EXPECT_EQ(complaint({"a", "-dry"}), "unknown option '-dry'; did you mean '--dry'?");
   EXPECT_EQ(complaint({"a", "--size="}), "'--size' needs a value: N");
@@ -64,7 +64,7 @@ TEST(Command, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint({"a", "--size"}), "'--size' needs a value: N");
   EXPECT_EQ(complaint({"a", "--dry=yes"}), "'--dry' takes no value");
   EXPECT_EQ(complaint({"a", "--dry", "--dry"}), "'--dry' is given twice");
-  EXPECT_EQ(complaint({"a", "--", "b"}), "nothing may follow '--' here");
+  EXPECT_EQ(complaint({"a", "--", "b"}), "this command takes nothing after '--'");
 }
 
 TEST(Command, an_option_takes_as_many_words_as_its_usage_shows) {
@@ -118,9 +118,8 @@ TEST(Command, an_unknown_command_or_option_is_named) {
   EXPECT_EQ(run_pawl({"task", "--histry"}).err,
             "pawl: task: unknown option '--histry'; did you mean '--history'? 'pawl task --help' says more\n");
   EXPECT_EQ(run_pawl({"--histry", "task"}).err, "pawl: unknown option '--histry'; 'pawl --help' lists them\n");
-  EXPECT_EQ(
-      run_pawl({"--history", "task"}).err,
-      "pawl: this option stands behind the command: pawl COMMAND --history …; 'pawl --help' lists the commands\n");
+  EXPECT_EQ(run_pawl({"--history", "task"}).err,
+            "pawl: this option goes after the command: pawl COMMAND --history …; 'pawl --help' lists the commands\n");
   EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
   const Ran ran = run_pawl({"replay", "x", "--fast"});
   EXPECT_EQ(ran.exit, 2);

@@ -15,7 +15,7 @@
 namespace pawl {
 namespace {
 
-/// A child with a child of its own, in another session. Both end with this.
+/// A child that has a child in another session. Both end with this object.
 class Family {
  public:
   Family() {

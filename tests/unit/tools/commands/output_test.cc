@@ -13,7 +13,7 @@
 namespace pawl {
 namespace {
 
-/// Two hours ahead of UTC, for as long as this lives.
+/// Sets the time zone to UTC+2 while this object lives.
 class TwoHoursAhead {
  public:
   TwoHoursAhead() { set("UTC-2"); }
@@ -52,7 +52,7 @@ TEST(Output, times_are_local_with_their_offset) {
   const TwoHoursAhead zone;
   EXPECT_EQ(cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15 12:00:00 +02:00");
   EXPECT_EQ(cell(value("\"until 2026-06-15T23:30:00.000000Z, at most\"")), "until 2026-06-16 01:30:00 +02:00, at most");
-  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00\"")), "2026-06-15T10:00:00") << "that is no time of pawl's";
+  EXPECT_EQ(cell(value("\"2026-06-15T10:00:00\"")), "2026-06-15T10:00:00") << "pawl writes no such time";
   EXPECT_EQ(recorded_cell(value("\"2026-06-15T10:00:00.000042Z\"")), "2026-06-15T10:00:00.000042Z");
   EXPECT_EQ(local_time(TimeUs{-1}), "1970-01-01 01:59:59 +02:00");
 }

@@ -11,7 +11,7 @@ namespace {
 
 class ProgressOfTask : public testing::Test {
  protected:
-  /// What is said of the record of that event, accepted at that second.
+  /// What progress says of a record of that event, accepted at that second.
   std::string at(int second, const std::string& type, const std::string& data,
                  const std::string& outcome = "accepted") {
     const std::string time = "2026-01-01T00:00:" + std::string(second < 10 ? "0" : "") + std::to_string(second) + "Z";

@@ -15,7 +15,7 @@ class Sources : public testing::Test {
  protected:
   Sources() { command_.options = with_target_options({{"own", "N", "of the command alone"}}); }
 
-  /// Where a command is told to ask, and what with.
+  /// The target and the options that a command gets.
   Result<Arguments> told(std::vector<std::string_view> words) {
     auto arguments = read_arguments(command_, words);
     if (!arguments) return arguments;
@@ -66,7 +66,7 @@ TEST_F(Sources, a_place_outweighs_those_of_weaker_sources_whatever_their_kind) {
   EXPECT_EQ(name_of_target({"--data", "/of/line"}), "/of/line/pawl.sock");
   EXPECT_EQ(name_of_target({"--data", "/of/line", "--socket", "/s"}), "/s");
   EXPECT_EQ(name_of_target({}), "environment:1");
-  environment["PAWL_URL"] = "";  // as good as not there
+  environment["PAWL_URL"] = "";  // counts as not set
   EXPECT_EQ(name_of_target({}), "/of/environment/pawl.sock");
 }
 
@@ -78,7 +78,7 @@ TEST_F(Sources, a_token_of_the_file_goes_to_no_other_daemon_than_the_one_of_the_
   EXPECT_EQ(target_of(*told({"--url", "elsewhere:1"}))->token, "");
   environment["PAWL_DATA"] = "/data";
   EXPECT_EQ(target_of(*told({}))->token, "");
-  // One that names no daemon is for all of them.
+  // A file that names no daemon applies to all of them.
   write_usual("token-file = " + token + "\n");
   EXPECT_EQ(target_of(*told({"--url", "elsewhere:1"}))->token, "secret");
 }
@@ -124,11 +124,12 @@ TEST_F(Sources, a_file_that_does_not_fit_is_named_with_what_is_wrong) {
     return said.starts_with(file + ": ") ? said.substr(file.size() + 2) : "elsewhere: " + said;
   };
   EXPECT_EQ(complaint("ulr = h:1\n"), "unknown option 'ulr'; did you mean 'url'?");
-  EXPECT_EQ(complaint("own = 3\n"), "unknown option 'own'; known are data socket url token-file cacert cert key actor");
+  EXPECT_EQ(complaint("own = 3\n"),
+            "unknown option 'own'; known options: data socket url token-file cacert cert key actor");
   EXPECT_EQ(complaint("url = h:1\nurl = i:1\n"), "'url' is given twice");
-  EXPECT_EQ(complaint("url\n"), "no option is set by the line 'url'");
+  EXPECT_EQ(complaint("url\n"), "this line sets no option: 'url'");
   EXPECT_EQ(complaint("config = x\n"),
-            "unknown option 'config'; known are data socket url token-file cacert cert key actor");
+            "unknown option 'config'; known options: data socket url token-file cacert cert key actor");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a terminal is given of what a command printed.
+// A command's output, made safe for a terminal.
 #include "tools/commands/terminal_text.h"
 
 #include <gtest/gtest.h>
@@ -27,15 +27,15 @@ TEST(TerminalText, texts_lines_tabs_and_colours_go_through) {
 TEST(TerminalText, whatever_else_is_shown) {
   const std::pair<const char*, const char*> each[] = {
       {"\x1b[2J", "\\x1b[2J"},                             // clears
-      {"\x1b[1A\x1b[2K", "\\x1b[1A\\x1b[2K"},              // goes back up, and writes over
+      {"\x1b[1A\x1b[2K", "\\x1b[1A\\x1b[2K"},              // moves up and overwrites
       {"\x1b]0;title\x07", "\\x1b]0;title\\x07"},          // renames the window
       {"\x1b]52;c;QQ==\x1b\\", "\\x1b]52;c;QQ==\\x1b\\"},  // fills the clipboard
-      {"\x1b[6n", "\\x1b[6n"},                             // has the terminal type
+      {"\x1b[6n", "\\x1b[6n"},                             // makes the terminal type
       {"\x1bP+q\x1b\\", "\\x1bP+q\\x1b\\"},
       {"\x1b[8mhidden", "\\x1b[8mhidden"},
       {"\x1b[31;8mhidden", "\\x1b[31;8mhidden"},
       {"\x1b[?25l", "\\x1b[?25l"},
-      {"\x1b[>4;1m", "\\x1b[>4;1m"},  // ends with m, and is no colour
+      {"\x1b[>4;1m", "\\x1b[>4;1m"},  // ends with m, but is not a colour
       {"\x1b\x1b[0mx", "\\x1b\x1b[0mx\x1b[0m"},
       {"100 %\rok", "100 %\\x0dok"},
       {"a\bb\x7f", "a\\x08b\\x7f"},

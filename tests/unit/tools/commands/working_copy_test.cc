@@ -1,4 +1,4 @@
-// Real git, in a folder of its own.
+// Real git, in a temporary folder.
 #include "tools/commands/working_copy.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ class WorkingCopy : public testing::Test {
     std::string name = (fs::temp_directory_path() / "pawl-working-copy-XXXXXX").string();
     folder_ = mkdtemp(name.data());
     fs::current_path(folder_);
-    // What is around the temporary folder must not count.
+    // Repositories around the temporary folder must not count.
     setenv("GIT_CEILING_DIRECTORIES", folder_.parent_path().c_str(), 1);
   }
   ~WorkingCopy() override {
@@ -76,7 +76,7 @@ TEST_F(WorkingCopy, says_what_is_missing) {
   git("checkout --detach");
   EXPECT_NE(error_of(working_copy_branch()).find("detached HEAD"), std::string::npos);
   git("remote add origin .git");
-  EXPECT_NE(error_of(working_copy_origin()).find("ends with no name"), std::string::npos);
+  EXPECT_NE(error_of(working_copy_origin()).find("does not end with a name"), std::string::npos);
 }
 
 }  // namespace

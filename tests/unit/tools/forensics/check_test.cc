@@ -83,7 +83,7 @@ TEST_F(Check, a_gap_is_found_and_ends_the_search) {
   const Ran ran = checked();
   EXPECT_EQ(ran.exit, 1);
   EXPECT_NE(ran.out.find("records are missing before it: 8 to 9"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("from record 10 on the log was not looked at"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("from record 10 on the log was not checked"), std::string::npos) << ran.out;
 }
 
 TEST_F(Check, records_that_changed_places_are_found) {

@@ -79,14 +79,14 @@ task 1: W-1 of shop, branch w-1
                 6  executor  starts job 1: pid 4242
                 ... 1 min 58 s of silence ...
   00:02:00.000  7  reaper    reaps job 1 (tier 1, its process is dead), outcome retry
-                             evidence: claimed 1 min 58 s ago, no exit code, seen dead in 2 passes in a row, first seen dead 1 min 00 s ago, nobody held the task's lease
+                             evidence: claimed 1 min 58 s ago, no exit code, seen dead in 2 passes in a row, first seen dead 1 min 00 s ago, the task's lease was free
                              process group 4242 is to be ended
                              job 1 is queued
-x 00:02:02.000  9  monitor   wants to end job 1 as done
+x 00:02:02.000  9  monitor   tries to end job 1 as done
                              refused: not_running
                              that attempt had ended, by reaper's record 7, 2.00 s before
 
-in the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off; + belongs to the group above
+in the margin: ! what 'pawl check' points at, x refused, ~ decided with ownership switched off, + belongs to the group above
 )");
 }
 
@@ -108,7 +108,7 @@ TEST(Explain, the_founding_incident_names_its_culprit_and_who_was_in_the_way) {
       << "the two settings are told, because records depend on them; boot and pipeline are not";
   EXPECT_EQ(story.at("findings").at(0).at("kind"), "reaped_alive");
   EXPECT_EQ(story.at("findings").at(0).at("seq"), 13);
-  EXPECT_TRUE(has(entry_of(story, 13), "exited 6 min 00 s ago, nobody held the task's lease"));
+  EXPECT_TRUE(has(entry_of(story, 13), "exited 6 min 00 s ago, the task's lease was free"));
   EXPECT_TRUE(has(entry_of(story, 18), "the task was at version 2 on development by then, by reaper's record 17"));
   EXPECT_TRUE(has(entry_of(story, 18), R"("because":[17])"));
 }
@@ -153,7 +153,8 @@ TEST(Explain, a_work_item_that_came_again_is_another_task) {
 TEST(Explain, a_refused_step_names_the_one_that_was_there) {
   const json::value story = story_of(incident("double_entry_at_deploy_defences_off"), "task:1");
   EXPECT_TRUE(
-      has(entry_of(story, 8), "the step deploy had been started by finalizer's record 6, 20.0 s before, and nobody"));
+      has(entry_of(story, 8),
+          "the step deploy had been started by finalizer's record 6, 20.0 s before, and its outcome was not reported"));
   EXPECT_TRUE(
       has(entry_of(story, 10), "the step deploy had been started by finalizer's record 6, 1 min 15 s before, and was"));
 }
@@ -208,12 +209,12 @@ TEST_F(ExplainSample, what_is_not_there_is_named) {
     return ran.err;
   };
   const std::string records = std::to_string(lines_of(log).size());
-  EXPECT_EQ(complaint("task:12"), "pawl: the log has nothing of task 12 in its " + records + " records\n");
-  EXPECT_EQ(complaint("job:99"), "pawl: the log has nothing of job 99 in its " + records + " records\n");
-  EXPECT_EQ(complaint("SHOP-1"), "pawl: the log has nothing of work item SHOP-1 in its " + records + " records\n");
+  EXPECT_EQ(complaint("task:12"), "pawl: the log has nothing about task 12 in its " + records + " records\n");
+  EXPECT_EQ(complaint("job:99"), "pawl: the log has nothing about job 99 in its " + records + " records\n");
+  EXPECT_EQ(complaint("SHOP-1"), "pawl: the log has nothing about work item SHOP-1 in its " + records + " records\n");
   EXPECT_EQ(complaint("99"), "pawl: the log has no record 99: its last one is " + records + "\n");
   EXPECT_EQ(complaint("task:x"), "pawl: task: 'x' is not a whole number\n");
-  EXPECT_TRUE(has(complaint(""), "what shall be explained?"));
+  EXPECT_TRUE(has(complaint(""), "explain what?"));
 }
 
 TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {

@@ -131,7 +131,7 @@ TEST_F(Replay, what_cannot_be_read_is_named_by_its_line) {
   lines = good;
   edit(5, R"("rules":2)", R"("rules":3)");
   EXPECT_EQ(complaint(),
-            "line 5: record 5 was decided by rules 3; this program knows up to 2; it takes a newer pawl to read it");
+            "line 5: record 5 was decided by rules 3; this program knows up to 2; reading it takes a newer pawl");
 }
 
 TEST_F(Replay, a_record_that_is_missing_doubled_or_misplaced_is_refused) {
@@ -155,7 +155,7 @@ TEST_F(Replay, a_checkpoint_that_does_not_fit_is_found) {
   const std::vector<std::string> good = lines_of(part.out);
   lines = good;
   edit(1, R"("seq":8)", R"("seq":7)");
-  EXPECT_EQ(complaint(), "line 1: checkpoint: seq: is not that of its data");
+  EXPECT_EQ(complaint(), "line 1: checkpoint: seq: does not match its data");
   lines = good;
   edit(1, R"("digest":")", R"("digest":"x)");
   EXPECT_EQ(difference(), "8 digest of the checkpoint");

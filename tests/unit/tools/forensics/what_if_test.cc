@@ -62,7 +62,7 @@ TEST(WhatIf, checkpoint_that_is_not_what_its_line_says_is_damaged) {
   lines[at] = lines[at] == '0' ? '1' : '0';
   const Ran ran = run_pawl({"replay", "--what-if", "job.max_attempts=2", folder.file("log.jsonl", lines)});
   EXPECT_EQ(ran.exit, 2);
-  EXPECT_NE(ran.err.find("line 1: checkpoint: its digest or chain is not that of its data"), std::string::npos)
+  EXPECT_NE(ran.err.find("line 1: checkpoint: its digest or chain does not match its data"), std::string::npos)
       << ran.err;
 }
 
@@ -127,8 +127,8 @@ TEST(WhatIf, each_defence_is_tried_by_itself) {
 }
 
 TEST(WhatIf, a_defence_taken_away_lets_the_incident_happen) {
-  // With the lease, the reaper defers. Without lease and marks, it takes the monitor for dead: the reason why the log
-  // has no reap is gone.
+  // With the lease, the reaper defers. Without lease and marks, it takes the monitor for dead: nothing prevents the
+  // reap any more.
   const json::value story = told(log_of_incident("reap_during_finalization_defences_on"), {"ownership.enabled=false"});
   EXPECT_EQ(story.at("turns").at(0).at("seq").as_int64(), 9);
   bool is_there = false;
@@ -194,8 +194,8 @@ TEST(WhatIf, a_gate_that_the_log_never_asked_is_the_horizon) {
   EXPECT_EQ(text(story.at("horizon").at("time")), "2026-01-01T00:06:00.000000Z");
 }
 
-/// What somebody says of a gate who has not the task in hand: nothing followed from it, and nothing would have. Of who
-/// holds the lease it counts.
+/// A gate result from a requester that does not hold the task's lease has no effect, in the log or here. From the
+/// holder it counts.
 TEST(WhatIf, a_gates_result_counts_only_of_who_had_the_task_in_hand) {
   for (const bool holds_the_lease : {false, true}) {
     const TestFolder folder;
@@ -273,22 +273,24 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
             "pawl: --what-if: 'reaper.enabeld' is not a setting; did you mean 'reaper.enabled'? `pawl settings` lists "
             "them all\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=maybe", log}),
-            "pawl: --what-if: reaper.enabled cannot be 'maybe': it is true or false\n");
+            "pawl: --what-if: reaper.enabled cannot be 'maybe': it must be true or false\n");
   EXPECT_EQ(refused({"--what-if", "reaper.dead_ticks=0", log}),
-            "pawl: --what-if: reaper.dead_ticks cannot be '0': it is a whole number from 1 to 1000\n");
+            "pawl: --what-if: reaper.dead_ticks cannot be '0': it must be a whole number from 1 to 1000\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled", log}), "pawl: --what-if: 'reaper.enabled' is not KEY=VALUE\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "stop.enabled=true"}),
             "pawl: replay: which log? Name a data folder or a file, or set PAWL_DATA\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "reaper.enabled=false", log}),
             "pawl: --what-if: reaper.enabled is given twice\n");
-  EXPECT_EQ(refused({"--each-defence", "reaper.enabled=true", log}), "pawl: --each-defence makes its changes itself\n");
+  EXPECT_EQ(refused({"--each-defence", "reaper.enabled=true", log}),
+            "pawl: --each-defence takes no KEY=VALUE: it makes its own changes\n");
   EXPECT_NE(refused({"--what-if", "reaper.max_running_s=1", log}).find("could not have defined its pipeline"),
             std::string::npos);
-  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "--until", "9", log}), "pawl: --until is not for a what-if\n");
+  EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", "--until", "9", log}),
+            "pawl: --until does not apply to a what-if\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", log, log}), "pawl: --what-if needs KEY=VALUE, and one LOG\n");
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", log, "--data", log}),
             "pawl: replay: '" + log + "' or --data: which log?\n");
-  EXPECT_EQ(refused({log, log}), "pawl: what is '" + log + "'? There are too many arguments\n");
+  EXPECT_EQ(refused({log, log}), "pawl: too many arguments: '" + log + "'\n");
 }
 
 }  // namespace

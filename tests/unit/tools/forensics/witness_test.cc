@@ -77,7 +77,8 @@ TEST_F(WitnessCommand, lines_of_the_log_as_it_is_are_agreed_with) {
   const Ran ran = checked(folder.path("data"), lines);
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("nothing found"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find(std::to_string(lines.size()) + " lines as the log is"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find(std::to_string(lines.size()) + " lines in agreement with the log"), std::string::npos)
+      << ran.out;
 }
 
 // A rewritten log has a consistent chain: by itself it shows nothing.
@@ -91,7 +92,7 @@ TEST_F(WitnessCommand, history_that_was_written_again_with_a_new_chain_shows_by_
   const Ran ran = checked(folder.path("again"), lines);
   EXPECT_NE(ran.out.find("it begins with record 4 SettingChanged by operator"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("line 4, saw this record with the chain"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("history between record 3, on which a line agrees, and this record was written again"),
+  EXPECT_NE(ran.out.find("history between record 3, on which a line agrees, and this record was rewritten"),
             std::string::npos)
       << ran.out;
   // Fewer lines locate the change less exactly, but prove it just as surely.
@@ -105,7 +106,7 @@ TEST_F(WitnessCommand, an_end_that_was_cut_off_shows) {
   EXPECT_EQ(found(cut, {lines[3], lines[7], lines[8], lines[9]}), (Names{"cut_off 8"}));
   const Ran ran = checked(cut, {lines[3], lines[8], lines[9]});
   EXPECT_NE(ran.out.find("line 2, saw record 9 of "), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("1 more line likewise"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("1 more line beyond the end"), std::string::npos) << ran.out;
   // A truncated log that continued differently is another log from there on.
   EXPECT_EQ(found(cut, {lines[3], lines[7]}), Names{});
 }
@@ -119,8 +120,7 @@ TEST_F(WitnessCommand, what_a_restore_left_out_is_said_and_is_no_finding) {
   const std::vector<std::string> seen{lines.back(), lost, line_of(exported({}, "new").back())};
   const Ran ran = checked(folder.path("new"), seen);
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
-  EXPECT_NE(ran.out.find("record " + std::to_string(last + 3) + " was there, and is not: the log says so itself"),
-            std::string::npos)
+  EXPECT_NE(ran.out.find("record " + std::to_string(last + 3) + " is missing: the log itself says"), std::string::npos)
       << ran.out;
   EXPECT_NE(ran.out.find("(record " + std::to_string(last + 5001) + ")"), std::string::npos) << ran.out;
 }
@@ -129,7 +129,7 @@ TEST_F(WitnessCommand, of_a_log_after_a_checkpoint_only_its_end_and_what_follows
   const std::string end = folder.file("end.jsonl", joined(exported({"--from", "9"})));
   const Ran ran = checked(end, lines);
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
-  EXPECT_NE(ran.out.find("7 lines of before its first record"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("7 lines from before its first record"), std::string::npos) << ran.out;
   std::string other = lines[7];
   other[other.size() - 3] = other[other.size() - 3] == '0' ? '1' : '0';
   EXPECT_EQ(found(end, {other}), (Names{"rewritten 8"}));
@@ -149,7 +149,7 @@ TEST_F(WitnessCommand, what_stands_behind_a_gap_is_not_compared_and_that_is_said
   const std::string log = folder.file("gap.jsonl", joined(some));
   EXPECT_EQ(found(log, lines), (Names{"gap 7"}));
   const Ran ran = checked(log, {lines[2], lines[9]});
-  EXPECT_NE(ran.out.find("1 line of what was not looked at"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("1 line about records that were not checked"), std::string::npos) << ran.out;
 }
 
 TEST_F(WitnessCommand, what_is_no_line_is_named_by_its_line) {
@@ -196,7 +196,7 @@ TEST_F(AgainstDaemon, a_witness_is_told_the_head) {
   EXPECT_TRUE(head.out.starts_with("{\"seq\":")) << head.out << head.err;
   const Ran ran = pawl({"check", daemon.data(), "--witness", kept});
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
-  EXPECT_NE(ran.out.find("2 lines as the log is"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("2 lines in agreement with the log"), std::string::npos) << ran.out;
   daemon.stop(SIGTERM);
   EXPECT_EQ(pawl({"witness"}).exit, 1) << "no daemon answers";
 }

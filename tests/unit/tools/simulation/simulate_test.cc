@@ -196,10 +196,10 @@ TEST_F(Simulate, what_does_not_fit_is_named) {
   EXPECT_EQ(complaint(R"({"tick":"reaper"})"), "line 1: 'at' is missing");
   EXPECT_EQ(complaint(R"({"at":1.5,"tick":"reaper"})"), "line 1: 'at' must be a whole number from 0 to 40000000000");
   EXPECT_EQ(complaint(R"({"at":1,"tick":"everything"})"), "line 1: 'tick' must be 'reaper' or 'reconciler'");
-  EXPECT_EQ(complaint(R"({"at":1,"tock":"reaper"})"), "line 1: there is no 'tock' in a line");
+  EXPECT_EQ(complaint(R"({"at":1,"tock":"reaper"})"), "line 1: unknown 'tock' in a line");
   EXPECT_EQ(complaint(R"({"at":1,"tick":"reaper","restart":true})"),
             "line 1: a line must have one of do, group, set, world, tick, restart, show and expect");
-  EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"Nonsense"}})"), "line 1: there is no event 'Nonsense'");
+  EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"Nonsense"}})"), "line 1: unknown event 'Nonsense'");
   EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"RunExited","job":1,"attempt":1}})"),
             "line 1: RunExited: exit_code: is missing");
   EXPECT_EQ(complaint(R"({"at":1,"do":{"type":"TaskCreated","work_item":7,"repo":"shop"}})"),
@@ -220,7 +220,7 @@ TEST_F(Simulate, writes_a_fresh_data_folder) {
   EXPECT_EQ(run_pawl({"check", data}).exit, 0);
   const Ran again = simulated(create, {"--data", data});
   EXPECT_EQ(again.exit, 2);
-  EXPECT_EQ(again.err, "pawl: " + data + " is not empty: a simulation begins a log of its own\n");
+  EXPECT_EQ(again.err, "pawl: " + data + " is not empty: a simulation starts a new log\n");
 }
 
 }  // namespace
