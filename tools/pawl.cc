@@ -3,6 +3,9 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "schema/nearest.h"
 #include "store/os/descriptor.h"
@@ -61,20 +64,24 @@ const Command* command_named(std::string_view name) {
 
 /// The error message for a first word that is not a command.
 std::string no_command_named(std::string_view name) {
-  std::vector<std::string_view> names;
-  bool is_an_option = false;  // of some command
+  const bool is_option = name.starts_with('-');
+  std::set<std::string> names;
+  if (is_option) names = {"--help", "--version"};
   for (const Section& section : sections()) {
     for (const Command* command : section.commands) {
-      names.push_back(command->name);
-      is_an_option = is_an_option || (name.starts_with("--") && option_named(*command, name.substr(2)));
+      if (!is_option) names.emplace(command->name);
+      for (const OptionSpec& option : command->options) {
+        if (is_option) names.emplace("--" + std::string(option.name));
+      }
     }
   }
-  if (is_an_option) {
+  if (is_option && names.contains(std::string(name))) {
     return "this option goes after the command: pawl COMMAND " + std::string(name) +
            " …; 'pawl --help' lists the commands";
   }
-  const auto meant = nearest_of(name, names);
-  return std::string("unknown ") + (name.starts_with('-') ? "option" : "command") + " '" + std::string(name) + "';" +
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto meant = nearest_of(name, known);
+  return std::string("unknown ") + (is_option ? "option" : "command") + " '" + std::string(name) + "';" +
          (meant ? " did you mean '" + std::string(*meant) + "'?" : "") + " 'pawl --help' lists them";
 }
 

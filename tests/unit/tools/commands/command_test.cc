@@ -117,10 +117,13 @@ TEST(Command, an_unknown_command_or_option_is_named) {
             "pawl: unknown command 'submitt'; did you mean 'submit'? 'pawl --help' lists them\n");
   EXPECT_EQ(run_pawl({"task", "--histry"}).err,
             "pawl: task: unknown option '--histry'; did you mean '--history'? 'pawl task --help' says more\n");
-  EXPECT_EQ(run_pawl({"--histry", "task"}).err, "pawl: unknown option '--histry'; 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"--histry", "task"}).err,
+            "pawl: unknown option '--histry'; did you mean '--history'? 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"--dta", "d", "task"}).err,
+            "pawl: unknown option '--dta'; did you mean '--data'? 'pawl --help' lists them\n");
   EXPECT_EQ(run_pawl({"--history", "task"}).err,
             "pawl: this option goes after the command: pawl COMMAND --history …; 'pawl --help' lists the commands\n");
-  EXPECT_EQ(run_pawl({"--frob"}).err, "pawl: unknown option '--frob'; 'pawl --help' lists them\n");
+  EXPECT_EQ(run_pawl({"--quux"}).err, "pawl: unknown option '--quux'; 'pawl --help' lists them\n");
   const Ran ran = run_pawl({"replay", "x", "--fast"});
   EXPECT_EQ(ran.exit, 2);
   EXPECT_EQ(ran.err, "pawl: replay: unknown option '--fast'; 'pawl replay --help' says more\n");
