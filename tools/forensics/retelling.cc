@@ -29,7 +29,8 @@ std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) 
   return place ? std::optional(place->task) : std::nullopt;
 }
 
-Retelling::Retelling(const RecordedLog& log, const State& begun) : log_(log) {
+Retelling::Retelling(const RecordedLog& log, const State& begun)
+    : log_(log), recorded_merge_ttl_s_(begun.settings().lease.merge_ttl_s) {
   for (const auto& [id, job] : begun.jobs.rows()) {
     jobs_.add(job);
     recorded_attempts_[raw(id)] = job.attempts;
@@ -39,6 +40,23 @@ Retelling::Retelling(const RecordedLog& log, const State& begun) : log_(log) {
 void Retelling::hear(const RecordedEvent& event) {
   const auto* claimed = event.record().event_as_JobClaimed();
   if (claimed && event.is_accepted()) ++recorded_attempts_[claimed->job()];
+  const auto* set = event.record().event_as_SettingChanged();
+  if (set && event.is_accepted() && set->key()->string_view() == "lease.merge_ttl_s") {
+    recorded_merge_ttl_s_ = set->value()->number().value_or(recorded_merge_ttl_s_);
+  }
+}
+
+void Retelling::retime(const fb::Record& record, fb::LeaseAcquiredT& lease, const State& state) const {
+  const Boot* boot = state.boots.find(record.boot()->str());
+  const bool is_daemons = boot && boot->name == daemon_name && principal_of(record).empty();
+  const bool is_of_repo = lease.key.starts_with(repo_key(""));
+  if (is_daemons && is_of_repo && lease.ttl == recorded_merge_ttl_s_) lease.ttl = state.settings().lease.merge_ttl_s;
+}
+
+Lease Retelling::as_recorded(Lease lease) const {
+  const auto recorded = recorded_ttls_s_.find(lease.key);
+  if (recorded != recorded_ttls_s_.end()) lease.ttl_s = recorded->second;
+  return lease;
 }
 
 std::optional<JobId> Retelling::job_of(std::uint64_t recorded) const {
@@ -96,7 +114,10 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
   };
   if (auto* it = event.AsStageTransition()) of_task(it);
   if (auto* it = event.AsTaskBlocked()) of_task(it);
-  if (auto* it = event.AsLeaseAcquired()) of_key(it);
+  if (auto* it = event.AsLeaseAcquired()) {
+    of_key(it);
+    retime(record, *it, state);
+  }
   if (auto* it = event.AsLeaseReleased()) of_key(it);
   if (auto* it = event.AsLeaseReclaimed()) of_key(it);
   if (auto* it = event.AsJobClaimed()) job(it);
@@ -152,6 +173,9 @@ void Retelling::told(const std::vector<const RecordedEvent*>& events, const Deci
     if (!acquired) continue;
     const std::string key = acquired->key()->str();
     const auto granted = decision.granted(key);
+    const Lease* held = after.lease(key);
+    recorded_ttls_s_.erase(key);
+    if (held && acquired->ttl() && held->ttl_s != *acquired->ttl()) recorded_ttls_s_[key] = *acquired->ttl();
     // With ownership off, a seq stands in for the token (engine/policies/advance.cc): the group's last, or its own.
     const std::uint64_t here = granted ? raw(*granted) : raw(decision.seq);
     bool is_in_the_log = false;

@@ -29,6 +29,8 @@ class Retelling {
   JobPlaces& jobs() { return jobs_; }
   /// The same job in this story; none if this story does not have it.
   std::optional<JobId> job_of(std::uint64_t recorded) const;
+  /// A lease of this story with the ttl that was asked for in the log.
+  Lease as_recorded(Lease lease) const;
   /// This story's token in place of a record's token on a key.
   std::optional<std::uint64_t> token_of(const fb::Record& record, const std::string& key,
                                         std::optional<std::uint64_t> recorded, const State& state) const;
@@ -45,14 +47,18 @@ class Retelling {
   };
 
   std::uint64_t attempt_of(std::uint64_t job, std::uint64_t recorded) const;
+  /// The daemon takes the lease on a repository for lease.merge_ttl_s: in this story, for what that is here.
+  void retime(const fb::Record& record, fb::LeaseAcquiredT& lease, const State& state) const;
 
   const RecordedLog& log_;
+  std::int64_t recorded_merge_ttl_s_;  // as the log's settings had it
   JobPlaces jobs_;
   std::map<std::uint64_t, std::uint64_t> recorded_attempts_;  // by the log's job
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> attempts_;
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> tokens_;  // by key and the log's token
   std::map<std::uint64_t, std::uint64_t> starts_;                          // by the log's seq
   std::map<std::pair<Speaker, std::string>, Grant> grants_;
+  std::map<std::string, std::int64_t> recorded_ttls_s_;  // by key, where the ttl here is another
 };
 
 /// The task that a record is about, by its fields, its key or its job in the log; none if there is none.

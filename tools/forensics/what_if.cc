@@ -64,6 +64,11 @@ void WhatIf::take(Decided& decided) {
     add_consequences(consequences_, decided.records[i].record(), decided.applied[i].effects);
     chain_ = stamp_chain(chain_, decided.records[i]);
     const Proposal& record = decided.records[i];
+    const auto* reaped = record.record().event_as_JobReaped();
+    const auto job = reaped ? retelling_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
+    if (job && decided.applied[i].outcome == Outcome::accepted) {
+      retold_.reaps.push_back({*job, machine_.now(), reaped->tier()});
+    }
     effects.insert(effects.end(), decided.applied[i].effects.begin(), decided.applied[i].effects.end());
     if (world_.unanswered) continue;
     const auto added = audited_.add({record.data(), record.size()});

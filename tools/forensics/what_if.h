@@ -27,13 +27,21 @@ struct Horizon {
   std::string why;
 };
 
+/// A reap in the retold story.
+struct RetoldReap {
+  JobPlace job;
+  TimeUs time;
+  fb::Tier tier{};
+};
+
 struct Retold {
   std::vector<TurningPoint> turns;  // the stories part at the first
   std::optional<Horizon> horizon;
   std::vector<std::string> waits;  // what stops because the log does not show how it goes on
   Findings findings;               // in the retold story, with its own seqs
   std::vector<Seq> lost;           // the log's accepted records that the story lacks
-  TimeUs end;                      // how far the story goes
+  std::vector<RetoldReap> reaps;
+  TimeUs end;  // how far the story goes
 };
 
 /// Retells the log. `malformed`: the changed settings do not fit each other or a pipeline of the log.

@@ -68,7 +68,8 @@ void WhatIf::reclaim_pass() {
   for (const LeaseToReclaim& found : leases_to_reclaim(machine_.state(), machine_.now(), is_alive)) {
     const Lease lease = *machine_.state().lease(found.key);
     const TaskId task = task_of_key(found.key).value_or(TaskId{0});
-    const bool is_alike = recorded_settings_.reaper.enabled && reason_of(lease, recorded_settings_) == found.reason;
+    const bool is_alike = recorded_settings_.reaper.enabled &&
+                          reason_of(retelling_.as_recorded(lease), recorded_settings_) == found.reason;
     const bool has_parted = task == TaskId{0} && parted_keys_.contains(found.key);
     if (is_alike && !has_parted && was_no_pass(task, "reaper.interval_s")) continue;
     turn(std::nullopt, "leaves the lease " + found.key + " with " + lease.owner.actor,
@@ -172,7 +173,8 @@ bool WhatIf::is_reclaim_agreed(const RecordedEvent& event, const fb::LeaseReclai
   const bool is_pass = settings.reaper.enabled && !is_changed_key("reaper.interval_s");
   const auto reason = lease && is_pass ? reason_of(*lease, settings) : std::nullopt;
   if (reason == reclaimed.reason()) return true;
-  if (lease && reason_of(*lease, recorded_settings_) != reclaimed.reason()) return true;  // by hand
+  const bool is_by_hand = lease && reason_of(retelling_.as_recorded(*lease), recorded_settings_) != reclaimed.reason();
+  if (is_by_hand) return true;
   turn(event.seq(), recorded_in_words(event),
        lease ? "the lease stays with " + lease->owner.actor : "the lease is not held");
   parted_keys_.insert(reclaimed.key()->str());

@@ -36,6 +36,28 @@ std::string record(Seq seq) {
   return "record " + std::to_string(raw(seq));
 }
 
+const fb::Record* record_at(const RecordedLog& log, Seq seq) {
+  const auto group = std::lower_bound(log.groups.begin(), log.groups.end(), seq,
+                                      [](const RecordedGroup& each, Seq wanted) { return each.back().seq() < wanted; });
+  if (group == log.groups.end()) return nullptr;
+  const auto found =
+      std::find_if(group->begin(), group->end(), [seq](const RecordedEvent& event) { return event.seq() == seq; });
+  return found == group->end() ? nullptr : &found->record();
+}
+
+/// For a live owner whose job was reaped: the reap that takes the same job from it in the other story too, by whatever
+/// rule, while it still acts. Null: there is none.
+const RetoldReap* reap_all_the_same(const RecordedLog& log, const Finding& target, const Retold& retold) {
+  const fb::Record* record = record_at(log, target.seq);
+  const auto* reaped = record ? record->event_as_JobReaped() : nullptr;
+  if (target.kind != Finding::Kind::reaped_alive || !reaped || target.followed_by.empty()) return nullptr;
+  const auto job = log.jobs.place_of(JobId{reaped->job()});
+  const TimeUs alive_until = time_of(log, target.followed_by.back());
+  const auto found = std::find_if(retold.reaps.begin(), retold.reaps.end(),
+                                  [&](const RetoldReap& reap) { return reap.job == job && reap.time <= alive_until; });
+  return found == retold.reaps.end() ? nullptr : &*found;
+}
+
 /// Prevented: the other story has no such finding, and either goes past its time or lacks a record that caused it.
 Judged judge(const RecordedLog& log, const Finding& target, const Retold& retold) {
   for (const Finding& finding : retold.findings) {
@@ -43,6 +65,13 @@ Judged judge(const RecordedLog& log, const Finding& target, const Retold& retold
       return {WhatIfVerdict::not_prevented,
               retold.turns.empty() ? "no decision differs" : "it happens in the other story too"};
     }
+  }
+  if (const RetoldReap* reap = reap_all_the_same(log, target, retold)) {
+    const bool is_decided_alike = retold.turns.empty();
+    return {WhatIfVerdict::not_prevented, is_decided_alike ? "no decision differs"
+                                                           : "the job is reaped from its live owner all the same, at " +
+                                                                 rfc3339(reap->time) + ", tier " +
+                                                                 std::to_string(static_cast<int>(reap->tier))};
   }
   std::vector<Seq> parts = target.led_by;
   parts.push_back(target.seq);

@@ -164,6 +164,45 @@ TEST(WhatIf, passes_are_at_boot_start_and_every_interval_after) {
   EXPECT_TRUE(text(later.at("turns").at(0).at("changed")).starts_with("reaper leaves job 1 of task 1")) << later;
 }
 
+/// The daemon asked for the lease of the repository with the ttl that the setting had.
+TEST(WhatIf, a_merge_ttl_holds_for_the_daemons_own_leases) {
+  const TestFolder folder;
+  const std::string log = played(folder, R"({"at": 0, "set": {"lease.merge_ttl_s": 1330}}
+{"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop", "branch": "b", "stage": "deploy-staging"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 3, "do": {"type": "RunExited", "job": 1, "attempt": 1, "exit_code": 0}, "actor": "monitor"}
+{"at": 3, "group": [{"type": "LeaseAcquired", "key": "task:1"}, {"type": "LeaseAcquired", "key": "repo:shop", "ttl": 1330}], "actor": "monitor"}
+{"at": 4, "do": {"type": "StepStarted", "task": 1, "version": 1, "to": "deploy", "step": "retest", "token": "@task:1"}, "actor": "monitor"}
+{"at": 1340, "tick": "reaper"}
+{"at": 1350, "do": {"type": "TaskNote", "task": 1, "text": "the end"}}
+)");
+  const json::value longer = told(log, {"lease.merge_ttl_s=1800"});
+  ASSERT_EQ(longer.at("turns").as_array().size(), 1U) << longer;
+  EXPECT_EQ(longer.at("turns").at(0).at("seq").as_int64(), 10);
+  EXPECT_EQ(text(longer.at("turns").at(0).at("changed")), "the lease stays with monitor");
+  EXPECT_TRUE(told(log, {"lease.merge_ttl_s=1330"}).at("turns").as_array().empty());
+}
+
+TEST(WhatIf, a_live_owners_job_that_another_rule_reaps_is_not_saved) {
+  const TestFolder folder;
+  const std::string log =
+      played(folder, R"({"at": 0, "do": {"type": "BootStarted", "name": "b3", "boot_id": "wx3", "pid": 9003}}
+{"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "lab", "branch": "b", "stage": "deploy-staging"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "worker", "boot": "wx3"}
+{"at": 3, "do": {"type": "RunExited", "job": 1, "attempt": 1, "exit_code": 0}, "actor": "worker", "boot": "wx3"}
+{"at": 3, "do": {"type": "LeaseAcquired", "key": "task:1"}, "actor": "worker", "boot": "wx3"}
+{"at": 4, "do": {"type": "StepStarted", "task": 1, "version": 1, "to": "deploy", "step": "retest", "token": "@task:1"}, "actor": "worker", "boot": "wx3"}
+{"at": 5460, "tick": "reaper"}
+{"at": 5470, "do": {"type": "StepFinished", "task": 1, "version": 1, "step": "retest", "started": "@step:1:retest", "outcome": "done"}, "actor": "worker", "boot": "wx3"}
+)");
+  const json::value off = told(log, {"ownership.enabled=false"});
+  EXPECT_EQ(text(off.at("target").at("kind")), "reaped_alive") << off;
+  EXPECT_EQ(text(off.at("target").at("verdict")), "not prevented") << off;
+  EXPECT_EQ(text(off.at("target").at("why")),
+            "the job is reaped from its live owner all the same, at 2026-01-01T01:31:00.000000Z, tier 1");
+  EXPECT_EQ(text(told(log, {"reaper.enabled=false"}).at("target").at("verdict")), "prevented");
+}
+
 TEST(WhatIf, an_effect_that_the_change_prevents_is_the_horizon) {
   const TestFolder folder;
   const std::string log = played(folder, R"({"at": 0, "set": {"ownership.enabled": false}}
