@@ -191,8 +191,8 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& known, const Options& options,
-                           const Asker& asker) {
-  const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, repos_for_log(options), asker));
+                           const Requester& requester) {
+  const DeclaredRepos done = PAWL_TRY(declare_repos(sequencer, known, repos_for_log(options), requester));
   if (!done.passed_over.empty()) {
     spdlog::info(
         "--repo is ignored for {}: it has not changed since the last start, and `pawl repos` has been used since",
@@ -230,8 +230,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (!member) return failed(in_folder(member.error(), options.data));
   const auto share_book = std::make_shared<ShareBook>();
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound)
+  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound) {
     return failed(bound.error());
+  }
   auto opened = open_state(**log);
   if (!opened) return failed(in_folder(opened.error(), options.data));
   signals.started();
@@ -275,8 +276,8 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
       !started) {
     return failed(started.error());
   }
-  const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
-  const auto passed_over = define_pipelines(sequencer, known, given, asker);
+  const Requester requester{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
+  const auto passed_over = define_pipelines(sequencer, known, given, requester);
   if (!passed_over) return failed(passed_over.error());
   for (const std::string& name : *passed_over) {
     spdlog::info(
@@ -284,10 +285,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
         "apply FILE' applies the file",
         name);
   }
-  const auto fallback = set_default_pipeline(sequencer, last_seq, given, asker);
+  const auto fallback = set_default_pipeline(sequencer, last_seq, given, requester);
   if (!fallback) return failed(fallback.error());
   if (*fallback) spdlog::info("pipeline.default is now '{}', for tasks that do not name a pipeline", **fallback);
-  if (const auto declared = declare_given(sequencer, repos, options, asker); !declared) {
+  if (const auto declared = declare_given(sequencer, repos, options, requester); !declared) {
     return failed(declared.error());
   }
   say_if_git_is_missing(options);

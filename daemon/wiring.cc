@@ -71,11 +71,12 @@ Services services_of(const ServiceParts& parts) {
       .version = std::string(program_version),
       .logs_folder = parts.logs_folder,
       .torn_from = parts.torn_from,
-      .advance = [&executor = parts.executor](
-                     AdvanceOrder order,
-                     std::function<void(AdvanceAnswer)> done) { executor.advance(std::move(order), std::move(done)); },
+      .advance =
+          [&executor = parts.executor](AdvanceRequest request, std::function<void(AdvanceAnswer)> done) {
+            executor.advance(std::move(request), std::move(done));
+          },
       .lock_step =
-          [&executor = parts.executor](StepPlace place, std::string run,
+          [&executor = parts.executor](StepKey place, std::string run,
                                        std::function<void(std::shared_ptr<StepLock>)> done) {
             executor.lock_step(std::move(place), std::move(run), std::move(done));
           },
@@ -88,7 +89,7 @@ Services services_of(const ServiceParts& parts) {
                                        std::function<void(FoundBranch)> done) {
             executor.find_branch(repo, branch, std::move(done));
           },
-      .is_passed_over = [&executor = parts.executor](JobId job) { return executor.is_passed_over(job); },
+      .is_skipped = [&executor = parts.executor](JobId job) { return executor.is_skipped(job); },
       .origin_trouble = [&executor = parts.executor](const std::string& repo) { return executor.origin_trouble(repo); },
       .origin_troubles = [&executor = parts.executor] { return executor.origin_troubles(); },
       .missing_variable = [&executor = parts.executor](TaskId task) { return executor.missing_variable(task); },

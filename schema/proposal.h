@@ -17,7 +17,7 @@ namespace pawl {
 constexpr std::uint32_t rules_version = 2;
 
 /// Who makes a request.
-struct Asker {
+struct Requester {
   std::string boot;
   std::string actor;                          // as the requester calls itself
   std::string key;                            // idempotency key, empty for none
@@ -49,29 +49,29 @@ using Group = std::vector<Proposal>;
 
 /// Finishes a record around an event already written to `builder`. Requires: builder.ForceDefaults(true) was called
 /// before the event was written; see schema/event.fbs.
-Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Asker& asker, fb::Event type,
+Proposal finish_proposal(flatbuffers::FlatBufferBuilder& builder, const Requester& requester, fb::Event type,
                          flatbuffers::Offset<void> event);
 
-/// From the generated object form: `propose(asker, fb::LeaseReleasedT{...})`.
+/// From the generated object form: `propose(requester, fb::LeaseReleasedT{...})`.
 template <class EventT>
-Proposal propose(const Asker& asker, const EventT& event) {
+Proposal propose(const Requester& requester, const EventT& event) {
   using Table = typename EventT::TableType;
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
   const auto offset = Table::Pack(builder, &event);
-  return finish_proposal(builder, asker, fb::EventTraits<Table>::enum_value, offset.Union());
+  return finish_proposal(builder, requester, fb::EventTraits<Table>::enum_value, offset.Union());
 }
 
 /// The generated packing omits an empty vector, so a setting's empty list would have no value at all. Here a value
 /// without flag, number and text is always a list, empty or not.
-Proposal propose(const Asker& asker, const fb::SettingChangedT& event);
+Proposal propose(const Requester& requester, const fb::SettingChangedT& event);
 
 /// Several at once, as a group.
 template <class... Events>
-Group propose_group(const Asker& asker, const Events&... events) {
+Group propose_group(const Requester& requester, const Events&... events) {
   Group group;
   group.reserve(sizeof...(events));
-  (group.push_back(propose(asker, events)), ...);
+  (group.push_back(propose(requester, events)), ...);
   return group;
 }
 

@@ -244,7 +244,7 @@ class Replica::TwoThreads {
     if (!filling_) filling_ = std::make_shared<Chunk>();
     filling_->add(bytes);
     const Seq seq = std::exchange(next_, next(next_));
-    if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) so_far_ = hand_on(std::launch::async);
+    if (filling_->words.size() * sizeof(std::uint64_t) >= chunk_bytes) status_ = pump(std::launch::async);
     // One record beyond the end shows whether a group ended there. After a restore this count lags, and the end is
     // detected when the record is applied.
     return goes_on() && seq <= replica_.upto_;
@@ -254,10 +254,10 @@ class Replica::TwoThreads {
   Result<void> finish() {
     while (goes_on() && (filling_ || verifying_.valid())) {
       // A single chunk is verified directly: a thread would only add cost.
-      so_far_ = hand_on(verifying_.valid() ? std::launch::async : std::launch::deferred);
+      status_ = pump(verifying_.valid() ? std::launch::async : std::launch::deferred);
     }
-    if (goes_on()) so_far_ = replica_.finish();
-    if (!so_far_) return so_far_.error();
+    if (goes_on()) status_ = replica_.finish();
+    if (!status_) return status_.error();
     return {};
   }
 
@@ -270,7 +270,7 @@ class Replica::TwoThreads {
     std::optional<RecordFault> fault;  // in the record after them
   };
 
-  bool goes_on() const { return so_far_.has_value() && *so_far_; }
+  bool goes_on() const { return status_.has_value() && *status_; }
 
   VerifiedChunk verify(std::shared_ptr<const Chunk> chunk) {
     VerifiedChunk verified{.chunk = std::move(chunk), .records = {}, .fault = std::nullopt};
@@ -283,7 +283,7 @@ class Replica::TwoThreads {
   }
 
   /// Waits for the chunk being verified, starts verifying the full one, and applies the first meanwhile.
-  Result<bool> hand_on(std::launch how) {
+  Result<bool> pump(std::launch how) {
     std::optional<VerifiedChunk> verified;
     if (verifying_.valid()) verified = verifying_.get();
     const bool has_ended = verified && verified->fault;
@@ -304,7 +304,7 @@ class Replica::TwoThreads {
   Replica& replica_;
   Seq next_;  // of the next record to take
   std::shared_ptr<Chunk> filling_;
-  Result<bool> so_far_ = true;
+  Result<bool> status_ = true;
   std::future<VerifiedChunk> verifying_;  // Destroyed first: waits for the thread, which uses the members above.
 };
 

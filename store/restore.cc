@@ -84,8 +84,9 @@ Result<void> copy_file(const std::string& from, const std::string& to, Files& fi
 
 /// Never uses hard links: the backup must stay an independent copy.
 Result<void> copy_log(const std::string& backup, const std::string& fresh, Files& files) {
-  if (!PAWL_TRY(files.exists(backup + "/log/CURRENT")))
+  if (!PAWL_TRY(files.exists(backup + "/log/CURRENT"))) {
     return Error{ErrorCode::missing, backup + " has no log/: it is not a backup"};
+  }
   PAWL_TRY(files.make_dir(fresh + "/log"));
   const std::vector<std::string> names = PAWL_TRY(files.names_in(backup + "/log"));
   for (const std::string& name : names) {
@@ -145,8 +146,8 @@ Result<Planned> plan(Log& log, std::optional<std::uint64_t> bump, TimeUs wall) {
   event.next_task = raw(given.next_task) + leap.ids;
   event.next_job = raw(given.next_job) + leap.ids;
   // It has no boot: no daemon is running while a log is restored.
-  const Asker asker{.boot = {}, .actor = "restore", .key = {}, .request = std::nullopt};
-  planned.decided = decide(report.state, propose_group(asker, event), now);
+  const Requester requester{.boot = {}, .actor = "restore", .key = {}, .request = std::nullopt};
+  planned.decided = decide(report.state, propose_group(requester, event), now);
   if (planned.decided.outcome != Outcome::accepted) {
     return Error{ErrorCode::malformed, "the restore would skip too far: seqs and ids must stay below 2^53"};
   }
@@ -168,22 +169,23 @@ Result<void> append(Log& log, Planned& planned) {
 }
 
 /// Creates DATA.new, which this restore holds for the lifetime of the result.
-Result<Descriptor> begin_fresh(const RestoreOrder& order, const std::string& fresh, Files& files) {
-  const Descriptor parent = hold_parent(order.data);
+Result<Descriptor> begin_fresh(const RestoreRequest& request, const std::string& fresh, Files& files) {
+  const Descriptor parent = hold_parent(request.data);
   PAWL_TRY(clear_fresh(fresh, files));
-  if (!PAWL_TRY(files.make_dir(fresh)))
+  if (!PAWL_TRY(files.make_dir(fresh))) {
     return Error{ErrorCode::malformed, fresh + " exists already: move it away first"};
-  PAWL_TRY(files.write(fresh + "/" + marker, order.backup + "\n"));
+  }
+  PAWL_TRY(files.write(fresh + "/" + marker, request.backup + "\n"));
   return hold_fresh(fresh);
 }
 
-Result<RestoreReport> make(const RestoreOrder& order, const std::string& fresh, Files& files) {
+Result<RestoreReport> make(const RestoreRequest& request, const std::string& fresh, Files& files) {
   // Must be durable before anything else is in the folder: it identifies the folder.
   PAWL_TRY(files.sync(fresh + "/" + marker));
   PAWL_TRY(files.sync(fresh));
-  PAWL_TRY(copy_log(order.backup, fresh, files));
+  PAWL_TRY(copy_log(request.backup, fresh, files));
   const std::unique_ptr<RocksLog> log = PAWL_TRY(RocksLog::open(fresh, RocksLog::Mode::write, files));
-  return go_on_restored(*log, order.bump, order.now);
+  return go_on_restored(*log, request.bump, request.now);
 }
 
 }  // namespace
@@ -204,10 +206,10 @@ Leap leap_after(TimeUs last_record, TimeUs now) {
   return {.seqs = 1'000'000'000 + age_us, .ids = 1'000'000 + age_us / 1'000};
 }
 
-Result<RestoreReport> plan_restore(const RestoreOrder& order, Files& files) {
-  const Descriptor held = PAWL_TRY(hold_still(order.backup));
-  const std::unique_ptr<RocksLog> log = PAWL_TRY(RocksLog::open(order.backup, RocksLog::Mode::read_only, files));
-  Planned planned = PAWL_TRY(plan(*log, order.bump, order.now));
+Result<RestoreReport> plan_restore(const RestoreRequest& request, Files& files) {
+  const Descriptor held = PAWL_TRY(hold_still(request.backup));
+  const std::unique_ptr<RocksLog> log = PAWL_TRY(RocksLog::open(request.backup, RocksLog::Mode::read_only, files));
+  Planned planned = PAWL_TRY(plan(*log, request.bump, request.now));
   return std::move(planned.report);
 }
 
@@ -217,21 +219,21 @@ Result<RestoreReport> go_on_restored(Log& log, std::optional<std::uint64_t> bump
   return std::move(planned.report);
 }
 
-Result<RestoreReport> restore_log(const RestoreOrder& order, Files& files) {
-  PAWL_TRY(check_free(order.data, files));
-  const Descriptor held = PAWL_TRY(hold_still(order.backup));
-  const std::string fresh = fresh_of(order.data);
-  const Descriptor ours = PAWL_TRY(begin_fresh(order, fresh, files));
-  Result<RestoreReport> made = make(order, fresh, files);
+Result<RestoreReport> restore_log(const RestoreRequest& request, Files& files) {
+  PAWL_TRY(check_free(request.data, files));
+  const Descriptor held = PAWL_TRY(hold_still(request.backup));
+  const std::string fresh = fresh_of(request.data);
+  const Descriptor ours = PAWL_TRY(begin_fresh(request, fresh, files));
+  Result<RestoreReport> made = make(request, fresh, files);
   Result<void> placed;
-  if (made) placed = files.rename(fresh, order.data);
+  if (made) placed = files.rename(fresh, request.data);
   if (!made || !placed) {
     files.remove_all(fresh);
-    if (!made) return Error{made.error().code, order.backup + " is not restored: " + made.error().message};
+    if (!made) return Error{made.error().code, request.backup + " is not restored: " + made.error().message};
     return placed.error();
   }
-  PAWL_TRY(files.sync(parent_of(order.data)));
-  files.remove_all(order.data + "/" + marker);  // the log is complete; if this fails, no harm is done
+  PAWL_TRY(files.sync(parent_of(request.data)));
+  files.remove_all(request.data + "/" + marker);  // the log is complete; if this fails, no harm is done
   return made;
 }
 

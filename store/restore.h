@@ -17,7 +17,7 @@
 
 namespace pawl {
 
-struct RestoreOrder {
+struct RestoreRequest {
   std::string backup;  // a data folder; its `log/` and `sealed` are read
   std::string data;    // the folder to create; it may exist if it is empty
   /// How many seqs, task ids and job ids to skip; none: leap_after() decides.
@@ -48,16 +48,16 @@ struct RestoreReport {
 Result<void> check_free(const std::string& data, Files& files = disk_files());
 
 /// What a restore would do, without check_free(). Writes nothing.
-Result<RestoreReport> plan_restore(const RestoreOrder& order, Files& files = disk_files());
+Result<RestoreReport> plan_restore(const RestoreRequest& request, Files& files = disk_files());
 
 /// The part of a restore that does not handle files: verifies a log that has no other writer, appends LogRestored, and
-/// seals it. `bump` is as in RestoreOrder.
+/// seals it. `bump` is as in RestoreRequest.
 Result<RestoreReport> go_on_restored(Log& log, std::optional<std::uint64_t> bump, TimeUs now);
 
 /// Restores. After an error DATA is unchanged (or complete, if only making its name durable failed), and DATA.new is
 /// gone if it could be removed. `malformed`: DATA is not empty, or DATA.new was not left by a restore. `busy`: the
 /// backup is being written to, or another restore is in progress. `damaged`: the backup is not what was written, or
 /// differs from what the rules compute.
-Result<RestoreReport> restore_log(const RestoreOrder& order, Files& files = disk_files());
+Result<RestoreReport> restore_log(const RestoreRequest& request, Files& files = disk_files());
 
 }  // namespace pawl

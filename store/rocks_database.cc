@@ -92,7 +92,7 @@ rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WA
     case Purpose::write:
       status = rocksdb::DB::Open(options, path, all_families(), &opened.families, &db);
       break;
-    case Purpose::survey:
+    case Purpose::read_only:
       status = rocksdb::DB::OpenForReadOnly(options, path, all_families(), &opened.families, &db);
       break;
   }
@@ -123,8 +123,9 @@ Result<bool> check_format(const Database& database, const std::string& path) {
   if (status.IsNotFound()) {
     const auto blocks = database.iterate(log_blocks);
     blocks->SeekToFirst();
-    if (!blocks->Valid() && blocks->status().ok())
+    if (!blocks->Valid() && blocks->status().ok()) {
       return false;  // an earlier pawl created the log and crashed before beginning it
+    }
     return damaged_at(Seq{1}, path, "the log does not record its format");
   }
   if (!status.ok()) return error_of(status, path);

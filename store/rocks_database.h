@@ -34,7 +34,7 @@ struct Database {
   std::unique_ptr<rocksdb::Iterator> iterate(Family family, const rocksdb::ReadOptions& options = {}) const;
 };
 
-enum class Purpose { create, write, survey };
+enum class Purpose { create, write, read_only };
 
 rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
                               Database& opened);

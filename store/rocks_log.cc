@@ -8,8 +8,8 @@
 
 #include "store/data_dir.h"
 #include "store/durable_seq.h"
+#include "store/log_scan.h"
 #include "store/os/mutex.h"
-#include "store/survey.h"
 #include "store/tail.h"
 
 namespace pawl {
@@ -104,7 +104,7 @@ Result<void> RocksLog::Impl::open_for_writing() {
   // Sync the log's directory entry even if it already existed: the process that created it may have been killed before
   // this.
   PAWL_TRY(files.sync(dir));
-  Survey found = PAWL_TRY(survey(files, dir));
+  LogScan found = PAWL_TRY(scan_log(files, dir));
   found.database = Database();
   durable.advance(found.last);
   torn_at = found.torn_at;
@@ -124,7 +124,7 @@ Result<void> RocksLog::Impl::open_for_reading() {
   // problem counts only if the folder did not change meanwhile.
   for (int attempt = 1;; ++attempt) {
     const std::set<std::string> names = names_in(files, path());
-    Result<Survey> found = survey(files, dir);
+    Result<LogScan> found = scan_log(files, dir);
     if (!found && attempt < attempts_max && names_in(files, path()) != names) continue;
     if (!found) return std::move(found).error();
     if (!found->begun) return Error{ErrorCode::missing, path() + ": the log has not been begun yet"};
@@ -269,7 +269,7 @@ Result<void> RocksLog::Impl::copy_to(const std::string& target) {
   if (status.ok()) status = checkpoint->CreateCheckpoint(target + "/log", flush_beyond);
   if (!status.ok()) return error_of(status, target);
   PAWL_TRY(write_seal(target, covered, files));
-  const Survey copy = PAWL_TRY(survey(files, target));  // a copy that cannot be opened is not a backup
+  const LogScan copy = PAWL_TRY(scan_log(files, target));  // a copy that cannot be opened is not a backup
   if (copy.last < covered) return damaged_at(next(copy.last), target, "it is missing from the copy");
   return {};
 }

@@ -1,6 +1,6 @@
 // The log on RocksDB, in DIR/log: the embedded default.
 //
-// Opening determines what the log still contains. First comes a survey, which writes nothing: it opens the log
+// Opening determines what the log still contains. First comes a scan, which writes nothing: it opens the log
 // read-only under RocksDB's strictest rule, and compares what can be read with the seal and with the contents of the
 // write-ahead files (store/tail.h decides). Only a log that is complete, or lacks nothing but a torn tail, is then
 // opened for writing. The price is that the write-ahead files, at most 64 MiB, are read twice at a start.

@@ -48,8 +48,8 @@ class Writer {
     boot.pid = 1;
     boot.host = "bench";
     boot.version = "bench";
-    tell(propose_group(asker("pawld"), boot));
-    tell(propose_group(asker("pawld"), pipeline_event(default_pipeline())));
+    tell(propose_group(requester("pawld"), boot));
+    tell(propose_group(requester("pawld"), pipeline_event(default_pipeline())));
   }
 
   std::uint64_t records() const { return raw(state_.last_seq); }
@@ -59,7 +59,7 @@ class Writer {
     created.work_item = "SHOP-" + std::to_string(++items_);
     created.repo = "shop";
     created.branch = "feature/shop-" + std::to_string(items_);
-    task_ = TaskId{tell(propose_group(asker("webhook"), created)).front().id};
+    task_ = TaskId{tell(propose_group(requester("webhook"), created)).front().id};
     for (version_ = 1;; ++version_) {
       const Task& task = *state_.tasks.find(task_);
       const Stage stage = *state_.stage_of(task);
@@ -89,7 +89,9 @@ class Writer {
  private:
   static constexpr const char* boot_id = "7b0c5a52-3d0e-4a7e-9d61-6a1f0e4f9c11";
 
-  static Asker asker(const std::string& actor) { return {.boot = boot_id, .actor = actor, .key = {}, .request = {}}; }
+  static Requester requester(const std::string& actor) {
+    return {.boot = boot_id, .actor = actor, .key = {}, .request = {}};
+  }
   static std::unique_ptr<fb::OwnerT> owner() {
     auto row = std::make_unique<fb::OwnerT>();
     row->boot_id = boot_id;
@@ -122,24 +124,24 @@ class Writer {
     fb::JobClaimedT claimed;
     claimed.job = raw(job);
     claimed.owner = owner();
-    tell(propose_group(asker("executor"), claimed));
+    tell(propose_group(requester("executor"), claimed));
     fb::RunStartedT started;
     started.job = raw(job);
     started.attempt = 1;
     started.pid = 4242;
     started.pid_start = 77;
-    tell(propose_group(asker("monitor"), started));
+    tell(propose_group(requester("monitor"), started));
     fb::RunExitedT exit;
     exit.job = raw(job);
     exit.attempt = 1;
-    tell(propose_group(asker("monitor"), exit));
+    tell(propose_group(requester("monitor"), exit));
   }
   std::uint64_t lease(const std::string& key, const Stage& stage) {
     fb::LeaseAcquiredT event;
     event.key = key;
     event.owner = owner();
     event.edge = stage.name + "->" + stage.to;
-    return tell(propose_group(asker("monitor"), event)).front().token;
+    return tell(propose_group(requester("monitor"), event)).front().token;
   }
   void evaluate(const Stage& stage) {
     fb::GateEvaluatedT event;
@@ -148,7 +150,7 @@ class Writer {
     event.gate = stage.name;
     event.passed = true;
     event.reason = "6 of 6 tests passed";
-    tell(propose_group(asker("monitor"), event));
+    tell(propose_group(requester("monitor"), event));
   }
   void run(const Stage& stage, const PipelineStep& step,
            const std::vector<std::pair<std::string, std::uint64_t>>& held) {
@@ -160,7 +162,7 @@ class Writer {
     started.token = held[0].second;
     if (step.exclusive) started.repo_token = held[1].second;
     started.run = "0123456789abcdef0123456789abcdef";
-    tell(propose_group(asker("monitor"), started));
+    tell(propose_group(requester("monitor"), started));
     fb::StepFinishedT finished;
     finished.task = raw(task_);
     finished.version = version_;
@@ -168,7 +170,7 @@ class Writer {
     finished.started = raw(state_.last_seq);
     finished.outcome = fb::StepOutcome::done;
     finished.by = fb::StepBy::command;
-    tell(propose_group(asker("monitor"), finished));
+    tell(propose_group(requester("monitor"), finished));
   }
   void advance(const Stage& stage, std::optional<JobId> job,
                const std::vector<std::pair<std::string, std::uint64_t>>& held) {
@@ -178,19 +180,19 @@ class Writer {
     transition.expected_version = version_;
     if (!held.empty()) transition.token = held[0].second;
     transition.reason = "advanced";
-    Group group = propose_group(asker("monitor"), transition);
+    Group group = propose_group(requester("monitor"), transition);
     if (job) {
       fb::JobFinishedT finished;
       finished.job = raw(*job);
       finished.attempt = 1;
       finished.result = fb::JobResult::done;
-      group.push_back(propose(asker("monitor"), finished));
+      group.push_back(propose(requester("monitor"), finished));
     }
     for (const auto& [key, token] : held) {
       fb::LeaseReleasedT released;
       released.key = key;
       released.token = token;
-      group.push_back(propose(asker("monitor"), released));
+      group.push_back(propose(requester("monitor"), released));
     }
     tell(std::move(group));
   }

@@ -9,23 +9,23 @@ namespace pawl {
 namespace {
 
 /// The name of an object's member in an answer.
-std::string_view name_of(Noun noun) {
-  switch (noun) {
-    case Noun::task:
+std::string_view name_of(ResourceKind kind) {
+  switch (kind) {
+    case ResourceKind::task:
       return "task";
-    case Noun::job:
+    case ResourceKind::job:
       return "job";
-    case Noun::lease:
+    case ResourceKind::lease:
       return "lease";
-    case Noun::boot:
+    case ResourceKind::boot:
       return "boot";
-    case Noun::settings:
+    case ResourceKind::settings:
       return "settings";
-    case Noun::pipeline:
+    case ResourceKind::pipeline:
       return "pipeline";
-    case Noun::repo:
+    case ResourceKind::repo:
       return "repo";
-    case Noun::none:
+    case ResourceKind::none:
       return "";
   }
   return "";
@@ -40,44 +40,44 @@ void append_row(std::string& out, const std::optional<Row>& row) {
   }
 }
 
-Noun concerned(Outcome outcome, const Shown& shown) {
+ResourceKind concerned(Outcome outcome, const ResponseRows& rows) {
   const Ending ending = row_of(outcome).ending;
   const bool is_about_lease = ending == Ending::holder || ending == Ending::lease;
-  return is_about_lease && shown.lease ? Noun::lease : shown.noun;
+  return is_about_lease && rows.lease ? ResourceKind::lease : rows.kind;
 }
 
-std::string stands_at(const Shown& shown) {
-  if (!shown.task) return {};
-  return ": task " + std::to_string(raw(shown.task->id)) + " is at version " +
-         std::to_string(raw(shown.task->version)) + ", on stage '" + shown.task->stage + "'";
+std::string stands_at(const ResponseRows& rows) {
+  if (!rows.task) return {};
+  return ": task " + std::to_string(raw(rows.task->id)) + " is at version " + std::to_string(raw(rows.task->version)) +
+         ", on stage '" + rows.task->stage + "'";
 }
 
-std::string held_by(const Shown& shown) {
-  if (!shown.lease) return {};
-  const Owner& owner = shown.lease->owner;
-  return ": " + shown.lease->key + " is held by " + owner.actor + ", pid " + std::to_string(owner.pid) + ", of boot " +
+std::string held_by(const ResponseRows& rows) {
+  if (!rows.lease) return {};
+  const Owner& owner = rows.lease->owner;
+  return ": " + rows.lease->key + " is held by " + owner.actor + ", pid " + std::to_string(owner.pid) + ", of boot " +
          owner.boot_id;
 }
 
-std::string job_state(const Shown& shown) {
-  if (!shown.job) return {};
-  return ": job " + std::to_string(raw(shown.job->id)) + " is " + fb::EnumNameJobStatus(shown.job->status) +
-         ", attempt " + std::to_string(shown.job->attempts);
+std::string job_state(const ResponseRows& rows) {
+  if (!rows.job) return {};
+  return ": job " + std::to_string(raw(rows.job->id)) + " is " + fb::EnumNameJobStatus(rows.job->status) +
+         ", attempt " + std::to_string(rows.job->attempts);
 }
 
 /// For people. docs/API.md has the exact conditions.
-std::string sentence(Outcome outcome, const Shown& shown) {
+std::string sentence(Outcome outcome, const ResponseRows& rows) {
   const OutcomeRow& row = row_of(outcome);
   const std::string sentence(row.sentence);
   switch (row.ending) {
     case Ending::task:
-      return sentence + stands_at(shown);
+      return sentence + stands_at(rows);
     case Ending::job:
-      return sentence + job_state(shown);
+      return sentence + job_state(rows);
     case Ending::block:
-      return sentence + (shown.task ? ": " + shown.task->blocked : std::string());
+      return sentence + (rows.task ? ": " + rows.task->blocked : std::string());
     case Ending::holder:
-      return sentence + held_by(shown);
+      return sentence + held_by(rows);
     case Ending::lease:
     case Ending::nothing:
       break;
@@ -85,7 +85,7 @@ std::string sentence(Outcome outcome, const Shown& shown) {
   return sentence;
 }
 
-void write_refusal(HttpResponse& response, const Decision& decision, const Shown& shown) {
+void write_refusal(HttpResponse& response, const Decision& decision, const ResponseRows& rows) {
   response.status = row_of(decision.outcome).http_status;
   // Existing boots, leases or tasks have to end first.
   if (response.status == 429) response.headers.emplace_back("Retry-After", "10");
@@ -93,57 +93,57 @@ void write_refusal(HttpResponse& response, const Decision& decision, const Shown
   out += R"({"error":{"code":)";
   append_json_text(out, name(decision.outcome));
   out += R"(,"message":)";
-  std::string message = sentence(decision.outcome, shown);
+  std::string message = sentence(decision.outcome, rows);
   if (!decision.detail.empty()) message += ": " + decision.detail;
   append_json_text(out, printable_lines(message));
   out += R"(,"current":)";
-  append_object(out, shown, concerned(decision.outcome, shown));
+  append_object(out, rows, concerned(decision.outcome, rows));
   out += R"(,"seq":)";
   append_json_integer(out, raw(decision.seq));
   out += R"(,"folded":)";
-  append_json_bool(out, decision.way == Decision::Way::folded);
+  append_json_bool(out, decision.source == Decision::AnswerSource::folded);
   out += "}}";
 }
 
 }  // namespace
 
-void show_task(const SeenDecision& seen, TaskId id, Shown& shown) {
-  shown.noun = Noun::task;
+void show_task(const SeenDecision& seen, TaskId id, ResponseRows& rows) {
+  rows.kind = ResourceKind::task;
   if (const Task* task = seen.state.tasks.find(id)) {
-    shown.task = *task;
+    rows.task = *task;
   } else if (seen.state.given_out(id)) {
     for (const ArchivedTask& archived : seen.archived) {
-      if (archived.task.id == id) shown.task = archived.task;
+      if (archived.task.id == id) rows.task = archived.task;
     }
-    if (!shown.task) shown.archived_task = id;
+    if (!rows.task) rows.archived_task = id;
   }
-  if (const Lease* lease = seen.state.lease(task_key(id))) shown.lease = *lease;
+  if (const Lease* lease = seen.state.lease(task_key(id))) rows.lease = *lease;
 }
 
-void show_job(const SeenDecision& seen, JobId id, Shown& shown) {
-  shown.noun = Noun::job;
+void show_job(const SeenDecision& seen, JobId id, ResponseRows& rows) {
+  rows.kind = ResourceKind::job;
   if (const Job* job = seen.state.jobs.find(id)) {
-    shown.job = *job;
+    rows.job = *job;
     return;
   }
   for (const ArchivedTask& archived : seen.archived) {
     for (const Job& job : archived.jobs) {
-      if (job.id == id) shown.job = job;
+      if (job.id == id) rows.job = job;
     }
   }
-  if (!shown.job && seen.state.given_out(id)) shown.archived_job = id;
+  if (!rows.job && seen.state.given_out(id)) rows.archived_job = id;
 }
 
-void show_lease(const SeenDecision& seen, const std::string& key, Shown& shown) {
-  shown.noun = Noun::lease;
-  if (const Lease* lease = seen.state.lease(key)) shown.lease = *lease;
-  shown.token = seen.decision.granted(key);
-  if (seen.decision.first && raw(seen.decision.first->token) != 0) shown.token = seen.decision.first->token;
+void show_lease(const SeenDecision& seen, const std::string& key, ResponseRows& rows) {
+  rows.kind = ResourceKind::lease;
+  if (const Lease* lease = seen.state.lease(key)) rows.lease = *lease;
+  rows.token = seen.decision.granted(key);
+  if (seen.decision.first && raw(seen.decision.first->token) != 0) rows.token = seen.decision.first->token;
 }
 
-void show_boot(const SeenDecision& seen, const std::string& boot_id, Shown& shown) {
-  shown.noun = Noun::boot;
-  if (const Boot* boot = seen.state.boots.find(boot_id)) shown.boot = *boot;
+void show_boot(const SeenDecision& seen, const std::string& boot_id, ResponseRows& rows) {
+  rows.kind = ResourceKind::boot;
+  if (const Boot* boot = seen.state.boots.find(boot_id)) rows.boot = *boot;
 }
 
 void append_json(std::string& out, const RepoRow& repo) {
@@ -157,63 +157,65 @@ void append_json(std::string& out, const RepoRow& repo) {
   out += '}';
 }
 
-void append_object(std::string& out, const Shown& shown, Noun noun) {
-  switch (noun) {
-    case Noun::task:
-      return append_row(out, shown.task);
-    case Noun::job:
-      return append_row(out, shown.job);
-    case Noun::lease:
-      return append_row(out, shown.lease);
-    case Noun::boot:
-      return append_row(out, shown.boot);
-    case Noun::settings:
-      return append_row(out, shown.settings);
-    case Noun::pipeline:
-      return append_row(out, shown.pipeline);
-    case Noun::repo:
-      return append_row(out, shown.repo);
-    case Noun::none:
+void append_object(std::string& out, const ResponseRows& rows, ResourceKind kind) {
+  switch (kind) {
+    case ResourceKind::task:
+      return append_row(out, rows.task);
+    case ResourceKind::job:
+      return append_row(out, rows.job);
+    case ResourceKind::lease:
+      return append_row(out, rows.lease);
+    case ResourceKind::boot:
+      return append_row(out, rows.boot);
+    case ResourceKind::settings:
+      return append_row(out, rows.settings);
+    case ResourceKind::pipeline:
+      return append_row(out, rows.pipeline);
+    case ResourceKind::repo:
+      return append_row(out, rows.repo);
+    case ResourceKind::none:
       out += "null";
   }
 }
 
-void write_answer(HttpResponse& response, const Decision& decision, const Shown& shown, int status_accepted) {
+void write_answer(HttpResponse& response, const Decision& decision, const ResponseRows& rows, int status_accepted) {
   response.body.clear();
-  if (decision.way == Decision::Way::superseded) {
+  if (decision.source == Decision::AnswerSource::superseded) {
     response = superseded_answer();
     return;
   }
-  if (decision.way == Decision::Way::mismatched) {
+  if (decision.source == Decision::AnswerSource::mismatched) {
     response = http_error(422, "idempotency_mismatch",
                           "this Idempotency-Key was used with another request, which was answered with seq " +
                               std::to_string(raw(decision.seq)));
     return;
   }
-  if (decision.way == Decision::Way::replayed) response.headers.emplace_back("Idempotency-Replayed", "true");
-  if (decision.outcome != Outcome::accepted) return write_refusal(response, decision, shown);
+  if (decision.source == Decision::AnswerSource::replayed) {
+    response.headers.emplace_back("Idempotency-Replayed", "true");
+  }
+  if (decision.outcome != Outcome::accepted) return write_refusal(response, decision, rows);
   response.status = status_accepted;
   std::string& out = response.body;
   out += R"({"seq":)";
   append_json_integer(out, raw(decision.seq));
-  if (shown.token) {
+  if (rows.token) {
     out += R"(,"token":)";
-    append_json_integer(out, raw(*shown.token));
+    append_json_integer(out, raw(*rows.token));
   }
-  if (shown.cancel_requested) {
+  if (rows.cancel_requested) {
     out += R"(,"cancel_requested":)";
-    append_json_text_or_null(out, *shown.cancel_requested);
+    append_json_text_or_null(out, *rows.cancel_requested);
   }
-  if (shown.branch_begins) {
+  if (rows.branch_begins) {
     append_json_member(out, "branch_begins");
-    const std::optional<bool>& begins = *shown.branch_begins;
+    const std::optional<bool>& begins = *rows.branch_begins;
     out += begins ? (*begins ? "true" : "false") : "null";
   }
-  if (shown.noun != Noun::none) {
+  if (rows.kind != ResourceKind::none) {
     out += ',';
-    append_json_text(out, name_of(shown.noun));
+    append_json_text(out, name_of(rows.kind));
     out += ':';
-    append_object(out, shown, shown.noun);
+    append_object(out, rows, rows.kind);
   }
   out += '}';
 }
@@ -230,23 +232,23 @@ HttpResponse superseded_answer() {
   return response;
 }
 
-void fetch_archived(Archive& archive, Shown& shown) {
-  if (shown.archived_task && !shown.task) {
-    if (const auto bytes = archive.find(*shown.archived_task)) {
-      if (auto archived = unpack_archived(*bytes)) shown.task = std::move(archived->rows.task);
+void fetch_archived(Archive& archive, ResponseRows& rows) {
+  if (rows.archived_task && !rows.task) {
+    if (const auto bytes = archive.find(*rows.archived_task)) {
+      if (auto archived = unpack_archived(*bytes)) rows.task = std::move(archived->rows.task);
     }
   }
-  if (shown.archived_job && !shown.job) {
+  if (rows.archived_job && !rows.job) {
     // A job's id does not reveal its task, and a request for such an old job can wait for a walk.
     const auto read = archive.walk(TaskId{1}, [&](TaskId, RecordBytes bytes) {
       if (auto archived = unpack_archived(bytes)) {
         for (Job& job : archived->rows.jobs) {
-          if (job.id == *shown.archived_job) shown.job = std::move(job);
+          if (job.id == *rows.archived_job) rows.job = std::move(job);
         }
       }
-      return !shown.job;
+      return !rows.job;
     });
-    if (!read) shown.job.reset();
+    if (!read) rows.job.reset();
   }
 }
 

@@ -14,11 +14,11 @@
 namespace pawl {
 
 /// What kind of object a call is about.
-enum class Noun { task, job, lease, boot, settings, pipeline, repo, none };
+enum class ResourceKind { task, job, lease, boot, settings, pipeline, repo, none };
 
 /// The rows that an answer shows: the sequencer copies them, another thread formats them.
-struct Shown {
-  Noun noun = Noun::none;
+struct ResponseRows {
+  ResourceKind kind = ResourceKind::none;
   std::optional<Task> task = std::nullopt;
   std::optional<TaskId> archived_task = std::nullopt;  // it is in the archive: fetch it on a thread that may block
   std::optional<Job> job = std::nullopt;
@@ -39,16 +39,16 @@ struct Shown {
 void append_json(std::string& out, const RepoRow& repo);
 
 /// Look functions: each copies what an answer about that object needs. For the sequencer's thread.
-void show_task(const SeenDecision& seen, TaskId id, Shown& shown);
-void show_job(const SeenDecision& seen, JobId id, Shown& shown);
-void show_lease(const SeenDecision& seen, const std::string& key, Shown& shown);
-void show_boot(const SeenDecision& seen, const std::string& boot_id, Shown& shown);
+void show_task(const SeenDecision& seen, TaskId id, ResponseRows& rows);
+void show_job(const SeenDecision& seen, JobId id, ResponseRows& rows);
+void show_lease(const SeenDecision& seen, const std::string& key, ResponseRows& rows);
+void show_boot(const SeenDecision& seen, const std::string& boot_id, ResponseRows& rows);
 
-/// Appends the object of `noun`, or null.
-void append_object(std::string& out, const Shown& shown, Noun noun);
+/// Appends the object of `kind`, or null.
+void append_object(std::string& out, const ResponseRows& rows, ResourceKind kind);
 
-/// Writes `{"seq":…,"<noun>":…}` or the refusal.
-void write_answer(HttpResponse& response, const Decision& decision, const Shown& shown, int status_accepted);
+/// Writes `{"seq":…,"<kind>":…}` or the refusal.
+void write_answer(HttpResponse& response, const Decision& decision, const ResponseRows& rows, int status_accepted);
 
 /// 404 with the outcome's own sentence. The same for an absent id and for one that the token must not see.
 HttpResponse unknown_answer(Outcome outcome);
@@ -57,6 +57,6 @@ HttpResponse unknown_answer(Outcome outcome);
 HttpResponse superseded_answer();
 
 /// Fills in rows from the archive. Blocks for a read. A row not found stays empty.
-void fetch_archived(Archive& archive, Shown& shown);
+void fetch_archived(Archive& archive, ResponseRows& rows);
 
 }  // namespace pawl

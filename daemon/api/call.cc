@@ -13,8 +13,9 @@ namespace pawl {
 namespace {
 
 HttpResponse outside(const Call& call, const std::string& what) {
-  return http_error(403, "forbidden",
-                    what + " is outside the limits of " + call.asker.principal + ": " + text_of(call.narrow->scope()));
+  return http_error(
+      403, "forbidden",
+      what + " is outside the limits of " + call.requester.principal + ": " + text_of(call.narrow->scope()));
 }
 
 std::optional<HttpResponse> refuse_key(const Call& call, std::string_view key) {
@@ -84,10 +85,10 @@ void run_narrow(Call call) {
   // By then this is all that is left of the request.
   const auto kept = std::make_shared<HttpRequest>();
   kept->gone = call.request.gone;
-  const auto later = std::make_shared<Call>(Call{.shop = call.shop,
+  const auto later = std::make_shared<Call>(Call{.context = call.context,
                                                  .request = *kept,
                                                  .reply = std::move(call.reply),
-                                                 .asker = std::move(call.asker),
+                                                 .requester = std::move(call.requester),
                                                  .role = call.role,
                                                  .narrow = std::move(call.narrow),
                                                  .route = call.route,
@@ -95,7 +96,7 @@ void run_narrow(Call call) {
                                                  .id = call.id,
                                                  .body = std::move(call.body),
                                                  .query = std::move(call.query)});
-  call.shop.workers.post([kept, later] {
+  call.context.workers.post([kept, later] {
     if (auto refused = refuse_narrow(*later)) return later->reply(*std::move(refused));
     later->route.function(std::move(*later));
   });
@@ -103,22 +104,22 @@ void run_narrow(Call call) {
 
 /// A write that is waiting for its decision.
 struct PendingWrite {
-  Shop& shop;
+  RouteContext& context;
   Writing writing;  // except `group` and `resolve`, which the sequencer has
   HttpReply reply;
   std::optional<ShareKind> share;  // that it asks for more of
   std::string principal;
-  Shown shown = {};
+  ResponseRows rows = {};
 };
 
 void answer_write(const std::shared_ptr<PendingWrite>& pending, Decision decision) {
   const Writing& writing = pending->writing;
-  if (writing.amend) writing.amend(decision, pending->shown);
+  if (writing.amend) writing.amend(decision, pending->rows);
   HttpResponse response;
-  response.status = writing.status ? writing.status(pending->shown) : writing.status_accepted;
+  response.status = writing.status ? writing.status(pending->rows) : writing.status_accepted;
   // The connection's thread formats the rows as JSON, not the thread that makes records durable.
   response.format = [pending, decision = std::move(decision), status = response.status](HttpResponse& out) {
-    write_answer(out, decision, pending->shown, status);
+    write_answer(out, decision, pending->rows, status);
   };
   pending->reply(std::move(response));
 }
@@ -128,12 +129,12 @@ void finish_write(const std::shared_ptr<PendingWrite>& pending, std::optional<De
   pending->writing.keep.reset();
   if (!decision) return pending->writing.nothing();
   if (decision->outcome == Outcome::quota && pending->share) {
-    pending->shop.services.share_book->refuse(*pending->share, pending->principal);
+    pending->context.services.share_book->refuse(*pending->share, pending->principal);
   }
-  const Shown& shown = pending->shown;
-  if (!shown.archived_task && !shown.archived_job) return answer_write(pending, *std::move(decision));
-  pending->shop.workers.post([pending, decision = *std::move(decision)] {
-    fetch_archived(pending->shop.services.archive, pending->shown);
+  const ResponseRows& rows = pending->rows;
+  if (!rows.archived_task && !rows.archived_job) return answer_write(pending, *std::move(decision));
+  pending->context.workers.post([pending, decision = *std::move(decision)] {
+    fetch_archived(pending->context.services.archive, pending->rows);
     answer_write(pending, decision);
   });
 }
@@ -170,23 +171,23 @@ void run(Call call) {
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field) {
   boost::json::object& fields = call.body.event_fields();
   if (!id_field.empty()) fields.emplace(boost::json::string_view(id_field.data(), id_field.size()), call.id);
-  auto proposal = proposal_from_json(call.asker, type, fields, Reading::asked);
+  auto proposal = proposal_from_json(call.requester, type, fields, Reading::asked);
   if (proposal) return std::move(*proposal);
   call.refuse(proposal.error());
   return std::nullopt;
 }
 
-void write(Shop& shop, Writing writing, HttpReply reply) {
+void write(RouteContext& context, Writing writing, HttpReply reply) {
   Group group = std::move(writing.group);
   auto resolve = std::move(writing.resolve);
   const auto share = share_of(group);
   std::string principal = group.empty() ? std::string() : principal_of(group.front().record());
   const auto pending = std::make_shared<PendingWrite>(
-      PendingWrite{shop, std::move(writing), std::move(reply), share, std::move(principal)});
-  shop.services.sequencer.submit(
+      PendingWrite{context, std::move(writing), std::move(reply), share, std::move(principal)});
+  context.services.sequencer.submit(
       {.group = std::move(group),
        .resolve = std::move(resolve),
-       .look = [pending](const SeenDecision& seen) { pending->writing.look(seen, pending->shown); },
+       .look = [pending](const SeenDecision& seen) { pending->writing.look(seen, pending->rows); },
        .done = [pending](std::optional<Decision> decision) { finish_write(pending, std::move(decision)); }});
 }
 

@@ -12,12 +12,12 @@
 #include "daemon/api/answers.h"
 #include "daemon/api/counters.h"
 #include "daemon/api/log_memory.h"
+#include "daemon/api/long_polls.h"
 #include "daemon/api/narrow.h"
 #include "daemon/api/record_lines.h"
 #include "daemon/api/requests.h"
 #include "daemon/api/route_table.h"
 #include "daemon/api/routes.h"
-#include "daemon/api/waits.h"
 #include "daemon/http/http.h"
 #include "daemon/thread_pool.h"
 
@@ -27,14 +27,14 @@ namespace pawl {
 constexpr unsigned worker_threads = 4;
 
 /// What all routes share.
-struct Shop {
-  explicit Shop(Services services_) : services(std::move(services_)), workers(worker_threads) {}
+struct RouteContext {
+  explicit RouteContext(Services services_) : services(std::move(services_)), workers(worker_threads) {}
 
   const Services services;
   Totals totals;
   std::atomic<bool> is_ending{false};
-  Waits record_waits;  // for any record
-  Waits claim_waits;   // for records that may have freed or queued a job
+  LongPolls record_waits;  // for any record
+  LongPolls claim_waits;   // for records that may have freed or queued a job
   LogMemory memory{services.journal};
   RecordLines lines;
   Whereabouts places{services.sequencer, services.archive};
@@ -43,10 +43,10 @@ struct Shop {
 
 /// A call, read and checked against its route's row before the route's function sees it.
 struct Call {
-  Shop& shop;
+  RouteContext& context;
   const HttpRequest& request;  // lives until the route returns
   HttpReply reply;
-  Asker asker;
+  Requester requester;
   Role role = Role::none;  // the requester's
   /// The requester's limits; null: none.
   std::shared_ptr<const Narrow> narrow = nullptr;
@@ -57,7 +57,7 @@ struct Call {
   RequestQuery query = {};
   bool is_of_webhook = false;  // a refusal is not reported to its sender
 
-  Sequencer& sequencer() const { return shop.services.sequencer; }
+  Sequencer& sequencer() const { return context.services.sequencer; }
   void refuse(const Error& error) const;  // 400
 };
 
@@ -72,7 +72,7 @@ std::optional<HttpResponse> no_room(const Readiness& readiness, RouteRoom room);
 /// the path; empty: none.
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field = {});
 
-using Look = std::function<void(const SeenDecision&, Shown&)>;
+using Look = std::function<void(const SeenDecision&, ResponseRows&)>;
 
 /// Proposes a group, and answers with what `look` copied.
 struct Writing {
@@ -81,18 +81,18 @@ struct Writing {
   int status_accepted = 200;
   std::function<bool(const State&, Group&)> resolve = {};
   /// Status of an accepted answer, if it depends on the result. May be empty.
-  std::function<int(const Shown&)> status = {};
+  std::function<int(const ResponseRows&)> status = {};
   /// Kept until the record is durable, such as a lock.
   std::shared_ptr<void> keep = nullptr;
   /// Called if there was nothing to propose. May be empty if `resolve` never returns false.
   std::function<void()> nothing = {};
   /// Turns a refusal into acceptance if the archive shows that the request already has its effect. May be empty.
-  std::function<void(Decision&, const Shown&)> amend = {};
+  std::function<void(Decision&, const ResponseRows&)> amend = {};
 };
-void write(Shop& shop, Writing writing, HttpReply reply);
+void write(RouteContext& context, Writing writing, HttpReply reply);
 
 /// Finds the call's job, in memory or in the archive, and calls `found` on a thread that may block.
-void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found);
+void with_job(const Call& call, std::function<void(RouteContext&, const Job&, const HttpReply&)> found);
 
 /// Answers with what `look` appends to the body, read from the state. `look` copies and formats: for small answers.
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look);
@@ -101,8 +101,8 @@ void read_json(const Call& call, std::function<void(const State&, std::string&)>
 void append_webhooks(std::string& out, const Webhooks* webhooks);
 
 /// For the sequencer's thread. `state` and `shop` outlive it.
-CounterSources counter_sources(const State& state, const Shop& shop);
+CounterSources counter_sources(const State& state, const RouteContext& context);
 /// The answer to GET /queue, for a reader of that role.
-void append_queue(std::string& out, const State& state, const Shop& shop, Role role);
+void append_queue(std::string& out, const State& state, const RouteContext& context, Role role);
 
 }  // namespace pawl

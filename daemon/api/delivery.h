@@ -16,12 +16,12 @@ namespace pawl {
 
 /// What all answers to one delivery share.
 struct Delivery {
-  Shop& shop;
+  RouteContext& context;
   Webhooks& webhooks;
   WebhookSource source;
   HttpReply reply;
   WebhookCall call = {};
-  Asker asker = {};
+  Requester requester = {};
 
   WebhookTotals& totals() const { return webhooks.totals(source); }
   void ignore(std::string_view why) const;
@@ -34,7 +34,7 @@ using SharedDelivery = std::shared_ptr<const Delivery>;
 
 /// `{"seq":…,"result":…,"reason":…,"task":…}`
 HttpResponse delivery_answer(int status, std::optional<Seq> seq, std::string_view result, std::string_view reason,
-                             const Shown& shown);
+                             const ResponseRows& rows);
 
 /// The live tasks that a webhook may be about. Stops at two, since exactly one is needed.
 struct FoundTasks {

@@ -79,19 +79,20 @@ struct Noting {
   // Filled in by the sequencer:
   WebhookVerdict verdict = {};
   std::optional<Task> seen = std::nullopt;  // at the time of the verdict
-  Shown shown = {};
+  ResponseRows rows = {};
 };
 
 void answer_noted(const std::shared_ptr<Noting>& noting, const Decision& decision) {
   Noting& note = *noting;
-  const bool is_accepted = decision.outcome == Outcome::accepted && decision.way != Decision::Way::mismatched;
+  const bool is_accepted =
+      decision.outcome == Outcome::accepted && decision.source != Decision::AnswerSource::mismatched;
   if (!is_accepted) {
     HttpResponse response;
-    write_answer(response, decision, note.shown, note.status);
+    write_answer(response, decision, note.rows, note.status);
     return note.delivery->settle(std::move(response));
   }
-  HttpResponse response = delivery_answer(note.status, decision.seq, note.result, "", note.shown);
-  const bool is_first = decision.way == Decision::Way::decided;
+  HttpResponse response = delivery_answer(note.status, decision.seq, note.result, "", note.rows);
+  const bool is_first = decision.source == Decision::AnswerSource::decided;
   if (!is_first) response.headers.emplace_back("Idempotency-Replayed", "true");
   note.delivery->reply(std::move(response));
   if (is_first && note.seen) {
@@ -103,11 +104,11 @@ void answer_noted(const std::shared_ptr<Noting>& noting, const Decision& decisio
 void answer_left(const Noting& note) {
   if (note.verdict.what == WebhookVerdict::What::ignore) {
     note.delivery->totals().ignored.fetch_add(1);
-    return note.delivery->reply(delivery_answer(202, std::nullopt, "ignored", note.verdict.why, note.shown));
+    return note.delivery->reply(delivery_answer(202, std::nullopt, "ignored", note.verdict.why, note.rows));
   }
   note.delivery->totals().deferred.fetch_add(1);
-  note.delivery->shop.totals.advances_deferred.fetch_add(1);
-  note.delivery->reply(delivery_answer(202, std::nullopt, "deferred", note.verdict.why, note.shown));
+  note.delivery->context.totals.advances_deferred.fetch_add(1);
+  note.delivery->reply(delivery_answer(202, std::nullopt, "deferred", note.verdict.why, note.rows));
 }
 
 void propose_note(const std::shared_ptr<Noting>& noting) {
@@ -115,8 +116,8 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
   fb::TaskNoteT event;
   event.task = raw(noting->task);
   event.text = delivery.call.what;
-  Sequencer& sequencer = delivery.shop.services.sequencer;
-  sequencer.submit({.group = propose_group(delivery.asker, event),
+  Sequencer& sequencer = delivery.context.services.sequencer;
+  sequencer.submit({.group = propose_group(delivery.requester, event),
                     .resolve =
                         [noting, &sequencer](const State& state, Group&) {
                           const Task* task = state.tasks.find(noting->task);
@@ -125,17 +126,17 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
                             return false;
                           }
                           noting->seen = *task;
-                          noting->shown.task = *task;
+                          noting->rows.task = *task;
                           noting->verdict = noting->judge(state, *task, sequencer.now());
                           return noting->verdict.what == WebhookVerdict::What::pass_on;
                         },
-                    .look = [noting](const SeenDecision& seen) { show_task(seen, noting->task, noting->shown); },
+                    .look = [noting](const SeenDecision& seen) { show_task(seen, noting->task, noting->rows); },
                     .done =
                         [noting](std::optional<Decision> decision) {
-                          Shop& shop = noting->delivery->shop;
-                          shop.workers.post([noting, decision = std::move(decision), &shop] {
+                          RouteContext& context = noting->delivery->context;
+                          context.workers.post([noting, decision = std::move(decision), &context] {
                             if (!decision) return answer_left(*noting);
-                            fetch_archived(shop.services.archive, noting->shown);
+                            fetch_archived(context.services.archive, noting->rows);
                             answer_noted(noting, *decision);
                           });
                         }});
@@ -146,7 +147,7 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
 std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::string>& repos,
                               const std::string& branch) {
   if (const auto before = task_of_key(delivery)) return before;
-  const FoundTasks found = find_tasks(delivery.shop.services.sequencer, repos, branch);
+  const FoundTasks found = find_tasks(delivery.context.services.sequencer, repos, branch);
   if (found.tasks.size() == 1) return found.tasks.front();
   if (found.tasks.empty()) {
     delivery.ignore("no live task works there");
@@ -160,17 +161,17 @@ std::optional<TaskId> task_of(const Delivery& delivery, const std::vector<std::s
 void advance_on(const Delivery& delivery, const Task& task) {
   Webhooks& webhooks = delivery.webhooks;
   if (!webhooks.under_way.begin(task.id)) return;  // If this comes too early, the reconciler follows up.
-  Asker asker = delivery.asker;
-  asker.key.clear();  // The note used it; each record of the path is a separate decision.
-  asker.request.reset();
-  delivery.shop.services.advance(
-      {.task = task.id, .version = task.version, .asker = std::move(asker)},
-      [&webhooks, &shop = delivery.shop, &totals = delivery.totals(), id = task.id](const AdvanceAnswer& came_to) {
-        webhooks.under_way.end(id);
-        if (came_to.result != AdvanceResult::deferred) return;
-        totals.deferred.fetch_add(1);
-        shop.totals.advances_deferred.fetch_add(1);
-      });
+  Requester requester = delivery.requester;
+  requester.key.clear();  // The note used it; each record of the path is a separate decision.
+  requester.request.reset();
+  delivery.context.services.advance({.task = task.id, .version = task.version, .requester = std::move(requester)},
+                                    [&webhooks, &context = delivery.context, &totals = delivery.totals(),
+                                     id = task.id](const AdvanceAnswer& came_to) {
+                                      webhooks.under_way.end(id);
+                                      if (came_to.result != AdvanceResult::deferred) return;
+                                      totals.deferred.fetch_add(1);
+                                      context.totals.advances_deferred.fetch_add(1);
+                                    });
 }
 
 }  // namespace
@@ -185,8 +186,8 @@ FoundTasks find_tasks(Sequencer& sequencer, const std::vector<std::string>& repo
 
 std::optional<TaskId> task_of_key(const Delivery& delivery) {
   if (delivery.call.key.empty()) return std::nullopt;
-  const TaskId before = delivery.shop.services.sequencer.ask([&](const State& state) {
-    const KeyRow* first = state.keys.find(delivery.asker.principal, delivery.call.key);
+  const TaskId before = delivery.context.services.sequencer.ask([&](const State& state) {
+    const KeyRow* first = state.keys.find(delivery.requester.principal, delivery.call.key);
     return first ? first->task : TaskId{0};
   });
   return before == TaskId{0} ? std::nullopt : std::optional(before);

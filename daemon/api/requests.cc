@@ -318,19 +318,19 @@ std::int64_t RequestQuery::number(std::string_view name) const {
   return *number;
 }
 
-Result<Asker> asker_of(const HttpRequest& request, const std::string& daemon_boot) {
+Result<Requester> requester_of(const HttpRequest& request, const std::string& daemon_boot) {
   PAWL_TRY(check_header("Pawl-Actor", request.actor, limits::actor_bytes_max));
   if (const auto seen = check_seen(request.actor); !seen) {
     return malformed("header Pawl-Actor must not " + seen.error().message);
   }
   PAWL_TRY(check_header("Pawl-Boot", request.boot, limits::boot_id_bytes_max));
   PAWL_TRY(check_header("Idempotency-Key", request.idempotency_key, limits::idempotency_key_bytes_max));
-  Asker asker{.boot = request.boot.empty() ? daemon_boot : std::string(request.boot),
-              .actor = std::string(request.actor.empty() ? actor_default : request.actor),
-              .key = std::string(request.idempotency_key),
-              .request = std::nullopt};
-  if (!asker.key.empty()) asker.request = request_hash(request);
-  return asker;
+  Requester requester{.boot = request.boot.empty() ? daemon_boot : std::string(request.boot),
+                      .actor = std::string(request.actor.empty() ? actor_default : request.actor),
+                      .key = std::string(request.idempotency_key),
+                      .request = std::nullopt};
+  if (!requester.key.empty()) requester.request = request_hash(request);
+  return requester;
 }
 
 std::optional<std::uint64_t> id_of(std::string_view text) {

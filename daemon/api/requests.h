@@ -74,7 +74,7 @@ class RequestQuery {
 };
 
 /// The requester, from the headers. Without a Pawl-Boot header, `daemon_boot` is used.
-Result<Asker> asker_of(const HttpRequest& request, const std::string& daemon_boot);
+Result<Requester> requester_of(const HttpRequest& request, const std::string& daemon_boot);
 
 /// An id in a path: a whole number from 1.
 std::optional<std::uint64_t> id_of(std::string_view text);

@@ -243,8 +243,8 @@ std::vector<Route> job_routes() {
 
 std::vector<Route> all_routes() {
   std::vector<Route> all = task_routes();
-  for (auto of_noun : {lease_and_boot_routes(), job_routes(), daemon_routes()}) {
-    std::move(of_noun.begin(), of_noun.end(), std::back_inserter(all));
+  for (auto of_kind : {lease_and_boot_routes(), job_routes(), daemon_routes()}) {
+    std::move(of_kind.begin(), of_kind.end(), std::back_inserter(all));
   }
   return all;
 }

@@ -102,22 +102,22 @@ bool ends_a_boot(const Published& published) {
 }  // namespace
 
 struct Api::Impl {
-  explicit Impl(Services services) : shop(std::move(services)) {}
+  explicit Impl(Services services) : context(std::move(services)) {}
 
-  Shop shop;
+  RouteContext context;
   std::uint64_t subscription = 0;
 };
 
 Api::Api(Services services) : impl_(std::make_unique<Impl>(std::move(services))) {
   impl_->subscription =
-      impl_->shop.services.sequencer.subscribe([shop = &impl_->shop](std::span<const Published> batch) {
+      impl_->context.services.sequencer.subscribe([context = &impl_->context](std::span<const Published> batch) {
         bool helps = false;
         for (const Published& published : batch) {
-          count(shop->totals, published);
+          count(context->totals, published);
           helps = helps || published.applied.frees_claims || ends_a_boot(published);
         }
-        shop->record_waits.notify();
-        if (helps) shop->claim_waits.notify();
+        context->record_waits.notify();
+        if (helps) context->claim_waits.notify();
       });
 }
 
@@ -126,21 +126,21 @@ Api::~Api() {
 }
 
 void Api::begin_end() {
-  impl_->shop.is_ending.store(true);
-  impl_->shop.claim_waits.stop();
+  impl_->context.is_ending.store(true);
+  impl_->context.claim_waits.stop();
 }
 
 void Api::stop() {
   if (impl_->subscription == 0) return;
-  impl_->shop.services.sequencer.unsubscribe(std::exchange(impl_->subscription, 0));
-  impl_->shop.record_waits.stop();
-  impl_->shop.claim_waits.stop();
-  impl_->shop.workers.stop();
+  impl_->context.services.sequencer.unsubscribe(std::exchange(impl_->subscription, 0));
+  impl_->context.record_waits.stop();
+  impl_->context.claim_waits.stop();
+  impl_->context.workers.stop();
 }
 
 void Api::handle(const HttpRequest& request, HttpReply reply) {
   const FoundRoute found = find_route(request.method, request.path);
-  const Access* access = impl_->shop.services.access;
+  const Access* access = impl_->context.services.access;
   const Permit permit =
       access
           ? access->permit_of(request)
@@ -155,29 +155,29 @@ void Api::handle(const HttpRequest& request, HttpReply reply) {
   const Route& route = *found.route;
   if (auto refused = refusal(permit, route.reach)) return reply(*std::move(refused));
   // The daemon's own boot does not speak for a worker either.
-  if (request.boot.empty() || request.boot == impl_->shop.services.boot_id) {
+  if (request.boot.empty() || request.boot == impl_->context.services.boot_id) {
     if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
   }
   // The process's health can still be queried, but its data is no longer current.
-  if (route.path != "/healthz" && impl_->shop.services.sequencer.is_superseded()) {
+  if (route.path != "/healthz" && impl_->context.services.sequencer.is_superseded()) {
     return reply(superseded_answer());
   }
-  if (route.begins_work && impl_->shop.is_ending.load()) return reply(ending_answer());
+  if (route.begins_work && impl_->context.is_ending.load()) return reply(ending_answer());
   if (route.kind == RouteKind::writes) {
-    if (auto refused = no_room(impl_->shop.services.readiness(), route.room)) return reply(*std::move(refused));
+    if (auto refused = no_room(impl_->context.services.readiness(), route.room)) return reply(*std::move(refused));
   }
   // A delivery's headers do not identify the requester, so a malformed header must not get it refused.
   const bool is_delivery = route.form == BodyForm::delivery;
-  Result<Asker> asker = asker_of(is_delivery ? HttpRequest{} : request, impl_->shop.services.boot_id);
-  if (!asker) return reply(http_error(400, "malformed", asker.error().message));
-  asker->principal = permit.principal;
-  Call call{.shop = impl_->shop,
+  Result<Requester> requester = requester_of(is_delivery ? HttpRequest{} : request, impl_->context.services.boot_id);
+  if (!requester) return reply(http_error(400, "malformed", requester.error().message));
+  requester->principal = permit.principal;
+  Call call{.context = impl_->context,
             .request = request,
             .reply = std::move(reply),
-            .asker = std::move(*asker),
+            .requester = std::move(*requester),
             .role = permit.role,
             .route = route};
-  if (permit.scope) call.narrow = std::make_shared<const Narrow>(permit.scope, permit.principal, impl_->shop.places);
+  if (permit.scope) call.narrow = std::make_shared<const Narrow>(permit.scope, permit.principal, impl_->context.places);
   if (!read_param(found.param, call)) return;
   run(std::move(call));
 }

@@ -49,9 +49,9 @@ struct Services {
   /// The first seq of unacknowledged records that this start cut from the log's tail; 0: none.
   Seq torn_from{};
   /// Drives a task on another thread, and calls back once.
-  std::function<void(AdvanceOrder, std::function<void(AdvanceAnswer)>)> advance;
+  std::function<void(AdvanceRequest, std::function<void(AdvanceAnswer)>)> advance;
   /// Locks a step's place, after ending what its process left; null if it cannot. On another thread; calls back once.
-  std::function<void(StepPlace, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
+  std::function<void(StepKey, std::string run, std::function<void(std::shared_ptr<StepLock>)>)> lock_step;
   /// Why this machine's processes are not visible; none if they are.
   std::optional<std::string> blind = {};
   /// Resolves a diverged branch in favour of one side. Calls back once, from another thread. Empty: no worktrees.
@@ -61,14 +61,14 @@ struct Services {
       find_branch = {};
   /// Whether claims skip a job because a process of an earlier attempt may still be alive. Runs on the sequencer's
   /// thread: must not block. May be empty.
-  std::function<bool(JobId)> is_passed_over = {};
-  /// Why a repository's origin cannot be asked; none if it can. As is_passed_over.
+  std::function<bool(JobId)> is_skipped = {};
+  /// Why a repository's origin cannot be asked; none if it can. As is_skipped.
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
-  /// All such troubles, by repository. As is_passed_over.
+  /// All such troubles, by repository. As is_skipped.
   std::function<std::map<std::string, OriginTrouble>()> origin_troubles = {};
-  /// The variable that a task's command waits for, if any. As is_passed_over.
+  /// The variable that a task's command waits for, if any. As is_skipped.
   std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
-  /// Since when a fetch from origin has been running for a task, if one is. As is_passed_over.
+  /// Since when a fetch from origin has been running for a task, if one is. As is_skipped.
   std::function<std::optional<TimeUs>(TaskId)> fetching_since = {};
   /// Whether an owner's process is alive. May read the process table: not for the sequencer's thread.
   std::function<bool(const Owner&, const Boot&)> is_alive;

@@ -30,7 +30,7 @@ enum class StreamForm { json_lines, server_sent };
 
 /// The records after `after`, up to one answer's worth. Blocks on reading the log. `narrow`: the client's limits; null:
 /// show all. More records may follow even if none of these is shown.
-Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
+Result<Lines> read_lines(RouteContext& context, const Narrow* narrow, std::uint64_t after, std::int64_t count_max,
                          StreamForm form) {
   Lines lines{.text = {}, .last = after};
   std::int64_t count = 0;
@@ -51,14 +51,14 @@ Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, 
     return count < count_max && seen < looked_at_max && lines.text.size() < bytes_per_answer_max;
   };
   // First the records that other followers have just read.
-  while (const auto line = shop.lines.find(Seq{lines.last + 1})) {
+  while (const auto line = context.lines.find(Seq{lines.last + 1})) {
     if (look_at(line->record())) take(*line);
     if (!has_room()) return lines;
   }
-  if (seen > 0 && lines.last >= raw(shop.services.sequencer.durable_seq())) return lines;
+  if (seen > 0 && lines.last >= raw(context.services.sequencer.durable_seq())) return lines;
 
   std::optional<Error> damage;
-  PAWL_TRY(shop.services.journal.read(Seq{lines.last + 1}, [&](RecordBytes bytes) {
+  PAWL_TRY(context.services.journal.read(Seq{lines.last + 1}, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();
@@ -71,7 +71,7 @@ Result<Lines> read_lines(Shop& shop, const Narrow* narrow, std::uint64_t after, 
       lines.goes_on_at = seq;
       return false;
     }
-    if (look_at(**record)) take(*shop.lines.add(bytes));
+    if (look_at(**record)) take(*context.lines.add(bytes));
     return has_room();
   }));
   if (damage) return *damage;
@@ -90,11 +90,11 @@ HttpResponse gone(std::uint64_t after, std::uint64_t next) {
 }
 
 struct Asked {
-  Shop& shop;
+  RouteContext& context;
   std::shared_ptr<const Narrow> narrow;  // null: nothing is hidden from the client
   std::uint64_t after;
   std::int64_t count_max;
-  Waits::Time deadline;
+  LongPolls::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
   std::function<void(HttpResponse)> waits;
   HttpReply reply;
@@ -106,47 +106,47 @@ HttpResponse answer_of(Lines lines) {
   return response;
 }
 
-void answer_lines(std::shared_ptr<Asked> asked, Waits::Wake wake) {
+void answer_lines(std::shared_ptr<Asked> asked, LongPolls::Wake wake) {
   if (asked->gone && asked->gone->load()) return;
-  Shop& shop = asked->shop;
-  const auto look = [asked, wake, &shop] {
-    const std::uint64_t generation = shop.record_waits.generation();
-    const auto lines = read_lines(shop, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
+  RouteContext& context = asked->context;
+  const auto look = [asked, wake, &context] {
+    const std::uint64_t generation = context.record_waits.generation();
+    const auto lines = read_lines(context, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
-    const bool is_over = wake != Waits::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
+    const bool is_over = wake != LongPolls::Wake::again || std::chrono::steady_clock::now() >= asked->deadline;
     // The client may see none of these records: look on, to the end of the log. An answer without a record means that
     // there is none.
     const bool has_more = lines->last > std::exchange(asked->after, lines->last);
-    if (lines->text.empty() && has_more && wake != Waits::Wake::stopped) return answer_lines(asked, wake);
+    if (lines->text.empty() && has_more && wake != LongPolls::Wake::stopped) return answer_lines(asked, wake);
     if (lines->text.empty() && !is_over) {
       if (asked->waits) asked->waits(answer_of(*lines));
-      return shop.record_waits.park(generation, asked->deadline, asked->gone,
-                                    [asked](Waits::Wake why) { answer_lines(asked, why); });
+      return context.record_waits.wait(generation, asked->deadline, asked->gone,
+                                       [asked](LongPolls::Wake why) { answer_lines(asked, why); });
     }
     asked->reply(answer_of(*lines));
   };
   // At shutdown the workers accept nothing new, and this thread may block just as well.
-  if (wake == Waits::Wake::stopped) return look();
-  shop.workers.post(look);
+  if (wake == LongPolls::Wake::stopped) return look();
+  context.workers.post(look);
 }
 
 /// One client's stream. It holds one piece in memory, however far behind the client is.
 class RecordStream final : public HttpStream, public std::enable_shared_from_this<RecordStream> {
  public:
-  RecordStream(Shop& shop, std::shared_ptr<const Narrow> narrow, std::uint64_t after)
-      : shop_(shop), narrow_(std::move(narrow)), after_(after) {}
+  RecordStream(RouteContext& context, std::shared_ptr<const Narrow> narrow, std::uint64_t after)
+      : context_(context), narrow_(std::move(narrow)), after_(after) {}
 
   void next(std::function<void(std::optional<std::string>)> done) override {
-    shop_.workers.post([weak = weak_from_this(), done = std::move(done)] {
+    context_.workers.post([weak = weak_from_this(), done = std::move(done)] {
       if (const auto self = weak.lock()) self->look(done);
     });
   }
 
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
-    const std::uint64_t generation = shop_.record_waits.generation();
-    auto lines = read_lines(shop_, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
+    const std::uint64_t generation = context_.record_waits.generation();
+    auto lines = read_lines(context_, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
     const bool has_more = lines->last > std::exchange(after_, lines->last);
     if (!lines->text.empty()) return say(done, std::move(lines->text));
@@ -154,11 +154,11 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     const auto deadline = said_ + heartbeat;
     if (std::chrono::steady_clock::now() >= deadline) return say(done, ":\n\n");
     if (has_more) return next(done);
-    shop_.record_waits.park(generation, deadline, nullptr, [weak = weak_from_this(), done](Waits::Wake why) {
+    context_.record_waits.wait(generation, deadline, nullptr, [weak = weak_from_this(), done](LongPolls::Wake why) {
       const auto self = weak.lock();
       if (!self) return;
-      if (why == Waits::Wake::deadline) return self->say(done, ":\n\n");
-      if (why == Waits::Wake::stopped) return done(std::nullopt);
+      if (why == LongPolls::Wake::deadline) return self->say(done, ":\n\n");
+      if (why == LongPolls::Wake::stopped) return done(std::nullopt);
       self->next(done);
     });
   }
@@ -168,7 +168,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     done(std::move(piece));
   }
 
-  Shop& shop_;
+  RouteContext& context_;
   std::shared_ptr<const Narrow> narrow_;
   std::uint64_t after_;
   std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
@@ -177,10 +177,10 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 }  // namespace
 
 void head_get(Call call) {
-  call.shop.workers.post([&shop = call.shop, reply = std::move(call.reply)] {
+  call.context.workers.post([&context = call.context, reply = std::move(call.reply)] {
     HttpResponse response;
     Result<void> viewed;
-    const auto read = shop.services.journal.read(shop.services.sequencer.durable_seq(), [&](RecordBytes bytes) {
+    const auto read = context.services.journal.read(context.services.sequencer.durable_seq(), [&](RecordBytes bytes) {
       const auto record = view_record(bytes);
       record ? append_head_json(response.body, **record) : void(viewed = record.error());
       return false;
@@ -202,20 +202,20 @@ void events_get(Call call) {
     }
     // Takes a place now: many streams waiting for their first piece must not block others.
     if (call.request.waits) call.request.waits({.content_type = "text/event-stream", .body = {}});
-    return call.shop.workers.post(
-        [&shop = call.shop, narrow = std::move(call.narrow), from, reply = std::move(call.reply)] {
-          const auto lines = read_lines(shop, nullptr, from, 1, StreamForm::server_sent);
+    return call.context.workers.post(
+        [&context = call.context, narrow = std::move(call.narrow), from, reply = std::move(call.reply)] {
+          const auto lines = read_lines(context, nullptr, from, 1, StreamForm::server_sent);
           if (lines && lines->goes_on_at) return reply(gone(from, *lines->goes_on_at));
           HttpResponse response{.content_type = "text/event-stream", .body = {}};
           response.headers.emplace_back("Cache-Control", "no-cache");
-          response.stream = std::make_shared<RecordStream>(shop, narrow, from);
+          response.stream = std::make_shared<RecordStream>(context, narrow, from);
           reply(std::move(response));
         });
   }
   const bool may_wait = call.query.number("wait_s") > 0;
   if (may_wait && call.request.waits) call.request.waits(answer_of({.text = {}, .last = after}));
   answer_lines(std::make_shared<Asked>(Asked{
-                   .shop = call.shop,
+                   .context = call.context,
                    .narrow = std::move(call.narrow),
                    .after = after,
                    .count_max = call.query.number("limit"),
@@ -223,7 +223,7 @@ void events_get(Call call) {
                    .gone = call.request.gone,
                    .waits = call.request.waits,
                    .reply = std::move(call.reply)}),
-               Waits::Wake::again);
+               LongPolls::Wake::again);
 }
 
 }  // namespace pawl

@@ -17,17 +17,17 @@ namespace {
 namespace json = boost::json;
 
 Look showing_job(JobId job) {
-  return [job](const SeenDecision& seen, Shown& shown) { show_job(seen, job, shown); };
+  return [job](const SeenDecision& seen, ResponseRows& rows) { show_job(seen, job, rows); };
 }
 
 /// A claim that may wait for a job.
 struct Claim {
-  Shop& shop;
+  RouteContext& context;
   std::vector<std::string> agents;
   std::shared_ptr<const Narrow> narrow;  // null: it may get any job
   fb::JobClaimedT event;
-  Asker asker;
-  Waits::Time deadline;
+  Requester requester;
+  LongPolls::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
   std::function<void(HttpResponse)> waits;
   HttpReply reply;
@@ -35,26 +35,26 @@ struct Claim {
 
 /// How soon a claim retries after skipping a job because of a process of an earlier attempt: no record says when that
 /// process is gone.
-constexpr std::chrono::seconds passed_over_interval{1};
+constexpr std::chrono::seconds skipped_interval{1};
 
 struct Choice {
   std::optional<JobId> job;
   std::uint64_t attempt = 0;                       // the attempt it was handed out as
-  bool passed_over = false;                        // another job only waits for an earlier process to go
+  bool skipped = false;                            // another job only waits for an earlier process to go
   Outcome refusal = Outcome::accepted;             // of the requester, if there is no job to refuse
   std::optional<TimeUs> pause_end = std::nullopt;  // a job only waits for the end of a pause
 };
 
 /// The queued job with the lowest id that those agents may claim now.
 Choice choose_job(const State& state, const std::vector<std::string>& agents, const Narrow* narrow, TimeUs now,
-                  const std::function<bool(JobId)>& is_passed_over) {
+                  const std::function<bool(JobId)>& is_skipped) {
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
   choice.pause_end = next_pause_end(state, now);
   const JobId first = first_claimable(state, agents, now, [&](JobId id) {
     if (narrow && !narrow->has(state, *state.jobs.find(id))) return false;
-    const bool is_for_later = is_passed_over && is_passed_over(id);
-    choice.passed_over = choice.passed_over || is_for_later;
+    const bool is_for_later = is_skipped && is_skipped(id);
+    choice.skipped = choice.skipped || is_for_later;
     return !is_for_later;
   });
   if (first != JobId{0}) choice.job = first;
@@ -62,47 +62,48 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, co
 }
 
 /// Returns a job whose claim was never delivered. A claim with a key is kept, since its sender repeats the request.
-void return_claim(Shop& shop, JobId job, std::uint64_t attempt) {
+void return_claim(RouteContext& context, JobId job, std::uint64_t attempt) {
   fb::ClaimReturnedT event;
   event.job = raw(job);
   event.attempt = attempt;
-  const Asker asker{.boot = shop.services.boot_id, .actor = std::string(daemon_name), .key = {}, .request = {}};
-  shop.services.sequencer.submit(
-      {.group = propose_group(asker, event), .resolve = {}, .look = {}, .done = [](auto&&) {}});
+  const Requester requester{
+      .boot = context.services.boot_id, .actor = std::string(daemon_name), .key = {}, .request = {}};
+  context.services.sequencer.submit(
+      {.group = propose_group(requester, event), .resolve = {}, .look = {}, .done = [](auto&&) {}});
 }
 
 /// A repeated claim gets the job of the first one, but the token may be narrower by now.
-void hide_outside(const Narrow* narrow, const State& state, Shown& shown) {
-  if (!narrow || (shown.job && narrow->has(state, *shown.job))) return;
-  shown.job.reset();
-  shown.archived_job.reset();
+void hide_outside(const Narrow* narrow, const State& state, ResponseRows& rows) {
+  if (!narrow || (rows.job && narrow->has(state, *rows.job))) return;
+  rows.job.reset();
+  rows.archived_job.reset();
 }
 
 JobId claimed_in(const SeenDecision& seen, JobId resolved) {
   return seen.decision.first ? seen.decision.first->job : resolved;
 }
 
-void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
+void try_claim(std::shared_ptr<Claim> claim, LongPolls::Wake wake) {
   if (claim->gone && claim->gone->load()) return;  // A job claimed for a disconnected client would be lost.
-  Shop& shop = claim->shop;
-  const std::uint64_t generation = shop.claim_waits.generation();
+  RouteContext& context = claim->context;
+  const std::uint64_t generation = context.claim_waits.generation();
   const auto choice = std::make_shared<Choice>();
-  const TimeUs log_now = shop.services.sequencer.now();
-  write(shop,
-        {.group = propose_group(claim->asker, claim->event),
+  const TimeUs log_now = context.services.sequencer.now();
+  write(context,
+        {.group = propose_group(claim->requester, claim->event),
          .look =
-             [claim, choice](const SeenDecision& seen, Shown& shown) {
-               show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), shown);
-               hide_outside(claim->narrow.get(), seen.state, shown);
-               const bool is_given = seen.decision.outcome == Outcome::accepted && shown.job;
-               if (is_given) choice->attempt = shown.job->attempts;
+             [claim, choice](const SeenDecision& seen, ResponseRows& rows) {
+               show_job(seen, claimed_in(seen, choice->job.value_or(JobId{0})), rows);
+               hide_outside(claim->narrow.get(), seen.state, rows);
+               const bool is_given = seen.decision.outcome == Outcome::accepted && rows.job;
+               if (is_given) choice->attempt = rows.job->attempts;
              },
          .resolve =
              [claim, choice, log_now](const State& state, Group& group) {
                *choice =
-                   choose_job(state, claim->agents, claim->narrow.get(), log_now, claim->shop.services.is_passed_over);
+                   choose_job(state, claim->agents, claim->narrow.get(), log_now, claim->context.services.is_skipped);
                // Refuse a requester that may not claim at once, not only when a job arrives.
-               const Boot* boot = state.boots.find(claim->asker.boot);
+               const Boot* boot = state.boots.find(claim->requester.boot);
                if (!boot) choice->refusal = Outcome::unknown_boot;
                if (boot && boot->stale) choice->refusal = Outcome::stale_boot;
                if (!choice->job) return false;
@@ -118,22 +119,22 @@ void try_claim(std::shared_ptr<Claim> claim, Waits::Wake wake) {
                  return claim->reply(http_error(row.http_status, row.name, std::string(row.sentence)));
                }
                const auto now = std::chrono::steady_clock::now();
-               const bool is_over = wake == Waits::Wake::stopped || now >= claim->deadline;
+               const bool is_over = wake == LongPolls::Wake::stopped || now >= claim->deadline;
                HttpResponse nothing;
                nothing.status = 204;
                if (is_over) return claim->reply(std::move(nothing));
                if (claim->waits) claim->waits(std::move(nothing));
-               Waits::Time until = claim->deadline;
-               if (choice->passed_over) until = std::min(until, now + passed_over_interval);
+               LongPolls::Time until = claim->deadline;
+               if (choice->skipped) until = std::min(until, now + skipped_interval);
                if (choice->pause_end) {
                  until = std::min(until, now + std::chrono::microseconds(choice->pause_end->us - log_now.us));
                }
-               claim->shop.claim_waits.park(generation, until, claim->gone,
-                                            [claim](Waits::Wake why) { try_claim(claim, why); });
+               claim->context.claim_waits.wait(generation, until, claim->gone,
+                                               [claim](LongPolls::Wake why) { try_claim(claim, why); });
              }},
         [claim, choice](HttpResponse response) {
-          if (claim->asker.key.empty() && choice->attempt > 0) {
-            response.undelivered = [claim, choice] { return_claim(claim->shop, *choice->job, choice->attempt); };
+          if (claim->requester.key.empty() && choice->attempt > 0) {
+            response.undelivered = [claim, choice] { return_claim(claim->context, *choice->job, choice->attempt); };
           }
           claim->reply(std::move(response));
         });
@@ -144,7 +145,7 @@ void write_report(Call call, fb::Event type) {
   if (!proposal) return;
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop, {.group = std::move(group), .look = showing_job(JobId{call.id})}, std::move(call.reply));
+  write(call.context, {.group = std::move(group), .look = showing_job(JobId{call.id})}, std::move(call.reply));
 }
 
 /// Whether the attempt's recorded exit is this one: a repeated report gets the first answer.
@@ -164,21 +165,21 @@ void write_exit(Call call) {
     std::int64_t exit_code;
     std::string boot;
     std::string daemon_boot;
-    Shown shown = {};
+    ResponseRows rows = {};
     Decision first = {};
   };
   const auto asked = std::make_shared<ReportedExit>(ReportedExit{.job = JobId{call.id},
                                                                  .attempt = exit.attempt(),
                                                                  .exit_code = exit.exit_code(),
-                                                                 .boot = call.asker.boot,
-                                                                 .daemon_boot = call.shop.services.boot_id});
+                                                                 .boot = call.requester.boot,
+                                                                 .daemon_boot = call.context.services.boot_id});
   const auto is_known = [asked](const Job& job) {
     const bool may_ask = job.run && (job.run->owner.boot_id == asked->boot || asked->boot == asked->daemon_boot);
     return may_ask && is_recorded(job, asked->attempt, asked->exit_code);
   };
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
          .look = showing_job(asked->job),
          .resolve =
@@ -186,37 +187,37 @@ void write_exit(Call call) {
                const Job* job = state.jobs.find(asked->job);
                if (!job || !is_known(*job)) return true;
                asked->first.seq = *job->run->exit_seq;
-               show_job({.state = state, .decision = asked->first, .archived = {}}, asked->job, asked->shown);
+               show_job({.state = state, .decision = asked->first, .archived = {}}, asked->job, asked->rows);
                return false;
              },
          .nothing =
              [asked, reply = call.reply] {
                HttpResponse response;
-               response.format = [asked](HttpResponse& out) { write_answer(out, asked->first, asked->shown, 200); };
+               response.format = [asked](HttpResponse& out) { write_answer(out, asked->first, asked->rows, 200); };
                reply(std::move(response));
              },
          .amend =
-             [is_known](Decision& decision, const Shown& shown) {
-               if (decision.outcome != Outcome::not_running || !shown.job || !is_known(*shown.job)) return;
-               decision = {.seq = *shown.job->run->exit_seq, .effects = {}, .detail = {}};
+             [is_known](Decision& decision, const ResponseRows& rows) {
+               if (decision.outcome != Outcome::not_running || !rows.job || !is_known(*rows.job)) return;
+               decision = {.seq = *rows.job->run->exit_seq, .effects = {}, .detail = {}};
              }},
         call.reply);
 }
 
 }  // namespace
 
-void with_job(const Call& call, std::function<void(Shop&, const Job&, const HttpReply&)> found) {
-  const auto shown = std::make_shared<Shown>();
+void with_job(const Call& call, std::function<void(RouteContext&, const Job&, const HttpReply&)> found) {
+  const auto rows = std::make_shared<ResponseRows>();
   call.sequencer().read(
-      [shown, job = JobId{call.id}](const State& state) {
+      [rows, job = JobId{call.id}](const State& state) {
         const Decision none;
-        show_job({.state = state, .decision = none, .archived = {}}, job, *shown);
+        show_job({.state = state, .decision = none, .archived = {}}, job, *rows);
       },
-      [&shop = call.shop, shown, reply = call.reply, found = std::move(found)] {
-        shop.workers.post([&shop, shown, reply, found] {
-          fetch_archived(shop.services.archive, *shown);
-          if (!shown->job) return reply(unknown_answer(Outcome::unknown_job));
-          found(shop, *shown->job, reply);
+      [&context = call.context, rows, reply = call.reply, found = std::move(found)] {
+        context.workers.post([&context, rows, reply, found] {
+          fetch_archived(context.services.archive, *rows);
+          if (!rows->job) return reply(unknown_answer(Outcome::unknown_job));
+          found(context, *rows->job, reply);
         });
       });
 }
@@ -232,19 +233,19 @@ void jobs_claim(Call call) {
 
   fb::JobClaimedT event;
   proposal->record().event_as_JobClaimed()->UnPackTo(&event);
-  Asker asker = call.asker;
-  asker.boot = event.owner->boot_id;
-  asker.actor = event.owner->actor;
-  try_claim(std::make_shared<Claim>(Claim{.shop = call.shop,
+  Requester requester = call.requester;
+  requester.boot = event.owner->boot_id;
+  requester.actor = event.owner->actor;
+  try_claim(std::make_shared<Claim>(Claim{.context = call.context,
                                           .agents = std::move(agents),
                                           .narrow = call.narrow,
                                           .event = std::move(event),
-                                          .asker = std::move(asker),
+                                          .requester = std::move(requester),
                                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s),
                                           .gone = call.request.gone,
                                           .waits = call.request.waits,
                                           .reply = std::move(call.reply)}),
-            Waits::Wake::again);
+            LongPolls::Wake::again);
 }
 
 void jobs_report(Call call) {
@@ -257,13 +258,13 @@ void jobs_renew(Call call) {
   if (!proposal) return;
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
          .look =
-             [job = JobId{call.id}](const SeenDecision& seen, Shown& shown) {
-               show_job(seen, job, shown);
-               const Task* task = shown.job ? seen.state.tasks.find(shown.job->task) : nullptr;
-               shown.cancel_requested = task ? task->cancel_requested : std::string();
+             [job = JobId{call.id}](const SeenDecision& seen, ResponseRows& rows) {
+               show_job(seen, job, rows);
+               const Task* task = rows.job ? seen.state.tasks.find(rows.job->task) : nullptr;
+               rows.cancel_requested = task ? task->cancel_requested : std::string();
              }},
         std::move(call.reply));
 }
@@ -319,7 +320,7 @@ void jobs_list(Call call) {
 }
 
 void jobs_get(Call call) {
-  with_job(call, [](Shop&, const Job& job, const HttpReply& reply) {
+  with_job(call, [](RouteContext&, const Job& job, const HttpReply& reply) {
     HttpResponse response;
     append_json(response.body, job);
     reply(std::move(response));

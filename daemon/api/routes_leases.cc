@@ -14,11 +14,11 @@ namespace {
 namespace json = boost::json;
 
 /// The owner in the body becomes the requester, since it is responsible for the lease.
-void asked_by_owner(const json::object& body, Asker& asker) {
+void asked_by_owner(const json::object& body, Requester& requester) {
   const json::value* owner = body.if_contains("owner");
   if (!owner || !owner->is_object()) return;
-  for (const auto& [field, text] : {std::pair<const char*, std::string*>{"boot_id", &asker.boot},
-                                    std::pair<const char*, std::string*>{"actor", &asker.actor}}) {
+  for (const auto& [field, text] : {std::pair<const char*, std::string*>{"boot_id", &requester.boot},
+                                    std::pair<const char*, std::string*>{"actor", &requester.actor}}) {
     const json::value* value = owner->get_object().if_contains(field);
     if (value && value->is_string()) text->assign(value->get_string().data(), value->get_string().size());
   }
@@ -75,18 +75,19 @@ void leases_acquire(Call call) {
   if (ttl_s) fields.emplace("ttl", *ttl_s);
   const bool is_renewal = fields.contains("token") && !fields.at("token").is_null();
   if (!is_renewal) {
-    if (auto refused = no_room(call.shop.services.readiness(), RouteRoom::usual))
+    if (auto refused = no_room(call.context.services.readiness(), RouteRoom::usual)) {
       return call.reply(*std::move(refused));
+    }
   }
-  asked_by_owner(fields, call.asker);
+  asked_by_owner(fields, call.requester);
   auto proposal = propose_asked(call, fb::Event::LeaseAcquired);
   if (!proposal) return;
   const std::string key = proposal->record().event_as_LeaseAcquired()->key()->str();
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
-         .look = [key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); },
+         .look = [key](const SeenDecision& seen, ResponseRows& rows) { show_lease(seen, key, rows); },
          .status_accepted = 201},
         std::move(call.reply));
 }
@@ -100,23 +101,23 @@ void leases_release(Call call) {
   released.key = call.param.empty() ? std::string(*call.query.text("key")) : call.param;
   released.token = static_cast<std::uint64_t>(call.query.number("token"));
   // An operator who frees another owner's lease does so by force, and the log records that.
-  const auto by_force = [key = released.key, token = released.token, asker = call.asker](const State& state,
-                                                                                         Group& group) {
+  const auto by_force = [key = released.key, token = released.token, requester = call.requester](const State& state,
+                                                                                                 Group& group) {
     const Lease* lease = state.lease(key);
     const Boot* boot = lease && lease->token == Token{*token} ? state.boots.find(lease->owner.boot_id) : nullptr;
-    if (!boot || belongs_to(*boot, asker.principal)) return true;
+    if (!boot || belongs_to(*boot, requester.principal)) return true;
     fb::LeaseReclaimedT reclaimed;
     reclaimed.key = key;
     reclaimed.token = token;
     reclaimed.reason = fb::ReclaimReason::forced;
-    group = propose_group(asker, reclaimed);
+    group = propose_group(requester, reclaimed);
     return true;
   };
   Writing writing{
-      .group = propose_group(call.asker, released),
-      .look = [key = released.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }};
+      .group = propose_group(call.requester, released),
+      .look = [key = released.key](const SeenDecision& seen, ResponseRows& rows) { show_lease(seen, key, rows); }};
   if (call.role == Role::operate) writing.resolve = by_force;
-  write(call.shop, std::move(writing), std::move(call.reply));
+  write(call.context, std::move(writing), std::move(call.reply));
 }
 
 void leases_force(Call call) {
@@ -134,7 +135,7 @@ void leases_force(Call call) {
         if (found->tasks.size() != 1) return;
         if (const Lease* lease = state.lease(task_key(found->tasks.front()))) found->lease = *lease;
       },
-      [&shop = call.shop, found, asker = call.asker, reply = call.reply] {
+      [&context = call.context, found, requester = call.requester, reply = call.reply] {
         if (found->tasks.empty()) return reply(http_error(404, "unknown_task", "no live task has that work item"));
         if (found->tasks.size() > 1) {
           return reply(
@@ -144,9 +145,10 @@ void leases_force(Call call) {
         reclaimed.key = task_key(found->tasks.front());
         if (found->lease) reclaimed.token = raw(found->lease->token);
         reclaimed.reason = fb::ReclaimReason::forced;
-        write(shop,
-              {.group = propose_group(asker, reclaimed),
-               .look = [key = reclaimed.key](const SeenDecision& seen, Shown& shown) { show_lease(seen, key, shown); }},
+        write(context,
+              {.group = propose_group(requester, reclaimed),
+               .look = [key = reclaimed.key](const SeenDecision& seen,
+                                             ResponseRows& rows) { show_lease(seen, key, rows); }},
               reply);
       });
 }
@@ -154,18 +156,18 @@ void leases_force(Call call) {
 void boots_start(Call call) {
   // An unregistered boot cannot make requests, so the daemon makes this one for it; the boot cannot take another's
   // name.
-  call.asker.boot = call.shop.services.boot_id;
+  call.requester.boot = call.context.services.boot_id;
   auto proposal = propose_asked(call, fb::Event::BootStarted);
   if (!proposal) return;
   const std::string boot_id = proposal->record().event_as_BootStarted()->boot_id()->str();
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
          .look =
-             [boot_id, narrow = call.narrow](const SeenDecision& seen, Shown& shown) {
-               show_boot(seen, boot_id, shown);
-               if (narrow && shown.boot && !narrow->has(*shown.boot)) shown.boot.reset();
+             [boot_id, narrow = call.narrow](const SeenDecision& seen, ResponseRows& rows) {
+               show_boot(seen, boot_id, rows);
+               if (narrow && rows.boot && !narrow->has(*rows.boot)) rows.boot.reset();
              },
          .status_accepted = 201},
         std::move(call.reply));
@@ -178,7 +180,7 @@ void boots_list(Call call) {
 void boots_end(Call call) {
   fb::BootEndedT ended;
   ended.boot_id = call.param;
-  if (ended.boot_id == call.shop.services.boot_id) {
+  if (ended.boot_id == call.context.services.boot_id) {
     return call.reply(http_error(422, "reserved_name", "the daemon's own boot ends only with the daemon"));
   }
   const std::string_view reason = call.query.text("reason").value_or("clean");
@@ -188,23 +190,23 @@ void boots_end(Call call) {
   // An operator may end any boot, a worker only those that it registered. A boot's owner never changes.
   const auto may_end = std::make_shared<bool>(call.role == Role::operate && !call.narrow);
   call.sequencer().read(
-      [may_end, boot_id = ended.boot_id, principal = call.asker.principal,
+      [may_end, boot_id = ended.boot_id, principal = call.requester.principal,
        is_narrow = call.narrow != nullptr](const State& state) {
         const Boot* boot = state.boots.find(boot_id);
         *may_end = *may_end || (boot ? belongs_to(*boot, principal) : !is_narrow);
       },
-      [&shop = call.shop, may_end, ended, asker = call.asker, narrow = call.narrow, reply = call.reply] {
+      [&context = call.context, may_end, ended, requester = call.requester, narrow = call.narrow, reply = call.reply] {
         // A narrow token must not learn that the boot exists.
         if (!*may_end && narrow) {
           const OutcomeRow& row = row_of(Outcome::unknown_boot);
           return reply(http_error(row.http_status, row.name, std::string(row.sentence)));
         }
         if (!*may_end) return reply(http_error(403, "forbidden", "that boot belongs to another token or user"));
-        write(
-            shop,
-            {.group = propose_group(asker, ended),
-             .look = [boot = ended.boot_id](const SeenDecision& seen, Shown& shown) { show_boot(seen, boot, shown); }},
-            reply);
+        write(context,
+              {.group = propose_group(requester, ended),
+               .look = [boot = ended.boot_id](const SeenDecision& seen,
+                                              ResponseRows& rows) { show_boot(seen, boot, rows); }},
+              reply);
       });
 }
 

@@ -29,11 +29,11 @@ constexpr std::uint64_t attempts_listed_max = 256;
 // ---- the text
 
 struct LogAsked {
-  Shop& shop;
+  RouteContext& context;
   fs::path path;
   std::string run;
   std::int64_t from;
-  Waits::Time deadline;
+  LongPolls::Time deadline;
   std::shared_ptr<const std::atomic<bool>> gone;
   std::function<void(HttpResponse)> waits;
   HttpReply reply;
@@ -80,28 +80,28 @@ std::optional<HttpResponse> log_answer(const LogAsked& asked, const StoredOutput
   return response;
 }
 
-void answer_log(std::shared_ptr<LogAsked> asked, Waits::Wake wake) {
+void answer_log(std::shared_ptr<LogAsked> asked, LongPolls::Wake wake) {
   if (asked->gone && asked->gone->load()) return;
-  Shop& shop = asked->shop;
-  const auto look = [asked, wake, &shop] {
-    const std::uint64_t generation = shop.record_waits.generation();
+  RouteContext& context = asked->context;
+  const auto look = [asked, wake, &context] {
+    const std::uint64_t generation = context.record_waits.generation();
     const auto stored = StoredOutput::look_at(asked->path);
     if (!stored) return asked->reply(http_error(404, "no_log", "that run has no captured output"));
     const auto now = std::chrono::steady_clock::now();
-    const bool is_over = wake == Waits::Wake::stopped || now >= asked->deadline;
+    const bool is_over = wake == LongPolls::Wake::stopped || now >= asked->deadline;
     if (auto response = log_answer(*asked, *stored, is_over)) return asked->reply(*std::move(response));
     if (asked->waits) asked->waits(log_answer(*asked, *stored, true).value());
-    shop.record_waits.park(generation, std::min(asked->deadline, now + look_for_output), asked->gone,
-                           [asked](Waits::Wake why) { answer_log(asked, why); });
+    context.record_waits.wait(generation, std::min(asked->deadline, now + look_for_output), asked->gone,
+                              [asked](LongPolls::Wake why) { answer_log(asked, why); });
   };
   // At shutdown the workers accept nothing new, and this thread may block as they may.
-  if (wake == Waits::Wake::stopped) return look();
-  shop.workers.post(look);
+  if (wake == LongPolls::Wake::stopped) return look();
+  context.workers.post(look);
 }
 
 std::shared_ptr<LogAsked> asked_by(const Call& call) {
   return std::make_shared<LogAsked>(
-      LogAsked{.shop = call.shop,
+      LogAsked{.context = call.context,
                .path = {},
                .run = {},
                .from = call.query.number("from"),
@@ -176,7 +176,7 @@ std::vector<RanForTask> ran_for(TaskId task, const std::vector<Job>& jobs, const
 }
 
 /// Calls `found` with everything that ran for the call's task, on a thread that may block.
-void with_runs(const Call& call, std::function<void(Shop&, const std::vector<RanForTask>&)> found) {
+void with_runs(const Call& call, std::function<void(RouteContext&, const std::vector<RanForTask>&)> found) {
   struct Seen {
     bool given_out = false;
     bool in_memory = false;
@@ -192,18 +192,18 @@ void with_runs(const Call& call, std::function<void(Shop&, const std::vector<Ran
           seen->jobs.push_back(*state.jobs.find(at->second));
         }
       },
-      [&shop = call.shop, seen, task, narrow = call.narrow, reply = call.reply, found = std::move(found)] {
-        shop.workers.post([&shop, seen, task, narrow, reply, found] {
+      [&context = call.context, seen, task, narrow = call.narrow, reply = call.reply, found = std::move(found)] {
+        context.workers.post([&context, seen, task, narrow, reply, found] {
           if (!seen->given_out) return reply(unknown_answer(Outcome::unknown_task));
           if (!seen->in_memory) {
-            if (const auto bytes = shop.services.archive.find(task)) {
+            if (const auto bytes = context.services.archive.find(task)) {
               if (auto archived = unpack_archived(*bytes)) seen->jobs = std::move(archived->rows.jobs);
             }
           }
           if (narrow) {
             std::erase_if(seen->jobs, [&](const Job& job) { return !narrow->scope().has_agent(job.agent); });
           }
-          found(shop, ran_for(task, seen->jobs, shop.services.logs_folder));
+          found(context, ran_for(task, seen->jobs, context.services.logs_folder));
         });
       });
 }
@@ -272,12 +272,13 @@ std::string what_there_is(const std::vector<RanForTask>& ran) {
 
 void jobs_log(Call call) {
   const auto asked = asked_by(call);
-  with_job(call, [asked, attempt = call.query.integer("attempt")](Shop& shop, const Job& job, const HttpReply&) {
-    const std::uint64_t number = attempt ? static_cast<std::uint64_t>(*attempt) : job.attempts;
-    asked->path = shop.services.logs_folder / path_of_job_log(job.id, number);
-    asked->run = asked->path.stem().string();
-    answer_log(asked, Waits::Wake::again);
-  });
+  with_job(call,
+           [asked, attempt = call.query.integer("attempt")](RouteContext& context, const Job& job, const HttpReply&) {
+             const std::uint64_t number = attempt ? static_cast<std::uint64_t>(*attempt) : job.attempts;
+             asked->path = context.services.logs_folder / path_of_job_log(job.id, number);
+             asked->run = asked->path.stem().string();
+             answer_log(asked, LongPolls::Wake::again);
+           });
 }
 
 void tasks_log(Call call) {
@@ -287,7 +288,7 @@ void tasks_log(Call call) {
                      .stage = wanted(call, "stage"),
                      .step = wanted(call, "step"),
                      .attempt = call.query.integer("attempt")};
-  with_runs(call, [asked, which, task = call.id](Shop&, const std::vector<RanForTask>& ran) {
+  with_runs(call, [asked, which, task = call.id](RouteContext&, const std::vector<RanForTask>& ran) {
     const auto found = std::find_if(ran.begin(), ran.end(), [&](const RanForTask& each) { return which.fits(each); });
     if (found == ran.end()) {
       const std::string there_is = what_there_is(ran);
@@ -298,36 +299,36 @@ void tasks_log(Call call) {
     }
     asked->path = found->path;
     asked->run = found->run;
-    answer_log(asked, Waits::Wake::again);
+    answer_log(asked, LongPolls::Wake::again);
   });
 }
 
 void tasks_logs(Call call) {
-  with_runs(call,
-            [reply = call.reply, after = wanted(call, "after"),
-             limit = static_cast<std::size_t>(call.query.number("limit"))](Shop&, const std::vector<RanForTask>& ran) {
-              auto at = ran.begin();
-              if (after) {
-                at = std::find_if(ran.begin(), ran.end(), [&](const RanForTask& each) { return each.run == *after; });
-                if (at != ran.end()) ++at;
-              }
-              HttpResponse response;
-              std::string& out = response.body;
-              out = R"({"items":[)";
-              std::size_t count = 0;
-              std::string last;
-              for (; at != ran.end() && count < limit; ++at) {
-                const auto stored = StoredOutput::look_at(at->path);
-                if (!stored) continue;
-                if (count++ > 0) out += ',';
-                append_json(out, *at, *stored);
-                last = at->run;
-              }
-              out += R"(],"next":)";
-              append_json_text_or_null(out, at == ran.end() ? "" : last);
-              out += '}';
-              reply(std::move(response));
-            });
+  with_runs(call, [reply = call.reply, after = wanted(call, "after"),
+                   limit = static_cast<std::size_t>(call.query.number("limit"))](RouteContext&,
+                                                                                 const std::vector<RanForTask>& ran) {
+    auto at = ran.begin();
+    if (after) {
+      at = std::find_if(ran.begin(), ran.end(), [&](const RanForTask& each) { return each.run == *after; });
+      if (at != ran.end()) ++at;
+    }
+    HttpResponse response;
+    std::string& out = response.body;
+    out = R"({"items":[)";
+    std::size_t count = 0;
+    std::string last;
+    for (; at != ran.end() && count < limit; ++at) {
+      const auto stored = StoredOutput::look_at(at->path);
+      if (!stored) continue;
+      if (count++ > 0) out += ',';
+      append_json(out, *at, *stored);
+      last = at->run;
+    }
+    out += R"(],"next":)";
+    append_json_text_or_null(out, at == ran.end() ? "" : last);
+    out += '}';
+    reply(std::move(response));
+  });
 }
 
 }  // namespace pawl

@@ -29,19 +29,19 @@ void settings_set(Call call) {
     boost::json::object event;
     event.emplace("key", member.key());
     event.emplace("value", member.value());
-    auto proposal = proposal_from_json(call.asker, fb::Event::SettingChanged, event, Reading::asked);
+    auto proposal = proposal_from_json(call.requester, fb::Event::SettingChanged, event, Reading::asked);
     if (!proposal) {
       return call.refuse(
           {ErrorCode::malformed, "setting '" + std::string(member.key()) + "': " + proposal.error().message});
     }
     group.push_back(std::move(*proposal));
   }
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
          .look =
-             [](const SeenDecision& seen, Shown& shown) {
-               shown.noun = Noun::settings;
-               shown.settings = seen.state.settings();
+             [](const SeenDecision& seen, ResponseRows& rows) {
+               rows.kind = ResourceKind::settings;
+               rows.settings = seen.state.settings();
              }},
         std::move(call.reply));
 }
@@ -84,16 +84,16 @@ void pipelines_define(Call call) {
   call.body.event_fields().emplace("given", false);  // so that an unchanged file does not revert it
   auto proposal = propose_asked(call, fb::Event::PipelineDefined);
   if (!proposal) return;
-  const auto define = [&shop = call.shop, reply = call.reply](Proposal asked) {
+  const auto define = [&context = call.context, reply = call.reply](Proposal asked) {
     const std::string name = asked.record().event_as_PipelineDefined()->name()->str();
     Group group;
     group.push_back(std::move(asked));
-    write(shop,
+    write(context,
           {.group = std::move(group),
            .look =
-               [name](const SeenDecision& seen, Shown& shown) {
-                 shown.noun = Noun::pipeline;
-                 if (const PipelineRow* row = seen.state.pipeline_in_force(name)) shown.pipeline = *row;
+               [name](const SeenDecision& seen, ResponseRows& rows) {
+                 rows.kind = ResourceKind::pipeline;
+                 if (const PipelineRow* row = seen.state.pipeline_in_force(name)) rows.pipeline = *row;
                },
            .status_accepted = 201},
           reply);
@@ -102,13 +102,13 @@ void pipelines_define(Call call) {
   const auto is_known = std::make_shared<bool>(false);
   const auto asked = std::make_shared<Proposal>(std::move(*proposal));
   call.sequencer().read(
-      [is_known, asker = call.asker](const State& state) {
-        *is_known = !asker.key.empty() && state.keys.find(asker.principal, asker.key);
+      [is_known, requester = call.requester](const State& state) {
+        *is_known = !requester.key.empty() && state.keys.find(requester.principal, requester.key);
       },
-      [is_known, asked, define, &shop = call.shop, reply = call.reply] {
+      [is_known, asked, define, &context = call.context, reply = call.reply] {
         if (*is_known) return define(std::move(*asked));
         // On a thread that may block: a program may be on a slow file system.
-        shop.workers.post([asked, define, reply] {
+        context.workers.post([asked, define, reply] {
           const Pipeline pipeline = pipeline_from(*asked->record().event_as_PipelineDefined());
           for (const NamedCommand& command : commands_of(pipeline, program_path())) {
             if (const auto problem = program_problem(command)) {

@@ -7,10 +7,10 @@
 #include "schema/json/json_text.h"
 
 namespace pawl {
-CounterSources counter_sources(const State& state, const Shop& shop) {
-  const Services& services = shop.services;
+CounterSources counter_sources(const State& state, const RouteContext& context) {
+  const Services& services = context.services;
   return {.state = state,
-          .totals = shop.totals,
+          .totals = context.totals,
           .reaper = services.reaper_totals(),
           .reconciler = services.reconciler_totals(),
           .alerts = services.alert_counts ? services.alert_counts() : AlertCounts(),
@@ -45,10 +45,10 @@ void append_refused_most(std::string& out, const ShareBook& book, Role role) {
 
 }  // namespace
 
-void append_queue(std::string& out, const State& state, const Shop& shop, Role role) {
-  const CounterSources from = counter_sources(state, shop);
+void append_queue(std::string& out, const State& state, const RouteContext& context, Role role) {
+  const CounterSources from = counter_sources(state, context);
   append_queue_open(out, state,
-                    {.now = shop.services.sequencer.now(),
+                    {.now = context.services.sequencer.now(),
                      .reaper_last_run = from.reaper.last_pass,
                      .reaper_since_run_s = from.reaper.since_pass_s,
                      .oldest_past_ceiling_s = from.reaper.oldest_past_ceiling_s,
@@ -63,9 +63,9 @@ void append_queue(std::string& out, const State& state, const Shop& shop, Role r
                      .reconciler_moves = from.reconciler.moves,
                      .reconciler_defers = from.reconciler.defers,
                      .lease_defers = from.reaper.defers + from.reconciler.defers + from.totals.advances_deferred.load(),
-                     .is_passed_over = shop.services.is_passed_over,
-                     .origin_trouble = shop.services.origin_trouble,
-                     .missing_variable = shop.services.missing_variable});
+                     .is_skipped = context.services.is_skipped,
+                     .origin_trouble = context.services.origin_trouble,
+                     .missing_variable = context.services.missing_variable});
   append_block(out, "alerts", from);
   append_block(out, "messages", from);
   append_json_member(out, "shares");
@@ -79,8 +79,8 @@ void append_queue(std::string& out, const State& state, const Shop& shop, Role r
 }
 
 void queue_get(Call call) {
-  read_json(call, [&shop = call.shop, role = call.role](const State& state, std::string& out) {
-    append_queue(out, state, shop, role);
+  read_json(call, [&context = call.context, role = call.role](const State& state, std::string& out) {
+    append_queue(out, state, context, role);
   });
 }
 
@@ -117,12 +117,12 @@ void readyz_get(Call call) {
         seen->seq = raw(state.last_seq);
         seen->settings = state.settings();
       },
-      [&shop = call.shop, seen, reply = call.reply] {
-        const Services& services = shop.services;
+      [&context = call.context, seen, reply = call.reply] {
+        const Services& services = context.services;
         const Readiness readiness = services.readiness();
         const ReaperTotals reaper = services.reaper_totals();
         const std::string_view reason =
-            shop.is_ending.load() ? "ending" : unready_reason(readiness, reaper, seen->settings);
+            context.is_ending.load() ? "ending" : unready_reason(readiness, reaper, seen->settings);
         HttpResponse response;
         response.status = reason.empty() ? 200 : 503;
         std::string& out = response.body;
@@ -154,11 +154,11 @@ void readyz_get(Call call) {
 }
 
 void reaper_run(Call call) {
-  call.shop.services.run_reaper([&shop = call.shop, reply = call.reply](const ReaperPass& pass) {
+  call.context.services.run_reaper([&context = call.context, reply = call.reply](const ReaperPass& pass) {
     HttpResponse response;
     std::string& out = response.body;
     out = '{';
-    append_json_member(out, "seq", raw(shop.services.sequencer.durable_seq()));
+    append_json_member(out, "seq", raw(context.services.sequencer.durable_seq()));
     append_json_member(out, "pass");
     out += '{';
     append_json_member(out, "jobs", pass.jobs);

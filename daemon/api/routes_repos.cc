@@ -104,13 +104,13 @@ void repos_declare(Call call) {
   if (!proposal) return;
   Group group;
   group.push_back(std::move(*proposal));
-  write(call.shop,
+  write(call.context,
         {.group = std::move(group),
          .look =
-             [repo](const SeenDecision& seen, Shown& shown) {
-               shown.noun = Noun::repo;
+             [repo](const SeenDecision& seen, ResponseRows& rows) {
+               rows.kind = ResourceKind::repo;
                const RepoRow* row = seen.state.repos.find(repo);
-               if (row && row->declared) shown.repo = *row;
+               if (row && row->declared) rows.repo = *row;
              },
          .status_accepted = 201},
         std::move(call.reply));
@@ -119,20 +119,20 @@ void repos_declare(Call call) {
 void repos_remove(Call call) {
   fb::RepoRemovedT removed;
   removed.repo = call.param.empty() ? std::string(*call.query.text("repo")) : call.param;
-  write(call.shop,
-        {.group = propose_group(call.asker, removed),
+  write(call.context,
+        {.group = propose_group(call.requester, removed),
          .look =
-             [repo = removed.repo](const SeenDecision& seen, Shown& shown) {
-               shown.noun = Noun::repo;
+             [repo = removed.repo](const SeenDecision& seen, ResponseRows& rows) {
+               rows.kind = ResourceKind::repo;
                const RepoRow* row = seen.state.repos.find(repo);
-               if (row && row->declared) shown.repo = *row;
+               if (row && row->declared) rows.repo = *row;
              }},
         std::move(call.reply));
 }
 
 void repos_list(Call call) {
-  call.shop.workers.post([&shop = call.shop, narrow = call.narrow, reply = call.reply] {
-    const Listed found = listed(shop.services.sequencer);
+  call.context.workers.post([&context = call.context, narrow = call.narrow, reply = call.reply] {
+    const Listed found = listed(context.services.sequencer);
     HttpResponse response;
     std::string& out = response.body;
     out = R"({"items":[)";
@@ -146,7 +146,7 @@ void repos_list(Call call) {
                          static_cast<std::uint64_t>(tasks == found.tasks.end() ? 0 : tasks->second.size()));
       append_json_member(out, "trouble");
       const auto trouble =
-          shop.services.origin_trouble ? shop.services.origin_trouble(repo) : std::optional<OriginTrouble>();
+          context.services.origin_trouble ? context.services.origin_trouble(repo) : std::optional<OriginTrouble>();
       if (trouble) {
         append_trouble(out, *trouble);
       } else {

@@ -61,15 +61,15 @@ Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& s
     if (wish.narrow && !wish.narrow->has(at->second)) continue;
     if (auto stuck = why_stuck(
             state, at->second, now,
-            {services.is_passed_over, services.origin_trouble, services.missing_variable, services.fetching_since}))
+            {services.is_skipped, services.origin_trouble, services.missing_variable, services.fetching_since}))
       page.found.push_back(kept_within(state, wish.narrow.get(), std::move(*stuck)));
   }
   return page;
 }
 
-Sight sight_of(const Services& services, const Owner& owner, const Boot& boot) {
-  if (!services.is_alive(owner, boot)) return Sight::dead;
-  return !services.is_seen || services.is_seen(owner, boot) ? Sight::alive : Sight::unseen;
+Liveness liveness_of(const Services& services, const Owner& owner, const Boot& boot) {
+  if (!services.is_alive(owner, boot)) return Liveness::dead;
+  return !services.is_seen || services.is_seen(owner, boot) ? Liveness::alive : Liveness::invisible;
 }
 
 /// When it began, if no row has the time.
@@ -143,18 +143,18 @@ class StuckWriter {
 };
 
 /// Reports once what blocks all tasks.
-void write_for_all(const Page& page, const Wish& wish, Shop& shop, StuckWriter& writer) {
+void write_for_all(const Page& page, const Wish& wish, RouteContext& context, StuckWriter& writer) {
   for (const SwitchedOff& off : page.off) {
     Stuck row;
     row.reason = stuck_reason::switched_off;
     row.detail = std::string(off.key) + " is off: " + std::string(off.words);
     row.frees = "pawl settings " + std::string(off.key) + "=true";
     row.held_by = off.key;
-    const auto changed = shop.memory.setting_changed(std::string(off.key));
+    const auto changed = context.memory.setting_changed(std::string(off.key));
     if (changed) row.since = changed->time;
     writer.write(row, changed && !wish.narrow ? changed->actor : "");
   }
-  const Readiness readiness = shop.services.readiness();
+  const Readiness readiness = context.services.readiness();
   if (!page.is_first || readiness.has_space) return;
   Stuck full;
   full.reason = stuck_reason::disk_full;
@@ -163,24 +163,24 @@ void write_for_all(const Page& page, const Wish& wish, Shop& shop, StuckWriter& 
   writer.write(full);
 }
 
-void answer(const Page& page, const Wish& wish, Shop& shop, HttpResponse& response) {
-  const Services& services = shop.services;
+void answer(const Page& page, const Wish& wish, RouteContext& context, HttpResponse& response) {
+  const Services& services = context.services;
   std::string& out = response.body;
   std::uint64_t waiting = 0;
   std::map<std::string_view, std::uint64_t> held;
   out = R"({"items":[)";
   StuckWriter writer(out);
-  write_for_all(page, wish, shop, writer);
+  write_for_all(page, wish, context, writer);
   for (const Stuck& candidate : page.found) {
     Stuck stuck = candidate;
     if (stuck.owner && stuck.owner_boot) {
-      const Sight sight = sight_of(services, *stuck.owner, *stuck.owner_boot);
-      stuck = judge_owner(std::move(stuck), sight);
+      const Liveness observation = liveness_of(services, *stuck.owner, *stuck.owner_boot);
+      stuck = judge_owner(std::move(stuck), observation);
     }
     if (stuck.standing == Standing::waits) ++waiting;
     if (!stuck.held_by.empty()) ++held[stuck.held_by];
     if (!wish.all && (stuck.standing == Standing::waits || !stuck.held_by.empty())) continue;
-    if (!stuck.since) stuck.since = since_in_log(shop.memory, stuck);
+    if (!stuck.since) stuck.since = since_in_log(context.memory, stuck);
     const std::string line = stuck.failed ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
     if (!line.empty()) stuck.detail += "; its last line: " + line;
     writer.write(stuck);
@@ -203,12 +203,12 @@ void stuck_list(Call call) {
                   .limit = static_cast<std::size_t>(call.query.number("limit")),
                   .all = call.query.text("all") == "true",
                   .narrow = call.narrow};
-  call.sequencer().read([page, wish, &services = call.shop.services](
+  call.sequencer().read([page, wish, &services = call.context.services](
                             const State& state) { *page = page_of(state, wish, services.sequencer.now(), services); },
-                        [page, wish, &shop = call.shop, reply = call.reply] {
-                          shop.workers.post([page, wish, &shop, reply] {
+                        [page, wish, &context = call.context, reply = call.reply] {
+                          context.workers.post([page, wish, &context, reply] {
                             HttpResponse response;
-                            answer(*page, wish, shop, response);
+                            answer(*page, wish, context, response);
                             reply(std::move(response));
                           });
                         });

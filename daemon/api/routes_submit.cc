@@ -78,11 +78,11 @@ TaskId created_in(const SeenDecision& seen) {
   return TaskId{0};
 }
 
-void create(Shop& shop, const std::shared_ptr<Submission>& submission, HttpReply reply) {
-  write(shop,
+void create(RouteContext& context, const std::shared_ptr<Submission>& submission, HttpReply reply) {
+  write(context,
         {.group = std::move(submission->group),
          .look =
-             [submission](const SeenDecision& seen, Shown& shown) {
+             [submission](const SeenDecision& seen, ResponseRows& rows) {
                const auto& live = seen.state.indexes.live_work_items;
                const auto found = live.find({submission->repo, submission->work_item});
                const bool is_new = seen.decision.outcome == Outcome::accepted;
@@ -92,12 +92,12 @@ void create(Shop& shop, const std::shared_ptr<Submission>& submission, HttpReply
                    return submission->narrow->scope().has_repo(repo);
                  });
                }
-               show_task(seen, is_shown ? created_in(seen) : found->second, shown);
-               shown.branch_begins = submission->branch_begins;
+               show_task(seen, is_shown ? created_in(seen) : found->second, rows);
+               rows.branch_begins = submission->branch_begins;
              },
          .status_accepted = 201,
          .amend =
-             [submission](Decision& decision, const Shown&) {
+             [submission](Decision& decision, const ResponseRows&) {
                if (!submission->wrong_repo.empty()) decision.detail = submission->wrong_repo;
              }},
         std::move(reply));
@@ -125,24 +125,26 @@ void tasks_create(Call call) {
   submission->work_item = event.work_item()->str();
   submission->branch = event.branch() ? event.branch()->str() : std::string();
   submission->narrow = call.narrow;
-  const bool is_asked = !submission->branch.empty() && !call.is_of_webhook && call.shop.services.find_branch;
-  if (!is_asked) return create(call.shop, submission, std::move(call.reply));
+  const bool is_asked = !submission->branch.empty() && !call.is_of_webhook && call.context.services.find_branch;
+  if (!is_asked) return create(call.context, submission, std::move(call.reply));
 
   const auto asks = std::make_shared<bool>(false);
   call.sequencer().read([submission, asks](const State& state) { *asks = look_first(state, *submission); },
-                        [&shop = call.shop, submission, asks, reply = call.reply] {
-                          if (!*asks) return create(shop, submission, reply);
-                          shop.services.find_branch(submission->repo, submission->branch,
-                                                    [&shop, submission, reply](const FoundBranch& found) {
-                                                      const bool is_absent = found.is == FoundBranch::Is::absent;
-                                                      if (is_absent && submission->may_be_refused)
-                                                        return reply(no_branch(*submission, found));
-                                                      const bool is_known = found.is != FoundBranch::Is::unknown;
-                                                      if (is_known)
-                                                        submission->branch_begins =
-                                                            is_absent && submission->begins_branch;
-                                                      create(shop, submission, reply);
-                                                    });
+                        [&context = call.context, submission, asks, reply = call.reply] {
+                          if (!*asks) return create(context, submission, reply);
+                          context.services.find_branch(submission->repo, submission->branch,
+                                                       [&context, submission, reply](const FoundBranch& found) {
+                                                         const bool is_absent = found.is == FoundBranch::Is::absent;
+                                                         if (is_absent && submission->may_be_refused) {
+                                                           return reply(no_branch(*submission, found));
+                                                         }
+                                                         const bool is_known = found.is != FoundBranch::Is::unknown;
+                                                         if (is_known) {
+                                                           submission->branch_begins =
+                                                               is_absent && submission->begins_branch;
+                                                         }
+                                                         create(context, submission, reply);
+                                                       });
                         });
 }
 

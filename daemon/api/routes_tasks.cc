@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 
 Look showing_task(TaskId task) {
-  return [task](const SeenDecision& seen, Shown& shown) { show_task(seen, task, shown); };
+  return [task](const SeenDecision& seen, ResponseRows& rows) { show_task(seen, task, rows); };
 }
 
 Group group_of(Proposal proposal) {
@@ -34,26 +34,26 @@ struct AdvanceStart {
   bool given_out = false;
 };
 
-void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpReply reply) {
-  if (answer.result == AdvanceResult::deferred) shop.totals.advances_deferred.fetch_add(1);
-  const auto shown = std::make_shared<Shown>();
-  shop.services.sequencer.read(
-      [task, shown, answer](const State& state) {
+void answer_advance(RouteContext& context, TaskId task, const AdvanceAnswer& answer, HttpReply reply) {
+  if (answer.result == AdvanceResult::deferred) context.totals.advances_deferred.fetch_add(1);
+  const auto rows = std::make_shared<ResponseRows>();
+  context.services.sequencer.read(
+      [task, rows, answer](const State& state) {
         const Decision decision{.outcome = answer.outcome, .seq = answer.seq, .effects = {}, .detail = {}};
-        *shown = Shown();
-        show_task({.state = state, .decision = decision, .archived = {}}, task, *shown);
+        *rows = ResponseRows();
+        show_task({.state = state, .decision = decision, .archived = {}}, task, *rows);
       },
-      [&shop, shown, answer, reply = std::move(reply)] {
-        shop.workers.post([&shop, shown, answer, reply] {
-          fetch_archived(shop.services.archive, *shown);
+      [&context, rows, answer, reply = std::move(reply)] {
+        context.workers.post([&context, rows, answer, reply] {
+          fetch_archived(context.services.archive, *rows);
           HttpResponse response;
-          if (answer.outcome != Outcome::accepted && shop.services.sequencer.is_superseded()) {
+          if (answer.outcome != Outcome::accepted && context.services.sequencer.is_superseded()) {
             response = superseded_answer();
           } else if (answer.awaited == Awaited::command) {
             response = http_error(409, "no_command", "a step of the edge has no command: the daemon cannot start it");
           } else if (answer.result == AdvanceResult::waiting && answer.outcome != Outcome::accepted) {
             Decision refusal{.outcome = answer.outcome, .seq = answer.seq, .effects = {}, .detail = answer.reason};
-            write_answer(response, refusal, *shown, 200);
+            write_answer(response, refusal, *rows, 200);
           } else {
             response.body = R"({"seq":)";
             append_json_integer(response.body, raw(answer.seq));
@@ -62,7 +62,7 @@ void answer_advance(Shop& shop, TaskId task, const AdvanceAnswer& answer, HttpRe
             response.body += R"(,"reason":)";
             append_json_text_or_null(response.body, answer.reason);
             response.body += R"(,"task":)";
-            append_object(response.body, *shown, Noun::task);
+            append_object(response.body, *rows, ResourceKind::task);
             response.body += '}';
           }
           reply(std::move(response));
@@ -98,8 +98,9 @@ OpenStep open_step_named(const State& state, TaskId id, const std::string& step)
 
 enum class Happened { yes, no };
 
-void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::string& step, const OpenStep& open,
-                        Happened happened, const std::string& reason, std::shared_ptr<void> lock, HttpReply reply) {
+void propose_resolution(RouteContext& context, const Requester& requester, TaskId task, const std::string& step,
+                        const OpenStep& open, Happened happened, const std::string& reason, std::shared_ptr<void> lock,
+                        HttpReply reply) {
   fb::StepFinishedT finished;
   finished.task = raw(task);
   finished.version = raw(open.version);
@@ -110,8 +111,8 @@ void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::
   fb::TaskUnblockedT unblocked;
   unblocked.task = raw(task);
   unblocked.reason = reason;
-  write(shop,
-        {.group = propose_group(asker, finished, unblocked),
+  write(context,
+        {.group = propose_group(requester, finished, unblocked),
          .look = showing_task(task),
          .resolve =
              [task](const State& state, Group& group) {
@@ -129,19 +130,19 @@ void propose_resolution(Shop& shop, const Asker& asker, TaskId task, const std::
 void tasks_event(Call call) {
   auto proposal = propose_asked(call, call.route.events.front(), "task");
   if (!proposal) return;
-  write(call.shop, {.group = group_of(std::move(*proposal)), .look = showing_task(TaskId{call.id})},
+  write(call.context, {.group = group_of(std::move(*proposal)), .look = showing_task(TaskId{call.id})},
         std::move(call.reply));
 }
 
 void tasks_cancel(Call call) {
   auto proposal = propose_asked(call, fb::Event::CancelRequested, "task");
   if (!proposal) return;
-  write(call.shop,
+  write(call.context,
         {.group = group_of(std::move(*proposal)),
          .look = showing_task(TaskId{call.id}),
          .status =
-             [](const Shown& shown) {
-               const bool is_deferred = shown.task && !is_terminal(shown.task->stage);
+             [](const ResponseRows& rows) {
+               const bool is_deferred = rows.task && !is_terminal(rows.task->stage);
                return is_deferred ? 202 : 200;
              }},
         std::move(call.reply));
@@ -149,16 +150,16 @@ void tasks_cancel(Call call) {
 
 namespace {
 
-void propose_retry(Shop& shop, const Asker& asker, TaskId task, const std::optional<std::string>& reason,
-                   HttpReply reply) {
+void propose_retry(RouteContext& context, const Requester& requester, TaskId task,
+                   const std::optional<std::string>& reason, HttpReply reply) {
   fb::TaskUnblockedT unblocked;
   unblocked.task = raw(task);
   unblocked.reason = reason.value_or("");
   fb::JobQueuedT queued;
   queued.task = raw(task);
   queued.reason = reason.value_or("retry");
-  write(shop,
-        {.group = propose_group(asker, unblocked, queued),
+  write(context,
+        {.group = propose_group(requester, unblocked, queued),
          .look = showing_task(task),
          .resolve =
              [task](const State& state, Group& group) {
@@ -180,17 +181,19 @@ void tasks_retry(Call call) {
   };
   const std::optional<std::string> reason = text("reason");
   const std::optional<std::string> take = text("take");
-  if (!take) return propose_retry(call.shop, call.asker, TaskId{call.id}, reason, std::move(call.reply));
-  if (!call.shop.services.take_side) {
+  if (!take) return propose_retry(call.context, call.requester, TaskId{call.id}, reason, std::move(call.reply));
+  if (!call.context.services.take_side) {
     return call.reply(http_error(409, "cannot_take", "this daemon has no worktrees"));
   }
-  call.shop.services.take_side(TaskId{call.id}, *take == "origin" ? Side::origin : Side::ours,
-                               [&shop = call.shop, asker = call.asker, task = TaskId{call.id}, reason,
-                                reply = call.reply](const Result<Worktree>& tree) {
-                                 if (!tree) return reply(http_error(409, "cannot_take", tree.error().message));
-                                 if (!tree->barred.empty()) return reply(http_error(409, "cannot_take", tree->barred));
-                                 propose_retry(shop, asker, task, reason, reply);
-                               });
+  call.context.services.take_side(TaskId{call.id}, *take == "origin" ? Side::origin : Side::ours,
+                                  [&context = call.context, requester = call.requester, task = TaskId{call.id}, reason,
+                                   reply = call.reply](const Result<Worktree>& tree) {
+                                    if (!tree) return reply(http_error(409, "cannot_take", tree.error().message));
+                                    if (!tree->barred.empty()) {
+                                      return reply(http_error(409, "cannot_take", tree->barred));
+                                    }
+                                    propose_retry(context, requester, task, reason, reply);
+                                  });
 }
 
 namespace {
@@ -204,30 +207,31 @@ bool was_settled_as_not_done(const StepRow& row, Seq started) {
 
 /// A step settled as not happened did happen, and its task has ended meanwhile. The machine can only refuse the report,
 /// but people have to know (SPEC §8).
-std::function<void(Decision&, const Shown&)> telling_of_late_news(const Call& call, const fb::StepFinished& event) {
+std::function<void(Decision&, const ResponseRows&)> telling_of_late_news(const Call& call,
+                                                                         const fb::StepFinished& event) {
   if (event.outcome() != fb::StepOutcome::done) return nullptr;
-  return [&shop = call.shop, asker = call.asker, step = event.step()->str(), started = Seq{event.started()}](
-             const Decision& decision, const Shown& shown) {
-    if (decision.outcome != Outcome::not_started || decision.way != Decision::Way::decided) return;
-    if (!shown.task || !is_terminal(shown.task->stage) || !shop.services.raise_alert) return;
-    for (const StepRow& row : shown.task->steps) {
+  return [&context = call.context, requester = call.requester, step = event.step()->str(),
+          started = Seq{event.started()}](const Decision& decision, const ResponseRows& rows) {
+    if (decision.outcome != Outcome::not_started || decision.source != Decision::AnswerSource::decided) return;
+    if (!rows.task || !is_terminal(rows.task->stage) || !context.services.raise_alert) return;
+    for (const StepRow& row : rows.task->steps) {
       const bool is_asked = row.step == step && was_settled_as_not_done(row, started);
-      if (!is_asked || row.principal.value_or("") != asker.principal) continue;
-      shop.services.raise_alert({.reason = "outcome_unknown",
-                                 .type = "StepFinished",
-                                 .seq = decision.seq,
-                                 .time = shop.services.sequencer.now(),
-                                 .boot = asker.boot,
-                                 .actor = asker.actor,
-                                 .principal = asker.principal,
-                                 .task = shown.task->id,
-                                 .work_item = shown.task->work_item,
-                                 .repo = shown.task->repo,
-                                 .branch = shown.task->branch,
-                                 .stage = shown.task->stage,
-                                 .what = "step '" + step + "' of task " + std::to_string(raw(shown.task->id)) +
-                                         " has happened, although it was settled as not happened, and the task has "
-                                         "ended"});
+      if (!is_asked || row.principal.value_or("") != requester.principal) continue;
+      context.services.raise_alert({.reason = "outcome_unknown",
+                                    .type = "StepFinished",
+                                    .seq = decision.seq,
+                                    .time = context.services.sequencer.now(),
+                                    .boot = requester.boot,
+                                    .actor = requester.actor,
+                                    .principal = requester.principal,
+                                    .task = rows.task->id,
+                                    .work_item = rows.task->work_item,
+                                    .repo = rows.task->repo,
+                                    .branch = rows.task->branch,
+                                    .stage = rows.task->stage,
+                                    .what = "step '" + step + "' of task " + std::to_string(raw(rows.task->id)) +
+                                            " has happened, although it was settled as not happened, and the task has "
+                                            "ended"});
       return;
     }
   };
@@ -238,8 +242,9 @@ std::function<void(Decision&, const Shown&)> telling_of_late_news(const Call& ca
 void tasks_steps(Call call) {
   const bool is_start = call.body.text("type") == "StepStarted";
   if (is_start) {
-    if (auto refused = no_room(call.shop.services.readiness(), RouteRoom::usual))
+    if (auto refused = no_room(call.context.services.readiness(), RouteRoom::usual)) {
       return call.reply(*std::move(refused));
+    }
   }
   // An operator's verdict needs the operate role and, if it is "not done", the step's lock: only resolve gives it.
   const json::value* by = call.body.event_fields().if_contains("by");
@@ -250,7 +255,7 @@ void tasks_steps(Call call) {
   if (!proposal) return;
   Writing writing{.group = group_of(std::move(*proposal)), .look = showing_task(TaskId{call.id})};
   if (!is_start) writing.amend = telling_of_late_news(call, *writing.group.front().record().event_as_StepFinished());
-  write(call.shop, std::move(writing), std::move(call.reply));
+  write(call.context, std::move(writing), std::move(call.reply));
 }
 
 void tasks_advance(Call call) {
@@ -262,17 +267,17 @@ void tasks_advance(Call call) {
         beginning->given_out = state.given_out(task);
         if (const Task* row = state.tasks.find(task)) beginning->task = *row;
       },
-      [&shop = call.shop, beginning, task, asker = call.asker, expected, reply = call.reply] {
+      [&context = call.context, beginning, task, requester = call.requester, expected, reply = call.reply] {
         const auto end = [&](Outcome outcome) {
-          answer_advance(shop, task, {.result = AdvanceResult::waiting, .outcome = outcome, .reason = {}}, reply);
+          answer_advance(context, task, {.result = AdvanceResult::waiting, .outcome = outcome, .reason = {}}, reply);
         };
         if (!beginning->given_out) return end(Outcome::unknown_task);
         if (!beginning->task || is_terminal(beginning->task->stage)) return end(Outcome::terminal);
         const Version version = beginning->task->version;
         if (expected && *expected != static_cast<std::int64_t>(raw(version))) return end(Outcome::version_conflict);
-        shop.services.advance(
-            {.task = task, .version = version, .asker = asker},
-            [&shop, task, reply](const AdvanceAnswer& answer) { answer_advance(shop, task, answer, reply); });
+        context.services.advance(
+            {.task = task, .version = version, .requester = requester},
+            [&context, task, reply](const AdvanceAnswer& answer) { answer_advance(context, task, answer, reply); });
       });
 }
 
@@ -283,41 +288,41 @@ void tasks_resolve(Call call) {
   const auto open = std::make_shared<OpenStep>();
   call.sequencer().read(
       [open, task, step](const State& state) { *open = open_step_named(state, task, step); },
-      [&shop = call.shop, open, task, step, happened, reason = std::string(call.body.text("reason").value_or("")),
-       asker = call.asker, reply = call.reply] {
+      [&context = call.context, open, task, step, happened, reason = std::string(call.body.text("reason").value_or("")),
+       requester = call.requester, reply = call.reply] {
         const bool needs_lock = happened == Happened::no && raw(open->started) != 0 && !open->is_elsewhere;
         if (!needs_lock) {
-          return propose_resolution(shop, asker, task, step, *open, happened, reason, nullptr, reply);
+          return propose_resolution(context, requester, task, step, *open, happened, reason, nullptr, reply);
         }
-        shop.services.lock_step(
+        context.services.lock_step(
             {.task = task, .version = open->version, .step = step}, open->run,
-            [&shop, open, task, step, happened, reason, asker, reply](std::shared_ptr<StepLock> lock) {
+            [&context, open, task, step, happened, reason, requester, reply](std::shared_ptr<StepLock> lock) {
               if (!lock) {
                 return reply(http_error(409, "previous_alive",
                                         "the step's process may still be running: the step may still happen"));
               }
-              propose_resolution(shop, asker, task, step, *open, happened, reason, std::move(lock), reply);
+              propose_resolution(context, requester, task, step, *open, happened, reason, std::move(lock), reply);
             });
       });
 }
 
 void tasks_get(Call call) {
-  const auto shown = std::make_shared<Shown>();
+  const auto rows = std::make_shared<ResponseRows>();
   call.sequencer().read(
-      [shown, task = TaskId{call.id}](const State& state) {
+      [rows, task = TaskId{call.id}](const State& state) {
         const Decision none;
-        show_task({.state = state, .decision = none, .archived = {}}, task, *shown);
+        show_task({.state = state, .decision = none, .archived = {}}, task, *rows);
       },
-      [&shop = call.shop, shown, reply = call.reply] {
-        const auto answer = [shown, reply] {
-          if (!shown->task) return reply(unknown_answer(Outcome::unknown_task));
+      [&context = call.context, rows, reply = call.reply] {
+        const auto answer = [rows, reply] {
+          if (!rows->task) return reply(unknown_answer(Outcome::unknown_task));
           HttpResponse response;
-          response.format = [shown](HttpResponse& out) { append_json(out.body, *shown->task); };
+          response.format = [rows](HttpResponse& out) { append_json(out.body, *rows->task); };
           reply(std::move(response));
         };
-        if (!shown->archived_task) return answer();
-        shop.workers.post([&shop, shown, answer] {
-          fetch_archived(shop.services.archive, *shown);
+        if (!rows->archived_task) return answer();
+        context.workers.post([&context, rows, answer] {
+          fetch_archived(context.services.archive, *rows);
           answer();
         });
       });
@@ -330,10 +335,10 @@ void tasks_list(Call call) {
   };
   TaskFilter filter{
       .stage = text("stage"), .repo = text("repo"), .work_item = text("work_item"), .narrow = call.narrow};
-  call.shop.workers.post([&shop = call.shop, filter = std::move(filter), reply = call.reply,
-                          limit = static_cast<std::size_t>(call.query.number("limit")),
-                          first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}] {
-    const auto page = list_tasks(shop.services.sequencer, shop.services.archive, filter, first, limit);
+  call.context.workers.post([&context = call.context, filter = std::move(filter), reply = call.reply,
+                             limit = static_cast<std::size_t>(call.query.number("limit")),
+                             first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}] {
+    const auto page = list_tasks(context.services.sequencer, context.services.archive, filter, first, limit);
     if (!page) return reply(http_error(500, "io", page.error().message));
     HttpResponse response;
     std::string& out = response.body;
@@ -350,11 +355,11 @@ void tasks_list(Call call) {
 }
 
 void tasks_history(Call call) {
-  call.shop.workers.post([&shop = call.shop, task = TaskId{call.id}, reply = call.reply, narrow = call.narrow,
-                          limit = static_cast<std::size_t>(call.query.number("limit")),
-                          after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}] {
-    const auto page = history_of(shop.services.sequencer, shop.services.journal, shop.services.archive, narrow.get(),
-                                 task, after, limit);
+  call.context.workers.post([&context = call.context, task = TaskId{call.id}, reply = call.reply, narrow = call.narrow,
+                             limit = static_cast<std::size_t>(call.query.number("limit")),
+                             after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}] {
+    const auto page = history_of(context.services.sequencer, context.services.journal, context.services.archive,
+                                 narrow.get(), task, after, limit);
     if (!page && page.error().code == ErrorCode::missing) {
       return reply(unknown_answer(Outcome::unknown_task));
     }

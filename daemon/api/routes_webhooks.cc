@@ -27,8 +27,9 @@ bool stands_already(std::string_view reason) {
 std::string kind_of_refusal(const Delivery& delivery, std::string_view reason) {
   std::string kind = std::string(name(delivery.source)) + ":" + std::string(reason);
   if (const auto* stop = std::get_if<WebhookStop>(&delivery.call.action)) {
-    for (const std::string& word : {stop->repos.front(), stop->work_item, stop->branch, stop->pull})
+    for (const std::string& word : {stop->repos.front(), stop->work_item, stop->branch, stop->pull}) {
       kind += "\n" + word;
+    }
   }
   if (const auto* refused = std::get_if<WebhookRefused>(&delivery.call.action)) kind += "\n" + refused->stop_of;
   return kind;
@@ -44,7 +45,7 @@ std::string_view asked_for(const WebhookAction& action, bool is_read) {
 Alert alert_of(const Delivery& delivery, std::string_view reason, std::string what, TimeUs now) {
   Alert alert{.reason = "webhook_refused:" + std::string(reason),
               .time = now,
-              .boot = delivery.shop.services.boot_id,
+              .boot = delivery.context.services.boot_id,
               .actor = std::string(webhook_actor),
               .what = std::move(what)};
   if (const auto* stop = std::get_if<WebhookStop>(&delivery.call.action)) {
@@ -74,21 +75,21 @@ std::optional<Seq> seq_of_error(const boost::json::value& answer) {
   return Seq{static_cast<std::uint64_t>(seq->get_int64())};
 }
 
-/// Calls a route as any client would, with a request of which only the body and the asker matter.
+/// Calls a route as any client would, with a request of which only the body and the requester matter.
 void pass_to(const SharedDelivery& delivery, const Route& route, const std::string& body, std::uint64_t id) {
   delivery->totals().calls.fetch_add(1);
   const HttpRequest request{.method = "POST", .body = body};
-  run(Call{.shop = delivery->shop,
+  run(Call{.context = delivery->context,
            .request = request,
            .reply =
                [delivery](HttpResponse response) {
                  // Not on the connection's thread: a refusal is reported even if the sender is gone.
-                 delivery->shop.workers.post([delivery, response = std::move(response)]() mutable {
+                 delivery->context.workers.post([delivery, response = std::move(response)]() mutable {
                    if (const auto format = std::exchange(response.format, nullptr)) format(response);
                    delivery->settle(std::move(response));
                  });
                },
-           .asker = delivery->asker,
+           .requester = delivery->requester,
            .route = route,
            .id = id,
            .is_of_webhook = true});
@@ -129,7 +130,7 @@ void start(const SharedDelivery& delivery, const WebhookStart& wanted) {
   } else {
     named.branch = branch_of(*delivery, wanted.repo, wanted.branch, wanted.pull);
     if (named.branch.empty()) return;
-    if (!find_tasks(delivery->shop.services.sequencer, {wanted.repo}, named.branch).tasks.empty()) {
+    if (!find_tasks(delivery->context.services.sequencer, {wanted.repo}, named.branch).tasks.empty()) {
       return delivery->ignore("a live task works on this branch");
     }
   }
@@ -150,7 +151,7 @@ std::optional<TaskId> live_work_item(Sequencer& sequencer, const std::vector<std
 
 /// The one live task to stop; none after answering the delivery.
 std::optional<TaskId> task_to_stop(const Delivery& delivery, const WebhookStop& wanted) {
-  Sequencer& sequencer = delivery.shop.services.sequencer;
+  Sequencer& sequencer = delivery.context.services.sequencer;
   if (!wanted.work_item.empty()) {
     const auto task = live_work_item(sequencer, wanted.repos, wanted.work_item);
     if (!task) delivery.ignore("no live task has this work item");
@@ -170,7 +171,7 @@ std::optional<TaskId> task_to_stop(const Delivery& delivery, const WebhookStop& 
 }
 
 bool is_of_own_step(const Delivery& delivery, TaskId id) {
-  return delivery.shop.services.sequencer.ask([&](const State& state) {
+  return delivery.context.services.sequencer.ask([&](const State& state) {
     const Task* task = state.tasks.find(id);
     return task && has_own_step(*task);
   });
@@ -195,9 +196,10 @@ void stop(const SharedDelivery& delivery, const WebhookStop& wanted) {
 void carry_out(const SharedDelivery& delivery) {
   const WebhookAction& action = delivery->call.action;
   if (const auto* ignored = std::get_if<WebhookIgnored>(&action)) return delivery->ignore(ignored->why);
-  if (const auto* refused = std::get_if<WebhookRefused>(&action))
+  if (const auto* refused = std::get_if<WebhookRefused>(&action)) {
     return delivery->refuse("no_permission", refused->why);
-  delivery->shop.workers.post([delivery] {
+  }
+  delivery->context.workers.post([delivery] {
     const WebhookAction& call = delivery->call.action;
     if (const auto* wanted = std::get_if<WebhookStart>(&call)) return start(delivery, *wanted);
     if (const auto* wanted = std::get_if<WebhookStop>(&call)) return stop(delivery, *wanted);
@@ -213,7 +215,7 @@ HttpResponse not_configured(WebhookSource source) {
 }
 
 void receive(Call call, WebhookSource source) {
-  Webhooks* webhooks = call.shop.services.webhooks;
+  Webhooks* webhooks = call.context.services.webhooks;
   if (!webhooks) return call.reply(not_configured(source));
   WebhookTotals& totals = webhooks->totals(source);
   totals.received.fetch_add(1);
@@ -236,16 +238,16 @@ void receive(Call call, WebhookSource source) {
                                    "the signature does not match this body and the secret configured for " +
                                        std::string(name(source)) + "; the body must be sent as application/json"));
   }
-  Delivery delivery{.shop = call.shop, .webhooks = *webhooks, .source = source, .reply = std::move(call.reply)};
+  Delivery delivery{.context = call.context, .webhooks = *webhooks, .source = source, .reply = std::move(call.reply)};
   auto parsed = parse_webhook(source, headers, request.body, webhooks->config);
   if (!parsed) return delivery.refuse("malformed", parsed.error().message);
   // The signature says who asks, not headers that anyone on the way could add.
-  delivery.asker = {.boot = call.shop.services.boot_id,
-                    .actor = std::string(webhook_actor),
-                    .key = parsed->key,
-                    .request = {},
-                    .principal = "webhook:" + std::string(name(source))};
-  if (!parsed->key.empty()) delivery.asker.request = parsed->request;
+  delivery.requester = {.boot = call.context.services.boot_id,
+                        .actor = std::string(webhook_actor),
+                        .key = parsed->key,
+                        .request = {},
+                        .principal = "webhook:" + std::string(name(source))};
+  if (!parsed->key.empty()) delivery.requester.request = parsed->request;
   delivery.call = std::move(*parsed);
   carry_out(std::make_shared<const Delivery>(std::move(delivery)));
 }
@@ -253,7 +255,7 @@ void receive(Call call, WebhookSource source) {
 }  // namespace
 
 HttpResponse delivery_answer(int status, std::optional<Seq> seq, std::string_view result, std::string_view reason,
-                             const Shown& shown) {
+                             const ResponseRows& rows) {
   HttpResponse response;
   response.status = status;
   std::string& out = response.body;
@@ -264,7 +266,7 @@ HttpResponse delivery_answer(int status, std::optional<Seq> seq, std::string_vie
   out += R"(,"reason":)";
   append_json_text_or_null(out, reason);
   out += R"(,"task":)";
-  append_object(out, shown, Noun::task);
+  append_object(out, rows, ResourceKind::task);
   out += '}';
   return response;
 }
@@ -281,7 +283,7 @@ void Delivery::refuse(std::string_view reason, const std::string& why, std::opti
   std::string told = "a delivery of " + std::string(name(source)) + " was refused: " + why;
   if (is_read && why.find(call.what) == std::string::npos) told += " (" + call.what + ")";
   if (const std::string_view asked = asked_for(call.action, is_read); !asked.empty()) told += "; " + std::string(asked);
-  const Services& services = shop.services;
+  const Services& services = context.services;
   if (services.warn) services.warn(std::string(reason) + ": " + told);
   if (services.raise_alert && !stands_already(reason)) {
     const TimeUs now = services.sequencer.now();

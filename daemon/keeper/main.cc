@@ -26,7 +26,7 @@ namespace {
 /// The keeper's main loop. One thread, all signals blocked, only the descriptors it needs open.
 class Keeper {
  public:
-  Keeper(pid_t command, int report, const PumpOrder& output) : command_(command), report_(report), pump_(output) {}
+  Keeper(pid_t command, int report, const PumpOptions& output) : command_(command), report_(report), pump_(output) {}
 
   [[noreturn]] void keep() {
     sigset_t of_children;
@@ -140,14 +140,14 @@ void wipe(char* const* words) {
   static std::array<char, 256> log_name;  // a copy: the words are wiped
   std::strncpy(log_name.data(), words[9], log_name.size() - 1);
   static OutputMask mask;
-  const PumpOrder output{.pipe = number_in(words[6]),
-                         .log = number_in(words[7]),
-                         .folder = number_in(words[8]),
-                         .name = log_name.data(),
-                         .bytes_max = large_number_in(words[10]),
-                         .free_bytes_min = static_cast<std::uint64_t>(large_number_in(words[11])),
-                         .free_inodes_min = static_cast<std::uint64_t>(large_number_in(words[12])),
-                         .mask = *words[13] ? &mask : nullptr};
+  const PumpOptions output{.pipe = number_in(words[6]),
+                           .log = number_in(words[7]),
+                           .folder = number_in(words[8]),
+                           .name = log_name.data(),
+                           .bytes_max = large_number_in(words[10]),
+                           .free_bytes_min = static_cast<std::uint64_t>(large_number_in(words[11])),
+                           .free_inodes_min = static_cast<std::uint64_t>(large_number_in(words[12])),
+                           .mask = *words[13] ? &mask : nullptr};
   for (const int own : {report, held, output.pipe, output.log, output.folder}) {
     if (own >= 0) ::fcntl(own, F_SETFD, FD_CLOEXEC);
   }

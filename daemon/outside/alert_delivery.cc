@@ -48,7 +48,7 @@ std::string said_by(const CommandExit& exit) {
 }
 
 AlertDelivery run_command(System& system, const std::vector<std::string>& command, const std::string& data_folder,
-                          const Alert& alert, const CallOff& call_off) {
+                          const Alert& alert, const CancelToken& cancel_token) {
   const std::string log_path = data_folder + "/logs/alert-command.log";
   const std::string log_name = std::filesystem::absolute(log_path).lexically_normal().string();
   const Result<std::shared_ptr<OutputLog>> log = open_log(log_path);
@@ -60,16 +60,17 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
     return {.how = How::later, .why = log_name + ": cannot be truncated"};
   }
 
-  RunOrder order;
-  order.command = command;
-  order.folder = data_folder;
-  order.environment = system.clean_environment();
-  for (const AlertFact& fact : facts_of(alert)) order.environment.push_back(variable_of(fact));
-  order.output_bytes_max = 2 * command_log_bytes_max;  // parts begin beyond the length that counts as too long
-  order.purpose = "alert of " + record_of(alert);
-  Result<HeldRun> run = HeldRun::hold(system, order, *log);
+  RunRequest request;
+  request.command = command;
+  request.folder = data_folder;
+  request.environment = system.clean_environment();
+  for (const AlertFact& fact : facts_of(alert)) request.environment.push_back(variable_of(fact));
+  request.output_bytes_max = 2 * command_log_bytes_max;  // parts begin beyond the length that counts as too long
+  request.purpose = "alert of " + record_of(alert);
+  Result<PreparedProcess> run = PreparedProcess::prepare(system, request, *log);
   if (!run) return {.how = How::later, .why = run.error().message};
-  const CommandExit exit = run->go({limits::alert_command_timeout_s, limits::alert_kill_after_s}, &call_off);
+  const CommandExit exit =
+      run->start_and_wait({limits::alert_command_timeout_s, limits::alert_kill_after_s}, &cancel_token);
   if (run->exec_failure()) return {.how = How::later, .why = *run->exec_failure()};
   if (exit.how == CommandExit::How::exited && exit.code == 0) return {};
   return {.how = How::later, .why = said_by(exit) + ", see " + log_name};
@@ -103,8 +104,8 @@ std::size_t keep_answer(char* bytes, std::size_t size, std::size_t count, void* 
   return size * count;
 }
 
-int is_called_off(void* call_off, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<const CallOff*>(call_off)->called() ? 1 : 0;
+int is_called_off(void* cancel_token, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const CancelToken*>(cancel_token)->called() ? 1 : 0;
 }
 
 /// Makes foreign text fit for one line of a log.
@@ -134,7 +135,7 @@ class Webhook {
     PAWL_ASSERT(handle_);
   }
 
-  AlertDelivery post(const Alert& alert, const CallOff& call_off) {
+  AlertDelivery post(const Alert& alert, const CancelToken& cancel_token) {
     const std::string body = body_.fill(facts_of(alert));
     HeaderList headers;
     bool complete = append(headers, "Expect:");
@@ -162,7 +163,7 @@ class Webhook {
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, is_called_off);
-    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &call_off);
+    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &cancel_token);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason.data());
     const CURLcode code = curl_easy_perform(handle);
     if (code == CURLE_ABORTED_BY_CALLBACK) return {.how = How::later, .why = "called off"};
@@ -216,8 +217,8 @@ Result<std::vector<AlertDestination>> alert_destinations(const AlertOptions& opt
     PAWL_TRY(check_program(options.command.front()));
     destinations.push_back(
         {"command", [system = std::make_shared<RealSystem>(RealSystem::Options{.data_folder = data_folder}),
-                     command = options.command, data_folder](const Alert& alert, const CallOff& call_off) {
-           return run_command(*system, command, data_folder, alert, call_off);
+                     command = options.command, data_folder](const Alert& alert, const CancelToken& cancel_token) {
+           return run_command(*system, command, data_folder, alert, cancel_token);
          }});
   }
   const std::string url = PAWL_TRY(alert_url(options));
@@ -230,8 +231,8 @@ Result<std::vector<AlertDestination>> alert_destinations(const AlertOptions& opt
   }
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return Error{ErrorCode::io, "libcurl cannot be started"};
   const auto webhook = std::make_shared<Webhook>(url, std::move(headers), std::move(body));
-  destinations.push_back({"webhook at " + host_of(url), [webhook](const Alert& alert, const CallOff& call_off) {
-                            return webhook->post(alert, call_off);
+  destinations.push_back({"webhook at " + host_of(url), [webhook](const Alert& alert, const CancelToken& cancel_token) {
+                            return webhook->post(alert, cancel_token);
                           }});
   return destinations;
 }

@@ -28,7 +28,7 @@ struct AlertDelivery {
 /// A receiver of alerts. `deliver` blocks for a bounded time; `call_off` ends it early. Threads: one at a time.
 struct AlertDestination {
   std::string name;  // for logs: "command", "webhook at HOST"
-  std::function<AlertDelivery(const Alert& alert, const CallOff& call_off)> deliver;
+  std::function<AlertDelivery(const Alert& alert, const CancelToken& cancel_token)> deliver;
 };
 
 /// The destinations in the options: none, one or two. Every mistake that can be detected at the start is an error here.

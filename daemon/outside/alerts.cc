@@ -54,7 +54,7 @@ struct Alerts::Impl {
   bool has_ended PAWL_GUARDED_BY(mutex) = false;
 
   std::vector<Lane> lanes;  // only the thread uses them
-  EventCallOff call_off;
+  EventCancelToken cancel_token;
   std::thread thread;
 
   std::atomic<std::uint64_t> sent{0};
@@ -163,7 +163,7 @@ struct Alerts::Impl {
 
   void try_first(Lane& lane) {
     const std::shared_ptr<const Alert> alert = lane.queue.front();
-    const AlertDelivery delivery = lane.destination.deliver(*alert, call_off);
+    const AlertDelivery delivery = lane.destination.deliver(*alert, cancel_token);
     switch (delivery.how) {
       case AlertDelivery::How::delivered:
         ++sent;
@@ -196,8 +196,8 @@ struct Alerts::Impl {
 
   /// At shutdown: tries each alert once more, until the destination fails or the drain is called off.
   void drain(Lane& lane) {
-    while (!lane.queue.empty() && !call_off.called()) {
-      const AlertDelivery delivery = lane.destination.deliver(*lane.queue.front(), call_off);
+    while (!lane.queue.empty() && !cancel_token.called()) {
+      const AlertDelivery delivery = lane.destination.deliver(*lane.queue.front(), cancel_token);
       if (delivery.how == AlertDelivery::How::later) break;
       if (delivery.how == AlertDelivery::How::refused) {
         give_up(lane, delivery.why);
@@ -252,7 +252,7 @@ void Alerts::stop() {
     impl_->ended.wait_for(lock.waiting(), impl_->pace.stop_within,
                           [this]() PAWL_REQUIRES(impl_->mutex) { return impl_->has_ended; });
   }
-  impl_->call_off.call();
+  impl_->cancel_token.call();
   impl_->thread.join();
 }
 

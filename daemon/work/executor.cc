@@ -15,7 +15,7 @@ using std::chrono::seconds;
 constexpr unsigned worker_threads = 8;
 /// Separate threads: a silent origin must not keep a path waiting.
 constexpr unsigned branch_asker_threads = 4;
-constexpr seconds leftovers_again{1};
+constexpr seconds orphans_again{1};
 constexpr seconds room_again{1};
 /// Part of the 9 s that a whole stop takes at most; most service managers wait 10 s.
 constexpr std::int64_t stop_grace_default_s = 6;
@@ -99,11 +99,11 @@ void Executor::Impl::end_what_earlier_boots_left() {
   for (const RunNote& note : notes) {
     if (note.is_foreign) continue;  // a copied note: the run it names goes on elsewhere
     enders.push_back(system.start_thread([this, note] {
-      const EndOrder order{Stop::terminate, seconds(world.kill_after_s())};
-      if (end_run(system, note.run, order) == RunEnd::gone) return;
+      const EndRequest request{Stop::terminate, seconds(world.kill_after_s())};
+      if (end_run(system, note.run, request) == RunEnd::gone) return;
       warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive; pawld cannot end it");
       const MutexLock lock(mutex);
-      if (const auto job = job_of(note)) leftovers[*job].push_back(note.run);
+      if (const auto job = job_of(note)) orphans[*job].push_back(note.run);
     }));
   }
   for (const auto& ender : enders) ender->join();
@@ -160,7 +160,7 @@ void Executor::Impl::read_settings() {
 void Executor::Impl::run() {
   Deadline next_pass = system.now();
   Deadline last_pass = next_pass;
-  Deadline next_leftovers = next_pass;
+  Deadline next_orphans = next_pass;
   Deadline next_claim = no_deadline;
   MutexLock lock(mutex);
   while (!stopping) {
@@ -229,9 +229,9 @@ void Executor::Impl::run() {
              !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
              (previous_changed && !is_seeing_to_previous);
     };
-    if (!leftovers.empty() && system.now() >= next_leftovers) {
-      next_leftovers = system.now() + leftovers_again;
-      if (!std::exchange(retrying_leftovers, true)) workers->post([this] { retry_leftovers(); });
+    if (!orphans.empty() && system.now() >= next_orphans) {
+      next_orphans = system.now() + orphans_again;
+      if (!std::exchange(retrying_orphans, true)) workers->post([this] { retry_orphans(); });
     }
     previous_seen_to = outside_changed = false;
     if ((previous_changed || system.now() >= next_previous) && !std::exchange(is_seeing_to_previous, true)) {
@@ -246,7 +246,7 @@ void Executor::Impl::run() {
       next = std::min(next, entry.until);
       next_claim = std::min(next_claim, entry.until);
     }
-    wake->await(lock, leftovers.empty() ? next : std::min(next, next_leftovers), news);
+    wake->await(lock, orphans.empty() ? next : std::min(next, next_orphans), news);
   }
 }
 

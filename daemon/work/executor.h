@@ -88,7 +88,7 @@ class Executor {
   /// Drives a task on request, on another thread; calls `done` once, from there: it must not block. The daemon holds
   /// the lease, whoever the requester is, because this process has to stay alive. After stop() it does nothing and does
   /// not call `done`. The exit of a job's run needs no such call: the executor sees it in the log.
-  void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done);
+  void advance(AdvanceRequest request, std::function<void(AdvanceAnswer)> done);
   /// Resolves `diverged` in favour of one side; `busy` if a path is driving the task. Threads and `done` as in
   /// advance().
   void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done);
@@ -97,13 +97,13 @@ class Executor {
   void find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done);
   /// Locks a step's place for settling it, after ending what the step's process left; null if the lock is not
   /// available, or a path of this daemon is running the step. Threads and `done` as in advance().
-  void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
+  void lock_step(StepKey place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done);
 
   /// Whether claims skip a job because a process of an earlier attempt may still be alive (`previous_alive`). Threads:
   /// any, also the sequencer's.
-  bool is_passed_over(JobId job) const;
+  bool is_skipped(JobId job) const;
   /// All skipped jobs, by id.
-  std::vector<JobId> passed_over() const;
+  std::vector<JobId> skipped() const;
 
   /// Why a repository's origin cannot be asked; none if it can. Threads: any, also the sequencer's.
   std::optional<OriginTrouble> origin_trouble(const std::string& repo) const;

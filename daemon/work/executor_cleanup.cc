@@ -70,7 +70,7 @@ void Executor::Impl::note_on_branch(const Task& cancelled, const std::string& te
   fb::TaskNoteT note;
   note.task = raw(cancelled.id);
   note.text = text;
-  machine.propose(propose_group(asker("stop"), note));
+  machine.propose(propose_group(requester("stop"), note));
 }
 
 void Executor::Impl::delete_branch(const Task& cancelled) {

@@ -73,7 +73,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void warn(const std::string& text) const {
     if (options.warn) options.warn(text);
   }
-  Asker asker(const std::string& actor) const {
+  Requester requester(const std::string& actor) const {
     return {.boot = options.boot_id, .actor = actor, .key = {}, .request = {}};
   }
 
@@ -118,7 +118,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   struct Running {
     std::uint64_t attempt = 0;  // 0 until it is claimed
     TaskId task{};
-    std::unique_ptr<CallOff> off;
+    std::unique_ptr<CancelToken> off;
     std::unique_ptr<RunningThread> thread;
     bool waits = false;  // for a lease, before the next try at its exit
     bool ended = false;  // its thread is about to be joined
@@ -153,8 +153,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     Variables env = {};          // its agent's
     CommandContext context = {};
   };
-  /// The first job that can be claimed, other than `passed_over`.
-  std::optional<Claimable> claimable(std::set<JobId> passed_over);
+  /// The first job that can be claimed, other than `skipped`.
+  std::optional<Claimable> claimable(std::set<JobId> skipped);
   std::optional<Claim> claim(JobId job);
   /// When a variable that cannot be read is tried again, as an origin is.
   static constexpr std::chrono::seconds variable_again{2};
@@ -176,10 +176,10 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void mark(JobId job) {
     Event event;
     event.job = raw(job);
-    machine.propose(propose_group(asker("monitor"), event));
+    machine.propose(propose_group(requester("monitor"), event));
   }
   void join_ended();
-  void retry_leftovers();
+  void retry_orphans();
 
   // executor_trees.cc
 
@@ -188,7 +188,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
     std::uint64_t attempts = 0;  // of the job when it began
     TaskId task{};
     std::string repo;
-    std::unique_ptr<CallOff> off;
+    std::unique_ptr<CancelToken> off;
     std::unique_ptr<RunningThread> thread;
     enum class State {
       working,
@@ -226,9 +226,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   // executor_tasks.cc
 
   /// Whether a path is running the step's process.
-  bool runs_step(const StepPlace& place);
+  bool runs_step(const StepKey& place);
   /// The boot that started the step of a place; none if it has been forgotten.
-  std::optional<Boot> starter_of(const StepPlace& place);
+  std::optional<Boot> starter_of(const StepKey& place);
   /// The reconciler's work for one task, on a thread of `workers`.
   void drive(TaskId task);
   /// What to do with a task that is already being driven.
@@ -349,7 +349,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   bool outside_changed PAWL_GUARDED_BY(mutex) = false;  // so the next look has a new time
   std::map<std::string, std::vector<BranchAsk>> branch_asks
       PAWL_GUARDED_BY(mutex);  // by repository: those that no query is answering yet
-  std::map<JobId, std::vector<std::string>> leftovers PAWL_GUARDED_BY(mutex);  // runs not known to be gone
+  std::map<JobId, std::vector<std::string>> orphans PAWL_GUARDED_BY(mutex);  // runs not known to be gone
   std::map<JobId, OutsideRun> outside_runs PAWL_GUARDED_BY(mutex);
   std::map<JobId, TakenBack> taken_back PAWL_GUARDED_BY(mutex);  // from outside_runs, for see_to_previous()
   bool previous_changed PAWL_GUARDED_BY(mutex) = false;
@@ -360,7 +360,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::set<TaskId> drive_again PAWL_GUARDED_BY(mutex);  // flagged meanwhile
   std::set<TaskId> waiting_for_lease PAWL_GUARDED_BY(mutex);
   std::map<JobId, std::uint64_t> exits_waiting_for_lease PAWL_GUARDED_BY(mutex);
-  bool retrying_leftovers PAWL_GUARDED_BY(mutex) = false;
+  bool retrying_orphans PAWL_GUARDED_BY(mutex) = false;
 
   bool has_commands PAWL_GUARDED_BY(mutex) = false;  // whether this daemon runs any pipeline's agent
   bool reconciler_enabled PAWL_GUARDED_BY(mutex) = true;

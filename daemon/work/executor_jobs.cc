@@ -23,15 +23,15 @@ std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process
 
 }  // namespace
 
-bool Executor::is_passed_over(JobId job) const {
+bool Executor::is_skipped(JobId job) const {
   const MutexLock lock(impl_->mutex);
-  return impl_->running.contains(job) || impl_->leftovers.contains(job);
+  return impl_->running.contains(job) || impl_->orphans.contains(job);
 }
 
-std::vector<JobId> Executor::passed_over() const {
+std::vector<JobId> Executor::skipped() const {
   const MutexLock lock(impl_->mutex);
   std::vector<JobId> jobs;
-  for (const auto& [job, runs] : impl_->leftovers) jobs.push_back(job);
+  for (const auto& [job, runs] : impl_->orphans) jobs.push_back(job);
   return jobs;
 }
 
@@ -54,12 +54,12 @@ std::set<TaskId> Executor::driven() const {
   return impl_->world.driven();
 }
 
-std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> passed_over) {
+std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobId> skipped) {
   {
     const MutexLock lock(mutex);
     if (is_ending() || running.size() >= options.jobs_at_once) return std::nullopt;
-    for (const auto& [job, of_job] : running) passed_over.insert(job);
-    for (const auto& [job, runs] : leftovers) passed_over.insert(job);
+    for (const auto& [job, of_job] : running) skipped.insert(job);
+    for (const auto& [job, runs] : orphans) skipped.insert(job);
   }
   const TimeUs now = desk.now();
   std::optional<Claimable> found;
@@ -70,7 +70,7 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
       std::size_t rows = 0;
       for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
         if (++rows > options.rows_per_look) return *id;
-        if (passed_over.contains(*id)) continue;
+        if (skipped.contains(*id)) continue;
         const Outcome outcome = claim_outcome(state, *id, now);
         if (outcome == Outcome::limit) break;
         const Job& job = *state.jobs.find(*id);
@@ -110,7 +110,7 @@ std::optional<Executor::Impl::Claim> Executor::Impl::claim(JobId job) {
   fb::JobClaimedT event;
   event.job = raw(job);
   event.owner = owner_event({.boot_id = options.boot_id, .pid = system.own_pid(), .actor = "executor"});
-  if (machine.propose(propose_group(asker("executor"), event)).outcome != Outcome::accepted) return std::nullopt;
+  if (machine.propose(propose_group(requester("executor"), event)).outcome != Outcome::accepted) return std::nullopt;
   return desk.ask([&](const State& state) -> std::optional<Claim> {
     const Job* row = state.jobs.find(job);
     if (!row || row->status != JobStatus::running || row->run->owner.boot_id != options.boot_id) return std::nullopt;
@@ -159,7 +159,7 @@ void Executor::Impl::claim_jobs() {
       if (is_ending()) return;
       entry = &running[next->job];
       entry->task = next->task;
-      entry->off = system.make_call_off();
+      entry->off = system.make_cancel_token();
     }
     std::optional<Claim> claimed = claim(next->job);
     hold.reset();
@@ -185,7 +185,7 @@ void Executor::Impl::note_missing(TaskId task, const std::string& words) {
   fb::TaskNoteT note;
   note.task = raw(task);
   note.text = "its command waits for the variable " + words;
-  machine.propose(propose_group(asker("executor"), note));
+  machine.propose(propose_group(requester("executor"), note));
   if (options.variable_alert) options.variable_alert(task, words);
 }
 
@@ -244,11 +244,11 @@ bool Executor::Impl::record_exit(const Claim& claim, std::int64_t code) {
   exit.job = raw(claim.job);
   exit.attempt = claim.attempt;
   exit.exit_code = code;
-  Group group = propose_group(asker("monitor"), exit);
+  Group group = propose_group(requester("monitor"), exit);
   if (marks_count_on(claim.context.stage)) {
     fb::FinalizerMarkedT marked;
     marked.job = raw(claim.job);
-    group.push_back(propose(asker("monitor"), marked));
+    group.push_back(propose(requester("monitor"), marked));
   }
   return machine.propose(std::move(group)).outcome == Outcome::accepted;
 }
@@ -276,16 +276,16 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   if (!worktree) return not_started(worktree.error());
   if (!worktree->remark.empty()) (*log)->say(worktree->remark);
 
-  RunOrder order{.command = claim.agent.run,
-                 .folder = worktree->folder,
-                 .environment = world.environment_of(claim.context, claim.env),
-                 .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
-                 .inherited = {},
-                 .output_bytes_max = world.output_bytes_max(),
-                 .secrets = claim.env.secrets};
-  order.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
-  order.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
-  Result<HeldRun> run = HeldRun::hold(system, order, *log);
+  RunRequest request{.command = claim.agent.run,
+                     .folder = worktree->folder,
+                     .environment = world.environment_of(claim.context, claim.env),
+                     .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
+                     .inherited = {},
+                     .output_bytes_max = world.output_bytes_max(),
+                     .secrets = claim.env.secrets};
+  request.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
+  request.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));
+  Result<PreparedProcess> run = PreparedProcess::prepare(system, request, *log);
   if (!run) return not_started(run.error());
   fb::RunStartedT event;
   event.job = raw(claim.job);
@@ -293,13 +293,13 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   event.pid = run->pid();
   event.pid_start = run->pid_start();
   // If refused, the job is no longer ours; destroying the child ends it before it executes.
-  if (machine.propose(propose_group(asker("monitor"), event)).outcome != Outcome::accepted) return false;
+  if (machine.propose(propose_group(requester("monitor"), event)).outcome != Outcome::accepted) return false;
 
   const RealWorld::OwnAgent agent(world, run->pid());
-  const CommandExit exit = run->go(world.bounds_of(claim.agent.timeout_s), entry.off.get());
+  const CommandExit exit = run->start_and_wait(world.bounds_of(claim.agent.timeout_s), entry.off.get());
   {
     const MutexLock lock(mutex);
-    if (!run->gone()) leftovers[claim.job].push_back(run->run());
+    if (!run->gone()) orphans[claim.job].push_back(run->run());
     // A run that we cut off has not failed. One that still exited by itself with 0 is finished work.
     const bool is_cut_off = stopping && exit.how == CommandExit::How::lost;
     const CommandExit& own = run->process_exit();
@@ -344,9 +344,9 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   const AdvanceAnswer answer = pawl::advance(machine, world,
                                              {.task = seen->task,
                                               .version = seen->version,
-                                              .asker = asker("monitor"),
+                                              .requester = requester("monitor"),
                                               .pid = system.own_pid(),
-                                              .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
+                                              .on_red = AdvanceRequest::OnRed::roll_back_or_retry});
   const bool waits = answer.result == AdvanceResult::deferred || answer.result == AdvanceResult::committed ||
                      answer.awaited == Awaited::lease || answer.awaited == Awaited::agent ||
                      answer.awaited == Awaited::dependency || answer.awaited == Awaited::previous;
@@ -381,28 +381,28 @@ void Executor::Impl::finish_job(JobId job, std::uint64_t attempt, fb::JobResult 
   event.job = raw(job);
   event.attempt = attempt;
   event.result = result;
-  machine.propose(propose_group(asker("monitor"), event));
+  machine.propose(propose_group(requester("monitor"), event));
 }
 
-void Executor::Impl::retry_leftovers() {
+void Executor::Impl::retry_orphans() {
   std::vector<std::pair<JobId, std::string>> runs;
   {
     const MutexLock lock(mutex);
-    for (const auto& [job, of_job] : leftovers) {
+    for (const auto& [job, of_job] : orphans) {
       for (const std::string& run : of_job) runs.emplace_back(job, run);
     }
   }
   for (const auto& [job, run] : runs) {
     if (end_run(system, run, {Stop::kill, milliseconds(0)}) == RunEnd::alive) continue;
     const MutexLock lock(mutex);
-    const auto of_job = leftovers.find(job);
+    const auto of_job = orphans.find(job);
     std::erase(of_job->second, run);
-    if (of_job->second.empty()) leftovers.erase(of_job);
+    if (of_job->second.empty()) orphans.erase(of_job);
     jobs_changed = true;
     wake->notify();  // the next one may take a while
   }
   const MutexLock lock(mutex);
-  retrying_leftovers = false;
+  retrying_orphans = false;
   wake->notify();
 }
 

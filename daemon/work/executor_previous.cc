@@ -123,7 +123,7 @@ bool Executor::Impl::say_gone(JobId job, std::int64_t pid) {
   fb::PreviousGoneT event;
   event.job = raw(job);
   event.pid = pid;
-  return machine.propose(propose_group(asker("executor"), event)).outcome == Outcome::accepted;
+  return machine.propose(propose_group(requester("executor"), event)).outcome == Outcome::accepted;
 }
 
 /// Looks at it once, and does what is due. Does not wait.

@@ -6,16 +6,16 @@
 
 namespace pawl {
 
-void Executor::advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done) {
+void Executor::advance(AdvanceRequest request, std::function<void(AdvanceAnswer)> done) {
   // The path makes many records, but the requester's idempotency key stands for one, so they do not carry it.
-  order.asker.key.clear();
-  order.asker.request.reset();
-  order.asker.principal.clear();  // the daemon drives the task: the lease and the steps are its own
-  order.asker.boot = impl_->options.boot_id;
-  order.pid = impl_->system.own_pid();
+  request.requester.key.clear();
+  request.requester.request.reset();
+  request.requester.principal.clear();  // the daemon drives the task: the lease and the steps are its own
+  request.requester.boot = impl_->options.boot_id;
+  request.pid = impl_->system.own_pid();
   Impl& impl = *impl_;
-  impl.workers->post([&impl, order = std::move(order), done = std::move(done)] {
-    done(pawl::advance(impl.machine, impl.world, order));
+  impl.workers->post([&impl, request = std::move(request), done = std::move(done)] {
+    done(pawl::advance(impl.machine, impl.world, request));
   });
 }
 
@@ -23,7 +23,7 @@ std::optional<MissingVariable> Executor::missing_variable(TaskId task) const {
   return impl_->world.missing_variable(task);
 }
 
-void Executor::lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
+void Executor::lock_step(StepKey place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
   Impl& impl = *impl_;
   impl.workers->post([&impl, place = std::move(place), run = std::move(run), done = std::move(done)] {
     // A step that a path of ours is running was not left behind, so an operator's verdict must not end it.
@@ -36,7 +36,7 @@ void Executor::lock_step(StepPlace place, std::string run, std::function<void(st
 
 /// Whether the path that drives the task is running this step. If the task is blocked, the path has ended; if the path
 /// waits to probe again, the step's process is gone. In both cases an operator's verdict may come first.
-bool Executor::Impl::runs_step(const StepPlace& place) {
+bool Executor::Impl::runs_step(const StepKey& place) {
   return desk.ask([&place](const State& state) {
     const Task* task = state.tasks.find(place.task);
     return task && task->blocked.empty() &&
@@ -46,7 +46,7 @@ bool Executor::Impl::runs_step(const StepPlace& place) {
   });
 }
 
-std::optional<Boot> Executor::Impl::starter_of(const StepPlace& place) {
+std::optional<Boot> Executor::Impl::starter_of(const StepKey& place) {
   return desk.ask([&place](const State& state) -> std::optional<Boot> {
     const Task* task = state.tasks.find(place.task);
     if (!task) return std::nullopt;
@@ -101,7 +101,7 @@ void Executor::Impl::drive(TaskId task) {
     if (is_ending()) return;
     freed = leases_freed;
   }
-  const Reconciled done = reconcile(machine, world, task, asker(actor), system.own_pid());
+  const Reconciled done = reconcile(machine, world, task, requester(actor), system.own_pid());
   const Awaited awaited = done.answer ? done.answer->awaited : Awaited::nothing;
   const bool waits = done.move == ReconcileMove::defer || awaited == Awaited::lease || awaited == Awaited::agent ||
                      (done.answer && done.answer->result == AdvanceResult::deferred);

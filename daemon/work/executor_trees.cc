@@ -69,7 +69,7 @@ bool Executor::Impl::is_prepared(const Claimable& next) {
   entry.attempts = next.attempts;
   entry.task = next.task;
   entry.repo = next.repo;
-  entry.off = system.make_call_off();
+  entry.off = system.make_cancel_token();
   if (now < next_try) {
     entry.state = Preparation::State::waits;
     entry.until = next_try;
@@ -132,7 +132,7 @@ void Executor::Impl::note_branch(const Claimable& next, const Worktree& tree) {
   event.task = raw(next.task);
   event.head = head;
   event.begun = begun;
-  machine.propose(propose_group(asker("executor"), event));
+  machine.propose(propose_group(requester("executor"), event));
 }
 
 /// Blocks the task: nothing may work there until a person decides how to go on.
@@ -141,7 +141,7 @@ void Executor::Impl::bar(const Claimable& next, const std::string& reason) {
   event.task = raw(next.task);
   event.version = raw(next.version);
   event.reason = reason;
-  machine.propose(propose_group(asker("executor"), event));
+  machine.propose(propose_group(requester("executor"), event));
 }
 
 void Executor::Impl::take_tree(JobId job, Claim& claim) {
@@ -162,7 +162,7 @@ void Executor::Impl::wait_for_path(const Claimable& next) {
   entry.repo = next.repo;
   entry.state = Preparation::State::waits;
   entry.until = system.now() + path_again;
-  entry.off = system.make_call_off();
+  entry.off = system.make_cancel_token();
   entry.ended = true;
 }
 

@@ -165,20 +165,20 @@ std::string GitEnd::message() const {
 GitCommand::GitCommand(System& system, std::string data_folder, std::shared_ptr<const Origins> origins)
     : system_(system), data_folder_(std::move(data_folder)), origins_(std::move(origins)) {}
 
-GitEnd GitCommand::run(const Order& order) {
+GitEnd GitCommand::run(const Request& request) {
   std::vector<std::string> environment = system_.clean_environment();
   add_ways_out(environment, {"SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "http_proxy",
                              "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
                              "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY"});
   environment.push_back("GIT_CONFIG_GLOBAL=" + settings_file());
   environment.emplace_back("GIT_CONFIG_NOSYSTEM=1");
-  return run_with(order, environment);
+  return run_with(request, environment);
 }
 
-GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& environment) {
+GitEnd GitCommand::run_with(const Request& request, const std::vector<std::string>& environment) {
   GitEnd end;
   end.what = "git";
-  for (const std::string& word : order.words) end.what += " " + word;
+  for (const std::string& word : request.words) end.what += " " + word;
   end.what = mask(std::move(end.what));
   Descriptor output(::memfd_create("git", MFD_CLOEXEC));
   Descriptor written(::fcntl(output.get(), F_DUPFD_CLOEXEC, 3));
@@ -186,38 +186,40 @@ GitEnd GitCommand::run_with(const Order& order, const std::vector<std::string>& 
     end.said = std::string("memfd_create: ") + std::strerror(errno);
     return end;
   }
-  RunOrder run_order;
+  RunRequest run_request;
   // On the command line, since agents can change the settings of a task's clone. Background processes would be mistaken
   // for something left behind, and nothing is ever pruned.
-  run_order.command = {"git",
-                       "-c",
-                       "core.hooksPath=/dev/null",
-                       "-c",
-                       "gc.auto=0",
-                       "-c",
-                       "maintenance.auto=false",
-                       "-c",
-                       "core.fsmonitor=false",
-                       "-c",
-                       "advice.detachedHead=false",
-                       "-c",
-                       "submodule.recurse=false",
-                       "--no-optional-locks"};
-  run_order.command.insert(run_order.command.end(), order.words.begin(), order.words.end());
-  run_order.folder = data_folder_;
-  run_order.environment = environment;
-  run_order.environment.emplace_back("LC_ALL=C");  // its messages are parsed
-  run_order.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
+  run_request.command = {"git",
+                         "-c",
+                         "core.hooksPath=/dev/null",
+                         "-c",
+                         "gc.auto=0",
+                         "-c",
+                         "maintenance.auto=false",
+                         "-c",
+                         "core.fsmonitor=false",
+                         "-c",
+                         "advice.detachedHead=false",
+                         "-c",
+                         "submodule.recurse=false",
+                         "--no-optional-locks"};
+  run_request.command.insert(run_request.command.end(), request.words.begin(), request.words.end());
+  run_request.folder = data_folder_;
+  run_request.environment = environment;
+  run_request.environment.emplace_back("LC_ALL=C");  // its messages are parsed
+  run_request.environment.emplace_back("GIT_TERMINAL_PROMPT=0");
   // A folder that has lost its .git must not count as part of a repository around the data folder.
-  run_order.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
-  run_order.purpose = "git";
-  run_order.makes_pawls_files = !is_in_worktree(order.words);
-  Result<HeldRun> run = HeldRun::hold(system_, run_order, std::make_shared<LogFile>(std::move(written), ""));
+  run_request.environment.push_back("GIT_CEILING_DIRECTORIES=" + data_folder_ + "/work");
+  run_request.purpose = "git";
+  run_request.makes_pawls_files = !is_in_worktree(request.words);
+  Result<PreparedProcess> run =
+      PreparedProcess::prepare(system_, run_request, std::make_shared<LogFile>(std::move(written), ""));
   if (!run) {
     end.said = run.error().message;
     return end;
   }
-  const CommandExit exit = run->go({order.timeout_s, git_kill_after_s}, order.off ? order.off : &stop_);
+  const CommandExit exit =
+      run->start_and_wait({request.timeout_s, git_kill_after_s}, request.off ? request.off : &stop_);
   end.said = mask(whole(output));
   if (exit.how == CommandExit::How::timed_out) {
     end.how = GitEnd::How::timed_out;

@@ -39,12 +39,12 @@ class GitCommand {
  public:
   GitCommand(System& system, std::string data_folder, std::shared_ptr<const Origins> origins);
 
-  struct Order {
+  struct Request {
     std::vector<std::string> words;
     std::int64_t timeout_s = 900;
-    const CallOff* off = nullptr;  // null: only stop() calls it off
+    const CancelToken* off = nullptr;  // null: only stop() calls it off
   };
-  GitEnd run(const Order& order);
+  GitEnd run(const Request& request);
   /// Its output if it exits with 0; else an error with its output.
   Result<std::string> operator()(std::vector<std::string> words);
 
@@ -59,17 +59,17 @@ class GitCommand {
 
   /// Calls off running commands and all later ones.
   void stop() { stop_.call(); }
-  const CallOff& stopped() const { return stop_; }
+  const CancelToken& stopped() const { return stop_; }
 
  private:
   std::string settings_file() const { return data_folder_ + "/repos/gitconfig"; }
   std::string credential_file(const std::string& repo) const;
-  GitEnd run_with(const Order& order, const std::vector<std::string>& environment);
+  GitEnd run_with(const Request& request, const std::vector<std::string>& environment);
 
   System& system_;
   const std::string data_folder_;
   const std::shared_ptr<const Origins> origins_;
-  EventCallOff stop_;
+  EventCancelToken stop_;
   Mutex settings_mutex_;
   std::string settings_ PAWL_GUARDED_BY(settings_mutex_);  // as last written
 };

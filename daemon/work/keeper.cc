@@ -51,7 +51,7 @@ bool KeeperCall::possible() {
   return static_cast<bool>(keeper_program());
 }
 
-KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output,
+KeeperCall::KeeperCall(const Plan& plan, int report, int held, const PumpOptions& output,
                        const std::vector<std::size_t>& secrets)
     : environment_(plan.environment) {
   kept_.assign(plan.kept, plan.kept + plan.kept_count);

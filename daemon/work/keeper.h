@@ -26,7 +26,8 @@ class KeeperCall {
   /// pipe or, if `output` has no pipe, the file that the command writes to directly. `secrets`: the indices of the
   /// variables in the plan's environment whose values are masked in the command's output. They reach the keeper in its
   /// environment, which it wipes.
-  KeeperCall(const Plan& plan, int report, int held, const PumpOrder& output, const std::vector<std::size_t>& secrets);
+  KeeperCall(const Plan& plan, int report, int held, const PumpOptions& output,
+             const std::vector<std::size_t>& secrets);
 
   /// In a forked child: becomes the keeper. Returns only on failure, with errno set. As safe after fork as
   /// run_command().

@@ -131,7 +131,7 @@ void Mirror::begin() {
   if (thread_) thread_->join();  // it has ended, except for its last instruction
   is_running_ = true;
   ++begun_;
-  off_ = std::make_unique<EventCallOff>();
+  off_ = std::make_unique<EventCancelToken>();
   asked_ = git_.origin(options_.repo);
   thread_ = system_.start_thread([this, origin = asked_, &off = *off_] {
     Fetched fetched = fetch_now(origin, off);
@@ -150,7 +150,7 @@ void Mirror::leave_outdated() {
   if (is_running_) off_->call();
 }
 
-Fetched Mirror::fetch(Deadline until, const CallOff* off) {
+Fetched Mirror::fetch(Deadline until, const CancelToken* off) {
   MutexLock lock(mutex_);
   // A fetch that began before this call may have read origin too early to see what the caller knows of.
   const std::uint64_t wanted = begun_ + 1;
@@ -232,7 +232,7 @@ void Mirror::name_origin(const Origin& origin) {
   if (end.is_ok()) named_ = origin;
 }
 
-Fetched Mirror::fetch_now(const Origin& origin, const CallOff& off) {
+Fetched Mirror::fetch_now(const Origin& origin, const CancelToken& off) {
   if (!origin) return {.end = FetchEnd::unreachable, .words = "'" + options_.repo + "' no longer has an origin"};
   if (const auto set = set_up(); !set) return {.end = FetchEnd::unreachable, .words = set.error().message};
   if (const auto written = git_.write_settings(); !written) {
@@ -285,7 +285,7 @@ bool Mirror::is_unchanged(const AtOrigin& at_origin) {
 }
 
 Fetched Mirror::fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin,
-                           const CallOff& off, bool& is_damaged) {
+                           const CancelToken& off, bool& is_damaged) {
   is_damaged = false;
   const std::string git_dir = "--git-dir=" + folder;
   // A fetch prunes first, so a deleted branch does not block a new one below its name. Small fetches become packs too:
@@ -336,7 +336,7 @@ void Mirror::pack_up() {
   if (!end.is_ok() && options_.warn) options_.warn(end.message());
 }
 
-Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off,
+Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, const CancelToken& off,
                         const std::string& why) {
   const std::string next = options_.folder + ".new";
   std::error_code error;

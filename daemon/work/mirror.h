@@ -52,7 +52,7 @@ class Mirror {
   ~Mirror();
 
   /// As System::fetch_origin().
-  Fetched fetch(Deadline until, const CallOff* off);
+  Fetched fetch(Deadline until, const CancelToken* off);
   /// Ends the current fetch, and prevents later ones.
   void stop();
 
@@ -75,10 +75,10 @@ class Mirror {
  private:
   using Origin = std::shared_ptr<const OriginUrl>;
 
-  Fetched fetch_now(const Origin& origin, const CallOff& off);
-  Fetched fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off,
-                     bool& is_damaged);
-  Fetched replace(const OriginUrl& origin, const AtOrigin& at_origin, const CallOff& off, const std::string& why);
+  Fetched fetch_now(const Origin& origin, const CancelToken& off);
+  Fetched fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin,
+                     const CancelToken& off, bool& is_damaged);
+  Fetched replace(const OriginUrl& origin, const AtOrigin& at_origin, const CancelToken& off, const std::string& why);
   void name_origin(const Origin& origin);
   bool is_unchanged(const AtOrigin& at_origin);
   void note_default(const std::string& folder, const AtOrigin& at_origin);
@@ -98,9 +98,9 @@ class Mirror {
   Mutex mutex_;
   std::condition_variable changed_;
   std::unique_ptr<RunningThread> thread_ PAWL_GUARDED_BY(mutex_);
-  std::unique_ptr<EventCallOff> off_ PAWL_GUARDED_BY(mutex_);  // of the current fetch
-  Origin asked_ PAWL_GUARDED_BY(mutex_);                       // the origin of the current or last fetch
-  std::uint64_t counts_from_ PAWL_GUARDED_BY(mutex_) = 0;      // earlier fetches used an outdated URL
+  std::unique_ptr<EventCancelToken> off_ PAWL_GUARDED_BY(mutex_);  // of the current fetch
+  Origin asked_ PAWL_GUARDED_BY(mutex_);                           // the origin of the current or last fetch
+  std::uint64_t counts_from_ PAWL_GUARDED_BY(mutex_) = 0;          // earlier fetches used an outdated URL
   bool is_running_ PAWL_GUARDED_BY(mutex_) = false;
   bool is_stopped_ PAWL_GUARDED_BY(mutex_) = false;
   std::uint64_t begun_ PAWL_GUARDED_BY(mutex_) = 0;

@@ -14,7 +14,8 @@ constexpr seconds told_after{600};
 
 }  // namespace
 
-Fetched OriginWeather::fetch(const std::string& repo, std::chrono::steady_clock::duration within, const CallOff* off) {
+Fetched OriginWeather::fetch(const std::string& repo, std::chrono::steady_clock::duration within,
+                             const CancelToken* off) {
   const Deadline began = system_.now();
   const TimeUs began_at = system_.wall_time();
   {

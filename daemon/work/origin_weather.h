@@ -23,7 +23,7 @@ class OriginWeather {
       : system_(system), alert_(std::move(alert)) {}
 
   /// Fetches from origin, unless it is known not to answer and the next try is not due. Records the result. Blocks.
-  Fetched fetch(const std::string& repo, std::chrono::steady_clock::duration within, const CallOff* off);
+  Fetched fetch(const std::string& repo, std::chrono::steady_clock::duration within, const CancelToken* off);
   /// Forgets its state: its URL has changed.
   void forget(const std::string& repo);
   /// When the next try may begin; in the past if all is well.

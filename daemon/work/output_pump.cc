@@ -53,8 +53,9 @@ int make_parts_folder(int folder, const char* name) {
 
 }  // namespace
 
-OutputPump::OutputPump(const PumpOrder& order) : order_(order), out_(order.log), out_size_(size_of(order.log)) {
-  ::fcntl(order_.pipe, F_SETFL, O_NONBLOCK);
+OutputPump::OutputPump(const PumpOptions& options)
+    : options_(options), out_(options.log), out_size_(size_of(options.log)) {
+  ::fcntl(options_.pipe, F_SETFL, O_NONBLOCK);
 }
 
 void OutputPump::pump() {
@@ -63,7 +64,7 @@ void OutputPump::pump() {
 
 void OutputPump::drain() {
   int there = 0;
-  if (order_.pipe < 0 || ::ioctl(order_.pipe, FIONREAD, &there) != 0) return;
+  if (options_.pipe < 0 || ::ioctl(options_.pipe, FIONREAD, &there) != 0) return;
   for (std::size_t left = static_cast<std::size_t>(std::max(there, 0)); left > 0;) {
     const std::size_t taken = take(left);
     if (taken == 0) return;
@@ -79,12 +80,12 @@ void OutputPump::finish() {
 
 /// Returns how much it took; 0 if nothing is available.
 std::size_t OutputPump::take(std::size_t bytes_max) {
-  if (order_.pipe < 0) return 0;
-  const ssize_t got = ::read(order_.pipe, chunk.data(), std::min(bytes_max, chunk.size()));
+  if (options_.pipe < 0) return 0;
+  const ssize_t got = ::read(options_.pipe, chunk.data(), std::min(bytes_max, chunk.size()));
   if (got < 0) return 0;
   if (got == 0) {
-    ::close(order_.pipe);
-    order_.pipe = -1;
+    ::close(options_.pipe);
+    options_.pipe = -1;
     let_go();
     return 0;
   }
@@ -97,8 +98,8 @@ void OutputPump::let_go() {
 }
 
 void OutputPump::show(const char* bytes, std::size_t count, OutputMask::Rest rest) {
-  if (!order_.mask) return keep(bytes, count);
-  keep(shown.data(), order_.mask->pass(bytes, count, shown.data(), rest));
+  if (!options_.mask) return keep(bytes, count);
+  keep(shown.data(), options_.mask->pass(bytes, count, shown.data(), rest));
 }
 
 void OutputPump::keep(const char* bytes, std::size_t count) {
@@ -128,12 +129,12 @@ bool OutputPump::has_room() {
   if (now < next_look_ms_ && (is_short_ || written_since_look_ < look_at_room_bytes)) return !is_short_;
   struct statvfs found {};
   // If the free space cannot be read, the disk does not count as full: a write that fails reports it anyway.
-  const bool is_known = ::fstatvfs(order_.log, &found) == 0;
+  const bool is_known = ::fstatvfs(options_.log, &found) == 0;
   const std::uint64_t bytes = static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
   // Hysteresis: resuming takes more room than stopping, so that it does not resume for one line at a time.
-  const std::uint64_t bytes_min = is_short_ ? order_.free_bytes_min / 8 * 9 : order_.free_bytes_min;
+  const std::uint64_t bytes_min = is_short_ ? options_.free_bytes_min / 8 * 9 : options_.free_bytes_min;
   const bool counts_inodes = found.f_files > 0;
-  is_short_ = is_known && (bytes < bytes_min || (counts_inodes && found.f_favail < order_.free_inodes_min));
+  is_short_ = is_known && (bytes < bytes_min || (counts_inodes && found.f_favail < options_.free_inodes_min));
   next_look_ms_ = now + (is_short_ ? look_again_ms : look_at_room_ms);
   written_since_look_ = 0;
   return !is_short_;
@@ -141,12 +142,12 @@ bool OutputPump::has_room() {
 
 /// The head gets half of the limit, and all parts together the other half.
 std::int64_t OutputPump::part_bytes_max() const {
-  const std::int64_t half = order_.bytes_max / 2;
+  const std::int64_t half = options_.bytes_max / 2;
   return part_count_ == 0 ? half : half / output_parts_max;
 }
 
 bool OutputPump::begin_part() {
-  if (parts_ < 0) parts_ = make_parts_folder(order_.folder, order_.name);
+  if (parts_ < 0) parts_ = make_parts_folder(options_.folder, options_.name);
   if (parts_ < 0) return false;
   // From the file's size, not from a count of our writes: the daemon adds lines of its own.
   const std::int64_t begin = out_begin_ + size_of(out_) + left_out_;
@@ -155,7 +156,7 @@ bool OutputPump::begin_part() {
   if (made < 0) return false;
   if (part_count_ == output_parts_max) drop_oldest_part();
   begins_[static_cast<std::size_t>(part_count_++)] = begin;
-  if (out_ != order_.log) ::close(out_);
+  if (out_ != options_.log) ::close(out_);
   out_ = made;
   out_begin_ = begin;
   out_size_ = 0;

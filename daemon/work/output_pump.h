@@ -23,7 +23,7 @@ constexpr const char* output_parts_suffix = ".parts";
 constexpr int output_part_digits = 19;  // so that names sort by number
 constexpr std::int64_t output_parts_max = 8;
 
-struct PumpOrder {
+struct PumpOptions {
   int pipe = -1;               // the read end, owned and closed by the pump
   int log = -1;                // NAME, open for appending
   int folder = -1;             // the folder of NAME
@@ -37,12 +37,12 @@ struct PumpOrder {
 
 class OutputPump {
  public:
-  explicit OutputPump(const PumpOrder& order);
+  explicit OutputPump(const PumpOptions& options);
   OutputPump(const OutputPump&) = delete;
   OutputPump& operator=(const OutputPump&) = delete;
 
   /// The descriptor to poll for reading; -1 once all writers have closed the pipe.
-  int pipe() const { return order_.pipe; }
+  int pipe() const { return options_.pipe; }
   /// Takes some of the pipe's contents. Does not wait.
   void pump();
   /// Takes what is in the pipe now. Leaves later output for later, so a command that prints endlessly does not block
@@ -63,7 +63,7 @@ class OutputPump {
   void note_gap() const;
   std::int64_t part_bytes_max() const;
 
-  PumpOrder order_;
+  PumpOptions options_;
   int parts_ = -1;              // the folder NAME.parts
   int out_ = -1;                // the file that is being written
   std::int64_t out_begin_ = 0;  // bytes produced before it

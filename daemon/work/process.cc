@@ -144,7 +144,7 @@ struct OutputPipe {
   Descriptor folder;
   std::string name;
 
-  PumpOrder order(const Launch& launch) const {
+  PumpOptions options(const Launch& launch) const {
     if (!read) return {};
     return {.pipe = read.get(),
             .log = launch.output->descriptor(),
@@ -180,16 +180,16 @@ void await_child(pid_t pid, int* status) {
 
 }  // namespace
 
-EventCallOff::EventCallOff() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+EventCancelToken::EventCancelToken() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   PAWL_ASSERT(event_);
 }
 
-void EventCallOff::call() {
+void EventCancelToken::call() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);  // full means called already
 }
 
-bool EventCallOff::called() const {
+bool EventCancelToken::called() const {
   pollfd polled{event_.get(), POLLIN, 0};
   return ::poll(&polled, 1, 0) == 1;
 }
@@ -235,7 +235,7 @@ Result<std::unique_ptr<Child>> ForkedChild::fork_stopped(const Launch& launch) {
   if (is_kept) {
     reports = PAWL_TRY(make_pair());
     child.report_ = std::move(reports[0]);
-    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.order(launch),
+    keeper.emplace(plan, reports[1].get(), launch.of_keeper ? launch.of_keeper->descriptor() : -1, pipe.options(launch),
                    numbers_of(launch.secrets, launch.environment));
   }
   // The command's files get the mode they would have without pawld as its parent.
@@ -311,8 +311,8 @@ void ForkedChild::release() {
   [[maybe_unused]] const ssize_t sent = ::send(control_.get(), "!", 1, MSG_NOSIGNAL);
 }
 
-Child::Wake ForkedChild::wait(Deadline deadline, const CallOff* call) {
-  const int called = call ? static_cast<const EventCallOff*>(call)->fd() : -1;
+Child::Wake ForkedChild::wait(Deadline deadline, const CancelToken* call) {
+  const int called = call ? static_cast<const EventCancelToken*>(call)->fd() : -1;
   for (;;) {
     if (end_) return Wake::ended;
     const int ends = keeper_ != 0 && !has_lost_keeper_ ? report_.get() : pidfd_.get();

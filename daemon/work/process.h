@@ -16,9 +16,9 @@
 namespace pawl {
 
 /// Based on an eventfd, so that a thread can wait for it together with a process.
-class EventCallOff final : public CallOff {
+class EventCancelToken final : public CancelToken {
  public:
-  EventCallOff();
+  EventCancelToken();
   void call() override;
   bool called() const override;
   int fd() const { return event_.get(); }
@@ -49,8 +49,8 @@ class ForkedChild final : public Child {
   pid_t pid() const override { return pid_; }
   std::int64_t pid_start() const override { return pid_start_; }
   void release() override;
-  /// `call` is null or an EventCallOff.
-  Wake wait(Deadline deadline, const CallOff* call) override;
+  /// `call` is null or an EventCancelToken.
+  Wake wait(Deadline deadline, const CancelToken* call) override;
   void signal_group(Stop how) override;
   CommandExit reap() override;
   const std::optional<std::string>& exec_failure() const override { return exec_failure_; }

@@ -9,41 +9,43 @@ using std::chrono::seconds;
 
 }  // namespace
 
-Result<HeldRun> HeldRun::hold(System& system, const RunOrder& order, std::shared_ptr<OutputLog> output) {
-  const std::unique_ptr<RunFile> file = PAWL_TRY(system.new_run(order.purpose));
+Result<PreparedProcess> PreparedProcess::prepare(System& system, const RunRequest& request,
+                                                 std::shared_ptr<OutputLog> output) {
+  const std::unique_ptr<RunFile> file = PAWL_TRY(system.new_run(request.purpose));
   Launch launch;
-  launch.command = order.command;
-  launch.folder = order.folder;
-  launch.environment = order.environment;
+  launch.command = request.command;
+  launch.folder = request.folder;
+  launch.environment = request.environment;
   launch.environment.push_back("PAWL_RUN=" + file->run());
   launch.output = output.get();
-  launch.output_bytes_max = order.output_bytes_max;
-  launch.inherited = order.inherited;
+  launch.output_bytes_max = request.output_bytes_max;
+  launch.inherited = request.inherited;
   launch.inherited.push_back(file.get());
   launch.is_kept = true;
-  launch.secrets = order.secrets;
-  launch.makes_pawls_files = order.makes_pawls_files;
+  launch.secrets = request.secrets;
+  launch.makes_pawls_files = request.makes_pawls_files;
   launch.of_keeper = file->of_keeper();
   Result<std::unique_ptr<Child>> child = system.fork_stopped(launch);
   if (!child) {
     system.forget_run(file->run());
     return std::move(child).error();
   }
-  HeldRun held(system, file->run(), std::move(*child), std::move(output));
-  PAWL_TRY(file->note_leader(*held.child_));
+  PreparedProcess held(system, file->run(), std::move(*child), std::move(output));
+  PAWL_TRY(file->record_leader(*held.child_));
   return held;  // From here on only the child holds the lock.
 }
 
-HeldRun::HeldRun(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output)
+PreparedProcess::PreparedProcess(System& system, std::string run, std::unique_ptr<Child> child,
+                                 std::shared_ptr<OutputLog> output)
     : system_(&system), run_(std::move(run)), child_(std::move(child)), output_(std::move(output)) {}
 
-HeldRun::~HeldRun() {
+PreparedProcess::~PreparedProcess() {
   if (!child_ || went_) return;
   child_.reset();
   system_->forget_run(run_);  // It did not execute, so it left nothing behind.
 }
 
-void HeldRun::end_child(Stop first, const RunBounds& bounds) {
+void PreparedProcess::end_child(Stop first, const RunBounds& bounds) {
   child_->signal_group(first);
   const Deadline kill = system_->now() + seconds(bounds.kill_after_s);
   if (child_->wait(kill, bounds.hurry) != Child::Wake::ended) child_->signal_group(Stop::kill);
@@ -51,7 +53,7 @@ void HeldRun::end_child(Stop first, const RunBounds& bounds) {
   while (child_->wait(system_->now() + seconds(60), nullptr) != Child::Wake::ended) child_->signal_group(Stop::kill);
 }
 
-CommandExit HeldRun::go(const RunBounds& bounds, const CallOff* call) {
+CommandExit PreparedProcess::start_and_wait(const RunBounds& bounds, const CancelToken* call) {
   went_ = true;
   // If already called off, do not execute it at all: a signal right after its first instruction may be too late.
   const bool is_called_off = call && call->called();

@@ -14,7 +14,7 @@
 
 namespace pawl {
 
-struct RunOrder {
+struct RunRequest {
   CommandLine command;
   std::string folder;
   std::vector<std::string> environment;  // without PAWL_RUN, which the run adds
@@ -28,20 +28,20 @@ struct RunOrder {
 /// The time limit, and how to end it.
 struct RunBounds {
   std::int64_t timeout_s = 0;
-  std::int64_t kill_after_s = 0;   // from SIGTERM to SIGKILL
-  const CallOff* hurry = nullptr;  // once called, SIGKILL follows at once; may be null
+  std::int64_t kill_after_s = 0;       // from SIGTERM to SIGKILL
+  const CancelToken* hurry = nullptr;  // once called, SIGKILL follows at once; may be null
 };
 
 /// Threads: one at a time.
-class HeldRun {
+class PreparedProcess {
  public:
   /// Forks the command, held, and notes the run. `output` gets stdout and stderr. `system` outlives it.
-  static Result<HeldRun> hold(System& system, const RunOrder& order, std::shared_ptr<OutputLog> output);
+  static Result<PreparedProcess> prepare(System& system, const RunRequest& request, std::shared_ptr<OutputLog> output);
 
-  HeldRun(HeldRun&&) noexcept = default;
-  HeldRun& operator=(HeldRun&&) = delete;
-  /// Without go(), the child exits without executing.
-  ~HeldRun();
+  PreparedProcess(PreparedProcess&&) noexcept = default;
+  PreparedProcess& operator=(PreparedProcess&&) = delete;
+  /// Without start_and_wait(), the child exits without executing.
+  ~PreparedProcess();
 
   const std::string& run() const { return run_; }
   pid_t pid() const { return child_->pid(); }
@@ -49,20 +49,21 @@ class HeldRun {
 
   /// Lets it execute, waits for its end, and ends what it left behind. Returns how it ended: `timed_out` if it exceeded
   /// its time, `lost` if it was called off, whatever its exit code then. If already called off, it does not execute.
-  CommandExit go(const RunBounds& bounds, const CallOff* call);
+  CommandExit start_and_wait(const RunBounds& bounds, const CancelToken* call);
 
-  /// The process's own exit, whatever caused it. Call after go().
+  /// The process's own exit, whatever caused it. Call after start_and_wait().
   const CommandExit& process_exit() const { return process_exit_; }
 
-  /// Why exec failed; none if it did not. Call after go().
+  /// Why exec failed; none if it did not. Call after start_and_wait().
   const std::optional<std::string>& exec_failure() const { return exec_failure_; }
-  /// Whether everything it started is known to have ended; if not, its note stays in DIR/runs. Call after go().
+  /// Whether everything it started is known to have ended; if not, its note stays in DIR/runs. Call after
+  /// start_and_wait().
   bool gone() const { return gone_; }
 
  private:
   void end_child(Stop first, const RunBounds& bounds);
 
-  HeldRun(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output);
+  PreparedProcess(System& system, std::string run, std::unique_ptr<Child> child, std::shared_ptr<OutputLog> output);
 
   System* system_;
   std::string run_;

@@ -192,7 +192,7 @@ bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start) {
   return false;
 }
 
-std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path) {
+std::vector<std::unique_ptr<OtherProcess>> processes_of(const ProcessMarkers& signs, const std::string& lock_path) {
   std::vector<std::unique_ptr<OtherProcess>> found;
   const uid_t user = ::geteuid();
   const pid_t self = ::getpid();

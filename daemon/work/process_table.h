@@ -32,6 +32,6 @@ std::unique_ptr<OtherProcess> other_process(pid_t pid);
 bool is_of_worker(pid_t pid, std::int64_t worker, std::int64_t worker_start);
 
 /// As System::processes_of(); `lock_path` is the run's file, empty to ignore the lock.
-std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs, const std::string& lock_path);
+std::vector<std::unique_ptr<OtherProcess>> processes_of(const ProcessMarkers& signs, const std::string& lock_path);
 
 }  // namespace pawl

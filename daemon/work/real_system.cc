@@ -75,8 +75,8 @@ std::unique_ptr<Signal> RealSystem::make_signal() {
   return std::make_unique<ConditionSignal>();
 }
 
-std::unique_ptr<CallOff> RealSystem::make_call_off() {
-  return std::make_unique<EventCallOff>();
+std::unique_ptr<CancelToken> RealSystem::make_cancel_token() {
+  return std::make_unique<EventCancelToken>();
 }
 
 std::unique_ptr<RunningThread> RealSystem::start_thread(std::function<void()> body) {
@@ -134,7 +134,7 @@ Liveness RealSystem::liveness_of(const std::string& host, std::int64_t pid, std:
   return pawl::liveness_of(host, pid, pid_start, earlier_hosts_);
 }
 
-std::vector<std::unique_ptr<OtherProcess>> RealSystem::processes_of(const RunSigns& signs) {
+std::vector<std::unique_ptr<OtherProcess>> RealSystem::processes_of(const ProcessMarkers& signs) {
   return pawl::processes_of(signs, signs.by_lock ? path_of_run(data_folder_, signs.run) : std::string());
 }
 
@@ -172,8 +172,8 @@ void RealSystem::forget_run(const std::string& run) {
   pawl::forget_run(data_folder_, run);
 }
 
-Result<std::unique_ptr<Handle>> RealSystem::lock_place(const StepPlace& place) {
-  return pawl::lock_place(data_folder_, place);
+Result<std::unique_ptr<Handle>> RealSystem::lock_step(const StepKey& place) {
+  return pawl::lock_step(data_folder_, place);
 }
 
 Result<void> RealSystem::note_place(const Handle& place, const std::string& run) {
@@ -196,7 +196,7 @@ Result<std::shared_ptr<OutputLog>> RealSystem::open_log(const std::string& path,
   return pawl::open_log(data_folder_ + "/logs/" + path, age);
 }
 
-Fetched RealSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {
+Fetched RealSystem::fetch_origin(const std::string& repo, Deadline until, const CancelToken* off) {
   return worktrees_.fetch(repo, until, off);
 }
 
@@ -204,20 +204,20 @@ Result<std::vector<std::string>> RealSystem::origin_branches(const std::string& 
   return worktrees_.branches(repo, within);
 }
 
-Result<Worktree> RealSystem::take_side(const WorkOrder& order, Side side) {
-  return worktrees_.take(order, side);
+Result<Worktree> RealSystem::take_side(const WorkRequest& request, Side side) {
+  return worktrees_.take(request, side);
 }
 
-Result<Worktree> RealSystem::prepare_worktree(const WorkOrder& order) {
-  return worktrees_.prepare(order);
+Result<Worktree> RealSystem::prepare_worktree(const WorkRequest& request) {
+  return worktrees_.prepare(request);
 }
 
-Result<Worktree> RealSystem::existing_worktree(const WorkOrder& order) {
-  return worktrees_.existing(order);
+Result<Worktree> RealSystem::existing_worktree(const WorkRequest& request) {
+  return worktrees_.existing(request);
 }
 
-Result<BranchDeletion> RealSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
-  return worktrees_.delete_branch(order, in_use);
+Result<BranchDeletion> RealSystem::delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) {
+  return worktrees_.delete_branch(request, in_use);
 }
 
 Result<void> RealSystem::empty_worktree(TaskId task) {

@@ -28,7 +28,7 @@ class RealSystem : public System {
   void sleep_for(std::chrono::steady_clock::duration time) override;
 
   std::unique_ptr<Signal> make_signal() override;
-  std::unique_ptr<CallOff> make_call_off() override;
+  std::unique_ptr<CancelToken> make_cancel_token() override;
   std::unique_ptr<RunningThread> start_thread(std::function<void()> body) override;
   std::unique_ptr<Pool> make_pool(unsigned threads) override;
 
@@ -42,7 +42,7 @@ class RealSystem : public System {
   Result<std::string> read_value(const std::string& path, std::size_t bytes_max) override;
   Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
   Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
-  std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) override;
+  std::vector<std::unique_ptr<OtherProcess>> processes_of(const ProcessMarkers& signs) override;
   std::unique_ptr<OtherProcess> process(pid_t pid) override;
   std::unique_ptr<DeathWatch> watch_deaths(std::function<void()> died) override;
 
@@ -53,7 +53,7 @@ class RealSystem : public System {
   bool is_run_kept(const std::string& run) override;
   void forget_run(const std::string& run) override;
 
-  Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
+  Result<std::unique_ptr<Handle>> lock_step(const StepKey& place) override;
   Result<void> note_place(const Handle& place, const std::string& run) override;
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
@@ -61,12 +61,12 @@ class RealSystem : public System {
 
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) override;
 
-  Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Fetched fetch_origin(const std::string& repo, Deadline until, const CancelToken* off) override;
   Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) override;
-  Result<Worktree> take_side(const WorkOrder& order, Side side) override;
-  Result<Worktree> prepare_worktree(const WorkOrder& order) override;
-  Result<Worktree> existing_worktree(const WorkOrder& order) override;
-  Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
+  Result<Worktree> take_side(const WorkRequest& request, Side side) override;
+  Result<Worktree> prepare_worktree(const WorkRequest& request) override;
+  Result<Worktree> existing_worktree(const WorkRequest& request) override;
+  Result<BranchDeletion> delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) override;
   Result<void> empty_worktree(TaskId task) override;
   Result<void> remove_worktree(TaskId task) override;
   std::vector<TaskId> worktrees() override;

@@ -21,7 +21,7 @@ class PlaceLock final : public StepLock {
   std::unique_ptr<Handle> lock_;
 };
 
-std::string key_of(const StepPlace& place) {
+std::string key_of(const StepKey& place) {
   return std::to_string(raw(place.task)) + "-" + std::to_string(raw(place.version)) + "-" + place.step;
 }
 
@@ -34,7 +34,7 @@ std::string step_key_of(const CommandContext& context) {
 constexpr std::string_view purpose_of_step = "step ";
 
 /// Whether a run was started for exactly that step.
-bool is_of(const RunNote& note, const StepPlace& place) {
+bool is_of(const RunNote& note, const StepKey& place) {
   const std::string purpose = std::string(purpose_of_step) + key_of(place);
   return note.purpose == purpose || note.purpose.starts_with(purpose + "-r");
 }
@@ -103,7 +103,7 @@ class RealWorld::Listed {
     Running& running = world.running_[id_];
     running.task = task;
     running.kind = kind;
-    running.off = world.system_.make_call_off();
+    running.off = world.system_.make_cancel_token();
     if (world.phase_ == Phase::stopping || (world.phase_ == Phase::draining && kind == Kind::gate)) running.off->call();
     off_ = running.off.get();
   }
@@ -114,19 +114,19 @@ class RealWorld::Listed {
     world_.running_.erase(id_);
     world_.ended_->notify();
   }
-  const CallOff* off() const { return off_; }
+  const CancelToken* off() const { return off_; }
 
  private:
   RealWorld& world_;
   std::uint64_t id_ = 0;
-  const CallOff* off_ = nullptr;  // in the world's list, whose nodes stay where they are
+  const CancelToken* off_ = nullptr;  // in the world's list, whose nodes stay where they are
 };
 
 /// Listed from before the fork until its end is recorded. A drain that missed it in the moments before it executes, or
 /// after it ends, would not give it time to end, or would refuse to record how it ended.
-class RealWorld::RealHeldStep final : public HeldStep {
+class RealWorld::RealHeldStep final : public PreparedStep {
  public:
-  RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, HeldRun run,
+  RealHeldStep(RealWorld& world, std::unique_ptr<Listed> listed, std::int64_t timeout_s, PreparedProcess run,
                std::unique_ptr<Handle> place, std::shared_ptr<OutputLog> log)
       : world_(world),
         listed_(std::move(listed)),
@@ -136,8 +136,8 @@ class RealWorld::RealHeldStep final : public HeldStep {
         run_(std::move(run)) {}
 
   const std::string& run() const override { return run_.run(); }
-  CommandExit go() override {
-    const CommandExit exit = run_.go(world_.bounds_of(timeout_s_), listed_->off());
+  CommandExit start_and_wait() override {
+    const CommandExit exit = run_.start_and_wait(world_.bounds_of(timeout_s_), listed_->off());
     reason_ = reason_of(exit, *log_);
     return exit;
   }
@@ -150,7 +150,7 @@ class RealWorld::RealHeldStep final : public HeldStep {
   std::string reason_;
   std::unique_ptr<Handle> place_;  // released after the run below has ended
   std::shared_ptr<OutputLog> log_;
-  HeldRun run_;
+  PreparedProcess run_;
 };
 
 class RealWorld::RealPath final : public PathHold {
@@ -209,7 +209,7 @@ RealWorld::RealWorld(System& system, OriginWeather& weather, std::string boot_id
       boot_id_(std::move(boot_id)),
       kill_after_s_(Settings{}.stop.kill_after_s),
       ended_(system.make_signal()),
-      hurry_(system.make_call_off()) {}
+      hurry_(system.make_cancel_token()) {}
 
 bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
   if (boot.stale) return false;
@@ -222,21 +222,21 @@ bool RealWorld::is_alive(const Owner& owner, const Boot& boot) {
   return owner.pid <= 0 || owner.pid == boot.pid || lives(owner.pid, std::nullopt);
 }
 
-Life RealWorld::life_of(const Run& run, const Boot& boot) {
-  if (!run.pid) return Life::unknown;
+Liveness RealWorld::life_of(const Run& run, const Boot& boot) {
+  if (!run.pid) return Liveness::unknown;
   if (run.owner.boot_id == boot_id_) {
     const MutexLock lock(mutex_);
-    if (agents_.contains(*run.pid)) return Life::alive;
+    if (agents_.contains(*run.pid)) return Liveness::alive;
   }
   switch (system_.liveness_of(boot.host, *run.pid, run.pid_start)) {
     case Liveness::alive:
     case Liveness::invisible:
     case Liveness::unknown:  // in doubt a process counts as alive: the ceiling ends its job at the latest
-      return Life::alive;
+      return Liveness::alive;
     case Liveness::dead:
-      return Life::dead;
+      return Liveness::dead;
   }
-  return Life::unknown;
+  return Liveness::unknown;
 }
 
 RealWorld::OwnAgent::OwnAgent(RealWorld& world, std::int64_t pid) : world_(world), pid_(pid) {
@@ -341,27 +341,27 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
   if (!env) return {.exit = {}, .why = reason_of_missing(env.error()), .words = {}, .head = {}, .lacks_variable = true};
   const Result<std::shared_ptr<OutputLog>> log = new_log(kind == Kind::gate ? LogOf::gate : LogOf::probe, context);
   if (!log) return {.exit = {}, .why = log.error().message, .words = {}, .head = {}};
-  const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
+  const Result<Worktree> worktree = system_.existing_worktree(work_request_of(context));
   if (!worktree) {
     (*log)->say(worktree.error().message);
     return {.exit = {}, .why = worktree.error().message, .words = {}, .head = {}};
   }
   if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}, .head = {}};
-  const RunOrder order{.command = check.command,
-                       .folder = worktree->folder,
-                       .environment = environment_of(context, *env),
-                       .purpose = (kind == Kind::gate ? "gate of task " : "probe of task ") +
-                                  std::to_string(raw(context.task)) + " " +
-                                  (kind == Kind::gate ? "gate" : context.step),
-                       .inherited = {},
-                       .output_bytes_max = output_bytes_max_,
-                       .secrets = env->secrets};
+  const RunRequest request{.command = check.command,
+                           .folder = worktree->folder,
+                           .environment = environment_of(context, *env),
+                           .purpose = (kind == Kind::gate ? "gate of task " : "probe of task ") +
+                                      std::to_string(raw(context.task)) + " " +
+                                      (kind == Kind::gate ? "gate" : context.step),
+                           .inherited = {},
+                           .output_bytes_max = output_bytes_max_,
+                           .secrets = env->secrets};
   // Listed before the fork, so that nothing starts unseen by stop().
   const Listed listed(*this, context.task, kind);
-  Result<HeldRun> run = HeldRun::hold(system_, order, *log);
+  Result<PreparedProcess> run = PreparedProcess::prepare(system_, request, *log);
   if (!run) return {.exit = {}, .why = run.error().message, .words = {}, .head = {}};
   Ran ran;
-  ran.exit = run->go(bounds_of(check.timeout_s), listed.off());
+  ran.exit = run->start_and_wait(bounds_of(check.timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
   ran.words = reason_of(ran.exit, **log);
   ran.head = worktree->head;
@@ -369,7 +369,7 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
 }
 
 bool RealWorld::is_at_hand(const CommandContext& context, TreeNeed need) {
-  const Result<Worktree> tree = system_.existing_worktree(work_order_of(context));
+  const Result<Worktree> tree = system_.existing_worktree(work_request_of(context));
   return tree && tree->barred.empty() && (need == TreeNeed::any || tree->is_of_boot);
 }
 
@@ -396,16 +396,16 @@ TreeAnswer RealWorld::ask_origin(const CommandContext& context, TreeNeed need) {
 }
 
 TreeAnswer RealWorld::ready_tree(const CommandContext& context, TreeNeed need) {
-  const WorkOrder order = work_order_of(context);
+  const WorkRequest request = work_request_of(context);
   if (need == TreeNeed::any || need == TreeNeed::of_today) {
-    const Result<Worktree> tree = system_.existing_worktree(order);
+    const Result<Worktree> tree = system_.existing_worktree(request);
     if (tree && (!tree->barred.empty() || need == TreeNeed::any || tree->is_of_boot)) return answer_of(tree);
   }
-  return answer_of(system_.prepare_worktree(order));
+  return answer_of(system_.prepare_worktree(request));
 }
 
 TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
-  return answer_of(system_.existing_worktree(work_order_of(context)));
+  return answer_of(system_.existing_worktree(work_request_of(context)));
 }
 
 GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) {
@@ -422,9 +422,9 @@ GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) 
 
 /// Waits for the lock of a place. It may be held by accident for a moment: a child that another thread is forking
 /// inherits the descriptor, and keeps the lock until it closes it.
-Result<std::unique_ptr<Handle>> RealWorld::lock_place_until(const StepPlace& place, Deadline deadline) const {
+Result<std::unique_ptr<Handle>> RealWorld::lock_step_until(const StepKey& place, Deadline deadline) const {
   for (;;) {
-    Result<std::unique_ptr<Handle>> lock = system_.lock_place(place);
+    Result<std::unique_ptr<Handle>> lock = system_.lock_step(place);
     if (lock || lock.error().code != ErrorCode::busy || system_.now() >= deadline) return lock;
     system_.sleep_for(lock_again);
   }
@@ -443,17 +443,17 @@ bool RealWorld::is_another_members(const std::string& run) {
 /// Ends what is left of an earlier start. The journal names the run, but only on the word of whoever started the step:
 /// so a run is ended only if it was started here for exactly this step. A process that merely has the run's name in its
 /// environment counts as alive, and is left alone.
-RunEnd RealWorld::end_start(const StepPlace& place, const std::string& run, milliseconds within) {
+RunEnd RealWorld::end_start(const StepKey& place, const std::string& run, milliseconds within) {
   if (run.empty()) return RunEnd::gone;
   const std::optional<RunNote> note = system_.noted_run(run);
   if (note && is_of(*note, place)) return end_run(system_, run, {Stop::terminate, within});
   if (note) return RunEnd::gone;  // the run of something else: it says nothing about this step
-  RunSigns signs;
+  ProcessMarkers signs;
   signs.run = run;
   return system_.processes_of(signs).empty() ? RunEnd::gone : RunEnd::alive;
 }
 
-EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
+EndedStart RealWorld::end_and_lock(const StepKey& place, const std::string& run, const Boot* starter) {
   const auto within = std::max<milliseconds>(seconds(kill_after_s()), seconds(1));
   const Deadline deadline = system_.now() + within;
   const bool is_foreign = is_another_members(run) || (starter && system_.is_foreign(starter->member));
@@ -462,7 +462,7 @@ EndedStart RealWorld::end_and_lock(const StepPlace& place, const std::string& ru
     foreign_runs_.insert(run);
   }
   if (!is_foreign && end_start(place, run, within) == RunEnd::alive) return {};
-  Result<std::unique_ptr<Handle>> lock = lock_place_until(place, deadline);
+  Result<std::unique_ptr<Handle>> lock = lock_step_until(place, deadline);
   if (!lock) return {};
   const bool gone = is_shown_gone(system_, system_.place_note(**lock), run, starter);
   return {.lock = std::make_unique<PlaceLock>(std::move(*lock)), .gone = gone};
@@ -475,28 +475,28 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   const auto alive = [](const std::string& why) {
     return Held{.status = Held::Status::previous_alive, .step = nullptr, .why = why};
   };
-  const StepPlace at{context.task, context.version, context.step};
+  const StepKey at{context.task, context.version, context.step};
   if (!is_another_members(previous_run) && end_start(at, previous_run, seconds(kill_after_s())) == RunEnd::alive) {
     return alive("run " + previous_run + " is alive");
   }
-  Result<std::unique_ptr<Handle>> place = lock_place_until(at, system_.now() + seconds(kill_after_s()));
+  Result<std::unique_ptr<Handle>> place = lock_step_until(at, system_.now() + seconds(kill_after_s()));
   if (!place) return place.error().code == ErrorCode::busy ? alive(place.error().message) : cannot(place.error());
-  const Result<Worktree> worktree = system_.existing_worktree(work_order_of(context));
+  const Result<Worktree> worktree = system_.existing_worktree(work_request_of(context));
   if (!worktree) return cannot(worktree.error());
   if (!worktree->barred.empty()) return cannot({ErrorCode::damaged, worktree->barred});
   const Result<CommandEnv> env = read_variables(step.env, context);
   if (!env) return cannot(env.error());
   const Result<std::shared_ptr<OutputLog>> log = new_log(LogOf::step, context);
   if (!log) return cannot(log.error());
-  const RunOrder order{.command = step.run,
-                       .folder = worktree->folder,
-                       .environment = environment_of(context, *env),
-                       .purpose = std::string(purpose_of_step) + step_key_of(context),
-                       .inherited = {place->get()},
-                       .output_bytes_max = output_bytes_max_,
-                       .secrets = env->secrets};
+  const RunRequest request{.command = step.run,
+                           .folder = worktree->folder,
+                           .environment = environment_of(context, *env),
+                           .purpose = std::string(purpose_of_step) + step_key_of(context),
+                           .inherited = {place->get()},
+                           .output_bytes_max = output_bytes_max_,
+                           .secrets = env->secrets};
   auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
-  Result<HeldRun> run = HeldRun::hold(system_, order, *log);
+  Result<PreparedProcess> run = PreparedProcess::prepare(system_, request, *log);
   if (!run) return cannot(run.error());
   if (const auto noted = system_.note_place(**place, run->run()); !noted) return cannot(noted.error());
   return {.status = Held::Status::held,

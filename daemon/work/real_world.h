@@ -31,14 +31,14 @@ class RealWorld final : public World {
   std::unique_ptr<PathHold> enter_path(TaskId task) override;
   bool has_in_hand(JobId job) override;
   bool is_alive(const Owner& owner, const Boot& boot) override;
-  Life life_of(const Run& run, const Boot& boot) override;
+  Liveness life_of(const Run& run, const Boot& boot) override;
   TreeAnswer ask_origin(const CommandContext& context, TreeNeed need) override;
   TreeAnswer ready_tree(const CommandContext& context, TreeNeed need) override;
   TreeAnswer look_at_tree(const CommandContext& context) override;
   std::optional<std::string> missing_variable(const Variables& own, const CommandContext& context) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override { return !step.run.empty(); }
-  EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
+  EndedStart end_and_lock(const StepKey& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
   bool wait(TaskId task, std::int64_t us) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
@@ -133,7 +133,7 @@ class RealWorld final : public World {
   bool await_idle(Deadline deadline);
 
  private:
-  WorkOrder work_order_of(const CommandContext& context) const {
+  WorkRequest work_request_of(const CommandContext& context) const {
     return {.task = context.task,
             .repo = context.repo,
             .branch = context.branch,
@@ -147,7 +147,7 @@ class RealWorld final : public World {
   struct Running {
     TaskId task{};
     Kind kind = Kind::gate;
-    std::unique_ptr<CallOff> off;
+    std::unique_ptr<CancelToken> off;
   };
   class Listed;
 
@@ -169,8 +169,8 @@ class RealWorld final : public World {
   Ran run_check(const Check& check, const CommandContext& context);
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
   bool is_another_members(const std::string& run);
-  Result<std::unique_ptr<Handle>> lock_place_until(const StepPlace& place, Deadline deadline) const;
-  RunEnd end_start(const StepPlace& place, const std::string& run, std::chrono::milliseconds within);
+  Result<std::unique_ptr<Handle>> lock_step_until(const StepKey& place, Deadline deadline) const;
+  RunEnd end_start(const StepKey& place, const std::string& run, std::chrono::milliseconds within);
 
   System& system_;
   OriginWeather& weather_;
@@ -182,7 +182,7 @@ class RealWorld final : public World {
 
   mutable Mutex mutex_;
   const std::unique_ptr<Signal> ended_;
-  const std::unique_ptr<CallOff> hurry_;
+  const std::unique_ptr<CancelToken> hurry_;
   std::map<std::uint64_t, Running> running_ PAWL_GUARDED_BY(mutex_);
   std::set<std::int64_t> agents_ PAWL_GUARDED_BY(mutex_);  // pids
   std::map<TaskId, bool> paths_ PAWL_GUARDED_BY(mutex_);   // under way; true: another one was turned away

@@ -25,7 +25,7 @@ struct RunningId {
 };
 
 /// A lease as a pass saw it, with what is needed to judge it.
-struct LeaseSight {
+struct LeaseObservation {
   Lease lease;
   Boot boot;
   bool task_job_runs = false;
@@ -58,12 +58,14 @@ struct ReaperLoop::Impl {
   void finish(const RunningId& running);
   void trouble(JobId job, const std::string& what);
   void reclaim_leases(ReaperPass& pass);
-  void reclaim(const LeaseSight& sight, fb::ReclaimReason reason, ReaperPass& pass);
+  void reclaim(const LeaseObservation& observation, fb::ReclaimReason reason, ReaperPass& pass);
   std::vector<RunningId> running_from(JobId from) const;
-  std::vector<LeaseSight> leases_after(const std::string& key) const;
+  std::vector<LeaseObservation> leases_after(const std::string& key) const;
   void watch_boots();
 
-  Asker asker() const { return {.boot = options.boot_id, .actor = "reaper", .key = {}, .request = std::nullopt}; }
+  Requester requester() const {
+    return {.boot = options.boot_id, .actor = "reaper", .key = {}, .request = std::nullopt};
+  }
 
   Desk& desk;
   System& system;
@@ -280,8 +282,8 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   }
   ++pass.jobs;
   try {
-    const Reaped reaped = reap_job(machine, world, running.task, running.job, streaks, asker(), system.own_pid(),
-                                   ReapActs::but_exit_zero);
+    const Reaped reaped = reap_job(machine, world, running.task, running.job, streaks, requester(), system.own_pid(),
+                                   ReapMode::but_exit_zero);
     pass.reaped += reaped.reaped;
     pass.deferred += reaped.deferred;
     pass.oldest_past_ceiling_s = std::max(pass.oldest_past_ceiling_s, reaped.past_ceiling_s);
@@ -303,7 +305,7 @@ void ReaperLoop::Impl::finish(const RunningId& running) {
   Reaped reaped;
   try {
     Streaks none;  // an exited run has no streak
-    reaped = reap_job(machine, world, running.task, running.job, none, asker(), system.own_pid());
+    reaped = reap_job(machine, world, running.task, running.job, none, requester(), system.own_pid());
   } catch (const std::exception& failure) {
     reaped.trouble = failure.what();
   }
@@ -319,9 +321,9 @@ void ReaperLoop::Impl::trouble(JobId job, const std::string& what) {
   ++totals.troubles;
 }
 
-std::vector<LeaseSight> ReaperLoop::Impl::leases_after(const std::string& key) const {
+std::vector<LeaseObservation> ReaperLoop::Impl::leases_after(const std::string& key) const {
   return desk.ask([this, &key](const State& state) {
-    std::vector<LeaseSight> some;
+    std::vector<LeaseObservation> some;
     const auto& rows = state.leases.rows();
     for (auto at = rows.upper_bound(key); at != rows.end() && some.size() < options.rows_per_look; ++at) {
       const std::optional<TaskId> task = task_of_key(at->first);
@@ -339,11 +341,11 @@ void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
   for (;;) {
     // Read before the rows: if the machine sleeps in between, the rows may not reflect that time.
     const TimeUs now = machine.now();
-    const std::vector<LeaseSight> some = leases_after(after);
-    for (const LeaseSight& sight : some) {
-      const bool alive = world.is_alive(sight.lease.owner, sight.boot);
-      if (const auto reason = reclaim_reason(sight.lease, settings, now, alive, sight.task_job_runs)) {
-        reclaim(sight, *reason, pass);
+    const std::vector<LeaseObservation> some = leases_after(after);
+    for (const LeaseObservation& observation : some) {
+      const bool alive = world.is_alive(observation.lease.owner, observation.boot);
+      if (const auto reason = reclaim_reason(observation.lease, settings, now, alive, observation.task_job_runs)) {
+        reclaim(observation, *reason, pass);
       }
     }
     if (some.size() < options.rows_per_look) return;
@@ -351,17 +353,17 @@ void ReaperLoop::Impl::reclaim_leases(ReaperPass& pass) {
   }
 }
 
-void ReaperLoop::Impl::reclaim(const LeaseSight& sight, fb::ReclaimReason reason, ReaperPass& pass) {
+void ReaperLoop::Impl::reclaim(const LeaseObservation& observation, fb::ReclaimReason reason, ReaperPass& pass) {
   fb::LeaseReclaimedT event;
-  event.key = sight.lease.key;
-  event.token = raw(sight.lease.token);
+  event.key = observation.lease.key;
+  event.token = raw(observation.lease.token);
   event.reason = reason;
   // If renewed since the check, its owner is alive; the token alone would not show that.
-  const auto unchanged = [key = sight.lease.key, renewed = sight.lease.renewed](const State& state) {
+  const auto unchanged = [key = observation.lease.key, renewed = observation.lease.renewed](const State& state) {
     const Lease* lease = state.lease(key);
     return lease && lease->renewed == renewed;
   };
-  const std::optional<Decision> decision = desk.propose_if(propose_group(asker(), event), unchanged);
+  const std::optional<Decision> decision = desk.propose_if(propose_group(requester(), event), unchanged);
   pass.leases_reclaimed += decision && decision->outcome == Outcome::accepted;
 }
 

@@ -25,8 +25,8 @@ bool is_same_view(const std::string& one, const std::string& other) {
   return one == other || (is_known(left) && is_known(right) && is_same);
 }
 
-RunSigns signs_of(const RunNote& note, const std::string& here) {
-  RunSigns signs;
+ProcessMarkers signs_of(const RunNote& note, const std::string& here) {
+  ProcessMarkers signs;
   signs.run = note.run;
   if (is_same_view(note.host, here)) {
     signs.leader = note.pid;
@@ -39,12 +39,12 @@ RunSigns signs_of(const RunNote& note, const std::string& here) {
 
 }  // namespace
 
-RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
+RunEnd end_run(System& system, const std::string& run, const EndRequest& request) {
   PAWL_ASSERT(!run.empty());
   const std::optional<RunNote> note = system.noted_run(run);
-  const milliseconds within = std::max(order.within, end_within_min);
+  const milliseconds within = std::max(request.within, end_within_min);
   const Deadline begin = system.now();
-  RunSigns signs;
+  ProcessMarkers signs;
   signs.run = run;
   if (note && note->is_foreign) return RunEnd::alive;  // presumably, and not ours to end
   if (note) signs = signs_of(*note, system.own_host());
@@ -53,12 +53,12 @@ RunEnd end_run(System& system, const std::string& run, const EndOrder& order) {
   Deadline killed_at{};     // for the first time
   milliseconds pause = look_again_min;
   for (;;) {
-    const bool hurries = order.hurry && order.hurry->called();
-    const bool kill = order.first == Stop::kill || hurries || system.now() - begin >= within / 2;
+    const bool hurries = request.hurry && request.hurry->called();
+    const bool kill = request.first == Stop::kill || hurries || system.now() - begin >= within / 2;
     const std::vector<std::unique_ptr<OtherProcess>> found = system.processes_of(signs);
     if (found.empty()) {
       // Scan twice: a process that forks and exits during a single scan could hide its child.
-      const bool is_kept = note && note->keeper != 0 && !order.is_ours && system.is_run_kept(run);
+      const bool is_kept = note && note->keeper != 0 && !request.is_ours && system.is_run_kept(run);
       if (!is_kept && (!note || system.is_run_unlocked(run)) && system.processes_of(signs).empty()) {
         if (note) system.forget_run(run);
         return RunEnd::gone;

@@ -11,13 +11,13 @@ namespace pawl {
 enum class RunEnd { gone, alive };
 
 /// How to end a run.
-struct EndOrder {
+struct EndRequest {
   using First = Stop;
   First first = First::terminate;
   /// SIGKILL follows SIGTERM after half of this. At least a second: even SIGKILL takes time.
   std::chrono::milliseconds within{};
   /// Once called, sends SIGKILL at once, and waits only as long as that takes. May be null.
-  const CallOff* hurry = nullptr;
+  const CancelToken* hurry = nullptr;
   /// Its leader is our child, ended but not reaped, so its keeper still lives whatever is left.
   bool is_ours = false;
 };
@@ -27,6 +27,6 @@ struct EndOrder {
 /// a keeper of an earlier start has ended too. Then it removes the run's file and returns `gone`. For a run that is not
 /// noted, because it is known to be gone or pawl did not begin it, only the environment shows its processes. Requires:
 /// `run` is not empty.
-RunEnd end_run(System& system, const std::string& run, const EndOrder& order);
+RunEnd end_run(System& system, const std::string& run, const EndRequest& request);
 
 }  // namespace pawl

@@ -78,7 +78,7 @@ class LockedRunFile final : public RunFile {
   int descriptor() const override { return lock_.get(); }
   const std::string& run() const override { return run_; }
   const Handle* of_keeper() const override { return &of_keeper_; }
-  Result<void> note_leader(const Child& leader) override {
+  Result<void> record_leader(const Child& leader) override {
     std::string lines = "host " + this_host() + "\npid " + std::to_string(leader.pid()) + "\nstart " +
                         std::to_string(leader.pid_start()) + "\n";
     if (leader.keeper() != 0) {
@@ -156,7 +156,7 @@ void forget_run(const std::string& data_folder, const std::string& run) {
   remove_inner(path_of_keeper(data_folder, run));
 }
 
-Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place) {
+Result<std::unique_ptr<Handle>> lock_step(const std::string& data_folder, const StepKey& place) {
   const std::string path = data_folder + "/steps/" + std::to_string(raw(place.task)) + "-" +
                            std::to_string(raw(place.version)) + "-" + place.step + std::string(lock_suffix);
   PAWL_TRY(make_inner_folders(data_folder + "/steps"));

@@ -40,7 +40,7 @@ bool is_run_kept(const std::string& data_folder, const std::string& run);
 void forget_run(const std::string& data_folder, const std::string& run);
 std::string path_of_run(const std::string& data_folder, const std::string& run);
 
-Result<std::unique_ptr<Handle>> lock_place(const std::string& data_folder, const StepPlace& place);
+Result<std::unique_ptr<Handle>> lock_step(const std::string& data_folder, const StepKey& place);
 Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run);
 PlaceNote place_note(const RunFolder& folder, const Handle& place);
 void forget_places(const std::string& data_folder, TaskId task);

@@ -73,9 +73,9 @@ class Pool {
 };
 
 /// Lets another thread call off a process that a thread is waiting for. Once called, it stays called.
-class CallOff {
+class CancelToken {
  public:
-  virtual ~CallOff() = default;
+  virtual ~CancelToken() = default;
   virtual void call() = 0;
   virtual bool called() const = 0;
 };
@@ -111,7 +111,7 @@ class RunFile : public Handle {
  public:
   virtual const std::string& run() const = 0;  // PAWL_RUN: 128 random bits as hex
   /// Records the run's leader and keeper, before the leader executes.
-  virtual Result<void> note_leader(const Child& leader) = 0;
+  virtual Result<void> record_leader(const Child& leader) = 0;
   /// A lock that only the keeper holds; it shows whether the keeper is gone, even where its process is not visible. May
   /// be null.
   virtual const Handle* of_keeper() const { return nullptr; }
@@ -140,13 +140,6 @@ struct PlaceNote {
 
 enum class Stop { terminate, kill };  // SIGTERM, SIGKILL
 
-enum class Liveness {
-  alive,
-  dead,
-  invisible,  // on another host or in another pid namespace: cannot be checked from here
-  unknown,    // visible from here, but the check failed
-};
-
 struct Launch {
   CommandLine command;                   // not empty; a program without a slash is searched for in the child's PATH
   std::string folder;                    // working folder
@@ -174,7 +167,7 @@ class Child {
 
   enum class Wake { ended, deadline, called };
   /// Blocks until the process ends, the deadline passes, or `call` (may be null) is called, whichever is first.
-  virtual Wake wait(Deadline deadline, const CallOff* call) = 0;
+  virtual Wake wait(Deadline deadline, const CancelToken* call) = 0;
   /// Signals the whole group. Only before reap(): until then the id cannot be reused.
   virtual void signal_group(Stop how) = 0;
   /// How it ended. Requires: wait() returned `ended`.
@@ -202,7 +195,7 @@ class OtherProcess {
 
 /// How to recognise the processes of a run; one sign is enough. A process may close its descriptors, leave its group
 /// and wipe its environment, and still stays below its keeper; but the keeper may be killed.
-struct RunSigns {
+struct ProcessMarkers {
   std::string run;   // PAWL_RUN in the environment that it was started with
   pid_t leader = 0;  // of the run's original session; 0 if unknown
   std::int64_t leader_start = 0;
@@ -225,7 +218,7 @@ class DeathWatch {
 // Worktrees.
 
 /// The description of a worktree to make.
-struct WorkOrder {
+struct WorkRequest {
   TaskId task{};
   std::string repo;
   std::string branch;         // empty: work on origin's default branch, detached
@@ -292,7 +285,7 @@ class System {
   // Threads
 
   virtual std::unique_ptr<Signal> make_signal() = 0;
-  virtual std::unique_ptr<CallOff> make_call_off() = 0;
+  virtual std::unique_ptr<CancelToken> make_cancel_token() = 0;
   virtual std::unique_ptr<RunningThread> start_thread(std::function<void()> body) = 0;
   virtual std::unique_ptr<Pool> make_pool(unsigned threads) = 0;
 
@@ -326,7 +319,7 @@ class System {
   virtual Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) = 0;
   /// The live processes of this user, except this one, that have one of the signs, and all processes below the keeper.
   /// Blocks. A process that forks and exits meanwhile can hide its child.
-  virtual std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) = 0;
+  virtual std::vector<std::unique_ptr<OtherProcess>> processes_of(const ProcessMarkers& signs) = 0;
   /// Null if this machine has no process with that pid.
   virtual std::unique_ptr<OtherProcess> process(pid_t pid) = 0;
   /// `died` is called once for each watched process that ended, on the watch's own thread or from watch(): it must not
@@ -351,7 +344,7 @@ class System {
   // Places in the journal: DIR/steps
 
   /// `busy` if it is taken. Held until the handle is destroyed, and by each child that inherits it.
-  virtual Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) = 0;
+  virtual Result<std::unique_ptr<Handle>> lock_step(const StepKey& place) = 0;
   /// Records, in a locked place, the run that will work on it. Call before proposing the start: a start whose run is
   /// not recorded there is known to be from another party.
   virtual Result<void> note_place(const Handle& place, const std::string& run) = 0;
@@ -372,21 +365,21 @@ class System {
   /// Fetches everything from origin. One fetch per repository runs at a time; callers that arrive meanwhile share the
   /// next. Blocks until it has ended, `until` has passed (`unreachable`), or `off` (may be null) calls off the wait,
   /// which also ends the fetch unless others wait for it. For a repo without an origin, returns `fetched` at once.
-  virtual Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) = 0;
+  virtual Fetched fetch_origin(const std::string& repo, Deadline until, const CancelToken* off) = 0;
   /// The names of origin's current branches; `missing`: the repository has no origin. Blocks for little longer than
   /// `within`.
   virtual Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) = 0;
   /// Makes the task's worktree, or moves it to origin's branch as of the last fetch. Keeps what earlier runs left in
   /// it. `missing`: the repository was never fetched. Blocks briefly: does not contact origin.
-  virtual Result<Worktree> prepare_worktree(const WorkOrder& order) = 0;
+  virtual Result<Worktree> prepare_worktree(const WorkRequest& request) = 0;
   /// The worktree, unchanged. `missing`: there is none. Blocks briefly: does not contact origin.
-  virtual Result<Worktree> existing_worktree(const WorkOrder& order) = 0;
+  virtual Result<Worktree> existing_worktree(const WorkRequest& request) = 0;
   /// Resolves `diverged`. With `origin` the worktree moves to origin's branch, and a ref in the clone keeps our
   /// commits; with `ours` it stays, and origin's head counts as seen. Blocks briefly: does not contact origin.
-  virtual Result<Worktree> take_side(const WorkOrder& order, Side side) = 0;
+  virtual Result<Worktree> take_side(const WorkRequest& request, Side side) = 0;
   /// Deletes a branch at origin: only if it is where pawl last saw it, and never the default branch. Calls `in_use`
   /// right before. Keeps its commit here. Blocks for two minutes at most.
-  virtual Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) = 0;
+  virtual Result<BranchDeletion> delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) = 0;
   /// Empties the task's folder; makes it if there is none. Blocks.
   virtual Result<void> empty_worktree(TaskId task) = 0;
   /// Removes the task's folder with its contents; succeeds if there is none. Blocks.

@@ -185,7 +185,7 @@ std::string TaskClones::origin_head(const std::string& branch) {
 }
 
 /// Creates a repository in `folder` that borrows the mirror's objects and has its refs, with nothing checked out.
-Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder& order) {
+Result<void> TaskClones::begin_clone(const std::string& folder, const WorkRequest& request) {
   const std::string mirror_dir = "--git-dir=" + mirror_.folder();
   const std::string format = without_end_of_line(PAWL_TRY(git_({mirror_dir, "rev-parse", "--show-object-format"})));
   const std::size_t line = format.rfind('\n');  // after warnings
@@ -202,9 +202,9 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder&
                          setting_lines("push.default", "simple") + setting_lines("gc.auto", "0") +
                          setting_lines("maintenance.auto", "false") + setting_lines("core.logAllRefUpdates", "always");
   settings += mirror_.settings();
-  if (!order.branch.empty()) {
-    settings += setting_lines("branch." + order.branch + ".remote", "origin") +
-                setting_lines("branch." + order.branch + ".merge", branch_ref(order.branch));
+  if (!request.branch.empty()) {
+    settings += setting_lines("branch." + request.branch + ".remote", "origin") +
+                setting_lines("branch." + request.branch + ".merge", branch_ref(request.branch));
   }
   std::error_code error;
   const std::string git = folder + "/.git";
@@ -214,8 +214,8 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkOrder&
   return append_below(folder, ".git/config", settings);
 }
 
-Result<Worktree> TaskClones::make(const WorkOrder& order) {
-  const std::string folder = folder_of(order.task);
+Result<Worktree> TaskClones::make(const WorkRequest& request) {
+  const std::string folder = folder_of(request.task);
   if (!remove_folder(folder)) {
     // It holds files of another user that cannot be removed. They are not needed, and must not block the task.
     std::error_code error;
@@ -223,56 +223,56 @@ Result<Worktree> TaskClones::make(const WorkOrder& order) {
     if (error) return Error{ErrorCode::io, folder + ": " + error.message()};
   }
   Mark mark{
-      .boot = order.boot, .branch = order.branch, .seen = {}, .is_begun_here = false, .url = mirror_.origin_url()};
+      .boot = request.boot, .branch = request.branch, .seen = {}, .is_begun_here = false, .url = mirror_.origin_url()};
   std::string remark;
-  if (!order.branch.empty()) mark.seen = origin_head(order.branch);
+  if (!request.branch.empty()) mark.seen = origin_head(request.branch);
   std::string head = mark.seen;
   if (head.empty()) head = PAWL_TRY(default_head());
-  if (mark.seen.empty() && !order.branch.empty()) {
-    if (!order.begins_branch) {
-      return Worktree{.folder = folder, .barred = "no_branch: origin has no branch '" + order.branch + "'"};
+  if (mark.seen.empty() && !request.branch.empty()) {
+    if (!request.begins_branch) {
+      return Worktree{.folder = folder, .barred = "no_branch: origin has no branch '" + request.branch + "'"};
     }
     mark.is_begun_here = true;
-    remark = "origin has no branch '" + order.branch + "' yet: it begins " +
+    remark = "origin has no branch '" + request.branch + "' yet: it begins " +
              (head.empty() ? "empty, since origin has no commit" : "at the default branch");
   }
-  PAWL_TRY(begin_clone(folder, order));
+  PAWL_TRY(begin_clone(folder, request));
   const GitEnd points =
       git_.run({.words = {"--git-dir=" + mirror_.folder(), "symbolic-ref", "--quiet", "refs/pawl/default"}});
   if (points.is_ok()) {
-    PAWL_TRY(git_(in(order.task, {"symbolic-ref", "refs/remotes/origin/HEAD", without_end_of_line(points.said)})));
+    PAWL_TRY(git_(in(request.task, {"symbolic-ref", "refs/remotes/origin/HEAD", without_end_of_line(points.said)})));
   }
-  if (order.branch.empty()) {
-    if (!head.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", "--no-deref", "HEAD", head})));
+  if (request.branch.empty()) {
+    if (!head.empty()) PAWL_TRY(git_(in(request.task, {"update-ref", "--no-deref", "HEAD", head})));
   } else {
-    PAWL_TRY(git_(in(order.task, {"symbolic-ref", "HEAD", branch_ref(order.branch)})));
-    if (!head.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", branch_ref(order.branch), head})));
+    PAWL_TRY(git_(in(request.task, {"symbolic-ref", "HEAD", branch_ref(request.branch)})));
+    if (!head.empty()) PAWL_TRY(git_(in(request.task, {"update-ref", branch_ref(request.branch), head})));
   }
-  if (!head.empty()) PAWL_TRY(git_(in(order.task, {"reset", "--quiet", "--hard"})));
-  if (!mark.seen.empty()) PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + mark.seen, mark.seen})));
-  PAWL_TRY(write_mark(order.task, mark));
-  Worktree made = found(order, {.head = head, .branch_head = head}, mark);
+  if (!head.empty()) PAWL_TRY(git_(in(request.task, {"reset", "--quiet", "--hard"})));
+  if (!mark.seen.empty()) PAWL_TRY(git_(in(request.task, {"update-ref", "refs/pawl/seen/" + mark.seen, mark.seen})));
+  PAWL_TRY(write_mark(request.task, mark));
+  Worktree made = found(request, {.head = head, .branch_head = head}, mark);
   made.remark = std::move(remark);
   return made;
 }
 
-Worktree TaskClones::found(const WorkOrder& order, const Heads& heads, const Mark& mark) {
-  return {.folder = folder_of(order.task),
+Worktree TaskClones::found(const WorkRequest& request, const Heads& heads, const Mark& mark) {
+  return {.folder = folder_of(request.task),
           .remark = {},
           .head = heads.head,
-          .origin_head = order.branch.empty() ? std::string() : origin_head(order.branch),
+          .origin_head = request.branch.empty() ? std::string() : origin_head(request.branch),
           .is_begun_here = mark.is_begun_here,
-          .is_of_boot = mark.boot == order.boot,
+          .is_of_boot = mark.boot == request.boot,
           .barred = {}};
 }
 
 /// None if the clone is damaged. Heads are empty while there is no commit.
-std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkOrder& order) {
-  const std::string folder = folder_of(order.task);
+std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkRequest& request) {
+  const std::string folder = folder_of(request.task);
   std::error_code error;
   if (fs::exists(folder + "/.git/pawl-damaged", error)) return std::nullopt;
   Heads heads;
-  const GitEnd points = git_.run({.words = in(order.task, {"symbolic-ref", "--quiet", "HEAD"})});
+  const GitEnd points = git_.run({.words = in(request.task, {"symbolic-ref", "--quiet", "HEAD"})});
   std::string on;
   if (points.is_ok()) {
     std::istringstream lines(points.said);
@@ -280,26 +280,26 @@ std::optional<TaskClones::Heads> TaskClones::heads_of(const WorkOrder& order) {
       if (line.starts_with("refs/")) on = line;
     }
   }
-  const GitEnd head = git_.run({.words = in(order.task, {"rev-parse", "--quiet", "--verify", "HEAD^{commit}"})});
+  const GitEnd head = git_.run({.words = in(request.task, {"rev-parse", "--quiet", "--verify", "HEAD^{commit}"})});
   if (head.is_ok()) {
     heads.head = object_name_in(head.said).value_or("");
-    if (!git_.run({.words = in(order.task, {"cat-file", "-e", heads.head + "^{tree}"})}).is_ok()) return std::nullopt;
+    if (!git_.run({.words = in(request.task, {"cat-file", "-e", heads.head + "^{tree}"})}).is_ok()) return std::nullopt;
   } else {
     const bool is_unborn = !on.empty() && !fs::exists(folder + "/.git/" + on, error) &&
-                           git_.run({.words = in(order.task, {"for-each-ref", "--", on})}).said.empty();
+                           git_.run({.words = in(request.task, {"for-each-ref", "--", on})}).said.empty();
     if (!is_unborn) return std::nullopt;
   }
-  if (!order.branch.empty()) {
+  if (!request.branch.empty()) {
     const GitEnd branch = git_.run(
-        {.words = in(order.task, {"rev-parse", "--quiet", "--verify", branch_ref(order.branch) + "^{commit}"})});
+        {.words = in(request.task, {"rev-parse", "--quiet", "--verify", branch_ref(request.branch) + "^{commit}"})});
     if (branch.is_ok()) heads.branch_head = object_name_in(branch.said).value_or("");
   }
   return heads;
 }
 
 /// Keeps a damaged clone for people: it may hold work that exists nowhere else.
-Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string& why) {
-  const std::string folder = folder_of(order.task);
+Result<Worktree> TaskClones::put_aside(const WorkRequest& request, const std::string& why) {
+  const std::string folder = folder_of(request.task);
   const std::string aside = unused(folder + ".damaged-");
   std::error_code error;
   fs::rename(folder, aside, error);
@@ -310,36 +310,36 @@ Result<Worktree> TaskClones::put_aside(const WorkOrder& order, const std::string
 }
 
 /// If origin has moved, the clone's remote follows it. Until then, what agents have set themselves stays.
-Result<void> TaskClones::follow_url(const WorkOrder& order, Mark& mark) {
+Result<void> TaskClones::follow_url(const WorkRequest& request, Mark& mark) {
   const std::string url = mirror_.origin_url();
   if (url.empty() || url == mark.url) return {};
-  PAWL_TRY(git_(in(order.task, {"config", "--replace-all", "remote.origin.url", url})));
-  PAWL_TRY(append_below(folder_of(order.task), ".git/config", mirror_.settings()));
+  PAWL_TRY(git_(in(request.task, {"config", "--replace-all", "remote.origin.url", url})));
+  PAWL_TRY(append_below(folder_of(request.task), ".git/config", mirror_.settings()));
   mark.url = url;
-  return write_mark(order.task, mark);
+  return write_mark(request.task, mark);
 }
 
 /// Updates the clone's copies of origin's branches to the last fetch.
-Result<void> TaskClones::copy_refs(const WorkOrder& order) {
-  const std::string git = folder_of(order.task) + "/.git";
+Result<void> TaskClones::copy_refs(const WorkRequest& request) {
+  const std::string git = folder_of(request.task) + "/.git";
   const std::string wanted = mirror_.folder() + "/objects\n";
-  if (in_file(folder_of(order.task), alternates_file) != wanted) {  // the data folder was moved
-    PAWL_TRY(write_below(folder_of(order.task), alternates_file, wanted));
+  if (in_file(folder_of(request.task), alternates_file) != wanted) {  // the data folder was moved
+    PAWL_TRY(write_below(folder_of(request.task), alternates_file, wanted));
   }
   remove_locks(git);
   PAWL_TRY(git_(
-      in(order.task, {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-                      "--", mirror_.folder(), "+refs/remotes/origin/*:refs/remotes/origin/*"})));
+      in(request.task, {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+                        "--", mirror_.folder(), "+refs/remotes/origin/*:refs/remotes/origin/*"})));
   return {};
 }
 
-bool TaskClones::has_own(const WorkOrder& order, const Heads& heads) {
+bool TaskClones::has_own(const WorkRequest& request, const Heads& heads) {
   if (heads.head.empty()) return false;
   std::vector<std::string> words{"rev-list", "--max-count=1", "--ignore-missing", heads.head};
   if (!heads.branch_head.empty()) words.push_back(heads.branch_head);
   words.insert(words.end(), {"--not", "--remotes=origin", "--glob=refs/pawl/seen/*"});
-  for (std::string& head : heads_in_log(folder_of(order.task), order.branch)) words.push_back(std::move(head));
-  const GitEnd end = git_.run({.words = in(order.task, std::move(words))});
+  for (std::string& head : heads_in_log(folder_of(request.task), request.branch)) words.push_back(std::move(head));
+  const GitEnd end = git_.run({.words = in(request.task, std::move(words))});
   // In doubt it counts as the task's own work.
   return !end.is_ok() || object_name_in(end.said).has_value();
 }
@@ -354,83 +354,83 @@ void TaskClones::keep(TaskId task, const std::string& head) {
 
 /// Moves the branch and the checkout to a commit. Uncommitted changes stay where possible; else they are kept in a ref.
 /// Returns a remark about that.
-Result<std::string> TaskClones::move_to(const WorkOrder& order, const std::string& head) {
+Result<std::string> TaskClones::move_to(const WorkRequest& request, const std::string& head) {
   const auto run = [&](std::vector<std::string> words) {
-    return git_.run({.words = in(order.task, std::move(words))});
+    return git_.run({.words = in(request.task, std::move(words))});
   };
-  const std::string branch = branch_ref(order.branch);
+  const std::string branch = branch_ref(request.branch);
   std::string remark;
   if (!run({"checkout", "--quiet", "--detach", head}).is_ok()) {
     // With pawl's own identity: the user may not have one.
-    GitEnd kept = git_.run({.words = in(order.task, {"-c", "user.name=pawl", "-c", "user.email=pawl@localhost", "stash",
-                                                     "create", "left by a run"})});
+    GitEnd kept = git_.run({.words = in(request.task, {"-c", "user.name=pawl", "-c", "user.email=pawl@localhost",
+                                                       "stash", "create", "left by a run"})});
     const std::optional<std::string> left = kept.is_ok() ? object_name_in(kept.said) : std::nullopt;
-    if (left) keep(order.task, *left);
-    PAWL_TRY(git_(in(order.task, {"checkout", "--quiet", "--force", "--detach", head})));
+    if (left) keep(request.task, *left);
+    PAWL_TRY(git_(in(request.task, {"checkout", "--quiet", "--force", "--detach", head})));
     remark = left ? "; what was not committed is kept as " + *left : std::string();
-    const std::string git = folder_of(order.task) + "/.git/";
+    const std::string git = folder_of(request.task) + "/.git/";
     std::error_code error;
     for (const char* name : {"rebase-merge", "rebase-apply", "sequencer", "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE",
                              "CHERRY_PICK_HEAD", "REVERT_HEAD"}) {
       fs::remove_all(git + name, error);
     }
   }
-  PAWL_TRY(git_(in(order.task, {"update-ref", branch, head})));
-  PAWL_TRY(git_(in(order.task, {"symbolic-ref", "HEAD", branch})));
+  PAWL_TRY(git_(in(request.task, {"update-ref", branch, head})));
+  PAWL_TRY(git_(in(request.task, {"symbolic-ref", "HEAD", branch})));
   return remark;
 }
 
-Result<Worktree> TaskClones::look(const WorkOrder& order) {
-  const Mark mark = mark_of(order.task).value_or(Mark());
-  const std::optional<Heads> heads = heads_of(order);
-  if (!heads) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
-  return found(order, *heads, mark);
+Result<Worktree> TaskClones::look(const WorkRequest& request) {
+  const Mark mark = mark_of(request.task).value_or(Mark());
+  const std::optional<Heads> heads = heads_of(request);
+  if (!heads) return put_aside(request, "the clone of task " + std::to_string(raw(request.task)) + " cannot be read");
+  return found(request, *heads, mark);
 }
 
-Result<Worktree> TaskClones::follow(const WorkOrder& order) {
-  Mark mark = mark_of(order.task).value_or(Mark());
-  const std::vector<std::string> known = heads_in_log(folder_of(order.task), order.branch);
-  if (const auto copied = copy_refs(order); !copied) {
-    if (copied.error().code != ErrorCode::damaged && heads_of(order)) return copied.error();
-    return put_aside(order, copied.error().message);
+Result<Worktree> TaskClones::follow(const WorkRequest& request) {
+  Mark mark = mark_of(request.task).value_or(Mark());
+  const std::vector<std::string> known = heads_in_log(folder_of(request.task), request.branch);
+  if (const auto copied = copy_refs(request); !copied) {
+    if (copied.error().code != ErrorCode::damaged && heads_of(request)) return copied.error();
+    return put_aside(request, copied.error().message);
   }
-  const std::optional<Heads> seen = heads_of(order);
-  if (!seen) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
-  PAWL_TRY(follow_url(order, mark));
+  const std::optional<Heads> seen = heads_of(request);
+  if (!seen) return put_aside(request, "the clone of task " + std::to_string(raw(request.task)) + " cannot be read");
+  PAWL_TRY(follow_url(request, mark));
   Heads heads = *seen;
-  if (order.branch.empty()) {
-    mark.boot = order.boot;
-    PAWL_TRY(write_mark(order.task, mark));
-    return found(order, heads, mark);
+  if (request.branch.empty()) {
+    mark.boot = request.boot;
+    PAWL_TRY(write_mark(request.task, mark));
+    return found(request, heads, mark);
   }
-  const std::string origin = origin_head(order.branch);
-  const bool is_own = has_own(order, heads);
+  const std::string origin = origin_head(request.branch);
+  const bool is_own = has_own(request, heads);
   const bool has_moved = !origin.empty() && origin != mark.seen;
   std::string remark;
   std::string target;
   if (!is_own) {
     target = origin;
     if (origin.empty() && mark.seen.empty()) target = PAWL_TRY(default_head());
-    if (origin.empty() && !mark.seen.empty()) remark = "origin has no branch '" + order.branch + "' any more";
+    if (origin.empty() && !mark.seen.empty()) remark = "origin has no branch '" + request.branch + "' any more";
   } else if (has_moved) {
     const bool is_theirs = std::find(known.begin(), known.end(), origin) != known.end();
     // Origin's new head is in ours and contains the old one: nothing was withdrawn, and nothing is missing here.
-    const bool is_contained = is_ancestor(order.task, origin, heads.head) &&
-                              (mark.seen.empty() || is_ancestor(order.task, mark.seen, origin));
+    const bool is_contained = is_ancestor(request.task, origin, heads.head) &&
+                              (mark.seen.empty() || is_ancestor(request.task, mark.seen, origin));
     if (!is_theirs && !is_contained) {
-      Worktree apart = found(order, heads, mark);
+      Worktree apart = found(request, heads, mark);
       apart.is_of_boot = false;
       apart.barred = "diverged: ours " + heads.head + ", origin " + origin;
       return apart;
     }
   }
   if (!target.empty() && heads.head != target) {
-    const Result<std::string> moved = move_to(order, target);
+    const Result<std::string> moved = move_to(request, target);
     if (!moved) {
-      if (moved.error().code == ErrorCode::damaged) return put_aside(order, moved.error().message);
+      if (moved.error().code == ErrorCode::damaged) return put_aside(request, moved.error().message);
       return moved.error();
     }
-    const bool is_forward = heads.head.empty() || is_ancestor(order.task, heads.head, target);
+    const bool is_forward = heads.head.empty() || is_ancestor(request.task, heads.head, target);
     if (!is_forward || !moved->empty()) {
       remark = "the worktree goes from " + heads.head + " to " + target + ", as origin did" + *moved;
     }
@@ -438,37 +438,37 @@ Result<Worktree> TaskClones::follow(const WorkOrder& order) {
   }
   if (!origin.empty()) {
     mark.seen = origin;
-    PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
+    PAWL_TRY(git_(in(request.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
   }
-  if (mark.branch != order.branch) {
-    PAWL_TRY(git_(in(order.task, {"config", "branch." + order.branch + ".remote", "origin"})));
-    PAWL_TRY(git_(in(order.task, {"config", "branch." + order.branch + ".merge", branch_ref(order.branch)})));
-    mark.branch = order.branch;
+  if (mark.branch != request.branch) {
+    PAWL_TRY(git_(in(request.task, {"config", "branch." + request.branch + ".remote", "origin"})));
+    PAWL_TRY(git_(in(request.task, {"config", "branch." + request.branch + ".merge", branch_ref(request.branch)})));
+    mark.branch = request.branch;
   }
-  mark.boot = order.boot;
-  PAWL_TRY(write_mark(order.task, mark));
-  Worktree tree = found(order, heads, mark);
+  mark.boot = request.boot;
+  PAWL_TRY(write_mark(request.task, mark));
+  Worktree tree = found(request, heads, mark);
   tree.remark = std::move(remark);
   return tree;
 }
 
-Result<Worktree> TaskClones::take(const WorkOrder& order, Side side) {
-  PAWL_TRY(copy_refs(order));
-  const std::optional<Heads> heads = heads_of(order);
-  if (!heads) return put_aside(order, "the clone of task " + std::to_string(raw(order.task)) + " cannot be read");
-  const std::string origin = origin_head(order.branch);
-  if (origin.empty()) return Error{ErrorCode::missing, "origin has no branch '" + order.branch + "'"};
-  Mark mark = mark_of(order.task).value_or(Mark());
+Result<Worktree> TaskClones::take(const WorkRequest& request, Side side) {
+  PAWL_TRY(copy_refs(request));
+  const std::optional<Heads> heads = heads_of(request);
+  if (!heads) return put_aside(request, "the clone of task " + std::to_string(raw(request.task)) + " cannot be read");
+  const std::string origin = origin_head(request.branch);
+  if (origin.empty()) return Error{ErrorCode::missing, "origin has no branch '" + request.branch + "'"};
+  Mark mark = mark_of(request.task).value_or(Mark());
   if (side == Side::origin) {
-    keep(order.task, heads->head);
-    if (!heads->branch_head.empty()) keep(order.task, heads->branch_head);
-    PAWL_TRY(move_to(order, origin));
+    keep(request.task, heads->head);
+    if (!heads->branch_head.empty()) keep(request.task, heads->branch_head);
+    PAWL_TRY(move_to(request, origin));
   }
   mark.seen = origin;
-  mark.boot = order.boot;
-  PAWL_TRY(git_(in(order.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
-  PAWL_TRY(write_mark(order.task, mark));
-  return follow(order);
+  mark.boot = request.boot;
+  PAWL_TRY(git_(in(request.task, {"update-ref", "refs/pawl/seen/" + origin, origin})));
+  PAWL_TRY(write_mark(request.task, mark));
+  return follow(request);
 }
 
 std::vector<TaskId> TaskClones::borrowers() const {

@@ -42,13 +42,13 @@ class TaskClones {
   /// Whether the clone exists and is complete.
   bool is_made(TaskId task) const;
 
-  Result<Worktree> make(const WorkOrder& order);
+  Result<Worktree> make(const WorkRequest& request);
   /// Requires: is_made().
-  Result<Worktree> follow(const WorkOrder& order);
+  Result<Worktree> follow(const WorkRequest& request);
   /// Returns the worktree unchanged. Requires: is_made().
-  Result<Worktree> look(const WorkOrder& order);
+  Result<Worktree> look(const WorkRequest& request);
   /// Requires: is_made().
-  Result<Worktree> take(const WorkOrder& order, Side side);
+  Result<Worktree> take(const WorkRequest& request, Side side);
 
   /// The tasks whose clones borrow from the mirror.
   std::vector<TaskId> borrowers() const;
@@ -73,18 +73,18 @@ class TaskClones {
 
   std::optional<Mark> mark_of(TaskId task) const;
   Result<void> write_mark(TaskId task, const Mark& mark);
-  Result<void> begin_clone(const std::string& folder, const WorkOrder& order);
+  Result<void> begin_clone(const std::string& folder, const WorkRequest& request);
   Result<std::string> default_head();
   std::string origin_head(const std::string& branch);
-  std::optional<Heads> heads_of(const WorkOrder& order);
-  Worktree found(const WorkOrder& order, const Heads& heads, const Mark& mark);
-  Result<Worktree> put_aside(const WorkOrder& order, const std::string& why);
-  Result<void> follow_url(const WorkOrder& order, Mark& mark);
-  Result<void> copy_refs(const WorkOrder& order);
-  bool has_own(const WorkOrder& order, const Heads& heads);
-  bool is_known_to_agents(const WorkOrder& order, const std::string& head);
+  std::optional<Heads> heads_of(const WorkRequest& request);
+  Worktree found(const WorkRequest& request, const Heads& heads, const Mark& mark);
+  Result<Worktree> put_aside(const WorkRequest& request, const std::string& why);
+  Result<void> follow_url(const WorkRequest& request, Mark& mark);
+  Result<void> copy_refs(const WorkRequest& request);
+  bool has_own(const WorkRequest& request, const Heads& heads);
+  bool is_known_to_agents(const WorkRequest& request, const std::string& head);
   bool is_ancestor(TaskId task, const std::string& older, const std::string& newer);
-  Result<std::string> move_to(const WorkOrder& order, const std::string& head);
+  Result<std::string> move_to(const WorkRequest& request, const std::string& head);
   void keep(TaskId task, const std::string& head);
 
   std::vector<std::string> in(TaskId task, std::vector<std::string> words) const;

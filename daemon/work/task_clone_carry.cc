@@ -53,9 +53,10 @@ void TaskClones::convert_worktrees() {
       const std::string on = points.is_ok() ? without_end_of_line(points.said) : std::string();
       const std::string branch = on.starts_with("refs/heads/") ? on.substr(std::string("refs/heads/").size()) : "";
       const std::optional<std::string> commit = object_name_in(head.said);
-      const WorkOrder order{.task = task, .repo = {}, .branch = branch};
-      if (!head.is_ok() || !commit || !begin_clone(next, order))
+      const WorkRequest request{.task = task, .repo = {}, .branch = branch};
+      if (!head.is_ok() || !commit || !begin_clone(next, request)) {
         continue;  // left as it is: a new clone is made when needed
+      }
       const std::string ref = "refs/pawl/" + task_folder_name(task) + "/head";
       git_.run({.words = {"--git-dir=" + mirror_.folder(), "update-ref", ref, *commit}});
       // Refs that commands keep were shared by all worktrees until now.

@@ -81,7 +81,7 @@ bool Worktrees::is_branch_name(const std::string& branch) {
          git_({"check-ref-format", std::string(branch_heads) + branch});
 }
 
-Fetched Worktrees::fetch(const std::string& repo, Deadline until, const CallOff* off) {
+Fetched Worktrees::fetch(const std::string& repo, Deadline until, const CancelToken* off) {
   Mirror* mirror = mirror_of(repo);
   return mirror ? mirror->fetch(until, off) : Fetched{};
 }
@@ -104,50 +104,50 @@ Result<Worktree> Worktrees::plain_folder(TaskId task) {
   return Worktree{.folder = folder_of(task)};
 }
 
-Result<Worktree> Worktrees::prepare(const WorkOrder& order) {
-  Mirror* mirror = mirror_of(order.repo);
-  if (!mirror) return plain_folder(order.task);
+Result<Worktree> Worktrees::prepare(const WorkRequest& request) {
+  Mirror* mirror = mirror_of(request.repo);
+  if (!mirror) return plain_folder(request.task);
   TaskClones clones(git_, *mirror, work_folder_);
-  if (!order.branch.empty() && !clones.is_made(order.task) && !is_branch_name(order.branch)) {
-    return Error{ErrorCode::malformed, "'" + order.branch + "' is not the name of a branch"};
+  if (!request.branch.empty() && !clones.is_made(request.task) && !is_branch_name(request.branch)) {
+    return Error{ErrorCode::malformed, "'" + request.branch + "' is not the name of a branch"};
   }
   PAWL_TRY(mirror->set_up());
   const auto held = mirror->hold();
-  if (!mirror->is_fetched()) return Error{ErrorCode::missing, "repository '" + order.repo + "' was never fetched"};
-  return clones.is_made(order.task) ? clones.follow(order) : clones.make(order);
+  if (!mirror->is_fetched()) return Error{ErrorCode::missing, "repository '" + request.repo + "' was never fetched"};
+  return clones.is_made(request.task) ? clones.follow(request) : clones.make(request);
 }
 
-Result<Worktree> Worktrees::existing(const WorkOrder& order) {
-  Mirror* mirror = mirror_of(order.repo);
-  if (!mirror) return plain_folder(order.task);
+Result<Worktree> Worktrees::existing(const WorkRequest& request) {
+  Mirror* mirror = mirror_of(request.repo);
+  if (!mirror) return plain_folder(request.task);
   PAWL_TRY(mirror->set_up());
   const auto held = mirror->hold();
   TaskClones clones(git_, *mirror, work_folder_);
-  if (!clones.is_made(order.task)) {
-    return Error{ErrorCode::missing, "task " + std::to_string(raw(order.task)) + " has no worktree"};
+  if (!clones.is_made(request.task)) {
+    return Error{ErrorCode::missing, "task " + std::to_string(raw(request.task)) + " has no worktree"};
   }
-  return clones.look(order);
+  return clones.look(request);
 }
 
-Result<Worktree> Worktrees::take(const WorkOrder& order, Side side) {
-  Mirror* mirror = mirror_of(order.repo);
-  if (!mirror || order.branch.empty()) {
-    return Error{ErrorCode::missing, "task " + std::to_string(raw(order.task)) + " has no branch with an origin"};
+Result<Worktree> Worktrees::take(const WorkRequest& request, Side side) {
+  Mirror* mirror = mirror_of(request.repo);
+  if (!mirror || request.branch.empty()) {
+    return Error{ErrorCode::missing, "task " + std::to_string(raw(request.task)) + " has no branch with an origin"};
   }
   PAWL_TRY(mirror->set_up());
   const auto held = mirror->hold();
   TaskClones clones(git_, *mirror, work_folder_);
-  if (!clones.is_made(order.task)) {
-    return Error{ErrorCode::missing, "task " + std::to_string(raw(order.task)) + " has no worktree"};
+  if (!clones.is_made(request.task)) {
+    return Error{ErrorCode::missing, "task " + std::to_string(raw(request.task)) + " has no worktree"};
   }
-  return clones.take(order, side);
+  return clones.take(request, side);
 }
 
-Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
-  Mirror* mirror = mirror_of(order.repo);
-  if (!mirror || order.branch.empty()) return BranchDeletion{};
+Result<BranchDeletion> Worktrees::delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) {
+  Mirror* mirror = mirror_of(request.repo);
+  if (!mirror || request.branch.empty()) return BranchDeletion{};
   PAWL_TRY(mirror->set_up());
-  if (!is_branch_name(order.branch)) return BranchDeletion{};
+  if (!is_branch_name(request.branch)) return BranchDeletion{};
   // Uses origin's URL, not the remote `origin`, so that git does not touch that remote's refs, which a fetch may be
   // updating.
   const std::string origin = mirror->origin_url();
@@ -156,20 +156,21 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkOrder& order, const st
     if (!end.is_ok()) return Error{ErrorCode::io, end.message()};
     return std::move(end.said);
   };
-  const std::string ref = std::string(branch_heads) + order.branch;
+  const std::string ref = std::string(branch_heads) + request.branch;
   const AtOrigin at_origin = read_ls_remote(PAWL_TRY(ask({"ls-remote", "--symref", "--", origin})));
   if (!at_origin.default_branch) {
     return Error{ErrorCode::io, origin + " does not name its default branch, so no branch is deleted there"};
   }
-  if (may_be(order.branch, *at_origin.default_branch)) return BranchDeletion{.end = BranchEnd::is_default};
+  if (may_be(request.branch, *at_origin.default_branch)) return BranchDeletion{.end = BranchEnd::is_default};
   if (!at_origin.refs.contains(ref)) return BranchDeletion{};
   if (in_use()) return BranchDeletion{.end = BranchEnd::in_use};
   const std::string& head = at_origin.refs.at(ref);
   const GitEnd seen = git_.run({.words = {"--git-dir=" + mirror->folder(), "rev-parse", "--quiet", "--verify",
-                                          "--end-of-options", "refs/remotes/origin/" + order.branch}});
-  if (!seen.is_ok() || without_end_of_line(seen.said) != head)
+                                          "--end-of-options", "refs/remotes/origin/" + request.branch}});
+  if (!seen.is_ok() || without_end_of_line(seen.said) != head) {
     return BranchDeletion{.end = BranchEnd::moved, .head = head};
-  const std::string kept = "refs/pawl/deleted/task-" + std::to_string(raw(order.task));
+  }
+  const std::string kept = "refs/pawl/deleted/task-" + std::to_string(raw(request.task));
   PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "update-ref", kept, head}));
   PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "push", "--quiet", "--force-with-lease=" + ref + ":" + head, "--",
                 origin, ":" + ref}));

@@ -39,16 +39,16 @@ class Worktrees {
   std::string folder_of(TaskId task) const { return work_folder_ + "/" + task_folder_name(task); }
 
   /// As System's.
-  Fetched fetch(const std::string& repo, Deadline until, const CallOff* off);
+  Fetched fetch(const std::string& repo, Deadline until, const CancelToken* off);
   Result<std::vector<std::string>> branches(const std::string& repo, std::chrono::seconds within);
-  Result<Worktree> prepare(const WorkOrder& order);
-  Result<Worktree> existing(const WorkOrder& order);
-  Result<Worktree> take(const WorkOrder& order, Side side);
+  Result<Worktree> prepare(const WorkRequest& request);
+  Result<Worktree> existing(const WorkRequest& request);
+  Result<Worktree> take(const WorkRequest& request, Side side);
   /// Deletes a branch at origin if it has not moved since the last fetch, but never the default branch, however
   /// spelled. Keeps its commit under refs/pawl/deleted/. Asks origin for the default branch; if origin does not name
   /// one, keeps the branch and returns an error. Calls `in_use` right before deleting. Takes two minutes at most,
   /// without blocking other use of the repository.
-  Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use);
+  Result<BranchDeletion> delete_branch(const WorkRequest& request, const std::function<bool()>& in_use);
   /// Empties the task's folder; makes it if there is none.
   Result<void> empty(TaskId task);
   /// Removes the task's folder with its contents; succeeds if there is none.

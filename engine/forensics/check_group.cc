@@ -7,18 +7,18 @@
 namespace pawl {
 namespace {
 
-void check_passage(const Passage& passage, Seq last, Findings& findings) {
-  check_versions(passage, findings);
-  check_terminal(passage, findings);
-  check_guarded_crossing(passage, findings);
-  check_jobs(passage, findings);
-  check_steps(passage, findings);
-  check_uniqueness_of_new(passage, findings);
-  check_refusal(passage, findings);
-  check_committed_crossing(passage, findings);
-  check_dependents(passage, findings);
-  check_gap(passage, findings);
-  check_restore(passage, last, findings);
+void check_change(const Transition& change, Seq last, Findings& findings) {
+  check_versions(change, findings);
+  check_terminal(change, findings);
+  check_guarded_crossing(change, findings);
+  check_jobs(change, findings);
+  check_steps(change, findings);
+  check_uniqueness_of_new(change, findings);
+  check_refusal(change, findings);
+  check_committed_crossing(change, findings);
+  check_dependents(change, findings);
+  check_gap(change, findings);
+  check_restore(change, last, findings);
 }
 
 /// What to check at the end of a group: only what the group changed.
@@ -45,19 +45,19 @@ void note_touched(const Snapshot& before, const State& after, const fb::Record& 
 }
 
 /// Applies one record and checks the result.
-Applied check_record(State& state, const fb::Record& record, Seq last, SettingsToCome to_come, Touched& touched,
+Applied check_record(State& state, const fb::Record& record, Seq last, IsLastSetting is_last_setting, Touched& touched,
                      Findings& findings) {
   const std::uint64_t digest = state.digest();
-  Applied applied = apply(state, record, to_come);
+  Applied applied = apply(state, record, is_last_setting);
   const Snapshot before = touched_rows(state, digest);
   state.settle();
   note_touched(before, state, record, touched);
-  check_passage({.before = before,
-                 .after = state,
-                 .record = record,
-                 .accepted = applied.outcome == Outcome::accepted,
-                 .unchecked = applied.unchecked},
-                last, findings);
+  check_change({.before = before,
+                .after = state,
+                .record = record,
+                .accepted = applied.outcome == Outcome::accepted,
+                .unchecked = applied.unchecked},
+               last, findings);
   return applied;
 }
 
@@ -109,7 +109,7 @@ CheckedGroup check_group(State& state, std::span<const fb::Record* const> group)
   for (std::size_t i = 0; i < group.size() && !refused; ++i) {
     const std::size_t first = findings.size();
     const Seq last = i == 0 ? state.last_seq : Seq{group[i - 1]->stamp()->seq()};
-    applied.push_back(check_record(state, *group[i], last, settings_after(group, i), touched, findings));
+    applied.push_back(check_record(state, *group[i], last, is_last_setting_of(group, i), touched, findings));
     refused = applied.back().outcome != Outcome::accepted;
     digests.push_back(state.digest());
     date_from(first, *group[i]);

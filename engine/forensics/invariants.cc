@@ -41,9 +41,9 @@ bool is_open(const Job& job) {
 }
 
 /// By how much the record raises every version: a restore skips versions that may have been used.
-std::uint64_t versions_left_out(const Passage& passage) {
-  const auto* restored = passage.record.event_as_LogRestored();
-  return passage.accepted && restored ? restored->next_seq() - restored->from() : 0;
+std::uint64_t versions_left_out(const Transition& change) {
+  const auto* restored = change.record.event_as_LogRestored();
+  return change.accepted && restored ? restored->next_seq() - restored->from() : 0;
 }
 
 /// The task that the record moves, by a transition or a cancellation; 0 if none.
@@ -103,14 +103,14 @@ const Row* row_before(const Snapshot& before, const std::map<Key, Row>& rows, co
   if (found != rows.end()) return &found->second;
   return before.whole || fresh.contains(key) ? nullptr : after.find(key);
 }
-const Task* task_before(const Passage& passage, TaskId id) {
-  return row_before(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, id);
+const Task* task_before(const Transition& change, TaskId id) {
+  return row_before(change.before, change.before.tasks, change.before.new_tasks, change.after.tasks, id);
 }
-const Job* job_before(const Passage& passage, JobId id) {
-  return row_before(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, id);
+const Job* job_before(const Transition& change, JobId id) {
+  return row_before(change.before, change.before.jobs, change.before.new_jobs, change.after.jobs, id);
 }
-const Lease* lease_before(const Passage& passage, const std::string& key) {
-  return row_before(passage.before, passage.before.leases, passage.before.new_leases, passage.after.leases, key);
+const Lease* lease_before(const Transition& change, const std::string& key) {
+  return row_before(change.before, change.before.leases, change.before.new_leases, change.after.leases, key);
 }
 
 /// Calls `each` for every row after the record or, if only the touched rows are known, for those.
@@ -128,20 +128,20 @@ void for_rows(const Snapshot& before, const std::map<Key, Row>& rows, const std:
   for (const Key& key : fresh) if_there(key);
 }
 template <class Each>
-void for_tasks(const Passage& passage, Each each) {
-  for_rows(passage.before, passage.before.tasks, passage.before.new_tasks, passage.after.tasks, each);
+void for_tasks(const Transition& change, Each each) {
+  for_rows(change.before, change.before.tasks, change.before.new_tasks, change.after.tasks, each);
 }
 template <class Each>
-void for_jobs(const Passage& passage, Each each) {
-  for_rows(passage.before, passage.before.jobs, passage.before.new_jobs, passage.after.jobs, each);
+void for_jobs(const Transition& change, Each each) {
+  for_rows(change.before, change.before.jobs, change.before.new_jobs, change.after.jobs, each);
 }
 
 }  // namespace
 
-void check_versions(const Passage& passage, Findings& findings) {
-  const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
-  for_tasks(passage, [&](const Task& task) {
-    const Task* was = task_before(passage, task.id);
+void check_versions(const Transition& change, Findings& findings) {
+  const TaskId moved = change.accepted ? moved_task(change.record) : TaskId{0};
+  for_tasks(change, [&](const Task& task) {
+    const Task* was = task_before(change, task.id);
     if (!was) {
       if (task.version != Version{1}) {
         find(findings, 1, label(task.id) + ": starts with version " + std::to_string(raw(task.version)),
@@ -151,7 +151,7 @@ void check_versions(const Passage& passage, Findings& findings) {
     }
     const About about{.task = task.id, .led_by = {was->last.seq}};
     const std::uint64_t grown = raw(task.version) - raw(was->version);
-    const std::uint64_t left_out = is_terminal(was->stage) ? 0 : versions_left_out(passage);
+    const std::uint64_t left_out = is_terminal(was->stage) ? 0 : versions_left_out(change);
     if (grown != left_out + (task.id == moved ? 1u : 0u)) {
       find(findings, 1,
            label(task.id) + ": version " + std::to_string(raw(was->version)) + " became " +
@@ -165,19 +165,19 @@ void check_versions(const Passage& passage, Findings& findings) {
   });
 }
 
-void check_terminal(const Passage& passage, Findings& findings) {
-  for (const auto& [id, was] : passage.before.tasks) {
+void check_terminal(const Transition& change, Findings& findings) {
+  for (const auto& [id, was] : change.before.tasks) {
     if (!is_terminal(was.stage)) continue;
-    const Task* task = passage.after.tasks.find(id);
+    const Task* task = change.after.tasks.find(id);
     if (!task || task->stage != was.stage) {
       find(findings, 2, label(id) + ": left the terminal stage '" + was.stage + "'",
            {.task = id, .led_by = {was.last.seq}});
     }
   }
-  for_jobs(passage, [&](const Job& job) {
-    const Task* task = task_before(passage, job.task);
+  for_jobs(change, [&](const Job& job) {
+    const Task* task = task_before(change, job.task);
     if (!is_open(job) || !task || !is_terminal(task->stage)) return;
-    const Job* was = job_before(passage, job.id);
+    const Job* was = job_before(change, job.id);
     if (!was || was->status != job.status) {
       find(findings, 2, label(job.id) + ": revived, though " + label(job.task) + " is '" + task->stage + "'",
            {.task = job.task, .led_by = {task->last.seq}});
@@ -212,14 +212,14 @@ void check_holders(const State& state, Findings& findings) {
   }
 }
 
-void check_guarded_crossing(const Passage& passage, Findings& findings) {
-  const auto* transition = passage.record.event_as_StageTransition();
-  if (!passage.accepted || !transition) return;
+void check_guarded_crossing(const Transition& change, Findings& findings) {
+  const auto* transition = change.record.event_as_StageTransition();
+  if (!change.accepted || !transition) return;
   const TaskId id{transition->task()};
-  const Task& was = *task_before(passage, id);
-  const Stage* stage = passage.after.stage_of(was);
+  const Task& was = *task_before(change, id);
+  const Stage* stage = change.after.stage_of(was);
   if (!stage || !stage->guarded() || stage->to != transition->to()->string_view()) return;
-  if (passage.unchecked) {
+  if (change.unchecked) {
     findings.push_back({.kind = Finding::Kind::unchecked,
                         .seq = {},
                         .invariant = 4,
@@ -227,7 +227,7 @@ void check_guarded_crossing(const Passage& passage, Findings& findings) {
                         .task = id});
     return;
   }
-  const Lease* lease = lease_before(passage, task_key(id));
+  const Lease* lease = lease_before(change, task_key(id));
   if (!lease || !transition->token() || Token{*transition->token()} != lease->token) {
     About about{.task = id, .led_by = {was.last.seq}};
     if (lease) about.led_by.push_back(Seq{raw(lease->token)});
@@ -237,11 +237,11 @@ void check_guarded_crossing(const Passage& passage, Findings& findings) {
 
 namespace {
 
-void check_job(const Passage& passage, const Job& was, const Job& job, Findings& findings) {
-  const auto* claim = passage.record.event_as_JobClaimed();
-  const bool claimed = passage.accepted && claim && JobId{claim->job()} == job.id;
-  const bool restored = passage.accepted && passage.record.event_as_LogRestored();
-  const bool ended = restored || (passage.accepted && ended_job(passage.record) == job.id);
+void check_job(const Transition& change, const Job& was, const Job& job, Findings& findings) {
+  const auto* claim = change.record.event_as_JobClaimed();
+  const bool claimed = change.accepted && claim && JobId{claim->job()} == job.id;
+  const bool restored = change.accepted && change.record.event_as_LogRestored();
+  const bool ended = restored || (change.accepted && ended_job(change.record) == job.id);
   const std::string status =
       label(job.id) + ": from " + fb::EnumNameJobStatus(was.status) + " to " + fb::EnumNameJobStatus(job.status);
   if (job.attempts != was.attempts + (claimed ? 1 : 0)) {
@@ -268,8 +268,8 @@ void check_job(const Passage& passage, const Job& was, const Job& job, Findings&
 }
 
 /// Doubt about a step ends only with a second report about the step or with the crossing.
-void check_doubt(const Passage& passage, const Task& was, const Task& task, Findings& findings) {
-  const auto* word = passage.accepted ? passage.record.event_as_StepFinished() : nullptr;
+void check_doubt(const Transition& change, const Task& was, const Task& task, Findings& findings) {
+  const auto* word = change.accepted ? change.record.event_as_StepFinished() : nullptr;
   for (const StepRow& step : was.steps) {
     if (!step.is_in_doubt() || step.version != was.version || task.version != was.version) continue;
     if (word && word->version() == raw(step.version) && word->step()->string_view() == step.step) continue;
@@ -286,11 +286,11 @@ void check_doubt(const Passage& passage, const Task& was, const Task& task, Find
 
 }  // namespace
 
-void check_jobs(const Passage& passage, Findings& findings) {
-  for_jobs(passage, [&](const Job& job) {
-    const Job* was = job_before(passage, job.id);
+void check_jobs(const Transition& change, Findings& findings) {
+  for_jobs(change, [&](const Job& job) {
+    const Job* was = job_before(change, job.id);
     if (was) {
-      check_job(passage, *was, job, findings);
+      check_job(change, *was, job, findings);
     } else if (job.status != JobStatus::queued || job.attempts != 0) {
       find(findings, 5, label(job.id) + ": its first status is not `queued`", {.task = job.task});
     }
@@ -304,8 +304,8 @@ void check_jobs(const Passage& passage, Findings& findings) {
   });
 }
 
-void check_steps(const Passage& passage, Findings& findings) {
-  for_tasks(passage, [&](const Task& task) {
+void check_steps(const Transition& change, Findings& findings) {
+  for_tasks(change, [&](const Task& task) {
     std::vector<Seq> open;
     std::map<std::tuple<Version, std::string, std::string>, Seq> places;
     for (const StepRow& step : task.steps) {
@@ -321,12 +321,12 @@ void check_steps(const Passage& passage, Findings& findings) {
            {.task = task.id, .led_by = open});
     }
 
-    const Task* was = task_before(passage, task.id);
+    const Task* was = task_before(change, task.id);
     if (!was) return;
     for (const StepRow& step : was->steps) {
       if (!step.irreversible || step.state != StepState::done) continue;
       const bool is_present = step.version == was->version && task.stage == was->stage;
-      const Version version{raw(step.version) + (is_present ? versions_left_out(passage) : 0)};
+      const Version version{raw(step.version) + (is_present ? versions_left_out(change) : 0)};
       bool stands = false;
       for (const StepRow& now : task.steps) {
         stands = stands || (now.version == version && now.to == step.to && now.step == step.step &&
@@ -337,7 +337,7 @@ void check_steps(const Passage& passage, Findings& findings) {
              {.task = task.id, .led_by = {step.started}});
       }
     }
-    check_doubt(passage, *was, task, findings);
+    check_doubt(change, *was, task, findings);
   });
 }
 
@@ -370,21 +370,21 @@ void check_open_jobs(const State& state, TaskId task, Findings& findings) {
 
 }  // namespace
 
-void check_uniqueness_of_new(const Passage& passage, Findings& findings) {
+void check_uniqueness_of_new(const Transition& change, Findings& findings) {
   bool is_new = false;
-  for_tasks(passage, [&](const Task& task) {
-    const Task* was = task_before(passage, task.id);
+  for_tasks(change, [&](const Task& task) {
+    const Task* was = task_before(change, task.id);
     is_new = is_new || !was || is_terminal(was->stage) != is_terminal(task.stage) || was->repo != task.repo ||
              was->work_item != task.work_item;
   });
-  if (is_new) check_work_items(passage.after, findings);
+  if (is_new) check_work_items(change.after, findings);
   std::set<TaskId> tasks;
-  for_jobs(passage, [&](const Job& job) {
-    const Job* was = job_before(passage, job.id);
+  for_jobs(change, [&](const Job& job) {
+    const Job* was = job_before(change, job.id);
     const bool is_as_before = was && is_open(*was) && was->task == job.task && was->version == job.version;
     if (is_open(job) && !is_as_before) tasks.insert(job.task);
   });
-  for (const TaskId id : tasks) check_open_jobs(passage.after, id, findings);
+  for (const TaskId id : tasks) check_open_jobs(change.after, id, findings);
 }
 
 void check_uniqueness(const State& state, Findings& findings) {
@@ -392,17 +392,17 @@ void check_uniqueness(const State& state, Findings& findings) {
   for (const auto& [id, task] : state.tasks.rows()) check_open_jobs(state, id, findings);
 }
 
-void check_refusal(const Passage& passage, Findings& findings) {
-  if (!passage.accepted && passage.before.digest != passage.after.digest()) {
+void check_refusal(const Transition& change, Findings& findings) {
+  if (!change.accepted && change.before.digest != change.after.digest()) {
     find(findings, 8, "a refused record changed the digest");
   }
 }
 
-void check_committed_crossing(const Passage& passage, Findings& findings) {
-  const TaskId moved = passage.accepted ? moved_task(passage.record) : TaskId{0};
-  const Task* was = task_before(passage, moved);
+void check_committed_crossing(const Transition& change, Findings& findings) {
+  const TaskId moved = change.accepted ? moved_task(change.record) : TaskId{0};
+  const Task* was = task_before(change, moved);
   if (!was || !is_committed(*was)) return;
-  const auto* transition = passage.record.event_as_StageTransition();
+  const auto* transition = change.record.event_as_StageTransition();
   if (transition && transition->to()->string_view() == committed_to(*was)) return;
   const std::string what = label(moved) + ": left '" + was->stage + "' while its crossing to '" +
                            std::string(committed_to(*was)) + "' was committed";
@@ -410,7 +410,7 @@ void check_committed_crossing(const Passage& passage, Findings& findings) {
   for (const StepRow& step : was->steps) {
     if (step.irreversible && step.version == was->version) led_by.push_back(step.started);
   }
-  findings.push_back({.kind = passage.unchecked ? Finding::Kind::unchecked : Finding::Kind::violation,
+  findings.push_back({.kind = change.unchecked ? Finding::Kind::unchecked : Finding::Kind::violation,
                       .seq = {},
                       .invariant = 9,
                       .what = what,
@@ -421,28 +421,28 @@ void check_committed_crossing(const Passage& passage, Findings& findings) {
 namespace {
 
 /// The task on which the record starts new work; 0 if none.
-TaskId begun_task(const Passage& passage) {
-  const fb::Record& record = passage.record;
+TaskId begun_task(const Transition& change) {
+  const fb::Record& record = change.record;
   if (const auto* step = record.event_as_StepStarted()) return TaskId{step->task()};
-  if (const auto* claim = record.event_as_JobClaimed()) return job_before(passage, JobId{claim->job()})->task;
+  if (const auto* claim = record.event_as_JobClaimed()) return job_before(change, JobId{claim->job()})->task;
   if (const auto* lease = record.event_as_LeaseAcquired()) {
     return lease->token() ? TaskId{0} : task_of_key(lease->key()->string_view()).value_or(TaskId{0});
   }
   const auto* transition = record.event_as_StageTransition();
-  const Task* was = transition ? task_before(passage, TaskId{transition->task()}) : nullptr;
-  const Stage* stage = was ? passage.after.stage_of(*was) : nullptr;
+  const Task* was = transition ? task_before(change, TaskId{transition->task()}) : nullptr;
+  const Stage* stage = was ? change.after.stage_of(*was) : nullptr;
   return stage && stage->to == transition->to()->string_view() ? was->id : TaskId{0};
 }
 
 }  // namespace
 
-void check_dependents(const Passage& passage, Findings& findings) {
-  if (!passage.accepted || passage.record.stamp()->rules() < 2) return;
-  const TaskId begun = begun_task(passage);
-  const Task* was = begun == TaskId{0} ? nullptr : task_before(passage, begun);
+void check_dependents(const Transition& change, Findings& findings) {
+  if (!change.accepted || change.record.stamp()->rules() < 2) return;
+  const TaskId begun = begun_task(change);
+  const Task* was = begun == TaskId{0} ? nullptr : task_before(change, begun);
   if (!was || is_committed(*was) || open_step(*was)) return;
   for (const TaskId id : was->depends_on) {
-    const Task* other = task_before(passage, id);
+    const Task* other = task_before(change, id);
     if (!other || is_terminal(other->stage)) continue;
     find(findings, 11, label(begun) + ": work on it starts before its dependency, " + label(id) + ", is finished",
          {.task = begun, .led_by = {other->last.seq}});

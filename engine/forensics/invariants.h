@@ -65,7 +65,7 @@ Snapshot touched_rows(const State& state, std::uint64_t digest_before);
 
 /// One record and the states before and after it. `after` is settled; tasks that the group finished are not yet
 /// archived.
-struct Passage {
+struct Transition {
   const Snapshot& before;
   const State& after;
   const fb::Record& record;
@@ -73,26 +73,26 @@ struct Passage {
   bool unchecked;
 };
 
-// One function per invariant of SPEC §14. Those that take a Passage hold after every record; those that take only a
+// One function per invariant of SPEC §14. Those that take a Transition hold after every record; those that take only a
 // State hold at the end of every group, after the machine has added its own events.
 
-void check_versions(const Passage& passage, Findings& findings);            // 1
-void check_terminal(const Passage& passage, Findings& findings);            // 2
-void check_holders(const State& state, Findings& findings);                 // 3, end of group
-void check_guarded_crossing(const Passage& passage, Findings& findings);    // 4
-void check_jobs(const Passage& passage, Findings& findings);                // 5
-void check_steps(const Passage& passage, Findings& findings);               // 6
-void check_uniqueness(const State& state, Findings& findings);              // 7, after every record
-void check_refusal(const Passage& passage, Findings& findings);             // 8
-void check_committed_crossing(const Passage& passage, Findings& findings);  // 9
-void check_dependents(const Passage& passage, Findings& findings);          // 11
-void check_gap(const Passage& passage, Findings& findings);                 // 12
-void check_nothing_lost(const State& state, Findings& findings);            // 10, end of group
+void check_versions(const Transition& change, Findings& findings);            // 1
+void check_terminal(const Transition& change, Findings& findings);            // 2
+void check_holders(const State& state, Findings& findings);                   // 3, end of group
+void check_guarded_crossing(const Transition& change, Findings& findings);    // 4
+void check_jobs(const Transition& change, Findings& findings);                // 5
+void check_steps(const Transition& change, Findings& findings);               // 6
+void check_uniqueness(const State& state, Findings& findings);                // 7, after every record
+void check_refusal(const Transition& change, Findings& findings);             // 8
+void check_committed_crossing(const Transition& change, Findings& findings);  // 9
+void check_dependents(const Transition& change, Findings& findings);          // 11
+void check_gap(const Transition& change, Findings& findings);                 // 12
+void check_nothing_lost(const State& state, Findings& findings);              // 10, end of group
 /// Invariant 13. `last` is the previous record's seq.
-void check_restore(const Passage& passage, Seq last, Findings& findings);
+void check_restore(const Transition& change, Seq last, Findings& findings);
 
 // Invariants 7 and 10 again, limited to what one record or one group changed.
-void check_uniqueness_of_new(const Passage& passage, Findings& findings);
+void check_uniqueness_of_new(const Transition& change, Findings& findings);
 void check_not_lost(const State& state, const Task& task, Findings& findings);
 
 struct CheckedGroup {

@@ -27,17 +27,17 @@ void check_outlived(const State& state, JobId next_job, Findings& findings) {
 
 }  // namespace
 
-void check_restore(const Passage& passage, Seq last, Findings& findings) {
-  const Seq seq{passage.record.stamp()->seq()};
-  const auto* restored = passage.record.event_as_LogRestored();
-  if (!passage.accepted || !restored) {
+void check_restore(const Transition& change, Seq last, Findings& findings) {
+  const Seq seq{change.record.stamp()->seq()};
+  const auto* restored = change.record.event_as_LogRestored();
+  if (!change.accepted || !restored) {
     if (seq != next(last)) find(findings, "the record skips seqs but is not a restore");
     return;
   }
   if (restored->from() != raw(last) || restored->next_seq() != raw(seq)) {
     find(findings, "this restore does not follow from the log before it");
   }
-  check_outlived(passage.after, JobId{restored->next_job()}, findings);
+  check_outlived(change.after, JobId{restored->next_job()}, findings);
 }
 
 }  // namespace pawl

@@ -87,7 +87,7 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
     append_json_member(out, "queued_at");
     append_json_time(out, job.queued);
     const Outcome outcome = claim_outcome(state, id, totals.now);
-    const bool waits = outcome == Outcome::accepted && totals.is_passed_over && totals.is_passed_over(id);
+    const bool waits = outcome == Outcome::accepted && totals.is_skipped && totals.is_skipped(id);
     std::string_view reason = outcome != Outcome::accepted ? name(outcome) : waits ? "previous_alive" : "";
     const Task& task = *state.tasks.find(job.task);
     const Agent* agent = reason.empty() ? state.pipeline_of(task).agent(job.agent) : nullptr;

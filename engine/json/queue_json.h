@@ -32,7 +32,7 @@ struct QueueTotals {
   std::uint64_t lease_defers = 0;  // deferrals to the live owner of a transition lease, by any actor
 
   /// Whether claims currently skip a job (`previous_alive`). May be empty.
-  std::function<bool(JobId)> is_passed_over = {};
+  std::function<bool(JobId)> is_skipped = {};
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
   std::function<std::optional<MissingVariable>(TaskId)> missing_variable = {};
 };

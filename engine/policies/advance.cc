@@ -39,8 +39,9 @@ Awaited awaited_after(Outcome refusal) {
 }  // namespace
 
 AdvanceAnswer AdvancePath::run() {
-  if (!order_.is_entered && !(hold_ = world_.enter_path(order_.task)))
+  if (!request_.is_entered && !(hold_ = world_.enter_path(request_.task))) {
     return end(AdvanceResult::deferred, "in_hand", Awaited::path);
+  }
   if (!begin()) return end(AdvanceResult::waiting, moved_on);
   if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
   if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
@@ -67,29 +68,30 @@ AdvanceAnswer AdvancePath::run() {
 }
 
 bool AdvancePath::begin() {
-  view_ = machine_.view(order_.task);
+  view_ = machine_.view(request_.task);
   if (!view_) return false;
   // With ownership off the requester's token does not belong to a lease, and there is nothing to release.
   if (token_ && view_->lease && view_->lease->token == *token_) held_.emplace_back(view_->lease->key, *token_);
-  if (view_->task.version != order_.version) return false;
+  if (view_->task.version != request_.version) return false;
   pipeline_ = view_->pipeline;
   stage_ = pipeline_->stage(view_->task.stage);
   return stage_ != nullptr;
 }
 
 bool AdvancePath::look() {
-  std::optional<TaskView> seen = machine_.view(order_.task);
+  std::optional<TaskView> seen = machine_.view(request_.task);
   if (!seen) return false;
   view_ = std::move(seen);
-  return view_->task.version == order_.version || !view_->settings.ownership_checked(view_->task.repo);
+  return view_->task.version == request_.version || !view_->settings.ownership_checked(view_->task.repo);
 }
 
 // Entry: take the leases before any heavy work.
 
 std::optional<AdvanceAnswer> AdvancePath::enter() {
   const bool checked = view_->settings.ownership_checked(view_->task.repo);
-  if (checked && view_->lease && view_->lease->token != token_)
+  if (checked && view_->lease && view_->lease->token != token_) {
     return end(AdvanceResult::deferred, "lease", Awaited::lease);
+  }
   if (!stage_->guarded()) return runs_gate() && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
   // A step that an outside worker started and left is settled anyway: that needs no command, and no one else does it.
   // With ownership off, it is not possible to tell whether the worker has left it.
@@ -102,14 +104,14 @@ std::optional<AdvanceAnswer> AdvancePath::enter() {
 
 std::optional<AdvanceAnswer> AdvancePath::take(const Wanted& wanted) {
   Group group;
-  if (wanted.task) group.push_back(propose(order_.asker, lease(task_key(order_.task), std::nullopt)));
+  if (wanted.task) group.push_back(propose(request_.requester, lease(task_key(request_.task), std::nullopt)));
   if (wanted.repo) {
-    group.push_back(propose(order_.asker, lease(repo_key(view_->task.repo), view_->settings.lease.merge_ttl_s)));
+    group.push_back(propose(request_.requester, lease(repo_key(view_->task.repo), view_->settings.lease.merge_ttl_s)));
   }
   if (!group.empty()) {
     const Decision decision = tell(std::move(group));
     if (decision.outcome != Outcome::accepted) return not_entered(decision);
-    if (wanted.task) token_ = hold(task_key(order_.task), decision);
+    if (wanted.task) token_ = hold(task_key(request_.task), decision);
     if (wanted.repo) repo_token_ = hold(repo_key(view_->task.repo), decision);
   }
   // Continue from whatever another path did before the lease was ours.
@@ -132,7 +134,7 @@ std::optional<AdvanceAnswer> AdvancePath::need_commands() {
 }
 
 fb::LeaseAcquiredT AdvancePath::lease(const std::string& key, std::optional<std::int64_t> ttl_s) const {
-  const Owner owner{.boot_id = order_.asker.boot, .pid = order_.pid, .actor = order_.asker.actor};
+  const Owner owner{.boot_id = request_.requester.boot, .pid = request_.pid, .actor = request_.requester.actor};
   return lease_wanted(key, owner, edge(), ttl_s);
 }
 
@@ -248,7 +250,7 @@ std::optional<AdvanceAnswer> AdvancePath::ask_gate() {
   const GateAnswer gate = world_.run_gate(*stage_->gate, context({}));
   // For the record only; if the task has moved on meanwhile, look() detects it.
   const std::optional<RedRow> was_red = view_->task.red;
-  tell(propose_group(order_.asker, gate_said(order_.task, order_.version, stage_->name, gate)));
+  tell(propose_group(request_.requester, gate_said(request_.task, request_.version, stage_->name, gate)));
   if (!look()) return end(AdvanceResult::waiting, moved_on);
   // A cancel requested while the gate ran: the task goes no further, whatever the gate said.
   if (!view_->task.cancel_requested.empty() && !is_committed(view_->task)) {
@@ -260,11 +262,11 @@ std::optional<AdvanceAnswer> AdvancePath::ask_gate() {
   // It could not tell yet: this does not count against the job, and the reconciler runs the gate again.
   if (gate.later) return give_back_job(AdvanceResult::waiting, "later" + why);
   const bool is_unchanged = was_red && was_red->gate == stage_->name && was_red->head == gate.head;
-  if (gate.passed && is_unchanged && order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry &&
+  if (gate.passed && is_unchanged && request_.on_red == AdvanceRequest::OnRed::roll_back_or_retry &&
       view_->settings.gate.unchanged == "block") {
     return block("gate_red on the same commit as before" + why);
   }
-  if (order_.on_red == AdvanceOrder::OnRed::roll_back_or_retry) {
+  if (request_.on_red == AdvanceRequest::OnRed::roll_back_or_retry) {
     if (gate.passed && !stage_->rollback.empty()) {
       return finish_by(transition(stage_->rollback, "gate_red" + why), AdvanceResult::rolled_back, "gate_red" + why);
     }
@@ -278,7 +280,7 @@ std::optional<AdvanceAnswer> AdvancePath::ask_gate() {
 
 template <class Event>
 Group AdvancePath::closing_group(const Event& first, fb::JobResult result) {
-  Group group = propose_group(order_.asker, first);
+  Group group = propose_group(request_.requester, first);
   add_job_end(group, result);
   add_releases(group);
   return group;
@@ -286,9 +288,9 @@ Group AdvancePath::closing_group(const Event& first, fb::JobResult result) {
 
 fb::StageTransitionT AdvancePath::transition(const std::string& to, const std::string& reason) const {
   fb::StageTransitionT event;
-  event.task = raw(order_.task);
+  event.task = raw(request_.task);
   event.to = to;
-  event.expected_version = raw(order_.version);
+  event.expected_version = raw(request_.version);
   if (token_) event.token = raw(*token_);
   event.reason = reason;
   return event;
@@ -305,8 +307,8 @@ AdvanceAnswer AdvancePath::finish_by(const fb::StageTransitionT& event, AdvanceR
 AdvanceAnswer AdvancePath::block(const std::string& reason) {
   look();
   fb::TaskBlockedT event;
-  event.task = raw(order_.task);
-  event.version = raw(order_.version);
+  event.task = raw(request_.task);
+  event.version = raw(request_.version);
   event.reason = reason;
   if (token_) event.token = raw(*token_);
   const Decision decision = tell(closing_group(event, fb::JobResult::done));
@@ -336,7 +338,7 @@ AdvanceAnswer AdvancePath::refused(const Decision& decision) {
 
 AdvanceAnswer AdvancePath::end(AdvanceResult result, std::string_view reason, Awaited awaited) {
   for (const auto& [key, token] : std::exchange(held_, {})) {
-    tell(propose_group(order_.asker, release(key, token)));
+    tell(propose_group(request_.requester, release(key, token)));
   }
   AdvanceAnswer given = answer(result, reason);
   given.awaited = awaited;
@@ -354,11 +356,11 @@ void AdvancePath::add_job_end(Group& group, fb::JobResult result) const {
   event.job = raw(job->id);
   event.attempt = job->attempts;
   event.result = result;
-  group.push_back(propose(order_.asker, event));
+  group.push_back(propose(request_.requester, event));
 }
 
 void AdvancePath::add_releases(Group& group) const {
-  for (const auto& [key, token] : held_) group.push_back(propose(order_.asker, release(key, token)));
+  for (const auto& [key, token] : held_) group.push_back(propose(request_.requester, release(key, token)));
 }
 
 fb::LeaseReleasedT AdvancePath::release(const std::string& key, Token token) {
@@ -369,22 +371,23 @@ fb::LeaseReleasedT AdvancePath::release(const std::string& key, Token token) {
 }
 
 bool AdvancePath::is_agent_at_work() const {
-  const bool comes_for_a_job = order_.on_red != AdvanceOrder::OnRed::report || order_.gate != AdvanceOrder::Gate::ask;
+  const bool comes_for_a_job =
+      request_.on_red != AdvanceRequest::OnRed::report || request_.gate != AdvanceRequest::Gate::ask;
   return std::any_of(view_->running.begin(), view_->running.end(), [&](const RunningJob& running) {
-    const bool is_its_own = comes_for_a_job && running.job.version == order_.version;
-    return !is_its_own && runs_an_agent_of(running.job, order_.asker.boot);
+    const bool is_its_own = comes_for_a_job && running.job.version == request_.version;
+    return !is_its_own && runs_an_agent_of(running.job, request_.requester.boot);
   });
 }
 
 const Job* AdvancePath::running_job() const {
   const bool runs = view_ && view_->open_job && view_->open_job->status == JobStatus::running &&
-                    view_->open_job->version == order_.version;
+                    view_->open_job->version == request_.version;
   return runs ? &*view_->open_job : nullptr;
 }
 
 const StepRow* AdvancePath::journal_of(const PipelineStep& step) const {
   for (const StepRow& row : view_->task.steps) {
-    if (row.version == order_.version && row.to == stage_->to && row.step == step.name) return &row;
+    if (row.version == request_.version && row.to == stage_->to && row.step == step.name) return &row;
   }
   return nullptr;
 }
@@ -401,7 +404,7 @@ CommandContext AdvancePath::context(const std::string& step) const {
           .repo = task.repo,
           .branch = task.branch,
           .stage = stage_->name,
-          .version = order_.version,
+          .version = request_.version,
           .edge = edge(),
           .token = token_,
           .step = step,
@@ -417,8 +420,8 @@ Decision AdvancePath::tell(Group group) {
   return decision;
 }
 
-AdvanceAnswer advance(Machine& machine, World& world, const AdvanceOrder& order) {
-  return AdvancePath(machine, world, order).run();
+AdvanceAnswer advance(Machine& machine, World& world, const AdvanceRequest& request) {
+  return AdvancePath(machine, world, request).run();
 }
 
 }  // namespace pawl

@@ -38,7 +38,7 @@ constexpr std::string_view name(AdvanceResult result) {
 }
 
 /// Who drives the task, and what it already knows.
-struct AdvanceOrder {
+struct AdvanceRequest {
   enum class Gate { ask, known_green };
   /// What to do about a red gate. The monitor rolls back (or retries if the stage has no rollback); the reaper and the
   /// reconciler never do; an operator's `advance` reports it.
@@ -46,7 +46,7 @@ struct AdvanceOrder {
 
   TaskId task{};
   Version version{};  // the version to leave: if the task has moved on, nothing is done
-  Asker asker;
+  Requester requester;
   std::int64_t pid = 0;  // of the requesting process, for the lease's owner
   Gate gate = Gate::ask;
   OnRed on_red = OnRed::report;
@@ -80,6 +80,6 @@ struct AdvanceAnswer {
 
 /// Drives a task over its forward edge, as far as it can go now. Blocks for as long as gates and steps take. Releases
 /// every lease that it took, whatever happens, unless the process dies.
-AdvanceAnswer advance(Machine& machine, World& world, const AdvanceOrder& order);
+AdvanceAnswer advance(Machine& machine, World& world, const AdvanceRequest& request);
 
 }  // namespace pawl

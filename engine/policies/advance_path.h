@@ -17,12 +17,12 @@ namespace pawl {
 /// One attempt to drive a task over its forward edge.
 class AdvancePath {
  public:
-  AdvancePath(Machine& machine, World& world, const AdvanceOrder& order)
+  AdvancePath(Machine& machine, World& world, const AdvanceRequest& request)
       : machine_(machine),
         world_(world),
-        order_(order),
-        asks_gate_(order.gate == AdvanceOrder::Gate::ask),
-        token_(order.token) {}
+        request_(request),
+        asks_gate_(request.gate == AdvanceRequest::Gate::ask),
+        token_(request.token) {}
   AdvanceAnswer run();
 
  private:
@@ -139,7 +139,7 @@ class AdvancePath {
 
   Machine& machine_;
   World& world_;
-  const AdvanceOrder& order_;
+  const AdvanceRequest& request_;
   bool asks_gate_ = true;
   std::unique_ptr<PathHold> hold_;
   std::optional<TaskView> view_;

@@ -15,7 +15,7 @@ std::optional<AdvanceAnswer> AdvancePath::settle_open() {
     // that was granted and is gone was taken from this path, even if ownership has been switched off since.
     const bool is_ours = view_->lease && view_->lease->token == token_;
     const bool was_granted = std::any_of(held_.begin(), held_.end(),
-                                         [this](const auto& held) { return held.first == task_key(order_.task); });
+                                         [this](const auto& held) { return held.first == task_key(request_.task); });
     const bool lost = !is_ours && (was_granted || view_->settings.ownership_checked(view_->task.repo));
     if (lost) return end(AdvanceResult::deferred, "lease", Awaited::lease);
     if (auto refusal = settle(step, *row).refusal) return refusal;
@@ -57,17 +57,17 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
     return give_back_job(AdvanceResult::waiting, "cannot_start: " + held.why);
   }
   fb::StepStartedT start;
-  start.task = raw(order_.task);
-  start.version = raw(order_.version);
+  start.task = raw(request_.task);
+  start.version = raw(request_.version);
   start.to = stage_->to;
   start.step = step.name;
   if (token_) start.token = raw(*token_);
   if (step.exclusive) start.repo_token = raw(*repo_token_);  // enter() has it
   start.run = held.step->run();
-  const Decision started = tell(propose_group(order_.asker, start));
+  const Decision started = tell(propose_group(request_.requester, start));
   if (started.outcome != Outcome::accepted) return refused(started);  // `held` ends the process, which never ran
 
-  const CommandExit exit = held.step->go();
+  const CommandExit exit = held.step->start_and_wait();
   const bool exited = exit.how == CommandExit::How::exited;
   Said said{.outcome = fb::StepOutcome::failed, .reason = held.step->reason()};
   if (exited && exit.code == 0) {
@@ -78,7 +78,7 @@ std::optional<AdvanceAnswer> AdvancePath::cross(const PipelineStep& step) {
     // It is unknown whether it happened. Release its lock first: acquiring the lock again proves that none of its
     // processes is left.
     StepRow open;
-    open.version = order_.version;
+    open.version = request_.version;
     open.step = step.name;
     open.started = started.seq;
     open.run = start.run;
@@ -123,7 +123,7 @@ AdvancePath::Asked AdvancePath::ask_probe(const PipelineStep& step, const StepRo
   const std::string run = row.run;
   look();  // to get the starter's boot
   EndedStart ended =
-      world_.end_and_lock({order_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
+      world_.end_and_lock({request_.task, version, step.name}, run, view_->step_boot ? &*view_->step_boot : nullptr);
   Asked asked{.lock = std::move(ended.lock), .gone = ended.gone};
   if (!asked.lock || step.probe.empty()) return asked;
   asked.verdict = world_.probe(step, context(step.name));
@@ -141,7 +141,7 @@ std::optional<AdvanceAnswer> AdvancePath::ask_again(const PipelineStep& step, On
   const StepRow doubtful = *row;
   const TimeUs settled = plus_s(*doubtful.ended, step.settle_s);
   for (TimeUs now = machine_.now(); now < settled; now = machine_.now()) {
-    if (!world_.wait(order_.task, settled.us - now.us)) {
+    if (!world_.wait(request_.task, settled.us - now.us)) {
       return give_back_job(AdvanceResult::waiting, "settling: " + step.name);
     }
   }
@@ -162,15 +162,15 @@ std::optional<AdvanceAnswer> AdvancePath::ask_again(const PipelineStep& step, On
 
 std::optional<AdvanceAnswer> AdvancePath::record_end(const PipelineStep& step, Seq started, const Said& said) {
   fb::StepFinishedT event;
-  event.task = raw(order_.task);
-  event.version = raw(order_.version);
+  event.task = raw(request_.task);
+  event.version = raw(request_.version);
   event.step = step.name;
   event.started = raw(started);
   event.outcome = said.outcome;
   event.by = said.by;
   if (said.conclusive) event.conclusive = *said.conclusive;
   if (said.outcome != fb::StepOutcome::done) event.reason = said.reason;
-  const Decision decision = tell(propose_group(order_.asker, event));
+  const Decision decision = tell(propose_group(request_.requester, event));
   if (decision.outcome == Outcome::accepted) return std::nullopt;
   return refused(decision);
 }

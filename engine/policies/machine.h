@@ -18,7 +18,7 @@ namespace pawl {
 /// The decision on a group. It is durable before anyone sees it, except `superseded`.
 struct Decision {
   /// How the answer was found.
-  enum class Way {
+  enum class AnswerSource {
     decided,     // by apply(), and recorded
     folded,      // one of many like refusals in the last second: not recorded, seq is that of the first (SPEC §12)
     replayed,    // the idempotency key was known: `first` is the earlier answer
@@ -32,7 +32,7 @@ struct Decision {
   bool unchecked = false;  // of that record
   Effects effects;         // of all records of the group, in order
   std::string detail;
-  Way way = Way::decided;
+  AnswerSource source = AnswerSource::decided;
   std::optional<KeyRow> first = std::nullopt;  // when replayed or mismatched
 
   /// The token that the group granted on `key`; none if it granted none.
@@ -75,7 +75,7 @@ class Machine {
  public:
   virtual ~Machine() = default;
 
-  /// Proposes a group and waits until its decision is durable, or never can be (Way::superseded).
+  /// Proposes a group and waits until its decision is durable, or never can be (AnswerSource::superseded).
   virtual Decision propose(Group group) = 0;
   /// The task's durable state; none if it is archived or was never created.
   virtual std::optional<TaskView> view(TaskId task) = 0;
@@ -85,7 +85,7 @@ class Machine {
 
 /// The answer of a machine that has lost its log.
 inline Decision superseded_decision() {
-  return {.outcome = Outcome::stale_boot, .effects = {}, .detail = {}, .way = Decision::Way::superseded};
+  return {.outcome = Outcome::stale_boot, .effects = {}, .detail = {}, .source = Decision::AnswerSource::superseded};
 }
 
 /// The view, for implementations of Machine.

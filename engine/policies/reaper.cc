@@ -32,7 +32,7 @@ constexpr std::string_view reason_of(const ReapDecision& decision) {
 /// One job's part of a pass.
 class JobPass {
  public:
-  JobPass(Machine& machine, World& world, TimeUs now, TaskView view, RunningJob running, const Asker& asker,
+  JobPass(Machine& machine, World& world, TimeUs now, TaskView view, RunningJob running, const Requester& requester,
           std::int64_t pid)
       : machine_(machine),
         world_(world),
@@ -40,13 +40,13 @@ class JobPass {
         view_(std::move(view)),
         running_(std::move(running)),
         job_(running_.job),
-        asker_(asker),
+        requester_(requester),
         pid_(pid) {}
 
-  Reaped run(Streaks& streaks, ReapActs acts) {
+  Reaped run(Streaks& streaks, ReapMode mode) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
-    const ReapSight sight = reap_sight(view_, running_, world_, now_, streaks);
-    decision_ = reap_decision(sight);
+    const ReapObservation observation = reap_observation(view_, running_, world_, now_, streaks);
+    decision_ = reap_decision(observation);
     if (decision_.streak.passes > 0) {
       streaks[job_.id] = decision_.streak;
     } else {
@@ -55,7 +55,7 @@ class JobPass {
     result_.move = decision_.move;
     result_.deferred = decision_.deferred;
     result_.past_ceiling_s =
-        std::max<std::int64_t>(0, age_s(job_.run->claimed, sight.now) - view_.settings.reaper.max_running_s);
+        std::max<std::int64_t>(0, age_s(job_.run->claimed, observation.now) - view_.settings.reaper.max_running_s);
     switch (decision_.move) {
       case ReapMove::leave:
         break;
@@ -63,7 +63,7 @@ class JobPass {
         reap(fb::JobResult::retry);
         break;
       case ReapMove::exit_zero:
-        if (acts == ReapActs::all) exit_zero();
+        if (mode == ReapMode::all) exit_zero();
         break;
     }
     return result_;
@@ -107,8 +107,8 @@ class JobPass {
       transition.expected_version = raw(job_.version);
       if (token_) transition.token = raw(*token_);
       transition.reason = "advanced";
-      Group group = propose_group(asker_, transition, event(fb::JobResult::done));
-      if (granted_) group.push_back(propose(asker_, release()));
+      Group group = propose_group(requester_, transition, event(fb::JobResult::done));
+      if (granted_) group.push_back(propose(requester_, release()));
       if (!settle(machine_.propose(std::move(group)))) release_own();
       return;
     }
@@ -119,9 +119,9 @@ class JobPass {
     advance(machine_, world_,
             {.task = view_.task.id,
              .version = job_.version,
-             .asker = asker_,
+             .requester = requester_,
              .pid = pid_,
-             .gate = AdvanceOrder::Gate::known_green,
+             .gate = AdvanceRequest::Gate::known_green,
              .token = token_,
              .is_entered = true});
   }
@@ -134,11 +134,11 @@ class JobPass {
       reclaim.key = view_.lease->key;
       reclaim.token = raw(view_.lease->token);
       reclaim.reason = fb::ReclaimReason::owner_dead;
-      group.push_back(propose(asker_, reclaim));
+      group.push_back(propose(requester_, reclaim));
     }
-    const Owner self{.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor};
+    const Owner self{.boot_id = requester_.boot, .pid = pid_, .actor = requester_.actor};
     const fb::LeaseAcquiredT acquire = lease_wanted(task_key(view_.task.id), self, stage.name + "->" + stage.to);
-    group.push_back(propose(asker_, acquire));
+    group.push_back(propose(requester_, acquire));
     const Decision decision = machine_.propose(std::move(group));
     if (decision.outcome != Outcome::accepted) {
       result_.deferred = decision.outcome == Outcome::lease_held;
@@ -164,7 +164,7 @@ class JobPass {
                                                           .step = {},
                                                           .of_pipeline = view_.pipeline->env,
                                                           .of_stage = stage.env});
-    machine_.propose(propose_group(asker_, gate_said(view_.task.id, job_.version, stage.name, gate)));
+    machine_.propose(propose_group(requester_, gate_said(view_.task.id, job_.version, stage.name, gate)));
     if (!gate.passed && !gate.later) result_.trouble = "the gate of " + stage.name + " is in error: " + gate.reason;
     return gate.passed == true;
   }
@@ -176,7 +176,7 @@ class JobPass {
   }
 
   /// Whether it was accepted.
-  bool reap(fb::JobResult outcome) { return settle(machine_.propose(propose_group(asker_, event(outcome)))); }
+  bool reap(fb::JobResult outcome) { return settle(machine_.propose(propose_group(requester_, event(outcome)))); }
 
   bool settle(const Decision& decision) {
     result_.reaped = decision.outcome == Outcome::accepted;
@@ -185,7 +185,7 @@ class JobPass {
   }
 
   void release_own() {
-    if (granted_) machine_.propose(propose_group(asker_, release()));
+    if (granted_) machine_.propose(propose_group(requester_, release()));
   }
 
   fb::LeaseReleasedT release() const {
@@ -212,7 +212,7 @@ class JobPass {
     evidence.marked = job_.run->marked;
     if (granted_) {
       event.lease_token = raw(*granted_);
-      evidence.lease_owner = owner_event({.boot_id = asker_.boot, .pid = pid_, .actor = asker_.actor});
+      evidence.lease_owner = owner_event({.boot_id = requester_.boot, .pid = pid_, .actor = requester_.actor});
       evidence.lease_owner_alive = true;
     } else if (view_.lease) {
       event.lease_token = raw(view_.lease->token);
@@ -228,7 +228,7 @@ class JobPass {
   TaskView view_;
   RunningJob running_;
   const Job& job_;
-  const Asker& asker_;
+  const Requester& requester_;
   std::int64_t pid_;
   bool lease_owner_alive_ = false;
   ReapDecision decision_;
@@ -239,9 +239,9 @@ class JobPass {
 
 }  // namespace
 
-ReapDecision reap_decision(const ReapSight& sight) {
-  const auto& reaper = sight.settings.reaper;
-  const Run& run = *sight.job.run;
+ReapDecision reap_decision(const ReapObservation& observation) {
+  const auto& reaper = observation.settings.reaper;
+  const Run& run = *observation.job.run;
   ReapDecision decision;
   const auto reap = [&](ReapMove move, fb::Tier tier) {
     decision.move = move;
@@ -249,26 +249,26 @@ ReapDecision reap_decision(const ReapSight& sight) {
     return decision;
   };
   if (run.exit_code) {
-    if (age_s(*run.exited, sight.now) >= reaper.finalize_grace_s) {
-      if (!sight.finalizer_alive) {
+    if (age_s(*run.exited, observation.now) >= reaper.finalize_grace_s) {
+      if (!observation.finalizer_alive) {
         return reap(*run.exit_code == 0 ? ReapMove::exit_zero : ReapMove::retry, fb::Tier::finalizer_dead);
       }
       decision.deferred = true;
     }
   } else {
-    if (sight.life == Life::dead) {
-      const bool goes_on = sight.streak.passes > 0 && sight.streak.attempt == sight.job.attempts;
-      decision.streak = goes_on ? sight.streak : Streak{sight.job.attempts, 0, sight.now};
+    if (observation.life == Liveness::dead) {
+      const bool goes_on = observation.streak.passes > 0 && observation.streak.attempt == observation.job.attempts;
+      decision.streak = goes_on ? observation.streak : Streak{observation.job.attempts, 0, observation.now};
       ++decision.streak.passes;
     }
     const bool dead_for_good = decision.streak.passes > 0 && decision.streak.passes >= reaper.dead_ticks;
-    if (!sight.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
-    if (const auto end = run.claim_end(); end && sight.now >= *end) {
+    if (!observation.owner_alive || dead_for_good) return reap(ReapMove::retry, fb::Tier::pid_dead);
+    if (const auto end = run.claim_end(); end && observation.now >= *end) {
       decision.claim_ended = true;
       return reap(ReapMove::retry, fb::Tier::pid_dead);
     }
   }
-  if (age_s(run.claimed, sight.now) >= reaper.max_running_s) return reap(ReapMove::retry, fb::Tier::ceiling);
+  if (age_s(run.claimed, observation.now) >= reaper.max_running_s) return reap(ReapMove::retry, fb::Tier::ceiling);
   return decision;
 }
 
@@ -281,20 +281,20 @@ bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_a
   return view.settings.reaper.finalizer_liveness && job.run->marked && marks_count_on(view.task.stage);
 }
 
-ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
-                     const Streaks& streaks) {
+ReapObservation reap_observation(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
+                                 const Streaks& streaks) {
   const Job& job = running.job;
   const bool lease_owner_alive = view.lease && world.is_alive(view.lease->owner, *view.lease_boot);
-  ReapSight sight{.job = job, .settings = view.settings, .now = now};
-  sight.life = world.life_of(*job.run, running.owner_boot);
-  sight.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
-  sight.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(view, job, lease_owner_alive);
-  if (const auto known = streaks.find(job.id); known != streaks.end()) sight.streak = known->second;
-  return sight;
+  ReapObservation observation{.job = job, .settings = view.settings, .now = now};
+  observation.life = world.life_of(*job.run, running.owner_boot);
+  observation.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
+  observation.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(view, job, lease_owner_alive);
+  if (const auto known = streaks.find(job.id); known != streaks.end()) observation.streak = known->second;
+  return observation;
 }
 
-Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
-                std::int64_t pid, ReapActs acts) {
+Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Requester& requester,
+                std::int64_t pid, ReapMode mode) {
   // Read the clock first: if the machine sleeps after that, the view may not know about it.
   const TimeUs now = machine.now();
   std::optional<TaskView> view = machine.view(task);
@@ -302,7 +302,7 @@ Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks&
   for (RunningJob& running : view->running) {
     if (running.job.id != job) continue;
     RunningJob mine = std::move(running);
-    return JobPass(machine, world, now, std::move(*view), std::move(mine), asker, pid).run(streaks, acts);
+    return JobPass(machine, world, now, std::move(*view), std::move(mine), requester, pid).run(streaks, mode);
   }
   streaks.erase(job);  // It has ended since the pass began.
   return {};

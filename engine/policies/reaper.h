@@ -21,12 +21,12 @@ struct Streak {
 };
 
 /// What a pass saw of one running job.
-struct ReapSight {
+struct ReapObservation {
   Job job;
   Settings settings;
   TimeUs now;
-  Life life = Life::unknown;  // of its run's process
-  bool owner_alive = true;    // its owner's boot is current and its process lives
+  Liveness life = Liveness::unknown;  // of its run's process
+  bool owner_alive = true;            // its owner's boot is current and its process lives
   bool finalizer_alive =
       false;      // a live owner is finishing it, by the task's lease or, where marks replace leases, by the mark
   Streak streak;  // from before this pass
@@ -47,7 +47,7 @@ struct ReapDecision {
 };
 
 /// The table of SPEC §6.
-[[nodiscard]] ReapDecision reap_decision(const ReapSight& sight);
+[[nodiscard]] ReapDecision reap_decision(const ReapObservation& observation);
 
 /// Whether finalizer marks are consulted for a job of that stage (SPEC §7, fallback).
 [[nodiscard]] bool marks_count_on(std::string_view stage);
@@ -60,8 +60,8 @@ struct ReapDecision {
 using Streaks = std::map<JobId, Streak>;
 
 /// What a pass sees of a job of the view's task.
-[[nodiscard]] ReapSight reap_sight(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
-                                   const Streaks& streaks);
+[[nodiscard]] ReapObservation reap_observation(const TaskView& view, const RunningJob& running, World& world,
+                                               TimeUs now, const Streaks& streaks);
 
 struct Reaped {
   ReapMove move = ReapMove::leave;
@@ -72,14 +72,14 @@ struct Reaped {
 };
 
 /// What a part of a pass carries out directly.
-enum class ReapActs {
+enum class ReapMode {
   all,            // may block for as long as the stage's gate takes, and the steps of the advance that follows
   but_exit_zero,  // that decision is only reported; nothing blocks
 };
 
 /// One job's part of a pass: looks, decides, proposes. `pid` is the reaper's own.
-Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Asker& asker,
-                std::int64_t pid, ReapActs acts = ReapActs::all);
+Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Requester& requester,
+                std::int64_t pid, ReapMode mode = ReapMode::all);
 
 /// Why a pass frees a lease; none if it does not. With `lease.reclaim_enabled`: its ttl has expired or its owner is
 /// dead. Always: it is a `task:` lease older than max_running_s whose task has no running job.

@@ -4,18 +4,18 @@ namespace pawl {
 namespace {
 
 /// After a red gate on a stage with an agent: another job, while this version has any left.
-Outcome queue_or_block(Machine& machine, const TaskView& view, const Asker& asker) {
+Outcome queue_or_block(Machine& machine, const TaskView& view, const Requester& requester) {
   if (view.jobs_of_version < static_cast<std::uint64_t>(view.settings.job.max_attempts)) {
     fb::JobQueuedT queued;
     queued.task = raw(view.task.id);
     queued.reason = "gate_red";
-    return machine.propose(propose_group(asker, queued)).outcome;
+    return machine.propose(propose_group(requester, queued)).outcome;
   }
   fb::TaskBlockedT blocked;
   blocked.task = raw(view.task.id);
   blocked.version = raw(view.task.version);
   blocked.reason = "gate_red";
-  return machine.propose(propose_group(asker, blocked)).outcome;
+  return machine.propose(propose_group(requester, blocked)).outcome;
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ ReconcileMove reconcile_move(const TaskView& view, bool lease_owner_alive) {
   return stage->agent.empty() ? ReconcileMove::advance : ReconcileMove::ask_gate;
 }
 
-Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid) {
+Reconciled reconcile(Machine& machine, World& world, TaskId task, const Requester& requester, std::int64_t pid) {
   const std::optional<TaskView> view = machine.view(task);
   if (!view) return {};
   const bool owner_alive = view->lease && world.is_alive(view->lease->owner, *view->lease_boot);
@@ -43,9 +43,10 @@ Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& a
     case ReconcileMove::reenter:
     case ReconcileMove::advance:
     case ReconcileMove::ask_gate:
-      done.answer = advance(machine, world, {.task = task, .version = view->task.version, .asker = asker, .pid = pid});
+      done.answer =
+          advance(machine, world, {.task = task, .version = view->task.version, .requester = requester, .pid = pid});
       if (done.move == ReconcileMove::ask_gate && done.answer->result == AdvanceResult::gate_red) {
-        queue_or_block(machine, *view, asker);
+        queue_or_block(machine, *view, requester);
       }
       break;
   }

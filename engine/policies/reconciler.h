@@ -28,7 +28,7 @@ struct Reconciled {
 
 /// One task's part of a pass: looks at it, then does what reconcile_move() says. Blocks for as long as gates and steps
 /// take.
-Reconciled reconcile(Machine& machine, World& world, TaskId task, const Asker& asker, std::int64_t pid);
+Reconciled reconcile(Machine& machine, World& world, TaskId task, const Requester& requester, std::int64_t pid);
 
 /// Whether a queued job waits behind a committed crossing: its agent would change what was judged and is about to be
 /// merged. The crossing is finished without it.

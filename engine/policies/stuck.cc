@@ -294,7 +294,7 @@ class StuckSearch {
     }
     if (outcome == Outcome::previous_alive) return barred(name, job.queued);
     if (outcome != Outcome::accepted) return because(reason, name + " cannot be claimed", "", job.queued);
-    if (sources.is_passed_over && sources.is_passed_over(job.id)) {
+    if (sources.is_skipped && sources.is_skipped(job.id)) {
       return because(stuck_reason::previous_alive,
                      name + " waits for a process of an earlier attempt, which cannot be ended", "", job.queued);
     }
@@ -436,16 +436,16 @@ std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
   return StuckSearch(state, task, now).find(sources);
 }
 
-Stuck judge_owner(Stuck stuck, Sight sight) {
+Stuck judge_owner(Stuck stuck, Liveness owner) {
   const std::string who = stuck.owner->actor + ", pid " + std::to_string(stuck.owner->pid);
-  if (sight == Sight::dead) {
+  if (owner == Liveness::dead) {
     stuck.detail += "; " + who + ", is dead";
     stuck.reason = stuck_reason::owner_dead;
     stuck.frees = "pawl reap";
     stuck.standing = Standing::stands;
     stuck.held_by = stuck.held_by_if_dead;
   }
-  if (sight == Sight::unseen && stuck.standing == Standing::stands) {
+  if (owner == Liveness::invisible && stuck.standing == Standing::stands) {
     stuck.detail +=
         "; " + who + " on " + std::string(host_of(stuck)) + ", cannot be seen from here, so it counts as alive";
     // A more specific reason stays.

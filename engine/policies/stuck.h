@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/policies/world.h"
 #include "engine/state/state.h"
 
 namespace pawl {
@@ -61,7 +62,7 @@ struct MissingVariable {
 
 struct StuckSources {
   /// Whether claims skip a job because a process of an earlier attempt is not known to be gone.
-  std::function<bool(JobId)> is_passed_over = {};
+  std::function<bool(JobId)> is_skipped = {};
   /// Why a repository's origin cannot be used; none if it can.
   std::function<std::optional<OriginTrouble>(const std::string& repo)> origin_trouble = {};
   /// The variable that a task's command waits for; none if it waits for no variable.
@@ -117,11 +118,8 @@ struct Stuck {
 [[nodiscard]] std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now,
                                              const StuckSources& sources);
 
-/// What the daemon sees of an owner.
-enum class Sight { alive, dead, unseen };
-
 /// Completes the answer with what the world reports about stuck.owner. Requires: stuck.owner.
-[[nodiscard]] Stuck judge_owner(Stuck stuck, Sight sight);
+[[nodiscard]] Stuck judge_owner(Stuck stuck, Liveness owner);
 
 /// A setting that is switched off and that tasks wait for.
 struct SwitchedOff {

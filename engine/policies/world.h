@@ -33,19 +33,21 @@ struct CommandContext {
 
 /// One step of one crossing: its place in the step journal. At most one process at a time, on any side, holds its lock
 /// (SPEC §8).
-struct StepPlace {
+struct StepKey {
   TaskId task{};
   Version version{};
   std::string step;
+  friend auto operator<=>(const StepKey&, const StepKey&) = default;
 };
 
 enum class Verdict { yes, no, unknown };
 
-/// What is known about a run's process.
-enum class Life {
-  alive,    // or on another host, or not visible: it counts as alive until a ceiling ends it
-  dead,     // looks dead
-  unknown,  // its pid was never reported
+/// What is known about a process.
+enum class Liveness {
+  alive,
+  dead,
+  invisible,  // on another host or in another pid namespace: cannot be checked from here
+  unknown,    // visible from here, but the check failed; or its pid was never reported
 };
 
 struct GateAnswer {
@@ -103,24 +105,25 @@ struct EndedStart {
   bool gone = false;
 };
 
-/// A step's command, forked and stopped, holding the lock on its place. If destroyed before go(), the process is ended
-/// without having run. If destroyed afterwards, it releases the lock, so keep it until the step's end is recorded.
-class HeldStep {
+/// A step's command, forked and stopped, holding the lock on its place. If destroyed before start_and_wait(), the
+/// process is ended without having run. If destroyed afterwards, it releases the lock, so keep it until the step's end
+/// is recorded.
+class PreparedStep {
  public:
-  virtual ~HeldStep() = default;
+  virtual ~PreparedStep() = default;
   /// PAWL_RUN of the process, for StepStarted.
   virtual const std::string& run() const = 0;
   /// Lets it execute, and waits for its end: when its time-out expires, at the latest.
-  virtual CommandExit go() = 0;
-  /// The last line its command printed or, if there is none, how it ended. Call after go().
+  virtual CommandExit start_and_wait() = 0;
+  /// The last line its command printed or, if there is none, how it ended. Call after start_and_wait().
   virtual std::string reason() const = 0;
 };
 
 struct Held {
   enum class Status { held, previous_alive, cannot_start };
   Status status = Status::held;
-  std::unique_ptr<HeldStep> step;  // if held
-  std::string why;                 // if not
+  std::unique_ptr<PreparedStep> step;  // if held
+  std::string why;                     // if not
 };
 
 /// Held by the one path that drives a task, for the lifetime of the path.
@@ -143,8 +146,9 @@ class World {
   /// Whether the owner of a lease or job is alive. `boot` is the owner's boot. An owner that cannot be seen (on another
   /// host, hidden, or not queryable) counts as alive until a ttl or a ceiling ends it (SPEC §7).
   virtual bool is_alive(const Owner& owner, const Boot& boot) = 0;
-  /// What is known about a run's process. `boot` is the job owner's boot, which names the host.
-  virtual Life life_of(const Run& run, const Boot& boot) = 0;
+  /// What is known about a run's process. `boot` is the job owner's boot, which names the host. One that cannot be
+  /// checked from here counts as `alive`, until a ceiling ends its job; `unknown`: its pid was never reported.
+  virtual Liveness life_of(const Run& run, const Boot& boot) = 0;
 
   /// Queries origin for what the worktree will be compared with, if needed. Blocks but touches no worktree, so call it
   /// before taking a lease. Only `state` and `reason` are set.
@@ -166,7 +170,7 @@ class World {
 
   /// Ends what is left of the process `run` of a step and takes the lock on its place, within stop.kill_after_s.
   /// `starter` is the boot that recorded the start; null if it was forgotten.
-  virtual EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) = 0;
+  virtual EndedStart end_and_lock(const StepKey& place, const std::string& run, const Boot* starter) = 0;
 
   /// Forks a step's command, stopped and holding its lock, after ending anything that `previous_run` left. Requires:
   /// can_run(step).

@@ -73,11 +73,11 @@ bool follows_from_state(const State& state, const fb::Record& record) {
 
 /// Whether the principal may act for the boots behind the event. The daemon's boot proposes for requesters without a
 /// boot, but holds and runs nothing for them.
-bool are_its_own(const Turn& turn, const fb::Record& record) {
-  const Boot& proposer = *turn.state.boots.find(turn.boot);
-  if (proposer.name != daemon_name && !acts_for(turn, proposer)) return false;
+bool are_its_own(const RuleContext& context, const fb::Record& record) {
+  const Boot& proposer = *context.state.boots.find(context.boot);
+  if (proposer.name != daemon_name && !acts_for(context, proposer)) return false;
   const fb::Owner* owner = subject_of(record).owner;
-  return !owner || acts_for(turn, *turn.state.boots.find(owner->boot_id()->str()));
+  return !owner || acts_for(context, *context.state.boots.find(owner->boot_id()->str()));
 }
 
 /// Whether the boots behind the event may still act. A holder's boot is never stale, so an owner's is checked like the
@@ -103,7 +103,7 @@ Outcome boots_outcome(const State& state, const fb::Record& record) {
 
 }  // namespace
 
-Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_come, Applied& applied) {
+RuleContext context_of(State& state, const fb::Record& record, IsLastSetting is_last_setting, Applied& applied) {
   const fb::Stamp& stamp = *record.stamp();
   return {.state = state,
           .seq = Seq{stamp.seq()},
@@ -113,21 +113,21 @@ Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_
           .boot = record.boot()->str(),
           .actor = record.actor()->str(),
           .principal = principal_of(record),
-          .settings_to_come = settings_to_come,
+          .is_last_setting = is_last_setting,
           .applied = applied};
 }
 
-Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to_come) {
+Applied apply(State& state, const fb::Record& record, IsLastSetting is_last_setting) {
   Applied applied;
   applied.outcome = ids_outcome(state, record);
   if (applied.outcome == Outcome::accepted) applied.outcome = boots_outcome(state, record);
   if (applied.outcome == Outcome::accepted) {
-    Turn turn = turn_of(state, record, settings_to_come, applied);
-    if (!turn.principal.empty() && !are_its_own(turn, record)) {
+    RuleContext context = context_of(state, record, is_last_setting, applied);
+    if (!context.principal.empty() && !are_its_own(context, record)) {
       applied.outcome = Outcome::not_yours;
       return applied;
     }
-    applied.outcome = with_event(record, [&turn](const auto& event) { return apply_event(turn, event); });
+    applied.outcome = with_event(record, [&context](const auto& event) { return apply_event(context, event); });
   }
   PAWL_ASSERT(applied.outcome == Outcome::accepted || applied.effects.empty());
   return applied;
@@ -135,27 +135,27 @@ Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to
 
 namespace {
 
-bool is_by_the_daemons_boot(const Turn& turn) {
-  const Boot* proposer = turn.state.boots.find(turn.boot);
+bool is_by_the_daemons_boot(const RuleContext& context) {
+  const Boot* proposer = context.state.boots.find(context.boot);
   return proposer && proposer->name == daemon_name;
 }
 
 }  // namespace
 
-bool is_daemon(const Turn& turn) {
-  return turn.principal.empty() && is_by_the_daemons_boot(turn);
+bool is_daemon(const RuleContext& context) {
+  return context.principal.empty() && is_by_the_daemons_boot(context);
 }
 
-bool is_guest(const Turn& turn) {
-  return !turn.principal.empty() && is_by_the_daemons_boot(turn);
+bool is_guest(const RuleContext& context) {
+  return !context.principal.empty() && is_by_the_daemons_boot(context);
 }
 
-bool acts_for(const Turn& turn, const Boot& boot) {
-  return belongs_to(boot, turn.principal);
+bool acts_for(const RuleContext& context, const Boot& boot) {
+  return belongs_to(boot, context.principal);
 }
 
 /// The sequencer's count of refusals, for people: it has no consequences.
-Outcome apply_event(Turn&, const fb::RefusalsFolded&) {
+Outcome apply_event(RuleContext&, const fb::RefusalsFolded&) {
   return Outcome::accepted;
 }
 

@@ -24,8 +24,8 @@ struct Applied {
   }
 };
 
-/// Whether more SettingChanged follow in the same group: settings are checked against each other at the last one.
-enum class SettingsToCome { none, some };
+/// Whether no SettingChanged follows in the same group: settings are checked against each other at the last one.
+enum class IsLastSetting { yes, no };
 
 /// Decides one event and, if it is accepted, changes `state`.
 ///
@@ -33,6 +33,6 @@ enum class SettingsToCome { none, some };
 /// of SPEC §4; the first that fails is the outcome, and no row is touched. The record's seq, time, boot and actor are
 /// used unchecked; its outcome and digest are ignored. Does not call state.settle(): the group does
 /// (engine/rules/group.h). Only tests of single rules call apply() directly; all other code applies groups.
-[[nodiscard]] Applied apply(State& state, const fb::Record& record, SettingsToCome settings_to_come);
+[[nodiscard]] Applied apply(State& state, const fb::Record& record, IsLastSetting is_last_setting);
 
 }  // namespace pawl

@@ -14,7 +14,7 @@ constexpr std::string_view recovery_actor = "recovery";
 constexpr std::string_view sequencer_actor = "sequencer";
 
 /// The proposer of events that the machine adds: the daemon's boot, once there is one.
-Asker machine_asker(const State& state, const std::string& boot_otherwise, std::string_view actor) {
+Requester machine_requester(const State& state, const std::string& boot_otherwise, std::string_view actor) {
   const Boot* daemon = state.boot_named(daemon_name);
   return {.boot = daemon ? daemon->boot_id : boot_otherwise, .actor = std::string(actor), .key = {}, .request = {}};
 }
@@ -29,7 +29,7 @@ std::optional<Proposal> reclaim_before(const State& state, const fb::Record& rec
   if (renewal || state.is_live(*held, now)) return std::nullopt;
   // Without a daemon in force the proposer itself would have to propose it; if it may not, its own event is refused
   // anyway.
-  const Asker speaker = machine_asker(state, record.boot()->str(), sequencer_actor);
+  const Requester speaker = machine_requester(state, record.boot()->str(), sequencer_actor);
   const Boot* boot = state.boots.find(speaker.boot);
   if (!boot || boot->stale) return std::nullopt;
   fb::LeaseReclaimedT reclaim;
@@ -100,16 +100,16 @@ class GroupDecision {
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (auto reclaim = reclaim_before(state_, *proposed[i], now_)) add_own(std::move(*reclaim));
       if (i == 0) decided_.first_proposed = decided_.records.size();
-      const SettingsToCome to_come = settings_after(proposed, i);
+      const IsLastSetting is_last_setting = is_last_setting_of(proposed, i);
       decided_.deciding = decided_.records.size();
-      if (!add(std::move(group[i]), to_come)) {
+      if (!add(std::move(group[i]), is_last_setting)) {
         for (std::size_t rest = i + 1; rest < group.size(); ++rest) stamp(std::move(group[rest]));
         return refused();
       }
     }
     // Consequences of the group. Recovery goes first: it may free what a pending cancel request is waiting for.
-    if (state_.boots.is_touched()) recover(machine_asker(state_, proposer, recovery_actor));
-    for (Proposal& event : cancellations_due(state_, machine_asker(state_, proposer, sequencer_actor))) {
+    if (state_.boots.is_touched()) recover(machine_requester(state_, proposer, recovery_actor));
+    for (Proposal& event : cancellations_due(state_, machine_requester(state_, proposer, sequencer_actor))) {
       add_own(std::move(event));
     }
     decided_.archived = accept_group(state_);
@@ -128,9 +128,9 @@ class GroupDecision {
   }
 
   /// Whether it was accepted.
-  bool add(Proposal proposal, SettingsToCome settings_to_come) {
+  bool add(Proposal proposal, IsLastSetting is_last_setting) {
     Proposal& record = stamp(std::move(proposal));
-    decided_.applied.push_back(apply(state_, record.record(), settings_to_come));
+    decided_.applied.push_back(apply(state_, record.record(), is_last_setting));
     if (decided_.applied.back().outcome != Outcome::accepted) return false;
     decided_.applied.back().frees_claims = frees_claims(state_);
     state_.settle();
@@ -140,12 +140,12 @@ class GroupDecision {
 
   /// No stale boot holds anything once a group has ended, so recovery is needed only in a group that makes a boot
   /// stale.
-  void recover(const Asker& asker) {
-    for (Proposal& event : recovery_of_stale_boots(state_, asker, now_, rules_)) add_own(std::move(event));
+  void recover(const Requester& requester) {
+    for (Proposal& event : recovery_of_stale_boots(state_, requester, now_, rules_)) add_own(std::move(event));
   }
 
   /// Events that the machine adds are valid by construction: if one were refused, that would be a bug.
-  void add_own(Proposal proposal) { PAWL_ASSERT(add(std::move(proposal), SettingsToCome::none)); }
+  void add_own(Proposal proposal) { PAWL_ASSERT(add(std::move(proposal), IsLastSetting::yes)); }
 
   Decided refused() {
     const std::size_t at = decided_.applied.size() - 1;
@@ -187,11 +187,11 @@ Decided decide(State& state, Group group, TimeUs now, std::uint32_t rules) {
   return GroupDecision(state, now, rules).decide(std::move(group));
 }
 
-SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index) {
+IsLastSetting is_last_setting_of(std::span<const fb::Record* const> group, std::size_t index) {
   for (std::size_t i = index + 1; i < group.size(); ++i) {
-    if (group[i]->event_type() == fb::Event::SettingChanged) return SettingsToCome::some;
+    if (group[i]->event_type() == fb::Event::SettingChanged) return IsLastSetting::no;
   }
-  return SettingsToCome::none;
+  return IsLastSetting::yes;
 }
 
 std::optional<Divergence> divergence_of(const fb::Record& record, const Applied& applied, std::uint64_t digest) {
@@ -215,7 +215,7 @@ Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
   const Seq first = seq_after(state.last_seq, *group.front());
   for (std::size_t i = 0; i < group.size() && outcome == Outcome::accepted; ++i) {
     PAWL_ASSERT(group[i]->stamp()->seq() == raw(first) + i);
-    result.applied.push_back(apply(state, *group[i], settings_after(group, i)));
+    result.applied.push_back(apply(state, *group[i], is_last_setting_of(group, i)));
     outcome = result.applied.back().outcome;
     if (outcome == Outcome::accepted) state.settle();
     digests.push_back(state.digest());

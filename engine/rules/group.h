@@ -57,7 +57,7 @@ struct Reapplied {
 // For code that applies a group from a log record by record, as reapply() does.
 
 /// Whether the group changes more settings after the record at `index`.
-SettingsToCome settings_after(std::span<const fb::Record* const> group, std::size_t index);
+IsLastSetting is_last_setting_of(std::span<const fb::Record* const> group, std::size_t index);
 /// The difference between the record's stamp and what the rules computed, if any. `digest` is that of the state after
 /// it.
 std::optional<Divergence> divergence_of(const fb::Record& record, const Applied& applied, std::uint64_t digest);

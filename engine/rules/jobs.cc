@@ -17,44 +17,44 @@ Outcome running_outcome(const State& state, JobId id, std::uint64_t attempt) {
 
 /// Whether the proposer may report on the attempt: the boot that owns it may, and the daemon's boot, which proposes for
 /// its own threads.
-bool is_reporter(const Turn& turn, const Run& run) {
-  if (turn.rules < 2 || is_daemon(turn)) return true;
-  return turn.boot == run.owner.boot_id && !is_guest(turn);
+bool is_reporter(const RuleContext& context, const Run& run) {
+  if (context.rules < 2 || is_daemon(context)) return true;
+  return context.boot == run.owner.boot_id && !is_guest(context);
 }
 
 /// The running job that a run reports on, if the proposer may report on it; otherwise why not.
-Outcome report_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
-  const Outcome outcome = running_outcome(turn.state, id, attempt);
+Outcome report_outcome(const RuleContext& context, JobId id, std::uint64_t attempt) {
+  const Outcome outcome = running_outcome(context.state, id, attempt);
   if (outcome != Outcome::accepted) return outcome;
-  return is_reporter(turn, *turn.state.jobs.find(id)->run) ? Outcome::accepted : Outcome::not_owner;
+  return is_reporter(context, *context.state.jobs.find(id)->run) ? Outcome::accepted : Outcome::not_owner;
 }
 
 /// The same for the end of a job, which people may also report: they take the job back and know nothing about its
 /// process.
-Outcome end_outcome(const Turn& turn, JobId id, std::uint64_t attempt) {
-  return is_guest(turn) ? running_outcome(turn.state, id, attempt) : report_outcome(turn, id, attempt);
+Outcome end_outcome(const RuleContext& context, JobId id, std::uint64_t attempt) {
+  return is_guest(context) ? running_outcome(context.state, id, attempt) : report_outcome(context, id, attempt);
 }
 
 /// Whether the reported end of the job contradicts its recorded exit. Once a run has exited, only a finalizer may end
 /// the job: the daemon, a person, or an outside holder of the task's lease that crosses an edge whose steps have no
 /// command.
-bool contradicts_exit(const Turn& turn, const Job& job, fb::JobResult result) {
-  if (turn.rules < 2 || !job.run->exit_code) return false;
-  if (is_daemon(turn) || is_guest(turn)) return false;
-  const Task* task = live_task(turn.state, job.task);
+bool contradicts_exit(const RuleContext& context, const Job& job, fb::JobResult result) {
+  if (context.rules < 2 || !job.run->exit_code) return false;
+  if (is_daemon(context) || is_guest(context)) return false;
+  const Task* task = live_task(context.state, job.task);
   if (moved_on(task, job)) return false;
   if (result == fb::JobResult::cancelled && !task->cancel_requested.empty()) return false;
-  const Lease* lease = turn.state.lease(task_key(job.task));
-  if (lease && lease->owner.boot_id == turn.boot) return false;
+  const Lease* lease = context.state.lease(task_key(job.task));
+  if (lease && lease->owner.boot_id == context.boot) return false;
   return (*job.run->exit_code == 0) != (result == fb::JobResult::done);
 }
 
-JobStatus status_of(const Turn& turn, const Job& job, fb::JobResult result, fb::Tier tier) {
+JobStatus status_of(const RuleContext& context, const Job& job, fb::JobResult result, fb::Tier tier) {
   switch (result) {
     case fb::JobResult::done:
       return JobStatus::done;
     case fb::JobResult::retry:
-      return retry_status(turn.state, job, tier, turn.rules);
+      return retry_status(context.state, job, tier, context.rules);
     case fb::JobResult::failed:
       return JobStatus::failed;
     case fb::JobResult::cancelled:
@@ -75,34 +75,34 @@ std::int64_t retry_delay_s(const Settings& settings, const Job& job) {
 }
 
 /// The only way out of `running`.
-void leave_running(Turn& turn, JobId id, JobStatus status, Charge charge, const std::string& reason) {
-  Job& job = turn.state.jobs.edit(id);
+void leave_running(RuleContext& context, JobId id, JobStatus status, Charge charge, const std::string& reason) {
+  Job& job = context.state.jobs.edit(id);
   job.status = status;
   job.reason = reason;
   if (status == JobStatus::queued) {
     job.run.reset();
-    job.queued = turn.now;
-    const std::int64_t delay_s = retry_delay_s(turn.state.settings(), job);
-    if (turn.rules >= 2 && charge == Charge::charged && delay_s > 0) job.not_before = plus_s(turn.now, delay_s);
-    turn.effect({.kind = EffectKind::job_queued, .id = raw(id)});
+    job.queued = context.now;
+    const std::int64_t delay_s = retry_delay_s(context.state.settings(), job);
+    if (context.rules >= 2 && charge == Charge::charged && delay_s > 0) job.not_before = plus_s(context.now, delay_s);
+    context.effect({.kind = EffectKind::job_queued, .id = raw(id)});
   }
   if (status == JobStatus::failed) {
-    const Task* task = live_task(turn.state, job.task);
+    const Task* task = live_task(context.state, job.task);
     if (task && !moved_on(task, job) && task->blocked.empty()) {
-      block_task(turn, task->id, "job_failed");
+      block_task(context, task->id, "job_failed");
     } else {
-      turn.effect({.kind = EffectKind::alert, .text = "job_failed"});
+      context.effect({.kind = EffectKind::alert, .text = "job_failed"});
     }
   }
 }
 
 /// A worker's agent on the daemon's host that is not known to have ended blocks the next claim. The daemon's own runs
 /// are identified by their locks (SPEC §8).
-std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
+std::optional<Previous> left_behind(const RuleContext& context, const Job& job) {
   const Run& run = *job.run;
-  if (turn.rules < 2 || !run.pid || run.exit_code) return std::nullopt;
-  const Boot* owner = turn.state.boots.find(run.owner.boot_id);
-  const Boot* daemon = turn.state.boot_named(daemon_name);
+  if (context.rules < 2 || !run.pid || run.exit_code) return std::nullopt;
+  const Boot* owner = context.state.boots.find(run.owner.boot_id);
+  const Boot* daemon = context.state.boot_named(daemon_name);
   if (!daemon || owner->name == daemon_name || owner->host != daemon->host) return std::nullopt;
   Previous previous{
       .attempt = job.attempts, .pid = *run.pid, .pid_start = run.pid_start.value_or(0), .host = owner->host};
@@ -114,39 +114,39 @@ std::optional<Previous> left_behind(const Turn& turn, const Job& job) {
 }
 
 /// Until its process is gone, no job of the task can be claimed.
-void leave_behind(Turn& turn, JobId id) {
-  if (auto previous = left_behind(turn, *turn.state.jobs.find(id))) {
-    turn.state.jobs.edit(id).previous = std::move(previous);
+void leave_behind(RuleContext& context, JobId id) {
+  if (auto previous = left_behind(context, *context.state.jobs.find(id))) {
+    context.state.jobs.edit(id).previous = std::move(previous);
   }
 }
 
 /// Whether the pid cannot be an agent's: it is the reporter's own, the daemon's, or 1.
-bool is_bad_pid(const Turn& turn, const Run& run, std::int64_t pid) {
-  if (turn.rules < 2) return false;
-  const Boot* owner = turn.state.boots.find(run.owner.boot_id);
-  const Boot* daemon = turn.state.boot_named(daemon_name);
+bool is_bad_pid(const RuleContext& context, const Run& run, std::int64_t pid) {
+  if (context.rules < 2) return false;
+  const Boot* owner = context.state.boots.find(run.owner.boot_id);
+  const Boot* daemon = context.state.boot_named(daemon_name);
   const bool is_daemons = daemon && owner->host == daemon->host && pid == daemon->pid;
   return pid <= 1 || pid == run.owner.pid || pid == owner->pid || is_daemons;
 }
 
 /// Whether reaping `job` frees the lease on its task.
-bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::JobReaped& event) {
-  const State& state = turn.state;
+bool reap_frees(const RuleContext& context, const Job& job, const Lease& lease, const fb::JobReaped& event) {
+  const State& state = context.state;
   const Task* task = live_task(state, job.task);
   switch (event.tier()) {
     case fb::Tier::pid_dead:
     case fb::Tier::finalizer_dead: {
       if (raw(lease.token) != event.lease_token()) return false;
-      const bool own = lease.owner.boot_id == turn.boot && lease.owner.actor == turn.actor;
+      const bool own = lease.owner.boot_id == context.boot && lease.owner.actor == context.actor;
       if (own) {
         // A reaper that ends the job as done then moves the task under the same lease, and releases it afterwards.
-        if (turn.rules >= 2) return event.outcome() != fb::JobResult::done;
+        if (context.rules >= 2) return event.outcome() != fb::JobResult::done;
         const Stage* stage = task ? state.stage_of(*task) : nullptr;
         const bool advance_follows = event.outcome() == fb::JobResult::done && stage && stage->guarded();
         return !advance_follows;
       }
       const auto alive = event.evidence() ? event.evidence()->lease_owner_alive() : flatbuffers::nullopt;
-      return (alive && !*alive) || !state.is_live(lease, turn.now);
+      return (alive && !*alive) || !state.is_live(lease, context.now);
     }
     case fb::Tier::ceiling:
       return !moved_on(task, job);
@@ -158,15 +158,15 @@ bool reap_frees(const Turn& turn, const Job& job, const Lease& lease, const fb::
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::JobQueued& event) {
-  const Task* task = live_task(turn.state, TaskId{event.task()});
+Outcome apply_event(RuleContext& context, const fb::JobQueued& event) {
+  const Task* task = live_task(context.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
   if (!task->blocked.empty()) return Outcome::blocked;
   if (!task->cancel_requested.empty()) return Outcome::cancel_requested;
-  if (turn.state.stage_of(*task)->agent.empty()) return Outcome::no_agent;
-  if (turn.state.open_job(*task)) return Outcome::already_queued;
+  if (context.state.stage_of(*task)->agent.empty()) return Outcome::no_agent;
+  if (context.state.open_job(*task)) return Outcome::already_queued;
 
-  queue_job(turn, *task, text_or_empty(event.reason()));
+  queue_job(context, *task, text_or_empty(event.reason()));
   return Outcome::accepted;
 }
 
@@ -259,71 +259,71 @@ bool frees_claims(const State& state) {
   return frees;
 }
 
-Outcome apply_event(Turn& turn, const fb::JobClaimed& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::JobClaimed& event) {
+  State& state = context.state;
   const JobId id{event.job()};
-  const Outcome outcome = claim_outcome(state, id, turn.now, turn.rules);
+  const Outcome outcome = claim_outcome(state, id, context.now, context.rules);
   if (outcome != Outcome::accepted) return outcome;
 
   Ids& ids = state.ids.edit(0);
   Job& claimed = state.jobs.edit(id);
-  note_begun(turn, claimed.task);
+  note_begun(context, claimed.task);
   claimed.status = JobStatus::running;
   claimed.not_before.reset();
   ++claimed.attempts;
-  claimed.run = Run{.id = ids.next_run, .owner = owner_from(*event.owner()), .claimed = turn.now};
+  claimed.run = Run{.id = ids.next_run, .owner = owner_from(*event.owner()), .claimed = context.now};
   if (const auto ttl = event.ttl()) claimed.run->ttl_s = *ttl;
   ids.next_run = next(ids.next_run);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::RunStarted& event) {
+Outcome apply_event(RuleContext& context, const fb::RunStarted& event) {
   const JobId id{event.job()};
-  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  const Outcome outcome = report_outcome(context, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
-  if (is_bad_pid(turn, *turn.state.jobs.find(id)->run, event.pid())) return Outcome::bad_pid;
+  if (is_bad_pid(context, *context.state.jobs.find(id)->run, event.pid())) return Outcome::bad_pid;
 
-  Run& run = *turn.state.jobs.edit(id).run;
+  Run& run = *context.state.jobs.edit(id).run;
   run.pid = event.pid();
   run.pid_start = event.pid_start();
-  run.started = turn.now;
+  run.started = context.now;
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::RunExited& event) {
+Outcome apply_event(RuleContext& context, const fb::RunExited& event) {
   const JobId id{event.job()};
-  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  const Outcome outcome = report_outcome(context, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
   // A process exits once: a repeated report changes neither the exit code nor the exit time that the reaper uses.
-  if (const auto known = turn.state.jobs.find(id)->run->exit_code) {
-    return turn.rules < 2 || *known == event.exit_code() ? Outcome::accepted : Outcome::already_exited;
+  if (const auto known = context.state.jobs.find(id)->run->exit_code) {
+    return context.rules < 2 || *known == event.exit_code() ? Outcome::accepted : Outcome::already_exited;
   }
-  Run& run = *turn.state.jobs.edit(id).run;
+  Run& run = *context.state.jobs.edit(id).run;
   run.exit_code = event.exit_code();
-  run.exited = turn.now;
-  if (turn.rules >= 2) run.exit_seq = turn.seq;
+  run.exited = context.now;
+  if (context.rules >= 2) run.exit_seq = context.seq;
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::JobFinished& event) {
+Outcome apply_event(RuleContext& context, const fb::JobFinished& event) {
   const JobId id{event.job()};
-  const Outcome outcome = end_outcome(turn, id, event.attempt());
+  const Outcome outcome = end_outcome(context, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
 
-  const Job& job = *turn.state.jobs.find(id);
-  if (contradicts_exit(turn, job, event.result())) return Outcome::already_exited;
-  const JobStatus status = status_of(turn, job, event.result(), fb::Tier::pid_dead);
+  const Job& job = *context.state.jobs.find(id);
+  if (contradicts_exit(context, job, event.result())) return Outcome::already_exited;
+  const JobStatus status = status_of(context, job, event.result(), fb::Tier::pid_dead);
   // The owner has seen its process end. Anyone else who takes the job back knows nothing about the process.
   const bool is_taken_back =
-      (turn.boot != job.run->owner.boot_id || is_guest(turn)) && event.result() != fb::JobResult::done;
-  if (is_taken_back) leave_behind(turn, id);
-  leave_running(turn, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
+      (context.boot != job.run->owner.boot_id || is_guest(context)) && event.result() != fb::JobResult::done;
+  if (is_taken_back) leave_behind(context, id);
+  leave_running(context, id, status, Charge::charged, fb::EnumNameJobResult(event.result()));
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::JobReaped& event) {
+  State& state = context.state;
   const JobId id{event.job()};
   const Outcome outcome = running_outcome(state, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
@@ -331,77 +331,78 @@ Outcome apply_event(Turn& turn, const fb::JobReaped& event) {
   const Task& task = *state.tasks.find(task_id);
   const std::string key = task_key(task_id);
   const bool claim_of_the_dead = event.tier() == fb::Tier::pid_dead || event.tier() == fb::Tier::finalizer_dead;
-  if (claim_of_the_dead && is_checked(turn, task.repo)) {
+  if (claim_of_the_dead && is_checked(context, task.repo)) {
     const Lease* lease = state.lease(key);
     if (lease && raw(lease->token) != event.lease_token()) return Outcome::lease_held;
   }
   // The owner may have renewed the claim between the reaper's check and this record.
   if (event.reason() && event.reason()->string_view() == reaped_for_ttl) {
     const auto end = state.jobs.find(id)->run->claim_end();
-    if (!end || turn.now < *end) return Outcome::claim_renewed;
+    if (!end || context.now < *end) return Outcome::claim_renewed;
   }
 
   // A restart is not the job's fault, unless its agent had already ended by itself.
   const bool has_exited = state.jobs.find(id)->run->exit_code.has_value();
-  const bool is_free = event.tier() == fb::Tier::restart && (turn.rules < 2 || !has_exited);
+  const bool is_free = event.tier() == fb::Tier::restart && (context.rules < 2 || !has_exited);
   if (is_free) ++state.jobs.edit(id).interruptions;
   const bool was_seen_dead = event.evidence() && event.evidence()->first_dead();
-  if (!was_seen_dead) leave_behind(turn, id);
+  if (!was_seen_dead) leave_behind(context, id);
   const Job& job = *state.jobs.find(id);
-  turn.effect({.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
-  if (const Lease* lease = state.lease(key); lease && reap_frees(turn, job, *lease, event)) free_lease(turn, key);
-  leave_running(turn, id, status_of(turn, job, event.outcome(), event.tier()), is_free ? Charge::free : Charge::charged,
-                text_or_empty(event.reason()));
+  context.effect(
+      {.kind = EffectKind::end_group, .id = raw(id), .pid = job.run->pid.value_or(0), .task = raw(job.task)});
+  if (const Lease* lease = state.lease(key); lease && reap_frees(context, job, *lease, event)) free_lease(context, key);
+  leave_running(context, id, status_of(context, job, event.outcome(), event.tier()),
+                is_free ? Charge::free : Charge::charged, text_or_empty(event.reason()));
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::FinalizerMarked& event) {
+Outcome apply_event(RuleContext& context, const fb::FinalizerMarked& event) {
   const JobId id{event.job()};
-  const Job* job = turn.state.jobs.find(id);
+  const Job* job = context.state.jobs.find(id);
   if (!job || job->status != JobStatus::running) return Outcome::not_running;
 
-  turn.state.jobs.edit(id).run->marked = true;
+  context.state.jobs.edit(id).run->marked = true;
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::FinalizerCleared& event) {
+Outcome apply_event(RuleContext& context, const fb::FinalizerCleared& event) {
   const JobId id{event.job()};
-  const Job* job = turn.state.jobs.find(id);
-  if (job && job->run && job->run->marked) turn.state.jobs.edit(id).run->marked = false;
+  const Job* job = context.state.jobs.find(id);
+  if (job && job->run && job->run->marked) context.state.jobs.edit(id).run->marked = false;
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::PreviousGone& event) {
-  if (!is_daemon(turn)) return Outcome::not_daemon;
+Outcome apply_event(RuleContext& context, const fb::PreviousGone& event) {
+  if (!is_daemon(context)) return Outcome::not_daemon;
   const JobId id{event.job()};
-  const Job* job = turn.state.jobs.find(id);
+  const Job* job = context.state.jobs.find(id);
   if (!job || !job->previous || job->previous->pid != event.pid()) return Outcome::no_previous;
 
-  turn.state.jobs.edit(id).previous.reset();
+  context.state.jobs.edit(id).previous.reset();
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event) {
+Outcome apply_event(RuleContext& context, const fb::ClaimRenewed& event) {
   const JobId id{event.job()};
-  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  const Outcome outcome = report_outcome(context, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
-  if (turn.state.jobs.find(id)->run->exit_code) return Outcome::already_exited;
+  if (context.state.jobs.find(id)->run->exit_code) return Outcome::already_exited;
 
-  turn.state.jobs.edit(id).run->renewed = turn.now;
+  context.state.jobs.edit(id).run->renewed = context.now;
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::ClaimReturned& event) {
+Outcome apply_event(RuleContext& context, const fb::ClaimReturned& event) {
   const JobId id{event.job()};
-  const Outcome outcome = report_outcome(turn, id, event.attempt());
+  const Outcome outcome = report_outcome(context, id, event.attempt());
   if (outcome != Outcome::accepted) return outcome;
-  const Run& run = *turn.state.jobs.find(id)->run;
+  const Run& run = *context.state.jobs.find(id)->run;
   if (run.pid || run.exit_code) return Outcome::already_started;
 
-  Job& job = turn.state.jobs.edit(id);
+  Job& job = context.state.jobs.edit(id);
   job.returned = job.returned.value_or(0) + 1;
-  const JobStatus status = retry_status(turn.state, job, fb::Tier::pid_dead, turn.rules);
-  leave_running(turn, id, status, Charge::free, "returned");
+  const JobStatus status = retry_status(context.state, job, fb::Tier::pid_dead, context.rules);
+  leave_running(context, id, status, Charge::free, "returned");
   return Outcome::accepted;
 }
 

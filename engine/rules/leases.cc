@@ -13,27 +13,27 @@ Outcome holds(const State& state, const std::string& key, std::optional<Token> t
 
 /// The ttl of a lease whose owner requested none. The daemon cannot see an owner die on another host, and a merge must
 /// not wait for it for ever.
-std::optional<std::int64_t> ttl_of_endless(const Turn& turn, const std::string& key, const fb::Owner& owner) {
-  const Boot* daemon = turn.state.boot_named(daemon_name);
-  const Boot* boot = turn.state.boots.find(owner.boot_id()->str());
+std::optional<std::int64_t> ttl_of_endless(const RuleContext& context, const std::string& key, const fb::Owner& owner) {
+  const Boot* daemon = context.state.boot_named(daemon_name);
+  const Boot* boot = context.state.boots.find(owner.boot_id()->str());
   const bool is_far = !daemon || boot->host != daemon->host;
-  if (turn.rules < 2 || !is_far || !key.starts_with(repo_prefix)) return std::nullopt;
-  return turn.state.settings().lease.merge_ttl_s;
+  if (context.rules < 2 || !is_far || !key.starts_with(repo_prefix)) return std::nullopt;
+  return context.state.settings().lease.merge_ttl_s;
 }
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::LeaseAcquired& event) {
+  State& state = context.state;
   const std::string key = event.key()->str();
   const std::optional<TaskId> task_id = task_of_key(key);
   const Task* task = task_id ? live_task(state, *task_id) : nullptr;
   const bool checked = is_key_checked(state, key);
-  turn.applied.unchecked = !checked;
+  context.applied.unchecked = !checked;
   const std::optional<Token> token = token_from(event.token());
   const Lease* held = state.lease(key);
   const bool renewal = held && token == held->token;
-  if (renewal && !is_its_own(turn, *held)) return Outcome::not_yours;
+  if (renewal && !is_its_own(context, *held)) return Outcome::not_yours;
   if (checked && !renewal) {
     if (token) return Outcome::stale_token;
     // Held by anyone, even the same boot: two threads of one process are two owners. Expired or not: a separate record
@@ -44,10 +44,10 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
     if (!task) return Outcome::terminal;
     if (!task->blocked.empty()) return Outcome::blocked;
     if (!task->cancel_requested.empty() && !is_committed(*task) && !renewal) return Outcome::cancel_requested;
-    if (!renewal && is_held_back(turn, *task)) return Outcome::dependency;
+    if (!renewal && is_held_back(context, *task)) return Outcome::dependency;
   }
-  if (!renewal &&
-      !is_within_quota(turn, state.leases.size(), state.indexes.leases_of_principal, state.settings().quota.leases)) {
+  if (!renewal && !is_within_quota(context, state.leases.size(), state.indexes.leases_of_principal,
+                                   state.settings().quota.leases)) {
     return Outcome::quota;
   }
   if (!checked) return Outcome::accepted;  // With ownership off no lease is granted, so none is held.
@@ -56,40 +56,40 @@ Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event) {
   const std::optional<std::int64_t> ttl_s = ttl ? std::optional(*ttl) : std::nullopt;
   if (renewal) {
     Lease& lease = state.leases.edit(key);
-    lease.renewed = turn.now;
+    lease.renewed = context.now;
     if (ttl_s) lease.ttl_s = ttl_s;
-    turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(lease.token)});
+    context.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(lease.token)});
     return Outcome::accepted;
   }
   state.leases.insert(key, {.key = key,
-                            .token = Token{raw(turn.seq)},
+                            .token = Token{raw(context.seq)},
                             .owner = owner_from(*event.owner()),
                             .edge = text_or_empty(event.edge()),
-                            .ttl_s = ttl_s ? ttl_s : ttl_of_endless(turn, key, *event.owner()),
-                            .acquired = turn.now,
-                            .renewed = turn.now});
-  turn.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(turn.seq)});
-  if (task) note_begun(turn, task->id);
+                            .ttl_s = ttl_s ? ttl_s : ttl_of_endless(context, key, *event.owner()),
+                            .acquired = context.now,
+                            .renewed = context.now});
+  context.effect({.kind = EffectKind::lease_granted, .text = key, .token = raw(context.seq)});
+  if (task) note_begun(context, task->id);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::LeaseReleased& event) {
+Outcome apply_event(RuleContext& context, const fb::LeaseReleased& event) {
   const std::string key = event.key()->str();
-  const Outcome outcome = holds(turn.state, key, token_from(event.token()));
+  const Outcome outcome = holds(context.state, key, token_from(event.token()));
   if (outcome != Outcome::accepted) return outcome;
-  if (!is_its_own(turn, *turn.state.lease(key))) return Outcome::not_yours;
+  if (!is_its_own(context, *context.state.lease(key))) return Outcome::not_yours;
 
-  free_lease(turn, key);
+  free_lease(context, key);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::LeaseReclaimed& event) {
+Outcome apply_event(RuleContext& context, const fb::LeaseReclaimed& event) {
   const std::string key = event.key()->str();
-  const Outcome outcome = holds(turn.state, key, token_from(event.token()));
+  const Outcome outcome = holds(context.state, key, token_from(event.token()));
   if (outcome != Outcome::accepted) return outcome;
 
-  free_lease(turn, key);
-  turn.effect(
+  free_lease(context, key);
+  context.effect(
       {.kind = EffectKind::alert, .text = std::string("lease_reclaimed:") + fb::EnumNameReclaimReason(event.reason())});
   return Outcome::accepted;
 }

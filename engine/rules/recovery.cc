@@ -37,7 +37,7 @@ fb::JobReapedT reaped_by_restart(const State& state, const Job& job, fb::JobResu
 
 }  // namespace
 
-Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now, std::uint32_t rules) {
+Group recovery_of_stale_boots(const State& state, const Requester& requester, TimeUs now, std::uint32_t rules) {
   // Few boots hold anything, so this walks the holders, not the boots.
   std::vector<const Boot*> stale;
   const auto note = [&](const std::string& boot_id) {
@@ -57,20 +57,20 @@ Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now
       event.key = key;
       event.token = raw(lease.token);
       event.reason = fb::ReclaimReason::stale_boot;
-      group.push_back(propose(asker, event));
+      group.push_back(propose(requester, event));
     }
     for (const JobId id : state.indexes.running) {
       const Job& job = *state.jobs.find(id);
       if (job.run->owner.boot_id != boot->boot_id) continue;
       if (const auto result = result_of(job, *boot, rules)) {
-        group.push_back(propose(asker, reaped_by_restart(state, job, *result, now)));
+        group.push_back(propose(requester, reaped_by_restart(state, job, *result, now)));
       }
     }
   }
   return group;
 }
 
-Group cancellations_due(const State& state, const Asker& asker) {
+Group cancellations_due(const State& state, const Requester& requester) {
   Group group;
   for (const TaskId id : state.indexes.cancel_standing) {
     const Task& task = *state.tasks.find(id);
@@ -78,7 +78,7 @@ Group cancellations_due(const State& state, const Asker& asker) {
     if (is_restored(task)) continue;  // It may have been delivered in the lost records: wait for an operator.
     fb::TaskCancelledT event;
     event.task = raw(id);
-    group.push_back(propose(asker, event));
+    group.push_back(propose(requester, event));
   }
   return group;
 }

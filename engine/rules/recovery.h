@@ -9,9 +9,10 @@ namespace pawl {
 
 /// For each stale boot that still has leases or running jobs, in the order of their starts: LeaseReclaimed(stale_boot)
 /// by key, then JobReaped(restart) by job id. Empty if nothing was left behind. `rules` is the deciding version.
-[[nodiscard]] Group recovery_of_stale_boots(const State& state, const Asker& asker, TimeUs now, std::uint32_t rules);
+[[nodiscard]] Group recovery_of_stale_boots(const State& state, const Requester& requester, TimeUs now,
+                                            std::uint32_t rules);
 
 /// TaskCancelled for each task with a pending cancel request and no lease, running job or committed crossing (SPEC §9).
-[[nodiscard]] Group cancellations_due(const State& state, const Asker& asker);
+[[nodiscard]] Group cancellations_due(const State& state, const Requester& requester);
 
 }  // namespace pawl

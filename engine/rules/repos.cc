@@ -21,13 +21,13 @@ std::string live_tasks_on(const State& state, const std::string& repo) {
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::RepoDeclared& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::RepoDeclared& event) {
+  State& state = context.state;
   const std::string repo = event.repo()->str();
   const std::string url = text_or_empty(event.url());
   const RepoRow* known = state.repos.find(repo);
   if (!known && state.repos.size() >= limits::repos_max) {
-    turn.applied.detail =
+    context.applied.detail =
         std::to_string(limits::repos_max) + " repositories are known, which is the limit; remove one first";
     return Outcome::limit;
   }
@@ -39,16 +39,16 @@ Outcome apply_event(Turn& turn, const fb::RepoDeclared& event) {
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::RepoRemoved& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::RepoRemoved& event) {
+  State& state = context.state;
   const std::string repo = event.repo()->str();
   const RepoRow* known = state.repos.find(repo);
   if (!known || !known->declared) {
-    turn.applied.detail = no_repo_named(state, repo);
+    context.applied.detail = no_repo_named(state, repo);
     return Outcome::unknown_repo;
   }
   if (std::string tasks = live_tasks_on(state, repo); !tasks.empty()) {
-    turn.applied.detail = std::move(tasks);
+    context.applied.detail = std::move(tasks);
     return Outcome::repo_in_use;
   }
 

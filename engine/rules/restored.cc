@@ -27,11 +27,11 @@ std::vector<JobId> open_jobs(const State& state, TaskId task) {
   return open;
 }
 
-void end_job(Turn& turn, JobId id) {
-  Job& job = turn.state.jobs.edit(id);
+void end_job(RuleContext& context, JobId id) {
+  Job& job = context.state.jobs.edit(id);
   job.status = JobStatus::cancelled;
   job.reason = std::string(blocked_as_restored);
-  turn.effect({.kind = EffectKind::job_cancelled, .id = raw(id)});
+  context.effect({.kind = EffectKind::job_cancelled, .id = raw(id)});
 }
 
 /// Whether the task still needs an agent: one of its open jobs would be done or repeated.
@@ -45,8 +45,8 @@ bool wants_agent(const State& state, const Task& task, const std::vector<JobId>&
 }
 
 /// Blocks the task at its stage, at a version that was never used, until an operator confirms having checked it.
-void block_as_restored(Turn& turn, TaskId id, std::uint64_t versions) {
-  Task& task = turn.state.tasks.edit(id);
+void block_as_restored(RuleContext& context, TaskId id, std::uint64_t versions) {
+  Task& task = context.state.tasks.edit(id);
   const Version version{raw(task.version) + versions};
   for (StepRow& step : task.steps) {
     if (step.version == task.version) step.version = version;  // a committed crossing stays committed
@@ -55,17 +55,17 @@ void block_as_restored(Turn& turn, TaskId id, std::uint64_t versions) {
   task.gate.reset();
   const std::string restored(blocked_as_restored);
   if (!is_restored(task)) task.blocked = task.blocked.empty() ? restored : restored + " (was: " + task.blocked + ")";
-  turn.effect({.kind = EffectKind::blocked, .id = raw(id), .text = task.blocked});
+  context.effect({.kind = EffectKind::blocked, .id = raw(id), .text = task.blocked});
 }
 
-void restore_task(Turn& turn, TaskId id, std::uint64_t versions) {
-  State& state = turn.state;
+void restore_task(RuleContext& context, TaskId id, std::uint64_t versions) {
+  State& state = context.state;
   const std::vector<JobId> open = open_jobs(state, id);
   const Task* live = live_task(state, id);
   const bool queues = live && wants_agent(state, *live, open);
-  if (live) block_as_restored(turn, id, versions);
-  for (const JobId job : open) end_job(turn, job);
-  if (queues) queue_job(turn, *state.tasks.find(id), std::string(blocked_as_restored));
+  if (live) block_as_restored(context, id, versions);
+  for (const JobId job : open) end_job(context, job);
+  if (queues) queue_job(context, *state.tasks.find(id), std::string(blocked_as_restored));
 }
 
 template <class Rows>
@@ -77,11 +77,11 @@ auto keys_of(const Rows& rows) {
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::LogRestored& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::LogRestored& event) {
+  State& state = context.state;
   const Ids& given = *state.ids.find(0);
-  const bool is_first = turn.group == turn.seq;
-  const bool follows = event.from() == raw(state.last_seq) && event.next_seq() == raw(turn.seq);
+  const bool is_first = context.group == context.seq;
+  const bool follows = event.from() == raw(state.last_seq) && event.next_seq() == raw(context.seq);
   const bool goes_on = event.from() < event.next_seq() && event.next_seq() < exact_below &&
                        goes_on_from(event.next_task(), given.next_task) &&
                        goes_on_from(event.next_job(), given.next_job);
@@ -93,7 +93,7 @@ Outcome apply_event(Turn& turn, const fb::LogRestored& event) {
   Ids& ids = state.ids.edit(0);
   if (!ids.restored) ids.restored.emplace();
   ids.restored->gaps.push_back({.first_seq = next(Seq{event.from()}),
-                                .next_seq = turn.seq,
+                                .next_seq = context.seq,
                                 .first_task = ids.next_task,
                                 .next_task = TaskId{event.next_task()},
                                 .first_job = ids.next_job,
@@ -101,11 +101,11 @@ Outcome apply_event(Turn& turn, const fb::LogRestored& event) {
   ids.next_task = TaskId{event.next_task()};
   ids.next_job = JobId{event.next_job()};
   ids.next_run = RunId{raw(ids.next_run) + records};
-  for (const std::string& key : keys_of(state.leases.rows())) free_lease(turn, key);
+  for (const std::string& key : keys_of(state.leases.rows())) free_lease(context, key);
   for (const std::string& id : keys_of(state.boots.rows())) {
     if (!state.boots.find(id)->stale) state.boots.edit(id).stale = true;
   }
-  for (const TaskId id : keys_of(state.tasks.rows())) restore_task(turn, id, records);
+  for (const TaskId id : keys_of(state.tasks.rows())) restore_task(context, id, records);
   return Outcome::accepted;
 }
 

@@ -6,8 +6,8 @@
 
 namespace pawl {
 
-std::optional<std::string> principal_if_any(const Turn& turn) {
-  return turn.principal.empty() ? std::nullopt : std::optional(turn.principal);
+std::optional<std::string> principal_if_any(const RuleContext& context) {
+  return context.principal.empty() ? std::nullopt : std::optional(context.principal);
 }
 
 std::string text_or_empty(const flatbuffers::String* text) {
@@ -27,35 +27,35 @@ const Task* live_task(const State& state, TaskId id) {
   return task && !is_terminal(task->stage) ? task : nullptr;
 }
 
-bool is_checked(Turn& turn, std::string_view repo) {
-  const bool checked = turn.state.settings().ownership_checked(repo);
-  turn.applied.unchecked = !checked;
+bool is_checked(RuleContext& context, std::string_view repo) {
+  const bool checked = context.state.settings().ownership_checked(repo);
+  context.applied.unchecked = !checked;
   return checked;
 }
 
-bool is_within_quota(const Turn& turn, std::size_t all, const std::map<std::string, std::uint64_t>& by_principal,
-                     std::int64_t most) {
-  if (turn.principal.empty()) return true;
-  const auto own = by_principal.find(turn.principal);
-  const auto share = static_cast<std::uint64_t>(most * turn.state.settings().quota.share_percent / 100);
+bool is_within_quota(const RuleContext& context, std::size_t all,
+                     const std::map<std::string, std::uint64_t>& by_principal, std::int64_t most) {
+  if (context.principal.empty()) return true;
+  const auto own = by_principal.find(context.principal);
+  const auto share = static_cast<std::uint64_t>(most * context.state.settings().quota.share_percent / 100);
   if (all >= static_cast<std::uint64_t>(most)) return false;
   return own == by_principal.end() || own->second < std::max<std::uint64_t>(share, 1);
 }
 
-bool is_its_own(const Turn& turn, const Lease& lease) {
-  return acts_for(turn, *turn.state.boots.find(lease.owner.boot_id));
+bool is_its_own(const RuleContext& context, const Lease& lease) {
+  return acts_for(context, *context.state.boots.find(lease.owner.boot_id));
 }
 
-Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need) {
-  const Lease* lease = turn.state.lease(key);
+Outcome token_outcome(const RuleContext& context, const std::string& key, std::optional<Token> token, LeaseNeed need) {
+  const Lease* lease = context.state.lease(key);
   if (token && (!lease || lease->token != *token)) return Outcome::stale_token;
-  if (token) return is_its_own(turn, *lease) ? Outcome::accepted : Outcome::not_yours;
-  if (lease && turn.state.is_live(*lease, turn.now)) return Outcome::lease_held;
+  if (token) return is_its_own(context, *lease) ? Outcome::accepted : Outcome::not_yours;
+  if (lease && context.state.is_live(*lease, context.now)) return Outcome::lease_held;
   return need == LeaseNeed::required ? Outcome::lease_required : Outcome::accepted;
 }
 
-Outcome version_conflict(Turn& turn, const Task* task, std::optional<std::uint64_t> expected) {
-  std::string& detail = turn.applied.detail;
+Outcome version_conflict(RuleContext& context, const Task* task, std::optional<std::uint64_t> expected) {
+  std::string& detail = context.applied.detail;
   if (!task) {
     detail = "the task is finished";
   } else if (!expected) {
@@ -68,22 +68,22 @@ Outcome version_conflict(Turn& turn, const Task* task, std::optional<std::uint64
   return Outcome::version_conflict;
 }
 
-bool is_held_back(const Turn& turn, const Task& task) {
-  return turn.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(turn.state, task);
+bool is_held_back(const RuleContext& context, const Task& task) {
+  return context.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(context.state, task);
 }
 
-void note_begun(Turn& turn, TaskId id) {
-  if (turn.state.tasks.find(id)->lost_dependency) turn.state.tasks.edit(id).lost_dependency.reset();
+void note_begun(RuleContext& context, TaskId id) {
+  if (context.state.tasks.find(id)->lost_dependency) context.state.tasks.edit(id).lost_dependency.reset();
 }
 
-void free_lease(Turn& turn, const std::string& key) {
-  turn.effect({.kind = EffectKind::lease_freed, .text = key, .token = raw(turn.state.lease(key)->token)});
-  turn.state.leases.erase(key);
+void free_lease(RuleContext& context, const std::string& key) {
+  context.effect({.kind = EffectKind::lease_freed, .text = key, .token = raw(context.state.lease(key)->token)});
+  context.state.leases.erase(key);
 }
 
-void queue_job(Turn& turn, const Task& task, const std::string& reason) {
-  const Stage& stage = *turn.state.stage_of(task);
-  Ids& ids = turn.state.ids.edit(0);
+void queue_job(RuleContext& context, const Task& task, const std::string& reason) {
+  const Stage& stage = *context.state.stage_of(task);
+  Ids& ids = context.state.ids.edit(0);
   const JobId id = ids.next_job;
   Job job;
   job.id = id;
@@ -91,28 +91,28 @@ void queue_job(Turn& turn, const Task& task, const std::string& reason) {
   job.agent = stage.agent;
   job.stage = stage.name;
   job.version = task.version;
-  job.max_attempts = static_cast<std::uint64_t>(turn.state.settings().job.max_attempts);
+  job.max_attempts = static_cast<std::uint64_t>(context.state.settings().job.max_attempts);
   job.reason = reason;
-  job.queued = turn.now;
-  turn.effect({.kind = EffectKind::job_queued, .id = raw(id)});
-  turn.state.jobs.insert(id, std::move(job));
+  job.queued = context.now;
+  context.effect({.kind = EffectKind::job_queued, .id = raw(id)});
+  context.state.jobs.insert(id, std::move(job));
   ids.next_job = next(id);
 }
 
-void cancel_queued_jobs(Turn& turn, TaskId task) {
-  const auto& of_task = turn.state.indexes.jobs_of_task;
+void cancel_queued_jobs(RuleContext& context, TaskId task) {
+  const auto& of_task = context.state.indexes.jobs_of_task;
   for (auto at = of_task.lower_bound({task, JobId{0}}); at != of_task.end() && at->first == task; ++at) {
-    if (turn.state.jobs.find(at->second)->status != JobStatus::queued) continue;
-    turn.state.jobs.edit(at->second).status = JobStatus::cancelled;
-    turn.effect({.kind = EffectKind::job_cancelled, .id = raw(at->second)});
+    if (context.state.jobs.find(at->second)->status != JobStatus::queued) continue;
+    context.state.jobs.edit(at->second).status = JobStatus::cancelled;
+    context.effect({.kind = EffectKind::job_cancelled, .id = raw(at->second)});
   }
 }
 
-void block_task(Turn& turn, TaskId id, const std::string& reason) {
-  if (!turn.state.tasks.find(id)->blocked.empty()) return;
-  turn.state.tasks.edit(id).blocked = reason;
-  turn.effect({.kind = EffectKind::blocked, .id = raw(id), .text = reason});
-  turn.effect({.kind = EffectKind::alert, .text = reason});
+void block_task(RuleContext& context, TaskId id, const std::string& reason) {
+  if (!context.state.tasks.find(id)->blocked.empty()) return;
+  context.state.tasks.edit(id).blocked = reason;
+  context.effect({.kind = EffectKind::blocked, .id = raw(id), .text = reason});
+  context.effect({.kind = EffectKind::alert, .text = reason});
 }
 
 }  // namespace pawl

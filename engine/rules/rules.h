@@ -17,7 +17,7 @@
 namespace pawl {
 
 /// The event being decided: the facts in its record, and its results.
-struct Turn {
+struct RuleContext {
   State& state;
   Seq seq;
   Seq group;  // seq of its first record
@@ -27,49 +27,49 @@ struct Turn {
   std::string boot;
   std::string actor;
   std::string principal;  // the authenticated proposer; empty: the daemon itself, or a record from before principals
-  SettingsToCome settings_to_come;
+  IsLastSetting is_last_setting;
   Applied& applied;
 
   void effect(Effect effect) { applied.effects.push_back(std::move(effect)); }
 };
 
 /// The turn for a record, from its stamp and its proposer.
-Turn turn_of(State& state, const fb::Record& record, SettingsToCome settings_to_come, Applied& applied);
+RuleContext context_of(State& state, const fb::Record& record, IsLastSetting is_last_setting, Applied& applied);
 
-Outcome apply_event(Turn& turn, const fb::BootStarted& event);
-Outcome apply_event(Turn& turn, const fb::BootEnded& event);
-Outcome apply_event(Turn& turn, const fb::PipelineDefined& event);
-Outcome apply_event(Turn& turn, const fb::SettingChanged& event);
-Outcome apply_event(Turn& turn, const fb::TaskCreated& event);
-Outcome apply_event(Turn& turn, const fb::StageTransition& event);
-Outcome apply_event(Turn& turn, const fb::LeaseAcquired& event);
-Outcome apply_event(Turn& turn, const fb::LeaseReleased& event);
-Outcome apply_event(Turn& turn, const fb::LeaseReclaimed& event);
-Outcome apply_event(Turn& turn, const fb::JobQueued& event);
-Outcome apply_event(Turn& turn, const fb::JobClaimed& event);
-Outcome apply_event(Turn& turn, const fb::RunStarted& event);
-Outcome apply_event(Turn& turn, const fb::RunExited& event);
-Outcome apply_event(Turn& turn, const fb::JobFinished& event);
-Outcome apply_event(Turn& turn, const fb::JobReaped& event);
-Outcome apply_event(Turn& turn, const fb::FinalizerMarked& event);
-Outcome apply_event(Turn& turn, const fb::FinalizerCleared& event);
-Outcome apply_event(Turn& turn, const fb::GateEvaluated& event);
-Outcome apply_event(Turn& turn, const fb::StepStarted& event);
-Outcome apply_event(Turn& turn, const fb::StepFinished& event);
-Outcome apply_event(Turn& turn, const fb::TaskBlocked& event);
-Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event);
-Outcome apply_event(Turn& turn, const fb::CancelRequested& event);
-Outcome apply_event(Turn& turn, const fb::TaskCancelled& event);
-Outcome apply_event(Turn& turn, const fb::TaskNote& event);
-Outcome apply_event(Turn& turn, const fb::RefusalsFolded& event);
-Outcome apply_event(Turn& turn, const fb::TimeGap& event);
-Outcome apply_event(Turn& turn, const fb::PreviousGone& event);
-Outcome apply_event(Turn& turn, const fb::LogRestored& event);
-Outcome apply_event(Turn& turn, const fb::ClaimRenewed& event);
-Outcome apply_event(Turn& turn, const fb::ClaimReturned& event);
-Outcome apply_event(Turn& turn, const fb::BranchSeen& event);
-Outcome apply_event(Turn& turn, const fb::RepoDeclared& event);
-Outcome apply_event(Turn& turn, const fb::RepoRemoved& event);
+Outcome apply_event(RuleContext& context, const fb::BootStarted& event);
+Outcome apply_event(RuleContext& context, const fb::BootEnded& event);
+Outcome apply_event(RuleContext& context, const fb::PipelineDefined& event);
+Outcome apply_event(RuleContext& context, const fb::SettingChanged& event);
+Outcome apply_event(RuleContext& context, const fb::TaskCreated& event);
+Outcome apply_event(RuleContext& context, const fb::StageTransition& event);
+Outcome apply_event(RuleContext& context, const fb::LeaseAcquired& event);
+Outcome apply_event(RuleContext& context, const fb::LeaseReleased& event);
+Outcome apply_event(RuleContext& context, const fb::LeaseReclaimed& event);
+Outcome apply_event(RuleContext& context, const fb::JobQueued& event);
+Outcome apply_event(RuleContext& context, const fb::JobClaimed& event);
+Outcome apply_event(RuleContext& context, const fb::RunStarted& event);
+Outcome apply_event(RuleContext& context, const fb::RunExited& event);
+Outcome apply_event(RuleContext& context, const fb::JobFinished& event);
+Outcome apply_event(RuleContext& context, const fb::JobReaped& event);
+Outcome apply_event(RuleContext& context, const fb::FinalizerMarked& event);
+Outcome apply_event(RuleContext& context, const fb::FinalizerCleared& event);
+Outcome apply_event(RuleContext& context, const fb::GateEvaluated& event);
+Outcome apply_event(RuleContext& context, const fb::StepStarted& event);
+Outcome apply_event(RuleContext& context, const fb::StepFinished& event);
+Outcome apply_event(RuleContext& context, const fb::TaskBlocked& event);
+Outcome apply_event(RuleContext& context, const fb::TaskUnblocked& event);
+Outcome apply_event(RuleContext& context, const fb::CancelRequested& event);
+Outcome apply_event(RuleContext& context, const fb::TaskCancelled& event);
+Outcome apply_event(RuleContext& context, const fb::TaskNote& event);
+Outcome apply_event(RuleContext& context, const fb::RefusalsFolded& event);
+Outcome apply_event(RuleContext& context, const fb::TimeGap& event);
+Outcome apply_event(RuleContext& context, const fb::PreviousGone& event);
+Outcome apply_event(RuleContext& context, const fb::LogRestored& event);
+Outcome apply_event(RuleContext& context, const fb::ClaimRenewed& event);
+Outcome apply_event(RuleContext& context, const fb::ClaimReturned& event);
+Outcome apply_event(RuleContext& context, const fb::BranchSeen& event);
+Outcome apply_event(RuleContext& context, const fb::RepoDeclared& event);
+Outcome apply_event(RuleContext& context, const fb::RepoRemoved& event);
 
 // Helpers that several rules share.
 
@@ -81,46 +81,46 @@ std::optional<Token> token_from(flatbuffers::Optional<std::uint64_t> token);
 const Task* live_task(const State& state, TaskId id);
 
 /// Whether the proposer is the daemon itself: the one in force or an earlier one.
-bool is_daemon(const Turn& turn);
+bool is_daemon(const RuleContext& context);
 /// Whether the proposer goes through the daemon because it has no boot itself. The daemon has already checked what it
 /// may request (docs/SECURITY.md).
-bool is_guest(const Turn& turn);
+bool is_guest(const RuleContext& context);
 /// Whether the proposer may act for a boot and for what it holds. A boot belongs to the principal that registered it.
-bool acts_for(const Turn& turn, const Boot& boot);
+bool acts_for(const RuleContext& context, const Boot& boot);
 /// The same for a held lease. Its token is a number, not a secret: it is of use only to the holder.
-bool is_its_own(const Turn& turn, const Lease& lease);
+bool is_its_own(const RuleContext& context, const Lease& lease);
 /// Whether there is room for one more, both among `all` that exist and for the principal, whose share is a fraction of
 /// the setting `most`, so that one token can never use up everything. The daemon's own are counted but never refused.
-bool is_within_quota(const Turn& turn, std::size_t all, const std::map<std::string, std::uint64_t>& by_principal,
-                     std::int64_t most);
+bool is_within_quota(const RuleContext& context, std::size_t all,
+                     const std::map<std::string, std::uint64_t>& by_principal, std::int64_t most);
 /// The principal in the form that rows store.
-std::optional<std::string> principal_if_any(const Turn& turn);
+std::optional<std::string> principal_if_any(const RuleContext& context);
 
 /// Refuses as `version_conflict`; the detail says how the expected version differs from the task's. `task` is null if
 /// it is terminal.
-Outcome version_conflict(Turn& turn, const Task* task, std::optional<std::uint64_t> expected);
+Outcome version_conflict(RuleContext& context, const Task* task, std::optional<std::uint64_t> expected);
 
 /// Whether ownership is checked for this repository; if it is not, the record is marked `unchecked`.
-bool is_checked(Turn& turn, std::string_view repo);
+bool is_checked(RuleContext& context, std::string_view repo);
 
 enum class LeaseNeed { required, optional };
 /// Checks a token, sent or not, against the lease on a key: `accepted`, `stale_token`, `not_yours`, `lease_held` or
 /// `lease_required`.
-Outcome token_outcome(const Turn& turn, const std::string& key, std::optional<Token> token, LeaseNeed need);
+Outcome token_outcome(const RuleContext& context, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
 /// Whether new work on the task must wait for its dependencies. Re-entering or settling a crossing that has begun need
 /// not wait.
-bool is_held_back(const Turn& turn, const Task& task);
+bool is_held_back(const RuleContext& context, const Task& task);
 /// Records that new work on the task has started: from then on, the fate of its dependencies no longer matters.
-void note_begun(Turn& turn, TaskId id);
+void note_begun(RuleContext& context, TaskId id);
 
 /// Frees a held lease.
-void free_lease(Turn& turn, const std::string& key);
+void free_lease(RuleContext& context, const std::string& key);
 /// Queues a new job for the task's current stage, which must have an agent.
-void queue_job(Turn& turn, const Task& task, const std::string& reason);
+void queue_job(RuleContext& context, const Task& task, const std::string& reason);
 /// Cancels every queued job of the task.
-void cancel_queued_jobs(Turn& turn, TaskId task);
+void cancel_queued_jobs(RuleContext& context, TaskId task);
 /// Blocks a live task and raises the alert. A task that is already blocked keeps its first reason.
-void block_task(Turn& turn, TaskId id, const std::string& reason);
+void block_task(RuleContext& context, TaskId id, const std::string& reason);
 
 }  // namespace pawl

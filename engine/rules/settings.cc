@@ -18,29 +18,30 @@ std::set<Seq> pipelines_in_use(const State& state) {
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::SettingChanged& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::SettingChanged& event) {
+  State& state = context.state;
   const std::string key = event.key()->str();
   const SettingKey* setting = setting_named(key);
-  if (!setting || setting->rules > turn.rules) {
-    turn.applied.detail = no_setting_named(key);
+  if (!setting || setting->rules > context.rules) {
+    context.applied.detail = no_setting_named(key);
     return Outcome::unknown_setting;
   }
   const SettingValue value = setting_value_from(*event.value());
   Settings changed = state.settings();
   if (!setting->set(changed, value)) {
-    turn.applied.detail = key + " takes " + setting->form;
+    context.applied.detail = key + " takes " + setting->form;
     return Outcome::bad_value;
   }
   if (key == "pipeline.default" && !state.pipeline_in_force(changed.pipeline.fallback)) {
-    turn.applied.detail = "there is no pipeline '" + changed.pipeline.fallback + "'; `pawl pipelines` lists them all";
+    context.applied.detail =
+        "there is no pipeline '" + changed.pipeline.fallback + "'; `pawl pipelines` lists them all";
     return Outcome::bad_value;
   }
-  if (turn.settings_to_come == SettingsToCome::none) {
+  if (context.is_last_setting == IsLastSetting::yes) {
     for (const Seq seq : pipelines_in_use(state)) {
       const Pipeline& pipeline = *state.pipelines.find(seq)->definition;
-      if (auto problem = budget_problem_of(pipeline, changed, turn.rules)) {
-        turn.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
+      if (auto problem = budget_problem_of(pipeline, changed, context.rules)) {
+        context.applied.detail = "pipeline '" + pipeline.name + "': " + problem->what;
         return Outcome::bad_value;
       }
     }

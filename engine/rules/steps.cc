@@ -61,12 +61,12 @@ StepRow* step_row(Task& task, Seq started) {
 
 /// Whether an event means this step, by the version at which it was started. A restore moves a task's present crossing
 /// to another version; a starter that reports later does not know that (SPEC §5).
-bool is_place_of(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
+bool is_place_of(const RuleContext& context, const StepRow& row, const fb::StepFinished& event) {
   if (row.step != event.step()->string_view()) return false;
   std::uint64_t version = event.version();
   if (raw(row.version) == version) return true;
-  const std::optional<Restores>& restored = turn.state.ids.find(0)->restored;
-  if (turn.rules < 2 || event.outcome() != fb::StepOutcome::done || !restored) return false;
+  const std::optional<Restores>& restored = context.state.ids.find(0)->restored;
+  if (context.rules < 2 || event.outcome() != fb::StepOutcome::done || !restored) return false;
   for (const Gap& gap : restored->gaps) {
     if (raw(gap.first_seq) <= event.started()) continue;
     version += raw(gap.next_seq) - raw(gap.first_seq) + 1;
@@ -76,9 +76,9 @@ bool is_place_of(const Turn& turn, const StepRow& row, const fb::StepFinished& e
 }
 
 /// The step that the event's record started; null if there is none or it has been started again since.
-const StepRow* step_started_by(const Turn& turn, const Task& task, const fb::StepFinished& event) {
+const StepRow* step_started_by(const RuleContext& context, const Task& task, const fb::StepFinished& event) {
   for (const StepRow& row : task.steps) {
-    if (row.started == Seq{event.started()} && is_place_of(turn, row, event)) return &row;
+    if (row.started == Seq{event.started()} && is_place_of(context, row, event)) return &row;
   }
   return nullptr;
 }
@@ -88,40 +88,40 @@ bool has(const std::optional<Starts>& starts, Seq started) {
 }
 
 /// The step one of whose earlier starts, settled as not happened, is that record; null if there is none.
-const StepRow* place_of_earlier(const Turn& turn, const Task& task, const fb::StepFinished& event) {
+const StepRow* place_of_earlier(const RuleContext& context, const Task& task, const fb::StepFinished& event) {
   const Seq started{event.started()};
   for (const StepRow& row : task.steps) {
-    if ((has(row.not_done, started) || has(row.late, started)) && is_place_of(turn, row, event)) return &row;
+    if ((has(row.not_done, started) || has(row.late, started)) && is_place_of(context, row, event)) return &row;
   }
   return nullptr;
 }
 
 /// Whether the proposer can know the result of a start. It can if it is the starter, by its boot or by the token of the
 /// lease at the start; an operator, whose permission the daemon has checked; or the daemon, which runs probes.
-Outcome knower_outcome(const Turn& turn, const StepRow& row, const fb::StepFinished& event) {
-  if (turn.rules < 2 || is_daemon(turn)) return Outcome::accepted;
+Outcome knower_outcome(const RuleContext& context, const StepRow& row, const fb::StepFinished& event) {
+  if (context.rules < 2 || is_daemon(context)) return Outcome::accepted;
   if (event.by() == fb::StepBy::operator_) return Outcome::accepted;
   if (event.by() != fb::StepBy::command) return Outcome::not_daemon;
-  const bool is_by_boot = turn.boot == row.boot && !is_guest(turn);
+  const bool is_by_boot = context.boot == row.boot && !is_guest(context);
   const bool is_by_token = row.token && token_from(event.token()) == row.token;
-  const bool is_same_principal = turn.principal == row.principal.value_or("");
+  const bool is_same_principal = context.principal == row.principal.value_or("");
   return (is_by_boot || is_by_token) && is_same_principal ? Outcome::accepted : Outcome::not_owner;
 }
 
 /// A start that was settled as not happened did happen. Decisions based on that settlement are void, so a person has to
 /// look (SPEC §8). A reversible step may simply run again, so late reports about it are refused.
-Outcome happened_late(Turn& turn, TaskId id, const StepRow& place, const fb::StepFinished& event) {
+Outcome happened_late(RuleContext& context, TaskId id, const StepRow& place, const fb::StepFinished& event) {
   const Seq started{event.started()};
   if (event.outcome() != fb::StepOutcome::done || !place.irreversible) return Outcome::not_started;
-  StepRow& row = *step_row(turn.state.tasks.edit(id), place.started);
+  StepRow& row = *step_row(context.state.tasks.edit(id), place.started);
   if (!row.late) row.late.emplace();
   row.late->seqs.push_back(started);
   if (row.not_done) std::erase(row.not_done->seqs, started);
   if (row.started == started) row.state = StepState::done;
-  if (turn.state.tasks.find(id)->blocked.empty()) {
-    block_task(turn, id, "outcome_unknown");
+  if (context.state.tasks.find(id)->blocked.empty()) {
+    block_task(context, id, "outcome_unknown");
   } else {
-    turn.effect({.kind = EffectKind::alert, .text = "outcome_unknown"});
+    context.effect({.kind = EffectKind::alert, .text = "outcome_unknown"});
   }
   return Outcome::accepted;
 }
@@ -133,16 +133,16 @@ TimeUs doubt_end(const State& state, const Task& task, const StepRow& row) {
 }
 
 /// A second report about a step in doubt: the late effect has happened, or it no longer can.
-Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::StepFinished& event) {
+Outcome end_doubt(RuleContext& context, const Task& task, const StepRow& row, const fb::StepFinished& event) {
   const bool is_operators = event.by() == fb::StepBy::operator_;
   const bool happened = event.outcome() == fb::StepOutcome::done;
   if (!happened && !is_operators) {
     if (event.outcome() != fb::StepOutcome::did_not_happen || event.conclusive() != true) return Outcome::not_started;
     // Only the daemon knows when the probe ran: its path waits before running it (policies/advance_steps.cc).
-    if (!is_daemon(turn)) return Outcome::not_daemon;
-    if (turn.now < doubt_end(turn.state, task, row)) return Outcome::too_early;
+    if (!is_daemon(context)) return Outcome::not_daemon;
+    if (context.now < doubt_end(context.state, task, row)) return Outcome::too_early;
   }
-  StepRow& settled = *step_row(turn.state.tasks.edit(task.id), row.started);
+  StepRow& settled = *step_row(context.state.tasks.edit(task.id), row.started);
   if (happened) settled.state = StepState::done;
   settled.in_doubt.reset();
   settled.ended.reset();
@@ -151,8 +151,8 @@ Outcome end_doubt(Turn& turn, const Task& task, const StepRow& row, const fb::St
 
 /// After a restore an operator may report that a step happened in the lost records; this log has no start for it. This
 /// record takes the place of the start.
-Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
-  State& state = turn.state;
+Outcome happened_in_what_was_lost(RuleContext& context, const fb::StepFinished& event) {
+  State& state = context.state;
   const Task* task = live_task(state, TaskId{event.task()});
   if (!task || !is_restored(*task) || event.version() != raw(task->version)) return Outcome::not_started;
   if (event.outcome() != fb::StepOutcome::done) return Outcome::not_started;
@@ -167,16 +167,16 @@ Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
   StepRow row{.version = task->version,
               .to = stage.to,
               .step = name,
-              .started = turn.seq,
+              .started = context.seq,
               .run = {},
               .irreversible = step->irreversible,
               .state = StepState::done,
-              .boot = turn.boot,
+              .boot = context.boot,
               .in_doubt = std::nullopt,
               .ended = std::nullopt,
               .reason = std::nullopt,
               .token = std::nullopt,
-              .principal = principal_if_any(turn),
+              .principal = principal_if_any(context),
               .not_done = std::nullopt,
               .late = std::nullopt};
   put_step(state.tasks.edit(task->id), std::move(row));
@@ -185,37 +185,37 @@ Outcome happened_in_what_was_lost(Turn& turn, const fb::StepFinished& event) {
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::StepStarted& event) {
+  State& state = context.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
   if (!task) return Outcome::terminal;
-  const bool checked = is_checked(turn, task->repo);
+  const bool checked = is_checked(context, task->repo);
   const Version version{event.version()};
-  if (checked && version != task->version) return version_conflict(turn, task, raw(version));
+  if (checked && version != task->version) return version_conflict(context, task, raw(version));
   const std::string to = event.to()->str();
   const std::string name = event.step()->str();
   const PipelineStep* step = state.pipeline_of(*task).step(to, name);
   if (!step) return Outcome::no_such_step;
   if (!task->blocked.empty()) return Outcome::blocked;
   if (!task->cancel_requested.empty() && !is_committed_beyond_doubt(*task)) return Outcome::cancel_requested;
-  if (is_held_back(turn, *task)) return Outcome::dependency;
+  if (is_held_back(context, *task)) return Outcome::dependency;
   if (checked) {
     if (!event.token() || (step->exclusive && !event.repo_token())) return Outcome::lease_required;
-    Outcome token = token_outcome(turn, task_key(id), token_from(event.token()), LeaseNeed::required);
+    Outcome token = token_outcome(context, task_key(id), token_from(event.token()), LeaseNeed::required);
     if (token == Outcome::accepted && step->exclusive) {
-      token = token_outcome(turn, repo_key(task->repo), token_from(event.repo_token()), LeaseNeed::required);
+      token = token_outcome(context, repo_key(task->repo), token_from(event.repo_token()), LeaseNeed::required);
     }
     if (token != Outcome::accepted) return token;
   }
   // Without a separate boot, the start would count as the daemon's, which has no process for it.
-  if (is_guest(turn)) return Outcome::not_yours;
+  if (is_guest(context)) return Outcome::not_yours;
   const StepRow* earlier = step_at(*task, version, to, name);
   if (earlier && earlier->state == StepState::done) return Outcome::already_done;
   if (open_step(*task)) return Outcome::outcome_unknown;
   // The run identifies the process that has to be found and ended, so two starts may not share one.
   const std::string run = text_or_empty(event.run());
-  if (!turn.principal.empty() && !run.empty() && state.indexes.step_runs.contains(run)) return Outcome::run_in_use;
+  if (!context.principal.empty() && !run.empty() && state.indexes.step_runs.contains(run)) return Outcome::run_in_use;
 
   // A step in doubt may still take effect: only that same step may start again, under the same key.
   const StepRow* doubtful = doubtful_step(*task);
@@ -224,39 +224,39 @@ Outcome apply_event(Turn& turn, const fb::StepStarted& event) {
   StepRow row{.version = version,
               .to = to,
               .step = name,
-              .started = turn.seq,
+              .started = context.seq,
               .run = run,
               .irreversible = step->irreversible,
               .state = StepState::started,
-              .boot = turn.boot,
+              .boot = context.boot,
               // The doubt that an earlier attempt left is still there.
               .in_doubt = doubtful ? std::optional(true) : std::nullopt,
               .ended = std::nullopt,
               .reason = std::nullopt,
-              .token = turn.principal.empty() ? std::nullopt : token_from(event.token()),
-              .principal = principal_if_any(turn),
+              .token = context.principal.empty() ? std::nullopt : token_from(event.token()),
+              .principal = principal_if_any(context),
               .not_done = std::nullopt,
               .late = std::nullopt};
   put_step(state.tasks.edit(id), std::move(row));
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::StepFinished& event) {
+  State& state = context.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
   const Seq started{event.started()};
-  if (started == Seq{0} && event.by() == fb::StepBy::operator_) return happened_in_what_was_lost(turn, event);
-  const StepRow* step = task ? step_started_by(turn, *task, event) : nullptr;
+  if (started == Seq{0} && event.by() == fb::StepBy::operator_) return happened_in_what_was_lost(context, event);
+  const StepRow* step = task ? step_started_by(context, *task, event) : nullptr;
   const bool is_latest = step != nullptr;
-  if (!is_latest && task) step = place_of_earlier(turn, *task, event);
+  if (!is_latest && task) step = place_of_earlier(context, *task, event);
   if (!step) return Outcome::not_started;
-  if (const Outcome outcome = knower_outcome(turn, *step, event); outcome != Outcome::accepted) return outcome;
-  if (!is_latest) return has(step->late, started) ? Outcome::already_done : happened_late(turn, id, *step, event);
+  if (const Outcome outcome = knower_outcome(context, *step, event); outcome != Outcome::accepted) return outcome;
+  if (!is_latest) return has(step->late, started) ? Outcome::already_done : happened_late(context, id, *step, event);
   if (step->state == StepState::done) return Outcome::already_done;
-  if (step->is_in_doubt() && step->state != StepState::started) return end_doubt(turn, *task, *step, event);
+  if (step->is_in_doubt() && step->state != StepState::started) return end_doubt(context, *task, *step, event);
   if (step->state != StepState::started) {
-    return turn.rules < 2 ? Outcome::not_started : happened_late(turn, id, *step, event);
+    return context.rules < 2 ? Outcome::not_started : happened_late(context, id, *step, event);
   }
   const bool happened = event.outcome() == fb::StepOutcome::done;
   // That it can no longer happen is a second report. A first one, from after the process was gone, must precede it.
@@ -266,7 +266,7 @@ Outcome apply_event(Turn& turn, const fb::StepFinished& event) {
   row.state = state_of(event.outcome());
   if (!happened && event.conclusive() == false && row.irreversible) row.in_doubt = true;
   if (happened || event.by() == fb::StepBy::operator_) row.in_doubt.reset();
-  if (row.is_in_doubt()) row.ended = turn.now;
+  if (row.is_in_doubt()) row.ended = context.now;
   if (!happened && event.reason()) row.reason = event.reason()->str();
   return Outcome::accepted;
 }

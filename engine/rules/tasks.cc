@@ -19,57 +19,57 @@ bool steps_are_done(const Task& task, const Stage& stage) {
 }
 
 /// Moves a task to a stage: increments its version, after which no job of an earlier version can start.
-Task& enter_stage(Turn& turn, TaskId id, std::string stage) {
-  cancel_queued_jobs(turn, id);
-  Task& task = turn.state.tasks.edit(id);
+Task& enter_stage(RuleContext& context, TaskId id, std::string stage) {
+  cancel_queued_jobs(context, id);
+  Task& task = context.state.tasks.edit(id);
   task.stage = std::move(stage);
   task.lost_dependency.reset();
   task.version = next(task.version);
-  task.entered = turn.now;
-  task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
+  task.entered = context.now;
+  task.last = {.seq = context.seq, .boot = context.boot, .actor = context.actor};
   return task;
 }
 
 /// Refuses as `no_such_edge`; the detail names the edge wanted, and those that there are.
-Outcome no_such_edge(Turn& turn, const Stage& stage, const std::string& to) {
-  turn.applied.detail = "no edge from '" + stage.name + "' to '" + to + "'; this stage leads to '" + stage.to + "'" +
-                        (stage.rollback.empty() ? "" : " and rolls back to '" + stage.rollback + "'");
+Outcome no_such_edge(RuleContext& context, const Stage& stage, const std::string& to) {
+  context.applied.detail = "no edge from '" + stage.name + "' to '" + to + "'; this stage leads to '" + stage.to + "'" +
+                           (stage.rollback.empty() ? "" : " and rolls back to '" + stage.rollback + "'");
   return Outcome::no_such_edge;
 }
 
 /// Whether the proposer's report on a gate counts: it must be the daemon or hold the task's lease. With ownership off
 /// there are no leases, and every report counts.
-bool has_in_hand(const Turn& turn, const Task& task) {
-  if (turn.principal.empty() || !turn.state.settings().ownership_checked(task.repo)) return true;
-  const Lease* lease = turn.state.lease(task_key(task.id));
-  return lease && is_its_own(turn, *lease);
+bool has_in_hand(const RuleContext& context, const Task& task) {
+  if (context.principal.empty() || !context.state.settings().ownership_checked(task.repo)) return true;
+  const Lease* lease = context.state.lease(task_key(task.id));
+  return lease && is_its_own(context, *lease);
 }
 
 /// A cancelled task leaves memory, so the tasks that depend on it must record the fact for when they are claimed.
-void tell_dependents(Turn& turn, TaskId cancelled) {
-  const std::set<std::pair<TaskId, TaskId>>& dependents = turn.state.indexes.dependents;
+void tell_dependents(RuleContext& context, TaskId cancelled) {
+  const std::set<std::pair<TaskId, TaskId>>& dependents = context.state.indexes.dependents;
   for (auto at = dependents.lower_bound({cancelled, TaskId{0}}); at != dependents.end() && at->first == cancelled;
        ++at) {
-    turn.state.tasks.edit(at->second).lost_dependency = cancelled;
+    context.state.tasks.edit(at->second).lost_dependency = cancelled;
   }
 }
 
 /// On an operator's word: the processes that earlier attempts left behind are gone.
-void let_previous_go(Turn& turn, TaskId id) {
-  std::set<std::pair<TaskId, JobId>>& barred = turn.state.indexes.barred;
+void let_previous_go(RuleContext& context, TaskId id) {
+  std::set<std::pair<TaskId, JobId>>& barred = context.state.indexes.barred;
   for (auto at = barred.lower_bound({id, JobId{0}}); at != barred.end() && at->first == id; ++at) {
-    turn.state.jobs.edit(at->second).previous.reset();  // the index is updated when the record ends
+    context.state.jobs.edit(at->second).previous.reset();  // the index is updated when the record ends
   }
 }
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::TaskCreated& event) {
+  State& state = context.state;
   const std::string repo = event.repo()->str();
   const std::string work_item = event.work_item()->str();
   if (!state.is_known_repo(repo)) {
-    turn.applied.detail = no_repo_named(state, repo);
+    context.applied.detail = no_repo_named(state, repo);
     return Outcome::unknown_repo;
   }
   if (const auto live = state.indexes.live_work_items.find({repo, work_item});
@@ -78,21 +78,21 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
     const bool on_first_stage = other.stage == state.pipeline_of(other).stages.front().name;
     return on_first_stage ? Outcome::duplicate_work_item : Outcome::relaunch;
   }
-  const std::string fallback = turn.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
+  const std::string fallback = context.rules >= 2 ? state.settings().pipeline.fallback : "delivery";
   const std::string pipeline_name = event.pipeline() ? event.pipeline()->str() : fallback;
   const PipelineRow* pipeline = state.pipeline_in_force(pipeline_name);
   if (!pipeline) {
-    turn.applied.detail = no_pipeline_named(state, pipeline_name);
+    context.applied.detail = no_pipeline_named(state, pipeline_name);
     return Outcome::unknown_pipeline;
   }
   const Stage* stage =
       event.stage() ? pipeline->definition->stage(event.stage()->string_view()) : &pipeline->definition->stages.front();
   if (!stage) {
-    turn.applied.detail = no_stage_named(*pipeline->definition, event.stage()->string_view());
+    context.applied.detail = no_stage_named(*pipeline->definition, event.stage()->string_view());
     return Outcome::unknown_stage;
   }
 
-  if (!is_within_quota(turn, state.indexes.live_work_items.size(), state.indexes.tasks_of_principal,
+  if (!is_within_quota(context, state.indexes.live_work_items.size(), state.indexes.tasks_of_principal,
                        state.settings().quota.tasks)) {
     return Outcome::quota;
   }
@@ -108,118 +108,118 @@ Outcome apply_event(Turn& turn, const fb::TaskCreated& event) {
   task.stage = stage->name;
   task.version = Version{1};
   for (const std::uint64_t dependency : *event.depends_on()) task.depends_on.push_back(TaskId{dependency});
-  task.last = {.seq = turn.seq, .boot = turn.boot, .actor = turn.actor};
-  task.created = turn.now;
-  task.principal = principal_if_any(turn);
-  task.entered = turn.now;
+  task.last = {.seq = context.seq, .boot = context.boot, .actor = context.actor};
+  task.created = context.now;
+  task.principal = principal_if_any(context);
+  task.entered = context.now;
   ids.next_task = next(id);
-  turn.effect({.kind = EffectKind::task, .id = raw(id)});
+  context.effect({.kind = EffectKind::task, .id = raw(id)});
   const Task& created = state.tasks.insert(id, std::move(task));
-  if (!stage->agent.empty()) queue_job(turn, created, "created");
+  if (!stage->agent.empty()) queue_job(context, created, "created");
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::StageTransition& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::StageTransition& event) {
+  State& state = context.state;
   const TaskId id{event.task()};
   const Task* task = live_task(state, id);
   if (!task) return Outcome::terminal;
-  const bool checked = is_checked(turn, task->repo);
+  const bool checked = is_checked(context, task->repo);
   if (checked && event.expected_version() != raw(task->version)) {
-    return version_conflict(turn, task, event.expected_version());
+    return version_conflict(context, task, event.expected_version());
   }
   const Stage& stage = *state.stage_of(*task);
   const std::string to = event.to()->str();
   const bool forward = to == stage.to;
   const bool rollback = !forward && !stage.rollback.empty() && to == stage.rollback;
-  if (!forward && !rollback) return no_such_edge(turn, stage, to);
+  if (!forward && !rollback) return no_such_edge(context, stage, to);
   if (is_committed(*task) && committed_to(*task) != to) return Outcome::committed;
   if (open_step(*task)) return Outcome::outcome_unknown;
   const bool guarded = forward && stage.guarded();
   if (guarded && !steps_are_done(*task, stage)) return Outcome::steps_unfinished;
   if (!task->blocked.empty()) return Outcome::blocked;
-  if (forward && is_held_back(turn, *task)) return Outcome::dependency;
+  if (forward && is_held_back(context, *task)) return Outcome::dependency;
   if (checked) {
-    const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()),
+    const Outcome token = token_outcome(context, task_key(id), token_from(event.token()),
                                         guarded ? LeaseNeed::required : LeaseNeed::optional);
     if (token != Outcome::accepted) return token;
   }
 
-  Task& moved = enter_stage(turn, id, to);
+  Task& moved = enter_stage(context, id, to);
   if (rollback) ++moved.rollbacks;
   if (rollback && moved.rollbacks > static_cast<std::uint64_t>(state.settings().pipeline.max_rollbacks)) {
-    block_task(turn, id, "max_rollbacks");
+    block_task(context, id, "max_rollbacks");
     return Outcome::accepted;
   }
   const Stage* entered = state.stage_of(moved);
   // While a cancel request is pending nothing new starts: the task is cancelled as soon as its lease is free.
   if (entered && !entered->agent.empty() && moved.cancel_requested.empty()) {
-    queue_job(turn, moved, rollback ? "rolled_back" : "entered");
+    queue_job(context, moved, rollback ? "rolled_back" : "entered");
   }
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::GateEvaluated& event) {
-  const Task* task = live_task(turn.state, TaskId{event.task()});
-  if (!task || event.version() != raw(task->version)) return version_conflict(turn, task, event.version());
+Outcome apply_event(RuleContext& context, const fb::GateEvaluated& event) {
+  const Task* task = live_task(context.state, TaskId{event.task()});
+  if (!task || event.version() != raw(task->version)) return version_conflict(context, task, event.version());
 
   const auto passed = event.passed();
   GateRow gate{.version = task->version,
                .gate = event.gate()->str(),
                .passed = passed ? std::optional(*passed) : std::nullopt,
                .reason = text_or_empty(event.reason()),
-               .seq = turn.seq,
+               .seq = context.seq,
                .later = std::nullopt,
                .head = std::nullopt};
   if (!passed && event.later() == true) gate.later = true;
   if (event.head()) gate.head = event.head()->str();
   // A gate report from a proposer that does not have the task in hand is recorded and has no consequences (SPEC §7).
-  if (!has_in_hand(turn, *task)) return Outcome::accepted;
-  Task& judged = turn.state.tasks.edit(task->id);
+  if (!has_in_hand(context, *task)) return Outcome::accepted;
+  Task& judged = context.state.tasks.edit(task->id);
   // Only the daemon's own gate result determines the next attempt.
-  if (passed == false && gate.head && turn.principal.empty()) {
+  if (passed == false && gate.head && context.principal.empty()) {
     judged.red = RedRow{.gate = gate.gate, .head = *gate.head};
   }
   judged.gate = std::move(gate);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::TaskBlocked& event) {
+Outcome apply_event(RuleContext& context, const fb::TaskBlocked& event) {
   const TaskId id{event.task()};
-  const Task* task = live_task(turn.state, id);
+  const Task* task = live_task(context.state, id);
   if (!task) return Outcome::terminal;
-  if (event.version() != raw(task->version)) return version_conflict(turn, task, event.version());
-  if (is_checked(turn, task->repo)) {
-    const Outcome token = token_outcome(turn, task_key(id), token_from(event.token()), LeaseNeed::optional);
+  if (event.version() != raw(task->version)) return version_conflict(context, task, event.version());
+  if (is_checked(context, task->repo)) {
+    const Outcome token = token_outcome(context, task_key(id), token_from(event.token()), LeaseNeed::optional);
     if (token != Outcome::accepted) return token;
   }
 
   const std::string reason = text_or_empty(event.reason());
-  block_task(turn, id, reason.empty() ? "blocked" : reason);
+  block_task(context, id, reason.empty() ? "blocked" : reason);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::TaskUnblocked& event) {
-  const Task* task = live_task(turn.state, TaskId{event.task()});
+Outcome apply_event(RuleContext& context, const fb::TaskUnblocked& event) {
+  const Task* task = live_task(context.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
   const bool waits_for_word = !task->blocked.empty() || task->lost_dependency;
-  if (!waits_for_word && !is_barred(turn.state, task->id)) return Outcome::not_blocked;
+  if (!waits_for_word && !is_barred(context.state, task->id)) return Outcome::not_blocked;
 
   // Processes that an earlier attempt left behind are a separate question, answered only if nothing else is open.
   if (!waits_for_word) {
-    let_previous_go(turn, task->id);
+    let_previous_go(context, task->id);
     return Outcome::accepted;
   }
   // After a restore, unblocking also confirms that no earlier agent is left.
-  if (is_restored(*task)) let_previous_go(turn, task->id);
-  Task& freed = turn.state.tasks.edit(task->id);
+  if (is_restored(*task)) let_previous_go(context, task->id);
+  Task& freed = context.state.tasks.edit(task->id);
   freed.blocked.clear();
   freed.lost_dependency.reset();
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::CancelRequested& event) {
-  State& state = turn.state;
+Outcome apply_event(RuleContext& context, const fb::CancelRequested& event) {
+  State& state = context.state;
   const Task* task = live_task(state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
 
@@ -229,36 +229,36 @@ Outcome apply_event(Turn& turn, const fb::CancelRequested& event) {
   }
   // A request to keep the branch counts whenever it comes; a later request without it does not revoke it.
   if (event.keep_branch() == true) state.tasks.edit(task->id).keep_branch = true;
-  cancel_queued_jobs(turn, task->id);
+  cancel_queued_jobs(context, task->id);
   if (const Job* job = state.running_job(task->id)) {
-    turn.effect(
+    context.effect(
         {.kind = EffectKind::end_group, .id = raw(job->id), .pid = job->run->pid.value_or(0), .task = raw(task->id)});
   }
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::TaskCancelled& event) {
+Outcome apply_event(RuleContext& context, const fb::TaskCancelled& event) {
   const TaskId id{event.task()};
-  const Task* task = live_task(turn.state, id);
+  const Task* task = live_task(context.state, id);
   if (!task) return Outcome::terminal;
   if (is_restored(*task)) return Outcome::blocked;
-  if (is_checked(turn, task->repo)) {
-    const Outcome lease = token_outcome(turn, task_key(id), std::nullopt, LeaseNeed::optional);
+  if (is_checked(context, task->repo)) {
+    const Outcome lease = token_outcome(context, task_key(id), std::nullopt, LeaseNeed::optional);
     if (lease != Outcome::accepted) return lease;
   }
   if (is_committed(*task)) return Outcome::committed;
 
-  enter_stage(turn, id, std::string(stage_cancelled)).blocked.clear();
-  if (turn.rules >= 2) tell_dependents(turn, id);
+  enter_stage(context, id, std::string(stage_cancelled)).blocked.clear();
+  if (context.rules >= 2) tell_dependents(context, id);
   return Outcome::accepted;
 }
 
-Outcome apply_event(Turn& turn, const fb::BranchSeen& event) {
-  if (!is_daemon(turn)) return Outcome::not_daemon;
-  const Task* task = live_task(turn.state, TaskId{event.task()});
+Outcome apply_event(RuleContext& context, const fb::BranchSeen& event) {
+  if (!is_daemon(context)) return Outcome::not_daemon;
+  const Task* task = live_task(context.state, TaskId{event.task()});
   if (!task) return Outcome::terminal;
 
-  Task& seen = turn.state.tasks.edit(task->id);
+  Task& seen = context.state.tasks.edit(task->id);
   seen.branch_head = event.head()->str();
   // Once the task has created the branch, it stays the task's own, wherever it has moved since.
   if (event.begun()) seen.branch_begun = true;
@@ -266,7 +266,7 @@ Outcome apply_event(Turn& turn, const fb::BranchSeen& event) {
 }
 
 /// For people: it has no consequences.
-Outcome apply_event(Turn&, const fb::TaskNote&) {
+Outcome apply_event(RuleContext&, const fb::TaskNote&) {
   return Outcome::accepted;
 }
 

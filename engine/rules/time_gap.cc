@@ -26,31 +26,31 @@ TimeUs put_off(TimeUs end, std::int64_t us) {
 
 }  // namespace
 
-Outcome apply_event(Turn& turn, const fb::TimeGap& event) {
-  if (!is_daemon(turn)) return Outcome::not_daemon;
+Outcome apply_event(RuleContext& context, const fb::TimeGap& event) {
+  if (!is_daemon(context)) return Outcome::not_daemon;
   // Any action leaves a record, so the gap began after the last record. A start later than that is not shifted beyond
   // `now`.
-  State& state = turn.state;
+  State& state = context.state;
   const std::int64_t us = event.us();
-  if (us <= 0 || turn.now <= state.last_time) return Outcome::bad_value;
-  const auto since_last = static_cast<std::uint64_t>(turn.now.us) - static_cast<std::uint64_t>(state.last_time.us);
+  if (us <= 0 || context.now <= state.last_time) return Outcome::bad_value;
+  const auto since_last = static_cast<std::uint64_t>(context.now.us) - static_cast<std::uint64_t>(state.last_time.us);
   if (static_cast<std::uint64_t>(us) > since_last) return Outcome::bad_value;
 
-  const TimeUs began{turn.now.us - us};
+  const TimeUs began{context.now.us - us};
   for (const JobId id : state.indexes.running) {
     Run& run = *state.jobs.edit(id).run;
-    run.claimed = later(run.claimed, us, turn.now);
-    shift(run.started, us, turn.now);
-    shift(run.exited, us, turn.now);
-    shift(run.renewed, us, turn.now);
+    run.claimed = later(run.claimed, us, context.now);
+    shift(run.started, us, context.now);
+    shift(run.exited, us, context.now);
+    shift(run.renewed, us, context.now);
   }
   for (const auto& [end, id] : state.indexes.paused) {
     if (end > began) state.jobs.edit(id).not_before = put_off(end, us);
   }
   for (const auto& [key, row] : state.leases.rows()) {
     Lease& lease = state.leases.edit(key);
-    lease.acquired = later(lease.acquired, us, turn.now);
-    lease.renewed = later(lease.renewed, us, turn.now);
+    lease.acquired = later(lease.acquired, us, context.now);
+    lease.renewed = later(lease.renewed, us, context.now);
   }
   return Outcome::accepted;
 }

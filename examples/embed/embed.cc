@@ -18,7 +18,7 @@ static Result<void> run(const std::string& folder, const std::string& work_item)
   const KnownPipelines known = known_pipelines(opened.state);
   Sequencer machine(*log, std::move(opened.state), opened.chain, {.now = [&] { return clock.read(); }});
   machine.start();
-  const Asker me{.boot = random_uuid(), .actor = "embedder", .key = {}, .request = {}};
+  const Requester me{.boot = random_uuid(), .actor = "embedder", .key = {}, .request = {}};
   // Frees what an earlier start of this program held. The time since then does not count against anyone.
   PAWL_TRY(start_boot(machine, me.boot, "1.0", {}, boot_clock(clock)));
   PAWL_TRY(define_pipelines(machine, known, {}, me));

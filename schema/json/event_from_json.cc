@@ -383,11 +383,12 @@ Result<flatbuffers::Offset<void>> read_event(fb::Event type, const json::object&
   return flatbuffers::Offset<void>(PAWL_TRY(EventJsonReader(builder, reading).object(data, *layout)));
 }
 
-Result<Proposal> proposal_from_json(const Asker& asker, fb::Event type, const json::object& data, Reading reading) {
+Result<Proposal> proposal_from_json(const Requester& requester, fb::Event type, const json::object& data,
+                                    Reading reading) {
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
   const auto event = PAWL_TRY(read_event(type, data, reading, builder));
-  return finish_proposal(builder, asker, type, event);
+  return finish_proposal(builder, requester, type, event);
 }
 
 }  // namespace pawl

@@ -96,20 +96,20 @@ Result<bool> check_keys(const json::object& line) {
   return true;
 }
 
-Result<Asker> read_asker(const Line& line) {
-  Asker asker;
-  asker.boot = PAWL_TRY(line.text("boot"));
-  asker.actor = PAWL_TRY(line.text("actor"));
+Result<Requester> read_requester(const Line& line) {
+  Requester requester;
+  requester.boot = PAWL_TRY(line.text("boot"));
+  requester.actor = PAWL_TRY(line.text("actor"));
   if (!line.is_null("key")) {
-    asker.key = PAWL_TRY(line.text("key"));
-    if (asker.key.empty()) return Line::error("key", "must be null rather than empty");
+    requester.key = PAWL_TRY(line.text("key"));
+    if (requester.key.empty()) return Line::error("key", "must be null rather than empty");
   }
-  if (!line.is_null("request")) asker.request = PAWL_TRY(line.hash("request"));
+  if (!line.is_null("request")) requester.request = PAWL_TRY(line.hash("request"));
   if (line.has(principal_field)) {
-    asker.principal = PAWL_TRY(line.text(principal_field));
-    if (asker.principal.empty()) return Line::error(principal_field, "must be left out rather than empty");
+    requester.principal = PAWL_TRY(line.text(principal_field));
+    if (requester.principal.empty()) return Line::error(principal_field, "must be left out rather than empty");
   }
-  return asker;
+  return requester;
 }
 
 Result<fb::Stamp> read_stamp(const Line& line) {
@@ -153,14 +153,14 @@ Result<Proposal> read_record_line(std::string_view line) {
 
   const Line fields(document.get_object());
   const fb::Stamp stamp = PAWL_TRY(read_stamp(fields));
-  const Asker asker = PAWL_TRY(read_asker(fields));
+  const Requester requester = PAWL_TRY(read_requester(fields));
   const std::string_view type_name = PAWL_TRY(fields.text("type"));
   const std::optional<fb::Event> type = event_named(type_name);
   if (!type) return Error{ErrorCode::unsupported, "type: the event " + quoted_json(type_name) + " is unknown"};
   if (!fields.at("data").is_object()) {
     return Line::error("data", "must be an object, but is " + std::string(kind_of(fields.at("data"))));
   }
-  auto proposal = proposal_from_json(asker, *type, fields.at("data").get_object(), Reading::exported);
+  auto proposal = proposal_from_json(requester, *type, fields.at("data").get_object(), Reading::exported);
   if (!proposal) return Error{proposal.error().code, "data: " + proposal.error().message};
   proposal->stamp() = stamp;
   return proposal;

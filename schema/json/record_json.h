@@ -57,7 +57,7 @@ Result<flatbuffers::Offset<void>> read_event(fb::Event type, const boost::json::
                                              flatbuffers::FlatBufferBuilder& builder);
 
 /// A proposal from `data`: read_event() and finish_proposal().
-Result<Proposal> proposal_from_json(const Asker& asker, fb::Event type, const boost::json::object& data,
+Result<Proposal> proposal_from_json(const Requester& requester, fb::Event type, const boost::json::object& data,
                                     Reading reading);
 
 /// Reads an exported line back into its record, stamp included. The effects and the order of the keys are ignored: to

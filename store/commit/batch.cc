@@ -48,7 +48,7 @@ void Decider::take(WriteRequest write) {
     if (const KeyRow* first = state_.keys.find(principal_of(record), record.key()->str())) {
       Decision decision{.outcome = first->outcome, .seq = first->seq, .effects = {}, .detail = {}};
       const bool same = record.request().has_value() && *record.request() == first->request;
-      decision.way = same ? Decision::Way::replayed : Decision::Way::mismatched;
+      decision.source = same ? Decision::AnswerSource::replayed : Decision::AnswerSource::mismatched;
       decision.first = *first;
       if (write.look) write.look({.state = state_, .decision = decision, .archived = {}});
       batch_.answers.push_back({std::move(decision), std::move(write.done)});
@@ -82,8 +82,8 @@ TimeUs Decider::look_at_clock() {
   if (counted_us <= 0) return now;
   fb::TimeGapT gap;
   gap.us = counted_us;
-  const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
-  decide_and_keep({.group = propose_group(asker, gap), .done = [](const std::optional<Decision>&) {}}, now);
+  const Requester requester{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
+  decide_and_keep({.group = propose_group(requester, gap), .done = [](const std::optional<Decision>&) {}}, now);
   return now;
 }
 
@@ -98,10 +98,11 @@ void Decider::bring_up_to_date(Group& group, const LogTime& clock) {
     // There was no gap worth recording when the boot was prepared; the machine may have slept since.
     if (raw(state_.last_seq) == 0 || clock.gap_us < shortest_gap_us) return;
     const fb::Record& asked = group.front().record();
-    const Asker asker{.boot = asked.boot()->str(), .actor = asked.actor()->str(), .key = {}, .request = std::nullopt};
+    const Requester requester{
+        .boot = asked.boot()->str(), .actor = asked.actor()->str(), .key = {}, .request = std::nullopt};
     fb::TimeGapT gap;
     gap.us = clock.gap_us;
-    group.insert(std::next(group.begin()), propose(asker, gap));
+    group.insert(std::next(group.begin()), propose(requester, gap));
   }
   asleep_told_us_ = clock.asleep_us;
 }
@@ -128,14 +129,15 @@ void Decider::decide_and_keep(WriteRequest write, TimeUs now) {
 }
 
 bool Decider::folded(const Decided& decided, Decision& decision) {
-  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state_.boot_named(daemon_name))
+  if (decided.outcome == Outcome::accepted || decided.records.size() != 1 || !state_.boot_named(daemon_name)) {
     return false;
+  }
   const fb::Record& record = decided.records.front().record();
   if (record.key()) return false;
   const TimeUs time{record.stamp()->time_us()};
   const RefusalKey key = refusal_key(record, decided.outcome);
   if (const std::optional<Seq> first = folding_.fold(key, time)) {
-    decision.way = Decision::Way::folded;
+    decision.source = Decision::AnswerSource::folded;
     decision.seq = *first;
     return true;
   }
@@ -151,8 +153,8 @@ void Decider::tell(const std::vector<Folding::Folded>& told) {
     fb::RefusalsFoldedT event;
     event.seq = raw(each.seq);
     event.count = each.count;
-    const Asker asker{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
-    decide_and_keep({.group = propose_group(asker, event), .done = [](const std::optional<Decision>&) {}}, now);
+    const Requester requester{.boot = boot->boot_id, .actor = "sequencer", .key = {}, .request = std::nullopt};
+    decide_and_keep({.group = propose_group(requester, event), .done = [](const std::optional<Decision>&) {}}, now);
   }
 }
 

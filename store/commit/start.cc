@@ -81,25 +81,25 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
   event.host = this_host();
   event.version = version;
   event.member = member;
-  const Asker asker{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
+  const Requester requester{.boot = boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
   if (!clock.time_ns.empty()) {
     event.time_ns = clock.time_ns;
     event.boottime_us = clock.boottime_us;
   }
-  Group group = propose_group(asker, event);
+  Group group = propose_group(requester, event);
   if (clock.gap_us > 0) {
     fb::TimeGapT gap;
     gap.us = clock.gap_us;
-    group.push_back(propose(asker, gap));
+    group.push_back(propose(requester, gap));
   }
   const Decision decision = machine.propose(std::move(group));
   if (decision.outcome == Outcome::accepted) return {};
-  if (decision.way == Decision::Way::superseded) return superseded_at_start();
+  if (decision.source == Decision::AnswerSource::superseded) return superseded_at_start();
   return Error{ErrorCode::busy, "the log refuses this daemon's boot: " + std::string(name(decision.outcome))};
 }
 
 Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownPipelines& known,
-                                                  const std::vector<Pipeline>& given, const Asker& asker) {
+                                                  const std::vector<Pipeline>& given, const Requester& requester) {
   const auto named = [](const std::vector<Pipeline>& pipelines, const std::string& name) -> const Pipeline* {
     const auto found =
         std::find_if(pipelines.begin(), pipelines.end(), [&](const Pipeline& each) { return each.name == name; });
@@ -123,9 +123,9 @@ Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownP
     }
   }
   for (const fb::PipelineDefinedT& event : wanted) {
-    const Decision decision = machine.propose(propose_group(asker, event));
+    const Decision decision = machine.propose(propose_group(requester, event));
     if (decision.outcome == Outcome::accepted) continue;
-    if (decision.way == Decision::Way::superseded) return superseded_at_start();
+    if (decision.source == Decision::AnswerSource::superseded) return superseded_at_start();
     return Error{ErrorCode::malformed, "pipeline '" + event.name +
                                            "' is refused: " + std::string(name(decision.outcome)) +
                                            (decision.detail.empty() ? "" : ": " + decision.detail)};
@@ -140,7 +140,7 @@ std::vector<RepoRow> repos_known(const State& state) {
 }
 
 Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>& known,
-                                    const std::map<std::string, std::string>& given, const Asker& asker) {
+                                    const std::map<std::string, std::string>& given, const Requester& requester) {
   DeclaredRepos done;
   std::map<std::string, const RepoRow*> rows;
   for (const RepoRow& row : known) {
@@ -159,9 +159,9 @@ Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>
     event.repo = repo;
     event.url = url;
     event.given = true;
-    const Decision decision = machine.propose(propose_group(asker, event));
+    const Decision decision = machine.propose(propose_group(requester, event));
     if (decision.outcome == Outcome::accepted) continue;
-    if (decision.way == Decision::Way::superseded) return superseded_at_start();
+    if (decision.source == Decision::AnswerSource::superseded) return superseded_at_start();
     return Error{ErrorCode::malformed, "repository '" + repo + "' is refused: " + std::string(name(decision.outcome)) +
                                            (decision.detail.empty() ? "" : ": " + decision.detail)};
   }
@@ -169,16 +169,17 @@ Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>
 }
 
 Result<std::optional<std::string>> set_default_pipeline(Machine& machine, Seq last_seq,
-                                                        const std::vector<Pipeline>& given, const Asker& asker) {
+                                                        const std::vector<Pipeline>& given,
+                                                        const Requester& requester) {
   if (raw(last_seq) != 0 || given.size() != 1) return std::optional<std::string>();
   const std::string& pipeline = given.front().name;
   if (pipeline == Settings().pipeline.fallback) return std::optional<std::string>();
   fb::SettingChangedT event;
   event.key = "pipeline.default";
   event.value = std::make_unique<fb::SettingValueT>(setting_value_event(pipeline));
-  const Decision decision = machine.propose(propose_group(asker, event));
+  const Decision decision = machine.propose(propose_group(requester, event));
   if (decision.outcome == Outcome::accepted) return std::optional(pipeline);
-  if (decision.way == Decision::Way::superseded) return superseded_at_start();
+  if (decision.source == Decision::AnswerSource::superseded) return superseded_at_start();
   return Error{ErrorCode::malformed, "pipeline.default is refused: " + std::string(name(decision.outcome))};
 }
 

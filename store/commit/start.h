@@ -57,7 +57,7 @@ Result<void> start_boot(Machine& machine, const std::string& boot_id, const std:
 /// start last gave under its name: an unchanged file does not override a definition made since. Returns the names
 /// skipped for that reason. `malformed` if the machine refuses one, with the reason.
 Result<std::vector<std::string>> define_pipelines(Machine& machine, const KnownPipelines& known,
-                                                  const std::vector<Pipeline>& given, const Asker& asker);
+                                                  const std::vector<Pipeline>& given, const Requester& requester);
 
 /// What happened to the repositories given at a start.
 struct DeclaredRepos {
@@ -67,13 +67,13 @@ struct DeclaredRepos {
 /// Declares each of `given` (name → URL, without credentials; empty: none) that differs from what the last start gave,
 /// so a change made since by other means stays. `known` are the rows before. `malformed` if the machine refuses one.
 Result<DeclaredRepos> declare_repos(Machine& machine, const std::vector<RepoRow>& known,
-                                    const std::map<std::string, std::string>& given, const Asker& asker);
+                                    const std::map<std::string, std::string>& given, const Requester& requester);
 /// The rows, for declare_repos().
 std::vector<RepoRow> repos_known(const State& state);
 
 /// At the first start of a log with exactly one pipeline: makes it the default for submissions that name none, and
 /// returns its name. `last_seq` is that of the log before this start. Call after define_pipelines().
 Result<std::optional<std::string>> set_default_pipeline(Machine& machine, Seq last_seq,
-                                                        const std::vector<Pipeline>& given, const Asker& asker);
+                                                        const std::vector<Pipeline>& given, const Requester& requester);
 
 }  // namespace pawl

@@ -33,7 +33,7 @@ class RestoreCrash : public testing::Test {
   }
   std::string backup() const { return dir_.path("backup"); }
   std::string data() const { return dir_.path("data"); }
-  RestoreOrder order() const { return {.backup = backup(), .data = data(), .bump = 1000, .now = TimeUs{1'000'000}}; }
+  RestoreRequest order() const { return {.backup = backup(), .data = data(), .bump = 1000, .now = TimeUs{1'000'000}}; }
 
   /// What is there, and what happens to it.
   void expect_way_out(const Tree& tree, const std::string& where) {

@@ -28,10 +28,10 @@ void pipeline(Bytes input) {
   boot.boot_id = "boot";
   boot.host = "host";
   boot.version = "test";
-  const Asker asker{.boot = "boot", .actor = "pawld", .key = {}, .request = {}};
+  const Requester requester{.boot = "boot", .actor = "pawld", .key = {}, .request = {}};
   DirectMachine machine;
-  machine.propose(propose_group(asker, boot));
-  PAWL_ASSERT(machine.propose(propose_group(asker, pipeline_event(*pipeline))).outcome == Outcome::accepted);
+  machine.propose(propose_group(requester, boot));
+  PAWL_ASSERT(machine.propose(propose_group(requester, pipeline_event(*pipeline))).outcome == Outcome::accepted);
   const PipelineRow* in_force = machine.state().pipeline_in_force(pipeline->name);
   PAWL_ASSERT(in_force && *in_force->definition == *pipeline);
 

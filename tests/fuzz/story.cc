@@ -49,9 +49,9 @@ std::unique_ptr<MemoryLog> told() {
     }
     PAWL_ASSERT(log->append(batch, next(log->last_seq())));
   };
-  const Asker asker{.boot = "daemon", .actor = "pawld", .key = {}, .request = {}};
+  const Requester requester{.boot = "daemon", .actor = "pawld", .key = {}, .request = {}};
   const auto happen = [&](const auto& event) {
-    PAWL_ASSERT(machine.propose(propose_group(asker, event)).outcome == Outcome::accepted);
+    PAWL_ASSERT(machine.propose(propose_group(requester, event)).outcome == Outcome::accepted);
   };
   machine.set_now(plus_s(story_end, -100));
   happen(boot("daemon", 1));

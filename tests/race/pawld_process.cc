@@ -61,7 +61,7 @@ PawldProcess::~PawldProcess() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  std::error_code ignored;  // leftovers of a temporary folder must not fail a test
+  std::error_code ignored;  // orphans of a temporary folder must not fail a test
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 

@@ -45,19 +45,19 @@ class Crowd {
     const std::uint64_t wanted = story_.dice.roll(5);
     for (std::uint64_t i = 0; i < members; ++i) {
       const bool is_late = story_.dice.one_in(10);
-      const Asker asker{.boot = is_late ? known_->boot : daemon.boot_id(),
-                        .actor = everybody[(first + i) % everybody.size()],
-                        .key = {},
-                        .request = {},
-                        .principal = principals[(first + i) % everybody.size()]};
+      const Requester requester{.boot = is_late ? known_->boot : daemon.boot_id(),
+                                .actor = everybody[(first + i) % everybody.size()],
+                                .key = {},
+                                .request = {},
+                                .principal = principals[(first + i) % everybody.size()]};
       // Usually the same request, sometimes another in between.
       const std::uint64_t what = story_.dice.one_in(3) ? story_.dice.roll(10) : wanted;
-      daemon.submit({.group = wish(asker, what),
+      daemon.submit({.group = wish(requester, what),
                      .resolve = {},
                      .look = {},
-                     .done = [this, waits, asker, is_last = i + 1 == members](std::optional<Decision> decision) {
+                     .done = [this, waits, requester, is_last = i + 1 == members](std::optional<Decision> decision) {
                        story_.told(*decision);
-                       give_back(asker, *decision);
+                       give_back(requester, *decision);
                        if (!is_last) return;
                        waits->answered = true;
                        story_.scheduler.wake(waits->actor);
@@ -78,20 +78,20 @@ class Crowd {
   }
 
   /// If one of them gets a lease, it releases it at once: it only wanted to be first.
-  void give_back(const Asker& asker, const Decision& decision) {
+  void give_back(const Requester& requester, const Decision& decision) {
     const std::string key = task_key(known_->task.id);
     const std::optional<Token> token = decision.granted(key);
     if (!token) return;
     fb::LeaseReleasedT release;
     release.key = key;
     release.token = raw(*token);
-    story_.daemon().submit({.group = propose_group(asker, release),
+    story_.daemon().submit({.group = propose_group(requester, release),
                             .resolve = {},
                             .look = {},
                             .done = [&story = story_](std::optional<Decision> given) { story.told(*given); }});
   }
 
-  Group wish(const Asker& asker, std::uint64_t what) {
+  Group wish(const Requester& requester, std::uint64_t what) {
     const Known& known = *known_;
     const std::uint64_t task = raw(known.task.id);
     const std::uint64_t version = raw(known.task.version);
@@ -99,8 +99,8 @@ class Crowd {
     const std::uint64_t attempt = known.job ? known.job->attempts : 1;
     const bool is_of_job = what == 3 || what == 4;
     // No thread of the daemon reports what it does not know.
-    if (is_of_job && known.job && asker.principal.empty()) {
-      Asker somebody = asker;
+    if (is_of_job && known.job && requester.principal.empty()) {
+      Requester somebody = requester;
       somebody.principal = operators;
       return wish(somebody, what);
     }
@@ -113,36 +113,36 @@ class Crowd {
         event.expected_version = known.guarded ? version : version - 1;
         if (known.token && !known.guarded) event.token = raw(*known.token);
         event.reason = "in a crowd";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 2: {
         fb::LeaseAcquiredT event;
         event.key = task_key(known.task.id);
         event.owner = std::make_unique<fb::OwnerT>();
-        event.owner->boot_id = asker.boot;
-        event.owner->actor = asker.actor;
+        event.owner->boot_id = requester.boot;
+        event.owner->actor = requester.actor;
         event.ttl = 5;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 3: {  // As a party would whose attempt was taken away.
         fb::JobFinishedT event;
         event.job = job;
         event.attempt = attempt > 0 ? attempt - 1 : 0;
         event.result = fb::JobResult::failed;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 4: {
         fb::RunExitedT event;
         event.job = job;
         event.attempt = attempt + 1;
         event.exit_code = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 5: {
         fb::LeaseReleasedT event;
         event.key = task_key(known.task.id);
         event.token = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 6: {
         fb::GateEvaluatedT event;
@@ -150,26 +150,26 @@ class Crowd {
         event.version = version - 1;
         event.gate = known.task.stage;
         event.passed = true;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 7: {
         fb::JobQueuedT event;
         event.task = task;
         event.reason = "in a crowd";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 8: {
         fb::TaskBlockedT event;
         event.task = task;
         event.version = version - 1;
         event.reason = "in a crowd";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       default: {
         fb::TaskNoteT event;
         event.task = task;
         event.text = "in a crowd";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
     }
   }

@@ -63,7 +63,7 @@ void Daemon::begin() {
 
 /// As in main().
 void Daemon::start_up() {
-  const Asker asker{.boot = boot_id_, .actor = std::string(daemon_name), .key = {}, .request = {}};
+  const Requester requester{.boot = boot_id_, .actor = std::string(daemon_name), .key = {}, .request = {}};
   fb::BootStartedT event;
   event.name = daemon_name;
   event.boot_id = boot_id_;
@@ -73,11 +73,11 @@ void Daemon::start_up() {
   event.version = torn_at_ ? "world+torn." + std::to_string(raw(*torn_at_)) : "world";
   event.time_ns = only_time_namespace;
   event.boottime_us = clock_.base().boottime_us;
-  Group group = propose_group(asker, event);
+  Group group = propose_group(requester, event);
   if (clock_.gap_us() > 0) {
     fb::TimeGapT gap;
     gap.us = clock_.gap_us();
-    group.push_back(pawl::propose(asker, gap));
+    group.push_back(pawl::propose(requester, gap));
   }
   const Decision decision = propose(std::move(group));
   if (decision.outcome != Outcome::accepted) {
@@ -85,14 +85,14 @@ void Daemon::start_up() {
   }
   for (const Pipeline& pipeline : pipelines()) {
     const bool is_known = ask([&](const State& state) { return state.pipeline_in_force(pipeline.name) != nullptr; });
-    if (!is_known) propose(propose_group(asker, pipeline_event(pipeline)));
+    if (!is_known) propose(propose_group(requester, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;
   // As its options name them, at each start: a restored log may lack them.
   std::map<std::string, std::string> given = story_.origins;
   for (const std::string& repo : story_.repos) given.try_emplace(repo);
   const auto known = ask([](const State& state) { return repos_known(state); });
-  if (const auto declared = declare_repos(*this, known, given, asker); !declared) {
+  if (const auto declared = declare_repos(*this, known, given, requester); !declared) {
     return story_.broken("its repositories are refused: " + declared.error().message);
   }
   const auto origins = std::make_shared<Origins>(story_.origins);

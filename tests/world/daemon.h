@@ -70,10 +70,10 @@ class Daemon final : public Desk {
 
   void submit(WriteRequest write) { inbox_.push_back({std::move(write), std::nullopt}); }
   void read(ReadRequest read) { inbox_.push_back({std::nullopt, std::move(read)}); }
-  void advance(AdvanceOrder order, std::function<void(AdvanceAnswer)> done) {
-    executor_->advance(std::move(order), std::move(done));
+  void advance(AdvanceRequest request, std::function<void(AdvanceAnswer)> done) {
+    executor_->advance(std::move(request), std::move(done));
   }
-  void lock_step(StepPlace place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
+  void lock_step(StepKey place, std::string run, std::function<void(std::shared_ptr<StepLock>)> done) {
     executor_->lock_step(std::move(place), std::move(run), std::move(done));
   }
   void take_side(TaskId task, Side side, std::function<void(Result<Worktree>)> done) {
@@ -90,7 +90,7 @@ class Daemon final : public Desk {
     const LogTime now = clock_.read();
     return now.asleep_us - asleep_told_us_ < shortest_gap_us ? std::optional(now.time) : std::nullopt;
   }
-  bool is_passed_over(JobId job) const { return executor_ && executor_->is_passed_over(job); }
+  bool is_skipped(JobId job) const { return executor_ && executor_->is_skipped(job); }
   /// The state as decided so far: only for what does not depend on anyone's report.
   const State& decided() const { return decider_.state(); }
 

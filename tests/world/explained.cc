@@ -49,8 +49,9 @@ bool is_borne_out(const State& state, const Task& task, const Stuck& stuck, Time
     const Job* job = state.running_job(task.id);
     return job && job->run->claim_end() && *job->run->claim_end() <= now;
   }
-  if (reason == stuck_reason::critical_window || reason == stuck_reason::stop_off)
+  if (reason == stuck_reason::critical_window || reason == stuck_reason::stop_off) {
     return !task.cancel_requested.empty();
+  }
   if (reason == name(Outcome::retry_delay)) return queued && stuck.until && *stuck.until > now;
   if (reason == name(Outcome::limit) || reason == name(Outcome::serial_gate)) return name(claim) == reason;
   return true;
@@ -73,29 +74,31 @@ std::vector<std::string> words_of(const std::string& command) {
 }
 
 /// What typing it proposes; none if it does more than change the log.
-std::optional<Group> typed(const State& state, const Task& task, const std::string& command, const Asker& asker) {
+std::optional<Group> typed(const State& state, const Task& task, const std::string& command,
+                           const Requester& requester) {
   const std::vector<std::string> words = words_of(command);
   if (words.size() < 3 || words[0] != "pawl") return std::nullopt;
   fb::TaskUnblockedT unblocked;
   unblocked.task = raw(task.id);
-  if (words[1] == "unblock") return propose_group(asker, unblocked);
+  if (words[1] == "unblock") return propose_group(requester, unblocked);
   if (words[1] == "retry") {
     fb::JobQueuedT queued;
     queued.task = raw(task.id);
     queued.reason = "retry";
-    return retry_queues(state, task) ? propose_group(asker, unblocked, queued) : propose_group(asker, unblocked);
+    return retry_queues(state, task) ? propose_group(requester, unblocked, queued)
+                                     : propose_group(requester, unblocked);
   }
   if (words[1] == "settings") {
     fb::SettingChangedT changed;
     changed.key = words[2].substr(0, words[2].find('='));
     changed.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue(true)));
-    return propose_group(asker, changed);
+    return propose_group(requester, changed);
   }
   if (words[1] == "release" && words.size() >= 5 && words[3] == "--token") {
     fb::LeaseReleasedT released;
     released.key = words[2];
     released.token = std::stoull(words[4]);
-    return propose_group(asker, released);
+    return propose_group(requester, released);
   }
   if (words[1] == "release") {
     const Lease* lease = state.lease(task_key(task.id));
@@ -103,7 +106,7 @@ std::optional<Group> typed(const State& state, const Task& task, const std::stri
     reclaimed.key = task_key(task.id);
     reclaimed.token = lease ? raw(lease->token) : 0;
     reclaimed.reason = fb::ReclaimReason::forced;
-    return propose_group(asker, reclaimed);
+    return propose_group(requester, reclaimed);
   }
   if (words[1] != "resolve") return std::nullopt;
   for (const StepRow& step : task.steps) {
@@ -117,7 +120,7 @@ std::optional<Group> typed(const State& state, const Task& task, const std::stri
     finished.outcome = fb::StepOutcome::done;
     finished.by = fb::StepBy::operator_;
     const bool unblocks = !task.blocked.empty() && (!is_restored(task) || has(command, ", then pawl unblock"));
-    return unblocks ? propose_group(asker, finished, unblocked) : propose_group(asker, finished);
+    return unblocks ? propose_group(requester, finished, unblocked) : propose_group(requester, finished);
   }
   return Group();
 }
@@ -143,8 +146,8 @@ std::string wrong_in_command(const State& state, const Task& task) {
   const auto stuck = is_terminal(task.stage) ? std::nullopt : why_stuck(state, task, now, {});
   const Boot* daemon = state.boot_named(daemon_name);
   if (!stuck || !daemon) return {};
-  const Asker asker{.boot = daemon->boot_id, .actor = "operator", .key = {}, .request = {}};
-  std::optional<Group> group = typed(state, task, stuck->frees, asker);
+  const Requester requester{.boot = daemon->boot_id, .actor = "operator", .key = {}, .request = {}};
+  std::optional<Group> group = typed(state, task, stuck->frees, requester);
   if (!group) return {};
   const std::string what = said_of(task, *stuck) + "; '" + stuck->frees + "'";
   if (group->empty()) return what + " names nothing that is there";

@@ -20,15 +20,15 @@ class Fool {
       const std::uint64_t times = story_.dice.one_in(40) ? 40 : 1;  // In a tight loop refusals are folded.
       // What no route accepts is proposed as if the daemon itself were wrong.
       const bool is_daemon = story_.dice.one_in(2);
-      const Asker asker{.boot = some_boot(),
-                        .actor = "operator",
-                        .key = {},
-                        .request = {},
-                        .principal = is_daemon ? std::string() : operators};
+      const Requester requester{.boot = some_boot(),
+                                .actor = "operator",
+                                .key = {},
+                                .request = {},
+                                .principal = is_daemon ? std::string() : operators};
       const std::uint64_t what = story_.dice.roll(34);
       const std::uint64_t dice = story_.dice.roll(1000);
       for (std::uint64_t i = 0; i < times; ++i) {
-        if (!story_.ask(nonsense(asker, what, dice))) break;
+        if (!story_.ask(nonsense(requester, what, dice))) break;
       }
     }
   }
@@ -117,7 +117,7 @@ class Fool {
   }
   const Task* row(std::uint64_t task) { return story_.daemon_that_serves().decided().tasks.find(TaskId{task}); }
 
-  Group nonsense(const Asker& asker, std::uint64_t what, std::uint64_t dice) {
+  Group nonsense(const Requester& requester, std::uint64_t what, std::uint64_t dice) {
     const std::uint64_t task = some_task(dice);
     const std::uint64_t job = some_job(dice);
     const Task* live = row(task);
@@ -131,62 +131,62 @@ class Fool {
         event.to = dice % 3 == 0 ? "nowhere" : dice % 3 == 1 ? "deploy" : "build";
         event.expected_version = version + (dice % 5 == 0 ? 1 : 0);
         if (dice % 7 == 0) event.token = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 1: {
         fb::LeaseAcquiredT event;
         event.key = dice % 3 == 0   ? task_key(TaskId{task})
                     : dice % 3 == 1 ? "repo:" + story_.repos.front()
                                     : "shelf-" + std::to_string(dice % 20);
-        event.owner = owner(dice % 6 == 0 ? "nobody" : asker.boot);
+        event.owner = owner(dice % 6 == 0 ? "nobody" : requester.boot);
         event.ttl = 1 + static_cast<std::int64_t>(dice % 60);
         if (dice % 5 == 0) event.token = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 2: {
         fb::LeaseReleasedT event;
         event.key = task_key(TaskId{task});
         event.token = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 3: {
         fb::LeaseReclaimedT event;
         event.key = task_key(TaskId{task});
         event.token = 1;
         event.reason = fb::ReclaimReason::forced;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 4: {
         fb::JobQueuedT event;
         event.task = task;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 5: {
         fb::JobClaimedT event;
         event.job = job;
         const std::optional<JobId> in_vain = job_to_be_refused(dice);
         if (in_vain) event.job = raw(*in_vain);
-        event.owner = owner(dice % 6 == 0 ? "nobody" : in_vain && dice % 2 == 0 ? asker.boot : "stale");
-        return propose_group(asker, event);
+        event.owner = owner(dice % 6 == 0 ? "nobody" : in_vain && dice % 2 == 0 ? requester.boot : "stale");
+        return propose_group(requester, event);
       }
       case 6: {
         fb::RunStartedT event;
         event.job = job;
         event.attempt = attempt + 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 7: {
         fb::RunExitedT event;
         event.job = job;
         event.attempt = attempt + 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 8: {
         fb::JobFinishedT event;
         event.job = job;
         event.attempt = attempt + 1;
         event.result = fb::JobResult::failed;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 9: {
         fb::GateEvaluatedT event;
@@ -194,7 +194,7 @@ class Fool {
         event.version = version + dice % 2;
         event.gate = "build";
         event.passed = dice % 3 != 0;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 10: {
         fb::StepStartedT event;
@@ -205,7 +205,7 @@ class Fool {
         if (dice % 3 == 0) event.token = 1;
         if (dice % 3 == 0) event.repo_token = 1;
         event.run = "fool";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 11: {
         fb::StepFinishedT event;
@@ -214,7 +214,7 @@ class Fool {
         event.step = "merge";
         event.started = 1;
         event.outcome = fb::StepOutcome::done;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 12: {
         fb::StepFinishedT event;  // For a settled start: it must change nothing.
@@ -231,51 +231,51 @@ class Fool {
             event.started = raw(step.started);
           }
         }
-        Asker stranger = asker;  // The daemon itself would be believed.
+        Requester stranger = requester;  // The daemon itself would be believed.
         stranger.principal = operators;
         return propose_group(stranger, event);
       }
       case 13: {
         fb::TaskUnblockedT event;
         event.task = task;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 14: {
         fb::TaskNoteT event;
         event.task = task;
         event.text = "nonsense";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 15: {
         fb::BootStartedT event;
         event.name = dice % 2 == 0 ? "pawld" : "fool";
-        event.boot_id = dice % 3 == 0 ? asker.boot : "fool-" + std::to_string(dice);
+        event.boot_id = dice % 3 == 0 ? requester.boot : "fool-" + std::to_string(dice);
         event.host = "gamma kernel-1 ns-1";
         event.version = "0";
         // An unregistered boot cannot send requests; the daemon sends this one, so it cannot get another's name.
-        const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
-                              .actor = asker.actor,
-                              .key = {},
-                              .request = {},
-                              .principal = operators};
+        const Requester by_daemon{.boot = story_.daemon_that_serves().boot_id(),
+                                  .actor = requester.actor,
+                                  .key = {},
+                                  .request = {},
+                                  .principal = operators};
         return propose_group(by_daemon, event);
       }
       case 16: {
         fb::BootEndedT event;
         event.boot_id = dice % 2 == 0 ? "nobody" : "fool-" + std::to_string(dice);
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 17: {
         fb::SettingChangedT event;
         event.key = dice % 2 == 0 ? "no.such" : "job.max_attempts";
         event.value = std::make_unique<fb::SettingValueT>(setting_value_event(std::int64_t{0}));
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 18: {
         Pipeline pipeline = default_pipeline();
         pipeline.name = "broken";
         pipeline.stages.front().to = "nowhere";
-        return propose_group(asker, pipeline_event(pipeline));
+        return propose_group(requester, pipeline_event(pipeline));
       }
       case 19: {
         fb::TaskCreatedT event;
@@ -286,32 +286,32 @@ class Fool {
         if (dice % 4 == 2) event.depends_on.push_back(task + 1000);
         // A valid one would add a task to the world that is not counted.
         if (!live && dice % 4 == 3) event.pipeline = "no such";
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 20: {
         fb::TaskBlockedT event;
         event.task = task;
         event.version = version + 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 21: {
         fb::TaskBlockedT event;
         event.task = task;
         event.version = version;
         event.token = 1;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 22: {
         fb::TaskCancelledT event;  // Out of turn: pawl never proposes it while something stands in the way.
         event.task = live && (is_committed(*live) || story_.daemon_that_serves().decided().lease(task_key(live->id)))
                          ? task
                          : task + 1000;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 23: {
         fb::FinalizerMarkedT event;
         event.job = at && at->status == JobStatus::running ? job + 1000 : job;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 24: {
         fb::JobReapedT event;
@@ -319,18 +319,18 @@ class Fool {
         event.attempt = attempt + 1;
         event.tier = fb::Tier::pid_dead;
         event.outcome = fb::JobResult::retry;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 25: {
         fb::CancelRequestedT event;  // Too late, or for a task that does not exist.
         event.task = live ? task + 1000 : task;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 26: {
         fb::TaskBlockedT event;  // Past the owner of the task's lease.
         event.task = live && is_leased(*live) ? task : task + 1000;
         event.version = version;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 27: {
         fb::JobReapedT event;  // Based on what was seen before the lease was taken.
@@ -339,23 +339,23 @@ class Fool {
         event.lease_token = 1;
         event.tier = fb::Tier::pid_dead;
         event.outcome = fb::JobResult::retry;
-        return propose_group(asker, event);
+        return propose_group(requester, event);
       }
       case 28: {
         const Job* running = some_running(dice, false);
-        return running ? report_of_a_stranger(*running, dice) : clearing_of_nothing(asker, job);
+        return running ? report_of_a_stranger(*running, dice) : clearing_of_nothing(requester, job);
       }
       case 29: {
         const Job* exited = some_running(dice, true);
-        return exited ? report_against_the_exit(*exited, dice) : clearing_of_nothing(asker, job);
+        return exited ? report_against_the_exit(*exited, dice) : clearing_of_nothing(requester, job);
       }
       case 30: {
         const Task* dependent = some_dependent(dice);
-        return dependent ? too_early(asker, *dependent, dice) : clearing_of_nothing(asker, job);
+        return dependent ? too_early(requester, *dependent, dice) : clearing_of_nothing(requester, job);
       }
       case 31: {
         const Job* exited = some_running(dice, true);
-        return exited ? report_of_a_stranger(*exited, dice) : clearing_of_nothing(asker, job);
+        return exited ? report_of_a_stranger(*exited, dice) : clearing_of_nothing(requester, job);
       }
       case 32: {
         fb::StageTransitionT transition;  // As a party that has finished a task which another has moved on.
@@ -367,23 +367,24 @@ class Fool {
         event.attempt = attempt + 1;
         event.tier = fb::Tier::finalizer_dead;
         event.outcome = fb::JobResult::done;
-        return propose_group(asker, transition, event);
+        return propose_group(requester, transition, event);
       }
       default:
-        return clearing_of_nothing(asker, job);
+        return clearing_of_nothing(requester, job);
     }
   }
 
-  static Group clearing_of_nothing(const Asker& asker, std::uint64_t job) {
+  static Group clearing_of_nothing(const Requester& requester, std::uint64_t job) {
     fb::FinalizerClearedT event;
     event.job = job + 1000;
-    return propose_group(asker, event);
+    return propose_group(requester, event);
   }
 
   /// For the running attempt, by a party that has nothing to do with it.
   Group report_of_a_stranger(const Job& job, std::uint64_t dice) {
     const std::string stranger = stranger_to(job, dice / 7);
-    const Asker by{.boot = stranger, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(stranger)};
+    const Requester by{
+        .boot = stranger, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(stranger)};
     switch (dice % 3) {
       case 0: {
         fb::RunStartedT event;
@@ -412,7 +413,7 @@ class Fool {
   /// By the owner, which has reported something else before.
   Group report_against_the_exit(const Job& job, std::uint64_t dice) {
     const std::string& boot = job.run->owner.boot_id;
-    const Asker owner{.boot = boot, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(boot)};
+    const Requester owner{.boot = boot, .actor = "worker", .key = {}, .request = {}, .principal = principal_of(boot)};
     if (dice % 2 == 0) {
       fb::RunExitedT event;
       event.job = raw(job.id);
@@ -427,14 +428,14 @@ class Fool {
     return propose_group(owner, event);
   }
 
-  Group too_early(const Asker& asker, const Task& task, std::uint64_t dice) {
+  Group too_early(const Requester& requester, const Task& task, std::uint64_t dice) {
     const Stage& stage = *story_.daemon_that_serves().decided().stage_of(task);
     if (dice % 3 == 0) {
       fb::LeaseAcquiredT event;
       event.key = task_key(task.id);
-      event.owner = owner(asker.boot);
+      event.owner = owner(requester.boot);
       event.ttl = 30;
-      return propose_group(asker, event);
+      return propose_group(requester, event);
     }
     if (dice % 3 == 1 && stage.guarded()) {
       fb::StepStartedT event;
@@ -443,13 +444,13 @@ class Fool {
       event.to = stage.to;
       event.step = stage.steps.front().name;
       event.run = "fool";
-      return propose_group(asker, event);
+      return propose_group(requester, event);
     }
     fb::StageTransitionT event;
     event.task = raw(task.id);
     event.to = stage.to;
     event.expected_version = raw(task.version);
-    return propose_group(asker, event);
+    return propose_group(requester, event);
   }
 
   std::unique_ptr<fb::OwnerT> owner(const std::string& boot) {

@@ -69,22 +69,22 @@ class Liar {
 
   // Who sends the request.
 
-  Asker himself() const { return {.boot = boot_, .actor = name, .key = {}, .request = {}, .principal = liars}; }
-  Asker through_the_daemon() { return by(story_.daemon_that_serves().boot_id()); }
-  Asker by(std::string boot) const {
+  Requester himself() const { return {.boot = boot_, .actor = name, .key = {}, .request = {}, .principal = liars}; }
+  Requester through_the_daemon() { return by(story_.daemon_that_serves().boot_id()); }
+  Requester by(std::string boot) const {
     return {.boot = std::move(boot), .actor = name, .key = {}, .request = {}, .principal = liars};
   }
   /// `who` is only a header: anything goes.
-  Asker somehow(const std::string& others_boot) {
+  Requester somehow(const std::string& others_boot) {
     const std::uint64_t how = story_.dice.roll(4);
     return how == 0 ? through_the_daemon() : how == 1 ? by(others_boot) : himself();
   }
   const State& state() { return story_.daemon_that_serves().decided(); }
 
   template <class... Events>
-  std::optional<Decision> say(const Asker& asker, const Events&... events) {
-    auto decision = story_.ask(propose_group(asker, events...));
-    if (decision && asker.boot == boot_ &&
+  std::optional<Decision> say(const Requester& requester, const Events&... events) {
+    auto decision = story_.ask(propose_group(requester, events...));
+    if (decision && requester.boot == boot_ &&
         (decision->outcome == Outcome::stale_boot || decision->outcome == Outcome::unknown_boot)) {
       is_stale_ = true;
     }
@@ -161,7 +161,7 @@ class Liar {
     }
     if (found.empty()) return;
     const Job job = *story_.dice.pick(found);
-    const Asker asker = somehow(job.run->owner.boot_id);
+    const Requester requester = somehow(job.run->owner.boot_id);
     switch (story_.dice.roll(4)) {
       case 0: {
         fb::RunStartedT event;
@@ -169,7 +169,7 @@ class Liar {
         event.attempt = job.attempts;
         event.pid = process_->pid + 1000;
         event.pid_start = process_->start;
-        say(asker, event);
+        say(requester, event);
         return;
       }
       case 1: {
@@ -177,7 +177,7 @@ class Liar {
         event.job = raw(job.id);
         event.attempt = job.attempts;
         event.exit_code = static_cast<std::int64_t>(story_.dice.roll(2));
-        say(asker, event);
+        say(requester, event);
         return;
       }
       case 2: {
@@ -186,20 +186,20 @@ class Liar {
         event.attempt = job.attempts;
         event.result = story_.dice.one_in(2) ? fb::JobResult::retry : fb::JobResult::failed;
         // Without a boot it needs the role `operate`: that is not a lie but a person who takes the job back.
-        say(is_the_daemons(asker) ? himself() : asker, event);
+        say(is_the_daemons(requester) ? himself() : requester, event);
         return;
       }
       default: {
         fb::ClaimRenewedT event;
         event.job = raw(job.id);
         event.attempt = job.attempts;
-        say(asker, event);
+        say(requester, event);
         return;
       }
     }
   }
-  bool is_the_daemons(const Asker& asker) {
-    const Boot* boot = state().boots.find(asker.boot);
+  bool is_the_daemons(const Requester& requester) {
+    const Boot* boot = state().boots.find(requester.boot);
     return boot && boot->name == daemon_name;
   }
 
@@ -211,7 +211,7 @@ class Liar {
     }
     if (found.empty()) return;
     const Lease lease = story_.dice.pick(found);
-    const Asker asker = somehow(lease.owner.boot_id);
+    const Requester requester = somehow(lease.owner.boot_id);
     const std::optional<TaskId> id = task_of_key(lease.key);
     const Task* task = id ? state().tasks.find(*id) : nullptr;
     const Stage* stage = task ? state().stage_of(*task) : nullptr;
@@ -220,21 +220,21 @@ class Liar {
       fb::LeaseReleasedT event;
       event.key = lease.key;
       event.token = raw(lease.token);
-      say(asker, event);
+      say(requester, event);
     } else if (what == 1) {
       fb::LeaseAcquiredT event;
       event.key = lease.key;
       event.owner = owner(story_.dice.one_in(2) ? boot_ : lease.owner.boot_id);
       event.token = raw(lease.token);
       event.ttl = 1;
-      say(asker, event);
+      say(requester, event);
     } else if (what == 2) {
       fb::StageTransitionT event;
       event.task = raw(task->id);
       event.to = !stage->rollback.empty() && story_.dice.one_in(2) ? stage->rollback : stage->to;
       event.expected_version = raw(task->version);
       event.token = raw(lease.token);
-      say(asker, event);
+      say(requester, event);
     } else if (stage->guarded()) {
       const PipelineStep& step = story_.dice.pick(stage->steps);
       const Lease* repo_lease = state().lease(repo_key(task->repo));
@@ -246,7 +246,7 @@ class Liar {
       event.token = raw(lease.token);
       if (repo_lease) event.repo_token = raw(repo_lease->token);
       event.run = story_.fresh_id("lie");
-      say(asker, event);
+      say(requester, event);
     }
   }
 
@@ -267,18 +267,18 @@ class Liar {
   void by_anothers_boot() {
     const auto boot = somebodys_boot();
     if (!boot) return;
-    const Asker asker = somehow(boot->boot_id);
+    const Requester requester = somehow(boot->boot_id);
     if (story_.dice.one_in(2) || state().indexes.queued.empty()) {
       fb::LeaseAcquiredT event;
       const bool is_of_task = state().tasks.size() > 0 && !story_.dice.one_in(3);
       event.key = is_of_task ? task_key(some_task()->id) : repo_key(story_.dice.pick(story_.repos));
       event.owner = owner(boot->boot_id);
-      say(asker, event);
+      say(requester, event);
     } else {
       fb::JobClaimedT event;
       event.job = raw(*state().indexes.queued.begin());
       event.owner = owner(boot->boot_id);
-      say(asker, event);
+      say(requester, event);
     }
   }
 
@@ -443,7 +443,7 @@ class Liar {
     event.ttl = story_.dice.between(10, 60);
     for (const JobId id : state().indexes.queued) {
       if (claim_outcome(state(), id, story_.daemon().now()) != Outcome::accepted) continue;
-      if (story_.daemon().is_passed_over(id)) continue;
+      if (story_.daemon().is_skipped(id)) continue;
       event.job = raw(id);
       const auto decision = say(himself(), event);
       return decision && decision->outcome == Outcome::accepted ? std::optional(id) : std::nullopt;

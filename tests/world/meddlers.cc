@@ -34,7 +34,7 @@ class Meddler {
     return view_ && !is_terminal(view_->task.stage);
   }
 
-  Asker asker(const char* actor) {
+  Requester requester(const char* actor) {
     return {.boot = story_.daemon_that_serves().boot_id(),
             .actor = actor,
             .key = {},
@@ -45,7 +45,7 @@ class Meddler {
   /// Does not wait for the answer.
   template <class Event>
   void say(const Event& event) {
-    const Asker by = asker("operator");
+    const Requester by = requester("operator");
     story_.daemon().submit({.group = propose_group(by, event),
                             .resolve = {},
                             .look = {},
@@ -96,7 +96,7 @@ class Meddler {
     event.key = view_->lease->key;
     event.token = raw(view_->lease->token);
     event.reason = fb::ReclaimReason::forced;
-    story_.ask(propose_group(asker("operator"), event));
+    story_.ask(propose_group(requester("operator"), event));
   }
 
   void give_back_repo() {
@@ -125,8 +125,9 @@ class Meddler {
 
   /// A second path beside the one under way.
   void advance() {
-    const Asker by = asker(story_.dice.one_in(2) ? "operator" : "finalizer");
-    story_.daemon().advance({.task = task_, .version = view_->task.version, .asker = by}, [](const AdvanceAnswer&) {});
+    const Requester by = requester(story_.dice.one_in(2) ? "operator" : "finalizer");
+    story_.daemon().advance({.task = task_, .version = view_->task.version, .requester = by},
+                            [](const AdvanceAnswer&) {});
   }
 
   void block() {
@@ -194,7 +195,7 @@ class Meddler {
     fb::SettingChangedT event;
     event.key = "ownership.enabled";
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(enabled));
-    while (!story_.ask(propose_group(asker("operator"), event))) {
+    while (!story_.ask(propose_group(requester("operator"), event))) {
     }
   }
 

@@ -39,7 +39,7 @@ class Operator {
   }
 
  private:
-  Asker asker() {
+  Requester requester() {
     return {.boot = story_.daemon_that_serves().boot_id(),
             .actor = "operator",
             .key = {},
@@ -48,7 +48,7 @@ class Operator {
   }
   template <class Event>
   void say(const Event& event) {
-    story_.ask(propose_group(asker(), event));
+    story_.ask(propose_group(requester(), event));
   }
 
   /// People end a process that was left behind, if it was not seen to belong to the worker that reported it.
@@ -71,7 +71,7 @@ class Operator {
   }
 
   void advance(const TaskView& view) {
-    story_.daemon_that_serves().advance({.task = view.task.id, .version = view.task.version, .asker = asker()},
+    story_.daemon_that_serves().advance({.task = view.task.id, .version = view.task.version, .requester = requester()},
                                         [](const AdvanceAnswer&) {});
   }
 
@@ -109,8 +109,8 @@ class Operator {
     queued.task = raw(view.task.id);
     queued.reason = "mended";
     const bool has_job = view.open_job || view.stage()->agent.empty() || is_committed(view.task);
-    return has_job || story_.dice.one_in(4) ? propose_group(asker(), unblocked)
-                                            : propose_group(asker(), unblocked, queued);
+    return has_job || story_.dice.one_in(4) ? propose_group(requester(), unblocked)
+                                            : propose_group(requester(), unblocked, queued);
   }
 
   /// Whether something of what a restore removed may still act. Workers are told to end; what is under way has ended
@@ -151,7 +151,7 @@ class Operator {
       event.started = raw(started);
       event.outcome = happened ? fb::StepOutcome::done : fb::StepOutcome::did_not_happen;
       event.by = fb::StepBy::operator_;
-      group.push_back(propose(asker(), event));
+      group.push_back(propose(requester(), event));
     };
     if (const StepRow* open = open_step(task)) {
       finish(open->step, open->version, open->started, lost.has_happened({task.id, open->version, open->step}));
@@ -168,7 +168,7 @@ class Operator {
     fb::TaskUnblockedT unblocked;
     unblocked.task = raw(task.id);
     unblocked.reason = word_after_restore;
-    group.push_back(propose(asker(), unblocked));
+    group.push_back(propose(requester(), unblocked));
     story_.ask(std::move(group));
   }
 
@@ -195,12 +195,12 @@ class Operator {
     unblocked.reason = "resolved";
     if (view.task.blocked.empty()) return say(finished);
     if (happened == Verdict::yes || outside != story_.workers.end()) {
-      story_.ask(propose_group(asker(), finished, unblocked));
+      story_.ask(propose_group(requester(), finished, unblocked));
       return;
     }
     Daemon& daemon = story_.daemon_that_serves();
     daemon.lock_step({.task = key.task, .version = key.version, .step = key.step}, step.run,
-                     [&daemon, group = std::make_shared<Group>(propose_group(asker(), finished, unblocked))](
+                     [&daemon, group = std::make_shared<Group>(propose_group(requester(), finished, unblocked))](
                          const std::shared_ptr<StepLock>& lock) {
                        if (!lock) return;  // previous_alive
                        daemon.submit({.group = std::move(*group), .done = [lock](const std::optional<Decision>&) {}});
@@ -289,7 +289,7 @@ class Webhook {
   }
 
  private:
-  Asker asker() {
+  Requester requester() {
     return {.boot = {}, .actor = "webhook", .key = story_.fresh_id("delivery"), .request = 1, .principal = webhooks};
   }
 
@@ -302,9 +302,10 @@ class Webhook {
     event.pipeline = kind == 0 ? "delivery" : kind < 3 ? "conclusive" : kind < 5 ? "blunt" : "chained";
     if (story_.dice.one_in(3)) event.stage = kind == 5 ? "ship" : "deploy-staging";
     const State& state = story_.daemon_that_serves().decided();
-    if (story_.dice.one_in(6) && state.tasks.size() > 0)
+    if (story_.dice.one_in(6) && state.tasks.size() > 0) {
       event.depends_on.push_back(raw(state.tasks.rows().rbegin()->first));
-    story_.ask_keyed([&](const Asker& asker) { return propose_group(asker, event); }, asker());
+    }
+    story_.ask_keyed([&](const Requester& requester) { return propose_group(requester, event); }, requester());
   }
 
   void advance() {
@@ -318,11 +319,12 @@ class Webhook {
     fb::TaskNoteT note;
     note.task = raw(id);
     note.text = "advance";
-    const Decision noted = story_.ask_keyed([&](const Asker& asker) { return propose_group(asker, note); }, asker());
-    if (noted.way != Decision::Way::decided) return;
+    const Decision noted =
+        story_.ask_keyed([&](const Requester& requester) { return propose_group(requester, note); }, requester());
+    if (noted.source != Decision::AnswerSource::decided) return;
     Daemon& daemon = story_.daemon_that_serves();
-    const Asker by{.boot = daemon.boot_id(), .actor = "webhook", .key = {}, .request = {}, .principal = webhooks};
-    daemon.advance({.task = id, .version = view->task.version, .asker = by}, [](const AdvanceAnswer&) {});
+    const Requester by{.boot = daemon.boot_id(), .actor = "webhook", .key = {}, .request = {}, .principal = webhooks};
+    daemon.advance({.task = id, .version = view->task.version, .requester = by}, [](const AdvanceAnswer&) {});
   }
 
   Story& story_;
@@ -403,12 +405,12 @@ class Administrator {
   template <class... Events>
   void say(const Events&... events) {
     for (;;) {
-      const Asker asker{.boot = story_.daemon_that_serves().boot_id(),
-                        .actor = "operator",
-                        .key = {},
-                        .request = {},
-                        .principal = operators};
-      const auto decision = story_.ask(propose_group(asker, events...));
+      const Requester requester{.boot = story_.daemon_that_serves().boot_id(),
+                                .actor = "operator",
+                                .key = {},
+                                .request = {},
+                                .principal = operators};
+      const auto decision = story_.ask(propose_group(requester, events...));
       if (decision && decision->outcome != Outcome::stale_boot) return;
     }
   }

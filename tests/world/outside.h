@@ -79,14 +79,6 @@ class Machines {
   std::int64_t ticks_ = 100;
 };
 
-/// One crossing's step, as PAWL_STEP_KEY names it to the target.
-struct StepKey {
-  TaskId task{};
-  Version version{};
-  std::string step;
-  friend auto operator<=>(const StepKey&, const StepKey&) = default;
-};
-
 class Targets {
  public:
   explicit Targets(Scheduler& scheduler) : scheduler_(scheduler) {}

@@ -241,13 +241,14 @@ std::optional<Decision> Story::ask(Group group, std::function<bool(const State&,
   return std::move(slot->value);
 }
 
-Decision Story::ask_keyed(const std::function<Group(const Asker&)>& group, Asker asker) {
+Decision Story::ask_keyed(const std::function<Group(const Requester&)>& group, Requester requester) {
   for (;;) {
-    asker.boot = daemon_that_serves().boot_id();
-    auto decision = ask(group(asker));
+    requester.boot = daemon_that_serves().boot_id();
+    auto decision = ask(group(requester));
     if (!decision) continue;
-    if (decision->way == Decision::Way::mismatched)
-      broken("the key " + asker.key + " is said to belong to another request");
+    if (decision->source == Decision::AnswerSource::mismatched) {
+      broken("the key " + requester.key + " is said to belong to another request");
+    }
     return std::move(*decision);
   }
 }
@@ -268,8 +269,8 @@ std::optional<TaskView> Story::look_at(TaskId task) {
   }
 }
 
-bool Story::is_passed_over(JobId job) const {
-  return daemon_->is_passed_over(job);
+bool Story::is_skipped(JobId job) const {
+  return daemon_->is_skipped(job);
 }
 
 void Story::start_daemon() {
@@ -422,8 +423,9 @@ void Story::flip_a_bit() {
 void Story::strike() {
   if (!daemon_ || !is_hostile()) return;
   const bool is_due = dice.one_in(crash_every_);
-  if ((std::exchange(is_struck_, false) || is_due) && (allows(Hostility::kill) || allows(Hostility::power_cut)))
+  if ((std::exchange(is_struck_, false) || is_due) && (allows(Hostility::kill) || allows(Hostility::power_cut))) {
     return crash();
+  }
   const bool is_due_to_end = dice.one_in(2 * crash_every_);
   if (is_due_to_end && allows(Hostility::clean_stop)) is_told_to_end_ = true;
   if (dice.one_in(400)) {
@@ -492,12 +494,12 @@ void Story::begin_calm() {
       fb::SettingChangedT event;
       event.key = key.name;
       event.value = std::make_unique<fb::SettingValueT>(setting_value_event(key.get(Settings{})));
-      const Asker asker{.boot = daemon_that_serves().boot_id(),
-                        .actor = "operator",
-                        .key = {},
-                        .request = {},
-                        .principal = operators};
-      ask(propose_group(asker, event));
+      const Requester requester{.boot = daemon_that_serves().boot_id(),
+                                .actor = "operator",
+                                .key = {},
+                                .request = {},
+                                .principal = operators};
+      ask(propose_group(requester, event));
     }
   });
 }
@@ -532,8 +534,9 @@ void Story::judge_settled() {
       return broken(which + " never ended, although nothing is in its way: " +
                     (stuck ? stuck->reason + ", " + stuck->detail : "without an explanation"));
     }
-    if (!stuck || stuck->reason == stuck_reason::next_pass)
+    if (!stuck || stuck->reason == stuck_reason::next_pass) {
       return broken(which + " no longer moves, without an explanation");
+    }
   }
 }
 

@@ -284,7 +284,7 @@ class Story {
   /// A request from outside. None: the answer got lost, or the daemon was gone.
   std::optional<Decision> ask(Group group, std::function<bool(const State&, Group&)> resolve = {});
   /// The same, repeated with its key until it is answered.
-  Decision ask_keyed(const std::function<Group(const Asker&)>& group, Asker asker);
+  Decision ask_keyed(const std::function<Group(const Requester&)>& group, Requester requester);
   std::optional<TaskView> look_at(TaskId task);
   /// Waits for an answer, or for the end of the daemon that owes it.
   void await(const bool& answered);
@@ -296,7 +296,7 @@ class Story {
   /// The daemon serves now, or is gone.
   void daemon_has_changed();
   /// Whether the serving daemon leaves a job alone because a process of it may be alive.
-  bool is_passed_over(JobId job) const;
+  bool is_skipped(JobId job) const;
   /// The daemon is killed before any actor goes on.
   void strike_down() { is_struck_ = true; }
   /// The daemon is told to end, in order, before any actor goes on.

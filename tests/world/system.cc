@@ -145,8 +145,8 @@ std::unique_ptr<Signal> HostileSystem::make_signal() {
   return std::make_unique<FiberSignal>(scheduler_);
 }
 
-std::unique_ptr<CallOff> HostileSystem::make_call_off() {
-  return std::make_unique<FiberCallOff>(scheduler_);
+std::unique_ptr<CancelToken> HostileSystem::make_cancel_token() {
+  return std::make_unique<FiberCancelToken>(scheduler_);
 }
 
 std::unique_ptr<RunningThread> HostileSystem::start_thread(std::function<void()> body) {
@@ -221,7 +221,7 @@ class HostileSystem::HeldRunFile final : public RunFile {
   }
 
   const std::string& run() const override { return run_; }
-  Result<void> note_leader(const Child& leader) override {
+  Result<void> record_leader(const Child& leader) override {
     if (system_.story_.strikes(Hostility::full_disk, 1)) return Error{ErrorCode::io, "no space left"};
     const auto noted = system_.story_.folder.runs.find(run_);
     if (noted == system_.story_.folder.runs.end()) return {};
@@ -296,8 +296,7 @@ void HostileSystem::forget_run(const std::string& run) {
   story_.folder.runs.erase(run);
 }
 
-Result<std::unique_ptr<Handle>> HostileSystem::lock_place(const StepPlace& place) {
-  const StepKey key = key_of(place);
+Result<std::unique_ptr<Handle>> HostileSystem::lock_step(const StepKey& key) {
   if (story_.folder.is_locked(key, scheduler_.now())) {
     story_.mark(Mark::place_busy);
     return Error{ErrorCode::busy, "somebody works on this step"};

@@ -49,7 +49,7 @@ class HostileSystem final : public System {
   TimeUs wall_time() const override;
   void sleep_for(std::chrono::steady_clock::duration time) override;
   std::unique_ptr<Signal> make_signal() override;
-  std::unique_ptr<CallOff> make_call_off() override;
+  std::unique_ptr<CancelToken> make_cancel_token() override;
   std::unique_ptr<RunningThread> start_thread(std::function<void()> body) override;
   std::unique_ptr<Pool> make_pool(unsigned threads) override;
 
@@ -60,7 +60,7 @@ class HostileSystem final : public System {
   std::vector<std::string> clean_environment() const override { return {}; }
   Result<std::unique_ptr<Child>> fork_stopped(const Launch& launch) override;
   Liveness liveness_of(const std::string& host, std::int64_t pid, std::optional<std::int64_t> pid_start) override;
-  std::vector<std::unique_ptr<OtherProcess>> processes_of(const RunSigns& signs) override;
+  std::vector<std::unique_ptr<OtherProcess>> processes_of(const ProcessMarkers& signs) override;
   std::unique_ptr<OtherProcess> process(pid_t pid) override;
   std::unique_ptr<DeathWatch> watch_deaths(std::function<void()> died) override;
 
@@ -70,19 +70,19 @@ class HostileSystem final : public System {
   bool is_run_unlocked(const std::string& run) override;
   bool is_run_kept(const std::string& /*run*/) override { return false; }  // each process belongs to one run
   void forget_run(const std::string& run) override;
-  Result<std::unique_ptr<Handle>> lock_place(const StepPlace& place) override;
+  Result<std::unique_ptr<Handle>> lock_step(const StepKey& place) override;
   Result<void> note_place(const Handle& place, const std::string& run) override;
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
   std::vector<TaskId> placed() override;
   Result<std::shared_ptr<OutputLog>> open_log(const std::string& path, LogAge age) override;
 
-  Fetched fetch_origin(const std::string& repo, Deadline until, const CallOff* off) override;
+  Fetched fetch_origin(const std::string& repo, Deadline until, const CancelToken* off) override;
   Result<std::vector<std::string>> origin_branches(const std::string& repo, std::chrono::seconds within) override;
-  Result<Worktree> take_side(const WorkOrder& order, Side side) override;
-  Result<Worktree> prepare_worktree(const WorkOrder& order) override;
-  Result<Worktree> existing_worktree(const WorkOrder& order) override;
-  Result<BranchDeletion> delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) override;
+  Result<Worktree> take_side(const WorkRequest& request, Side side) override;
+  Result<Worktree> prepare_worktree(const WorkRequest& request) override;
+  Result<Worktree> existing_worktree(const WorkRequest& request) override;
+  Result<BranchDeletion> delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) override;
   Result<void> empty_worktree(TaskId task) override;
   Result<void> remove_worktree(TaskId task) override;
   std::vector<TaskId> worktrees() override;
@@ -90,7 +90,7 @@ class HostileSystem final : public System {
 
  private:
   class FiberSignal;
-  class FiberCallOff;
+  class FiberCancelToken;
   class FiberThread;
   class FiberPool;
   class MadeUpChild;
@@ -106,10 +106,10 @@ class HostileSystem final : public System {
   void check_kills();
   void check_monitors(const Idle& idle);
   enum class Answer { answers, fails, called_off };
-  Answer remote(Us most, Us until, const CallOff* off);
+  Answer remote(Us most, Us until, const CancelToken* off);
   void note_fetched(const std::string& repo);
-  Mirrored::Head fetched_head(const WorkOrder& order) const;
-  Worktree told_of(const WorkOrder& order, const Tree& tree);
+  Mirrored::Head fetched_head(const WorkRequest& request) const;
+  Worktree told_of(const WorkRequest& request, const Tree& tree);
   bool has_diverged(const Tree& tree, Commit origin) const;
   void check_tree(const StepKey& key, const std::string& repo);
   void note_work(TaskId task, const std::string& repo, const std::string& branch);
@@ -118,7 +118,7 @@ class HostileSystem final : public System {
   void check_barred();
   void check_watches();
   void check_deaths(std::uint64_t passes);
-  std::set<TaskId> on_branch(const WorkOrder& order) const;
+  std::set<TaskId> on_branch(const WorkRequest& request) const;
 
   /// Told to end by SIGTERM.
   struct Terminated {
@@ -138,7 +138,7 @@ class HostileSystem final : public System {
   std::set<std::string> fetching_;  // repositories
   std::set<MadeUpChild*> children_;
   std::set<std::pair<std::int64_t, std::int64_t>> watched_;  // pid and start
-  std::map<JobId, Us> passed_over_;                          // since when without a live process
+  std::map<JobId, Us> skipped_;                              // since when without a live process
   std::map<JobId, Us> barred_by_gone_;                       // since when
   std::map<std::int64_t, Terminated> terminated_;            // by the process's start; not killed yet
   std::uint64_t deaths_told_ = 0;

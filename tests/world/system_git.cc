@@ -11,12 +11,12 @@ constexpr Us deletion_hangs_max = 50 * second;
 
 }  // namespace
 
-HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CallOff* off) {
+HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CancelToken* off) {
   const Us time = story_.strikes(Hostility::remote, 2) ? story_.dice.between(1, most / second) * second
                                                        : story_.dice.between(0, 200) * ms;
   const Us end = std::min(until, scheduler_.now() + time);
   const ActorId self = scheduler_.self();
-  const auto* call = static_cast<const FiberCallOff*>(off);
+  const auto* call = static_cast<const FiberCancelToken*>(off);
   if (call) call->wakes(self);
   in_git_.insert(self);
   while (!git_stopped_ && !(call && call->called()) && scheduler_.now() < end) scheduler_.wait_until(end);
@@ -32,7 +32,7 @@ HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CallOff* of
   return Answer::fails;
 }
 
-Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, const CallOff* off) {
+Fetched HostileSystem::fetch_origin(const std::string& repo, Deadline until, const CancelToken* off) {
   breathe();
   if (!story_.origins.contains(repo)) return {};
   // How several fetches share one is up to the layer below.
@@ -78,21 +78,21 @@ void HostileSystem::note_fetched(const std::string& repo) {
   known = std::move(branches);
 }
 
-Mirrored::Head HostileSystem::fetched_head(const WorkOrder& order) const {
-  const auto repo = story_.folder.fetched.find(order.repo);
+Mirrored::Head HostileSystem::fetched_head(const WorkRequest& request) const {
+  const auto repo = story_.folder.fetched.find(request.repo);
   if (repo == story_.folder.fetched.end()) return {};
-  const auto branch = repo->second.branches.find(order.branch);
+  const auto branch = repo->second.branches.find(request.branch);
   return branch == repo->second.branches.end() ? Mirrored::Head{} : branch->second;
 }
 
-Worktree HostileSystem::told_of(const WorkOrder& order, const Tree& tree) {
-  const Commit origin = fetched_head(order).commit;
+Worktree HostileSystem::told_of(const WorkRequest& request, const Tree& tree) {
+  const Commit origin = fetched_head(request).commit;
   const auto text = [](Commit commit) { return commit == 0 ? std::string() : "c" + std::to_string(commit); };
   Worktree told{.folder = "work",
                 .head = text(tree.head),
                 .origin_head = text(origin),
-                .is_begun_here = origin == 0 && !order.branch.empty(),
-                .is_of_boot = tree.boot == order.boot};
+                .is_begun_here = origin == 0 && !request.branch.empty(),
+                .is_of_boot = tree.boot == request.boot};
   if (tree.is_damaged) {
     story_.mark(Mark::clone_damaged);
     told.barred = "clone_damaged: the world broke it";
@@ -106,69 +106,69 @@ bool HostileSystem::has_diverged(const Tree& tree, Commit origin) const {
   return !story_.branches.has(tree.head, origin) && !story_.branches.has(origin, tree.head);
 }
 
-Result<Worktree> HostileSystem::prepare_worktree(const WorkOrder& order) {
+Result<Worktree> HostileSystem::prepare_worktree(const WorkRequest& request) {
   breathe();
   if (git_stopped_) return Error{ErrorCode::io, "git: called off"};
-  if (story_.origins.contains(order.repo) && !story_.folder.fetched.contains(order.repo)) {
-    story_.broken("a worktree of " + order.repo + " is made, but the repository was never fetched");
+  if (story_.origins.contains(request.repo) && !story_.folder.fetched.contains(request.repo)) {
+    story_.broken("a worktree of " + request.repo + " is made, but the repository was never fetched");
   }
-  const auto known = story_.folder.worktrees.find(order.task);
+  const auto known = story_.folder.worktrees.find(request.task);
   const bool is_whole = known != story_.folder.worktrees.end() && known->second.head != 0 && !known->second.is_damaged;
-  Tree& tree = story_.folder.worktrees[order.task];
-  if (!story_.origins.contains(order.repo)) {
-    tree.boot = order.boot;
-    return told_of(order, tree);
+  Tree& tree = story_.folder.worktrees[request.task];
+  if (!story_.origins.contains(request.repo)) {
+    tree.boot = request.boot;
+    return told_of(request, tree);
   }
-  const Commit origin = fetched_head(order).commit;
+  const Commit origin = fetched_head(request).commit;
   if (!is_whole) {
     // Put aside; its replacement begins at origin's head.
     const bool is_excused = tree.is_damaged || tree.is_excused;
     tree = {.is_excused = is_excused};
-    tree.head = origin != 0 ? origin : fetched_head({.repo = order.repo, .branch = {}}).commit;
+    tree.head = origin != 0 ? origin : fetched_head({.repo = request.repo, .branch = {}}).commit;
   } else if (story_.strikes(Hostility::branches, 1)) {
     tree.is_damaged = tree.is_excused = true;
-  } else if (has_diverged(tree, origin) && !order.branch.empty()) {
+  } else if (has_diverged(tree, origin) && !request.branch.empty()) {
     story_.mark(Mark::diverged);
     tree.boot.clear();
-    Worktree apart = told_of(order, tree);
+    Worktree apart = told_of(request, tree);
     apart.barred = "diverged: ours " + apart.head + ", origin " + apart.origin_head;
     return apart;
-  } else if (origin != 0 && !order.branch.empty() && !story_.branches.has(tree.head, origin)) {
+  } else if (origin != 0 && !request.branch.empty() && !story_.branches.has(tree.head, origin)) {
     if (!story_.branches.has(origin, tree.head)) story_.mark(Mark::branch_followed);
     tree.head = origin;
     tree.is_own = false;
   }
-  tree.boot = order.boot;
-  return told_of(order, tree);
+  tree.boot = request.boot;
+  return told_of(request, tree);
 }
 
-Result<Worktree> HostileSystem::existing_worktree(const WorkOrder& order) {
+Result<Worktree> HostileSystem::existing_worktree(const WorkRequest& request) {
   breathe();
-  const bool has_origin = story_.origins.contains(order.repo);
-  if (!has_origin) story_.folder.worktrees.try_emplace(order.task, Tree{.boot = order.boot});
-  const auto found = story_.folder.worktrees.find(order.task);
+  const bool has_origin = story_.origins.contains(request.repo);
+  if (!has_origin) story_.folder.worktrees.try_emplace(request.task, Tree{.boot = request.boot});
+  const auto found = story_.folder.worktrees.find(request.task);
   const bool is_there = found != story_.folder.worktrees.end() && !(has_origin && found->second.head == 0);
   if (!is_there) return Error{ErrorCode::missing, "no worktree"};
-  Worktree tree = told_of(order, found->second);
+  Worktree tree = told_of(request, found->second);
   // It is put aside, so that this is reported once.
   if (found->second.is_damaged) found->second = {.is_excused = true};
   if (!has_origin) tree.is_of_boot = true;
   return tree;
 }
 
-Result<Worktree> HostileSystem::take_side(const WorkOrder& order, Side side) {
+Result<Worktree> HostileSystem::take_side(const WorkRequest& request, Side side) {
   breathe();
-  const auto found = story_.folder.worktrees.find(order.task);
+  const auto found = story_.folder.worktrees.find(request.task);
   if (found == story_.folder.worktrees.end()) return Error{ErrorCode::missing, "no worktree"};
   Tree& tree = found->second;
-  const Commit origin = fetched_head(order).commit;
+  const Commit origin = fetched_head(request).commit;
   if (has_diverged(tree, origin)) {
     story_.mark(Mark::side_taken);
     // With `ours`, origin's commits count as seen: later commits go on top of them.
     tree.head = side == Side::origin ? origin : story_.branches.commit_on(origin);
     tree.is_own = side == Side::ours;
   }
-  return told_of(order, tree);
+  return told_of(request, tree);
 }
 
 /// A step of the daemon begins. If its crossing is not committed yet, it works on what was judged, and on what origin
@@ -216,46 +216,46 @@ void HostileSystem::note_work(TaskId task, const std::string& repo, const std::s
 }
 
 /// The live tasks that work on that branch, of one repository under several names.
-std::set<TaskId> HostileSystem::on_branch(const WorkOrder& order) const {
+std::set<TaskId> HostileSystem::on_branch(const WorkRequest& request) const {
   std::set<TaskId> tasks;
   for (const auto& [id, task] : story_.witness().state().tasks.rows()) {
     const auto origin = story_.origins.find(task.repo);
-    if (is_terminal(task.stage) || task.branch != order.branch || origin == story_.origins.end()) continue;
-    if (origin->second == story_.origins.at(order.repo)) tasks.insert(id);
+    if (is_terminal(task.stage) || task.branch != request.branch || origin == story_.origins.end()) continue;
+    if (origin->second == story_.origins.at(request.repo)) tasks.insert(id);
   }
   return tasks;
 }
 
-Result<BranchDeletion> HostileSystem::delete_branch(const WorkOrder& order, const std::function<bool()>& in_use) {
+Result<BranchDeletion> HostileSystem::delete_branch(const WorkRequest& request, const std::function<bool()>& in_use) {
   const auto ask = [this]() -> Result<void> {
     if (remote(deletion_hangs_max, forever, nullptr) == Answer::answers) return {};
     return Error{ErrorCode::io, "git: origin does not answer"};
   };
   PAWL_TRY(ask());
-  const Branch branch{story_.origins.at(order.repo), order.branch};
+  const Branch branch{story_.origins.at(request.repo), request.branch};
   if (story_.branches.head(branch) == 0) return BranchDeletion{};
-  const std::set<TaskId> before = on_branch(order);
+  const std::set<TaskId> before = on_branch(request);
   if (in_use()) {
     story_.mark(Mark::branch_in_use);
     return BranchDeletion{.end = BranchEnd::in_use};
   }
   std::set<TaskId> robbed;
-  for (const TaskId task : on_branch(order)) {
+  for (const TaskId task : on_branch(request)) {
     if (before.contains(task)) robbed.insert(task);
   }
   if (!robbed.empty()) {
-    story_.broken("the branch " + order.branch + " is deleted although task " + std::to_string(raw(*robbed.begin())) +
+    story_.broken("the branch " + request.branch + " is deleted although task " + std::to_string(raw(*robbed.begin())) +
                   " works on it");
   }
   PAWL_TRY(ask());
-  if (story_.branches.head(branch) != fetched_head(order).commit) {
+  if (story_.branches.head(branch) != fetched_head(request).commit) {
     story_.mark(Mark::branch_kept_moved);
     return BranchDeletion{.end = BranchEnd::moved, .head = "head"};
   }
   const bool deletes_created = story_.witness().state().settings().stop.delete_branch == "created";
-  if (deletes_created && !story_.witness().has_begun_branch(order.task)) {
-    story_.broken("the branch " + order.branch + " is deleted although it existed before task " +
-                  std::to_string(raw(order.task)));
+  if (deletes_created && !story_.witness().has_begun_branch(request.task)) {
+    story_.broken("the branch " + request.branch + " is deleted although it existed before task " +
+                  std::to_string(raw(request.task)));
   }
   story_.branches.remove(branch);
   story_.mark(Mark::branch_deleted);

@@ -18,7 +18,7 @@ constexpr Us git_hangs_max = 900 * second;
 constexpr Us forever = std::numeric_limits<Us>::max();
 /// A fetch may hang for two minutes before a job's preparation gives up, and fail several times in a row, with a minute
 /// between attempts; other tasks of the repository may come first.
-constexpr Us passed_over_max = 8 * git_hangs_max;
+constexpr Us skipped_max = 8 * git_hangs_max;
 
 /// The longest time from SIGTERM to SIGKILL: stop.kill_after_s, and the next look after a pause or a stall.
 constexpr Us kill_follows_within = 12 * second;
@@ -34,10 +34,6 @@ inline Us us_of_span(std::chrono::steady_clock::duration span) {
   return std::chrono::ceil<std::chrono::microseconds>(span).count();
 }
 
-inline StepKey key_of(const StepPlace& place) {
-  return {place.task, place.version, place.step};
-}
-
 /// The variable of that name in a command's environment.
 inline std::string told(const Launch& launch, const std::string& name) {
   const std::string begin = "PAWL_" + name + "=";
@@ -51,9 +47,9 @@ inline std::uint64_t number_in(const std::string& text) {
   return std::strtoull(text.c_str(), nullptr, 10);
 }
 
-class HostileSystem::FiberCallOff final : public CallOff {
+class HostileSystem::FiberCancelToken final : public CancelToken {
  public:
-  explicit FiberCallOff(Scheduler& scheduler) : scheduler_(scheduler) {}
+  explicit FiberCancelToken(Scheduler& scheduler) : scheduler_(scheduler) {}
 
   void call() override {
     if (!called_at_) called_at_ = scheduler_.now();

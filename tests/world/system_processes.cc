@@ -41,8 +41,8 @@ class HostileSystem::MadeUpChild final : public Child {
     return what == "step" ? be_step(step) : be_probe(step);
   }
 
-  Wake wait(Deadline deadline, const CallOff* call) override {
-    const auto* off = static_cast<const FiberCallOff*>(call);
+  Wake wait(Deadline deadline, const CancelToken* call) override {
+    const auto* off = static_cast<const FiberCancelToken*>(call);
     const ActorId self = story_.scheduler.self();
     if (!is_told_ && us_of(deadline) > released_at_ + timeout_s() * second) {
       story_.broken("a " + launch_.command.front() + " of task " + std::to_string(raw(task())) +
@@ -200,8 +200,9 @@ class HostileSystem::MadeUpChild final : public Child {
     }
     const std::string what = "a gate of task " + std::to_string(raw(task()));
     for (const MadeUpChild* child : system_.children_) {
-      if (child != this && child->is_gate_at_work(task()))
+      if (child != this && child->is_gate_at_work(task())) {
         story_.broken(what + " runs beside another gate of its task");
+      }
     }
     if (told(launch_, "TOKEN").empty()) story_.broken(what + " runs without the lease of its task");
     const std::optional<bool> colour = story_.gate_of(task());
@@ -239,7 +240,7 @@ class HostileSystem::MadeUpChild final : public Child {
   }
 
   /// A daemon that ends in order lets a step finish, for a while.
-  void check_call(const FiberCallOff& off) {
+  void check_call(const FiberCancelToken& off) {
     if (launch_.command.front() == "agent" || launch_.command.front() == "gate" || !system_.ends_since_) return;
     const Us patience = system_.is_hurried_ ? 0 : system_.patience_;
     if (off.called_at() < *system_.ends_since_ || off.called_at() >= *system_.ends_since_ + patience) return;
@@ -353,18 +354,18 @@ void HostileSystem::check_claims(const Idle& idle) {
   if (idle.jobs_at_work > idle.jobs_at_once) story_.broken("more jobs run at once than there are threads for");
   if (idle.jobs_at_work == idle.jobs_at_once) return story_.mark(Mark::jobs_at_once_reached);
   const State& state = story_.witness().state();
-  std::map<JobId, Us> passed_over;
+  std::map<JobId, Us> skipped;
   for (const JobId id : state.indexes.queued) {
     if (claim_outcome(state, id, state.last_time) != Outcome::accepted) continue;
-    if (story_.is_passed_over(id)) {
-      passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
+    if (story_.is_skipped(id)) {
+      skipped[id] = skipped_.contains(id) ? skipped_.at(id) : scheduler_.now();
       const bool is_alive =
           std::any_of(story_.folder.agents.begin(), story_.folder.agents.end(), [&](const auto& agent) {
             return agent.second.job == std::to_string(raw(id)) &&
                    !story_.machines.of_run(own_host(), agent.first).empty();
           });
-      if (is_alive) passed_over[id] = scheduler_.now();
-      if (scheduler_.now() - passed_over[id] > passed_over_max) {
+      if (is_alive) skipped[id] = scheduler_.now();
+      if (scheduler_.now() - skipped[id] > skipped_max) {
         story_.broken("job " + std::to_string(raw(id)) + " is passed over, but no process of it is left");
       }
       continue;
@@ -385,15 +386,15 @@ void HostileSystem::check_claims(const Idle& idle) {
         std::find(idle.being_prepared.begin(), idle.being_prepared.end(), id) != idle.being_prepared.end();
     const bool waits_for_others = story_.origins.contains(task.repo) && !idle.being_prepared.empty();
     if (is_being_prepared || waits_for_others || idle.driven.contains(task.id)) {
-      passed_over[id] = passed_over_.contains(id) ? passed_over_.at(id) : scheduler_.now();
-      if (scheduler_.now() - passed_over[id] > passed_over_max) {
+      skipped[id] = skipped_.contains(id) ? skipped_.at(id) : scheduler_.now();
+      if (scheduler_.now() - skipped[id] > skipped_max) {
         story_.broken("job " + std::to_string(raw(id)) + " waits for its worktree, but will not get it");
       }
       continue;
     }
     story_.broken("job " + std::to_string(raw(id)) + " could be claimed, but is not");
   }
-  passed_over_ = std::move(passed_over);
+  skipped_ = std::move(skipped);
 }
 
 /// An exit that waits for a lease waits for one that is held.
@@ -495,7 +496,7 @@ class HostileSystem::MadeUpProcess final : public OtherProcess {
   const bool is_reported_;
 };
 
-std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const RunSigns& signs) {
+std::vector<std::unique_ptr<OtherProcess>> HostileSystem::processes_of(const ProcessMarkers& signs) {
   breathe();
   std::vector<std::unique_ptr<OtherProcess>> found;
   for (const ProcessPtr& process : story_.machines.of_run(own_host(), signs.run)) {

@@ -344,8 +344,9 @@ std::map<JobId, std::uint64_t> Witness::interruptions_due(std::span<const fb::Re
 
 void Witness::note(const fb::Record& record, const Applied& applied) {
   outcomes_[Seq{record.stamp()->seq()}] = record.stamp()->outcome();
-  if (!is_rewinding_ || record.event_as_LogRestored())
+  if (!is_rewinding_ || record.event_as_LogRestored()) {
     ++reach_[static_cast<std::size_t>(record.event_type())][static_cast<std::size_t>(applied.outcome)];
+  }
   if (applied.outcome == Outcome::accepted) note_work(record);
   if (applied.outcome == Outcome::accepted) note_began(record);
   for (const Effect& effect : applied.effects) {
@@ -383,10 +384,11 @@ void Witness::told(const Decision& decision) {
   }
   told_until_ = std::max(told_until_, seq);
   const auto known = outcomes_.find(seq);
-  if (known == outcomes_.end())
+  if (known == outcomes_.end()) {
     return broken_("a party was told of record " + std::to_string(raw(seq)) + ", which does not exist");
+  }
   const auto recorded = Outcome{known->second};
-  if (decision.way != Decision::Way::mismatched && recorded != decision.outcome) {
+  if (decision.source != Decision::AnswerSource::mismatched && recorded != decision.outcome) {
     broken_("a party was told '" + std::string(name(decision.outcome)) + "' of record " + std::to_string(raw(seq)) +
             ", which says '" + std::string(name(recorded)) + "'");
   }
@@ -475,8 +477,9 @@ void Witness::effect(const StepKey& key) {
 
 void Witness::check_ledger(const Targets& targets) {
   for (const auto& [key, times] : targets.ledger()) {
-    if (times.size() > 1 && !deceived_.contains(key.task))
+    if (times.size() > 1 && !deceived_.contains(key.task)) {
       broken_(words(key) + " had its effect " + std::to_string(times.size()) + " times");
+    }
     const auto left = left_.find({key.task, key.version});
     if (left == left_.end() || was_unchecked(key.task)) continue;
     const Pipeline& pipeline = *state_.pipelines.find(left->second.pipeline)->definition;

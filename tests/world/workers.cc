@@ -47,11 +47,11 @@ class Worker {
     event.version = "worker";
     for (;;) {
       // An unregistered boot cannot send requests; the daemon sends this one.
-      const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(),
-                            .actor = name_,
-                            .key = {},
-                            .request = {},
-                            .principal = principal()};
+      const Requester by_daemon{.boot = story_.daemon_that_serves().boot_id(),
+                                .actor = name_,
+                                .key = {},
+                                .request = {},
+                                .principal = principal()};
       const auto decision = tell(propose_group(by_daemon, event));
       if (decision && decision->outcome == Outcome::accepted) return;
       if (decision && decision->outcome == Outcome::duplicate_boot_id) return;  // The previous answer got lost.
@@ -74,11 +74,13 @@ class Worker {
   template <class Event>
   Outcome say(const Event& event) {
     for (int tries = 0; tries < 5; ++tries) {
-      if (const auto decision = tell(propose_group(asker(), event))) return decision->outcome;
+      if (const auto decision = tell(propose_group(requester(), event))) return decision->outcome;
     }
     return Outcome::skipped;
   }
-  Asker asker() const { return {.boot = boot_, .actor = name_, .key = {}, .request = {}, .principal = principal()}; }
+  Requester requester() const {
+    return {.boot = boot_, .actor = name_, .key = {}, .request = {}, .principal = principal()};
+  }
   std::string principal() const { return "token:" + name_; }
   std::unique_ptr<fb::OwnerT> owner() const {
     auto owner = std::make_unique<fb::OwnerT>();
@@ -108,14 +110,14 @@ class Worker {
     const bool is_rash = story_.strikes(Hostility::nonsense, 10);
     auto chosen = std::make_shared<std::optional<JobId>>();
     const auto decision =
-        tell(propose_group(asker(), event), [this, chosen, takes_all, is_rash](const State& state, Group& group) {
+        tell(propose_group(requester(), event), [this, chosen, takes_all, is_rash](const State& state, Group& group) {
           for (const JobId id : state.indexes.queued) {
             const Job& job = *state.jobs.find(id);
             const Agent* agent = state.pipeline_of(*state.tasks.find(job.task)).agent(job.agent);
             const bool is_mine = takes_all || (agent && agent->run.empty());
             const Outcome outcome = claim_outcome(state, id, story_.daemon().now());
             const bool is_open = outcome == Outcome::accepted || (is_rash && outcome == Outcome::previous_alive);
-            if (!is_mine || !is_open || story_.daemon().is_passed_over(id)) continue;
+            if (!is_mine || !is_open || story_.daemon().is_skipped(id)) continue;
             static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(id));
             *chosen = id;
             return true;
@@ -232,7 +234,8 @@ class Worker {
     fb::ClaimReturnedT event;
     event.job = raw(id);
     event.attempt = attempt;
-    const Asker by_daemon{.boot = story_.daemon_that_serves().boot_id(), .actor = "pawld", .key = {}, .request = {}};
+    const Requester by_daemon{
+        .boot = story_.daemon_that_serves().boot_id(), .actor = "pawld", .key = {}, .request = {}};
     const auto decision = tell(propose_group(by_daemon, event));
     if (decision && decision->outcome == Outcome::accepted) story_.mark(Mark::claim_not_heard_of);
   }
@@ -285,7 +288,7 @@ class Worker {
     fb::LeaseAcquiredT event;
     event.key = task_key(id);
     event.owner = owner();
-    const auto decision = tell(propose_group(asker(), unblocked, event));
+    const auto decision = tell(propose_group(requester(), unblocked, event));
     const auto token = decision ? decision->granted(event.key) : std::nullopt;
     if (!token) return;
     is_relieving_ = true;
@@ -328,7 +331,7 @@ class Worker {
     if (ttl_s) event.ttl = *ttl_s;
     if (token) event.token = raw(*token);
     event.edge = stage.name + "->" + stage.to;
-    const auto decision = tell(propose_group(asker(), event));
+    const auto decision = tell(propose_group(requester(), event));
     if (!decision || decision->outcome != Outcome::accepted) return std::nullopt;
     return decision->granted(key).value_or(Token{raw(decision->seq)});
   }
@@ -389,7 +392,7 @@ class Worker {
     start.run = story_.fresh_id("outside");
     if (story_.dice.one_in(4)) lease(task_key(view.task.id), stage, std::nullopt, token);
     // A lost answer leaves in doubt whether the start stands: then nothing is done.
-    const auto started = tell(propose_group(asker(), start));
+    const auto started = tell(propose_group(requester(), start));
     if (started && started->outcome == Outcome::already_done) return true;
     if (!started || started->outcome != Outcome::accepted) return false;
     Fate fate = story_.fate_of_step(step);

@@ -45,8 +45,8 @@ bool Progress::concerns(const json::object& data) {
 }
 
 void Progress::enter(const std::string& stage, TimeUs time) {
-  if (!stays_.empty()) stays_.back().left = time;
-  stays_.push_back({stage, time, {}, {}});
+  if (!intervals_.empty()) intervals_.back().left = time;
+  intervals_.push_back({stage, time, {}, {}});
 }
 
 std::string Progress::add(const json::object& record) {
@@ -54,7 +54,7 @@ std::string Progress::add(const json::object& record) {
   const json::value* data = record.if_contains("data");
   if (text_of(record, "outcome") != "accepted" || !data || !data->is_object()) return "";
   // The first record is the one that created the task; it does not know its id yet.
-  if (!stays_.empty() && !concerns(data->get_object())) return "";
+  if (!intervals_.empty() && !concerns(data->get_object())) return "";
   return line(told(record, data->get_object()));
 }
 
@@ -63,13 +63,13 @@ std::string Progress::see(const json::object& task) {
   if (blocked.empty() || state_ != State::moving || number_of(task, "id") != task_) return "";
   state_ = State::blocked;
   reason_ = blocked;
-  if (!stays_.empty()) stays_.back().activity = "blocked: " + blocked;
+  if (!intervals_.empty()) intervals_.back().activity = "blocked: " + blocked;
   return line("blocked: " + blocked);
 }
 
 std::string Progress::line(const std::string& text) const {
   if (text.empty()) return "";
-  const std::int64_t age_us = stays_.empty() ? 0 : last_time_.us - begun().us;
+  const std::int64_t age_us = intervals_.empty() ? 0 : last_time_.us - begun().us;
   std::string out = duration(std::max<std::int64_t>(age_us, 0));
   out.insert(0, out.size() < 12 ? 12 - out.size() : 0, ' ');
   return out + "  " + text + '\n';
@@ -79,19 +79,20 @@ std::string Progress::told(const json::object& record, const json::object& data)
   const std::string type = text_of(record, "type");
   const std::string reason = text_of(data, "reason");
   const auto now_doing = [&](const std::string& activity) {
-    if (!stays_.empty()) stays_.back().activity = activity;
-    return (stays_.empty() ? "" : stays_.back().stage + ": ") + activity;
+    if (!intervals_.empty()) intervals_.back().activity = activity;
+    return (intervals_.empty() ? "" : intervals_.back().stage + ": ") + activity;
   };
   if (type == "TaskCreated") {
-    if (!stays_.empty()) return "";
+    if (!intervals_.empty()) return "";
     enter(first_stage_, last_time_);
     return "created, on " + first_stage_;
   }
   if (type == "StageTransition") {
-    const std::string from = stays_.empty() ? "?" : stays_.back().stage;
+    const std::string from = intervals_.empty() ? "?" : intervals_.back().stage;
     const std::string to = text_of(data, "to");
-    const bool is_again = std::any_of(stays_.begin(), stays_.end(), [&](const Stay& stay) { return stay.stage == to; });
-    if (!stays_.empty()) stays_.back().activity = is_again ? with("rolled back to " + to, reason) : "passed";
+    const bool is_again = std::any_of(intervals_.begin(), intervals_.end(),
+                                      [&](const StageInterval& interval) { return interval.stage == to; });
+    if (!intervals_.empty()) intervals_.back().activity = is_again ? with("rolled back to " + to, reason) : "passed";
     enter(to, last_time_);
     if (to == "done") state_ = State::done;
     return from + " -> " + (is_again ? with(to, reason) : to);
@@ -138,17 +139,18 @@ std::string Progress::told(const json::object& record, const json::object& data)
 
 std::vector<std::string> Progress::lines(TimeUs now) const {
   std::size_t width = 0;
-  for (const Stay& stay : stays_) width = std::max(width, stay.stage.size());
+  for (const StageInterval& interval : intervals_) width = std::max(width, interval.stage.size());
   std::vector<std::string> out;
-  for (const Stay& stay : stays_) {
-    const bool is_last = &stay == &stays_.back();
+  for (const StageInterval& interval : intervals_) {
+    const bool is_last = &interval == &intervals_.back();
     const bool is_terminal = is_last && (state_ == State::done || state_ == State::cancelled);
-    std::string line = "  " + stay.stage;
+    std::string line = "  " + interval.stage;
     line.resize(width + 4, ' ');
     const std::string age =
-        is_terminal ? "" : duration(std::max<std::int64_t>((is_last ? now : stay.left).us - stay.entered.us, 0));
+        is_terminal ? ""
+                    : duration(std::max<std::int64_t>((is_last ? now : interval.left).us - interval.entered.us, 0));
     line.append(age.size() < 12 ? 12 - age.size() : 0, ' ');
-    line += age + "  " + (is_terminal ? "" : stay.activity);
+    line += age + "  " + (is_terminal ? "" : interval.activity);
     line.erase(line.find_last_not_of(' ') + 1);
     out.push_back(line);
   }

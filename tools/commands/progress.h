@@ -15,7 +15,7 @@
 namespace pawl {
 
 /// One stay on a stage.
-struct Stay {
+struct StageInterval {
   std::string stage;
   TimeUs entered;
   TimeUs left;           // zero for the last stay
@@ -44,7 +44,7 @@ class Progress {
   State state() const { return state_; }
   /// Why it is blocked or was cancelled.
   const std::string& reason() const { return reason_; }
-  TimeUs begun() const { return stays_.empty() ? TimeUs{} : stays_.front().entered; }
+  TimeUs begun() const { return intervals_.empty() ? TimeUs{} : intervals_.front().entered; }
   /// The time of the last record seen, of any task.
   TimeUs last_time() const { return last_time_; }
 
@@ -61,7 +61,7 @@ class Progress {
   std::string first_stage_;
   TaskOfJob task_of_job_;
   std::map<std::uint64_t, std::uint64_t> task_by_job_;  // the jobs asked for so far
-  std::vector<Stay> stays_;
+  std::vector<StageInterval> intervals_;
   State state_ = State::moving;
   std::string reason_;
   TimeUs last_time_;

@@ -34,7 +34,7 @@ Result<StorySubject> about_record(const std::string& path, Seq seq) {
 /// Reads the log once; memory grows with the subject's part of it. The teller and the audit see the same application of
 /// each record.
 Result<Story> story_of(const std::string& path, const StorySubject& subject) {
-  StoryTeller teller(subject);
+  TimelineBuilder teller(subject);
   Audit audit(Seq{1});
   std::optional<Replica> replica;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {

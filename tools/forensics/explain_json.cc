@@ -93,7 +93,7 @@ std::string story_json(const Story& story) {
     seqs(out, "led_by", finding.led_by);
     seqs(out, "followed_by", finding.followed_by);
   });
-  list(out, "stays", story.stays, [&](const StageStay& stay) {
+  list(out, "stays", story.intervals, [&](const StageSpan& stay) {
     member(out, "task", raw(stay.task));
     member(out, "stage", stay.stage);
     member(out, "version", raw(stay.version));
@@ -118,15 +118,15 @@ std::string story_json(const Story& story) {
     member(out, "lane", entry.lane);
     flag(out, "refused", entry.outcome != Outcome::accepted);
     flag(out, "back", entry.is_rollback);
-    member(out, "says", entry.told.says);
+    member(out, "says", entry.narration.says);
     key(out, "notes");
     out += '[';
-    for (const std::string& note : entry.told.notes) {
+    for (const std::string& note : entry.narration.notes) {
       if (out.back() != '[') out += ',';
       append_json_text(out, note);
     }
     out += ']';
-    seqs(out, "because", entry.told.because);
+    seqs(out, "because", entry.narration.because);
     key(out, "findings");
     out += '[';
     for (const std::size_t i : entry.findings) {

@@ -11,41 +11,43 @@ std::string lease_key_of(const Scene& scene) {
   const Subject subject = subject_of(scene.record);
   if (subject.lease) return std::string(*subject.lease);
   if (subject.task) return task_key(*subject.task);
-  const JobSeen* job = subject.job ? scene.memory.job(*subject.job) : nullptr;
+  const JobSeen* job = subject.job ? scene.context.job(*subject.job) : nullptr;
   return job ? task_key(job->task) : std::string();
 }
 
-void add_holder(const Scene& scene, Told& told) {
+void add_holder(const Scene& scene, Narration& narration) {
   const std::string key = lease_key_of(scene);
   const Lease* lease = scene.state.lease(key);
   if (!lease) {
-    if (!key.empty()) told.notes.emplace_back(key + " was not held");
+    if (!key.empty()) narration.notes.emplace_back(key + " was not held");
     return;
   }
-  told.notes.push_back(key + " was held by " + in_words(scene.memory, lease->owner) + " since record " +
-                       std::to_string(raw(lease->token)) + ", " + span_of(lease->acquired, scene.now()) + " before");
-  told.because.push_back(Seq{raw(lease->token)});
+  narration.notes.push_back(key + " was held by " + in_words(scene.context, lease->owner) + " since record " +
+                            std::to_string(raw(lease->token)) + ", " + span_of(lease->acquired, scene.now()) +
+                            " before");
+  narration.because.push_back(Seq{raw(lease->token)});
 }
 
-void add_place(const Scene& scene, const TaskSeen& task, Told& told) {
-  told.notes.emplace_back("the task was at version " + std::to_string(raw(task.version)) + " on " + task.stage +
-                          " by then, by " + by_record(task.entered, scene.now()));
-  point_to(told, task.entered);
+void add_place(const Scene& scene, const TaskSeen& task, Narration& narration) {
+  narration.notes.emplace_back("the task was at version " + std::to_string(raw(task.version)) + " on " + task.stage +
+                               " by then, by " + by_record(task.entered, scene.now()));
+  point_to(narration, task.entered);
 }
 
 /// The step of the task that was open or done by then.
-void add_step(const Scene& scene, StepState state, Told& told) {
+void add_step(const Scene& scene, StepState state, Narration& narration) {
   const auto task_id = task_of(subject_of(scene.record));
   const Task* task = task_id ? scene.state.tasks.find(*task_id) : nullptr;
   const auto* wanted = scene.record.event_as_StepStarted();
   for (const StepRow& row : task ? task->steps : std::vector<StepRow>()) {
-    const StepSeen* step = scene.memory.step(row.started);
+    const StepSeen* step = scene.context.step(row.started);
     const bool is_wanted = wanted && wanted->step()->str() == row.step && wanted->version() == raw(row.version);
     const bool is_it = row.state == state && (state == StepState::started || is_wanted);
     if (!is_it || !step) continue;
-    told.notes.emplace_back("the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
-                            (state == StepState::started ? ", and its outcome was not reported" : ", and was done"));
-    point_to(told, step->started);
+    narration.notes.emplace_back(
+        "the step " + row.step + " had been started by " + by_record(step->started, scene.now()) +
+        (state == StepState::started ? ", and its outcome was not reported" : ", and was done"));
+    point_to(narration, step->started);
     return;
   }
 }
@@ -53,13 +55,13 @@ void add_step(const Scene& scene, StepState state, Told& told) {
 /// A refusal, and what is known of its cause.
 struct Refused {
   const Scene& scene;
-  Told& told;
+  Narration& narration;
   const JobSeen* job = nullptr;
   const TaskSeen* task = nullptr;
 
-  void deed(const std::string& what, const Deed& deed) const {
-    told.notes.push_back(what + ", by " + by_record(deed, scene.now()));
-    point_to(told, deed);
+  void ref(const std::string& what, const RecordRef& ref) const {
+    narration.notes.push_back(what + ", by " + by_record(ref, scene.now()));
+    point_to(narration, ref);
   }
 };
 
@@ -70,13 +72,13 @@ struct Obstacle {
 };
 
 void tell_holder(const Refused& refused) {
-  add_holder(refused.scene, refused.told);
+  add_holder(refused.scene, refused.narration);
 }
 void tell_place(const Refused& refused) {
-  if (refused.task) add_place(refused.scene, *refused.task, refused.told);
+  if (refused.task) add_place(refused.scene, *refused.task, refused.narration);
 }
 void tell_end_of_attempt(const Refused& refused) {
-  if (refused.job && refused.job->ended.seq != Seq{}) refused.deed("that attempt had ended", refused.job->ended);
+  if (refused.job && refused.job->ended.seq != Seq{}) refused.ref("that attempt had ended", refused.job->ended);
 }
 
 /// For a refusal that is not listed, the story shows its detail, if it has one.
@@ -93,33 +95,33 @@ const std::vector<Obstacle>& obstacles() {
       {Outcome::committed,
        {},
        [](const Refused& it) {
-         if (it.task) it.deed("the irreversible step of the crossing had begun", it.task->committed);
+         if (it.task) it.ref("the irreversible step of the crossing had begun", it.task->committed);
        }},
       {Outcome::blocked,
        {},
        [](const Refused& it) {
-         if (it.task) it.deed("the task was blocked as " + it.task->blocked, it.task->blocked_by);
+         if (it.task) it.ref("the task was blocked as " + it.task->blocked, it.task->blocked_by);
        }},
       {Outcome::cancel_requested,
        {},
        [](const Refused& it) {
-         if (it.task) it.deed("its cancellation had been requested", it.task->cancel_asked);
+         if (it.task) it.ref("its cancellation had been requested", it.task->cancel_asked);
        }},
       {Outcome::stale_boot,
        {},
        [](const Refused& it) {
-         const Deed* end = it.scene.memory.boot_end(it.scene.record.boot()->str());
-         if (end) it.deed("its boot was dead", *end);
+         const RecordRef* end = it.scene.context.boot_end(it.scene.record.boot()->str());
+         if (end) it.ref("its boot was dead", *end);
        }},
       {Outcome::not_running, {}, tell_end_of_attempt},
       {Outcome::stale_attempt, {}, tell_end_of_attempt},
       {Outcome::not_queued,
        {},
        [](const Refused& it) {
-         if (it.job && it.job->claimed.seq != Seq{}) it.deed("it was claimed", it.job->claimed);
+         if (it.job && it.job->claimed.seq != Seq{}) it.ref("it was claimed", it.job->claimed);
        }},
-      {Outcome::outcome_unknown, {}, [](const Refused& it) { add_step(it.scene, StepState::started, it.told); }},
-      {Outcome::already_done, {}, [](const Refused& it) { add_step(it.scene, StepState::done, it.told); }},
+      {Outcome::outcome_unknown, {}, [](const Refused& it) { add_step(it.scene, StepState::started, it.narration); }},
+      {Outcome::already_done, {}, [](const Refused& it) { add_step(it.scene, StepState::done, it.narration); }},
       {Outcome::steps_unfinished, "not all steps of that edge were done at this version"},
       {Outcome::duplicate_work_item, "that work item had a live task"},
       {Outcome::relaunch, "that work item had a live task"},
@@ -133,33 +135,33 @@ const std::vector<Obstacle>& obstacles() {
 
 }  // namespace
 
-void add_obstacle(const Scene& scene, Told& told) {
+void add_obstacle(const Scene& scene, Narration& narration) {
   const Subject subject = subject_of(scene.record);
-  Refused refused{.scene = scene, .told = told};
-  refused.job = subject.job ? scene.memory.job(*subject.job) : nullptr;
+  Refused refused{.scene = scene, .narration = narration};
+  refused.job = subject.job ? scene.context.job(*subject.job) : nullptr;
   const auto task = task_of(subject);
   const auto task_id = task ? task : refused.job ? std::optional(refused.job->task) : std::nullopt;
-  refused.task = task_id ? scene.memory.task(*task_id) : nullptr;
+  refused.task = task_id ? scene.context.task(*task_id) : nullptr;
   for (const Obstacle& obstacle : obstacles()) {
     if (obstacle.outcome != scene.applied.outcome) continue;
-    if (!obstacle.note.empty()) told.notes.emplace_back(obstacle.note);
+    if (!obstacle.note.empty()) narration.notes.emplace_back(obstacle.note);
     if (obstacle.add) obstacle.add(refused);
     return;
   }
-  if (!scene.applied.detail.empty()) told.notes.push_back(scene.applied.detail);
+  if (!scene.applied.detail.empty()) narration.notes.push_back(scene.applied.detail);
 }
 
-std::string by_record(const Deed& deed, TimeUs now) {
-  if (deed.seq == Seq{}) return "before this log begins";
-  return deed.actor + "'s record " + std::to_string(raw(deed.seq)) + ", " + span_of(deed.time, now) + " before";
+std::string by_record(const RecordRef& ref, TimeUs now) {
+  if (ref.seq == Seq{}) return "before this log begins";
+  return ref.actor + "'s record " + std::to_string(raw(ref.seq)) + ", " + span_of(ref.time, now) + " before";
 }
 
-void point_to(Told& told, const Deed& deed) {
-  if (deed.seq != Seq{}) told.because.push_back(deed.seq);
+void point_to(Narration& narration, const RecordRef& ref) {
+  if (ref.seq != Seq{}) narration.because.push_back(ref.seq);
 }
 
-std::string in_words(const Memory& memory, const Owner& owner) {
-  const std::string boot = memory.boot_name(owner.boot_id);
+std::string in_words(const StoryContext& context, const Owner& owner) {
+  const std::string boot = context.boot_name(owner.boot_id);
   return owner.actor + (boot == daemon_name ? "" : " of " + boot) + " (pid " + std::to_string(owner.pid) + ')';
 }
 

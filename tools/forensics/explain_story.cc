@@ -10,10 +10,10 @@ namespace pawl {
 namespace {
 
 /// Whether it moves its task along the rollback of the stage that `memory` has for it.
-bool is_rollback(const fb::Record& record, const Memory& memory, const State& state) {
+bool is_rollback(const fb::Record& record, const StoryContext& context, const State& state) {
   const auto* event = record.event_as_StageTransition();
   const Task* task = event ? state.tasks.find(TaskId{event->task()}) : nullptr;
-  const TaskSeen* seen = event ? memory.task(TaskId{event->task()}) : nullptr;
+  const TaskSeen* seen = event ? context.task(TaskId{event->task()}) : nullptr;
   const Stage* stage = task && seen ? state.pipeline_of(*task).stage(seen->stage) : nullptr;
   return stage && event->to()->string_view() == stage->rollback;
 }
@@ -87,21 +87,21 @@ std::string_view name(StorySpan::Kind kind) {
   return "?";
 }
 
-void StoryTeller::begin(const State& state) {
-  memory_.begin(state);
+void TimelineBuilder::begin(const State& state) {
+  context_.begin(state);
   for (const auto& [id, task] : state.tasks.rows()) {
     if (subject_.work_item == task.work_item || subject_.task == id) tasks_.insert(id);
   }
   const Job* job = subject_.job ? state.jobs.find(*subject_.job) : nullptr;
   if (job) tasks_.insert(job->task);
   for (const TaskId id : tasks_) {
-    memory_.know(state, id);
-    const TaskSeen* task = memory_.task(id);
-    if (task) stays_.push_back({id, task->stage, task->version, task->entered.seq, task->entered.time, {}});
+    context_.know(state, id);
+    const TaskSeen* task = context_.task(id);
+    if (task) intervals_.push_back({id, task->stage, task->version, task->entered.seq, task->entered.time, {}});
   }
 }
 
-void StoryTeller::add(std::span<const AppliedRecord> group, const State& state) {
+void TimelineBuilder::add(std::span<const AppliedRecord> group, const State& state) {
   const std::size_t before = entries_.size();
   leased_in_group_.reset();
   for (const AppliedRecord& item : group) {
@@ -125,7 +125,7 @@ void StoryTeller::add(std::span<const AppliedRecord> group, const State& state) 
             [](const StoryEntry& left, const StoryEntry& right) { return left.seq < right.seq; });
 }
 
-void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
+void TimelineBuilder::take_in(const AppliedRecord& item, const State& state) {
   const fb::Record& record = item.record;
   const Seq seq{record.stamp()->seq()};
   // Only its effects show which ids a record gave out: so this adds a new task, and the requested job's task.
@@ -133,12 +133,13 @@ void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
     const auto* created = record.event_as_TaskCreated();
     if (effect.kind == EffectKind::task) {
       const TaskId id{effect.id};
-      if (subject_.task == id || (created && subject_.work_item == created->work_item()->string_view()))
+      if (subject_.task == id || (created && subject_.work_item == created->work_item()->string_view())) {
         tasks_.insert(id);
+      }
     }
     if (effect.kind == EffectKind::job_queued && subject_.job == JobId{effect.id}) {
       const Job* job = state.jobs.find(*subject_.job);
-      if (job && tasks_.insert(job->task).second && !created) memory_.know(state, job->task);
+      if (job && tasks_.insert(job->task).second && !created) context_.know(state, job->task);
     }
   }
   const bool is_new = std::any_of(item.applied.effects.begin(), item.applied.effects.end(), [&](const Effect& effect) {
@@ -149,25 +150,25 @@ void StoryTeller::take_in(const AppliedRecord& item, const State& state) {
   if (is_new || is_asked_for || restores || concerns(record)) {
     entries_.push_back(entry_of(item, state));
     follow_spans(item);
-    memory_.add(record, item.applied.outcome, item.applied.effects, state);
-    follow_stay(item);
-    boots_.insert(memory_.boot_name(record.boot()->str()));
+    context_.add(record, item.applied.outcome, item.applied.effects, state);
+    follow_interval(item);
+    boots_.insert(context_.boot_name(record.boot()->str()));
   } else if (may_bear_on_it(record)) {
     circumstances_.emplace(seq, entry_of(item, state));
   }
-  memory_.add_circumstance(record, item.applied.outcome);
+  context_.add_circumstance(record, item.applied.outcome);
 }
 
 /// Keeps all settings, since they are few; a log may be full of boots, so only those whose names occur in the story.
-bool StoryTeller::may_bear_on_it(const fb::Record& record) const {
+bool TimelineBuilder::may_bear_on_it(const fb::Record& record) const {
   if (const auto* started = record.event_as_BootStarted()) return boots_.contains(started->name()->str());
   if (const auto* ended = record.event_as_BootEnded()) {
-    return boots_.contains(memory_.boot_name(ended->boot_id()->str()));
+    return boots_.contains(context_.boot_name(ended->boot_id()->str()));
   }
   return record.event_as_SettingChanged() != nullptr;
 }
 
-bool StoryTeller::concerns(const fb::Record& record) {
+bool TimelineBuilder::concerns(const fb::Record& record) {
   if (const auto* created = record.event_as_TaskCreated()) {
     return Outcome{record.stamp()->outcome()} != Outcome::accepted && concerns(*created);
   }
@@ -178,7 +179,7 @@ bool StoryTeller::concerns(const fb::Record& record) {
   const Subject subject = subject_of(record);
   const std::optional<TaskId> task = task_of(subject);
   if (task && tasks_.contains(*task)) return true;
-  if (subject.job) return memory_.job(*subject.job) || subject_.job == subject.job;
+  if (subject.job) return context_.job(*subject.job) || subject_.job == subject.job;
   if (!subject.lease || task) return false;
   if (subject.lease == subject_.key) return true;
   if (subject.token) return tokens_.contains(*subject.token);
@@ -187,26 +188,26 @@ bool StoryTeller::concerns(const fb::Record& record) {
 }
 
 /// A refused request for the same work item.
-bool StoryTeller::concerns(const fb::TaskCreated& event) const {
-  return std::any_of(memory_.tasks().begin(), memory_.tasks().end(), [&](const auto& task) {
+bool TimelineBuilder::concerns(const fb::TaskCreated& event) const {
+  return std::any_of(context_.tasks().begin(), context_.tasks().end(), [&](const auto& task) {
     return task.second.work_item == event.work_item()->string_view() && task.second.repo == event.repo()->string_view();
   });
 }
 
 /// Whether a lease on something else was taken for one of the tasks: together with the task's own, or by the owner that
 /// is moving it. No record says for which task a repository is locked.
-bool StoryTeller::concerns(const fb::LeaseAcquired& event) const {
+bool TimelineBuilder::concerns(const fb::LeaseAcquired& event) const {
   if (leased_in_group_) return tasks_.contains(*leased_in_group_);
   const Owner owner = owner_of(*event.owner());
   return std::any_of(paths_.begin(), paths_.end(), [&](const auto& each) {
     const auto& [id, path] = each;
-    const TaskSeen* task = memory_.task(id);
+    const TaskSeen* task = context_.task(id);
     return task && event.key()->string_view() == repo_key(task->repo) && path.owner == owner && event.edge() &&
            event.edge()->string_view() == path.edge;
   });
 }
 
-StoryEntry StoryTeller::entry_of(const AppliedRecord& item, const State& state) {
+StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& state) {
   const fb::Record& record = item.record;
   const fb::Stamp& stamp = *record.stamp();
   const Subject subject = subject_of(record);
@@ -218,11 +219,11 @@ StoryEntry StoryTeller::entry_of(const AppliedRecord& item, const State& state) 
   entry.type = fb::EnumNameEvent(record.event_type());
   entry.outcome = item.applied.outcome;
   entry.unchecked = item.applied.unchecked;
-  entry.is_rollback = is_rollback(record, memory_, state);
-  entry.told = told({record, item.applied, memory_, state});
+  entry.is_rollback = is_rollback(record, context_, state);
+  entry.narration = narration({record, item.applied, context_, state});
   entry.job = subject.job;
   entry.task = task_of(subject);
-  const JobSeen* job = subject.job ? memory_.job(*subject.job) : nullptr;
+  const JobSeen* job = subject.job ? context_.job(*subject.job) : nullptr;
   if (job) entry.task = job->task;
   for (const Effect& effect : item.applied.effects) {
     if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};
@@ -232,8 +233,8 @@ StoryEntry StoryTeller::entry_of(const AppliedRecord& item, const State& state) 
   return entry;
 }
 
-std::size_t StoryTeller::lane_of(const std::string& actor, const std::string& boot) {
-  const std::string name = memory_.boot_name(boot);
+std::size_t TimelineBuilder::lane_of(const std::string& actor, const std::string& boot) {
+  const std::string name = context_.boot_name(boot);
   // Two workers may both act as `worker`; their boots tell them apart. The daemon's many parts share one boot.
   const std::string lane = name == daemon_name || name == boot || name == actor ? actor : actor + " of " + name;
   const auto [at, is_new] = lane_at_.try_emplace(lane, lanes_.size());
@@ -241,8 +242,8 @@ std::size_t StoryTeller::lane_of(const std::string& actor, const std::string& bo
   return at->second;
 }
 
-void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item,
-                        const std::string& how) {
+void TimelineBuilder::close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item,
+                            const std::string& how) {
   const auto is_open = [&](const StorySpan& span) { return span.kind == kind && span.label == label && !span.to; };
   const auto found = std::find_if(spans_.rbegin(), spans_.rend(), is_open);
   if (found == spans_.rend()) return;
@@ -251,8 +252,8 @@ void StoryTeller::close(StorySpan::Kind kind, const std::string& label, const Ap
   found->how = how;
 }
 
-void StoryTeller::follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event) {
-  const Deed deed = deed_of(item.record);
+void TimelineBuilder::follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event) {
+  const RecordRef ref = ref_of(item.record);
   const Owner owner = owner_of(*event.owner());
   const std::string key = event.key()->str();
   const auto task = task_of_key(key);
@@ -260,20 +261,20 @@ void StoryTeller::follow_lease(const AppliedRecord& item, const fb::LeaseAcquire
     paths_[*task] = {owner, event.edge() ? event.edge()->str() : std::string()};
   }
   for (const Effect& effect : item.applied.effects) {
-    if (effect.kind != EffectKind::lease_granted || effect.token != raw(deed.seq)) continue;
+    if (effect.kind != EffectKind::lease_granted || effect.token != raw(ref.seq)) continue;
     tokens_.insert(Token{effect.token});
     const std::size_t lane = lane_of(owner.actor, owner.boot_id);
-    boots_.insert(memory_.boot_name(owner.boot_id));
-    spans_.push_back({StorySpan::Kind::lease, key, lane, deed.seq, deed.time, {}, {}, ""});
+    boots_.insert(context_.boot_name(owner.boot_id));
+    spans_.push_back({StorySpan::Kind::lease, key, lane, ref.seq, ref.time, {}, {}, ""});
   }
 }
 
-void StoryTeller::follow_spans(const AppliedRecord& item) {
+void TimelineBuilder::follow_spans(const AppliedRecord& item) {
   if (item.applied.outcome != Outcome::accepted) return;
   const fb::Record& record = item.record;
-  const Deed deed = deed_of(record);
+  const RecordRef ref = ref_of(record);
   const auto open = [&](StorySpan::Kind kind, std::string label, std::size_t lane) {
-    spans_.push_back({kind, std::move(label), lane, deed.seq, deed.time, {}, {}, ""});
+    spans_.push_back({kind, std::move(label), lane, ref.seq, ref.time, {}, {}, ""});
   };
   if (const auto* event = record.event_as_LeaseAcquired()) follow_lease(item, *event);
   if (const auto* event = record.event_as_StageTransition()) paths_.erase(TaskId{event->task()});
@@ -285,7 +286,7 @@ void StoryTeller::follow_spans(const AppliedRecord& item) {
   }
   if (const auto* event = record.event_as_JobClaimed()) {
     const Owner owner = owner_of(*event->owner());
-    boots_.insert(memory_.boot_name(owner.boot_id));
+    boots_.insert(context_.boot_name(owner.boot_id));
     open(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
   }
   if (const auto* event = record.event_as_JobFinished()) {
@@ -303,29 +304,29 @@ void StoryTeller::follow_spans(const AppliedRecord& item) {
     };
     const auto found = std::find_if(spans_.begin(), spans_.end(), is_it);
     if (found == spans_.end()) return;
-    found->to = deed.seq;
-    found->ended = deed.time;
+    found->to = ref.seq;
+    found->ended = ref.time;
     found->how = fb::EnumNameStepOutcome(event->outcome());
   }
 }
 
-void StoryTeller::follow_stay(const AppliedRecord& item) {
-  for (const auto& [id, task] : memory_.tasks()) {
-    const auto is_of_it = [id = id](const StageStay& stay) { return stay.task == id; };
-    const auto last = std::find_if(stays_.rbegin(), stays_.rend(), is_of_it);
-    if (last != stays_.rend() && last->version == task.version) continue;
+void TimelineBuilder::follow_interval(const AppliedRecord& item) {
+  for (const auto& [id, task] : context_.tasks()) {
+    const auto is_of_it = [id = id](const StageSpan& stay) { return stay.task == id; };
+    const auto last = std::find_if(intervals_.rbegin(), intervals_.rend(), is_of_it);
+    if (last != intervals_.rend() && last->version == task.version) continue;
     const Seq seq{item.record.stamp()->seq()};
-    if (last != stays_.rend()) last->to = seq;
-    stays_.push_back({id, task.stage, task.version, task.entered.seq, task.entered.time, {}});
+    if (last != intervals_.rend()) last->to = seq;
+    intervals_.push_back({id, task.stage, task.version, task.entered.seq, task.entered.time, {}});
   }
 }
 
 /// Reduces the task's story to the part that concerns the job or record.
-void StoryTeller::keep_what_bears_on_it(Story& story) const {
+void TimelineBuilder::keep_what_bears_on_it(Story& story) const {
   std::set<Seq> wanted;
   const bool is_of_job = !subject_.seq;
   if (is_of_job) {
-    const JobSeen* job = memory_.job(*subject_.job);
+    const JobSeen* job = context_.job(*subject_.job);
     const Seq from = job ? job->queued.seq : Seq{};
     const bool is_over =
         job && job->ended.seq >= job->claimed.seq && job->ended.seq > Seq{0} && job->ended.seq >= job->queued.seq;
@@ -338,14 +339,14 @@ void StoryTeller::keep_what_bears_on_it(Story& story) const {
     // Backwards, everything that led to it; forwards, what depends on it directly.
     wanted.insert(*subject_.seq);
     for (auto entry = story.entries.rbegin(); entry != story.entries.rend(); ++entry) {
-      if (wanted.contains(entry->seq)) wanted.insert(entry->told.because.begin(), entry->told.because.end());
+      if (wanted.contains(entry->seq)) wanted.insert(entry->narration.because.begin(), entry->narration.because.end());
     }
     Seq group{};
     for (const StoryEntry& entry : story.entries) {
       if (entry.seq == subject_.seq) group = entry.group;
     }
     for (const StoryEntry& entry : story.entries) {
-      if (entry.group == group || has(entry.told.because, *subject_.seq)) wanted.insert(entry.seq);
+      if (entry.group == group || has(entry.narration.because, *subject_.seq)) wanted.insert(entry.seq);
     }
   }
   std::erase_if(story.findings, [&](const Finding& finding) {
@@ -365,17 +366,17 @@ void StoryTeller::keep_what_bears_on_it(Story& story) const {
   });
 }
 
-Result<Story> StoryTeller::finish(const Audit& audit) {
+Result<Story> TimelineBuilder::finish(const Audit& audit) {
   if (entries_.empty()) {
     return Error{ErrorCode::missing, "the log has nothing about " + in_words(subject_) + " in its " +
                                          std::to_string(records_) + (records_ == 1 ? " record" : " records")};
   }
   Story story{.subject = in_words(subject_),
-              .tasks = memory_.tasks(),
+              .tasks = context_.tasks(),
               .lanes = {},
               .entries = std::move(entries_),
               .spans = std::move(spans_),
-              .stays = std::move(stays_),
+              .intervals = std::move(intervals_),
               .findings = {},
               .log_records = records_,
               .log_end = end_,
@@ -384,7 +385,7 @@ Result<Story> StoryTeller::finish(const Audit& audit) {
   std::set<Seq> pointed_at;
   for (const StoryEntry& entry : story.entries) {
     seqs.insert(entry.seq);
-    pointed_at.insert(entry.told.because.begin(), entry.told.because.end());
+    pointed_at.insert(entry.narration.because.begin(), entry.narration.because.end());
   }
   for (const Finding& finding : audit.findings()) {
     const auto is_here = [&](Seq seq) { return seqs.contains(seq); };

@@ -39,7 +39,7 @@ struct StoryEntry {
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;
   bool is_rollback = false;
-  Told told;
+  Narration narration;
   std::vector<std::size_t> findings;  // those whose record this is
   std::optional<TaskId> task;
   std::optional<JobId> job;
@@ -61,7 +61,7 @@ struct StorySpan {
 std::string_view name(StorySpan::Kind kind);
 
 /// A task at one version.
-struct StageStay {
+struct StageSpan {
   TaskId task{};
   std::string stage;
   Version version{};
@@ -76,16 +76,16 @@ struct Story {
   std::vector<std::string> lanes;  // actors, in the order of their first record here
   std::vector<StoryEntry> entries;
   std::vector<StorySpan> spans;
-  std::vector<StageStay> stays;
+  std::vector<StageSpan> intervals;
   Findings findings;  // the findings of `pawl check` that concern it
   std::uint64_t log_records = 0;
   TimeUs log_end;
   std::optional<Seq> torn_at;
 };
 
-class StoryTeller {
+class TimelineBuilder {
  public:
-  explicit StoryTeller(StorySubject subject) : subject_(std::move(subject)) {}
+  explicit TimelineBuilder(StorySubject subject) : subject_(std::move(subject)) {}
 
   /// Call it before the first record if the log begins with a checkpoint.
   void begin(const State& state);
@@ -111,11 +111,11 @@ class StoryTeller {
   void follow_spans(const AppliedRecord& item);
   void follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event);
   void close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item, const std::string& how);
-  void follow_stay(const AppliedRecord& item);
+  void follow_interval(const AppliedRecord& item);
   void keep_what_bears_on_it(Story& story) const;
 
   StorySubject subject_;
-  Memory memory_;
+  StoryContext context_;
   std::set<TaskId> tasks_;
   std::set<Token> tokens_;  // of leases taken for these tasks
   std::map<TaskId, Path> paths_;
@@ -127,7 +127,7 @@ class StoryTeller {
   std::map<Seq, StoryEntry>
       circumstances_;  // settings, pipelines and boots: in the story only if something in it points to them
   std::vector<StorySpan> spans_;
-  std::vector<StageStay> stays_;
+  std::vector<StageSpan> intervals_;
   std::uint64_t records_ = 0;
   TimeUs end_;
 };

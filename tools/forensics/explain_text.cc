@@ -98,9 +98,9 @@ std::string story_text(const Story& story) {
     out += margin_of(story, entry);
     out += ' ' + padded(is_same_time ? "" : clock_of(entry.time), 12) + (is_same_group ? " +" : "  ");
     out += std::string(seq_width - number.size(), ' ') + number + "  ";
-    out += padded(printable(story.lanes[entry.lane]), lane_width + 2) + printable(entry.told.says) + '\n';
+    out += padded(printable(story.lanes[entry.lane]), lane_width + 2) + printable(entry.narration.says) + '\n';
     if (entry.outcome != Outcome::accepted) out += indent + "refused: " + std::string(name(entry.outcome)) + '\n';
-    for (const std::string& note : entry.told.notes) out += indent + printable(note) + '\n';
+    for (const std::string& note : entry.narration.notes) out += indent + printable(note) + '\n';
     for (const std::size_t i : entry.findings) {
       if (story.findings[i].kind == Finding::Kind::unchecked) continue;
       out +=

@@ -27,11 +27,11 @@ std::string does(const Scene& scene, const std::string& does_it, const std::stri
 // The requests, by event.
 
 std::string task_text(const Scene& scene, TaskId id) {
-  const TaskSeen* task = scene.memory.task(id);
+  const TaskSeen* task = scene.context.task(id);
   return "task " + number(raw(id)) + (task ? " (" + task->work_item + ')' : "");
 }
 
-Told tell(const Scene& scene, const fb::BootStarted& event) {
+Narration tell(const Scene& scene, const fb::BootStarted& event) {
   return {does(scene, "starts",
                ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
                    std::to_string(event.pid()) + " on " + event.host()->str()),
@@ -39,25 +39,25 @@ Told tell(const Scene& scene, const fb::BootStarted& event) {
           {}};
 }
 
-Told tell(const Scene& scene, const fb::BootEnded& event) {
+Narration tell(const Scene& scene, const fb::BootEnded& event) {
   return {does(scene, "ends",
-               " boot " + event.boot_id()->str() + " of " + scene.memory.boot_name(event.boot_id()->str()) + ": " +
+               " boot " + event.boot_id()->str() + " of " + scene.context.boot_name(event.boot_id()->str()) + ": " +
                    fb::EnumNameBootEndReason(event.reason())),
           {},
           {}};
 }
 
-Told tell(const Scene& scene, const fb::PipelineDefined& event) {
+Narration tell(const Scene& scene, const fb::PipelineDefined& event) {
   return {does(scene, "defines", " the pipeline " + event.name()->str()), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::SettingChanged& event) {
+Narration tell(const Scene& scene, const fb::SettingChanged& event) {
   std::string value;
   append_json(value, setting_value_from(*event.value()));
   return {does(scene, "sets", ' ' + event.key()->str() + " to " + value), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::TaskCreated& event) {
+Narration tell(const Scene& scene, const fb::TaskCreated& event) {
   std::string rest = " a task for " + event.work_item()->str() + " of " + event.repo()->str();
   if (event.branch()) rest += ", branch " + event.branch()->str();
   for (const Effect& effect : scene.applied.effects) {
@@ -65,113 +65,116 @@ Told tell(const Scene& scene, const fb::TaskCreated& event) {
     const Task* task = effect.kind == EffectKind::task ? scene.state.tasks.find(TaskId{effect.id}) : nullptr;
     if (task && task->version == Version{1}) rest += " on " + task->stage;
   }
-  Told told{does(scene, "creates", rest), {}, {}};
-  for (const std::uint64_t id : *event.depends_on()) told.notes.emplace_back("it waits for task " + number(id));
-  return told;
+  Narration narration{does(scene, "creates", rest), {}, {}};
+  for (const std::uint64_t id : *event.depends_on()) narration.notes.emplace_back("it waits for task " + number(id));
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::StageTransition& event) {
-  const TaskSeen* task = scene.memory.task(TaskId{event.task()});
+Narration tell(const Scene& scene, const fb::StageTransition& event) {
+  const TaskSeen* task = scene.context.task(TaskId{event.task()});
   std::string rest = ' ' + task_text(scene, TaskId{event.task()});
   if (scene.accepted() && task) rest += " from " + task->stage;
   rest += " to " + event.to()->str();
   if (!scene.accepted() && event.expected_version()) rest += ", expecting version " + number(*event.expected_version());
-  Told told{does(scene, "moves", rest + after_colon(event.reason())), {}, {}};
+  Narration narration{does(scene, "moves", rest + after_colon(event.reason())), {}, {}};
   if (scene.accepted() && task) {
-    told.notes.emplace_back("version " + number(raw(task->version)) + " becomes " + number(raw(task->version) + 1) +
-                            ", after " + span_of(task->entered.time, scene.now()) + " on " + task->stage);
-    point_to(told, task->gate);
-    point_to(told, task->step_end);
+    narration.notes.emplace_back("version " + number(raw(task->version)) + " becomes " +
+                                 number(raw(task->version) + 1) + ", after " +
+                                 span_of(task->entered.time, scene.now()) + " on " + task->stage);
+    point_to(narration, task->gate);
+    point_to(narration, task->step_end);
   }
-  if (event.token()) told.because.push_back(Seq{*event.token()});
-  return told;
+  if (event.token()) narration.because.push_back(Seq{*event.token()});
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::LeaseAcquired& event) {
+Narration tell(const Scene& scene, const fb::LeaseAcquired& event) {
   std::string rest = " the lease " + event.key()->str();
   if (event.edge()) rest += " for " + event.edge()->str();
   if (const auto ttl = event.ttl()) rest += ", for at most " + duration(*ttl * us_per_s);
-  Told told{does(scene, event.token() ? "renews" : "takes", rest), {}, {}};
+  Narration narration{does(scene, event.token() ? "renews" : "takes", rest), {}, {}};
   if (event.owner()->actor()->string_view() != scene.record.actor()->string_view()) {
-    told.notes.emplace_back("for " + in_words(scene.memory, owner_of(*event.owner())));
+    narration.notes.emplace_back("for " + in_words(scene.context, owner_of(*event.owner())));
   }
-  if (event.token()) told.because.push_back(Seq{*event.token()});
+  if (event.token()) narration.because.push_back(Seq{*event.token()});
   const bool is_nothing = scene.applied.unchecked && scene.accepted();
-  if (is_nothing) told.notes.emplace_back("ownership is switched off: it keeps no one out");
-  return told;
+  if (is_nothing) narration.notes.emplace_back("ownership is switched off: it keeps no one out");
+  return narration;
 }
 
 /// The end of a lease, with how long it was held.
-Told tell_end(const Scene& scene, const std::string& verb, const std::string& rest, const std::string& key,
-              flatbuffers::Optional<std::uint64_t> token) {
-  Told told{does(scene, verb, " the lease " + key + rest), {}, {}};
-  const LeaseSeen* lease = token ? scene.memory.lease(Token{*token}) : nullptr;
-  if (token) told.because.push_back(Seq{*token});
+Narration tell_end(const Scene& scene, const std::string& verb, const std::string& rest, const std::string& key,
+                   flatbuffers::Optional<std::uint64_t> token) {
+  Narration narration{does(scene, verb, " the lease " + key + rest), {}, {}};
+  const LeaseSeen* lease = token ? scene.context.lease(Token{*token}) : nullptr;
+  if (token) narration.because.push_back(Seq{*token});
   if (lease) {
-    told.notes.emplace_back("held by " + in_words(scene.memory, lease->owner) + " for " +
-                            span_of(lease->taken.time, scene.now()));
+    narration.notes.emplace_back("held by " + in_words(scene.context, lease->owner) + " for " +
+                                 span_of(lease->taken.time, scene.now()));
   }
-  return told;
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::LeaseReleased& event) {
+Narration tell(const Scene& scene, const fb::LeaseReleased& event) {
   return tell_end(scene, "releases", "", event.key()->str(), event.token());
 }
 
-Told tell(const Scene& scene, const fb::LeaseReclaimed& event) {
+Narration tell(const Scene& scene, const fb::LeaseReclaimed& event) {
   return tell_end(scene, "reclaims", std::string(": ") + fb::EnumNameReclaimReason(event.reason()), event.key()->str(),
                   event.token());
 }
 
-Told tell(const Scene& scene, const fb::JobQueued& event) {
+Narration tell(const Scene& scene, const fb::JobQueued& event) {
   return {does(scene, "queues", " a job for " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
           {},
           {}};
 }
 
-Told tell(const Scene& scene, const fb::JobClaimed& event) {
-  const JobSeen* job = scene.memory.job(JobId{event.job()});
+Narration tell(const Scene& scene, const fb::JobClaimed& event) {
+  const JobSeen* job = scene.context.job(JobId{event.job()});
   std::string rest = " job " + number(event.job());
   if (scene.accepted() && job) rest += ", attempt " + number(job->attempt + 1);
-  Told told{does(scene, "claims", rest), {}, {}};
+  Narration narration{does(scene, "claims", rest), {}, {}};
   const Owner owner = owner_of(*event.owner());
   if (owner.actor != scene.record.actor()->string_view()) {
-    told.notes.emplace_back("for " + in_words(scene.memory, owner));
+    narration.notes.emplace_back("for " + in_words(scene.context, owner));
   }
-  if (!job) return told;
-  const Deed& waited = job->ended.seq > job->queued.seq ? job->ended : job->queued;
-  if (scene.accepted()) told.notes.emplace_back("it waited " + span_of(waited.time, scene.now()));
-  point_to(told, waited);
-  return told;
+  if (!job) return narration;
+  const RecordRef& waited = job->ended.seq > job->queued.seq ? job->ended : job->queued;
+  if (scene.accepted()) narration.notes.emplace_back("it waited " + span_of(waited.time, scene.now()));
+  point_to(narration, waited);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::RunStarted& event) {
-  Told told{does(scene, "starts", " job " + number(event.job()) + ": pid " + std::to_string(event.pid())), {}, {}};
-  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
-  return told;
+Narration tell(const Scene& scene, const fb::RunStarted& event) {
+  Narration narration{
+      does(scene, "starts", " job " + number(event.job()) + ": pid " + std::to_string(event.pid())), {}, {}};
+  if (const JobSeen* job = scene.context.job(JobId{event.job()})) point_to(narration, job->claimed);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::RunExited& event) {
-  Told told{does(scene, "reports",
-                 " that the agent of job " + number(event.job()) + " exited with " + std::to_string(event.exit_code())),
-            {},
-            {}};
-  const JobSeen* job = scene.memory.job(JobId{event.job()});
-  if (!job) return told;
-  const Deed& begun = job->started.seq != Seq{} ? job->started : job->claimed;
-  if (scene.accepted()) told.notes.emplace_back("it ran for " + span_of(begun.time, scene.now()));
-  point_to(told, begun);
-  return told;
+Narration tell(const Scene& scene, const fb::RunExited& event) {
+  Narration narration{
+      does(scene, "reports",
+           " that the agent of job " + number(event.job()) + " exited with " + std::to_string(event.exit_code())),
+      {},
+      {}};
+  const JobSeen* job = scene.context.job(JobId{event.job()});
+  if (!job) return narration;
+  const RecordRef& begun = job->started.seq != Seq{} ? job->started : job->claimed;
+  if (scene.accepted()) narration.notes.emplace_back("it ran for " + span_of(begun.time, scene.now()));
+  point_to(narration, begun);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::JobFinished& event) {
-  Told told{
+Narration tell(const Scene& scene, const fb::JobFinished& event) {
+  Narration narration{
       does(scene, "ends", " job " + number(event.job()) + " as " + fb::EnumNameJobResult(event.result())), {}, {}};
-  const JobSeen* job = scene.memory.job(JobId{event.job()});
-  if (!job) return told;
-  if (scene.accepted()) told.notes.push_back(span_of(job->claimed.time, scene.now()) + " after it was claimed");
-  point_to(told, job->exited.seq != Seq{} ? job->exited : job->claimed);
-  return told;
+  const JobSeen* job = scene.context.job(JobId{event.job()});
+  if (!job) return narration;
+  if (scene.accepted()) narration.notes.push_back(span_of(job->claimed.time, scene.now()) + " after it was claimed");
+  point_to(narration, job->exited.seq != Seq{} ? job->exited : job->claimed);
+  return narration;
 }
 
 std::string in_words(fb::Tier tier) {
@@ -189,7 +192,7 @@ std::string in_words(fb::Tier tier) {
 }
 
 /// What the reaper saw.
-void add_evidence(const Scene& scene, const fb::Evidence& evidence, Told& told) {
+void add_evidence(const Scene& scene, const fb::Evidence& evidence, Narration& narration) {
   const auto ago = [](std::int64_t seconds) { return duration(seconds * us_per_s) + " ago"; };
   std::string seen;
   const auto add = [&](const std::string& what) { seen += (seen.empty() ? "evidence: " : ", ") + what; };
@@ -202,7 +205,7 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Told& told) 
   if (const auto first = evidence.first_dead()) add("first seen dead " + span_of({*first}, scene.now()) + " ago");
   if (evidence.lease_owner()) {
     const auto alive = evidence.lease_owner_alive();
-    add("the task's lease was with " + in_words(scene.memory, owner_of(*evidence.lease_owner())) + ", " +
+    add("the task's lease was with " + in_words(scene.context, owner_of(*evidence.lease_owner())) + ", " +
         (!alive   ? "not known to be alive"
          : *alive ? "alive"
                   : "dead"));
@@ -210,64 +213,66 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Told& told) 
     add("the task's lease was free");
   }
   if (const auto marked = evidence.marked(); marked && *marked) add("marked as being finalized");
-  told.notes.push_back(seen);
+  narration.notes.push_back(seen);
 }
 
-Told tell(const Scene& scene, const fb::JobReaped& event) {
-  Told told{does(scene, "reaps",
-                 " job " + number(event.job()) + " (" + in_words(event.tier()) + "), outcome " +
-                     fb::EnumNameJobResult(event.outcome())),
-            {},
-            {}};
-  if (event.evidence()) add_evidence(scene, *event.evidence(), told);
-  if (event.lease_token() > 0) told.because.push_back(Seq{event.lease_token()});
-  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) {
-    point_to(told, job->exited.seq != Seq{} ? job->exited : job->claimed);
+Narration tell(const Scene& scene, const fb::JobReaped& event) {
+  Narration narration{does(scene, "reaps",
+                           " job " + number(event.job()) + " (" + in_words(event.tier()) + "), outcome " +
+                               fb::EnumNameJobResult(event.outcome())),
+                      {},
+                      {}};
+  if (event.evidence()) add_evidence(scene, *event.evidence(), narration);
+  if (event.lease_token() > 0) narration.because.push_back(Seq{event.lease_token()});
+  if (const JobSeen* job = scene.context.job(JobId{event.job()})) {
+    point_to(narration, job->exited.seq != Seq{} ? job->exited : job->claimed);
   }
-  return told;
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::FinalizerMarked& event) {
+Narration tell(const Scene& scene, const fb::FinalizerMarked& event) {
   return {does(scene, "marks", " job " + number(event.job()) + " as being finalized"), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::FinalizerCleared& event) {
+Narration tell(const Scene& scene, const fb::FinalizerCleared& event) {
   return {does(scene, "clears", " the mark of job " + number(event.job())), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::GateEvaluated& event) {
+Narration tell(const Scene& scene, const fb::GateEvaluated& event) {
   const auto passed = event.passed();
   const std::string unknown = event.later() == true ? "undecided, to be asked again later," : "in error";
   const std::string colour = !passed ? unknown : *passed ? "green" : "red";
-  Told told{does(scene, "reports",
-                 " the gate of " + event.gate()->str() + ' ' + colour + " for version " + number(event.version()) +
-                     after_colon(event.reason())),
-            {},
-            {}};
-  if (event.head()) told.notes.emplace_back("of commit " + event.head()->str());
-  return told;
+  Narration narration{does(scene, "reports",
+                           " the gate of " + event.gate()->str() + ' ' + colour + " for version " +
+                               number(event.version()) + after_colon(event.reason())),
+                      {},
+                      {}};
+  if (event.head()) narration.notes.emplace_back("of commit " + event.head()->str());
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::StepStarted& event) {
-  Told told{does(scene, "starts",
-                 " the step " + event.step()->str() + " of the crossing to " + event.to()->str() + " at version " +
-                     number(event.version())),
-            {},
-            {}};
-  if (event.token()) told.because.push_back(Seq{*event.token()});
-  if (event.repo_token()) told.because.push_back(Seq{*event.repo_token()});
+Narration tell(const Scene& scene, const fb::StepStarted& event) {
+  Narration narration{does(scene, "starts",
+                           " the step " + event.step()->str() + " of the crossing to " + event.to()->str() +
+                               " at version " + number(event.version())),
+                      {},
+                      {}};
+  if (event.token()) narration.because.push_back(Seq{*event.token()});
+  if (event.repo_token()) narration.because.push_back(Seq{*event.repo_token()});
   const Task* task = scene.state.tasks.find(TaskId{event.task()});
   for (const StepRow& step : task ? task->steps : std::vector<StepRow>()) {
     const bool is_this = raw(step.started) == scene.record.stamp()->seq();
-    if (is_this && step.irreversible) told.notes.emplace_back("irreversible: the crossing is committed from here on");
+    if (is_this && step.irreversible) {
+      narration.notes.emplace_back("irreversible: the crossing is committed from here on");
+    }
   }
-  const TaskSeen* seen = scene.memory.task(TaskId{event.task()});
+  const TaskSeen* seen = scene.context.task(TaskId{event.task()});
   if (scene.accepted() && seen && raw(seen->version) != event.version()) {
-    told.notes.emplace_back("by then the task was at version " + number(raw(seen->version)) + " on " + seen->stage +
-                            ", by " + by_record(seen->entered, scene.now()));
-    point_to(told, seen->entered);
+    narration.notes.emplace_back("by then the task was at version " + number(raw(seen->version)) + " on " +
+                                 seen->stage + ", by " + by_record(seen->entered, scene.now()));
+    point_to(narration, seen->entered);
   }
-  return told;
+  return narration;
 }
 
 std::string in_words(fb::StepBy by) {
@@ -284,59 +289,65 @@ std::string in_words(fb::StepBy by) {
   return "?";
 }
 
-Told tell(const Scene& scene, const fb::StepFinished& event) {
+Narration tell(const Scene& scene, const fb::StepFinished& event) {
   std::string ended = fb::EnumNameStepOutcome(event.outcome());
   std::replace(ended.begin(), ended.end(), '_', ' ');
-  Told told{does(scene, "reports", " the step " + event.step()->str() + ": " + ended + ", by " + in_words(event.by())),
-            {},
-            {Seq{event.started()}}};
+  Narration narration{
+      does(scene, "reports", " the step " + event.step()->str() + ": " + ended + ", by " + in_words(event.by())),
+      {},
+      {Seq{event.started()}}};
   if (event.conclusive() == false) {
-    told.notes.emplace_back("its effect may still happen: the crossing stays committed");
+    narration.notes.emplace_back("its effect may still happen: the crossing stays committed");
   }
-  if (event.conclusive() == true)
-    told.notes.emplace_back("the second no, after its settle time: it is no longer in doubt");
-  if (event.reason()) told.notes.emplace_back("its last line: " + event.reason()->str());
-  if (const StepSeen* step = scene.memory.step(Seq{event.started()})) {
-    told.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor + " started it");
+  if (event.conclusive() == true) {
+    narration.notes.emplace_back("the second no, after its settle time: it is no longer in doubt");
   }
-  return told;
+  if (event.reason()) narration.notes.emplace_back("its last line: " + event.reason()->str());
+  if (const StepSeen* step = scene.context.step(Seq{event.started()})) {
+    narration.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor +
+                              " started it");
+  }
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::TaskBlocked& event) {
-  Told told{does(scene, "blocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
-  if (event.token()) told.because.push_back(Seq{*event.token()});
-  return told;
+Narration tell(const Scene& scene, const fb::TaskBlocked& event) {
+  Narration narration{
+      does(scene, "blocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
+  if (event.token()) narration.because.push_back(Seq{*event.token()});
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::TaskUnblocked& event) {
-  Told told{
+Narration tell(const Scene& scene, const fb::TaskUnblocked& event) {
+  Narration narration{
       does(scene, "unblocks", ' ' + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())), {}, {}};
-  const TaskSeen* task = scene.memory.task(TaskId{event.task()});
-  if (!task || task->blocked.empty()) return told;
-  told.notes.emplace_back("it was blocked as " + task->blocked + " for " + span_of(task->blocked_by.time, scene.now()));
-  point_to(told, task->blocked_by);
-  return told;
+  const TaskSeen* task = scene.context.task(TaskId{event.task()});
+  if (!task || task->blocked.empty()) return narration;
+  narration.notes.emplace_back("it was blocked as " + task->blocked + " for " +
+                               span_of(task->blocked_by.time, scene.now()));
+  point_to(narration, task->blocked_by);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::CancelRequested& event) {
-  Told told{does(scene, "asks", " to cancel " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
-            {},
-            {}};
-  if (event.keep_branch() == true) told.notes.emplace_back("the branch at origin is to be kept");
-  return told;
+Narration tell(const Scene& scene, const fb::CancelRequested& event) {
+  Narration narration{
+      does(scene, "asks", " to cancel " + task_text(scene, TaskId{event.task()}) + after_colon(event.reason())),
+      {},
+      {}};
+  if (event.keep_branch() == true) narration.notes.emplace_back("the branch at origin is to be kept");
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::TaskCancelled& event) {
-  Told told{does(scene, "cancels", ' ' + task_text(scene, TaskId{event.task()})), {}, {}};
-  if (const TaskSeen* task = scene.memory.task(TaskId{event.task()})) point_to(told, task->cancel_asked);
-  return told;
+Narration tell(const Scene& scene, const fb::TaskCancelled& event) {
+  Narration narration{does(scene, "cancels", ' ' + task_text(scene, TaskId{event.task()})), {}, {}};
+  if (const TaskSeen* task = scene.context.task(TaskId{event.task()})) point_to(narration, task->cancel_asked);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::TaskNote& event) {
+Narration tell(const Scene& scene, const fb::TaskNote& event) {
   return {does(scene, "notes", ": " + event.text()->str()), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::BranchSeen& event) {
+Narration tell(const Scene& scene, const fb::BranchSeen& event) {
   return {does(scene, "sees",
                event.begun() ? " that origin does not have the branch: it begins at " + event.head()->str()
                              : " the branch at origin at " + event.head()->str()),
@@ -344,23 +355,23 @@ Told tell(const Scene& scene, const fb::BranchSeen& event) {
           {}};
 }
 
-Told tell(const Scene& scene, const fb::RepoDeclared& event) {
+Narration tell(const Scene& scene, const fb::RepoDeclared& event) {
   const std::string place = event.url() ? ", cloned from " + event.url()->str() : ", without a URL";
-  Told told{does(scene, "declares", " the repository " + event.repo()->str() + place), {}, {}};
-  if (event.given()) told.notes.emplace_back("by an option at the daemon's start");
-  return told;
+  Narration narration{does(scene, "declares", " the repository " + event.repo()->str() + place), {}, {}};
+  if (event.given()) narration.notes.emplace_back("by an option at the daemon's start");
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::RepoRemoved& event) {
+Narration tell(const Scene& scene, const fb::RepoRemoved& event) {
   return {does(scene, "removes", " the repository " + event.repo()->str()), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::TimeGap& event) {
+Narration tell(const Scene& scene, const fb::TimeGap& event) {
   return {
       does(scene, "notes", " that no one could act for " + duration(event.us()) + ": that time ages nothing"), {}, {}};
 }
 
-Told tell(const Scene& scene, const fb::PreviousGone& event) {
+Narration tell(const Scene& scene, const fb::PreviousGone& event) {
   return {does(scene, "reports",
                " that process " + std::to_string(event.pid()) + ", left behind by job " + number(event.job()) +
                    ", is gone"),
@@ -368,7 +379,7 @@ Told tell(const Scene& scene, const fb::PreviousGone& event) {
           {}};
 }
 
-Told tell(const Scene& scene, const fb::LogRestored& event) {
+Narration tell(const Scene& scene, const fb::LogRestored& event) {
   return {does(scene, "restores",
                " the log from a backup that ended at record " + number(event.from()) +
                    ": everything after it until now is lost"),
@@ -376,50 +387,52 @@ Told tell(const Scene& scene, const fb::LogRestored& event) {
           {Seq{event.from()}}};
 }
 
-Told tell(const Scene& scene, const fb::ClaimRenewed& event) {
-  Told told{does(scene, "renews", " the claim of job " + number(event.job())), {}, {}};
-  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
-  return told;
+Narration tell(const Scene& scene, const fb::ClaimRenewed& event) {
+  Narration narration{does(scene, "renews", " the claim of job " + number(event.job())), {}, {}};
+  if (const JobSeen* job = scene.context.job(JobId{event.job()})) point_to(narration, job->claimed);
+  return narration;
 }
 
-Told tell(const Scene& scene, const fb::ClaimReturned& event) {
-  Told told{does(scene, "returns", " job " + number(event.job()) + ": the claim's answer was lost"), {}, {}};
-  if (const JobSeen* job = scene.memory.job(JobId{event.job()})) point_to(told, job->claimed);
-  return told;
+Narration tell(const Scene& scene, const fb::ClaimReturned& event) {
+  Narration narration{does(scene, "returns", " job " + number(event.job()) + ": the claim's answer was lost"), {}, {}};
+  if (const JobSeen* job = scene.context.job(JobId{event.job()})) point_to(narration, job->claimed);
+  return narration;
 }
 
-Told tell(const Scene&, const fb::RefusalsFolded& event) {
+Narration tell(const Scene&, const fb::RefusalsFolded& event) {
   return {"repeats record " + number(event.seq()) + ", " + number(event.count()) + " times, refused each time",
           {},
           {Seq{event.seq()}}};
 }
 
-Told asked(const Scene& scene) {
+Narration asked(const Scene& scene) {
   return with_event(scene.record, [&scene](const auto& event) { return tell(scene, event); });
 }
 
-void add_effects(const Scene& scene, Told& told) {
+void add_effects(const Scene& scene, Narration& narration) {
   for (const Effect& effect : scene.applied.effects) {
     const std::string id = number(effect.id);
     switch (effect.kind) {
       case EffectKind::job_queued:
-        told.notes.emplace_back("job " + id + " is queued");
+        narration.notes.emplace_back("job " + id + " is queued");
         break;
       case EffectKind::job_cancelled:
-        told.notes.emplace_back("job " + id + " will not run");
+        narration.notes.emplace_back("job " + id + " will not run");
         break;
       case EffectKind::lease_freed: {
         const auto type = scene.record.event_type();
         if (type == fb::Event::LeaseReleased || type == fb::Event::LeaseReclaimed) break;
-        told.notes.emplace_back("the lease " + effect.text + " is free");
+        narration.notes.emplace_back("the lease " + effect.text + " is free");
         break;
       }
       case EffectKind::blocked:
         if (scene.record.event_type() == fb::Event::TaskBlocked) break;
-        told.notes.emplace_back("task " + id + " is blocked: " + effect.text);
+        narration.notes.emplace_back("task " + id + " is blocked: " + effect.text);
         break;
       case EffectKind::end_group:
-        if (effect.pid > 0) told.notes.emplace_back("process group " + std::to_string(effect.pid) + " is to be ended");
+        if (effect.pid > 0) {
+          narration.notes.emplace_back("process group " + std::to_string(effect.pid) + " is to be ended");
+        }
         break;
       case EffectKind::task:
       case EffectKind::lease_granted:
@@ -431,16 +444,18 @@ void add_effects(const Scene& scene, Told& told) {
 
 }  // namespace
 
-Told told(const Scene& scene) {
-  Told told = asked(scene);
-  add_obstacle(scene, told);
-  add_effects(scene, told);
-  if (const Deed* off = scene.memory.setting("ownership.enabled"); off && scene.applied.unchecked) point_to(told, *off);
+Narration narration(const Scene& scene) {
+  Narration narration = asked(scene);
+  add_obstacle(scene, narration);
+  add_effects(scene, narration);
+  if (const RecordRef* off = scene.context.setting("ownership.enabled"); off && scene.applied.unchecked) {
+    point_to(narration, *off);
+  }
   const Seq self{scene.record.stamp()->seq()};
-  std::sort(told.because.begin(), told.because.end());
-  told.because.erase(std::unique(told.because.begin(), told.because.end()), told.because.end());
-  std::erase_if(told.because, [&](Seq seq) { return seq >= self || seq == Seq{}; });
-  return told;
+  std::sort(narration.because.begin(), narration.because.end());
+  narration.because.erase(std::unique(narration.because.begin(), narration.because.end()), narration.because.end());
+  std::erase_if(narration.because, [&](Seq seq) { return seq >= self || seq == Seq{}; });
+  return narration;
 }
 
 }  // namespace pawl

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "engine/rules/apply.h"
-#include "tools/forensics/explain_memory.h"
+#include "tools/forensics/explain_context.h"
 
 namespace pawl {
 
 /// A record as a story tells it.
-struct Told {
+struct Narration {
   std::string says;                // continues the actor's name: "takes the lease task:1"
   std::vector<std::string> notes;  // why, for whom, on what evidence
   std::vector<Seq> because;        // earlier records that it depends on or ran into; ascending, each once
@@ -21,24 +21,24 @@ struct Told {
 struct Scene {
   const fb::Record& record;
   const Applied& applied;
-  const Memory& memory;
+  const StoryContext& context;
   const State& state;
 
   bool accepted() const { return applied.outcome == Outcome::accepted; }
   TimeUs now() const { return {record.stamp()->time_us()}; }
 };
 
-Told told(const Scene& scene);
+Narration narration(const Scene& scene);
 
 /// Adds to the notes why the record was refused.
-void add_obstacle(const Scene& scene, Told& told);
+void add_obstacle(const Scene& scene, Narration& narration);
 
-void point_to(Told& told, const Deed& deed);
+void point_to(Narration& narration, const RecordRef& ref);
 
 /// "monitor's record 9, 6 min 00 s before"
-std::string by_record(const Deed& deed, TimeUs now);
+std::string by_record(const RecordRef& ref, TimeUs now);
 /// "worker of build-2 (pid 7)"; omits the daemon's name.
-std::string in_words(const Memory& memory, const Owner& owner);
+std::string in_words(const StoryContext& context, const Owner& owner);
 /// "7 min 30 s", "340 ms", "0 s"
 std::string span_of(TimeUs from, TimeUs to);
 

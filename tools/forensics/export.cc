@@ -50,32 +50,33 @@ Result<std::vector<Value>> list_option(const Arguments& arguments, std::string_v
   return list;
 }
 
-Result<LogOrder> log_order(Log& log, const Arguments& arguments) {
-  LogOrder order;
-  order.format = PAWL_TRY(format_of(arguments, Format::jsonl));
+Result<LogExportOptions> log_export_options(Log& log, const Arguments& arguments) {
+  LogExportOptions options;
+  options.format = PAWL_TRY(format_of(arguments, Format::jsonl));
   if (arguments.has("at") && arguments.has("to")) {
     return Error{ErrorCode::malformed, "--at and --to mean the same: give only one"};
   }
   if (arguments.has("all")) return Error{ErrorCode::malformed, "--all applies only to the state"};
   const auto task = PAWL_TRY(arguments.number("task"));
-  if (task) order.task = TaskId{*task};
-  order.actors = PAWL_TRY(
+  if (task) options.task = TaskId{*task};
+  options.actors = PAWL_TRY(
       list_option<std::string>(arguments, "actor", [](const std::string& word) { return std::optional(word); }));
-  order.types = PAWL_TRY(list_option<fb::Event>(arguments, "type", event_named));
-  order.outcomes = PAWL_TRY(list_option<Outcome>(arguments, "outcome", outcome_named));
+  options.types = PAWL_TRY(list_option<fb::Event>(arguments, "type", event_named));
+  options.outcomes = PAWL_TRY(list_option<Outcome>(arguments, "outcome", outcome_named));
   const auto to = PAWL_TRY(seq_option(log, arguments, arguments.has("at") ? "at" : "to"));
-  if (to) order.to = *to;
+  if (to) options.to = *to;
   if (const auto text = arguments.value("from")) {
-    order.from = next(PAWL_TRY(seq_before(log, *text, "--from")));
+    options.from = next(PAWL_TRY(seq_before(log, *text, "--from")));
   }
-  if (order.from > order.to) return Error{ErrorCode::malformed, "--from is after --to"};
-  return order;
+  if (options.from > options.to) return Error{ErrorCode::malformed, "--from is after --to"};
+  return options;
 }
 
 Result<void> write_state(Log& log, const Arguments& arguments) {
   for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome"}) {
-    if (arguments.has(option))
+    if (arguments.has(option)) {
       return Error{ErrorCode::malformed, "--" + std::string(option) + " applies only to the log"};
+    }
   }
   const Format format = PAWL_TRY(format_of(arguments, Format::json));
   const auto at = PAWL_TRY(seq_option(log, arguments, "at"));
@@ -120,9 +121,9 @@ Exit run_export(const Arguments& arguments) {
   if (what == "state") {
     written = write_state(**log, arguments);
   } else {
-    const auto order = log_order(**log, arguments);
-    if (!order) return fail_to_read(order.error());
-    const auto records = write_log(**log, *order, (*log)->last_seq());
+    const auto options = log_export_options(**log, arguments);
+    if (!options) return fail_to_read(options.error());
+    const auto records = write_log(**log, *options, (*log)->last_seq());
     if (!records) written = records.error();
   }
   return written ? Exit::done : fail_to_read(written.error());

@@ -95,8 +95,9 @@ Result<void> read_text_lines(const std::string& path,
     } else {
       taken = each(std::move(**line), number);
     }
-    if (!taken)
+    if (!taken) {
       return Error{taken.error().code, shown + ", line " + std::to_string(number) + ": " + taken.error().message};
+    }
     if (!*taken) return {};
   }
 }

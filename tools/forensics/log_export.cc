@@ -140,9 +140,9 @@ bool is_among(const std::vector<Value>& wanted, const Value& value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
-bool is_chosen(const LogOrder& order, const AppliedRecord& item) {
-  return is_among(order.actors, item.record.actor()->str()) && is_among(order.types, item.record.event_type()) &&
-         is_among(order.outcomes, item.applied.outcome);
+bool is_chosen(const LogExportOptions& options, const AppliedRecord& item) {
+  return is_among(options.actors, item.record.actor()->str()) && is_among(options.types, item.record.event_type()) &&
+         is_among(options.outcomes, item.applied.outcome);
 }
 
 /// A progress bar on one line, erased at the end; silent if standard error is not a terminal.
@@ -195,7 +195,7 @@ const fb::Record* record_in(RecordBytes bytes) {
 
 /// After a record that a newer version wrote, nothing can be applied: writes the rest as it is. Returns `why` with what
 /// was written, or the error that stopped it.
-Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Error why) {
+Error write_rest(Log& log, const LogExportOptions& options, Seq from, LogWriter writer, Error why) {
   std::uint64_t known = 0;
   std::uint64_t raw_ones = 0;
   std::optional<Error> damaged;
@@ -205,7 +205,7 @@ Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Er
       damaged = Error{ErrorCode::damaged, "these bytes are not a record"};
       return false;
     }
-    if (record->stamp()->seq() > raw(order.to)) return false;
+    if (record->stamp()->seq() > raw(options.to)) return false;
     if (const auto viewed = view_record(bytes)) {
       writer.write_unapplied(**viewed);
       ++known;
@@ -229,31 +229,32 @@ Error write_rest(Log& log, const LogOrder& order, Seq from, LogWriter writer, Er
 
 }  // namespace
 
-Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
+Result<std::uint64_t> write_log(Log& log, const LogExportOptions& options, Seq last) {
   // Earlier records are only applied, since effects and digests depend on them. A checkpoint saves most of that, but
   // not which jobs belong to a task.
   Opened opened;
-  if (order.from > Seq{1} && !order.task) {
-    auto at = open_state_at(log, Seq{raw(order.from) - 1});
-    const bool is_newer = !at && at.error().code == ErrorCode::unsupported && order.is_whole();
-    if (is_newer) return write_rest(log, order, order.from, LogWriter(order.format), at.error());
+  if (options.from > Seq{1} && !options.task) {
+    auto at = open_state_at(log, Seq{raw(options.from) - 1});
+    const bool is_newer = !at && at.error().code == ErrorCode::unsupported && options.is_whole();
+    if (is_newer) return write_rest(log, options, options.from, LogWriter(options.format), at.error());
     if (!at) return at.error();
     opened = std::move(*at);
   }
-  LogWriter writer(order.format);
+  LogWriter writer(options.format);
   const Seq begun = opened.state.last_seq;
-  if (begun > Seq{0} && order.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
-  Bar bar(begun, std::min(last, order.to));
+  if (begun > Seq{0} && options.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
+  Bar bar(begun, std::min(last, options.to));
   TaskTraces traces;
   std::uint64_t written = 0;
   const auto write = [&](const AppliedGroup& group) {
     for (const AppliedRecord& item : group.records) {
       const Seq seq{item.record.stamp()->seq()};
       bar.show(seq);
-      bool is_wanted = is_chosen(order, item);
-      if (order.task) {
+      bool is_wanted = is_chosen(options, item);
+      if (options.task) {
         traces.add(item.record, item.applied.effects);
-        is_wanted = is_wanted && seq >= order.from && traces.concerns(*order.task, item.record, item.applied.effects);
+        is_wanted =
+            is_wanted && seq >= options.from && traces.concerns(*options.task, item.record, item.applied.effects);
       }
       if (!is_wanted) continue;
       writer.write(item);
@@ -261,9 +262,9 @@ Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last) {
     }
   };
   Replica replica(std::move(opened.state), opened.chain, proving_policy(write));
-  const Result<void> walked = replica.read(log, order.to);
-  if (!walked && walked.error().code == ErrorCode::unsupported && order.is_whole()) {
-    return write_rest(log, order, next(replica.state().last_seq), std::move(writer), walked.error());
+  const Result<void> walked = replica.read(log, options.to);
+  if (!walked && walked.error().code == ErrorCode::unsupported && options.is_whole()) {
+    return write_rest(log, options, next(replica.state().last_seq), std::move(writer), walked.error());
   }
   if (!walked) return walked.error();
   if (replica.difference()) return error_of(*replica.difference());

@@ -15,7 +15,7 @@ namespace pawl {
 enum class Format { jsonl, json, csv };
 
 /// Which records to write, and how.
-struct LogOrder {
+struct LogExportOptions {
   Seq from{1};
   Seq to = no_end;
   std::optional<TaskId> task;
@@ -31,9 +31,9 @@ struct LogOrder {
 
 /// Prints the records of whole groups, from the one that contains `from` to the last that ends at or before `to`. If
 /// they do not begin at 1 and none is left out, a checkpoint comes first. Returns how many. Every record is applied on
-/// the way, so `damaged` also covers one that differs from the rules. Memory use does not grow with the log; with
+/// the way, so `damaged` also covers one that differs from the rules. StoryContext use does not grow with the log; with
 /// `task` it grows with that task's jobs. `last`: the log's last seq, for the progress bar.
-Result<std::uint64_t> write_log(Log& log, const LogOrder& order, Seq last);
+Result<std::uint64_t> write_log(Log& log, const LogExportOptions& options, Seq last);
 
 /// The last seq before a moment: a range that begins at the moment is cut after it.
 Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view option);

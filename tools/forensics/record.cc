@@ -7,23 +7,23 @@ namespace pawl {
 namespace {
 
 /// Prints nothing if there are no records: the output would not be a log.
-Result<LogOrder> order_since(Log& log, const std::string& since) {
-  const LogOrder order{.from = next(PAWL_TRY(seq_before(log, since, "SINCE"))), .to = no_end, .task = {}};
+Result<LogExportOptions> order_since(Log& log, const std::string& since) {
+  const LogExportOptions options{.from = next(PAWL_TRY(seq_before(log, since, "SINCE"))), .to = no_end, .task = {}};
   bool is_there = false;
-  PAWL_TRY(log.read(order.from, [&](RecordBytes) {
+  PAWL_TRY(log.read(options.from, [&](RecordBytes) {
     is_there = true;
     return false;
   }));
   if (!is_there) return Error{ErrorCode::malformed, "record: the log has no record since " + since};
-  return order;
+  return options;
 }
 
 Exit run_record(const Arguments& arguments) {
   const auto log = open_data(arguments, "record");
   if (!log) return fail_to_read(log.error());
-  const auto order = order_since(**log, arguments.positional()[0]);
-  if (!order) return fail_to_read(order.error());
-  const auto written = write_log(**log, *order, (*log)->last_seq());
+  const auto options = order_since(**log, arguments.positional()[0]);
+  if (!options) return fail_to_read(options.error());
+  const auto written = write_log(**log, *options, (*log)->last_seq());
   return written ? Exit::done : fail_to_read(written.error());
 }
 

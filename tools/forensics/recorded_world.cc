@@ -68,10 +68,10 @@ bool RecordedWorld::is_alive(const Owner& owner, const Boot& boot) {
   return !boot.stale && (died == dead_since_.end() || now < died->second);
 }
 
-Life RecordedWorld::life_of(const Run& run, const Boot&) {
-  if (!run.pid) return Life::unknown;
+Liveness RecordedWorld::life_of(const Run& run, const Boot&) {
+  if (!run.pid) return Liveness::unknown;
   const auto died = dead_since_.find({run.owner.boot_id, *run.pid});
-  return died != dead_since_.end() && now >= died->second ? Life::dead : Life::alive;
+  return died != dead_since_.end() && now >= died->second ? Liveness::dead : Liveness::alive;
 }
 
 /// A gate only reads, so this takes its last result for this version before `now`, else its next one.
@@ -93,7 +93,7 @@ bool RecordedWorld::can_run(const PipelineStep&) {
   return true;
 }
 
-EndedStart RecordedWorld::end_and_lock(const StepPlace& place, const std::string&, const Boot*) {
+EndedStart RecordedWorld::end_and_lock(const StepKey& place, const std::string&, const Boot*) {
   ask("what became of the step '" + place.step + "' of task " + std::to_string(raw(place.task)));
   return {};
 }

@@ -23,10 +23,10 @@ class RecordedWorld final : public World {
   std::optional<std::string> unanswered;
 
   bool is_alive(const Owner& owner, const Boot& boot) override;
-  Life life_of(const Run& run, const Boot& boot) override;
+  Liveness life_of(const Run& run, const Boot& boot) override;
   GateAnswer run_gate(const Gate& gate, const CommandContext& context) override;
   bool can_run(const PipelineStep& step) override;
-  EndedStart end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) override;
+  EndedStart end_and_lock(const StepKey& place, const std::string& run, const Boot* starter) override;
   Held hold_step(const PipelineStep& step, const CommandContext& context, const std::string& previous_run) override;
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 

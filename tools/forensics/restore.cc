@@ -42,16 +42,16 @@ std::string in_words(const State& state) {
          "  pawl unblock TASK                  to let it go on from where it is\n";
 }
 
-void tell(const RestoreOrder& order, const RestoreReport& report, bool is_plan) {
+void tell(const RestoreRequest& request, const RestoreReport& report, bool is_plan) {
   const State& state = report.state;
   const Ids& ids = *state.ids.find(0);
-  std::string out = order.backup + " ends at record " + number(report.last) + ", of " + rfc3339(report.last_time) +
+  std::string out = request.backup + " ends at record " + number(report.last) + ", of " + rfc3339(report.last_time) +
                     "; all " + std::to_string(report.proved) + " records were replayed, with the same results\n";
   if (report.torn_at) {
     out += "its tail is torn: the batch that began at record " + number(*report.torn_at) +
            " was never acknowledged, and is dropped\n";
   }
-  out += order.data + (is_plan ? " would go on" : " goes on") + " at record " + number(report.next_seq) +
+  out += request.data + (is_plan ? " would go on" : " goes on") + " at record " + number(report.next_seq) +
          ", with task " + std::to_string(raw(ids.next_task)) + " and job " + std::to_string(raw(ids.next_job)) +
          "; anything issued from record " + number(next(report.last)) + " on is lost, and no longer valid\n";
   print_for_people(out + in_words(state));
@@ -75,17 +75,17 @@ Exit run_restore(const Arguments& arguments) {
   const auto bump = arguments.number("bump");
   if (!bump) return fail(bump.error());
   if (*bump && **bump == 0) return fail(Exit::usage, "restore: --bump must be at least 1");
-  RestoreOrder order{.backup = backup, .data = data, .bump = *bump, .now = wall_clock()};
+  RestoreRequest request{.backup = backup, .data = data, .bump = *bump, .now = wall_clock()};
   // Its canonical name, without a trailing slash: DATA.new will be next to it.
-  order.data = std::filesystem::weakly_canonical(data, ignored).lexically_normal().string();
-  while (order.data.size() > 1 && order.data.back() == '/') order.data.pop_back();
+  request.data = std::filesystem::weakly_canonical(data, ignored).lexically_normal().string();
+  while (request.data.size() > 1 && request.data.back() == '/') request.data.pop_back();
   const bool is_plan = arguments.has("dry-run");
   if (const auto readable = check_readable(backup); !readable) return fail_to_read(readable.error());
   const PrivateFiles private_files;
-  const auto report = is_plan ? plan_restore(order) : restore_log(order);
+  const auto report = is_plan ? plan_restore(request) : restore_log(request);
   if (!report) return fail(report.error());
-  tell(order, *report, is_plan);
-  const Result<void> is_free = is_plan ? check_free(order.data) : Result<void>();
+  tell(request, *report, is_plan);
+  const Result<void> is_free = is_plan ? check_free(request.data) : Result<void>();
   return is_free ? Exit::done : fail(is_free.error());
 }
 

@@ -12,7 +12,7 @@ WhatIf::WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBe
       changes_(changes),
       machine_(std::move(begun.state)),
       world_(log),
-      retelling_(log, machine_.state()),
+      replay_(log, machine_.state()),
       audit_(next(audited.state.last_seq)),
       audited_(std::move(audited.state), audited.chain, audit_.policy()),
       chain_(begun.chain),
@@ -65,7 +65,7 @@ void WhatIf::take(Decided& decided) {
     chain_ = stamp_chain(chain_, decided.records[i]);
     const Proposal& record = decided.records[i];
     const auto* reaped = record.record().event_as_JobReaped();
-    const auto job = reaped ? retelling_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
+    const auto job = reaped ? replay_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
     if (job && decided.applied[i].outcome == Outcome::accepted) {
       retold_.reaps.push_back({*job, machine_.now(), reaped->tier()});
     }
@@ -74,7 +74,7 @@ void WhatIf::take(Decided& decided) {
     const auto added = audited_.add({record.data(), record.size()});
     PAWL_ASSERT(added.has_value());
   }
-  retelling_.jobs().add(machine_.state(), decided.archived, effects);
+  replay_.jobs().add(machine_.state(), decided.archived, effects);
 }
 
 // Settings.
@@ -88,13 +88,13 @@ Result<void> WhatIf::apply_changes() {
   if (!daemon) return {};
   is_changed_ = true;
   if (changes_.empty()) return {};
-  const Asker asker{.boot = daemon->boot_id, .actor = "what-if", .key = {}, .request = {}};
+  const Requester requester{.boot = daemon->boot_id, .actor = "what-if", .key = {}, .request = {}};
   Group group;
   for (const Change& change : changes_) {
     fb::SettingChangedT event;
     event.key = change.key->name;
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(change.value));
-    group.push_back(pawl::propose(asker, event));
+    group.push_back(pawl::propose(requester, event));
   }
   const Decision decision = machine_.propose(std::move(group));
   if (decision.outcome == Outcome::accepted) return {};
@@ -115,7 +115,7 @@ void WhatIf::play(const RecordedGroup& group) {
   for (const RecordedEvent& event : group) {
     add_consequences(recorded_consequences_, event.record(), event.effects);
     follow_settings(event);
-    retelling_.hear(event);
+    replay_.hear(event);
     if (is_of_the_machine(event.record())) continue;
     const auto* changed = event.record().event_as_SettingChanged();
     if (!changed || !is_changed_key(changed->key()->string_view())) events.push_back(&event);
@@ -186,10 +186,10 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   }
   if (events.empty()) return true;
   Group group;
-  for (const RecordedEvent* event : events) group.push_back(retelling_.proposal_of(*event, state));
+  for (const RecordedEvent* event : events) group.push_back(replay_.proposal_of(*event, state));
   const fb::Record& first = events.front()->record();
   if (has_type(events, {fb::Event::StageTransition, fb::Event::TaskBlocked})) {
-    for (const auto& [lease, token] : retelling_.unreturned(first, key.task, state)) {
+    for (const auto& [lease, token] : replay_.unreturned(first, key.task, state)) {
       fb::LeaseReleasedT release;
       release.key = lease;
       release.token = token;
@@ -200,11 +200,11 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   const Decision decision = machine_.propose(std::move(group));
   const Outcome recorded = outcome_of(events);
   if (decision.outcome == Outcome::accepted) {
-    retelling_.told(events, decision, state);
+    replay_.narration(events, decision, state);
     add_mark(events);
     for (const RecordedEvent* event : events) {
       if (const auto* claimed = event->record().event_as_JobClaimed()) {
-        if (const auto job = retelling_.job_of(claimed->job())) waiting_.erase(*job);
+        if (const auto job = replay_.job_of(claimed->job())) waiting_.erase(*job);
       }
     }
   }
@@ -215,7 +215,7 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
 
 bool WhatIf::is_key_void(const RecordedEvent& event, const std::string& key, const Lease* held) const {
   const auto token = event.record().event_as_LeaseReleased()->token();
-  const auto here = retelling_.token_of(event.record(), key, token, machine_.state());
+  const auto here = replay_.token_of(event.record(), key, token, machine_.state());
   return !held || !here || raw(held->token) != *here;
 }
 
@@ -243,8 +243,9 @@ bool WhatIf::part(const Events& events, Outcome recorded, const Decision& decisi
   const bool creates = has_type(events, {fb::Event::TaskCreated});
   if (decision.outcome == Outcome::accepted) {
     const bool goes_out = has_type(events, {fb::Event::StepStarted, fb::Event::JobClaimed}) || takes_task_lease(events);
-    if (goes_out || creates)
+    if (goes_out || creates) {
       end_at(first.seq(), "the log does not show what follows from it: " + recorded_in_words(first));
+    }
     return true;
   }
   if (recorded != Outcome::accepted) return true;
@@ -257,7 +258,7 @@ void WhatIf::add_mark(const Events& events) {
   if (!is_changed_key("reaper.finalizer_liveness")) return;
   for (const RecordedEvent* event : events) {
     const auto* exited = event->record().event_as_RunExited();
-    const auto job = exited && !marked_.contains(exited->job()) ? retelling_.job_of(exited->job()) : std::nullopt;
+    const auto job = exited && !marked_.contains(exited->job()) ? replay_.job_of(exited->job()) : std::nullopt;
     const Job* row = job ? machine_.state().jobs.find(*job) : nullptr;
     const Task* task = row ? machine_.state().tasks.find(row->task) : nullptr;
     if (!task || !marks_count_on(task->stage)) continue;
@@ -276,7 +277,7 @@ void WhatIf::turn(std::optional<Seq> seq, std::string recorded, std::string chan
 }
 
 void WhatIf::end_at(std::optional<Seq> seq, std::string why) {
-  if (!retold_.horizon) retold_.horizon = Horizon{machine_.now(), seq, std::move(why)};
+  if (!retold_.horizon) retold_.horizon = EndOfEvidence{machine_.now(), seq, std::move(why)};
 }
 
 void WhatIf::note_unanswered() {

@@ -21,7 +21,7 @@ struct TurningPoint {
 };
 
 /// Where the story ends before the log does.
-struct Horizon {
+struct EndOfEvidence {
   TimeUs time;
   std::optional<Seq> seq;  // the log's record at that point
   std::string why;
@@ -36,7 +36,7 @@ struct RetoldReap {
 
 struct Retold {
   std::vector<TurningPoint> turns;  // the stories part at the first
-  std::optional<Horizon> horizon;
+  std::optional<EndOfEvidence> horizon;
   std::vector<std::string> waits;  // what stops because the log does not show how it goes on
   Findings findings;               // in the retold story, with its own seqs
   std::vector<Seq> lost;           // the log's accepted records that the story lacks

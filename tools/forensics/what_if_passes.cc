@@ -29,7 +29,7 @@ void WhatIf::pass_until(TimeUs moment) {
   }
 }
 
-Asker WhatIf::policy(std::string_view actor) const {
+Requester WhatIf::policy(std::string_view actor) const {
   return {
       .boot = machine_.state().boot_named(daemon_name)->boot_id, .actor = std::string(actor), .key = {}, .request = {}};
 }
@@ -45,7 +45,7 @@ void WhatIf::reaper_pass() {
     if (!job || retold_.horizon) continue;
     const auto look = look_at(job->task, id);
     if (!look) continue;
-    const ReapDecision decision = reap_decision(look->sight);
+    const ReapDecision decision = reap_decision(look->observation);
     if (decision.move == ReapMove::leave) {
       remember_streak(id, decision.streak);
       continue;
@@ -68,8 +68,8 @@ void WhatIf::reclaim_pass() {
   for (const LeaseToReclaim& found : leases_to_reclaim(machine_.state(), machine_.now(), is_alive)) {
     const Lease lease = *machine_.state().lease(found.key);
     const TaskId task = task_of_key(found.key).value_or(TaskId{0});
-    const bool is_alike = recorded_settings_.reaper.enabled &&
-                          reason_of(retelling_.as_recorded(lease), recorded_settings_) == found.reason;
+    const bool is_alike =
+        recorded_settings_.reaper.enabled && reason_of(replay_.as_recorded(lease), recorded_settings_) == found.reason;
     const bool has_parted = task == TaskId{0} && parted_keys_.contains(found.key);
     if (is_alike && !has_parted && was_no_pass(task, "reaper.interval_s")) continue;
     turn(std::nullopt, "leaves the lease " + found.key + " with " + lease.owner.actor,
@@ -107,9 +107,9 @@ std::optional<ReapLook> WhatIf::look_at(TaskId task, JobId id) {
   if (!view) return std::nullopt;
   for (const RunningJob& running : view->running) {
     if (running.job.id != id) continue;
-    ReapSight sight = reap_sight(*view, running, world_, machine_.now(), streaks_);
+    ReapObservation observation = reap_observation(*view, running, world_, machine_.now(), streaks_);
     RunningJob copy = running;
-    return ReapLook{std::move(*view), std::move(copy), std::move(sight)};
+    return ReapLook{std::move(*view), std::move(copy), std::move(observation)};
   }
   return std::nullopt;
 }
@@ -118,7 +118,7 @@ ReapDecision WhatIf::decision_of_the_log(const ReapLook& look) {
   if (!recorded_settings_.reaper.enabled) return {};
   TaskView view = look.view;
   view.settings = recorded_settings_;
-  return reap_decision(reap_sight(view, look.running, world_, machine_.now(), streaks_));
+  return reap_decision(reap_observation(view, look.running, world_, machine_.now(), streaks_));
 }
 
 std::optional<fb::ReclaimReason> WhatIf::reason_of(const Lease& lease, const Settings& settings) {
@@ -144,7 +144,7 @@ bool WhatIf::is_reaper_agreed(const Events& events, TaskId task) {
   if (!has_type(events, {fb::Event::LeaseAcquired, fb::Event::GateEvaluated, fb::Event::JobReaped})) return true;
   const RecordedEvent* reap = reap_of(*events.front(), task);
   const auto* reaped = reap ? reap->record().event_as_JobReaped() : nullptr;
-  const auto job = reaped ? retelling_.job_of(reaped->job()) : std::nullopt;
+  const auto job = reaped ? replay_.job_of(reaped->job()) : std::nullopt;
   if (!reaped) return true;
   if (job && reaped->evidence() && reaped->evidence()->streak().value_or(0) > 0) {
     const fb::Evidence& seen = *reaped->evidence();
@@ -154,7 +154,7 @@ bool WhatIf::is_reaper_agreed(const Events& events, TaskId task) {
   const auto look = job ? look_at(task, *job) : std::nullopt;
   const Settings& settings = machine_.state().settings();
   const bool is_pass = settings.reaper.enabled && !is_changed_key("reaper.interval_s");
-  const ReapDecision decision = look && is_pass ? reap_decision(look->sight) : ReapDecision{};
+  const ReapDecision decision = look && is_pass ? reap_decision(look->observation) : ReapDecision{};
   if (decision.move != ReapMove::leave && decision.tier == reaped->tier()) return true;
   // A reap that this version's reaper would not have made by the log's own settings either was made by hand.
   const ReapDecision by_log = look ? decision_of_the_log(*look) : ReapDecision{};
@@ -173,7 +173,7 @@ bool WhatIf::is_reclaim_agreed(const RecordedEvent& event, const fb::LeaseReclai
   const bool is_pass = settings.reaper.enabled && !is_changed_key("reaper.interval_s");
   const auto reason = lease && is_pass ? reason_of(*lease, settings) : std::nullopt;
   if (reason == reclaimed.reason()) return true;
-  const bool is_by_hand = lease && reason_of(retelling_.as_recorded(*lease), recorded_settings_) != reclaimed.reason();
+  const bool is_by_hand = lease && reason_of(replay_.as_recorded(*lease), recorded_settings_) != reclaimed.reason();
   if (is_by_hand) return true;
   turn(event.seq(), recorded_in_words(event),
        lease ? "the lease stays with " + lease->owner.actor : "the lease is not held");

@@ -14,7 +14,7 @@
 #include "tools/forensics/audit.h"
 #include "tools/forensics/recorded_group.h"
 #include "tools/forensics/recorded_world.h"
-#include "tools/forensics/retelling.h"
+#include "tools/forensics/replay_with_changes.h"
 #include "tools/forensics/what_if.h"
 #include "tools/forensics/what_if_words.h"
 #include "tools/simulation/direct_machine.h"
@@ -56,7 +56,7 @@ class WhatIf {
 
   /// Runs the passes before a moment: at the boot's start + n × interval.
   void pass_until(TimeUs moment);
-  Asker policy(std::string_view actor) const;
+  Requester policy(std::string_view actor) const;
   std::int64_t daemon_pid() const { return machine_.state().boot_named(daemon_name)->pid; }
 
   /// Whether the log shows that there was no pass at this time: with the log's settings a pass would have acted alike.
@@ -117,7 +117,7 @@ class WhatIf {
   const std::vector<Change>& changes_;
   DirectMachine machine_;
   RecordedWorld world_;
-  Retelling retelling_;
+  ReplayWithChanges replay_;
   Audit audit_;
   Replica audited_;  // replays this story's records for audit_
   Chain chain_;

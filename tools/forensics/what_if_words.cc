@@ -13,29 +13,30 @@ std::string seconds(std::int64_t number) {
 }
 
 std::string evidence_of(const ReapLook& look) {
-  const ReapSight& sight = look.sight;
-  const Run& run = *sight.job.run;
-  const auto& reaper = sight.settings.reaper;
+  const ReapObservation& observation = look.observation;
+  const Run& run = *observation.job.run;
+  const auto& reaper = observation.settings.reaper;
   std::string out;
   if (run.exit_code) {
-    out = "exit code " + std::to_string(*run.exit_code) + ", " + seconds(age_s(*run.exited, sight.now)) +
+    out = "exit code " + std::to_string(*run.exit_code) + ", " + seconds(age_s(*run.exited, observation.now)) +
           " ago (grace " + seconds(reaper.finalize_grace_s) + ")";
   } else {
-    out = "running for " + seconds(age_s(run.claimed, sight.now)) + " (ceiling " + seconds(reaper.max_running_s) + ")";
-    if (sight.life == Life::dead) {
-      out += "; its process is dead, passes in a row: " + std::to_string(sight.streak.passes + 1) + " (of " +
+    out = "running for " + seconds(age_s(run.claimed, observation.now)) + " (ceiling " + seconds(reaper.max_running_s) +
+          ")";
+    if (observation.life == Liveness::dead) {
+      out += "; its process is dead, passes in a row: " + std::to_string(observation.streak.passes + 1) + " (of " +
              std::to_string(reaper.dead_ticks) + ")";
     }
-    if (!sight.owner_alive) out += "; its owner is dead";
+    if (!observation.owner_alive) out += "; its owner is dead";
   }
-  const bool is_checked = sight.settings.ownership_checked(look.view.task.repo);
+  const bool is_checked = observation.settings.ownership_checked(look.view.task.repo);
   if (!is_checked) {
     const bool counts = reaper.finalizer_liveness && marks_count_on(look.view.task.stage);
     out += std::string("; ownership is off, the job is ") + (run.marked ? "marked" : "not marked");
     if (run.marked && !counts) out += ", which does not count";
   } else if (look.view.lease) {
     out += "; lease " + look.view.lease->key + " is held by " + look.view.lease->owner.actor +
-           (sight.finalizer_alive ? ", alive" : ", dead");
+           (observation.finalizer_alive ? ", alive" : ", dead");
   } else {
     out += "; no lease";
   }
@@ -57,7 +58,7 @@ std::string tier_of(fb::Tier tier) {
 }
 
 std::string job_of(const ReapLook& look) {
-  return "job " + std::to_string(raw(look.sight.job.id)) + " of task " + std::to_string(raw(look.view.task.id));
+  return "job " + std::to_string(raw(look.observation.job.id)) + " of task " + std::to_string(raw(look.view.task.id));
 }
 
 std::string reap_in_words(const fb::JobReaped& event) {
@@ -98,7 +99,7 @@ std::string recorded_in_words(const ReapLook& look, const ReapDecision& by_log, 
   if (!settings.reaper.enabled) return "the reaper is switched off";
   if (by_log.move != ReapMove::leave) return "no pass at that moment";
   ReapLook seen = look;
-  seen.sight.settings = settings;
+  seen.observation.settings = settings;
   return in_words(seen, by_log);
 }
 

@@ -12,7 +12,7 @@ namespace pawl {
 struct ReapLook {
   TaskView view;
   RunningJob running;
-  ReapSight sight;
+  ReapObservation observation;
 };
 
 /// "reaper defers job 1 of task 1: exit code 0, 360 s ago (grace 300 s); lease task:1 is held by monitor, alive".

@@ -88,7 +88,7 @@ Result<json::value> resolved(std::string_view field, std::string_view reference,
 }
 
 /// Fills in what a script may omit: the owner, its host, its start.
-void add_defaults(json::object& event, fb::Event type, const Asker& asker, const Speakers& speakers) {
+void add_defaults(json::object& event, fb::Event type, const Requester& requester, const Speakers& speakers) {
   const auto otherwise = [&](json::object& object, std::string_view name, json::value value) {
     json::value& member = object[name];
     if (member.is_null()) member = std::move(value);
@@ -105,14 +105,14 @@ void add_defaults(json::object& event, fb::Event type, const Asker& asker, const
     otherwise(event, "owner", json::object());
     if (event.at("owner").is_object()) {
       json::object& owner = event.at("owner").get_object();
-      otherwise(owner, "boot_id", json::string(asker.boot));
+      otherwise(owner, "boot_id", json::string(requester.boot));
       otherwise(owner, "pid", speakers.pid);
-      otherwise(owner, "actor", json::string(asker.actor));
+      otherwise(owner, "actor", json::string(requester.actor));
     }
   }
 }
 
-Result<Proposal> proposal_of(const json::object& event, const Asker& asker, const Speakers& speakers,
+Result<Proposal> proposal_of(const json::object& event, const Requester& requester, const Speakers& speakers,
                              const References& references) {
   const json::value* type = event.if_contains("type");
   if (!type || !type->is_string()) return malformed("an event needs its 'type'");
@@ -126,8 +126,8 @@ Result<Proposal> proposal_of(const json::object& event, const Asker& asker, cons
     json::value* value = data.if_contains(field);
     if (value && value->is_string()) *value = PAWL_TRY(resolved(field, text(value->get_string()), references));
   }
-  add_defaults(data, *known, asker, speakers);
-  auto proposal = proposal_from_json(asker, *known, data, Reading::asked);
+  add_defaults(data, *known, requester, speakers);
+  auto proposal = proposal_from_json(requester, *known, data, Reading::asked);
   if (!proposal) return malformed(std::string(text(type->get_string())) + ": " + proposal.error().message);
   return proposal;
 }
@@ -308,19 +308,19 @@ Result<std::vector<ScriptLine>> read_script(const std::string& path) {
 Result<Group> group_of(const ScriptLine& line, const Speakers& speakers, const References& references) {
   Group group;
   if (line.kind == ScriptLine::Kind::set) {
-    const Asker asker{.boot = speakers.boot, .actor = "operator", .key = {}, .request = {}};
+    const Requester requester{.boot = speakers.boot, .actor = "operator", .key = {}, .request = {}};
     for (const auto& member : line.content) {
-      auto proposal = proposal_from_json(asker, fb::Event::SettingChanged,
+      auto proposal = proposal_from_json(requester, fb::Event::SettingChanged,
                                          {{"key", member.key()}, {"value", member.value()}}, Reading::asked);
       if (!proposal) return malformed(in_quotes(std::string(member.key())) + ": " + proposal.error().message);
       group.push_back(std::move(*proposal));
     }
     return group;
   }
-  const Asker asker{
+  const Requester requester{
       .boot = line.boot.empty() ? speakers.boot : line.boot, .actor = line.actor, .key = {}, .request = {}};
   for (const json::object& event : line.events) {
-    group.push_back(PAWL_TRY(proposal_of(event, asker, speakers, references)));
+    group.push_back(PAWL_TRY(proposal_of(event, requester, speakers, references)));
   }
   return group;
 }

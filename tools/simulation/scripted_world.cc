@@ -2,13 +2,13 @@
 
 namespace pawl {
 
-class ScriptedWorld::Step final : public HeldStep {
+class ScriptedWorld::Step final : public PreparedStep {
  public:
   Step(ScriptedWorld& world, std::string name, std::string run)
       : world_(world), name_(std::move(name)), run_(std::move(run)) {}
 
   const std::string& run() const override { return run_; }
-  CommandExit go() override {
+  CommandExit start_and_wait() override {
     world_.note("step " + name_);
     const auto exit = world_.step_exit.find(name_);
     return exit == world_.step_exit.end() ? CommandExit{} : exit->second;
@@ -24,9 +24,9 @@ class ScriptedWorld::Step final : public HeldStep {
   std::string run_;
 };
 
-Life ScriptedWorld::life_of(const Run& run, const Boot&) {
-  if (!run.pid) return Life::unknown;
-  return exists(*run.pid, run.pid_start.value_or(0)) ? Life::alive : Life::dead;
+Liveness ScriptedWorld::life_of(const Run& run, const Boot&) {
+  if (!run.pid) return Liveness::unknown;
+  return exists(*run.pid, run.pid_start.value_or(0)) ? Liveness::alive : Liveness::dead;
 }
 
 bool ScriptedWorld::exists(std::int64_t pid, std::int64_t start) const {
@@ -58,7 +58,7 @@ bool ScriptedWorld::can_run(const PipelineStep& step) {
   return !without_command.contains(step.name);
 }
 
-EndedStart ScriptedWorld::end_and_lock(const StepPlace& place, const std::string& run, const Boot* starter) {
+EndedStart ScriptedWorld::end_and_lock(const StepKey& place, const std::string& run, const Boot* starter) {
   const auto stuck = previous_alive.find(place.step);
   if (stuck != previous_alive.end() && stuck->second) return {};
   note("end " + place.step + " " + run);

@@ -62,7 +62,7 @@ Simulation::Simulation(Print print, Journal* journal) : print_(std::move(print))
   machine_.set_now(script_start);
   machine_.on_group = [this](Decided& decided) { take(decided); };
   start();
-  machine_.propose(propose_group(asker(std::string(daemon_name)), pipeline_event(default_pipeline())));
+  machine_.propose(propose_group(requester(std::string(daemon_name)), pipeline_event(default_pipeline())));
 }
 
 Result<std::optional<std::string>> Simulation::play(const ScriptLine& line) {
@@ -114,7 +114,7 @@ void Simulation::start() {
   event.pid = daemon_pid;
   event.host = script_host;
   event.version = "script";
-  machine_.propose(propose_group(asker(std::string(daemon_name)), event));
+  machine_.propose(propose_group(requester(std::string(daemon_name)), event));
 }
 
 /// Takes a decided group: chains, prints and writes it, and carries out its effects in the world.
@@ -182,7 +182,7 @@ void Simulation::tick_reaper() {
   for (const JobId id : machine_.state().indexes.running) {
     running.emplace_back(machine_.state().jobs.find(id)->task, id);
   }
-  const Asker reaper = asker("reaper");
+  const Requester reaper = requester("reaper");
   for (const auto& [task, job] : running) {
     const Reaped reaped = reap_job(machine_, world_, task, job, streaks_, reaper, daemon_pid);
     if (reaped.deferred) ++totals_.finalizer_defers;
@@ -203,7 +203,7 @@ void Simulation::tick_reconciler() {
   totals_.reconciler_last_run = machine_.now();
   ++totals_.reconciler_passes;
   for (const TaskId task : reconcile_candidates(machine_.state())) {
-    const Reconciled done = reconcile(machine_, world_, task, asker("reconciler"), daemon_pid);
+    const Reconciled done = reconcile(machine_, world_, task, requester("reconciler"), daemon_pid);
     if (done.move == ReconcileMove::defer) ++totals_.reconciler_defers;
     if (done.answer && done.answer->result == AdvanceResult::advanced) ++totals_.reconciler_moves;
   }
@@ -319,7 +319,7 @@ std::string Simulation::row_of(JobId id) const {
   return row;
 }
 
-Asker Simulation::asker(std::string actor) const {
+Requester Simulation::requester(std::string actor) const {
   return {.boot = boot_id_, .actor = std::move(actor), .key = {}, .request = {}};
 }
 

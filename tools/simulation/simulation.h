@@ -46,7 +46,7 @@ class Simulation {
   std::string row_of(TaskId id) const;
   std::string row_of(JobId id) const;
 
-  Asker asker(std::string actor) const;
+  Requester requester(std::string actor) const;
   Speakers speakers() const;
   References references() const;
 

@@ -80,8 +80,8 @@ class Served : public testing::Test {
     sequencer->start();
     boot = "daemon-" + std::to_string(++starts);
     ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
-    const Asker asker{.boot = boot, .actor = "pawld", .key = {}, .request = std::nullopt};
-    ASSERT_TRUE(define_pipelines(*sequencer, sequencer->ask(known_pipelines), {}, asker));
+    const Requester requester{.boot = boot, .actor = "pawld", .key = {}, .request = std::nullopt};
+    ASSERT_TRUE(define_pipelines(*sequencer, sequencer->ask(known_pipelines), {}, requester));
     api = std::make_unique<Api>(Services{
         .sequencer = *sequencer,
         .journal = *log,
@@ -89,14 +89,14 @@ class Served : public testing::Test {
         .boot_id = boot,
         .version = "test",
         .logs_folder = logs_folder,
-        .advance = [this](const AdvanceOrder& order, const auto& done) { done(advance_answer(order)); },
-        .lock_step = [this](const StepPlace&, const std::string&, const auto& done) { done(step_lock); },
+        .advance = [this](const AdvanceRequest& order, const auto& done) { done(advance_answer(order)); },
+        .lock_step = [this](const StepKey&, const std::string&, const auto& done) { done(step_lock); },
         .find_branch =
             [this](const std::string& repo, const std::string& branch, const auto& done) {
               ++branches_asked;
               done(branch_answer(repo, branch));
             },
-        .is_passed_over = [this](JobId job) { return raw(job) == passed_over; },
+        .is_skipped = [this](JobId job) { return raw(job) == skipped; },
         .origin_trouble = [this](const std::string& repo) { return trouble_of(repo); },
         .is_alive = [this](const Owner& owner, const Boot&) { return owner.pid != dead_pid; },
         .is_seen = [this](const Owner& owner, const Boot&) { return owner.pid != unseen_pid; },
@@ -200,7 +200,7 @@ class Served : public testing::Test {
   std::atomic<bool> has_reserve{true};
   std::atomic<bool> can_write{true};
   std::optional<std::int64_t> clock_drift_s;  // set while no request is in progress
-  std::atomic<std::uint64_t> passed_over{0};
+  std::atomic<std::uint64_t> skipped{0};
   std::atomic<std::int64_t> dead_pid{0};
   std::atomic<std::int64_t> unseen_pid{0};
   const Access* services_access = nullptr;
@@ -216,7 +216,7 @@ class Served : public testing::Test {
   std::function<std::optional<OriginTrouble>(const std::string& repo)> trouble_of = [](const auto&) {
     return std::optional<OriginTrouble>();
   };
-  std::function<AdvanceAnswer(const AdvanceOrder&)> advance_answer = [](const AdvanceOrder&) {
+  std::function<AdvanceAnswer(const AdvanceRequest&)> advance_answer = [](const AdvanceRequest&) {
     return AdvanceAnswer{};
   };
 };

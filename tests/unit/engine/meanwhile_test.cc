@@ -46,7 +46,7 @@ class Told final : public Story {
 
   template <class Event>
   bool ask(const std::string& actor, const Event& event) {
-    return machine.propose(propose_group(asker(actor), event)).outcome == Outcome::accepted;
+    return machine.propose(propose_group(requester(actor), event)).outcome == Outcome::accepted;
   }
   void take_leases_by_force() {
     for (const std::string& key : {task_key(task), repo_key("shop")}) {
@@ -88,7 +88,7 @@ class Told final : public Story {
     if (const auto granted = repo.granted(repo_key("shop"))) start.repo_token = raw(*granted);
     for (const char* step : {"retest", "merge"}) {
       start.step = step;
-      const Decision started = machine.propose(propose_group(asker("worker"), start));
+      const Decision started = machine.propose(propose_group(requester("worker"), start));
       if (started.outcome != Outcome::accepted) continue;
       begun = started.seq;
       return;
@@ -118,12 +118,12 @@ class Told final : public Story {
 
   Seq begun{};  // the start of the worker's step
 
-  using Story::asker;
   using Story::boot;
   using Story::held;
   using Story::job;
   using Story::machine;
   using Story::request_cancel;
+  using Story::requester;
   using Story::set;
   using Story::stage;
   using Story::task;
@@ -236,9 +236,9 @@ TEST(Meanwhile, the_one_path_is_met_at_every_moment) {
     advance(machine, told.world,
             {.task = told.task,
              .version = told.version(),
-             .asker = told.asker("monitor"),
+             .requester = told.requester("monitor"),
              .pid = 1,
-             .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
+             .on_red = AdvanceRequest::OnRed::roll_back_or_retry});
   });
 }
 
@@ -246,7 +246,7 @@ TEST(Meanwhile, the_exit_zero_rule_is_met_at_every_moment) {
   with_everything([](Told& told, Machine& machine) {
     told.exit_with(0);
     Streaks streaks;
-    reap_job(machine, told.world, told.task, told.job, streaks, told.asker("reaper"), 1);
+    reap_job(machine, told.world, told.task, told.job, streaks, told.requester("reaper"), 1);
   });
 }
 
@@ -257,7 +257,7 @@ TEST(Meanwhile, the_reconciler_is_met_at_every_moment) {
     finished.attempt = 1;
     finished.result = fb::JobResult::done;
     EXPECT_TRUE(told.ask("monitor", finished));
-    reconcile(machine, told.world, told.task, told.asker("reconciler"), 1);
+    reconcile(machine, told.world, told.task, told.requester("reconciler"), 1);
   });
 }
 

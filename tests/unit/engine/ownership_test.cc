@@ -10,7 +10,7 @@ class Ownership : public Story {
   static constexpr std::int64_t grace_s = 300;
   static constexpr std::int64_t ceiling_s = 5400;
 
-  Reaped pass() { return reap_job(machine, world, task, job, streaks, asker("reaper"), 1); }
+  Reaped pass() { return reap_job(machine, world, task, job, streaks, requester("reaper"), 1); }
   std::vector<LeaseToReclaim> lease_pass() {
     auto found = leases_to_reclaim(machine.state(), machine.now(),
                                    [&](const Owner& owner, const Boot& boot) { return world.is_alive(owner, boot); });
@@ -49,7 +49,7 @@ class Ownership : public Story {
 
   template <class Event>
   Decision propose_as(const std::string& actor, const Event& event) {
-    return machine.propose(propose_group(asker(actor), event));
+    return machine.propose(propose_group(requester(actor), event));
   }
 
   void exit_with(std::int64_t code) {
@@ -97,7 +97,7 @@ class Ownership : public Story {
     boot("boot-" + std::to_string(++boots_));
   }
   /// A pass of the reconciler over the task.
-  Reconciled reconcile_pass() { return reconcile(machine, world, task, asker("reconciler"), 1); }
+  Reconciled reconcile_pass() { return reconcile(machine, world, task, requester("reconciler"), 1); }
 
   Streaks streaks;
   int boots_ = 1;
@@ -225,8 +225,9 @@ class FoundingIncident : public Ownership {
   bool rolled_back() const {
     for (const auto& line : machine.lines()) {
       const auto* event = line.record.record().event_as_StageTransition();
-      if (event && event->to()->string_view() == "development" && line.applied.outcome == Outcome::accepted)
+      if (event && event->to()->string_view() == "development" && line.applied.outcome == Outcome::accepted) {
         return true;
+      }
     }
     return false;
   }
@@ -534,7 +535,7 @@ class OutsidersStep : public Ownership {
     start.step = "merge";
     start.token = raw(token);
     start.repo_token = raw(*propose_as("monitor", repo).granted(repo.key));
-    Asker outsider = asker("monitor");
+    Requester outsider = requester("monitor");
     outsider.boot = "monitor-boot";
     EXPECT_EQ(machine.propose(propose_group(outsider, start)).outcome, Outcome::accepted);
     finish(1, fb::JobResult::done);
@@ -639,7 +640,7 @@ TEST_F(Ownership, RefusedGroupLeavesNothingBehind) {
   fb::LeaseReleasedT release;
   release.key = "repo:nobody";
   release.token = 5;
-  EXPECT_EQ(machine.propose(propose_group(asker("webhook"), back, release)).outcome, Outcome::not_held);
+  EXPECT_EQ(machine.propose(propose_group(requester("webhook"), back, release)).outcome, Outcome::not_held);
   EXPECT_EQ(last_records(2), (Names{"StageTransition:skipped", "LeaseReleased:not_held"}));
   EXPECT_EQ(machine.state().digest(), digest);
   EXPECT_EQ(stage(), "deploy-staging");

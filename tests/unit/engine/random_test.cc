@@ -118,7 +118,7 @@ class RandomStory : public Rules {
   Proposal purposeful() {
     if (!state.boot_named("pawld")) return boot_of("pawld", {});
     const Who who = someone();
-    const Asker by = asker(who);
+    const Requester by = requester(who);
     if (!state.indexes.blocked.empty() && dice_.one_in(3)) {
       return propose(by, task_unblocked(*state.indexes.blocked.begin()));
     }
@@ -152,7 +152,7 @@ class RandomStory : public Rules {
 
   Proposal something() {
     const Who who = someone();
-    const Asker by = asker(who);
+    const Requester by = requester(who);
     switch (dice_.roll(32)) {
       case 0:
         return boot_event(who);
@@ -226,7 +226,7 @@ class RandomStory : public Rules {
   }
 
   Proposal boot_event(const Who& who) {
-    if (dice_.one_in(4)) return propose(asker(who), boot_ended(dice_.one_in(4) ? "nobody" : current_boot()));
+    if (dice_.one_in(4)) return propose(requester(who), boot_ended(dice_.one_in(4) ? "nobody" : current_boot()));
     return boot_of(dice_.pick(boot_names_), who);
   }
 
@@ -236,10 +236,10 @@ class RandomStory : public Rules {
     if (!used) boots_.push_back(boot_id);
     // A daemon registers itself; one that another actor announces is refused.
     const bool itself = boot_name == daemon_name && !dice_.one_in(4);
-    return propose(asker(itself ? Who{.boot = boot_id} : who), boot_started(boot_id, boot_name));
+    return propose(requester(itself ? Who{.boot = boot_id} : who), boot_started(boot_id, boot_name));
   }
 
-  Proposal setting(const Asker& by) {
+  Proposal setting(const Requester& by) {
     switch (dice_.roll(9)) {
       case 7:
         return propose(
@@ -269,7 +269,7 @@ class RandomStory : public Rules {
     }
   }
 
-  Proposal new_task(const Asker& by) {
+  Proposal new_task(const Requester& by) {
     fb::TaskCreatedT event = task_created("W-" + std::to_string(dice_.roll(5)));
     event.repo = dice_.one_in(2) ? "shop" : "other";
     event.stage = dice_.one_in(3) ? "" : dice_.pick(stages_);
@@ -278,14 +278,14 @@ class RandomStory : public Rules {
     return propose(by, event);
   }
 
-  Proposal lease_wanted(const Asker& by, const Who& who) {
+  Proposal lease_wanted(const Requester& by, const Who& who) {
     const std::string key = some_key();
     fb::LeaseAcquiredT event = lease_acquired(key, who, dice_.one_in(5) ? token_of(key) : std::nullopt);
     if (dice_.one_in(3)) event.ttl = static_cast<std::int64_t>(1 + dice_.roll(60));
     return propose(by, event);
   }
 
-  Proposal reaping(const Asker& by) {
+  Proposal reaping(const Requester& by) {
     const JobId id = job_id();
     const Job* job = state.jobs.find(id);
     // Only the machine itself uses `restart`.
@@ -296,7 +296,7 @@ class RandomStory : public Rules {
     return propose(by, event);
   }
 
-  Proposal step_begun(const Asker& by) {
+  Proposal step_begun(const Requester& by) {
     const TaskId id = task_id();
     const Task* task = state.tasks.find(id);
     const std::string to = to_of(id);
@@ -304,7 +304,7 @@ class RandomStory : public Rules {
                                     token_of(repo_key(task ? task->repo : "shop"))));
   }
 
-  Proposal step_ended(const Asker& by) {
+  Proposal step_ended(const Requester& by) {
     const TaskId id = task_id();
     const Task* task = state.tasks.find(id);
     const auto outcome = dice_.one_in(2) ? fb::StepOutcome::done : static_cast<fb::StepOutcome>(dice_.roll(3));
@@ -314,12 +314,12 @@ class RandomStory : public Rules {
     return propose(by, step_finished(id, raw(step.version), step.step, step.started, outcome));
   }
 
-  Proposal blocking(const Asker& by) {
+  Proposal blocking(const Requester& by) {
     const TaskId id = task_id();
     return propose(by, task_blocked(id, version_of(id), token_of(task_key(id))));
   }
 
-  Proposal ending(const Asker& by) {
+  Proposal ending(const Requester& by) {
     const TaskId id = task_id();
     if (dice_.one_in(3)) return propose(by, task_note(id));
     return dice_.one_in(2) ? propose(by, cancel_requested(id)) : propose(by, task_cancelled(id));

@@ -43,7 +43,7 @@ class Rules : public testing::Test {
   const Decided& ask(Group group);
   template <class EventT>
   const Decided& ask(const EventT& event, const Who& who = {}) {
-    return ask(propose_group(asker(who), event));
+    return ask(propose_group(requester(who), event));
   }
   /// Like ask(), but it must be accepted.
   template <class EventT>
@@ -62,7 +62,7 @@ class Rules : public testing::Test {
     EXPECT_TRUE(effects_of(decided).empty());
     return decided;
   }
-  static Asker asker(const Who& who) {
+  static Requester requester(const Who& who) {
     return {.boot = who.boot, .actor = who.actor, .key = {}, .request = {}, .principal = who.principal};
   }
   /// All effects of a group, in order.

@@ -25,7 +25,7 @@ class Story : public testing::Test {
     machine.set_now(TimeUs{1'767'225'600 * us_per_s});
     world.pass_time = [this](std::int64_t us) { machine.set_now(TimeUs{machine.now().us + us}); };
     boot("boot-1");
-    machine.propose(propose_group(asker("pawld"), pipeline_event(pipeline_with_probe())));
+    machine.propose(propose_group(requester("pawld"), pipeline_event(pipeline_with_probe())));
     stand_on("deploy-staging");
   }
 
@@ -46,7 +46,9 @@ class Story : public testing::Test {
     return pipeline;
   }
 
-  Asker asker(const std::string& actor) const { return {.boot = boot_id, .actor = actor, .key = {}, .request = {}}; }
+  Requester requester(const std::string& actor) const {
+    return {.boot = boot_id, .actor = actor, .key = {}, .request = {}};
+  }
 
   void boot(const std::string& id) {
     boot_id = id;
@@ -56,7 +58,7 @@ class Story : public testing::Test {
     event.pid = 1;
     event.host = "host";
     event.version = "test";
-    machine.propose(propose_group(asker("pawld"), event));
+    machine.propose(propose_group(requester("pawld"), event));
   }
 
   void stand_on(const std::string& stage) {
@@ -65,7 +67,7 @@ class Story : public testing::Test {
     event.repo = "shop";
     event.branch = "w";
     event.stage = stage;
-    const Decision decision = machine.propose(propose_group(asker("operator"), event));
+    const Decision decision = machine.propose(propose_group(requester("operator"), event));
     ASSERT_EQ(decision.outcome, Outcome::accepted);
     task = TaskId{decision.effects.front().id};
     if (decision.effects.size() < 2) return;
@@ -73,7 +75,7 @@ class Story : public testing::Test {
     fb::JobClaimedT claim;
     claim.job = raw(job);
     claim.owner = owner("executor");
-    ASSERT_EQ(machine.propose(propose_group(asker("executor"), claim)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("executor"), claim)).outcome, Outcome::accepted);
   }
 
   std::unique_ptr<fb::OwnerT> owner(const std::string& actor) const {
@@ -84,10 +86,10 @@ class Story : public testing::Test {
     return owner;
   }
 
-  AdvanceAnswer go(AdvanceOrder::OnRed on_red = AdvanceOrder::OnRed::roll_back_or_retry,
+  AdvanceAnswer go(AdvanceRequest::OnRed on_red = AdvanceRequest::OnRed::roll_back_or_retry,
                    const std::string& actor = "monitor") {
     return advance(machine, world,
-                   {.task = task, .version = version(), .asker = asker(actor), .pid = 1, .on_red = on_red});
+                   {.task = task, .version = version(), .requester = requester(actor), .pid = 1, .on_red = on_red});
   }
 
   /// The job's agent has exited.
@@ -96,21 +98,21 @@ class Story : public testing::Test {
     event.job = raw(job);
     event.attempt = 1;
     event.exit_code = code;
-    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("monitor"), event)).outcome, Outcome::accepted);
   }
 
   Decision acquire(const std::string& key, const std::string& actor) {
     fb::LeaseAcquiredT event;
     event.key = key;
     event.owner = owner(actor);
-    return machine.propose(propose_group(asker(actor), event));
+    return machine.propose(propose_group(requester(actor), event));
   }
 
   void set(const std::string& key, const SettingValue& value) {
     fb::SettingChangedT event;
     event.key = key;
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
-    ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
   }
 
   /// Lets the pause between two tries of a job go by.
@@ -119,7 +121,7 @@ class Story : public testing::Test {
   void request_cancel() {
     fb::CancelRequestedT event;
     event.task = raw(task);
-    machine.propose(propose_group(asker("operator"), event));
+    machine.propose(propose_group(requester("operator"), event));
   }
 
   const Task* row() const { return machine.state().tasks.find(task); }

@@ -93,11 +93,11 @@ TEST(Canonical, vectors_and_tables_nest) {
 
 TEST(Canonical, two_layouts_of_one_table_encode_alike) {
   // The same note, with its fields written in another order and its text shared with the actor's.
-  const Asker asker{.boot = "b", .actor = "hi", .key = {}, .request = {}};
+  const Requester requester{.boot = "b", .actor = "hi", .key = {}, .request = {}};
   fb::TaskNoteT event;
   event.task = 1;
   event.text = "hi";
-  const Proposal usual = propose(asker, event);
+  const Proposal usual = propose(requester, event);
 
   flatbuffers::FlatBufferBuilder builder;
   builder.ForceDefaults(true);

@@ -10,7 +10,7 @@
 namespace pawl {
 namespace {
 
-const Asker asker{.boot = "b", .actor = "a", .key = {}, .request = {}};
+const Requester requester{.boot = "b", .actor = "a", .key = {}, .request = {}};
 
 std::unique_ptr<fb::OwnerT> owner() {
   auto owner = std::make_unique<fb::OwnerT>();
@@ -24,7 +24,7 @@ TEST(Subject, of_an_event_with_a_task_or_a_job_is_that) {
   transition.task = 12;
   transition.to = "review";
   transition.token = 8;
-  const Proposal moved = propose(asker, transition);
+  const Proposal moved = propose(requester, transition);
   EXPECT_EQ(subject_of(moved.record()).task, TaskId{12});
   EXPECT_EQ(subject_of(moved.record()).token, Token{8});
   EXPECT_EQ(subject_of(moved.record()).job, std::nullopt);
@@ -32,7 +32,7 @@ TEST(Subject, of_an_event_with_a_task_or_a_job_is_that) {
   fb::JobClaimedT claim;
   claim.job = 7;
   claim.owner = owner();
-  const Proposal claimed = propose(asker, claim);
+  const Proposal claimed = propose(requester, claim);
   const Subject subject = subject_of(claimed.record());
   EXPECT_EQ(subject.job, JobId{7});
   EXPECT_EQ(subject.task, std::nullopt);
@@ -45,7 +45,7 @@ TEST(Subject, of_a_lease_is_its_key_and_the_task_of_its_key) {
   lease.owner = owner();
   const auto task_with = [&](const std::string& key) {
     lease.key = key;
-    const Proposal acquired = propose(asker, lease);
+    const Proposal acquired = propose(requester, lease);
     const Subject subject = subject_of(acquired.record());
     EXPECT_EQ(subject.lease, key);
     EXPECT_EQ(subject.task, std::nullopt) << "it has no field of that name";
@@ -60,23 +60,23 @@ TEST(Subject, of_what_belongs_to_no_task_is_its_name) {
   fb::BootStartedT boot;
   boot.name = "worker";
   boot.boot_id = "w-1";
-  EXPECT_EQ(subject_of(propose(asker, boot).record()).boot, "worker");
+  EXPECT_EQ(subject_of(propose(requester, boot).record()).boot, "worker");
   fb::BootEndedT ended;
   ended.boot_id = "w-1";
-  EXPECT_EQ(subject_of(propose(asker, ended).record()).boot, "w-1");
+  EXPECT_EQ(subject_of(propose(requester, ended).record()).boot, "w-1");
   fb::PipelineDefinedT pipeline;
   pipeline.name = "delivery";
-  EXPECT_EQ(subject_of(propose(asker, pipeline).record()).pipeline, "delivery");
+  EXPECT_EQ(subject_of(propose(requester, pipeline).record()).pipeline, "delivery");
   fb::SettingChangedT setting;
   setting.key = "task:1";
   setting.value = std::make_unique<fb::SettingValueT>();
-  const Proposal set = propose(asker, setting);
+  const Proposal set = propose(requester, setting);
   EXPECT_EQ(subject_of(set.record()).setting, "task:1");
   EXPECT_EQ(task_of(subject_of(set.record())), std::nullopt);
   fb::TaskCreatedT created;
   created.repo = "shop";
   created.work_item = "W-1";
-  const Proposal task = propose(asker, created);
+  const Proposal task = propose(requester, created);
   EXPECT_EQ(subject_of(task.record()).repo, "shop");
   EXPECT_EQ(subject_of(task.record()).work_item, "W-1");
   EXPECT_EQ(task_of(subject_of(task.record())), std::nullopt) << "it gets its id only when it is accepted";
@@ -115,7 +115,7 @@ TEST(Event, is_handed_on_as_the_table_that_it_is) {
   fb::TaskNoteT note;
   note.task = 5;
   note.text = "seen";
-  const Proposal proposal = propose(asker, note);
+  const Proposal proposal = propose(requester, note);
   const fb::Event type = with_event(
       proposal.record(), []<class EventT>(const EventT&) { return fb::Event{fb::EventTraits<EventT>::enum_value}; });
   EXPECT_EQ(type, fb::Event::TaskNote);

@@ -20,7 +20,7 @@ class CheckpointTest : public testing::Test {
     setting.key = "ownership.repos";
     setting.value = std::make_unique<fb::SettingValueT>();
     setting.value->list = {"shop", "till"};
-    writer_.write(propose_group(writer_.asker(), setting));
+    writer_.write(propose_group(writer_.requester(), setting));
     fb::TaskCreatedT created = task_created("W-1");
     created.branch = "w-1";
     writer_.write(propose_group({.boot = "boot-1", .actor = "webhook", .key = "key-1", .request = 77}, created));
@@ -31,30 +31,30 @@ class CheckpointTest : public testing::Test {
     fb::JobClaimedT claim;
     claim.job = 1;
     claim.owner = owner();
-    writer_.write(propose_group(writer_.asker(), claim));
+    writer_.write(propose_group(writer_.requester(), claim));
     fb::RunStartedT run;
     run.job = 1;
     run.attempt = 1;
     run.pid = 4242;
     run.pid_start = 7;
-    writer_.write(propose_group(writer_.asker(), run));
+    writer_.write(propose_group(writer_.requester(), run));
     fb::LeaseAcquiredT lease;
     lease.key = "repo:shop";
     lease.owner = owner();
     lease.ttl = 60;
     lease.edge = "a->b";
-    writer_.write(propose_group(writer_.asker(), lease));
+    writer_.write(propose_group(writer_.requester(), lease));
     fb::GateEvaluatedT gate;
     gate.task = 1;
     gate.version = 1;
     gate.gate = "analysis";
     gate.reason = "in error";
-    writer_.write(propose_group(writer_.asker(), gate));
+    writer_.write(propose_group(writer_.requester(), gate));
     fb::TaskBlockedT blocked;
     blocked.task = 2;
     blocked.version = 1;
     blocked.reason = "test";
-    writer_.write(propose_group(writer_.asker(), blocked));
+    writer_.write(propose_group(writer_.requester(), blocked));
     bytes_ = pack_checkpoint(writer_.state(), writer_.chain()).bytes;
   }
 
@@ -101,7 +101,7 @@ TEST_F(CheckpointTest, a_list_that_was_set_to_be_empty_comes_back_empty) {
   fb::SettingChangedT setting;
   setting.key = "ownership.repos";
   setting.value = std::make_unique<fb::SettingValueT>();
-  writer_.write(propose_group(writer_.asker(), setting));
+  writer_.write(propose_group(writer_.requester(), setting));
   const auto restored = unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
   EXPECT_TRUE(restored->state.settings().ownership.repos.empty());
@@ -113,7 +113,7 @@ TEST_F(CheckpointTest, a_text_that_was_given_and_is_empty_comes_back_empty) {
   fb::RepoDeclaredT declared;
   declared.repo = "nowhere";
   declared.given = true;
-  writer_.write(propose_group(writer_.asker(), declared));
+  writer_.write(propose_group(writer_.requester(), declared));
   const auto restored = unpack_checkpoint(pack_checkpoint(writer_.state(), writer_.chain()).bytes);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
   EXPECT_EQ(restored->state.repos.find("nowhere")->given, "");
@@ -146,7 +146,11 @@ TEST_F(CheckpointTest, state_comes_back_with_its_digest_and_goes_on_alike) {
   MemoryLog other_log;  // their target does not matter
   Writer again(other_log, std::move(restored->state), restored->chain);
   const auto next_of = [](Writer& writer) {
-    return writer.decide(propose_group(writer.asker(), task_created("W-4"))).records.back().record().stamp()->digest();
+    return writer.decide(propose_group(writer.requester(), task_created("W-4")))
+        .records.back()
+        .record()
+        .stamp()
+        ->digest();
   };
   EXPECT_EQ(next_of(again), next_of(writer_));
 }
@@ -212,31 +216,31 @@ TEST_F(CheckpointTest, is_good_also_when_the_owner_of_an_ended_job_is_forgotten)
     boot.boot_id = id;
     boot.host = "host";
     boot.version = "1";
-    writer_.write(propose_group(writer_.asker(), boot));
+    writer_.write(propose_group(writer_.requester(), boot));
   };
   start("worker-1");
   fb::SettingChangedT places;
   places.key = "queue.max_concurrency";
   places.value = std::make_unique<fb::SettingValueT>();
   places.value->number = 2;
-  writer_.write(propose_group(writer_.asker(), places));
+  writer_.write(propose_group(writer_.requester(), places));
   fb::SettingChangedT serial;
   serial.key = "queue.serial_per_repo";
   serial.value = std::make_unique<fb::SettingValueT>();
   serial.value->flag = false;
-  writer_.write(propose_group(writer_.asker(), serial));
+  writer_.write(propose_group(writer_.requester(), serial));
   writer_.create_task("W-4");
   const JobId job = writer_.state().indexes.queued.empty() ? JobId{0} : *writer_.state().indexes.queued.rbegin();
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner();
   claim.owner->boot_id = "worker-1";
-  writer_.write(propose_group(writer_.asker(), claim));
+  writer_.write(propose_group(writer_.requester(), claim));
   fb::JobFinishedT finished;
   finished.job = raw(job);
   finished.attempt = 1;
   finished.result = fb::JobResult::done;
-  writer_.write(propose_group(writer_.asker(), finished));
+  writer_.write(propose_group(writer_.requester(), finished));
   for (std::size_t n = 0; n <= limits::boots_max; ++n) start("later-" + std::to_string(n));
   ASSERT_EQ(writer_.state().boots.find("worker-1"), nullptr);
   ASSERT_EQ(writer_.state().jobs.find(job)->run->owner.boot_id, "worker-1");

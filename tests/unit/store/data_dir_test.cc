@@ -78,7 +78,7 @@ TEST(DataDir, lock_that_outlives_who_is_named_there_is_waited_for) {
   ASSERT_FALSE(impatient.has_value());
   EXPECT_EQ(impatient.error().code, ErrorCode::busy);
 
-  // Its leftovers are removed as soon as the next holder arrives.
+  // Its orphans are removed as soon as the next holder arrives.
   std::atomic<bool> is_over = false;
   std::thread last_of_it([&] {
     while (descriptors_of(path) < 2 && !is_over) std::this_thread::yield();

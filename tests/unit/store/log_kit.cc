@@ -103,17 +103,17 @@ void Writer::start(const std::string& boot_id) {
   started.pid = 1;
   started.host = "host";
   started.version = "test";
-  decide(propose_group(asker(), started));
+  decide(propose_group(requester(), started));
 }
 
 void Writer::boot(const std::string& boot_id) {
   start(boot_id);
-  write(propose_group(asker(), pipeline_event(default_pipeline())));
+  write(propose_group(requester(), pipeline_event(default_pipeline())));
 }
 
 void Writer::create_task(const std::string& work_item) {
   const Seq before = state_.last_seq;
-  write(propose_group(asker("webhook"), task_created(work_item)));
+  write(propose_group(requester("webhook"), task_created(work_item)));
   ASSERT_EQ(state_.last_seq, next(before));
 }
 
@@ -121,10 +121,10 @@ void Writer::cancel_task(TaskId task) {
   fb::CancelRequestedT request;
   request.task = raw(task);
   request.reason = "test";
-  write(propose_group(asker(), request));
+  write(propose_group(requester(), request));
 }
 
-Asker Writer::asker(const std::string& actor) const {
+Requester Writer::requester(const std::string& actor) const {
   return {.boot = boot_, .actor = actor, .key = {}, .request = {}};
 }
 

@@ -60,7 +60,7 @@ class Writer {
 
   const State& state() const { return state_; }
   const Chain& chain() const { return chain_; }
-  Asker asker(const std::string& actor = "operator") const;
+  Requester requester(const std::string& actor = "operator") const;
 
  private:
   Journal& journal_;

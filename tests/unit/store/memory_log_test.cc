@@ -128,9 +128,9 @@ TEST(MemoryLog, failed_append_is_the_last_and_recovery_finds_what_was_durable) {
     writer.create_task("W-1");
     log.fail_append(2, failure);
     writer.create_task("W-2");
-    writer.decide(propose_group(writer.asker(), task_created("W-3")));
+    writer.decide(propose_group(writer.requester(), task_created("W-3")));
     ASSERT_FALSE(writer.append().has_value());
-    writer.decide(propose_group(writer.asker(), task_created("W-4")));
+    writer.decide(propose_group(writer.requester(), task_created("W-4")));
     EXPECT_FALSE(writer.append().has_value()) << "after a failure nothing may be appended";
     EXPECT_EQ(records_in(log).size(), 4U) << "only what is durable is seen";
 
@@ -161,11 +161,11 @@ TEST(MemoryLog, full_disk_fails_the_append_and_keeps_what_was_durable) {
   EXPECT_LT(*log.disk()->room, 1000U);
   log.disk()->room = 10;
   const std::size_t bytes = log.disk()->blocks.size();
-  writer.decide(propose_group(writer.asker(), task_created("W-2")));
+  writer.decide(propose_group(writer.requester(), task_created("W-2")));
   ASSERT_FALSE(writer.append().has_value());
   EXPECT_EQ(log.disk()->blocks.size(), bytes + 10) << "as much as fitted was written";
   log.disk()->room.reset();
-  writer.decide(propose_group(writer.asker(), task_created("W-3")));
+  writer.decide(propose_group(writer.requester(), task_created("W-3")));
   EXPECT_FALSE(writer.append().has_value()) << "after a failure nothing may be appended";
 
   const auto after = MemoryLog::open(log.disk());
@@ -183,7 +183,7 @@ TEST(MemoryLog, archive_row_is_lost_with_the_record_that_archived_it) {
   log.fail_append(1, MemoryLog::Failure::not_synced);
   fb::CancelRequestedT request;
   request.task = 1;
-  writer.decide(propose_group(writer.asker(), request));
+  writer.decide(propose_group(writer.requester(), request));
   ASSERT_FALSE(writer.append().has_value());
   EXPECT_TRUE(log.find(TaskId{1}).has_value());
   log.disk()->lose_unsynced();

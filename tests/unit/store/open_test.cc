@@ -173,7 +173,7 @@ TEST_F(OpenTest, G_edited_record_breaks_the_chain) {
 }
 
 TEST_F(OpenTest, G_edit_that_mends_its_own_chain_breaks_the_next) {
-  writer_.write(propose_group(writer_.asker(), task_note(TaskId{1}, "as it was")));
+  writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "as it was")));
   writer_.create_task("W-3");
   const auto text = [&](fb::Record& record) {
     static_cast<fb::TaskNote*>(record.mutable_event())->mutable_text()->Mutate(0, 'A');
@@ -236,7 +236,7 @@ TEST_F(OpenTest, torn_tail_is_reported) {
 }
 
 TEST_F(OpenTest, state_at_a_seq_ends_with_the_last_whole_group_before_it) {
-  writer_.write(propose_group(writer_.asker(), task_note(TaskId{1}, "a"), task_note(TaskId{1}, "b")));  // 5 and 6
+  writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "a"), task_note(TaskId{1}, "b")));  // 5 and 6
   for (const bool with_checkpoint : {false, true}) {
     const std::array<Seq, 8> expected = {Seq{0}, Seq{1}, Seq{2}, Seq{3}, Seq{4}, Seq{4}, Seq{6}, Seq{6}};
     for (std::uint64_t upto = 0; upto < expected.size(); ++upto) {
@@ -252,7 +252,7 @@ TEST_F(OpenTest, long_log_with_groups_across_chunks_replays) {
   const std::string text(4000, 'n');
   for (int i = 0; i < 60; ++i) {
     Group group;
-    for (int k = 0; k < 20; ++k) group.push_back(propose(writer_.asker(), task_note(TaskId{1}, text)));
+    for (int k = 0; k < 20; ++k) group.push_back(propose(writer_.requester(), task_note(TaskId{1}, text)));
     writer_.write(std::move(group));
   }
   const Result<Opened> opened = open_state(log_);  // some 5 MB, in chunks of 1 MiB

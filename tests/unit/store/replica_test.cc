@@ -21,7 +21,7 @@ class ReplicaTest : public testing::Test {
   ReplicaTest() {
     writer_.boot();
     writer_.create_task("W-1");
-    writer_.write(propose_group(writer_.asker(), task_note(TaskId{1}, "a"), task_note(TaskId{1}, "b")));  // 4 and 5
+    writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "a"), task_note(TaskId{1}, "b")));  // 4 and 5
     writer_.create_task("W-2");
     records_ = records_in(log_);
   }
@@ -246,7 +246,7 @@ TEST_F(ReplicaTest, replica_that_follows_has_digest_and_chain_of_the_writer_afte
     if (i % 2 == 0) {
       writer_.create_task("N-" + std::to_string(i));
     } else {
-      writer_.write(propose_group(writer_.asker(), task_note(TaskId{1}, "c"), task_note(TaskId{1}, "d")));
+      writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "c"), task_note(TaskId{1}, "d")));
     }
     const auto [digest, chain] = standby.await(writer_.state().last_seq);
     EXPECT_EQ(digest, writer_.state().digest());

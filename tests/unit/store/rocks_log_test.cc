@@ -50,7 +50,7 @@ TEST(RocksLog, what_is_written_into_a_folder_that_was_replaced_is_not_acknowledg
   std::filesystem::rename(dir.path("data"), dir.path("away"));
   std::filesystem::create_directory(dir.path("data"));
   const Seq before = log->last_seq();
-  writer.decide(propose_group(writer.asker(), task_created("W-1")));
+  writer.decide(propose_group(writer.requester(), task_created("W-1")));
   const Result<void> appended = writer.append();
   ASSERT_FALSE(appended.has_value());
   EXPECT_EQ(appended.error().code, ErrorCode::replaced);
@@ -380,7 +380,7 @@ TEST(RocksLog, large_log_goes_through_tables_and_comes_back) {
     const std::string text(100'000, 'n');
     for (int i = 0; i < 20; ++i) {  // 40 MB: more than one memtable
       Group group;
-      for (int k = 0; k < 20; ++k) group.push_back(propose(writer.asker(), task_note(TaskId{1}, text)));
+      for (int k = 0; k < 20; ++k) group.push_back(propose(writer.requester(), task_note(TaskId{1}, text)));
       writer.write(std::move(group));
     }
     digest = writer.state().digest();

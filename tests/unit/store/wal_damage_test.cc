@@ -22,11 +22,11 @@ class WalDamage : public testing::Test {
     Writer writer(**log);
     note_end(0);
     writer.start();
-    writer.write(propose_group(writer.asker(), max_attempts(3)));
+    writer.write(propose_group(writer.requester(), max_attempts(3)));
     note_end(2);
-    writer.write(propose_group(writer.asker(), max_attempts(4)));
+    writer.write(propose_group(writer.requester(), max_attempts(4)));
     note_end(3);
-    writer.write(propose_group(writer.asker(), max_attempts(5)));
+    writer.write(propose_group(writer.requester(), max_attempts(5)));
     note_end(4);
     records_ = records_in(**log);
     PAWL_ASSERT((*log)->seal().has_value());

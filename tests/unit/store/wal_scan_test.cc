@@ -26,7 +26,7 @@ TEST(WalScan, blocks_are_found_also_where_they_span_pieces) {
     writer.create_task("W-1");
     // 3 records of 50 KB each: each spans two or three pieces.
     for (int i = 0; i < 3; ++i) {
-      writer.write(propose_group(writer.asker(), task_note(TaskId{1}, std::string(50'000, 'n'))));
+      writer.write(propose_group(writer.requester(), task_note(TaskId{1}, std::string(50'000, 'n'))));
     }
   }
   const Result<FoundInWal> found = blocks_in_wal(dir.path("data/log"));

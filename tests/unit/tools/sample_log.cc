@@ -16,7 +16,7 @@
 namespace pawl {
 namespace {
 
-Asker asker(const std::string& actor) {
+Requester requester(const std::string& actor) {
   return {.boot = "boot-1", .actor = actor, .key = {}, .request = {}};
 }
 
@@ -89,8 +89,9 @@ Seq SampleLog::propose(Group group) {
     chain_ = stamp_chain(chain_, record);
     batch.records.emplace_back(record.data(), record.size());
   }
-  for (const ArchivedTask& archived : decided.archived)
+  for (const ArchivedTask& archived : decided.archived) {
     batch.archived.push_back(pack_archived(archived, state_.last_seq));
+  }
   const auto appended = log_->append(batch, first);
   EXPECT_TRUE(appended) << (appended ? "" : appended.error().message);
   return state_.last_seq;
@@ -103,33 +104,33 @@ void SampleLog::tell(std::int64_t concurrency) {
   boot.pid = 1;
   boot.host = "host";
   boot.version = "0.1.0";
-  propose(propose_group(asker("pawld"), boot));
-  propose(propose_group(asker("pawld"), pipeline_event(default_pipeline())));
-  propose(propose_group(asker("operator"), short_pipeline()));
+  propose(propose_group(requester("pawld"), boot));
+  propose(propose_group(requester("pawld"), pipeline_event(default_pipeline())));
+  propose(propose_group(requester("operator"), short_pipeline()));
   fb::SettingChangedT setting;
   setting.key = "queue.max_concurrency";
   setting.value = std::make_unique<fb::SettingValueT>(setting_value_event(SettingValue{concurrency}));
-  propose(propose_group(asker("operator"), setting));
+  propose(propose_group(requester("operator"), setting));
   for (const std::string item : {"W-1", "W-2", "W-\"3\", grün"}) {
     fb::TaskCreatedT task;
     task.work_item = item;
     task.repo = "shop";
     task.pipeline = "short";
-    Asker webhook = asker("webhook");
+    Requester webhook = requester("webhook");
     webhook.key = "hook-" + item;
     webhook.request = 0xABC;
     propose(propose_group(webhook, task));
   }
   deliver(1);
-  propose(propose_group(asker("reaper"), transition(2, "ship", 9)));  // a lost race
+  propose(propose_group(requester("reaper"), transition(2, "ship", 9)));  // a lost race
   fb::CancelRequestedT cancel;
   cancel.task = 2;
-  propose(propose_group(asker("operator"), cancel));
+  propose(propose_group(requester("operator"), cancel));
   fb::TaskBlockedT block;
   block.task = 3;
   block.version = 1;
   block.reason = "waiting for a word";
-  propose(propose_group(asker("operator"), block));
+  propose(propose_group(requester("operator"), block));
 }
 
 void SampleLog::deliver(std::uint64_t task) {
@@ -141,16 +142,16 @@ void SampleLog::deliver(std::uint64_t task) {
     fb::JobClaimedT claim;
     claim.job = job;
     claim.owner = owner();
-    propose(propose_group(asker("worker"), claim));
+    propose(propose_group(requester("worker"), claim));
     fb::RunExitedT exited;
     exited.job = job;
     exited.attempt = 1;
-    propose(propose_group(asker("worker"), exited));
+    propose(propose_group(requester("worker"), exited));
     fb::JobFinishedT finished;
     finished.job = job;
     finished.attempt = 1;
     finished.result = fb::JobResult::done;
-    propose(propose_group(asker("monitor"), transition(task, version == 1 ? "ship" : "done", version), finished));
+    propose(propose_group(requester("monitor"), transition(task, version == 1 ? "ship" : "done", version), finished));
   }
 }
 

@@ -89,12 +89,12 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   webhooks.totals(WebhookSource::plane).deferred = 54;
   webhooks.totals(WebhookSource::github).refused = 55;
   webhooks.refusals.count("malformed");
-  Shop shop(services(webhooks));
-  shop.totals.reaped = 61;
-  shop.totals.last_reaped_job = 62;
-  shop.totals.leases_reclaimed = 63;
-  shop.totals.advances_deferred = 64;
-  ShareBook& shares = *shop.services.share_book;
+  RouteContext context(services(webhooks));
+  context.totals.reaped = 61;
+  context.totals.last_reaped_job = 62;
+  context.totals.leases_reclaimed = 63;
+  context.totals.advances_deferred = 64;
+  ShareBook& shares = *context.services.share_book;
   shares.held(ShareKind::connections) = 91;
   shares.held(ShareKind::streams) = 92;
   for (int i = 0; i < 93; ++i) shares.refuse(ShareKind::polls, "token:ci");
@@ -103,8 +103,8 @@ TEST_F(Counters, are_the_numbers_of_the_queue) {
   std::string queue;
   std::map<std::string, std::uint64_t> read;
   sequencer->ask([&](const State& state) {
-    append_queue(queue, state, shop, Role::operate);
-    read = by_place(counter_sources(state, shop));
+    append_queue(queue, state, context, Role::operate);
+    read = by_place(counter_sources(state, context));
     return 0;
   });
   std::map<std::string, std::uint64_t> shown;

@@ -216,10 +216,10 @@ TEST_F(TaskRoutes, history_is_what_speaks_of_the_task_its_jobs_and_its_lease) {
 
 TEST_F(TaskRoutes, advance_goes_through_the_one_path_and_says_what_happened) {
   create("W-1");
-  advance_answer = [](const AdvanceOrder& order) {
-    EXPECT_EQ(raw(order.task), 1u);
-    EXPECT_EQ(raw(order.version), 1u);
-    EXPECT_EQ(order.asker.actor, "monitor");
+  advance_answer = [](const AdvanceRequest& request) {
+    EXPECT_EQ(raw(request.task), 1u);
+    EXPECT_EQ(raw(request.version), 1u);
+    EXPECT_EQ(request.requester.actor, "monitor");
     return AdvanceAnswer{
         .result = AdvanceResult::gate_red, .seq = Seq{3}, .outcome = Outcome::accepted, .reason = "no"};
   };
@@ -229,7 +229,7 @@ TEST_F(TaskRoutes, advance_goes_through_the_one_path_and_says_what_happened) {
   EXPECT_EQ(red.at("/reason"), "\"no\"");
   EXPECT_EQ(red.at("/seq"), "3");
   EXPECT_EQ(red.at("/task/id"), "1");
-  advance_answer = [](const AdvanceOrder&) {
+  advance_answer = [](const AdvanceRequest&) {
     return AdvanceAnswer{.result = AdvanceResult::waiting,
                          .awaited = Awaited::command,
                          .outcome = Outcome::accepted,
@@ -279,7 +279,7 @@ TEST_F(TaskRoutes, retry_of_what_nobody_works_on_lets_it_go_on) {
   blocked.task = 1;
   blocked.version = 1;
   blocked.reason = "diverged";
-  const Asker executor{.boot = boot, .actor = "executor", .key = {}, .request = std::nullopt};
+  const Requester executor{.boot = boot, .actor = "executor", .key = {}, .request = std::nullopt};
   ASSERT_EQ(sequencer->propose(propose_group(executor, blocked)).outcome, Outcome::accepted);
   const Answer retried = post("/v1/tasks/1/retry", "");
   EXPECT_EQ(retried.status, 200) << retried.body;

@@ -261,11 +261,11 @@ TEST_F(Routes, waiting_claims_are_answered_when_the_daemon_ends) {
 TEST_F(Routes, a_job_with_a_process_left_is_passed_over) {
   create("W-1");
   worker("w");
-  passed_over = 1;
+  skipped = 1;
   EXPECT_EQ(claim("w", "analyst").status, 204);
   EXPECT_EQ(get("/queue").at("/queued/0/reason"), "\"previous_alive\"");
   auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");
-  passed_over = 0;
+  skipped = 0;
   ASSERT_EQ(waiting.wait_for(std::chrono::seconds(30)), std::future_status::ready)
       << "the wake-up comes without a record that it is gone";
   EXPECT_EQ(waiting.get().at("/job/id"), "1");
@@ -318,8 +318,9 @@ TEST_F(Routes, stream_of_events_goes_on_only_after_a_seq) {
   };
   EXPECT_EQ(asked("2"), 200);
   EXPECT_EQ(asked("9223372036854775806"), 200);
-  for (const char* id : {"0", "-1", "x", "9223372036854775807", "18446744073709551615"})
+  for (const char* id : {"0", "-1", "x", "9223372036854775807", "18446744073709551615"}) {
     EXPECT_EQ(asked(id), 400) << id;
+  }
 }
 
 TEST_F(Routes, events_are_json_lines_and_can_be_waited_for) {

@@ -63,10 +63,10 @@ TEST_F(WebhookRoutes, a_push_advances_the_task_that_stands_on_that_branch) {
   ASSERT_EQ(orders().size(), 1U);
   EXPECT_EQ(orders()[0].task, mine);
   EXPECT_EQ(orders()[0].version, Version{1});
-  EXPECT_EQ(orders()[0].asker.actor, "webhook");
-  EXPECT_EQ(orders()[0].asker.boot, boot_);
-  EXPECT_EQ(orders()[0].asker.key, "") << "each record of the path gets a fresh decision";
-  EXPECT_EQ(orders()[0].on_red, AdvanceOrder::OnRed::report);
+  EXPECT_EQ(orders()[0].requester.actor, "webhook");
+  EXPECT_EQ(orders()[0].requester.boot, boot_);
+  EXPECT_EQ(orders()[0].requester.key, "") << "each record of the path gets a fresh decision";
+  EXPECT_EQ(orders()[0].on_red, AdvanceRequest::OnRed::report);
 }
 
 TEST_F(WebhookRoutes, a_redelivery_returns_the_first_answer_and_does_nothing) {

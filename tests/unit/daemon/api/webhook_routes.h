@@ -69,7 +69,7 @@ class WebhookRoutes : public testing::Test {
         .boot_id = boot_,
         .version = "test",
         .advance =
-            [this](AdvanceOrder order, const std::function<void(AdvanceAnswer)>& done) {
+            [this](AdvanceRequest order, const std::function<void(AdvanceAnswer)>& done) {
               {
                 const std::lock_guard lock(mutex_);
                 orders_.push_back(std::move(order));
@@ -105,8 +105,8 @@ class WebhookRoutes : public testing::Test {
   }
 
   Decision propose(const auto& event) {
-    const Asker asker{.boot = boot_, .actor = "test", .key = {}, .request = {}};
-    Decision decision = sequencer_->propose(propose_group(asker, event));
+    const Requester requester{.boot = boot_, .actor = "test", .key = {}, .request = {}};
+    Decision decision = sequencer_->propose(propose_group(requester, event));
     EXPECT_EQ(decision.outcome, Outcome::accepted) << name(decision.outcome);
     return decision;
   }
@@ -219,7 +219,7 @@ class WebhookRoutes : public testing::Test {
 
   /// Everything that the posts led to; waits for work that follows an answer. After this call the API takes no more
   /// requests.
-  std::vector<AdvanceOrder> orders() {
+  std::vector<AdvanceRequest> orders() {
     api_->stop();
     const std::lock_guard lock(mutex_);
     return orders_;
@@ -285,7 +285,7 @@ class WebhookRoutes : public testing::Test {
   std::atomic<std::int64_t> now_us_{0};
   bool is_slow_ = false;  // a task to be advanced stays under way
   std::mutex mutex_;      // guards the members below
-  std::vector<AdvanceOrder> orders_;
+  std::vector<AdvanceRequest> orders_;
   std::vector<Alert> alerts_;
   std::vector<std::string> warnings_;
 };

@@ -30,8 +30,8 @@ class AlertOf : public testing::Test {
 
   template <class Event>
   void propose(const Event& event) {
-    const Asker asker{.boot = "boot-1", .actor = "tester", .key = {}, .request = {}};
-    ASSERT_EQ(machine.propose(propose_group(asker, event)).outcome, Outcome::accepted);
+    const Requester requester{.boot = "boot-1", .actor = "tester", .key = {}, .request = {}};
+    ASSERT_EQ(machine.propose(propose_group(requester, event)).outcome, Outcome::accepted);
   }
 
   static std::unique_ptr<fb::OwnerT> owner() {

@@ -127,8 +127,9 @@ class EnvOfCommands : public ExecutorTest {
   std::string printed(const std::string& kind) {
     std::string text;
     for (const auto& entry : fs::recursive_directory_iterator(at("data/logs"))) {
-      if (entry.is_regular_file() && entry.path().string().find(kind) != std::string::npos)
+      if (entry.is_regular_file() && entry.path().string().find(kind) != std::string::npos) {
         text += contents(entry.path());
+      }
     }
     return text;
   }
@@ -199,7 +200,7 @@ TEST_F(EnvOfCommands, no_lease_is_taken_and_no_step_begun_before_its_variables_c
   // The daemon may itself hold it for a moment, to check whether the variable is available.
   ASSERT_TRUE(comes_true([&] {
     std::promise<AdvanceAnswer> answered;
-    executor_->advance({.task = id, .version = task(id)->version, .asker = asker("operator")},
+    executor_->advance({.task = id, .version = task(id)->version, .requester = requester("operator")},
                        [&](AdvanceAnswer got) { answered.set_value(std::move(got)); });
     answer = answered.get_future().get();
     return answer.awaited != Awaited::path;

@@ -71,7 +71,9 @@ class ExecutorTest : public testing::Test {
   std::string data() const { return (folder_ / "data").string(); }
   fs::path at(const std::string& name) const { return folder_ / name; }
   fs::path worktree(std::uint64_t task) const { return at("data/work") / ("task-" + std::to_string(task)); }
-  Asker asker(const std::string& actor) const { return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}}; }
+  Requester requester(const std::string& actor) const {
+    return {.boot = boot_id_, .actor = actor, .key = {}, .request = {}};
+  }
 
   /// Starts from the log, as the daemon does, but without the executor.
   void boot() {
@@ -124,7 +126,7 @@ class ExecutorTest : public testing::Test {
 
   template <class Event>
   Decision tell(const Event& event, const std::string& actor = "operator") {
-    return sequencer_->propose(propose_group(asker(actor), event));
+    return sequencer_->propose(propose_group(requester(actor), event));
   }
   void set(const std::string& key, const SettingValue& value) {
     fb::SettingChangedT event;

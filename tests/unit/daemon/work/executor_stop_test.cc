@@ -33,7 +33,7 @@ TEST_F(ExecutorStopTest, superseded_daemon_ends_its_agents_and_writes_nothing_mo
   fb::TaskNoteT note;
   note.task = 1;
   note.text = "too late";
-  EXPECT_EQ(tell(note).way, Decision::Way::superseded);
+  EXPECT_EQ(tell(note).source, Decision::AnswerSource::superseded);
   executor_.reset();
   EXPECT_TRUE(comes_true([&] { return ::kill(pid, 0) != 0; }));
   sequencer_->stop();
@@ -360,7 +360,7 @@ stages:
   reap_at_ceiling(1);
   execute();
   std::promise<AdvanceAnswer> answered;
-  executor_->advance({.task = id, .version = Version{2}, .asker = {"elsewhere", "operator", "key", 7}},
+  executor_->advance({.task = id, .version = Version{2}, .requester = {"elsewhere", "operator", "key", 7}},
                      [&](AdvanceAnswer given) { answered.set_value(std::move(given)); });
   const AdvanceAnswer answer = answered.get_future().get();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);

@@ -51,8 +51,8 @@ TEST_F(ExecutorTest, task_is_driven_from_its_first_stage_to_done) {
 /// A desk at which an outside worker always wins the first job that the executor tries to claim.
 class QuickerWorker final : public DeskBetween {
  public:
-  QuickerWorker(Sequencer& sequencer, Asker asker, std::string boot)
-      : DeskBetween(sequencer), asker_(std::move(asker)), boot_(std::move(boot)) {}
+  QuickerWorker(Sequencer& sequencer, Requester requester, std::string boot)
+      : DeskBetween(sequencer), requester_(std::move(requester)), boot_(std::move(boot)) {}
 
   Decision propose(Group group) override {
     const fb::JobClaimed* claim = group.front().record().event_as_JobClaimed();
@@ -62,13 +62,13 @@ class QuickerWorker final : public DeskBetween {
       first.owner = std::make_unique<fb::OwnerT>();
       first.owner->boot_id = boot_;
       first.owner->actor = "worker";
-      EXPECT_EQ(DeskBetween::propose(propose_group(asker_, first)).outcome, Outcome::accepted);
+      EXPECT_EQ(DeskBetween::propose(propose_group(requester_, first)).outcome, Outcome::accepted);
     }
     return DeskBetween::propose(std::move(group));
   }
 
  private:
-  Asker asker_;
+  Requester requester_;
   std::string boot_;
   bool has_come_ = false;  // the executor claims from one thread
 };
@@ -85,7 +85,7 @@ TEST_F(ExecutorTest, job_behind_one_that_a_worker_was_quicker_with_is_claimed_al
   ASSERT_EQ(tell(worker).outcome, Outcome::accepted);
   submit("W-1", "first");
   const TaskId second = submit("W-2", "second");
-  desk_ = std::make_unique<QuickerWorker>(*sequencer_, asker("worker"), "w1");
+  desk_ = std::make_unique<QuickerWorker>(*sequencer_, requester("worker"), "w1");
   execute();
   EXPECT_TRUE(reaches(second, "done"));
   EXPECT_EQ(job(1)->run->owner.boot_id, "w1");
@@ -310,15 +310,15 @@ stages:
 
 TEST_F(ExecutorTest, what_an_earlier_boot_left_running_is_ended_before_anything_is_claimed) {
   // As after kill -9: the process goes on, and only its note tells of it.
-  RunOrder order;
-  order.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
-  order.folder = folder_.string();
-  order.environment = {"PATH=/usr/bin:/bin"};
-  order.purpose = "job 1 attempt 1";
+  RunRequest request;
+  request.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
+  request.folder = folder_.string();
+  request.environment = {"PATH=/usr/bin:/bin"};
+  request.purpose = "job 1 attempt 1";
   RealSystem system({.data_folder = data()});
-  Result<HeldRun> run = HeldRun::hold(system, order, open_log(at("log").string()).value());
+  Result<PreparedProcess> run = PreparedProcess::prepare(system, request, open_log(at("log").string()).value());
   ASSERT_TRUE(run) << run.error().message;
-  std::thread nobody([&] { run->go({600, 1}, nullptr); });
+  std::thread nobody([&] { run->start_and_wait({600, 1}, nullptr); });
   ASSERT_TRUE(comes_true([&] { return contents(at("pid")).ends_with("\n"); }));
   execute();
   EXPECT_FALSE(pid_start_of(std::stoi(contents(at("pid")))));
@@ -339,12 +339,12 @@ stages:
   const TaskId other = submit("W-2");
   execute();
   ASSERT_TRUE(reaches(other, "done"));
-  EXPECT_TRUE(executor_->is_passed_over(JobId{1}));
-  EXPECT_EQ(executor_->passed_over(), std::vector<JobId>{JobId{1}});
+  EXPECT_TRUE(executor_->is_skipped(JobId{1}));
+  EXPECT_EQ(executor_->skipped(), std::vector<JobId>{JobId{1}});
   EXPECT_EQ(job(1)->status, JobStatus::queued);
   held.reset();
   EXPECT_TRUE(reaches(id, "done"));
-  EXPECT_TRUE(comes_true([&] { return !executor_->is_passed_over(JobId{1}); }));
+  EXPECT_TRUE(comes_true([&] { return !executor_->is_skipped(JobId{1}); }));
 }
 
 TEST_F(ExecutorTest, exit_of_somebody_elses_run_is_seen_to) {
@@ -495,7 +495,7 @@ stages:
 )");
   set("stop.kill_after_s", 600);
   // As happens for a moment while another thread forks: still held, although its holder has released it.
-  auto place = lock_place(data(), {TaskId{1}, Version{1}, "merge"});
+  auto place = lock_step(data(), {TaskId{1}, Version{1}, "merge"});
   ASSERT_TRUE(place) << place.error().message;
   execute();
   const TaskId id = submit();
@@ -529,7 +529,7 @@ stages:
   finished.by = fb::StepBy::operator_;
   fb::TaskUnblockedT unblocked;
   unblocked.task = raw(id);
-  ASSERT_EQ(sequencer_->propose(propose_group(asker("operator"), finished, unblocked)).outcome, Outcome::accepted);
+  ASSERT_EQ(sequencer_->propose(propose_group(requester("operator"), finished, unblocked)).outcome, Outcome::accepted);
   EXPECT_TRUE(reaches(id, "done"));
   EXPECT_EQ(count(fb::Event::StepStarted), 1u);
 }
@@ -587,7 +587,7 @@ stages:
   {
     // An earlier run of this start's held the place, and is gone: that says nothing about the other one.
     RealSystem system({.data_folder = data()});
-    const auto place = system.lock_place({id, Version{1}, "merge"});
+    const auto place = system.lock_step({id, Version{1}, "merge"});
     ASSERT_TRUE(place) << place.error().message;
     ASSERT_TRUE(system.note_place(**place, "earlier"));
   }
@@ -628,7 +628,7 @@ TEST_F(ExecutorTest, what_merely_bears_the_name_of_a_run_counts_as_alive_and_is_
   }
   // It has its environment only after exec.
   ASSERT_TRUE(comes_true([&] {
-    RunSigns signs;
+    ProcessMarkers signs;
     signs.run = "made-up";
     return !processes_of(signs, "").empty();
   }));
@@ -656,7 +656,7 @@ stages:
   executor_->advance(
       {.task = id,
        .version = Version{1},
-       .asker = {.boot = "elsewhere", .actor = "operator", .key = "key", .request = 7, .principal = "uid:1"}},
+       .requester = {.boot = "elsewhere", .actor = "operator", .key = "key", .request = 7, .principal = "uid:1"}},
       [&](AdvanceAnswer answer) { answered.set_value(std::move(answer)); });
   const AdvanceAnswer answer = answered.get_future().get();
   EXPECT_EQ(answer.result, AdvanceResult::gate_red);
@@ -679,9 +679,9 @@ TEST_F(ExecutorTest, lock_files_that_were_held_when_their_task_was_finished_go_a
   define(sleeper);
   cancel(submit());
   submit("W-2");
-  std::unique_ptr<Handle> held = std::move(lock_place(data(), {TaskId{1}, Version{1}, "merge"}).value());
-  ASSERT_TRUE(lock_place(data(), {TaskId{2}, Version{1}, "merge"}));
-  ASSERT_TRUE(lock_place(data(), {TaskId{77}, Version{1}, "merge"}));  // never given out
+  std::unique_ptr<Handle> held = std::move(lock_step(data(), {TaskId{1}, Version{1}, "merge"}).value());
+  ASSERT_TRUE(lock_step(data(), {TaskId{2}, Version{1}, "merge"}));
+  ASSERT_TRUE(lock_step(data(), {TaskId{77}, Version{1}, "merge"}));  // never given out
   execute();
   const auto has = [&](const std::string& name) { return fs::exists(at("data/steps") / name); };
   EXPECT_TRUE(has("1-1-merge.lock"));

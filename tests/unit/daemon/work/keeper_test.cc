@@ -49,13 +49,14 @@ class KeeperTest : public testing::Test {
     fs::remove_all(folder_);
   }
 
-  HeldRun held(const std::string& script) {
-    RunOrder order;
-    order.command = {"/bin/sh", "-c", script};
-    order.folder = (folder_ / "work").string();
-    order.environment = {"PATH=/usr/bin:/bin"};
-    order.purpose = "test";
-    Result<HeldRun> run = HeldRun::hold(*system_, order, open_log((folder_ / "log").string()).value());
+  PreparedProcess held(const std::string& script) {
+    RunRequest options;
+    options.command = {"/bin/sh", "-c", script};
+    options.folder = (folder_ / "work").string();
+    options.environment = {"PATH=/usr/bin:/bin"};
+    options.purpose = "test";
+    Result<PreparedProcess> run =
+        PreparedProcess::prepare(*system_, options, open_log((folder_ / "log").string()).value());
     EXPECT_TRUE(run) << run.error().message;
     return std::move(*run);
   }
@@ -75,10 +76,10 @@ class KeeperTest : public testing::Test {
 };
 
 TEST_F(KeeperTest, what_escapes_is_ended_and_reaped_when_the_command_ends) {
-  HeldRun run = held(std::string(escape) + "exit 3");
+  PreparedProcess run = held(std::string(escape) + "exit 3");
   const pid_t keeper = note().keeper;
   EXPECT_TRUE(is_there(keeper));
-  const CommandExit exit = run.go({600, 0}, nullptr);
+  const CommandExit exit = run.start_and_wait({600, 0}, nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::exited);
   EXPECT_EQ(exit.code, 3);
   EXPECT_TRUE(run.gone());
@@ -87,16 +88,16 @@ TEST_F(KeeperTest, what_escapes_is_ended_and_reaped_when_the_command_ends) {
 }
 
 TEST_F(KeeperTest, what_escapes_is_ended_with_a_command_that_is_over_its_time) {
-  HeldRun run = held(std::string(escape) + "exec sleep 1000");
-  EXPECT_EQ(run.go({1, 0}, nullptr).how, CommandExit::How::timed_out);
+  PreparedProcess run = held(std::string(escape) + "exec sleep 1000");
+  EXPECT_EQ(run.start_and_wait({1, 0}, nullptr).how, CommandExit::How::timed_out);
   EXPECT_TRUE(run.gone());
   EXPECT_FALSE(is_there(escaped()));
 }
 
 TEST_F(KeeperTest, what_escapes_is_ended_with_a_command_that_is_called_off) {
-  HeldRun run = held(std::string(escape) + "exec sleep 1000");
-  EventCallOff call;
-  std::thread waiting([&] { EXPECT_EQ(run.go({600, 0}, &call).how, CommandExit::How::lost); });
+  PreparedProcess run = held(std::string(escape) + "exec sleep 1000");
+  EventCancelToken call;
+  std::thread waiting([&] { EXPECT_EQ(run.start_and_wait({600, 0}, &call).how, CommandExit::How::lost); });
   EXPECT_TRUE(lives(escaped()));
   call.call();
   waiting.join();
@@ -107,8 +108,8 @@ TEST_F(KeeperTest, what_escapes_is_ended_with_a_command_that_is_called_off) {
 TEST_F(KeeperTest, what_escapes_is_found_by_the_next_start_when_the_daemon_was_killed) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {
-    HeldRun run = held(std::string(escape) + "exec sleep 1000");
-    run.go({600, 0}, nullptr);
+    PreparedProcess run = held(std::string(escape) + "exec sleep 1000");
+    run.start_and_wait({600, 0}, nullptr);
     ::_exit(0);
   }
   EXPECT_TRUE(lives(escaped()));
@@ -126,8 +127,8 @@ TEST_F(KeeperTest, what_escapes_is_found_by_the_next_start_when_the_daemon_was_k
 TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_that_cannot_see_it) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {
-    HeldRun run = held(std::string(escape) + "exec sleep 1000");
-    run.go({600, 0}, nullptr);
+    PreparedProcess run = held(std::string(escape) + "exec sleep 1000");
+    run.start_and_wait({600, 0}, nullptr);
     ::_exit(0);
   }
   EXPECT_TRUE(lives(escaped()));
@@ -152,7 +153,7 @@ TEST_F(KeeperTest, what_is_left_is_known_by_the_keepers_lock_also_to_a_daemon_th
 
 TEST_F(KeeperTest, run_of_the_folder_that_this_one_is_a_copy_of_is_left_alone) {
   system_.emplace(RealSystem::Options{.data_folder = folder_.string(), .member = "origin"});
-  HeldRun run = held("sleep 1000");
+  PreparedProcess run = held("sleep 1000");
   RealSystem copy({.data_folder = folder_.string(), .member = "copy"});
   EXPECT_TRUE(copy.noted_run(run.run())->is_foreign);
   EXPECT_EQ(end_run(copy, run.run(), {Stop::kill, std::chrono::seconds(20)}), RunEnd::alive);
@@ -163,7 +164,7 @@ TEST_F(KeeperTest, run_of_the_folder_that_this_one_is_a_copy_of_is_left_alone) {
 TEST_F(KeeperTest, command_of_a_daemon_that_is_killed_before_it_lets_it_go_never_executes) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {
-    HeldRun run = held("echo yes > executed");
+    PreparedProcess run = held("echo yes > executed");
     std::ofstream(folder_ / "ready") << "yes";
     ::pause();
   }
@@ -176,20 +177,20 @@ TEST_F(KeeperTest, command_of_a_daemon_that_is_killed_before_it_lets_it_go_never
 }
 
 TEST_F(KeeperTest, command_whose_keeper_is_killed_is_ended_and_its_exit_is_lost) {
-  HeldRun run = held("echo $$ > escaped; exec sleep 1000");
+  PreparedProcess run = held("echo $$ > escaped; exec sleep 1000");
   const pid_t keeper = note().keeper;
   std::thread killer([&] {
     escaped();
     ::kill(keeper, SIGKILL);
   });
-  EXPECT_EQ(run.go({600, 0}, nullptr).how, CommandExit::How::lost);
+  EXPECT_EQ(run.start_and_wait({600, 0}, nullptr).how, CommandExit::How::lost);
   killer.join();
   EXPECT_FALSE(lives(escaped_));
   EXPECT_FALSE(is_there(keeper));
 }
 
 TEST_F(KeeperTest, keeper_is_deaf_to_sigterm_and_bears_no_sign_of_the_run) {
-  HeldRun run = held("sleep 1000");
+  PreparedProcess run = held("sleep 1000");
   const RunNote kept = note();
   ::kill(kept.keeper, SIGTERM);
   const std::string of_keeper = "/proc/" + std::to_string(kept.keeper);
@@ -204,11 +205,11 @@ TEST_F(KeeperTest, keeper_is_deaf_to_sigterm_and_bears_no_sign_of_the_run) {
 
 TEST_F(KeeperTest, strangers_are_reaped_and_nobody_is_robbed_of_an_exit_code) {
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  HeldRun run = held("exit 7");
+  PreparedProcess run = held("exit 7");
   const pid_t stranger = ::fork();
   if (stranger == 0) ::_exit(0);
-  EventCallOff never;
-  std::thread waiting([&] { EXPECT_EQ(run.go({600, 0}, &never).code, 7); });
+  EventCancelToken never;
+  std::thread waiting([&] { EXPECT_EQ(run.start_and_wait({600, 0}, &never).code, 7); });
   EXPECT_TRUE(comes_true([&] {
     reap_strangers();
     return !is_there(stranger);

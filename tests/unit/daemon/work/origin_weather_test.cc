@@ -20,7 +20,7 @@ class MadeUpOrigin final : public RealSystem {
 
   Deadline now() const override { return now_; }
   TimeUs wall_time() const override { return TimeUs{now_.time_since_epoch() / std::chrono::microseconds(1)}; }
-  Fetched fetch_origin(const std::string& /*repo*/, Deadline until, const CallOff* /*off*/) override {
+  Fetched fetch_origin(const std::string& /*repo*/, Deadline until, const CancelToken* /*off*/) override {
     ++asked;
     asked_until = until;
     now_ += takes;

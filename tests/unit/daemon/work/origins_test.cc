@@ -63,26 +63,26 @@ class FollowedOrigins : public WorktreesTest {
     remote.pop_back();
     return remote;
   }
-  WorkOrder order() { return {.task = TaskId{1}, .repo = "shop", .branch = "feature", .boot = "boot"}; }
+  WorkRequest request() { return {.task = TaskId{1}, .repo = "shop", .branch = "feature", .boot = "boot"}; }
 
   std::shared_ptr<Origins> origins_ = std::make_shared<Origins>();
 };
 
 TEST_F(FollowedOrigins, one_that_is_declared_meanwhile_is_fetched) {
   Tried all(system(), url("data"), origins_);
-  EXPECT_EQ(all.prepare(order())->head, "") << "a task without a known repository gets an empty folder";
+  EXPECT_EQ(all.prepare(request())->head, "") << "a task without a known repository gets an empty folder";
   ASSERT_TRUE(all.remove(TaskId{1}));
   origins_->declare("shop", url("origin.git"));
-  EXPECT_EQ(all.prepare(order())->head, head_in("origin.git"));
+  EXPECT_EQ(all.prepare(request())->head, head_in("origin.git"));
 }
 
 TEST_F(FollowedOrigins, one_that_moves_is_fetched_from_there_and_what_is_cloned_pushes_there) {
   make_other();
   origins_->declare("shop", url("origin.git"));
   Tried all(system(), url("data"), origins_);
-  EXPECT_EQ(all.prepare(order())->head, head_in("origin.git"));
+  EXPECT_EQ(all.prepare(request())->head, head_in("origin.git"));
   origins_->declare("shop", url("other.git"));
-  const Result<Worktree> moved = all.prepare(order());
+  const Result<Worktree> moved = all.prepare(request());
   ASSERT_TRUE(moved) << moved.error().message;
   EXPECT_EQ(moved->head, head_in("other.git"));
   EXPECT_EQ(remote_of("data/work/task-1"), url("other.git"));
@@ -90,7 +90,7 @@ TEST_F(FollowedOrigins, one_that_moves_is_fetched_from_there_and_what_is_cloned_
 
   // The agents' own settings stay as long as origin does.
   sh("git -C data/work/task-1 config remote.origin.url elsewhere");
-  ASSERT_TRUE(all.prepare(order()));
+  ASSERT_TRUE(all.prepare(request()));
   EXPECT_EQ(remote_of("data/work/task-1"), "elsewhere");
 }
 

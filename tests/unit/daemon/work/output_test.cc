@@ -82,17 +82,17 @@ class OutputTest : public testing::Test {
     return text;
   }
 
-  HeldRun held(const std::string& script, std::int64_t bytes_max = bound, const std::string& secret = {}) {
-    RunOrder order;
-    if (!secret.empty()) order.secrets = {"TOKEN"};
-    order.command = {"/bin/sh", "-c", script};
-    order.folder = (folder_ / "work").string();
-    order.environment = {"PATH=/usr/bin:/bin"};
-    if (!secret.empty()) order.environment.insert(order.environment.begin(), "TOKEN=" + secret);
-    order.purpose = "test";
-    order.output_bytes_max = bytes_max;
+  PreparedProcess held(const std::string& script, std::int64_t bytes_max = bound, const std::string& secret = {}) {
+    RunRequest request;
+    if (!secret.empty()) request.secrets = {"TOKEN"};
+    request.command = {"/bin/sh", "-c", script};
+    request.folder = (folder_ / "work").string();
+    request.environment = {"PATH=/usr/bin:/bin"};
+    if (!secret.empty()) request.environment.insert(request.environment.begin(), "TOKEN=" + secret);
+    request.purpose = "test";
+    request.output_bytes_max = bytes_max;
     output_ = open_log(log().string()).value();
-    Result<HeldRun> run = HeldRun::hold(*system_, order, output_);
+    Result<PreparedProcess> run = PreparedProcess::prepare(*system_, request, output_);
     EXPECT_TRUE(run) << run.error().message;
     return std::move(*run);
   }
@@ -111,13 +111,13 @@ class Pumped {
     write_ = Descriptor(ends[1]);
     folder_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     log_ = open_log((folder / "log").string()).value();
-    pump_.emplace(PumpOrder{.pipe = ends[0],
-                            .log = log_->descriptor(),
-                            .folder = folder_.get(),
-                            .name = "log",
-                            .bytes_max = bytes_max,
-                            .free_bytes_min = free_bytes_min,
-                            .mask = mask});
+    pump_.emplace(PumpOptions{.pipe = ends[0],
+                              .log = log_->descriptor(),
+                              .folder = folder_.get(),
+                              .name = "log",
+                              .bytes_max = bytes_max,
+                              .free_bytes_min = free_bytes_min,
+                              .mask = mask});
   }
   void put(std::string_view text) {
     while (!text.empty()) {
@@ -267,8 +267,8 @@ TEST_F(OutputTest, names_tell_what_ran_and_are_read_back) {
 TEST_F(OutputTest, what_a_command_said_last_is_there_when_its_end_is_told) {
   for (int round = 0; round < 20; ++round) {
     fs::remove(log());
-    HeldRun run = held("head -c 200000 /dev/zero | tr '\\0' 'x'; echo; echo 'last words'", 64 * bound);
-    EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+    PreparedProcess run = held("head -c 200000 /dev/zero | tr '\\0' 'x'; echo; echo 'last words'", 64 * bound);
+    EXPECT_EQ(run.start_and_wait({600, 10}, nullptr).code, 0);
     ASSERT_EQ(output_->last_line(), "last words");
     ASSERT_EQ(stored().produced(), 200'012);
   }
@@ -276,19 +276,19 @@ TEST_F(OutputTest, what_a_command_said_last_is_there_when_its_end_is_told) {
 
 TEST_F(OutputTest, advice_of_git_is_not_what_a_command_said_last) {
   const std::string advice = "for n in 1 2 3 4 5; do echo \"hint: $(head -c 60 /dev/zero | tr '\\0' x)\"; done";
-  HeldRun run = held("echo 'error: failed to push some refs'; " + advice, 64 * bound);
-  EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+  PreparedProcess run = held("echo 'error: failed to push some refs'; " + advice, 64 * bound);
+  EXPECT_EQ(run.start_and_wait({600, 10}, nullptr).code, 0);
   EXPECT_EQ(output_->last_line(), "error: failed to push some refs");
   fs::remove(log());
-  HeldRun alone = held("echo 'hint: only that'", 64 * bound);
-  EXPECT_EQ(alone.go({600, 10}, nullptr).code, 0);
+  PreparedProcess alone = held("echo 'hint: only that'", 64 * bound);
+  EXPECT_EQ(alone.start_and_wait({600, 10}, nullptr).code, 0);
   EXPECT_EQ(output_->last_line(), "hint: only that");
 }
 
 TEST_F(OutputTest, a_command_that_prints_without_end_is_bounded_and_can_be_ended) {
-  HeldRun run = held("exec yes");
-  EventCallOff call;
-  std::thread waiting([&] { EXPECT_EQ(run.go({600, 10}, &call).how, CommandExit::How::lost); });
+  PreparedProcess run = held("exec yes");
+  EventCancelToken call;
+  std::thread waiting([&] { EXPECT_EQ(run.start_and_wait({600, 10}, &call).how, CommandExit::How::lost); });
   EXPECT_TRUE(comes_true([&] { return stored().produced() > 50 * bound; }));
   EXPECT_LE(stored().kept(), bound);
   call.call();
@@ -298,22 +298,22 @@ TEST_F(OutputTest, a_command_that_prints_without_end_is_bounded_and_can_be_ended
 }
 
 TEST_F(OutputTest, what_is_left_of_a_run_goes_on_printing_until_it_is_ended) {
-  HeldRun run = held("(trap '' TERM; sleep 0.05; echo later; touch said; exec sleep 1000) & echo now");
-  EXPECT_EQ(run.go({600, 1}, nullptr).code, 0);
+  PreparedProcess run = held("(trap '' TERM; sleep 0.05; echo later; touch said; exec sleep 1000) & echo now");
+  EXPECT_EQ(run.start_and_wait({600, 1}, nullptr).code, 0);
   EXPECT_TRUE(run.gone());
   EXPECT_TRUE(whole().starts_with("now\n"));
 }
 
 TEST_F(OutputTest, somebody_may_still_write_for_as_long_as_its_keeper_lives) {
-  HeldRun run = held("until [ -e go ]; do sleep 0.01; done; echo done");
-  EventCallOff never;
-  std::thread waiting([&] { run.go({600, 10}, &never); });
+  PreparedProcess run = held("until [ -e go ]; do sleep 0.01; done; echo done");
+  EventCancelToken never;
+  std::thread waiting([&] { run.start_and_wait({600, 10}, &never); });
   output_.reset();
   EXPECT_TRUE(stored().is_live());
   std::ofstream(folder_ / "work" / "go") << "yes";
   waiting.join();
   EXPECT_TRUE(stored().is_live()) << "the run is still writing it";
-  { const HeldRun over = std::move(run); }
+  { const PreparedProcess over = std::move(run); }
   EXPECT_FALSE(stored().is_live());
   EXPECT_EQ(whole(), "done\n");
 }
@@ -321,11 +321,11 @@ TEST_F(OutputTest, somebody_may_still_write_for_as_long_as_its_keeper_lives) {
 TEST_F(OutputTest, output_goes_on_when_the_daemon_was_killed_and_is_whole) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {
-    HeldRun run = held(
+    PreparedProcess run = held(
         "echo begun; until [ -e go ]; do sleep 0.01; done; "
         "head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo 'the end'; touch over",
         512 * bound);
-    run.go({600, 0}, nullptr);
+    run.start_and_wait({600, 0}, nullptr);
     ::_exit(0);
   }
   EXPECT_TRUE(comes_true([&] { return text_of(log()) == "begun\n"; }));
@@ -341,16 +341,16 @@ TEST_F(OutputTest, output_goes_on_when_the_daemon_was_killed_and_is_whole) {
 }
 
 TEST_F(OutputTest, log_of_a_keeper_that_was_killed_can_be_read) {
-  HeldRun run = held("exec yes");
+  PreparedProcess run = held("exec yes");
   const pid_t keeper = noted_runs(folder_.string()).at(0).keeper;
   std::thread killer([&] {
     EXPECT_TRUE(comes_true([&] { return stored().produced() > 10 * bound; }));
     ::kill(keeper, SIGKILL);
   });
-  EXPECT_EQ(run.go({600, 0}, nullptr).how, CommandExit::How::lost);
+  EXPECT_EQ(run.start_and_wait({600, 0}, nullptr).how, CommandExit::How::lost);
   killer.join();
   output_.reset();
-  { const HeldRun over = std::move(run); }
+  { const PreparedProcess over = std::move(run); }
   const StoredOutput output = stored();
   EXPECT_FALSE(output.is_live());
   EXPECT_GT(output.produced(), 10 * bound);
@@ -360,8 +360,8 @@ TEST_F(OutputTest, log_of_a_keeper_that_was_killed_can_be_read) {
 
 TEST_F(OutputTest, what_passes_a_runs_output_on_to_somebody_else_does_not_keep_the_keeper) {
   // As if a service had inherited the descriptor: it holds the pipe, and is not a descendant of the run.
-  HeldRun run = held("echo yes; echo $$ > pid; until [ -e go ]; do sleep 0.01; done");
-  std::thread waiting([&] { EXPECT_EQ(run.go({600, 10}, nullptr).code, 0); });
+  PreparedProcess run = held("echo yes; echo $$ > pid; until [ -e go ]; do sleep 0.01; done");
+  std::thread waiting([&] { EXPECT_EQ(run.start_and_wait({600, 10}, nullptr).code, 0); });
   EXPECT_TRUE(comes_true([&] { return text_of(folder_ / "work" / "pid").ends_with("\n"); }));
   const std::string pid = std::to_string(std::stol(text_of(folder_ / "work" / "pid")));
   const Descriptor passed(::open(("/proc/" + pid + "/fd/1").c_str(), O_WRONLY | O_CLOEXEC));
@@ -405,7 +405,7 @@ TEST_F(OutputTest, a_masked_text_keeps_head_and_tail_as_any_other) {
 }
 
 TEST_F(OutputTest, a_command_gets_its_secret_and_nobody_sees_it) {
-  HeldRun run =
+  PreparedProcess run =
       held("echo \"$TOKEN\"; printf %s \"$TOKEN\" | wc -c; until [ -e go ]; do sleep 0.01; done; printf \"by $TOKEN\"",
            bound, "correct-horse-battery");
   const RunNote note = noted_runs(folder_.string()).at(0);
@@ -418,7 +418,7 @@ TEST_F(OutputTest, a_command_gets_its_secret_and_nobody_sees_it) {
     EXPECT_EQ(text_of("/proc/" + std::to_string(note.pid) + "/cmdline").find("correct"), std::string::npos);
     std::ofstream(folder_ / "work" / "go") << "yes";
   });
-  EXPECT_EQ(run.go({600, 10}, nullptr).code, 0);
+  EXPECT_EQ(run.start_and_wait({600, 10}, nullptr).code, 0);
   looking.join();
   EXPECT_EQ(whole(), "***\n21\nby ***");
   EXPECT_EQ(output_->last_line(), "by ***");
@@ -427,9 +427,9 @@ TEST_F(OutputTest, a_command_gets_its_secret_and_nobody_sees_it) {
 TEST_F(OutputTest, a_secret_is_masked_after_the_daemon_was_killed_too) {
   const pid_t daemon = ::fork();
   if (daemon == 0) {
-    HeldRun run = held("echo begun; until [ -e go ]; do sleep 0.01; done; echo \"$TOKEN\"; touch over", bound,
-                       "correct-horse-battery");
-    run.go({600, 0}, nullptr);
+    PreparedProcess run = held("echo begun; until [ -e go ]; do sleep 0.01; done; echo \"$TOKEN\"; touch over", bound,
+                               "correct-horse-battery");
+    run.start_and_wait({600, 0}, nullptr);
     ::_exit(0);
   }
   EXPECT_TRUE(comes_true([&] { return text_of(log()) == "begun\n"; }));

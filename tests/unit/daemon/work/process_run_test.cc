@@ -47,14 +47,14 @@ RunBounds minutes() {
 /// A waiter for a run, on its own thread, that finally calls it off.
 class Waiting {
  public:
-  explicit Waiting(HeldRun& run) : thread_([this, &run] { run.go(minutes(), &call_); }) {}
+  explicit Waiting(PreparedProcess& run) : thread_([this, &run] { run.start_and_wait(minutes(), &call_); }) {}
   ~Waiting() {
     call_.call();
     thread_.join();
   }
 
  private:
-  EventCallOff call_;
+  EventCancelToken call_;
   std::thread thread_;
 };
 
@@ -81,16 +81,16 @@ class ProcessRun : public testing::Test {
   fs::path work(const std::string& name) const { return folder_ / "work" / name; }
   std::string log() const { return contents(folder_ / "log"); }
 
-  Result<HeldRun> hold(const CommandLine& command) {
-    RunOrder order;
-    order.command = command;
-    order.folder = (folder_ / "work").string();
-    order.environment = {"PATH=/usr/bin:/bin", "COLOUR=red"};
-    order.purpose = "test";
-    return HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
+  Result<PreparedProcess> hold(const CommandLine& command) {
+    RunRequest request;
+    request.command = command;
+    request.folder = (folder_ / "work").string();
+    request.environment = {"PATH=/usr/bin:/bin", "COLOUR=red"};
+    request.purpose = "test";
+    return PreparedProcess::prepare(system(), request, open_log((folder_ / "log").string()).value());
   }
-  HeldRun held(const std::string& script) {
-    Result<HeldRun> run = hold({"/bin/sh", "-c", script});
+  PreparedProcess held(const std::string& script) {
+    Result<PreparedProcess> run = hold({"/bin/sh", "-c", script});
     EXPECT_TRUE(run) << run.error().message;
     return std::move(*run);
   }
@@ -106,8 +106,8 @@ class ProcessRun : public testing::Test {
 };
 
 TEST_F(ProcessRun, exit_code_and_output_are_those_of_the_command) {
-  HeldRun run = held("echo out; echo err >&2; exit 7");
-  const CommandExit exit = run.go(minutes(), nullptr);
+  PreparedProcess run = held("echo out; echo err >&2; exit 7");
+  const CommandExit exit = run.start_and_wait(minutes(), nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::exited);
   EXPECT_EQ(exit.code, 7);
   EXPECT_EQ(log(), "out\nerr\n");
@@ -138,7 +138,7 @@ TEST_F(ProcessRun, log_that_is_a_link_or_no_file_is_not_written) {
 TEST_F(ProcessRun, log_with_a_second_name_is_begun_afresh) {
   std::ofstream(folder_ / "precious") << "kept";
   fs::create_hard_link(folder_ / "precious", folder_ / "log");
-  EXPECT_EQ(held("echo said").go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(held("echo said").start_and_wait(minutes(), nullptr).code, 0);
   EXPECT_EQ(log(), "said\n");
   EXPECT_EQ(contents(folder_ / "precious"), "kept");
 }
@@ -162,7 +162,7 @@ TEST_F(ProcessRun, run_that_is_noted_by_a_link_is_none_and_what_it_leads_to_stay
 TEST_F(ProcessRun, step_whose_lock_is_a_link_is_not_locked) {
   fs::create_directory(folder_ / "steps");
   fs::create_symlink(folder_ / "precious", folder_ / "steps/1-2-merge.lock");
-  const auto locked = lock_place(data(), {TaskId{1}, Version{2}, "merge"});
+  const auto locked = lock_step(data(), {TaskId{1}, Version{2}, "merge"});
   ASSERT_FALSE(locked);
   EXPECT_NE(locked.error().message.find("is a link"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder_ / "precious"));
@@ -171,17 +171,18 @@ TEST_F(ProcessRun, step_whose_lock_is_a_link_is_not_locked) {
 TEST_F(ProcessRun, files_of_a_command_are_as_it_would_make_them_and_pawls_own_are_closed) {
   const mode_t before = ::umask(0002);
   keep_files_private();
-  HeldRun run = held("echo x > made; umask");
-  EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
-  RunOrder order;
-  order.command = {"/bin/sh", "-c", "echo x > closed"};
-  order.folder = (folder_ / "work").string();
-  order.environment = {"PATH=/usr/bin:/bin"};
-  order.purpose = "test";
-  order.makes_pawls_files = true;
-  Result<HeldRun> closed = HeldRun::hold(system(), order, open_log((folder_ / "other").string()).value());
+  PreparedProcess run = held("echo x > made; umask");
+  EXPECT_EQ(run.start_and_wait(minutes(), nullptr).code, 0);
+  RunRequest request;
+  request.command = {"/bin/sh", "-c", "echo x > closed"};
+  request.folder = (folder_ / "work").string();
+  request.environment = {"PATH=/usr/bin:/bin"};
+  request.purpose = "test";
+  request.makes_pawls_files = true;
+  Result<PreparedProcess> closed =
+      PreparedProcess::prepare(system(), request, open_log((folder_ / "other").string()).value());
   ASSERT_TRUE(closed);
-  EXPECT_EQ(closed->go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(closed->start_and_wait(minutes(), nullptr).code, 0);
   EXPECT_EQ(fs::status(work("made")).permissions(), fs::perms{0664});
   EXPECT_EQ(fs::status(work("closed")).permissions(), fs::perms{0640});
   EXPECT_EQ(log(), "0002\n");
@@ -191,16 +192,16 @@ TEST_F(ProcessRun, files_of_a_command_are_as_it_would_make_them_and_pawls_own_ar
 }
 
 TEST_F(ProcessRun, signal_is_told_from_an_exit_code) {
-  const CommandExit exit = held("kill -USR1 $$").go(minutes(), nullptr);
+  const CommandExit exit = held("kill -USR1 $$").start_and_wait(minutes(), nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::signalled);
   EXPECT_EQ(exit.code, SIGUSR1);
 }
 
 TEST_F(ProcessRun, environment_is_what_was_given_and_stdin_is_empty) {
   ::setenv("PAWL_TEST_LEAK", "1", 1);
-  HeldRun run = held("env > env; cat; pwd > pwd; readlink /proc/self/fd/0 > stdin");
+  PreparedProcess run = held("env > env; cat; pwd > pwd; readlink /proc/self/fd/0 > stdin");
   const std::string name = run.run();
-  EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(run.start_and_wait(minutes(), nullptr).code, 0);
   ::unsetenv("PAWL_TEST_LEAK");
   const std::string environment = contents(work("env"));
   EXPECT_NE(environment.find("COLOUR=red\n"), std::string::npos);
@@ -212,8 +213,8 @@ TEST_F(ProcessRun, environment_is_what_was_given_and_stdin_is_empty) {
 
 TEST_F(ProcessRun, child_inherits_locks_and_nothing_else) {
   const int other = ::open("/dev/zero", O_RDONLY);  // not even close-on-exec, as a careless library might open it
-  HeldRun run = held("ls -l /proc/self/fd > fds");
-  EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
+  PreparedProcess run = held("ls -l /proc/self/fd > fds");
+  EXPECT_EQ(run.start_and_wait(minutes(), nullptr).code, 0);
   ::close(other);
   const std::string descriptors = contents(work("fds"));
   EXPECT_NE(descriptors.find(run.run() + ".lock"), std::string::npos) << descriptors;
@@ -224,7 +225,7 @@ TEST_F(ProcessRun, child_inherits_locks_and_nothing_else) {
 TEST_F(ProcessRun, held_child_has_not_run_and_dropped_never_does) {
   pid_t pid = 0;
   {
-    HeldRun run = held("echo ran > ran");
+    PreparedProcess run = held("echo ran > ran");
     pid = run.pid();
     EXPECT_TRUE(lives(pid));
     EXPECT_EQ(pid_start_of(pid), run.pid_start());
@@ -241,8 +242,8 @@ TEST_F(ProcessRun, held_child_goes_without_running_when_its_parent_dies) {
   ASSERT_EQ(::pipe(ends.data()), 0);
   const pid_t parent = ::fork();
   if (parent == 0) {
-    HeldRun first = held("echo ran > ran");
-    HeldRun second = held("echo ran > ran");
+    PreparedProcess first = held("echo ran > ran");
+    PreparedProcess second = held("echo ran > ran");
     const std::array<pid_t, 2> pids{first.pid(), second.pid()};
     if (::write(ends[1], pids.data(), sizeof pids) != sizeof pids) ::_exit(1);
     ::pause();
@@ -260,11 +261,11 @@ TEST_F(ProcessRun, held_child_goes_without_running_when_its_parent_dies) {
 }
 
 TEST_F(ProcessRun, time_out_ends_the_group_and_what_left_it) {
-  HeldRun run = held(
+  PreparedProcess run = held(
       "sleep 1000 & echo $! > member\n"
       "setsid sleep 1000 & wait_for=$!; echo $wait_for > leaver\n"
       "wait");
-  const CommandExit exit = run.go({2, 10}, nullptr);
+  const CommandExit exit = run.start_and_wait({2, 10}, nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::timed_out);
   EXPECT_TRUE(run.gone());
   EXPECT_FALSE(lives(pid_in("member")));
@@ -273,20 +274,20 @@ TEST_F(ProcessRun, time_out_ends_the_group_and_what_left_it) {
 }
 
 TEST_F(ProcessRun, one_that_ignores_sigterm_is_killed) {
-  HeldRun run = held("trap '' TERM; echo $$ > pid; while :; do sleep 1000; done");
-  const CommandExit exit = run.go({2, 1}, nullptr);
+  PreparedProcess run = held("trap '' TERM; echo $$ > pid; while :; do sleep 1000; done");
+  const CommandExit exit = run.start_and_wait({2, 1}, nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::timed_out);
   EXPECT_EQ(exit.code, SIGKILL);
 }
 
 TEST_F(ProcessRun, call_ends_it_before_its_time) {
-  EventCallOff call;
-  HeldRun run = held("echo $$ > pid; exec sleep 1000");
+  EventCancelToken call;
+  PreparedProcess run = held("echo $$ > pid; exec sleep 1000");
   std::thread caller([&] {
     pid_in("pid");
     call.call();
   });
-  const CommandExit exit = run.go(minutes(), &call);
+  const CommandExit exit = run.start_and_wait(minutes(), &call);
   caller.join();
   EXPECT_EQ(exit.how, CommandExit::How::lost);
   EXPECT_TRUE(call.called());
@@ -294,11 +295,11 @@ TEST_F(ProcessRun, call_ends_it_before_its_time) {
 }
 
 TEST_F(ProcessRun, called_off_before_it_began_it_never_executes) {
-  EventCallOff call;
+  EventCancelToken call;
   call.call();
-  HeldRun run = held("echo ran > ran");
+  PreparedProcess run = held("echo ran > ran");
   const pid_t pid = run.pid();
-  const CommandExit exit = run.go(minutes(), &call);
+  const CommandExit exit = run.start_and_wait(minutes(), &call);
   EXPECT_EQ(exit.how, CommandExit::How::lost);
   EXPECT_EQ(run.process_exit().how, CommandExit::How::signalled) << "its exit code means nothing";
   EXPECT_FALSE(lives(pid));
@@ -310,13 +311,13 @@ TEST_F(ProcessRun, called_off_before_it_began_it_never_executes) {
 
 TEST_F(ProcessRun, what_a_command_leaves_behind_is_ended_with_it) {
   // One for each sign: in the session; outside it, but with the environment; with neither, but holding the lock.
-  HeldRun run = held(
+  PreparedProcess run = held(
       "sleep 1000 > /dev/null & echo $! > member\n"
       "for fd in /proc/self/fd/1??; do :; done\n"
       "setsid sh -c 'echo $$ > leaver; exec sleep 1000' &\n"
       "setsid env -i sh -c 'echo $$ > holder; exec sleep 1000' &\n"
       "while [ ! -s leaver ] || [ ! -s holder ]; do :; done; exit 3");
-  const CommandExit exit = run.go(minutes(), nullptr);
+  const CommandExit exit = run.start_and_wait(minutes(), nullptr);
   EXPECT_EQ(exit.how, CommandExit::How::exited);
   EXPECT_EQ(exit.code, 3);
   EXPECT_TRUE(run.gone());
@@ -325,9 +326,10 @@ TEST_F(ProcessRun, what_a_command_leaves_behind_is_ended_with_it) {
 
 TEST_F(ProcessRun, orphan_that_closed_its_descriptors_is_found_by_its_environment) {
   // It has also left its session, and has no waiting parent: only the note remains of its run.
-  Result<HeldRun> run = hold({"/bin/bash", "-c",
-                              "for fd in /proc/$$/fd/*; do n=${fd##*/}; [ $n -gt 2 ] && eval \"exec $n>&-\"; done\n"
-                              "setsid sh -c 'ls -l /proc/$$/fd > fds; echo $$ > pid; exec sleep 1000' & wait"});
+  Result<PreparedProcess> run =
+      hold({"/bin/bash", "-c",
+            "for fd in /proc/$$/fd/*; do n=${fd##*/}; [ $n -gt 2 ] && eval \"exec $n>&-\"; done\n"
+            "setsid sh -c 'ls -l /proc/$$/fd > fds; echo $$ > pid; exec sleep 1000' & wait"});
   ASSERT_TRUE(run);
   const Waiting waiting(*run);
   const pid_t orphan = pid_in("pid");
@@ -339,20 +341,20 @@ TEST_F(ProcessRun, orphan_that_closed_its_descriptors_is_found_by_its_environmen
 }
 
 TEST_F(ProcessRun, processes_of_another_run_are_left_alone) {
-  HeldRun other = held("echo $$ > pid; exec sleep 1000");
+  PreparedProcess other = held("echo $$ > pid; exec sleep 1000");
   const Waiting waiting(other);
   const pid_t pid = pid_in("pid");
-  HeldRun run = held("exit 0");
-  EXPECT_EQ(run.go(minutes(), nullptr).code, 0);
+  PreparedProcess run = held("exit 0");
+  EXPECT_EQ(run.start_and_wait(minutes(), nullptr).code, 0);
   EXPECT_TRUE(lives(pid));
 }
 
 TEST_F(ProcessRun, unknown_programs_and_folders_are_named) {
-  const Result<HeldRun> no_program = hold({"no-such-program"});
+  const Result<PreparedProcess> no_program = hold({"no-such-program"});
   ASSERT_FALSE(no_program);
   EXPECT_EQ(no_program.error().code, ErrorCode::missing);
   EXPECT_NE(no_program.error().message.find("no-such-program"), std::string::npos);
-  const Result<HeldRun> no_file = hold({"./nothing"});
+  const Result<PreparedProcess> no_file = hold({"./nothing"});
   ASSERT_FALSE(no_file);
   EXPECT_NE(no_file.error().message.find("/work/./nothing: No such file"), std::string::npos)
       << no_file.error().message;
@@ -366,9 +368,9 @@ TEST_F(ProcessRun, unknown_programs_and_folders_are_named) {
 TEST_F(ProcessRun, program_that_cannot_be_executed_says_why) {
   std::ofstream(work("broken")) << "#!/no/such/interpreter\n";
   fs::permissions(work("broken"), fs::perms::owner_all);
-  Result<HeldRun> run = hold({"./broken"});
+  Result<PreparedProcess> run = hold({"./broken"});
   ASSERT_TRUE(run);
-  EXPECT_EQ(run->go(minutes(), nullptr).code, 127);
+  EXPECT_EQ(run->start_and_wait(minutes(), nullptr).code, 127);
   ASSERT_TRUE(run->exec_failure());
   EXPECT_NE(run->exec_failure()->find("No such file"), std::string::npos);
 }
@@ -376,17 +378,18 @@ TEST_F(ProcessRun, program_that_cannot_be_executed_says_why) {
 TEST_F(ProcessRun, bare_names_are_never_taken_from_the_work_folder) {
   std::ofstream(work("true")) << "#!/bin/sh\necho mine\nexit 9\n";
   fs::permissions(work("true"), fs::perms::owner_all);
-  RunOrder order;
-  order.command = {"true"};
-  order.folder = (folder_ / "work").string();
-  order.environment = {"PATH=:.:/usr/bin:/bin"};
-  Result<HeldRun> run = HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
+  RunRequest request;
+  request.command = {"true"};
+  request.folder = (folder_ / "work").string();
+  request.environment = {"PATH=:.:/usr/bin:/bin"};
+  Result<PreparedProcess> run =
+      PreparedProcess::prepare(system(), request, open_log((folder_ / "log").string()).value());
   ASSERT_TRUE(run);
-  EXPECT_EQ(run->go(minutes(), nullptr).code, 0);
+  EXPECT_EQ(run->start_and_wait(minutes(), nullptr).code, 0);
 }
 
 TEST_F(ProcessRun, note_says_what_a_run_is_for_and_who_leads_it) {
-  HeldRun run = held("exit 0");
+  PreparedProcess run = held("exit 0");
   const std::optional<RunNote> note = noted_run(data(), run.run());
   ASSERT_TRUE(note);
   EXPECT_EQ(note->purpose, "test");
@@ -404,7 +407,7 @@ TEST_F(ProcessRun, names_that_others_made_up_are_no_paths) {
 }
 
 TEST_F(ProcessRun, process_of_a_run_that_is_not_noted_is_found_by_its_environment) {
-  HeldRun run = held("echo $$ > pid; exec sleep 1000");
+  PreparedProcess run = held("echo $$ > pid; exec sleep 1000");
   const Waiting waiting(run);
   const pid_t pid = pid_in("pid");
   fs::rename(folder_ / "runs" / (run.run() + ".lock"), folder_ / "elsewhere");
@@ -413,50 +416,51 @@ TEST_F(ProcessRun, process_of_a_run_that_is_not_noted_is_found_by_its_environmen
 }
 
 TEST_F(ProcessRun, place_in_the_journal_is_held_once) {
-  const StepPlace place{TaskId{3}, Version{4}, "merge"};
-  Result<std::unique_ptr<Handle>> first = lock_place(data(), place);
+  const StepKey place{TaskId{3}, Version{4}, "merge"};
+  Result<std::unique_ptr<Handle>> first = lock_step(data(), place);
   ASSERT_TRUE(first) << first.error().message;
-  const Result<std::unique_ptr<Handle>> second = lock_place(data(), place);
+  const Result<std::unique_ptr<Handle>> second = lock_step(data(), place);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::busy);
-  EXPECT_TRUE(lock_place(data(), {TaskId{3}, Version{5}, "merge"}));
+  EXPECT_TRUE(lock_step(data(), {TaskId{3}, Version{5}, "merge"}));
 
   forget_places(data(), TaskId{3});  // removes only the free one
   EXPECT_TRUE(fs::exists(folder_ / "steps/3-4-merge.lock"));
   EXPECT_FALSE(fs::exists(folder_ / "steps/3-5-merge.lock"));
   EXPECT_EQ(placed(data()), std::vector{TaskId{3}});
   first->reset();
-  EXPECT_TRUE(lock_place(data(), place));
+  EXPECT_TRUE(lock_step(data(), place));
 }
 
 TEST_F(ProcessRun, tasks_with_places_are_told_by_id_and_other_files_are_none) {
   EXPECT_TRUE(placed(data()).empty());
-  for (const StepPlace& place : {StepPlace{TaskId{12}, Version{1}, "merge"}, StepPlace{TaskId{3}, Version{4}, "merge"},
-                                 StepPlace{TaskId{3}, Version{4}, "deploy"}}) {
-    ASSERT_TRUE(lock_place(data(), place));
+  for (const StepKey& place : {StepKey{TaskId{12}, Version{1}, "merge"}, StepKey{TaskId{3}, Version{4}, "merge"},
+                               StepKey{TaskId{3}, Version{4}, "deploy"}}) {
+    ASSERT_TRUE(lock_step(data(), place));
   }
   std::ofstream(folder_ / "steps/notes") << "";
   EXPECT_EQ(placed(data()), (std::vector{TaskId{3}, TaskId{12}}));
 }
 
 TEST_F(ProcessRun, inherited_place_stays_held_until_the_child_is_gone) {
-  const StepPlace place{TaskId{3}, Version{4}, "merge"};
-  std::unique_ptr<Handle> lock = std::move(lock_place(data(), place).value());
-  RunOrder order;
-  order.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
-  order.folder = (folder_ / "work").string();
-  order.environment = {"PATH=/usr/bin:/bin"};
-  order.inherited = {lock.get()};
-  Result<HeldRun> run = HeldRun::hold(system(), order, open_log((folder_ / "log").string()).value());
+  const StepKey place{TaskId{3}, Version{4}, "merge"};
+  std::unique_ptr<Handle> lock = std::move(lock_step(data(), place).value());
+  RunRequest request;
+  request.command = {"/bin/sh", "-c", "echo $$ > pid; exec sleep 1000"};
+  request.folder = (folder_ / "work").string();
+  request.environment = {"PATH=/usr/bin:/bin"};
+  request.inherited = {lock.get()};
+  Result<PreparedProcess> run =
+      PreparedProcess::prepare(system(), request, open_log((folder_ / "log").string()).value());
   ASSERT_TRUE(run);
   lock.reset();
-  EXPECT_FALSE(lock_place(data(), place));
+  EXPECT_FALSE(lock_step(data(), place));
   {
     const Waiting waiting(*run);
     pid_in("pid");
-    EXPECT_FALSE(lock_place(data(), place));
+    EXPECT_FALSE(lock_step(data(), place));
   }
-  EXPECT_TRUE(lock_place(data(), place));
+  EXPECT_TRUE(lock_step(data(), place));
 }
 
 }  // namespace

@@ -340,7 +340,7 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
   // A called-off gate shows that the shutdown has begun.
   const Gate gate{.run = {"/bin/sh", "-c", "sleep 600"}};
   EXPECT_TRUE(comes_true([&] { return world.run_gate(gate, context).reason == "called off"; }));
-  const CommandExit exit = held.step->go();
+  const CommandExit exit = held.step->start_and_wait();
   EXPECT_EQ(exit.how, CommandExit::How::exited) << "its start was in the log, and it had time";
   held.step.reset();
   ending.join();
@@ -359,9 +359,9 @@ TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then)
   {
     const RealWorld::OwnAgent running(world, agent.pid());
     agent.end();
-    EXPECT_EQ(world.life_of(run, boot), Life::alive);
+    EXPECT_EQ(world.life_of(run, boot), Liveness::alive);
   }
-  EXPECT_EQ(world.life_of(run, boot), Life::dead);
+  EXPECT_EQ(world.life_of(run, boot), Liveness::dead);
 }
 
 TEST_F(ExecutorTest, finalizer_is_marked_with_the_exit_and_only_where_marks_count) {

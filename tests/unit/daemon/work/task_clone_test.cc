@@ -20,11 +20,11 @@ class TaskClone : public WorktreesTest {
     WorktreesTest::SetUp();
     fs::create_directory(folder_ / "data");
   }
-  WorkOrder order(const std::string& branch = "feature", std::uint64_t task = 1, const std::string& boot = "b") {
+  WorkRequest request(const std::string& branch = "feature", std::uint64_t task = 1, const std::string& boot = "b") {
     return {.task = TaskId{task}, .repo = "shop", .branch = branch, .boot = boot};
   }
-  Worktree prepared(Tried& all, const WorkOrder& order) {
-    const Result<Worktree> tree = all.prepare(order);
+  Worktree prepared(Tried& all, const WorkRequest& request) {
+    const Result<Worktree> tree = all.prepare(request);
     EXPECT_TRUE(tree) << tree.error().message;
     return tree ? *tree : Worktree();
   }
@@ -44,21 +44,21 @@ TEST_F(TaskClone, branch_below_the_name_of_a_gone_one_is_fetched) {
   branch("release", "old");
   sh("git -C origin.git tag v1 trunk");
   Tried all = worktrees();
-  prepared(all, order("release"));
+  prepared(all, request("release"));
   sh("git -C origin.git branch -D release -q && git -C origin.git tag -d v1 > /dev/null && git -C origin.git tag v1/0 "
      "trunk");
   branch("release/1.0", "new");
-  EXPECT_EQ(prepared(all, order("release/1.0", 2)).barred, "");
+  EXPECT_EQ(prepared(all, request("release/1.0", 2)).barred, "");
   EXPECT_EQ(text_of(work(2, "file")), "new\n");
 }
 
 TEST_F(TaskClone, a_bare_push_of_a_new_branch_works) {
   Tried all = worktrees();
-  const Worktree tree = prepared(all, order("new"));
+  const Worktree tree = prepared(all, request("new"));
   EXPECT_TRUE(tree.is_begun_here);
   EXPECT_EQ(tree.origin_head, "");
   sh(in_task("echo n > file && git commit -qam n && git push -q"));
-  const Worktree pushed = prepared(all, order("new"));
+  const Worktree pushed = prepared(all, request("new"));
   EXPECT_EQ(pushed.barred + pushed.remark, "");
   EXPECT_EQ(pushed.head, pushed.origin_head);
   EXPECT_TRUE(pushed.is_begun_here) << "created by this task";
@@ -66,42 +66,42 @@ TEST_F(TaskClone, a_bare_push_of_a_new_branch_works) {
 
 TEST_F(TaskClone, branch_that_was_rewritten_is_followed_where_nothing_is_its_own) {
   Tried all = worktrees();
-  const std::string old = prepared(all, order()).head;
+  const std::string old = prepared(all, request()).head;
   std::ofstream(work(1, "untracked")) << "mine";
   branch("feature", "rewritten");
-  const Worktree tree = prepared(all, order());
+  const Worktree tree = prepared(all, request());
   EXPECT_EQ(tree.barred, "");
   EXPECT_NE(tree.remark.find(old), std::string::npos) << tree.remark;
   EXPECT_EQ(text_of(work(1, "file")), "rewritten\n");
   EXPECT_EQ(text_of(work(1, "untracked")), "mine");
   // And back: the withdrawn commit is not its own either.
   sh("git -C origin.git update-ref refs/heads/feature trunk");
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "1\n");
 }
 
 TEST_F(TaskClone, what_its_agents_pushed_and_fetched_is_not_its_own) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   sh(in_task("echo p > file && git commit -qam pushed && git push -q"));
   branch("feature", "rewritten");
-  EXPECT_EQ(prepared(all, order()).barred, "") << "what it pushed was withdrawn";
+  EXPECT_EQ(prepared(all, request()).barred, "") << "what it pushed was withdrawn";
   EXPECT_EQ(text_of(work(1, "file")), "rewritten\n");
   branch("feature", "fetched");
   sh(in_task("git fetch -q origin && git reset -q --hard origin/feature"));
   branch("feature", "last");
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "last\n");
 }
 
 TEST_F(TaskClone, uncommitted_work_stays_or_is_kept_in_a_ref) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   std::ofstream(work(1, "file")) << "not committed\n";
-  EXPECT_EQ(prepared(all, order()).remark, "");
+  EXPECT_EQ(prepared(all, request()).remark, "");
   EXPECT_EQ(text_of(work(1, "file")), "not committed\n");
   branch("feature", "rewritten");
-  const Worktree tree = prepared(all, order());
+  const Worktree tree = prepared(all, request());
   EXPECT_NE(tree.remark.find("not committed"), std::string::npos) << tree.remark;
   EXPECT_EQ(text_of(work(1, "file")), "rewritten\n");
   EXPECT_EQ(said(in_task("git show $(git for-each-ref --format='%(objectname)' refs/pawl/left):file")),
@@ -110,19 +110,19 @@ TEST_F(TaskClone, uncommitted_work_stays_or_is_kept_in_a_ref) {
 
 TEST_F(TaskClone, commits_on_both_sides_bar_it_until_a_side_is_taken) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   sh(in_task("echo ours > file && git commit -qam ours"));
-  EXPECT_EQ(prepared(all, order()).barred, "") << "origin has not moved";
+  EXPECT_EQ(prepared(all, request()).barred, "") << "origin has not moved";
   branch("feature", "theirs");
-  const Worktree apart = prepared(all, order());
+  const Worktree apart = prepared(all, request());
   EXPECT_EQ(apart.barred, "diverged: ours " + apart.head + ", origin " + apart.origin_head);
   EXPECT_FALSE(apart.is_of_boot) << "the worktree must not be used";
-  ASSERT_TRUE(all.take(order(), Side::ours));
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  ASSERT_TRUE(all.take(request(), Side::ours));
+  EXPECT_EQ(prepared(all, request()).barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "ours\n");
   branch("feature", "theirs again");
-  EXPECT_NE(prepared(all, order()).barred, "");
-  const Result<Worktree> taken = all.take(order(), Side::origin);
+  EXPECT_NE(prepared(all, request()).barred, "");
+  const Result<Worktree> taken = all.take(request(), Side::origin);
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_EQ(taken->head, taken->origin_head);
   EXPECT_EQ(text_of(work(1, "file")), "theirs again\n");
@@ -131,32 +131,32 @@ TEST_F(TaskClone, commits_on_both_sides_bar_it_until_a_side_is_taken) {
 
 TEST_F(TaskClone, own_work_on_a_commit_that_was_withdrawn_has_diverged) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   sh(in_task("echo ours > more && git add more && git commit -qm ours"));
   sh("git -C origin.git update-ref refs/heads/feature trunk");  // an ancestor of it
-  EXPECT_TRUE(prepared(all, order()).barred.starts_with("diverged: ours "));
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
 }
 
 TEST_F(TaskClone, links_and_pipes_in_its_git_folder_are_not_followed_nor_waited_for) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   std::ofstream(folder_ / "precious") << "precious\n";
   const fs::path git = folder_of_task(1) / ".git";
   // In place of a file that pawld writes there, and of one that it reads.
   fs::create_symlink(folder_ / "precious", git / "pawl.part");
   fs::remove(git / "objects/info/alternates");
   fs::create_symlink(folder_ / "precious", git / "objects/info/alternates");
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
   EXPECT_FALSE(fs::is_symlink(git / "objects/info/alternates"));
   fs::remove(git / "logs/refs/remotes/origin/feature");
   ASSERT_EQ(::mkfifo((git / "logs/refs/remotes/origin/feature").c_str(), 0600), 0);
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
   EXPECT_EQ(text_of(folder_ / "precious"), "precious\n");
 }
 
 TEST_F(TaskClone, folders_that_cannot_be_written_to_are_removed) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   sh(in_task("mkdir -p mod/cache && touch mod/cache/f && chmod -R a-w mod"));
   EXPECT_TRUE(all.remove(TaskId{1}));
   EXPECT_TRUE(all.present().empty());
@@ -164,33 +164,33 @@ TEST_F(TaskClone, folders_that_cannot_be_written_to_are_removed) {
 
 TEST_F(TaskClone, default_branch_of_today_is_where_a_new_one_begins) {
   Tried all = worktrees();
-  prepared(all, order("one"));
+  prepared(all, request("one"));
   sh("git -C origin.git symbolic-ref HEAD refs/heads/feature");
-  prepared(all, order("two", 2));
+  prepared(all, request("two", 2));
   EXPECT_EQ(text_of(work(2, "file")), "feature\n");
-  prepared(all, order("one"));
+  prepared(all, request("one"));
   EXPECT_EQ(text_of(work(1, "file")), "feature\n") << "as long as it has no commits of its own";
 }
 
 TEST_F(TaskClone, head_that_names_no_branch_hinders_only_who_needs_it) {
   sh("git -C origin.git symbolic-ref HEAD refs/heads/nowhere");
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
-  const Result<Worktree> made = all.prepare(order("new", 2));
+  const Result<Worktree> made = all.prepare(request("new", 2));
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message.find("HEAD names no branch"), std::string::npos) << made.error().message;
   sh("git -C origin.git update-ref --no-deref HEAD trunk");  // detached
-  prepared(all, order("new", 2));
+  prepared(all, request("new", 2));
   EXPECT_EQ(text_of(work(2, "file")), "1\n");
 }
 
 TEST_F(TaskClone, origin_without_a_commit_is_begun_by_the_first_task) {
   sh("rm -rf origin.git && git init -q --bare -b trunk origin.git");
   Tried all = worktrees();
-  EXPECT_EQ(prepared(all, order("first")).head, "");
+  EXPECT_EQ(prepared(all, request("first")).head, "");
   sh(in_task("echo 1 > file && git add file && git commit -qm first && git push -q"));
-  EXPECT_EQ(prepared(all, order("first")).barred, "");
+  EXPECT_EQ(prepared(all, request("first")).barred, "");
 }
 
 TEST_F(TaskClone, repository_with_long_object_names_works) {
@@ -198,18 +198,18 @@ TEST_F(TaskClone, repository_with_long_object_names_works) {
      "git init -q --object-format=sha256 -b trunk seed && cd seed && git remote add origin ../origin.git && "
      "echo s > file && git add file && git commit -qm one && git push -q origin trunk trunk:feature");
   Tried all = worktrees();
-  EXPECT_EQ(prepared(all, order()).head.size(), 64U);
+  EXPECT_EQ(prepared(all, request()).head.size(), 64U);
   EXPECT_EQ(text_of(work(1, "file")), "s\n");
   sh(in_task("echo p > file && git commit -qam p && git push -q"));
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
 }
 
 TEST_F(TaskClone, damaged_mirror_is_put_aside_and_heads_are_carried_over) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   sh(in_task("echo ours > file && git commit -qam ours"));
   std::ofstream(folder_ / "data/repos/shop.git/refs/remotes/origin/feature") << "";  // as a power loss leaves it
-  const Worktree tree = prepared(all, order());
+  const Worktree tree = prepared(all, request());
   EXPECT_EQ(tree.barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "ours\n");
   EXPECT_EQ(said("git -C data/repos/shop.git rev-parse refs/pawl/task-1/head"), tree.head);
@@ -219,12 +219,12 @@ TEST_F(TaskClone, damaged_mirror_is_put_aside_and_heads_are_carried_over) {
 
 TEST_F(TaskClone, clone_whose_head_is_lost_bars_its_task_and_is_kept) {
   Tried all = worktrees();
-  prepared(all, order());
+  prepared(all, request());
   std::ofstream(work(1, ".git/refs/heads/feature")) << "";
-  const Worktree tree = prepared(all, order());
+  const Worktree tree = prepared(all, request());
   EXPECT_TRUE(tree.barred.starts_with("clone_damaged: ")) << tree.barred;
   EXPECT_NE(said("ls -d data/work/task-1.damaged-*"), "");
-  EXPECT_EQ(prepared(all, order()).barred, "") << "after an operator's decision it goes on from origin";
+  EXPECT_EQ(prepared(all, request()).barred, "") << "after an operator's decision it goes on from origin";
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
 }
 
@@ -235,7 +235,7 @@ TEST_F(TaskClone, worktree_of_an_earlier_version_becomes_a_clone_with_all_that_i
      "git update-ref refs/pawl/tested/1-2 refs/remotes/origin/trunk && cd ../../work/task-1 && "
      "echo ours > file && git commit -qam ours && echo more > file && touch untracked");
   Tried all = worktrees();
-  const Worktree tree = prepared(all, order());
+  const Worktree tree = prepared(all, request());
   EXPECT_EQ(tree.barred, "");
   EXPECT_EQ(text_of(work(1, "file")), "more\n");
   EXPECT_TRUE(fs::exists(work(1, "untracked")));
@@ -248,11 +248,11 @@ TEST_F(TaskClone, worktree_of_an_earlier_version_becomes_a_clone_with_all_that_i
 
 TEST_F(TaskClone, bears_the_boot_that_prepared_it) {
   Tried all = worktrees();
-  prepared(all, order("feature", 1, "first"));
-  EXPECT_TRUE(all.existing(order("feature", 1, "first"))->is_of_boot);
-  EXPECT_FALSE(all.existing(order("feature", 1, "second"))->is_of_boot);
-  prepared(all, order("feature", 1, "second"));
-  EXPECT_TRUE(all.existing(order("feature", 1, "second"))->is_of_boot);
+  prepared(all, request("feature", 1, "first"));
+  EXPECT_TRUE(all.existing(request("feature", 1, "first"))->is_of_boot);
+  EXPECT_FALSE(all.existing(request("feature", 1, "second"))->is_of_boot);
+  prepared(all, request("feature", 1, "second"));
+  EXPECT_TRUE(all.existing(request("feature", 1, "second"))->is_of_boot);
 }
 
 TEST_F(TaskClone, hooks_and_habits_of_the_user_cost_nothing) {
@@ -266,12 +266,12 @@ TEST_F(TaskClone, hooks_and_habits_of_the_user_cost_nothing) {
   const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
   ::setenv("HOME", (folder_ / "home").c_str(), 1);
   Tried all(system(), (folder_ / "data").string(), {{"shop", "elsewhere:"}});
-  prepared(all, order());
+  prepared(all, request());
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
   ::setenv("HOME", home.c_str(), 1);
   branch("feature", "newer");
   ::setenv("HOME", (folder_ / "home").c_str(), 1);
-  EXPECT_EQ(prepared(all, order()).barred, "");
+  EXPECT_EQ(prepared(all, request()).barred, "");
   ::setenv("HOME", home.c_str(), 1);
 }
 
@@ -341,7 +341,7 @@ TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
 TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
   const Listener silent;
   Tried all(system(), (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});
-  EventCallOff off;
+  EventCancelToken off;
   auto first = std::async(std::launch::async, [&] { return all.fetch("shop", no_deadline, nullptr); });
   const int called = ::accept(silent.fd, nullptr, nullptr);
   ASSERT_GE(called, 0);

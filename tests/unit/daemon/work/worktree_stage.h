@@ -48,10 +48,10 @@ class Tried : public Worktrees {
       : Worktrees(system, data_folder, std::move(origins)) {}
   Tried(System& system, const std::string& data_folder, const std::map<std::string, std::string>& urls)
       : Tried(system, data_folder, std::shared_ptr<const Origins>(origins_of(urls))) {}
-  Result<Worktree> prepare(const WorkOrder& order) {
-    const Fetched fetched = fetch(order.repo, no_deadline, nullptr);
+  Result<Worktree> prepare(const WorkRequest& request) {
+    const Fetched fetched = fetch(request.repo, no_deadline, nullptr);
     if (fetched.end != FetchEnd::fetched) return Error{ErrorCode::io, fetched.words};
-    return Worktrees::prepare(order);
+    return Worktrees::prepare(request);
   }
 };
 

@@ -227,13 +227,13 @@ TEST_F(WorktreesTest, branch_on_which_somebody_puts_work_while_it_is_being_delet
 TEST_F(WorktreesTest, branch_that_origin_does_not_have_bars_the_work_unless_it_may_begin_there) {
   Tried all = worktrees();
   all.fetch("shop", no_deadline, nullptr);
-  WorkOrder order{.task = TaskId{1}, .repo = "shop", .branch = "featrue", .boot = "boot", .begins_branch = false};
-  const Result<Worktree> barred = all.prepare(order);
+  WorkRequest request{.task = TaskId{1}, .repo = "shop", .branch = "featrue", .boot = "boot", .begins_branch = false};
+  const Result<Worktree> barred = all.prepare(request);
   ASSERT_TRUE(barred) << barred.error().message;
   EXPECT_EQ(barred->barred, "no_branch: origin has no branch 'featrue'");
   EXPECT_FALSE(fs::exists(all.folder_of(TaskId{1}) + "/.git"));
-  order.begins_branch = true;
-  EXPECT_TRUE(all.prepare(order)->is_begun_here);
+  request.begins_branch = true;
+  EXPECT_TRUE(all.prepare(request)->is_begun_here);
 }
 
 TEST_F(WorktreesTest, default_branch_is_never_deleted_however_it_is_spelled) {

@@ -41,7 +41,7 @@ class ConflictsInAStory : public Story {
   }
   template <class Event>
   Decision ask(const std::string& actor, const Event& event) {
-    return machine.propose(propose_group(asker(actor), event));
+    return machine.propose(propose_group(requester(actor), event));
   }
   /// An outside process, pid 500, under the boot worker-1.
   void start_worker() {
@@ -60,7 +60,7 @@ class ConflictsInAStory : public Story {
     event.exit_code = code;
     ASSERT_EQ(ask("monitor", event).outcome, Outcome::accepted);
   }
-  Reaped reaper_pass() { return reap_job(machine, world, task, job, streaks, asker("reaper"), 1); }
+  Reaped reaper_pass() { return reap_job(machine, world, task, job, streaks, requester("reaper"), 1); }
   void wait(std::int64_t seconds) { machine.set_now(plus_s(machine.now(), seconds)); }
 
   Streaks streaks;
@@ -134,7 +134,7 @@ TEST_F(ConflictsInAStory, two_paths_in_one_crossing_are_a_double_entry) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step retest") return;
     world.previous_alive["retest"] = true;
-    EXPECT_EQ(go(AdvanceOrder::OnRed::report, "webhook").result, AdvanceResult::blocked)
+    EXPECT_EQ(go(AdvanceRequest::OnRed::report, "webhook").result, AdvanceResult::blocked)
         << "the outcome of a running step is unknown";
   };
   EXPECT_EQ(go().result, AdvanceResult::blocked);
@@ -277,7 +277,7 @@ TEST_F(ConflictsInAStory, a_step_that_the_log_says_was_started_twice_is_a_double
     event.version = 1;
     event.to = "deploy";
     event.step = "merge";
-    return propose(asker("reaper"), event);
+    return propose(requester("reaper"), event);
   }();
   again.stamp().mutate_seq(raw(machine.state().last_seq) + 1);
   const fb::Record* record = &again.record();
@@ -294,7 +294,7 @@ class ConflictsByHand : public ConflictsInAStory {
  protected:
   template <class Event>
   void record(const std::string& actor, const Event& event) {
-    records_.push_back(propose(asker(actor), event));
+    records_.push_back(propose(requester(actor), event));
     records_.back().stamp().mutate_seq(raw(machine.state().last_seq) + ++seq_);
     records_.back().stamp().mutate_time_us(machine.now().us);
   }
@@ -454,7 +454,7 @@ TEST_F(ConflictsByHand, what_is_overdue_since_before_the_log_begins_is_told_once
   lease.key = "young";
   lease.owner = owner("worker");
   lease.ttl = 60'000;
-  machine.propose(propose_group(asker("worker"), lease));
+  machine.propose(propose_group(requester("worker"), lease));
   set("reaper.enabled", false);
   wait(5400);
   for (int i = 0; i < 2; ++i) {
@@ -478,7 +478,7 @@ TEST_F(ConflictsByHand, what_is_young_or_of_no_definition_is_not_told_of) {
   lease.key = "old";
   lease.owner = owner("worker");
   lease.ttl = 1;
-  machine.propose(propose_group(asker("worker"), lease));
+  machine.propose(propose_group(requester("worker"), lease));
   wait(1);
   record("operator", fb::TaskNoteT());
   end_group();

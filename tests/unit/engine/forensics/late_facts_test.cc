@@ -20,7 +20,7 @@ class LateFactsInAStory : public Story {
   }
 
   template <class Event>
-  Decision tell(const Asker& who, const Event& event) {
+  Decision tell(const Requester& who, const Event& event) {
     return machine.propose(propose_group(who, event));
   }
 
@@ -81,7 +81,7 @@ class LateFactsInAStory : public Story {
     return names;
   }
 
-  Asker worker;
+  Requester worker;
 };
 
 TEST_F(LateFactsInAStory, a_done_that_meets_a_no_is_found) {
@@ -123,10 +123,10 @@ TEST_F(LateFactsInAStory, nor_does_the_end_of_the_task) {
   end.job = raw(job);
   end.attempt = 1;
   end.result = fb::JobResult::cancelled;
-  tell(asker("monitor"), end);
+  tell(requester("monitor"), end);
   ASSERT_EQ(stage(), "archived");
   // A report by another party proves nothing.
-  Asker stranger = worker;
+  Requester stranger = worker;
   stranger.principal = "token:guest";
   stranger.boot = boot_id;
   EXPECT_EQ(tell(stranger, finished(started, fb::StepOutcome::done)).outcome, Outcome::not_started);

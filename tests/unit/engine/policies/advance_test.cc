@@ -28,7 +28,7 @@ TEST_F(Advance, guarded_edge_runs_lease_gate_steps_and_one_group) {
 
 TEST_F(Advance, final_edge_ends_in_the_archive) {
   go();
-  EXPECT_EQ(go(AdvanceOrder::OnRed::report, "finalizer").result, AdvanceResult::advanced);
+  EXPECT_EQ(go(AdvanceRequest::OnRed::report, "finalizer").result, AdvanceResult::advanced);
   EXPECT_EQ(stage(), "archived");
   EXPECT_EQ(machine.archive().at(0).task.stage, "done");
 }
@@ -46,7 +46,7 @@ TEST_F(Advance, gate_of_an_unguarded_edge_runs_under_the_lease_of_its_task) {
   set("queue.serial_per_repo", false);
   Pipeline pipeline = pipeline_with_probe();
   for (Stage& each : pipeline.stages) each.gate->run = {"make", "test"};
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  machine.propose(propose_group(requester("operator"), pipeline_event(pipeline)));
   stand_on("development");
   bool asked = false;
   world.meanwhile = [&](const std::string&) {
@@ -79,7 +79,7 @@ TEST_F(Advance, second_actor_in_mid_flight_runs_nothing) {
   world.meanwhile = [&](const std::string& what) {
     if (what != "step merge") return;
     world.meanwhile = nullptr;
-    EXPECT_EQ(go(AdvanceOrder::OnRed::report, "webhook").result, AdvanceResult::deferred);
+    EXPECT_EQ(go(AdvanceRequest::OnRed::report, "webhook").result, AdvanceResult::deferred);
   };
   EXPECT_EQ(go().result, AdvanceResult::advanced);
   EXPECT_EQ(count("step merge"), 1u);
@@ -98,7 +98,7 @@ TEST_F(Advance, task_that_is_to_be_cancelled_goes_no_further_than_the_gate_that_
 TEST_F(Advance, red_gate_rolls_back_for_the_monitor_only) {
   exited();
   world.gate_green[task] = false;
-  EXPECT_EQ(go(AdvanceOrder::OnRed::report).result, AdvanceResult::gate_red);
+  EXPECT_EQ(go(AdvanceRequest::OnRed::report).result, AdvanceResult::gate_red);
   EXPECT_EQ(stage(), "deploy-staging");
   EXPECT_FALSE(held(task_key(task)));
   EXPECT_EQ(go().result, AdvanceResult::rolled_back);
@@ -167,7 +167,7 @@ TEST_F(Advance, crash_in_mid_merge_is_settled_before_anything_runs_again) {
   EXPECT_EQ(job_status(), JobStatus::done) << "a committed crossing is re-entered, not requeued";
 
   world.probe_exit["merge"] = 1;
-  const Reconciled done = reconcile(machine, world, task, asker("reconciler"), 1);
+  const Reconciled done = reconcile(machine, world, task, requester("reconciler"), 1);
   EXPECT_EQ(done.move, ReconcileMove::reenter);
   EXPECT_EQ(done.answer->result, AdvanceResult::advanced);
   EXPECT_EQ(world.ran, (Names{"end merge run-2", "probe merge", "step merge"}))
@@ -183,7 +183,7 @@ TEST_F(Advance, crash_after_merge_skips_it) {
   world.meanwhile = nullptr;
   world.ran.clear();
   boot("boot-2");
-  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).answer->result, AdvanceResult::advanced);
+  EXPECT_EQ(reconcile(machine, world, task, requester("reconciler"), 1).answer->result, AdvanceResult::advanced);
   EXPECT_EQ(world.ran, (Names{"end merge run-2", "probe merge"}));
 }
 
@@ -197,7 +197,7 @@ TEST_F(Advance, orphan_that_cannot_be_ended_blocks) {
   world.ran.clear();
   world.previous_alive["merge"] = true;
   boot("boot-2");
-  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).answer->result, AdvanceResult::blocked);
+  EXPECT_EQ(reconcile(machine, world, task, requester("reconciler"), 1).answer->result, AdvanceResult::blocked);
   EXPECT_TRUE(world.ran.empty()) << "nothing is probed while the old process may still act";
 }
 
@@ -215,7 +215,7 @@ class LeftOpenOutside : public Advance {
     world.meanwhile = nullptr;
     world.without_command = {"retest", "merge"};
     world.probe_exit["merge"] = probe_exit;
-    const Reconciled done = reconcile(machine, world, task, asker("reconciler"), 1);
+    const Reconciled done = reconcile(machine, world, task, requester("reconciler"), 1);
     EXPECT_FALSE(held(task_key(task)));
     EXPECT_FALSE(held("repo:shop"));
     return *done.answer;
@@ -238,7 +238,7 @@ TEST_F(LeftOpenOutside, step_that_did_not_happen_is_for_the_next_owner) {
   EXPECT_EQ(answer.reason, "did_not_happen: merge");
   EXPECT_EQ(count("probe merge"), 2u) << "it might still have happened";
   EXPECT_FALSE(is_committed(*row()));
-  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).answer->reason, "no_command");
+  EXPECT_EQ(reconcile(machine, world, task, requester("reconciler"), 1).answer->reason, "no_command");
 }
 
 TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_the_next_owner) {
@@ -255,7 +255,7 @@ TEST_F(LeftOpenOutside, end_that_comes_while_the_gate_runs_leaves_the_rest_to_th
   boot("boot-2");
   world.without_command = {"retest", "merge"};
   world.meanwhile = [&](const std::string& what) {
-    if (what.rfind("gate", 0) == 0) machine.propose(propose_group(asker("hand"), late));
+    if (what.rfind("gate", 0) == 0) machine.propose(propose_group(requester("hand"), late));
   };
   const AdvanceAnswer answer = go();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
@@ -271,7 +271,7 @@ TEST_F(Advance, reaped_owner_is_fenced_at_its_next_step) {
     event.key = task_key(task);
     event.token = raw(machine.state().lease(event.key)->token);
     event.reason = fb::ReclaimReason::forced;
-    ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
   };
   EXPECT_EQ(go().result, AdvanceResult::deferred);
   EXPECT_EQ(count("step merge"), 0u);
@@ -318,19 +318,19 @@ TEST_F(Advance, reconciler_asks_the_gate_then_queues_then_blocks) {
   finished.job = raw(job);
   finished.attempt = 1;
   finished.result = fb::JobResult::done;
-  machine.propose(propose_group(asker("monitor"), finished));
+  machine.propose(propose_group(requester("monitor"), finished));
   world.gate_green[task] = false;
-  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).move, ReconcileMove::ask_gate);
+  EXPECT_EQ(reconcile(machine, world, task, requester("reconciler"), 1).move, ReconcileMove::ask_gate);
   EXPECT_EQ(last_records(1), (Names{"JobQueued:accepted"}));
-  EXPECT_EQ(reconcile(machine, world, task, asker("reconciler"), 1).move, ReconcileMove::none);
+  EXPECT_EQ(reconcile(machine, world, task, requester("reconciler"), 1).move, ReconcileMove::none);
 }
 
 TEST_F(Advance, token_that_was_handed_over_is_all_that_an_edge_needs_whose_steps_share_the_repository) {
   ASSERT_EQ(go().result, AdvanceResult::advanced);
   ASSERT_EQ(stage(), "deploy");
   const Token token = *acquire(task_key(task), "finalizer").granted(task_key(task));
-  const AdvanceAnswer answer =
-      advance(machine, world, {.task = task, .version = version(), .asker = asker("finalizer"), .token = token});
+  const AdvanceAnswer answer = advance(
+      machine, world, {.task = task, .version = version(), .requester = requester("finalizer"), .token = token});
   EXPECT_EQ(answer.result, AdvanceResult::advanced);
   EXPECT_EQ(stage(), "archived");
 }
@@ -340,7 +340,7 @@ TEST_F(Advance, failed_step_of_a_stage_without_a_way_back_is_tried_again_and_the
   for (Stage& each : pipeline.stages) {
     if (each.name == "deploy-staging") each.rollback.clear();
   }
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  machine.propose(propose_group(requester("operator"), pipeline_event(pipeline)));
   set("queue.max_concurrency", std::int64_t{2});
   set("queue.serial_per_repo", false);
   stand_on("deploy-staging");
@@ -374,7 +374,7 @@ TEST_F(Advance, word_of_an_operator_about_a_step_in_the_air_stands) {
     event.started = raw(row()->steps.front().started);
     event.outcome = fb::StepOutcome::failed;
     event.by = fb::StepBy::operator_;
-    ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
   };
   EXPECT_EQ(go().outcome, Outcome::not_started);
   EXPECT_EQ(count("step merge"), 0u);
@@ -392,7 +392,8 @@ TEST_F(Advance, old_version_drives_nothing) {
   const Version old = version();
   go();
   world.ran.clear();
-  const AdvanceAnswer answer = advance(machine, world, {.task = task, .version = old, .asker = asker("monitor")});
+  const AdvanceAnswer answer =
+      advance(machine, world, {.task = task, .version = old, .requester = requester("monitor")});
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "moved_on");
   EXPECT_EQ(answer.awaited, Awaited::nothing);

@@ -33,14 +33,14 @@ class TreeWorld : public ScriptedWorld {
 
 class AdvanceTree : public Story {
  protected:
-  AdvanceAnswer cross(AdvanceOrder::Gate gate = AdvanceOrder::Gate::ask) {
+  AdvanceAnswer cross(AdvanceRequest::Gate gate = AdvanceRequest::Gate::ask) {
     return advance(machine, trees,
                    {.task = task,
                     .version = version(),
-                    .asker = asker("monitor"),
+                    .requester = requester("monitor"),
                     .pid = 1,
                     .gate = gate,
-                    .on_red = AdvanceOrder::OnRed::roll_back_or_retry});
+                    .on_red = AdvanceRequest::OnRed::roll_back_or_retry});
   }
   std::size_t ran(const std::string& what) const {
     return static_cast<std::size_t>(std::count(trees.ran.begin(), trees.ran.end(), what));
@@ -78,7 +78,7 @@ TEST_F(AdvanceTree, gate_of_a_stage_without_agent_judges_the_branch_at_origin) {
     each.gate->run = {"make", "test"};
     if (each.name == "review") each.agent.clear();
   }
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  machine.propose(propose_group(requester("operator"), pipeline_event(pipeline)));
   stand_on("review");
   EXPECT_EQ(cross().result, AdvanceResult::advanced);
   EXPECT_EQ(trees.needs, std::vector{TreeNeed::compared});
@@ -123,7 +123,7 @@ TEST_F(AdvanceTree, head_that_moves_after_a_step_rolls_back) {
 
 TEST_F(AdvanceTree, green_of_another_head_is_asked_for_again) {
   trees.tree.head = "0";
-  cross(AdvanceOrder::Gate::known_green);
+  cross(AdvanceRequest::Gate::known_green);
   EXPECT_EQ(ran("gate deploy-staging"), 1U);
 }
 
@@ -144,21 +144,21 @@ TEST_F(AdvanceTree, committed_crossing_asks_origin_for_nothing) {
   done.by = fb::StepBy::operator_;
   fb::TaskUnblockedT unblocked;
   unblocked.task = raw(task);
-  ASSERT_EQ(machine.propose(propose_group(asker("operator"), done, unblocked)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), done, unblocked)).outcome, Outcome::accepted);
   EXPECT_EQ(cross().result, AdvanceResult::advanced);
   for (const TreeNeed need : trees.needs) EXPECT_EQ(need, TreeNeed::any);
 }
 
 TEST_F(AdvanceTree, an_agent_at_work_is_waited_for_by_all_but_its_monitor) {
-  const AdvanceOrder order{.task = task, .version = version(), .asker = asker("operator"), .pid = 1};
-  const AdvanceAnswer answer = advance(machine, trees, order);
+  const AdvanceRequest request{.task = task, .version = version(), .requester = requester("operator"), .pid = 1};
+  const AdvanceAnswer answer = advance(machine, trees, request);
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
   EXPECT_EQ(answer.reason, "agent_at_work");
   EXPECT_EQ(answer.awaited, Awaited::agent);
   EXPECT_TRUE(trees.ran.empty());
   EXPECT_FALSE(held(task_key(task)));
   exited();
-  EXPECT_EQ(advance(machine, trees, order).result, AdvanceResult::advanced);
+  EXPECT_EQ(advance(machine, trees, request).result, AdvanceResult::advanced);
 }
 
 TEST_F(AdvanceTree, an_agent_of_another_boot_works_elsewhere) {
@@ -168,14 +168,14 @@ TEST_F(AdvanceTree, an_agent_of_another_boot_works_elsewhere) {
   worker.pid = 7;
   worker.host = "elsewhere";
   worker.version = "test";
-  ASSERT_EQ(machine.propose(propose_group(asker("pawld"), worker)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("pawld"), worker)).outcome, Outcome::accepted);
   set("queue.serial_per_repo", false);
   set("queue.max_concurrency", std::int64_t{2});
   const std::string ours = std::exchange(boot_id, "far");
   stand_on("deploy-staging");
   boot_id = ours;
-  const AdvanceOrder order{.task = task, .version = version(), .asker = asker("operator"), .pid = 1};
-  EXPECT_EQ(advance(machine, trees, order).result, AdvanceResult::advanced);
+  const AdvanceRequest request{.task = task, .version = version(), .requester = requester("operator"), .pid = 1};
+  EXPECT_EQ(advance(machine, trees, request).result, AdvanceResult::advanced);
 }
 
 TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_compared) {
@@ -188,11 +188,11 @@ TEST_F(AdvanceTree, an_open_step_is_settled_where_it_began_and_what_follows_is_c
   start.step = "retest";
   start.token = raw(machine.state().lease(task_key(task))->token);
   start.run = "run-1";
-  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), start)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("monitor"), start)).outcome, Outcome::accepted);
   fb::LeaseReleasedT release;
   release.key = task_key(task);
   release.token = *start.token;
-  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), release)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("monitor"), release)).outcome, Outcome::accepted);
   // While nothing ran, a person force-pushed the branch.
   trees.branch = "2";
   const AdvanceAnswer answer = cross();
@@ -215,7 +215,7 @@ TEST_F(AdvanceTree, a_queued_job_waits_behind_a_committed_crossing_which_is_ende
   fb::JobQueuedT queued;
   queued.task = raw(task);
   if (!machine.view(task)->open_job) {
-    ASSERT_EQ(machine.propose(propose_group(asker("operator"), queued)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), queued)).outcome, Outcome::accepted);
   }
   const TaskView view = *machine.view(task);
   EXPECT_TRUE(waits_behind_crossing(*view.open_job, view.task));

@@ -12,7 +12,7 @@ class DoubtfulPath : public Story {
  protected:
   void merge_times_out() { world.step_exit["merge"] = {.how = CommandExit::How::timed_out, .code = 0}; }
 
-  Reconciled pass() { return reconcile(machine, world, task, asker("reconciler"), 1); }
+  Reconciled pass() { return reconcile(machine, world, task, requester("reconciler"), 1); }
 
   bool is_in_doubt() const { return doubtful_step(*row()) != nullptr; }
 };
@@ -131,7 +131,7 @@ TEST_F(DoubtfulPath, gate_that_cannot_tell_keeps_the_work_and_charges_nothing) {
   fb::RunExitedT exited;
   exited.job = raw(job);
   exited.attempt = 1;
-  machine.propose(propose_group(asker("monitor"), exited));
+  machine.propose(propose_group(requester("monitor"), exited));
   world.gate_later.insert(task);
   const AdvanceAnswer answer = go();
   EXPECT_EQ(answer.result, AdvanceResult::waiting);
@@ -145,7 +145,7 @@ TEST_F(DoubtfulPath, reversible_step_that_cannot_tell_is_tried_later_and_rolls_n
   fb::RunExitedT exited;
   exited.job = raw(job);
   exited.attempt = 1;
-  machine.propose(propose_group(asker("monitor"), exited));
+  machine.propose(propose_group(requester("monitor"), exited));
   world.step_exit["retest"] = {.how = CommandExit::How::exited, .code = 75};
   EXPECT_EQ(go().reason, "later: retest");
   EXPECT_EQ(stage(), "deploy-staging");
@@ -181,7 +181,7 @@ TEST_F(DoubtfulPath, gate_that_is_red_on_the_same_commit_again_blocks_unless_it_
     fb::JobClaimedT claim;
     claim.job = raw(job);
     claim.owner = owner("executor");
-    ASSERT_EQ(machine.propose(propose_group(asker("executor"), claim)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("executor"), claim)).outcome, Outcome::accepted);
     EXPECT_EQ(go().result, retried ? AdvanceResult::gate_red : AdvanceResult::blocked);
   }
 }

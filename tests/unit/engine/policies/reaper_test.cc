@@ -15,13 +15,13 @@ class BusyWorld final : public World {
   }
   bool has_in_hand(JobId) override { return in_hand; }
   bool is_alive(const Owner&, const Boot&) override { return true; }
-  Life life_of(const Run&, const Boot&) override { return Life::unknown; }
+  Liveness life_of(const Run&, const Boot&) override { return Liveness::unknown; }
   GateAnswer run_gate(const Gate&, const CommandContext&) override {
     ADD_FAILURE() << "a gate runs";
     return {};
   }
   bool can_run(const PipelineStep&) override { return true; }
-  EndedStart end_and_lock(const StepPlace&, const std::string&, const Boot*) override { return {}; }
+  EndedStart end_and_lock(const StepKey&, const std::string&, const Boot*) override { return {}; }
   Held hold_step(const PipelineStep&, const CommandContext&, const std::string&) override {
     ADD_FAILURE() << "a step begins";
     return {.status = Held::Status::cannot_start, .step = nullptr, .why = {}};
@@ -58,7 +58,7 @@ class ReaperPass : public Story {
   }
   template <class Event>
   Outcome ask(const std::string& actor, const Event& event) {
-    return machine.propose(propose_group(asker(actor), event)).outcome;
+    return machine.propose(propose_group(requester(actor), event)).outcome;
   }
   /// The task is moved by hand while a worker's job for it runs, which then hits the ceiling.
   TaskId leave_behind() {
@@ -76,7 +76,7 @@ class ReaperPass : public Story {
     created.repo = "shop";
     created.branch = "w";
     created.stage = "testing";
-    const Decision decision = machine.propose(propose_group(asker("operator"), created));
+    const Decision decision = machine.propose(propose_group(requester("operator"), created));
     task = TaskId{decision.effects.front().id};
     left = JobId{decision.effects.back().id};
     fb::JobClaimedT claim;
@@ -112,7 +112,7 @@ class ReaperPass : public Story {
     gone.pid = 4242;
     EXPECT_EQ(ask("executor", gone), Outcome::accepted);
   }
-  Reaped pass(JobId of) { return reap_job(machine, world, task, of, streaks, asker("reaper"), 1); }
+  Reaped pass(JobId of) { return reap_job(machine, world, task, of, streaks, requester("reaper"), 1); }
 
   Streaks streaks;
   JobId left{};  // the job that leave_behind() reaped
@@ -125,7 +125,7 @@ TEST_F(ReaperPass, task_that_is_gone_is_no_work) {
 
 TEST_F(ReaperPass, sleep_after_the_look_makes_nobody_older) {
   SleepyMachine sleepy(machine);
-  EXPECT_FALSE(reap_job(sleepy, world, task, job, streaks, asker("reaper"), 1).reaped);
+  EXPECT_FALSE(reap_job(sleepy, world, task, job, streaks, requester("reaper"), 1).reaped);
 }
 
 TEST_F(ReaperPass, each_of_two_running_jobs_of_a_task_is_looked_at_for_itself) {
@@ -137,7 +137,7 @@ TEST_F(ReaperPass, each_of_two_running_jobs_of_a_task_is_looked_at_for_itself) {
   move.task = raw(task);
   move.to = "review";
   move.expected_version = 1;
-  const Decision moved = machine.propose(propose_group(asker("operator"), move));
+  const Decision moved = machine.propose(propose_group(requester("operator"), move));
   ASSERT_EQ(moved.outcome, Outcome::accepted);
   job = machine.state().open_job(*row())->id;
   fb::JobClaimedT claim;
@@ -197,7 +197,7 @@ TEST_F(ReaperPass, exit_that_this_process_has_in_hand_is_its_own) {
   BusyWorld busy;
   busy.in_hand = true;
   exit_with_zero();
-  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, requester("reaper"), 1).deferred);
   EXPECT_EQ(job_status(), JobStatus::running);
   EXPECT_FALSE(held(task_key(task)));
 }
@@ -206,7 +206,7 @@ TEST_F(ReaperPass, exit_of_another_code_that_this_process_has_in_hand_is_its_own
   BusyWorld busy;
   busy.in_hand = true;
   exit_with(1);
-  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+  EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, requester("reaper"), 1).deferred);
   EXPECT_EQ(job_status(), JobStatus::running);
 }
 
@@ -216,7 +216,7 @@ TEST_F(ReaperPass, task_that_another_path_of_this_process_drives_is_left_to_it) 
   exit_with_zero();
   for (const bool checked : {true, false}) {
     set("ownership.enabled", checked);
-    EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, asker("reaper"), 1).deferred);
+    EXPECT_TRUE(reap_job(machine, busy, task, job, streaks, requester("reaper"), 1).deferred);
     EXPECT_EQ(job_status(), JobStatus::running);
   }
 }

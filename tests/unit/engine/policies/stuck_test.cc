@@ -10,11 +10,11 @@ class StuckTest : public Story {
  protected:
   std::optional<Stuck> look() {
     std::optional<Stuck> found =
-        why_stuck(machine.state(), *row(), machine.now(), {.is_passed_over = [this](JobId) { return passed_over; }});
+        why_stuck(machine.state(), *row(), machine.now(), {.is_skipped = [this](JobId) { return skipped; }});
     if (!found || !found->owner) return found;
-    return judge_owner(*found, sight                                               ? *sight
-                               : world.is_alive(*found->owner, *found->owner_boot) ? Sight::alive
-                                                                                   : Sight::dead);
+    return judge_owner(*found, observation                                         ? *observation
+                               : world.is_alive(*found->owner, *found->owner_boot) ? Liveness::alive
+                                                                                   : Liveness::dead);
   }
   std::string reason() {
     const auto found = look();
@@ -30,7 +30,7 @@ class StuckTest : public Story {
     event.job = raw(job);
     event.attempt = 1;
     event.exit_code = code;
-    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("monitor"), event)).outcome, Outcome::accepted);
   }
   /// For tasks from here on; moves the fixture's own out of the way.
   void give_every_step_a_command() {
@@ -38,7 +38,7 @@ class StuckTest : public Story {
     for (Stage& each : pipeline.stages) {
       for (PipelineStep& step : each.steps) step.run = {"step"};
     }
-    machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+    machine.propose(propose_group(requester("operator"), pipeline_event(pipeline)));
     finish(fb::JobResult::done);
   }
   void finish(fb::JobResult result) {
@@ -46,11 +46,11 @@ class StuckTest : public Story {
     event.job = raw(job);
     event.attempt = 1;
     event.result = result;
-    ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("monitor"), event)).outcome, Outcome::accepted);
   }
 
-  bool passed_over = false;
-  std::optional<Sight> sight;  // in place of the real observations
+  bool skipped = false;
+  std::optional<Liveness> observation;  // in place of the real observations
 };
 
 TEST_F(StuckTest, what_runs_within_its_budget_waits_its_turn) {
@@ -58,7 +58,7 @@ TEST_F(StuckTest, what_runs_within_its_budget_waits_its_turn) {
   EXPECT_EQ(look()->standing, Standing::waits);
   EXPECT_EQ(look()->since, machine.state().jobs.find(job)->run->claimed);
   EXPECT_EQ(frees(), "");
-  sight = Sight::unseen;
+  observation = Liveness::invisible;
   EXPECT_EQ(look()->standing, Standing::waits) << "its process cannot be observed";
   EXPECT_EQ(reason(), "running");
 }
@@ -99,7 +99,7 @@ TEST_F(StuckTest, words_of_a_command_line_are_words_whatever_is_in_them) {
   event.work_item = "it's $(reboot)";
   event.repo = "other";
   event.stage = "deploy";
-  task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+  task = TaskId{machine.propose(propose_group(requester("operator"), event)).effects.front().id};
   ASSERT_EQ(acquire(task_key(task), "monitor").outcome, Outcome::accepted);
   EXPECT_EQ(frees(), "") << "the daemon is already handling it";
   wait(5400);
@@ -117,7 +117,7 @@ TEST_F(StuckTest, repository_that_somebody_holds_is_asked_of_every_step) {
   for (Stage& each : pipeline.stages) {
     if (each.name == "deploy-staging") std::swap(each.steps[0], each.steps[1]);
   }
-  machine.propose(propose_group(asker("operator"), pipeline_event(pipeline)));
+  machine.propose(propose_group(requester("operator"), pipeline_event(pipeline)));
   set("queue.serial_per_repo", false);
   set("queue.max_concurrency", std::int64_t{2});
   stand_on("deploy-staging");
@@ -135,7 +135,7 @@ TEST_F(StuckTest, repository_that_somebody_holds) {
   gate.version = raw(version());
   gate.gate = "deploy-staging";
   gate.passed = true;
-  machine.propose(propose_group(asker("monitor"), gate));
+  machine.propose(propose_group(requester("monitor"), gate));
   EXPECT_EQ(reason(), "next_pass") << "its gate is green";
   EXPECT_EQ(look()->standing, Standing::waits);
   const Decision repo = acquire(repo_key("shop"), "worker");
@@ -148,7 +148,7 @@ TEST_F(StuckTest, repository_that_somebody_holds) {
   event.work_item = "W-other";
   event.repo = "shop";
   event.stage = "deploy";
-  task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+  task = TaskId{machine.propose(propose_group(requester("operator"), event)).effects.front().id};
   EXPECT_EQ(reason(), "next_pass") << "no step on its edge is exclusive on the repository";
 }
 
@@ -167,7 +167,7 @@ TEST_F(StuckTest, blocked_where_nobody_works_is_freed_without_a_job) {
   event.task = raw(task);
   event.version = raw(version());
   event.reason = "outcome_unknown";
-  ASSERT_EQ(machine.propose(propose_group(asker("operator"), event)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "blocked") << "the unknown outcome has been settled";
   EXPECT_EQ(frees(), "pawl unblock 1") << "a retry needs an agent";
 }
@@ -184,7 +184,7 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
     event.work_item = "Q-" + std::to_string(machine.lines().size());
     event.repo = repo;
     for (const TaskId id : depends_on) event.depends_on.push_back(raw(id));
-    task = TaskId{machine.propose(propose_group(asker("operator"), event)).effects.front().id};
+    task = TaskId{machine.propose(propose_group(requester("operator"), event)).effects.front().id};
   };
   create("shop");
   EXPECT_EQ(reason(), "serial_gate");
@@ -195,13 +195,13 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   EXPECT_EQ(reason(), "unclaimed");
   EXPECT_EQ(why_stuck(machine.state(), *row(), machine.now(), {})->reason, "unclaimed")
       << "no worker asks for this agent";
-  passed_over = true;
+  skipped = true;
   EXPECT_EQ(reason(), "previous_alive");
   const TaskId second = task;
   create("third", {second, first});
   fb::TaskCancelledT cancel;
   cancel.task = raw(second);
-  ASSERT_EQ(machine.propose(propose_group(asker("operator"), cancel)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), cancel)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "dependency") << "of the two, the unfinished one";
   EXPECT_EQ(frees(), "pawl task 1");
   EXPECT_EQ(look()->standing, Standing::waits);
@@ -209,7 +209,7 @@ TEST_F(StuckTest, queued_jobs_wait_for_a_slot_a_worker_a_dependency_or_a_process
   block.task = raw(first);
   block.version = raw(machine.state().tasks.find(first)->version);
   block.reason = "odd";
-  ASSERT_EQ(machine.propose(propose_group(asker("operator"), block)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), block)).outcome, Outcome::accepted);
   EXPECT_EQ(look()->standing, Standing::stands) << "a moving dependency need not be reported";
   EXPECT_EQ(look()->detail, "it depends on task 1, which is on 'deploy-staging', blocked: odd");
 }
@@ -239,7 +239,7 @@ TEST_F(StuckTest, critical_window_that_nobody_is_in_is_for_the_next_pass) {
   happened.step = "merge";
   happened.started = raw(row()->steps.back().started);
   happened.by = fb::StepBy::operator_;
-  ASSERT_EQ(machine.propose(propose_group(asker("operator"), happened)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), happened)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "critical_window");
   EXPECT_EQ(frees(), "pawl advance 1");
   EXPECT_FALSE(look()->owner);
@@ -255,13 +255,13 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_that_somebody_outside_left_open) {
   start.step = "merge";
   start.token = raw(*lease.granted(task_key(task)));
   start.repo_token = raw(*repo.granted(repo_key("shop")));
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), start)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), start)).outcome, Outcome::accepted);
   finish(fb::JobResult::done);
   EXPECT_EQ(reason(), "lease") << "its owner is about to end it";
   fb::LeaseReleasedT release;
   release.key = task_key(task);
   release.token = start.token;
-  machine.propose(propose_group(asker("worker"), release));
+  machine.propose(propose_group(requester("worker"), release));
   EXPECT_EQ(reason(), "outcome_unknown") << "without a command the reconciler cannot go on from there";
   EXPECT_EQ(frees(), "pawl resolve 1 merge --happened (or --did-not)");
   request_cancel();
@@ -278,7 +278,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_edge_on_which_the_task_does_no
   start.to = "deploy";
   start.step = "merge";
   set("ownership.enabled", false);
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), start)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), start)).outcome, Outcome::accepted);
   finish(fb::JobResult::done);
   EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler drives it over another edge";
 }
@@ -293,7 +293,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_e
     moved.task = raw(task);
     moved.to = to;
     moved.expected_version = raw(version());
-    ASSERT_EQ(machine.propose(propose_group(asker("operator"), moved)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), moved)).outcome, Outcome::accepted);
   }
   // The owner that entered the crossing before all this reaches its step only now.
   fb::StepStartedT start;
@@ -301,7 +301,7 @@ TEST_F(StuckTest, outcome_unknown_of_a_step_of_an_earlier_crossing_of_the_same_e
   start.version = 1;
   start.to = "deploy";
   start.step = "merge";
-  ASSERT_EQ(machine.propose(propose_group(asker("finalizer"), start)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("finalizer"), start)).outcome, Outcome::accepted);
   set("ownership.enabled", true);
   EXPECT_EQ(reason(), "outcome_unknown") << "the reconciler settles only the current crossing";
   EXPECT_EQ(frees(), "pawl resolve " + std::to_string(raw(task)) + " merge --happened (or --did-not)");
@@ -316,11 +316,11 @@ TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   EXPECT_EQ(look()->held_by, "reconciler.enabled");
   set("reconciler.enabled", true);
   world.gate_green[task] = false;
-  go(AdvanceOrder::OnRed::report, "finalizer");
+  go(AdvanceRequest::OnRed::report, "finalizer");
   EXPECT_EQ(reason(), "gate_red");
   EXPECT_EQ(look()->detail, "the gate of 'deploy' is red");
   world.gate_green[task] = std::nullopt;
-  go(AdvanceOrder::OnRed::report, "finalizer");
+  go(AdvanceRequest::OnRed::report, "finalizer");
   EXPECT_EQ(reason(), "gate_red");
   EXPECT_TRUE(look()->detail.starts_with("the gate of 'deploy' is in error")) << look()->detail;
   fb::GateEvaluatedT gate;
@@ -329,7 +329,7 @@ TEST_F(StuckTest, red_gate_of_a_stage_without_a_job) {
   gate.gate = "deploy";
   gate.passed = false;
   gate.reason = "the site is down";
-  machine.propose(propose_group(asker("monitor"), gate));
+  machine.propose(propose_group(requester("monitor"), gate));
   EXPECT_EQ(look()->detail, "the gate of 'deploy' is red: the site is down");
 }
 
@@ -355,11 +355,11 @@ TEST_F(StuckTest, a_finalizer_names_the_lease_of_the_repository_that_it_waits_fo
   event.key = repo_key("shop");
   event.owner = owner("worker");
   event.ttl = 600;
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), event)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), event)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "lease");
   EXPECT_NE(look()->detail.find("repo:shop"), std::string::npos);
   EXPECT_EQ(look()->until, plus_s(machine.now(), 600));
-  sight = Sight::unseen;
+  observation = Liveness::invisible;
   EXPECT_EQ(reason(), "lease") << "under the daemon's own boot, it waits its turn";
   wait(300);
   EXPECT_EQ(reason(), "lease") << "also past the grace: the job's owner is not what it waits for";
@@ -384,22 +384,22 @@ TEST_F(StuckTest, owner_that_cannot_be_seen_is_said_to_be_so) {
   worker.pid = 7;
   worker.host = "elsewhere kernel pid:[1]";
   worker.version = "test";
-  ASSERT_EQ(machine.propose(propose_group(asker("pawld"), worker)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("pawld"), worker)).outcome, Outcome::accepted);
   fb::LeaseAcquiredT event;
   event.key = task_key(task);
   event.owner = std::make_unique<fb::OwnerT>();
   event.owner->boot_id = "far";
   event.owner->pid = 7;
   event.owner->actor = "worker";
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), event)).outcome, Outcome::accepted);
-  sight = Sight::alive;
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), event)).outcome, Outcome::accepted);
+  observation = Liveness::alive;
   EXPECT_EQ(reason(), "lease");
-  sight = Sight::unseen;
+  observation = Liveness::invisible;
   EXPECT_EQ(reason(), "owner_unseen");
   EXPECT_NE(look()->detail.find("worker, pid 7 on elsewhere, cannot be seen from here"), std::string::npos)
       << look()->detail;
   EXPECT_EQ(frees(), "pawl release --work-item '" + row()->work_item + "' --repo 'shop'");
-  sight = Sight::dead;
+  observation = Liveness::dead;
   EXPECT_EQ(reason(), "owner_dead");
   EXPECT_EQ(look()->held_by, "");
   set("lease.reclaim_enabled", false);
@@ -411,14 +411,14 @@ TEST_F(StuckTest, claim_that_ran_out) {
   fb::TaskCreatedT created;
   created.work_item = "far";
   created.repo = "other";
-  const Decision decision = machine.propose(propose_group(asker("operator"), created));
+  const Decision decision = machine.propose(propose_group(requester("operator"), created));
   task = TaskId{decision.effects.front().id};
   job = JobId{decision.effects.back().id};
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner("worker");
   claim.ttl = 60;
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), claim)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), claim)).outcome, Outcome::accepted);
   const TimeUs end = plus_s(machine.now(), 60);
   wait(59);
   EXPECT_EQ(reason(), "running");
@@ -437,7 +437,7 @@ TEST_F(StuckTest, pause_between_two_tries_says_until_when_and_why) {
   event.job = raw(job);
   event.attempt = 1;
   event.result = fb::JobResult::retry;
-  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("monitor"), event)).outcome, Outcome::accepted);
   EXPECT_EQ(reason(), "retry_delay");
   EXPECT_EQ(look()->until, plus_s(machine.now(), 10));
   ASSERT_TRUE(look()->failed);
@@ -452,7 +452,7 @@ TEST_F(StuckTest, job_that_failed_is_named_for_its_last_words) {
   event.job = raw(job);
   event.attempt = 1;
   event.result = fb::JobResult::failed;
-  ASSERT_EQ(machine.propose(propose_group(asker("monitor"), event)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("monitor"), event)).outcome, Outcome::accepted);
   EXPECT_EQ(look()->detail, "job_failed");
   EXPECT_EQ(look()->failed->job, job);
   EXPECT_EQ(look()->since_record.record, StandsSince::Record::blocked);

@@ -8,9 +8,9 @@ namespace {
 class Apply : public Rules {};
 
 TEST_F(Apply, a_rule_knows_the_rules_version_of_its_record) {
-  Proposal proposal = propose(asker({}), task_note(create()));
+  Proposal proposal = propose(requester({}), task_note(create()));
   Applied applied;
-  const auto rules_of = [&] { return turn_of(state, proposal.record(), SettingsToCome::none, applied).rules; };
+  const auto rules_of = [&] { return context_of(state, proposal.record(), IsLastSetting::yes, applied).rules; };
   for (const std::uint32_t rules : {1U, 7U}) {
     proposal.stamp().mutate_rules(rules);
     EXPECT_EQ(rules_of(), rules);

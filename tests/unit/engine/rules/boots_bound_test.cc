@@ -14,7 +14,7 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
     event.pid = 7;
     event.host = "host";
     event.version = "test";
-    return machine.propose(propose_group(asker("worker"), event)).outcome;
+    return machine.propose(propose_group(requester("worker"), event)).outcome;
   };
   // The oldest boot except the daemon's: it loses its lease and its job only after it becomes stale.
   ASSERT_EQ(start("holder", "holder-1"), Outcome::accepted);
@@ -23,10 +23,10 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
   lease.key = "of-the-holder";
   lease.owner = owner("worker");
   lease.owner->boot_id = "holder-1";
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), lease)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), lease)).outcome, Outcome::accepted);
   lease.key = "of-the-watcher";
   lease.owner->boot_id = "zz-watcher";
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), lease)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), lease)).outcome, Outcome::accepted);
   set("queue.max_concurrency", std::int64_t{2});
   set("queue.serial_per_repo", false);
   stand_on("testing");
@@ -34,13 +34,13 @@ TEST_F(Boots, past_the_bound_those_of_a_group_that_ends_one_give_back_what_it_he
   again.job = raw(job);
   again.attempt = 1;
   again.result = fb::JobResult::retry;
-  ASSERT_EQ(machine.propose(propose_group(asker("executor"), again)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("executor"), again)).outcome, Outcome::accepted);
   wait_for_retry();
   fb::JobClaimedT claim;
   claim.job = raw(job);
   claim.owner = owner("worker");
   claim.owner->boot_id = "holder-1";
-  ASSERT_EQ(machine.propose(propose_group(asker("worker"), claim)).outcome, Outcome::accepted);
+  ASSERT_EQ(machine.propose(propose_group(requester("worker"), claim)).outcome, Outcome::accepted);
   for (std::size_t n = machine.state().boots.size(); n < limits::boots_max; ++n) {
     ASSERT_EQ(start("other-" + std::to_string(n), "other-" + std::to_string(n)), Outcome::accepted);
   }
@@ -61,7 +61,7 @@ TEST_F(Boots, stale_ones_are_forgotten_beyond_the_bound_but_never_one_that_holds
     event.pid = 7;
     event.host = "host";
     event.version = "test";
-    ASSERT_EQ(machine.propose(propose_group(asker("worker"), event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester("worker"), event)).outcome, Outcome::accepted);
   };
   for (std::size_t n = 0; n < limits::boots_max + 10; ++n) register_worker(n);
   EXPECT_EQ(machine.state().boots.size(), limits::boots_max);

@@ -19,7 +19,7 @@ TEST_F(Groups, are_stamped_in_order_under_one_number_and_one_time) {
   const TaskId id = create();
   const std::uint64_t first = raw(state.last_seq) + 1;
   pass_s(3);
-  const Decided& decided = ask(propose_group(asker({}), transition(id, "development", 1), task_note(id)));
+  const Decided& decided = ask(propose_group(requester({}), transition(id, "development", 1), task_note(id)));
   ASSERT_EQ(decided.records.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) {
     const fb::Stamp& stamp = *decided.records[i].record().stamp();
@@ -40,7 +40,7 @@ TEST_F(Groups, are_all_or_nothing) {
   const TaskId id = create();
   const std::uint64_t digest = state.digest();
   const Seq last = state.last_seq;
-  const Decided& decided = ask(propose_group(asker({}), transition(id, "development", 1), lease_acquired("any"),
+  const Decided& decided = ask(propose_group(requester({}), transition(id, "development", 1), lease_acquired("any"),
                                              transition(id, "development", 1), task_note(id)));
   EXPECT_EQ(decided.outcome, Outcome::version_conflict);
   EXPECT_EQ(decided.deciding, 2u);
@@ -58,7 +58,7 @@ TEST_F(Groups, are_all_or_nothing) {
 TEST_F(Groups, refused_leave_no_ids_behind) {
   fb::TaskCreatedT wrong = task_created("W-2");
   wrong.pipeline = "express";
-  EXPECT_EQ(ask(propose_group(asker({}), task_created("W-1"), wrong)).outcome, Outcome::unknown_pipeline);
+  EXPECT_EQ(ask(propose_group(requester({}), task_created("W-1"), wrong)).outcome, Outcome::unknown_pipeline);
   EXPECT_EQ(create(), TaskId{1});
   EXPECT_EQ(job_of(TaskId{1}), JobId{1});
 }
@@ -66,7 +66,9 @@ TEST_F(Groups, refused_leave_no_ids_behind) {
 TEST_F(Groups, take_both_leases_of_a_crossing_or_none) {
   const TaskId id = create("deploy-staging");
   const Token held = lease("repo:shop", worker);
-  const auto both = [&] { return propose_group(asker({}), lease_acquired(task_key(id)), lease_acquired("repo:shop")); };
+  const auto both = [&] {
+    return propose_group(requester({}), lease_acquired(task_key(id)), lease_acquired("repo:shop"));
+  };
   EXPECT_EQ(ask(both()).outcome, Outcome::lease_held);
   EXPECT_EQ(state.lease(task_key(id)), nullptr);
   release("repo:shop", held);
@@ -80,9 +82,9 @@ TEST_F(Groups, end_a_crossing_in_one) {
   const Token repo_token = lease("repo:shop");
   do_step(id, "retest", token);
   do_step(id, "merge", token, repo_token);
-  const Decided& decided =
-      ask(propose_group(asker({}), transition(id, "deploy", 1, token), job_finished(running, 1, fb::JobResult::done),
-                        lease_released(task_key(id), token), lease_released("repo:shop", repo_token)));
+  const Decided& decided = ask(
+      propose_group(requester({}), transition(id, "deploy", 1, token), job_finished(running, 1, fb::JobResult::done),
+                    lease_released(task_key(id), token), lease_released("repo:shop", repo_token)));
   EXPECT_EQ(decided.outcome, Outcome::accepted);
   EXPECT_EQ(task(id).stage, "deploy");
   EXPECT_EQ(job(running).status, JobStatus::done);
@@ -96,7 +98,7 @@ TEST_F(Groups, cancel_only_at_their_end) {
   must(task_blocked(crossing.task, 1, crossing.token));
   release(task_key(crossing.task), crossing.token);
   const Decided& decided = ask(propose_group(
-      asker({}), step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::did_not_happen),
+      requester({}), step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::did_not_happen),
       task_unblocked(crossing.task)));
   EXPECT_EQ(types_of(decided), (std::vector<std::string>{"StepFinished", "TaskUnblocked", "TaskCancelled"}));
   EXPECT_EQ(decided.outcome, Outcome::accepted);
@@ -138,7 +140,7 @@ TEST_F(Groups, archive_nothing_while_a_job_runs) {
 
 // What is remembered about keys.
 
-Asker with_key(const std::string& key, std::uint64_t request) {
+Requester with_key(const std::string& key, std::uint64_t request) {
   return {.boot = "daemon-1", .actor = "operator", .key = key, .request = request};
 }
 
@@ -194,11 +196,12 @@ class Replays : public testing::Test {
  protected:
   Replays() {
     State state;
-    const Asker asker{.boot = "daemon-1", .actor = "test", .key = {}, .request = {}};
+    const Requester requester{.boot = "daemon-1", .actor = "test", .key = {}, .request = {}};
     TimeUs now{1'000'000};
-    groups.push_back(decide(state, propose_group(asker, boot_started("daemon-1", "pawld")), now));
-    groups.push_back(decide(state, propose_group(asker, pipeline_event(default_pipeline()), task_created("W")), now));
-    groups.push_back(decide(state, propose_group(asker, task_created("W")), now));
+    groups.push_back(decide(state, propose_group(requester, boot_started("daemon-1", "pawld")), now));
+    groups.push_back(
+        decide(state, propose_group(requester, pipeline_event(default_pipeline()), task_created("W")), now));
+    groups.push_back(decide(state, propose_group(requester, task_created("W")), now));
   }
 
   std::optional<Divergence> first_divergence() {

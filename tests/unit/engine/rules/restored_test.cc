@@ -77,10 +77,10 @@ TEST_F(Restored, that_does_not_fit_the_log_is_refused_and_leaves_no_seq_out) {
 }
 
 TEST_F(Restored, is_the_first_of_its_group) {
-  Group group = propose_group(asker({}), task_note(create()));
+  Group group = propose_group(requester({}), task_note(create()));
   fb::LogRestoredT event = restored();
   event.next_seq = event.from + 2;
-  group.push_back(propose(asker(nobody), event));
+  group.push_back(propose(requester(nobody), event));
   EXPECT_EQ(ask(std::move(group)).outcome, Outcome::bad_restore);
 }
 
@@ -202,8 +202,8 @@ TEST_F(Restored, a_committed_crossing_stays_committed_and_open) {
   }
   fb::StepFinishedT word = step_finished(crossing.task, version(crossing.task), "merge", crossing.started);
   word.by = fb::StepBy::operator_;
-  Group group = propose_group(asker(daemon), word);
-  group.push_back(propose(asker(daemon), task_unblocked(crossing.task)));
+  Group group = propose_group(requester(daemon), word);
+  group.push_back(propose(requester(daemon), task_unblocked(crossing.task)));
   EXPECT_EQ(ask(std::move(group)).outcome, Outcome::accepted);
   const Token token = lease(crossing.task, daemon);
   must(transition(crossing.task, "deploy", version(crossing.task), token), daemon);

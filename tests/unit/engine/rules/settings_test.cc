@@ -31,7 +31,7 @@ TEST_F(SettingChanged, bad_value_that_breaks_a_pipeline_in_use) {
 
 TEST_F(SettingChanged, bad_value_of_a_group_is_borne_by_its_last_setting) {
   const auto group = [](std::int64_t last_s) {
-    return propose_group(asker({}), setting_changed("reaper.max_running_s", std::int64_t{100}),
+    return propose_group(requester({}), setting_changed("reaper.max_running_s", std::int64_t{100}),
                          setting_changed("reaper.finalize_grace_s", std::int64_t{0}),
                          setting_changed("reaper.max_running_s", last_s));
   };
@@ -48,7 +48,7 @@ TEST_F(SettingChanged, bad_value_of_a_group_is_borne_by_its_last_setting) {
 }
 
 TEST_F(SettingChanged, bad_value_of_a_type_is_borne_by_the_setting_itself) {
-  const Decided& refused = ask(propose_group(asker({}), setting_changed("job.max_attempts", std::int64_t{0}),
+  const Decided& refused = ask(propose_group(requester({}), setting_changed("job.max_attempts", std::int64_t{0}),
                                              setting_changed("job.max_attempts", std::int64_t{3})));
   EXPECT_EQ(refused.outcome, Outcome::bad_value);
   EXPECT_EQ(refused.deciding, 0u);

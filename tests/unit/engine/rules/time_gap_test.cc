@@ -132,7 +132,7 @@ TEST_F(TimeGap, a_pause_that_ended_within_it_goes_on) {
 TEST_F(TimeGap, two_of_a_group_shift_no_further_than_now) {
   lease("slot", worker, 600);
   pass_s(60);
-  const Decided& both = ask(propose_group(asker({}), gap(60 * us_per_s), gap(60 * us_per_s)));
+  const Decided& both = ask(propose_group(requester({}), gap(60 * us_per_s), gap(60 * us_per_s)));
   EXPECT_EQ(both.outcome, Outcome::accepted);
   EXPECT_EQ(lease_row("slot").renewed, now);
 }
@@ -141,7 +141,8 @@ TEST_F(TimeGap, a_refused_group_takes_it_back) {
   lease("slot", worker, 600);
   const TimeUs renewed = lease_row("slot").renewed;
   pass_s(60);
-  EXPECT_EQ(ask(propose_group(asker({}), gap(60 * us_per_s), task_note(TaskId{99}))).outcome, Outcome::unknown_task);
+  EXPECT_EQ(ask(propose_group(requester({}), gap(60 * us_per_s), task_note(TaskId{99}))).outcome,
+            Outcome::unknown_task);
   EXPECT_EQ(lease_row("slot").renewed, renewed);
 }
 
@@ -161,7 +162,7 @@ TEST_F(TimeGap, is_seen_by_the_recovery_of_its_own_group) {
   const TaskId id = create();
   const JobId running = claim(id);
   pass_s(hour_s);
-  const Decided& start = ask(propose_group(asker({.boot = "daemon-2"}), boot_started("daemon-2", "pawld"),
+  const Decided& start = ask(propose_group(requester({.boot = "daemon-2"}), boot_started("daemon-2", "pawld"),
                                            gap(hour_s * us_per_s), boot_ended(worker.boot)));
   EXPECT_EQ(start.outcome, Outcome::accepted);
   EXPECT_EQ(types_of(start), (std::vector<std::string>{"BootStarted", "TimeGap", "BootEnded", "JobReaped"}));

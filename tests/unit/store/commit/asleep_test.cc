@@ -32,7 +32,9 @@ class Asleep : public testing::Test {
                               .done = [](const std::optional<Decision>&) {}});
     return outcome;
   }
-  static Asker asker(const std::string& boot) { return {.boot = boot, .actor = "test", .key = {}, .request = {}}; }
+  static Requester requester(const std::string& boot) {
+    return {.boot = boot, .actor = "test", .key = {}, .request = {}};
+  }
   void boot(const std::string& name, const std::string& id) {
     fb::BootStartedT event;
     event.name = name;
@@ -40,7 +42,7 @@ class Asleep : public testing::Test {
     event.pid = 7;
     event.host = "elsewhere";
     event.version = "1";
-    EXPECT_EQ(ask(propose_group(asker(name == daemon_name ? id : "d"), event)), Outcome::accepted);
+    EXPECT_EQ(ask(propose_group(requester(name == daemon_name ? id : "d"), event)), Outcome::accepted);
   }
   Outcome acquire(const std::string& boot) {
     fb::LeaseAcquiredT lease;
@@ -49,7 +51,7 @@ class Asleep : public testing::Test {
     lease.owner = std::make_unique<fb::OwnerT>();
     lease.owner->boot_id = boot;
     lease.owner->pid = 7;
-    return ask(propose_group(asker(boot), lease));
+    return ask(propose_group(requester(boot), lease));
   }
   void sleep_s(std::int64_t seconds) {
     time.us += seconds * us_per_s;

@@ -208,7 +208,7 @@ TEST(Reaper, ClockStepReapsNobody) {
   DirectMachine machine;
   ScriptedWorld world;
   Streaks streaks;
-  const Asker daemon{.boot = "b", .actor = "pawld", .key = {}, .request = std::nullopt};
+  const Requester daemon{.boot = "b", .actor = "pawld", .key = {}, .request = std::nullopt};
   machine.set_now(clock.now());
   ASSERT_TRUE(start_boot(machine, "b", "test"));
   ASSERT_TRUE(define_pipelines(machine, {}, {}, daemon));

@@ -95,14 +95,14 @@ class SequencerTest : public testing::Test {
     boot.boot_id = boot_;
     boot.host = "host";
     boot.version = "test";
-    ASSERT_EQ(sequencer_->propose(propose_group(asker(), boot)).outcome, Outcome::accepted);
+    ASSERT_EQ(sequencer_->propose(propose_group(requester(), boot)).outcome, Outcome::accepted);
     if (boots_ == 1) {
-      ASSERT_EQ(sequencer_->propose(propose_group(asker(), pipeline_event(default_pipeline()))).outcome,
+      ASSERT_EQ(sequencer_->propose(propose_group(requester(), pipeline_event(default_pipeline()))).outcome,
                 Outcome::accepted);
     }
   }
 
-  Asker asker(const std::string& key = {}, std::optional<std::uint64_t> request = {}) const {
+  Requester requester(const std::string& key = {}, std::optional<std::uint64_t> request = {}) const {
     return {.boot = boot_, .actor = "test", .key = key, .request = request};
   }
 
@@ -121,7 +121,7 @@ class SequencerTest : public testing::Test {
     return event;
   }
 
-  Decision propose(const auto&... events) { return sequencer_->propose(propose_group(asker(), events...)); }
+  Decision propose(const auto&... events) { return sequencer_->propose(propose_group(requester(), events...)); }
 
   /// The records of the log from `from` on, as "type outcome".
   std::vector<std::string> records(std::uint64_t from) {
@@ -150,7 +150,7 @@ TEST_F(SequencerTest, decisions_are_in_the_log_in_the_order_of_submission) {
   std::mutex mutex;
   std::vector<std::uint64_t> seqs;
   for (int i = 0; i < count; ++i) {
-    sequencer_->submit({.group = propose_group(asker(), task("W-" + std::to_string(i))),
+    sequencer_->submit({.group = propose_group(requester(), task("W-" + std::to_string(i))),
                         .done = [&](std::optional<Decision> decision) {
                           const std::lock_guard lock(mutex);
                           seqs.push_back(raw(decision->seq));
@@ -168,7 +168,7 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
   std::atomic<bool> answered{false};
   sequencer_->subscribe([&](std::span<const Published> batch) { published += static_cast<int>(batch.size()); });
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [&](const std::optional<Decision>&) {
+  sequencer_->submit({.group = propose_group(requester(), task("W-1")), .done = [&](const std::optional<Decision>&) {
                         EXPECT_EQ(published, 1)
                             << "published first, so that a client can find it as soon as it is answered";
                         answered = true;
@@ -184,8 +184,8 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
 
 TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")), .done = [](const std::optional<Decision>&) {}});
-  sequencer_->submit({.group = propose_group(asker(), task("W-2")), .done = [](const std::optional<Decision>&) {}});
+  sequencer_->submit({.group = propose_group(requester(), task("W-1")), .done = [](const std::optional<Decision>&) {}});
+  sequencer_->submit({.group = propose_group(requester(), task("W-2")), .done = [](const std::optional<Decision>&) {}});
   log_->await_append();
   std::atomic<bool> looked{false};
   std::atomic<bool> answered{false};
@@ -207,10 +207,10 @@ TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
 
 TEST_F(SequencerTest, what_comes_during_an_append_goes_into_one_batch) {
   log_->shut();
-  sequencer_->submit({.group = propose_group(asker(), task("W-0")), .done = [](const std::optional<Decision>&) {}});
+  sequencer_->submit({.group = propose_group(requester(), task("W-0")), .done = [](const std::optional<Decision>&) {}});
   log_->await_append();
   for (int i = 1; i <= 50; ++i) {
-    sequencer_->submit({.group = propose_group(asker(), task("W-" + std::to_string(i))),
+    sequencer_->submit({.group = propose_group(requester(), task("W-" + std::to_string(i))),
                         .done = [](const std::optional<Decision>&) {}});
   }
   log_->open();
@@ -225,7 +225,7 @@ TEST_F(SequencerTest, a_batch_is_bounded_but_a_group_is_never_split) {
   log_->shut();
   for (int i = 0; i < 6; ++i) {
     const std::string item = "W-" + std::to_string(i);
-    sequencer_->submit({.group = propose_group(asker(), task(item + "a"), task(item + "b"), task(item + "c")),
+    sequencer_->submit({.group = propose_group(requester(), task(item + "a"), task(item + "b"), task(item + "c")),
                         .done = [](const std::optional<Decision>&) {}});
   }
   log_->await_append();
@@ -250,17 +250,17 @@ TEST_F(SequencerTest, a_refused_group_changes_nothing_and_says_which_was_refused
 
 TEST_F(SequencerTest, resolve_may_fill_in_the_group_or_call_it_off) {
   std::promise<std::optional<Decision>> called_off;
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")),
+  sequencer_->submit({.group = propose_group(requester(), task("W-1")),
                       .resolve = [](const State&, Group&) { return false; },
                       .done = [&](std::optional<Decision> decision) { called_off.set_value(std::move(decision)); }});
   EXPECT_FALSE(called_off.get_future().get());
   EXPECT_TRUE(records(3).empty());
 
   std::promise<std::optional<Decision>> filled_in;
-  sequencer_->submit({.group = propose_group(asker(), task("W-1")),
+  sequencer_->submit({.group = propose_group(requester(), task("W-1")),
                       .resolve =
                           [this](const State&, Group& group) {
-                            group.push_back(pawl::propose(asker(), task("W-2")));
+                            group.push_back(pawl::propose(requester(), task("W-2")));
                             return true;
                           },
                       .done = [&](std::optional<Decision> decision) { filled_in.set_value(std::move(decision)); }});
@@ -271,12 +271,12 @@ TEST_F(SequencerTest, the_33rd_equal_refusal_of_a_second_is_folded) {
   propose(task("W-1"));
   for (int i = 0; i < 32; ++i) {
     const Decision decision = propose(transition(1, "review", 1));
-    EXPECT_EQ(decision.way, Decision::Way::decided) << i;
+    EXPECT_EQ(decision.source, Decision::AnswerSource::decided) << i;
     EXPECT_EQ(raw(decision.seq), 4u + static_cast<unsigned>(i));
   }
   for (int i = 0; i < 10; ++i) {
     const Decision decision = propose(transition(1, "review", 1));
-    EXPECT_EQ(decision.way, Decision::Way::folded);
+    EXPECT_EQ(decision.source, Decision::AnswerSource::folded);
     EXPECT_EQ(decision.outcome, Outcome::no_such_edge);
     EXPECT_EQ(raw(decision.seq), 4u) << "the seq of the first refusal";
   }
@@ -297,7 +297,8 @@ TEST_F(SequencerTest, the_33rd_equal_refusal_of_a_second_is_folded) {
     return false;
   });
   EXPECT_TRUE(read);
-  EXPECT_EQ(propose(transition(1, "review", 1)).way, Decision::Way::decided) << "a second later the count restarts";
+  EXPECT_EQ(propose(transition(1, "review", 1)).source, Decision::AnswerSource::decided)
+      << "a second later the count restarts";
 }
 
 TEST_F(SequencerTest, what_was_folded_is_told_at_the_end) {
@@ -316,7 +317,7 @@ TEST_F(SequencerTest, what_is_accepted_is_never_folded_however_alike) {
   note.text = "again";
   for (unsigned i = 0; i < 40; ++i) {
     const Decision decision = propose(note);
-    EXPECT_EQ(decision.way, Decision::Way::decided);
+    EXPECT_EQ(decision.source, Decision::AnswerSource::decided);
     EXPECT_EQ(raw(decision.seq), 4u + i);
   }
   EXPECT_EQ(records(4).size(), 40u);
@@ -326,36 +327,37 @@ TEST_F(SequencerTest, keyed_refusals_are_never_folded) {
   propose(task("W-1"));
   for (std::uint64_t i = 0; i < 40; ++i) {
     const Decision decision =
-        sequencer_->propose(propose_group(asker("key-" + std::to_string(i), i), transition(1, "review", 1)));
-    EXPECT_EQ(decision.way, Decision::Way::decided);
+        sequencer_->propose(propose_group(requester("key-" + std::to_string(i), i), transition(1, "review", 1)));
+    EXPECT_EQ(decision.source, Decision::AnswerSource::decided);
   }
   EXPECT_EQ(records(4).size(), 40u);
 }
 
 TEST_F(SequencerTest, a_key_is_answered_as_the_first_time_also_after_a_restart) {
-  const Decision first = sequencer_->propose(propose_group(asker("key", 7), task("W-1")));
-  EXPECT_EQ(first.way, Decision::Way::decided);
+  const Decision first = sequencer_->propose(propose_group(requester("key", 7), task("W-1")));
+  EXPECT_EQ(first.source, Decision::AnswerSource::decided);
   for (int round = 0; round < 2; ++round) {
-    const Decision again = sequencer_->propose(propose_group(asker("key", 7), task("W-1")));
-    EXPECT_EQ(again.way, Decision::Way::replayed);
+    const Decision again = sequencer_->propose(propose_group(requester("key", 7), task("W-1")));
+    EXPECT_EQ(again.source, Decision::AnswerSource::replayed);
     EXPECT_EQ(again.seq, first.seq);
     EXPECT_EQ(again.outcome, Outcome::accepted);
     ASSERT_TRUE(again.first);
     EXPECT_EQ(again.first->task, TaskId{1});
-    const Decision other = sequencer_->propose(propose_group(asker("key", 8), task("W-2")));
-    EXPECT_EQ(other.way, Decision::Way::mismatched);
+    const Decision other = sequencer_->propose(propose_group(requester("key", 8), task("W-2")));
+    EXPECT_EQ(other.source, Decision::AnswerSource::mismatched);
     restart();
   }
   EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1u);
 }
 
 TEST_F(SequencerTest, a_keyed_group_is_answered_with_the_seq_that_it_was_answered_with) {
-  const Decision first = sequencer_->propose(propose_group(asker("key", 7), task("W-1"), task("W-2")));
+  const Decision first = sequencer_->propose(propose_group(requester("key", 7), task("W-1"), task("W-2")));
   EXPECT_EQ(raw(first.seq), 4u);
-  EXPECT_EQ(sequencer_->propose(propose_group(asker("key", 7), task("W-1"), task("W-2"))).seq, first.seq);
-  const Decision refused = sequencer_->propose(propose_group(asker("no", 7), task("W-3"), task("W-1"), task("W-4")));
+  EXPECT_EQ(sequencer_->propose(propose_group(requester("key", 7), task("W-1"), task("W-2"))).seq, first.seq);
+  const Decision refused =
+      sequencer_->propose(propose_group(requester("no", 7), task("W-3"), task("W-1"), task("W-4")));
   EXPECT_EQ(raw(refused.seq), 6u);
-  const Decision again = sequencer_->propose(propose_group(asker("no", 7), task("W-3"), task("W-1"), task("W-4")));
+  const Decision again = sequencer_->propose(propose_group(requester("no", 7), task("W-3"), task("W-1"), task("W-4")));
   EXPECT_EQ(again.seq, refused.seq);
   EXPECT_EQ(again.outcome, Outcome::duplicate_work_item);
 }
@@ -366,7 +368,7 @@ TEST_F(SequencerTest, a_replay_waits_for_the_first_to_be_durable) {
   std::array<std::promise<void>, 2> answers;
   for (std::promise<void>& answer : answers) {
     sequencer_->submit(
-        {.group = propose_group(asker("key", 7), task("W-1")), .done = [&](const std::optional<Decision>&) {
+        {.group = propose_group(requester("key", 7), task("W-1")), .done = [&](const std::optional<Decision>&) {
            ++answered;
            answer.set_value();
          }});
@@ -383,7 +385,7 @@ TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_le
   std::promise<std::pair<bool, std::size_t>> seen;
   fb::CancelRequestedT cancel;
   cancel.task = 1;
-  sequencer_->submit({.group = propose_group(asker(), cancel),
+  sequencer_->submit({.group = propose_group(requester(), cancel),
                       .look =
                           [&](const SeenDecision& look) {
                             seen.set_value({look.state.tasks.find(TaskId{1}) != nullptr, look.archived.size()});
@@ -395,8 +397,9 @@ TEST_F(SequencerTest, a_look_sees_the_state_right_after_the_decision_and_what_le
 }
 
 TEST_F(SequencerTest, the_log_of_a_run_replays_with_its_chain) {
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < 20; ++i) {
     propose(task("W-" + std::to_string(i)), transition(static_cast<std::uint64_t>(i) + 1, "development", 1));
+  }
   const std::uint64_t digest = sequencer_->ask([](const State& state) { return state.digest(); });
   sequencer_->stop();
   const Opened opened = open_state(*memory_).value();
@@ -475,14 +478,14 @@ class SupersededTest : public SequencerTest {
   std::future<std::optional<Decision>> submitted(const std::string& work_item) {
     auto promise = std::make_shared<std::promise<std::optional<Decision>>>();
     sequencer_->submit(
-        {.group = propose_group(asker(), task(work_item)),
+        {.group = propose_group(requester(), task(work_item)),
          .done = [promise](std::optional<Decision> decision) { promise->set_value(std::move(decision)); }});
     return promise->get_future();
   }
 
   static void expect_superseded(const std::optional<Decision>& decision) {
     ASSERT_TRUE(decision.has_value());
-    EXPECT_EQ(decision->way, Decision::Way::superseded);
+    EXPECT_EQ(decision->source, Decision::AnswerSource::superseded);
     EXPECT_EQ(decision->outcome, Outcome::stale_boot);
     EXPECT_TRUE(decision->effects.empty());
   }
@@ -529,7 +532,7 @@ TEST_F(SupersededTest, it_ends_in_good_order_and_its_owner_is_told_once) {
 
 TEST_F(SupersededTest, key_that_was_decided_and_lost_is_not_known_afterwards) {
   write_as_another(*memory_, boot_);
-  const auto keyed = [&] { return sequencer_->propose(propose_group(asker("key-1", 7), task("W-2"))); };
+  const auto keyed = [&] { return sequencer_->propose(propose_group(requester("key-1", 7), task("W-2"))); };
   expect_superseded(keyed());
   expect_superseded(keyed());
   EXPECT_EQ(sequencer_->ask([](const State& state) { return state.keys.find("", "key-1"); }), nullptr);
@@ -550,7 +553,8 @@ TEST(SequencerDeath, a_failed_append_ends_the_process) {
         boot.boot_id = "b";
         boot.host = "host";
         boot.version = "test";
-        sequencer.propose(propose_group(Asker{.boot = "b", .actor = "test", .key = {}, .request = std::nullopt}, boot));
+        sequencer.propose(
+            propose_group(Requester{.boot = "b", .actor = "test", .key = {}, .request = std::nullopt}, boot));
       },
       "the log cannot be written");
 }

@@ -47,7 +47,7 @@ TEST(Startup, time_without_a_daemon_is_recorded_behind_the_boot_and_ages_nothing
   DirectMachine machine;
   machine.set_now(start_time);
   ASSERT_TRUE(start_boot(machine, "b-1", "test"));
-  const Asker daemon{.boot = "b-1", .actor = "test", .key = {}, .request = std::nullopt};
+  const Requester daemon{.boot = "b-1", .actor = "test", .key = {}, .request = std::nullopt};
   fb::BootStartedT worker;
   worker.name = "worker";
   worker.boot_id = "w";
@@ -78,7 +78,7 @@ class RepositoriesAtStart : public testing::Test {
     EXPECT_TRUE(start_boot(machine, "b-1", "test"));
   }
   DeclaredRepos start(const std::map<std::string, std::string>& given) {
-    const auto done = declare_repos(machine, repos_known(machine.state()), given, asker);
+    const auto done = declare_repos(machine, repos_known(machine.state()), given, requester);
     EXPECT_TRUE(done);
     return *done;
   }
@@ -86,12 +86,12 @@ class RepositoriesAtStart : public testing::Test {
     fb::RepoDeclaredT event;
     event.repo = repo;
     event.url = url;
-    ASSERT_EQ(machine.propose(propose_group(asker, event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester, event)).outcome, Outcome::accepted);
   }
   void remove(const std::string& repo) {
     fb::RepoRemovedT event;
     event.repo = repo;
-    ASSERT_EQ(machine.propose(propose_group(asker, event)).outcome, Outcome::accepted);
+    ASSERT_EQ(machine.propose(propose_group(requester, event)).outcome, Outcome::accepted);
   }
   std::string url_of(const std::string& repo) {
     const RepoRow* row = machine.state().repos.find(repo);
@@ -100,7 +100,7 @@ class RepositoriesAtStart : public testing::Test {
   Seq last_seq() { return machine.state().last_seq; }
 
   DirectMachine machine;
-  const Asker asker{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
+  const Requester requester{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
 };
 
 TEST_F(RepositoriesAtStart, the_same_again_is_no_record) {
@@ -137,7 +137,7 @@ TEST_F(RepositoriesAtStart, one_that_is_not_given_any_more_is_left_and_named) {
 
 TEST_F(RepositoriesAtStart, a_refusal_names_the_repository) {
   for (std::size_t i = 0; i < limits::repos_max; ++i) declare("r" + std::to_string(i), "");
-  const auto done = declare_repos(machine, repos_known(machine.state()), {{"shop", "/a"}}, asker);
+  const auto done = declare_repos(machine, repos_known(machine.state()), {{"shop", "/a"}}, requester);
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().message.find("'shop' is refused: limit"), std::string::npos) << done.error().message;
 }
@@ -146,20 +146,21 @@ TEST(DefaultPipeline, the_one_pipeline_of_a_first_start_is_that_of_submissions_t
   DirectMachine machine;
   machine.set_now(start_time);
   ASSERT_TRUE(start_boot(machine, "b-1", "test"));
-  const Asker asker{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
+  const Requester requester{.boot = "b-1", .actor = "pawld", .key = {}, .request = std::nullopt};
   Pipeline mine = default_pipeline();
   mine.name = "mine";
   Pipeline other = default_pipeline();
   other.name = "other";
-  ASSERT_TRUE(define_pipelines(machine, known_pipelines(machine.state()), {mine, other}, asker));
+  ASSERT_TRUE(define_pipelines(machine, known_pipelines(machine.state()), {mine, other}, requester));
   const auto fallback = [&] { return machine.state().settings().pipeline.fallback; };
-  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, asker)) << "two pipelines, and neither is named";
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {mine, other}, requester))
+      << "two pipelines, and neither is named";
   EXPECT_EQ(fallback(), "delivery");
-  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {default_pipeline()}, asker)) << "it is already the default";
-  EXPECT_FALSE(*set_default_pipeline(machine, Seq{7}, {mine}, asker))
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{0}, {default_pipeline()}, requester)) << "it is already the default";
+  EXPECT_FALSE(*set_default_pipeline(machine, Seq{7}, {mine}, requester))
       << "the log has begun, and clients may rely on the old default";
   EXPECT_EQ(fallback(), "delivery");
-  EXPECT_EQ(*set_default_pipeline(machine, Seq{0}, {mine}, asker), "mine");
+  EXPECT_EQ(*set_default_pipeline(machine, Seq{0}, {mine}, requester), "mine");
   EXPECT_EQ(fallback(), "mine");
 }
 
@@ -192,7 +193,7 @@ class Definitions : public testing::Test {
   const PipelineRow& in_force() { return *machine.state().pipeline_in_force("shop"); }
 
   DirectMachine machine;
-  const Asker daemon{.boot = "b-1", .actor = "test", .key = {}, .request = std::nullopt};
+  const Requester daemon{.boot = "b-1", .actor = "test", .key = {}, .request = std::nullopt};
   const std::vector<std::string> nothing;
   const std::vector<std::string> the_shop = {"shop"};
 };

@@ -235,8 +235,8 @@ TEST_F(Export, backup_of_a_log_that_no_daemon_starts_from_says_so) {
     boot.boot_id = "boot-1";
     boot.host = "host";
     boot.version = "0.1.0";
-    const Asker asker{.boot = "boot-1", .actor = "pawld", .key = {}, .request = {}};
-    Decided decided = decide(state, propose_group(asker, boot), TimeUs{1});
+    const Requester requester{.boot = "boot-1", .actor = "pawld", .key = {}, .request = {}};
+    Decided decided = decide(state, propose_group(requester, boot), TimeUs{1});
     Proposal& record = decided.records.front();
     record.stamp().mutate_digest(1);
     stamp_chain({}, record);

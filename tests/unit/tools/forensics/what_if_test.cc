@@ -240,8 +240,9 @@ TEST(WhatIf, a_gates_result_counts_only_of_who_had_the_task_in_hand) {
     const TestFolder folder;
     {
       SampleLog sample(folder.path("data"));
-      const Asker through_pawld{.boot = "boot-1", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
-      const Asker worker{.boot = "boot-w", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
+      const Requester through_pawld{
+          .boot = "boot-1", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
+      const Requester worker{.boot = "boot-w", .actor = "worker", .key = {}, .request = {}, .principal = "token:w"};
       fb::BootStartedT boot;
       boot.name = "worker";
       boot.boot_id = "boot-w";

@@ -14,7 +14,7 @@
 
 namespace pawl {
 
-class Waits {
+class LongPolls {
  public:
   using Time = std::chrono::steady_clock::time_point;
   /// Why a wait ended.
@@ -24,23 +24,23 @@ class Waits {
     stopped,   // the daemon is shutting down: answer now what can be answered
   };
 
-  Waits();
-  ~Waits();
+  LongPolls();
+  ~LongPolls();
 
-  /// How often notify() was called. Read it before looking, so that an event between the look and park() wakes the
+  /// How often notify() was called. Read it before looking, so that an event between the look and wait() wakes the
   /// wait.
   std::uint64_t generation() const;
   /// Set once the waiting client is gone; null if this is unknown.
   using Gone = std::shared_ptr<const std::atomic<bool>>;
   /// Calls `wake` once, on this object's thread: after the next notify() since `seen`, or at the deadline. If `gone` is
   /// set, drops it within a second instead, without a call. Threads: any.
-  void park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake);
+  void wait(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake);
   void notify();
   /// Wakes all waits with `stopped`, and later ones at once.
   void stop();
 
  private:
-  struct Parked {
+  struct Waiting {
     std::uint64_t seen;
     Time deadline;
     Gone gone;
@@ -51,7 +51,7 @@ class Waits {
 
   mutable Mutex mutex_;
   std::condition_variable changed_;
-  std::list<Parked> parked_ PAWL_GUARDED_BY(mutex_);
+  std::list<Waiting> waiting_ PAWL_GUARDED_BY(mutex_);
   std::uint64_t generation_ PAWL_GUARDED_BY(mutex_) = 0;
   bool stopping_ PAWL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

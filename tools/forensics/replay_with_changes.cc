@@ -1,4 +1,4 @@
-#include "tools/forensics/retelling.h"
+#include "tools/forensics/replay_with_changes.h"
 
 #include <algorithm>
 
@@ -8,16 +8,16 @@ namespace pawl {
 namespace {
 
 Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
-  const Asker asker{.boot = record.boot()->str(),
-                    .actor = record.actor()->str(),
-                    .key = record.key() ? record.key()->str() : std::string(),
-                    .request = record.request(),
-                    .principal = principal_of(record)};
-  if (event.type == fb::Event::SettingChanged) return propose(asker, *event.AsSettingChanged());
+  const Requester requester{.boot = record.boot()->str(),
+                            .actor = record.actor()->str(),
+                            .key = record.key() ? record.key()->str() : std::string(),
+                            .request = record.request(),
+                            .principal = principal_of(record)};
+  if (event.type == fb::Event::SettingChanged) return propose(requester, *event.AsSettingChanged());
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
   const auto packed = event.Pack(builder);
-  return finish_proposal(builder, asker, event.type, packed);
+  return finish_proposal(builder, requester, event.type, packed);
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) 
   return place ? std::optional(place->task) : std::nullopt;
 }
 
-Retelling::Retelling(const RecordedLog& log, const State& begun)
+ReplayWithChanges::ReplayWithChanges(const RecordedLog& log, const State& begun)
     : log_(log), recorded_merge_ttl_s_(begun.settings().lease.merge_ttl_s) {
   for (const auto& [id, job] : begun.jobs.rows()) {
     jobs_.add(job);
@@ -37,7 +37,7 @@ Retelling::Retelling(const RecordedLog& log, const State& begun)
   }
 }
 
-void Retelling::hear(const RecordedEvent& event) {
+void ReplayWithChanges::hear(const RecordedEvent& event) {
   const auto* claimed = event.record().event_as_JobClaimed();
   if (claimed && event.is_accepted()) ++recorded_attempts_[claimed->job()];
   const auto* set = event.record().event_as_SettingChanged();
@@ -46,31 +46,32 @@ void Retelling::hear(const RecordedEvent& event) {
   }
 }
 
-void Retelling::retime(const fb::Record& record, fb::LeaseAcquiredT& lease, const State& state) const {
+void ReplayWithChanges::retime(const fb::Record& record, fb::LeaseAcquiredT& lease, const State& state) const {
   const Boot* boot = state.boots.find(record.boot()->str());
   const bool is_daemons = boot && boot->name == daemon_name && principal_of(record).empty();
   const bool is_of_repo = lease.key.starts_with(repo_key(""));
   if (is_daemons && is_of_repo && lease.ttl == recorded_merge_ttl_s_) lease.ttl = state.settings().lease.merge_ttl_s;
 }
 
-Lease Retelling::as_recorded(Lease lease) const {
+Lease ReplayWithChanges::as_recorded(Lease lease) const {
   const auto recorded = recorded_ttls_s_.find(lease.key);
   if (recorded != recorded_ttls_s_.end()) lease.ttl_s = recorded->second;
   return lease;
 }
 
-std::optional<JobId> Retelling::job_of(std::uint64_t recorded) const {
+std::optional<JobId> ReplayWithChanges::job_of(std::uint64_t recorded) const {
   const auto place = log_.jobs.place_of(JobId{recorded});
   return place ? jobs_.job_at(*place) : std::nullopt;
 }
 
-std::uint64_t Retelling::attempt_of(std::uint64_t job, std::uint64_t recorded) const {
+std::uint64_t ReplayWithChanges::attempt_of(std::uint64_t job, std::uint64_t recorded) const {
   const auto found = attempts_.find({job, recorded});
   return found == attempts_.end() ? recorded : found->second;
 }
 
-std::optional<std::uint64_t> Retelling::token_of(const fb::Record& record, const std::string& key,
-                                                 std::optional<std::uint64_t> recorded, const State& state) const {
+std::optional<std::uint64_t> ReplayWithChanges::token_of(const fb::Record& record, const std::string& key,
+                                                         std::optional<std::uint64_t> recorded,
+                                                         const State& state) const {
   if (recorded) {
     const auto found = tokens_.find({key, *recorded});
     return found == tokens_.end() ? recorded : std::optional(found->second);
@@ -82,8 +83,8 @@ std::optional<std::uint64_t> Retelling::token_of(const fb::Record& record, const
   return is_his && raw(held->token) == grant->second.token ? std::optional(grant->second.token) : std::nullopt;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> Retelling::unreturned(const fb::Record& speaker, TaskId task,
-                                                                         const State& state) const {
+std::vector<std::pair<std::string, std::uint64_t>> ReplayWithChanges::unreturned(const fb::Record& speaker, TaskId task,
+                                                                                 const State& state) const {
   std::vector<std::pair<std::string, std::uint64_t>> found;
   for (const auto& [who, grant] : grants_) {
     const auto& [name, key] = who;
@@ -94,7 +95,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Retelling::unreturned(const f
   return found;
 }
 
-Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& state) const {
+Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const State& state) const {
   const fb::Record& record = recorded.record();
   fb::EventUnion event;
   event.type = record.event_type();
@@ -155,7 +156,8 @@ Proposal Retelling::proposal_of(const RecordedEvent& recorded, const State& stat
   return proposal_from(record, event);
 }
 
-void Retelling::told(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after) {
+void ReplayWithChanges::narration(const std::vector<const RecordedEvent*>& events, const Decision& decision,
+                                  const State& after) {
   std::optional<TaskId> task;
   for (const RecordedEvent* event : events) {
     const fb::Record& record = event->record();

@@ -13,7 +13,7 @@
 namespace pawl {
 
 /// Something that a record did, for other records to point to.
-struct Deed {
+struct RecordRef {
   Seq seq{};
   TimeUs time;
   std::string actor;
@@ -25,37 +25,37 @@ struct TaskSeen {
   std::string branch;
   std::string stage;  // empty: unknown
   Version version{};
-  Deed entered;         // what brought it to its stage
+  RecordRef entered;    // what brought it to its stage
   std::string blocked;  // why; empty: not blocked
-  Deed blocked_by;
-  Deed cancel_asked;
-  Deed committed;  // start of the irreversible step of this version
-  Deed gate;       // last evaluation at this version
-  Deed step_end;   // last step of this version that ended
+  RecordRef blocked_by;
+  RecordRef cancel_asked;
+  RecordRef committed;  // start of the irreversible step of this version
+  RecordRef gate;       // last evaluation at this version
+  RecordRef step_end;   // last step of this version that ended
 };
 
 struct JobSeen {
   TaskId task{};
   std::uint64_t attempt = 0;
-  Deed queued;
-  Deed claimed;
-  Deed started;
-  Deed exited;
-  Deed ended;
+  RecordRef queued;
+  RecordRef claimed;
+  RecordRef started;
+  RecordRef exited;
+  RecordRef ended;
 };
 
 struct LeaseSeen {
   std::string key;
   Owner owner;
-  Deed taken;
+  RecordRef taken;
 };
 
 struct StepSeen {
   std::string step;
-  Deed started;
+  RecordRef started;
 };
 
-class Memory {
+class StoryContext {
  public:
   /// The boots that a log begins with, if it begins with a checkpoint.
   void begin(const State& state);
@@ -71,8 +71,8 @@ class Memory {
   const JobSeen* job(JobId id) const { return find(jobs_, id); }
   const LeaseSeen* lease(Token token) const { return find(leases_, token); }
   const StepSeen* step(Seq started) const { return find(steps_, started); }
-  const Deed* boot_end(const std::string& boot) const { return find(boot_ends_, boot); }
-  const Deed* setting(const std::string& key) const { return find(settings_, key); }
+  const RecordRef* boot_end(const std::string& boot) const { return find(boot_ends_, boot); }
+  const RecordRef* setting(const std::string& key) const { return find(settings_, key); }
 
   const std::map<TaskId, TaskSeen>& tasks() const { return tasks_; }
   /// "pawld"; the id itself for an unknown boot.
@@ -85,9 +85,9 @@ class Memory {
     return found == map.end() ? nullptr : &found->second;
   }
 
-  void add_event(const fb::Record& record, const Deed& deed, const State& state);
-  void add_effects(const fb::Record& record, const Deed& deed, const Effects& effects, const State& state);
-  void leaves(TaskSeen& task, const std::string& to, const Deed& deed);
+  void add_event(const fb::Record& record, const RecordRef& ref, const State& state);
+  void add_effects(const fb::Record& record, const RecordRef& ref, const Effects& effects, const State& state);
+  void leaves(TaskSeen& task, const std::string& to, const RecordRef& ref);
 
   std::map<TaskId, TaskSeen> tasks_;
   std::map<JobId, JobSeen> jobs_;
@@ -95,11 +95,11 @@ class Memory {
   std::map<Seq, StepSeen> steps_;
   std::map<std::string, std::string> boot_names_;
   std::map<std::string, std::string> boot_in_force_;  // by name
-  std::map<std::string, Deed> boot_ends_;
-  std::map<std::string, Deed> settings_;
+  std::map<std::string, RecordRef> boot_ends_;
+  std::map<std::string, RecordRef> settings_;
 };
 
-Deed deed_of(const fb::Record& record);
+RecordRef ref_of(const fb::Record& record);
 Owner owner_of(const fb::Owner& owner);
 
 }  // namespace pawl

@@ -8,7 +8,7 @@
 
 namespace pawl {
 
-struct Survey {
+struct LogScan {
   Database database;  // open for reading
   bool begun = false;
   Seq last{};
@@ -19,6 +19,6 @@ struct Survey {
 /// Compares `dir`/log with its seal and with the contents of its write-ahead files. `damaged` names the first seq that
 /// cannot be read; otherwise the errors of RocksLog::open. Works concurrently with a writer, if repeated when files
 /// have moved.
-Result<Survey> survey(Files& files, const std::string& dir);
+Result<LogScan> scan_log(Files& files, const std::string& dir);
 
 }  // namespace pawl

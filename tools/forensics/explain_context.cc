@@ -1,4 +1,4 @@
-#include "tools/forensics/explain_memory.h"
+#include "tools/forensics/explain_context.h"
 
 #include "schema/subject.h"
 
@@ -11,7 +11,7 @@ std::string text_of(const flatbuffers::String* text) {
 
 }  // namespace
 
-Deed deed_of(const fb::Record& record) {
+RecordRef ref_of(const fb::Record& record) {
   return {Seq{record.stamp()->seq()}, {record.stamp()->time_us()}, record.actor()->str()};
 }
 
@@ -19,14 +19,14 @@ Owner owner_of(const fb::Owner& owner) {
   return {owner.boot_id()->str(), owner.pid(), owner.actor()->str()};
 }
 
-void Memory::begin(const State& state) {
+void StoryContext::begin(const State& state) {
   for (const auto& [id, boot] : state.boots.rows()) {
     boot_names_[id] = boot.name;
     if (!boot.stale) boot_in_force_[boot.name] = id;
   }
 }
 
-void Memory::know(const State& state, TaskId id) {
+void StoryContext::know(const State& state, TaskId id) {
   const Task* row = state.tasks.find(id);
   if (!row) return;
   TaskSeen& task = tasks_[id];
@@ -59,46 +59,46 @@ void Memory::know(const State& state, TaskId id) {
   }
 }
 
-void Memory::add_circumstance(const fb::Record& record, Outcome outcome) {
+void StoryContext::add_circumstance(const fb::Record& record, Outcome outcome) {
   if (outcome != Outcome::accepted) return;
-  const Deed deed = deed_of(record);
-  if (const auto* changed = record.event_as_SettingChanged()) settings_[changed->key()->str()] = deed;
-  if (const auto* ended = record.event_as_BootEnded()) boot_ends_.try_emplace(ended->boot_id()->str(), deed);
+  const RecordRef ref = ref_of(record);
+  if (const auto* changed = record.event_as_SettingChanged()) settings_[changed->key()->str()] = ref;
+  if (const auto* ended = record.event_as_BootEnded()) boot_ends_.try_emplace(ended->boot_id()->str(), ref);
   if (const auto* started = record.event_as_BootStarted()) {
     const std::string id = started->boot_id()->str();
     std::string& in_force = boot_in_force_[started->name()->str()];
-    if (!in_force.empty() && in_force != id) boot_ends_.try_emplace(in_force, deed);
+    if (!in_force.empty() && in_force != id) boot_ends_.try_emplace(in_force, ref);
     in_force = id;
     boot_names_[id] = started->name()->str();
   }
 }
 
-std::string Memory::boot_name(const std::string& boot_id) const {
+std::string StoryContext::boot_name(const std::string& boot_id) const {
   const std::string* known = find(boot_names_, boot_id);
   return known ? *known : boot_id;
 }
 
-void Memory::add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state) {
+void StoryContext::add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state) {
   if (outcome != Outcome::accepted) return;
-  const Deed deed = deed_of(record);
-  add_event(record, deed, state);
-  add_effects(record, deed, effects, state);
+  const RecordRef ref = ref_of(record);
+  add_event(record, ref, state);
+  add_effects(record, ref, effects, state);
 }
 
-void Memory::leaves(TaskSeen& task, const std::string& to, const Deed& deed) {
+void StoryContext::leaves(TaskSeen& task, const std::string& to, const RecordRef& ref) {
   task.stage = to;
   task.version = next(task.version);
-  task.entered = deed;
+  task.entered = ref;
   task.committed = task.gate = task.step_end = {};
 }
 
-void Memory::add_event(const fb::Record& record, const Deed& deed, const State& state) {
+void StoryContext::add_event(const fb::Record& record, const RecordRef& ref, const State& state) {
   const Subject subject = subject_of(record);
   const std::optional<TaskId> task_id = task_of(subject);
   TaskSeen* task = task_id && tasks_.contains(*task_id) ? &tasks_[*task_id] : nullptr;
   JobSeen* job = subject.job && jobs_.contains(*subject.job) ? &jobs_[*subject.job] : nullptr;
-  if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), deed);
-  if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", deed);
+  if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), ref);
+  if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", ref);
   if (const auto* event = record.event_as_LogRestored()) {
     for (auto& [id, seen] : tasks_) {
       if (is_terminal(seen.stage)) continue;
@@ -106,35 +106,36 @@ void Memory::add_event(const fb::Record& record, const Deed& deed, const State& 
       seen.gate = {};
     }
   }
-  if (record.event_as_CancelRequested() && task) task->cancel_asked = deed;
-  if (record.event_as_GateEvaluated() && task) task->gate = deed;
+  if (record.event_as_CancelRequested() && task) task->cancel_asked = ref;
+  if (record.event_as_GateEvaluated() && task) task->gate = ref;
   if (record.event_as_TaskUnblocked() && task) task->blocked.clear();
   if (const auto* event = record.event_as_StepStarted(); event && task) {
-    steps_[deed.seq] = {event->step()->str(), deed};
+    steps_[ref.seq] = {event->step()->str(), ref};
     const Task* row = state.tasks.find(*task_id);
     for (const StepRow& step : row ? row->steps : std::vector<StepRow>()) {
-      if (step.started == deed.seq && step.irreversible && step.version == task->version) task->committed = deed;
+      if (step.started == ref.seq && step.irreversible && step.version == task->version) task->committed = ref;
     }
   }
   if (const auto* event = record.event_as_StepFinished(); event && task) {
-    task->step_end = deed;
+    task->step_end = ref;
     if (task->committed.seq == Seq{event->started()} && event->outcome() != fb::StepOutcome::done) task->committed = {};
   }
   if (const auto* event = record.event_as_LeaseAcquired(); event && !event->token()) {
-    leases_[Token{raw(deed.seq)}] = {event->key()->str(), owner_of(*event->owner()), deed};
+    leases_[Token{raw(ref.seq)}] = {event->key()->str(), owner_of(*event->owner()), ref};
   }
   if (!job) return;
   if (record.event_as_JobClaimed()) {
-    job->claimed = deed;
+    job->claimed = ref;
     job->started = job->exited = job->ended = {};
     ++job->attempt;
   }
-  if (record.event_as_RunStarted()) job->started = deed;
-  if (record.event_as_RunExited()) job->exited = deed;
-  if (record.event_as_JobFinished() || record.event_as_JobReaped()) job->ended = deed;
+  if (record.event_as_RunStarted()) job->started = ref;
+  if (record.event_as_RunExited()) job->exited = ref;
+  if (record.event_as_JobFinished() || record.event_as_JobReaped()) job->ended = ref;
 }
 
-void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effects& effects, const State& state) {
+void StoryContext::add_effects(const fb::Record& record, const RecordRef& ref, const Effects& effects,
+                               const State& state) {
   std::optional<TaskId> task = task_of(subject_of(record));
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task) {
@@ -146,7 +147,7 @@ void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effec
                        .branch = text_of(event.branch()),
                        .stage = row && row->version == Version{1} ? row->stage : text_of(event.stage()),
                        .version = Version{1},
-                       .entered = deed,
+                       .entered = ref,
                        .blocked = "",
                        .blocked_by = {},
                        .cancel_asked = {},
@@ -158,14 +159,14 @@ void Memory::add_effects(const fb::Record& record, const Deed& deed, const Effec
     if (effect.kind == EffectKind::blocked && record.event_as_LogRestored()) task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && task) {
       jobs_[JobId{effect.id}].task = *task;
-      jobs_[JobId{effect.id}].queued = deed;
+      jobs_[JobId{effect.id}].queued = ref;
     }
     if (effect.kind == EffectKind::job_cancelled && jobs_.contains(JobId{effect.id})) {
-      jobs_[JobId{effect.id}].ended = deed;
+      jobs_[JobId{effect.id}].ended = ref;
     }
     if (effect.kind == EffectKind::blocked && tasks_.contains(TaskId{effect.id})) {
       tasks_[TaskId{effect.id}].blocked = effect.text;
-      tasks_[TaskId{effect.id}].blocked_by = deed;
+      tasks_[TaskId{effect.id}].blocked_by = ref;
     }
   }
 }

@@ -15,16 +15,16 @@
 
 namespace pawl {
 
-class Retelling {
+class ReplayWithChanges {
  public:
-  Retelling(const RecordedLog& log, const State& begun);
+  ReplayWithChanges(const RecordedLog& log, const State& begun);
 
   /// Must be called with each record of the log, whether proposed again or not.
   void hear(const RecordedEvent& event);
   /// The record, to be proposed in a story whose state is `state`.
   Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
   /// Takes the result of records that were proposed as one group and accepted.
-  void told(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
+  void narration(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 
   JobPlaces& jobs() { return jobs_; }
   /// The same job in this story; none if this story does not have it.

@@ -1,4 +1,4 @@
-#include "daemon/api/waits.h"
+#include "daemon/api/long_polls.h"
 
 #include <algorithm>
 #include <utility>
@@ -12,34 +12,34 @@ constexpr std::chrono::seconds gone_interval{1};
 
 }  // namespace
 
-Waits::Waits() : thread_([this] { run(); }) {}
+LongPolls::LongPolls() : thread_([this] { run(); }) {}
 
-Waits::~Waits() {
+LongPolls::~LongPolls() {
   stop();
 }
 
-std::uint64_t Waits::generation() const {
+std::uint64_t LongPolls::generation() const {
   const MutexLock lock(mutex_);
   return generation_;
 }
 
-void Waits::park(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake) {
+void LongPolls::wait(std::uint64_t seen, Time deadline, Gone gone, std::function<void(Wake)> wake) {
   MutexLock lock(mutex_);
   if (stopping_) {
     lock.unlock();
     return wake(Wake::stopped);
   }
-  parked_.push_back({.seen = seen, .deadline = deadline, .gone = std::move(gone), .wake = std::move(wake)});
+  waiting_.push_back({.seen = seen, .deadline = deadline, .gone = std::move(gone), .wake = std::move(wake)});
   changed_.notify_one();
 }
 
-void Waits::notify() {
+void LongPolls::notify() {
   const MutexLock lock(mutex_);
   ++generation_;
-  if (!parked_.empty()) changed_.notify_one();
+  if (!waiting_.empty()) changed_.notify_one();
 }
 
-void Waits::stop() {
+void LongPolls::stop() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
@@ -48,22 +48,22 @@ void Waits::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Waits::run() {
+void LongPolls::run() {
   MutexLock lock(mutex_);
   while (true) {
     const Time now = std::chrono::steady_clock::now();
     std::vector<std::pair<std::function<void(Wake)>, Wake>> due;
     std::vector<std::function<void(Wake)>> dropped;
     Time next = Time::max();
-    for (auto at = parked_.begin(); at != parked_.end();) {
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
       const bool is_over = at->deadline <= now;
       if (at->gone && at->gone->load()) {
         dropped.push_back(std::move(at->wake));
-        at = parked_.erase(at);
+        at = waiting_.erase(at);
       } else if (stopping_ || is_over || at->seen != generation_) {
         const Wake why = stopping_ ? Wake::stopped : is_over ? Wake::deadline : Wake::again;
         due.emplace_back(std::move(at->wake), why);
-        at = parked_.erase(at);
+        at = waiting_.erase(at);
       } else {
         next = std::min({next, at->deadline, at->gone ? now + gone_interval : Time::max()});
         ++at;

@@ -1,4 +1,4 @@
-#include "store/survey.h"
+#include "store/log_scan.h"
 
 #include <utility>
 
@@ -10,15 +10,15 @@ namespace pawl {
 namespace {
 
 /// Opens read-only under ever more lenient rules; a refusal under a strict rule is evidence.
-Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& survey) {
+Result<LogEnd> open_leniently(Files& files, const std::string& path, LogScan& scan) {
   using Mode = rocksdb::WALRecoveryMode;
   rocksdb::Status status;
   for (const auto& [mode, end] : {std::pair(Mode::kAbsoluteConsistency, LogEnd::clean),
                                   std::pair(Mode::kTolerateCorruptedTailRecords, LogEnd::cut_short),
                                   std::pair(Mode::kSkipAnyCorruptedRecords, LogEnd::wrong_bytes)}) {
-    survey.database = Database();
-    survey.recovery = mode;
-    status = open_database(files, path, mode, Purpose::survey, survey.database);
+    scan.database = Database();
+    scan.recovery = mode;
+    status = open_database(files, path, mode, Purpose::read_only, scan.database);
     if (status.ok()) return end;
     if (!status.IsCorruption()) break;
   }
@@ -28,7 +28,7 @@ Result<LogEnd> open_leniently(Files& files, const std::string& path, Survey& sur
   return error_of(status, path);
 }
 
-/// Where a survey starts looking for gaps. Records in tables were checked when they got there, so it starts where the
+/// Where a scan starts looking for gaps. Records in tables were checked when they got there, so it starts where the
 /// write-ahead files begin, one block earlier; if anything is wrong, it starts at the beginning of the log, to find the
 /// first seq concerned.
 Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd end) {
@@ -42,7 +42,7 @@ Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd en
 
 }  // namespace
 
-Result<Survey> survey(Files& files, const std::string& dir) {
+Result<LogScan> scan_log(Files& files, const std::string& dir) {
   const std::string path = dir + "/log";
   TailEvidence evidence;
   // In this order: a concurrent writer only adds, so whatever the seal and the files show now, the database must have
@@ -51,13 +51,13 @@ Result<Survey> survey(Files& files, const std::string& dir) {
   const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
   PAWL_TRY(check_families(files, path));
 
-  Survey survey;
-  evidence.end = PAWL_TRY(open_leniently(files, path, survey));
+  LogScan scan;
+  evidence.end = PAWL_TRY(open_leniently(files, path, scan));
   if (evidence.end == LogEnd::clean && in_wal.has_hole) evidence.end = LogEnd::cut_short;
   evidence.highest = in_wal.highest;
-  survey.begun = PAWL_TRY(check_format(survey.database, path));
+  scan.begun = PAWL_TRY(check_format(scan.database, path));
 
-  BlockWalk walk(survey.database, first_to_walk(survey.database, in_wal, evidence.end), path);
+  BlockWalk walk(scan.database, first_to_walk(scan.database, in_wal, evidence.end), path);
   while (true) {
     const Result<std::optional<Block>> block = walk.next_block();
     if (!block && block.error().code == ErrorCode::unsupported) return block.error();
@@ -65,9 +65,9 @@ Result<Survey> survey(Files& files, const std::string& dir) {
     if (!block || !*block) break;
   }
   evidence.last = walk.last();
-  survey.last = evidence.last;
-  survey.torn_at = PAWL_TRY(judge_tail(evidence, path));
-  return survey;
+  scan.last = evidence.last;
+  scan.torn_at = PAWL_TRY(judge_tail(evidence, path));
+  return scan;
 }
 
 }  // namespace pawl
