@@ -31,6 +31,7 @@ struct Finding {
     gap,             // records are missing before this one
     rewritten,       // a witness of the log saw a different record here
     cut_off,         // a witness of the log saw records after this, the last one
+    incident,        // something other than a task's own agent, gate or step made it end badly
   };
   Kind kind = Kind::violation;
   Seq seq{};                          // of the record that caused it, or after which it was found

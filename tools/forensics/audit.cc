@@ -25,7 +25,11 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
   }
   for (const fb::Record* record : records) late_facts_.see(state, *record);
   conflicts_.see(state, records);
+  history_.see(state, records);
   CheckedGroup checked = check_group(state, records);
+  std::vector<const Effects*> effects;
+  for (const Applied& applied : checked.reapplied.applied) effects.push_back(&applied.effects);
+  history_.settle(state, records, effects);
   of_group_ = std::move(checked.findings);
   const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
   const auto parting = std::find_if(of_group_.begin(), of_group_.end(), parts);
@@ -81,13 +85,21 @@ bool Audit::goes_on(const Difference& difference) {
   return true;
 }
 
+void Audit::conclude(const State& end) {
+  incidents_ = incidents(history_, end, findings());
+}
+
 Findings Audit::findings() const {
   Findings all = found_;
   for (Finding& finding : conflicts_.findings()) all.push_back(std::move(finding));
   for (const Finding& finding : late_facts_.findings()) all.push_back(finding);
+  all.insert(all.end(), incidents_.findings.begin(), incidents_.findings.end());
   const auto is_unchecked = [](const Finding& finding) { return finding.kind == Finding::Kind::unchecked; };
   std::stable_sort(all.begin(), all.end(), [&](const Finding& left, const Finding& right) {
-    return std::pair(is_unchecked(left), left.seq) < std::pair(is_unchecked(right), right.seq);
+    const auto rank = [&](const Finding& finding) {
+      return std::tuple(is_unchecked(finding), finding.seq, finding.kind != Finding::Kind::incident);
+    };
+    return rank(left) < rank(right);
   });
   return all;
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/forensics/conflicts.h"
+#include "engine/forensics/history.h"
+#include "engine/forensics/incidents.h"
 #include "engine/forensics/late_facts.h"
 #include "store/replica.h"
 
@@ -42,8 +44,13 @@ class Audit {
   /// Call it after a group that matches its records, before the next one.
   void keep(const State& state);
 
-  /// In seq order, those about unchecked records last.
+  /// Looks for the causes of what ended badly. `end` is the state after the last group. Call once, after the walk.
+  void conclude(const State& end);
+
+  /// In seq order, those about unchecked records last. Incidents are among them once it was concluded.
   Findings findings() const;
+  /// The tasks that ended badly, in the order of their records. Empty until it was concluded.
+  const std::vector<BadEnd>& ended() const { return incidents_.ended; }
   /// None if the record was not added.
   std::optional<Heading> heading(Seq seq) const;
 
@@ -73,6 +80,8 @@ class Audit {
   Seq first_;
   Conflicts conflicts_;
   LateFacts late_facts_;
+  History history_;
+  Incidents incidents_;
   Findings found_;
   Findings of_group_;                            // found in the current group
   std::set<std::pair<int, std::string>> known_;  // so that a finding is not reported again after every record

@@ -49,6 +49,7 @@ Result<void> check(const std::string& path, Checked& checked) {
                                         if (checked.witness) checked.witness->begin(state.last_seq, chain);
                                         return replica.emplace(std::move(state), chain, policy_of(checked));
                                       }}));
+  if (replica) checked.audit.conclude(replica->state());
   return {};
 }
 
@@ -103,6 +104,16 @@ std::string in_words(const Audit& audit, const Finding& finding) {
   return out + '\n';
 }
 
+/// "  task 12 (SHOP-4) was blocked: job_failed (record 31), by itself: its own 2 attempts failed"
+std::string in_words(const BadEnd& end) {
+  std::string out = "  " + printable(end.words);
+  if (end.at) out += " (record " + std::to_string(raw(end.at.seq)) + ')';
+  out += end.cause == Seq{0} ? ", by itself: " + printable(end.why)
+                             : ", because of record " + std::to_string(raw(end.cause));
+  if (end.let_go) out += "; let go by record " + std::to_string(raw(end.let_go.seq));
+  return out + '\n';
+}
+
 std::string counted(std::size_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
@@ -133,10 +144,18 @@ std::string in_words(const Checked& checked, const Findings& findings) {
   const Audit& audit = checked.audit;
   std::string out = counted(audit.records(), "record");
   if (audit.first() > Seq{1}) out += ", from the checkpoint before " + std::to_string(raw(audit.first()));
-  out += findings.empty() ? ": nothing found\n" : ": " + counted(findings.size(), "finding");
+  if (findings.empty()) {
+    out += ": nothing found";
+    if (!audit.ended().empty()) out += ", but " + counted(audit.ended().size(), "task") + " did not end well";
+    out += '\n';
+  } else {
+    out += ": " + counted(findings.size(), "finding");
+  }
   if (const auto culprit = culprit_of(findings)) out += "; it begins with record " + in_words(audit, *culprit);
   if (!findings.empty()) out += '\n';
   for (const Finding& finding : findings) out += '\n' + in_words(audit, finding);
+  if (!audit.ended().empty()) out += "\nhow it ended\n";
+  for (const BadEnd& end : audit.ended()) out += in_words(end);
   if (const auto at = audit.stopped_at()) {
     out +=
         "\nfrom record " + std::to_string(raw(*at)) + " on the log was not checked: the state before it is not known\n";
@@ -185,6 +204,16 @@ void append_finding(std::string& out, const Audit& audit, const Finding& finding
   out += '}';
 }
 
+void append_end(std::string& out, const BadEnd& end) {
+  out += "{\"task\":" + (end.task != TaskId{0} ? std::to_string(raw(end.task)) : "null") + ",\"work_item\":";
+  append_json_text_or_null(out, end.work_item);
+  out += ",\"seq\":" + (end.at ? std::to_string(raw(end.at.seq)) : "null") + ",\"what\":";
+  append_json_text(out, end.words);
+  out += ",\"cause\":" + (end.cause != Seq{0} ? std::to_string(raw(end.cause)) : "null") + ",\"by_itself\":";
+  append_json_text_or_null(out, end.why);
+  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + '}';
+}
+
 void append_witness(std::string& out, const Witness& witness) {
   out += "{\"agreed\":" + std::to_string(witness.agreed()) + ",\"before\":" + std::to_string(witness.before()) +
          ",\"left\":" + std::to_string(witness.left()) + ",\"restored\":[";
@@ -207,6 +236,11 @@ std::string in_json(const Checked& checked, const Findings& findings) {
   for (const Finding& finding : findings) {
     if (out.back() != '[') out += ',';
     append_finding(out, checked.audit, finding);
+  }
+  out += "],\"ended\":[";
+  for (const BadEnd& end : checked.audit.ended()) {
+    if (out.back() != '[') out += ',';
+    append_end(out, end);
   }
   out += "],\"witness\":";
   checked.witness ? append_witness(out, *checked.witness) : void(out += "null");

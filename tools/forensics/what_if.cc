@@ -43,9 +43,12 @@ Result<Retold> WhatIf::tell() {
     if (!is_changed_) PAWL_TRY(apply_changes());
   }
   PAWL_ASSERT(audited_.finish().has_value());
+  audit_.conclude(machine_.state());
   retold_.findings = audit_.findings();
+  retold_.ended = audit_.ended();
   retold_.end = machine_.now();
   for (const auto& [job, since] : waiting_) {
+    if (const Job* row = machine_.state().jobs.find(job)) retold_.freed.insert(row->task);
     retold_.waits.push_back("job " + std::to_string(raw(job)) + " is queued again at " + rfc3339(since) +
                             "; the log has no next run of it");
   }
@@ -294,7 +297,7 @@ Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes
   return WhatIf(log, changes, beginning_of(log), beginning_of(log)).tell();
 }
 
-Findings findings_in(const RecordedLog& log) {
+FoundInLog found_in(const RecordedLog& log) {
   LogBeginning begun = beginning_of(log);
   Audit audit(next(begun.state.last_seq));
   Replica replica(std::move(begun.state), begun.chain, audit.policy());
@@ -305,7 +308,8 @@ Findings findings_in(const RecordedLog& log) {
     }
   }
   PAWL_ASSERT(replica.finish().has_value());
-  return audit.findings();
+  audit.conclude(replica.state());
+  return {.findings = audit.findings(), .ended = audit.ended()};
 }
 
 }  // namespace pawl

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "engine/forensics/invariants.h"
+#include "engine/forensics/incidents.h"
 #include "tools/forensics/change.h"
 #include "tools/forensics/recorded_log.h"
 
@@ -39,6 +40,8 @@ struct Retold {
   std::optional<EndOfEvidence> horizon;
   std::vector<std::string> waits;  // what stops because the log does not show how it goes on
   Findings findings;               // in the retold story, with its own seqs
+  std::vector<BadEnd> ended;       // in the retold story
+  std::set<TaskId> freed;          // their jobs are queued again, and the log does not show their next run
   std::vector<Seq> lost;           // the log's accepted records that the story lacks
   std::vector<RetoldReap> reaps;
   TimeUs end;  // how far the story goes
@@ -47,7 +50,11 @@ struct Retold {
 /// Retells the log. `malformed`: the changed settings do not fit each other or a pipeline of the log.
 Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes);
 
-/// What `pawl check` finds in the log itself.
-Findings findings_in(const RecordedLog& log);
+/// What `pawl check` finds in the log itself, and what ended badly in it.
+struct FoundInLog {
+  Findings findings;
+  std::vector<BadEnd> ended;
+};
+FoundInLog found_in(const RecordedLog& log);
 
 }  // namespace pawl

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tools/commands/command.h"
-#include "tools/forensics/what_if.h"
+#include "tools/forensics/defences.h"
 
 namespace pawl {
 
@@ -14,7 +14,11 @@ enum class ReportForm { words, json };
 /// Retells the log with the changes, and prints where the stories part and how far the other one goes.
 Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, ReportForm form);
 
-/// Flips every switch and raises the grace, one at a time, and prints which would have prevented what `check` finds.
+/// Undoes each change of a setting, and tries each setting at its default: prints which would have prevented what
+/// `check` finds, the cause first.
 Exit run_each_defence(const RecordedLog& log, ReportForm form);
+
+/// A line for each, and what holds if none prevents it.
+std::string defences_in_words(const InQuestion& question, const std::vector<Defence>& all);
 
 }  // namespace pawl

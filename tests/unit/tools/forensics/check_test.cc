@@ -64,7 +64,10 @@ TEST_F(Check, a_folder_that_is_not_one_of_data_is_told) {
 TEST_F(Check, a_good_log_has_nothing) {
   const Ran ran = checked();
   EXPECT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_EQ(ran.out, std::to_string(lines.size()) + " records: nothing found\n");
+  EXPECT_EQ(ran.out, std::to_string(lines.size()) +
+                         " records: nothing found, but 1 task did not end well\n\nhow it ended\n"
+                         "  task 3 (W-\"3\", grün) was blocked: waiting for a word (record 19), by itself: operator "
+                         "blocked it\n");
   const Ran folder_too = run_pawl({"check", folder.path("data")});
   EXPECT_EQ(folder_too.exit, 0) << folder_too.err;
   EXPECT_EQ(folder_too.out, ran.out);

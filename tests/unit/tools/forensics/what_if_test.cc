@@ -108,17 +108,14 @@ TEST(WhatIf, ownership_would_have_prevented_the_founding_incident) {
             "alive");
   EXPECT_TRUE(story.at("horizon").is_null());
   EXPECT_TRUE(story.at("findings").as_array().empty());
-  EXPECT_EQ(text(story.at("target").at("kind")), "contradiction");
-  EXPECT_EQ(story.at("target").at("seq").as_int64(), 21);
+  EXPECT_EQ(text(story.at("target").at("kind")), "incident");
+  EXPECT_EQ(story.at("target").at("seq").as_int64(), 3);
   EXPECT_EQ(text(story.at("target").at("verdict")), "prevented");
 }
 
 TEST(WhatIf, each_defence_is_tried_by_itself) {
-  const std::map<std::string, std::string> expected = {
-      {"lease.reclaim_enabled=false", "not prevented"}, {"ownership.enabled=true", "prevented"},
-      {"queue.serial_per_repo=false", "not prevented"}, {"reaper.enabled=false", "prevented"},
-      {"reaper.finalize_grace_s=600", "prevented"},     {"reaper.finalizer_liveness=true", "prevented"},
-      {"reconciler.enabled=false", "not prevented"},    {"stop.enabled=false", "not prevented"}};
+  const std::map<std::string, std::string> expected = {{"ownership.enabled=true", "prevented"},
+                                                       {"reaper.finalizer_liveness=true", "prevented"}};
   EXPECT_EQ(verdicts(founding), expected);
   EXPECT_EQ(verdicts("advance_before_claim_defences_off").at("ownership.enabled=true"), "prevented");
   EXPECT_EQ(verdicts("double_entry_at_deploy_defences_off").at("ownership.enabled=true"), "prevented");
@@ -196,7 +193,8 @@ TEST(WhatIf, a_live_owners_job_that_another_rule_reaps_is_not_saved) {
 {"at": 5470, "do": {"type": "StepFinished", "task": 1, "version": 1, "step": "retest", "started": "@step:1:retest", "outcome": "done"}, "actor": "worker", "boot": "wx3"}
 )");
   const json::value off = told(log, {"ownership.enabled=false"});
-  EXPECT_EQ(text(off.at("target").at("kind")), "reaped_alive") << off;
+  EXPECT_EQ(text(off.at("target").at("kind")), "incident") << off;
+  EXPECT_EQ(off.at("target").at("seq").as_int64(), 8) << "the step that did not end";
   EXPECT_EQ(text(off.at("target").at("verdict")), "not prevented") << off;
   EXPECT_EQ(text(off.at("target").at("why")),
             "the job is reaped from its live owner all the same, at 2026-01-01T01:31:00.000000Z, tier 1");

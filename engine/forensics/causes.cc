@@ -1,0 +1,504 @@
+#include "engine/forensics/causes.h"
+
+#include <algorithm>
+
+#include "engine/rules/claim.h"
+
+namespace pawl {
+namespace {
+
+/// Restarts of a daemon that follow each other within this time are one crash loop.
+constexpr std::int64_t crash_loop_us = 3'600'000'000;
+/// How far a limit may be passed before it shows that no pass could act in time: the clock leapt.
+constexpr std::int64_t late_s = 180;
+/// 128 + SIGKILL and 128 + SIGTERM: somebody else ended the process.
+constexpr std::int64_t exit_killed = 137;
+constexpr std::int64_t exit_terminated = 143;
+
+std::string numeral(std::uint64_t number) {
+  return std::to_string(number);
+}
+
+std::string value_in_words(const SettingValue& value) {
+  if (const bool* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  if (const auto* word = std::get_if<std::string>(&value)) return *word;
+  std::string out;
+  for (const std::string& each : std::get<std::vector<std::string>>(value)) out += (out.empty() ? "" : ",") + each;
+  return out.empty() ? "(all)" : out;
+}
+
+std::int64_t number_of(const SettingValue& value) {
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number ? *number : 0;
+}
+
+void add(Cause& cause, const Mark& mark) {
+  if (mark && mark.seq != cause.at.seq) cause.chain.push_back(mark.seq);
+}
+
+Cause by_itself(std::string words) {
+  return {.at = {}, .words = std::move(words)};
+}
+
+std::string minutes(std::int64_t us) {
+  const std::int64_t s = us / 1'000'000;
+  return s < 120 ? std::to_string(s) + " s" : std::to_string(s / 60) + " min";
+}
+
+bool was_killed(const AttemptTerm& attempt) {
+  return attempt.exited && (attempt.exit_code == exit_killed || attempt.exit_code == exit_terminated);
+}
+
+/// Whether the attempt failed by its own agent, gate or step.
+bool failed_itself(const AttemptTerm& attempt) {
+  if (attempt.end == AttemptTerm::End::retried || attempt.end == AttemptTerm::End::failed) {
+    return attempt.ended_by_owner && !was_killed(attempt);
+  }
+  return false;
+}
+
+}  // namespace
+
+Cause Causes::of_setting(std::string_view key, Seq decided,
+                         const std::function<bool(const SettingValue&)>& decides) const {
+  const std::vector<SettingTerm>& changes = history_.changes(key);
+  const SettingTerm* last = history_.change_before(key, decided);
+  const SettingKey* known = setting_named(key);
+  if (!last || !known || !decides(last->value)) return by_itself("");
+  // The first of the changes in a row that each decide alike is the cause.
+  const SettingTerm* cause = last;
+  for (const SettingTerm& change : changes) {
+    if (change.at.seq > last->at.seq) break;
+    if (!decides(change.value)) continue;
+    const bool is_unbroken = std::all_of(changes.begin(), changes.end(), [&](const SettingTerm& other) {
+      return other.at.seq < change.at.seq || other.at.seq > last->at.seq || decides(other.value);
+    });
+    if (is_unbroken) {
+      cause = &change;
+      break;
+    }
+  }
+  const bool had_prevented = !decides(cause->before) || !decides(known->get(Settings()));
+  if (!had_prevented) return by_itself("");
+  return setting_at(cause->at.seq);
+}
+
+Cause Causes::setting_at(Seq seq) const {
+  for (const SettingKey& key : setting_keys()) {
+    for (const SettingTerm& term : history_.changes(key.name)) {
+      if (term.at.seq != seq) continue;
+      return {.at = term.at,
+              .words = std::string(key.name) + " was set to " + value_in_words(term.value) + " by " + term.actor +
+                       " (before: " + value_in_words(term.before) + ")"};
+    }
+  }
+  return by_itself("");
+}
+
+/// A limit that was passed by far: had the clock gone on as usual, a pass would have acted at the limit.
+Cause Causes::of_leap(Seq from, const Mark& to, std::int64_t over_s) const {
+  if (over_s <= late_s) return by_itself("");
+  const QuietTerm* quiet = history_.quiet_between(from, to.seq);
+  if (!quiet || quiet->us / 1'000'000 < over_s / 2) return by_itself("");
+  Cause cause{.at = quiet->after,
+              .words = "the clock leapt by " + minutes(quiet->us) +
+                       " before this record: no pass ran in that time, and "
+                       "no restart or gap explains it"};
+  add(cause, to);
+  return cause;
+}
+
+Cause Causes::of_block(const TaskTerm& task, const BlockTerm& block) const {
+  if (block.reason == "job_failed") return of_failed_job(task, block);
+  if (block.reason.starts_with(blocked_as_restored)) {
+    return by_itself("the log was restored from a backup (record " + numeral(raw(history_.restored().seq)) +
+                     "), and what was lost has to be looked at first");
+  }
+  if (block.reason == "outcome_unknown") return of_unknown_step(task, block);
+  if (block.reason == "max_rollbacks") {
+    Cause cause = of_setting("pipeline.max_rollbacks", block.at.seq, [&](const SettingValue& value) {
+      return number_of(value) < Settings().pipeline.max_rollbacks;
+    });
+    if (!cause.is_own()) add(cause, block.at);
+    return cause.is_own() ? by_itself("it was rolled back more often than pipeline.max_rollbacks allows") : cause;
+  }
+  if (block.reason.starts_with("gate_red")) {
+    Cause cause = of_setting("job.max_attempts", block.at.seq,
+                             [](const SettingValue& value) { return number_of(value) < Settings().job.max_attempts; });
+    if (!cause.is_own()) add(cause, block.at);
+    return cause.is_own() ? by_itself("its gate was red") : cause;
+  }
+  if (block.is_by_request && block.reason != "outcome_unknown") return by_itself(block.actor + " blocked it");
+  return by_itself("blocked as " + block.reason);
+}
+
+/// A job has no attempts left: whatever took one from it that was not its own agent is to blame.
+Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const {
+  const auto last = std::find_if(task.attempts.rbegin(), task.attempts.rend(),
+                                 [&](const AttemptTerm& each) { return each.ended.seq == block.at.seq; });
+  if (last == task.attempts.rend()) return by_itself("its job failed");
+  std::vector<const AttemptTerm*> of_job;
+  for (const AttemptTerm& each : task.attempts) {
+    if (each.job == last->job && each.end != AttemptTerm::End::returned) of_job.push_back(&each);
+  }
+  const auto is_restart = [](const AttemptTerm* each) {
+    return each->end == AttemptTerm::End::reaped && each->tier == fb::Tier::restart;
+  };
+  const auto interruptions = std::count_if(of_job.begin(), of_job.end(), is_restart);
+  const auto charged = static_cast<std::int64_t>(of_job.size()) - interruptions;
+
+  if (is_restart(&*last)) {
+    Cause cause = of_setting("recovery.max_interruptions", block.at.seq,
+                             [&](const SettingValue& value) { return interruptions > number_of(value); });
+    if (cause.is_own()) {
+      const auto first = std::find_if(of_job.begin(), of_job.end(), is_restart);
+      cause = of_boot_end((*first)->owner.boot_id);
+      if (cause.is_own()) cause.at = (*first)->ended;
+    }
+    for (const AttemptTerm* each : of_job) {
+      if (is_restart(each)) add(cause, each->ended);
+    }
+    return cause;
+  }
+  // The earliest of what took an attempt from outside.
+  Cause earliest = by_itself("");
+  for (const AttemptTerm* each : of_job) {
+    if (is_restart(each) || failed_itself(*each)) continue;
+    Cause cause = of_reap(task, *each);
+    if (cause.is_own()) continue;
+    if (earliest.is_own() || cause.at.seq < earliest.at.seq) earliest = std::move(cause);
+  }
+  if (earliest.is_own()) {
+    earliest = of_setting("job.max_attempts", block.at.seq, [&](const SettingValue& value) {
+      return charged >= number_of(value) && charged < Settings().job.max_attempts;
+    });
+  }
+  if (earliest.is_own()) {
+    return by_itself("its own " + numeral(static_cast<std::uint64_t>(charged)) + " attempts failed");
+  }
+  for (const AttemptTerm* each : of_job) add(earliest, each->ended);
+  return earliest;
+}
+
+Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
+  if (was_killed(attempt)) {
+    Cause cause{.at = attempt.exited,
+                .words = "the agent of job " + numeral(raw(attempt.job)) + " was killed from outside (exit code " +
+                         std::to_string(attempt.exit_code) + ")"};
+    add(cause, attempt.ended);
+    return cause;
+  }
+  if (attempt.end == AttemptTerm::End::retried || attempt.end == AttemptTerm::End::failed ||
+      attempt.end == AttemptTerm::End::cancelled) {
+    if (attempt.ended_by_owner) return by_itself("");
+    return {.at = attempt.ended, .words = "job " + numeral(raw(attempt.job)) + " was taken from its owner by hand"};
+  }
+  if (attempt.end != AttemptTerm::End::reaped) return by_itself("");
+  Cause cause;
+  switch (attempt.tier) {
+    case fb::Tier::restart:
+      cause = of_boot_end(attempt.owner.boot_id);
+      break;
+    case fb::Tier::ceiling:
+      cause = of_ceiling(task, attempt);
+      break;
+    case fb::Tier::finalizer_dead: {
+      const std::int64_t age_s = attempt.exit_age_s.value_or(0);
+      cause = of_setting("reaper.finalize_grace_s", attempt.ended.seq,
+                         [&](const SettingValue& value) { return age_s >= number_of(value); });
+      if (cause.is_own()) {
+        cause = of_leap(attempt.exited.seq, attempt.ended, age_s - Settings().reaper.finalize_grace_s);
+      }
+      if (cause.is_own()) cause = of_boot_end(attempt.owner.boot_id);
+      break;
+    }
+    case fb::Tier::pid_dead: {
+      const bool is_claim = attempt.reason == reaped_for_ttl;
+      if (!is_claim && attempt.streak) {
+        cause = of_setting("reaper.dead_ticks", attempt.ended.seq, [&](const SettingValue& value) {
+          return number_of(value) <= *attempt.streak && number_of(value) < Settings().reaper.dead_ticks;
+        });
+      }
+      if (cause.is_own()) {
+        const QuietTerm* quiet = history_.quiet_between(attempt.renewed.seq, attempt.ended.seq);
+        if (is_claim && quiet && attempt.acted_after)
+          cause = of_leap(attempt.renewed.seq, attempt.ended, quiet->us / 1'000'000);
+      }
+      if (cause.is_own()) {
+        const BootTerm* boot = history_.boot(attempt.owner.boot_id);
+        if (boot && boot->ended && boot->ended.seq <= attempt.ended.seq) cause = of_boot_end(attempt.owner.boot_id);
+      }
+      if (cause.is_own()) {
+        cause = {.at = attempt.ended,
+                 .words = is_claim
+                              ? attempt.owner.actor + " did not renew its claim on job " + numeral(raw(attempt.job))
+                              : "the process of job " + numeral(raw(attempt.job)) + " was gone without an exit",
+                 .is_mischance = true};
+        add(cause, attempt.started);
+      }
+      break;
+    }
+  }
+  if (!cause.is_own()) {
+    add(cause, attempt.claimed);
+    add(cause, attempt.ended);
+    add(cause, attempt.acted_after);
+  }
+  return cause;
+}
+
+Cause Causes::of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const {
+  const std::int64_t age_s = attempt.age_s.value_or((attempt.ended.time.us - attempt.claimed.time.us) / 1'000'000);
+  Cause cause = of_setting("reaper.max_running_s", attempt.ended.seq,
+                           [&](const SettingValue& value) { return age_s >= number_of(value); });
+  const SettingTerm* in_force = history_.change_before("reaper.max_running_s", attempt.ended.seq);
+  const std::int64_t limit_s = in_force ? number_of(in_force->value) : Settings().reaper.max_running_s;
+  if (cause.is_own()) cause = of_leap(attempt.claimed.seq, attempt.ended, age_s - limit_s);
+  if (!cause.is_own()) return cause;
+  // Its agent was done: what followed did not end.
+  if (attempt.exited && attempt.exit_code == 0) {
+    const auto open = std::find_if(task.steps.rbegin(), task.steps.rend(), [&](const StepTerm& step) {
+      return step.started.seq > attempt.exited.seq && step.started.seq < attempt.ended.seq &&
+             (!step.ended || step.ended.seq > attempt.ended.seq);
+    });
+    const bool is_step = open != task.steps.rend();
+    const std::deque<LeaseTerm>& terms = history_.terms(task_key(task.id));
+    const auto lease = std::find_if(terms.rbegin(), terms.rend(), [&](const LeaseTerm& term) {
+      return term.taken.seq > attempt.exited.seq && term.taken.seq < attempt.ended.seq;
+    });
+    const Mark began = is_step ? open->started : lease != terms.rend() ? lease->taken : attempt.exited;
+    cause = {.at = began,
+             .words = is_step ? "step '" + open->step + "', which began here, did not end"
+                              : "the gate that was asked from here on did not end"};
+    add(cause, attempt.exited);
+    return cause;
+  }
+  return by_itself("its agent ran for longer than reaper.max_running_s");
+}
+
+Mark Causes::twins_of(const std::string& name) const {
+  const std::vector<std::string>& ids = history_.boots_named(name);
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    const BootTerm& earlier = *history_.boot(ids[i - 1]);
+    const BootTerm& later = *history_.boot(ids[i]);
+    if (earlier.host == later.host || !earlier.was_replaced) continue;
+    const bool comes_back = std::any_of(ids.begin() + static_cast<std::ptrdiff_t>(i) + 1, ids.end(),
+                                        [&](const std::string& id) { return history_.boot(id)->host == earlier.host; });
+    if (comes_back || earlier.acted_after) return later.started;
+  }
+  return {};
+}
+
+Cause Causes::of_boot_end(const std::string& id) const {
+  const BootTerm* boot = history_.boot(id);
+  if (!boot || !boot->ended) return by_itself("");
+  Cause cause;
+  if (const Mark twins = twins_of(boot->name); twins && twins.seq <= boot->ended.seq) {
+    const auto& ids = history_.boots_named(boot->name);
+    cause = {.at = twins,
+             .words = "from here on two machines use the name '" + boot->name + "', and each makes the other stale"};
+    for (const std::string& each : ids) {
+      const BootTerm& term = *history_.boot(each);
+      if (term.started.seq >= twins.seq && cause.chain.size() < 6) add(cause, term.started);
+    }
+    add(cause, boot->ended);
+    return cause;
+  }
+  if (boot->is_daemon) {
+    // The first restart of the series.
+    const auto& ids = history_.boots_named(boot->name);
+    auto at = std::find(ids.begin(), ids.end(), id);
+    Mark first = boot->ended;
+    std::size_t restarts = 1;
+    while (at != ids.begin()) {
+      const BootTerm& term = *history_.boot(*at);
+      if (term.ended.time.us - term.started.time.us > crash_loop_us) break;
+      first = term.started;
+      ++restarts;
+      --at;
+    }
+    cause = {.at = first,
+             .words = restarts > 2 ? "from here on the daemon was restarted " + numeral(restarts) + " times in a row"
+                                   : "the daemon was restarted"};
+    add(cause, boot->ended);
+    cause.is_mischance = restarts <= 2;
+    return cause;
+  }
+  cause = {.at = boot->ended,
+           .words = "the boot of '" + boot->name + "' on " + boot->host +
+                    (boot->was_replaced ? " was replaced by its next one" : " ended"),
+           .is_mischance = true};
+  add(cause, boot->acted_after);
+  return cause;
+}
+
+Cause Causes::of_lost_lease(const LeaseTerm& term) const {
+  Cause cause;
+  const bool is_reclaimed = term.end == LeaseTerm::End::reclaimed;
+  if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
+    cause = {.at = term.ended,
+             .words = "the lease '" + term.key + "' was released by force while " + term.owner.actor + " held it"};
+  } else if (is_reclaimed && term.reason == fb::ReclaimReason::stale_boot) {
+    cause = of_boot_end(term.owner.boot_id);
+  } else if (is_reclaimed && term.reason == fb::ReclaimReason::owner_dead) {
+    const BootTerm* boot = history_.boot(term.owner.boot_id);
+    if (boot && boot->ended && boot->ended.seq <= term.ended.seq) cause = of_boot_end(term.owner.boot_id);
+    if (cause.is_own()) {
+      cause = {.at = term.ended,
+               .words = term.owner.actor + ", which held the lease '" + term.key + "', was found dead"};
+    }
+  } else if (term.ttl_s && (is_reclaimed || term.end == LeaseTerm::End::taken_over)) {
+    const std::int64_t ttl_s = *term.ttl_s;
+    if (term.key.starts_with(repo_prefix)) {
+      cause = of_setting("lease.merge_ttl_s", term.renewed.seq,
+                         [&](const SettingValue& value) { return number_of(value) == ttl_s; });
+    }
+    const std::int64_t over_s = (term.ended.time.us - term.renewed.time.us) / 1'000'000 - ttl_s;
+    if (cause.is_own()) cause = of_leap(term.renewed.seq, term.ended, over_s);
+    if (cause.is_own()) {
+      cause = {.at = term.taken,
+               .words = term.owner.actor + " took the lease '" + term.key + "' for " + std::to_string(ttl_s) +
+                        " s, which ran out while it was at work"};
+    }
+  }
+  if (!cause.is_own()) {
+    add(cause, term.taken);
+    add(cause, term.ended);
+    add(cause, term.acted_after);
+  }
+  return cause;
+}
+
+/// Nobody knows whether a step happened: whoever began it lost what it held, or a report contradicts another.
+Cause Causes::of_unknown_step(const TaskTerm& task, const BlockTerm& block) const {
+  const StepTerm* step = nullptr;
+  for (const StepTerm& each : task.steps) {
+    if (each.irreversible && each.started.seq < block.at.seq) step = &each;
+  }
+  if (!step) return by_itself("it is not known whether a step happened");
+  Cause cause;
+  // A `no` that a later report contradicted.
+  for (const StepTerm& each : task.steps) {
+    if (!each.irreversible || each.step != step->step || !each.ended || each.ended.seq > block.at.seq) continue;
+    if (each.outcome == fb::StepOutcome::did_not_happen && each.by != fb::StepBy::command &&
+        each.ended.seq < block.at.seq && &each != step) {
+      cause = {.at = each.ended, .words = "the word that '" + each.step + "' did not happen"};
+    }
+  }
+  if (cause.is_own()) {
+    for (const LeaseTerm& term : history_.terms(task_key(task.id))) {
+      const bool covers = term.taken.seq <= step->started.seq && term.ended && term.ended.seq > step->started.seq;
+      if (!covers || term.end == LeaseTerm::End::released || term.end == LeaseTerm::End::held) continue;
+      cause = of_lost_lease(term);
+      break;
+    }
+  }
+  if (cause.is_own()) cause = of_boot_end(step->boot);
+  if (cause.is_own() && step->ended && step->outcome == fb::StepOutcome::failed) {
+    return by_itself("its step '" + step->step + "' failed, and nothing shows whether it had its effect");
+  }
+  if (cause.is_own()) return by_itself("nothing shows whether '" + step->step + "' happened");
+  add(cause, step->started);
+  add(cause, step->ended);
+  add(cause, block.at);
+  return cause;
+}
+
+/// What a task that depends on others waits for, at its root.
+Cause Causes::of_root(const State& end, const Task& task) const {
+  const Task* root = &task;
+  for (std::size_t depth = 0; depth < 64 && (root == &task || root->blocked.empty()); ++depth) {
+    const Task* further = nullptr;
+    for (const TaskId id : root->depends_on) {
+      const Task* other = end.tasks.find(id);
+      if (other && !is_terminal(other->stage) && other != root && (!further || !other->blocked.empty()))
+        further = other;
+    }
+    if (!further) break;
+    root = further;
+  }
+  const TaskTerm* term = history_.task(root->id);
+  if (root != &task && !root->blocked.empty() && term && !term->blocks.empty()) {
+    const BlockTerm& block = term->blocks.back();
+    Cause cause = of_block(*term, block);
+    if (!cause.is_own()) return cause;
+    return {.at = block.at,
+            .words = "task " + numeral(raw(root->id)) + " was blocked (" + cause.words + "), and others depend on it"};
+  }
+  const TaskTerm* lost = task.lost_dependency ? history_.task(*task.lost_dependency) : nullptr;
+  if (!lost || !lost->cancelled) return by_itself("");
+  Cause cause = of_setting("queue.cancelled_dependency", end.last_seq, [](const SettingValue& value) {
+    const auto* word = std::get_if<std::string>(&value);
+    return word && *word == "hold";
+  });
+  if (cause.is_own()) {
+    cause = {.at = lost->cancel_requested ? lost->cancel_requested : lost->cancelled,
+             .words = "task " + numeral(raw(*task.lost_dependency)) + " was cancelled, and others depend on it"};
+  }
+  add(cause, lost->cancelled);
+  return cause;
+}
+
+/// Who has the slots that a job waits for: one that hangs itself is to blame, else their number.
+Cause Causes::of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const {
+  const bool is_serial = stuck.reason == name(Outcome::serial_gate);
+  if (!is_serial) {
+    const auto running = static_cast<std::int64_t>(end.indexes.running.size());
+    const Cause few = of_setting("queue.max_concurrency", end.last_seq,
+                                 [&](const SettingValue& value) { return number_of(value) <= running; });
+    if (!few.is_own()) return few;
+  }
+  Cause oldest = by_itself("");
+  for (const JobId id : end.indexes.running) {
+    const Job& job = *end.jobs.find(id);
+    const Task* other = end.tasks.find(job.task);
+    if (!other || other->id == task.id || (is_serial && other->repo != task.repo)) continue;
+    Cause cause = by_itself("");
+    if (const auto their = why_stuck(end, *other, now, {}); their && !their->held_by.empty()) {
+      cause = of_hang(end, *other, *their, now);
+    }
+    const TaskTerm* term = history_.task(other->id);
+    if (cause.is_own() && term && !term->attempts.empty()) {
+      cause = {.at = term->attempts.back().claimed,
+               .words = "job " + numeral(raw(id)) + " of task " + numeral(raw(other->id)) +
+                        " has been running since this record, and keeps others waiting"};
+    }
+    if (!cause.is_own() && (oldest.is_own() || cause.at.seq < oldest.at.seq)) oldest = std::move(cause);
+  }
+  return oldest;
+}
+
+Cause Causes::of_hang(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const {
+  const auto off = [&](std::string_view key) {
+    return of_setting(key, end.last_seq, [](const SettingValue& value) {
+      const bool* flag = std::get_if<bool>(&value);
+      return flag && !*flag;
+    });
+  };
+  const TaskTerm* term = history_.task(task.id);
+  Cause cause = by_itself("");
+  if (!stuck.held_by.empty()) cause = off(stuck.held_by);
+  if (cause.is_own() && !stuck.held_by_if_dead.empty()) cause = off(stuck.held_by_if_dead);
+  if (cause.is_own() && stuck.reason == stuck_reason::reconciler_off) cause = off("reconciler.enabled");
+  if (cause.is_own() && stuck.reason == name(Outcome::dependency)) cause = of_root(end, task);
+  if (cause.is_own() && (stuck.reason == name(Outcome::limit) || stuck.reason == name(Outcome::serial_gate))) {
+    cause = of_slots(end, task, stuck, now);
+  }
+  if (cause.is_own() && stuck.owner_boot && stuck.owner_boot->stale) cause = of_boot_end(stuck.owner_boot->boot_id);
+  if (cause.is_own() && stuck.reason == stuck_reason::outcome_unknown && term) {
+    cause = of_unknown_step(*term, {.reason = "outcome_unknown", .at = {end.last_seq, now}, .let_go = {}});
+  }
+  if (cause.is_own() && stuck.reason == stuck_reason::lease && stuck.owner) {
+    const Lease* lease = end.lease(task_key(task.id));
+    if (!lease) lease = end.lease(repo_key(task.repo));
+    if (lease) {
+      cause = {.at = {Seq{raw(lease->token)}, lease->acquired},
+               .words = lease->owner.actor + " has held the lease '" + lease->key + "' since this record"};
+    }
+  }
+  if (cause.is_own()) cause.words = stuck.detail;
+  return cause;
+}
+
+}  // namespace pawl

@@ -1,0 +1,55 @@
+// The rules by which a bad end is walked back to its cause. Only for engine/forensics/incidents.cc.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/forensics/history.h"
+#include "engine/policies/stuck.h"
+
+namespace pawl {
+
+/// The earliest record without which the bad end would not have come about.
+struct Cause {
+  Mark at;                      // none: it ended badly by itself
+  std::string words;            // "reaper.max_running_s was set to 60 by admin", or why it ended so by itself
+  std::vector<Seq> chain = {};  // what led from it to the end, in order
+  bool is_mischance = false;    // a death or a restart: what pawl is built to outlive
+
+  bool is_own() const { return !at; }
+};
+
+class Causes {
+ public:
+  explicit Causes(const History& history) : history_(history) {}
+
+  Cause of_block(const TaskTerm& task, const BlockTerm& block) const;
+  /// Of a task that does not move at the end of the log.
+  Cause of_hang(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
+  /// Of the end of a lease under its owner's hands.
+  Cause of_lost_lease(const LeaseTerm& term) const;
+  Cause of_reap(const TaskTerm& task, const AttemptTerm& attempt) const;
+  Cause of_boot_end(const std::string& boot) const;
+  /// The record from which two machines used that boot's name; none if only one did.
+  Mark twins_of(const std::string& name) const;
+  /// Of the record itself, if it changed a setting.
+  Cause setting_at(Seq seq) const;
+
+ private:
+  /// The change of a setting that decided something, if with the value before it, or the default, it would have been
+  /// decided otherwise.
+  Cause of_setting(std::string_view key, Seq decided, const std::function<bool(const SettingValue&)>& decides) const;
+  Cause of_root(const State& end, const Task& task) const;
+  Cause of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
+  Cause of_leap(Seq from, const Mark& to, std::int64_t over_s) const;
+  Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
+  Cause of_unknown_step(const TaskTerm& task, const BlockTerm& block) const;
+  Cause of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const;
+
+  const History& history_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,181 @@
+// What became of the attempts, steps, leases, boots and settings of a log, kept while it is read, so that the cause of
+// a bad end can be looked up afterwards (engine/forensics/incidents.h). Trusts the outcomes in the records.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/state/effects.h"
+#include "engine/state/settings.h"
+#include "engine/state/state.h"
+
+namespace pawl {
+
+/// A record of the log, and when it was. Seq 0: there is none, or it is from before the log begins.
+struct Mark {
+  Seq seq{};
+  TimeUs time;
+
+  explicit operator bool() const { return seq != Seq{0}; }
+};
+
+struct BootTerm {
+  std::string name;
+  std::string host;
+  bool is_daemon = false;
+  Mark started;
+  Mark ended;  // by its own end, or by the next boot of the same name
+  bool was_replaced = false;
+  Mark acted_after;  // the first record under this boot after it had ended: its process was alive
+};
+
+struct LeaseTerm {
+  enum class End { held, released, reclaimed, taken_over };
+  std::string key;
+  Owner owner;
+  std::optional<std::int64_t> ttl_s;
+  Mark taken;
+  Mark renewed;
+  End end = End::held;
+  fb::ReclaimReason reason{};  // if reclaimed
+  Mark ended;
+  Mark acted_after;  // its owner's first record about it after it had ended, not counting a new request for it
+};
+
+struct AttemptTerm {
+  enum class End { running, done, failed, retried, cancelled, reaped, returned };
+  JobId job{};
+  std::uint64_t attempt = 0;
+  Version version{};
+  Owner owner;
+  Mark claimed;
+  Mark renewed;
+  Mark started;
+  Mark exited;
+  std::int64_t exit_code = 0;  // if it exited
+  std::string exited_by;       // the boot that reported the exit
+  End end = End::running;
+  Mark ended;
+  bool ended_by_owner = false;  // its own boot, or the daemon's, ended it
+  fb::Tier tier{};              // if reaped, with what the reaper saw
+  std::string reason;
+  std::optional<std::int64_t> age_s;
+  std::optional<std::int64_t> exit_age_s;
+  std::optional<std::int64_t> streak;
+  bool spent_budget = false;  // its end failed the job
+  Mark acted_after;           // a report of its owner after it had been reaped
+};
+
+struct StepTerm {
+  std::string step;
+  std::string to;
+  Version version{};
+  bool irreversible = false;
+  bool exclusive = false;
+  std::string boot;
+  std::string actor;
+  Mark started;
+  Mark ended;
+  fb::StepOutcome outcome{};
+  fb::StepBy by{};
+};
+
+/// One time that a task was blocked.
+struct BlockTerm {
+  std::string reason;
+  Mark at;
+  std::string actor;
+  bool is_by_request = false;  // a TaskBlocked, rather than a consequence of another record
+  Mark let_go;
+};
+
+struct TaskTerm {
+  TaskId id{};
+  std::string repo;
+  std::string work_item;
+  Mark created;
+  std::vector<AttemptTerm> attempts;
+  std::vector<StepTerm> steps;
+  std::vector<BlockTerm> blocks;
+  Mark entered;  // its last move
+  Mark cancel_requested;
+  bool was_committed = false;  // when the cancel was requested
+  Mark cancelled;
+  Mark gate_began;  // the lease under which its edge was last entered
+};
+
+struct SettingTerm {
+  Mark at;
+  SettingValue value;
+  SettingValue before;  // the value that it replaced
+  std::string actor;
+};
+
+/// A stretch without records that no boot's start and no TimeGap accounts for.
+struct QuietTerm {
+  Mark after;  // the record that ended it
+  std::int64_t us = 0;
+};
+
+class History {
+ public:
+  /// Takes a group, with the state before it and what applying it gave. Call it before the state after is looked at.
+  void see(const State& before, std::span<const fb::Record* const> group);
+  /// Takes what the group's records caused, and the state after it.
+  void settle(const State& after, std::span<const fb::Record* const> group, std::span<const Effects* const> effects);
+
+  const std::map<TaskId, TaskTerm>& tasks() const { return tasks_; }
+  const TaskTerm* task(TaskId id) const { return find(tasks_, id); }
+  const BootTerm* boot(const std::string& id) const { return find(boots_, id); }
+  /// The boots of a name, in the order of their starts.
+  const std::vector<std::string>& boots_named(const std::string& name) const;
+  const std::map<std::string, std::vector<std::string>>& names() const { return boots_by_name_; }
+  /// The terms of a lease's key, in order. Only the last few of a key are kept.
+  const std::deque<LeaseTerm>& terms(const std::string& key) const;
+  const std::map<std::string, std::deque<LeaseTerm>>& leases() const { return leases_; }
+  /// The changes of a setting, in order.
+  const std::vector<SettingTerm>& changes(std::string_view key) const;
+  /// The last change of a setting up to a record; null if there is none.
+  const SettingTerm* change_before(std::string_view key, Seq seq) const;
+  /// The longest quiet stretch that ended between two records; null if there is none.
+  const QuietTerm* quiet_between(Seq from, Seq to) const;
+  const Mark& restored() const { return restored_; }
+  Mark last() const { return last_; }
+
+ private:
+  template <class Map, class Key>
+  static const typename Map::mapped_type* find(const Map& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : &found->second;
+  }
+
+  void see_record(const State& before, const fb::Record& record);
+  void see_accepted(const State& before, const fb::Record& record);
+  void see_sign_of_life(const fb::Record& record);
+  void see_quiet(std::span<const fb::Record* const> group);
+  void see_step(const State& before, const fb::Record& record, const fb::StepStarted& event);
+  void see_step_end(const fb::Record& record, const fb::StepFinished& event);
+  void see_lease(const fb::Record& record, const fb::LeaseAcquired& event);
+  void end_lease(const std::string& key, LeaseTerm::End end, const Mark& mark, fb::ReclaimReason reason);
+  AttemptTerm* attempt_of(const State& before, std::uint64_t job, std::uint64_t attempt);
+  void see_reap(const State& before, const fb::Record& record, const fb::JobReaped& event);
+
+  std::map<TaskId, TaskTerm> tasks_;
+  std::map<std::string, BootTerm> boots_;
+  std::map<std::string, std::vector<std::string>> boots_by_name_;
+  std::map<std::string, std::deque<LeaseTerm>> leases_;
+  std::map<std::string, std::vector<SettingTerm>, std::less<>> settings_;
+  std::vector<QuietTerm> quiet_;
+  Mark restored_;
+  Mark last_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,343 @@
+#include "engine/forensics/incidents.h"
+
+#include <algorithm>
+
+#include "engine/forensics/causes.h"
+
+namespace pawl {
+namespace {
+
+/// How long a task that does not move by itself must have stood still to have ended badly.
+constexpr std::int64_t stands_s = 1800;
+/// The same for one that waits its turn, or for a lease.
+constexpr std::int64_t waits_s = 5400;
+/// How many bad ends of one cause are named in its sentence.
+constexpr std::size_t ends_named_max = 3;
+
+std::string numeral(std::uint64_t number) {
+  return std::to_string(number);
+}
+
+std::string named(const TaskTerm& task) {
+  return "task " + numeral(raw(task.id)) + (task.work_item.empty() ? "" : " (" + task.work_item + ")");
+}
+
+class Search {
+ public:
+  Search(const History& history, const State& end, const Findings& found)
+      : history_(history), end_(end), found_(found), causes_(history) {}
+
+  Incidents run() {
+    find_blocks();
+    find_hangs();
+    find_overlaps();
+    find_dispossessed();
+    find_stops();
+    find_twins();
+    find_false_reports();
+    explain_findings();
+    return finish();
+  }
+
+ private:
+  struct Case {
+    Cause cause;
+    std::vector<BadEnd> ends;
+    std::set<Seq> chain;
+  };
+
+  enum class Listed { yes, no };  // among what ended badly: what is a finding by itself is not
+
+  void add(const Cause& cause, BadEnd end, const std::vector<Seq>& more = {}, Listed listed = Listed::yes) {
+    end.cause = cause.at.seq;
+    const bool was_outlived = cause.is_mischance && end.is_outlived;
+    if (cause.is_own() || was_outlived) {
+      end.why = cause.words;
+    } else {
+      Case& found = cases_[cause.at.seq];
+      if (found.cause.is_own()) found.cause = cause;
+      found.chain.insert(cause.chain.begin(), cause.chain.end());
+      found.chain.insert(more.begin(), more.end());
+      if (end.at.seq != cause.at.seq && end.at) found.chain.insert(end.at.seq);
+      found.ends.push_back(end);
+    }
+    if (listed == Listed::yes) ended_.push_back(std::move(end));
+  }
+
+  void find_blocks() {
+    for (const auto& [id, task] : history_.tasks()) {
+      for (const BlockTerm& block : task.blocks) {
+        add(causes_.of_block(task, block), {.task = id,
+                                            .work_item = task.work_item,
+                                            .at = block.at,
+                                            .words = named(task) + " was blocked: " + block.reason,
+                                            .why = {},
+                                            .let_go = block.let_go,
+                                            .is_outlived = static_cast<bool>(block.let_go)});
+      }
+    }
+  }
+
+  void find_hangs() {
+    const TimeUs now = end_.last_time;
+    for (const auto& [id, task] : end_.tasks.rows()) {
+      if (is_terminal(task.stage) || !task.blocked.empty()) continue;
+      std::optional<Stuck> stuck = why_stuck(end_, task, now, {});
+      if (!stuck) continue;
+      if (stuck->owner && stuck->owner_boot && stuck->owner_boot->stale)
+        *stuck = judge_owner(std::move(*stuck), Liveness::dead);
+      const TimeUs since = stuck->since.value_or(task.entered);
+      const bool is_patient = stuck->standing == Standing::waits || stuck->reason == stuck_reason::lease ||
+                              stuck->reason == stuck_reason::unclaimed;
+      if (age_s(since, now) < (is_patient ? waits_s : stands_s)) continue;
+      const TaskTerm* term = history_.task(id);
+      BadEnd end{.task = id,
+                 .work_item = task.work_item,
+                 .at = term ? term->entered : Mark{},
+                 .words = (term ? named(*term) : "task " + numeral(raw(id))) + " has stood still since " +
+                          rfc3339(since) + ": " + stuck->detail,
+                 .why = {},
+                 .let_go = {}};
+      add(causes_.of_hang(end_, task, *stuck, now), std::move(end));
+    }
+  }
+
+  /// Two exclusive steps of one repository at the same time.
+  void find_overlaps() {
+    struct Placed {
+      const TaskTerm* task;
+      const StepTerm* step;
+    };
+    std::map<std::string, std::vector<Placed>> by_repo;
+    for (const auto& [id, task] : history_.tasks()) {
+      for (const StepTerm& step : task.steps) {
+        if (step.exclusive) by_repo[task.repo].push_back({&task, &step});
+      }
+    }
+    for (auto& [repo, steps] : by_repo) {
+      std::sort(steps.begin(), steps.end(), [](const Placed& left, const Placed& right) {
+        return left.step->started.seq < right.step->started.seq;
+      });
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        for (std::size_t j = i + 1; j < steps.size(); ++j) {
+          const StepTerm& first = *steps[i].step;
+          const StepTerm& second = *steps[j].step;
+          if (first.ended && first.ended.seq < second.started.seq) break;
+          if (steps[i].task == steps[j].task) continue;
+          Cause cause = cause_of_loss(repo_key(repo), first.started.seq, second.started.seq);
+          if (cause.is_own())
+            continue;  // its lease was not taken from it: the step was left behind, and is settled by its probe
+          add(cause,
+              {.task = steps[j].task->id,
+               .work_item = steps[j].task->work_item,
+               .at = second.started,
+               .words = "'" + first.step + "' of " + named(*steps[i].task) + " and '" + second.step + "' of " +
+                        named(*steps[j].task) + " ran in '" + repo + "' at the same time",
+               .why = {},
+               .let_go = {}},
+              {first.started.seq});
+        }
+      }
+    }
+  }
+
+  /// How the lease that covered `from` was lost before `to`, under a live owner.
+  Cause cause_of_loss(const std::string& key, Seq from, Seq to) const {
+    for (const LeaseTerm& term : history_.terms(key)) {
+      const bool covers = term.taken.seq <= from && term.ended && term.ended.seq > from && term.ended.seq <= to;
+      if (covers && term.end != LeaseTerm::End::released) return causes_.of_lost_lease(term);
+    }
+    return {};
+  }
+
+  /// Owners that lost a lease and went on.
+  void find_dispossessed() {
+    for (const auto& [key, terms] : history_.leases()) {
+      for (const LeaseTerm& term : terms) {
+        if (!term.acted_after) continue;
+        const bool is_forced = term.end == LeaseTerm::End::reclaimed && term.reason == fb::ReclaimReason::forced;
+        const bool is_run_out =
+            term.end == LeaseTerm::End::taken_over ||
+            (term.end == LeaseTerm::End::reclaimed && term.reason == fb::ReclaimReason::ttl_expired);
+        if (!is_forced && !is_run_out) continue;
+        const TaskId id = task_of_key(key).value_or(TaskId{0});
+        const TaskTerm* task = history_.task(id);
+        add(causes_.of_lost_lease(term), {.task = id,
+                                          .work_item = task ? task->work_item : "",
+                                          .at = term.acted_after,
+                                          .words = term.owner.actor + " had lost the lease '" + key + "' and went on",
+                                          .why = {},
+                                          .let_go = {}});
+      }
+    }
+  }
+
+  /// A task that was stopped in the middle of a crossing, and whose work item came again.
+  void find_stops() {
+    for (const auto& [id, task] : history_.tasks()) {
+      if (!task.cancel_requested || !task.was_committed) continue;
+      for (const auto& [other_id, other] : history_.tasks()) {
+        if (other_id <= id || other.work_item != task.work_item || other.repo != task.repo) continue;
+        const auto again = std::find_if(other.steps.begin(), other.steps.end(), [&](const StepTerm& step) {
+          return step.irreversible && std::any_of(task.steps.begin(), task.steps.end(), [&](const StepTerm& earlier) {
+                   return earlier.irreversible && earlier.step == step.step;
+                 });
+        });
+        if (again == other.steps.end()) continue;
+        add({.at = task.cancel_requested,
+             .words = named(task) + " was to be cancelled in the middle of a crossing",
+             .chain = {other.created.seq}},
+            {.task = other_id,
+             .work_item = other.work_item,
+             .at = again->started,
+             .words = named(other) + ", the same work item, began '" + again->step + "' again",
+             .why = {},
+             .let_go = {}});
+      }
+    }
+  }
+
+  /// Two machines of one name that keep making each other stale.
+  void find_twins() {
+    for (const auto& [name, ids] : history_.names()) {
+      const Mark twins = causes_.twins_of(name);
+      if (!twins) continue;
+      std::size_t changes = 0;
+      Mark last;
+      for (std::size_t i = 1; i < ids.size(); ++i) {
+        const BootTerm& boot = *history_.boot(ids[i]);
+        if (boot.host == history_.boot(ids[i - 1])->host) continue;
+        ++changes;
+        last = boot.started;
+      }
+      if (changes < 3) continue;
+      add({.at = twins,
+           .words = "from here on two machines use the name '" + name + "', and each makes the other stale"},
+          {.task = {},
+           .work_item = {},
+           .at = last,
+           .words = "the boots of '" + name + "' changed their host " + numeral(changes) + " times",
+           .why = {},
+           .let_go = {}});
+    }
+  }
+
+  void find_false_reports() {
+    for (const auto& [id, task] : history_.tasks()) {
+      for (const AttemptTerm& attempt : task.attempts) {
+        const BootTerm* reporter = attempt.exited ? history_.boot(attempt.exited_by) : nullptr;
+        if (!reporter || attempt.exited_by == attempt.owner.boot_id || reporter->is_daemon) continue;
+        add({.at = attempt.exited,
+             .words = "'" + reporter->name + "' reported the exit of job " + numeral(raw(attempt.job)) +
+                      ", which another owner runs",
+             .chain = {attempt.claimed.seq}},
+            {.task = id,
+             .work_item = task.work_item,
+             .at = attempt.ended ? attempt.ended : attempt.exited,
+             .words = named(task) + " went on by that report",
+             .why = {},
+             .let_go = {}});
+      }
+    }
+  }
+
+  /// What else was found has causes, too.
+  void explain_findings() {
+    for (const Finding& finding : found_) {
+      Cause cause = cause_of(finding);
+      if (cause.is_own()) continue;
+      std::vector<Seq> chain = finding.led_by;
+      chain.push_back(finding.seq);
+      chain.insert(chain.end(), finding.followed_by.begin(), finding.followed_by.end());
+      const TaskTerm* task = history_.task(finding.task);
+      add(cause,
+          {.task = finding.task,
+           .work_item = task ? task->work_item : "",
+           .at = {finding.seq, {}},
+           .words = finding.what,
+           .why = {},
+           .let_go = {}},
+          chain, Listed::no);
+    }
+  }
+
+  Cause cause_of(const Finding& finding) const {
+    if (finding.kind == Finding::Kind::unchecked || finding.kind == Finding::Kind::divergence) return {};
+    for (const Seq seq : finding.led_by) {
+      if (Cause cause = causes_.setting_at(seq); !cause.is_own()) return cause;
+    }
+    if (finding.kind == Finding::Kind::violation && finding.invariant == 6 && finding.led_by.size() == 2) {
+      return cause_of_false_no(finding.task, finding.led_by[0], finding.led_by[1]);
+    }
+    if (finding.kind != Finding::Kind::reaped_alive) return {};
+    if (const TaskTerm* task = history_.task(finding.task)) {
+      for (const AttemptTerm& attempt : task->attempts) {
+        if (attempt.ended.seq == finding.seq) return causes_.of_reap(*task, attempt);
+      }
+    }
+    for (const auto& [key, terms] : history_.leases()) {
+      for (const LeaseTerm& term : terms) {
+        if (term.ended.seq == finding.seq) return causes_.of_lost_lease(term);
+      }
+    }
+    return {};
+  }
+
+  /// A step that was settled as not happened, and had happened.
+  Cause cause_of_false_no(TaskId id, Seq started, Seq settled) const {
+    const TaskTerm* task = history_.task(id);
+    if (!task) return {};
+    for (const StepTerm& step : task->steps) {
+      if (step.started.seq != started) continue;
+      const std::string who = step.by == fb::StepBy::probe       ? "the probe of '"
+                              : step.by == fb::StepBy::operator_ ? "an operator, of '"
+                                                                 : "the command of '";
+      return {.at = {settled, {}},
+              .words = who + step.step + "', said that it had not happened, and it had",
+              .chain = {started}};
+    }
+    return {};
+  }
+
+  Incidents finish() {
+    Incidents result;
+    for (auto& [seq, found] : cases_) {
+      Finding finding{
+          .kind = Finding::Kind::incident, .seq = seq, .what = found.cause.words, .task = found.ends.front().task};
+      std::set<std::string> said;
+      std::size_t more = 0;
+      for (const BadEnd& end : found.ends) {
+        if (said.size() == ends_named_max) {
+          if (!said.contains(end.words)) ++more;
+          continue;
+        }
+        if (said.insert(end.words).second) finding.what += "; " + end.words;
+      }
+      if (more > 0) finding.what += "; and " + numeral(more) + " more";
+      for (const Seq each : found.chain) {
+        if (each == seq || each == Seq{0}) continue;
+        (each < seq ? finding.led_by : finding.followed_by).push_back(each);
+      }
+      result.findings.push_back(std::move(finding));
+    }
+    std::stable_sort(ended_.begin(), ended_.end(),
+                     [](const BadEnd& left, const BadEnd& right) { return left.at.seq < right.at.seq; });
+    result.ended = std::move(ended_);
+    return result;
+  }
+
+  const History& history_;
+  const State& end_;
+  const Findings& found_;
+  Causes causes_;
+  std::map<Seq, Case> cases_;
+  std::vector<BadEnd> ended_;
+};
+
+}  // namespace
+
+Incidents incidents(const History& history, const State& end, const Findings& found) {
+  return Search(history, end, found).run();
+}
+
+}  // namespace pawl

@@ -1,0 +1,34 @@
+// Whether what went wrong in a log also goes wrong in another story of it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/forensics/what_if.h"
+
+namespace pawl {
+
+/// What a change does to what went wrong.
+enum class WhatIfVerdict { prevented, not_prevented, not_known };
+std::string_view name(WhatIfVerdict verdict);
+
+struct Judged {
+  WhatIfVerdict verdict = WhatIfVerdict::not_known;
+  std::string why;
+};
+
+/// What is in question: a finding and, of an incident, all that ended badly because of it.
+struct InQuestion {
+  Finding finding;
+  std::vector<BadEnd> ends;
+  Findings shown_by;  // other findings in its chain
+};
+
+/// The first incident, else the first contradiction, else the first finding; none if nothing went wrong.
+std::optional<InQuestion> in_question(const FoundInLog& found);
+
+/// Prevented only if none of it comes about in the other story, in this way or another.
+Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& retold);
+
+}  // namespace pawl
