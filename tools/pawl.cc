@@ -30,7 +30,7 @@ const std::array<Section, 2>& sections() {
         &tail_command,    &lock_command,    &tokens_command}},
       {"on a data folder (--data DIR or PAWL_DATA), even while a daemon has it open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &witness_command, &explain_command,
-        &simulate_command, &backup_command, &restore_command}},
+        &incident_command, &simulate_command, &backup_command, &restore_command}},
   }};
   return all;
 }

@@ -274,7 +274,9 @@ Cause Causes::of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const
     add(cause, attempt.exited);
     return cause;
   }
-  return by_itself("its agent ran for longer than reaper.max_running_s");
+  return {.at = attempt.started ? attempt.started : attempt.claimed,
+          .words = "the agent of job " + numeral(raw(attempt.job)) +
+                   ", which began here, did not end within reaper.max_running_s"};
 }
 
 Mark Causes::twins_of(const std::string& name) const {
@@ -333,10 +335,40 @@ Cause Causes::of_boot_end(const std::string& id) const {
   return cause;
 }
 
+/// The change that took ownership from a key's repository.
+Cause Causes::of_unchecked(const LeaseTerm& term) const {
+  const TaskTerm* task = history_.task(task_of_key(term.key).value_or(TaskId{0}));
+  const std::string repo = task                                ? task->repo
+                           : term.key.starts_with(repo_prefix) ? term.key.substr(repo_prefix.size())
+                                                               : "";
+  Cause cause =
+      of_setting("ownership.enabled", term.ended.seq, [](const SettingValue& value) { return !std::get<bool>(value); });
+  if (!cause.is_own()) return cause;
+  return of_setting("ownership.repos", term.ended.seq, [&](const SettingValue& value) {
+    const auto& repos = std::get<std::vector<std::string>>(value);
+    return !repos.empty() && std::find(repos.begin(), repos.end(), repo) == repos.end();
+  });
+}
+
+/// The step that the owner of a lease had begun under it and never reported; null if there is none.
+const StepTerm* Causes::unreported_step(const LeaseTerm& term) const {
+  for (const auto& [id, task] : history_.tasks()) {
+    for (const StepTerm& step : task.steps) {
+      const bool is_his = step.boot == term.owner.boot_id && step.actor == term.owner.actor &&
+                          step.started.seq > term.taken.seq && step.started.seq < term.ended.seq;
+      if (is_his && (!step.ended || step.by != fb::StepBy::command)) return &step;
+    }
+  }
+  return nullptr;
+}
+
 Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   Cause cause;
+  if (term.was_unchecked) cause = of_unchecked(term);
   const bool is_reclaimed = term.end == LeaseTerm::End::reclaimed;
-  if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
+  if (!cause.is_own()) {
+    // Nothing was checked.
+  } else if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
     cause = {.at = term.ended,
              .words = "the lease '" + term.key + "' was released by force while " + term.owner.actor + " held it"};
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::stale_boot) {
@@ -356,6 +388,12 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
     }
     const std::int64_t over_s = (term.ended.time.us - term.renewed.time.us) / 1'000'000 - ttl_s;
     if (cause.is_own()) cause = of_leap(term.renewed.seq, term.ended, over_s);
+    const StepTerm* step = cause.is_own() && !term.acted_after ? unreported_step(term) : nullptr;
+    if (step) {
+      cause = {.at = step->started,
+               .words = "'" + step->step + "', which " + term.owner.actor +
+                        " began here, did not end, and its lease '" + term.key + "' ran out"};
+    }
     if (cause.is_own()) {
       cause = {.at = term.taken,
                .words = term.owner.actor + " took the lease '" + term.key + "' for " + std::to_string(ttl_s) +
@@ -484,6 +522,15 @@ Cause Causes::of_hang(const State& end, const Task& task, const Stuck& stuck, Ti
   if (cause.is_own() && stuck.reason == name(Outcome::dependency)) cause = of_root(end, task);
   if (cause.is_own() && (stuck.reason == name(Outcome::limit) || stuck.reason == name(Outcome::serial_gate))) {
     cause = of_slots(end, task, stuck, now);
+  }
+  if (cause.is_own() && stuck.reason == stuck_reason::unclaimed) {  // a slot is free at last, but was not for long
+    const auto running = static_cast<std::int64_t>(end.indexes.running.size());
+    cause = of_setting("queue.max_concurrency", end.last_seq,
+                       [&](const SettingValue& value) { return number_of(value) <= running + 1; });
+  }
+  if (cause.is_own() && stuck.reason == name(Outcome::retry_delay)) {
+    cause = of_setting("job.retry_delay_s", end.last_seq,
+                       [](const SettingValue& value) { return number_of(value) > Settings().job.retry_delay_s; });
   }
   if (cause.is_own() && stuck.owner_boot && stuck.owner_boot->stale) cause = of_boot_end(stuck.owner_boot->boot_id);
   if (cause.is_own() && stuck.reason == stuck_reason::outcome_unknown && term) {

@@ -45,6 +45,8 @@ class Causes {
   Cause of_root(const State& end, const Task& task) const;
   Cause of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
   Cause of_leap(Seq from, const Mark& to, std::int64_t over_s) const;
+  Cause of_unchecked(const LeaseTerm& term) const;
+  const StepTerm* unreported_step(const LeaseTerm& term) const;
   Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_unknown_step(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const;

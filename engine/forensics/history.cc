@@ -225,12 +225,14 @@ void History::see_lease(const fb::Record& record, const fb::LeaseAcquired& event
     }
     current.end = LeaseTerm::End::taken_over;
     current.ended = at;
+    current.was_unchecked |= record.stamp()->unchecked();
   }
   terms.push_back({.key = key,
                    .owner = owner,
                    .ttl_s = value_of(event.ttl()),
                    .taken = at,
                    .renewed = at,
+                   .was_unchecked = record.stamp()->unchecked(),
                    .ended = {},
                    .acted_after = {}});
   if (terms.size() > terms_max) terms.pop_front();
@@ -322,6 +324,11 @@ void History::settle(const State& after, std::span<const fb::Record* const> grou
       if (!is_known)
         term.blocks.push_back({.reason = effect.text, .at = at, .actor = record.actor()->str(), .let_go = {}});
       if (!term.attempts.empty() && term.attempts.back().ended.seq == at.seq) term.attempts.back().spent_budget = true;
+    }
+    if (const auto* acquired = record.event_as_LeaseAcquired(); acquired && took_effect(record)) {
+      const Lease* row = after.lease(acquired->key()->str());
+      std::deque<LeaseTerm>& terms = leases_[acquired->key()->str()];
+      if (row && !terms.empty()) terms.back().ttl_s = row->ttl_s;  // also one that the rules gave to an endless request
     }
     if (const auto* let_go = record.event_as_TaskUnblocked(); let_go && took_effect(record)) {
       TaskTerm& term = tasks_[TaskId{let_go->task()}];

@@ -46,6 +46,7 @@ struct LeaseTerm {
   Mark renewed;
   End end = End::held;
   fb::ReclaimReason reason{};  // if reclaimed
+  bool was_unchecked = false;  // it was taken, or taken away, while ownership was off
   Mark ended;
   Mark acted_after;  // its owner's first record about it after it had ended, not counting a new request for it
 };

@@ -36,6 +36,7 @@ class Search {
     find_twins();
     find_false_reports();
     explain_findings();
+    find_words();
     return finish();
   }
 
@@ -299,6 +300,33 @@ class Search {
     return {};
   }
 
+  /// An irreversible step that was begun again, since somebody said that it had not happened. Unless a late report
+  /// contradicts that, the log cannot show whether it was so.
+  void find_words() {
+    for (const auto& [id, task] : history_.tasks()) {
+      for (std::size_t i = 0; i < task.steps.size(); ++i) {
+        const StepTerm& first = task.steps[i];
+        const bool is_word = first.irreversible && first.ended && first.by != fb::StepBy::command &&
+                             first.outcome == fb::StepOutcome::did_not_happen;
+        if (!is_word || cases_.contains(first.ended.seq)) continue;
+        const auto again =
+            std::find_if(task.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, task.steps.end(),
+                         [&](const StepTerm& step) { return step.step == first.step && step.to == first.to; });
+        if (again == task.steps.end()) continue;
+        const std::string who = first.by == fb::StepBy::operator_ ? "a person" : "its probe";
+        words_.push_back(
+            {.kind = Finding::Kind::taken_on_word,
+             .seq = first.ended.seq,
+             .what = named(task) + ": " + who + " said that '" + first.step + "', begun by record " +
+                     numeral(raw(first.started.seq)) +
+                     ", had not happened, and it was begun again; if its effect is there twice, this word is the cause",
+             .task = id,
+             .led_by = {first.started.seq},
+             .followed_by = {again->started.seq}});
+      }
+    }
+  }
+
   Incidents finish() {
     Incidents result;
     for (auto& [seq, found] : cases_) {
@@ -320,6 +348,7 @@ class Search {
       }
       result.findings.push_back(std::move(finding));
     }
+    for (Finding& word : words_) result.findings.push_back(std::move(word));
     std::stable_sort(ended_.begin(), ended_.end(),
                      [](const BadEnd& left, const BadEnd& right) { return left.at.seq < right.at.seq; });
     result.ended = std::move(ended_);
@@ -332,6 +361,7 @@ class Search {
   Causes causes_;
   std::map<Seq, Case> cases_;
   std::vector<BadEnd> ended_;
+  Findings words_;
 };
 
 }  // namespace

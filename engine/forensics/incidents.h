@@ -24,7 +24,7 @@ struct BadEnd {
 };
 
 struct Incidents {
-  Findings findings;          // of kind `incident`, each cause once, with all its victims; in seq order
+  Findings findings;          // incidents, each cause once, with all its victims, in seq order; then words
   std::vector<BadEnd> ended;  // in the order of their records
 };
 

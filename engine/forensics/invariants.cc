@@ -87,6 +87,8 @@ std::string_view name(Finding::Kind kind) {
       return "gap";
     case Finding::Kind::rewritten:
       return "rewritten";
+    case Finding::Kind::taken_on_word:
+      return "taken_on_word";
     case Finding::Kind::incident:
       return "incident";
     case Finding::Kind::cut_off:

@@ -31,6 +31,7 @@ struct Finding {
     gap,             // records are missing before this one
     rewritten,       // a witness of the log saw a different record here
     cut_off,         // a witness of the log saw records after this, the last one
+    taken_on_word,   // a step was begun again, since a probe or a person said that it had not happened
     incident,        // something other than a task's own agent, gate or step made it end badly
   };
   Kind kind = Kind::violation;

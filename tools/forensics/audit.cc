@@ -94,13 +94,15 @@ Findings Audit::findings() const {
   for (Finding& finding : conflicts_.findings()) all.push_back(std::move(finding));
   for (const Finding& finding : late_facts_.findings()) all.push_back(finding);
   all.insert(all.end(), incidents_.findings.begin(), incidents_.findings.end());
-  const auto is_unchecked = [](const Finding& finding) { return finding.kind == Finding::Kind::unchecked; };
-  std::stable_sort(all.begin(), all.end(), [&](const Finding& left, const Finding& right) {
-    const auto rank = [&](const Finding& finding) {
-      return std::tuple(is_unchecked(finding), finding.seq, finding.kind != Finding::Kind::incident);
-    };
-    return rank(left) < rank(right);
-  });
+  // What is only to be known comes last.
+  const auto rank = [](const Finding& finding) {
+    const int last = finding.kind == Finding::Kind::unchecked       ? 2
+                     : finding.kind == Finding::Kind::taken_on_word ? 1
+                                                                    : 0;
+    return std::tuple(last, finding.seq, finding.kind != Finding::Kind::incident);
+  };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const Finding& left, const Finding& right) { return rank(left) < rank(right); });
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include "tools/commands/output.h"
 #include "tools/forensics/audit.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/what_if_judge.h"
 #include "tools/forensics/witness_lines.h"
 
 namespace pawl {
@@ -21,9 +22,7 @@ struct Checked {
     Findings all = audit.findings();
     if (!witness) return all;
     for (Finding& finding : witness->findings(!audit.stopped_at())) {
-      const auto is_behind = [&](const Finding& other) {
-        return other.kind == Finding::Kind::unchecked || other.seq > finding.seq;
-      };
+      const auto is_behind = [&](const Finding& other) { return !is_grave(other) || other.seq > finding.seq; };
       all.insert(std::find_if(all.begin(), all.end(), is_behind), std::move(finding));
     }
     return all;
@@ -120,7 +119,7 @@ std::string counted(std::size_t number, const std::string& thing) {
 
 /// The record where the trouble began; none if only unchecked records were found.
 std::optional<Seq> culprit_of(const Findings& findings) {
-  if (findings.empty() || findings.front().kind == Finding::Kind::unchecked) return std::nullopt;
+  if (findings.empty() || !is_grave(findings.front())) return std::nullopt;
   return findings.front().seq;
 }
 
@@ -267,7 +266,8 @@ Exit run_check(const Arguments& arguments) {
   } else {
     print_for_people(in_words(checked, findings));
   }
-  return findings.empty() ? Exit::done : Exit::refused;
+  const auto is_word = [](const Finding& finding) { return finding.kind == Finding::Kind::taken_on_word; };
+  return std::all_of(findings.begin(), findings.end(), is_word) ? Exit::done : Exit::refused;
 }
 
 }  // namespace
@@ -291,6 +291,9 @@ const Command check_command = {
         "  gap             records are missing\n"
         "  rewritten       with --witness: there was a different record here when the line was taken\n"
         "  cut_off         with --witness: there were more records after this one\n"
+        "  incident        something other than a task's own agent, gate or step made it end badly: the record that\n"
+        "                  caused it, with all its victims\n"
+        "  taken_on_word   a step was begun again, since a probe or a person said that it had not happened (exit 0)\n"
         "  unchecked       ownership was switched off\n",
     .options = with_log_options({{"json", "", "print the findings as JSON"},
                                  {"witness", "FILE", "compare the log with lines that 'pawl witness' printed"}}),

@@ -1,13 +1,10 @@
 // `pawl explain`: tells the story of one task, job or record of a log.
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/story_file.h"
 
 namespace pawl {
 namespace {
@@ -51,17 +48,6 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   Story story = PAWL_TRY(teller.finish(audit));
   story.torn_at = torn_at;
   return story;
-}
-
-/// Writes a file, never over the log or into its folder.
-Result<void> write_page(const std::string& to, const std::string& log, const std::string& page) {
-  if (lies_in(to, log)) return Error{ErrorCode::malformed, "--html: " + to + " is, or lies in, the log that is read"};
-  std::FILE* file = std::fopen(to.c_str(), "we");
-  const bool is_written = file && std::fwrite(page.data(), 1, page.size(), file) == page.size();
-  const int error = errno;
-  const bool is_closed = file && std::fclose(file) == 0;
-  if (is_written && is_closed) return {};
-  return Error{ErrorCode::io, "--html: " + to + ": " + std::strerror(is_written ? errno : error)};
 }
 
 Exit run_explain(const Arguments& arguments) {

@@ -9,7 +9,7 @@
 namespace pawl {
 namespace {
 
-/// Whether it moves its task along the rollback of the stage that `memory` has for it.
+/// Whether it moves its task along the rollback of the stage that `context` has for it.
 bool is_rollback(const fb::Record& record, const StoryContext& context, const State& state) {
   const auto* event = record.event_as_StageTransition();
   const Task* task = event ? state.tasks.find(TaskId{event->task()}) : nullptr;

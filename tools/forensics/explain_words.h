@@ -16,7 +16,7 @@ struct Narration {
   std::vector<Seq> because;        // earlier records that it depends on or ran into; ascending, each once
 };
 
-/// A record and its context. `memory` is the one before it, `state` the one after its group; a refused record leaves
+/// A record and its context. `context` is the one before it, `state` the one after its group; a refused record leaves
 /// the state as it was before.
 struct Scene {
   const fb::Record& record;

@@ -30,7 +30,7 @@ Result<void> read_text_lines(const std::string& path,
                              const std::function<Result<bool>(std::string line, std::uint64_t number)>& each);
 
 /// Reads JSON lines from a file, or from standard input if `path` is "-". Errors name the file and the line.
-/// StoryContext use does not grow with the file.
+/// Memory use does not grow with the file.
 Result<void> read_lines(const std::string& path, const LineReader& reader);
 
 /// The line of a checkpoint, without its end.

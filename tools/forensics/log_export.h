@@ -31,7 +31,7 @@ struct LogExportOptions {
 
 /// Prints the records of whole groups, from the one that contains `from` to the last that ends at or before `to`. If
 /// they do not begin at 1 and none is left out, a checkpoint comes first. Returns how many. Every record is applied on
-/// the way, so `damaged` also covers one that differs from the rules. StoryContext use does not grow with the log; with
+/// the way, so `damaged` also covers one that differs from the rules. Memory use does not grow with the log; with
 /// `task` it grows with that task's jobs. `last`: the log's last seq, for the progress bar.
 Result<std::uint64_t> write_log(Log& log, const LogExportOptions& options, Seq last);
 

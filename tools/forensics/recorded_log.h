@@ -63,7 +63,7 @@ struct LogBeginning {
 LogBeginning beginning_of(const RecordedLog& log);
 
 /// Reads a data folder, a file of exported lines, or '-', and proves it on the way: `damaged` names the first record
-/// that differs from the rules. StoryContext use grows with the log.
+/// that differs from the rules. Memory use grows with the log.
 Result<RecordedLog> read_recorded(const std::string& path);
 
 }  // namespace pawl

@@ -12,10 +12,6 @@ TimeUs time_of(const RecordedLog& log, Seq seq) {
   return {};
 }
 
-std::string record(Seq seq) {
-  return "record " + std::to_string(raw(seq));
-}
-
 const fb::Record* record_at(const RecordedLog& log, Seq seq) {
   const auto group = std::lower_bound(log.groups.begin(), log.groups.end(), seq,
                                       [](const RecordedGroup& each, Seq wanted) { return each.back().seq() < wanted; });
@@ -58,7 +54,7 @@ Judged judge_finding(const RecordedLog& log, const Finding& target, const Retold
   parts.insert(parts.end(), target.followed_by.begin(), target.followed_by.end());
   for (const Seq seq : parts) {
     if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
-    return {WhatIfVerdict::prevented, record(seq) + " does not happen"};
+    return {WhatIfVerdict::prevented, record_name(seq) + " does not happen"};
   }
   const auto is_reached = [&](Seq seq) {
     if (!retold.horizon) return true;
@@ -90,7 +86,7 @@ Judged judge_end(const RecordedLog& log, const BadEnd& end, const Retold& retold
   }
   if (retold.turns.empty()) return {WhatIfVerdict::not_prevented, "no decision differs"};
   if (std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end()) {
-    return {WhatIfVerdict::prevented, record(end.at.seq) + " does not happen"};
+    return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
   }
   if (is_freed)
     return {WhatIfVerdict::prevented, "task " + std::to_string(raw(end.task)) + " goes on: its job is queued again"};
@@ -99,11 +95,15 @@ Judged judge_end(const RecordedLog& log, const BadEnd& end, const Retold& retold
   return {WhatIfVerdict::not_known, "the log's facts end before it: " + retold.horizon->why};
 }
 
+}  // namespace
+
 bool is_grave(const Finding& finding) {
-  return finding.kind != Finding::Kind::unchecked;
+  return finding.kind != Finding::Kind::unchecked && finding.kind != Finding::Kind::taken_on_word;
 }
 
-}  // namespace
+std::string record_name(Seq seq) {
+  return "record " + std::to_string(raw(seq));
+}
 
 std::string_view name(WhatIfVerdict verdict) {
   switch (verdict) {

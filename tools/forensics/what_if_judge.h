@@ -18,6 +18,11 @@ struct Judged {
   std::string why;
 };
 
+/// Whether something went wrong, as opposed to what a reader should only know.
+bool is_grave(const Finding& finding);
+/// "record 12"
+std::string record_name(Seq seq);
+
 /// What is in question: a finding and, of an incident, all that ended badly because of it.
 struct InQuestion {
   Finding finding;

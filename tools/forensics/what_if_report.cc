@@ -10,20 +10,12 @@
 namespace pawl {
 namespace {
 
-std::string record(Seq seq) {
-  return "record " + std::to_string(raw(seq));
-}
-
-bool is_grave(const Finding& finding) {
-  return finding.kind != Finding::Kind::unchecked;
-}
-
 std::string finding_in_words(const Finding& finding) {
-  return std::string(name(finding.kind)) + " of " + record(finding.seq);
+  return std::string(name(finding.kind)) + " of " + record_name(finding.seq);
 }
 
 void append_turn(std::string& out, const TurningPoint& turn) {
-  out += rfc3339(turn.time) + (turn.seq ? ", " + record(*turn.seq) : ", no record") + "\n  the log     " +
+  out += rfc3339(turn.time) + (turn.seq ? ", " + record_name(*turn.seq) : ", no record") + "\n  the log     " +
          printable(turn.recorded) + "\n  the change  " + printable(turn.changed) + '\n';
 }
 
@@ -43,7 +35,7 @@ std::string in_words(const RecordedLog& log, const std::vector<Change>& changes,
   out += '\n';
   if (retold.horizon) {
     out += "horizon: " + rfc3339(retold.horizon->time);
-    if (retold.horizon->seq) out += ", " + record(*retold.horizon->seq);
+    if (retold.horizon->seq) out += ", " + record_name(*retold.horizon->seq);
     out += "\n  " + printable(retold.horizon->why) + '\n';
   } else {
     out += "no horizon: the facts carry it to the end of the log, " + rfc3339(retold.end) + '\n';
@@ -136,7 +128,7 @@ std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, 
 
 /// "  recovery.max_interruptions=5 (undoes record 269)  prevented      record 931 does not happen"
 std::string defence_name(const Defence& defence) {
-  return in_words(defence.change) + (defence.undoes ? " (undoes " + record(*defence.undoes) + ")" : "");
+  return in_words(defence.change) + (defence.undoes ? " (undoes " + record_name(*defence.undoes) + ")" : "");
 }
 
 std::string defence_in_words(const Defence& defence, std::size_t width) {
@@ -169,7 +161,7 @@ std::string defences_in_words(const InQuestion& question, const std::vector<Defe
   const bool is_any = std::any_of(
       all.begin(), all.end(), [](const Defence& each) { return each.judged.verdict != WhatIfVerdict::not_prevented; });
   if (is_any) return out;
-  return out + (all.empty() ? "  " : "\n  ") + "No setting would have prevented this: " + record(question.finding.seq) +
+  return out + (all.empty() ? "  " : "\n  ") + "No setting would have prevented this: " + record_name(question.finding.seq) +
          " would have had to be another\n";
 }
 

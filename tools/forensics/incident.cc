@@ -1,0 +1,56 @@
+// `pawl incident`: one command from a copied log to the cause of what ended badly.
+#include "tools/commands/command.h"
+#include "tools/commands/output.h"
+#include "tools/forensics/explain_render.h"
+#include "tools/forensics/incident_report.h"
+#include "tools/forensics/log_source.h"
+#include "tools/forensics/story_file.h"
+
+namespace pawl {
+namespace {
+
+Exit run_incident(const Arguments& arguments) {
+  std::vector<std::string> words = arguments.positional();
+  const auto html = arguments.value("html");
+  if (html && arguments.has("json")) return fail(Exit::usage, "incident: give --html or --json, not both");
+  // With --data, the only word is what to look around.
+  const bool has_log = words.size() == 2 || (words.size() == 1 && !arguments.has("data"));
+  const auto path = log_named(has_log ? std::optional(words[0]) : std::nullopt, arguments, "incident");
+  if (!path) return fail(path.error());
+  const auto log = read_recorded(*path);
+  if (!log) return fail_to_read(log.error());
+  const std::size_t at = has_log ? 1 : 0;
+  const Around around = words.size() > at ? around_from(words[at]) : Around();
+  const auto report = report_of(*log, *path, around);
+  if (!report) return fail_to_read(report.error());
+  if (html) {
+    if (report->stories.empty()) return fail(Exit::refused, "incident: there is no incident to draw");
+    const Result<void> written = write_page(*html, *path, story_page(report->stories.front()));
+    if (!written) return fail(written.error());
+  }
+  if (arguments.has("json")) {
+    print(report_json(*report));
+  } else {
+    print_for_people(report_text(*report));
+  }
+  return report->question ? Exit::refused : Exit::done;
+}
+
+}  // namespace
+
+const Command incident_command = {
+    .name = "incident",
+    .arguments = "[LOG] [AROUND]",
+    .summary = "Reports an incident: what ended badly, the record that caused it, and what would have prevented it",
+    .details =
+        "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input. AROUND\n"
+        "is a record's seq (every alert has one), a time such as 2026-06-15T10:00:00Z, a task ('task:12') or a work\n"
+        "item; without it, the first incident is reported. Exit 1 if there is one, 2 if the log cannot be read.\n\n"
+        "The report has the cause, the records that lead from it to the end, each setting that would have prevented\n"
+        "it, what the log does not say, and the stories of the tasks concerned.\n",
+    .options = with_log_options({{"html", "FILE", "also write the story of the first task concerned as a page"},
+                                 {"json", "", "print the report as JSON"}}),
+    .positional_max = 2,
+    .run = run_incident};
+
+}  // namespace pawl

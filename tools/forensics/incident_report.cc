@@ -1,0 +1,396 @@
+#include "tools/forensics/incident_report.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "schema/json/json_text.h"
+#include "tools/commands/output.h"
+#include "tools/forensics/explain_render.h"
+#include "tools/forensics/replay_with_changes.h"
+#include "tools/forensics/what_if_report.h"
+
+namespace pawl {
+namespace {
+
+/// Of how many of the tasks concerned the report tells the story.
+constexpr std::size_t stories_max = 2;
+/// How many records the trace shows.
+constexpr std::size_t trace_max = 24;
+
+std::string number_text(Seq seq) {
+  return std::to_string(raw(seq));
+}
+
+/// Feeds every group of the log to `each`, with the state after it.
+void walk(const RecordedLog& log, Audit& audit, const std::function<void(const AppliedGroup&)>& each) {
+  LogBeginning begun = beginning_of(log);
+  audit = Audit(next(begun.state.last_seq));
+  ReplicaPolicy policy = audit.policy();
+  policy.each = [&](const AppliedGroup& group) {
+    audit.keep(group.state);
+    each(group);
+  };
+  Replica replica(std::move(begun.state), begun.chain, policy);
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      const auto added = replica.add(event.bytes);
+      PAWL_ASSERT(added.has_value());
+    }
+  }
+  PAWL_ASSERT(replica.finish().has_value());
+  audit.conclude(replica.state());
+}
+
+/// The records of the trace in words, each by what was known before it.
+std::vector<TracedRecord> trace_of(const RecordedLog& log, const std::set<Seq>& wanted) {
+  std::vector<TracedRecord> all;
+  StoryContext context;
+  context.begin(beginning_of(log).state);
+  Audit unused(Seq{1});
+  walk(log, unused, [&](const AppliedGroup& group) {
+    for (const AppliedRecord& item : group.records) {
+      const fb::Record& record = item.record;
+      const Seq seq{record.stamp()->seq()};
+      if (wanted.contains(seq)) {
+        all.push_back({.seq = seq,
+                       .time = {record.stamp()->time_us()},
+                       .actor = record.actor()->str(),
+                       .type = fb::EnumNameEvent(record.event_type()),
+                       .outcome = item.applied.outcome,
+                       .says = narration({record, item.applied, context, group.state}).says});
+      }
+      context.add(record, item.applied.outcome, item.applied.effects, group.state);
+      context.add_circumstance(record, item.applied.outcome);
+    }
+  });
+  return all;
+}
+
+bool is_about(const Finding& finding, Seq seq) {
+  const auto has = [seq](const std::vector<Seq>& seqs) {
+    return std::find(seqs.begin(), seqs.end(), seq) != seqs.end();
+  };
+  return finding.seq == seq || has(finding.led_by) || has(finding.followed_by);
+}
+
+/// The task that a record of the log is about, if it is about one.
+std::optional<TaskId> task_at(const RecordedLog& log, Seq seq) {
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      if (event.seq() == seq) return task_of(log, event.record());
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_hit(const BadEnd& end, const Around& around, const std::optional<TaskId>& task) {
+  if (around.work_item) return end.work_item == *around.work_item;
+  return task && end.task == *task;
+}
+
+/// The incident that is asked for: about that record or task, or whose end is nearest to that time.
+const Finding* chosen(const RecordedLog& log, const FoundInLog& found, const Around& around) {
+  const auto of_seq = [&](Seq cause) -> const Finding* {
+    const auto at = std::find_if(found.findings.begin(), found.findings.end(), [&](const Finding& each) {
+      return each.kind == Finding::Kind::incident && each.seq == cause;
+    });
+    return at == found.findings.end() ? nullptr : &*at;
+  };
+  if (around.seq) {
+    for (const Finding& finding : found.findings) {
+      if (finding.kind != Finding::Kind::unchecked && is_about(finding, *around.seq)) return &finding;
+    }
+  }
+  const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
+  if (task || around.work_item) {
+    for (const BadEnd& end : found.ended) {
+      const Finding* incident = is_hit(end, around, task) ? of_seq(end.cause) : nullptr;
+      if (incident) return incident;
+    }
+    return nullptr;
+  }
+  if (!around.time) return nullptr;
+  const Finding* nearest = nullptr;
+  std::int64_t least = 0;
+  for (const BadEnd& end : found.ended) {
+    const Finding* incident = of_seq(end.cause);
+    const std::int64_t apart = std::abs(end.at.time.us - around.time->us);
+    if (incident && (!nearest || apart < least)) {
+      nearest = incident;
+      least = apart;
+    }
+  }
+  return nearest;
+}
+
+InQuestion question_about(const FoundInLog& found, const Finding& finding) {
+  FoundInLog only = found;
+  std::erase_if(only.findings,
+                [&](const Finding& each) { return each.kind == Finding::Kind::incident && each.seq != finding.seq; });
+  if (finding.kind == Finding::Kind::incident) return *in_question(only);
+  return {.finding = finding, .ends = {}, .shown_by = {}};
+}
+
+std::vector<Story> stories_about(const RecordedLog& log, const InQuestion& question) {
+  std::vector<TaskId> tasks;
+  const auto add = [&](TaskId task) {
+    const bool is_new = task != TaskId{0} && std::find(tasks.begin(), tasks.end(), task) == tasks.end();
+    if (is_new && tasks.size() < stories_max) tasks.push_back(task);
+  };
+  for (const BadEnd& end : question.ends) add(end.task);
+  add(question.finding.task);
+  std::vector<Story> stories;
+  for (const TaskId task : tasks) {
+    TimelineBuilder teller(StorySubject{.task = task, .job = {}, .seq = {}, .work_item = {}, .key = {}});
+    teller.begin(beginning_of(log).state);
+    Audit audit(Seq{1});
+    walk(log, audit, [&](const AppliedGroup& group) { teller.add(group.records, group.state); });
+    if (auto story = teller.finish(audit)) stories.push_back(std::move(*story));
+  }
+  return stories;
+}
+
+void add_unknown(const RecordedLog& log, IncidentReport& report) {
+  if (!log.checkpoint.empty()) {
+    report.unknown.push_back("the log begins with a checkpoint: what led to the state before record " +
+                             number_text(log.groups.empty() ? Seq{0} : log.groups.front().front().seq()) +
+                             " is not in it");
+  }
+  const bool is_prevented = std::any_of(report.defences.begin(), report.defences.end(), [](const Defence& each) {
+    return each.judged.verdict == WhatIfVerdict::prevented;
+  });
+  for (const Defence& each : report.defences) {
+    if (is_prevented || each.judged.verdict != WhatIfVerdict::not_known) continue;
+    report.unknown.push_back("whether " + in_words(each.change) + " would have prevented it: " + each.judged.why);
+  }
+}
+
+}  // namespace
+
+Around around_from(std::string_view text) {
+  Around around;
+  std::uint64_t number = 0;
+  const auto read = [&](std::string_view digits) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return error == std::errc() && end == digits.data() + digits.size() && !digits.empty();
+  };
+  if (read(text)) {
+    around.seq = Seq{number};
+  } else if (text.starts_with("task:") && read(text.substr(5))) {
+    around.task = TaskId{number};
+  } else if (const auto time = parse_rfc3339(text)) {
+    around.time = *time;
+  } else {
+    around.work_item = std::string(text.starts_with("item:") ? text.substr(5) : text);
+  }
+  return around;
+}
+
+Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around) {
+  IncidentReport report;
+  report.log = path;
+  for (const RecordedGroup& group : log.groups) report.records += group.size();
+  if (!log.groups.empty()) {
+    report.begin = {log.groups.front().front().record().stamp()->time_us()};
+    report.end = {log.groups.back().back().record().stamp()->time_us()};
+  }
+  const FoundInLog found = found_in(log);
+  const bool is_asked = around.seq || around.time || around.task || around.work_item;
+  if (is_asked) {
+    if (const Finding* finding = chosen(log, found, around)) report.question = question_about(found, *finding);
+  } else {
+    report.question = in_question(found);
+  }
+  const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
+  for (const BadEnd& end : found.ended) {
+    if (end.cause == Seq{0} && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
+  }
+  for (const Finding& other : found.findings) {
+    const bool is_other = !report.question || other.seq != report.question->finding.seq;
+    if (is_other && other.kind == Finding::Kind::incident) report.others.push_back(other);
+  }
+  if (report.question) {
+    const Finding& finding = report.question->finding;
+    std::set<Seq> wanted{finding.seq};
+    const auto add = [&](const std::vector<Seq>& seqs) {
+      for (const Seq seq : seqs) {
+        if (wanted.size() < trace_max) wanted.insert(seq);
+      }
+    };
+    add(finding.led_by);
+    add(finding.followed_by);
+    report.trace = trace_of(log, wanted);
+    report.defences = PAWL_TRY(defences_against(log, *report.question));
+    report.stories = stories_about(log, *report.question);
+  }
+  add_unknown(log, report);
+  return report;
+}
+
+namespace {
+
+void append_end(std::string& out, const BadEnd& end) {
+  out += "  " + printable(end.words);
+  if (end.at) out += " (record " + number_text(end.at.seq) + ")";
+  if (end.let_go) out += "; let go on by record " + number_text(end.let_go.seq);
+  out += '\n';
+}
+
+void append_trace(std::string& out, const IncidentReport& report) {
+  std::size_t seq_width = 0;
+  std::size_t actor_width = 0;
+  for (const TracedRecord& each : report.trace) {
+    seq_width = std::max(seq_width, number_text(each.seq).size());
+    actor_width = std::max(actor_width, width_of(printable(each.actor)));
+  }
+  for (const TracedRecord& each : report.trace) {
+    const std::string seq = number_text(each.seq);
+    out += each.seq == report.question->finding.seq ? "> " : "  ";
+    out += std::string(seq_width - seq.size(), ' ') + seq + "  " + rfc3339(each.time).substr(0, 19) + "Z  " +
+           padded(printable(each.actor), actor_width + 2) + printable(each.says);
+    if (each.outcome != Outcome::accepted) out += " (refused: " + std::string(name(each.outcome)) + ")";
+    out += '\n';
+  }
+}
+
+}  // namespace
+
+std::string report_text(const IncidentReport& report) {
+  std::string out = printable(report.log) + ": " + std::to_string(report.records) + " records, " +
+                    rfc3339(report.begin) + " to " + rfc3339(report.end) + '\n';
+  if (!report.question) {
+    out += report.by_itself.empty() ? "no incident, and nothing ended badly\n" : "no incident\n";
+  } else {
+    out += "\nthe cause: record " + number_text(report.question->finding.seq) + "\n  " +
+           printable(report.question->finding.what) + '\n';
+    out += "\nwhat ended badly\n";
+    if (report.question->ends.empty()) out += "  " + printable(report.question->finding.what) + '\n';
+    for (const BadEnd& end : report.question->ends) append_end(out, end);
+    out += "\nhow it came about\n";
+    append_trace(out, report);
+    out += "\nwhat would have prevented it\n" + defences_in_words(*report.question, report.defences);
+  }
+  if (!report.by_itself.empty()) {
+    out += "\nended badly by itself\n";
+    for (const BadEnd& end : report.by_itself) {
+      append_end(out, end);
+      out += "    " + printable(end.why) + '\n';
+    }
+  }
+  if (!report.others.empty()) {
+    out += "\nother incidents\n";
+    for (const Finding& other : report.others)
+      out += "  record " + number_text(other.seq) + ": " + printable(other.what) + '\n';
+  }
+  if (!report.unknown.empty()) {
+    out += "\nwhat is not known\n";
+    for (const std::string& each : report.unknown) out += "  " + printable(each) + '\n';
+  }
+  for (const Story& story : report.stories) out += "\n--------\n" + story_text(story);
+  return out;
+}
+
+namespace {
+
+void append_seq_list(std::string& out, const std::vector<Seq>& seqs) {
+  out += '[';
+  for (const Seq seq : seqs) {
+    if (out.back() != '[') out += ',';
+    append_json_integer(out, raw(seq));
+  }
+  out += ']';
+}
+
+void append_json(std::string& out, const BadEnd& end) {
+  out += "{\"task\":" + (end.task != TaskId{0} ? std::to_string(raw(end.task)) : "null") + ",\"work_item\":";
+  append_json_text_or_null(out, end.work_item);
+  out += ",\"seq\":" + (end.at ? number_text(end.at.seq) : "null") + ",\"what\":";
+  append_json_text(out, end.words);
+  out += ",\"cause\":" + (end.cause != Seq{0} ? number_text(end.cause) : "null") + ",\"by_itself\":";
+  append_json_text_or_null(out, end.why);
+  out += ",\"let_go\":" + (end.let_go ? number_text(end.let_go.seq) : "null") + '}';
+}
+
+template <class List>
+void append_ends(std::string& out, const List& ends) {
+  out += '[';
+  for (const BadEnd& end : ends) {
+    if (out.back() != '[') out += ',';
+    append_json(out, end);
+  }
+  out += ']';
+}
+
+void append_incident(std::string& out, const Finding& finding) {
+  out += "{\"kind\":";
+  append_json_text(out, name(finding.kind));
+  out += ",\"seq\":" + number_text(finding.seq) + ",\"what\":";
+  append_json_text(out, finding.what);
+  out += ",\"led_by\":";
+  append_seq_list(out, finding.led_by);
+  out += ",\"followed_by\":";
+  append_seq_list(out, finding.followed_by);
+  out += '}';
+}
+
+}  // namespace
+
+std::string report_json(const IncidentReport& report) {
+  std::string out = "{\"log\":";
+  append_json_text(out, report.log);
+  out += ",\"records\":" + std::to_string(report.records) + ",\"incident\":";
+  if (report.question) {
+    append_incident(out, report.question->finding);
+  } else {
+    out += "null";
+  }
+  out += ",\"ended\":";
+  append_ends(out, report.question ? report.question->ends : std::vector<BadEnd>());
+  out += ",\"trace\":[";
+  for (const TracedRecord& each : report.trace) {
+    if (out.back() != '[') out += ',';
+    out += "{\"seq\":" + number_text(each.seq) + ",\"time\":";
+    append_json_time(out, each.time);
+    out += ",\"actor\":";
+    append_json_text(out, each.actor);
+    out += ",\"type\":";
+    append_json_text(out, each.type);
+    out += ",\"outcome\":";
+    append_json_text(out, name(each.outcome));
+    out += ",\"says\":";
+    append_json_text(out, each.says);
+    out += '}';
+  }
+  out += "],\"defences\":[";
+  for (const Defence& each : report.defences) {
+    out += out.back() == '[' ? "{\"change\":" : ",{\"change\":";
+    append_json_text(out, in_words(each.change));
+    out += ",\"undoes\":" + (each.undoes ? number_text(*each.undoes) : "null") + ",\"verdict\":";
+    append_json_text(out, name(each.judged.verdict));
+    out += ",\"why\":";
+    append_json_text(out, each.judged.why);
+    out += '}';
+  }
+  out += "],\"by_itself\":";
+  append_ends(out, report.by_itself);
+  out += ",\"others\":[";
+  for (const Finding& other : report.others) {
+    if (out.back() != '[') out += ',';
+    append_incident(out, other);
+  }
+  out += "],\"unknown\":[";
+  for (const std::string& each : report.unknown) {
+    if (out.back() != '[') out += ',';
+    append_json_text(out, each);
+  }
+  out += "],\"stories\":[";
+  for (const Story& story : report.stories) {
+    if (out.back() != '[') out += ',';
+    std::string json = story_json(story);
+    if (!json.empty() && json.back() == '\n') json.pop_back();
+    out += json;
+  }
+  return out + "]}\n";
+}
+
+}  // namespace pawl
