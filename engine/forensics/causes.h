@@ -45,6 +45,7 @@ class Causes {
   Cause of_root(const State& end, const Task& task) const;
   Cause of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
   Cause of_leap(Seq from, const Mark& to, std::int64_t over_s) const;
+  std::int64_t restarts_around(const std::string& boot, const Mark& at) const;
   Cause of_unchecked(const LeaseTerm& term) const;
   const StepTerm* unreported_step(const LeaseTerm& term) const;
   Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
