@@ -228,6 +228,25 @@ TEST_F(TaskClone, clone_whose_head_is_lost_bars_its_task_and_is_kept) {
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
 }
 
+TEST_F(TaskClone, branch_that_a_cancel_deleted_can_be_restored_from_a_new_mirror) {
+  branch("other", "other");
+  Tried all = worktrees();
+  prepared(all, request());
+  const Result<BranchDeletion> deletion = all.delete_branch(request(), [] { return false; });
+  const Result<BranchDeletion> lost = all.delete_branch(request("other", 2), [] { return false; });
+  ASSERT_TRUE(deletion && lost);
+  // A mirror whose refs are damaged, and one of pawl's own too.
+  std::ofstream(folder_ / "data/repos/shop.git/refs/remotes/origin/trunk") << "";
+  sh("cd data/repos/shop.git && o=$(git rev-parse refs/pawl/deleted/task-2^{tree}) && rm -rf objects/pack/*.keep && "
+     "mkdir -p p && mv objects/pack/* p/ && for p in p/*.pack; do git unpack-objects -q < $p; done && rm -r p && "
+     "rm -f objects/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)");
+  branch("third", "third");
+  prepared(all, request("third", 3));
+  EXPECT_NE(said("ls -d data/repos/shop.git.damaged-*"), "");
+  sh(deletion->brings_back);
+  EXPECT_EQ(said("git -C origin.git rev-parse refs/heads/feature"), deletion->head);
+}
+
 TEST_F(TaskClone, worktree_of_an_earlier_version_becomes_a_clone_with_all_that_is_in_it) {
   sh("git init -q --bare data/repos/shop.git && cd data/repos/shop.git && git remote add origin ../../../origin.git && "
      "git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*' && git fetch -q origin && "
