@@ -82,8 +82,9 @@ class TaskClones {
   Result<void> follow_url(const WorkRequest& request, Mark& mark);
   Result<void> copy_refs(const WorkRequest& request);
   bool has_own(const WorkRequest& request, const Heads& heads);
-  bool is_known_to_agents(const WorkRequest& request, const std::string& head);
+  std::string last_push(const WorkRequest& request) const;
   bool is_ancestor(TaskId task, const std::string& older, const std::string& newer);
+  bool is_withdrawn(TaskId task, const std::string& ours, const std::string& was, const std::string& origin);
   Result<std::string> move_to(const WorkRequest& request, const std::string& head);
   void keep(TaskId task, const std::string& head);
 

@@ -137,6 +137,66 @@ TEST_F(TaskClone, own_work_on_a_commit_that_was_withdrawn_has_diverged) {
   EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
 }
 
+TEST_F(TaskClone, stays_diverged_until_a_side_is_taken) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  for (int look = 1; look <= 3; ++look) {
+    EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours ")) << "look " << look;
+  }
+}
+
+TEST_F(TaskClone, fetch_by_an_agent_takes_no_side) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  sh(in_task("git fetch -q"));
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, push_by_an_agent_that_was_withdrawn_is_not_built_on) {
+  Tried all = worktrees();
+  const Worktree begun = prepared(all, request());
+  sh(in_task("echo pushed > more && git add more && git commit -qm pushed && git push -q"));
+  prepared(all, request());
+  sh(in_task("echo ours > more && git commit -qam ours"));
+  sh("git -C origin.git update-ref refs/heads/feature " + begun.head);
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, last_push_by_an_agent_that_was_withdrawn_is_not_built_on) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("for n in 1 2; do echo $n > more && git add more && git commit -qm $n && git push -q; done"));
+  sh(in_task("echo ours > more && git commit -qam ours"));
+  sh("git -C origin.git update-ref refs/heads/feature feature~");  // before pawl has seen either
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, own_work_that_its_agent_moved_onto_a_rewritten_branch_has_not_diverged) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  sh(in_task("git fetch -q && git merge -q -X ours -m both origin/feature"));
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours ")) << "a merge still has what was withdrawn";
+  sh(in_task("git reset -q --hard HEAD~ && git rebase -q -X theirs --onto origin/feature HEAD~"));
+  EXPECT_EQ(prepared(all, request()).barred, "");
+  EXPECT_EQ(text_of(work(1, "more")), "ours\n");
+  EXPECT_EQ(text_of(work(1, "file")), "theirs\n");
+}
+
+TEST_F(TaskClone, branch_that_its_agent_rewrote_has_not_diverged) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo anew > file && git commit -q --amend -am anew && git push -q --force"));
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  EXPECT_EQ(prepared(all, request()).barred, "");
+  EXPECT_EQ(text_of(work(1, "more")), "ours\n");
+}
+
 TEST_F(TaskClone, links_and_pipes_in_its_git_folder_are_not_followed_nor_waited_for) {
   Tried all = worktrees();
   prepared(all, request());
