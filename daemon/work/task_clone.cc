@@ -190,8 +190,22 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkReques
   return append_below(folder, ".git/config", settings);
 }
 
+/// Whether a folder in the place of a clone may hold work. Before a clone is complete, no command has run in it.
+bool TaskClones::has_lost_its_clone(TaskId task) const {
+  std::error_code error;
+  const fs::path folder = folder_of(task);
+  if (!is_real_folder(folder.string()) || fs::exists(folder / ".git/pawl.part", error)) return false;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename() != ".git" || !fs::is_empty(entry->path(), error)) return true;
+  }
+  return static_cast<bool>(error);
+}
+
 Result<Worktree> TaskClones::make(const WorkRequest& request) {
   const std::string folder = folder_of(request.task);
+  if (has_lost_its_clone(request.task)) {
+    return put_aside(request, "the folder of task " + std::to_string(raw(request.task)) + " has lost its clone");
+  }
   if (!remove_folder(folder)) {
     // It holds files of another user that cannot be removed. They are not needed, and must not block the task.
     std::error_code error;
@@ -212,6 +226,9 @@ Result<Worktree> TaskClones::make(const WorkRequest& request) {
     remark = "origin has no branch '" + request.branch + "' yet: it begins " +
              (head.empty() ? "empty, since origin has no commit" : "at the default branch");
   }
+  std::error_code error;
+  fs::create_directories(folder + "/.git", error);
+  PAWL_TRY(write_below(folder, ".git/pawl.part", ""));  // until write_mark() it says that the clone is incomplete
   PAWL_TRY(begin_clone(folder, request));
   const GitEnd points =
       git_.run({.words = {"--git-dir=" + mirror_.folder(), "symbolic-ref", "--quiet", "refs/pawl/default"}});

@@ -74,6 +74,7 @@ class TaskClones {
   std::optional<Mark> mark_of(TaskId task) const;
   Result<void> write_mark(TaskId task, const Mark& mark);
   Result<void> begin_clone(const std::string& folder, const WorkRequest& request);
+  bool has_lost_its_clone(TaskId task) const;
   Result<std::string> default_head();
   std::string origin_head(const std::string& branch);
   std::optional<Heads> heads_of(const WorkRequest& request);

@@ -288,6 +288,19 @@ TEST_F(TaskClone, clone_whose_head_is_lost_bars_its_task_and_is_kept) {
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
 }
 
+TEST_F(TaskClone, folder_that_has_lost_its_clone_bars_its_task_and_is_kept) {
+  Tried all = worktrees();
+  for (const char* lost : {"rm -rf .git", "rm .git/pawl"}) {
+    prepared(all, request());
+    std::ofstream(work(1, "more")) << "not committed\n";
+    sh(in_task(lost));
+    const Worktree tree = prepared(all, request());
+    EXPECT_TRUE(tree.barred.starts_with("clone_damaged: ")) << lost << ": " << tree.barred;
+    EXPECT_EQ(said("cat data/work/task-1.damaged-*/more && rm -rf data/work/task-1.damaged-*"), "not committed");
+    EXPECT_EQ(prepared(all, request()).barred, "") << lost;
+  }
+}
+
 TEST_F(TaskClone, branch_that_a_cancel_deleted_can_be_restored_from_a_new_mirror) {
   branch("other", "other");
   Tried all = worktrees();

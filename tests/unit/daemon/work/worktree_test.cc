@@ -130,7 +130,7 @@ TEST(WorktreePath, component_is_injective_and_short) {
 TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
   fs::create_directory(folder_ / "data");
   ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
-  fs::remove(work(1, ".git/pawl"));  // it is written last
+  fs::rename(work(1, ".git/pawl"), work(1, ".git/pawl.part"));  // which is renamed last
   fs::remove(work(1, "file"));
   const Result<Worktree> made = worktrees().prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(made) << made.error().message;
