@@ -204,7 +204,7 @@ bool TaskClones::has_lost_its_clone(TaskId task) const {
 Result<Worktree> TaskClones::make(const WorkRequest& request) {
   const std::string folder = folder_of(request.task);
   if (has_lost_its_clone(request.task)) {
-    return put_aside(request, "the folder of task " + std::to_string(raw(request.task)) + " has lost its clone");
+    return put_aside(request, "the folder of task " + std::to_string(raw(request.task)) + " has no clone in it");
   }
   if (!remove_folder(folder)) {
     // It holds files of another user that cannot be removed. They are not needed, and must not block the task.
