@@ -1,10 +1,6 @@
 #include "daemon/outside/alert.h"
-<<<<<<< /tmp/tmp_573kjjs/cur
 
-||||||| /tmp/tmp_573kjjs/base
-=======
 #include "engine/policies/stuck.h"
->>>>>>> /tmp/tmp_573kjjs/new
 #include "schema/printable.h"
 #include "schema/subject.h"
 #include "schema/time.h"

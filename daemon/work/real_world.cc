@@ -5,15 +5,8 @@
 #include <chrono>
 #include <utility>
 
-<<<<<<< /tmp/tmp_573kjjs/cur
-||||||| /tmp/tmp_573kjjs/base
-#include "daemon/work/real_world.h"
-
-=======
-#include "daemon/work/real_world.h"
 #include "schema/printable.h"
 
->>>>>>> /tmp/tmp_573kjjs/new
 namespace pawl {
 namespace {
 
