@@ -1,5 +1,6 @@
 #include "daemon/outside/alert.h"
 
+#include "engine/policies/stuck.h"
 #include "schema/printable.h"
 #include "schema/subject.h"
 #include "schema/time.h"
@@ -61,7 +62,11 @@ void look_up(const State& state, Alert& alert) {
     if (const Job* job = state.jobs.find(*alert.job)) alert.task = job->task;
   }
   if (!alert.task) return;
-  if (const Task* task = state.tasks.find(*alert.task)) name_task(*task, alert);
+  const Task* task = state.tasks.find(*alert.task);
+  if (!task) return;
+  name_task(*task, alert);
+  if (task->blocked == alert.reason)
+    alert.words = words_behind_block(*task, alert.job ? state.jobs.find(*alert.job) : nullptr);
 }
 
 void look_up_archived(Archive& archive, Alert& alert) {
@@ -79,8 +84,9 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
   using enum AlertFact::Kind;
   const std::string about = alert.what.empty() ? subject_of(alert) + ", by " + alert.actor : alert.what;
   const std::string seq = raw(alert.seq) == 0 ? std::string() : std::to_string(raw(alert.seq));
+  const std::string reason = alert.reason + (alert.words.empty() ? "" : ": " + alert.words);
   std::vector<AlertFact> facts = {
-      {"summary", text, printable(alert.reason + ": " + about + ", " + record_of(alert))},
+      {"summary", text, printable(reason + ": " + about + ", " + record_of(alert))},
       {"reason", text, alert.reason},
       {"type", text, alert.type},
       {"seq", integer, seq},

@@ -32,6 +32,7 @@ struct Alert {
   std::string branch;
   std::string stage;  // at the time of look_up(), soon after the record
   std::string what;   // for an alert without a record: a sentence for people
+  std::string words;  // what led to a block, where the reason does not say it
 };
 
 /// Alerts since the daemon's start, by outcome, counted per destination: an alert that the command took and the webhook

@@ -91,6 +91,12 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
     note_on_branch(cancelled, branch + " was deleted at origin, at " + deletion->head +
                                   "; this brings it back: " + deletion->brings_back);
   }
+  if (deletion->end == BranchEnd::is_default) {
+    note_on_branch(cancelled, branch + " stays at origin: its name is that of the default branch");
+  }
+  if (deletion->end == BranchEnd::in_use) {
+    note_on_branch(cancelled, branch + " stays at origin: another task works on it");
+  }
   if (deletion->end == BranchEnd::moved) {
     note_on_branch(cancelled,
                    branch + " stays at origin: it stands at " + deletion->head + ", where pawl has not seen it");

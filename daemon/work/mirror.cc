@@ -336,6 +336,27 @@ void Mirror::pack_up() {
   if (!end.is_ok() && options_.warn) options_.warn(end.message());
 }
 
+/// Copies what pawl itself keeps in the mirror: heads from earlier replacements, and of branches that cancels deleted.
+/// There may be no other copy.
+void Mirror::carry_own_refs(const std::string& into) {
+  const auto carry = [&](const std::vector<std::string>& refs) {
+    std::vector<std::string> words{"--git-dir=" + into,     "fetch", "--quiet",      "--no-tags",
+                                   "--no-write-fetch-head", "--",    options_.folder};
+    for (const std::string& ref : refs) words.push_back("+" + ref + ":" + ref);
+    return git_.run({.words = std::move(words)}).is_ok();
+  };
+  if (carry({"refs/pawl/task-*", "refs/pawl/deleted/*"})) return;
+  // Some may be what is broken: the others one by one.
+  const GitEnd listed = git_.run({.words = {"--git-dir=" + options_.folder, "for-each-ref", "--format=%(refname)",
+                                            "refs/pawl/task-*/**", "refs/pawl/deleted"}});
+  std::istringstream lines(listed.said);
+  for (std::string ref; std::getline(lines, ref);) {
+    if (ref.starts_with("refs/pawl/") && !carry({ref}) && options_.warn) {
+      options_.warn(options_.folder + ": " + ref + " could not be copied from the damaged clone");
+    }
+  }
+}
+
 Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, const CancelToken& off,
                         const std::string& why) {
   const std::string next = options_.folder + ".new";
@@ -350,9 +371,7 @@ Fetched Mirror::replace(const OriginUrl& origin, const AtOrigin& at_origin, cons
   const std::unique_lock lock(place_);
   TaskClones clones(git_, *this, options_.work_folder);
   for (const TaskId task : clones.borrowers()) clones.carry_over(task, next);
-  // Including those of earlier replacements: there may be no other copy.
-  git_.run({.words = {"--git-dir=" + next, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--",
-                      options_.folder, "+refs/pawl/task-*:refs/pawl/task-*"}});
+  carry_own_refs(next);
   if (const auto noted = write_below(folder_above(next), name_of(next) + "/pawl-carried", ""); !noted) {
     return {.end = FetchEnd::unreachable, .words = noted.error().message};
   }

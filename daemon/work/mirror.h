@@ -78,6 +78,7 @@ class Mirror {
   Fetched fetch_now(const Origin& origin, const CancelToken& off);
   Fetched fetch_into(const std::string& folder, const OriginUrl& origin, const AtOrigin& at_origin,
                      const CancelToken& off, bool& is_damaged);
+  void carry_own_refs(const std::string& into);
   Fetched replace(const OriginUrl& origin, const AtOrigin& at_origin, const CancelToken& off, const std::string& why);
   void name_origin(const Origin& origin);
   bool is_unchanged(const AtOrigin& at_origin);

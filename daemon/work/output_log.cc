@@ -44,7 +44,12 @@ std::string LogFile::last_line() const {
     if (!line.empty()) (line.starts_with(advice_of_git) ? advice : last) = line;
   }
   if (last.empty()) last = advice;
-  if (last.size() > last_line_bytes_max) last.erase(0, last.size() - last_line_bytes_max);
+  if (last.size() > last_line_bytes_max) {
+    const auto is_within_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; };
+    std::size_t begin = last.size() - last_line_bytes_max;
+    while (begin < last.size() && is_within_character(last[begin])) ++begin;
+    last.erase(0, begin);
+  }
   return last;
 }
 

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "schema/printable.h"
+
 namespace pawl {
 namespace {
 
@@ -57,14 +59,9 @@ bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run
   return starter && system.kernel_has_ended(starter->host);
 }
 
-/// The last line a command wrote: its own reason.
+/// The last line a command wrote: its own reason. Reasons are shown everywhere, so they contain only printable text.
 std::string last_words(const OutputLog& log) {
-  std::string last = log.last_line();
-  // Reasons are shown everywhere, so they contain only plain text.
-  for (char& c : last) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return last;
+  return printable(log.last_line());
 }
 
 std::string reason_of_missing(const Error& error) {

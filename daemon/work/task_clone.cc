@@ -21,9 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view task_prefix = "task-";
-constexpr std::size_t known_heads_max = 200;
 constexpr std::size_t own_file_bytes_max = 64 * 1024;
-constexpr std::size_t heads_log_bytes_max = 1024 * 1024;  // the end of it, which is the newest
 constexpr const char* alternates_file = ".git/objects/info/alternates";
 
 std::string branch_ref(const std::string& branch) {
@@ -50,28 +48,6 @@ std::string unused(const std::string& prefix) {
            std::to_string(n);
   }
   return name;
-}
-
-/// Earlier heads of origin's branch, from the reflog of the clone's own copy of it, to which each fetch and push of an
-/// agent adds. Newest last.
-std::vector<std::string> heads_in_log(const std::string& folder, const std::string& branch) {
-  std::vector<std::string> heads;
-  const std::string below = ".git/logs/" + origin_ref(branch);
-  const Descriptor file = open_below(folder, below, O_RDONLY);
-  if (!file || !check_file(file, below)) return heads;
-  if (::lseek(file.get(), -static_cast<off_t>(heads_log_bytes_max), SEEK_END) < 0) ::lseek(file.get(), 0, SEEK_SET);
-  const Result<std::string> text = read_up_to(file, below, heads_log_bytes_max);
-  std::istringstream log(text ? *text : std::string());
-  for (std::string line; std::getline(log, line);) {
-    std::istringstream words(line);
-    for (int n = 0; n < 2; ++n) {
-      std::string word;
-      words >> word;
-      if (is_object_name(word) && word.find_first_not_of('0') != std::string::npos) heads.push_back(word);
-    }
-  }
-  if (heads.size() > known_heads_max) heads.erase(heads.begin(), heads.end() - known_heads_max);
-  return heads;
 }
 
 /// Makes all our folders writable: the contents of a read-only folder can neither be removed nor listed.
@@ -214,8 +190,22 @@ Result<void> TaskClones::begin_clone(const std::string& folder, const WorkReques
   return append_below(folder, ".git/config", settings);
 }
 
+/// Whether a folder in the place of a clone may hold work. Before a clone is complete, no command has run in it.
+bool TaskClones::has_lost_its_clone(TaskId task) const {
+  std::error_code error;
+  const fs::path folder = folder_of(task);
+  if (!is_real_folder(folder.string()) || fs::exists(folder / ".git/pawl.part", error)) return false;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename() != ".git" || !fs::is_empty(entry->path(), error)) return true;
+  }
+  return static_cast<bool>(error);
+}
+
 Result<Worktree> TaskClones::make(const WorkRequest& request) {
   const std::string folder = folder_of(request.task);
+  if (has_lost_its_clone(request.task)) {
+    return put_aside(request, "the folder of task " + std::to_string(raw(request.task)) + " has no clone in it");
+  }
   if (!remove_folder(folder)) {
     // It holds files of another user that cannot be removed. They are not needed, and must not block the task.
     std::error_code error;
@@ -236,6 +226,9 @@ Result<Worktree> TaskClones::make(const WorkRequest& request) {
     remark = "origin has no branch '" + request.branch + "' yet: it begins " +
              (head.empty() ? "empty, since origin has no commit" : "at the default branch");
   }
+  std::error_code error;
+  fs::create_directories(folder + "/.git", error);
+  PAWL_TRY(write_below(folder, ".git/pawl.part", ""));  // until write_mark() it says that the clone is incomplete
   PAWL_TRY(begin_clone(folder, request));
   const GitEnd points =
       git_.run({.words = {"--git-dir=" + mirror_.folder(), "symbolic-ref", "--quiet", "refs/pawl/default"}});
@@ -333,21 +326,6 @@ Result<void> TaskClones::copy_refs(const WorkRequest& request) {
   return {};
 }
 
-bool TaskClones::has_own(const WorkRequest& request, const Heads& heads) {
-  if (heads.head.empty()) return false;
-  std::vector<std::string> words{"rev-list", "--max-count=1", "--ignore-missing", heads.head};
-  if (!heads.branch_head.empty()) words.push_back(heads.branch_head);
-  words.insert(words.end(), {"--not", "--remotes=origin", "--glob=refs/pawl/seen/*"});
-  for (std::string& head : heads_in_log(folder_of(request.task), request.branch)) words.push_back(std::move(head));
-  const GitEnd end = git_.run({.words = in(request.task, std::move(words))});
-  // In doubt it counts as the task's own work.
-  return !end.is_ok() || object_name_in(end.said).has_value();
-}
-
-bool TaskClones::is_ancestor(TaskId task, const std::string& older, const std::string& newer) {
-  return git_.run({.words = in(task, {"merge-base", "--is-ancestor", older, newer})}).is_ok();
-}
-
 void TaskClones::keep(TaskId task, const std::string& head) {
   git_.run({.words = in(task, {"update-ref", "refs/pawl/left/" + head, head})});
 }
@@ -389,7 +367,6 @@ Result<Worktree> TaskClones::look(const WorkRequest& request) {
 
 Result<Worktree> TaskClones::follow(const WorkRequest& request) {
   Mark mark = mark_of(request.task).value_or(Mark());
-  const std::vector<std::string> known = heads_in_log(folder_of(request.task), request.branch);
   if (const auto copied = copy_refs(request); !copied) {
     if (copied.error().code != ErrorCode::damaged && heads_of(request)) return copied.error();
     return put_aside(request, copied.error().message);
@@ -413,10 +390,13 @@ Result<Worktree> TaskClones::follow(const WorkRequest& request) {
     if (origin.empty() && mark.seen.empty()) target = PAWL_TRY(default_head());
     if (origin.empty() && !mark.seen.empty()) remark = "origin has no branch '" + request.branch + "' any more";
   } else if (has_moved) {
-    const bool is_theirs = std::find(known.begin(), known.end(), origin) != known.end();
-    // Origin's new head is in ours and contains the old one: nothing was withdrawn, and nothing is missing here.
+    // A fetch takes no side: pawl itself fetches before a person has decided.
+    const std::string pushed = last_push(request);
+    const bool is_theirs = origin == pushed;
+    // Origin's new head is in ours, and nothing in ours was withdrawn.
     const bool is_contained = is_ancestor(request.task, origin, heads.head) &&
-                              (mark.seen.empty() || is_ancestor(request.task, mark.seen, origin));
+                              !is_withdrawn(request.task, heads.head, mark.seen, origin) &&
+                              !is_withdrawn(request.task, heads.head, pushed, origin);
     if (!is_theirs && !is_contained) {
       Worktree apart = found(request, heads, mark);
       apart.is_of_boot = false;

@@ -74,6 +74,7 @@ class TaskClones {
   std::optional<Mark> mark_of(TaskId task) const;
   Result<void> write_mark(TaskId task, const Mark& mark);
   Result<void> begin_clone(const std::string& folder, const WorkRequest& request);
+  bool has_lost_its_clone(TaskId task) const;
   Result<std::string> default_head();
   std::string origin_head(const std::string& branch);
   std::optional<Heads> heads_of(const WorkRequest& request);
@@ -82,8 +83,9 @@ class TaskClones {
   Result<void> follow_url(const WorkRequest& request, Mark& mark);
   Result<void> copy_refs(const WorkRequest& request);
   bool has_own(const WorkRequest& request, const Heads& heads);
-  bool is_known_to_agents(const WorkRequest& request, const std::string& head);
+  std::string last_push(const WorkRequest& request) const;
   bool is_ancestor(TaskId task, const std::string& older, const std::string& newer);
+  bool is_withdrawn(TaskId task, const std::string& ours, const std::string& was, const std::string& origin);
   Result<std::string> move_to(const WorkRequest& request, const std::string& head);
   void keep(TaskId task, const std::string& head);
 

@@ -33,6 +33,15 @@ Result<void> make_real_folder(const fs::path& path) {
   return {};
 }
 
+/// A text as one word of a shell: people paste commands that contain it.
+std::string as_word(const std::string& text) {
+  constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+-";
+  if (text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string word = "'";
+  for (const char c : text) c == '\'' ? word += "'\\''" : word += c;
+  return word + "'";
+}
+
 /// Whether a branch's name may mean the default branch: by its name, by a longer form of it, or on a server with a
 /// case-insensitive file system.
 bool may_be(std::string branch, std::string default_branch) {
@@ -174,9 +183,10 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkRequest& request, cons
   PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "update-ref", kept, head}));
   PAWL_TRY(ask({"--git-dir=" + mirror->folder(), "push", "--quiet", "--force-with-lease=" + ref + ":" + head, "--",
                 origin, ":" + ref}));
-  return BranchDeletion{.end = BranchEnd::deleted,
-                        .head = head,
-                        .brings_back = "git --git-dir=" + mirror->folder() + " push origin " + kept + ":" + ref};
+  return BranchDeletion{
+      .end = BranchEnd::deleted,
+      .head = head,
+      .brings_back = "git " + as_word("--git-dir=" + mirror->folder()) + " push origin " + as_word(kept + ":" + ref)};
 }
 
 Result<void> Worktrees::empty(TaskId task) {

@@ -123,10 +123,9 @@ class StuckSearch {
         resolve(step), std::nullopt);
   }
 
-  /// With what is known about the red gate.
-  std::string blocked_words() const {
-    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
-    return task_.blocked + (is_gate && !task_.gate->reason.empty() ? ": " + task_.gate->reason : "");
+  std::string blocked_words(const Job* failed) const {
+    const std::string behind = words_behind_block(task_, failed);
+    return behind.empty() ? task_.blocked : task_.blocked + ": " + behind;
   }
   const Job* failed_job() const {
     const Job* found = nullptr;
@@ -143,7 +142,10 @@ class StuckSearch {
     found_.since_record = {.record = is_restored(task_) ? StandsSince::Record::restored : StandsSince::Record::blocked,
                            .after = task_.last.seq,
                            .job = failed ? failed->id : JobId{0}};
-    if (failed && task_.blocked == "job_failed") found_.failed = {.job = failed->id, .attempt = failed->attempts};
+    const bool is_agents = words_behind_block(task_, failed).empty();
+    if (failed && is_agents && task_.blocked == "job_failed") {
+      found_.failed = {.job = failed->id, .attempt = failed->attempts};
+    }
     // The record that rolled the task back also blocked it.
     std::optional<TimeUs> since;
     if (task_.blocked == "max_rollbacks") since = task_.entered;
@@ -171,8 +173,8 @@ class StuckSearch {
     }
     // A retry queues a job, which needs an agent.
     const bool is_worked_on = !state_.stage_of(task_)->agent.empty();
-    return because(stuck_reason::blocked, blocked_words(), is_worked_on ? "pawl retry " + id_text(task_.id) : unblock(),
-                   since);
+    return because(stuck_reason::blocked, blocked_words(failed),
+                   is_worked_on ? "pawl retry " + id_text(task_.id) : unblock(), since);
   }
 
   Stuck running_job(const Job& job, const StuckSources& sources) {
@@ -431,6 +433,27 @@ class StuckSearch {
 };
 
 }  // namespace
+
+std::string objection_to(const Task& task, Version version) {
+  for (const StepRow& row : task.steps) {
+    if (row.version == version && row.state == StepState::failed) {
+      return row.step + " failed" + (row.reason.value_or("").empty() ? "" : ": " + *row.reason);
+    }
+  }
+  const bool is_red = task.gate && task.gate->version == version && task.gate->passed == false;
+  if (!is_red) return {};
+  return "the gate of " + task.gate->gate + " is red" + (task.gate->reason.empty() ? "" : ": " + task.gate->reason);
+}
+
+std::string words_behind_block(const Task& task, const Job* failed) {
+  if (task.blocked == "max_rollbacks" && raw(task.version) > 0) {
+    return objection_to(task, Version{raw(task.version) - 1});  // it has been rolled back since
+  }
+  if (task.blocked == "gate_red") return objection_to(task, task.version);
+  // An agent that failed has its own words.
+  const bool has_worked = failed && failed->run && failed->run->exit_code == 0;
+  return task.blocked == "job_failed" && has_worked ? objection_to(task, task.version) : std::string();
+}
 
 std::optional<Stuck> why_stuck(const State& state, const Task& task, TimeUs now, const StuckSources& sources) {
   return StuckSearch(state, task, now).find(sources);

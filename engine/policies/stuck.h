@@ -71,6 +71,12 @@ struct StuckSources {
   std::function<std::optional<TimeUs>(TaskId)> fetching_since = {};
 };
 
+/// What stood against a task at a version: a step that failed, or a red gate, with its last line. Empty if nothing did.
+[[nodiscard]] std::string objection_to(const Task& task, Version version);
+/// Why a task is blocked, beyond what the block says: the objection that led to it. `failed`: the job that failed, if
+/// that is the reason. Empty if the block says it all, or nothing is known.
+[[nodiscard]] std::string words_behind_block(const Task& task, const Job* failed);
+
 /// Whether it needs attention.
 enum class Standing {
   stands,  // it does not move and will not move by itself

@@ -107,6 +107,7 @@ std::size_t Client::take_body(char* bytes, std::size_t size, std::size_t count, 
 }
 
 void Client::prepare(const Request& request, const std::string& idempotency_key) {
+  PAWL_ASSERT(!is_exchanging_);
   if (!easy_) {
     start_curl();
     multi_.reset(curl_multi_init());
@@ -168,6 +169,7 @@ void Client::prepare(const Request& request, const std::string& idempotency_key)
 CURLcode Client::exchange(Incoming& incoming, const std::function<bool()>& tick) {
   curl_easy_setopt(easy_.get(), CURLOPT_HEADERDATA, &incoming);
   curl_easy_setopt(easy_.get(), CURLOPT_WRITEDATA, &incoming);
+  is_exchanging_ = true;
   CURLMcode failed = curl_multi_add_handle(multi_.get(), easy_.get());
   CURLcode code = CURLE_OK;
   for (int running = 1; failed == CURLM_OK;) {
@@ -184,6 +186,7 @@ CURLcode Client::exchange(Incoming& incoming, const std::function<bool()>& tick)
     if (failed == CURLM_OK) failed = curl_multi_poll(multi_.get(), nullptr, 0, tick_ms, nullptr);
   }
   curl_multi_remove_handle(multi_.get(), easy_.get());
+  is_exchanging_ = false;
   if (failed != CURLM_OK) return CURLE_OUT_OF_MEMORY;
   // libcurl accepts a truncated head.
   return code == CURLE_OK && !incoming.has_head ? CURLE_PARTIAL_FILE : code;

@@ -36,7 +36,7 @@ struct Answer {
 };
 
 /// `line` is called with each whole line of a body, `idle` about five times a second while none comes. False ends the
-/// exchange.
+/// exchange. Neither may use the client that calls it.
 struct Listener {
   std::function<bool(std::string_view)> line;
   std::function<bool()> idle;
@@ -90,6 +90,7 @@ class Client {
   std::unique_ptr<CURLM, FreeMulti> multi_;     // owns the connection
   std::unique_ptr<curl_slist, FreeList> list_;  // the headers of the current request
   std::unique_ptr<CURL, FreeEasy> easy_;
+  bool is_exchanging_ = false;
 };
 
 /// Encodes a string for a path or a query.

@@ -171,10 +171,11 @@ enum class View {
   nothing,  // --json: only the outcome, at the end
 };
 
-/// Follows the task from the record that created it.
-Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const std::string& stage, View view) {
+/// Follows the task from the record that created it. `beside` asks while `client` listens.
+Exit watch(Client& client, Client& beside, std::uint64_t task, std::uint64_t created_seq, const std::string& stage,
+           View view) {
   Progress progress(task, stage, [&](std::uint64_t job) -> std::uint64_t {
-    const auto answer = call(client, {.method = "GET", .path = "/v1/jobs/" + std::to_string(job)});
+    const auto answer = call(beside, {.method = "GET", .path = "/v1/jobs/" + std::to_string(job)});
     if (!answer) return 0;
     return task_of(part_of(*answer, "job"));
   });
@@ -197,7 +198,7 @@ Exit watch(Client& client, std::uint64_t task, std::uint64_t created_seq, const 
   auto looked_at = steady_clock::now();
   const auto look = [&] {
     looked_at = steady_clock::now();
-    const auto answer = call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
+    const auto answer = call(beside, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)});
     if (!answer || !part_of(*answer, "task").is_object()) return;
     trouble.clear();
     say(progress.see(part_of(*answer, "task").get_object()));
@@ -260,7 +261,9 @@ Exit run_submit(const Arguments& arguments) {
   const View view = arguments.has("json") ? View::nothing : ::isatty(STDOUT_FILENO) == 1 ? View::screen : View::lines;
   if (view != View::nothing) print_for_people(show_created(*answer));
   std::fflush(stdout);
-  return watch(caller->client, *id, *seq, cell(task, "stage"), view);
+  auto beside = caller_of(arguments);
+  if (!beside) return fail(beside.error());
+  return watch(caller->client, beside->client, *id, *seq, cell(task, "stage"), view);
 }
 
 }  // namespace

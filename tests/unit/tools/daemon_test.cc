@@ -159,6 +159,23 @@ TEST_F(AgainstDaemon, submit_waits_until_the_task_ends) {
   EXPECT_EQ(ran.err, "pawl: task 1 was cancelled\n");
 }
 
+TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
+  daemon.stop(SIGTERM);
+  daemon.options = {"--pipeline", daemon.file("worked.yaml",
+                                              "name: worked\n"
+                                              "agents:\n"
+                                              "  dev: {run: 'true'}\n"
+                                              "stages:\n"
+                                              "  - {name: dev, agent: dev, gate: {run: 'echo fine'}, to: done}\n")};
+  daemon.start();
+  const Ran ran = pawl({"submit", "W-1", "--repo", "shop", "--pipeline", "worked", "--wait"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.err, "");
+  for (const char* told : {"  created, on dev\n", "  dev: agent runs\n", "  dev: gate green\n", "  dev -> done\n"}) {
+    EXPECT_NE(ran.out.find(told), std::string::npos) << told << " in:\n" << ran.out;
+  }
+}
+
 TEST_F(AgainstDaemon, submit_goes_on_waiting_over_a_restart) {
   std::thread waiting([&] { EXPECT_EQ(pawl({"submit", "W-1", "--repo", "shop", "--wait"}).exit, 1); });
   const auto until = std::chrono::steady_clock::now() + patience;

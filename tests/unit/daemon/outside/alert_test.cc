@@ -112,6 +112,26 @@ TEST_F(AlertOf, a_reclaimed_lease_names_its_key_and_the_task_in_it) {
   }
 }
 
+TEST_F(AlertOf, a_block_is_summed_up_with_what_led_to_it) {
+  fb::GateEvaluatedT gate;
+  gate.task = 1;
+  gate.version = 1;
+  gate.gate = "analysis";
+  gate.passed = false;
+  gate.reason = "f\u00FCnf Fehler";
+  propose(gate);
+  fb::TaskBlockedT event;
+  event.task = 1;
+  event.version = 1;
+  event.reason = "gate_red";
+  propose(event);
+  const Alert alert = last_alert();
+  EXPECT_EQ(alert.reason, "gate_red") << "the code that programs know";
+  EXPECT_TRUE(facts_of(alert).front().value.starts_with(
+      "gate_red: the gate of analysis is red: f\u00FCnf Fehler: W-1 of shop (task 1, analysis), by tester, record "))
+      << facts_of(alert).front().value;
+}
+
 TEST_F(AlertOf, what_is_as_it_should_be_alerts_nobody) {
   for (const DirectMachine::Line& line : machine.lines()) {
     EXPECT_TRUE(alerts_of({line.record.record(), line.applied}).empty());

@@ -146,7 +146,9 @@ TEST_F(ExecutorCleanupTest, task_on_the_default_branch_keeps_it) {
     ASSERT_TRUE(folder_goes(++number));
   }
   EXPECT_TRUE(has_branch("trunk"));
-  EXPECT_EQ(count(fb::Event::TaskNote), 0u);
+  const std::string why = " stays at origin: its name is that of the default branch";
+  EXPECT_EQ(notes(), (std::vector<std::string>{"branch 'trunk'" + why, "branch 'refs/heads/trunk'" + why,
+                                               "branch 'Trunk'" + why}));
 }
 
 TEST_F(ExecutorCleanupTest, branch_that_a_live_task_works_on_stays) {
@@ -161,6 +163,7 @@ TEST_F(ExecutorCleanupTest, branch_that_a_live_task_works_on_stays) {
   ASSERT_TRUE(reaches(id, "cancelled"));
   ASSERT_TRUE(folder_goes(1));
   EXPECT_TRUE(has_branch("feature"));
+  EXPECT_EQ(notes(), std::vector<std::string>{"branch 'feature' stays at origin: another task works on it"});
 }
 
 TEST_F(ExecutorCleanupTest, deletion_that_fails_is_told_and_tried_again_by_the_next_start) {

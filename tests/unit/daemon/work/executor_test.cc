@@ -107,7 +107,7 @@ stages:
   - {name: work, agent: first, to: check}
   - name: check
     agent: worker
-    gate: {run: 'echo noise; echo "2 of 5 tests failed"; exit 1', timeout_s: 60}
+    gate: {run: 'echo noise; printf "2 of 5 tests failed: \303\274\033[1m\n"; exit 1', timeout_s: 60}
     to: done
     rollback: work
 )");
@@ -120,7 +120,7 @@ stages:
   ASSERT_EQ(tell(forward).outcome, Outcome::accepted);
   ASSERT_TRUE(comes_true([&] { return task(id)->version == Version{3}; }));
   EXPECT_EQ(task(id)->stage, "work");
-  EXPECT_EQ(task(id)->gate->reason, "2 of 5 tests failed");
+  EXPECT_EQ(task(id)->gate->reason, "2 of 5 tests failed: \u00FC\\x1b[1m");
   EXPECT_EQ(task(id)->gate->passed, false);
 }
 

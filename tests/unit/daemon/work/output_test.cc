@@ -285,6 +285,14 @@ TEST_F(OutputTest, advice_of_git_is_not_what_a_command_said_last) {
   EXPECT_EQ(output_->last_line(), "hint: only that");
 }
 
+TEST_F(OutputTest, a_long_last_line_is_cut_between_characters) {
+  PreparedProcess run = held("printf '%0.s\\303\\274' $(seq 200); echo x", 64 * bound);
+  EXPECT_EQ(run.start_and_wait({600, 10}, nullptr).code, 0);
+  const std::string last = output_->last_line();
+  EXPECT_EQ(last.size(), 239U);
+  EXPECT_TRUE(last.starts_with("\u00FC"));
+}
+
 TEST_F(OutputTest, a_command_that_prints_without_end_is_bounded_and_can_be_ended) {
   PreparedProcess run = held("exec yes");
   EventCancelToken call;

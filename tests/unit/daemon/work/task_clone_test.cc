@@ -137,6 +137,66 @@ TEST_F(TaskClone, own_work_on_a_commit_that_was_withdrawn_has_diverged) {
   EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
 }
 
+TEST_F(TaskClone, stays_diverged_until_a_side_is_taken) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  for (int look = 1; look <= 3; ++look) {
+    EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours ")) << "look " << look;
+  }
+}
+
+TEST_F(TaskClone, fetch_by_an_agent_takes_no_side) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  sh(in_task("git fetch -q"));
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, push_by_an_agent_that_was_withdrawn_is_not_built_on) {
+  Tried all = worktrees();
+  const Worktree begun = prepared(all, request());
+  sh(in_task("echo pushed > more && git add more && git commit -qm pushed && git push -q"));
+  prepared(all, request());
+  sh(in_task("echo ours > more && git commit -qam ours"));
+  sh("git -C origin.git update-ref refs/heads/feature " + begun.head);
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, last_push_by_an_agent_that_was_withdrawn_is_not_built_on) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("for n in 1 2; do echo $n > more && git add more && git commit -qm $n && git push -q; done"));
+  sh(in_task("echo ours > more && git commit -qam ours"));
+  sh("git -C origin.git update-ref refs/heads/feature feature~");  // before pawl has seen either
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours "));
+}
+
+TEST_F(TaskClone, own_work_that_its_agent_moved_onto_a_rewritten_branch_has_not_diverged) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  branch("feature", "theirs");
+  sh(in_task("git fetch -q && git merge -q -X ours -m both origin/feature"));
+  EXPECT_TRUE(prepared(all, request()).barred.starts_with("diverged: ours ")) << "a merge still has what was withdrawn";
+  sh(in_task("git reset -q --hard HEAD~ && git rebase -q -X theirs --onto origin/feature HEAD~"));
+  EXPECT_EQ(prepared(all, request()).barred, "");
+  EXPECT_EQ(text_of(work(1, "more")), "ours\n");
+  EXPECT_EQ(text_of(work(1, "file")), "theirs\n");
+}
+
+TEST_F(TaskClone, branch_that_its_agent_rewrote_has_not_diverged) {
+  Tried all = worktrees();
+  prepared(all, request());
+  sh(in_task("echo anew > file && git commit -q --amend -am anew && git push -q --force"));
+  sh(in_task("echo ours > more && git add more && git commit -qm ours"));
+  EXPECT_EQ(prepared(all, request()).barred, "");
+  EXPECT_EQ(text_of(work(1, "more")), "ours\n");
+}
+
 TEST_F(TaskClone, links_and_pipes_in_its_git_folder_are_not_followed_nor_waited_for) {
   Tried all = worktrees();
   prepared(all, request());
@@ -226,6 +286,38 @@ TEST_F(TaskClone, clone_whose_head_is_lost_bars_its_task_and_is_kept) {
   EXPECT_NE(said("ls -d data/work/task-1.damaged-*"), "");
   EXPECT_EQ(prepared(all, request()).barred, "") << "after an operator's decision it goes on from origin";
   EXPECT_EQ(text_of(work(1, "file")), "feature\n");
+}
+
+TEST_F(TaskClone, folder_that_has_lost_its_clone_bars_its_task_and_is_kept) {
+  Tried all = worktrees();
+  for (const char* lost : {"rm -rf .git", "rm .git/pawl"}) {
+    prepared(all, request());
+    std::ofstream(work(1, "more")) << "not committed\n";
+    sh(in_task(lost));
+    const Worktree tree = prepared(all, request());
+    EXPECT_TRUE(tree.barred.starts_with("clone_damaged: ")) << lost << ": " << tree.barred;
+    EXPECT_EQ(said("cat data/work/task-1.damaged-*/more && rm -rf data/work/task-1.damaged-*"), "not committed");
+    EXPECT_EQ(prepared(all, request()).barred, "") << lost;
+  }
+}
+
+TEST_F(TaskClone, branch_that_a_cancel_deleted_can_be_restored_from_a_new_mirror) {
+  branch("other", "other");
+  Tried all = worktrees();
+  prepared(all, request());
+  const Result<BranchDeletion> deletion = all.delete_branch(request(), [] { return false; });
+  const Result<BranchDeletion> lost = all.delete_branch(request("other", 2), [] { return false; });
+  ASSERT_TRUE(deletion && lost);
+  // A mirror whose refs are damaged, and one of pawl's own too.
+  std::ofstream(folder_ / "data/repos/shop.git/refs/remotes/origin/trunk") << "";
+  sh("cd data/repos/shop.git && o=$(git rev-parse refs/pawl/deleted/task-2^{tree}) && rm -rf objects/pack/*.keep && "
+     "mkdir -p p && mv objects/pack/* p/ && for p in p/*.pack; do git unpack-objects -q < $p; done && rm -r p && "
+     "rm -f objects/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)");
+  branch("third", "third");
+  prepared(all, request("third", 3));
+  EXPECT_NE(said("ls -d data/repos/shop.git.damaged-*"), "");
+  sh(deletion->brings_back);
+  EXPECT_EQ(said("git -C origin.git rev-parse refs/heads/feature"), deletion->head);
 }
 
 TEST_F(TaskClone, worktree_of_an_earlier_version_becomes_a_clone_with_all_that_is_in_it) {

@@ -130,7 +130,7 @@ TEST(WorktreePath, component_is_injective_and_short) {
 TEST_F(WorktreesTest, worktree_that_was_cut_short_is_made_anew) {
   fs::create_directory(folder_ / "data");
   ASSERT_TRUE(worktrees().prepare({TaskId{1}, "shop", "feature"}));
-  fs::remove(work(1, ".git/pawl"));  // it is written last
+  fs::rename(work(1, ".git/pawl"), work(1, ".git/pawl.part"));  // which is renamed last
   fs::remove(work(1, "file"));
   const Result<Worktree> made = worktrees().prepare({TaskId{1}, "shop", "feature"});
   ASSERT_TRUE(made) << made.error().message;
@@ -200,6 +200,20 @@ TEST_F(WorktreesTest, deleted_branch_is_gone_at_origin_and_no_other) {
   sh(deletion->brings_back);
   sh("git -C origin.git rev-parse refs/heads/feature > head");
   EXPECT_EQ(text_of(folder_ / "head"), deletion->head + "\n");
+}
+
+TEST_F(WorktreesTest, command_that_restores_a_branch_is_words_whatever_its_name_is) {
+  fs::create_directory(folder_ / "data");
+  const std::string name = "a;{touch,pwned};'$(touch${IFS}pwned)'";
+  sh("git -C origin.git branch \"a;{touch,pwned};'\\$(touch\\${IFS}pwned)'\" trunk");
+  Tried all = worktrees();
+  all.fetch("shop", no_deadline, nullptr);
+  const Result<BranchDeletion> deletion = all.delete_branch({TaskId{1}, "shop", name}, nobody);
+  ASSERT_EQ(end_of(deletion), BranchEnd::deleted);
+  sh(deletion->brings_back);
+  EXPECT_FALSE(fs::exists(folder_ / "pwned"));
+  sh("git -C origin.git for-each-ref --format='%(refname:short)' 'refs/heads/a*' > refs");
+  EXPECT_EQ(text_of(folder_ / "refs"), name + "\n");
 }
 
 TEST_F(WorktreesTest, branch_on_which_somebody_has_put_work_since_it_was_seen_is_not_deleted) {

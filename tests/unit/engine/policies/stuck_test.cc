@@ -459,6 +459,44 @@ TEST_F(StuckTest, job_that_failed_is_named_for_its_last_words) {
   EXPECT_EQ(look()->since_record.job, job);
 }
 
+TEST_F(StuckTest, block_is_told_with_the_last_line_of_what_led_to_it) {
+  Task blocked = *row();
+  const auto detail = [&] { return why_stuck(machine.state(), blocked, machine.now(), {})->detail; };
+  blocked.gate = GateRow{.version = blocked.version, .gate = "review", .passed = false, .reason = "3 findings"};
+  blocked.blocked = "gate_red";
+  EXPECT_EQ(detail(), "gate_red: the gate of review is red: 3 findings");
+  blocked.blocked = "gate_red on the same commit as before: 3 findings";
+  EXPECT_EQ(detail(), blocked.blocked) << "told once";
+  // The task has been rolled back since.
+  blocked.blocked = "max_rollbacks";
+  EXPECT_EQ(detail(), "max_rollbacks");
+  blocked.version = Version{raw(blocked.version) + 1};
+  EXPECT_EQ(detail(), "max_rollbacks: the gate of review is red: 3 findings");
+  StepRow step{.version = Version{raw(blocked.version) - 1}, .to = "done", .step = "merge"};
+  step.state = StepState::failed;
+  step.reason = "main has moved";
+  blocked.steps = {step};
+  EXPECT_EQ(detail(), "max_rollbacks: merge failed: main has moved");
+}
+
+TEST_F(StuckTest, job_that_failed_at_its_gate_is_not_told_with_the_agents_words) {
+  fb::GateEvaluatedT gate;
+  gate.task = raw(task);
+  gate.version = raw(row()->version);
+  gate.gate = row()->stage;
+  gate.passed = false;
+  gate.reason = "2 of 5 tests failed";
+  ASSERT_EQ(machine.propose(propose_group(requester("monitor"), gate)).outcome, Outcome::accepted);
+  exit_with(0);
+  Task blocked = *row();
+  blocked.blocked = "job_failed";
+  Job failed = *machine.state().jobs.find(job);
+  EXPECT_EQ(words_behind_block(blocked, &failed), "the gate of " + blocked.stage + " is red: 2 of 5 tests failed");
+  failed.run->exit_code = 1;
+  EXPECT_EQ(words_behind_block(blocked, &failed), "");
+  EXPECT_EQ(words_behind_block(blocked, nullptr), "");
+}
+
 TEST_F(StuckTest, fetch_that_is_under_way) {
   give_every_step_a_command();
   stand_on("deploy");
