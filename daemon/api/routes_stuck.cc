@@ -182,7 +182,7 @@ void answer(const Page& page, const Wish& wish, RouteContext& context, HttpRespo
     if (!wish.all && (stuck.standing == Standing::waits || !stuck.held_by.empty())) continue;
     if (!stuck.since) stuck.since = since_in_log(context.memory, stuck);
     const std::string line = stuck.failed ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
-    if (!line.empty()) stuck.detail += "; its last line: " + line;
+    if (!line.empty()) stuck.detail += "; the agent's last line: " + line;
     writer.write(stuck);
   }
   out += ']';

@@ -123,9 +123,22 @@ class StuckSearch {
         resolve(step), std::nullopt);
   }
 
+<<<<<<< /tmp/tmpsw9epped/cur
   std::string blocked_words(const Job* failed) const {
     const std::string behind = words_behind_block(task_, failed);
     return behind.empty() ? task_.blocked : task_.blocked + ": " + behind;
+||||||| /tmp/tmpsw9epped/base
+  /// With what is known about the red gate.
+  std::string blocked_words() const {
+    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
+    return task_.blocked + (is_gate && !task_.gate->reason.empty() ? ": " + task_.gate->reason : "");
+=======
+  /// With what is known about the red gate.
+  std::string blocked_words() const {
+    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
+    if (!is_gate || task_.gate->reason.empty() || task_.blocked.ends_with(task_.gate->reason)) return task_.blocked;
+    return task_.blocked + ": " + task_.gate->reason;
+>>>>>>> /tmp/tmpsw9epped/new
   }
   const Job* failed_job() const {
     const Job* found = nullptr;
@@ -286,7 +299,10 @@ class StuckSearch {
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
       found_.failed = {.job = job.id, .attempt = job.attempts};
-      return because(reason, name + " is in a pause before its next attempt: the last one failed", "", job.queued);
+      return because(reason,
+                     name + " is in a pause before its next attempt: the last one failed" +
+                         (gate_stands() ? "; the gate " + gate_words() : ""),
+                     "", job.queued);
     }
     if (outcome == Outcome::serial_gate) {
       return in_turn(reason, name + " waits: another job is running for repository '" + task_.repo + "'", job.queued);
@@ -415,14 +431,16 @@ class StuckSearch {
 
   /// Whether the gate's last result stands, so that a pass does not run it again.
   bool gate_stands() const { return task_.gate && task_.gate->version == task_.version && task_.gate->passed != true; }
-  Stuck gate_red() {
+  std::string gate_words() const {
     const GateRow& gate = *task_.gate;
     const std::string how = gate.passed                  ? "is red"
                             : gate.later.value_or(false) ? "asks to be run again"
                                                          : "is in error";
-    found_.since_record = {.record = StandsSince::Record::at, .after = gate.seq};
-    return because(stuck_reason::gate_red,
-                   "the gate of '" + gate.gate + "' " + how + (gate.reason.empty() ? "" : ": " + gate.reason),
+    return how + (gate.reason.empty() ? "" : ": " + gate.reason);
+  }
+  Stuck gate_red() {
+    found_.since_record = {.record = StandsSince::Record::at, .after = task_.gate->seq};
+    return because(stuck_reason::gate_red, "the gate of '" + task_.gate->gate + "' " + gate_words(),
                    "pawl advance " + id_text(task_.id), std::nullopt);
   }
 

@@ -71,7 +71,7 @@ TEST_F(Stucks, since_when_a_task_is_blocked_is_read_from_the_log) {
   EXPECT_EQ(failed.at("/items/0/since"), "\"2026-01-01T00:00:07.000000Z\"");
   EXPECT_EQ(failed.at("/items/0/detail"), "\"job_failed\"");
   std::ofstream(logs_folder + "/job-1-1.log") << "begun\nno compiler\n";
-  EXPECT_EQ(get("/v1/stuck").at("/items/0/detail"), "\"job_failed; its last line: no compiler\"");
+  EXPECT_EQ(get("/v1/stuck").at("/items/0/detail"), "\"job_failed; the agent's last line: no compiler\"");
   restart();
   EXPECT_EQ(get("/v1/stuck").at("/items/0/since"), "\"2026-01-01T00:00:07.000000Z\"");
 }
