@@ -253,7 +253,7 @@ class StuckSearch {
     if (!state_.settings().lease.reclaim_enabled) found_.held_by_if_dead = reclaim_enabled;
     return because(stuck_reason::critical_window,
                    "it will be cancelled as soon as its crossing, driven by " + lease->owner.actor + ", has ended",
-                   force(), std::nullopt);
+                   is_daemons_turn(*lease) ? "" : force(), std::nullopt);
   }
 
   std::optional<OriginTrouble> trouble_of_origin(const StuckSources& sources) const {
@@ -406,8 +406,8 @@ class StuckSearch {
     return nullptr;
   }
   Stuck repo_leased(const Lease& repo, TimeUs since) {
-    return held(repo, "pawl release " + quoted(repo.key) + " --token " + std::to_string(raw(repo.token)),
-                std::max(since, repo.acquired));
+    const std::string release = "pawl release " + quoted(repo.key) + " --token " + std::to_string(raw(repo.token));
+    return held(repo, is_daemons_turn(repo) ? "" : release, std::max(since, repo.acquired));
   }
 
   /// The step of the forward edge that pawl cannot run itself because it has no command.
