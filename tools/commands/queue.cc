@@ -154,8 +154,12 @@ std::string show_watch(const json::value& queue) {
     if (!configured || !configured->as_bool()) continue;
     rows.add({"webhooks", std::string(source.key()),
               "received " + cell(source.value(), "received") + ", acted on " + cell(source.value(), "calls") +
-                  ", deferred " + cell(source.value(), "deferred") + ", bad signatures " +
-                  cell(source.value(), "bad_signatures")});
+                  ", deferred " + cell(source.value(), "deferred") + ", refused " + cell(source.value(), "refused") +
+                  ", bad signatures " + cell(source.value(), "bad_signatures")});
+  }
+  if (const json::value& refusals = part_of(queue.at("webhooks"), "refusals");
+      refusals.is_object() && !refusals.as_object().empty()) {
+    rows.add({"webhooks", "all", "refused: " + show_counts(refusals)});
   }
   return '\n' + rows.text();
 }

@@ -162,6 +162,7 @@ TEST_F(AgainstDaemon, submit_waits_until_the_task_ends) {
 }
 
 <<<<<<< /tmp/tmpsw9epped/cur
+<<<<<<< /tmp/tmpsw9epped/cur
 TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
   daemon.stop(SIGTERM);
   daemon.options = {"--pipeline", daemon.file("worked.yaml",
@@ -181,6 +182,22 @@ TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
 
 ||||||| /tmp/tmpsw9epped/base
 =======
+||||||| /tmp/tmpsw9epped/base
+=======
+TEST_F(AgainstDaemon, the_queue_shows_how_webhooks_fared) {
+  daemon.stop(SIGTERM);
+  const std::string secret = daemon.file("generic.secret", "secret\n");
+  std::filesystem::permissions(secret, std::filesystem::perms::owner_read);
+  daemon.start({"--generic-secret-file", secret});
+  Client client({.socket = daemon.data() + "/pawl.sock", .url = "http://localhost"});
+  ASSERT_TRUE(client.send({.method = "POST", .path = "/webhooks/generic", .body = "{}"}));
+  const Ran ran = pawl({"queue"});
+  EXPECT_NE(ran.out.find("received 1, acted on 0, deferred 0, refused 0, bad signatures 1\n"), std::string::npos)
+      << ran.out;
+  EXPECT_EQ(ran.out.find("gitea"), std::string::npos) << "it is not configured";
+}
+
+>>>>>>> /tmp/tmpsw9epped/new
 TEST(WithAgent, submit_waits_for_a_task_whose_agent_works) {
   const Daemon daemon(
       "name: delivery\nstages: [{name: build, agent: builder, to: done}]\nagents: {builder: {run: 'exit 0'}}\n");
