@@ -1,6 +1,8 @@
 // Gitea: pushes, commit statuses and pull requests.
 #include <boost/json/value.hpp>
 
+#include <algorithm>
+
 #include "daemon/outside/webhook_reading.h"
 
 namespace pawl {
@@ -10,8 +12,11 @@ namespace json = boost::json;
 
 Result<std::vector<std::string>> gitea_repos(const json::value& body, const WebhookConfig& config) {
   const std::string full_name = PAWL_TRY(needed_text(body, {"repository", "full_name"}));
-  const auto mapped = config.gitea_repos.find(full_name);
-  return mapped == config.gitea_repos.end() ? repo_names(full_name) : std::vector{mapped->second};
+  const auto& all = config.gitea_repos;
+  if (const auto mapped = all.find(full_name); mapped != all.end()) return std::vector{mapped->second};
+  return repo_names(full_name, [&](const std::string& name) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& listed) { return listed.second == name; });
+  });
 }
 
 Result<WebhookReading> read_gitea_push(const json::value& body, const WebhookConfig& config) {

@@ -89,11 +89,12 @@ std::string short_commit(std::string_view commit) {
   return std::string(commit.substr(0, 10));
 }
 
-std::vector<std::string> repo_names(const std::string& full_name) {
+std::vector<std::string> repo_names(const std::string& full_name,
+                                    const std::function<bool(const std::string& name)>& is_listed) {
   std::vector<std::string> repos{full_name};
-  if (const std::size_t slash = full_name.rfind('/'); slash != std::string::npos) {
-    repos.push_back(full_name.substr(slash + 1));
-  }
+  const std::size_t slash = full_name.rfind('/');
+  std::string last = slash == std::string::npos ? std::string() : full_name.substr(slash + 1);
+  if (!last.empty() && !is_listed(last)) repos.push_back(std::move(last));
   return repos;
 }
 
@@ -187,8 +188,11 @@ const WorkPlace* place_of(const ForgeConfig& forge, const std::string& full_name
 }
 
 std::vector<std::string> repos_of(const ForgeConfig& forge, const std::string& full_name) {
-  const WorkPlace* place = place_of(forge, full_name);
-  return place ? std::vector{place->repo} : repo_names(full_name);
+  if (const WorkPlace* place = place_of(forge, full_name)) return {place->repo};
+  return repo_names(full_name, [&](const std::string& name) {
+    return std::any_of(forge.repos.begin(), forge.repos.end(),
+                       [&](const auto& listed) { return listed.second.repo == name; });
+  });
 }
 
 std::optional<ForgeOrder::Verb> verb_of_label(std::string_view label, const WebhookConfig& config) {

@@ -4,6 +4,7 @@
 
 #include <boost/json/fwd.hpp>
 
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <string>
@@ -48,8 +49,10 @@ std::string lower(std::string_view text);
 std::string short_text(std::string_view text);
 std::string short_commit(std::string_view commit);
 
-/// The names that pawl may know a repository by, in the order to try: its full name, then the last part of it.
-std::vector<std::string> repo_names(const std::string& full_name);
+/// The names that pawl may know an unlisted repository by, in the order to try: its full name, then the last part of
+/// it. Not that part if it is the name of a listed one: on the same forge anybody may have a fork that is called so.
+std::vector<std::string> repo_names(const std::string& full_name,
+                                    const std::function<bool(const std::string& name)>& is_listed);
 
 /// A push to `ref`, whose head is now `commit`.
 WebhookReading reading_of_push(WebhookSource source, std::vector<std::string> repos, const std::string& ref,

@@ -56,7 +56,7 @@ struct WorkPlace {
 struct ForgeConfig {
   std::optional<std::string> secret = std::nullopt;  // never empty, never logged
   /// "acme/shop" → our name for it. A repository not listed here goes by its full name or, if no task works on that, by
-  /// the last part; nothing can be started in it.
+  /// the last part, unless a listed one has that name; nothing can be started in it.
   std::map<std::string, WorkPlace, std::less<>> repos = {};
   /// The login names of users with write access.
   std::vector<std::string> members = {};

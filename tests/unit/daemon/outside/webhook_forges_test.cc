@@ -163,6 +163,15 @@ TEST(GithubWebhook, a_pull_request_that_is_opened_or_updated_lets_its_task_advan
   }
 }
 
+TEST(GithubWebhook, a_repository_of_the_same_last_part_is_not_the_listed_one) {
+  WebhookConfig other = forges();
+  other.github.repos = {{"upstream/shop", {.repo = "shop", .prefix = "SHOP"}}};
+  EXPECT_EQ(came_to<WebhookAdvance>(github("push", payloads::github_push, other)).repos,
+            std::vector<std::string>{"acme/shop"});
+  EXPECT_EQ(came_to<WebhookStop>(github("pull_request", pull("closed"), other)).repos,
+            std::vector<std::string>{"acme/shop"});
+}
+
 TEST(GithubWebhook, a_merge_is_noted_and_a_close_without_one_stops) {
   const auto merged = github("pull_request", with(pull("closed", "true"), R"("merged_by": null)",
                                                   R"("merged_by": {"login": "grace", "id": 4})"));

@@ -115,6 +115,13 @@ TEST(GiteaWebhook, a_mapped_repository_goes_by_that_name_alone) {
             std::vector<std::string>{"store"});
 }
 
+TEST(GiteaWebhook, a_repository_of_the_same_last_part_is_not_the_mapped_one) {
+  WebhookConfig mapped = config();
+  mapped.gitea_repos = {{"upstream/shop", "shop"}};
+  EXPECT_EQ(action_of<WebhookAdvance>(gitea("push", payloads::gitea_push, mapped)).repos,
+            std::vector<std::string>{"acme/shop"});
+}
+
 TEST(GiteaWebhook, a_tag_or_a_removed_branch_is_ignored) {
   action_of<WebhookIgnored>(gitea("push", with(payloads::gitea_push, "refs/heads/shop-42", "refs/tags/v1")));
   action_of<WebhookIgnored>(gitea("push", with(payloads::gitea_push, "\"after\": \"" + std::string(commit),
