@@ -10,9 +10,11 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.parse
 import uuid
 
 
@@ -60,8 +62,18 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Pawld:
-    def __init__(self, where):
-        self.where = where
+    def __init__(self, socket_path, url, token=None, authorities=None):
+        """At the socket, or else at HOST:PORT or http(s)://HOST[:PORT][/PREFIX]. ValueError: it is none of these."""
+        self.socket = socket_path
+        self.token = token
+        if socket_path:
+            url = "http://localhost"
+        self.url = urllib.parse.urlsplit(url if "://" in url else "http://" + url)
+        has_port = self.url.port is not None  # a ValueError if it is no number
+        if self.url.scheme not in ("http", "https") or not self.url.hostname or not (has_port or "://" in url):
+            raise ValueError(url)
+        is_tls = self.url.scheme == "https"
+        self.tls = ssl.create_default_context(cafile=authorities) if is_tls else None
         self.boot = None
         self.is_leaving = lambda: False
 
@@ -73,6 +85,8 @@ class Pawld:
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4()), "Pawl-Actor": "worker"}
         if self.boot:
             headers["Pawl-Boot"] = self.boot
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         text = None if body is None else json.dumps(body)
         tries = 0
         while True:
@@ -100,12 +114,15 @@ class Pawld:
 
     def _once(self, method, path, text, headers):
         timeout = 90  # longer than any long poll
-        if self.where.startswith("/"):
-            connection = UnixConnection(self.where, timeout)
+        if self.socket:
+            connection = UnixConnection(self.socket, timeout)
+        elif self.tls:
+            connection = http.client.HTTPSConnection(
+                self.url.hostname, self.url.port, timeout=timeout, context=self.tls)
         else:
-            connection = http.client.HTTPConnection(self.where, timeout=timeout)
+            connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=timeout)
         try:
-            connection.request(method, path, text, headers)
+            connection.request(method, self.url.path.rstrip("/") + path, text, headers)
             response = connection.getresponse()
             answer = response.read()
             try:
@@ -208,12 +225,19 @@ def main():
     arguments = parser.parse_args()
     if not arguments.command:
         parser.error("COMMAND is missing")
-    where = os.environ.get("PAWL_SOCKET") or os.environ.get("PAWL_URL")
-    if not where:
-        parser.error("PAWL_SOCKET (an absolute path) or PAWL_URL (host:port) must say where pawld is")
+    socket_path, url = os.environ.get("PAWL_SOCKET"), os.environ.get("PAWL_URL", "")
+    token_file = os.environ.get("PAWL_TOKEN_FILE")
+    try:
+        token = open(token_file, encoding="ascii").readline().strip() if token_file else None
+        pawld = Pawld(socket_path, url, token, os.environ.get("PAWL_CACERT"))
+    except ValueError:
+        parser.error("PAWL_SOCKET (a path) or PAWL_URL (HOST:PORT or https://HOST[:PORT][/PREFIX]) must say where "
+                     "pawld is")
+    except OSError as error:
+        parser.error(f"PAWL_TOKEN_FILE or PAWL_CACERT: {error}")
     name = arguments.name or f"worker-{os.uname().nodename}-{arguments.agent[0]}"
 
-    worker = Worker(Pawld(where), arguments.agent, arguments.command)
+    worker = Worker(pawld, arguments.agent, arguments.command)
     try:
         worker.register(name)
         say(f"{name} works for {', '.join(arguments.agent)}")

@@ -5,15 +5,21 @@ set -u
 
 usage() {
   echo 'usage: worker.sh AGENT COMMAND [WORD…]' >&2
-  echo 'PAWL_SOCKET (a path) or PAWL_URL (host:port) says where pawld is, PAWL_WORKER what this worker is called.' >&2
+  echo 'PAWL_SOCKET (a path) or PAWL_URL (HOST:PORT or https://HOST[:PORT][/PREFIX]) says where pawld is,' >&2
+  echo 'PAWL_TOKEN_FILE which file has the token to send, PAWL_WORKER what this worker is called.' >&2
   exit 2
 }
 
 [ $# -ge 2 ] || usage
 agent=$1
 shift
-[ -n "${PAWL_SOCKET:-}${PAWL_URL:-}" ] || usage
-host=${PAWL_URL:-localhost}
+url=http://localhost
+[ -n "${PAWL_SOCKET:-}" ] || case ${PAWL_URL:-} in
+  http://[!/]* | https://[!/]*) url=${PAWL_URL%/} ;;
+  *://*) usage ;;
+  *:*) url=http://${PAWL_URL%/} ;;
+  *) usage ;;
+esac
 name=${PAWL_WORKER:-worker-$(uname -n)-$agent}
 
 boot=      # our boot_id, once it is registered
@@ -22,6 +28,12 @@ pending=   # the curl that waits for an answer
 tries_max= # of a call; empty: any number
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
+token= # a file with the header: every user can read a command line
+if [ -n "${PAWL_TOKEN_FILE:-}" ]; then
+  token=$scratch/token
+  read -r secret <"$PAWL_TOKEN_FILE" || [ -n "${secret:-}" ] || exit 2
+  printf 'Authorization: Bearer %s\n' "$secret" >"$token"
+fi
 
 say() { echo "$(date -u +%H:%M:%S) $*" >&2; }
 uuid() { cat /proc/sys/kernel/random/uuid; }
@@ -37,10 +49,11 @@ call() {
   tries=0
   while :; do
     # In the background: a signal interrupts a wait, but not a foreground command.
-    curl --silent --noproxy '*' --max-time 90 ${PAWL_SOCKET:+--unix-socket "$PAWL_SOCKET"} \
+    curl --silent --globoff --noproxy '*' --max-time 90 ${PAWL_SOCKET:+--unix-socket "$PAWL_SOCKET"} \
+      ${PAWL_CACERT:+--cacert "$PAWL_CACERT"} ${token:+--header "@$token"} \
       --request "$1" ${3:+--data "$3"} --header 'Content-Type: application/json' \
       --header "Idempotency-Key: $key" --header 'Pawl-Actor: worker' ${boot:+--header "Pawl-Boot: $boot"} \
-      --output "$scratch/answer" --write-out '%{http_code}' "http://$host$2" >"$scratch/status" &
+      --output "$scratch/answer" --write-out '%{http_code}' "$url$2" >"$scratch/status" &
     pending=$!
     wait "$pending"
     pending=

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -250,6 +251,7 @@ class FalsePawld(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.server.requests.append((self.path, self.headers["Idempotency-Key"], body))
+        self.server.tokens.append(self.headers["Authorization"])
         status, answer = self.server.script.pop(0) if self.server.script else (409, '{"error":{"code":"stale_boot"}}')
         if status == 0:
             self.close_connection = True
@@ -267,9 +269,55 @@ class FalsePawld(http.server.BaseHTTPRequestHandler):
 
 
 class WithFalseDaemon(WorkerTest):
+    def asked_at(self, prefix, suffix, context=None, **more):
+        """Where a worker asks that is told PAWL_URL=PREFIXHOST:PORTSUFFIX."""
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FalsePawld) as server:
+            server.requests = []
+            server.tokens = []
+            server.script = [(201, "{}")]
+            if context:
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                place = f"{prefix}127.0.0.1:{server.server_port}{suffix}"
+                worker = self.start_worker("true", PAWL_URL=place, no_proxy="*", **more)
+                self.assertEqual(worker.wait(PATIENCE_S), 1, self.said())
+            finally:
+                server.shutdown()
+                thread.join()
+        self.tokens = server.tokens
+        return [path for path, _, _ in server.requests]
+
+    def test_url_may_be_what_pawl_takes(self):
+        self.assertEqual(self.asked_at("", ""), ["/v1/boots", "/v1/jobs/claim"])
+        self.assertEqual(self.asked_at("http://", ""), ["/v1/boots", "/v1/jobs/claim"])
+        self.assertEqual(self.asked_at("http://", "/"), ["/v1/boots", "/v1/jobs/claim"])
+        self.assertEqual(self.asked_at("http://", "/behind/a"), ["/behind/a/v1/boots", "/behind/a/v1/jobs/claim"])
+
+    def test_token_goes_over_tls_to_a_trusted_server(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=pawl", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.path("key"), "-out",
+             self.path("certificate")], check=True, capture_output=True)
+        self.path("token").write_text("of-a-worker\n", encoding="ascii")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.path("certificate"), self.path("key"))
+        asked = self.asked_at("https://", "/behind", context, PAWL_TOKEN_FILE=str(self.path("token")),
+                              PAWL_CACERT=str(self.path("certificate")))
+        self.assertEqual(asked, ["/behind/v1/boots", "/behind/v1/jobs/claim"])
+        self.assertEqual(self.tokens, ["Bearer of-a-worker"] * 2)
+
+    def test_url_of_another_kind_is_refused(self):
+        for wrong in "ftp://127.0.0.1:1", "https://", "http:///behind", "127.0.0.1", "":
+            worker = self.start_worker("true", PAWL_URL=wrong)
+            self.assertEqual(worker.wait(PATIENCE_S), 2, wrong)
+            self.assertIn("PAWL_URL", self.said())
+
     def test_lost_answers_are_asked_for_again_with_the_same_key(self):
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FalsePawld) as server:
             server.requests = []
+            server.tokens = []
             server.script = [(0, ""), (201, "{}"), (503, "{}"), (0, ""), (204, "")]
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
