@@ -67,6 +67,12 @@ std::string job_state(const ResponseRows& rows) {
 
 /// For people. docs/API.md has the exact conditions.
 std::string sentence(Outcome outcome, const ResponseRows& rows) {
+  if (outcome == Outcome::not_owner && rows.kind == ResourceKind::task) {
+    return "another boot started that step, and only its starter may report how it ended: by its Pawl-Boot, or with "
+           "the "
+           "token of the lease at the start" +
+           stands_at(rows);
+  }
   const OutcomeRow& row = row_of(outcome);
   const std::string sentence(row.sentence);
   switch (row.ending) {

@@ -313,6 +313,13 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   const std::string finished =
       R"("type":"StepFinished","version":1,"step":"merge","outcome":"did_not_happen","started":)" + started.at("/seq");
   EXPECT_EQ(step(finished + R"(,"by":"operator")").status, 400) << "neither past the step's lock nor by a worker";
+  worker("other");
+  const Answer foreign = post("/v1/tasks/1/steps", "{" + finished + R"(,"by":"command"})", {.boot = "other"});
+  EXPECT_EQ(foreign.code(), "not_owner");
+  EXPECT_EQ(
+      foreign.at("/error/message"),
+      "\"another boot started that step, and only its starter may report how it ended: by its Pawl-Boot, or with the "
+      "token of the lease at the start: task 1 is at version 1, on stage 'deploy-staging'\"");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge","happened":false})").code(), "previous_alive");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"retest","happened":true})").code(), "not_started");
   EXPECT_EQ(post("/v1/tasks/1/resolve", R"({"step":"merge"})").status, 400);

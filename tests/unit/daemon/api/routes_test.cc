@@ -142,7 +142,9 @@ TEST_F(Routes, the_same_exit_again_is_answered_as_the_first_and_not_recorded) {
   EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":0})", {.boot = "w"}).code(), "already_exited");
   EXPECT_EQ(post("/v1/jobs/1/finished", R"({"attempt":1,"result":"done"})", {.boot = "w"}).code(), "already_exited");
   worker("other");
-  EXPECT_EQ(post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "other"}).code(), "not_owner");
+  const Answer foreign = post("/v1/jobs/1/exited", R"({"attempt":1,"exit_code":7})", {.boot = "other"});
+  EXPECT_EQ(foreign.code(), "not_owner");
+  EXPECT_NE(foreign.body.find("another boot owns that attempt of the job"), std::string::npos) << foreign.body;
 }
 
 TEST_F(Routes, an_exit_is_remembered_also_of_a_job_that_ended) {
