@@ -236,7 +236,8 @@ std::vector<Route> task_routes() {
                 optional(of_event("by", "how that is known; `operator` is refused here: only `resolve` records it"))},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_step, O::blocked, O::cancel_requested,
-                    O::lease_required, O::stale_token, O::already_done, O::outcome_unknown, O::not_started},
+                    O::dependency, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
+                    O::run_in_use, O::not_started, O::not_daemon, O::not_owner},
        .function = tasks_steps},
   };
 }

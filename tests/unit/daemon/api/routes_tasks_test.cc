@@ -313,6 +313,7 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
   const std::string finished =
       R"("type":"StepFinished","version":1,"step":"merge","outcome":"did_not_happen","started":)" + started.at("/seq");
   EXPECT_EQ(step(finished + R"(,"by":"operator")").status, 400) << "neither past the step's lock nor by a worker";
+  EXPECT_EQ(step(finished + R"(,"by":"probe")").code(), "not_daemon");
   worker("other");
   const Answer foreign = post("/v1/tasks/1/steps", "{" + finished + R"(,"by":"command"})", {.boot = "other"});
   EXPECT_EQ(foreign.code(), "not_owner");
