@@ -161,7 +161,10 @@ class StuckSearch {
     }
     // The record that rolled the task back also blocked it.
     std::optional<TimeUs> since;
-    if (task_.blocked == "max_rollbacks") since = task_.entered;
+    if (task_.blocked == "max_rollbacks") {
+      since = task_.entered;
+      found_.rolled_back_by = task_.last.seq;
+    }
     if (const StepRow* step = doubtful_step(task_)) {
       return because(
           stuck_reason::outcome_unknown,

@@ -106,7 +106,7 @@ Result<std::string> log_named(const std::optional<std::string>& word, const Argu
 
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
   if (const auto dir = arguments.value("data")) return open_log(*dir, LogMode::read_only);
-  return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR"};
+  return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR, or set PAWL_DATA"};
 }
 
 Result<Seq> seq_at(Journal& journal, const Moment& moment) {

@@ -180,7 +180,7 @@ TEST_F(Export, what_makes_no_sense_is_refused) {
   EXPECT_EQ(refused({"log", "--outcome", "accepted,"}), "pawl: --outcome: unknown ''\n");
   EXPECT_EQ(refused({"log", "--actor", ""}), "pawl: --actor needs a list such as A,B\n");
   EXPECT_EQ(refused({"state", "--actor", "reaper"}), "pawl: --actor applies only to the log\n");
-  EXPECT_EQ(run_pawl({"export", "log"}).err, "pawl: export: which data folder? Give --data DIR\n");
+  EXPECT_EQ(run_pawl({"export", "log"}).err, "pawl: export: which data folder? Give --data DIR, or set PAWL_DATA\n");
   const Ran missing = run_pawl({"export", "log", "--data", folder.path("nowhere")});
   EXPECT_EQ(missing.exit, 2);
   EXPECT_NE(missing.err.find("nowhere"), std::string::npos) << missing.err;
