@@ -28,6 +28,10 @@ Result<void> FrontDoor::open(const Options& options, const Access& access, std::
                              .body_bytes_max = options.webhooks.body_bytes_max,
                              .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
                                                       std::string_view path) { return body_bytes_max(path, most); },
+                             .body_was_too_long =
+                                 [this](std::string_view path) {
+                                   if (Api* const api = api_.load()) api->body_was_too_long(path);
+                                 },
                              .may_make_socket = std::move(may_make_socket),
                              .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
                             [this](const HttpRequest& request, HttpReply reply) {

@@ -99,6 +99,8 @@ void read_json(const Call& call, std::function<void(const State&, std::string&)>
 
 /// An object with the counts of deliveries by source; `null` if webhooks are off.
 void append_webhooks(std::string& out, const Webhooks* webhooks);
+/// A body for that path was refused for its length; counted if it is a webhook's.
+void count_too_long(Webhooks& webhooks, std::string_view path);
 
 /// For the sequencer's thread. `state` and `shop` outlive it.
 CounterSources counter_sources(const State& state, const RouteContext& context);

@@ -138,6 +138,10 @@ void Api::stop() {
   impl_->context.workers.stop();
 }
 
+void Api::body_was_too_long(std::string_view path) {
+  if (Webhooks* const webhooks = impl_->context.services.webhooks) count_too_long(*webhooks, path);
+}
+
 void Api::handle(const HttpRequest& request, HttpReply reply) {
   const FoundRoute found = find_route(request.method, request.path);
   const Access* access = impl_->context.services.access;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/api/access.h"
 #include "daemon/http/http.h"
@@ -103,6 +104,8 @@ class Api {
 
   /// Answers a request; calls `reply` exactly once, unless the client disconnects first. Threads: any.
   void handle(const HttpRequest& request, HttpReply reply);
+  /// Told by the server of a request that it refused because its body was too long. Threads: any.
+  void body_was_too_long(std::string_view path);
 
   /// From now on nothing begins that the daemon would have to finish: it hands out no jobs and drives no tasks. Answers
   /// waiting claims at once.

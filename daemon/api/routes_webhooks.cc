@@ -323,7 +323,7 @@ void append_webhooks(std::string& out, const Webhooks* webhooks) {
          {std::pair{"received", &totals.received}, std::pair{"calls", &totals.calls},
           std::pair{"deferred", &totals.deferred}, std::pair{"ignored", &totals.ignored},
           std::pair{"refused", &totals.refused}, std::pair{"bad_signatures", &totals.bad_signatures},
-          std::pair{"not_configured", &totals.not_configured}}) {
+          std::pair{"too_long", &totals.too_long}, std::pair{"not_configured", &totals.not_configured}}) {
       append_json_member(out, member, total->load());
     }
     out += '}';
@@ -332,6 +332,12 @@ void append_webhooks(std::string& out, const Webhooks* webhooks) {
   out += '{';
   for (const auto& [reason, count] : webhooks->refusals.counts()) append_json_member(out, reason, count);
   out += "}}";
+}
+
+void count_too_long(Webhooks& webhooks, std::string_view path) {
+  for (const WebhookSource source : webhook_sources) {
+    if (path == "/webhooks/" + std::string(name(source))) webhooks.totals(source).too_long.fetch_add(1);
+  }
 }
 
 void webhooks_gitea(Call call) {

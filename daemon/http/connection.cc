@@ -322,6 +322,8 @@ void Connection::consume() {
                     "the headers are longer than " + std::to_string(limits::header_bytes_max) + " bytes");
     }
     if (failure == http::error::body_limit || failure == http::error::buffer_overflow) {
+      const std::optional<RequestTarget> target = parse_target(view(parser_->get().target()));
+      if (target && shared_.options.body_was_too_long) shared_.options.body_was_too_long(target->path);
       return refuse(413, "body_too_large",
                     "the body is longer than " +
                         std::to_string(body_bytes_max_.value_or(shared_.options.body_bytes_max)) + " bytes");

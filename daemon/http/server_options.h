@@ -45,6 +45,8 @@ struct ServerOptions {
   /// The longest body that any path takes, and that one path takes. Empty: limits::body_bytes_max.
   std::size_t body_bytes_max = limits::body_bytes_max;
   std::function<std::size_t(std::string_view path)> body_bytes_max_of = {};
+  /// Told of each body that was longer. From any of the server's threads; must not block. May be empty.
+  std::function<void(std::string_view path)> body_was_too_long = {};
   std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
   /// How often the socket file is checked.

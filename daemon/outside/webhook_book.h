@@ -57,6 +57,7 @@ class UnderWay {
 struct WebhookTotals {
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> bad_signatures{0};  // wrong or missing
+  std::atomic<std::uint64_t> too_long{0};        // not read, so not among those received
   std::atomic<std::uint64_t> not_configured{0};
   std::atomic<std::uint64_t> refused{0};  // correctly signed
   std::atomic<std::uint64_t> ignored{0};

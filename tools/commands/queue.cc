@@ -155,7 +155,8 @@ std::string show_watch(const json::value& queue) {
     rows.add({"webhooks", std::string(source.key()),
               "received " + cell(source.value(), "received") + ", acted on " + cell(source.value(), "calls") +
                   ", deferred " + cell(source.value(), "deferred") + ", refused " + cell(source.value(), "refused") +
-                  ", bad signatures " + cell(source.value(), "bad_signatures")});
+                  ", bad signatures " + cell(source.value(), "bad_signatures") + ", too long " +
+                  cell(source.value(), "too_long")});
   }
   if (const json::value& refusals = part_of(queue.at("webhooks"), "refusals");
       refusals.is_object() && !refusals.as_object().empty()) {

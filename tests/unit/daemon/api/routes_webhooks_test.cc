@@ -274,15 +274,18 @@ TEST_F(WebhookRoutes, the_queue_tells_what_became_of_them) {
   post(WebhookSource::gitea, "push", "d2", "{}", "");
   plane("d3", cancelled());
   gitea("push", "d4", "{}");
+  api_->body_was_too_long("/webhooks/plane");
+  api_->body_was_too_long("/webhooks/nobody");
+  api_->body_was_too_long("/v1/tasks");
   api_->stop();
   std::string text;
   append_webhooks(text, webhooks_.get());
   const std::string quiet =
-      R"({"configured":true,"received":0,"calls":0,"deferred":0,"ignored":0,"refused":0,"bad_signatures":0,"not_configured":0})";
+      R"({"configured":true,"received":0,"calls":0,"deferred":0,"ignored":0,"refused":0,"bad_signatures":0,"too_long":0,"not_configured":0})";
   EXPECT_EQ(text, R"({"gitea":{"configured":true,"received":3,"calls":1,"deferred":0,"ignored":0,"refused":1,)"
-                  R"("bad_signatures":1,"not_configured":0},)"
+                  R"("bad_signatures":1,"too_long":0,"not_configured":0},)"
                   R"("plane":{"configured":true,"received":1,"calls":1,"deferred":0,"ignored":0,"refused":0,)"
-                  R"("bad_signatures":0,"not_configured":0},)"
+                  R"("bad_signatures":0,"too_long":1,"not_configured":0},)"
                   R"("github":)" +
                       quiet + R"(,"gitlab":)" + quiet + R"(,"generic":)" + quiet + R"(,"refusals":{"malformed":1}})");
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <mutex>
@@ -142,8 +143,10 @@ TEST_F(ServerTest, a_body_beyond_its_bound_is_413_also_without_a_length) {
 
 TEST_F(ServerTest, a_path_may_have_a_bound_of_its_own) {
   constexpr std::size_t most = limits::body_bytes_max + 1000;
+  std::atomic<int> too_long = 0;
   serve({.body_bytes_max = most,
-         .body_bytes_max_of = [](std::string_view path) { return path == "/long" ? most : limits::body_bytes_max; }});
+         .body_bytes_max_of = [](std::string_view path) { return path == "/long" ? most : limits::body_bytes_max; },
+         .body_was_too_long = [&](std::string_view path) { too_long += path == "/long"; }});
   const auto announced = [](const std::string& path, std::size_t bytes) {
     return "POST " + path + "?x HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n" +
            std::string(bytes, 'x');
@@ -167,6 +170,7 @@ TEST_F(ServerTest, a_path_may_have_a_bound_of_its_own) {
     refused.send(bytes);
     EXPECT_TRUE(refused.rest().starts_with("HTTP/1.1 413"));
   }
+  EXPECT_EQ(too_long, 2) << "whoever counts them hears of each";
 }
 
 TEST_F(ServerTest, headers_beyond_their_bound_are_431) {
