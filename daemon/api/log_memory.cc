@@ -40,26 +40,12 @@ std::optional<LastRecord> LogMemory::restored() {
 
 std::optional<LastRecord> LogMemory::at(Seq seq) {
   std::optional<LastRecord> found;
-  look_at(seq, [&](const fb::Record& record) { found = last_record_of(record); });
-  return found;
-}
-
-std::string LogMemory::reason_of_transition(Seq seq) {
-  std::string reason;
-  look_at(seq, [&](const fb::Record& record) {
-    const auto* moved = record.event_as_StageTransition();
-    if (moved && moved->reason()) reason = moved->reason()->str();
-  });
-  return reason;
-}
-
-void LogMemory::look_at(Seq seq, const std::function<void(const fb::Record&)>& look) {
-  // If the log cannot be read, nothing is known.
-  (void)journal_.read(seq, [&](RecordBytes bytes) {
+  const auto read = journal_.read(seq, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
-    if (record && (*record)->stamp()->seq() == raw(seq)) look(**record);
+    if (record && (*record)->stamp()->seq() == raw(seq)) found = last_record_of(**record);
     return false;
   });
+  return read ? found : std::nullopt;
 }
 
 std::optional<LastRecord> LogMemory::last(const Key& key, Seq after) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,8 +36,6 @@ class LogMemory {
   std::optional<LastRecord> restored();
   /// The record itself.
   std::optional<LastRecord> at(Seq seq);
-  /// The reason for the transition that is this record; empty if it is none, or has none.
-  std::string reason_of_transition(Seq seq);
 
  private:
   enum class Kind { setting, blocked, job_ended, cancel_requested, restored };
@@ -49,7 +46,6 @@ class LogMemory {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   std::optional<LastRecord> last(const Key& key, Seq after);
-  void look_at(Seq seq, const std::function<void(const fb::Record&)>& look);
   void read(Seq from, Seq to) PAWL_REQUIRES(mutex_);
   void note(const Key& key, const fb::Record& record) PAWL_REQUIRES(mutex_);
 

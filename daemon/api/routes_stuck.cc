@@ -183,10 +183,6 @@ void answer(const Page& page, const Wish& wish, RouteContext& context, HttpRespo
     if (!stuck.since) stuck.since = since_in_log(context.memory, stuck);
     const std::string line = stuck.failed ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
     if (!line.empty()) stuck.detail += "; the agent's last line: " + line;
-    if (raw(stuck.rolled_back_by) != 0) {
-      const std::string why = context.memory.reason_of_transition(stuck.rolled_back_by);
-      if (!why.empty()) stuck.detail += "; the last one: " + why;
-    }
     writer.write(stuck);
   }
   out += ']';

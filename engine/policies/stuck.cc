@@ -123,22 +123,9 @@ class StuckSearch {
         resolve(step), std::nullopt);
   }
 
-<<<<<<< /tmp/tmpsw9epped/cur
   std::string blocked_words(const Job* failed) const {
     const std::string behind = words_behind_block(task_, failed);
     return behind.empty() ? task_.blocked : task_.blocked + ": " + behind;
-||||||| /tmp/tmpsw9epped/base
-  /// With what is known about the red gate.
-  std::string blocked_words() const {
-    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
-    return task_.blocked + (is_gate && !task_.gate->reason.empty() ? ": " + task_.gate->reason : "");
-=======
-  /// With what is known about the red gate.
-  std::string blocked_words() const {
-    const bool is_gate = task_.blocked.starts_with("gate_red") && task_.gate && task_.gate->version == task_.version;
-    if (!is_gate || task_.gate->reason.empty() || task_.blocked.ends_with(task_.gate->reason)) return task_.blocked;
-    return task_.blocked + ": " + task_.gate->reason;
->>>>>>> /tmp/tmpsw9epped/new
   }
   const Job* failed_job() const {
     const Job* found = nullptr;
@@ -161,10 +148,7 @@ class StuckSearch {
     }
     // The record that rolled the task back also blocked it.
     std::optional<TimeUs> since;
-    if (task_.blocked == "max_rollbacks") {
-      since = task_.entered;
-      found_.rolled_back_by = task_.last.seq;
-    }
+    if (task_.blocked == "max_rollbacks") since = task_.entered;
     if (const StepRow* step = doubtful_step(task_)) {
       return because(
           stuck_reason::outcome_unknown,

@@ -108,7 +108,6 @@ struct Stuck {
   std::optional<TimeUs> since;         // when the wait began
   StandsSince since_record;            // used if `since` is not known
   std::optional<StuckAttempt> failed;  // the attempt that failed
-  Seq rolled_back_by{};                // the rollback that was one too many; 0: none was
   std::optional<TimeUs> until;         // when it ends by itself
   std::optional<Owner> owner;          // the owner that it waits for
   std::optional<Boot> owner_boot;      // of the owner

@@ -277,10 +277,6 @@ Result<void> Client::check_is_pawlds(const Answer& answer) const {
 }
 
 Result<Answer> Client::send(const Request& request) {
-  if (listens_) {
-    if (!meanwhile_) meanwhile_ = std::make_unique<Client>(target_);
-    return meanwhile_->send(request);
-  }
   const std::string key = request.method == "GET" ? "" : random_hex();
   CURLcode code = CURLE_OK;
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -326,9 +322,7 @@ Result<Answer> Client::listen(const std::string& path, const Listener& listener)
     if (begin == 0) is_enough = !listener.idle();
     return !is_enough;
   };
-  listens_ = true;
   const CURLcode code = exchange(incoming, hand_on);
-  listens_ = false;
   if (stranger) return *stranger;
   if (is_enough) return Answer{200, ""};
   if (code != CURLE_OK) return error_of(code, request);

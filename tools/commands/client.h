@@ -54,7 +54,6 @@ class Client {
   Result<Answer> send(const Request& request);
 
   /// GET that passes the body on line by line as it arrives. Returns the status and, unless it is success, the body.
-  /// The listener may send() meanwhile: that goes over a second connection.
   Result<Answer> listen(const std::string& path, const Listener& listener);
 
  private:
@@ -91,13 +90,7 @@ class Client {
   std::unique_ptr<CURLM, FreeMulti> multi_;     // owns the connection
   std::unique_ptr<curl_slist, FreeList> list_;  // the headers of the current request
   std::unique_ptr<CURL, FreeEasy> easy_;
-<<<<<<< /tmp/tmpsw9epped/cur
   bool is_exchanging_ = false;
-||||||| /tmp/tmpsw9epped/base
-=======
-  bool listens_ = false;
-  std::unique_ptr<Client> meanwhile_;  // asks for a listener, because a libcurl handle is in one exchange at a time
->>>>>>> /tmp/tmpsw9epped/new
 };
 
 /// Encodes a string for a path or a query.

@@ -161,8 +161,6 @@ TEST_F(AgainstDaemon, submit_waits_until_the_task_ends) {
   EXPECT_EQ(ran.err, "pawl: task 1 was cancelled\n");
 }
 
-<<<<<<< /tmp/tmpsw9epped/cur
-<<<<<<< /tmp/tmpsw9epped/cur
 TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
   daemon.stop(SIGTERM);
   daemon.options = {"--pipeline", daemon.file("worked.yaml",
@@ -180,10 +178,6 @@ TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
   }
 }
 
-||||||| /tmp/tmpsw9epped/base
-=======
-||||||| /tmp/tmpsw9epped/base
-=======
 TEST_F(AgainstDaemon, the_queue_shows_how_webhooks_fared) {
   daemon.stop(SIGTERM);
   const std::string secret = daemon.file("generic.secret", "secret\n");
@@ -198,38 +192,6 @@ TEST_F(AgainstDaemon, the_queue_shows_how_webhooks_fared) {
   EXPECT_EQ(ran.out.find("gitea"), std::string::npos) << "it is not configured";
 }
 
->>>>>>> /tmp/tmpsw9epped/new
-TEST(WithAgent, submit_waits_for_a_task_whose_agent_works) {
-  const Daemon daemon(
-      "name: delivery\nstages: [{name: build, agent: builder, to: done}]\nagents: {builder: {run: 'exit 0'}}\n");
-  const Ran ran = run_pawl({"submit", "W-1", "--repo", "shop", "--wait"}, "", {"PAWL_DATA=" + daemon.data()});
-  EXPECT_EQ(ran.exit, 0);
-  EXPECT_EQ(ran.err, "");
-  EXPECT_NE(ran.out.find("build -> done"), std::string::npos) << ran.out;
-}
-
-TEST_F(AgainstDaemon, a_client_that_listens_may_ask_something_else_meanwhile) {
-  pawl({"submit", "W-1", "--repo", "shop"});
-  Client client({.socket = daemon.data() + "/pawl.sock", .url = "http://localhost"});
-  const Request question{.method = "GET", .path = "/v1/tasks/1"};
-  std::string answers;
-  const auto ask = [&](const std::string& when) {
-    const auto answer = client.send(question);
-    answers += when + (answer ? std::to_string(answer->status) : answer.error().message);
-    return when == " line " || answers.find("line") == std::string::npos;
-  };
-  const Listener listener{.line = [&](std::string_view) { return ask(" line "); },
-                          .idle = [&] { return ask(" idle "); }};
-  const auto heard = client.listen("/v1/events?after=0&wait_s=30", listener);
-  EXPECT_TRUE(heard && heard->is_success()) << heard.error().message;
-  const auto waited = client.listen("/v1/events?after=1000&wait_s=30", listener);
-  EXPECT_TRUE(waited && waited->is_success()) << waited.error().message;
-  EXPECT_TRUE(client.send(question));
-  EXPECT_NE(answers.find(" line 200 line 200"), std::string::npos) << answers;
-  EXPECT_TRUE(answers.ends_with(" idle 200")) << answers;
-}
-
->>>>>>> /tmp/tmpsw9epped/new
 TEST_F(AgainstDaemon, submit_goes_on_waiting_over_a_restart) {
   std::thread waiting([&] { EXPECT_EQ(pawl({"submit", "W-1", "--repo", "shop", "--wait"}).exit, 1); });
   const auto until = std::chrono::steady_clock::now() + patience;

@@ -76,16 +76,6 @@ TEST_F(Stucks, since_when_a_task_is_blocked_is_read_from_the_log) {
   EXPECT_EQ(get("/v1/stuck").at("/items/0/since"), "\"2026-01-01T00:00:07.000000Z\"");
 }
 
-TEST_F(Stucks, why_a_task_was_rolled_back_too_often_is_read_from_the_log) {
-  post("/v1/settings", R"({"pipeline.max_rollbacks":0})");
-  create("W-1", R"(,"stage":"testing")");
-  ASSERT_EQ(post("/v1/tasks/1/transition",
-                 R"({"to":"development","expected_version":1,"reason":"gate_red: two tests failed"})")
-                .status,
-            200);
-  EXPECT_EQ(get("/v1/stuck").at("/items/0/detail"), "\"max_rollbacks; the last one: gate_red: two tests failed\"");
-}
-
 TEST_F(Stucks, an_owner_that_cannot_be_seen_is_said_to_be_so) {
   create("W-1");
   worker("w");

@@ -467,7 +467,6 @@ TEST_F(StuckTest, job_that_failed_is_named_for_its_last_words) {
   EXPECT_EQ(look()->since_record.job, job);
 }
 
-<<<<<<< /tmp/tmpsw9epped/cur
 TEST_F(StuckTest, block_is_told_with_the_last_line_of_what_led_to_it) {
   Task blocked = *row();
   const auto detail = [&] { return why_stuck(machine.state(), blocked, machine.now(), {})->detail; };
@@ -506,8 +505,6 @@ TEST_F(StuckTest, job_that_failed_at_its_gate_is_not_told_with_the_agents_words)
   EXPECT_EQ(words_behind_block(blocked, nullptr), "");
 }
 
-||||||| /tmp/tmpsw9epped/base
-=======
 TEST_F(StuckTest, red_gate_is_told_during_the_pause_and_once_where_it_blocks) {
   fb::GateEvaluatedT gate;
   gate.task = raw(task);
@@ -526,7 +523,6 @@ TEST_F(StuckTest, red_gate_is_told_during_the_pause_and_once_where_it_blocks) {
   EXPECT_EQ(look()->detail, blocked.reason);
 }
 
->>>>>>> /tmp/tmpsw9epped/new
 TEST_F(StuckTest, fetch_that_is_under_way) {
   give_every_step_a_command();
   stand_on("deploy");
