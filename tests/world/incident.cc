@@ -173,10 +173,10 @@ Fate Incident::fate_of_step(const StepKey& key, const PipelineStep& step) {
   return fate;
 }
 
-Fate Incident::fate_of_probe(const StepKey&, Verdict truth) {
+Fate Incident::fate_of_probe(const StepKey& key, Verdict truth) {
   Fate fate;
   fate.work = dice().between(1, 5) * second;
-  if (truth == Verdict::unknown && probes_lie) truth = Verdict::no;
+  if (probes_lie && key == doubtful) truth = Verdict::no;
   fate.exit.code = truth == Verdict::yes ? 0 : truth == Verdict::no ? 1 : 2;
   return fate;
 }
@@ -217,7 +217,7 @@ Harm Incident::harm() const {
       hurt(id, "is blocked: " + known.blocked);
       continue;
     }
-    if (now() - last_move(known) > hangs_after) hurt(id, "does not move any more");
+    if (now() - std::max(last_move(known), hangs_from) > hangs_after) hurt(id, "does not move any more");
   }
   std::map<std::pair<std::string, std::string>, std::uint64_t> effects;
   for (const auto& [key, times] : story_->targets.ledger()) {

@@ -37,6 +37,7 @@ struct Plan {
   std::uint64_t gate_is_red = 0;  // how often its gates are still red
   bool ails = false;              // agents fail until an operator has mended it
   bool is_long = false;           // its outside agents take most of an hour
+  bool is_endless = false;        // they never end
 };
 
 /// How an outside worker behaves, if not as it should. Set by a cause, and used once unless it says otherwise.
@@ -47,6 +48,7 @@ struct Habits {
   bool is_cut_off = false;  // after the effect of that step nothing reaches the daemon for `step_takes`
   bool dies = false;        // in that step, before or after the effect
   bool is_gone = false;     // once dead, it does not come back
+  bool comes_back_at_once = false;
   std::string takes_all_of;  // crosses the daemon's own tasks of that repository too, with a gate that is red for it
 };
 
@@ -131,11 +133,14 @@ class Incident final : public Script {
   Us in_the_air = 0;                     // how long its request is under way then
   std::string in_doubt_of;               // only of tasks of that pipeline
   std::optional<StepKey> doubtful;       // the step that did
+  std::set<TaskId> not_helped;           // tasks that ail, and operators do not look at
+  Us hangs_from = 0;                     // what stood still before does not count
 
   // The cause.
   std::optional<Seq> cause;
   std::vector<Seq> also;
-  std::string words;  // about it
+  std::string words;    // about it
+  std::string setting;  // if the kind does not say
   /// Sees each record: for causes that others propose.
   std::function<void(const fb::Record&)> watcher;
 
@@ -168,7 +173,7 @@ struct Label {
   std::uint64_t tries = 1;
   std::optional<Seq> cause;
   std::vector<Seq> also;
-  const char* setting = nullptr;
+  std::string setting;
   Harm harm;
   std::string words;
   std::set<TaskId> own;

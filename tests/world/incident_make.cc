@@ -45,7 +45,7 @@ std::string in_json(const Label& label) {
   out += ",\"also\":[";
   for (const Seq seq : label.also) out += (out.back() == '[' ? "" : ",") + std::to_string(raw(seq));
   out += "],\"setting\":";
-  append_json_text_or_null(out, label.setting ? label.setting : "");
+  append_json_text_or_null(out, label.setting);
   out += ",\"victims\":";
   append_tasks(out, label.harm.victims);
   out += ",\"own\":";
@@ -85,7 +85,7 @@ int make_incident(const IncidentOrder& order) {
                 .tries = tries,
                 .cause = incident.cause,
                 .also = incident.also,
-                .setting = kind->setting,
+                .setting = kind->setting ? kind->setting : incident.setting,
                 .harm = incident.harm(),
                 .words = incident.words,
                 .own = incident.own()};

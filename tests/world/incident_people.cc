@@ -160,7 +160,7 @@ class People {
 
   void help() {
     for (const TaskId id : incident_.own()) {
-      if (incident_.dice().one_in(2)) continue;
+      if (incident_.not_helped.contains(id) || incident_.dice().one_in(2)) continue;
       incident_.plan(id).ails = false;
       fb::TaskUnblockedT unblocked;
       unblocked.task = raw(id);
