@@ -9,6 +9,7 @@ namespace {
 
 /// Nothing of a healthy story stands still for as long, apart from what is blocked.
 constexpr Us hangs_after = 150 * minute;
+constexpr Us held_up_after = 50 * minute;
 constexpr std::uint64_t turns_per_look = 256;
 
 /// All time-outs are short, so that settings may be low. Work from outside has none, and may take longer.
@@ -53,7 +54,12 @@ Pipeline by_daemon(const std::string& name, bool has_probes) {
                      {.name = "shipper", .run = {"agent"}, .timeout_s = 600}};
   pipeline.stages = {
       {.name = "build", .agent = "builder", .gate = gate, .to = "ship"},
-      {.name = "ship", .agent = "shipper", .gate = gate, .to = "release", .steps = {retest, merge}, .rollback = "build"},
+      {.name = "ship",
+       .agent = "shipper",
+       .gate = gate,
+       .to = "release",
+       .steps = {retest, merge},
+       .rollback = "build"},
       {.name = "release", .gate = gate, .to = "done", .steps = {step("deploy")}, .rollback = "build"},
   };
   return pipeline;
@@ -84,7 +90,9 @@ bool Incident::is_over() {
   if (ends_at_ == 0 && cause && !harm().victims.empty()) {
     ends_at_ = records_ + static_cast<std::uint64_t>(dice().between(100, 300));
   }
-  return records_ >= (ends_at_ > 0 ? ends_at_ : records_wanted_);
+  if (ends_at_ > 0) return records_ >= ends_at_;
+  // What is about to do harm gets some more time for it.
+  return records_ >= (kind_.inject ? records_wanted_ * 3 / 2 : records_wanted_);
 }
 
 /// A healthy story must not break any of the world's rules.
@@ -217,7 +225,16 @@ Harm Incident::harm() const {
       hurt(id, "is blocked: " + known.blocked);
       continue;
     }
-    if (now() - std::max(last_move(known), hangs_from) > hangs_after) hurt(id, "does not move any more");
+    const bool is_held_up = std::any_of(known.depends_on.begin(), known.depends_on.end(), [&](TaskId before) {
+      const auto other = tasks.find(before);
+      return other != tasks.end() && !other->second.is_over && !other->second.blocked.empty();
+    });
+    const Us still = now() - std::max(last_move(known), hangs_from);
+    if (is_held_up && still > held_up_after) {
+      hurt(id, "waits for a task that is blocked");
+    } else if (still > hangs_after) {
+      hurt(id, "does not move any more");
+    }
   }
   std::map<std::pair<std::string, std::string>, std::uint64_t> effects;
   for (const auto& [key, times] : story_->targets.ledger()) {
@@ -264,6 +281,13 @@ bool Incident::await(const std::function<bool()>& holds, Us most) {
     story_->scheduler.sleep(dice().between(2000, 6000) * ms);
   }
   return true;
+}
+
+bool Incident::is_daemon_idle() {
+  const std::string& boot = story_->daemon_that_serves().boot_id();
+  const auto& leases = state().leases.rows();
+  return std::none_of(leases.begin(), leases.end(),
+                      [&](const auto& lease) { return lease.second.owner.boot_id == boot; });
 }
 
 std::optional<TaskId> Incident::some_task(const std::function<bool(const Task&, const KnownTask&)>& is_meant) {

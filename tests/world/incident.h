@@ -26,7 +26,7 @@ class Incident;
 struct IncidentKind {
   const char* name;
   const char* sentence;
-  const char* setting;       // the one that at its default would have prevented it; null: none
+  const char* setting;        // the one that at its default would have prevented it; null: none
   void (*inject)(Incident&);  // an actor from outside, from the moment that the seed gives; null: nothing goes wrong
 };
 std::span<const IncidentKind> incident_kinds();
@@ -112,7 +112,9 @@ class Incident final : public Script {
   Requester operator_now();
   /// Waits until something holds, looking every few seconds; false: in vain.
   bool await(const std::function<bool()>& holds, Us most);
-  /// A live task of that pipeline for which something holds.
+  /// Whether the daemon has no gate or step under way, that its end could cut off.
+  bool is_daemon_idle();
+  /// A live task for which something holds.
   std::optional<TaskId> some_task(const std::function<bool(const Task&, const KnownTask&)>& is_meant);
 
   /// From StepStarted to its end, of a step that one at a time may take.
@@ -122,19 +124,19 @@ class Incident final : public Script {
   void note_pushed(TaskId task, Version version) { pushed_.insert({task, version}); }
 
   std::map<TaskId, KnownTask> tasks;
-  std::map<std::string, Plan> plans;     // by work item
-  std::map<std::string, Habits> habits;  // by worker
+  std::map<std::string, Plan> plans;        // by work item
+  std::map<std::string, Habits> habits;     // by worker
   std::map<std::string, ProcessPtr> hands;  // by worker: its process
   std::set<std::string> hands_off;          // settings that the administrator leaves alone
-  std::vector<std::string> called;       // workers that look for work at once
-  std::optional<Us> away_for;            // the daemon, after its next ends
-  bool probes_lie = false;               // about what is under way
-  bool next_step_ends_in_doubt = false;  // of the daemon's, after its request
-  Us in_the_air = 0;                     // how long its request is under way then
-  std::string in_doubt_of;               // only of tasks of that pipeline
-  std::optional<StepKey> doubtful;       // the step that did
-  std::set<TaskId> not_helped;           // tasks that ail, and operators do not look at
-  Us hangs_from = 0;                     // what stood still before does not count
+  std::vector<std::string> called;          // workers that look for work at once
+  std::optional<Us> away_for;               // the daemon, after its next ends
+  bool probes_lie = false;                  // about what is under way
+  bool next_step_ends_in_doubt = false;     // of the daemon's, after its request
+  Us in_the_air = 0;                        // how long its request is under way then
+  std::string in_doubt_of;                  // only of tasks of that pipeline
+  std::optional<StepKey> doubtful;          // the step that did
+  std::set<TaskId> not_helped;              // tasks that ail, and operators do not look at
+  Us hangs_from = 0;                        // what stood still before does not count
 
   // The cause.
   std::optional<Seq> cause;

@@ -71,7 +71,7 @@ class People {
         const std::int64_t value = dice.pick(values);
         if (!incident_.hands_off.contains(key)) incident_.set(key, value);
       };
-      switch (dice.roll(8)) {
+      switch (dice.roll(15)) {
         case 0:
           number("reaper.interval_s", {30, 45, 60, 90});
           break;
@@ -93,8 +93,30 @@ class People {
         case 6:
           number("quota.tasks", {1000, 4000});
           break;
+        case 7:
+          number("reaper.finalize_grace_s", {290, 300, 400});
+          break;
+        case 8:
+          number("recovery.max_interruptions", {4, 5, 8});
+          break;
+        case 9:
+          number("lease.merge_ttl_s", {1700, 1800, 3600});
+          break;
+        case 10:
+          number("job.max_attempts", {2, 3});
+          break;
+        case 11:
+          number("pipeline.max_rollbacks", {2, 3, 4});
+          break;
+        case 12:  // The same as all.
+          if (!incident_.hands_off.contains("ownership.repos")) {
+            incident_.set("ownership.repos", incident_.story().repos);
+          }
+          break;
         default:
-          if (dice.one_in(3)) incident_.story().tell_to_end();
+          if (dice.one_in(2) && incident_.await([&] { return incident_.is_daemon_idle(); }, 10 * minute)) {
+            incident_.story().tell_to_end();
+          }
       }
     }
   }
@@ -104,10 +126,13 @@ class People {
     for (;;) {
       incident_.sleep(5 * minute, 25 * minute);
       const auto task = incident_.some_task([](const Task&, const KnownTask&) { return true; });
-      if (task && incident_.dice().one_in(2)) {
+      if (task && incident_.dice().one_in(12)) {
+        drop(*task);
+      } else if (task && incident_.dice().one_in(2)) {
         fb::TaskNoteT note;
         note.task = raw(*task);
-        note.text = incident_.dice().pick(std::vector<std::string>{"looks good", "asked for", "waits for the customer"});
+        note.text =
+            incident_.dice().pick(std::vector<std::string>{"looks good", "asked for", "waits for the customer"});
         incident_.command(note);
       } else if (incident_.dice().one_in(2)) {
         help();
@@ -131,8 +156,8 @@ class People {
     for (;;) {
       incident_.sleep(15 * minute, 70 * minute);
       fb::LeaseAcquiredT acquire;
-      acquire.key = incident_.dice().one_in(2) ? "nightly-backup"
-                                               : repo_key(incident_.dice().pick(incident_.story().repos));
+      acquire.key =
+          incident_.dice().one_in(2) ? "nightly-backup" : repo_key(incident_.dice().pick(incident_.story().repos));
       acquire.owner = std::make_unique<fb::OwnerT>();
       acquire.owner->boot_id = boot;
       acquire.owner->pid = process->pid;
@@ -156,6 +181,21 @@ class People {
       const Requester by{.boot = boot, .actor = "janitor", .key = {}, .request = {}, .principal = principal};
       if (auto decision = incident_.story().ask(propose_group(by, event))) return decision;
     }
+  }
+
+  /// A task that has barely begun, and that no other waits for.
+  void drop(TaskId id) {
+    const Task* task = incident_.state().tasks.find(id);
+    if (!task || raw(task->version) > 1) return;
+    for (const auto& [other, row] : incident_.state().tasks.rows()) {
+      for (const TaskId before : row.depends_on) {
+        if (before == id) return;
+      }
+    }
+    fb::CancelRequestedT cancel;
+    cancel.task = raw(id);
+    cancel.reason = "not wanted any more";
+    incident_.command(cancel);
   }
 
   void help() {

@@ -95,6 +95,7 @@ class Hand {
     // What is nearly done comes first.
     if (const std::optional<TaskId> task = unfinished()) cross(*task, std::nullopt);
     if (const std::optional<JobId> job = claim()) return run(*job);
+    if (incident_.dice().one_in(150)) throw HandIsGone();  // It is replaced by a newer version of itself.
     const Us until = story_.scheduler.now() + incident_.dice().between(10, 60) * second;
     while (story_.scheduler.now() < until) {
       const auto call = std::find(incident_.called.begin(), incident_.called.end(), name_);
@@ -153,7 +154,9 @@ class Hand {
     started.pid_start = agent->start;
     Plan& plan = incident_.plan(task);
     Dice& dice = incident_.dice();
-    const Us takes = plan.is_endless ? 100 * hour : plan.is_long ? dice.between(25, 48) * minute : dice.between(4, 14) * minute;
+    const Us takes = plan.is_endless ? 100 * hour
+                     : plan.is_long  ? dice.between(25, 48) * minute
+                                     : dice.between(4, 14) * minute;
     const std::int64_t code = plan.ails || plan.agent_fails > 0 ? 1 : 0;
     try {
       if (say(started).outcome != Outcome::accepted) return story_.machines.end(*agent, {});
@@ -318,7 +321,9 @@ class Hand {
     const StepKey key{view.task.id, view.task.version, step.name};
     Us work = incident_.dice().between(60, 480) * second;
     Habits habit;
-    if (habits().in_step == step.name) habit = std::exchange(habits(), Habits{.is_gone = habits().is_gone, .comes_back_at_once = habits().comes_back_at_once});
+    if (habits().in_step == step.name)
+      habit = std::exchange(habits(),
+                            Habits{.is_gone = habits().is_gone, .comes_back_at_once = habits().comes_back_at_once});
     if (habit.step_takes && !habit.is_cut_off) work = *habit.step_takes;
     if (step.exclusive) incident_.note_exclusive(key, story_.scheduler.now(), story_.scheduler.now() + work);
     const bool is_late = habit.dies && incident_.dice().one_in(2);

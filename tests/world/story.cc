@@ -172,7 +172,8 @@ Fate Story::fate_of_effect(const PipelineStep& step) {
   return fate;
 }
 
-/// A target with a probe knows keys, except in a script. A late effect comes within the time that the step's definition promises.
+/// A target with a probe knows keys, except in a script. A late effect comes within the time that the step's definition
+/// promises.
 void Story::request(const StepKey& key, const PipelineStep& step, Us latency, const ProcessPtr& sender) {
   if (step.probe.empty() || script()) return targets.request(key, latency);
   const std::int64_t within_s = std::max<std::int64_t>(step.settle_s - 5, 0);
