@@ -88,7 +88,8 @@ void Incident::begin(Story& story) {
 bool Incident::is_over() {
   if (++turns_ % turns_per_look != 0) return ends_at_ > 0 && records_ >= ends_at_;
   if (ends_at_ == 0 && cause && !harm().victims.empty()) {
-    ends_at_ = records_ + static_cast<std::uint64_t>(dice().between(100, 300));
+    // What follows is part of the story.
+    ends_at_ = std::max(records_ + static_cast<std::uint64_t>(dice().between(100, 300)), records_wanted_ / 2);
   }
   if (ends_at_ > 0) return records_ >= ends_at_;
   // What is about to do harm gets some more time for it.

@@ -111,7 +111,7 @@ void wrong_word_of_workers(Incident& incident) {
   Habits& habits = incident.habits[name];
   habits.in_step = irreversible_step(incident);
   habits.is_cut_off = true;
-  habits.step_takes = incident.dice().between(60, 140) * minute;
+  habits.step_takes = incident.dice().between(35, 80) * minute;
   const std::string step_name = habits.in_step;
   std::map<Seq, Us> seen;
   const auto since = [&](const StepRow& step) { return seen.try_emplace(step.started, incident.now()).first->second; };
