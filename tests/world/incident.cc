@@ -161,6 +161,9 @@ Fate Incident::fate_of_gate(TaskId task) {
     // Only what was pushed can be looked at.
     const Task* row = story_->witness().state().tasks.find(task);
     if (!row || !pushed_.contains({task, row->version})) fate.exit.code = 1;
+  } else if (const Task* row = story_->witness().state().tasks.find(task);
+             red_from && row && row->pipeline >= *red_from) {
+    fate.exit.code = 1;
   } else if (mine.gate_is_red > 0 && known.stage != "release") {
     --mine.gate_is_red;
     fate.exit.code = 1;
@@ -192,6 +195,12 @@ Fate Incident::fate_of_probe(const StepKey& key, Verdict truth) {
 
 void Incident::note_exclusive(const StepKey& key, Us from, Us to) {
   held_.push_back({.repo = tasks[key.task].repo, .key = key, .from = from, .to = to});
+}
+
+void Incident::end_exclusive(const StepKey& key) {
+  for (Held& held : held_) {
+    if (held.key == key) held.to = std::min(held.to, now());
+  }
 }
 
 std::set<TaskId> Incident::own() const {
@@ -273,6 +282,13 @@ Seq Incident::set(const std::string& key, const SettingValue& value) {
   const Seq seq = command(event);
   if (seq == Seq{0}) story_->broken("script: " + key + " cannot be set to that");
   return seq;
+}
+
+Seq Incident::redefine(const Pipeline& pipeline) {
+  for (Pipeline& each : pipelines_) {
+    if (each.name == pipeline.name) each = pipeline;
+  }
+  return command(pipeline_event(pipeline));
 }
 
 bool Incident::await(const std::function<bool()>& holds, Us most) {

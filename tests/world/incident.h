@@ -47,6 +47,7 @@ struct Habits {
   std::string in_step;
   bool is_cut_off = false;  // after the effect of that step nothing reaches the daemon for `step_takes`
   bool dies = false;        // in that step, before or after the effect
+  bool is_broken = false;   // its next version: whatever it begins fails at once
   bool is_gone = false;     // once dead, it does not come back
   bool comes_back_at_once = false;
   std::string takes_all_of;  // crosses the daemon's own tasks of that repository too, with a gate that is red for it
@@ -110,6 +111,8 @@ class Incident final : public Script {
   /// The same for a setting; a refusal ends the story as wrong.
   Seq set(const std::string& key, const SettingValue& value);
   Requester operator_now();
+  /// A pipeline as it is from now on. The seq; 0: it was refused.
+  Seq redefine(const Pipeline& pipeline);
   /// Waits until something holds, looking every few seconds; false: in vain.
   bool await(const std::function<bool()>& holds, Us most);
   /// Whether the daemon has no gate or step under way, that its end could cut off.
@@ -119,6 +122,8 @@ class Incident final : public Script {
 
   /// From StepStarted to its end, of a step that one at a time may take.
   void note_exclusive(const StepKey& key, Us from, Us to);
+  /// It was over earlier.
+  void end_exclusive(const StepKey& key);
   /// What a worker made is with it alone, until it has pushed it.
   void note_made(TaskId task, Version version) { pushed_.erase({task, version}); }
   void note_pushed(TaskId task, Version version) { pushed_.insert({task, version}); }
@@ -136,6 +141,7 @@ class Incident final : public Script {
   std::string in_doubt_of;                  // only of tasks of that pipeline
   std::optional<StepKey> doubtful;          // the step that did
   std::set<TaskId> not_helped;              // tasks that ail, and operators do not look at
+  std::optional<Seq> red_from;              // gates of pipelines defined from there on are always red
   Us hangs_from = 0;                        // what stood still before does not count
 
   // The cause.

@@ -266,14 +266,14 @@ void clock_leap(Incident& incident) {
   if (!incident.await(is_busy, 24 * hour)) return;
   const Us leap = incident.dice().between(3 * 60, 9 * 60) * minute;
   incident.hangs_from = incident.now() + leap;
-  incident.also.push_back(incident.story().witness().state().last_seq);
-  incident.watcher = [&incident, from = incident.now() + leap](const fb::Record& record) {
-    // Before that, decided but not durable yet.
-    if (incident.now() < from) {
-      incident.also.front() = Seq{record.stamp()->seq()};
-    } else if (!incident.cause) {
+  incident.watcher = [&incident, leap,
+                      last = incident.story().witness().state().last_time.us](const fb::Record& record) mutable {
+    const std::int64_t time = record.stamp()->time_us();
+    if (time - last > leap / 2 && !incident.cause) {
       note_cause(incident, record);
+      incident.also.push_back(Seq{record.stamp()->seq() - 1});
     }
+    last = time;
   };
   incident.story().freeze(leap);
   incident.words = "the machine is frozen, and its clocks leap by " + std::to_string(leap / minute) + " minutes";
@@ -291,6 +291,26 @@ void twins(Incident& incident) {
   incident.habits[name].comes_back_at_once = true;
   send_hand(incident, name, "epsilon");
   incident.words = "a second machine registers as " + name;
+}
+
+void bad_worker(Incident& incident) {
+  const std::string name = some_hand(incident);
+  incident.watcher = [&incident, name](const fb::Record& record) {
+    const auto* booted = record.event_as_BootStarted();
+    const bool is_it = booted && is_accepted(record) && booted->name()->string_view() == name;
+    if (is_it && !incident.cause && booted->version()->string_view() == "worker 2.5") note_cause(incident, record);
+  };
+  incident.habits[name].is_broken = true;
+  incident.habits[name].comes_back_at_once = true;
+  incident.words = "a new version of " + name + " is broken, and fails whatever it claims";
+  const auto is_idle = [&] {
+    const State& state = incident.state();
+    return std::none_of(state.indexes.running.begin(), state.indexes.running.end(),
+                        [&](JobId id) { return state.jobs.find(id)->run->owner.actor == name; }) &&
+           std::none_of(state.leases.rows().begin(), state.leases.rows().end(),
+                        [&](const auto& lease) { return lease.second.owner.actor == name; });
+  };
+  if (incident.await(is_idle, 12 * hour)) incident.story().machines.kill(incident.hands[name]);
 }
 
 void crash_loop(Incident& incident) {
@@ -360,7 +380,9 @@ void starvation(Incident& incident) {
   incident.plan(*first).ails = true;
   incident.not_helped.insert(*first);
   incident.watcher = [&incident, id = *first](const fb::Record& record) {
-    if (!incident.cause && !incident.tasks[id].blocked.empty()) note_cause(incident, record);
+    const auto* finished = record.event_as_JobFinished();
+    const Job* job = finished ? incident.story().witness().state().jobs.find(JobId{finished->job()}) : nullptr;
+    if (job && job->task == id && job->status == JobStatus::failed) note_cause(incident, record);
   };
   incident.words = "task " + std::to_string(raw(*first)) + " is blocked by its own failure, and others depend on it";
   for (std::int64_t i = incident.dice().between(1, 3); i > 0; --i) {

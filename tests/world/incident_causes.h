@@ -23,6 +23,8 @@ void few_interruptions(Incident& incident);
 void switch_off(Incident& incident);
 void narrow_scope(Incident& incident);
 void held_dependency(Incident& incident);
+void short_timeout(Incident& incident);
+void bad_gate(Incident& incident);
 
 // incident_accidents.cc: to machines, workers, agents and tasks
 void wrong_probe(Incident& incident);
@@ -35,6 +37,7 @@ void endless_agent(Incident& incident);
 void killed_agent(Incident& incident);
 void clock_leap(Incident& incident);
 void twins(Incident& incident);
+void bad_worker(Incident& incident);
 void crash_loop(Incident& incident);
 void stop_midway(Incident& incident);
 void starvation(Incident& incident);

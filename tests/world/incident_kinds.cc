@@ -45,6 +45,10 @@ constexpr std::array kinds = {
     IncidentKind{"retry_delay", "the pause between two attempts is set to hours", "job.retry_delay_s", long_pause},
     IncidentKind{"held_dependency", "queue.cancelled_dependency is hold, and a dependency is cancelled",
                  "queue.cancelled_dependency", held_dependency},
+    IncidentKind{"short_timeout", "a pipeline is defined anew, with less time for agents than they need", nullptr,
+                 short_timeout},
+    IncidentKind{"bad_gate", "a pipeline is defined anew, with a gate that is always red", nullptr, bad_gate},
+    IncidentKind{"bad_worker", "a new version of a worker fails whatever it claims", nullptr, bad_worker},
 };
 
 }  // namespace

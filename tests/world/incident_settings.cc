@@ -118,4 +118,39 @@ void held_dependency(Incident& incident) {
   if (seq != Seq{0}) incident.also.push_back(seq);
 }
 
+// Definitions.
+
+namespace {
+
+Pipeline some_pipeline(Incident& incident) {
+  return incident.pipelines()[static_cast<std::size_t>(incident.dice().between(1, 2))];
+}
+
+void define(Incident& incident, const Pipeline& pipeline) {
+  const Seq seq = incident.redefine(pipeline);
+  if (seq != Seq{0}) incident.cause = seq;
+}
+
+}  // namespace
+
+void short_timeout(Incident& incident) {
+  Pipeline pipeline = some_pipeline(incident);
+  const std::int64_t timeout_s = incident.dice().between(60, 150);
+  for (Agent& agent : pipeline.agents) agent.timeout_s = timeout_s;
+  define(incident, pipeline);
+  incident.words =
+      "the agents of '" + pipeline.name + "' get " + std::to_string(timeout_s) + " s for work that takes minutes";
+}
+
+void bad_gate(Incident& incident) {
+  Pipeline pipeline = some_pipeline(incident);
+  for (Stage& stage : pipeline.stages) {
+    if (stage.gate) stage.gate->run.push_back("--strict");
+  }
+  incident.red_from = next(incident.story().witness().state().last_seq);
+  define(incident, pipeline);
+  if (incident.cause) incident.red_from = incident.cause;
+  incident.words = "'" + pipeline.name + "' is defined with gates that are always red";
+}
+
 }  // namespace pawl::hostile

@@ -49,7 +49,7 @@ class Hand {
     event.pid = process_->pid;
     event.pid_start = process_->start;
     event.host = process_->host;
-    event.version = "worker 2.4";
+    event.version = habits().is_broken ? "worker 2.5" : "worker 2.4";
     for (;;) {
       const Requester by{.boot = story_.daemon_that_serves().boot_id(),
                          .actor = name_,
@@ -154,10 +154,11 @@ class Hand {
     started.pid_start = agent->start;
     Plan& plan = incident_.plan(task);
     Dice& dice = incident_.dice();
-    const Us takes = plan.is_endless ? 100 * hour
-                     : plan.is_long  ? dice.between(25, 48) * minute
-                                     : dice.between(4, 14) * minute;
-    const std::int64_t code = plan.ails || plan.agent_fails > 0 ? 1 : 0;
+    Us takes = plan.is_endless ? 100 * hour
+               : plan.is_long  ? dice.between(25, 48) * minute
+                               : dice.between(4, 14) * minute;
+    if (habits().is_broken) takes = dice.between(3, 20) * second;
+    const std::int64_t code = habits().is_broken ? 127 : plan.ails || plan.agent_fails > 0 ? 1 : 0;
     try {
       if (say(started).outcome != Outcome::accepted) return story_.machines.end(*agent, {});
       const Us until = story_.scheduler.now() + takes;
@@ -173,7 +174,7 @@ class Hand {
       throw;
     }
     story_.machines.end(*agent, {.code = code});
-    if (code != 0 && plan.agent_fails > 0) --plan.agent_fails;
+    if (code == 1 && plan.agent_fails > 0) --plan.agent_fails;
     fb::RunExitedT exited;
     exited.job = raw(id);
     exited.attempt = attempt;
@@ -322,15 +323,16 @@ class Hand {
     Us work = incident_.dice().between(60, 480) * second;
     Habits habit;
     if (habits().in_step == step.name)
-      habit = std::exchange(habits(),
-                            Habits{.is_gone = habits().is_gone, .comes_back_at_once = habits().comes_back_at_once});
+      habit = std::exchange(habits(), Habits{.is_broken = habits().is_broken,
+                                             .is_gone = habits().is_gone,
+                                             .comes_back_at_once = habits().comes_back_at_once});
     if (habit.step_takes && !habit.is_cut_off) work = *habit.step_takes;
     if (step.exclusive) incident_.note_exclusive(key, story_.scheduler.now(), story_.scheduler.now() + work);
     const bool is_late = habit.dies && incident_.dice().one_in(2);
     pass(work / 2);
-    if (habit.dies && !is_late) die();
+    if (habit.dies && !is_late) die(key);
     if (step.irreversible) story_.request(key, step, 0, process_);
-    if (is_late) die();
+    if (is_late) die(key);
     pass(work - work / 2);
     if (habit.is_cut_off) pass(*habit.step_takes);
     fb::StepFinishedT finish;
@@ -343,7 +345,8 @@ class Hand {
     return say(finish).outcome == Outcome::accepted;
   }
 
-  [[noreturn]] void die() {
+  [[noreturn]] void die(const StepKey& key) {
+    incident_.end_exclusive(key);
     story_.machines.end(*process_, {.how = CommandExit::How::signalled, .code = 9});
     throw HandIsGone();
   }
