@@ -152,7 +152,7 @@ void wrong_word(Incident& incident) {
 void forced_release(Incident& incident) {
   std::optional<AtStep> at;
   const auto is_at_step = [&] {
-    at = worker_at_step(incident, [](const StepRow&) { return true; });
+    at = worker_at_step(incident, [](const StepRow& step) { return step.irreversible; });
     return at.has_value();
   };
   if (!incident.await(is_at_step, 24 * hour)) return;
@@ -168,7 +168,10 @@ void short_ttl(Incident& incident) {
   incident.watcher = [&incident, name, ttl_s](const fb::Record& record) {
     const auto* acquired = record.event_as_LeaseAcquired();
     if (!acquired || !is_accepted(record) || record.actor()->string_view() != name) return;
-    if (acquired->ttl() == ttl_s) note_cause(incident, record);
+    if (acquired->ttl() != ttl_s) return;
+    note_cause(incident, record);
+    incident.habits[name].in_step = acquired->edge()->string_view().starts_with("deploy->") ? "deploy" : "retest";
+    incident.habits[name].step_takes = 15 * minute;
   };
   incident.habits[name].lease_ttl_s = ttl_s;
   incident.words = name + " takes a lease for " + std::to_string(ttl_s) + " s, and works for longer";
@@ -262,7 +265,9 @@ void killed_agent(Incident& incident) {
 // Machines.
 
 void clock_leap(Incident& incident) {
-  const auto is_busy = [&] { return worker_at_step(incident, [](const StepRow&) { return true; }).has_value(); };
+  const auto is_busy = [&] {
+    return worker_at_step(incident, [](const StepRow& step) { return step.irreversible; }).has_value();
+  };
   if (!incident.await(is_busy, 24 * hour)) return;
   const Us leap = incident.dice().between(3 * 60, 9 * 60) * minute;
   incident.hangs_from = incident.now() + leap;

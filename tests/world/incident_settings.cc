@@ -20,7 +20,7 @@ void low_grace(Incident& incident) {
 }
 
 void low_ceiling(Incident& incident) {
-  set_low(incident, "reaper.max_running_s", 1200);
+  set_low(incident, "reaper.max_running_s", 1300);
 }
 
 void low_merge_ttl(Incident& incident) {
