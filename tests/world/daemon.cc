@@ -83,8 +83,11 @@ void Daemon::start_up() {
   if (decision.outcome != Outcome::accepted) {
     return story_.broken("the daemon's boot is refused: " + std::string(name(decision.outcome)));
   }
-  for (const Pipeline& pipeline : pipelines()) {
-    const bool is_known = ask([&](const State& state) { return state.pipeline_in_force(pipeline.name) != nullptr; });
+  for (const Pipeline& pipeline : story_.script() ? story_.script()->pipelines() : pipelines()) {
+    const bool is_known = ask([&](const State& state) {
+      const PipelineRow* row = state.pipeline_in_force(pipeline.name);
+      return row && (!story_.script() || *row->definition == pipeline);
+    });
     if (!is_known) propose(propose_group(requester, pipeline_event(pipeline)));
   }
   const std::size_t rows_per_look = rows_per_look_min + decided().boots.size() / boots_per_row;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/json/state_json.h"
+#include "tests/world/incident.h"
 #include "tests/world/shrink.h"
 #include "tests/world/story.h"
 
@@ -25,7 +26,9 @@ namespace {
 constexpr const char* usage =
     "usage: pawl_world [--seed N] [--seeds N] [--events N] [--seconds N] [--records N] [--threads N]\n"
     "                  [--without NAME,...] [--hash] [--hashes FILE] [--reach] [--reaches FILE] [--log]\n"
-    "                  [--no-shrink] [--progress]\n";
+    "                  [--no-shrink] [--progress]\n"
+    "       pawl_world --incident KIND [--seed N] [--records N] [--log] [--label FILE]\n"
+    "       pawl_world --incidents\n";
 
 constexpr double progress_every_s = 10;
 
@@ -39,6 +42,7 @@ struct Options {
   std::uint64_t seeds = 0;   // 0: as many as the events or the seconds need
   std::uint64_t events = 0;  // at least, over all seeds
   std::uint64_t seconds = 0;
+  std::optional<std::uint64_t> records_given;
   std::uint64_t records = 10000;  // of a run, before it settles
   std::uint64_t threads = 2;
   std::uint64_t without = 0;
@@ -49,6 +53,8 @@ struct Options {
   bool progress = false;
   std::map<std::uint64_t, std::string> hashes;  // the expected hash of each seed
   std::string reaches;                          // a file of outcomes that must occur
+  std::optional<IncidentOrder> incident;
+  std::string label;
 };
 
 [[noreturn]] void wrong(const std::string& what) {
@@ -113,7 +119,7 @@ Options read_options(int count, char** words) {
     } else if (word == "--seconds") {
       options.seconds = number();
     } else if (word == "--records") {
-      options.records = number();
+      options.records = *(options.records_given = number());
     } else if (word == "--threads") {
       options.threads = std::max<std::uint64_t>(1, number());
     } else if (word == "--without") {
@@ -130,6 +136,13 @@ Options read_options(int count, char** words) {
       options.progress = true;
     } else if (word == "--no-shrink") {
       options.shrink = false;
+    } else if (word == "--incident") {
+      options.incident = {.kind = value()};
+    } else if (word == "--incidents") {
+      list_incidents();
+      std::exit(0);
+    } else if (word == "--label") {
+      options.label = value();
     } else if (word == "--log") {
       options.log = true;
     } else if (word == "--reach") {
@@ -288,6 +301,14 @@ int main(int count, char** words) {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   const Options options = read_options(count, words);
+  if (options.incident) {
+    IncidentOrder order = *options.incident;
+    order.seed = options.first_seed;
+    order.records = options.records_given.value_or(order.records);
+    order.log = options.log;
+    order.label = options.label;
+    return make_incident(order);
+  }
   Tally tally;
   std::atomic<std::uint64_t> next_seed{options.first_seed};
   const auto goes_on = [&](std::uint64_t seed) {

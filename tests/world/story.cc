@@ -72,6 +72,13 @@ Story::Story(const Order& order)
   origins = {{"repo-0", "origin-a"}, {"repo-1", "origin-a"}};
   branches.set({"origin-a", ""}, branches.commit_on(0));
   tasks_wanted = 3 + dice.roll(12);
+  if (!script()) return;
+  repos.clear();
+  origins = script()->repos();
+  for (const auto& [repo, origin] : origins) {
+    repos.push_back(repo);
+    branches.set({origin, ""}, branches.commit_on(0));
+  }
 }
 
 Story::~Story() {
@@ -81,7 +88,16 @@ Story::~Story() {
   scheduler.kill(Party::outside);
 }
 
+void Story::see(const std::vector<Decided>& groups) {
+  witness_.see(groups);
+  if (!script()) return;
+  for (const Decided& group : groups) {
+    for (const Proposal& record : group.records) script()->see(record.record());
+  }
+}
+
 void Story::broken(std::string what) {
+  if (script() && script()->bears_with(what)) return;
   if (!failure_) failure_ = std::move(what);
 }
 
@@ -156,9 +172,10 @@ Fate Story::fate_of_effect(const PipelineStep& step) {
   return fate;
 }
 
-/// A target with a probe knows keys. A late effect comes within the time that the step's definition promises.
+/// A target with a probe knows keys, except in a script. A late effect comes within the time that the step's definition
+/// promises.
 void Story::request(const StepKey& key, const PipelineStep& step, Us latency, const ProcessPtr& sender) {
-  if (step.probe.empty()) return targets.request(key, latency);
+  if (step.probe.empty() || script()) return targets.request(key, latency);
   const std::int64_t within_s = std::max<std::int64_t>(step.settle_s - 5, 0);
   targets.request(key, latency, sender, dice.between(0, within_s) * second);
 }
@@ -301,6 +318,7 @@ void Story::kill_daemon() {
     mark(Mark::long_downtime);
   }
   if (!is_hostile()) daemon_from_ = scheduler.now() + second;
+  if (script()) daemon_from_ = scheduler.now() + script()->downtime();
 }
 
 /// The last sign of life that a daemon wrote (every three seconds), or what became of it.
@@ -423,6 +441,11 @@ void Story::flip_a_bit() {
 void Story::strike() {
   if (!daemon_ || !is_hostile()) return;
   const bool is_due = dice.one_in(crash_every_);
+  if (script()) {
+    if (const Us frozen = std::exchange(frozen_us_, 0)) scheduler.advance_time(frozen);
+    if (std::exchange(is_struck_, false)) crash();
+    return;
+  }
   if ((std::exchange(is_struck_, false) || is_due) && (allows(Hostility::kill) || allows(Hostility::power_cut))) {
     return crash();
   }
@@ -577,7 +600,18 @@ void Story::end() {
   witness_.check_ledger(targets);
 }
 
+/// Until the script has what it wants.
+void Story::follow_script() {
+  script()->begin(*this);
+  std::uint64_t turns = 0;
+  while (!failure_ && !script()->is_over()) {
+    turn();
+    if (++turns > turns_max) broken("the run does not end");
+  }
+}
+
 void Story::tell() {
+  if (script()) return follow_script();
   send_workers(*this);
   send_operators(*this);
   send_fool(*this);

@@ -17,6 +17,7 @@
 #include "store/memory_log.h"
 #include "tests/world/branches.h"
 #include "tests/world/outside.h"
+#include "tests/world/script.h"
 #include "tests/world/witness.h"
 
 namespace pawl::hostile {
@@ -183,6 +184,7 @@ struct Order {
   std::uint64_t seed = 0;
   std::uint64_t records = 10000;  // after which the hostilities stop
   std::uint64_t without = 0;      // a bit for each hostility
+  Script* script = nullptr;       // who takes part, and what happens to them; null: as the seed makes it up
 };
 
 /// What is in the data folder beside the log, and outlives the daemon.
@@ -220,14 +222,6 @@ constexpr const char* liars = "token:liar";
 /// The reason for an unblock by an operator who has looked at the targets after a restore.
 constexpr std::string_view word_after_restore = "looked at";
 
-/// What a command will do.
-struct Fate {
-  Us work = 0;
-  std::optional<Us> effect;  // when it sends its request to the target; none: never
-  Us latency = 0;            // from the request to the effect
-  CommandExit exit;
-};
-
 /// A worker, as operators see it.
 struct KnownWorker {
   ProcessPtr process;
@@ -260,7 +254,9 @@ class Story {
   /// A fault: the story ends with it.
   void broken(std::string what);
 
-  void see(const std::vector<Decided>& groups) { witness_.see(groups); }
+  void see(const std::vector<Decided>& groups);
+  /// Null, unless an incident is told.
+  Script* script() const { return order_.script; }
   void told(const Decision& decision) { witness_.told(decision); }
   void mark(Mark mark) { ++marks_[static_cast<std::size_t>(mark)]; }
   const Marks& marks() const { return marks_; }
@@ -299,6 +295,8 @@ class Story {
   bool is_skipped(JobId job) const;
   /// The daemon is killed before any actor goes on.
   void strike_down() { is_struck_ = true; }
+  /// Nothing runs for that long, not even the daemon, and every clock goes on: a machine that was frozen.
+  void freeze(Us us) { frozen_us_ = us; }
   /// The daemon is told to end, in order, before any actor goes on.
   void tell_to_end() { is_told_to_end_ = true; }
 
@@ -327,6 +325,7 @@ class Story {
   Fate fate_of_effect(const PipelineStep& step);
   void wait_for_daemon();
   void turn();
+  void follow_script();
   void strike();
   void start_daemon();
   void kill_daemon();
@@ -355,6 +354,7 @@ class Story {
   Us daemon_from_ = 0;  // when it starts again
   bool is_struck_ = false;
   bool is_told_to_end_ = false;
+  Us frozen_us_ = 0;
   std::set<ActorId> waiting_for_daemon_;
   std::set<ActorId> idle_workers_;
   std::optional<TaskId> called_for_;

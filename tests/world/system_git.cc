@@ -206,7 +206,8 @@ void HostileSystem::note_work(TaskId task, const std::string& repo, const std::s
   const auto origin = story_.origins.find(repo);
   if (tree == story_.folder.worktrees.end() || origin == story_.origins.end() || branch.empty()) return;
   Tree& at = tree->second;
-  if (at.head == 0 || at.is_damaged || !story_.strikes(Hostility::branches, 40)) return;
+  if (at.head == 0 || at.is_damaged) return;
+  if (!story_.script() && !story_.strikes(Hostility::branches, 40)) return;
   at.head = story_.branches.commit_on(at.head);
   at.is_own = true;
   const Commit there = story_.branches.head({origin->second, branch});

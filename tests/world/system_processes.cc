@@ -37,7 +37,7 @@ class HostileSystem::MadeUpChild final : public Child {
     const std::string& what = launch_.command.front();
     if (what == "agent") return be_agent();
     if (what == "gate") return be_gate();
-    const PipelineStep step = step_named(launch_.command.at(1), launch_.command.at(2));
+    const PipelineStep step = step_of_command();
     return what == "step" ? be_step(step) : be_probe(step);
   }
 
@@ -120,7 +120,20 @@ class HostileSystem::MadeUpChild final : public Child {
   std::int64_t timeout_s() const {
     const std::string& what = launch_.command.front();
     if (what == "agent") return Agent{}.timeout_s;
-    return what == "gate" ? Gate{}.timeout_s : step_named(launch_.command.at(1), launch_.command.at(2)).timeout_s;
+    return what == "gate" ? Gate{}.timeout_s : step_of_command().timeout_s;
+  }
+  PipelineStep step_of_command() const {
+    const std::string& pipeline = launch_.command.at(1);
+    const std::string& step = launch_.command.at(2);
+    if (!story_.script()) return step_named(pipeline, step);
+    for (const Pipeline& each : story_.script()->pipelines()) {
+      for (const Stage& stage : each.stages) {
+        for (const PipelineStep& found : stage.steps) {
+          if (each.name == pipeline && found.name == step) return found;
+        }
+      }
+    }
+    return {};
   }
   TaskId task() const { return TaskId{number_in(told(launch_, "TASK"))}; }
   StepKey key() const { return {task(), Version{number_in(told(launch_, "VERSION"))}, told(launch_, "STEP")}; }
@@ -186,7 +199,7 @@ class HostileSystem::MadeUpChild final : public Child {
       if (is_new && tree->second.head != 0) story_.branches.set(at, tree->second.head);
     }
     if (cannot_execute()) return;
-    const Fate fate = story_.fate_of_agent();
+    const Fate fate = story_.script() ? story_.script()->fate_of_agent(task()) : story_.fate_of_agent();
     system_.note_work(task(), told(launch_, "REPO"), branch);
     ends_after(fate.work, fate.exit);
   }
@@ -205,6 +218,10 @@ class HostileSystem::MadeUpChild final : public Child {
       }
     }
     if (told(launch_, "TOKEN").empty()) story_.broken(what + " runs without the lease of its task");
+    if (story_.script()) {
+      const Fate fate = story_.script()->fate_of_gate(task());
+      return ends_after(fate.work, fate.exit);
+    }
     const std::optional<bool> colour = story_.gate_of(task());
     const Us work = meddle(story_, task(), story_.duration(), Gate{}.timeout_s * second / 4);
     CommandExit exit;
@@ -216,7 +233,7 @@ class HostileSystem::MadeUpChild final : public Child {
   void be_step(const PipelineStep& step) {
     if (cannot_execute()) return;
     system_.check_tree(key(), told(launch_, "REPO"));
-    const Fate fate = story_.fate_of_step(step);
+    const Fate fate = story_.script() ? story_.script()->fate_of_step(key(), step) : story_.fate_of_step(step);
     meddle(story_, task(), fate.work, fate.work);
     if (fate.effect) {
       story_.scheduler.at(story_.scheduler.now() + *fate.effect,
@@ -230,6 +247,10 @@ class HostileSystem::MadeUpChild final : public Child {
   /// It reports what was true when it ended.
   void be_probe(const PipelineStep& step) {
     if (cannot_execute()) return;
+    if (story_.script()) {
+      const Fate fate = story_.script()->fate_of_probe(key(), story_.targets.happened(key()));
+      return ends_after(fate.work, fate.exit);
+    }
     const Us work = meddle(story_, task(), story_.duration(), step.timeout_s * second / 4);
     if (story_.strikes(Hostility::bad_exit, 10)) return ends_after(work, {.code = 2});
     story_.scheduler.at(story_.scheduler.now() + work, [&story = story_, process = process_, key = key()] {
