@@ -155,6 +155,57 @@ std::int64_t Causes::restarts_around(const std::string& boot, const Mark& at) co
   return is_around ? longest : 0;
 }
 
+void Causes::count_attempts() {
+  for (const auto& [id, task] : history_.tasks()) {
+    for (const AttemptTerm& attempt : task.attempts) {
+      const bool is_failed = failed_itself(attempt);
+      if (!is_failed && attempt.end != AttemptTerm::End::done) continue;
+      for (Rate* rate : {&of_pipeline_[task.pipeline], &of_boot_[attempt.owner.boot_id],
+                         &of_both_[{task.pipeline, attempt.owner.boot_id}]}) {
+        ++(is_failed ? rate->failed : rate->done);
+      }
+    }
+  }
+}
+
+/// What the job's own agents and gates fail by may have been brought in from outside: a definition of the pipeline, or
+/// a worker, since which nearly all attempts fail that went well before.
+Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTerm*>& of_job) const {
+  const auto rate_of = [](const auto& rates, const auto& key) {
+    const auto found = rates.find(key);
+    return found == rates.end() ? Rate() : found->second;
+  };
+  const Rate now = rate_of(of_pipeline_, task.pipeline);
+  for (const auto& [name, terms] : history_.pipelines()) {
+    for (std::size_t i = 1; i < terms.size(); ++i) {
+      if (terms[i].at.seq != task.pipeline) continue;
+      const Rate before = rate_of(of_pipeline_, terms[i - 1].at.seq);
+      if (!now.is_bad() || !before.is_good()) continue;
+      return {.at = terms[i].at,
+              .words = "pipeline '" + name + "' was defined anew by " + terms[i].actor + "; since then " +
+                       in_words(now) + " failed, before it " + in_words(before)};
+    }
+  }
+  for (const AttemptTerm* attempt : of_job) {
+    const BootTerm* boot = history_.boot(attempt->owner.boot_id);
+    if (!boot || boot->is_daemon) continue;
+    const Rate its = rate_of(of_boot_, attempt->owner.boot_id);
+    Rate others = now;
+    const Rate both = rate_of(of_both_, std::pair(task.pipeline, attempt->owner.boot_id));
+    others.failed -= both.failed;
+    others.done -= both.done;
+    if (!its.is_bad() || others.failed > others.done) continue;
+    return {.at = boot->started,
+            .words = "from here on '" + boot->name + "' on " + boot->host + " fails at what it claims: " +
+                     in_words(its) + " failed, of others' on the same pipeline " + in_words(others)};
+  }
+  return by_itself("");
+}
+
+std::string Causes::in_words(const Rate& rate) {
+  return std::to_string(rate.failed) + " of " + std::to_string(rate.failed + rate.done) + " attempts";
+}
+
 /// A job has no attempts left: whatever took one from it that was not its own agent is to blame.
 Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const {
   const auto last = std::find_if(task.attempts.rbegin(), task.attempts.rend(),
@@ -201,6 +252,7 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
       return charged >= number_of(value) && charged < Settings().job.max_attempts;
     });
   }
+  if (earliest.is_own()) earliest = of_change(task, of_job);
   if (earliest.is_own()) {
     return by_itself("its own " + numeral(static_cast<std::uint64_t>(charged)) + " attempts failed");
   }
@@ -445,11 +497,11 @@ Cause Causes::of_unknown_step(const TaskTerm& task, const BlockTerm& block) cons
   Cause cause;
   // A `no` that a later report contradicted.
   for (const StepTerm& each : task.steps) {
-    if (!each.irreversible || each.step != step->step || !each.ended || each.ended.seq > block.at.seq) continue;
-    if (each.outcome == fb::StepOutcome::did_not_happen && each.by != fb::StepBy::command &&
-        each.ended.seq < block.at.seq && &each != step) {
-      cause = {.at = each.ended, .words = "the word that '" + each.step + "' did not happen"};
-    }
+    const bool is_contradicted =
+        each.denied && each.outcome == fb::StepOutcome::done && each.ended.seq > each.denied.seq;
+    const bool is_begun_again = each.denied && each.step == step->step && &each != step;
+    if (!each.irreversible || each.denied.seq >= block.at.seq || (!is_contradicted && !is_begun_again)) continue;
+    cause = {.at = each.denied, .words = "the word that '" + each.step + "' had not happened"};
   }
   if (cause.is_own()) {
     for (const LeaseTerm& term : history_.terms(task_key(task.id))) {

@@ -24,7 +24,7 @@ struct Cause {
 
 class Causes {
  public:
-  explicit Causes(const History& history) : history_(history) {}
+  explicit Causes(const History& history) : history_(history) { count_attempts(); }
 
   Cause of_block(const TaskTerm& task, const BlockTerm& block) const;
   /// Of a task that does not move at the end of the log.
@@ -39,6 +39,16 @@ class Causes {
   Cause setting_at(Seq seq) const;
 
  private:
+  /// How attempts ended that failed by themselves or went well.
+  struct Rate {
+    std::int64_t failed = 0;
+    std::int64_t done = 0;
+    bool is_bad() const { return failed >= 2 && failed >= 4 * done; }
+    bool is_good() const { return done >= 2 && done > failed; }
+  };
+  static std::string in_words(const Rate& rate);
+  void count_attempts();
+  Cause of_change(const TaskTerm& task, const std::vector<const AttemptTerm*>& of_job) const;
   /// The change of a setting that decided something, if with the value before it, or the default, it would have been
   /// decided otherwise.
   Cause of_setting(std::string_view key, Seq decided, const std::function<bool(const SettingValue&)>& decides) const;
@@ -53,6 +63,9 @@ class Causes {
   Cause of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const;
 
   const History& history_;
+  std::map<Seq, Rate> of_pipeline_;
+  std::map<std::string, Rate> of_boot_;
+  std::map<std::pair<Seq, std::string>, Rate> of_both_;
 };
 
 }  // namespace pawl

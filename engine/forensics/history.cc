@@ -206,6 +206,8 @@ void History::see_accepted(const State& before, const fb::Record& record) {
     tasks_[TaskId{cancelled->task()}].cancelled = at;
   } else if (const auto* moved = record.event_as_StageTransition()) {
     tasks_[TaskId{moved->task()}].entered = at;
+  } else if (const auto* defined = record.event_as_PipelineDefined()) {
+    pipelines_[defined->name()->str()].push_back({at, record.actor()->str()});
   } else if (record.event_as_LogRestored()) {
     restored_ = at;
   }
@@ -297,6 +299,10 @@ void History::see_step_end(const fb::Record& record, const fb::StepFinished& eve
     term.ended = mark_of(record);
     term.outcome = event.outcome();
     term.by = event.by();
+    if (event.by() != fb::StepBy::command && event.outcome() == fb::StepOutcome::did_not_happen) {
+      term.denied = term.ended;
+      term.denied_by = event.by();
+    }
   }
 }
 
@@ -316,6 +322,7 @@ void History::settle(const State& after, std::span<const fb::Record* const> grou
         if (task) {
           term.repo = task->repo;
           term.work_item = task->work_item;
+          term.pipeline = task->pipeline;
         }
       }
       if (effect.kind != EffectKind::blocked) continue;

@@ -87,6 +87,8 @@ struct StepTerm {
   Mark ended;
   fb::StepOutcome outcome{};
   fb::StepBy by{};
+  Mark denied;  // a probe or a person said that it had not happened
+  fb::StepBy denied_by{};
 };
 
 /// One time that a task was blocked.
@@ -102,6 +104,7 @@ struct TaskTerm {
   TaskId id{};
   std::string repo;
   std::string work_item;
+  Seq pipeline{};  // its definition
   Mark created;
   std::vector<AttemptTerm> attempts;
   std::vector<StepTerm> steps;
@@ -111,6 +114,12 @@ struct TaskTerm {
   bool was_committed = false;  // when the cancel was requested
   Mark cancelled;
   Mark gate_began;  // the lease under which its edge was last entered
+};
+
+/// A definition of a pipeline.
+struct PipelineTerm {
+  Mark at;
+  std::string actor;
 };
 
 struct SettingTerm {
@@ -142,6 +151,8 @@ class History {
   /// The terms of a lease's key, in order. Only the last few of a key are kept.
   const std::deque<LeaseTerm>& terms(const std::string& key) const;
   const std::map<std::string, std::deque<LeaseTerm>>& leases() const { return leases_; }
+  /// The definitions of a pipeline, in order, by its name.
+  const std::map<std::string, std::vector<PipelineTerm>>& pipelines() const { return pipelines_; }
   /// The changes of a setting, in order.
   const std::vector<SettingTerm>& changes(std::string_view key) const;
   /// The last change of a setting up to a record; null if there is none.
@@ -174,6 +185,7 @@ class History {
   std::map<std::string, std::vector<std::string>> boots_by_name_;
   std::map<std::string, std::deque<LeaseTerm>> leases_;
   std::map<std::string, std::vector<SettingTerm>, std::less<>> settings_;
+  std::map<std::string, std::vector<PipelineTerm>> pipelines_;
   std::vector<QuietTerm> quiet_;
   Mark restored_;
   Mark last_;

@@ -290,9 +290,9 @@ class Search {
     if (!task) return {};
     for (const StepTerm& step : task->steps) {
       if (step.started.seq != started) continue;
-      const std::string who = step.by == fb::StepBy::probe       ? "the probe of '"
-                              : step.by == fb::StepBy::operator_ ? "an operator, of '"
-                                                                 : "the command of '";
+      const std::string who = step.by == fb::StepBy::probe              ? "the probe of '"
+                              : step.denied_by == fb::StepBy::operator_ ? "an operator, of '"
+                                                                        : "the command of '";
       return {.at = {settled, {}},
               .words = who + step.step + "', said that it had not happened, and it had",
               .chain = {started}};

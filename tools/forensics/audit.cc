@@ -95,11 +95,23 @@ Findings Audit::findings() const {
   for (const Finding& finding : late_facts_.findings()) all.push_back(finding);
   all.insert(all.end(), incidents_.findings.begin(), incidents_.findings.end());
   // What is only to be known comes last.
-  const auto rank = [](const Finding& finding) {
+  // What an incident explains follows it.
+  std::map<Seq, Seq> explained;
+  for (const Finding& incident : incidents_.findings) {
+    if (incident.kind != Finding::Kind::incident) continue;
+    for (const auto* seqs : {&incident.led_by, &incident.followed_by}) {
+      for (const Seq seq : *seqs) explained.try_emplace(seq, incident.seq);
+    }
+  }
+  const auto place_of = [&](const Finding& finding) {
+    const auto found = explained.find(finding.seq);
+    return finding.kind == Finding::Kind::incident || found == explained.end() ? finding.seq : found->second;
+  };
+  const auto rank = [&](const Finding& finding) {
     const int last = finding.kind == Finding::Kind::unchecked       ? 2
                      : finding.kind == Finding::Kind::taken_on_word ? 1
                                                                     : 0;
-    return std::tuple(last, finding.seq, finding.kind != Finding::Kind::incident);
+    return std::tuple(last, place_of(finding), finding.kind != Finding::Kind::incident, finding.seq);
   };
   std::stable_sort(all.begin(), all.end(),
                    [&](const Finding& left, const Finding& right) { return rank(left) < rank(right); });
