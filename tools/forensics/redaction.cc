@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 11> own_actors = {daemon_name, "executor"
 
 /// The words that reasons of pawl consist of or begin with. The rules, the policies and the checks compare some of
 /// them.
-constexpr std::array<std::string_view, 38> own_reasons = {"advanced",
+constexpr std::array<std::string_view, 39> own_reasons = {"advanced",
                                                           "blocked",
                                                           "called_off",
                                                           "cancel",
@@ -51,6 +51,7 @@ constexpr std::array<std::string_view, 38> own_reasons = {"advanced",
                                                           "returned",
                                                           "rolled_back",
                                                           "stale_boot",
+                                                          "step_failed",
                                                           "ttl_expired",
                                                           "variable_missing"};
 
