@@ -101,7 +101,9 @@ bool TimelineBuilder::concerns_the_boot(const AppliedRecord& item) const {
   }
   if (const auto* ended = record.event_as_BootEnded()) return own_boots_.contains(ended->boot_id()->str());
   const Subject subject = subject_of(record);
-  const bool is_by_it = own_boots_.contains(record.boot()->str());
+  // People and webhooks speak through the daemon's boot.
+  const bool is_of_others = context_.boot_name(record.boot()->str()) == daemon_name && record.principal();
+  const bool is_by_it = own_boots_.contains(record.boot()->str()) && !is_of_others;
   const bool is_step = record.event_as_StepStarted() || record.event_as_StepFinished();
   if (is_by_it && (item.applied.outcome != Outcome::accepted || is_step)) return true;
   if (subject.owner && own_boots_.contains(subject.owner->boot_id()->str())) return true;

@@ -256,7 +256,7 @@ function drawStays(svg, height) {
     const group = draw(svg, 'g');
     draw(group, 'title', {}, stay.stage + ', version ' + stay.version);
     draw(group, 'rect', {class: 'stay' + (index % 2 ? ' other' : ''), x, y: top + 1, width, height: Math.max(4, bottom - top - 2), rx: 4});
-    if (graph.isNarrow) {
+    if (width < 60) {
       if (width > 14 && bottom - top > stay.stage.length * 6.4 + 10) {
         draw(group, 'text', {class: 'barlabel', transform: `translate(${x + width / 2 - 4} ${top + 6}) rotate(90)`}, stay.stage);
       }
@@ -392,6 +392,7 @@ function pick(seq, isToBeSeen) {
   layOut();
   if (picked === null) return;
   const row = entries[at.get(picked)].row;
+  row.style.scrollMarginTop = document.getElementById('lanes').offsetHeight + 8 + 'px';
   row.focus({preventScroll: true});
   if (isToBeSeen) row.scrollIntoView({block: row.offsetHeight > innerHeight - 80 ? 'start' : 'center'});
 }

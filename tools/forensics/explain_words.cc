@@ -32,11 +32,13 @@ std::string task_text(const Scene& scene, TaskId id) {
 }
 
 Narration tell(const Scene& scene, const fb::BootStarted& event) {
-  return {does(scene, "starts",
-               ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
-                   std::to_string(event.pid()) + " on " + event.host()->str()),
-          {"every earlier boot of that name is dead from here on"},
-          {}};
+  Narration narration{does(scene, "starts",
+                           ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
+                               std::to_string(event.pid()) + " on " + event.host()->str()),
+                      {},
+                      {}};
+  if (scene.accepted()) narration.notes.emplace_back("every earlier boot of that name is dead from here on");
+  return narration;
 }
 
 Narration tell(const Scene& scene, const fb::BootEnded& event) {

@@ -235,10 +235,16 @@ TEST(ExplainFolds, three_are_not_a_run_and_four_are) {
 
 TEST(ExplainFolds, the_record_that_was_asked_for_stands_by_itself) {
   const TestFolder folder;
-  const std::string file = folder.file("log.jsonl", renewals(9));
-  const Ran ran = run_pawl({"explain", file, "9"});
+  std::string notes;
+  for (int i = 0; i < 9; ++i)
+    notes += std::string(i == 0 ? "" : ",") + R"({"type":"TaskNote","task":1,"text":"again"})";
+  const std::string script = R"({"at":1,"do":{"type":"TaskCreated","work_item":"W-1","repo":"r"}}
+{"at":2,"group":[)" + notes + "]}\n";
+  const std::string file = folder.file("log.jsonl", run_pawl({"simulate", "-"}, script).out);
+  const Ran ran = run_pawl({"explain", file, "8"});
   EXPECT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_TRUE(has(ran.out, "  9  executor")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "+ 8  operator  notes: again\n")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "3 more like this, until 00:00:02 (records 5 to 7)")) << ran.out;
 }
 
 TEST(ExplainRedacted, a_story_says_that_its_log_is_redacted) {

@@ -201,6 +201,11 @@ TEST(Redact, a_folder_and_a_file_give_the_same_and_a_part_replays_by_itself) {
   EXPECT_EQ(redacted("-", part.out).substr(0, 40), part.out.substr(0, 40)) << "what is redacted can be so again";
 }
 
+TEST(Redact, nothing_of_the_original_chain_is_left) {
+  const std::string part = redacted(PAWL_INCIDENTS + std::string("../golden/0.1.0/tail.jsonl"));
+  EXPECT_NE(lines_of(part)[1].find("\"chain\":\"" + std::string(64, '0') + '"'), std::string::npos);
+}
+
 TEST(Redact, the_mark_is_the_first_line_or_none) {
   const std::string out = redacted("-", log_of_secrets());
   const Ran twice = run_pawl({"check", "-"}, "{\"redacted\":true}\n" + out);
