@@ -188,6 +188,14 @@ void TimelineBuilder::keep_what_bears_on_it(Story& story) const {
       const bool is_within = entry.seq >= from && entry.seq <= to;
       if (is_within || entry.job == subject_.job) wanted.insert(entry.seq);
     }
+    std::set<Seq> groups;
+    for (const StoryEntry& entry : story.entries) {
+      if (wanted.contains(entry.seq)) groups.insert(entry.group);
+    }
+    for (const StoryEntry& entry : story.entries) {
+      const bool touches = entry.type.starts_with("Lease") || entry.type.starts_with("Repo");
+      if (touches && groups.contains(entry.group)) wanted.insert(entry.seq);
+    }
   } else {
     // Backwards, everything that led to it; forwards, what depends on it directly.
     wanted.insert(*subject_.seq);

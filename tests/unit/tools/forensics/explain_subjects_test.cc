@@ -143,6 +143,18 @@ TEST(ExplainSubjects, a_story_has_the_records_of_its_groups_that_touch_its_repos
   }
 }
 
+TEST(ExplainSubjects, the_story_of_a_job_has_the_lease_that_its_last_group_frees) {
+  const std::string script =
+      R"({"at":1,"do":{"type":"TaskCreated","work_item":"W-1","repo":"shop"}}
+{"at":2,"do":{"type":"JobClaimed","job":1},"actor":"executor"}
+{"at":3,"do":{"type":"LeaseAcquired","key":"task:1","edge":"analysis->development"},"actor":"monitor"}
+{"at":4,"group":[{"type":"JobFinished","job":1,"attempt":1,"result":"failed"},{"type":"LeaseReleased","key":"task:1","token":"@task:1"}],"actor":"monitor"}
+)";
+  const Seqs seqs = seqs_of(story_of("-", "job:1", run_pawl({"simulate", "-"}, script).out));
+  ASSERT_FALSE(seqs.empty());
+  EXPECT_EQ(seqs.back(), 7) << "the release, after the end of the job";
+}
+
 TEST(ExplainSubjects, the_lease_of_another_that_stood_in_the_way_is_a_bar) {
   const std::string script =
       R"({"at":1,"do":{"type":"TaskCreated","work_item":"W-1","repo":"shop"}}

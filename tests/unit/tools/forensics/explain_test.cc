@@ -148,7 +148,8 @@ TEST(Explain, a_lock_is_told_with_the_others_of_its_key) {
 
 TEST(Explain, a_job_is_told_from_its_queue_to_its_end) {
   const std::string log = incident("reap_during_finalization_defences_on");
-  EXPECT_EQ(seqs_of(story_of(log, "job:1")), (Seqs{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}));
+  EXPECT_EQ(seqs_of(story_of(log, "job:1")), (Seqs{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}))
+      << "with the leases that the group of its end gives back";
 }
 
 class ExplainSample : public testing::Test {

@@ -201,6 +201,20 @@ TEST(Redact, a_folder_and_a_file_give_the_same_and_a_part_replays_by_itself) {
   EXPECT_EQ(redacted("-", part.out).substr(0, 40), part.out.substr(0, 40)) << "what is redacted can be so again";
 }
 
+TEST(Redact, what_would_have_prevented_it_is_the_same) {
+  const std::string log = PAWL_INCIDENTS + std::string("reap_during_finalization_defences_off.jsonl");
+  const auto verdicts = [](const Ran& ran) {
+    std::string text;
+    for (const std::string& line : lines_of(ran.out)) {
+      if (line.find("prevented") != std::string::npos) text += line + '\n';
+    }
+    return text;
+  };
+  const std::string original = verdicts(run_pawl({"replay", "--each-defence", log}));
+  EXPECT_NE(original.find("not prevented"), std::string::npos);
+  EXPECT_EQ(verdicts(run_pawl({"replay", "--each-defence", "-"}, redacted(log))), original);
+}
+
 TEST(Redact, nothing_of_the_original_chain_is_left) {
   const std::string part = redacted(PAWL_INCIDENTS + std::string("../golden/0.1.0/tail.jsonl"));
   EXPECT_NE(lines_of(part)[1].find("\"chain\":\"" + std::string(64, '0') + '"'), std::string::npos);
