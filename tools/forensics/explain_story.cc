@@ -128,6 +128,8 @@ void TimelineBuilder::take_in(const AppliedRecord& item, const State& state, boo
   const bool is_asked_for = subject_.seq == seq;
   const bool restores = record.event_type() == fb::Event::LogRestored;  // concerns everything that is live
   const bool is_its = is_asked_for || restores || creates_a_task(item) || concerns(item, state);
+  const bool is_restored_with_it = restores && (!tasks_.empty() || !own_boots_.empty() || subject_.setting);
+  is_found_ = is_found_ || is_asked_for || (is_its && (!restores || is_restored_with_it));
   if (is_its || (is_group_ours && touches(record))) {
     if (is_its ? is_told(item) : true) tell(item, state);
     const bool is_of_another = !is_its && record.event_as_TaskCreated();
@@ -278,7 +280,7 @@ void TimelineBuilder::name_machines(Story& story) {
 }
 
 Result<Story> TimelineBuilder::finish(const Audit& audit) {
-  if (entries_.empty()) {
+  if (entries_.empty() || !is_found_) {
     std::string message = "the log has nothing about " + in_words(subject_) + " in its " + std::to_string(records_) +
                           (records_ == 1 ? " record" : " records");
     if (nearest_) message += "; did you mean '" + *nearest_ + "'?";

@@ -154,6 +154,7 @@ class TimelineBuilder {
       circumstances_;  // settings, pipelines and boots: in the story only if something in it points to them
   std::vector<StorySpan> spans_;
   std::vector<StageSpan> intervals_;
+  bool is_found_ = false;  // a restore, which is in every story, is not enough
   std::uint64_t records_ = 0;
   TimeUs end_;
   std::optional<std::string> nearest_;  // the name in the log that is most like the subject's

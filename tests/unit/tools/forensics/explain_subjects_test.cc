@@ -134,6 +134,19 @@ TEST(ExplainSubjects, what_is_unknown_is_told_with_the_nearest_name) {
   }
 }
 
+TEST(ExplainSubjects, a_restore_alone_is_no_story) {
+  const std::string script =
+      R"({"at":1,"do":{"type":"TaskCreated","work_item":"W-1","repo":"shop"}}
+{"at":2,"do":{"type":"LogRestored","from":3,"next_seq":100,"next_task":50,"next_job":50},"actor":"pawld"}
+)";
+  const std::string log = run_pawl({"simulate", "-"}, script).out;
+  ASSERT_TRUE(has(log, R"("seq":100)")) << log;
+  EXPECT_TRUE(has(run_pawl({"explain", "-", "W-1"}, log).out, "restores the log"));
+  for (const std::string what : {"repo:shpo", "task:7", "boot:nobody", "key:nothing", "W-2"}) {
+    EXPECT_EQ(run_pawl({"explain", "-", what}, log).exit, 2) << what;
+  }
+}
+
 TEST(ExplainSubjects, a_story_has_the_records_of_its_groups_that_touch_its_repository) {
   const json::value story = story_of_machines("SHOP-1");
   const Seqs seqs = seqs_of(story);
