@@ -210,7 +210,6 @@ std::optional<Divergence> divergence_of(const fb::Record& record, const Applied&
 
 Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
   Reapplied result;
-  std::vector<std::uint64_t> digests;
   Outcome outcome = Outcome::accepted;
   const Seq first = seq_after(state.last_seq, *group.front());
   for (std::size_t i = 0; i < group.size() && outcome == Outcome::accepted; ++i) {
@@ -218,20 +217,20 @@ Reapplied reapply(State& state, std::span<const fb::Record* const> group) {
     result.applied.push_back(apply(state, *group[i], is_last_setting_of(group, i)));
     outcome = result.applied.back().outcome;
     if (outcome == Outcome::accepted) state.settle();
-    digests.push_back(state.digest());
+    result.digests.push_back(state.digest());
   }
   if (outcome == Outcome::accepted) {
     result.archived = accept_group(state);
   } else {
     refuse_group(state, result.applied, result.applied.size() - 1, group.size());
-    digests.assign(group.size(), state.digest());
+    result.digests.assign(group.size(), state.digest());
   }
   state.last_seq = Seq{group.back()->stamp()->seq()};
   state.last_time = TimeUs{group.back()->stamp()->time_us()};
   remember_key(state, group, result.applied, outcome);
 
   for (std::size_t i = 0; i < group.size() && !result.divergence; ++i) {
-    result.divergence = divergence_of(*group[i], result.applied[i], digests[i]);
+    result.divergence = divergence_of(*group[i], result.applied[i], result.digests[i]);
   }
   return result;
 }

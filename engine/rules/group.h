@@ -44,7 +44,8 @@ struct Divergence {
 };
 
 struct Reapplied {
-  std::vector<Applied> applied;  // one per record
+  std::vector<Applied> applied;        // one per record
+  std::vector<std::uint64_t> digests;  // of the state after each record; filled in by reapply() only
   std::vector<ArchivedTask> archived;
   std::optional<Divergence> divergence;
 };

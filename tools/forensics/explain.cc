@@ -1,4 +1,4 @@
-// `pawl explain`: tells the story of one task, job or record of a log.
+// `pawl explain`: tells the story of one thing in a log.
 #include "tools/commands/command.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/explain_render.h"
@@ -30,8 +30,9 @@ Result<StorySubject> about_record(const std::string& path, Seq seq) {
 
 /// Reads the log once; memory grows with the subject's part of it. The teller and the audit see the same application of
 /// each record.
-Result<Story> story_of(const std::string& path, const StorySubject& subject) {
+Result<Story> story_of(const std::string& path, const StorySubject& subject, bool is_folded) {
   TimelineBuilder teller(subject);
+  bool is_redacted = false;
   Audit audit(Seq{1});
   std::optional<Replica> replica;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
@@ -40,13 +41,16 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject) {
   });
   policy.apply = [&audit](State& state, std::span<const VerifiedRecord> group) { return audit.apply(state, group); };
   const auto torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                                           teller.begin(state);
-                                           audit = Audit(next(state.last_seq));
-                                           return replica.emplace(std::move(state), chain, policy);
-                                         }}));
+                                                  teller.begin(state);
+                                                  audit = Audit(next(state.last_seq));
+                                                  return replica.emplace(std::move(state), chain, policy);
+                                                },
+                                                .redacted = [&is_redacted] { is_redacted = true; }}));
   if (replica->difference()) return error_of(*replica->difference());
   Story story = PAWL_TRY(teller.finish(audit));
   story.torn_at = torn_at;
+  story.is_redacted = is_redacted;
+  if (is_folded) fold(story, subject.seq);
   return story;
 }
 
@@ -66,7 +70,7 @@ Exit run_explain(const Arguments& arguments) {
     subject = about_record(path, *subject->seq);
     if (!subject) return fail_to_read(subject.error());
   }
-  const auto story = story_of(path, *subject);
+  const auto story = story_of(path, *subject, !arguments.has("all"));
   if (!story) return fail_to_read(story.error());
   if (!html) {
     if (arguments.has("json")) {
@@ -87,7 +91,7 @@ Exit run_explain(const Arguments& arguments) {
 const Command explain_command = {
     .name = "explain",
     .arguments = "[LOG] WHAT",
-    .summary = "Tells the story of one task, job or record: who asked, who was refused and why, what was reaped",
+    .summary = "Tells the story of one task, job, record, repository, boot, lease or setting",
     .details =
         "LOG is a data folder (PAWL_DATA), a file of exported lines, or '-' for such lines on standard input. WHAT is\n"
         "one of\n\n"
@@ -95,11 +99,18 @@ const Command explain_command = {
         "  job:7           a job: from the record that queued it to the one that ended it, and what came late\n"
         "  31, record:31   a record: what led to it, and what depends on it (reads LOG twice, so not '-')\n"
         "  SHOP-1          a work item: every task that it had; 'item:31' if the name looks like one of the "
-        "above\n\n"
+        "others\n"
+        "  repo:shop       a repository: the moves, leases, gates, steps, blocks and cancels of all of its tasks\n"
+        "  boot:build-2    a boot, by name or id: its start and end, what it held and lost, what it was refused\n"
+        "  key:repo:shop   a lease, by its key: who took it, and gave it back or lost it, and who ran into it\n"
+        "  setting:reaper.enabled\n"
+        "                  a setting: its values, and the decisions that rest on them\n\n"
+        "Records in a row that say the same of the same thing are one line, except with --all.\n"
         "What 'pawl check' finds about it is shown with the records. Settings and boots are shown if something\n"
         "depends on them. Exit 2 if the log cannot be read, or has nothing about it.\n",
-    .options = with_log_options(
-        {{"html", "FILE", "write a page for a browser; it needs no network"}, {"json", "", "print the story as JSON"}}),
+    .options = with_log_options({{"all", "", "show every record, also those that repeat the one before"},
+                                 {"html", "FILE", "write a page for a browser; it needs no network"},
+                                 {"json", "", "print the story as JSON"}}),
     .positional_min = 1,
     .positional_max = 2,
     .run = run_explain};

@@ -1,5 +1,6 @@
 #include "tools/forensics/explain_context.h"
 
+#include "engine/json/state_json.h"
 #include "schema/subject.h"
 
 namespace pawl {
@@ -12,7 +13,12 @@ std::string text_of(const flatbuffers::String* text) {
 }  // namespace
 
 RecordRef ref_of(const fb::Record& record) {
-  return {Seq{record.stamp()->seq()}, {record.stamp()->time_us()}, record.actor()->str()};
+  return {Seq{record.stamp()->seq()}, {record.stamp()->time_us()}, record.actor()->str(), boot_of(record)};
+}
+
+std::string boot_of(const fb::Record& record) {
+  const auto* started = record.event_as_BootStarted();
+  return started ? started->boot_id()->str() : record.boot()->str();
 }
 
 Owner owner_of(const fb::Owner& owner) {
@@ -21,9 +27,10 @@ Owner owner_of(const fb::Owner& owner) {
 
 void StoryContext::begin(const State& state) {
   for (const auto& [id, boot] : state.boots.rows()) {
-    boot_names_[id] = boot.name;
+    boots_[id] = {boot.name, boot.host};
     if (!boot.stale) boot_in_force_[boot.name] = id;
   }
+  for (const auto& [key, row] : state.settings_changed.rows()) append_json(setting_values_[key], row.value);
 }
 
 void StoryContext::know(const State& state, TaskId id) {
@@ -35,7 +42,7 @@ void StoryContext::know(const State& state, TaskId id) {
           .branch = row->branch,
           .stage = row->stage,
           .version = row->version,
-          .entered = {row->last.seq, row->entered, row->last.actor},
+          .entered = {row->last.seq, row->entered, row->last.actor, row->last.boot},
           .blocked = row->blocked,
           .blocked_by = {},
           .cancel_asked = {},
@@ -62,20 +69,37 @@ void StoryContext::know(const State& state, TaskId id) {
 void StoryContext::add_circumstance(const fb::Record& record, Outcome outcome) {
   if (outcome != Outcome::accepted) return;
   const RecordRef ref = ref_of(record);
-  if (const auto* changed = record.event_as_SettingChanged()) settings_[changed->key()->str()] = ref;
+  if (const auto* changed = record.event_as_SettingChanged()) {
+    settings_[changed->key()->str()] = ref;
+    std::string& value = setting_values_[changed->key()->str()];
+    value.clear();
+    append_json(value, setting_value_from(*changed->value()));
+  }
   if (const auto* ended = record.event_as_BootEnded()) boot_ends_.try_emplace(ended->boot_id()->str(), ref);
   if (const auto* started = record.event_as_BootStarted()) {
     const std::string id = started->boot_id()->str();
     std::string& in_force = boot_in_force_[started->name()->str()];
     if (!in_force.empty() && in_force != id) boot_ends_.try_emplace(in_force, ref);
     in_force = id;
-    boot_names_[id] = started->name()->str();
+    boots_[id] = {started->name()->str(), started->host()->str()};
   }
 }
 
 std::string StoryContext::boot_name(const std::string& boot_id) const {
-  const std::string* known = find(boot_names_, boot_id);
-  return known ? *known : boot_id;
+  const BootSeen* known = boot(boot_id);
+  return known ? known->name : boot_id;
+}
+
+std::string StoryContext::boot_in_force(const std::string& name) const {
+  const std::string* id = find(boot_in_force_, name);
+  return id ? *id : std::string();
+}
+
+std::string StoryContext::setting_value(const std::string& key) const {
+  if (const std::string* value = find(setting_values_, key)) return *value;
+  std::string value;
+  if (const SettingKey* setting = setting_named(key)) append_json(value, setting->get(Settings()));
+  return value;
 }
 
 void StoryContext::add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state) {

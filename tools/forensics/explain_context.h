@@ -17,6 +17,12 @@ struct RecordRef {
   Seq seq{};
   TimeUs time;
   std::string actor;
+  std::string boot = {};  // its id
+};
+
+struct BootSeen {
+  std::string name;
+  std::string host;
 };
 
 struct TaskSeen {
@@ -57,7 +63,7 @@ struct StepSeen {
 
 class StoryContext {
  public:
-  /// The boots that a log begins with, if it begins with a checkpoint.
+  /// The boots and settings that a log begins with, if it begins with a checkpoint.
   void begin(const State& state);
   /// Takes a task from the state, if the story does not have its earlier records.
   void know(const State& state, TaskId id);
@@ -77,6 +83,14 @@ class StoryContext {
   const std::map<TaskId, TaskSeen>& tasks() const { return tasks_; }
   /// "pawld"; the id itself for an unknown boot.
   std::string boot_name(const std::string& boot_id) const;
+  const BootSeen* boot(const std::string& boot_id) const { return find(boots_, boot_id); }
+  const std::map<std::string, BootSeen>& boots() const { return boots_; }
+  /// The id of the boot in force under that name; empty: none.
+  std::string boot_in_force(const std::string& name) const;
+
+  /// The value as JSON, and whether nobody ever set it.
+  std::string setting_value(const std::string& key) const;
+  bool is_default(const std::string& key) const { return !setting_values_.contains(key); }
 
  private:
   template <class Map, class Key>
@@ -93,13 +107,16 @@ class StoryContext {
   std::map<JobId, JobSeen> jobs_;
   std::map<Token, LeaseSeen> leases_;
   std::map<Seq, StepSeen> steps_;
-  std::map<std::string, std::string> boot_names_;
+  std::map<std::string, BootSeen> boots_;
   std::map<std::string, std::string> boot_in_force_;  // by name
   std::map<std::string, RecordRef> boot_ends_;
   std::map<std::string, RecordRef> settings_;
+  std::map<std::string, std::string> setting_values_;  // as JSON
 };
 
 RecordRef ref_of(const fb::Record& record);
+/// The boot that acts in a record. One that starts does, even if the daemon's boot proposes it.
+std::string boot_of(const fb::Record& record);
 Owner owner_of(const fb::Owner& owner);
 
 }  // namespace pawl

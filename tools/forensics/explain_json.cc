@@ -65,6 +65,7 @@ std::string story_json(const Story& story) {
   member(out, "log_records", story.log_records);
   member(out, "log_end", story.log_end);
   id_or_null(out, "torn_at", story.torn_at);
+  flag(out, "redacted", story.is_redacted);
   list(out, "tasks", story.tasks, [&](const auto& each) {
     const TaskSeen& task = each.second;
     member(out, "id", raw(each.first));
@@ -84,6 +85,13 @@ std::string story_json(const Story& story) {
   for (const std::string& lane : story.lanes) {
     if (out.back() != '[') out += ',';
     append_json_text(out, lane);
+  }
+  out += ']';
+  key(out, "lane_hosts");
+  out += '[';
+  for (const std::string& host : story.lane_hosts) {
+    if (out.back() != '[') out += ',';
+    append_json_text_or_null(out, host);
   }
   out += ']';
   list(out, "findings", story.findings, [&](const Finding& finding) {
@@ -112,6 +120,7 @@ std::string story_json(const Story& story) {
     span.to ? append_json_time(out, span.ended) : append_json_text_or_null(out, "");
     key(out, "how");
     append_json_text_or_null(out, span.how);
+    flag(out, "holds", span.holds);
   });
   list(out, "entries", story.entries, [&](const StoryEntry& entry) {
     member(out, "seq", raw(entry.seq));
@@ -136,6 +145,7 @@ std::string story_json(const Story& story) {
     out += ']';
     id_or_null(out, "task", entry.task);
     id_or_null(out, "job", entry.job);
+    id_or_null(out, "like", entry.like);
     key(out, "record");
     out += entry.line;
   });

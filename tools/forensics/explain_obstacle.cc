@@ -7,14 +7,6 @@
 namespace pawl {
 namespace {
 
-std::string lease_key_of(const Scene& scene) {
-  const Subject subject = subject_of(scene.record);
-  if (subject.lease) return std::string(*subject.lease);
-  if (subject.task) return task_key(*subject.task);
-  const JobSeen* job = subject.job ? scene.context.job(*subject.job) : nullptr;
-  return job ? task_key(job->task) : std::string();
-}
-
 void add_holder(const Scene& scene, Narration& narration) {
   const std::string key = lease_key_of(scene);
   const Lease* lease = scene.state.lease(key);
@@ -22,7 +14,7 @@ void add_holder(const Scene& scene, Narration& narration) {
     if (!key.empty()) narration.notes.emplace_back(key + " was not held");
     return;
   }
-  narration.notes.push_back(key + " was held by " + in_words(scene.context, lease->owner) + " since record " +
+  narration.notes.push_back(key + " was held by " + in_words(lease->owner) + " since record " +
                             std::to_string(raw(lease->token)) + ", " + span_of(lease->acquired, scene.now()) +
                             " before");
   narration.because.push_back(Seq{raw(lease->token)});
@@ -151,18 +143,26 @@ void add_obstacle(const Scene& scene, Narration& narration) {
   if (!scene.applied.detail.empty()) narration.notes.push_back(scene.applied.detail);
 }
 
+std::string lease_key_of(const Scene& scene) {
+  const Subject subject = subject_of(scene.record);
+  if (subject.lease) return std::string(*subject.lease);
+  if (subject.task) return task_key(*subject.task);
+  const JobSeen* job = subject.job ? scene.context.job(*subject.job) : nullptr;
+  return job ? task_key(job->task) : std::string();
+}
+
 std::string by_record(const RecordRef& ref, TimeUs now) {
   if (ref.seq == Seq{}) return "before this log begins";
-  return ref.actor + "'s record " + std::to_string(raw(ref.seq)) + ", " + span_of(ref.time, now) + " before";
+  return ref.actor + boot_mark(BootMark::machine, ref.boot) + "'s record " + std::to_string(raw(ref.seq)) + ", " +
+         span_of(ref.time, now) + " before";
 }
 
 void point_to(Narration& narration, const RecordRef& ref) {
   if (ref.seq != Seq{}) narration.because.push_back(ref.seq);
 }
 
-std::string in_words(const StoryContext& context, const Owner& owner) {
-  const std::string boot = context.boot_name(owner.boot_id);
-  return owner.actor + (boot == daemon_name ? "" : " of " + boot) + " (pid " + std::to_string(owner.pid) + ')';
+std::string in_words(const Owner& owner) {
+  return owner.actor + boot_mark(BootMark::name, owner.boot_id) + " (pid " + std::to_string(owner.pid) + ')';
 }
 
 std::string span_of(TimeUs from, TimeUs to) {

@@ -1,4 +1,5 @@
-// The story of one task, job or record of a log, made from the records alone. explain_render.h shows it.
+// The story of one task, job, record, repository, boot, lease or setting of a log, made from the records alone.
+// explain_render.h shows it.
 #pragma once
 
 #include <map>
@@ -9,26 +10,10 @@
 #include <vector>
 
 #include "tools/forensics/audit.h"
+#include "tools/forensics/explain_subject.h"
 #include "tools/forensics/explain_words.h"
 
 namespace pawl {
-
-/// What the story is about: one of these; for a record also what about() adds.
-struct StorySubject {
-  std::optional<TaskId> task;
-  std::optional<JobId> job;
-  std::optional<Seq> seq;
-  std::optional<std::string> work_item;
-  std::optional<std::string> key;  // of a lease that belongs to no task
-};
-
-/// "task:12", "job:7", "31" or "record:31"; anything else, and everything after "item:", is a work item. `malformed` if
-/// the number is missing.
-Result<StorySubject> subject_of(std::string_view text);
-/// The subject for one record: its seq and its task, job or lease. `state` and `archived` are those after its group.
-StorySubject about(const AppliedRecord& item, const State& state, std::span<const ArchivedTask> archived);
-/// A subject for people: "task 12", "work item SHOP-1".
-std::string in_words(const StorySubject& subject);
 
 struct StoryEntry {
   Seq seq{};
@@ -43,7 +28,8 @@ struct StoryEntry {
   std::vector<std::size_t> findings;  // those whose record this is
   std::optional<TaskId> task;
   std::optional<JobId> job;
-  std::string line;  // the record, as exported
+  std::string line;         // the record, as exported
+  std::optional<Seq> like;  // the first of a run of records like this one; none: not one of a run, or its first
 };
 
 /// Something that lasted: a bar on the lane of its owner.
@@ -56,7 +42,8 @@ struct StorySpan {
   TimeUs begun;
   std::optional<Seq> to;  // none: it had not ended by the end of the log
   TimeUs ended;
-  std::string how;  // "released", "done", "reaped"
+  std::string how;    // "released", "done", "reaped"
+  bool holds = true;  // false: a lease that was taken with ownership switched off, and kept no one out
 };
 std::string_view name(StorySpan::Kind kind);
 
@@ -73,7 +60,8 @@ struct StageSpan {
 struct Story {
   std::string subject;  // in words
   std::map<TaskId, TaskSeen> tasks;
-  std::vector<std::string> lanes;  // actors, in the order of their first record here
+  std::vector<std::string> lanes;       // actors, in the order of their first record here
+  std::vector<std::string> lane_hosts;  // of each lane: its machine if several go by one name; else empty
   std::vector<StoryEntry> entries;
   std::vector<StorySpan> spans;
   std::vector<StageSpan> intervals;
@@ -81,7 +69,12 @@ struct Story {
   std::uint64_t log_records = 0;
   TimeUs log_end;
   std::optional<Seq> torn_at;
+  bool is_redacted = false;  // the log is: its names are replaced
 };
+
+/// Marks runs of at least four records in a row that say the same of the same thing: renewals, refusals. What check
+/// points at, and the record `subject`, stay by themselves.
+void fold(Story& story, std::optional<Seq> subject);
 
 class TimelineBuilder {
  public:
@@ -100,36 +93,71 @@ class TimelineBuilder {
     Owner owner;
     std::string edge;
   };
+  struct Lane {
+    std::string actor;
+    std::string boot;  // its id
+    friend auto operator<=>(const Lane&, const Lane&) = default;
+  };
 
-  void take_in(const AppliedRecord& item, const State& state);
-  bool concerns(const fb::Record& record);
+  // Building (explain_story.cc).
+  void take_in(const AppliedRecord& item, const State& state, bool is_group_ours);
+  void tell(const AppliedRecord& item, const State& state);
+  void learn_ids(const AppliedRecord& item, const State& state);
+  StoryEntry entry_of(const AppliedRecord& item, const State& state);
+  std::size_t lane_of(const std::string& actor, const std::string& boot);
+  void keep_what_bears_on_it(Story& story) const;
+  void take_findings(Story& story, const Audit& audit, std::set<Seq>& pointed_at) const;
+  void name_machines(Story& story);
+
+  // Which records belong to it (explain_concerns.cc).
+  bool concerns(const AppliedRecord& item, const State& state) const;
+  bool creates_a_task(const AppliedRecord& item) const;
+  bool concerns_a_task(const fb::Record& record) const;
+  bool concerns_the_boot(const AppliedRecord& item) const;
+  bool concerns_the_key(const AppliedRecord& item, const State& state) const;
+  bool is_told(const AppliedRecord& item) const;
+  bool touches(const fb::Record& record) const;
   bool may_bear_on_it(const fb::Record& record) const;
   bool concerns(const fb::TaskCreated& event) const;
   bool concerns(const fb::LeaseAcquired& event) const;
-  StoryEntry entry_of(const AppliedRecord& item, const State& state);
-  std::size_t lane_of(const std::string& actor, const std::string& boot);
+  bool frees_its_own(const AppliedRecord& item) const;
+  bool is_folded_into_it(const fb::RefusalsFolded& event) const;
+
+  // What lasts (explain_spans.cc).
   void follow_spans(const AppliedRecord& item);
   void follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event);
+  void follow_boot(const AppliedRecord& item);
+  void open_obstacle(const AppliedRecord& item, const State& state);
+  void follow_obstacles(const AppliedRecord& item);
+  void leave_path(const AppliedRecord& item);
   void close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item, const std::string& how);
   void follow_interval(const AppliedRecord& item);
-  void keep_what_bears_on_it(Story& story) const;
 
   StorySubject subject_;
   StoryContext context_;
   std::set<TaskId> tasks_;
-  std::set<Token> tokens_;  // of leases taken for these tasks
+  std::set<Token> tokens_;        // of leases taken for these tasks, or by this boot
+  std::size_t paths_unheld_ = 0;  // open bars of leases that keep no one out
+  std::set<Token> obstacles_;     // leases of others that the story's records ran into
   std::map<TaskId, Path> paths_;
   std::optional<TaskId> leased_in_group_;  // the task whose lease the current group takes
   std::set<std::string> boots_;            // names of those that acted or owned something
-  std::vector<std::string> lanes_;
-  std::map<std::string, std::size_t> lane_at_;
+  std::set<std::string> boot_ids_;         // their ids
+  std::map<Seq, std::string> boot_starts_;
+  std::set<std::string> own_boots_;  // ids of the boots that it is about
+  std::set<std::string> own_keys_;   // what they hold
+  std::set<JobId> own_jobs_;         // what they run
+  std::vector<Lane> lanes_;
+  std::map<Lane, std::size_t> lane_at_;
   std::vector<StoryEntry> entries_;
   std::map<Seq, StoryEntry>
       circumstances_;  // settings, pipelines and boots: in the story only if something in it points to them
   std::vector<StorySpan> spans_;
   std::vector<StageSpan> intervals_;
+  bool is_found_ = false;  // a restore, which is in every story, is not enough
   std::uint64_t records_ = 0;
   TimeUs end_;
+  std::optional<std::string> nearest_;  // the name in the log that is most like the subject's
 };
 
 }  // namespace pawl

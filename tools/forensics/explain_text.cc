@@ -70,10 +70,78 @@ std::string silence_in_words(const StoryEntry& before, const StoryEntry& after) 
                             (others == 1 ? " other record was" : " others were") + " written");
 }
 
+/// "7 more like this, until 12:03:04 (records 31 to 52)"; `from` and `last` are the first and the last of them.
+std::string run_in_words(std::size_t records, const StoryEntry& from, const StoryEntry& last) {
+  const bool is_same_day = day_of(from.time) == day_of(last.time);
+  return std::to_string(records) + " more like this, until " + (is_same_day ? "" : day_of(last.time) + ' ') +
+         clock_of(last.time).substr(0, 8) + " (records " + std::to_string(raw(from.seq)) + " to " +
+         std::to_string(raw(last.seq)) + ')';
+}
+
+/// The whole timeline, a line for each record or run of like ones.
+class Timeline {
+ public:
+  explicit Timeline(const Story& story) : story_(story) {
+    for (const std::string& lane : story.lanes) lane_width_ = std::max(lane_width_, width_of(printable(lane)));
+    seq_width_ = std::to_string(raw(story.entries.back().seq)).size();
+    indent_.assign(2 + 12 + 2 + seq_width_ + 2 + lane_width_ + 2, ' ');
+  }
+
+  std::string text() {
+    for (std::size_t i = 0; i < story_.entries.size(); ++i) {
+      const StoryEntry& entry = story_.entries[i];
+      if (!entry.like) {
+        append(entry);
+        continue;
+      }
+      std::size_t end = i;
+      while (end < story_.entries.size() && story_.entries[end].like == entry.like) ++end;
+      const StoryEntry& last = story_.entries[end - 1];
+      out_ += indent_ + run_in_words(end - i, entry, last) + '\n';
+      day_ = day_of(last.time);
+      before_ = &last;
+      i = end - 1;
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void append(const StoryEntry& entry) {
+    if (before_ && entry.time.us - before_->time.us >= silence_us) {
+      out_ += "                ... " + silence_in_words(*before_, entry) + " ...\n";
+    }
+    if (day_of(entry.time) != day_) out_ += '\n' + (day_ = day_of(entry.time)) + '\n';
+    const bool is_same_group = before_ && before_->group == entry.group;
+    const bool is_same_time = before_ && before_->time == entry.time;
+    const std::string number = std::to_string(raw(entry.seq));
+    out_ += margin_of(story_, entry);
+    out_ += ' ' + padded(is_same_time ? "" : clock_of(entry.time), 12) + (is_same_group ? " +" : "  ");
+    out_ += std::string(seq_width_ - number.size(), ' ') + number + "  ";
+    out_ += padded(printable(story_.lanes[entry.lane]), lane_width_ + 2) + printable(entry.narration.says) + '\n';
+    if (entry.outcome != Outcome::accepted) out_ += indent_ + "refused: " + std::string(name(entry.outcome)) + '\n';
+    for (const std::string& note : entry.narration.notes) out_ += indent_ + printable(note) + '\n';
+    for (const std::size_t i : entry.findings) {
+      if (story_.findings[i].kind == Finding::Kind::unchecked) continue;
+      out_ += indent_ + "! " + std::string(name(story_.findings[i].kind)) + ": " + printable(story_.findings[i].what) +
+              '\n';
+    }
+    before_ = &entry;
+  }
+
+  const Story& story_;
+  std::size_t lane_width_ = 0;
+  std::size_t seq_width_ = 0;
+  std::string indent_;
+  std::string day_;
+  const StoryEntry* before_ = nullptr;
+  std::string out_;
+};
+
 }  // namespace
 
 std::string story_text(const Story& story) {
   std::string out = printable(story.subject) + '\n';
+  if (story.is_redacted) out += "of a redacted log: its names and texts are replaced\n";
   append_tasks(out, story);
   const StoryEntry& first = story.entries.front();
   const StoryEntry& last = story.entries.back();
@@ -81,38 +149,12 @@ std::string story_text(const Story& story) {
          span_of(first.time, last.time) + '\n';
   append_findings(out, story);
 
-  std::size_t lane_width = 0;
-  for (const std::string& lane : story.lanes) lane_width = std::max(lane_width, width_of(printable(lane)));
-  const std::size_t seq_width = std::to_string(raw(last.seq)).size();
-  const std::string indent(2 + 12 + 2 + seq_width + 2 + lane_width + 2, ' ');
-  std::string day;
-  const StoryEntry* before = nullptr;
-  for (const StoryEntry& entry : story.entries) {
-    if (before && entry.time.us - before->time.us >= silence_us) {
-      out += "                ... " + silence_in_words(*before, entry) + " ...\n";
-    }
-    if (day_of(entry.time) != day) out += '\n' + (day = day_of(entry.time)) + '\n';
-    const bool is_same_group = before && before->group == entry.group;
-    const bool is_same_time = before && before->time == entry.time;
-    const std::string number = std::to_string(raw(entry.seq));
-    out += margin_of(story, entry);
-    out += ' ' + padded(is_same_time ? "" : clock_of(entry.time), 12) + (is_same_group ? " +" : "  ");
-    out += std::string(seq_width - number.size(), ' ') + number + "  ";
-    out += padded(printable(story.lanes[entry.lane]), lane_width + 2) + printable(entry.narration.says) + '\n';
-    if (entry.outcome != Outcome::accepted) out += indent + "refused: " + std::string(name(entry.outcome)) + '\n';
-    for (const std::string& note : entry.narration.notes) out += indent + printable(note) + '\n';
-    for (const std::size_t i : entry.findings) {
-      if (story.findings[i].kind == Finding::Kind::unchecked) continue;
-      out +=
-          indent + "! " + std::string(name(story.findings[i].kind)) + ": " + printable(story.findings[i].what) + '\n';
-    }
-    before = &entry;
-  }
+  out += Timeline(story).text();
   if (story.log_end.us - last.time.us >= silence_us) {
     out += "                ... " + span_of(last.time, story.log_end) + " more to the end of the log ...\n";
   }
   for (const StorySpan& span : story.spans) {
-    if (span.to) continue;
+    if (span.to || !span.holds) continue;
     out += "\nnot ended: " + span_in_words(span) + " of " + printable(story.lanes[span.lane]) + ", since record " +
            std::to_string(raw(span.from)) + ", " + span_of(span.begun, story.log_end) + " before the end of the log\n";
   }

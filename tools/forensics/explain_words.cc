@@ -32,19 +32,22 @@ std::string task_text(const Scene& scene, TaskId id) {
 }
 
 Narration tell(const Scene& scene, const fb::BootStarted& event) {
-  return {does(scene, "starts",
-               ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
-                   std::to_string(event.pid()) + " on " + event.host()->str()),
-          {"every earlier boot of that name is dead from here on"},
-          {}};
+  Narration narration{does(scene, "starts",
+                           ": " + event.name()->str() + ", boot " + event.boot_id()->str() + ", pid " +
+                               std::to_string(event.pid()) + " on " + event.host()->str()),
+                      {},
+                      {}};
+  if (scene.accepted()) narration.notes.emplace_back("every earlier boot of that name is dead from here on");
+  return narration;
 }
 
 Narration tell(const Scene& scene, const fb::BootEnded& event) {
-  return {does(scene, "ends",
-               " boot " + event.boot_id()->str() + " of " + scene.context.boot_name(event.boot_id()->str()) + ": " +
-                   fb::EnumNameBootEndReason(event.reason())),
-          {},
-          {}};
+  return {
+      does(scene, "ends",
+           " boot " + event.boot_id()->str() + " of " + scene.context.boot_name(event.boot_id()->str()) +
+               boot_mark(BootMark::host, event.boot_id()->str()) + ": " + fb::EnumNameBootEndReason(event.reason())),
+      {},
+      {}};
 }
 
 Narration tell(const Scene& scene, const fb::PipelineDefined& event) {
@@ -54,7 +57,19 @@ Narration tell(const Scene& scene, const fb::PipelineDefined& event) {
 Narration tell(const Scene& scene, const fb::SettingChanged& event) {
   std::string value;
   append_json(value, setting_value_from(*event.value()));
-  return {does(scene, "sets", ' ' + event.key()->str() + " to " + value), {}, {}};
+  const std::string key = event.key()->str();
+  Narration narration{does(scene, "sets", ' ' + key + " to " + value), {}, {}};
+  if (!setting_named(key)) return narration;
+  const std::string before = scene.context.setting_value(key);
+  const RecordRef* changed = scene.context.setting(key);
+  narration.notes.push_back((scene.accepted() ? "it was " : "it stays ") + before +
+                            (changed                         ? ", by " + by_record(*changed, scene.now())
+                             : scene.context.is_default(key) ? ", its default"
+                                                             : ""));
+  if (changed) point_to(narration, *changed);
+  const std::string principal = principal_of(scene.record);
+  if (!principal.empty()) narration.notes.push_back("requested by " + principal);
+  return narration;
 }
 
 Narration tell(const Scene& scene, const fb::TaskCreated& event) {
@@ -94,7 +109,7 @@ Narration tell(const Scene& scene, const fb::LeaseAcquired& event) {
   if (const auto ttl = event.ttl()) rest += ", for at most " + duration(*ttl * us_per_s);
   Narration narration{does(scene, event.token() ? "renews" : "takes", rest), {}, {}};
   if (event.owner()->actor()->string_view() != scene.record.actor()->string_view()) {
-    narration.notes.emplace_back("for " + in_words(scene.context, owner_of(*event.owner())));
+    narration.notes.emplace_back("for " + in_words(owner_of(*event.owner())));
   }
   if (event.token()) narration.because.push_back(Seq{*event.token()});
   const bool is_nothing = scene.applied.unchecked && scene.accepted();
@@ -109,7 +124,7 @@ Narration tell_end(const Scene& scene, const std::string& verb, const std::strin
   const LeaseSeen* lease = token ? scene.context.lease(Token{*token}) : nullptr;
   if (token) narration.because.push_back(Seq{*token});
   if (lease) {
-    narration.notes.emplace_back("held by " + in_words(scene.context, lease->owner) + " for " +
+    narration.notes.emplace_back("held by " + in_words(lease->owner) + " for " +
                                  span_of(lease->taken.time, scene.now()));
   }
   return narration;
@@ -137,7 +152,7 @@ Narration tell(const Scene& scene, const fb::JobClaimed& event) {
   Narration narration{does(scene, "claims", rest), {}, {}};
   const Owner owner = owner_of(*event.owner());
   if (owner.actor != scene.record.actor()->string_view()) {
-    narration.notes.emplace_back("for " + in_words(scene.context, owner));
+    narration.notes.emplace_back("for " + in_words(owner));
   }
   if (!job) return narration;
   const RecordRef& waited = job->ended.seq > job->queued.seq ? job->ended : job->queued;
@@ -205,7 +220,7 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Narration& n
   if (const auto first = evidence.first_dead()) add("first seen dead " + span_of({*first}, scene.now()) + " ago");
   if (evidence.lease_owner()) {
     const auto alive = evidence.lease_owner_alive();
-    add("the task's lease was with " + in_words(scene.context, owner_of(*evidence.lease_owner())) + ", " +
+    add("the task's lease was with " + in_words(owner_of(*evidence.lease_owner())) + ", " +
         (!alive   ? "not known to be alive"
          : *alive ? "alive"
                   : "dead"));
@@ -305,7 +320,7 @@ Narration tell(const Scene& scene, const fb::StepFinished& event) {
   if (event.reason()) narration.notes.emplace_back("its last line: " + event.reason()->str());
   if (const StepSeen* step = scene.context.step(Seq{event.started()})) {
     narration.notes.push_back(span_of(step->started.time, scene.now()) + " after " + step->started.actor +
-                              " started it");
+                              boot_mark(BootMark::machine, step->started.boot) + " started it");
   }
   return narration;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/rules/apply.h"
+#include "tools/forensics/explain_boots.h"
 #include "tools/forensics/explain_context.h"
 
 namespace pawl {
@@ -33,12 +34,15 @@ Narration narration(const Scene& scene);
 /// Adds to the notes why the record was refused.
 void add_obstacle(const Scene& scene, Narration& narration);
 
+/// The key of the lease that a record is about: its own, or that of its task. Empty: of none.
+std::string lease_key_of(const Scene& scene);
+
 void point_to(Narration& narration, const RecordRef& ref);
 
 /// "monitor's record 9, 6 min 00 s before"
 std::string by_record(const RecordRef& ref, TimeUs now);
 /// "worker of build-2 (pid 7)"; omits the daemon's name.
-std::string in_words(const StoryContext& context, const Owner& owner);
+std::string in_words(const Owner& owner);
 /// "7 min 30 s", "340 ms", "0 s"
 std::string span_of(TimeUs from, TimeUs to);
 

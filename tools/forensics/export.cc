@@ -11,6 +11,7 @@
 #include "tools/commands/output.h"
 #include "tools/forensics/log_export.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/redacted_export.h"
 
 namespace pawl {
 namespace {
@@ -73,7 +74,7 @@ Result<LogExportOptions> log_export_options(Log& log, const Arguments& arguments
 }
 
 Result<void> write_state(Log& log, const Arguments& arguments) {
-  for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome"}) {
+  for (const std::string_view option : {"from", "to", "task", "actor", "type", "outcome", "redact"}) {
     if (arguments.has(option)) {
       return Error{ErrorCode::malformed, "--" + std::string(option) + " applies only to the log"};
     }
@@ -112,9 +113,48 @@ Result<void> write_state(Log& log, const Arguments& arguments) {
   return for_each_task(opened.state, archived, write);
 }
 
+Result<RedactedRange> redacted_range(const Arguments& arguments) {
+  for (const std::string_view option : {"task", "actor", "type", "outcome", "all"}) {
+    if (arguments.has(option)) {
+      return Error{ErrorCode::malformed,
+                   "--redact writes whole groups, so --" + std::string(option) + " does not apply"};
+    }
+  }
+  if (PAWL_TRY(format_of(arguments, Format::jsonl)) != Format::jsonl) {
+    return Error{ErrorCode::malformed, "--redact writes jsonl only"};
+  }
+  if (arguments.has("at") && arguments.has("to")) {
+    return Error{ErrorCode::malformed, "--at and --to mean the same: give only one"};
+  }
+  const auto moment = [&](std::string_view option) -> Result<std::optional<Moment>> {
+    const auto text = arguments.value(option);
+    if (!text) return std::optional<Moment>();
+    return std::optional(PAWL_TRY(moment_of(*text, "--" + std::string(option))));
+  };
+  RedactedRange range{.from = PAWL_TRY(moment("from")), .to = PAWL_TRY(moment(arguments.has("at") ? "at" : "to"))};
+  const bool is_turned =
+      range.from && range.to && range.from->seq && range.to->seq && *range.from->seq > *range.to->seq;
+  if (is_turned) return Error{ErrorCode::malformed, "--from is after --to"};
+  return range;
+}
+
+Exit write_redacted_log(const std::optional<std::string>& word, const Arguments& arguments) {
+  const auto named = log_named(word, arguments, "export");
+  if (!named) return fail(named.error());
+  const auto range = redacted_range(arguments);
+  if (!range) return fail_to_read(range.error());
+  const auto records = write_redacted(*named, *range);
+  return records ? Exit::done : fail_to_read(records.error());
+}
+
 Exit run_export(const Arguments& arguments) {
   const std::string& what = arguments.positional()[0];
   if (what != "log" && what != "state") return fail(Exit::usage, "export: '" + what + "' is neither log nor state");
+  const bool names_log = arguments.positional().size() > 1;
+  if (what == "log" && arguments.has("redact")) {
+    return write_redacted_log(names_log ? std::optional(arguments.positional()[1]) : std::nullopt, arguments);
+  }
+  if (names_log) return fail(Exit::usage, "export: LOG goes with 'log --redact'; otherwise --data names the folder");
   const auto log = open_data(arguments, "export");
   if (!log) return fail_to_read(log.error());
   Result<void> written;
@@ -133,13 +173,17 @@ Exit run_export(const Arguments& arguments) {
 
 const Command export_command = {
     .name = "export",
-    .arguments = "(log | state)",
+    .arguments = "(log | state) [LOG]",
     .summary = "Writes the records of a data folder, or the state after them",
     .details =
         "A range consists of whole groups: from the one that contains its start to the last one that ends at or\n"
         "before its end. A range that does not begin at 1 is preceded by a checkpoint, so that it replays on its\n"
         "own; a selection by --task, --actor, --type or --outcome does not replay. The state at a moment is the\n"
-        "one after the last group that ends at or before it.\n",
+        "one after the last group that ends at or before it.\n\n"
+        "--redact replaces every name and text that could tell whose log it is, the same text by the same\n"
+        "replacement (repo-3, item-7, text-5), and makes digests and chain anew: 'pawl check', 'replay' and 'explain'\n"
+        "say of it what they say of the original. Stages, steps, settings, times and pids stay. With it LOG may\n"
+        "also be a file of exported lines, or '-'.\n",
     .options = with_log_options({{"at", "SEQ|TIME", "as of then (default: now)"},
                                  {"from", "SEQ|TIME", "log: begin there (default: 1)"},
                                  {"to", "SEQ|TIME", "log: end there"},
@@ -147,10 +191,11 @@ const Command export_command = {
                                  {"actor", "A,B", "log: only requests of these actors"},
                                  {"type", "A,B", "log: only events of these types"},
                                  {"outcome", "A,B", "log: only records with these outcomes: accepted, or a refusal"},
+                                 {"redact", "", "log: replace names, texts, commands and addresses"},
                                  {"all", "", "state: also finished tasks that left memory"},
                                  {"format", "FORMAT", "jsonl (log), json (state) or csv"}}),
     .positional_min = 1,
-    .positional_max = 1,
+    .positional_max = 2,
     .run = run_export};
 
 }  // namespace pawl

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
@@ -68,8 +69,20 @@ Result<ExportedCheckpoint> read_checkpoint(std::string_view line) {
   return ExportedCheckpoint{std::move(restored), text_in(fields, "digest"), text_in(fields, "chain")};
 }
 
-Result<bool> take_line(const LineReader& reader, std::string line, bool is_first) {
-  if (is_first && line.starts_with(checkpoint_head)) {
+/// Reads the lines one by one.
+struct LineTaker {
+  const LineReader& reader;
+  bool may_be_checkpoint = true;
+
+  Result<bool> take(std::string line, std::uint64_t number);
+};
+
+Result<bool> LineTaker::take(std::string line, std::uint64_t number) {
+  if (number == 1 && line == redacted_line) {
+    if (reader.redacted) reader.redacted();
+    return true;
+  }
+  if (std::exchange(may_be_checkpoint, false) && line.starts_with(checkpoint_head)) {
     auto checkpoint = PAWL_TRY(read_checkpoint(line));
     PAWL_TRY(reader.checkpoint(std::move(checkpoint)));
     return true;
@@ -103,8 +116,9 @@ Result<void> read_text_lines(const std::string& path,
 }
 
 Result<void> read_lines(const std::string& path, const LineReader& reader) {
-  return read_text_lines(
-      path, [&](std::string line, std::uint64_t number) { return take_line(reader, std::move(line), number == 1); });
+  LineTaker taker{.reader = reader};
+  return read_text_lines(path,
+                         [&](std::string line, std::uint64_t number) { return taker.take(std::move(line), number); });
 }
 
 std::string checkpoint_line(const State& state, const Chain& chain) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/checkpoint.h"
@@ -17,11 +18,16 @@ struct ExportedCheckpoint {
   std::string chain;
 };
 
+/// The first line of a log whose names were replaced (`pawl export log --redact`).
+constexpr std::string_view redacted_line = "{\"redacted\":true}";
+
 struct LineReader {
   /// Comes first, if there is one; called at most once.
   std::function<Result<void>(ExportedCheckpoint)> checkpoint;
   /// A record, read from a line. False ends the reading.
   std::function<Result<bool>(std::vector<std::uint8_t> bytes, std::string line)> record;
+  /// Called first if the log says that it is redacted. May be empty.
+  std::function<void()> redacted = {};
 };
 
 /// Calls `each` with every line of a file, or of standard input if `path` is "-", and its number from 1, until it

@@ -53,6 +53,7 @@ Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
     if (!is_wanted) return false;
     return replica->add(bytes, std::move(line));
   };
+  reader.redacted = walk.redacted;
   PAWL_TRY(read_lines(path, reader));
   if (is_wanted) PAWL_TRY(replica->finish());
   return {};

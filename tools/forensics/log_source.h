@@ -47,6 +47,8 @@ struct LogWalk {
   std::function<Replica&(State, const Chain&)> begin;
   /// Called for a checkpoint that does not match its line; the walk then ends. If empty, that is `damaged`.
   std::function<void(Difference)> differs = {};
+  /// Called first for exported lines that are redacted. May be empty.
+  std::function<void()> redacted = {};
 };
 
 /// Feeds a log to a replica, to its end or as far as the replica wants it, and applies the last group. `path`: a data

@@ -8,16 +8,17 @@
 #include <sstream>
 
 #include "schema/json/read_json.h"
-#include "tests/unit/tools/sample_log.h"
+#include "tests/unit/tools/forensics/explain_kit.h"
 
 namespace pawl {
 namespace {
 
 namespace json = boost::json;
-
-std::string incident(const std::string& name) {
-  return PAWL_INCIDENTS + name + ".jsonl";
-}
+using story_kit::has;
+using story_kit::incident;
+using story_kit::seqs_of;
+using story_kit::story_of;
+using Seqs = story_kit::Seqs;
 
 std::string written_to(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -34,20 +35,6 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
-json::value story_of(const std::string& log, const std::string& what) {
-  const Ran ran = run_pawl({"explain", log, what, "--json"});
-  EXPECT_EQ(ran.exit, 0) << ran.err;
-  auto read = parse_json(ran.out);
-  EXPECT_TRUE(read.has_value()) << (read ? "" : read.error().message);
-  return read ? *read : json::value(json::object());
-}
-
-std::vector<std::int64_t> seqs_of(const json::value& story) {
-  std::vector<std::int64_t> seqs;
-  for (const json::value& entry : story.at("entries").as_array()) seqs.push_back(entry.at("seq").as_int64());
-  return seqs;
-}
-
 /// The entry of that seq, as JSON text.
 std::string entry_of(const json::value& story, std::int64_t seq) {
   std::stringstream text;
@@ -56,12 +43,6 @@ std::string entry_of(const json::value& story, std::int64_t seq) {
   }
   return text.str();
 }
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-using Seqs = std::vector<std::int64_t>;
 
 TEST(Explain, a_small_log_is_told_as_it_was) {
   const Ran ran = run_pawl({"explain", incident("zombie_job_defences_on"), "W-1"});
@@ -167,7 +148,8 @@ TEST(Explain, a_lock_is_told_with_the_others_of_its_key) {
 
 TEST(Explain, a_job_is_told_from_its_queue_to_its_end) {
   const std::string log = incident("reap_during_finalization_defences_on");
-  EXPECT_EQ(seqs_of(story_of(log, "job:1")), (Seqs{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}));
+  EXPECT_EQ(seqs_of(story_of(log, "job:1")), (Seqs{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}))
+      << "with the leases that the group of its end gives back";
 }
 
 class ExplainSample : public testing::Test {

@@ -1,0 +1,166 @@
+// What lasts in a story: leases, jobs, steps, and a task's stay on a stage.
+#include <algorithm>
+
+#include "schema/subject.h"
+#include "tools/forensics/explain_story.h"
+
+namespace pawl {
+
+void TimelineBuilder::close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item,
+                            const std::string& how) {
+  const auto is_open = [&](const StorySpan& span) {
+    return span.kind == kind && span.label == label && !span.to && span.holds;
+  };
+  const auto found = std::find_if(spans_.rbegin(), spans_.rend(), is_open);
+  if (found == spans_.rend()) return;
+  found->to = Seq{item.record.stamp()->seq()};
+  found->ended = {item.record.stamp()->time_us()};
+  found->how = how;
+}
+
+void TimelineBuilder::follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event) {
+  const RecordRef ref = ref_of(item.record);
+  const Owner owner = owner_of(*event.owner());
+  const std::string key = event.key()->str();
+  const auto task = task_of_key(key);
+  if (task && tasks_.contains(*task)) {
+    paths_[*task] = {owner, event.edge() ? event.edge()->str() : std::string()};
+  }
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind != EffectKind::lease_granted || effect.token != raw(ref.seq)) continue;
+    tokens_.insert(Token{effect.token});
+    const std::size_t lane = lane_of(owner.actor, owner.boot_id);
+    boots_.insert(context_.boot_name(owner.boot_id));
+    boot_ids_.insert(owner.boot_id);
+    spans_.push_back({StorySpan::Kind::lease, key, lane, ref.seq, ref.time, {}, {}, ""});
+    return;
+  }
+  if (!item.applied.unchecked || event.token()) return;
+  boot_ids_.insert(owner.boot_id);
+  StorySpan span{StorySpan::Kind::lease, key, lane_of(owner.actor, owner.boot_id), ref.seq, ref.time, {}, {}, ""};
+  span.holds = false;
+  ++paths_unheld_;
+  spans_.push_back(std::move(span));
+}
+
+/// Leases that keep no one out leave no trace in the state: they last until their owner gives one back, or moves or
+/// blocks the task, or tries to.
+void TimelineBuilder::leave_path(const AppliedRecord& item) {
+  if (paths_unheld_ == 0) return;
+  const fb::Record& record = item.record;
+  const auto* released = record.event_as_LeaseReleased();
+  if (!released && !record.event_as_StageTransition() && !record.event_as_TaskBlocked()) return;
+  const std::size_t lane = lane_of(record.actor()->str(), record.boot()->str());
+  for (StorySpan& span : spans_) {
+    if (span.holds || span.to || span.lane != lane) continue;
+    if (released && released->key()->string_view() != span.label) continue;
+    span.to = Seq{record.stamp()->seq()};
+    span.ended = {record.stamp()->time_us()};
+    span.how = released ? "released" : "left";
+    --paths_unheld_;
+  }
+}
+
+/// The lease that stood in the way of a refused record, if it is nothing else in the story: a bar of its owner.
+void TimelineBuilder::open_obstacle(const AppliedRecord& item, const State& state) {
+  const Outcome outcome = item.applied.outcome;
+  if (outcome != Outcome::lease_held && outcome != Outcome::stale_token && outcome != Outcome::lease_required) return;
+  const Lease* lease = state.lease(lease_key_of({item.record, item.applied, context_, state}));
+  if (!lease || tokens_.contains(lease->token) || !obstacles_.insert(lease->token).second) return;
+  boot_ids_.insert(lease->owner.boot_id);
+  spans_.push_back({StorySpan::Kind::lease,
+                    lease->key,
+                    lane_of(lease->owner.actor, lease->owner.boot_id),
+                    Seq{raw(lease->token)},
+                    lease->acquired,
+                    {},
+                    {},
+                    ""});
+}
+
+void TimelineBuilder::follow_obstacles(const AppliedRecord& item) {
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind != EffectKind::lease_freed || obstacles_.erase(Token{effect.token}) == 0) continue;
+    close(StorySpan::Kind::lease, effect.text, item, item.record.event_as_LeaseReleased() ? "released" : "reclaimed");
+  }
+}
+
+void TimelineBuilder::follow_spans(const AppliedRecord& item) {
+  leave_path(item);
+  if (item.applied.outcome != Outcome::accepted) return;
+  const fb::Record& record = item.record;
+  const RecordRef ref = ref_of(record);
+  const auto open = [&](StorySpan::Kind kind, std::string label, std::size_t lane) {
+    spans_.push_back({kind, std::move(label), lane, ref.seq, ref.time, {}, {}, ""});
+  };
+  if (const auto* event = record.event_as_LeaseAcquired()) follow_lease(item, *event);
+  if (const auto* event = record.event_as_StageTransition()) paths_.erase(TaskId{event->task()});
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind != EffectKind::lease_freed) continue;
+    const char* how = record.event_as_LeaseReleased() ? "released" : "reclaimed";
+    close(StorySpan::Kind::lease, effect.text, item, how);
+    if (const auto task = task_of_key(effect.text)) paths_.erase(*task);
+  }
+  if (const auto* event = record.event_as_JobClaimed()) {
+    const Owner owner = owner_of(*event->owner());
+    boots_.insert(context_.boot_name(owner.boot_id));
+    boot_ids_.insert(owner.boot_id);
+    open(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
+  }
+  if (const auto* event = record.event_as_JobFinished()) {
+    close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, fb::EnumNameJobResult(event->result()));
+  }
+  if (const auto* event = record.event_as_JobReaped()) {
+    close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, "reaped");
+  }
+  if (const auto* event = record.event_as_StepStarted()) {
+    open(StorySpan::Kind::step, event->step()->str(), lane_of(record.actor()->str(), record.boot()->str()));
+  }
+  if (const auto* event = record.event_as_StepFinished()) {
+    const auto is_it = [&](const StorySpan& each) {
+      return each.kind == StorySpan::Kind::step && raw(each.from) == event->started();
+    };
+    const auto found = std::find_if(spans_.begin(), spans_.end(), is_it);
+    if (found == spans_.end()) return;
+    found->to = ref.seq;
+    found->ended = ref.time;
+    found->how = fb::EnumNameStepOutcome(event->outcome());
+  }
+}
+
+void TimelineBuilder::follow_interval(const AppliedRecord& item) {
+  for (const auto& [id, task] : context_.tasks()) {
+    const auto is_of_it = [id = id](const StageSpan& stay) { return stay.task == id; };
+    const auto last = std::find_if(intervals_.rbegin(), intervals_.rend(), is_of_it);
+    if (last != intervals_.rend() && last->version == task.version) continue;
+    const Seq seq{item.record.stamp()->seq()};
+    if (last != intervals_.rend()) last->to = seq;
+    intervals_.push_back({id, task.stage, task.version, task.entered.seq, task.entered.time, {}});
+  }
+}
+
+/// Follows what the boots of the subject are, hold and run.
+void TimelineBuilder::follow_boot(const AppliedRecord& item) {
+  if (!subject_.boot || item.applied.outcome != Outcome::accepted) return;
+  const fb::Record& record = item.record;
+  const auto is_own = [&](const fb::Owner& owner) { return own_boots_.contains(owner.boot_id()->str()); };
+  if (const auto* started = record.event_as_BootStarted()) {
+    const bool is_its = subject_.boot == started->boot_id()->str() || subject_.boot == started->name()->str();
+    if (is_its) own_boots_.insert(started->boot_id()->str());
+  }
+  if (const auto* claimed = record.event_as_JobClaimed(); claimed && is_own(*claimed->owner())) {
+    own_jobs_.insert(JobId{claimed->job()});
+  }
+  const bool ends_job = record.event_as_JobFinished() || record.event_as_JobReaped() || record.event_as_ClaimReturned();
+  if (const Subject subject = subject_of(record); ends_job && subject.job) own_jobs_.erase(*subject.job);
+  const auto* acquired = record.event_as_LeaseAcquired();
+  for (const Effect& effect : item.applied.effects) {
+    if (effect.kind == EffectKind::lease_granted && acquired && is_own(*acquired->owner())) {
+      own_keys_.insert(acquired->key()->str());
+    }
+    if (effect.kind == EffectKind::lease_freed) own_keys_.erase(effect.text);
+    if (effect.kind == EffectKind::job_cancelled) own_jobs_.erase(JobId{effect.id});
+  }
+}
+
+}  // namespace pawl

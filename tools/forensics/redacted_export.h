@@ -1,0 +1,24 @@
+// Writes a log with its names replaced (redaction.h), decided anew by the rules: for `pawl export log --redact`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tools/forensics/log_source.h"
+
+namespace pawl {
+
+/// Whole groups: from the one that contains `from` to the last one that ends at or before `to`.
+struct RedactedRange {
+  std::optional<Moment> from;
+  std::optional<Moment> to;
+};
+
+/// Prints exported lines: the mark, a checkpoint if they do not begin at 1, the records. Returns how many. `path` is
+/// any log that walk_log() reads; all of it before the range is read too, and replaced by the same texts. `damaged`: it
+/// differs from the rules; `unsupported`: a newer version wrote some of it; `malformed`: a record whose outcome rests
+/// on a text that was replaced. Nothing more is written then.
+Result<std::uint64_t> write_redacted(const std::string& path, const RedactedRange& range);
+
+}  // namespace pawl
