@@ -5,6 +5,7 @@
 #include "engine/json/state_json.h"
 #include "schema/event.h"
 #include "schema/proposal.h"
+#include "schema/subject.h"
 #include "tools/commands/output.h"
 
 namespace pawl {
