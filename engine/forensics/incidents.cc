@@ -71,6 +71,7 @@ class Search {
         add(causes_.of_block(task, block), {.task = id,
                                             .work_item = task.work_item,
                                             .at = block.at,
+                                            .reason = block.reason,
                                             .words = named(task) + " was blocked: " + block.reason,
                                             .why = {},
                                             .let_go = block.let_go,
@@ -95,6 +96,7 @@ class Search {
       BadEnd end{.task = id,
                  .work_item = task.work_item,
                  .at = term ? term->entered : Mark{},
+                 .reason = stuck->reason,
                  .words = (term ? named(*term) : "task " + numeral(raw(id))) + " has stood still since " +
                           rfc3339(since) + ": " + stuck->detail,
                  .why = {},

@@ -16,6 +16,7 @@ struct BadEnd {
   TaskId task{};
   std::string work_item;
   Mark at;                   // the record that made it so
+  std::string reason = {};   // of a block, or why it stands still: "limit"; empty for other ends
   std::string words;         // "blocked: job_failed", "waits for the lease repo:shop"
   Seq cause{};               // of its incident; 0: it ended badly by itself
   std::string why;           // if by itself: "its gate was red 2 times"

@@ -156,11 +156,8 @@ void add_unknown(const RecordedLog& log, IncidentReport& report) {
                              number_text(log.groups.empty() ? Seq{0} : log.groups.front().front().seq()) +
                              " is not in it");
   }
-  const bool is_prevented = std::any_of(report.defences.begin(), report.defences.end(), [](const Defence& each) {
-    return each.judged.verdict == WhatIfVerdict::prevented;
-  });
   for (const Defence& each : report.defences) {
-    if (is_prevented || each.judged.verdict != WhatIfVerdict::not_known) continue;
+    if (each.judged.verdict != WhatIfVerdict::not_known || each.undoes != report.question->finding.seq) continue;
     report.unknown.push_back("whether " + in_words(each.change) + " would have prevented it: " + each.judged.why);
   }
 }

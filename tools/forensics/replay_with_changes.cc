@@ -156,8 +156,8 @@ Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const Sta
   return proposal_from(record, event);
 }
 
-void ReplayWithChanges::narration(const std::vector<const RecordedEvent*>& events, const Decision& decision,
-                                  const State& after) {
+void ReplayWithChanges::answered(const std::vector<const RecordedEvent*>& events, const Decision& decision,
+                                 const State& after) {
   std::optional<TaskId> task;
   for (const RecordedEvent* event : events) {
     const fb::Record& record = event->record();
@@ -177,7 +177,9 @@ void ReplayWithChanges::narration(const std::vector<const RecordedEvent*>& event
     const auto granted = decision.granted(key);
     const Lease* held = after.lease(key);
     recorded_ttls_s_.erase(key);
-    if (held && acquired->ttl() && held->ttl_s != *acquired->ttl()) recorded_ttls_s_[key] = *acquired->ttl();
+    // The rules gave a ttl to an endless request: the one that the log's setting had.
+    const std::int64_t recorded_ttl_s = acquired->ttl().value_or(recorded_merge_ttl_s_);
+    if (held && held->ttl_s && held->ttl_s != recorded_ttl_s) recorded_ttls_s_[key] = recorded_ttl_s;
     // With ownership off, a seq stands in for the token (engine/policies/advance.cc): the group's last, or its own.
     const std::uint64_t here = granted ? raw(*granted) : raw(decision.seq);
     bool is_in_the_log = false;

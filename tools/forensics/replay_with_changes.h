@@ -24,7 +24,7 @@ class ReplayWithChanges {
   /// The record, to be proposed in a story whose state is `state`.
   Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
   /// Takes the result of records that were proposed as one group and accepted.
-  void narration(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
+  void answered(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 
   JobPlaces& jobs() { return jobs_; }
   /// The same job in this story; none if this story does not have it.

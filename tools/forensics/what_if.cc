@@ -203,7 +203,7 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   const Decision decision = machine_.propose(std::move(group));
   const Outcome recorded = outcome_of(events);
   if (decision.outcome == Outcome::accepted) {
-    replay_.narration(events, decision, state);
+    replay_.answered(events, decision, state);
     add_mark(events);
     for (const RecordedEvent* event : events) {
       if (const auto* claimed = event->record().event_as_JobClaimed()) {

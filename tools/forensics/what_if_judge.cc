@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/policies/stuck.h"
+
 namespace pawl {
 namespace {
 
@@ -75,23 +77,43 @@ bool reaches(const RecordedLog& log, const Retold& retold, Seq seq) {
   return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > time_of(log, seq);
 }
 
-/// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack the
-/// record that ended it so.
-Judged judge_end(const RecordedLog& log, const BadEnd& end, const Retold& retold) {
-  const bool is_freed = retold.freed.contains(end.task);
+/// A decision of pawl's that led to it, a reap, a reclaim or a block, and is not taken in the other story.
+std::optional<Seq> lost_decision(const RecordedLog& log, const Finding& incident, const Retold& retold) {
+  for (const Seq seq : incident.followed_by) {
+    if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
+    const fb::Record* record = record_at(log, seq);
+    if (record &&
+        (record->event_as_JobReaped() || record->event_as_LeaseReclaimed() || record->event_as_TaskBlocked())) {
+      return seq;
+    }
+  }
+  return std::nullopt;
+}
+
+/// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack a
+/// record that led to it.
+Judged judge_end(const RecordedLog& log, const Finding& incident, const BadEnd& end, const Retold& retold) {
+  const std::string task = "task " + std::to_string(raw(end.task));
+  if (retold.freed.contains(end.task)) return {WhatIfVerdict::prevented, task + " goes on: its job is queued again"};
   for (const BadEnd& other : retold.ended) {
-    if (other.task != end.task || end.task == TaskId{0} || is_freed) continue;
+    if (other.task != end.task || end.task == TaskId{0}) continue;
+    // It could go on, but the log does not have what nobody did.
+    const bool could_go_on = other.reason == stuck_reason::unclaimed && end.reason != stuck_reason::unclaimed;
+    if (could_go_on) return {WhatIfVerdict::prevented, task + " could be claimed"};
     return {WhatIfVerdict::not_prevented,
             retold.turns.empty() ? "no decision differs" : "all the same, " + other.words};
   }
-  if (retold.turns.empty()) return {WhatIfVerdict::not_prevented, "no decision differs"};
-  if (std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end()) {
-    return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
+  const bool is_lost = std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end();
+  if (is_lost) return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
+  if (const auto seq = lost_decision(log, incident, retold)) {
+    return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
   }
-  if (is_freed)
-    return {WhatIfVerdict::prevented, "task " + std::to_string(raw(end.task)) + " goes on: its job is queued again"};
   const Seq last = log.groups.back().back().seq();
-  if (reaches(log, retold, last)) return {WhatIfVerdict::prevented, "the story goes past it"};
+  if (reaches(log, retold, last)) {
+    const bool is_same = retold.turns.empty() && end.reason.empty();
+    return is_same ? Judged{WhatIfVerdict::not_prevented, "no decision differs"}
+                   : Judged{WhatIfVerdict::prevented, "the story goes past it"};
+  }
   return {WhatIfVerdict::not_known, "the log's facts end before it: " + retold.horizon->why};
 }
 
@@ -142,15 +164,13 @@ std::optional<InQuestion> in_question(const FoundInLog& found) {
 Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& retold) {
   if (question.finding.kind != Finding::Kind::incident) return judge_finding(log, question.finding, retold);
   std::vector<Judged> all;
+  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question.finding, end, retold));
   for (const Finding& finding : question.shown_by) all.push_back(judge_finding(log, finding, retold));
-  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, end, retold));
-  // The worst of them counts.
-  const auto rank = [](const Judged& judged) {
-    return judged.verdict == WhatIfVerdict::not_prevented ? 0 : judged.verdict == WhatIfVerdict::not_known ? 1 : 2;
-  };
-  const auto worst = std::min_element(
-      all.begin(), all.end(), [&](const Judged& left, const Judged& right) { return rank(left) < rank(right); });
-  return worst == all.end() ? Judged{WhatIfVerdict::not_known, "the log does not show what it did"} : *worst;
+  // None of it may come about. What the story no longer reaches is not known: then the first of it decides.
+  const auto failed = std::find_if(all.begin(), all.end(),
+                                   [](const Judged& each) { return each.verdict == WhatIfVerdict::not_prevented; });
+  if (failed != all.end()) return *failed;
+  return all.empty() ? Judged{WhatIfVerdict::not_known, "the log does not show what it did"} : all.front();
 }
 
 }  // namespace pawl

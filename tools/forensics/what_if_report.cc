@@ -154,16 +154,34 @@ Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, Rep
 }
 
 std::string defences_in_words(const InQuestion& question, const std::vector<Defence>& all) {
+  // What does not undo the cause, and is not known to help, is only named.
+  const auto is_shown = [&](const Defence& each) {
+    return each.judged.verdict == WhatIfVerdict::prevented || each.undoes == question.finding.seq;
+  };
   std::size_t width = 0;
-  for (const Defence& each : all) width = std::max(width, defence_name(each).size());
+  for (const Defence& each : all) width = std::max(width, is_shown(each) ? defence_name(each).size() : 0);
   std::string out;
-  for (const Defence& each : all) out += defence_in_words(each, width);
-  const bool is_any = std::any_of(
-      all.begin(), all.end(), [](const Defence& each) { return each.judged.verdict != WhatIfVerdict::not_prevented; });
-  if (is_any) return out;
-  return out + (all.empty() ? "  " : "\n  ") +
-         "No setting would have prevented this: " + record_name(question.finding.seq) +
-         " would have had to be another\n";
+  std::string not_known;
+  std::string in_vain;
+  bool is_any = false;
+  for (const Defence& each : all) {
+    if (is_shown(each)) {
+      out += defence_in_words(each, width);
+      is_any = is_any || each.judged.verdict != WhatIfVerdict::not_prevented;
+      continue;
+    }
+    std::string& list = each.judged.verdict == WhatIfVerdict::not_known ? not_known : in_vain;
+    list += (list.empty() ? "" : ", ") + in_words(each.change);
+  }
+  if (!is_any) {
+    out += "  no setting is known that would have prevented it: " + record_name(question.finding.seq) +
+           " would have had to be another\n";
+  }
+  if (!in_vain.empty()) out += "  not prevented by " + in_vain + '\n';
+  if (!not_known.empty()) {
+    out += "  not known of " + not_known + ": the log does not show what would have been done with it\n";
+  }
+  return out;
 }
 
 Exit run_each_defence(const RecordedLog& log, ReportForm form) {
