@@ -123,6 +123,29 @@ const Finding* chosen(const RecordedLog& log, const FoundInLog& found, const Aro
   return nearest;
 }
 
+/// Whether the log has what is asked for.
+Result<void> check_has(const RecordedLog& log, const Around& around) {
+  const Seq last = log.groups.empty() ? Seq{0} : log.groups.back().back().seq();
+  if (around.seq && (*around.seq > last || *around.seq == Seq{0})) {
+    return Error{ErrorCode::missing,
+                 "the log has no record " + number_text(*around.seq) + ": its last one is " + number_text(last)};
+  }
+  if (!around.task && !around.work_item) return {};
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      const auto* created = event.record().event_as_TaskCreated();
+      if (around.work_item && created && created->work_item()->string_view() == *around.work_item) return {};
+      if (around.task && event.is_accepted() && task_of(log, event.record()) == around.task) return {};
+      if (!around.task || !created) continue;
+      for (const Effect& effect : event.effects) {
+        if (effect.kind == EffectKind::task && TaskId{effect.id} == *around.task) return {};
+      }
+    }
+  }
+  return Error{ErrorCode::missing, around.task ? "the log has no task " + std::to_string(raw(*around.task))
+                                               : "the log has no work item '" + *around.work_item + "'"};
+}
+
 InQuestion question_about(const FoundInLog& found, const Finding& finding) {
   FoundInLog only = found;
   std::erase_if(only.findings,
@@ -191,6 +214,7 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     report.begin = {log.groups.front().front().record().stamp()->time_us()};
     report.end = {log.groups.back().back().record().stamp()->time_us()};
   }
+  PAWL_TRY(check_has(log, around));
   const FoundInLog found = found_in(log);
   const bool is_asked = around.seq || around.time || around.task || around.work_item;
   if (is_asked) {

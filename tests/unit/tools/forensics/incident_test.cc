@@ -1,0 +1,129 @@
+// `pawl incident`: the cause of what ended badly, what would have prevented it, and what it is asked around.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "schema/json/read_json.h"
+#include "tests/unit/tools/sample_log.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+const std::string founding = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_off.jsonl";
+const std::string healthy = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_on.jsonl";
+
+/// A slot for one job, held by one whose process is gone, with the reaper off: two tasks stand still.
+const std::string reaper_off = R"({"at": 0, "set": {"reaper.enabled": false}}
+{"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}}
+{"at": 2, "do": {"type": "TaskCreated", "work_item": "W-2", "repo": "till"}}
+{"at": 3, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 4, "do": {"type": "RunStarted", "job": 1, "attempt": 1, "pid": 4242}, "actor": "executor"}
+{"at": 9000, "do": {"type": "TaskNote", "task": 1, "text": "the end"}}
+)";
+
+/// Its own agent fails twice.
+const std::string own_failure = R"({"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}}
+{"at": 2, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 3, "do": {"type": "RunExited", "job": 1, "attempt": 1, "exit_code": 1}, "actor": "monitor"}
+{"at": 3, "do": {"type": "JobFinished", "job": 1, "attempt": 1, "result": "retry"}, "actor": "monitor"}
+{"at": 99, "do": {"type": "JobClaimed", "job": 1}, "actor": "executor"}
+{"at": 100, "do": {"type": "RunExited", "job": 1, "attempt": 2, "exit_code": 1}, "actor": "monitor"}
+{"at": 100, "do": {"type": "JobFinished", "job": 1, "attempt": 2, "result": "retry"}, "actor": "monitor"}
+)";
+
+class IncidentCommand : public testing::Test {
+ protected:
+  std::string played(const std::string& script) const {
+    const Ran ran = run_pawl({"simulate", "-"}, script);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    return folder.file("log.jsonl", ran.out);
+  }
+  static json::value asked(std::vector<std::string> words, int exit = 1) {
+    words.insert(words.begin(), "incident");
+    words.emplace_back("--json");
+    const Ran ran = run_pawl(words);
+    EXPECT_EQ(ran.exit, exit) << ran.err;
+    auto read = parse_json(ran.out);
+    EXPECT_TRUE(read) << ran.out;
+    return read ? *read : json::value();
+  }
+
+  const TestFolder folder;
+};
+
+TEST_F(IncidentCommand, names_the_cause_its_victims_and_what_would_have_prevented_it) {
+  const json::value report = asked({played(reaper_off)});
+  const json::value& incident = report.at("incident");
+  EXPECT_EQ(incident.at("seq").as_int64(), 3) << report;
+  ASSERT_EQ(report.at("ended").as_array().size(), 2U) << "also the task that waits for the slot: " << report;
+  for (const json::value& end : report.at("ended").as_array()) EXPECT_EQ(end.at("cause").as_int64(), 3) << end;
+  const json::value& defence = report.at("defences").at(0);
+  EXPECT_EQ(defence.at("change").as_string(), "reaper.enabled=true");
+  EXPECT_EQ(defence.at("undoes").as_int64(), 3);
+  EXPECT_EQ(defence.at("verdict").as_string(), "prevented") << defence;
+  EXPECT_EQ(report.at("trace").at(0).at("says").as_string(), "sets reaper.enabled to false") << report.at("trace");
+  EXPECT_EQ(report.at("stories").as_array().size(), 2U);
+}
+
+TEST_F(IncidentCommand, what_a_task_brings_on_itself_is_listed_and_is_no_incident) {
+  const std::string log = played(own_failure);
+  const json::value report = asked({log}, 0);
+  EXPECT_TRUE(report.at("incident").is_null());
+  EXPECT_EQ(report.at("by_itself").at(0).at("by_itself").as_string(), "its own 2 attempts failed");
+  const Ran check = run_pawl({"check", log});
+  EXPECT_EQ(check.exit, 0);
+  EXPECT_NE(check.out.find("nothing found, but 1 task did not end well\n\nhow it ended\n  task 1 (W-1) was blocked: "
+                           "job_failed (record 9), by itself: its own 2 attempts failed\n"),
+            std::string::npos)
+      << check.out;
+}
+
+TEST_F(IncidentCommand, is_about_the_record_the_time_the_task_or_the_work_item_that_is_asked_for) {
+  const std::string log = played(reaper_off);
+  for (const char* around : {"6", "2026-01-01T01:00:00Z", "task:2", "W-2", "item:W-1"}) {
+    EXPECT_EQ(asked({log, around}).at("incident").at("seq").as_int64(), 3) << around;
+  }
+  const std::map<std::string, std::string> unknown = {
+      {"W-3", "work item 'W-3'"}, {"task:7", "task 7"}, {"99", "record 99: its last one is 8"}};
+  for (const auto& [around, named] : unknown) {
+    const Ran ran = run_pawl({"incident", log, around});
+    EXPECT_EQ(ran.exit, 2) << around;
+    EXPECT_NE(ran.err.find("the log has no " + named), std::string::npos) << ran.err;
+  }
+}
+
+TEST_F(IncidentCommand, a_log_without_one_says_so) {
+  const Ran ran = run_pawl({"incident", healthy});
+  EXPECT_EQ(ran.exit, 0);
+  EXPECT_TRUE(ran.out.ends_with("\nno incident, and nothing ended badly\n")) << ran.out;
+  EXPECT_EQ(run_pawl({"incident", healthy, "--html", folder.path("page.html")}).exit, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder.path("page.html")));
+}
+
+TEST_F(IncidentCommand, tells_it_to_people_and_draws_it) {
+  const Ran ran = run_pawl({"incident", founding, "--html", folder.path("page.html")});
+  EXPECT_EQ(ran.exit, 1);
+  for (const char* part :
+       {"\nthe cause: record 3\n", "\nwhat ended badly\n",
+        "\nhow it came about\n>  3  2026-01-01T00:00:00Z  operator  sets ownership.enabled to false\n",
+        "  ownership.enabled=true (undoes record 3)          prevented      record 13 does not happen\n"}) {
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << " in:\n" << ran.out;
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder.path("page.html")));
+}
+
+TEST_F(IncidentCommand, input_that_cannot_be_read_is_named) {
+  EXPECT_EQ(run_pawl({"incident", folder.path("nothing")}).exit, 2);
+  EXPECT_EQ(run_pawl({"incident", folder.file("bad.jsonl", "{}\n")}).exit, 2);
+  EXPECT_EQ(run_pawl({"incident", founding, "--json", "--html", folder.path("page.html")}).err,
+            "pawl: incident: give --html or --json, not both\n");
+}
+
+}  // namespace
+}  // namespace pawl
