@@ -7,10 +7,8 @@
 namespace pawl {
 namespace {
 
-struct Candidate {
-  Change change;
-  std::optional<Seq> undoes;
-};
+/// How many likely ones are tried.
+constexpr std::size_t likely_max = 3;
 
 /// Output, quotas and branches decide nothing about who may do what: trying them costs a replay each.
 bool can_matter(const SettingKey& key) {
@@ -40,18 +38,18 @@ std::map<std::string, Values> values_in(const RecordedLog& log) {
   return all;
 }
 
-std::vector<Candidate> candidates(const RecordedLog& log) {
-  std::vector<Candidate> found;
+std::vector<Change> candidates(const RecordedLog& log) {
+  std::vector<Change> found;
   const std::map<std::string, Values> all = values_in(log);
   for (const SettingKey& key : setting_keys()) {
     if (!can_matter(key)) continue;
     const Values& values = all.at(std::string(key.name));
     const SettingValue standard = key.get(Settings());
     const auto add = [&](const SettingValue& value, std::optional<Seq> undoes) {
-      const bool is_there = std::any_of(found.begin(), found.end(), [&](const Candidate& each) {
-        return each.change.key == &key && each.change.value == value;
-      });
-      if (!is_there) found.push_back({{&key, value}, undoes});
+      const auto is_same = [&](const Change& each) {
+        return each.key == &key && each.value == value && each.undoes == undoes;
+      };
+      if (std::none_of(found.begin(), found.end(), is_same)) found.push_back({&key, value, undoes});
     };
     for (std::size_t i = 0; i < values.set_by.size(); ++i) {
       const SettingValue& before = values.values[i];
@@ -59,11 +57,10 @@ std::vector<Candidate> candidates(const RecordedLog& log) {
       const bool is_switched_off = flag && before != standard;
       if (before != values.values[i + 1] && !is_switched_off) add(before, values.set_by[i]);
     }
-    const auto other = std::find_if(values.values.begin(), values.values.end(),
-                                    [&](const SettingValue& value) { return value != standard; });
-    if (other == values.values.end()) continue;
-    const auto index = other - values.values.begin();
-    add(standard, index == 0 ? std::nullopt : std::optional(values.set_by[static_cast<std::size_t>(index) - 1]));
+    const auto is_other = [&](const SettingValue& value) { return value != standard; };
+    const bool is_tried = std::any_of(found.begin(), found.end(),
+                                      [&](const Change& each) { return each.key == &key && each.value == standard; });
+    if (!is_tried && std::any_of(values.values.begin(), values.values.end(), is_other)) add(standard, std::nullopt);
   }
   return found;
 }
@@ -87,31 +84,47 @@ std::optional<Defence> longer_grace(const RecordedLog& log, const InQuestion& qu
     if (!retold) return last;
     Judged judged = judge(log, question, *retold);
     const bool is_enough = judged.verdict == WhatIfVerdict::prevented;
-    last = Defence{change, std::nullopt, std::move(*retold), std::move(judged)};
+    last = Defence{change, std::move(*retold), std::move(judged)};
     if (is_enough) return last;
   }
 }
 
 }  // namespace
 
-Result<std::vector<Defence>> defences_against(const RecordedLog& log, const InQuestion& question) {
-  std::vector<Defence> all;
-  for (const Candidate& candidate : candidates(log)) {
-    auto retold = retell(log, {candidate.change});
-    if (!retold) continue;  // with the log's other settings or pipelines it may not be
-    Judged judged = judge(log, question, *retold);
-    all.push_back({candidate.change, candidate.undoes, std::move(*retold), std::move(judged)});
-  }
+Defences defences_against(const RecordedLog& log, const InQuestion& question, Effort effort) {
+  Defences all;
+  std::vector<Change> left = candidates(log);
+  const auto distance = [&](const Change& each) {
+    const std::vector<Seq>& chain = question.finding.followed_by;
+    const Seq undone = each.undoes.value_or(Seq{0});
+    const bool is_in_chain = std::find(chain.begin(), chain.end(), undone) != chain.end();
+    // Then the last changes before it.
+    return std::tuple(undone != question.finding.seq, !is_in_chain, undone > question.finding.seq, ~raw(undone));
+  };
+  std::stable_sort(left.begin(), left.end(),
+                   [&](const Change& one, const Change& other) { return distance(one) < distance(other); });
   const auto prevents = [](const Defence& each) { return each.judged.verdict == WhatIfVerdict::prevented; };
-  if (std::none_of(all.begin(), all.end(), prevents)) {
-    if (auto grace = longer_grace(log, question)) all.push_back(std::move(*grace));
+  bool is_found = false;
+  for (Change& candidate : left) {
+    if (effort == Effort::likely && (is_found || all.tried.size() == likely_max)) {
+      all.untried.push_back(std::move(candidate));
+      continue;
+    }
+    auto retold = retell(log, {candidate});
+    if (!retold) continue;
+    Judged judged = judge(log, question, *retold);
+    all.tried.push_back({candidate, std::move(*retold), std::move(judged)});
+    is_found = is_found || (prevents(all.tried.back()) && candidate.undoes == question.finding.seq);
+  }
+  if (effort == Effort::all && std::none_of(all.tried.begin(), all.tried.end(), prevents)) {
+    if (auto grace = longer_grace(log, question)) all.tried.push_back(std::move(*grace));
   }
   const auto rank = [&](const Defence& each) {
-    return std::tuple(each.judged.verdict != WhatIfVerdict::prevented, each.undoes != question.finding.seq,
+    return std::tuple(!prevents(each), each.change.undoes != question.finding.seq,
                       each.judged.verdict != WhatIfVerdict::not_known);
   };
-  std::stable_sort(all.begin(), all.end(),
-                   [&](const Defence& left, const Defence& right) { return rank(left) < rank(right); });
+  std::stable_sort(all.tried.begin(), all.tried.end(),
+                   [&](const Defence& left_one, const Defence& right_one) { return rank(left_one) < rank(right_one); });
   return all;
 }
 

@@ -12,13 +12,22 @@ namespace pawl {
 
 struct Defence {
   Change change;
-  std::optional<Seq> undoes;  // the record that had set it otherwise; none: the log never changed it
   Retold retold;
   Judged judged;
 };
 
-/// All that were tried, those that prevent it first, and of these the one that undoes its cause. `malformed`: a value
-/// does not fit the log's other settings or pipelines.
-Result<std::vector<Defence>> defences_against(const RecordedLog& log, const InQuestion& question);
+/// How much to try: a story costs as much as a replay of the log.
+enum class Effort {
+  all,
+  likely,  // a few, those that the incident has to do with first, and none after the one that undoes its cause
+};
+
+struct Defences {
+  std::vector<Defence> tried;  // those that prevent it first, and of these the one that undoes its cause
+  std::vector<Change> untried;
+};
+
+/// A value that does not fit the log's other settings or pipelines is left out.
+Defences defences_against(const RecordedLog& log, const InQuestion& question, Effort effort);
 
 }  // namespace pawl

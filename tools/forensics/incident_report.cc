@@ -21,14 +21,62 @@ std::string number_text(Seq seq) {
   return std::to_string(raw(seq));
 }
 
-/// Feeds every group of the log to `each`, with the state after it.
-void walk(const RecordedLog& log, Audit& audit, const std::function<void(const AppliedGroup&)>& each) {
+/// Puts records into words, each by what was known before it.
+class Tracer {
+ public:
+  Tracer(const State& begun, const std::set<Seq>& wanted) : wanted_(wanted) { context_.begin(begun); }
+
+  void add(const AppliedGroup& group) {
+    for (const AppliedRecord& item : group.records) {
+      const fb::Record& record = item.record;
+      const Seq seq{record.stamp()->seq()};
+      if (wanted_.contains(seq)) {
+        traced.push_back({.seq = seq,
+                          .time = {record.stamp()->time_us()},
+                          .actor = record.actor()->str(),
+                          .type = fb::EnumNameEvent(record.event_type()),
+                          .outcome = item.applied.outcome,
+                          .says = narration({record, item.applied, context_, group.state}).says});
+      }
+      context_.add(record, item.applied.outcome, item.applied.effects, group.state);
+      context_.add_circumstance(record, item.applied.outcome);
+    }
+  }
+
+  std::vector<TracedRecord> traced;
+
+ private:
+  const std::set<Seq>& wanted_;
+  StoryContext context_;
+};
+
+/// The tasks whose stories are told.
+std::vector<TaskId> tasks_of(const InQuestion& question) {
+  std::vector<TaskId> tasks;
+  const auto add = [&](TaskId task) {
+    const bool is_new = task != TaskId{0} && std::find(tasks.begin(), tasks.end(), task) == tasks.end();
+    if (is_new && tasks.size() < stories_max) tasks.push_back(task);
+  };
+  for (const BadEnd& end : question.ends) add(end.task);
+  add(question.finding.task);
+  return tasks;
+}
+
+/// Reads the log once more for the trace and the stories.
+void tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentReport& report) {
   LogBeginning begun = beginning_of(log);
-  audit = Audit(next(begun.state.last_seq));
+  Audit audit(next(begun.state.last_seq));
+  Tracer tracer(begun.state, wanted);
+  std::vector<TimelineBuilder> tellers;
+  for (const TaskId task : tasks_of(*report.question)) {
+    tellers.emplace_back(StorySubject{.task = task});
+    tellers.back().begin(begun.state);
+  }
   ReplicaPolicy policy = audit.policy();
   policy.each = [&](const AppliedGroup& group) {
     audit.keep(group.state);
-    each(group);
+    tracer.add(group);
+    for (TimelineBuilder& teller : tellers) teller.add(group.records, group.state);
   };
   Replica replica(std::move(begun.state), begun.chain, policy);
   for (const RecordedGroup& group : log.groups) {
@@ -39,31 +87,10 @@ void walk(const RecordedLog& log, Audit& audit, const std::function<void(const A
   }
   PAWL_ASSERT(replica.finish().has_value());
   audit.conclude(replica.state());
-}
-
-/// The records of the trace in words, each by what was known before it.
-std::vector<TracedRecord> trace_of(const RecordedLog& log, const std::set<Seq>& wanted) {
-  std::vector<TracedRecord> all;
-  StoryContext context;
-  context.begin(beginning_of(log).state);
-  Audit unused(Seq{1});
-  walk(log, unused, [&](const AppliedGroup& group) {
-    for (const AppliedRecord& item : group.records) {
-      const fb::Record& record = item.record;
-      const Seq seq{record.stamp()->seq()};
-      if (wanted.contains(seq)) {
-        all.push_back({.seq = seq,
-                       .time = {record.stamp()->time_us()},
-                       .actor = record.actor()->str(),
-                       .type = fb::EnumNameEvent(record.event_type()),
-                       .outcome = item.applied.outcome,
-                       .says = narration({record, item.applied, context, group.state}).says});
-      }
-      context.add(record, item.applied.outcome, item.applied.effects, group.state);
-      context.add_circumstance(record, item.applied.outcome);
-    }
-  });
-  return all;
+  report.trace = std::move(tracer.traced);
+  for (TimelineBuilder& teller : tellers) {
+    if (auto story = teller.finish(audit)) report.stories.push_back(std::move(*story));
+  }
 }
 
 bool is_about(const Finding& finding, Seq seq) {
@@ -154,33 +181,14 @@ InQuestion question_about(const FoundInLog& found, const Finding& finding) {
   return {.finding = finding, .ends = {}, .shown_by = {}};
 }
 
-std::vector<Story> stories_about(const RecordedLog& log, const InQuestion& question) {
-  std::vector<TaskId> tasks;
-  const auto add = [&](TaskId task) {
-    const bool is_new = task != TaskId{0} && std::find(tasks.begin(), tasks.end(), task) == tasks.end();
-    if (is_new && tasks.size() < stories_max) tasks.push_back(task);
-  };
-  for (const BadEnd& end : question.ends) add(end.task);
-  add(question.finding.task);
-  std::vector<Story> stories;
-  for (const TaskId task : tasks) {
-    TimelineBuilder teller(StorySubject{.task = task, .job = {}, .seq = {}, .work_item = {}, .key = {}});
-    teller.begin(beginning_of(log).state);
-    Audit audit(Seq{1});
-    walk(log, audit, [&](const AppliedGroup& group) { teller.add(group.records, group.state); });
-    if (auto story = teller.finish(audit)) stories.push_back(std::move(*story));
-  }
-  return stories;
-}
-
 void add_unknown(const RecordedLog& log, IncidentReport& report) {
   if (!log.checkpoint.empty()) {
     report.unknown.push_back("the log begins with a checkpoint: what led to the state before record " +
                              number_text(log.groups.empty() ? Seq{0} : log.groups.front().front().seq()) +
                              " is not in it");
   }
-  for (const Defence& each : report.defences) {
-    if (each.judged.verdict != WhatIfVerdict::not_known || each.undoes != report.question->finding.seq) continue;
+  for (const Defence& each : report.defences.tried) {
+    if (each.judged.verdict != WhatIfVerdict::not_known || each.change.undoes != report.question->finding.seq) continue;
     report.unknown.push_back("whether " + in_words(each.change) + " would have prevented it: " + each.judged.why);
   }
 }
@@ -240,9 +248,8 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     };
     add(finding.led_by);
     add(finding.followed_by);
-    report.trace = trace_of(log, wanted);
-    report.defences = PAWL_TRY(defences_against(log, *report.question));
-    report.stories = stories_about(log, *report.question);
+    report.defences = defences_against(log, *report.question, Effort::likely);
+    tell(log, wanted, report);
   }
   add_unknown(log, report);
   return report;
@@ -383,10 +390,10 @@ std::string report_json(const IncidentReport& report) {
     out += '}';
   }
   out += "],\"defences\":[";
-  for (const Defence& each : report.defences) {
+  for (const Defence& each : report.defences.tried) {
     out += out.back() == '[' ? "{\"change\":" : ",{\"change\":";
     append_json_text(out, in_words(each.change));
-    out += ",\"undoes\":" + (each.undoes ? number_text(*each.undoes) : "null") + ",\"verdict\":";
+    out += ",\"undoes\":" + (each.change.undoes ? number_text(*each.change.undoes) : "null") + ",\"verdict\":";
     append_json_text(out, name(each.judged.verdict));
     out += ",\"why\":";
     append_json_text(out, each.judged.why);

@@ -29,7 +29,7 @@ struct IncidentReport {
   TimeUs end;
   std::optional<InQuestion> question;  // none: nothing went wrong, or nothing around what was asked for
   std::vector<TracedRecord> trace;     // the cause, and what led from it to the end, in order
-  std::vector<Defence> defences;
+  Defences defences;
   std::vector<BadEnd> by_itself;     // ended badly, and caused itself
   Findings others;                   // other incidents of the log
   std::vector<std::string> unknown;  // what the log does not say

@@ -83,17 +83,30 @@ void WhatIf::take(Decided& decided) {
 // Settings.
 
 bool WhatIf::is_changed_key(std::string_view key) const {
-  return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) { return change.key->name == key; });
+  return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
+    return change.key->name == key && (!change.undoes || *change.undoes <= heard_);
+  });
+}
+
+/// Whether a change of a setting in the log does not happen in this story.
+bool WhatIf::is_omitted(const RecordedEvent& event) const {
+  const auto* changed = event.record().event_as_SettingChanged();
+  return changed && std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
+           const bool is_its = change.key->name == changed->key()->string_view();
+           return is_its && (!change.undoes || *change.undoes == event.seq());
+         });
 }
 
 Result<void> WhatIf::apply_changes() {
   const Boot* daemon = machine_.state().boot_named(daemon_name);
   if (!daemon) return {};
   is_changed_ = true;
-  if (changes_.empty()) return {};
+  const auto begins = [](const Change& change) { return !change.undoes; };
+  if (std::none_of(changes_.begin(), changes_.end(), begins)) return {};
   const Requester requester{.boot = daemon->boot_id, .actor = "what-if", .key = {}, .request = {}};
   Group group;
   for (const Change& change : changes_) {
+    if (!begins(change)) continue;
     fb::SettingChangedT event;
     event.key = change.key->name;
     event.value = std::make_unique<fb::SettingValueT>(setting_value_event(change.value));
@@ -120,8 +133,8 @@ void WhatIf::play(const RecordedGroup& group) {
     follow_settings(event);
     replay_.hear(event);
     if (is_of_the_machine(event.record())) continue;
-    const auto* changed = event.record().event_as_SettingChanged();
-    if (!changed || !is_changed_key(changed->key()->string_view())) events.push_back(&event);
+    heard_ = event.seq();
+    if (!is_omitted(event)) events.push_back(&event);
   }
   if (events.empty()) return;
   const fb::Record& first = events.front()->record();

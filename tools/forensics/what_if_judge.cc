@@ -90,6 +90,16 @@ std::optional<Seq> lost_decision(const RecordedLog& log, const Finding& incident
   return std::nullopt;
 }
 
+/// The step of the chain that the other story cannot begin, and at which it therefore ends.
+std::optional<Seq> prevented_step(const RecordedLog& log, const Finding& incident, const Retold& retold) {
+  if (!retold.horizon || !retold.horizon->seq) return std::nullopt;
+  const Seq seq = *retold.horizon->seq;
+  const auto& chain = incident.followed_by;
+  if (std::find(chain.begin(), chain.end(), seq) == chain.end()) return std::nullopt;
+  const fb::Record* record = record_at(log, seq);
+  return record && record->event_as_StepStarted() ? std::optional(seq) : std::nullopt;
+}
+
 /// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack a
 /// record that led to it.
 Judged judge_end(const RecordedLog& log, const Finding& incident, const BadEnd& end, const Retold& retold) {
@@ -106,6 +116,9 @@ Judged judge_end(const RecordedLog& log, const Finding& incident, const BadEnd& 
   const bool is_lost = std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end();
   if (is_lost) return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
   if (const auto seq = lost_decision(log, incident, retold)) {
+    return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
+  }
+  if (const auto seq = prevented_step(log, incident, retold)) {
     return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
   }
   const Seq last = log.groups.back().back().seq();
@@ -166,10 +179,13 @@ Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& r
   std::vector<Judged> all;
   for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question.finding, end, retold));
   for (const Finding& finding : question.shown_by) all.push_back(judge_finding(log, finding, retold));
-  // None of it may come about. What the story no longer reaches is not known: then the first of it decides.
-  const auto failed = std::find_if(all.begin(), all.end(),
-                                   [](const Judged& each) { return each.verdict == WhatIfVerdict::not_prevented; });
-  if (failed != all.end()) return *failed;
+  // None of it may come about. What the story no longer reaches is not known; but what it prevents it prevents.
+  const auto first = [&](WhatIfVerdict verdict) {
+    return std::find_if(all.begin(), all.end(), [&](const Judged& each) { return each.verdict == verdict; });
+  };
+  for (const WhatIfVerdict verdict : {WhatIfVerdict::not_prevented, WhatIfVerdict::prevented}) {
+    if (const auto found = first(verdict); found != all.end()) return *found;
+  }
   return all.empty() ? Judged{WhatIfVerdict::not_known, "the log does not show what it did"} : all.front();
 }
 

@@ -128,7 +128,8 @@ std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, 
 
 /// "  recovery.max_interruptions=5 (undoes record 269)  prevented      record 931 does not happen"
 std::string defence_name(const Defence& defence) {
-  return in_words(defence.change) + (defence.undoes ? " (undoes " + record_name(*defence.undoes) + ")" : "");
+  return in_words(defence.change) +
+         (defence.change.undoes ? " (undoes " + record_name(*defence.change.undoes) + ")" : " from the beginning");
 }
 
 std::string defence_in_words(const Defence& defence, std::size_t width) {
@@ -153,10 +154,11 @@ Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, Rep
   return Exit::done;
 }
 
-std::string defences_in_words(const InQuestion& question, const std::vector<Defence>& all) {
+std::string defences_in_words(const InQuestion& question, const Defences& defences) {
+  const std::vector<Defence>& all = defences.tried;
   // What does not undo the cause, and is not known to help, is only named.
   const auto is_shown = [&](const Defence& each) {
-    return each.judged.verdict == WhatIfVerdict::prevented || each.undoes == question.finding.seq;
+    return each.judged.verdict == WhatIfVerdict::prevented || each.change.undoes == question.finding.seq;
   };
   std::size_t width = 0;
   for (const Defence& each : all) width = std::max(width, is_shown(each) ? defence_name(each).size() : 0);
@@ -181,6 +183,10 @@ std::string defences_in_words(const InQuestion& question, const std::vector<Defe
   if (!not_known.empty()) {
     out += "  not known of " + not_known + ": the log does not show what would have been done with it\n";
   }
+  if (!defences.untried.empty()) {
+    out +=
+        "  not tried: " + std::to_string(defences.untried.size()) + " more; 'pawl replay --each-defence' tries each\n";
+  }
   return out;
 }
 
@@ -190,13 +196,12 @@ Exit run_each_defence(const RecordedLog& log, ReportForm form) {
     print(form == ReportForm::json ? "{\"target\":null,\"defences\":[]}\n" : "check finds nothing that went wrong\n");
     return Exit::done;
   }
-  const auto all = defences_against(log, *target);
-  if (!all) return fail(all.error());
+  const Defences all = defences_against(log, *target, Effort::all);
   if (form == ReportForm::json) {
     std::string out = "{\"target\":{\"kind\":";
     append_json_text(out, name(target->finding.kind));
     out += ",\"seq\":" + std::to_string(raw(target->finding.seq)) + "},\"defences\":[";
-    for (const Defence& defence : *all) {
+    for (const Defence& defence : all.tried) {
       if (out.back() != '[') out += ',';
       out += in_json(log, {defence.change}, defence.retold, &*target);
     }
@@ -204,7 +209,7 @@ Exit run_each_defence(const RecordedLog& log, ReportForm form) {
     return Exit::done;
   }
   print_for_people("the " + finding_in_words(target->finding) + ": " + printable(target->finding.what) + "\n\n" +
-                   defences_in_words(*target, *all));
+                   defences_in_words(*target, all));
   return Exit::done;
 }
 

@@ -19,6 +19,6 @@ Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, Rep
 Exit run_each_defence(const RecordedLog& log, ReportForm form);
 
 /// A line for each, and what holds if none prevents it.
-std::string defences_in_words(const InQuestion& question, const std::vector<Defence>& all);
+std::string defences_in_words(const InQuestion& question, const Defences& defences);
 
 }  // namespace pawl

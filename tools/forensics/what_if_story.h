@@ -44,7 +44,9 @@ class WhatIf {
 
   // Settings.
 
+  /// Whether the setting is another than the log's by now.
   bool is_changed_key(std::string_view key) const;
+  bool is_omitted(const RecordedEvent& event) const;
 
   /// Applies them as soon as there is a boot that can change settings.
   Result<void> apply_changes();
@@ -123,6 +125,7 @@ class WhatIf {
   Chain chain_;
   Settings recorded_settings_;
   bool is_changed_ = false;
+  Seq heard_{};  // the last record of the log that was played
   Streaks streaks_;
   TimeUs last_reaper_;
   TimeUs last_reconciler_;

@@ -112,7 +112,7 @@ TEST_F(IncidentCommand, tells_it_to_people_and_draws_it) {
   for (const char* part :
        {"\nthe cause: record 3\n", "\nwhat ended badly\n",
         "\nhow it came about\n>  3  2026-01-01T00:00:00Z  operator  sets ownership.enabled to false\n",
-        "  ownership.enabled=true (undoes record 3)          prevented      record 13 does not happen\n"}) {
+        "  ownership.enabled=true (undoes record 3)  prevented      record 13 does not happen\n"}) {
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << " in:\n" << ran.out;
   }
   EXPECT_TRUE(std::filesystem::exists(folder.path("page.html")));
