@@ -24,6 +24,7 @@ struct TracedRecord {
 
 struct IncidentReport {
   std::string log;
+  std::string asked;  // what to look around, in words; empty: nothing in particular
   std::uint64_t records = 0;
   TimeUs begin;
   TimeUs end;
@@ -32,6 +33,7 @@ struct IncidentReport {
   std::vector<Defence> defences;
   std::vector<BadEnd> by_itself;     // ended badly, and caused itself
   Findings others;                   // other incidents of the log
+  std::vector<std::string> open;     // if there is no incident: tasks that had not ended at the log's end, and why
   std::vector<std::string> unknown;  // what the log does not say
   std::vector<Story> stories;        // of the first tasks concerned
 };

@@ -161,9 +161,8 @@ std::string defences_in_words(const InQuestion& question, const std::vector<Defe
   const bool is_any = std::any_of(
       all.begin(), all.end(), [](const Defence& each) { return each.judged.verdict != WhatIfVerdict::not_prevented; });
   if (is_any) return out;
-  return out + (all.empty() ? "  " : "\n  ") +
-         "No setting would have prevented this: " + record_name(question.finding.seq) +
-         " would have had to be another\n";
+  return out + (all.empty() ? "  " : "\n  ") + "No setting would have prevented this, only the absence of " +
+         record_name(question.finding.seq) + '\n';
 }
 
 Exit run_each_defence(const RecordedLog& log, ReportForm form) {
