@@ -464,18 +464,24 @@ const StepTerm* Causes::unreported_step(const LeaseTerm& term) const {
 
 Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   Cause cause;
-  if (term.was_unchecked) cause = of_unchecked(term);
   const bool is_reclaimed = term.end == LeaseTerm::End::reclaimed;
+  const BootTerm* owner = history_.boot(term.owner.boot_id);
+  // With ownership, too, a restart takes the daemon's leases.
+  const bool is_restart = owner && owner->is_daemon && owner->ended && owner->ended.seq <= term.ended.seq;
+  if (is_restart) {
+    cause = of_boot_end(term.owner.boot_id);
+  } else if (term.was_unchecked) {
+    cause = of_unchecked(term);
+  }
   if (!cause.is_own()) {
-    // Nothing was checked.
+    // It was the daemon's, or nothing was checked.
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
     cause = {.at = term.ended,
              .words = "the lease '" + term.key + "' was released by force while " + term.owner.actor + " held it"};
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::stale_boot) {
     cause = of_boot_end(term.owner.boot_id);
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::owner_dead) {
-    const BootTerm* boot = history_.boot(term.owner.boot_id);
-    if (boot && boot->ended && boot->ended.seq <= term.ended.seq) cause = of_boot_end(term.owner.boot_id);
+    if (owner && owner->ended && owner->ended.seq <= term.ended.seq) cause = of_boot_end(term.owner.boot_id);
     if (cause.is_own()) {
       cause = {.at = term.ended,
                .words = term.owner.actor + ", which held the lease '" + term.key + "', was found dead"};

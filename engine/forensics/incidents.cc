@@ -163,10 +163,7 @@ class Search {
       if (!covers || term.end == LeaseTerm::End::released) continue;
       // What a daemon leaves behind is ended before its next start frees the lease.
       const BootTerm* boot = history_.boot(term.owner.boot_id);
-      if (term.end == LeaseTerm::End::reclaimed && term.reason == fb::ReclaimReason::stale_boot && boot &&
-          boot->is_daemon) {
-        return {};
-      }
+      if (boot && boot->is_daemon && boot->ended && boot->ended.seq <= term.ended.seq) return {};
       return causes_.of_lost_lease(term);
     }
     return {};

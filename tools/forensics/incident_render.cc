@@ -80,10 +80,11 @@ std::string report_text(const IncidentReport& report) {
     append_defences(out, report);
   }
   if (!report.by_itself.empty()) {
-    out += "\nended badly by itself\n";
+    out += "\nended badly, without an incident\n";
     for (const BadEnd& end : report.by_itself) {
       append_end(out, end);
-      out += "    " + printable(end.why) + '\n';
+      out += "    " + (end.cause != Seq{0} ? "by record " + seq_text(end.cause) + ": " : "by itself: ") +
+             printable(end.why) + '\n';
     }
   }
   if (!report.others.empty()) {

@@ -273,7 +273,8 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
   }
   const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
   for (const BadEnd& end : found.ended) {
-    if (end.cause == Seq{0} && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
+    const bool is_incident = end.cause != Seq{0} && end.why.empty();
+    if (!is_incident && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
   }
   for (const Finding& other : found.findings) {
     const bool is_other = !report.question || other.seq != report.question->finding.seq;
