@@ -92,6 +92,21 @@ std::optional<Defence> longer_grace(const RecordedLog& log, const InQuestion& qu
   }
 }
 
+/// Without the cause, the other story may end before the bad end does. It was prevented all the same if that story
+/// lacks a record that led there.
+Judged by_its_chain(const Finding& incident, const Retold& retold, Judged judged) {
+  if (judged.verdict == WhatIfVerdict::not_prevented && retold.turns.empty()) {
+    return {WhatIfVerdict::not_known,
+            "no recorded decision differs, and the log does not say what else would have run"};
+  }
+  if (judged.verdict != WhatIfVerdict::not_known) return judged;
+  for (const Seq seq : incident.followed_by) {
+    if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
+    return {WhatIfVerdict::prevented, record_name(seq) + ", which led there, does not happen"};
+  }
+  return judged;
+}
+
 }  // namespace
 
 Result<std::vector<Defence>> defences_against(const RecordedLog& log, const InQuestion& question) {
@@ -100,6 +115,7 @@ Result<std::vector<Defence>> defences_against(const RecordedLog& log, const InQu
     auto retold = retell(log, {candidate.change});
     if (!retold) continue;  // with the log's other settings or pipelines it may not be
     Judged judged = judge(log, question, *retold);
+    if (candidate.undoes == question.finding.seq) judged = by_its_chain(question.finding, *retold, std::move(judged));
     all.push_back({candidate.change, candidate.undoes, std::move(*retold), std::move(judged)});
   }
   const auto prevents = [](const Defence& each) { return each.judged.verdict == WhatIfVerdict::prevented; };

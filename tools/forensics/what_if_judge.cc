@@ -81,6 +81,7 @@ Judged judge_end(const RecordedLog& log, const BadEnd& end, const Retold& retold
   const bool is_freed = retold.freed.contains(end.task);
   for (const BadEnd& other : retold.ended) {
     if (other.task != end.task || end.task == TaskId{0} || is_freed) continue;
+    if (other.is_outlived && !end.is_outlived) continue;  // an earlier trouble, which this end is not about
     return {WhatIfVerdict::not_prevented,
             retold.turns.empty() ? "no decision differs" : "all the same, " + other.words};
   }
