@@ -142,7 +142,7 @@ InQuestion question_about(const FoundInLog& found, const Finding& finding) {
   std::erase_if(only.findings,
                 [&](const Finding& each) { return each.kind == Finding::Kind::incident && each.seq != finding.seq; });
   if (finding.kind == Finding::Kind::incident) return *in_question(only);
-  return {.finding = finding, .ends = {}, .shown_by = {}};
+  return {.finding = finding, .ends = {}, .shown_by = {}, .other = {}};
 }
 
 std::vector<Story> stories_about(const RecordedLog& log, const InQuestion& question) {

@@ -77,11 +77,14 @@ bool reaches(const RecordedLog& log, const Retold& retold, Seq seq) {
 
 /// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack the
 /// record that ended it so.
-Judged judge_end(const RecordedLog& log, const BadEnd& end, const Retold& retold) {
+Judged judge_end(const RecordedLog& log, const BadEnd& end, const std::vector<BadEnd>& others, const Retold& retold) {
   const bool is_freed = retold.freed.contains(end.task);
   for (const BadEnd& other : retold.ended) {
     if (other.task != end.task || end.task == TaskId{0} || is_freed) continue;
-    if (other.is_outlived && !end.is_outlived) continue;  // an earlier trouble, which this end is not about
+    const bool is_in_log = std::any_of(others.begin(), others.end(), [&](const BadEnd& each) {
+      return each.task == other.task && each.at.time == other.at.time && each.words == other.words;
+    });
+    if (is_in_log) continue;  // another trouble of that task, which has nothing to do with this one
     return {WhatIfVerdict::not_prevented,
             retold.turns.empty() ? "no decision differs" : "all the same, " + other.words};
   }
@@ -125,10 +128,10 @@ std::optional<InQuestion> in_question(const FoundInLog& found) {
     at = first([](const Finding& each) { return each.kind == Finding::Kind::contradiction; });
   if (at == found.findings.end()) at = first(is_grave);
   if (at == found.findings.end()) return std::nullopt;
-  InQuestion question{.finding = *at, .ends = {}, .shown_by = {}};
+  InQuestion question{.finding = *at, .ends = {}, .shown_by = {}, .other = {}};
   if (at->kind != Finding::Kind::incident) return question;
   for (const BadEnd& end : found.ended) {
-    if (end.cause == at->seq) question.ends.push_back(end);
+    (end.cause == at->seq ? question.ends : question.other).push_back(end);
   }
   const auto is_in_chain = [&](Seq seq) {
     return std::find(at->followed_by.begin(), at->followed_by.end(), seq) != at->followed_by.end();
@@ -144,7 +147,7 @@ Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& r
   if (question.finding.kind != Finding::Kind::incident) return judge_finding(log, question.finding, retold);
   std::vector<Judged> all;
   for (const Finding& finding : question.shown_by) all.push_back(judge_finding(log, finding, retold));
-  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, end, retold));
+  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, end, question.other, retold));
   // The worst of them counts.
   const auto rank = [](const Judged& judged) {
     return judged.verdict == WhatIfVerdict::not_prevented ? 0 : judged.verdict == WhatIfVerdict::not_known ? 1 : 2;
