@@ -9,6 +9,8 @@ namespace {
 
 /// Restarts of a daemon that follow each other within this time are one crash loop.
 constexpr std::int64_t crash_loop_us = 3'600'000'000;
+/// More restarts in a row than these are no mischance.
+constexpr std::int64_t restarts_outlived = 2;
 /// How far a limit may be passed before it shows that no pass could act in time: the clock leapt.
 constexpr std::int64_t late_s = 180;
 /// 128 + SIGKILL and 128 + SIGTERM: somebody else ended the process.
@@ -59,6 +61,14 @@ bool failed_itself(const AttemptTerm& attempt) {
 }
 
 }  // namespace
+
+std::string said_not_happened(const StepTerm& step) {
+  const fb::StepBy by = step.denied ? step.denied_by : step.by;
+  const std::string who = by == fb::StepBy::probe       ? "its probe"
+                          : by == fb::StepBy::operator_ ? "an operator"
+                                                        : "its command";
+  return who + " said of '" + step.step + "' that it had not happened";
+}
 
 Cause Causes::of_setting(std::string_view key, Seq decided,
                          const std::function<bool(const SettingValue&)>& decides) const {
@@ -233,6 +243,13 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
       const auto first = std::find_if(of_job.begin(), of_job.end(), is_restart);
       cause = of_boot_end((*first)->owner.boot_id);
       if (cause.is_own()) cause.at = (*first)->ended;
+      const BootTerm* boot = history_.boot((*first)->owner.boot_id);
+      if (interruptions > 1 && boot && boot->is_daemon) {
+        cause.words = "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
+                      " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
+                      minutes(block.at.time.us - (*first)->ended.time.us);
+        cause.is_mischance = interruptions <= restarts_outlived;
+      }
     }
     for (const AttemptTerm* each : of_job) {
       if (is_restart(each)) add(cause, each->ended);
@@ -391,7 +408,7 @@ Cause Causes::of_boot_end(const std::string& id) const {
     const auto& ids = history_.boots_named(boot->name);
     auto at = std::find(ids.begin(), ids.end(), id);
     Mark first = boot->ended;
-    std::size_t restarts = 1;
+    std::int64_t restarts = 1;
     while (at != ids.begin()) {
       const BootTerm& term = *history_.boot(*at);
       if (term.ended.time.us - term.started.time.us > crash_loop_us) break;
@@ -400,10 +417,11 @@ Cause Causes::of_boot_end(const std::string& id) const {
       --at;
     }
     cause = {.at = first,
-             .words = restarts > 2 ? "from here on the daemon was restarted " + numeral(restarts) + " times in a row"
-                                   : "the daemon was restarted"};
+             .words = restarts > restarts_outlived
+                          ? "from here on the daemon was restarted " + std::to_string(restarts) + " times in a row"
+                          : "the daemon was restarted"};
     add(cause, boot->ended);
-    cause.is_mischance = restarts <= 2;
+    cause.is_mischance = restarts <= restarts_outlived;
     return cause;
   }
   cause = {.at = boot->ended,
@@ -420,10 +438,13 @@ Cause Causes::of_unchecked(const LeaseTerm& term) const {
   const std::string repo = task                                ? task->repo
                            : term.key.starts_with(repo_prefix) ? term.key.substr(repo_prefix.size())
                                                                : "";
-  Cause cause =
-      of_setting("ownership.enabled", term.ended.seq, [](const SettingValue& value) { return !std::get<bool>(value); });
+  return of_unchecked(repo, term.ended.seq);
+}
+
+Cause Causes::of_unchecked(const std::string& repo, Seq at) const {
+  Cause cause = of_setting("ownership.enabled", at, [](const SettingValue& value) { return !std::get<bool>(value); });
   if (!cause.is_own()) return cause;
-  return of_setting("ownership.repos", term.ended.seq, [&](const SettingValue& value) {
+  return of_setting("ownership.repos", at, [&](const SettingValue& value) {
     const auto& repos = std::get<std::vector<std::string>>(value);
     return !repos.empty() && std::find(repos.begin(), repos.end(), repo) == repos.end();
   });
@@ -443,18 +464,24 @@ const StepTerm* Causes::unreported_step(const LeaseTerm& term) const {
 
 Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   Cause cause;
-  if (term.was_unchecked) cause = of_unchecked(term);
   const bool is_reclaimed = term.end == LeaseTerm::End::reclaimed;
+  const BootTerm* owner = history_.boot(term.owner.boot_id);
+  // With ownership, too, a restart takes the daemon's leases.
+  const bool is_restart = owner && owner->is_daemon && owner->ended && owner->ended.seq <= term.ended.seq;
+  if (is_restart) {
+    cause = of_boot_end(term.owner.boot_id);
+  } else if (term.was_unchecked) {
+    cause = of_unchecked(term);
+  }
   if (!cause.is_own()) {
-    // Nothing was checked.
+    // It was the daemon's, or nothing was checked.
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
     cause = {.at = term.ended,
              .words = "the lease '" + term.key + "' was released by force while " + term.owner.actor + " held it"};
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::stale_boot) {
     cause = of_boot_end(term.owner.boot_id);
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::owner_dead) {
-    const BootTerm* boot = history_.boot(term.owner.boot_id);
-    if (boot && boot->ended && boot->ended.seq <= term.ended.seq) cause = of_boot_end(term.owner.boot_id);
+    if (owner && owner->ended && owner->ended.seq <= term.ended.seq) cause = of_boot_end(term.owner.boot_id);
     if (cause.is_own()) {
       cause = {.at = term.ended,
                .words = term.owner.actor + ", which held the lease '" + term.key + "', was found dead"};
@@ -501,7 +528,7 @@ Cause Causes::of_unknown_step(const TaskTerm& task, const BlockTerm& block) cons
         each.denied && each.outcome == fb::StepOutcome::done && each.ended.seq > each.denied.seq;
     const bool is_begun_again = each.denied && each.step == step->step && &each != step;
     if (!each.irreversible || each.denied.seq >= block.at.seq || (!is_contradicted && !is_begun_again)) continue;
-    cause = {.at = each.denied, .words = "the word that '" + each.step + "' had not happened"};
+    cause = {.at = each.denied, .words = said_not_happened(each)};
   }
   if (cause.is_own()) {
     for (const LeaseTerm& term : history_.terms(task_key(task.id))) {

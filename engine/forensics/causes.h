@@ -22,6 +22,9 @@ struct Cause {
   bool is_own() const { return !at; }
 };
 
+/// "an operator said of 'merge' that it had not happened"
+std::string said_not_happened(const StepTerm& step);
+
 class Causes {
  public:
   explicit Causes(const History& history) : history_(history) { count_attempts(); }
@@ -32,6 +35,8 @@ class Causes {
   /// Of the end of a lease under its owner's hands.
   Cause of_lost_lease(const LeaseTerm& term) const;
   Cause of_reap(const TaskTerm& task, const AttemptTerm& attempt) const;
+  /// Of what a record did in a repository for which ownership was off; none if it was on.
+  Cause of_unchecked(const std::string& repo, Seq at) const;
   Cause of_boot_end(const std::string& boot) const;
   /// The record from which two machines used that boot's name; none if only one did.
   Mark twins_of(const std::string& name) const;

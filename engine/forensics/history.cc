@@ -50,9 +50,38 @@ AttemptTerm::End end_of(fb::JobResult result) {
 }  // namespace
 
 void History::see(const State& before, std::span<const fb::Record* const> group) {
+  if (!last_) begin(before);
   see_quiet(group);
   for (const fb::Record* record : group) see_record(before, *record);
   last_ = mark_of(*group.back());
+}
+
+/// Takes over what a log that begins with a checkpoint tells only by its first state. When a boot started is left open:
+/// then it is no part of a series of restarts.
+void History::begin(const State& state) {
+  for (const auto& [id, task] : state.tasks.rows()) {
+    TaskTerm& term = tasks_[id];
+    term.id = id;
+    term.repo = task.repo;
+    term.work_item = task.work_item;
+    term.pipeline = task.pipeline;
+    term.entered = {task.last.seq, task.entered};
+  }
+  std::vector<const Boot*> boots;
+  for (const auto& [id, boot] : state.boots.rows()) {
+    if (!boot.stale) boots.push_back(&boot);
+  }
+  std::sort(boots.begin(), boots.end(),
+            [](const Boot* left, const Boot* right) { return left->started < right->started; });
+  for (const Boot* boot : boots) {
+    boots_by_name_[boot->name].push_back(boot->boot_id);
+    boots_[boot->boot_id] = {.name = boot->name,
+                             .host = boot->host,
+                             .is_daemon = boot->name == daemon_name,
+                             .started = {boot->started, {}},
+                             .ended = {},
+                             .acted_after = {}};
+  }
 }
 
 /// A boot's start and a TimeGap account for the time before them.

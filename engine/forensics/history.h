@@ -169,6 +169,7 @@ class History {
     return found == map.end() ? nullptr : &found->second;
   }
 
+  void begin(const State& state);
   void see_record(const State& before, const fb::Record& record);
   void see_accepted(const State& before, const fb::Record& record);
   void see_sign_of_life(const fb::Record& record);

@@ -22,6 +22,15 @@ std::string named(const TaskTerm& task) {
   return "task " + numeral(raw(task.id)) + (task.work_item.empty() ? "" : " (" + task.work_item + ")");
 }
 
+/// ", its agent ended with exit code 127" for a block that came of it.
+std::string exit_in_words(const TaskTerm& task, const BlockTerm& block) {
+  for (const AttemptTerm& attempt : task.attempts) {
+    if (attempt.ended.seq != block.at.seq || !attempt.exited || attempt.exit_code == 0) continue;
+    return ", its agent ended with exit code " + std::to_string(attempt.exit_code);
+  }
+  return "";
+}
+
 class Search {
  public:
   Search(const History& history, const State& end, const Findings& found)
@@ -68,14 +77,14 @@ class Search {
   void find_blocks() {
     for (const auto& [id, task] : history_.tasks()) {
       for (const BlockTerm& block : task.blocks) {
-        add(causes_.of_block(task, block), {.task = id,
-                                            .work_item = task.work_item,
-                                            .at = block.at,
-                                            .reason = block.reason,
-                                            .words = named(task) + " was blocked: " + block.reason,
-                                            .why = {},
-                                            .let_go = block.let_go,
-                                            .is_outlived = static_cast<bool>(block.let_go)});
+        add(causes_.of_block(task, block),
+            {.task = id,
+             .work_item = task.work_item,
+             .at = block.at,
+             .words = named(task) + " was blocked: " + block.reason + exit_in_words(task, block),
+             .why = {},
+             .let_go = block.let_go,
+             .is_outlived = static_cast<bool>(block.let_go)});
       }
     }
   }
@@ -128,6 +137,10 @@ class Search {
           if (first.ended && first.ended.seq < second.started.seq) break;
           if (steps[i].task == steps[j].task) continue;
           Cause cause = cause_of_loss(repo_key(repo), first.started.seq, second.started.seq);
+          const BootTerm* boot = history_.boot(first.boot);
+          const bool is_left_behind = boot && boot->is_daemon && boot->ended && boot->ended.seq < second.started.seq;
+          // Without ownership nobody needs a lease that could be lost.
+          if (cause.is_own() && !is_left_behind) cause = causes_.of_unchecked(repo, second.started.seq);
           if (cause.is_own())
             continue;  // its lease was not taken from it: the step was left behind, and is settled by its probe
           add(cause,
@@ -148,7 +161,11 @@ class Search {
   Cause cause_of_loss(const std::string& key, Seq from, Seq to) const {
     for (const LeaseTerm& term : history_.terms(key)) {
       const bool covers = term.taken.seq <= from && term.ended && term.ended.seq > from && term.ended.seq <= to;
-      if (covers && term.end != LeaseTerm::End::released) return causes_.of_lost_lease(term);
+      if (!covers || term.end == LeaseTerm::End::released) continue;
+      // What a daemon leaves behind is ended before its next start frees the lease.
+      const BootTerm* boot = history_.boot(term.owner.boot_id);
+      if (boot && boot->is_daemon && boot->ended && boot->ended.seq <= term.ended.seq) return {};
+      return causes_.of_lost_lease(term);
     }
     return {};
   }
@@ -292,12 +309,7 @@ class Search {
     if (!task) return {};
     for (const StepTerm& step : task->steps) {
       if (step.started.seq != started) continue;
-      const std::string who = step.by == fb::StepBy::probe              ? "the probe of '"
-                              : step.denied_by == fb::StepBy::operator_ ? "an operator, of '"
-                                                                        : "the command of '";
-      return {.at = {settled, {}},
-              .words = who + step.step + "', said that it had not happened, and it had",
-              .chain = {started}};
+      return {.at = {settled, {}}, .words = said_not_happened(step) + ", and it had", .chain = {started}};
     }
     return {};
   }

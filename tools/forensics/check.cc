@@ -109,6 +109,7 @@ std::string in_words(const BadEnd& end) {
   if (end.at) out += " (record " + std::to_string(raw(end.at.seq)) + ')';
   out += end.cause == Seq{0} ? ", by itself: " + printable(end.why)
                              : ", because of record " + std::to_string(raw(end.cause));
+  if (end.cause != Seq{0} && !end.why.empty()) out += ": " + printable(end.why);  // no finding says it
   if (end.let_go) out += "; let go by record " + std::to_string(raw(end.let_go.seq));
   return out + '\n';
 }

@@ -113,6 +113,11 @@ Defences defences_against(const RecordedLog& log, const InQuestion& question, Ef
     auto retold = retell(log, {candidate});
     if (!retold) continue;
     Judged judged = judge(log, question, *retold);
+    const bool is_cause = candidate.undoes == question.finding.seq;
+    if (is_cause && judged.verdict == WhatIfVerdict::not_prevented && retold->turns.empty()) {
+      judged = {WhatIfVerdict::not_known,
+                "no recorded decision differs, and the log does not say what else would have run"};
+    }
     all.tried.push_back({candidate, std::move(*retold), std::move(judged)});
     is_found = is_found || (prevents(all.tried.back()) && candidate.undoes == question.finding.seq);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/json/state_json.h"
+#include "engine/rules/claim.h"
 #include "schema/event.h"
 #include "schema/proposal.h"
 #include "schema/subject.h"
@@ -150,6 +151,7 @@ Narration tell(const Scene& scene, const fb::JobClaimed& event) {
   const JobSeen* job = scene.context.job(JobId{event.job()});
   std::string rest = " job " + number(event.job());
   if (scene.accepted() && job) rest += ", attempt " + number(job->attempt + 1);
+  if (event.ttl()) rest += ", to be renewed within " + duration(*event.ttl() * us_per_s);
   Narration narration{does(scene, "claims", rest), {}, {}};
   const Owner owner = owner_of(*event.owner());
   if (owner.actor != scene.record.actor()->string_view()) {
@@ -207,6 +209,11 @@ std::string in_words(fb::Tier tier) {
   return "?";
 }
 
+std::string why_in_words(const fb::JobReaped& event) {
+  const bool is_claim = event.reason() && event.reason()->string_view() == reaped_for_ttl;
+  return is_claim ? "tier 1, its claim was not renewed in time" : in_words(event.tier());
+}
+
 /// What the reaper saw.
 void add_evidence(const Scene& scene, const fb::Evidence& evidence, Narration& narration) {
   const auto ago = [](std::int64_t seconds) { return duration(seconds * us_per_s) + " ago"; };
@@ -234,7 +241,7 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Narration& n
 
 Narration tell(const Scene& scene, const fb::JobReaped& event) {
   Narration narration{does(scene, "reaps",
-                           " job " + number(event.job()) + " (" + in_words(event.tier()) + "), outcome " +
+                           " job " + number(event.job()) + " (" + why_in_words(event) + "), outcome " +
                                fb::EnumNameJobResult(event.outcome())),
                       {},
                       {}};

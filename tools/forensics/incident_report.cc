@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "schema/json/json_text.h"
+#include "engine/policies/stuck.h"
 #include "tools/commands/output.h"
-#include "tools/forensics/explain_render.h"
 #include "tools/forensics/replay_with_changes.h"
 #include "tools/forensics/what_if_report.h"
 
@@ -16,9 +15,21 @@ namespace {
 constexpr std::size_t stories_max = 2;
 /// How many records the trace shows.
 constexpr std::size_t trace_max = 24;
+/// How many tasks it names that had not ended.
+constexpr std::size_t open_max = 5;
 
 std::string number_text(Seq seq) {
   return std::to_string(raw(seq));
+}
+
+/// "; task 13 is blocked: job_failed" for a record that blocks a task among other things.
+std::string block_in_words(const fb::Record& record, const Effects& effects) {
+  std::string out;
+  for (const Effect& effect : effects) {
+    if (effect.kind != EffectKind::blocked || record.event_type() == fb::Event::TaskBlocked) continue;
+    out += "; task " + std::to_string(effect.id) + " is blocked: " + effect.text;
+  }
+  return out;
 }
 
 /// Puts records into words, each by what was known before it.
@@ -36,7 +47,8 @@ class Tracer {
                           .actor = record.actor()->str(),
                           .type = fb::EnumNameEvent(record.event_type()),
                           .outcome = item.applied.outcome,
-                          .says = narration({record, item.applied, context_, group.state}).says});
+                          .says = narration({record, item.applied, context_, group.state}).says +
+                                  block_in_words(record, item.applied.effects)});
       }
       context_.add(record, item.applied.outcome, item.applied.effects, group.state);
       context_.add_circumstance(record, item.applied.outcome);
@@ -150,35 +162,12 @@ const Finding* chosen(const RecordedLog& log, const FoundInLog& found, const Aro
   return nearest;
 }
 
-/// Whether the log has what is asked for.
-Result<void> check_has(const RecordedLog& log, const Around& around) {
-  const Seq last = log.groups.empty() ? Seq{0} : log.groups.back().back().seq();
-  if (around.seq && (*around.seq > last || *around.seq == Seq{0})) {
-    return Error{ErrorCode::missing,
-                 "the log has no record " + number_text(*around.seq) + ": its last one is " + number_text(last)};
-  }
-  if (!around.task && !around.work_item) return {};
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      const auto* created = event.record().event_as_TaskCreated();
-      if (around.work_item && created && created->work_item()->string_view() == *around.work_item) return {};
-      if (around.task && event.is_accepted() && task_of(log, event.record()) == around.task) return {};
-      if (!around.task || !created) continue;
-      for (const Effect& effect : event.effects) {
-        if (effect.kind == EffectKind::task && TaskId{effect.id} == *around.task) return {};
-      }
-    }
-  }
-  return Error{ErrorCode::missing, around.task ? "the log has no task " + std::to_string(raw(*around.task))
-                                               : "the log has no work item '" + *around.work_item + "'"};
-}
-
 InQuestion question_about(const FoundInLog& found, const Finding& finding) {
   FoundInLog only = found;
   std::erase_if(only.findings,
                 [&](const Finding& each) { return each.kind == Finding::Kind::incident && each.seq != finding.seq; });
   if (finding.kind == Finding::Kind::incident) return *in_question(only);
-  return {.finding = finding, .ends = {}, .shown_by = {}};
+  return {.finding = finding, .ends = {}, .shown_by = {}, .other = {}};
 }
 
 void add_unknown(const RecordedLog& log, IncidentReport& report) {
@@ -191,6 +180,38 @@ void add_unknown(const RecordedLog& log, IncidentReport& report) {
     if (each.judged.verdict != WhatIfVerdict::not_known || each.change.undoes != report.question->finding.seq) continue;
     report.unknown.push_back("whether " + in_words(each.change) + " would have prevented it: " + each.judged.why);
   }
+}
+
+/// Tasks that had not ended when the log does, and do not go on by themselves. Too little time may have passed to call
+/// that an incident, as a log tells no time after its last record.
+void add_open(const RecordedLog& log, const Around& around, IncidentReport& report) {
+  std::size_t more = 0;
+  const auto look = [&](const State& end) {
+    for (const auto& [id, task] : end.tasks.rows()) {
+      const bool is_asked =
+          (!around.task || *around.task == id) && (!around.work_item || *around.work_item == task.work_item);
+      if (!is_asked || is_terminal(task.stage) || !task.blocked.empty()) continue;
+      const std::optional<Stuck> stuck = why_stuck(end, task, end.last_time, {});
+      if (!stuck) continue;
+      if (report.open.size() == open_max) {
+        ++more;
+        continue;
+      }
+      report.open.push_back("task " + std::to_string(raw(id)) + " (" + task.work_item + ") on " + task.stage +
+                            ", since " + rfc3339(stuck->since.value_or(task.entered)) + ": " + stuck->detail);
+    }
+  };
+  LogBeginning begun = beginning_of(log);
+  Replica replica(std::move(begun.state), begun.chain);
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      const auto added = replica.add(event.bytes);
+      PAWL_ASSERT(added.has_value());
+    }
+  }
+  PAWL_ASSERT(replica.finish().has_value());
+  look(replica.state());
+  if (more > 0) report.open.push_back("and " + std::to_string(more) + " more");
 }
 
 }  // namespace
@@ -214,7 +235,47 @@ Around around_from(std::string_view text) {
   return around;
 }
 
+namespace {
+
+/// `missing` if the log knows nothing of what was asked for.
+Result<void> is_known(const RecordedLog& log, const Around& around) {
+  const LogBeginning begun = beginning_of(log);
+  const Seq last = log.groups.empty() ? begun.state.last_seq : log.groups.back().back().seq();
+  if (around.seq && (*around.seq <= begun.state.last_seq || *around.seq > last)) {
+    return Error{ErrorCode::missing, "the log has no record " + number_text(*around.seq) + ": it has those from " +
+                                         number_text(next(begun.state.last_seq)) + " to " + number_text(last)};
+  }
+  if (!around.task && !around.work_item) return {};
+  for (const auto& [id, task] : begun.state.tasks.rows()) {
+    if (around.task == id || around.work_item == task.work_item) return {};
+  }
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      if (around.task && task_of(log, event.record()) == around.task) return {};
+      for (const Effect& effect : event.effects) {
+        if (around.task && effect.kind == EffectKind::task && TaskId{effect.id} == *around.task) return {};
+      }
+      const auto* created = event.record().event_as_TaskCreated();
+      if (created && around.work_item && created->work_item()->string_view() == *around.work_item) return {};
+    }
+  }
+  return Error{ErrorCode::missing, "the log has no " + (around.task ? "task " + std::to_string(raw(*around.task))
+                                                                    : "work item '" + *around.work_item +
+                                                                          "' (a seq, a time and 'task:12' "
+                                                                          "may be asked for, too)")};
+}
+
+/// What was asked for, as it stands behind "about".
+std::string in_words(const Around& around) {
+  if (around.seq) return "record " + number_text(*around.seq);
+  if (around.task) return "task " + std::to_string(raw(*around.task));
+  return around.time ? rfc3339(*around.time) : around.work_item.value_or("");
+}
+
+}  // namespace
+
 Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around) {
+  PAWL_TRY(is_known(log, around));
   IncidentReport report;
   report.log = path;
   for (const RecordedGroup& group : log.groups) report.records += group.size();
@@ -222,17 +283,18 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     report.begin = {log.groups.front().front().record().stamp()->time_us()};
     report.end = {log.groups.back().back().record().stamp()->time_us()};
   }
-  PAWL_TRY(check_has(log, around));
   const FoundInLog found = found_in(log);
   const bool is_asked = around.seq || around.time || around.task || around.work_item;
   if (is_asked) {
+    report.asked = in_words(around);
     if (const Finding* finding = chosen(log, found, around)) report.question = question_about(found, *finding);
   } else {
     report.question = in_question(found);
   }
   const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
   for (const BadEnd& end : found.ended) {
-    if (end.cause == Seq{0} && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
+    const bool is_incident = end.cause != Seq{0} && end.why.empty();
+    if (!is_incident && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
   }
   for (const Finding& other : found.findings) {
     const bool is_other = !report.question || other.seq != report.question->finding.seq;
@@ -251,174 +313,9 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     report.defences = defences_against(log, *report.question, Effort::likely);
     tell(log, wanted, report);
   }
+  if (!report.question) add_open(log, around, report);
   add_unknown(log, report);
   return report;
-}
-
-namespace {
-
-void append_end(std::string& out, const BadEnd& end) {
-  out += "  " + printable(end.words);
-  if (end.at) out += " (record " + number_text(end.at.seq) + ")";
-  if (end.let_go) out += "; let go on by record " + number_text(end.let_go.seq);
-  out += '\n';
-}
-
-void append_trace(std::string& out, const IncidentReport& report) {
-  std::size_t seq_width = 0;
-  std::size_t actor_width = 0;
-  for (const TracedRecord& each : report.trace) {
-    seq_width = std::max(seq_width, number_text(each.seq).size());
-    actor_width = std::max(actor_width, width_of(printable(each.actor)));
-  }
-  for (const TracedRecord& each : report.trace) {
-    const std::string seq = number_text(each.seq);
-    out += each.seq == report.question->finding.seq ? "> " : "  ";
-    out += std::string(seq_width - seq.size(), ' ') + seq + "  " + rfc3339(each.time).substr(0, 19) + "Z  " +
-           padded(printable(each.actor), actor_width + 2) + printable(each.says);
-    if (each.outcome != Outcome::accepted) out += " (refused: " + std::string(name(each.outcome)) + ")";
-    out += '\n';
-  }
-}
-
-}  // namespace
-
-std::string report_text(const IncidentReport& report) {
-  std::string out = printable(report.log) + ": " + std::to_string(report.records) + " records, " +
-                    rfc3339(report.begin) + " to " + rfc3339(report.end) + '\n';
-  if (!report.question) {
-    out += report.by_itself.empty() ? "no incident, and nothing ended badly\n" : "no incident\n";
-  } else {
-    out += "\nthe cause: record " + number_text(report.question->finding.seq) + "\n  " +
-           printable(report.question->finding.what) + '\n';
-    out += "\nwhat ended badly\n";
-    if (report.question->ends.empty()) out += "  " + printable(report.question->finding.what) + '\n';
-    for (const BadEnd& end : report.question->ends) append_end(out, end);
-    out += "\nhow it came about\n";
-    append_trace(out, report);
-    out += "\nwhat would have prevented it\n" + defences_in_words(*report.question, report.defences);
-  }
-  if (!report.by_itself.empty()) {
-    out += "\nended badly by itself\n";
-    for (const BadEnd& end : report.by_itself) {
-      append_end(out, end);
-      out += "    " + printable(end.why) + '\n';
-    }
-  }
-  if (!report.others.empty()) {
-    out += "\nother incidents\n";
-    for (const Finding& other : report.others)
-      out += "  record " + number_text(other.seq) + ": " + printable(other.what) + '\n';
-  }
-  if (!report.unknown.empty()) {
-    out += "\nwhat is not known\n";
-    for (const std::string& each : report.unknown) out += "  " + printable(each) + '\n';
-  }
-  for (const Story& story : report.stories) out += "\n--------\n" + story_text(story);
-  return out;
-}
-
-namespace {
-
-void append_seq_list(std::string& out, const std::vector<Seq>& seqs) {
-  out += '[';
-  for (const Seq seq : seqs) {
-    if (out.back() != '[') out += ',';
-    append_json_integer(out, raw(seq));
-  }
-  out += ']';
-}
-
-void append_json(std::string& out, const BadEnd& end) {
-  out += "{\"task\":" + (end.task != TaskId{0} ? std::to_string(raw(end.task)) : "null") + ",\"work_item\":";
-  append_json_text_or_null(out, end.work_item);
-  out += ",\"seq\":" + (end.at ? number_text(end.at.seq) : "null") + ",\"what\":";
-  append_json_text(out, end.words);
-  out += ",\"cause\":" + (end.cause != Seq{0} ? number_text(end.cause) : "null") + ",\"by_itself\":";
-  append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? number_text(end.let_go.seq) : "null") + '}';
-}
-
-template <class List>
-void append_ends(std::string& out, const List& ends) {
-  out += '[';
-  for (const BadEnd& end : ends) {
-    if (out.back() != '[') out += ',';
-    append_json(out, end);
-  }
-  out += ']';
-}
-
-void append_incident(std::string& out, const Finding& finding) {
-  out += "{\"kind\":";
-  append_json_text(out, name(finding.kind));
-  out += ",\"seq\":" + number_text(finding.seq) + ",\"what\":";
-  append_json_text(out, finding.what);
-  out += ",\"led_by\":";
-  append_seq_list(out, finding.led_by);
-  out += ",\"followed_by\":";
-  append_seq_list(out, finding.followed_by);
-  out += '}';
-}
-
-}  // namespace
-
-std::string report_json(const IncidentReport& report) {
-  std::string out = "{\"log\":";
-  append_json_text(out, report.log);
-  out += ",\"records\":" + std::to_string(report.records) + ",\"incident\":";
-  if (report.question) {
-    append_incident(out, report.question->finding);
-  } else {
-    out += "null";
-  }
-  out += ",\"ended\":";
-  append_ends(out, report.question ? report.question->ends : std::vector<BadEnd>());
-  out += ",\"trace\":[";
-  for (const TracedRecord& each : report.trace) {
-    if (out.back() != '[') out += ',';
-    out += "{\"seq\":" + number_text(each.seq) + ",\"time\":";
-    append_json_time(out, each.time);
-    out += ",\"actor\":";
-    append_json_text(out, each.actor);
-    out += ",\"type\":";
-    append_json_text(out, each.type);
-    out += ",\"outcome\":";
-    append_json_text(out, name(each.outcome));
-    out += ",\"says\":";
-    append_json_text(out, each.says);
-    out += '}';
-  }
-  out += "],\"defences\":[";
-  for (const Defence& each : report.defences.tried) {
-    out += out.back() == '[' ? "{\"change\":" : ",{\"change\":";
-    append_json_text(out, in_words(each.change));
-    out += ",\"undoes\":" + (each.change.undoes ? number_text(*each.change.undoes) : "null") + ",\"verdict\":";
-    append_json_text(out, name(each.judged.verdict));
-    out += ",\"why\":";
-    append_json_text(out, each.judged.why);
-    out += '}';
-  }
-  out += "],\"by_itself\":";
-  append_ends(out, report.by_itself);
-  out += ",\"others\":[";
-  for (const Finding& other : report.others) {
-    if (out.back() != '[') out += ',';
-    append_incident(out, other);
-  }
-  out += "],\"unknown\":[";
-  for (const std::string& each : report.unknown) {
-    if (out.back() != '[') out += ',';
-    append_json_text(out, each);
-  }
-  out += "],\"stories\":[";
-  for (const Story& story : report.stories) {
-    if (out.back() != '[') out += ',';
-    std::string json = story_json(story);
-    if (!json.empty() && json.back() == '\n') json.pop_back();
-    out += json;
-  }
-  return out + "]}\n";
 }
 
 }  // namespace pawl

@@ -24,14 +24,16 @@ struct TracedRecord {
 
 struct IncidentReport {
   std::string log;
+  std::string asked;  // what to look around, in words; empty: nothing in particular
   std::uint64_t records = 0;
   TimeUs begin;
   TimeUs end;
   std::optional<InQuestion> question;  // none: nothing went wrong, or nothing around what was asked for
   std::vector<TracedRecord> trace;     // the cause, and what led from it to the end, in order
   Defences defences;
-  std::vector<BadEnd> by_itself;     // ended badly, and caused itself
+  std::vector<BadEnd> by_itself;     // ended badly by itself, or was let go on after a mischance
   Findings others;                   // other incidents of the log
+  std::vector<std::string> open;     // if there is no incident: tasks that had not ended at the log's end, and why
   std::vector<std::string> unknown;  // what the log does not say
   std::vector<Story> stories;        // of the first tasks concerned
 };

@@ -102,11 +102,15 @@ std::optional<Seq> prevented_step(const RecordedLog& log, const Finding& inciden
 
 /// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack a
 /// record that led to it.
-Judged judge_end(const RecordedLog& log, const Finding& incident, const BadEnd& end, const Retold& retold) {
+Judged judge_end(const RecordedLog& log, const InQuestion& question, const BadEnd& end, const Retold& retold) {
   const std::string task = "task " + std::to_string(raw(end.task));
   if (retold.freed.contains(end.task)) return {WhatIfVerdict::prevented, task + " goes on: its job is queued again"};
   for (const BadEnd& other : retold.ended) {
     if (other.task != end.task || end.task == TaskId{0}) continue;
+    const bool is_in_log = std::any_of(question.other.begin(), question.other.end(), [&](const BadEnd& each) {
+      return each.task == other.task && each.at.time == other.at.time && each.words == other.words;
+    });
+    if (is_in_log) continue;  // another trouble of that task, which has nothing to do with this one
     // It could go on, but the log does not have what nobody did.
     const bool could_go_on = other.reason == stuck_reason::unclaimed && end.reason != stuck_reason::unclaimed;
     if (could_go_on) return {WhatIfVerdict::prevented, task + " could be claimed"};
@@ -115,10 +119,10 @@ Judged judge_end(const RecordedLog& log, const Finding& incident, const BadEnd& 
   }
   const bool is_lost = std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end();
   if (is_lost) return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
-  if (const auto seq = lost_decision(log, incident, retold)) {
+  if (const auto seq = lost_decision(log, question.finding, retold)) {
     return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
   }
-  if (const auto seq = prevented_step(log, incident, retold)) {
+  if (const auto seq = prevented_step(log, question.finding, retold)) {
     return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
   }
   const Seq last = log.groups.back().back().seq();
@@ -159,10 +163,10 @@ std::optional<InQuestion> in_question(const FoundInLog& found) {
     at = first([](const Finding& each) { return each.kind == Finding::Kind::contradiction; });
   if (at == found.findings.end()) at = first(is_grave);
   if (at == found.findings.end()) return std::nullopt;
-  InQuestion question{.finding = *at, .ends = {}, .shown_by = {}};
+  InQuestion question{.finding = *at, .ends = {}, .shown_by = {}, .other = {}};
   if (at->kind != Finding::Kind::incident) return question;
   for (const BadEnd& end : found.ended) {
-    if (end.cause == at->seq) question.ends.push_back(end);
+    (end.cause == at->seq ? question.ends : question.other).push_back(end);
   }
   const auto is_in_chain = [&](Seq seq) {
     return std::find(at->followed_by.begin(), at->followed_by.end(), seq) != at->followed_by.end();
@@ -177,7 +181,7 @@ std::optional<InQuestion> in_question(const FoundInLog& found) {
 Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& retold) {
   if (question.finding.kind != Finding::Kind::incident) return judge_finding(log, question.finding, retold);
   std::vector<Judged> all;
-  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question.finding, end, retold));
+  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question, end, retold));
   for (const Finding& finding : question.shown_by) all.push_back(judge_finding(log, finding, retold));
   // None of it may come about. What the story no longer reaches is not known; but what it prevents it prevents.
   const auto first = [&](WhatIfVerdict verdict) {

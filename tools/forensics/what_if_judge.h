@@ -27,7 +27,8 @@ std::string record_name(Seq seq);
 struct InQuestion {
   Finding finding;
   std::vector<BadEnd> ends;
-  Findings shown_by;  // other findings in its chain
+  Findings shown_by;          // other findings in its chain
+  std::vector<BadEnd> other;  // bad ends of the log that are not in question
 };
 
 /// The first incident, else the first contradiction, else the first finding; none if nothing went wrong.
