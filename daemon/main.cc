@@ -348,7 +348,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   };
   LogRoom log_room(sequencer, {.folder = std::filesystem::path(here) / "logs", .bounds = log_bounds});
   log_room.start();
-  alerts.start([&sequencer, &log](Alert& alert) {
+  std::error_code unknown;
+  alerts.start([&sequencer, &log, data = std::filesystem::current_path(unknown).string()](Alert& alert) {
+    alert.data = data;
     sequencer.ask([&alert](const State& state) {
       look_up(state, alert);
       return alert.seq;

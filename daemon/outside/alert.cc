@@ -32,6 +32,15 @@ std::string subject_of(const Alert& alert) {
   return alert.work_item + " of " + alert.repo + " (" + task + ", " + alert.stage + ")";
 }
 
+/// A word as a shell reads it.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+:@,=";
+  if (word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char byte : word) quoted += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return quoted + "'";
+}
+
 template <class Id>
 std::string number_of(const std::optional<Id>& id) {
   return id ? std::to_string(raw(*id)) : std::string();
@@ -80,6 +89,17 @@ std::string record_of(const Alert& alert) {
   return raw(alert.seq) == 0 ? "no record" : "record " + std::to_string(raw(alert.seq));
 }
 
+std::string incident_command(const Alert& alert) {
+  if (raw(alert.seq) == 0 || alert.type.empty()) return {};
+  return "pawl incident " + std::to_string(raw(alert.seq));
+}
+
+std::string incident_command_in_full(const Alert& alert) {
+  const std::string command = incident_command(alert);
+  if (command.empty() || alert.data.empty()) return command;
+  return "pawl incident " + shell_word(alert.data) + ' ' + std::to_string(raw(alert.seq));
+}
+
 std::vector<AlertFact> facts_of(const Alert& alert) {
   using enum AlertFact::Kind;
   const std::string about = alert.what.empty() ? subject_of(alert) + ", by " + alert.actor : alert.what;
@@ -101,6 +121,7 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
       {"branch", text, alert.branch},
       {"stage", text, alert.stage},
       {"principal", text, alert.principal},
+      {"incident", text, incident_command(alert)},
   };
   for (AlertFact& fact : facts) fact.value = printable_lines(fact.value);
   return facts;

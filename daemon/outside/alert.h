@@ -33,6 +33,7 @@ struct Alert {
   std::string stage;  // at the time of look_up(), soon after the record
   std::string what;   // for an alert without a record: a sentence for people
   std::string words;  // what led to a block, where the reason does not say it
+  std::string data;   // the daemon's data folder, for its own log; empty: not known
 };
 
 /// Alerts since the daemon's start, by outcome, counted per destination: an alert that the command took and the webhook
@@ -54,6 +55,12 @@ void look_up_archived(Archive& archive, Alert& alert);
 
 /// "record 12", or "no record".
 std::string record_of(const Alert& alert);
+
+/// The command that reports on the alert's record: "pawl incident 12", to be run with PAWL_DATA set. Empty if the alert
+/// is about no record; one about a repository's origin has the seq of the last record, which has nothing to do with it.
+std::string incident_command(const Alert& alert);
+/// The same with the data folder, to be run as it is.
+std::string incident_command_in_full(const Alert& alert);
 
 /// One fact. Absent facts are included, so that a list has every name.
 struct AlertFact {

@@ -60,11 +60,14 @@ AlertDelivery run_command(System& system, const std::vector<std::string>& comman
     return {.how = How::later, .why = log_name + ": cannot be truncated"};
   }
 
+  std::error_code ignored;
   RunRequest request;
   request.command = command;
   request.folder = data_folder;
   request.environment = system.clean_environment();
   for (const AlertFact& fact : facts_of(alert)) request.environment.push_back(variable_of(fact));
+  // So that the command can run what PAWL_ALERT_INCIDENT says.
+  request.environment.push_back("PAWL_DATA=" + std::filesystem::canonical(data_folder, ignored).string());
   request.output_bytes_max = 2 * command_log_bytes_max;  // parts begin beyond the length that counts as too long
   request.purpose = "alert of " + record_of(alert);
   Result<PreparedProcess> run = PreparedProcess::prepare(system, request, *log);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/work/process.h"
+#include "schema/printable.h"
 #include "store/os/mutex.h"
 
 namespace pawl {
@@ -140,7 +141,9 @@ struct Alerts::Impl {
     if (lost > 0) spdlog::error("dropped {} alerts: they arrived faster than they could be sent", lost);
     for (Alert& alert : alerts) {
       look_up(alert);
-      spdlog::warn("alert: {}", facts_of(alert).front().value);
+      const std::string command = incident_command_in_full(alert);
+      spdlog::warn("alert: {}{}", facts_of(alert).front().value,
+                   command.empty() ? "" : "; look into it: " + printable(command));
       const auto shared = std::make_shared<const Alert>(std::move(alert));
       for (Lane& lane : lanes) {
         if (lane.queue.size() >= pace.queue_max) {

@@ -55,12 +55,13 @@ struct ReaperLoop::Impl {
   ReaperPass pass();
   Deadline next_end() const;
   void reap(const RunningId& running, ReaperPass& pass);
-  void finish(const RunningId& running);
+  void finish(const RunningId& running, const SincePass& since_pass);
   void trouble(JobId job, const std::string& what);
   void reclaim_leases(ReaperPass& pass);
   void reclaim(const LeaseObservation& observation, fb::ReclaimReason reason, ReaperPass& pass);
   std::vector<RunningId> running_from(JobId from) const;
   std::vector<LeaseObservation> leases_after(const std::string& key) const;
+  SincePass since_pass() const;
   void watch_boots();
 
   Requester requester() const {
@@ -77,7 +78,8 @@ struct ReaperLoop::Impl {
 
   // Only for the loop's thread.
   Streaks streaks;
-  Deadline last_pass_begun;
+  std::optional<Deadline> last_pass_begun;
+  std::optional<Deadline> pass_before_begun;  // the one before that
 
   mutable Mutex mutex;
   const std::unique_ptr<Signal> wake;
@@ -236,12 +238,13 @@ Deadline ReaperLoop::Impl::next_end() const {
   const auto end = desk.ask([](const State& state) { return next_claim_end(state); });
   if (!end) return no_deadline;
   const auto left = std::chrono::microseconds(end->us - desk.now().us);
-  return left.count() > 0 ? system.now() + left : std::max(system.now(), last_pass_begun + claim_again);
+  if (left.count() > 0 || !last_pass_begun) return system.now() + std::max(left, left.zero());
+  return std::max(system.now(), *last_pass_begun + claim_again);
 }
 
 ReaperPass ReaperLoop::Impl::pass() {
   ReaperPass done;
-  last_pass_begun = system.now();
+  pass_before_begun = std::exchange(last_pass_begun, system.now());
   std::set<JobId> seen;
   for (JobId from{0};;) {
     const std::vector<RunningId> some = running_from(from);
@@ -283,7 +286,7 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
   ++pass.jobs;
   try {
     const Reaped reaped = reap_job(machine, world, running.task, running.job, streaks, requester(), system.own_pid(),
-                                   ReapMode::but_exit_zero);
+                                   ReapMode::but_exit_zero, since_pass());
     pass.reaped += reaped.reaped;
     pass.deferred += reaped.deferred;
     pass.oldest_past_ceiling_s = std::max(pass.oldest_past_ceiling_s, reaped.past_ceiling_s);
@@ -297,15 +300,25 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
     const MutexLock lock(mutex);
     finishing.insert(running.job);
   }
-  workers->post([this, running] { finish(running); });
+  workers->post([this, running, since = since_pass()] { finish(running, since); });
+}
+
+/// For what the present pass proposes, however long that takes. Counts from the beginning of the pass before: what that
+/// one looked at it looked at later.
+SincePass ReaperLoop::Impl::since_pass() const {
+  if (!pass_before_begun) return {};
+  return [this, before = *pass_before_begun]() -> std::optional<std::int64_t> {
+    return std::chrono::duration_cast<seconds>(system.now() - before).count();
+  };
 }
 
 /// Applies the exit-zero rule to one job, and decides afresh: much may have happened while it waited for a thread.
-void ReaperLoop::Impl::finish(const RunningId& running) {
+void ReaperLoop::Impl::finish(const RunningId& running, const SincePass& since_pass) {
   Reaped reaped;
   try {
     Streaks none;  // an exited run has no streak
-    reaped = reap_job(machine, world, running.task, running.job, none, requester(), system.own_pid());
+    reaped = reap_job(machine, world, running.task, running.job, none, requester(), system.own_pid(), ReapMode::all,
+                      since_pass);
   } catch (const std::exception& failure) {
     reaped.trouble = failure.what();
   }
@@ -358,6 +371,7 @@ void ReaperLoop::Impl::reclaim(const LeaseObservation& observation, fb::ReclaimR
   event.key = observation.lease.key;
   event.token = raw(observation.lease.token);
   event.reason = reason;
+  if (const SincePass since = since_pass()) event.last_pass_s = since();
   // If renewed since the check, its owner is alive; the token alone would not show that.
   const auto unchanged = [key = observation.lease.key, renewed = observation.lease.renewed](const State& state) {
     const Lease* lease = state.lease(key);

@@ -11,8 +11,6 @@ namespace {
 constexpr std::int64_t crash_loop_us = 3'600'000'000;
 /// More restarts in a row than these are no mischance.
 constexpr std::int64_t restarts_outlived = 2;
-/// How far a limit may be passed before it shows that no pass could act in time: the clock leapt.
-constexpr std::int64_t late_s = 180;
 /// 128 + SIGKILL and 128 + SIGTERM: somebody else ended the process.
 constexpr std::int64_t exit_killed = 137;
 constexpr std::int64_t exit_terminated = 143;
@@ -41,11 +39,6 @@ void add(Cause& cause, const Mark& mark) {
 
 Cause by_itself(std::string words) {
   return {.at = {}, .words = std::move(words)};
-}
-
-std::string minutes(std::int64_t us) {
-  const std::int64_t s = us / 1'000'000;
-  return s < 120 ? std::to_string(s) + " s" : std::to_string(s / 60) + " min";
 }
 
 bool was_killed(const AttemptTerm& attempt) {
@@ -104,19 +97,6 @@ Cause Causes::setting_at(Seq seq) const {
     }
   }
   return by_itself("");
-}
-
-/// A limit that was passed by far: had the clock gone on as usual, a pass would have acted at the limit.
-Cause Causes::of_leap(Seq from, const Mark& to, std::int64_t over_s) const {
-  if (over_s <= late_s) return by_itself("");
-  const QuietTerm* quiet = history_.quiet_between(from, to.seq);
-  if (!quiet || quiet->us / 1'000'000 < over_s / 2) return by_itself("");
-  Cause cause{.at = quiet->after,
-              .words = "the clock leapt by " + minutes(quiet->us) +
-                       " before this record: no pass ran in that time, and "
-                       "no restart or gap explains it"};
-  add(cause, to);
-  return cause;
 }
 
 Cause Causes::of_block(const TaskTerm& task, const BlockTerm& block) const {
@@ -304,7 +284,7 @@ Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
       cause = of_setting("reaper.finalize_grace_s", attempt.ended.seq,
                          [&](const SettingValue& value) { return age_s >= number_of(value); });
       if (cause.is_own()) {
-        cause = of_leap(attempt.exited.seq, attempt.ended, age_s - Settings().reaper.finalize_grace_s);
+        cause = of_grace(task, attempt);
       }
       if (cause.is_own()) cause = of_boot_end(attempt.owner.boot_id);
       break;
@@ -318,8 +298,16 @@ Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
       }
       if (cause.is_own()) {
         const QuietTerm* quiet = history_.quiet_between(attempt.renewed.seq, attempt.ended.seq);
-        if (is_claim && quiet && attempt.acted_after)
-          cause = of_leap(attempt.renewed.seq, attempt.ended, quiet->us / 1'000'000);
+        const bool is_counted = attempt.last_pass_s && attempt.ttl_s;
+        Overrun overrun{.from = attempt.renewed.seq, .to = attempt.ended};
+        if (is_counted) {
+          overrun.over_s = history_.lasted_s(attempt.renewed, attempt.ended) - *attempt.ttl_s;
+          overrun.last_pass_s = attempt.last_pass_s;
+          overrun.is_due = true;
+        } else if (quiet) {
+          overrun.over_s = quiet->us / us_per_s;
+        }
+        if (is_claim && quiet && (is_counted || attempt.acted_after)) cause = of_leap(overrun);
       }
       if (cause.is_own()) {
         const BootTerm* boot = history_.boot(attempt.owner.boot_id);
@@ -342,37 +330,6 @@ Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
     add(cause, attempt.acted_after);
   }
   return cause;
-}
-
-Cause Causes::of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const {
-  const std::int64_t age_s = attempt.age_s.value_or((attempt.ended.time.us - attempt.claimed.time.us) / 1'000'000);
-  Cause cause = of_setting("reaper.max_running_s", attempt.ended.seq,
-                           [&](const SettingValue& value) { return age_s >= number_of(value); });
-  const SettingTerm* in_force = history_.change_before("reaper.max_running_s", attempt.ended.seq);
-  const std::int64_t limit_s = in_force ? number_of(in_force->value) : Settings().reaper.max_running_s;
-  if (cause.is_own()) cause = of_leap(attempt.claimed.seq, attempt.ended, age_s - limit_s);
-  if (!cause.is_own()) return cause;
-  // Its agent was done: what followed did not end.
-  if (attempt.exited && attempt.exit_code == 0) {
-    const auto open = std::find_if(task.steps.rbegin(), task.steps.rend(), [&](const StepTerm& step) {
-      return step.started.seq > attempt.exited.seq && step.started.seq < attempt.ended.seq &&
-             (!step.ended || step.ended.seq > attempt.ended.seq);
-    });
-    const bool is_step = open != task.steps.rend();
-    const std::deque<LeaseTerm>& terms = history_.terms(task_key(task.id));
-    const auto lease = std::find_if(terms.rbegin(), terms.rend(), [&](const LeaseTerm& term) {
-      return term.taken.seq > attempt.exited.seq && term.taken.seq < attempt.ended.seq;
-    });
-    const Mark began = is_step ? open->started : lease != terms.rend() ? lease->taken : attempt.exited;
-    cause = {.at = began,
-             .words = is_step ? "step '" + open->step + "', which began here, did not end"
-                              : "the gate that was asked from here on did not end"};
-    add(cause, attempt.exited);
-    return cause;
-  }
-  return {.at = attempt.started ? attempt.started : attempt.claimed,
-          .words = "the agent of job " + numeral(raw(attempt.job)) +
-                   ", which began here, did not end within reaper.max_running_s"};
 }
 
 Mark Causes::twins_of(const std::string& name) const {
@@ -492,8 +449,14 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
       cause = of_setting("lease.merge_ttl_s", term.renewed.seq,
                          [&](const SettingValue& value) { return number_of(value) == ttl_s; });
     }
-    const std::int64_t over_s = (term.ended.time.us - term.renewed.time.us) / 1'000'000 - ttl_s;
-    if (cause.is_own()) cause = of_leap(term.renewed.seq, term.ended, over_s);
+    if (cause.is_own()) {
+      const bool is_expired = is_reclaimed && term.reason == fb::ReclaimReason::ttl_expired;
+      cause = of_leap({.from = term.renewed.seq,
+                       .to = term.ended,
+                       .over_s = history_.lasted_s(term.renewed, term.ended) - ttl_s,
+                       .last_pass_s = is_expired ? term.last_pass_s : std::nullopt,
+                       .is_due = is_expired});
+    }
     const StepTerm* step = cause.is_own() && !term.acted_after ? unreported_step(term) : nullptr;
     if (step) {
       cause = {.at = step->started,

@@ -25,6 +25,15 @@ struct Cause {
 /// "an operator said of 'merge' that it had not happened"
 std::string said_not_happened(const StepTerm& step);
 
+/// A limit that was passed before anything came of it.
+struct Overrun {
+  Seq from{};                                    // since when the limit counted
+  Mark to;                                       // what came of it
+  std::int64_t over_s = 0;                       // how long after the limit
+  std::optional<std::int64_t> last_pass_s = {};  // at `to`, if it says so: since the reaper's pass before
+  bool is_due = false;  // once the limit is passed, the next pass acts, whatever else is the case
+};
+
 class Causes {
  public:
   explicit Causes(const History& history) : history_(history) { count_attempts(); }
@@ -59,12 +68,16 @@ class Causes {
   Cause of_setting(std::string_view key, Seq decided, const std::function<bool(const SettingValue&)>& decides) const;
   Cause of_root(const State& end, const Task& task) const;
   Cause of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
-  Cause of_leap(Seq from, const Mark& to, std::int64_t over_s) const;
+  Cause of_leap(const Overrun& overrun) const;
+  std::optional<std::int64_t> slept_s(const QuietTerm& quiet) const;
+  bool was_changed(std::string_view key, Seq from, Seq to) const;
+  std::int64_t number_in_force(std::string_view key, Seq at, std::int64_t otherwise) const;
   std::int64_t restarts_around(const std::string& boot, const Mark& at) const;
   Cause of_unchecked(const LeaseTerm& term) const;
   const StepTerm* unreported_step(const LeaseTerm& term) const;
   Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_unknown_step(const TaskTerm& task, const BlockTerm& block) const;
+  Cause of_grace(const TaskTerm& task, const AttemptTerm& attempt) const;
   Cause of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const;
 
   const History& history_;

@@ -180,6 +180,10 @@ void History::see_accepted(const State& before, const fb::Record& record) {
     end_lease(released->key()->str(), LeaseTerm::End::released, at, {});
   } else if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
     end_lease(reclaimed->key()->str(), LeaseTerm::End::reclaimed, at, reclaimed->reason());
+    if (const auto found = leases_.find(reclaimed->key()->str()); found != leases_.end() && !found->second.empty()) {
+      found->second.back().last_pass_s = value_of(reclaimed->last_pass_s());
+    }
+    if (reclaimed->last_pass_s()) passes_.push_back({at, *reclaimed->last_pass_s()});
   } else if (const auto* claim = record.event_as_JobClaimed()) {
     const Job* job = before.jobs.find(JobId{claim->job()});
     if (!job) return;
@@ -188,7 +192,8 @@ void History::see_accepted(const State& before, const fb::Record& record) {
                                           .version = job->version,
                                           .owner = owner_of_event(*claim->owner()),
                                           .claimed = at,
-                                          .renewed = at});
+                                          .renewed = at,
+                                          .ttl_s = value_of(claim->ttl())});
   } else if (const auto* started = record.event_as_RunStarted()) {
     if (AttemptTerm* term = attempt_of(before, started->job(), started->attempt())) term->started = at;
   } else if (const auto* exited = record.event_as_RunExited()) {
@@ -237,6 +242,8 @@ void History::see_accepted(const State& before, const fb::Record& record) {
     tasks_[TaskId{moved->task()}].entered = at;
   } else if (const auto* defined = record.event_as_PipelineDefined()) {
     pipelines_[defined->name()->str()].push_back({at, record.actor()->str()});
+  } else if (const auto* gap = record.event_as_TimeGap()) {
+    gaps_.push_back({at.seq, gap->us()});
   } else if (record.event_as_LogRestored()) {
     restored_ = at;
   }
@@ -302,6 +309,8 @@ void History::see_reap(const State& before, const fb::Record& record, const fb::
     term->age_s = value_of(evidence->age_s());
     term->exit_age_s = value_of(evidence->exit_age_s());
     term->streak = value_of(evidence->streak());
+    term->last_pass_s = value_of(evidence->last_pass_s());
+    if (term->last_pass_s) passes_.push_back({term->ended, *term->last_pass_s});
   }
 }
 
@@ -414,6 +423,20 @@ const QuietTerm* History::quiet_between(Seq from, Seq to) const {
     if (!longest || quiet.us > longest->us) longest = &quiet;
   }
   return longest;
+}
+
+const PassTerm* History::pass_from(Seq seq) const {
+  const auto found = std::lower_bound(passes_.begin(), passes_.end(), seq,
+                                      [](const PassTerm& pass, Seq at) { return pass.at.seq < at; });
+  return found == passes_.end() ? nullptr : &*found;
+}
+
+std::int64_t History::lasted_s(const Mark& from, const Mark& to) const {
+  std::int64_t us = to.time.us - from.time.us;
+  for (const GapTerm& gap : gaps_) {
+    if (gap.seq > from.seq && gap.seq <= to.seq) us -= gap.us;
+  }
+  return us / us_per_s;
 }
 
 }  // namespace pawl

@@ -45,8 +45,9 @@ struct LeaseTerm {
   Mark taken;
   Mark renewed;
   End end = End::held;
-  fb::ReclaimReason reason{};  // if reclaimed
-  bool was_unchecked = false;  // it was taken, or taken away, while ownership was off
+  fb::ReclaimReason reason{};               // if reclaimed
+  std::optional<std::int64_t> last_pass_s;  // if a pass of the reaper reclaimed it
+  bool was_unchecked = false;               // it was taken, or taken away, while ownership was off
   Mark ended;
   Mark acted_after;  // its owner's first record about it after it had ended, not counting a new request for it
 };
@@ -71,8 +72,10 @@ struct AttemptTerm {
   std::optional<std::int64_t> age_s;
   std::optional<std::int64_t> exit_age_s;
   std::optional<std::int64_t> streak;
-  bool spent_budget = false;  // its end failed the job
-  Mark acted_after;           // a report of its owner after it had been reaped
+  std::optional<std::int64_t> last_pass_s;
+  std::optional<std::int64_t> ttl_s;  // of the claim
+  bool spent_budget = false;          // its end failed the job
+  Mark acted_after;                   // a report of its owner after it had been reaped
 };
 
 struct StepTerm {
@@ -135,6 +138,18 @@ struct QuietTerm {
   std::int64_t us = 0;
 };
 
+/// A pass of the reaper that wrote when the one before began: in whole seconds by a clock that never leaps.
+struct PassTerm {
+  Mark at;
+  std::int64_t since_s = 0;
+};
+
+/// A TimeGap, in which nothing aged.
+struct GapTerm {
+  Seq seq{};
+  std::int64_t us = 0;
+};
+
 class History {
  public:
   /// Takes a group, with the state before it and what applying it gave. Call it before the state after is looked at.
@@ -159,6 +174,10 @@ class History {
   const SettingTerm* change_before(std::string_view key, Seq seq) const;
   /// The longest quiet stretch that ended between two records; null if there is none.
   const QuietTerm* quiet_between(Seq from, Seq to) const;
+  /// The first pass that wrote when the one before was, at or after a record; null if there is none.
+  const PassTerm* pass_from(Seq seq) const;
+  /// For how long something had lasted at a later record, in whole seconds without the gaps in between.
+  std::int64_t lasted_s(const Mark& from, const Mark& to) const;
   const Mark& restored() const { return restored_; }
   Mark last() const { return last_; }
 
@@ -188,6 +207,8 @@ class History {
   std::map<std::string, std::vector<SettingTerm>, std::less<>> settings_;
   std::map<std::string, std::vector<PipelineTerm>> pipelines_;
   std::vector<QuietTerm> quiet_;
+  std::vector<GapTerm> gaps_;
+  std::vector<PassTerm> passes_;
   Mark restored_;
   Mark last_;
 };

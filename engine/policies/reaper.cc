@@ -33,7 +33,7 @@ constexpr std::string_view reason_of(const ReapDecision& decision) {
 class JobPass {
  public:
   JobPass(Machine& machine, World& world, TimeUs now, TaskView view, RunningJob running, const Requester& requester,
-          std::int64_t pid)
+          std::int64_t pid, const SincePass& since_pass)
       : machine_(machine),
         world_(world),
         now_(now),
@@ -41,7 +41,8 @@ class JobPass {
         running_(std::move(running)),
         job_(running_.job),
         requester_(requester),
-        pid_(pid) {}
+        pid_(pid),
+        since_pass_(since_pass) {}
 
   Reaped run(Streaks& streaks, ReapMode mode) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
@@ -210,6 +211,7 @@ class JobPass {
     evidence.streak = decision_.streak.passes;
     if (decision_.streak.passes > 0) evidence.first_dead = decision_.streak.first_dead.us;
     evidence.marked = job_.run->marked;
+    if (since_pass_) evidence.last_pass_s = since_pass_();
     if (granted_) {
       event.lease_token = raw(*granted_);
       evidence.lease_owner = owner_event({.boot_id = requester_.boot, .pid = pid_, .actor = requester_.actor});
@@ -230,6 +232,7 @@ class JobPass {
   const Job& job_;
   const Requester& requester_;
   std::int64_t pid_;
+  const SincePass& since_pass_;
   bool lease_owner_alive_ = false;
   ReapDecision decision_;
   std::optional<Token> granted_;  // the reaper's own lease
@@ -294,7 +297,7 @@ ReapObservation reap_observation(const TaskView& view, const RunningJob& running
 }
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Requester& requester,
-                std::int64_t pid, ReapMode mode) {
+                std::int64_t pid, ReapMode mode, const SincePass& since_pass) {
   // Read the clock first: if the machine sleeps after that, the view may not know about it.
   const TimeUs now = machine.now();
   std::optional<TaskView> view = machine.view(task);
@@ -302,7 +305,8 @@ Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks&
   for (RunningJob& running : view->running) {
     if (running.job.id != job) continue;
     RunningJob mine = std::move(running);
-    return JobPass(machine, world, now, std::move(*view), std::move(mine), requester, pid).run(streaks, mode);
+    return JobPass(machine, world, now, std::move(*view), std::move(mine), requester, pid, since_pass)
+        .run(streaks, mode);
   }
   streaks.erase(job);  // It has ended since the pass began.
   return {};

@@ -77,9 +77,15 @@ enum class ReapMode {
   but_exit_zero,  // that decision is only reported; nothing blocks
 };
 
-/// One job's part of a pass: looks, decides, proposes. `pid` is the reaper's own.
+/// Whole seconds since the pass before began, by a clock that never leaps; none for the first one of a boot. It is
+/// asked just before a proposal, after the machine's clock: a daemon that sleeps in between shows too many, never too
+/// few.
+using SincePass = std::function<std::optional<std::int64_t>()>;
+
+/// One job's part of a pass: looks, decides, proposes. `pid` is the reaper's own; without `since_pass` the evidence
+/// does not say when the pass before was.
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Requester& requester,
-                std::int64_t pid, ReapMode mode = ReapMode::all);
+                std::int64_t pid, ReapMode mode = ReapMode::all, const SincePass& since_pass = {});
 
 /// Why a pass frees a lease; none if it does not. With `lease.reclaim_enabled`: its ttl has expired or its owner is
 /// dead. Always: it is a `task:` lease older than max_running_s whose task has no running job.

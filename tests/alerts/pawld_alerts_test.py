@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,7 +118,9 @@ class PawldAlerts(unittest.TestCase):
         self.assertEqual(path, "/botTOKEN/sendMessage")
         self.assertEqual(authorization, "Bearer SECRET")
         self.assertRegex(body["text"], r'^pawl: lease_reclaimed:forced\nW "1" of shop, at analysis\n'
-                                       r"task 1, record \d+, by operator\n\d{4}-")
+                                       r"task 1, record (\d+), by operator\npawl incident \1\n\d{4}-")
+        pasted = re.compile(f"look into it: pawl incident {re.escape(str((self.folder / 'data').resolve()))} \\d+\"")
+        self.wait_until(lambda: pasted.search(self.said()))
         told = self.folder / "told"
         self.wait_until(lambda: told.exists() and told.read_text() == 'lease_reclaimed:forced W "1"\n')
         self.wait_until(lambda: self.request("GET", "/queue")[1]["alerts"] == {

@@ -119,6 +119,10 @@ Narration tell(const Scene& scene, const fb::LeaseAcquired& event) {
   return narration;
 }
 
+std::string pass_before(std::int64_t since_s) {
+  return "the pass before was " + duration(since_s * us_per_s) + " earlier";
+}
+
 /// The end of a lease, with how long it was held.
 Narration tell_end(const Scene& scene, const std::string& verb, const std::string& rest, const std::string& key,
                    flatbuffers::Optional<std::uint64_t> token) {
@@ -137,8 +141,10 @@ Narration tell(const Scene& scene, const fb::LeaseReleased& event) {
 }
 
 Narration tell(const Scene& scene, const fb::LeaseReclaimed& event) {
-  return tell_end(scene, "reclaims", std::string(": ") + fb::EnumNameReclaimReason(event.reason()), event.key()->str(),
-                  event.token());
+  Narration narration = tell_end(scene, "reclaims", std::string(": ") + fb::EnumNameReclaimReason(event.reason()),
+                                 event.key()->str(), event.token());
+  if (const auto since = event.last_pass_s()) narration.notes.push_back(pass_before(*since));
+  return narration;
 }
 
 Narration tell(const Scene& scene, const fb::JobQueued& event) {
@@ -236,6 +242,7 @@ void add_evidence(const Scene& scene, const fb::Evidence& evidence, Narration& n
     add("the task's lease was free");
   }
   if (const auto marked = evidence.marked(); marked && *marked) add("marked as being finalized");
+  if (const auto since = evidence.last_pass_s()) add(pass_before(*since));
   narration.notes.push_back(seen);
 }
 

@@ -145,6 +145,30 @@ TEST_F(AlertOf, a_task_that_left_memory_stays_without_a_name) {
   EXPECT_EQ(facts_of(alert).front().value, "job_failed: task 99, by , no record");
 }
 
+std::string incident_in(const Alert& alert) {
+  for (const AlertFact& fact : facts_of(alert)) {
+    if (fact.name == "incident") return fact.value;
+  }
+  return "no such fact";
+}
+
+TEST(AlertFacts, of_a_record_name_the_command_that_reports_on_it) {
+  Alert alert{.reason = "job_failed", .type = "JobReaped", .seq = Seq{31}};
+  EXPECT_EQ(incident_in(alert), "pawl incident 31");
+  EXPECT_EQ(incident_command_in_full(alert), "pawl incident 31");
+  alert.data = "/var/lib/pawl";
+  EXPECT_EQ(incident_in(alert), "pawl incident 31") << "the folder's path stays on the machine";
+  EXPECT_EQ(incident_command_in_full(alert), "pawl incident /var/lib/pawl 31");
+  alert.data = "/srv/o'neill & co";
+  EXPECT_EQ(incident_command_in_full(alert), "pawl incident '/srv/o'\\''neill & co' 31");
+}
+
+TEST(AlertFacts, of_what_is_about_no_record_name_no_command) {
+  EXPECT_EQ(incident_in({.reason = "webhook_refused:malformed"}), "");
+  EXPECT_EQ(incident_in({.reason = "origin_unreachable: no route", .seq = Seq{31}}), "")
+      << "its seq is that of the last record";
+}
+
 TEST(AlertFacts, of_what_has_no_record_are_a_sentence_and_no_seq) {
   const auto facts = facts_of({.reason = "webhook_refused:malformed", .what = "a delivery of plane was refused"});
   EXPECT_EQ(facts.front().value, "webhook_refused:malformed: a delivery of plane was refused, no record");

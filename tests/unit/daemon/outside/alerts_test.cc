@@ -272,9 +272,10 @@ TEST_F(AlertsTest, a_command_is_told_by_its_environment_alone) {
        {"PAWL_ALERT_REASON=job_failed\n", "PAWL_ALERT_TYPE=JobReaped\n", "PAWL_ALERT_SEQ=77\n", "PAWL_ALERT_TASK=12\n",
         "PAWL_ALERT_JOB=3\n", "PAWL_ALERT_WORK_ITEM=W-1\n", "PAWL_ALERT_REPO=shop\n", "PAWL_ALERT_STAGE=review\n",
         "PAWL_ALERT_TIME=2026-01-01T00:00:00.000000Z\n", "PAWL_ALERT_ACTOR=$(touch injected); \"\n",
-        "PAWL_ALERT_LEASE=\n"}) {
+        "PAWL_ALERT_LEASE=\n", "PAWL_ALERT_INCIDENT=pawl incident 77\n"}) {
     EXPECT_NE(told.find(line), std::string::npos) << line << told;
   }
+  EXPECT_NE(told.find("PAWL_DATA=" + std::filesystem::canonical(path(".")).string() + "\n"), std::string::npos) << told;
   EXPECT_EQ(told.find("PAWL_SECRET"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path("injected")));
   EXPECT_EQ(contents("logs/alert-command.log"), "0\n");

@@ -40,6 +40,14 @@ class Idler {
   std::int64_t start_ = 0;
 };
 
+/// A machine whose monotonic clock the test sets ahead.
+class AheadSystem : public RealSystem {
+ public:
+  using RealSystem::RealSystem;
+  Deadline now() const override { return RealSystem::now() + seconds(ahead_s); }
+  std::atomic<std::int64_t> ahead_s{0};
+};
+
 class ReaperLoopTest : public ExecutorTest {
  protected:
   void TearDown() override {
@@ -57,7 +65,9 @@ class ReaperLoopTest : public ExecutorTest {
   }
   /// The reaper alone: the rest of the executor would act first.
   void watch() {
-    system_ = std::make_unique<RealSystem>(RealSystem::Options{.data_folder = data()});
+    auto system = std::make_unique<AheadSystem>(RealSystem::Options{.data_folder = data()});
+    monotonic_ahead_s_ = &system->ahead_s;
+    system_ = std::move(system);
     executor_ = std::make_unique<Executor>(*sequencer_, *system_,
                                            Executor::Options{.boot_id = boot_id_, .archive = *log_, .warn = {}});
     reaper_ = std::make_unique<ReaperLoop>(*sequencer_, *system_, executor_->machine(), executor_->world(),
@@ -122,6 +132,23 @@ class ReaperLoopTest : public ExecutorTest {
     return sequencer_->ask([&](const State& state) { return state.lease(key) != nullptr; });
   }
 
+  /// `last_pass_s` of each record of that type.
+  std::vector<std::optional<std::int64_t>> counts_in(fb::Event type) {
+    std::vector<std::optional<std::int64_t>> found;
+    const auto keep = [&](flatbuffers::Optional<std::int64_t> count) {
+      found.push_back(count ? std::optional(*count) : std::nullopt);
+    };
+    EXPECT_TRUE(log_->read(Seq{1}, [&](RecordBytes bytes) {
+      const fb::Record& record = *fb::GetRecord(bytes.data());
+      if (record.event_type() != type) return true;
+      if (const auto* reaped = record.event_as_JobReaped()) keep(reaped->evidence()->last_pass_s());
+      if (const auto* reclaimed = record.event_as_LeaseReclaimed()) keep(reclaimed->last_pass_s());
+      return true;
+    }));
+    return found;
+  }
+
+  std::atomic<std::int64_t>* monotonic_ahead_s_ = nullptr;
   std::size_t rows_per_look_ = limits::rows_per_read_max;  // before watch()
   std::unique_ptr<ReaperLoop> reaper_;
 };
@@ -156,6 +183,46 @@ TEST_F(ReaperLoopTest, local_worker_that_dies_loses_its_job_and_its_leases_at_on
   EXPECT_TRUE(comes_true([&] { return job(1)->status == JobStatus::queued; }));
   EXPECT_TRUE(comes_true([&] { return !is_held("cellar"); }));
   EXPECT_EQ(count(fb::Event::JobReaped), 1u);
+}
+
+TEST_F(ReaperLoopTest, what_a_pass_writes_says_when_the_pass_before_was) {
+  using Counts = std::vector<std::optional<std::int64_t>>;
+  define_outside("true");
+  set("reaper.enabled", SettingValue(false));
+  submit("W-1");
+  submit("W-2");
+  submit("W-3");
+  watch();
+  Idler first;
+  Idler second;
+  register_worker("w1", first.pid(), first.start());
+  register_worker("w2", second.pid(), second.start());
+  claim(1, "w1", first.pid());
+  lease("cellar", "w1", first.pid());
+  claim(2, "w2", second.pid());
+  lease("attic", "w2", second.pid());
+  claim(3, boot_id_, ::getpid());
+  first.end();
+  EXPECT_EQ(pass().reaped, 1u);
+  EXPECT_EQ(counts_in(fb::Event::JobReaped), Counts{std::nullopt}) << "the first since the start";
+  EXPECT_EQ(counts_in(fb::Event::LeaseReclaimed), Counts{std::nullopt});
+
+  second.end();
+  exit_with(3, 0);
+  *monotonic_ahead_s_ = 1000;
+  ahead_s_ = 5000;
+  const ReaperPass next = pass();
+  EXPECT_EQ(next.reaped, 1u);
+  EXPECT_EQ(next.finishing, 1u);
+  EXPECT_TRUE(reaches(TaskId{3}, "next"));
+  const auto is_near = [](std::optional<std::int64_t> count) { return count && *count >= 1000 && *count < 1100; };
+  const Counts reaped = counts_in(fb::Event::JobReaped);
+  ASSERT_EQ(reaped.size(), 3u);
+  EXPECT_TRUE(is_near(reaped[1])) << "by the monotonic clock, whatever the records' time is";
+  EXPECT_TRUE(is_near(reaped[2])) << "on another thread";
+  const Counts reclaimed = counts_in(fb::Event::LeaseReclaimed);
+  ASSERT_EQ(reclaimed.size(), 2u);
+  EXPECT_TRUE(is_near(reclaimed[1]));
 }
 
 TEST_F(ReaperLoopTest, worker_that_died_before_the_start_is_found) {

@@ -309,6 +309,36 @@ TEST(ExplainPage, what_cannot_be_seen_is_shown_on_it_and_in_the_text) {
   for (const char* unseen : {"\u202E", "\u2028", "\u009B", "\x1b", "\x7f"}) EXPECT_FALSE(has(page, unseen));
 }
 
+TEST(Explain, what_a_pass_wrote_says_when_the_pass_before_was) {
+  const TestFolder folder;
+  {
+    SampleLog sample(folder.path("data"));
+    const Requester reaper{.boot = "boot-1", .actor = "reaper", .key = {}, .request = {}};
+    fb::JobReapedT reaped;
+    reaped.job = 2;
+    reaped.attempt = 1;
+    reaped.evidence = std::make_unique<fb::EvidenceT>();
+    reaped.evidence->last_pass_s = 61;
+    sample.propose(propose_group(reaper, reaped));
+    fb::LeaseAcquiredT taken;
+    taken.key = "cellar";
+    taken.owner = std::make_unique<fb::OwnerT>();
+    taken.owner->boot_id = "boot-1";
+    taken.owner->actor = "worker";
+    const Seq token = sample.propose(propose_group(reaper, taken));
+    fb::LeaseReclaimedT reclaimed;
+    reclaimed.key = "cellar";
+    reclaimed.token = raw(token);
+    reclaimed.reason = fb::ReclaimReason::owner_dead;
+    reclaimed.last_pass_s = 62;
+    sample.propose(propose_group(reaper, reclaimed));
+  }
+  const Ran job = run_pawl({"explain", folder.path("data"), "job:2"});
+  EXPECT_TRUE(has(job.out, ", the pass before was 1 min 01 s earlier")) << job.out << job.err;
+  const Ran lease = run_pawl({"explain", folder.path("data"), "key:cellar"});
+  EXPECT_TRUE(has(lease.out, "the pass before was 1 min 02 s earlier")) << lease.out << lease.err;
+}
+
 TEST_F(ExplainSample, a_page_never_goes_into_the_log) {
   const std::string file = folder.file("log.jsonl", log);
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{{data, data + "/page.html"},
