@@ -225,9 +225,10 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
       if (cause.is_own()) cause.at = (*first)->ended;
       const BootTerm* boot = history_.boot((*first)->owner.boot_id);
       if (interruptions > 1 && boot && boot->is_daemon) {
-        cause.words = "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
-                      " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
-                      minutes(block.at.time.us - (*first)->ended.time.us);
+        cause.words =
+            "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
+            " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
+            std::to_string((block.at.time.us - (*first)->ended.time.us + us_per_s * 60 - 1) / (us_per_s * 60)) + " min";
         cause.is_mischance = interruptions <= restarts_outlived;
       }
     }
