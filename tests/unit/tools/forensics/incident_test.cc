@@ -75,6 +75,26 @@ TEST_F(Incident, what_has_not_ended_is_named_if_there_is_none) {
       << ran.out;
 }
 
+TEST_F(Incident, a_block_is_told_with_what_the_agent_or_the_gate_ended_with) {
+  const auto failed = [](int attempt, int at, const std::string& exit_code) {
+    const std::string time = "{\"at\": " + std::to_string(at) + ", \"do\": ";
+    return time + R"({"type": "JobClaimed", "job": 1}, "actor": "executor"})" + "\n" + time +
+           R"({"type": "RunExited", "job": 1, "attempt": )" + std::to_string(attempt) +
+           ", \"exit_code\": " + exit_code + "}, \"actor\": \"monitor\"}\n" +
+           (exit_code == "0" ? time + R"({"type": "GateEvaluated", "task": 1, "version": 1, "gate": "development", )" +
+                                   R"("passed": null, "reason": "timed out"}, "actor": "monitor"})" + "\n"
+                             : "") +
+           time + R"({"type": "JobFinished", "job": 1, "attempt": )" + std::to_string(attempt) +
+           ", \"result\": \"retry\"}, \"actor\": \"monitor\"}\n";
+  };
+  const Ran missing =
+      run_pawl({"check", log_of(created(1, "development") + failed(1, 2, "127") + failed(2, 100, "127"))});
+  EXPECT_TRUE(has(missing.out, "job_failed, its agent ended with exit code 127 (a command was not found) (record "))
+      << missing.out;
+  const Ran gate = run_pawl({"check", log_of(created(1, "development") + failed(1, 2, "0") + failed(2, 100, "0"))});
+  EXPECT_TRUE(has(gate.out, "job_failed, its gate was in error: timed out (record ")) << gate.out;
+}
+
 TEST_F(Incident, a_step_that_a_restart_cut_off_overlaps_with_no_later_one) {
   const auto merge = [](int task, int at) {
     const std::string number = std::to_string(task);
