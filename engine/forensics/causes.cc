@@ -41,6 +41,11 @@ Cause by_itself(std::string words) {
   return {.at = {}, .words = std::move(words)};
 }
 
+/// A host says more than its name, such as which start of the machine it is.
+std::string host_name(const BootTerm& boot) {
+  return boot.host.substr(0, boot.host.find(' '));
+}
+
 bool was_killed(const AttemptTerm& attempt) {
   return attempt.exited && (attempt.exit_code == exit_killed || attempt.exit_code == exit_terminated);
 }
@@ -186,7 +191,7 @@ Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTer
     others.done -= both.done;
     if (!its.is_bad() || others.failed > others.done) continue;
     return {.at = boot->started,
-            .words = "from here on '" + boot->name + "' on " + boot->host + " fails at what it claims: " +
+            .words = "from here on '" + boot->name + "' on " + host_name(*boot) + " fails at what it claims: " +
                      in_words(its) + " failed, of others' on the same pipeline " + in_words(others)};
   }
   return by_itself("");
@@ -383,7 +388,7 @@ Cause Causes::of_boot_end(const std::string& id) const {
     return cause;
   }
   cause = {.at = boot->ended,
-           .words = "the boot of '" + boot->name + "' on " + boot->host +
+           .words = "the boot of '" + boot->name + "' on " + host_name(*boot) +
                     (boot->was_replaced ? " was replaced by its next one" : " ended"),
            .is_mischance = true};
   add(cause, boot->acted_after);

@@ -41,7 +41,8 @@ Cause Causes::of_root(const State& end, const Task& task) const {
     Cause cause = of_block(*term, block);
     if (!cause.is_own()) return cause;
     return {.at = block.at,
-            .words = "task " + id_text(raw(root->id)) + " was blocked (" + cause.words + "), and others depend on it"};
+            .words = "task " + id_text(raw(root->id)) + " (" + root->work_item + ") was blocked (" + cause.words +
+                     "), and others depend on it"};
   }
   const TaskTerm* lost = task.lost_dependency ? history_.task(*task.lost_dependency) : nullptr;
   if (!lost || !lost->cancelled) return none_known();

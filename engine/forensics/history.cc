@@ -217,6 +217,13 @@ void History::see_accepted(const State& before, const fb::Record& record) {
     const auto reporter = boots_.find(record.boot()->str());
     term->ended_by_owner = term->owner.boot_id == record.boot()->string_view() ||
                            (reporter != boots_.end() && reporter->second.is_daemon && principal_of(record).empty());
+  } else if (const auto* gate = record.event_as_GateEvaluated()) {
+    const auto task = tasks_.find(TaskId{gate->task()});
+    if (task == tasks_.end() || task->second.attempts.empty()) return;
+    const std::string reason = text_of(gate->reason());
+    AttemptTerm& term = task->second.attempts.back();
+    term.gate = gate->passed() == true ? "" : gate->passed() == false ? "red" : "in error";
+    if (!term.gate.empty() && !reason.empty()) term.gate += ": " + reason;
   } else if (const auto* reaped = record.event_as_JobReaped()) {
     see_reap(before, record, *reaped);
   } else if (const auto* step = record.event_as_StepStarted()) {

@@ -64,6 +64,7 @@ struct AttemptTerm {
   Mark exited;
   std::int64_t exit_code = 0;  // if it exited
   std::string exited_by;       // the boot that reported the exit
+  std::string gate;            // what the gate last had against it: "in error: timed out"; empty: nothing
   End end = End::running;
   Mark ended;
   bool ended_by_owner = false;  // its own boot, or the daemon's, ended it

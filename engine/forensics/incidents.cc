@@ -22,11 +22,14 @@ std::string named(const TaskTerm& task) {
   return "task " + numeral(raw(task.id)) + (task.work_item.empty() ? "" : " (" + task.work_item + ")");
 }
 
-/// ", its agent ended with exit code 127" for a block that came of it.
-std::string exit_in_words(const TaskTerm& task, const BlockTerm& block) {
+/// ", its agent ended with exit code 1" or ", its gate was in error: timed out" for a block that came of it.
+std::string end_in_words(const TaskTerm& task, const BlockTerm& block) {
+  constexpr std::int64_t not_found = 127;  // what a shell says
   for (const AttemptTerm& attempt : task.attempts) {
-    if (attempt.ended.seq != block.at.seq || !attempt.exited || attempt.exit_code == 0) continue;
-    return ", its agent ended with exit code " + std::to_string(attempt.exit_code);
+    if (attempt.ended.seq != block.at.seq || !attempt.exited) continue;
+    if (attempt.exit_code == 0) return attempt.gate.empty() ? "" : ", its gate was " + attempt.gate;
+    return ", its agent ended with exit code " + std::to_string(attempt.exit_code) +
+           (attempt.exit_code == not_found ? " (a command was not found)" : "");
   }
   return "";
 }
@@ -81,7 +84,7 @@ class Search {
             {.task = id,
              .work_item = task.work_item,
              .at = block.at,
-             .words = named(task) + " was blocked: " + block.reason + exit_in_words(task, block),
+             .words = named(task) + " was blocked: " + block.reason + end_in_words(task, block),
              .why = {},
              .let_go = block.let_go,
              .is_outlived = static_cast<bool>(block.let_go)});
@@ -162,9 +165,14 @@ class Search {
     for (const LeaseTerm& term : history_.terms(key)) {
       const bool covers = term.taken.seq <= from && term.ended && term.ended.seq > from && term.ended.seq <= to;
       if (!covers || term.end == LeaseTerm::End::released) continue;
-      // What a daemon leaves behind is ended before its next start frees the lease.
+      // What a daemon leaves behind is ended before its next start frees the lease. Of another owner that was taken for
+      // dead, only an act of it shows that it was not.
       const BootTerm* boot = history_.boot(term.owner.boot_id);
-      if (boot && boot->is_daemon && boot->ended && boot->ended.seq <= term.ended.seq) return {};
+      const bool is_daemon_gone = boot && boot->is_daemon && boot->ended && boot->ended.seq <= term.ended.seq;
+      const bool is_by_death = term.end == LeaseTerm::End::reclaimed && (term.reason == fb::ReclaimReason::owner_dead ||
+                                                                         term.reason == fb::ReclaimReason::stale_boot);
+      const bool was_alive = term.acted_after || (boot && boot->acted_after);
+      if (is_daemon_gone || (is_by_death && !was_alive)) return {};
       return causes_.of_lost_lease(term);
     }
     return {};

@@ -114,6 +114,24 @@ std::string in_words(const BadEnd& end) {
   return out + '\n';
 }
 
+/// How many findings that say the same of different tasks are shown in full; --json has them all.
+constexpr std::size_t like_max = 3;
+
+/// The end of the findings from `begin` on that say the same of different tasks: "task 12: crossed the guarded edge …".
+std::size_t end_of_like(const Findings& findings, std::size_t begin) {
+  const auto said = [](const Finding& finding) {
+    const std::size_t colon = finding.what.find(": ");
+    return finding.what.starts_with("task ") && colon != std::string::npos ? finding.what.substr(colon) : "";
+  };
+  const auto is_like = [&](const Finding& other) {
+    return other.kind == findings[begin].kind && other.invariant == findings[begin].invariant && !said(other).empty() &&
+           said(other) == said(findings[begin]);
+  };
+  std::size_t end = begin + 1;
+  while (end < findings.size() && is_like(findings[end])) ++end;
+  return end;
+}
+
 std::string counted(std::size_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
@@ -153,7 +171,16 @@ std::string in_words(const Checked& checked, const Findings& findings) {
   }
   if (const auto culprit = culprit_of(findings)) out += "; it begins with record " + in_words(audit, *culprit);
   if (!findings.empty()) out += '\n';
-  for (const Finding& finding : findings) out += '\n' + in_words(audit, finding);
+  for (std::size_t i = 0; i < findings.size();) {
+    const std::size_t end = end_of_like(findings, i);
+    const std::size_t shown = std::min(end, i + like_max);
+    for (; i < shown; ++i) out += '\n' + in_words(audit, findings[i]);
+    std::vector<Seq> more;
+    for (; i < end; ++i) more.push_back(findings[i].seq);
+    if (!more.empty()) {
+      out += "\nand " + std::to_string(more.size()) + " more like these: records " + in_ranges(more) + '\n';
+    }
+  }
   if (!audit.ended().empty()) out += "\nhow it ended\n";
   for (const BadEnd& end : audit.ended()) out += in_words(end);
   if (const auto at = audit.stopped_at()) {

@@ -200,6 +200,14 @@ void add_open(const RecordedLog& log, const Around& around, IncidentReport& repo
       report.open.push_back("task " + std::to_string(raw(id)) + " (" + task.work_item + ") on " + task.stage +
                             ", since " + rfc3339(stuck->since.value_or(task.entered)) + ": " + stuck->detail);
     }
+    if (more > 0) report.open.push_back("and " + std::to_string(more) + " more");
+    if (report.open.empty()) return;
+    for (const SwitchedOff& off : switches_off(end.settings())) {
+      report.unknown.push_back(std::string(off.key) + " is off: " + std::string(off.words));
+    }
+    report.unknown.emplace_back(
+        "what only the daemon sees, such as an origin that does not answer or a process that died: 'pawl stuck' asks "
+        "it");
   };
   LogBeginning begun = beginning_of(log);
   Replica replica(std::move(begun.state), begun.chain);
@@ -211,7 +219,6 @@ void add_open(const RecordedLog& log, const Around& around, IncidentReport& repo
   }
   PAWL_ASSERT(replica.finish().has_value());
   look(replica.state());
-  if (more > 0) report.open.push_back("and " + std::to_string(more) + " more");
 }
 
 }  // namespace

@@ -191,10 +191,41 @@ TEST_F(Incident, a_log_after_a_checkpoint_names_tasks_from_before_it) {
 }
 
 TEST_F(Incident, what_has_not_ended_is_named_if_there_is_none) {
-  const Ran ran = run_pawl({"incident", log_of(created(1, "development"))});
+  const std::string off = "{\"at\": 0, \"set\": {\"reaper.enabled\": false}}\n";
+  const Ran ran = run_pawl({"incident", log_of(off + created(1, "development"))});
   EXPECT_EQ(ran.exit, 0) << ran.err;
   EXPECT_TRUE(has(ran.out, "not ended at the end of the log\n  task 1 (W-1) on development, since 2026-01-01T00:00:01"))
       << ran.out;
+  EXPECT_TRUE(has(ran.out, "what is not known\n  reaper.enabled is off: ")) << ran.out;
+}
+
+TEST_F(Incident, a_block_is_told_with_what_the_agent_or_the_gate_ended_with) {
+  const auto failed = [](int attempt, int at, const std::string& exit_code) {
+    const std::string time = "{\"at\": " + std::to_string(at) + ", \"do\": ";
+    return time + R"({"type": "JobClaimed", "job": 1}, "actor": "executor"})" + "\n" + time +
+           R"({"type": "RunExited", "job": 1, "attempt": )" + std::to_string(attempt) +
+           ", \"exit_code\": " + exit_code + "}, \"actor\": \"monitor\"}\n" +
+           (exit_code == "0" ? time + R"({"type": "GateEvaluated", "task": 1, "version": 1, "gate": "development", )" +
+                                   R"("passed": null, "reason": "timed out"}, "actor": "monitor"})" + "\n"
+                             : "") +
+           time + R"({"type": "JobFinished", "job": 1, "attempt": )" + std::to_string(attempt) +
+           ", \"result\": \"retry\"}, \"actor\": \"monitor\"}\n";
+  };
+  const Ran missing =
+      run_pawl({"check", log_of(created(1, "development") + failed(1, 2, "127") + failed(2, 100, "127"))});
+  EXPECT_TRUE(has(missing.out, "job_failed, its agent ended with exit code 127 (a command was not found) (record "))
+      << missing.out;
+  const Ran gate = run_pawl({"check", log_of(created(1, "development") + failed(1, 2, "0") + failed(2, 100, "0"))});
+  EXPECT_TRUE(has(gate.out, "job_failed, its gate was in error: timed out (record ")) << gate.out;
+}
+
+TEST_F(Incident, findings_that_say_the_same_of_many_tasks_are_not_all_told) {
+  std::string script = "{\"at\": 0, \"set\": {\"reconciler.enabled\": false}}\n";
+  for (int task = 1; task <= 5; ++task) script += created(task, "deploy");
+  const std::string log = log_of(script);
+  const Ran ran = run_pawl({"check", log});
+  EXPECT_TRUE(has(ran.out, "5 findings")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "\nand 2 more like these: records 7, 8\n")) << ran.out;
 }
 
 TEST_F(Incident, a_step_that_a_restart_cut_off_overlaps_with_no_later_one) {
