@@ -18,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string content_of(const std::string& path) {
+std::string text_in_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream content;
   content << file.rdbuf();
@@ -103,7 +103,7 @@ TEST(Redact, check_says_the_same_of_every_recorded_log) {
 TEST(Redact, no_name_of_a_recorded_log_is_left) {
   for (const std::string& log : recorded_logs()) {
     std::set<std::string> secrets;
-    for (const std::string& line : lines_of(content_of(log))) {
+    for (const std::string& line : lines_of(text_in_file(log))) {
       const auto record = parse_json(line);
       ASSERT_TRUE(record.has_value()) << log;
       const bool is_checkpoint = record->get_object().contains("checkpoint");
