@@ -41,6 +41,11 @@ Cause by_itself(std::string words) {
   return {.at = {}, .words = std::move(words)};
 }
 
+std::string time_in_words(std::int64_t us) {
+  const std::int64_t s = us / us_per_s;
+  return s < 120 ? std::to_string(s) + " s" : std::to_string(s / 60) + " min";
+}
+
 /// A host says more than its name, such as which start of the machine it is.
 std::string host_name(const BootTerm& boot) {
   return boot.host.substr(0, boot.host.find(' '));
@@ -230,10 +235,9 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
       if (cause.is_own()) cause.at = (*first)->ended;
       const BootTerm* boot = history_.boot((*first)->owner.boot_id);
       if (interruptions > 1 && boot && boot->is_daemon) {
-        cause.words =
-            "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
-            " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
-            std::to_string((block.at.time.us - (*first)->ended.time.us + us_per_s * 60 - 1) / (us_per_s * 60)) + " min";
+        cause.words = "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
+                      " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
+                      time_in_words(block.at.time.us - (*first)->ended.time.us);
         cause.is_mischance = interruptions <= restarts_outlived;
       }
     }
