@@ -429,6 +429,17 @@ const StepTerm* Causes::unreported_step(const LeaseTerm& term) const {
   return nullptr;
 }
 
+/// What a person then said of the step that its owner was at; none if nothing.
+Mark Causes::word_after(const LeaseTerm& term) const {
+  const TaskTerm* task = history_.task(task_of_key(term.key).value_or(TaskId{0}));
+  if (!task) return {};
+  for (const StepTerm& step : task->steps) {
+    const bool is_under_it = step.started.seq > term.taken.seq && step.started.seq < term.ended.seq;
+    if (is_under_it && step.denied.seq > term.ended.seq) return step.denied;
+  }
+  return {};
+}
+
 Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   Cause cause;
   const bool is_reclaimed = term.end == LeaseTerm::End::reclaimed;
@@ -445,6 +456,7 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::forced) {
     cause = {.at = term.ended,
              .words = "the lease '" + term.key + "' was released by force while " + term.owner.actor + " held it"};
+    add(cause, word_after(term));
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::stale_boot) {
     cause = of_boot_end(term.owner.boot_id);
   } else if (is_reclaimed && term.reason == fb::ReclaimReason::owner_dead) {

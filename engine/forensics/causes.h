@@ -74,6 +74,7 @@ class Causes {
   std::int64_t number_in_force(std::string_view key, Seq at, std::int64_t otherwise) const;
   std::int64_t restarts_around(const std::string& boot, const Mark& at) const;
   Cause of_unchecked(const LeaseTerm& term) const;
+  Mark word_after(const LeaseTerm& term) const;
   const StepTerm* unreported_step(const LeaseTerm& term) const;
   Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_unknown_step(const TaskTerm& task, const BlockTerm& block) const;
