@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/work/mirror.h"
+#include "store/os/file_mask.h"
 #include "store/os/inner_file.h"
 #include "store/os/regular_file.h"
 
@@ -61,6 +62,18 @@ void make_writable(const fs::path& folder) {
 }
 
 }  // namespace
+
+Result<void> make_task_folder(const std::string& folder) {
+  const fs::path path = folder;
+  std::error_code error;
+  PAWL_TRY(make_inner_folders(path.parent_path().string()));
+  if (fs::is_symlink(fs::symlink_status(path, error))) fs::remove(path, error);
+  const bool is_new = fs::create_directory(path, error);
+  const std::optional<mode_t> mask = umask_before();
+  if (is_new && mask) fs::permissions(path, static_cast<fs::perms>(0777 & ~*mask), error);
+  if (error) return Error{ErrorCode::io, path.string() + ": " + error.message()};
+  return {};
+}
 
 Result<void> remove_folder(const std::string& folder) {
   std::error_code error;
@@ -226,6 +239,7 @@ Result<Worktree> TaskClones::make(const WorkRequest& request) {
     remark = "origin has no branch '" + request.branch + "' yet: it begins " +
              (head.empty() ? "empty, since origin has no commit" : "at the default branch");
   }
+  PAWL_TRY(make_task_folder(folder));
   std::error_code error;
   fs::create_directories(folder + "/.git", error);
   PAWL_TRY(write_below(folder, ".git/pawl.part", ""));  // until write_mark() it says that the clone is incomplete

@@ -23,6 +23,9 @@ namespace pawl {
 
 class Mirror;
 
+/// Makes a task's folder, with the mode that the task's agents would give it. A link in its place is removed.
+Result<void> make_task_folder(const std::string& folder);
+
 /// Removes a folder with all its contents, including read-only ones. Does not follow links.
 Result<void> remove_folder(const std::string& folder);
 /// Whether it is a folder, not a link to one. Agents can make links wherever they work, and the targets are not ours.

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "daemon/work/path_component.h"
-#include "store/os/file_mask.h"
 #include "store/os/inner_file.h"
 
 namespace pawl {
@@ -19,18 +18,6 @@ constexpr std::string_view branch_heads = "refs/heads/";
 
 std::string absolute(const std::string& folder) {
   return fs::absolute(folder).lexically_normal().string();
-}
-
-/// Makes a task's folder, with the mode that the task's agents would give it.
-Result<void> make_real_folder(const fs::path& path) {
-  std::error_code error;
-  PAWL_TRY(make_inner_folders(path.parent_path().string()));
-  if (fs::is_symlink(fs::symlink_status(path, error))) fs::remove(path, error);
-  const bool is_new = fs::create_directory(path, error);
-  const std::optional<mode_t> mask = umask_before();
-  if (is_new && mask) fs::permissions(path, static_cast<fs::perms>(0777 & ~*mask), error);
-  if (error) return Error{ErrorCode::io, path.string() + ": " + error.message()};
-  return {};
 }
 
 /// A text as one word of a shell: people paste commands that contain it.
@@ -109,7 +96,7 @@ Result<std::vector<std::string>> Worktrees::branches(const std::string& repo, st
 }
 
 Result<Worktree> Worktrees::plain_folder(TaskId task) {
-  PAWL_TRY(make_real_folder(folder_of(task)));
+  PAWL_TRY(make_task_folder(folder_of(task)));
   return Worktree{.folder = folder_of(task)};
 }
 
@@ -191,7 +178,7 @@ Result<BranchDeletion> Worktrees::delete_branch(const WorkRequest& request, cons
 
 Result<void> Worktrees::empty(TaskId task) {
   const std::string folder = folder_of(task);
-  PAWL_TRY(make_real_folder(folder));
+  PAWL_TRY(make_task_folder(folder));
   std::vector<std::string> entries;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
