@@ -109,6 +109,14 @@ Cause Causes::setting_at(Seq seq) const {
   return by_itself("");
 }
 
+/// The same for a budget that a task's own failures spent: one that was set before there was any task is how pawl is
+/// meant to work here.
+Cause Causes::of_budget(std::string_view key, Seq decided,
+                        const std::function<bool(const SettingValue&)>& decides) const {
+  Cause cause = of_setting(key, decided, decides);
+  return cause.at.seq < history_.first_task().seq ? by_itself("") : cause;
+}
+
 Cause Causes::of_block(const TaskTerm& task, const BlockTerm& block) const {
   if (block.reason == "job_failed") return of_failed_job(task, block);
   if (block.reason.starts_with(blocked_as_restored)) {
@@ -117,15 +125,15 @@ Cause Causes::of_block(const TaskTerm& task, const BlockTerm& block) const {
   }
   if (block.reason == "outcome_unknown") return of_unknown_step(task, block);
   if (block.reason == "max_rollbacks") {
-    Cause cause = of_setting("pipeline.max_rollbacks", block.at.seq, [&](const SettingValue& value) {
+    Cause cause = of_budget("pipeline.max_rollbacks", block.at.seq, [&](const SettingValue& value) {
       return number_of(value) < Settings().pipeline.max_rollbacks;
     });
     if (!cause.is_own()) add(cause, block.at);
     return cause.is_own() ? by_itself("it was rolled back more often than pipeline.max_rollbacks allows") : cause;
   }
   if (block.reason.starts_with("gate_red")) {
-    Cause cause = of_setting("job.max_attempts", block.at.seq,
-                             [](const SettingValue& value) { return number_of(value) < Settings().job.max_attempts; });
+    Cause cause = of_budget("job.max_attempts", block.at.seq,
+                            [](const SettingValue& value) { return number_of(value) < Settings().job.max_attempts; });
     if (!cause.is_own()) add(cause, block.at);
     return cause.is_own() ? by_itself("its gate was red") : cause;
   }
@@ -255,7 +263,7 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
     if (earliest.is_own() || cause.at.seq < earliest.at.seq) earliest = std::move(cause);
   }
   if (earliest.is_own()) {
-    earliest = of_setting("job.max_attempts", block.at.seq, [&](const SettingValue& value) {
+    earliest = of_budget("job.max_attempts", block.at.seq, [&](const SettingValue& value) {
       return charged >= number_of(value) && charged < Settings().job.max_attempts;
     });
   }
@@ -388,7 +396,7 @@ Cause Causes::of_boot_end(const std::string& id) const {
                           ? "from here on the daemon was restarted " + std::to_string(restarts) + " times in a row"
                           : "the daemon was restarted"};
     add(cause, boot->ended);
-    cause.is_mischance = restarts <= restarts_outlived;
+    cause.is_mischance = true;
     return cause;
   }
   cause = {.at = boot->ended,
@@ -492,6 +500,8 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
     }
   }
   if (!cause.is_own()) {
+    // A lost lease is outlived, if a person lets the task go on: whoever lost it can do nothing more with it.
+    cause.is_mischance = cause.is_mischance || setting_at(cause.at.seq).is_own();
     add(cause, term.taken);
     add(cause, term.ended);
     add(cause, term.acted_after);

@@ -76,6 +76,7 @@ class Causes {
   Cause of_unchecked(const LeaseTerm& term) const;
   Mark word_after(const LeaseTerm& term) const;
   const StepTerm* unreported_step(const LeaseTerm& term) const;
+  Cause of_budget(std::string_view key, Seq decided, const std::function<bool(const SettingValue&)>& decides) const;
   Cause of_failed_job(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_unknown_step(const TaskTerm& task, const BlockTerm& block) const;
   Cause of_grace(const TaskTerm& task, const AttemptTerm& attempt) const;

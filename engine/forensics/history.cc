@@ -364,6 +364,7 @@ void History::settle(const State& after, std::span<const fb::Record* const> grou
         TaskTerm& term = tasks_[TaskId{effect.id}];
         term.id = TaskId{effect.id};
         term.created = term.entered = at;
+        if (!first_task_) first_task_ = at;
         if (task) {
           term.repo = task->repo;
           term.work_item = task->work_item;

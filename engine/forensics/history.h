@@ -180,6 +180,8 @@ class History {
   /// For how long something had lasted at a later record, in whole seconds without the gaps in between.
   std::int64_t lasted_s(const Mark& from, const Mark& to) const;
   const Mark& restored() const { return restored_; }
+  /// The record that created the first task; none if the log has none.
+  const Mark& first_task() const { return first_task_; }
   Mark last() const { return last_; }
 
  private:
@@ -211,6 +213,7 @@ class History {
   std::vector<GapTerm> gaps_;
   std::vector<PassTerm> passes_;
   Mark restored_;
+  Mark first_task_;
   Mark last_;
 };
 

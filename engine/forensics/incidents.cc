@@ -43,11 +43,11 @@ class Search {
     find_blocks();
     find_hangs();
     find_overlaps();
-    find_dispossessed();
     find_stops();
     find_twins();
     find_false_reports();
     explain_findings();
+    find_dispossessed();
     find_words();
     return finish();
   }
@@ -178,7 +178,7 @@ class Search {
     return {};
   }
 
-  /// Owners that lost a lease and went on.
+  /// Owners that lost a lease and went on; of one that was released by force only where harm came of it. Call it last.
   void find_dispossessed() {
     for (const auto& [key, terms] : history_.leases()) {
       for (const LeaseTerm& term : terms) {
@@ -190,12 +190,14 @@ class Search {
         if (!is_forced && !is_run_out) continue;
         const TaskId id = task_of_key(key).value_or(TaskId{0});
         const TaskTerm* task = history_.task(id);
-        add(causes_.of_lost_lease(term), {.task = id,
-                                          .work_item = task ? task->work_item : "",
-                                          .at = term.acted_after,
-                                          .words = term.owner.actor + " had lost the lease '" + key + "' and went on",
-                                          .why = {},
-                                          .let_go = {}});
+        const Cause cause = causes_.of_lost_lease(term);
+        if (is_forced && !cases_.contains(cause.at.seq)) continue;  // a person meant it, and fencing kept off the harm
+        add(cause, {.task = id,
+                    .work_item = task ? task->work_item : "",
+                    .at = term.acted_after,
+                    .words = term.owner.actor + " had lost the lease '" + key + "' and went on",
+                    .why = {},
+                    .let_go = {}});
       }
     }
   }
