@@ -9,15 +9,11 @@ namespace {
 
 /// Restarts of a daemon that follow each other within this time are one crash loop.
 constexpr std::int64_t crash_loop_us = 3'600'000'000;
-/// More restarts in a row than these are no mischance.
+/// More restarts in a row than these are not a mischance.
 constexpr std::int64_t restarts_outlived = 2;
-/// 128 + SIGKILL and 128 + SIGTERM: somebody else ended the process.
+/// 128 + SIGKILL and 128 + SIGTERM: another party ended the process.
 constexpr std::int64_t exit_killed = 137;
 constexpr std::int64_t exit_terminated = 143;
-
-std::string numeral(std::uint64_t number) {
-  return std::to_string(number);
-}
 
 std::string value_in_words(const SettingValue& value) {
   if (const bool* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
@@ -120,7 +116,7 @@ Cause Causes::of_budget(std::string_view key, Seq decided,
 Cause Causes::of_block(const TaskTerm& task, const BlockTerm& block) const {
   if (block.reason == "job_failed") return of_failed_job(task, block);
   if (block.reason.starts_with(blocked_as_restored)) {
-    return by_itself("the log was restored from a backup (record " + numeral(raw(history_.restored().seq)) +
+    return by_itself("the log was restored from a backup (record " + std::to_string(raw(history_.restored().seq)) +
                      "), and what was lost has to be looked at first");
   }
   if (block.reason == "outcome_unknown") return of_unknown_step(task, block);
@@ -190,8 +186,8 @@ Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTer
       const Rate before = rate_of(of_pipeline_, terms[i - 1].at.seq);
       if (!now.is_bad() || !before.is_good()) continue;
       return {.at = terms[i].at,
-              .words = "pipeline '" + name + "' was defined anew by " + terms[i].actor + "; since then " +
-                       in_words(now) + " failed, before it " + in_words(before)};
+              .words = "pipeline '" + name + "' was redefined by " + terms[i].actor + "; since then " + in_words(now) +
+                       " failed, before it " + in_words(before)};
     }
   }
   for (const AttemptTerm* attempt : of_job) {
@@ -243,8 +239,8 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
       if (cause.is_own()) cause.at = (*first)->ended;
       const BootTerm* boot = history_.boot((*first)->owner.boot_id);
       if (interruptions > 1 && boot && boot->is_daemon) {
-        cause.words = "from here on " + numeral(static_cast<std::uint64_t>(interruptions)) +
-                      " restarts of the daemon interrupted job " + numeral(raw(last->job)) + " within " +
+        cause.words = "from here on " + std::to_string(static_cast<std::uint64_t>(interruptions)) +
+                      " restarts of the daemon interrupted job " + std::to_string(raw(last->job)) + " within " +
                       time_in_words(block.at.time.us - (*first)->ended.time.us);
         cause.is_mischance = interruptions <= restarts_outlived;
       }
@@ -269,7 +265,7 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
   }
   if (earliest.is_own()) earliest = of_change(task, of_job);
   if (earliest.is_own()) {
-    return by_itself("its own " + numeral(static_cast<std::uint64_t>(charged)) + " attempts failed");
+    return by_itself("its own " + std::to_string(static_cast<std::uint64_t>(charged)) + " attempts failed");
   }
   for (const AttemptTerm* each : of_job) add(earliest, each->ended);
   return earliest;
@@ -278,15 +274,16 @@ Cause Causes::of_failed_job(const TaskTerm& task, const BlockTerm& block) const 
 Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
   if (was_killed(attempt)) {
     Cause cause{.at = attempt.exited,
-                .words = "the agent of job " + numeral(raw(attempt.job)) + " was killed from outside (exit code " +
-                         std::to_string(attempt.exit_code) + ")"};
+                .words = "the agent of job " + std::to_string(raw(attempt.job)) +
+                         " was killed from outside (exit code " + std::to_string(attempt.exit_code) + ")"};
     add(cause, attempt.ended);
     return cause;
   }
   if (attempt.end == AttemptTerm::End::retried || attempt.end == AttemptTerm::End::failed ||
       attempt.end == AttemptTerm::End::cancelled) {
     if (attempt.ended_by_owner) return by_itself("");
-    return {.at = attempt.ended, .words = "job " + numeral(raw(attempt.job)) + " was taken from its owner by hand"};
+    return {.at = attempt.ended,
+            .words = "job " + std::to_string(raw(attempt.job)) + " was taken from its owner by hand"};
   }
   if (attempt.end != AttemptTerm::End::reaped) return by_itself("");
   Cause cause;
@@ -332,11 +329,12 @@ Cause Causes::of_reap(const TaskTerm& task, const AttemptTerm& attempt) const {
         if (boot && boot->ended && boot->ended.seq <= attempt.ended.seq) cause = of_boot_end(attempt.owner.boot_id);
       }
       if (cause.is_own()) {
-        cause = {.at = attempt.ended,
-                 .words = is_claim
-                              ? attempt.owner.actor + " did not renew its claim on job " + numeral(raw(attempt.job))
-                              : "the process of job " + numeral(raw(attempt.job)) + " was gone without an exit",
-                 .is_mischance = true};
+        cause = {
+            .at = attempt.ended,
+            .words = is_claim
+                         ? attempt.owner.actor + " did not renew its claim on job " + std::to_string(raw(attempt.job))
+                         : "the process of job " + std::to_string(raw(attempt.job)) + " was gone without an exit",
+            .is_mischance = true};
         add(cause, attempt.started);
       }
       break;
@@ -500,7 +498,7 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
     }
   }
   if (!cause.is_own()) {
-    // A lost lease is outlived, if a person lets the task go on: whoever lost it can do nothing more with it.
+    // A lost lease is outlived, if a person lets the task go on: its old owner can do nothing more with it.
     cause.is_mischance = cause.is_mischance || setting_at(cause.at.seq).is_own();
     add(cause, term.taken);
     add(cause, term.ended);
@@ -509,7 +507,7 @@ Cause Causes::of_lost_lease(const LeaseTerm& term) const {
   return cause;
 }
 
-/// Nobody knows whether a step happened: whoever began it lost what it held, or a report contradicts another.
+/// It is not known whether a step happened: its starter lost what it held, or a report contradicts another.
 Cause Causes::of_unknown_step(const TaskTerm& task, const BlockTerm& block) const {
   const StepTerm* step = nullptr;
   for (const StepTerm& each : task.steps) {

@@ -11,10 +11,6 @@ Cause none_known() {
   return {.at = {}, .words = ""};
 }
 
-std::string id_text(std::uint64_t id) {
-  return std::to_string(id);
-}
-
 std::int64_t integer_in(const SettingValue& value) {
   const auto* number = std::get_if<std::int64_t>(&value);
   return number ? *number : 0;
@@ -41,8 +37,8 @@ Cause Causes::of_root(const State& end, const Task& task) const {
     Cause cause = of_block(*term, block);
     if (!cause.is_own()) return cause;
     return {.at = block.at,
-            .words = "task " + id_text(raw(root->id)) + " (" + root->work_item + ") was blocked (" + cause.words +
-                     "), and others depend on it"};
+            .words = "task " + std::to_string(raw(root->id)) + " (" + root->work_item + ") was blocked (" +
+                     cause.words + "), and others depend on it"};
   }
   const TaskTerm* lost = task.lost_dependency ? history_.task(*task.lost_dependency) : nullptr;
   if (!lost || !lost->cancelled) return none_known();
@@ -52,7 +48,7 @@ Cause Causes::of_root(const State& end, const Task& task) const {
   });
   if (cause.is_own()) {
     cause = {.at = lost->cancel_requested ? lost->cancel_requested : lost->cancelled,
-             .words = "task " + id_text(raw(*task.lost_dependency)) + " was cancelled, and others depend on it"};
+             .words = "task " + std::to_string(raw(*task.lost_dependency)) + " was cancelled, and others depend on it"};
   }
   if (lost->cancelled.seq != cause.at.seq) cause.chain.push_back(lost->cancelled.seq);
   return cause;
@@ -79,7 +75,7 @@ Cause Causes::of_slots(const State& end, const Task& task, const Stuck& stuck, T
     const TaskTerm* term = history_.task(other->id);
     if (cause.is_own() && term && !term->attempts.empty()) {
       cause = {.at = term->attempts.back().claimed,
-               .words = "job " + id_text(raw(id)) + " of task " + id_text(raw(other->id)) +
+               .words = "job " + std::to_string(raw(id)) + " of task " + std::to_string(raw(other->id)) +
                         " has been running since this record, and keeps others waiting"};
     }
     if (!cause.is_own() && (oldest.is_own() || cause.at.seq < oldest.at.seq)) oldest = std::move(cause);

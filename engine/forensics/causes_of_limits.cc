@@ -80,7 +80,7 @@ Cause Causes::of_leap(const Overrun& overrun) const {
   return cause;
 }
 
-/// The grace of a finalizer. It is due only if nobody held the task's lease, for a live finalizer is deferred to. For
+/// The grace of a finalizer. It is due only if the task's lease was free, for a live finalizer is deferred to. For
 /// exit code 0 the reaper takes the lease first, and then a gate may take long.
 Cause Causes::of_grace(const TaskTerm& task, const AttemptTerm& attempt) const {
   Mark acts = attempt.ended;

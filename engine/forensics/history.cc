@@ -57,7 +57,7 @@ void History::see(const State& before, std::span<const fb::Record* const> group)
 }
 
 /// Takes over what a log that begins with a checkpoint tells only by its first state. When a boot started is left open:
-/// then it is no part of a series of restarts.
+/// then it does not belong to a series of restarts.
 void History::begin(const State& state) {
   for (const auto& [id, task] : state.tasks.rows()) {
     TaskTerm& term = tasks_[id];
@@ -122,7 +122,7 @@ void History::see_record(const State& before, const fb::Record& record) {
   }
 }
 
-/// Whoever acts is alive: an ended boot that acts was taken for dead, and so was the owner of an ended lease.
+/// An actor that acts is alive: an ended boot that acts was taken for dead, and so was the owner of an ended lease.
 void History::see_sign_of_life(const fb::Record& record) {
   if (const auto boot = boots_.find(record.boot()->str()); boot != boots_.end()) {
     BootTerm& term = boot->second;

@@ -14,12 +14,8 @@ constexpr std::int64_t waits_s = 5400;
 /// How many bad ends of one cause are named in its sentence.
 constexpr std::size_t ends_named_max = 3;
 
-std::string numeral(std::uint64_t number) {
-  return std::to_string(number);
-}
-
 std::string named(const TaskTerm& task) {
-  return "task " + numeral(raw(task.id)) + (task.work_item.empty() ? "" : " (" + task.work_item + ")");
+  return "task " + std::to_string(raw(task.id)) + (task.work_item.empty() ? "" : " (" + task.work_item + ")");
 }
 
 /// ", its agent ended with exit code 1" or ", its gate was in error: timed out" for a block that came of it.
@@ -109,7 +105,7 @@ class Search {
                  .work_item = task.work_item,
                  .at = term ? term->entered : Mark{},
                  .reason = stuck->reason,
-                 .words = (term ? named(*term) : "task " + numeral(raw(id))) + " has stood still since " +
+                 .words = (term ? named(*term) : "task " + std::to_string(raw(id))) + " has stood still since " +
                           rfc3339(since) + ": " + stuck->detail,
                  .why = {},
                  .let_go = {}};
@@ -142,7 +138,7 @@ class Search {
           Cause cause = cause_of_loss(repo_key(repo), first.started.seq, second.started.seq);
           const BootTerm* boot = history_.boot(first.boot);
           const bool is_left_behind = boot && boot->is_daemon && boot->ended && boot->ended.seq < second.started.seq;
-          // Without ownership nobody needs a lease that could be lost.
+          // Without ownership a step needs no lease that could be lost.
           if (cause.is_own() && !is_left_behind) cause = causes_.of_unchecked(repo, second.started.seq);
           if (cause.is_own())
             continue;  // its lease was not taken from it: the step was left behind, and is settled by its probe
@@ -246,7 +242,7 @@ class Search {
           {.task = {},
            .work_item = {},
            .at = last,
-           .words = "the boots of '" + name + "' changed their host " + numeral(changes) + " times",
+           .words = "the boots of '" + name + "' changed their host " + std::to_string(changes) + " times",
            .why = {},
            .let_go = {}});
     }
@@ -258,7 +254,7 @@ class Search {
         const BootTerm* reporter = attempt.exited ? history_.boot(attempt.exited_by) : nullptr;
         if (!reporter || attempt.exited_by == attempt.owner.boot_id || reporter->is_daemon) continue;
         add({.at = attempt.exited,
-             .words = "'" + reporter->name + "' reported the exit of job " + numeral(raw(attempt.job)) +
+             .words = "'" + reporter->name + "' reported the exit of job " + std::to_string(raw(attempt.job)) +
                       ", which another owner runs",
              .chain = {attempt.claimed.seq}},
             {.task = id,
@@ -324,8 +320,8 @@ class Search {
     return {};
   }
 
-  /// An irreversible step that was begun again, since somebody said that it had not happened. Unless a late report
-  /// contradicts that, the log cannot show whether it was so.
+  /// An irreversible step that was begun again, since a probe or a person said that it had not happened. Unless a late
+  /// report contradicts that, the log cannot show whether it was so.
   void find_words() {
     for (const auto& [id, task] : history_.tasks()) {
       for (std::size_t i = 0; i < task.steps.size(); ++i) {
@@ -342,7 +338,7 @@ class Search {
             {.kind = Finding::Kind::taken_on_word,
              .seq = first.ended.seq,
              .what = named(task) + ": " + who + " said that '" + first.step + "', begun by record " +
-                     numeral(raw(first.started.seq)) +
+                     std::to_string(raw(first.started.seq)) +
                      ", had not happened, and it was begun again; if its effect is there twice, this word is the cause",
              .task = id,
              .led_by = {first.started.seq},
@@ -365,7 +361,7 @@ class Search {
         }
         if (said.insert(end.words).second) finding.what += "; " + end.words;
       }
-      if (more > 0) finding.what += "; and " + numeral(more) + " more";
+      if (more > 0) finding.what += "; and " + std::to_string(more) + " more";
       for (const Seq each : found.chain) {
         if (each == seq || each == Seq{0}) continue;
         (each < seq ? finding.led_by : finding.followed_by).push_back(each);

@@ -1,5 +1,5 @@
 // Which settings would have kept off what went wrong in a log: each change that the log itself made is undone, and each
-// setting is tried at its default. A defence that is on is never switched off: that is no remedy.
+// setting is tried at its default. It never tries to switch a defence off.
 #pragma once
 
 #include <optional>

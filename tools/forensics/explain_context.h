@@ -88,7 +88,7 @@ class StoryContext {
   /// The id of the boot in force under that name; empty: none.
   std::string boot_in_force(const std::string& name) const;
 
-  /// The value as JSON, and whether nobody ever set it.
+  /// The value as JSON, and whether it was never set.
   std::string setting_value(const std::string& key) const;
   bool is_default(const std::string& key) const { return !setting_values_.contains(key); }
 

@@ -30,7 +30,7 @@ bool is_about_a_repository(const Scene& scene) {
   return acquired && acquired->key()->string_view().starts_with(repo_prefix) && acquired->ttl();
 }
 
-/// Ownership decided: it kept somebody out, or was switched off.
+/// Ownership decided: it kept a requester out, or was switched off.
 bool is_of_ownership(const Scene& scene) {
   return scene.applied.unchecked || is_refused_as(scene, {Outcome::lease_held, Outcome::lease_required,
                                                           Outcome::stale_token, Outcome::version_conflict});

@@ -181,7 +181,7 @@ const Command export_command = {
         "own; a selection by --task, --actor, --type or --outcome does not replay. The state at a moment is the\n"
         "one after the last group that ends at or before it.\n\n"
         "--redact replaces every name and text that could tell whose log it is, the same text by the same\n"
-        "replacement (repo-3, item-7, text-5), and makes digests and chain anew: 'pawl check', 'replay' and 'explain'\n"
+        "replacement (repo-3, item-7, text-5), and recomputes digests and chain: 'pawl check', 'replay' and 'explain'\n"
         "say of it what they say of the original. Stages, steps, settings, times and pids stay. With it LOG may\n"
         "also be a file of exported lines, or '-'.\n",
     .options = with_log_options({{"at", "SEQ|TIME", "as of then (default: now)"},

@@ -1,4 +1,4 @@
-// Writes a log with its names replaced (redaction.h), decided anew by the rules: for `pawl export log --redact`.
+// Writes a log with its names replaced (redaction.h), decided again by the rules: for `pawl export log --redact`.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 namespace pawl {
 namespace {
 
-/// The actors of pawl itself. Every other name was chosen by somebody.
+/// The actors of pawl itself. People chose every other name.
 constexpr std::array<std::string_view, 11> own_actors = {daemon_name, "executor", "finalizer",  "monitor",
                                                          "operator",  "reaper",   "reconciler", "recovery",
                                                          "sequencer", "stop",     "webhook"};

@@ -29,7 +29,7 @@ class Redaction {
   Result<State> redacted(const State& state);
 
   /// The replacement for a field of a table of the schema. A field that is not listed is replaced like any other text:
-  /// a new one is secret until somebody says otherwise.
+  /// a new one is secret until it is listed.
   std::string text(std::string_view table, std::string_view field, std::string_view text);
 
  private:

@@ -111,7 +111,7 @@ Judged judge_end(const RecordedLog& log, const InQuestion& question, const BadEn
       return each.task == other.task && each.at.time == other.at.time && each.words == other.words;
     });
     if (is_in_log) continue;  // another trouble of that task, which has nothing to do with this one
-    // It could go on, but the log does not have what nobody did.
+    // It could go on, but the log cannot have what was not done.
     const bool could_go_on = other.reason == stuck_reason::unclaimed && end.reason != stuck_reason::unclaimed;
     if (could_go_on) return {WhatIfVerdict::prevented, task + " could be claimed"};
     return {WhatIfVerdict::not_prevented,
