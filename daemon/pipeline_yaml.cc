@@ -127,6 +127,13 @@ Result<std::int64_t> optional_number(const YamlFile& source, const Fields& field
   return number_of(source, *node, in_quotes(name) + " of " + of);
 }
 
+Result<std::optional<std::int64_t>> number_if_given(const YamlFile& source, const Fields& fields, std::string_view name,
+                                                    const std::string& of) {
+  const YAML::Node* node = field(fields, name);
+  if (!node) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>(PAWL_TRY(number_of(source, *node, in_quotes(name) + " of " + of)));
+}
+
 Result<std::optional<bool>> optional_flag(const YamlFile& source, const Fields& fields, std::string_view name,
                                           const std::string& of) {
   const YAML::Node* node = field(fields, name);
@@ -219,19 +226,21 @@ Result<Agent> agent_of(const YamlFile& source, const std::string& name, const YA
     source.read.command_lines.push_back(0);
     return agent;
   }
-  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env"}));
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env", "output_max_bytes"}));
   agent.run = PAWL_TRY(optional_command(source, fields, "run", what));
   agent.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", agent.timeout_s, what));
   agent.env = PAWL_TRY(optional_env(source, fields, what));
+  agent.output_max_bytes = PAWL_TRY(number_if_given(source, fields, "output_max_bytes", what));
   return agent;
 }
 
 Result<Gate> gate_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   Gate gate;
-  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env"}));
+  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env", "output_max_bytes"}));
   gate.run = PAWL_TRY(optional_command(source, fields, "run", what));
   gate.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", gate.timeout_s, what));
   gate.env = PAWL_TRY(optional_env(source, fields, what));
+  gate.output_max_bytes = PAWL_TRY(number_if_given(source, fields, "output_max_bytes", what));
   return gate;
 }
 
@@ -251,9 +260,9 @@ Result<std::vector<int>> exit_codes_of(const YamlFile& source, const YAML::Node&
 
 Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, const std::string& stage) {
   const std::string unnamed = "a step of " + stage;
-  const Fields fields = PAWL_TRY(fields_of(
-      source, node, unnamed,
-      {"name", "run", "probe", "timeout_s", "irreversible", "exclusive", "not_done_exit_codes", "settle_s", "env"}));
+  const Fields fields = PAWL_TRY(fields_of(source, node, unnamed,
+                                           {"name", "run", "probe", "timeout_s", "irreversible", "exclusive",
+                                            "not_done_exit_codes", "settle_s", "env", "output_max_bytes"}));
   PipelineStep step;
   step.name = PAWL_TRY(optional_text(source, fields, "name", unnamed));
   if (step.name.empty()) return at(source, node, unnamed + " has no name");
@@ -274,6 +283,7 @@ Result<PipelineStep> step_of(const YamlFile& source, const YAML::Node& node, con
     step.exclusive = true;
   }
   step.env = PAWL_TRY(optional_env(source, fields, what));
+  step.output_max_bytes = PAWL_TRY(number_if_given(source, fields, "output_max_bytes", what));
   const YAML::Node* codes = field(fields, "not_done_exit_codes");
   if (codes) step.not_done_exit_codes = PAWL_TRY(exit_codes_of(source, *codes, "'not_done_exit_codes' of " + what));
   return step;

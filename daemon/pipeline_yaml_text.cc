@@ -69,6 +69,9 @@ class YamlWriter {
   void number(const char* key, std::int64_t value, std::int64_t otherwise) {
     if (value != otherwise) yaml_ << YAML::Key << key << YAML::Value << value;
   }
+  void number(const char* key, const std::optional<std::int64_t>& value) {
+    if (value) yaml_ << YAML::Key << key << YAML::Value << *value;
+  }
   void flag(const char* key, bool value) {
     if (value) yaml_ << YAML::Key << key << YAML::Value << "true";
   }
@@ -115,6 +118,7 @@ class YamlWriter {
     PAWL_TRY(command("run", agent.run));
     yaml_ << YAML::Key << "timeout_s" << YAML::Value << agent.timeout_s;  // an empty map would be hard to read
     env(agent.env);
+    number("output_max_bytes", agent.output_max_bytes);
     yaml_ << YAML::EndMap;
     return {};
   }
@@ -128,6 +132,7 @@ class YamlWriter {
       PAWL_TRY(command("run", stage.gate->run));
       yaml_ << YAML::Key << "timeout_s" << YAML::Value << stage.gate->timeout_s;
       env(stage.gate->env);
+      number("output_max_bytes", stage.gate->output_max_bytes);
       yaml_ << YAML::EndMap;
     }
     member("to", stage.to);
@@ -157,6 +162,7 @@ class YamlWriter {
     }
     number("settle_s", step.settle_s, step.irreversible ? settle_default_s : 0);
     env(step.env);
+    number("output_max_bytes", step.output_max_bytes);
     yaml_ << YAML::EndMap;
     return {};
   }

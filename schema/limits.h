@@ -66,7 +66,9 @@ static_assert(client_bytes_max > delivery_bytes_most);
 static_assert(batch_bytes_max > record_bytes_max);
 
 // What commands print.
-constexpr std::int64_t output_bytes_max = 64 * 1024 * 1024;                     // of one run
+constexpr std::int64_t output_bytes_max = 64 * 1024 * 1024;  // of one run, unless told otherwise
+constexpr std::int64_t output_bytes_bound_min = 64 * 1024;   // the least that it may be bounded to
+constexpr std::int64_t output_bytes_bound_max = std::int64_t{1} << 50;
 constexpr std::int64_t logs_bytes_max = std::int64_t{10} * 1024 * 1024 * 1024;  // of all runs together
 constexpr std::int64_t logs_age_s_max = 90 * 24 * 3600;
 // Below these the log accepts only records that end something; below the reserve it accepts nothing.

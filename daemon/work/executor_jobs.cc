@@ -281,7 +281,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
                      .environment = world.environment_of(claim.context, claim.env),
                      .purpose = "job " + std::to_string(raw(claim.job)) + " attempt " + std::to_string(claim.attempt),
                      .inherited = {},
-                     .output_bytes_max = world.output_bytes_max(),
+                     .output_bytes_max = world.output_bytes_max(claim.agent.output_max_bytes),
                      .secrets = claim.env.secrets};
   request.environment.push_back("PAWL_JOB=" + std::to_string(raw(claim.job)));
   request.environment.push_back("PAWL_ATTEMPT=" + std::to_string(claim.attempt));

@@ -351,7 +351,7 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
                                       std::to_string(raw(context.task)) + " " +
                                       (kind == Kind::gate ? "gate" : context.step),
                            .inherited = {},
-                           .output_bytes_max = output_bytes_max_,
+                           .output_bytes_max = output_bytes_max(check.output_max_bytes),
                            .secrets = env->secrets};
   // Listed before the fork, so that nothing starts unseen by stop().
   const Listed listed(*this, context.task, kind);
@@ -407,7 +407,7 @@ TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
 
 GateAnswer RealWorld::run_gate(const Gate& gate, const CommandContext& context) {
   if (gate.run.empty()) return {.passed = true, .reason = {}};
-  const Ran ran = run_check({Kind::gate, gate.run, gate.env, gate.timeout_s}, context);
+  const Ran ran = run_check({Kind::gate, gate.run, gate.env, gate.timeout_s, gate.output_max_bytes}, context);
   if (!ran.why.empty()) return {.passed = std::nullopt, .reason = ran.why, .later = ran.lacks_variable};
   if (ran.exit.how == CommandExit::How::timed_out || ran.exit.how == CommandExit::How::lost) {
     return {.passed = std::nullopt, .reason = ran.words};
@@ -490,7 +490,7 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
                            .environment = environment_of(context, *env),
                            .purpose = std::string(purpose_of_step) + step_key_of(context),
                            .inherited = {place->get()},
-                           .output_bytes_max = output_bytes_max_,
+                           .output_bytes_max = output_bytes_max(step.output_max_bytes),
                            .secrets = env->secrets};
   auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
   Result<PreparedProcess> run = PreparedProcess::prepare(system_, request, *log);
@@ -513,7 +513,7 @@ bool RealWorld::wait(TaskId task, std::int64_t us) {
 }
 
 Verdict RealWorld::probe(const PipelineStep& step, const CommandContext& context) {
-  const Ran ran = run_check({Kind::probe, step.probe, step.env, step.timeout_s}, context);
+  const Ran ran = run_check({Kind::probe, step.probe, step.env, step.timeout_s, step.output_max_bytes}, context);
   if (!ran.why.empty() || ran.exit.how != CommandExit::How::exited) return Verdict::unknown;
   if (ran.exit.code == 0) return Verdict::yes;
   return ran.exit.code == 1 ? Verdict::no : Verdict::unknown;

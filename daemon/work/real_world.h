@@ -73,7 +73,10 @@ class RealWorld final : public World {
   std::int64_t kill_after_s() const { return kill_after_s_; }
   /// How much of a run's output is kept.
   void set_output_bytes_max(std::int64_t bytes) { output_bytes_max_ = bytes; }
-  std::int64_t output_bytes_max() const { return output_bytes_max_; }
+  /// How much of the output of a run to keep: what its command's definition says, else the setting.
+  std::int64_t output_bytes_max(const std::optional<std::int64_t>& of_command) const {
+    return of_command.value_or(output_bytes_max_);
+  }
   RunBounds bounds_of(std::int64_t timeout_s) const { return {timeout_s, kill_after_s_, hurry_.get()}; }
 
   /// An agent of ours that a thread waits for, and whose exit that thread will record. Counts as alive as long as this
@@ -165,6 +168,7 @@ class RealWorld final : public World {
     const CommandLine& command;
     const Variables& env;
     std::int64_t timeout_s = 0;
+    const std::optional<std::int64_t>& output_max_bytes;
   };
   Ran run_check(const Check& check, const CommandContext& context);
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);

@@ -61,6 +61,13 @@ Problem timeout_problem(std::int64_t timeout_s) {
          std::to_string(limits::timeout_s_max);
 }
 
+Problem output_problem(const std::optional<std::int64_t>& max_bytes) {
+  if (!max_bytes) return std::nullopt;
+  if (*max_bytes >= limits::output_bytes_bound_min && *max_bytes <= limits::output_bytes_bound_max) return std::nullopt;
+  return "has an output_max_bytes of " + std::to_string(*max_bytes) + "; the range is " +
+         std::to_string(limits::output_bytes_bound_min) + " to " + std::to_string(limits::output_bytes_bound_max);
+}
+
 Problem command_problem(const CommandLine& run, std::string_view what) {
   if (run.empty()) return std::nullopt;
   std::size_t bytes = 0;
@@ -130,6 +137,7 @@ Problem agent_problem(const Agent& agent) {
   if (Problem problem = name_problem(agent.name)) return problem;
   if (Problem problem = command_problem(agent.run, "run")) return problem;
   if (Problem problem = env_problem(agent.env)) return problem;
+  if (Problem problem = output_problem(agent.output_max_bytes)) return problem;
   return timeout_problem(agent.timeout_s);
 }
 
@@ -138,6 +146,7 @@ Problem step_body_problem(const PipelineStep& step) {
   if (Problem problem = command_problem(step.run, "run")) return problem;
   if (Problem problem = command_problem(step.probe, "probe")) return problem;
   if (Problem problem = env_problem(step.env)) return problem;
+  if (Problem problem = output_problem(step.output_max_bytes)) return problem;
   if (Problem problem = timeout_problem(step.timeout_s)) return problem;
   if (step.settle_s < 0 || step.settle_s > limits::timeout_s_max) {
     return "has a settle_s of " + std::to_string(step.settle_s) + "; the range is 0 to " +
@@ -176,6 +185,7 @@ Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
   if (stage.gate) {
     Problem problem = command_problem(stage.gate->run, "run");
     if (!problem) problem = env_problem(stage.gate->env);
+    if (!problem) problem = output_problem(stage.gate->output_max_bytes);
     if (!problem) problem = timeout_problem(stage.gate->timeout_s);
     if (problem) return "has a gate that " + *problem;
   }
@@ -362,19 +372,22 @@ namespace {
 bool equal(const Stage& left, const Stage& right);
 
 bool equal(const Agent& left, const Agent& right) {
-  return std::tie(left.name, left.run, left.timeout_s, left.env) ==
-         std::tie(right.name, right.run, right.timeout_s, right.env);
+  const auto all = [](const Agent& agent) {
+    return std::tie(agent.name, agent.run, agent.timeout_s, agent.env, agent.output_max_bytes);
+  };
+  return all(left) == all(right);
 }
 
 bool equal(const std::optional<Gate>& left, const std::optional<Gate>& right) {
   if (left.has_value() != right.has_value()) return false;
-  return !left || std::tie(left->run, left->timeout_s, left->env) == std::tie(right->run, right->timeout_s, right->env);
+  const auto all = [](const Gate& gate) { return std::tie(gate.run, gate.timeout_s, gate.env, gate.output_max_bytes); };
+  return !left || all(*left) == all(*right);
 }
 
 bool equal(const PipelineStep& left, const PipelineStep& right) {
   const auto all = [](const PipelineStep& step) {
     return std::tie(step.name, step.run, step.probe, step.timeout_s, step.irreversible, step.exclusive,
-                    step.not_done_exit_codes, step.settle_s, step.env);
+                    step.not_done_exit_codes, step.settle_s, step.env, step.output_max_bytes);
   };
   return all(left) == all(right);
 }

@@ -45,12 +45,15 @@ struct Agent {
   CommandLine run = {};  // empty: claimed by external workers only
   std::int64_t timeout_s = agent_timeout_default_s;
   Variables env = {};
+  /// How much of the output of one run is kept, in bytes; none: `output.max_bytes` of the settings.
+  std::optional<std::int64_t> output_max_bytes = {};
 };
 
 struct Gate {
   CommandLine run = {};  // empty: always green
   std::int64_t timeout_s = gate_timeout_default_s;
   Variables env = {};
+  std::optional<std::int64_t> output_max_bytes = {};  // as an agent's
 };
 
 struct PipelineStep {
@@ -64,7 +67,8 @@ struct PipelineStep {
       {};  // exit codes by which an irreversible step guarantees that nothing happened
   /// How long after the end of the last attempt a probe's *no* may release the crossing (SPEC §8).
   std::int64_t settle_s = 0;
-  Variables env = {};  // for its command and its probe
+  Variables env = {};                                 // for its command and its probe
+  std::optional<std::int64_t> output_max_bytes = {};  // as an agent's; for its command and, separately, its probe
 };
 
 struct Stage {
@@ -135,6 +139,7 @@ void visit(const Agent& agent, V&& field) {
   field(2, "run", agent.run);
   field(3, "timeout_s", agent.timeout_s);
   field(4, "env", agent.env);
+  field(5, "output_max_bytes", agent.output_max_bytes);
 }
 
 template <class V>
@@ -142,6 +147,7 @@ void visit(const Gate& gate, V&& field) {
   field(1, "run", gate.run);
   field(2, "timeout_s", gate.timeout_s);
   field(3, "env", gate.env);
+  field(4, "output_max_bytes", gate.output_max_bytes);
 }
 
 template <class V>
@@ -155,6 +161,7 @@ void visit(const PipelineStep& step, V&& field) {
   field(7, "not_done_exit_codes", step.not_done_exit_codes);
   field(8, "settle_s", step.settle_s);
   field(9, "env", step.env);
+  field(10, "output_max_bytes", step.output_max_bytes);
 }
 
 template <class V>

@@ -53,6 +53,7 @@ PipelineStep step_from(const fb::Step& event) {
   step.not_done_exit_codes.assign(event.not_done_exit_codes()->begin(), event.not_done_exit_codes()->end());
   step.settle_s = event.settle_s();
   step.env = env_from(event.env());
+  step.output_max_bytes = event.output_max_bytes();
   return step;
 }
 
@@ -80,6 +81,7 @@ std::unique_ptr<fb::StepT> step_event(const PipelineStep& step) {
   event->not_done_exit_codes = step.not_done_exit_codes;
   event->settle_s = step.settle_s;
   event->env = env_event(step.env);
+  event->output_max_bytes = step.output_max_bytes;
   return event;
 }
 
@@ -88,7 +90,7 @@ Stage stage_from(const fb::Stage& event) {
   stage.name = event.name()->str();
   stage.agent = text_from(event.agent());
   if (const fb::Gate* gate = event.gate()) {
-    stage.gate = Gate{command_from(gate->run()), gate->timeout_s(), env_from(gate->env())};
+    stage.gate = Gate{command_from(gate->run()), gate->timeout_s(), env_from(gate->env()), gate->output_max_bytes()};
   }
   stage.to = event.to()->str();
   for (const fb::Step* step : *event.steps()) stage.steps.push_back(step_from(*step));
@@ -106,6 +108,7 @@ std::unique_ptr<fb::StageT> stage_event(const Stage& stage) {
     event->gate->run = command_event(stage.gate->run);
     event->gate->timeout_s = stage.gate->timeout_s;
     event->gate->env = env_event(stage.gate->env);
+    event->gate->output_max_bytes = stage.gate->output_max_bytes;
   }
   event->to = stage.to;
   for (const PipelineStep& step : stage.steps) event->steps.push_back(step_event(step));
@@ -120,8 +123,8 @@ Pipeline pipeline_from(const fb::PipelineDefined& event) {
   Pipeline pipeline;
   pipeline.name = event.name()->str();
   for (const fb::Agent* agent : *event.agents()) {
-    pipeline.agents.push_back(
-        {agent->name()->str(), command_from(agent->run()), agent->timeout_s(), env_from(agent->env())});
+    pipeline.agents.push_back({agent->name()->str(), command_from(agent->run()), agent->timeout_s(),
+                               env_from(agent->env()), agent->output_max_bytes()});
   }
   for (const fb::Stage* stage : *event.stages()) pipeline.stages.push_back(stage_from(*stage));
   if (event.branch()) pipeline.branch = event.branch()->str();
@@ -138,6 +141,7 @@ fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline) {
     agent_event->run = command_event(agent.run);
     agent_event->timeout_s = agent.timeout_s;
     agent_event->env = env_event(agent.env);
+    agent_event->output_max_bytes = agent.output_max_bytes;
     event.agents.push_back(std::move(agent_event));
   }
   for (const Stage& stage : pipeline.stages) event.stages.push_back(stage_event(stage));

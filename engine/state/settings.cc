@@ -156,7 +156,6 @@ SettingKey repos(std::string_view name, Group Settings::*group, std::vector<std:
 }
 
 constexpr std::int64_t day_s = 24 * 3600;
-constexpr std::int64_t bytes_max = 1LL << 50;
 static_assert(listed_repos_max == 1024 && limits::repo_bytes_max == 200,
               "the form and the range above state these numbers");
 static_assert(30 * day_s > limits::timeout_s_max, "the ceiling must be able to exceed the longest time-out");
@@ -191,12 +190,14 @@ std::vector<SettingKey> make_setting_keys() {
                            {"how long the output of finished tasks is kept; 0: for as long as there is room",
                             "output of live tasks is always kept"})),
       since_rules_2(
-          number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, bytes_max},
+          number("output.logs_max_bytes", &S::output, &S::Output::logs_max_bytes, {0, limits::output_bytes_bound_max},
                  {"how much output is kept in total; the oldest output of finished tasks is deleted first; 0: no limit",
                   "output of live tasks is always kept"})),
-      since_rules_2(number("output.max_bytes", &S::output, &S::Output::max_bytes, {64 * 1024, bytes_max},
-                           {"how much of the output of one run is kept: its head and its tail",
-                            "applies to runs that start after the change"})),
+      since_rules_2(number(
+          "output.max_bytes", &S::output, &S::Output::max_bytes,
+          {limits::output_bytes_bound_min, limits::output_bytes_bound_max},
+          {"how much of the output of one run is kept: its head and its tail",
+           "applies to runs that start after the change; not to commands with an `output_max_bytes` of their own"})),
       flag("ownership.enabled", &S::ownership, &S::Ownership::enabled,
            {"whether leases and versions are checked at all (the kill switch)",
             "off: transitions are accepted unchecked, and marked unchecked in the log; leases grant nothing"}),

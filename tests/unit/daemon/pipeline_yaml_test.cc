@@ -35,6 +35,7 @@ stages:
         exclusive: repo
         not_done_exit_codes: [3, 4]
         settle_s: 2
+        output_max_bytes: 70000
     rollback: development
   - {name: deploy, to: done}
 )";
@@ -76,6 +77,8 @@ TEST(PipelineYaml, sound_definition_is_read_whole) {
   EXPECT_EQ(merge.not_done_exit_codes, (std::vector<int>{3, 4}));
   EXPECT_EQ(merge.timeout_s, 60);
   EXPECT_EQ(merge.settle_s, 2);
+  EXPECT_EQ(merge.output_max_bytes, 70'000);
+  EXPECT_FALSE(testing.steps[0].output_max_bytes);
   EXPECT_TRUE(pipeline.stages[2].agent.empty());
 }
 

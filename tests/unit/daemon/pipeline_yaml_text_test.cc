@@ -99,6 +99,9 @@ TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
     for (int i = number(0, 3); i > 0; --i) words.push_back(text(5));
     return words;
   };
+  const auto bound = [&] {
+    return number(0, 2) == 0 ? std::optional<std::int64_t>(number(65'536, 1 << 30)) : std::nullopt;
+  };
   const auto env = [&] {
     Variables variables;
     for (int i = number(0, 2); i > 0; --i) {
@@ -118,14 +121,14 @@ TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
     if (number(0, 1) == 0) pipeline.branch = number(0, 1) == 0 ? "create" : "existing";
     pipeline.env = env();
     for (int i = number(0, 2); i > 0; --i) {
-      pipeline.agents.push_back({names[static_cast<std::size_t>(i)], command(), number(1, 1000), env()});
+      pipeline.agents.push_back({names[static_cast<std::size_t>(i)], command(), number(1, 1000), env(), bound()});
     }
     const int stages = number(1, 3);
     for (int i = 0; i < stages; ++i) {
       Stage stage;
       stage.name = names[static_cast<std::size_t>(i + 4)];
       if (!pipeline.agents.empty() && number(0, 1) == 0) stage.agent = pipeline.agents[0].name;
-      if (number(0, 1) == 0) stage.gate = Gate{command(), number(1, 300), env()};
+      if (number(0, 1) == 0) stage.gate = Gate{command(), number(1, 300), env(), bound()};
       stage.to = i + 1 == stages ? "done" : names[static_cast<std::size_t>(i + 5)];
       for (int s = number(0, 2); s > 0; --s) {
         PipelineStep step{.name = names[static_cast<std::size_t>(s)], .run = command(), .probe = command()};
@@ -135,6 +138,7 @@ TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
         if (number(0, 1) == 0) step.not_done_exit_codes = {3, 255};
         step.settle_s = number(0, 1) == 0 ? 0 : settle_default_s;
         step.env = env();
+        step.output_max_bytes = bound();
         stage.steps.push_back(step);
       }
       if (i > 0 && number(0, 1) == 0) stage.rollback = pipeline.stages[0].name;

@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 
+#include "daemon/work/stored_output.h"
 #include "tests/unit/daemon/work/desk_between.h"
 #include "tests/unit/daemon/work/executor_stage.h"
 
@@ -153,6 +154,41 @@ stages:
   ASSERT_EQ(gates.size(), 2u);
   EXPECT_NE(gates[0], gates[1]);
   EXPECT_EQ(steps, std::vector<std::string>(2, "noise\n3 of 7 tests failed\n\n"));
+}
+
+TEST_F(ExecutorTest, each_command_has_its_own_bound_of_output_or_that_of_the_settings) {
+  set("output.max_bytes", 400'000);
+  define(R"(name: test
+agents:
+  worker: {run: 'head -c 1000000 /dev/zero', timeout_s: 60, output_max_bytes: 100000}
+stages:
+  - name: work
+    agent: worker
+    gate: {run: 'head -c 1000000 /dev/zero', timeout_s: 60, output_max_bytes: 200000}
+    to: done
+    guarded: true
+    steps:
+      - name: retest
+        run: 'head -c 1000000 /dev/zero'
+        timeout_s: 60
+        output_max_bytes: 300000
+      - {name: report, run: 'head -c 1000000 /dev/zero', timeout_s: 60}
+      - {name: halt, run: 'exit 1', timeout_s: 60, irreversible: true}
+)");
+  execute();
+  const TaskId id = submit();
+  ASSERT_TRUE(comes_true([&] { return !task(id)->blocked.empty(); }));
+  std::map<std::string, std::int64_t> kept;
+  kept["agent"] = StoredOutput::look_at(at("data/logs/job-1-1.log")).value().kept();
+  for (const auto& entry : fs::directory_iterator(at("data/logs/task-1"))) {
+    const auto name = read_log_name(id, entry.path().filename().string());
+    if (name) kept[name->what == LogOf::gate ? "gate" : name->step] = StoredOutput::look_at(entry).value().kept();
+  }
+  for (const auto& [command, bound] : std::map<std::string, std::int64_t>{
+           {"agent", 100'000}, {"gate", 200'000}, {"retest", 300'000}, {"report", 400'000}}) {
+    EXPECT_LE(kept[command], bound) << command;
+    EXPECT_GT(kept[command], bound * 3 / 4) << command;
+  }
 }
 
 TEST_F(ExecutorTest, step_that_blocks_says_why) {

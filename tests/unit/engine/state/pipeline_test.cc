@@ -65,6 +65,9 @@ TEST(Pipelines, survive_the_way_through_an_event) {
     merge.probe = {"is-merged"};
     merge.not_done_exit_codes = {3, 4};
     merge.settle_s = 5;
+    each.agents[0].output_max_bytes = 65'536;
+    stage(each, "review").gate->output_max_bytes = 65'537;
+    merge.output_max_bytes = 65'538;
   });
   const Proposal record = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, pipeline_event(pipeline));
   EXPECT_TRUE(pipeline_from(*record.record().event_as_PipelineDefined()) == pipeline);
@@ -76,12 +79,14 @@ TEST(Pipelines, differ_by_every_field) {
       [](Pipeline& each) { each.agents[0].name = "other"; },
       [](Pipeline& each) { each.agents[0].run = {"x"}; },
       [](Pipeline& each) { each.agents[0].timeout_s = 1; },
+      [](Pipeline& each) { each.agents[0].output_max_bytes = 65'536; },
       [](Pipeline& each) { each.agents.pop_back(); },
       [](Pipeline& each) { each.stages[0].name = "other"; },
       [](Pipeline& each) { each.stages[0].agent = "other"; },
       [](Pipeline& each) { each.stages[0].gate.reset(); },
       [](Pipeline& each) { each.stages[0].gate->run = {"x"}; },
       [](Pipeline& each) { each.stages[0].gate->timeout_s = 1; },
+      [](Pipeline& each) { each.stages[0].gate->output_max_bytes = 65'536; },
       [](Pipeline& each) { each.stages[0].to = "other"; },
       [](Pipeline& each) { each.stages[2].rollback = "other"; },
       [](Pipeline& each) { each.stages[4].steps.pop_back(); },
@@ -93,6 +98,7 @@ TEST(Pipelines, differ_by_every_field) {
       [](Pipeline& each) { each.stages[4].steps[0].exclusive = true; },
       [](Pipeline& each) { each.stages[4].steps[0].not_done_exit_codes = {3}; },
       [](Pipeline& each) { each.stages[4].steps[0].settle_s = 1; },
+      [](Pipeline& each) { each.stages[4].steps[0].output_max_bytes = 65'536; },
   };
   EXPECT_TRUE(default_pipeline() == default_pipeline());
   for (std::size_t i = 0; i < changes.size(); ++i) {
@@ -213,6 +219,13 @@ TEST(Pipelines, bounds_that_are_refused) {
        merge + "a `probe` whose first word, the program, is empty"},
       {on_merge([](PipelineStep& step) { step.timeout_s = -1; }),
        merge + "a timeout_s of -1; the range is 1 to 604800"},
+      {on_merge([](PipelineStep& step) { step.output_max_bytes = 65'535; }),
+       merge + "an output_max_bytes of 65535; the range is 65536 to 1125899906842624"},
+      {[](Pipeline& each) { each.stages[0].gate->output_max_bytes = (1LL << 50) + 1; },
+       "stage 1 'analysis' has a gate that has an output_max_bytes of 1125899906842625; the range is 65536 to "
+       "1125899906842624"},
+      {[](Pipeline& each) { each.agents[0].output_max_bytes = 0; },
+       "agent 1 'analyst' has an output_max_bytes of 0; the range is 65536 to 1125899906842624"},
       {on_merge([](PipelineStep& step) { step.settle_s = -1; }), merge + "a settle_s of -1; the range is 0 to 604800"},
       {on_merge([](PipelineStep& step) {
          step.not_done_exit_codes = {3, 0};
