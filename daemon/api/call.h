@@ -34,7 +34,7 @@ struct RouteContext {
   Totals totals;
   std::atomic<bool> is_ending{false};
   LongPolls record_waits;  // for any record
-  LongPolls claim_waits;   // for records that may have freed or queued a job
+  LongPolls claim_waits;   // for a job, by agent
   LogMemory memory{services.journal};
   RecordLines lines;
   Whereabouts places{services.sequencer, services.archive};

@@ -50,15 +50,15 @@ std::uint64_t whole(std::int64_t number) {
 
 Counts tasks_by_stage(const From& from) {
   Counts counts;
-  for (const auto& [stage, count] : from.state.indexes.tasks_by_stage) {
-    if (stage != stage_done && stage != stage_cancelled && count > 0) counts.push_back({stage, count});
+  for (const auto& [stage, tasks] : from.state.indexes.tasks_in_stage) {
+    if (stage != stage_done && stage != stage_cancelled) counts.push_back({stage, tasks.size()});
   }
   return counts;
 }
 
 std::uint64_t tasks_ended(const State& state, std::string_view stage, std::uint64_t archived) {
-  const auto in_memory = state.indexes.tasks_by_stage.find(std::string(stage));
-  return archived + (in_memory == state.indexes.tasks_by_stage.end() ? 0 : in_memory->second);
+  const auto in_memory = state.indexes.tasks_in_stage.find(stage);
+  return archived + (in_memory == state.indexes.tasks_in_stage.end() ? 0 : in_memory->second.size());
 }
 
 std::uint64_t transition_leases(const From& from) {

@@ -27,17 +27,49 @@ struct LiveRows {
   std::optional<TaskId> next;  // where the next read begins
 };
 
-LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
+/// Takes the tasks of `ids` that pass, from `first` on; `id_of` reads an entry.
+template <class Ids, class At>
+LiveRows rows_of(const State& state, const TaskFilter& filter, const Ids& ids, typename Ids::const_iterator at,
+                 At id_of) {
   LiveRows rows;
   std::size_t seen = 0;
-  for (auto at = state.tasks.rows().lower_bound(first); at != state.tasks.rows().end(); ++at) {
+  for (; at != ids.end(); ++at) {
+    const std::optional<TaskId> id = id_of(*at);
+    if (!id) break;
     if (++seen > limits::rows_per_read_max) {
-      rows.next = at->first;
+      rows.next = *id;
       break;
     }
-    if (passes(at->second, filter)) rows.passing.push_back(at->second);
+    const Task& task = *state.tasks.find(*id);
+    if (passes(task, filter)) rows.passing.push_back(task);
   }
   return rows;
+}
+
+/// Reads along the index with the fewest tasks.
+LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
+  if (filter.work_item) {
+    const std::uint64_t hash = name_hash(*filter.work_item);
+    const auto& ids = state.indexes.tasks_by_work_item;
+    return rows_of(state, filter, ids, ids.lower_bound({hash, first}), [hash](const auto& entry) {
+      return entry.first == hash ? std::optional(entry.second) : std::nullopt;
+    });
+  }
+  const std::set<TaskId>* fewest = nullptr;
+  const std::set<TaskId> none;
+  const auto choose = [&](const auto& tasks_of, const std::optional<std::string>& name) {
+    if (!name) return;
+    const auto found = tasks_of.find(*name);
+    const std::set<TaskId>* ids = found == tasks_of.end() ? &none : &found->second;
+    if (!fewest || ids->size() < fewest->size()) fewest = ids;
+  };
+  choose(state.indexes.tasks_in_stage, filter.stage);
+  choose(state.indexes.tasks_in_repo, filter.repo);
+  if (fewest) {
+    return rows_of(state, filter, *fewest, fewest->lower_bound(first), [](TaskId id) { return std::optional(id); });
+  }
+  const auto& all = state.tasks.rows();
+  return rows_of(state, filter, all, all.lower_bound(first), [](const auto& row) { return std::optional(row.first); });
 }
 
 /// What identifies the records of a task.

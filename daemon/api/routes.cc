@@ -111,13 +111,16 @@ struct Api::Impl {
 Api::Api(Services services) : impl_(std::make_unique<Impl>(std::move(services))) {
   impl_->subscription =
       impl_->context.services.sequencer.subscribe([context = &impl_->context](std::span<const Published> batch) {
-        bool helps = false;
+        FreedClaims freed;
         for (const Published& published : batch) {
           count(context->totals, published);
-          helps = helps || published.applied.frees_claims || ends_a_boot(published);
+          const FreedClaims& frees = published.applied.frees;
+          freed.all = freed.all || frees.all || ends_a_boot(published);
+          freed.agents.insert(frees.agents.begin(), frees.agents.end());
         }
         context->record_waits.notify();
-        if (helps) context->claim_waits.notify();
+        if (freed.all) return context->claim_waits.notify();
+        for (const std::string& agent : freed.agents) context->claim_waits.notify(agent);
       });
 }
 

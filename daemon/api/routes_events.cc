@@ -110,7 +110,7 @@ void answer_lines(std::shared_ptr<Asked> asked, LongPolls::Wake wake) {
   if (asked->gone && asked->gone->load()) return;
   RouteContext& context = asked->context;
   const auto look = [asked, wake, &context] {
-    const std::uint64_t generation = context.record_waits.generation();
+    const LongPolls::Turn seen = context.record_waits.turn();
     const auto lines = read_lines(context, asked->narrow.get(), asked->after, asked->count_max, StreamForm::json_lines);
     if (!lines) return asked->reply(http_error(500, "io", lines.error().message));
     if (lines->goes_on_at) return asked->reply(gone(asked->after, *lines->goes_on_at));
@@ -121,8 +121,10 @@ void answer_lines(std::shared_ptr<Asked> asked, LongPolls::Wake wake) {
     if (lines->text.empty() && has_more && wake != LongPolls::Wake::stopped) return answer_lines(asked, wake);
     if (lines->text.empty() && !is_over) {
       if (asked->waits) asked->waits(answer_of(*lines));
-      return context.record_waits.wait(generation, asked->deadline, asked->gone,
-                                       [asked](LongPolls::Wake why) { answer_lines(asked, why); });
+      return context.record_waits.wait(
+          {.seen = seen, .deadline = asked->deadline, .gone = asked->gone, .wake = [asked](LongPolls::Wake why, auto) {
+             answer_lines(asked, why);
+           }});
     }
     asked->reply(answer_of(*lines));
   };
@@ -145,7 +147,7 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 
  private:
   void look(const std::function<void(std::optional<std::string>)>& done) {
-    const std::uint64_t generation = context_.record_waits.generation();
+    const LongPolls::Turn seen = context_.record_waits.turn();
     auto lines = read_lines(context_, narrow_.get(), after_, records_per_event_piece, StreamForm::server_sent);
     if (!lines) return done(std::nullopt);
     const bool has_more = lines->last > std::exchange(after_, lines->last);
@@ -154,13 +156,14 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
     const auto deadline = said_ + heartbeat;
     if (std::chrono::steady_clock::now() >= deadline) return say(done, ":\n\n");
     if (has_more) return next(done);
-    context_.record_waits.wait(generation, deadline, nullptr, [weak = weak_from_this(), done](LongPolls::Wake why) {
-      const auto self = weak.lock();
-      if (!self) return;
-      if (why == LongPolls::Wake::deadline) return self->say(done, ":\n\n");
-      if (why == LongPolls::Wake::stopped) return done(std::nullopt);
-      self->next(done);
-    });
+    context_.record_waits.wait(
+        {.seen = seen, .deadline = deadline, .wake = [weak = weak_from_this(), done](LongPolls::Wake why, auto) {
+           const auto self = weak.lock();
+           if (!self) return;
+           if (why == LongPolls::Wake::deadline) return self->say(done, ":\n\n");
+           if (why == LongPolls::Wake::stopped) return done(std::nullopt);
+           self->next(done);
+         }});
   }
 
   void say(const std::function<void(std::optional<std::string>)>& done, std::string piece) {

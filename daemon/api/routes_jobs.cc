@@ -3,6 +3,8 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <map>
+#include <span>
 
 #include "daemon/api/call.h"
 #include "engine/json/state_json.h"
@@ -39,10 +41,10 @@ constexpr std::chrono::seconds skipped_interval{1};
 
 struct Choice {
   std::optional<JobId> job;
-  std::uint64_t attempt = 0;                       // the attempt it was handed out as
-  bool skipped = false;                            // another job only waits for an earlier process to go
-  Outcome refusal = Outcome::accepted;             // of the requester, if there is no job to refuse
-  std::optional<TimeUs> pause_end = std::nullopt;  // a job only waits for the end of a pause
+  std::uint64_t attempt = 0;                      // the attempt it was handed out as
+  bool skipped = false;                           // another job only waits for an earlier process to go
+  Outcome refusal = Outcome::accepted;            // of the requester, if there is no job to refuse
+  std::map<std::string, TimeUs> pause_ends = {};  // by agent: when the next pause of a job ends
 };
 
 /// The queued job with the lowest id that those agents may claim now.
@@ -50,12 +52,15 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, co
                   const std::function<bool(JobId)>& is_skipped) {
   Choice choice;
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return choice;
-  choice.pause_end = next_pause_end(state, now);
-  const JobId first = first_claimable(state, agents, now, [&](JobId id) {
-    if (narrow && !narrow->has(state, *state.jobs.find(id))) return false;
-    const bool is_for_later = is_skipped && is_skipped(id);
-    choice.skipped = choice.skipped || is_for_later;
-    return !is_for_later;
+  for (const std::string& agent : agents) {
+    const auto end = next_pause_end(state, std::span(&agent, 1), now);
+    if (end) choice.pause_ends.emplace(agent, *end);
+  }
+  const JobId first = first_claimable(state, agents, JobId{0}, now, [&](JobId id) {
+    if (narrow && !narrow->has(state, *state.jobs.find(id))) return ClaimableJobs::Look::pass_over;
+    if (!is_skipped || !is_skipped(id)) return ClaimableJobs::Look::take;
+    choice.skipped = true;
+    return ClaimableJobs::Look::pass_over;
   });
   if (first != JobId{0}) choice.job = first;
   return choice;
@@ -83,10 +88,15 @@ JobId claimed_in(const SeenDecision& seen, JobId resolved) {
   return seen.decision.first ? seen.decision.first->job : resolved;
 }
 
-void try_claim(std::shared_ptr<Claim> claim, LongPolls::Wake wake) {
-  if (claim->gone && claim->gone->load()) return;  // A job claimed for a disconnected client would be lost.
+/// Waits until there may be a job. What no record tells is looked at again in time, whichever claim is waiting by then.
+void wait_for_job(std::shared_ptr<Claim> claim, LongPolls::Turn looked, const Choice& choice, TimeUs log_now);
+
+/// `wake`, `turn`: what woke it; `again` and 0 at first.
+void try_claim(std::shared_ptr<Claim> claim, LongPolls::Wake wake, LongPolls::Turn turn) {
   RouteContext& context = claim->context;
-  const std::uint64_t generation = context.claim_waits.generation();
+  // A job claimed for a disconnected client would be lost.
+  if (claim->gone && claim->gone->load()) return context.claim_waits.pass_on(claim->agents, turn);
+  const LongPolls::Turn looked = context.claim_waits.turn();
   const auto choice = std::make_shared<Choice>();
   const TimeUs log_now = context.services.sequencer.now();
   write(context,
@@ -113,31 +123,45 @@ void try_claim(std::shared_ptr<Claim> claim, LongPolls::Wake wake) {
                return true;
              },
          .nothing =
-             [claim, choice, generation, wake, log_now] {
-               if (choice->refusal != Outcome::accepted) {
+             [claim, choice, looked, wake, turn, log_now] {
+               const bool is_refused = choice->refusal != Outcome::accepted;
+               // What this claim may not have, another may.
+               if (is_refused || claim->narrow) claim->context.claim_waits.pass_on(claim->agents, turn);
+               if (is_refused) {
                  const OutcomeRow& row = row_of(choice->refusal);
                  return claim->reply(http_error(row.http_status, row.name, std::string(row.sentence)));
                }
-               const auto now = std::chrono::steady_clock::now();
-               const bool is_over = wake == LongPolls::Wake::stopped || now >= claim->deadline;
+               const bool is_over =
+                   wake == LongPolls::Wake::stopped || std::chrono::steady_clock::now() >= claim->deadline;
                HttpResponse nothing;
                nothing.status = 204;
                if (is_over) return claim->reply(std::move(nothing));
                if (claim->waits) claim->waits(std::move(nothing));
-               LongPolls::Time until = claim->deadline;
-               if (choice->skipped) until = std::min(until, now + skipped_interval);
-               if (choice->pause_end) {
-                 until = std::min(until, now + std::chrono::microseconds(choice->pause_end->us - log_now.us));
-               }
-               claim->context.claim_waits.wait(generation, until, claim->gone,
-                                               [claim](LongPolls::Wake why) { try_claim(claim, why); });
+               wait_for_job(claim, looked, *choice, log_now);
              }},
-        [claim, choice](HttpResponse response) {
+        [claim, choice, turn](HttpResponse response) {
+          claim->context.claim_waits.pass_on(claim->agents, turn);  // there may be more jobs than this one
           if (claim->requester.key.empty() && choice->attempt > 0) {
             response.undelivered = [claim, choice] { return_claim(claim->context, *choice->job, choice->attempt); };
           }
           claim->reply(std::move(response));
         });
+}
+
+void wait_for_job(std::shared_ptr<Claim> claim, LongPolls::Turn looked, const Choice& choice, TimeUs log_now) {
+  LongPolls& waits = claim->context.claim_waits;
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [agent, end] : choice.pause_ends) {
+    waits.notify_at(agent, now + std::chrono::microseconds(end.us - log_now.us));
+  }
+  if (choice.skipped) {
+    for (const std::string& agent : claim->agents) waits.notify_at(agent, now + skipped_interval);
+  }
+  waits.wait({.seen = looked,
+              .deadline = claim->deadline,
+              .gone = claim->gone,
+              .wake = [claim](LongPolls::Wake why, LongPolls::Turn turn) { try_claim(claim, why, turn); },
+              .keys = claim->agents});
 }
 
 void write_report(Call call, fb::Event type) {
@@ -245,7 +269,7 @@ void jobs_claim(Call call) {
                                           .gone = call.request.gone,
                                           .waits = call.request.waits,
                                           .reply = std::move(call.reply)}),
-            LongPolls::Wake::again);
+            LongPolls::Wake::again, 0);
 }
 
 void jobs_report(Call call) {

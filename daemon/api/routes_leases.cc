@@ -129,8 +129,8 @@ void leases_force(Call call) {
   call.sequencer().read(
       [found, work_item = std::string(*call.query.text("work_item")),
        repo = std::string(call.query.text("repo").value_or(""))](const State& state) {
-        for (const auto& [key, task] : state.indexes.live_work_items) {
-          if (key.second == work_item && (repo.empty() || key.first == repo)) found->tasks.push_back(task);
+        for (const TaskId task : state.live_tasks_of(work_item)) {
+          if (repo.empty() || state.tasks.find(task)->repo == repo) found->tasks.push_back(task);
         }
         if (found->tasks.size() != 1) return;
         if (const Lease* lease = state.lease(task_key(found->tasks.front()))) found->lease = *lease;

@@ -84,15 +84,17 @@ void answer_log(std::shared_ptr<LogAsked> asked, LongPolls::Wake wake) {
   if (asked->gone && asked->gone->load()) return;
   RouteContext& context = asked->context;
   const auto look = [asked, wake, &context] {
-    const std::uint64_t generation = context.record_waits.generation();
+    const LongPolls::Turn seen = context.record_waits.turn();
     const auto stored = StoredOutput::look_at(asked->path);
     if (!stored) return asked->reply(http_error(404, "no_log", "that run has no captured output"));
     const auto now = std::chrono::steady_clock::now();
     const bool is_over = wake == LongPolls::Wake::stopped || now >= asked->deadline;
     if (auto response = log_answer(*asked, *stored, is_over)) return asked->reply(*std::move(response));
     if (asked->waits) asked->waits(log_answer(*asked, *stored, true).value());
-    context.record_waits.wait(generation, std::min(asked->deadline, now + look_for_output), asked->gone,
-                              [asked](LongPolls::Wake why) { answer_log(asked, why); });
+    context.record_waits.wait({.seen = seen,
+                               .deadline = std::min(asked->deadline, now + look_for_output),
+                               .gone = asked->gone,
+                               .wake = [asked](LongPolls::Wake why, auto) { answer_log(asked, why); }});
   };
   // At shutdown the workers accept nothing new, and this thread may block as they may.
   if (wake == LongPolls::Wake::stopped) return look();

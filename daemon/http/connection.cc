@@ -194,7 +194,7 @@ void Connection::wait_readable() {
 }
 
 Connection::Input Connection::fill() {
-  std::array<char, 16 * 1024> piece{};
+  std::array<char, 16 * 1024>& piece = loop_.piece;
   while (in_.size() - in_begin_ < unparsed_bytes_max) {
     error_code failure;
     const std::size_t bytes = socket_.read_some(asio::buffer(piece), failure);
@@ -424,13 +424,32 @@ void Connection::handle() {
   if (!is_within_share(request)) return;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
-  shared_.handle(request, [self = shared_from_this()](HttpResponse response) {
-    asio::post(self->io_, [self, response = std::move(response)]() mutable {
-      if (self->phase_ == Phase::handling) return self->reply(std::move(response));
-      if (response.undelivered) response.undelivered();
-    });
-  });
+  shared_.handle(request, [self = shared_from_this()](HttpResponse response) { self->hand_over(std::move(response)); });
   if (phase_ == Phase::handling) wait_readable();
+}
+
+void Connection::hand_over(HttpResponse response) {
+  {
+    const MutexLock lock(loop_.answers_mutex);
+    loop_.answers.emplace_back(shared_from_this(), std::move(response));
+    if (loop_.answers.size() > 1) return;  // the thread has been told already
+  }
+  asio::post(io_, [&loop = loop_] { send_answers(loop); });
+}
+
+void Connection::send_answers(LoopShared& loop) {
+  std::vector<std::pair<std::shared_ptr<Connection>, HttpResponse>> answers;
+  {
+    const MutexLock lock(loop.answers_mutex);
+    answers.swap(loop.answers);
+  }
+  for (auto& [connection, response] : answers) {
+    if (connection->phase_ == Phase::handling) {
+      connection->reply(std::move(response));
+    } else if (response.undelivered) {
+      response.undelivered();
+    }
+  }
 }
 
 }  // namespace pawl

@@ -6,16 +6,20 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/http/http.h"
 #include "daemon/http/request_parser.h"
 #include "daemon/http/server_options.h"
 #include "daemon/http/shares.h"
+#include "store/os/mutex.h"
 
 namespace pawl {
 
@@ -36,12 +40,20 @@ struct ServerShared {
   std::atomic<bool> stopping{false};
 };
 
+class Connection;
+
 /// What the connections of one thread share.
 struct LoopShared {
   std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; the accepting thread reads it too
   /// For their clients. A connection may be destroyed on another thread: the one that drops a late reply.
   std::atomic<std::size_t> held_bytes{0};
   std::function<void()> relieve;  // called when held_bytes exceeds its bound; does not close the caller at once
+  /// Where a read puts what it got, before the connection keeps it.
+  std::array<char, 16 * 1024> piece;
+  /// The answers that the thread has yet to send. A batch that became durable answers many requests at once: the thread
+  /// is woken once for all of them.
+  Mutex answers_mutex;
+  std::vector<std::pair<std::shared_ptr<Connection>, HttpResponse>> answers PAWL_GUARDED_BY(answers_mutex);
 };
 
 /// Threads: its io_context's alone; the handle's replies are posted to it. Owns itself through its pending operations.
@@ -124,6 +136,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Answers bytes that are not an HTTP request, or a request that must not be served. Nothing after it is parsed.
   void refuse(int status, std::string_view code, std::string_view message);
   void handle();
+  /// Threads: any.
+  void hand_over(HttpResponse response);
+  static void send_answers(LoopShared& loop);
   void reply(HttpResponse response);
   void write_pending();
   /// Watches for a while whether the other side accepts the answer or refuses it.

@@ -134,7 +134,8 @@ void Connection::written() {
     return drain();
   }
   enter(Phase::idle);
-  // A pipelined request may already be here. Posted, so that one client cannot monopolise the thread.
+  if (in_begin_ == in_.size()) return wait_readable();
+  // A pipelined request is already here. Posted, so that one client cannot monopolise the thread.
   asio::post(io_, [self = shared_from_this()] {
     if (self->phase_ == Phase::idle) self->on_readable();
   });
@@ -167,7 +168,7 @@ void Connection::next_of_stream() {
 }
 
 void Connection::drain() {
-  std::array<char, 16 * 1024> piece{};
+  std::array<char, 16 * 1024>& piece = loop_.piece;
   while (true) {
     error_code failure;
     drained_bytes_ += socket_.read_some(asio::buffer(piece), failure);

@@ -30,6 +30,12 @@ constexpr std::chrono::milliseconds accept_pause{100};
 
 /// A thread's own loop, and the connections that live on it.
 struct Loop {
+  /// Answers that were never sent keep connections, which need the context.
+  ~Loop() {
+    const MutexLock lock(shared.answers_mutex);
+    shared.answers.clear();
+  }
+
   LoopShared shared;  // outlives the connections that the context still holds
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};

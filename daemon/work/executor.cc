@@ -216,7 +216,8 @@ void Executor::Impl::run() {
       const TimeUs log_now = desk.now();
       const bool may_claim = has_room();
       if (may_claim) claim_jobs();
-      next_end = desk.ask([log_now](const State& state) { return next_pause_end(state, log_now); });
+      next_end = desk.ask(
+          [log_now](const State& state) { return next_pause_end(state, agents_with_commands(state), log_now); });
       next_claim = next_end ? system.now() + std::chrono::microseconds(next_end->us - log_now.us) : no_deadline;
       if (!may_claim) next_claim = std::min(next_claim, system.now() + room_again);
       if (variables_again) next_claim = std::min(next_claim, *std::exchange(variables_again, std::nullopt));

@@ -45,6 +45,9 @@ class EndingMachine final : public Machine {
   std::atomic<Phase> phase_{Phase::open};
 };
 
+/// The agents for which some pipeline has a command, by name.
+std::vector<std::string> agents_with_commands(const State& state);
+
 struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   Impl(Desk& desk_, System& system_, Options options_);
 
@@ -155,6 +158,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   };
   /// The first job that can be claimed, other than `skipped`.
   std::optional<Claimable> claimable(std::set<JobId> skipped);
+  /// Whether this daemon has a command for the claimable job, and nothing else of its own to wait for.
+  bool is_for_this_daemon(const State& state, JobId id) const;
+  static Claimable claimable_of(const State& state, JobId id);
   std::optional<Claim> claim(JobId job);
   /// When a variable that cannot be read is tried again, as an origin is.
   static constexpr std::chrono::seconds variable_again{2};

@@ -23,6 +23,16 @@ std::int64_t exit_code_of(const CommandExit& exit, const CommandExit& of_process
 
 }  // namespace
 
+std::vector<std::string> agents_with_commands(const State& state) {
+  std::set<std::string> agents;
+  for (const auto& [seq, row] : state.pipelines.rows()) {
+    for (const Agent& agent : row.definition->agents) {
+      if (!agent.run.empty()) agents.insert(agent.name);
+    }
+  }
+  return {agents.begin(), agents.end()};
+}
+
 bool Executor::is_skipped(JobId job) const {
   const MutexLock lock(impl_->mutex);
   return impl_->running.contains(job) || impl_->orphans.contains(job);
@@ -68,41 +78,54 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
     // A bounded number of rows at a time: everything waits for the sequencer's thread.
     from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
-      for (auto id = state.indexes.queued.lower_bound(from); id != state.indexes.queued.end(); ++id) {
-        if (++rows > options.rows_per_look) return *id;
-        if (skipped.contains(*id)) continue;
-        const Outcome outcome = claim_outcome(state, *id, now);
-        if (outcome == Outcome::limit) break;
-        const Job& job = *state.jobs.find(*id);
-        if (waits_behind_crossing(job, *state.tasks.find(job.task))) continue;
-        // The task moved while an agent of ours was working on it; a worktree takes one agent at a time.
-        if (is_worked_on_by(state, job.task, options.boot_id)) continue;
-        const Pipeline& pipeline = state.pipeline_of(*state.tasks.find(job.task));
-        const Agent* agent = pipeline.agent(job.agent);
-        if (outcome != Outcome::accepted || !agent || agent->run.empty()) continue;
-        const Task& task = *state.tasks.find(job.task);
-        const auto& queue = state.settings().queue;
-        const auto most = static_cast<std::size_t>(queue.max_concurrency);
-        const std::size_t runs = state.indexes.running.size();
-        found = {.job = *id,
-                 .task = job.task,
-                 .attempts = job.attempts,
-                 .repo = task.repo,
-                 .branch = task.branch,
-                 .version = job.version,
-                 .begins_branch = pipeline.begins_branches(),
-                 .is_serial = queue.serial_per_repo,
-                 .room = most > runs ? most - runs : 0,
-                 .env = agent->env};
-        found->context.task = job.task;
-        found->context.version = job.version;
-        found->context.of_pipeline = pipeline.env;
-        found->context.of_stage = pipeline.stage(job.stage)->env;
-        break;
-      }
-      return JobId{UINT64_MAX};
+      JobId next{UINT64_MAX};
+      const JobId job = first_claimable(state, agents_with_commands(state), from, now, [&](JobId id) {
+        if (rows == options.rows_per_look) {
+          next = id;
+          return ClaimableJobs::Look::stop;
+        }
+        ++rows;
+        const bool is_for_us = !skipped.contains(id) && is_for_this_daemon(state, id);
+        return is_for_us ? ClaimableJobs::Look::take : ClaimableJobs::Look::pass_over;
+      });
+      if (job != JobId{0}) found = claimable_of(state, job);
+      return next;
     });
   }
+  return found;
+}
+
+bool Executor::Impl::is_for_this_daemon(const State& state, JobId id) const {
+  const Job& job = *state.jobs.find(id);
+  const Task& task = *state.tasks.find(job.task);
+  if (waits_behind_crossing(job, task)) return false;
+  // The task moved while an agent of ours was working on it; a worktree takes one agent at a time.
+  if (is_worked_on_by(state, job.task, options.boot_id)) return false;
+  const Agent* agent = state.pipeline_of(task).agent(job.agent);
+  return agent && !agent->run.empty();
+}
+
+Executor::Impl::Claimable Executor::Impl::claimable_of(const State& state, JobId id) {
+  const Job& job = *state.jobs.find(id);
+  const Task& task = *state.tasks.find(job.task);
+  const Pipeline& pipeline = state.pipeline_of(task);
+  const auto& queue = state.settings().queue;
+  const auto most = static_cast<std::size_t>(queue.max_concurrency);
+  const std::size_t runs = state.indexes.running.size();
+  Claimable found{.job = id,
+                  .task = job.task,
+                  .attempts = job.attempts,
+                  .repo = task.repo,
+                  .branch = task.branch,
+                  .version = job.version,
+                  .begins_branch = pipeline.begins_branches(),
+                  .is_serial = queue.serial_per_repo,
+                  .room = most > runs ? most - runs : 0,
+                  .env = pipeline.agent(job.agent)->env};
+  found.context.task = job.task;
+  found.context.version = job.version;
+  found.context.of_pipeline = pipeline.env;
+  found.context.of_stage = pipeline.stage(job.stage)->env;
   return found;
 }
 

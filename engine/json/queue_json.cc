@@ -33,13 +33,13 @@ void append_tasks(std::string& out, const State& state) {
   std::uint64_t cancelled = indexes.archived_cancelled;
   append_json_member(out, "by_stage");
   out += '{';
-  for (const auto& [stage, count] : indexes.tasks_by_stage) {
+  for (const auto& [stage, tasks] : indexes.tasks_in_stage) {
     if (stage == stage_done) {
-      done += count;
+      done += tasks.size();
     } else if (stage == stage_cancelled) {
-      cancelled += count;
-    } else if (count > 0) {
-      append_json_member(out, stage, count);
+      cancelled += tasks.size();
+    } else {
+      append_json_member(out, stage, tasks.size());
     }
   }
   out += '}';

@@ -13,8 +13,8 @@ struct Applied {
   Outcome outcome = Outcome::accepted;
   bool unchecked = false;  // decided with ownership switched off (SPEC §7)
   Effects effects;
-  std::string detail;         // for people, if the outcome alone says too little: what is wrong with the pipeline, say
-  bool frees_claims = false;  // a claim refused before may now be granted; set by decide(), not by a replay
+  std::string detail;  // for people, if the outcome alone says too little: what is wrong with the pipeline, say
+  FreedClaims frees;   // the claims refused before that may now be granted; set by decide(), not by a replay
 
   /// For an event whose group was refused because of another event.
   static Applied skipped() {

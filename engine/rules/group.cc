@@ -132,8 +132,8 @@ class GroupDecision {
     Proposal& record = stamp(std::move(proposal));
     decided_.applied.push_back(apply(state_, record.record(), is_last_setting));
     if (decided_.applied.back().outcome != Outcome::accepted) return false;
-    decided_.applied.back().frees_claims = frees_claims(state_);
     state_.settle();
+    decided_.applied.back().frees = state_.freed();
     record.stamp().mutate_digest(state_.digest());
     return true;
   }

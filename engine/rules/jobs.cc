@@ -174,15 +174,15 @@ bool retry_queues(const State& state, const Task& blocked) {
   return !state.stage_of(blocked)->agent.empty() && blocked.cancel_requested.empty() && !state.open_job(blocked);
 }
 
-bool waits_for_dependency(const State& state, const Task& task) {
-  if (task.lost_dependency && state.settings().queue.cancelled_dependency == "hold") return true;
-  return std::any_of(task.depends_on.begin(), task.depends_on.end(),
-                     [&](TaskId dependency) { return live_task(state, dependency) != nullptr; });
-}
-
-std::optional<TimeUs> next_pause_end(const State& state, TimeUs now) {
-  const auto next = state.indexes.paused.lower_bound({TimeUs{now.us + 1}, JobId{0}});
-  return next == state.indexes.paused.end() ? std::nullopt : std::optional(next->first);
+std::optional<TimeUs> next_pause_end(const State& state, std::span<const std::string> agents, TimeUs now) {
+  std::optional<TimeUs> next;
+  for (const std::string& agent : agents) {
+    const auto paused = state.indexes.paused.find(agent);
+    if (paused == state.indexes.paused.end()) continue;
+    const auto end = paused->second.lower_bound({TimeUs{now.us + 1}, JobId{0}});
+    if (end != paused->second.end() && (!next || end->first < *next)) next = end->first;
+  }
+  return next;
 }
 
 std::optional<TimeUs> next_claim_end(const State& state) {
@@ -190,73 +190,25 @@ std::optional<TimeUs> next_claim_end(const State& state) {
   return next == state.indexes.claim_ends.end() ? std::nullopt : std::optional(next->first);
 }
 
-bool is_barred(const State& state, TaskId task) {
-  const auto first = state.indexes.barred.lower_bound({task, JobId{0}});
-  return first != state.indexes.barred.end() && first->first == task;
-}
-
 Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules) {
   const Job* job = state.jobs.find(id);
-  if (!job || job->status != JobStatus::queued) return Outcome::not_queued;
-  const Task& task = *state.tasks.find(job->task);
-  if (job->version < task.version) return Outcome::superseded;
-  if (is_terminal(task.stage)) return Outcome::terminal;
-  if (!task.blocked.empty()) return Outcome::blocked;
-  if (!task.cancel_requested.empty()) return Outcome::cancel_requested;
-  if (waits_for_dependency(state, task)) return Outcome::dependency;
-  if (is_barred(state, task.id)) return Outcome::previous_alive;
+  if (!job) return Outcome::not_queued;
+  if (const Outcome obstacle = claim_obstacle(state, *job); obstacle != Outcome::accepted) return obstacle;
   if (rules >= 2 && job->not_before && now < *job->not_before) return Outcome::retry_delay;
   const Settings& settings = state.settings();
-  if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(task.repo)) return Outcome::serial_gate;
+  const std::string& repo = state.tasks.find(job->task)->repo;
+  if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(repo)) return Outcome::serial_gate;
   if (state.indexes.running.size() >= static_cast<std::size_t>(settings.queue.max_concurrency)) return Outcome::limit;
   return Outcome::accepted;
 }
 
-JobId first_claimable(const State& state, std::span<const std::string> agents, TimeUs now,
-                      const std::function<bool(JobId)>& is_taken) {
-  JobId first{0};
-  const Settings::Queue& queue = state.settings().queue;
-  if (state.indexes.running.size() >= static_cast<std::size_t>(queue.max_concurrency)) return first;
-  for (const auto& [repo, by_agent] : state.indexes.queued_by_repo) {
-    if (queue.serial_per_repo && state.indexes.running_by_repo.contains(repo)) continue;
-    for (const std::string& agent : agents) {
-      const auto jobs = by_agent.find(agent);
-      if (jobs == by_agent.end()) continue;
-      for (const JobId id : jobs->second) {
-        if (first != JobId{0} && first < id) break;
-        if (claim_outcome(state, id, now) != Outcome::accepted || !is_taken(id)) continue;
-        first = id;
-        break;
-      }
-    }
-  }
-  return first;
-}
-
-bool frees_claims(const State& state) {
-  bool frees = false;
-  state.settings_changed.touched([&](const std::string&, const SettingRow*) { frees = true; });
-  // If a job was already running in the repository, another queued job frees nothing; the end of the running job does,
-  // or a setting.
-  const auto is_open = [&](TaskId task) {
-    return !state.settings().queue.serial_per_repo ||
-           !state.indexes.running_by_repo.contains(state.tasks.find(task)->repo);
-  };
-  state.jobs.touched([&](JobId id, const Job* before) {
-    const Job* after = state.jobs.find(id);
-    frees = frees || (after && after->status == JobStatus::queued && is_open(after->task));
-    frees = frees || (before && before->previous && after && !after->previous);
-    frees = frees || (before && before->status == JobStatus::running && after && after->status != JobStatus::running);
+JobId first_claimable(const State& state, std::span<const std::string> agents, JobId from, TimeUs now,
+                      const std::function<ClaimableJobs::Look(JobId)>& look) {
+  if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return JobId{0};
+  return state.indexes.claimable.first(agents, from, [&](JobId id) {
+    const bool is_free = claim_outcome(state, id, now) == Outcome::accepted;
+    return is_free ? look(id) : ClaimableJobs::Look::pass_over;
   });
-  state.tasks.touched([&](TaskId id, const Task* before) {
-    const Task* after = state.tasks.find(id);
-    if (!before || !after) return;  // A new task frees nothing (its job may), and tasks are never erased here.
-    const bool finished = is_terminal(after->stage) && !is_terminal(before->stage);
-    const bool unblocked = !before->blocked.empty() && after->blocked.empty();
-    const bool let_go = before->lost_dependency && !after->lost_dependency;
-    frees = frees || finished || unblocked || let_go;
-  });
-  return frees;
 }
 
 Outcome apply_event(RuleContext& context, const fb::JobClaimed& event) {

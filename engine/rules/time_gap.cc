@@ -44,8 +44,10 @@ Outcome apply_event(RuleContext& context, const fb::TimeGap& event) {
     shift(run.exited, us, context.now);
     shift(run.renewed, us, context.now);
   }
-  for (const auto& [end, id] : state.indexes.paused) {
-    if (end > began) state.jobs.edit(id).not_before = put_off(end, us);
+  for (const auto& [agent, paused] : state.indexes.paused) {
+    for (const auto& [end, id] : paused) {
+      if (end > began) state.jobs.edit(id).not_before = put_off(end, us);
+    }
   }
   for (const auto& [key, row] : state.leases.rows()) {
     Lease& lease = state.leases.edit(key);

@@ -1,5 +1,7 @@
 #include "engine/state/state.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "schema/limits.h"
@@ -22,6 +24,10 @@ void follow(std::set<Element>& set, const Element* before, const Element* after)
 }
 
 }  // namespace
+
+std::uint64_t name_hash(std::string_view name) {
+  return XXH3_64bits(name.data(), name.size());
+}
 
 const KeyRow* KeyMemory::find(const std::string& principal, const std::string& key) const {
   auto order = order_of_.find({principal, key});
@@ -85,6 +91,17 @@ const PipelineRow* State::pipeline_in_force(std::string_view name) const {
   return nullptr;
 }
 
+std::vector<TaskId> State::live_tasks_of(std::string_view work_item) const {
+  std::vector<TaskId> found;
+  const std::uint64_t hash = name_hash(work_item);
+  const auto& of_hash = indexes.tasks_by_work_item;
+  for (auto at = of_hash.lower_bound({hash, TaskId{0}}); at != of_hash.end() && at->first == hash; ++at) {
+    const Task& task = *tasks.find(at->second);
+    if (task.work_item == work_item && !is_terminal(task.stage)) found.push_back(task.id);
+  }
+  return found;
+}
+
 bool State::is_live(const Lease& lease, TimeUs now) const {
   const Boot* boot = boots.find(lease.owner.boot_id);
   if (!boot || boot->stale) return false;
@@ -123,10 +140,30 @@ const Row& either(const Row* before, const Row* after) {
 
 }  // namespace
 
+void State::index_names(const Task* before, const Task* after) {
+  const TaskId id = either(before, after).id;
+  const auto leave = [&](auto& tasks_of, const std::string& name) {
+    const auto found = tasks_of.find(name);
+    found->second.erase(id);
+    if (found->second.empty()) tasks_of.erase(found);
+  };
+  // Only its stage ever changes.
+  if (before && (!after || before->stage != after->stage)) leave(indexes.tasks_in_stage, before->stage);
+  if (after && (!before || before->stage != after->stage)) indexes.tasks_in_stage[after->stage].insert(id);
+  if (before && !after) {
+    leave(indexes.tasks_in_repo, before->repo);
+    indexes.tasks_by_work_item.erase({name_hash(before->work_item), id});
+  }
+  if (after && !before) {
+    indexes.tasks_in_repo[after->repo].insert(id);
+    indexes.tasks_by_work_item.emplace(name_hash(after->work_item), id);
+  }
+}
+
 void State::index(const Task* before, const Task* after) {
+  index_names(before, after);
   const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
   if (before) {
-    count_down(indexes.tasks_by_stage, before->stage);
     if (live(before)) count_down(indexes.tasks_of_principal, before->principal.value_or(""));
     for (const StepRow& row : before->steps) {
       if (!row.run.empty()) count_down(indexes.step_runs, row.run);
@@ -136,8 +173,15 @@ void State::index(const Task* before, const Task* after) {
     indexes.blocked.erase(before->id);
     indexes.cancel_standing.erase(before->id);
   }
+  claims_moved_.push_back(either(before, after).id);
+  if (live(before) != live(after)) {
+    const auto& dependents = indexes.dependents;
+    const TaskId id = either(before, after).id;
+    for (auto at = dependents.lower_bound({id, TaskId{0}}); at != dependents.end() && at->first == id; ++at) {
+      claims_moved_.push_back(at->second);
+    }
+  }
   if (after) {
-    ++indexes.tasks_by_stage[after->stage];
     if (live(after)) ++indexes.tasks_of_principal[after->principal.value_or("")];
     for (const StepRow& row : after->steps) {
       if (!row.run.empty()) ++indexes.step_runs[row.run];
@@ -153,43 +197,47 @@ void State::index(const Task* before, const Task* after) {
 }
 
 void State::index(const Job* before, const Job* after) {
-  const auto take = [&](const Job& job) {
-    // A job's task stays in memory for as long as the job.
-    return tasks.find(job.task)->repo;
-  };
+  // A job's task stays in memory for as long as the job.
+  const std::string& repo = tasks.find(either(before, after).task)->repo;
   if (before) {
     indexes.jobs_of_task.erase({before->task, before->id});
-    indexes.queued.erase(before->id);
     if (before->status == JobStatus::queued) {
-      const auto repo = indexes.queued_by_repo.find(take(*before));
-      const auto agent = repo->second.find(before->agent);
-      agent->second.erase(before->id);
-      if (agent->second.empty()) repo->second.erase(agent);
-      if (repo->second.empty()) indexes.queued_by_repo.erase(repo);
+      indexes.queued.erase(before->id);
+      indexes.claimable.erase(repo, before->agent, before->id);
     }
-    if (before->not_before) indexes.paused.erase({*before->not_before, before->id});
+    if (before->status == JobStatus::queued && before->not_before) {
+      const auto paused = indexes.paused.find(before->agent);
+      paused->second.erase({*before->not_before, before->id});
+      if (paused->second.empty()) indexes.paused.erase(paused);
+    }
     indexes.barred.erase({before->task, before->id});
     if (before->status == JobStatus::running) {
       indexes.running.erase(before->id);
       if (const auto end = before->run->claim_end()) indexes.claim_ends.erase({*end, before->id});
-      count_down(indexes.running_by_repo, take(*before));
+      count_down(indexes.running_by_repo, repo);
     }
   }
   if (after) {
     indexes.jobs_of_task.emplace(after->task, after->id);
-    if (after->status == JobStatus::queued) {
-      indexes.queued.insert(after->id);
-      indexes.queued_by_repo[take(*after)][after->agent].insert(after->id);
+    if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
+    if (after->status == JobStatus::queued && after->not_before) {
+      indexes.paused[after->agent].emplace(*after->not_before, after->id);
     }
-    if (after->status == JobStatus::queued && after->not_before) indexes.paused.emplace(*after->not_before, after->id);
     if (after->previous) indexes.barred.emplace(after->task, after->id);
     if (after->status == JobStatus::running) {
       indexes.running.insert(after->id);
       if (const auto end = after->run->claim_end()) indexes.claim_ends.emplace(*end, after->id);
-      ++indexes.running_by_repo[take(*after)];
+      ++indexes.running_by_repo[repo];
     }
   }
-  maybe_finished_.insert(either(before, after).task);
+  if (settings_.queue.serial_per_repo && indexes.running_by_repo.contains(repo)) {
+    indexes.claimable.close(repo);
+  } else {
+    indexes.claimable.open(repo);
+  }
+  const TaskId task = either(before, after).task;
+  claims_moved_.push_back(task);
+  maybe_finished_.insert(task);
 }
 
 void State::index(const Lease* before, const Lease* after) {
@@ -228,6 +276,8 @@ void State::settle_row(RowKind kind, const Row* before, Row* after) {
 }
 
 void State::settle() {
+  freed_ = {};
+  const bool was_full = is_full();
   ids.settle([&](const Ids* before, Ids* after) { settle_row(RowKind::ids, before, after); });
   tasks.settle([&](const Task* before, Task* after) { settle_row(RowKind::task, before, after); });
   jobs.settle([&](const Job* before, Job* after) { settle_row(RowKind::job, before, after); });
@@ -242,6 +292,9 @@ void State::settle() {
     settings_touched = true;
   });
   if (settings_touched) follow_settings();
+  follow_claimable();
+  freed_.all = settings_touched || (was_full && !is_full());
+  freed_.agents = indexes.claimable.take_freed();
 }
 
 template <class Key, class Row>
@@ -265,6 +318,8 @@ void State::undo_group() {
   undo_table(settings_changed);
   undo_table(ids);
   if (settings_touched) follow_settings();
+  follow_claimable();
+  indexes.claimable.take_freed();
   maybe_finished_.clear();
 }
 
@@ -330,15 +385,51 @@ void State::loaded(std::uint64_t archived_digest, std::uint64_t archived_done, s
   load_table(RowKind::repo, repos);
   load_table(RowKind::setting, settings_changed);
   follow_settings();
+  follow_claimable();
+  indexes.claimable.take_freed();
   maybe_finished_.clear();
 }
 
 void State::follow_settings() {
+  const Settings::Queue were = settings_.queue;
   settings_ = Settings{};
   for (const auto& [key, row] : settings_changed.rows()) {
     const SettingKey* setting = setting_named(key);
     PAWL_ASSERT(setting && setting->set(settings_, row.value));  // apply() accepts no other value
   }
+  if (settings_.queue.serial_per_repo != were.serial_per_repo) {
+    std::set<std::string> closed;
+    if (settings_.queue.serial_per_repo) {
+      for (const auto& [repo, count] : indexes.running_by_repo) closed.insert(repo);
+    }
+    indexes.claimable.close_only(closed);
+  }
+  if (settings_.queue.cancelled_dependency != were.cancelled_dependency) {
+    for (const JobId id : indexes.queued) claims_moved_.push_back(jobs.find(id)->task);
+  }
+}
+
+bool State::is_full() const {
+  return indexes.running.size() >= static_cast<std::size_t>(settings_.queue.max_concurrency);
+}
+
+void State::follow_claimable() {
+  std::sort(claims_moved_.begin(), claims_moved_.end());
+  claims_moved_.erase(std::unique(claims_moved_.begin(), claims_moved_.end()), claims_moved_.end());
+  for (const TaskId id : claims_moved_) {
+    const auto& of_task = indexes.jobs_of_task;
+    for (auto at = of_task.lower_bound({id, JobId{0}}); at != of_task.end() && at->first == id; ++at) {
+      const Job& job = *jobs.find(at->second);
+      if (job.status != JobStatus::queued) continue;
+      const std::string& repo = tasks.find(id)->repo;
+      if (claim_obstacle(*this, job) == Outcome::accepted) {
+        indexes.claimable.insert(repo, job.agent, job.id);
+      } else {
+        indexes.claimable.erase(repo, job.agent, job.id);
+      }
+    }
+  }
+  claims_moved_.clear();
 }
 
 namespace {
@@ -405,6 +496,31 @@ bool stands(const Task& task, const StepRow& step) {
 
 bool runs_an_agent_of(const Job& job, const std::string& boot) {
   return job.status == JobStatus::running && !job.run->exit_code && job.run->owner.boot_id == boot;
+}
+
+bool waits_for_dependency(const State& state, const Task& task) {
+  if (task.lost_dependency && state.settings().queue.cancelled_dependency == "hold") return true;
+  return std::any_of(task.depends_on.begin(), task.depends_on.end(), [&](TaskId dependency) {
+    const Task* row = state.tasks.find(dependency);
+    return row && !is_terminal(row->stage);
+  });
+}
+
+bool is_barred(const State& state, TaskId task) {
+  const auto first = state.indexes.barred.lower_bound({task, JobId{0}});
+  return first != state.indexes.barred.end() && first->first == task;
+}
+
+Outcome claim_obstacle(const State& state, const Job& job) {
+  if (job.status != JobStatus::queued) return Outcome::not_queued;
+  const Task& task = *state.tasks.find(job.task);
+  if (job.version < task.version) return Outcome::superseded;
+  if (is_terminal(task.stage)) return Outcome::terminal;
+  if (!task.blocked.empty()) return Outcome::blocked;
+  if (!task.cancel_requested.empty()) return Outcome::cancel_requested;
+  if (waits_for_dependency(state, task)) return Outcome::dependency;
+  if (is_barred(state, task.id)) return Outcome::previous_alive;
+  return Outcome::accepted;
 }
 
 bool is_worked_on_by(const State& state, TaskId task, const std::string& boot) {

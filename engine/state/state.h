@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/state/claimable_jobs.h"
 #include "engine/state/digest.h"
 #include "engine/state/rows.h"
 #include "engine/state/settings.h"
@@ -45,12 +46,16 @@ class KeyMemory {
 /// are derived from rows, except the totals of archived tasks, which checkpoints store.
 struct Indexes {
   std::map<std::pair<std::string, std::string>, TaskId> live_work_items;  // (repo, work item)
-  std::map<std::string, std::uint64_t> tasks_by_stage;                    // those in memory
+  // The tasks in memory, by one of their names. By work item: by name_hash(), so that no name is stored twice; look at
+  // the row as well.
+  std::map<std::string, std::set<TaskId>, std::less<>> tasks_in_stage;
+  std::map<std::string, std::set<TaskId>, std::less<>> tasks_in_repo;
+  std::set<std::pair<std::uint64_t, TaskId>> tasks_by_work_item;
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
   std::set<JobId> queued;
-  // The queued jobs by repository and agent: if a repository is busy, a claim skips all of its jobs at once.
-  std::map<std::string, std::map<std::string, std::set<JobId>>> queued_by_repo;
-  std::set<std::pair<TimeUs, JobId>> paused;  // queued jobs in a retry pause, by the end of the pause
+  ClaimableJobs claimable;
+  // Queued jobs in a retry pause, by agent and then by the end of the pause.
+  std::map<std::string, std::set<std::pair<TimeUs, JobId>>> paused;
   std::set<JobId> running;
   std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind
   std::set<std::pair<TimeUs, JobId>> claim_ends;  // running jobs whose claim has a ttl, by its end
@@ -68,6 +73,9 @@ struct Indexes {
   std::uint64_t archived_done = 0;
   std::uint64_t archived_cancelled = 0;
 };
+
+/// For indexes: two names may have the same.
+std::uint64_t name_hash(std::string_view name);
 
 /// Threads: the sequencer's only; others get copies of rows.
 class State {
@@ -108,6 +116,8 @@ class State {
   /// Whether tasks may name that repository. While none is declared, any name will do.
   bool is_known_repo(const std::string& repo) const;
   const Pipeline& pipeline_of(const Task& task) const { return *pipelines.find(task.pipeline)->definition; }
+  /// The live tasks with that work item, in any repository, by id.
+  std::vector<TaskId> live_tasks_of(std::string_view work_item) const;
   /// The task's stage; null when it is terminal.
   const Stage* stage_of(const Task& task) const { return pipeline_of(task).stage(task.stage); }
 
@@ -124,6 +134,8 @@ class State {
 
   /// Ends a record: updates the digest, the indexes and the settings for the rows it touched.
   void settle();
+  /// The waiting claims that the settled record may have freed.
+  const FreedClaims& freed() const { return freed_; }
   /// Undoes, or makes final, every record since the last call of either.
   void undo_group();
   void keep_group();
@@ -139,6 +151,7 @@ class State {
 
  private:
   void index(const Task* before, const Task* after);
+  void index_names(const Task* before, const Task* after);
   void index(const Job* before, const Job* after);
   void index(const Lease* before, const Lease* after);
   void index(const Boot* before, const Boot* after);
@@ -153,11 +166,17 @@ class State {
   template <class Key, class Row>
   void load_table(RowKind kind, Table<Key, Row>& table);
   void follow_settings();
+  /// Brings indexes.claimable up to date, once all rows of a record are in place.
+  void follow_claimable();
+  /// Whether the number of running jobs is at its limit.
+  bool is_full() const;
 
   Settings settings_;
   std::uint64_t digest_ = 0;
   std::uint64_t archived_digest_ = 0;
-  std::set<TaskId> maybe_finished_;  // touched by the current group
+  std::set<TaskId> maybe_finished_;   // touched by the current group
+  std::vector<TaskId> claims_moved_;  // whose queued jobs follow_claimable() looks at
+  FreedClaims freed_;
 };
 
 /// "'shpo' is not a declared repository; did you mean …": the message for an unknown repository. It suggests only
@@ -188,6 +207,14 @@ bool belongs_to(const Boot& boot, std::string_view principal);
 bool runs_an_agent_of(const Job& job, const std::string& boot);
 /// The same for any job of the task: a task that was moved by hand may have several running jobs.
 bool is_worked_on_by(const State& state, TaskId task, const std::string& boot);
+/// Whether new work on the task must wait for a dependency: a task that it depends on is not finished, or was cancelled
+/// while `queue.cancelled_dependency` is `hold` (SPEC §4).
+bool waits_for_dependency(const State& state, const Task& task);
+/// Whether a process that an earlier attempt left behind blocks every claim for the task (SPEC §8).
+bool is_barred(const State& state, TaskId task);
+/// Why the job cannot be claimed, apart from a pause, the serial gate and the concurrency limit; `accepted` if nothing
+/// but these can prevent it.
+Outcome claim_obstacle(const State& state, const Job& job);
 /// Whether the crossing at the task's current version is committed: an irreversible step of it is started, done or in
 /// doubt (StepRow::in_doubt).
 bool is_committed(const Task& task);

@@ -84,13 +84,15 @@ struct Sequencer::Impl {
   // The appending thread.
   Chain chain;
   std::atomic<std::uint64_t> durable;
-  std::atomic<std::int64_t> asleep_told_us{0};  // durably
+  std::atomic<std::uint64_t> checkpoint_due{0};  // the durable seq from which on a checkpoint is to be taken
+  std::atomic<std::int64_t> asleep_told_us{0};   // durably
   std::atomic<bool> superseded{false};
 
   Mutex mutex;
   std::condition_variable wake_sequencer;
   std::condition_variable wake_syncing;
   std::vector<Item> inbox PAWL_GUARDED_BY(mutex);
+  bool is_asleep PAWL_GUARDED_BY(mutex) = false;  // the sequencer's thread waits, and no request has woken it yet
   bool started PAWL_GUARDED_BY(mutex) = false;
   bool stopping PAWL_GUARDED_BY(mutex) = false;
   bool ended PAWL_GUARDED_BY(mutex) = false;    // nothing is left, and no more requests are answered
@@ -115,9 +117,12 @@ struct Sequencer::Impl {
 // --- Any thread ---
 
 void Sequencer::Impl::submit(Item item) {
-  const MutexLock lock(mutex);
-  PAWL_ASSERT(!ended);
-  inbox.push_back(std::move(item));
+  {
+    const MutexLock lock(mutex);
+    PAWL_ASSERT(!ended);
+    inbox.push_back(std::move(item));
+    if (!std::exchange(is_asleep, false)) return;  // It looks at the inbox before it sleeps.
+  }
   wake_sequencer.notify_one();
 }
 
@@ -184,12 +189,14 @@ void Sequencer::Impl::run() {
       if (!decider.batch().empty() && !syncing) return true;
       return stopping && !syncing;
     };
+    is_asleep = true;
     if (!taken.empty() && !building_is_full()) {
       // Decided below, without waiting.
     } else if (decider.any_folded()) {
       wake_sequencer.wait_for(lock.waiting(), folding_interval, has_work);
     } else if (written_since_idle) {
       if (!wake_sequencer.wait_for(lock.waiting(), milliseconds(options.idle_after_ms), has_work) && !syncing) {
+        is_asleep = false;
         lock.unlock();
         idle();
         lock.lock();
@@ -199,6 +206,7 @@ void Sequencer::Impl::run() {
       wake_sequencer.wait(lock.waiting(), has_work);
     }
 
+    is_asleep = false;
     for (Item& item : inbox) taken.push_back(std::move(item));
     inbox.clear();
     lock.unlock();
@@ -279,7 +287,7 @@ void Sequencer::Impl::append(DecidedBatch batch) {
   const auto is_durable = [this](const std::vector<Decided>& groups) {
     durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
     publish(groups);
-    if (options.checkpoint_every > 0) wake_checkpoints.notify_one();
+    if (options.checkpoint_every > 0 && durable.load() >= checkpoint_due.load()) wake_checkpoints.notify_one();
   };
   const std::int64_t told_us = batch.asleep_told_us;
   const Result<void> appended = make_durable(batch, journal, chain, is_durable);
@@ -336,11 +344,11 @@ void Sequencer::Impl::run_syncing() {
 void Sequencer::Impl::run_checkpoints() {
   if (options.checkpoint_every == 0) return;
   const std::vector<Seq> stored = checkpoints.list();
-  std::uint64_t checkpointed = stored.empty() ? 0 : raw(stored.front());
+  checkpoint_due = (stored.empty() ? 0 : raw(stored.front())) + options.checkpoint_every;
   MutexLock lock(checkpoint_mutex);
   while (true) {
     wake_checkpoints.wait(lock.waiting(), [&]() PAWL_REQUIRES(checkpoint_mutex) {
-      return checkpoints_end || durable.load(std::memory_order_acquire) - checkpointed >= options.checkpoint_every;
+      return checkpoints_end || durable.load() >= checkpoint_due.load();
     });
     if (checkpoints_end) return;
     lock.unlock();
@@ -348,7 +356,7 @@ void Sequencer::Impl::run_checkpoints() {
     const Result<Seq> taken_at = take_checkpoint(journal, checkpoints);
     if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
     // After a failure, too, the next attempt waits for as many records.
-    checkpointed = taken_at ? raw(*taken_at) : durable.load(std::memory_order_acquire);
+    checkpoint_due = (taken_at ? raw(*taken_at) : durable.load()) + options.checkpoint_every;
     lock.lock();
   }
 }

@@ -22,10 +22,12 @@ State loaded_anew(const State& state) {
 
 void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.live_work_items, right.live_work_items);
-  EXPECT_EQ(left.tasks_by_stage, right.tasks_by_stage);
+  EXPECT_EQ(left.tasks_in_stage, right.tasks_in_stage);
+  EXPECT_EQ(left.tasks_in_repo, right.tasks_in_repo);
+  EXPECT_EQ(left.tasks_by_work_item, right.tasks_by_work_item);
   EXPECT_EQ(left.jobs_of_task, right.jobs_of_task);
   EXPECT_EQ(left.queued, right.queued);
-  EXPECT_EQ(left.queued_by_repo, right.queued_by_repo);
+  EXPECT_TRUE(left.claimable == right.claimable);
   EXPECT_EQ(left.running, right.running);
   EXPECT_EQ(left.running_by_repo, right.running_by_repo);
   EXPECT_EQ(left.blocked, right.blocked);
@@ -54,6 +56,10 @@ std::set<JobId> claimable_jobs(const State& state) {
   return jobs;
 }
 
+JobId first_of(const State& state, const std::vector<std::string>& agents, TimeUs now) {
+  return first_claimable(state, agents, JobId{0}, now, [](JobId) { return ClaimableJobs::Look::take; });
+}
+
 /// For any claimer, the index finds the same jobs as a walk over the whole queue.
 void expect_found(const State& state, TimeUs now) {
   std::map<std::string, JobId> first;  // by agent
@@ -63,14 +69,16 @@ void expect_found(const State& state, TimeUs now) {
   std::vector<std::string> agents;
   JobId of_all{0};
   for (const auto& [agent, id] : first) {
-    EXPECT_EQ(first_claimable(state, std::vector{agent}, now, [](JobId) { return true; }), id) << agent;
+    EXPECT_EQ(first_of(state, {agent}, now), id) << agent;
     if (of_all == JobId{0} || id < of_all) of_all = id;
     agents.push_back(agent);
   }
-  EXPECT_EQ(first_claimable(state, agents, now, [](JobId) { return true; }), of_all);
+  EXPECT_EQ(first_of(state, agents, now), of_all);
   if (agents.empty()) {
-    for (const JobId id : state.indexes.queued) agents.push_back(state.jobs.find(id)->agent);
-    EXPECT_EQ(first_claimable(state, agents, now, [](JobId) { return true; }), JobId{0});
+    std::set<std::string> all;
+    for (const JobId id : state.indexes.queued) all.insert(state.jobs.find(id)->agent);
+    agents.assign(all.begin(), all.end());
+    EXPECT_EQ(first_of(state, agents, now), JobId{0});
   }
 }
 
@@ -92,10 +100,14 @@ void Rules::TearDown() {
 }
 
 void Rules::expect_told(const std::set<JobId>& claimable_before, const Decided& decided) const {
-  bool told = false;
-  for (const Applied& applied : decided.applied) told = told || applied.frees_claims;
+  FreedClaims told;
+  for (const Applied& applied : decided.applied) {
+    told.all = told.all || applied.frees.all;
+    told.agents.insert(applied.frees.agents.begin(), applied.frees.agents.end());
+  }
   for (const JobId id : claimable_jobs(state)) {
-    EXPECT_TRUE(told || claimable_before.contains(id))
+    const bool is_told = told.all || told.agents.contains(state.jobs.find(id)->agent);
+    EXPECT_TRUE(is_told || claimable_before.contains(id))
         << "job " << raw(id) << " became claimable, but no waiter is woken";
   }
 }

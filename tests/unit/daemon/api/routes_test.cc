@@ -250,6 +250,27 @@ TEST_F(Routes, a_claim_waits_until_there_is_a_job) {
   EXPECT_EQ(waiting.get().at("/job/id"), "1");
 }
 
+TEST_F(Routes, two_jobs_that_become_free_at_once_go_to_two_waiting_claims) {
+  create("W-1");
+  post("/v1/tasks", R"({"work_item":"W-2","repo":"shop","depends_on":[1]})");
+  post("/v1/tasks", R"({"work_item":"W-3","repo":"web","depends_on":[1]})");
+  post("/v1/settings", R"({"queue.max_concurrency":8})");
+  worker("v");
+  worker("w");
+  EXPECT_EQ(claim("v", "analyst").at("/job/id"), "1");
+  const auto waits = [&](const std::string& name) {
+    return begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner(name) + "}");
+  };
+  auto first = waits("v");
+  auto second = waits("w");
+  post("/v1/jobs/1/finished", R"({"attempt":1,"result":"failed"})", {.boot = "v"});
+  EXPECT_EQ(post("/v1/tasks/1/cancel", "").status, 200);
+  ASSERT_EQ(first.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  ASSERT_EQ(second.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  const std::string got = first.get().at("/job/id") + second.get().at("/job/id");
+  EXPECT_TRUE(got == "23" || got == "32") << got;
+}
+
 TEST_F(Routes, waiting_claims_are_answered_when_the_daemon_ends) {
   worker("w");
   auto waiting = begin("POST", "/v1/jobs/claim", R"({"agents":["analyst"],"wait_s":60,"owner":)" + owner("w") + "}");

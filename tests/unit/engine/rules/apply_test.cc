@@ -29,15 +29,15 @@ TEST_F(Apply, what_may_let_a_claim_through_says_so) {
   const JobId running = claim(first);
   refuses(Outcome::limit, job_claimed(job_of(second), worker), worker);
 
-  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::done)).applied.front().frees_claims) << "a place is free";
-  EXPECT_TRUE(must(job_queued(first)).applied.front().frees_claims);
+  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::done)).applied.front().frees.any()) << "a place is free";
+  EXPECT_TRUE(must(job_queued(first)).applied.front().frees.any());
   block(first);
-  EXPECT_TRUE(must(task_unblocked(first)).applied.front().frees_claims);
-  EXPECT_TRUE(must(setting_changed("queue.max_concurrency", std::int64_t{2})).applied.front().frees_claims);
+  EXPECT_TRUE(must(task_unblocked(first)).applied.front().frees.any());
+  EXPECT_TRUE(must(setting_changed("queue.max_concurrency", std::int64_t{2})).applied.front().frees.any());
 
-  EXPECT_FALSE(must(task_note(first)).applied.front().frees_claims);
-  EXPECT_FALSE(must(task_blocked(first, version(first))).applied.front().frees_claims);
-  EXPECT_FALSE(must(job_claimed(job_of(second), worker), worker).applied.front().frees_claims);
+  EXPECT_FALSE(must(task_note(first)).applied.front().frees.any());
+  EXPECT_FALSE(must(task_blocked(first, version(first))).applied.front().frees.any());
+  EXPECT_FALSE(must(job_claimed(job_of(second), worker), worker).applied.front().frees.any());
 }
 
 TEST_F(Apply, what_is_queued_behind_a_taken_repository_wakes_no_claim) {
@@ -45,21 +45,34 @@ TEST_F(Apply, what_is_queued_behind_a_taken_repository_wakes_no_claim) {
   const TaskId first = create();
   const JobId running = claim(first);
   const Decided& behind = must(task_created("behind"));
-  for (const Applied& applied : behind.applied) EXPECT_FALSE(applied.frees_claims);
+  for (const Applied& applied : behind.applied) EXPECT_FALSE(applied.frees.any());
 
   const std::string agent = state.jobs.find(running)->agent;
-  const auto is_taken = [](JobId) { return true; };
-  EXPECT_EQ(first_claimable(state, std::vector{agent}, now, is_taken), JobId{0});
-  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::failed)).applied.front().frees_claims);
-  EXPECT_NE(first_claimable(state, std::vector{agent}, now, is_taken), JobId{0});
+  const auto take = [](JobId) { return ClaimableJobs::Look::take; };
+  EXPECT_EQ(first_claimable(state, std::vector{agent}, JobId{0}, now, take), JobId{0});
+  EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::failed)).applied.front().frees.any());
+  EXPECT_NE(first_claimable(state, std::vector{agent}, JobId{0}, now, take), JobId{0});
+}
+
+TEST_F(Apply, a_job_wakes_only_the_claims_of_its_agent) {
+  const Applied& created = must(task_created("first")).applied.front();
+  EXPECT_FALSE(created.frees.all);
+  EXPECT_EQ(created.frees.agents, std::set<std::string>{state.jobs.rows().begin()->second.agent});
 }
 
 TEST_F(Apply, job_that_is_passed_over_leaves_the_next_to_be_found) {
   const JobId first = job_of(create());
   const JobId second = job_of(create());
   const std::vector<std::string> agents{state.jobs.find(first)->agent};
-  EXPECT_EQ(first_claimable(state, agents, now, [&](JobId id) { return id != first; }), second);
-  EXPECT_EQ(first_claimable(state, agents, now, [&](JobId id) { return id != second; }), first);
+  using Look = ClaimableJobs::Look;
+  const auto found_without = [&](JobId other) {
+    return first_claimable(state, agents, JobId{0}, now,
+                           [&](JobId id) { return id == other ? Look::pass_over : Look::take; });
+  };
+  EXPECT_EQ(found_without(first), second);
+  EXPECT_EQ(found_without(second), first);
+  EXPECT_EQ(first_claimable(state, agents, next(first), now, [](JobId) { return Look::take; }), second);
+  EXPECT_EQ(first_claimable(state, agents, JobId{0}, now, [](JobId) { return Look::stop; }), JobId{0});
 }
 
 }  // namespace

@@ -112,11 +112,11 @@ TEST_F(RetryDelay, refuses_a_claim_until_it_is_over) {
   const JobId id = job_of(create());
   fail(id);
   refuses(Outcome::retry_delay, job_claimed(id, worker));
-  EXPECT_EQ(next_pause_end(state, now), plus_s(now, 10));
+  EXPECT_EQ(next_pause_end(state, std::vector{job(id).agent}, now), plus_s(now, 10));
   pass_s(9);
   refuses(Outcome::retry_delay, job_claimed(id, worker));
   pass_s(1);
-  EXPECT_FALSE(next_pause_end(state, now));
+  EXPECT_FALSE(next_pause_end(state, std::vector{job(id).agent}, now));
   must(job_claimed(id, worker));
   EXPECT_FALSE(job(id).not_before);
 }

@@ -37,7 +37,7 @@ TEST_F(PreviousProcess, bars_the_next_claim_when_its_worker_leaves_dies_or_meets
     EXPECT_EQ(job(running).previous->pid, 4242);
     EXPECT_EQ(job(running).previous->host, "host");
     refuses(Outcome::previous_alive, job_claimed(running, worker));
-    EXPECT_TRUE(must(previous_gone(running, 4242)).applied[0].frees_claims);
+    EXPECT_TRUE(must(previous_gone(running, 4242)).applied[0].frees.any());
     must(job_claimed(running, worker));
   }
 }
@@ -150,7 +150,7 @@ TEST_F(PreviousProcess, ends_by_the_word_of_an_operator_when_nothing_else_is_ask
   word.task = raw(id);
   must(word);
   refuses(Outcome::previous_alive, job_claimed(running, worker));
-  EXPECT_TRUE(must(word).applied[0].frees_claims);
+  EXPECT_TRUE(must(word).applied[0].frees.any());
   must(job_claimed(running, worker));
   refuses(Outcome::not_blocked, word);
 }
