@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "checkpoint_generated.h"
@@ -275,6 +276,33 @@ Match match(std::string_view form, std::string_view path, std::string_view& para
   return form.empty() && path.empty() ? match : Match::none;
 }
 
+/// What the routes are looked up by: the first two segments, in which no route has a parameter, and their number.
+using RouteKey = std::pair<std::size_t, std::string_view>;
+
+RouteKey key_of(std::string_view path) {
+  const std::size_t second = path.find('/', 1);
+  const std::size_t third = second == std::string_view::npos ? second : path.find('/', second + 1);
+  return {static_cast<std::size_t>(std::count(path.begin(), path.end(), '/')), path.substr(0, third)};
+}
+
+std::map<RouteKey, std::vector<const Route*>> index_of(const std::vector<Route>& all) {
+  std::map<RouteKey, std::vector<const Route*>> index;
+  for (const Route& route : all) {
+    const RouteKey key = key_of(route.path);
+    PAWL_ASSERT(key.second.find('{') == std::string_view::npos);
+    index[key].push_back(&route);
+  }
+  return index;
+}
+
+/// The routes that may match.
+const std::vector<const Route*>& routes_like(std::string_view path) {
+  static const std::map<RouteKey, std::vector<const Route*>> index = index_of(routes());
+  static const std::vector<const Route*> none;
+  const auto found = index.find(key_of(path));
+  return found == index.end() ? none : found->second;
+}
+
 }  // namespace
 
 const std::vector<Route>& routes() {
@@ -285,17 +313,17 @@ const std::vector<Route>& routes() {
 FoundRoute find_route(std::string_view method, std::string_view path) {
   FoundRoute found;
   bool literal_seen = false;
-  for (const Route& route : routes()) {
+  for (const Route* route : routes_like(path)) {
     std::string_view param;
-    const Match matched = match(route.path, path, param);
+    const Match matched = match(route->path, path, param);
     if (matched == Match::none) continue;
     const bool literal = matched == Match::literal;
     if (literal_seen && !literal) continue;
     if (literal && !literal_seen) found = {};
     literal_seen = literal_seen || literal;
     found.is_path_known = true;
-    if (route.method != method) continue;
-    found.route = &route;
+    if (route->method != method) continue;
+    found.route = route;
     found.param = param;
   }
   return found;
@@ -304,16 +332,16 @@ FoundRoute find_route(std::string_view method, std::string_view path) {
 std::string methods_of(std::string_view path) {
   std::string methods;
   bool literal_seen = false;
-  for (const Route& route : routes()) {
+  for (const Route* route : routes_like(path)) {
     std::string_view param;
-    const Match matched = match(route.path, path, param);
+    const Match matched = match(route->path, path, param);
     if (matched == Match::none) continue;
     const bool literal = matched == Match::literal;
     if (literal_seen && !literal) continue;
     if (literal && !literal_seen) methods.clear();
     literal_seen = literal_seen || literal;
-    methods += (methods.empty() ? "" : ", ") + std::string(route.method);
-    if (route.method == "GET") methods += ", HEAD";
+    methods += (methods.empty() ? "" : ", ") + std::string(route->method);
+    if (route->method == "GET") methods += ", HEAD";
   }
   return methods;
 }

@@ -19,11 +19,6 @@ constexpr unsigned finishing_threads = 4;
 /// How soon to check a claim again if a pass could do nothing about it.
 constexpr seconds claim_again{1};
 
-struct RunningId {
-  JobId job{};
-  TaskId task{};
-};
-
 /// A lease as a pass saw it, with what is needed to judge it.
 struct LeaseObservation {
   Lease lease;
@@ -54,12 +49,18 @@ struct ReaperLoop::Impl {
 
   ReaperPass pass();
   Deadline next_end() const;
-  void reap(const RunningId& running, ReaperPass& pass);
-  void finish(const RunningId& running, const SincePass& since_pass);
+  /// One look at running jobs, from a job on, with the settings and the time that it is judged by.
+  struct Runs {
+    TimeUs now;
+    Settings settings;
+    std::vector<WatchedRun> runs;
+  };
+  void reap(const WatchedRun& run, const Runs& seen, ReaperPass& pass);
+  void finish(TaskId task, JobId job, const SincePass& since_pass);
   void trouble(JobId job, const std::string& what);
   void reclaim_leases(ReaperPass& pass);
   void reclaim(const LeaseObservation& observation, fb::ReclaimReason reason, ReaperPass& pass);
-  std::vector<RunningId> running_from(JobId from) const;
+  Runs running_from(JobId from) const;
   std::vector<LeaseObservation> leases_after(const std::string& key) const;
   SincePass since_pass() const;
   void watch_boots();
@@ -247,13 +248,13 @@ ReaperPass ReaperLoop::Impl::pass() {
   pass_before_begun = std::exchange(last_pass_begun, system.now());
   std::set<JobId> seen;
   for (JobId from{0};;) {
-    const std::vector<RunningId> some = running_from(from);
-    for (const RunningId& running : some) {
-      seen.insert(running.job);
-      reap(running, done);
+    const Runs some = running_from(from);
+    for (const WatchedRun& run : some.runs) {
+      seen.insert(run.job.id);
+      reap(run, some, done);
     }
-    if (some.size() < options.rows_per_look) break;
-    from = JobId{raw(some.back().job) + 1};
+    if (some.runs.size() < options.rows_per_look) break;
+    from = JobId{raw(some.runs.back().job.id) + 1};
   }
   std::erase_if(streaks, [&seen](const auto& streak) { return !seen.contains(streak.first); });
   reclaim_leases(done);
@@ -267,25 +268,30 @@ ReaperPass ReaperLoop::Impl::pass() {
   return done;
 }
 
-std::vector<RunningId> ReaperLoop::Impl::running_from(JobId from) const {
-  return desk.ask([this, from](const State& state) {
-    std::vector<RunningId> some;
+ReaperLoop::Impl::Runs ReaperLoop::Impl::running_from(JobId from) const {
+  // Read before the rows: if the machine sleeps in between, the rows may not reflect that time.
+  const TimeUs now = machine.now();
+  return desk.ask([this, from, now](const State& state) {
+    Runs some{.now = now, .settings = state.settings(), .runs = {}};
     const auto& running = state.indexes.running;
-    for (auto at = running.lower_bound(from); at != running.end() && some.size() < options.rows_per_look; ++at) {
-      some.push_back({*at, state.jobs.find(*at)->task});
+    for (auto at = running.lower_bound(from); at != running.end() && some.runs.size() < options.rows_per_look; ++at) {
+      some.runs.push_back(watched_run(state, *state.jobs.find(*at)));
     }
     return some;
   });
 }
 
-void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
+/// Most jobs are left alone, which one look at many of them shows. Only the others are looked at one by one.
+void ReaperLoop::Impl::reap(const WatchedRun& run, const Runs& seen, ReaperPass& pass) {
+  const JobId job = run.job.id;
   {
     const MutexLock lock(mutex);
-    if (stopping || finishing.contains(running.job)) return;
+    if (stopping || finishing.contains(job)) return;
   }
   ++pass.jobs;
   try {
-    const Reaped reaped = reap_job(machine, world, running.task, running.job, streaks, requester(), system.own_pid(),
+    if (is_left_alone(run, seen.settings, world, seen.now, streaks)) return;
+    const Reaped reaped = reap_job(machine, world, run.job.task, job, streaks, requester(), system.own_pid(),
                                    ReapMode::but_exit_zero, since_pass());
     pass.reaped += reaped.reaped;
     pass.deferred += reaped.deferred;
@@ -293,14 +299,14 @@ void ReaperLoop::Impl::reap(const RunningId& running, ReaperPass& pass) {
     if (reaped.move != ReapMove::exit_zero) return;
   } catch (const std::exception& failure) {
     ++pass.troubles;
-    return trouble(running.job, failure.what());
+    return trouble(job, failure.what());
   }
   ++pass.finishing;
   {
     const MutexLock lock(mutex);
-    finishing.insert(running.job);
+    finishing.insert(job);
   }
-  workers->post([this, running, since = since_pass()] { finish(running, since); });
+  workers->post([this, task = run.job.task, job, since = since_pass()] { finish(task, job, since); });
 }
 
 /// For what the present pass proposes, however long that takes. Counts from the beginning of the pass before: what that
@@ -313,18 +319,17 @@ SincePass ReaperLoop::Impl::since_pass() const {
 }
 
 /// Applies the exit-zero rule to one job, and decides afresh: much may have happened while it waited for a thread.
-void ReaperLoop::Impl::finish(const RunningId& running, const SincePass& since_pass) {
+void ReaperLoop::Impl::finish(TaskId task, JobId job, const SincePass& since_pass) {
   Reaped reaped;
   try {
     Streaks none;  // an exited run has no streak
-    reaped = reap_job(machine, world, running.task, running.job, none, requester(), system.own_pid(), ReapMode::all,
-                      since_pass);
+    reaped = reap_job(machine, world, task, job, none, requester(), system.own_pid(), ReapMode::all, since_pass);
   } catch (const std::exception& failure) {
     reaped.trouble = failure.what();
   }
-  if (!reaped.trouble.empty()) trouble(running.job, reaped.trouble);
+  if (!reaped.trouble.empty()) trouble(job, reaped.trouble);
   const MutexLock lock(mutex);
-  finishing.erase(running.job);
+  finishing.erase(job);
   totals.defers += reaped.deferred;
 }
 

@@ -46,7 +46,8 @@ class JobPass {
 
   Reaped run(Streaks& streaks, ReapMode mode) {
     lease_owner_alive_ = view_.lease && world_.is_alive(view_.lease->owner, *view_.lease_boot);
-    const ReapObservation observation = reap_observation(view_, running_, world_, now_, streaks);
+    const ReapObservation observation =
+        reap_observation(watched_run(view_, running_), view_.settings, world_, now_, streaks);
     decision_ = reap_decision(observation);
     if (decision_.streak.passes > 0) {
       streaks[job_.id] = decision_.streak;
@@ -279,21 +280,51 @@ bool marks_count_on(std::string_view stage) {
   return stage == marked_stage;
 }
 
-bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive) {
-  if (view.settings.ownership_checked(view.task.repo)) return view.lease && lease_owner_alive;
-  return view.settings.reaper.finalizer_liveness && job.run->marked && marks_count_on(view.task.stage);
+WatchedRun watched_run(const State& state, const Job& running) {
+  const Task& task = *state.tasks.find(running.task);
+  WatchedRun run{.job = running,
+                 .owner_boot = *state.boots.find(running.run->owner.boot_id),
+                 .lease = {},
+                 .lease_boot = {},
+                 .repo = task.repo,
+                 .stage = task.stage};
+  if (const Lease* lease = state.lease(task_key(task.id))) {
+    run.lease = *lease;
+    run.lease_boot = *state.boots.find(lease->owner.boot_id);
+  }
+  return run;
 }
 
-ReapObservation reap_observation(const TaskView& view, const RunningJob& running, World& world, TimeUs now,
+WatchedRun watched_run(const TaskView& view, const RunningJob& running) {
+  return {.job = running.job,
+          .owner_boot = running.owner_boot,
+          .lease = view.lease,
+          .lease_boot = view.lease_boot,
+          .repo = view.task.repo,
+          .stage = view.task.stage};
+}
+
+bool finalizer_is_alive(const WatchedRun& run, const Settings& settings, bool lease_owner_alive) {
+  if (settings.ownership_checked(run.repo)) return run.lease && lease_owner_alive;
+  return settings.reaper.finalizer_liveness && run.job.run->marked && marks_count_on(run.stage);
+}
+
+ReapObservation reap_observation(const WatchedRun& run, const Settings& settings, World& world, TimeUs now,
                                  const Streaks& streaks) {
-  const Job& job = running.job;
-  const bool lease_owner_alive = view.lease && world.is_alive(view.lease->owner, *view.lease_boot);
-  ReapObservation observation{.job = job, .settings = view.settings, .now = now};
-  observation.life = world.life_of(*job.run, running.owner_boot);
-  observation.owner_alive = !running.owner_boot.stale && world.is_alive(job.run->owner, running.owner_boot);
-  observation.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(view, job, lease_owner_alive);
+  const Job& job = run.job;
+  const bool lease_owner_alive = run.lease && world.is_alive(run.lease->owner, *run.lease_boot);
+  ReapObservation observation{.job = job, .settings = settings, .now = now};
+  observation.life = world.life_of(*job.run, run.owner_boot);
+  observation.owner_alive = !run.owner_boot.stale && world.is_alive(job.run->owner, run.owner_boot);
+  observation.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(run, settings, lease_owner_alive);
   if (const auto known = streaks.find(job.id); known != streaks.end()) observation.streak = known->second;
   return observation;
+}
+
+bool is_left_alone(const WatchedRun& run, const Settings& settings, World& world, TimeUs now, const Streaks& streaks) {
+  const ReapDecision decision = reap_decision(reap_observation(run, settings, world, now, streaks));
+  return decision.move == ReapMove::leave && !decision.deferred && decision.streak.passes == 0 &&
+         !streaks.contains(run.job.id);
 }
 
 Reaped reap_job(Machine& machine, World& world, TaskId task, JobId job, Streaks& streaks, const Requester& requester,

@@ -52,16 +52,32 @@ struct ReapDecision {
 /// Whether finalizer marks are consulted for a job of that stage (SPEC §7, fallback).
 [[nodiscard]] bool marks_count_on(std::string_view stage);
 
+/// A running job, and what a pass has to know of its task.
+struct WatchedRun {
+  Job job;
+  Boot owner_boot;
+  std::optional<Lease> lease;  // on the task
+  std::optional<Boot> lease_boot;
+  std::string repo;
+  std::string stage;  // the task's
+};
+
+[[nodiscard]] WatchedRun watched_run(const State& state, const Job& running);
+[[nodiscard]] WatchedRun watched_run(const TaskView& view, const RunningJob& running);
+
 /// Whether a live owner is finishing the job: it holds the task's lease; or, with ownership off for the repository, the
 /// job is marked, marks count (`reaper.finalizer_liveness`) and the task is on deploy-staging.
-[[nodiscard]] bool finalizer_is_alive(const TaskView& view, const Job& job, bool lease_owner_alive);
+[[nodiscard]] bool finalizer_is_alive(const WatchedRun& run, const Settings& settings, bool lease_owner_alive);
 
 /// What is remembered from one pass to the next; lost at a restart.
 using Streaks = std::map<JobId, Streak>;
 
-/// What a pass sees of a job of the view's task.
-[[nodiscard]] ReapObservation reap_observation(const TaskView& view, const RunningJob& running, World& world,
+/// What a pass sees of a run.
+[[nodiscard]] ReapObservation reap_observation(const WatchedRun& run, const Settings& settings, World& world,
                                                TimeUs now, const Streaks& streaks);
+/// Whether a pass has nothing to do about the run, and nothing to remember of it. Then it needs no closer look.
+[[nodiscard]] bool is_left_alone(const WatchedRun& run, const Settings& settings, World& world, TimeUs now,
+                                 const Streaks& streaks);
 
 struct Reaped {
   ReapMove move = ReapMove::leave;

@@ -100,8 +100,8 @@ void queue_job(RuleContext& context, const Task& task, const std::string& reason
 }
 
 void cancel_queued_jobs(RuleContext& context, TaskId task) {
-  const auto& of_task = context.state.indexes.jobs_of_task;
-  for (auto at = of_task.lower_bound({task, JobId{0}}); at != of_task.end() && at->first == task; ++at) {
+  const auto& open = context.state.indexes.open_jobs;
+  for (auto at = open.lower_bound({task, JobId{0}}); at != open.end() && at->first == task; ++at) {
     if (context.state.jobs.find(at->second)->status != JobStatus::queued) continue;
     context.state.jobs.edit(at->second).status = JobStatus::cancelled;
     context.effect({.kind = EffectKind::job_cancelled, .id = raw(at->second)});

@@ -109,18 +109,19 @@ bool State::is_live(const Lease& lease, TimeUs now) const {
 }
 
 const Job* State::open_job(const Task& task) const {
-  for (auto at = indexes.jobs_of_task.lower_bound({task.id, JobId{0}});
-       at != indexes.jobs_of_task.end() && at->first == task.id; ++at) {
+  for (auto at = indexes.open_jobs.lower_bound({task.id, JobId{0}});
+       at != indexes.open_jobs.end() && at->first == task.id; ++at) {
     const Job* job = jobs.find(at->second);
-    const bool open = job->status == JobStatus::queued || job->status == JobStatus::running;
-    if (open && job->version == task.version) return job;
+    // The index follows at the end of a record.
+    const bool is_open = job->status == JobStatus::queued || job->status == JobStatus::running;
+    if (is_open && job->version == task.version) return job;
   }
   return nullptr;
 }
 
 const Job* State::running_job(TaskId task) const {
-  for (auto at = indexes.jobs_of_task.lower_bound({task, JobId{0}});
-       at != indexes.jobs_of_task.end() && at->first == task; ++at) {
+  for (auto at = indexes.open_jobs.lower_bound({task, JobId{0}}); at != indexes.open_jobs.end() && at->first == task;
+       ++at) {
     const Job* job = jobs.find(at->second);
     if (job->status == JobStatus::running) return job;
   }
@@ -201,6 +202,7 @@ void State::index(const Job* before, const Job* after) {
   const std::string& repo = tasks.find(either(before, after).task)->repo;
   if (before) {
     indexes.jobs_of_task.erase({before->task, before->id});
+    indexes.open_jobs.erase({before->task, before->id});
     if (before->status == JobStatus::queued) {
       indexes.queued.erase(before->id);
       indexes.claimable.erase(repo, before->agent, before->id);
@@ -219,6 +221,8 @@ void State::index(const Job* before, const Job* after) {
   }
   if (after) {
     indexes.jobs_of_task.emplace(after->task, after->id);
+    const bool is_open = after->status == JobStatus::queued || after->status == JobStatus::running;
+    if (is_open) indexes.open_jobs.emplace(after->task, after->id);
     if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
     if (after->status == JobStatus::queued && after->not_before) {
       indexes.paused[after->agent].emplace(*after->not_before, after->id);
@@ -339,15 +343,13 @@ std::vector<ArchivedTask> State::archive_finished() {
   for (const TaskId id : std::exchange(maybe_finished_, {})) {
     const Task* task = tasks.find(id);
     if (!task || !is_terminal(task->stage) || leases.find(task_key(id))) continue;
+    const auto open = indexes.open_jobs.lower_bound({id, JobId{0}});
+    if (open != indexes.open_jobs.end() && open->first == id) continue;
     std::vector<JobId> its_jobs;
-    bool open = false;
     for (auto at = indexes.jobs_of_task.lower_bound({id, JobId{0}});
          at != indexes.jobs_of_task.end() && at->first == id; ++at) {
-      const JobStatus status = jobs.find(at->second)->status;
-      open = open || status == JobStatus::queued || status == JobStatus::running;
       its_jobs.push_back(at->second);
     }
-    if (open) continue;
 
     ArchivedTask archived;
     for (const JobId job : its_jobs) {
@@ -417,8 +419,8 @@ void State::follow_claimable() {
   std::sort(claims_moved_.begin(), claims_moved_.end());
   claims_moved_.erase(std::unique(claims_moved_.begin(), claims_moved_.end()), claims_moved_.end());
   for (const TaskId id : claims_moved_) {
-    const auto& of_task = indexes.jobs_of_task;
-    for (auto at = of_task.lower_bound({id, JobId{0}}); at != of_task.end() && at->first == id; ++at) {
+    const auto& open = indexes.open_jobs;
+    for (auto at = open.lower_bound({id, JobId{0}}); at != open.end() && at->first == id; ++at) {
       const Job& job = *jobs.find(at->second);
       if (job.status != JobStatus::queued) continue;
       const std::string& repo = tasks.find(id)->repo;
@@ -524,8 +526,8 @@ Outcome claim_obstacle(const State& state, const Job& job) {
 }
 
 bool is_worked_on_by(const State& state, TaskId task, const std::string& boot) {
-  const auto& of_task = state.indexes.jobs_of_task;
-  for (auto at = of_task.lower_bound({task, JobId{0}}); at != of_task.end() && at->first == task; ++at) {
+  const auto& open = state.indexes.open_jobs;
+  for (auto at = open.lower_bound({task, JobId{0}}); at != open.end() && at->first == task; ++at) {
     if (runs_an_agent_of(*state.jobs.find(at->second), boot)) return true;
   }
   return false;

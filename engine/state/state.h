@@ -52,6 +52,7 @@ struct Indexes {
   std::map<std::string, std::set<TaskId>, std::less<>> tasks_in_repo;
   std::set<std::pair<std::uint64_t, TaskId>> tasks_by_work_item;
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
+  std::set<std::pair<TaskId, JobId>> open_jobs;  // of those, the queued and running ones
   std::set<JobId> queued;
   ClaimableJobs claimable;
   // Queued jobs in a retry pause, by agent and then by the end of the pause.

@@ -107,7 +107,8 @@ std::optional<ReapLook> WhatIf::look_at(TaskId task, JobId id) {
   if (!view) return std::nullopt;
   for (const RunningJob& running : view->running) {
     if (running.job.id != id) continue;
-    ReapObservation observation = reap_observation(*view, running, world_, machine_.now(), streaks_);
+    ReapObservation observation =
+        reap_observation(watched_run(*view, running), view->settings, world_, machine_.now(), streaks_);
     RunningJob copy = running;
     return ReapLook{std::move(*view), std::move(copy), std::move(observation)};
   }
@@ -116,9 +117,8 @@ std::optional<ReapLook> WhatIf::look_at(TaskId task, JobId id) {
 
 ReapDecision WhatIf::decision_of_the_log(const ReapLook& look) {
   if (!recorded_settings_.reaper.enabled) return {};
-  TaskView view = look.view;
-  view.settings = recorded_settings_;
-  return reap_decision(reap_observation(view, look.running, world_, machine_.now(), streaks_));
+  const WatchedRun run = watched_run(look.view, look.running);
+  return reap_decision(reap_observation(run, recorded_settings_, world_, machine_.now(), streaks_));
 }
 
 std::optional<fb::ReclaimReason> WhatIf::reason_of(const Lease& lease, const Settings& settings) {

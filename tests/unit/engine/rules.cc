@@ -26,6 +26,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.tasks_in_repo, right.tasks_in_repo);
   EXPECT_EQ(left.tasks_by_work_item, right.tasks_by_work_item);
   EXPECT_EQ(left.jobs_of_task, right.jobs_of_task);
+  EXPECT_EQ(left.open_jobs, right.open_jobs);
   EXPECT_EQ(left.queued, right.queued);
   EXPECT_TRUE(left.claimable == right.claimable);
   EXPECT_EQ(left.running, right.running);
