@@ -178,6 +178,22 @@ TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
   }
 }
 
+TEST_F(AgainstDaemon, submit_does_not_wait_for_ever_for_a_red_gate) {
+  daemon.stop(SIGTERM);
+  daemon.options = {"--pipeline", daemon.file("judged.yaml",
+                                              "name: judged\n"
+                                              "stages:\n"
+                                              "  - {name: look, gate: {run: 'echo no good; exit 1'}, to: done}\n")};
+  daemon.start();
+  const Ran ran = pawl({"submit", "W-1", "--repo", "shop", "--pipeline", "judged", "--wait"});
+  EXPECT_EQ(ran.exit, 1) << ran.out;
+  EXPECT_EQ(
+      ran.err,
+      "pawl: task 1 waits: the gate of 'look' is red: no good; correct the branch and push it, then: pawl advance "
+      "1\n");
+  EXPECT_EQ(pawl({"submit", "W-2", "--repo", "shop", "--pipeline", "judged", "--wait", "--json"}).exit, 1);
+}
+
 TEST_F(AgainstDaemon, the_queue_shows_how_webhooks_fared) {
   daemon.stop(SIGTERM);
   const std::string secret = daemon.file("generic.secret", "secret\n");
