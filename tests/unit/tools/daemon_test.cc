@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -260,6 +261,48 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran reap = pawl({"reap"});
   EXPECT_EQ(reap.exit, 0) << reap.err;
   EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
+}
+
+/// No run has begun when the daemon goes: there is nothing yet to continue, and still something to wait for.
+TEST_F(AgainstDaemon, output_is_waited_for_over_a_restart) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const std::string said = daemon.path("said");
+  const pid_t follower = ::fork();
+  if (follower == 0) {
+    const int file = ::open(said.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(file, 1);
+    ::dup2(file, 2);
+    ::execl(program("pawl").c_str(), "pawl", "log", "1", "-f", "--data", daemon.data().c_str(), nullptr);
+    ::_exit(125);
+  }
+  const auto has_said = [&](const char* words) {
+    std::stringstream text;
+    text << std::ifstream(said).rdbuf();
+    return text.str().find(words) != std::string::npos;
+  };
+  const auto until = std::chrono::steady_clock::now() + patience;
+  int status = 0;
+  bool has_ended = false;
+  const auto waited_for = [&](const char* words) {
+    while (!has_said(words) && std::chrono::steady_clock::now() < until) {
+      has_ended = has_ended || ::waitpid(follower, &status, WNOHANG) == follower;
+      if (has_ended) return has_said(words);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return has_said(words);
+  };
+  EXPECT_TRUE(waited_for("waiting for it"));
+  daemon.stop(SIGKILL);
+  EXPECT_TRUE(waited_for("trying again"));
+  daemon.start();
+  const std::filesystem::path folder = std::filesystem::path(daemon.data()) / "logs/task-1";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "v1~analysis~gate~20260101T000001.000000Z.log") << "begun at last\n";
+  const bool is_shown = waited_for("begun at last");
+  EXPECT_TRUE(is_shown);
+  if (!is_shown && !has_ended) ::kill(follower, SIGKILL);
+  if (!has_ended) ::waitpid(follower, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {
