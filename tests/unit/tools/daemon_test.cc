@@ -65,6 +65,10 @@ TEST_F(AgainstDaemon, settings_are_shown_and_set) {
   const json::value settings = asked({"settings"});
   EXPECT_EQ(settings.at("settings").at("queue.max_concurrency").as_int64(), 3);
   EXPECT_EQ(settings.at("settings").at("ownership.repos").at(0).as_string(), "shop");
+  const Ran twice =
+      pawl({"settings", "queue.max_concurrency=4", "queue.serial_per_repo=off", "queue.max_concurrency=5"});
+  EXPECT_EQ(twice.exit, 2);
+  EXPECT_EQ(twice.err, "pawl: settings: 'queue.max_concurrency' is given twice\n");
   const Ran unknown = pawl({"settings", "queue.speed=9"});
   EXPECT_EQ(unknown.exit, 1);
   EXPECT_NE(unknown.err.find("unknown_setting"), std::string::npos) << unknown.err;
