@@ -12,32 +12,30 @@ namespace pawl {
 
 Result<void> FrontDoor::open(const Options& options, const Access& access, std::size_t connections_max,
                              std::shared_ptr<ShareBook> share_book, std::function<bool()> may_make_socket) {
-  server_ =
-      PAWL_TRY(Server::open({.listen = options.listen,
-                             .socket = options.socket,
-                             .asks_for_tokens = options.tokens.has_value(),
-                             .connections_max = connections_max,
-                             .who_asks =
-                                 [&access](const HttpRequest& request) {
-                                   Permit permit = access.permit_of(request);
-                                   return Visitor{.principal = std::move(permit.principal),
-                                                  .is_operator = permit.role == Role::operate,
-                                                  .is_rated = !permit.holder.empty()};
-                                 },
-                             .share_book = std::move(share_book),
-                             .body_bytes_max = options.webhooks.body_bytes_max,
-                             .body_bytes_max_of = [most = options.webhooks.body_bytes_max](
-                                                      std::string_view path) { return body_bytes_max(path, most); },
-                             .body_was_too_long =
-                                 [this](std::string_view path) {
-                                   if (Api* const api = api_.load()) api->body_was_too_long(path);
-                                 },
-                             .may_make_socket = std::move(may_make_socket),
-                             .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
-                            [this](const HttpRequest& request, HttpReply reply) {
-                              if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
-                              reply(starting_answer(request, program_version));
-                            }));
+  server_ = PAWL_TRY(Server::open({.listen = options.listen,
+                                   .socket = options.socket,
+                                   .asks_for_tokens = options.tokens.has_value(),
+                                   .connections_max = connections_max,
+                                   .who_asks =
+                                       [&access](const HttpRequest& request) {
+                                         Permit permit = access.permit_of(request);
+                                         return Visitor{.principal = std::move(permit.principal),
+                                                        .is_operator = permit.role == Role::operate,
+                                                        .is_rated = !permit.holder.empty()};
+                                       },
+                                   .share_book = std::move(share_book),
+                                   .body_bytes_max = delivery_read_bytes_max,
+                                   .body_bytes_max_of = body_bytes_max,
+                                   .body_was_too_long =
+                                       [this](std::string_view path) {
+                                         if (Api* const api = api_.load()) api->body_was_too_long(path);
+                                       },
+                                   .may_make_socket = std::move(may_make_socket),
+                                   .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
+                                  [this](const HttpRequest& request, HttpReply reply) {
+                                    if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
+                                    reply(starting_answer(request, program_version));
+                                  }));
   is_bound_.store(true);
   return {};
 }

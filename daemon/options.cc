@@ -11,6 +11,7 @@
 #include "daemon/work/origin_url.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
+#include "schema/nearest.h"
 #include "schema/repository.h"
 #include "store/os/regular_file.h"
 
@@ -121,8 +122,18 @@ path working_folder() {
   return std::filesystem::current_path(gone);
 }
 
-/// The only function that handles Program_options' exceptions.
-Result<po::variables_map> parsed(const std::string& where, const std::function<po::parsed_options()>& parse) {
+/// For an unknown option, as given: "--pipline" on the command line, "pipline" in a file.
+std::string meant(const std::string& given, const po::options_description& options) {
+  const std::string_view dashes = given.starts_with("--") ? "--" : "";
+  std::vector<std::string_view> known;
+  for (const auto& option : options.options()) known.push_back(option->long_name());
+  const auto near = nearest_of(std::string_view(given).substr(dashes.size()), known);
+  return near ? "; did you mean '" + std::string(dashes) + std::string(*near) + "'?" : "";
+}
+
+/// The only function that handles Program_options' exceptions. Requires: `parse` takes `options`.
+Result<po::variables_map> parsed(const std::string& where, const po::options_description& options,
+                                 const std::function<po::parsed_options()>& parse) {
   try {
     po::variables_map values;
     po::store(parse(), values);
@@ -131,6 +142,9 @@ Result<po::variables_map> parsed(const std::string& where, const std::function<p
     return malformed(where + ": takes only options, which begin with --");
   } catch (const po::invalid_config_file_syntax& error) {
     return malformed(where + ": not a 'name = value' line: '" + error.tokens() + "'");
+  } catch (const po::unknown_option& error) {
+    const std::string name = error.get_option_name();
+    return malformed(where + ": unrecognised option '" + name + "'" + meant(name, options));
   } catch (const po::error_with_option_name& error) {
     // what() substitutes the name for placeholders in its text, then for placeholders in the name itself, without end.
     const std::string name = error.get_option_name();
@@ -169,7 +183,7 @@ Result<OptionSource> environment_source(const Environment& environment) {
   }
   const po::options_description options = described("");
   po::variables_map values =
-      PAWL_TRY(parsed("environment", [&] { return po::command_line_parser(words).options(options).run(); }));
+      PAWL_TRY(parsed("environment", options, [&] { return po::command_line_parser(words).options(options).run(); }));
   return OptionSource{.where = "environment", .values = std::move(values), .folder = {}};
 }
 
@@ -178,7 +192,7 @@ Result<OptionSource> file_source(const std::string& name) {
   if (!text) return malformed("--config: " + text.error().message);
   std::istringstream file(*std::move(text));
   const po::options_description options = described("");
-  po::variables_map values = PAWL_TRY(parsed(name, [&] { return po::parse_config_file(file, options); }));
+  po::variables_map values = PAWL_TRY(parsed(name, options, [&] { return po::parse_config_file(file, options); }));
   return OptionSource{
       .where = "file " + name, .values = std::move(values), .folder = (working_folder() / name).parent_path()};
 }
@@ -268,8 +282,9 @@ Result<Options> read_options(std::span<const char* const> arguments, const Envir
   std::vector<OptionSource> sources;
   // No abbreviations: one that is unambiguous today may be ambiguous tomorrow.
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-  po::variables_map line = PAWL_TRY(parsed(
-      "command line", [&] { return po::command_line_parser(words).options(all).positional(none).style(style).run(); }));
+  po::variables_map line = PAWL_TRY(parsed("command line", all, [&] {
+    return po::command_line_parser(words).options(all).positional(none).style(style).run();
+  }));
   if (line.count("help") > 0) {
     std::ostringstream text;
     text << all

@@ -228,7 +228,7 @@ std::vector<Counter> make_counters() {
       each(total("pawl_webhooks_bad_signatures_total", "deliveries", "deliveries with a wrong signature, or none",
                  {"webhooks.*.bad_signatures"}, nullptr),
            "source", by_source<&WebhookTotals::bad_signatures>),
-      each(total("pawl_webhooks_too_long_total", "deliveries", "deliveries longer than the limit, which are not read",
+      each(total("pawl_webhooks_too_long_total", "deliveries", "deliveries longer than the limit, which are not parsed",
                  {"webhooks.*.too_long"}, nullptr),
            "source", by_source<&WebhookTotals::too_long>),
       each(total("pawl_webhooks_not_configured_total", "deliveries",

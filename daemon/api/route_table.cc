@@ -346,9 +346,9 @@ std::string methods_of(std::string_view path) {
   return methods;
 }
 
-std::size_t body_bytes_max(std::string_view path, std::size_t delivery_max) {
+std::size_t body_bytes_max(std::string_view path) {
   const Route* route = find_route("POST", path).route;
-  return route && route->form == BodyForm::delivery ? delivery_max : limits::body_bytes_max;
+  return route && route->form == BodyForm::delivery ? delivery_read_bytes_max : limits::body_bytes_max;
 }
 
 const Route& route_named(std::string_view method, std::string_view path) {

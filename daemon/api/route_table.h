@@ -12,6 +12,7 @@
 
 #include "daemon/api/access.h"
 #include "event_generated.h"
+#include "schema/limits.h"
 #include "schema/outcome.h"
 
 namespace pawl {
@@ -130,8 +131,13 @@ struct FoundRoute {
 FoundRoute find_route(std::string_view method, std::string_view path);
 /// The methods of a path, as in the header Allow. Empty: no such path.
 std::string methods_of(std::string_view path);
-/// The maximum size of a body for that path: `delivery_max` for webhooks.
-std::size_t body_bytes_max(std::string_view path, std::size_t delivery_max);
+/// The longest delivery that is read, so that the signature of one that is too long to be parsed can be checked. GitHub
+/// and GitLab send at most 25 MB.
+constexpr std::size_t delivery_read_bytes_max = 32 * 1024 * 1024;
+static_assert(delivery_read_bytes_max > limits::delivery_bytes_most);
+static_assert(delivery_read_bytes_max < limits::client_bytes_max);
+/// The maximum size of a body that is read for that path.
+std::size_t body_bytes_max(std::string_view path);
 /// The route with that method and path. Requires: it exists.
 const Route& route_named(std::string_view method, std::string_view path);
 

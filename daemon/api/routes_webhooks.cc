@@ -239,6 +239,12 @@ void receive(Call call, WebhookSource source) {
                                        std::string(name(source)) + "; the body must be sent as application/json"));
   }
   Delivery delivery{.context = call.context, .webhooks = *webhooks, .source = source, .reply = std::move(call.reply)};
+  if (const std::size_t most = webhooks->config.body_bytes_max; request.body.size() > most) {
+    totals.too_long.fetch_add(1);
+    return delivery.refuse("body_too_large", "the body has " + std::to_string(request.body.size()) +
+                                                 " bytes, and the limit is " + std::to_string(most) +
+                                                 ": raise it with --webhook-body-bytes");
+  }
   auto parsed = parse_webhook(source, headers, request.body, webhooks->config);
   if (!parsed) return delivery.refuse("malformed", parsed.error().message);
   // The signature says who asks, not headers that anyone on the way could add.

@@ -69,7 +69,7 @@ Result<std::optional<WebhookReading>> read_github_label(const json::value& body,
                    .may_write = may_write(body, user, config),
                    .repos = repos_of(config.github, full_name),
                    .place = place_of(config.github, full_name)};
-  const std::string number = number_at(body, {labelled, "number"});
+  const std::string number = PAWL_TRY(needed_number(body, {labelled, "number"}));
   if (labelled == "issue") {
     order.subject = "issue " + number;
     order.issue = number;
@@ -118,13 +118,13 @@ Result<WebhookReading> read_github_issue(const json::value& body, const WebhookC
 /// A comment on a pull request does not name the branch; the pull request's own events do.
 Result<WebhookReading> read_github_comment(const json::value& body, const WebhookConfig& config) {
   const std::string action = PAWL_TRY(needed_text(body, {"action"}));
-  const std::string number = number_at(body, {"issue", "number"});
   const std::string comment = text_at(body, {"comment", "body"});
   const auto verb = verb_of_comment(comment);
   if (action != "created" || !verb) {
-    return WebhookReading{"github: comment on " + number + " " + short_text(action),
+    return WebhookReading{"github: comment on " + number_at(body, {"issue", "number"}) + " " + short_text(action),
                           WebhookIgnored{"pawl acts only on a new comment that begins with /pawl"}};
   }
+  const std::string number = PAWL_TRY(needed_number(body, {"issue", "number"}));
   const std::string full_name = PAWL_TRY(needed_text(body, {"repository", "full_name"}));
   const GithubUser user{.login = text_at(body, {"comment", "user", "login"}),
                         .type = text_at(body, {"comment", "user", "type"}),

@@ -68,9 +68,10 @@ Result<void> set_merge_request(ForgeOrder& order, const json::value& body, std::
   return {};
 }
 
-void set_issue(ForgeOrder& order, const json::value& body, std::string_view issue) {
-  order.issue = number_at(body, {issue, "iid"});
+Result<void> set_issue(ForgeOrder& order, const json::value& body, std::string_view issue) {
+  order.issue = PAWL_TRY(needed_number(body, {issue, "iid"}));
   order.subject = "issue " + order.issue;
+  return {};
 }
 
 Result<WebhookReading> read_merge_request(const json::value& body, const WebhookConfig& config) {
@@ -108,8 +109,10 @@ Result<WebhookReading> read_gitlab_issue(const json::value& body, const WebhookC
     return WebhookReading{"gitlab: issue " + number_at(body, {"object_attributes", "iid"}),
                           WebhookIgnored{"pawl acts on an issue only when the start or stop label is added"}};
   }
+  // An epic may belong to a group alone.
+  if (!value_at(body, {"project"})) return WebhookReading{"gitlab: work item", WebhookIgnored{"it is of no project"}};
   ForgeOrder order = PAWL_TRY(gitlab_order(body, config));
-  set_issue(order, body, "object_attributes");
+  PAWL_TRY(set_issue(order, body, "object_attributes"));
   order.verb = label->first;
   order.how = "labelled " + short_text(label->second);
   return reading_of(order, config);
@@ -132,7 +135,7 @@ Result<WebhookReading> read_gitlab_comment(const json::value& body, const Webhoo
   order.verb = *verb;
   order.how = *verb == ForgeOrder::Verb::start ? "told /pawl start" : "told /pawl stop";
   if (is_of_issue) {
-    set_issue(order, body, "issue");
+    PAWL_TRY(set_issue(order, body, "issue"));
   } else {
     PAWL_TRY(set_merge_request(order, body, "merge_request"));
   }
@@ -151,7 +154,8 @@ Result<WebhookReading> read_gitlab(const json::value& body, const WebhookConfig&
     return reading_of_push(WebhookSource::gitlab, repos_of(config.gitlab, full_name), ref, commit);
   }
   if (kind == "merge_request") return read_merge_request(body, config);
-  if (kind == "issue") return read_gitlab_issue(body, config);
+  // A task, an incident and the like: they share their numbers with the project's issues.
+  if (kind == "issue" || kind == "work_item") return read_gitlab_issue(body, config);
   if (kind == "note") return read_gitlab_comment(body, config);
   return WebhookReading{"gitlab: " + short_text(kind), WebhookIgnored{"pawl does not act on events of this kind"}};
 }

@@ -20,6 +20,12 @@ std::string_view member_option(WebhookSource source) {
   return source == WebhookSource::github ? "--github-member" : "--gitlab-member";
 }
 
+std::string dotted(JsonPath path) {
+  std::string field;
+  for (const std::string_view name : path) field += (field.empty() ? "" : ".") + std::string(name);
+  return field;
+}
+
 std::string_view repo_option(WebhookSource source) {
   return source == WebhookSource::github ? "--github-repo" : "--gitlab-repo";
 }
@@ -56,13 +62,17 @@ bool is_true_at(const json::value& root, JsonPath path) {
 Result<std::string> needed_text(const json::value& root, JsonPath path) {
   std::string text = text_at(root, path);
   if (!text.empty()) return text;
-  std::string field;
-  for (const std::string_view name : path) field += (field.empty() ? "" : ".") + std::string(name);
-  return bad_delivery("field \"" + field + "\" is missing or is not a string");
+  return bad_delivery("field \"" + dotted(path) + "\" is missing or is not a string");
 }
 
 std::string number_at(const json::value& root, JsonPath path) {
   return std::to_string(integer_at(root, path).value_or(0));
+}
+
+Result<std::string> needed_number(const json::value& root, JsonPath path) {
+  const auto number = integer_at(root, path);
+  if (number && *number > 0) return std::to_string(*number);
+  return bad_delivery("field \"" + dotted(path) + "\" is missing or is not a whole number above 0");
 }
 
 Error bad_delivery(const std::string& what) {
@@ -201,11 +211,21 @@ std::optional<ForgeOrder::Verb> verb_of_label(std::string_view label, const Webh
   return std::nullopt;
 }
 
+/// People write "/pawl stop!", "/pawl  stop" and " /pawl stop, please": a stop that is not read would be lost.
 std::optional<ForgeOrder::Verb> verb_of_comment(std::string_view comment) {
+  comment.remove_prefix(std::min(comment.find_first_not_of(" \t\r\n"), comment.size()));
   const std::string line = lower(comment.substr(0, comment.find_first_of("\r\n")));
+  constexpr std::string_view addressed = "/pawl";
+  if (!line.starts_with(addressed)) return std::nullopt;
+  const std::size_t begin = line.find_first_not_of(" \t", addressed.size());
+  if (begin == std::string::npos || begin == addressed.size()) return std::nullopt;
+  const auto is_of_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  const auto end = std::find_if_not(line.begin() + static_cast<std::ptrdiff_t>(begin), line.end(), is_of_word);
+  const std::string word(line.begin() + static_cast<std::ptrdiff_t>(begin), end);
   for (const auto verb : {ForgeOrder::Verb::stop, ForgeOrder::Verb::start}) {
-    const std::string command = "/pawl " + std::string(verb_name(verb));
-    if (line == command || line.starts_with(command + " ")) return verb;
+    if (word == verb_name(verb)) return verb;
   }
   return std::nullopt;
 }

@@ -42,6 +42,8 @@ bool is_true_at(const boost::json::value& root, JsonPath path);
 Result<std::string> needed_text(const boost::json::value& root, JsonPath path);
 /// "17"; "0" if it is absent.
 std::string number_at(const boost::json::value& root, JsonPath path);
+/// "17", of what is to be started or stopped. `malformed` names the field.
+Result<std::string> needed_number(const boost::json::value& root, JsonPath path);
 
 Error bad_delivery(const std::string& what);
 std::string lower(std::string_view text);
@@ -99,7 +101,7 @@ std::vector<std::string> repos_of(const ForgeConfig& forge, const std::string& f
 
 /// The verb of a label, if it has one.
 std::optional<ForgeOrder::Verb> verb_of_label(std::string_view label, const WebhookConfig& config);
-/// The verb of a comment: its first line begins with "/pawl start" or "/pawl stop", in any case.
+/// The verb of a comment: its first line that is not blank begins with "/pawl start" or "/pawl stop", in any case.
 std::optional<ForgeOrder::Verb> verb_of_comment(std::string_view comment);
 
 }  // namespace pawl

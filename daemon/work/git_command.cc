@@ -42,7 +42,9 @@ std::string whole(const Descriptor& file) {
 
 std::string one_line(const std::string& text) {
   std::string line = without_end_of_line(text).substr(0, git_message_bytes_max);
-  for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) line.replace(at, 1, "; ");
+  for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) {
+    line.replace(at, std::min(line.find_first_not_of('\n', at), line.size()) - at, "; ");
+  }
   return line;
 }
 
@@ -149,6 +151,10 @@ std::string GitCommand::credential_file(const std::string& repo) const {
   return data_folder_ + "/repos/" + path_component_of(repo) + ".credential";
 }
 
+std::string GitCommand::included_file(const std::string& repo) const {
+  return data_folder_ + "/repos/" + path_component_of(repo) + ".gitconfig";
+}
+
 std::string GitEnd::message() const {
   switch (how) {
     case How::timed_out:
@@ -250,6 +256,11 @@ std::string GitCommand::credential_settings(const std::string& repo) const {
          setting_lines(key + ".helper", "!f() { test \"$1\" = get && cat '" + file + "'; }; f");
 }
 
+/// Agents show and copy their clone's configuration file without a thought, and a user name may be a token.
+std::string GitCommand::clone_settings(const std::string& repo) const {
+  return credential_settings(repo).empty() ? std::string() : setting_lines("include.path", included_file(repo));
+}
+
 Result<void> GitCommand::write_settings() {
   std::vector<std::string> environment = system_.clean_environment();
   add_ways_out(environment, {"XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"});
@@ -270,6 +281,7 @@ Result<void> GitCommand::write_settings() {
   for (const auto& [repo, origin] : origins) {
     if (!origin->username) continue;
     PAWL_TRY(write_private(folder, credential_file(repo), "password=" + origin->password.value_or("") + "\n"));
+    PAWL_TRY(write_private(folder, included_file(repo), credential_settings(repo)));
   }
   PAWL_TRY(write_private(folder, settings_file(), text));
   settings_ = std::move(text);

@@ -5,6 +5,8 @@
 //                         an origin or to check out a file (credentials, proxies, certificates, rewritten URLs,
 //                         filters); never those that change what a command does (hooks, signing, pruning, …)
 //   DIR/repos/<repo>.credential   0600: the password of an origin's URL, if it has one
+//   DIR/repos/<repo>.gitconfig    0600: the user name of that URL, which may be a token, and how to get the password;
+//                                 a task's own clone includes it
 #pragma once
 
 #include <cstdint>
@@ -50,8 +52,9 @@ class GitCommand {
 
   /// Rereads the settings of pawld's user, and writes them with the origins' credentials to the file above.
   Result<void> write_settings();
-  /// The credentials of an origin as lines of a configuration file, for a task's own clone; empty if it has none.
-  std::string credential_settings(const std::string& repo) const;
+  /// Gives a task's own clone the credentials of its origin, as lines of the clone's configuration file, which contain
+  /// no credentials themselves; empty if the origin has none.
+  std::string clone_settings(const std::string& repo) const;
   /// Null if the repository has no origin (any more).
   std::shared_ptr<const OriginUrl> origin(const std::string& repo) const { return origins_->of(repo); }
 
@@ -64,6 +67,9 @@ class GitCommand {
  private:
   std::string settings_file() const { return data_folder_ + "/repos/gitconfig"; }
   std::string credential_file(const std::string& repo) const;
+  std::string included_file(const std::string& repo) const;
+  /// The credentials of an origin as lines of a configuration file; empty if it has none.
+  std::string credential_settings(const std::string& repo) const;
   GitEnd run_with(const Request& request, const std::vector<std::string>& environment);
 
   System& system_;

@@ -67,8 +67,8 @@ class Mirror {
   /// While held, the mirror is not replaced.
   std::shared_lock<std::shared_mutex> hold() { return std::shared_lock(place_); }
 
-  /// Its origin's credentials, as lines for a clone's configuration.
-  std::string settings() const { return git_.credential_settings(options_.repo); }
+  /// Gives a clone its origin's credentials, as lines for the clone's configuration.
+  std::string settings() const { return git_.clone_settings(options_.repo); }
   /// Makes an empty repository if there is none, for object names as long as the given one.
   Result<void> init(const std::string& folder, const std::string& object_name);
 

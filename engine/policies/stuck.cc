@@ -125,7 +125,10 @@ class StuckSearch {
 
   std::string blocked_words(const Job* failed) const {
     const std::string behind = words_behind_block(task_, failed);
-    return behind.empty() ? task_.blocked : task_.blocked + ": " + behind;
+    if (!behind.empty()) return task_.blocked + ": " + behind;
+    const bool has_failed =
+        task_.blocked == "job_failed" && failed && failed->run && failed->run->exit_code.value_or(0) != 0;
+    return task_.blocked + (has_failed ? ": the agent exited with " + std::to_string(*failed->run->exit_code) : "");
   }
   const Job* failed_job() const {
     const Job* found = nullptr;
@@ -445,9 +448,9 @@ std::string objection_to(const Task& task, Version version) {
       return row.step + " failed" + (row.reason.value_or("").empty() ? "" : ": " + *row.reason);
     }
   }
-  const bool is_red = task.gate && task.gate->version == version && task.gate->passed == false;
-  if (!is_red) return {};
-  return "the gate of " + task.gate->gate + " is red" + (task.gate->reason.empty() ? "" : ": " + task.gate->reason);
+  if (!task.gate || task.gate->version != version || task.gate->passed == true) return {};
+  return "the gate of " + task.gate->gate + (task.gate->passed ? " is red" : " is in error") +
+         (task.gate->reason.empty() ? "" : ": " + task.gate->reason);
 }
 
 std::string words_behind_block(const Task& task, const Job* failed) {

@@ -20,10 +20,10 @@ constexpr int output_wait_s = 30;
 constexpr auto away_max = std::chrono::seconds(60);  // patience with a daemon that is away
 constexpr auto ask_again = std::chrono::milliseconds(200);
 
-/// Whether anything may still run for the task in `path`.
+/// Whether anything may still run for the task in `path`. True if the daemon does not say: it has just gone away.
 bool may_run(Client& client, const std::string& path) {
   const auto answer = call(client, {.method = "GET", .path = path.substr(0, path.find("/log?"))});
-  if (!answer) return false;
+  if (!answer) return true;
   const std::string stage = cell(part_of(*answer, "task"), "stage");
   return stage != "done" && stage != "cancelled";
 }
@@ -41,6 +41,7 @@ Exit print_output(Client& client, const std::string& path, Following following, 
   std::string run;  // the run that the output began with: a newer one may exist by now
   std::string from = "0";
   bool is_waiting = false;  // no run yet
+  bool was_there = false;   // the daemon has answered once
   std::optional<steady_clock::time_point> away_since;
   for (;;) {
     const std::string chosen = run.empty() ? "" : "run=" + percent_encoded(run) + "&";
@@ -50,13 +51,14 @@ Exit print_output(Client& client, const std::string& path, Following following, 
         path.find("run=") == std::string::npos && may_run(client, path)) {
       const std::string message = body_of(*answer).error().message;  // the sentence follows the code
       if (!is_waiting) fail(Exit::done, message.substr(message.find(": ") + 2) + "; waiting for it");
-      is_waiting = true;
+      is_waiting = was_there = true;
+      away_since.reset();
       std::this_thread::sleep_for(ask_again);
       continue;
     }
     if (is_away || !answer->is_success()) {
       const Error trouble = answer ? body_of(*answer).error() : answer.error();
-      const bool goes_on = is_away && following == Following::yes && from != "0";
+      const bool goes_on = is_away && following == Following::yes && was_there;
       if (goes_on && !away_since) {
         away_since = steady_clock::now();
         fail(Exit::refused, trouble.message + "; trying again");
@@ -68,6 +70,7 @@ Exit print_output(Client& client, const std::string& path, Following following, 
       std::this_thread::sleep_for(ask_again);
       continue;
     }
+    was_there = true;
     away_since.reset();
     print(form == OutputForm::raw ? answer->body : terminal.take(answer->body));
     const std::string next = answer->header("Pawl-Log-Next");

@@ -67,6 +67,15 @@ std::string Progress::see(const json::object& task) {
   return line("blocked: " + blocked);
 }
 
+std::string Progress::see_stuck(const json::object& stuck) {
+  // A gate that is in error, or asks to be run again, is run again.
+  if (!is_gate_red_ || state_ != State::moving || number_of(stuck, "task") != task_) return "";
+  if (text_of(stuck, "reason") != "gate_red") return "";
+  state_ = State::gate_red;
+  reason_ = text_of(stuck, "detail");
+  return line("waits: " + reason_);
+}
+
 std::string Progress::line(const std::string& text) const {
   if (text.empty()) return "";
   const std::int64_t age_us = intervals_.empty() ? 0 : last_time_.us - begun().us;
@@ -115,6 +124,7 @@ std::string Progress::told(const json::object& record, const json::object& data)
   if (type == "JobQueued") return now_doing(with("queued again", reason));
   if (type == "GateEvaluated") {
     const json::value* passed = data.if_contains("passed");
+    is_gate_red_ = passed && passed->is_bool() && !passed->get_bool();
     if (!passed || passed->is_null()) return now_doing(with("gate in error", reason));
     return now_doing(passed->is_bool() && passed->get_bool() ? "gate green" : with("gate red", reason));
   }

@@ -24,7 +24,13 @@ struct StageInterval {
 
 class Progress {
  public:
-  enum class State { moving, done, cancelled, blocked };
+  enum class State {
+    moving,
+    done,
+    cancelled,
+    blocked,
+    gate_red,  // nothing but a push or a person can make its gate green
+  };
 
   /// The task that a job belongs to; 0 if unknown. Called at most once for each job.
   using TaskOfJob = std::function<std::uint64_t(std::uint64_t)>;
@@ -41,8 +47,12 @@ class Progress {
   /// Returns a line as add() does.
   std::string see(const boost::json::object& task);
 
+  /// Takes the first of the tasks that do not move, as the daemon lists them: a red gate of a stage without an agent
+  /// stays red until the branch or something else changes. Returns a line as add() does.
+  std::string see_stuck(const boost::json::object& stuck);
+
   State state() const { return state_; }
-  /// Why it is blocked or was cancelled.
+  /// Why it is blocked or was cancelled, or what its red gate says.
   const std::string& reason() const { return reason_; }
   TimeUs begun() const { return intervals_.empty() ? TimeUs{} : intervals_.front().entered; }
   /// The time of the last record seen, of any task.
@@ -63,6 +73,7 @@ class Progress {
   std::map<std::uint64_t, std::uint64_t> task_by_job_;  // the jobs asked for so far
   std::vector<StageInterval> intervals_;
   State state_ = State::moving;
+  bool is_gate_red_ = false;  // the last result
   std::string reason_;
   TimeUs last_time_;
 };

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <optional>
 
 #include "schema/json/json_text.h"
@@ -47,6 +48,10 @@ Result<std::string> body_from(const std::vector<std::string>& words) {
       return Error{ErrorCode::malformed, "settings: '" + word + "' is not KEY=VALUE"};
     }
     const std::string value = word.substr(equals + 1);
+    const auto is_same = [&](const std::string& other) { return other.starts_with(word.substr(0, equals + 1)); };
+    if (std::count_if(words.begin(), words.end(), is_same) > 1) {
+      return Error{ErrorCode::malformed, "settings: '" + word.substr(0, equals) + "' is given twice"};
+    }
     if (body.size() > 1) body += ',';
     append_json_text(body, word.substr(0, equals));
     body += ':';

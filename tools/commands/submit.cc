@@ -153,6 +153,9 @@ Exit exit_of(const Progress& progress, std::uint64_t task) {
       return fail(Exit::refused, name + " was cancelled");
     case Progress::State::blocked:
       return fail(Exit::refused, name + " is blocked: " + progress.reason());
+    case Progress::State::gate_red:
+      return fail(Exit::refused, name + " waits: " + progress.reason() +
+                                     "; correct the branch and push it, then: pawl advance " + std::to_string(task));
     case Progress::State::moving:
       break;
   }
@@ -202,6 +205,11 @@ Exit watch(Client& client, Client& beside, std::uint64_t task, std::uint64_t cre
     if (!answer || !part_of(*answer, "task").is_object()) return;
     trouble.clear();
     say(progress.see(part_of(*answer, "task").get_object()));
+    const auto stuck = call(beside, {.method = "GET", .path = "/v1/stuck?limit=1&after=" + std::to_string(task - 1)});
+    if (!stuck || !part_of(*stuck, "items").is_array()) return;
+    for (const json::value& row : part_of(*stuck, "items").get_array()) {
+      if (row.is_object()) say(progress.see_stuck(row.get_object()));
+    }
   };
   Follower follower;
   follower.record = [&](std::string_view, const json::object& record) {
@@ -276,8 +284,9 @@ const Command submit_command = {
         "In a git working copy, --repo defaults to the repository that is declared with origin's URL (else to the\n"
         "last part of that URL, without .git), and --branch to the branch that is checked out. Elsewhere, or for\n"
         "another repository, a task without --branch has none.\n\n"
-        "With --wait, the exit code is 0 when the task is done, and 1 when it was cancelled or is blocked; with\n"
-        "--json too, only the task's final state is printed.\n",
+        "With --wait, the exit code is 0 when the task is done, and 1 when it was cancelled, is blocked, or waits\n"
+        "because the gate of a stage without an agent is red; with --json too, only the task's final state is "
+        "printed.\n",
     .options = with_daemon_options({{"repo", "REPO", "the repository (default: this working copy's)"},
                                     {"branch", "BRANCH", "the feature branch (default: the one checked out here)"},
                                     {"pipeline", "NAME", "the pipeline (default: the setting pipeline.default)"},

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdio>
 
+#include "schema/repository.h"
+
 namespace pawl {
 namespace {
 
@@ -40,6 +42,14 @@ Result<void> check_working_copy() {
   return {};
 }
 
+/// An http(s) URL without its user name and password, which pawld does not show.
+std::string without_user(std::string_view url) {
+  const std::size_t host = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
+  const std::size_t at = host == 0 ? std::string_view::npos : url.substr(0, url.find('/', host)).rfind('@');
+  return at == std::string_view::npos ? std::string(url)
+                                      : std::string(url.substr(0, host)) + std::string(url.substr(at + 1));
+}
+
 std::string_view without_ending(std::string_view url) {
   while (url.ends_with('/')) url.remove_suffix(1);
   if (url.ends_with(".git")) url.remove_suffix(sizeof(".git") - 1);
@@ -49,7 +59,7 @@ std::string_view without_ending(std::string_view url) {
 }  // namespace
 
 bool is_same_url(std::string_view one, std::string_view other) {
-  return without_ending(one) == without_ending(other);
+  return without_ending(without_user(one)) == without_ending(without_user(other));
 }
 
 std::string repo_name_of(std::string_view url) {
@@ -65,7 +75,8 @@ Result<std::string> working_copy_origin() {
   if (repo_name_of(answer.line).empty()) {
     return missing("the URL of origin, '" + answer.line + "', does not end with a name");
   }
-  return answer.line;
+  // As `pawl repos add` declared it. git takes a relative path from the top of the working copy.
+  return from_folder(answer.line, ask_git("git rev-parse --show-toplevel 2>/dev/null").line);
 }
 
 Result<std::string> working_copy_branch() {

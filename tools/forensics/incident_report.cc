@@ -5,6 +5,7 @@
 
 #include "engine/policies/stuck.h"
 #include "tools/commands/output.h"
+#include "tools/forensics/log_source.h"
 #include "tools/forensics/replay_with_changes.h"
 #include "tools/forensics/what_if_report.h"
 
@@ -234,7 +235,7 @@ Around around_from(std::string_view text) {
     around.seq = Seq{number};
   } else if (text.starts_with("task:") && read(text.substr(5))) {
     around.task = TaskId{number};
-  } else if (const auto time = parse_rfc3339(text)) {
+  } else if (const auto time = time_from(text)) {
     around.time = *time;
   } else {
     around.work_item = std::string(text.starts_with("item:") ? text.substr(5) : text);

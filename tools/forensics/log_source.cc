@@ -77,9 +77,24 @@ bool lies_in(const std::string& to, const std::string& log) {
   return at == source;
 }
 
+Result<TimeUs> time_from(std::string_view text) {
+  constexpr std::size_t date_bytes = sizeof("2026-06-15") - 1;
+  std::string utc(text);
+  if (utc.size() > date_bytes && utc[date_bytes] == ' ') utc[date_bytes] = 'T';
+  const std::size_t sign = utc.find_first_of("+-", date_bytes);
+  if (sign == std::string::npos) return parse_rfc3339(utc);
+  const std::string offset = utc.substr(sign + 1);
+  utc.resize(utc.find_last_not_of(' ', sign - 1) + 1);
+  const auto read = parse_rfc3339(utc + "Z");
+  // The offset is a time of day: 1970 began at zero.
+  const auto ahead = parse_rfc3339("1970-01-01T" + offset + ":00Z");
+  if (!read || !ahead) return Error{ErrorCode::malformed, "'" + std::string(text) + "' is not a time"};
+  return TimeUs{text[text.size() - offset.size() - 1] == '+' ? read->us - ahead->us : read->us + ahead->us};
+}
+
 Result<Moment> moment_of(std::string_view text, std::string_view option) {
   if (const auto seq = read_number(text, option)) return Moment{Seq{*seq}, std::nullopt};
-  const auto time = parse_rfc3339(text);
+  const auto time = time_from(text);
   if (!time) {
     return Error{ErrorCode::malformed, std::string(option) + ": '" + std::string(text) +
                                            "' is neither a seq nor a time such as 2026-06-15T10:00:00Z"};

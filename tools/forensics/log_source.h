@@ -18,7 +18,9 @@ struct Moment {
   std::optional<Seq> seq;      // if not, then
   std::optional<TimeUs> time;  // everything up to that time
 };
-/// "1234", or RFC 3339 in UTC. `malformed` names the option.
+/// A time as in RFC 3339, with any offset, or as pawl shows it to people: "2026-06-15 12:00:03 +02:00".
+Result<TimeUs> time_from(std::string_view text);
+/// "1234", or such a time. `malformed` names the option.
 Result<Moment> moment_of(std::string_view text, std::string_view option);
 
 /// Whether `to` is, or lies in, the log that is read from `log` (a folder, a file, or "-"): commands must not write

@@ -128,6 +128,16 @@ TEST(Options, unknown_names_in_the_file_are_refused_with_the_file) {
   ::unlink(file.c_str());
 }
 
+TEST(Options, an_unknown_name_is_told_with_the_nearest_known_one) {
+  EXPECT_EQ(error_of({"--data", "/d", "--pipline", "x"}),
+            "command line: unrecognised option '--pipline'; did you mean '--pipeline'?");
+  EXPECT_EQ(error_of({"--data", "/d", "--colour"}), "command line: unrecognised option '--colour'");
+  const std::string file = testing::TempDir() + "pawl-options-near-" + std::to_string(::getpid());
+  std::ofstream(file) << "data = /d\nlissten = 127.0.0.1:7777\n";
+  EXPECT_TRUE(error_of({"--config", file.c_str()}).ends_with("'lissten'; did you mean 'listen'?"));
+  ::unlink(file.c_str());
+}
+
 TEST(Options, help_and_version_are_answers) {
   EXPECT_NE(options({"--help"})->answer->find("--pipeline"), std::string::npos);
   EXPECT_TRUE(options({"--version"})->answer->starts_with("pawld "));

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -64,6 +65,10 @@ TEST_F(AgainstDaemon, settings_are_shown_and_set) {
   const json::value settings = asked({"settings"});
   EXPECT_EQ(settings.at("settings").at("queue.max_concurrency").as_int64(), 3);
   EXPECT_EQ(settings.at("settings").at("ownership.repos").at(0).as_string(), "shop");
+  const Ran twice =
+      pawl({"settings", "queue.max_concurrency=4", "queue.serial_per_repo=off", "queue.max_concurrency=5"});
+  EXPECT_EQ(twice.exit, 2);
+  EXPECT_EQ(twice.err, "pawl: settings: 'queue.max_concurrency' is given twice\n");
   const Ran unknown = pawl({"settings", "queue.speed=9"});
   EXPECT_EQ(unknown.exit, 1);
   EXPECT_NE(unknown.err.find("unknown_setting"), std::string::npos) << unknown.err;
@@ -178,6 +183,22 @@ TEST_F(AgainstDaemon, submit_shows_what_an_agent_does_until_the_task_is_done) {
   }
 }
 
+TEST_F(AgainstDaemon, submit_does_not_wait_for_ever_for_a_red_gate) {
+  daemon.stop(SIGTERM);
+  daemon.options = {"--pipeline", daemon.file("judged.yaml",
+                                              "name: judged\n"
+                                              "stages:\n"
+                                              "  - {name: look, gate: {run: 'echo no good; exit 1'}, to: done}\n")};
+  daemon.start();
+  const Ran ran = pawl({"submit", "W-1", "--repo", "shop", "--pipeline", "judged", "--wait"});
+  EXPECT_EQ(ran.exit, 1) << ran.out;
+  EXPECT_EQ(
+      ran.err,
+      "pawl: task 1 waits: the gate of 'look' is red: no good; correct the branch and push it, then: pawl advance "
+      "1\n");
+  EXPECT_EQ(pawl({"submit", "W-2", "--repo", "shop", "--pipeline", "judged", "--wait", "--json"}).exit, 1);
+}
+
 TEST_F(AgainstDaemon, the_queue_shows_how_webhooks_fared) {
   daemon.stop(SIGTERM);
   const std::string secret = daemon.file("generic.secret", "secret\n");
@@ -244,6 +265,48 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran reap = pawl({"reap"});
   EXPECT_EQ(reap.exit, 0) << reap.err;
   EXPECT_TRUE(reap.out.starts_with("looked at 0 running jobs: reaped 0")) << reap.out;
+}
+
+/// No run has begun when the daemon goes: there is nothing yet to continue, and still something to wait for.
+TEST_F(AgainstDaemon, output_is_waited_for_over_a_restart) {
+  pawl({"submit", "W-1", "--repo", "shop"});
+  const std::string said = daemon.path("said");
+  const pid_t follower = ::fork();
+  if (follower == 0) {
+    const int file = ::open(said.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(file, 1);
+    ::dup2(file, 2);
+    ::execl(program("pawl").c_str(), "pawl", "log", "1", "-f", "--data", daemon.data().c_str(), nullptr);
+    ::_exit(125);
+  }
+  const auto has_said = [&](const char* words) {
+    std::stringstream text;
+    text << std::ifstream(said).rdbuf();
+    return text.str().find(words) != std::string::npos;
+  };
+  const auto until = std::chrono::steady_clock::now() + patience;
+  int status = 0;
+  bool has_ended = false;
+  const auto waited_for = [&](const char* words) {
+    while (!has_said(words) && std::chrono::steady_clock::now() < until) {
+      has_ended = has_ended || ::waitpid(follower, &status, WNOHANG) == follower;
+      if (has_ended) return has_said(words);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return has_said(words);
+  };
+  EXPECT_TRUE(waited_for("waiting for it"));
+  daemon.stop(SIGKILL);
+  EXPECT_TRUE(waited_for("trying again"));
+  daemon.start();
+  const std::filesystem::path folder = std::filesystem::path(daemon.data()) / "logs/task-1";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "v1~analysis~gate~20260101T000001.000000Z.log") << "begun at last\n";
+  const bool is_shown = waited_for("begun at last");
+  EXPECT_TRUE(is_shown);
+  if (!is_shown && !has_ended) ::kill(follower, SIGKILL);
+  if (!has_ended) ::waitpid(follower, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST_F(AgainstDaemon, output_of_a_task_is_printed_and_what_there_is_is_named) {

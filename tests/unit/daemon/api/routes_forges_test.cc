@@ -49,6 +49,21 @@ TEST_F(ForgeRoutes, a_body_of_four_mebibytes_is_read) {
   EXPECT_EQ(stage_of(mine), "ended");
 }
 
+TEST_F(ForgeRoutes, a_signed_stop_that_is_too_long_wakes_somebody) {
+  const TaskId mine = task("W-1", "w-1");
+  std::string body = R"({"event":"stop","repo":"shop","work_item":"W-1","id":"1","description":")";
+  body += std::string(limits::delivery_bytes_max - body.size() - 1, 'x') + "\"}";
+  ASSERT_EQ(body.size(), limits::delivery_bytes_max + 1);
+  EXPECT_EQ(post(WebhookSource::generic, "", "", body, "no signature").status, 401);
+  EXPECT_TRUE(alerts().empty()) << "anyone can send a long body";
+  const Answer answer = generic(body);
+  expect_refused(answer, "body_too_large");
+  EXPECT_TRUE(answer.says("--webhook-body-bytes")) << answer.body;
+  ASSERT_EQ(alerts().size(), 1U);
+  EXPECT_NE(alerts()[0].what.find("may have been a STOP"), std::string::npos) << alerts()[0].what;
+  EXPECT_NE(stage_of(mine), "ended");
+}
+
 TEST_F(ForgeRoutes, a_storm_of_refusals_is_one_alert) {
   for (int i = 0; i < 200; ++i) EXPECT_EQ(gitea("push", "d" + std::to_string(i), "{").status, 202);
   EXPECT_EQ(alerts().size(), 1U);

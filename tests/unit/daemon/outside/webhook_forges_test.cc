@@ -256,15 +256,34 @@ TEST(GithubWebhook, a_comment_starts_and_stops) {
     return with(payloads::github_issue_comment, R"("body": "/pawl start")", R"("body": ")" + std::string(text) + '"');
   };
   for (const std::string_view text :
-       {"/pawl stop", "/PAWL STOP", "/pawl stop at once", R"(/pawl stop\r\nwe were wrong)"}) {
+       {"/pawl stop", "/PAWL STOP", "/pawl stop at once", R"(/pawl stop\r\nwe were wrong)", "/pawl stop!",
+        "/pawl stop.", "/pawl stop, please", "/pawl  stop", R"(/pawl\tstop)", "  /pawl stop", R"(\n/pawl stop)",
+        "/pawl stop\u2026"}) {
     EXPECT_EQ(came_to<WebhookStop>(github("issue_comment", saying(text))).work_item, "SHOP-42") << text;
   }
   for (const std::string_view text :
-       {"> /pawl stop", "please /pawl stop", "/pawl stopping", "/pawl", "", R"(so\n/pawl stop)"}) {
+       {"> /pawl stop", "please /pawl stop", "/pawl stopping", "/pawl stop-gap", "/pawlstop", "/pawl", "/pawl ",
+        R"(/pawl\nstop)", "", " ", R"(so\n/pawl stop)", "/pawl restart", "/pawl/stop"}) {
     came_to<WebhookIgnored>(github("issue_comment", saying(text)));
   }
   for (const std::string_view action : {R"("edited")", R"("deleted")"}) {
     came_to<WebhookIgnored>(github("issue_comment", having(payloads::github_issue_comment, "action", action)));
+  }
+}
+
+/// Otherwise a stop would be about an issue 0 that never was, and be ignored.
+TEST(ForgeWebhook, a_start_or_stop_without_the_number_of_its_issue_is_malformed) {
+  for (const std::string_view number : {"null", "0", "-42", "42.5", R"("42")", "100000000000000000000"}) {
+    for (const auto& call :
+         {github("issues",
+                 with(payloads::github_issue_labeled, R"("number": 42)", R"("number": )" + std::string(number))),
+          github("issue_comment",
+                 with(payloads::github_issue_comment, R"("number": 42)", R"("number": )" + std::string(number))),
+          gitlab(with(payloads::gitlab_issue, R"("iid": 42)", R"("iid": )" + std::string(number))),
+          gitlab(with(payloads::gitlab_note_on_issue, R"("iid": 42)", R"("iid": )" + std::string(number)))}) {
+      ASSERT_FALSE(call.has_value()) << number << ": " << call->what;
+      EXPECT_NE(call.error().message.find("whole number above 0"), std::string::npos) << call.error().message;
+    }
   }
 }
 
@@ -389,6 +408,20 @@ TEST(GitlabWebhook, a_label_that_is_put_on_starts_and_stops) {
   EXPECT_EQ(came_to<WebhookStart>(gitlab(labelled(merge_request("update"), "pawl:start"))),
             (WebhookStart{.repo = "shop", .work_item = "", .branch = "shop-42", .pipeline = ""}));
   EXPECT_EQ(came_to<WebhookStop>(gitlab(labelled(merge_request("update"), "pawl:stop"))).branch, "shop-42");
+}
+
+TEST(GitlabWebhook, a_label_on_any_work_item_of_a_project_counts) {
+  const std::string task = with(having(payloads::gitlab_issue, "object_kind", R"("work_item")"), R"("type": "Issue")",
+                                R"("type": "Incident")");
+  EXPECT_EQ(came_to<WebhookStart>(gitlab(task)).work_item, "SHOP-42");
+  EXPECT_EQ(
+      came_to<WebhookStop>(gitlab(with(task, R"({"id": 205, "title": "API", "color": "#ffffff", "type": "ProjectLabel"},
+                  {)",
+                                       R"({"id": 207, "title": "pawl:stop"}, {)")))
+          .work_item,
+      "SHOP-42");
+  const std::string epic = with(task, R"("project": {"id")", R"("project": null, "group": {"id")");
+  EXPECT_EQ(came_to<WebhookIgnored>(gitlab(epic)).why, "it is of no project");
 }
 
 TEST(GitlabWebhook, labels_told_with_new_commits_were_there_before) {

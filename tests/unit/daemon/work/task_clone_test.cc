@@ -430,6 +430,32 @@ TEST_F(TaskClone, token_in_a_url_is_on_no_command_line_and_in_no_message) {
   EXPECT_EQ(said("find data -name '*.credential' -perm 600 | wc -l"), "1");
 }
 
+TEST_F(TaskClone, credentials_reach_a_clone_but_not_its_configuration_file) {
+  const auto origins = std::make_shared<Origins>();
+  origins->declare("shop", (folder_ / "origin.git").string());
+  Tried all(system(), (folder_ / "data").string(), origins);
+  prepared(all, request());
+  for (const std::string& user : {std::string("token0123456789abcdef"), std::string("ann:pass0123456789abcdef")}) {
+    origins->declare("shop", "http://" + user + "@127.0.0.1:1/" + std::to_string(user.size()));
+    EXPECT_EQ(all.fetch("shop", no_deadline, nullptr).end, FetchEnd::unreachable);
+    ASSERT_TRUE(all.Worktrees::prepare(request()));
+    EXPECT_EQ(said(in_task("cat .git/config | grep -c 0123456789abcdef || true")), "0");
+    const std::string filled =
+        said(in_task("printf 'protocol=http\nhost=127.0.0.1:1\npath=" + std::to_string(user.size()) +
+                     "\n\n' | git credential fill"));
+    EXPECT_NE(filled.find("username=" + user.substr(0, user.find(':')) + "\n"), std::string::npos) << filled;
+    EXPECT_EQ(filled.find("pass0123456789abcdef") != std::string::npos, user.starts_with("ann:")) << filled;
+  }
+  EXPECT_EQ(said("find data -name '*.gitconfig' -perm 600 | wc -l"), "1");
+}
+
+TEST_F(TaskClone, what_git_says_of_an_origin_is_one_line_without_blank_ones) {
+  Tried all(system(), (folder_ / "data").string(), {{"shop", (folder_ / "nowhere.git").string()}});
+  const std::string words = all.fetch("shop", no_deadline, nullptr).words;
+  EXPECT_NE(words.find("remote repository.; Please make sure"), std::string::npos) << words;
+  EXPECT_EQ(words.find('\n'), std::string::npos) << words;
+}
+
 TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
   const Listener silent;
   Tried all(system(), (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});

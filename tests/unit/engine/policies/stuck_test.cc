@@ -500,9 +500,22 @@ TEST_F(StuckTest, job_that_failed_at_its_gate_is_not_told_with_the_agents_words)
   blocked.blocked = "job_failed";
   Job failed = *machine.state().jobs.find(job);
   EXPECT_EQ(words_behind_block(blocked, &failed), "the gate of " + blocked.stage + " is red: 2 of 5 tests failed");
+  blocked.gate->passed = std::nullopt;
+  blocked.gate->reason = "exceeded its time limit";
+  EXPECT_EQ(words_behind_block(blocked, &failed),
+            "the gate of " + blocked.stage + " is in error: exceeded its time limit");
+  blocked.gate->passed = true;
+  EXPECT_EQ(words_behind_block(blocked, &failed), "");
   failed.run->exit_code = 1;
   EXPECT_EQ(words_behind_block(blocked, &failed), "");
   EXPECT_EQ(words_behind_block(blocked, nullptr), "");
+}
+
+TEST_F(StuckTest, job_whose_agent_failed_is_told_with_its_exit_code) {
+  exit_with(75);
+  finish(fb::JobResult::failed);
+  EXPECT_EQ(reason(), "blocked");
+  EXPECT_EQ(look()->detail, "job_failed: the agent exited with 75");
 }
 
 TEST_F(StuckTest, red_gate_is_told_during_the_pause_and_once_where_it_blocks) {

@@ -46,6 +46,26 @@ TEST_F(ProgressOfTask, a_delivery_is_told_stage_by_stage) {
   EXPECT_EQ(progress.lines({}).back(), "  done");
 }
 
+TEST_F(ProgressOfTask, a_red_gate_that_the_daemon_finds_stuck_ends_the_wait) {
+  const auto stuck = [&](const std::string& row) {
+    const auto read = parse_json(row);
+    EXPECT_TRUE(read) << row;
+    return progress.see_stuck(read->get_object());
+  };
+  const std::string red = R"({"task":3,"reason":"gate_red","detail":"the gate of 'build' is red: no"})";
+  at(0, "TaskCreated", "{}");
+  EXPECT_EQ(stuck(red), "") << "no gate was red yet";
+  at(1, "GateEvaluated", R"({"task":3,"passed":null,"reason":"no such program"})");
+  EXPECT_EQ(stuck(red), "") << "a gate in error is run again";
+  at(2, "GateEvaluated", R"({"task":3,"passed":false,"reason":"no"})");
+  EXPECT_EQ(stuck(R"({"task":3,"reason":"lease","detail":"x"})"), "") << "it is being driven";
+  EXPECT_EQ(stuck(R"({"task":4,"reason":"gate_red","detail":"x"})"), "") << "another task's";
+  EXPECT_EQ(progress.state(), Progress::State::moving);
+  EXPECT_TRUE(stuck(red).ends_with("  waits: the gate of 'build' is red: no\n"));
+  EXPECT_EQ(progress.state(), Progress::State::gate_red);
+  EXPECT_EQ(progress.reason(), "the gate of 'build' is red: no");
+}
+
 TEST_F(ProgressOfTask, a_rollback_says_why) {
   at(0, "TaskCreated", "{}");
   at(1, "StageTransition", R"({"task":3,"to":"review"})");

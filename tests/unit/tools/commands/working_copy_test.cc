@@ -54,6 +54,19 @@ TEST(RepoName, urls_are_the_same_but_for_their_end) {
   EXPECT_TRUE(is_same_url("/srv/shop.git", "/srv/shop"));
   EXPECT_TRUE(is_same_url("https://git.example.org/acme/shop/", "https://git.example.org/acme/shop.git"));
   EXPECT_FALSE(is_same_url("/srv/a/shop.git", "/srv/b/shop.git"));
+  EXPECT_TRUE(is_same_url("https://ann:token@git.example.org/acme/shop.git", "https://git.example.org/acme/shop"));
+  EXPECT_FALSE(is_same_url("https://git.example.org@evil.example/acme/shop", "https://git.example.org/acme/shop"));
+  EXPECT_FALSE(is_same_url("https://git.example.org/a@b/shop", "https://git.example.org/b/shop"));
+}
+
+TEST_F(WorkingCopy, origin_by_a_relative_path_is_where_git_looks_for_it) {
+  git("init");
+  git("remote add origin ../depot/shop.git");
+  fs::create_directories("deep/down");
+  fs::current_path("deep/down");
+  const auto origin = working_copy_origin();
+  ASSERT_TRUE(origin);
+  EXPECT_EQ(*origin, (fs::canonical(folder_).parent_path() / "depot/shop.git").string());
 }
 
 TEST_F(WorkingCopy, names_origin_and_branch) {

@@ -8,6 +8,7 @@
 #include "schema/json/read_json.h"
 #include "store/chain.h"
 #include "tests/unit/tools/sample_log.h"
+#include "tools/forensics/log_source.h"
 
 namespace pawl {
 namespace {
@@ -161,6 +162,23 @@ TEST_F(Export, the_tasks_of_a_state_can_be_csv) {
 
 TEST_F(Export, the_folder_can_be_in_the_environment) {
   EXPECT_EQ(run_pawl({"export", "state"}, "", {"PAWL_DATA=" + folder.path("data")}).exit, 0);
+}
+
+/// What the tables show can be typed.
+TEST(LogSource, a_time_may_have_an_offset) {
+  const TimeUs noon = *parse_rfc3339("2026-06-15T12:00:03Z");
+  for (const char* text : {"2026-06-15T12:00:03Z", "2026-06-15 12:00:03Z", "2026-06-15 14:00:03 +02:00",
+                           "2026-06-15T14:00:03+02:00", "2026-06-15T06:30:03.000000-05:30",
+                           "2026-06-15 12:00:03 +00:00", "2026-06-16 02:00:03 +14:00", "2026-06-14 23:59:03 -12:01"}) {
+    const auto read = time_from(text);
+    ASSERT_TRUE(read) << text;
+    EXPECT_EQ(read->us, noon.us) << text;
+  }
+  for (const char* text : {"", "2026-06-15", "2026-06-15 12:00", "2026-06-15 12:00:03", "2026-06-15 12:00:03 +2",
+                           "2026-06-15 12:00:03 +24:00", "2026-06-15 12:00:03 +02:60", "2026-06-15 12:00:03Z +02:00",
+                           "2026-06-15 12:00:03 +", "2026-02-30 12:00:03 +00:00", "a-work-item-with-dashes"}) {
+    EXPECT_FALSE(time_from(text)) << text;
+  }
 }
 
 TEST_F(Export, what_makes_no_sense_is_refused) {
