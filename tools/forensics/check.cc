@@ -96,6 +96,7 @@ std::string in_words(const Audit& audit, const Finding& finding) {
   if (heading) out += ", " + rfc3339(heading->time) + ", " + heading->type + " by " + printable(heading->actor);
   out += "  [" + kind_of(finding) + "]\n  " + printable(finding.what) + '\n';
   if (!finding.led_by.empty()) out += "  led by    " + in_words(audit, finding.led_by) + '\n';
+  for (const std::string& each : finding.decided) out += "  decided   " + printable(each) + '\n';
   if (finding.followed_by.empty()) return out;
   const bool is_long = finding.kind == Finding::Kind::unchecked;
   out +=
@@ -111,7 +112,9 @@ std::string in_words(const BadEnd& end) {
                              : ", because of record " + std::to_string(raw(end.cause));
   if (end.cause != Seq{0} && !end.why.empty()) out += ": " + printable(end.why);  // no finding says it
   if (end.let_go) out += "; let go by record " + std::to_string(raw(end.let_go.seq));
-  return out + '\n';
+  out += '\n';
+  for (const std::string& each : end.decided) out += "    " + printable(each) + '\n';
+  return out;
 }
 
 /// How many findings that say the same of different tasks are shown in full; --json has them all.
@@ -228,6 +231,8 @@ void append_finding(std::string& out, const Audit& audit, const Finding& finding
   append_seqs(out, finding.led_by);
   out += ",\"followed_by\":";
   append_seqs(out, finding.followed_by);
+  out += ",\"decided\":";
+  append_json_texts(out, finding.decided);
   out += '}';
 }
 
@@ -238,7 +243,9 @@ void append_end(std::string& out, const BadEnd& end) {
   append_json_text(out, end.words);
   out += ",\"cause\":" + (end.cause != Seq{0} ? std::to_string(raw(end.cause)) : "null") + ",\"by_itself\":";
   append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + '}';
+  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + ",\"decided\":";
+  append_json_texts(out, end.decided);
+  out += '}';
 }
 
 void append_witness(std::string& out, const Witness& witness) {

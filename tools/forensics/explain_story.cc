@@ -140,7 +140,7 @@ void TimelineBuilder::take_in(const AppliedRecord& item, const State& state, boo
     circumstances_.emplace(seq, entry_of(item, state));
   }
   follow_obstacles(item);
-  context_.add_circumstance(record, item.applied.outcome);
+  context_.add_circumstance(record, item.applied, state);
 }
 
 StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& state) {

@@ -43,6 +43,7 @@ void append_findings(std::string& out, const Story& story) {
     out += "\n" + std::string(is_unchecked ? "~" : "!") + " record " + std::to_string(raw(finding.seq)) + "  [" +
            std::string(name(finding.kind)) + "]\n  " + printable(finding.what) + '\n';
     if (!finding.led_by.empty()) out += "  led by " + seqs_in_words(finding.led_by) + '\n';
+    for (const std::string& each : finding.decided) out += "  decided " + printable(each) + '\n';
     if (finding.followed_by.empty()) continue;
     out += (is_unchecked ? "  and so " : "  shown by ") + seqs_in_words(finding.followed_by) + '\n';
   }

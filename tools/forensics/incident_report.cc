@@ -48,10 +48,14 @@ class Tracer {
                           .type = fb::EnumNameEvent(record.event_type()),
                           .outcome = item.applied.outcome,
                           .says = narration({record, item.applied, context_, group.state}).says +
-                                  block_in_words(record, item.applied.effects)});
+                                  block_in_words(record, item.applied.effects),
+                          .decided = {}});
+        for (const DecidedBy& each : context_.deciding().of(record, item.applied, group.state)) {
+          traced.back().decided.push_back(in_words(each));
+        }
       }
       context_.add(record, item.applied.outcome, item.applied.effects, group.state);
-      context_.add_circumstance(record, item.applied.outcome);
+      context_.add_circumstance(record, item.applied, group.state);
     }
   }
 

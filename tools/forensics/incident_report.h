@@ -19,7 +19,8 @@ struct TracedRecord {
   std::string actor;
   std::string type;
   Outcome outcome{};
-  std::string says;  // continues the actor's name
+  std::string says;                  // continues the actor's name
+  std::vector<std::string> decided;  // by which values
 };
 
 struct IncidentReport {
