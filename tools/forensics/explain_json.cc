@@ -65,6 +65,8 @@ std::string story_json(const Story& story) {
   member(out, "log_records", story.log_records);
   member(out, "log_end", story.log_end);
   id_or_null(out, "torn_at", story.torn_at);
+  key(out, "broken");
+  out += break_json(story.broken);
   flag(out, "redacted", story.is_redacted);
   list(out, "tasks", story.tasks, [&](const auto& each) {
     const TaskSeen& task = each.second;

@@ -142,6 +142,7 @@ class Timeline {
 
 std::string story_text(const Story& story) {
   std::string out = printable(story.subject) + '\n';
+  if (story.broken) out += in_words(*story.broken);
   if (story.is_redacted) out += "of a redacted log: its names and texts are replaced\n";
   append_tasks(out, story);
   const StoryEntry& first = story.entries.front();

@@ -55,6 +55,11 @@ std::string report_text(const IncidentReport& report) {
   std::string out = printable(report.log) + ": " + std::to_string(report.records) + " records";
   if (report.records > 0) out += ", " + rfc3339(report.begin) + " to " + rfc3339(report.end);
   out += '\n';
+  if (report.first > Seq{1}) out += "it begins with the checkpoint before record " + seq_text(report.first) + '\n';
+  if (report.broken) out += printable_lines(in_words(*report.broken)) + "up to there:\n";
+  if (report.torn_at) {
+    out += "records from " + seq_text(*report.torn_at) + " on are torn: never acknowledged, or still being written\n";
+  }
   if (!report.question) {
     const std::string about = report.asked.empty() ? "" : " about " + printable(report.asked);
     out += "no incident" + about + (report.by_itself.empty() ? ", and nothing ended badly\n" : "\n");
@@ -145,7 +150,13 @@ void append_incident(std::string& out, const Finding& finding) {
 std::string report_json(const IncidentReport& report) {
   std::string out = "{\"log\":";
   append_json_text(out, report.log);
-  out += ",\"records\":" + std::to_string(report.records) + ",\"incident\":";
+  out += ",\"begin\":";
+  report.records > 0 ? append_json_time(out, report.begin) : void(out += "null");
+  out += ",\"end\":";
+  report.records > 0 ? append_json_time(out, report.end) : void(out += "null");
+  out += ",\"records\":" + std::to_string(report.records) + ",\"first\":" + seq_text(report.first) +
+         ",\"torn_at\":" + (report.torn_at ? seq_text(*report.torn_at) : "null") +
+         ",\"broken\":" + break_json(report.broken) + ",\"incident\":";
   if (report.question) {
     append_incident(out, report.question->finding);
   } else {

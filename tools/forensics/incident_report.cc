@@ -289,6 +289,9 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
   PAWL_TRY(is_known(log, around));
   IncidentReport report;
   report.log = path;
+  report.first = next(beginning_of(log).state.last_seq);
+  report.torn_at = log.torn_at;
+  report.broken = log.broken;
   for (const RecordedGroup& group : log.groups) report.records += group.size();
   if (!log.groups.empty()) {
     report.begin = {log.groups.front().front().record().stamp()->time_us()};
