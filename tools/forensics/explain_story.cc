@@ -245,6 +245,7 @@ void TimelineBuilder::take_findings(Story& story, const Audit& audit, std::set<S
                          (is_unchecked && std::any_of(finding.followed_by.begin(), finding.followed_by.end(), is_here));
     if (!is_ours) continue;
     story.findings.push_back(finding);
+    if (finding.kind == Finding::Kind::incident) pointed_at.insert(finding.seq);
     pointed_at.insert(finding.led_by.begin(), finding.led_by.end());
   }
 }

@@ -62,7 +62,7 @@ const Command incident_command = {
         "that exists is LOG. Exit 1 if there is an incident, 2 if the log cannot be read.\n\n"
         "The report has the cause, the records that lead from it to the end, each setting that would have prevented\n"
         "it, what the log does not say, and the stories of the tasks concerned.\n",
-    .options = with_log_options({{"html", "FILE", "also write the story of the first task concerned as a page"},
+    .options = with_log_options({{"html", "FILE", "also write the whole report as a page for a browser"},
                                  {"json", "", "print the report as JSON"}}),
     .positional_max = 2,
     .run = run_incident};
