@@ -11,9 +11,6 @@ namespace {
 constexpr std::int64_t crash_loop_us = 3'600'000'000;
 /// More restarts in a row than these are not a mischance.
 constexpr std::int64_t restarts_outlived = 2;
-/// 128 + SIGKILL and 128 + SIGTERM: another party ended the process.
-constexpr std::int64_t exit_killed = 137;
-constexpr std::int64_t exit_terminated = 143;
 
 std::string value_in_words(const SettingValue& value) {
   if (const bool* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
@@ -40,23 +37,6 @@ Cause by_itself(std::string words) {
 std::string time_in_words(std::int64_t us) {
   const std::int64_t s = us / us_per_s;
   return s < 120 ? std::to_string(s) + " s" : std::to_string(s / 60) + " min";
-}
-
-/// A host says more than its name, such as which start of the machine it is.
-std::string host_name(const BootTerm& boot) {
-  return boot.host.substr(0, boot.host.find(' '));
-}
-
-bool was_killed(const AttemptTerm& attempt) {
-  return attempt.exited && (attempt.exit_code == exit_killed || attempt.exit_code == exit_terminated);
-}
-
-/// Whether the attempt failed by its own agent, gate or step.
-bool failed_itself(const AttemptTerm& attempt) {
-  if (attempt.end == AttemptTerm::End::retried || attempt.end == AttemptTerm::End::failed) {
-    return attempt.ended_by_owner && !was_killed(attempt);
-  }
-  return false;
 }
 
 }  // namespace
@@ -157,57 +137,6 @@ std::int64_t Causes::restarts_around(const std::string& boot, const Mark& at) co
     longest = count;
   }
   return is_around ? longest : 0;
-}
-
-void Causes::count_attempts() {
-  for (const auto& [id, task] : history_.tasks()) {
-    for (const AttemptTerm& attempt : task.attempts) {
-      const bool is_failed = failed_itself(attempt);
-      if (!is_failed && attempt.end != AttemptTerm::End::done) continue;
-      for (Rate* rate : {&of_pipeline_[task.pipeline], &of_boot_[attempt.owner.boot_id],
-                         &of_both_[{task.pipeline, attempt.owner.boot_id}]}) {
-        ++(is_failed ? rate->failed : rate->done);
-      }
-    }
-  }
-}
-
-/// What the job's own agents and gates fail by may have been brought in from outside: a definition of the pipeline, or
-/// a worker, since which nearly all attempts fail that went well before.
-Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTerm*>& of_job) const {
-  const auto rate_of = [](const auto& rates, const auto& key) {
-    const auto found = rates.find(key);
-    return found == rates.end() ? Rate() : found->second;
-  };
-  const Rate now = rate_of(of_pipeline_, task.pipeline);
-  for (const auto& [name, terms] : history_.pipelines()) {
-    for (std::size_t i = 1; i < terms.size(); ++i) {
-      if (terms[i].at.seq != task.pipeline) continue;
-      const Rate before = rate_of(of_pipeline_, terms[i - 1].at.seq);
-      if (!now.is_bad() || !before.is_good()) continue;
-      return {.at = terms[i].at,
-              .words = "pipeline '" + name + "' was redefined by " + terms[i].actor + "; since then " + in_words(now) +
-                       " failed, before it " + in_words(before)};
-    }
-  }
-  for (const AttemptTerm* attempt : of_job) {
-    const BootTerm* boot = history_.boot(attempt->owner.boot_id);
-    if (!boot || boot->is_daemon) continue;
-    const Rate its = rate_of(of_boot_, attempt->owner.boot_id);
-    Rate others = now;
-    const Rate both = rate_of(of_both_, std::pair(task.pipeline, attempt->owner.boot_id));
-    others.failed -= both.failed;
-    others.done -= both.done;
-    if (!its.is_bad() || others.failed > others.done) continue;
-    return {.at = boot->started,
-            .words = "from here on '" + boot->name + "' on " + host_name(*boot) + " fails at what it claims: " +
-                     in_words(its) + " failed, of others' on the same pipeline " + in_words(others)};
-  }
-  return by_itself("");
-}
-
-std::string Causes::in_words(const Rate& rate) {
-  return std::to_string(rate.failed) + " of " + std::to_string(rate.failed + rate.done) + " attempts";
 }
 
 /// A job has no attempts left: whatever took one from it that was not its own agent is to blame.
@@ -354,9 +283,11 @@ Mark Causes::twins_of(const std::string& name) const {
     const BootTerm& earlier = *history_.boot(ids[i - 1]);
     const BootTerm& later = *history_.boot(ids[i]);
     if (earlier.host == later.host || !earlier.was_replaced) continue;
+    // A machine that was started again has another host text: it never comes back as it was before.
     const bool comes_back = std::any_of(ids.begin() + static_cast<std::ptrdiff_t>(i) + 1, ids.end(),
                                         [&](const std::string& id) { return history_.boot(id)->host == earlier.host; });
-    if (comes_back || earlier.acted_after) return later.started;
+    const bool is_other = host_name(earlier) != host_name(later);
+    if (comes_back || (is_other && earlier.acted_after)) return later.started;
   }
   return {};
 }

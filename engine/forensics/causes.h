@@ -25,6 +25,13 @@ struct Cause {
 /// "an operator said of 'merge' that it had not happened"
 std::string said_not_happened(const StepTerm& step);
 
+/// The name of its host, which says more than that, such as which start of the machine it is.
+std::string host_name(const BootTerm& boot);
+/// Whether another party ended its process.
+bool was_killed(const AttemptTerm& attempt);
+/// Whether the attempt failed by its own agent, gate or step.
+bool failed_itself(const AttemptTerm& attempt);
+
 /// A limit that was passed before anything came of it.
 struct Overrun {
   Seq from{};                                    // since when the limit counted
@@ -57,11 +64,15 @@ class Causes {
   struct Rate {
     std::int64_t failed = 0;
     std::int64_t done = 0;
+    std::int64_t tasks = 0;  // of the failed attempts
+    TaskId last_task{};
     bool is_bad() const { return failed >= 2 && failed >= 4 * done; }
     bool is_good() const { return done >= 2 && done > failed; }
   };
   static std::string in_words(const Rate& rate);
   void count_attempts();
+  Rate rate_of_boot(const std::string& id) const;
+  const BootTerm* first_bad_boot(const std::string& id) const;
   Cause of_change(const TaskTerm& task, const std::vector<const AttemptTerm*>& of_job) const;
   /// The change of a setting that decided something, if with the value before it, or the default, it would have been
   /// decided otherwise.

@@ -110,12 +110,18 @@ Cause Causes::of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const
   const std::int64_t limit_s =
       number_in_force("reaper.max_running_s", attempt.ended.seq, Settings().reaper.max_running_s);
   if (cause.is_own()) {
-    // While the reaper itself finishes a job that exited, its passes leave it alone.
+    // While the daemon itself finishes a job that exited, its passes leave it alone.
+    const std::deque<LeaseTerm>& held = history_.terms(task_key(task.id));
+    const bool is_others = std::any_of(held.begin(), held.end(), [&](const LeaseTerm& term) {
+      const BootTerm* owner = history_.boot(term.owner.boot_id);
+      const bool covers = term.taken.seq < attempt.ended.seq && (!term.ended || term.ended.seq >= attempt.ended.seq);
+      return covers && owner && !owner->is_daemon;
+    });
     cause = of_leap({.from = attempt.claimed.seq,
                      .to = attempt.ended,
                      .over_s = age_s - limit_s,
                      .last_pass_s = attempt.last_pass_s,
-                     .is_due = !attempt.exited});
+                     .is_due = !attempt.exited || is_others});
   }
   if (!cause.is_own()) return cause;
   // Its agent was done: what followed did not end.

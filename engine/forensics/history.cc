@@ -99,7 +99,8 @@ void History::see_quiet(std::span<const fb::Record* const> group) {
 void History::see_record(const State& before, const fb::Record& record) {
   see_sign_of_life(record);
   if (took_effect(record)) return see_accepted(before, record);
-  // What was refused shows who was still at work.
+  // What was refused shows who was still at work, and what had happened.
+  if (const auto* done = record.event_as_StepFinished()) return see_refused_report(record, *done);
   std::uint64_t job = 0;
   std::uint64_t attempt = 0;
   if (const auto* exited = record.event_as_RunExited()) {
@@ -119,6 +120,17 @@ void History::see_record(const State& before, const fb::Record& record) {
   if (term && term->end == AttemptTerm::End::reaped && !term->acted_after &&
       term->owner.boot_id == record.boot()->string_view()) {
     term->acted_after = mark_of(record);
+  }
+}
+
+/// A step's own starter, which lost what it held, knows whether it happened.
+void History::see_refused_report(const fb::Record& record, const fb::StepFinished& event) {
+  const auto task = tasks_.find(TaskId{event.task()});
+  if (task == tasks_.end() || event.outcome() != fb::StepOutcome::done || event.by() != fb::StepBy::command) return;
+  for (StepTerm& term : task->second.steps) {
+    const bool is_its = term.started.seq == Seq{event.started()} && term.boot == record.boot()->string_view() &&
+                        term.principal == principal_of(record);
+    if (is_its && term.denied && !term.disproved) term.disproved = mark_of(record);
   }
 }
 
@@ -332,6 +344,7 @@ void History::see_step(const State& before, const fb::Record& record, const fb::
                                                 .exclusive = step && step->exclusive,
                                                 .boot = record.boot()->str(),
                                                 .actor = record.actor()->str(),
+                                                .principal = principal_of(record),
                                                 .started = mark_of(record),
                                                 .ended = {}});
 }

@@ -87,12 +87,14 @@ struct StepTerm {
   bool exclusive = false;
   std::string boot;
   std::string actor;
+  std::string principal;
   Mark started;
   Mark ended;
   fb::StepOutcome outcome{};
   fb::StepBy by{};
   Mark denied;  // a probe or a person said that it had not happened
   fb::StepBy denied_by{};
+  Mark disproved;  // its starter reported after that, and was refused, that it had
 };
 
 /// One time that a task was blocked.
@@ -193,6 +195,7 @@ class History {
 
   void begin(const State& state);
   void see_record(const State& before, const fb::Record& record);
+  void see_refused_report(const fb::Record& record, const fb::StepFinished& event);
   void see_accepted(const State& before, const fb::Record& record);
   void see_sign_of_life(const fb::Record& record);
   void see_quiet(std::span<const fb::Record* const> group);

@@ -232,7 +232,11 @@ class Search {
       Mark last;
       for (std::size_t i = 1; i < ids.size(); ++i) {
         const BootTerm& boot = *history_.boot(ids[i]);
-        if (boot.host == history_.boot(ids[i - 1])->host) continue;
+        const BootTerm& before = *history_.boot(ids[i - 1]);
+        if (boot.host == before.host) continue;
+        const bool is_back = std::any_of(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i),
+                                         [&](const std::string& id) { return history_.boot(id)->host == boot.host; });
+        if (!is_back && host_name(boot) == host_name(before)) continue;  // the same machine, started again
         ++changes;
         last = boot.started;
       }
@@ -329,6 +333,17 @@ class Search {
         const bool is_word = first.irreversible && first.ended && first.by != fb::StepBy::command &&
                              first.outcome == fb::StepOutcome::did_not_happen;
         if (!is_word || cases_.contains(first.ended.seq)) continue;
+        if (first.disproved) {
+          add({.at = first.denied, .words = said_not_happened(first) + ", and it had", .chain = {first.started.seq}},
+              {.task = id,
+               .work_item = task.work_item,
+               .at = first.disproved,
+               .words = named(task) + ": " + first.actor + ", which had begun '" + first.step +
+                        "' and was refused by then, reported that it was done",
+               .why = {},
+               .let_go = {}});
+          continue;
+        }
         const auto again =
             std::find_if(task.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, task.steps.end(),
                          [&](const StepTerm& step) { return step.step == first.step && step.to == first.to; });

@@ -15,13 +15,14 @@ namespace pawl {
 struct BadEnd {
   TaskId task{};
   std::string work_item;
-  Mark at;                   // the record that made it so
-  std::string reason = {};   // of a block, or why it stands still: "limit"; empty for other ends
-  std::string words;         // "blocked: job_failed", "waits for the lease repo:shop"
-  Seq cause{};               // of its incident; 0: it ended badly by itself
-  std::string why;           // if by itself: "its gate was red 2 times"
-  Mark let_go;               // when a person let it go on
-  bool is_outlived = false;  // and it does not stand still since
+  Mark at;                                // the record that made it so
+  std::string reason = {};                // of a block, or why it stands still: "limit"; empty for other ends
+  std::string words;                      // "blocked: job_failed", "waits for the lease repo:shop"
+  Seq cause{};                            // of its incident; 0: it ended badly by itself
+  std::string why;                        // if by itself: "its gate was red 2 times"
+  Mark let_go;                            // when a person let it go on
+  bool is_outlived = false;               // and it does not stand still since
+  std::vector<std::string> decided = {};  // by which values: "2 interruptions > 1 (…)"
 };
 
 struct Incidents {

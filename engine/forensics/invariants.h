@@ -41,6 +41,8 @@ struct Finding {
   TaskId task{0};                     // the task concerned; 0: none
   std::vector<Seq> led_by = {};       // earlier records that led to it, in order; empty: unknown
   std::vector<Seq> followed_by = {};  // later records that show it
+  /// By which values its records were decided: "300: 2 interruptions > 1 (recovery.max_interruptions, set by 269)".
+  std::vector<std::string> decided = {};
 };
 
 std::string_view name(Finding::Kind kind);

@@ -80,6 +80,15 @@ void append_json_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
+void append_json_texts(std::string& out, std::span<const std::string> texts) {
+  out += '[';
+  for (const std::string& text : texts) {
+    if (out.back() != '[') out += ',';
+    append_json_text(out, text);
+  }
+  out += ']';
+}
+
 void append_json_text_or_null(std::string& out, std::string_view text) {
   if (text.empty()) {
     out += "null";

@@ -16,6 +16,9 @@ namespace pawl {
 /// become U+FFFD: texts are checked on input, but the output must be valid JSON whatever happens.
 void append_json_text(std::string& out, std::string_view text);
 
+/// A list of texts.
+void append_json_texts(std::string& out, std::span<const std::string> texts);
+
 /// `text`, or null if it is empty.
 void append_json_text_or_null(std::string& out, std::string_view text);
 

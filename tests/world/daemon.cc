@@ -44,7 +44,7 @@ Daemon::Daemon(Story& story, std::unique_ptr<MemoryLog> log, Opened opened, std:
       clock_(time_before_start(story, opened.state, process_->host),
              {.wall = [&story] { return story.wall_us(); },
               .boottime = [&story] { return story.boottime_us(); },
-              .monotonic = [&story] { return story.scheduler.now(); }}),
+              .monotonic = [&story] { return story.monotonic_us(); }}),
       torn_at_(opened.report.torn_at),
       decider_(std::move(opened.state), [this] { return clock_.read(); }),
       records_since_checkpoint_(opened.report.replayed),

@@ -87,18 +87,18 @@ void Incident::begin(Story& story) {
 
 bool Incident::is_over() {
   if (++turns_ % turns_per_look != 0) return ends_at_ > 0 && records_ >= ends_at_;
-  if (ends_at_ == 0 && cause && !harm().victims.empty()) {
+  if (ends_at_ == 0 && cause && (proof || !needs_proof) && !harm().victims.empty()) {
     // What follows is part of the story.
     ends_at_ = std::max(records_ + static_cast<std::uint64_t>(dice().between(100, 300)), records_wanted_ / 2);
   }
   if (ends_at_ > 0) return records_ >= ends_at_;
   // What is about to do harm gets some more time for it.
-  return records_ >= (kind_.inject ? records_wanted_ * 3 / 2 : records_wanted_);
+  return records_ >= (kind_.is_healthy() ? records_wanted_ : records_wanted_ * 3 / 2);
 }
 
 /// A healthy story must not break any of the world's rules.
 bool Incident::bears_with(const std::string& fault) {
-  return kind_.inject && !fault.starts_with("script: ");
+  return !kind_.is_healthy() && !fault.starts_with("script: ");
 }
 
 Us Incident::downtime() {

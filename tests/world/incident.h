@@ -28,6 +28,9 @@ struct IncidentKind {
   const char* sentence;
   const char* setting;        // the one that at its default would have prevented it; null: none
   void (*inject)(Incident&);  // an actor from outside, from the moment that the seed gives; null: nothing goes wrong
+  bool is_harmless = false;   // what is put in does no harm
+
+  bool is_healthy() const { return !inject || is_harmless; }
 };
 std::span<const IncidentKind> incident_kinds();
 
@@ -147,8 +150,10 @@ class Incident final : public Script {
   // The cause.
   std::optional<Seq> cause;
   std::vector<Seq> also;
-  std::string words;    // about it
-  std::string setting;  // if the kind does not say
+  bool needs_proof = false;  // without it, the story is not the one that was meant
+  std::optional<Seq> proof;  // a late record that shows the cause
+  std::string words;         // about it
+  std::string setting;       // if the kind does not say
   /// Sees each record: for causes that others propose.
   std::function<void(const fb::Record&)> watcher;
 
@@ -181,6 +186,7 @@ struct Label {
   std::uint64_t tries = 1;
   std::optional<Seq> cause;
   std::vector<Seq> also;
+  std::optional<Seq> proof;
   std::string setting;
   Harm harm;
   std::string words;
@@ -204,5 +210,7 @@ struct IncidentOrder {
 /// Tells stories until one has the harm, and writes what was asked for. The program's exit code.
 int make_incident(const IncidentOrder& order);
 void list_incidents();
+/// The log of a story, to standard output, as `pawl export` prints it. False: it cannot be written, as it says there.
+bool write_log_of(const Story& story);
 
 }  // namespace pawl::hostile

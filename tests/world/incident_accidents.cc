@@ -105,6 +105,17 @@ Seq take_lease_away(Incident& incident, const std::string& key) {
   return incident.command(event);
 }
 
+/// The first report of the step itself that comes after the word.
+void watch_for_proof(Incident& incident, Seq started) {
+  incident.watcher = [&incident, started, no = incident.watcher](const fb::Record& record) {
+    no(record);
+    const auto* said = record.event_as_StepFinished();
+    const bool is_it = said && Seq{said->started()} == started && said->by() == fb::StepBy::command;
+    if (!is_it || !incident.cause || is_accepted(record) || incident.proof) return;
+    if (said->outcome() == fb::StepOutcome::done) incident.proof = Seq{record.stamp()->seq()};
+  };
+}
+
 /// A worker has done it, and cannot say so: its network is away. People say that it did not happen.
 void wrong_word_of_workers(Incident& incident) {
   const std::string name = some_hand(incident);
@@ -129,6 +140,7 @@ void wrong_word_of_workers(Incident& incident) {
   if (!step || step->started != at->step.started) return;
   incident.doubtful = StepKey{at->task, step->version, step->step};
   watch_for_no(incident, fb::StepBy::operator_);
+  if (incident.needs_proof) watch_for_proof(incident, step->started);
   const fb::StepFinishedT word = word_of(*task, *step, false);
   const std::string repo = repo_key(task->repo);
   const Lease* of_repo = incident.state().lease(repo);
@@ -144,6 +156,13 @@ void wrong_word(Incident& incident) {
   incident.words = "an operator says of a step that it did not happen, which did";
   if (incident.dice().one_in(2)) return wrong_word_of_daemons(incident);
   incident.words += "; its worker is cut off, and says so later";
+  wrong_word_of_workers(incident);
+}
+
+void disproved_word(Incident& incident) {
+  incident.needs_proof = true;
+  incident.words =
+      "an operator says of a worker's step that it did not happen; its late, refused report says that it did";
   wrong_word_of_workers(incident);
 }
 
@@ -264,13 +283,10 @@ void killed_agent(Incident& incident) {
 
 // Machines.
 
-void clock_leap(Incident& incident) {
-  const auto is_busy = [&] {
-    return worker_at_step(incident, [](const StepRow& step) { return step.irreversible; }).has_value();
-  };
-  if (!incident.await(is_busy, 24 * hour)) return;
-  const Us leap = incident.dice().between(3 * 60, 9 * 60) * minute;
-  incident.hangs_from = incident.now() + leap;
+namespace {
+
+/// The first record after the log's time went ahead by so much, and the one before.
+void watch_for_leap(Incident& incident, Us leap) {
   incident.watcher = [&incident, leap,
                       last = incident.story().witness().state().last_time.us](const fb::Record& record) mutable {
     const std::int64_t time = record.stamp()->time_us();
@@ -280,8 +296,66 @@ void clock_leap(Incident& incident) {
     }
     last = time;
   };
+}
+
+bool await_worker_at_step(Incident& incident) {
+  const auto is_busy = [&] {
+    return worker_at_step(incident, [](const StepRow& step) { return step.irreversible; }).has_value();
+  };
+  return incident.await(is_busy, 24 * hour);
+}
+
+}  // namespace
+
+void clock_leap(Incident& incident) {
+  if (!await_worker_at_step(incident)) return;
+  const Us leap = incident.dice().between(3 * 60, 9 * 60) * minute;
+  incident.hangs_from = incident.now() + leap;
+  watch_for_leap(incident, leap);
   incident.story().freeze(leap);
   incident.words = "the machine is frozen, and its clocks leap by " + std::to_string(leap / minute) + " minutes";
+}
+
+void clock_step(Incident& incident) {
+  if (!await_worker_at_step(incident)) return;
+  const Us leap = incident.dice().between(3 * 60, 9 * 60) * minute;
+  watch_for_leap(incident, leap);
+  incident.story().leap_stamps(leap);
+  incident.words = "the clock of the records leaps ahead by " + std::to_string(leap / minute) + " minutes";
+}
+
+void wall_leap(Incident& incident) {
+  incident.words = "the wall clock leaps, and nothing comes of it";
+  for (;;) {
+    if (!await_worker_at_step(incident)) return;
+    incident.story().leap_wall(incident.dice().between(-9 * 60, 9 * 60) * minute);
+    incident.sleep(10 * minute, 60 * minute);
+  }
+}
+
+/// Whoever else is at work, and one that is not.
+void false_report(Incident& incident) {
+  const std::string liar = some_hand(incident);
+  incident.words = liar + " reports for others that their agents have exited";
+  for (;;) {
+    incident.sleep(2 * minute, 10 * minute);
+    incident.story().daemon_that_serves();
+    const State& state = incident.state();
+    const Boot* boot = state.boot_named(liar);
+    std::vector<JobId> others;
+    for (const JobId id : state.indexes.running) {
+      const Job& job = *state.jobs.find(id);
+      if (job.run->owner.actor != liar && job.run->pid && !job.run->exit_code) others.push_back(id);
+    }
+    if (!boot || others.empty()) continue;
+    fb::RunExitedT exited;
+    exited.job = raw(incident.dice().pick(others));
+    exited.attempt = state.jobs.find(JobId{exited.job})->attempts;
+    exited.exit_code = 1;
+    incident.story().ask(propose_group(
+        {.boot = boot->boot_id, .actor = liar, .key = {}, .request = {}, .principal = boot->principal.value_or("")},
+        exited));
+  }
 }
 
 void twins(Incident& incident) {

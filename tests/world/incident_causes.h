@@ -29,6 +29,8 @@ void bad_gate(Incident& incident);
 // incident_accidents.cc: to machines, workers, agents and tasks
 void wrong_probe(Incident& incident);
 void wrong_word(Incident& incident);
+void disproved_word(Incident& incident);
+void false_report(Incident& incident);
 void forced_release(Incident& incident);
 void short_ttl(Incident& incident);
 void killed_worker(Incident& incident);
@@ -36,6 +38,8 @@ void endless_step(Incident& incident);
 void endless_agent(Incident& incident);
 void killed_agent(Incident& incident);
 void clock_leap(Incident& incident);
+void clock_step(Incident& incident);
+void wall_leap(Incident& incident);
 void twins(Incident& incident);
 void bad_worker(Incident& incident);
 void crash_loop(Incident& incident);

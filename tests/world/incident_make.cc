@@ -27,6 +27,8 @@ void append_tasks(std::string& out, const std::set<TaskId>& tasks) {
   out += ']';
 }
 
+}  // namespace
+
 bool write_log_of(const Story& story) {
   const auto log = MemoryLog::open(std::make_shared<MemoryDisk>(*story.disk()));
   if (!log) return false;
@@ -35,13 +37,12 @@ bool write_log_of(const Story& story) {
   return static_cast<bool>(written);
 }
 
-}  // namespace
-
 std::string in_json(const Label& label) {
   std::string out = "{\"kind\":";
   append_json_text(out, label.kind);
   out += ",\"seed\":" + std::to_string(label.seed) + ",\"tries\":" + std::to_string(label.tries) + ",\"cause\":";
   out += label.cause ? std::to_string(raw(*label.cause)) : "null";
+  out += ",\"proof\":" + (label.proof ? std::to_string(raw(*label.proof)) : "null");
   out += ",\"also\":[";
   for (const Seq seq : label.also) out += (out.back() == '[' ? "" : ",") + std::to_string(raw(seq));
   out += "],\"setting\":";
@@ -85,17 +86,19 @@ int make_incident(const IncidentOrder& order) {
                 .tries = tries,
                 .cause = incident.cause,
                 .also = incident.also,
+                .proof = incident.proof,
                 .setting = kind->setting ? kind->setting : incident.setting,
                 .harm = incident.harm(),
                 .words = incident.words,
                 .own = incident.own()};
     const bool is_harmed = !label.harm.victims.empty();
-    if (!kind->inject && is_harmed) {
+    if (kind->is_healthy() && is_harmed) {
       std::fprintf(stderr, "pawl_world: a healthy story does harm: %s\n", in_json(label).c_str());
       if (order.log) write_log_of(story);
       return 1;
     }
-    if (kind->inject && (!is_harmed || !label.cause)) {
+    const bool is_shown = label.cause && (label.proof || !incident.needs_proof);
+    if (!kind->is_healthy() && (!is_harmed || !is_shown)) {
       if (tries == tries_max && order.log) write_log_of(story);
       continue;
     }

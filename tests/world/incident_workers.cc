@@ -49,7 +49,8 @@ class Hand {
     event.pid = process_->pid;
     event.pid_start = process_->start;
     event.host = process_->host;
-    event.version = habits().is_broken ? "worker 2.5" : "worker 2.4";
+    is_broken_ = habits().is_broken;
+    event.version = is_broken_ ? "worker 2.5" : "worker 2.4";
     for (;;) {
       const Requester by{.boot = story_.daemon_that_serves().boot_id(),
                          .actor = name_,
@@ -157,8 +158,8 @@ class Hand {
     Us takes = plan.is_endless ? 100 * hour
                : plan.is_long  ? dice.between(25, 48) * minute
                                : dice.between(4, 14) * minute;
-    if (habits().is_broken) takes = dice.between(3, 20) * second;
-    const std::int64_t code = habits().is_broken ? 127 : plan.ails || plan.agent_fails > 0 ? 1 : 0;
+    if (is_broken_) takes = dice.between(3, 20) * second;
+    const std::int64_t code = is_broken_ ? 127 : plan.ails || plan.agent_fails > 0 ? 1 : 0;
     try {
       if (say(started).outcome != Outcome::accepted) return story_.machines.end(*agent, {});
       const Us until = story_.scheduler.now() + takes;
@@ -357,6 +358,7 @@ class Hand {
   const std::string machine_;
   ProcessPtr process_;
   std::string boot_;
+  bool is_broken_ = false;  // this version of it
 };
 
 }  // namespace

@@ -14,6 +14,8 @@ import tempfile
 SETTING = {"SettingChanged"}
 CAUSES = {
     "none": set(),
+    "wall_leap": set(),
+    "false_report": set(),
     "grace": SETTING,
     "ceiling": SETTING,
     "interruptions": SETTING,
@@ -30,9 +32,11 @@ CAUSES = {
     "bad_worker": {"BootStarted"},
     "wrong_probe": {"StepFinished"},
     "wrong_word": {"StepFinished"},
+    "disproved_word": {"StepFinished"},
     "forced_release": {"LeaseReclaimed"},
     "short_ttl": {"LeaseAcquired"},
     "clock_leap": None,  # whatever comes first after it
+    "clock_step": None,
     "twins": {"BootStarted"},
     "crash_loop": {"BootStarted"},
     "endless_step": {"StepStarted"},
@@ -70,7 +74,8 @@ def check(world, pawl, folder, kind, seed):
         records[record["seq"]] = record
     if not 400 <= len(records) <= 2000:
         wrong(which + f"{len(records)} records")
-    if (kind == "none") != (label["cause"] is None) or (kind == "none") != (label["victims"] == []):
+    is_healthy = CAUSES[kind] == set()
+    if is_healthy != (label["cause"] is None) or is_healthy != (label["victims"] == []):
         wrong(which + f"not a cause and somebody hurt: {label}")
     for seq in [label["cause"], *label["also"]]:
         if seq is not None and seq not in records:
@@ -93,7 +98,9 @@ def check(world, pawl, folder, kind, seed):
         wrong(which + "pawl check does not replay it to its end")
     if any(each["kind"] == "divergence" for each in answer["findings"]):
         wrong(which + "a record differs from what the rules compute")
-    if kind == "none" and any(each["kind"] not in ("unchecked", "ended_badly") for each in answer["findings"]):
+    if kind == "disproved_word" and records[label["proof"]]["outcome"] == "accepted":
+        wrong(which + "the proof was not refused")
+    if is_healthy and any(each["kind"] not in ("unchecked", "ended_badly") for each in answer["findings"]):
         wrong(which + f"something is found in a healthy log: {answer['findings'][0]['what']}")
 
 

@@ -169,20 +169,6 @@ struct Tally {
   double elapsed_s() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
 };
 
-/// The log of a story as `pawl export` prints it, but without the effects: a replay recomputes them.
-void print_log(const Story& story) {
-  const auto log = MemoryLog::open(std::make_shared<MemoryDisk>(*story.disk()));
-  if (!log) return;
-  std::string line;
-  const auto print = [&](RecordBytes bytes) {
-    line.clear();
-    append_record_line(line, *fb::GetRecord(bytes.data()), {});
-    std::printf("%s\n", line.c_str());
-    return true;
-  };
-  [[maybe_unused]] const Result<void> read = (*log)->read(Seq{1}, print);
-}
-
 /// The source tree's commit when the story is told.
 std::string commit() {
   std::string text;
@@ -219,7 +205,7 @@ void tell(const Options& options, std::uint64_t seed, Tally& tally) {
   Story story({.seed = seed, .records = options.records, .without = options.without});
   story.tell();
   const std::lock_guard lock(tally.mutex);
-  if (options.log) print_log(story);
+  if (options.log && !write_log_of(story)) ++tally.failures;
   ++tally.seeds;
   tally.records += story.witness().records();
   for (std::size_t type = 0; type < event_types; ++type) {
@@ -328,7 +314,9 @@ int main(int count, char** words) {
   const double took_s = tally.elapsed_s();
   if (options.reach) print_reach(tally.reach, tally.marks);
   if (!options.reaches.empty()) tally.failures += missing_in(tally.reach, tally.marks, options.reaches);
-  std::printf("%llu seeds, %llu records, %.1f s, %.0f records a second, %llu failures\n", printed(tally.seeds),
-              printed(tally.records), took_s, static_cast<double>(tally.records) / took_s, printed(tally.failures));
+  // With --log, standard output is the log alone.
+  std::fprintf(options.log ? stderr : stdout,
+               "%llu seeds, %llu records, %.1f s, %.0f records a second, %llu failures\n", printed(tally.seeds),
+               printed(tally.records), took_s, static_cast<double>(tally.records) / took_s, printed(tally.failures));
   return tally.failures > 0 ? 1 : 0;
 }

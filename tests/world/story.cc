@@ -110,7 +110,7 @@ bool Story::strikes(Hostility hostility, std::uint64_t chance) {
 }
 
 Us Story::wall_us() const {
-  return wall_begin + scheduler.now() + wall_offset_ + slept_us_;
+  return wall_begin + scheduler.now() + wall_offset_ + slept_us_ + stamps_ahead_us_;
 }
 
 Us Story::duration() {

@@ -263,7 +263,9 @@ class Story {
 
   Us wall_us() const;
   /// The daemon's machine. The scheduler's time is its CLOCK_MONOTONIC.
-  Us boottime_us() const { return scheduler.now() + slept_us_ - kernel_began_us_; }
+  Us boottime_us() const { return scheduler.now() + slept_us_ + stamps_ahead_us_ - kernel_began_us_; }
+  /// What the daemon's clock for records takes for CLOCK_MONOTONIC: ahead of it after leap_stamps().
+  Us monotonic_us() const { return scheduler.now() + stamps_ahead_us_; }
   /// How long daemons have run so far, on a machine that was awake.
   Us served_us() const { return served_us_ + (daemon_ ? scheduler.now() - served_since_us_ : 0); }
   std::uint64_t starts() const { return starts_; }
@@ -297,6 +299,10 @@ class Story {
   void strike_down() { is_struck_ = true; }
   /// Nothing runs for that long, not even the daemon, and every clock goes on: a machine that was frozen.
   void freeze(Us us) { frozen_us_ = us; }
+  /// The clock that stamps records leaps ahead, as it would if it followed the wall clock, while everything runs on.
+  void leap_stamps(Us us) { stamps_ahead_us_ += us; }
+  /// The wall clock alone leaps, forward or back.
+  void leap_wall(Us us) { wall_offset_ += us; }
   /// The daemon is told to end, in order, before any actor goes on.
   void tell_to_end() { is_told_to_end_ = true; }
 
@@ -362,6 +368,7 @@ class Story {
   std::uint64_t ids_ = 0;
   std::uint64_t idle_ = 0;  // how often no actor could go on
   Us wall_offset_ = 0;
+  Us stamps_ahead_us_ = 0;
   Us slept_us_ = 0;
   Us kernel_began_us_ = 0;
   Us served_us_ = 0;

@@ -26,10 +26,12 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
   for (const fb::Record* record : records) late_facts_.see(state, *record);
   conflicts_.see(state, records);
   history_.see(state, records);
+  if (headings_.size() == records.size() && state.last_seq > Seq{0}) deciding_.begin(state);
   CheckedGroup checked = check_group(state, records);
   std::vector<const Effects*> effects;
   for (const Applied& applied : checked.reapplied.applied) effects.push_back(&applied.effects);
   history_.settle(state, records, effects);
+  keep_decisions(checked, records, state);
   of_group_ = std::move(checked.findings);
   const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
   const auto parting = std::find_if(of_group_.begin(), of_group_.end(), parts);
@@ -39,6 +41,47 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
     keep(state);
   }
   return std::move(checked.reapplied);
+}
+
+void Audit::keep_decisions(const CheckedGroup& checked, std::span<const fb::Record* const> group, const State& after) {
+  const std::vector<Applied>& applied = checked.reapplied.applied;
+  for (std::size_t i = 0; i < group.size() && i < applied.size(); ++i) {
+    std::vector<DecidedBy> by = deciding_.of(*group[i], applied[i], after);
+    if (applied[i].outcome == Outcome::accepted && !by.empty()) {
+      decided_.emplace(Seq{group[i]->stamp()->seq()}, std::move(by));
+    }
+    deciding_.see(*group[i], applied[i], after);
+  }
+}
+
+namespace {
+
+/// Whether a reader has to know it of a finding: a limit was passed, or time was left out of account.
+bool is_telling(const DecidedBy& decided) {
+  const bool is_limit = decided.is_passed && (!decided.setting.empty() || decided.by == DecidedBy::By::chosen);
+  return decided.what == DecidedBy::What::not_counted || (is_limit && decided.what != DecidedBy::What::pause);
+}
+
+}  // namespace
+
+/// For the first of its records at which a limit was passed.
+std::vector<std::string> Audit::decided(const Finding& finding) const {
+  constexpr std::size_t lines_max = 8;
+  std::vector<std::string> lines;
+  if (finding.kind == Finding::Kind::unchecked) return lines;
+  std::set<Seq> seqs{finding.seq};
+  seqs.insert(finding.led_by.begin(), finding.led_by.end());
+  seqs.insert(finding.followed_by.begin(), finding.followed_by.end());
+  for (const Seq seq : seqs) {
+    const auto found = decided_.find(seq);
+    if (found == decided_.end()) continue;
+    for (const DecidedBy& each : found->second) {
+      if (!is_telling(each)) continue;
+      if (lines.size() == lines_max) return lines;
+      lines.push_back(std::to_string(raw(seq)) + ": " + in_words(each));
+    }
+  }
+  return lines;
 }
 
 /// Checks what the record itself shows.
@@ -87,6 +130,11 @@ bool Audit::goes_on(const Difference& difference) {
 
 void Audit::conclude(const State& end) {
   incidents_ = incidents(history_, end, findings());
+  for (BadEnd& bad : incidents_.ended) {
+    const auto found = decided_.find(bad.at.seq);
+    if (found == decided_.end()) continue;
+    for (const DecidedBy& each : found->second) bad.decided.push_back(in_words(each));
+  }
 }
 
 Findings Audit::findings() const {
@@ -94,6 +142,7 @@ Findings Audit::findings() const {
   for (Finding& finding : conflicts_.findings()) all.push_back(std::move(finding));
   for (const Finding& finding : late_facts_.findings()) all.push_back(finding);
   all.insert(all.end(), incidents_.findings.begin(), incidents_.findings.end());
+  for (Finding& finding : all) finding.decided = decided(finding);
   // What is only to be known comes last.
   // What an incident explains follows it.
   std::map<Seq, Seq> explained;

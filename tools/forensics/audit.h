@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/forensics/conflicts.h"
+#include "engine/forensics/deciding.h"
 #include "engine/forensics/history.h"
 #include "engine/forensics/incidents.h"
 #include "engine/forensics/late_facts.h"
@@ -48,6 +49,7 @@ class Audit {
   void conclude(const State& end);
 
   /// In seq order, those about unchecked records last. Incidents are among them once it was concluded.
+  /// With the values by which their records were decided.
   Findings findings() const;
   /// The tasks that ended badly, in the order of their records. Empty until it was concluded.
   const std::vector<BadEnd>& ended() const { return incidents_.ended; }
@@ -76,12 +78,16 @@ class Audit {
   bool goes_on(const Difference& difference);
   void find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by);
   std::uint32_t index_of(std::string name);
+  void keep_decisions(const CheckedGroup& checked, std::span<const fb::Record* const> group, const State& after);
+  std::vector<std::string> decided(const Finding& finding) const;
 
   Seq first_;
   Conflicts conflicts_;
   LateFacts late_facts_;
   History history_;
   Incidents incidents_;
+  DecidingValues deciding_;
+  std::map<Seq, std::vector<DecidedBy>> decided_;  // of accepted records
   Findings found_;
   Findings of_group_;                            // found in the current group
   std::set<std::pair<int, std::string>> known_;  // so that a finding is not reported again after every record

@@ -15,13 +15,14 @@ namespace {
 struct Checked {
   Audit audit{Seq{1}};
   std::optional<Seq> torn_at;
+  std::optional<LogBreak> broken = std::nullopt;
   std::optional<Witness> witness = std::nullopt;
 
   /// The audit's findings and the witness's.
   Findings findings() const {
     Findings all = audit.findings();
     if (!witness) return all;
-    for (Finding& finding : witness->findings(!audit.stopped_at())) {
+    for (Finding& finding : witness->findings(!audit.stopped_at() && !broken)) {
       const auto is_behind = [&](const Finding& other) { return !is_grave(other) || other.seq > finding.seq; };
       all.insert(std::find_if(all.begin(), all.end(), is_behind), std::move(finding));
     }
@@ -44,10 +45,11 @@ ReplicaPolicy policy_of(Checked& checked) {
 Result<void> check(const std::string& path, Checked& checked) {
   std::optional<Replica> replica;
   checked.torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                                        checked.audit = Audit(next(state.last_seq));
-                                        if (checked.witness) checked.witness->begin(state.last_seq, chain);
-                                        return replica.emplace(std::move(state), chain, policy_of(checked));
-                                      }}));
+                                               checked.audit = Audit(next(state.last_seq));
+                                               if (checked.witness) checked.witness->begin(state.last_seq, chain);
+                                               return replica.emplace(std::move(state), chain, policy_of(checked));
+                                             },
+                                             .broken = [&](LogBreak broken) { checked.broken = std::move(broken); }}));
   if (replica) checked.audit.conclude(replica->state());
   return {};
 }
@@ -96,6 +98,7 @@ std::string in_words(const Audit& audit, const Finding& finding) {
   if (heading) out += ", " + rfc3339(heading->time) + ", " + heading->type + " by " + printable(heading->actor);
   out += "  [" + kind_of(finding) + "]\n  " + printable(finding.what) + '\n';
   if (!finding.led_by.empty()) out += "  led by    " + in_words(audit, finding.led_by) + '\n';
+  for (const std::string& each : finding.decided) out += "  decided   " + printable(each) + '\n';
   if (finding.followed_by.empty()) return out;
   const bool is_long = finding.kind == Finding::Kind::unchecked;
   out +=
@@ -111,7 +114,9 @@ std::string in_words(const BadEnd& end) {
                              : ", because of record " + std::to_string(raw(end.cause));
   if (end.cause != Seq{0} && !end.why.empty()) out += ": " + printable(end.why);  // no finding says it
   if (end.let_go) out += "; let go by record " + std::to_string(raw(end.let_go.seq));
-  return out + '\n';
+  out += '\n';
+  for (const std::string& each : end.decided) out += "    " + printable(each) + '\n';
+  return out;
 }
 
 /// How many findings that say the same of different tasks are shown in full; --json has them all.
@@ -160,7 +165,8 @@ std::string in_words(const Witness& witness, bool is_stopped) {
 
 std::string in_words(const Checked& checked, const Findings& findings) {
   const Audit& audit = checked.audit;
-  std::string out = counted(audit.records(), "record");
+  std::string out = checked.broken ? printable_lines(in_words(*checked.broken)) + "up to there, " : "";
+  out += counted(audit.records(), "record");
   if (audit.first() > Seq{1}) out += ", from the checkpoint before " + std::to_string(raw(audit.first()));
   if (findings.empty()) {
     out += ": nothing found";
@@ -187,7 +193,7 @@ std::string in_words(const Checked& checked, const Findings& findings) {
     out +=
         "\nfrom record " + std::to_string(raw(*at)) + " on the log was not checked: the state before it is not known\n";
   }
-  if (checked.witness) out += in_words(*checked.witness, audit.stopped_at().has_value());
+  if (checked.witness) out += in_words(*checked.witness, audit.stopped_at() || checked.broken);
   if (checked.torn_at) {
     out += "\nrecords from " + std::to_string(raw(*checked.torn_at)) +
            " on are torn: never acknowledged, or still being written\n";
@@ -228,6 +234,8 @@ void append_finding(std::string& out, const Audit& audit, const Finding& finding
   append_seqs(out, finding.led_by);
   out += ",\"followed_by\":";
   append_seqs(out, finding.followed_by);
+  out += ",\"decided\":";
+  append_json_texts(out, finding.decided);
   out += '}';
 }
 
@@ -238,7 +246,9 @@ void append_end(std::string& out, const BadEnd& end) {
   append_json_text(out, end.words);
   out += ",\"cause\":" + (end.cause != Seq{0} ? std::to_string(raw(end.cause)) : "null") + ",\"by_itself\":";
   append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + '}';
+  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + ",\"decided\":";
+  append_json_texts(out, end.decided);
+  out += '}';
 }
 
 void append_witness(std::string& out, const Witness& witness) {
@@ -259,7 +269,7 @@ std::string in_json(const Checked& checked, const Findings& findings) {
   append_or_null(out, checked.audit.stopped_at());
   out += ",\"torn_at\":";
   append_or_null(out, checked.torn_at);
-  out += ",\"findings\":[";
+  out += ",\"broken\":" + break_json(checked.broken) + ",\"findings\":[";
   for (const Finding& finding : findings) {
     if (out.back() != '[') out += ',';
     append_finding(out, checked.audit, finding);
@@ -294,6 +304,7 @@ Exit run_check(const Arguments& arguments) {
   } else {
     print_for_people(in_words(checked, findings));
   }
+  if (checked.broken) return fail(Exit::usage, checked.broken->why);
   const auto is_word = [](const Finding& finding) { return finding.kind == Finding::Kind::taken_on_word; };
   return std::all_of(findings.begin(), findings.end(), is_word) ? Exit::done : Exit::refused;
 }

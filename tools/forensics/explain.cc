@@ -12,6 +12,7 @@ namespace {
 /// What a record is about. Reads the log up to that record.
 Result<StorySubject> about_record(const std::string& path, Seq seq) {
   std::optional<StorySubject> found;
+  std::optional<LogBreak> broken;
   std::optional<Replica> replica;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
     for (const AppliedRecord& record : group.records) {
@@ -20,10 +21,12 @@ Result<StorySubject> about_record(const std::string& path, Seq seq) {
   });
   policy.wants = [&found](const State&, auto) -> Result<bool> { return !found; };
   PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                      return replica.emplace(std::move(state), chain, policy);
-                    }}));
-  if (replica->difference()) return error_of(*replica->difference());
+                             return replica.emplace(std::move(state), chain, policy);
+                           },
+                           .broken = [&](LogBreak at) { broken = std::move(at); }}));
   if (found) return *found;
+  if (broken) return Error{ErrorCode::damaged, broken->why};
+  if (replica->difference()) return error_of(*replica->difference());
   return Error{ErrorCode::missing, "the log has no record " + std::to_string(raw(seq)) + ": its last one is " +
                                        std::to_string(raw(replica->state().last_seq))};
 }
@@ -34,6 +37,7 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject, boo
   TimelineBuilder teller(subject);
   bool is_redacted = false;
   Audit audit(Seq{1});
+  std::optional<LogBreak> broken;
   std::optional<Replica> replica;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
     audit.keep(group.state);
@@ -45,10 +49,13 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject, boo
                                                   audit = Audit(next(state.last_seq));
                                                   return replica.emplace(std::move(state), chain, policy);
                                                 },
-                                                .redacted = [&is_redacted] { is_redacted = true; }}));
-  if (replica->difference()) return error_of(*replica->difference());
+                                                .redacted = [&is_redacted] { is_redacted = true; },
+                                                .broken = [&](LogBreak at) { broken = std::move(at); }}));
+  if (replica->difference()) broken = break_at(*replica->difference());
+  audit.conclude(replica->state());
   Story story = PAWL_TRY(teller.finish(audit));
   story.torn_at = torn_at;
+  story.broken = std::move(broken);
   story.is_redacted = is_redacted;
   if (is_folded) fold(story, subject.seq);
   return story;
@@ -78,12 +85,12 @@ Exit run_explain(const Arguments& arguments) {
     } else {
       print_for_people(story_text(*story));
     }
-    return Exit::done;
+    return story->broken ? fail(Exit::usage, story->broken->why) : Exit::done;
   }
   const Result<void> written = write_page(*html, path, story_page(*story));
   if (!written) return fail(written.error());
   print_for_people(*html + ": " + story->subject + ", " + std::to_string(story->entries.size()) + " records\n");
-  return Exit::done;
+  return story->broken ? fail(Exit::usage, story->broken->why) : Exit::done;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ void StoryContext::begin(const State& state) {
     if (!boot.stale) boot_in_force_[boot.name] = id;
   }
   for (const auto& [key, row] : state.settings_changed.rows()) append_json(setting_values_[key], row.value);
+  deciding_.begin(state);
 }
 
 void StoryContext::know(const State& state, TaskId id) {
@@ -66,8 +67,9 @@ void StoryContext::know(const State& state, TaskId id) {
   }
 }
 
-void StoryContext::add_circumstance(const fb::Record& record, Outcome outcome) {
-  if (outcome != Outcome::accepted) return;
+void StoryContext::add_circumstance(const fb::Record& record, const Applied& applied, const State& state) {
+  if (applied.outcome != Outcome::accepted) return;
+  deciding_.see(record, applied, state);
   const RecordRef ref = ref_of(record);
   if (const auto* changed = record.event_as_SettingChanged()) {
     settings_[changed->key()->str()] = ref;

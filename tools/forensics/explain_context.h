@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "engine/forensics/deciding.h"
+#include "engine/rules/apply.h"
 #include "engine/state/effects.h"
 #include "engine/state/state.h"
 
@@ -70,8 +72,8 @@ class StoryContext {
 
   /// Takes a record that concerns one of the tasks. `state` is the one after its group.
   void add(const fb::Record& record, Outcome outcome, const Effects& effects, const State& state);
-  /// Takes any other record: boots and settings matter to every story.
-  void add_circumstance(const fb::Record& record, Outcome outcome);
+  /// Takes every record, after add(): boots, settings and limits matter to every story.
+  void add_circumstance(const fb::Record& record, const Applied& applied, const State& state);
 
   const TaskSeen* task(TaskId id) const { return find(tasks_, id); }
   const JobSeen* job(JobId id) const { return find(jobs_, id); }
@@ -79,6 +81,7 @@ class StoryContext {
   const StepSeen* step(Seq started) const { return find(steps_, started); }
   const RecordRef* boot_end(const std::string& boot) const { return find(boot_ends_, boot); }
   const RecordRef* setting(const std::string& key) const { return find(settings_, key); }
+  const DecidingValues& deciding() const { return deciding_; }
 
   const std::map<TaskId, TaskSeen>& tasks() const { return tasks_; }
   /// "pawld"; the id itself for an unknown boot.
@@ -112,6 +115,7 @@ class StoryContext {
   std::map<std::string, RecordRef> boot_ends_;
   std::map<std::string, RecordRef> settings_;
   std::map<std::string, std::string> setting_values_;  // as JSON
+  DecidingValues deciding_;
 };
 
 RecordRef ref_of(const fb::Record& record);

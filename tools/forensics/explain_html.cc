@@ -93,11 +93,15 @@ std::string hash_of(std::string_view text) {
 }  // namespace
 
 std::string story_page(const Story& story) {
+  return page_of(story_text(story), story_json(story));
+}
+
+std::string page_of(std::string_view text, std::string_view data) {
   const std::pair<std::string_view, std::string> parts[] = {
       {"@STYLE_HASH@", hash_of(between("<style>", "</style>"))},
       {"@SCRIPT_HASH@", hash_of(between("<script>", "</script>"))},
-      {"@TEXT@", escaped(printable_lines(story_text(story)))},
-      {"@STORY@", embedded(story_json(story))},
+      {"@TEXT@", escaped(printable_lines(text))},
+      {"@STORY@", embedded(data)},
   };
   std::string out;
   std::size_t from = 0;

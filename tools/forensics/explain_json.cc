@@ -65,6 +65,8 @@ std::string story_json(const Story& story) {
   member(out, "log_records", story.log_records);
   member(out, "log_end", story.log_end);
   id_or_null(out, "torn_at", story.torn_at);
+  key(out, "broken");
+  out += break_json(story.broken);
   flag(out, "redacted", story.is_redacted);
   list(out, "tasks", story.tasks, [&](const auto& each) {
     const TaskSeen& task = each.second;
@@ -100,6 +102,8 @@ std::string story_json(const Story& story) {
     member(out, "what", finding.what);
     seqs(out, "led_by", finding.led_by);
     seqs(out, "followed_by", finding.followed_by);
+    key(out, "decided");
+    append_json_texts(out, finding.decided);
   });
   list(out, "stays", story.intervals, [&](const StageSpan& stay) {
     member(out, "task", raw(stay.task));
@@ -129,12 +133,7 @@ std::string story_json(const Story& story) {
     flag(out, "back", entry.is_rollback);
     member(out, "says", entry.narration.says);
     key(out, "notes");
-    out += '[';
-    for (const std::string& note : entry.narration.notes) {
-      if (out.back() != '[') out += ',';
-      append_json_text(out, note);
-    }
-    out += ']';
+    append_json_texts(out, entry.narration.notes);
     seqs(out, "because", entry.narration.because);
     key(out, "findings");
     out += '[';

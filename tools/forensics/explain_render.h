@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "tools/forensics/explain_story.h"
 
@@ -13,5 +14,7 @@ std::string story_text(const Story& story);
 std::string story_json(const Story& story);
 /// One self-contained HTML page that loads nothing: explain_page.html with the story in it.
 std::string story_page(const Story& story);
+/// The same page with other contents: a report of an incident, which has stories.
+std::string page_of(std::string_view text, std::string_view data);
 
 }  // namespace pawl

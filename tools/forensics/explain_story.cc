@@ -140,7 +140,7 @@ void TimelineBuilder::take_in(const AppliedRecord& item, const State& state, boo
     circumstances_.emplace(seq, entry_of(item, state));
   }
   follow_obstacles(item);
-  context_.add_circumstance(record, item.applied.outcome);
+  context_.add_circumstance(record, item.applied, state);
 }
 
 StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& state) {
@@ -245,6 +245,7 @@ void TimelineBuilder::take_findings(Story& story, const Audit& audit, std::set<S
                          (is_unchecked && std::any_of(finding.followed_by.begin(), finding.followed_by.end(), is_here));
     if (!is_ours) continue;
     story.findings.push_back(finding);
+    if (finding.kind == Finding::Kind::incident) pointed_at.insert(finding.seq);
     pointed_at.insert(finding.led_by.begin(), finding.led_by.end());
   }
 }

@@ -12,6 +12,7 @@
 #include "tools/forensics/audit.h"
 #include "tools/forensics/explain_subject.h"
 #include "tools/forensics/explain_words.h"
+#include "tools/forensics/log_source.h"
 
 namespace pawl {
 
@@ -69,7 +70,8 @@ struct Story {
   std::uint64_t log_records = 0;
   TimeUs log_end;
   std::optional<Seq> torn_at;
-  bool is_redacted = false;  // the log is: its names are replaced
+  std::optional<LogBreak> broken = std::nullopt;  // the log goes on, but cannot be told
+  bool is_redacted = false;                       // the log is: its names are replaced
 };
 
 /// Marks runs of at least four records in a row that say the same of the same thing: renewals, refusals. What check

@@ -43,6 +43,7 @@ void append_findings(std::string& out, const Story& story) {
     out += "\n" + std::string(is_unchecked ? "~" : "!") + " record " + std::to_string(raw(finding.seq)) + "  [" +
            std::string(name(finding.kind)) + "]\n  " + printable(finding.what) + '\n';
     if (!finding.led_by.empty()) out += "  led by " + seqs_in_words(finding.led_by) + '\n';
+    for (const std::string& each : finding.decided) out += "  decided " + printable(each) + '\n';
     if (finding.followed_by.empty()) continue;
     out += (is_unchecked ? "  and so " : "  shown by ") + seqs_in_words(finding.followed_by) + '\n';
   }
@@ -141,6 +142,7 @@ class Timeline {
 
 std::string story_text(const Story& story) {
   std::string out = printable(story.subject) + '\n';
+  if (story.broken) out += in_words(*story.broken);
   if (story.is_redacted) out += "of a redacted log: its names and texts are replaced\n";
   append_tasks(out, story);
   const StoryEntry& first = story.entries.front();

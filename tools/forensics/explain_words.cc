@@ -476,6 +476,10 @@ void add_effects(const Scene& scene, Narration& narration) {
 
 Narration narration(const Scene& scene) {
   Narration narration = asked(scene);
+  for (const DecidedBy& each : scene.context.deciding().of(scene.record, scene.applied, scene.state)) {
+    narration.notes.push_back(in_words(each));
+    narration.because.push_back(each.set_by);
+  }
   add_obstacle(scene, narration);
   add_effects(scene, narration);
   if (const RecordRef* off = scene.context.setting("ownership.enabled"); off && scene.applied.unchecked) {

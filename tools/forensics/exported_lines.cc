@@ -75,6 +75,7 @@ struct LineTaker {
   bool may_be_checkpoint = true;
 
   Result<bool> take(std::string line, std::uint64_t number);
+  Result<bool> take_record(std::string line);
 };
 
 Result<bool> LineTaker::take(std::string line, std::uint64_t number) {
@@ -87,6 +88,13 @@ Result<bool> LineTaker::take(std::string line, std::uint64_t number) {
     PAWL_TRY(reader.checkpoint(std::move(checkpoint)));
     return true;
   }
+  std::string copy = reader.refused ? line : std::string();
+  Result<bool> taken = take_record(std::move(line));
+  if (!taken && reader.refused) reader.refused(copy);
+  return taken;
+}
+
+Result<bool> LineTaker::take_record(std::string line) {
   const Proposal record = PAWL_TRY(read_record_line(line));
   return reader.record({record.data(), record.data() + record.size()}, std::move(line));
 }

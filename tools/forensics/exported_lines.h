@@ -28,6 +28,8 @@ struct LineReader {
   std::function<Result<bool>(std::vector<std::uint8_t> bytes, std::string line)> record;
   /// Called first if the log says that it is redacted. May be empty.
   std::function<void()> redacted = {};
+  /// Called with a line that could not be read or taken, before the reading ends with that error. May be empty.
+  std::function<void(const std::string& line)> refused = {};
 };
 
 /// Calls `each` with every line of a file, or of standard input if `path` is "-", and its number from 1, until it

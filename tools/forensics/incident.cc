@@ -26,15 +26,15 @@ Exit run_incident(const Arguments& arguments) {
   const bool has_log = words.size() == 2 || (words.size() == 1 && names_log(words[0], arguments));
   const auto path = log_named(has_log ? std::optional(words[0]) : std::nullopt, arguments, "incident");
   if (!path) return fail(path.error());
-  const auto log = read_recorded(*path);
+  const auto log = read_recorded_part(*path);
   if (!log) return fail_to_read(log.error());
   const std::size_t at = has_log ? 1 : 0;
   const Around around = words.size() > at ? around_from(words[at]) : Around();
   const auto report = report_of(*log, *path, around);
   if (!report) return fail_to_read(report.error());
   if (html) {
-    if (report->stories.empty()) return fail(Exit::refused, "incident: there is no incident to draw");
-    const Result<void> written = write_page(*html, *path, story_page(report->stories.front()));
+    if (!report->question) return fail(Exit::refused, "incident: there is no incident to draw");
+    const Result<void> written = write_page(*html, *path, page_of(report_text(*report), report_json(*report)));
     if (!written) return fail(written.error());
   }
   if (arguments.has("json")) {
@@ -42,7 +42,9 @@ Exit run_incident(const Arguments& arguments) {
   } else {
     print_for_people(report_text(*report));
   }
-  return report->question ? Exit::refused : Exit::done;
+  const bool is_readable = !report->broken || report->broken->kind == LogBreak::Kind::diverges;
+  if (!is_readable) return fail(Exit::usage, report->broken->why);
+  return report->question || report->broken ? Exit::refused : Exit::done;
 }
 
 }  // namespace
@@ -60,7 +62,7 @@ const Command incident_command = {
         "that exists is LOG. Exit 1 if there is an incident, 2 if the log cannot be read.\n\n"
         "The report has the cause, the records that lead from it to the end, each setting that would have prevented\n"
         "it, what the log does not say, and the stories of the tasks concerned.\n",
-    .options = with_log_options({{"html", "FILE", "also write the story of the first task concerned as a page"},
+    .options = with_log_options({{"html", "FILE", "also write the whole report as a page for a browser"},
                                  {"json", "", "print the report as JSON"}}),
     .positional_max = 2,
     .run = run_incident};

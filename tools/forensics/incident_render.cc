@@ -19,6 +19,7 @@ void append_end(std::string& out, const BadEnd& end) {
   if (end.at) out += " (record " + seq_text(end.at.seq) + ")";
   if (end.let_go) out += "; let go on by record " + seq_text(end.let_go.seq);
   out += '\n';
+  for (const std::string& each : end.decided) out += "    " + printable(each) + '\n';
 }
 
 void append_trace(std::string& out, const IncidentReport& report) {
@@ -35,6 +36,9 @@ void append_trace(std::string& out, const IncidentReport& report) {
            padded(printable(each.actor), actor_width + 2) + printable(each.says);
     if (each.outcome != Outcome::accepted) out += " (refused: " + std::string(name(each.outcome)) + ")";
     out += '\n';
+    for (const std::string& by : each.decided) {
+      out += std::string(2 + seq_width + 24 + actor_width + 2, ' ') + printable(by) + '\n';
+    }
   }
 }
 
@@ -51,6 +55,11 @@ std::string report_text(const IncidentReport& report) {
   std::string out = printable(report.log) + ": " + std::to_string(report.records) + " records";
   if (report.records > 0) out += ", " + rfc3339(report.begin) + " to " + rfc3339(report.end);
   out += '\n';
+  if (report.first > Seq{1}) out += "it begins with the checkpoint before record " + seq_text(report.first) + '\n';
+  if (report.broken) out += printable_lines(in_words(*report.broken)) + "up to there:\n";
+  if (report.torn_at) {
+    out += "records from " + seq_text(*report.torn_at) + " on are torn: never acknowledged, or still being written\n";
+  }
   if (!report.question) {
     const std::string about = report.asked.empty() ? "" : " about " + printable(report.asked);
     out += "no incident" + about + (report.by_itself.empty() ? ", and nothing ended badly\n" : "\n");
@@ -107,7 +116,9 @@ void append_json(std::string& out, const BadEnd& end) {
   append_json_text(out, end.words);
   out += ",\"cause\":" + (end.cause != Seq{0} ? seq_text(end.cause) : "null") + ",\"by_itself\":";
   append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? seq_text(end.let_go.seq) : "null") + '}';
+  out += ",\"let_go\":" + (end.let_go ? seq_text(end.let_go.seq) : "null") + ",\"decided\":";
+  append_json_texts(out, end.decided);
+  out += '}';
 }
 
 template <class List>
@@ -129,6 +140,8 @@ void append_incident(std::string& out, const Finding& finding) {
   append_seq_list(out, finding.led_by);
   out += ",\"followed_by\":";
   append_seq_list(out, finding.followed_by);
+  out += ",\"decided\":";
+  append_json_texts(out, finding.decided);
   out += '}';
 }
 
@@ -137,7 +150,13 @@ void append_incident(std::string& out, const Finding& finding) {
 std::string report_json(const IncidentReport& report) {
   std::string out = "{\"log\":";
   append_json_text(out, report.log);
-  out += ",\"records\":" + std::to_string(report.records) + ",\"incident\":";
+  out += ",\"begin\":";
+  report.records > 0 ? append_json_time(out, report.begin) : void(out += "null");
+  out += ",\"end\":";
+  report.records > 0 ? append_json_time(out, report.end) : void(out += "null");
+  out += ",\"records\":" + std::to_string(report.records) + ",\"first\":" + seq_text(report.first) +
+         ",\"torn_at\":" + (report.torn_at ? seq_text(*report.torn_at) : "null") +
+         ",\"broken\":" + break_json(report.broken) + ",\"incident\":";
   if (report.question) {
     append_incident(out, report.question->finding);
   } else {
@@ -158,6 +177,8 @@ std::string report_json(const IncidentReport& report) {
     append_json_text(out, name(each.outcome));
     out += ",\"says\":";
     append_json_text(out, each.says);
+    out += ",\"decided\":";
+    append_json_texts(out, each.decided);
     out += '}';
   }
   out += "],\"defences\":[";
@@ -170,24 +191,22 @@ std::string report_json(const IncidentReport& report) {
     append_json_text(out, each.judged.why);
     out += '}';
   }
-  out += "],\"by_itself\":";
+  std::vector<std::string> untried;
+  for (const Change& change : report.defences.untried) untried.push_back(in_words(change));
+  out += "],\"untried\":";
+  append_json_texts(out, untried);
+  out += ",\"by_itself\":";
   append_ends(out, report.by_itself);
   out += ",\"others\":[";
   for (const Finding& other : report.others) {
     if (out.back() != '[') out += ',';
     append_incident(out, other);
   }
-  const auto append_texts = [&out](const std::vector<std::string>& texts) {
-    for (const std::string& each : texts) {
-      if (out.back() != '[') out += ',';
-      append_json_text(out, each);
-    }
-  };
-  out += "],\"open\":[";
-  append_texts(report.open);
-  out += "],\"unknown\":[";
-  append_texts(report.unknown);
-  out += "],\"stories\":[";
+  out += "],\"open\":";
+  append_json_texts(out, report.open);
+  out += ",\"unknown\":";
+  append_json_texts(out, report.unknown);
+  out += ",\"stories\":[";
   for (const Story& story : report.stories) {
     if (out.back() != '[') out += ',';
     std::string json = story_json(story);

@@ -49,10 +49,14 @@ class Tracer {
                           .type = fb::EnumNameEvent(record.event_type()),
                           .outcome = item.applied.outcome,
                           .says = narration({record, item.applied, context_, group.state}).says +
-                                  block_in_words(record, item.applied.effects)});
+                                  block_in_words(record, item.applied.effects),
+                          .decided = {}});
+        for (const DecidedBy& each : context_.deciding().of(record, item.applied, group.state)) {
+          traced.back().decided.push_back(in_words(each));
+        }
       }
       context_.add(record, item.applied.outcome, item.applied.effects, group.state);
-      context_.add_circumstance(record, item.applied.outcome);
+      context_.add_circumstance(record, item.applied, group.state);
     }
   }
 
@@ -63,8 +67,8 @@ class Tracer {
   StoryContext context_;
 };
 
-/// The tasks whose stories are told.
-std::vector<TaskId> tasks_of(const InQuestion& question) {
+/// The tasks whose stories are told: those that ended badly, and those at whose steps it happened.
+std::vector<TaskId> tasks_of(const RecordedLog& log, const InQuestion& question) {
   std::vector<TaskId> tasks;
   const auto add = [&](TaskId task) {
     const bool is_new = task != TaskId{0} && std::find(tasks.begin(), tasks.end(), task) == tasks.end();
@@ -72,6 +76,15 @@ std::vector<TaskId> tasks_of(const InQuestion& question) {
   };
   for (const BadEnd& end : question.ends) add(end.task);
   add(question.finding.task);
+  const std::vector<Seq>& chain = question.finding.followed_by;
+  for (const RecordedGroup& group : log.groups) {
+    for (const RecordedEvent& event : group) {
+      const bool is_step = event.record().event_as_StepStarted() || event.record().event_as_StepFinished();
+      const bool is_in_chain =
+          event.seq() == question.finding.seq || std::binary_search(chain.begin(), chain.end(), event.seq());
+      if (is_step && is_in_chain) add(task_of(log, event.record()).value_or(TaskId{0}));
+    }
+  }
   return tasks;
 }
 
@@ -81,7 +94,7 @@ void tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentReport& r
   Audit audit(next(begun.state.last_seq));
   Tracer tracer(begun.state, wanted);
   std::vector<TimelineBuilder> tellers;
-  for (const TaskId task : tasks_of(*report.question)) {
+  for (const TaskId task : tasks_of(log, *report.question)) {
     tellers.emplace_back(StorySubject{.task = task});
     tellers.back().begin(begun.state);
   }
@@ -286,6 +299,9 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
   PAWL_TRY(is_known(log, around));
   IncidentReport report;
   report.log = path;
+  report.first = next(beginning_of(log).state.last_seq);
+  report.torn_at = log.torn_at;
+  report.broken = log.broken;
   for (const RecordedGroup& group : log.groups) report.records += group.size();
   if (!log.groups.empty()) {
     report.begin = {log.groups.front().front().record().stamp()->time_us()};

@@ -19,13 +19,17 @@ struct TracedRecord {
   std::string actor;
   std::string type;
   Outcome outcome{};
-  std::string says;  // continues the actor's name
+  std::string says;                  // continues the actor's name
+  std::vector<std::string> decided;  // by which values
 };
 
 struct IncidentReport {
   std::string log;
   std::string asked;  // what to look around, in words; empty: nothing in particular
   std::uint64_t records = 0;
+  Seq first{};                     // not 1: it begins with a checkpoint
+  std::optional<Seq> torn_at;      // what follows was never acknowledged
+  std::optional<LogBreak> broken;  // the log goes on, but the report does not
   TimeUs begin;
   TimeUs end;
   std::optional<InQuestion> question;  // none: nothing went wrong, or nothing around what was asked for

@@ -1,8 +1,14 @@
 #include "tools/forensics/log_source.h"
 
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
 #include <filesystem>
 
 #include "schema/hex.h"
+#include "schema/json/json_text.h"
+#include "schema/json/read_json.h"
+#include "store/base64.h"
 #include "tools/commands/sources.h"
 #include "tools/forensics/exported_lines.h"
 
@@ -26,16 +32,58 @@ std::optional<Difference> difference_of(const ExportedCheckpoint& checkpoint) {
   return std::nullopt;
 }
 
+/// Whether a walk that failed may end with what it has.
+bool may_end(const LogWalk& walk, const Replica& replica, const Error& error) {
+  const bool is_of_log =
+      error.code == ErrorCode::damaged || error.code == ErrorCode::malformed || error.code == ErrorCode::unsupported;
+  return walk.broken && is_of_log && replica.records() > 0;
+}
+
+LogBreak break_at(const Replica& replica, const Error& error, std::string raw) {
+  const bool is_newer = error.code == ErrorCode::unsupported;
+  return {.kind = is_newer ? LogBreak::Kind::newer : LogBreak::Kind::damaged,
+          .at = next(replica.state().last_seq),
+          .why = error.message + (is_newer ? "; reading it takes a newer pawl" : ""),
+          .raw = std::move(raw)};
+}
+
+/// A record as `pawl export` writes one that it cannot read; empty if there are no bytes.
+std::string raw_record(Log& log, Seq seq) {
+  std::string out;
+  const Result<void> read = log.read(seq, [&](RecordBytes bytes) {
+    out = "{\"seq\":" + std::to_string(raw(seq)) + ",\"bytes\":\"" + base64(bytes) + "\"}";
+    return false;
+  });
+  return read ? out : std::string();
+}
+
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
   const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir, LogMode::read_only));
-  PAWL_TRY(walk.begin({}, {}).read(*log));
+  Replica& replica = walk.begin({}, {});
+  const Result<void> read = replica.read(*log);
+  if (!read && !may_end(walk, replica, read.error())) return read.error();
+  if (!read) {
+    const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
+    walk.broken(break_at(replica, read.error(), raw_record(*log, bad)));
+  }
   return log->torn_at();
+}
+
+/// Whether a line that is not a record of this version is the first of a group: then the group before it is whole.
+bool begins_group(const std::string& line) {
+  const auto document = parse_json(line);
+  const auto* fields = document && document->is_object() ? &document->get_object() : nullptr;
+  const auto* seq = fields ? fields->if_contains("seq") : nullptr;
+  const auto* group = fields ? fields->if_contains("group") : nullptr;
+  return seq && group && *seq == *group;
 }
 
 Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
   Replica* replica = &walk.begin({}, {});
   bool is_wanted = true;
+  std::string refused;
   LineReader reader;
+  reader.refused = [&](const std::string& line) { refused = line; };
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
     auto difference = difference_of(checkpoint);
     if (difference && !walk.differs) {
@@ -54,12 +102,47 @@ Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
     return replica->add(bytes, std::move(line));
   };
   reader.redacted = walk.redacted;
-  PAWL_TRY(read_lines(path, reader));
-  if (is_wanted) PAWL_TRY(replica->finish());
+  const Result<void> read = read_lines(path, reader);
+  if (!read && begins_group(refused)) PAWL_TRY(replica->finish());
+  if (!read && !may_end(walk, *replica, read.error())) return read.error();
+  if (!read) {
+    walk.broken(break_at(*replica, read.error(), refused));
+  } else if (is_wanted) {
+    PAWL_TRY(replica->finish());
+  }
   return {};
 }
 
 }  // namespace
+
+LogBreak break_at(const Difference& difference) {
+  return {.kind = LogBreak::Kind::diverges, .at = difference.seq, .why = error_of(difference).message};
+}
+
+std::string in_words(const LogBreak& broken) {
+  const std::string from = "from record " + std::to_string(raw(broken.at)) + " on, ";
+  std::string out = from +
+                    (broken.kind == LogBreak::Kind::diverges ? "nothing is told: " : "the log cannot be read: ") +
+                    broken.why + '\n';
+  constexpr std::size_t raw_max = 1000;
+  if (!broken.raw.empty()) {
+    out += "  as it stands: " + broken.raw.substr(0, raw_max) + (broken.raw.size() > raw_max ? "…" : "") + '\n';
+  }
+  return out;
+}
+
+std::string break_json(const std::optional<LogBreak>& broken) {
+  if (!broken) return "null";
+  std::string out = "{\"kind\":";
+  append_json_text(out, broken->kind == LogBreak::Kind::damaged ? "damaged"
+                        : broken->kind == LogBreak::Kind::newer ? "newer"
+                                                                : "diverges");
+  out += ",\"seq\":" + std::to_string(raw(broken->at)) + ",\"why\":";
+  append_json_text(out, broken->why);
+  out += ",\"raw\":";
+  append_json_text_or_null(out, broken->raw);
+  return out + '}';
+}
 
 Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk) {
   std::error_code failed;

@@ -41,6 +41,25 @@ Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_v
 /// The seq of the last record at or before a moment. Reads the log up to there if the moment is a time.
 Result<Seq> seq_at(Journal& journal, const Moment& moment);
 
+/// The place from which a log cannot be read, or not be proved, any further. All groups before it were.
+struct LogBreak {
+  enum class Kind {
+    damaged,   // a record or a line that cannot be read, or does not follow
+    newer,     // a record of a later version
+    diverges,  // a record that the rules decide differently
+  };
+  Kind kind{};
+  Seq at{};              // the first record that was not taken in
+  std::string why;       // names the record, or the file and the line
+  std::string raw = {};  // the line, or the bytes in one; empty: unknown
+};
+/// "from record 57 on, the log cannot be read: …" and the record itself, as lines for people.
+std::string in_words(const LogBreak& broken);
+/// Where a replica ended with a difference.
+LogBreak break_at(const Difference& difference);
+/// The same as a JSON object, or null.
+std::string break_json(const std::optional<LogBreak>& broken);
+
 /// The callbacks of a walk through a log.
 struct LogWalk {
   /// Makes the replica to feed, from the state before the first record and the chain there. Called once, and again if
@@ -51,6 +70,9 @@ struct LogWalk {
   std::function<void(Difference)> differs = {};
   /// Called first for exported lines that are redacted. May be empty.
   std::function<void()> redacted = {};
+  /// Called at the end of a walk that damage, or a record of a later version, cut short after at least one record. If
+  /// empty, that is an error.
+  std::function<void(LogBreak)> broken = {};
 };
 
 /// Feeds a log to a replica, to its end or as far as the replica wants it, and applies the last group. `path`: a data

@@ -68,16 +68,36 @@ LogBeginning beginning_of(const RecordedLog& log) {
   return {std::move(restored->state), restored->chain};
 }
 
-Result<RecordedLog> read_recorded(const std::string& path) {
+namespace {
+
+Result<RecordedLog> read(const std::string& path, const std::function<void(LogBreak)>& broken) {
   RecordedLog log;
   std::optional<Replica> replica;
   const ReplicaPolicy policy = proving_policy([&log](const AppliedGroup& group) { keep(group, log); });
-  PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                      if (state.last_seq > Seq{0}) log.checkpoint = pack_checkpoint(state, chain).bytes;
-                      for (const auto& [id, job] : state.jobs.rows()) log.jobs.add(job);
-                      return replica.emplace(std::move(state), chain, policy);
-                    }}));
-  if (replica->difference()) return error_of(*replica->difference());
+  log.torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                                           if (state.last_seq > Seq{0}) {
+                                             log.checkpoint = pack_checkpoint(state, chain).bytes;
+                                           }
+                                           for (const auto& [id, job] : state.jobs.rows()) log.jobs.add(job);
+                                           return replica.emplace(std::move(state), chain, policy);
+                                         },
+                                         .broken = broken}));
+  if (!replica->difference()) return log;
+  if (!broken || log.groups.empty()) return error_of(*replica->difference());
+  broken(break_at(*replica->difference()));
+  return log;
+}
+
+}  // namespace
+
+Result<RecordedLog> read_recorded(const std::string& path) {
+  return read(path, {});
+}
+
+Result<RecordedLog> read_recorded_part(const std::string& path) {
+  std::optional<LogBreak> broken;
+  RecordedLog log = PAWL_TRY(read(path, [&](LogBreak at) { broken = std::move(at); }));
+  log.broken = std::move(broken);
   return log;
 }
 

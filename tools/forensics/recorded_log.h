@@ -12,6 +12,7 @@
 #include "schema/record_view.h"
 #include "schema/result.h"
 #include "store/chain.h"
+#include "tools/forensics/log_source.h"
 
 namespace pawl {
 
@@ -53,6 +54,8 @@ struct RecordedLog {
   std::vector<std::uint8_t> checkpoint;  // at its start; empty: the log begins at 1
   std::vector<RecordedGroup> groups;
   JobPlaces jobs;
+  std::optional<Seq> torn_at = std::nullopt;
+  std::optional<LogBreak> broken = std::nullopt;  // it goes on, but cannot be read or proved
 };
 
 /// The state and the chain before the first record. Each call makes a new one.
@@ -65,5 +68,7 @@ LogBeginning beginning_of(const RecordedLog& log);
 /// Reads a data folder, a file of exported lines, or '-', and proves it on the way: `damaged` names the first record
 /// that differs from the rules. Memory use grows with the log.
 Result<RecordedLog> read_recorded(const std::string& path);
+/// The same, but of a log that is damaged, of a later version or divergent from some record on, what is before it.
+Result<RecordedLog> read_recorded_part(const std::string& path);
 
 }  // namespace pawl

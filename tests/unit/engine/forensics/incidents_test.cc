@@ -70,6 +70,21 @@ class IncidentsInAStory : public Story {
     wait_for_retry();
     claim(ttl_s);
   }
+  void boot_on(const std::string& name, const std::string& id, const std::string& host) {
+    fb::BootStartedT event;
+    event.name = name;
+    event.boot_id = id;
+    event.pid = 7;
+    event.host = host;
+    event.version = "test";
+    ASSERT_EQ(ask("pawld", event), Outcome::accepted);
+  }
+  void note_as(const std::string& boot) {
+    fb::TaskNoteT note;
+    note.task = raw(task);
+    note.text = "late";
+    machine.propose(propose_group({.boot = boot, .actor = "worker", .key = {}, .request = {}}, note));
+  }
   std::int64_t ceiling_s() const { return machine.state().settings().reaper.max_running_s; }
 
   /// A worker takes the task's lease for a minute, loses it after `after_s`, and goes on.
@@ -143,6 +158,31 @@ TEST_F(IncidentsInAStory, restart_in_the_middle_of_a_step_that_was_let_go_is_lis
   ASSERT_EQ(all.ended.size(), 1u);
   EXPECT_NE(all.ended[0].cause, Seq{0});
   EXPECT_EQ(all.ended[0].why, "the daemon was restarted");
+}
+
+// One name on several hosts. The text of a host says which start of the machine it is.
+
+TEST_F(IncidentsInAStory, machine_that_is_started_again_and_again_is_no_second_machine) {
+  for (int start = 2; start <= 6; ++start) {
+    boot_on("worker", "worker-" + std::to_string(start), "beta kernel-" + std::to_string(start));
+    boot_on("worker", "worker-" + std::to_string(start) + "b", "beta kernel-" + std::to_string(start));
+    note_as("worker-" + std::to_string(start));  // a request that was under way
+  }
+  EXPECT_EQ(incident(), "");
+}
+
+TEST_F(IncidentsInAStory, two_machines_of_one_name_are_found_by_their_names_or_as_one_comes_back) {
+  for (const char* other : {"gamma kernel-1", "beta kernel-9"}) {
+    SCOPED_TRACE(other);
+    const std::string name = std::string("worker of ") + other;
+    for (int turn = 0; turn < 3; ++turn) {
+      boot_on(name, name + std::to_string(turn), "beta kernel-1");
+      boot_on(name, name + std::to_string(turn) + "b", other);
+    }
+    const Incidents all = found();
+    ASSERT_FALSE(all.findings.empty());
+    EXPECT_NE(all.findings.back().what.find("two machines use the name '" + name + "'"), std::string::npos);
+  }
 }
 
 // A quiet stretch in which a limit passed: the count of a clock that never leaps tells what it was.

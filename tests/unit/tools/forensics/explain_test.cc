@@ -61,6 +61,8 @@ task 1: W-1 of shop, branch w-1
                 ... 1 min 58 s of silence ...
   00:02:00.000  7  reaper    reaps job 1 (tier 1, its process is dead), outcome retry
                              evidence: claimed 1 min 58 s ago, no exit code, seen dead in 2 passes in a row, first seen dead 1 min 00 s ago, the task's lease was free
+                             seen dead in 2 passes >= 2 (reaper.dead_ticks, the default)
+                             1 attempt < 2 (job.max_attempts, the default)
                              process group 4242 is to be ended
                              job 1 is queued
 x 00:02:02.000  9  monitor   tries to end job 1 as done
@@ -87,8 +89,10 @@ TEST(Explain, the_founding_incident_names_its_culprit_and_who_was_in_the_way) {
   for (std::int64_t seq = 3; seq <= 23; ++seq) all.push_back(seq);
   EXPECT_EQ(seqs_of(story), all)
       << "the two settings are told, because records depend on them; boot and pipeline are not";
-  EXPECT_EQ(story.at("findings").at(0).at("kind"), "reaped_alive");
-  EXPECT_EQ(story.at("findings").at(0).at("seq"), 13);
+  EXPECT_EQ(story.at("findings").at(0).at("kind"), "incident") << "the cause comes first";
+  EXPECT_EQ(story.at("findings").at(0).at("seq"), 3);
+  EXPECT_EQ(story.at("findings").at(1).at("kind"), "reaped_alive");
+  EXPECT_EQ(story.at("findings").at(1).at("seq"), 13);
   EXPECT_TRUE(has(entry_of(story, 13), "exited 6 min 00 s ago, the task's lease was free"));
   EXPECT_TRUE(has(entry_of(story, 18), "the task was at version 2 on development by then, by reaper's record 17"));
   EXPECT_TRUE(has(entry_of(story, 18), R"("because":[17])"));
@@ -122,7 +126,7 @@ TEST(Explain, a_record_comes_with_what_led_to_it_and_what_rests_on_it) {
 TEST(Explain, a_setting_is_told_with_what_check_finds_of_it) {
   const json::value story = story_of(incident("reap_during_finalization_defences_off"), "3");
   EXPECT_EQ(seqs_of(story), (Seqs{3, 4})) << "with the other record of its group";
-  EXPECT_EQ(story.at("findings").as_array().size(), 3u);
+  EXPECT_EQ(story.at("findings").as_array().size(), 4u) << "the incident that it caused, and what shows it";
 }
 
 TEST(Explain, a_work_item_that_came_again_is_another_task) {
@@ -203,7 +207,6 @@ TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {
   const auto complaint = [&](const std::string& content, const std::string& what) {
     const Ran ran = run_pawl({"explain", folder.file("bad.jsonl", content), what});
     EXPECT_EQ(ran.exit, 2);
-    EXPECT_EQ(ran.out, "");
     return ran.err;
   };
   const std::string at = "pawl: " + folder.path("bad.jsonl") + ", line ";
@@ -213,6 +216,7 @@ TEST_F(ExplainSample, a_damaged_or_foreign_log_is_named_with_the_place) {
     EXPECT_TRUE(has(complaint(replaced(log, "RunExited", "RunExcited"), what), ": type: "));
   }
   EXPECT_TRUE(has(complaint(replaced(log, R"("to":"ship")", R"("to":"shop")"), "task:1"), "differs in its"));
+  EXPECT_EQ(run_pawl({"explain", folder.file("bad.jsonl", "a,b,c\n"), "task:1"}).out, "") << "nothing can be told";
   EXPECT_EQ(run_pawl({"explain", folder.path("nowhere"), "task:1"}).exit, 2);
   EXPECT_EQ(run_pawl({"explain", "-", "9"}, log).exit, 2);
 }

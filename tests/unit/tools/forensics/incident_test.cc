@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "schema/json/read_json.h"
 #include "tests/unit/tools/sample_log.h"
@@ -165,6 +167,92 @@ TEST_F(Incident, the_cause_stands_alone_and_what_blocks_is_told_with_its_record)
                   "what ended badly\n  task 1 (W-1) was blocked: job_failed (record 21)\n"))
       << ran.out;
   EXPECT_TRUE(has(ran.out, "outcome retry; task 1 is blocked: job_failed\n")) << ran.out;
+}
+
+/// Two workers: 'sound' does four jobs well, 'fresh', which started later, fails at the next ones, twice each.
+std::string failing_worker(int tasks) {
+  const auto boot = [](const std::string& name) {
+    return R"({"at": 1, "do": {"type": "BootStarted", "name": ")" + name + R"(", "boot_id": ")" + name + R"(-1"}})" +
+           "\n";
+  };
+  int at = 1;
+  std::string script = R"({"at": 0, "set": {"queue.max_concurrency": 20, "queue.serial_per_repo": false}})"
+                       "\n" +
+                       boot("sound") + boot("fresh");
+  const auto attempt = [&](int job, int number, const std::string& worker, bool is_good) {
+    const std::string of_job = R"("job": )" + std::to_string(job);
+    const std::string by = R"(, "boot": ")" + worker + R"(-1", "actor": ")" + worker + "\"}\n";
+    const std::string of_attempt = of_job + R"(, "attempt": )" + std::to_string(number);
+    at += 100;
+    const std::string begin = R"({"at": )" + std::to_string(at) + R"(, "do": {"type": )";
+    script += begin + R"("JobClaimed", )" + of_job + "}" + by;
+    script += begin + R"("RunExited", )" + of_attempt + R"(, "exit_code": )" + (is_good ? "0" : "1") + "}" + by;
+    script +=
+        begin + R"("JobFinished", )" + of_attempt + R"(, "result": ")" + (is_good ? "done" : "retry") + "\"}" + by;
+  };
+  for (int task = 1; task <= 4 + tasks; ++task) {
+    script += R"({"at": )" + std::to_string(at) + R"(, "do": {"type": "TaskCreated", "work_item": "W-)" +
+              std::to_string(task) + R"(", "repo": "shop", "branch": "w"}, "actor": "webhook"})" + "\n";
+    attempt(task, 1, task <= 4 ? "sound" : "fresh", task <= 4);
+    if (task > 4) attempt(task, 2, "fresh", false);
+  }
+  return script;
+}
+
+TEST_F(Incident, a_worker_is_named_for_failing_at_several_tasks_not_at_one) {
+  const Ran many = run_pawl({"incident", log_of(failing_worker(2))});
+  EXPECT_EQ(many.exit, 1) << many.err << many.out;
+  EXPECT_TRUE(has(many.out, "from here on 'fresh' on")) << many.out;
+  EXPECT_TRUE(has(many.out, "fails at what it claims: 4 of 4 attempts failed, of others' on the same pipeline 0 of 4"))
+      << many.out;
+  const Ran one = run_pawl({"incident", log_of(failing_worker(1))});
+  EXPECT_EQ(one.exit, 0) << "it may be the task's own fault: " << one.out;
+}
+
+TEST_F(Incident, each_reap_and_block_says_by_which_value_and_who_set_it) {
+  const std::string set = R"({"at": 0, "set": {"recovery.max_interruptions": 2}})"
+                          "\n";
+  const std::string log = log_of(set + crash_loop());
+  const std::string spent = "3 interruptions > 2 (recovery.max_interruptions, set by 3)";
+  const Ran check = run_pawl({"check", log});
+  EXPECT_TRUE(has(check.out, "  decided   13: " + spent + "\n")) << check.out;
+  EXPECT_TRUE(has(check.out, "    " + spent + "\n")) << "how it ended: " << check.out;
+  const Ran explain = run_pawl({"explain", log, "task:1"});
+  EXPECT_TRUE(has(explain.out, "1 interruption <= 2 (recovery.max_interruptions, set by 3)\n")) << explain.out;
+  EXPECT_TRUE(has(explain.out, ' ' + spent + "\n")) << explain.out;
+  EXPECT_TRUE(has(explain.out, "sets recovery.max_interruptions to 2")) << "the record that set it is in the story";
+  const Ran incident = run_pawl({"incident", log, "--html", folder.path("page.html")});
+  EXPECT_TRUE(has(incident.out, " (record 13)\n    " + spent + "\n")) << incident.out;
+  const auto report = parse_json(run_pawl({"incident", log, "--json"}).out);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->at("ended").at(0).at("decided").at(0).as_string(), spent);
+  EXPECT_EQ(report->at("trace").as_array().back().at("decided").at(0).as_string(), spent);
+  EXPECT_EQ(report->at("incident").at("decided").at(0).as_string(), "13: " + spent);
+}
+
+TEST_F(Incident, the_page_has_the_whole_report) {
+  const std::string log = log_of(R"({"at": 0, "set": {"recovery.max_interruptions": 2}})"
+                                 "\n" +
+                                 crash_loop());
+  const Ran ran = run_pawl({"incident", log, "--html", folder.path("page.html")});
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  std::ifstream file(folder.path("page.html"));
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string page = text.str();
+  const std::size_t from = page.find("id=\"data\">") + 10;
+  const auto data = parse_json(page.substr(from, page.find("</script>", from) - from));
+  ASSERT_TRUE(data);
+  for (const char* part : {"incident", "ended", "trace", "defences", "unknown", "stories"}) {
+    EXPECT_TRUE(data->as_object().contains(part)) << part;
+  }
+  const std::int64_t cause = data->at("incident").at("seq").as_int64();
+  bool is_in_story = false;
+  for (const auto& entry : data->at("stories").at(0).at("entries").as_array()) {
+    is_in_story = is_in_story || entry.at("seq").as_int64() == cause;
+  }
+  EXPECT_TRUE(is_in_story) << "the timeline has the cause, which the page marks";
+  EXPECT_TRUE(has(page.substr(0, from), "the cause: record " + std::to_string(cause))) << "also without scripts";
 }
 
 TEST_F(Incident, what_the_log_does_not_know_is_refused) {
