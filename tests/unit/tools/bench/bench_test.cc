@@ -98,7 +98,7 @@ TEST_F(AgainstDaemon, bench_says_which_setting_keeps_jobs_from_running) {
 
 TEST_F(AgainstDaemon, bench_that_is_interrupted_leaves_nothing_live) {
   const std::string command = "timeout -s INT 2 '" + program("pawl") +
-                              "' bench guarded contended --actors 3 --for 10m --data '" + daemon.data() + "' >'" +
+                              "' bench guarded contended --actors 3 --for 600s --data '" + daemon.data() + "' >'" +
                               daemon.path("out") + "' 2>'" + daemon.path("err") + "'";
   const int status = std::system(command.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 124);  // of timeout(1): it sent the signal, and the command ended by it
