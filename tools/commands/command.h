@@ -132,5 +132,7 @@ extern const Command incident_command;
 extern const Command simulate_command;
 extern const Command backup_command;
 extern const Command restore_command;
+// On either.
+extern const Command bench_command;
 
 }  // namespace pawl
