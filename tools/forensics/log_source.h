@@ -49,6 +49,8 @@ struct LogWalk {
   std::function<void(Difference)> differs = {};
   /// Called first for exported lines that are redacted. May be empty.
   std::function<void()> redacted = {};
+  /// What is shown on a terminal while it lasts.
+  std::string_view purpose = "reading the log";
 };
 
 /// Feeds a log to a replica, to its end or as far as the replica wants it, and applies the last group. `path`: a data
