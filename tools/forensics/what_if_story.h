@@ -26,8 +26,18 @@ constexpr std::string_view reconciler_actor = "reconciler";
 
 class WhatIf {
  public:
-  WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBeginning begun, LogBeginning audited);
-  Result<Retold> tell();
+  WhatIf(const RecordedLog& log, std::vector<Change> changes, LogBeginning begun, LogBeginning audited);
+
+  /// Continues a story that was the log's so far, with changes that undo records from here on.
+  WhatIf(const WhatIf& trunk, std::vector<Change> changes);
+
+  /// Takes every group of the log, in order. Returns false once the story has ended.
+  bool add(const RecordedGroup& group);
+  /// The same for a story that does not differ from the log yet: nothing is decided again. Requires: no changes, and no
+  /// add() before.
+  void follow(const RecordedGroup& group, const AppliedGroup& applied);
+  /// The story. Call it once, after the last group.
+  Result<Retold> finish();
 
  private:
   enum class Path { kept, dropped };
@@ -38,6 +48,7 @@ class WhatIf {
     friend auto operator<=>(const PathKey&, const PathKey&) = default;
   };
   void set_now(TimeUs now);
+  bool is_over() const { return retold_.horizon || !fits_; }
 
   /// A question to the outside that the log cannot answer ends the story before the record that would depend on it.
   void take(Decided& decided);
@@ -78,6 +89,8 @@ class WhatIf {
 
   // The log's groups.
 
+  /// The path that the events of a group belong to.
+  PathKey path_of(const Events& events);
   void play(const RecordedGroup& group);
   void begin_boot(const RecordedEvent& event);
 
@@ -116,7 +129,7 @@ class WhatIf {
   void note_waiting(TaskId task);
 
   const RecordedLog& log_;
-  const std::vector<Change>& changes_;
+  std::vector<Change> changes_;
   DirectMachine machine_;
   RecordedWorld world_;
   ReplayWithChanges replay_;
@@ -129,7 +142,6 @@ class WhatIf {
   Streaks streaks_;
   TimeUs last_reaper_;
   TimeUs last_reconciler_;
-  std::set<std::uint64_t> marked_;  // jobs of the log
   std::map<PathKey, Path> paths_;
   std::map<std::pair<std::string, std::string>, TaskId> last_task_;
   std::set<TaskId> parted_;  // tasks whose stories differ by now
