@@ -100,8 +100,9 @@ class RecordedLog {
 
   const JobPlaces& jobs() const { return jobs_; }
   const RecordedFacts& facts() const { return facts_; }
-  /// Every JobReaped, accepted or not.
+  /// Every JobReaped, accepted or not; null if the record is not one.
   const RecordedEvent* reap(Seq seq) const;
+  const std::map<Seq, RecordedEvent>& reaps() const { return reaps_; }
   /// The reaper's first reap of a job of `task` at or after a record; null if there is none.
   const RecordedEvent* reap_from(Seq seq, TaskId task) const;
   /// The log's jobs that were marked as being finalized.

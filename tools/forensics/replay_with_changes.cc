@@ -7,12 +7,16 @@
 namespace pawl {
 namespace {
 
+Requester requester_of(const fb::Record& record) {
+  return {.boot = record.boot()->str(),
+          .actor = record.actor()->str(),
+          .key = record.key() ? record.key()->str() : std::string(),
+          .request = record.request(),
+          .principal = principal_of(record)};
+}
+
 Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
-  const Requester requester{.boot = record.boot()->str(),
-                            .actor = record.actor()->str(),
-                            .key = record.key() ? record.key()->str() : std::string(),
-                            .request = record.request(),
-                            .principal = principal_of(record)};
+  const Requester requester = requester_of(record);
   if (event.type == fb::Event::SettingChanged) return propose(requester, *event.AsSettingChanged());
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
@@ -161,6 +165,14 @@ Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const Sta
     it->next_job = std::max(it->next_job, raw(given.next_job));
   }
   return proposal_from(record, event);
+}
+
+Proposal ReplayWithChanges::proposal_with(const RecordedEvent& recorded, const SettingKey& key,
+                                          const SettingValue& value) {
+  fb::SettingChangedT event;
+  event.key = key.name;
+  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
+  return propose(requester_of(recorded.record()), event);
 }
 
 void ReplayWithChanges::answered(const std::vector<const RecordedEvent*>& events, const Decision& decision,

@@ -26,6 +26,8 @@ class ReplayWithChanges {
   void follow(const RecordedEvent& event);
   /// The record, to be proposed in a story whose state is `state`.
   Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
+  /// The same for a change of a setting, with another value.
+  static Proposal proposal_with(const RecordedEvent& recorded, const SettingKey& key, const SettingValue& value);
   /// Takes the result of records that were proposed as one group and accepted.
   void answered(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 

@@ -2,7 +2,8 @@
 //
 // All stories of a round take the log's groups in lockstep. A story that undoes a record is the log's until then: so
 // long a trunk follows the log, and the story branches off there with a copy of what the trunk knows. A story that has
-// ended makes room for the next one.
+// ended makes room for the next one: at its horizon, or when a later change has set the same setting and all is as in
+// the log again.
 #include <algorithm>
 #include <memory>
 
@@ -77,7 +78,12 @@ class Round {
         trunk_.reset();
       }
     }
-    for (auto at = stories_.begin(); at != stories_.end();) at = at->story->add(group) ? std::next(at) : finish(at);
+    for (auto at = stories_.begin(); at != stories_.end();) {
+      const bool goes_on = at->story->add(group);
+      const bool is_told = goes_on && at->story->is_the_log_again(applied.state);
+      if (is_told) told_[at->index] = at->story->finish_as_the_log();
+      at = is_told ? stories_.erase(at) : goes_on ? std::next(at) : finish(at);
+    }
     return trunk_ || !stories_.empty();
   }
 

@@ -152,13 +152,41 @@ bool WhatIf::is_changed_key(std::string_view key) const {
   });
 }
 
-/// Whether a change of a setting in the log does not happen in this story.
+/// Whether a change of a setting in the log does not happen in this story, which has another value from the beginning.
 bool WhatIf::is_omitted(const RecordedEvent& event) const {
   const auto* changed = event.record().event_as_SettingChanged();
   return changed && std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
-           const bool is_its = change.key->name == changed->key()->string_view();
-           return is_its && (!change.undoes || *change.undoes == event.seq());
+           return !change.undoes && change.key->name == changed->key()->string_view();
          });
+}
+
+Proposal WhatIf::proposal_of(const RecordedEvent& event) const {
+  const auto undone = std::find_if(changes_.begin(), changes_.end(),
+                                   [&](const Change& change) { return change.undoes == event.seq(); });
+  return undone == changes_.end() ? replay_.proposal_of(event, machine_.state())
+                                  : ReplayWithChanges::proposal_with(event, *undone->key, undone->value);
+}
+
+bool WhatIf::is_the_log_again(const State& recorded) const {
+  const bool is_alike = retold_.turns.empty() && retold_.lost.empty() && retold_.waits.empty() && waiting_.empty();
+  // These decide by when they were changed, too, not only by the value that is in force.
+  const bool is_lasting = is_changed_key("reaper.interval_s") || is_changed_key("reconciler.interval_s") ||
+                          is_changed_key("reaper.finalizer_liveness");
+  return is_alike && !is_lasting && machine_.state().digest() == recorded.digest();
+}
+
+Retold WhatIf::finish_as_the_log() {
+  for (auto at = log_.reaps().upper_bound(machine_.state().last_seq); at != log_.reaps().end(); ++at) {
+    const RecordedEvent& event = at->second;
+    const auto* reaped = event.record().event_as_JobReaped();
+    const auto job = event.is_accepted() ? log_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
+    if (job) retold_.reaps.push_back({*job, {event.record().stamp()->time_us()}, reaped->tier()});
+  }
+  FoundInLog found = log_.found();
+  retold_.findings = std::move(found.findings);
+  retold_.ended = std::move(found.ended);
+  retold_.end = log_.end_time();
+  return std::move(retold_);
 }
 
 Result<void> WhatIf::apply_changes() {
@@ -273,7 +301,7 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   }
   if (events.empty()) return true;
   Group group;
-  for (const RecordedEvent* event : events) group.push_back(replay_.proposal_of(*event, state));
+  for (const RecordedEvent* event : events) group.push_back(proposal_of(*event));
   const fb::Record& first = events.front()->record();
   if (has_type(events, {fb::Event::StageTransition, fb::Event::TaskBlocked})) {
     for (const auto& [lease, token] : replay_.unreturned(first, key.task, state)) {

@@ -39,6 +39,12 @@ class WhatIf {
   /// The story. Call it once, after the last group.
   Result<Retold> finish();
 
+  /// Whether nothing differed, and nothing can any more: the state is the log's (`recorded`), and so are its settings.
+  /// Call it after add() returned true.
+  bool is_the_log_again(const State& recorded) const;
+  /// The story, if it is the log again: what follows is the log's. Call it once.
+  Retold finish_as_the_log();
+
  private:
   enum class Path { kept, dropped };
   struct PathKey {
@@ -58,6 +64,9 @@ class WhatIf {
   /// Whether the setting is another than the log's by now.
   bool is_changed_key(std::string_view key) const;
   bool is_omitted(const RecordedEvent& event) const;
+  /// A change that is undone keeps its record, and sets the value that the setting has: so the story has the log's seqs
+  /// for as long as nothing differs.
+  Proposal proposal_of(const RecordedEvent& event) const;
 
   /// Applies them as soon as there is a boot that can change settings.
   Result<void> apply_changes();

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/unit/tools/sample_log.h"
 #include "tools/forensics/defences.h"
@@ -35,11 +36,11 @@ std::string log_of_notes(const TestFolder& folder, std::size_t notes) {
   return played(folder, "notes-" + std::to_string(notes) + ".jsonl", script + '\n');
 }
 
-/// A setting is changed `changes` times, with notes in between.
-std::string log_of_settings(const TestFolder& folder, std::size_t changes) {
+/// Settings are changed one after the other, with notes after each.
+std::string log_of_settings(const TestFolder& folder, const std::vector<std::string>& changes) {
   std::string script = R"({"at": 1, "do": {"type": "TaskCreated", "work_item": "W-1", "repo": "shop"}})";
-  for (std::size_t i = 0; i < changes; ++i) {
-    script += "\n{\"at\": 2, \"set\": {\"queue.max_concurrency\": " + std::to_string(i + 10) + "}}";
+  for (const std::string& change : changes) {
+    script += "\n{\"at\": 2, \"set\": {" + change + "}}";
     for (std::size_t j = 0; j < 20; ++j) {
       script += R"(
 {"at": 2, "do": {"type": "TaskNote", "task": 1, "text": ")" +
@@ -82,7 +83,7 @@ TEST(LargeLog, records_are_not_kept) {
 
 TEST(LargeLog, standard_input_is_read_as_a_file_is) {
   const TestFolder folder;
-  const std::string path = log_of_settings(folder, 2);
+  const std::string path = log_of_settings(folder, {R"("queue.max_concurrency": 2)", R"("queue.max_concurrency": 4)"});
   std::ifstream file(path);
   const std::string lines((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const Ran from_file = run_pawl({"replay", "--what-if", "queue.max_concurrency=3", path});
@@ -93,12 +94,11 @@ TEST(LargeLog, standard_input_is_read_as_a_file_is) {
   EXPECT_NE(broken.err.find("standard input, line "), std::string::npos) << broken.err;
 }
 
-TEST(LargeLog, defences_are_tried_in_few_readings) {
-  const TestFolder folder;
-  const std::string path = log_of_settings(folder, 9);
+/// Tries each defence; returns in how many readings of the log.
+std::uint64_t readings_for_defences(const std::string& path, std::size_t defences) {
   const auto log = RecordedLog::read(path);
-  ASSERT_TRUE(log) << log.error().message;
-  ASSERT_EQ(log->settings().size(), 9);
+  EXPECT_TRUE(log) << log.error().message;
+  EXPECT_EQ(log->settings().size(), defences);
   const InQuestion question{
       .finding = {.kind = Finding::Kind::double_effect, .seq = log->last(), .what = "", .task = TaskId{2}},
       .ends = {},
@@ -107,9 +107,25 @@ TEST(LargeLog, defences_are_tried_in_few_readings) {
   const std::uint64_t before = bytes_read();
   const auto all = defences_against(*log, question, Effort::all);
   const std::uint64_t after = bytes_read();
-  ASSERT_TRUE(all) << all.error().message;
-  EXPECT_EQ(all->tried.size(), 9);
-  EXPECT_EQ(readings(path, before, after), 3) << "four stories in a reading";
+  EXPECT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->tried.size(), defences);
+  return readings(path, before, after);
+}
+
+TEST(LargeLog, four_defences_are_tried_in_a_reading) {
+  const TestFolder folder;
+  const std::string path = log_of_settings(
+      folder, {R"("queue.max_concurrency": 11)", R"("reaper.dead_ticks": 5)", R"("job.max_attempts": 7)",
+               R"("pipeline.max_rollbacks": 7)", R"("recovery.max_interruptions": 7)"});
+  EXPECT_EQ(readings_for_defences(path, 5), 2);
+}
+
+/// The next change of the same setting ends a story in which nothing differs, and makes room for the next.
+TEST(LargeLog, changes_of_one_setting_are_tried_in_one_reading) {
+  const TestFolder folder;
+  std::vector<std::string> changes;
+  for (int i = 0; i < 12; ++i) changes.push_back(R"("queue.max_concurrency": )" + std::to_string(i + 11));
+  EXPECT_EQ(readings_for_defences(log_of_settings(folder, changes), 12), 1);
 }
 
 TEST(LargeLog, a_reading_ends_when_its_stories_have_ended) {
