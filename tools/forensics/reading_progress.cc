@@ -11,7 +11,7 @@
 namespace pawl {
 namespace {
 
-/// Whoever waits for less needs no line that flickers.
+/// For less, a line would only flicker.
 constexpr std::int64_t quick_us = us_per_s;
 constexpr std::size_t bar_width = 40;
 constexpr std::uint64_t records_between_looks = 1000;
