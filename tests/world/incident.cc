@@ -113,10 +113,14 @@ void Incident::see(const fb::Record& record) {
 
 void Incident::follow_tasks() {
   const State& state = story_->witness().state();
-  for (auto& [id, known] : tasks) {
-    if (!state.tasks.find(id)) known.is_over = true;
-  }
+  // Tasks that are over stay so: only those that were live are looked at again, since a long story has thousands.
+  std::erase_if(live_, [&](TaskId id) {
+    if (state.tasks.find(id)) return false;
+    tasks[id].is_over = true;
+    return true;
+  });
   for (const auto& [id, task] : state.tasks.rows()) {
+    live_.insert(id);
     KnownTask& known = tasks[id];
     known.work_item = task.work_item;
     known.repo = task.repo;

@@ -176,6 +176,7 @@ class Incident final : public Script {
     Us to = 0;
   };
   std::vector<Held> held_;
+  std::set<TaskId> live_;  // in the state when it was last looked at
   std::set<std::pair<TaskId, Version>> pushed_;
 };
 

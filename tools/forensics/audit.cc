@@ -190,6 +190,11 @@ std::optional<Heading> Audit::heading(Seq seq) const {
                  .outcome = Outcome{brief.outcome}};
 }
 
+std::optional<fb::Event> Audit::type_of(Seq seq) const {
+  const std::optional<std::size_t> index = index_of(seq);
+  return index ? std::optional(static_cast<fb::Event>(headings_[*index].type)) : std::nullopt;
+}
+
 void Audit::find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by) {
   found_.push_back({.kind = kind, .seq = seq, .what = std::move(what), .led_by = std::move(led_by)});
 }

@@ -55,6 +55,7 @@ class Audit {
   const std::vector<BadEnd>& ended() const { return incidents_.ended; }
   /// None if the record was not added.
   std::optional<Heading> heading(Seq seq) const;
+  std::optional<fb::Event> type_of(Seq seq) const;
 
   std::uint64_t records() const { return headings_.size(); }
   Seq first() const { return first_; }

@@ -23,17 +23,15 @@ struct Values {
 };
 
 std::map<std::string, Values> values_in(const RecordedLog& log) {
-  const Settings begun = beginning_of(log).state.settings();
+  const Settings begun = log.beginning().state.settings();
   std::map<std::string, Values> all;
   for (const SettingKey& key : setting_keys()) all[std::string(key.name)].values = {key.get(begun)};
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      const auto* changed = event.record().event_as_SettingChanged();
-      if (!changed || !event.is_accepted() || !setting_named(changed->key()->string_view())) continue;
-      Values& values = all[changed->key()->str()];
-      values.values.push_back(setting_value_from(*changed->value()));
-      values.set_by.push_back(event.seq());
-    }
+  for (const RecordedEvent& event : log.settings()) {
+    const auto* changed = event.record().event_as_SettingChanged();
+    if (!setting_named(changed->key()->string_view())) continue;
+    Values& values = all[changed->key()->str()];
+    values.values.push_back(setting_value_from(*changed->value()));
+    values.set_by.push_back(event.seq());
   }
   return all;
 }
@@ -72,8 +70,18 @@ std::int64_t grace_at_most(const RecordedLog& log) {
   return most;
 }
 
+Defence judged_defence(const RecordedLog& log, const InQuestion& question, const Change& change, Retold retold) {
+  Judged judged = judge(log, question, retold);
+  const bool is_cause = change.undoes == question.finding.seq;
+  if (is_cause && judged.verdict == WhatIfVerdict::not_prevented && retold.turns.empty()) {
+    judged = {WhatIfVerdict::not_known,
+              "no recorded decision differs, and the log does not say what else would have run"};
+  }
+  return {change, std::move(retold), std::move(judged)};
+}
+
 /// A grace that no setting of the log had: doubled until it is enough, or more than the pipelines allow.
-std::optional<Defence> longer_grace(const RecordedLog& log, const InQuestion& question) {
+Result<std::optional<Defence>> longer_grace(const RecordedLog& log, const InQuestion& question) {
   const SettingKey* key = setting_named("reaper.finalize_grace_s");
   std::optional<Defence> last;
   for (std::int64_t grace = std::max<std::int64_t>(1, grace_at_most(log)) * 2;; grace *= 2) {
@@ -89,40 +97,46 @@ std::optional<Defence> longer_grace(const RecordedLog& log, const InQuestion& qu
   }
 }
 
-}  // namespace
-
-Defences defences_against(const RecordedLog& log, const InQuestion& question, Effort effort) {
-  Defences all;
-  std::vector<Change> left = candidates(log);
+/// The candidates, those that the incident has to do with first.
+std::vector<Change> by_distance(const RecordedLog& log, const Finding& finding) {
+  std::vector<Change> all = candidates(log);
   const auto distance = [&](const Change& each) {
-    const std::vector<Seq>& chain = question.finding.followed_by;
+    const std::vector<Seq>& chain = finding.followed_by;
     const Seq undone = each.undoes.value_or(Seq{0});
     const bool is_in_chain = std::find(chain.begin(), chain.end(), undone) != chain.end();
     // Then the last changes before it.
-    return std::tuple(undone != question.finding.seq, !is_in_chain, undone > question.finding.seq, ~raw(undone));
+    return std::tuple(undone != finding.seq, !is_in_chain, undone > finding.seq, ~raw(undone));
   };
-  std::stable_sort(left.begin(), left.end(),
+  std::stable_sort(all.begin(), all.end(),
                    [&](const Change& one, const Change& other) { return distance(one) < distance(other); });
+  return all;
+}
+
+}  // namespace
+
+Result<Defences> defences_against(const RecordedLog& log, const InQuestion& question, Effort effort) {
+  Defences all;
+  std::vector<Change> left = by_distance(log, question.finding);
   const auto prevents = [](const Defence& each) { return each.judged.verdict == WhatIfVerdict::prevented; };
-  bool is_found = false;
-  for (Change& candidate : left) {
-    if (effort == Effort::likely && (is_found || all.tried.size() == likely_max)) {
-      all.untried.push_back(std::move(candidate));
-      continue;
+  const bool is_likely = effort == Effort::likely;
+  while (!left.empty()) {
+    const bool is_found = std::any_of(all.tried.begin(), all.tried.end(), [&](const Defence& each) {
+      return prevents(each) && each.change.undoes == question.finding.seq;
+    });
+    if (is_likely && (is_found || all.tried.size() >= likely_max)) break;
+    // Alone, the first one is cheap if it ends early, and often enough; others are told together.
+    const std::size_t next = !is_likely ? left.size() : all.tried.empty() ? 1 : likely_max - all.tried.size();
+    std::vector<std::vector<Change>> lists;
+    for (std::size_t i = 0; i < std::min(next, left.size()); ++i) lists.push_back({left[i]});
+    auto told = PAWL_TRY(retell_each(log, lists));
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      if (told[i]) all.tried.push_back(judged_defence(log, question, left[i], std::move(*told[i])));
     }
-    auto retold = retell(log, {candidate});
-    if (!retold) continue;
-    Judged judged = judge(log, question, *retold);
-    const bool is_cause = candidate.undoes == question.finding.seq;
-    if (is_cause && judged.verdict == WhatIfVerdict::not_prevented && retold->turns.empty()) {
-      judged = {WhatIfVerdict::not_known,
-                "no recorded decision differs, and the log does not say what else would have run"};
-    }
-    all.tried.push_back({candidate, std::move(*retold), std::move(judged)});
-    is_found = is_found || (prevents(all.tried.back()) && candidate.undoes == question.finding.seq);
+    left.erase(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(lists.size()));
   }
+  all.untried = std::move(left);
   if (effort == Effort::all && std::none_of(all.tried.begin(), all.tried.end(), prevents)) {
-    if (auto grace = longer_grace(log, question)) all.tried.push_back(std::move(*grace));
+    if (auto grace = PAWL_TRY(longer_grace(log, question))) all.tried.push_back(std::move(*grace));
   }
   const auto rank = [&](const Defence& each) {
     return std::tuple(!prevents(each), each.change.undoes != question.finding.seq,

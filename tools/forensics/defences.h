@@ -16,7 +16,7 @@ struct Defence {
   Judged judged;
 };
 
-/// How much to try: a story costs as much as a replay of the log.
+/// How much to try: each story may cost as much as two replays of the log.
 enum class Effort {
   all,
   likely,  // a few, those that the incident has to do with first, and none after the one that undoes its cause
@@ -28,6 +28,6 @@ struct Defences {
 };
 
 /// A value that does not fit the log's other settings or pipelines is left out.
-Defences defences_against(const RecordedLog& log, const InQuestion& question, Effort effort);
+Result<Defences> defences_against(const RecordedLog& log, const InQuestion& question, Effort effort);
 
 }  // namespace pawl

@@ -39,6 +39,12 @@ bool is_of_deliveries(fb::Event type) {
   }
 }
 
+/// Compares entries and seqs: the entries are in that order.
+struct BySeq {
+  bool operator()(const StoryEntry& left, Seq right) const { return left.seq < right; }
+  bool operator()(Seq left, const StoryEntry& right) const { return left < right.seq; }
+};
+
 }  // namespace
 
 /// Keeps all settings, since they are few; a log may be full of boots, so only those whose names occur in the story.
@@ -80,8 +86,7 @@ bool TimelineBuilder::is_told(const AppliedRecord& item) const {
 }
 
 bool TimelineBuilder::is_folded_into_it(const fb::RefusalsFolded& event) const {
-  return std::any_of(entries_.rbegin(), entries_.rend(),
-                     [&](const StoryEntry& entry) { return raw(entry.seq) == event.seq(); });
+  return std::binary_search(entries_.begin(), entries_.end(), Seq{event.seq()}, BySeq());
 }
 
 bool TimelineBuilder::frees_its_own(const AppliedRecord& item) const {
@@ -148,7 +153,7 @@ bool TimelineBuilder::concerns_a_task(const fb::Record& record) const {
 bool TimelineBuilder::touches(const fb::Record& record) const {
   const Subject subject = subject_of(record);
   const auto is_its_repo = [&](std::string_view repo) {
-    if (subject_.repo == repo) return true;
+    if (subject_.repo) return subject_.repo == repo;  // and so is every task's
     return std::any_of(tasks_.begin(), tasks_.end(), [&](TaskId id) {
       const TaskSeen* task = context_.task(id);
       return task && task->repo == repo;

@@ -37,6 +37,7 @@ void StoryContext::begin(const State& state) {
 void StoryContext::know(const State& state, TaskId id) {
   const Task* row = state.tasks.find(id);
   if (!row) return;
+  moved_.insert(id);
   TaskSeen& task = tasks_[id];
   task = {.work_item = row->work_item,
           .repo = row->repo,
@@ -50,8 +51,9 @@ void StoryContext::know(const State& state, TaskId id) {
           .committed = {},
           .gate = {},
           .step_end = {}};
-  for (const auto& [index, job_id] : state.indexes.jobs_of_task) {
-    if (index != id) continue;
+  const auto& jobs = state.indexes.jobs_of_task;
+  for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
+    const JobId job_id = at->second;
     const Job& job = *state.jobs.find(job_id);
     JobSeen& seen = jobs_[job_id];
     seen.task = id;
@@ -111,7 +113,9 @@ void StoryContext::add(const fb::Record& record, Outcome outcome, const Effects&
   add_effects(record, ref, effects, state);
 }
 
-void StoryContext::leaves(TaskSeen& task, const std::string& to, const RecordRef& ref) {
+void StoryContext::leaves(TaskId id, const std::string& to, const RecordRef& ref) {
+  moved_.insert(id);
+  TaskSeen& task = tasks_[id];
   task.stage = to;
   task.version = next(task.version);
   task.entered = ref;
@@ -123,11 +127,12 @@ void StoryContext::add_event(const fb::Record& record, const RecordRef& ref, con
   const std::optional<TaskId> task_id = task_of(subject);
   TaskSeen* task = task_id && tasks_.contains(*task_id) ? &tasks_[*task_id] : nullptr;
   JobSeen* job = subject.job && jobs_.contains(*subject.job) ? &jobs_[*subject.job] : nullptr;
-  if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task, event->to()->str(), ref);
-  if (record.event_as_TaskCancelled() && task) leaves(*task, "cancelled", ref);
+  if (const auto* event = record.event_as_StageTransition(); event && task) leaves(*task_id, event->to()->str(), ref);
+  if (record.event_as_TaskCancelled() && task) leaves(*task_id, "cancelled", ref);
   if (const auto* event = record.event_as_LogRestored()) {
     for (auto& [id, seen] : tasks_) {
       if (is_terminal(seen.stage)) continue;
+      moved_.insert(id);
       seen.version = Version{raw(seen.version) + event->next_seq() - event->from()};
       seen.gate = {};
     }
@@ -168,6 +173,7 @@ void StoryContext::add_effects(const fb::Record& record, const RecordRef& ref, c
       const auto& event = *record.event_as_TaskCreated();
       task = TaskId{effect.id};
       const Task* row = state.tasks.find(*task);
+      moved_.insert(*task);
       tasks_[*task] = {.work_item = event.work_item()->str(),
                        .repo = event.repo()->str(),
                        .branch = text_of(event.branch()),

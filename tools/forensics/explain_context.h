@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "engine/forensics/deciding.h"
 #include "engine/rules/apply.h"
@@ -75,6 +76,9 @@ class StoryContext {
   /// Takes every record, after add(): boots, settings and limits matter to every story.
   void add_circumstance(const fb::Record& record, const Applied& applied, const State& state);
 
+  /// The tasks that began a version since the last call.
+  std::set<TaskId> take_moved() { return std::exchange(moved_, {}); }
+
   const TaskSeen* task(TaskId id) const { return find(tasks_, id); }
   const JobSeen* job(JobId id) const { return find(jobs_, id); }
   const LeaseSeen* lease(Token token) const { return find(leases_, token); }
@@ -104,9 +108,10 @@ class StoryContext {
 
   void add_event(const fb::Record& record, const RecordRef& ref, const State& state);
   void add_effects(const fb::Record& record, const RecordRef& ref, const Effects& effects, const State& state);
-  void leaves(TaskSeen& task, const std::string& to, const RecordRef& ref);
+  void leaves(TaskId id, const std::string& to, const RecordRef& ref);
 
   std::map<TaskId, TaskSeen> tasks_;
+  std::set<TaskId> moved_;
   std::map<JobId, JobSeen> jobs_;
   std::map<Token, LeaseSeen> leases_;
   std::map<Seq, StepSeen> steps_;

@@ -8,14 +8,31 @@ namespace pawl {
 
 void TimelineBuilder::close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item,
                             const std::string& how) {
-  const auto is_open = [&](const StorySpan& span) {
-    return span.kind == kind && span.label == label && !span.to && span.holds;
-  };
-  const auto found = std::find_if(spans_.rbegin(), spans_.rend(), is_open);
-  if (found == spans_.rend()) return;
-  found->to = Seq{item.record.stamp()->seq()};
-  found->ended = {item.record.stamp()->time_us()};
-  found->how = how;
+  const auto open = open_spans_.find({kind, label});
+  if (open == open_spans_.end()) return;
+  StorySpan& last = spans_[open->second.back()];
+  open->second.pop_back();
+  if (open->second.empty()) open_spans_.erase(open);
+  last.to = Seq{item.record.stamp()->seq()};
+  last.ended = {item.record.stamp()->time_us()};
+  last.how = how;
+}
+
+void TimelineBuilder::open(StorySpan span) {
+  switch (span.kind) {
+    case StorySpan::Kind::step:
+      step_spans_[span.from] = spans_.size();
+      break;
+    case StorySpan::Kind::lease:
+    case StorySpan::Kind::job:
+      if (span.holds) {
+        open_spans_[{span.kind, span.label}].push_back(spans_.size());
+      } else {
+        unheld_spans_.push_back(spans_.size());
+      }
+      break;
+  }
+  spans_.push_back(std::move(span));
 }
 
 void TimelineBuilder::follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event) {
@@ -32,33 +49,33 @@ void TimelineBuilder::follow_lease(const AppliedRecord& item, const fb::LeaseAcq
     const std::size_t lane = lane_of(owner.actor, owner.boot_id);
     boots_.insert(context_.boot_name(owner.boot_id));
     boot_ids_.insert(owner.boot_id);
-    spans_.push_back({StorySpan::Kind::lease, key, lane, ref.seq, ref.time, {}, {}, ""});
+    open({StorySpan::Kind::lease, key, lane, ref.seq, ref.time, {}, {}, ""});
     return;
   }
   if (!item.applied.unchecked || event.token()) return;
   boot_ids_.insert(owner.boot_id);
   StorySpan span{StorySpan::Kind::lease, key, lane_of(owner.actor, owner.boot_id), ref.seq, ref.time, {}, {}, ""};
   span.holds = false;
-  ++paths_unheld_;
-  spans_.push_back(std::move(span));
+  open(std::move(span));
 }
 
 /// Leases that keep no one out leave no trace in the state: they last until their owner gives one back, or moves or
 /// blocks the task, or tries to.
 void TimelineBuilder::leave_path(const AppliedRecord& item) {
-  if (paths_unheld_ == 0) return;
+  if (unheld_spans_.empty()) return;
   const fb::Record& record = item.record;
   const auto* released = record.event_as_LeaseReleased();
   if (!released && !record.event_as_StageTransition() && !record.event_as_TaskBlocked()) return;
   const std::size_t lane = lane_of(record.actor()->str(), record.boot()->str());
-  for (StorySpan& span : spans_) {
-    if (span.holds || span.to || span.lane != lane) continue;
-    if (released && released->key()->string_view() != span.label) continue;
+  std::erase_if(unheld_spans_, [&](std::size_t index) {
+    StorySpan& span = spans_[index];
+    if (span.lane != lane) return false;
+    if (released && released->key()->string_view() != span.label) return false;
     span.to = Seq{record.stamp()->seq()};
     span.ended = {record.stamp()->time_us()};
     span.how = released ? "released" : "left";
-    --paths_unheld_;
-  }
+    return true;
+  });
 }
 
 /// The lease that stood in the way of a refused record, if it is nothing else in the story: a bar of its owner.
@@ -68,14 +85,14 @@ void TimelineBuilder::open_obstacle(const AppliedRecord& item, const State& stat
   const Lease* lease = state.lease(lease_key_of({item.record, item.applied, context_, state}));
   if (!lease || tokens_.contains(lease->token) || !obstacles_.insert(lease->token).second) return;
   boot_ids_.insert(lease->owner.boot_id);
-  spans_.push_back({StorySpan::Kind::lease,
-                    lease->key,
-                    lane_of(lease->owner.actor, lease->owner.boot_id),
-                    Seq{raw(lease->token)},
-                    lease->acquired,
-                    {},
-                    {},
-                    ""});
+  open({StorySpan::Kind::lease,
+        lease->key,
+        lane_of(lease->owner.actor, lease->owner.boot_id),
+        Seq{raw(lease->token)},
+        lease->acquired,
+        {},
+        {},
+        ""});
 }
 
 void TimelineBuilder::follow_obstacles(const AppliedRecord& item) {
@@ -90,8 +107,8 @@ void TimelineBuilder::follow_spans(const AppliedRecord& item) {
   if (item.applied.outcome != Outcome::accepted) return;
   const fb::Record& record = item.record;
   const RecordRef ref = ref_of(record);
-  const auto open = [&](StorySpan::Kind kind, std::string label, std::size_t lane) {
-    spans_.push_back({kind, std::move(label), lane, ref.seq, ref.time, {}, {}, ""});
+  const auto begin_span = [&](StorySpan::Kind kind, std::string label, std::size_t lane) {
+    open({kind, std::move(label), lane, ref.seq, ref.time, {}, {}, ""});
   };
   if (const auto* event = record.event_as_LeaseAcquired()) follow_lease(item, *event);
   if (const auto* event = record.event_as_StageTransition()) paths_.erase(TaskId{event->task()});
@@ -105,7 +122,7 @@ void TimelineBuilder::follow_spans(const AppliedRecord& item) {
     const Owner owner = owner_of(*event->owner());
     boots_.insert(context_.boot_name(owner.boot_id));
     boot_ids_.insert(owner.boot_id);
-    open(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
+    begin_span(StorySpan::Kind::job, "job " + std::to_string(event->job()), lane_of(owner.actor, owner.boot_id));
   }
   if (const auto* event = record.event_as_JobFinished()) {
     close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, fb::EnumNameJobResult(event->result()));
@@ -114,29 +131,33 @@ void TimelineBuilder::follow_spans(const AppliedRecord& item) {
     close(StorySpan::Kind::job, "job " + std::to_string(event->job()), item, "reaped");
   }
   if (const auto* event = record.event_as_StepStarted()) {
-    open(StorySpan::Kind::step, event->step()->str(), lane_of(record.actor()->str(), record.boot()->str()));
+    begin_span(StorySpan::Kind::step, event->step()->str(), lane_of(record.actor()->str(), record.boot()->str()));
   }
   if (const auto* event = record.event_as_StepFinished()) {
-    const auto is_it = [&](const StorySpan& each) {
-      return each.kind == StorySpan::Kind::step && raw(each.from) == event->started();
-    };
-    const auto found = std::find_if(spans_.begin(), spans_.end(), is_it);
-    if (found == spans_.end()) return;
-    found->to = ref.seq;
-    found->ended = ref.time;
-    found->how = fb::EnumNameStepOutcome(event->outcome());
+    const auto found = step_spans_.find(Seq{event->started()});
+    if (found == step_spans_.end()) return;
+    StorySpan& step = spans_[found->second];
+    step.to = ref.seq;
+    step.ended = ref.time;
+    step.how = fb::EnumNameStepOutcome(event->outcome());
   }
 }
 
 void TimelineBuilder::follow_interval(const AppliedRecord& item) {
-  for (const auto& [id, task] : context_.tasks()) {
-    const auto is_of_it = [id = id](const StageSpan& stay) { return stay.task == id; };
-    const auto last = std::find_if(intervals_.rbegin(), intervals_.rend(), is_of_it);
-    if (last != intervals_.rend() && last->version == task.version) continue;
-    const Seq seq{item.record.stamp()->seq()};
-    if (last != intervals_.rend()) last->to = seq;
-    intervals_.push_back({id, task.stage, task.version, task.entered.seq, task.entered.time, {}});
+  for (const TaskId id : context_.take_moved()) begin_interval(id, Seq{item.record.stamp()->seq()});
+}
+
+void TimelineBuilder::begin_interval(TaskId id, std::optional<Seq> at) {
+  const TaskSeen* task = context_.task(id);
+  if (!task) return;
+  const auto [last, is_first] = last_interval_.try_emplace(id, intervals_.size());
+  if (!is_first) {
+    StageSpan& before = intervals_[last->second];
+    if (before.version == task->version) return;
+    before.to = at;
+    last->second = intervals_.size();
   }
+  intervals_.push_back({id, task->stage, task->version, task->entered.seq, task->entered.time, {}});
 }
 
 /// Follows what the boots of the subject are, hold and run.

@@ -58,8 +58,7 @@ void TimelineBuilder::begin(const State& state) {
   if (job) tasks_.insert(job->task);
   for (const TaskId id : tasks_) {
     context_.know(state, id);
-    const TaskSeen* task = context_.task(id);
-    if (task) intervals_.push_back({id, task->stage, task->version, task->entered.seq, task->entered.time, {}});
+    begin_interval(id, std::nullopt);
   }
 }
 
@@ -311,10 +310,11 @@ Result<Story> TimelineBuilder::finish(const Audit& audit) {
   const auto earlier = [](const StoryEntry& left, const StoryEntry& right) { return left.seq < right.seq; };
   std::sort(story.entries.begin(), story.entries.end(), earlier);
   if (subject_.job || subject_.seq) keep_what_bears_on_it(story);
+  std::map<Seq, std::vector<std::size_t>> findings_of;
+  for (std::size_t i = 0; i < story.findings.size(); ++i) findings_of[story.findings[i].seq].push_back(i);
   for (StoryEntry& entry : story.entries) {
-    for (std::size_t i = 0; i < story.findings.size(); ++i) {
-      if (story.findings[i].seq == entry.seq) entry.findings.push_back(i);
-    }
+    const auto found = findings_of.find(entry.seq);
+    if (found != findings_of.end()) entry.findings = found->second;
   }
   name_machines(story);
   return story;

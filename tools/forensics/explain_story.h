@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/forensics/audit.h"
@@ -125,7 +126,9 @@ class TimelineBuilder {
   bool frees_its_own(const AppliedRecord& item) const;
   bool is_folded_into_it(const fb::RefusalsFolded& event) const;
 
-  // What lasts (explain_spans.cc).
+  // What lasts (explain_spans.cc). Each record touches only what it opens, ends or moves: a story of a repository has
+  // a good part of the log, and what it looked through for each record would grow with that.
+  void open(StorySpan span);
   void follow_spans(const AppliedRecord& item);
   void follow_lease(const AppliedRecord& item, const fb::LeaseAcquired& event);
   void follow_boot(const AppliedRecord& item);
@@ -134,13 +137,14 @@ class TimelineBuilder {
   void leave_path(const AppliedRecord& item);
   void close(StorySpan::Kind kind, const std::string& label, const AppliedRecord& item, const std::string& how);
   void follow_interval(const AppliedRecord& item);
+  /// Begins a stay of the task on its stage, if its version is a new one. `at`: the record that ends the stay before.
+  void begin_interval(TaskId id, std::optional<Seq> at);
 
   StorySubject subject_;
   StoryContext context_;
   std::set<TaskId> tasks_;
-  std::set<Token> tokens_;        // of leases taken for these tasks, or by this boot
-  std::size_t paths_unheld_ = 0;  // open bars of leases that keep no one out
-  std::set<Token> obstacles_;     // leases of others that the story's records ran into
+  std::set<Token> tokens_;     // of leases taken for these tasks, or by this boot
+  std::set<Token> obstacles_;  // leases of others that the story's records ran into
   std::map<TaskId, Path> paths_;
   std::optional<TaskId> leased_in_group_;  // the task whose lease the current group takes
   std::set<std::string> boots_;            // names of those that acted or owned something
@@ -155,7 +159,11 @@ class TimelineBuilder {
   std::map<Seq, StoryEntry>
       circumstances_;  // settings, pipelines and boots: in the story only if something in it points to them
   std::vector<StorySpan> spans_;
+  std::map<std::pair<StorySpan::Kind, std::string>, std::vector<std::size_t>> open_spans_;  // leases and jobs, by label
+  std::vector<std::size_t> unheld_spans_;  // open bars of leases that keep no one out
+  std::map<Seq, std::size_t> step_spans_;  // by the step's start
   std::vector<StageSpan> intervals_;
+  std::map<TaskId, std::size_t> last_interval_;
   bool is_found_ = false;  // a restore, which is in every story, is not enough
   std::uint64_t records_ = 0;
   TimeUs end_;

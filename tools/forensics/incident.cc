@@ -26,7 +26,7 @@ Exit run_incident(const Arguments& arguments) {
   const bool has_log = words.size() == 2 || (words.size() == 1 && names_log(words[0], arguments));
   const auto path = log_named(has_log ? std::optional(words[0]) : std::nullopt, arguments, "incident");
   if (!path) return fail(path.error());
-  const auto log = read_recorded_part(*path);
+  const auto log = RecordedLog::read_part(*path);
   if (!log) return fail_to_read(log.error());
   const std::size_t at = has_log ? 1 : 0;
   const Around around = words.size() > at ? around_from(words[at]) : Around();

@@ -68,7 +68,7 @@ class Tracer {
 };
 
 /// The tasks whose stories are told: those that ended badly, and those at whose steps it happened.
-std::vector<TaskId> tasks_of(const RecordedLog& log, const InQuestion& question) {
+Result<std::vector<TaskId>> tasks_of(const RecordedLog& log, const InQuestion& question) {
   std::vector<TaskId> tasks;
   const auto add = [&](TaskId task) {
     const bool is_new = task != TaskId{0} && std::find(tasks.begin(), tasks.end(), task) == tasks.end();
@@ -77,46 +77,38 @@ std::vector<TaskId> tasks_of(const RecordedLog& log, const InQuestion& question)
   for (const BadEnd& end : question.ends) add(end.task);
   add(question.finding.task);
   const std::vector<Seq>& chain = question.finding.followed_by;
-  for (const RecordedGroup& group : log.groups) {
+  if (tasks.size() == stories_max) return tasks;
+  PAWL_TRY(log.walk([&](const RecordedGroup& group, const AppliedGroup&) {
     for (const RecordedEvent& event : group) {
       const bool is_step = event.record().event_as_StepStarted() || event.record().event_as_StepFinished();
       const bool is_in_chain =
           event.seq() == question.finding.seq || std::binary_search(chain.begin(), chain.end(), event.seq());
       if (is_step && is_in_chain) add(task_of(log, event.record()).value_or(TaskId{0}));
     }
-  }
+    return tasks.size() < stories_max;
+  }));
   return tasks;
 }
 
 /// Reads the log once more for the trace and the stories.
-void tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentReport& report) {
-  LogBeginning begun = beginning_of(log);
-  Audit audit(next(begun.state.last_seq));
+Result<void> tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentReport& report) {
+  const LogBeginning begun = log.beginning();
   Tracer tracer(begun.state, wanted);
   std::vector<TimelineBuilder> tellers;
-  for (const TaskId task : tasks_of(log, *report.question)) {
+  for (const TaskId task : PAWL_TRY(tasks_of(log, *report.question))) {
     tellers.emplace_back(StorySubject{.task = task});
     tellers.back().begin(begun.state);
   }
-  ReplicaPolicy policy = audit.policy();
-  policy.each = [&](const AppliedGroup& group) {
-    audit.keep(group.state);
+  PAWL_TRY(log.walk([&](const RecordedGroup&, const AppliedGroup& group) {
     tracer.add(group);
     for (TimelineBuilder& teller : tellers) teller.add(group.records, group.state);
-  };
-  Replica replica(std::move(begun.state), begun.chain, policy);
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      const auto added = replica.add(event.bytes);
-      PAWL_ASSERT(added.has_value());
-    }
-  }
-  PAWL_ASSERT(replica.finish().has_value());
-  audit.conclude(replica.state());
+    return true;
+  }));
   report.trace = std::move(tracer.traced);
   for (TimelineBuilder& teller : tellers) {
-    if (auto story = teller.finish(audit)) report.stories.push_back(std::move(*story));
+    if (auto story = teller.finish(log.audit())) report.stories.push_back(std::move(*story));
   }
+  return {};
 }
 
 bool is_about(const Finding& finding, Seq seq) {
@@ -127,13 +119,15 @@ bool is_about(const Finding& finding, Seq seq) {
 }
 
 /// The task that a record of the log is about, if it is about one.
-std::optional<TaskId> task_at(const RecordedLog& log, Seq seq) {
-  for (const RecordedGroup& group : log.groups) {
+Result<std::optional<TaskId>> task_at(const RecordedLog& log, Seq seq) {
+  std::optional<TaskId> task;
+  PAWL_TRY(log.walk([&](const RecordedGroup& group, const AppliedGroup&) {
     for (const RecordedEvent& event : group) {
-      if (event.seq() == seq) return task_of(log, event.record());
+      if (event.seq() == seq) task = task_of(log, event.record());
     }
-  }
-  return std::nullopt;
+    return group.back().seq() < seq;
+  }));
+  return task;
 }
 
 bool is_hit(const BadEnd& end, const Around& around, const std::optional<TaskId>& task) {
@@ -141,8 +135,9 @@ bool is_hit(const BadEnd& end, const Around& around, const std::optional<TaskId>
   return task && end.task == *task;
 }
 
-/// The incident that is asked for: about that record or task, or whose end is nearest to that time.
-const Finding* chosen(const RecordedLog& log, const FoundInLog& found, const Around& around) {
+/// The incident that is asked for: about that record or task, or whose end is nearest to that time. `task`: the one
+/// that is asked for, or that the record is about.
+const Finding* chosen(const FoundInLog& found, const Around& around, const std::optional<TaskId>& task) {
   const auto of_seq = [&](Seq cause) -> const Finding* {
     const auto at = std::find_if(found.findings.begin(), found.findings.end(), [&](const Finding& each) {
       return each.kind == Finding::Kind::incident && each.seq == cause;
@@ -154,7 +149,6 @@ const Finding* chosen(const RecordedLog& log, const FoundInLog& found, const Aro
       if (finding.kind != Finding::Kind::unchecked && is_about(finding, *around.seq)) return &finding;
     }
   }
-  const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
   if (task || around.work_item) {
     for (const BadEnd& end : found.ended) {
       const Finding* incident = is_hit(end, around, task) ? of_seq(end.cause) : nullptr;
@@ -185,10 +179,9 @@ InQuestion question_about(const FoundInLog& found, const Finding& finding) {
 }
 
 void add_unknown(const RecordedLog& log, IncidentReport& report) {
-  if (!log.checkpoint.empty()) {
+  if (log.begins_with_checkpoint()) {
     report.unknown.push_back("the log begins with a checkpoint: what led to the state before record " +
-                             number_text(log.groups.empty() ? Seq{0} : log.groups.front().front().seq()) +
-                             " is not in it");
+                             number_text(log.records() == 0 ? Seq{0} : log.first()) + " is not in it");
   }
   for (const Defence& each : report.defences.tried) {
     if (each.judged.verdict != WhatIfVerdict::not_known || each.change.undoes != report.question->finding.seq) continue;
@@ -223,16 +216,7 @@ void add_open(const RecordedLog& log, const Around& around, IncidentReport& repo
         "what only the daemon sees, such as an origin that does not answer or a process that died: 'pawl stuck' asks "
         "it");
   };
-  LogBeginning begun = beginning_of(log);
-  Replica replica(std::move(begun.state), begun.chain);
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      const auto added = replica.add(event.bytes);
-      PAWL_ASSERT(added.has_value());
-    }
-  }
-  PAWL_ASSERT(replica.finish().has_value());
-  look(replica.state());
+  look(log.end());
 }
 
 }  // namespace
@@ -260,26 +244,29 @@ namespace {
 
 /// `missing` if the log knows nothing of what was asked for.
 Result<void> is_known(const RecordedLog& log, const Around& around) {
-  const LogBeginning begun = beginning_of(log);
-  const Seq last = log.groups.empty() ? begun.state.last_seq : log.groups.back().back().seq();
-  if (around.seq && (*around.seq <= begun.state.last_seq || *around.seq > last)) {
+  const LogBeginning begun = log.beginning();
+  if (around.seq && (*around.seq <= begun.state.last_seq || *around.seq > log.last())) {
     return Error{ErrorCode::missing, "the log has no record " + number_text(*around.seq) + ": it has those from " +
-                                         number_text(next(begun.state.last_seq)) + " to " + number_text(last)};
+                                         number_text(next(begun.state.last_seq)) + " to " + number_text(log.last())};
   }
   if (!around.task && !around.work_item) return {};
   for (const auto& [id, task] : begun.state.tasks.rows()) {
     if (around.task == id || around.work_item == task.work_item) return {};
   }
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      if (around.task && task_of(log, event.record()) == around.task) return {};
-      for (const Effect& effect : event.effects) {
-        if (around.task && effect.kind == EffectKind::task && TaskId{effect.id} == *around.task) return {};
-      }
-      const auto* created = event.record().event_as_TaskCreated();
-      if (created && around.work_item && created->work_item()->string_view() == *around.work_item) return {};
+  const auto names_it = [&](const RecordedEvent& event) {
+    if (around.task && task_of(log, event.record()) == around.task) return true;
+    for (const Effect& effect : event.effects) {
+      if (around.task && effect.kind == EffectKind::task && TaskId{effect.id} == *around.task) return true;
     }
-  }
+    const auto* created = event.record().event_as_TaskCreated();
+    return created && around.work_item && created->work_item()->string_view() == *around.work_item;
+  };
+  bool is_named = false;
+  PAWL_TRY(log.walk([&](const RecordedGroup& group, const AppliedGroup&) {
+    is_named = std::any_of(group.begin(), group.end(), names_it);
+    return !is_named;
+  }));
+  if (is_named) return {};
   return Error{ErrorCode::missing, "the log has no " + (around.task ? "task " + std::to_string(raw(*around.task))
                                                                     : "work item '" + *around.work_item +
                                                                           "' (a seq, a time and 'task:12' "
@@ -299,23 +286,21 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
   PAWL_TRY(is_known(log, around));
   IncidentReport report;
   report.log = path;
-  report.first = next(beginning_of(log).state.last_seq);
-  report.torn_at = log.torn_at;
-  report.broken = log.broken;
-  for (const RecordedGroup& group : log.groups) report.records += group.size();
-  if (!log.groups.empty()) {
-    report.begin = {log.groups.front().front().record().stamp()->time_us()};
-    report.end = {log.groups.back().back().record().stamp()->time_us()};
-  }
-  const FoundInLog found = found_in(log);
+  report.first = log.first();
+  report.torn_at = log.torn_at();
+  report.broken = log.broken();
+  report.records = log.records();
+  report.begin = log.begin_time();
+  report.end = log.end_time();
+  const FoundInLog found = log.found();
+  const std::optional<TaskId> task = around.seq ? PAWL_TRY(task_at(log, *around.seq)) : around.task;
   const bool is_asked = around.seq || around.time || around.task || around.work_item;
   if (is_asked) {
     report.asked = in_words(around);
-    if (const Finding* finding = chosen(log, found, around)) report.question = question_about(found, *finding);
+    if (const Finding* finding = chosen(found, around, task)) report.question = question_about(found, *finding);
   } else {
     report.question = in_question(found);
   }
-  const std::optional<TaskId> task = around.seq ? task_at(log, *around.seq) : around.task;
   for (const BadEnd& end : found.ended) {
     const bool is_incident = end.cause != Seq{0} && end.why.empty();
     if (!is_incident && (!is_asked || around.time || is_hit(end, around, task))) report.by_itself.push_back(end);
@@ -334,8 +319,8 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     };
     add(finding.led_by);
     add(finding.followed_by);
-    report.defences = defences_against(log, *report.question, Effort::likely);
-    tell(log, wanted, report);
+    report.defences = PAWL_TRY(defences_against(log, *report.question, Effort::likely));
+    PAWL_TRY(tell(log, wanted, report));
   }
   if (!report.question) add_open(log, around, report);
   add_unknown(log, report);

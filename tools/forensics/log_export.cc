@@ -1,9 +1,6 @@
 #include "tools/forensics/log_export.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "engine/json/state_json.h"
 #include "schema/hex.h"
@@ -18,6 +15,7 @@
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/reading_progress.h"
 #include "tools/forensics/traces.h"
 
 namespace pawl {
@@ -145,35 +143,6 @@ bool is_chosen(const LogExportOptions& options, const AppliedRecord& item) {
          is_among(options.outcomes, item.applied.outcome);
 }
 
-/// A progress bar on one line, erased at the end; silent if standard error is not a terminal.
-class Bar {
- public:
-  Bar(Seq first, Seq last) : first_(raw(first)), last_(raw(last)), is_shown_(::isatty(STDERR_FILENO) == 1) {}
-  Bar(const Bar&) = delete;
-  Bar& operator=(const Bar&) = delete;
-  ~Bar() {
-    if (percent_ > 0) std::fputs("\r\x1b[K", stderr);
-  }
-
-  void show(Seq at) {
-    if (!is_shown_ || last_ <= first_) return;
-    const std::uint64_t percent = std::min<std::uint64_t>(100, (raw(at) - first_) * 100 / (last_ - first_));
-    if (percent == percent_) return;
-    percent_ = percent;
-    constexpr std::size_t width = 40;
-    std::string bar(width * percent / 100, '#');
-    bar.resize(width, ' ');
-    std::fprintf(stderr, "\r[%s] %3llu %%  record %llu", bar.c_str(), static_cast<unsigned long long>(percent),
-                 static_cast<unsigned long long>(raw(at)));
-  }
-
- private:
-  std::uint64_t first_;
-  std::uint64_t last_;
-  bool is_shown_;
-  std::uint64_t percent_ = 0;
-};
-
 }  // namespace
 
 Result<Seq> seq_before(Journal& journal, std::string_view text, std::string_view option) {
@@ -243,13 +212,14 @@ Result<std::uint64_t> write_log(Log& log, const LogExportOptions& options, Seq l
   LogWriter writer(options.format);
   const Seq begun = opened.state.last_seq;
   if (begun > Seq{0} && options.is_whole()) writer.write_line(checkpoint_line(opened.state, opened.chain));
-  Bar bar(begun, std::min(last, options.to));
+  ReadingProgress progress("exporting");
+  const std::uint64_t end = raw(std::min(last, options.to));
   TaskTraces traces;
   std::uint64_t written = 0;
   const auto write = [&](const AppliedGroup& group) {
     for (const AppliedRecord& item : group.records) {
       const Seq seq{item.record.stamp()->seq()};
-      bar.show(seq);
+      progress.show(raw(seq) - raw(begun), std::max(end, raw(begun)) - raw(begun), raw(seq));
       bool is_wanted = is_chosen(options, item);
       if (options.task) {
         traces.add(item.record, item.applied.effects);

@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include <filesystem>
+#include <utility>
 
 #include "schema/hex.h"
 #include "schema/json/json_text.h"
@@ -11,6 +12,7 @@
 #include "store/base64.h"
 #include "tools/commands/sources.h"
 #include "tools/forensics/exported_lines.h"
+#include "tools/forensics/reading_progress.h"
 
 namespace pawl {
 namespace {
@@ -57,10 +59,40 @@ std::string raw_record(Log& log, Seq seq) {
   return read ? out : std::string();
 }
 
+/// A journal that shows how far it has been read.
+class ShownJournal final : public Journal {
+ public:
+  ShownJournal(Journal& journal, ReadingProgress& progress)
+      : journal_(journal), progress_(progress), last_(raw(journal.last_seq())) {}
+
+  Result<void> append(const Batch& batch, Seq expected_next) override { return journal_.append(batch, expected_next); }
+  Result<void> read(Seq from, const std::function<bool(RecordBytes)>& each) override {
+    std::uint64_t seq = raw(from);
+    return journal_.read(from, [&](RecordBytes bytes) {
+      progress_.show(seq, last_, seq);
+      ++seq;
+      return each(bytes);
+    });
+  }
+  Result<void> follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) override {
+    return journal_.follow(from, each, std::move(stop));
+  }
+  Seq last_seq() const override { return journal_.last_seq(); }
+  Result<void> seal() override { return journal_.seal(); }
+  std::optional<Seq> torn_at() const override { return journal_.torn_at(); }
+
+ private:
+  Journal& journal_;
+  ReadingProgress& progress_;
+  std::uint64_t last_;
+};
+
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
   const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir, LogMode::read_only));
+  ReadingProgress progress(walk.purpose);
+  ShownJournal shown(*log, progress);
   Replica& replica = walk.begin({}, {});
-  const Result<void> read = replica.read(*log);
+  const Result<void> read = replica.read(shown);
   if (!read && !may_end(walk, replica, read.error())) return read.error();
   if (!read) {
     const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
@@ -78,10 +110,20 @@ bool begins_group(const std::string& line) {
   return seq && group && *seq == *group;
 }
 
+/// In bytes; 0 if it is not known.
+std::uint64_t size_of(const std::string& path) {
+  std::error_code failed;
+  const std::uintmax_t bytes = path == "-" ? 0 : std::filesystem::file_size(path, failed);
+  return failed ? 0 : bytes;
+}
+
 Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
   Replica* replica = &walk.begin({}, {});
   bool is_wanted = true;
   std::string refused;
+  ReadingProgress progress(walk.purpose);
+  const std::uint64_t bytes_total = size_of(path);
+  std::uint64_t bytes_read = 0;
   LineReader reader;
   reader.refused = [&](const std::string& line) { refused = line; };
   reader.checkpoint = [&](ExportedCheckpoint checkpoint) -> Result<void> {
@@ -99,6 +141,8 @@ Result<void> walk_lines(const std::string& path, const LogWalk& walk) {
   };
   reader.record = [&](const std::vector<std::uint8_t>& bytes, std::string line) -> Result<bool> {
     if (!is_wanted) return false;
+    bytes_read += line.size() + 1;
+    progress.show(bytes_read, bytes_total, fb::GetRecord(bytes.data())->stamp()->seq());
     return replica->add(bytes, std::move(line));
   };
   reader.redacted = walk.redacted;

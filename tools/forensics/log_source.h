@@ -73,6 +73,8 @@ struct LogWalk {
   /// Called at the end of a walk that damage, or a record of a later version, cut short after at least one record. If
   /// empty, that is an error.
   std::function<void(LogBreak)> broken = {};
+  /// What is shown on a terminal while it lasts.
+  std::string_view purpose = "reading the log";
 };
 
 /// Feeds a log to a replica, to its end or as far as the replica wants it, and applies the last group. `path`: a data

@@ -1,5 +1,12 @@
 #include "tools/forensics/recorded_log.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 #include "schema/subject.h"
 #include "store/checkpoint.h"
 #include "tools/forensics/line_form.h"
@@ -7,6 +14,8 @@
 
 namespace pawl {
 namespace {
+
+constexpr std::string_view reaper = "reaper";
 
 /// Judged by what apply made of it: the task remembers a gate's result if it counts.
 bool is_heeded(const fb::Record& record, const State& after) {
@@ -16,21 +25,38 @@ bool is_heeded(const fb::Record& record, const State& after) {
   return task && task->gate && task->gate->seq == Seq{record.stamp()->seq()};
 }
 
-void keep(const AppliedGroup& applied, RecordedLog& log) {
-  RecordedGroup group;
-  Effects effects;
-  for (std::size_t i = 0; i < applied.records.size(); ++i) {
-    const Effects& of_record = applied.records[i].applied.effects;
-    effects.insert(effects.end(), of_record.begin(), of_record.end());
-    RecordedEvent event{.bytes = {applied.read[i].bytes.begin(), applied.read[i].bytes.end()}, .effects = of_record};
-    event.is_heeded = is_heeded(event.record(), applied.state);
-    group.push_back(std::move(event));
+/// Copies standard input to a file without a name, which lasts as long as the process. Returns a path to it.
+Result<std::string> kept_input() {
+  std::FILE* kept = std::tmpfile();
+  const auto failed = [] { return Error{ErrorCode::io, std::string("standard input: ") + std::strerror(errno)}; };
+  if (!kept) return failed();
+  std::vector<char> chunk(std::size_t{64} * 1024);
+  while (const std::size_t bytes = std::fread(chunk.data(), 1, chunk.size(), stdin)) {
+    if (std::fwrite(chunk.data(), 1, bytes, kept) != bytes) return failed();
   }
-  log.jobs.add(applied.state, {applied.archived.begin(), applied.archived.end()}, effects);
-  log.groups.push_back(std::move(group));
+  if (std::ferror(stdin) || std::fflush(kept) != 0) return failed();
+  return "/proc/self/fd/" + std::to_string(::fileno(kept));
+}
+
+/// Names standard input instead of its copy.
+Error of_input(Error error, const std::string& path) {
+  if (error.message.starts_with(path)) error.message.replace(0, path.size(), "standard input");
+  return error;
 }
 
 }  // namespace
+
+RecordedGroup recorded(const AppliedGroup& applied) {
+  RecordedGroup group;
+  group.reserve(applied.records.size());
+  for (std::size_t i = 0; i < applied.records.size(); ++i) {
+    RecordedEvent event{.bytes = {applied.read[i].bytes.begin(), applied.read[i].bytes.end()},
+                        .effects = applied.records[i].applied.effects};
+    event.is_heeded = is_heeded(event.record(), applied.state);
+    group.push_back(std::move(event));
+  }
+  return group;
+}
 
 void JobPlaces::add(const Job& job) {
   JobPlace place{job.task, job.version, 0};
@@ -61,44 +87,138 @@ std::optional<JobId> JobPlaces::job_at(const JobPlace& place) const {
   return found == jobs_.end() ? std::nullopt : std::optional(found->second);
 }
 
-LogBeginning beginning_of(const RecordedLog& log) {
-  if (log.checkpoint.empty()) return {};
-  auto restored = unpack_checkpoint(log.checkpoint);
-  PAWL_ASSERT(restored.has_value());  // read_recorded() packed it from a valid state.
+LogBeginning RecordedLog::beginning() const {
+  if (checkpoint_.empty()) return {};
+  auto restored = unpack_checkpoint(checkpoint_);
+  PAWL_ASSERT(restored.has_value());  // begin() packed it from a valid state.
   return {std::move(restored->state), restored->chain};
 }
 
-namespace {
+void RecordedLog::begin(const State& state, const Chain& chain) {
+  if (state.last_seq > Seq{0}) checkpoint_ = pack_checkpoint(state, chain).bytes;
+  audit_ = Audit(next(state.last_seq));
+  for (const auto& [id, job] : state.jobs.rows()) jobs_.add(job);
+  facts_.begin(state);
+}
 
-Result<RecordedLog> read(const std::string& path, const std::function<void(LogBreak)>& broken) {
-  RecordedLog log;
+void RecordedLog::learn(const AppliedGroup& applied) {
+  audit_.keep(applied.state);
+  Effects effects;
+  for (const AppliedRecord& item : applied.records) {
+    effects.insert(effects.end(), item.applied.effects.begin(), item.applied.effects.end());
+  }
+  jobs_.add(applied.state, {applied.archived.begin(), applied.archived.end()}, effects);
+  if (begin_time_ == TimeUs{}) begin_time_ = {applied.records.front().record.stamp()->time_us()};
+  end_time_ = {applied.records.back().record.stamp()->time_us()};
+  for (std::size_t i = 0; i < applied.records.size(); ++i) {
+    const fb::Record& record = applied.records[i].record;
+    const bool is_accepted = applied.records[i].applied.outcome == Outcome::accepted;
+    const auto kept = [&] {
+      return RecordedEvent{.bytes = {applied.read[i].bytes.begin(), applied.read[i].bytes.end()},
+                           .effects = applied.records[i].applied.effects};
+    };
+    if (is_accepted && is_heeded(record, applied.state)) facts_.learn(record);
+    if (const auto* marked = record.event_as_FinalizerMarked()) marked_.insert(marked->job());
+    if (record.event_as_SettingChanged() && is_accepted) settings_.push_back(kept());
+    if (!record.event_as_JobReaped()) continue;
+    const Seq seq{record.stamp()->seq()};
+    const std::optional<TaskId> task = task_of(*this, record);
+    if (task && record.actor()->string_view() == reaper) reaps_of_[*task].push_back(seq);
+    reaps_.emplace(seq, kept());
+  }
+}
+
+Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Extent extent) {
+  RecordedLog log{Audit(Seq{1})};
+  log.path_ = path;
+  std::optional<Seq> proved;
+  ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
+    log.learn(group);
+    proved = Seq{group.records.back().record.stamp()->seq()};
+  });
+  policy.apply = [&log](State& state, std::span<const VerifiedRecord> group) { return log.audit_.apply(state, group); };
+  policy.wants = [to](const State&, std::span<const VerifiedRecord> group) -> Result<bool> {
+    return group.back().seq() <= to;
+  };
   std::optional<Replica> replica;
-  const ReplicaPolicy policy = proving_policy([&log](const AppliedGroup& group) { keep(group, log); });
-  log.torn_at = PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                                           if (state.last_seq > Seq{0}) {
-                                             log.checkpoint = pack_checkpoint(state, chain).bytes;
-                                           }
-                                           for (const auto& [id, job] : state.jobs.rows()) log.jobs.add(job);
-                                           return replica.emplace(std::move(state), chain, policy);
-                                         },
-                                         .broken = broken}));
-  if (!replica->difference()) return log;
-  if (!broken || log.groups.empty()) return error_of(*replica->difference());
-  broken(break_at(*replica->difference()));
+  LogWalk walk{.begin = [&](State state, const Chain& chain) -> Replica& {
+    log.begin(state, chain);
+    return replica.emplace(std::move(state), chain, policy);
+  }};
+  if (extent == Extent::part) walk.broken = [&log](LogBreak at) { log.broken_ = std::move(at); };
+  log.torn_at_ = PAWL_TRY(walk_log(path, walk));
+  if (const auto& difference = replica->difference()) {
+    if (extent == Extent::whole || !proved) return error_of(*difference);
+    // The group that differs was applied and audited: read again, without it.
+    RecordedLog before = PAWL_TRY(read_up_to(path, *proved, extent));
+    before.torn_at_ = log.torn_at_;
+    before.broken_ = break_at(*difference);
+    return before;
+  }
+  log.end_ = std::move(*replica).release();
+  log.audit_.conclude(*log.end_);
   return log;
 }
 
-}  // namespace
-
-Result<RecordedLog> read_recorded(const std::string& path) {
-  return read(path, {});
+Result<RecordedLog> RecordedLog::read_of(const std::string& path, Extent extent) {
+  const std::string kept = path == "-" ? PAWL_TRY(kept_input()) : path;
+  auto log = read_up_to(kept, no_end, extent);
+  if (!log && path == "-") return of_input(log.error(), kept);
+  return log;
 }
 
-Result<RecordedLog> read_recorded_part(const std::string& path) {
-  std::optional<LogBreak> broken;
-  RecordedLog log = PAWL_TRY(read(path, [&](LogBreak at) { broken = std::move(at); }));
-  log.broken = std::move(broken);
-  return log;
+Result<RecordedLog> RecordedLog::read(const std::string& path) {
+  return read_of(path, Extent::whole);
+}
+
+Result<RecordedLog> RecordedLog::read_part(const std::string& path) {
+  return read_of(path, Extent::part);
+}
+
+Result<void> RecordedLog::walk(const Reader& each) const {
+  bool is_over = false;
+  ReplicaPolicy policy;
+  policy.wants = [&](const State&, std::span<const VerifiedRecord> group) -> Result<bool> {
+    return !is_over && group.back().seq() <= last();
+  };
+  policy.each = [&](const AppliedGroup& applied) {
+    if (!is_over) is_over = !each(recorded(applied), applied);
+  };
+  std::optional<Replica> replica;
+  PAWL_TRY(walk_log(path_, {.begin = [&](State state, const Chain& chain) -> Replica& {
+                              return replica.emplace(std::move(state), chain, policy);
+                            },
+                            .broken = broken_ ? [](const LogBreak&) {} : std::function<void(LogBreak)>(),
+                            .purpose = "reading it again"}));
+  if (replica->difference()) return error_of(*replica->difference());
+  const bool is_short = !is_over && replica->state().last_seq < last();
+  if (is_short) return Error{ErrorCode::damaged, "the log has changed while it was read"};
+  return {};
+}
+
+TimeUs RecordedLog::time_of(Seq seq) const {
+  if (seq < first()) return begin_time_;
+  const auto heading = audit_.heading(seq);
+  return heading ? heading->time : TimeUs{};
+}
+
+const RecordedEvent* RecordedLog::reap(Seq seq) const {
+  const auto found = reaps_.find(seq);
+  return found == reaps_.end() ? nullptr : &found->second;
+}
+
+const RecordedEvent* RecordedLog::reap_from(Seq seq, TaskId task) const {
+  const auto of_task = reaps_of_.find(task);
+  if (of_task == reaps_of_.end()) return nullptr;
+  const auto found = std::lower_bound(of_task->second.begin(), of_task->second.end(), seq);
+  return found == of_task->second.end() ? nullptr : reap(*found);
+}
+
+std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) {
+  const Subject subject = subject_of(record);
+  if (const auto task = task_of(subject)) return task;
+  const auto place = subject.job ? log.jobs().place_of(*subject.job) : std::nullopt;
+  return place ? std::optional(place->task) : std::nullopt;
 }
 
 }  // namespace pawl

@@ -1,9 +1,12 @@
-// A whole log in memory, with the effects of each record: for a what-if, which looks ahead in it.
+// A log for a what-if and for the report of an incident: what one reading of it shows, and a way to read it again. The
+// records themselves are not kept, since a log may have millions of them.
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,7 +15,10 @@
 #include "schema/record_view.h"
 #include "schema/result.h"
 #include "store/chain.h"
+#include "store/replica.h"
+#include "tools/forensics/audit.h"
 #include "tools/forensics/log_source.h"
+#include "tools/forensics/recorded_facts.h"
 
 namespace pawl {
 
@@ -50,25 +56,99 @@ class JobPlaces {
   std::map<JobPlace, JobId> jobs_;
 };
 
-struct RecordedLog {
-  std::vector<std::uint8_t> checkpoint;  // at its start; empty: the log begins at 1
-  std::vector<RecordedGroup> groups;
-  JobPlaces jobs;
-  std::optional<Seq> torn_at = std::nullopt;
-  std::optional<LogBreak> broken = std::nullopt;  // it goes on, but cannot be read or proved
-};
-
 /// The state and the chain before the first record. Each call makes a new one.
 struct LogBeginning {
   State state;
   Chain chain{};
 };
-LogBeginning beginning_of(const RecordedLog& log);
 
-/// Reads a data folder, a file of exported lines, or '-', and proves it on the way: `damaged` names the first record
-/// that differs from the rules. Memory use grows with the log.
-Result<RecordedLog> read_recorded(const std::string& path);
-/// The same, but of a log that is damaged, of a later version or divergent from some record on, what is before it.
-Result<RecordedLog> read_recorded_part(const std::string& path);
+/// What `pawl check` finds in a log, and what ended badly in it.
+struct FoundInLog {
+  Findings findings;
+  std::vector<BadEnd> ended;
+};
+
+/// Memory grows with the tasks, jobs and gates of the log and by some bytes a record, but not with the records' size.
+class RecordedLog {
+ public:
+  /// Reads a data folder, a file of exported lines, or '-', proves and audits it on the way. `damaged` names the first
+  /// record that differs from the rules. Standard input is copied to a temporary file, to be read again.
+  static Result<RecordedLog> read(const std::string& path);
+  /// The same, but of a log that is damaged, of a later version or divergent from some record on, what is before it.
+  static Result<RecordedLog> read_part(const std::string& path);
+
+  /// Called with a group of the log, the same with the state after it, and returns whether to go on.
+  using Reader = std::function<bool(const RecordedGroup&, const AppliedGroup&)>;
+  /// Reads the log once more, up to where it ended the first time. An error if it has changed meanwhile.
+  Result<void> walk(const Reader& each) const;
+
+  LogBeginning beginning() const;
+  bool begins_with_checkpoint() const { return !checkpoint_.empty(); }
+  std::uint64_t records() const { return audit_.records(); }
+  Seq first() const { return audit_.first(); }
+  /// The last record; if there is none, the one before the first.
+  Seq last() const { return end_->last_seq; }
+  /// The times of the first and the last record; zero if there is none.
+  TimeUs begin_time() const { return begin_time_; }
+  TimeUs end_time() const { return end_time_; }
+  /// The state after the last record.
+  const State& end() const { return *end_; }
+
+  /// The seq from which a folder's log is torn.
+  std::optional<Seq> torn_at() const { return torn_at_; }
+  /// Where it goes on, but cannot be read or proved.
+  const std::optional<LogBreak>& broken() const { return broken_; }
+
+  /// Concluded.
+  const Audit& audit() const { return audit_; }
+  FoundInLog found() const { return {.findings = audit_.findings(), .ended = audit_.ended()}; }
+  /// When a record was, and of what type; zero and none if the log does not have it.
+  TimeUs time_of(Seq seq) const;
+  std::optional<fb::Event> type_of(Seq seq) const { return audit_.type_of(seq); }
+
+  const JobPlaces& jobs() const { return jobs_; }
+  const RecordedFacts& facts() const { return facts_; }
+  /// Every JobReaped, accepted or not; null if the record is not one.
+  const RecordedEvent* reap(Seq seq) const;
+  const std::map<Seq, RecordedEvent>& reaps() const { return reaps_; }
+  /// The reaper's first reap of a job of `task` at or after a record; null if there is none.
+  const RecordedEvent* reap_from(Seq seq, TaskId task) const;
+  /// The log's jobs that were marked as being finalized.
+  const std::set<std::uint64_t>& marked() const { return marked_; }
+  /// The accepted changes of settings, in order.
+  const std::vector<RecordedEvent>& settings() const { return settings_; }
+
+ private:
+  explicit RecordedLog(Audit audit) : audit_(std::move(audit)) {}
+
+  enum class Extent { whole, part };
+  static Result<RecordedLog> read_of(const std::string& path, Extent extent);
+  /// `to`: the last record to read.
+  static Result<RecordedLog> read_up_to(const std::string& path, Seq to, Extent extent);
+
+  void begin(const State& state, const Chain& chain);
+  void learn(const AppliedGroup& group);
+
+  std::string path_;
+  std::vector<std::uint8_t> checkpoint_;  // at its start; empty: the log begins at 1
+  Audit audit_;
+  std::optional<State> end_;
+  std::optional<Seq> torn_at_;
+  std::optional<LogBreak> broken_;
+  TimeUs begin_time_;
+  TimeUs end_time_;
+  JobPlaces jobs_;
+  RecordedFacts facts_;
+  std::map<Seq, RecordedEvent> reaps_;
+  std::map<TaskId, std::vector<Seq>> reaps_of_;  // by the reaper
+  std::set<std::uint64_t> marked_;
+  std::vector<RecordedEvent> settings_;
+};
+
+/// The events of a group that was read and applied.
+RecordedGroup recorded(const AppliedGroup& applied);
+
+/// The task that a record is about, by its fields, its key or its job in the log; none if there is none.
+std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record);
 
 }  // namespace pawl

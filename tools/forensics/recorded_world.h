@@ -2,20 +2,18 @@
 // results. If the log has no answer, it notes the question, and the story ends there.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "engine/policies/world.h"
-#include "tools/forensics/recorded_log.h"
+#include "tools/forensics/recorded_facts.h"
 
 namespace pawl {
 
 class RecordedWorld final : public World {
  public:
-  explicit RecordedWorld(const RecordedLog& log);
+  /// `facts` must outlive the world.
+  explicit RecordedWorld(const RecordedFacts& facts) : facts_(facts) {}
 
   /// The time that the questions are about.
   TimeUs now;
@@ -31,33 +29,9 @@ class RecordedWorld final : public World {
   Verdict probe(const PipelineStep& step, const CommandContext& context) override;
 
  private:
-  using Process = std::pair<std::string, std::int64_t>;  // boot id, pid
-  struct GateFact {
-    TimeUs time;
-    GateAnswer answer;
-  };
-  struct GatePlace {
-    TaskId task{};
-    Version version{};
-    std::string gate;
-    friend auto operator<=>(const GatePlace&, const GatePlace&) = default;
-  };
-
-  void die(const std::string& boot, std::int64_t pid, TimeUs since);
-  void learn(const fb::Record& record);
-  void learn_reap(const fb::Record& record, const fb::JobReaped& event);
   void ask(std::string what);
 
-  std::map<Process, TimeUs> dead_since_;
-  std::map<GatePlace, std::vector<GateFact>> gates_;
-  // While reading the log: running jobs by id, and holders by key.
-  struct Running {
-    Process owner;
-    std::optional<std::int64_t> pid;
-  };
-  std::map<std::uint64_t, Running> running_;
-  std::map<std::string, Process> holders_;
-  std::map<std::string, std::int64_t> boots_;
+  const RecordedFacts& facts_;
 };
 
 }  // namespace pawl

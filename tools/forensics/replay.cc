@@ -238,7 +238,7 @@ Exit run_other_story(const Arguments& arguments) {
     }
     changes.push_back(std::move(*change));
   }
-  const auto log = read_recorded(*path);
+  const auto log = RecordedLog::read(*path);
   if (!log) return fail_to_read(log.error());
   const ReportForm form = arguments.has("json") ? ReportForm::json : ReportForm::words;
   return tries_each ? run_each_defence(*log, form) : run_what_if(*log, changes, form);

@@ -7,12 +7,16 @@
 namespace pawl {
 namespace {
 
+Requester requester_of(const fb::Record& record) {
+  return {.boot = record.boot()->str(),
+          .actor = record.actor()->str(),
+          .key = record.key() ? record.key()->str() : std::string(),
+          .request = record.request(),
+          .principal = principal_of(record)};
+}
+
 Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
-  const Requester requester{.boot = record.boot()->str(),
-                            .actor = record.actor()->str(),
-                            .key = record.key() ? record.key()->str() : std::string(),
-                            .request = record.request(),
-                            .principal = principal_of(record)};
+  const Requester requester = requester_of(record);
   if (event.type == fb::Event::SettingChanged) return propose(requester, *event.AsSettingChanged());
   flatbuffers::FlatBufferBuilder builder(512);
   builder.ForceDefaults(true);
@@ -21,13 +25,6 @@ Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
 }
 
 }  // namespace
-
-std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record) {
-  const Subject subject = subject_of(record);
-  if (const auto task = task_of(subject)) return task;
-  const auto place = subject.job ? log.jobs.place_of(*subject.job) : std::nullopt;
-  return place ? std::optional(place->task) : std::nullopt;
-}
 
 ReplayWithChanges::ReplayWithChanges(const RecordedLog& log, const State& begun)
     : log_(log), recorded_merge_ttl_s_(begun.settings().lease.merge_ttl_s) {
@@ -46,6 +43,17 @@ void ReplayWithChanges::hear(const RecordedEvent& event) {
   }
 }
 
+/// Ids, attempts, tokens and starts are the log's: only who was granted what must be known later.
+void ReplayWithChanges::follow(const RecordedEvent& event) {
+  const auto* acquired = event.is_accepted() ? event.record().event_as_LeaseAcquired() : nullptr;
+  if (!acquired) return;
+  const std::string key = acquired->key()->str();
+  for (const Effect& effect : event.effects) {
+    if (effect.kind != EffectKind::lease_granted || effect.text != key) continue;
+    grants_[{{event.record().boot()->str(), event.record().actor()->str()}, key}] = {.token = effect.token};
+  }
+}
+
 void ReplayWithChanges::retime(const fb::Record& record, fb::LeaseAcquiredT& lease, const State& state) const {
   const Boot* boot = state.boots.find(record.boot()->str());
   const bool is_daemons = boot && boot->name == daemon_name && principal_of(record).empty();
@@ -60,7 +68,7 @@ Lease ReplayWithChanges::as_recorded(Lease lease) const {
 }
 
 std::optional<JobId> ReplayWithChanges::job_of(std::uint64_t recorded) const {
-  const auto place = log_.jobs.place_of(JobId{recorded});
+  const auto place = log_.jobs().place_of(JobId{recorded});
   return place ? jobs_.job_at(*place) : std::nullopt;
 }
 
@@ -86,11 +94,14 @@ std::optional<std::uint64_t> ReplayWithChanges::token_of(const fb::Record& recor
 std::vector<std::pair<std::string, std::uint64_t>> ReplayWithChanges::unreturned(const fb::Record& speaker, TaskId task,
                                                                                  const State& state) const {
   std::vector<std::pair<std::string, std::uint64_t>> found;
-  for (const auto& [who, grant] : grants_) {
-    const auto& [name, key] = who;
+  const Speaker name{speaker.boot()->str(), speaker.actor()->str()};
+  for (auto at = grants_unlogged_.lower_bound({task, name, ""}); at != grants_unlogged_.end(); ++at) {
+    const auto& [of_task, who, key] = *at;
+    if (of_task != task || who != name) break;
+    const Grant& grant = grants_.at({name, key});
     const Lease* held = state.lease(key);
-    const bool is_his = name == Speaker{speaker.boot()->str(), speaker.actor()->str()} && grant.task == task;
-    if (is_his && !grant.is_in_the_log && held && raw(held->token) == grant.token) found.emplace_back(key, grant.token);
+    const bool is_his = grant.task == task && !grant.is_in_the_log;  // not granted again since
+    if (is_his && held && raw(held->token) == grant.token) found.emplace_back(key, grant.token);
   }
   return found;
 }
@@ -107,7 +118,7 @@ Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const Sta
   const auto of_key = [&](auto* it) { token(it->key, it->token); };
   // An id that was never given out is unknown here too; one that only the log gave out is not a job here.
   const auto job = [&](auto* it) {
-    if (log_.jobs.place_of(JobId{it->job})) it->job = raw(job_of(it->job).value_or(JobId{0}));
+    if (log_.jobs().place_of(JobId{it->job})) it->job = raw(job_of(it->job).value_or(JobId{0}));
   };
   const auto attempt = [&](auto* it) {
     it->attempt = attempt_of(it->job, it->attempt);
@@ -131,7 +142,7 @@ Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const Sta
   if (auto* it = event.AsClaimReturned()) attempt(it);
   if (auto* it = event.AsPreviousGone()) job(it);
   if (auto* it = event.AsJobReaped()) {
-    const auto place = log_.jobs.place_of(JobId{it->job});
+    const auto place = log_.jobs().place_of(JobId{it->job});
     const Lease* held = place ? state.lease(task_key(place->task)) : nullptr;
     it->lease_token = held ? raw(held->token) : 0;
     attempt(it);
@@ -154,6 +165,14 @@ Proposal ReplayWithChanges::proposal_of(const RecordedEvent& recorded, const Sta
     it->next_job = std::max(it->next_job, raw(given.next_job));
   }
   return proposal_from(record, event);
+}
+
+Proposal ReplayWithChanges::proposal_with(const RecordedEvent& recorded, const SettingKey& key,
+                                          const SettingValue& value) {
+  fb::SettingChangedT event;
+  event.key = key.name;
+  event.value = std::make_unique<fb::SettingValueT>(setting_value_event(value));
+  return propose(requester_of(recorded.record()), event);
 }
 
 void ReplayWithChanges::answered(const std::vector<const RecordedEvent*>& events, const Decision& decision,
@@ -193,7 +212,9 @@ void ReplayWithChanges::answered(const std::vector<const RecordedEvent*>& events
       tokens_[{key, raw(events.back()->seq())}] = here;
     }
     if (granted) {
-      grants_[{{record.boot()->str(), record.actor()->str()}, key}] = {here, task.value_or(TaskId{0}), is_in_the_log};
+      const Speaker name{record.boot()->str(), record.actor()->str()};
+      grants_[{name, key}] = {here, task.value_or(TaskId{0}), is_in_the_log};
+      if (!is_in_the_log) grants_unlogged_.insert({task.value_or(TaskId{0}), name, key});
     }
   }
 }

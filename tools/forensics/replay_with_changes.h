@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -21,8 +22,12 @@ class ReplayWithChanges {
 
   /// Must be called with each record of the log, whether proposed again or not.
   void hear(const RecordedEvent& event);
+  /// Takes an accepted record of the log and its effects, in a story that does not differ from the log yet.
+  void follow(const RecordedEvent& event);
   /// The record, to be proposed in a story whose state is `state`.
   Proposal proposal_of(const RecordedEvent& recorded, const State& state) const;
+  /// The same for a change of a setting, with another value.
+  static Proposal proposal_with(const RecordedEvent& recorded, const SettingKey& key, const SettingValue& value);
   /// Takes the result of records that were proposed as one group and accepted.
   void answered(const std::vector<const RecordedEvent*>& events, const Decision& decision, const State& after);
 
@@ -58,10 +63,8 @@ class ReplayWithChanges {
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> tokens_;  // by key and the log's token
   std::map<std::uint64_t, std::uint64_t> starts_;                          // by the log's seq
   std::map<std::pair<Speaker, std::string>, Grant> grants_;
-  std::map<std::string, std::int64_t> recorded_ttls_s_;  // by key, where the ttl here is another
+  std::set<std::tuple<TaskId, Speaker, std::string>> grants_unlogged_;  // those that the log did not grant
+  std::map<std::string, std::int64_t> recorded_ttls_s_;                 // by key, where the ttl here is another
 };
-
-/// The task that a record is about, by its fields, its key or its job in the log; none if there is none.
-std::optional<TaskId> task_of(const RecordedLog& log, const fb::Record& record);
 
 }  // namespace pawl

@@ -3,45 +3,109 @@
 #include <algorithm>
 
 #include "store/chain.h"
+#include "store/checkpoint.h"
 #include "tools/forensics/what_if_story.h"
 
 namespace pawl {
+namespace {
 
-WhatIf::WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBeginning begun, LogBeginning audited)
+State copy_of(const State& state) {
+  auto restored = unpack_checkpoint(pack_checkpoint(state, {}).bytes);
+  PAWL_ASSERT(restored.has_value());
+  return std::move(restored->state);
+}
+
+}  // namespace
+
+WhatIf::WhatIf(const RecordedLog& log, std::vector<Change> changes, LogBeginning begun, LogBeginning audited)
     : log_(log),
-      changes_(changes),
+      changes_(std::move(changes)),
       machine_(std::move(begun.state)),
-      world_(log),
+      world_(log.facts()),
       replay_(log, machine_.state()),
       audit_(next(audited.state.last_seq)),
       audited_(std::move(audited.state), audited.chain, audit_.policy()),
       chain_(begun.chain),
       recorded_settings_(machine_.state().settings()) {
   machine_.on_group = [this](Decided& decided) { take(decided); };
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      if (const auto* marked = event.record().event_as_FinalizerMarked()) marked_.insert(marked->job());
-    }
-  }
+  if (!log.begins_with_checkpoint()) return;
+  set_now(log.records() == 0 ? machine_.state().last_time : log.begin_time());
+  begin_passes();
+  fits_ = apply_changes();
 }
 
-Result<Retold> WhatIf::tell() {
-  if (!log_.checkpoint.empty()) {
-    set_now({log_.groups.empty() ? machine_.state().last_time.us : log_.groups[0][0].record().stamp()->time_us()});
-    begin_passes();
-    PAWL_TRY(apply_changes());
+WhatIf::WhatIf(const WhatIf& trunk, std::vector<Change> changes)
+    : log_(trunk.log_),
+      changes_(std::move(changes)),
+      machine_(copy_of(trunk.machine_.state())),
+      world_(trunk.log_.facts()),
+      replay_(trunk.replay_),
+      audit_(trunk.audit_),
+      audited_(copy_of(trunk.machine_.state()), trunk.chain_, audit_.policy()),
+      chain_(trunk.chain_),
+      recorded_settings_(trunk.recorded_settings_),
+      is_changed_(trunk.is_changed_),
+      heard_(trunk.heard_),
+      streaks_(trunk.streaks_),
+      last_reaper_(trunk.last_reaper_),
+      last_reconciler_(trunk.last_reconciler_),
+      paths_(trunk.paths_),
+      last_task_(trunk.last_task_),
+      retold_(trunk.retold_) {
+  machine_.on_group = [this](Decided& decided) { take(decided); };
+  set_now(trunk.machine_.now());
+}
+
+bool WhatIf::add(const RecordedGroup& group) {
+  if (is_over()) return false;
+  const TimeUs time{group.front().record().stamp()->time_us()};
+  pass_until(time);
+  if (is_over()) return false;
+  machine_.set_rules(group.front().record().stamp()->rules());
+  set_now(time);
+  play(group);
+  if (is_over()) return false;
+  if (!is_changed_) fits_ = apply_changes();
+  return !is_over();
+}
+
+void WhatIf::follow(const RecordedGroup& group, const AppliedGroup& applied) {
+  const TimeUs time{group.front().record().stamp()->time_us()};
+  pass_until(time);  // for the reaper's memory of what it found dead; by the log's settings no pass acts
+  set_now(time);
+  machine_.follow([&](State& state) {
+    const Reapplied reapplied = audit_.apply(state, applied.read);
+    PAWL_ASSERT(!reapplied.divergence);  // the log was proven
+    audit_.keep(state);
+  });
+  Events events;
+  Effects effects;
+  for (const RecordedEvent& event : group) {
+    effects.insert(effects.end(), event.effects.begin(), event.effects.end());
+    follow_settings(event);
+    replay_.hear(event);
+    replay_.follow(event);
+    if (!is_of_the_machine(event.record())) {
+      heard_ = event.seq();
+      events.push_back(&event);
+    }
+    const auto* reaped = event.is_accepted() ? event.record().event_as_JobReaped() : nullptr;
+    const auto job = reaped ? replay_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
+    if (job) retold_.reaps.push_back({*job, machine_.now(), reaped->tier()});
   }
-  for (const RecordedGroup& group : log_.groups) {
-    const TimeUs time{group.front().record().stamp()->time_us()};
-    pass_until(time);
-    if (retold_.horizon) break;
-    machine_.set_rules(group.front().record().stamp()->rules());
-    set_now(time);
-    play(group);
-    PAWL_TRY(fits_);
-    if (retold_.horizon) break;
-    if (!is_changed_) PAWL_TRY(apply_changes());
-  }
+  replay_.jobs().add(machine_.state(), {applied.archived.begin(), applied.archived.end()}, effects);
+  std::copy_n(group.back().record().stamp()->chain()->data(), chain_.size(), chain_.begin());
+  is_changed_ = is_changed_ || machine_.state().boot_named(daemon_name);
+  if (events.empty()) return;
+  const PathKey key = path_of(events);
+  const bool opens = !paths_.contains(key) || takes_task_lease(events);
+  paths_[key] = Path::kept;
+  if (ends_path(events, opens)) paths_.erase(key);
+  if (events.front()->record().event_type() == fb::Event::BootStarted) begin_boot(*events.front());
+}
+
+Result<Retold> WhatIf::finish() {
+  PAWL_TRY(fits_);
   PAWL_ASSERT(audited_.finish().has_value());
   audit_.conclude(machine_.state());
   retold_.findings = audit_.findings();
@@ -88,13 +152,41 @@ bool WhatIf::is_changed_key(std::string_view key) const {
   });
 }
 
-/// Whether a change of a setting in the log does not happen in this story.
+/// Whether a change of a setting in the log does not happen in this story, which has another value from the beginning.
 bool WhatIf::is_omitted(const RecordedEvent& event) const {
   const auto* changed = event.record().event_as_SettingChanged();
   return changed && std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
-           const bool is_its = change.key->name == changed->key()->string_view();
-           return is_its && (!change.undoes || *change.undoes == event.seq());
+           return !change.undoes && change.key->name == changed->key()->string_view();
          });
+}
+
+Proposal WhatIf::proposal_of(const RecordedEvent& event) const {
+  const auto undone = std::find_if(changes_.begin(), changes_.end(),
+                                   [&](const Change& change) { return change.undoes == event.seq(); });
+  return undone == changes_.end() ? replay_.proposal_of(event, machine_.state())
+                                  : ReplayWithChanges::proposal_with(event, *undone->key, undone->value);
+}
+
+bool WhatIf::is_the_log_again(const State& recorded) const {
+  const bool is_alike = retold_.turns.empty() && retold_.lost.empty() && retold_.waits.empty() && waiting_.empty();
+  // These decide by when they were changed, too, not only by the value that is in force.
+  const bool is_lasting = is_changed_key("reaper.interval_s") || is_changed_key("reconciler.interval_s") ||
+                          is_changed_key("reaper.finalizer_liveness");
+  return is_alike && !is_lasting && machine_.state().digest() == recorded.digest();
+}
+
+Retold WhatIf::finish_as_the_log() {
+  for (auto at = log_.reaps().upper_bound(machine_.state().last_seq); at != log_.reaps().end(); ++at) {
+    const RecordedEvent& event = at->second;
+    const auto* reaped = event.record().event_as_JobReaped();
+    const auto job = event.is_accepted() ? log_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
+    if (job) retold_.reaps.push_back({*job, {event.record().stamp()->time_us()}, reaped->tier()});
+  }
+  FoundInLog found = log_.found();
+  retold_.findings = std::move(found.findings);
+  retold_.ended = std::move(found.ended);
+  retold_.end = log_.end_time();
+  return std::move(retold_);
 }
 
 Result<void> WhatIf::apply_changes() {
@@ -125,6 +217,19 @@ void WhatIf::follow_settings(const RecordedEvent& event) {
 
 // The log's groups.
 
+WhatIf::PathKey WhatIf::path_of(const Events& events) {
+  const fb::Record& first = events.front()->record();
+  PathKey key{first.boot()->str(), first.actor()->str(), TaskId{0}};
+  for (const RecordedEvent* event : events) {
+    if (const auto task = task_of(log_, event->record())) key.task = *task;
+  }
+  // A lease on a repository belongs to the path that its requester is on.
+  TaskId& last = last_task_[{key.boot, key.actor}];
+  if (key.task == TaskId{0}) key.task = last;
+  last = key.task;
+  return key;
+}
+
 void WhatIf::play(const RecordedGroup& group) {
   Events events;
   recorded_consequences_.clear();
@@ -138,14 +243,8 @@ void WhatIf::play(const RecordedGroup& group) {
   }
   if (events.empty()) return;
   const fb::Record& first = events.front()->record();
-  const std::string actor = first.actor()->str();
-  PathKey key{first.boot()->str(), actor, TaskId{0}};
-  for (const RecordedEvent* event : events) {
-    if (const auto task = task_of(log_, event->record())) key.task = *task;
-  }
-  // A lease on a repository belongs to the path that its requester is on.
-  if (key.task == TaskId{0}) key.task = last_task_[{key.boot, actor}];
-  last_task_[{key.boot, actor}] = key.task;
+  const PathKey key = path_of(events);
+  const std::string& actor = key.actor;
   const auto known = paths_.find(key);
   const bool opens = known == paths_.end() || takes_task_lease(events);
   if (opens) {
@@ -202,7 +301,7 @@ bool WhatIf::propose(const Events& wanted, const PathKey& key) {
   }
   if (events.empty()) return true;
   Group group;
-  for (const RecordedEvent* event : events) group.push_back(replay_.proposal_of(*event, state));
+  for (const RecordedEvent* event : events) group.push_back(proposal_of(*event));
   const fb::Record& first = events.front()->record();
   if (has_type(events, {fb::Event::StageTransition, fb::Event::TaskBlocked})) {
     for (const auto& [lease, token] : replay_.unreturned(first, key.task, state)) {
@@ -274,7 +373,7 @@ void WhatIf::add_mark(const Events& events) {
   if (!is_changed_key("reaper.finalizer_liveness")) return;
   for (const RecordedEvent* event : events) {
     const auto* exited = event->record().event_as_RunExited();
-    const auto job = exited && !marked_.contains(exited->job()) ? replay_.job_of(exited->job()) : std::nullopt;
+    const auto job = exited && !log_.marked().contains(exited->job()) ? replay_.job_of(exited->job()) : std::nullopt;
     const Job* row = job ? machine_.state().jobs.find(*job) : nullptr;
     const Task* task = row ? machine_.state().tasks.find(row->task) : nullptr;
     if (!task || !marks_count_on(task->stage)) continue;
@@ -304,25 +403,6 @@ void WhatIf::note_waiting(TaskId task) {
   const Task* row = machine_.state().tasks.find(task);
   const Job* open = row ? machine_.state().open_job(*row) : nullptr;
   if (open && open->status == JobStatus::queued) waiting_.emplace(open->id, machine_.now());
-}
-
-Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes) {
-  return WhatIf(log, changes, beginning_of(log), beginning_of(log)).tell();
-}
-
-FoundInLog found_in(const RecordedLog& log) {
-  LogBeginning begun = beginning_of(log);
-  Audit audit(next(begun.state.last_seq));
-  Replica replica(std::move(begun.state), begun.chain, audit.policy());
-  for (const RecordedGroup& group : log.groups) {
-    for (const RecordedEvent& event : group) {
-      const auto added = replica.add(event.bytes);
-      PAWL_ASSERT(added.has_value());
-    }
-  }
-  PAWL_ASSERT(replica.finish().has_value());
-  audit.conclude(replica.state());
-  return {.findings = audit.findings(), .ended = audit.ended()};
 }
 
 }  // namespace pawl

@@ -47,14 +47,11 @@ struct Retold {
   TimeUs end;  // how far the story goes
 };
 
-/// Retells the log. `malformed`: the changed settings do not fit each other or a pipeline of the log.
+/// Retells the log, reading it once more. `malformed`: the changed settings do not fit each other or a pipeline of the
+/// log.
 Result<Retold> retell(const RecordedLog& log, const std::vector<Change>& changes);
-
-/// What `pawl check` finds in the log itself, and what ended badly in it.
-struct FoundInLog {
-  Findings findings;
-  std::vector<BadEnd> ended;
-};
-FoundInLog found_in(const RecordedLog& log);
+/// The same with each of several lists of changes, in few readings; the stories are in the same order. Memory grows
+/// with a few stories, not with all.
+Result<std::vector<Result<Retold>>> retell_each(const RecordedLog& log, const std::vector<std::vector<Change>>& all);
 
 }  // namespace pawl

@@ -7,30 +7,19 @@
 namespace pawl {
 namespace {
 
-TimeUs time_of(const RecordedLog& log, Seq seq) {
-  for (const RecordedGroup& group : log.groups) {
-    if (group.back().seq() >= seq) return {group.front().record().stamp()->time_us()};
-  }
-  return {};
-}
-
-const fb::Record* record_at(const RecordedLog& log, Seq seq) {
-  const auto group = std::lower_bound(log.groups.begin(), log.groups.end(), seq,
-                                      [](const RecordedGroup& each, Seq wanted) { return each.back().seq() < wanted; });
-  if (group == log.groups.end()) return nullptr;
-  const auto found =
-      std::find_if(group->begin(), group->end(), [seq](const RecordedEvent& event) { return event.seq() == seq; });
-  return found == group->end() ? nullptr : &found->record();
+/// Whether the other story lacks a record of the log. The lost ones are in the log's order.
+bool is_lost(const Retold& retold, Seq seq) {
+  return std::binary_search(retold.lost.begin(), retold.lost.end(), seq);
 }
 
 /// For a live owner whose job was reaped: the reap that takes the same job from it in the other story too, by whatever
 /// rule, while it still acts. Null: there is none.
 const RetoldReap* reap_all_the_same(const RecordedLog& log, const Finding& target, const Retold& retold) {
-  const fb::Record* record = record_at(log, target.seq);
-  const auto* reaped = record ? record->event_as_JobReaped() : nullptr;
+  const RecordedEvent* event = log.reap(target.seq);
+  const auto* reaped = event ? event->record().event_as_JobReaped() : nullptr;
   if (target.kind != Finding::Kind::reaped_alive || !reaped || target.followed_by.empty()) return nullptr;
-  const auto job = log.jobs.place_of(JobId{reaped->job()});
-  const TimeUs alive_until = time_of(log, target.followed_by.back());
+  const auto job = log.jobs().place_of(JobId{reaped->job()});
+  const TimeUs alive_until = log.time_of(target.followed_by.back());
   const auto found = std::find_if(retold.reaps.begin(), retold.reaps.end(),
                                   [&](const RetoldReap& reap) { return reap.job == job && reap.time <= alive_until; });
   return found == retold.reaps.end() ? nullptr : &*found;
@@ -55,15 +44,15 @@ Judged judge_finding(const RecordedLog& log, const Finding& target, const Retold
   parts.push_back(target.seq);
   parts.insert(parts.end(), target.followed_by.begin(), target.followed_by.end());
   for (const Seq seq : parts) {
-    if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
+    if (!is_lost(retold, seq)) continue;
     return {WhatIfVerdict::prevented, record_name(seq) + " does not happen"};
   }
   const auto is_reached = [&](Seq seq) {
     if (!retold.horizon) return true;
-    return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > time_of(log, seq);
+    return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > log.time_of(seq);
   };
   // Only the passing of time shows that something outlives its limit.
-  const Seq end = log.groups.back().back().seq();
+  const Seq end = log.last();
   const bool is_overdue = target.kind == Finding::Kind::overdue;
   const bool is_past = is_reached(target.seq) && (!is_overdue || is_reached(end)) &&
                        std::all_of(target.followed_by.begin(), target.followed_by.end(), is_reached);
@@ -74,18 +63,15 @@ Judged judge_finding(const RecordedLog& log, const Finding& target, const Retold
 /// Whether the other story goes on up to that record.
 bool reaches(const RecordedLog& log, const Retold& retold, Seq seq) {
   if (!retold.horizon) return true;
-  return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > time_of(log, seq);
+  return retold.horizon->seq ? *retold.horizon->seq >= seq : retold.horizon->time > log.time_of(seq);
 }
 
 /// A decision of pawl's that led to it, a reap, a reclaim or a block, and is not taken in the other story.
 std::optional<Seq> lost_decision(const RecordedLog& log, const Finding& incident, const Retold& retold) {
   for (const Seq seq : incident.followed_by) {
-    if (std::find(retold.lost.begin(), retold.lost.end(), seq) == retold.lost.end()) continue;
-    const fb::Record* record = record_at(log, seq);
-    if (record &&
-        (record->event_as_JobReaped() || record->event_as_LeaseReclaimed() || record->event_as_TaskBlocked())) {
-      return seq;
-    }
+    if (!is_lost(retold, seq)) continue;
+    const auto type = log.type_of(seq);
+    if (type == fb::Event::JobReaped || type == fb::Event::LeaseReclaimed || type == fb::Event::TaskBlocked) return seq;
   }
   return std::nullopt;
 }
@@ -96,13 +82,13 @@ std::optional<Seq> prevented_step(const RecordedLog& log, const Finding& inciden
   const Seq seq = *retold.horizon->seq;
   const auto& chain = incident.followed_by;
   if (std::find(chain.begin(), chain.end(), seq) == chain.end()) return std::nullopt;
-  const fb::Record* record = record_at(log, seq);
-  return record && record->event_as_StepStarted() ? std::optional(seq) : std::nullopt;
+  return log.type_of(seq) == fb::Event::StepStarted ? std::optional(seq) : std::nullopt;
 }
 
 /// A bad end of a task: it must not end badly in the other story either, and that story must get that far, or lack a
-/// record that led to it.
-Judged judge_end(const RecordedLog& log, const InQuestion& question, const BadEnd& end, const Retold& retold) {
+/// record that led to it. `lost`: what lost_decision() or else prevented_step() says.
+Judged judge_end(const RecordedLog& log, const InQuestion& question, const BadEnd& end, const Retold& retold,
+                 const std::optional<Seq>& lost) {
   const std::string task = "task " + std::to_string(raw(end.task));
   if (retold.freed.contains(end.task)) return {WhatIfVerdict::prevented, task + " goes on: its job is queued again"};
   for (const BadEnd& other : retold.ended) {
@@ -117,15 +103,9 @@ Judged judge_end(const RecordedLog& log, const InQuestion& question, const BadEn
     return {WhatIfVerdict::not_prevented,
             retold.turns.empty() ? "no decision differs" : "all the same, " + other.words};
   }
-  const bool is_lost = std::find(retold.lost.begin(), retold.lost.end(), end.at.seq) != retold.lost.end();
-  if (is_lost) return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
-  if (const auto seq = lost_decision(log, question.finding, retold)) {
-    return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
-  }
-  if (const auto seq = prevented_step(log, question.finding, retold)) {
-    return {WhatIfVerdict::prevented, record_name(*seq) + " does not happen"};
-  }
-  const Seq last = log.groups.back().back().seq();
+  if (is_lost(retold, end.at.seq)) return {WhatIfVerdict::prevented, record_name(end.at.seq) + " does not happen"};
+  if (lost) return {WhatIfVerdict::prevented, record_name(*lost) + " does not happen"};
+  const Seq last = log.last();
   if (reaches(log, retold, last)) {
     const bool is_same = retold.turns.empty() && end.reason.empty();
     return is_same ? Judged{WhatIfVerdict::not_prevented, "no decision differs"}
@@ -181,7 +161,9 @@ std::optional<InQuestion> in_question(const FoundInLog& found) {
 Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& retold) {
   if (question.finding.kind != Finding::Kind::incident) return judge_finding(log, question.finding, retold);
   std::vector<Judged> all;
-  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question, end, retold));
+  std::optional<Seq> lost = lost_decision(log, question.finding, retold);
+  if (!lost) lost = prevented_step(log, question.finding, retold);
+  for (const BadEnd& end : question.ends) all.push_back(judge_end(log, question, end, retold, lost));
   for (const Finding& finding : question.shown_by) all.push_back(judge_finding(log, finding, retold));
   // None of it may come about. What the story no longer reaches is not known; but what it prevents it prevents.
   const auto first = [&](WhatIfVerdict verdict) {

@@ -202,15 +202,7 @@ bool WhatIf::is_reconciler_agreed(const Events& events, TaskId task) {
 }
 
 const RecordedEvent* WhatIf::reap_of(const RecordedEvent& opening, TaskId task) const {
-  const auto from = std::lower_bound(log_.groups.begin(), log_.groups.end(), opening.seq(),
-                                     [](const RecordedGroup& group, Seq seq) { return group.back().seq() < seq; });
-  for (auto group = from; group != log_.groups.end(); ++group) {
-    for (const RecordedEvent& event : *group) {
-      const bool is_his = event.record().actor()->string_view() == reaper_actor;
-      if (is_his && event.record().event_as_JobReaped() && task_of(log_, event.record()) == task) return &event;
-    }
-  }
-  return nullptr;
+  return log_.reap_from(Seq{opening.record().stamp()->group()}, task);
 }
 
 }  // namespace pawl

@@ -145,7 +145,7 @@ std::string defence_in_words(const Defence& defence, std::size_t width) {
 Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, ReportForm form) {
   const auto retold = retell(log, changes);
   if (!retold) return fail(retold.error());
-  const std::optional<InQuestion> target = in_question(found_in(log));
+  const std::optional<InQuestion> target = in_question(log.found());
   if (form == ReportForm::json) {
     print(in_json(log, changes, *retold, target ? &*target : nullptr) + '\n');
   } else {
@@ -191,12 +191,14 @@ std::string defences_in_words(const InQuestion& question, const Defences& defenc
 }
 
 Exit run_each_defence(const RecordedLog& log, ReportForm form) {
-  const std::optional<InQuestion> target = in_question(found_in(log));
+  const std::optional<InQuestion> target = in_question(log.found());
   if (!target) {
     print(form == ReportForm::json ? "{\"target\":null,\"defences\":[]}\n" : "check finds nothing that went wrong\n");
     return Exit::done;
   }
-  const Defences all = defences_against(log, *target, Effort::all);
+  const auto found = defences_against(log, *target, Effort::all);
+  if (!found) return fail_to_read(found.error());
+  const Defences& all = *found;
   if (form == ReportForm::json) {
     std::string out = "{\"target\":{\"kind\":";
     append_json_text(out, name(target->finding.kind));

@@ -26,8 +26,24 @@ constexpr std::string_view reconciler_actor = "reconciler";
 
 class WhatIf {
  public:
-  WhatIf(const RecordedLog& log, const std::vector<Change>& changes, LogBeginning begun, LogBeginning audited);
-  Result<Retold> tell();
+  WhatIf(const RecordedLog& log, std::vector<Change> changes, LogBeginning begun, LogBeginning audited);
+
+  /// Continues a story that was the log's so far, with changes that undo records from here on.
+  WhatIf(const WhatIf& trunk, std::vector<Change> changes);
+
+  /// Takes every group of the log, in order. Returns false once the story has ended.
+  bool add(const RecordedGroup& group);
+  /// The same for a story that does not differ from the log yet: nothing is decided again. Requires: no changes, and no
+  /// add() before.
+  void follow(const RecordedGroup& group, const AppliedGroup& applied);
+  /// The story. Call it once, after the last group.
+  Result<Retold> finish();
+
+  /// Whether nothing differed, and nothing can any more: the state is the log's (`recorded`), and so are its settings.
+  /// Call it after add() returned true.
+  bool is_the_log_again(const State& recorded) const;
+  /// The story, if it is the log again: what follows is the log's. Call it once.
+  Retold finish_as_the_log();
 
  private:
   enum class Path { kept, dropped };
@@ -38,6 +54,7 @@ class WhatIf {
     friend auto operator<=>(const PathKey&, const PathKey&) = default;
   };
   void set_now(TimeUs now);
+  bool is_over() const { return retold_.horizon || !fits_; }
 
   /// A question to the outside that the log cannot answer ends the story before the record that would depend on it.
   void take(Decided& decided);
@@ -47,6 +64,9 @@ class WhatIf {
   /// Whether the setting is another than the log's by now.
   bool is_changed_key(std::string_view key) const;
   bool is_omitted(const RecordedEvent& event) const;
+  /// A change that is undone keeps its record, and sets the value that the setting has: so the story has the log's seqs
+  /// for as long as nothing differs.
+  Proposal proposal_of(const RecordedEvent& event) const;
 
   /// Applies them as soon as there is a boot that can change settings.
   Result<void> apply_changes();
@@ -78,6 +98,8 @@ class WhatIf {
 
   // The log's groups.
 
+  /// The path that the events of a group belong to.
+  PathKey path_of(const Events& events);
   void play(const RecordedGroup& group);
   void begin_boot(const RecordedEvent& event);
 
@@ -116,7 +138,7 @@ class WhatIf {
   void note_waiting(TaskId task);
 
   const RecordedLog& log_;
-  const std::vector<Change>& changes_;
+  std::vector<Change> changes_;
   DirectMachine machine_;
   RecordedWorld world_;
   ReplayWithChanges replay_;
@@ -129,7 +151,6 @@ class WhatIf {
   Streaks streaks_;
   TimeUs last_reaper_;
   TimeUs last_reconciler_;
-  std::set<std::uint64_t> marked_;  // jobs of the log
   std::map<PathKey, Path> paths_;
   std::map<std::pair<std::string, std::string>, TaskId> last_task_;
   std::set<TaskId> parted_;  // tasks whose stories differ by now

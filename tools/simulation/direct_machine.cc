@@ -13,6 +13,7 @@ Decision DirectMachine::propose(Group group) {
   for (const Applied& applied : decided.applied) {
     decision.effects.insert(decision.effects.end(), applied.effects.begin(), applied.effects.end());
   }
+  if (!keeps_records_) return decision;
   for (std::size_t i = 0; i < decided.records.size(); ++i) {
     lines_.push_back({std::move(decided.records[i]), std::move(decided.applied[i])});
   }

@@ -18,8 +18,9 @@ class DirectMachine final : public Machine {
   };
 
   DirectMachine() = default;
-  /// Continues from a state; replay() then has no starting point.
-  explicit DirectMachine(State state) : state_(std::move(state)), now_(state_.last_time) {}
+  /// Continues from a state, and keeps neither records nor archive: a long story would fill memory with them. There is
+  /// no replay() then.
+  explicit DirectMachine(State state) : state_(std::move(state)), keeps_records_(false), now_(state_.last_time) {}
 
   /// Called with every decided group before its proposer is answered: a simulation prints it and carries out its
   /// effects.
@@ -28,8 +29,11 @@ class DirectMachine final : public Machine {
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override { return view_of(state_, task); }
 
+  /// Lets `change` apply a group that was decided elsewhere.
+  void follow(const std::function<void(State&)>& change) { change(state_); }
+
   const State& state() const { return state_; }
-  /// Every record so far, in order. References stay valid.
+  /// Every record so far, in order, if it keeps them. References stay valid.
   const std::deque<Line>& lines() const { return lines_; }
   /// Tasks that left memory.
   const std::vector<ArchivedTask>& archive() const { return archive_; }
@@ -46,6 +50,7 @@ class DirectMachine final : public Machine {
 
  private:
   State state_;
+  bool keeps_records_ = true;
   std::deque<Line> lines_;
   std::vector<ArchivedTask> archive_;
   TimeUs now_;

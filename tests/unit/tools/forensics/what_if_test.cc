@@ -8,6 +8,7 @@
 
 #include "schema/json/read_json.h"
 #include "tests/unit/tools/sample_log.h"
+#include "tools/forensics/recorded_log.h"
 #include "tools/forensics/recorded_world.h"
 
 namespace pawl {
@@ -263,10 +264,11 @@ TEST(WhatIf, a_gates_result_counts_only_of_who_had_the_task_in_hand) {
       gate.passed = true;
       sample.propose(propose_group(worker, gate));
     }
-    const auto log = read_recorded(folder.path("data"));
+    const auto log = RecordedLog::read(folder.path("data"));
     ASSERT_TRUE(log) << log.error().message;
-    ASSERT_TRUE(log->groups.back().back().is_accepted());
-    RecordedWorld world(*log);
+    const auto last = log->audit().heading(log->last());
+    ASSERT_TRUE(last && last->outcome == Outcome::accepted);
+    RecordedWorld world(log->facts());
     CommandContext context;
     context.task = TaskId{4};
     context.version = Version{1};
