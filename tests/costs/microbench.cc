@@ -109,7 +109,8 @@ void claim(benchmark::State& timing) {
   const std::vector<std::string> agents{std::string(bench::agent_name)};
   for (auto round : timing) {
     static_cast<void>(round);
-    benchmark::DoNotOptimize(first_claimable(*state, agents, state->last_time, [](JobId) { return true; }));
+    benchmark::DoNotOptimize(
+        first_claimable(*state, agents, JobId{0}, state->last_time, [](JobId) { return ClaimableJobs::Look::take; }));
   }
 }
 
