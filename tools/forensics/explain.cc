@@ -53,7 +53,9 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject, boo
                                                 .broken = [&](LogBreak at) { broken = std::move(at); }}));
   if (replica->difference()) broken = break_at(*replica->difference());
   audit.conclude(replica->state());
-  Story story = PAWL_TRY(teller.finish(audit));
+  Result<Story> told = teller.finish(audit);
+  if (!told && broken) return Error{ErrorCode::damaged, broken->why};
+  Story story = PAWL_TRY(std::move(told));
   story.torn_at = torn_at;
   story.broken = std::move(broken);
   story.is_redacted = is_redacted;

@@ -165,8 +165,7 @@ TEST_F(IncidentsInAStory, restart_in_the_middle_of_a_step_that_was_let_go_is_lis
 TEST_F(IncidentsInAStory, machine_that_is_started_again_and_again_is_no_second_machine) {
   for (int start = 2; start <= 6; ++start) {
     boot_on("worker", "worker-" + std::to_string(start), "beta kernel-" + std::to_string(start));
-    boot_on("worker", "worker-" + std::to_string(start) + "b", "beta kernel-" + std::to_string(start));
-    note_as("worker-" + std::to_string(start));  // a request that was under way
+    if (start > 2) note_as("worker-" + std::to_string(start - 1));  // a request that was under way
   }
   EXPECT_EQ(incident(), "");
 }

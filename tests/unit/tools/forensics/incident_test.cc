@@ -17,8 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
-const std::string founding = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_off.jsonl";
-const std::string healthy = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_on.jsonl";
+const std::string founding_log = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_off.jsonl";
+const std::string healthy_log = std::string(PAWL_INCIDENTS) + "/reap_during_finalization_defences_on.jsonl";
 
 /// A slot for one job, held by one whose process is gone, with the reaper off: two tasks stand still.
 const std::string reaper_off = R"({"at": 0, "set": {"reaper.enabled": false}}
@@ -102,15 +102,15 @@ TEST_F(IncidentCommand, is_about_the_record_the_time_the_task_or_the_work_item_t
 }
 
 TEST_F(IncidentCommand, a_log_without_one_says_so) {
-  const Ran ran = run_pawl({"incident", healthy});
+  const Ran ran = run_pawl({"incident", healthy_log});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_NE(ran.out.find("\nno incident, and nothing ended badly\n"), std::string::npos) << ran.out;
-  EXPECT_EQ(run_pawl({"incident", healthy, "--html", folder.path("page.html")}).exit, 1);
+  EXPECT_EQ(run_pawl({"incident", healthy_log, "--html", folder.path("page.html")}).exit, 1);
   EXPECT_FALSE(std::filesystem::exists(folder.path("page.html")));
 }
 
 TEST_F(IncidentCommand, tells_it_to_people_and_draws_it) {
-  const Ran ran = run_pawl({"incident", founding, "--html", folder.path("page.html")});
+  const Ran ran = run_pawl({"incident", founding_log, "--html", folder.path("page.html")});
   EXPECT_EQ(ran.exit, 1);
   for (const char* part :
        {"\nthe cause: record 3\n", "\nwhat ended badly\n",
@@ -124,7 +124,7 @@ TEST_F(IncidentCommand, tells_it_to_people_and_draws_it) {
 TEST_F(IncidentCommand, input_that_cannot_be_read_is_named) {
   EXPECT_EQ(run_pawl({"incident", folder.path("nothing")}).exit, 2);
   EXPECT_EQ(run_pawl({"incident", folder.file("bad.jsonl", "{}\n")}).exit, 2);
-  EXPECT_EQ(run_pawl({"incident", founding, "--json", "--html", folder.path("page.html")}).err,
+  EXPECT_EQ(run_pawl({"incident", founding_log, "--json", "--html", folder.path("page.html")}).err,
             "pawl: incident: give --html or --json, not both\n");
 }
 
