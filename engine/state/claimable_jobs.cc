@@ -92,14 +92,20 @@ JobId ClaimableJobs::first(std::span<const std::string> agents, JobId from,
       if (each.next != each.end && (!first || each.next->first < first->next->first)) first = &each;
     }
     if (!first && begun.empty()) return JobId{0};
+    Rest rest;
     if (first && (begun.empty() || first->next->first < *begun.top().next)) {
       const std::set<JobId>& jobs = by_repo_.at(first->next->second).at(first->agent);
+      const JobId head = first->next->first;
       ++first->next;
-      if (const auto next = jobs.lower_bound(from); next != jobs.end()) begun.push({next, jobs.end()});
-      continue;
+      rest = {head < from ? jobs.lower_bound(from) : jobs.begin(), jobs.end()};
+      if (head < from) {
+        if (rest.next != rest.end) begun.push(rest);
+        continue;
+      }
+    } else {
+      rest = begun.top();
+      begun.pop();
     }
-    Rest rest = begun.top();
-    begun.pop();
     const JobId job = *rest.next;
     const Look seen = look(job);
     if (seen == Look::take) return job;

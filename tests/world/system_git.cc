@@ -9,6 +9,16 @@ namespace {
 
 constexpr Us deletion_hangs_max = 50 * second;
 
+/// Whether a gate's result came before the crossing was committed. A worker that holds the lease of a committed
+/// crossing may say of its gate what it likes: the crossing goes on with what was judged before.
+bool is_before_commit(const Task& task, Seq gate) {
+  return std::none_of(task.steps.begin(), task.steps.end(), [&](const StepRow& row) {
+    const bool is_of_version = row.irreversible && row.version == task.version;
+    const Seq first = row.not_done && !row.not_done->seqs.empty() ? row.not_done->seqs.front() : row.started;
+    return is_of_version && first < gate;
+  });
+}
+
 }  // namespace
 
 HostileSystem::Answer HostileSystem::remote(Us most, Us until, const CancelToken* off) {
@@ -183,7 +193,8 @@ void HostileSystem::check_tree(const StepKey& key, const std::string& repo) {
       !story_.witness().state().settings().ownership_checked(repo))
     return;
   const std::string head = "c" + std::to_string(tree.head);
-  const bool was_judged = task->gate && task->gate->version == key.version && task->gate->head;
+  const bool was_judged =
+      task->gate && task->gate->version == key.version && task->gate->head && is_before_commit(*task, task->gate->seq);
   if (was_judged && *task->gate->head != head) {
     story_.broken("step '" + key.step + "' of task " + std::to_string(raw(key.task)) + " begins at " + head +
                   ", and the gate judged " + *task->gate->head);

@@ -105,6 +105,7 @@ void Load::keep(Actor& actor, const Op& op, const Reply& reply) {
     case Verb::submit:
       actor.task = reply.id;
       actor.version = 1;
+      actor.job = 0;  // of the round before; this one may find none
       if (wish_.loop == ActorLoop::contended) {
         common_.task = actor.task;
         common_.version = 1;

@@ -39,9 +39,8 @@ Result<std::string> kept_input() {
 }
 
 /// Names standard input instead of its copy.
-Error of_input(Error error, const std::string& path) {
-  if (error.message.starts_with(path)) error.message.replace(0, path.size(), "standard input");
-  return error;
+void name_input(std::string& message, const std::string& path) {
+  if (message.starts_with(path)) message.replace(0, path.size(), "standard input");
 }
 
 }  // namespace
@@ -163,7 +162,13 @@ Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Ext
 Result<RecordedLog> RecordedLog::read_of(const std::string& path, Extent extent) {
   const std::string kept = path == "-" ? PAWL_TRY(kept_input()) : path;
   auto log = read_up_to(kept, no_end, extent);
-  if (!log && path == "-") return of_input(log.error(), kept);
+  if (path != "-") return log;
+  if (!log) {
+    Error error = log.error();
+    name_input(error.message, kept);
+    return error;
+  }
+  if (log->broken_) name_input(log->broken_->why, kept);
   return log;
 }
 

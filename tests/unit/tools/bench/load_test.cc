@@ -39,6 +39,7 @@ class World {
   std::map<Verb, std::string> fails;               // the code that each call fails with
   std::map<std::uint64_t, std::uint64_t> version;  // of each task
   std::map<std::uint64_t, std::uint64_t> held;     // task → token
+  std::uint64_t jobless = 0;                       // the task whose job another has claimed
 
  private:
   Reply answer(const Op& op) {
@@ -63,13 +64,16 @@ class World {
         held.erase(op.task);
         return {};
       case Verb::claim:
+        if (op.task == jobless) return {.kind = Reply::Kind::empty};
         return {.id = 70 + op.task, .attempt = 1};
       case Verb::exited:
         EXPECT_EQ(op.job, 70 + op.task);
         EXPECT_EQ(op.attempt, 1U);
         return {};
-      case Verb::renew:
       case Verb::cancel:
+        EXPECT_TRUE(op.job == 0 || op.job == 70 + op.task) << "that of an earlier round";
+        return {};
+      case Verb::renew:
       case Verb::note:
       case Verb::task:
       case Verb::queue:
@@ -131,6 +135,15 @@ TEST(Load, of_those_who_fight_one_wins_each_round_and_the_others_lose_without_an
   EXPECT_EQ(acquired.done.count(), ran.figures.rounds);
   EXPECT_GT(acquired.lost, acquired.done.count());
   EXPECT_TRUE(ran.figures.errors.empty());
+}
+
+TEST(Load, a_claim_that_finds_nothing_is_followed_by_the_cancel_of_its_own_task) {
+  std::uint64_t submissions = 0;
+  Load load({.loop = ActorLoop::job, .count = 2, .submissions = &submissions});
+  World world(load);
+  world.jobless = 2;
+  world.run();
+  EXPECT_TRUE(world.said.starts_with("submit claim exited cancel submit claim cancel")) << world.said;
 }
 
 TEST(Load, what_a_failed_call_has_begun_is_given_back) {
