@@ -86,7 +86,7 @@ class PawlPeer final : public Peer {
 
  private:
   const std::string address_;
-  const std::string boot_;  // one for each way in: a boot belongs to whoever registered it
+  const std::string boot_;  // one for each way in: a boot belongs to its registrant
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ class Actor {
 
   /// Makes the actor's task, at version 1. Not measured, except where a peer's tasks end (pawl: after 32 transitions).
   virtual void create_task() = 0;
-  /// Takes the task's lease, which nobody may hold, and keeps its token.
+  /// Takes the free lease of the task, and keeps its token.
   virtual void acquire() = 0;
   /// Moves the task on, if it has the version last seen and the lease the token.
   virtual void transition() = 0;

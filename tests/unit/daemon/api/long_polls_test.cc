@@ -97,12 +97,15 @@ TEST_F(KeyedPolls, a_turn_is_passed_on_to_those_that_waited_before_it_and_not_in
   wait("b", {"tester"});
   polls_.notify("tester");
   EXPECT_EQ(woken(1), "a");
+  const LongPolls::Turn first = turn_;
   wait("a", {"tester"});  // it looked after the event
-  polls_.pass_on({"tester"}, turn_);
+  polls_.pass_on({"tester"}, first);
   EXPECT_EQ(woken(2), "ab");
-  polls_.pass_on({"tester"}, turn_);
+  EXPECT_EQ(turn_, first);
+  polls_.pass_on({"tester"}, first);
   polls_.notify("tester");
   EXPECT_EQ(woken(3), "aba");
+  EXPECT_GT(turn_, first) << "the new event woke it, not the turn that was passed on";
   polls_.stop();
   EXPECT_EQ(woken_, "aba") << "nothing more was woken";
 }

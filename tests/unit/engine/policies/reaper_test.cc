@@ -128,6 +128,18 @@ TEST_F(ReaperPass, sleep_after_the_look_makes_nobody_older) {
   EXPECT_FALSE(reap_job(sleepy, world, task, job, streaks, requester("reaper"), 1).reaped);
 }
 
+TEST_F(ReaperPass, run_that_looked_dead_is_looked_at_closely_once_it_lives_so_that_its_streak_ends) {
+  BusyWorld alive;
+  const WatchedRun run = watched_run(machine.state(), *machine.state().jobs.find(job));
+  const Settings& settings = machine.state().settings();
+  EXPECT_TRUE(is_left_alone(run, settings, alive, machine.now(), streaks));
+  streaks[job] = {.attempt = 1, .passes = 1, .first_dead = machine.now()};
+  EXPECT_FALSE(is_left_alone(run, settings, alive, machine.now(), streaks));
+  EXPECT_FALSE(reap_job(machine, alive, task, job, streaks, requester("reaper"), 1).reaped);
+  EXPECT_TRUE(streaks.empty());
+  EXPECT_FALSE(is_left_alone(run, settings, alive, plus_s(machine.now(), 90 * 60), streaks)) << "the ceiling";
+}
+
 TEST_F(ReaperPass, each_of_two_running_jobs_of_a_task_is_looked_at_for_itself) {
   set("queue.max_concurrency", std::int64_t{3});
   set("queue.serial_per_repo", false);
