@@ -11,7 +11,8 @@ namespace {
 constexpr std::int64_t exit_killed = 137;
 constexpr std::int64_t exit_terminated = 143;
 
-/// Whether so many failures in a row are more than chance, if others fail as often as given: fewer than 1 in 50 such rows.
+/// Whether so many failures in a row are more than chance, if others fail as often as given: fewer than 1 in 50 such
+/// rows.
 bool is_no_accident(std::int64_t failures, std::int64_t others_failed, std::int64_t others_done) {
   constexpr std::int64_t parts = 1'000'000;
   std::int64_t chance = parts;
