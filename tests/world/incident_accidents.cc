@@ -333,7 +333,7 @@ void wall_leap(Incident& incident) {
   }
 }
 
-/// Whoever else is at work, and one that is not.
+/// One worker reports for the others.
 void false_report(Incident& incident) {
   const std::string liar = some_hand(incident);
   incident.words = liar + " reports for others that their agents have exited";
