@@ -7,6 +7,7 @@
 #include "daemon/api/route_table.h"
 #include "daemon/api/starting.h"
 #include "daemon/version.h"
+#include "store/commit/sequencer.h"
 
 namespace pawl {
 
@@ -30,9 +31,14 @@ Result<void> FrontDoor::open(const Options& options, const Access& access, std::
                                        [this](std::string_view path) {
                                          if (Api* const api = api_.load()) api->body_was_too_long(path);
                                        },
+                                   .end_of_turn =
+                                       [this] {
+                                         if (Api* const api = api_.load()) api->serve();
+                                       },
                                    .may_make_socket = std::move(may_make_socket),
                                    .warn = [](const std::string& message) { spdlog::warn("{}", message); }},
                                   [this](const HttpRequest& request, HttpReply reply) {
+                                    const Sequencer::ServesSoon at_the_end_of_the_turn;
                                     if (Api* const api = api_.load()) return api->handle(request, std::move(reply));
                                     reply(starting_answer(request, program_version));
                                   }));

@@ -141,6 +141,10 @@ void Api::stop() {
   impl_->context.workers.stop();
 }
 
+void Api::serve() {
+  impl_->context.services.sequencer.serve();
+}
+
 void Api::body_was_too_long(std::string_view path) {
   if (Webhooks* const webhooks = impl_->context.services.webhooks) count_too_long(*webhooks, path);
 }

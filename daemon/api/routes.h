@@ -104,6 +104,8 @@ class Api {
 
   /// Answers a request; calls `reply` exactly once, unless the client disconnects first. Threads: any.
   void handle(const HttpRequest& request, HttpReply reply);
+  /// Decides and makes durable what handle() has submitted on threads that are to serve it (Sequencer::ServesSoon).
+  void serve();
   /// Told by the server of a request that it refused because its body was too long. Threads: any.
   void body_was_too_long(std::string_view path);
 

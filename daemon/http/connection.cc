@@ -425,14 +425,40 @@ void Connection::handle() {
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
   shared_.handle(request, [self = shared_from_this()](HttpResponse response) { self->hand_over(std::move(response)); });
-  if (phase_ == Phase::handling) wait_readable();
+  if (shared_.options.end_of_turn) {
+    join_turn();
+  } else if (phase_ == Phase::handling) {
+    wait_readable();
+  }
+}
+
+void Connection::join_turn() {
+  loop_.in_turn.push_back(shared_from_this());
+  // Posted, so that what else has arrived by now is handled first.
+  if (loop_.in_turn.size() == 1) asio::post(io_, [&shared = shared_, &loop = loop_] { end_turn(shared, loop); });
+}
+
+void Connection::end_turn(ServerShared& shared, LoopShared& loop) {
+  std::vector<std::shared_ptr<Connection>> in_turn;
+  in_turn.swap(loop.in_turn);
+  {
+    const MutexLock lock(loop.answers_mutex);
+    loop.is_ending_turn = true;
+  }
+  shared.options.end_of_turn();
+  send_answers(loop);
+  // Only an answer that takes longer is worth a look at whether its client is still there.
+  for (const auto& connection : in_turn) {
+    if (connection->phase_ == Phase::handling) connection->wait_readable();
+  }
 }
 
 void Connection::hand_over(HttpResponse response) {
   {
     const MutexLock lock(loop_.answers_mutex);
     loop_.answers.emplace_back(shared_from_this(), std::move(response));
-    if (loop_.answers.size() > 1) return;  // the thread has been told already
+    // The thread has been told already, or is about to look.
+    if (loop_.answers.size() > 1 || loop_.is_ending_turn) return;
   }
   asio::post(io_, [&loop = loop_] { send_answers(loop); });
 }
@@ -441,6 +467,7 @@ void Connection::send_answers(LoopShared& loop) {
   std::vector<std::pair<std::shared_ptr<Connection>, HttpResponse>> answers;
   {
     const MutexLock lock(loop.answers_mutex);
+    loop.is_ending_turn = false;
     answers.swap(loop.answers);
   }
   for (auto& [connection, response] : answers) {

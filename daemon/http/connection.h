@@ -51,9 +51,12 @@ struct LoopShared {
   /// Where a read puts what it got, before the connection keeps it.
   std::array<char, 16 * 1024> piece;
   /// The answers that the thread has yet to send. A batch that became durable answers many requests at once: the thread
-  /// is woken once for all of them.
+  /// is woken once for all of them, and not at all while it is ending a turn.
   Mutex answers_mutex;
   std::vector<std::pair<std::shared_ptr<Connection>, HttpResponse>> answers PAWL_GUARDED_BY(answers_mutex);
+  bool is_ending_turn PAWL_GUARDED_BY(answers_mutex) = false;
+  /// Those whose requests went to the handle in this turn. The loop's thread alone.
+  std::vector<std::shared_ptr<Connection>> in_turn;
 };
 
 /// Threads: its io_context's alone; the handle's replies are posted to it. Owns itself through its pending operations.
@@ -139,6 +142,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Threads: any.
   void hand_over(HttpResponse response);
   static void send_answers(LoopShared& loop);
+  /// Ends the turn soon (ServerOptions::end_of_turn).
+  void join_turn();
+  static void end_turn(ServerShared& shared, LoopShared& loop);
   void reply(HttpResponse response);
   void write_pending();
   /// Watches for a while whether the other side accepts the answer or refuses it.

@@ -49,6 +49,10 @@ struct ServerOptions {
   std::function<void(std::string_view path)> body_was_too_long = {};
   std::chrono::milliseconds request_timeout = std::chrono::seconds(limits::request_timeout_s);
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(limits::idle_timeout_s);
+  /// Called on a connection's thread some time after it has handed over requests, once for all that had arrived: what
+  /// they began may be carried out now, on that thread. It may block, and answers that it gives are sent as soon as it
+  /// returns. May be empty.
+  std::function<void()> end_of_turn = {};
   /// How often the socket file is checked.
   std::chrono::milliseconds socket_watch_interval = std::chrono::seconds(1);
   /// Whether it may be created again: not in a folder that has since been replaced by another. May be empty.

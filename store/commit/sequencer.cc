@@ -12,9 +12,9 @@
 #include <thread>
 #include <utility>
 
+#include "store/commit/checkpoints.h"
 #include "store/open.h"
 #include "store/os/mutex.h"
-#include "store/take_checkpoint.h"
 
 namespace pawl {
 namespace {
@@ -24,6 +24,9 @@ using std::chrono::steady_clock;
 
 /// How often folded refusals are checked while there are any.
 constexpr milliseconds folding_interval{100};
+
+/// Whether this thread calls serve() after what it submits.
+thread_local bool serves_soon = false;
 
 /// A waiting request: one or the other.
 struct Item {
@@ -37,6 +40,7 @@ struct Sequencer::Impl {
   Impl(Journal& journal_, CheckpointStore& checkpoints_, State state_, Chain chain_, Options options_)
       : journal(journal_),
         checkpoints(checkpoints_),
+        taker(journal_, checkpoints_, options_.checkpoint_every, options_.checkpoint_failed),
         options(std::move(options_)),
         decided_until_us(state_.last_time.us),
         decider(std::move(state_), options.now),
@@ -45,58 +49,75 @@ struct Sequencer::Impl {
 
   // Any thread.
   void submit(Item item);
+  void serve();
   std::uint64_t subscribe(std::function<void(std::span<const Published>)> listener);
   void unsubscribe(std::uint64_t id);
   void start();
   void stop();
 
-  // The sequencer's thread.
-  void run();
+  TimeUs now() const { return std::max(options.now().time, TimeUs{decided_until_us.load()}); }
+
+  // Any thread, with the lock held; those that take it give it back in between.
+  bool may_decide() const PAWL_REQUIRES(mutex) {
+    return !deciding && !lost && !building_is_full() && !(inbox.empty() && taken.empty());
+  }
+  bool may_append() const PAWL_REQUIRES(mutex) { return !deciding && !lost && !syncing && !decider.batch().empty(); }
+  void decide(MutexLock& lock) PAWL_REQUIRES(mutex) PAWL_UNCHECKED_LOCKS;
+  void append_here(MutexLock& lock) PAWL_REQUIRES(mutex) PAWL_UNCHECKED_LOCKS;
+  void append_elsewhere() PAWL_REQUIRES(mutex);
+  void leave_to_others() PAWL_REQUIRES(mutex);
+  void wake() PAWL_REQUIRES(mutex);
+
+  // The thread that decides: the one that set `deciding`.
   void handle(Item item);
-  void idle();
   bool building_is_full() const {
     const DecidedBatch& building = decider.batch();
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
   }
   void note_decided();
   void step_down(DecidedBatch lost_batch);
-  TimeUs now() const { return std::max(options.now().time, TimeUs{decided_until_us.load()}); }
 
-  // One thread at a time: the sequencer's or, while `syncing`, the syncing thread.
+  // The thread that appends: the one that set `syncing`.
   void append(DecidedBatch batch);
   [[noreturn]] void die_of(const Error& error) const;
   void publish(const std::vector<Decided>& groups);
 
+  void run();
+  void sleep(MutexLock& lock) PAWL_REQUIRES(mutex) PAWL_UNCHECKED_LOCKS;
+  void seal(MutexLock& lock) PAWL_REQUIRES(mutex) PAWL_UNCHECKED_LOCKS;
+  void tell_folded(MutexLock& lock, bool all) PAWL_REQUIRES(mutex) PAWL_UNCHECKED_LOCKS;
   void run_syncing();
-  void run_checkpoints();
 
   Journal& journal;
   CheckpointStore& checkpoints;
+  Checkpoints taker;
   const Options options;
 
   std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
 
-  // The sequencer's thread only.
+  // The deciding thread's or, while none decides, whose who holds the lock.
   Decider decider;
   std::deque<Item> taken;
-  bool written_since_idle = false;
 
-  // The appending thread.
+  // The appending thread's.
   Chain chain;
   std::atomic<std::uint64_t> durable;
-  std::atomic<std::uint64_t> checkpoint_due{0};  // the durable seq from which on a checkpoint is to be taken
-  std::atomic<std::int64_t> asleep_told_us{0};   // durably
+  std::atomic<std::int64_t> asleep_told_us{0};  // durably
   std::atomic<bool> superseded{false};
 
   Mutex mutex;
   std::condition_variable wake_sequencer;
   std::condition_variable wake_syncing;
   std::vector<Item> inbox PAWL_GUARDED_BY(mutex);
-  bool is_asleep PAWL_GUARDED_BY(mutex) = false;  // the sequencer's thread waits, and no request has woken it yet
+  bool is_asleep PAWL_GUARDED_BY(mutex) = false;  // the sequencer's thread waits, and nothing has woken it yet
+  bool has_alarm PAWL_GUARDED_BY(mutex) = false;  // it waits only for a while
   bool started PAWL_GUARDED_BY(mutex) = false;
   bool stopping PAWL_GUARDED_BY(mutex) = false;
-  bool ended PAWL_GUARDED_BY(mutex) = false;    // nothing is left, and no more requests are answered
-  bool syncing PAWL_GUARDED_BY(mutex) = false;  // `to_sync` belongs to the syncing thread
+  bool ended PAWL_GUARDED_BY(mutex) = false;       // nothing is left, and no more requests are answered
+  bool deciding PAWL_GUARDED_BY(mutex) = false;    // a thread has the decider
+  bool syncing PAWL_GUARDED_BY(mutex) = false;     // a thread has the log
+  std::uint64_t turns PAWL_GUARDED_BY(mutex) = 0;  // counts those in which something was written
+  std::uint64_t sealed_turns PAWL_GUARDED_BY(mutex) = 0;
   bool syncing_ends PAWL_GUARDED_BY(mutex) = false;
   std::optional<DecidedBatch> to_sync PAWL_GUARDED_BY(mutex);
   std::optional<DecidedBatch> lost PAWL_GUARDED_BY(mutex);  // a batch that lost to another writer
@@ -105,25 +126,74 @@ struct Sequencer::Impl {
   std::map<std::uint64_t, std::shared_ptr<std::function<void(std::span<const Published>)>>> subscribers;
   std::uint64_t next_subscriber = 1;
 
-  Mutex checkpoint_mutex;
-  std::condition_variable wake_checkpoints;
-  bool checkpoints_end PAWL_GUARDED_BY(checkpoint_mutex) = false;
-
   std::thread sequencing_thread;
   std::thread syncing_thread;
-  std::thread checkpoint_thread;
 };
 
 // --- Any thread ---
 
 void Sequencer::Impl::submit(Item item) {
-  {
-    const MutexLock lock(mutex);
-    PAWL_ASSERT(!ended);
-    inbox.push_back(std::move(item));
-    if (!std::exchange(is_asleep, false)) return;  // It looks at the inbox before it sleeps.
+  const MutexLock lock(mutex);
+  PAWL_ASSERT(!ended);
+  inbox.push_back(std::move(item));
+  if (!serves_soon) wake();
+}
+
+void Sequencer::Impl::serve() {
+  const ServesSoon what_the_answers_submit;
+  MutexLock lock(mutex);
+  if (may_decide()) decide(lock);
+  // If there is more to decide meanwhile, another thread appends.
+  if (may_append() && inbox.empty() && taken.empty()) append_here(lock);
+  leave_to_others();
+}
+
+/// Decides what waits, as far as it fits into a batch. Requires: may_decide().
+void Sequencer::Impl::decide(MutexLock& lock) {
+  deciding = true;
+  // What comes meanwhile is served here too: those who submitted it have seen that a thread decides.
+  while (!building_is_full() && !(inbox.empty() && taken.empty())) {
+    std::move(inbox.begin(), inbox.end(), std::back_inserter(taken));
+    inbox.clear();
+    lock.unlock();
+    while (!taken.empty() && !building_is_full()) {
+      Item item = std::move(taken.front());
+      taken.pop_front();
+      handle(std::move(item));
+    }
+    note_decided();
+    lock.lock();
   }
-  wake_sequencer.notify_one();
+  deciding = false;
+  if (!decider.batch().groups.empty()) ++turns;
+}
+
+/// Requires: may_append().
+void Sequencer::Impl::append_here(MutexLock& lock) {
+  syncing = true;
+  DecidedBatch batch = decider.hand_over();
+  lock.unlock();
+  append(std::move(batch));
+  lock.lock();
+  syncing = false;
+}
+
+/// Requires: may_append().
+void Sequencer::Impl::append_elsewhere() {
+  syncing = true;
+  to_sync = decider.hand_over();
+  wake_syncing.notify_one();
+}
+
+/// Sees to it that nothing is left that no thread will do.
+void Sequencer::Impl::leave_to_others() {
+  if (may_append()) append_elsewhere();
+  const bool needs_alarm = !has_alarm && !deciding && (turns != sealed_turns || decider.any_folded());
+  if (may_decide() || needs_alarm || lost || stopping) wake();
+}
+
+void Sequencer::Impl::wake() {
+  if (std::exchange(is_asleep, false)) wake_sequencer.notify_one();
 }
 
 std::uint64_t Sequencer::Impl::subscribe(std::function<void(std::span<const Published>)> listener) {
@@ -145,7 +215,7 @@ void Sequencer::Impl::start() {
     started = true;
   }
   syncing_thread = std::thread([this] { run_syncing(); });
-  checkpoint_thread = std::thread([this] { run_checkpoints(); });
+  taker.start();
   sequencing_thread = std::thread([this] { run(); });
 }
 
@@ -154,7 +224,7 @@ void Sequencer::Impl::stop() {
     const MutexLock lock(mutex);
     if (!started || stopping) return;
     stopping = true;
-    wake_sequencer.notify_one();
+    wake();
   }
   sequencing_thread.join();
   {
@@ -163,12 +233,7 @@ void Sequencer::Impl::stop() {
     wake_syncing.notify_one();
   }
   syncing_thread.join();
-  {
-    const MutexLock lock(checkpoint_mutex);
-    checkpoints_end = true;
-    wake_checkpoints.notify_one();
-  }
-  checkpoint_thread.join();
+  taker.stop();
 }
 
 // --- The sequencer's thread ---
@@ -176,78 +241,82 @@ void Sequencer::Impl::stop() {
 void Sequencer::Impl::run() {
   MutexLock lock(mutex);
   while (true) {
-    if (lost) {
+    if (lost && !deciding) {
+      deciding = true;
       DecidedBatch batch = std::move(*lost);
-      lost.reset();
       lock.unlock();
       step_down(std::move(batch));
       lock.lock();
+      lost.reset();
+      deciding = false;
+      sealed_turns = turns;  // The new writer is responsible for the seal.
     }
-    const auto has_work = [&]() PAWL_REQUIRES(mutex) {
-      if (lost) return true;
-      if (!inbox.empty() && !building_is_full()) return true;
-      if (!decider.batch().empty() && !syncing) return true;
-      return stopping && !syncing;
-    };
-    is_asleep = true;
-    if (!taken.empty() && !building_is_full()) {
-      // Decided below, without waiting.
-    } else if (decider.any_folded()) {
-      wake_sequencer.wait_for(lock.waiting(), folding_interval, has_work);
-    } else if (written_since_idle) {
-      if (!wake_sequencer.wait_for(lock.waiting(), milliseconds(options.idle_after_ms), has_work) && !syncing) {
-        is_asleep = false;
-        lock.unlock();
-        idle();
-        lock.lock();
-        continue;
-      }
-    } else {
-      wake_sequencer.wait(lock.waiting(), has_work);
-    }
-
-    is_asleep = false;
-    for (Item& item : inbox) taken.push_back(std::move(item));
-    inbox.clear();
-    lock.unlock();
-    while (!taken.empty() && !building_is_full()) {
-      Item item = std::move(taken.front());
-      taken.pop_front();
-      handle(std::move(item));
-    }
-    if (decider.any_folded()) decider.tell_folded();
-    note_decided();
-    lock.lock();
-
-    if (syncing || lost) continue;  // The batch grows meanwhile.
-    if (!decider.batch().empty()) {
-      DecidedBatch batch = decider.hand_over();
-      if (taken.empty() && inbox.empty()) {
+    if (may_decide()) decide(lock);
+    if (may_append()) {
+      if (inbox.empty() && taken.empty()) {
         // There is nothing else to decide meanwhile: handing over would cost more than it saves.
-        lock.unlock();
-        append(std::move(batch));
-        lock.lock();
+        append_here(lock);
       } else {
-        to_sync = std::move(batch);
-        syncing = true;
-        wake_syncing.notify_one();
+        append_elsewhere();
       }
       continue;
     }
-    if (stopping && taken.empty() && inbox.empty()) {
-      if (!decider.any_folded()) {
-        ended = true;
-        break;
-      }
-      lock.unlock();
-      decider.tell_all_folded();
-      note_decided();
-      lock.lock();
+    if (may_decide() || (lost && !deciding)) continue;
+    if (stopping && !deciding && !syncing) {
+      if (!decider.any_folded()) break;
+      tell_folded(lock, true);
+      continue;
     }
+    sleep(lock);
   }
-  lock.unlock();
-  idle();
+  ended = true;
+  if (turns != sealed_turns) seal(lock);
 }
+
+/// Waits for something to do, and does what is due after a while without it.
+void Sequencer::Impl::sleep(MutexLock& lock) {
+  const auto is_woken = [this]() PAWL_REQUIRES(mutex) { return !is_asleep; };
+  const bool is_folding = !deciding && decider.any_folded();
+  const std::uint64_t turns_before = turns;
+  is_asleep = true;
+  has_alarm = is_folding || turns != sealed_turns;
+  if (!has_alarm) {
+    wake_sequencer.wait(lock.waiting(), is_woken);
+    return;
+  }
+  const milliseconds alarm = is_folding ? folding_interval : milliseconds(options.idle_after_ms);
+  const bool woken = wake_sequencer.wait_for(lock.waiting(), alarm, is_woken);
+  is_asleep = has_alarm = false;
+  if (woken || lost) return;
+  if (!deciding && decider.any_folded()) tell_folded(lock, false);
+  if (turns == turns_before && turns != sealed_turns && !syncing) seal(lock);
+}
+
+void Sequencer::Impl::seal(MutexLock& lock) {
+  syncing = true;
+  sealed_turns = turns;
+  lock.unlock();
+  if (options.idle) options.idle();
+  lock.lock();
+  syncing = false;
+}
+
+/// Requires: !deciding.
+void Sequencer::Impl::tell_folded(MutexLock& lock, bool all) {
+  deciding = true;
+  lock.unlock();
+  if (all) {
+    decider.tell_all_folded();
+  } else {
+    decider.tell_folded();
+  }
+  note_decided();
+  lock.lock();
+  deciding = false;
+  if (!decider.batch().groups.empty()) ++turns;
+}
+
+// --- The deciding thread ---
 
 void Sequencer::Impl::handle(Item item) {
   if (item.write) {
@@ -258,9 +327,8 @@ void Sequencer::Impl::handle(Item item) {
 }
 
 void Sequencer::Impl::note_decided() {
-  const TimeUs last = decider.state().last_time;
-  if (!decider.batch().groups.empty()) written_since_idle = true;
-  decided_until_us.store(last.us);
+  if (decider.any_folded()) decider.tell_folded();
+  decided_until_us.store(decider.state().last_time.us);
 }
 
 /// Decisions that were not made durable never happened: everyone waiting for them is answered, and all later requests
@@ -272,13 +340,6 @@ void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
   decider.step_down(std::move(before->state));
   withdraw(std::move(lost_batch), decider.state());
   withdraw(std::move(building), decider.state());
-  written_since_idle = false;  // The new writer is responsible for the seal.
-}
-
-void Sequencer::Impl::idle() {
-  if (!written_since_idle) return;
-  written_since_idle = false;
-  if (options.idle) options.idle();
 }
 
 // --- The appending thread ---
@@ -287,7 +348,7 @@ void Sequencer::Impl::append(DecidedBatch batch) {
   const auto is_durable = [this](const std::vector<Decided>& groups) {
     durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
     publish(groups);
-    if (options.checkpoint_every > 0 && durable.load() >= checkpoint_due.load()) wake_checkpoints.notify_one();
+    taker.told_durable(Seq{durable.load()});
   };
   const std::int64_t told_us = batch.asleep_told_us;
   const Result<void> appended = make_durable(batch, journal, chain, is_durable);
@@ -298,6 +359,7 @@ void Sequencer::Impl::append(DecidedBatch batch) {
   {
     const MutexLock lock(mutex);
     lost = std::move(batch);
+    wake();
   }
   options.superseded(appended.error());
 }
@@ -327,6 +389,7 @@ void Sequencer::Impl::publish(const std::vector<Decided>& groups) {
 }
 
 void Sequencer::Impl::run_syncing() {
+  const ServesSoon what_the_answers_submit;
   MutexLock lock(mutex);
   while (true) {
     wake_syncing.wait(lock.waiting(), [this]() PAWL_REQUIRES(mutex) { return to_sync || syncing_ends; });
@@ -337,27 +400,7 @@ void Sequencer::Impl::run_syncing() {
     append(std::move(batch));
     lock.lock();
     syncing = false;
-    wake_sequencer.notify_one();
-  }
-}
-
-void Sequencer::Impl::run_checkpoints() {
-  if (options.checkpoint_every == 0) return;
-  const std::vector<Seq> stored = checkpoints.list();
-  checkpoint_due = (stored.empty() ? 0 : raw(stored.front())) + options.checkpoint_every;
-  MutexLock lock(checkpoint_mutex);
-  while (true) {
-    wake_checkpoints.wait(lock.waiting(), [&]() PAWL_REQUIRES(checkpoint_mutex) {
-      return checkpoints_end || durable.load() >= checkpoint_due.load();
-    });
-    if (checkpoints_end) return;
-    lock.unlock();
-    // Made from the log, so that the thread that owns the state is not delayed.
-    const Result<Seq> taken_at = take_checkpoint(journal, checkpoints);
-    if (!taken_at && options.checkpoint_failed) options.checkpoint_failed(taken_at.error());
-    // After a failure, too, the next attempt waits for as many records.
-    checkpoint_due = (taken_at ? raw(*taken_at) : durable.load()) + options.checkpoint_every;
-    lock.lock();
+    leave_to_others();  // The next batch comes back to this thread, without a wait.
   }
 }
 
@@ -370,33 +413,55 @@ Sequencer::~Sequencer() {
   stop();
 }
 
+Sequencer::ServesSoon::ServesSoon() : before_(std::exchange(serves_soon, true)) {}
+
+Sequencer::ServesSoon::~ServesSoon() {
+  serves_soon = before_;
+}
+
 void Sequencer::submit(WriteRequest write) {
   impl_->submit({.write = std::move(write), .read = std::nullopt});
+}
+
+void Sequencer::serve() {
+  impl_->serve();
 }
 
 void Sequencer::read(std::function<void(const State&)> look, std::function<void()> done) {
   impl_->submit({.write = std::nullopt, .read = ReadRequest{.look = std::move(look), .done = std::move(done)}});
 }
 
+void Sequencer::submit_and_serve(WriteRequest write) {
+  {
+    const ServesSoon here;
+    submit(std::move(write));
+  }
+  serve();
+}
+
 Decision Sequencer::propose(Group group) {
   std::promise<Decision> promise;
-  submit({.group = std::move(group),
-          .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(*decision)); }});
+  submit_and_serve({.group = std::move(group),
+                    .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(*decision)); }});
   return promise.get_future().get();
 }
 
 std::optional<Decision> Sequencer::propose_if(Group group, std::function<bool(const State&)> holds) {
   std::promise<std::optional<Decision>> promise;
-  submit({.group = std::move(group),
-          .resolve = [holds = std::move(holds)](const State& state, Group&) { return holds(state); },
-          .look = {},
-          .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(decision)); }});
+  submit_and_serve({.group = std::move(group),
+                    .resolve = [holds = std::move(holds)](const State& state, Group&) { return holds(state); },
+                    .look = {},
+                    .done = [&promise](std::optional<Decision> decision) { promise.set_value(std::move(decision)); }});
   return promise.get_future().get();
 }
 
 void Sequencer::look(const std::function<void(const State&)>& look) {
   std::promise<void> seen;
-  read([&look](const State& state) { look(state); }, [&seen] { seen.set_value(); });
+  {
+    const ServesSoon here;
+    read([&look](const State& state) { look(state); }, [&seen] { seen.set_value(); });
+  }
+  serve();
   seen.get_future().get();
 }
 

@@ -1,10 +1,14 @@
-// The sequencer: the one owner of the state, and the only thread that touches it.
+// The sequencer: the one owner of the state, which one thread at a time touches.
 //
-// It takes all waiting requests, up to a limit, decides each group, and hands the batch to the log. While one batch
-// syncs, the next is already being decided: two are in flight. Only when a batch is durable are its requesters
+// That thread takes all waiting requests, up to a limit, decides each group, and hands the batch to the log. While one
+// batch syncs, the next is already being decided: two are in flight. Only when a batch is durable are its requesters
 // answered, its records published and its effects started, so no one ever sees what a crash could undo. A failed append
-// ends the process; an append that another writer beat ends the deciding (Options::superseded). At low load the
-// sequencer's own thread appends: handing over to another thread would cost more than it saves.
+// ends the process; an append that another writer beat ends the deciding (Options::superseded).
+//
+// Which thread that is: whoever submits a request may serve it, and with it all others that wait (serve()). At low load
+// a request is then decided, appended and answered without any other thread: each hand-over costs a wake-up, and two of
+// them cost more than a sync of the disk. The sequencer's own threads do what is left over: what was submitted by
+// threads that do not serve, appends while there is more to decide, and what is due after a time.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +37,8 @@ class Sequencer final : public Desk {
     std::function<void(const Error&)> failed = {};
     /// Called once, when another writer has taken the log: this one can no longer write, and its owner should shut
     /// down. Until stop(), all waiting and later requests are answered: proposals with superseded_decision(), reads
-    /// from the state after the last record that was made durable here. Nothing more is published. Called from one of
-    /// the sequencer's threads; must not block. Empty: as `failed`.
+    /// from the state after the last record that was made durable here. Nothing more is published. Called from the
+    /// thread that appends; must not block. Empty: as `failed`.
     std::function<void(const Error&)> superseded = {};
     /// Called when nothing has been written for a while, and at stop(), if anything was written since the last call;
     /// use it to seal the log. Called from the sequencer's thread. May be empty.
@@ -58,7 +62,24 @@ class Sequencer final : public Desk {
   /// See ReadRequest. At most limits::rows_per_read_max rows per call.
   void read(std::function<void(const State&)> look, std::function<void()> done);
 
-  /// The blocking forms, for other threads (executor, tests). Never call them from a callback of the sequencer.
+  /// While it lives, this thread promises to call serve() after what it submits: no other thread is woken for it.
+  class ServesSoon {
+   public:
+    ServesSoon();
+    ~ServesSoon();
+    ServesSoon(const ServesSoon&) = delete;
+    ServesSoon& operator=(const ServesSoon&) = delete;
+
+   private:
+    bool before_;
+  };
+  /// Decides what waits, unless another thread is doing so, and makes it durable, unless another batch is being made
+  /// so: then the other thread goes on. Callbacks of these requests and of others run on this thread, so it must hold
+  /// no lock that they take. Blocks for a sync. Never call it from a callback of the sequencer.
+  void serve();
+
+  /// The blocking forms, for other threads (executor, tests). They serve. Never call them from a callback of the
+  /// sequencer.
   Decision propose(Group group) override;
   std::optional<TaskView> view(TaskId task) override;
   void look(const std::function<void(const State&)>& look) override;
@@ -84,6 +105,7 @@ class Sequencer final : public Desk {
 
  private:
   struct Impl;
+  void submit_and_serve(WriteRequest write);
   std::unique_ptr<Impl> impl_;
 };
 
