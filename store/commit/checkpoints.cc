@@ -22,7 +22,7 @@ void Checkpoints::stop() {
   thread_.join();
 }
 
-void Checkpoints::told_durable(Seq last) {
+void Checkpoints::note_durable(Seq last) {
   durable_.store(raw(last));
   if (raw(last) < due_.load()) return;
   // Between a look at the two and its wait, the thread holds the lock: it misses no wake-up.

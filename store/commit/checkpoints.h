@@ -24,7 +24,7 @@ class Checkpoints {
   void start();
   void stop();
   /// Told after each append. Threads: any.
-  void told_durable(Seq last);
+  void note_durable(Seq last);
 
  private:
   void run();

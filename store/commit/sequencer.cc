@@ -348,7 +348,7 @@ void Sequencer::Impl::append(DecidedBatch batch) {
   const auto is_durable = [this](const std::vector<Decided>& groups) {
     durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
     publish(groups);
-    taker.told_durable(Seq{durable.load()});
+    taker.note_durable(Seq{durable.load()});
   };
   const std::int64_t told_us = batch.asleep_told_us;
   const Result<void> appended = make_durable(batch, journal, chain, is_durable);
