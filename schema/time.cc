@@ -1,7 +1,7 @@
 #include "schema/time.h"
 
 #include <array>
-#include <cstdio>
+#include <charconv>
 
 namespace pawl {
 namespace {
@@ -40,6 +40,18 @@ constexpr Date date_from_days(std::int64_t days) {
 }
 
 constexpr std::int64_t us_per_day = 86'400 * us_per_s;
+constexpr std::uint64_t us_per_second = us_per_s;
+constexpr std::uint64_t us_per_minute = 60 * us_per_second;
+constexpr std::uint64_t us_per_hour = 60 * us_per_minute;
+
+/// With leading zeros. printf would take longer than all else that an answer needs.
+void append_number(std::string& out, std::uint64_t number, std::size_t digits) {
+  std::array<char, 20> text;
+  const char* const end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  const auto length = static_cast<std::size_t>(end - text.data());
+  if (length < digits) out.append(digits - length, '0');
+  out.append(text.data(), length);
+}
 
 }  // namespace
 
@@ -51,12 +63,20 @@ std::string rfc3339(TimeUs time) {
     --days;
   }
   const Date date = date_from_days(days);
-  const long long seconds = rest / us_per_s;
-  std::array<char, 48> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04lld-%02u-%02uT%02lld:%02lld:%02lld.%06lldZ",
-                                   static_cast<long long>(date.year), date.month, date.day, seconds / 3600,
-                                   seconds / 60 % 60, seconds % 60, static_cast<long long>(rest % us_per_s));
-  return {text.data(), static_cast<std::size_t>(length)};
+  const auto us = static_cast<std::uint64_t>(rest);
+  std::string text;
+  text.reserve(27);
+  // A year before 0 or after 9999 is not RFC 3339; it is shown as it is.
+  if (date.year < 0) text += '-';
+  append_number(text, static_cast<std::uint64_t>(date.year < 0 ? -date.year : date.year), date.year < 0 ? 3 : 4);
+  append_number(text += '-', date.month, 2);
+  append_number(text += '-', date.day, 2);
+  append_number(text += 'T', us / us_per_hour, 2);
+  append_number(text += ':', us / us_per_minute % 60, 2);
+  append_number(text += ':', us / us_per_second % 60, 2);
+  append_number(text += '.', us % us_per_second, 6);
+  text += 'Z';
+  return text;
 }
 
 Result<TimeUs> parse_rfc3339(std::string_view text) {

@@ -123,6 +123,8 @@ void show_task(const SeenDecision& seen, TaskId id, ResponseRows& rows) {
     }
     if (!rows.task) rows.archived_task = id;
   }
+  // Only a refusal shows it.
+  if (seen.decision.outcome == Outcome::accepted) return;
   if (const Lease* lease = seen.state.lease(task_key(id))) rows.lease = *lease;
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/api/requests.h"
 
 #include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/value.hpp>
 #include <xxhash.h>
 
@@ -127,9 +128,14 @@ Result<void> check_fields(const json::object& object, const std::vector<Field>& 
   return {};
 }
 
+/// A request's document is read once: its pieces need not be freed one by one.
+json::storage_ptr request_storage() {
+  return json::make_shared_resource<json::monotonic_resource>(std::size_t{1024});
+}
+
 Result<json::object> read_object(std::string_view body) {
   if (body.empty()) return json::object();
-  json::value value = PAWL_TRY(parse_json(body));
+  json::value value = PAWL_TRY(parse_json(body, {.storage = request_storage()}));
   if (!value.is_object()) return malformed("the body must be a JSON object");
   return std::move(value.get_object());
 }
@@ -147,11 +153,9 @@ Result<json::object> read_settings(std::string_view body) {
 
 /// Checks a header's text: short, and readable in a log.
 Result<void> check_header(std::string_view name, std::string_view value, std::size_t bytes_max) {
-  const std::string header = "header " + std::string(name);
-  if (value.size() > bytes_max) {
-    return malformed(header + " is longer than " + std::to_string(bytes_max) + " bytes");
-  }
-  if (!is_json_text(value)) return malformed(header + " is not UTF-8");
+  const auto refuse = [name](const std::string& why) { return malformed("header " + std::string(name) + why); };
+  if (value.size() > bytes_max) return refuse(" is longer than " + std::to_string(bytes_max) + " bytes");
+  if (!is_json_text(value)) return refuse(" is not UTF-8");
   return {};
 }
 
@@ -166,16 +170,18 @@ std::uint64_t request_hash(const HttpRequest& request) {
 
 /// Checks a query's value against its parameter; returns the number of an integer.
 Result<std::int64_t> checked_number(const Field& field, std::string_view text) {
-  const std::string parameter = "query parameter " + quoted_json(field.name);
+  const auto refuse = [&field](const std::string& why) {
+    return malformed("query parameter " + quoted_json(field.name) + " " + why);
+  };
   if (field.type == Field::Type::word && !contains(field.words, text)) {
-    return malformed(parameter + " must be " + choice_of(field.words, false));
+    return refuse("must be " + choice_of(field.words, false));
   }
   if (field.type != Field::Type::integer) return std::int64_t{0};
   std::int64_t number = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool is_whole = failure == std::errc() && end == text.data() + text.size();
   if (!is_whole || number < field.min || number > field.max) {
-    return malformed(parameter + " " + must_be_whole(field.min, field.max));
+    return refuse(must_be_whole(field.min, field.max));
   }
   return number;
 }
@@ -190,11 +196,11 @@ Result<RequestBody> RequestBody::read(std::string_view body, const Route& route)
     case BodyForm::delivery:
       break;
     case BodyForm::fields:
-      result.object_ = PAWL_TRY(read_object(body));
-      PAWL_TRY(check_fields(result.object_, route.body));
+      result.object_.emplace(PAWL_TRY(read_object(body)));
+      PAWL_TRY(check_fields(*result.object_, route.body));
       break;
     case BodyForm::settings:
-      result.object_ = PAWL_TRY(read_settings(body));
+      result.object_.emplace(PAWL_TRY(read_settings(body)));
       break;
   }
   return result;
@@ -204,7 +210,12 @@ const json::value* RequestBody::value_of(std::string_view field, Field::Type typ
   PAWL_ASSERT(route_ != nullptr);
   const Field* declared = field_named(route_->body, field);
   PAWL_ASSERT(declared != nullptr && declared->type == type);
-  return value_in(object_, field);
+  return value_in(fields(), field);
+}
+
+const json::object& RequestBody::fields() const {
+  static const json::object none;
+  return object_ ? *object_ : none;
 }
 
 std::optional<std::string_view> RequestBody::text(std::string_view field) const {
@@ -238,14 +249,14 @@ std::vector<std::string> RequestBody::names(std::string_view field) const {
 json::object& RequestBody::event_fields() {
   PAWL_ASSERT(route_ != nullptr && !route_->events.empty() && route_->form == BodyForm::fields);
   for (const Field& field : route_->body) {
-    if (field.type != Field::Type::event) object_.erase(json::string_view(field.name.data(), field.name.size()));
+    if (field.type != Field::Type::event) object_->erase(json::string_view(field.name.data(), field.name.size()));
   }
-  return object_;
+  return *object_;
 }
 
 const json::object& RequestBody::settings() const {
   PAWL_ASSERT(route_ != nullptr && route_->form == BodyForm::settings);
-  return object_;
+  return *object_;
 }
 
 Result<RequestQuery> RequestQuery::read(std::string_view query, const Route& route) {

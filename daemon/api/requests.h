@@ -31,7 +31,7 @@ class RequestBody {
   std::vector<std::string> names(std::string_view field) const;
 
   /// The fields as sent, for checks before the event is made.
-  const boost::json::object& fields() const { return object_; }
+  const boost::json::object& fields() const;
 
   /// The fields for proposing an event. Removes those that the row types itself.
   boost::json::object& event_fields();
@@ -42,7 +42,7 @@ class RequestBody {
   const boost::json::value* value_of(std::string_view field, Field::Type type) const;
 
   const Route* route_ = nullptr;
-  boost::json::object object_;
+  std::optional<boost::json::object> object_;  // once it is read; it stays in the storage that it was read into
 };
 
 /// A request's query, decoded and read as its route's row says, like the body.

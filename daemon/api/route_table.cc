@@ -250,30 +250,31 @@ std::vector<Route> all_routes() {
   return all;
 }
 
-std::string_view next_segment(std::string_view& path) {
-  const std::size_t slash = std::min(path.find('/', 1), path.size());
-  const std::string_view segment = path.substr(1, slash - 1);
-  path.remove_prefix(slash);
-  return segment;
+/// A route's path, as it is compared with that of a request: "/v1/tasks/", something, "/transition". Without a
+/// parameter all of it is `before`.
+struct Form {
+  const Route* route;
+  std::string_view before;
+  std::string_view behind;
+  bool has_param;
+};
+
+Form form_of(const Route& route) {
+  const std::string_view path = route.path;
+  const std::size_t begin = path.find('{');
+  if (begin == path.npos) return {&route, path, {}, false};
+  return {&route, path.substr(0, begin), path.substr(path.find('}') + 1), true};
 }
 
 enum class Match { none, literal, with_param };
 
 /// Whether the path has that form; `param` gets the raw segment in the place of `{…}`.
-Match match(std::string_view form, std::string_view path, std::string_view& param) {
-  Match match = Match::literal;
-  while (!form.empty() && !path.empty()) {
-    const std::string_view wanted = next_segment(form);
-    const std::string_view segment = next_segment(path);
-    if (wanted.starts_with('{')) {
-      if (segment.empty()) return Match::none;
-      param = segment;
-      match = Match::with_param;
-    } else if (wanted != segment) {
-      return Match::none;
-    }
-  }
-  return form.empty() && path.empty() ? match : Match::none;
+Match match(const Form& form, std::string_view path, std::string_view& param) {
+  if (!form.has_param) return path == form.before ? Match::literal : Match::none;
+  if (path.size() <= form.before.size() + form.behind.size()) return Match::none;
+  if (!path.ends_with(form.behind) || !path.starts_with(form.before)) return Match::none;
+  param = path.substr(form.before.size(), path.size() - form.before.size() - form.behind.size());
+  return param.find('/') == param.npos ? Match::with_param : Match::none;
 }
 
 /// What the routes are looked up by: the first two segments, in which no route has a parameter, and their number.
@@ -285,20 +286,20 @@ RouteKey key_of(std::string_view path) {
   return {static_cast<std::size_t>(std::count(path.begin(), path.end(), '/')), path.substr(0, third)};
 }
 
-std::map<RouteKey, std::vector<const Route*>> index_of(const std::vector<Route>& all) {
-  std::map<RouteKey, std::vector<const Route*>> index;
+std::map<RouteKey, std::vector<Form>> index_of(const std::vector<Route>& all) {
+  std::map<RouteKey, std::vector<Form>> index;
   for (const Route& route : all) {
     const RouteKey key = key_of(route.path);
     PAWL_ASSERT(key.second.find('{') == std::string_view::npos);
-    index[key].push_back(&route);
+    index[key].push_back(form_of(route));
   }
   return index;
 }
 
 /// The routes that may match.
-const std::vector<const Route*>& routes_like(std::string_view path) {
-  static const std::map<RouteKey, std::vector<const Route*>> index = index_of(routes());
-  static const std::vector<const Route*> none;
+const std::vector<Form>& routes_like(std::string_view path) {
+  static const std::map<RouteKey, std::vector<Form>> index = index_of(routes());
+  static const std::vector<Form> none;
   const auto found = index.find(key_of(path));
   return found == index.end() ? none : found->second;
 }
@@ -313,9 +314,10 @@ const std::vector<Route>& routes() {
 FoundRoute find_route(std::string_view method, std::string_view path) {
   FoundRoute found;
   bool literal_seen = false;
-  for (const Route* route : routes_like(path)) {
+  for (const Form& form : routes_like(path)) {
+    const Route* route = form.route;
     std::string_view param;
-    const Match matched = match(route->path, path, param);
+    const Match matched = match(form, path, param);
     if (matched == Match::none) continue;
     const bool literal = matched == Match::literal;
     if (literal_seen && !literal) continue;
@@ -332,9 +334,10 @@ FoundRoute find_route(std::string_view method, std::string_view path) {
 std::string methods_of(std::string_view path) {
   std::string methods;
   bool literal_seen = false;
-  for (const Route* route : routes_like(path)) {
+  for (const Form& form : routes_like(path)) {
+    const Route* route = form.route;
     std::string_view param;
-    const Match matched = match(route->path, path, param);
+    const Match matched = match(form, path, param);
     if (matched == Match::none) continue;
     const bool literal = matched == Match::literal;
     if (literal_seen && !literal) continue;

@@ -29,10 +29,6 @@ constexpr std::chrono::milliseconds first_probe{250};
 constexpr std::chrono::milliseconds probe_interval{5000};
 constexpr std::string_view interim_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 
-std::string_view view(boost::beast::string_view text) {
-  return {text.data(), text.size()};
-}
-
 /// The user who connected, as the kernel knows it.
 std::optional<std::uint32_t> uid_of_peer(int socket) {
   ucred peer{};
@@ -99,7 +95,7 @@ std::optional<Connection::Time> Connection::waiting_since() const {
 
 void Connection::count_bytes() {
   std::size_t held = in_.capacity() + out_.capacity();
-  if (parser_) held += parser_->get().body().capacity();
+  if (parser_) held += parser_->body().capacity();
   const bool is_more = held > held_bytes_;
   const std::size_t change = held - held_bytes_;  // wraps around if it is less now
   loop_.held_bytes.fetch_add(change);
@@ -322,7 +318,7 @@ void Connection::consume() {
                     "the headers are longer than " + std::to_string(limits::header_bytes_max) + " bytes");
     }
     if (failure == http::error::body_limit || failure == http::error::buffer_overflow) {
-      const std::optional<RequestTarget> target = parse_target(view(parser_->get().target()));
+      const std::optional<RequestTarget> target = parser_->target();
       if (target && shared_.options.body_was_too_long) shared_.options.body_was_too_long(target->path);
       return refuse(413, "body_too_large",
                     "the body is longer than " +
@@ -358,7 +354,7 @@ void Connection::consume() {
 
 std::size_t Connection::body_bytes_max() const {
   const auto& bytes_max_of = shared_.options.body_bytes_max_of;
-  const std::optional<RequestTarget> target = parse_target(view(parser_->get().target()));
+  const std::optional<RequestTarget> target = parser_->target();
   return target && bytes_max_of ? bytes_max_of(target->path) : limits::body_bytes_max;
 }
 
@@ -384,16 +380,15 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
 }
 
 void Connection::handle() {
-  const auto& message = parser_->get();
   undelivered_ = nullptr;  // a client that sends another request has read the last answer
   keep_alive_ = parser_->has_successor() && !shared_.stopping.load();
   is_1_1_ = parser_->is_1_1();
   is_head_ = parser_->is_head();
-  const std::optional<RequestTarget> target = parse_target(view(message.target()));
+  const std::optional<RequestTarget> target = parser_->target();
   PAWL_ASSERT(target);  // is_refused() has checked it
   // With tokens this check is not needed: a page does not have one.
   if (transport_ == Transport::tcp && !shared_.options.asks_for_tokens) {
-    const auto why = foreign_page({.only_reads = is_head_ || message.method() == http::verb::get,
+    const auto why = foreign_page({.only_reads = is_head_ || parser_->method() == "GET",
                                    .has_host = parser_->has("Host"),
                                    .host = parser_->header("Host"),
                                    .authority = target->authority,
@@ -401,7 +396,7 @@ void Connection::handle() {
     if (why) return refuse(403, "foreign_page", *why);
   }
   const std::string accept = parser_->list("Accept");
-  const HttpRequest request{.method = is_head_ ? std::string_view("GET") : view(message.method_string()),
+  const HttpRequest request{.method = is_head_ ? std::string_view("GET") : parser_->method(),
                             .path = target->path,
                             .query = target->query,
                             .actor = parser_->header("Pawl-Actor"),
@@ -409,11 +404,11 @@ void Connection::handle() {
                             .idempotency_key = parser_->header("Idempotency-Key"),
                             .accept = accept,
                             .last_event_id = parser_->header("Last-Event-ID"),
-                            .body = message.body(),
+                            .body = parser_->body(),
                             .authorization = parser_->header("Authorization"),
                             .transport = transport_,
                             .peer_uid = peer_uid_,
-                            .header = [this](std::string_view name) { return parser_->header(name); },
+                            .header = [this](std::string_view name) { return parser_->header_named(name); },
                             .gone = gone_,
                             .waits =
                                 [weak = weak_from_this(), number = ++request_, &io = io_](HttpResponse early) {

@@ -5,6 +5,7 @@
 #include <boost/json/value_stack.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,11 @@ class Handler {
   static constexpr std::size_t max_key_size = json::string::max_size();
   static constexpr std::size_t max_string_size = json::string::max_size();
 
-  explicit Handler(std::span<const std::string_view> names) : names_(names) {}
+  explicit Handler(std::span<const std::string_view> names)
+      : stack(json::storage_ptr(), unfinished_.data(), unfinished_.size()), names_(names) {
+    keys_.reserve(8);
+    first_key_.reserve(4);
+  }
 
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
@@ -103,6 +108,8 @@ class Handler {
   bool on_comment_part(json::string_view, json::error_code&) { return true; }
   bool on_comment(json::string_view, json::error_code&) { return true; }
 
+  // Values whose object or list is not complete yet; more of them than fit go on the heap.
+  std::array<unsigned char, 1024> unfinished_;
   json::value_stack stack;
   std::optional<std::string> refused;  // what is wrong with a key
 
@@ -144,7 +151,7 @@ Result<json::value> parse_json(std::string_view text, const JsonReading& reading
   json::parse_options options;
   options.max_depth = reading.depth_max;
   json::basic_parser<Handler> parser(options, reading.names);
-  parser.handler().stack.reset();
+  parser.handler().stack.reset(reading.storage);
   json::error_code failed;
   const std::size_t used = parser.write_some(false, text.data(), text.size(), failed);
   if (failed) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <boost/json/storage_ptr.hpp>
 
 #include <cstddef>
 #include <span>
@@ -20,6 +21,8 @@ struct JsonReading {
   /// The members to read; sorted. All others are skipped at every level, with their contents: those must only be JSON
   /// and no deeper than `depth_max`. Empty: every member is read.
   std::span<const std::string_view> names = {};
+  /// Where the document lives. A monotonic resource suits one that is read and thrown away.
+  boost::json::storage_ptr storage = {};
 };
 
 /// Parses `text` as exactly one JSON value. `malformed` names the position (byte, from 1) and what is wrong: not JSON,
