@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +34,9 @@ struct RouteContext {
   const Services services;
   Totals totals;
   std::atomic<bool> is_ending{false};
-  LongPolls record_waits;  // for any record
-  LongPolls claim_waits;   // for a job, by agent
+  /// For any record. The pause keeps a thousand streams to some tenth of the machine, however much is written.
+  LongPolls record_waits{std::chrono::microseconds(100)};
+  LongPolls claim_waits;  // for a job, by agent
   LogMemory memory{services.journal};
   RecordLines lines;
   Whereabouts places{services.sequencer, services.archive};

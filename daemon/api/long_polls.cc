@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace pawl {
 namespace {
 
 /// How often to look for disconnected clients.
 constexpr std::chrono::seconds gone_interval{1};
+/// However many wait, news are not kept from them for longer.
+constexpr LongPolls::Pause pause_max = std::chrono::seconds(1);
 
 bool is_gone(const LongPolls::Wait& wait) {
   return wait.gone && wait.gone->load();
@@ -15,7 +18,7 @@ bool is_gone(const LongPolls::Wait& wait) {
 
 }  // namespace
 
-LongPolls::LongPolls() : thread_([this] { run(); }) {}
+LongPolls::LongPolls(Pause pause_each) : pause_each_(pause_each), thread_([this] { run(); }) {}
 
 LongPolls::~LongPolls() {
   stop();
@@ -26,8 +29,7 @@ LongPolls::Turn LongPolls::turn() const {
   return turn_;
 }
 
-bool LongPolls::is_outdated(const Wait& wait) const {
-  if (last_for_all_ > wait.seen) return true;
+bool LongPolls::has_news_of_its_keys(const Wait& wait) const {
   return std::any_of(wait.keys.begin(), wait.keys.end(), [&](const std::string& key) PAWL_REQUIRES(mutex_) {
     const auto last = last_for_key_.find(key);
     return last != last_for_key_.end() && last->second > wait.seen;
@@ -42,22 +44,26 @@ void LongPolls::wait(Wait wait) {
     return wait.wake(Wake::stopped, turn);
   }
   const bool is_first = deadlines_.empty() || wait.deadline < deadlines_.begin()->first;
-  if (is_outdated(wait)) {
+  const bool is_outdated = last_for_all_ > wait.seen;
+  if (has_news_of_its_keys(wait) || (is_outdated && std::chrono::steady_clock::now() >= pause_end_)) {
     due_.push_back({.wake = std::move(wait.wake), .why = Wake::again, .turn = turn_});
     changed_.notify_one();
     return;
   }
+  const bool is_first_with_news = is_outdated && !std::exchange(is_news_for_all_, true);
   const Order order = next_order_++;
+  const Turn since = is_outdated ? wait.seen : turn_;
   deadlines_.emplace(wait.deadline, order);
   for (const std::string& key : wait.keys) by_key_[key].insert(order);
-  waiting_.emplace(order, Waiting{.wait = std::move(wait), .since = turn_});
-  if (is_first) changed_.notify_one();
+  waiting_.emplace(order, Waiting{.wait = std::move(wait), .since = since});
+  if (is_first || is_first_with_news) changed_.notify_one();
 }
 
 void LongPolls::notify() {
   const MutexLock lock(mutex_);
   last_for_all_ = ++turn_;
-  if (!waiting_.empty()) changed_.notify_one();
+  if (waiting_.empty() || std::exchange(is_news_for_all_, true)) return;
+  changed_.notify_one();
 }
 
 void LongPolls::notify(const std::string& key) {
@@ -120,6 +126,18 @@ bool LongPolls::wake_first(const std::string& key, Turn turn) {
   return false;
 }
 
+void LongPolls::wake_all(Time now) {
+  is_news_for_all_ = false;
+  std::int64_t woken = 0;
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const auto each = at++;
+    if (!stopping_ && each->second.since >= last_for_all_) continue;
+    end(each, stopping_ ? Wake::stopped : Wake::again, turn_);
+    ++woken;
+  }
+  pause_end_ = now + std::min(pause_max, woken * pause_each_);
+}
+
 void LongPolls::drop_gone() {
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     const auto each = at++;
@@ -141,6 +159,7 @@ LongPolls::Time LongPolls::next_time() const {
   Time next = Time::max();
   for (const auto& [key, time] : alarms_) next = std::min(next, time);
   if (!waiting_.empty()) next = std::min({next, deadlines_.begin()->first, next_look_});
+  if (is_news_for_all_) next = std::min(next, pause_end_);
   return next;
 }
 
@@ -148,9 +167,7 @@ void LongPolls::run() {
   MutexLock lock(mutex_);
   while (true) {
     const Time now = std::chrono::steady_clock::now();
-    while (!waiting_.empty() && (stopping_ || waiting_.begin()->second.since < last_for_all_)) {
-      end(waiting_.begin(), stopping_ ? Wake::stopped : Wake::again, turn_);
-    }
+    if (stopping_ || (is_news_for_all_ && now >= pause_end_)) wake_all(now);
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
       end(waiting_.find(deadlines_.begin()->second), Wake::deadline, turn_);
     }

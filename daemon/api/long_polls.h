@@ -1,5 +1,8 @@
 // Requests that wait for an event: a job to claim, a new record. They do not hold a thread.
 //
+// Those that wait for anything are woken together, and the more of them there are, the less often: what a thousand
+// followers of the log cost is bounded by their number, not by how much is written.
+//
 // A wait may be for keys, such as the agents whose jobs a claim wants. It is then woken only by what concerns one of
 // them, and one wait at a time: the first that waits gets its turn and, unless there was nothing for it, passes it on
 // (pass_on). So a job that is queued wakes one of a thousand idle workers, and none of those that wait for other
@@ -49,14 +52,16 @@ class LongPolls {
     std::vector<std::string> keys = {};
   };
 
-  LongPolls();
+  using Pause = std::chrono::steady_clock::duration;
+  /// `pause_each`: after an event for all, the next wakes no one for so long for each that was woken, up to a second.
+  explicit LongPolls(Pause pause_each = Pause::zero());
   ~LongPolls();
 
   /// Read it before looking.
   Turn turn() const;
   /// Threads: any.
   void wait(Wait wait);
-  /// An event for all: wakes everything that waits.
+  /// An event for all: wakes everything that waits, once the pause is over.
   void notify();
   /// An event for those who wait for that key: wakes the first of them.
   void notify(const std::string& key);
@@ -81,7 +86,8 @@ class LongPolls {
   };
   using Waits = std::map<Order, Waiting>;
 
-  bool is_outdated(const Wait& wait) const PAWL_REQUIRES(mutex_);
+  bool has_news_of_its_keys(const Wait& wait) const PAWL_REQUIRES(mutex_);
+  void wake_all(Time now) PAWL_REQUIRES(mutex_);
   Wait take_out(Waits::iterator at) PAWL_REQUIRES(mutex_);
   void end(Waits::iterator at, Wake why, Turn turn) PAWL_REQUIRES(mutex_);
   /// Whether one was woken.
@@ -92,6 +98,7 @@ class LongPolls {
   Time next_time() const PAWL_REQUIRES(mutex_);
   void run();
 
+  const Pause pause_each_;
   mutable Mutex mutex_;
   std::condition_variable changed_;
   Waits waiting_ PAWL_GUARDED_BY(mutex_);  // in the order in which they began
@@ -103,6 +110,8 @@ class LongPolls {
   Order next_order_ PAWL_GUARDED_BY(mutex_) = 1;
   Turn turn_ PAWL_GUARDED_BY(mutex_) = 0;
   Turn last_for_all_ PAWL_GUARDED_BY(mutex_) = 0;
+  bool is_news_for_all_ PAWL_GUARDED_BY(mutex_) = false;  // some that wait have not been woken for it
+  Time pause_end_ PAWL_GUARDED_BY(mutex_);
   std::map<std::string, Turn> last_for_key_ PAWL_GUARDED_BY(mutex_);
   std::map<std::string, Time> alarms_ PAWL_GUARDED_BY(mutex_);  // by key
   Time next_look_ PAWL_GUARDED_BY(mutex_);                      // for clients that are gone

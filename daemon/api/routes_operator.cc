@@ -50,12 +50,10 @@ namespace {
 
 /// The number of live tasks per pipeline name, under any of its definitions.
 std::map<std::string, std::uint64_t, std::less<>> live_tasks(const State& state) {
-  std::map<Seq, std::uint64_t> by_definition;
-  for (const auto& [id, task] : state.tasks.rows()) {
-    if (!is_terminal(task.stage)) ++by_definition[task.pipeline];
-  }
   std::map<std::string, std::uint64_t, std::less<>> by_name;
-  for (const auto& [seq, count] : by_definition) by_name[state.pipelines.find(seq)->definition->name] += count;
+  for (const auto& [seq, count] : state.indexes.live_of_pipeline) {
+    by_name[state.pipelines.find(seq)->definition->name] += count;
+  }
   return by_name;
 }
 

@@ -44,6 +44,36 @@ TEST(LongPolls, others_are_woken_as_ever) {
   EXPECT_EQ(second.get_future().get(), Wake::deadline);
 }
 
+TEST(LongPolls, many_are_woken_for_many_events_at_once) {
+  LongPolls polls(std::chrono::hours(1));
+  std::promise<Wake> first;
+  polls.wait({.seen = polls.turn(), .deadline = no_deadline, .wake = [&](Wake why, auto) { first.set_value(why); }});
+  polls.notify();
+  EXPECT_EQ(first.get_future().get(), Wake::again) << "the first news come at once";
+
+  const LongPolls::Turn seen = polls.turn();
+  std::promise<Wake> up_to_date, outdated;
+  polls.wait({.seen = seen, .deadline = no_deadline, .wake = [&](Wake why, auto) { up_to_date.set_value(why); }});
+  polls.notify();
+  polls.wait({.seen = seen, .deadline = no_deadline, .wake = [&](Wake why, auto) { outdated.set_value(why); }});
+  polls.stop();
+  EXPECT_EQ(up_to_date.get_future().get(), Wake::stopped) << "the pause is not over";
+  EXPECT_EQ(outdated.get_future().get(), Wake::stopped) << "nor for one that came too late";
+}
+
+TEST(LongPolls, after_the_pause_all_are_woken) {
+  LongPolls polls(std::chrono::milliseconds(1));
+  for (int i = 0; i < 20; ++i) {
+    std::promise<Wake> early, late;
+    const LongPolls::Turn seen = polls.turn();
+    polls.wait({.seen = seen, .deadline = no_deadline, .wake = [&](Wake why, auto) { early.set_value(why); }});
+    polls.notify();
+    polls.wait({.seen = seen, .deadline = no_deadline, .wake = [&](Wake why, auto) { late.set_value(why); }});
+    EXPECT_EQ(early.get_future().get(), Wake::again);
+    EXPECT_EQ(late.get_future().get(), Wake::again);
+  }
+}
+
 /// Waits for keys, and the order in which they are woken.
 class KeyedPolls : public testing::Test {
  protected:
