@@ -1,5 +1,6 @@
 // Settings, checked individually and against the time budgets of the pipelines in use (SPEC §3).
-#include <set>
+#include <variant>
+#include <vector>
 
 #include "engine/rules/rules.h"
 
@@ -7,13 +8,17 @@ namespace pawl {
 namespace {
 
 /// The definitions still in use: those in force, and those that live tasks started with.
-std::set<Seq> pipelines_in_use(const State& state) {
-  std::set<Seq> in_use;
+std::vector<Seq> pipelines_in_use(const State& state) {
+  std::vector<Seq> in_use;
   for (const auto& [seq, row] : state.pipelines.rows()) {
-    if (row.in_force) in_use.insert(seq);
+    if (row.in_force || state.indexes.tasks_of_pipeline.contains(seq)) in_use.push_back(seq);
   }
-  for (const auto& [id, task] : state.tasks.rows()) in_use.insert(task.pipeline);
   return in_use;
+}
+
+bool is_beyond_rules_1(const SettingKey& setting, const SettingValue& value) {
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number && setting.max_in_rules_1 && *number > *setting.max_in_rules_1;
 }
 
 }  // namespace
@@ -28,7 +33,8 @@ Outcome apply_event(RuleContext& context, const fb::SettingChanged& event) {
   }
   const SettingValue value = setting_value_from(*event.value());
   Settings changed = state.settings();
-  if (!setting->set(changed, value)) {
+  const bool is_out_of_range = context.rules == 1 && is_beyond_rules_1(*setting, value);
+  if (is_out_of_range || !setting->set(changed, value)) {
     context.applied.detail = key + " takes " + setting->form;
     return Outcome::bad_value;
   }

@@ -124,6 +124,12 @@ SettingKey since_rules_2(SettingKey key) {
   return key;
 }
 
+/// A number that could not be so high in version 1.
+SettingKey higher_since_rules_2(std::int64_t max_before, SettingKey key) {
+  key.max_in_rules_1 = max_before;
+  return key;
+}
+
 constexpr std::size_t listed_repos_max = 1024;
 
 /// Repository names: none empty, too long or repeated.
@@ -214,9 +220,10 @@ std::vector<SettingKey> make_setting_keys() {
                          {"what happens to a task when one of its dependencies is cancelled: `release` lets it go on; "
                           "`hold` makes it wait for an operator",
                           "hold: `pawl stuck` names it as `dependency`, and `pawl unblock` releases it"})),
-      number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1024},
-             {"how many jobs run at once, in all repositories together",
-              "when lowered, running jobs go on and no new job starts until fewer are running"}),
+      higher_since_rules_2(1024,
+                           number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1'000'000},
+                                  {"how many jobs run at once, in all repositories together",
+                                   "when lowered, running jobs go on and no new job starts until fewer are running"})),
       flag("queue.serial_per_repo", &S::queue, &S::Queue::serial_per_repo,
            {"whether a repository has at most one running job", "jobs already running go on"}),
       since_rules_2(number("quota.boots", &S::quota, &S::Quota::boots, {1, 1'000'000},

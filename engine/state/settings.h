@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -104,6 +105,7 @@ struct SettingKey {
   std::string_view does;     // what it does: one line
   std::string_view depends;  // what depends on it, and its constraints: one line
   std::uint32_t rules = 1;   // the first version of the rules that knows it; earlier ones refuse its name
+  std::optional<std::int64_t> max_in_rules_1 = std::nullopt;  // if later ones take higher numbers
 };
 
 /// All of them, in the order of their names.

@@ -51,6 +51,9 @@ struct Indexes {
   std::map<std::string, std::set<TaskId>, std::less<>> tasks_in_stage;
   std::map<std::string, std::set<TaskId>, std::less<>> tasks_in_repo;
   std::set<std::pair<std::uint64_t, TaskId>> tasks_by_work_item;
+  // How many follow a definition: of all in memory, and of the live ones.
+  std::map<Seq, std::uint64_t> tasks_of_pipeline;
+  std::map<Seq, std::uint64_t> live_of_pipeline;
   std::set<std::pair<TaskId, JobId>> jobs_of_task;
   std::set<std::pair<TaskId, JobId>> open_jobs;  // of those, the queued and running ones
   std::set<JobId> queued;

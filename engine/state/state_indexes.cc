@@ -42,10 +42,12 @@ void State::index_names(const Task* before, const Task* after) {
   if (before && !after) {
     leave(indexes.tasks_in_repo, before->repo);
     indexes.tasks_by_work_item.erase({name_hash(before->work_item), id});
+    count_down(indexes.tasks_of_pipeline, before->pipeline);
   }
   if (after && !before) {
     indexes.tasks_in_repo[after->repo].insert(id);
     indexes.tasks_by_work_item.emplace(name_hash(after->work_item), id);
+    ++indexes.tasks_of_pipeline[after->pipeline];
   }
 }
 
@@ -64,6 +66,8 @@ void State::index(const Task* before, const Task* after) {
   }
   claims_moved_.push_back(either(before, after).id);
   if (live(before) != live(after)) {
+    const Seq pipeline = either(before, after).pipeline;
+    live(after) ? void(++indexes.live_of_pipeline[pipeline]) : count_down(indexes.live_of_pipeline, pipeline);
     const auto& dependents = indexes.dependents;
     const TaskId id = either(before, after).id;
     for (auto at = dependents.lower_bound({id, TaskId{0}}); at != dependents.end() && at->first == id; ++at) {

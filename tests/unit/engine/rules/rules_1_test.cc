@@ -19,6 +19,14 @@ TEST_F(RulesOne, knows_no_setting_of_later) {
   refuses(Outcome::unknown_setting, setting_changed("queue.cancelled_dependency", std::string("hold")));
 }
 
+TEST_F(RulesOne, knows_no_number_as_high_as_later) {
+  refuses(Outcome::bad_value, setting_changed("queue.max_concurrency", std::int64_t{1025}));
+  set("queue.max_concurrency", std::int64_t{1024});
+  rules_in_force = rules_version;
+  set("queue.max_concurrency", std::int64_t{1'000'000});
+  refuses(Outcome::bad_value, setting_changed("queue.max_concurrency", std::int64_t{1'000'001}));
+}
+
 TEST_F(RulesOne, anybody_reports_on_an_attempt_and_a_second_exit_changes_nothing) {
   boot("other-1", "other");
   const Who other{.boot = "other-1", .actor = "worker"};
