@@ -440,7 +440,9 @@ void Connection::end_turn(ServerShared& shared, LoopShared& loop) {
     const MutexLock lock(loop.answers_mutex);
     loop.is_ending_turn = true;
   }
+  loop.is_in_turn.store(true);
   shared.options.end_of_turn();
+  loop.is_in_turn.store(false);
   send_answers(loop);
   // Only an answer that takes longer is worth a look at whether its client is still there.
   for (const auto& connection : in_turn) {

@@ -44,7 +44,9 @@ class Connection;
 
 /// What the connections of one thread share.
 struct LoopShared {
-  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone; the accepting thread reads it too
+  // The accepting thread reads these too.
+  std::atomic<std::size_t> connections{0};  // accepted, and not yet gone
+  std::atomic<bool> is_in_turn{false};      // the end of a turn is being carried out
   /// For their clients. A connection may be destroyed on another thread: the one that drops a late reply.
   std::atomic<std::size_t> held_bytes{0};
   std::function<void()> relieve;  // called when held_bytes exceeds its bound; does not close the caller at once

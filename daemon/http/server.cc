@@ -189,13 +189,17 @@ struct Server::Impl {
 
   ServerShared shared;
   std::vector<std::unique_ptr<Loop>> loops;
+  // Accepting has a thread of its own: a loop may be held up by a disk that hangs (ServerOptions::end_of_turn).
+  asio::io_context accept_io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> accepting{accept_io.get_executor()};
+  std::thread accept_thread;
   // Shared with pending accepts: an acceptor may be replaced meanwhile.
   std::shared_ptr<tcp::acceptor> tcp_acceptor;
   std::shared_ptr<stream_protocol::acceptor> unix_acceptor;
   std::optional<asio::steady_timer> pause;
   bool running = false;
 
-  // The first loop's thread alone.
+  // The accepting thread's alone.
   std::optional<FileIdentity> socket_file;
   std::optional<asio::steady_timer> socket_watch;
   bool is_socket_trouble_told = false;
@@ -208,6 +212,7 @@ struct Server::Impl {
   void warn(const std::string& message) const {
     if (shared.options.warn) shared.options.warn(message);
   }
+  Loop& loop_for_one_more();
   template <class Acceptor>
   void accept(std::shared_ptr<Acceptor> acceptor, Transport transport);
   void adopt(Loop& loop, Connection::Socket socket, Transport transport);
@@ -215,7 +220,7 @@ struct Server::Impl {
 };
 
 Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
-  asio::io_context& io = loops.front()->io;
+  asio::io_context& io = accept_io;
   const tcp::endpoint endpoint = PAWL_TRY(endpoint_of(io, address, shared.options.asks_for_tokens));
   const std::string name = "listening on " + address.host + ":" + std::to_string(address.port);
   tcp_acceptor = std::make_shared<tcp::acceptor>(io);
@@ -224,6 +229,7 @@ Result<void> Server::Impl::listen_tcp(const TcpAddress& address) {
   if (!failure) tcp_acceptor->set_option(tcp::acceptor::reuse_address(true), failure);
   if (!failure) tcp_acceptor->bind(endpoint, failure);
   if (!failure) tcp_acceptor->listen(asio::socket_base::max_listen_connections, failure);
+  if (!failure) tcp_acceptor->non_blocking(true, failure);
   if (failure == asio::error::address_in_use) return Error{ErrorCode::busy, name + ": the address is in use"};
   if (failure) return io_error(name, failure);
   return {};
@@ -234,7 +240,7 @@ Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
   if (is_too_long(path)) {
     return Error{ErrorCode::malformed, name + too_long + "; name another with --socket"};
   }
-  asio::io_context& io = loops.front()->io;
+  asio::io_context& io = accept_io;
   const stream_protocol::endpoint endpoint(path.native());
   struct stat there {};
   if (::lstat(path.c_str(), &there) == 0) {
@@ -249,7 +255,7 @@ Result<void> Server::Impl::listen_unix(const std::filesystem::path& path) {
 }
 
 Result<void> Server::Impl::bind_unix(const std::filesystem::path& path) {
-  auto acceptor = std::make_shared<stream_protocol::acceptor>(loops.front()->io);
+  auto acceptor = std::make_shared<stream_protocol::acceptor>(accept_io);
   const stream_protocol::endpoint endpoint(path.native());
   error_code failure;
   acceptor->open(endpoint.protocol(), failure);
@@ -260,6 +266,7 @@ Result<void> Server::Impl::bind_unix(const std::filesystem::path& path) {
   acceptor->bind(endpoint, failure);
   if (!failure && ::chmod(path.c_str(), 0660) != 0) failure = last_error();
   if (!failure) acceptor->listen(asio::socket_base::max_listen_connections, failure);
+  if (!failure) acceptor->non_blocking(true, failure);
   if (failure) return io_error(socket_name(path), failure);
   error_code ignored;
   if (unix_acceptor) unix_acceptor->close(ignored);
@@ -269,7 +276,7 @@ Result<void> Server::Impl::bind_unix(const std::filesystem::path& path) {
 }
 
 void Server::Impl::watch_socket() {
-  if (!socket_watch) socket_watch.emplace(loops.front()->io);
+  if (!socket_watch) socket_watch.emplace(accept_io);
   socket_watch->expires_after(shared.options.socket_watch_interval);
   socket_watch->async_wait([this](const error_code& cancelled) {
     if (cancelled || shared.stopping.load()) return;
@@ -296,16 +303,25 @@ void Server::Impl::look_after_socket() {
   accept(unix_acceptor, Transport::unix_socket);
 }
 
+/// The loop for a new connection: rather one that is not at work, which may be held up.
+Loop& Server::Impl::loop_for_one_more() {
+  const auto load_of = [](const auto& loop) {
+    return std::pair(loop->shared.is_in_turn.load(), loop->shared.connections.load());
+  };
+  return **std::min_element(loops.begin(), loops.end(),
+                            [&](const auto& a, const auto& b) { return load_of(a) < load_of(b); });
+}
+
 template <class Acceptor>
 void Server::Impl::accept(std::shared_ptr<Acceptor> acceptor, Transport transport) {
-  Loop& loop = **std::min_element(loops.begin(), loops.end(), [](const auto& a, const auto& b) {
-    return a->shared.connections.load() < b->shared.connections.load();
-  });
-  using Socket = typename Acceptor::protocol_type::socket;
-  const auto accepted = [this, acceptor, &loop, transport](const error_code& failure, Socket socket) {
-    if (shared.stopping.load() || failure == asio::error::operation_aborted) return;
-    if (failure && failure != asio::error::connection_aborted) {
-      pause.emplace(loops.front()->io, accept_pause);
+  acceptor->async_wait(Acceptor::wait_read, [this, acceptor, transport](const error_code& ended) {
+    if (ended || shared.stopping.load()) return;
+    Loop& loop = loop_for_one_more();
+    error_code failure;
+    auto socket = acceptor->accept(loop.io, failure);
+    const bool is_over = failure == asio::error::would_block || failure == asio::error::connection_aborted;
+    if (failure && !is_over) {
+      pause.emplace(accept_io, accept_pause);
       pause->async_wait([this, acceptor, transport](const error_code& cancelled) {
         if (!cancelled) accept(acceptor, transport);
       });
@@ -322,8 +338,7 @@ void Server::Impl::accept(std::shared_ptr<Acceptor> acceptor, Transport transpor
       });
     }
     if (acceptor->is_open()) accept(acceptor, transport);
-  };
-  acceptor->async_accept(asio::any_io_executor(loop.io.get_executor()), accepted);
+  });
 }
 
 void Server::Impl::adopt(Loop& loop, Connection::Socket socket, Transport transport) {
@@ -403,18 +418,21 @@ void Server::start() {
   for (const auto& loop : impl_->loops) {
     loop->thread = std::thread([io = &loop->io] { io->run(); });
   }
+  impl_->accept_thread = std::thread([io = &impl_->accept_io] { io->run(); });
 }
 
 void Server::stop() {
   if (impl_->shared.stopping.exchange(true)) return;
   if (impl_->running) {
-    asio::post(impl_->loops.front()->io, [this] {
+    asio::post(impl_->accept_io, [this] {
       error_code ignored;
       if (impl_->tcp_acceptor) impl_->tcp_acceptor->close(ignored);
       if (impl_->unix_acceptor) impl_->unix_acceptor->close(ignored);
       if (impl_->pause) impl_->pause->cancel();
       if (impl_->socket_watch) impl_->socket_watch->cancel();
+      impl_->accept_io.stop();
     });
+    impl_->accept_thread.join();
     for (const auto& loop : impl_->loops) {
       asio::post(loop->io, [loop = loop.get()] {
         for (const auto& each : loop->connections) {

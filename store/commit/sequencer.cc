@@ -95,7 +95,7 @@ struct Sequencer::Impl {
 
   std::atomic<std::int64_t> decided_until_us;  // the last record's time, for other threads
 
-  // The deciding thread's or, while none decides, whose who holds the lock.
+  // The deciding thread's; while none decides, that of the lock's holder.
   Decider decider;
   std::deque<Item> taken;
 

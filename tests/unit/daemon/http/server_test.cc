@@ -392,6 +392,42 @@ TEST_F(ServerTest, a_request_that_is_answered_soon_gets_no_interim_answer) {
   EXPECT_TRUE(client.rest().starts_with("HTTP/1.1 200"));
 }
 
+TEST_F(ServerTest, requests_that_arrived_together_are_served_together) {
+  std::atomic<int> turns{0};
+  serve({.end_of_turn = [&] {
+    const std::lock_guard lock(mutex);
+    ++turns;
+    for (const HttpReply& reply : std::exchange(later, {})) reply({.body = "in turn"});
+  }});
+  Client client(server->port());
+  client.send(get("/later"));
+  EXPECT_NE(client.response().find("in turn"), std::string::npos) << "an answer given at the end of the turn is sent";
+  EXPECT_EQ(turns, 1);
+}
+
+TEST_F(ServerTest, a_thread_that_is_held_up_keeps_no_new_client_waiting) {
+  std::promise<void> hangs;
+  std::promise<void> disk;
+  const std::shared_future<void> disk_answers = disk.get_future().share();
+  std::atomic<bool> is_first{true};
+  serve({.end_of_turn = [&] {
+    if (!is_first.exchange(false)) return;
+    hangs.set_value();
+    disk_answers.wait();
+  }});
+  Client held_up(server->port());
+  held_up.send(get("/later"));
+  hangs.get_future().wait();
+  for (int i = 0; i < 8; ++i) {
+    Client other(server->port());
+    other.send(get("/healthz", "Connection: close\r\n"));
+    EXPECT_NE(other.rest().find("GET /healthz"), std::string::npos);
+  }
+  disk.set_value();
+  later.front()({.body = "at last"});
+  EXPECT_NE(held_up.response().find("at last"), std::string::npos);
+}
+
 TEST_F(ServerTest, stop_answers_what_is_in_hand) {
   serve();
   Client client(server->port());
