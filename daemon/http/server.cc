@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "daemon/http/connection.h"
@@ -40,6 +43,7 @@ struct Loop {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::list<std::weak_ptr<Connection>> connections;  // the loop's thread alone
+  bool is_adopting = false;  // has yet to take in the last connection that it was given; the accepting thread's alone
   std::thread thread;
 };
 
@@ -197,6 +201,7 @@ struct Server::Impl {
   std::shared_ptr<tcp::acceptor> tcp_acceptor;
   std::shared_ptr<stream_protocol::acceptor> unix_acceptor;
   std::optional<asio::steady_timer> pause;
+  std::vector<std::function<void()>> paused;  // until a loop has taken in a connection; the accepting thread's alone
   bool running = false;
 
   // The accepting thread's alone.
@@ -212,7 +217,9 @@ struct Server::Impl {
   void warn(const std::string& message) const {
     if (shared.options.warn) shared.options.warn(message);
   }
+  bool may_accept() const;
   Loop& loop_for_one_more();
+  void give(Loop& loop, Connection::Socket socket, Transport transport);
   template <class Acceptor>
   void accept(std::shared_ptr<Acceptor> acceptor, Transport transport);
   void adopt(Loop& loop, Connection::Socket socket, Transport transport);
@@ -303,10 +310,14 @@ void Server::Impl::look_after_socket() {
   accept(unix_acceptor, Transport::unix_socket);
 }
 
+bool Server::Impl::may_accept() const {
+  return std::any_of(loops.begin(), loops.end(), [](const auto& loop) { return !loop->is_adopting; });
+}
+
 /// The loop for a new connection: rather one that is not at work, which may be held up.
 Loop& Server::Impl::loop_for_one_more() {
   const auto load_of = [](const auto& loop) {
-    return std::pair(loop->shared.is_in_turn.load(), loop->shared.connections.load());
+    return std::tuple(loop->is_adopting, loop->shared.is_in_turn.load(), loop->shared.connections.load());
   };
   return **std::min_element(loops.begin(), loops.end(),
                             [&](const auto& a, const auto& b) { return load_of(a) < load_of(b); });
@@ -332,12 +343,25 @@ void Server::Impl::accept(std::shared_ptr<Acceptor> acceptor, Transport transpor
         error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
       }
-      loop.shared.connections.fetch_add(1);
-      asio::post(loop.io, [this, &loop, transport, generic = Connection::Socket(std::move(socket))]() mutable {
-        adopt(loop, std::move(generic), transport);
-      });
+      give(loop, Connection::Socket(std::move(socket)), transport);
     }
-    if (acceptor->is_open()) accept(acceptor, transport);
+    const auto go_on = [this, acceptor, transport] {
+      if (acceptor->is_open()) accept(acceptor, transport);
+    };
+    // Not faster than the loops take them in: they serve their connections in between.
+    may_accept() ? go_on() : paused.push_back(go_on);
+  });
+}
+
+void Server::Impl::give(Loop& loop, Connection::Socket socket, Transport transport) {
+  loop.shared.connections.fetch_add(1);
+  loop.is_adopting = true;
+  asio::post(loop.io, [this, &loop, transport, socket = std::move(socket)]() mutable {
+    adopt(loop, std::move(socket), transport);
+    asio::post(accept_io, [this, &loop] {
+      loop.is_adopting = false;
+      for (const auto& go_on : std::exchange(paused, {})) go_on();
+    });
   });
 }
 
