@@ -1,7 +1,6 @@
 #include "schema/time.h"
 
 #include <array>
-#include <charconv>
 
 namespace pawl {
 namespace {
@@ -44,17 +43,9 @@ constexpr std::uint64_t us_per_second = us_per_s;
 constexpr std::uint64_t us_per_minute = 60 * us_per_second;
 constexpr std::uint64_t us_per_hour = 60 * us_per_minute;
 
-/// With leading zeros. printf would take longer than all else that an answer needs.
-void append_number(std::string& out, std::uint64_t number, std::size_t digits) {
-  std::array<char, 20> text;
-  const char* const end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
-  const auto length = static_cast<std::size_t>(end - text.data());
-  if (length < digits) out.append(digits - length, '0');
-  out.append(text.data(), length);
-}
-
 }  // namespace
 
+// Without printf, which would take longer than all else that an answer needs.
 std::string rfc3339(TimeUs time) {
   std::int64_t days = time.us / us_per_day;
   std::int64_t rest = time.us % us_per_day;
@@ -64,19 +55,33 @@ std::string rfc3339(TimeUs time) {
   }
   const Date date = date_from_days(days);
   const auto us = static_cast<std::uint64_t>(rest);
-  std::string text;
-  text.reserve(27);
+  std::array<char, 48> text;
+  char* at = text.data();
+  const auto put = [&at](std::uint64_t number, int digits) {
+    for (int i = digits; i-- > 0; number /= 10) at[i] = static_cast<char>('0' + number % 10);
+    at += digits;
+  };
   // A year before 0 or after 9999 is not RFC 3339; it is shown as it is.
-  if (date.year < 0) text += '-';
-  append_number(text, static_cast<std::uint64_t>(date.year < 0 ? -date.year : date.year), date.year < 0 ? 3 : 4);
-  append_number(text += '-', date.month, 2);
-  append_number(text += '-', date.day, 2);
-  append_number(text += 'T', us / us_per_hour, 2);
-  append_number(text += ':', us / us_per_minute % 60, 2);
-  append_number(text += ':', us / us_per_second % 60, 2);
-  append_number(text += '.', us % us_per_second, 6);
-  text += 'Z';
-  return text;
+  const bool is_before_0 = date.year < 0;
+  if (is_before_0) *at++ = '-';
+  const auto year = static_cast<std::uint64_t>(is_before_0 ? -date.year : date.year);
+  int digits = is_before_0 ? 3 : 4;
+  for (std::uint64_t bound = is_before_0 ? 1000 : 10'000; year >= bound; bound *= 10) ++digits;
+  put(year, digits);
+  *at++ = '-';
+  put(date.month, 2);
+  *at++ = '-';
+  put(date.day, 2);
+  *at++ = 'T';
+  put(us / us_per_hour, 2);
+  *at++ = ':';
+  put(us / us_per_minute % 60, 2);
+  *at++ = ':';
+  put(us / us_per_second % 60, 2);
+  *at++ = '.';
+  put(us % us_per_second, 6);
+  *at++ = 'Z';
+  return {text.data(), at};
 }
 
 Result<TimeUs> parse_rfc3339(std::string_view text) {

@@ -204,6 +204,7 @@ void write_answer(HttpResponse& response, const Decision& decision, const Respon
   if (decision.outcome != Outcome::accepted) return write_refusal(response, decision, rows);
   response.status = status_accepted;
   std::string& out = response.body;
+  out.reserve(1024);  // most rows fit
   out += R"({"seq":)";
   append_json_integer(out, raw(decision.seq));
   if (rows.token) {

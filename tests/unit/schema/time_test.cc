@@ -16,6 +16,10 @@ TEST(Time, is_shown_with_six_decimals_and_read_back) {
 TEST(Time, epoch_leap_days_and_times_before_1970) {
   EXPECT_EQ(rfc3339(TimeUs{0}), "1970-01-01T00:00:00.000000Z");
   EXPECT_EQ(rfc3339(TimeUs{-1}), "1969-12-31T23:59:59.999999Z");
+  EXPECT_EQ(rfc3339(TimeUs{-62'167'219'200 * us_per_s - 1}), "-001-12-31T23:59:59.999999Z");
+  EXPECT_EQ(rfc3339(TimeUs{253'402'300'800 * us_per_s}), "10000-01-01T00:00:00.000000Z");
+  EXPECT_EQ(rfc3339(TimeUs{INT64_MIN}), "-290308-12-21T19:59:05.224192Z");
+  EXPECT_EQ(rfc3339(TimeUs{INT64_MAX}), "294247-01-10T04:00:54.775807Z");
   EXPECT_EQ(rfc3339(*parse_rfc3339("2024-02-29T23:59:59Z")), "2024-02-29T23:59:59.000000Z");
   EXPECT_EQ(rfc3339(*parse_rfc3339("2000-02-29T00:00:00Z")), "2000-02-29T00:00:00.000000Z");
   EXPECT_EQ(parse_rfc3339("2026-01-01T00:00:00Z")->us, 1'767'225'600LL * us_per_s);
