@@ -96,6 +96,8 @@ class GroupDecision {
   Decided decide(Group group) {
     const std::vector<const fb::Record*> proposed = records_of(group);
     const std::string proposer = proposed.front()->boot()->str();
+    decided_.records.reserve(group.size());
+    decided_.applied.reserve(group.size());
     group_ = seq_after(state_.last_seq, *proposed.front());
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (auto reclaim = reclaim_before(state_, *proposed[i], now_)) add_own(std::move(*reclaim));
@@ -109,8 +111,10 @@ class GroupDecision {
     }
     // Consequences of the group. Recovery goes first: it may free what a pending cancel request is waiting for.
     if (state_.boots.is_touched()) recover(machine_requester(state_, proposer, recovery_actor));
-    for (Proposal& event : cancellations_due(state_, machine_requester(state_, proposer, sequencer_actor))) {
-      add_own(std::move(event));
+    if (!state_.indexes.cancel_standing.empty()) {
+      for (Proposal& event : cancellations_due(state_, machine_requester(state_, proposer, sequencer_actor))) {
+        add_own(std::move(event));
+      }
     }
     decided_.archived = accept_group(state_);
     return finish();
@@ -169,7 +173,10 @@ class GroupDecision {
     }
     state_.last_seq = Seq{raw(group_) + decided_.records.size() - 1};
     state_.last_time = now_;
-    remember_key(state_, records_of(decided_.records), decided_.applied, decided_.outcome);
+    const auto has_key = [](const Proposal& proposal) { return proposal.record().key() != nullptr; };
+    if (std::any_of(decided_.records.begin(), decided_.records.end(), has_key)) {
+      remember_key(state_, records_of(decided_.records), decided_.applied, decided_.outcome);
+    }
     return std::move(decided_);
   }
 

@@ -13,11 +13,15 @@ void count_down(std::map<Key, Value>& counts, const Key& key) {
   if (--found->second == 0) counts.erase(found);
 }
 
-/// Adds the new value to `set` and removes the old one.
+/// Whether an element is in the set may change with a row; most changes of a row do not change it.
 template <class Element>
-void follow(std::set<Element>& set, const Element* before, const Element* after) {
-  if (before) set.erase(*before);
-  if (after) set.insert(*after);
+void follow(std::set<Element>& set, const Element& element, bool was_in, bool is_in) {
+  if (was_in == is_in) return;
+  if (is_in) {
+    set.insert(element);
+  } else {
+    set.erase(element);
+  }
 }
 
 /// The new row or, if it was removed, the old one: a change has at least one of them.
@@ -53,102 +57,104 @@ void State::index_names(const Task* before, const Task* after) {
 
 void State::index(const Task* before, const Task* after) {
   index_names(before, after);
-  const auto live = [](const Task* task) { return task && !is_terminal(task->stage); };
-  if (before) {
-    if (live(before)) count_down(indexes.tasks_of_principal, before->principal.value_or(""));
-    for (const StepRow& row : before->steps) {
-      if (!row.run.empty()) count_down(indexes.step_runs, row.run);
+  const Task& task = either(before, after);
+  const auto live = [](const Task* row) { return row && !is_terminal(row->stage); };
+  const bool was_live = live(before);
+  const bool is_live = live(after);
+  const auto runs = [](const Task* row, auto each) {
+    if (!row) return;
+    for (const StepRow& step : row->steps) {
+      if (!step.run.empty()) each(step.run);
     }
-    if (live(before)) indexes.live_work_items.erase({before->repo, before->work_item});
-    for (const TaskId dependency : before->depends_on) indexes.dependents.erase({dependency, before->id});
-    indexes.blocked.erase(before->id);
-    indexes.cancel_standing.erase(before->id);
+  };
+  runs(before, [this](const std::string& run) { count_down(indexes.step_runs, run); });
+  runs(after, [this](const std::string& run) { ++indexes.step_runs[run]; });
+  // Of these, a task has what it was created with.
+  if (was_live != is_live) {
+    const std::string principal = task.principal.value_or("");
+    if (is_live) {
+      ++indexes.tasks_of_principal[principal];
+      ++indexes.live_of_pipeline[task.pipeline];
+      indexes.live_work_items[{task.repo, task.work_item}] = task.id;
+    } else {
+      count_down(indexes.tasks_of_principal, principal);
+      count_down(indexes.live_of_pipeline, task.pipeline);
+      indexes.live_work_items.erase({task.repo, task.work_item});
+    }
   }
-  claims_moved_.push_back(either(before, after).id);
-  if (live(before) != live(after)) {
-    const Seq pipeline = either(before, after).pipeline;
-    live(after) ? void(++indexes.live_of_pipeline[pipeline]) : count_down(indexes.live_of_pipeline, pipeline);
+  if (was_live) {
+    for (const TaskId dependency : before->depends_on) indexes.dependents.erase({dependency, task.id});
+  }
+  claims_moved_.push_back(task.id);
+  if (was_live != is_live) {
     const auto& dependents = indexes.dependents;
-    const TaskId id = either(before, after).id;
-    for (auto at = dependents.lower_bound({id, TaskId{0}}); at != dependents.end() && at->first == id; ++at) {
+    for (auto at = dependents.lower_bound({task.id, TaskId{0}}); at != dependents.end() && at->first == task.id; ++at) {
       claims_moved_.push_back(at->second);
     }
   }
-  if (after) {
-    if (live(after)) ++indexes.tasks_of_principal[after->principal.value_or("")];
-    for (const StepRow& row : after->steps) {
-      if (!row.run.empty()) ++indexes.step_runs[row.run];
-    }
-    if (live(after)) {
-      indexes.live_work_items[{after->repo, after->work_item}] = after->id;
-      for (const TaskId dependency : after->depends_on) indexes.dependents.emplace(dependency, after->id);
-      if (!after->blocked.empty()) indexes.blocked.insert(after->id);
-      if (!after->cancel_requested.empty()) indexes.cancel_standing.insert(after->id);
-    }
+  if (is_live) {
+    for (const TaskId dependency : after->depends_on) indexes.dependents.emplace(dependency, task.id);
   }
-  maybe_finished_.insert(either(before, after).id);
+  follow(indexes.blocked, task.id, was_live && !before->blocked.empty(), is_live && !after->blocked.empty());
+  follow(indexes.cancel_standing, task.id, was_live && !before->cancel_requested.empty(),
+         is_live && !after->cancel_requested.empty());
+  maybe_finished_.insert(task.id);
 }
 
 void State::index(const Job* before, const Job* after) {
   // A job's task stays in memory for as long as the job.
   const std::string& repo = tasks.find(either(before, after).task)->repo;
-  if (before) {
-    indexes.jobs_of_task.erase({before->task, before->id});
-    indexes.open_jobs.erase({before->task, before->id});
-    if (before->status == JobStatus::queued) {
-      indexes.queued.erase(before->id);
-      indexes.claimable.erase(repo, before->agent, before->id);
-    }
-    if (before->status == JobStatus::queued && before->not_before) {
-      const auto paused = indexes.paused.find(before->agent);
-      paused->second.erase({*before->not_before, before->id});
-      if (paused->second.empty()) indexes.paused.erase(paused);
-    }
-    indexes.barred.erase({before->task, before->id});
-    if (before->status == JobStatus::running) {
-      indexes.running.erase(before->id);
-      if (const auto end = before->run->claim_end()) indexes.claim_ends.erase({*end, before->id});
-      count_down(indexes.running_by_repo, repo);
-    }
+  const Job& job = either(before, after);
+  const std::pair of_task(job.task, job.id);
+  const auto has = [](const Job* row, JobStatus status) { return row && row->status == status; };
+  const bool was_queued = has(before, JobStatus::queued);
+  const bool is_queued = has(after, JobStatus::queued);
+  const bool was_running = has(before, JobStatus::running);
+  const bool is_running = has(after, JobStatus::running);
+  follow(indexes.jobs_of_task, of_task, before != nullptr, after != nullptr);
+  follow(indexes.open_jobs, of_task, was_queued || was_running, is_queued || is_running);
+  follow(indexes.barred, of_task, before && before->previous, after && after->previous);
+  follow(indexes.queued, job.id, was_queued, is_queued);
+  follow(indexes.running, job.id, was_running, is_running);
+  if (was_queued) indexes.claimable.erase(repo, job.agent, job.id);
+  if (was_queued && before->not_before) {
+    const auto paused = indexes.paused.find(job.agent);
+    paused->second.erase({*before->not_before, job.id});
+    if (paused->second.empty()) indexes.paused.erase(paused);
   }
-  if (after) {
-    indexes.jobs_of_task.emplace(after->task, after->id);
-    const bool is_open = after->status == JobStatus::queued || after->status == JobStatus::running;
-    if (is_open) indexes.open_jobs.emplace(after->task, after->id);
-    if (after->status == JobStatus::queued) indexes.queued.insert(after->id);
-    if (after->status == JobStatus::queued && after->not_before) {
-      indexes.paused[after->agent].emplace(*after->not_before, after->id);
-    }
-    if (after->previous) indexes.barred.emplace(after->task, after->id);
-    if (after->status == JobStatus::running) {
-      indexes.running.insert(after->id);
-      if (const auto end = after->run->claim_end()) indexes.claim_ends.emplace(*end, after->id);
-      ++indexes.running_by_repo[repo];
-    }
+  if (is_queued && after->not_before) indexes.paused[job.agent].emplace(*after->not_before, job.id);
+  if (was_running) {
+    if (const auto end = before->run->claim_end()) indexes.claim_ends.erase({*end, job.id});
   }
+  if (is_running) {
+    if (const auto end = after->run->claim_end()) indexes.claim_ends.emplace(*end, job.id);
+  }
+  if (was_running && !is_running) count_down(indexes.running_by_repo, repo);
+  if (is_running && !was_running) ++indexes.running_by_repo[repo];
   if (settings_.queue.serial_per_repo && indexes.running_by_repo.contains(repo)) {
     indexes.claimable.close(repo);
   } else {
     indexes.claimable.open(repo);
   }
-  const TaskId task = either(before, after).task;
-  claims_moved_.push_back(task);
-  maybe_finished_.insert(task);
+  claims_moved_.push_back(job.task);
+  maybe_finished_.insert(job.task);
 }
 
 void State::index(const Lease* before, const Lease* after) {
-  using Element = std::pair<std::string, std::string>;
-  const auto element = [](const Lease* lease) {
-    return lease ? std::optional<Element>({lease->owner.boot_id, lease->key}) : std::nullopt;
-  };
-  const std::optional<Element> was = element(before);
-  const std::optional<Element> is = element(after);
-  follow(indexes.leases_of_boot, was ? &*was : nullptr, is ? &*is : nullptr);
+  const Lease& lease = either(before, after);
+  if (const auto task = task_of_key(lease.key)) maybe_finished_.insert(*task);
+  // A renewal changes neither the key nor the boot.
+  if (before && after && before->owner.boot_id == after->owner.boot_id) return;
   // A lease's boot stays in memory for as long as the lease and never changes its owner.
-  const auto holder = [&](const Lease& lease) { return boots.find(lease.owner.boot_id)->principal.value_or(""); };
-  if (before) count_down(indexes.leases_of_principal, holder(*before));
-  if (after) ++indexes.leases_of_principal[holder(*after)];
-  if (const auto task = task_of_key(either(before, after).key)) maybe_finished_.insert(*task);
+  const auto holder = [&](const Lease& of) { return boots.find(of.owner.boot_id)->principal.value_or(""); };
+  if (before) {
+    indexes.leases_of_boot.erase({before->owner.boot_id, before->key});
+    count_down(indexes.leases_of_principal, holder(*before));
+  }
+  if (after) {
+    indexes.leases_of_boot.emplace(after->owner.boot_id, after->key);
+    ++indexes.leases_of_principal[holder(*after)];
+  }
 }
 
 void State::index(const Boot* before, const Boot* after) {
