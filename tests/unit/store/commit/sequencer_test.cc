@@ -12,6 +12,7 @@
 
 #include "store/memory_log.h"
 #include "store/open.h"
+#include "tests/unit/daemon/comes_true.h"
 #include "tests/unit/store/commit/another_writer.h"
 
 namespace pawl {
@@ -180,6 +181,74 @@ TEST_F(SequencerTest, nothing_is_answered_or_published_before_its_append) {
   log_->open();
   EXPECT_EQ(sequencer_->ask([](const State& state) { return state.tasks.size(); }), 1u);
   EXPECT_TRUE(answered);
+}
+
+TEST_F(SequencerTest, a_request_may_be_served_by_the_thread_that_submits_it) {
+  int item = 0;
+  // The sequencer's own thread may happen to be at work, and then takes it.
+  EXPECT_TRUE(comes_true([&] {
+    std::promise<std::thread::id> answered;
+    {
+      const Sequencer::ServesSoon here;
+      sequencer_->submit(
+          {.group = propose_group(requester(), task("W-" + std::to_string(++item))),
+           .done = [&](const std::optional<Decision>&) { answered.set_value(std::this_thread::get_id()); }});
+    }
+    sequencer_->serve();
+    return answered.get_future().get() == std::this_thread::get_id();
+  }));
+  EXPECT_EQ(records(3).size(), static_cast<std::size_t>(item));
+}
+
+TEST_F(SequencerTest, a_thread_that_serves_waits_for_no_append_but_its_own) {
+  log_->shut();
+  std::atomic<int> answered{0};
+  const auto submit = [&](const std::string& item) {
+    const Sequencer::ServesSoon here;
+    sequencer_->submit(
+        {.group = propose_group(requester(), task(item)), .done = [&](const std::optional<Decision>&) { ++answered; }});
+  };
+  std::thread appending([&] {
+    submit("W-1");
+    sequencer_->serve();
+  });
+  log_->await_append();
+  for (const char* item : {"W-2", "W-3", "W-4"}) {
+    submit(item);
+    sequencer_->serve();
+  }
+  EXPECT_EQ(answered, 0);
+  log_->open();
+  appending.join();
+  EXPECT_TRUE(comes_true([&] { return answered == 4; })) << "the batch that was left is appended by another thread";
+  EXPECT_EQ(log_->batches().back(), 3u) << "as one batch";
+}
+
+TEST_F(SequencerTest, what_an_answer_submits_is_decided_although_no_thread_serves_it) {
+  std::promise<void> second;
+  const auto first_is_done = [&](const std::optional<Decision>&) {
+    sequencer_->submit({.group = propose_group(requester(), task("W-2")),
+                        .done = [&](const std::optional<Decision>&) { second.set_value(); }});
+  };
+  {
+    const Sequencer::ServesSoon here;
+    sequencer_->submit({.group = propose_group(requester(), task("W-1")), .done = first_is_done});
+  }
+  sequencer_->serve();
+  EXPECT_EQ(second.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
+}
+
+TEST_F(SequencerTest, what_was_served_is_sealed_once_nothing_more_comes) {
+  std::atomic<std::uint64_t> sealed{0};
+  restart({.now = {}, .idle = [&] { sealed = raw(sequencer_->durable_seq()); }, .idle_after_ms = 1});
+  {
+    const Sequencer::ServesSoon here;
+    sequencer_->submit(
+        {.group = propose_group(requester(), task("W-1")), .done = [](const std::optional<Decision>&) {}});
+  }
+  sequencer_->serve();
+  const auto last = sequencer_->ask([](const State& state) { return raw(state.last_seq); });
+  EXPECT_TRUE(comes_true([&] { return sealed == last; }));
 }
 
 TEST_F(SequencerTest, a_read_waits_until_what_it_saw_is_durable) {
