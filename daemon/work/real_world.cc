@@ -344,6 +344,8 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
     return {.exit = {}, .why = worktree.error().message, .words = {}, .head = {}};
   }
   if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}, .head = {}};
+  const std::string remark = kind == Kind::gate ? take_remark(context.task) : std::string();
+  if (!remark.empty()) (*log)->say(remark);
   const RunRequest request{.command = check.command,
                            .folder = worktree->folder,
                            .environment = environment_of(context, *env),
@@ -398,7 +400,18 @@ TreeAnswer RealWorld::ready_tree(const CommandContext& context, TreeNeed need) {
     const Result<Worktree> tree = system_.existing_worktree(request);
     if (tree && (!tree->barred.empty() || need == TreeNeed::any || tree->is_of_boot)) return answer_of(tree);
   }
-  return answer_of(system_.prepare_worktree(request));
+  const Result<Worktree> tree = system_.prepare_worktree(request);
+  if (tree && !tree->remark.empty()) {
+    const MutexLock lock(mutex_);
+    remarks_[context.task] = tree->remark;
+  }
+  return answer_of(tree);
+}
+
+std::string RealWorld::take_remark(TaskId task) {
+  const MutexLock lock(mutex_);
+  const auto remark = remarks_.extract(task);
+  return remark ? remark.mapped() : std::string();
 }
 
 TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {
