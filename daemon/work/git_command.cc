@@ -40,8 +40,9 @@ std::string whole(const Descriptor& file) {
   return text;
 }
 
-std::string one_line(const std::string& text) {
-  std::string line = without_end_of_line(text).substr(0, git_message_bytes_max);
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\r', '\n');  // ssh ends its lines with both
+  std::string line = without_end_of_line(std::move(text)).substr(0, git_message_bytes_max);
   for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) {
     line.replace(at, std::min(line.find_first_not_of('\n', at), line.size()) - at, "; ");
   }

@@ -68,7 +68,7 @@ std::string reason_of_missing(const Error& error) {
   return std::string(stuck_reason::variable_missing) + ": " + error.message;
 }
 
-std::string describe(const CommandExit& exit) {
+std::string describe(const CommandExit& exit, bool is_called_off) {
   switch (exit.how) {
     case CommandExit::How::exited:
       return "exit code " + std::to_string(exit.code);
@@ -77,16 +77,16 @@ std::string describe(const CommandExit& exit) {
     case CommandExit::How::timed_out:
       return "timed out";
     case CommandExit::How::lost:
-      return "called off";
+      return is_called_off ? "called off" : "its keeper was killed";
   }
   return "?";
 }
 
-/// Why it failed. If pawl ended it, that is the reason, whatever it had just printed.
-std::string reason_of(const CommandExit& exit, const OutputLog& log) {
+/// Why it failed. If it was ended, that is the reason, whatever it had just printed.
+std::string reason_of(const CommandExit& exit, const OutputLog& log, const CancelToken& off) {
   const bool is_ended = exit.how == CommandExit::How::timed_out || exit.how == CommandExit::How::lost;
   std::string words = is_ended ? std::string() : last_words(log);
-  return words.empty() ? describe(exit) : words;
+  return words.empty() ? describe(exit, off.called()) : words;
 }
 
 }  // namespace
@@ -135,7 +135,7 @@ class RealWorld::RealHeldStep final : public PreparedStep {
   const std::string& run() const override { return run_.run(); }
   CommandExit start_and_wait() override {
     const CommandExit exit = run_.start_and_wait(world_.bounds_of(timeout_s_), listed_->off());
-    reason_ = reason_of(exit, *log_);
+    reason_ = reason_of(exit, *log_, *listed_->off());
     return exit;
   }
   std::string reason() const override { return reason_; }
@@ -344,6 +344,8 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
     return {.exit = {}, .why = worktree.error().message, .words = {}, .head = {}};
   }
   if (!worktree->barred.empty()) return {.exit = {}, .why = worktree->barred, .words = {}, .head = {}};
+  const std::string remark = kind == Kind::gate ? take_remark(context.task) : std::string();
+  if (!remark.empty()) (*log)->say(remark);
   const RunRequest request{.command = check.command,
                            .folder = worktree->folder,
                            .environment = environment_of(context, *env),
@@ -360,7 +362,7 @@ RealWorld::Ran RealWorld::run_check(const Check& check, const CommandContext& co
   Ran ran;
   ran.exit = run->start_and_wait(bounds_of(check.timeout_s), listed.off());
   if (run->exec_failure()) ran.why = *run->exec_failure();
-  ran.words = reason_of(ran.exit, **log);
+  ran.words = reason_of(ran.exit, **log, *listed.off());
   ran.head = worktree->head;
   return ran;
 }
@@ -398,7 +400,18 @@ TreeAnswer RealWorld::ready_tree(const CommandContext& context, TreeNeed need) {
     const Result<Worktree> tree = system_.existing_worktree(request);
     if (tree && (!tree->barred.empty() || need == TreeNeed::any || tree->is_of_boot)) return answer_of(tree);
   }
-  return answer_of(system_.prepare_worktree(request));
+  const Result<Worktree> tree = system_.prepare_worktree(request);
+  if (tree && !tree->remark.empty()) {
+    const MutexLock lock(mutex_);
+    remarks_[context.task] = tree->remark;
+  }
+  return answer_of(tree);
+}
+
+std::string RealWorld::take_remark(TaskId task) {
+  const MutexLock lock(mutex_);
+  const auto remark = remarks_.extract(task);
+  return remark ? remark.mapped() : std::string();
 }
 
 TreeAnswer RealWorld::look_at_tree(const CommandContext& context) {

@@ -172,6 +172,7 @@ class RealWorld final : public World {
   };
   Ran run_check(const Check& check, const CommandContext& context);
   Result<std::shared_ptr<OutputLog>> new_log(LogOf what, const CommandContext& context);
+  std::string take_remark(TaskId task);
   bool is_another_members(const std::string& run);
   Result<std::unique_ptr<Handle>> lock_step_until(const StepKey& place, Deadline deadline) const;
   RunEnd end_start(const StepKey& place, const std::string& run, std::chrono::milliseconds within);
@@ -194,6 +195,7 @@ class RealWorld final : public World {
   /// By task, and by the step of the command; none: its agent or its gate.
   std::map<std::pair<TaskId, std::string>, MissingVariable> missing_ PAWL_GUARDED_BY(mutex_);
   std::multimap<TaskId, TimeUs> fetches_ PAWL_GUARDED_BY(mutex_);  // when each began
+  std::map<TaskId, std::string> remarks_ PAWL_GUARDED_BY(mutex_);  // on a worktree that moved; for the next gate's log
   std::set<std::string> foreign_runs_ PAWL_GUARDED_BY(mutex_);     // known to be foreign from the log alone
   std::uint64_t next_running_ PAWL_GUARDED_BY(mutex_) = 1;
   enum class Phase { running, draining, stopping };

@@ -440,15 +440,21 @@ class StuckSearch {
   Stuck found_;
 };
 
+/// Whether a step ended so that its edge was not crossed. A reversible one that did not happen merely runs later.
+bool stood_against(const StepRow& row) {
+  return row.state == StepState::failed || (row.state == StepState::did_not_happen && row.irreversible);
+}
+
 }  // namespace
 
 std::string objection_to(const Task& task, Version version) {
+  const bool gate_objects = task.gate && task.gate->version == version && task.gate->passed != true;
   for (const StepRow& row : task.steps) {
-    if (row.version == version && row.state == StepState::failed) {
-      return row.step + " failed" + (row.reason.value_or("").empty() ? "" : ": " + *row.reason);
-    }
+    if (row.version != version || !stood_against(row) || (gate_objects && task.gate->seq > row.started)) continue;
+    return row.step + (row.state == StepState::failed ? " failed" : " did not happen") +
+           (row.reason.value_or("").empty() ? "" : ": " + *row.reason);
   }
-  if (!task.gate || task.gate->version != version || task.gate->passed == true) return {};
+  if (!gate_objects) return {};
   return "the gate of " + task.gate->gate + (task.gate->passed ? " is red" : " is in error") +
          (task.gate->reason.empty() ? "" : ": " + task.gate->reason);
 }

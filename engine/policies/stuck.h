@@ -71,7 +71,8 @@ struct StuckSources {
   std::function<std::optional<TimeUs>(TaskId)> fetching_since = {};
 };
 
-/// What stood against a task at a version: a step that failed, or a red gate, with its last line. Empty if nothing did.
+/// What stood against a task at a version, the latest: a step that failed or, beyond doubt, did not happen, or a red
+/// gate, with its last line. Empty if nothing did.
 [[nodiscard]] std::string objection_to(const Task& task, Version version);
 /// Why a task is blocked, beyond what the block says: the objection that led to it. `failed`: the job that failed, if
 /// that is the reason. Empty if the block says it all, or nothing is known.

@@ -10,6 +10,7 @@
 
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
+#include "schema/outcome.h"
 #include "tools/commands/output.h"
 
 namespace pawl {
@@ -58,7 +59,12 @@ Error refusal_of(const Answer& answer) {
   const json::value* current = error->get_object().if_contains("current");
   std::string message = text_at(*error, "code");
   if (const std::string sentence = text_at(*error, "message"); !sentence.empty()) message += ": " + sentence;
-  return {code, message + (current ? about(*current) : "")};
+  if (current) message += about(*current);
+  // Retrying is the first thing that comes to mind when a gate is red.
+  if (current && text_at(*error, "code") == name(Outcome::no_agent)) {
+    message += "; to run its gate again: pawl advance " + cell(*current, "id");
+  }
+  return {code, message};
 }
 
 }  // namespace

@@ -154,8 +154,9 @@ Exit exit_of(const Progress& progress, std::uint64_t task) {
     case Progress::State::blocked:
       return fail(Exit::refused, name + " is blocked: " + progress.reason());
     case Progress::State::gate_red:
-      return fail(Exit::refused, name + " waits: " + progress.reason() +
-                                     "; correct the branch and push it, then: pawl advance " + std::to_string(task));
+      return fail(Exit::refused, name + " waits: " + progress.reason() + "; its output: pawl log " +
+                                     std::to_string(task) + "; correct the branch and push it, then: pawl advance " +
+                                     std::to_string(task));
     case Progress::State::moving:
       break;
   }

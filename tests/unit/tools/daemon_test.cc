@@ -194,8 +194,11 @@ TEST_F(AgainstDaemon, submit_does_not_wait_for_ever_for_a_red_gate) {
   EXPECT_EQ(ran.exit, 1) << ran.out;
   EXPECT_EQ(
       ran.err,
-      "pawl: task 1 waits: the gate of 'look' is red: no good; correct the branch and push it, then: pawl advance "
-      "1\n");
+      "pawl: task 1 waits: the gate of 'look' is red: no good; its output: pawl log 1; correct the branch and push "
+      "it, then: pawl advance 1\n");
+  const Ran retried = pawl({"retry", "1"});
+  EXPECT_EQ(retried.exit, 1);
+  EXPECT_TRUE(retried.err.ends_with("; to run its gate again: pawl advance 1\n")) << retried.err;
   EXPECT_EQ(pawl({"submit", "W-2", "--repo", "shop", "--pipeline", "judged", "--wait", "--json"}).exit, 1);
 }
 

@@ -186,6 +186,31 @@ stages:
   EXPECT_TRUE(reaches(id, "done"));
 }
 
+/// Someone pushes while the agent works, in a file that it leaves uncommitted.
+TEST_F(ExecutorBranches, a_worktree_that_moves_before_a_gate_is_told_in_the_gates_log) {
+  declare("shop", at("origin.git").string());
+  define(R"(name: test
+agents:
+  worker: {run: 'echo mine > file && cd $1/seed && echo 2 > file &&
+    git -c user.name=a -c user.email=a@a commit -qam two && git push -q origin trunk:feature/receipt', timeout_s: 60}
+stages:
+  - {name: work, agent: worker, to: ship}
+  - name: ship
+    gate: {run: 'cat file', timeout_s: 60}
+    to: done
+    steps: [{name: push, run: 'true', exclusive: repo, timeout_s: 60}]
+)");
+  execute();
+  ASSERT_TRUE(reaches(submit("W-1", "feature/receipt"), "done"));
+  std::string told;
+  for (const auto& entry : fs::directory_iterator(at("data/logs/task-1"))) {
+    if (entry.path().filename().string().find("~gate~") != std::string::npos) told = contents(entry.path());
+  }
+  EXPECT_TRUE(told.starts_with("pawl: the worktree goes from ")) << told;
+  EXPECT_NE(told.find("; what was not committed is kept as "), std::string::npos) << told;
+  EXPECT_TRUE(told.ends_with("\n2\n")) << told;
+}
+
 TEST_F(ExecutorBranches, a_branch_that_is_missing_bars_the_work_where_the_pipeline_does_not_begin_it) {
   declare("shop", at("origin.git").string());
   define(begins_none);

@@ -413,6 +413,17 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
   ending.join();
 }
 
+TEST_F(ReaperLoopTest, gate_whose_keeper_was_killed_is_not_told_as_called_off) {
+  RealSystem system({.data_folder = data()});
+  OriginWeather weather(system);
+  RealWorld world(system, weather, boot_id_);
+  const CommandContext context{.task = TaskId{1}, .repo = "shop", .version = Version{1}};
+  const Gate gate{.run = {"/bin/sh", "-c", "kill -9 $PPID; sleep 600"}};
+  const GateAnswer answer = world.run_gate(gate, context);
+  EXPECT_EQ(answer.passed, std::nullopt);
+  EXPECT_EQ(answer.reason, "its keeper was killed");
+}
+
 TEST_F(ReaperLoopTest, child_whose_exit_a_thread_will_record_is_alive_till_then) {
   RealSystem system({.data_folder = data()});
   OriginWeather weather(system);

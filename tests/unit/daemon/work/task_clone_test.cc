@@ -456,6 +456,14 @@ TEST_F(TaskClone, what_git_says_of_an_origin_is_one_line_without_blank_ones) {
   EXPECT_EQ(words.find('\n'), std::string::npos) << words;
 }
 
+TEST_F(TaskClone, what_ssh_says_of_an_origin_has_no_invisible_line_ends) {
+  ::setenv("GIT_SSH_COMMAND", "printf 'ssh: Connection refused\\r\\n' >&2; false", 1);
+  Tried all(system(), (folder_ / "data").string(), {{"shop", "ssh://nowhere/shop.git"}});
+  const std::string words = all.fetch("shop", no_deadline, nullptr).words;
+  ::unsetenv("GIT_SSH_COMMAND");
+  EXPECT_NE(words.find("ssh: Connection refused; fatal: "), std::string::npos) << words;
+}
+
 TEST_F(TaskClone, one_fetch_is_shared_and_a_called_off_wait_ends_only_its_own) {
   const Listener silent;
   Tried all(system(), (folder_ / "data").string(), {{"shop", "git://127.0.0.1:" + silent.port + "/shop"}});

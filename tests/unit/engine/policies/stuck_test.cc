@@ -487,6 +487,36 @@ TEST_F(StuckTest, block_is_told_with_the_last_line_of_what_led_to_it) {
   EXPECT_EQ(detail(), "max_rollbacks: merge failed: main has moved");
 }
 
+TEST_F(StuckTest, rollback_after_a_second_no_is_told_with_the_steps_last_line) {
+  Task blocked = *row();
+  blocked.blocked = "max_rollbacks";
+  const auto detail = [&] { return why_stuck(machine.state(), blocked, machine.now(), {})->detail; };
+  StepRow step{.version = blocked.version, .to = "done", .step = "merge", .started = Seq{20}, .irreversible = true};
+  step.state = StepState::did_not_happen;
+  step.reason = "main has moved";
+  blocked.version = Version{raw(blocked.version) + 1};
+  blocked.steps = {step};
+  EXPECT_EQ(detail(), "max_rollbacks: merge did not happen: main has moved");
+  // A reversible step that could not act yet rolls nothing back.
+  blocked.steps.front().irreversible = false;
+  EXPECT_EQ(detail(), "max_rollbacks");
+}
+
+TEST_F(StuckTest, gate_that_turned_red_after_a_step_that_failed_is_what_led_to_the_block) {
+  Task blocked = *row();
+  blocked.blocked = "max_rollbacks";
+  const auto detail = [&] { return why_stuck(machine.state(), blocked, machine.now(), {})->detail; };
+  StepRow step{.version = blocked.version, .to = "done", .step = "merge", .started = Seq{20}, .irreversible = true};
+  step.state = StepState::failed;
+  blocked.gate = GateRow{.version = blocked.version, .gate = "review", .passed = false, .seq = Seq{30}};
+  blocked.version = Version{raw(blocked.version) + 1};
+  for (const StepState state : {StepState::failed, StepState::did_not_happen}) {
+    step.state = state;
+    blocked.steps = {step};
+    EXPECT_EQ(detail(), "max_rollbacks: the gate of review is red");
+  }
+}
+
 TEST_F(StuckTest, job_that_failed_at_its_gate_is_not_told_with_the_agents_words) {
   fb::GateEvaluatedT gate;
   gate.task = raw(task);
