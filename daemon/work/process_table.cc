@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -27,8 +28,39 @@ std::string proc(pid_t pid, const char* name) {
   return "/proc/" + std::to_string(pid) + "/" + name;
 }
 
+/// How often, a millisecond apart, to look again at a process that is about to run another program.
+constexpr int exec_looks_max = 500;
+
+/// Whether the process is in the middle of execve(): its new program has no environment yet, and the old one's is gone.
+bool is_in_exec(pid_t pid) {
+  const std::optional<std::string> stat = proc_file(proc(pid, "stat"));
+  if (!stat) return false;
+  std::istringstream fields(stat->substr(stat->rfind(')') + 1));
+  constexpr int first_field = 3;
+  constexpr int vsize_field = 23;  // 0 for the kernel's threads and for what has ended
+  constexpr int env_end_field = 51;
+  std::string field;
+  bool has_memory = false;
+  for (int number = first_field; fields >> field; ++number) {
+    if (number == vsize_field) has_memory = field != "0";
+    if (number == env_end_field) return has_memory && field == "0";
+  }
+  return false;
+}
+
+/// None if the process is gone or not to be seen.
+std::optional<std::string> environment_of(pid_t pid) {
+  std::optional<std::string> environment;
+  for (int look = 0; look < exec_looks_max; ++look) {
+    environment = proc_file(proc(pid, "environ"));
+    if (!environment || !environment->empty() || !is_in_exec(pid)) break;
+    ::poll(nullptr, 0, 1);
+  }
+  return environment;
+}
+
 bool bears_run(pid_t pid, const std::string& run) {
-  const std::optional<std::string> environment = proc_file(proc(pid, "environ"));
+  const std::optional<std::string> environment = environment_of(pid);
   if (!environment) return false;
   const std::string wanted = "PAWL_RUN=" + run;
   for (std::size_t from = 0; from < environment->size();) {
