@@ -50,11 +50,13 @@ bool is_in_exec(pid_t pid) {
 
 /// None if the process is gone or not to be seen.
 std::optional<std::string> environment_of(pid_t pid) {
-  std::optional<std::string> environment;
-  for (int look = 0; look < exec_looks_max; ++look) {
+  std::optional<std::string> environment = proc_file(proc(pid, "environ"));
+  for (int look = 0; look < exec_looks_max && environment && environment->empty(); ++look) {
+    const bool will_have_one = is_in_exec(pid);
+    if (will_have_one) ::poll(nullptr, 0, 1);
+    // If it is not in the middle of it, it may have been when it was read.
     environment = proc_file(proc(pid, "environ"));
-    if (!environment || !environment->empty() || !is_in_exec(pid)) break;
-    ::poll(nullptr, 0, 1);
+    if (!will_have_one) break;
   }
   return environment;
 }
